@@ -1,0 +1,255 @@
+//! Request heads: the request line and the header fields (RFC 9112, sections 2 to 5).
+
+use std::fmt;
+
+use super::{Refusal, Status};
+
+/// The longest request head in bytes, the blank line included. Over it the answer is 431.
+pub const MAX_HEAD: usize = 8 * 1024;
+/// The most header fields of a request. Over it the answer is 431.
+pub const MAX_HEADERS: usize = 64;
+
+/// Scratch space that a parsed head's header fields are listed in.
+#[derive(Debug)]
+pub struct HeadBuffer<'b>([httparse::Header<'b>; MAX_HEADERS]);
+
+impl Default for HeadBuffer<'_> {
+    fn default() -> Self {
+        Self([httparse::EMPTY_HEADER; MAX_HEADERS])
+    }
+}
+
+/// A request head.
+#[derive(Clone, Copy)]
+pub struct Request<'b> {
+    method: &'b str,
+    path: &'b str,
+    query: Option<&'b str>,
+    headers: &'b [httparse::Header<'b>],
+}
+
+/// Reads a request head from the start of `bytes`: the request and the head's length in bytes, or `None` while it is
+/// incomplete.
+///
+/// Stricter than many parsers, as a server that is never behind a lenient one can be: a bare LF, a folded line and a NUL are
+/// refused (RFC 9112 sections 2.2 and 5.2, RFC 9110 section 5.5).
+///
+/// # Errors
+/// 400 for what is no HTTP/1.1 request, 431 for a head over [`MAX_HEAD`] or [`MAX_HEADERS`].
+pub fn parse_head<'b>(
+    bytes: &'b [u8],
+    buffer: &'b mut HeadBuffer<'b>,
+) -> Result<Option<(Request<'b>, usize)>, Refusal> {
+    let mut parsed = httparse::Request::new(&mut buffer.0);
+    let len = match parsed.parse(bytes) {
+        Ok(httparse::Status::Complete(len)) => len,
+        Ok(httparse::Status::Partial) if bytes.len() >= MAX_HEAD => return Err(TOO_LARGE),
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => return Err(TOO_MANY),
+        Err(_) => return Err(bad("this is not an HTTP/1.1 request")),
+    };
+    if len > MAX_HEAD {
+        return Err(TOO_LARGE);
+    }
+    if has_bare_newline(&bytes[..len]) {
+        return Err(bad("a line must end with CR LF"));
+    }
+    let (Some(method), Some(target), Some(version)) = (parsed.method, parsed.path, parsed.version) else {
+        return Err(bad("the request line is incomplete"));
+    };
+    if version != 1 {
+        return Err(bad("HTTP/1.1 is required"));
+    }
+    let (path, query) = split_target(target)?;
+    Ok(Some((Request { method, path, query, headers: parsed.headers }, len)))
+}
+
+const TOO_LARGE: Refusal = Refusal::new(Status::HEADER_FIELDS_TOO_LARGE, "the request head is over 8 KiB");
+const TOO_MANY: Refusal =
+    Refusal::new(Status::HEADER_FIELDS_TOO_LARGE, "the request has over 64 header fields");
+
+const fn bad(detail: &'static str) -> Refusal {
+    Refusal::new(Status::BAD_REQUEST, detail)
+}
+
+impl<'b> Request<'b> {
+    /// The method, such as `GET`.
+    #[must_use]
+    pub const fn method(&self) -> &'b str {
+        self.method
+    }
+
+    /// The path of the target, with its leading slash and as it was sent: nothing is decoded.
+    #[must_use]
+    pub const fn path(&self) -> &'b str {
+        self.path
+    }
+
+    /// The query of the target without the question mark, as it was sent; `None` where there is none.
+    #[must_use]
+    pub const fn query(&self) -> Option<&'b str> {
+        self.query
+    }
+
+    /// All header fields in order. Names compare without case; values may be any bytes but controls.
+    pub fn headers(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> + use<'b> {
+        self.headers.iter().map(|header| (header.name, header.value))
+    }
+
+    /// The values of every field called `name`, in order.
+    pub fn header_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'b [u8]> + use<'b, 'n> {
+        self.headers().filter(move |(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// The value of the first field called `name`.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
+        self.header_all(name).next()
+    }
+
+    /// The subprotocols the client offers, in its order of preference (RFC 6455, section 11.3.4).
+    pub fn subprotocols(&self) -> impl Iterator<Item = &'b str> + use<'b> {
+        self.list("sec-websocket-protocol")
+    }
+
+    /// The members of a header field that is a comma-separated list, over all its lines, empty ones left out (RFC 9110,
+    /// section 5.6.1). What is not UTF-8 is left out as well.
+    pub(crate) fn list<'n>(&self, name: &'n str) -> impl Iterator<Item = &'b str> + use<'b, 'n> {
+        self.header_all(name)
+            .filter_map(|value| std::str::from_utf8(value).ok())
+            .flat_map(|value| value.split(','))
+            .map(|member| member.trim_matches([' ', '\t']))
+            .filter(|member| !member.is_empty())
+    }
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, path, query, .. } = self;
+        f.debug_struct("Request")
+            .field("method", method)
+            .field("path", path)
+            .field("query", query)
+            .finish_non_exhaustive()
+    }
+}
+
+fn has_bare_newline(head: &[u8]) -> bool {
+    let mut previous = 0;
+    head.iter().any(|&byte| std::mem::replace(&mut previous, byte) != b'\r' && byte == b'\n')
+}
+
+/// Path and query of a target in origin or absolute form (RFC 9112, sections 3.2.1 and 3.2.2).
+fn split_target(target: &str) -> Result<(&str, Option<&str>), Refusal> {
+    if target.contains('#') {
+        // RFC 6455 section 3: a WebSocket URI has no fragment.
+        return Err(bad("the target must not have a fragment"));
+    }
+    let origin = if target.starts_with('/') {
+        target
+    } else if let Some((_, rest)) = target.split_once("://") {
+        &rest[rest.find(['/', '?']).unwrap_or(rest.len())..]
+    } else {
+        return Err(bad("the target must be a path"));
+    };
+    let (path, query) = match origin.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (origin, None),
+    };
+    Ok((if path.is_empty() { "/" } else { path }, query))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse<T>(head: &[u8], read: impl FnOnce(Request<'_>, usize) -> T) -> Result<Option<T>, Status> {
+        let mut buffer = HeadBuffer::default();
+        match parse_head(head, &mut buffer) {
+            Ok(parsed) => Ok(parsed.map(|(request, len)| read(request, len))),
+            Err(refusal) => Err(refusal.status()),
+        }
+    }
+
+    #[test]
+    fn reads_the_parts_of_a_request() {
+        let head = b"GET /chat?room=1&x HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nx-a: 2\r\nSec-WebSocket-Protocol: a, ,b\r\n\r\nrest";
+        parse(head, |request, len| {
+            assert_eq!(len, head.len() - 4);
+            assert_eq!(
+                (request.method(), request.path(), request.query()),
+                ("GET", "/chat", Some("room=1&x"))
+            );
+            assert_eq!(request.header("HOST"), Some(&b"h"[..]));
+            assert_eq!(request.header("nope"), None);
+            assert_eq!(request.header_all("x-A").collect::<Vec<_>>(), [b"1", b"2"]);
+            assert_eq!(request.subprotocols().collect::<Vec<_>>(), ["a", "b"]);
+        })
+        .unwrap()
+        .unwrap();
+    }
+
+    #[test]
+    fn every_prefix_of_a_good_head_is_incomplete() {
+        let head = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+        for end in 0..head.len() {
+            assert_eq!(parse(&head[..end], |_, _| ()), Ok(None), "{end}");
+        }
+        assert_eq!(parse(head, |_, len| len), Ok(Some(head.len())));
+    }
+
+    #[test]
+    fn targets_in_absolute_form_are_read_too() {
+        for (target, path, query) in [
+            ("http://h/a?b", "/a", Some("b")),
+            ("ws://h:1", "/", None),
+            ("http://h?q", "/", Some("q")),
+            ("/?", "/", Some("")),
+        ] {
+            let head = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+            let seen = parse(head.as_bytes(), |request, _| {
+                (request.path().to_owned(), request.query().map(str::to_owned))
+            });
+            assert_eq!(seen, Ok(Some((path.to_owned(), query.map(str::to_owned)))), "{target}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused() {
+        for head in [
+            &b"\x16\x03\x01\x02\x00"[..],
+            b"GET / HTTP/1.0\r\nHost: h\r\n\r\n",
+            b"GET / HTTP/2.0\r\nHost: h\r\n\r\n",
+            b"GET /#a HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"GET chat HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"GET / HTTP/1.1\nHost: h\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: h\n\n",
+            b"GET / HTTP/1.1\r\nHost: h\r\n folded\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost : h\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: h\0\r\n\r\n",
+            b"GET /  HTTP/1.1\r\nHost: h\r\n\r\n",
+        ] {
+            let seen = parse(head, |_, _| ());
+            assert_eq!(seen, Err(Status::BAD_REQUEST), "{}", head.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn the_head_has_limits_of_bytes_and_fields() {
+        let with_padding = |padding: usize| {
+            let mut head = b"GET / HTTP/1.1\r\nHost: h\r\nX: ".to_vec();
+            head.resize(head.len() + padding, b'x');
+            head.extend_from_slice(b"\r\n\r\n");
+            head
+        };
+        let most = MAX_HEAD - with_padding(0).len();
+        assert_eq!(parse(&with_padding(most), |_, len| len), Ok(Some(MAX_HEAD)));
+        assert_eq!(parse(&with_padding(most + 1), |_, _| ()), Err(Status::HEADER_FIELDS_TOO_LARGE));
+        let endless = &with_padding(2 * MAX_HEAD)[..MAX_HEAD];
+        assert_eq!(parse(endless, |_, _| ()), Err(Status::HEADER_FIELDS_TOO_LARGE));
+        let with_fields = |fields: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(fields));
+        assert_eq!(parse(with_fields(MAX_HEADERS).as_bytes(), |_, _| ()), Ok(Some(())));
+        let too_many = with_fields(MAX_HEADERS + 1);
+        assert_eq!(parse(too_many.as_bytes(), |_, _| ()), Err(Status::HEADER_FIELDS_TOO_LARGE));
+    }
+}

@@ -1,0 +1,117 @@
+//! Descriptor limits, and threads with a descriptor table of their own.
+//!
+//! `RLIMIT_NOFILE` bounds a descriptor *table*. Threads normally share one; a thread that unshares gets a copy with its
+//! own full allowance, so that one process can hold more sockets than the limit. The price: a descriptor number means
+//! nothing in another table. See [`make_private`] for the rules.
+
+use std::io;
+use std::os::fd::RawFd;
+
+use super::check;
+
+/// The soft and the hard limit of open descriptors a table may hold, getrlimit(2).
+///
+/// # Errors
+/// Whatever getrlimit reports; none is expected.
+pub fn limits() -> io::Result<(u64, u64)> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a live local struct of the type the call fills.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+    Ok((limit.rlim_cur, limit.rlim_max))
+}
+
+/// Raises the soft limit of open descriptors to the hard one and returns it.
+///
+/// # Errors
+/// Whatever setrlimit(2) reports.
+pub fn raise_limit() -> io::Result<u64> {
+    let (soft, hard) = limits()?;
+    if soft < hard {
+        let limit = libc::rlimit { rlim_cur: hard, rlim_max: hard };
+        // SAFETY: the pointer is to a live local struct.
+        check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })?;
+    }
+    Ok(hard)
+}
+
+/// Descriptors open in the calling thread's table.
+///
+/// # Errors
+/// When /proc is not mounted.
+pub fn open_descriptors() -> io::Result<usize> {
+    // The listing itself holds one descriptor while it is read.
+    Ok(std::fs::read_dir("/proc/thread-self/fd")?.count().saturating_sub(1))
+}
+
+/// Gives the calling thread a descriptor table of its own (unshare(2), `CLONE_FILES`), and closes in it every copied
+/// descriptor that is neither standard input, output or error nor in `keep`.
+///
+/// The rules that keep this sound, which the compiler does not check:
+/// - Call it first thing in a new thread, before anything there owns a descriptor.
+/// - No value that carries a descriptor made after this call may cross into or out of the thread; one made before may be
+///   used in it only when its number is in `keep`, and must then stay open for the life of the process.
+///
+/// Closing the copies matters: a listener or an epoll that lives on in a forgotten copy goes on taking connections.
+///
+/// # Errors
+/// `ENOMEM`, or `ENOSYS` from close_range(2) before Linux 5.9.
+pub fn make_private(keep: &[RawFd]) -> io::Result<()> {
+    // SAFETY: unshare takes no pointers; it replaces this thread's table by a copy in which every number still means the
+    // same file, so that no descriptor owned by this thread changes its meaning.
+    check(unsafe { libc::unshare(libc::CLONE_FILES) })?;
+    let mut kept: Vec<libc::c_uint> = keep.iter().filter_map(|&fd| libc::c_uint::try_from(fd).ok()).collect();
+    kept.extend([0, 1, 2]);
+    kept.sort_unstable();
+    let mut from = 0;
+    for fd in kept {
+        if fd > from {
+            close_range(from, fd - 1)?;
+        }
+        from = fd + 1;
+    }
+    close_range(from, libc::c_uint::MAX)
+}
+
+fn close_range(first: libc::c_uint, last: libc::c_uint) -> io::Result<()> {
+    // SAFETY: the call takes no pointers. The numbers it closes are copies in this thread's own table that nothing in
+    // this thread owns (the rules of `make_private`); their owners' entries in other tables stay open.
+    let returned = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+    if returned == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::{AsFd, AsRawFd};
+
+    use super::*;
+    use crate::sys::eventfd::EventFd;
+
+    #[test]
+    fn a_private_table_keeps_what_it_is_told_to_and_leaves_the_others_alone() {
+        let kept = EventFd::new().unwrap();
+        let dropped = EventFd::new().unwrap();
+        let (kept_fd, dropped_fd) = (raw(&kept), raw(&dropped));
+        let in_thread = std::thread::spawn(move || {
+            make_private(&[kept_fd]).unwrap();
+            (is_eventfd(kept_fd), is_eventfd(dropped_fd))
+        });
+        assert_eq!(in_thread.join().unwrap(), (true, false));
+        kept.signal().unwrap();
+        dropped.signal().unwrap();
+    }
+
+    #[test]
+    fn the_limit_can_be_raised_to_the_hard_one() {
+        let raised = raise_limit().unwrap();
+        assert_eq!(limits().unwrap(), (raised, raised));
+    }
+
+    fn is_eventfd(fd: RawFd) -> bool {
+        let target = std::fs::read_link(format!("/proc/thread-self/fd/{fd}"));
+        target.is_ok_and(|target| target.to_string_lossy().contains("eventfd"))
+    }
+
+    fn raw(event: &EventFd) -> RawFd {
+        event.as_fd().as_raw_fd()
+    }
+}

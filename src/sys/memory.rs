@@ -1,0 +1,40 @@
+//! What the C library's allocator needs to be told so that memory really goes back to the system.
+
+/// Sets glibc's allocator so that each block of `threshold` bytes or more is a mapping of its own, given back the moment
+/// it is freed (mallopt(3), `M_MMAP_THRESHOLD`; setting it stops glibc from raising it by itself).
+///
+/// It is process-wide, so the program calls it and the library does not. Without glibc it does nothing.
+pub fn map_large_blocks(threshold: usize) {
+    #[cfg(target_env = "gnu")]
+    {
+        let threshold = libc::c_int::try_from(threshold).unwrap_or(libc::c_int::MAX);
+        // SAFETY: mallopt takes no pointers; it is called before any other thread runs.
+        unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, threshold) };
+    }
+    #[cfg(not(target_env = "gnu"))]
+    let _ = threshold;
+}
+
+/// Bounds the number of glibc's arenas, each of which keeps free memory of its own (mallopt(3), `M_ARENA_MAX`).
+///
+/// Process-wide like [`map_large_blocks`]; must come before the threads do.
+pub fn limit_arenas(arenas: usize) {
+    #[cfg(target_env = "gnu")]
+    {
+        let arenas = libc::c_int::try_from(arenas).unwrap_or(libc::c_int::MAX);
+        // SAFETY: mallopt takes no pointers.
+        unsafe { libc::mallopt(libc::M_ARENA_MAX, arenas) };
+    }
+    #[cfg(not(target_env = "gnu"))]
+    let _ = arenas;
+}
+
+/// Gives the allocator's free pages back to the system (malloc_trim(3)). Takes time in proportion to what is free; call
+/// it after a load has gone, never on the message path. Without glibc it does nothing.
+pub fn give_back_free_pages() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim takes no pointers and may be called at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}

@@ -1,0 +1,23 @@
+//! The only room that may hold `unsafe`: system calls with no safe wrapper elsewhere, each behind a small safe function.
+//!
+//! Nothing here knows WebSockets, workers or policy. The module is public for the project's own load generator, which
+//! needs the same calls from the other side; it is no part of the library's stable interface.
+
+mod address;
+pub mod eventfd;
+pub mod fdtable;
+pub mod memory;
+pub mod signals;
+pub mod socket;
+
+use std::io;
+
+/// Turns the `-1` of a system call into the error in `errno`, and anything else into `Ok`.
+fn check(returned: libc::c_int) -> io::Result<libc::c_int> {
+    if returned == -1 { Err(io::Error::last_os_error()) } else { Ok(returned) }
+}
+
+/// The same for calls that return a byte count.
+fn check_len(returned: libc::ssize_t) -> io::Result<usize> {
+    usize::try_from(returned).map_err(|_| io::Error::last_os_error())
+}

@@ -1,0 +1,287 @@
+//! Stream sockets: made, listened on, connected, read and written, always non-blocking and close-on-exec.
+
+use std::io::{self, IoSlice};
+use std::mem;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::path::Path;
+
+use libc::{c_int, c_void};
+
+use super::address::{encode, length_of, read_address};
+use super::{check, check_len};
+
+/// Whether other sockets may listen on the same address and port, `SO_REUSEPORT` in socket(7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// The address is this socket's alone: `EADDRINUSE` when anyone else listens on it.
+    Exclusive,
+    /// Connections are spread over all sockets that listen on it with this option.
+    Group,
+}
+
+/// Makes a TCP listener.
+///
+/// `TCP_NODELAY` is set on it because Linux copies that option to each accepted socket (`inet_csk_clone_lock` copies the
+/// whole socket), which saves a system call a connection. IPv6 listeners take IPv6 only (`IPV6_V6ONLY`), so that
+/// `0.0.0.0:80` and `[::]:80` can stand side by side.
+///
+/// # Errors
+/// `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES` (ports below 1024), `EMFILE`.
+pub fn listen_tcp(address: SocketAddr, sharing: Sharing, backlog: u16) -> io::Result<OwnedFd> {
+    let fd = tcp_socket(&address)?;
+    set_flag(fd.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR)?;
+    if sharing == Sharing::Group {
+        set_flag(fd.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT)?;
+    }
+    if address.is_ipv6() {
+        set_flag(fd.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)?;
+    }
+    set_nodelay(fd.as_fd())?;
+    bind(fd.as_fd(), &address)?;
+    listen(fd.as_fd(), backlog)?;
+    Ok(fd)
+}
+
+/// Makes a listener on a Unix socket path (unix(7)).
+///
+/// # Errors
+/// `EADDRINUSE` when the path exists, `ENAMETOOLONG` over 107 bytes, `EACCES`, `ENOENT` for a missing directory.
+pub fn listen_unix(path: &Path, backlog: u16) -> io::Result<OwnedFd> {
+    let listener = std::os::unix::net::UnixListener::bind(path)?;
+    listener.set_nonblocking(true)?;
+    let fd = OwnedFd::from(listener);
+    // The standard library listens with its own backlog; listening again only changes that number.
+    listen(fd.as_fd(), backlog)?;
+    Ok(fd)
+}
+
+/// Begins to connect to `to`, from `from` where given (its port may be 0), and returns at once.
+///
+/// The source port is chosen at connect time, by source *and* destination (`IP_BIND_ADDRESS_NO_PORT` in ip(7)), so that one
+/// source address can have as many connections to each destination as there are ports.
+///
+/// # Errors
+/// `EADDRNOTAVAIL` when no source port is left, `EMFILE`, `ENETUNREACH`.
+pub fn connect_tcp(from: Option<SocketAddr>, to: SocketAddr) -> io::Result<OwnedFd> {
+    let fd = tcp_socket(&to)?;
+    if let Some(from) = from {
+        set_flag(fd.as_fd(), libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT)?;
+        bind(fd.as_fd(), &from)?;
+    }
+    set_nodelay(fd.as_fd())?;
+    let (address, len) = encode(&to);
+    // SAFETY: the pointer and length are those of a live socket address.
+    match check(unsafe { libc::connect(fd.as_raw_fd(), (&raw const address).cast(), len) }) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+        _ => Ok(fd),
+    }
+}
+
+/// Accepts one connection: non-blocking, close-on-exec, the peer's address not asked for (accept4(2)).
+///
+/// # Errors
+/// `EAGAIN` when none waits, `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`, or an error of the connection itself such as
+/// `ECONNABORTED`.
+pub fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: null address pointers are allowed: the address is not wanted.
+    let fd = check(unsafe {
+        libc::accept4(listener.as_raw_fd(), std::ptr::null_mut(), std::ptr::null_mut(), flags)
+    })?;
+    // SAFETY: the descriptor was just made and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Reads what has arrived, up to the buffer's length; 0 is the end of the stream (recv(2)).
+///
+/// # Errors
+/// `EAGAIN` when nothing has, `ECONNRESET` and its like when the connection is lost.
+pub fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: the pointer and length are those of a live, exclusively borrowed slice.
+    check_len(unsafe { libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0) })
+}
+
+/// Writes what the kernel takes and returns how much that was; a lost peer is `EPIPE`, never a signal (send(2)).
+///
+/// # Errors
+/// `EAGAIN` when the send buffer is full, `EPIPE`, `ECONNRESET`.
+pub fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    // SAFETY: the pointer and length are those of a live slice.
+    check_len(unsafe { libc::send(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) })
+}
+
+/// Like [`send`], from several slices in one call (sendmsg(2)); at most `IOV_MAX` (1,024) of them.
+///
+/// # Errors
+/// Those of [`send`].
+pub fn send_vectored(fd: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    // SAFETY: an all-zero msghdr is a valid empty one.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = slices.as_ptr().cast_mut().cast();
+    message.msg_iovlen = slices.len();
+    // SAFETY: IoSlice has the layout of iovec (its documented guarantee), the slices outlive the call, and sendmsg
+    // does not write through msg_iov.
+    check_len(unsafe { libc::sendmsg(fd.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) })
+}
+
+/// Ends the writing half: the peer reads everything sent so far, then the end of the stream (shutdown(2)).
+///
+/// # Errors
+/// `ENOTCONN` when the connection is gone.
+pub fn shutdown_write(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: shutdown takes no pointers.
+    check(unsafe { libc::shutdown(fd.as_raw_fd(), libc::SHUT_WR) }).map(drop)
+}
+
+/// Takes the pending error of a socket, such as the outcome of a connect (`SO_ERROR` in socket(7)).
+///
+/// # Errors
+/// The pending error, if there is one.
+pub fn take_error(fd: BorrowedFd<'_>) -> io::Result<()> {
+    match get_int(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {
+        0 => Ok(()),
+        code => Err(io::Error::from_raw_os_error(code)),
+    }
+}
+
+/// Whether small writes leave at once (`TCP_NODELAY` in tcp(7)).
+///
+/// # Errors
+/// `ENOTSOCK` or `EOPNOTSUPP` for what is no TCP socket.
+pub fn is_nodelay(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    get_int(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY).map(|value| value != 0)
+}
+
+/// Makes [`OwnedFd`] reset its connection when it is closed instead of ending it in order (`SO_LINGER` of zero seconds in
+/// socket(7)). For tests and load generators that play rude clients.
+///
+/// # Errors
+/// `ENOTSOCK`.
+pub fn reset_on_close(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    set_option(fd, libc::SOL_SOCKET, libc::SO_LINGER, &linger)
+}
+
+/// The address a socket is bound to (getsockname(2)).
+///
+/// # Errors
+/// `EAFNOSUPPORT` for a Unix socket.
+pub fn local_address(fd: BorrowedFd<'_>) -> io::Result<SocketAddr> {
+    read_address(|address, len| {
+        // SAFETY: the pointers are to live storage of the given length.
+        unsafe { libc::getsockname(fd.as_raw_fd(), address, len) }
+    })
+}
+
+/// The address of the peer (getpeername(2)).
+///
+/// # Errors
+/// `ENOTCONN`; `EAFNOSUPPORT` for a Unix socket.
+pub fn peer_address(fd: BorrowedFd<'_>) -> io::Result<SocketAddr> {
+    read_address(|address, len| {
+        // SAFETY: the pointers are to live storage of the given length.
+        unsafe { libc::getpeername(fd.as_raw_fd(), address, len) }
+    })
+}
+
+fn tcp_socket(address: &SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: socket takes no pointers.
+    let fd = check(unsafe { libc::socket(family, kind, 0) })?;
+    // SAFETY: the descriptor was just made and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn bind(fd: BorrowedFd<'_>, address: &SocketAddr) -> io::Result<()> {
+    let (address, len) = encode(address);
+    // SAFETY: the pointer and length are those of a live socket address.
+    check(unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), len) }).map(drop)
+}
+
+fn listen(fd: BorrowedFd<'_>, backlog: u16) -> io::Result<()> {
+    // SAFETY: listen takes no pointers.
+    check(unsafe { libc::listen(fd.as_raw_fd(), c_int::from(backlog)) }).map(drop)
+}
+
+fn set_nodelay(fd: BorrowedFd<'_>) -> io::Result<()> {
+    set_flag(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY)
+}
+
+fn set_flag(fd: BorrowedFd<'_>, level: c_int, name: c_int) -> io::Result<()> {
+    let on: c_int = 1;
+    set_option(fd, level, name, &on)
+}
+
+fn set_option<T>(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: &T) -> io::Result<()> {
+    let pointer = std::ptr::from_ref(value).cast::<c_void>();
+    // SAFETY: the pointer and length are those of a live value that the call only reads.
+    check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, pointer, length_of::<T>()) }).map(drop)
+}
+
+fn get_int(fd: BorrowedFd<'_>, level: c_int, name: c_int) -> io::Result<c_int> {
+    let mut value: c_int = 0;
+    let mut len = length_of::<c_int>();
+    // SAFETY: the pointers are to live locals of the sizes given.
+    check(unsafe { libc::getsockopt(fd.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut len) })?;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddrV4};
+
+    use super::*;
+
+    const ANY_PORT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
+
+    /// Polls a non-blocking call for at most two seconds.
+    fn eventually<T>(mut call: impl FnMut() -> io::Result<T>) -> T {
+        for _ in 0..2_000 {
+            match call() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
+                other => return other.unwrap(),
+            }
+        }
+        panic!("would still block after two seconds");
+    }
+
+    #[test]
+    fn accepted_sockets_inherit_nodelay_from_the_listener() {
+        let listener = listen_tcp(ANY_PORT, Sharing::Group, 16).unwrap();
+        let client = connect_tcp(None, local_address(listener.as_fd()).unwrap()).unwrap();
+        let server = eventually(|| accept(listener.as_fd()));
+        assert!(is_nodelay(server.as_fd()).unwrap());
+        assert_eq!(peer_address(server.as_fd()).unwrap(), local_address(client.as_fd()).unwrap());
+    }
+
+    #[test]
+    fn bytes_pass_in_both_forms_and_the_end_is_seen() {
+        let listener = listen_tcp(ANY_PORT, Sharing::Group, 16).unwrap();
+        let from = SocketAddr::from(([127, 0, 0, 2], 0));
+        let client = connect_tcp(Some(from), local_address(listener.as_fd()).unwrap()).unwrap();
+        let server = eventually(|| accept(listener.as_fd()));
+        assert_eq!(peer_address(server.as_fd()).unwrap().ip(), from.ip());
+        assert_eq!(send(client.as_fd(), b"ab").unwrap(), 2);
+        assert_eq!(send_vectored(client.as_fd(), &[IoSlice::new(b"c"), IoSlice::new(b"de")]).unwrap(), 3);
+        shutdown_write(client.as_fd()).unwrap();
+        let mut got = Vec::new();
+        let mut buffer = [0; 16];
+        while let n @ 1.. = eventually(|| recv(server.as_fd(), &mut buffer)) {
+            got.extend_from_slice(&buffer[..n]);
+        }
+        assert_eq!(got, b"abcde");
+    }
+
+    #[test]
+    fn an_exclusive_listener_finds_another_one() {
+        let first = listen_tcp(ANY_PORT, Sharing::Group, 16).unwrap();
+        let address = local_address(first.as_fd()).unwrap();
+        listen_tcp(address, Sharing::Group, 16).unwrap();
+        let error = listen_tcp(address, Sharing::Exclusive, 16).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+}

@@ -1,0 +1,5 @@
+//! One core.
+mod counters;
+mod latency;
+
+pub use counters::Stats;

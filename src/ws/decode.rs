@@ -1,0 +1,378 @@
+//! The resumable decoder: received bytes in, events out.
+
+use super::frame::{MAX_CONTROL, MAX_HEADER};
+use super::utf8::Utf8Check;
+use super::{CloseFrame, DecodeError, FrameHeader, Opcode, ProtocolError, Role, apply_mask};
+
+/// What a decoder enforces.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Which end we are.
+    pub role: Role,
+    /// Most payload bytes of a message, over all its frames.
+    pub max_message: usize,
+    /// Most frames of a message.
+    pub max_frames: u32,
+}
+
+/// A whole message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// Text, checked to be UTF-8.
+    Text(&'a str),
+    /// Bytes.
+    Binary(&'a [u8]),
+}
+
+impl Message<'_> {
+    /// The opcode of the message's first frame.
+    #[must_use]
+    pub const fn opcode(&self) -> Opcode {
+        match self {
+            Self::Text(_) => Opcode::Text,
+            Self::Binary(_) => Opcode::Binary,
+        }
+    }
+
+    /// The payload.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+}
+
+/// What a peer has said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A message is complete.
+    Message(Message<'a>),
+    /// A Ping with its payload, at most 125 bytes: answer it with a Pong of the same.
+    Ping(&'a [u8]),
+    /// A Pong with its payload, at most 125 bytes.
+    Pong(&'a [u8]),
+    /// A Close: whatever follows it is to be ignored.
+    Close(CloseFrame<'a>),
+}
+
+/// One step of [`Decoder::decode`].
+#[derive(Debug)]
+pub struct Decoded<'a> {
+    /// Bytes of the input that are done with; continue behind them.
+    pub consumed: usize,
+    /// What happened, or `None` when the input holds no further event: then all of it was consumed.
+    pub event: Option<Event<'a>>,
+}
+
+/// Where a decoder gets the memory for messages that do not arrive whole.
+pub trait Buffers {
+    /// Makes room for `additional` more bytes in `buffer`, which is empty and without capacity at first. Return `false` to
+    /// refuse: decoding then ends with [`DecodeError::OutOfBuffers`].
+    fn reserve(&mut self, buffer: &mut Vec<u8>, additional: usize) -> bool;
+
+    /// Takes back a buffer that is no longer needed; what is in it does not count.
+    fn recycle(&mut self, buffer: Vec<u8>);
+}
+
+/// Buffers straight from the allocator, for tests and small programs.
+#[derive(Debug, Default)]
+pub struct Heap;
+
+impl Buffers for Heap {
+    fn reserve(&mut self, buffer: &mut Vec<u8>, additional: usize) -> bool {
+        buffer.try_reserve(additional).is_ok()
+    }
+
+    fn recycle(&mut self, _: Vec<u8>) {}
+}
+
+/// Decodes a stream of frames from pieces of any size.
+///
+/// A message that lies whole in one piece of input is unmasked there and lent to the caller from there: no copy, no
+/// allocation. Only what is incomplete moves into the decoder, and only as it arrives: a declared length reserves nothing.
+/// Between whole messages the decoder is [idle](Self::is_idle) and can be thrown away.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    /// The first bytes of an incomplete header; only the first `header_len` count.
+    header: [u8; MAX_HEADER],
+    header_len: u8,
+    /// Whether `payload` was lent out by the last event and goes back at the next call.
+    lent: bool,
+    /// A frame whose payload is still arriving.
+    frame: Option<PartialFrame>,
+    /// A message whose last frame has not arrived.
+    message: Option<PartialMessage>,
+    /// The payload of `message` so far, unmasked; after its last frame until the next call, all of it.
+    payload: Vec<u8>,
+    /// The payload of a control frame that did not arrive whole.
+    control: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct PartialFrame {
+    header: FrameHeader,
+    /// Payload bytes that have arrived, less than `header.payload_len`.
+    arrived: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct PartialMessage {
+    is_text: bool,
+    frames: u32,
+    utf8: Utf8Check,
+}
+
+/// Where the payload of a finished event is; turned into a borrow only at the very end.
+enum Finished {
+    Input(Opcode, std::ops::Range<usize>),
+    Control(Opcode),
+    Message { is_text: bool },
+}
+
+/// How far the input carried a partial frame.
+enum Progress {
+    /// Not to its end.
+    NeedsMore,
+    /// To the end of the frame, but not of its message.
+    Frame,
+    Event(Finished),
+}
+
+impl Decoder {
+    /// Takes in `input` up to the end of the next event. Call it again with the rest until there is no event.
+    ///
+    /// # Errors
+    /// The peer broke the protocol, or `buffers` gave no memory. The decoder is of no further use then, but must still be
+    /// [cleared](Self::clear).
+    pub fn decode<'a>(
+        &'a mut self,
+        input: &'a mut [u8],
+        rules: &Rules,
+        buffers: &mut impl Buffers,
+    ) -> Result<Decoded<'a>, DecodeError> {
+        self.take_back(buffers);
+        let mut at = 0;
+        let Some(finished) = self.advance(input, &mut at, rules, buffers)? else {
+            return Ok(Decoded { consumed: at, event: None });
+        };
+        let event = match finished {
+            Finished::Input(opcode, range) => event(opcode, &input[range])?,
+            Finished::Control(opcode) => {
+                self.lent = true;
+                event(opcode, &self.control)?
+            }
+            Finished::Message { is_text } => {
+                self.lent = true;
+                let opcode = if is_text { Opcode::Text } else { Opcode::Binary };
+                event(opcode, &self.payload)?
+            }
+        };
+        Ok(Decoded { consumed: at, event: Some(event) })
+    }
+
+    /// Whether nothing is kept: the next byte starts a new message.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        self.header_len == 0 && !self.lent && self.frame.is_none() && self.message.is_none()
+    }
+
+    /// Payload bytes kept for what has not arrived whole.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.payload.len() + self.control.len()
+    }
+
+    /// Gives all memory back and becomes idle, whatever had arrived.
+    pub fn clear(&mut self, buffers: &mut impl Buffers) {
+        for buffer in [std::mem::take(&mut self.payload), std::mem::take(&mut self.control)] {
+            if buffer.capacity() > 0 {
+                buffers.recycle(buffer);
+            }
+        }
+        *self = Self::default();
+    }
+
+    /// Gives back the buffer that the last event was lent from.
+    fn take_back(&mut self, buffers: &mut impl Buffers) {
+        if std::mem::take(&mut self.lent) {
+            // A control frame can be lent in the middle of a message, whose payload must stay.
+            if self.control.capacity() > 0 {
+                buffers.recycle(std::mem::take(&mut self.control));
+            } else if self.message.is_none() {
+                buffers.recycle(std::mem::take(&mut self.payload));
+            }
+        }
+    }
+
+    fn advance(
+        &mut self,
+        input: &mut [u8],
+        at: &mut usize,
+        rules: &Rules,
+        buffers: &mut impl Buffers,
+    ) -> Result<Option<Finished>, DecodeError> {
+        loop {
+            if let Some(frame) = self.frame {
+                match self.take_payload(frame, input, at, buffers)? {
+                    Progress::NeedsMore => return Ok(None),
+                    Progress::Frame => continue,
+                    Progress::Event(finished) => return Ok(Some(finished)),
+                }
+            }
+            let Some(header) = self.take_header(input, at, rules.role)? else { return Ok(None) };
+            if !header.opcode.is_control() {
+                self.admit(&header, rules)?;
+            }
+            if let Some(range) = whole_payload(&header, *at, input.len())
+                && (header.opcode.is_control() || (header.fin && self.starts_message(&header)))
+            {
+                *at = range.end;
+                unmask(&mut input[range.clone()], &header, 0);
+                return Ok(Some(Finished::Input(header.opcode, range)));
+            }
+            if !header.opcode.is_control() {
+                self.enter_message(&header);
+            }
+            self.frame = Some(PartialFrame { header, arrived: 0 });
+        }
+    }
+
+    /// Reads a header from the kept bytes and the input, or keeps what there is of one.
+    fn take_header(
+        &mut self,
+        input: &[u8],
+        at: &mut usize,
+        role: Role,
+    ) -> Result<Option<FrameHeader>, ProtocolError> {
+        let rest = &input[*at..];
+        let kept = usize::from(self.header_len);
+        if kept == 0
+            && let Some((header, len)) = FrameHeader::parse(rest, role)?
+        {
+            *at += len;
+            return Ok(Some(header));
+        }
+        let fresh = rest.len().min(MAX_HEADER - kept);
+        self.header[kept..kept + fresh].copy_from_slice(&rest[..fresh]);
+        match FrameHeader::parse(&self.header[..kept + fresh], role)? {
+            Some((header, len)) => {
+                self.header_len = 0;
+                // The header was incomplete without the input, so it ends inside it.
+                *at += len - kept;
+                Ok(Some(header))
+            }
+            None => {
+                *at += fresh;
+                // At most MAX_HEADER - 1: that many bytes always complete a header.
+                #[expect(clippy::cast_possible_truncation, reason = "below 14")]
+                {
+                    self.header_len = (kept + fresh) as u8;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Applies the rules of messages to the header of a data frame (section 5.4 and our limits), before its payload comes.
+    fn admit(&self, header: &FrameHeader, rules: &Rules) -> Result<(), ProtocolError> {
+        let frames = match (header.opcode, &self.message) {
+            (Opcode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
+            (Opcode::Continuation, Some(message)) => message.frames,
+            (_, Some(_)) => return Err(ProtocolError::ExpectedContinuation),
+            (_, None) => 0,
+        };
+        if frames >= rules.max_frames {
+            return Err(ProtocolError::TooManyFrames);
+        }
+        let room = rules.max_message.saturating_sub(self.payload.len());
+        if header.payload_len > room as u64 {
+            return Err(ProtocolError::MessageTooBig);
+        }
+        Ok(())
+    }
+
+    fn starts_message(&self, header: &FrameHeader) -> bool {
+        header.opcode != Opcode::Continuation && self.message.is_none()
+    }
+
+    fn enter_message(&mut self, header: &FrameHeader) {
+        let is_text = header.opcode == Opcode::Text;
+        let start = PartialMessage { is_text, frames: 0, utf8: Utf8Check::default() };
+        self.message.get_or_insert(start).frames += 1;
+    }
+
+    /// Takes what has arrived of a frame's payload.
+    fn take_payload(
+        &mut self,
+        mut frame: PartialFrame,
+        input: &mut [u8],
+        at: &mut usize,
+        buffers: &mut impl Buffers,
+    ) -> Result<Progress, DecodeError> {
+        let header = frame.header;
+        let missing = header.payload_len - frame.arrived;
+        let available = input.len() - *at;
+        let take = usize::try_from(missing).unwrap_or(usize::MAX).min(available);
+        let piece = &mut input[*at..*at + take];
+        unmask(piece, &header, frame.arrived);
+        let target = if header.opcode.is_control() { &mut self.control } else { &mut self.payload };
+        if let Some(message) = &mut self.message
+            && message.is_text
+            && !header.opcode.is_control()
+        {
+            message.utf8.feed(piece).map_err(|_| ProtocolError::InvalidUtf8)?;
+        }
+        if take > 0 && !buffers.reserve(target, take) {
+            return Err(DecodeError::OutOfBuffers);
+        }
+        target.extend_from_slice(piece);
+        *at += take;
+        frame.arrived += take as u64;
+        if frame.arrived < header.payload_len {
+            self.frame = Some(frame);
+            return Ok(Progress::NeedsMore);
+        }
+        self.frame = None;
+        if header.opcode.is_control() {
+            return Ok(Progress::Event(Finished::Control(header.opcode)));
+        }
+        if !header.fin {
+            return Ok(Progress::Frame);
+        }
+        let Some(message) = self.message.take() else { return Ok(Progress::Frame) };
+        if !message.utf8.is_complete() {
+            return Err(ProtocolError::InvalidUtf8.into());
+        }
+        Ok(Progress::Event(Finished::Message { is_text: message.is_text }))
+    }
+}
+
+/// The range of a frame's payload when all of it lies in the input.
+fn whole_payload(header: &FrameHeader, at: usize, input_len: usize) -> Option<std::ops::Range<usize>> {
+    let len = usize::try_from(header.payload_len).ok()?;
+    (len <= input_len - at).then(|| at..at + len)
+}
+
+fn unmask(piece: &mut [u8], header: &FrameHeader, offset: u64) {
+    if let Some(key) = header.key {
+        apply_mask(piece, key, offset);
+    }
+}
+
+/// The event of a finished payload. A text that came in pieces was checked on the way, to fail early, and is checked again
+/// here: the standard library has no safe way to take our word for it, and whole messages are the common case.
+fn event(opcode: Opcode, payload: &[u8]) -> Result<Event<'_>, ProtocolError> {
+    debug_assert!(!opcode.is_control() || payload.len() <= MAX_CONTROL);
+    Ok(match opcode {
+        Opcode::Text => {
+            let text = std::str::from_utf8(payload).map_err(|_| ProtocolError::InvalidUtf8)?;
+            Event::Message(Message::Text(text))
+        }
+        Opcode::Binary | Opcode::Continuation => Event::Message(Message::Binary(payload)),
+        Opcode::Close => Event::Close(CloseFrame::parse(payload)?),
+        Opcode::Ping => Event::Ping(payload),
+        Opcode::Pong => Event::Pong(payload),
+    })
+}

@@ -1,0 +1,125 @@
+//! The opening handshake, server side (RFC 6455, section 4.2).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha1::{Digest, Sha1};
+
+use crate::http::{Refusal, Request, Status};
+
+/// What the accept key is made with (RFC 6455, section 1.3).
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/// Bytes of an accept key: base64 of a 20-byte SHA-1.
+pub const ACCEPT_LEN: usize = 28;
+/// Bytes of a `Sec-WebSocket-Key`: base64 of 16 bytes.
+pub const KEY_LEN: usize = 24;
+
+/// A request to upgrade that breaks no rule; [`Upgrade::accept`] answers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Upgrade {
+    key: [u8; KEY_LEN],
+}
+
+impl Upgrade {
+    /// Judges a request by the rules of RFC 6455, section 4.2.1.
+    ///
+    /// ```
+    /// use throng::http::{HeadBuffer, parse_head};
+    /// use throng::ws::handshake::Upgrade;
+    ///
+    /// let head = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    ///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    /// let mut buffer = HeadBuffer::default();
+    /// let (request, _) = parse_head(head, &mut buffer).unwrap().unwrap();
+    /// let mut response = Vec::new();
+    /// Upgrade::of(&request).unwrap().accept(None, &mut response);
+    /// assert!(response.starts_with(b"HTTP/1.1 101 "));
+    /// ```
+    ///
+    /// # Errors
+    /// 405 for another method than GET; 426 for a request that does not upgrade to a WebSocket, or in another version than
+    /// 13; 400 for everything else.
+    pub fn of(request: &Request<'_>) -> Result<Self, Refusal> {
+        if request.method() != "GET" {
+            return Err(Refusal::new(Status::METHOD_NOT_ALLOWED, "the method must be GET"));
+        }
+        exactly_one(request, "host", "there must be one Host header field")?;
+        if request.header("transfer-encoding").is_some()
+            || request.header_all("content-length").any(|length| length != b"0")
+        {
+            return Err(bad("a request to upgrade has no body"));
+        }
+        if !request.list("upgrade").any(|protocol| protocol.eq_ignore_ascii_case("websocket")) {
+            return Err(Refusal::new(Status::UPGRADE_REQUIRED, "this is a WebSocket server: upgrade to one"));
+        }
+        if !request.list("connection").any(|option| option.eq_ignore_ascii_case("upgrade")) {
+            return Err(bad("the Connection header field must name Upgrade"));
+        }
+        let version = exactly_one(
+            request,
+            "sec-websocket-version",
+            "there must be one Sec-WebSocket-Version header field",
+        )?;
+        if version != b"13" {
+            return Err(Refusal::new(Status::UPGRADE_REQUIRED, "the version of the protocol must be 13"));
+        }
+        let key =
+            exactly_one(request, "sec-websocket-key", "there must be one Sec-WebSocket-Key header field")?;
+        let key = <[u8; KEY_LEN]>::try_from(key).ok().filter(decodes_to_16_bytes);
+        let key = key.ok_or(bad("Sec-WebSocket-Key must be 16 bytes in base64"))?;
+        if !request.header_all("sec-websocket-protocol").all(is_token_list) {
+            return Err(bad("Sec-WebSocket-Protocol must be a list of tokens"));
+        }
+        Ok(Self { key })
+    }
+
+    /// Appends the 101 response to `out`, with the subprotocol chosen from the client's offer, if any.
+    pub fn accept(&self, subprotocol: Option<&str>, out: &mut Vec<u8>) {
+        out.extend_from_slice(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
+        );
+        out.extend_from_slice(&accept_key(&self.key));
+        if let Some(subprotocol) = subprotocol {
+            out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
+            out.extend_from_slice(subprotocol.as_bytes());
+        }
+        out.extend_from_slice(b"\r\n\r\n");
+    }
+}
+
+/// The `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455, section 4.2.2, step 5.4).
+#[must_use]
+pub fn accept_key(key: &[u8]) -> [u8; ACCEPT_LEN] {
+    let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+    let mut accept = [0; ACCEPT_LEN];
+    let written = STANDARD.encode_slice(digest, &mut accept);
+    debug_assert_eq!(written, Ok(ACCEPT_LEN), "20 bytes are 28 in base64");
+    accept
+}
+
+/// Whether `name` is a token as RFC 9110 section 5.6.2 defines it, which a subprotocol's name must be.
+#[must_use]
+pub fn is_token(name: &[u8]) -> bool {
+    let is_token_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !name.is_empty() && name.iter().all(is_token_byte)
+}
+
+fn is_token_list(value: &[u8]) -> bool {
+    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).all(|name| name.is_empty() || is_token(name))
+}
+
+fn decodes_to_16_bytes(key: &[u8; KEY_LEN]) -> bool {
+    let mut nonce = [0; 18];
+    STANDARD.decode_slice(key, &mut nonce) == Ok(16)
+}
+
+fn exactly_one<'b>(request: &Request<'b>, name: &str, detail: &'static str) -> Result<&'b [u8], Refusal> {
+    let mut values = request.header_all(name);
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(value),
+        _ => Err(bad(detail)),
+    }
+}
+
+const fn bad(detail: &'static str) -> Refusal {
+    Refusal::new(Status::BAD_REQUEST, detail)
+}

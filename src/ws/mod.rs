@@ -1,0 +1,26 @@
+//! RFC 6455 without I/O: bytes in, events and bytes out, for both roles.
+//!
+//! - [`handshake`] judges an upgrade request and writes the 101; [`client`] is its other side.
+//! - [`Decoder`] turns received bytes into [`Event`]s, unmasking in place; it keeps nothing between whole messages.
+//! - [`encode`] writes frames; [`Closing`] says who has closed and what is still owed.
+//!
+//! There are no sockets, clocks, threads or prints here. Memory comes from the caller through [`Buffers`].
+#![forbid(unsafe_code)]
+
+pub mod client;
+mod close;
+mod closing;
+mod decode;
+pub mod encode;
+mod error;
+mod frame;
+pub mod handshake;
+mod mask;
+mod utf8;
+
+pub use close::{CloseCode, CloseFrame};
+pub use closing::Closing;
+pub use decode::{Buffers, Decoded, Decoder, Event, Heap, Message, Rules};
+pub use error::{DecodeError, ProtocolError};
+pub use frame::{FrameHeader, Opcode, Role};
+pub use mask::apply_mask;
