@@ -24,7 +24,7 @@ pub enum Message<'a> {
     Binary(&'a [u8]),
 }
 
-impl Message<'_> {
+impl<'a> Message<'a> {
     /// The opcode of the message's first frame.
     #[must_use]
     pub const fn opcode(&self) -> Opcode {
@@ -36,7 +36,7 @@ impl Message<'_> {
 
     /// The payload.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8] {
+    pub const fn as_bytes(&self) -> &'a [u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Binary(bytes) => bytes,
@@ -200,7 +200,7 @@ impl Decoder {
             // A control frame can be lent in the middle of a message, whose payload must stay.
             if self.control.capacity() > 0 {
                 buffers.recycle(std::mem::take(&mut self.control));
-            } else if self.message.is_none() {
+            } else if self.message.is_none() && self.payload.capacity() > 0 {
                 buffers.recycle(std::mem::take(&mut self.payload));
             }
         }
@@ -342,9 +342,6 @@ impl Decoder {
             return Ok(Progress::Frame);
         }
         let Some(message) = self.message.take() else { return Ok(Progress::Frame) };
-        if !message.utf8.is_complete() {
-            return Err(ProtocolError::InvalidUtf8.into());
-        }
         Ok(Progress::Event(Finished::Message { is_text: message.is_text }))
     }
 }
@@ -362,7 +359,8 @@ fn unmask(piece: &mut [u8], header: &FrameHeader, offset: u64) {
 }
 
 /// The event of a finished payload. A text that came in pieces was checked on the way, to fail early, and is checked again
-/// here: the standard library has no safe way to take our word for it, and whole messages are the common case.
+/// here, for its end and because the standard library has no safe way to take our word for the rest; whole messages are the
+/// common case.
 fn event(opcode: Opcode, payload: &[u8]) -> Result<Event<'_>, ProtocolError> {
     debug_assert!(!opcode.is_control() || payload.len() <= MAX_CONTROL);
     Ok(match opcode {

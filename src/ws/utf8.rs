@@ -39,7 +39,8 @@ impl Utf8Check {
     }
 
     /// Whether the text so far ends between two characters.
-    pub(super) const fn is_complete(self) -> bool {
+    #[cfg(test)]
+    const fn is_complete(self) -> bool {
         self.len == 0
     }
 }
