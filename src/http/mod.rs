@@ -4,8 +4,10 @@
 //! an error [`Refusal`] as a response.
 #![forbid(unsafe_code)]
 
+mod authority;
 mod request;
 mod response;
 
+pub(crate) use authority::is_authority;
 pub use request::{HeadBuffer, MAX_HEAD, MAX_HEADERS, Request, parse_head};
 pub use response::{Refusal, Status};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Refusal, Status};
+use super::{Refusal, Status, is_authority};
 
 /// The longest request head in bytes, the blank line included. Over it the answer is 431.
 pub const MAX_HEAD: usize = 8 * 1024;
@@ -147,8 +147,12 @@ fn split_target(target: &str) -> Result<(&str, Option<&str>), Refusal> {
     }
     let origin = if target.starts_with('/') {
         target
-    } else if let Some((_, rest)) = target.split_once("://") {
-        &rest[rest.find(['/', '?']).unwrap_or(rest.len())..]
+    } else if let Some(rest) = after_scheme(target) {
+        let (authority, origin) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        if !is_authority(authority.as_bytes()) {
+            return Err(bad("the target must name a host"));
+        }
+        origin
     } else {
         return Err(bad("the target must be a path"));
     };
@@ -157,6 +161,12 @@ fn split_target(target: &str) -> Result<(&str, Option<&str>), Refusal> {
         None => (origin, None),
     };
     Ok((if path.is_empty() { "/" } else { path }, query))
+}
+
+/// What follows the scheme of a target in absolute form, where it is one that a WebSocket server can stand behind.
+fn after_scheme(target: &str) -> Option<&str> {
+    let (scheme, rest) = target.split_once("://")?;
+    ["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known)).then_some(rest)
 }
 
 #[cfg(test)]
@@ -205,6 +215,8 @@ mod tests {
             ("ws://h:1", "/", None),
             ("http://h?q", "/", Some("q")),
             ("/?", "/", Some("")),
+            ("WSS://h/a/b", "/a/b", None),
+            ("/a?to=http://h/b", "/a", Some("to=http://h/b")),
         ] {
             let head = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
             let seen = parse(head.as_bytes(), |request, _| {
@@ -222,6 +234,19 @@ mod tests {
             b"GET / HTTP/2.0\r\nHost: h\r\n\r\n",
             b"GET /#a HTTP/1.1\r\nHost: h\r\n\r\n",
             b"GET chat HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"GET chat?to=http://h/b HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"GET http:///a HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"GET http://user@h/a HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"GET gopher://h/a HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"GET * HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"GET / http/1.1\r\nHost: h\r\n\r\n",
+            b"GET / HTTP/1.1\r\n Host: h\r\n\r\n",
+            b"GET / HTTP/1.1\r\n: h\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: h\rX: y\r\n\r\n",
+            b"GET / HTTP/1.1\r\nH\xc3\xb6st: h\r\n\r\n",
+            b"\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
             b"GET / HTTP/1.1\nHost: h\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost: h\n\n",
             b"GET / HTTP/1.1\r\nHost: h\r\n folded\r\n\r\n",

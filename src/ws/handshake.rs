@@ -4,7 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
-use crate::http::{Refusal, Request, Status};
+use super::extensions::is_extension_list;
+use crate::http::{Refusal, Request, Status, is_authority};
 
 /// What the accept key is made with (RFC 6455, section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -42,7 +43,10 @@ impl Upgrade {
         if request.method() != "GET" {
             return Err(Refusal::new(Status::METHOD_NOT_ALLOWED, "the method must be GET"));
         }
-        exactly_one(request, "host", "there must be one Host header field")?;
+        let host = exactly_one(request, "host", "there must be one Host header field")?;
+        if !is_authority(host) {
+            return Err(bad("the Host header field must name a host"));
+        }
         if request.header("transfer-encoding").is_some()
             || request.header_all("content-length").any(|length| length != b"0")
         {
@@ -69,11 +73,17 @@ impl Upgrade {
         if !request.header_all("sec-websocket-protocol").all(is_token_list) {
             return Err(bad("Sec-WebSocket-Protocol must be a list of tokens"));
         }
+        // RFC 6455 section 9.1: a malformed list fails the connection, also where none of the extensions is known.
+        if !request.header_all("sec-websocket-extensions").all(is_extension_list) {
+            return Err(bad("Sec-WebSocket-Extensions must be a list of extensions"));
+        }
         Ok(Self { key })
     }
 
-    /// Appends the 101 response to `out`, with the subprotocol chosen from the client's offer, if any.
+    /// Appends the 101 response to `out`, with the subprotocol chosen from the client's offer, if any. Another one than was
+    /// offered would make the client fail the connection.
     pub fn accept(&self, subprotocol: Option<&str>, out: &mut Vec<u8>) {
+        debug_assert!(subprotocol.is_none_or(|name| is_token(name.as_bytes())), "an offered name is a token");
         out.extend_from_slice(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
         );
@@ -103,8 +113,15 @@ pub fn is_token(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(is_token_byte)
 }
 
+/// Whether `value` is `1#token`: empty members do not count (RFC 9110, section 5.6.1.2), but one must be there.
 fn is_token_list(value: &[u8]) -> bool {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).all(|name| name.is_empty() || is_token(name))
+    let mut members = members(value).peekable();
+    members.peek().is_some() && members.all(is_token)
+}
+
+/// The members of a comma-separated list but the empty ones. Not for lists with commas inside quoted strings.
+pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
 }
 
 fn decodes_to_16_bytes(key: &[u8; KEY_LEN]) -> bool {

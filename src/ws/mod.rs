@@ -13,6 +13,7 @@ mod closing;
 mod decode;
 pub mod encode;
 mod error;
+mod extensions;
 mod frame;
 pub mod handshake;
 mod mask;
