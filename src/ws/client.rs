@@ -5,8 +5,8 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::handshake::{KEY_LEN, accept_key};
-use crate::http::MAX_HEADERS;
+use super::handshake::{KEY_LEN, accept_key, members};
+use crate::http::{MAX_HEAD, MAX_HEADERS};
 
 /// The `Sec-WebSocket-Key` of a 16-byte nonce, which must be chosen at random for each connection.
 #[must_use]
@@ -44,6 +44,8 @@ pub enum ResponseError {
     NoUpgrade,
     /// It does not answer the key that was sent.
     WrongAccept,
+    /// It turns on an extension, and [`request`] asks for none.
+    UnaskedExtension,
 }
 
 impl fmt::Display for ResponseError {
@@ -53,6 +55,7 @@ impl fmt::Display for ResponseError {
             Self::Status(status) => write!(f, "status {status}"),
             Self::NoUpgrade => f.write_str("response without the upgrade"),
             Self::WrongAccept => f.write_str("response to another key"),
+            Self::UnaskedExtension => f.write_str("response with an extension that was not asked for"),
         }
     }
 }
@@ -60,7 +63,8 @@ impl fmt::Display for ResponseError {
 impl std::error::Error for ResponseError {}
 
 /// Judges the response at the start of `bytes` to a request with `key` (section 4.1, the client's list of checks): its length
-/// in bytes, behind which frames may follow, or `None` while it is incomplete.
+/// in bytes, behind which frames may follow, or `None` while it is incomplete. A subprotocol it names is not held against the
+/// offer, which is not known here.
 ///
 /// # Errors
 /// Anything but a 101 that answers the key.
@@ -68,25 +72,34 @@ pub fn check_response(bytes: &[u8], key: &[u8; KEY_LEN]) -> Result<Option<usize>
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let len = match response.parse(bytes) {
-        Ok(httparse::Status::Complete(len)) => len,
-        Ok(httparse::Status::Partial) => return Ok(None),
-        Err(_) => return Err(ResponseError::Malformed),
+        Ok(httparse::Status::Complete(len)) if len <= MAX_HEAD => len,
+        Ok(httparse::Status::Partial) if bytes.len() < MAX_HEAD => return Ok(None),
+        _ => return Err(ResponseError::Malformed),
     };
-    match response.code {
-        Some(101) => {}
-        Some(status) => return Err(ResponseError::Status(status)),
-        None => return Err(ResponseError::Malformed),
+    match (response.version, response.code) {
+        (Some(1), Some(101)) => {}
+        (Some(_), Some(status)) if status != 101 => return Err(ResponseError::Status(status)),
+        _ => return Err(ResponseError::Malformed),
     }
-    let value = |name: &str| {
-        let found = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
-        found.map(|header| header.value)
+    let values = |name: &'static str| {
+        let named = response.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
+        named.map(|header| header.value)
     };
-    let is = |name, expected: &[u8]| value(name).is_some_and(|value| value.eq_ignore_ascii_case(expected));
-    if !is("upgrade", b"websocket") || !is("connection", b"upgrade") {
+    let only = |name| {
+        let mut values = values(name);
+        values.next().filter(|_| values.next().is_none())
+    };
+    let upgrades = only("upgrade").is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
+    let connects =
+        values("connection").flat_map(members).any(|option| option.eq_ignore_ascii_case(b"upgrade"));
+    if !upgrades || !connects {
         return Err(ResponseError::NoUpgrade);
     }
-    if value("sec-websocket-accept") != Some(&accept_key(key)) {
+    if only("sec-websocket-accept") != Some(&accept_key(key)) {
         return Err(ResponseError::WrongAccept);
+    }
+    if values("sec-websocket-extensions").flat_map(members).next().is_some() {
+        return Err(ResponseError::UnaskedExtension);
     }
     Ok(Some(len))
 }
