@@ -56,3 +56,51 @@ impl Closing {
         matches!(self, Self::Done)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_side_closes_once_in_every_order() {
+        use Closing::{Done, Open, Received, Sent};
+        // (state, after sending, whether we may send, after receiving, whether we owe an answer)
+        for (state, sent, may_send, received, owed) in [
+            (Open, Sent, true, Received, true),
+            (Sent, Sent, false, Done, false),
+            (Received, Done, true, Received, true),
+            (Done, Done, false, Done, false),
+        ] {
+            let mut closing = state;
+            assert_eq!((closing.send(), closing), (may_send, sent), "{state:?} sends");
+            let mut closing = state;
+            assert_eq!((closing.receive(), closing), (owed, received), "{state:?} receives");
+            assert_eq!(state.is_done(), state == Done);
+        }
+    }
+
+    #[test]
+    fn any_order_of_closes_sends_one_and_ends_when_both_have_passed() {
+        // Each bit of `order` is a step: ours or the peer's.
+        for steps in 0..=6 {
+            for order in 0..1_u32 << steps {
+                let mut closing = Closing::default();
+                let (mut sent, mut received) = (0, 0);
+                for step in 0..steps {
+                    if order >> step & 1 == 0 {
+                        sent += u32::from(closing.send());
+                    } else {
+                        received += 1;
+                        assert_eq!(
+                            closing.receive(),
+                            sent == 0,
+                            "{order:b}: an answer is owed until one is sent"
+                        );
+                    }
+                    assert_eq!(closing.is_done(), sent > 0 && received > 0, "{order:b}");
+                    assert!(sent <= 1, "{order:b}: nothing follows a Close frame");
+                }
+            }
+        }
+    }
+}

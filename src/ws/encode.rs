@@ -1,7 +1,7 @@
 //! Frames written, for both roles (RFC 6455, section 5.2).
 
 use super::close::clip_reason;
-use super::frame::MAX_HEADER;
+use super::frame::{MAX_CONTROL, MAX_HEADER};
 use super::{CloseCode, FrameHeader, Opcode, apply_mask};
 
 /// A frame header in its wire form.
@@ -58,8 +58,10 @@ pub const fn frame_len(payload_len: usize, masked: bool) -> usize {
 }
 
 /// Appends a frame to `out`: masked by a client (`key` given, fresh and unpredictable for each frame, section 5.3), plain by
-/// a server. `fin` is `false` for all but the last fragment of a message.
+/// a server. `fin` is `false` for all but the last fragment of a message; a control frame is never fragmented and its payload
+/// at most 125 bytes (section 5.5).
 pub fn frame(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) {
+    debug_assert!(!opcode.is_control() || (fin && payload.len() <= MAX_CONTROL), "an illegal control frame");
     let header_bytes = header(&FrameHeader { fin, opcode, key, payload_len: payload.len() as u64 });
     out.reserve(header_bytes.as_ref().len() + payload.len());
     out.extend_from_slice(header_bytes.as_ref());
@@ -82,4 +84,92 @@ pub fn close(out: &mut Vec<u8>, code: Option<CloseCode>, reason: &str, key: Opti
         len = 2 + reason.len();
     }
     frame(out, true, Opcode::Close, &body[..len], key);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ws::Role;
+
+    const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+    /// Header bytes of a payload of each length at the edges of the three forms.
+    const EDGES: [(usize, &[u8]); 6] = [
+        (0, &[0x82, 0]),
+        (125, &[0x82, 125]),
+        (126, &[0x82, 126, 0, 126]),
+        (65_535, &[0x82, 126, 0xff, 0xff]),
+        (65_536, &[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        (65_537, &[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 1]),
+    ];
+
+    #[test]
+    fn a_length_takes_the_shortest_form_and_frame_len_knows_it() {
+        let payload: Vec<u8> = (0..=u8::MAX).cycle().take(65_537).collect();
+        for (len, head) in EDGES {
+            let mut plain = Vec::new();
+            frame(&mut plain, true, Opcode::Binary, &payload[..len], None);
+            assert_eq!(plain, [head, &payload[..len]].concat());
+            assert_eq!(plain.len(), frame_len(len, false));
+
+            let mut masked = Vec::new();
+            frame(&mut masked, true, Opcode::Binary, &payload[..len], Some(KEY));
+            let mut expected = [head, &KEY].concat();
+            expected[1] |= 0x80;
+            expected.extend(payload[..len].iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key));
+            assert_eq!(masked, expected);
+            assert_eq!(masked.len(), frame_len(len, true));
+        }
+    }
+
+    #[test]
+    fn what_is_already_in_the_output_stays() {
+        let mut out = b"before".to_vec();
+        frame(&mut out, false, Opcode::Text, b"Hel", Some(KEY));
+        frame(&mut out, true, Opcode::Continuation, b"lo", None);
+        assert_eq!(out, b"before\x01\x83\x37\xfa\x21\x3d\x7f\x9f\x4d\x80\x02lo");
+    }
+
+    #[test]
+    fn every_header_is_read_back() {
+        for payload_len in [0, 1, 125, 126, 65_535, 65_536, (1 << 63) - 1] {
+            for (role, key) in [(Role::Client, None), (Role::Server, Some(KEY))] {
+                for fin in [false, true] {
+                    let written = FrameHeader { fin, opcode: Opcode::Text, key, payload_len };
+                    let bytes = header(&written);
+                    let bytes = bytes.as_ref();
+                    assert_eq!(FrameHeader::parse(bytes, role), Ok(Some((written, bytes.len()))));
+                    for end in 0..bytes.len() {
+                        assert_eq!(FrameHeader::parse(&bytes[..end], role), Ok(None), "{written:?} to {end}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_close_is_a_legal_control_frame_whatever_its_reason() {
+        let written = |code, reason: &str| {
+            let mut out = Vec::new();
+            close(&mut out, code, reason, None);
+            out
+        };
+        assert_eq!(written(None, "dropped"), [0x88, 0]);
+        assert_eq!(written(Some(CloseCode::NORMAL), ""), [0x88, 2, 0x03, 0xe8]);
+        assert_eq!(written(Some(CloseCode::GOING_AWAY), "bye"), b"\x88\x05\x03\xe9bye");
+        let clipped = written(Some(CloseCode::NORMAL), &"é".repeat(100));
+        assert_eq!(clipped, [&[0x88, 124, 0x03, 0xe8], "é".repeat(61).as_bytes()].concat());
+        assert_eq!(written(Some(CloseCode::NORMAL), &"x".repeat(200)).len(), 2 + 125);
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    fn an_illegal_control_frame_is_a_bug_of_the_caller() {
+        let panics = |fin, len| {
+            std::panic::catch_unwind(|| frame(&mut Vec::new(), fin, Opcode::Ping, &[0; 126][..len], None))
+        };
+        assert!(panics(true, 125).is_ok());
+        assert!(panics(true, 126).is_err());
+        assert!(panics(false, 0).is_err());
+    }
 }
