@@ -1,0 +1,4 @@
+//! The opening handshake through its public interface, both sides.
+
+mod client;
+mod server;
