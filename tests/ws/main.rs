@@ -1,8 +1,10 @@
 //! The WebSocket decoder and encoder through their public interface.
 
+mod differential;
 mod no_allocation;
 mod properties;
 mod replay;
 mod script;
+mod streams;
 mod vectors;
 mod violations;

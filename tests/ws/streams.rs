@@ -1,0 +1,159 @@
+//! Streams at random: good ones through the crate's encoder, and damaged ones.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use throng::ws::{CloseCode, Opcode, Role, Rules, encode};
+
+use super::replay::Said;
+
+/// A message, where it is cut into fragments, and the control frames between them.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    message: Said,
+    cuts: Vec<Index>,
+    between: Vec<Said>,
+}
+
+fn payload() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        8 => vec(any::<u8>(), 0..140),
+        // A long one is one byte many times: what is in it matters less than how its length is written.
+        1 => (any::<u8>(), prop_oneof![120..130_usize, 65_530..65_540_usize]).prop_map(|(byte, len)| vec![byte; len]),
+    ]
+}
+
+fn control() -> impl Strategy<Value = Said> {
+    let payload = || prop_oneof![vec(any::<u8>(), 0..=125), Just(vec![7; 125])];
+    let code = prop_oneof![1000..=1003_u16, 1007..=1014_u16, 3000..=4999_u16];
+    prop_oneof![
+        payload().prop_map(Said::Ping),
+        payload().prop_map(Said::Pong),
+        (code, "[a-zé😀]{0,30}").prop_map(|(code, reason)| Said::Close(Some(code), reason)),
+        Just(Said::Close(None, String::new())),
+    ]
+}
+
+pub(crate) fn sent() -> impl Strategy<Value = Sent> {
+    let message = prop_oneof![".{0,50}".prop_map(Said::Text), payload().prop_map(Said::Binary)];
+    (message, vec(any::<Index>(), 0..5), vec(control(), 0..5)).prop_map(|(message, cuts, between)| Sent {
+        message,
+        cuts,
+        between,
+    })
+}
+
+pub(crate) fn role() -> impl Strategy<Value = Role> {
+    prop_oneof![Just(Role::Server), Just(Role::Client)]
+}
+
+pub(crate) fn pieces() -> impl Strategy<Value = Vec<Index>> {
+    prop_oneof![vec(any::<Index>(), 0..3), vec(any::<Index>(), 0..60)]
+}
+
+/// Places in `0..=len`, ascending.
+pub(crate) fn places(indices: &[Index], len: usize) -> Vec<usize> {
+    let mut places: Vec<usize> = indices.iter().map(|index| index.index(len + 1)).collect();
+    places.sort_unstable();
+    places
+}
+
+pub(crate) const fn rules(role: Role) -> Rules {
+    Rules { role, max_message: 70_000, max_frames: 10 }
+}
+
+/// Writes what the peer of `role` sends, and what must be heard.
+pub(crate) fn encoded(script: &[Sent], role: Role, mut key: [u8; 4]) -> (Vec<u8>, Vec<Said>) {
+    let (mut stream, mut heard) = (Vec::new(), Vec::new());
+    let mut next_key = || {
+        key = u32::from_le_bytes(key).wrapping_mul(0x9e37_79b1).wrapping_add(1).to_le_bytes();
+        (role == Role::Server).then_some(key)
+    };
+    for Sent { message, cuts, between } in script {
+        let (opcode, payload) = match message {
+            Said::Text(text) => (Opcode::Text, text.as_bytes()),
+            Said::Binary(bytes) => (Opcode::Binary, &bytes[..]),
+            control => unreachable!("{control:?} is no message"),
+        };
+        let mut between = between.iter();
+        let mut start = 0;
+        let ends: Vec<usize> = places(cuts, payload.len()).into_iter().chain([payload.len()]).collect();
+        for (i, &end) in ends.iter().enumerate() {
+            let opcode = if i == 0 { opcode } else { Opcode::Continuation };
+            let fin = i + 1 == ends.len();
+            encode::frame(&mut stream, fin, opcode, &payload[start..end], next_key());
+            start = end;
+            if !fin && let Some(control) = between.next() {
+                encode_control(&mut stream, control, next_key());
+                heard.push(control.clone());
+            }
+        }
+        heard.push(message.clone());
+        for control in between {
+            encode_control(&mut stream, control, next_key());
+            heard.push(control.clone());
+        }
+    }
+    (stream, heard)
+}
+
+fn encode_control(stream: &mut Vec<u8>, control: &Said, key: Option<[u8; 4]>) {
+    match control {
+        Said::Ping(payload) => encode::frame(stream, true, Opcode::Ping, payload, key),
+        Said::Pong(payload) => encode::frame(stream, true, Opcode::Pong, payload, key),
+        Said::Close(code, reason) => {
+            encode::close(stream, code.and_then(CloseCode::new), reason, key);
+        }
+        message => unreachable!("{message:?} is no control frame"),
+    }
+}
+
+/// Frames that follow one another without a plan, with a header that is wrong now and then.
+fn unplanned(role: Role) -> impl Strategy<Value = Vec<u8>> {
+    let known = vec![0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a_u8];
+    let first = prop_oneof![20 => prop::sample::select(known), 1 => any::<u8>()];
+    let code = prop_oneof![995..1020_u16, 2995..3005_u16, 4995..5005_u16];
+    let payload = prop_oneof![
+        vec(any::<u8>(), 0..4),
+        vec(Just(b'a'), 0..130),
+        // Pieces of "é😀", so that fragments can make it whole.
+        (0..7_usize, 0..7_usize).prop_map(|(start, len)| "é😀é😀".as_bytes()[start..][..len.min(5)].to_vec()),
+        code.prop_map(|code| [&code.to_be_bytes()[..], b"why"].concat()),
+    ];
+    let masked = prop_oneof![20 => Just(role == Role::Server), 1 => any::<bool>()];
+    let form = prop_oneof![20 => Just(0), 1 => Just(126_u8), 1 => Just(127)];
+    let frame = (first, masked, form, payload).prop_map(|(first, masked, form, payload)| {
+        let mut frame = vec![first];
+        let len = payload.len() as u64;
+        match form.max(if len > 125 { 126 } else { 0 }) {
+            0 => frame.push(len.to_be_bytes()[7]),
+            126 => frame.extend([&[126], &len.to_be_bytes()[6..]].concat()),
+            _ => frame.extend([&[127], &len.to_be_bytes()[..]].concat()),
+        }
+        if masked {
+            // A key of zeros, so that the payload stays what it is.
+            frame[1] |= 0x80;
+            frame.extend([0; 4]);
+        }
+        frame.extend(payload);
+        frame
+    });
+    vec(frame, 0..12).prop_map(|frames| frames.concat())
+}
+
+/// Bytes that go wrong somewhere: a good stream with a few bytes changed, frames in no order, or no frames at all.
+pub(crate) fn damaged(role: Role) -> impl Strategy<Value = Vec<u8>> {
+    let changed = (vec(sent(), 1..4), any::<[u8; 4]>(), vec((any::<Index>(), any::<u8>()), 0..4));
+    prop_oneof![
+        vec(any::<u8>(), 0..100),
+        unplanned(role),
+        changed.prop_map(move |(script, key, changes)| {
+            let (mut stream, _) = encoded(&script, role, key);
+            for (at, byte) in changes {
+                let at = at.index(stream.len());
+                stream[at] ^= byte;
+            }
+            stream
+        }),
+    ]
+}
