@@ -42,7 +42,7 @@ impl Opcode {
         })
     }
 
-    /// Whether the frame is Close, Ping or Pong: never fragmented, at most [`MAX_CONTROL`] bytes.
+    /// Whether the frame is Close, Ping or Pong: never fragmented, at most 125 bytes.
     #[must_use]
     pub const fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong)
