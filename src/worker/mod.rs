@@ -1,5 +1,52 @@
-//! One core.
-mod counters;
-mod latency;
+//! One core: an event loop, the connections it holds, and everything that happens to them.
+//!
+//! The only room that knows mio. A [`Worker`] shares nothing with others but atomics and mailboxes. It reaches the operating
+//! system through the [`Os`] trait alone.
+//!
+//! - `core`: the worker and the phases of an iteration.
+//! - `accept`, `handshake`, `read`, `write`, `close`, `timers`, `mail`: the phases and what they do to a connection.
+//! - `record`, `table`, `outbox`, `pool`, `wheel`, `ticks`: what is kept, and when it is due.
+//! - `handler`, `conn`, `handle`, `id`: what the application sees.
+//! - `mailbox`, `shared`, `counters`, `latency`: what other threads see.
+//! - `os`, `linux`: the operating system.
 
+mod accept;
+mod close;
+mod conn;
+mod core;
+mod counters;
+mod handle;
+mod handler;
+mod handshake;
+mod id;
+mod latency;
+mod limits;
+mod linux;
+mod mail;
+mod mailbox;
+mod os;
+mod outbox;
+mod pool;
+mod read;
+mod record;
+mod shared;
+mod table;
+mod ticks;
+mod timers;
+mod wheel;
+mod write;
+
+pub use conn::{Conn, SendError};
 pub use counters::Stats;
+pub use handle::Handle;
+pub use handler::{Accept, Closed, Context, Handler};
+pub use id::ConnId;
+pub use limits::PingPolicy;
+
+pub(crate) use accept::Listening;
+pub(crate) use core::{Assembly, Worker};
+pub(crate) use limits::Limits;
+pub(crate) use linux::Linux;
+pub(crate) use mailbox::{Inbox, Wake};
+pub(crate) use shared::Shared;
+pub(crate) use ticks::MAX_TIME;

@@ -1,0 +1,23 @@
+//! Sends every message back.
+
+use throng::http::{Refusal, Request};
+use throng::{Accept, CloseCode, Conn, Handler, Message};
+
+/// The echo server of tests and benchmarks. A client whose outbox is full is closed with 1008; it cannot come to that by
+/// sending alone, because a client that does not read is not read from.
+#[derive(Debug)]
+pub(crate) struct Echo;
+
+impl Handler for Echo {
+    type Data = ();
+
+    fn upgrade(&mut self, _: &Request<'_>) -> Result<Accept<()>, Refusal> {
+        Ok(Accept::new(()))
+    }
+
+    fn message(&mut self, conn: &mut Conn<'_, ()>, message: Message<'_>) {
+        if conn.send(message).is_err() {
+            conn.close(CloseCode::POLICY_VIOLATION, "echoes are read too slowly");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Every limit in one place, and how they relate.
+//!
+//! What an operator may want to change is in [`Config`](crate::Config); what stands here is fixed, because other
+//! sums rely on it.
+
+use std::time::Duration;
+
+/// The most workers of a server: a [`ConnId`](crate::ConnId) has ten bits for them.
+pub const MAX_WORKERS: usize = 1 << 10;
+/// The most connections of a worker: a [`ConnId`](crate::ConnId) has 26 bits for them.
+pub const MAX_CONNECTIONS_PER_WORKER: usize = 1 << 26;
+
+/// Bytes read by one call of recv(2): a worker has one buffer of this size, and it bounds what one connection can make the
+/// application do between two looks at its outbox.
+pub(crate) const READ_BUFFER: usize = 64 * 1024;
+/// Calls of recv(2) for one connection before the others get their turn.
+pub(crate) const READS_PER_VISIT: usize = 4;
+/// Readiness events taken from the kernel at a time.
+pub(crate) const EVENTS_PER_WAIT: usize = 1024;
+/// Connections accepted per iteration, so that a storm of them does not starve those that are open.
+pub(crate) const ACCEPTS_PER_ITERATION: usize = 64;
+/// Mailbox entries handled per iteration.
+pub(crate) const MAILS_PER_ITERATION: usize = 1024;
+/// Connections visited by a broadcast or by the closing of all per iteration.
+pub(crate) const SWEEP_PER_ITERATION: usize = 4096;
+/// Timers expired per iteration.
+pub(crate) const EXPIRIES_PER_ITERATION: usize = 4096;
+/// Entries a worker's mailbox holds; a full one refuses the sender.
+pub(crate) const MAILBOX: usize = 1024;
+/// Slices handed to one sendmsg(2): well below `IOV_MAX`.
+pub(crate) const SLICES_PER_WRITE: usize = 64;
+/// Bytes of replies that are gathered before they are written although the visit is not over.
+pub(crate) const REPLY_FLUSH: usize = 64 * 1024;
+/// Bytes of capacity that the reply buffer keeps between visits.
+pub(crate) const REPLY_KEEP: usize = 256 * 1024;
+
+/// Connections held above the limit so that they can be told 503 in a clean way; those above that are dropped.
+pub(crate) const REFUSALS: usize = 128;
+/// Time that a refused connection, or one whose request was in error, has to go.
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
+/// Pause after accepting has failed for want of descriptors or memory.
+pub(crate) const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// The queue of connections that the kernel has completed and nobody has accepted; `net.core.somaxconn` caps it.
+pub(crate) const LISTEN_BACKLOG: u16 = u16::MAX;
+/// Descriptors of a table that are not for connections: standard streams, epoll, listeners, wakers of all workers, the
+/// reserve, and some for the application.
+pub(crate) const DESCRIPTOR_RESERVE: usize = 128;
+
+/// Records in one page of a connection table: 4,096 of 32 bytes are 128 KiB.
+pub(crate) const RECORDS_PER_PAGE: usize = 4096;
+/// Blocks from this size on get a mapping of their own in the `throng` program, so that freeing them gives them back.
+pub const MAPPED_BLOCK: usize = 64 * 1024;
+
+/// Unused buffer memory that a worker keeps in its pool.
+pub(crate) const POOL_KEEP: usize = 1024 * 1024;
+/// How often a worker looks after its memory.
+pub(crate) const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+const _: () = assert!(MAX_CONNECTIONS_PER_WORKER.is_multiple_of(RECORDS_PER_PAGE));
+const _: () = assert!(crate::http::MAX_HEAD <= READ_BUFFER, "a request head fits one read");
+const _: () = assert!(REPLY_FLUSH <= REPLY_KEEP);
+const _: () = assert!(SLICES_PER_WRITE <= 1024, "IOV_MAX");

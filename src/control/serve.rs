@@ -1,0 +1,159 @@
+//! `throng serve`: from arguments to a running server, and to its end.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+use throng::sys::{fdtable, memory};
+use throng::{Builder, Server, budget};
+
+use super::cli::{App, ServeArguments};
+use super::exit::Failure;
+use super::housekeeping::Housekeeper;
+use super::signals::EndSignals;
+use super::{admin, logging};
+use crate::app::{Echo, Sink};
+
+/// How often the main thread looks after its workers.
+const WATCH: Duration = Duration::from_millis(100);
+
+/// What is printed when every worker listens.
+#[derive(Debug, Serialize)]
+struct Ready {
+    ready: bool,
+    listen: Vec<String>,
+    admin: Option<SocketAddr>,
+    workers: usize,
+    max_connections: usize,
+    private_tables: bool,
+}
+
+/// Runs the server to its end.
+pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
+    // Before there are other threads: what the allocator is told holds for all of them.
+    memory::map_large_blocks(budget::MAPPED_BLOCK);
+    logging::init();
+    if let Err(error) = fdtable::raise_limit() {
+        tracing::warn!(%error, "cannot raise the descriptor limit");
+    }
+    let server = start(arguments)?;
+    // The runtime's descriptors are made after the workers have got tables of their own, and stay in the main thread's.
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(|error| {
+            Failure::Runtime(format!("cannot start the control thread's runtime: {error}"))
+        })?;
+    runtime.block_on(control(server, arguments))
+}
+
+fn start(arguments: &ServeArguments) -> Result<Server, Failure> {
+    let config = arguments.config();
+    if arguments.app == App::Echo && config.outbox_limit < config.max_message + 2 * 64 * 1024 {
+        return Err(Failure::Configuration(
+            "outbox-limit must be at least 128 KiB more than max-message, so that every message can be echoed".into(),
+        ));
+    }
+    let builder = Builder::from(config);
+    let server = match arguments.app {
+        App::Echo => builder.start(|_| Echo)?,
+        App::Sink => builder.start(|_| Sink)?,
+    };
+    if server.private_tables() {
+        tracing::warn!(
+            workers = server.workers(),
+            max_connections = server.max_connections(),
+            "the descriptor limit is too low for one table: each worker has one of its own"
+        );
+    }
+    Ok(server)
+}
+
+/// Watches over the server: signals, the admin port, workers that fail, memory to give back.
+async fn control(server: Server, arguments: &ServeArguments) -> Result<(), Failure> {
+    let mut signals =
+        EndSignals::new().map_err(|error| Failure::Runtime(format!("cannot take over signals: {error}")))?;
+    let admin = match arguments.admin {
+        Some(address) => Some(admin::bind(address).await?),
+        None => None,
+    };
+    announce(&server, arguments, admin.as_ref().and_then(|listener| listener.local_addr().ok()))?;
+    let handle = server.handle();
+    let serve_admin = async {
+        match admin {
+            Some(listener) => admin::run(listener, handle).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        ended = until_the_end(&server, &mut signals, arguments.drain_timeout) => ended?,
+        () = serve_admin => return Err(Failure::Runtime("the admin port has failed".into())),
+    }
+    let stats = server.stats();
+    server.join()?;
+    tracing::info!(opened = stats.opened, bugs = stats.bugs, "ended");
+    Ok(())
+}
+
+/// Says that the server is ready, on standard output for programs and in the log for people.
+fn announce(server: &Server, arguments: &ServeArguments, admin: Option<SocketAddr>) -> Result<(), Failure> {
+    let unix = arguments.listen.iter().filter(|listen| matches!(listen, throng::Listen::Unix(_)));
+    let tcp = server.addresses().iter().map(ToString::to_string);
+    let ready = Ready {
+        ready: true,
+        listen: tcp.chain(unix.map(ToString::to_string)).collect(),
+        admin,
+        workers: server.workers(),
+        max_connections: server.max_connections(),
+        private_tables: server.private_tables(),
+    };
+    tracing::info!(
+        listen = ready.listen.join(" "),
+        workers = ready.workers,
+        max_connections = ready.max_connections,
+        "ready"
+    );
+    let mut line = serde_json::to_string(&ready)
+        .map_err(|error| Failure::Runtime(format!("cannot write the ready line: {error}")))?;
+    line.push('\n');
+    let mut out = std::io::stdout().lock();
+    out.write_all(line.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::Runtime(format!("cannot write to standard output: {error}")))
+}
+
+/// Waits until all workers have ended: in order after a signal, at once after a second one.
+async fn until_the_end(
+    server: &Server,
+    signals: &mut EndSignals,
+    drain_timeout: Duration,
+) -> Result<(), Failure> {
+    let mut housekeeper = Housekeeper::default();
+    let first = loop {
+        tokio::select! {
+            signal = signals.next() => break signal,
+            () = tokio::time::sleep(WATCH) => {
+                if server.has_ended_worker() {
+                    return Err(Failure::Runtime("a worker has ended by itself, see above".into()));
+                }
+                housekeeper.look_after(server);
+            }
+        }
+    };
+    tracing::info!(
+        signal = first,
+        open = server.stats().open,
+        ?drain_timeout,
+        "ending: closing all connections"
+    );
+    server.drain(drain_timeout);
+    while !server.has_ended() {
+        tokio::select! {
+            signal = signals.next() => {
+                server.stop();
+                return Err(Failure::Runtime(format!("{signal} while ending: connections were cut")));
+            }
+            () = tokio::time::sleep(WATCH) => {}
+        }
+    }
+    Ok(())
+}

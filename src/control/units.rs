@@ -1,0 +1,76 @@
+//! Durations and sizes with units, as the command line takes them.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
+/// Reads a duration such as `30s`, `1500ms` or `2m`. A bare number is refused: seconds and milliseconds are too easily
+/// confused.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|error| format!("{error}: write a number and a unit, as in 30s or 500ms"))
+}
+
+/// Reads a duration, or `off`.
+pub(super) fn duration_or_off(text: &str) -> Result<MaybeDuration, String> {
+    if text == "off" { Ok(MaybeDuration(None)) } else { duration(text).map(|time| MaybeDuration(Some(time))) }
+}
+
+/// A duration that may be `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MaybeDuration(pub(super) Option<Duration>);
+
+/// Reads a size in bytes such as `65536`, `64KiB` or `1MB`.
+pub(super) fn size(text: &str) -> Result<usize, String> {
+    let size: ByteSize =
+        text.parse().map_err(|error| format!("{error}: write a number and a unit, as in 64KiB or 1MiB"))?;
+    usize::try_from(size.as_u64()).map_err(|_| format!("{text} is more than this machine can address"))
+}
+
+/// Reads a count such as `1000000`, `1_000_000`, `200k` or `1M`.
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    let plain = text.replace('_', "");
+    let (digits, factor) = match plain.strip_suffix(['k', 'K']) {
+        Some(digits) => (digits, 1_000),
+        None => plain.strip_suffix('M').map_or((plain.as_str(), 1), |digits| (digits, 1_000_000)),
+    };
+    let number: Option<usize> = digits.parse().ok();
+    number
+        .and_then(|number| number.checked_mul(factor))
+        .ok_or_else(|| format!("`{text}` is no count: write digits, as in 20000, 200k or 1M"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("1500ms"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration_or_off("off"), Ok(MaybeDuration(None)));
+        for wrong in ["30", "", "s", "-1s", "1 parsec"] {
+            duration(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn sizes_have_units_or_are_bytes() {
+        assert_eq!(size("64KiB"), Ok(65_536));
+        assert_eq!(size("1MB"), Ok(1_000_000));
+        assert_eq!(size("125"), Ok(125));
+        for wrong in ["", "KiB", "-1", "1 hogshead"] {
+            size(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn counts_may_have_suffixes() {
+        for (text, number) in [("7", 7), ("1_000_000", 1_000_000), ("200k", 200_000), ("1M", 1_000_000)] {
+            assert_eq!(count(text), Ok(number));
+        }
+        for wrong in ["", "k", "-1", "1.5M", "99999999999999999999", "99999999999999999M"] {
+            count(wrong).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What an operator decides.
+
+use std::time::Duration;
+
+use super::error::{ConfigError, StartError};
+use super::{Listen, Server};
+use crate::budget::{MAX_WORKERS, READ_BUFFER};
+use crate::worker::{Context, Handler, MAX_TIME, PingPolicy};
+
+/// The settings of a server. [`Builder`] has a method for each.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where to listen; at least one place.
+    pub listen: Vec<Listen>,
+    /// Workers, at most 1,024. `None`: one per core, and more where the descriptor limit demands it and
+    /// [`private_tables`](Self::private_tables) allows it.
+    pub workers: Option<usize>,
+    /// Whether each worker is pinned to a core.
+    pub pin: bool,
+    /// The most connections of all workers together. `None`: as many as the descriptor limit allows in one table.
+    pub max_connections: Option<usize>,
+    /// Whether workers may get descriptor tables of their own when `max_connections` does not fit one. Then no descriptor of
+    /// the program's may be used in a [`Handler`], standard streams aside, or be opened there and used elsewhere.
+    pub private_tables: bool,
+    /// Time for a request head to arrive.
+    pub handshake_timeout: Duration,
+    /// Time between Pings. `None`: none are sent, and dead peers are found only when something is sent to them.
+    pub ping_interval: Option<Duration>,
+    /// Which connections are pinged.
+    pub ping_policy: PingPolicy,
+    /// Time for a Ping to be answered.
+    pub pong_timeout: Duration,
+    /// Time for a peer to finish closing.
+    pub close_timeout: Duration,
+    /// Most bytes of a message received.
+    pub max_message: usize,
+    /// Most frames of a message received.
+    pub max_frames_per_message: u32,
+    /// Most bytes that wait to be written to one connection.
+    pub outbox_limit: usize,
+    /// Most bytes of incomplete messages and queued output of all connections together. Each worker has an equal share.
+    pub buffer_limit: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            workers: None,
+            pin: true,
+            max_connections: None,
+            private_tables: false,
+            handshake_timeout: Duration::from_secs(10),
+            ping_interval: Some(Duration::from_secs(30)),
+            ping_policy: PingPolicy::WhenIdle,
+            pong_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(5),
+            max_message: 1 << 20,
+            max_frames_per_message: 4096,
+            outbox_limit: 2 << 20,
+            buffer_limit: 512 << 20,
+        }
+    }
+}
+
+/// The least message limit in bytes: anything below could not hold what a control frame can.
+const MIN_MESSAGE: usize = 125;
+/// The least time anything is given; the clock ticks every tenth of a second.
+const MIN_TIME: Duration = Duration::from_millis(100);
+
+impl Config {
+    /// Checks each setting by itself, and that they fit each other.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.listen.is_empty() {
+            return Err(ConfigError::NoListener);
+        }
+        if self.workers.is_some_and(|workers| workers == 0 || workers > MAX_WORKERS) {
+            return Err(ConfigError::OutOfRange { what: "workers", least: 1, most: MAX_WORKERS });
+        }
+        if self.max_connections == Some(0) {
+            return Err(ConfigError::OutOfRange { what: "max-connections", least: 1, most: usize::MAX });
+        }
+        for (what, time) in [
+            ("handshake-timeout", Some(self.handshake_timeout)),
+            ("ping-interval", self.ping_interval),
+            ("pong-timeout", Some(self.pong_timeout)),
+            ("close-timeout", Some(self.close_timeout)),
+        ] {
+            if time.is_some_and(|time| time < MIN_TIME || time > MAX_TIME) {
+                return Err(ConfigError::Time { what, least: MIN_TIME, most: MAX_TIME });
+            }
+        }
+        let most = usize::MAX / 8;
+        if self.max_message < MIN_MESSAGE || self.max_message > most {
+            return Err(ConfigError::OutOfRange { what: "max-message", least: MIN_MESSAGE, most });
+        }
+        if self.max_frames_per_message == 0 {
+            let most = u32::MAX as usize;
+            return Err(ConfigError::OutOfRange { what: "max-frames-per-message", least: 1, most });
+        }
+        if self.outbox_limit < READ_BUFFER || self.outbox_limit > most {
+            return Err(ConfigError::OutOfRange { what: "outbox-limit", least: READ_BUFFER, most });
+        }
+        Ok(())
+    }
+}
+
+/// Describes a server; [`Server::builder`] makes one.
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct Builder {
+    config: Config,
+}
+
+macro_rules! settings {
+    ($($name:ident: $type:ty,)+) => {
+        impl Builder {
+            $(
+                #[doc = concat!("Sets [`Config::", stringify!($name), "`].")]
+                pub fn $name(mut self, $name: $type) -> Self {
+                    self.config.$name = $name;
+                    self
+                }
+            )+
+        }
+    };
+}
+
+settings! {
+    pin: bool,
+    private_tables: bool,
+    handshake_timeout: Duration,
+    ping_interval: Option<Duration>,
+    ping_policy: PingPolicy,
+    pong_timeout: Duration,
+    close_timeout: Duration,
+    max_message: usize,
+    max_frames_per_message: u32,
+    outbox_limit: usize,
+    buffer_limit: usize,
+}
+
+impl Builder {
+    /// Adds a place to listen at.
+    pub fn listen(mut self, listen: Listen) -> Self {
+        self.config.listen.push(listen);
+        self
+    }
+
+    /// Sets [`Config::workers`].
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.config.workers = Some(workers);
+        self
+    }
+
+    /// Sets [`Config::max_connections`].
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.config.max_connections = Some(connections);
+        self
+    }
+
+    /// Starts the server. `handler` is called once in each worker's thread to make its handler. When this returns, every worker
+    /// listens.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration or the system, and what to change.
+    pub fn start<H, F>(self, handler: F) -> Result<Server, StartError>
+    where
+        H: Handler,
+        F: Fn(&Context<'_>) -> H + Send + Sync + 'static,
+    {
+        super::start::start(self.config, handler)
+    }
+}
+
+impl From<Config> for Builder {
+    fn from(config: Config) -> Self {
+        Self { config }
+    }
+}

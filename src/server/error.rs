@@ -1,0 +1,169 @@
+//! What can go wrong with a server as a whole: the operator's doing, or ours.
+
+use std::time::Duration;
+use std::{fmt, io};
+
+use super::Listen;
+
+/// A configuration that cannot be served. Each says what to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// There is nowhere to listen.
+    NoListener,
+    /// A number is out of its range.
+    OutOfRange {
+        /// The setting.
+        what: &'static str,
+        /// The least it may be.
+        least: usize,
+        /// The most it may be.
+        most: usize,
+    },
+    /// A time is out of its range.
+    Time {
+        /// The setting.
+        what: &'static str,
+        /// The least it may be.
+        least: Duration,
+        /// The most it may be.
+        most: Duration,
+    },
+    /// More connections are wanted than a descriptor table holds, and tables of the workers' own are not allowed.
+    DescriptorLimit {
+        /// Connections wanted.
+        wanted: usize,
+        /// Connections that fit.
+        room: usize,
+        /// The limit, `RLIMIT_NOFILE`.
+        limit: usize,
+    },
+    /// More connections are wanted than that many workers can hold.
+    TooFewWorkers {
+        /// Connections wanted.
+        wanted: usize,
+        /// Workers asked for.
+        workers: usize,
+        /// Workers needed.
+        needed: usize,
+    },
+    /// A worker's share of the buffer memory does not hold what one connection may need.
+    BufferShare {
+        /// Bytes that all workers need together.
+        needed: usize,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoListener => f.write_str("there is nowhere to listen: give at least one address"),
+            Self::OutOfRange { what, least, most } if *most == usize::MAX => {
+                write!(f, "{what} must be {least} or more")
+            }
+            Self::OutOfRange { what, least, most } => write!(f, "{what} must be from {least} to {most}"),
+            Self::Time { what, least, most } => {
+                write!(f, "{what} must be from {} ms to {} days", least.as_millis(), most.as_secs() / 86_400)
+            }
+            Self::DescriptorLimit { wanted, room, limit } => write!(
+                f,
+                "{wanted} connections do not fit the descriptor limit of {limit}, which leaves room for {room}: raise it \
+                 (ulimit -n, LimitNOFILE=), or allow private descriptor tables"
+            ),
+            Self::TooFewWorkers { wanted, workers, needed } => write!(
+                f,
+                "{wanted} connections do not fit {workers} workers under the descriptor limit: give {needed} workers or \
+                 more, or raise the limit (ulimit -n, LimitNOFILE=)"
+            ),
+            Self::BufferShare { needed } => write!(
+                f,
+                "each worker's share of buffer-limit must hold one message and one outbox: give {needed} bytes or more, or \
+                 lower max-message or outbox-limit"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Why a server did not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration cannot be served.
+    Config(ConfigError),
+    /// An address cannot be listened on.
+    Listen {
+        /// The address.
+        listen: Listen,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The system refused something else, such as a thread or a descriptor.
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+impl StartError {
+    pub(super) const fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::System { what, error }
+    }
+}
+
+impl From<ConfigError> for StartError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Listen { listen, error } => write!(f, "cannot listen on {listen}: {error}"),
+            Self::System { what, error } => write!(f, "cannot {what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Config(error) => Some(error),
+            Self::Listen { error, .. } | Self::System { error, .. } => Some(error),
+        }
+    }
+}
+
+/// How a running server failed. Either is a bug, or the machine giving way.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A worker could not go on.
+    Worker {
+        /// Its number.
+        worker: usize,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A worker panicked: its handler did, or throng has a bug. The panic's message is on standard error.
+    Panicked {
+        /// Its number.
+        worker: usize,
+    },
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Worker { worker, error } => write!(f, "worker {worker} failed: {error}"),
+            Self::Panicked { worker } => write!(f, "worker {worker} panicked"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}

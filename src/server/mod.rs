@@ -1,0 +1,163 @@
+//! A server: its workers planned, started, watched and ended.
+
+mod config;
+mod error;
+mod listen;
+mod plan;
+mod start;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use std::{fmt, io};
+
+pub use config::{Builder, Config};
+pub use error::{ConfigError, RunError, StartError};
+pub use listen::Listen;
+
+use crate::worker::{Handle, Shared, Stats};
+
+/// A running server. Dropping it ends it at once; [`shutdown`](Self::shutdown) ends it in order.
+///
+/// ```no_run
+/// # struct Echo;
+/// # impl throng::Handler for Echo {
+/// #     type Data = ();
+/// #     fn upgrade(&mut self, _: &throng::http::Request<'_>) -> Result<throng::Accept<()>, throng::http::Refusal> {
+/// #         Ok(throng::Accept::new(()))
+/// #     }
+/// #     fn message(&mut self, _: &mut throng::Conn<'_, ()>, _: throng::Message<'_>) {}
+/// # }
+/// let server = throng::Server::builder().listen("127.0.0.1:9001".parse()?).start(|_| Echo)?;
+/// println!("listening on {:?}", server.addresses());
+/// server.join()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Server {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<io::Result<()>>>,
+    addresses: Vec<SocketAddr>,
+    /// Socket files to remove at the end.
+    unix_paths: Vec<PathBuf>,
+    max_connections: usize,
+    private_tables: bool,
+}
+
+impl Server {
+    /// Starts to describe a server.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The TCP addresses it listens on, with the ports that were found where 0 was asked for.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// A handle for other threads.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle { shared: Arc::clone(&self.shared) }
+    }
+
+    /// What all workers have counted.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.handle().stats()
+    }
+
+    /// How many workers it has.
+    #[must_use]
+    pub const fn workers(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// The most connections it holds.
+    #[must_use]
+    pub const fn max_connections(&self) -> usize {
+        self.max_connections
+    }
+
+    /// Whether each worker has a descriptor table of its own.
+    #[must_use]
+    pub const fn private_tables(&self) -> bool {
+        self.private_tables
+    }
+
+    /// Begins to end it in order: nobody is accepted any more, every connection is closed with 1001, and the workers end when
+    /// all peers have answered or `within` has passed. Returns at once; [`join`](Self::join) waits.
+    pub fn drain(&self, within: Duration) {
+        self.shared.drain(within);
+    }
+
+    /// Ends it at once: connections are cut.
+    pub fn stop(&self) {
+        self.shared.stop();
+    }
+
+    /// Whether a worker has ended: all soon will have after [`drain`](Self::drain) or [`stop`](Self::stop), and none should
+    /// before.
+    #[must_use]
+    pub fn has_ended_worker(&self) -> bool {
+        self.threads.iter().any(JoinHandle::is_finished)
+    }
+
+    /// Whether all workers have ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.threads.iter().all(JoinHandle::is_finished)
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When a worker failed or panicked.
+    pub fn join(mut self) -> Result<(), RunError> {
+        self.join_workers()
+    }
+
+    /// Ends it in order and waits for the end: [`drain`](Self::drain), then [`join`](Self::join).
+    ///
+    /// # Errors
+    /// When a worker failed or panicked.
+    pub fn shutdown(self, within: Duration) -> Result<(), RunError> {
+        self.drain(within);
+        self.join()
+    }
+
+    fn join_workers(&mut self) -> Result<(), RunError> {
+        let mut outcome = Ok(());
+        for (worker, thread) in self.threads.drain(..).enumerate() {
+            let ended = match thread.join() {
+                Ok(ended) => ended.map_err(|error| RunError::Worker { worker, error }),
+                Err(_) => Err(RunError::Panicked { worker }),
+            };
+            outcome = outcome.and(ended);
+        }
+        for path in self.unix_paths.drain(..) {
+            // It may have been removed by whoever tidied up before.
+            let _ = std::fs::remove_file(path);
+        }
+        outcome
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+        // There is nobody to tell; who wants to know calls `join`.
+        let _ = self.join_workers();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("addresses", &self.addresses)
+            .field("workers", &self.threads.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,213 @@
+//! Threads, descriptor tables and listeners: from a configuration to workers that run.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{Builder, JoinHandle};
+use std::time::Instant;
+
+use core_affinity::CoreId;
+
+use super::config::Config;
+use super::error::StartError;
+use super::plan::Plan;
+use super::{Listen, Server, listen};
+use crate::sys::eventfd::EventFd;
+use crate::sys::{fdtable, signals};
+use crate::worker::{
+    Assembly, Context, Handle, Handler, Inbox, Limits, Linux, Listening, Shared, Wake, Worker,
+};
+use crate::ws::{Role, Rules};
+
+/// What a worker's thread needs to become one. In a server with private tables it holds no descriptor but the wakers.
+struct Launch<F> {
+    plan: Plan,
+    limits: Limits,
+    pin: bool,
+    cores: Vec<CoreId>,
+    /// Where times count from.
+    start: Instant,
+    handler: F,
+    handle: Handle,
+    wakers: Vec<Arc<EventFd>>,
+}
+
+/// What a worker's thread says when it listens, or cannot.
+type Report = Result<Vec<SocketAddr>, StartError>;
+
+/// Plans and starts a server; returns when every worker listens.
+pub(super) fn start<H, F>(config: Config, handler: F) -> Result<Server, StartError>
+where
+    H: Handler,
+    F: Fn(&Context<'_>) -> H + Send + Sync + 'static,
+{
+    config.validate()?;
+    let (descriptors, _) = fdtable::limits().map_err(StartError::system("read the descriptor limit"))?;
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    let plan = Plan::new(&config, cores.len(), usize::try_from(descriptors).unwrap_or(usize::MAX))?;
+    listen::find_others(&config.listen)?;
+
+    // The wakers of all workers come before the first private table, so that their numbers mean the same in every one.
+    let wakers: io::Result<Vec<Arc<EventFd>>> =
+        (0..plan.workers).map(|_| EventFd::new().map(Arc::new)).collect();
+    let wakers = wakers.map_err(StartError::system("make a waker"))?;
+    let boxed = wakers.iter().map(|waker| Box::new(Arc::clone(waker)) as Box<dyn Wake>).collect();
+    let (shared, inboxes) = Shared::new(boxed);
+    let handle = Handle { shared: Arc::new(shared) };
+    let launch = Launch {
+        limits: limits(&config, &plan),
+        plan,
+        pin: config.pin,
+        cores,
+        start: Instant::now(),
+        handler,
+        handle: handle.clone(),
+        wakers,
+    };
+    let launch = Arc::new(launch);
+    if plan.private_tables {
+        // Copies of the wakers stay in every table, so their numbers must not come to mean anything else: never freed.
+        std::mem::forget(Arc::clone(&launch));
+    }
+
+    let mut server = Server {
+        shared: handle.shared,
+        threads: Vec::with_capacity(plan.workers),
+        addresses: Vec::new(),
+        unix_paths: Vec::new(),
+        max_connections: plan.connections,
+        private_tables: plan.private_tables,
+    };
+    start_workers(&launch, inboxes, config.listen, &mut server)?;
+    Ok(server)
+}
+
+/// Starts the first worker, which finds the ports, and then the others on the same ones. On an error the server is dropped by
+/// the caller, which ends the workers that run.
+fn start_workers<H, F>(
+    launch: &Arc<Launch<F>>,
+    inboxes: Vec<Inbox>,
+    mut places: Vec<Listen>,
+    server: &mut Server,
+) -> Result<(), StartError>
+where
+    H: Handler,
+    F: Fn(&Context<'_>) -> H + Send + Sync + 'static,
+{
+    let (reports, reported) = channel();
+    let silent = || StartError::system("start a worker")(io::Error::other("its thread panicked"));
+    let mut inboxes = inboxes.into_iter().enumerate();
+    if let Some((number, inbox)) = inboxes.next() {
+        server.threads.push(spawn(Arc::clone(launch), number, inbox, places.clone(), reports.clone())?);
+        server.addresses = reported.recv().map_err(|_| silent())??;
+    }
+    server.unix_paths = places.iter().filter_map(Listen::unix_path).collect();
+    // A Unix socket is the first worker's alone.
+    places.retain(|place| matches!(place, Listen::Tcp(_)));
+    for (place, address) in places.iter_mut().zip(&server.addresses) {
+        *place = Listen::Tcp(*address);
+    }
+    for (number, inbox) in inboxes {
+        server.threads.push(spawn(Arc::clone(launch), number, inbox, places.clone(), reports.clone())?);
+    }
+    drop(reports);
+    for _ in 1..launch.plan.workers {
+        reported.recv().map_err(|_| silent())??;
+    }
+    Ok(())
+}
+
+fn spawn<H, F>(
+    launch: Arc<Launch<F>>,
+    number: usize,
+    inbox: Inbox,
+    places: Vec<Listen>,
+    reports: Sender<Report>,
+) -> Result<JoinHandle<io::Result<()>>, StartError>
+where
+    H: Handler,
+    F: Fn(&Context<'_>) -> H + Send + Sync + 'static,
+{
+    let body = move || {
+        let worker = match set_up(&launch, number, inbox, &places) {
+            Ok((worker, addresses)) => {
+                // Whoever started us waits for the report; if it has gone, the server's end follows at once.
+                let _ = reports.send(Ok(addresses));
+                worker
+            }
+            Err(error) => {
+                let _ = reports.send(Err(error));
+                return Ok(());
+            }
+        };
+        drop(reports);
+        worker.run()
+    };
+    let thread = Builder::new().name(format!("throng-{number}"));
+    thread.spawn(body).map_err(StartError::system("start a worker's thread"))
+}
+
+/// Makes a worker in the calling thread.
+fn set_up<H, F>(
+    launch: &Launch<F>,
+    number: usize,
+    inbox: Inbox,
+    places: &[Listen],
+) -> Result<(Worker<Linux, H>, Vec<SocketAddr>), StartError>
+where
+    H: Handler,
+    F: Fn(&Context<'_>) -> H,
+{
+    signals::block_all().map_err(StartError::system("block signals"))?;
+    if launch.plan.private_tables {
+        let keep: Vec<RawFd> = launch.wakers.iter().map(|waker| waker.as_fd().as_raw_fd()).collect();
+        fdtable::make_private(&keep).map_err(StartError::system("get a private descriptor table"))?;
+    }
+    if launch.pin && !launch.cores.is_empty() {
+        let core = launch.cores[number % launch.cores.len()];
+        if !core_affinity::set_for_current(core) {
+            tracing::warn!(worker = number, core = core.id, "cannot pin the worker to its core");
+        }
+    }
+    let os = Linux::new(launch.start, launch.wakers[number].as_fd())
+        .map_err(StartError::system("make an epoll"))?;
+    let (listeners, addresses) = open_listeners(places)?;
+    let handler = (launch.handler)(&Context { worker: number, open: 0, handle: &launch.handle });
+    let limits = launch.limits.clone();
+    let parts = Assembly { os, handler, limits, number, handle: launch.handle.clone(), inbox, listeners };
+    let worker = Worker::new(parts).map_err(StartError::system("watch a listener"))?;
+    Ok((worker, addresses))
+}
+
+fn open_listeners(places: &[Listen]) -> Result<(Vec<Listening<OwnedFd>>, Vec<SocketAddr>), StartError> {
+    let mut listeners = Vec::with_capacity(places.len());
+    let mut addresses = Vec::new();
+    for place in places {
+        let (listener, address) =
+            listen::open(place).map_err(|error| StartError::Listen { listen: place.clone(), error })?;
+        addresses.extend(address);
+        listeners.push(Listening { listener: Some(listener), address, ready: false });
+    }
+    Ok((listeners, addresses))
+}
+
+fn limits(config: &Config, plan: &Plan) -> Limits {
+    Limits {
+        server_connections: plan.connections,
+        worker_connections: plan.per_worker,
+        rules: Rules {
+            role: Role::Server,
+            max_message: config.max_message,
+            max_frames: config.max_frames_per_message,
+        },
+        outbox: config.outbox_limit,
+        buffers: config.buffer_limit / plan.workers,
+        handshake_timeout: config.handshake_timeout,
+        ping_interval: config.ping_interval,
+        ping_policy: config.ping_policy,
+        pong_timeout: config.pong_timeout,
+        close_timeout: config.close_timeout,
+    }
+}

@@ -1,0 +1,257 @@
+//! New connections: taken within a budget, refused at a limit, and waited with when the system is exhausted.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::core::{Worker, token_of};
+use super::handler::Handler;
+use super::os::{Os, Token};
+use super::record::{Flags, Record, SideId, State};
+use super::ticks::deadline;
+use super::wheel::Node;
+use crate::budget::{ACCEPTS_PER_ITERATION, EXHAUSTED_PAUSE, LINGER, REFUSALS};
+use crate::http::{Refusal, Status};
+
+/// What a connection over a limit is told.
+pub(super) const AT_LIMIT: Refusal =
+    Refusal::new(Status::SERVICE_UNAVAILABLE, "the server is full or going down, try again later");
+
+/// A listener of a worker, and where to open it again.
+#[derive(Debug)]
+pub(crate) struct Listening<L> {
+    /// `None` while the worker is out of the group.
+    pub(crate) listener: Option<L>,
+    /// `None` for a Unix socket, whose listener stays: there is no group to leave.
+    pub(crate) address: Option<SocketAddr>,
+    /// Connections may wait: accepting has not met `EAGAIN` since the last event.
+    pub(crate) ready: bool,
+}
+
+/// A worker's listeners.
+#[derive(Debug)]
+pub(super) struct Acceptor<L> {
+    listeners: Vec<Listening<L>>,
+    /// Whether the worker is among those that new connections are spread over.
+    in_group: bool,
+    /// The listeners are to be closed as soon as their queues are empty.
+    leaving: bool,
+    /// Accepting rests until then.
+    paused_until: Option<Duration>,
+    /// Connections held only to be refused.
+    pub(super) refused: usize,
+}
+
+/// The tokens of listeners: no connection has this bit in the lower half of its own.
+const LISTENER: u64 = 1 << 31;
+
+pub(super) const fn is_listener(token: Token) -> bool {
+    token.0 & LISTENER != 0
+}
+
+impl<L> Acceptor<L> {
+    pub(super) fn new<O: Os<Listener = L>>(listeners: Vec<Listening<L>>, os: &mut O) -> io::Result<Self> {
+        for (token, listening) in (LISTENER..).zip(&listeners) {
+            if let Some(listener) = &listening.listener {
+                os.watch_listener(listener, Token(token))?;
+            }
+        }
+        Ok(Self { listeners, in_group: true, leaving: false, paused_until: None, refused: 0 })
+    }
+
+    pub(super) fn mark_ready(&mut self, token: Token) {
+        let at = usize::try_from(token.0 & !LISTENER).unwrap_or(usize::MAX);
+        if let Some(listening) = self.listeners.get_mut(at) {
+            listening.ready = true;
+        }
+    }
+
+    /// Whether a listener is still open.
+    pub(super) fn is_listening(&self) -> bool {
+        self.listeners.iter().any(|listening| listening.listener.is_some())
+    }
+
+    /// When accepting is tried again after a pause.
+    pub(super) const fn retry_at(&self) -> Option<Duration> {
+        self.paused_until
+    }
+
+    /// Closes the listeners once what waits in their queues has been dealt with.
+    pub(super) fn leave(&mut self) {
+        self.leaving = true;
+        self.listeners.iter_mut().for_each(|listening| listening.ready = true);
+    }
+}
+
+impl<O: Os, H: Handler> Worker<O, H> {
+    pub(super) fn accept_connections(&mut self) {
+        if let Some(until) = self.acceptor.paused_until {
+            if self.now < until {
+                return;
+            }
+            self.acceptor.paused_until = None;
+        }
+        self.os.refill_reserve();
+        self.join_or_leave_group();
+        for at in 0..self.acceptor.listeners.len() {
+            self.accept_from(at);
+            let listening = &mut self.acceptor.listeners[at];
+            self.unfinished |= listening.ready && self.acceptor.paused_until.is_none();
+            let closes = self.acceptor.leaving && (listening.address.is_some() || self.drain.is_some());
+            if closes
+                && !listening.ready
+                && let Some(listener) = listening.listener.take()
+            {
+                self.os.close_listener(listener);
+            }
+        }
+    }
+
+    fn accept_from(&mut self, at: usize) {
+        for _ in 0..ACCEPTS_PER_ITERATION {
+            let listening = &mut self.acceptor.listeners[at];
+            if !listening.ready {
+                return;
+            }
+            let Some(listener) = &listening.listener else {
+                listening.ready = false;
+                return;
+            };
+            match self.os.accept(listener) {
+                Ok(socket) => self.admit(socket),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => listening.ready = false,
+                Err(error) if is_exhaustion(&error) => {
+                    self.counters.accept_exhausted.add(1);
+                    if !self.shed_one(at) {
+                        // No event comes for what waits already, so the queue is looked at again by the clock.
+                        self.acceptor.paused_until = Some(self.now + EXHAUSTED_PAUSE);
+                        return;
+                    }
+                }
+                // The connection ended while it waited, or the network did: accept(2), "Error handling".
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Takes a connection in: to be served, to be refused, or not at all.
+    fn admit(&mut self, socket: O::Socket) {
+        self.counters.accepted.add(1);
+        let mut flags = Flags::default();
+        let mut patience = self.limits.handshake_timeout;
+        if !self.has_room() {
+            if self.acceptor.refused >= REFUSALS {
+                self.counters.dropped_at_limit.add(1);
+                self.os.close(socket);
+                return;
+            }
+            self.acceptor.refused += 1;
+            flags.set(Flags::REFUSED);
+            patience = patience.min(LINGER);
+        }
+        let index = self.insert(Record {
+            socket,
+            generation: 0,
+            timer: Node::UNLINKED,
+            last_seen: self.tick,
+            side: SideId::NONE,
+            state: State::Handshaking,
+            flags,
+            data: None,
+        });
+        self.counters.sockets.add(1);
+        self.arm(index, deadline(self.now, patience));
+        let token = token_of(self.id(index));
+        let record = self.table.get(index as usize);
+        if record.is_none_or(|record| self.os.watch(&record.socket, token).is_err()) {
+            // epoll is out of memory or of watches (/proc/sys/fs/epoll/max_user_watches).
+            self.counters.accept_exhausted.add(1);
+            let _ = self.discard(index);
+        }
+    }
+
+    /// Whether one more connection may be served; if so it is counted in.
+    fn has_room(&self) -> bool {
+        if self.drain.is_some() || self.table.len() >= self.limits.worker_connections {
+            return false;
+        }
+        if self.common.add_connection() >= self.limits.server_connections {
+            self.common.remove_connection();
+            return false;
+        }
+        true
+    }
+
+    /// Refuses one waiting connection with the descriptor in reserve. `false` when that did not work.
+    fn shed_one(&mut self, at: usize) -> bool {
+        let Some(listener) = &self.acceptor.listeners[at].listener else { return false };
+        if !self.os.release_reserve() {
+            return false;
+        }
+        let accepted = self.os.accept(listener);
+        if let Ok(socket) = &accepted {
+            // The request has usually arrived; unread, it would turn the end of this connection into a reset, which can
+            // overtake the response.
+            let _ = self.os.recv(socket, &mut self.read_buffer);
+            let mut response = Vec::new();
+            AT_LIMIT.write(&mut response);
+            let _ = self.os.send(socket, &response);
+            self.counters.accepted.add(1);
+            self.counters.refused_at_limit.add(1);
+        }
+        let shed = match accepted {
+            Ok(socket) => {
+                self.os.close(socket);
+                true
+            }
+            Err(_) => false,
+        };
+        self.os.refill_reserve();
+        shed
+    }
+
+    /// A worker that is full leaves the group while another one is in it, so that new connections go where there is room; it
+    /// comes back when a sixteenth of its room is free.
+    fn join_or_leave_group(&mut self) {
+        if self.drain.is_some() {
+            return;
+        }
+        let (held, room) = (self.table.len(), self.limits.worker_connections);
+        if self.acceptor.in_group && held >= room {
+            if self.common.leave_group() {
+                self.counters.left_group.add(1);
+                self.acceptor.in_group = false;
+                self.acceptor.leave();
+            }
+        } else if !self.acceptor.in_group && held <= room - room / 16 - 1 {
+            self.join_group();
+        }
+    }
+
+    fn join_group(&mut self) {
+        for (at, listening) in (LISTENER..).zip(&mut self.acceptor.listeners) {
+            let (None, Some(address)) = (&listening.listener, listening.address) else { continue };
+            let opened = self.os.listen(address);
+            let watched = opened.and_then(|listener| {
+                self.os.watch_listener(&listener, Token(at))?;
+                Ok(listener)
+            });
+            match watched {
+                Ok(listener) => (listening.listener, listening.ready) = (Some(listener), true),
+                Err(error) => {
+                    tracing::warn!(%address, %error, "cannot listen again, will retry");
+                    self.acceptor.paused_until = Some(self.now + EXHAUSTED_PAUSE);
+                    return;
+                }
+            }
+        }
+        self.acceptor.leaving = false;
+        self.acceptor.in_group = true;
+        self.common.join_group();
+    }
+}
+
+/// Whether accepting failed for want of descriptors or memory, which passes by itself or not at all.
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}

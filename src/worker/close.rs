@@ -1,0 +1,188 @@
+//! How connections end: by a Close from either side, for a fault, or without a word.
+
+use super::core::{Drain, Flow, Worker};
+use super::handler::{Closed, Handler};
+use super::os::Os;
+use super::record::{Flags, State};
+use super::ticks::deadline;
+use crate::budget::{LINGER, SWEEP_PER_ITERATION};
+use crate::ws::{CloseCode, CloseFrame, DecodeError, encode};
+
+/// What every peer is told when the server ends.
+const GOING_AWAY: CloseFrame<'static> =
+    CloseFrame { code: Some(CloseCode::GOING_AWAY), reason: "the server is going down" };
+
+impl<O: Os, H: Handler> Worker<O, H> {
+    /// Puts a Close frame behind the replies at hand, tells the handler, and goes on to `next`: `Closing` to await the peer's
+    /// Close, `Finishing` when nothing the peer says matters any more. Follow it with [`flush_close`](Self::flush_close).
+    pub(super) fn close_with(&mut self, index: u32, frame: CloseFrame<'_>, why: Closed<'_>, next: State) {
+        debug_assert!(matches!(next, State::Closing | State::Finishing));
+        encode::close(&mut self.reply.bytes, frame.code, frame.reason, None);
+        self.conclude(index, why);
+        self.record_mut(index).state = next;
+        self.arm(index, deadline(self.now, self.limits.close_timeout));
+    }
+
+    /// Writes what [`close_with`](Self::close_with) put down.
+    pub(super) fn flush_close(&mut self, index: u32) -> Flow {
+        if self.flush_reply(index) == Flow::Gone {
+            return Flow::Gone;
+        }
+        self.end_writing(index);
+        Flow::Alive
+    }
+
+    /// Closes an open connection from our side.
+    pub(super) fn close_open(&mut self, index: u32, frame: CloseFrame<'_>, why: Closed<'_>) -> Flow {
+        self.close_with(index, frame, why, State::Closing);
+        self.flush_close(index)
+    }
+
+    /// The peer's Close has come: it is answered with the same code, or is the answer to ours. RFC 6455 section 7.1.1 has the
+    /// server end the TCP connection; where the peer may have sent more (`at_end` is `false`), in a way that does not turn into
+    /// a reset.
+    pub(super) fn answer_close(&mut self, index: u32, frame: CloseFrame<'_>, at_end: bool) -> Flow {
+        if self.record_mut(index).state == State::Open {
+            let answer = CloseFrame { code: frame.code, reason: "" };
+            self.close_with(index, answer, Closed::ByPeer(frame), State::Finishing);
+            if self.flush_reply(index) == Flow::Gone {
+                return Flow::Gone;
+            }
+        }
+        if at_end && self.queued(index) == 0 {
+            return self.discard(index);
+        }
+        self.record_mut(index).state = State::Finishing;
+        self.end_writing(index);
+        Flow::Alive
+    }
+
+    /// Fails the connection (RFC 6455, section 7.1.7): a Close with the code of the error, and nothing more is read.
+    pub(super) fn fail(&mut self, index: u32, error: DecodeError) -> Flow {
+        if self.record_mut(index).state != State::Open {
+            // It breaks the protocol after our Close, which is all that is left to say.
+            return self.discard(index);
+        }
+        let reason = match error {
+            DecodeError::Protocol(error) => error.describe(),
+            DecodeError::OutOfBuffers => "out of memory for messages, try again later",
+        };
+        let frame = CloseFrame { code: Some(error.close_code()), reason };
+        self.close_with(index, frame, error.into(), State::Finishing);
+        self.flush_close(index)
+    }
+
+    /// Writes the reply at hand as the last thing and ends the connection.
+    pub(super) fn finish(&mut self, index: u32) -> Flow {
+        self.record_mut(index).state = State::Finishing;
+        self.arm(index, deadline(self.now, LINGER));
+        self.flush_close(index)
+    }
+
+    /// Ends the writing half of a connection that has nothing left to say, once its output is out.
+    pub(super) fn end_writing(&mut self, index: u32) {
+        if self.queued(index) > 0 {
+            return;
+        }
+        let Some(record) = self.table.get_mut(index as usize) else { return };
+        if record.state == State::Finishing && !record.flags.replace(Flags::SHUT) {
+            // It can only fail for a connection that is gone, which the next read finds out.
+            let _ = self.os.shutdown_write(&record.socket);
+        }
+    }
+
+    /// The stream has ended, or the connection is lost.
+    pub(super) fn lose(&mut self, index: u32) -> Flow {
+        self.drop_connection(index, Closed::Lost)
+    }
+
+    /// Ends a connection without a word, and tells the handler why where it does not know yet.
+    pub(super) fn drop_connection(&mut self, index: u32, why: Closed<'_>) -> Flow {
+        self.conclude(index, why);
+        self.discard(index)
+    }
+
+    /// Tells the handler, once, that a connection is over for it, and counts why.
+    fn conclude(&mut self, index: u32, why: Closed<'_>) {
+        let id = self.id(index);
+        let Some(data) = self.record_mut(index).data.take() else { return };
+        let counter = match why {
+            Closed::ByPeer(_) => &self.counters.closed_by_peer,
+            Closed::ByUs(_) => &self.counters.closed_by_us,
+            Closed::Failed(_) => &self.counters.protocol_errors,
+            Closed::PongTimeout => &self.counters.pong_timeouts,
+            Closed::OutboxOverflow => &self.counters.outbox_overflows,
+            Closed::BuffersExhausted => &self.counters.buffer_exhausted,
+            Closed::Lost => &self.counters.lost,
+        };
+        counter.add(1);
+        self.counters.open.decrement();
+        self.handler.close(id, data, why);
+    }
+
+    /// Takes a connection out of every place it is in, and closes its socket.
+    pub(super) fn discard(&mut self, index: u32) -> Flow {
+        self.reply.bytes.clear();
+        self.reply.messages = 0;
+        self.reply.close = None;
+        self.wheel.disarm(&mut self.table, index);
+        let Some(record) = self.table.remove(index as usize) else { return Flow::Gone };
+        debug_assert!(record.data.is_none(), "the handler was not told");
+        if let Some(mut side) = record.side.index().and_then(|side| self.sides.remove(side)) {
+            side.clear(&mut self.pool);
+        }
+        if record.flags.has(Flags::REFUSED) {
+            self.acceptor.refused -= 1;
+        } else {
+            self.common.remove_connection();
+        }
+        self.counters.sockets.decrement();
+        self.os.close(record.socket);
+        Flow::Gone
+    }
+
+    /// Ends the worker in order: refuses what comes, closes all that is open a slice at a time, and waits for the peers until
+    /// the deadline. `false` at the deadline.
+    pub(super) fn drain(&mut self) -> bool {
+        if self.drain.is_none() {
+            self.acceptor.leave();
+            self.drain = Some(Drain { deadline: self.now + self.common.drain_time(), cursor: 0 });
+        }
+        let (cursor, end) = match &mut self.drain {
+            Some(drain) if self.now < drain.deadline => {
+                let from = drain.cursor;
+                drain.cursor = self.table.end().min(from + SWEEP_PER_ITERATION);
+                (from, drain.cursor)
+            }
+            _ => {
+                self.abandon_all();
+                return false;
+            }
+        };
+        for at in cursor..end {
+            let Some(record) = self.table.get(at) else { continue };
+            let index = u32::try_from(at).unwrap_or(u32::MAX);
+            let _ = match record.state {
+                State::Open => self.close_open(index, GOING_AWAY, Closed::ByUs(GOING_AWAY)),
+                State::Handshaking => self.refuse(index, super::accept::AT_LIMIT),
+                State::Closing | State::Finishing => Flow::Alive,
+            };
+        }
+        self.unfinished |= end < self.table.end();
+        true
+    }
+
+    /// Whether an orderly end is complete: nobody is left and nobody can come.
+    pub(super) fn has_drained(&self) -> bool {
+        self.drain.is_some() && self.table.len() == 0 && !self.acceptor.is_listening()
+    }
+
+    /// Drops whoever is left.
+    pub(super) fn abandon_all(&mut self) {
+        for at in 0..self.table.end() {
+            if self.table.get(at).is_some() {
+                let _ = self.drop_connection(u32::try_from(at).unwrap_or(u32::MAX), Closed::ByUs(GOING_AWAY));
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A connection, as its handler sees it during a call.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use super::id::ConnId;
+use super::os::Os;
+use crate::ws::{CloseCode, Message, encode};
+
+/// One connection, during a call to its handler.
+///
+/// What is sent is gathered and leaves in one system call when the input at hand has been dealt with.
+pub struct Conn<'a, D> {
+    pub(super) id: ConnId,
+    pub(super) data: &'a mut D,
+    pub(super) reply: &'a mut Reply,
+    /// Bytes in the connection's outbox.
+    pub(super) queued: usize,
+    pub(super) outbox_limit: usize,
+    pub(super) peer: &'a dyn Peer,
+}
+
+impl<D> Conn<'_, D> {
+    /// The connection's name, to address it later and from elsewhere through a [`Handle`](crate::Handle).
+    #[must_use]
+    pub const fn id(&self) -> ConnId {
+        self.id
+    }
+
+    /// The application's data.
+    #[must_use]
+    pub const fn data(&self) -> &D {
+        self.data
+    }
+
+    /// The application's data, to change.
+    pub const fn data_mut(&mut self) -> &mut D {
+        self.data
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// [`SendError::Closing`] once the connection is being closed; [`SendError::OutboxFull`] when the message does not fit the
+    /// outbox. Nothing of it is sent then, and the connection goes on: whether to close it, to drop the message or to try again
+    /// later is the application's decision.
+    pub fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
+        if self.reply.close.is_some() {
+            return Err(SendError::Closing);
+        }
+        let payload = message.as_bytes();
+        if encode::frame_len(payload.len(), false) > self.outbox_limit.saturating_sub(self.buffered()) {
+            return Err(SendError::OutboxFull);
+        }
+        encode::frame(&mut self.reply.bytes, true, message.opcode(), payload, None);
+        self.reply.messages += 1;
+        Ok(())
+    }
+
+    /// Closes the connection once everything sent so far is out. The first call counts; a reason over 123 bytes is clipped.
+    pub fn close(&mut self, code: CloseCode, reason: &str) {
+        if self.reply.close.is_none() {
+            self.reply.close = Some((code, reason.into()));
+        }
+    }
+
+    /// Bytes that wait to be written: those of this call, and those that the kernel did not take before.
+    #[must_use]
+    pub const fn buffered(&self) -> usize {
+        self.queued + self.reply.bytes.len()
+    }
+
+    /// The most bytes that may wait.
+    #[must_use]
+    pub const fn outbox_limit(&self) -> usize {
+        self.outbox_limit
+    }
+
+    /// The peer's address; `None` for a Unix socket. A system call.
+    #[must_use]
+    pub fn peer_address(&self) -> Option<SocketAddr> {
+        self.peer.address()
+    }
+}
+
+impl<D: fmt::Debug> fmt::Debug for Conn<'_, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conn").field("id", &self.id).field("data", &self.data).finish_non_exhaustive()
+    }
+}
+
+/// Why a message was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The connection is being closed.
+    Closing,
+    /// The message does not fit the connection's outbox: the peer reads too slowly.
+    OutboxFull,
+    /// The worker's mailbox is full: more is sent from other threads than it can handle.
+    MailboxFull,
+    /// The server has ended, or never had such a connection.
+    Gone,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closing => "the connection is being closed",
+            Self::OutboxFull => "the connection's outbox is full",
+            Self::MailboxFull => "the worker's mailbox is full",
+            Self::Gone => "the server has ended",
+        })
+    }
+}
+
+impl std::error::Error for SendError {}
+
+/// What a worker gathers while it deals with one connection's input; empty between connections.
+#[derive(Debug, Default)]
+pub(super) struct Reply {
+    /// Frames in their wire form.
+    pub(super) bytes: Vec<u8>,
+    /// Messages among them.
+    pub(super) messages: u64,
+    /// The handler's wish to close.
+    pub(super) close: Option<(CloseCode, Box<str>)>,
+}
+
+/// Who is at the other end, asked only on demand.
+pub(super) trait Peer {
+    fn address(&self) -> Option<SocketAddr>;
+}
+
+/// The peer of a socket.
+pub(super) struct SocketPeer<'a, O: Os> {
+    pub(super) os: &'a O,
+    pub(super) socket: &'a O::Socket,
+}
+
+impl<O: Os> Peer for SocketPeer<'_, O> {
+    fn address(&self) -> Option<SocketAddr> {
+        self.os.peer_address(self.socket)
+    }
+}

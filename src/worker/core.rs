@@ -1,0 +1,323 @@
+//! The worker and the phases of its loop.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::accept::{Acceptor, Listening, is_listener};
+use super::conn::Reply;
+use super::counters::Counters;
+use super::handle::Handle;
+use super::handler::{Context, Handler};
+use super::id::{ConnId, MAX_GENERATION};
+use super::limits::Limits;
+use super::mail::Broadcast;
+use super::mailbox::Inbox;
+use super::os::{Os, Ready, Token};
+use super::pool::Pool;
+use super::record::{Record, Side};
+use super::shared::{Common, Stage};
+use super::table::Table;
+use super::ticks::{tick_at, time_of};
+use super::wheel::{Node, Nodes, Wheel};
+use crate::budget::{EVENTS_PER_WAIT, HOUSEKEEPING, POOL_KEEP, READ_BUFFER, RECORDS_PER_PAGE};
+
+/// Side records in one page: they come and go, a few hundred at a time.
+const SIDES_PER_PAGE: usize = 64;
+
+/// Entries of capacity that the list of dirty connections keeps.
+pub(super) const DIRTY_KEEP: usize = 4096;
+
+/// The connections of a worker.
+pub(super) type Records<O, H> = Table<Record<<O as Os>::Socket, <H as Handler>::Data>, RECORDS_PER_PAGE>;
+
+/// One core's event loop with everything it owns.
+pub(crate) struct Worker<O: Os, H: Handler> {
+    pub(super) os: O,
+    pub(super) handler: H,
+    pub(super) limits: Limits,
+    number: usize,
+    handle: Handle,
+    pub(super) common: Arc<Common>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) inbox: Inbox,
+    pub(super) acceptor: Acceptor<O::Listener>,
+
+    pub(super) table: Records<O, H>,
+    pub(super) sides: Table<Side, SIDES_PER_PAGE>,
+    pub(super) wheel: Wheel,
+    pub(super) pool: Pool,
+    /// What a newly accepted connection gets.
+    next_generation: u32,
+
+    /// The time at which this iteration began, since the worker's start, and its tick.
+    pub(super) now: Duration,
+    pub(super) tick: u32,
+    /// Payloads of our Pings are the time of sending under this key, so that a peer cannot make up a round trip.
+    pub(super) ping_key: u64,
+
+    /// Taken out while a connection's input is dealt with.
+    pub(super) read_buffer: Vec<u8>,
+    /// Empty between connections.
+    pub(super) reply: Reply,
+    ready: Vec<Ready>,
+    /// Connections to be read from again without a new event; each is flagged `REVISIT`.
+    pub(super) revisit: VecDeque<ConnId>,
+    /// Connections with queued output to be written in this iteration; each is flagged `DIRTY`.
+    pub(super) dirty: Vec<ConnId>,
+    /// A broadcast that has not reached every connection. No mail is handled meanwhile, which keeps the order.
+    pub(super) broadcast: Option<Broadcast>,
+    pub(super) drain: Option<Drain>,
+
+    /// A phase left work undone for want of budget: the next wait does not wait.
+    pub(super) unfinished: bool,
+    next_housekeeping: Option<Duration>,
+    /// The application's tick: its interval and when it is due next.
+    next_tick: Option<(Duration, Duration)>,
+}
+
+/// The end of a worker, in order.
+#[derive(Debug)]
+pub(super) struct Drain {
+    pub(super) deadline: Duration,
+    /// Connections below this index have been told.
+    pub(super) cursor: usize,
+}
+
+/// Whether a connection is still in the table after what was done to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Flow {
+    Alive,
+    Gone,
+}
+
+/// The parts of a worker.
+pub(crate) struct Assembly<O: Os, H: Handler> {
+    pub(crate) os: O,
+    pub(crate) handler: H,
+    pub(crate) limits: Limits,
+    /// The worker's number among those of its server.
+    pub(crate) number: usize,
+    pub(crate) handle: Handle,
+    pub(crate) inbox: Inbox,
+    pub(crate) listeners: Vec<Listening<O::Listener>>,
+}
+
+impl<O: Os, H: Handler> Worker<O, H> {
+    /// Puts a worker together and watches its listeners.
+    ///
+    /// # Errors
+    /// When a listener cannot be watched.
+    pub(crate) fn new(parts: Assembly<O, H>) -> io::Result<Self> {
+        let Assembly { mut os, handler, limits, number, handle, inbox, listeners } = parts;
+        let now = os.now();
+        let shared = Arc::clone(&handle.shared);
+        let acceptor = Acceptor::new(listeners, &mut os)?;
+        shared.common.join_group();
+        Ok(Self {
+            next_tick: handler.tick_interval().map(|interval| (interval, now + interval)),
+            number,
+            common: Arc::clone(&shared.common),
+            counters: Arc::clone(&shared.workers[number].counters),
+            inbox,
+            acceptor,
+            table: Table::default(),
+            sides: Table::default(),
+            wheel: Wheel::new(tick_at(now)),
+            pool: Pool::new(limits.buffers, POOL_KEEP),
+            next_generation: 0,
+            now,
+            tick: tick_at(now),
+            ping_key: os.random(),
+            read_buffer: vec![0; READ_BUFFER],
+            reply: Reply::default(),
+            ready: Vec::with_capacity(EVENTS_PER_WAIT),
+            revisit: VecDeque::new(),
+            dirty: Vec::new(),
+            broadcast: None,
+            drain: None,
+            unfinished: false,
+            next_housekeeping: None,
+            os,
+            handler,
+            limits,
+            handle,
+        })
+    }
+
+    /// Runs until the server's end.
+    ///
+    /// # Errors
+    /// When waiting for readiness fails, which no peer can bring about.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        while self.iterate()? {}
+        Ok(())
+    }
+
+    /// One iteration: waits, and does what there is to do. `false` once the worker has ended.
+    ///
+    /// The order matters. Mail comes before sockets, so that what it queues leaves together with the replies. Timers come after
+    /// sockets, so that a Pong that has arrived counts before its deadline is judged. Writing comes last, so that a connection
+    /// is written to once, whatever its output came from.
+    pub(crate) fn iterate(&mut self) -> io::Result<bool> {
+        self.wait()?;
+        if !self.follow_stage() {
+            return Ok(false);
+        }
+        self.handle_mail();
+        self.handle_ready();
+        self.revisit_connections();
+        self.accept_connections();
+        self.expire_timers();
+        self.tick_handler();
+        self.keep_house();
+        self.write_queued();
+        self.counters.buffered_bytes.set(self.pool.used() as u64);
+        Ok(!self.has_drained())
+    }
+
+    fn wait(&mut self) -> io::Result<()> {
+        let timeout = self.timeout();
+        self.os.wait(timeout, &mut self.ready)?;
+        self.unfinished = false;
+        self.now = self.os.now();
+        self.tick = tick_at(self.now);
+        self.counters.waits.add(1);
+        Ok(())
+    }
+
+    /// How long nothing is due; `None` for good.
+    fn timeout(&self) -> Option<Duration> {
+        if self.unfinished || !self.revisit.is_empty() || self.broadcast.is_some() {
+            return Some(Duration::ZERO);
+        }
+        let due = [
+            self.wheel.next_tick().map(time_of),
+            self.next_housekeeping,
+            self.next_tick.map(|(_, due)| due),
+            self.acceptor.retry_at(),
+            self.drain.as_ref().map(|drain| drain.deadline),
+        ];
+        due.into_iter().flatten().min().map(|due| due.saturating_sub(self.now))
+    }
+
+    /// Ends the worker, or begins to, when the server does.
+    fn follow_stage(&mut self) -> bool {
+        match self.common.stage() {
+            Stage::Running => true,
+            Stage::Draining => self.drain(),
+            Stage::Stopped => {
+                self.abandon_all();
+                false
+            }
+        }
+    }
+
+    fn handle_ready(&mut self) {
+        let ready = std::mem::take(&mut self.ready);
+        for &event in &ready {
+            if is_listener(event.token) {
+                self.acceptor.mark_ready(event.token);
+            } else {
+                self.handle_socket(event);
+            }
+        }
+        self.ready = ready;
+    }
+
+    fn handle_socket(&mut self, event: Ready) {
+        let Some(index) = self.find(id_of(self.number, event.token)) else { return };
+        if event.writable && self.unblock(index) == Flow::Gone {
+            return;
+        }
+        if event.readable {
+            let _ = self.read(index, event.closed);
+        }
+    }
+
+    fn revisit_connections(&mut self) {
+        // Those that are queued meanwhile wait for the next iteration.
+        for _ in 0..self.revisit.len() {
+            let Some(id) = self.revisit.pop_front() else { break };
+            let Some(index) = self.find(id) else { continue };
+            let record = self.record_mut(index);
+            record.flags.clear(super::record::Flags::REVISIT);
+            // What made the connection ready may have included its end: read until nothing is left.
+            let _ = self.read(index, true);
+        }
+    }
+
+    fn tick_handler(&mut self) {
+        if let Some((interval, due)) = self.next_tick
+            && due <= self.now
+        {
+            self.next_tick = Some((interval, (due + interval).max(self.now)));
+            let open = usize::try_from(self.counters.open.get()).unwrap_or(usize::MAX);
+            self.handler.tick(&Context { worker: self.number, open, handle: &self.handle });
+        }
+    }
+
+    /// Gives unused memory back, as long as there is some.
+    fn keep_house(&mut self) {
+        match self.next_housekeeping {
+            Some(due) if due <= self.now => {
+                self.pool.trim();
+                self.table.free_spare();
+                self.sides.free_spare();
+                self.next_housekeeping = None;
+            }
+            Some(_) => {}
+            None if self.pool.is_holding() || self.table.has_spare() || self.sides.has_spare() => {
+                self.next_housekeeping = Some(self.now + HOUSEKEEPING);
+            }
+            None => {}
+        }
+    }
+
+    /// Adds a connection and returns its index.
+    pub(super) fn insert(&mut self, mut record: Record<O::Socket, H::Data>) -> u32 {
+        record.generation = self.next_generation;
+        self.next_generation = (self.next_generation + 1) & MAX_GENERATION;
+        let index = self.table.insert(record);
+        // The table holds at most MAX_CONNECTIONS_PER_WORKER, 2^26.
+        u32::try_from(index).unwrap_or(u32::MAX)
+    }
+
+    /// The index of a connection, if it is still there.
+    pub(super) fn find(&self, id: ConnId) -> Option<u32> {
+        let record = self.table.get(id.index() as usize)?;
+        (record.generation == id.generation()).then_some(id.index())
+    }
+
+    /// The record of a connection that was just found.
+    pub(super) fn record_mut(&mut self, index: u32) -> &mut Record<O::Socket, H::Data> {
+        self.table.get_mut(index as usize).expect("the connection is in the table")
+    }
+
+    pub(super) fn id(&self, index: u32) -> ConnId {
+        let generation = self.table.get(index as usize).map_or(0, |record| record.generation);
+        ConnId::new(self.number, generation, index)
+    }
+
+    pub(super) fn arm(&mut self, index: u32, deadline: u32) {
+        self.wheel.arm(&mut self.table, index, deadline);
+    }
+}
+
+/// The token under which a connection is watched.
+pub(super) fn token_of(id: ConnId) -> Token {
+    Token(u64::from(id.generation()) << 32 | u64::from(id.index()))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the two halves of a token")]
+fn id_of(worker: usize, token: Token) -> ConnId {
+    ConnId::new(worker, (token.0 >> 32) as u32, token.0 as u32)
+}
+
+impl<S, D, const PAGE: usize> Nodes for Table<Record<S, D>, PAGE> {
+    fn node(&mut self, index: u32) -> &mut Node {
+        &mut self.get_mut(index as usize).expect("an armed timer has a record").timer
+    }
+}

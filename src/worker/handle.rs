@@ -1,0 +1,86 @@
+//! A server, as other threads see it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::conn::SendError;
+use super::counters::Stats;
+use super::id::ConnId;
+use super::mailbox::{Frame, Mail, Rejected};
+use super::shared::Shared;
+use crate::ws::{CloseCode, Message, encode};
+
+/// Sends to and closes connections from any thread. Cheap to clone.
+///
+/// What it sends travels through bounded mailboxes, one a worker, in order: a full mailbox refuses, and nothing here blocks.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Handle {
+    /// Sends a message to a connection. It is encoded here, on the calling thread. That the connection has gone meanwhile is
+    /// counted ([`Stats::messages_to_nobody`]); that its outbox is full closes it with 1008.
+    ///
+    /// # Errors
+    /// [`SendError::MailboxFull`], and the message is not sent; [`SendError::Gone`] once the worker has ended.
+    pub fn send(&self, to: ConnId, message: Message<'_>) -> Result<(), SendError> {
+        self.post(to.worker(), Mail::Send { to, frame: encode_frame(message) })
+    }
+
+    /// Sends a message to every connection that is open when its worker gets to it. The message is encoded once and shared.
+    ///
+    /// # Errors
+    /// [`SendError::MailboxFull`] or [`SendError::Gone`] when a worker did not take it: its connections do not get the message,
+    /// those of the others do.
+    pub fn broadcast(&self, message: Message<'_>) -> Result<(), SendError> {
+        let frame = encode_frame(message);
+        let workers = 0..self.shared.workers.len();
+        let posted = workers.map(|worker| self.post(worker, Mail::Broadcast { frame: Arc::clone(&frame) }));
+        // Every worker gets its turn before the first error is reported.
+        posted.fold(Ok(()), Result::and)
+    }
+
+    /// Closes a connection. Messages sent before leave first. A reason over 123 bytes is clipped.
+    ///
+    /// # Errors
+    /// [`SendError::MailboxFull`] or [`SendError::Gone`].
+    pub fn close(&self, id: ConnId, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.post(id.worker(), Mail::Close { id, code, reason: reason.into() })
+    }
+
+    /// What all workers have counted, added up.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut total = Stats::default();
+        self.worker_stats().iter().for_each(|stats| total.merge(stats));
+        total
+    }
+
+    /// What each worker has counted, in the order of their numbers.
+    #[must_use]
+    pub fn worker_stats(&self) -> Vec<Stats> {
+        self.shared.workers.iter().map(|worker| worker.counters.snapshot()).collect()
+    }
+
+    fn post(&self, worker: usize, mail: Mail) -> Result<(), SendError> {
+        let Some(worker) = self.shared.workers.get(worker) else { return Err(SendError::Gone) };
+        worker.mailbox.post(mail).map_err(|rejected| match rejected {
+            Rejected::Full => SendError::MailboxFull,
+            Rejected::Gone => SendError::Gone,
+        })
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("workers", &self.shared.workers.len()).finish_non_exhaustive()
+    }
+}
+
+fn encode_frame(message: Message<'_>) -> Frame {
+    let payload = message.as_bytes();
+    let mut bytes = Vec::with_capacity(encode::frame_len(payload.len(), false));
+    encode::frame(&mut bytes, true, message.opcode(), payload, None);
+    bytes.into()
+}

@@ -1,0 +1,131 @@
+//! From the first byte to the upgrade.
+
+use super::accept::AT_LIMIT;
+use super::conn::{Conn, SocketPeer};
+use super::core::{Flow, Worker};
+use super::handler::{Accept, Handler};
+use super::os::Os;
+use super::record::{Flags, State};
+use crate::http::{HeadBuffer, MAX_HEAD, Refusal, Request, Status, parse_head};
+use crate::ws::Buffers;
+use crate::ws::handshake::{Upgrade, is_token};
+
+impl<O: Os, H: Handler> Worker<O, H> {
+    /// Takes in bytes of a request head. Behind its end there may be frames already.
+    pub(super) fn take_head(&mut self, index: u32, input: &mut [u8], drained: bool) -> Flow {
+        let kept = self.side_mut(index).map(|side| std::mem::take(&mut side.head)).unwrap_or_default();
+        if kept.is_empty() {
+            // The common case: the whole head is in the worker's own buffer.
+            return self.judge(index, None, input, drained);
+        }
+        let old_len = kept.len();
+        let mut head = kept;
+        let fresh = &input[..input.len().min(MAX_HEAD.saturating_sub(old_len))];
+        if !self.pool.reserve(&mut head, fresh.len()) {
+            self.pool.recycle(head);
+            return self.refuse(index, AT_LIMIT);
+        }
+        head.extend_from_slice(fresh);
+        // A head ends with a line: until one ends there is nothing new to learn, and each byte is parsed a few times at most.
+        if !fresh.contains(&b'\n') && head.len() < MAX_HEAD {
+            self.side_or_new(index).head = head;
+            return Flow::Alive;
+        }
+        self.judge(index, Some((head, old_len)), input, drained)
+    }
+
+    /// Parses the head, which is at the start of `input` or, with that many bytes kept from before, in a buffer of its own.
+    fn judge(&mut self, index: u32, kept: Option<(Vec<u8>, usize)>, input: &mut [u8], drained: bool) -> Flow {
+        let outcome = {
+            let mut fields = HeadBuffer::default();
+            let bytes = kept.as_ref().map_or(&*input, |(head, _)| head);
+            match parse_head(bytes, &mut fields) {
+                Ok(Some((request, len))) => self.upgrade(index, &request).map(|()| Some(len)),
+                Ok(None) => Ok(None),
+                Err(refusal) => Err(refusal),
+            }
+        };
+        match outcome {
+            Ok(None) => self.keep_head(index, kept, input),
+            Ok(Some(len)) => {
+                let taken = len - kept.as_ref().map_or(0, |(_, old_len)| *old_len);
+                self.recycle_head(kept);
+                self.take_frames(index, &mut input[taken..], drained)
+            }
+            Err(refusal) => {
+                self.recycle_head(kept);
+                self.refuse(index, refusal)
+            }
+        }
+    }
+
+    fn keep_head(&mut self, index: u32, kept: Option<(Vec<u8>, usize)>, input: &[u8]) -> Flow {
+        let head = match kept {
+            Some((head, _)) => head,
+            None => {
+                let mut head = Vec::new();
+                if !self.pool.reserve(&mut head, input.len()) {
+                    return self.refuse(index, AT_LIMIT);
+                }
+                head.extend_from_slice(input);
+                head
+            }
+        };
+        self.side_or_new(index).head = head;
+        Flow::Alive
+    }
+
+    fn recycle_head(&mut self, kept: Option<(Vec<u8>, usize)>) {
+        if let Some((head, _)) = kept {
+            self.pool.recycle(head);
+        }
+    }
+
+    /// Opens the WebSocket that the request asks for: the 101 and what the handler sends at once are in the reply then.
+    fn upgrade(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
+        let upgrade = Upgrade::of(request)?;
+        if self.record_mut(index).flags.has(Flags::REFUSED) || self.drain.is_some() {
+            return Err(AT_LIMIT);
+        }
+        let Accept { data, subprotocol } = self.handler.upgrade(request)?;
+        let offered =
+            |name: &&str| is_token(name.as_bytes()) && request.subprotocols().any(|offer| offer == *name);
+        upgrade.accept(subprotocol.as_deref().filter(offered), &mut self.reply.bytes);
+        self.counters.opened.add(1);
+        self.counters.open.add(1);
+        let record = self.record_mut(index);
+        record.state = State::Open;
+        record.data = Some(data);
+        self.schedule_first_ping(index);
+        self.call_open(index, request);
+        Ok(())
+    }
+
+    fn call_open(&mut self, index: u32, request: &Request<'_>) {
+        let id = self.id(index);
+        let Some(record) = self.table.get_mut(index as usize) else { return };
+        let Some(data) = &mut record.data else { return };
+        let peer = SocketPeer { os: &self.os, socket: &record.socket };
+        let mut conn = Conn {
+            id,
+            data,
+            reply: &mut self.reply,
+            queued: 0,
+            outbox_limit: self.limits.outbox,
+            peer: &peer,
+        };
+        self.handler.open(&mut conn, request);
+    }
+
+    /// Answers with an error and ends the connection.
+    pub(super) fn refuse(&mut self, index: u32, refusal: Refusal) -> Flow {
+        if refusal.status() == Status::SERVICE_UNAVAILABLE {
+            self.counters.refused_at_limit.add(1);
+        } else {
+            self.counters.refused_requests.add(1);
+        }
+        self.reply.bytes.clear();
+        refusal.write(&mut self.reply.bytes);
+        self.finish(index)
+    }
+}

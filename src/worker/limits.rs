@@ -1,0 +1,35 @@
+//! What a worker enforces, as its server's configuration has it.
+
+use std::time::Duration;
+
+use crate::ws::Rules;
+
+/// When to send Pings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PingPolicy {
+    /// Only after the peer has been silent for an interval; any bytes from it are a sign of life, and answer a Ping.
+    #[default]
+    WhenIdle,
+    /// Every interval, whatever else passes; only its Pong answers a Ping.
+    Always,
+}
+
+/// The limits and times of one worker.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// Sockets that all workers may hold together.
+    pub(crate) server_connections: usize,
+    /// Sockets that this worker can hold, refusals included.
+    pub(crate) worker_connections: usize,
+    pub(crate) rules: Rules,
+    /// Bytes queued for one connection.
+    pub(crate) outbox: usize,
+    /// Bytes of all pooled buffers in use.
+    pub(crate) buffers: usize,
+    pub(crate) handshake_timeout: Duration,
+    /// `None`: no Pings.
+    pub(crate) ping_interval: Option<Duration>,
+    pub(crate) ping_policy: PingPolicy,
+    pub(crate) pong_timeout: Duration,
+    pub(crate) close_timeout: Duration,
+}

@@ -1,0 +1,153 @@
+//! The real operating system: epoll through mio, sockets through [`sys`](crate::sys).
+
+use std::fs::File;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll};
+
+use super::mailbox::Wake;
+use super::os::{Os, Ready, Token};
+use crate::budget::{EVENTS_PER_WAIT, LISTEN_BACKLOG};
+use crate::sys::eventfd::EventFd;
+use crate::sys::socket::{self, Sharing};
+
+/// The token of the waker, which no connection or listener can have.
+const WAKER: usize = usize::MAX;
+
+/// Linux, seen from one worker thread. Everything in it belongs to that thread's descriptor table.
+pub(crate) struct Linux {
+    poll: Poll,
+    events: Events,
+    start: Instant,
+    random: RandomState,
+    drawn: u64,
+    /// A descriptor kept so that a connection can still be refused when no other is left.
+    reserve: Option<File>,
+}
+
+impl Linux {
+    /// Makes the worker's epoll and watches `waker` with it. Times count from `start`.
+    pub(crate) fn new(start: Instant, waker: BorrowedFd<'_>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        // A waker is written to and never read: each write is an edge.
+        poll.registry().register(&mut SourceFd(&waker.as_raw_fd()), mio::Token(WAKER), Interest::READABLE)?;
+        let events = Events::with_capacity(EVENTS_PER_WAIT);
+        let mut this = Self { poll, events, start, random: RandomState::new(), drawn: 0, reserve: None };
+        this.refill_reserve();
+        Ok(this)
+    }
+
+    fn register(&self, fd: &OwnedFd, token: Token, interest: Interest) -> io::Result<()> {
+        let token = usize::try_from(token.0).map_err(|_| io::ErrorKind::InvalidInput)?;
+        self.poll.registry().register(&mut SourceFd(&fd.as_raw_fd()), mio::Token(token), interest)
+    }
+}
+
+impl Os for Linux {
+    type Socket = OwnedFd;
+    type Listener = OwnedFd;
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        ready.clear();
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            other => other?,
+        }
+        let events = self.events.iter().filter(|event| event.token().0 != WAKER);
+        ready.extend(events.map(|event| Ready {
+            token: Token(event.token().0 as u64),
+            readable: event.is_readable() || event.is_read_closed() || event.is_error(),
+            writable: event.is_writable(),
+            closed: event.is_read_closed() || event.is_error(),
+        }));
+        Ok(())
+    }
+
+    fn watch_listener(&mut self, listener: &OwnedFd, token: Token) -> io::Result<()> {
+        self.register(listener, token, Interest::READABLE)
+    }
+
+    fn watch(&mut self, socket: &OwnedFd, token: Token) -> io::Result<()> {
+        self.register(socket, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    fn listen(&mut self, address: SocketAddr) -> io::Result<OwnedFd> {
+        socket::listen_tcp(address, Sharing::Group, LISTEN_BACKLOG)
+    }
+
+    fn close_listener(&mut self, listener: OwnedFd) {
+        drop(listener);
+    }
+
+    fn accept(&mut self, listener: &OwnedFd) -> io::Result<OwnedFd> {
+        uninterrupted(|| socket::accept(listener.as_fd()))
+    }
+
+    fn release_reserve(&mut self) -> bool {
+        self.reserve.take().is_some()
+    }
+
+    fn refill_reserve(&mut self) {
+        if self.reserve.is_none() {
+            self.reserve = File::open("/dev/null").ok();
+        }
+    }
+
+    fn recv(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
+        uninterrupted(|| socket::recv(socket.as_fd(), buffer))
+    }
+
+    fn send(&mut self, socket: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
+        uninterrupted(|| socket::send(socket.as_fd(), bytes))
+    }
+
+    fn send_vectored(&mut self, socket: &OwnedFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        uninterrupted(|| socket::send_vectored(socket.as_fd(), slices))
+    }
+
+    fn shutdown_write(&mut self, socket: &OwnedFd) -> io::Result<()> {
+        socket::shutdown_write(socket.as_fd())
+    }
+
+    fn close(&mut self, socket: OwnedFd) {
+        drop(socket);
+    }
+
+    fn peer_address(&self, socket: &OwnedFd) -> Option<SocketAddr> {
+        socket::peer_address(socket.as_fd()).ok()
+    }
+
+    fn random(&mut self) -> u64 {
+        // Keyed SipHash of a counter: the keys come from the system's entropy, once per process.
+        let mut hasher = self.random.build_hasher();
+        self.drawn += 1;
+        hasher.write_u64(self.drawn);
+        hasher.finish()
+    }
+}
+
+/// Repeats a call that a signal interrupted, which never means anything to a worker.
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+impl Wake for std::sync::Arc<EventFd> {
+    fn wake(&self) {
+        // The only error is a full counter, which is as good as a wake-up.
+        let _ = self.signal();
+    }
+}

@@ -1,0 +1,131 @@
+//! What other threads want of a worker, in a bounded queue.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use super::id::ConnId;
+use crate::ws::CloseCode;
+
+/// A frame in its wire form, shared by all it is sent to.
+pub(crate) type Frame = Arc<[u8]>;
+
+/// A request to a worker.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// Send a message to one connection.
+    Send { to: ConnId, frame: Frame },
+    /// Send a message to every open connection of the worker.
+    Broadcast { frame: Frame },
+    /// Close a connection.
+    Close { id: ConnId, code: CloseCode, reason: Box<str> },
+}
+
+/// Wakes a worker from another thread.
+pub(crate) trait Wake: Send + Sync {
+    /// Ends the worker's wait, or its next one.
+    fn wake(&self);
+}
+
+/// The senders' end. A full mailbox refuses; it never blocks.
+pub(crate) struct Mailbox {
+    sender: SyncSender<Mail>,
+    /// Whether the worker has been woken since it last looked: then it need not be woken again.
+    notified: Arc<AtomicBool>,
+    waker: Box<dyn Wake>,
+}
+
+/// The worker's end.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    receiver: Receiver<Mail>,
+    notified: Arc<AtomicBool>,
+}
+
+/// A mailbox of `capacity` entries whose worker is woken by `waker`.
+pub(crate) fn mailbox(capacity: usize, waker: Box<dyn Wake>) -> (Mailbox, Inbox) {
+    let (sender, receiver) = sync_channel(capacity);
+    let notified = Arc::new(AtomicBool::new(false));
+    (Mailbox { sender, notified: Arc::clone(&notified), waker }, Inbox { receiver, notified })
+}
+
+/// Why a mailbox did not take an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rejected {
+    Full,
+    /// The worker has ended.
+    Gone,
+}
+
+impl Mailbox {
+    /// Puts an entry in and wakes the worker.
+    pub(crate) fn post(&self, mail: Mail) -> Result<(), Rejected> {
+        self.sender.try_send(mail).map_err(|error| match error {
+            TrySendError::Full(_) => Rejected::Full,
+            TrySendError::Disconnected(_) => Rejected::Gone,
+        })?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Wakes the worker, unless it has been woken and has not looked yet.
+    pub(crate) fn wake(&self) {
+        if !self.notified.swap(true, Ordering::AcqRel) {
+            self.waker.wake();
+        }
+    }
+}
+
+impl Inbox {
+    /// To be called before taking entries: whoever posts from now on wakes the worker again.
+    pub(crate) fn acknowledge(&self) {
+        self.notified.swap(false, Ordering::AcqRel);
+    }
+
+    /// The next entry.
+    pub(crate) fn take(&self) -> Option<Mail> {
+        self.receiver.try_recv().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    struct Count(Arc<AtomicUsize>);
+
+    impl Wake for Count {
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn close() -> Mail {
+        Mail::Close { id: ConnId::from_u64(0), code: CloseCode::NORMAL, reason: "".into() }
+    }
+
+    #[test]
+    fn a_full_mailbox_refuses_and_a_read_one_takes_again() {
+        let (mailbox, inbox) = mailbox(2, Box::new(Count(Arc::default())));
+        assert_eq!([mailbox.post(close()), mailbox.post(close())], [Ok(()), Ok(())]);
+        assert_eq!(mailbox.post(close()), Err(Rejected::Full));
+        assert!(inbox.take().is_some());
+        assert_eq!(mailbox.post(close()), Ok(()));
+        drop(inbox);
+        assert_eq!(mailbox.post(close()), Err(Rejected::Gone));
+    }
+
+    #[test]
+    fn the_worker_is_woken_once_until_it_looks() {
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let (mailbox, inbox) = mailbox(8, Box::new(Count(Arc::clone(&wakes))));
+        mailbox.post(close()).unwrap();
+        mailbox.post(close()).unwrap();
+        assert_eq!(wakes.load(Ordering::Relaxed), 1);
+        inbox.acknowledge();
+        mailbox.post(close()).unwrap();
+        assert_eq!(wakes.load(Ordering::Relaxed), 2);
+    }
+}

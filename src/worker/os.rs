@@ -1,0 +1,82 @@
+//! What a worker needs of the operating system, at the level of system calls.
+//!
+//! The trait is the seam at which a simulation can take the kernel's place: sockets, readiness, time and chance all come
+//! through it and nothing else does. Calls are monomorphised; there is no dynamic dispatch on the message path.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The operating system as one worker sees it. Errors carry the meaning of their system call; `WouldBlock` is `EAGAIN`.
+pub(crate) trait Os {
+    /// A stream socket. Dropping it closes it. Four bytes with a niche, so that a vacant slot of a table costs nothing more.
+    type Socket;
+    /// A listening socket.
+    type Listener;
+
+    /// Time since some fixed point in the past; never goes back.
+    fn now(&self) -> Duration;
+
+    /// Waits until something is ready, the worker is woken, or the timeout has passed, and puts what is ready into `ready`
+    /// (which is emptied first). A wake-up alone leaves it empty.
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()>;
+
+    /// Watches a listener, edge-triggered.
+    fn watch_listener(&mut self, listener: &Self::Listener, token: Token) -> io::Result<()>;
+
+    /// Watches a socket for reading and writing, edge-triggered, once and for its whole life.
+    fn watch(&mut self, socket: &Self::Socket, token: Token) -> io::Result<()>;
+
+    /// Opens a listener again that [`close_listener`](Self::close_listener) closed.
+    fn listen(&mut self, address: SocketAddr) -> io::Result<Self::Listener>;
+
+    /// Closes a listener.
+    fn close_listener(&mut self, listener: Self::Listener);
+
+    /// Takes one connection.
+    fn accept(&mut self, listener: &Self::Listener) -> io::Result<Self::Socket>;
+
+    /// Gives up one descriptor kept in reserve, so that a connection can be taken and refused when there is no other. `false`
+    /// when there is none in reserve.
+    fn release_reserve(&mut self) -> bool;
+
+    /// Takes the descriptor in reserve back, where it is missing and one is free.
+    fn refill_reserve(&mut self);
+
+    /// Reads; 0 is the end of the stream.
+    fn recv(&mut self, socket: &Self::Socket, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes.
+    fn send(&mut self, socket: &Self::Socket, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Writes from several slices.
+    fn send_vectored(&mut self, socket: &Self::Socket, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Ends the writing half.
+    fn shutdown_write(&mut self, socket: &Self::Socket) -> io::Result<()>;
+
+    /// Closes a socket.
+    fn close(&mut self, socket: Self::Socket);
+
+    /// The peer's address; `None` where it has none.
+    fn peer_address(&self, socket: &Self::Socket) -> Option<SocketAddr>;
+
+    /// A number that is hard to guess.
+    fn random(&mut self) -> u64;
+}
+
+/// What a readiness event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Token(pub(crate) u64);
+
+/// A socket or listener is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ready {
+    pub(crate) token: Token,
+    /// There is something to read, or the peer has ended its half, or an error to take.
+    pub(crate) readable: bool,
+    /// There is room to write.
+    pub(crate) writable: bool,
+    /// The peer has ended its half, or the connection is lost: a short read is not the last.
+    pub(crate) closed: bool,
+}

@@ -1,0 +1,160 @@
+//! Output that the kernel has not taken yet, in order.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use super::mailbox::Frame;
+use super::pool::Pool;
+use crate::ws::Buffers;
+
+/// The least capacity of a chunk of bytes.
+const CHUNK: usize = 1024;
+
+/// A queue of bytes: copied ones in pooled chunks, and frames shared with other connections by reference. How long it may get
+/// is decided where something is added.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    chunks: VecDeque<Chunk>,
+    /// Bytes of the first chunk that are written already.
+    written: usize,
+    /// Bytes that are not.
+    len: usize,
+}
+
+#[derive(Debug)]
+enum Chunk {
+    Pooled(Vec<u8>),
+    Shared(Frame),
+}
+
+impl Chunk {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Pooled(bytes) => bytes,
+            Self::Shared(frame) => frame,
+        }
+    }
+}
+
+impl Outbox {
+    /// Bytes queued.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Appends a copy of `bytes`. `false`, and nothing is appended, when the pool has no memory for it.
+    #[must_use]
+    pub(crate) fn push(&mut self, bytes: &[u8], pool: &mut Pool) -> bool {
+        if let Some(Chunk::Pooled(last)) = self.chunks.back_mut()
+            && last.capacity() - last.len() >= bytes.len()
+        {
+            last.extend_from_slice(bytes);
+        } else {
+            let Some(mut chunk) = pool.take(bytes.len().max(CHUNK)) else { return false };
+            chunk.extend_from_slice(bytes);
+            self.chunks.push_back(Chunk::Pooled(chunk));
+        }
+        self.len += bytes.len();
+        true
+    }
+
+    /// Appends a reference to a shared frame, of which `written` bytes are out already.
+    pub(crate) fn push_shared(&mut self, frame: Frame, written: usize) {
+        debug_assert!(written == 0 || self.is_empty(), "only the first chunk can be partly written");
+        debug_assert!(written < frame.len());
+        if self.is_empty() {
+            self.written = written;
+        }
+        self.len += frame.len() - written;
+        self.chunks.push_back(Chunk::Shared(frame));
+    }
+
+    /// Lends the start of the queue as slices to write, and returns how many it filled in.
+    pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut skip = self.written;
+        let mut filled = 0;
+        for (slot, chunk) in slices.iter_mut().zip(&self.chunks) {
+            *slot = IoSlice::new(&chunk.bytes()[std::mem::take(&mut skip)..]);
+            filled += 1;
+        }
+        filled
+    }
+
+    /// Takes out `count` bytes, which were written.
+    pub(crate) fn advance(&mut self, count: usize, pool: &mut Pool) {
+        debug_assert!(count <= self.len);
+        self.len -= count;
+        self.written += count;
+        while let Some(first) = self.chunks.front()
+            && self.written >= first.bytes().len()
+        {
+            self.written -= first.bytes().len();
+            if let Some(Chunk::Pooled(bytes)) = self.chunks.pop_front() {
+                pool.recycle(bytes);
+            }
+        }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self, pool: &mut Pool) {
+        self.advance(self.len, pool);
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pool() -> Pool {
+        Pool::new(1 << 20, 0)
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_come_out_as_they_went_in(
+            pieces in prop::collection::vec((prop::collection::vec(any::<u8>(), 1..700), any::<bool>(), 0..900_usize), 0..24),
+        ) {
+            let (mut outbox, mut pool) = (Outbox::default(), pool());
+            let (mut expected, mut got) = (Vec::new(), Vec::new());
+            let write = |outbox: &mut Outbox, pool: &mut Pool, most: usize, got: &mut Vec<u8>| {
+                let mut slices = [IoSlice::new(&[]); 3];
+                let filled = outbox.slices(&mut slices);
+                let lent: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).take(most).collect();
+                outbox.advance(lent.len(), pool);
+                got.extend_from_slice(&lent);
+            };
+            for (bytes, shared, writable) in pieces {
+                expected.extend_from_slice(&bytes);
+                if shared {
+                    outbox.push_shared(Frame::from(bytes), 0);
+                } else {
+                    prop_assert!(outbox.push(&bytes, &mut pool));
+                }
+                write(&mut outbox, &mut pool, writable, &mut got);
+                prop_assert_eq!(outbox.len(), expected.len() - got.len());
+            }
+            while !outbox.is_empty() {
+                write(&mut outbox, &mut pool, 333, &mut got);
+            }
+            prop_assert_eq!(got, expected);
+            prop_assert_eq!(pool.used(), 0);
+        }
+    }
+
+    #[test]
+    fn clearing_gives_all_memory_back() {
+        let (mut outbox, mut pool) = (Outbox::default(), pool());
+        outbox.push_shared(Frame::from(&b"shared"[..]), 2);
+        assert!(outbox.push(&[0; 5000], &mut pool) && outbox.push(&[0; 5000], &mut pool));
+        assert_eq!(outbox.len(), 10_004);
+        outbox.clear(&mut pool);
+        assert_eq!((outbox.len(), pool.used()), (0, 0));
+    }
+}

@@ -1,0 +1,174 @@
+//! Buffers for what does not pass through at once: incomplete input and output that the kernel does not take yet.
+
+use crate::ws::Buffers;
+
+/// Capacities of pooled buffers, each four times the one before. A larger need gets a buffer of its own size, which is not
+/// kept.
+const CLASSES: [usize; 6] = [256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10];
+
+/// One worker's buffers: lists of free ones by size, a bound on the bytes handed out, and a bound on those kept for reuse.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    free: [Vec<Vec<u8>>; CLASSES.len()],
+    /// Bytes of capacity in `free`.
+    free_bytes: usize,
+    /// The fewest free bytes since the last trim: what nobody needed.
+    unneeded: usize,
+    keep: usize,
+    /// Bytes of capacity handed out.
+    used: usize,
+    limit: usize,
+}
+
+impl Pool {
+    /// A pool that hands out at most `limit` bytes at a time and keeps at most `keep` free ones.
+    pub(crate) fn new(limit: usize, keep: usize) -> Self {
+        Self { free: Default::default(), free_bytes: 0, unneeded: 0, keep, used: 0, limit }
+    }
+
+    /// Bytes of capacity handed out now.
+    pub(crate) const fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Whether free buffers are kept.
+    pub(crate) const fn is_holding(&self) -> bool {
+        self.free_bytes > 0
+    }
+
+    /// An empty buffer with room for `capacity` bytes or more; `None` when that would go over the limit.
+    pub(crate) fn take(&mut self, capacity: usize) -> Option<Vec<u8>> {
+        let class = CLASSES.iter().position(|&class| class >= capacity);
+        let size = class.map_or(capacity, |class| CLASSES[class]);
+        if size > self.limit.saturating_sub(self.used) {
+            return None;
+        }
+        let buffer = match class.and_then(|class| self.free[class].pop()) {
+            Some(buffer) => {
+                self.free_bytes -= buffer.capacity();
+                self.unneeded = self.unneeded.min(self.free_bytes);
+                buffer
+            }
+            None => Vec::with_capacity(size),
+        };
+        self.used += buffer.capacity();
+        Some(buffer)
+    }
+
+    /// Takes a buffer back that [`take`](Self::take) gave.
+    pub(crate) fn put(&mut self, mut buffer: Vec<u8>) {
+        let capacity = buffer.capacity();
+        debug_assert!(capacity <= self.used, "a buffer came back that was never handed out");
+        self.used = self.used.saturating_sub(capacity);
+        if let Some(class) = CLASSES.iter().position(|&class| class == capacity)
+            && self.free_bytes + capacity <= self.keep
+        {
+            buffer.clear();
+            self.free_bytes += capacity;
+            self.free[class].push(buffer);
+        }
+    }
+
+    /// Frees what has not been needed since the last call.
+    pub(crate) fn trim(&mut self) {
+        let target = self.free_bytes - self.unneeded;
+        for list in self.free.iter_mut().rev() {
+            while self.free_bytes > target
+                && let Some(buffer) = list.pop()
+            {
+                self.free_bytes -= buffer.capacity();
+            }
+            if list.is_empty() {
+                *list = Vec::new();
+            }
+        }
+        self.unneeded = self.free_bytes;
+    }
+}
+
+impl Buffers for Pool {
+    fn reserve(&mut self, buffer: &mut Vec<u8>, additional: usize) -> bool {
+        let needed = buffer.len() + additional;
+        if needed <= buffer.capacity() {
+            return true;
+        }
+        // Large messages double, so that each byte is moved about once.
+        let wanted = if buffer.is_empty() { needed } else { needed.max(2 * buffer.capacity()) };
+        let Some(mut larger) = self.take(wanted).or_else(|| self.take(needed)) else { return false };
+        larger.extend_from_slice(buffer);
+        let smaller = std::mem::replace(buffer, larger);
+        if smaller.capacity() > 0 {
+            self.put(smaller);
+        }
+        true
+    }
+
+    fn recycle(&mut self, buffer: Vec<u8>) {
+        self.put(buffer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_counts_what_is_handed_out() {
+        let mut pool = Pool::new(4096, 4096);
+        let first = pool.take(2000).unwrap();
+        assert_eq!((first.capacity(), pool.used()), (4096, 4096));
+        assert_eq!(pool.take(1), None);
+        pool.put(first);
+        assert_eq!(pool.used(), 0);
+        assert!(pool.take(4097).is_none());
+    }
+
+    #[test]
+    fn buffers_are_used_again_and_the_surplus_is_freed() {
+        let mut pool = Pool::new(1 << 20, 5 << 10);
+        let buffers: Vec<_> = (0..4).map(|_| pool.take(4096).unwrap()).collect();
+        let first = buffers[0].as_ptr();
+        buffers.into_iter().for_each(|buffer| pool.put(buffer));
+        assert_eq!(pool.free_bytes, 4096, "one is kept");
+        assert_eq!(pool.take(4096).unwrap().as_ptr(), first);
+    }
+
+    #[test]
+    fn trimming_frees_what_was_not_needed_for_a_whole_period() {
+        let mut pool = Pool::new(1 << 20, 1 << 20);
+        let buffers: Vec<_> = (0..8).map(|_| pool.take(1024).unwrap()).collect();
+        buffers.into_iter().for_each(|buffer| pool.put(buffer));
+        pool.trim();
+        assert_eq!(pool.free_bytes, 8 * 1024, "all were in use since the last trim");
+        let needed = [pool.take(1024).unwrap(), pool.take(1024).unwrap()];
+        needed.into_iter().for_each(|buffer| pool.put(buffer));
+        pool.trim();
+        assert_eq!(pool.free_bytes, 2 * 1024);
+        pool.trim();
+        assert_eq!(pool.free_bytes, 0);
+    }
+
+    #[test]
+    fn growing_keeps_the_content_and_gives_the_smaller_buffer_back() {
+        let mut pool = Pool::new(1 << 20, 0);
+        let mut buffer = Vec::new();
+        for byte in 0..=255 {
+            assert!(pool.reserve(&mut buffer, 100));
+            buffer.extend_from_slice(&[byte; 100]);
+        }
+        assert!(buffer.chunks(100).zip(0..=255).all(|(chunk, byte)| chunk == [byte; 100]));
+        assert_eq!(pool.used(), buffer.capacity());
+        pool.recycle(buffer);
+        assert_eq!(pool.used(), 0);
+    }
+
+    #[test]
+    fn a_refused_growth_leaves_the_buffer_as_it_was() {
+        let mut pool = Pool::new(2048, 0);
+        let mut buffer = Vec::new();
+        assert!(pool.reserve(&mut buffer, 1000));
+        buffer.resize(1000, 7);
+        assert!(!pool.reserve(&mut buffer, 4000));
+        assert_eq!((buffer.len(), pool.used()), (1000, 1024));
+    }
+}

@@ -1,0 +1,141 @@
+//! What is kept of a connection: 32 bytes of plain data, and a side record while there is more to keep.
+
+use std::os::fd::OwnedFd;
+
+use super::outbox::Outbox;
+use super::pool::Pool;
+use super::wheel::Node;
+use crate::ws::{Buffers, Decoder};
+
+/// A connection.
+///
+/// Without user data it takes 32 bytes, a vacant slot included: most of a million connections are idle, and an idle one has
+/// nothing else.
+#[derive(Debug)]
+pub(crate) struct Record<S, D> {
+    pub(crate) socket: S,
+    /// Which of the connections that have had this slot it is; tokens and ids of another one are void.
+    pub(crate) generation: u32,
+    pub(crate) timer: Node,
+    /// The tick of the last sign of life: bytes from the peer, or queued output that the kernel took.
+    pub(crate) last_seen: u32,
+    pub(crate) side: SideId,
+    pub(crate) state: State,
+    pub(crate) flags: Flags,
+    /// The application's data: there from the upgrade until the application has been told of the close.
+    pub(crate) data: Option<D>,
+}
+
+/// How far a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// The request head is awaited. Timer: the handshake deadline.
+    Handshaking,
+    /// Messages pass. Timer: the next Ping, or the deadline of its Pong.
+    Open,
+    /// Our Close is sent or queued, the peer's awaited; nothing more may be sent. Timer: the close deadline.
+    Closing,
+    /// Nothing more is to be said or heard: once queued output is out, the writing half ends, and the peer's end of the
+    /// stream is awaited, so that no reset overtakes our last bytes. Timer: the close deadline.
+    Finishing,
+}
+
+/// Facts of a connection, one bit each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Flags(u8);
+
+impl Flags {
+    /// A Ping is out and nothing has answered it.
+    pub(crate) const AWAIT_PONG: u8 = 1 << 0;
+    /// The timer is armed for a Pong's deadline, answered or not, rather than for the next Ping.
+    pub(crate) const PONG_TIMER: u8 = 1 << 1;
+    /// The kernel took less than it was given: nothing is written before it reports room.
+    pub(crate) const BLOCKED: u8 = 1 << 2;
+    /// Reading rests until queued output is out: a peer that does not read is not read from.
+    pub(crate) const PAUSED: u8 = 1 << 3;
+    /// It stands in the queue of those to be read from again without a new event.
+    pub(crate) const REVISIT: u8 = 1 << 4;
+    /// It stands in the list of those whose queued output is written at the end of the iteration.
+    pub(crate) const DIRTY: u8 = 1 << 5;
+    /// It was accepted over the limit, to be told 503.
+    pub(crate) const REFUSED: u8 = 1 << 6;
+    /// The writing half has been ended.
+    pub(crate) const SHUT: u8 = 1 << 7;
+
+    pub(crate) const fn has(self, flag: u8) -> bool {
+        self.0 & flag != 0
+    }
+
+    pub(crate) const fn set(&mut self, flag: u8) {
+        self.0 |= flag;
+    }
+
+    pub(crate) const fn clear(&mut self, flag: u8) {
+        self.0 &= !flag;
+    }
+
+    /// Sets the flag and says whether it was set before.
+    pub(crate) const fn replace(&mut self, flag: u8) -> bool {
+        let had = self.has(flag);
+        self.set(flag);
+        had
+    }
+}
+
+/// The handle of a side record, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SideId(u32);
+
+impl SideId {
+    pub(crate) const NONE: Self = Self(u32::MAX);
+
+    pub(crate) fn new(index: usize) -> Self {
+        // There are at most as many side records as connections, 2^26.
+        Self(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
+    pub(crate) const fn index(self) -> Option<usize> {
+        if self.0 == u32::MAX { None } else { Some(self.0 as usize) }
+    }
+}
+
+/// What an idle connection does not have. It goes as soon as it is empty.
+#[derive(Debug, Default)]
+pub(crate) struct Side {
+    /// The request head so far.
+    pub(crate) head: Vec<u8>,
+    /// What has arrived of a message.
+    pub(crate) decoder: Decoder,
+    /// Output that waits for the kernel or for the end of the iteration.
+    pub(crate) outbox: Outbox,
+}
+
+impl Side {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_empty() && self.decoder.is_idle() && self.outbox.is_empty()
+    }
+
+    /// Gives all buffers back.
+    pub(crate) fn clear(&mut self, pool: &mut Pool) {
+        self.clear_head(pool);
+        self.decoder.clear(pool);
+        self.outbox.clear(pool);
+    }
+
+    pub(crate) fn clear_head(&mut self, pool: &mut Pool) {
+        let head = std::mem::take(&mut self.head);
+        if head.capacity() > 0 {
+            pool.recycle(head);
+        }
+    }
+}
+
+/// The layout of a slot of `slab::Slab`, whose own type is private.
+#[expect(dead_code, reason = "only its size is looked at")]
+enum Slot<T> {
+    Vacant(usize),
+    Occupied(T),
+}
+
+const _: () = assert!(size_of::<Record<OwnedFd, ()>>() == 32);
+const _: () = assert!(size_of::<Slot<Record<OwnedFd, ()>>>() == 32);

@@ -1,0 +1,59 @@
+//! Time in ticks: what the wheel and the records count in.
+
+use std::time::Duration;
+
+/// A tick. Deadlines are kept to within one: never early, at most a tick late beside the loop's own delay.
+pub(crate) const TICK: Duration = Duration::from_millis(100);
+
+/// The tick at time zero. It is not 0, so that a tick some days ago is a number too; 2^24 ticks are 19 days.
+const ORIGIN: u32 = 1 << 24;
+
+/// The longest time that is counted in ticks: a week, which is less than [`ORIGIN`].
+pub(crate) const MAX_TIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+const _: () = assert!(MAX_TIME.as_millis() / TICK.as_millis() < ORIGIN as u128);
+
+/// The tick that `time` (since the worker's start) is in. After 13 years, time stands still.
+pub(crate) fn tick_at(time: Duration) -> u32 {
+    let ticks = time.as_millis() / TICK.as_millis();
+    u32::try_from(ticks).map_or(u32::MAX - 1, |ticks| ORIGIN.saturating_add(ticks))
+}
+
+/// The first tick at which `delay` has passed for certain, counted from `now`.
+pub(crate) fn deadline(now: Duration, delay: Duration) -> u32 {
+    tick_at(now + delay.min(MAX_TIME)) + 1
+}
+
+/// A time in whole ticks, rounded up.
+pub(crate) fn ticks(time: Duration) -> u32 {
+    let ticks = time.min(MAX_TIME).as_millis().div_ceil(TICK.as_millis());
+    u32::try_from(ticks).unwrap_or(ORIGIN)
+}
+
+/// When `tick` begins, since the worker's start.
+pub(crate) fn time_of(tick: u32) -> Duration {
+    TICK * tick.saturating_sub(ORIGIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_never_early_and_at_most_a_tick_late() {
+        for now in [0, 1, 99, 100, 101, 12_345].map(Duration::from_millis) {
+            for delay in [0, 1, 99, 100, 101, 30_000].map(Duration::from_millis) {
+                let due = time_of(deadline(now, delay));
+                assert!(due > now + delay && due <= now + delay + TICK, "{now:?} + {delay:?}: {due:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn times_round_up_and_end_at_a_week() {
+        assert_eq!([0, 1, 100, 101].map(|millis| ticks(Duration::from_millis(millis))), [0, 1, 1, 2]);
+        assert_eq!(ticks(Duration::MAX), 6_048_000);
+        assert_eq!(time_of(tick_at(Duration::from_secs(5))), Duration::from_secs(5));
+        assert_eq!(tick_at(Duration::MAX), u32::MAX - 1);
+    }
+}

@@ -1,0 +1,115 @@
+//! What is due: handshakes, Pings, Pongs and closes, one timer a connection.
+
+use std::time::Duration;
+
+use super::core::{Flow, Worker};
+use super::handler::{Closed, Handler};
+use super::limits::{Limits, PingPolicy};
+use super::os::Os;
+use super::record::{Flags, State};
+use super::ticks::ticks;
+use crate::budget::EXPIRIES_PER_ITERATION;
+use crate::ws::{Opcode, encode};
+
+impl<O: Os, H: Handler> Worker<O, H> {
+    pub(super) fn expire_timers(&mut self) {
+        for _ in 0..EXPIRIES_PER_ITERATION {
+            let Some((index, due)) = self.wheel.expire(&mut self.table, self.tick) else { return };
+            let _ = self.on_timer(index, due);
+        }
+        self.unfinished = true;
+    }
+
+    fn on_timer(&mut self, index: u32, due: u32) -> Flow {
+        match self.record_mut(index).state {
+            State::Handshaking => {
+                self.counters.handshake_timeouts.add(1);
+                self.discard(index)
+            }
+            State::Open => self.keep_alive(index, due),
+            State::Closing | State::Finishing => {
+                self.counters.close_timeouts.add(1);
+                self.discard(index)
+            }
+        }
+    }
+
+    /// The first Ping comes at a random time within the interval, so that clients that came together are not pinged together.
+    pub(super) fn schedule_first_ping(&mut self, index: u32) {
+        let Some(interval) = self.limits.ping_interval.map(ticks) else {
+            return self.wheel.disarm(&mut self.table, index);
+        };
+        let delay = self.draw_below(interval) + 1;
+        // As if the peer had been silent since the interval's start: the policy for idle peers looks at that.
+        let seen = self.tick.saturating_sub(interval - delay);
+        self.record_mut(index).last_seen = seen;
+        self.arm(index, self.tick + delay);
+    }
+
+    fn keep_alive(&mut self, index: u32, due: u32) -> Flow {
+        let Some(interval) = self.limits.ping_interval.map(ticks) else { return Flow::Alive };
+        let patience = pong_ticks(&self.limits);
+        let (tick, policy) = (self.tick, self.limits.ping_policy);
+        let record = self.record_mut(index);
+        let (flags, last_seen) = (record.flags, record.last_seen);
+        if flags.has(Flags::AWAIT_PONG) {
+            // While its output is stuck it is not read from, so its Pong cannot be seen; progress is the sign of life then.
+            let lives = flags.has(Flags::PAUSED) && last_seen.saturating_add(patience) > tick;
+            if !lives {
+                return self.drop_connection(index, Closed::PongTimeout);
+            }
+            self.arm(index, last_seen + patience);
+            return Flow::Alive;
+        }
+        record.flags.clear(Flags::PONG_TIMER);
+        let next = match policy {
+            PingPolicy::Always if flags.has(Flags::PONG_TIMER) => due - patience + interval,
+            PingPolicy::Always => tick,
+            // Up to half an interval early: clients that all answered the same broadcast must not all be pinged together.
+            PingPolicy::WhenIdle if tick.saturating_sub(last_seen) < interval => {
+                last_seen + interval - self.draw_below(interval / 2)
+            }
+            PingPolicy::WhenIdle => tick,
+        };
+        if next > tick {
+            self.arm(index, next);
+            return Flow::Alive;
+        }
+        self.ping(index, tick + patience)
+    }
+
+    fn ping(&mut self, index: u32, deadline: u32) -> Flow {
+        self.record_mut(index).flags.set(Flags::AWAIT_PONG | Flags::PONG_TIMER);
+        self.arm(index, deadline);
+        self.counters.pings_sent.add(1);
+        let payload = (micros(self.os.now()) ^ self.ping_key).to_be_bytes();
+        encode::frame(&mut self.reply.bytes, true, Opcode::Ping, &payload, None);
+        self.flush_reply(index)
+    }
+
+    /// A number below `bound`, or 0 for no bound.
+    fn draw_below(&mut self, bound: u32) -> u32 {
+        #[expect(clippy::cast_possible_truncation, reason = "below 2^32")]
+        {
+            (self.os.random() % u64::from(bound.max(1))) as u32
+        }
+    }
+}
+
+/// Microseconds since a Ping of ours was sent, from its Pong's payload. `None` for a Pong that answers none of ours: those may
+/// come unasked (RFC 6455, section 5.5.3) and mean nothing.
+pub(super) fn round_trip(payload: &[u8], now: Duration, key: u64, limits: &Limits) -> Option<u64> {
+    let sent = u64::from_be_bytes(payload.try_into().ok()?) ^ key;
+    let rtt = micros(now).checked_sub(sent)?;
+    // A Pong may come late and be read later; ten times the time it has is no answer any more.
+    (u128::from(rtt) <= 10 * limits.pong_timeout.as_micros()).then_some(rtt)
+}
+
+/// Ticks from a Ping to the deadline of its Pong: one more than the time it has, so that it has all of it.
+fn pong_ticks(limits: &Limits) -> u32 {
+    ticks(limits.pong_timeout) + 1
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

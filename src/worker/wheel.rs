@@ -1,0 +1,232 @@
+//! A timer wheel whose nodes live in the connection records: 12 bytes a connection, no allocation, constant time.
+
+/// Slots of the wheel: at a tick of 100 ms it turns once in 102 seconds. A deadline further away waits in the last slot and
+/// is looked at again there.
+const SLOTS: u32 = 1024;
+/// A `prev` or `next` that is nobody.
+const NONE: u32 = u32::MAX;
+/// Marks a `prev` that is the head of a slot instead of a node; the slot is in the other bits.
+const HEAD: u32 = 1 << 31;
+
+/// A connection's place in the wheel.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Node {
+    /// The node before, or `HEAD | slot` for the first of a slot, or `NONE` while the node is in no slot.
+    prev: u32,
+    /// The node behind, or `NONE`.
+    next: u32,
+    /// The tick at which the timer is due; only of meaning while the node is in a slot.
+    deadline: u32,
+}
+
+impl Node {
+    pub(crate) const UNLINKED: Self = Self { prev: NONE, next: NONE, deadline: 0 };
+
+    pub(crate) const fn is_armed(&self) -> bool {
+        self.prev != NONE
+    }
+
+    /// The tick at which the timer is due, if it is armed.
+    pub(crate) fn deadline(&self) -> Option<u32> {
+        self.is_armed().then_some(self.deadline)
+    }
+}
+
+/// Where the nodes are. Indices are below 2^31.
+pub(crate) trait Nodes {
+    /// The node of `index`, which must exist while it is armed.
+    fn node(&mut self, index: u32) -> &mut Node;
+}
+
+/// The wheel itself: 4 KiB of slot heads and a bitmap of those that are not empty.
+#[derive(Debug)]
+pub(crate) struct Wheel {
+    heads: Box<[u32]>,
+    occupied: [u64; (SLOTS / u64::BITS) as usize],
+    /// The tick that is looked at next; all before it have been.
+    current: u32,
+}
+
+impl Wheel {
+    /// An empty wheel whose time is `now`, in ticks.
+    pub(crate) fn new(now: u32) -> Self {
+        Self {
+            heads: vec![NONE; SLOTS as usize].into(),
+            occupied: [0; (SLOTS / u64::BITS) as usize],
+            current: now,
+        }
+    }
+
+    /// Arms the timer of `index` for the tick `deadline`, or moves it there.
+    pub(crate) fn arm(&mut self, nodes: &mut impl Nodes, index: u32, deadline: u32) {
+        self.disarm(nodes, index);
+        // What is overdue is due now; what is too far away is looked at again at the end of the turn.
+        let seen_at = deadline.clamp(self.current, self.current.saturating_add(SLOTS - 1));
+        let slot = seen_at % SLOTS;
+        let first = std::mem::replace(&mut self.heads[slot as usize], index);
+        if first != NONE {
+            nodes.node(first).prev = index;
+        }
+        *nodes.node(index) = Node { prev: HEAD | slot, next: first, deadline };
+        self.occupied[(slot / u64::BITS) as usize] |= 1 << (slot % u64::BITS);
+    }
+
+    /// Takes the timer of `index` out, if it is armed.
+    pub(crate) fn disarm(&mut self, nodes: &mut impl Nodes, index: u32) {
+        let node = std::mem::replace(nodes.node(index), Node::UNLINKED);
+        if !node.is_armed() {
+            return;
+        }
+        if node.prev & HEAD != 0 {
+            let slot = node.prev & !HEAD;
+            self.heads[slot as usize] = node.next;
+            if node.next == NONE {
+                self.occupied[(slot / u64::BITS) as usize] &= !(1 << (slot % u64::BITS));
+            }
+        } else {
+            nodes.node(node.prev).next = node.next;
+        }
+        if node.next != NONE {
+            nodes.node(node.next).prev = node.prev;
+        }
+    }
+
+    /// Takes out one timer that is due at the tick `now` and returns its index and deadline. `None`: no more are due.
+    pub(crate) fn expire(&mut self, nodes: &mut impl Nodes, now: u32) -> Option<(u32, u32)> {
+        if now.saturating_sub(self.current) >= SLOTS {
+            // Time has jumped by a turn or more, so every slot is due: look at each once.
+            self.current = now - (SLOTS - 1);
+        }
+        while let Some(at) = self.next_occupied()
+            && at <= now
+        {
+            self.current = at;
+            let index = self.heads[(at % SLOTS) as usize];
+            let deadline = nodes.node(index).deadline;
+            if deadline <= now {
+                self.disarm(nodes, index);
+                return Some((index, deadline));
+            }
+            // It was further away than the wheel reaches: on to the next turn.
+            self.arm(nodes, index, deadline);
+        }
+        self.current = self.current.max(now);
+        None
+    }
+
+    /// The tick at which a timer may be due next; not before the current one. `None` when no timer is armed.
+    pub(crate) fn next_tick(&self) -> Option<u32> {
+        self.next_occupied()
+    }
+
+    /// The first tick from the current one whose slot is not empty.
+    fn next_occupied(&self) -> Option<u32> {
+        let start = self.current % SLOTS;
+        let words = SLOTS / u64::BITS;
+        let first_word = start / u64::BITS;
+        // One word more than there are: the first is looked at twice, its upper and then its lower part.
+        for step in 0..=words {
+            let word = (first_word + step) % words;
+            let mut bits = self.occupied[word as usize];
+            let above_start = u64::MAX << (start % u64::BITS);
+            if step == 0 {
+                bits &= above_start;
+            } else if step == words {
+                bits &= !above_start;
+            }
+            if bits != 0 {
+                let slot = word * u64::BITS + bits.trailing_zeros();
+                return Some(self.current.saturating_add((slot + SLOTS - start) % SLOTS));
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Plain(Vec<Node>);
+
+    impl Nodes for Plain {
+        fn node(&mut self, index: u32) -> &mut Node {
+            &mut self.0[index as usize]
+        }
+    }
+
+    const TIMERS: u32 = 16;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Arm(u32, u32),
+        Disarm(u32),
+        Advance(u32),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let distance = prop_oneof![0..4_u32, 0..600_u32, Just(SLOTS - 1), Just(SLOTS), 0..5_000_u32];
+        prop_oneof![
+            4 => (0..TIMERS, distance.clone()).prop_map(|(index, distance)| Step::Arm(index, distance)),
+            1 => (0..TIMERS).prop_map(Step::Disarm),
+            3 => distance.prop_map(Step::Advance),
+        ]
+    }
+
+    proptest! {
+        /// The twin is a sorted set of (deadline, index) that is searched from the front.
+        #[test]
+        fn fires_what_a_sorted_set_would_fire(steps in prop::collection::vec(step(), 1..80), start in 0..3_000_u32) {
+            let mut nodes = Plain(vec![Node::UNLINKED; TIMERS as usize]);
+            let (mut wheel, mut twin) = (Wheel::new(start), BTreeSet::<(u32, u32)>::new());
+            let mut now = start;
+            for step in steps {
+                match step {
+                    Step::Arm(index, distance) => {
+                        twin.retain(|&(_, other)| other != index);
+                        twin.insert((now + distance, index));
+                        wheel.arm(&mut nodes, index, now + distance);
+                    }
+                    Step::Disarm(index) => {
+                        twin.retain(|&(_, other)| other != index);
+                        wheel.disarm(&mut nodes, index);
+                    }
+                    Step::Advance(ticks) => {
+                        now += ticks;
+                        let mut fired = BTreeSet::new();
+                        while let Some((index, deadline)) = wheel.expire(&mut nodes, now) {
+                            prop_assert!(twin.contains(&(deadline, index)));
+                            prop_assert!(fired.insert(index), "fired twice");
+                        }
+                        let due: BTreeSet<u32> =
+                            twin.iter().filter(|timer| timer.0 <= now).map(|timer| timer.1).collect();
+                        twin.retain(|timer| timer.0 > now);
+                        prop_assert_eq!(fired, due);
+                    }
+                }
+                match (wheel.next_tick(), twin.first()) {
+                    (None, None) => {}
+                    (Some(tick), Some(&(deadline, _))) => prop_assert!(tick <= deadline.max(now)),
+                    (tick, first) => prop_assert!(false, "{:?} but {:?}", tick, first),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_sleep_costs_each_far_timer_two_looks_at_most() {
+        let mut nodes = Plain(vec![Node::UNLINKED; 2]);
+        let mut wheel = Wheel::new(0);
+        wheel.arm(&mut nodes, 0, u32::MAX - 1);
+        wheel.arm(&mut nodes, 1, 7);
+        assert_eq!(wheel.expire(&mut nodes, 100_000_000), Some((1, 7)));
+        assert_eq!(wheel.expire(&mut nodes, 100_000_000), None);
+        assert!(wheel.next_tick().unwrap() > 100_000_000);
+        assert_eq!(wheel.expire(&mut nodes, u32::MAX - 2), None);
+        assert_eq!(wheel.expire(&mut nodes, u32::MAX - 1), Some((0, u32::MAX - 1)));
+    }
+}

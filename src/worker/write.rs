@@ -1,0 +1,229 @@
+//! Writing to a connection: at once where the kernel takes it, from its outbox where not.
+
+use std::io::{self, IoSlice};
+
+use super::core::{Flow, Worker};
+use super::handler::{Closed, Handler};
+use super::mailbox::Frame;
+use super::os::Os;
+use super::record::{Flags, Side, SideId, State};
+use crate::budget::{REPLY_KEEP, SLICES_PER_WRITE};
+
+impl<O: Os, H: Handler> Worker<O, H> {
+    /// Writes the replies gathered so far.
+    pub(super) fn flush_reply(&mut self, index: u32) -> Flow {
+        self.counters.messages_out.add(std::mem::take(&mut self.reply.messages));
+        if self.reply.bytes.is_empty() {
+            return Flow::Alive;
+        }
+        let mut bytes = std::mem::take(&mut self.reply.bytes);
+        let flow = self.write(index, &bytes);
+        bytes.clear();
+        if bytes.capacity() > REPLY_KEEP {
+            bytes.shrink_to(REPLY_KEEP);
+        }
+        self.reply.bytes = bytes;
+        flow
+    }
+
+    /// Writes bytes, or queues what cannot be written now.
+    fn write(&mut self, index: u32, bytes: &[u8]) -> Flow {
+        let mut written = 0;
+        if !self.has_company(index) {
+            match self.send(index, bytes) {
+                Ok(count) => written = count,
+                Err(_) => return self.lose(index),
+            }
+            if written == bytes.len() {
+                return Flow::Alive;
+            }
+        }
+        let Self { table, sides, pool, .. } = self;
+        let side = side_or_new(table.get_mut(index as usize).map(|record| &mut record.side), sides);
+        let queued = side.is_some_and(|side| side.outbox.push(&bytes[written..], pool));
+        self.after_queueing(index, queued)
+    }
+
+    /// Writes a shared frame, or queues a reference to it.
+    pub(super) fn write_shared(&mut self, index: u32, frame: &Frame) -> Flow {
+        let mut written = 0;
+        if !self.has_company(index) {
+            match self.send(index, frame) {
+                Ok(count) => written = count,
+                Err(_) => return self.lose(index),
+            }
+            if written == frame.len() {
+                return Flow::Alive;
+            }
+        }
+        self.side_or_new(index).outbox.push_shared(Frame::clone(frame), written);
+        self.after_queueing(index, true)
+    }
+
+    /// Whether other output leaves in this iteration, or cannot: then more of it joins the queue, for one system call.
+    fn has_company(&mut self, index: u32) -> bool {
+        let tick = self.tick;
+        let record = self.record_mut(index);
+        let ping_due = record.state == State::Open && record.timer.deadline().is_some_and(|due| due <= tick);
+        let blocked = record.flags.has(Flags::BLOCKED);
+        blocked || ping_due || self.queued(index) > 0
+    }
+
+    fn after_queueing(&mut self, index: u32, queued: bool) -> Flow {
+        if !queued {
+            // The stream would have a hole: nothing can follow, not even a Close.
+            return self.drop_connection(index, Closed::BuffersExhausted);
+        }
+        let id = self.id(index);
+        let record = self.record_mut(index);
+        if record.flags.has(Flags::BLOCKED) {
+            // A peer that does not read is not read from: what it sends would only make more output.
+            record.flags.set(Flags::PAUSED);
+        } else if !record.flags.replace(Flags::DIRTY) {
+            self.dirty.push(id);
+        }
+        Flow::Alive
+    }
+
+    /// Writes what was queued in this iteration.
+    pub(super) fn write_queued(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for id in dirty.drain(..) {
+            let Some(index) = self.find(id) else { continue };
+            let record = self.record_mut(index);
+            record.flags.clear(Flags::DIRTY);
+            if !record.flags.has(Flags::BLOCKED) {
+                let _ = self.write_outbox(index);
+            }
+        }
+        // Kept for the next iteration, unless a burst has made it large.
+        if dirty.capacity() <= super::core::DIRTY_KEEP {
+            self.dirty = dirty;
+        }
+    }
+
+    /// The kernel has room again.
+    pub(super) fn unblock(&mut self, index: u32) -> Flow {
+        let record = self.record_mut(index);
+        if !record.flags.has(Flags::BLOCKED) {
+            return Flow::Alive;
+        }
+        record.flags.clear(Flags::BLOCKED);
+        let before = self.queued(index);
+        let flow = self.write_outbox(index);
+        if flow == Flow::Alive && self.queued(index) < before {
+            // It is alive: it has acknowledged what it had not before.
+            let tick = self.tick;
+            self.record_mut(index).last_seen = tick;
+        }
+        flow
+    }
+
+    fn write_outbox(&mut self, index: u32) -> Flow {
+        while self.queued(index) > 0 {
+            match self.send_outbox(index) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.record_mut(index).flags.set(Flags::PAUSED);
+                    return Flow::Alive;
+                }
+                Err(_) => return self.lose(index),
+            }
+        }
+        self.free_side(index);
+        let id = self.id(index);
+        let record = self.record_mut(index);
+        if record.flags.has(Flags::PAUSED) {
+            record.flags.clear(Flags::PAUSED);
+            self.queue_visit(id);
+        }
+        self.end_writing(index);
+        Flow::Alive
+    }
+
+    /// One system call for the start of the outbox. `false` when the kernel took less than it was given.
+    fn send_outbox(&mut self, index: u32) -> io::Result<bool> {
+        let Self { table, sides, os, pool, counters, .. } = self;
+        let Some(record) = table.get_mut(index as usize) else { return Ok(false) };
+        let Some(side) = record.side.index().and_then(|side| sides.get_mut(side)) else { return Ok(false) };
+        let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
+        let filled = side.outbox.slices(&mut slices);
+        let offered: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
+        counters.writes.add(1);
+        let sent = match &slices[..filled] {
+            [only] => os.send(&record.socket, only),
+            several => os.send_vectored(&record.socket, several),
+        };
+        let written = none_if_blocked(sent)?;
+        counters.bytes_out.add(written as u64);
+        side.outbox.advance(written, pool);
+        if written < offered {
+            record.flags.set(Flags::BLOCKED);
+        }
+        Ok(written == offered)
+    }
+
+    /// One system call for bytes that are in no outbox.
+    fn send(&mut self, index: u32, bytes: &[u8]) -> io::Result<usize> {
+        let Self { table, os, counters, .. } = self;
+        let Some(record) = table.get_mut(index as usize) else { return Ok(0) };
+        counters.writes.add(1);
+        let written = none_if_blocked(os.send(&record.socket, bytes))?;
+        counters.bytes_out.add(written as u64);
+        if written < bytes.len() {
+            record.flags.set(Flags::BLOCKED);
+        }
+        Ok(written)
+    }
+
+    /// Bytes in the connection's outbox.
+    pub(super) fn queued(&self, index: u32) -> usize {
+        let record = self.table.get(index as usize);
+        let side = record.and_then(|record| self.sides.get(record.side.index()?));
+        side.map_or(0, |side| side.outbox.len())
+    }
+
+    /// The connection's side record, if it has one.
+    pub(super) fn side_mut(&mut self, index: u32) -> Option<&mut Side> {
+        let side = self.table.get(index as usize)?.side.index()?;
+        self.sides.get_mut(side)
+    }
+
+    /// The connection's side record; a new one where it had none.
+    pub(super) fn side_or_new(&mut self, index: u32) -> &mut Side {
+        let Self { table, sides, .. } = self;
+        side_or_new(table.get_mut(index as usize).map(|record| &mut record.side), sides)
+            .expect("a connection in the table has or gets a side record")
+    }
+
+    /// Frees the side record when there is nothing in it.
+    pub(super) fn free_side(&mut self, index: u32) {
+        let record = self.record_mut(index);
+        let Some(at) = record.side.index() else { return };
+        if self.sides.get(at).is_none_or(Side::is_empty) {
+            self.record_mut(index).side = SideId::NONE;
+            if let Some(mut side) = self.sides.remove(at) {
+                side.clear(&mut self.pool);
+            }
+        }
+    }
+}
+
+/// What was written, with "would block" as nothing.
+fn none_if_blocked(sent: io::Result<usize>) -> io::Result<usize> {
+    match sent {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        other => other,
+    }
+}
+
+fn side_or_new<'a, const PAGE: usize>(
+    id: Option<&mut SideId>,
+    sides: &'a mut super::table::Table<Side, PAGE>,
+) -> Option<&'a mut Side> {
+    let id = id?;
+    if id.index().is_none() {
+        *id = SideId::new(sides.insert(Side::default()));
+    }
+    sides.get_mut(id.index()?)
+}
