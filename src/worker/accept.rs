@@ -223,7 +223,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 self.acceptor.in_group = false;
                 self.acceptor.leave();
             }
-        } else if !self.acceptor.in_group && held <= room - room / 16 - 1 {
+        } else if !self.acceptor.in_group && held < room - room / 16 {
             self.join_group();
         }
     }

@@ -47,7 +47,6 @@ impl ConnId {
         (self.0 >> INDEX_BITS) as u32 & MAX_GENERATION
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "masked to 26 bits")]
     pub(crate) const fn index(self) -> u32 {
         (self.0 & ((1 << INDEX_BITS) - 1)) as u32
     }
