@@ -1,4 +1,55 @@
-//! throng.
+//! Holds a million mostly idle WebSockets on one Linux box, in a few dozen bytes of user memory each, and pushes to them.
+//!
+//! A [`Server`] runs one event loop per core. Each has a [`Handler`] of its own, made in its thread, and shares nothing with
+//! the others; what is known of a connection is a record of 32 bytes plus the handler's [data](Handler::Data). Other threads
+//! reach connections through a [`Handle`].
+//!
+//! ```no_run
+//! use throng::http::{Refusal, Request};
+//! use throng::{Accept, Conn, Handler, Message, Server};
+//!
+//! /// Counts each client's messages, in four bytes of its record.
+//! struct Counting;
+//!
+//! impl Handler for Counting {
+//!     type Data = u32;
+//!
+//!     fn upgrade(&mut self, request: &Request<'_>) -> Result<Accept<u32>, Refusal> {
+//!         println!("somebody asks for {}", request.path());
+//!         Ok(Accept::new(0))
+//!     }
+//!
+//!     fn message(&mut self, conn: &mut Conn<'_, u32>, message: Message<'_>) {
+//!         *conn.data_mut() += 1;
+//!         let answer = format!("{} bytes, message {}", message.as_bytes().len(), conn.data());
+//!         if conn.send(Message::Text(&answer)).is_err() {
+//!             conn.close(throng::CloseCode::POLICY_VIOLATION, "read what you are sent");
+//!         }
+//!     }
+//! }
+//!
+//! let server = Server::builder().listen("127.0.0.1:9001".parse()?).start(|_| Counting)?;
+//! server.join()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Limits
+//!
+//! Everything has one: see [`Config`] for those an operator sets and [`budget`] for those that are fixed. A limit that is
+//! reached is an error with a name ([`SendError`], a close code, a 503) and a counter in [`Stats`].
+//!
+//! # The protocol alone
+//!
+//! [`ws`] and [`http`] are RFC 6455 and what it needs of HTTP without any I/O, for both roles: use them under an event loop of
+//! your own.
+//!
+//! # Features
+//!
+//! None is on by default. `serve` is what the `throng` program needs beside the library; `serde` makes [`Stats`] travel.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("throng is made of epoll, eventfd and SO_REUSEPORT: it runs on Linux only");
+
 pub mod budget;
 pub mod http;
 mod server;

@@ -1,0 +1,79 @@
+//! A chat room: what one says, all hear. `cargo run --release --example chat [ADDRESS]`, then connect to
+//! `ws://127.0.0.1:9001/?name=ada` with any WebSocket client.
+
+use std::error::Error;
+
+use throng::http::{Refusal, Request, Status};
+use throng::{Accept, Closed, Conn, ConnId, Context, Handle, Handler, Message, Server};
+
+/// The longest name in bytes.
+const MAX_NAME: usize = 16;
+
+/// One worker's part of the room. Messages reach the others' through the handle.
+struct Chat {
+    room: Handle,
+}
+
+/// A name is kept inside the connection's record, as plain bytes: no allocation for each of many idle guests.
+#[derive(Clone, Copy)]
+struct Name {
+    bytes: [u8; MAX_NAME],
+    len: u8,
+}
+
+impl Name {
+    fn new(name: &str) -> Option<Self> {
+        let mut bytes = [0; MAX_NAME];
+        bytes.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
+        Some(Self { bytes, len: u8::try_from(name.len()).ok()? })
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
+    }
+}
+
+impl Chat {
+    /// Tells everybody, and the log what could not be told.
+    fn say(&self, text: &str) {
+        if let Err(error) = self.room.broadcast(Message::Text(text)) {
+            eprintln!("not everybody heard: {error}");
+        }
+    }
+}
+
+impl Handler for Chat {
+    type Data = Name;
+
+    fn upgrade(&mut self, request: &Request<'_>) -> Result<Accept<Name>, Refusal> {
+        let name =
+            request.query().and_then(|query| query.strip_prefix("name=")).filter(|name| !name.is_empty());
+        let name = name.and_then(Name::new);
+        let name =
+            name.ok_or(Refusal::new(Status::BAD_REQUEST, "connect to /?name=YOU, in 16 bytes at most"))?;
+        Ok(Accept::new(name))
+    }
+
+    fn open(&mut self, conn: &mut Conn<'_, Name>, _: &Request<'_>) {
+        self.say(&format!("* {} comes in", conn.data().as_str()));
+    }
+
+    fn message(&mut self, conn: &mut Conn<'_, Name>, message: Message<'_>) {
+        if let Message::Text(text) = message {
+            self.say(&format!("{}: {text}", conn.data().as_str()));
+        }
+    }
+
+    fn close(&mut self, _: ConnId, name: Name, _: Closed<'_>) {
+        self.say(&format!("* {} leaves", name.as_str()));
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
+    let chat = |worker: &Context<'_>| Chat { room: worker.handle().clone() };
+    let server = Server::builder().listen(address.parse()?).max_message(4096).start(chat)?;
+    println!("the room is open on {:?}", server.addresses());
+    server.join()?;
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! Sends every message back: `cargo run --release --example echo [ADDRESS]`.
+
+use std::error::Error;
+
+use throng::http::{Refusal, Request};
+use throng::{Accept, CloseCode, Conn, Handler, Message, Server};
+
+struct Echo;
+
+impl Handler for Echo {
+    /// Nothing is kept of a connection, so its record stays at 32 bytes.
+    type Data = ();
+
+    fn upgrade(&mut self, _: &Request<'_>) -> Result<Accept<()>, Refusal> {
+        Ok(Accept::new(()))
+    }
+
+    fn message(&mut self, conn: &mut Conn<'_, ()>, message: Message<'_>) {
+        if conn.send(message).is_err() {
+            conn.close(CloseCode::POLICY_VIOLATION, "read what you are sent");
+        }
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9001".into());
+    let server = Server::builder().listen(address.parse()?).start(|_| Echo)?;
+    println!("echoing on {:?}, {} workers", server.addresses(), server.workers());
+    server.join()?;
+    Ok(())
+}
