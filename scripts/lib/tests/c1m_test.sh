@@ -1,0 +1,156 @@
+#!/usr/bin/env bash
+# scripts/c1m as a whole, with a bench that only pretends and a directory that stands for /proc/sys.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=scripts/lib/tests/testing.sh
+. "$here/testing.sh"
+c1m=$here/../../c1m
+
+# settings BENCH_BODY: files for the settings, and a bench with that body which first writes down what it was called with.
+settings() {
+    fake sys/net/core/somaxconn 4096
+    fake sys/fs/file-max 100000
+    fake sys/net/ipv4/tcp_migrate_req 0
+    fake bench "#!/usr/bin/env bash
+echo \"\$*\" >$TMP/called
+cp $TMP/sys/net/core/somaxconn $TMP/during
+$1
+"
+    chmod +x "$TMP/bench"
+}
+
+run_c1m() { (exec_c1m "$@"); }
+
+exec_c1m() { exec env SYSCTL_ROOT="$TMP/sys" C1M_BENCH="$TMP/bench" "$c1m" "$@" >"$TMP/said" 2>&1; }
+
+# interrupt SIGNAL: runs c1m and, once the bench runs, sends the signal to c1m's process group, as a terminal does; sets
+# STATUS to its exit code. With job control, because a shell starts what runs beside it with SIGINT ignored otherwise.
+interrupt() {
+    local pid
+    set -m
+    exec_c1m 1k &
+    pid=$!
+    set +m
+    started "$TMP/child"
+    kill -s "$1" -- "-$pid"
+    STATUS=0
+    wait $pid || STATUS=$?
+}
+
+# started [FILE]: waits until the bench runs and has written FILE.
+started() {
+    local i
+    for ((i = 0; i < 100; i++)); do
+        [[ -s ${1:-$TMP/during} ]] && return
+        sleep 0.1
+    done
+    expect 'a bench that runs' "$(<"$TMP/said")"
+}
+
+# status_of COMMAND...: its exit code.
+status_of() {
+    local status=0
+    "$@" || status=$?
+    echo "$status"
+}
+
+# gone PID: whether the process is gone, or only waits to be reaped.
+gone() { [[ ! -d /proc/$1 || $(<"/proc/$1/stat") == *') Z '* ]]; }
+
+all_put_back() {
+    expect 4096 "$(<"$TMP/sys/net/core/somaxconn")"
+    expect 100000 "$(<"$TMP/sys/fs/file-max")"
+    expect 0 "$(<"$TMP/sys/net/ipv4/tcp_migrate_req")"
+}
+
+test_settings_are_raised_during_the_run_and_put_back() {
+    settings 'exit 0'
+    expect 0 "$(status_of run_c1m 1k --cycles 3 --json out.json)"
+    expect 65535 "$(<"$TMP/during")"
+    expect "c1m -n 1000 --server-bin $TMP/bench --floor --cycles 3 --json out.json" "$(<"$TMP/called")"
+    expect_in 'put 3 kernel settings back' "$(<"$TMP/said")"
+    all_put_back
+}
+
+test_keep_leaves_them_raised() {
+    settings 'exit 0'
+    expect 0 "$(status_of run_c1m --keep --no-floor 1k)"
+    expect "c1m -n 1000 --server-bin $TMP/bench" "$(<"$TMP/called")"
+    expect 65535 "$(<"$TMP/sys/net/core/somaxconn")"
+    expect_in 'raised (--keep)' "$(<"$TMP/said")"
+}
+
+test_a_failing_bench_passes_its_exit_code_on() {
+    settings 'exit 1'
+    expect 1 "$(status_of run_c1m 1k)"
+    all_put_back
+}
+
+test_a_missing_bench_is_an_error() {
+    settings 'exit 0'
+    rm "$TMP/bench"
+    expect 1 "$(status_of run_c1m 1k)"
+    expect_in 'is missing' "$(<"$TMP/said")"
+    all_put_back
+}
+
+test_wrong_usage_changes_nothing() {
+    settings 'exit 0'
+    expect 2 "$(status_of run_c1m none)"
+    expect_in "'none' is no number of connections" "$(<"$TMP/said")"
+    expect 2 "$(status_of run_c1m 5 6)"
+    expect 2 "$(status_of run_c1m -n 5)"
+    expect no "$([[ -e $TMP/called ]] && echo yes || echo no)"
+    all_put_back
+}
+
+test_help() {
+    settings 'exit 0'
+    expect 0 "$(status_of run_c1m --help)"
+    expect_in 'Usage: scripts/c1m [N]' "$(<"$TMP/said")"
+}
+
+interrupted_by() {
+    settings "trap 'echo $1 >$TMP/signal; exit 0' $1
+sleep 60 & echo \$! >$TMP/child; wait"
+    interrupt "$1"
+    expect "$2" "$STATUS"
+    expect "$1" "$(<"$TMP/signal")" 'the bench got the signal'
+    gone "$(<"$TMP/child")" || expect 'nothing left running' 'a child'
+    all_put_back
+}
+
+test_ctrl_c_is_forwarded_and_leaves_nothing() { interrupted_by INT 130; }
+test_sigterm_is_forwarded_and_leaves_nothing() { interrupted_by TERM 143; }
+
+test_a_bench_that_ignores_signals_is_killed() {
+    settings "trap '' INT TERM
+sleep 60 & echo \$! >$TMP/child; wait"
+    export SUPERVISE_GRACE=10 SUPERVISE_TERM=10
+    interrupt INT
+    expect 130 "$STATUS"
+    gone "$(<"$TMP/child")" || expect 'nothing left running' 'a child'
+    expect_in 'has not ended 1 s after SIGINT' "$(<"$TMP/said")"
+    all_put_back
+}
+
+test_what_the_bench_leaves_running_is_ended() {
+    # In a process group of its own, as the bench starts its children.
+    settings "set -m; sleep 60 & echo \$! >$TMP/child; exit 0"
+    expect 0 "$(status_of run_c1m 1k)"
+    gone "$(<"$TMP/child")" || expect 'nothing left running' 'a child'
+    expect_in 'ending what the run left behind' "$(<"$TMP/said")"
+}
+
+test_two_at_once_are_refused() {
+    settings 'sleep 2'
+    run_c1m 1k & local first=$!
+    started
+    local second
+    second=$(SYSCTL_ROOT=$TMP/sys C1M_BENCH=$TMP/bench "$c1m" 1k 2>&1) && expect refused 'both run'
+    expect_in 'another scripts/c1m is running' "$second"
+    wait $first
+    all_put_back
+}
+
+run_tests
