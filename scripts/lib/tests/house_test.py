@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""Tests of the house check: each rule on a tree that breaks it, and on one that does not."""
+
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.dont_write_bytecode = True
+
+import house  # noqa: E402
+from rust_text import code_only  # noqa: E402
+
+UNDONE = "TO" + "DO"
+
+
+def complaints(rule, **files):
+    """What a rule says about files; `a__b` stands for the path a/b."""
+    tree = house.Tree({name.replace("__", "/") + ".rs": text for name, text in files.items()})
+    return [f"{complaint.path}:{complaint.line}" for complaint in rule(tree)]
+
+
+class CodeOnly(unittest.TestCase):
+    def test_comments_and_literals_are_blanked(self):
+        for text, code in {
+            "a // unsafe\nb": "a          \nb",
+            "a /* x /* y */ z */ b": "a                   b",
+            'a("x // \\" y") b': "a(           ) b",
+            'r#"a " b"# c': "           c",
+            "br\"x\" c": "      c",
+            "'x' '\\'' b'\"' '\\u{1F600}' c": "                          c",
+            "fn f<'a>(x: &'a str) -> &'static str": "fn f<'a>(x: &'a str) -> &'static str",
+            'unfinished "string': "unfinished        ",
+            "/* unfinished\nlines": "             \n     ",
+        }.items():
+            self.assertEqual(code_only(text), code)
+
+    def test_lines_stay(self):
+        self.assertEqual(code_only('"a\nb"\nc').count("\n"), 2)
+
+
+class Rules(unittest.TestCase):
+    def test_unsafe_only_in_sys(self):
+        rule = house.unsafe_stays_in_sys
+        self.assertEqual(complaints(rule, src__worker__a="\nunsafe { x() }\n"), ["src/worker/a.rs:2"])
+        self.assertEqual(complaints(rule, tests__a="unsafe fn f() {}"), ["tests/a.rs:1"])
+        self.assertEqual(complaints(rule, src__sys__a="unsafe { x() }"), [])
+        allowed = '//! unsafe\n#![forbid(unsafe_code)]\n#![deny(unsafe_op_in_unsafe_fn)]\n/* unsafe */ "unsafe"'
+        self.assertEqual(complaints(rule, src__a=allowed), [])
+
+    def test_mio_only_in_the_worker(self):
+        rule = house.mio_stays_in_the_worker
+        self.assertEqual(complaints(rule, src__control__a="use mio::Poll;"), ["src/control/a.rs:1"])
+        self.assertEqual(complaints(rule, src__lib="// mio\nuse mio::net;"), ["src/lib.rs:2"])
+        self.assertEqual(complaints(rule, src__worker__a="use mio::Poll;", bench__src__a="use mio::Poll;"), [])
+
+    def test_no_clock_socket_thread_or_printing_without_io(self):
+        rule = house.sans_io
+        for text in (
+            "use std::time::Instant;",
+            "let t = std::time::SystemTime::now();",
+            "use std::time::{Duration, Instant};",
+            "use std::net::TcpStream;",
+            "use std::{fmt, net::SocketAddr};",
+            "use std::{\n    io,\n    thread,\n};",
+            "std::thread::sleep(x);",
+            "println!();",
+            "eprint!();",
+        ):
+            self.assertTrue(complaints(rule, src__ws__a=text), text)
+            self.assertTrue(complaints(rule, src__http__a=text), text)
+            self.assertFalse(complaints(rule, src__worker__a=text), text)
+        fine = "use std::time::Duration;\nuse std::{fmt, mem};\nuse crate::internet;\n// println!\n/// std::net"
+        self.assertEqual(complaints(rule, src__ws__a=fine), [])
+
+    def test_safe_rooms_forbid_unsafe_code(self):
+        rule = house.unsafe_is_forbidden
+        self.assertEqual(complaints(rule, src__ws__mod="//! Doc.\nmod a;"), ["src/ws/mod.rs:1"])
+        self.assertEqual(complaints(rule, src__ws__mod="//! #![forbid(unsafe_code)]"), ["src/ws/mod.rs:1"])
+        self.assertEqual(complaints(rule, src__hub__a=""), ["src/hub/mod.rs:1"])
+        self.assertEqual(complaints(rule, src__ws__mod="//! Doc.\n#![forbid(unsafe_code)]\nmod a;"), [])
+
+    def test_long_files(self):
+        rule = house.file_length
+        self.assertEqual(complaints(rule, src__a="\n" * 601), ["src/a.rs:601"])
+        self.assertEqual(complaints(rule, src__a="\n" * 600), [])
+        script = house.Tree({"scripts/a": "#!/bin/sh\n" * 601, "a.md": "\n" * 999})
+        self.assertEqual([complaint.path for complaint in rule(script)], ["scripts/a"])
+        self.assertEqual(house.long_files(house.Tree({"a.rs": "\n" * 301, "b.rs": "\n" * 300})), ["a.rs: 301 lines"])
+
+    def test_white_space(self):
+        rule = house.white_space
+        self.assertEqual(complaints(rule, a="a\t\n", b="b \n", c="c"), ["a.rs:1", "a.rs:1", "b.rs:1", "c.rs:1"])
+        self.assertEqual(complaints(rule, a="a\n\nb\n", empty=""), [])
+
+    def test_nothing_undone(self):
+        rule = house.nothing_undone
+        self.assertEqual(complaints(rule, a=f"\n// {UNDONE}: later\n"), ["a.rs:2"])
+        self.assertEqual(complaints(rule, a=f"{UNDONE}S mktemp {'X' * 6}"), [])
+
+    def test_modules_begin_with_their_doc_line(self):
+        rule = house.every_module_says_what_it_is
+        self.assertEqual(complaints(rule, src__a="fn f() {}\n", src__b="//! B.\n", tests__c=""), ["src/a.rs:1"])
+
+    def test_dependencies_of_every_kind_are_found(self):
+        manifest = """
+[workspace.dependencies]
+unused = "1"
+[package]
+name = "x"
+[dependencies]
+one = "1"
+two.workspace = true
+# three = "1"
+[dependencies.four]
+version = "1"
+[dev-dependencies]
+five = { version = "1" }
+[target.'cfg(unix)'.dependencies]
+six = "1"
+[features]
+serve = ["dep:one"]
+"""
+        self.assertEqual([name for _, name in house.dependencies(manifest)], ["one", "two", "four", "five", "six"])
+
+    def test_dependencies_are_explained(self):
+        manifest = '[dependencies]\nmio = "1"\nslab = "1"\n'
+        rule = house.dependencies_are_explained
+        missing = list(rule(house.Tree({"Cargo.toml": manifest})))
+        self.assertEqual([complaint.path for complaint in missing], ["docs/ARCHITECTURE.md"])
+        explained = {"Cargo.toml": manifest, "docs/ARCHITECTURE.md": "`mio` polls. tokio-slab is not slabs."}
+        self.assertEqual([complaint.line for complaint in rule(house.Tree(explained))], [3])
+
+
+class WholeTree(unittest.TestCase):
+    def test_the_repository_can_be_read(self):
+        tree = house.read_tree(Path(__file__).resolve().parents[3])
+        self.assertIn("scripts/lib/house.py", tree.files)
+        self.assertIn("scripts/c1m", tree.files)
+        self.assertNotIn("Cargo.lock", tree.files)
+
+    def test_a_folder_without_sources_is_an_error(self):
+        self.assertEqual(house.main(Path(__file__).resolve().parent / "nowhere"), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
