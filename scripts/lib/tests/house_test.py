@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Tests of the house check: each rule on a tree that breaks it, and on one that does not."""
 
+import contextlib
+import io
 import sys
 import unittest
 from pathlib import Path
@@ -140,7 +142,9 @@ class WholeTree(unittest.TestCase):
         self.assertNotIn("Cargo.lock", tree.files)
 
     def test_a_folder_without_sources_is_an_error(self):
-        self.assertEqual(house.main(Path(__file__).resolve().parent / "nowhere"), 1)
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            self.assertEqual(house.main(Path(__file__).resolve().parent / "nowhere"), 1)
+        self.assertIn("no Rust files", said.getvalue())
 
 
 if __name__ == "__main__":
