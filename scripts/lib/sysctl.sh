@@ -63,8 +63,21 @@ sysctl_fits() {
     ((pages[2] * 4096 <= $3 / 2))
 }
 
-# sysctl_raise FILE MEMORY: raises every setting of FILE that is below its value there, remembers the old ones, and says
-# one line for each it raised and for each it could not, with the cost as FILE's "Without:" comment states it.
+# sysctl_enough KEY CURRENT CONNECTIONS: whether a run with so many connections needs no more than what is there.
+sysctl_enough() {
+    case $1 in
+        # A file at each end, and a generous rest for everybody else.
+        fs.file-max) at_least "$2" $((2 * $3 + 100000)) ;;
+        fs.nr_open) at_least "$2" $(($3 + 10000)) ;;
+        # Nothing is counted where no firewall rule asks for it.
+        net.netfilter.nf_conntrack_max) [[ $(sysctl_get net.netfilter.nf_conntrack_count) == 0 ]] ;;
+        *) return 1 ;;
+    esac
+}
+
+# sysctl_raise FILE MEMORY CONNECTIONS: raises every setting of FILE that is below its value there and matters to such a run,
+# remembers the old ones, and says one line for each it raised and for each it could not, with the cost as FILE's "Without:"
+# comment states it.
 sysctl_raise() {
     local line key value optional current target without=''
     while read -r line; do
@@ -78,7 +91,8 @@ sysctl_raise() {
                 value=${line#*=} && value=${value# }
                 if ! current=$(sysctl_get "$key"); then
                     [[ -n $optional ]] || say "cannot raise $key: not visible here, as in a container (without: $without)"
-                elif ! target=$(sysctl_merge "$key" "$current" "$value") || [[ $target == "$current" ]]; then
+                elif ! target=$(sysctl_merge "$key" "$current" "$value") || [[ $target == "$current" ]] ||
+                    sysctl_enough "$key" "$current" "$3"; then
                     :
                 elif ! sysctl_fits "$key" "$target" "$2"; then
                     say "left $key at $current: $target suits more memory than this machine has"

@@ -9,7 +9,8 @@ c1m=$here/../../c1m
 # settings BENCH_BODY: files for the settings, and a bench with that body which first writes down what it was called with.
 settings() {
     fake sys/net/core/somaxconn 4096
-    fake sys/fs/file-max 100000
+    fake sys/net/core/netdev_max_backlog 1000
+    fake sys/fs/file-max 100000000
     fake sys/net/ipv4/tcp_migrate_req 0
     fake bench "#!/usr/bin/env bash
 echo \"\$*\" >$TMP/called
@@ -59,7 +60,8 @@ gone() { [[ ! -d /proc/$1 || $(<"/proc/$1/stat") == *') Z '* ]]; }
 
 all_put_back() {
     expect 4096 "$(<"$TMP/sys/net/core/somaxconn")"
-    expect 100000 "$(<"$TMP/sys/fs/file-max")"
+    expect 1000 "$(<"$TMP/sys/net/core/netdev_max_backlog")"
+    expect 100000000 "$(<"$TMP/sys/fs/file-max")"
     expect 0 "$(<"$TMP/sys/net/ipv4/tcp_migrate_req")"
 }
 
