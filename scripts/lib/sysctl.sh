@@ -65,9 +65,13 @@ sysctl_fits() {
 
 # sysctl_enough KEY CURRENT CONNECTIONS: whether a run with so many connections needs no more than what is there.
 sysctl_enough() {
+    local open
     case $1 in
-        # A file at each end, and a generous rest for everybody else.
-        fs.file-max) at_least "$2" $((2 * $3 + 100000)) ;;
+        # A file at each end beside those that are open, and a generous rest for everybody else.
+        fs.file-max)
+            open=$(sysctl_get fs.file-nr) || open=0
+            at_least "$2" $((2 * $3 + ${open%% *} + 100000))
+            ;;
         fs.nr_open) at_least "$2" $(($3 + 10000)) ;;
         # Nothing is counted where no firewall rule asks for it.
         net.netfilter.nf_conntrack_max) [[ $(sysctl_get net.netfilter.nf_conntrack_count) == 0 ]] ;;

@@ -95,6 +95,9 @@ test_what_is_enough_for_the_run_stays() {
     sysctl_enough fs.file-max 2466190 1000000
     sysctl_enough fs.nr_open 1048576 1000000
     sysctl_enough net.netfilter.nf_conntrack_max 262144 1000000
+    fake fs/file-nr $'2000767\t0\t2466190'
+    if sysctl_enough fs.file-max 2466190 1000000; then expect 'too few' enough; fi
+    rm "$TMP/fs/file-nr"
     fake net/netfilter/nf_conntrack_count 7
     if sysctl_enough fs.file-max 2466190 1200000; then expect 'too few' enough; fi
     if sysctl_enough fs.nr_open 1048576 1048576; then expect 'too few' enough; fi
