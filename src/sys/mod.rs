@@ -7,6 +7,7 @@ mod address;
 pub mod eventfd;
 pub mod fdtable;
 pub mod memory;
+pub mod process;
 pub mod signals;
 pub mod socket;
 
