@@ -29,6 +29,17 @@ pub enum Sharing {
 /// # Errors
 /// `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES` (ports below 1024), `EMFILE`.
 pub fn listen_tcp(address: SocketAddr, sharing: Sharing, backlog: u16) -> io::Result<OwnedFd> {
+    let fd = bind_tcp(address, sharing)?;
+    listen(fd.as_fd(), backlog)?;
+    Ok(fd)
+}
+
+/// Makes a TCP socket that is bound but does not listen: it takes a port, for listeners to come with the same address and
+/// [`Sharing::Group`], and no connections.
+///
+/// # Errors
+/// Those of [`listen_tcp`].
+pub fn bind_tcp(address: SocketAddr, sharing: Sharing) -> io::Result<OwnedFd> {
     let fd = tcp_socket(&address)?;
     set_flag(fd.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR)?;
     if sharing == Sharing::Group {
@@ -39,7 +50,6 @@ pub fn listen_tcp(address: SocketAddr, sharing: Sharing, backlog: u16) -> io::Re
     }
     set_nodelay(fd.as_fd())?;
     bind(fd.as_fd(), &address)?;
-    listen(fd.as_fd(), backlog)?;
     Ok(fd)
 }
 

@@ -1,0 +1,71 @@
+//! Command-line values with units.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+
+/// A duration with its unit, such as `30s` or `1m 30s`.
+///
+/// # Errors
+/// What is no duration.
+pub fn duration(text: &str) -> anyhow::Result<Duration> {
+    humantime::parse_duration(text)
+        .with_context(|| format!("`{text}` is no duration: write 30s, 500ms or 2m"))
+}
+
+/// How fast connections are opened.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rate {
+    /// As fast as they can be.
+    Max,
+    /// So many per second.
+    PerSecond(f64),
+}
+
+impl Rate {
+    /// Connections per second; `None` for no limit.
+    #[must_use]
+    pub const fn per_second(self) -> Option<f64> {
+        match self {
+            Self::Max => None,
+            Self::PerSecond(rate) => Some(rate),
+        }
+    }
+}
+
+impl FromStr for Rate {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        if text == "max" {
+            return Ok(Self::Max);
+        }
+        let number = text.strip_suffix("/s").unwrap_or(text);
+        let rate: f64 =
+            number.parse().with_context(|| format!("`{text}` is no rate: write 5000/s or max"))?;
+        ensure!(rate.is_finite() && rate >= 0.001, "a rate must be at least 0.001/s");
+        Ok(Self::PerSecond(rate))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_numbers_per_second_or_max() {
+        assert_eq!("max".parse::<Rate>().unwrap().per_second(), None);
+        assert_eq!("5000/s".parse::<Rate>().unwrap(), Rate::PerSecond(5000.0));
+        assert_eq!("0.5".parse::<Rate>().unwrap(), Rate::PerSecond(0.5));
+        for wrong in ["", "fast", "0", "-1/s", "inf", "NaN"] {
+            assert!(wrong.parse::<Rate>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn durations_carry_units() {
+        assert_eq!(duration("90s").unwrap(), Duration::from_secs(90));
+        assert!(duration("90").is_err());
+    }
+}

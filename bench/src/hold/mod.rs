@@ -1,0 +1,304 @@
+//! `throng-bench hold`: connections to any WebSocket server, opened, kept and closed.
+
+pub mod control;
+mod text;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::args::{Rate, duration};
+use crate::interrupt::Interrupt;
+use crate::progress::Bars;
+use crate::sources::Sources;
+use crate::swarm::{Opening, Outcome, Plan, Swarm};
+use crate::target::Target;
+use crate::threads::{Spread, Threads};
+use control::{Command, Event};
+
+/// How often the main thread looks at the swarm.
+const LOOK: Duration = Duration::from_millis(20);
+/// How often a parent process is told how far it is.
+const REPORT: Duration = Duration::from_millis(200);
+
+/// Opens connections to a WebSocket server, answers its pings, and counts every loss with its reason.
+#[derive(Debug, Clone, clap::Args)]
+pub struct HoldArgs {
+    /// Server to connect to, as ws://HOST:PORT/PATH; repeat it to spread over several addresses.
+    #[arg(long, required = true, value_name = "URL")]
+    pub to: Vec<Target>,
+    /// Connections to open.
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: u32,
+    /// Source addresses to use, from 127.0.0.2 on [default: as many as the ports demand].
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    pub sources: Option<u32>,
+    /// Connections to begin per second: a number, or max.
+    #[arg(long, value_name = "R/s", default_value = "max")]
+    pub rate: Rate,
+    /// How long to keep the connections once all have opened.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub hold: Duration,
+    /// Threads, each with an event loop [default: one per core, more only where the descriptor limit demands it].
+    #[arg(long, value_name = "T")]
+    pub threads: Option<usize>,
+    /// Most connections being opened, or closed, at the same time: no more than the server's listen backlog.
+    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
+    pub in_flight: u32,
+    /// How long the kernel may take to connect.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub connect_timeout: Duration,
+    /// How long the server may take to answer the upgrade request.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub handshake_timeout: Duration,
+    /// How long the server may take to finish the closing handshake and end the connection.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub close_timeout: Duration,
+    /// Only connect: no WebSocket handshake, and a reset for an end.
+    #[arg(long)]
+    pub raw: bool,
+    /// What masking keys and nonces are drawn from.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Write the report as JSON to this file, - for standard output.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Draw progress bars even when standard error is no terminal.
+    #[arg(long)]
+    pub progress: bool,
+    /// Be driven by a parent process: commands on standard input (open, close), events as JSON lines on standard output.
+    #[arg(long, hide_short_help = true)]
+    pub controlled: bool,
+}
+
+/// What a hold came to. The names of its fields in JSON are stable.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HoldReport {
+    /// Connections that were to be opened.
+    pub connections: u64,
+    /// Threads that held them.
+    pub threads: usize,
+    /// Whether each thread had a descriptor table of its own.
+    pub private_tables: bool,
+    /// Whether connections were bare TCP.
+    pub raw: bool,
+    /// Source addresses in use.
+    pub sources: usize,
+    /// The seed of masking keys and nonces.
+    pub seed: u64,
+    /// How the opening went.
+    #[serde(flatten)]
+    pub opening: Opening,
+    /// Seconds from the end of the ramp to the beginning of the close.
+    pub held_seconds: f64,
+    /// How everything went afterwards.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+impl HoldReport {
+    /// Whether every connection opened, stayed and was closed in order.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.opening.failed.is_empty()
+            && self.outcome.lost.is_empty()
+            && self.outcome.unclean.is_empty()
+            && self.opening.opened == self.connections
+    }
+}
+
+/// Runs the command. `false` when a connection failed or was lost.
+///
+/// # Errors
+/// What keeps it from running at all.
+pub fn run(args: &HoldArgs) -> anyhow::Result<bool> {
+    let interrupt = Interrupt::listen()?;
+    let report = Hold::start(args, interrupt)?.run()?;
+    if let Some(path) = &args.json {
+        write_json(path, &report)?;
+    }
+    if args.controlled {
+        Event::Closed(Box::new(report.clone())).emit()?;
+    } else if args.json.as_deref() != Some("-".as_ref()) {
+        print!("{}", text::Text(&report));
+    }
+    Ok(report.is_clean())
+}
+
+/// Writes a report as JSON to a file, or to standard output for `-`.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_json(path: &std::path::Path, report: &impl Serialize) -> anyhow::Result<()> {
+    let mut json = serde_json::to_string_pretty(report).context("cannot make JSON of the report")?;
+    json.push('\n');
+    if path.as_os_str() == "-" {
+        print!("{json}");
+        return Ok(());
+    }
+    std::fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))
+}
+
+struct Hold<'a> {
+    args: &'a HoldArgs,
+    interrupt: Interrupt,
+    commands: Option<Receiver<Command>>,
+    swarm: Swarm,
+    bars: Bars,
+    report: HoldReport,
+    next_report: Instant,
+}
+
+impl<'a> Hold<'a> {
+    fn start(args: &'a HoldArgs, interrupt: Interrupt) -> anyhow::Result<Self> {
+        let plan = plan(args)?;
+        let report = HoldReport {
+            connections: u64::from(args.connections),
+            threads: plan.threads.count,
+            private_tables: plan.threads.private_tables,
+            raw: args.raw,
+            sources: plan.sources.count(),
+            seed: args.seed,
+            ..HoldReport::default()
+        };
+        // The threads come first: each private table is a copy of this one, so it should be small.
+        let swarm = Swarm::start(plan)?;
+        let commands = args.controlled.then(control::listen).transpose()?;
+        let bars = Bars::new(args.progress);
+        Ok(Self { args, interrupt, commands, swarm, bars, report, next_report: Instant::now() })
+    }
+
+    fn run(mut self) -> anyhow::Result<HoldReport> {
+        if self.args.controlled {
+            let (threads, private_tables) = (self.report.threads, self.report.private_tables);
+            Event::Ready { threads, private_tables }.emit()?;
+        }
+        if self.await_open()? {
+            self.swarm.open();
+            if self.ramp()? {
+                self.hold()?;
+            }
+        }
+        self.close()
+    }
+
+    /// Waits for the parent's word, if there is one. `false` for the end.
+    fn await_open(&mut self) -> anyhow::Result<bool> {
+        if self.commands.is_none() {
+            return Ok(true);
+        }
+        loop {
+            match self.command() {
+                Some(Command::Open) => return Ok(true),
+                Some(Command::Close) => return Ok(false),
+                None => self.look()?,
+            }
+        }
+    }
+
+    /// Opens the connections. `false` when it is to end before all have opened.
+    fn ramp(&mut self) -> anyhow::Result<bool> {
+        let bar = self.bars.counting("ramp", self.report.connections);
+        while !self.swarm.is_ramped() {
+            if self.command() == Some(Command::Close) {
+                return Ok(false);
+            }
+            self.look()?;
+            let counts = self.swarm.counts();
+            bar.set_position(counts.opened);
+            bar.set_message(format!("{} failed, {} lost", counts.failed, counts.lost));
+        }
+        bar.finish_and_clear();
+        self.swarm.hold();
+        if self.args.controlled {
+            Event::Opened(self.swarm.opening()).emit()?;
+        }
+        Ok(true)
+    }
+
+    fn hold(&mut self) -> anyhow::Result<()> {
+        let start = Instant::now();
+        let bar = self.bars.waiting("hold", self.args.hold);
+        while self.args.controlled || start.elapsed() < self.args.hold {
+            if self.command() == Some(Command::Close) {
+                break;
+            }
+            self.look()?;
+            let counts = self.swarm.counts();
+            bar.set_position(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
+            bar.set_message(format!(
+                "{} open, {} lost, {} pings answered",
+                counts.open, counts.lost, counts.pings_answered
+            ));
+        }
+        bar.finish_and_clear();
+        self.report.held_seconds = start.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    fn close(mut self) -> anyhow::Result<HoldReport> {
+        self.swarm.close();
+        let bar = self.bars.counting("close", self.swarm.counts().open);
+        while !self.swarm.is_finished() {
+            std::thread::sleep(LOOK);
+            self.report_progress()?;
+            bar.set_position(self.swarm.counts().closed);
+        }
+        bar.finish_and_clear();
+        self.report.opening = self.swarm.opening();
+        self.report.outcome = self.swarm.finish()?;
+        Ok(self.report)
+    }
+
+    /// One look at the swarm, and a little sleep.
+    fn look(&mut self) -> anyhow::Result<()> {
+        if self.swarm.has_ended_thread() {
+            bail!("a client thread has ended early");
+        }
+        self.report_progress()?;
+        std::thread::sleep(LOOK);
+        Ok(())
+    }
+
+    fn report_progress(&mut self) -> anyhow::Result<()> {
+        if self.args.controlled && Instant::now() >= self.next_report {
+            self.next_report = Instant::now() + REPORT;
+            Event::Progress(self.swarm.counts()).emit()?;
+        }
+        Ok(())
+    }
+
+    /// What the parent or the user wants now.
+    fn command(&self) -> Option<Command> {
+        if self.interrupt.is_raised() {
+            return Some(Command::Close);
+        }
+        match self.commands.as_ref()?.try_recv() {
+            Ok(command) => Some(command),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Command::Close),
+        }
+    }
+}
+
+fn plan(args: &HoldArgs) -> anyhow::Result<Plan> {
+    let connections = u64::from(args.connections);
+    let addresses: Vec<SocketAddr> = args.to.iter().map(|target| target.address).collect();
+    Ok(Plan {
+        targets: args.to.clone(),
+        sources: Sources::choose(&addresses, connections, args.sources)?,
+        connections: usize::try_from(connections)?,
+        threads: Threads::plan(connections, args.threads, Spread::Even)?,
+        in_flight: usize::try_from(args.in_flight)?,
+        rate: args.rate.per_second(),
+        raw: args.raw,
+        connect_timeout: args.connect_timeout,
+        handshake_timeout: args.handshake_timeout,
+        close_timeout: args.close_timeout,
+        seed: args.seed,
+    })
+}

@@ -1,0 +1,350 @@
+//! One thread's event loop.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use hdrhistogram::Histogram;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use throng::sys::socket;
+
+use super::Plan;
+use super::connection::{Connection, Ready, State, Step};
+use super::pings::PingCounts;
+use super::shared::{Counts, Phase, Reasons, Shared};
+use super::wire::{Wire, reason};
+use crate::percentiles::{histogram, micros};
+use crate::target::Target;
+
+/// Events taken from the kernel at once.
+const EVENTS: usize = 1024;
+/// Connections begun or closed in one iteration, so that those already open never wait long for their pongs.
+const BUDGET: usize = 64;
+/// How often deadlines and the phase are looked at when nothing happens.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A thread of the swarm.
+pub(super) struct Client<'s> {
+    plan: Arc<Plan>,
+    shared: &'s Shared,
+    thread: usize,
+    /// Connections that are this thread's to open.
+    share: usize,
+    /// Most of them that may be opening, or closing, at the same time.
+    in_flight: usize,
+    poll: Poll,
+    connections: Vec<Connection>,
+    waiting: Vec<Waiting>,
+    opening: usize,
+    closing: usize,
+    /// Connections before this one have been told to close.
+    next_to_close: usize,
+    phase: Phase,
+    now: Instant,
+    next_tick: Instant,
+    counts: Counts,
+    pings: PingCounts,
+    latency: Option<Histogram<u64>>,
+    wire: Wire,
+}
+
+/// A connection whose server owes it something.
+struct Waiting {
+    index: usize,
+    state: State,
+    since: Instant,
+}
+
+impl<'s> Client<'s> {
+    pub(super) fn new(thread: usize, plan: Arc<Plan>, shared: &'s Shared) -> anyhow::Result<Self> {
+        let threads = plan.threads.count;
+        let share = plan.connections / threads + usize::from(thread < plan.connections % threads);
+        let now = Instant::now();
+        Ok(Self {
+            shared,
+            thread,
+            share,
+            in_flight: plan.in_flight.div_ceil(threads),
+            poll: Poll::new().context("cannot make an epoll")?,
+            connections: Vec::with_capacity(share),
+            waiting: Vec::new(),
+            opening: 0,
+            closing: 0,
+            next_to_close: 0,
+            phase: Phase::Wait,
+            now,
+            next_tick: now,
+            counts: Counts::default(),
+            pings: PingCounts::default(),
+            latency: Some(histogram()),
+            wire: Wire::new(plan.seed.wrapping_add(thread as u64)),
+            plan,
+        })
+    }
+
+    /// Runs until all connections are closed, or the swarm is aborted.
+    pub(super) fn run(mut self) -> anyhow::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            self.now = Instant::now();
+            self.follow_phase();
+            match self.phase {
+                Phase::Abort => return Ok(()),
+                Phase::Close => self.close_some(),
+                Phase::Wait | Phase::Ramp | Phase::Hold => self.connect_some(),
+            }
+            self.publish();
+            if self.phase == Phase::Close && self.counts.open == 0 && self.opening == 0 {
+                return Ok(());
+            }
+            match self.poll.poll(&mut events, Some(self.patience())) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    return Err(error).context("cannot wait for events");
+                }
+                _ => {}
+            }
+            for event in &events {
+                self.serve(event.token().0, Ready::from(event));
+            }
+            self.expire();
+        }
+    }
+
+    fn follow_phase(&mut self) {
+        let phase = self.shared.phase();
+        if phase == self.phase {
+            return;
+        }
+        self.phase = phase;
+        match phase {
+            Phase::Hold => {
+                let mut open = 0;
+                for connection in self.connections.iter_mut().filter(|connection| connection.is_open()) {
+                    connection.pings = 0;
+                    open += 1;
+                }
+                self.pings.restart(open);
+            }
+            Phase::Close => {
+                self.hand_over_latency();
+                for index in 0..self.connections.len() {
+                    if self.connections[index].is_opening() {
+                        let step = self.connections[index].abandon();
+                        self.count(index, step);
+                    }
+                }
+            }
+            Phase::Wait | Phase::Ramp | Phase::Abort => {}
+        }
+    }
+
+    /// How long to sleep at most.
+    fn patience(&self) -> Duration {
+        let until_tick = self.next_tick.saturating_duration_since(self.now);
+        match self.phase {
+            Phase::Close if self.next_to_close < self.connections.len() && self.closing < self.in_flight => {
+                Duration::ZERO
+            }
+            Phase::Ramp if self.connections.len() < self.share && self.opening < self.in_flight => {
+                until_tick.min(self.planned(self.connections.len()).saturating_duration_since(self.now))
+            }
+            _ => until_tick,
+        }
+    }
+
+    /// When the connection with this index shall begin.
+    fn planned(&self, index: usize) -> Instant {
+        let Some(rate) = self.plan.rate else { return self.now };
+        #[expect(clippy::cast_precision_loss, reason = "connection numbers are far below 2^52")]
+        let number = (index * self.plan.threads.count + self.thread) as f64;
+        self.shared.started() + Duration::from_secs_f64(number / rate)
+    }
+
+    fn connect_some(&mut self) {
+        for _ in 0..BUDGET {
+            let index = self.connections.len();
+            if index >= self.share || self.opening >= self.in_flight {
+                return;
+            }
+            let planned = self.planned(index);
+            if planned > self.now {
+                return;
+            }
+            // Without a rate the connection starts now, not at the start of the iteration.
+            let planned = if self.plan.rate.is_some() { planned } else { Instant::now() };
+            self.opening += 1;
+            match self.connect(index, planned) {
+                Ok(connection) => {
+                    self.connections.push(connection);
+                    self.waiting.push(Waiting { index, state: State::Connecting, since: self.now });
+                }
+                Err(reason) => {
+                    self.connections.push(Connection::failed());
+                    self.count(index, Step::Failed(reason));
+                }
+            }
+        }
+    }
+
+    fn connect(&mut self, index: usize, planned: Instant) -> Result<Connection, String> {
+        let number = self.number(index);
+        let from = self.plan.sources.of(number);
+        let to = target(&self.plan, number).address;
+        let fd = socket::connect_tcp(from, to).map_err(|error| reason("connect", &error))?;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        // Registered after connect(2) has begun: before it, epoll would report the end of an unconnected socket.
+        let registered =
+            self.poll.registry().register(&mut SourceFd(&fd.as_raw_fd()), Token(index), interest);
+        registered.map_err(|error| reason("register", &error))?;
+        Ok(Connection::connecting(fd, planned, &mut self.wire))
+    }
+
+    /// The number of a connection in the whole swarm, by which addresses are taken in turn.
+    fn number(&self, index: usize) -> usize {
+        index * self.plan.threads.count + self.thread
+    }
+
+    fn serve(&mut self, index: usize, ready: Ready) {
+        let number = self.number(index);
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        self.wire.answered = 0;
+        let step = connection.ready(ready, target(&self.plan, number), self.plan.raw, &mut self.wire);
+        let opened = matches!(step, Step::Opened(_));
+        self.count_pings(index);
+        self.count(index, step);
+        if opened && !self.plan.raw {
+            self.wire.answered = 0;
+            let step = self.connections[index].greet(ready, &mut self.wire);
+            self.count_pings(index);
+            self.count(index, step);
+        }
+    }
+
+    fn close_some(&mut self) {
+        for _ in 0..BUDGET {
+            let index = self.next_to_close;
+            if index >= self.connections.len() || self.closing >= self.in_flight {
+                return;
+            }
+            self.next_to_close += 1;
+            if !self.connections[index].is_open() {
+                continue;
+            }
+            self.closing += 1;
+            self.waiting.push(Waiting { index, state: State::Open, since: self.now });
+            let step = self.connections[index].close(self.plan.raw, &mut self.wire);
+            self.count(index, step);
+        }
+    }
+
+    fn count_pings(&mut self, index: usize) {
+        if self.wire.answered > 0 {
+            let pings = self.connections[index].pings;
+            let after = pings.saturating_add(self.wire.answered);
+            self.connections[index].pings = after;
+            self.pings.advance(pings, after);
+            self.counts.pings_answered += u64::from(self.wire.answered);
+        }
+    }
+
+    fn count(&mut self, index: usize, step: Step) {
+        match step {
+            Step::Stay => {}
+            Step::Opened(planned) => {
+                self.opening -= 1;
+                self.counts.opened += 1;
+                self.counts.open += 1;
+                self.pings.add();
+                if let Some(latency) = &mut self.latency {
+                    latency.saturating_record(micros(planned.elapsed()));
+                }
+                self.note_settled();
+            }
+            Step::Failed(reason) => {
+                self.opening -= 1;
+                self.counts.failed += 1;
+                add(&mut self.shared.ledger().failed, reason);
+                self.note_settled();
+            }
+            Step::Lost(reason) => {
+                self.leave(index);
+                self.counts.lost += 1;
+                add(&mut self.shared.ledger().lost, reason);
+            }
+            Step::Closed => {
+                self.leave(index);
+                self.closing -= 1;
+                self.counts.closed += 1;
+            }
+            Step::Unclean(reason) => {
+                self.leave(index);
+                self.closing -= 1;
+                add(&mut self.shared.ledger().unclean, reason);
+            }
+        }
+    }
+
+    fn leave(&mut self, index: usize) {
+        self.counts.open -= 1;
+        // Once the closing has begun, the fewest pings are those of the connections that were held.
+        if self.phase != Phase::Close {
+            self.pings.remove(self.connections[index].pings);
+        }
+    }
+
+    /// A histogram is too large to keep one in each thread while connections are only held.
+    fn hand_over_latency(&mut self) {
+        if let Some(latency) = self.latency.take() {
+            // Both have the same bounds, so that adding cannot fail.
+            let _ = self.shared.ledger().latency.add(&latency);
+        }
+    }
+
+    /// Notes the time, and hands the latencies over with the last connection.
+    fn note_settled(&mut self) {
+        if self.counts.opened + self.counts.failed == self.share as u64 {
+            self.hand_over_latency();
+            self.shared.tally(self.thread).set_settled(self.shared.started().elapsed());
+        }
+    }
+
+    fn expire(&mut self) {
+        if self.now < self.next_tick {
+            return;
+        }
+        self.next_tick = self.now + TICK;
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.retain_mut(|wait| {
+            let Some((state, patience)) = self.connections[wait.index].waits(&self.plan) else {
+                return false;
+            };
+            if state != wait.state {
+                *wait = Waiting { index: wait.index, state, since: self.now };
+            } else if self.now.saturating_duration_since(wait.since) >= patience {
+                let step = self.connections[wait.index].time_out(&self.plan);
+                self.count(wait.index, step);
+                return false;
+            }
+            true
+        });
+        self.waiting = waiting;
+    }
+
+    fn publish(&mut self) {
+        self.counts.min_pings = self.pings.min();
+        self.counts.messages_in = self.wire.messages;
+        self.shared.tally(self.thread).publish(&self.counts);
+    }
+}
+
+fn target(plan: &Plan, number: usize) -> &Target {
+    // Sources turn fastest; a destination is used with each of them before the next one is.
+    &plan.targets[number / plan.sources.count() % plan.targets.len()]
+}
+
+fn add(reasons: &mut Reasons, reason: String) {
+    *reasons.entry(reason).or_default() += 1;
+}

@@ -1,0 +1,264 @@
+//! A swarm of clients: threads with an event loop each, which open connections, serve them and close them again.
+//!
+//! The main thread and the swarm talk by memory alone (atomics, a lock where nothing is hot), because with private descriptor
+//! tables no value that carries a descriptor may cross between threads.
+
+mod client;
+mod connection;
+mod pings;
+mod shared;
+mod wire;
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, bail};
+use serde::{Deserialize, Serialize};
+use throng::sys::{fdtable, signals};
+
+use crate::percentiles::Percentiles;
+use crate::sources::Sources;
+use crate::target::Target;
+use crate::threads::Threads;
+use client::Client;
+use shared::{Phase, Shared};
+
+pub use shared::{Counts, Reasons};
+
+/// What a swarm is to do.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Where to connect to, in turn.
+    pub targets: Vec<Target>,
+    /// Where to connect from, in turn.
+    pub sources: Sources,
+    /// Connections to open, over all threads.
+    pub connections: usize,
+    /// The threads that share them.
+    pub threads: Threads,
+    /// Most connections, over all threads, that are being opened or closed at the same time.
+    pub in_flight: usize,
+    /// Connections to begin per second, over all threads; `None` for as many as can be.
+    pub rate: Option<f64>,
+    /// Only connect: no WebSocket handshake, and a reset for an end.
+    pub raw: bool,
+    /// How long the kernel may take to connect.
+    pub connect_timeout: Duration,
+    /// How long the server may take to answer the upgrade request.
+    pub handshake_timeout: Duration,
+    /// How long the server may take to finish the closing handshake and end the connection.
+    pub close_timeout: Duration,
+    /// What masking keys and nonces are drawn from.
+    pub seed: u64,
+}
+
+/// How the opening went.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Opening {
+    /// Connections opened.
+    pub opened: u64,
+    /// Connections that did not open, by reason.
+    pub failed: Reasons,
+    /// Seconds from the start to the last connection that opened or failed.
+    pub ramp_seconds: f64,
+    /// Connections opened per second.
+    pub connections_per_second: f64,
+    /// From the (planned) start of each connect to its open WebSocket, in microseconds.
+    pub latency_us: Percentiles,
+}
+
+/// How everything went, in the end.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Connections that were lost after they had opened, by reason.
+    pub lost: Reasons,
+    /// Connections closed in order, by both sides.
+    pub closed: u64,
+    /// Connections whose closing went wrong, by reason.
+    pub unclean: Reasons,
+    /// Pings answered, over all connections and the whole time.
+    pub pings_answered: u64,
+    /// Pings answered by the connection that answered fewest, between the end of the ramp and the close.
+    pub min_pings_held: u64,
+    /// Messages received.
+    pub messages_in: u64,
+    /// Seconds the closing took.
+    pub close_seconds: f64,
+}
+
+/// A running swarm. Dropping it ends its threads, and with them its connections, without closing handshakes.
+#[derive(Debug)]
+pub struct Swarm {
+    plan: Arc<Plan>,
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<anyhow::Result<()>>>,
+    closing_since: Option<Instant>,
+}
+
+impl Swarm {
+    /// Starts the threads, which wait for [`open`](Self::open).
+    ///
+    /// # Errors
+    /// When a thread cannot be started or cannot make its descriptor table and event loop.
+    pub fn start(plan: Plan) -> anyhow::Result<Self> {
+        let plan = Arc::new(plan);
+        let shared = Arc::new(Shared::new(plan.threads.count));
+        let mut swarm = Self { plan, shared, threads: Vec::new(), closing_since: None };
+        let (ready, readies) = mpsc::channel();
+        for number in 0..swarm.plan.threads.count {
+            let (plan, shared) = (Arc::clone(&swarm.plan), Arc::clone(&swarm.shared));
+            let ready = ready.clone();
+            let run = move || run_thread(number, plan, &shared, ready);
+            let thread = std::thread::Builder::new().name(format!("swarm-{number}")).spawn(run);
+            swarm.threads.push(thread.context("cannot start a thread")?);
+        }
+        drop(ready);
+        swarm.await_readies(&readies)?;
+        Ok(swarm)
+    }
+
+    /// A thread that fails reports it when joined; what is missing here is only its sign of readiness.
+    fn await_readies(&mut self, readies: &Receiver<()>) -> anyhow::Result<()> {
+        for _ in 0..self.threads.len() {
+            if readies.recv().is_err() {
+                self.end_threads()?;
+                bail!("a thread ended before it was ready");
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to open connections.
+    pub fn open(&self) {
+        self.shared.start_clock();
+        self.enter(Phase::Ramp);
+    }
+
+    /// Begins the time of holding: pings are counted per connection from here on.
+    pub fn hold(&self) {
+        self.enter(Phase::Hold);
+    }
+
+    /// Begins to close all connections, and opens no more.
+    pub fn close(&mut self) {
+        self.closing_since.get_or_insert_with(Instant::now);
+        self.enter(Phase::Close);
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.shared.enter(phase);
+        for thread in &self.threads {
+            thread.thread().unpark();
+        }
+    }
+
+    /// The counts as they are now.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.shared.counts()
+    }
+
+    /// Whether each connection has opened or failed, or been lost since.
+    #[must_use]
+    pub fn is_ramped(&self) -> bool {
+        let counts = self.counts();
+        counts.opened + counts.failed >= self.plan.connections as u64
+    }
+
+    /// Whether a thread has ended, which none does before its connections are closed unless it failed.
+    #[must_use]
+    pub fn has_ended_thread(&self) -> bool {
+        self.threads.iter().any(JoinHandle::is_finished)
+    }
+
+    /// Whether all threads have ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.threads.iter().all(JoinHandle::is_finished)
+    }
+
+    /// How the opening went, so far.
+    #[must_use]
+    pub fn opening(&self) -> Opening {
+        let counts = self.counts();
+        let ramp_seconds = self.shared.ramp_time().as_secs_f64();
+        let ledger = self.shared.ledger();
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let connections_per_second =
+            if ramp_seconds > 0.0 { counts.opened as f64 / ramp_seconds } else { 0.0 };
+        Opening {
+            opened: counts.opened,
+            failed: ledger.failed.clone(),
+            ramp_seconds,
+            connections_per_second,
+            latency_us: Percentiles::of(&ledger.latency),
+        }
+    }
+
+    /// Waits for the end of all threads, after [`close`](Self::close).
+    ///
+    /// # Errors
+    /// What ended a thread early.
+    pub fn finish(mut self) -> anyhow::Result<Outcome> {
+        self.close();
+        let min_pings_held = self.shared.counts().min_pings;
+        self.join()?;
+        let close_seconds = self.closing_since.map_or(0.0, |since| since.elapsed().as_secs_f64());
+        let counts = self.shared.counts();
+        let ledger = self.shared.ledger();
+        Ok(Outcome {
+            lost: ledger.lost.clone(),
+            closed: counts.closed,
+            unclean: ledger.unclean.clone(),
+            pings_answered: counts.pings_answered,
+            min_pings_held,
+            messages_in: counts.messages_in,
+            close_seconds,
+        })
+    }
+
+    fn end_threads(&mut self) -> anyhow::Result<()> {
+        self.enter(Phase::Abort);
+        self.join()
+    }
+
+    fn join(&mut self) -> anyhow::Result<()> {
+        let mut result = Ok(());
+        for thread in self.threads.drain(..) {
+            let ended = thread.join().unwrap_or_else(|_| Err(anyhow!("a client thread panicked: a bug")));
+            result = result.and(ended);
+        }
+        result
+    }
+}
+
+impl Drop for Swarm {
+    fn drop(&mut self) {
+        // What went wrong in a thread has been reported, or the caller has something worse to tell.
+        let _ = self.end_threads();
+    }
+}
+
+fn run_thread(
+    number: usize,
+    plan: Arc<Plan>,
+    shared: &Shared,
+    ready: mpsc::Sender<()>,
+) -> anyhow::Result<()> {
+    // First of all, before anything here owns a descriptor.
+    if plan.threads.private_tables {
+        fdtable::make_private(&[]).context("cannot give a thread its own descriptor table")?;
+    }
+    signals::block_all().context("cannot block signals")?;
+    let client = Client::new(number, plan, shared)?;
+    // Nobody listens any more when another thread failed; then the phase says so.
+    let _ = ready.send(());
+    // The main thread sees that another thread failed when all senders are gone.
+    drop(ready);
+    while shared.phase() == Phase::Wait {
+        std::thread::park();
+    }
+    client.run()
+}

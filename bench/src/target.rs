@@ -1,0 +1,70 @@
+//! Where to connect to: `ws://` addresses.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+
+use anyhow::{Context, anyhow, bail};
+use http::Uri;
+
+/// A WebSocket server's address, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The socket address that the host resolved to.
+    pub address: SocketAddr,
+    /// What goes into the `Host` header field.
+    pub host: String,
+    /// The request's target: path and query.
+    pub path: String,
+}
+
+impl FromStr for Target {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let uri: Uri = text.parse().with_context(|| format!("`{text}` is no address"))?;
+        match uri.scheme_str() {
+            Some("ws") => {}
+            Some("wss") => bail!("`{text}`: TLS is not supported; connect to the server's plain port"),
+            _ => bail!("`{text}`: an address looks like ws://127.0.0.1:9001/path"),
+        }
+        let host = uri.host().ok_or_else(|| anyhow!("`{text}` names no host"))?;
+        let authority = uri.authority().map_or(host, http::uri::Authority::as_str);
+        let bare_host = host.trim_start_matches('[').trim_end_matches(']');
+        let port = uri.port_u16().unwrap_or(80);
+        let mut resolved = (bare_host, port)
+            .to_socket_addrs()
+            .with_context(|| format!("`{host}` does not resolve to an address"))?;
+        let address = resolved.next().ok_or_else(|| anyhow!("`{host}` has no address"))?;
+        let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        Ok(Self { address, host: authority.to_owned(), path: path.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_apart() {
+        let target: Target = "ws://127.0.0.1:9001/feed?x=1".parse().unwrap();
+        assert_eq!(target.address, "127.0.0.1:9001".parse().unwrap());
+        assert_eq!((&target.host[..], &target.path[..]), ("127.0.0.1:9001", "/feed?x=1"));
+        let target: Target = "ws://[::1]".parse().unwrap();
+        assert_eq!(target.address, "[::1]:80".parse().unwrap());
+        assert_eq!((&target.host[..], &target.path[..]), ("[::1]", "/"));
+    }
+
+    #[test]
+    fn what_is_no_websocket_address_is_refused_with_a_hint() {
+        for (text, hint) in [
+            ("wss://127.0.0.1/", "TLS"),
+            ("http://127.0.0.1/", "ws://"),
+            ("127.0.0.1:80", "ws://"),
+            ("ws://", "address"),
+            ("ws://a b/", "address"),
+        ] {
+            let error = format!("{:#}", text.parse::<Target>().unwrap_err());
+            assert!(error.contains(hint), "{text}: {error}");
+        }
+    }
+}
