@@ -1,12 +1,15 @@
 //! The load generator and measurements of throng: what the `throng-bench` program is made of.
 //!
 //! - [`swarm`] is the engine: threads of clients with an event loop each.
-//! - [`hold`] and [`floor`] are the commands, one module each.
+//! - [`hold`], [`floor`] and [`c1m`] are the commands, one module each.
+//! - [`linux`] reads what the system tells about memory and processor time.
 
 pub mod args;
+pub mod c1m;
 pub mod floor;
 pub mod hold;
 pub mod interrupt;
+pub mod linux;
 pub mod percentiles;
 pub mod progress;
 pub mod sources;

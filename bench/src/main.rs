@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use throng_bench::{floor, hold};
+use throng_bench::{c1m, floor, hold};
 
 /// Load generator and measurements for throng and any other WebSocket server.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 enum Cli {
+    /// Hold a million connections against throng through full ping cycles, and print what each of them cost.
+    C1m(c1m::C1mArgs),
     /// Open connections to a WebSocket server, keep them for a time, and count every loss with its reason.
     Hold(hold::HoldArgs),
     /// Serve bare TCP: accept, register with epoll and nothing else. What the system calls alone cost.
@@ -17,6 +19,7 @@ enum Cli {
 
 fn main() -> ExitCode {
     let result = match Cli::parse() {
+        Cli::C1m(args) => c1m::run(&args),
         Cli::Hold(args) => hold::run(&args),
         Cli::Floor(args) => floor::run(&args).map(|()| true),
     };

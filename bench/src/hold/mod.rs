@@ -19,6 +19,7 @@ use crate::swarm::{Opening, Outcome, Plan, Swarm};
 use crate::target::Target;
 use crate::threads::{Spread, Threads};
 use control::{Command, Event};
+pub(crate) use text::reasons;
 
 /// How often the main thread looks at the swarm.
 const LOOK: Duration = Duration::from_millis(20);

@@ -1,0 +1,94 @@
+//! What a result depends on and has to name.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+
+use procfs::Current;
+use serde::Serialize;
+
+/// Settings of the kernel that bound the number of connections.
+const SYSCTLS: [&str; 10] = [
+    "fs.file-max",
+    "fs.nr_open",
+    "net.core.somaxconn",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.tcp_max_orphans",
+    "net.ipv4.tcp_max_syn_backlog",
+    "net.ipv4.tcp_max_tw_buckets",
+    "net.ipv4.tcp_mem",
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_wmem",
+];
+
+/// The machine and the command of a measurement.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Environment {
+    /// The version of this program.
+    pub version: &'static str,
+    /// The commit checked out in the working directory, if there is one.
+    pub commit: Option<String>,
+    /// The command line.
+    pub command: Vec<String>,
+    /// The kernel's release.
+    pub kernel: String,
+    /// The processor's model.
+    pub cpu: String,
+    /// Processors this program may use.
+    pub cores: usize,
+    /// Memory of the machine in bytes.
+    pub memory_bytes: u64,
+    /// Descriptors that a table may hold.
+    pub descriptors: u64,
+    /// Settings of the kernel, those that it has.
+    pub sysctls: BTreeMap<&'static str, String>,
+}
+
+impl Environment {
+    /// Reads what is to be known. What the system does not tell stays empty: a measurement is not worth less for it.
+    #[must_use]
+    pub fn read() -> Self {
+        let cpu_info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            commit: commit(),
+            command: std::env::args().collect(),
+            kernel: sysctl("kernel.osrelease").unwrap_or_default(),
+            cpu: cpu_model(&cpu_info).unwrap_or_default().to_owned(),
+            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            memory_bytes: procfs::Meminfo::current().map_or(0, |memory| memory.mem_total),
+            descriptors: throng::sys::fdtable::limits().map_or(0, |(_, hard)| hard),
+            sysctls: SYSCTLS.iter().filter_map(|&name| Some((name, sysctl(name)?))).collect(),
+        }
+    }
+}
+
+/// The value of a setting of the kernel; several numbers are separated by single spaces.
+fn sysctl(name: &str) -> Option<String> {
+    let value = std::fs::read_to_string(format!("/proc/sys/{}", name.replace('.', "/"))).ok()?;
+    Some(value.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+fn cpu_model(cpu_info: &str) -> Option<&str> {
+    let line = cpu_info.lines().find(|line| line.starts_with("model name"))?;
+    line.split_once(':').map(|(_, model)| model.trim())
+}
+
+fn commit() -> Option<String> {
+    let mut git = Command::new("git");
+    git.args(["rev-parse", "HEAD"]).stdin(Stdio::null()).stderr(Stdio::null());
+    let output = git.output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_is_named() {
+        let environment = Environment::read();
+        assert!(environment.memory_bytes > 0 && environment.cores > 0 && !environment.kernel.is_empty());
+        assert_eq!(environment.sysctls["net.ipv4.ip_local_port_range"].split(' ').count(), 2);
+        assert_eq!(cpu_model("processor\t: 0\nmodel name\t: Some CPU\n"), Some("Some CPU"));
+    }
+}

@@ -1,0 +1,5 @@
+//! What Linux tells about itself and about processes, in /proc and /sys.
+
+pub mod environment;
+pub mod process;
+pub mod slab;

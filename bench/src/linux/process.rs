@@ -1,0 +1,67 @@
+//! Memory and processor time of a process.
+
+use anyhow::Context;
+use procfs::process::{Process, Status};
+
+/// Bytes of user memory that are the process's own: `RssAnon + RssShmem + HugetlbPages + VmSwap` of /proc/PID/status.
+/// Program text and other pages of files are shared and can be dropped, so they do not count.
+///
+/// # Errors
+/// When the process is gone.
+pub fn user_bytes(pid: u32) -> anyhow::Result<u64> {
+    let status = open(pid)?.status().with_context(|| format!("cannot read /proc/{pid}/status"))?;
+    Ok(own_kib(&status) * 1024)
+}
+
+fn own_kib(status: &Status) -> u64 {
+    let kib = [status.rssanon, status.rssshmem, status.hugetlbpages, status.vmswap];
+    kib.into_iter().flatten().sum()
+}
+
+/// Processor time in nanoseconds that all threads have taken, /proc/PID/task/*/schedstat. Threads that have ended are not
+/// in it.
+///
+/// # Errors
+/// When the process is gone, or the kernel has no scheduler statistics (`CONFIG_SCHED_INFO`).
+pub fn cpu_nanos(pid: u32) -> anyhow::Result<u64> {
+    let mut sum = 0;
+    for task in open(pid)?.tasks().with_context(|| format!("cannot list the threads of process {pid}"))? {
+        let task = task.with_context(|| format!("cannot list the threads of process {pid}"))?;
+        match task.schedstat() {
+            Ok(schedstat) => sum += schedstat.sum_exec_runtime,
+            Err(procfs::ProcError::NotFound(_)) => {} // It ended after it was listed.
+            Err(error) => return Err(error).context("cannot read a thread's schedstat"),
+        }
+    }
+    Ok(sum)
+}
+
+fn open(pid: u32) -> anyhow::Result<Process> {
+    let pid = i32::try_from(pid).context("a process number beyond 2^31")?;
+    Process::new(pid).with_context(|| format!("process {pid} is gone"))
+}
+
+#[cfg(test)]
+mod tests {
+    use procfs::FromRead;
+
+    use super::*;
+
+    #[test]
+    fn own_memory_is_the_sum_of_its_kinds() {
+        let sample = "Name:\tthrong\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t1\nNgid:\t0\nPid:\t1\nPPid:\t0\n\
+            TracerPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t64\nGroups:\t\nNStgid:\t1\nNSpid:\t1\n\
+            NSpgid:\t1\nNSsid:\t1\nVmPeak:\t99 kB\nVmSize:\t99 kB\nVmRSS:\t1111 kB\nRssAnon:\t1000 kB\n\
+            RssFile:\t100 kB\nRssShmem:\t11 kB\nVmSwap:\t7 kB\nHugetlbPages:\t2048 kB\nThreads:\t1\nSigQ:\t0/1\n\
+            SigPnd:\t0\nShdPnd:\t0\nSigBlk:\t0\nSigIgn:\t0\nSigCgt:\t0\nCapInh:\t0\nCapPrm:\t0\nCapEff:\t0\n";
+        let status = Status::from_read(sample.as_bytes()).unwrap();
+        assert_eq!(own_kib(&status), 1000 + 11 + 7 + 2048);
+    }
+
+    #[test]
+    fn this_process_has_memory_and_has_run() {
+        assert!(user_bytes(std::process::id()).unwrap() > 0);
+        assert!(cpu_nanos(std::process::id()).unwrap() > 0);
+        assert!(user_bytes(u32::MAX).is_err());
+    }
+}
