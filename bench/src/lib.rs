@@ -10,6 +10,7 @@ pub mod floor;
 pub mod hold;
 pub mod interrupt;
 pub mod linux;
+pub mod output;
 pub mod percentiles;
 pub mod progress;
 pub mod sources;

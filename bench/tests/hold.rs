@@ -54,12 +54,7 @@ fn connections_open_answer_pings_and_close_in_order() {
         let mut socket = tungstenite::accept(stream).unwrap();
         for payload in [&b"one"[..], b"", b"three"] {
             socket.send(Message::Ping(payload.to_vec().into())).unwrap();
-            let pong = loop {
-                match socket.read().unwrap() {
-                    Message::Pong(pong) => break pong,
-                    other => panic!("{other:?}"),
-                }
-            };
+            let Message::Pong(pong) = socket.read().unwrap() else { panic!("something else than a pong") };
             assert_eq!(pong, payload);
         }
         socket.send(Message::text("a message")).unwrap();

@@ -62,13 +62,23 @@ struct Run<'a> {
 }
 
 impl Session<'_> {
-    pub(super) fn measure(&self, kind: Kind) -> anyhow::Result<Measurement> {
+    /// Measures throng.
+    pub(super) fn measure_throng(&self) -> anyhow::Result<Measurement> {
         // What an earlier run left in the kernel goes back first.
         self.settled_slabs()?;
-        let server = match kind {
-            Kind::Throng => Server::throng(self.args, self.interrupt)?,
-            Kind::Floor => Server::floor(self.args, self.interrupt)?,
-        };
+        self.measure(Kind::Throng, Server::throng(self.args, self.interrupt)?)
+    }
+
+    /// Measures the floor, in the shape that throng chooses for itself: the same number of workers.
+    pub(super) fn measure_floor(&self) -> anyhow::Result<Measurement> {
+        let model = Server::throng(self.args, self.interrupt)?;
+        let workers = model.ready().workers;
+        model.stop()?;
+        self.settled_slabs()?;
+        self.measure(Kind::Floor, Server::floor(self.args, workers, self.interrupt)?)
+    }
+
+    fn measure(&self, kind: Kind, server: Server) -> anyhow::Result<Measurement> {
         let client = Talker::start("the client", self.client_command(kind, &server.url())?, self.interrupt)?;
         let report = Measurement {
             server: if kind == Kind::Throng { "throng" } else { "floor" },
@@ -130,6 +140,7 @@ impl Run<'_> {
         self.ramp()?;
         let ramped = self.snapshot()?;
         self.report.kernel = self.kernel_between(&zero, &ramped);
+        self.report.warnings.extend(self.foreign_sockets(&zero, &ramped));
         self.note_memory(&zero, &ramped);
         if self.kind == Kind::Throng && self.report.open_after_ramp.client > 0 {
             self.hold()?;
@@ -304,6 +315,21 @@ impl Run<'_> {
     fn kernel_between(&self, zero: &Snapshot, now: &Snapshot) -> Option<KernelMemory> {
         let (zero, now) = zero.slabs.as_ref().zip(now.slabs.as_ref())?;
         Some(KernelMemory::between(zero, now, self.report.open_after_ramp.server))
+    }
+
+    /// Sockets that other programs opened or closed meanwhile make the kernel's figures theirs too.
+    fn foreign_sockets(&self, zero: &Snapshot, now: &Snapshot) -> Option<String> {
+        let sockets = |of: &Snapshot| {
+            let cache = of.slabs.as_ref()?.0.get("TCP")?;
+            i64::try_from(cache.objects).ok()
+        };
+        let both = self.report.open_after_ramp;
+        let foreign =
+            (sockets(now)? - sockets(zero)?).abs_diff(i64::try_from(both.client + both.server).ok()?);
+        // Processors keep some free objects at hand, which count as in use.
+        (foreign > 1_000 + both.client / 50).then(|| {
+            format!("other programs' sockets changed by {foreign}: the kernel memory below is not the connections' alone")
+        })
     }
 
     /// Notes user memory, of several looks the largest.

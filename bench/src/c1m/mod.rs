@@ -13,11 +13,11 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::args::{Rate, duration};
-use crate::hold::write_json;
 use crate::interrupt::Interrupt;
 use crate::linux::environment::Environment;
+use crate::output;
 use crate::progress::Bars;
-use measure::{Kind, Session};
+use measure::Session;
 use report::{C1mReport, Ratios};
 
 /// Starts throng and clients as separate processes, holds connections through full ping cycles, tears down, and prints what
@@ -70,16 +70,15 @@ pub fn run(args: &C1mArgs) -> anyhow::Result<bool> {
     let interrupt = Interrupt::listen()?;
     let environment = Environment::read();
     let session = Session { args, interrupt: &interrupt, bars: Bars::new(args.progress) };
-    let floor =
-        args.floor.then(|| session.measure(Kind::Floor)).transpose().context("measuring the floor")?;
-    let throng = session.measure(Kind::Throng).context("measuring throng")?;
+    let floor = args.floor.then(|| session.measure_floor()).transpose().context("measuring the floor")?;
+    let throng = session.measure_throng().context("measuring throng")?;
     let ratios = floor.as_ref().map(|floor| Ratios::of(&throng, floor));
     let report = C1mReport { environment, floor, throng, ratios };
     if let Some(path) = &args.json {
-        write_json(path, &report)?;
+        output::write_json(path, &report)?;
     }
-    if args.json.as_deref() != Some("-".as_ref()) {
-        print!("{}", text::Text(&report));
+    if !output::is_standard(args.json.as_deref()) {
+        output::print(text::Text(&report))?;
     }
     let floor_is_clean = report.floor.as_ref().is_none_or(|floor| floor.problems.is_empty());
     Ok(report.throng.problems.is_empty() && floor_is_clean)

@@ -67,6 +67,8 @@ pub struct Measurement {
     pub after: After,
     /// Seconds it took to close all connections.
     pub close_seconds: f64,
+    /// What makes figures doubtful without making the run a failure.
+    pub warnings: Vec<String>,
     /// What was not as it should be; nothing in a good run.
     pub problems: Vec<String>,
 }

@@ -50,23 +50,23 @@ impl Server {
         command.arg("--max-connections").arg(args.connections.to_string());
         command.arg("--ping-interval").arg(humantime::format_duration(args.ping_interval).to_string());
         command.arg("--pong-timeout").arg(humantime::format_duration(args.pong_timeout).to_string());
-        Self::start("throng serve", command, args, interrupt)
+        Self::start("throng serve", command, args.workers, interrupt)
     }
 
-    /// Starts `throng-bench floor` and waits until it listens.
-    pub(super) fn floor(args: &C1mArgs, interrupt: &Interrupt) -> anyhow::Result<Self> {
+    /// Starts `throng-bench floor` with as many workers as throng has, and waits until it listens.
+    pub(super) fn floor(args: &C1mArgs, workers: usize, interrupt: &Interrupt) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe().context("cannot find this program's file")?);
         command.args(["floor", "-n"]).arg(args.connections.to_string());
-        Self::start("the floor", command, args, interrupt)
+        Self::start("the floor", command, Some(workers), interrupt)
     }
 
     fn start(
         name: &'static str,
         mut command: Command,
-        args: &C1mArgs,
+        workers: Option<usize>,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Self> {
-        if let Some(workers) = args.workers {
+        if let Some(workers) = workers {
             command.arg("--workers").arg(workers.to_string());
         }
         let mut talker = Talker::start(name, command, interrupt)?;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::kernel::{CacheGrowth, Side};
 use super::report::{C1mReport, Hold, Measurement, Ratios};
 use crate::hold::reasons;
 
@@ -51,6 +52,9 @@ fn measured(f: &mut fmt::Formatter<'_>, m: &Measurement) -> fmt::Result {
     writeln!(f, "  latency    {}", m.handshake_us)?;
     if let Some(hold) = &m.hold {
         held_text(f, hold)?;
+    }
+    for warning in &m.warnings {
+        writeln!(f, "  WARNING    {warning}")?;
     }
     memory(f, m)?;
     writeln!(f, "  close      {} in order in {:.2} s", m.closed, m.close_seconds)?;
@@ -104,17 +108,18 @@ fn memory(f: &mut fmt::Formatter<'_>, m: &Measurement) -> fmt::Result {
                 kernel.server_bytes_per_connection,
                 mib(kernel.total_bytes.unsigned_abs())
             )?;
-            for cache in &kernel.caches {
+            let related = |cache: &&CacheGrowth| cache.side != Side::Unrelated;
+            for cache in kernel.caches.iter().filter(related) {
                 let merged = if cache.merged_with.is_empty() {
                     String::new()
                 } else {
                     format!(" (with {})", cache.merged_with.join(", "))
                 };
                 let side = match cache.side {
-                    super::kernel::Side::Both => "",
-                    super::kernel::Side::Client => ", the client's only",
-                    super::kernel::Side::Either => ", taken by halves",
-                    super::kernel::Side::Unrelated => ", not counted",
+                    Side::Both => "",
+                    Side::Client => ", the client's only",
+                    Side::Either => ", taken by halves",
+                    Side::Unrelated => ", not counted",
                 };
                 writeln!(
                     f,

@@ -2,7 +2,7 @@
 
 mod worker;
 
-use std::io::{BufRead, Write};
+use std::io::BufRead;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use throng::sys::{signals, socket};
 
 use crate::interrupt::Interrupt;
+use crate::output::print_line;
 use crate::threads::{Spread, Threads};
 
 /// How often the main thread looks at signals.
@@ -123,12 +124,6 @@ fn take_port(listen: SocketAddr) -> anyhow::Result<(SocketAddr, std::os::fd::Own
     let bound = socket::bind_tcp(listen, socket::Sharing::Group)
         .with_context(|| format!("cannot listen on {listen}"))?;
     Ok((socket::local_address(bound.as_fd())?, bound))
-}
-
-fn print_line(line: &impl Serialize) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer(&mut out, line).context("cannot write to standard output")?;
-    out.write_all(b"\n").and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
 /// Answers `stats` lines in a thread of its own, which ends the server with its input.

@@ -1,7 +1,7 @@
 //! How a parent process drives `hold --controlled`: one command a line on its standard input, one JSON event a line on its
 //! standard output.
 
-use std::io::{BufRead, Write};
+use std::io::BufRead;
 use std::sync::mpsc::{self, Receiver};
 
 use anyhow::Context;
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use throng::sys::signals;
 
 use super::HoldReport;
+use crate::output;
 use crate::swarm::{Counts, Opening};
 
 /// What a parent can say.
@@ -64,9 +65,7 @@ impl Event {
     /// # Errors
     /// When the parent does not listen any more.
     pub fn emit(&self) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
-        serde_json::to_writer(&mut out, self).context("cannot report to the parent process")?;
-        out.write_all(b"\n").and_then(|()| out.flush()).context("cannot report to the parent process")
+        output::print_line(self).context("cannot report to the parent process")
     }
 }
 

@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Rate, duration};
 use crate::interrupt::Interrupt;
+use crate::output;
 use crate::progress::Bars;
 use crate::sources::Sources;
 use crate::swarm::{Opening, Outcome, Plan, Swarm};
@@ -117,31 +118,21 @@ impl HoldReport {
 /// # Errors
 /// What keeps it from running at all.
 pub fn run(args: &HoldArgs) -> anyhow::Result<bool> {
+    ensure!(
+        !args.controlled || !output::is_standard(args.json.as_deref()),
+        "with --controlled standard output carries events: give --json a file"
+    );
     let interrupt = Interrupt::listen()?;
     let report = Hold::start(args, interrupt)?.run()?;
     if let Some(path) = &args.json {
-        write_json(path, &report)?;
+        output::write_json(path, &report)?;
     }
     if args.controlled {
         Event::Closed(Box::new(report.clone())).emit()?;
-    } else if args.json.as_deref() != Some("-".as_ref()) {
-        print!("{}", text::Text(&report));
+    } else if !output::is_standard(args.json.as_deref()) {
+        output::print(text::Text(&report))?;
     }
     Ok(report.is_clean())
-}
-
-/// Writes a report as JSON to a file, or to standard output for `-`.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn write_json(path: &std::path::Path, report: &impl Serialize) -> anyhow::Result<()> {
-    let mut json = serde_json::to_string_pretty(report).context("cannot make JSON of the report")?;
-    json.push('\n');
-    if path.as_os_str() == "-" {
-        print!("{json}");
-        return Ok(());
-    }
-    std::fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))
 }
 
 struct Hold<'a> {

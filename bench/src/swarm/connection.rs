@@ -242,9 +242,6 @@ impl Connection {
             if len == 0 {
                 return Err("handshake: the server ended the connection".to_owned());
             }
-            if opening.response.len() + len > MAX_RESPONSE + wire.input.len() {
-                return Err("handshake: the response has no end".to_owned());
-            }
             opening.response.extend_from_slice(&wire.input[..len]);
             let checked = client::check_response(&opening.response, &opening.key);
             let Some(head) = checked.map_err(|error| format!("handshake: {error}"))? else {
@@ -342,7 +339,7 @@ impl Connection {
             return self.answer_close(reason, wire);
         }
         if !decoder.is_idle() {
-            self.busy().decoder = decoder;
+            self.keep(|busy| busy.decoder = decoder);
         }
         if !wire.output.is_empty() {
             self.send_output(wire)?;
@@ -370,7 +367,7 @@ impl Connection {
         let Some(fd) = self.socket() else { return Ok(()) };
         unsent.send(fd, &wire.output).map_err(|error| reason("send", &error))?;
         if !unsent.is_empty() {
-            self.busy().unsent = unsent;
+            self.keep(|busy| busy.unsent = unsent);
         }
         Ok(())
     }
@@ -383,15 +380,14 @@ impl Connection {
         Ok(())
     }
 
-    fn busy(&mut self) -> &mut Busy {
-        let extra = self.extra.get_or_insert_with(|| Box::new(Extra::Busy(Busy::default())));
-        if let Extra::Opening(_) = **extra {
-            **extra = Extra::Busy(Busy::default());
-        }
-        match &mut **extra {
-            Extra::Busy(busy) => busy,
-            Extra::Opening(_) => unreachable!("replaced above"),
-        }
+    /// Keeps something unfinished.
+    fn keep(&mut self, change: impl FnOnce(&mut Busy)) {
+        let mut busy = match self.extra.take().map(|extra| *extra) {
+            Some(Extra::Busy(busy)) => busy,
+            Some(Extra::Opening(_)) | None => Busy::default(),
+        };
+        change(&mut busy);
+        self.extra = Some(Box::new(Extra::Busy(busy)));
     }
 
     fn forget_if_idle(&mut self) {
