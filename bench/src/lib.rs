@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod c1m;
+mod child;
 pub mod floor;
 pub mod hold;
 pub mod interrupt;
@@ -13,6 +14,7 @@ pub mod linux;
 pub mod output;
 pub mod percentiles;
 pub mod progress;
+mod server;
 pub mod sources;
 pub mod swarm;
 pub mod target;

@@ -1,6 +1,5 @@
 //! `throng-bench c1m`: holds a million connections against throng through its ping cycles and says what each of them cost.
 
-mod child;
 pub mod kernel;
 mod measure;
 pub mod report;
@@ -13,6 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::args::{Rate, duration};
+use crate::child;
 use crate::interrupt::Interrupt;
 use crate::linux::environment::Environment;
 use crate::output;

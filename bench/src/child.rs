@@ -20,7 +20,7 @@ const KEPT_LINES: usize = 40;
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A running child.
-pub(super) struct Talker {
+pub(crate) struct Talker {
     name: &'static str,
     child: Child,
     stdin: Option<ChildStdin>,
@@ -31,7 +31,7 @@ pub(super) struct Talker {
 
 impl Talker {
     /// Starts a child. Call it from the main thread: the child dies with the thread that started it.
-    pub(super) fn start(
+    pub(crate) fn start(
         name: &'static str,
         mut command: Command,
         interrupt: &Interrupt,
@@ -60,19 +60,19 @@ impl Talker {
         Ok(Self { name, child, stdin, lines, complaints, interrupt: interrupt.clone() })
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Sends a line.
-    pub(super) fn say(&mut self, line: &str) -> anyhow::Result<()> {
+    pub(crate) fn say(&mut self, line: &str) -> anyhow::Result<()> {
         let stdin = self.stdin.as_mut().ok_or_else(|| anyhow!("{} is not listening any more", self.name))?;
         let said = stdin.write_all(line.as_bytes()).and_then(|()| stdin.flush());
         said.map_err(|error| self.explain(&format!("does not listen: {error}")))
     }
 
     /// The next object it says.
-    pub(super) fn hear<T: DeserializeOwned>(&mut self, patience: Duration) -> anyhow::Result<T> {
+    pub(crate) fn hear<T: DeserializeOwned>(&mut self, patience: Duration) -> anyhow::Result<T> {
         let heard = self.try_hear(patience)?;
         heard.ok_or_else(|| {
             self.explain(&format!("has said nothing for {}", humantime::format_duration(patience)))
@@ -80,7 +80,7 @@ impl Talker {
     }
 
     /// The next object it says, or `None` when it says nothing in time.
-    pub(super) fn try_hear<T: DeserializeOwned>(&mut self, patience: Duration) -> anyhow::Result<Option<T>> {
+    pub(crate) fn try_hear<T: DeserializeOwned>(&mut self, patience: Duration) -> anyhow::Result<Option<T>> {
         let deadline = Instant::now() + patience;
         loop {
             ensure!(!self.interrupt.is_raised(), "interrupted");
@@ -99,13 +99,13 @@ impl Talker {
     }
 
     /// Asks it to end (SIGTERM) and waits for that.
-    pub(super) fn stop(mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
+    pub(crate) fn stop(mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
         process::terminate(&mut self.child).with_context(|| format!("cannot stop {}", self.name))?;
         self.wait(patience)
     }
 
     /// Waits for its own end.
-    pub(super) fn finish(&mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
+    pub(crate) fn finish(&mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
         self.wait(patience)
     }
 
@@ -126,7 +126,7 @@ impl Talker {
     }
 
     /// An error about the child, with the last it complained of.
-    pub(super) fn explain(&self, what: &str) -> anyhow::Error {
+    pub(crate) fn explain(&self, what: &str) -> anyhow::Error {
         // Its last words may still be on their way.
         std::thread::sleep(LOOK);
         let kept = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,0 +1,150 @@
+//! The server under measurement, a child process: throng, or a floor that talks like it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, ensure};
+use serde::Deserialize;
+use throng::Stats;
+
+use crate::child::Talker;
+use crate::floor::{FloorStats, ReadyLine};
+use crate::interrupt::Interrupt;
+
+/// How long a server may take until its workers listen.
+const START: Duration = Duration::from_secs(30);
+/// How long it may take to answer for its counts, while it is busy.
+const ANSWER: Duration = Duration::from_secs(30);
+/// How long it may take to end once it has been asked to.
+const STOP: Duration = Duration::from_secs(60);
+
+/// What `GET /stats` answers, as far as it is read here.
+#[derive(Debug, Deserialize)]
+struct StatsAnswer {
+    total: Stats,
+}
+
+/// How throng is to serve.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Serve<'a> {
+    /// The program; `None` for the one beside this program.
+    pub(crate) program: Option<&'a Path>,
+    /// The most connections.
+    pub(crate) connections: u64,
+    pub(crate) ping_interval: Duration,
+    pub(crate) pong_timeout: Duration,
+    /// `None` for its own choice.
+    pub(crate) workers: Option<usize>,
+}
+
+/// Starts `throng serve` for clients that only listen, every one of which is pinged, and waits until it listens.
+pub(crate) fn serve(options: &Serve<'_>, interrupt: &Interrupt) -> anyhow::Result<Server> {
+    let mut command = Command::new(binary(options.program)?);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--app", "sink"]);
+    command.args(["--ping", "always"]);
+    command.arg("--max-connections").arg(options.connections.to_string());
+    command.arg("--ping-interval").arg(humantime::format_duration(options.ping_interval).to_string());
+    command.arg("--pong-timeout").arg(humantime::format_duration(options.pong_timeout).to_string());
+    Server::start("throng serve", command, options.workers, interrupt)
+}
+
+/// A running server. Dropping it kills it.
+pub(crate) struct Server {
+    talker: Talker,
+    ready: ReadyLine,
+    agent: ureq::Agent,
+}
+
+impl Server {
+    /// Starts a program that says where it listens, and waits for that.
+    pub(crate) fn start(
+        name: &'static str,
+        mut command: Command,
+        workers: Option<usize>,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Self> {
+        if let Some(workers) = workers {
+            command.arg("--workers").arg(workers.to_string());
+        }
+        let mut talker = Talker::start(name, command, interrupt)?;
+        let ready: ReadyLine = talker.hear(START)?;
+        ensure!(ready.ready && !ready.listen.is_empty(), "{name} listens nowhere");
+        let agent = ureq::Agent::config_builder().timeout_global(Some(ANSWER)).build().new_agent();
+        Ok(Self { talker, ready, agent })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.talker.pid()
+    }
+
+    pub(crate) fn ready(&self) -> &ReadyLine {
+        &self.ready
+    }
+
+    /// The address to hold connections to.
+    pub(crate) fn url(&self) -> String {
+        format!("ws://{}/", self.ready.listen[0])
+    }
+
+    /// The connections that the server counts as open.
+    pub(crate) fn open(&mut self) -> anyhow::Result<u64> {
+        if self.ready.admin.is_some() {
+            return Ok(self.stats()?.open);
+        }
+        self.talker.say("stats\n")?;
+        Ok(self.talker.hear::<FloorStats>(ANSWER)?.open)
+    }
+
+    /// All that throng counts.
+    pub(crate) fn stats(&self) -> anyhow::Result<Stats> {
+        let admin = self.ready.admin.as_ref().ok_or_else(|| anyhow!("the server has no admin port"))?;
+        let url = format!("http://{admin}/stats");
+        let asked = self.agent.get(&url).call().and_then(|mut answer| answer.body_mut().read_to_string());
+        let body = asked
+            .with_context(|| format!("cannot get {url}"))
+            .map_err(|error| self.talker.explain(&format!("{error:#}")))?;
+        let answer: StatsAnswer = serde_json::from_str(&body)
+            .with_context(|| format!("{url} answers with something else than counts"))?;
+        Ok(answer.total)
+    }
+
+    /// Stops it. The error says how it ended when that was not in order.
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
+        let status = self.talker.stop(STOP)?;
+        ensure!(status.success(), "the server did not stop in order: {status}");
+        Ok(())
+    }
+}
+
+/// The server program: the one given, or `throng` beside this program.
+fn binary(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let path = match given {
+        Some(path) => path.to_owned(),
+        None => std::env::current_exe().context("cannot find this program's file")?.with_file_name("throng"),
+    };
+    let hint = "build it with `cargo build --release --features serve`, or name it with --server-bin";
+    ensure!(path.is_file(), "there is no server at {}: {hint}", path.display());
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_server_is_told_with_the_way_out() {
+        let error = binary(Some(Path::new("/nowhere/throng"))).unwrap_err().to_string();
+        assert!(error.contains("--server-bin"), "{error}");
+    }
+
+    #[test]
+    fn the_answer_for_counts_is_read() {
+        let answer = r#"{"workers":[{"open":3}],"total":{"open":3,"pings_sent":4,"ping_rtt_us":[[5,2]]}}"#;
+        let answer: StatsAnswer = serde_json::from_str(answer).unwrap();
+        assert_eq!(
+            (answer.total.open, answer.total.pings_sent, &answer.total.ping_rtt_us[..]),
+            (3, 4, &[(5, 2)][..])
+        );
+    }
+}
