@@ -16,7 +16,7 @@ use crate::interrupt::Interrupt;
 use crate::output;
 use crate::progress::Bars;
 use crate::sources::Sources;
-use crate::swarm::{Opening, Outcome, Plan, Swarm};
+use crate::swarm::{Opening, Outcome, Plan, Swarm, Timeouts};
 use crate::target::Target;
 use crate::threads::{Spread, Threads};
 use control::{Command, Event};
@@ -288,9 +288,11 @@ fn plan(args: &HoldArgs) -> anyhow::Result<Plan> {
         in_flight: usize::try_from(args.in_flight)?,
         rate: args.rate.per_second(),
         raw: args.raw,
-        connect_timeout: args.connect_timeout,
-        handshake_timeout: args.handshake_timeout,
-        close_timeout: args.close_timeout,
+        timeouts: Timeouts {
+            connect: args.connect_timeout,
+            handshake: args.handshake_timeout,
+            close: args.close_timeout,
+        },
         seed: args.seed,
     })
 }

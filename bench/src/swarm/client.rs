@@ -1,20 +1,17 @@
 //! One thread's event loop.
 
 use std::io;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use hdrhistogram::Histogram;
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
-use throng::sys::socket;
+use mio::{Events, Poll, Token};
 
 use super::Plan;
-use super::connection::{Connection, Ready, State, Step};
+use super::connection::{Connection, Ready, State, Step, dial};
 use super::pings::PingCounts;
-use super::shared::{Counts, Phase, Reasons, Shared};
+use super::shared::{Counts, Phase, Shared, count_reason};
 use super::wire::{Wire, reason};
 use crate::percentiles::{histogram, micros};
 use crate::target::Target;
@@ -193,12 +190,8 @@ impl<'s> Client<'s> {
         let number = self.number(index);
         let from = self.plan.sources.of(number);
         let to = target(&self.plan, number).address;
-        let fd = socket::connect_tcp(from, to).map_err(|error| reason("connect", &error))?;
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        // Registered after connect(2) has begun: before it, epoll would report the end of an unconnected socket.
-        let registered =
-            self.poll.registry().register(&mut SourceFd(&fd.as_raw_fd()), Token(index), interest);
-        registered.map_err(|error| reason("register", &error))?;
+        let fd = dial(self.poll.registry(), Token(index), from, to)
+            .map_err(|(doing, error)| reason(doing, &error))?;
         Ok(Connection::connecting(fd, planned, &mut self.wire))
     }
 
@@ -266,13 +259,13 @@ impl<'s> Client<'s> {
             Step::Failed(reason) => {
                 self.opening -= 1;
                 self.counts.failed += 1;
-                add(&mut self.shared.ledger().failed, reason);
+                count_reason(&mut self.shared.ledger().failed, reason);
                 self.note_settled();
             }
             Step::Lost(reason) => {
                 self.leave(index);
                 self.counts.lost += 1;
-                add(&mut self.shared.ledger().lost, reason);
+                count_reason(&mut self.shared.ledger().lost, reason);
             }
             Step::Closed => {
                 self.leave(index);
@@ -282,7 +275,7 @@ impl<'s> Client<'s> {
             Step::Unclean(reason) => {
                 self.leave(index);
                 self.closing -= 1;
-                add(&mut self.shared.ledger().unclean, reason);
+                count_reason(&mut self.shared.ledger().unclean, reason);
             }
         }
     }
@@ -318,13 +311,13 @@ impl<'s> Client<'s> {
         self.next_tick = self.now + TICK;
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.retain_mut(|wait| {
-            let Some((state, patience)) = self.connections[wait.index].waits(&self.plan) else {
+            let Some((state, patience)) = self.connections[wait.index].waits(&self.plan.timeouts) else {
                 return false;
             };
             if state != wait.state {
                 *wait = Waiting { index: wait.index, state, since: self.now };
             } else if self.now.saturating_duration_since(wait.since) >= patience {
-                let step = self.connections[wait.index].time_out(&self.plan);
+                let step = self.connections[wait.index].time_out(&self.plan.timeouts);
                 self.count(wait.index, step);
                 return false;
             }
@@ -343,8 +336,4 @@ impl<'s> Client<'s> {
 fn target(plan: &Plan, number: usize) -> &Target {
     // Sources turn fastest; a destination is used with each of them before the next one is.
     &plan.targets[number / plan.sources.count() % plan.targets.len()]
-}
-
-fn add(reasons: &mut Reasons, reason: String) {
-    *reasons.entry(reason).or_default() += 1;
 }

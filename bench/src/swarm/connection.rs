@@ -1,15 +1,18 @@
 //! One connection, from its first SYN to its end.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use mio::event::Event as Readiness;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
 use throng::sys::socket;
 use throng::ws::handshake::KEY_LEN;
 use throng::ws::{CloseCode, Closing, Decoder, Event, Heap, Opcode, client, encode};
 
-use super::Plan;
+use super::Timeouts;
 use super::wire::{Unsent, Wire, reason, timeout_reason};
 use crate::target::Target;
 
@@ -18,9 +21,9 @@ const MAX_RESPONSE: usize = 16 * 1024;
 
 /// All that is kept of a connection. What an idle one lacks is behind one pointer.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     socket: Option<OwnedFd>,
-    pub(super) pings: u16,
+    pub(crate) pings: u16,
     state: State,
     closing: Closing,
     extra: Option<Box<Extra>>,
@@ -29,7 +32,7 @@ pub(super) struct Connection {
 const _: () = assert!(size_of::<Connection>() <= 24);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     Connecting,
     Handshaking,
     Open,
@@ -61,7 +64,7 @@ struct Busy {
 
 /// What has become of a connection.
 #[derive(Debug, PartialEq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Nothing that would have to be counted.
     Stay,
     /// It has opened; its start was planned for then. [`Connection::greet`] must be called then.
@@ -78,7 +81,7 @@ pub(super) enum Step {
 
 /// What epoll says about a socket.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ready {
+pub(crate) struct Ready {
     readable: bool,
     writable: bool,
     /// The end of the stream or an error is there to be read.
@@ -94,7 +97,7 @@ impl From<&Readiness> for Ready {
 
 impl Connection {
     /// A connection that is being made; the (planned) start of it counts for its latency.
-    pub(super) fn connecting(socket: OwnedFd, planned: Instant, wire: &mut Wire) -> Self {
+    pub(crate) fn connecting(socket: OwnedFd, planned: Instant, wire: &mut Wire) -> Self {
         let mut nonce = [0; 16];
         wire.rng.fill(&mut nonce);
         let key = client::encode_key(nonce);
@@ -104,34 +107,34 @@ impl Connection {
     }
 
     /// A connection that could not even be begun.
-    pub(super) const fn failed() -> Self {
+    pub(crate) const fn failed() -> Self {
         Self { socket: None, pings: 0, state: State::Gone, closing: Closing::Open, extra: None }
     }
 
     /// The state in which it waits for the server, and how long it may.
-    pub(super) fn waits(&self, plan: &Plan) -> Option<(State, Duration)> {
+    pub(crate) fn waits(&self, timeouts: &Timeouts) -> Option<(State, Duration)> {
         match self.state {
-            State::Connecting => Some((State::Connecting, plan.connect_timeout)),
-            State::Handshaking => Some((State::Handshaking, plan.handshake_timeout)),
-            State::Open if self.closing != Closing::Open => Some((State::Open, plan.close_timeout)),
+            State::Connecting => Some((State::Connecting, timeouts.connect)),
+            State::Handshaking => Some((State::Handshaking, timeouts.handshake)),
+            State::Open if self.closing != Closing::Open => Some((State::Open, timeouts.close)),
             State::Open | State::Gone => None,
         }
     }
 
-    pub(super) const fn is_opening(&self) -> bool {
+    pub(crate) const fn is_opening(&self) -> bool {
         matches!(self.state, State::Connecting | State::Handshaking)
     }
 
-    pub(super) const fn is_open(&self) -> bool {
+    pub(crate) const fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
     }
 
-    pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn socket(&self) -> Option<BorrowedFd<'_>> {
         self.socket.as_ref().map(AsFd::as_fd)
     }
 
     /// Goes as far as the socket allows.
-    pub(super) fn ready(&mut self, ready: Ready, target: &Target, raw: bool, wire: &mut Wire) -> Step {
+    pub(crate) fn ready(&mut self, ready: Ready, target: &Target, raw: bool, wire: &mut Wire) -> Step {
         let result = match self.state {
             State::Connecting if ready.writable => self.finish_connecting(target, raw, wire),
             State::Handshaking => self.shake_hands(ready, wire),
@@ -143,7 +146,7 @@ impl Connection {
     }
 
     /// Takes in what came right behind the handshake's response, once the opening has been counted.
-    pub(super) fn greet(&mut self, ready: Ready, wire: &mut Wire) -> Step {
+    pub(crate) fn greet(&mut self, ready: Ready, wire: &mut Wire) -> Step {
         let mut behind = std::mem::take(&mut wire.behind);
         let more_to_read = ready.ended || !behind.is_empty();
         let fed = self.feed(&mut behind, wire);
@@ -154,7 +157,7 @@ impl Connection {
     }
 
     /// Sends a Close, or resets a raw connection. `Stay` is the good case of a WebSocket: the server's Close is awaited.
-    pub(super) fn close(&mut self, raw: bool, wire: &mut Wire) -> Step {
+    pub(crate) fn close(&mut self, raw: bool, wire: &mut Wire) -> Step {
         let first = self.closing.send();
         let Some(socket) = self.socket() else { return Step::Stay };
         if raw {
@@ -177,8 +180,8 @@ impl Connection {
     }
 
     /// Gives up waiting for the server.
-    pub(super) fn time_out(&mut self, plan: &Plan) -> Step {
-        let Some((state, timeout)) = self.waits(plan) else { return Step::Stay };
+    pub(crate) fn time_out(&mut self, timeouts: &Timeouts) -> Step {
+        let Some((state, timeout)) = self.waits(timeouts) else { return Step::Stay };
         let doing = match state {
             State::Connecting => "connect",
             State::Handshaking => "handshake",
@@ -188,7 +191,7 @@ impl Connection {
     }
 
     /// Gives up a connection that still waits to be opened when all are to be closed.
-    pub(super) fn abandon(&mut self) -> Step {
+    pub(crate) fn abandon(&mut self) -> Step {
         self.end("given up before it had opened".to_owned())
     }
 
@@ -359,7 +362,8 @@ impl Connection {
         Err(reason)
     }
 
-    fn send_output(&mut self, wire: &Wire) -> Result<(), String> {
+    /// Sends what has been put into the wire's output, and keeps what the kernel does not take.
+    pub(crate) fn send_output(&mut self, wire: &Wire) -> Result<(), String> {
         let mut unsent = match self.extra.as_deref_mut() {
             Some(Extra::Busy(busy)) => std::mem::take(&mut busy.unsent),
             _ => Unsent::default(),
@@ -398,6 +402,21 @@ impl Connection {
             self.extra = None;
         }
     }
+}
+
+/// Begins to connect, and has the socket's events come with a token. An error comes with what failed.
+pub(crate) fn dial(
+    registry: &Registry,
+    token: Token,
+    from: Option<SocketAddr>,
+    to: SocketAddr,
+) -> Result<OwnedFd, (&'static str, io::Error)> {
+    let fd = socket::connect_tcp(from, to).map_err(|error| ("connect", error))?;
+    let interest = Interest::READABLE | Interest::WRITABLE;
+    // Registered after connect(2) has begun: before it, epoll would report the end of an unconnected socket.
+    let registered = registry.register(&mut SourceFd(&fd.as_raw_fd()), token, interest);
+    registered.map_err(|error| ("register", error))?;
+    Ok(fd)
 }
 
 /// Reads what is there: `None` when nothing is, 0 bytes at the end of the stream.

@@ -4,10 +4,10 @@
 //! tables no value that carries a descriptor may cross between threads.
 
 mod client;
-mod connection;
+pub(crate) mod connection;
 mod pings;
 mod shared;
-mod wire;
+pub(crate) mod wire;
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
@@ -44,14 +44,21 @@ pub struct Plan {
     pub rate: Option<f64>,
     /// Only connect: no WebSocket handshake, and a reset for an end.
     pub raw: bool,
-    /// How long the kernel may take to connect.
-    pub connect_timeout: Duration,
-    /// How long the server may take to answer the upgrade request.
-    pub handshake_timeout: Duration,
-    /// How long the server may take to finish the closing handshake and end the connection.
-    pub close_timeout: Duration,
+    /// How long the other side may take.
+    pub timeouts: Timeouts,
     /// What masking keys and nonces are drawn from.
     pub seed: u64,
+}
+
+/// How long the other side may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// The kernel, to connect.
+    pub connect: Duration,
+    /// The server, to answer the upgrade request.
+    pub handshake: Duration,
+    /// The server, to finish the closing handshake and end the connection.
+    pub close: Duration,
 }
 
 /// How the opening went.
@@ -241,17 +248,21 @@ impl Drop for Swarm {
     }
 }
 
+/// What a client thread begins with, before anything there owns a descriptor.
+pub(crate) fn set_up_thread(threads: Threads) -> anyhow::Result<()> {
+    if threads.private_tables {
+        fdtable::make_private(&[]).context("cannot give a thread its own descriptor table")?;
+    }
+    signals::block_all().context("cannot block signals")
+}
+
 fn run_thread(
     number: usize,
     plan: Arc<Plan>,
     shared: &Shared,
     ready: mpsc::Sender<()>,
 ) -> anyhow::Result<()> {
-    // First of all, before anything here owns a descriptor.
-    if plan.threads.private_tables {
-        fdtable::make_private(&[]).context("cannot give a thread its own descriptor table")?;
-    }
-    signals::block_all().context("cannot block signals")?;
+    set_up_thread(plan.threads)?;
     let client = Client::new(number, plan, shared)?;
     // Nobody listens any more when another thread failed; then the phase says so.
     let _ = ready.send(());

@@ -13,6 +13,11 @@ use crate::percentiles::{histogram, micros};
 /// How often each of several things happened.
 pub type Reasons = BTreeMap<String, u64>;
 
+/// Counts one more for a reason.
+pub(crate) fn count_reason(reasons: &mut Reasons, reason: String) {
+    *reasons.entry(reason).or_default() += 1;
+}
+
 /// What the swarm is about. It only ever moves on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]

@@ -14,23 +14,23 @@ const INPUT: usize = 64 * 1024;
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     /// Where every read goes.
-    pub(super) input: Box<[u8]>,
+    pub(crate) input: Box<[u8]>,
     /// What one connection is about to send.
-    pub(super) output: Vec<u8>,
+    pub(crate) output: Vec<u8>,
     /// What came in one piece with a handshake's response: the first frames.
-    pub(super) behind: Vec<u8>,
-    pub(super) rules: Rules,
-    pub(super) rng: fastrand::Rng,
+    pub(crate) behind: Vec<u8>,
+    pub(crate) rules: Rules,
+    pub(crate) rng: fastrand::Rng,
     /// Pings the connection at hand has answered.
-    pub(super) answered: u16,
+    pub(crate) answered: u16,
     /// Messages received.
-    pub(super) messages: u64,
+    pub(crate) messages: u64,
 }
 
 impl Wire {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self {
             input: vec![0; INPUT].into_boxed_slice(),
             output: Vec::new(),
@@ -44,25 +44,25 @@ impl Wire {
 
     /// A masking key: fresh for each frame (RFC 6455, section 5.3). Unpredictable it need not be here: the peer of a load
     /// generator attacks nobody.
-    pub(super) fn mask(&mut self) -> [u8; 4] {
+    pub(crate) fn mask(&mut self) -> [u8; 4] {
         self.rng.u32(..).to_ne_bytes()
     }
 }
 
 /// Bytes the kernel would not take yet.
 #[derive(Debug, Default)]
-pub(super) struct Unsent(VecDeque<u8>);
+pub(crate) struct Unsent(VecDeque<u8>);
 
 impl Unsent {
     /// Bytes a server may leave unread before the connection is given up.
     const MOST: usize = 64 * 1024;
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Sends `bytes` behind what is already waiting, and keeps what the kernel does not take.
-    pub(super) fn send(&mut self, fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&mut self, fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
         let sent = if self.0.is_empty() { send_some(fd, bytes)? } else { 0 };
         if self.0.len() + bytes.len() - sent > Self::MOST {
             return Err(io::Error::other("the server does not read"));
@@ -72,7 +72,7 @@ impl Unsent {
     }
 
     /// Sends what is waiting, as far as the kernel takes it.
-    pub(super) fn flush(&mut self, fd: BorrowedFd<'_>) -> io::Result<()> {
+    pub(crate) fn flush(&mut self, fd: BorrowedFd<'_>) -> io::Result<()> {
         let sent = send_some(fd, self.0.make_contiguous())?;
         self.0.drain(..sent);
         Ok(())
@@ -94,7 +94,7 @@ fn send_some(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
 }
 
 /// The reason for a failure as reports count it: without numbers that would make each its own reason.
-pub(super) fn reason(doing: &str, error: &io::Error) -> String {
+pub(crate) fn reason(doing: &str, error: &io::Error) -> String {
     let what = match error.kind() {
         io::ErrorKind::ConnectionRefused => "refused: nobody listens there".to_owned(),
         io::ErrorKind::ConnectionReset => "reset by the server".to_owned(),
@@ -106,6 +106,6 @@ pub(super) fn reason(doing: &str, error: &io::Error) -> String {
     format!("{doing}: {what}")
 }
 
-pub(super) fn timeout_reason(doing: &str, timeout: Duration) -> String {
+pub(crate) fn timeout_reason(doing: &str, timeout: Duration) -> String {
     format!("{doing}: nothing within {}", humantime::format_duration(timeout))
 }
