@@ -1,12 +1,13 @@
 //! The load generator and measurements of throng: what the `throng-bench` program is made of.
 //!
 //! - [`swarm`] is the engine: threads of clients with an event loop each.
-//! - [`hold`], [`floor`] and [`c1m`] are the commands, one module each.
+//! - [`hold`], [`floor`], [`c1m`] and [`churn`] are the commands, one module each.
 //! - [`linux`] reads what the system tells about memory and processor time.
 
 pub mod args;
 pub mod c1m;
 mod child;
+pub mod churn;
 pub mod floor;
 pub mod hold;
 pub mod interrupt;

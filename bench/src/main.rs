@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use throng_bench::{c1m, floor, hold};
+use throng_bench::{c1m, churn, floor, hold};
 
 /// Load generator and measurements for throng and any other WebSocket server.
 #[derive(Debug, Parser)]
@@ -11,6 +11,8 @@ use throng_bench::{c1m, floor, hold};
 enum Cli {
     /// Hold a million connections against throng through full ping cycles, and print what each of them cost.
     C1m(c1m::C1mArgs),
+    /// Hold connections against throng while others come and go beside them, and see that it does them no harm.
+    Churn(churn::ChurnArgs),
     /// Open connections to a WebSocket server, keep them for a time, and count every loss with its reason.
     Hold(hold::HoldArgs),
     /// Serve bare TCP: accept, register with epoll and nothing else. What the system calls alone cost.
@@ -20,6 +22,7 @@ enum Cli {
 fn main() -> ExitCode {
     let result = match Cli::parse() {
         Cli::C1m(args) => c1m::run(&args),
+        Cli::Churn(args) => churn::run(&args),
         Cli::Hold(args) => hold::run(&args),
         Cli::Floor(args) => floor::run(&args).map(|()| true),
     };

@@ -88,6 +88,12 @@ pub(crate) struct Ready {
     ended: bool,
 }
 
+impl Ready {
+    pub(crate) const fn is_writable(self) -> bool {
+        self.writable
+    }
+}
+
 impl From<&Readiness> for Ready {
     fn from(event: &Readiness) -> Self {
         let ended = event.is_read_closed() || event.is_error();

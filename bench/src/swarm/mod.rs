@@ -25,6 +25,7 @@ use crate::threads::Threads;
 use client::Client;
 use shared::{Phase, Shared};
 
+pub(crate) use shared::count_reason;
 pub use shared::{Counts, Reasons};
 
 /// What a swarm is to do.

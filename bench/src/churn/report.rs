@@ -1,0 +1,230 @@
+//! What a churn came to, and whether that is what it should be.
+
+use serde::Serialize;
+use throng::Stats;
+
+use super::samples::{Growth, Sample, disturbance};
+use super::shared::Visits;
+use crate::linux::environment::Environment;
+use crate::swarm::{Opening, Outcome, Reasons};
+
+/// User memory may be so much more after all have left than before they came: what allocators keep at hand.
+const LEFT_BYTES: u64 = 16 << 20;
+
+/// The report. The names of its fields in JSON are stable.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ChurnReport {
+    /// The machine and the command.
+    pub environment: Environment,
+    /// Connections that were to be held.
+    pub held: u64,
+    /// Slots of visitors.
+    pub population: u64,
+    /// Mean seconds of a visit.
+    pub life_seconds: f64,
+    /// Mean seconds between two visits of a slot.
+    pub pause_seconds: f64,
+    /// Seconds between two Pings to a connection, at most.
+    pub ping_period_seconds: f64,
+    /// What all chance is drawn from.
+    pub seed: u64,
+    /// The server's workers.
+    pub server_workers: usize,
+    /// Whether they have descriptor tables of their own.
+    pub private_tables: bool,
+    /// Source addresses in use.
+    pub sources: usize,
+    /// How the held connections opened.
+    pub opening: Opening,
+    /// What became of them.
+    pub outcome: Outcome,
+    /// Seconds they were held.
+    pub held_seconds: f64,
+    /// Seconds until the population had been filled once.
+    pub warm_up_seconds: f64,
+    /// Seconds of the steady state.
+    pub steady_seconds: f64,
+    /// What became of the visits, from the first to the last.
+    pub visits: Visits,
+    /// Visits that began in the steady state per second.
+    pub visits_per_second: f64,
+    /// The server's user memory.
+    pub user: Growth,
+    /// The kernel's memory for sockets, both ends; `None` where it cannot be read.
+    pub kernel: Option<Growth>,
+    /// Why the kernel's memory says nothing about the server, if that is so.
+    pub kernel_unjudged: Option<String>,
+    /// What is left when all have gone.
+    pub after: After,
+    /// All that the server has counted, at the end.
+    pub server: Stats,
+    /// The looks taken in the steady state.
+    pub samples: Vec<Sample>,
+    /// What is not as it should be. Nothing, if all is well.
+    pub problems: Vec<String>,
+}
+
+/// What is left when all have gone.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct After {
+    /// The server's user memory before anybody came.
+    pub user_at_start: u64,
+    /// And after all had left.
+    pub user: u64,
+    /// WebSockets that the server counts as open.
+    pub open: u64,
+    /// Sockets that it holds.
+    pub sockets: u64,
+    /// Bytes in its pooled buffers.
+    pub buffered_bytes: u64,
+    /// Seconds until all this was as it should be, or was given up.
+    pub settled_seconds: f64,
+}
+
+impl After {
+    /// Whether nothing is left that should not be.
+    pub(super) fn is_clean(&self) -> bool {
+        self.has_memory_back() && (self.open, self.sockets, self.buffered_bytes) == (0, 0, 0)
+    }
+
+    pub(super) fn has_memory_back(&self) -> bool {
+        self.user <= self.user_at_start + LEFT_BYTES
+    }
+}
+
+impl ChurnReport {
+    /// Works out growth and problems from all that is known.
+    pub(super) fn judge(&mut self) {
+        self.user = Growth::of(&self.samples, |sample| Some(sample.user_bytes)).unwrap_or_default();
+        self.kernel = Growth::of(&self.samples, |sample| sample.kernel_bytes);
+        self.kernel_unjudged = self.kernel.and_then(|kernel| disturbance(&self.samples, &kernel));
+        self.judge_held();
+        self.judge_visits();
+        self.judge_server();
+    }
+
+    fn problem(&mut self, is_one: bool, text: impl FnOnce(&Self) -> String) {
+        if is_one {
+            let text = text(self);
+            self.problems.push(text);
+        }
+    }
+
+    fn judge_held(&mut self) {
+        let (lost, unclean) = (sum(&self.outcome.lost), sum(&self.outcome.unclean));
+        self.problem(self.opening.opened < self.held, |r| {
+            format!("{} of {} held connections did not open", r.held - r.opening.opened, r.held)
+        });
+        self.problem(lost > 0, |_| format!("{lost} held connections were lost"));
+        self.problem(unclean > 0, |_| format!("{unclean} held connections were not closed in order"));
+        // The Ping of the first period may have come before the hold, and that of the last may be yet to come.
+        let periods = (self.held_seconds / self.ping_period_seconds).floor() - 1.0;
+        #[expect(clippy::cast_precision_loss, reason = "a few pings")]
+        let missed = (self.outcome.min_pings_held as f64) < periods;
+        self.problem(missed, |r| {
+            let pings = r.outcome.min_pings_held;
+            format!("a held connection answered {pings} pings in {:.0} s", r.held_seconds)
+        });
+    }
+
+    fn judge_visits(&mut self) {
+        let visits = &self.visits;
+        let (failed, lost, unclean) = (sum(&visits.failed), sum(&visits.lost), sum(&visits.unclean));
+        self.problem(failed > 0, |_| format!("{failed} visitors could not connect"));
+        self.problem(lost > 0, |_| format!("{lost} visitors were lost before they meant to leave"));
+        self.problem(unclean > 0, |_| format!("{unclean} visitors could not close in order"));
+        let opened = self.opening.opened + self.visits.opened;
+        // The server's answer may have been on its way to those who gave up or failed.
+        let unsure = self.visits.given_up + failed + sum(&self.opening.failed);
+        let is_off = !(opened..=opened + unsure).contains(&self.server.opened);
+        self.problem(is_off, |r| {
+            format!("the clients opened {opened} connections, and the server counts {}", r.server.opened)
+        });
+    }
+
+    fn judge_server(&mut self) {
+        self.problem(!self.user.met, |_| "the server's user memory grew".to_owned());
+        let kernel_grew = self.kernel_unjudged.is_none() && self.kernel.is_some_and(|kernel| !kernel.met);
+        self.problem(kernel_grew, |_| "the kernel's memory for connections grew".to_owned());
+        let after = self.after.clone();
+        self.problem(!after.has_memory_back(), |_| {
+            let kept = after.user - after.user_at_start;
+            format!("the server keeps {kept} bytes of user memory more than at the start")
+        });
+        for (count, what) in [
+            (after.open, "WebSockets are still open"),
+            (after.sockets, "sockets are still held"),
+            (after.buffered_bytes, "bytes are still buffered"),
+            (self.server.bugs, "bugs were survived"),
+            (self.server.protocol_errors, "protocol errors were seen where there were none"),
+            (
+                self.server.refused_at_limit + self.server.dropped_at_limit,
+                "connections were refused at a limit",
+            ),
+        ] {
+            self.problem(count > 0, |_| format!("the server: {count} {what}"));
+        }
+    }
+}
+
+fn sum(reasons: &Reasons) -> u64 {
+    reasons.values().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> ChurnReport {
+        let mut report = ChurnReport { held: 2, held_seconds: 60.0, ..ChurnReport::default() };
+        report.ping_period_seconds = 20.0;
+        report.opening.opened = 2;
+        report.outcome.min_pings_held = 2;
+        report.visits.opened = 3;
+        report.server.opened = 5;
+        report
+    }
+
+    fn problems(change: impl FnOnce(&mut ChurnReport)) -> String {
+        let mut report = good();
+        change(&mut report);
+        // There are no samples here to work it out from.
+        report.user.met = true;
+        report.judge_held();
+        report.judge_visits();
+        report.judge_server();
+        report.problems.join("; ")
+    }
+
+    #[test]
+    fn a_good_run_has_no_problems() {
+        assert_eq!(problems(|_| ()), "");
+        // One who gave up may have been opened or not.
+        assert_eq!(problems(|r| (r.visits.given_up, r.server.opened) = (1, 6)), "");
+    }
+
+    #[test]
+    fn each_missed_bar_is_a_problem() {
+        let one = || Reasons::from([("held: reset by the server".to_owned(), 1)]);
+        for (found, words) in [
+            (problems(|r| r.opening.opened = 1), "1 of 2 held connections did not open"),
+            (problems(|r| r.outcome.lost = one()), "1 held connections were lost"),
+            (problems(|r| r.outcome.min_pings_held = 1), "answered 1 pings in 60 s"),
+            (problems(|r| r.visits.failed = one()), "1 visitors could not connect"),
+            (problems(|r| r.visits.lost = one()), "1 visitors were lost"),
+            (problems(|r| r.visits.unclean = one()), "1 visitors could not close"),
+            (problems(|r| r.server.opened = 6), "the server counts 6"),
+            (problems(|r| r.server.opened = 4), "the server counts 4"),
+            (problems(|r| r.kernel = Some(Growth::default())), "the kernel's memory"),
+            (problems(|r| r.after.user = LEFT_BYTES + 1), "keeps 16777217 bytes"),
+            (problems(|r| r.after.buffered_bytes = 9), "9 bytes are still buffered"),
+            (problems(|r| r.server.bugs = 1), "1 bugs"),
+        ] {
+            assert!(found.contains(words), "{words}: {found}");
+        }
+        let unjudged = |r: &mut ChurnReport| {
+            (r.kernel, r.kernel_unjudged) = (Some(Growth::default()), Some("others".to_owned()));
+        };
+        assert_eq!(problems(unjudged), "");
+    }
+}

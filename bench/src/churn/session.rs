@@ -1,0 +1,243 @@
+//! One churn from its start to its end.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+
+use super::ChurnArgs;
+use super::plan::{ping_period, plans, serve};
+use super::population::{self, Population};
+use super::report::{After, ChurnReport};
+use super::samples;
+use super::shared::Visits;
+use crate::interrupt::Interrupt;
+use crate::linux::environment::Environment;
+use crate::linux::process::user_bytes;
+use crate::progress::Bars;
+use crate::server::Server;
+use crate::swarm::Swarm;
+use crate::target::Target;
+
+/// How often the main thread looks at signals and clients.
+const LOOK: Duration = Duration::from_millis(20);
+/// How often a sample is taken; in a short run ten are.
+const SAMPLE: Duration = Duration::from_secs(1);
+/// Connections that come to nothing new for so long have come to a halt.
+const STANDSTILL: Duration = Duration::from_secs(60);
+/// How long the server may take to see that all have left, and to give memory back.
+const SETTLE: Duration = Duration::from_secs(20);
+/// Memory that has not fallen for so long has settled: the server looks after its own every second.
+const STILL: Duration = Duration::from_secs(3);
+
+/// The server, its clients and what is known so far.
+pub(super) struct Session<'a> {
+    args: &'a ChurnArgs,
+    interrupt: &'a Interrupt,
+    bars: Bars,
+    swarm: Swarm,
+    visiting: population::Plan,
+    population: Option<Population>,
+    // Behind the clients: whatever happens, they go first.
+    server: Server,
+    report: ChurnReport,
+}
+
+impl<'a> Session<'a> {
+    /// Starts the server, and the threads that will hold connections.
+    pub(super) fn start(args: &'a ChurnArgs, interrupt: &'a Interrupt, bars: Bars) -> anyhow::Result<Self> {
+        let server = crate::server::serve(&serve(args), interrupt)?;
+        let target: Target = server.url().parse().context("the server listens at a strange address")?;
+        let (staying, visiting) = plans(args, &target)?;
+        let report = ChurnReport {
+            environment: Environment::read(),
+            held: u64::from(args.held),
+            population: u64::from(args.population),
+            life_seconds: args.life.as_secs_f64(),
+            pause_seconds: args.pause().as_secs_f64(),
+            ping_period_seconds: ping_period(args).as_secs_f64(),
+            seed: args.seed,
+            server_workers: server.ready().workers,
+            private_tables: server.ready().private_tables,
+            sources: staying.sources.count(),
+            after: After { user_at_start: user_bytes(server.pid())?, ..After::default() },
+            ..ChurnReport::default()
+        };
+        let swarm = Swarm::start(staying)?;
+        Ok(Self { args, interrupt, bars, swarm, visiting, population: None, server, report })
+    }
+
+    pub(super) fn run(mut self) -> anyhow::Result<ChurnReport> {
+        self.open_held()?;
+        let held_since = Instant::now();
+        self.population = Some(Population::start(self.visiting.clone())?);
+        self.warm_up()?;
+        self.steady()?;
+        self.report.held_seconds = held_since.elapsed().as_secs_f64();
+        self.close_visitors()?;
+        self.close_held()?;
+        let Self { swarm, server, mut report, interrupt, .. } = self;
+        report.outcome = swarm.finish()?;
+        report.after = settle(&server, report.after, interrupt)?;
+        report.server = server.stats()?;
+        report.judge();
+        if let Err(error) = server.stop() {
+            report.problems.push(format!("{error:#}"));
+        }
+        Ok(report)
+    }
+
+    fn open_held(&mut self) -> anyhow::Result<()> {
+        let bar = self.bars.counting("hold", self.report.held);
+        self.swarm.open();
+        let mut halt = Halt::new("opening the held connections");
+        while !self.swarm.is_ramped() {
+            self.look()?;
+            let counts = self.swarm.counts();
+            bar.set_position(counts.opened);
+            bar.set_message(format!("{} failed", counts.failed));
+            halt.check(counts.opened + counts.failed)?;
+        }
+        bar.finish_and_clear();
+        self.swarm.hold();
+        self.report.opening = self.swarm.opening();
+        Ok(())
+    }
+
+    /// Waits until every slot has had a visitor, and the time for it has passed.
+    fn warm_up(&mut self) -> anyhow::Result<()> {
+        let bar = self.bars.counting("warm up", self.report.population);
+        let (start, mut halt) = (Instant::now(), Halt::new("filling the population"));
+        loop {
+            self.look()?;
+            let visits = self.visits();
+            bar.set_position(visits.begun);
+            if visits.begun >= self.report.population && start.elapsed() >= self.args.warm_up() {
+                break;
+            }
+            // The first visitors take their time, up to a mean life; the last have no more to come.
+            if visits.begun < self.report.population && start.elapsed() >= self.args.life {
+                halt.check(visits.begun)?;
+            }
+        }
+        bar.finish_and_clear();
+        self.report.warm_up_seconds = start.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    fn steady(&mut self) -> anyhow::Result<()> {
+        let bar = self.bars.waiting("churn", self.args.steady);
+        let (start, opened) = (Instant::now(), self.visits().opened);
+        let every = SAMPLE.min(self.args.steady / 10);
+        let mut next = start;
+        while start.elapsed() < self.args.steady {
+            if Instant::now() >= next {
+                next += every;
+                self.sample(start)?;
+            }
+            self.look()?;
+            let (held, visits) = (self.swarm.counts(), self.visits());
+            bar.set_position(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
+            bar.set_message(format!("{} held lost, {} visitors here", held.lost, visits.here));
+        }
+        self.sample(start)?;
+        bar.finish_and_clear();
+        self.report.steady_seconds = start.elapsed().as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let visits = (self.visits().opened - opened) as f64;
+        self.report.visits_per_second = visits / self.report.steady_seconds;
+        Ok(())
+    }
+
+    fn sample(&mut self, start: Instant) -> anyhow::Result<()> {
+        let (seconds, held) = (start.elapsed().as_secs_f64(), self.swarm.counts().open);
+        let sample = samples::look(seconds, &self.server, held, &self.visits())?;
+        self.report.samples.push(sample);
+        Ok(())
+    }
+
+    fn close_visitors(&mut self) -> anyhow::Result<()> {
+        let Some(population) = self.population.take() else { return Ok(()) };
+        population.close();
+        while !population.is_finished() {
+            rest(self.interrupt)?;
+        }
+        self.report.visits = population.finish()?;
+        Ok(())
+    }
+
+    fn close_held(&mut self) -> anyhow::Result<()> {
+        self.swarm.close();
+        let bar = self.bars.counting("close", self.swarm.counts().open);
+        while !self.swarm.is_finished() {
+            rest(self.interrupt)?;
+            bar.set_position(self.swarm.counts().closed);
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn visits(&self) -> Visits {
+        self.population.as_ref().map(Population::visits).unwrap_or_default()
+    }
+
+    /// One look at signals and threads, and a little sleep.
+    fn look(&mut self) -> anyhow::Result<()> {
+        if let Some(population) = self.population.take_if(|population| population.has_ended_thread()) {
+            // It has an error to tell.
+            population.finish()?;
+            bail!("a visitors' thread has ended early");
+        }
+        ensure!(!self.swarm.has_ended_thread(), "a thread of held connections has ended early");
+        rest(self.interrupt)
+    }
+}
+
+/// Waits until the server has seen that all have left and its memory falls no more, or has had time enough.
+fn settle(server: &Server, mut after: After, interrupt: &Interrupt) -> anyhow::Result<After> {
+    let start = Instant::now();
+    let mut fallen = start;
+    after.user = u64::MAX;
+    loop {
+        let stats = server.stats()?;
+        let user = user_bytes(server.pid())?;
+        if user < after.user {
+            (after.user, fallen) = (user, Instant::now());
+        }
+        (after.open, after.sockets, after.buffered_bytes) = (stats.open, stats.sockets, stats.buffered_bytes);
+        after.settled_seconds = start.elapsed().as_secs_f64();
+        let is_settled = after.is_clean() && fallen.elapsed() >= STILL;
+        if is_settled || start.elapsed() >= SETTLE {
+            // The last word, not the lowest.
+            after.user = user;
+            return Ok(after);
+        }
+        rest(interrupt)?;
+    }
+}
+
+fn rest(interrupt: &Interrupt) -> anyhow::Result<()> {
+    ensure!(!interrupt.is_raised(), "interrupted");
+    std::thread::sleep(LOOK);
+    Ok(())
+}
+
+/// Notices when something that should go on does not.
+struct Halt {
+    what: &'static str,
+    reached: u64,
+    since: Instant,
+}
+
+impl Halt {
+    fn new(what: &'static str) -> Self {
+        Self { what, reached: 0, since: Instant::now() }
+    }
+
+    fn check(&mut self, reached: u64) -> anyhow::Result<()> {
+        if reached != self.reached {
+            (self.reached, self.since) = (reached, Instant::now());
+        }
+        ensure!(self.since.elapsed() < STANDSTILL, "{} has come to a halt at {reached}", self.what);
+        Ok(())
+    }
+}

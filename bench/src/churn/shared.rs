@@ -1,0 +1,136 @@
+//! What the threads of a population and the main thread share.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+use super::visit::Way;
+use crate::swarm::Reasons;
+
+/// What a population is about. It only ever moves on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Stage {
+    /// Visitors come and go.
+    Churn,
+    /// Nobody comes any more, and all who are here leave in order.
+    Close,
+    /// Threads drop everything.
+    Abort,
+}
+
+/// What has become of the visits. The names of its fields in JSON are stable.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Visits {
+    /// Slots whose first visit has come to something.
+    pub begun: u64,
+    /// Visitors here now whose WebSocket is open, those included that are leaving.
+    pub here: u64,
+    /// WebSockets opened.
+    pub opened: u64,
+    /// Visitors that left, by the way they took.
+    pub left: BTreeMap<Way, u64>,
+    /// Visits given up before they had opened because the end of it all had come.
+    pub given_up: u64,
+    /// Visits that this program could not even begin, by reason: no fault of the server.
+    pub not_begun: Reasons,
+    /// Connections that did not open, by reason.
+    pub failed: Reasons,
+    /// Connections that ended before their visitors meant to leave, by reason.
+    pub lost: Reasons,
+    /// Closing handshakes that went wrong, by reason.
+    pub unclean: Reasons,
+    /// Pings answered.
+    pub pings_answered: u64,
+}
+
+impl Visits {
+    /// Adds another thread's visits to these.
+    fn merge(&mut self, other: &Self) {
+        self.begun += other.begun;
+        self.here += other.here;
+        self.opened += other.opened;
+        self.given_up += other.given_up;
+        self.pings_answered += other.pings_answered;
+        for (&way, count) in &other.left {
+            *self.left.entry(way).or_default() += count;
+        }
+        let reasons = [
+            (&mut self.not_begun, &other.not_begun),
+            (&mut self.failed, &other.failed),
+            (&mut self.lost, &other.lost),
+            (&mut self.unclean, &other.unclean),
+        ];
+        for (sum, more) in reasons {
+            for (reason, count) in more {
+                *sum.entry(reason.clone()).or_default() += count;
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    stage: AtomicU8,
+    /// Each thread's visits, as it tells them several times a second.
+    visits: Vec<Mutex<Visits>>,
+}
+
+impl Shared {
+    pub(super) fn new(threads: usize) -> Self {
+        let visits = (0..threads).map(|_| Mutex::default()).collect();
+        Self { stage: AtomicU8::new(Stage::Churn as u8), visits }
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        match self.stage.load(Ordering::Acquire) {
+            0 => Stage::Churn,
+            1 => Stage::Close,
+            _ => Stage::Abort,
+        }
+    }
+
+    pub(super) fn enter(&self, stage: Stage) {
+        self.stage.fetch_max(stage as u8, Ordering::AcqRel);
+    }
+
+    /// A panic elsewhere does not make counts wrong.
+    pub(super) fn publish(&self, thread: usize, visits: &Visits) {
+        self.visits[thread].lock().unwrap_or_else(PoisonError::into_inner).clone_from(visits);
+    }
+
+    pub(super) fn visits(&self) -> Visits {
+        let mut sum = Visits::default();
+        for visits in &self.visits {
+            sum.merge(&visits.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn visits_of_all_threads_add_up() {
+        let shared = Shared::new(2);
+        let mut visits = Visits { opened: 2, here: 1, ..Visits::default() };
+        visits.left.insert(Way::Fin, 1);
+        visits.failed.insert("connect: refused".to_owned(), 2);
+        shared.publish(0, &visits);
+        shared.publish(1, &visits);
+        let sum = shared.visits();
+        assert_eq!((sum.opened, sum.here, sum.left[&Way::Fin], sum.failed["connect: refused"]), (4, 2, 2, 4));
+    }
+
+    #[test]
+    fn stages_only_move_on() {
+        let shared = Shared::new(1);
+        shared.enter(Stage::Abort);
+        shared.enter(Stage::Close);
+        assert_eq!(shared.stage(), Stage::Abort);
+    }
+}
