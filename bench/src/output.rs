@@ -19,7 +19,7 @@ pub fn print(text: impl fmt::Display) -> anyhow::Result<()> {
 /// Prints a value as one line of JSON on standard output.
 ///
 /// # Errors
-/// Those of [`print`].
+/// Those of [`print()`].
 pub fn print_line(value: &impl Serialize) -> anyhow::Result<()> {
     let line = serde_json::to_string(value).context("cannot make JSON of a line")?;
     print(format_args!("{line}\n"))
