@@ -61,3 +61,8 @@ pub mod ws;
 pub use server::{Builder, Config, ConfigError, Listen, RunError, Server, StartError};
 pub use worker::{Accept, Closed, Conn, ConnId, Context, Handle, Handler, PingPolicy, SendError, Stats};
 pub use ws::{CloseCode, CloseFrame, Message};
+
+/// The README's example, compiled with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -139,3 +139,4 @@ enum Slot<T> {
 
 const _: () = assert!(size_of::<Record<OwnedFd, ()>>() == 32);
 const _: () = assert!(size_of::<Slot<Record<OwnedFd, ()>>>() == 32);
+const _: () = assert!(size_of::<Side>() <= 256);
