@@ -4,7 +4,6 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use procfs::Current;
 
 use super::C1mArgs;
 use super::child::Talker;
@@ -14,6 +13,7 @@ use super::server::Server;
 use crate::hold::HoldReport;
 use crate::hold::control::{Command as Order, Event};
 use crate::interrupt::Interrupt;
+use crate::linux::memory::available_bytes;
 use crate::linux::process::{cpu_nanos, user_bytes};
 use crate::linux::slab::Slabs;
 use crate::percentiles::Percentiles;
@@ -158,10 +158,9 @@ impl Run<'_> {
     }
 
     fn snapshot(&self) -> anyhow::Result<Snapshot> {
-        let memory = procfs::Meminfo::current().context("cannot read /proc/meminfo")?;
         Ok(Snapshot {
             slabs: Slabs::read().ok(),
-            available: memory.mem_available.unwrap_or(memory.mem_free),
+            available: available_bytes()?,
             server: user_bytes(self.server.pid())?,
             client: user_bytes(self.client.pid())?,
         })
@@ -253,6 +252,12 @@ impl Run<'_> {
         let seconds = start.elapsed().as_secs_f64();
         let after = self.server.stats()?;
         bar.finish_and_clear();
+        if seconds > planned.as_secs_f64() * 1.1 {
+            let planned = humantime::format_duration(planned);
+            self.report
+                .warnings
+                .push(format!("{cycles} ping cycles took {seconds:.1} s instead of {planned}"));
+        }
         let pings_sent = after.pings_sent - before.pings_sent;
         #[expect(clippy::cast_precision_loss, reason = "nanoseconds and pings are far below 2^52")]
         let (cpu, pings) = (cpu as f64, pings_sent as f64);
@@ -301,12 +306,18 @@ impl Run<'_> {
             server_open = self.server.open()?;
         }
         let slabs = self.session.settled_slabs()?;
-        let left = zero.slabs.as_ref().zip(slabs.as_ref());
+        let both = zero.slabs.as_ref().zip(slabs.as_ref());
+        let time_wait = |(zero, now): (&Slabs, &Slabs)| {
+            now.time_wait_bytes().cast_signed() - zero.time_wait_bytes().cast_signed()
+        };
+        let left = |(zero, now): (&Slabs, &Slabs)| {
+            KernelMemory::between(zero, now, self.report.connections).total_bytes - time_wait((zero, now))
+        };
         self.report.after = After {
             server_open,
             server_user: user_bytes(self.server.pid())?,
-            kernel_left: left
-                .map(|(zero, now)| KernelMemory::between(zero, now, self.report.connections).total_bytes),
+            kernel_left: both.map(left),
+            time_wait: both.map(time_wait),
             settled_seconds: start.elapsed().as_secs_f64(),
         };
         Ok(())

@@ -61,7 +61,7 @@ pub struct Measurement {
     pub user: UserMemory,
     /// Kernel memory by slab cache at N connections; `None` where it cannot be read.
     pub kernel: Option<KernelMemory>,
-    /// By how many bytes per connection the machine's `MemAvailable` fell, for both sides and all that is not in slabs.
+    /// By how many bytes per connection the machine's available memory fell, for both sides and all that is not in slabs.
     pub available_bytes_per_connection: f64,
     /// What was left when all connections had gone.
     pub after: After,
@@ -133,6 +133,9 @@ pub struct After {
     pub server_user: u64,
     /// Bytes in the caches of connections beyond those at the start; `None` where they cannot be read.
     pub kernel_left: Option<i64>,
+    /// Bytes of connections in `TIME_WAIT`, not in [`kernel_left`](Self::kernel_left): TCP keeps them for a minute at the side
+    /// that closed first, up to `net.ipv4.tcp_max_tw_buckets`.
+    pub time_wait: Option<i64>,
     /// Seconds after the last close until kernel memory had settled there.
     pub settled_seconds: f64,
 }

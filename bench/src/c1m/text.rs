@@ -134,18 +134,18 @@ fn memory(f: &mut fmt::Formatter<'_>, m: &Measurement) -> fmt::Result {
         "  available  {:.0} bytes/connection less on the machine, for both ends",
         m.available_bytes_per_connection
     )?;
-    let left = m
-        .after
-        .kernel_left
-        .map_or_else(|| "unknown".to_owned(), |left| format!("{:.1} MiB", signed_mib(left)));
+    let bytes = |bytes: Option<i64>| {
+        bytes.map_or_else(|| "unknown".to_owned(), |bytes| format!("{:.1} MiB", signed_mib(bytes)))
+    };
     let back = match m.kernel_came_back() {
         Some(true) => " (all back)",
         Some(false) => " (NOT all back)",
         None => "",
     };
+    let (left, time_wait) = (bytes(m.after.kernel_left), bytes(m.after.time_wait));
     writeln!(
         f,
-        "  afterwards {:.2} MiB user; kernel {left} more than at the start{back}, settled in {:.1} s",
+        "  afterwards {:.2} MiB user; kernel {left} more than at the start{back}, settled in {:.1} s; {time_wait} in TIME_WAIT",
         mib(m.after.server_user),
         m.after.settled_seconds
     )

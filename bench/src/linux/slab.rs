@@ -48,6 +48,13 @@ impl Slabs {
         Ok(Self(caches))
     }
 
+    /// Bytes of connections in `TIME_WAIT`, which stay for a minute after whoever closed first.
+    #[must_use]
+    pub fn time_wait_bytes(&self) -> u64 {
+        let caches = self.0.iter().filter(|(name, _)| name.starts_with("tw_sock_"));
+        caches.map(|(_, cache)| cache.bytes).sum()
+    }
+
     /// Bytes in all caches.
     #[must_use]
     pub fn bytes(&self) -> u64 {
