@@ -13,7 +13,7 @@ use super::server::Server;
 use crate::hold::HoldReport;
 use crate::hold::control::{Command as Order, Event};
 use crate::interrupt::Interrupt;
-use crate::linux::memory::available_bytes;
+use crate::linux::memory::free_bytes;
 use crate::linux::process::{cpu_nanos, user_bytes};
 use crate::linux::slab::Slabs;
 use crate::percentiles::Percentiles;
@@ -46,7 +46,7 @@ pub(super) struct Session<'a> {
 /// Memory at one moment.
 struct Snapshot {
     slabs: Option<Slabs>,
-    available: u64,
+    free: u64,
     server: u64,
     client: u64,
 }
@@ -160,7 +160,7 @@ impl Run<'_> {
     fn snapshot(&self) -> anyhow::Result<Snapshot> {
         Ok(Snapshot {
             slabs: Slabs::read().ok(),
-            available: available_bytes()?,
+            free: free_bytes()?,
             server: user_bytes(self.server.pid())?,
             client: user_bytes(self.client.pid())?,
         })
@@ -307,6 +307,16 @@ impl Run<'_> {
         }
         let slabs = self.session.settled_slabs()?;
         let both = zero.slabs.as_ref().zip(slabs.as_ref());
+        let sockets =
+            |(zero, now): (&Slabs, &Slabs)| Some((zero.0.get("TCP")?.objects, now.0.get("TCP")?.objects));
+        if let Some((before, now)) = both.and_then(sockets)
+            && now + 1_000 < before
+        {
+            let gone = before - now;
+            self.report
+                .warnings
+                .push(format!("other programs closed {gone} sockets: what is left afterwards is too low"));
+        }
         let time_wait = |(zero, now): (&Slabs, &Slabs)| {
             now.time_wait_bytes().cast_signed() - zero.time_wait_bytes().cast_signed()
         };
@@ -356,7 +366,7 @@ impl Run<'_> {
         user.client_at_zero = zero.client;
         user.client_at_n = user.client_at_n.max(now.client);
         user.client_bytes_per_connection = per_connection(user.client_at_n, zero.client);
-        self.report.available_bytes_per_connection = per_connection(zero.available, now.available);
+        self.report.machine_bytes_per_connection = per_connection(zero.free, now.free);
         self.report.user = user;
     }
 

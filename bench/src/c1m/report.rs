@@ -61,8 +61,8 @@ pub struct Measurement {
     pub user: UserMemory,
     /// Kernel memory by slab cache at N connections; `None` where it cannot be read.
     pub kernel: Option<KernelMemory>,
-    /// By how many bytes per connection the machine's available memory fell, for both sides and all that is not in slabs.
-    pub available_bytes_per_connection: f64,
+    /// By how many bytes per connection the machine's free memory and page cache fell: both sides, and what is not in slabs.
+    pub machine_bytes_per_connection: f64,
     /// What was left when all connections had gone.
     pub after: After,
     /// Seconds it took to close all connections.

@@ -131,8 +131,8 @@ fn memory(f: &mut fmt::Formatter<'_>, m: &Measurement) -> fmt::Result {
     }
     writeln!(
         f,
-        "  available  {:.0} bytes/connection less on the machine, for both ends",
-        m.available_bytes_per_connection
+        "  machine    {:.0} bytes/connection less free or in the page cache, for both ends",
+        m.machine_bytes_per_connection
     )?;
     let bytes = |bytes: Option<i64>| {
         bytes.map_or_else(|| "unknown".to_owned(), |bytes| format!("{:.1} MiB", signed_mib(bytes)))

@@ -225,8 +225,9 @@ impl Connection {
         };
         let Extra::Opening(opening) = &mut **extra else { return Ok(Step::Stay) };
         let fd = socket.as_fd();
-        socket::take_error(fd).map_err(|error| reason("connect", &error))?;
+        let failed = |error: io::Error| reason("connect", &error);
         if raw {
+            socket::take_error(fd).map_err(failed)?;
             let planned = opening.planned;
             *state = State::Open;
             self.extra = None;
@@ -234,7 +235,8 @@ impl Connection {
         }
         wire.output.clear();
         client::request(&mut wire.output, &target.host, &target.path, &opening.key, "");
-        opening.unsent.send(fd, &wire.output).map_err(|error| reason("handshake", &error))?;
+        // A connect that failed fails this too: asking for its error first would be one more system call.
+        opening.unsent.send(fd, &wire.output).map_err(failed)?;
         *state = State::Handshaking;
         Ok(Step::Stay)
     }
