@@ -8,13 +8,13 @@ use anyhow::{Context, bail, ensure};
 use super::C1mArgs;
 use super::child::Talker;
 use super::kernel::KernelMemory;
-use super::report::{After, BothSides, Hold, Measurement};
+use super::report::{After, BothSides, Hold, Measurement, RampCpu};
 use super::server::Server;
 use crate::hold::HoldReport;
 use crate::hold::control::{Command as Order, Event};
 use crate::interrupt::Interrupt;
 use crate::linux::memory::free_bytes;
-use crate::linux::process::{cpu_nanos, user_bytes};
+use crate::linux::process::{cpu_nanos, machine_cpu_nanos, user_bytes};
 use crate::linux::slab::Slabs;
 use crate::percentiles::Percentiles;
 use crate::progress::Bars;
@@ -169,6 +169,7 @@ impl Run<'_> {
     fn ramp(&mut self) -> anyhow::Result<()> {
         let title = if self.kind == Kind::Throng { "throng" } else { "floor" };
         let bar = self.session.bars.counting(title, self.report.connections);
+        let before = self.cpu()?;
         self.client.say(Order::Open.line())?;
         let (mut settled, mut since) = (0, Instant::now());
         let opening = loop {
@@ -186,7 +187,9 @@ impl Run<'_> {
                 other => bail!("the client said {other:?} while connecting"),
             }
         };
+        let after = self.cpu()?;
         bar.finish_and_clear();
+        self.note_ramp_cpu(before, after);
         self.report.opened = opening.opened;
         self.report.failed = opening.failed;
         self.report.ramp_seconds = opening.ramp_seconds;
@@ -194,6 +197,25 @@ impl Run<'_> {
         self.report.handshake_us = opening.latency_us;
         self.report.open_after_ramp = self.agree("after the ramp")?;
         Ok(())
+    }
+
+    /// Processor time in nanoseconds so far: the server's, the client's and the whole machine's.
+    fn cpu(&self) -> anyhow::Result<[u64; 3]> {
+        Ok([cpu_nanos(self.server.pid())?, cpu_nanos(self.client.pid())?, machine_cpu_nanos()?])
+    }
+
+    /// Notes where the ramp's processor time went, and tells when others took much: its time is not ours alone then.
+    fn note_ramp_cpu(&mut self, before: [u64; 3], after: [u64; 3]) {
+        #[expect(clippy::cast_precision_loss, reason = "nanoseconds are far below 2^52")]
+        let seconds = |at: usize| after[at].saturating_sub(before[at]) as f64 / 1e9;
+        let (server_seconds, client_seconds) = (seconds(0), seconds(1));
+        let others_seconds = (seconds(2) - server_seconds - client_seconds).max(0.0);
+        self.report.ramp_cpu = RampCpu { server_seconds, client_seconds, others_seconds };
+        if others_seconds > 1.0 + 0.1 * (server_seconds + client_seconds) {
+            self.report.warnings.push(format!(
+                "other programs took {others_seconds:.1} s of processor time in the ramp: it was slower for that"
+            ));
+        }
     }
 
     /// The counts of both sides once they agree, or when they had time enough to.

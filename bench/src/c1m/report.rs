@@ -53,6 +53,8 @@ pub struct Measurement {
     pub ramp_seconds: f64,
     /// Connections opened per second.
     pub connections_per_second: f64,
+    /// Processor time of the ramp.
+    pub ramp_cpu: RampCpu,
     /// From the start of each connect to its open WebSocket, in microseconds.
     pub handshake_us: Percentiles,
     /// What was seen while connections were held; the floor only accepts.
@@ -71,6 +73,17 @@ pub struct Measurement {
     pub warnings: Vec<String>,
     /// What was not as it should be; nothing in a good run.
     pub problems: Vec<String>,
+}
+
+/// Processor time of a ramp in seconds. It is steadier than the ramp's own time, which others on the machine lengthen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct RampCpu {
+    /// The server's.
+    pub server_seconds: f64,
+    /// The client's.
+    pub client_seconds: f64,
+    /// That of everything else on the machine, the kernel's own threads included.
+    pub others_seconds: f64,
 }
 
 /// The same count from both ends.
@@ -147,6 +160,8 @@ pub struct Ratios {
     pub ramp: f64,
     /// Whether that is at most [`Ratios::RAMP_GOAL`].
     pub ramp_met: bool,
+    /// Processor time of throng's ramp, both sides, over the floor's.
+    pub ramp_cpu: f64,
     /// throng's kernel bytes per connection over the floor's; `None` where they cannot be read.
     pub kernel: Option<f64>,
     /// Whether they differ by at most [`Ratios::KERNEL_GOAL`].
@@ -172,10 +187,19 @@ impl Ratios {
         Self {
             ramp,
             ramp_met: ramp <= Self::RAMP_GOAL,
+            ramp_cpu: throng.ramp_cpu.both() / floor.ramp_cpu.both(),
             kernel,
             kernel_met: kernel.map(|ratio| (ratio - 1.0).abs() <= Self::KERNEL_GOAL),
             kernel_back: throng.kernel_came_back(),
         }
+    }
+}
+
+impl RampCpu {
+    /// Both sides' together.
+    #[must_use]
+    pub fn both(self) -> f64 {
+        self.server_seconds + self.client_seconds
     }
 }
 

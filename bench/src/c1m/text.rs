@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::kernel::{CacheGrowth, Side};
-use super::report::{C1mReport, Hold, Measurement, Ratios};
+use super::report::{C1mReport, Hold, Measurement, RampCpu, Ratios};
 use crate::hold::reasons;
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -49,6 +49,11 @@ fn measured(f: &mut fmt::Formatter<'_>, m: &Measurement) -> fmt::Result {
         reasons(f, title, counts)?;
     }
     writeln!(f, "  ramp       {:.2} s, {:.0} connections/s", m.ramp_seconds, m.connections_per_second)?;
+    let RampCpu { server_seconds, client_seconds, others_seconds } = m.ramp_cpu;
+    writeln!(
+        f,
+        "  ramp CPU   {server_seconds:.2} s server, {client_seconds:.2} s client, {others_seconds:.2} s others"
+    )?;
     writeln!(f, "  latency    {}", m.handshake_us)?;
     if let Some(hold) = &m.hold {
         held_text(f, hold)?;
@@ -161,6 +166,7 @@ fn compared(f: &mut fmt::Formatter<'_>, ratios: &Ratios) -> fmt::Result {
         Ratios::RAMP_GOAL,
         met(ratios.ramp_met)
     )?;
+    writeln!(f, "  ramp CPU   {:.2} x", ratios.ramp_cpu)?;
     if let (Some(kernel), Some(is_met)) = (ratios.kernel, ratios.kernel_met) {
         let (percent, goal) = ((kernel - 1.0) * 100.0, Ratios::KERNEL_GOAL * 100.0);
         writeln!(

@@ -36,6 +36,24 @@ pub fn cpu_nanos(pid: u32) -> anyhow::Result<u64> {
     Ok(sum)
 }
 
+/// Processor time in nanoseconds that the whole machine has spent on anything, /proc/stat; exact to a tick per processor.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub fn machine_cpu_nanos() -> anyhow::Result<u64> {
+    let text = std::fs::read_to_string("/proc/stat").context("cannot read /proc/stat")?;
+    let ticks = busy_ticks(&text).context("/proc/stat has an unknown form")?;
+    Ok(ticks * 1_000_000_000 / procfs::ticks_per_second().max(1))
+}
+
+/// `cpu user nice system idle iowait irq softirq ...`: all but idle and iowait.
+fn busy_ticks(stat: &str) -> Option<u64> {
+    let numbers = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().take(7);
+    let numbers: Vec<u64> = numbers.map(str::parse).collect::<Result<_, _>>().ok()?;
+    let [user, nice, system, _, _, irq, softirq] = numbers[..] else { return None };
+    Some(user + nice + system + irq + softirq)
+}
+
 fn open(pid: u32) -> anyhow::Result<Process> {
     let pid = i32::try_from(pid).context("a process number beyond 2^31")?;
     Process::new(pid).with_context(|| format!("process {pid} is gone"))
@@ -56,6 +74,13 @@ mod tests {
             SigPnd:\t0\nShdPnd:\t0\nSigBlk:\t0\nSigIgn:\t0\nSigCgt:\t0\nCapInh:\t0\nCapPrm:\t0\nCapEff:\t0\n";
         let status = Status::from_read(sample.as_bytes()).unwrap();
         assert_eq!(own_kib(&status), 1000 + 11 + 7 + 2048);
+    }
+
+    #[test]
+    fn idle_ticks_are_no_work() {
+        assert_eq!(busy_ticks("cpu  1 2 4 1000 1000 8 16 0 0 0\ncpu0 1 2 4 5\n"), Some(31));
+        assert_eq!(busy_ticks("intr 5\n"), None);
+        assert!(machine_cpu_nanos().unwrap() > 0);
     }
 
     #[test]
