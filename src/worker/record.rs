@@ -47,7 +47,7 @@ pub(crate) struct Flags(u8);
 impl Flags {
     /// A Ping is out and nothing has answered it.
     pub(crate) const AWAIT_PONG: u8 = 1 << 0;
-    /// The timer is armed for a Pong's deadline, answered or not, rather than for the next Ping.
+    /// The timer was armed with a Ping, to look after its Pong, rather than for the next Ping.
     pub(crate) const PONG_TIMER: u8 = 1 << 1;
     /// The kernel took less than it was given: nothing is written before it reports room.
     pub(crate) const BLOCKED: u8 = 1 << 2;

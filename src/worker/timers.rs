@@ -49,21 +49,25 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn keep_alive(&mut self, index: u32, due: u32) -> Flow {
         let Some(interval) = self.limits.ping_interval.map(ticks) else { return Flow::Alive };
         let patience = pong_ticks(&self.limits);
+        let first_look = patience.min(interval);
         let (tick, policy) = (self.tick, self.limits.ping_policy);
         let record = self.record_mut(index);
         let (flags, last_seen) = (record.flags, record.last_seen);
+        record.flags.clear(Flags::PONG_TIMER);
         if flags.has(Flags::AWAIT_PONG) {
             // While its output is stuck it is not read from, so its Pong cannot be seen; progress is the sign of life then.
             let lives = flags.has(Flags::PAUSED) && last_seen.saturating_add(patience) > tick;
-            if !lives {
-                return self.drop_connection(index, Closed::PongTimeout);
-            }
-            self.arm(index, last_seen + patience);
+            let deadline = match flags.has(Flags::PONG_TIMER) {
+                // The next Ping would be due, but this one still has time.
+                true if first_look < patience => due - first_look + patience,
+                _ if lives => last_seen + patience,
+                _ => return self.drop_connection(index, Closed::PongTimeout),
+            };
+            self.arm(index, deadline);
             return Flow::Alive;
         }
-        record.flags.clear(Flags::PONG_TIMER);
         let next = match policy {
-            PingPolicy::Always if flags.has(Flags::PONG_TIMER) => due - patience + interval,
+            PingPolicy::Always if flags.has(Flags::PONG_TIMER) => due - first_look + interval,
             PingPolicy::Always => tick,
             // Up to half an interval early: clients that all answered the same broadcast must not all be pinged together.
             PingPolicy::WhenIdle if tick.saturating_sub(last_seen) < interval => {
@@ -75,12 +79,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.arm(index, next);
             return Flow::Alive;
         }
-        self.ping(index, tick + patience)
+        self.ping(index, tick + first_look)
     }
 
-    fn ping(&mut self, index: u32, deadline: u32) -> Flow {
+    /// Sends a Ping, and looks after its Pong at `next_look`: when its time is up, or when the next Ping would be due.
+    fn ping(&mut self, index: u32, next_look: u32) -> Flow {
         self.record_mut(index).flags.set(Flags::AWAIT_PONG | Flags::PONG_TIMER);
-        self.arm(index, deadline);
+        self.arm(index, next_look);
         self.counters.pings_sent.add(1);
         let payload = (micros(self.os.now()) ^ self.ping_key).to_be_bytes();
         encode::frame(&mut self.reply.bytes, true, Opcode::Ping, &payload, None);
