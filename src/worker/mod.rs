@@ -49,4 +49,4 @@ pub(crate) use limits::Limits;
 pub(crate) use linux::Linux;
 pub(crate) use mailbox::{Inbox, Wake};
 pub(crate) use shared::Shared;
-pub(crate) use ticks::MAX_TIME;
+pub(crate) use ticks::{MAX_TIME, TICK};
