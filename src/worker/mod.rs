@@ -31,6 +31,8 @@ mod read;
 mod record;
 mod shared;
 mod table;
+#[cfg(test)]
+mod tests;
 mod ticks;
 mod timers;
 mod wheel;

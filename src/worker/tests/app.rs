@@ -1,0 +1,93 @@
+//! The application of the tests: it does what the messages tell it and writes down what it is told.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::http::{Refusal, Request, Status};
+use crate::worker::{Accept, Closed, Conn, ConnId, Context, Handler};
+use crate::ws::{CloseCode, Message};
+
+/// What the application was told, in order.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    pub(super) opened: Vec<ConnId>,
+    pub(super) messages: Vec<String>,
+    pub(super) closed: Vec<(ConnId, String)>,
+    /// Messages that did not fit the outbox.
+    pub(super) full: usize,
+    pub(super) ticks: usize,
+}
+
+impl Log {
+    /// Why the last connection to end did.
+    pub(super) fn last_close(&self) -> &str {
+        self.closed.last().map_or("", |(_, why)| why)
+    }
+}
+
+pub(super) struct App {
+    pub(super) log: Rc<RefCell<Log>>,
+    pub(super) tick_interval: Option<Duration>,
+}
+
+impl Handler for App {
+    /// The length of the path, so that there is something to get back.
+    type Data = usize;
+
+    fn upgrade(&mut self, request: &Request<'_>) -> Result<Accept<usize>, Refusal> {
+        if request.path() == "/forbidden" {
+            return Err(Refusal::new(Status::FORBIDDEN, "not you"));
+        }
+        Ok(Accept::new(request.path().len()))
+    }
+
+    fn open(&mut self, conn: &mut Conn<'_, usize>, request: &Request<'_>) {
+        self.log.borrow_mut().opened.push(conn.id());
+        match request.path() {
+            "/greeted" => conn.send(Message::Text("hello")).unwrap(),
+            "/turned-away" => conn.close(CloseCode::POLICY_VIOLATION, "no"),
+            _ => {}
+        }
+    }
+
+    /// `close` closes, `quiet` is not answered, `big N` is answered by N bytes, and anything else by itself.
+    fn message(&mut self, conn: &mut Conn<'_, usize>, message: Message<'_>) {
+        let mut log = self.log.borrow_mut();
+        let Message::Text(text) = message else {
+            log.full += usize::from(conn.send(message).is_err());
+            return;
+        };
+        log.messages.push(text.to_owned());
+        if text == "close" {
+            conn.close(CloseCode::NORMAL, "as you say");
+        } else if let Some(len) = text.strip_prefix("big ") {
+            let bytes = vec![7; len.parse().unwrap()];
+            log.full += usize::from(conn.send(Message::Binary(&bytes)).is_err());
+        } else if text != "quiet" {
+            log.full += usize::from(conn.send(message).is_err());
+        }
+    }
+
+    fn close(&mut self, id: ConnId, data: usize, reason: Closed<'_>) {
+        assert!(data > 0, "the data came back");
+        let why = match reason {
+            Closed::ByPeer(frame) => format!("by peer {}", frame.code.map_or(1005, CloseCode::get)),
+            Closed::ByUs(frame) => format!("by us {}", frame.code.map_or(1005, CloseCode::get)),
+            Closed::Failed(error) => format!("failed {}", error.close_code()),
+            Closed::PongTimeout => "pong timeout".into(),
+            Closed::OutboxOverflow => "outbox overflow".into(),
+            Closed::BuffersExhausted => "buffers exhausted".into(),
+            Closed::Lost => "lost".into(),
+        };
+        self.log.borrow_mut().closed.push((id, why));
+    }
+
+    fn tick_interval(&self) -> Option<Duration> {
+        self.tick_interval
+    }
+
+    fn tick(&mut self, _: &Context<'_>) {
+        self.log.borrow_mut().ticks += 1;
+    }
+}

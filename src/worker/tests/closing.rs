@@ -1,0 +1,149 @@
+//! The closing handshake from both sides, and peers that do not take part in it.
+
+use super::fake::Ending;
+use super::rig::{Seen, limits, millis, play, secs};
+use crate::ws::{CloseCode, Opcode};
+
+#[test]
+fn a_close_is_answered_with_its_code_and_the_stream_ends() {
+    play(limits(), |rig| {
+        for (body, code) in [(&[0x0f, 0xa0][..], 4000), (&[], 1005)] {
+            let client = rig.open();
+            rig.say(client, "last");
+            rig.send_frame(client, Opcode::Close, body);
+            rig.settle();
+            assert_eq!(rig.frames(client), [Seen::Text("last".into()), Seen::Close(code)]);
+            assert_eq!((rig.ending(client), rig.world().held()), (Ending::Clean, 0));
+            assert_eq!(rig.log().last_close(), format!("by peer {code}"));
+        }
+        assert_eq!(rig.counters().closed_by_peer.get(), 2);
+    });
+}
+
+#[test]
+fn what_follows_a_close_is_ignored_and_makes_no_reset() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        rig.send_close(client, CloseCode::NORMAL);
+        rig.say(client, "and another thing");
+        rig.settle();
+        rig.say(client, "and another");
+        rig.settle();
+        assert_eq!(rig.frames(client), [Seen::Close(1000)]);
+        assert_eq!((rig.ending(client), rig.world().held()), (Ending::Clean, 1));
+        assert!(rig.log().messages.is_empty());
+        rig.world().client_ends(client);
+        rig.settle();
+        assert_eq!((rig.ending(client), rig.world().held()), (Ending::Clean, 0));
+    });
+}
+
+#[test]
+fn a_close_of_ours_waits_for_the_peers() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        rig.say(client, "close");
+        rig.say(client, "too late");
+        rig.settle();
+        assert_eq!((rig.frames(client), rig.ending(client)), (vec![Seen::Close(1000)], Ending::Open));
+        assert_eq!(rig.log().messages, ["close"]);
+        rig.say(client, "still too late");
+        rig.send_frame(client, Opcode::Ping, b"?");
+        rig.settle();
+        assert_eq!(rig.frames(client), [], "nothing follows a Close");
+        rig.send_close(client, CloseCode::NORMAL);
+        rig.settle();
+        assert_eq!((rig.ending(client), rig.world().held()), (Ending::Clean, 0));
+        assert_eq!(rig.log().last_close(), "by us 1000");
+        assert_eq!(rig.counters().close_timeouts.get(), 0);
+    });
+}
+
+#[test]
+fn a_peer_has_its_time_to_close_and_no_more() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        rig.say(client, "close");
+        rig.settle();
+        for _ in 0..49 {
+            rig.run_for(millis(100));
+            rig.say(client, "bytes do not buy time");
+        }
+        assert_eq!(rig.world().held(), 1);
+        rig.run_for(millis(200));
+        assert_eq!((rig.counters().close_timeouts.get(), rig.world().held()), (1, 0));
+    });
+}
+
+#[test]
+fn a_close_waits_behind_output_and_then_ends_the_stream() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        rig.world().set_room(client, 100);
+        rig.say(client, "big 1000");
+        rig.send_close(client, CloseCode::NORMAL);
+        rig.settle();
+        assert_eq!(rig.ending(client), Ending::Open);
+        rig.world().set_room(client, usize::MAX);
+        rig.settle();
+        assert_eq!(rig.frames(client), [Seen::Binary(1000), Seen::Close(1000)]);
+        assert_eq!(rig.ending(client), Ending::Clean);
+    });
+}
+
+#[test]
+fn a_fault_is_answered_with_its_code_and_nothing_more_is_heard() {
+    for (bytes, code) in [
+        (&b"\xff\xff"[..], 1002),
+        (b"\x81\x02hi", 1002),
+        (b"\x81\x81\0\0\0\0\xff", 1007),
+        (b"\x82\xff\0\0\0\0\0\x10\0\x01\0\0\0\0", 1009),
+        (b"\x88\x82\0\0\0\0\x03\xed", 1002),
+    ] {
+        play(limits(), |rig| {
+            let (client, other) = (rig.open(), rig.open());
+            rig.say(client, "before");
+            rig.send(client, bytes);
+            rig.say(client, "after");
+            rig.settle();
+            assert_eq!(rig.frames(client), [Seen::Text("before".into()), Seen::Close(code)]);
+            assert_eq!(rig.ending(client), Ending::Clean);
+            assert_eq!(rig.log().last_close(), format!("failed {code}"));
+            rig.say(other, "unharmed");
+            rig.run_for(secs(6));
+            assert_eq!(rig.frames(other), [Seen::Text("unharmed".into())]);
+            assert_eq!((rig.world().held(), rig.counters().close_timeouts.get()), (1, 1));
+        });
+    }
+}
+
+#[test]
+fn an_end_without_a_close_is_a_loss() {
+    for reset in [false, true] {
+        play(limits(), |rig| {
+            let client = rig.open();
+            if reset {
+                rig.world().client_resets(client);
+            } else {
+                rig.say(client, "bye");
+                rig.world().client_ends(client);
+            }
+            rig.settle();
+            assert_eq!(rig.log().last_close(), "lost");
+            assert_eq!((rig.counters().lost.get(), rig.world().held()), (1, 0));
+        });
+    }
+}
+
+#[test]
+fn half_a_message_goes_with_its_connection() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        rig.send(client, b"\x82\xfe\x0f\xa0\0\0\0\0half");
+        rig.settle();
+        assert!(rig.worker.pool.used() > 0);
+        rig.world().client_resets(client);
+        rig.settle();
+        assert_eq!((rig.worker.pool.used(), rig.worker.sides.len()), (0, 0));
+    });
+}

@@ -1,0 +1,163 @@
+//! What other threads want: its order, its budget, and ids that mean nobody any more.
+
+use std::sync::atomic::Ordering;
+
+use super::rig::{Client, Seen, limits, millis, play, play_with, request};
+use crate::budget::{MAILBOX, SWEEP_PER_ITERATION};
+use crate::worker::{ConnId, SendError};
+use crate::ws::{CloseCode, Message};
+
+#[test]
+fn a_broadcast_goes_out_in_slices_and_later_mail_waits_for_it() {
+    play(limits(), |rig| {
+        let clients: Vec<Client> = (0..SWEEP_PER_ITERATION + 100).map(|_| rig.connect()).collect();
+        for &client in &clients {
+            rig.send(client, request("/").as_bytes());
+        }
+        rig.settle();
+        let (first, last) = (clients[0], clients[clients.len() - 1]);
+        let id = rig.log().opened[0];
+        for &client in &clients {
+            rig.world().client_takes(client);
+        }
+        rig.handle.send(id, Message::Text("before")).unwrap();
+        rig.handle.broadcast(Message::Text("all")).unwrap();
+        rig.handle.send(id, Message::Text("after")).unwrap();
+        let said = |texts: &[&str]| texts.iter().map(|&text| Seen::Text(text.into())).collect::<Vec<_>>();
+
+        // Sockets have their turn between the slices.
+        rig.iterate();
+        assert_eq!((rig.frames(first), rig.frames(last)), (said(&["before", "all"]), said(&[])));
+        rig.say(last, "quiet");
+        rig.iterate();
+        assert_eq!(rig.log().messages, ["quiet"]);
+        rig.settle();
+        assert_eq!((rig.frames(first), rig.frames(last)), (said(&["after"]), said(&["all"])));
+        for &client in &clients[1..clients.len() - 1] {
+            assert_eq!(rig.frames(client), said(&["all"]));
+        }
+    });
+}
+
+#[test]
+fn a_broadcast_passes_over_those_that_are_not_open() {
+    play(limits(), |rig| {
+        let (open, closing) = (rig.open(), rig.open());
+        let shaking = rig.connect();
+        rig.say(closing, "close");
+        rig.settle();
+        rig.frames(closing);
+        rig.handle.broadcast(Message::Text("all")).unwrap();
+        rig.settle();
+        assert_eq!(rig.frames(open), [Seen::Text("all".into())]);
+        assert_eq!((rig.frames(closing), rig.frames(shaking)), (vec![], vec![]));
+    });
+}
+
+#[test]
+fn a_broadcast_to_a_blocked_peer_is_a_reference() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        rig.world().set_room(client, 0);
+        rig.handle.broadcast(Message::Binary(&[1; 5_000])).unwrap();
+        rig.settle();
+        assert_eq!(rig.worker.pool.used(), 0);
+        rig.world().set_room(client, usize::MAX);
+        rig.settle();
+        assert_eq!(rig.frames(client), [Seen::Binary(5_000)]);
+    });
+}
+
+#[test]
+fn the_id_of_one_that_has_gone_is_nobodys() {
+    play(limits(), |rig| {
+        let first = rig.open();
+        let old = rig.log().opened[0];
+        rig.world().client_resets(first);
+        rig.settle();
+        let second = rig.open();
+        let new = rig.log().opened[1];
+        assert_eq!((new.index(), new.worker()), (old.index(), old.worker()), "the slot is used again");
+        rig.handle.send(old, Message::Text("for the first")).unwrap();
+        rig.handle.close(old, CloseCode::NORMAL, "").unwrap();
+        rig.handle.send(ConnId::new(0, 5, 1 << 20), Message::Text("for nobody")).unwrap();
+        rig.settle();
+        assert_eq!((rig.frames(second), rig.counters().messages_to_nobody.get()), (vec![], 2));
+        rig.handle.send(new, Message::Text("for the second")).unwrap();
+        rig.settle();
+        assert_eq!(rig.frames(second), [Seen::Text("for the second".into())]);
+        let elsewhere = ConnId::new(1, 0, 0);
+        assert_eq!(rig.handle.send(elsewhere, Message::Text("")), Err(SendError::Gone));
+    });
+}
+
+#[test]
+fn an_event_of_one_that_has_gone_is_nobodys() {
+    play(limits(), |rig| {
+        let (first, second) = (rig.open(), rig.open());
+        let id = rig.log().opened[1];
+        // Both are in the same batch, and mail has closed the second before its event is looked at.
+        rig.handle.close(id, CloseCode::NORMAL, "").unwrap();
+        rig.say(first, "hi");
+        rig.world().client_resets(second);
+        rig.settle();
+        let third = rig.open();
+        rig.say(third, "hi");
+        rig.settle();
+        assert_eq!(rig.frames(third), [Seen::Text("hi".into())]);
+        assert_eq!(rig.log().last_close(), "by us 1000");
+    });
+}
+
+#[test]
+fn messages_sent_before_a_close_leave_first() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        let id = rig.log().opened[0];
+        rig.handle.send(id, Message::Text("bye")).unwrap();
+        rig.handle.close(id, CloseCode::SERVICE_RESTART, &"long ".repeat(100)).unwrap();
+        rig.handle.send(id, Message::Text("too late")).unwrap();
+        rig.settle();
+        assert_eq!(rig.frames(client), [Seen::Text("bye".into()), Seen::Close(1012)]);
+        assert_eq!(rig.counters().messages_to_nobody.get(), 1);
+    });
+}
+
+#[test]
+fn a_full_mailbox_refuses_and_loses_nothing() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        let id = rig.log().opened[0];
+        let sent = (0..MAILBOX + 10).filter(|_| rig.handle.send(id, Message::Text("x")).is_ok()).count();
+        assert_eq!(sent, MAILBOX);
+        assert_eq!(rig.handle.broadcast(Message::Text("x")), Err(SendError::MailboxFull));
+        rig.settle();
+        assert_eq!(rig.frames(client).len(), MAILBOX);
+        rig.handle.send(id, Message::Text("x")).unwrap();
+    });
+}
+
+#[test]
+fn many_posts_are_one_wake_up() {
+    play(limits(), |rig| {
+        rig.open();
+        let before = rig.wakes.asked.load(Ordering::Relaxed);
+        for _ in 0..10 {
+            rig.handle.broadcast(Message::Text("x")).unwrap();
+        }
+        assert_eq!(rig.wakes.asked.load(Ordering::Relaxed) - before, 1);
+        rig.settle();
+    });
+}
+
+#[test]
+fn the_applications_tick_keeps_its_pace() {
+    play_with(limits(), Some(millis(250)), |rig| {
+        rig.run_for(millis(10_100));
+        assert_eq!(rig.log().ticks, 40);
+        // After a standstill it does not make up for what it missed.
+        rig.world().now += millis(60_000);
+        rig.run_for(millis(500));
+        assert!((42..=44).contains(&rig.log().ticks), "{}", rig.log().ticks);
+    });
+}

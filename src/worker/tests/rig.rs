@@ -1,0 +1,236 @@
+//! A worker on the fake system, driven by a script.
+
+use std::cell::{Ref, RefCell, RefMut};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::app::{App, Log};
+use super::fake::{Ending, Net, Wakes, World};
+use crate::worker::counters::Counters;
+use crate::worker::mailbox::Wake;
+use crate::worker::{Assembly, Handle, Limits, Listening, PingPolicy, Shared, Worker};
+use crate::ws::{CloseCode, Decoder, Event, Heap, Message, Opcode, Role, Rules, encode};
+
+/// A client, by the number of its connection.
+pub(super) type Client = usize;
+
+/// A frame that a client got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Seen {
+    Text(String),
+    Binary(usize),
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    Close(u16),
+}
+
+pub(super) struct Rig {
+    pub(super) worker: Worker<Net, App>,
+    pub(super) handle: Handle,
+    world: Rc<RefCell<World>>,
+    log: Rc<RefCell<Log>>,
+    pub(super) wakes: Arc<Wakes>,
+    alive: bool,
+}
+
+pub(super) const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+pub(super) const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+pub(super) fn limits() -> Limits {
+    Limits {
+        server_connections: 10_000,
+        worker_connections: 10_000,
+        rules: Rules { role: Role::Server, max_message: 1 << 20, max_frames: 64 },
+        outbox: 128 << 10,
+        buffers: 4 << 20,
+        handshake_timeout: secs(10),
+        ping_interval: None,
+        ping_policy: PingPolicy::WhenIdle,
+        pong_timeout: secs(10),
+        close_timeout: secs(5),
+    }
+}
+
+/// Plays a script and then stops the server: whatever happened, nothing may be left.
+pub(super) fn play(limits: Limits, script: impl FnOnce(&mut Rig)) {
+    play_with(limits, None, script);
+}
+
+pub(super) fn play_with(limits: Limits, tick_interval: Option<Duration>, script: impl FnOnce(&mut Rig)) {
+    let world = Rc::new(RefCell::new(World::new(42)));
+    let log = Rc::new(RefCell::new(Log::default()));
+    let wakes = Arc::new(Wakes::default());
+    let (shared, mut inboxes) = Shared::new(vec![Box::new(Arc::clone(&wakes)) as Box<dyn Wake>]);
+    let handle = Handle { shared: Arc::new(shared) };
+    let address = "127.0.0.1:9001".parse().unwrap();
+    let listener = world.borrow_mut().add_listener();
+    let worker = Worker::new(Assembly {
+        os: Net { world: Rc::clone(&world), wakes: Arc::clone(&wakes) },
+        handler: App { log: Rc::clone(&log), tick_interval },
+        limits,
+        number: 0,
+        handle: handle.clone(),
+        inbox: inboxes.remove(0),
+        listeners: vec![Listening { listener: Some(listener), address: Some(address), ready: false }],
+    })
+    .unwrap();
+    let mut rig = Rig { worker, handle, world, log, wakes, alive: true };
+    script(&mut rig);
+    rig.end();
+}
+
+impl Rig {
+    pub(super) fn world(&self) -> RefMut<'_, World> {
+        self.world.borrow_mut()
+    }
+
+    pub(super) fn log(&self) -> Ref<'_, Log> {
+        self.log.borrow()
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        &self.handle.shared.workers[0].counters
+    }
+
+    pub(super) const fn is_alive(&self) -> bool {
+        self.alive
+    }
+
+    /// One iteration.
+    pub(super) fn iterate(&mut self) {
+        assert!(self.alive, "the worker has ended");
+        self.alive = self.worker.iterate().unwrap();
+    }
+
+    /// Lets everything happen that happens within `time`, and returns the number of waits that took.
+    pub(super) fn run_for(&mut self, time: Duration) -> usize {
+        let before = self.world().waits;
+        let limit = self.world().now + time;
+        self.world().limit = limit;
+        while self.alive {
+            self.iterate();
+            assert!(self.world().waits - before < 100_000, "the loop spins");
+            if self.world().rested {
+                break;
+            }
+        }
+        self.world().waits - before
+    }
+
+    /// Lets everything happen that needs no time.
+    pub(super) fn settle(&mut self) -> usize {
+        self.run_for(Duration::ZERO)
+    }
+
+    pub(super) fn connect(&mut self) -> Client {
+        self.world().connect().expect("a listener is open")
+    }
+
+    pub(super) fn send(&mut self, client: Client, bytes: &[u8]) {
+        self.world().client_sends(client, bytes);
+    }
+
+    pub(super) fn send_frame(&mut self, client: Client, opcode: Opcode, payload: &[u8]) {
+        let mut bytes = Vec::new();
+        encode::frame(&mut bytes, true, opcode, payload, Some([1, 2, 3, 4]));
+        self.send(client, &bytes);
+    }
+
+    pub(super) fn say(&mut self, client: Client, text: &str) {
+        self.send_frame(client, Opcode::Text, text.as_bytes());
+    }
+
+    pub(super) fn send_close(&mut self, client: Client, code: CloseCode) {
+        self.send_frame(client, Opcode::Close, &code.get().to_be_bytes());
+    }
+
+    /// A client with an open WebSocket, whose 101 has been taken.
+    pub(super) fn open(&mut self) -> Client {
+        let client = self.connect();
+        self.send(client, request("/").as_bytes());
+        self.settle();
+        let response = self.world().client_takes(client);
+        assert!(response.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&response));
+        assert!(response.ends_with(b"\r\n\r\n"));
+        client
+    }
+
+    pub(super) fn ending(&self, client: Client) -> Ending {
+        self.world.borrow().connections[client].ending
+    }
+
+    /// Calls of send so far.
+    pub(super) fn sends(&self, client: Client) -> usize {
+        self.world.borrow().connections[client].sends
+    }
+
+    /// What a client got as text: a response.
+    pub(super) fn response(&mut self, client: Client) -> String {
+        String::from_utf8(self.world().client_takes(client)).unwrap()
+    }
+
+    /// The frames that a client got.
+    pub(super) fn frames(&mut self, client: Client) -> Vec<Seen> {
+        let mut bytes = self.world().client_takes(client);
+        decode(&mut bytes)
+    }
+
+    /// Stops the server, if it has not ended, and checks that nothing is left.
+    fn end(mut self) {
+        self.handle.shared.stop();
+        while self.alive {
+            self.alive = self.worker.iterate().unwrap();
+        }
+        let Self { worker, log, world, .. } = &self;
+        assert_eq!(worker.table.len(), 0, "records");
+        assert_eq!(worker.sides.len(), 0, "side records");
+        assert_eq!(worker.pool.used(), 0, "buffers");
+        assert_eq!(worker.wheel.next_tick(), None, "timers");
+        assert_eq!(worker.acceptor.refused, 0, "refusals");
+        assert_eq!(worker.common.add_connection(), 0, "connections of the server");
+        let counters = self.counters();
+        assert_eq!((counters.open.get(), counters.sockets.get()), (0, 0), "levels");
+        assert_eq!(counters.bugs.get(), 0);
+        assert_eq!(world.borrow().held(), 0, "sockets");
+        let log = log.borrow();
+        let (mut opened, mut closed) =
+            (log.opened.clone(), log.closed.iter().map(|(id, _)| *id).collect::<Vec<_>>());
+        opened.sort();
+        closed.sort();
+        assert_eq!(opened, closed, "every connection is opened and closed once");
+        assert_eq!(counters.opened.get(), opened.len() as u64);
+    }
+}
+
+pub(super) fn request(path: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+}
+
+/// Reads what a server sent, which must end with a whole message.
+pub(super) fn decode(bytes: &mut [u8]) -> Vec<Seen> {
+    let rules = Rules { role: Role::Client, max_message: 1 << 24, max_frames: 1 };
+    let (mut decoder, mut at, mut seen) = (Decoder::default(), 0, Vec::new());
+    loop {
+        let decoded = decoder.decode(&mut bytes[at..], &rules, &mut Heap).unwrap();
+        at += decoded.consumed;
+        seen.push(match decoded.event {
+            None => break,
+            Some(Event::Message(Message::Text(text))) => Seen::Text(text.into()),
+            Some(Event::Message(Message::Binary(bytes))) => Seen::Binary(bytes.len()),
+            Some(Event::Ping(payload)) => Seen::Ping(payload.into()),
+            Some(Event::Pong(payload)) => Seen::Pong(payload.into()),
+            Some(Event::Close(frame)) => Seen::Close(frame.code.map_or(1005, CloseCode::get)),
+        });
+    }
+    assert!(decoder.is_idle(), "the output ends within a frame");
+    seen
+}

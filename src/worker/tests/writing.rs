@@ -1,0 +1,197 @@
+//! Output: how it leaves, how it waits, and what it may take up.
+
+use super::fake::Ending;
+use super::rig::{Seen, limits, play, secs};
+use crate::worker::{Limits, PingPolicy};
+use crate::ws::{Message, Opcode};
+
+#[test]
+fn replies_of_one_iteration_leave_in_one_call() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        let before = rig.sends(client);
+        for _ in 0..10 {
+            rig.say(client, "hi");
+            rig.send_frame(client, Opcode::Ping, b"?");
+        }
+        rig.settle();
+        assert_eq!(rig.sends(client) - before, 1);
+        assert_eq!(rig.frames(client).len(), 20);
+    });
+}
+
+#[test]
+fn mail_replies_and_a_ping_leave_in_one_call() {
+    let limits = Limits { ping_interval: Some(secs(30)), ping_policy: PingPolicy::Always, ..limits() };
+    play(limits, |rig| {
+        let client = rig.open();
+        let id = rig.log().opened[0];
+        // All three come to be in the iteration in which the Ping is due.
+        let due = rig.worker.wheel.next_tick().map(crate::worker::ticks::time_of).unwrap();
+        rig.world().now = due;
+        rig.handle.send(id, Message::Text("one")).unwrap();
+        rig.handle.send(id, Message::Text("two")).unwrap();
+        rig.say(client, "three");
+        let before = rig.sends(client);
+        rig.iterate();
+        let seen = rig.frames(client);
+        let texts = ["one", "two", "three"].map(|text| Seen::Text(text.into()));
+        assert_eq!(seen[..3], texts);
+        assert!(matches!(seen[3..], [Seen::Ping(_)]), "{seen:?}");
+        assert_eq!(rig.sends(client) - before, 1);
+    });
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_not_read_from() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        rig.world().set_room(client, 100);
+        rig.say(client, "big 1000");
+        rig.settle();
+        for _ in 0..1_000 {
+            rig.say(client, "big 1000");
+            rig.settle();
+        }
+        assert_eq!(rig.log().messages.len(), 1, "the others wait in the kernel");
+        assert!(rig.worker.pool.used() <= 4_096, "{}", rig.worker.pool.used());
+        // Room for all: reading goes on without a new event from the client.
+        rig.world().set_room(client, usize::MAX);
+        rig.settle();
+        assert_eq!(rig.frames(client), vec![Seen::Binary(1000); 1001]);
+        assert_eq!((rig.log().messages.len(), rig.worker.pool.used()), (1001, 0));
+    });
+}
+
+#[test]
+fn an_end_that_came_while_reading_rested_is_seen() {
+    for reset in [false, true] {
+        play(limits(), |rig| {
+            let client = rig.open();
+            rig.world().set_room(client, 100);
+            rig.say(client, "big 1000");
+            rig.settle();
+            rig.say(client, "last words");
+            if reset {
+                rig.world().client_resets(client);
+            } else {
+                rig.world().client_ends(client);
+            }
+            rig.settle();
+            rig.world().set_room(client, usize::MAX);
+            rig.settle();
+            assert_eq!(rig.log().last_close(), "lost");
+            assert_eq!(rig.log().messages.len(), if reset { 1 } else { 2 });
+            assert_eq!(rig.world().held(), 0);
+        });
+    }
+}
+
+#[test]
+fn blocked_output_waits_for_room_and_is_not_tried_before() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        rig.world().set_room(client, 10);
+        rig.say(client, "big 1000");
+        rig.settle();
+        let before = rig.sends(client);
+        for _ in 0..5 {
+            rig.handle.broadcast(Message::Text("more")).unwrap();
+            rig.run_for(secs(1));
+        }
+        assert_eq!(rig.sends(client), before, "the kernel has not reported room");
+        // Room in small pieces, each an edge.
+        for _ in 0..200 {
+            rig.world().set_room(client, 10);
+            rig.settle();
+        }
+        let mut expected = vec![Seen::Binary(1000)];
+        expected.extend(vec![Seen::Text("more".into()); 5]);
+        assert_eq!(rig.frames(client), expected);
+        assert_eq!((rig.worker.pool.used(), rig.worker.sides.len()), (0, 0));
+    });
+}
+
+#[test]
+fn a_handler_is_told_when_the_outbox_is_full() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        rig.world().set_room(client, 0);
+        for _ in 0..3 {
+            // In one read: the second does not fit beside the first.
+            rig.say(client, "big 70000");
+        }
+        rig.settle();
+        // The first filled the reply buffer, which was written and is queued.
+        assert_eq!(rig.log().full, 2);
+        assert_eq!(rig.counters().open.get(), 1);
+        rig.world().set_room(client, usize::MAX);
+        rig.settle();
+        assert_eq!(rig.frames(client), [Seen::Binary(70_000)]);
+    });
+}
+
+#[test]
+fn a_push_that_does_not_fit_closes_with_1008() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        let id = rig.log().opened[0];
+        rig.world().set_room(client, 0);
+        for _ in 0..3 {
+            rig.handle.send(id, Message::Binary(&[0; 50_000])).unwrap();
+            rig.settle();
+        }
+        assert_eq!(rig.log().last_close(), "outbox overflow");
+        assert_eq!((rig.counters().outbox_overflows.get(), rig.counters().open.get()), (1, 0));
+        rig.world().set_room(client, usize::MAX);
+        rig.settle();
+        let two = Seen::Binary(50_000);
+        assert_eq!(rig.frames(client), [two.clone(), two, Seen::Close(1008)]);
+    });
+}
+
+#[test]
+fn output_that_finds_no_buffer_drops_the_connection_and_nobody_else() {
+    let limits = Limits { buffers: 100_000, ..limits() };
+    play(limits, |rig| {
+        let clients = [rig.open(), rig.open(), rig.open()];
+        for client in clients {
+            rig.world().set_room(client, 5);
+            rig.say(client, "big 40000");
+            rig.settle();
+        }
+        assert_eq!(rig.log().last_close(), "buffers exhausted");
+        assert_eq!((rig.counters().buffer_exhausted.get(), rig.counters().open.get()), (2, 1));
+        rig.world().set_room(clients[0], usize::MAX);
+        rig.settle();
+        assert_eq!(rig.frames(clients[0]), [Seen::Binary(40_000)]);
+    });
+}
+
+#[test]
+fn input_that_finds_no_buffer_closes_with_1013() {
+    let limits = Limits { buffers: 2_000, ..limits() };
+    play(limits, |rig| {
+        let client = rig.open();
+        // A frame of 4,000 bytes of which 3,000 have come.
+        let mut start = vec![0x82, 0xfe, 0x0f, 0xa0, 0, 0, 0, 0];
+        start.resize(3_008, 0);
+        rig.send(client, &start);
+        rig.settle();
+        assert_eq!(rig.log().last_close(), "buffers exhausted");
+        assert_eq!(rig.frames(client), [Seen::Close(1013)]);
+        assert_eq!(rig.ending(client), Ending::Clean);
+    });
+}
+
+#[test]
+fn a_lost_peer_is_noticed_by_writing() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        rig.handle.broadcast(Message::Text("anyone?")).unwrap();
+        rig.world().client_resets(client);
+        rig.settle();
+        assert_eq!(rig.log().last_close(), "lost");
+        assert_eq!((rig.counters().lost.get(), rig.world().held()), (1, 0));
+    });
+}
