@@ -261,18 +261,16 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Gives unused memory back, as long as there is some.
     fn keep_house(&mut self) {
-        match self.next_housekeeping {
-            Some(due) if due <= self.now => {
-                self.pool.trim();
-                self.table.free_spare();
-                self.sides.free_spare();
-                self.next_housekeeping = None;
-            }
-            Some(_) => {}
-            None if self.pool.is_holding() || self.table.has_spare() || self.sides.has_spare() => {
-                self.next_housekeeping = Some(self.now + HOUSEKEEPING);
-            }
-            None => {}
+        if self.next_housekeeping.is_some_and(|due| due <= self.now) {
+            self.pool.trim();
+            self.table.free_spare();
+            self.sides.free_spare();
+            self.next_housekeeping = None;
+        }
+        // Trimming takes two rounds, and there may be no other reason to wake up for the second.
+        let has_unused = self.pool.is_holding() || self.table.has_spare() || self.sides.has_spare();
+        if self.next_housekeeping.is_none() && has_unused {
+            self.next_housekeeping = Some(self.now + HOUSEKEEPING);
         }
     }
 

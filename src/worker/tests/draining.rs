@@ -133,3 +133,24 @@ fn a_stop_cuts_everybody_at_once_also_within_a_drain() {
         });
     }
 }
+
+#[test]
+fn memory_goes_back_after_a_spike() {
+    play(limits(), |rig| {
+        let clients: Vec<Client> = (0..10_000).map(|_| rig.connect()).collect();
+        let mut bytes = request("/").into_bytes();
+        bytes.extend_from_slice(b"\x82\xfe\x0f\xa0\0\0\0\0half");
+        for &client in &clients {
+            rig.send(client, &bytes);
+        }
+        rig.settle();
+        assert_eq!((rig.worker.sides.len(), rig.worker.table.len()), (10_000, 10_000));
+        for &client in &clients {
+            rig.world().client_resets(client);
+        }
+        rig.run_for(secs(5));
+        assert_eq!((rig.worker.sides.end(), rig.worker.table.end()), (0, 0));
+        assert!(!rig.worker.pool.is_holding());
+        assert_eq!(rig.run_for(secs(3_600)), 1, "and then nothing is looked after any more");
+    });
+}
