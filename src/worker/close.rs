@@ -184,5 +184,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 let _ = self.drop_connection(u32::try_from(at).unwrap_or(u32::MAX), Closed::ByUs(GOING_AWAY));
             }
         }
+        // The iteration does not come to its end, where this is counted.
+        self.counters.buffered_bytes.set(self.pool.used() as u64);
     }
 }

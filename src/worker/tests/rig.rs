@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::app::{App, Log};
 use super::fake::{Ending, Net, Wakes, World};
-use crate::worker::counters::Counters;
+use crate::worker::counters::{Counter, Counters};
 use crate::worker::mailbox::Wake;
 use crate::worker::{Assembly, Handle, Limits, Listening, PingPolicy, Shared, Worker};
 use crate::ws::{CloseCode, Decoder, Event, Heap, Message, Opcode, Role, Rules, encode};
@@ -106,6 +106,7 @@ impl Rig {
     pub(super) fn iterate(&mut self) {
         assert!(self.alive, "the worker has ended");
         self.alive = self.worker.iterate().unwrap();
+        assert_eq!(self.counters().buffered_bytes.get(), self.worker.pool.used() as u64);
     }
 
     /// Lets everything happen that happens within `time`, and returns the number of waits that took.
@@ -195,7 +196,8 @@ impl Rig {
         assert_eq!(worker.acceptor.refused, 0, "refusals");
         assert_eq!(worker.common.add_connection(), 0, "connections of the server");
         let counters = self.counters();
-        assert_eq!((counters.open.get(), counters.sockets.get()), (0, 0), "levels");
+        let levels = [&counters.open, &counters.sockets, &counters.buffered_bytes];
+        assert_eq!(levels.map(Counter::get), [0; 3], "levels");
         assert_eq!(counters.bugs.get(), 0);
         assert_eq!(world.borrow().held(), 0, "sockets");
         let log = log.borrow();
