@@ -178,9 +178,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
         Ok(!self.has_drained())
     }
 
-    fn wait(&mut self) -> io::Result<()> {
+    pub(super) fn wait(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
         self.os.wait(timeout, &mut self.ready)?;
+        // Before anything is looked at that comes with a wake-up, the stage as well as mail: whoever changes it later wakes
+        // the worker again.
+        self.inbox.acknowledge();
         self.unfinished = false;
         self.now = self.os.now();
         self.tick = tick_at(self.now);
@@ -204,7 +207,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// Ends the worker, or begins to, when the server does.
-    fn follow_stage(&mut self) -> bool {
+    pub(super) fn follow_stage(&mut self) -> bool {
         match self.common.stage() {
             Stage::Running => true,
             Stage::Draining => self.drain(),

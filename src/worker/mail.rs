@@ -25,7 +25,6 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Handles mail in order. A broadcast to many goes out a slice at a time, between which sockets have their turn; what came
     /// after it waits.
     pub(super) fn handle_mail(&mut self) {
-        self.inbox.acknowledge();
         for _ in 0..MAILS_PER_ITERATION {
             if self.broadcast.is_some() {
                 return self.go_on_broadcasting();

@@ -77,7 +77,8 @@ impl Mailbox {
 }
 
 impl Inbox {
-    /// To be called before taking entries: whoever posts from now on wakes the worker again.
+    /// To be called after a wait, before looking at what the wake-up may be about: whoever changes it from now on wakes the
+    /// worker again.
     pub(crate) fn acknowledge(&self) {
         self.notified.swap(false, Ordering::AcqRel);
     }

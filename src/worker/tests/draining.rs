@@ -154,3 +154,18 @@ fn memory_goes_back_after_a_spike() {
         assert_eq!(rig.run_for(secs(3_600)), 1, "and then nothing is looked after any more");
     });
 }
+
+#[test]
+fn a_drain_that_begins_between_two_phases_is_not_slept_over() {
+    play(limits(), |rig| {
+        rig.open();
+        // The worker wakes up for mail and sees that the server runs on; then comes the drain.
+        rig.handle.broadcast(Message::Text("hi")).unwrap();
+        rig.worker.wait().unwrap();
+        assert!(rig.worker.follow_stage());
+        rig.handle.shared.drain(secs(3));
+        rig.worker.handle_mail();
+        rig.run_for(secs(3));
+        assert!(!rig.is_alive());
+    });
+}
