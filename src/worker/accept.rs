@@ -122,9 +122,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => listening.ready = false,
                 Err(error) if is_exhaustion(&error) => {
                     self.counters.accept_exhausted.add(1);
-                    if !self.shed_one(at) {
-                        // No event comes for what waits already, so the queue is looked at again by the clock.
-                        self.acceptor.paused_until = Some(self.now + EXHAUSTED_PAUSE);
+                    if let Err(error) = self.shed_one(at) {
+                        if error.kind() == io::ErrorKind::WouldBlock {
+                            self.acceptor.listeners[at].ready = false;
+                        } else {
+                            // No event comes for what waits already, so the queue is looked at again by the clock.
+                            self.acceptor.paused_until = Some(self.now + EXHAUSTED_PAUSE);
+                        }
                         return;
                     }
                 }
@@ -182,32 +186,27 @@ impl<O: Os, H: Handler> Worker<O, H> {
         true
     }
 
-    /// Refuses one waiting connection with the descriptor in reserve. `false` when that did not work.
-    fn shed_one(&mut self, at: usize) -> bool {
-        let Some(listener) = &self.acceptor.listeners[at].listener else { return false };
-        if !self.os.release_reserve() {
-            return false;
-        }
+    /// Refuses one waiting connection with the descriptor in reserve. `WouldBlock` when none waits: the kernel looks for a
+    /// descriptor before it looks at the queue.
+    fn shed_one(&mut self, at: usize) -> io::Result<()> {
+        let listening = &self.acceptor.listeners[at];
+        let Some(listener) = listening.listener.as_ref().filter(|_| self.os.release_reserve()) else {
+            return Err(io::Error::from_raw_os_error(libc::EMFILE));
+        };
         let accepted = self.os.accept(listener);
-        if let Ok(socket) = &accepted {
+        let refused = accepted.map(|socket| {
             // The request has usually arrived; unread, it would turn the end of this connection into a reset, which can
             // overtake the response.
-            let _ = self.os.recv(socket, &mut self.read_buffer);
+            let _ = self.os.recv(&socket, &mut self.read_buffer);
             let mut response = Vec::new();
             AT_LIMIT.write(&mut response);
-            let _ = self.os.send(socket, &response);
+            let _ = self.os.send(&socket, &response);
             self.counters.accepted.add(1);
             self.counters.refused_at_limit.add(1);
-        }
-        let shed = match accepted {
-            Ok(socket) => {
-                self.os.close(socket);
-                true
-            }
-            Err(_) => false,
-        };
+            self.os.close(socket);
+        });
         self.os.refill_reserve();
-        shed
+        refused
     }
 
     /// A worker that is full leaves the group while another one is in it, so that new connections go where there is room; it

@@ -185,3 +185,36 @@ fn a_worker_out_of_the_group_serves_those_it_has() {
         }
     });
 }
+
+#[test]
+fn without_descriptors_the_one_in_reserve_refuses() {
+    play(limits(), |rig| {
+        let inside = rig.open();
+        rig.world().free_descriptors = 0;
+        let outside: Vec<Client> = (0..200).map(|_| rig.connect()).collect();
+        rig.settle();
+        for client in outside {
+            assert!(rig.response(client).starts_with("HTTP/1.1 503 "));
+            assert_eq!(rig.ending(client), Ending::Clean);
+        }
+        assert_eq!((rig.counters().refused_at_limit.get(), rig.world().held()), (200, 1));
+        rig.say(inside, "hi");
+        rig.settle();
+        assert_eq!(rig.frames(inside), [Seen::Text("hi".into())]);
+        rig.world().free_descriptors = 10;
+        rig.open();
+    });
+}
+
+#[test]
+fn an_empty_queue_without_descriptors_is_not_retried() {
+    play(limits(), |rig| {
+        rig.open();
+        rig.world().free_descriptors = 0;
+        let client = rig.connect();
+        rig.settle();
+        assert!(rig.response(client).starts_with("HTTP/1.1 503 "));
+        let waits = rig.run_for(secs(60));
+        assert!(waits <= 2, "the kernel says EMFILE before it looks at the queue: {waits}");
+    });
+}
