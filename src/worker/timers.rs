@@ -92,6 +92,15 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.flush_reply(index)
     }
 
+    /// A Ping that waited behind other output leaves only now, and its Pong has its time from now on.
+    pub(super) fn extend_pong_deadline(&mut self, index: u32) {
+        let deadline = self.tick + pong_ticks(&self.limits);
+        let record = self.record_mut(index);
+        if record.state == State::Open && record.flags.has(Flags::AWAIT_PONG) {
+            self.arm(index, deadline);
+        }
+    }
+
     /// A number below `bound`, or 0 for no bound.
     fn draw_below(&mut self, bound: u32) -> u32 {
         #[expect(clippy::cast_possible_truncation, reason = "below 2^32")]

@@ -136,6 +136,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if record.flags.has(Flags::PAUSED) {
             record.flags.clear(Flags::PAUSED);
             self.queue_visit(id);
+            self.extend_pong_deadline(index);
         }
         self.end_writing(index);
         Flow::Alive

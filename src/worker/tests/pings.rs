@@ -191,3 +191,25 @@ fn a_reader_that_stops_is_a_pong_timeout() {
         });
     }
 }
+
+#[test]
+fn a_ping_that_was_stuck_behind_output_has_its_time_from_when_it_leaves() {
+    play(pinging(PingPolicy::Always), |rig| {
+        let client = rig.open();
+        rig.world().set_room(client, 1_000);
+        rig.say(client, "big 50000");
+        rig.settle();
+        // The Ping joins the queue; the client reads a little each second, and all of it just before the deadline.
+        while rig.counters().pings_sent.get() == 0 {
+            rig.run_for(millis(100));
+        }
+        rig.run_for(millis(9_900));
+        rig.world().set_room(client, usize::MAX);
+        rig.run_for(secs(5));
+        assert_eq!(rig.counters().open.get(), 1, "the Ping left five seconds ago");
+        let Some(Seen::Ping(payload)) = rig.frames(client).pop() else { panic!("no Ping") };
+        rig.send_frame(client, Opcode::Pong, &payload);
+        rig.run_for(secs(20));
+        assert_eq!(rig.counters().open.get(), 1);
+    });
+}
