@@ -159,8 +159,9 @@ fn memory_goes_back_after_a_spike() {
 fn a_drain_that_begins_between_two_phases_is_not_slept_over() {
     play(limits(), |rig| {
         rig.open();
+        let id = rig.log().opened[0];
         // The worker wakes up for mail and sees that the server runs on; then comes the drain.
-        rig.handle.broadcast(Message::Text("hi")).unwrap();
+        rig.handle.send(id, Message::Text("hi")).unwrap();
         rig.worker.wait().unwrap();
         assert!(rig.worker.follow_stage());
         rig.handle.shared.drain(secs(3));
