@@ -1,6 +1,6 @@
 //! What other threads want: messages, broadcasts and closes from the mailbox.
 
-use super::core::{Flow, Worker};
+use super::core::Worker;
 use super::handler::{Closed, Handler};
 use super::id::ConnId;
 use super::mailbox::{Frame, Mail};
@@ -42,7 +42,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn deliver(&mut self, to: ConnId, frame: &Frame) {
         match self.find_open(to) {
             Some(index) => {
-                let _ = self.push(index, frame);
+                // It leaves at the end of the iteration, with what else there is for this connection. A copy, because nobody
+                // shares it and the limit of buffers is to count it.
+                if self.may_push(index, frame) {
+                    let _ = self.write_later(index, frame);
+                }
             }
             None => self.counters.messages_to_nobody.add(1),
         }
@@ -60,7 +64,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let end = self.table.end().min(broadcast.cursor + SWEEP_PER_ITERATION);
         for at in broadcast.cursor..end {
             if self.table.get(at).is_some_and(|record| record.state == State::Open) {
-                let _ = self.push(u32::try_from(at).unwrap_or(u32::MAX), &broadcast.frame);
+                let index = u32::try_from(at).unwrap_or(u32::MAX);
+                if self.may_push(index, &broadcast.frame) {
+                    let _ = self.write_shared(index, &broadcast.frame);
+                }
             }
         }
         broadcast.cursor = end;
@@ -70,13 +77,15 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.unfinished = true;
     }
 
-    /// Sends a message that nobody waits for: when it does not fit, the connection has to go.
-    fn push(&mut self, index: u32, frame: &Frame) -> Flow {
+    /// Makes sure that a message nobody waits for fits the outbox, and counts it: when it does not fit, the connection has to
+    /// go.
+    fn may_push(&mut self, index: u32, frame: &Frame) -> bool {
         if frame.len() > self.limits.outbox.saturating_sub(self.queued(index)) {
-            return self.close_open(index, TOO_SLOW, Closed::OutboxOverflow);
+            let _ = self.close_open(index, TOO_SLOW, Closed::OutboxOverflow);
+            return false;
         }
         self.counters.messages_out.add(1);
-        self.write_shared(index, frame)
+        true
     }
 
     fn find_open(&self, id: ConnId) -> Option<u32> {

@@ -28,20 +28,40 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Writes bytes, or queues what cannot be written now.
     fn write(&mut self, index: u32, bytes: &[u8]) -> Flow {
-        let mut written = 0;
-        if !self.has_company(index) {
-            match self.send(index, bytes) {
-                Ok(count) => written = count,
-                Err(_) => return self.lose(index),
+        if self.has_company(index) { self.write_later(index, bytes) } else { self.write_now(index, bytes) }
+    }
+
+    /// Queues bytes, which leave at the end of the iteration together with all else it has brought for the connection.
+    pub(super) fn write_later(&mut self, index: u32, bytes: &[u8]) -> Flow {
+        let is_free = self.queued(index) == 0 && !self.record_mut(index).flags.has(Flags::BLOCKED);
+        let queued = self.queue(index, bytes);
+        if !queued && is_free {
+            // For want of a buffer it goes out alone.
+            let flow = self.write_now(index, bytes);
+            if flow == Flow::Alive {
+                self.free_side(index);
             }
-            if written == bytes.len() {
-                return Flow::Alive;
+            return flow;
+        }
+        self.after_queueing(index, queued)
+    }
+
+    fn write_now(&mut self, index: u32, bytes: &[u8]) -> Flow {
+        match self.send(index, bytes) {
+            Err(_) => self.lose(index),
+            Ok(written) if written == bytes.len() => Flow::Alive,
+            Ok(written) => {
+                let queued = self.queue(index, &bytes[written..]);
+                self.after_queueing(index, queued)
             }
         }
+    }
+
+    /// Puts a copy of the bytes into the outbox. `false` when there is no buffer for them.
+    fn queue(&mut self, index: u32, bytes: &[u8]) -> bool {
         let Self { table, sides, pool, .. } = self;
         let side = side_or_new(table.get_mut(index as usize).map(|record| &mut record.side), sides);
-        let queued = side.is_some_and(|side| side.outbox.push(&bytes[written..], pool));
-        self.after_queueing(index, queued)
+        side.is_some_and(|side| side.outbox.push(bytes, pool))
     }
 
     /// Writes a shared frame, or queues a reference to it.

@@ -195,3 +195,50 @@ fn a_lost_peer_is_noticed_by_writing() {
         assert_eq!((rig.counters().lost.get(), rig.world().held()), (1, 0));
     });
 }
+#[test]
+fn a_message_from_another_thread_and_a_reply_leave_in_one_call() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        let id = rig.log().opened[0];
+        for text in ["one", "two"] {
+            rig.handle.send(id, Message::Text(text)).unwrap();
+        }
+        rig.say(client, "three");
+        let before = rig.sends(client);
+        rig.settle();
+        assert_eq!(rig.frames(client), ["one", "two", "three"].map(|text| Seen::Text(text.into())));
+        assert_eq!(rig.sends(client) - before, 1);
+        assert_eq!(rig.worker.sides.len(), 0);
+    });
+}
+
+#[test]
+fn messages_of_other_threads_count_towards_the_buffer_limit() {
+    let limits = Limits { buffers: 100_000, ..limits() };
+    play(limits, |rig| {
+        let clients = [rig.open(), rig.open()];
+        let ids = rig.log().opened.clone();
+        for (client, id) in clients.into_iter().zip(ids) {
+            rig.world().set_room(client, 0);
+            rig.handle.send(id, Message::Binary(&[0; 60_000])).unwrap();
+            rig.settle();
+        }
+        assert_eq!(rig.counters().buffer_exhausted.get(), 1);
+        assert!(rig.worker.pool.used() >= 60_000);
+    });
+}
+
+#[test]
+fn without_buffers_a_message_leaves_if_the_kernel_takes_it() {
+    let limits = Limits { buffers: 100, ..limits() };
+    play(limits, |rig| {
+        let client = rig.open();
+        let id = rig.log().opened[0];
+        for text in ["one", "two"] {
+            rig.handle.send(id, Message::Text(text)).unwrap();
+        }
+        rig.settle();
+        assert_eq!(rig.frames(client), ["one", "two"].map(|text| Seen::Text(text.into())));
+        assert_eq!(rig.worker.sides.len(), 0);
+    });
+}
