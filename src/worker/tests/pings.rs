@@ -80,6 +80,40 @@ fn a_late_pong_does_not_move_the_next_ping() {
     });
 }
 
+fn impatient(ping_policy: PingPolicy) -> Limits {
+    Limits { ping_interval: Some(secs(3)), ping_policy, ..limits() }
+}
+
+#[test]
+fn pings_keep_their_interval_when_a_pong_may_take_longer_than_it() {
+    play(impatient(PingPolicy::Always), |rig| {
+        let client = rig.open();
+        answer(rig, client);
+        for _ in 0..5 {
+            assert_eq!(answer(rig, client), secs(3));
+        }
+    });
+}
+
+#[test]
+fn a_pong_that_may_take_longer_than_the_interval_has_its_time_and_no_other_ping_meanwhile() {
+    for policy in [PingPolicy::WhenIdle, PingPolicy::Always] {
+        play(impatient(policy), |rig| {
+            let client = rig.open();
+            let (_, payload) = next_ping(rig, client);
+            rig.run_for(millis(9_800));
+            assert_eq!(rig.frames(client), []);
+            rig.send_frame(client, Opcode::Pong, &payload);
+            rig.run_for(millis(100));
+            next_ping(rig, client);
+            rig.run_for(millis(9_999));
+            assert_eq!(rig.counters().open.get(), 1);
+            rig.run_for(millis(301));
+            assert_eq!(rig.log().last_close(), "pong timeout");
+        });
+    }
+}
+
 #[test]
 fn traffic_puts_the_ping_of_an_idle_policy_off() {
     play(pinging(PingPolicy::WhenIdle), |rig| {
