@@ -94,10 +94,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// A Ping that waited behind other output leaves only now, and its Pong has its time from now on.
     pub(super) fn extend_pong_deadline(&mut self, index: u32) {
-        let deadline = self.tick + pong_ticks(&self.limits);
+        let Some(interval) = self.limits.ping_interval.map(ticks) else { return };
+        let next_look = self.tick + pong_ticks(&self.limits).min(interval);
         let record = self.record_mut(index);
         if record.state == State::Open && record.flags.has(Flags::AWAIT_PONG) {
-            self.arm(index, deadline);
+            record.flags.set(Flags::PONG_TIMER);
+            self.arm(index, next_look);
         }
     }
 
