@@ -1,0 +1,114 @@
+//! Where a server listens, and when it does not start.
+
+use std::io::Write;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+
+use throng::sys::socket::{Sharing, listen_tcp, local_address};
+use throng::{Listen, Server, StartError};
+
+use super::app::{start, start_at};
+use super::client::{Client, PATIENCE};
+
+/// A path for a socket, removed at the end of the test.
+struct SocketPath(PathBuf);
+
+impl SocketPath {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("throng-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        Self(path)
+    }
+
+    fn listen(&self) -> Listen {
+        Listen::Unix(self.0.clone())
+    }
+}
+
+impl Drop for SocketPath {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn builder() -> throng::Builder {
+    Server::builder().pin(false).workers(2)
+}
+
+fn start_error(builder: throng::Builder) -> StartError {
+    builder.start(|_| super::app::App::silent()).expect_err("it started")
+}
+
+#[test]
+fn ipv6_and_ipv4_stand_side_by_side() {
+    let running = start(|builder| builder.listen("[::1]:0".parse().unwrap()));
+    assert_eq!(running.server.addresses().len(), 2);
+    for &address in running.server.addresses() {
+        Client::open(address).is_echoed("hi");
+        let mut client = Client::ask(address, "/address", "").unwrap();
+        assert_eq!(client.get(), client.stream.local_addr().unwrap().to_string().as_str().into());
+    }
+}
+
+#[test]
+fn all_workers_share_the_port_that_the_first_one_found() {
+    let running = start(|builder| builder.workers(4));
+    let clients: Vec<Client> = (0..100).map(|_| Client::open(running.address)).collect();
+    let open: Vec<u64> = running.server.handle().worker_stats().iter().map(|stats| stats.open).collect();
+    assert_eq!(open.iter().sum::<u64>(), clients.len() as u64);
+    assert!(open.iter().all(|&open| open > 0), "{open:?}");
+}
+
+#[test]
+fn a_unix_socket_is_served_and_removed() {
+    let path = SocketPath::new("served");
+    let running = start_at(builder().listen(path.listen()));
+    let mut client = Client::open_unix(&path.0);
+    client.is_echoed("hi");
+    drop(client);
+    running.server.shutdown(PATIENCE).unwrap();
+    assert!(!path.0.exists());
+}
+
+#[test]
+fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
+    let path = SocketPath::new("stale");
+    drop(UnixListener::bind(&path.0).unwrap());
+    assert!(path.0.exists());
+    let running = start_at(builder().listen(path.listen()));
+    let error = start_error(builder().listen(path.listen()));
+    assert!(matches!(error, StartError::Listen { .. }), "{error}");
+    Client::open_unix(&path.0).is_echoed("the first is unharmed");
+    drop(running);
+    assert!(!path.0.exists());
+}
+
+#[test]
+fn a_file_that_is_no_socket_is_left_alone() {
+    let path = SocketPath::new("file");
+    std::fs::File::create(&path.0).unwrap().write_all(b"precious").unwrap();
+    let error = start_error(builder().listen(path.listen()));
+    assert!(matches!(error, StartError::Listen { .. }), "{error}");
+    assert_eq!(std::fs::read(&path.0).unwrap(), b"precious");
+}
+
+#[test]
+fn an_address_in_use_is_found_though_its_owner_would_share_it() {
+    let other = listen_tcp("127.0.0.1:0".parse().unwrap(), Sharing::Group, 16).unwrap();
+    let address = local_address(std::os::fd::AsFd::as_fd(&other)).unwrap();
+    let error = start_error(builder().listen(address.into()));
+    assert!(
+        matches!(&error, StartError::Listen { listen: Listen::Tcp(at), .. } if *at == address),
+        "{error}"
+    );
+    drop(other);
+    start_at(builder().listen(address.into()));
+}
+
+#[test]
+fn what_cannot_be_served_is_refused() {
+    let error = start_error(builder());
+    assert!(matches!(error, StartError::Config(_)), "{error}");
+    let error = start_error(builder().listen("127.0.0.1:0".parse().unwrap()).max_connections(100_000_000));
+    assert!(error.to_string().contains("100000000 connections do not fit"), "{error}");
+}

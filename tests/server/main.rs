@@ -1,0 +1,10 @@
+//! The server over real sockets, through its public interface.
+
+mod app;
+mod client;
+mod echo;
+mod ending;
+mod hostile;
+mod library;
+mod limits;
+mod listening;
