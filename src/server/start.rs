@@ -96,11 +96,12 @@ where
     H: Handler,
     F: Fn(&Context<'_>) -> H + Send + Sync + 'static,
 {
-    let (reports, reported) = channel();
     let silent = || StartError::system("start a worker")(io::Error::other("its thread panicked"));
     let mut inboxes = inboxes.into_iter().enumerate();
     if let Some((number, inbox)) = inboxes.next() {
-        server.threads.push(spawn(Arc::clone(launch), number, inbox, places.clone(), reports.clone())?);
+        // No sender is kept here: when the thread panics, the channel ends.
+        let (report, reported) = channel();
+        server.threads.push(spawn(Arc::clone(launch), number, inbox, places.clone(), report)?);
         server.addresses = reported.recv().map_err(|_| silent())??;
     }
     server.unix_paths = places.iter().filter_map(Listen::unix_path).collect();
@@ -109,6 +110,7 @@ where
     for (place, address) in places.iter_mut().zip(&server.addresses) {
         *place = Listen::Tcp(*address);
     }
+    let (reports, reported) = channel();
     for (number, inbox) in inboxes {
         server.threads.push(spawn(Arc::clone(launch), number, inbox, places.clone(), reports.clone())?);
     }

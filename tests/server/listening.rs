@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
+use std::sync::mpsc::channel;
 
 use throng::sys::socket::{Sharing, listen_tcp, local_address};
 use throng::{Listen, Server, StartError};
@@ -111,4 +112,20 @@ fn what_cannot_be_served_is_refused() {
     assert!(matches!(error, StartError::Config(_)), "{error}");
     let error = start_error(builder().listen("127.0.0.1:0".parse().unwrap()).max_connections(100_000_000));
     assert!(error.to_string().contains("100000000 connections do not fit"), "{error}");
+}
+
+#[test]
+fn a_handler_that_cannot_be_made_is_an_error_and_not_a_hang() {
+    for failing in [0, 1] {
+        let (told, outcome) = channel();
+        std::thread::spawn(move || {
+            let builder = builder().listen("127.0.0.1:0".parse().unwrap());
+            let started = builder.start(move |context| {
+                assert_ne!(context.worker(), failing, "an application that cannot start");
+                super::app::App::silent()
+            });
+            told.send(started.is_err()).unwrap();
+        });
+        assert_eq!(outcome.recv_timeout(PATIENCE), Ok(true), "worker {failing}");
+    }
 }
