@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -23,26 +23,55 @@ pub enum Listen {
     Unix(PathBuf),
 }
 
-impl Listen {
-    pub(super) fn unix_path(&self) -> Option<PathBuf> {
-        match self {
-            Self::Tcp(_) => None,
-            Self::Unix(path) => Some(path.clone()),
-        }
-    }
+/// A listener and what the outside knows of it.
+#[derive(Debug)]
+pub(super) enum Opened {
+    Tcp(OwnedFd, SocketAddr),
+    Unix(OwnedFd, SocketFile),
 }
 
-/// Opens a listener, and says at which address if it is a TCP one.
-pub(super) fn open(place: &Listen) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
+/// Opens a listener.
+pub(super) fn open(place: &Listen) -> io::Result<Opened> {
     match place {
         Listen::Tcp(address) => {
             let listener = socket::listen_tcp(*address, Sharing::Group, LISTEN_BACKLOG)?;
             let address = socket::local_address(listener.as_fd())?;
-            Ok((listener, Some(address)))
+            Ok(Opened::Tcp(listener, address))
         }
         Listen::Unix(path) => {
             remove_stale_socket(path)?;
-            Ok((socket::listen_unix(path, LISTEN_BACKLOG)?, None))
+            let listener = socket::listen_unix(path, LISTEN_BACKLOG)?;
+            Ok(Opened::Unix(listener, SocketFile::of(path)?))
+        }
+    }
+}
+
+/// The file of a Unix socket of ours, removed when this is dropped. It carries no descriptor.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    identity: Identity,
+}
+
+/// Device, inode, and time of the making in seconds and nanoseconds, because inodes are used again.
+type Identity = (u64, u64, i64, i64);
+
+impl SocketFile {
+    fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), identity: Self::identity(path)? })
+    }
+
+    fn identity(path: &Path) -> io::Result<Identity> {
+        let found = fs::symlink_metadata(path)?;
+        Ok((found.dev(), found.ino(), found.mtime(), found.mtime_nsec()))
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // While we drained, nobody listened there, and another server may have taken the path over: its file stays.
+        if Self::identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+            let _ = fs::remove_file(&self.path);
         }
     }
 }

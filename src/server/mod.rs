@@ -7,7 +7,6 @@ mod plan;
 mod start;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use std::{fmt, io};
 pub use config::{Builder, Config};
 pub use error::{ConfigError, RunError, StartError};
 pub use listen::Listen;
+use listen::SocketFile;
 
 use crate::worker::{Handle, Shared, Stats};
 
@@ -39,8 +39,8 @@ pub struct Server {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<io::Result<()>>>,
     addresses: Vec<SocketAddr>,
-    /// Socket files to remove at the end.
-    unix_paths: Vec<PathBuf>,
+    /// Removed at the end.
+    socket_files: Vec<SocketFile>,
     max_connections: usize,
     private_tables: bool,
 }
@@ -137,10 +137,7 @@ impl Server {
             };
             outcome = outcome.and(ended);
         }
-        for path in self.unix_paths.drain(..) {
-            // It may have been removed by whoever tidied up before.
-            let _ = std::fs::remove_file(path);
-        }
+        self.socket_files.clear();
         outcome
     }
 }

@@ -12,6 +12,7 @@ use core_affinity::CoreId;
 
 use super::config::Config;
 use super::error::StartError;
+use super::listen::{Opened, SocketFile};
 use super::plan::Plan;
 use super::{Listen, Server, listen};
 use crate::sys::eventfd::EventFd;
@@ -35,7 +36,14 @@ struct Launch<F> {
 }
 
 /// What a worker's thread says when it listens, or cannot.
-type Report = Result<Vec<SocketAddr>, StartError>;
+type Report = Result<Places, StartError>;
+
+/// Where a worker listens.
+#[derive(Debug, Default)]
+struct Places {
+    addresses: Vec<SocketAddr>,
+    files: Vec<SocketFile>,
+}
 
 /// Plans and starts a server; returns when every worker listens.
 pub(super) fn start<H, F>(config: Config, handler: F) -> Result<Server, StartError>
@@ -76,7 +84,7 @@ where
         shared: handle.shared,
         threads: Vec::with_capacity(plan.workers),
         addresses: Vec::new(),
-        unix_paths: Vec::new(),
+        socket_files: Vec::new(),
         max_connections: plan.connections,
         private_tables: plan.private_tables,
     };
@@ -102,9 +110,9 @@ where
         // No sender is kept here: when the thread panics, the channel ends.
         let (report, reported) = channel();
         server.threads.push(spawn(Arc::clone(launch), number, inbox, places.clone(), report)?);
-        server.addresses = reported.recv().map_err(|_| silent())??;
+        let found = reported.recv().map_err(|_| silent())??;
+        (server.addresses, server.socket_files) = (found.addresses, found.files);
     }
-    server.unix_paths = places.iter().filter_map(Listen::unix_path).collect();
     // A Unix socket is the first worker's alone.
     places.retain(|place| matches!(place, Listen::Tcp(_)));
     for (place, address) in places.iter_mut().zip(&server.addresses) {
@@ -134,9 +142,9 @@ where
 {
     let body = move || {
         let worker = match set_up(&launch, number, inbox, &places) {
-            Ok((worker, addresses)) => {
+            Ok((worker, found)) => {
                 // Whoever started us waits for the report; if it has gone, the server's end follows at once.
-                let _ = reports.send(Ok(addresses));
+                let _ = reports.send(Ok(found));
                 worker
             }
             Err(error) => {
@@ -157,7 +165,7 @@ fn set_up<H, F>(
     number: usize,
     inbox: Inbox,
     places: &[Listen],
-) -> Result<(Worker<Linux, H>, Vec<SocketAddr>), StartError>
+) -> Result<(Worker<Linux, H>, Places), StartError>
 where
     H: Handler,
     F: Fn(&Context<'_>) -> H,
@@ -175,12 +183,12 @@ where
     }
     let os = Linux::new(clock_of(launch, number), launch.wakers[number].as_fd())
         .map_err(StartError::system("make an epoll"))?;
-    let (listeners, addresses) = open_listeners(places)?;
+    let (listeners, found) = open_listeners(places)?;
     let handler = (launch.handler)(&Context { worker: number, open: 0, handle: &launch.handle });
     let limits = launch.limits.clone();
     let parts = Assembly { os, handler, limits, number, handle: launch.handle.clone(), inbox, listeners };
     let worker = Worker::new(parts).map_err(StartError::system("watch a listener"))?;
-    Ok((worker, addresses))
+    Ok((worker, found))
 }
 
 /// Where a worker's time counts from: a fraction of a tick apart from the others', so that with many workers not all of them
@@ -190,16 +198,25 @@ fn clock_of<F>(launch: &Launch<F>, number: usize) -> Instant {
     launch.start.checked_sub(apart).unwrap_or(launch.start)
 }
 
-fn open_listeners(places: &[Listen]) -> Result<(Vec<Listening<OwnedFd>>, Vec<SocketAddr>), StartError> {
+fn open_listeners(places: &[Listen]) -> Result<(Vec<Listening<OwnedFd>>, Places), StartError> {
     let mut listeners = Vec::with_capacity(places.len());
-    let mut addresses = Vec::new();
+    let mut found = Places::default();
     for place in places {
-        let (listener, address) =
+        let opened =
             listen::open(place).map_err(|error| StartError::Listen { listen: place.clone(), error })?;
-        addresses.extend(address);
+        let (listener, address) = match opened {
+            Opened::Tcp(listener, address) => {
+                found.addresses.push(address);
+                (listener, Some(address))
+            }
+            Opened::Unix(listener, file) => {
+                found.files.push(file);
+                (listener, None)
+            }
+        };
         listeners.push(Listening { listener: Some(listener), address, ready: false });
     }
-    Ok((listeners, addresses))
+    Ok((listeners, found))
 }
 
 fn limits(config: &Config, plan: &Plan) -> Limits {

@@ -94,6 +94,30 @@ fn a_file_that_is_no_socket_is_left_alone() {
 }
 
 #[test]
+fn the_socket_of_a_successor_is_not_removed() {
+    let path = SocketPath::new("successor");
+    let first = start_at(builder().listen(path.listen()));
+    // A client that does not answer holds the drain up; nobody listens meanwhile, so that another server may.
+    let client = Client::open_unix(&path.0);
+    first.server.drain(PATIENCE);
+    super::client::eventually("nobody listens", || std::os::unix::net::UnixStream::connect(&path.0).is_err());
+    let second = start_at(builder().listen(path.listen()));
+    drop(client);
+    first.server.join().unwrap();
+    Client::open_unix(&path.0).is_echoed("still there");
+    drop(second);
+    assert!(!path.0.exists());
+}
+
+#[test]
+fn a_failed_start_leaves_no_socket_file() {
+    let (first, second) = (SocketPath::new("left"), SocketPath::new("taken"));
+    let _live = UnixListener::bind(&second.0).unwrap();
+    start_error(builder().listen(first.listen()).listen(second.listen()));
+    assert!(!first.0.exists());
+}
+
+#[test]
 fn an_address_in_use_is_found_though_its_owner_would_share_it() {
     let other = listen_tcp("127.0.0.1:0".parse().unwrap(), Sharing::Group, 16).unwrap();
     let address = local_address(std::os::fd::AsFd::as_fd(&other)).unwrap();
