@@ -2,9 +2,15 @@
 
 mod app;
 mod client;
+#[cfg(feature = "serve")]
+mod command;
 mod echo;
 mod ending;
 mod hostile;
 mod library;
 mod limits;
 mod listening;
+#[cfg(feature = "serve")]
+mod private_tables;
+#[cfg(feature = "serve")]
+mod program;

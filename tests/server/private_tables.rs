@@ -1,0 +1,87 @@
+//! More connections than a descriptor table holds: workers with tables of their own.
+
+use std::collections::HashSet;
+use std::fs;
+
+use super::client::{Client, Got, eventually};
+use super::command::{Program, run};
+
+/// Descriptors a table may hold, and connections that need several of them.
+const LIMIT: u32 = 600;
+const CONNECTIONS: usize = 2_000;
+
+/// The sockets in the table of each thread, by inode, main thread first.
+fn sockets_of_threads(process: u32) -> Vec<HashSet<String>> {
+    let mut threads: Vec<u32> = fs::read_dir(format!("/proc/{process}/task"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap())
+        .collect();
+    threads.sort_unstable();
+    let table = |thread: u32| {
+        let descriptors = fs::read_dir(format!("/proc/{process}/task/{thread}/fd")).unwrap();
+        let targets = descriptors.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+        let targets: Vec<String> = targets.map(|target| target.to_string_lossy().into_owned()).collect();
+        assert!(targets.len() <= LIMIT as usize);
+        targets.into_iter().filter(|target| target.starts_with("socket:")).collect()
+    };
+    threads.into_iter().map(table).collect()
+}
+
+#[test]
+fn more_connections_than_the_limit_get_tables_of_their_own() {
+    let arguments = ["--max-connections", "2000", "--admin", "127.0.0.1:0"];
+    let mut program = Program::start(Some(LIMIT), &arguments);
+    assert_eq!(program.ready["private_tables"], true);
+    let workers = usize::try_from(program.ready["workers"].as_u64().unwrap()).unwrap();
+    assert!(workers >= 5, "{workers}");
+
+    let address = program.address;
+    let mut clients: Vec<Client> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| (0..CONNECTIONS / 4).map(|_| Client::open(address)).collect::<Vec<_>>()))
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(program.count("open"), CONNECTIONS as u64);
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.is_echoed(&number.to_string());
+    }
+    for _ in 0..20 {
+        let response = Client::ask(program.address, "/", "").err().expect("there is no room");
+        assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
+    }
+
+    // No socket is in two tables: a copied listener would go on taking connections that nobody serves.
+    let tables = sockets_of_threads(program.id());
+    assert_eq!(tables.len(), 1 + workers, "no other threads");
+    let all: HashSet<&String> = tables.iter().flatten().collect();
+    assert_eq!(all.len(), tables.iter().map(HashSet::len).sum::<usize>());
+    assert!(tables[0].len() < 16, "the main thread holds no connections: {}", tables[0].len());
+    let held: usize = tables[1..].iter().map(HashSet::len).sum();
+    assert!((CONNECTIONS + workers..=CONNECTIONS + workers + 20).contains(&held), "{held}");
+
+    clients.truncate(100);
+    eventually("most are gone", || program.count("open") == 100);
+    program.signal("TERM");
+    for client in &mut clients {
+        assert_eq!(client.get(), Got::Close(1001));
+        client.send_close(throng::CloseCode::GOING_AWAY);
+        assert_eq!(client.get(), Got::End);
+    }
+    assert_eq!(program.exit_code(), 0);
+}
+
+#[test]
+fn workers_that_are_too_few_for_the_limit_are_refused() {
+    let arguments = ["--listen", "127.0.0.1:0", "--max-connections", "2000", "--workers", "2"];
+    let (code, said) = run(Some(LIMIT), &arguments);
+    assert_eq!(code, 78);
+    assert!(said.contains("do not fit 2 workers under the descriptor limit"), "{said}");
+}
+
+#[test]
+fn a_drained_server_with_private_tables_ends_though_nobody_came() {
+    let mut program = Program::start(Some(LIMIT), &["--max-connections", "2000"]);
+    program.signal("TERM");
+    assert_eq!(program.exit_code(), 0);
+}

@@ -1,0 +1,122 @@
+//! The program: its ready line, its admin port, its exit codes.
+
+use std::os::fd::AsFd;
+
+use throng::CloseCode;
+use throng::sys::socket::{Sharing, listen_tcp, local_address};
+
+use super::client::{Client, Got, eventually};
+use super::command::{Program, run};
+
+#[test]
+fn the_ready_line_says_what_runs() {
+    let program = Program::start(None, &["--listen", "[::1]:0", "--workers", "3", "--max-connections", "1k"]);
+    let ready = &program.ready;
+    assert_eq!((&ready["ready"], &ready["private_tables"]), (&true.into(), &false.into()));
+    assert_eq!((&ready["workers"], &ready["max_connections"]), (&3.into(), &1_000.into()));
+    assert!(ready["admin"].is_null());
+    let listen = ready["listen"].as_array().unwrap();
+    assert_eq!(listen.len(), 2);
+    for address in listen {
+        Client::open(address.as_str().unwrap().parse().unwrap()).is_echoed("hi");
+    }
+}
+
+#[test]
+fn an_orderly_end_is_0() {
+    for signal in ["TERM", "INT"] {
+        let mut program = Program::start(None, &[]);
+        let mut client = Client::open(program.address);
+        program.signal(signal);
+        assert_eq!(client.get(), Got::Close(1001));
+        client.send_close(CloseCode::GOING_AWAY);
+        assert_eq!((client.get(), program.exit_code()), (Got::End, 0), "{signal}");
+    }
+}
+
+#[test]
+fn a_drain_to_its_deadline_is_0_too() {
+    let mut program = Program::start(None, &["--drain-timeout", "200ms"]);
+    let _client = Client::open(program.address);
+    program.signal("TERM");
+    assert_eq!(program.exit_code(), 0);
+}
+
+#[test]
+fn a_second_signal_ends_at_once_with_1() {
+    let mut program = Program::start(None, &["--drain-timeout", "1h", "--close-timeout", "1h"]);
+    let mut client = Client::open(program.address);
+    program.signal("TERM");
+    assert_eq!(client.get(), Got::Close(1001));
+    assert!(!program.has_ended());
+    program.signal("INT");
+    assert_eq!(program.exit_code(), 1);
+}
+
+#[test]
+fn a_command_line_that_cannot_be_read_is_2() {
+    for arguments in [
+        &[][..],
+        &["--listen", "localhost:80"],
+        &["--listen", "127.0.0.1:0", "--ping-interval", "30"],
+        &["--listen", "127.0.0.1:0", "--no-such-thing"],
+    ] {
+        let (code, said) = run(None, arguments);
+        assert_eq!(code, 2, "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_configuration_that_cannot_be_served_is_78() {
+    let other = listen_tcp("127.0.0.1:0".parse().unwrap(), Sharing::Group, 16).unwrap();
+    let taken = local_address(other.as_fd()).unwrap().to_string();
+    let listen = ["--listen", "127.0.0.1:0"];
+    for (arguments, reason) in [
+        (&["--listen", &taken][..], "cannot listen on"),
+        (&["--listen", "192.0.2.1:80"], "cannot listen on"),
+        (&[&listen[..], &["--max-connections", "100M"]].concat(), "descriptor limit"),
+        (&[&listen[..], &["--ping-interval", "1ms"]].concat(), "ping-interval must be"),
+        (&[&listen[..], &["--outbox-limit", "1MiB"]].concat(), "outbox-limit must be"),
+        (&[&listen[..], &["--admin", "0.0.0.0:0"]].concat(), "loopback"),
+        (&[&listen[..], &["--admin", &taken]].concat(), "admin port"),
+    ] {
+        let (code, said) = run(Some(1_000), arguments);
+        assert_eq!(code, 78, "{arguments:?}: {said}");
+        assert!(said.contains(reason), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn the_admin_port_counts() {
+    let program = Program::start(None, &["--admin", "127.0.0.1:0", "--workers", "2"]);
+    let clients: Vec<Client> = (0..10).map(|_| Client::open(program.address)).collect();
+    assert_eq!(program.get("/health"), "ok\n");
+    assert_eq!((program.count("open"), program.count("opened")), (10, 10));
+    drop(clients);
+    eventually("all are gone", || program.count("open") == 0 && program.count("lost") == 10);
+    assert_eq!(program.count("bugs"), 0);
+}
+
+#[test]
+fn the_sink_takes_everything_and_says_nothing() {
+    let program = Program::start(None, &["--app", "sink", "--admin", "127.0.0.1:0"]);
+    let mut client = Client::open(program.address);
+    for _ in 0..10 {
+        client.say("hello?");
+    }
+    client.send_close(CloseCode::NORMAL);
+    assert_eq!([client.get(), client.get()], [Got::Close(1000), Got::End]);
+    assert_eq!(program.count("messages_in"), 10);
+}
+
+#[test]
+fn a_unix_socket_is_in_the_ready_line_and_goes_at_the_end() {
+    let path = std::env::temp_dir().join(format!("throng-{}-program", std::process::id()));
+    let listen = format!("unix:{}", path.display());
+    let mut program = Program::start(None, &["--listen", &listen]);
+    assert_eq!(program.ready["listen"][1], listen);
+    Client::open_unix(&path).is_echoed("hi");
+    program.signal("TERM");
+    assert_eq!(program.exit_code(), 0);
+    assert!(!path.exists());
+}
