@@ -1,8 +1,9 @@
 //! The worker as a whole, on an operating system whose every answer the test decides.
 
 mod app;
-mod fake;
+mod net;
 mod rig;
+mod world;
 
 mod accepting;
 mod closing;
