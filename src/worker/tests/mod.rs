@@ -11,4 +11,5 @@ mod draining;
 mod handshake;
 mod mail;
 mod pings;
+mod reading;
 mod writing;
