@@ -34,12 +34,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    /// The first Ping comes at a random time within the interval, so that clients that came together are not pinged together.
+    /// The first Ping comes at a random time in the second half of the interval: clients that came together are not pinged
+    /// together, and one that has just come, which is as good as a Pong, is not pinged at once.
     pub(super) fn schedule_first_ping(&mut self, index: u32) {
         let Some(interval) = self.limits.ping_interval.map(ticks) else {
             return self.wheel.disarm(&mut self.table, index);
         };
-        let delay = self.draw_below(interval) + 1;
+        let delay = interval - self.draw_below(interval.div_ceil(2));
         // As if the peer had been silent since the interval's start: the policy for idle peers looks at that.
         let seen = self.tick.saturating_sub(interval - delay);
         self.record_mut(index).last_seen = seen;
