@@ -10,6 +10,9 @@ use crate::ws::Buffers;
 /// The least capacity of a chunk of bytes.
 const CHUNK: usize = 1024;
 
+/// Chunks from which on small frames are copied rather than referred to.
+const MANY_CHUNKS: usize = 16;
+
 /// A queue of bytes: copied ones in pooled chunks, and frames shared with other connections by reference. How long it may get
 /// is decided where something is added.
 #[derive(Debug, Default)]
@@ -60,6 +63,12 @@ impl Outbox {
         }
         self.len += bytes.len();
         true
+    }
+
+    /// Whether `len` bytes of a shared frame are better copied: a reference costs memory that no limit counts, and of small
+    /// frames there can be very many in one queue.
+    pub(crate) fn prefers_copy(&self, len: usize) -> bool {
+        len < CHUNK && self.chunks.len() >= MANY_CHUNKS
     }
 
     /// Appends a reference to a shared frame, of which `written` bytes are out already.

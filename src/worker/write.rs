@@ -64,7 +64,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         side.is_some_and(|side| side.outbox.push(bytes, pool))
     }
 
-    /// Writes a shared frame, or queues a reference to it.
+    /// Writes a shared frame, or queues a reference to it, or a copy where that takes less.
     pub(super) fn write_shared(&mut self, index: u32, frame: &Frame) -> Flow {
         let mut written = 0;
         if !self.has_company(index) {
@@ -76,7 +76,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 return Flow::Alive;
             }
         }
-        self.side_or_new(index).outbox.push_shared(Frame::clone(frame), written);
+        if !self.side_or_new(index).outbox.prefers_copy(frame.len()) || !self.queue(index, frame) {
+            self.side_or_new(index).outbox.push_shared(Frame::clone(frame), written);
+        }
         self.after_queueing(index, true)
     }
 

@@ -161,3 +161,22 @@ fn the_applications_tick_keeps_its_pace() {
         assert!((42..=44).contains(&rig.log().ticks), "{}", rig.log().ticks);
     });
 }
+
+#[test]
+fn many_small_broadcasts_to_a_blocked_peer_are_counted() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        rig.world().set_room(client, 0);
+        for number in 1000..6000 {
+            rig.handle.broadcast(Message::Text(&number.to_string())).unwrap();
+            rig.settle();
+        }
+        // A reference takes more than these frames of six bytes do.
+        let used = rig.worker.pool.used();
+        assert!((5_000 * 6 - 100..5_000 * 6 + 2_048).contains(&used), "{used}");
+        rig.world().set_room(client, usize::MAX);
+        rig.settle();
+        let expected: Vec<Seen> = (1000..6000).map(|number| Seen::Text(number.to_string())).collect();
+        assert_eq!(rig.frames(client), expected);
+    });
+}
