@@ -38,7 +38,7 @@ pub(super) enum App {
 /// Which connections are pinged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Ping {
-    /// Those that have been silent for an interval; anything from the peer is a sign of life.
+    /// Those that have been silent for half an interval or more; anything from the peer is a sign of life.
     Idle,
     /// All of them every interval; only its Pong answers a Ping.
     Always,

@@ -19,13 +19,15 @@ use super::pool::Pool;
 use super::record::{Record, Side};
 use super::shared::{Common, Stage};
 use super::table::Table;
-use super::ticks::{tick_at, time_of};
+use super::ticks::{MAX_TIME, tick_at, time_of};
 use super::wheel::{Node, Nodes, Wheel};
 use crate::budget::{EVENTS_PER_WAIT, HOUSEKEEPING, POOL_KEEP, READ_BUFFER, RECORDS_PER_PAGE};
 
 /// Side records in one page: they come and go, a few hundred at a time.
 const SIDES_PER_PAGE: usize = 64;
 
+/// The shortest interval between two ticks of the application: a worker is never kept from waiting.
+const SHORTEST_TICK: Duration = Duration::from_millis(1);
 /// Entries of capacity that the list of dirty connections keeps.
 pub(super) const DIRTY_KEEP: usize = 4096;
 
@@ -117,7 +119,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let acceptor = Acceptor::new(listeners, &mut os)?;
         shared.common.join_group();
         Ok(Self {
-            next_tick: handler.tick_interval().map(|interval| (interval, now + interval)),
+            next_tick: handler.tick_interval().map(|interval| {
+                let interval = interval.clamp(SHORTEST_TICK, MAX_TIME);
+                (interval, now + interval)
+            }),
             number,
             common: Arc::clone(&shared.common),
             counters: Arc::clone(&shared.workers[number].counters),

@@ -60,7 +60,8 @@ pub trait Handler {
         let _ = (id, data, reason);
     }
 
-    /// How often [`tick`](Self::tick) is to be called; asked once, when the worker starts. `None`: never.
+    /// How often [`tick`](Self::tick) is to be called; asked once, when the worker starts. From a millisecond to a week;
+    /// what is outside becomes the nearer of the two. `None`: never.
     fn tick_interval(&self) -> Option<Duration> {
         None
     }

@@ -7,7 +7,8 @@ use crate::ws::Rules;
 /// When to send Pings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PingPolicy {
-    /// Only after the peer has been silent for an interval; any bytes from it are a sign of life, and answer a Ping.
+    /// Only after the peer has been silent for half an interval to a whole one (drawn by lot, so that clients which spoke
+    /// together are not pinged together); any bytes from it are a sign of life, and answer a Ping.
     #[default]
     WhenIdle,
     /// Every interval, whatever else passes; only its Pong answers a Ping.

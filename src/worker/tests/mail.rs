@@ -1,8 +1,9 @@
 //! What other threads want: its order, its budget, and ids that mean nobody any more.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use super::rig::{Client, Seen, limits, millis, play, play_with, request};
+use super::rig::{Client, Seen, limits, millis, play, play_with, request, secs};
 use crate::budget::{MAILBOX, SWEEP_PER_ITERATION};
 use crate::worker::{ConnId, SendError};
 use crate::ws::{CloseCode, Message};
@@ -179,4 +180,15 @@ fn many_small_broadcasts_to_a_blocked_peer_are_counted() {
         let expected: Vec<Seen> = (1000..6000).map(|number| Seen::Text(number.to_string())).collect();
         assert_eq!(rig.frames(client), expected);
     });
+}
+
+#[test]
+fn ticks_of_no_time_leave_time_to_wait_and_endless_ones_do_not_overflow() {
+    for (interval, most) in [(Duration::ZERO, 1_100), (Duration::MAX, 0)] {
+        play_with(limits(), Some(interval), |rig| {
+            rig.run_for(secs(1));
+            let ticks = rig.log().ticks;
+            assert!(ticks <= most, "{ticks} in a second, every {interval:?}");
+        });
+    }
 }
