@@ -208,7 +208,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.acceptor.retry_at(),
             self.drain.as_ref().map(|drain| drain.deadline),
         ];
-        due.into_iter().flatten().min().map(|due| due.saturating_sub(self.now))
+        // Not from the iteration's beginning: what it took would be slept on top.
+        due.into_iter().flatten().min().map(|due| due.saturating_sub(self.os.now()))
     }
 
     /// Ends the worker, or begins to, when the server does.

@@ -76,7 +76,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 return Flow::Alive;
             }
         }
-        if !self.side_or_new(index).outbox.prefers_copy(frame.len()) || !self.queue(index, frame) {
+        if !self.side_or_new(index).outbox.prefers_copy(frame.len()) || !self.queue(index, &frame[written..])
+        {
             self.side_or_new(index).outbox.push_shared(Frame::clone(frame), written);
         }
         self.after_queueing(index, true)
