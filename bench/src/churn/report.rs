@@ -48,8 +48,10 @@ pub struct ChurnReport {
     pub visits: Visits,
     /// Visits that began in the steady state per second.
     pub visits_per_second: f64,
-    /// The server's user memory.
+    /// The server's user memory without the messages and requests that are on their way in: what is judged.
     pub user: Growth,
+    /// All of the server's user memory.
+    pub user_in_all: Growth,
     /// The kernel's memory for sockets, both ends; `None` where it cannot be read.
     pub kernel: Option<Growth>,
     /// Why the kernel's memory says nothing about the server, if that is so.
@@ -95,7 +97,10 @@ impl After {
 impl ChurnReport {
     /// Works out growth and problems from all that is known.
     pub(super) fn judge(&mut self) {
-        self.user = Growth::of(&self.samples, |sample| Some(sample.user_bytes)).unwrap_or_default();
+        // What visitors have it keep for them is their load, which goes up and down with them and is nothing at the end.
+        let of_its_own = |sample: &Sample| Some(sample.user_bytes.saturating_sub(sample.buffered_bytes));
+        self.user = Growth::of(&self.samples, of_its_own).unwrap_or_default();
+        self.user_in_all = Growth::of(&self.samples, |sample| Some(sample.user_bytes)).unwrap_or_default();
         self.kernel = Growth::of(&self.samples, |sample| sample.kernel_bytes);
         self.kernel_unjudged = self.kernel.and_then(|kernel| disturbance(&self.samples, &kernel));
         self.judge_held();

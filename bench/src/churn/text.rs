@@ -82,6 +82,8 @@ fn visits(f: &mut fmt::Formatter<'_>, report: &ChurnReport) -> fmt::Result {
 
 fn steady(f: &mut fmt::Formatter<'_>, report: &ChurnReport) -> fmt::Result {
     growth(f, "user", &report.user, met(report.user.met))?;
+    let (first, last) = (report.user_in_all.first / MIB, report.user_in_all.last / MIB);
+    writeln!(f, "          {first:.2} MiB and {last:.2} MiB with what is on its way in")?;
     match (&report.kernel, &report.kernel_unjudged) {
         (None, _) => writeln!(f, "kernel    unknown: /proc/slabinfo cannot be read without root")?,
         (Some(kernel), None) => growth(f, "kernel", kernel, met(kernel.met))?,
