@@ -15,6 +15,8 @@ use super::signals::EndSignals;
 use super::{admin, logging};
 use crate::app::{Echo, Sink};
 
+/// Arenas of the allocator. Each keeps free memory of its own, and a worker seldom allocates.
+const ARENAS: usize = 2;
 /// How often the main thread looks after its workers.
 const WATCH: Duration = Duration::from_millis(100);
 
@@ -33,6 +35,7 @@ struct Ready {
 pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
     // Before there are other threads: what the allocator is told holds for all of them.
     memory::map_large_blocks(budget::MAPPED_BLOCK);
+    memory::limit_arenas(ARENAS);
     logging::init();
     if let Err(error) = fdtable::raise_limit() {
         tracing::warn!(%error, "cannot raise the descriptor limit");
