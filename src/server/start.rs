@@ -15,6 +15,7 @@ use super::error::StartError;
 use super::listen::{Opened, SocketFile};
 use super::plan::Plan;
 use super::{Listen, Server, listen};
+use crate::budget::{POOL_KEEP, POOL_KEEP_LEAST};
 use crate::sys::eventfd::EventFd;
 use crate::sys::{fdtable, signals};
 use crate::worker::{
@@ -230,6 +231,7 @@ fn limits(config: &Config, plan: &Plan) -> Limits {
         },
         outbox: config.outbox_limit,
         buffers: config.buffer_limit / plan.workers,
+        spare_buffers: (POOL_KEEP / plan.workers).max(POOL_KEEP_LEAST),
         handshake_timeout: config.handshake_timeout,
         ping_interval: config.ping_interval,
         ping_policy: config.ping_policy,

@@ -21,7 +21,7 @@ use super::shared::{Common, Stage};
 use super::table::Table;
 use super::ticks::{MAX_TIME, tick_at, time_of};
 use super::wheel::{Node, Nodes, Wheel};
-use crate::budget::{EVENTS_PER_WAIT, HOUSEKEEPING, POOL_KEEP, READ_BUFFER, RECORDS_PER_PAGE};
+use crate::budget::{EVENTS_PER_WAIT, HOUSEKEEPING, READ_BUFFER, RECORDS_PER_PAGE};
 
 /// Side records in one page: they come and go, a few hundred at a time.
 const SIDES_PER_PAGE: usize = 64;
@@ -131,7 +131,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             table: Table::default(),
             sides: Table::default(),
             wheel: Wheel::new(tick_at(now)),
-            pool: Pool::new(limits.buffers, POOL_KEEP),
+            pool: Pool::new(limits.buffers, limits.spare_buffers),
             next_generation: 0,
             now,
             tick: tick_at(now),

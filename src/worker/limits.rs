@@ -27,6 +27,8 @@ pub(crate) struct Limits {
     pub(crate) outbox: usize,
     /// Bytes of all pooled buffers in use.
     pub(crate) buffers: usize,
+    /// Bytes of free ones that are kept for the next use.
+    pub(crate) spare_buffers: usize,
     pub(crate) handshake_timeout: Duration,
     /// `None`: no Pings.
     pub(crate) ping_interval: Option<Duration>,

@@ -50,6 +50,7 @@ pub(super) fn limits() -> Limits {
         rules: Rules { role: Role::Server, max_message: 1 << 20, max_frames: 64 },
         outbox: 128 << 10,
         buffers: 4 << 20,
+        spare_buffers: 1 << 20,
         handshake_timeout: secs(10),
         ping_interval: None,
         ping_policy: PingPolicy::WhenIdle,
