@@ -1,6 +1,7 @@
 //! What a result depends on and has to name.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use procfs::Current;
@@ -27,7 +28,7 @@ pub struct Environment {
     pub version: &'static str,
     /// The commit checked out in the working directory, if there is one.
     pub commit: Option<String>,
-    /// The command line.
+    /// The command line. Of absolute paths only the last part: where things lie on a machine says nothing about the figures.
     pub command: Vec<String>,
     /// The kernel's release.
     pub kernel: String,
@@ -51,7 +52,7 @@ impl Environment {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             commit: commit(),
-            command: std::env::args().collect(),
+            command: std::env::args().map(|argument| without_directory(&argument)).collect(),
             kernel: sysctl("kernel.osrelease").unwrap_or_default(),
             cpu: cpu_model(&cpu_info).unwrap_or_default().to_owned(),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
@@ -80,6 +81,12 @@ fn commit() -> Option<String> {
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
+fn without_directory(argument: &str) -> String {
+    let path = Path::new(argument);
+    let name = path.file_name().filter(|_| path.is_absolute());
+    name.map_or_else(|| argument.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +97,21 @@ mod tests {
         assert!(environment.memory_bytes > 0 && environment.cores > 0 && !environment.kernel.is_empty());
         assert_eq!(environment.sysctls["net.ipv4.ip_local_port_range"].split(' ').count(), 2);
         assert_eq!(cpu_model("processor\t: 0\nmodel name\t: Some CPU\n"), Some("Some CPU"));
+    }
+
+    #[test]
+    fn the_command_names_files_without_their_directories() {
+        let shown = [
+            "/opt/throng-bench",
+            "c1m",
+            "--json",
+            "/var/a b.json",
+            "ws://127.0.0.1:1/x",
+            "here/out.json",
+            "-",
+        ];
+        let expected =
+            ["throng-bench", "c1m", "--json", "a b.json", "ws://127.0.0.1:1/x", "here/out.json", "-"];
+        assert_eq!(shown.map(without_directory), expected);
     }
 }
