@@ -13,8 +13,8 @@ use super::shared::{self, Shared, Visits};
 use super::slot::{Clock, Slot, Stage};
 use super::visit::{Visit, Way};
 use crate::swarm::connection::{Connection, Ready, Step, dial};
-use crate::swarm::count_reason;
 use crate::swarm::wire::{Wire, reason};
+use crate::swarm::{count_reason, wait};
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
@@ -101,12 +101,8 @@ impl<'s> Client<'s> {
             if is_over {
                 return Ok(());
             }
-            match self.poll.poll(&mut events, Some(self.patience())) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                    return Err(error).context("cannot wait for events");
-                }
-                _ => {}
-            }
+            let patience = self.patience();
+            wait(&mut self.poll, &mut events, patience)?;
             for event in &events {
                 self.serve(event.token().0, Ready::from(event));
             }

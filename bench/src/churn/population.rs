@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 
 use super::client::Client;
 use super::shared::{Shared, Stage, Visits};
 use super::visit::Habits;
 use crate::sources::Sources;
-use crate::swarm::{Timeouts, set_up_thread};
+use crate::swarm::{Timeouts, join_threads, set_up_thread};
 use crate::target::Target;
 use crate::threads::Threads;
 
@@ -79,12 +79,7 @@ impl Population {
     }
 
     fn join(&mut self) -> anyhow::Result<()> {
-        let mut result = Ok(());
-        for thread in self.threads.drain(..) {
-            let ended = thread.join().unwrap_or_else(|_| Err(anyhow!("a client thread panicked: a bug")));
-            result = result.and(ended);
-        }
-        result
+        join_threads(&mut self.threads)
     }
 }
 

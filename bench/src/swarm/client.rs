@@ -1,6 +1,5 @@
 //! One thread's event loop.
 
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,11 +7,11 @@ use anyhow::Context;
 use hdrhistogram::Histogram;
 use mio::{Events, Poll, Token};
 
-use super::Plan;
 use super::connection::{Connection, Ready, State, Step, dial};
 use super::pings::PingCounts;
 use super::shared::{Counts, Phase, Shared, count_reason};
 use super::wire::{Wire, reason};
+use super::{Plan, wait};
 use crate::percentiles::{histogram, micros};
 use crate::target::Target;
 
@@ -97,12 +96,8 @@ impl<'s> Client<'s> {
             if self.phase == Phase::Close && self.counts.open == 0 && self.opening == 0 {
                 return Ok(());
             }
-            match self.poll.poll(&mut events, Some(self.patience())) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                    return Err(error).context("cannot wait for events");
-                }
-                _ => {}
-            }
+            let patience = self.patience();
+            wait(&mut self.poll, &mut events, patience)?;
             for event in &events {
                 self.serve(event.token().0, Ready::from(event));
             }

@@ -9,12 +9,14 @@ mod pings;
 mod shared;
 pub(crate) mod wire;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
+use mio::{Events, Poll};
 use serde::{Deserialize, Serialize};
 use throng::sys::{fdtable, signals};
 
@@ -233,12 +235,7 @@ impl Swarm {
     }
 
     fn join(&mut self) -> anyhow::Result<()> {
-        let mut result = Ok(());
-        for thread in self.threads.drain(..) {
-            let ended = thread.join().unwrap_or_else(|_| Err(anyhow!("a client thread panicked: a bug")));
-            result = result.and(ended);
-        }
-        result
+        join_threads(&mut self.threads)
     }
 }
 
@@ -255,6 +252,26 @@ pub(crate) fn set_up_thread(threads: Threads) -> anyhow::Result<()> {
         fdtable::make_private(&[]).context("cannot give a thread its own descriptor table")?;
     }
     signals::block_all().context("cannot block signals")
+}
+
+/// Waits for the end of client threads; the first error of any is the result.
+pub(crate) fn join_threads(threads: &mut Vec<JoinHandle<anyhow::Result<()>>>) -> anyhow::Result<()> {
+    let mut result = Ok(());
+    for thread in threads.drain(..) {
+        let ended = thread.join().unwrap_or_else(|_| Err(anyhow!("a client thread panicked: a bug")));
+        result = result.and(ended);
+    }
+    result
+}
+
+/// Waits for events, for some time at most. A signal in between is no error.
+pub(crate) fn wait(poll: &mut Poll, events: &mut Events, patience: Duration) -> anyhow::Result<()> {
+    match poll.poll(events, Some(patience)) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+            Err(error).context("cannot wait for events")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn run_thread(
