@@ -34,15 +34,6 @@ pub fn raise_limit() -> io::Result<u64> {
     Ok(hard)
 }
 
-/// Descriptors open in the calling thread's table.
-///
-/// # Errors
-/// When /proc is not mounted.
-pub fn open_descriptors() -> io::Result<usize> {
-    // The listing itself holds one descriptor while it is read.
-    Ok(std::fs::read_dir("/proc/thread-self/fd")?.count().saturating_sub(1))
-}
-
 /// Gives the calling thread a descriptor table of its own (unshare(2), `CLONE_FILES`), and closes in it every copied
 /// descriptor that is neither standard input, output or error nor in `keep`.
 ///

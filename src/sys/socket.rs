@@ -155,14 +155,6 @@ pub fn take_error(fd: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// Whether small writes leave at once (`TCP_NODELAY` in tcp(7)).
-///
-/// # Errors
-/// `ENOTSOCK` or `EOPNOTSUPP` for what is no TCP socket.
-pub fn is_nodelay(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    get_int(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY).map(|value| value != 0)
-}
-
 /// Makes [`OwnedFd`] reset its connection when it is closed instead of ending it in order (`SO_LINGER` of zero seconds in
 /// socket(7)). For tests and load generators that play rude clients.
 ///
@@ -264,7 +256,7 @@ mod tests {
         let listener = listen_tcp(ANY_PORT, Sharing::Group, 16).unwrap();
         let client = connect_tcp(None, local_address(listener.as_fd()).unwrap()).unwrap();
         let server = eventually(|| accept(listener.as_fd()));
-        assert!(is_nodelay(server.as_fd()).unwrap());
+        assert_ne!(get_int(server.as_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY).unwrap(), 0);
         assert_eq!(peer_address(server.as_fd()).unwrap(), local_address(client.as_fd()).unwrap());
     }
 
