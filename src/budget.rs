@@ -12,7 +12,7 @@ pub const MAX_CONNECTIONS_PER_WORKER: usize = 1 << 26;
 
 /// Bytes read by one call of recv(2): a worker has one buffer of this size, and it bounds what one connection can make the
 /// application do between two looks at its outbox.
-pub(crate) const READ_BUFFER: usize = 64 * 1024;
+pub const READ_BUFFER: usize = 64 * 1024;
 /// Calls of recv(2) for one connection before the others get their turn.
 pub(crate) const READS_PER_VISIT: usize = 4;
 /// Readiness events taken from the kernel at a time.

@@ -17,6 +17,9 @@ use crate::app::{Echo, Sink};
 
 /// Arenas of the allocator. Each keeps free memory of its own, and a worker seldom allocates.
 const ARENAS: usize = 2;
+/// What an outbox must hold beyond the longest message, so that each one can be echoed: the echoes of what one read brings
+/// besides, and their headers.
+const ECHO_ROOM: usize = 2 * budget::READ_BUFFER;
 /// How often the main thread looks after its workers.
 const WATCH: Duration = Duration::from_millis(100);
 
@@ -51,7 +54,7 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
 
 fn start(arguments: &ServeArguments) -> Result<Server, Failure> {
     let config = arguments.config();
-    if arguments.app == App::Echo && config.outbox_limit < config.max_message + 2 * 64 * 1024 {
+    if arguments.app == App::Echo && config.outbox_limit < config.max_message + ECHO_ROOM {
         return Err(Failure::Configuration(
             "outbox-limit must be at least 128 KiB more than max-message, so that every message can be echoed".into(),
         ));
