@@ -51,6 +51,7 @@ pub(super) fn plans(args: &ChurnArgs, target: &Target) -> anyhow::Result<(swarm:
         in_flight,
         rate: None,
         raw: false,
+        sample_key: false,
         timeouts,
         seed: args.seed,
     };

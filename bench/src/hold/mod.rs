@@ -63,6 +63,9 @@ pub struct HoldArgs {
     /// Only connect: no WebSocket handshake, and a reset for an end.
     #[arg(long)]
     pub raw: bool,
+    /// Send the sample key of RFC 6455 in every handshake, for floors whose answer is written in advance.
+    #[arg(long)]
+    pub sample_key: bool,
     /// What masking keys and nonces are drawn from.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -288,6 +291,7 @@ fn plan(args: &HoldArgs) -> anyhow::Result<Plan> {
         in_flight: usize::try_from(args.in_flight)?,
         rate: args.rate.per_second(),
         raw: args.raw,
+        sample_key: args.sample_key,
         timeouts: Timeouts {
             connect: args.connect_timeout,
             handshake: args.handshake_timeout,

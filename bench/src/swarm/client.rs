@@ -76,7 +76,7 @@ impl<'s> Client<'s> {
             counts: Counts::default(),
             pings: PingCounts::default(),
             latency: Some(histogram()),
-            wire: Wire::new(plan.seed.wrapping_add(thread as u64)),
+            wire: Wire { sample_key: plan.sample_key, ..Wire::new(plan.seed.wrapping_add(thread as u64)) },
             plan,
         })
     }

@@ -104,9 +104,7 @@ impl From<&Readiness> for Ready {
 impl Connection {
     /// A connection that is being made; the (planned) start of it counts for its latency.
     pub(crate) fn connecting(socket: OwnedFd, planned: Instant, wire: &mut Wire) -> Self {
-        let mut nonce = [0; 16];
-        wire.rng.fill(&mut nonce);
-        let key = client::encode_key(nonce);
+        let key = client::encode_key(wire.nonce());
         let opening = Opening { planned, key, unsent: Unsent::default(), response: Vec::new() };
         let extra = Some(Box::new(Extra::Opening(opening)));
         Self { socket: Some(socket), pings: 0, state: State::Connecting, closing: Closing::Open, extra }

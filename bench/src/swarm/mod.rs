@@ -47,6 +47,8 @@ pub struct Plan {
     pub rate: Option<f64>,
     /// Only connect: no WebSocket handshake, and a reset for an end.
     pub raw: bool,
+    /// Send the key of RFC 6455, section 1.3, in every handshake: floors have one answer, written in advance.
+    pub sample_key: bool,
     /// How long the other side may take.
     pub timeouts: Timeouts,
     /// What masking keys and nonces are drawn from.

@@ -23,6 +23,8 @@ pub(crate) struct Wire {
     pub(crate) behind: Vec<u8>,
     pub(crate) rules: Rules,
     pub(crate) rng: fastrand::Rng,
+    /// Every handshake sends the key of RFC 6455, section 1.3.
+    pub(crate) sample_key: bool,
     /// Pings the connection at hand has answered.
     pub(crate) answered: u16,
     /// Messages received.
@@ -37,9 +39,19 @@ impl Wire {
             behind: Vec::new(),
             rules: Rules { role: Role::Client, max_message: MAX_MESSAGE, max_frames: u32::MAX },
             rng: fastrand::Rng::with_seed(seed),
+            sample_key: false,
             answered: 0,
             messages: 0,
         }
+    }
+
+    /// What the key of a handshake is made of: fresh for each one (RFC 6455, section 4.1), but for servers with one answer.
+    pub(crate) fn nonce(&mut self) -> [u8; 16] {
+        let mut nonce = *b"the sample nonce";
+        if !self.sample_key {
+            self.rng.fill(&mut nonce);
+        }
+        nonce
     }
 
     /// A masking key: fresh for each frame (RFC 6455, section 5.3). Unpredictable it need not be here: the peer of a load
