@@ -15,8 +15,8 @@ enum Cli {
     Churn(churn::ChurnArgs),
     /// Open connections to a WebSocket server, keep them for a time, and count every loss with its reason.
     Hold(hold::HoldArgs),
-    /// Serve bare TCP: accept, register with epoll and nothing else. What the system calls alone cost.
-    Floor(floor::FloorArgs),
+    /// Serve without WebSocket code: the system calls of such a server and nothing else.
+    FloorServer(floor::FloorServerArgs),
 }
 
 fn main() -> ExitCode {
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         Cli::C1m(args) => c1m::run(&args),
         Cli::Churn(args) => churn::run(&args),
         Cli::Hold(args) => hold::run(&args),
-        Cli::Floor(args) => floor::run(&args).map(|()| true),
+        Cli::FloorServer(args) => floor::server::run(&args).map(|()| true),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -1,11 +1,12 @@
 //! The server under measurement, a child process: throng, or a floor that talks like it.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use throng::Stats;
 
 use crate::child::Talker;
@@ -25,11 +26,30 @@ struct StatsAnswer {
     total: Stats,
 }
 
+/// What both servers count.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerCounts {
+    /// Connections open now.
+    pub open: u64,
+    /// Pings sent since the start.
+    pub pings_sent: u64,
+    /// Pongs received since the start.
+    pub pongs_received: u64,
+    /// Connections dropped because a Pong did not come in time. The floor drops none.
+    pub pong_timeouts: u64,
+    /// From Ping to Pong since the start: pairs of a bucket's highest value in microseconds and its count.
+    pub ping_rtt_us: Vec<(u64, u64)>,
+}
+
 /// How throng is to serve.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Serve<'a> {
     /// The program; `None` for the one beside this program.
     pub(crate) program: Option<&'a Path>,
+    /// What becomes of messages: `echo` or `sink`.
+    pub(crate) app: &'a str,
+    /// Where to listen.
+    pub(crate) listen: SocketAddr,
     /// The most connections.
     pub(crate) connections: u64,
     pub(crate) ping_interval: Duration,
@@ -38,11 +58,14 @@ pub(crate) struct Serve<'a> {
     pub(crate) workers: Option<usize>,
 }
 
-/// Starts `throng serve` for clients that only listen, every one of which is pinged, and waits until it listens.
+/// Any free port of this machine's own.
+pub(crate) const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// Starts `throng serve`, which pings every connection whether it is idle or not, and waits until it listens.
 pub(crate) fn serve(options: &Serve<'_>, interrupt: &Interrupt) -> anyhow::Result<Server> {
     let mut command = Command::new(binary(options.program)?);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--app", "sink"]);
-    command.args(["--ping", "always"]);
+    command.arg("serve").arg("--listen").arg(options.listen.to_string());
+    command.args(["--admin", "127.0.0.1:0", "--ping", "always", "--app", options.app]);
     command.arg("--max-connections").arg(options.connections.to_string());
     command.arg("--ping-interval").arg(humantime::format_duration(options.ping_interval).to_string());
     command.arg("--pong-timeout").arg(humantime::format_duration(options.pong_timeout).to_string());
@@ -87,13 +110,20 @@ impl Server {
         format!("ws://{}/", self.ready.listen[0])
     }
 
-    /// The connections that the server counts as open.
-    pub(crate) fn open(&mut self) -> anyhow::Result<u64> {
+    /// What the server counts, throng or the floor.
+    pub(crate) fn counts(&mut self) -> anyhow::Result<ServerCounts> {
         if self.ready.admin.is_some() {
-            return Ok(self.stats()?.open);
+            let Stats { open, pings_sent, pongs_received, pong_timeouts, ping_rtt_us, .. } = self.stats()?;
+            return Ok(ServerCounts { open, pings_sent, pongs_received, pong_timeouts, ping_rtt_us });
         }
         self.talker.say("stats\n")?;
-        Ok(self.talker.hear::<FloorStats>(ANSWER)?.open)
+        let FloorStats { open, pings_sent, pongs_received, ping_rtt_us, .. } = self.talker.hear(ANSWER)?;
+        Ok(ServerCounts { open, pings_sent, pongs_received, pong_timeouts: 0, ping_rtt_us })
+    }
+
+    /// The connections that the server counts as open.
+    pub(crate) fn open(&mut self) -> anyhow::Result<u64> {
+        Ok(self.counts()?.open)
     }
 
     /// All that throng counts.

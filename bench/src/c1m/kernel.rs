@@ -1,6 +1,6 @@
-//! Kernel memory of connections whose both ends are on this machine, told apart.
+//! Kernel memory of connections, the two ends told apart where both are on this machine.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::linux::slab::{Cache, Slabs};
 
@@ -24,8 +24,17 @@ const EITHER: [&str; 4] = ["kmalloc-", "request_sock_", "skbuff_", "tw_sock_"];
 /// Changes below so many bytes per connection are the noise of a living system.
 const NOISE: f64 = 0.5;
 
+/// The ends of a connection whose kernel memory is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// Server and client are on this machine.
+    Both,
+    /// The clients are elsewhere.
+    Server,
+}
+
 /// Whose a cache is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// Both sides have one object per connection in it.
@@ -39,7 +48,7 @@ pub enum Side {
 }
 
 /// What a slab cache grew by.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CacheGrowth {
     /// Its name in /proc/slabinfo.
     pub name: String,
@@ -56,7 +65,7 @@ pub struct CacheGrowth {
 }
 
 /// What kernel memory connections took.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KernelMemory {
     /// The server's part per connection: the sum of that of its caches.
     pub server_bytes_per_connection: f64,
@@ -69,12 +78,11 @@ pub struct KernelMemory {
 impl KernelMemory {
     /// What the caches grew by from `before` to `after` with so many more connections.
     #[must_use]
-    pub fn between(before: &Slabs, after: &Slabs, connections: u64) -> Self {
+    pub fn between(before: &Slabs, after: &Slabs, connections: u64, ends: Ends) -> Self {
         let nothing = Cache::default();
-        let grown = after
-            .0
-            .iter()
-            .map(|(name, cache)| growth(name, before.0.get(name).unwrap_or(&nothing), cache, connections));
+        let grown = after.0.iter().map(|(name, cache)| {
+            growth(name, before.0.get(name).unwrap_or(&nothing), cache, connections, ends)
+        });
         let grown =
             grown.filter(|cache| cache.side != Side::Unrelated || is_more_than_noise(cache, connections));
         let mut caches: Vec<CacheGrowth> = grown.collect();
@@ -88,7 +96,7 @@ impl KernelMemory {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "bytes and objects are far below 2^52")]
-fn growth(name: &str, before: &Cache, after: &Cache, connections: u64) -> CacheGrowth {
+fn growth(name: &str, before: &Cache, after: &Cache, connections: u64, ends: Ends) -> CacheGrowth {
     let bytes = after.bytes.cast_signed() - before.bytes.cast_signed();
     let objects = after.objects.cast_signed() - before.objects.cast_signed();
     let known = |list: &[&str]| after.names.iter().filter(|name| list.contains(&name.as_str())).count();
@@ -103,6 +111,7 @@ fn growth(name: &str, before: &Cache, after: &Cache, connections: u64) -> CacheG
         Side::Unrelated
     };
     let share = match side {
+        Side::Both | Side::Either if ends == Ends::Server => 1.0,
         // The server has one object per connection and cache. What is more than its half belongs to others that share the
         // cache: the client's ports where caches are merged, or other programs.
         Side::Both if objects > 0 => ((both as f64 * connections as f64) / objects as f64).min(0.5),
@@ -154,7 +163,7 @@ mod tests {
             ("kmalloc-512", 2_000, 1_000_000, &[]),
             ("tcp_bind2_bucket_of_another_kernel", 1, 10, &["tcp_bind2_bucket"]),
         ]);
-        let kernel = KernelMemory::between(&before, &after, 1_000);
+        let kernel = KernelMemory::between(&before, &after, 1_000, Ends::Both);
         let of = |name: &str| kernel.caches.iter().find(|cache| cache.name == name).unwrap();
         // Half of the sockets; a third of what epoll shares with the client's ports; no files; half of what is either's.
         assert!((of("TCP").server_bytes_per_connection - 2_500.0).abs() < 0.01);

@@ -1,24 +1,27 @@
 //! `throng-bench c1m`: holds a million connections against throng through its ping cycles and says what each of them cost.
 
+pub mod account;
+mod client;
+mod judge;
 pub mod kernel;
-mod measure;
+pub mod ratios;
 pub mod report;
-mod server;
+mod run;
+mod session;
+pub mod side;
 mod text;
+mod timeline;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
-
 use crate::args::{Rate, duration};
-use crate::child;
 use crate::interrupt::Interrupt;
-use crate::linux::environment::Environment;
 use crate::output;
-use crate::progress::Bars;
-use measure::Session;
-use report::{C1mReport, Ratios};
+use session::Session;
+
+/// The smallest number of connections in a sweep.
+const SWEEP_FROM: u32 = 10_000;
 
 /// Starts throng and clients as separate processes, holds connections through full ping cycles, tears down, and prints what
 /// was held and lost, and what each connection cost in memory and processor time.
@@ -30,7 +33,10 @@ pub struct C1mArgs {
     /// The server program [default: throng beside this program].
     #[arg(long, value_name = "PATH")]
     pub server_bin: Option<PathBuf>,
-    /// First measure a bare accept loop of the same shape, and compare ramp and kernel memory with it.
+    /// Measure powers of ten from 10,000 up to -n, one after the other.
+    #[arg(long)]
+    pub sweep: bool,
+    /// First measure a server of the same shape without WebSocket code, and compare with it.
     #[arg(long)]
     pub floor: bool,
     /// The server's ping interval.
@@ -62,24 +68,29 @@ pub struct C1mArgs {
     pub progress: bool,
 }
 
+impl C1mArgs {
+    /// The numbers of connections to measure, the smallest first: powers of ten from [`SWEEP_FROM`] on, and the largest.
+    fn numbers(&self) -> Vec<u32> {
+        let powers = std::iter::successors(Some(SWEEP_FROM), |&number| number.checked_mul(10));
+        let below = powers.take_while(|&number| self.sweep && number < self.connections);
+        below.chain([self.connections]).collect()
+    }
+}
+
 /// Runs the command. `false` when connections were lost, pings missed, or the two sides' counts disagree.
 ///
 /// # Errors
 /// What keeps it from measuring.
 pub fn run(args: &C1mArgs) -> anyhow::Result<bool> {
     let interrupt = Interrupt::listen()?;
-    let environment = Environment::read();
-    let session = Session { args, interrupt: &interrupt, bars: Bars::new(args.progress) };
-    let floor = args.floor.then(|| session.measure_floor()).transpose().context("measuring the floor")?;
-    let throng = session.measure_throng().context("measuring throng")?;
-    let ratios = floor.as_ref().map(|floor| Ratios::of(&throng, floor));
-    let report = C1mReport { environment, floor, throng, ratios };
+    let session = Session { args, interrupt: &interrupt };
+    let findings = session.measure()?;
+    let report = &findings.report;
     if let Some(path) = &args.json {
-        output::write_json(path, &report)?;
+        output::write_json(path, report)?;
     }
     if !output::is_standard(args.json.as_deref()) {
-        output::print(text::Text(&report))?;
+        output::print(text::Text(report))?;
     }
-    let floor_is_clean = report.floor.as_ref().is_none_or(|floor| floor.problems.is_empty());
-    Ok(report.throng.problems.is_empty() && floor_is_clean)
+    Ok(report.is_clean())
 }

@@ -1,18 +1,40 @@
 //! What `c1m` reports. The names of its fields in JSON are stable.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::account::{CgroupCheck, SumOfParts};
 use super::kernel::KernelMemory;
+use super::ratios::{Growth, Ratios};
 use crate::linux::environment::Environment;
 use crate::percentiles::Percentiles;
 use crate::swarm::Reasons;
 
+/// The form of [`C1mReport`] in JSON: it changes when a field changes its name or meaning, not when one is added.
+pub const SCHEMA: u32 = 1;
+
 /// The whole report.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct C1mReport {
-    /// The machine and the command.
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The day on which it began (UTC), as in 2026-01-31.
+    pub date: String,
+    /// The machine of the clients and the command; that of the server too, where they are one.
     pub environment: Environment,
-    /// The bare accept loop, if it was measured.
+    /// Where the server ran, if elsewhere.
+    pub server_environment: Option<Environment>,
+    /// One for each number of connections, the smallest first.
+    pub runs: Vec<RunReport>,
+    /// How costs grew from the smallest number to the largest; `None` for one number, or without a floor.
+    pub growth: Option<Growth>,
+}
+
+/// throng, and the floor, with one number of connections.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunReport {
+    /// Connections that were to be held.
+    pub connections: u64,
+    /// The system calls alone, if they were measured.
     pub floor: Option<Measurement>,
     /// throng.
     pub throng: Measurement,
@@ -21,21 +43,23 @@ pub struct C1mReport {
 }
 
 /// One server with its clients.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Measurement {
     /// Which server: `throng` or `floor`.
-    pub server: &'static str,
-    /// Connections that were to be held.
+    pub server: String,
+    /// Connections that were to be held, by all load machines.
     pub connections: u64,
+    /// Load machines.
+    pub machines: usize,
     /// The server's threads with an event loop.
     pub server_workers: usize,
-    /// The client's.
+    /// The clients', on each load machine.
     pub client_threads: usize,
-    /// Whether workers have descriptor tables of their own.
+    /// Whether the server's workers have descriptor tables of their own.
     pub private_tables: bool,
-    /// The seed of the client's masking keys and nonces.
+    /// The seed of the clients' masking keys and nonces.
     pub seed: u64,
-    /// How the opening went, by the client's count.
+    /// How the opening went, by the clients' count.
     pub opened: u64,
     /// Connections that did not open, by reason.
     pub failed: Reasons,
@@ -45,9 +69,9 @@ pub struct Measurement {
     pub unclean: Reasons,
     /// Connections closed in order.
     pub closed: u64,
-    /// Open connections when all had opened, by the client's count and by the server's.
+    /// Open connections when all had opened, by the clients' count and by the server's.
     pub open_after_ramp: BothSides,
-    /// Open connections at the end of the hold, by the client's count and by the server's.
+    /// Open connections at the end of the hold, by the clients' count and by the server's.
     pub open_after_hold: BothSides,
     /// Seconds from the first connect to the last open connection.
     pub ramp_seconds: f64,
@@ -57,14 +81,16 @@ pub struct Measurement {
     pub ramp_cpu: RampCpu,
     /// From the start of each connect to its open WebSocket, in microseconds.
     pub handshake_us: Percentiles,
-    /// What was seen while connections were held; the floor only accepts.
+    /// What was seen while connections were held.
     pub hold: Option<Hold>,
     /// User memory of both processes.
     pub user: UserMemory,
     /// Kernel memory by slab cache at N connections; `None` where it cannot be read.
     pub kernel: Option<KernelMemory>,
-    /// By how many bytes per connection the machine's free memory and page cache fell: both sides, and what is not in slabs.
-    pub machine_bytes_per_connection: f64,
+    /// The server's control group as a second opinion; `None` where none could be made.
+    pub cgroup: Option<CgroupCheck>,
+    /// Whether the parts explain what the machine has less; `None` where the kernel's part is unknown.
+    pub sum: Option<SumOfParts>,
     /// What was left when all connections had gone.
     pub after: After,
     /// Seconds it took to close all connections.
@@ -76,18 +102,20 @@ pub struct Measurement {
 }
 
 /// Processor time of a ramp in seconds. It is steadier than the ramp's own time, which others on the machine lengthen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct RampCpu {
     /// The server's.
     pub server_seconds: f64,
     /// The client's.
     pub client_seconds: f64,
-    /// That of everything else on the machine, the kernel's own threads included.
+    /// That of everything else on the server's machine, the kernel's own threads included.
     pub others_seconds: f64,
+    /// The server's, in microseconds for each connection.
+    pub server_us_per_handshake: f64,
 }
 
 /// The same count from both ends.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BothSides {
     /// The client's.
     pub client: u64,
@@ -96,7 +124,7 @@ pub struct BothSides {
 }
 
 /// The time between the last opening and the first closing.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Hold {
     /// Its length.
     pub seconds: f64,
@@ -118,10 +146,12 @@ pub struct Hold {
     pub server_cpu_cores: f64,
     /// The server's processor time in microseconds by pings sent.
     pub cpu_us_per_ping_cycle: f64,
+    /// The clients' processor time in microseconds by pings answered.
+    pub client_cpu_us_per_ping_cycle: f64,
 }
 
 /// User memory: `RssAnon + RssShmem + HugetlbPages + VmSwap` in bytes.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct UserMemory {
     /// Of the server without connections.
     pub server_at_zero: u64,
@@ -138,7 +168,7 @@ pub struct UserMemory {
 }
 
 /// What was left when all connections had gone and the server still ran.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct After {
     /// Connections that the server still counted as open.
     pub server_open: u64,
@@ -153,45 +183,12 @@ pub struct After {
     pub settled_seconds: f64,
 }
 
-/// throng beside the floor, in one call.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Ratios {
-    /// throng's ramp time over the floor's.
-    pub ramp: f64,
-    /// Whether that is at most [`Ratios::RAMP_GOAL`].
-    pub ramp_met: bool,
-    /// Processor time of throng's ramp, both sides, over the floor's.
-    pub ramp_cpu: f64,
-    /// throng's kernel bytes per connection over the floor's; `None` where they cannot be read.
-    pub kernel: Option<f64>,
-    /// Whether they differ by at most [`Ratios::KERNEL_GOAL`].
-    pub kernel_met: Option<bool>,
-    /// Whether kernel memory came back: at most [`Ratios::LEFT_GOAL`] of it was left at the end.
-    pub kernel_back: Option<bool>,
-}
-
-impl Ratios {
-    /// The ramp may take so many times as long as the floor's.
-    pub const RAMP_GOAL: f64 = 1.7;
-    /// Kernel bytes per connection may differ from the floor's by so much.
-    pub const KERNEL_GOAL: f64 = 0.02;
-    /// So much of the connections' kernel memory may be left when they have gone: slabs kept for reuse.
-    pub const LEFT_GOAL: f64 = 0.02;
-
-    /// Compares.
+impl C1mReport {
+    /// Whether nothing was lost and both sides counted the same, with every number of connections.
     #[must_use]
-    pub fn of(throng: &Measurement, floor: &Measurement) -> Self {
-        let ramp = throng.ramp_seconds / floor.ramp_seconds;
-        let bytes = |of: &Measurement| of.kernel.as_ref().map(|kernel| kernel.server_bytes_per_connection);
-        let kernel = bytes(throng).zip(bytes(floor)).map(|(throng, floor)| throng / floor);
-        Self {
-            ramp,
-            ramp_met: ramp <= Self::RAMP_GOAL,
-            ramp_cpu: throng.ramp_cpu.both() / floor.ramp_cpu.both(),
-            kernel,
-            kernel_met: kernel.map(|ratio| (ratio - 1.0).abs() <= Self::KERNEL_GOAL),
-            kernel_back: throng.kernel_came_back(),
-        }
+    pub fn is_clean(&self) -> bool {
+        let measurements = self.runs.iter().flat_map(|run| run.floor.iter().chain([&run.throng]));
+        measurements.into_iter().all(|measurement| measurement.problems.is_empty())
     }
 }
 
@@ -200,36 +197,5 @@ impl RampCpu {
     #[must_use]
     pub fn both(self) -> f64 {
         self.server_seconds + self.client_seconds
-    }
-}
-
-impl Measurement {
-    /// Whether the connections' kernel memory was given back; `None` where it cannot be read.
-    #[must_use]
-    pub fn kernel_came_back(&self) -> Option<bool> {
-        let (left, taken) = (self.after.kernel_left?, self.kernel.as_ref()?.total_bytes);
-        #[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^52")]
-        Some(left as f64 <= taken as f64 * Ratios::LEFT_GOAL)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn measured(ramp_seconds: f64, kernel: f64, left: i64) -> Measurement {
-        let kernel =
-            KernelMemory { server_bytes_per_connection: kernel, total_bytes: 8_000, caches: Vec::new() };
-        let after = After { kernel_left: Some(left), ..After::default() };
-        Measurement { ramp_seconds, kernel: Some(kernel), after, ..Measurement::default() }
-    }
-
-    #[test]
-    fn goals_are_met_or_missed() {
-        let floor = measured(10.0, 4_000.0, 0);
-        let good = Ratios::of(&measured(16.0, 4_050.0, 100), &floor);
-        assert_eq!((good.ramp_met, good.kernel_met, good.kernel_back), (true, Some(true), Some(true)));
-        let bad = Ratios::of(&measured(18.0, 4_100.0, 200), &floor);
-        assert_eq!((bad.ramp_met, bad.kernel_met, bad.kernel_back), (false, Some(false), Some(false)));
     }
 }

@@ -3,8 +3,11 @@
 use std::fmt;
 
 use super::kernel::{CacheGrowth, Side};
-use super::report::{C1mReport, Hold, Measurement, RampCpu, Ratios};
+use super::ratios::{Goal, Growth};
+use super::report::{C1mReport, Hold, Measurement, RampCpu};
 use crate::hold::reasons;
+use crate::linux::cgroup::Charges;
+use crate::linux::environment::Environment;
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -12,23 +15,50 @@ pub(super) struct Text<'a>(pub(super) &'a C1mReport);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let C1mReport { environment, floor, throng, ratios } = self.0;
-        let gib = mib(environment.memory_bytes) / 1024.0;
-        writeln!(
-            f,
-            "machine   {} x {}, {gib:.1} GiB, Linux {}, {} descriptors a table",
-            environment.cores, environment.cpu, environment.kernel, environment.descriptors
-        )?;
-        for measurement in floor.iter().chain([throng]) {
-            writeln!(f)?;
-            measured(f, measurement)?;
+        let C1mReport { environment, server_environment, runs, growth, .. } = self.0;
+        machine(f, "machine", environment)?;
+        if let Some(environment) = server_environment {
+            machine(f, "server", environment)?;
         }
-        if let Some(ratios) = ratios {
-            writeln!(f)?;
-            compared(f, ratios)?;
+        for run in runs {
+            for measurement in run.floor.iter().chain([&run.throng]) {
+                writeln!(f)?;
+                measured(f, measurement)?;
+            }
+            if let Some(ratios) = &run.ratios {
+                writeln!(f, "\nthrong / floor, {} connections", run.connections)?;
+                writeln!(
+                    f,
+                    "  ramp       {:.2} x, with {:.2} x the processor time",
+                    ratios.ramp, ratios.ramp_cpu
+                )?;
+                ratios.goals().iter().try_for_each(|goal| goal_text(f, goal))?;
+            }
+        }
+        if let Some(growth) = growth {
+            let Growth { from, to, throng, floor, .. } = growth;
+            writeln!(
+                f,
+                "\na ping cycle from {from} to {to} connections: {throng:.2} x; the floor: {floor:.2} x"
+            )?;
+            goal_text(f, &growth.goal())?;
         }
         Ok(())
     }
+}
+
+fn machine(f: &mut fmt::Formatter<'_>, title: &str, environment: &Environment) -> fmt::Result {
+    let gib = mib(environment.memory_bytes) / 1024.0;
+    writeln!(
+        f,
+        "{title:<9} {} x {}, {gib:.1} GiB, Linux {}, {} descriptors a table",
+        environment.cores, environment.cpu, environment.kernel, environment.descriptors
+    )
+}
+
+fn goal_text(f: &mut fmt::Formatter<'_>, goal: &Goal) -> fmt::Result {
+    let met = if goal.is_met() { "met" } else { "MISSED" };
+    writeln!(f, "  {met:<10} {}: {:.3} (goal: at most {})", goal.name, goal.value, goal.most)
 }
 
 fn measured(f: &mut fmt::Formatter<'_>, m: &Measurement) -> fmt::Result {
@@ -49,10 +79,11 @@ fn measured(f: &mut fmt::Formatter<'_>, m: &Measurement) -> fmt::Result {
         reasons(f, title, counts)?;
     }
     writeln!(f, "  ramp       {:.2} s, {:.0} connections/s", m.ramp_seconds, m.connections_per_second)?;
-    let RampCpu { server_seconds, client_seconds, others_seconds } = m.ramp_cpu;
+    let RampCpu { server_seconds, client_seconds, others_seconds, server_us_per_handshake } = m.ramp_cpu;
     writeln!(
         f,
-        "  ramp CPU   {server_seconds:.2} s server, {client_seconds:.2} s client, {others_seconds:.2} s others"
+        "  ramp CPU   {server_seconds:.2} s server, {client_seconds:.2} s client, {others_seconds:.2} s others; \
+         {server_us_per_handshake:.2} us of the server a handshake"
     )?;
     writeln!(f, "  latency    {}", m.handshake_us)?;
     if let Some(hold) = &m.hold {
@@ -84,8 +115,8 @@ fn held_text(f: &mut fmt::Formatter<'_>, hold: &Hold) -> fmt::Result {
     writeln!(f, "  ping RTT   {}", hold.ping_rtt_us)?;
     writeln!(
         f,
-        "  server CPU {:.3} cores while holding, {:.2} us a ping cycle",
-        hold.server_cpu_cores, hold.cpu_us_per_ping_cycle
+        "  server CPU {:.3} cores while holding, {:.2} us a ping cycle; the client's {:.2} us",
+        hold.server_cpu_cores, hold.cpu_us_per_ping_cycle, hold.client_cpu_us_per_ping_cycle
     )
 }
 
@@ -134,52 +165,40 @@ fn memory(f: &mut fmt::Formatter<'_>, m: &Measurement) -> fmt::Result {
             }
         }
     }
-    writeln!(
-        f,
-        "  machine    {:.0} bytes/connection less free or in the page cache, for both ends",
-        m.machine_bytes_per_connection
-    )?;
+    if let Some(check) = &m.cgroup {
+        let what = match check.charges {
+            Charges::All => "",
+            Charges::AllButSockets => ", the sockets themselves left out",
+        };
+        writeln!(
+            f,
+            "  cgroup     {:.0} bytes/connection charged to the server, {:.0} in slabs{what}: {:.2} x",
+            check.bytes_per_connection, check.slab_bytes_per_connection, check.ratio
+        )?;
+    }
+    if let Some(sum) = &m.sum {
+        let met = if sum.is_met() { "met" } else { "MISSED" };
+        writeln!(
+            f,
+            "  sum        {:.0} bytes/connection in slabs and user memory; MemAvailable fell by {:.0} and slabs it takes for \
+             available grew by {:.0}: {:.1} % explained ({met}); free memory fell by {:.0}",
+            sum.sum,
+            sum.available_fell,
+            sum.reclaimable_grew,
+            sum.explained * 100.0,
+            sum.free_fell
+        )?;
+    }
     let bytes = |bytes: Option<i64>| {
         bytes.map_or_else(|| "unknown".to_owned(), |bytes| format!("{:.1} MiB", signed_mib(bytes)))
-    };
-    let back = match m.kernel_came_back() {
-        Some(true) => " (all back)",
-        Some(false) => " (NOT all back)",
-        None => "",
     };
     let (left, time_wait) = (bytes(m.after.kernel_left), bytes(m.after.time_wait));
     writeln!(
         f,
-        "  afterwards {:.2} MiB user; kernel {left} more than at the start{back}, settled in {:.1} s; {time_wait} in TIME_WAIT",
+        "  afterwards {:.2} MiB user; kernel {left} more than at the start, settled in {:.1} s; {time_wait} in TIME_WAIT",
         mib(m.after.server_user),
         m.after.settled_seconds
     )
-}
-
-fn compared(f: &mut fmt::Formatter<'_>, ratios: &Ratios) -> fmt::Result {
-    let met = |is_met: bool| if is_met { "met" } else { "MISSED" };
-    writeln!(f, "throng / floor")?;
-    writeln!(
-        f,
-        "  ramp       {:.2} x (goal: at most {}): {}",
-        ratios.ramp,
-        Ratios::RAMP_GOAL,
-        met(ratios.ramp_met)
-    )?;
-    writeln!(f, "  ramp CPU   {:.2} x", ratios.ramp_cpu)?;
-    if let (Some(kernel), Some(is_met)) = (ratios.kernel, ratios.kernel_met) {
-        let (percent, goal) = ((kernel - 1.0) * 100.0, Ratios::KERNEL_GOAL * 100.0);
-        writeln!(
-            f,
-            "  kernel     {percent:+.2} % bytes/connection (goal: within {goal} %): {}",
-            met(is_met)
-        )?;
-    }
-    if let Some(is_back) = ratios.kernel_back {
-        let goal = Ratios::LEFT_GOAL * 100.0;
-        writeln!(f, "  leaked     kernel memory came back (goal: all but {goal} %): {}", met(is_back))?;
-    }
-    Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people")]
@@ -195,25 +214,29 @@ fn signed_mib(bytes: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::c1m::ratios::Ratios;
+    use crate::c1m::report::RunReport;
 
     #[test]
     fn problems_and_missed_goals_stand_out() {
-        let throng = Measurement {
-            server: "throng",
-            ramp_seconds: 2.0,
-            problems: vec!["3 connections were lost".to_owned()],
-            ..Measurement::default()
+        let measured = |server: &str, us: f64| {
+            let mut measured = Measurement { server: server.to_owned(), ..Measurement::default() };
+            measured.ramp_cpu.server_us_per_handshake = us;
+            measured
         };
-        let floor = Measurement { server: "floor", ramp_seconds: 1.0, ..Measurement::default() };
+        let (floor, mut throng) = (measured("floor", 10.0), measured("throng", 20.0));
+        throng.problems.push("3 connections were lost".to_owned());
         let ratios = Some(Ratios::of(&throng, &floor));
         let report = C1mReport {
-            environment: crate::linux::environment::Environment::default(),
-            floor: Some(floor),
-            throng,
-            ratios,
+            schema: 1,
+            date: "2026-01-31".to_owned(),
+            environment: Environment::default(),
+            server_environment: None,
+            runs: vec![RunReport { connections: 5, floor: Some(floor), throng, ratios }],
+            growth: None,
         };
         let text = Text(&report).to_string();
         assert!(text.contains("PROBLEM    3 connections were lost"), "{text}");
-        assert!(text.contains("2.00 x (goal: at most 1.7): MISSED"), "{text}");
+        assert!(text.contains("MISSED     processor time of a handshake over the floor's: 2.000"), "{text}");
     }
 }

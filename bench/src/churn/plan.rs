@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::ChurnArgs;
 use super::population;
 use super::visit::Habits;
-use crate::server::Serve;
+use crate::server::{LOOPBACK, Serve};
 use crate::sources::Sources;
 use crate::swarm::{self, Timeouts};
 use crate::target::Target;
@@ -19,6 +19,8 @@ pub(super) fn serve(args: &ChurnArgs) -> Serve<'_> {
     let population = u64::from(args.population);
     Serve {
         program: args.server_bin.as_deref(),
+        app: "sink",
+        listen: LOOPBACK,
         connections: u64::from(args.held) + population + population / 4 + 1024,
         ping_interval: args.ping_interval,
         pong_timeout: args.pong_timeout,

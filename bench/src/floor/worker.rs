@@ -1,55 +1,86 @@
 //! One worker of the floor: a listener, an epoll and as little as possible around them.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use hdrhistogram::Histogram;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use throng::sys::socket::{self, Sharing};
 use throng::sys::{fdtable, signals};
 
-use super::Shared;
+use super::frames::{self, Answers, RESPONSE};
+use super::schedule::Schedule;
+use super::server::{Mode, Shared, Tally};
+use crate::percentiles::micros;
 
+/// The worker's ticks, at which Pings are sent: as long as throng's.
+pub(super) const TICK: Duration = Duration::from_millis(100);
+/// How often round trips are told.
+const HISTOGRAM: Duration = Duration::from_secs(1);
 /// Connections accepted in one iteration.
 const ACCEPTS: usize = 64;
 /// Connections that may wait to be accepted.
 const BACKLOG: u16 = 4096;
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
-/// How often the worker looks at whether it is to stop.
-const TICK: Duration = Duration::from_millis(100);
+/// Bytes read at once.
+const INPUT: usize = 64 * 1024;
 const LISTENER: Token = Token(usize::MAX - 1);
+/// What workers have in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) address: SocketAddr,
+    pub(super) mode: Mode,
+    pub(super) private_table: bool,
+    pub(super) ping_interval: Duration,
+}
+
+/// A histogram of round trips in microseconds, one digit exact: 3 KiB.
+pub(super) fn round_trips() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 1 << 27, 1).expect("constant bounds that the histogram accepts")
+}
 
 struct Worker {
+    shape: Shape,
     poll: Poll,
     listener: OwnedFd,
     /// Connections by descriptor number.
     connections: Vec<Option<OwnedFd>>,
+    schedule: Schedule,
+    /// What the kernel has not taken of what is to go back. Rare, so that a connection does without it.
+    unsent: HashMap<usize, Vec<u8>>,
     input: Vec<u8>,
+    start: Instant,
+    next_tick: Duration,
+    next_histogram: Duration,
     open: u64,
     accepted: u64,
+    pings_sent: u64,
+    pongs_received: u64,
+    round_trips: Histogram<u64>,
     /// The listener may hold more than was accepted: its edge has been seen, and `EAGAIN` not.
     more_to_accept: bool,
 }
 
 pub(super) fn run(
     number: usize,
-    address: SocketAddr,
-    private_table: bool,
+    shape: Shape,
     shared: &Shared,
     ready: &Sender<anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
     // First of all, before anything here owns a descriptor.
-    let table = if private_table { fdtable::make_private(&[]) } else { Ok(()) };
+    let table = if shape.private_table { fdtable::make_private(&[]) } else { Ok(()) };
     let made = table.context("cannot give a worker its own descriptor table").and_then(|()| {
         signals::block_all().context("cannot block signals")?;
         pin(number);
-        Worker::new(address)
+        Worker::new(number, shape)
     });
     let mut worker = match made {
         Ok(worker) => worker,
@@ -63,8 +94,7 @@ pub(super) fn run(
     let mut events = Events::with_capacity(EVENTS);
     while !shared.stop.load(Ordering::Relaxed) {
         worker.turn(&mut events)?;
-        shared.tallies[number].open.store(worker.open, Ordering::Relaxed);
-        shared.tallies[number].accepted.store(worker.accepted, Ordering::Relaxed);
+        worker.publish(&shared.tallies[number]);
     }
     Ok(())
 }
@@ -78,24 +108,34 @@ fn pin(number: usize) {
 }
 
 impl Worker {
-    fn new(address: SocketAddr) -> anyhow::Result<Self> {
+    fn new(number: usize, shape: Shape) -> anyhow::Result<Self> {
         let poll = Poll::new().context("cannot make an epoll")?;
-        let listener = socket::listen_tcp(address, Sharing::Group, BACKLOG)
-            .with_context(|| format!("cannot listen on {address}"))?;
+        let listener = socket::listen_tcp(shape.address, Sharing::Group, BACKLOG)
+            .with_context(|| format!("cannot listen on {}", shape.address))?;
         poll.registry().register(&mut SourceFd(&listener.as_raw_fd()), LISTENER, Interest::READABLE)?;
         Ok(Self {
+            shape,
             poll,
             listener,
             connections: Vec::new(),
-            input: vec![0; 64 * 1024],
+            schedule: Schedule::new(shape.ping_interval, TICK, number as u64),
+            unsent: HashMap::new(),
+            input: vec![0; INPUT],
+            start: Instant::now(),
+            next_tick: TICK,
+            next_histogram: HISTOGRAM,
             open: 0,
             accepted: 0,
+            pings_sent: 0,
+            pongs_received: 0,
+            round_trips: round_trips(),
             more_to_accept: false,
         })
     }
 
     fn turn(&mut self, events: &mut Events) -> anyhow::Result<()> {
-        let timeout = if self.more_to_accept { Duration::ZERO } else { TICK };
+        let until_tick = self.next_tick.saturating_sub(self.start.elapsed());
+        let timeout = if self.more_to_accept { Duration::ZERO } else { until_tick };
         match self.poll.poll(events, Some(timeout)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                 return Err(error).context("cannot wait for events");
@@ -103,13 +143,26 @@ impl Worker {
             _ => {}
         }
         for event in &*events {
+            let (at, ended) = (event.token().0, event.is_read_closed() || event.is_error());
             if event.token() == LISTENER {
                 self.more_to_accept = true;
-            } else if event.is_readable() || event.is_read_closed() || event.is_error() {
-                self.read(event.token().0);
+                continue;
+            }
+            if event.is_writable() && !self.unsent.is_empty() {
+                self.flush(at);
+            }
+            if event.is_readable() || ended {
+                self.read(at, ended);
             }
         }
-        if self.more_to_accept { self.accept_some() } else { Ok(()) }
+        if self.more_to_accept {
+            self.accept_some()?;
+        }
+        while self.start.elapsed() >= self.next_tick {
+            self.next_tick += TICK;
+            self.ping_some();
+        }
+        Ok(())
     }
 
     fn accept_some(&mut self) -> anyhow::Result<()> {
@@ -136,19 +189,119 @@ impl Worker {
         Ok(())
     }
 
-    /// Reads to throw away, and closes at the end or at an error.
-    fn read(&mut self, at: usize) {
-        let Some(slot) = self.connections.get_mut(at) else { return };
-        let Some(fd) = slot else { return };
+    /// Reads what is there and answers it; closes at the end or at an error.
+    fn read(&mut self, at: usize, ended: bool) {
         loop {
+            let Some(Some(fd)) = self.connections.get(at) else { return };
             match socket::recv(fd.as_fd(), &mut self.input) {
-                Ok(1..) => {}
+                Ok(read @ 1..) => {
+                    if self.answer(at, read).is_err() {
+                        break;
+                    }
+                    // Fewer bytes than asked for were all there were (epoll(7)).
+                    if read < INPUT && !ended {
+                        return;
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(0) | Err(_) => break,
             }
         }
-        *slot = None;
+        self.connections[at] = None;
+        self.schedule.remove(at);
+        self.unsent.remove(&at);
         self.open -= 1;
     }
+
+    fn answer(&mut self, at: usize, read: usize) -> io::Result<()> {
+        let Some(fd) = self.connections[at].as_ref().map(AsFd::as_fd) else { return Ok(()) };
+        match self.shape.mode {
+            Mode::Accept => Ok(()),
+            Mode::Ping if self.schedule.holds(at) => self.answer_frames(at, read),
+            Mode::Ping => {
+                // A request comes in one piece from clients that are well; the answer fits into an empty socket.
+                socket::send(fd, RESPONSE)?;
+                self.schedule.add(at);
+                Ok(())
+            }
+            Mode::Echo => send_or_keep(&mut self.unsent, at, fd, &self.input[..read]),
+        }
+    }
+
+    fn answer_frames(&mut self, at: usize, read: usize) -> io::Result<()> {
+        let Some(fd) = self.connections[at].as_ref().map(AsFd::as_fd) else { return Ok(()) };
+        let micros = micros(self.start.elapsed());
+        let Answers { echoes, sent, closes } = frames::answer(&mut self.input[..read])?;
+        if let Some(sent) = sent {
+            self.round_trips.saturating_record(micros.saturating_sub(sent));
+            self.pongs_received += 1;
+        }
+        if echoes > 0 {
+            send_or_keep(&mut self.unsent, at, fd, &self.input[..echoes])?;
+        }
+        if closes {
+            socket::send(fd, &frames::CLOSE)?;
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(())
+    }
+
+    fn ping_some(&mut self) {
+        if self.shape.mode != Mode::Ping {
+            return;
+        }
+        let due = self.schedule.take_due();
+        for &at in &due {
+            if !self.schedule.is_due(at) {
+                continue;
+            }
+            let Some(Some(fd)) = self.connections.get(at as usize) else { continue };
+            let ping = frames::ping(micros(self.start.elapsed()));
+            // What fails here is seen when it is read from.
+            if socket::send(fd.as_fd(), &ping).is_ok() {
+                self.pings_sent += 1;
+            }
+        }
+        self.schedule.put_back(due);
+    }
+
+    fn flush(&mut self, at: usize) {
+        let Some(bytes) = self.unsent.remove(&at) else { return };
+        let Some(Some(fd)) = self.connections.get(at) else { return };
+        // What fails here is seen when it is read from.
+        let _ = send_or_keep(&mut self.unsent, at, fd.as_fd(), &bytes);
+    }
+
+    fn publish(&mut self, tally: &Tally) {
+        tally.open.store(self.open, Ordering::Relaxed);
+        tally.accepted.store(self.accepted, Ordering::Relaxed);
+        tally.pings_sent.store(self.pings_sent, Ordering::Relaxed);
+        tally.pongs_received.store(self.pongs_received, Ordering::Relaxed);
+        if self.next_tick >= self.next_histogram {
+            self.next_histogram = self.next_tick + HISTOGRAM;
+            tally.round_trips().clone_from(&self.round_trips);
+        }
+    }
+}
+
+/// Sends bytes behind those that wait, and keeps what the kernel does not take.
+fn send_or_keep(
+    unsent: &mut HashMap<usize, Vec<u8>>,
+    at: usize,
+    fd: BorrowedFd<'_>,
+    bytes: &[u8],
+) -> io::Result<()> {
+    if let Some(waiting) = unsent.get_mut(&at) {
+        waiting.extend_from_slice(bytes);
+        return Ok(());
+    }
+    let sent = match socket::send(fd, bytes) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+        sent => sent?,
+    };
+    if sent < bytes.len() {
+        unsent.insert(at, bytes[sent..].to_vec());
+    }
+    Ok(())
 }

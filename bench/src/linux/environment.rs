@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use procfs::Current;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Settings of the kernel that bound the number of connections.
 const SYSCTLS: [&str; 10] = [
@@ -22,10 +22,10 @@ const SYSCTLS: [&str; 10] = [
 ];
 
 /// The machine and the command of a measurement.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
     /// The version of this program.
-    pub version: &'static str,
+    pub version: String,
     /// The commit checked out in the working directory, if there is one.
     pub commit: Option<String>,
     /// The command line. Of absolute paths only the last part: where things lie on a machine says nothing about the figures.
@@ -41,7 +41,7 @@ pub struct Environment {
     /// Descriptors that a table may hold.
     pub descriptors: u64,
     /// Settings of the kernel, those that it has.
-    pub sysctls: BTreeMap<&'static str, String>,
+    pub sysctls: BTreeMap<String, String>,
 }
 
 impl Environment {
@@ -50,7 +50,7 @@ impl Environment {
     pub fn read() -> Self {
         let cpu_info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         Self {
-            version: env!("CARGO_PKG_VERSION"),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: commit(),
             command: std::env::args().map(|argument| without_directory(&argument)).collect(),
             kernel: sysctl("kernel.osrelease").unwrap_or_default(),
@@ -58,7 +58,7 @@ impl Environment {
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             memory_bytes: procfs::Meminfo::current().map_or(0, |memory| memory.mem_total),
             descriptors: throng::sys::fdtable::limits().map_or(0, |(_, hard)| hard),
-            sysctls: SYSCTLS.iter().filter_map(|&name| Some((name, sysctl(name)?))).collect(),
+            sysctls: SYSCTLS.iter().filter_map(|&name| Some((name.to_owned(), sysctl(name)?))).collect(),
         }
     }
 }

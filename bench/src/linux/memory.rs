@@ -2,19 +2,38 @@
 
 use anyhow::Context;
 use procfs::{Current, Meminfo};
+use serde::{Deserialize, Serialize};
 
-/// Bytes that are free or hold pages of files.
-///
-/// It is not `MemAvailable`, which takes dentries and the inodes of sockets for reclaimable though no open socket lets go of
-/// them, and leaves out the free pages that processors keep for themselves: since Linux 6.7 up to an eighth of the memory.
-///
-/// # Errors
-/// When /proc cannot be read.
-pub fn free_bytes() -> anyhow::Result<u64> {
-    let memory = Meminfo::current().context("cannot read /proc/meminfo")?;
-    const PATH: &str = "/proc/zoneinfo";
-    let zones = std::fs::read_to_string(PATH).with_context(|| format!("cannot read {PATH}"))?;
-    Ok(memory.mem_free + memory.cached + memory.buffers + kept_pages(&zones) * procfs::page_size())
+/// The machine's memory at one moment, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineMemory {
+    /// What is free or holds pages of files, the free pages that processors keep for themselves included.
+    pub free: u64,
+    /// `MemAvailable` of /proc/meminfo: what the kernel thinks it can hand out without swapping.
+    pub available: u64,
+    /// `SReclaimable`: slabs of which the kernel takes most for available, since it could drop what it caches in them. The
+    /// inodes and dentries of open sockets are counted here, and no shrinker gets them back.
+    pub reclaimable: u64,
+}
+
+impl MachineMemory {
+    /// Reads /proc/meminfo and /proc/zoneinfo.
+    ///
+    /// # Errors
+    /// When they cannot be read, or the kernel is older than 3.14.
+    pub fn read() -> anyhow::Result<Self> {
+        const ZONES: &str = "/proc/zoneinfo";
+        let memory = Meminfo::current().context("cannot read /proc/meminfo")?;
+        let zones = std::fs::read_to_string(ZONES).with_context(|| format!("cannot read {ZONES}"))?;
+        // Free pages that processors keep for themselves are up to an eighth of the memory since Linux 6.7, and in no sum of
+        // the kernel's own.
+        let kept = kept_pages(&zones) * procfs::page_size();
+        Ok(Self {
+            free: memory.mem_free + memory.cached + memory.buffers + kept,
+            available: memory.mem_available.context("/proc/meminfo has no MemAvailable")? + kept,
+            reclaimable: memory.s_reclaimable.unwrap_or(0),
+        })
+    }
 }
 
 /// Pages on the processors' lists: the sum of `count:` under `pagesets` of each zone.
@@ -32,6 +51,7 @@ mod tests {
         let sample = "Node 0, zone   Normal\n  pages free     5\n  pagesets\n    cpu: 0\n              count:    1500\n              \
             high:     4000\n    cpu: 1\n              count: 20\n  node_unreclaimable:  0\nNode 0, zone  Movable\n  pages free     0\n";
         assert_eq!(kept_pages(sample), 1_520);
-        assert!(free_bytes().unwrap() > 0);
+        let memory = MachineMemory::read().unwrap();
+        assert!(memory.free > 0 && memory.available > 0 && memory.reclaimable > 0);
     }
 }

@@ -1,5 +1,6 @@
 //! What Linux tells about itself and about processes, in /proc and /sys.
 
+pub mod cgroup;
 pub mod environment;
 pub mod memory;
 pub mod process;

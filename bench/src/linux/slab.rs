@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use anyhow::{Context, anyhow, ensure};
+use serde::{Deserialize, Serialize};
 
 /// A slab cache, or several that the kernel merged because their objects are alike.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cache {
     /// Objects in use.
     pub objects: u64,
@@ -17,7 +18,7 @@ pub struct Cache {
 }
 
 /// All slab caches, by the name in /proc/slabinfo.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slabs(pub BTreeMap<String, Cache>);
 
 impl Slabs {

@@ -1,0 +1,116 @@
+//! The clients of this machine: `throng-bench hold --controlled` as a child process.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+
+use super::C1mArgs;
+use crate::child::Talker;
+use crate::hold::HoldReport;
+use crate::hold::control::{Command as Order, Event};
+use crate::host::Kind;
+use crate::interrupt::Interrupt;
+use crate::linux::process::{cpu_nanos, user_bytes};
+use crate::swarm::{Counts, Opening};
+
+/// The clients report several times a second; silence for so long means that they hang.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How long they may take to end once they have reported.
+const END: Duration = Duration::from_secs(20);
+
+/// The clients.
+pub(super) struct Client {
+    talker: Talker,
+    pub(super) threads: usize,
+}
+
+/// What the clients say.
+pub(super) enum Heard {
+    /// How far they are.
+    Counts(Counts),
+    /// All connections have opened or failed.
+    Opened(Opening),
+    /// All connections are closed; nothing follows.
+    Closed(Box<HoldReport>),
+}
+
+impl Client {
+    /// Starts the clients and waits until they stand ready.
+    pub(super) fn start(
+        args: &C1mArgs,
+        kind: Kind,
+        connections: u32,
+        urls: &[String],
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Self> {
+        let timeout = humantime::format_duration(args.timeout).to_string();
+        let mut command = Command::new(std::env::current_exe().context("cannot find this program's file")?);
+        command.args(["hold", "--controlled", "-n"]).arg(connections.to_string());
+        command.arg("--seed").arg(args.seed.to_string());
+        for url in urls {
+            command.args(["--to", url]);
+        }
+        if let Some(rate) = args.rate.per_second() {
+            command.arg("--rate").arg(rate.to_string());
+        }
+        for option in ["--connect-timeout", "--handshake-timeout", "--close-timeout"] {
+            command.args([option, &timeout]);
+        }
+        if kind == Kind::Floor {
+            command.arg("--sample-key");
+        }
+        let mut talker = Talker::start("the client", command, interrupt)?;
+        match talker.hear(SILENCE)? {
+            Event::Ready { threads, .. } => Ok(Self { talker, threads }),
+            other => bail!("the client began with {other:?}"),
+        }
+    }
+
+    pub(super) fn user_bytes(&self) -> anyhow::Result<u64> {
+        user_bytes(self.talker.pid())
+    }
+
+    pub(super) fn cpu_nanos(&self) -> anyhow::Result<u64> {
+        cpu_nanos(self.talker.pid())
+    }
+
+    pub(super) fn open(&mut self) -> anyhow::Result<()> {
+        self.talker.say(Order::Open.line())
+    }
+
+    pub(super) fn close(&mut self) -> anyhow::Result<()> {
+        self.talker.say(Order::Close.line())
+    }
+
+    /// What the clients say next.
+    pub(super) fn hear(&mut self) -> anyhow::Result<Heard> {
+        match self.talker.hear(SILENCE)? {
+            Event::Progress(counts) => Ok(Heard::Counts(counts)),
+            Event::Opened(opening) => Ok(Heard::Opened(opening)),
+            Event::Closed(report) => {
+                // They judge themselves by their exit code; the report says more.
+                self.talker.finish(END)?;
+                Ok(Heard::Closed(report))
+            }
+            other @ Event::Ready { .. } => bail!("the client said {other:?} in the middle of its work"),
+        }
+    }
+
+    /// The clients' counts as they are now: what they have said before is skipped.
+    pub(super) fn counts(&mut self) -> anyhow::Result<Counts> {
+        let mut latest = None;
+        loop {
+            // What is there already may be old; the next to come is not.
+            let patience = if latest.is_none() { SILENCE } else { Duration::ZERO };
+            match self.talker.try_hear(patience)? {
+                Some(Event::Progress(counts)) => latest = Some(counts),
+                Some(other) => bail!("the client said {other:?} while holding"),
+                None => {
+                    ensure!(latest.is_some(), self.talker.explain("has said nothing for too long"));
+                    return Ok(latest.unwrap_or_default());
+                }
+            }
+        }
+    }
+}

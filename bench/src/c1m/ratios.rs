@@ -1,0 +1,176 @@
+//! throng beside the floor, and what is asked of that.
+
+use serde::{Deserialize, Serialize};
+
+use super::report::{Measurement, RunReport};
+
+/// throng over the floor with the same number of connections, in one call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ratios {
+    /// Ramp time.
+    pub ramp: f64,
+    /// Processor time of both sides in the ramp.
+    pub ramp_cpu: f64,
+    /// Processor time of the server for a handshake.
+    pub handshake: f64,
+    /// Processor time of the server for a ping cycle; `None` when nothing was held.
+    pub ping_cycle: Option<f64>,
+    /// Kernel bytes per connection; `None` where they cannot be read.
+    pub kernel: Option<f64>,
+    /// What of throng's kernel memory was left when all connections had gone.
+    pub left: Option<f64>,
+}
+
+/// How the processor time of a ping cycle grew with the number of connections.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Growth {
+    /// The smallest number of connections.
+    pub from: u64,
+    /// The largest.
+    pub to: u64,
+    /// throng's ping cycle at the largest number over that at the smallest.
+    pub throng: f64,
+    /// The floor's.
+    pub floor: f64,
+    /// The first over the second.
+    pub ratio: f64,
+}
+
+/// What is asked of a figure, and whether it is so.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Goal {
+    /// What is looked at.
+    pub name: &'static str,
+    /// The figure.
+    pub value: f64,
+    /// The most it may be.
+    pub most: f64,
+}
+
+impl Goal {
+    /// Whether it is as asked for.
+    #[must_use]
+    pub fn is_met(&self) -> bool {
+        self.value <= self.most
+    }
+}
+
+impl Ratios {
+    /// A handshake may take so many times the floor's processor time.
+    pub const HANDSHAKE_GOAL: f64 = 1.3;
+    /// A ping cycle may take so many times the floor's processor time.
+    pub const PING_CYCLE_GOAL: f64 = 1.3;
+    /// Kernel bytes per connection may differ from the floor's by so much.
+    pub const KERNEL_GOAL: f64 = 0.02;
+    /// So much of the connections' kernel memory may be left when they have gone: slabs kept for reuse.
+    pub const LEFT_GOAL: f64 = 0.02;
+
+    /// Compares.
+    #[must_use]
+    pub fn of(throng: &Measurement, floor: &Measurement) -> Self {
+        let both = |of: fn(&Measurement) -> Option<f64>| of(throng).zip(of(floor)).map(|(a, b)| a / b);
+        Self {
+            ramp: throng.ramp_seconds / floor.ramp_seconds,
+            ramp_cpu: throng.ramp_cpu.both() / floor.ramp_cpu.both(),
+            handshake: throng.ramp_cpu.server_us_per_handshake / floor.ramp_cpu.server_us_per_handshake,
+            ping_cycle: both(|of| Some(of.hold.as_ref()?.cpu_us_per_ping_cycle)),
+            kernel: both(|of| Some(of.kernel.as_ref()?.server_bytes_per_connection)),
+            left: left(throng),
+        }
+    }
+
+    /// What is asked of them.
+    #[must_use]
+    pub fn goals(&self) -> Vec<Goal> {
+        let goal = |name, value: Option<f64>, most| value.map(|value| Goal { name, value, most });
+        let off = self.kernel.map(|kernel| (kernel - 1.0).abs());
+        [
+            goal(
+                "processor time of a handshake over the floor's",
+                Some(self.handshake),
+                Self::HANDSHAKE_GOAL,
+            ),
+            goal("processor time of a ping cycle over the floor's", self.ping_cycle, Self::PING_CYCLE_GOAL),
+            goal("kernel bytes per connection, off the floor's by", off, Self::KERNEL_GOAL),
+            goal("kernel memory that did not come back", self.left, Self::LEFT_GOAL),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+impl Growth {
+    /// The growth may be so many times the floor's.
+    pub const GOAL: f64 = 1.1;
+
+    /// Compares the first with the last of several runs.
+    #[must_use]
+    pub fn of(runs: &[RunReport]) -> Option<Self> {
+        let (first, last) = (runs.first()?, runs.last()?);
+        let cycle = |of: &Measurement| Some(of.hold.as_ref()?.cpu_us_per_ping_cycle);
+        let throng = cycle(&last.throng)? / cycle(&first.throng)?;
+        let floor = cycle(last.floor.as_ref()?)? / cycle(first.floor.as_ref()?)?;
+        let (from, to) = (first.connections, last.connections);
+        (from < to).then_some(Self { from, to, throng, floor, ratio: throng / floor })
+    }
+
+    /// What is asked of it.
+    #[must_use]
+    pub const fn goal(&self) -> Goal {
+        Goal { name: "growth of a ping cycle over the floor's", value: self.ratio, most: Self::GOAL }
+    }
+}
+
+/// The part of the connections' kernel memory that was not given back.
+fn left(of: &Measurement) -> Option<f64> {
+    let (left, taken) = (of.after.kernel_left?, of.kernel.as_ref()?.total_bytes);
+    #[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^52")]
+    Some((left as f64 / taken as f64).max(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::c1m::kernel::KernelMemory;
+    use crate::c1m::report::{After, Hold};
+
+    fn measured(handshake: f64, cycle: f64, kernel: f64, left: i64) -> Measurement {
+        let kernel =
+            KernelMemory { server_bytes_per_connection: kernel, total_bytes: 8_000, caches: Vec::new() };
+        let mut measured = Measurement {
+            kernel: Some(kernel),
+            after: After { kernel_left: Some(left), ..After::default() },
+            hold: Some(Hold { cpu_us_per_ping_cycle: cycle, ..Hold::default() }),
+            ..Measurement::default()
+        };
+        measured.ramp_cpu.server_us_per_handshake = handshake;
+        measured
+    }
+
+    fn met(throng: &Measurement, floor: &Measurement) -> Vec<bool> {
+        Ratios::of(throng, floor).goals().iter().map(Goal::is_met).collect()
+    }
+
+    #[test]
+    fn goals_are_met_or_missed() {
+        let floor = measured(10.0, 10.0, 4_000.0, 0);
+        assert_eq!(met(&measured(12.9, 12.9, 4_050.0, 100), &floor), [true; 4]);
+        assert_eq!(met(&measured(13.1, 13.1, 4_100.0, 200), &floor), [false; 4]);
+        assert_eq!(met(&measured(9.0, 9.0, 3_900.0, -5), &floor), [true, true, false, true]);
+    }
+
+    #[test]
+    fn growth_is_compared_with_the_floors() {
+        let run = |connections, throng, floor| RunReport {
+            connections,
+            floor: Some(measured(1.0, floor, 1.0, 0)),
+            throng: measured(1.0, throng, 1.0, 0),
+            ratios: None,
+        };
+        let growth = Growth::of(&[run(10, 6.0, 5.0), run(100, 7.0, 6.0), run(1_000, 12.0, 10.0)]).unwrap();
+        assert_eq!((growth.from, growth.to, growth.throng, growth.floor), (10, 1_000, 2.0, 2.0));
+        assert!(growth.goal().is_met());
+        assert!(Growth::of(&[run(10, 6.0, 5.0)]).is_none());
+    }
+}

@@ -1,0 +1,292 @@
+//! One server measured from its start to its end.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+
+use super::C1mArgs;
+use super::account::Between;
+use super::client::{Client, Heard};
+use super::judge::judge;
+use super::kernel::Ends;
+use super::report::{After, BothSides, Hold, Measurement, RampCpu, UserMemory};
+use super::side::{Meeting, Point, Side};
+use super::timeline::Recorder;
+use crate::hold::HoldReport;
+use crate::host::{Kind, Reading, ServerShape};
+use crate::interrupt::Interrupt;
+use crate::percentiles::Percentiles;
+use crate::plot::Timeline;
+use crate::progress::Bars;
+
+/// A ramp without a single connection for so long has come to a halt.
+const STANDSTILL: Duration = Duration::from_secs(60);
+/// How much longer than planned a hold may take until every connection has answered its pings.
+const LATE: Duration = Duration::from_secs(20);
+
+/// A server, its clients and what is known so far.
+pub(super) struct Run<'a> {
+    pub(super) args: &'a C1mArgs,
+    pub(super) bars: Bars,
+    kind: Kind,
+    side: Side,
+    shape: ServerShape,
+    client: Client,
+    recorder: Recorder,
+    report: Measurement,
+}
+
+/// What a measurement comes to.
+pub(super) struct Measured {
+    pub(super) report: Measurement,
+    pub(super) timeline: Timeline,
+}
+
+/// User memory in bytes of the clients on this machine, when the server's machine was read.
+struct Moment {
+    meeting: Meeting,
+    client: u64,
+}
+
+impl<'a> Run<'a> {
+    /// Starts the clients of `connections` for a server that is there.
+    pub(super) fn start(
+        args: &'a C1mArgs,
+        kind: Kind,
+        connections: u32,
+        side: Side,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Self> {
+        let shape = side.shape()?;
+        let client = Client::start(args, kind, connections, &side.urls()?, interrupt)?;
+        let report = Measurement {
+            server: kind.name().to_owned(),
+            server_workers: shape.workers,
+            client_threads: client.threads,
+            private_tables: shape.private_tables,
+            seed: args.seed,
+            ..Measurement::default()
+        };
+        let recorder = Recorder::new(kind.name().to_owned());
+        Ok(Self { args, bars: Bars::new(args.progress), kind, side, shape, client, recorder, report })
+    }
+
+    pub(super) fn measure(mut self) -> anyhow::Result<Measured> {
+        let zero = self.moment(Point::Ready, 0)?;
+        self.report.connections = zero.meeting.connections;
+        self.report.machines = zero.meeting.machines;
+        let open = self.ramp()?;
+        let ramped = self.moment(Point::Ramped, open)?;
+        self.note_ramp(&zero.meeting.reading, &ramped.meeting);
+        self.note_memory(&zero, &ramped);
+        if ramped.meeting.open > 0 {
+            let meeting = self.hold(&ramped.meeting.reading)?;
+            let held = Moment { meeting, client: self.client.user_bytes()? };
+            self.note_memory(&zero, &held);
+        }
+        let closed = self.close()?;
+        let start = Instant::now();
+        let last = self.side.meet(Point::Closed, 0)?;
+        self.note_end(&zero.meeting.reading, &last.reading, start.elapsed());
+        judge(&mut self.report, &closed);
+        if let Err(error) = self.side.stop() {
+            self.report.problems.push(format!("{error:#}"));
+        }
+        Ok(Measured { report: self.report, timeline: self.recorder.finish() })
+    }
+
+    fn moment(&mut self, point: Point, open: u64) -> anyhow::Result<Moment> {
+        let meeting = self.side.meet(point, open)?;
+        Ok(Moment { meeting, client: self.client.user_bytes()? })
+    }
+
+    /// Opens the connections, and says how many there are.
+    fn ramp(&mut self) -> anyhow::Result<u64> {
+        let bar = self.bars.counting(self.kind.name(), u64::from(self.args.connections));
+        self.recorder.enter("ramp");
+        let before = self.client.cpu_nanos()?;
+        self.client.open()?;
+        let (mut settled, mut since) = (0, Instant::now());
+        let opening = loop {
+            match self.client.hear()? {
+                Heard::Counts(counts) => {
+                    bar.set_position(counts.opened);
+                    bar.set_message(format!("{} failed", counts.failed));
+                    if counts.opened + counts.failed > settled {
+                        (settled, since) = (counts.opened + counts.failed, Instant::now());
+                    }
+                    let halted = since.elapsed() >= STANDSTILL;
+                    ensure!(!halted, "the ramp has come to a halt after {settled} connections");
+                    self.recorder.look(&mut self.side, Some(&self.client))?;
+                }
+                Heard::Opened(opening) => break opening,
+                Heard::Closed(_) => bail!("the clients have closed before they were told to"),
+            }
+        };
+        bar.finish_and_clear();
+        self.report.ramp_cpu.client_seconds = seconds(before, self.client.cpu_nanos()?);
+        self.report.opened = opening.opened;
+        self.report.failed = opening.failed;
+        self.report.ramp_seconds = opening.ramp_seconds;
+        self.report.connections_per_second = opening.connections_per_second;
+        self.report.handshake_us = opening.latency_us;
+        Ok(self.client.counts()?.open)
+    }
+
+    /// Notes where the ramp's processor time went, and tells when others took much: its time is not ours alone then.
+    fn note_ramp(&mut self, zero: &Reading, ramped: &Meeting) {
+        let (before, after) = (&zero.left, &ramped.reading.arrived);
+        let server_seconds = seconds(before.cpu_nanos, after.cpu_nanos);
+        let client_seconds = self.report.ramp_cpu.client_seconds;
+        let own = server_seconds + if self.side.is_here() { client_seconds } else { 0.0 };
+        let others_seconds = (seconds(before.machine_cpu_nanos, after.machine_cpu_nanos) - own).max(0.0);
+        let server_us_per_handshake = micros_each(server_seconds, ramped.open);
+        self.report.ramp_cpu =
+            RampCpu { server_seconds, client_seconds, others_seconds, server_us_per_handshake };
+        if others_seconds > 1.0 + 0.1 * own {
+            self.report.warnings.push(format!(
+                "other programs took {others_seconds:.1} s of processor time in the ramp: it was slower for that"
+            ));
+        }
+        self.report.open_after_ramp = both_sides(ramped);
+    }
+
+    /// Holds until every connection has answered its pings, or had time enough to.
+    fn hold(&mut self, ramped: &Reading) -> anyhow::Result<Meeting> {
+        let (cycles, planned) = (self.args.cycles, self.args.ping_interval * self.args.cycles);
+        let bar = self.bars.waiting("hold", planned);
+        self.recorder.enter("hold");
+        let (start, client_before, pings_before) =
+            (Instant::now(), self.client.cpu_nanos()?, self.client.counts()?.pings_answered);
+        let deadline = start + planned + planned / 2 + self.args.pong_timeout + LATE;
+        let counts = loop {
+            let counts = self.client.counts()?;
+            bar.set_position(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
+            bar.set_message(format!("{} lost, {} pings answered", counts.lost, counts.pings_answered));
+            self.recorder.look(&mut self.side, Some(&self.client))?;
+            let answered = counts.min_pings >= u64::from(cycles);
+            if (answered && start.elapsed() >= planned) || counts.open == 0 || Instant::now() >= deadline {
+                break counts;
+            }
+        };
+        let client_seconds = seconds(client_before, self.client.cpu_nanos()?);
+        let held = self.side.meet(Point::Held, counts.open)?;
+        bar.finish_and_clear();
+        let (before, after) = (&ramped.left, &held.reading.arrived);
+        let long = seconds(before.nanos, after.nanos);
+        if long > planned.as_secs_f64() * 1.1 + 1.0 {
+            let planned = humantime::format_duration(planned);
+            self.report.warnings.push(format!("{cycles} ping cycles took {long:.1} s instead of {planned}"));
+        }
+        let cpu_seconds = seconds(before.cpu_nanos, after.cpu_nanos);
+        let pings_sent = after.counts.pings_sent - before.counts.pings_sent;
+        self.report.hold = Some(Hold {
+            seconds: long,
+            cycles,
+            ping_interval_seconds: self.args.ping_interval.as_secs_f64(),
+            pings_sent,
+            pongs_received: after.counts.pongs_received - before.counts.pongs_received,
+            pong_timeouts: after.counts.pong_timeouts,
+            min_pings_per_connection: counts.min_pings,
+            ping_rtt_us: Percentiles::of_buckets(&after.counts.ping_rtt_us, &before.counts.ping_rtt_us),
+            server_cpu_cores: cpu_seconds / long,
+            cpu_us_per_ping_cycle: micros_each(cpu_seconds, pings_sent),
+            client_cpu_us_per_ping_cycle: micros_each(client_seconds, counts.pings_answered - pings_before),
+        });
+        self.report.open_after_hold = both_sides(&held);
+        Ok(held)
+    }
+
+    fn close(&mut self) -> anyhow::Result<HoldReport> {
+        let bar = self.bars.counting("close", self.report.opened);
+        self.recorder.enter("close");
+        self.client.close()?;
+        let report = loop {
+            match self.client.hear()? {
+                Heard::Counts(counts) => {
+                    bar.set_position(counts.closed);
+                    self.recorder.look(&mut self.side, None)?;
+                }
+                Heard::Closed(report) => break *report,
+                Heard::Opened(_) => bail!("the clients open connections while they close them"),
+            }
+        };
+        bar.finish_and_clear();
+        self.report.lost = report.outcome.lost.clone();
+        self.report.unclean = report.outcome.unclean.clone();
+        self.report.closed = report.outcome.closed;
+        self.report.close_seconds = report.outcome.close_seconds;
+        Ok(report)
+    }
+
+    /// Notes memory with all connections: of several looks the one at which the server had most.
+    fn note_memory(&mut self, zero: &Moment, now: &Moment) {
+        let between = self.between(&zero.meeting.reading, &now.meeting.reading, now.meeting.open);
+        let client = between.per_connection(zero.client, now.client);
+        let user = UserMemory {
+            server_at_zero: zero.meeting.reading.user_bytes,
+            server_at_n: now.meeting.reading.user_bytes,
+            server_bytes_per_connection: between
+                .per_connection(zero.meeting.reading.user_bytes, now.meeting.reading.user_bytes),
+            client_at_zero: zero.client,
+            client_at_n: now.client,
+            client_bytes_per_connection: client,
+        };
+        if user.server_at_n < self.report.user.server_at_n {
+            return;
+        }
+        let kernel = between.kernel();
+        self.report.cgroup = self
+            .shape
+            .charges
+            .zip(kernel.as_ref())
+            .and_then(|(charges, kernel)| between.cgroup(charges, kernel));
+        let client = if self.side.is_here() { client } else { 0.0 };
+        self.report.sum = kernel.as_ref().map(|kernel| between.sum(kernel, client));
+        if let Some(foreign) = between.foreign_sockets() {
+            self.report.warnings.push(format!(
+                "other programs' sockets changed by {foreign}: the kernel memory below is not the connections' alone"
+            ));
+        }
+        (self.report.user, self.report.kernel) = (user, kernel);
+    }
+
+    /// Notes what is left when all have gone.
+    fn note_end(&mut self, zero: &Reading, last: &Reading, settled: Duration) {
+        let between = self.between(zero, last, self.report.connections);
+        let time_wait = between.time_wait();
+        let left = between.kernel().zip(time_wait).map(|(kernel, time_wait)| kernel.total_bytes - time_wait);
+        if left.is_some_and(|left| left < -4_000_000) {
+            self.report
+                .warnings
+                .push("other programs closed sockets: what is left afterwards is too low".to_owned());
+        }
+        self.report.after = After {
+            server_open: last.left.counts.open,
+            server_user: last.user_bytes,
+            kernel_left: left,
+            time_wait,
+            settled_seconds: settled.as_secs_f64(),
+        };
+    }
+
+    fn between<'r>(&self, zero: &'r Reading, now: &'r Reading, connections: u64) -> Between<'r> {
+        let ends = if self.side.is_here() { Ends::Both } else { Ends::Server };
+        Between { zero, now, connections, ends }
+    }
+}
+
+fn both_sides(meeting: &Meeting) -> BothSides {
+    BothSides { client: meeting.open, server: meeting.reading.left.counts.open }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nanoseconds are far below 2^52")]
+fn seconds(before: u64, after: u64) -> f64 {
+    after.saturating_sub(before) as f64 / 1e9
+}
+
+/// Seconds shared by so many, in microseconds for each.
+#[expect(clippy::cast_precision_loss, reason = "a number of connections or pings")]
+fn micros_each(seconds: f64, number: u64) -> f64 {
+    if number == 0 { 0.0 } else { seconds * 1e6 / number as f64 }
+}

@@ -1,0 +1,79 @@
+//! What a measurement looked like over time.
+
+use std::time::{Duration, Instant};
+
+use super::client::Client;
+use super::side::Side;
+use crate::host::Sample as HostSample;
+use crate::plot::{Phase, Sample, Timeline};
+
+/// Time between two looks.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Takes samples, and knows what they are told apart from.
+pub(super) struct Recorder {
+    start: Instant,
+    next: Instant,
+    /// What the processor times are counted from: the look before.
+    before: Option<(Instant, HostSample, Option<u64>)>,
+    /// All slab caches at the start.
+    slabs_at_start: Option<u64>,
+    timeline: Timeline,
+}
+
+impl Recorder {
+    pub(super) fn new(title: String) -> Self {
+        let now = Instant::now();
+        let timeline = Timeline { title, ..Timeline::default() };
+        Self { start: now, next: now, before: None, slabs_at_start: None, timeline }
+    }
+
+    /// Begins a phase, which ends the one before.
+    pub(super) fn enter(&mut self, name: &str) {
+        let now = self.start.elapsed().as_secs_f64();
+        if let Some(phase) = self.timeline.phases.last_mut() {
+            phase.to = now;
+        }
+        self.timeline.phases.push(Phase { name: name.to_owned(), from: now, to: now });
+    }
+
+    /// Takes a sample if it is time for one. `client` is `None` when the clients may have ended.
+    pub(super) fn look(&mut self, side: &mut Side, client: Option<&Client>) -> anyhow::Result<()> {
+        if Instant::now() < self.next {
+            return Ok(());
+        }
+        let sample = side.sample()?;
+        let client_cpu = client.map(Client::cpu_nanos).transpose()?;
+        let client_user = client.map(Client::user_bytes).transpose()?;
+        let now = Instant::now();
+        self.next = now + LOOK;
+        let slabs_at_start = *self.slabs_at_start.get_or_insert(sample.slab_bytes.unwrap_or(0));
+        if let Some((then, earlier, client_earlier)) = self.before.replace((now, sample, client_cpu)) {
+            let seconds = now.duration_since(then).as_secs_f64();
+            #[expect(clippy::cast_precision_loss, reason = "nanoseconds are far below 2^52")]
+            let cores = |after: u64, before: u64| after.saturating_sub(before) as f64 / 1e9 / seconds;
+            self.timeline.samples.push(Sample {
+                seconds: self.start.elapsed().as_secs_f64(),
+                connections: sample.open,
+                server_user_bytes: sample.user_bytes,
+                client_user_bytes: client_user,
+                kernel_bytes: sample
+                    .slab_bytes
+                    .map(|bytes| bytes.cast_signed() - slabs_at_start.cast_signed()),
+                server_cores: cores(sample.cpu_nanos, earlier.cpu_nanos),
+                client_cores: client_cpu.zip(client_earlier).map(|(after, before)| cores(after, before)),
+                machine_cores: cores(sample.machine_cpu_nanos, earlier.machine_cpu_nanos),
+            });
+        }
+        Ok(())
+    }
+
+    /// The end of the last phase.
+    pub(super) fn finish(mut self) -> Timeline {
+        let now = self.start.elapsed().as_secs_f64();
+        if let Some(phase) = self.timeline.phases.last_mut() {
+            phase.to = now;
+        }
+        self.timeline
+    }
+}

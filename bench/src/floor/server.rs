@@ -1,0 +1,227 @@
+//! `throng-bench floor-server`: the floor as a server of its own, which a measurement starts.
+
+use std::io::BufRead;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+use throng::sys::{signals, socket};
+
+use super::worker::{self, Shape};
+use crate::args::duration;
+use crate::interrupt::Interrupt;
+use crate::output::print_line;
+use crate::threads::{Spread, Threads};
+
+/// How often the main thread looks at signals.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What the floor does with a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
+    /// Accepts it, registers it with epoll, and throws away what it sends.
+    Accept,
+    /// Answers the first bytes with an upgrade response written in advance, then sends Pings and throws away what comes.
+    Ping,
+    /// Sends back what it sends.
+    Echo,
+}
+
+/// Serves without WebSocket code: the system calls of a server of throng's shape, and as little as possible around them.
+///
+/// It ends on SIGTERM, SIGINT or the end of its standard input; the line `stats` there is answered with a line of JSON.
+#[derive(Debug, Clone, clap::Args)]
+pub struct FloorServerArgs {
+    /// What to do with a connection.
+    #[arg(long, value_enum, default_value = "accept")]
+    pub mode: Mode,
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Threads, each with a listener of its own [default: one per core, more only where the descriptor limit demands it].
+    #[arg(long, value_name = "W")]
+    pub workers: Option<usize>,
+    /// Connections to have room for.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10_000)]
+    pub connections: u32,
+    /// Time between two Pings to a connection, with --mode ping: 200 ms to 1 hour.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = ping_interval)]
+    pub ping_interval: Duration,
+}
+
+/// The line that tells that every worker listens; that of `throng serve` has the same fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadyLine {
+    /// Always `true`.
+    pub ready: bool,
+    /// Where it listens.
+    pub listen: Vec<String>,
+    /// Where its admin port is; the floor has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin: Option<String>,
+    /// The number of workers.
+    pub workers: usize,
+    /// Whether each has a descriptor table of its own.
+    pub private_tables: bool,
+}
+
+/// The answer to `stats`. What it has in common with throng's has the same name and meaning there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FloorStats {
+    /// Connections open now.
+    pub open: u64,
+    /// Connections accepted since the start.
+    pub accepted: u64,
+    /// Pings sent.
+    pub pings_sent: u64,
+    /// Answers to Pings.
+    pub pongs_received: u64,
+    /// From Ping to answer: pairs of a bucket's highest value in microseconds and its count, as of the last second.
+    pub ping_rtt_us: Vec<(u64, u64)>,
+}
+
+/// What the workers and the main thread share: memory only.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) stop: AtomicBool,
+    pub(super) tallies: Vec<Tally>,
+}
+
+/// One worker's counts, which only it writes.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(super) struct Tally {
+    pub(super) open: AtomicU64,
+    pub(super) accepted: AtomicU64,
+    pub(super) pings_sent: AtomicU64,
+    pub(super) pongs_received: AtomicU64,
+    round_trips: Mutex<Histogram<u64>>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            open: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
+            pings_sent: AtomicU64::new(0),
+            pongs_received: AtomicU64::new(0),
+            round_trips: Mutex::new(worker::round_trips()),
+        }
+    }
+}
+
+impl Tally {
+    /// A panic elsewhere does not make counts wrong.
+    pub(super) fn round_trips(&self) -> MutexGuard<'_, Histogram<u64>> {
+        self.round_trips.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn stats(&self) -> FloorStats {
+        let sum = |of: fn(&Tally) -> &AtomicU64| {
+            self.tallies.iter().map(|tally| of(tally).load(Ordering::Relaxed)).sum()
+        };
+        let mut round_trips = worker::round_trips();
+        for tally in &self.tallies {
+            // Both have the same bounds, so that adding cannot fail.
+            let _ = round_trips.add(&*tally.round_trips());
+        }
+        FloorStats {
+            open: sum(|tally| &tally.open),
+            accepted: sum(|tally| &tally.accepted),
+            pings_sent: sum(|tally| &tally.pings_sent),
+            pongs_received: sum(|tally| &tally.pongs_received),
+            ping_rtt_us: round_trips
+                .iter_recorded()
+                .map(|step| (step.value_iterated_to(), step.count_at_value()))
+                .collect(),
+        }
+    }
+}
+
+/// Runs the command until it is told to end.
+///
+/// # Errors
+/// What keeps it from serving.
+pub fn run(args: &FloorServerArgs) -> anyhow::Result<()> {
+    let interrupt = Interrupt::listen()?;
+    let plan = Threads::plan(u64::from(args.connections), args.workers, Spread::Hashed)?;
+    let shared = Shared { tallies: (0..plan.count).map(|_| Tally::default()).collect(), ..Shared::default() };
+    let shared = Arc::new(shared);
+    // It takes the port for the workers to share, and no connections: it never listens.
+    let (address, _bound) = take_port(args.listen)?;
+    let shape = Shape {
+        address,
+        mode: args.mode,
+        private_table: plan.private_tables,
+        ping_interval: args.ping_interval,
+    };
+    let mut threads = Vec::new();
+    let (ready, readies) = mpsc::channel();
+    for number in 0..plan.count {
+        let (shared, ready) = (Arc::clone(&shared), ready.clone());
+        let run = move || worker::run(number, shape, &shared, &ready);
+        threads.push(std::thread::Builder::new().name(format!("floor-{number}")).spawn(run)?);
+    }
+    drop(ready);
+    for _ in 0..plan.count {
+        let _: () =
+            readies.recv().map_err(|_| anyhow!("no worker came up")).and_then(|listening| listening)?;
+    }
+    print_line(&ReadyLine {
+        ready: true,
+        listen: vec![address.to_string()],
+        admin: None,
+        workers: plan.count,
+        private_tables: plan.private_tables,
+    })?;
+    answer_stats(&shared)?;
+    let failed = |threads: &[JoinHandle<_>]| threads.iter().any(JoinHandle::is_finished);
+    while !interrupt.is_raised() && !shared.stop.load(Ordering::Relaxed) && !failed(&threads) {
+        std::thread::sleep(LOOK);
+    }
+    shared.stop.store(true, Ordering::Relaxed);
+    for thread in threads {
+        thread.join().map_err(|_| anyhow!("a worker panicked: a bug"))??;
+    }
+    Ok(())
+}
+
+fn ping_interval(text: &str) -> anyhow::Result<Duration> {
+    let interval = duration(text)?;
+    let bounds = worker::TICK * 2..=Duration::from_secs(3600);
+    anyhow::ensure!(bounds.contains(&interval), "an interval between Pings is 200ms to 1h");
+    Ok(interval)
+}
+
+fn take_port(listen: SocketAddr) -> anyhow::Result<(SocketAddr, std::os::fd::OwnedFd)> {
+    let bound = socket::bind_tcp(listen, socket::Sharing::Group)
+        .with_context(|| format!("cannot listen on {listen}"))?;
+    Ok((socket::local_address(bound.as_fd())?, bound))
+}
+
+/// Answers `stats` lines in a thread of its own, which ends the server with its input.
+fn answer_stats(shared: &Arc<Shared>) -> anyhow::Result<()> {
+    let shared = Arc::clone(shared);
+    let answer = move || {
+        // Signals are the main thread's business.
+        let _ = signals::block_all();
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if line.trim() != "stats" || print_line(&shared.stats()).is_err() {
+                break;
+            }
+        }
+        shared.stop.store(true, Ordering::Relaxed);
+    };
+    std::thread::Builder::new().name("stats".to_owned()).spawn(answer)?;
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! What the server's machine tells at one moment.
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use crate::linux::memory::MachineMemory;
+use crate::linux::process::{cpu_nanos, machine_cpu_nanos, user_bytes};
+use crate::linux::slab::Slabs;
+use crate::server::{Server, ServerCounts};
+
+/// What moves on all the time, at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Moment {
+    /// The time, in nanoseconds since the server was started.
+    pub nanos: u64,
+    /// Processor time that the server has taken, in nanoseconds.
+    pub cpu_nanos: u64,
+    /// Processor time that the whole machine has spent, in nanoseconds.
+    pub machine_cpu_nanos: u64,
+    /// What the server counts.
+    pub counts: ServerCounts,
+}
+
+impl Moment {
+    pub(super) fn now(server: &mut Server, start: Instant) -> anyhow::Result<Self> {
+        Ok(Self {
+            nanos: u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            cpu_nanos: cpu_nanos(server.pid())?,
+            machine_cpu_nanos: machine_cpu_nanos()?,
+            counts: server.counts()?,
+        })
+    }
+}
+
+/// Everything between two phases of a measurement.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// The end of the phase before.
+    pub arrived: Moment,
+    /// The start of the phase behind.
+    pub left: Moment,
+    /// The server's user memory in bytes.
+    pub user_bytes: u64,
+    /// The machine's memory.
+    pub memory: MachineMemory,
+    /// Kernel memory by slab cache; `None` where it cannot be read.
+    pub slabs: Option<Slabs>,
+    /// What the server's control group is charged with in bytes; `None` without a group.
+    pub cgroup_bytes: Option<u64>,
+}
+
+/// What is cheap enough to be looked at every second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Processor time that the server has taken, in nanoseconds.
+    pub cpu_nanos: u64,
+    /// Processor time that the whole machine has spent, in nanoseconds.
+    pub machine_cpu_nanos: u64,
+    /// Connections that the server counts as open.
+    pub open: u64,
+    /// The server's user memory in bytes.
+    pub user_bytes: u64,
+    /// All slab caches in bytes; `None` where they cannot be read.
+    pub slab_bytes: Option<u64>,
+}
+
+impl Sample {
+    pub(super) fn take(server: &mut Server) -> anyhow::Result<Self> {
+        Ok(Self {
+            cpu_nanos: cpu_nanos(server.pid())?,
+            machine_cpu_nanos: machine_cpu_nanos()?,
+            open: server.open()?,
+            user_bytes: user_bytes(server.pid())?,
+            slab_bytes: Slabs::read().ok().map(|slabs| slabs.bytes()),
+        })
+    }
+}
