@@ -3,6 +3,7 @@
 mod frames;
 mod schedule;
 pub mod server;
+mod unsent;
 mod worker;
 
 pub use server::{FloorServerArgs, FloorStats, Mode, ReadyLine};

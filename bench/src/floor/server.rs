@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use hdrhistogram::Histogram;
@@ -162,7 +162,9 @@ pub fn run(args: &FloorServerArgs) -> anyhow::Result<()> {
     let shape = Shape {
         address,
         mode: args.mode,
-        private_table: plan.private_tables,
+        workers: plan.count,
+        private_tables: plan.private_tables,
+        start: Instant::now(),
         ping_interval: args.ping_interval,
     };
     let mut threads = Vec::new();

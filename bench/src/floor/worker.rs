@@ -1,9 +1,8 @@
 //! One worker of the floor: a listener, an epoll and as little as possible around them.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use throng::sys::{fdtable, signals};
 use super::frames::{self, Answers, RESPONSE};
 use super::schedule::Schedule;
 use super::server::{Mode, Shared, Tally};
+use super::unsent::Unsent;
 use crate::percentiles::micros;
 
 /// The worker's ticks, at which Pings are sent: as long as throng's.
@@ -38,7 +38,9 @@ const LISTENER: Token = Token(usize::MAX - 1);
 pub(super) struct Shape {
     pub(super) address: SocketAddr,
     pub(super) mode: Mode,
-    pub(super) private_table: bool,
+    pub(super) workers: usize,
+    pub(super) private_tables: bool,
+    pub(super) start: Instant,
     pub(super) ping_interval: Duration,
 }
 
@@ -54,8 +56,7 @@ struct Worker {
     /// Connections by descriptor number.
     connections: Vec<Option<OwnedFd>>,
     schedule: Schedule,
-    /// What the kernel has not taken of what is to go back. Rare, so that a connection does without it.
-    unsent: HashMap<usize, Vec<u8>>,
+    unsent: Unsent,
     input: Vec<u8>,
     start: Instant,
     next_tick: Duration,
@@ -76,7 +77,7 @@ pub(super) fn run(
     ready: &Sender<anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
     // First of all, before anything here owns a descriptor.
-    let table = if shape.private_table { fdtable::make_private(&[]) } else { Ok(()) };
+    let table = if shape.private_tables { fdtable::make_private(&[]) } else { Ok(()) };
     let made = table.context("cannot give a worker its own descriptor table").and_then(|()| {
         signals::block_all().context("cannot block signals")?;
         pin(number);
@@ -110,6 +111,8 @@ fn pin(number: usize) {
 impl Worker {
     fn new(number: usize, shape: Shape) -> anyhow::Result<Self> {
         let poll = Poll::new().context("cannot make an epoll")?;
+        #[expect(clippy::cast_precision_loss, reason = "numbers of workers")]
+        let apart = TICK.mul_f64(number as f64 / shape.workers as f64);
         let listener = socket::listen_tcp(shape.address, Sharing::Group, BACKLOG)
             .with_context(|| format!("cannot listen on {}", shape.address))?;
         poll.registry().register(&mut SourceFd(&listener.as_raw_fd()), LISTENER, Interest::READABLE)?;
@@ -119,9 +122,10 @@ impl Worker {
             listener,
             connections: Vec::new(),
             schedule: Schedule::new(shape.ping_interval, TICK, number as u64),
-            unsent: HashMap::new(),
+            unsent: Unsent::default(),
             input: vec![0; INPUT],
-            start: Instant::now(),
+            // A fraction of a tick apart from the others', so that not all workers ping at once. throng does so too.
+            start: shape.start.checked_sub(apart).unwrap_or(shape.start),
             next_tick: TICK,
             next_histogram: HISTOGRAM,
             open: 0,
@@ -148,8 +152,11 @@ impl Worker {
                 self.more_to_accept = true;
                 continue;
             }
-            if event.is_writable() && !self.unsent.is_empty() {
-                self.flush(at);
+            if event.is_writable()
+                && let Some(Some(fd)) = self.connections.get(at)
+            {
+                // What fails here is seen when it is read from.
+                let _ = self.unsent.flush(self.poll.registry(), fd, at);
             }
             if event.is_readable() || ended {
                 self.read(at, ended);
@@ -177,8 +184,8 @@ impl Worker {
                 Err(error) => return Err(error).context("cannot accept: give more --workers or a larger -n"),
             };
             let at = usize::try_from(fd.as_raw_fd()).context("a negative descriptor")?;
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            self.poll.registry().register(&mut SourceFd(&fd.as_raw_fd()), Token(at), interest)?;
+            // Not for writing, whose first event would come at once: few connections ever wait for room.
+            self.poll.registry().register(&mut SourceFd(&fd.as_raw_fd()), Token(at), Interest::READABLE)?;
             if self.connections.len() <= at {
                 self.connections.resize_with(at + 1, || None);
             }
@@ -210,27 +217,27 @@ impl Worker {
         }
         self.connections[at] = None;
         self.schedule.remove(at);
-        self.unsent.remove(&at);
+        self.unsent.forget(at);
         self.open -= 1;
     }
 
     fn answer(&mut self, at: usize, read: usize) -> io::Result<()> {
-        let Some(fd) = self.connections[at].as_ref().map(AsFd::as_fd) else { return Ok(()) };
+        let Some(fd) = &self.connections[at] else { return Ok(()) };
         match self.shape.mode {
             Mode::Accept => Ok(()),
             Mode::Ping if self.schedule.holds(at) => self.answer_frames(at, read),
             Mode::Ping => {
                 // A request comes in one piece from clients that are well; the answer fits into an empty socket.
-                socket::send(fd, RESPONSE)?;
+                socket::send(fd.as_fd(), RESPONSE)?;
                 self.schedule.add(at);
                 Ok(())
             }
-            Mode::Echo => send_or_keep(&mut self.unsent, at, fd, &self.input[..read]),
+            Mode::Echo => self.unsent.send(self.poll.registry(), fd, at, &self.input[..read]),
         }
     }
 
     fn answer_frames(&mut self, at: usize, read: usize) -> io::Result<()> {
-        let Some(fd) = self.connections[at].as_ref().map(AsFd::as_fd) else { return Ok(()) };
+        let Some(fd) = &self.connections[at] else { return Ok(()) };
         let micros = micros(self.start.elapsed());
         let Answers { echoes, sent, closes } = frames::answer(&mut self.input[..read])?;
         if let Some(sent) = sent {
@@ -238,10 +245,10 @@ impl Worker {
             self.pongs_received += 1;
         }
         if echoes > 0 {
-            send_or_keep(&mut self.unsent, at, fd, &self.input[..echoes])?;
+            self.unsent.send(self.poll.registry(), fd, at, &self.input[..echoes])?;
         }
         if closes {
-            socket::send(fd, &frames::CLOSE)?;
+            socket::send(fd.as_fd(), &frames::CLOSE)?;
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         Ok(())
@@ -266,13 +273,6 @@ impl Worker {
         self.schedule.put_back(due);
     }
 
-    fn flush(&mut self, at: usize) {
-        let Some(bytes) = self.unsent.remove(&at) else { return };
-        let Some(Some(fd)) = self.connections.get(at) else { return };
-        // What fails here is seen when it is read from.
-        let _ = send_or_keep(&mut self.unsent, at, fd.as_fd(), &bytes);
-    }
-
     fn publish(&mut self, tally: &Tally) {
         tally.open.store(self.open, Ordering::Relaxed);
         tally.accepted.store(self.accepted, Ordering::Relaxed);
@@ -283,25 +283,4 @@ impl Worker {
             tally.round_trips().clone_from(&self.round_trips);
         }
     }
-}
-
-/// Sends bytes behind those that wait, and keeps what the kernel does not take.
-fn send_or_keep(
-    unsent: &mut HashMap<usize, Vec<u8>>,
-    at: usize,
-    fd: BorrowedFd<'_>,
-    bytes: &[u8],
-) -> io::Result<()> {
-    if let Some(waiting) = unsent.get_mut(&at) {
-        waiting.extend_from_slice(bytes);
-        return Ok(());
-    }
-    let sent = match socket::send(fd, bytes) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-        sent => sent?,
-    };
-    if sent < bytes.len() {
-        unsent.insert(at, bytes[sent..].to_vec());
-    }
-    Ok(())
 }
