@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
-use super::C1mArgs;
+use super::load::LoadArgs;
 use crate::child::Talker;
 use crate::hold::HoldReport;
 use crate::hold::control::{Command as Order, Event};
@@ -38,7 +38,7 @@ pub(super) enum Heard {
 impl Client {
     /// Starts the clients and waits until they stand ready.
     pub(super) fn start(
-        args: &C1mArgs,
+        args: &LoadArgs,
         kind: Kind,
         connections: u32,
         urls: &[String],
@@ -57,8 +57,10 @@ impl Client {
         for option in ["--connect-timeout", "--handshake-timeout", "--close-timeout"] {
             command.args([option, &timeout]);
         }
-        if kind == Kind::Floor {
-            command.arg("--sample-key");
+        match kind {
+            Kind::Throng => {}
+            Kind::Floor => drop(command.arg("--sample-key")),
+            Kind::Accept => drop(command.arg("--raw")),
         }
         let mut talker = Talker::start("the client", command, interrupt)?;
         match talker.hear(SILENCE)? {

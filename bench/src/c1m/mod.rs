@@ -4,6 +4,7 @@ pub mod account;
 mod client;
 mod judge;
 pub mod kernel;
+pub mod load;
 pub mod ratios;
 pub mod report;
 mod run;
@@ -13,11 +14,10 @@ mod text;
 mod timeline;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use crate::args::{Rate, duration};
 use crate::interrupt::Interrupt;
 use crate::output;
+use load::LoadArgs;
 use session::Session;
 
 /// The smallest number of connections in a sweep.
@@ -39,33 +39,12 @@ pub struct C1mArgs {
     /// First measure a server of the same shape without WebSocket code, and compare with it.
     #[arg(long)]
     pub floor: bool,
-    /// The server's ping interval.
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
-    pub ping_interval: Duration,
-    /// How long the server waits for a pong.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub pong_timeout: Duration,
-    /// Ping cycles to hold through: every connection must answer so many pings after the last one has opened.
-    #[arg(long, value_name = "K", default_value_t = 2)]
-    pub cycles: u32,
-    /// Workers of the server [default: its own choice].
-    #[arg(long, value_name = "W")]
-    pub workers: Option<usize>,
-    /// Connections to begin per second: a number, or max.
-    #[arg(long, value_name = "R/s", default_value = "max")]
-    pub rate: Rate,
-    /// How long the kernel may take to connect, and the server to answer a handshake or a close.
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
-    pub timeout: Duration,
-    /// What masking keys and nonces are drawn from.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    /// How connections are opened and held.
+    #[command(flatten)]
+    pub load: LoadArgs,
     /// Write the report as JSON to this file, - for standard output instead of the text.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Draw progress bars even when standard error is no terminal.
-    #[arg(long)]
-    pub progress: bool,
 }
 
 impl C1mArgs {

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
 
-use super::C1mArgs;
 use super::account::Between;
 use super::client::{Client, Heard};
 use super::judge::judge;
 use super::kernel::Ends;
+use super::load::LoadArgs;
 use super::report::{After, BothSides, Hold, Measurement, RampCpu, UserMemory};
 use super::side::{Meeting, Point, Side};
 use super::timeline::Recorder;
@@ -26,9 +26,11 @@ const LATE: Duration = Duration::from_secs(20);
 
 /// A server, its clients and what is known so far.
 pub(super) struct Run<'a> {
-    pub(super) args: &'a C1mArgs,
-    pub(super) bars: Bars,
+    args: &'a LoadArgs,
+    bars: Bars,
     kind: Kind,
+    /// Connections of this machine.
+    connections: u32,
     side: Side,
     shape: ServerShape,
     client: Client,
@@ -51,7 +53,7 @@ struct Moment {
 impl<'a> Run<'a> {
     /// Starts the clients of `connections` for a server that is there.
     pub(super) fn start(
-        args: &'a C1mArgs,
+        args: &'a LoadArgs,
         kind: Kind,
         connections: u32,
         side: Side,
@@ -68,7 +70,17 @@ impl<'a> Run<'a> {
             ..Measurement::default()
         };
         let recorder = Recorder::new(kind.name().to_owned());
-        Ok(Self { args, bars: Bars::new(args.progress), kind, side, shape, client, recorder, report })
+        Ok(Self {
+            args,
+            bars: Bars::new(args.progress),
+            kind,
+            connections,
+            side,
+            shape,
+            client,
+            recorder,
+            report,
+        })
     }
 
     pub(super) fn measure(mut self) -> anyhow::Result<Measured> {
@@ -79,7 +91,7 @@ impl<'a> Run<'a> {
         let ramped = self.moment(Point::Ramped, open)?;
         self.note_ramp(&zero.meeting.reading, &ramped.meeting);
         self.note_memory(&zero, &ramped);
-        if ramped.meeting.open > 0 {
+        if ramped.meeting.open > 0 && self.kind.pings() {
             let meeting = self.hold(&ramped.meeting.reading)?;
             let held = Moment { meeting, client: self.client.user_bytes()? };
             self.note_memory(&zero, &held);
@@ -102,7 +114,7 @@ impl<'a> Run<'a> {
 
     /// Opens the connections, and says how many there are.
     fn ramp(&mut self) -> anyhow::Result<u64> {
-        let bar = self.bars.counting(self.kind.name(), u64::from(self.args.connections));
+        let bar = self.bars.counting(self.kind.name(), u64::from(self.connections));
         self.recorder.enter("ramp");
         let before = self.client.cpu_nanos()?;
         self.client.open()?;

@@ -57,13 +57,13 @@ impl Session<'_> {
         let plan = ServerPlan {
             kind,
             connections: u64::from(connections),
-            ping_interval: self.args.ping_interval,
-            pong_timeout: self.args.pong_timeout,
-            workers: self.args.workers,
+            ping_interval: self.args.load.ping_interval,
+            pong_timeout: self.args.load.pong_timeout,
+            workers: self.args.load.workers,
         };
         let programs = Programs { server_bin: self.args.server_bin.clone(), listen: LOOPBACK };
         let measured = Side::here(&programs, plan, self.interrupt)
-            .and_then(|side| Run::start(self.args, kind, connections, side, self.interrupt)?.measure());
+            .and_then(|side| Run::start(&self.args.load, kind, connections, side, self.interrupt)?.measure());
         measured.with_context(|| format!("measuring {} with {connections} connections", kind.name()))
     }
 }

@@ -30,8 +30,10 @@ const LOOK: Duration = Duration::from_millis(500);
 pub enum Kind {
     /// `throng serve`.
     Throng,
-    /// `throng-bench floor-server`.
+    /// `throng-bench floor-server --mode ping`.
     Floor,
+    /// `throng-bench floor-server --mode accept`: no handshakes and no pings.
+    Accept,
 }
 
 impl Kind {
@@ -41,7 +43,14 @@ impl Kind {
         match self {
             Self::Throng => "throng",
             Self::Floor => "floor",
+            Self::Accept => "accept",
         }
+    }
+
+    /// Whether it pings its clients.
+    #[must_use]
+    pub const fn pings(self) -> bool {
+        !matches!(self, Self::Accept)
     }
 }
 
@@ -102,7 +111,7 @@ impl Host {
                 settled_slabs(interrupt)?;
                 throng(programs, plan, interrupt)?
             }
-            Kind::Floor => {
+            Kind::Floor | Kind::Accept => {
                 // In the shape that throng chooses for itself.
                 let model = throng(&Programs { listen: LOOPBACK, ..programs.clone() }, plan, interrupt)?;
                 let workers = model.ready().workers;
@@ -193,7 +202,8 @@ fn floor(
     interrupt: &Interrupt,
 ) -> anyhow::Result<Server> {
     let mut command = Command::new(std::env::current_exe().context("cannot find this program's file")?);
-    command.args(["floor-server", "--mode", "ping", "-n"]).arg(plan.connections.to_string());
+    let mode = if plan.kind.pings() { "ping" } else { "accept" };
+    command.args(["floor-server", "--mode", mode, "-n"]).arg(plan.connections.to_string());
     command.arg("--listen").arg(programs.listen.to_string());
     command.arg("--ping-interval").arg(humantime::format_duration(plan.ping_interval).to_string());
     Server::start("the floor", command, Some(workers), interrupt)

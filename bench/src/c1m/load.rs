@@ -1,0 +1,34 @@
+//! How connections are opened and held: what measurements of any server have in common.
+
+use std::time::Duration;
+
+use crate::args::{Rate, duration};
+
+/// How connections are opened and held.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LoadArgs {
+    /// The server's ping interval.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub ping_interval: Duration,
+    /// How long the server waits for a pong.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub pong_timeout: Duration,
+    /// Ping cycles to hold through: every connection must answer so many pings after the last one has opened.
+    #[arg(long, value_name = "K", default_value_t = 2)]
+    pub cycles: u32,
+    /// Workers of the server [default: its own choice].
+    #[arg(long, value_name = "W")]
+    pub workers: Option<usize>,
+    /// Connections to begin per second: a number, or max.
+    #[arg(long, value_name = "R/s", default_value = "max")]
+    pub rate: Rate,
+    /// How long the kernel may take to connect, and the server to answer a handshake or a close.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub timeout: Duration,
+    /// What masking keys and nonces are drawn from.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Draw progress bars even when standard error is no terminal.
+    #[arg(long)]
+    pub progress: bool,
+}
