@@ -8,6 +8,7 @@ pub mod args;
 pub mod c1m;
 mod child;
 pub mod churn;
+pub mod distribution;
 pub mod floor;
 pub mod hold;
 pub mod host;

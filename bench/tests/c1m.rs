@@ -18,8 +18,14 @@ impl MuteServer {
         let directory = std::env::temp_dir().join(format!("throng-bench-{name}-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let (pid, script) = (directory.join("pid"), directory.join("server"));
-        fs::write(&script, format!("#!/bin/sh\necho $$ > {}\nexec {PROGRAM} floor -n 100\n", pid.display()))
-            .unwrap();
+        fs::write(
+            &script,
+            format!(
+                "#!/bin/sh\necho $$ > {}\nexec {PROGRAM} floor-server --mode accept -n 100\n",
+                pid.display()
+            ),
+        )
+        .unwrap();
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
         Self(directory)
     }

@@ -191,7 +191,8 @@ fn line(from: &mut impl BufRead) -> Value {
 
 #[test]
 fn the_floor_serves_raw_connections_of_a_controlled_client() {
-    let (mut floor, mut floor_says) = child(&["floor", "-n", "200", "--workers", "2"]);
+    let (mut floor, mut floor_says) =
+        child(&["floor-server", "--mode", "accept", "-n", "200", "--workers", "2"]);
     let ready = line(&mut floor_says);
     let to = format!("ws://{}/", ready["listen"][0].as_str().unwrap());
     let (mut client, mut client_says) = child(&["hold", "--controlled", "--raw", "--to", &to, "-n", "200"]);

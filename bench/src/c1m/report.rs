@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::account::{CgroupCheck, SumOfParts};
 use super::kernel::KernelMemory;
 use super::ratios::{Growth, Ratios};
+use crate::distribution::Distribution;
 use crate::linux::environment::Environment;
-use crate::percentiles::Percentiles;
 use crate::swarm::Reasons;
 
 /// The form of [`C1mReport`] in JSON: it changes when a field changes its name or meaning, not when one is added.
@@ -80,7 +80,7 @@ pub struct Measurement {
     /// Processor time of the ramp.
     pub ramp_cpu: RampCpu,
     /// From the start of each connect to its open WebSocket, in microseconds.
-    pub handshake_us: Percentiles,
+    pub handshake_us: Distribution,
     /// What was seen while connections were held.
     pub hold: Option<Hold>,
     /// User memory of both processes.
@@ -141,7 +141,7 @@ pub struct Hold {
     /// Pings answered by the connection that answered fewest.
     pub min_pings_per_connection: u64,
     /// From ping to pong as the server saw it, in microseconds.
-    pub ping_rtt_us: Percentiles,
+    pub ping_rtt_us: Distribution,
     /// Processors the server kept busy.
     pub server_cpu_cores: f64,
     /// The server's processor time in microseconds by pings sent.

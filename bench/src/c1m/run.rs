@@ -12,10 +12,10 @@ use super::load::LoadArgs;
 use super::report::{After, BothSides, Hold, Measurement, RampCpu, UserMemory};
 use super::side::{Meeting, Point, Side};
 use super::timeline::Recorder;
+use crate::distribution::Distribution;
 use crate::hold::HoldReport;
 use crate::host::{Kind, Reading, ServerShape};
 use crate::interrupt::Interrupt;
-use crate::percentiles::Percentiles;
 use crate::plot::Timeline;
 use crate::progress::Bars;
 
@@ -200,7 +200,7 @@ impl<'a> Run<'a> {
             pongs_received: after.counts.pongs_received - before.counts.pongs_received,
             pong_timeouts: after.counts.pong_timeouts,
             min_pings_per_connection: counts.min_pings,
-            ping_rtt_us: Percentiles::of_buckets(&after.counts.ping_rtt_us, &before.counts.ping_rtt_us),
+            ping_rtt_us: Distribution::from_buckets(&after.counts.ping_rtt_us, &before.counts.ping_rtt_us),
             server_cpu_cores: cpu_seconds / long,
             cpu_us_per_ping_cycle: micros_each(cpu_seconds, pings_sent),
             client_cpu_us_per_ping_cycle: micros_each(client_seconds, counts.pings_answered - pings_before),

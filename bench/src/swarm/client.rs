@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use hdrhistogram::Histogram;
 use mio::{Events, Poll, Token};
 
 use super::connection::{Connection, Ready, State, Step, dial};
@@ -12,7 +11,7 @@ use super::pings::PingCounts;
 use super::shared::{Counts, Phase, Shared, count_reason};
 use super::wire::{Wire, reason};
 use super::{Plan, wait};
-use crate::percentiles::{histogram, micros};
+use crate::distribution::Distribution;
 use crate::target::Target;
 
 /// Events taken from the kernel at once.
@@ -43,7 +42,7 @@ pub(super) struct Client<'s> {
     next_tick: Instant,
     counts: Counts,
     pings: PingCounts,
-    latency: Option<Histogram<u64>>,
+    latency: Distribution,
     wire: Wire,
 }
 
@@ -75,7 +74,7 @@ impl<'s> Client<'s> {
             next_tick: now,
             counts: Counts::default(),
             pings: PingCounts::default(),
-            latency: Some(histogram()),
+            latency: Distribution::default(),
             wire: Wire { sample_key: plan.sample_key, ..Wire::new(plan.seed.wrapping_add(thread as u64)) },
             plan,
         })
@@ -246,9 +245,7 @@ impl<'s> Client<'s> {
                 self.counts.opened += 1;
                 self.counts.open += 1;
                 self.pings.add();
-                if let Some(latency) = &mut self.latency {
-                    latency.saturating_record(micros(planned.elapsed()));
-                }
+                self.latency.record(planned.elapsed());
                 self.note_settled();
             }
             Step::Failed(reason) => {
@@ -285,10 +282,7 @@ impl<'s> Client<'s> {
 
     /// A histogram is too large to keep one in each thread while connections are only held.
     fn hand_over_latency(&mut self) {
-        if let Some(latency) = self.latency.take() {
-            // Both have the same bounds, so that adding cannot fail.
-            let _ = self.shared.ledger().latency.add(&latency);
-        }
+        self.shared.ledger().latency.add(&std::mem::take(&mut self.latency));
     }
 
     /// Notes the time, and hands the latencies over with the last connection.

@@ -20,7 +20,7 @@ use mio::{Events, Poll};
 use serde::{Deserialize, Serialize};
 use throng::sys::{fdtable, signals};
 
-use crate::percentiles::Percentiles;
+use crate::distribution::Distribution;
 use crate::sources::Sources;
 use crate::target::Target;
 use crate::threads::Threads;
@@ -78,7 +78,7 @@ pub struct Opening {
     /// Connections opened per second.
     pub connections_per_second: f64,
     /// From the (planned) start of each connect to its open WebSocket, in microseconds.
-    pub latency_us: Percentiles,
+    pub latency_us: Distribution,
 }
 
 /// How everything went, in the end.
@@ -205,7 +205,7 @@ impl Swarm {
             failed: ledger.failed.clone(),
             ramp_seconds,
             connections_per_second,
-            latency_us: Percentiles::of(&ledger.latency),
+            latency_us: ledger.latency.clone(),
         }
     }
 

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use crate::percentiles::{histogram, micros};
+use crate::distribution::Distribution;
+use crate::percentiles::micros;
 
 /// How often each of several things happened.
 pub type Reasons = BTreeMap<String, u64>;
@@ -105,13 +105,13 @@ impl Tally {
 }
 
 /// What is too rare or too large for atomics.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) failed: Reasons,
     pub(super) lost: Reasons,
     pub(super) unclean: Reasons,
     /// Of the threads whose connections have all opened or failed.
-    pub(super) latency: Histogram<u64>,
+    pub(super) latency: Distribution,
 }
 
 #[derive(Debug)]
@@ -124,17 +124,11 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(threads: usize) -> Self {
-        let ledger = Ledger {
-            failed: Reasons::new(),
-            lost: Reasons::new(),
-            unclean: Reasons::new(),
-            latency: histogram(),
-        };
         Self {
             phase: AtomicU8::new(Phase::Wait as u8),
             started: OnceLock::new(),
             tallies: (0..threads).map(|_| Tally::default()).collect(),
-            ledger: Mutex::new(ledger),
+            ledger: Mutex::default(),
         }
     }
 
