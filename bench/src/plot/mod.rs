@@ -1,26 +1,30 @@
-//! stand-in
-#![allow(missing_docs)]
-use serde::{Deserialize, Serialize};
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Phase {
-    pub name: String,
-    pub from: f64,
-    pub to: f64,
-}
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Sample {
-    pub seconds: f64,
-    pub connections: u64,
-    pub server_user_bytes: u64,
-    pub client_user_bytes: Option<u64>,
-    pub kernel_bytes: Option<i64>,
-    pub server_cores: f64,
-    pub client_cores: Option<f64>,
-    pub machine_cores: f64,
-}
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Timeline {
-    pub title: String,
-    pub phases: Vec<Phase>,
-    pub samples: Vec<Sample>,
+//! Pictures of reports, as SVG.
+//!
+//! Each is [`WIDTH`](sheet::WIDTH) pixels wide, what a README shows without scaling, and draws what it is given: figures that
+//! are not finite, or curves without a point, are errors and no gaps that nobody sees.
+
+mod bytes;
+mod cost;
+mod latency;
+mod sheet;
+mod timeline;
+mod units;
+
+pub use bytes::{Bytes, bytes};
+pub use cost::{Cost, CostPoint, Figures, cost};
+pub use latency::{Curve, Kind, LatencyPanel, latency};
+pub use timeline::{Phase, Sample, Timeline, timeline};
+
+#[cfg(test)]
+mod tests {
+    /// Panics unless a picture is well-formed XML that holds the texts and no coordinate that is none.
+    pub(super) fn check(svg: &str, expected: &[&str]) {
+        let document = roxmltree::Document::parse(svg).unwrap();
+        assert!(document.root_element().has_tag_name("svg"));
+        let texts: Vec<&str> = document.descendants().filter_map(|node| node.text()).map(str::trim).collect();
+        for text in expected {
+            assert!(texts.contains(text), "`{text}` is not in {texts:?}");
+        }
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
 }
