@@ -63,6 +63,12 @@ impl Distribution {
         self.0.as_ref().map_or(0, |histogram| histogram.len())
     }
 
+    /// The smallest latency in microseconds that the part `quantile` (0 to 1) of them does not exceed; 0 when there are none.
+    #[must_use]
+    pub fn value_at(&self, quantile: f64) -> u64 {
+        self.0.as_ref().map_or(0, |histogram| histogram.value_at_quantile(quantile))
+    }
+
     /// The figures that reports show.
     #[must_use]
     pub fn percentiles(&self) -> Percentiles {

@@ -7,16 +7,21 @@ use std::process::{Command, Stdio};
 use procfs::Current;
 use serde::{Deserialize, Serialize};
 
-/// Settings of the kernel that bound the number of connections.
-const SYSCTLS: [&str; 10] = [
+/// Settings of the kernel that bound the number of connections, or change what one costs.
+const SYSCTLS: [&str; 15] = [
+    "fs.epoll.max_user_watches",
     "fs.file-max",
     "fs.nr_open",
+    "net.core.netdev_max_backlog",
     "net.core.somaxconn",
     "net.ipv4.ip_local_port_range",
+    "net.ipv4.tcp_congestion_control",
+    "net.ipv4.tcp_ehash_entries",
     "net.ipv4.tcp_max_orphans",
     "net.ipv4.tcp_max_syn_backlog",
     "net.ipv4.tcp_max_tw_buckets",
     "net.ipv4.tcp_mem",
+    "net.ipv4.tcp_migrate_req",
     "net.ipv4.tcp_rmem",
     "net.ipv4.tcp_wmem",
 ];
