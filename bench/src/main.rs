@@ -15,6 +15,8 @@ enum Cli {
     Churn(churn::ChurnArgs),
     /// Open connections to a WebSocket server, keep them for a time, and count every loss with its reason.
     Hold(hold::HoldArgs),
+    /// Measure what the system calls of a WebSocket server cost on this machine without its code.
+    Floor(floor::measure::FloorArgs),
     /// Serve without WebSocket code: the system calls of such a server and nothing else.
     FloorServer(floor::FloorServerArgs),
 }
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
         Cli::C1m(args) => c1m::run(&args),
         Cli::Churn(args) => churn::run(&args),
         Cli::Hold(args) => hold::run(&args),
+        Cli::Floor(args) => floor::measure::run(&args),
         Cli::FloorServer(args) => floor::server::run(&args).map(|()| true),
     };
     match result {

@@ -7,6 +7,9 @@ use crate::host::Reading;
 use crate::linux::cgroup::Charges;
 use crate::linux::slab::Slabs;
 
+/// With fewer connections, what the rest of the machine does meanwhile is too large a part of its memory to judge by.
+pub const LEAST_CONNECTIONS: u64 = 50_000;
+
 /// The server's kernel memory as its control group counts it, beside what the slab caches say.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CgroupCheck {
@@ -25,7 +28,7 @@ pub struct CgroupCheck {
 pub struct SumOfParts {
     /// User memory of the server, and of the clients on this machine, in bytes per connection.
     pub user: f64,
-    /// Slab caches of connections, in bytes per connection.
+    /// Slab caches of connections, and the change in those of `TIME_WAIT`, in bytes per connection.
     pub kernel: f64,
     /// Both.
     pub sum: f64,
@@ -79,27 +82,36 @@ impl Between<'_> {
         let charged = kernel.caches.iter().filter(|cache| is_charged(&cache.name));
         let slab_bytes_per_connection = charged.map(|cache| cache.server_bytes_per_connection).sum();
         let bytes_per_connection = self.per_connection(zero, now);
-        let ratio = bytes_per_connection / slab_bytes_per_connection;
-        Some(CgroupCheck { charges, bytes_per_connection, slab_bytes_per_connection, ratio })
+        let ratio: f64 = bytes_per_connection / slab_bytes_per_connection;
+        // A few connections take no new slab.
+        ratio.is_finite().then_some(CgroupCheck {
+            charges,
+            bytes_per_connection,
+            slab_bytes_per_connection,
+            ratio,
+        })
     }
 
     /// `client` is what the clients' user memory grew by, if they are on this machine.
-    pub(super) fn sum(&self, kernel: &KernelMemory, client: f64) -> SumOfParts {
+    pub(super) fn sum(&self, kernel: &KernelMemory, client: f64) -> Option<SumOfParts> {
         let (zero, now) = (&self.zero.memory, &self.now.memory);
         let user = self.per_connection(self.zero.user_bytes, self.now.user_bytes) + client;
+        // What others' `TIME_WAIT` gave back meanwhile the machine has more.
+        let bytes = kernel.total_bytes + self.time_wait().unwrap_or(0);
         #[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^52")]
-        let kernel = kernel.total_bytes as f64 / self.connections.max(1) as f64;
+        let kernel = bytes as f64 / self.connections.max(1) as f64;
         let available_fell = self.per_connection(now.available, zero.available);
         let reclaimable_grew = self.per_connection(zero.reclaimable, now.reclaimable);
-        SumOfParts {
+        let explained = (user + kernel) / (available_fell + reclaimable_grew);
+        explained.is_finite().then_some(SumOfParts {
             user,
             kernel,
             sum: user + kernel,
             available_fell,
             reclaimable_grew,
             free_fell: self.per_connection(now.free, zero.free),
-            explained: (user + kernel) / (available_fell + reclaimable_grew),
-        }
+            explained,
+        })
     }
 
     /// Sockets that other programs opened or closed meanwhile, which make the kernel's figures theirs too.
@@ -113,7 +125,7 @@ impl Between<'_> {
         (foreign > 1_000 + self.connections / 50).then_some(foreign)
     }
 
-    /// Bytes that connections in `TIME_WAIT` take more.
+    /// Bytes that connections in `TIME_WAIT` take more; fewer when earlier ones have ended meanwhile.
     pub(super) fn time_wait(&self) -> Option<i64> {
         let (zero, now) = self.slabs()?;
         Some(now.time_wait_bytes().cast_signed() - zero.time_wait_bytes().cast_signed())
@@ -160,7 +172,7 @@ mod tests {
         let now = reading(45_000, 2_010, 2_100, (14_550_000, 14_550_000, 1_001_000), 190_000);
         let between = Between { zero: &zero, now: &now, connections: 1_000, ends: Ends::Both };
         let kernel = between.kernel().unwrap();
-        let sum = between.sum(&kernel, 10.0);
+        let sum = between.sum(&kernel, 10.0).unwrap();
         assert!((sum.sum - 5_450.0).abs() < 0.1 && (sum.explained - 1.0).abs() < 0.001, "{sum:?}");
         assert!(sum.is_met() && (sum.free_fell - 5_450.0).abs() < 0.1, "{sum:?}");
         let check = between.cgroup(Charges::AllButSockets, &kernel).unwrap();

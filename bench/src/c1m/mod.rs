@@ -7,10 +7,11 @@ pub mod kernel;
 pub mod load;
 pub mod ratios;
 pub mod report;
+pub mod rounds;
 mod run;
-mod session;
+pub(crate) mod session;
 pub mod side;
-mod text;
+pub(crate) mod text;
 mod timeline;
 
 use std::path::PathBuf;
@@ -39,12 +40,21 @@ pub struct C1mArgs {
     /// First measure a server of the same shape without WebSocket code, and compare with it.
     #[arg(long)]
     pub floor: bool,
+    /// Measure each number of connections so many times, throng and the floor first by turns, and take the medians.
+    #[arg(long, value_name = "R", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
     /// How connections are opened and held.
     #[command(flatten)]
     pub load: LoadArgs,
     /// Write the report as JSON to this file, - for standard output instead of the text.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Write the whole report with pictures into a new directory under this one.
+    #[arg(long, value_name = "DIR")]
+    pub results: Option<PathBuf>,
+    /// What that directory is called [default: the date and this machine's name].
+    #[arg(long, value_name = "NAME", requires = "results")]
+    pub name: Option<String>,
 }
 
 impl C1mArgs {
@@ -70,6 +80,10 @@ pub fn run(args: &C1mArgs) -> anyhow::Result<bool> {
     }
     if !output::is_standard(args.json.as_deref()) {
         output::print(text::Text(report))?;
+    }
+    if let Some(parent) = &args.results {
+        let directory = findings.write(parent, args.name.as_deref())?;
+        eprintln!("the report is {}", directory.join("summary.md").display());
     }
     Ok(report.is_clean())
 }

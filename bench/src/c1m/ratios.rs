@@ -2,22 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::account::LEAST_CONNECTIONS;
 use super::report::{Measurement, RunReport};
+use super::rounds::{Costs, Round, median};
 
-/// throng over the floor with the same number of connections, in one call.
+/// throng over the floor with the same number of connections, in one call. `None` for what one of them has no figure of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ratios {
     /// Ramp time.
-    pub ramp: f64,
+    pub ramp: Option<f64>,
     /// Processor time of both sides in the ramp.
-    pub ramp_cpu: f64,
+    pub ramp_cpu: Option<f64>,
     /// Processor time of the server for a handshake.
-    pub handshake: f64,
-    /// Processor time of the server for a ping cycle; `None` when nothing was held.
+    pub handshake: Option<f64>,
+    /// Processor time of the server for a ping cycle.
     pub ping_cycle: Option<f64>,
-    /// Kernel bytes per connection; `None` where they cannot be read.
+    /// Kernel bytes per connection, from [`LEAST_CONNECTIONS`] on.
     pub kernel: Option<f64>,
-    /// What of throng's kernel memory was left when all connections had gone.
+    /// What of throng's kernel memory was left when all connections had gone, from as many on.
     pub left: Option<f64>,
 }
 
@@ -68,14 +70,32 @@ impl Ratios {
     /// Compares.
     #[must_use]
     pub fn of(throng: &Measurement, floor: &Measurement) -> Self {
-        let both = |of: fn(&Measurement) -> Option<f64>| of(throng).zip(of(floor)).map(|(a, b)| a / b);
+        let both = |of: fn(&Measurement) -> Option<f64>| {
+            let (throng, floor) = of(throng).zip(of(floor))?;
+            (floor > 0.0).then_some(throng / floor)
+        };
+        let is_many = throng.connections >= LEAST_CONNECTIONS;
         Self {
-            ramp: throng.ramp_seconds / floor.ramp_seconds,
-            ramp_cpu: throng.ramp_cpu.both() / floor.ramp_cpu.both(),
-            handshake: throng.ramp_cpu.server_us_per_handshake / floor.ramp_cpu.server_us_per_handshake,
+            ramp: both(|of| Some(of.ramp_seconds)),
+            ramp_cpu: both(|of| Some(of.ramp_cpu.both())),
+            handshake: both(|of| Some(of.ramp_cpu.server_us_per_handshake)),
             ping_cycle: both(|of| Some(of.hold.as_ref()?.cpu_us_per_ping_cycle)),
-            kernel: both(|of| Some(of.kernel.as_ref()?.server_bytes_per_connection)),
-            left: left(throng),
+            kernel: both(|of| Some(of.kernel.as_ref()?.server_bytes_per_connection)).filter(|_| is_many),
+            left: left(throng).filter(|_| is_many),
+        }
+    }
+
+    /// The median of each.
+    #[must_use]
+    pub fn medians(all: &[Self]) -> Self {
+        let of = |field: fn(&Self) -> Option<f64>| median(all.iter().filter_map(field));
+        Self {
+            ramp: of(|ratios| ratios.ramp),
+            ramp_cpu: of(|ratios| ratios.ramp_cpu),
+            handshake: of(|ratios| ratios.handshake),
+            ping_cycle: of(|ratios| ratios.ping_cycle),
+            kernel: of(|ratios| ratios.kernel),
+            left: of(|ratios| ratios.left),
         }
     }
 
@@ -85,11 +105,7 @@ impl Ratios {
         let goal = |name, value: Option<f64>, most| value.map(|value| Goal { name, value, most });
         let off = self.kernel.map(|kernel| (kernel - 1.0).abs());
         [
-            goal(
-                "processor time of a handshake over the floor's",
-                Some(self.handshake),
-                Self::HANDSHAKE_GOAL,
-            ),
+            goal("processor time of a handshake over the floor's", self.handshake, Self::HANDSHAKE_GOAL),
             goal("processor time of a ping cycle over the floor's", self.ping_cycle, Self::PING_CYCLE_GOAL),
             goal("kernel bytes per connection, off the floor's by", off, Self::KERNEL_GOAL),
             goal("kernel memory that did not come back", self.left, Self::LEFT_GOAL),
@@ -104,15 +120,18 @@ impl Growth {
     /// The growth may be so many times the floor's.
     pub const GOAL: f64 = 1.1;
 
-    /// Compares the first with the last of several runs.
+    /// Compares the first with the last of several runs, each by the median of its rounds.
     #[must_use]
     pub fn of(runs: &[RunReport]) -> Option<Self> {
         let (first, last) = (runs.first()?, runs.last()?);
-        let cycle = |of: &Measurement| Some(of.hold.as_ref()?.cpu_us_per_ping_cycle);
-        let throng = cycle(&last.throng)? / cycle(&first.throng)?;
-        let floor = cycle(last.floor.as_ref()?)? / cycle(first.floor.as_ref()?)?;
-        let (from, to) = (first.connections, last.connections);
-        (from < to).then_some(Self { from, to, throng, floor, ratio: throng / floor })
+        let cycle = |run: &RunReport, of: fn(&Round) -> Option<&Costs>| {
+            median(run.rounds.iter().filter_map(|round| of(round)?.ping_cycle_us))
+        };
+        let growth = |of| Some(cycle(last, of)? / cycle(first, of)?);
+        let throng = growth(|round| Some(&round.throng))?;
+        let floor = growth(|round| round.floor.as_ref())?;
+        let (from, to, ratio) = (first.connections, last.connections, throng / floor);
+        (from < to && ratio.is_finite()).then_some(Self { from, to, throng, floor, ratio })
     }
 
     /// What is asked of it.
@@ -126,7 +145,7 @@ impl Growth {
 fn left(of: &Measurement) -> Option<f64> {
     let (left, taken) = (of.after.kernel_left?, of.kernel.as_ref()?.total_bytes);
     #[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^52")]
-    Some((left as f64 / taken as f64).max(0.0))
+    (taken > 0).then(|| (left as f64 / taken as f64).max(0.0))
 }
 
 #[cfg(test)]
@@ -139,6 +158,7 @@ mod tests {
         let kernel =
             KernelMemory { server_bytes_per_connection: kernel, total_bytes: 8_000, caches: Vec::new() };
         let mut measured = Measurement {
+            connections: LEAST_CONNECTIONS,
             kernel: Some(kernel),
             after: After { kernel_left: Some(left), ..After::default() },
             hold: Some(Hold { cpu_us_per_ping_cycle: cycle, ..Hold::default() }),
@@ -157,16 +177,20 @@ mod tests {
         let floor = measured(10.0, 10.0, 4_000.0, 0);
         assert_eq!(met(&measured(12.9, 12.9, 4_050.0, 100), &floor), [true; 4]);
         assert_eq!(met(&measured(13.1, 13.1, 4_100.0, 200), &floor), [false; 4]);
+        let few = Measurement { connections: 100, ..measured(13.1, 12.9, 9_000.0, 200) };
+        assert_eq!(met(&few, &floor), [false, true]);
         assert_eq!(met(&measured(9.0, 9.0, 3_900.0, -5), &floor), [true, true, false, true]);
     }
 
     #[test]
     fn growth_is_compared_with_the_floors() {
+        let costs = |cycle| Costs { ping_cycle_us: Some(cycle), ..Costs::default() };
         let run = |connections, throng, floor| RunReport {
             connections,
-            floor: Some(measured(1.0, floor, 1.0, 0)),
+            floor: None,
             throng: measured(1.0, throng, 1.0, 0),
             ratios: None,
+            rounds: vec![Round { throng: costs(throng), floor: Some(costs(floor)), throng_first: false }],
         };
         let growth = Growth::of(&[run(10, 6.0, 5.0), run(100, 7.0, 6.0), run(1_000, 12.0, 10.0)]).unwrap();
         assert_eq!((growth.from, growth.to, growth.throng, growth.floor), (10, 1_000, 2.0, 2.0));

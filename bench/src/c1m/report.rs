@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::account::{CgroupCheck, SumOfParts};
 use super::kernel::KernelMemory;
 use super::ratios::{Growth, Ratios};
+use super::rounds::Round;
 use crate::distribution::Distribution;
+use crate::hold::Probe;
 use crate::linux::environment::Environment;
 use crate::swarm::Reasons;
 
@@ -36,10 +38,12 @@ pub struct RunReport {
     pub connections: u64,
     /// The system calls alone, if they were measured.
     pub floor: Option<Measurement>,
-    /// throng.
+    /// throng. Of several rounds both are of the one in the middle, by the ratio of their ping cycles.
     pub throng: Measurement,
-    /// throng beside the floor.
+    /// throng beside the floor: the median of each figure over all rounds.
     pub ratios: Option<Ratios>,
+    /// All rounds, in their order.
+    pub rounds: Vec<Round>,
 }
 
 /// One server with its clients.
@@ -83,6 +87,8 @@ pub struct Measurement {
     pub handshake_us: Distribution,
     /// What was seen while connections were held.
     pub hold: Option<Hold>,
+    /// Echoes over some of the connections once the hold was over; `None` when none were asked for.
+    pub probe: Option<Probe>,
     /// User memory of both processes.
     pub user: UserMemory,
     /// Kernel memory by slab cache at N connections; `None` where it cannot be read.
@@ -187,8 +193,12 @@ impl C1mReport {
     /// Whether nothing was lost and both sides counted the same, with every number of connections.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        let measurements = self.runs.iter().flat_map(|run| run.floor.iter().chain([&run.throng]));
-        measurements.into_iter().all(|measurement| measurement.problems.is_empty())
+        self.measurements().all(|measurement| measurement.problems.is_empty())
+    }
+
+    /// All measurements in the order in which they were made.
+    pub fn measurements(&self) -> impl Iterator<Item = &Measurement> {
+        self.runs.iter().flat_map(|run| run.floor.iter().chain([&run.throng]))
     }
 }
 

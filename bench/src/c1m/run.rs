@@ -13,6 +13,7 @@ use super::report::{After, BothSides, Hold, Measurement, RampCpu, UserMemory};
 use super::side::{Meeting, Point, Side};
 use super::timeline::Recorder;
 use crate::distribution::Distribution;
+use crate::figures::thousands;
 use crate::hold::HoldReport;
 use crate::host::{Kind, Reading, ServerShape};
 use crate::interrupt::Interrupt;
@@ -39,9 +40,9 @@ pub(super) struct Run<'a> {
 }
 
 /// What a measurement comes to.
-pub(super) struct Measured {
-    pub(super) report: Measurement,
-    pub(super) timeline: Timeline,
+pub(crate) struct Measured {
+    pub(crate) report: Measurement,
+    pub(crate) timeline: Timeline,
 }
 
 /// User memory in bytes of the clients on this machine, when the server's machine was read.
@@ -69,7 +70,8 @@ impl<'a> Run<'a> {
             seed: args.seed,
             ..Measurement::default()
         };
-        let recorder = Recorder::new(kind.name().to_owned());
+        let recorder =
+            Recorder::new(format!("{}, {} connections", kind.name(), thousands(connections.into())));
         Ok(Self {
             args,
             bars: Bars::new(args.progress),
@@ -254,7 +256,7 @@ impl<'a> Run<'a> {
             .zip(kernel.as_ref())
             .and_then(|(charges, kernel)| between.cgroup(charges, kernel));
         let client = if self.side.is_here() { client } else { 0.0 };
-        self.report.sum = kernel.as_ref().map(|kernel| between.sum(kernel, client));
+        self.report.sum = kernel.as_ref().and_then(|kernel| between.sum(kernel, client));
         if let Some(foreign) = between.foreign_sockets() {
             self.report.warnings.push(format!(
                 "other programs' sockets changed by {foreign}: the kernel memory below is not the connections' alone"
@@ -266,8 +268,7 @@ impl<'a> Run<'a> {
     /// Notes what is left when all have gone.
     fn note_end(&mut self, zero: &Reading, last: &Reading, settled: Duration) {
         let between = self.between(zero, last, self.report.connections);
-        let time_wait = between.time_wait();
-        let left = between.kernel().zip(time_wait).map(|(kernel, time_wait)| kernel.total_bytes - time_wait);
+        let left = between.kernel().map(|kernel| kernel.total_bytes);
         if left.is_some_and(|left| left < -4_000_000) {
             self.report
                 .warnings
@@ -277,7 +278,7 @@ impl<'a> Run<'a> {
             server_open: last.left.counts.open,
             server_user: last.user_bytes,
             kernel_left: left,
-            time_wait,
+            time_wait: between.time_wait(),
             settled_seconds: settled.as_secs_f64(),
         };
     }

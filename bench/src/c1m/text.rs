@@ -2,16 +2,16 @@
 
 use std::fmt;
 
+use super::account::LEAST_CONNECTIONS;
 use super::kernel::{CacheGrowth, Side};
 use super::ratios::{Goal, Growth};
 use super::report::{C1mReport, Hold, Measurement, RampCpu};
+use crate::figures::{mib, number};
 use crate::hold::reasons;
 use crate::linux::cgroup::Charges;
 use crate::linux::environment::Environment;
 
-const MIB: f64 = 1024.0 * 1024.0;
-
-pub(super) struct Text<'a>(pub(super) &'a C1mReport);
+pub(crate) struct Text<'a>(pub(crate) &'a C1mReport);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -26,12 +26,15 @@ impl fmt::Display for Text<'_> {
                 measured(f, measurement)?;
             }
             if let Some(ratios) = &run.ratios {
-                writeln!(f, "\nthrong / floor, {} connections", run.connections)?;
                 writeln!(
                     f,
-                    "  ramp       {:.2} x, with {:.2} x the processor time",
-                    ratios.ramp, ratios.ramp_cpu
+                    "\nthrong / floor, {} connections, rounds: {}",
+                    run.connections,
+                    run.rounds.len()
                 )?;
+                if let Some((ramp, cpu)) = ratios.ramp.zip(ratios.ramp_cpu) {
+                    writeln!(f, "  ramp       {ramp:.2} x, with {cpu:.2} x the processor time")?;
+                }
                 ratios.goals().iter().try_for_each(|goal| goal_text(f, goal))?;
             }
         }
@@ -47,7 +50,7 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-fn machine(f: &mut fmt::Formatter<'_>, title: &str, environment: &Environment) -> fmt::Result {
+pub(crate) fn machine(f: &mut fmt::Formatter<'_>, title: &str, environment: &Environment) -> fmt::Result {
     let gib = mib(environment.memory_bytes) / 1024.0;
     writeln!(
         f,
@@ -61,7 +64,7 @@ fn goal_text(f: &mut fmt::Formatter<'_>, goal: &Goal) -> fmt::Result {
     writeln!(f, "  {met:<10} {}: {:.3} (goal: at most {})", goal.name, goal.value, goal.most)
 }
 
-fn measured(f: &mut fmt::Formatter<'_>, m: &Measurement) -> fmt::Result {
+pub(crate) fn measured(f: &mut fmt::Formatter<'_>, m: &Measurement) -> fmt::Result {
     let tables = if m.private_tables { ", a descriptor table each" } else { "" };
     writeln!(
         f,
@@ -177,7 +180,11 @@ fn memory(f: &mut fmt::Formatter<'_>, m: &Measurement) -> fmt::Result {
         )?;
     }
     if let Some(sum) = &m.sum {
-        let met = if sum.is_met() { "met" } else { "MISSED" };
+        let met = match sum.is_met() {
+            _ if m.connections < LEAST_CONNECTIONS => "too few connections to judge by",
+            true => "met",
+            false => "MISSED",
+        };
         writeln!(
             f,
             "  sum        {:.0} bytes/connection in slabs and user memory; MemAvailable fell by {:.0} and slabs it takes for \
@@ -190,7 +197,12 @@ fn memory(f: &mut fmt::Formatter<'_>, m: &Measurement) -> fmt::Result {
         )?;
     }
     let bytes = |bytes: Option<i64>| {
-        bytes.map_or_else(|| "unknown".to_owned(), |bytes| format!("{:.1} MiB", signed_mib(bytes)))
+        bytes.map_or_else(
+            || "unknown".to_owned(),
+            |bytes| {
+                format!("{} MiB", number(mib(bytes.unsigned_abs()) * if bytes < 0 { -1.0 } else { 1.0 }, 1))
+            },
+        )
     };
     let (left, time_wait) = (bytes(m.after.kernel_left), bytes(m.after.time_wait));
     writeln!(
@@ -199,16 +211,6 @@ fn memory(f: &mut fmt::Formatter<'_>, m: &Measurement) -> fmt::Result {
         mib(m.after.server_user),
         m.after.settled_seconds
     )
-}
-
-#[expect(clippy::cast_precision_loss, reason = "for people")]
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / MIB
-}
-
-#[expect(clippy::cast_precision_loss, reason = "for people")]
-fn signed_mib(bytes: i64) -> f64 {
-    bytes as f64 / MIB
 }
 
 #[cfg(test)]
@@ -232,7 +234,7 @@ mod tests {
             date: "2026-01-31".to_owned(),
             environment: Environment::default(),
             server_environment: None,
-            runs: vec![RunReport { connections: 5, floor: Some(floor), throng, ratios }],
+            runs: vec![RunReport { connections: 5, floor: Some(floor), throng, ratios, rounds: Vec::new() }],
             growth: None,
         };
         let text = Text(&report).to_string();

@@ -300,3 +300,15 @@ fn plan(args: &HoldArgs) -> anyhow::Result<Plan> {
         seed: args.seed,
     })
 }
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Probe {
+    pub connections: u64,
+    pub size: u64,
+    pub rate: f64,
+    pub sent: u64,
+    pub received: u64,
+    pub wrong: crate::swarm::Reasons,
+    pub behind_us: u64,
+    pub latency_us: crate::distribution::Distribution,
+}

@@ -1,0 +1,241 @@
+//! A report as a directory of files: for people, for programs, and for the eye.
+//!
+//! `summary.md` is read by people, `summary.json` by programs (its fields are those of [`C1mReport`]), `*.hgrm` by
+//! HdrHistogram's plotter, `timeline-*.json` by whoever wants to draw for himself, `*.svg` by everybody.
+
+mod markdown;
+mod pictures;
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use crate::c1m::report::{C1mReport, Measurement};
+use crate::output;
+use crate::plot::Timeline;
+
+/// So many reports of one day and machine are told apart by a number.
+const MOST_OF_A_DAY: u32 = 1000;
+
+/// A report, and what is drawn but not told in it.
+#[derive(Debug, Clone)]
+pub struct Findings {
+    /// The report.
+    pub report: C1mReport,
+    /// What each measurement looked like over time, in the report's order; none for a report of several machines.
+    pub timelines: Vec<Timeline>,
+}
+
+impl Findings {
+    /// Writes all files into a new directory under `parent`, called `name`, or the date and this machine's name. A directory
+    /// of that name which is there already stays as it is, and the new one gets a number. Returns its path.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write(&self, parent: &Path, name: Option<&str>) -> anyhow::Result<PathBuf> {
+        let name = name.map_or_else(|| format!("{}-{}", self.report.date, host_name()), str::to_owned);
+        let directory = new_directory(parent, &name)?;
+        output::write_json(&directory.join("summary.json"), &self.report)?;
+        for (measurement, timeline) in self.report.measurements().zip(&self.timelines) {
+            let file = format!("timeline-{}.json", label(measurement));
+            output::write_json(&directory.join(file), timeline)?;
+        }
+        for measurement in self.report.measurements() {
+            write_histograms(&directory, measurement)?;
+        }
+        let pictures = pictures::draw(self)?;
+        for (name, svg) in &pictures {
+            write(&directory.join(name), svg)?;
+        }
+        let names: Vec<&str> = pictures.iter().map(|(name, _)| &name[..]).collect();
+        write(
+            &directory.join("summary.md"),
+            &markdown::Markdown { report: &self.report, pictures: &names }.to_string(),
+        )?;
+        Ok(directory)
+    }
+}
+
+/// What a measurement's files are called by: the server and the number of connections.
+#[must_use]
+pub fn label(measurement: &Measurement) -> String {
+    format!("{}-{}", measurement.server, measurement.connections)
+}
+
+fn write_histograms(directory: &Path, measurement: &Measurement) -> anyhow::Result<()> {
+    let hold = measurement.hold.as_ref();
+    let latencies = [
+        ("handshake", Some(&measurement.handshake_us)),
+        ("ping", hold.map(|hold| &hold.ping_rtt_us)),
+        ("echo", measurement.probe.as_ref().map(|probe| &probe.latency_us)),
+    ];
+    for (what, latency) in latencies {
+        if let Some(latency) = latency.filter(|latency| latency.count() > 0) {
+            write(&directory.join(format!("{}-{what}.hgrm", label(measurement))), &latency.hgrm())?;
+        }
+    }
+    Ok(())
+}
+
+fn new_directory(parent: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+    let numbered = (2..MOST_OF_A_DAY).map(|number| format!("{name}-{number}"));
+    for name in std::iter::once(name.to_owned()).chain(numbered) {
+        let directory = parent.join(name);
+        match fs::create_dir(&directory) {
+            Ok(()) => return Ok(directory),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).with_context(|| format!("cannot make {}", directory.display())),
+        }
+    }
+    bail!("{} has too many reports called {name}: give this one a --name", parent.display())
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// This machine's name, as far as it can stand in a file's.
+fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name: String = name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    if name.is_empty() { "host".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::c1m::account::{CgroupCheck, SumOfParts};
+    use crate::c1m::kernel::{CacheGrowth, KernelMemory, Side};
+    use crate::c1m::ratios::{Growth, Ratios};
+    use crate::c1m::report::{Hold, RunReport, SCHEMA};
+    use crate::c1m::rounds::{Costs, Round};
+    use crate::distribution::Distribution;
+    use crate::hold::Probe;
+    use crate::linux::cgroup::Charges;
+    use crate::linux::environment::Environment;
+    use crate::plot::{Phase, Sample};
+
+    fn measurement(server: &str, connections: u64) -> Measurement {
+        let mut latency = Distribution::default();
+        (1..1_000).for_each(|us| latency.record(Duration::from_micros(us)));
+        let cache = CacheGrowth {
+            name: "TCP".to_owned(),
+            merged_with: vec!["other".to_owned()],
+            side: Side::Both,
+            objects: 200,
+            bytes: 500_000,
+            server_bytes_per_connection: 2_500.0,
+        };
+        Measurement {
+            server: server.to_owned(),
+            connections,
+            handshake_us: latency.clone(),
+            hold: Some(Hold { ping_rtt_us: latency.clone(), cpu_us_per_ping_cycle: 14.0, ..Hold::default() }),
+            probe: Some(Probe { latency_us: latency, ..Probe::default() }),
+            kernel: Some(KernelMemory {
+                server_bytes_per_connection: 2_500.0,
+                total_bytes: 500_000,
+                caches: vec![cache],
+            }),
+            cgroup: Some(CgroupCheck {
+                charges: Charges::AllButSockets,
+                bytes_per_connection: 1.0,
+                slab_bytes_per_connection: 1.0,
+                ratio: 1.0,
+            }),
+            sum: Some(SumOfParts {
+                user: 1.0,
+                kernel: 1.0,
+                sum: 2.0,
+                available_fell: 1.0,
+                reclaimable_grew: 1.0,
+                free_fell: 1.0,
+                explained: 1.0,
+            }),
+            ..Measurement::default()
+        }
+    }
+
+    fn findings() -> Findings {
+        let run = |connections| {
+            let (throng, floor) = (measurement("throng", connections), measurement("floor", connections));
+            let ratios = Some(Ratios::of(&throng, &floor));
+            let costs = Costs { ping_cycle_us: Some(14.0), ..Costs::default() };
+            let round = Round { throng: costs, floor: Some(costs), throng_first: true };
+            RunReport { connections, floor: Some(floor), throng, ratios, rounds: vec![round.clone(), round] }
+        };
+        let timeline = Timeline {
+            title: "throng".to_owned(),
+            phases: vec![Phase { name: "ramp".to_owned(), from: 0.0, to: 2.0 }],
+            samples: [0.0, 1.0].map(|seconds| Sample { seconds, ..Sample::default() }).to_vec(),
+        };
+        let runs = vec![run(100), run(10_000)];
+        let report = C1mReport {
+            schema: SCHEMA,
+            date: "2026-01-31".to_owned(),
+            environment: Environment::read(),
+            server_environment: None,
+            growth: Growth::of(&runs),
+            runs,
+        };
+        Findings { report, timelines: vec![timeline; 4] }
+    }
+
+    #[test]
+    fn a_report_is_written_with_all_its_files_and_never_over_another() {
+        let parent = std::env::temp_dir().join(format!("throng-bench-results-{}", std::process::id()));
+        let findings = findings();
+        let directory = findings.write(&parent, Some("here")).unwrap();
+        let again = findings.write(&parent, Some("here")).unwrap();
+        let mut files: Vec<String> = fs::read_dir(&directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort_unstable();
+        let summary = fs::read_to_string(directory.join("summary.md")).unwrap();
+        let json = fs::read_to_string(directory.join("summary.json")).unwrap();
+        fs::remove_dir_all(&parent).unwrap();
+        assert_eq!((&directory, &again), (&parent.join("here"), &parent.join("here-2")));
+        for file in ["throng-10000-echo.hgrm", "floor-100-ping.hgrm", "timeline-throng-100.json"] {
+            assert!(files.iter().any(|name| name == file), "{files:?}");
+        }
+        for picture in files.iter().filter(|name| name.ends_with(".svg")) {
+            assert!(summary.contains(&format!("({picture})")), "{picture} is in no text");
+        }
+        assert_eq!(files.iter().filter(|name| name.ends_with(".svg")).count(), 8, "{files:?}");
+        let read: C1mReport = serde_json::from_str(&json).unwrap();
+        assert_eq!(read.runs[1].throng.handshake_us, findings.report.runs[1].throng.handshake_us);
+    }
+
+    #[test]
+    fn every_field_of_the_report_is_documented() {
+        fn names(value: &Value, into: &mut Vec<String>) {
+            match value {
+                Value::Array(values) => values.iter().for_each(|value| names(value, into)),
+                Value::Object(fields) => {
+                    for (name, value) in fields.iter().filter(|(name, _)| *name != "sysctls") {
+                        into.push(name.clone());
+                        names(value, into);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let documented = include_str!("../../../docs/RESULTS.md");
+        let mut fields = Vec::new();
+        names(&serde_json::to_value(findings().report).unwrap(), &mut fields);
+        fields.sort_unstable();
+        fields.dedup();
+        assert!(fields.len() > 60, "{fields:?}");
+        let missing: Vec<_> =
+            fields.iter().filter(|field| !documented.contains(&format!("`{field}`"))).collect();
+        assert!(missing.is_empty(), "not in docs/RESULTS.md: {missing:?}");
+    }
+}
