@@ -1,0 +1,81 @@
+//! `throng-bench floor`: what the kernel alone costs on this machine.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::c1m::load::LoadArgs;
+use crate::c1m::report::Measurement;
+use crate::c1m::session::{measure, today};
+use crate::c1m::text;
+use crate::host::{Kind, Programs};
+use crate::interrupt::Interrupt;
+use crate::linux::environment::Environment;
+use crate::output;
+use crate::server::LOOPBACK;
+
+/// Measures what the system calls of a WebSocket server cost on this machine without its code: connections that are only
+/// accepted and registered with epoll, connections that are pinged, and messages that are sent back.
+#[derive(Debug, Clone, clap::Args)]
+pub struct FloorArgs {
+    /// Connections to hold.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: u32,
+    /// The server whose number of workers is taken [default: throng beside this program].
+    #[arg(long, value_name = "PATH")]
+    pub server_bin: Option<PathBuf>,
+    /// How connections are opened and held.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// Write the report as JSON to this file, - for standard output instead of the text.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// What the floor costs.
+#[derive(Debug, Clone, Serialize)]
+pub struct FloorReport {
+    /// The day on which it began (UTC), as in 2026-01-31.
+    pub date: String,
+    /// The machine and the command.
+    pub environment: Environment,
+    /// Connections accepted and registered, with nothing said: bytes of a registered socket, and accepts a second.
+    pub accept: Measurement,
+    /// Connections answered and pinged: a handshake's and a ping cycle's processor time.
+    pub ping: Measurement,
+}
+
+/// Runs the command. `false` when connections were lost or pings missed.
+///
+/// # Errors
+/// What keeps it from measuring.
+pub fn run(args: &FloorArgs) -> anyhow::Result<bool> {
+    let interrupt = Interrupt::listen()?;
+    let programs = Programs { server_bin: args.server_bin.clone(), listen: LOOPBACK };
+    let measure = |kind| measure(&programs, &args.load, kind, args.connections, &interrupt);
+    let report = FloorReport {
+        date: today(),
+        environment: Environment::read(),
+        accept: measure(Kind::Accept)?.report,
+        ping: measure(Kind::Floor)?.report,
+    };
+    if let Some(path) = &args.json {
+        output::write_json(path, &report)?;
+    }
+    if !output::is_standard(args.json.as_deref()) {
+        output::print(&report)?;
+    }
+    Ok([&report.accept, &report.ping].iter().all(|measurement| measurement.problems.is_empty()))
+}
+
+impl fmt::Display for FloorReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text::machine(f, "machine", &self.environment)?;
+        for measurement in [&self.accept, &self.ping] {
+            writeln!(f)?;
+            text::measured(f, measurement)?;
+        }
+        Ok(())
+    }
+}
