@@ -22,7 +22,9 @@ $1
 
 run_c1m() { (exec_c1m "$@"); }
 
-exec_c1m() { exec env SYSCTL_ROOT="$TMP/sys" C1M_BENCH="$TMP/bench" "$c1m" "$@" >"$TMP/said" 2>&1; }
+exec_c1m() {
+    exec env SYSCTL_ROOT="$TMP/sys" CGROUP_ROOT="$TMP/cgroup" C1M_BENCH="$TMP/bench" "$c1m" "$@" >"$TMP/said" 2>&1
+}
 
 # interrupt SIGNAL: runs c1m and, once the bench runs, sends the signal to c1m's process group, as a terminal does; sets
 # STATUS to its exit code. With job control, because a shell starts what runs beside it with SIGINT ignored otherwise.
@@ -69,17 +71,31 @@ test_settings_are_raised_during_the_run_and_put_back() {
     settings 'exit 0'
     expect 0 "$(status_of run_c1m 1k --cycles 3 --json out.json)"
     expect 65535 "$(<"$TMP/during")"
-    expect "c1m -n 1000 --server-bin $TMP/bench --floor --cycles 3 --json out.json" "$(<"$TMP/called")"
+    local results
+    results=$(cd "$here/../../.." && pwd)/results
+    expect "c1m -n 1000 --server-bin $TMP/bench --floor --results $results --cycles 3 --json out.json" "$(<"$TMP/called")"
     expect_in 'put 3 kernel settings back' "$(<"$TMP/said")"
     all_put_back
 }
 
 test_keep_leaves_them_raised() {
     settings 'exit 0'
-    expect 0 "$(status_of run_c1m --keep --no-floor 1k)"
+    expect 0 "$(status_of run_c1m --keep --no-floor --no-results 1k)"
     expect "c1m -n 1000 --server-bin $TMP/bench" "$(<"$TMP/called")"
     expect 65535 "$(<"$TMP/sys/net/core/somaxconn")"
     expect_in 'raised (--keep)' "$(<"$TMP/said")"
+}
+
+test_results_go_where_they_are_wanted() {
+    settings 'exit 0'
+    expect 0 "$(status_of run_c1m 1k --results here --name there)"
+    expect "c1m -n 1000 --server-bin $TMP/bench --floor --results here --name there" "$(<"$TMP/called")"
+}
+
+test_a_control_group_left_behind_is_removed() {
+    settings "mkdir -p $TMP/cgroup/memory/throng-bench-1 $TMP/cgroup/throng-bench-2 $TMP/cgroup/other; kill -KILL \$\$"
+    expect 137 "$(status_of run_c1m 1k)"
+    expect other "$(cd "$TMP/cgroup" && find . -mindepth 1 ! -name memory -printf '%f\n')"
 }
 
 test_a_failing_bench_passes_its_exit_code_on() {
