@@ -14,7 +14,7 @@ pub fn duration(text: &str) -> anyhow::Result<Duration> {
         .with_context(|| format!("`{text}` is no duration: write 30s, 500ms or 2m"))
 }
 
-/// How fast connections are opened.
+/// How fast connections are opened, or messages sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rate {
     /// As fast as they can be.
@@ -24,7 +24,7 @@ pub enum Rate {
 }
 
 impl Rate {
-    /// Connections per second; `None` for no limit.
+    /// How many per second; `None` for no limit.
     #[must_use]
     pub const fn per_second(self) -> Option<f64> {
         match self {
@@ -41,12 +41,21 @@ impl FromStr for Rate {
         if text == "max" {
             return Ok(Self::Max);
         }
-        let number = text.strip_suffix("/s").unwrap_or(text);
-        let rate: f64 =
-            number.parse().with_context(|| format!("`{text}` is no rate: write 5000/s or max"))?;
-        ensure!(rate.is_finite() && rate >= 0.001, "a rate must be at least 0.001/s");
-        Ok(Self::PerSecond(rate))
+        per_second(text)
+            .map(Self::PerSecond)
+            .with_context(|| format!("`{text}` is no rate: write 5000/s or max"))
     }
+}
+
+/// How often something happens in a second, such as `5000/s`; at least 0.001, at most 100 million.
+///
+/// # Errors
+/// What is no rate.
+pub fn per_second(text: &str) -> anyhow::Result<f64> {
+    let number = text.strip_suffix("/s").unwrap_or(text);
+    let rate: f64 = number.parse().with_context(|| format!("`{text}` is no number a second"))?;
+    ensure!((0.001..=1e8).contains(&rate), "a rate must be between 0.001/s and 100000000/s");
+    Ok(rate)
 }
 
 #[cfg(test)]

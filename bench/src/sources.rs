@@ -30,6 +30,28 @@ impl Sources {
         Self::choose_within(targets, connections, wanted, u64::from(high.saturating_sub(low)) + 1)
     }
 
+    /// Takes the addresses given, which this machine must have.
+    ///
+    /// # Errors
+    /// When their ports cannot suffice, or an address is of another family than a target's.
+    pub fn given(targets: &[SocketAddr], connections: u64, addresses: &[IpAddr]) -> anyhow::Result<Self> {
+        let (low, high) = port_range()?;
+        let ports = u64::from(high.saturating_sub(low)) + 1;
+        let pairs = (addresses.len() * targets.len()) as u64;
+        ensure!(
+            connections <= pairs * ports,
+            "{connections} connections need more ports than {} source and {} destination addresses have: give more --source \
+             or --to, or widen net.ipv4.ip_local_port_range ({ports} ports)",
+            addresses.len(),
+            targets.len()
+        );
+        for source in addresses {
+            let fits = targets.iter().all(|target| target.is_ipv4() == source.is_ipv4());
+            ensure!(fits, "source {source} cannot connect to an address of another family");
+        }
+        Ok(Self(addresses.iter().map(|&address| SocketAddr::new(address, 0)).collect()))
+    }
+
     fn choose_within(
         targets: &[SocketAddr],
         connections: u64,
@@ -114,6 +136,16 @@ mod tests {
         let sources = Sources::choose_within(&targets(&["[::1]:1"]), 20_000, None, 28_232).unwrap();
         assert_eq!((sources.count(), sources.of(7)), (1, None));
         assert!(Sources::choose_within(&targets(&["[::1]:1"]), 1, Some(2), 28_232).is_err());
+    }
+
+    #[test]
+    fn given_addresses_take_turns() {
+        let to = targets(&["10.0.0.1:1"]);
+        let two = ["10.0.0.2".parse().unwrap(), "10.0.0.3".parse().unwrap()];
+        let sources = Sources::given(&to, 40_000, &two).unwrap();
+        assert_eq!((sources.count(), sources.of(3)), (2, Some("10.0.0.3:0".parse().unwrap())));
+        assert!(Sources::given(&to, 140_000, &two).unwrap_err().to_string().contains("--source"));
+        assert!(Sources::given(&targets(&["[::1]:1"]), 1, &two).is_err());
     }
 
     #[test]

@@ -3,10 +3,13 @@
 //! The main thread and the swarm talk by memory alone (atomics, a lock where nothing is hot), because with private descriptor
 //! tables no value that carries a descriptor may cross between threads.
 
+pub mod args;
 mod client;
 pub(crate) mod connection;
+pub mod echo;
 mod pings;
 mod shared;
+pub(crate) mod timer;
 pub(crate) mod wire;
 
 use std::io;
@@ -25,8 +28,10 @@ use crate::sources::Sources;
 use crate::target::Target;
 use crate::threads::Threads;
 use client::Client;
+use echo::EchoRun;
 use shared::{Phase, Shared};
 
+pub use echo::{EchoPlan, Echoed};
 pub(crate) use shared::count_reason;
 pub use shared::{Counts, Reasons};
 
@@ -151,6 +156,23 @@ impl Swarm {
     /// Begins the time of holding: pings are counted per connection from here on.
     pub fn hold(&self) {
         self.enter(Phase::Hold);
+    }
+
+    /// Begins to send messages that are to come back. Returns when the warm-up begins: all threads have heard of it by then. A
+    /// swarm does this once, while it holds.
+    pub fn echo(&self, plan: EchoPlan) -> Instant {
+        let start = Instant::now() + client::TICK + client::TICK / 2;
+        let Plan { raw, seed, threads, .. } = *self.plan;
+        self.shared.set_echo(EchoRun::new(plan, start, raw, seed, threads.count));
+        self.enter(Phase::Echo);
+        start
+    }
+
+    /// What came back, once all threads are done with it: the plan's time and patience after its start at the latest.
+    #[must_use]
+    pub fn echoed(&self) -> Option<Echoed> {
+        let ledger = self.shared.ledger();
+        (ledger.done_echoing == self.threads.len()).then(|| ledger.echoed.clone())
     }
 
     /// Begins to close all connections, and opens no more.

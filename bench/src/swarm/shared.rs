@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::echo::{EchoRun, Echoed};
 use crate::distribution::Distribution;
 use crate::percentiles::micros;
 
@@ -28,6 +29,8 @@ pub(super) enum Phase {
     Ramp,
     /// All have opened or failed.
     Hold,
+    /// Messages go to the server and come back, for a while.
+    Echo,
     /// Connections are being closed.
     Close,
     /// Threads drop everything.
@@ -112,12 +115,17 @@ pub(super) struct Ledger {
     pub(super) unclean: Reasons,
     /// Of the threads whose connections have all opened or failed.
     pub(super) latency: Distribution,
+    /// Of the threads that are done with it.
+    pub(super) echoed: Echoed,
+    /// Their number.
+    pub(super) done_echoing: usize,
 }
 
 #[derive(Debug)]
 pub(super) struct Shared {
     phase: AtomicU8,
     started: OnceLock<Instant>,
+    echo: OnceLock<Arc<EchoRun>>,
     tallies: Vec<Tally>,
     ledger: Mutex<Ledger>,
 }
@@ -127,6 +135,7 @@ impl Shared {
         Self {
             phase: AtomicU8::new(Phase::Wait as u8),
             started: OnceLock::new(),
+            echo: OnceLock::new(),
             tallies: (0..threads).map(|_| Tally::default()).collect(),
             ledger: Mutex::default(),
         }
@@ -137,7 +146,8 @@ impl Shared {
             0 => Phase::Wait,
             1 => Phase::Ramp,
             2 => Phase::Hold,
-            3 => Phase::Close,
+            3 => Phase::Echo,
+            4 => Phase::Close,
             _ => Phase::Abort,
         }
     }
@@ -152,6 +162,17 @@ impl Shared {
 
     pub(super) fn started(&self) -> Instant {
         *self.started.get_or_init(Instant::now)
+    }
+
+    /// Sets what is to be echoed. A swarm does so once.
+    pub(super) fn set_echo(&self, run: EchoRun) {
+        self.ledger().echoed = Echoed::of(&run.plan);
+        let first = self.echo.set(Arc::new(run)).is_ok();
+        debug_assert!(first, "a swarm echoes once");
+    }
+
+    pub(super) fn echo(&self) -> Option<Arc<EchoRun>> {
+        self.echo.get().cloned()
     }
 
     pub(super) fn tally(&self, thread: usize) -> &Tally {

@@ -8,10 +8,15 @@ use std::time::Duration;
 use throng::sys::socket;
 use throng::ws::{Role, Rules};
 
+use super::echo::Echoes;
+
 /// Bytes read from a socket at once.
 const INPUT: usize = 64 * 1024;
 /// The longest message that is taken, in bytes.
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
+
+/// Bytes a server may leave unread of what answers it.
+const MOST_UNSENT: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct Wire {
@@ -29,6 +34,12 @@ pub(crate) struct Wire {
     pub(crate) answered: u16,
     /// Messages received.
     pub(crate) messages: u64,
+    /// The index of the connection at hand among the thread's.
+    pub(crate) index: usize,
+    /// Messages that are to come back, while that is measured.
+    pub(crate) echoes: Option<Box<Echoes>>,
+    /// Bytes a server may leave unread before the connection is given up.
+    pub(crate) most_unsent: usize,
 }
 
 impl Wire {
@@ -42,6 +53,9 @@ impl Wire {
             sample_key: false,
             answered: 0,
             messages: 0,
+            index: 0,
+            echoes: None,
+            most_unsent: MOST_UNSENT,
         }
     }
 
@@ -52,6 +66,21 @@ impl Wire {
             self.rng.fill(&mut nonce);
         }
         nonce
+    }
+
+    /// Begins to measure what comes back.
+    pub(crate) fn start_echoes(&mut self, echoes: Echoes) {
+        self.most_unsent = MOST_UNSENT + echoes.most_on_their_way();
+        self.echoes = Some(Box::new(echoes));
+    }
+
+    /// Appends the messages that the connection at hand may send now. `false` when there is none.
+    pub(crate) fn write_echoes(&mut self) -> bool {
+        let before = self.output.len();
+        if let Some(echoes) = &mut self.echoes {
+            echoes.write(self.index, &mut self.output);
+        }
+        self.output.len() > before
     }
 
     /// A masking key: fresh for each frame (RFC 6455, section 5.3). Unpredictable it need not be here: the peer of a load
@@ -66,17 +95,14 @@ impl Wire {
 pub(crate) struct Unsent(VecDeque<u8>);
 
 impl Unsent {
-    /// Bytes a server may leave unread before the connection is given up.
-    const MOST: usize = 64 * 1024;
-
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Sends `bytes` behind what is already waiting, and keeps what the kernel does not take.
-    pub(crate) fn send(&mut self, fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
+    /// Sends `bytes` behind what is already waiting, and keeps what the kernel does not take: `most` bytes, no more.
+    pub(crate) fn send(&mut self, fd: BorrowedFd<'_>, bytes: &[u8], most: usize) -> io::Result<()> {
         let sent = if self.0.is_empty() { send_some(fd, bytes)? } else { 0 };
-        if self.0.len() + bytes.len() - sent > Self::MOST {
+        if self.0.len() + bytes.len() - sent > most {
             return Err(io::Error::other("the server does not read"));
         }
         self.0.extend(&bytes[sent..]);
@@ -103,6 +129,18 @@ fn send_some(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
         }
     }
     Ok(sent)
+}
+
+/// Reads what is there: `None` when nothing is, 0 bytes at the end of the stream.
+pub(crate) fn read(fd: BorrowedFd<'_>, input: &mut [u8]) -> io::Result<Option<usize>> {
+    loop {
+        match socket::recv(fd, input) {
+            Ok(len) => return Ok(Some(len)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The reason for a failure as reports count it: without numbers that would make each its own reason.

@@ -1,5 +1,8 @@
 //! One thread's event loop.
 
+mod counting;
+mod echoing;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +11,8 @@ use mio::{Events, Poll, Token};
 
 use super::connection::{Connection, Ready, State, Step, dial};
 use super::pings::PingCounts;
-use super::shared::{Counts, Phase, Shared, count_reason};
+use super::shared::{Counts, Phase, Shared};
+use super::timer::Timer;
 use super::wire::{Wire, reason};
 use super::{Plan, wait};
 use crate::distribution::Distribution;
@@ -19,7 +23,7 @@ const EVENTS: usize = 1024;
 /// Connections begun or closed in one iteration, so that those already open never wait long for their pongs.
 const BUDGET: usize = 64;
 /// How often deadlines and the phase are looked at when nothing happens.
-const TICK: Duration = Duration::from_millis(100);
+pub(super) const TICK: Duration = Duration::from_millis(100);
 
 /// A thread of the swarm.
 pub(super) struct Client<'s> {
@@ -43,6 +47,8 @@ pub(super) struct Client<'s> {
     counts: Counts,
     pings: PingCounts,
     latency: Distribution,
+    /// Wakes the thread when a message is due, while some are to be sent at planned times.
+    timer: Option<Timer>,
     wire: Wire,
 }
 
@@ -75,6 +81,7 @@ impl<'s> Client<'s> {
             counts: Counts::default(),
             pings: PingCounts::default(),
             latency: Distribution::default(),
+            timer: None,
             wire: Wire { sample_key: plan.sample_key, ..Wire::new(plan.seed.wrapping_add(thread as u64)) },
             plan,
         })
@@ -85,10 +92,11 @@ impl<'s> Client<'s> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
             self.now = Instant::now();
-            self.follow_phase();
+            self.follow_phase()?;
             match self.phase {
                 Phase::Abort => return Ok(()),
                 Phase::Close => self.close_some(),
+                Phase::Echo => self.echo_some()?,
                 Phase::Wait | Phase::Ramp | Phase::Hold => self.connect_some(),
             }
             self.publish();
@@ -104,10 +112,10 @@ impl<'s> Client<'s> {
         }
     }
 
-    fn follow_phase(&mut self) {
+    fn follow_phase(&mut self) -> anyhow::Result<()> {
         let phase = self.shared.phase();
         if phase == self.phase {
-            return;
+            return Ok(());
         }
         self.phase = phase;
         match phase {
@@ -128,8 +136,10 @@ impl<'s> Client<'s> {
                     }
                 }
             }
+            Phase::Echo => self.start_echoing()?,
             Phase::Wait | Phase::Ramp | Phase::Abort => {}
         }
+        Ok(())
     }
 
     /// How long to sleep at most.
@@ -142,6 +152,7 @@ impl<'s> Client<'s> {
             Phase::Ramp if self.connections.len() < self.share && self.opening < self.in_flight => {
                 until_tick.min(self.planned(self.connections.len()).saturating_duration_since(self.now))
             }
+            Phase::Echo => until_tick.min(self.until_echoes()),
             _ => until_tick,
         }
     }
@@ -195,9 +206,14 @@ impl<'s> Client<'s> {
     }
 
     fn serve(&mut self, index: usize, ready: Ready) {
+        // The timer's token is no connection's; that it woke the loop was all.
+        if index >= self.connections.len() {
+            return;
+        }
         let number = self.number(index);
-        let Some(connection) = self.connections.get_mut(index) else { return };
+        let connection = &mut self.connections[index];
         self.wire.answered = 0;
+        self.wire.index = index;
         let step = connection.ready(ready, target(&self.plan, number), self.plan.raw, &mut self.wire);
         let opened = matches!(step, Step::Opened(_));
         self.count_pings(index);
@@ -227,72 +243,6 @@ impl<'s> Client<'s> {
         }
     }
 
-    fn count_pings(&mut self, index: usize) {
-        if self.wire.answered > 0 {
-            let pings = self.connections[index].pings;
-            let after = pings.saturating_add(self.wire.answered);
-            self.connections[index].pings = after;
-            self.pings.advance(pings, after);
-            self.counts.pings_answered += u64::from(self.wire.answered);
-        }
-    }
-
-    fn count(&mut self, index: usize, step: Step) {
-        match step {
-            Step::Stay => {}
-            Step::Opened(planned) => {
-                self.opening -= 1;
-                self.counts.opened += 1;
-                self.counts.open += 1;
-                self.pings.add();
-                self.latency.record(planned.elapsed());
-                self.note_settled();
-            }
-            Step::Failed(reason) => {
-                self.opening -= 1;
-                self.counts.failed += 1;
-                count_reason(&mut self.shared.ledger().failed, reason);
-                self.note_settled();
-            }
-            Step::Lost(reason) => {
-                self.leave(index);
-                self.counts.lost += 1;
-                count_reason(&mut self.shared.ledger().lost, reason);
-            }
-            Step::Closed => {
-                self.leave(index);
-                self.closing -= 1;
-                self.counts.closed += 1;
-            }
-            Step::Unclean(reason) => {
-                self.leave(index);
-                self.closing -= 1;
-                count_reason(&mut self.shared.ledger().unclean, reason);
-            }
-        }
-    }
-
-    fn leave(&mut self, index: usize) {
-        self.counts.open -= 1;
-        // Once the closing has begun, the fewest pings are those of the connections that were held.
-        if self.phase != Phase::Close {
-            self.pings.remove(self.connections[index].pings);
-        }
-    }
-
-    /// A histogram is too large to keep one in each thread while connections are only held.
-    fn hand_over_latency(&mut self) {
-        self.shared.ledger().latency.add(&std::mem::take(&mut self.latency));
-    }
-
-    /// Notes the time, and hands the latencies over with the last connection.
-    fn note_settled(&mut self) {
-        if self.counts.opened + self.counts.failed == self.share as u64 {
-            self.hand_over_latency();
-            self.shared.tally(self.thread).set_settled(self.shared.started().elapsed());
-        }
-    }
-
     fn expire(&mut self) {
         if self.now < self.next_tick {
             return;
@@ -313,12 +263,6 @@ impl<'s> Client<'s> {
             true
         });
         self.waiting = waiting;
-    }
-
-    fn publish(&mut self) {
-        self.counts.min_pings = self.pings.min();
-        self.counts.messages_in = self.wire.messages;
-        self.shared.tally(self.thread).publish(&self.counts);
     }
 }
 

@@ -1,0 +1,69 @@
+//! How clients connect: what all commands that open connections have in common.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::Timeouts;
+use crate::args::duration;
+use crate::sources::Sources;
+use crate::target::Target;
+
+/// How clients connect.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ClientArgs {
+    /// Server to connect to, as ws://HOST:PORT/PATH; repeat it to spread over several addresses.
+    #[arg(long, required = true, value_name = "URL")]
+    pub to: Vec<Target>,
+    /// Source addresses to use, from 127.0.0.2 on [default: as many as the ports demand].
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    pub sources: Option<u32>,
+    /// Source address to use, which this machine has; repeat it for several [default: the kernel's choice].
+    #[arg(long, value_name = "IP", conflicts_with = "sources")]
+    pub source: Vec<IpAddr>,
+    /// Threads, each with an event loop [default: one per core, more only where the descriptor limit demands it].
+    #[arg(long, value_name = "T")]
+    pub threads: Option<usize>,
+    /// How long the kernel may take to connect.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub connect_timeout: Duration,
+    /// How long the server may take to answer the upgrade request.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub handshake_timeout: Duration,
+    /// How long the server may take to finish the closing handshake and end the connection.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub close_timeout: Duration,
+    /// Bare TCP connections: no WebSocket handshake and no frames.
+    #[arg(long)]
+    pub raw: bool,
+    /// Send the sample key of RFC 6455 in every handshake, for floors whose answer is written in advance.
+    #[arg(long)]
+    pub sample_key: bool,
+    /// What masking keys, nonces and messages are drawn from.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+impl ClientArgs {
+    /// Where so many connections come from.
+    ///
+    /// # Errors
+    /// When the ports cannot suffice.
+    pub fn choose_sources(&self, connections: u64) -> anyhow::Result<Sources> {
+        let addresses: Vec<SocketAddr> = self.to.iter().map(|target| target.address).collect();
+        if self.source.is_empty() {
+            Sources::choose(&addresses, connections, self.sources)
+        } else {
+            Sources::given(&addresses, connections, &self.source)
+        }
+    }
+
+    /// How long the other side may take.
+    #[must_use]
+    pub const fn timeouts(&self) -> Timeouts {
+        Timeouts {
+            connect: self.connect_timeout,
+            handshake: self.handshake_timeout,
+            close: self.close_timeout,
+        }
+    }
+}
