@@ -1,14 +1,16 @@
 //! The load generator and measurements of throng: what the `throng-bench` program is made of.
 //!
 //! - [`swarm`] is the engine: threads of clients with an event loop each.
-//! - [`hold`], [`floor`], [`c1m`] and [`churn`] are the commands, one module each.
+//! - [`hold`], [`echo`], [`connect`], [`floor`], [`c1m`] and [`churn`] are the commands, one module each.
 //! - [`linux`] reads what the system tells about memory and processor time.
 
 pub mod args;
 pub mod c1m;
 mod child;
 pub mod churn;
+pub mod connect;
 pub mod distribution;
+pub mod echo;
 pub mod figures;
 pub mod floor;
 pub mod hold;
@@ -25,3 +27,4 @@ pub mod sources;
 pub mod swarm;
 pub mod target;
 pub mod threads;
+pub mod watch;

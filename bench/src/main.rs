@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use throng_bench::{c1m, churn, floor, hold};
+use throng_bench::{c1m, churn, connect, echo, floor, hold};
 
 /// Load generator and measurements for throng and any other WebSocket server.
 #[derive(Debug, Parser)]
@@ -15,6 +15,10 @@ enum Cli {
     Churn(churn::ChurnArgs),
     /// Open connections to a WebSocket server, keep them for a time, and count every loss with its reason.
     Hold(hold::HoldArgs),
+    /// Send messages to a WebSocket server that sends them back, and check and time every echo.
+    Echo(echo::EchoArgs),
+    /// Open connections to a WebSocket server and leave again, and say how many a second it took.
+    Connect(connect::ConnectArgs),
     /// Measure what the system calls of a WebSocket server cost on this machine without its code.
     Floor(floor::measure::FloorArgs),
     /// Serve without WebSocket code: the system calls of such a server and nothing else.
@@ -26,6 +30,8 @@ fn main() -> ExitCode {
         Cli::C1m(args) => c1m::run(&args),
         Cli::Churn(args) => churn::run(&args),
         Cli::Hold(args) => hold::run(&args),
+        Cli::Echo(args) => echo::run(&args),
+        Cli::Connect(args) => connect::run(&args),
         Cli::Floor(args) => floor::measure::run(&args),
         Cli::FloorServer(args) => floor::server::run(&args).map(|()| true),
     };

@@ -1,0 +1,236 @@
+//! `throng-bench connect`: how many connections a second any WebSocket server takes, one after the other.
+
+mod client;
+mod text;
+mod visits;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::args::{Rate, duration};
+use crate::distribution::Distribution;
+use crate::interrupt::Interrupt;
+use crate::linux::environment::Environment;
+use crate::output;
+use crate::progress::Bars;
+use crate::swarm::Reasons;
+use crate::swarm::args::ClientArgs;
+use crate::threads::{Spread, Threads};
+use crate::watch::{ServerCosts, Watch, WatchArgs, micros_each};
+use visits::{Plan, Visits};
+
+/// How often the main thread looks at the clients.
+const LOOK: Duration = Duration::from_millis(10);
+/// Connections for which source addresses are chosen: ports rest in TIME_WAIT for a minute after their use.
+const RESTING: u64 = 1_000_000;
+
+/// Opens connections to a WebSocket server and leaves again, and says how many a second it took and how long they took to open.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ConnectArgs {
+    /// Connections that are there at the same time, at most: being opened, staying or being closed.
+    #[arg(short = 'n', long, value_name = "C", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: u32,
+    /// Connections to begin per second, by the clock; latencies begin at the planned time. max: as soon as one has left, the
+    /// next one comes.
+    #[arg(long, value_name = "R/s", default_value = "max")]
+    pub rate: Rate,
+    /// How long each stays once it is open.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
+    pub stay: Duration,
+    /// How each leaves [default: close, and reset with --raw].
+    #[arg(long, value_name = "HOW")]
+    pub leave: Option<Leave>,
+    /// Time before the measured time in which connections come and go but do not count.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    pub warm_up: Duration,
+    /// The measured time.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub duration: Duration,
+    /// How to connect.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// Whom to watch.
+    #[command(flatten)]
+    pub watch: WatchArgs,
+    /// Write the report as JSON to this file, - for standard output instead of the text.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Draw progress bars even when standard error is no terminal.
+    #[arg(long)]
+    pub progress: bool,
+}
+
+/// How a connection leaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Leave {
+    /// With a closing handshake, which the server ends.
+    #[default]
+    Close,
+    /// With the end of the stream and nothing else.
+    Fin,
+    /// With a reset.
+    Reset,
+}
+
+/// What connections that come and go came to. The names of its fields in JSON are stable.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ConnectReport {
+    /// The machine, the limits and the command.
+    pub environment: Environment,
+    /// Connections that were there at the same time, at most.
+    pub connections: u64,
+    /// Threads of the client.
+    pub threads: usize,
+    /// Whether connections were bare TCP.
+    pub raw: bool,
+    /// How they left.
+    pub leave: Leave,
+    /// Seconds that each stayed.
+    pub stay_seconds: f64,
+    /// Connections per second that were planned; `None` for as many as could be.
+    pub rate: Option<f64>,
+    /// The seed of masking keys and nonces.
+    pub seed: u64,
+    /// The measured time in seconds.
+    pub seconds: f64,
+    /// Connections that opened in the measured time.
+    pub opened: u64,
+    /// The same for each second of it.
+    pub per_second: f64,
+    /// Connections of the whole time that did not open, by reason.
+    pub failed: Reasons,
+    /// Connections of the whole time that were lost while they stayed, by reason.
+    pub lost: Reasons,
+    /// Connections of the whole time whose closing went wrong, by reason.
+    pub unclean: Reasons,
+    /// With a rate: connections that were planned and never begun, because others were still there.
+    pub not_begun: u64,
+    /// How late this program itself began a connection at most, in microseconds: the accuracy of a planned time.
+    pub behind_us: u64,
+    /// From the (planned) start of each connect to its open WebSocket, in microseconds, of those that opened in the measured time.
+    pub latency_us: Distribution,
+    /// What the server's processes took in the measured time, if they were watched.
+    pub server: Option<ServerCosts>,
+}
+
+impl ConnectReport {
+    /// Whether every connection opened, stayed and left in order.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        [&self.failed, &self.lost, &self.unclean].iter().all(|reasons| reasons.is_empty())
+            && self.opened > 0
+            && self.not_begun == 0
+    }
+}
+
+/// Runs the command. `false` when a connection failed.
+///
+/// # Errors
+/// What keeps it from running at all.
+pub fn run(args: &ConnectArgs) -> anyhow::Result<bool> {
+    let report = measure(args, &Interrupt::listen()?)?;
+    if let Some(path) = &args.json {
+        output::write_json(path, &report)?;
+    }
+    if !output::is_standard(args.json.as_deref()) {
+        output::print(&report)?;
+    }
+    Ok(report.is_clean())
+}
+
+/// Has connections come and go for the planned time.
+///
+/// # Errors
+/// As [`run`].
+pub fn measure(args: &ConnectArgs, interrupt: &Interrupt) -> anyhow::Result<ConnectReport> {
+    let plan = plan(args)?;
+    let (leave, threads) = (plan.leave, plan.threads.count);
+    let mut watch = Watch::start(&args.watch)?;
+    let visits = Visits::start(plan)?;
+    let bar = Bars::new(args.progress).waiting("connect", args.duration);
+    let look = || {
+        ensure!(!interrupt.is_raised(), "interrupted");
+        if visits.has_failed() {
+            bail!("a client thread has ended early");
+        }
+        std::thread::sleep(LOOK);
+        Ok(())
+    };
+    let measured = visits.began() + args.warm_up;
+    while Instant::now() < measured {
+        look()?;
+    }
+    let cpu = || watch.as_ref().map_or(Ok(0), Watch::cpu_nanos);
+    let before = cpu()?;
+    while measured.elapsed() < args.duration {
+        look()?;
+        bar.set_position(u64::try_from(measured.elapsed().as_millis()).unwrap_or(u64::MAX));
+    }
+    let cpu_nanos = cpu()?.saturating_sub(before);
+    while !visits.is_finished() {
+        look()?;
+    }
+    bar.finish_and_clear();
+    let counts = visits.finish()?;
+    if let Some(watch) = &mut watch {
+        watch.costs.cpu_us_per_handshake = micros_each(cpu_nanos, counts.opened);
+        watch.note_memory(0)?;
+    }
+    let seconds = args.duration.as_secs_f64();
+    Ok(ConnectReport {
+        environment: Environment::read(),
+        connections: u64::from(args.connections),
+        threads,
+        raw: args.client.raw,
+        leave,
+        stay_seconds: args.stay.as_secs_f64(),
+        rate: args.rate.per_second(),
+        seed: args.client.seed,
+        seconds,
+        opened: counts.opened,
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        per_second: counts.opened as f64 / seconds,
+        failed: counts.failed,
+        lost: counts.lost,
+        unclean: counts.unclean,
+        not_begun: counts.not_begun,
+        behind_us: counts.behind_us,
+        latency_us: counts.latency,
+        server: watch.map(|watch| watch.costs),
+    })
+}
+
+fn plan(args: &ConnectArgs) -> anyhow::Result<Plan> {
+    let connections = u64::from(args.connections);
+    let default = if args.client.raw { Leave::Reset } else { Leave::Close };
+    let leave = args.leave.unwrap_or(default);
+    ensure!(!args.duration.is_zero(), "--duration must be longer than nothing");
+    ensure!(
+        !(args.client.raw && leave == Leave::Close),
+        "--raw has no closing handshake: use --leave fin or --leave reset"
+    );
+    // A source that is not loopback's has what ports it has: TIME_WAIT may then be the limit, and the reason says so.
+    let is_loopback =
+        args.client.to.iter().all(|target| target.address.ip().is_loopback() && target.address.is_ipv4());
+    let is_chosen = args.client.sources.is_some() || !args.client.source.is_empty();
+    let resting = if is_loopback && !is_chosen { RESTING.max(connections) } else { connections };
+    Ok(Plan {
+        targets: args.client.to.clone(),
+        sources: args.client.choose_sources(resting)?,
+        connections: usize::try_from(connections)?,
+        threads: Threads::plan(connections, args.client.threads, Spread::Even)?,
+        rate: args.rate.per_second(),
+        stay: args.stay,
+        leave,
+        raw: args.client.raw,
+        sample_key: args.client.sample_key,
+        warm_up: args.warm_up,
+        time: args.duration,
+        timeouts: args.client.timeouts(),
+        seed: args.client.seed,
+    })
+}

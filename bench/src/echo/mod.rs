@@ -1,0 +1,247 @@
+//! `throng-bench echo`: how fast messages come back from any WebSocket server that echoes, and whether all of them do.
+
+mod text;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::args::{Rate, duration};
+use crate::interrupt::Interrupt;
+use crate::linux::environment::Environment;
+use crate::output;
+use crate::progress::Bars;
+use crate::swarm::args::ClientArgs;
+use crate::swarm::{EchoPlan, Echoed, Opening, Outcome, Plan, Swarm};
+use crate::threads::{Spread, Threads};
+use crate::watch::{ServerCosts, Watch, WatchArgs, micros_each};
+
+/// How often the main thread looks at the swarm.
+const LOOK: Duration = Duration::from_millis(10);
+/// Most bytes of a message: what throng's server takes at most by default is less.
+const MAX_SIZE: u32 = 16 * 1024 * 1024;
+/// Most bytes that one connection may have on their way.
+const MAX_ON_THEIR_WAY: u64 = 64 * 1024 * 1024;
+
+/// Sends messages to a WebSocket server that sends them back, checks every byte of every echo, and says how long they took.
+#[derive(Debug, Clone, clap::Args)]
+pub struct EchoArgs {
+    /// Connections that send.
+    #[arg(short = 'n', long, value_name = "C", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections: u32,
+    /// Messages of a connection on their way at the same time, at most.
+    #[arg(long, value_name = "D", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub depth: u32,
+    /// Bytes of each message, up to 16 MiB.
+    #[arg(long, value_name = "BYTES", default_value_t = 64, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_SIZE)))]
+    pub size: u32,
+    /// Messages per second over all connections, sent by the clock; latencies begin at the planned time. max: a closed loop, in
+    /// which each echo is followed by the next message.
+    #[arg(long, value_name = "R/s", default_value = "max")]
+    pub rate: Rate,
+    /// Send binary messages instead of text.
+    #[arg(long)]
+    pub binary: bool,
+    /// Time before the measured time in which messages go but do not count.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    pub warm_up: Duration,
+    /// The measured time.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub duration: Duration,
+    /// How long echoes may take to come after that.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub patience: Duration,
+    /// Connections to begin per second: a number, or max.
+    #[arg(long, value_name = "R/s", default_value = "max")]
+    pub connect_rate: Rate,
+    /// How to connect.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// Whom to watch.
+    #[command(flatten)]
+    pub watch: WatchArgs,
+    /// Write the report as JSON to this file, - for standard output instead of the text.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Draw progress bars even when standard error is no terminal.
+    #[arg(long)]
+    pub progress: bool,
+}
+
+/// What an echo measurement came to. The names of its fields in JSON are stable.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EchoReport {
+    /// The machine, the limits and the command.
+    pub environment: Environment,
+    /// Connections that were to be opened.
+    pub connections: u64,
+    /// Threads of the client.
+    pub threads: usize,
+    /// Whether connections were bare TCP.
+    pub raw: bool,
+    /// Whether messages were binary.
+    pub binary: bool,
+    /// The seed of masking keys, nonces and messages.
+    pub seed: u64,
+    /// How the opening went.
+    pub opening: Opening,
+    /// What came back.
+    pub echo: Echoed,
+    /// How the rest went.
+    pub outcome: Outcome,
+    /// What the server's processes took, if they were watched.
+    pub server: Option<ServerCosts>,
+}
+
+impl EchoReport {
+    /// Whether every connection opened, stayed and was closed in order, and every message came back as it was sent.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        let Opening { opened, failed, .. } = &self.opening;
+        let Outcome { lost, unclean, .. } = &self.outcome;
+        *opened == self.connections
+            && [failed, lost, unclean].iter().all(|reasons| reasons.is_empty())
+            && self.echo.is_clean()
+    }
+}
+
+/// Runs the command. `false` when a connection failed or an echo was wrong.
+///
+/// # Errors
+/// What keeps it from running at all.
+pub fn run(args: &EchoArgs) -> anyhow::Result<bool> {
+    let report = measure(args, &Interrupt::listen()?)?;
+    if let Some(path) = &args.json {
+        output::write_json(path, &report)?;
+    }
+    if !output::is_standard(args.json.as_deref()) {
+        output::print(&report)?;
+    }
+    Ok(report.is_clean())
+}
+
+/// Opens the connections, has them echo, and closes them.
+///
+/// # Errors
+/// As [`run`].
+pub fn measure(args: &EchoArgs, interrupt: &Interrupt) -> anyhow::Result<EchoReport> {
+    let plan = plan(args)?;
+    let mut report = EchoReport {
+        environment: Environment::read(),
+        connections: u64::from(args.connections),
+        threads: plan.threads.count,
+        raw: args.client.raw,
+        binary: args.binary,
+        seed: args.client.seed,
+        ..EchoReport::default()
+    };
+    let mut watch = Watch::start(&args.watch)?;
+    let mut run = Run { interrupt, bars: Bars::new(args.progress), swarm: Swarm::start(plan)? };
+    run.ramp(report.connections)?;
+    report.opening = run.swarm.opening();
+    if let Some(watch) = &mut watch {
+        watch.costs.cpu_us_per_handshake = micros_each(watch.cpu_nanos()?, report.opening.opened);
+        watch.note_memory(report.opening.opened)?;
+    }
+    let (echo, cpu_nanos) = run.echo(args, watch.as_ref())?;
+    if let Some(watch) = &mut watch {
+        watch.costs.cpu_us_per_echo = micros_each(cpu_nanos, echo.received);
+    }
+    report.echo = echo;
+    report.outcome = run.swarm.finish()?;
+    report.server = watch.map(|watch| watch.costs);
+    Ok(report)
+}
+
+fn plan(args: &EchoArgs) -> anyhow::Result<Plan> {
+    let connections = u64::from(args.connections);
+    let on_their_way = u64::from(args.size) * u64::from(args.depth);
+    ensure!(!args.duration.is_zero(), "--duration must be longer than nothing");
+    ensure!(
+        on_their_way <= MAX_ON_THEIR_WAY,
+        "--depth times --size is {on_their_way} bytes on their way on each connection: at most {MAX_ON_THEIR_WAY} are supported"
+    );
+    ensure!(!args.client.raw || args.size > 0, "--raw has no messages of 0 bytes: give a larger --size");
+    Ok(Plan {
+        targets: args.client.to.clone(),
+        sources: args.client.choose_sources(connections)?,
+        connections: usize::try_from(connections)?,
+        threads: Threads::plan(connections, args.client.threads, Spread::Even)?,
+        in_flight: 1024,
+        rate: args.connect_rate.per_second(),
+        raw: args.client.raw,
+        sample_key: args.client.sample_key,
+        timeouts: args.client.timeouts(),
+        seed: args.client.seed,
+    })
+}
+
+struct Run<'a> {
+    interrupt: &'a Interrupt,
+    bars: Bars,
+    swarm: Swarm,
+}
+
+impl Run<'_> {
+    fn ramp(&mut self, connections: u64) -> anyhow::Result<()> {
+        let bar = self.bars.counting("connect", connections);
+        self.swarm.open();
+        while !self.swarm.is_ramped() {
+            self.look()?;
+            bar.set_position(self.swarm.counts().opened);
+        }
+        self.swarm.hold();
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    /// What came back, and the processor time in nanoseconds that the server took in the measured time.
+    fn echo(&mut self, args: &EchoArgs, watch: Option<&Watch>) -> anyhow::Result<(Echoed, u64)> {
+        let start = self.swarm.echo(EchoPlan {
+            connections: usize::try_from(args.connections)?,
+            depth: args.depth,
+            size: usize::try_from(args.size)?,
+            rate: args.rate.per_second(),
+            binary: args.binary,
+            warm_up: args.warm_up,
+            time: args.duration,
+            patience: args.patience,
+        });
+        let cpu = || watch.map_or(Ok(0), Watch::cpu_nanos);
+        let bar = self.bars.waiting("echo", args.duration);
+        self.until(start + args.warm_up)?;
+        let before = cpu()?;
+        let measured = Instant::now();
+        while measured.elapsed() < args.duration {
+            self.look()?;
+            bar.set_position(u64::try_from(measured.elapsed().as_millis()).unwrap_or(u64::MAX));
+        }
+        let cpu_nanos = cpu()?.saturating_sub(before);
+        bar.finish_and_clear();
+        loop {
+            if let Some(echoed) = self.swarm.echoed() {
+                return Ok((echoed, cpu_nanos));
+            }
+            self.look()?;
+        }
+    }
+
+    fn until(&self, then: Instant) -> anyhow::Result<()> {
+        while Instant::now() < then {
+            self.look()?;
+        }
+        Ok(())
+    }
+
+    /// One look at the swarm, and a little sleep.
+    fn look(&self) -> anyhow::Result<()> {
+        ensure!(!self.interrupt.is_raised(), "interrupted");
+        if self.swarm.has_ended_thread() {
+            bail!("a client thread has ended early");
+        }
+        std::thread::sleep(LOOK);
+        Ok(())
+    }
+}
