@@ -1,5 +1,7 @@
 //! `hold` against small servers that behave and misbehave.
 
+mod support;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -9,20 +11,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tungstenite::{Message, WebSocket};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_throng-bench");
+use support::{count, serve};
 
-/// Serves each connection in a thread of its own.
-fn serve(each: impl Fn(TcpStream) + Clone + Send + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let each = each.clone();
-            thread::spawn(move || each(stream));
-        }
-    });
-    address
-}
+const PROGRAM: &str = env!("CARGO_BIN_EXE_throng-bench");
 
 /// Reads until the client closes; tungstenite answers its Close.
 fn until_closed(mut socket: WebSocket<TcpStream>) -> usize {
@@ -41,11 +32,6 @@ fn hold(to: SocketAddr, arguments: &[&str]) -> (bool, Value) {
     let output = command.output().unwrap();
     let report = serde_json::from_slice(&output.stdout);
     (output.status.success(), report.unwrap_or_else(|_| panic!("{output:?}")))
-}
-
-fn count(reasons: &Value, containing: &str) -> u64 {
-    let reasons = reasons.as_object().unwrap().iter();
-    reasons.filter(|(reason, _)| reason.contains(containing)).map(|(_, count)| count.as_u64().unwrap()).sum()
 }
 
 #[test]

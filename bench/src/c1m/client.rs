@@ -12,7 +12,7 @@ use crate::hold::control::{Command as Order, Event};
 use crate::host::Kind;
 use crate::interrupt::Interrupt;
 use crate::linux::process::{cpu_nanos, user_bytes};
-use crate::swarm::{Counts, Opening};
+use crate::swarm::{Counts, Echoed, Opening};
 
 /// The clients report several times a second; silence for so long means that they hang.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -31,6 +31,8 @@ pub(super) enum Heard {
     Counts(Counts),
     /// All connections have opened or failed.
     Opened(Opening),
+    /// The probe is over.
+    Probed(Box<Echoed>),
     /// All connections are closed; nothing follows.
     Closed(Box<HoldReport>),
 }
@@ -54,6 +56,11 @@ impl Client {
         if let Some(rate) = args.rate.per_second() {
             command.arg("--rate").arg(rate.to_string());
         }
+        let probe = &args.probe;
+        command.arg("--probe-time").arg(humantime::format_duration(args.probe_time).to_string());
+        command.arg("--probe-sample").arg(probe.probe_sample.to_string());
+        command.arg("--probe-rate").arg(probe.probe_rate.to_string());
+        command.arg("--probe-size").arg(probe.probe_size.to_string());
         for option in ["--connect-timeout", "--handshake-timeout", "--close-timeout"] {
             command.args([option, &timeout]);
         }
@@ -81,6 +88,10 @@ impl Client {
         self.talker.say(Order::Open.line())
     }
 
+    pub(super) fn probe(&mut self) -> anyhow::Result<()> {
+        self.talker.say(Order::Probe.line())
+    }
+
     pub(super) fn close(&mut self) -> anyhow::Result<()> {
         self.talker.say(Order::Close.line())
     }
@@ -90,6 +101,7 @@ impl Client {
         match self.talker.hear(SILENCE)? {
             Event::Progress(counts) => Ok(Heard::Counts(counts)),
             Event::Opened(opening) => Ok(Heard::Opened(opening)),
+            Event::Probed(echoed) => Ok(Heard::Probed(echoed)),
             Event::Closed(report) => {
                 // They judge themselves by their exit code; the report says more.
                 self.talker.finish(END)?;

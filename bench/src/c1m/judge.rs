@@ -36,6 +36,12 @@ pub(super) fn judge(report: &mut Measurement, closed: &HoldReport) {
         let timeouts = hold.pong_timeouts;
         problem(timeouts > 0, format!("the server missed the pongs of {timeouts} connections"));
     }
+    if let Some(probe) = &report.probe {
+        problem(probe.sent == 0, "the probe sent nothing".to_owned());
+        for (reason, count) in &probe.wrong {
+            problem(true, format!("{count} probes went wrong: {reason}"));
+        }
+    }
     report.problems.append(&mut problems);
 }
 
@@ -43,6 +49,7 @@ pub(super) fn judge(report: &mut Measurement, closed: &HoldReport) {
 mod tests {
     use super::*;
     use crate::c1m::report::{After, BothSides, Hold};
+    use crate::swarm::Echoed;
 
     fn problems(change: impl FnOnce(&mut Measurement, &mut HoldReport)) -> String {
         let both = BothSides { client: 10, server: 10 };
@@ -77,5 +84,10 @@ mod tests {
             problems(|m, _| m.hold.as_mut().unwrap().min_pings_per_connection = 1).contains("1 pings in 2")
         );
         assert!(problems(|m, _| m.hold.as_mut().unwrap().pong_timeouts = 5).contains("pongs of 5"));
+        let wrong = Reasons::from([("echo: of other bytes".to_owned(), 6)]);
+        let probe = Echoed { sent: 10, received: 4, wrong, ..Echoed::default() };
+        let told = problems(|m, _| m.probe = Some(probe));
+        assert_eq!(told, "6 probes went wrong: echo: of other bytes");
+        assert!(problems(|m, _| m.probe = Some(Echoed::default())).contains("sent nothing"));
     }
 }

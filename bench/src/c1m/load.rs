@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::args::{Rate, duration};
+use crate::hold::probe::ProbeArgs;
 
 /// How connections are opened and held.
 #[derive(Debug, Clone, clap::Args)]
@@ -16,6 +17,12 @@ pub struct LoadArgs {
     /// Ping cycles to hold through: every connection must answer so many pings after the last one has opened.
     #[arg(long, value_name = "K", default_value_t = 2)]
     pub cycles: u32,
+    /// Afterwards send messages on a sample of the connections for so long, and take the time until they come back; 0s for none.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub probe_time: Duration,
+    /// How that is done.
+    #[command(flatten)]
+    pub probe: ProbeArgs,
     /// Workers of the server [default: its own choice].
     #[arg(long, value_name = "W")]
     pub workers: Option<usize>,

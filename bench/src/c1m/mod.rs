@@ -5,6 +5,7 @@ mod client;
 mod judge;
 pub mod kernel;
 pub mod load;
+mod notes;
 pub mod ratios;
 pub mod report;
 pub mod rounds;

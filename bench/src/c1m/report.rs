@@ -7,8 +7,8 @@ use super::kernel::KernelMemory;
 use super::ratios::{Growth, Ratios};
 use super::rounds::Round;
 use crate::distribution::Distribution;
-use crate::hold::Probe;
 use crate::linux::environment::Environment;
+use crate::swarm::Echoed;
 use crate::swarm::Reasons;
 
 /// The form of [`C1mReport`] in JSON: it changes when a field changes its name or meaning, not when one is added.
@@ -88,7 +88,7 @@ pub struct Measurement {
     /// What was seen while connections were held.
     pub hold: Option<Hold>,
     /// Echoes over some of the connections once the hold was over; `None` when none were asked for.
-    pub probe: Option<Probe>,
+    pub probe: Option<Echoed>,
     /// User memory of both processes.
     pub user: UserMemory,
     /// Kernel memory by slab cache at N connections; `None` where it cannot be read.

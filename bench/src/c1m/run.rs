@@ -4,12 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
 
-use super::account::Between;
 use super::client::{Client, Heard};
 use super::judge::judge;
-use super::kernel::Ends;
 use super::load::LoadArgs;
-use super::report::{After, BothSides, Hold, Measurement, RampCpu, UserMemory};
+use super::notes::{both_sides, micros_each, seconds};
+use super::report::{Hold, Measurement};
 use super::side::{Meeting, Point, Side};
 use super::timeline::Recorder;
 use crate::distribution::Distribution;
@@ -32,11 +31,11 @@ pub(super) struct Run<'a> {
     kind: Kind,
     /// Connections of this machine.
     connections: u32,
-    side: Side,
-    shape: ServerShape,
+    pub(super) side: Side,
+    pub(super) shape: ServerShape,
     client: Client,
     recorder: Recorder,
-    report: Measurement,
+    pub(super) report: Measurement,
 }
 
 /// What a measurement comes to.
@@ -46,9 +45,9 @@ pub(crate) struct Measured {
 }
 
 /// User memory in bytes of the clients on this machine, when the server's machine was read.
-struct Moment {
-    meeting: Meeting,
-    client: u64,
+pub(super) struct Moment {
+    pub(super) meeting: Meeting,
+    pub(super) client: u64,
 }
 
 impl<'a> Run<'a> {
@@ -97,6 +96,7 @@ impl<'a> Run<'a> {
             let meeting = self.hold(&ramped.meeting.reading)?;
             let held = Moment { meeting, client: self.client.user_bytes()? };
             self.note_memory(&zero, &held);
+            self.probe()?;
         }
         let closed = self.close()?;
         let start = Instant::now();
@@ -134,7 +134,9 @@ impl<'a> Run<'a> {
                     self.recorder.look(&mut self.side, Some(&self.client))?;
                 }
                 Heard::Opened(opening) => break opening,
-                Heard::Closed(_) => bail!("the clients have closed before they were told to"),
+                Heard::Probed(_) | Heard::Closed(_) => {
+                    bail!("the clients have closed before they were told to")
+                }
             }
         };
         bar.finish_and_clear();
@@ -145,24 +147,6 @@ impl<'a> Run<'a> {
         self.report.connections_per_second = opening.connections_per_second;
         self.report.handshake_us = opening.latency_us;
         Ok(self.client.counts()?.open)
-    }
-
-    /// Notes where the ramp's processor time went, and tells when others took much: its time is not ours alone then.
-    fn note_ramp(&mut self, zero: &Reading, ramped: &Meeting) {
-        let (before, after) = (&zero.left, &ramped.reading.arrived);
-        let server_seconds = seconds(before.cpu_nanos, after.cpu_nanos);
-        let client_seconds = self.report.ramp_cpu.client_seconds;
-        let own = server_seconds + if self.side.is_here() { client_seconds } else { 0.0 };
-        let others_seconds = (seconds(before.machine_cpu_nanos, after.machine_cpu_nanos) - own).max(0.0);
-        let server_us_per_handshake = micros_each(server_seconds, ramped.open);
-        self.report.ramp_cpu =
-            RampCpu { server_seconds, client_seconds, others_seconds, server_us_per_handshake };
-        if others_seconds > 1.0 + 0.1 * own {
-            self.report.warnings.push(format!(
-                "other programs took {others_seconds:.1} s of processor time in the ramp: it was slower for that"
-            ));
-        }
-        self.report.open_after_ramp = both_sides(ramped);
     }
 
     /// Holds until every connection has answered its pings, or had time enough to.
@@ -211,6 +195,29 @@ impl<'a> Run<'a> {
         Ok(held)
     }
 
+    /// Has a sample of the connections send messages, once nothing else is measured any more.
+    fn probe(&mut self) -> anyhow::Result<()> {
+        if self.args.probe_time.is_zero() {
+            return Ok(());
+        }
+        let bar = self.bars.waiting("probe", self.args.probe_time);
+        let start = Instant::now();
+        self.recorder.enter("probe");
+        self.client.probe()?;
+        self.report.probe = loop {
+            match self.client.hear()? {
+                Heard::Counts(_) => {
+                    bar.set_position(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
+                    self.recorder.look(&mut self.side, Some(&self.client))?;
+                }
+                Heard::Probed(echoed) => break Some(*echoed),
+                Heard::Opened(_) | Heard::Closed(_) => bail!("the clients did not answer to the probe"),
+            }
+        };
+        bar.finish_and_clear();
+        Ok(())
+    }
+
     fn close(&mut self) -> anyhow::Result<HoldReport> {
         let bar = self.bars.counting("close", self.report.opened);
         self.recorder.enter("close");
@@ -222,7 +229,9 @@ impl<'a> Run<'a> {
                     self.recorder.look(&mut self.side, None)?;
                 }
                 Heard::Closed(report) => break *report,
-                Heard::Opened(_) => bail!("the clients open connections while they close them"),
+                Heard::Opened(_) | Heard::Probed(_) => {
+                    bail!("the clients open connections while they close them")
+                }
             }
         };
         bar.finish_and_clear();
@@ -232,74 +241,4 @@ impl<'a> Run<'a> {
         self.report.close_seconds = report.outcome.close_seconds;
         Ok(report)
     }
-
-    /// Notes memory with all connections: of several looks the one at which the server had most.
-    fn note_memory(&mut self, zero: &Moment, now: &Moment) {
-        let between = self.between(&zero.meeting.reading, &now.meeting.reading, now.meeting.open);
-        let client = between.per_connection(zero.client, now.client);
-        let user = UserMemory {
-            server_at_zero: zero.meeting.reading.user_bytes,
-            server_at_n: now.meeting.reading.user_bytes,
-            server_bytes_per_connection: between
-                .per_connection(zero.meeting.reading.user_bytes, now.meeting.reading.user_bytes),
-            client_at_zero: zero.client,
-            client_at_n: now.client,
-            client_bytes_per_connection: client,
-        };
-        if user.server_at_n < self.report.user.server_at_n {
-            return;
-        }
-        let kernel = between.kernel();
-        self.report.cgroup = self
-            .shape
-            .charges
-            .zip(kernel.as_ref())
-            .and_then(|(charges, kernel)| between.cgroup(charges, kernel));
-        let client = if self.side.is_here() { client } else { 0.0 };
-        self.report.sum = kernel.as_ref().and_then(|kernel| between.sum(kernel, client));
-        if let Some(foreign) = between.foreign_sockets() {
-            self.report.warnings.push(format!(
-                "other programs' sockets changed by {foreign}: the kernel memory below is not the connections' alone"
-            ));
-        }
-        (self.report.user, self.report.kernel) = (user, kernel);
-    }
-
-    /// Notes what is left when all have gone.
-    fn note_end(&mut self, zero: &Reading, last: &Reading, settled: Duration) {
-        let between = self.between(zero, last, self.report.connections);
-        let left = between.kernel().map(|kernel| kernel.total_bytes);
-        if left.is_some_and(|left| left < -4_000_000) {
-            self.report
-                .warnings
-                .push("other programs closed sockets: what is left afterwards is too low".to_owned());
-        }
-        self.report.after = After {
-            server_open: last.left.counts.open,
-            server_user: last.user_bytes,
-            kernel_left: left,
-            time_wait: between.time_wait(),
-            settled_seconds: settled.as_secs_f64(),
-        };
-    }
-
-    fn between<'r>(&self, zero: &'r Reading, now: &'r Reading, connections: u64) -> Between<'r> {
-        let ends = if self.side.is_here() { Ends::Both } else { Ends::Server };
-        Between { zero, now, connections, ends }
-    }
-}
-
-fn both_sides(meeting: &Meeting) -> BothSides {
-    BothSides { client: meeting.open, server: meeting.reading.left.counts.open }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "nanoseconds are far below 2^52")]
-fn seconds(before: u64, after: u64) -> f64 {
-    after.saturating_sub(before) as f64 / 1e9
-}
-
-/// Seconds shared by so many, in microseconds for each.
-#[expect(clippy::cast_precision_loss, reason = "a number of connections or pings")]
-fn micros_each(seconds: f64, number: u64) -> f64 {
-    if number == 0 { 0.0 } else { seconds * 1e6 / number as f64 }
 }

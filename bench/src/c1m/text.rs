@@ -6,10 +6,11 @@ use super::account::LEAST_CONNECTIONS;
 use super::kernel::{CacheGrowth, Side};
 use super::ratios::{Goal, Growth};
 use super::report::{C1mReport, Hold, Measurement, RampCpu};
-use crate::figures::{mib, number};
+use crate::figures::{mib, millis, number};
 use crate::hold::reasons;
 use crate::linux::cgroup::Charges;
 use crate::linux::environment::Environment;
+use crate::swarm::Echoed;
 
 pub(crate) struct Text<'a>(pub(crate) &'a C1mReport);
 
@@ -92,6 +93,9 @@ pub(crate) fn measured(f: &mut fmt::Formatter<'_>, m: &Measurement) -> fmt::Resu
     if let Some(hold) = &m.hold {
         held_text(f, hold)?;
     }
+    if let Some(probe) = &m.probe {
+        probe_text(f, probe)?;
+    }
     for warning in &m.warnings {
         writeln!(f, "  WARNING    {warning}")?;
     }
@@ -121,6 +125,20 @@ fn held_text(f: &mut fmt::Formatter<'_>, hold: &Hold) -> fmt::Result {
         "  server CPU {:.3} cores while holding, {:.2} us a ping cycle; the client's {:.2} us",
         hold.server_cpu_cores, hold.cpu_us_per_ping_cycle, hold.client_cpu_us_per_ping_cycle
     )
+}
+
+fn probe_text(f: &mut fmt::Formatter<'_>, probe: &Echoed) -> fmt::Result {
+    writeln!(
+        f,
+        "  probe      {} of {} messages of {} bytes came back over {} connections, {:.0}/s; the client at most {:.2} ms late",
+        probe.received,
+        probe.sent,
+        probe.size,
+        probe.connections,
+        probe.per_second,
+        millis(probe.behind_us)
+    )?;
+    writeln!(f, "  echo       {}", probe.latency_us)
 }
 
 fn memory(f: &mut fmt::Formatter<'_>, m: &Measurement) -> fmt::Result {

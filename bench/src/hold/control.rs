@@ -10,13 +10,15 @@ use throng::sys::signals;
 
 use super::HoldReport;
 use crate::output;
-use crate::swarm::{Counts, Opening};
+use crate::swarm::{Counts, Echoed, Opening};
 
 /// What a parent can say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// `open`: begin to open connections.
     Open,
+    /// `probe`: send messages on a sample of the connections.
+    Probe,
     /// `close`, or the end of the input: close all of them and end.
     Close,
 }
@@ -27,6 +29,7 @@ impl Command {
     pub const fn line(self) -> &'static str {
         match self {
             Self::Open => "open\n",
+            Self::Probe => "probe\n",
             Self::Close => "close\n",
         }
     }
@@ -34,8 +37,9 @@ impl Command {
     fn parse(line: &str) -> anyhow::Result<Self> {
         match line.trim() {
             "open" => Ok(Self::Open),
+            "probe" => Ok(Self::Probe),
             "close" => Ok(Self::Close),
-            other => anyhow::bail!("`{other}` is no command: open, close"),
+            other => anyhow::bail!("`{other}` is no command: open, probe, close"),
         }
     }
 }
@@ -55,6 +59,8 @@ pub enum Event {
     Progress(Counts),
     /// All connections have opened or failed; from here on pings are counted for the hold.
     Opened(Opening),
+    /// What was sent by the probe has come back, or has had time enough to.
+    Probed(Box<Echoed>),
     /// All connections are closed; nothing follows.
     Closed(Box<HoldReport>),
 }
@@ -101,7 +107,7 @@ mod tests {
 
     #[test]
     fn commands_are_read_as_they_are_written() {
-        for command in [Command::Open, Command::Close] {
+        for command in [Command::Open, Command::Probe, Command::Close] {
             assert_eq!(Command::parse(command.line()).unwrap(), command);
         }
         assert!(Command::parse("opne").is_err());

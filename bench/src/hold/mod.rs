@@ -1,9 +1,9 @@
 //! `throng-bench hold`: connections to any WebSocket server, opened, kept and closed.
 
 pub mod control;
+pub mod probe;
 mod text;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
@@ -15,11 +15,12 @@ use crate::args::{Rate, duration};
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::progress::Bars;
-use crate::sources::Sources;
-use crate::swarm::{Opening, Outcome, Plan, Swarm, Timeouts};
-use crate::target::Target;
+use crate::swarm::args::ClientArgs;
+use crate::swarm::{Echoed, Opening, Outcome, Plan, Swarm};
 use crate::threads::{Spread, Threads};
+use crate::watch::{ServerCosts, Watch, WatchArgs, micros_each};
 use control::{Command, Event};
+use probe::ProbeArgs;
 pub(crate) use text::reasons;
 
 /// How often the main thread looks at the swarm.
@@ -30,52 +31,37 @@ const REPORT: Duration = Duration::from_millis(200);
 /// Opens connections to a WebSocket server, answers its pings, and counts every loss with its reason.
 #[derive(Debug, Clone, clap::Args)]
 pub struct HoldArgs {
-    /// Server to connect to, as ws://HOST:PORT/PATH; repeat it to spread over several addresses.
-    #[arg(long, required = true, value_name = "URL")]
-    pub to: Vec<Target>,
     /// Connections to open.
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub connections: u32,
-    /// Source addresses to use, from 127.0.0.2 on [default: as many as the ports demand].
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
-    pub sources: Option<u32>,
     /// Connections to begin per second: a number, or max.
     #[arg(long, value_name = "R/s", default_value = "max")]
     pub rate: Rate,
     /// How long to keep the connections once all have opened.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub hold: Duration,
-    /// Threads, each with an event loop [default: one per core, more only where the descriptor limit demands it].
-    #[arg(long, value_name = "T")]
-    pub threads: Option<usize>,
     /// Most connections being opened, or closed, at the same time: no more than the server's listen backlog.
     #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
     pub in_flight: u32,
-    /// How long the kernel may take to connect.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub connect_timeout: Duration,
-    /// How long the server may take to answer the upgrade request.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub handshake_timeout: Duration,
-    /// How long the server may take to finish the closing handshake and end the connection.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub close_timeout: Duration,
-    /// Only connect: no WebSocket handshake, and a reset for an end.
-    #[arg(long)]
-    pub raw: bool,
-    /// Send the sample key of RFC 6455 in every handshake, for floors whose answer is written in advance.
-    #[arg(long)]
-    pub sample_key: bool,
-    /// What masking keys and nonces are drawn from.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    /// Afterwards send messages on a sample of the connections for so long, and take the time until they come back; 0s for none.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
+    pub probe_time: Duration,
+    /// How that is done.
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+    /// How to connect.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// Whom to watch.
+    #[command(flatten)]
+    pub watch: WatchArgs,
     /// Write the report as JSON to this file, - for standard output.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Draw progress bars even when standard error is no terminal.
     #[arg(long)]
     pub progress: bool,
-    /// Be driven by a parent process: commands on standard input (open, close), events as JSON lines on standard output.
+    /// Be driven by a parent process: commands on standard input (open, probe, close), events as JSON lines on standard output.
     #[arg(long, hide_short_help = true)]
     pub controlled: bool,
 }
@@ -100,9 +86,13 @@ pub struct HoldReport {
     pub opening: Opening,
     /// Seconds from the end of the ramp to the beginning of the close.
     pub held_seconds: f64,
+    /// Messages that came back, if they were sent.
+    pub probe: Option<Echoed>,
     /// How everything went afterwards.
     #[serde(flatten)]
     pub outcome: Outcome,
+    /// What the server's processes took, if they were watched.
+    pub server: Option<ServerCosts>,
 }
 
 impl HoldReport {
@@ -113,6 +103,7 @@ impl HoldReport {
             && self.outcome.lost.is_empty()
             && self.outcome.unclean.is_empty()
             && self.opening.opened == self.connections
+            && self.probe.as_ref().is_none_or(Echoed::is_clean)
     }
 }
 
@@ -145,6 +136,7 @@ struct Hold<'a> {
     swarm: Swarm,
     bars: Bars,
     report: HoldReport,
+    watch: Option<Watch>,
     next_report: Instant,
 }
 
@@ -155,16 +147,17 @@ impl<'a> Hold<'a> {
             connections: u64::from(args.connections),
             threads: plan.threads.count,
             private_tables: plan.threads.private_tables,
-            raw: args.raw,
+            raw: args.client.raw,
             sources: plan.sources.count(),
-            seed: args.seed,
+            seed: args.client.seed,
             ..HoldReport::default()
         };
+        let watch = Watch::start(&args.watch)?;
         // The threads come first: each private table is a copy of this one, so it should be small.
         let swarm = Swarm::start(plan)?;
         let commands = args.controlled.then(control::listen).transpose()?;
         let bars = Bars::new(args.progress);
-        Ok(Self { args, interrupt, commands, swarm, bars, report, next_report: Instant::now() })
+        Ok(Self { args, interrupt, commands, swarm, bars, report, watch, next_report: Instant::now() })
     }
 
     fn run(mut self) -> anyhow::Result<HoldReport> {
@@ -174,8 +167,8 @@ impl<'a> Hold<'a> {
         }
         if self.await_open()? {
             self.swarm.open();
-            if self.ramp()? {
-                self.hold()?;
+            if self.ramp()? && self.hold()? {
+                self.probe()?;
             }
         }
         self.close()
@@ -190,7 +183,7 @@ impl<'a> Hold<'a> {
             match self.command() {
                 Some(Command::Open) => return Ok(true),
                 Some(Command::Close) => return Ok(false),
-                None => self.look()?,
+                Some(Command::Probe) | None => self.look()?,
             }
         }
     }
@@ -215,14 +208,22 @@ impl<'a> Hold<'a> {
         Ok(true)
     }
 
-    fn hold(&mut self) -> anyhow::Result<()> {
-        let start = Instant::now();
+    /// Holds the connections. `false` when nothing is to follow but their end.
+    fn hold(&mut self) -> anyhow::Result<bool> {
+        let (start, pings) = (Instant::now(), self.swarm.counts().pings_answered);
+        self.note_handshakes()?;
+        let cpu = self.watched_cpu()?;
         let bar = self.bars.waiting("hold", self.args.hold);
+        let mut goes_on = !self.args.probe_time.is_zero();
         while self.args.controlled || start.elapsed() < self.args.hold {
-            if self.command() == Some(Command::Close) {
-                break;
+            match self.command() {
+                Some(Command::Close) => {
+                    goes_on = false;
+                    break;
+                }
+                Some(Command::Probe) => break,
+                _ => self.look()?,
             }
-            self.look()?;
             let counts = self.swarm.counts();
             bar.set_position(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
             bar.set_message(format!(
@@ -232,6 +233,53 @@ impl<'a> Hold<'a> {
         }
         bar.finish_and_clear();
         self.report.held_seconds = start.elapsed().as_secs_f64();
+        let (cpu, counts) = (self.watched_cpu()? - cpu, self.swarm.counts());
+        if let Some(watch) = &mut self.watch {
+            let answered = counts.pings_answered - pings;
+            watch.costs.cpu_cores_held =
+                Some(Duration::from_nanos(cpu).as_secs_f64() / self.report.held_seconds);
+            watch.costs.cpu_us_per_ping = micros_each(cpu, answered);
+            watch.note_memory(counts.open)?;
+        }
+        Ok(goes_on)
+    }
+
+    fn note_handshakes(&mut self) -> anyhow::Result<()> {
+        let (cpu, opened) = (self.watched_cpu()?, self.swarm.counts().opened);
+        if let Some(watch) = &mut self.watch {
+            watch.costs.cpu_us_per_handshake = micros_each(cpu, opened);
+        }
+        Ok(())
+    }
+
+    /// Processor time in nanoseconds of the server since before the first connection; 0 when nobody watches it.
+    fn watched_cpu(&self) -> anyhow::Result<u64> {
+        self.watch.as_ref().map_or(Ok(0), Watch::cpu_nanos)
+    }
+
+    /// Sends messages on a sample of the connections until all have come back, or have had time enough to.
+    fn probe(&mut self) -> anyhow::Result<()> {
+        self.swarm.echo(self.args.probe.plan(self.args.probe_time));
+        let bar = self.bars.waiting("probe", self.args.probe_time);
+        let start = Instant::now();
+        let echoed = loop {
+            if self.command() == Some(Command::Close) {
+                return Ok(());
+            }
+            if let Some(echoed) = self.swarm.echoed() {
+                break echoed;
+            }
+            self.look()?;
+            bar.set_position(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
+        };
+        bar.finish_and_clear();
+        if self.args.controlled {
+            Event::Probed(Box::new(echoed.clone())).emit()?;
+        }
+        self.report.probe = Some(echoed);
+        while self.args.controlled && self.command() != Some(Command::Close) {
+            self.look()?;
+        }
         Ok(())
     }
 
@@ -246,6 +294,7 @@ impl<'a> Hold<'a> {
         bar.finish_and_clear();
         self.report.opening = self.swarm.opening();
         self.report.outcome = self.swarm.finish()?;
+        self.report.server = self.watch.map(|watch| watch.costs);
         Ok(self.report)
     }
 
@@ -282,33 +331,16 @@ impl<'a> Hold<'a> {
 
 fn plan(args: &HoldArgs) -> anyhow::Result<Plan> {
     let connections = u64::from(args.connections);
-    let addresses: Vec<SocketAddr> = args.to.iter().map(|target| target.address).collect();
     Ok(Plan {
-        targets: args.to.clone(),
-        sources: Sources::choose(&addresses, connections, args.sources)?,
+        targets: args.client.to.clone(),
+        sources: args.client.choose_sources(connections)?,
         connections: usize::try_from(connections)?,
-        threads: Threads::plan(connections, args.threads, Spread::Even)?,
+        threads: Threads::plan(connections, args.client.threads, Spread::Even)?,
         in_flight: usize::try_from(args.in_flight)?,
         rate: args.rate.per_second(),
-        raw: args.raw,
-        sample_key: args.sample_key,
-        timeouts: Timeouts {
-            connect: args.connect_timeout,
-            handshake: args.handshake_timeout,
-            close: args.close_timeout,
-        },
-        seed: args.seed,
+        raw: args.client.raw,
+        sample_key: args.client.sample_key,
+        timeouts: args.client.timeouts(),
+        seed: args.client.seed,
     })
-}
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct Probe {
-    pub connections: u64,
-    pub size: u64,
-    pub rate: f64,
-    pub sent: u64,
-    pub received: u64,
-    pub wrong: crate::swarm::Reasons,
-    pub behind_us: u64,
-    pub latency_us: crate::distribution::Distribution,
 }

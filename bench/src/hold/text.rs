@@ -27,8 +27,14 @@ impl fmt::Display for Text<'_> {
                 outcome.pings_answered, outcome.min_pings_held
             )?;
         }
+        if let Some(probe) = &self.0.probe {
+            write!(f, "{probe}")?;
+        }
         writeln!(f, "closed    {} in order in {:.2} s", outcome.closed, outcome.close_seconds)?;
         reasons(f, "unclean", &outcome.unclean)?;
+        if let Some(server) = &self.0.server {
+            write!(f, "{server}")?;
+        }
         let tables = if self.0.private_tables { ", each with its own descriptor table" } else { "" };
         writeln!(
             f,

@@ -117,10 +117,10 @@ mod tests {
     use crate::c1m::report::{Hold, RunReport, SCHEMA};
     use crate::c1m::rounds::{Costs, Round};
     use crate::distribution::Distribution;
-    use crate::hold::Probe;
     use crate::linux::cgroup::Charges;
     use crate::linux::environment::Environment;
     use crate::plot::{Phase, Sample};
+    use crate::swarm::Echoed;
 
     fn measurement(server: &str, connections: u64) -> Measurement {
         let mut latency = Distribution::default();
@@ -138,7 +138,7 @@ mod tests {
             connections,
             handshake_us: latency.clone(),
             hold: Some(Hold { ping_rtt_us: latency.clone(), cpu_us_per_ping_cycle: 14.0, ..Hold::default() }),
-            probe: Some(Probe { latency_us: latency, ..Probe::default() }),
+            probe: Some(Echoed { latency_us: latency, ..Echoed::default() }),
             kernel: Some(KernelMemory {
                 server_bytes_per_connection: 2_500.0,
                 total_bytes: 500_000,
