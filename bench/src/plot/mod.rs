@@ -1,11 +1,12 @@
 //! Pictures of reports, as SVG.
 //!
-//! Each is [`WIDTH`](sheet::WIDTH) pixels wide, what a README shows without scaling, and draws what it is given: figures that
-//! are not finite, or curves without a point, are errors and no gaps that nobody sees.
+//! All are as wide as a README shows without scaling. They draw what they are given: figures that are not finite, or curves
+//! without a point, are errors and no gaps that nobody sees.
 
 mod bytes;
 mod cost;
 mod latency;
+mod samples;
 mod sheet;
 mod timeline;
 mod units;
@@ -13,7 +14,8 @@ mod units;
 pub use bytes::{Bytes, bytes};
 pub use cost::{Cost, CostPoint, Figures, cost};
 pub use latency::{Curve, Kind, LatencyPanel, latency};
-pub use timeline::{Phase, Sample, Timeline, timeline};
+pub use samples::{Phase, Sample, Timeline};
+pub use timeline::timeline;
 
 #[cfg(test)]
 mod tests {

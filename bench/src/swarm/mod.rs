@@ -9,31 +9,30 @@ pub(crate) mod connection;
 pub mod echo;
 mod pings;
 mod shared;
+mod thread;
 pub(crate) mod timer;
 pub(crate) mod wire;
 
-use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, bail};
-use mio::{Events, Poll};
+use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
-use throng::sys::{fdtable, signals};
 
 use crate::distribution::Distribution;
 use crate::sources::Sources;
 use crate::target::Target;
 use crate::threads::Threads;
-use client::Client;
 use echo::EchoRun;
 use shared::{Phase, Shared};
+use thread::run_thread;
 
 pub use echo::{EchoPlan, Echoed};
 pub(crate) use shared::count_reason;
 pub use shared::{Counts, Reasons};
+pub(crate) use thread::{join_threads, set_up_thread, wait};
 
 /// What a swarm is to do.
 #[derive(Debug, Clone)]
@@ -268,50 +267,4 @@ impl Drop for Swarm {
         // What went wrong in a thread has been reported, or the caller has something worse to tell.
         let _ = self.end_threads();
     }
-}
-
-/// What a client thread begins with, before anything there owns a descriptor.
-pub(crate) fn set_up_thread(threads: Threads) -> anyhow::Result<()> {
-    if threads.private_tables {
-        fdtable::make_private(&[]).context("cannot give a thread its own descriptor table")?;
-    }
-    signals::block_all().context("cannot block signals")
-}
-
-/// Waits for the end of client threads; the first error of any is the result.
-pub(crate) fn join_threads(threads: &mut Vec<JoinHandle<anyhow::Result<()>>>) -> anyhow::Result<()> {
-    let mut result = Ok(());
-    for thread in threads.drain(..) {
-        let ended = thread.join().unwrap_or_else(|_| Err(anyhow!("a client thread panicked: a bug")));
-        result = result.and(ended);
-    }
-    result
-}
-
-/// Waits for events, for some time at most. A signal in between is no error.
-pub(crate) fn wait(poll: &mut Poll, events: &mut Events, patience: Duration) -> anyhow::Result<()> {
-    match poll.poll(events, Some(patience)) {
-        Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-            Err(error).context("cannot wait for events")
-        }
-        _ => Ok(()),
-    }
-}
-
-fn run_thread(
-    number: usize,
-    plan: Arc<Plan>,
-    shared: &Shared,
-    ready: mpsc::Sender<()>,
-) -> anyhow::Result<()> {
-    set_up_thread(plan.threads)?;
-    let client = Client::new(number, plan, shared)?;
-    // Nobody listens any more when another thread failed; then the phase says so.
-    let _ = ready.send(());
-    // The main thread sees that another thread failed when all senders are gone.
-    drop(ready);
-    while shared.phase() == Phase::Wait {
-        std::thread::park();
-    }
-    client.run()
 }
