@@ -59,6 +59,8 @@ mod worker;
 pub mod ws;
 
 pub use server::{Builder, Config, ConfigError, Listen, RunError, Server, StartError};
+#[doc(hidden)]
+pub use worker::wheel;
 pub use worker::{Accept, Closed, Conn, ConnId, Context, Handle, Handler, PingPolicy, SendError, Stats};
 pub use ws::{CloseCode, CloseFrame, Message};
 

@@ -35,7 +35,7 @@ mod table;
 mod tests;
 mod ticks;
 mod timers;
-mod wheel;
+pub mod wheel;
 mod write;
 
 pub use conn::{Conn, SendError};

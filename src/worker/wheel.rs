@@ -10,7 +10,7 @@ const HEAD: u32 = 1 << 31;
 
 /// A connection's place in the wheel.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Node {
+pub struct Node {
     /// The node before, or `HEAD | slot` for the first of a slot, or `NONE` while the node is in no slot.
     prev: u32,
     /// The node behind, or `NONE`.
@@ -20,27 +20,31 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) const UNLINKED: Self = Self { prev: NONE, next: NONE, deadline: 0 };
+    /// In no slot.
+    pub const UNLINKED: Self = Self { prev: NONE, next: NONE, deadline: 0 };
 
-    pub(crate) const fn is_armed(&self) -> bool {
+    /// Whether a timer is armed.
+    #[must_use]
+    pub const fn is_armed(&self) -> bool {
         self.prev != NONE
     }
 
     /// The tick at which the timer is due, if it is armed.
-    pub(crate) fn deadline(&self) -> Option<u32> {
+    #[must_use]
+    pub fn deadline(&self) -> Option<u32> {
         self.is_armed().then_some(self.deadline)
     }
 }
 
 /// Where the nodes are. Indices are below 2^31.
-pub(crate) trait Nodes {
+pub trait Nodes {
     /// The node of `index`, which must exist while it is armed.
     fn node(&mut self, index: u32) -> &mut Node;
 }
 
 /// The wheel itself: 4 KiB of slot heads and a bitmap of those that are not empty.
 #[derive(Debug)]
-pub(crate) struct Wheel {
+pub struct Wheel {
     heads: Box<[u32]>,
     occupied: [u64; (SLOTS / u64::BITS) as usize],
     /// The tick that is looked at next; all before it have been.
@@ -49,7 +53,8 @@ pub(crate) struct Wheel {
 
 impl Wheel {
     /// An empty wheel whose time is `now`, in ticks.
-    pub(crate) fn new(now: u32) -> Self {
+    #[must_use]
+    pub fn new(now: u32) -> Self {
         Self {
             heads: vec![NONE; SLOTS as usize].into(),
             occupied: [0; (SLOTS / u64::BITS) as usize],
@@ -58,7 +63,7 @@ impl Wheel {
     }
 
     /// Arms the timer of `index` for the tick `deadline`, or moves it there.
-    pub(crate) fn arm(&mut self, nodes: &mut impl Nodes, index: u32, deadline: u32) {
+    pub fn arm(&mut self, nodes: &mut impl Nodes, index: u32, deadline: u32) {
         self.disarm(nodes, index);
         // What is overdue is due now; what is too far away is looked at again at the end of the turn.
         let seen_at = deadline.clamp(self.current, self.current.saturating_add(SLOTS - 1));
@@ -72,7 +77,7 @@ impl Wheel {
     }
 
     /// Takes the timer of `index` out, if it is armed.
-    pub(crate) fn disarm(&mut self, nodes: &mut impl Nodes, index: u32) {
+    pub fn disarm(&mut self, nodes: &mut impl Nodes, index: u32) {
         let node = std::mem::replace(nodes.node(index), Node::UNLINKED);
         if !node.is_armed() {
             return;
@@ -92,7 +97,7 @@ impl Wheel {
     }
 
     /// Takes out one timer that is due at the tick `now` and returns its index and deadline. `None`: no more are due.
-    pub(crate) fn expire(&mut self, nodes: &mut impl Nodes, now: u32) -> Option<(u32, u32)> {
+    pub fn expire(&mut self, nodes: &mut impl Nodes, now: u32) -> Option<(u32, u32)> {
         if now.saturating_sub(self.current) >= SLOTS {
             // Time has jumped by a turn or more, so every slot is due: look at each once.
             self.current = now - (SLOTS - 1);
@@ -115,7 +120,8 @@ impl Wheel {
     }
 
     /// The tick at which a timer may be due next; not before the current one. `None` when no timer is armed.
-    pub(crate) fn next_tick(&self) -> Option<u32> {
+    #[must_use]
+    pub fn next_tick(&self) -> Option<u32> {
         self.next_occupied()
     }
 
