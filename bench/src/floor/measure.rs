@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 
+use super::echo::{EchoFloor, echo};
+use crate::args::duration;
 use crate::c1m::load::LoadArgs;
 use crate::c1m::report::Measurement;
 use crate::c1m::session::{measure, today};
@@ -28,6 +31,9 @@ pub struct FloorArgs {
     /// How connections are opened and held.
     #[command(flatten)]
     pub load: LoadArgs,
+    /// How long messages are sent back, alone and many at a time.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub echo_time: Duration,
     /// Write the report as JSON to this file, - for standard output instead of the text.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -44,6 +50,8 @@ pub struct FloorReport {
     pub accept: Measurement,
     /// Connections answered and pinged: a handshake's and a ping cycle's processor time.
     pub ping: Measurement,
+    /// Messages sent back, alone and many at a time.
+    pub echo: Vec<EchoFloor>,
 }
 
 /// Runs the command. `false` when connections were lost or pings missed.
@@ -59,6 +67,7 @@ pub fn run(args: &FloorArgs) -> anyhow::Result<bool> {
         environment: Environment::read(),
         accept: measure(Kind::Accept)?.report,
         ping: measure(Kind::Floor)?.report,
+        echo: echo(args.echo_time, args.load.seed, &interrupt)?,
     };
     if let Some(path) = &args.json {
         output::write_json(path, &report)?;
@@ -76,6 +85,6 @@ impl fmt::Display for FloorReport {
             writeln!(f)?;
             text::measured(f, measurement)?;
         }
-        Ok(())
+        self.echo.iter().try_for_each(|echo| write!(f, "\n{echo}"))
     }
 }
