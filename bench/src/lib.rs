@@ -2,8 +2,11 @@
 //!
 //! - [`swarm`] is the engine: threads of clients with an event loop each.
 //! - [`hold`], [`echo`], [`connect`], [`floor`], [`c1m`] and [`churn`] are the commands, one module each.
+//! - [`agent`] is the server's side of a measurement whose clients are on other machines, [`host`] that of any.
+//! - [`merge`] puts the reports of several load machines together.
 //! - [`linux`] reads what the system tells about memory and processor time.
 
+pub mod agent;
 pub mod args;
 pub mod c1m;
 mod child;
@@ -17,6 +20,7 @@ pub mod hold;
 pub mod host;
 pub mod interrupt;
 pub mod linux;
+pub mod merge;
 pub mod output;
 pub mod percentiles;
 pub mod plot;

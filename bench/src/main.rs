@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use throng_bench::{c1m, churn, connect, echo, floor, hold};
+use throng_bench::{agent, c1m, churn, connect, echo, floor, hold, merge};
 
 /// Load generator and measurements for throng and any other WebSocket server.
 #[derive(Debug, Parser)]
@@ -19,6 +19,10 @@ enum Cli {
     Echo(echo::EchoArgs),
     /// Open connections to a WebSocket server and leave again, and say how many a second it took.
     Connect(connect::ConnectArgs),
+    /// Run servers on this machine for load machines elsewhere (`c1m --server`).
+    Agent(agent::AgentArgs),
+    /// Put the reports of several load machines together.
+    Merge(merge::MergeArgs),
     /// Measure what the system calls of a WebSocket server cost on this machine without its code.
     Floor(floor::measure::FloorArgs),
     /// Serve without WebSocket code: the system calls of such a server and nothing else.
@@ -32,6 +36,8 @@ fn main() -> ExitCode {
         Cli::Hold(args) => hold::run(&args),
         Cli::Echo(args) => echo::run(&args),
         Cli::Connect(args) => connect::run(&args),
+        Cli::Agent(args) => agent::run(&args),
+        Cli::Merge(args) => merge::run(&args),
         Cli::Floor(args) => floor::measure::run(&args),
         Cli::FloorServer(args) => floor::server::run(&args).map(|()| true),
     };

@@ -1,10 +1,12 @@
 # shellcheck shell=bash
-# How many connections this machine holds with both their ends on it. Sourced by scripts/c1m.
+# How many connections this machine holds, with both their ends on it or with one. Sourced by scripts/c1m.
 #
 # FIT_ROOT is put before /proc and /sys, so that the tests can use a directory of plain files.
 
 FIT_ROOT=${FIT_ROOT:-}
 
+# Ends of each connection that are on this machine: 2 for server and clients, 1 for one of them.
+FIT_ENDS=${FIT_ENDS:-2}
 # Bytes of memory one connection takes with both ends on the box: 2 x 4.0 KB of kernel memory, ports, and both processes.
 FIT_BYTES_PER_CONNECTION=8300
 # Bytes that stay free: the kernel reclaims hard and stalls everybody below that.
@@ -132,7 +134,7 @@ available_threads() {
 # fit_memory BYTES
 fit_memory() {
     local left=$(($1 - FIT_SPARE_BYTES))
-    echo $((left > 0 ? left / FIT_BYTES_PER_CONNECTION : 0))
+    echo $((left > 0 ? left * 2 / (FIT_BYTES_PER_CONNECTION * FIT_ENDS) : 0))
 }
 
 # fit_table LIMIT: connections one descriptor table holds.
@@ -150,23 +152,23 @@ tables_for() {
     echo $((($1 + per_table - 1) / per_table))
 }
 
-# fit_threads THREADS LIMIT: connections that so many threads hold, half of them on each side, with a table each.
+# fit_threads THREADS LIMIT: connections that so many threads hold, shared by the sides that are here, with a table each.
 fit_threads() {
-    local each_side=$(($1 / 2))
+    local each_side=$(($1 / FIT_ENDS))
     ((each_side <= FIT_MAX_TABLES)) || each_side=$FIT_MAX_TABLES
     echo $((each_side * $(fit_table "$2")))
 }
 
-# fit_files MAX OPEN: each connection is two files.
+# fit_files MAX OPEN: each connection is a file at each end.
 fit_files() {
     # Beyond 2^62 there is no arithmetic, and no limit either.
     ((${#1} >= 19)) && { echo "$FIT_MAX_CONNECTIONS"; return; }
     local left=$(($1 - $2 - FIT_SPARE_FILES))
-    echo $((left > 0 ? left / 2 : 0))
+    echo $((left > 0 ? left / FIT_ENDS : 0))
 }
 
-# fit_watches MAX: each connection is watched by two epolls.
-fit_watches() { echo $((($1 - $1 / 100) / 2)); }
+# fit_watches MAX: each connection is watched by an epoll at each end.
+fit_watches() { echo $((($1 - $1 / 100) / FIT_ENDS)); }
 
 # fit_ports FIRST LAST
 fit_ports() { echo $((FIT_SOURCES * (($2 - $1 + 1) * FIT_PORT_FILL / 100))); }
@@ -178,21 +180,22 @@ fit_plan() {
     FIT_N=$1 FIT_WHY=''
     memory=$(available_memory) || { echo "cannot read $FIT_ROOT/proc/meminfo" >&2; return 1; }
     fit_lower "$(fit_memory "$memory")" \
-        "$(gib "$memory") of memory are available, a connection with both ends on this box takes $(thousands $FIT_BYTES_PER_CONNECTION) bytes, and 1 GiB stays free"
+        "$(gib "$memory") of memory are available, a connection takes $(thousands $((FIT_BYTES_PER_CONNECTION * FIT_ENDS / 2))) bytes here, and 1 GiB stays free"
     if (($2 < wanted + FIT_SPARE_FILES)); then
         threads=$(available_threads "$3")
         fit_lower "$(fit_threads "$threads" "$2")" \
-            "a thread holds at most $(thousands "$2") descriptors, and each side can have $(thousands $((threads / 2 < FIT_MAX_TABLES ? threads / 2 : FIT_MAX_TABLES))) threads"
+            "a thread holds at most $(thousands "$2") descriptors, and each side can have $(thousands $((threads / FIT_ENDS < FIT_MAX_TABLES ? threads / FIT_ENDS : FIT_MAX_TABLES))) threads"
     fi
     if max=$(number_in "$FIT_ROOT/proc/sys/fs/file-max") && open=$(number_in "$FIT_ROOT/proc/sys/fs/file-nr"); then
         fit_lower "$(fit_files "$max" "$open")" \
-            "fs.file-max allows the machine $max open files, $open are open, and a connection is one at each end"
+            "fs.file-max allows the machine $max open files, $open are open, and a connection is one at each of its ends here"
     fi
     if max=$(number_in "$FIT_ROOT/proc/sys/fs/epoll/max_user_watches"); then
         fit_lower "$(fit_watches "$max")" \
-            "fs.epoll.max_user_watches is $max, and a connection is one at each end"
+            "fs.epoll.max_user_watches is $max, and a connection is one at each of its ends here"
     fi
-    if read -r first last <"$FIT_ROOT/proc/sys/net/ipv4/ip_local_port_range"; then
+    # Elsewhere addresses are not free to choose: the bench looks at those there are.
+    if ((FIT_ENDS == 2)) && read -r first last <"$FIT_ROOT/proc/sys/net/ipv4/ip_local_port_range"; then
         fit_lower "$(fit_ports "$first" "$last")" \
             "net.ipv4.ip_local_port_range gives each of $(thousands $FIT_SOURCES) source addresses $((last - first + 1)) ports, $FIT_PORT_FILL % of them found quickly"
     fi 2>/dev/null

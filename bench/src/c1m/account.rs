@@ -60,8 +60,8 @@ pub(super) struct Between<'a> {
     pub(super) now: &'a Reading,
     /// Connections that the server had more.
     pub(super) connections: u64,
-    /// The ends of each connection on this machine.
-    pub(super) ends: Ends,
+    /// The ends of each connection on this machine; `None` where that differs.
+    pub(super) ends: Option<Ends>,
 }
 
 impl Between<'_> {
@@ -73,7 +73,7 @@ impl Between<'_> {
 
     pub(super) fn kernel(&self) -> Option<KernelMemory> {
         let (zero, now) = self.slabs()?;
-        Some(KernelMemory::between(zero, now, self.connections, self.ends))
+        Some(KernelMemory::between(zero, now, self.connections, self.ends?))
     }
 
     pub(super) fn cgroup(&self, charges: Charges, kernel: &KernelMemory) -> Option<CgroupCheck> {
@@ -118,7 +118,7 @@ impl Between<'_> {
     pub(super) fn foreign_sockets(&self) -> Option<u64> {
         let sockets = |of: &Slabs| i64::try_from(of.0.get("TCP")?.objects).ok();
         let (zero, now) = self.slabs()?;
-        let ends = if self.ends == Ends::Both { 2 } else { 1 };
+        let ends = if self.ends? == Ends::Both { 2 } else { 1 };
         let own = i64::try_from(self.connections * ends).ok()?;
         let foreign = (sockets(now)? - sockets(zero)?).abs_diff(own);
         // Processors keep some free objects at hand, which count as in use.
@@ -170,7 +170,7 @@ mod tests {
         let zero = reading(5_000, 10, 100, (20_000_000, 19_000_000, 1_000), 0);
         // 1,000 connections: 40 bytes each in the server, 10 in the client, 5,400 in slabs of both ends.
         let now = reading(45_000, 2_010, 2_100, (14_550_000, 14_550_000, 1_001_000), 190_000);
-        let between = Between { zero: &zero, now: &now, connections: 1_000, ends: Ends::Both };
+        let between = Between { zero: &zero, now: &now, connections: 1_000, ends: Some(Ends::Both) };
         let kernel = between.kernel().unwrap();
         let sum = between.sum(&kernel, 10.0).unwrap();
         assert!((sum.sum - 5_450.0).abs() < 0.1 && (sum.explained - 1.0).abs() < 0.001, "{sum:?}");
@@ -181,7 +181,7 @@ mod tests {
         let check = between.cgroup(Charges::All, &kernel).unwrap();
         assert!((check.slab_bytes_per_connection - 2_700.0).abs() < 0.1, "{check:?}");
         assert_eq!(between.foreign_sockets(), None);
-        let alone = Between { ends: Ends::Server, ..between };
+        let alone = Between { ends: Some(Ends::Server), ..between };
         assert!((alone.kernel().unwrap().server_bytes_per_connection - 5_400.0).abs() < 0.1);
         let crowded = Between { connections: 20_000, ..alone };
         assert_eq!(crowded.foreign_sockets(), Some(18_000));

@@ -1,5 +1,6 @@
 //! The clients of this machine: `throng-bench hold --controlled` as a child process.
 
+use std::net::IpAddr;
 use std::process::Command;
 use std::time::Duration;
 
@@ -18,6 +19,17 @@ use crate::swarm::{Counts, Echoed, Opening};
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long they may take to end once they have reported.
 const END: Duration = Duration::from_secs(20);
+
+/// Which clients there are to be.
+pub(super) struct ClientPlan<'a> {
+    /// The server they are for.
+    pub(super) kind: Kind,
+    pub(super) connections: u32,
+    /// Where the server is.
+    pub(super) urls: &'a [String],
+    /// Addresses to connect from; none for the kernel's choice.
+    pub(super) sources: &'a [IpAddr],
+}
 
 /// The clients.
 pub(super) struct Client {
@@ -41,17 +53,19 @@ impl Client {
     /// Starts the clients and waits until they stand ready.
     pub(super) fn start(
         args: &LoadArgs,
-        kind: Kind,
-        connections: u32,
-        urls: &[String],
+        plan: &ClientPlan<'_>,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Self> {
+        let &ClientPlan { kind, connections, urls, sources } = plan;
         let timeout = humantime::format_duration(args.timeout).to_string();
         let mut command = Command::new(std::env::current_exe().context("cannot find this program's file")?);
         command.args(["hold", "--controlled", "-n"]).arg(connections.to_string());
         command.arg("--seed").arg(args.seed.to_string());
         for url in urls {
             command.args(["--to", url]);
+        }
+        for source in sources {
+            command.arg("--source").arg(source.to_string());
         }
         if let Some(rate) = args.rate.per_second() {
             command.arg("--rate").arg(rate.to_string());

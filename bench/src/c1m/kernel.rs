@@ -34,6 +34,21 @@ pub enum Ends {
     Server,
 }
 
+impl Ends {
+    /// Those on the server's machine when so many of the load machines share its kernel; `None` when some do and others do not, as
+    /// nothing tells their connections apart.
+    #[must_use]
+    pub const fn on_server(machines: u32, sharing_kernel: u32) -> Option<Self> {
+        if sharing_kernel == 0 {
+            Some(Self::Server)
+        } else if sharing_kernel == machines {
+            Some(Self::Both)
+        } else {
+            None
+        }
+    }
+}
+
 /// Whose a cache is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

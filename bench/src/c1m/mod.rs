@@ -2,6 +2,7 @@
 
 pub mod account;
 mod client;
+pub mod elsewhere;
 mod judge;
 pub mod kernel;
 pub mod load;
@@ -11,21 +12,21 @@ pub mod report;
 pub mod rounds;
 mod run;
 pub(crate) mod session;
-pub mod side;
+mod side;
 pub(crate) mod text;
 mod timeline;
 
 use std::path::PathBuf;
 
 use crate::interrupt::Interrupt;
-use crate::output;
+use elsewhere::ElsewhereArgs;
 use load::LoadArgs;
 use session::Session;
 
 /// The smallest number of connections in a sweep.
 const SWEEP_FROM: u32 = 10_000;
 
-/// Starts throng and clients as separate processes, holds connections through full ping cycles, tears down, and prints what
+/// Starts throng and clients as separate processes, or clients only for a server on another machine (--server), holds connections through full ping cycles, tears down, and prints what
 /// was held and lost, and what each connection cost in memory and processor time.
 #[derive(Debug, Clone, clap::Args)]
 pub struct C1mArgs {
@@ -44,6 +45,9 @@ pub struct C1mArgs {
     /// Measure each number of connections so many times, throng and the floor first by turns, and take the medians.
     #[arg(long, value_name = "R", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
+    /// Where the server is.
+    #[command(flatten)]
+    pub elsewhere: ElsewhereArgs,
     /// How connections are opened and held.
     #[command(flatten)]
     pub load: LoadArgs,
@@ -73,18 +77,7 @@ impl C1mArgs {
 /// What keeps it from measuring.
 pub fn run(args: &C1mArgs) -> anyhow::Result<bool> {
     let interrupt = Interrupt::listen()?;
-    let session = Session { args, interrupt: &interrupt };
-    let findings = session.measure()?;
-    let report = &findings.report;
-    if let Some(path) = &args.json {
-        output::write_json(path, report)?;
-    }
-    if !output::is_standard(args.json.as_deref()) {
-        output::print(text::Text(report))?;
-    }
-    if let Some(parent) = &args.results {
-        let directory = findings.write(parent, args.name.as_deref())?;
-        eprintln!("the report is {}", directory.join("summary.md").display());
-    }
-    Ok(report.is_clean())
+    let findings = Session::begin(args, &interrupt)?.measure()?;
+    findings.publish(args.json.as_deref(), args.results.as_deref(), args.name.as_deref())?;
+    Ok(findings.report.is_clean())
 }

@@ -5,19 +5,19 @@ use std::time::Duration;
 use super::account::Between;
 use super::kernel::Ends;
 use super::report::{After, BothSides, RampCpu, UserMemory};
-use super::run::{Moment, Run};
-use super::side::Meeting;
+use super::run::Run;
+use crate::agent::wire::Meeting;
 use crate::host::Reading;
 
 impl Run<'_> {
     /// Notes where the ramp's processor time went, and tells when others took much: its time is not ours alone then.
-    pub(super) fn note_ramp(&mut self, zero: &Reading, ramped: &Meeting) {
-        let (before, after) = (&zero.left, &ramped.reading.arrived);
+    pub(super) fn note_ramp(&mut self, zero: &Meeting, ramped: &Meeting) {
+        let (before, after) = (&zero.reading.left, &ramped.reading.arrived);
         let server_seconds = seconds(before.cpu_nanos, after.cpu_nanos);
-        let client_seconds = self.report.ramp_cpu.client_seconds;
-        let own = server_seconds + if self.side.is_here() { client_seconds } else { 0.0 };
+        let client_seconds = seconds(zero.clients.cpu_nanos, ramped.clients.cpu_nanos);
+        let own = server_seconds + if self.has_both_ends() { client_seconds } else { 0.0 };
         let others_seconds = (seconds(before.machine_cpu_nanos, after.machine_cpu_nanos) - own).max(0.0);
-        let server_us_per_handshake = micros_each(server_seconds, ramped.open);
+        let server_us_per_handshake = micros_each(server_seconds, ramped.clients.open);
         self.report.ramp_cpu =
             RampCpu { server_seconds, client_seconds, others_seconds, server_us_per_handshake };
         if others_seconds > 1.0 + 0.1 * own {
@@ -29,16 +29,16 @@ impl Run<'_> {
     }
 
     /// Notes memory with all connections: of several looks the one at which the server had most.
-    pub(super) fn note_memory(&mut self, zero: &Moment, now: &Moment) {
-        let between = self.between(&zero.meeting.reading, &now.meeting.reading, now.meeting.open);
-        let client = between.per_connection(zero.client, now.client);
+    pub(super) fn note_memory(&mut self, zero: &Meeting, now: &Meeting) {
+        let between = self.between(&zero.reading, &now.reading, now.clients.open);
+        let client = between.per_connection(zero.clients.user_bytes, now.clients.user_bytes);
         let user = UserMemory {
-            server_at_zero: zero.meeting.reading.user_bytes,
-            server_at_n: now.meeting.reading.user_bytes,
+            server_at_zero: zero.reading.user_bytes,
+            server_at_n: now.reading.user_bytes,
             server_bytes_per_connection: between
-                .per_connection(zero.meeting.reading.user_bytes, now.meeting.reading.user_bytes),
-            client_at_zero: zero.client,
-            client_at_n: now.client,
+                .per_connection(zero.reading.user_bytes, now.reading.user_bytes),
+            client_at_zero: zero.clients.user_bytes,
+            client_at_n: now.clients.user_bytes,
             client_bytes_per_connection: client,
         };
         if user.server_at_n < self.report.user.server_at_n {
@@ -50,7 +50,7 @@ impl Run<'_> {
             .charges
             .zip(kernel.as_ref())
             .and_then(|(charges, kernel)| between.cgroup(charges, kernel));
-        let client = if self.side.is_here() { client } else { 0.0 };
+        let client = if self.has_both_ends() { client } else { 0.0 };
         self.report.sum = kernel.as_ref().and_then(|kernel| between.sum(kernel, client));
         if let Some(foreign) = between.foreign_sockets() {
             self.report.warnings.push(format!(
@@ -79,13 +79,17 @@ impl Run<'_> {
     }
 
     fn between<'r>(&self, zero: &'r Reading, now: &'r Reading, connections: u64) -> Between<'r> {
-        let ends = if self.side.is_here() { Ends::Both } else { Ends::Server };
-        Between { zero, now, connections, ends }
+        Between { zero, now, connections, ends: self.ends }
+    }
+
+    /// Whether the clients' processor time and memory are those of the server's machine, too.
+    fn has_both_ends(&self) -> bool {
+        self.ends == Some(Ends::Both)
     }
 }
 
 pub(super) fn both_sides(meeting: &Meeting) -> BothSides {
-    BothSides { client: meeting.open, server: meeting.reading.left.counts.open }
+    BothSides { client: meeting.clients.open, server: meeting.reading.left.counts.open }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nanoseconds are far below 2^52")]

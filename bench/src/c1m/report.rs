@@ -6,6 +6,7 @@ use super::account::{CgroupCheck, SumOfParts};
 use super::kernel::KernelMemory;
 use super::ratios::{Growth, Ratios};
 use super::rounds::Round;
+use crate::agent::wire::Machine;
 use crate::distribution::Distribution;
 use crate::linux::environment::Environment;
 use crate::swarm::Echoed;
@@ -21,14 +22,30 @@ pub struct C1mReport {
     pub schema: u32,
     /// The day on which it began (UTC), as in 2026-01-31.
     pub date: String,
-    /// The machine of the clients and the command; that of the server too, where they are one.
+    /// The session of all load machines of this run and the one this report is of; `None` where there is only one, and once the
+    /// reports of all have been put together.
+    pub part: Option<Part>,
+    /// The machine of the clients and the command; that of the server too, where they are one. Of several load machines the first.
     pub environment: Environment,
+    /// The other load machines.
+    pub other_environments: Vec<Environment>,
     /// Where the server ran, if elsewhere.
     pub server_environment: Option<Environment>,
+    /// Load machines whose kernel is the server's: the machine itself, or namespaces of it.
+    pub sharing_kernel: u32,
     /// One for each number of connections, the smallest first.
     pub runs: Vec<RunReport>,
     /// How costs grew from the smallest number to the largest; `None` for one number, or without a floor.
     pub growth: Option<Growth>,
+}
+
+/// Which part of a whole a report is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The session's name, the same in the reports of all its load machines.
+    pub session: String,
+    /// The load machine.
+    pub machine: Machine,
 }
 
 /// throng, and the floor, with one number of connections.
@@ -53,11 +70,13 @@ pub struct Measurement {
     pub server: String,
     /// Connections that were to be held, by all load machines.
     pub connections: u64,
+    /// Those of them that were this report's load machine's.
+    pub share: u64,
     /// Load machines.
-    pub machines: usize,
+    pub machines: u32,
     /// The server's threads with an event loop.
     pub server_workers: usize,
-    /// The clients', on each load machine.
+    /// The clients', of the load machines that this report is of.
     pub client_threads: usize,
     /// Whether the server's workers have descriptor tables of their own.
     pub private_tables: bool,
@@ -112,7 +131,7 @@ pub struct Measurement {
 pub struct RampCpu {
     /// The server's.
     pub server_seconds: f64,
-    /// The client's.
+    /// The clients', those of all load machines.
     pub client_seconds: f64,
     /// That of everything else on the server's machine, the kernel's own threads included.
     pub others_seconds: f64,

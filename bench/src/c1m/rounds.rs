@@ -66,7 +66,7 @@ pub(super) fn settle(mut pairs: Vec<Pair>) -> Option<(RunReport, Vec<Timeline>)>
 }
 
 /// The median; of an even number the lower one of the two in the middle. `None` of nothing.
-pub(super) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len().saturating_sub(1) / 2).copied()

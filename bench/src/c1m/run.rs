@@ -1,20 +1,23 @@
 //! One server measured from its start to its end.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
 
-use super::client::{Client, Heard};
+use super::client::{Client, ClientPlan, Heard};
 use super::judge::judge;
+use super::kernel::Ends;
 use super::load::LoadArgs;
 use super::notes::{both_sides, micros_each, seconds};
 use super::report::{Hold, Measurement};
-use super::side::{Meeting, Point, Side};
+use super::side::{Running, Side};
 use super::timeline::Recorder;
+use crate::agent::wire::{Clients, Meeting, Point};
 use crate::distribution::Distribution;
 use crate::figures::thousands;
 use crate::hold::HoldReport;
-use crate::host::{Kind, Reading, ServerShape};
+use crate::host::{Kind, ServerShape};
 use crate::interrupt::Interrupt;
 use crate::plot::Timeline;
 use crate::progress::Bars;
@@ -29,10 +32,9 @@ pub(super) struct Run<'a> {
     args: &'a LoadArgs,
     bars: Bars,
     kind: Kind,
-    /// Connections of this machine.
-    connections: u32,
-    pub(super) side: Side,
+    pub(super) side: Side<'a>,
     pub(super) shape: ServerShape,
+    pub(super) ends: Option<Ends>,
     client: Client,
     recorder: Recorder,
     pub(super) report: Measurement,
@@ -44,64 +46,58 @@ pub(crate) struct Measured {
     pub(crate) timeline: Timeline,
 }
 
-/// User memory in bytes of the clients on this machine, when the server's machine was read.
-pub(super) struct Moment {
-    pub(super) meeting: Meeting,
-    pub(super) client: u64,
-}
-
 impl<'a> Run<'a> {
-    /// Starts the clients of `connections` for a server that is there.
+    /// Starts `connections` clients of this machine for a server that is there.
     pub(super) fn start(
         args: &'a LoadArgs,
+        sources: &[IpAddr],
         kind: Kind,
         connections: u32,
-        side: Side,
+        running: Running<'a>,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Self> {
-        let shape = side.shape()?;
-        let client = Client::start(args, kind, connections, &side.urls()?, interrupt)?;
-        let report = Measurement {
+        let Running { side, shape, urls, connections: all, machines, sharing_kernel } = running;
+        let clients = ClientPlan { kind, connections, urls: &urls, sources };
+        let client = Client::start(args, &clients, interrupt)?;
+        let mut report = Measurement {
             server: kind.name().to_owned(),
+            connections: all,
+            share: u64::from(connections),
+            machines,
             server_workers: shape.workers,
             client_threads: client.threads,
             private_tables: shape.private_tables,
             seed: args.seed,
             ..Measurement::default()
         };
-        let recorder =
-            Recorder::new(format!("{}, {} connections", kind.name(), thousands(connections.into())));
-        Ok(Self {
-            args,
-            bars: Bars::new(args.progress),
-            kind,
-            connections,
-            side,
-            shape,
-            client,
-            recorder,
-            report,
-        })
+        let ends = Ends::on_server(machines, sharing_kernel);
+        if ends.is_none() {
+            report.warnings.push(format!(
+                "the kernel of {sharing_kernel} of {machines} load machines is the server's: its memory cannot be told apart"
+            ));
+        }
+        let recorder = Recorder::new(format!("{}, {} connections", kind.name(), thousands(all)));
+        let bars = Bars::new(args.progress);
+        Ok(Self { args, bars, kind, side, shape, ends, client, recorder, report })
     }
 
     pub(super) fn measure(mut self) -> anyhow::Result<Measured> {
-        let zero = self.moment(Point::Ready, 0)?;
-        self.report.connections = zero.meeting.connections;
-        self.report.machines = zero.meeting.machines;
-        let open = self.ramp()?;
-        let ramped = self.moment(Point::Ramped, open)?;
-        self.note_ramp(&zero.meeting.reading, &ramped.meeting);
+        let clients = self.clients()?;
+        let zero = self.side.meet(Point::Ready, clients)?;
+        self.ramp()?;
+        let clients = self.clients()?;
+        let ramped = self.side.meet(Point::Ramped, clients)?;
+        self.note_ramp(&zero, &ramped);
         self.note_memory(&zero, &ramped);
-        if ramped.meeting.open > 0 && self.kind.pings() {
-            let meeting = self.hold(&ramped.meeting.reading)?;
-            let held = Moment { meeting, client: self.client.user_bytes()? };
+        if ramped.clients.open > 0 && self.kind.pings() {
+            let held = self.hold(&ramped)?;
             self.note_memory(&zero, &held);
             self.probe()?;
         }
         let closed = self.close()?;
         let start = Instant::now();
-        let last = self.side.meet(Point::Closed, 0)?;
-        self.note_end(&zero.meeting.reading, &last.reading, start.elapsed());
+        let last = self.side.meet(Point::Closed, Clients::default())?;
+        self.note_end(&zero.reading, &last.reading, start.elapsed());
         judge(&mut self.report, &closed);
         if let Err(error) = self.side.stop() {
             self.report.problems.push(format!("{error:#}"));
@@ -109,16 +105,22 @@ impl<'a> Run<'a> {
         Ok(Measured { report: self.report, timeline: self.recorder.finish() })
     }
 
-    fn moment(&mut self, point: Point, open: u64) -> anyhow::Result<Moment> {
-        let meeting = self.side.meet(point, open)?;
-        Ok(Moment { meeting, client: self.client.user_bytes()? })
+    /// The clients of this machine as they are now.
+    fn clients(&mut self) -> anyhow::Result<Clients> {
+        let counts = self.client.counts()?;
+        Ok(Clients {
+            open: counts.open,
+            cpu_nanos: self.client.cpu_nanos()?,
+            user_bytes: self.client.user_bytes()?,
+            pings_answered: counts.pings_answered,
+            min_pings: counts.min_pings,
+        })
     }
 
-    /// Opens the connections, and says how many there are.
-    fn ramp(&mut self) -> anyhow::Result<u64> {
-        let bar = self.bars.counting(self.kind.name(), u64::from(self.connections));
+    /// Opens the connections.
+    fn ramp(&mut self) -> anyhow::Result<()> {
+        let bar = self.bars.counting(self.kind.name(), self.report.share);
         self.recorder.enter("ramp");
-        let before = self.client.cpu_nanos()?;
         self.client.open()?;
         let (mut settled, mut since) = (0, Instant::now());
         let opening = loop {
@@ -140,43 +142,42 @@ impl<'a> Run<'a> {
             }
         };
         bar.finish_and_clear();
-        self.report.ramp_cpu.client_seconds = seconds(before, self.client.cpu_nanos()?);
         self.report.opened = opening.opened;
         self.report.failed = opening.failed;
         self.report.ramp_seconds = opening.ramp_seconds;
         self.report.connections_per_second = opening.connections_per_second;
         self.report.handshake_us = opening.latency_us;
-        Ok(self.client.counts()?.open)
+        Ok(())
     }
 
     /// Holds until every connection has answered its pings, or had time enough to.
-    fn hold(&mut self, ramped: &Reading) -> anyhow::Result<Meeting> {
+    fn hold(&mut self, ramped: &Meeting) -> anyhow::Result<Meeting> {
         let (cycles, planned) = (self.args.cycles, self.args.ping_interval * self.args.cycles);
         let bar = self.bars.waiting("hold", planned);
         self.recorder.enter("hold");
-        let (start, client_before, pings_before) =
-            (Instant::now(), self.client.cpu_nanos()?, self.client.counts()?.pings_answered);
+        let start = Instant::now();
         let deadline = start + planned + planned / 2 + self.args.pong_timeout + LATE;
-        let counts = loop {
+        let clients = loop {
             let counts = self.client.counts()?;
             bar.set_position(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
             bar.set_message(format!("{} lost, {} pings answered", counts.lost, counts.pings_answered));
             self.recorder.look(&mut self.side, Some(&self.client))?;
             let answered = counts.min_pings >= u64::from(cycles);
             if (answered && start.elapsed() >= planned) || counts.open == 0 || Instant::now() >= deadline {
-                break counts;
+                break self.clients()?;
             }
         };
-        let client_seconds = seconds(client_before, self.client.cpu_nanos()?);
-        let held = self.side.meet(Point::Held, counts.open)?;
+        let held = self.side.meet(Point::Held, clients)?;
         bar.finish_and_clear();
-        let (before, after) = (&ramped.left, &held.reading.arrived);
+        let (before, after) = (&ramped.reading.left, &held.reading.arrived);
         let long = seconds(before.nanos, after.nanos);
         if long > planned.as_secs_f64() * 1.1 + 1.0 {
             let planned = humantime::format_duration(planned);
             self.report.warnings.push(format!("{cycles} ping cycles took {long:.1} s instead of {planned}"));
         }
         let cpu_seconds = seconds(before.cpu_nanos, after.cpu_nanos);
+        let client_seconds = seconds(ramped.clients.cpu_nanos, held.clients.cpu_nanos);
+        let answered = held.clients.pings_answered.saturating_sub(ramped.clients.pings_answered);
         let pings_sent = after.counts.pings_sent - before.counts.pings_sent;
         self.report.hold = Some(Hold {
             seconds: long,
@@ -185,11 +186,11 @@ impl<'a> Run<'a> {
             pings_sent,
             pongs_received: after.counts.pongs_received - before.counts.pongs_received,
             pong_timeouts: after.counts.pong_timeouts,
-            min_pings_per_connection: counts.min_pings,
+            min_pings_per_connection: held.clients.min_pings,
             ping_rtt_us: Distribution::from_buckets(&after.counts.ping_rtt_us, &before.counts.ping_rtt_us),
             server_cpu_cores: cpu_seconds / long,
             cpu_us_per_ping_cycle: micros_each(cpu_seconds, pings_sent),
-            client_cpu_us_per_ping_cycle: micros_each(client_seconds, counts.pings_answered - pings_before),
+            client_cpu_us_per_ping_cycle: micros_each(client_seconds, answered),
         });
         self.report.open_after_hold = both_sides(&held);
         Ok(held)

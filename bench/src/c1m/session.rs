@@ -2,15 +2,17 @@
 
 use std::time::SystemTime;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use super::C1mArgs;
 use super::load::LoadArgs;
 use super::ratios::Growth;
-use super::report::{C1mReport, SCHEMA};
+use super::report::{C1mReport, Part, SCHEMA};
 use super::rounds::{Pair, settle};
 use super::run::{Measured, Run};
-use super::side::Side;
+use super::side::Running;
+use crate::agent::remote::Remote;
+use crate::agent::wire::Machine;
 use crate::host::{Kind, Programs, ServerPlan};
 use crate::interrupt::Interrupt;
 use crate::linux::environment::Environment;
@@ -19,18 +21,46 @@ use crate::server::LOOPBACK;
 
 /// What measurements have in common.
 pub(super) struct Session<'a> {
-    pub(super) args: &'a C1mArgs,
-    pub(super) interrupt: &'a Interrupt,
+    args: &'a C1mArgs,
+    interrupt: &'a Interrupt,
+    /// The agent of the server's machine, if that is another one.
+    remote: Option<Remote>,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    pub(super) fn begin(args: &'a C1mArgs, interrupt: &'a Interrupt) -> anyhow::Result<Self> {
+        let machines = args.elsewhere.machine.of;
+        ensure!(
+            args.numbers().iter().all(|&number| number >= machines),
+            "{machines} load machines need a connection each: give a larger -n"
+        );
+        Ok(Self { args, interrupt, remote: args.elsewhere.enter(interrupt)? })
+    }
+
     /// Measures each number of connections, in so many rounds as are wanted.
-    pub(super) fn measure(&self) -> anyhow::Result<Findings> {
+    pub(super) fn measure(mut self) -> anyhow::Result<Findings> {
+        let findings = self.findings();
+        match (self.remote.take(), &findings) {
+            (Some(remote), Ok(_)) => remote.leave()?,
+            (Some(mut remote), Err(error)) => remote.quit(&format!("{error:#}")),
+            (None, _) => {}
+        }
+        findings
+    }
+
+    fn findings(&mut self) -> anyhow::Result<Findings> {
+        let machine = self.args.elsewhere.machine;
+        let entered = self.remote.as_ref().map(Remote::entered).transpose()?;
         let mut report = C1mReport {
             schema: SCHEMA,
             date: today(),
+            part: entered
+                .filter(|_| machine != Machine::ONLY)
+                .map(|entered| Part { session: entered.session.clone(), machine }),
             environment: Environment::read(),
-            server_environment: None,
+            other_environments: Vec::new(),
+            server_environment: entered.map(|entered| entered.environment.clone()),
+            sharing_kernel: entered.map_or(1, |entered| entered.sharing_kernel),
             runs: Vec::new(),
             growth: None,
         };
@@ -48,23 +78,31 @@ impl Session<'_> {
     }
 
     /// throng and the floor, if it is wanted: the floor first in the first round, then by turns.
-    fn pair(&self, connections: u32, round: u32) -> anyhow::Result<Pair> {
-        let run = |kind| self.run(kind, connections);
-        let floor = || self.args.floor.then(|| run(Kind::Floor)).transpose();
+    fn pair(&mut self, connections: u32, round: u32) -> anyhow::Result<Pair> {
         let throng_first = round % 2 == 1;
-        let (throng, floor) = if throng_first {
-            let throng = run(Kind::Throng)?;
-            (throng, floor()?)
-        } else {
-            let floor = floor()?;
-            (run(Kind::Throng)?, floor)
-        };
-        Ok(Pair { throng, floor, throng_first })
+        let (mut throng, mut floor) = (None, None);
+        for is_throng in [throng_first, !throng_first] {
+            if is_throng {
+                throng = Some(self.run(Kind::Throng, connections)?);
+            } else if self.args.floor {
+                floor = Some(self.run(Kind::Floor, connections)?);
+            }
+        }
+        Ok(Pair { throng: throng.context("throng is always measured")?, floor, throng_first })
     }
 
-    fn run(&self, kind: Kind, connections: u32) -> anyhow::Result<Measured> {
-        let programs = Programs { server_bin: self.args.server_bin.clone(), listen: LOOPBACK };
-        measure(&programs, &self.args.load, kind, connections, self.interrupt)
+    fn run(&mut self, kind: Kind, connections: u32) -> anyhow::Result<Measured> {
+        let C1mArgs { load, elsewhere, server_bin, .. } = self.args;
+        let Some(remote) = &mut self.remote else {
+            let programs = Programs { server_bin: server_bin.clone(), listen: LOOPBACK };
+            return measure(&programs, load, kind, connections, self.interrupt);
+        };
+        let share = elsewhere.machine.share(connections);
+        let measured =
+            Running::there(remote, &elsewhere.server, &plan(load, kind, share)).and_then(|running| {
+                Run::start(load, &elsewhere.source, kind, share, running, self.interrupt)?.measure()
+            });
+        measured.with_context(|| context(kind, connections))
     }
 }
 
@@ -76,16 +114,23 @@ pub(crate) fn measure(
     connections: u32,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Measured> {
-    let plan = ServerPlan {
+    let measured = Running::here(programs, &plan(load, kind, connections), interrupt)
+        .and_then(|running| Run::start(load, &[], kind, connections, running, interrupt)?.measure());
+    measured.with_context(|| context(kind, connections))
+}
+
+fn plan(load: &LoadArgs, kind: Kind, connections: u32) -> ServerPlan {
+    ServerPlan {
         kind,
         connections: u64::from(connections),
         ping_interval: load.ping_interval,
         pong_timeout: load.pong_timeout,
         workers: load.workers,
-    };
-    let measured = Side::here(programs, plan, interrupt)
-        .and_then(|side| Run::start(load, kind, connections, side, interrupt)?.measure());
-    measured.with_context(|| format!("measuring {} with {connections} connections", kind.name()))
+    }
+}
+
+fn context(kind: Kind, connections: u32) -> String {
+    format!("measuring {} with {connections} connections", kind.name())
 }
 
 /// Today (UTC), as in 2026-01-31.

@@ -5,7 +5,7 @@ use std::fmt;
 use super::account::LEAST_CONNECTIONS;
 use super::kernel::{CacheGrowth, Side};
 use super::ratios::{Goal, Growth};
-use super::report::{C1mReport, Hold, Measurement, RampCpu};
+use super::report::{C1mReport, Hold, Measurement, Part, RampCpu};
 use crate::figures::{mib, millis, number};
 use crate::hold::reasons;
 use crate::linux::cgroup::Charges;
@@ -16,8 +16,14 @@ pub(crate) struct Text<'a>(pub(crate) &'a C1mReport);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let C1mReport { environment, server_environment, runs, growth, .. } = self.0;
-        machine(f, "machine", environment)?;
+        let C1mReport { part, environment, other_environments, server_environment, runs, growth, .. } =
+            self.0;
+        if let Some(Part { session, machine }) = part {
+            writeln!(f, "session   {session}, load machine {machine}")?;
+        }
+        for environment in [environment].into_iter().chain(other_environments) {
+            machine(f, "machine", environment)?;
+        }
         if let Some(environment) = server_environment {
             machine(f, "server", environment)?;
         }
@@ -250,8 +256,11 @@ mod tests {
         let report = C1mReport {
             schema: 1,
             date: "2026-01-31".to_owned(),
+            part: None,
             environment: Environment::default(),
+            other_environments: Vec::new(),
             server_environment: None,
+            sharing_kernel: 1,
             runs: vec![RunReport { connections: 5, floor: Some(floor), throng, ratios, rounds: Vec::new() }],
             growth: None,
         };

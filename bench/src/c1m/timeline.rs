@@ -38,7 +38,7 @@ impl Recorder {
     }
 
     /// Takes a sample if it is time for one. `client` is `None` when the clients may have ended.
-    pub(super) fn look(&mut self, side: &mut Side, client: Option<&Client>) -> anyhow::Result<()> {
+    pub(super) fn look(&mut self, side: &mut Side<'_>, client: Option<&Client>) -> anyhow::Result<()> {
         if Instant::now() < self.next {
             return Ok(());
         }

@@ -69,6 +69,14 @@ pub struct ServerPlan {
     pub workers: Option<usize>,
 }
 
+impl ServerPlan {
+    /// Whether both want the same server, whatever room it needs.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        Self { connections: 0, ..self.clone() } == Self { connections: 0, ..other.clone() }
+    }
+}
+
 /// What is known of a running server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerShape {

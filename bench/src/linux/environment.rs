@@ -68,6 +68,12 @@ impl Environment {
     }
 }
 
+/// What tells this running kernel from every other: the same in all containers and namespaces on it.
+#[must_use]
+pub fn boot_id() -> String {
+    sysctl("kernel.random.boot_id").unwrap_or_default()
+}
+
 /// The value of a setting of the kernel; several numbers are separated by single spaces.
 fn sysctl(name: &str) -> Option<String> {
     let value = std::fs::read_to_string(format!("/proc/sys/{}", name.replace('.', "/"))).ok()?;

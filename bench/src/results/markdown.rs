@@ -6,7 +6,7 @@ use super::label;
 use crate::c1m::account::{LEAST_CONNECTIONS, SumOfParts};
 use crate::c1m::kernel::Side;
 use crate::c1m::ratios::Goal;
-use crate::c1m::report::{C1mReport, Measurement, RunReport};
+use crate::c1m::report::{C1mReport, Measurement, Part, RunReport};
 use crate::c1m::rounds::Costs;
 use crate::distribution::Distribution;
 use crate::figures::{mib, millis, number, thousands};
@@ -106,13 +106,29 @@ fn machine(f: &mut Formatter<'_>, report: &C1mReport) -> fmt::Result {
         )
     };
     let clients = describe(&report.environment);
-    match &report.server_environment {
-        None => writeln!(f, "{clients}; server and clients on the one machine."),
-        Some(server) => {
-            let machines = report.runs.first().map_or(1, |run| run.throng.machines);
-            writeln!(f, "Server: {}. Clients: {machines} x {clients}.", describe(server))
-        }
+    let Some(server) = &report.server_environment else {
+        return writeln!(f, "{clients}; server and clients on the one machine.");
+    };
+    writeln!(f, "Server: {}.", describe(server))?;
+    let others = report.other_environments.iter().map(describe);
+    for clients in [clients].into_iter().chain(others) {
+        writeln!(f, "Clients: {clients}.")?;
     }
+    if report.sharing_kernel > 0 {
+        writeln!(
+            f,
+            "\nLoad machines that are only namespaces of the server's machine, on its kernel and cores: {}.",
+            report.sharing_kernel
+        )?;
+    }
+    if let Some(Part { session, machine }) = &report.part {
+        writeln!(
+            f,
+            "\nThis is the report of load machine {machine} in session {session}: latencies, and what failed or was lost, are those of \
+             its own connections, everything else is of all. `throng-bench merge` puts the reports of all together."
+        )?;
+    }
+    Ok(())
 }
 
 fn table(f: &mut Formatter<'_>, run: &RunReport) -> fmt::Result {

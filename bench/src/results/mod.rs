@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use crate::c1m::report::{C1mReport, Measurement};
+use crate::c1m::text::Text;
 use crate::output;
 use crate::plot::Timeline;
 
@@ -29,6 +30,30 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// Puts the report where it is wanted: as JSON into a file, as text on standard output unless that is where the JSON goes, and
+    /// with pictures into a new directory under `results`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn publish(
+        &self,
+        json: Option<&Path>,
+        results: Option<&Path>,
+        name: Option<&str>,
+    ) -> anyhow::Result<()> {
+        if let Some(path) = json {
+            output::write_json(path, &self.report)?;
+        }
+        if !output::is_standard(json) {
+            output::print(Text(&self.report))?;
+        }
+        if let Some(parent) = results {
+            let directory = self.write(parent, name)?;
+            eprintln!("the report is {}", directory.join("summary.md").display());
+        }
+        Ok(())
+    }
+
     /// Writes all files into a new directory under `parent`, called `name`, or the date and this machine's name. A directory
     /// of that name which is there already stays as it is, and the new one gets a number. Returns its path.
     ///
@@ -181,7 +206,10 @@ mod tests {
             schema: SCHEMA,
             date: "2026-01-31".to_owned(),
             environment: Environment::read(),
+            part: None,
+            other_environments: Vec::new(),
             server_environment: None,
+            sharing_kernel: 1,
             growth: Growth::of(&runs),
             runs,
         };

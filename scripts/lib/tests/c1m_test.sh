@@ -73,7 +73,7 @@ test_settings_are_raised_during_the_run_and_put_back() {
     expect 65535 "$(<"$TMP/during")"
     local results
     results=$(cd "$here/../../.." && pwd)/results
-    expect "c1m -n 1000 --server-bin $TMP/bench --floor --results $results --cycles 3 --json out.json" "$(<"$TMP/called")"
+    expect "c1m -n 1000 --floor --results $results --server-bin $TMP/bench --cycles 3 --json out.json" "$(<"$TMP/called")"
     expect_in 'put 3 kernel settings back' "$(<"$TMP/said")"
     all_put_back
 }
@@ -86,10 +86,26 @@ test_keep_leaves_them_raised() {
     expect_in 'raised (--keep)' "$(<"$TMP/said")"
 }
 
+test_the_servers_machine_runs_an_agent() {
+    settings 'exit 0'
+    expect 0 "$(status_of run_c1m --serve 1k --listen 10.0.0.1:9200)"
+    expect "agent --server-bin $TMP/bench --listen 10.0.0.1:9200" "$(<"$TMP/called")"
+    expect 65535 "$(<"$TMP/during")"
+    all_put_back
+}
+
+test_a_load_machine_starts_no_server_and_asks_for_all_connections() {
+    settings 'exit 0'
+    expect 0 "$(status_of run_c1m 1k --no-floor --no-results --server a,b --machine 2/3 --cycles 1)"
+    expect "c1m -n 1000 --server a,b --machine 2/3 --cycles 1" "$(<"$TMP/called")"
+    expect 2 "$(status_of run_c1m 1k --server a --machine two)"
+    expect_in "'two' is no machine" "$(<"$TMP/said")"
+}
+
 test_results_go_where_they_are_wanted() {
     settings 'exit 0'
     expect 0 "$(status_of run_c1m 1k --results here --name there)"
-    expect "c1m -n 1000 --server-bin $TMP/bench --floor --results here --name there" "$(<"$TMP/called")"
+    expect "c1m -n 1000 --floor --server-bin $TMP/bench --results here --name there" "$(<"$TMP/called")"
 }
 
 test_a_control_group_left_behind_is_removed() {

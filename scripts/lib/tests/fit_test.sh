@@ -49,6 +49,17 @@ test_a_million_needs_nine_gib_and_a_third() {
     ((1000000 <= $(fit_memory $((9 * GIB + GIB * 3 / 10)))))
 }
 
+test_one_end_takes_half() {
+    machine 8
+    fit_plan 2000000 3000000 unlimited
+    expect 905000 "$FIT_N"
+    FIT_ENDS=1
+    fit_plan 2000000 3000000 unlimited
+    expect 1811000 "$FIT_N"
+    expect_in 'takes 4,150 bytes here' "$FIT_WHY"
+    expect $((200 * 18480)) "$(fit_threads 200 20000)"
+}
+
 test_descriptor_tables() {
     expect 1 "$(tables_for 1000000 1100000)"
     expect 55 "$(tables_for 1000000 20000)"
@@ -76,7 +87,7 @@ test_too_little_memory_scales_down_to_a_round_number() {
     machine 4
     fit_plan 1000000 20000 unlimited
     expect 388000 "$FIT_N"
-    expect '4.0 GiB of memory are available, a connection with both ends on this box takes 8,300 bytes, and 1 GiB stays free' "$FIT_WHY"
+    expect '4.0 GiB of memory are available, a connection takes 8,300 bytes here, and 1 GiB stays free' "$FIT_WHY"
 }
 
 test_the_lowest_limit_gives_the_reason() {

@@ -84,8 +84,8 @@ impl Echoed {
         }
     }
 
-    /// Adds what a thread counted.
-    pub(super) fn add(&mut self, other: &Self) {
+    /// Adds what others counted in the same time.
+    pub(crate) fn add(&mut self, other: &Self) {
         self.connections += other.connections;
         self.sent += other.sent;
         self.received += other.received;

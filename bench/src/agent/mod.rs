@@ -1,0 +1,94 @@
+//! `throng-bench agent`: the server's side of a measurement whose clients are on other machines.
+//!
+//! Load machines begin a session when all of them have come, and take every step of it together: start a server, wait for each
+//! other, have the server's machine read, stop the server. What was read goes to all of them alike, so that their reports can be
+//! put together.
+
+mod desk;
+mod http;
+mod lockstep;
+pub mod remote;
+mod session;
+pub mod wire;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+
+use crate::host::Programs;
+use crate::interrupt::Interrupt;
+use crate::output::print_line;
+use desk::{Desk, News};
+
+/// Where agents listen when nobody says something else.
+pub const PORT: u16 = 9200;
+/// How often the main thread looks at signals and at the load machines.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long an agent that serves once stays for machines that have not heard of the end yet: they ask every second.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// Runs servers on this machine for load machines elsewhere (`c1m --server`), and tells them what connections cost here.
+///
+/// Whoever reaches its port can have servers started on this machine, though no other program: let it listen where only the load
+/// machines are. It ends on SIGTERM and SIGINT.
+#[derive(Debug, Clone, clap::Args)]
+pub struct AgentArgs {
+    /// Address to listen on for load machines.
+    #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT))]
+    pub listen: SocketAddr,
+    /// Address that servers listen on for connections; port 0 takes a free one each time.
+    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:0")]
+    pub server_listen: SocketAddr,
+    /// The server program [default: throng beside this program].
+    #[arg(long, value_name = "PATH")]
+    pub server_bin: Option<PathBuf>,
+    /// End after one session. The exit code says whether it came to its end.
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// Runs the command until it is told to end. `false` when the one session it was to serve ended early.
+///
+/// # Errors
+/// What keeps it from serving.
+pub fn run(args: &AgentArgs) -> anyhow::Result<bool> {
+    let interrupt = Interrupt::listen()?;
+    let (address, calls) = http::listen(args.listen)?;
+    print_line(&serde_json::json!({ "ready": true, "listen": address }))?;
+    let programs = Programs { server_bin: args.server_bin.clone(), listen: args.server_listen };
+    // On the main thread: servers die with the thread that started them.
+    let mut desk = Desk::new(programs, interrupt.clone());
+    let mut last = None;
+    loop {
+        if let Some((end, is_ok)) = last
+            && Instant::now() >= end
+        {
+            return Ok(is_ok);
+        }
+        if interrupt.is_raised() {
+            desk.close();
+            bail!("interrupted");
+        }
+        let news = match calls.recv_timeout(LOOK) {
+            Ok((request, caller)) => desk.take(request, caller, Instant::now()),
+            Err(RecvTimeoutError::Timeout) => desk.look(Instant::now()),
+            Err(RecvTimeoutError::Disconnected) => bail!("the agent listens no more: a bug"),
+        };
+        match news {
+            Some(News::Began(name)) => eprintln!("session {name} begins"),
+            Some(News::Ended(end)) => {
+                match &end {
+                    Ok(()) => eprintln!("the session is over"),
+                    Err(why) => eprintln!("the session has ended early: {why}"),
+                }
+                if args.once {
+                    last = Some((Instant::now() + LINGER, end.is_ok()));
+                }
+            }
+            None => {}
+        }
+    }
+}

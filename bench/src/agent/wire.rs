@@ -1,0 +1,214 @@
+//! What load machines ask an agent for, and what it answers: one `POST /` of JSON each.
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::{Context, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::host::{Host, Reading, Sample, ServerPlan, ServerShape};
+use crate::linux::environment::Environment;
+
+/// The form of all this. Both sides must have the same.
+pub const PROTOCOL: u32 = 1;
+/// Most load machines of a session.
+pub const MOST_MACHINES: u32 = 1024;
+
+/// Which of several load machines this is, written `1/2`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Machine {
+    /// Its number, from 1 on.
+    pub number: u32,
+    /// How many there are, up to [`MOST_MACHINES`].
+    pub of: u32,
+}
+
+/// Where everybody who takes part in a measurement waits for the others, and the server's machine is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Point {
+    /// The server listens, and the clients stand ready.
+    Ready,
+    /// All connections have opened or failed.
+    Ramped,
+    /// The hold is over.
+    Held,
+    /// All connections have been closed, and the kernel has taken back what they took.
+    Closed,
+}
+
+/// The clients of one load machine, or of all, at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clients {
+    /// Connections they count as open.
+    pub open: u64,
+    /// Processor time they have taken, in nanoseconds.
+    pub cpu_nanos: u64,
+    /// Their user memory in bytes.
+    pub user_bytes: u64,
+    /// Pings they have answered.
+    pub pings_answered: u64,
+    /// Pings answered since the hold began by the open connection that answered fewest.
+    pub min_pings: u64,
+}
+
+/// What was found when all had come to a [`Point`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Meeting {
+    /// The server and its machine.
+    pub reading: Reading,
+    /// The clients of all load machines.
+    pub clients: Clients,
+}
+
+/// What the load machines of a session do together: the agent acts when all of them have asked for the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Begin a session.
+    Enter {
+        /// [`PROTOCOL`].
+        protocol: u32,
+        /// The kernel's `boot_id`: machines that share it are one, such as containers and namespaces.
+        boot_id: String,
+    },
+    /// Start a server for the connections of this machine and of the others.
+    Start(ServerPlan),
+    /// Wait for the others and read the server's machine.
+    Meet(Point, Clients),
+    /// Stop the server.
+    Stop,
+    /// End the session.
+    Leave,
+}
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Who asks.
+    pub machine: Machine,
+    /// The session, once it has begun.
+    pub session: Option<String>,
+    /// What is wanted.
+    pub ask: Ask,
+}
+
+/// What is wanted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    /// A step together with the others. It may be asked for again until it is answered, under the same number.
+    Step(u64, Step),
+    /// What the server is like now. It also tells that the machine is still there.
+    Sample,
+    /// An early end for all, with the reason.
+    Quit(String),
+}
+
+/// The answer to a request that did not fail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Not all have come, or the server's machine takes its time: ask again.
+    Wait,
+    /// A session has begun.
+    Entered(Box<Entered>),
+    /// The server listens, for so many connections of all machines.
+    Started(ServerShape, u64),
+    /// All have come.
+    Met(Box<Meeting>),
+    /// What the server is like.
+    Sampled(Sample),
+    /// It is done.
+    Done,
+}
+
+/// What a session begins with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entered {
+    /// Its name, the same in the reports of all load machines.
+    pub session: String,
+    /// The server's machine.
+    pub environment: Environment,
+    /// Load machines whose kernel is the server's, too.
+    pub sharing_kernel: u32,
+}
+
+impl Machine {
+    /// The only one.
+    pub const ONLY: Self = Self { number: 1, of: 1 };
+
+    /// Its share of so many connections.
+    #[must_use]
+    pub const fn share(self, connections: u32) -> u32 {
+        connections / self.of + (self.number <= connections % self.of) as u32
+    }
+}
+
+impl Meeting {
+    /// Reads the server's machine, where all have come to a point.
+    pub(crate) fn at(point: Point, clients: Clients, host: &mut Host) -> anyhow::Result<Self> {
+        let reading = if point == Point::Closed { host.last_reading() } else { host.reading(clients.open) };
+        Ok(Self { reading: reading?, clients })
+    }
+}
+
+impl Clients {
+    /// Adds those of another machine.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.open += other.open;
+        self.cpu_nanos += other.cpu_nanos;
+        self.user_bytes += other.user_bytes;
+        self.pings_answered += other.pings_answered;
+        self.min_pings = self.min_pings.min(other.min_pings);
+    }
+}
+
+impl FromStr for Machine {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let parse = || {
+            let (number, of) = text.split_once('/')?;
+            Some(Self { number: number.parse().ok()?, of: of.parse().ok()? })
+        };
+        let machine =
+            parse().with_context(|| format!("`{text}` is no machine: write 1/2 for the first of two"))?;
+        let Self { number, of } = machine;
+        ensure!(
+            (1..=MOST_MACHINES).contains(&of),
+            "there can be 1 to {MOST_MACHINES} load machines, not {of}"
+        );
+        ensure!((1..=of).contains(&number), "of {of} load machines none has the number {number}");
+        Ok(machine)
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machines_are_written_as_one_of_so_many() {
+        let machine: Machine = "2/3".parse().unwrap();
+        assert_eq!((machine, machine.to_string()), (Machine { number: 2, of: 3 }, "2/3".to_owned()));
+        for wrong in ["", "2", "0/3", "4/3", "1/0", "1/1025", "a/b", "1/2/3"] {
+            assert!(wrong.parse::<Machine>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shares_sum_up_to_all() {
+        for (connections, of) in [(10, 3), (100_000, 7), (5, 5), (1_000_000, 2), (16_000_000, 1024)] {
+            let shares: Vec<u32> = (1..=of).map(|number| Machine { number, of }.share(connections)).collect();
+            assert_eq!(shares.iter().sum::<u32>(), connections);
+            assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1);
+        }
+    }
+}
