@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use serde::Serialize;
 
+use crate::c1m::load::LoadArgs;
 use crate::echo::{EchoArgs, measure};
 use crate::figures::number;
 use crate::interrupt::Interrupt;
@@ -30,13 +31,14 @@ pub struct EchoFloor {
 }
 
 /// Measures closed loops of each of [`DEPTHS`], `time` each.
-pub(super) fn echo(time: Duration, seed: u64, interrupt: &Interrupt) -> anyhow::Result<Vec<EchoFloor>> {
-    DEPTHS.iter().map(|&depth| echo_at(depth, time, seed, interrupt)).collect()
+pub(super) fn echo(time: Duration, load: &LoadArgs, interrupt: &Interrupt) -> anyhow::Result<Vec<EchoFloor>> {
+    DEPTHS.iter().map(|&depth| echo_at(depth, time, load, interrupt)).collect()
 }
 
-fn echo_at(depth: u32, time: Duration, seed: u64, interrupt: &Interrupt) -> anyhow::Result<EchoFloor> {
+fn echo_at(depth: u32, time: Duration, load: &LoadArgs, interrupt: &Interrupt) -> anyhow::Result<EchoFloor> {
     let mut command = Command::new(std::env::current_exe().context("cannot find this program's file")?);
     command.args(["floor-server", "--mode", "echo", "-n"]).arg(CONNECTIONS.to_string());
+    command.args(load.workers.iter().flat_map(|workers| ["--workers".to_owned(), workers.to_string()]));
     let server = Server::start("the floor", command, None, interrupt)?;
     let time = humantime::format_duration(time).to_string();
     let options = [
@@ -45,7 +47,7 @@ fn echo_at(depth: u32, time: Duration, seed: u64, interrupt: &Interrupt) -> anyh
         ("--depth", depth.to_string()),
         ("--size", SIZE.to_string()),
         ("--duration", time),
-        ("--seed", seed.to_string()),
+        ("--seed", load.seed.to_string()),
         ("--pid", server.pid().to_string()),
     ];
     let options = options.iter().flat_map(|(name, value)| [*name, value]);

@@ -67,7 +67,7 @@ pub fn run(args: &FloorArgs) -> anyhow::Result<bool> {
         environment: Environment::read(),
         accept: measure(Kind::Accept)?.report,
         ping: measure(Kind::Floor)?.report,
-        echo: echo(args.echo_time, args.load.seed, &interrupt)?,
+        echo: echo(args.echo_time, &args.load, &interrupt)?,
     };
     if let Some(path) = &args.json {
         output::write_json(path, &report)?;
