@@ -29,7 +29,11 @@ fn sockets_pings_and_echoes_are_measured() {
         assert_eq!(measured["opened"], 50, "{part}: {measured:#}");
         assert!(measured["problems"].as_array().unwrap().is_empty(), "{part}: {measured:#}");
     }
-    assert!(report["ping"]["hold"]["min_pings_per_connection"].as_u64() >= Some(1), "{:#}", report["ping"]["hold"]);
+    assert!(
+        report["ping"]["hold"]["min_pings_per_connection"].as_u64() >= Some(1),
+        "{:#}",
+        report["ping"]["hold"]
+    );
     let depths = report["echo"].as_array().unwrap().iter().map(|floor| {
         assert!(floor["echo"]["received"].as_u64() > Some(0), "{floor:#}");
         assert!(floor["cpu_us_per_echo"].as_f64() > Some(0.0), "{floor:#}");

@@ -15,10 +15,30 @@ pub(super) struct Recorder {
     start: Instant,
     next: Instant,
     /// What the processor times are counted from: the look before.
-    before: Option<(Instant, HostSample, Option<u64>)>,
+    before: Option<(HostSample, Option<ClientCpu>)>,
     /// All slab caches at the start.
     slabs_at_start: Option<u64>,
     timeline: Timeline,
+}
+
+/// The clients' processor time and when it was read, in nanoseconds.
+#[derive(Clone, Copy)]
+struct ClientCpu {
+    at: u64,
+    cpu: u64,
+}
+
+impl ClientCpu {
+    fn read(client: &Client, start: Instant) -> anyhow::Result<Self> {
+        let at = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        Ok(Self { at, cpu: client.cpu_nanos()? })
+    }
+}
+
+/// Processors that were busy for so long in that time.
+#[expect(clippy::cast_precision_loss, reason = "nanoseconds are far below 2^52")]
+fn cores(cpu: u64, nanos: u64) -> f64 {
+    cpu as f64 / nanos.max(1) as f64
 }
 
 impl Recorder {
@@ -43,15 +63,13 @@ impl Recorder {
             return Ok(());
         }
         let sample = side.sample()?;
-        let client_cpu = client.map(Client::cpu_nanos).transpose()?;
+        // Each with a time of its own: on a busy machine much of it passes between one reading and the next.
+        let client_cpu = client.map(|client| ClientCpu::read(client, self.start)).transpose()?;
         let client_user = client.map(Client::user_bytes).transpose()?;
-        let now = Instant::now();
-        self.next = now + LOOK;
+        self.next = Instant::now() + LOOK;
         let slabs_at_start = *self.slabs_at_start.get_or_insert(sample.slab_bytes.unwrap_or(0));
-        if let Some((then, earlier, client_earlier)) = self.before.replace((now, sample, client_cpu)) {
-            let seconds = now.duration_since(then).as_secs_f64();
-            #[expect(clippy::cast_precision_loss, reason = "nanoseconds are far below 2^52")]
-            let cores = |after: u64, before: u64| after.saturating_sub(before) as f64 / 1e9 / seconds;
+        if let Some((earlier, client_earlier)) = self.before.replace((sample, client_cpu)) {
+            let nanos = sample.nanos - earlier.nanos;
             self.timeline.samples.push(Sample {
                 seconds: self.start.elapsed().as_secs_f64(),
                 connections: sample.open,
@@ -60,9 +78,14 @@ impl Recorder {
                 kernel_bytes: sample
                     .slab_bytes
                     .map(|bytes| bytes.cast_signed() - slabs_at_start.cast_signed()),
-                server_cores: cores(sample.cpu_nanos, earlier.cpu_nanos),
-                client_cores: client_cpu.zip(client_earlier).map(|(after, before)| cores(after, before)),
-                machine_cores: cores(sample.machine_cpu_nanos, earlier.machine_cpu_nanos),
+                server_cores: cores(sample.cpu_nanos - earlier.cpu_nanos, nanos),
+                client_cores: client_cpu
+                    .zip(client_earlier)
+                    .map(|(now, earlier)| cores(now.cpu - earlier.cpu, now.at - earlier.at)),
+                machine_cores: cores(
+                    sample.machine_cpu_nanos.saturating_sub(earlier.machine_cpu_nanos),
+                    nanos,
+                ),
             });
         }
         Ok(())

@@ -181,7 +181,7 @@ impl Host {
 
     /// What can be looked at often.
     pub(crate) fn sample(&mut self) -> anyhow::Result<Sample> {
-        Sample::take(&mut self.server)
+        Sample::take(&mut self.server, self.start)
     }
 
     /// Stops the server. The error says how it ended when that was not in order.

@@ -25,7 +25,7 @@ pub struct Moment {
 impl Moment {
     pub(super) fn now(server: &mut Server, start: Instant) -> anyhow::Result<Self> {
         Ok(Self {
-            nanos: u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            nanos: nanos_since(start),
             cpu_nanos: cpu_nanos(server.pid())?,
             machine_cpu_nanos: machine_cpu_nanos()?,
             counts: server.counts()?,
@@ -53,6 +53,8 @@ pub struct Reading {
 /// What is cheap enough to be looked at every second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
+    /// When the processor times were read, in nanoseconds since the server was started.
+    pub nanos: u64,
     /// Processor time that the server has taken, in nanoseconds.
     pub cpu_nanos: u64,
     /// Processor time that the whole machine has spent, in nanoseconds.
@@ -66,8 +68,9 @@ pub struct Sample {
 }
 
 impl Sample {
-    pub(super) fn take(server: &mut Server) -> anyhow::Result<Self> {
+    pub(super) fn take(server: &mut Server, start: Instant) -> anyhow::Result<Self> {
         Ok(Self {
+            nanos: nanos_since(start),
             cpu_nanos: cpu_nanos(server.pid())?,
             machine_cpu_nanos: machine_cpu_nanos()?,
             open: server.open()?,
@@ -75,4 +78,8 @@ impl Sample {
             slab_bytes: Slabs::read().ok().map(|slabs| slabs.bytes()),
         })
     }
+}
+
+fn nanos_since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }

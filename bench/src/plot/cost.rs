@@ -48,10 +48,10 @@ pub struct Cost {
 type Which = fn(&Figures) -> Option<f64>;
 
 const PANELS: [(&str, Which); 4] = [
-    ("Server's processor time per ping and pong, µs", |figures| figures.ping_cycle_us),
-    ("Server's processor time per handshake, µs", |figures| Some(figures.handshake_us)),
-    ("Kernel memory per connection, bytes", |figures| figures.kernel_bytes),
-    ("User memory per connection, bytes", |figures| Some(figures.user_bytes)),
+    ("Processor time a ping cycle, µs", |figures| figures.ping_cycle_us),
+    ("Processor time a handshake, µs", |figures| Some(figures.handshake_us)),
+    ("Kernel memory, bytes", |figures| figures.kernel_bytes),
+    ("User memory, bytes", |figures| Some(figures.user_bytes)),
 ];
 
 /// Draws costs against the number of connections, each in a panel of its own that begins at 0.
@@ -67,7 +67,7 @@ pub fn cost(cost: &Cost) -> anyhow::Result<String> {
     );
     let has = |which: Which| points.iter().any(|point| which(&point.throng).is_some());
     let panels: Vec<_> = PANELS.into_iter().filter(|panel| has(panel.1)).collect();
-    let subtitle = "Flat is good: the next connection costs what the first did";
+    let subtitle = "What one connection costs the server. Flat is good: the next costs what the first did";
     sheet(68 + PANEL * u32::try_from(panels.len())? + 8, &cost.title, subtitle, |area| {
         for (panel, area) in panels.iter().zip(area.split_evenly((panels.len(), 1))) {
             draw(&area, panel.0, &lines(points, panel.1))?;
@@ -120,7 +120,7 @@ fn draw(area: &Area, title: &str, lines: &[Line]) -> anyhow::Result<()> {
         .bold_line_style(GRID)
         .axis_style(GRID)
         .label_style(("sans-serif", SMALL).into_font().color(&MUTED))
-        .x_label_formatter(&|power| format!("{} connections", count(10f64.powf(*power).round())))
+        .x_label_formatter(&|power| count(10f64.powf(*power).round()))
         .y_label_formatter(&|value| figure(*value))
         .draw()?;
     for Line { colour, points, .. } in lines {
@@ -152,13 +152,7 @@ mod tests {
     #[test]
     fn all_costs_are_drawn() {
         let svg = cost(&Cost { title: "Cost".to_owned(), points: points() }).unwrap();
-        let expected = [
-            "Cost",
-            "throng: 14.1, 14.1, 16",
-            "the floor: 13.9, 14, 15.3",
-            "1M connections",
-            "10k connections",
-        ];
+        let expected = ["Cost", "throng: 14.1, 14.1, 16", "the floor: 13.9, 14, 15.3", "1M", "10k"];
         super::super::tests::check(&svg, &expected);
     }
 
