@@ -1,6 +1,6 @@
 //! A server on another machine, and what this load machine is among others.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use anyhow::ensure;
 
@@ -34,7 +34,7 @@ impl ElsewhereArgs {
     /// # Errors
     /// When there is none, or it is busy.
     pub(super) fn enter(&self, interrupt: &Interrupt) -> anyhow::Result<Option<Remote>> {
-        let Some(host) = self.server.first() else { return Ok(None) };
+        let Some(host) = self.hosts().into_iter().next() else { return Ok(None) };
         for host in &self.server {
             ensure!(
                 !host.is_empty() && !host.contains("//"),
@@ -45,5 +45,28 @@ impl ElsewhereArgs {
             eprintln!("load machine {}: waiting for the others at {host}", self.machine);
         }
         Remote::enter(&format!("{host}:{}", self.agent_port), self.machine, interrupt).map(Some)
+    }
+
+    /// The server's hosts as they are written in an address.
+    pub(super) fn hosts(&self) -> Vec<String> {
+        let is_ipv6 = |host: &String| host.parse::<Ipv6Addr>().is_ok();
+        let written = |host: &String| if is_ipv6(host) { format!("[{host}]") } else { host.clone() };
+        self.server.iter().map(written).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ipv6_hosts_are_written_in_brackets() {
+        let args = ElsewhereArgs {
+            server: ["box", "10.0.0.5", "fd00::5", "[fd00::5]"].map(str::to_owned).to_vec(),
+            agent_port: PORT,
+            machine: Machine::ONLY,
+            source: Vec::new(),
+        };
+        assert_eq!(args.hosts(), ["box", "10.0.0.5", "[fd00::5]", "[fd00::5]"]);
     }
 }

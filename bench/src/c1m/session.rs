@@ -99,7 +99,7 @@ impl<'a> Session<'a> {
         };
         let share = elsewhere.machine.share(connections);
         let measured =
-            Running::there(remote, &elsewhere.server, &plan(load, kind, share)).and_then(|running| {
+            Running::there(remote, &elsewhere.hosts(), &plan(load, kind, share)).and_then(|running| {
                 Run::start(load, &elsewhere.source, kind, share, running, self.interrupt)?.measure()
             });
         measured.with_context(|| context(kind, connections))
