@@ -8,7 +8,7 @@ import argparse
 import json
 import sys
 
-# Where `throng-bench c1m --json` has what is judged here: the one place to change when its report does.
+# Where a run of `throng-bench c1m --json` has what is judged here: the one place to change when its report does.
 FIELDS = {
     "connections": "throng.connections",
     "opened": "throng.opened",
@@ -29,11 +29,14 @@ class Malformed(Exception):
     """A report does not have what it should."""
 
 
-def read(report: dict) -> dict:
-    """The fields above out of a report."""
+def read(report: object) -> dict:
+    """The fields above out of a report of one run."""
+    runs = report.get("runs") if isinstance(report, dict) else None
+    if not isinstance(runs, list) or len(runs) != 1:
+        raise Malformed("the report has not one run: give c1m no --sweep")
     found = {}
     for name, path in FIELDS.items():
-        value = report
+        value = runs[0]
         for step in path.split("."):
             if not isinstance(value, dict) or step not in value:
                 raise Malformed(f"the report has no {path}: FIELDS in scripts/lib/hold_gate.py says where to look")

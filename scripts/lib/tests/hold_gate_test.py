@@ -18,7 +18,7 @@ import hold_gate  # noqa: E402
 
 def report(n, user_bytes):
     both = {"client": n, "server": n}
-    return {
+    run = {
         "throng": {
             "connections": n,
             "opened": n,
@@ -30,6 +30,8 @@ def report(n, user_bytes):
             "problems": [],
         }
     }
+
+    return {"runs": [run]}
 
 
 class HoldGate(unittest.TestCase):
@@ -67,7 +69,7 @@ class HoldGate(unittest.TestCase):
             "problems": ["slabs were busy"],
         }.items():
             many = copy.deepcopy(report(10_000, 5_400_000))
-            at = many["throng"]
+            at = many["runs"][0]["throng"]
             *steps, last = path.split(".")
             for step in steps:
                 at = at[step]
@@ -79,12 +81,13 @@ class HoldGate(unittest.TestCase):
     def test_reports_that_lack_something_fail(self):
         good = report(2000, 5_000_000)
         without = copy.deepcopy(good)
-        del without["throng"]["hold"]["cycles"]
+        del without["runs"][0]["throng"]["hold"]["cycles"]
         null = copy.deepcopy(good)
-        null["throng"]["hold"] = None
+        null["runs"][0]["throng"]["hold"] = None
         text = copy.deepcopy(good)
-        text["throng"]["opened"] = "2000"
-        for bad in ("", "{", "[]", without, null, text):
+        text["runs"][0]["throng"]["opened"] = "2000"
+        sweep = {"runs": good["runs"] * 2}
+        for bad in ("", "{", "[]", without, null, text, sweep):
             self.assertEqual(self.judge(good, bad)[0], 1)
         self.assertIn("no throng.hold.cycles", self.judge(good, without)[1])
 
