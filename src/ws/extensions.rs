@@ -2,31 +2,90 @@
 
 use super::handshake::{is_token, members};
 
+/// One extension of a list, with its parameters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Extension<'a> {
+    pub(super) name: &'a [u8],
+    /// What stands behind the name, from the first semicolon on.
+    parameters: &'a [u8],
+}
+
+/// A parameter of an extension.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parameter<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) value: Option<Value<'a>>,
+}
+
+/// What a parameter is set to: a token, quoted or not.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Value<'a>(&'a [u8]);
+
 /// Whether `value` is `extension-list`: at least one extension, each a token with parameters behind semicolons.
 ///
 /// Commas and semicolons can separate before quotes are looked at: a quoted value must be a token once it is unquoted, so
 /// there is no legal one with either inside.
 pub(super) fn is_extension_list(value: &[u8]) -> bool {
-    let mut members = members(value).peekable();
-    members.peek().is_some() && members.all(is_extension)
+    let mut extensions = extensions(value).peekable();
+    extensions.peek().is_some() && extensions.all(|extension| extension.is_legal())
 }
 
-fn is_extension(extension: &[u8]) -> bool {
-    let mut parts = extension.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-    parts.next().is_some_and(is_token) && parts.all(is_parameter)
+/// The extensions of a list, in its order.
+pub(super) fn extensions(value: &[u8]) -> impl Iterator<Item = Extension<'_>> {
+    members(value).map(|member| {
+        let end = member.iter().position(|&byte| byte == b';').unwrap_or(member.len());
+        Extension { name: member[..end].trim_ascii_end(), parameters: &member[end..] }
+    })
 }
 
-fn is_parameter(parameter: &[u8]) -> bool {
-    let Some(equals) = parameter.iter().position(|&byte| byte == b'=') else { return is_token(parameter) };
-    let (name, value) = (&parameter[..equals], &parameter[equals + 1..]);
-    // The RFC's grammar implies white space between any two tokens (RFC 2616, section 2.1).
-    is_token(name.trim_ascii_end()) && is_value(value.trim_ascii_start())
+impl<'a> Extension<'a> {
+    pub(super) fn parameters(&self) -> impl Iterator<Item = Parameter<'a>> + use<'a> {
+        // The first piece is what stands before the first semicolon: nothing.
+        self.parameters.split(|&byte| byte == b';').skip(1).map(Parameter::of)
+    }
+
+    fn is_legal(&self) -> bool {
+        is_token(self.name) && self.parameters().all(|parameter| parameter.is_legal())
+    }
 }
 
-fn is_value(value: &[u8]) -> bool {
-    match value {
-        [b'"', quoted @ .., b'"'] => is_quoted_token(quoted),
-        _ => is_token(value),
+impl<'a> Parameter<'a> {
+    fn of(parameter: &'a [u8]) -> Self {
+        let parameter = parameter.trim_ascii();
+        // The RFC's grammar implies white space between any two tokens (RFC 2616, section 2.1).
+        match parameter.iter().position(|&byte| byte == b'=') {
+            None => Self { name: parameter, value: None },
+            Some(equals) => Self {
+                name: parameter[..equals].trim_ascii_end(),
+                value: Some(Value(parameter[equals + 1..].trim_ascii_start())),
+            },
+        }
+    }
+
+    fn is_legal(&self) -> bool {
+        is_token(self.name) && self.value.is_none_or(Value::is_legal)
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The token's bytes, without quotes and backslashes.
+    pub(super) fn bytes(self) -> impl Iterator<Item = u8> + use<'a> {
+        let (text, is_quoted) = match self.0 {
+            [b'"', quoted @ .., b'"'] => (quoted, true),
+            text => (text, false),
+        };
+        let mut bytes = text.iter().copied();
+        std::iter::from_fn(move || match bytes.next() {
+            Some(b'\\') if is_quoted => bytes.next(),
+            byte => byte,
+        })
+    }
+
+    fn is_legal(self) -> bool {
+        match self.0 {
+            [b'"', quoted @ .., b'"'] => is_quoted_token(quoted),
+            token => is_token(token),
+        }
     }
 }
 
@@ -61,6 +120,24 @@ mod tests {
         ] {
             assert!(is_extension_list(value.as_bytes()), "{value}");
         }
+    }
+
+    #[test]
+    fn names_and_values_are_told_apart() {
+        let list = b"foo; a ; b = \"1\\0\" ;c=2,, bar";
+        let read: Vec<_> = extensions(list)
+            .map(|extension| {
+                let parameters = extension.parameters().map(|parameter| {
+                    let value =
+                        parameter.value.map(|value| value.bytes().map(char::from).collect::<String>());
+                    (std::str::from_utf8(parameter.name).unwrap(), value)
+                });
+                (std::str::from_utf8(extension.name).unwrap(), parameters.collect::<Vec<_>>())
+            })
+            .collect();
+        let some = |value: &str| Some(value.to_owned());
+        let foo = vec![("a", None), ("b", some("10")), ("c", some("2"))];
+        assert_eq!(read, [("foo", foo), ("bar", vec![])]);
     }
 
     #[test]

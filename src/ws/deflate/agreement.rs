@@ -1,0 +1,264 @@
+//! The negotiation of permessage-deflate (RFC 7692, sections 5 and 7.1), server side.
+
+use std::ops::RangeInclusive;
+
+use crate::http::Request;
+use crate::ws::extensions::{Extension, Value, extensions};
+
+const NAME: &str = "permessage-deflate";
+const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
+const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
+const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
+const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
+/// The smallest and the largest window as powers of two (section 7.1.2).
+const WINDOW_BITS: RangeInclusive<u8> = 8..=15;
+
+/// What the server is ready to keep of a connection from one message to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Context {
+    /// Nothing: each message stands alone, in both directions.
+    None,
+    /// The last bytes of each direction, as a power of two from 8 to 15; what is outside becomes the nearer of the two.
+    Window(u8),
+}
+
+/// How the messages of one direction are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Direction {
+    /// Whether a message may refer to those before it.
+    pub takeover: bool,
+    /// How far back it may refer, as a power of two of bytes, 8 to 15; `None` for 15, without a word about it.
+    pub window_bits: Option<u8>,
+}
+
+/// What both ends have agreed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agreement {
+    /// What the server sends.
+    pub server: Direction,
+    /// What the client sends.
+    pub client: Direction,
+}
+
+impl Agreement {
+    /// Accepts the first of the request's offers that can be accepted; `None` when there is none.
+    ///
+    /// An offer is declined, and the next one looked at, when it has a parameter that is unknown, is there twice, or has an
+    /// illegal value (section 7.1). A list that breaks the grammar of extensions is none:
+    /// [`Upgrade::of`](crate::ws::handshake::Upgrade::of) refuses such a request.
+    ///
+    /// ```
+    /// use throng::http::{HeadBuffer, parse_head};
+    /// use throng::ws::deflate::{Agreement, Context};
+    ///
+    /// let head = b"GET / HTTP/1.1\r\nHost: h\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+    /// let mut buffer = HeadBuffer::default();
+    /// let (request, _) = parse_head(head, &mut buffer).unwrap().unwrap();
+    /// let mut response = Vec::new();
+    /// Agreement::of(&request, Context::None).unwrap().write(&mut response);
+    /// assert_eq!(response, b"permessage-deflate; server_no_context_takeover; client_no_context_takeover");
+    /// ```
+    #[must_use]
+    pub fn of(request: &Request<'_>, context: Context) -> Option<Self> {
+        // Several fields are one list (RFC 6455, section 9.1).
+        let offers = request.header_all("sec-websocket-extensions").flat_map(extensions);
+        let mut offers = offers.filter(|extension| extension.name == NAME.as_bytes());
+        offers.find_map(|offer| Some(Offer::parse(&offer)?.accept(context)))
+    }
+
+    /// Appends what the response's `Sec-WebSocket-Extensions` says of it.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(NAME.as_bytes());
+        for (direction, no_takeover, window_bits) in [
+            (self.server, SERVER_NO_CONTEXT_TAKEOVER, SERVER_MAX_WINDOW_BITS),
+            (self.client, CLIENT_NO_CONTEXT_TAKEOVER, CLIENT_MAX_WINDOW_BITS),
+        ] {
+            if !direction.takeover {
+                out.extend_from_slice(b"; ");
+                out.extend_from_slice(no_takeover.as_bytes());
+            }
+            if let Some(bits) = direction.window_bits {
+                out.extend_from_slice(format!("; {window_bits}={bits}").as_bytes());
+            }
+        }
+    }
+}
+
+/// What a client asks for.
+#[derive(Debug, Clone, Copy, Default)]
+struct Offer {
+    server_no_context_takeover: bool,
+    client_no_context_takeover: bool,
+    server_max_window_bits: Option<u8>,
+    /// The largest window that the client would use, where it can be told to use a smaller one.
+    client_max_window_bits: Option<u8>,
+}
+
+impl Offer {
+    /// `None` for an offer that must be declined.
+    fn parse(extension: &Extension<'_>) -> Option<Self> {
+        let mut offer = Self::default();
+        for parameter in extension.parameters() {
+            let is_new = match (std::str::from_utf8(parameter.name).ok()?, parameter.value) {
+                (SERVER_NO_CONTEXT_TAKEOVER, None) => {
+                    !std::mem::replace(&mut offer.server_no_context_takeover, true)
+                }
+                (CLIENT_NO_CONTEXT_TAKEOVER, None) => {
+                    !std::mem::replace(&mut offer.client_no_context_takeover, true)
+                }
+                (SERVER_MAX_WINDOW_BITS, Some(value)) => {
+                    offer.server_max_window_bits.replace(window_bits(value)?).is_none()
+                }
+                (CLIENT_MAX_WINDOW_BITS, value) => {
+                    let bits = value.map_or(Some(*WINDOW_BITS.end()), window_bits)?;
+                    offer.client_max_window_bits.replace(bits).is_none()
+                }
+                _ => return None,
+            };
+            if !is_new {
+                return None;
+            }
+        }
+        Some(offer)
+    }
+
+    fn accept(&self, context: Context) -> Agreement {
+        let none = |window_bits| Direction { takeover: false, window_bits };
+        // RFC 7692 section 7.1.2.1: accepted by naming the same window or a smaller one.
+        let asked = self.server_max_window_bits;
+        let Context::Window(own) = context else {
+            // Section 7.1.1.2: a server may demand of the client what it has not offered.
+            return Agreement { server: none(asked), client: none(None) };
+        };
+        let own = own.clamp(*WINDOW_BITS.start(), *WINDOW_BITS.end());
+        let window = |most: u8| Direction { takeover: true, window_bits: Some(own.min(most)) };
+        let server = match self.server_no_context_takeover {
+            true => none(asked),
+            false => window(asked.unwrap_or(own)),
+        };
+        // Section 7.1.2.2: a window may be named only to a client that has said it understands. Whoever has not would use the
+        // largest, so he is told to use none.
+        let client = match self.client_max_window_bits {
+            Some(most) if !self.client_no_context_takeover => window(most),
+            _ => none(None),
+        };
+        Agreement { server, client }
+    }
+}
+
+/// A decimal number from 8 to 15, without leading zeros (section 7.1.2).
+fn window_bits(value: Value<'_>) -> Option<u8> {
+    let mut digits = value.bytes();
+    let bits = match (digits.next()?, digits.next(), digits.next()) {
+        (digit @ b'8'..=b'9', None, None) => digit - b'0',
+        (b'1', Some(digit @ b'0'..=b'5'), None) => 10 + (digit - b'0'),
+        _ => return None,
+    };
+    debug_assert!(WINDOW_BITS.contains(&bits));
+    Some(bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::{HeadBuffer, parse_head};
+
+    /// The response to offers, one header field each.
+    fn response(fields: &[&str], context: Context) -> Option<String> {
+        let fields: String =
+            fields.iter().map(|field| format!("Sec-WebSocket-Extensions: {field}\r\n")).collect();
+        let head = format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+        let mut buffer = HeadBuffer::default();
+        let (request, _) = parse_head(head.as_bytes(), &mut buffer).unwrap().unwrap();
+        Agreement::of(&request, context).map(|agreement| {
+            let mut out = Vec::new();
+            agreement.write(&mut out);
+            String::from_utf8(out).unwrap()
+        })
+    }
+
+    #[test]
+    fn without_a_context_each_message_stands_alone() {
+        const ALONE: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+        for offer in [
+            "permessage-deflate",
+            "permessage-deflate; client_max_window_bits",
+            "permessage-deflate; client_max_window_bits=9; client_no_context_takeover",
+            "x-webkit-deflate-frame, permessage-deflate; server_no_context_takeover",
+        ] {
+            assert_eq!(response(&[offer], Context::None).as_deref(), Some(ALONE), "{offer}");
+        }
+    }
+
+    #[test]
+    fn a_window_that_is_asked_for_is_named() {
+        for (offered, named) in [("8", 8), ("9", 9), ("\"10\"", 10), ("\"1\\5\"", 15)] {
+            let offer = format!("permessage-deflate; server_max_window_bits={offered}");
+            let expected = format!(
+                "permessage-deflate; server_no_context_takeover; server_max_window_bits={named}; client_no_context_takeover"
+            );
+            assert_eq!(response(&[&offer], Context::None), Some(expected), "{offered}");
+        }
+    }
+
+    #[test]
+    fn a_context_is_as_small_as_either_end_wants() {
+        for (offer, expected) in [
+            ("", "; server_max_window_bits=11; client_no_context_takeover"),
+            ("; client_max_window_bits", "; server_max_window_bits=11; client_max_window_bits=11"),
+            ("; client_max_window_bits=9", "; server_max_window_bits=11; client_max_window_bits=9"),
+            ("; server_max_window_bits=10", "; server_max_window_bits=10; client_no_context_takeover"),
+            (
+                "; server_max_window_bits=15; client_max_window_bits=15",
+                "; server_max_window_bits=11; client_max_window_bits=11",
+            ),
+            (
+                "; server_no_context_takeover; client_max_window_bits",
+                "; server_no_context_takeover; client_max_window_bits=11",
+            ),
+            (
+                "; server_no_context_takeover; server_max_window_bits=12",
+                "; server_no_context_takeover; server_max_window_bits=12; client_no_context_takeover",
+            ),
+            (
+                "; client_no_context_takeover; client_max_window_bits",
+                "; server_max_window_bits=11; client_no_context_takeover",
+            ),
+        ] {
+            let expected = format!("permessage-deflate{expected}");
+            let offer = format!("permessage-deflate{offer}");
+            assert_eq!(response(&[&offer], Context::Window(11)), Some(expected), "{offer}");
+        }
+        let widest = response(&["permessage-deflate"], Context::Window(99)).unwrap();
+        assert!(widest.contains("server_max_window_bits=15"), "{widest}");
+    }
+
+    #[test]
+    fn offers_that_break_a_rule_are_declined_and_the_next_is_looked_at() {
+        for bad in [
+            "permessage-deflate; unknown",
+            "permessage-deflate; server_no_context_takeover=1",
+            "permessage-deflate; client_no_context_takeover=true",
+            "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
+            "permessage-deflate; client_max_window_bits; client_max_window_bits=10",
+            "permessage-deflate; server_max_window_bits",
+            "permessage-deflate; server_max_window_bits=7",
+            "permessage-deflate; server_max_window_bits=16",
+            "permessage-deflate; server_max_window_bits=08",
+            "permessage-deflate; server_max_window_bits=1",
+            "permessage-deflate; server_max_window_bits=100",
+            "permessage-deflate; client_max_window_bits=0",
+            "permessage-deflate; client_max_window_bits=x",
+            "Permessage-Deflate",
+            "permessage-bzip2",
+        ] {
+            assert_eq!(response(&[bad], Context::None), None, "{bad}");
+            let then = format!("{bad}, permessage-deflate; server_max_window_bits=12");
+            let accepted = response(&[&then], Context::None).unwrap_or_else(|| panic!("{then}"));
+            assert!(accepted.contains("server_max_window_bits=12"), "{accepted}");
+            let in_another_field = response(&[bad, "permessage-deflate"], Context::None);
+            assert!(in_another_field.is_some(), "{bad}");
+        }
+        assert_eq!(response(&[], Context::None), None);
+    }
+}
