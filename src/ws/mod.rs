@@ -2,7 +2,7 @@
 //!
 //! - [`handshake`] judges an upgrade request and writes the 101; [`client`] is its other side.
 //! - [`Decoder`] turns received bytes into [`Event`]s, unmasking in place; it keeps nothing between whole messages.
-//! - [`deflate`] negotiates compression.
+//! - [`deflate`] negotiates compression, compresses and decompresses.
 //! - [`encode`] writes frames; [`Closing`] says who has closed and what is still owed.
 //!
 //! There are no sockets, clocks, threads or prints here. Memory comes from the caller through [`Buffers`].

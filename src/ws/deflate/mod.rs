@@ -1,5 +1,14 @@
-//! permessage-deflate (RFC 7692) without I/O: what two ends agree on in the handshake.
+//! permessage-deflate (RFC 7692) without I/O: what two ends agree on in the handshake, and messages compressed and decompressed.
 
 mod agreement;
+mod deflater;
+mod inflater;
+#[cfg(test)]
+mod twin;
 
 pub use agreement::{Agreement, Context, Direction};
+pub use deflater::Deflater;
+pub use inflater::{InflateError, Inflater};
+
+/// The end of a flushed DEFLATE stream, which does not travel (section 7.2.1): an empty stored block but for its first byte.
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];

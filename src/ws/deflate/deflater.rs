@@ -1,0 +1,152 @@
+//! Messages compressed (RFC 7692, section 7.2.1).
+
+use zlib_rs::{Deflate, DeflateFlush, Status};
+
+use super::TAIL;
+
+/// The smallest window that the library has, as a power of two. It refers back by at most 250 bytes then, so that it serves for
+/// a window of 256 (8) too.
+const LEAST_BITS: u8 = 9;
+const MOST_BITS: u8 = 15;
+/// The least that the output grows by, in bytes.
+const LEAST_ROOM: usize = 64;
+/// The most.
+const MOST_ROOM: usize = 64 << 10;
+
+/// Compresses messages that stand alone, one after the other: nothing is kept in between.
+///
+/// It takes 150 to 380 KiB for each size of window that is used, from the first message on: have one for many connections.
+pub struct Deflater {
+    level: i32,
+    /// By size of window; made when first needed.
+    streams: [Option<Deflate>; (MOST_BITS - LEAST_BITS + 1) as usize],
+}
+
+impl Deflater {
+    /// Compresses as hard as `level` says: 1 is the fastest, 9 the smallest; what is outside becomes the nearer of the two.
+    #[must_use]
+    pub fn new(level: i32) -> Self {
+        Self { level: level.clamp(1, 9), streams: Default::default() }
+    }
+
+    /// Appends a message to `out` as it goes into a frame with RSV1 set, without references further back than a window of
+    /// `window_bits`, a power of two from 8 to 15.
+    pub fn message(&mut self, payload: &[u8], window_bits: u8, out: &mut Vec<u8>) {
+        let bits = window_bits.clamp(LEAST_BITS, MOST_BITS);
+        let level = self.level;
+        let stream = self.streams[usize::from(bits - LEAST_BITS)]
+            .get_or_insert_with(|| Deflate::new(level, false, bits));
+        stream.reset();
+        let mut input = payload;
+        loop {
+            let start = out.len();
+            let room = (input.len() / 2 + LEAST_ROOM).min(MOST_ROOM);
+            out.resize(start + room, 0);
+            let (read, written) = (stream.total_in(), stream.total_out());
+            let status = stream.compress(input, &mut out[start..], DeflateFlush::SyncFlush);
+            // Only a broken stream fails.
+            debug_assert!(matches!(status, Ok(Status::Ok | Status::BufError)), "{status:?}");
+            let written = size(stream.total_out() - written);
+            input = &input[size(stream.total_in() - read)..];
+            out.truncate(start + written);
+            if written < room {
+                break;
+            }
+        }
+        debug_assert!(input.is_empty() && out.ends_with(&TAIL), "a sync flush ends in an empty stored block");
+        out.truncate(out.len() - TAIL.len());
+    }
+}
+
+impl std::fmt::Debug for Deflater {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deflater").field("level", &self.level).finish_non_exhaustive()
+    }
+}
+
+/// Bytes of a slice.
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ws::Heap;
+    use crate::ws::deflate::{Inflater, twin};
+
+    fn deflate(deflater: &mut Deflater, payload: &[u8], window_bits: u8) -> Vec<u8> {
+        let mut out = b"before".to_vec();
+        deflater.message(payload, window_bits, &mut out);
+        out.split_off(6)
+    }
+
+    #[test]
+    fn nothing_is_a_single_byte() {
+        assert_eq!(deflate(&mut Deflater::new(1), b"", 15), [0x00]);
+    }
+
+    #[test]
+    fn the_example_of_the_standard() {
+        let hello = deflate(&mut Deflater::new(6), b"Hello", 15);
+        assert_eq!(hello, [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]);
+    }
+
+    #[test]
+    fn no_reference_leaves_the_window() {
+        // Repeats itself at every distance up to 40,000, and so at those just over each window.
+        let mut payload: Vec<u8> =
+            (0..40_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24).to_le_bytes()[0]).collect();
+        for distance in [200, 250, 251, 255, 256, 257, 300, 511, 513, 1_025, 4_097, 33_000] {
+            let end = payload.len();
+            payload.extend_from_within(end - distance..end - distance + 100.min(distance));
+            payload.extend((0..20_u32).map(|at| (at.wrapping_mul(40_503) >> 3).to_le_bytes()[0]));
+        }
+        for level in [1, 6] {
+            let mut deflater = Deflater::new(level);
+            for bits in 8..=15 {
+                let compressed = [&deflate(&mut deflater, &payload, bits)[..], &TAIL].concat();
+                let inflated = twin::inflate(&compressed);
+                assert!(inflated.bytes == payload, "level {level}, {bits} bits");
+                let window = 1 << bits;
+                assert!(
+                    inflated.farthest <= window,
+                    "level {level}, {bits} bits: {} back",
+                    inflated.farthest
+                );
+                assert!(
+                    inflated.farthest > window / 3,
+                    "level {level}, {bits} bits: {} back",
+                    inflated.farthest
+                );
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn messages_come_back_and_stand_alone(
+            messages in prop::collection::vec(
+                (prop::collection::vec(0..4_u8, 0..3_000), 8..=15_u8, any::<bool>()), 1..6,
+            ),
+            level in 1..=9_i32,
+        ) {
+            let (mut deflater, mut inflater) = (Deflater::new(level), Inflater::new());
+            for (mut payload, bits, is_noise) in messages {
+                if is_noise {
+                    for (at, byte) in payload.iter_mut().enumerate() {
+                        *byte = byte.wrapping_mul(97) ^ (at * 31).to_le_bytes()[0];
+                    }
+                }
+                let compressed = deflate(&mut deflater, &payload, bits);
+                prop_assert_eq!(&compressed, &deflate(&mut Deflater::new(level), &payload, bits));
+                let mut out = Vec::new();
+                inflater.message(&compressed, payload.len(), &mut out, &mut Heap).unwrap();
+                prop_assert_eq!(&twin::inflate(&[&compressed[..], &TAIL].concat()).bytes, &payload);
+                prop_assert_eq!(out, payload);
+            }
+        }
+    }
+}
