@@ -15,6 +15,10 @@ pub const MAX_CONNECTIONS_PER_WORKER: usize = 1 << 26;
 pub const READ_BUFFER: usize = 64 * 1024;
 /// Calls of recv(2) for one connection before the others get their turn.
 pub(crate) const READS_PER_VISIT: usize = 4;
+/// Bytes that one connection's compressed messages may come to before the others get their turn; the last of them may go beyond.
+pub(crate) const INFLATE_PER_VISIT: usize = 256 * 1024;
+/// The same for all connections of an iteration: some milliseconds' work.
+pub(crate) const INFLATE_PER_ITERATION: usize = 4 * 1024 * 1024;
 /// Readiness events taken from the kernel at a time.
 pub(crate) const EVENTS_PER_WAIT: usize = 1024;
 /// Connections accepted per iteration, so that a storm of them does not starve those that are open.

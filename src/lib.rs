@@ -58,7 +58,7 @@ pub mod sys;
 mod worker;
 pub mod ws;
 
-pub use server::{Builder, Config, ConfigError, Listen, RunError, Server, StartError};
+pub use server::{Builder, Compression, Config, ConfigError, Listen, RunError, Server, StartError};
 #[doc(hidden)]
 pub use worker::wheel;
 pub use worker::{Accept, Closed, Conn, ConnId, Context, Handle, Handler, PingPolicy, SendError, Stats};

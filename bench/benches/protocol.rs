@@ -8,7 +8,7 @@ use throng::ws::handshake::{Upgrade, accept_key};
 use throng::ws::{Decoder, Heap, Opcode, Role, Rules, apply_mask, encode};
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
-const RULES: Rules = Rules { role: Role::Server, max_message: 1 << 20, max_frames: 1024 };
+const RULES: Rules = Rules { role: Role::Server, max_message: 1 << 20, max_frames: 1024, deflate: false };
 /// Bytes of a payload: a chat message, a page, and what a read brings at most.
 const SIZES: [usize; 4] = [16, 125, 4096, 65_000];
 
@@ -95,7 +95,7 @@ fn handshake(c: &mut Criterion) {
             let mut buffer = HeadBuffer::default();
             let head = parse_head(black_box(request.as_bytes()), &mut buffer).expect("a correct request");
             let (request, _) = head.expect("a whole request");
-            Upgrade::of(&request).expect("an upgrade").accept(None, &mut answer);
+            Upgrade::of(&request).expect("an upgrade").accept(None, None, &mut answer);
         });
     });
     group.finish();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use throng::{Config, Listen, PingPolicy};
+use throng::{Compression, Config, Listen, PingPolicy};
 
 use super::units::{self, MaybeDuration};
 
@@ -42,6 +42,17 @@ pub(super) enum Ping {
     Idle,
     /// All of them every interval; only its Pong answers a Ping.
     Always,
+}
+
+/// Whether messages are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Compress {
+    /// They are not.
+    Off,
+    /// Each by itself: an idle connection takes no memory for it.
+    Shared,
+    /// With what was sent and received before: smaller, for up to two windows of memory a connection.
+    Dedicated,
 }
 
 /// The options of `throng serve`.
@@ -96,6 +107,22 @@ pub(super) struct ServeArguments {
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub(super) max_frames_per_message: u32,
 
+    /// Whether messages are compressed with clients that offer it (permessage-deflate).
+    #[arg(long, value_enum, default_value_t = Compress::Off)]
+    pub(super) compression: Compress,
+
+    /// Messages with fewer bytes are sent as they are.
+    #[arg(long, value_name = "SIZE", default_value = "256B", value_parser = units::size)]
+    pub(super) compression_threshold: usize,
+
+    /// How hard to compress, from 1, the fastest, to 9, the smallest.
+    #[arg(long, value_name = "1-9", default_value_t = 1)]
+    pub(super) compression_level: u8,
+
+    /// How far back a message may refer to those before it, with `--compression dedicated`: a power of two from 256 B to 32 KiB.
+    #[arg(long, value_name = "SIZE", default_value = "2KiB", value_parser = units::size)]
+    pub(super) compression_window: usize,
+
     /// Most bytes that wait to be written to one client.
     #[arg(long, value_name = "SIZE", default_value = "2MiB", value_parser = units::size)]
     pub(super) outbox_limit: usize,
@@ -133,6 +160,14 @@ impl ServeArguments {
         config.close_timeout = self.close_timeout;
         config.max_message = self.max_message;
         config.max_frames_per_message = self.max_frames_per_message;
+        config.compression = match self.compression {
+            Compress::Off => Compression::Off,
+            Compress::Shared => Compression::Shared,
+            Compress::Dedicated => Compression::Dedicated,
+        };
+        config.compression_threshold = self.compression_threshold;
+        config.compression_level = self.compression_level;
+        config.compression_window = self.compression_window;
         config.outbox_limit = self.outbox_limit;
         config.buffer_limit = self.buffer_limit;
         config

@@ -1,11 +1,29 @@
 //! What an operator decides.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::error::{ConfigError, StartError};
 use super::{Listen, Server};
 use crate::budget::{MAX_WORKERS, READ_BUFFER};
-use crate::worker::{Context, Handler, MAX_TIME, PingPolicy};
+use crate::worker::{Context, Deflation, Handler, MAX_TIME, PingPolicy};
+use crate::ws::deflate;
+use crate::ws::{Role, Rules};
+
+/// Whether messages are compressed with clients that offer it (permessage-deflate, RFC 7692), and at what cost in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// They are not.
+    #[default]
+    Off,
+    /// Each message by itself, in both directions: a connection keeps nothing. A worker has one compressor and one decompressor,
+    /// about half a megabyte, once they are needed.
+    Shared,
+    /// Messages may refer to those before, which makes small ones much smaller: from its first compressed message on, a
+    /// connection keeps the last bytes of each direction, [`Config::compression_window`] of each at most, and a side record of
+    /// 256 bytes.
+    Dedicated,
+}
 
 /// The settings of a server. [`Builder`] has a method for each.
 #[derive(Debug, Clone)]
@@ -37,6 +55,15 @@ pub struct Config {
     pub max_message: usize,
     /// Most frames of a message received.
     pub max_frames_per_message: u32,
+    /// Whether and how messages are compressed.
+    pub compression: Compression,
+    /// Messages with fewer bytes are sent as they are.
+    pub compression_threshold: usize,
+    /// How hard is tried, from 1, the fastest, to 9, the smallest.
+    pub compression_level: u8,
+    /// How far back a message may refer to those before it, in bytes: a power of two from 256 to 32,768. It counts with
+    /// [`Compression::Dedicated`] alone.
+    pub compression_window: usize,
     /// Most bytes that wait to be written to one connection.
     pub outbox_limit: usize,
     /// Most bytes of incomplete messages and queued output of all connections together. Each worker has an equal share.
@@ -58,6 +85,10 @@ impl Default for Config {
             close_timeout: Duration::from_secs(5),
             max_message: 1 << 20,
             max_frames_per_message: 4096,
+            compression: Compression::Off,
+            compression_threshold: 256,
+            compression_level: 1,
+            compression_window: 2048,
             outbox_limit: 2 << 20,
             buffer_limit: 512 << 20,
         }
@@ -68,6 +99,8 @@ impl Default for Config {
 const MIN_MESSAGE: usize = 125;
 /// The least time anything is given; the clock ticks every tenth of a second.
 const MIN_TIME: Duration = Duration::from_millis(100);
+/// The windows of permessage-deflate in bytes (RFC 7692, section 7.1.2).
+const WINDOWS: RangeInclusive<usize> = 1 << 8..=1 << 15;
 
 impl Config {
     /// Checks each setting by itself, and that they fit each other.
@@ -102,10 +135,41 @@ impl Config {
             let most = u32::MAX as usize;
             return Err(ConfigError::OutOfRange { what: "max-frames-per-message", least: 1, most });
         }
+        if !(1..=9).contains(&self.compression_level) {
+            return Err(ConfigError::OutOfRange { what: "compression-level", least: 1, most: 9 });
+        }
+        if !self.compression_window.is_power_of_two() || !WINDOWS.contains(&self.compression_window) {
+            let (least, most) = (*WINDOWS.start(), *WINDOWS.end());
+            return Err(ConfigError::PowerOfTwo { what: "compression-window", least, most });
+        }
         if self.outbox_limit < READ_BUFFER || self.outbox_limit > most {
             return Err(ConfigError::OutOfRange { what: "outbox-limit", least: READ_BUFFER, most });
         }
         Ok(())
+    }
+
+    /// What every worker enforces on frames.
+    pub(super) const fn rules(&self) -> Rules {
+        Rules {
+            role: Role::Server,
+            max_message: self.max_message,
+            max_frames: self.max_frames_per_message,
+            // Each connection has its own.
+            deflate: false,
+        }
+    }
+
+    pub(super) fn deflation(&self) -> Option<Deflation> {
+        let context = match self.compression {
+            Compression::Off => return None,
+            Compression::Shared => deflate::Context::None,
+            // At most 15.
+            Compression::Dedicated => {
+                deflate::Context::Window(u8::try_from(self.compression_window.ilog2()).unwrap_or(15))
+            }
+        };
+        let level = self.compression_level.into();
+        Some(Deflation { context, level, threshold: self.compression_threshold })
     }
 }
 
@@ -140,6 +204,10 @@ settings! {
     close_timeout: Duration,
     max_message: usize,
     max_frames_per_message: u32,
+    compression: Compression,
+    compression_threshold: usize,
+    compression_level: u8,
+    compression_window: usize,
     outbox_limit: usize,
     buffer_limit: usize,
 }

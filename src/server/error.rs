@@ -20,6 +20,15 @@ pub enum ConfigError {
         /// The most it may be.
         most: usize,
     },
+    /// A number is no power of two, or out of its range.
+    PowerOfTwo {
+        /// The setting.
+        what: &'static str,
+        /// The least it may be.
+        least: usize,
+        /// The most it may be.
+        most: usize,
+    },
     /// A time is out of its range.
     Time {
         /// The setting.
@@ -62,6 +71,9 @@ impl fmt::Display for ConfigError {
                 write!(f, "{what} must be {least} or more")
             }
             Self::OutOfRange { what, least, most } => write!(f, "{what} must be from {least} to {most}"),
+            Self::PowerOfTwo { what, least, most } => {
+                write!(f, "{what} must be a power of two from {least} to {most}")
+            }
             Self::Time { what, least, most } => {
                 write!(f, "{what} must be from {} ms to {} days", least.as_millis(), most.as_secs() / 86_400)
             }

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fmt, io};
 
-pub use config::{Builder, Config};
+pub use config::{Builder, Compression, Config};
 pub use error::{ConfigError, RunError, StartError};
 pub use listen::Listen;
 use listen::SocketFile;

@@ -1,6 +1,6 @@
 //! How many workers, and whether each needs a descriptor table of its own.
 
-use super::config::Config;
+use super::config::{Compression, Config};
 use super::error::ConfigError;
 use crate::budget::{DESCRIPTOR_RESERVE, MAX_CONNECTIONS_PER_WORKER, MAX_WORKERS, REFUSALS};
 
@@ -61,7 +61,8 @@ impl Plan {
 
     /// One connection must be able to use its limits.
     fn check_buffers(&self, config: &Config) -> Result<(), ConfigError> {
-        let needed = (config.max_message + config.outbox_limit).saturating_mul(self.workers);
+        let message = config.rules().max_payload(config.compression != Compression::Off);
+        let needed = (message + config.outbox_limit).saturating_mul(self.workers);
         if config.buffer_limit < needed { Err(ConfigError::BufferShare { needed }) } else { Ok(()) }
     }
 }

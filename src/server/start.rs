@@ -21,7 +21,6 @@ use crate::sys::{fdtable, signals};
 use crate::worker::{
     Assembly, Context, Handle, Handler, Inbox, Limits, Linux, Listening, Shared, TICK, Wake, Worker,
 };
-use crate::ws::{Role, Rules};
 
 /// What a worker's thread needs to become one. In a server with private tables it holds no descriptor but the wakers.
 struct Launch<F> {
@@ -224,11 +223,8 @@ fn limits(config: &Config, plan: &Plan) -> Limits {
     Limits {
         server_connections: plan.connections,
         worker_connections: plan.per_worker,
-        rules: Rules {
-            role: Role::Server,
-            max_message: config.max_message,
-            max_frames: config.max_frames_per_message,
-        },
+        rules: config.rules(),
+        deflation: config.deflation(),
         outbox: config.outbox_limit,
         buffers: config.buffer_limit / plan.workers,
         spare_buffers: (POOL_KEEP / plan.workers).max(POOL_KEEP_LEAST),

@@ -12,6 +12,7 @@ use super::ticks::deadline;
 use super::wheel::Node;
 use crate::budget::{ACCEPTS_PER_ITERATION, EXHAUSTED_PAUSE, LINGER, REFUSALS};
 use crate::http::{Refusal, Status};
+use crate::ws::deflate::Terms;
 
 /// What a connection over a limit is told.
 pub(super) const AT_LIMIT: Refusal =
@@ -161,6 +162,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             side: SideId::NONE,
             state: State::Handshaking,
             flags,
+            terms: Terms::NONE,
             data: None,
         });
         self.counters.sockets.add(1);

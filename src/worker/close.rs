@@ -1,5 +1,6 @@
 //! How connections end: by a Close from either side, for a fault, or without a word.
 
+use super::compression::count_context;
 use super::core::{Drain, Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::os::Os;
@@ -129,6 +130,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let Some(record) = self.table.remove(index as usize) else { return Flow::Gone };
         debug_assert!(record.data.is_none(), "the handler was not told");
         if let Some(mut side) = record.side.index().and_then(|side| self.sides.remove(side)) {
+            count_context(&self.counters, side.context_bytes(), 0);
             side.clear(&mut self.pool);
         }
         if record.flags.has(Flags::REFUSED) {

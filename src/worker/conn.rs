@@ -3,9 +3,10 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use super::compression::Outgoing;
 use super::id::ConnId;
 use super::os::Os;
-use crate::ws::{CloseCode, Message, encode};
+use crate::ws::{CloseCode, Message};
 
 /// One connection, during a call to its handler.
 ///
@@ -17,6 +18,7 @@ pub struct Conn<'a, D> {
     /// Bytes in the connection's outbox.
     pub(super) queued: usize,
     pub(super) outbox_limit: usize,
+    pub(super) outgoing: Outgoing<'a>,
     pub(super) peer: &'a dyn Peer,
 }
 
@@ -38,7 +40,7 @@ impl<D> Conn<'_, D> {
         self.data
     }
 
-    /// Sends a message.
+    /// Sends a message, compressed where the connection agreed on it and the message gets smaller.
     ///
     /// # Errors
     /// [`SendError::Closing`] once the connection is being closed; [`SendError::OutboxFull`] when the message does not fit the
@@ -48,11 +50,10 @@ impl<D> Conn<'_, D> {
         if self.reply.close.is_some() {
             return Err(SendError::Closing);
         }
-        let payload = message.as_bytes();
-        if encode::frame_len(payload.len(), false) > self.outbox_limit.saturating_sub(self.buffered()) {
+        let room = self.outbox_limit.saturating_sub(self.buffered());
+        if !self.outgoing.write(&mut self.reply.bytes, message.opcode(), message.as_bytes(), room) {
             return Err(SendError::OutboxFull);
         }
-        encode::frame(&mut self.reply.bytes, true, message.opcode(), payload, None);
         self.reply.messages += 1;
         Ok(())
     }

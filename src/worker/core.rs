@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::accept::{Acceptor, Listening, is_listener};
+use super::compression::{Compressor, Decompressor};
 use super::conn::Reply;
 use super::counters::Counters;
 use super::handle::Handle;
@@ -63,6 +64,8 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     pub(super) read_buffer: Vec<u8>,
     /// Empty between connections.
     pub(super) reply: Reply,
+    pub(super) compressor: Compressor,
+    pub(super) decompressor: Decompressor,
     ready: Vec<Ready>,
     /// Connections to be read from again without a new event; each is flagged `REVISIT`.
     pub(super) revisit: VecDeque<ConnId>,
@@ -138,6 +141,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             ping_key: os.random(),
             read_buffer: vec![0; READ_BUFFER],
             reply: Reply::default(),
+            compressor: Compressor::new(limits.deflation),
+            decompressor: Decompressor::new(limits.deflation, limits.rules.max_message),
             ready: Vec::with_capacity(EVENTS_PER_WAIT),
             revisit: VecDeque::new(),
             dirty: Vec::new(),
@@ -193,6 +198,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.now = self.os.now();
         self.tick = tick_at(self.now);
         self.counters.waits.add(1);
+        self.decompressor.begin_iteration();
         Ok(())
     }
 
@@ -274,10 +280,16 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.pool.trim();
             self.table.free_spare();
             self.sides.free_spare();
+            self.compressor.trim();
+            self.decompressor.trim();
             self.next_housekeeping = None;
         }
         // Trimming takes two rounds, and there may be no other reason to wake up for the second.
-        let has_unused = self.pool.is_holding() || self.table.has_spare() || self.sides.has_spare();
+        let has_unused = self.pool.is_holding()
+            || self.table.has_spare()
+            || self.sides.has_spare()
+            || self.compressor.is_holding()
+            || self.decompressor.is_holding();
         if self.next_housekeeping.is_none() && has_unused {
             self.next_housekeeping = Some(self.now + HOUSEKEEPING);
         }

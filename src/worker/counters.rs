@@ -119,6 +119,10 @@ counters! {
     messages_out,
     /// Messages handed over by other threads for connections that were gone.
     messages_to_nobody,
+    /// Messages received that were compressed.
+    compressed_in,
+    /// Messages sent compressed.
+    compressed_out,
     /// Bytes read from sockets.
     bytes_in,
     /// Bytes written to sockets.
@@ -131,6 +135,8 @@ counters! {
     waits,
     /// Bytes in pooled buffers now: incomplete input and queued output.
     buffered_bytes,
+    /// Bytes kept now of what has passed compressed, for later messages to refer to.
+    context_bytes,
     /// Bugs of ours that were survived. Anything but zero is worth a report.
     bugs,
 }

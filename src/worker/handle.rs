@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::conn::SendError;
 use super::counters::Stats;
 use super::id::ConnId;
-use super::mailbox::{Frame, Mail, Rejected};
+use super::mailbox::{Frame, Mail, Rejected, Shout};
 use super::shared::Shared;
 use crate::ws::{CloseCode, Message, encode};
 
@@ -28,15 +28,16 @@ impl Handle {
         self.post(to.worker(), Mail::Send { to, frame: encode_frame(message) })
     }
 
-    /// Sends a message to every connection that is open when its worker gets to it. The message is encoded once and shared.
+    /// Sends a message to every connection that is open when its worker gets to it. The message is encoded once,
+    /// compressed at most once where connections agreed on it, and shared.
     ///
     /// # Errors
     /// [`SendError::MailboxFull`] or [`SendError::Gone`] when a worker did not take it: its connections do not get the message,
     /// those of the others do.
     pub fn broadcast(&self, message: Message<'_>) -> Result<(), SendError> {
-        let frame = encode_frame(message);
+        let shout = Arc::new(Shout::new(encode_frame(message)));
         let workers = 0..self.shared.workers.len();
-        let posted = workers.map(|worker| self.post(worker, Mail::Broadcast { frame: Arc::clone(&frame) }));
+        let posted = workers.map(|worker| self.post(worker, Mail::Broadcast(Arc::clone(&shout))));
         // Every worker gets its turn before the first error is reported.
         posted.fold(Ok(()), Result::and)
     }

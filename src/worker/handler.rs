@@ -77,12 +77,13 @@ pub trait Handler {
 pub struct Accept<D> {
     pub(crate) data: D,
     pub(crate) subprotocol: Option<String>,
+    pub(crate) compression: bool,
 }
 
 impl<D> Accept<D> {
     /// Accepts, keeping `data` with the connection.
     pub const fn new(data: D) -> Self {
-        Self { data, subprotocol: None }
+        Self { data, subprotocol: None, compression: true }
     }
 
     /// Chooses a subprotocol, which must be one that the request offers: another one is not sent, since the client would have
@@ -90,6 +91,14 @@ impl<D> Accept<D> {
     #[must_use]
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
         self.subprotocol = Some(name.into());
+        self
+    }
+
+    /// Leaves the messages of this connection uncompressed, whatever the client offers and the server is set to: for those that
+    /// carry secrets beside what a stranger can choose, whose lengths would tell of them (as in CRIME and BREACH).
+    #[must_use]
+    pub fn uncompressed(mut self) -> Self {
+        self.compression = false;
         self
     }
 }

@@ -1,6 +1,7 @@
 //! From the first byte to the upgrade.
 
 use super::accept::AT_LIMIT;
+use super::compression::Outgoing;
 use super::conn::{Conn, SocketPeer};
 use super::core::{Flow, Worker};
 use super::handler::{Accept, Handler};
@@ -8,6 +9,7 @@ use super::os::Os;
 use super::record::{Flags, State};
 use crate::http::{HeadBuffer, MAX_HEAD, Refusal, Request, Status, parse_head};
 use crate::ws::Buffers;
+use crate::ws::deflate::{Agreement, Terms};
 use crate::ws::handshake::{Upgrade, is_token};
 
 impl<O: Os, H: Handler> Worker<O, H> {
@@ -87,15 +89,19 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if self.record_mut(index).flags.has(Flags::REFUSED) || self.drain.is_some() {
             return Err(AT_LIMIT);
         }
-        let Accept { data, subprotocol } = self.handler.upgrade(request)?;
+        let Accept { data, subprotocol, compression } = self.handler.upgrade(request)?;
         let offered =
             |name: &&str| is_token(name.as_bytes()) && request.subprotocols().any(|offer| offer == *name);
-        upgrade.accept(subprotocol.as_deref().filter(offered), &mut self.reply.bytes);
+        let deflation = self.limits.deflation.filter(|_| compression);
+        let agreement = deflation.and_then(|deflation| Agreement::of(request, deflation.context));
+        let subprotocol = subprotocol.as_deref().filter(offered);
+        upgrade.accept(subprotocol, agreement.as_ref(), &mut self.reply.bytes);
         self.counters.opened.add(1);
         self.counters.open.add(1);
         let record = self.record_mut(index);
         record.state = State::Open;
         record.data = Some(data);
+        record.terms = agreement.map_or(Terms::NONE, Terms::from);
         self.schedule_first_ping(index);
         self.call_open(index, request);
         Ok(())
@@ -106,15 +112,25 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let Some(record) = self.table.get_mut(index as usize) else { return };
         let Some(data) = &mut record.data else { return };
         let peer = SocketPeer { os: &self.os, socket: &record.socket };
+        let mut contexts = None;
         let mut conn = Conn {
             id,
             data,
             reply: &mut self.reply,
             queued: 0,
             outbox_limit: self.limits.outbox,
+            outgoing: Outgoing {
+                compressor: &mut self.compressor,
+                terms: record.terms,
+                contexts: &mut contexts,
+                counters: &self.counters,
+            },
             peer: &peer,
         };
         self.handler.open(&mut conn, request);
+        if contexts.is_some() {
+            self.side_or_new(index).contexts = contexts;
+        }
     }
 
     /// Answers with an error and ends the connection.

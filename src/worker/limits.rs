@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::ws::Rules;
+use crate::ws::deflate::Context;
 
 /// When to send Pings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,6 +16,16 @@ pub enum PingPolicy {
     Always,
 }
 
+/// How messages are compressed where a client agrees.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deflation {
+    pub(crate) context: Context,
+    /// From 1, the fastest, to 9, the smallest.
+    pub(crate) level: i32,
+    /// Messages with fewer bytes are sent as they are.
+    pub(crate) threshold: usize,
+}
+
 /// The limits and times of one worker.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
@@ -23,6 +34,8 @@ pub(crate) struct Limits {
     /// Sockets that this worker can hold, refusals included.
     pub(crate) worker_connections: usize,
     pub(crate) rules: Rules,
+    /// `None`: nothing is compressed.
+    pub(crate) deflation: Option<Deflation>,
     /// Bytes queued for one connection.
     pub(crate) outbox: usize,
     /// Bytes of all pooled buffers in use.

@@ -1,13 +1,18 @@
 //! What other threads want: messages, broadcasts and closes from the mailbox.
 
+use std::sync::Arc;
+
+use super::compression::{Outgoing, note_sent};
 use super::core::Worker;
 use super::handler::{Closed, Handler};
 use super::id::ConnId;
-use super::mailbox::{Frame, Mail};
+use super::mailbox::{Frame, Mail, Shout, message_of};
 use super::os::Os;
 use super::record::State;
+use super::write::reusable;
 use crate::budget::{MAILS_PER_ITERATION, SWEEP_PER_ITERATION};
-use crate::ws::{CloseCode, CloseFrame};
+use crate::ws::deflate::Terms;
+use crate::ws::{CloseCode, CloseFrame, encode};
 
 /// What a peer is told that reads too slowly.
 const TOO_SLOW: CloseFrame<'static> =
@@ -16,7 +21,7 @@ const TOO_SLOW: CloseFrame<'static> =
 /// A message on its way to every connection of the worker.
 #[derive(Debug)]
 pub(super) struct Broadcast {
-    frame: Frame,
+    message: Arc<Shout>,
     /// Connections below this index have it.
     cursor: usize,
 }
@@ -33,23 +38,42 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 None => return,
                 Some(Mail::Send { to, frame }) => self.deliver(to, &frame),
                 Some(Mail::Close { id, code, reason }) => self.close_by_mail(id, code, &reason),
-                Some(Mail::Broadcast { frame }) => self.broadcast = Some(Broadcast { frame, cursor: 0 }),
+                Some(Mail::Broadcast(message)) => self.broadcast = Some(Broadcast { message, cursor: 0 }),
             }
         }
         self.unfinished = true;
     }
 
     fn deliver(&mut self, to: ConnId, frame: &Frame) {
-        match self.find_open(to) {
-            Some(index) => {
-                // It leaves at the end of the iteration, with what else there is for this connection. A copy, because nobody
-                // shares it and the limit of buffers is to count it.
-                if self.may_push(index, frame) {
-                    let _ = self.write_later(index, frame);
-                }
+        let Some(index) = self.find_open(to) else { return self.counters.messages_to_nobody.add(1) };
+        // It leaves at the end of the iteration, with what else there is for this connection. A copy, because nobody shares it
+        // and the limit of buffers is to count it.
+        if self.record_mut(index).terms.is_agreed()
+            && let Some((opcode, payload)) = message_of(frame)
+        {
+            let mut encoded = std::mem::take(&mut self.reply.bytes);
+            let room = self.limits.outbox.saturating_sub(self.queued(index));
+            let fits =
+                self.with_outgoing(index, |outgoing| outgoing.write(&mut encoded, opcode, payload, room));
+            if self.count_or_close(index, fits) {
+                let _ = self.write_later(index, &encoded);
             }
-            None => self.counters.messages_to_nobody.add(1),
+            self.reply.bytes = reusable(encoded);
+        } else if self.may_push(index, frame.len()) {
+            let _ = self.write_later(index, frame);
         }
+    }
+
+    /// Lends what compresses a connection's messages.
+    fn with_outgoing<T>(&mut self, index: u32, act: impl FnOnce(&mut Outgoing<'_>) -> T) -> T {
+        let mut contexts = self.side_mut(index).and_then(|side| side.contexts.take());
+        let terms = self.record_mut(index).terms;
+        let Self { compressor, counters, .. } = self;
+        let result = act(&mut Outgoing { compressor, terms, contexts: &mut contexts, counters });
+        if contexts.is_some() {
+            self.side_or_new(index).contexts = contexts;
+        }
+        result
     }
 
     fn close_by_mail(&mut self, id: ConnId, code: CloseCode, reason: &str) {
@@ -63,10 +87,23 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let Some(mut broadcast) = self.broadcast.take() else { return };
         let end = self.table.end().min(broadcast.cursor + SWEEP_PER_ITERATION);
         for at in broadcast.cursor..end {
-            if self.table.get(at).is_some_and(|record| record.state == State::Open) {
-                let index = u32::try_from(at).unwrap_or(u32::MAX);
-                if self.may_push(index, &broadcast.frame) {
-                    let _ = self.write_shared(index, &broadcast.frame);
+            let Some(record) = self.table.get(at).filter(|record| record.state == State::Open) else {
+                continue;
+            };
+            let terms = record.terms;
+            let index = u32::try_from(at).unwrap_or(u32::MAX);
+            match self.compressed(&broadcast.message, terms) {
+                Some(frame) => {
+                    if self.may_push(index, frame.len()) {
+                        self.counters.compressed_out.add(1);
+                        self.remember_sent(index, &broadcast.message);
+                        let _ = self.write_shared(index, frame);
+                    }
+                }
+                None => {
+                    if self.may_push(index, broadcast.message.plain.len()) {
+                        let _ = self.write_shared(index, &broadcast.message.plain);
+                    }
                 }
             }
         }
@@ -77,15 +114,44 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.unfinished = true;
     }
 
+    /// The compressed form of a broadcast, where there is one that a connection with these terms can read. One with a smaller
+    /// window than the server's own is sent larger messages as they are.
+    fn compressed<'m>(&mut self, message: &'m Shout, terms: Terms) -> Option<&'m Frame> {
+        if !self.compressor.is_common(message.plain.len(), terms) {
+            return None;
+        }
+        message.compressed(|opcode, payload| {
+            let compressed = self.compressor.common_message(payload)?;
+            let mut frame = Vec::with_capacity(encode::frame_len(compressed.len(), false));
+            encode::compressed_frame(&mut frame, true, opcode, compressed, None);
+            Some(frame.into())
+        })
+    }
+
+    fn remember_sent(&mut self, index: u32, message: &Shout) {
+        if self.record_mut(index).terms.server_takeover()
+            && let Some((_, payload)) = message_of(&message.plain)
+        {
+            self.with_outgoing(index, |outgoing| {
+                note_sent(outgoing.contexts, outgoing.terms, payload, outgoing.counters);
+            });
+        }
+    }
+
     /// Makes sure that a message nobody waits for fits the outbox, and counts it: when it does not fit, the connection has to
     /// go.
-    fn may_push(&mut self, index: u32, frame: &Frame) -> bool {
-        if frame.len() > self.limits.outbox.saturating_sub(self.queued(index)) {
+    fn may_push(&mut self, index: u32, len: usize) -> bool {
+        let fits = len <= self.limits.outbox.saturating_sub(self.queued(index));
+        self.count_or_close(index, fits)
+    }
+
+    fn count_or_close(&mut self, index: u32, fits: bool) -> bool {
+        if fits {
+            self.counters.messages_out.add(1);
+        } else {
             let _ = self.close_open(index, TOO_SLOW, Closed::OutboxOverflow);
-            return false;
         }
-        self.counters.messages_out.add(1);
-        true
+        fits
     }
 
     fn find_open(&self, id: ConnId) -> Option<u32> {

@@ -4,7 +4,8 @@
 //! system through the [`Os`] trait alone.
 //!
 //! - `core`: the worker and the phases of an iteration.
-//! - `accept`, `handshake`, `read`, `write`, `close`, `timers`, `mail`: the phases and what they do to a connection.
+//! - `accept`, `handshake`, `read`, `frames`, `write`, `close`, `timers`, `mail`: the phases and what they do to a connection.
+//! - `compression`: what a connection's messages pass through where it agreed on it.
 //! - `record`, `table`, `outbox`, `pool`, `wheel`, `ticks`: what is kept, and when it is due.
 //! - `handler`, `conn`, `handle`, `id`: what the application sees.
 //! - `mailbox`, `shared`, `counters`, `latency`: what other threads see.
@@ -12,9 +13,11 @@
 
 mod accept;
 mod close;
+mod compression;
 mod conn;
 mod core;
 mod counters;
+mod frames;
 mod handle;
 mod handler;
 mod handshake;
@@ -47,7 +50,7 @@ pub use limits::PingPolicy;
 
 pub(crate) use accept::Listening;
 pub(crate) use core::{Assembly, Worker};
-pub(crate) use limits::Limits;
+pub(crate) use limits::{Deflation, Limits};
 pub(crate) use linux::Linux;
 pub(crate) use mailbox::{Inbox, Wake};
 pub(crate) use shared::Shared;

@@ -2,9 +2,11 @@
 
 use std::os::fd::OwnedFd;
 
+use super::compression::Contexts;
 use super::outbox::Outbox;
 use super::pool::Pool;
 use super::wheel::Node;
+use crate::ws::deflate::{Terms, Windows};
 use crate::ws::{Buffers, Decoder};
 
 /// A connection.
@@ -22,6 +24,8 @@ pub(crate) struct Record<S, D> {
     pub(crate) side: SideId,
     pub(crate) state: State,
     pub(crate) flags: Flags,
+    /// What was agreed on about compression.
+    pub(crate) terms: Terms,
     /// The application's data: there from the upgrade until the application has been told of the close.
     pub(crate) data: Option<D>,
 }
@@ -106,27 +110,37 @@ pub(crate) struct Side {
     pub(crate) head: Vec<u8>,
     /// What has arrived of a message.
     pub(crate) decoder: Decoder,
+    /// Bytes that were read and wait for the next visit, because decompressing those before them took up this one.
+    pub(crate) unread: Vec<u8>,
+    /// What later compressed messages may refer to.
+    pub(super) contexts: Contexts,
     /// Output that waits for the kernel or for the end of the iteration.
     pub(crate) outbox: Outbox,
 }
 
 impl Side {
     pub(crate) fn is_empty(&self) -> bool {
-        self.head.is_empty() && self.decoder.is_idle() && self.outbox.is_empty()
+        self.head.is_empty()
+            && self.decoder.is_idle()
+            && self.unread.is_empty()
+            && self.contexts.is_none()
+            && self.outbox.is_empty()
     }
 
     /// Gives all buffers back.
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
-        self.clear_head(pool);
+        for buffer in [std::mem::take(&mut self.head), std::mem::take(&mut self.unread)] {
+            if buffer.capacity() > 0 {
+                pool.recycle(buffer);
+            }
+        }
         self.decoder.clear(pool);
         self.outbox.clear(pool);
     }
 
-    pub(crate) fn clear_head(&mut self, pool: &mut Pool) {
-        let head = std::mem::take(&mut self.head);
-        if head.capacity() > 0 {
-            pool.recycle(head);
-        }
+    /// Bytes that its windows take, which are not the pool's.
+    pub(super) fn context_bytes(&self) -> usize {
+        self.contexts.as_deref().map_or(0, Windows::capacity)
     }
 }
 

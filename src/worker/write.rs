@@ -16,13 +16,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if self.reply.bytes.is_empty() {
             return Flow::Alive;
         }
-        let mut bytes = std::mem::take(&mut self.reply.bytes);
+        let bytes = std::mem::take(&mut self.reply.bytes);
         let flow = self.write(index, &bytes);
-        bytes.clear();
-        if bytes.capacity() > REPLY_KEEP {
-            bytes.shrink_to(REPLY_KEEP);
-        }
-        self.reply.bytes = bytes;
+        self.reply.bytes = reusable(bytes);
         flow
     }
 
@@ -231,6 +227,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
             }
         }
     }
+}
+
+/// A buffer emptied for its next use, no larger than is worth keeping.
+pub(super) fn reusable(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.clear();
+    bytes.shrink_to(REPLY_KEEP);
+    bytes
 }
 
 /// What was written, with "would block" as nothing.

@@ -2,7 +2,9 @@
 
 use super::frame::{MAX_CONTROL, MAX_HEADER};
 use super::utf8::Utf8Check;
-use super::{CloseFrame, DecodeError, FrameHeader, Opcode, ProtocolError, Role, apply_mask};
+use super::{
+    Buffers, CloseFrame, DecodeError, Event, FrameHeader, Message, Opcode, ProtocolError, Role, apply_mask,
+};
 
 /// What a decoder enforces.
 #[derive(Debug, Clone, Copy)]
@@ -13,48 +15,19 @@ pub struct Rules {
     pub max_message: usize,
     /// Most frames of a message.
     pub max_frames: u32,
+    /// Whether permessage-deflate is agreed on: then messages may be marked as compressed.
+    pub deflate: bool,
 }
 
-/// A whole message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Message<'a> {
-    /// Text, checked to be UTF-8.
-    Text(&'a str),
-    /// Bytes.
-    Binary(&'a [u8]),
-}
-
-impl<'a> Message<'a> {
-    /// The opcode of the message's first frame.
-    #[must_use]
-    pub const fn opcode(&self) -> Opcode {
-        match self {
-            Self::Text(_) => Opcode::Text,
-            Self::Binary(_) => Opcode::Binary,
-        }
+impl Rules {
+    /// Most payload bytes of a message as they travel.
+    ///
+    /// DEFLATE makes of a message that cannot be compressed at most an eighth more and a few bytes, however badly it is used: a
+    /// literal has at most 9 bits in a block with fixed codes (RFC 1951, section 3.2.6). So what is over this is over
+    /// `max_message` once it is decompressed, or blown up on purpose.
+    pub(crate) const fn max_payload(&self, compressed: bool) -> usize {
+        if compressed { self.max_message.saturating_add(self.max_message / 8 + 64) } else { self.max_message }
     }
-
-    /// The payload.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &'a [u8] {
-        match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Binary(bytes) => bytes,
-        }
-    }
-}
-
-/// What a peer has said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event<'a> {
-    /// A message is complete.
-    Message(Message<'a>),
-    /// A Ping with its payload, at most 125 bytes: answer it with a Pong of the same.
-    Ping(&'a [u8]),
-    /// A Pong with its payload, at most 125 bytes.
-    Pong(&'a [u8]),
-    /// A Close: whatever follows it is to be ignored.
-    Close(CloseFrame<'a>),
 }
 
 /// One step of [`Decoder::decode`].
@@ -64,28 +37,6 @@ pub struct Decoded<'a> {
     pub consumed: usize,
     /// What happened, or `None` when the input holds no further event: then all of it was consumed.
     pub event: Option<Event<'a>>,
-}
-
-/// Where a decoder gets the memory for messages that do not arrive whole.
-pub trait Buffers {
-    /// Makes room for `additional` more bytes in `buffer`, which is empty and without capacity at first. Return `false` to
-    /// refuse: decoding then ends with [`DecodeError::OutOfBuffers`].
-    fn reserve(&mut self, buffer: &mut Vec<u8>, additional: usize) -> bool;
-
-    /// Takes back a buffer that is no longer needed; what is in it does not count.
-    fn recycle(&mut self, buffer: Vec<u8>);
-}
-
-/// Buffers straight from the allocator, for tests and small programs.
-#[derive(Debug, Default)]
-pub struct Heap;
-
-impl Buffers for Heap {
-    fn reserve(&mut self, buffer: &mut Vec<u8>, additional: usize) -> bool {
-        buffer.try_reserve(additional).is_ok()
-    }
-
-    fn recycle(&mut self, _: Vec<u8>) {}
 }
 
 /// Decodes a stream of frames from pieces of any size.
@@ -119,16 +70,18 @@ struct PartialFrame {
 
 #[derive(Debug, Clone, Copy)]
 struct PartialMessage {
-    is_text: bool,
+    /// Text or binary.
+    opcode: Opcode,
+    compressed: bool,
     frames: u32,
     utf8: Utf8Check,
 }
 
 /// Where the payload of a finished event is; turned into a borrow only at the very end.
 enum Finished {
-    Input(Opcode, std::ops::Range<usize>),
+    Input { opcode: Opcode, compressed: bool, range: std::ops::Range<usize> },
     Control(Opcode),
-    Message { is_text: bool },
+    Message { opcode: Opcode, compressed: bool },
 }
 
 /// How far the input carried a partial frame.
@@ -158,15 +111,14 @@ impl Decoder {
             return Ok(Decoded { consumed: at, event: None });
         };
         let event = match finished {
-            Finished::Input(opcode, range) => event(opcode, &input[range])?,
+            Finished::Input { opcode, compressed, range } => event(opcode, compressed, &input[range])?,
             Finished::Control(opcode) => {
                 self.lent = true;
-                event(opcode, &self.control)?
+                event(opcode, false, &self.control)?
             }
-            Finished::Message { is_text } => {
+            Finished::Message { opcode, compressed } => {
                 self.lent = true;
-                let opcode = if is_text { Opcode::Text } else { Opcode::Binary };
-                event(opcode, &self.payload)?
+                event(opcode, compressed, &self.payload)?
             }
         };
         Ok(Decoded { consumed: at, event: Some(event) })
@@ -221,7 +173,7 @@ impl Decoder {
                     Progress::Event(finished) => return Ok(Some(finished)),
                 }
             }
-            let Some(header) = self.take_header(input, at, rules.role)? else { return Ok(None) };
+            let Some(header) = self.take_header(input, at, rules)? else { return Ok(None) };
             if !header.opcode.is_control() {
                 self.admit(&header, rules)?;
             }
@@ -230,7 +182,8 @@ impl Decoder {
             {
                 *at = range.end;
                 unmask(&mut input[range.clone()], &header, 0);
-                return Ok(Some(Finished::Input(header.opcode, range)));
+                let FrameHeader { opcode, compressed, .. } = header;
+                return Ok(Some(Finished::Input { opcode, compressed, range }));
             }
             if !header.opcode.is_control() {
                 self.enter_message(&header);
@@ -244,19 +197,19 @@ impl Decoder {
         &mut self,
         input: &[u8],
         at: &mut usize,
-        role: Role,
+        rules: &Rules,
     ) -> Result<Option<FrameHeader>, ProtocolError> {
         let rest = &input[*at..];
         let kept = usize::from(self.header_len);
         if kept == 0
-            && let Some((header, len)) = FrameHeader::parse(rest, role)?
+            && let Some((header, len)) = FrameHeader::parse(rest, rules.role, rules.deflate)?
         {
             *at += len;
             return Ok(Some(header));
         }
         let fresh = rest.len().min(MAX_HEADER - kept);
         self.header[kept..kept + fresh].copy_from_slice(&rest[..fresh]);
-        match FrameHeader::parse(&self.header[..kept + fresh], role)? {
+        match FrameHeader::parse(&self.header[..kept + fresh], rules.role, rules.deflate)? {
             Some((header, len)) => {
                 self.header_len = 0;
                 // The header was incomplete without the input, so it ends inside it.
@@ -277,16 +230,16 @@ impl Decoder {
 
     /// Applies the rules of messages to the header of a data frame (section 5.4 and our limits), before its payload comes.
     fn admit(&self, header: &FrameHeader, rules: &Rules) -> Result<(), ProtocolError> {
-        let frames = match (header.opcode, &self.message) {
+        let (frames, compressed) = match (header.opcode, &self.message) {
             (Opcode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
-            (Opcode::Continuation, Some(message)) => message.frames,
+            (Opcode::Continuation, Some(message)) => (message.frames, message.compressed),
             (_, Some(_)) => return Err(ProtocolError::ExpectedContinuation),
-            (_, None) => 0,
+            (_, None) => (0, header.compressed),
         };
         if frames >= rules.max_frames {
             return Err(ProtocolError::TooManyFrames);
         }
-        let room = rules.max_message.saturating_sub(self.payload.len());
+        let room = rules.max_payload(compressed).saturating_sub(self.payload.len());
         if header.payload_len > room as u64 {
             return Err(ProtocolError::MessageTooBig);
         }
@@ -298,8 +251,8 @@ impl Decoder {
     }
 
     fn enter_message(&mut self, header: &FrameHeader) {
-        let is_text = header.opcode == Opcode::Text;
-        let start = PartialMessage { is_text, frames: 0, utf8: Utf8Check::default() };
+        let FrameHeader { opcode, compressed, .. } = *header;
+        let start = PartialMessage { opcode, compressed, frames: 0, utf8: Utf8Check::default() };
         self.message.get_or_insert(start).frames += 1;
     }
 
@@ -319,7 +272,8 @@ impl Decoder {
         unmask(piece, &header, frame.arrived);
         let target = if header.opcode.is_control() { &mut self.control } else { &mut self.payload };
         if let Some(message) = &mut self.message
-            && message.is_text
+            && message.opcode == Opcode::Text
+            && !message.compressed
             && !header.opcode.is_control()
         {
             message.utf8.feed(piece).map_err(|_| ProtocolError::InvalidUtf8)?;
@@ -341,8 +295,10 @@ impl Decoder {
         if !header.fin {
             return Ok(Progress::Frame);
         }
-        let Some(message) = self.message.take() else { return Ok(Progress::Frame) };
-        Ok(Progress::Event(Finished::Message { is_text: message.is_text }))
+        let Some(PartialMessage { opcode, compressed, .. }) = self.message.take() else {
+            return Ok(Progress::Frame);
+        };
+        Ok(Progress::Event(Finished::Message { opcode, compressed }))
     }
 }
 
@@ -361,14 +317,13 @@ fn unmask(piece: &mut [u8], header: &FrameHeader, offset: u64) {
 /// The event of a finished payload. A text that came in pieces was checked on the way, to fail early, and is checked again
 /// here, for its end and because the standard library has no safe way to take our word for the rest; whole messages are the
 /// common case.
-fn event(opcode: Opcode, payload: &[u8]) -> Result<Event<'_>, ProtocolError> {
+fn event(opcode: Opcode, compressed: bool, payload: &[u8]) -> Result<Event<'_>, ProtocolError> {
     debug_assert!(!opcode.is_control() || payload.len() <= MAX_CONTROL);
     Ok(match opcode {
-        Opcode::Text => {
-            let text = std::str::from_utf8(payload).map_err(|_| ProtocolError::InvalidUtf8)?;
-            Event::Message(Message::Text(text))
+        _ if compressed => Event::Compressed { opcode, payload },
+        Opcode::Text | Opcode::Binary | Opcode::Continuation => {
+            Event::Message(Message::new(opcode, payload)?)
         }
-        Opcode::Binary | Opcode::Continuation => Event::Message(Message::Binary(payload)),
         Opcode::Close => Event::Close(CloseFrame::parse(payload)?),
         Opcode::Ping => Event::Ping(payload),
         Opcode::Pong => Event::Pong(payload),

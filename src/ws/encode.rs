@@ -1,7 +1,7 @@
 //! Frames written, for both roles (RFC 6455, section 5.2).
 
 use super::close::clip_reason;
-use super::frame::{MAX_CONTROL, MAX_HEADER};
+use super::frame::{MAX_CONTROL, MAX_HEADER, RSV1};
 use super::{CloseCode, FrameHeader, Opcode, apply_mask};
 
 /// A frame header in its wire form.
@@ -21,7 +21,7 @@ impl AsRef<[u8]> for HeaderBytes {
 #[must_use]
 pub fn header(header: &FrameHeader) -> HeaderBytes {
     let mut bytes = [0; MAX_HEADER];
-    bytes[0] = (u8::from(header.fin) << 7) | header.opcode as u8;
+    bytes[0] = (u8::from(header.fin) << 7) | if header.compressed { RSV1 } else { 0 } | header.opcode as u8;
     let mut len = match header.payload_len {
         0..=125 => {
             bytes[1] = header.payload_len.to_be_bytes()[7];
@@ -62,12 +62,31 @@ pub const fn frame_len(payload_len: usize, masked: bool) -> usize {
 /// at most 125 bytes (section 5.5).
 pub fn frame(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) {
     debug_assert!(!opcode.is_control() || (fin && payload.len() <= MAX_CONTROL), "an illegal control frame");
-    let header_bytes = header(&FrameHeader { fin, opcode, key, payload_len: payload.len() as u64 });
+    write(
+        out,
+        &FrameHeader { fin, compressed: false, opcode, key, payload_len: payload.len() as u64 },
+        payload,
+    );
+}
+
+/// Appends the first frame of a message that is compressed, or the whole message, as [`frame`] does: `payload` is what a
+/// [`Deflater`](super::deflate::Deflater) made of it.
+pub fn compressed_frame(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) {
+    debug_assert!(opcode.starts_message(), "only a message's first frame is marked");
+    write(
+        out,
+        &FrameHeader { fin, compressed: true, opcode, key, payload_len: payload.len() as u64 },
+        payload,
+    );
+}
+
+fn write(out: &mut Vec<u8>, frame: &FrameHeader, payload: &[u8]) {
+    let header_bytes = header(frame);
     out.reserve(header_bytes.as_ref().len() + payload.len());
     out.extend_from_slice(header_bytes.as_ref());
     let start = out.len();
     out.extend_from_slice(payload);
-    if let Some(key) = key {
+    if let Some(key) = frame.key {
         apply_mask(&mut out[start..], key, 0);
     }
 }
@@ -134,13 +153,14 @@ mod tests {
     fn every_header_is_read_back() {
         for payload_len in [0, 1, 125, 126, 65_535, 65_536, (1 << 63) - 1] {
             for (role, key) in [(Role::Client, None), (Role::Server, Some(KEY))] {
-                for fin in [false, true] {
-                    let written = FrameHeader { fin, opcode: Opcode::Text, key, payload_len };
+                for (fin, compressed) in [(false, false), (true, false), (false, true), (true, true)] {
+                    let written = FrameHeader { fin, compressed, opcode: Opcode::Text, key, payload_len };
                     let bytes = header(&written);
                     let bytes = bytes.as_ref();
-                    assert_eq!(FrameHeader::parse(bytes, role), Ok(Some((written, bytes.len()))));
+                    let parse = |bytes: &[u8]| FrameHeader::parse(bytes, role, compressed);
+                    assert_eq!(parse(bytes), Ok(Some((written, bytes.len()))));
                     for end in 0..bytes.len() {
-                        assert_eq!(FrameHeader::parse(&bytes[..end], role), Ok(None), "{written:?} to {end}");
+                        assert_eq!(parse(&bytes[..end]), Ok(None), "{written:?} to {end}");
                     }
                 }
             }

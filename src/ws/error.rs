@@ -9,6 +9,10 @@ use super::CloseCode;
 pub enum ProtocolError {
     /// A reserved bit is set that no negotiated extension uses (section 5.2).
     ReservedBits,
+    /// A frame marked as compressed that is not the first of a message (RFC 7692, section 6).
+    MisplacedCompression,
+    /// A message that is marked as compressed and is not (RFC 7692, section 7.2.2).
+    InvalidCompression,
     /// An opcode with no meaning (section 5.2).
     ReservedOpcode(u8),
     /// A client's frame is not masked (section 5.1).
@@ -33,7 +37,7 @@ pub enum ProtocolError {
     CloseBodyTooShort,
     /// A close code that must not travel (section 7.4).
     InvalidCloseCode(u16),
-    /// A message over the limit of bytes, [`Rules::max_message`](super::Rules).
+    /// A message over the limit of bytes, [`Rules::max_message`](super::Rules), compressed or not.
     MessageTooBig,
     /// A message in more frames than the limit, [`Rules::max_frames`](super::Rules).
     TooManyFrames,
@@ -44,7 +48,7 @@ impl ProtocolError {
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::InvalidUtf8 | Self::InvalidCompression => CloseCode::INVALID_PAYLOAD,
             Self::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
             Self::TooManyFrames => CloseCode::POLICY_VIOLATION,
             _ => CloseCode::PROTOCOL_ERROR,
@@ -56,6 +60,8 @@ impl ProtocolError {
     pub const fn describe(self) -> &'static str {
         match self {
             Self::ReservedBits => "reserved bit set without an extension",
+            Self::MisplacedCompression => "only a message's first frame can be marked as compressed",
+            Self::InvalidCompression => "message is not compressed as it says",
             Self::ReservedOpcode(_) => "reserved opcode",
             Self::NotMasked => "frame from a client without a mask",
             Self::Masked => "frame from a server with a mask",

@@ -47,6 +47,12 @@ impl Opcode {
     pub const fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong)
     }
+
+    /// Whether the frame is the first of a message.
+    #[must_use]
+    pub const fn starts_message(self) -> bool {
+        matches!(self, Self::Text | Self::Binary)
+    }
 }
 
 /// The longest payload of a control frame in bytes (section 5.5).
@@ -54,11 +60,18 @@ pub(super) const MAX_CONTROL: usize = 125;
 /// The longest header in bytes: two, eight of length, four of masking key.
 pub(super) const MAX_HEADER: usize = 14;
 
+/// The bits of the first byte that extensions give a meaning to (section 5.2).
+pub(super) const RSV1: u8 = 0x40;
+const RSV2: u8 = 0x20;
+const RSV3: u8 = 0x10;
+
 /// A frame header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameHeader {
     /// Whether this is the last fragment of its message.
     pub fin: bool,
+    /// RSV1: the frame is the first of a message that is compressed (RFC 7692, section 6).
+    pub compressed: bool,
     /// What the frame is.
     pub opcode: Opcode,
     /// The masking key; `None` for a frame that is not masked.
@@ -69,17 +82,22 @@ pub struct FrameHeader {
 
 impl FrameHeader {
     /// Reads a header from the start of `input` and returns it with its length in bytes, or `None` while it is incomplete.
-    /// Each rule is applied as soon as its bytes are there.
+    /// Each rule is applied as soon as its bytes are there. `deflate` says whether permessage-deflate is agreed on, which gives
+    /// RSV1 its meaning.
     ///
     /// # Errors
     /// A header that the peer of a `role` must not send.
-    pub fn parse(input: &[u8], role: Role) -> Result<Option<(Self, usize)>, ProtocolError> {
+    pub fn parse(input: &[u8], role: Role, deflate: bool) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some(&first) = input.first() else { return Ok(None) };
-        if first & 0x70 != 0 {
+        let compressed = first & RSV1 != 0;
+        if first & (RSV2 | RSV3) != 0 || (compressed && !deflate) {
             return Err(ProtocolError::ReservedBits);
         }
         let fin = first & 0x80 != 0;
         let opcode = Opcode::from_bits(first & 0x0f)?;
+        if compressed && !opcode.starts_message() {
+            return Err(ProtocolError::MisplacedCompression);
+        }
         if opcode.is_control() && !fin {
             return Err(ProtocolError::ControlFragmented);
         }
@@ -96,10 +114,10 @@ impl FrameHeader {
         }
         let Some((payload_len, after_len)) = parse_length(short_len, input)? else { return Ok(None) };
         if !masked {
-            return Ok(Some((Self { fin, opcode, key: None, payload_len }, after_len)));
+            return Ok(Some((Self { fin, compressed, opcode, key: None, payload_len }, after_len)));
         }
         let Some(key) = input.get(after_len..).and_then(<[u8]>::first_chunk) else { return Ok(None) };
-        Ok(Some((Self { fin, opcode, key: Some(*key), payload_len }, after_len + key.len())))
+        Ok(Some((Self { fin, compressed, opcode, key: Some(*key), payload_len }, after_len + key.len())))
     }
 }
 

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
+use super::deflate::Agreement;
 use super::extensions::is_extension_list;
 use crate::http::{Refusal, Request, Status, is_authority};
 
@@ -32,7 +33,7 @@ impl Upgrade {
     /// let mut buffer = HeadBuffer::default();
     /// let (request, _) = parse_head(head, &mut buffer).unwrap().unwrap();
     /// let mut response = Vec::new();
-    /// Upgrade::of(&request).unwrap().accept(None, &mut response);
+    /// Upgrade::of(&request).unwrap().accept(None, None, &mut response);
     /// assert!(response.starts_with(b"HTTP/1.1 101 "));
     /// ```
     ///
@@ -80,9 +81,9 @@ impl Upgrade {
         Ok(Self { key })
     }
 
-    /// Appends the 101 response to `out`, with the subprotocol chosen from the client's offer, if any. Another one than was
-    /// offered would make the client fail the connection.
-    pub fn accept(&self, subprotocol: Option<&str>, out: &mut Vec<u8>) {
+    /// Appends the 101 response to `out`, with the subprotocol chosen from the client's offer and the compression agreed on, if
+    /// any. Another one than was offered would make the client fail the connection.
+    pub fn accept(&self, subprotocol: Option<&str>, compression: Option<&Agreement>, out: &mut Vec<u8>) {
         debug_assert!(subprotocol.is_none_or(|name| is_token(name.as_bytes())), "an offered name is a token");
         out.extend_from_slice(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
@@ -91,6 +92,10 @@ impl Upgrade {
         if let Some(subprotocol) = subprotocol {
             out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
             out.extend_from_slice(subprotocol.as_bytes());
+        }
+        if let Some(agreement) = compression {
+            out.extend_from_slice(b"\r\nSec-WebSocket-Extensions: ");
+            agreement.write(out);
         }
         out.extend_from_slice(b"\r\n\r\n");
     }

@@ -8,6 +8,7 @@
 //! There are no sockets, clocks, threads or prints here. Memory comes from the caller through [`Buffers`].
 #![forbid(unsafe_code)]
 
+mod buffers;
 pub mod client;
 mod close;
 mod closing;
@@ -15,15 +16,18 @@ mod decode;
 pub mod deflate;
 pub mod encode;
 mod error;
+mod event;
 mod extensions;
 mod frame;
 pub mod handshake;
 mod mask;
 mod utf8;
 
+pub use buffers::{Buffers, Heap};
 pub use close::{CloseCode, CloseFrame};
 pub use closing::Closing;
-pub use decode::{Buffers, Decoded, Decoder, Event, Heap, Message, Rules};
+pub use decode::{Decoded, Decoder, Rules};
 pub use error::{DecodeError, ProtocolError};
+pub use event::{Event, Message};
 pub use frame::{FrameHeader, Opcode, Role};
 pub use mask::apply_mask;

@@ -30,7 +30,7 @@ fn both_sides_agree_and_every_prefix_is_incomplete() {
         assert_eq!(request.subprotocols().collect::<Vec<_>>().join(", "), subprotocols);
 
         let mut answered = Vec::new();
-        Upgrade::of(&request).unwrap().accept(request.subprotocols().next(), &mut answered);
+        Upgrade::of(&request).unwrap().accept(request.subprotocols().next(), None, &mut answered);
         for end in 0..answered.len() {
             assert_eq!(check_response(&answered[..end], &key()), Ok(None), "{end}");
         }

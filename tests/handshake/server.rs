@@ -51,7 +51,7 @@ fn the_sample_of_the_rfc_is_answered_as_there() {
     let upgrade = judge(&head(&SAMPLE)).unwrap();
     let answer = |subprotocol| {
         let mut out = b"before".to_vec();
-        upgrade.accept(subprotocol, &mut out);
+        upgrade.accept(subprotocol, None, &mut out);
         String::from_utf8(out).unwrap()
     };
     let start = "beforeHTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

@@ -119,13 +119,14 @@ impl<S: Read + Write> Client<S> {
 
     /// The next thing that comes.
     pub(crate) fn get(&mut self) -> Got {
-        let rules = Rules { role: Role::Client, max_message: 1 << 26, max_frames: 1 };
+        let rules = Rules { role: Role::Client, max_message: 1 << 26, max_frames: 1, deflate: false };
         loop {
             let decoded = self.decoder.decode(&mut self.input[self.done..], &rules, &mut Heap).unwrap();
             self.done += decoded.consumed;
             match decoded.event {
                 Some(Event::Message(Message::Text(text))) => return Got::Text(text.into()),
                 Some(Event::Message(Message::Binary(bytes))) => return Got::Binary(bytes.into()),
+                Some(Event::Compressed { .. }) => panic!("nothing was agreed on"),
                 Some(Event::Ping(payload)) => return Got::Ping(payload.into()),
                 Some(Event::Pong(payload)) => return Got::Pong(payload.into()),
                 Some(Event::Close(frame)) => return Got::Close(frame.code.map_or(1005, CloseCode::get)),

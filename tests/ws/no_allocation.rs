@@ -27,7 +27,10 @@ fn whole_frames(role: Role) -> (Vec<u8>, usize) {
 fn payload_of<'a>(event: &Event<'a>) -> &'a [u8] {
     match event {
         Event::Message(Message::Text(text)) => text.as_bytes(),
-        Event::Message(Message::Binary(payload)) | Event::Ping(payload) | Event::Pong(payload) => payload,
+        Event::Message(Message::Binary(payload))
+        | Event::Compressed { payload, .. }
+        | Event::Ping(payload)
+        | Event::Pong(payload) => payload,
         Event::Close(close) => close.reason.as_bytes(),
     }
 }

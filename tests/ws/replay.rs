@@ -1,12 +1,14 @@
 //! Replays bytes into a decoder in given pieces, watching what it does with memory.
 
-use throng::ws::{Buffers, DecodeError, Decoder, Event, Message, Role, Rules};
+use throng::ws::{Buffers, DecodeError, Decoder, Event, Message, Opcode, Role, Rules};
 
 /// An event that owns its payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Said {
     Text(String),
     Binary(Vec<u8>),
+    /// A text that is compressed, or a binary message.
+    Compressed(bool, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<u16>, String),
@@ -17,6 +19,7 @@ impl From<Event<'_>> for Said {
         match event {
             Event::Message(Message::Text(text)) => Self::Text(text.into()),
             Event::Message(Message::Binary(bytes)) => Self::Binary(bytes.into()),
+            Event::Compressed { opcode, payload } => Self::Compressed(opcode == Opcode::Text, payload.into()),
             Event::Ping(payload) => Self::Ping(payload.into()),
             Event::Pong(payload) => Self::Pong(payload.into()),
             Event::Close(close) => Self::Close(close.code.map(|code| code.get()), close.reason.into()),
@@ -79,7 +82,7 @@ pub(crate) struct Outcome {
 }
 
 pub(crate) const fn rules(role: Role) -> Rules {
-    Rules { role, max_message: 70_000, max_frames: 8 }
+    Rules { role, max_message: 70_000, max_frames: 8, deflate: false }
 }
 
 /// Feeds `bytes` in pieces that end at `ends` (ascending) and at the end.

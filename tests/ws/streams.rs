@@ -59,7 +59,7 @@ pub(crate) fn places(indices: &[Index], len: usize) -> Vec<usize> {
 }
 
 pub(crate) const fn rules(role: Role) -> Rules {
-    Rules { role, max_message: 70_000, max_frames: 10 }
+    Rules { role, max_message: 70_000, max_frames: 10, deflate: false }
 }
 
 /// Writes what the peer of `role` sends, and what must be heard.

@@ -48,7 +48,12 @@ impl Wire {
             input: vec![0; INPUT].into_boxed_slice(),
             output: Vec::new(),
             behind: Vec::new(),
-            rules: Rules { role: Role::Client, max_message: MAX_MESSAGE, max_frames: u32::MAX },
+            rules: Rules {
+                role: Role::Client,
+                max_message: MAX_MESSAGE,
+                max_frames: u32::MAX,
+                deflate: false,
+            },
             rng: fastrand::Rng::with_seed(seed),
             sample_key: false,
             answered: 0,

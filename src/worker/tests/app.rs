@@ -39,7 +39,8 @@ impl Handler for App {
         if request.path() == "/forbidden" {
             return Err(Refusal::new(Status::FORBIDDEN, "not you"));
         }
-        Ok(Accept::new(request.path().len()))
+        let accept = Accept::new(request.path().len());
+        Ok(if request.path() == "/uncompressed" { accept.uncompressed() } else { accept })
     }
 
     fn open(&mut self, conn: &mut Conn<'_, usize>, request: &Request<'_>) {

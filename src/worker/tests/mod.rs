@@ -1,12 +1,14 @@
 //! The worker as a whole, on an operating system whose every answer the test decides.
 
 mod app;
+mod deflating;
 mod net;
 mod rig;
 mod world;
 
 mod accepting;
 mod closing;
+mod compression;
 mod draining;
 mod handshake;
 mod mail;

@@ -47,7 +47,8 @@ pub(super) fn limits() -> Limits {
     Limits {
         server_connections: 10_000,
         worker_connections: 10_000,
-        rules: Rules { role: Role::Server, max_message: 1 << 20, max_frames: 64 },
+        rules: Rules { role: Role::Server, max_message: 1 << 20, max_frames: 64, deflate: false },
+        deflation: None,
         outbox: 128 << 10,
         buffers: 4 << 20,
         spare_buffers: 1 << 20,
@@ -155,13 +156,18 @@ impl Rig {
 
     /// A client with an open WebSocket, whose 101 has been taken.
     pub(super) fn open(&mut self) -> Client {
+        self.open_by(&request("/")).0
+    }
+
+    /// The same by a request of one's own, with the response.
+    pub(super) fn open_by(&mut self, request: &str) -> (Client, String) {
         let client = self.connect();
-        self.send(client, request("/").as_bytes());
+        self.send(client, request.as_bytes());
         self.settle();
-        let response = self.world().client_takes(client);
-        assert!(response.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&response));
-        assert!(response.ends_with(b"\r\n\r\n"));
-        client
+        let response = self.response(client);
+        assert!(response.starts_with("HTTP/1.1 101 "), "{response}");
+        assert!(response.ends_with("\r\n\r\n"));
+        (client, response)
     }
 
     pub(super) fn ending(&self, client: Client) -> Ending {
@@ -198,8 +204,8 @@ impl Rig {
         assert_eq!(worker.acceptor.refused, 0, "refusals");
         assert_eq!(worker.common.add_connection(), 0, "connections of the server");
         let counters = self.counters();
-        let levels = [&counters.open, &counters.sockets, &counters.buffered_bytes];
-        assert_eq!(levels.map(Counter::get), [0; 3], "levels");
+        let levels = [&counters.open, &counters.sockets, &counters.buffered_bytes, &counters.context_bytes];
+        assert_eq!(levels.map(Counter::get), [0; 4], "levels");
         assert_eq!(counters.bugs.get(), 0);
         assert_eq!(world.borrow().held(), 0, "sockets");
         let log = log.borrow();
@@ -221,7 +227,7 @@ pub(super) fn request(path: &str) -> String {
 
 /// Reads what a server sent, which must end with a whole message.
 pub(super) fn decode(bytes: &mut [u8]) -> Vec<Seen> {
-    let rules = Rules { role: Role::Client, max_message: 1 << 24, max_frames: 1 };
+    let rules = Rules { role: Role::Client, max_message: 1 << 24, max_frames: 1, deflate: false };
     let (mut decoder, mut at, mut seen) = (Decoder::default(), 0, Vec::new());
     loop {
         let decoded = decoder.decode(&mut bytes[at..], &rules, &mut Heap).unwrap();
@@ -230,6 +236,7 @@ pub(super) fn decode(bytes: &mut [u8]) -> Vec<Seen> {
             None => break,
             Some(Event::Message(Message::Text(text))) => Seen::Text(text.into()),
             Some(Event::Message(Message::Binary(bytes))) => Seen::Binary(bytes.len()),
+            Some(Event::Compressed { .. }) => panic!("nothing was agreed on"),
             Some(Event::Ping(payload)) => Seen::Ping(payload.into()),
             Some(Event::Pong(payload)) => Seen::Pong(payload.into()),
             Some(Event::Close(frame)) => Seen::Close(frame.code.map_or(1005, CloseCode::get)),

@@ -11,7 +11,7 @@ const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
 const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
 const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 /// The smallest and the largest window as powers of two (section 7.1.2).
-const WINDOW_BITS: RangeInclusive<u8> = 8..=15;
+pub(super) const WINDOW_BITS: RangeInclusive<u8> = 8..=15;
 
 /// What the server is ready to keep of a connection from one message to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,96 +3,159 @@
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::TAIL;
-use crate::ws::Buffers;
+use crate::ws::ProtocolError;
 
+/// The largest window (RFC 1951): nothing refers further back.
+const WINDOW: usize = 1 << 15;
 /// The least that the output grows by, in bytes.
-const LEAST_ROOM: usize = 1 << 10;
-/// The most, so that a message that turns out to be small takes little.
-const MOST_ROOM: usize = 64 << 10;
+const LEAST_ROOM: usize = 4 << 10;
+/// Bytes of output that are kept at a trim.
+const KEEP: usize = 64 << 10;
+/// An empty block with BFINAL: behind a message that is whole, and nowhere else, it ends the stream.
+const END: [u8; 2] = [0x03, 0x00];
 
-/// Decompresses messages that stand alone, one after the other: nothing is kept in between.
+/// Decompresses messages, one after the other. Nothing is kept in between: what a message may refer to is given with it.
 ///
-/// It takes 47 KiB, whatever the messages: have one for many connections.
+/// It takes 47 KiB and the longest message lately: have one for many connections.
 pub struct Inflater {
     stream: Inflate,
+    /// The last message; what lies beyond it is of no meaning.
+    out: Vec<u8>,
 }
 
 /// Why a message cannot be decompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InflateError {
-    /// It is not DEFLATE (RFC 1951), or refers to bytes before its first.
+    /// It is not DEFLATE (RFC 1951), ends inside a block, or refers to bytes that it may not refer to.
     Corrupt,
     /// It has more bytes than are allowed.
     TooBig,
-    /// The caller's [`Buffers`] had no more memory to give.
-    OutOfBuffers,
+}
+
+impl From<InflateError> for ProtocolError {
+    fn from(error: InflateError) -> Self {
+        match error {
+            InflateError::Corrupt => Self::InvalidCompression,
+            InflateError::TooBig => Self::MessageTooBig,
+        }
+    }
 }
 
 impl Inflater {
-    /// Makes its only allocation.
+    /// Makes the stream; the output comes with the messages.
     #[must_use]
     pub fn new() -> Self {
-        Self { stream: Inflate::new(false, 15) }
+        Self { stream: Inflate::new(false, 15), out: Vec::new() }
     }
 
-    /// Appends the bytes of a message, of which at most `max` come out, to `out`: it stops there, whatever is still to come.
-    /// `compressed` is the payload of all its frames.
+    /// Lends the bytes of a message, of which at most `max` come out: it stops there, whatever is still to come.
+    /// `compressed` is the payload of all its frames, `context` what it may refer to before its own beginning: empty for a
+    /// message that stands alone.
     ///
     /// # Errors
-    /// See [`InflateError`]. What is in `out` then does not count.
-    pub fn message(
-        &mut self,
-        compressed: &[u8],
-        max: usize,
-        out: &mut Vec<u8>,
-        buffers: &mut impl Buffers,
-    ) -> Result<(), InflateError> {
-        let most = out.len().saturating_add(max);
-        self.stream.reset(false);
-        let mut input = compressed;
-        loop {
-            input = self.pass(input, most, out, buffers)?;
-            if input.is_empty() {
-                break;
-            }
-            // Behind a block with BFINAL another stream may begin (section 7.2.3.5), if only with the byte that section 7.2.3.4
-            // puts there.
-            self.stream.reset(false);
-        }
-        self.pass(&TAIL, most, out, buffers)?;
-        Ok(())
+    /// See [`InflateError`].
+    pub fn message(&mut self, compressed: &[u8], max: usize, context: &[u8]) -> Result<&[u8], InflateError> {
+        let len = self.decompress(compressed, max, context)?;
+        Ok(&self.out[..len])
     }
 
-    /// Decompresses up to the end of the input or of the stream in it, and returns the rest.
-    fn pass<'i>(
-        &mut self,
-        mut input: &'i [u8],
-        most: usize,
-        out: &mut Vec<u8>,
-        buffers: &mut impl Buffers,
-    ) -> Result<&'i [u8], InflateError> {
-        loop {
-            let start = out.len();
-            // One byte over the limit tells a message of the largest size from a larger one.
-            let room = (4 * input.len()).clamp(LEAST_ROOM, MOST_ROOM).min(most - start + 1);
-            if !buffers.reserve(out, room) {
-                return Err(InflateError::OutOfBuffers);
+    /// Fills the output and says how far.
+    fn decompress(&mut self, compressed: &[u8], max: usize, context: &[u8]) -> Result<usize, InflateError> {
+        let mut output = Output { bytes: &mut self.out, end: 0, max };
+        self.stream.reset(false);
+        remember(&mut self.stream, context, &[])?;
+        let mut input = compressed;
+        while output.pass(&mut self.stream, &mut input)? == Pass::StreamEnd {
+            // Behind a block with BFINAL another stream may begin (section 7.2.3.4), if only with the byte that is put there.
+            if input.is_empty() {
+                return Ok(output.end);
             }
-            out.resize(start + room, 0);
-            let (read, written) = (self.stream.total_in(), self.stream.total_out());
-            let status = self.stream.decompress(input, &mut out[start..], InflateFlush::SyncFlush);
+            self.stream.reset(false);
+            remember(&mut self.stream, context, &output.bytes[..output.end])?;
+        }
+        // The two ends are no bytes of the message's: after the first, the stream is between two blocks.
+        let mut tail = &TAIL[..];
+        let after_tail = output.pass(&mut self.stream, &mut tail)?;
+        let after_end = output.pass(&mut self.stream, &mut &END[..])?;
+        match (after_tail, after_end) {
+            (Pass::InputEnd, Pass::StreamEnd) => Ok(output.end),
+            _ => Err(InflateError::Corrupt),
+        }
+    }
+
+    /// Whether it keeps more memory than small messages need.
+    #[must_use]
+    pub const fn is_holding(&self) -> bool {
+        self.out.len() > KEEP
+    }
+
+    /// Gives back what large messages took.
+    pub fn trim(&mut self) {
+        if self.is_holding() {
+            self.out = Vec::new();
+        }
+    }
+}
+
+/// Gives a fresh stream what it may refer to: the end of `context` and `output`, one behind the other.
+fn remember(stream: &mut Inflate, context: &[u8], output: &[u8]) -> Result<(), InflateError> {
+    let output = &output[output.len().saturating_sub(WINDOW)..];
+    let context = &context[context.len().saturating_sub(WINDOW - output.len())..];
+    let set = |stream: &mut Inflate, bytes: &[u8]| {
+        // Only a stream that is under way refuses one.
+        stream.set_dictionary(bytes).map(drop).map_err(|_| InflateError::Corrupt)
+    };
+    match (context, output) {
+        ([], []) => Ok(()),
+        (bytes, []) | ([], bytes) => set(stream, bytes),
+        (context, output) => set(stream, &[context, output].concat()),
+    }
+}
+
+/// What ended a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// All of the input is done with.
+    InputEnd,
+    /// A block with BFINAL; there may be input left.
+    StreamEnd,
+}
+
+/// Where the bytes of a message go.
+struct Output<'o> {
+    bytes: &'o mut Vec<u8>,
+    /// Bytes of the message so far.
+    end: usize,
+    /// The most it may have.
+    max: usize,
+}
+
+impl Output<'_> {
+    /// Decompresses up to the end of the input, or of the stream in it.
+    fn pass(&mut self, stream: &mut Inflate, input: &mut &[u8]) -> Result<Pass, InflateError> {
+        loop {
+            // One byte over the limit tells a message of the largest size from a larger one.
+            let most = self.max.saturating_add(1);
+            if self.bytes.len() < most && self.bytes.len() - self.end < LEAST_ROOM.min(most - self.end) {
+                let wanted = self.end + (4 * input.len()).max(self.end).max(LEAST_ROOM);
+                // No more than is asked for, where growth by the standard library would go over the limit.
+                self.bytes.reserve_exact(wanted.min(most) - self.bytes.len());
+                self.bytes.resize(wanted.min(most), 0);
+            }
+            let limit = self.bytes.len().min(most);
+            let (read, written) = (stream.total_in(), stream.total_out());
+            let status = stream.decompress(input, &mut self.bytes[self.end..limit], InflateFlush::SyncFlush);
             let status = status.map_err(|_| InflateError::Corrupt)?;
-            let written = size(self.stream.total_out() - written);
-            input = &input[size(self.stream.total_in() - read)..];
-            out.truncate(start + written);
-            if out.len() > most {
+            self.end += size(stream.total_out() - written);
+            *input = &input[size(stream.total_in() - read)..];
+            if self.end > self.max {
                 return Err(InflateError::TooBig);
             }
             match status {
-                Status::StreamEnd => return Ok(input),
+                Status::StreamEnd => return Ok(Pass::StreamEnd),
                 // Room is left: there is nothing more to come out.
-                Status::Ok | Status::BufError if written < room => {
-                    return if input.is_empty() { Ok(input) } else { Err(InflateError::Corrupt) };
+                Status::Ok | Status::BufError if self.end < limit => {
+                    return if input.is_empty() { Ok(Pass::InputEnd) } else { Err(InflateError::Corrupt) };
                 }
                 Status::Ok | Status::BufError => {}
             }
@@ -119,12 +182,13 @@ fn size(bytes: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::ws::Heap;
+    use crate::ws::deflate::{Deflater, Windows};
 
     fn inflate(inflater: &mut Inflater, compressed: &[u8], max: usize) -> Result<Vec<u8>, InflateError> {
-        let mut out = Vec::new();
-        inflater.message(compressed, max, &mut out, &mut Heap).map(|()| out)
+        inflater.message(compressed, max, &[]).map(<[u8]>::to_vec)
     }
 
     /// The examples of RFC 7692, section 7.2.3, but the one that takes the context over.
@@ -174,33 +238,101 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_takes_no_more_than_the_limit() {
-        struct Counting(usize);
-        impl Buffers for Counting {
-            fn reserve(&mut self, buffer: &mut Vec<u8>, additional: usize) -> bool {
-                self.0 = self.0.max(buffer.len() + additional);
-                buffer.try_reserve(additional).is_ok()
-            }
-            fn recycle(&mut self, _: Vec<u8>) {}
+    fn a_message_that_ends_inside_a_block_is_corrupt() {
+        let mut inflater = Inflater::new();
+        let mut deflater = Deflater::new(6);
+        let payload =
+            b"a message whose compressed form is cut at every byte, a message whose compressed form"
+                .repeat(3);
+        let compressed = deflater.message(&payload, 15, &[]).to_vec();
+        for end in 0..compressed.len() {
+            let cut = inflate(&mut inflater, &compressed[..end], 1 << 20);
+            assert_eq!(cut, Err(InflateError::Corrupt), "cut at {end} of {}", compressed.len());
         }
-        let mut bomb = Vec::new();
-        super::super::Deflater::new(9).message(&vec![0; 50 << 20], 15, &mut bomb);
-        assert!(bomb.len() < 100_000, "{}", bomb.len());
-        let mut counting = Counting(0);
-        let bombed = Inflater::new().message(&bomb, 1 << 20, &mut Vec::new(), &mut counting);
-        assert_eq!((bombed, counting.0), (Err(InflateError::TooBig), (1 << 20) + 1));
+        assert_eq!(inflate(&mut inflater, &compressed, 1 << 20), Ok(payload));
     }
 
     #[test]
-    fn refused_memory_is_told() {
-        struct Refusing;
-        impl Buffers for Refusing {
-            fn reserve(&mut self, _: &mut Vec<u8>, _: usize) -> bool {
-                false
+    fn a_bomb_takes_no_more_than_the_limit() {
+        let bomb = Deflater::new(9).message(&vec![0; 50 << 20], 15, &[]).to_vec();
+        assert!(bomb.len() < 100_000, "{}", bomb.len());
+        let mut inflater = Inflater::new();
+        assert_eq!(inflate(&mut inflater, &bomb, 1 << 20), Err(InflateError::TooBig));
+        assert_eq!(inflater.out.capacity(), (1 << 20) + 1);
+        inflater.trim();
+        assert_eq!(inflater.out.capacity(), 0);
+    }
+
+    #[test]
+    fn the_limit_is_a_byte_exact() {
+        let mut inflater = Inflater::new();
+        for len in [0, 1, 1_000, 4_095, 4_096, 4_097, 70_000] {
+            let compressed = Deflater::new(1).message(&vec![7; len], 15, &[]).to_vec();
+            assert_eq!(inflate(&mut inflater, &compressed, len), Ok(vec![7; len]));
+            if len > 0 {
+                assert_eq!(inflate(&mut inflater, &compressed, len - 1), Err(InflateError::TooBig), "{len}");
             }
-            fn recycle(&mut self, _: Vec<u8>) {}
         }
-        let refused = Inflater::new().message(&[0xf2, 0x48], 10, &mut Vec::new(), &mut Refusing);
-        assert_eq!(refused, Err(InflateError::OutOfBuffers));
+    }
+
+    /// The example of RFC 7692, section 7.2.3.2, with the context taken over.
+    #[test]
+    fn a_message_may_refer_to_its_context_and_not_beyond() {
+        let mut inflater = Inflater::new();
+        let again = [0xf2, 0x00, 0x11, 0x00, 0x00];
+        assert_eq!(inflater.message(&again, 5, b"Hello"), Ok(&b"Hello"[..]));
+        assert_eq!(inflater.message(&again, 5, b"ell"), Err(InflateError::Corrupt));
+    }
+
+    #[test]
+    fn a_context_reaches_over_final_blocks() {
+        let mut inflater = Inflater::new();
+        // "Hello" in a block with BFINAL, then the same by reference.
+        let twice =
+            [&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00][..], &[0xf2, 0x00, 0x11, 0x00, 0x00]].concat();
+        assert_eq!(inflater.message(&twice, 10, b""), Ok(&b"HelloHello"[..]));
+        assert_eq!(inflater.message(&twice, 10, b"before"), Ok(&b"HelloHello"[..]));
+    }
+
+    proptest! {
+        /// One long stream at the other end, cut into messages at its flushes, as a peer with a stream of its own has it.
+        #[test]
+        fn messages_with_windows_are_one_stream(
+            messages in prop::collection::vec(prop::collection::vec(0..4_u8, 1..1_500), 1..8),
+            bits in 9..=12_u8,
+            level in 1..=9_i32,
+        ) {
+            let mut theirs = zlib_rs::Deflate::new(level, false, bits);
+            let mut back = zlib_rs::Inflate::new(false, 15);
+            let (mut deflater, mut inflater) = (Deflater::new(level), Inflater::new());
+            let mut windows = Windows::default();
+            for payload in messages {
+                // What they send.
+                let mut sent = vec![0; payload.len() + 100];
+                let before = theirs.total_out();
+                theirs.compress(&payload, &mut sent, zlib_rs::DeflateFlush::SyncFlush).unwrap();
+                sent.truncate(size(theirs.total_out() - before) - TAIL.len());
+                let received = inflater.message(&sent, payload.len(), windows.received.bytes());
+                prop_assert_eq!(received, Ok(&payload[..]));
+                windows.received.push(&payload, bits);
+                // What they get.
+                let ours = [deflater.message(&payload, bits, windows.sent.bytes()), &TAIL].concat();
+                windows.sent.push(&payload, bits);
+                let mut got = vec![0; payload.len() + 1];
+                let before = back.total_out();
+                back.decompress(&ours, &mut got, InflateFlush::SyncFlush).unwrap();
+                got.truncate(size(back.total_out() - before));
+                prop_assert_eq!(got, payload);
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic_or_give_more_than_allowed(
+            bytes in prop::collection::vec(any::<u8>(), 0..300), context in prop::collection::vec(any::<u8>(), 0..300), max in 0..5_000_usize,
+        ) {
+            if let Ok(message) = Inflater::new().message(&bytes, max, &context) {
+                prop_assert!(message.len() <= max);
+            }
+        }
     }
 }

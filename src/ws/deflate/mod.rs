@@ -3,12 +3,16 @@
 mod agreement;
 mod deflater;
 mod inflater;
+mod terms;
 #[cfg(test)]
 mod twin;
+mod window;
 
 pub use agreement::{Agreement, Context, Direction};
 pub use deflater::Deflater;
 pub use inflater::{InflateError, Inflater};
+pub use terms::Terms;
+pub use window::{Window, Windows};
 
 /// The end of a flushed DEFLATE stream, which does not travel (section 7.2.1): an empty stored block but for its first byte.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];

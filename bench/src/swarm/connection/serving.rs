@@ -126,7 +126,8 @@ impl Connection {
                         echoes.receive(wire.index, &message);
                     }
                 }
-                Some(Event::Ping(_) | Event::Pong(_)) => {}
+                // No compression is offered, so that none is decoded.
+                Some(Event::Ping(_) | Event::Pong(_) | Event::Compressed { .. }) => {}
             }
             bytes = &mut bytes[consumed..];
         }

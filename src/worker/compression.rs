@@ -1,0 +1,190 @@
+//! Compression for a worker's connections: one compressor and one decompressor for all of them.
+//!
+//! A connection itself keeps its [`Terms`] in its record and, where messages may refer to earlier ones, two [`Windows`] in its
+//! side record from the first compressed message on.
+
+use super::counters::Counters;
+use super::limits::Deflation;
+use crate::budget::{INFLATE_PER_ITERATION, INFLATE_PER_VISIT};
+use crate::ws::deflate::{Context, Deflater, Inflater, Terms, Windows};
+use crate::ws::{Message, Opcode, ProtocolError, encode};
+
+/// What both ends of a connection's messages have passed through, made when first needed.
+pub(super) type Contexts = Option<Box<Windows>>;
+
+/// The worker's compressor.
+#[derive(Debug)]
+pub(super) struct Compressor {
+    /// `None`: nothing is ever agreed on.
+    deflation: Option<Deflation>,
+    /// Made when first needed: it is large.
+    deflater: Option<Deflater>,
+}
+
+impl Compressor {
+    pub(super) const fn new(deflation: Option<Deflation>) -> Self {
+        Self { deflation, deflater: None }
+    }
+
+    /// Compresses a message for a connection; `None` where it is better sent as it is.
+    fn message(&mut self, payload: &[u8], terms: Terms, contexts: &Contexts) -> Option<&[u8]> {
+        let context = contexts.as_ref().filter(|_| terms.server_takeover());
+        self.shrink(payload, terms.server_bits(), context.map_or(&[], |windows| windows.sent.bytes()))
+    }
+
+    /// Compresses a message that stands alone for many connections, with the largest window that any of them has. `None` where
+    /// it is better sent as it is.
+    pub(super) fn common_message(&mut self, payload: &[u8]) -> Option<&[u8]> {
+        self.shrink(payload, self.common_bits()?, &[])
+    }
+
+    /// Whether what [`common_message`](Self::common_message) makes of a message of `len` bytes can be read under `terms`: its
+    /// references reach back no further than the message and its window do.
+    pub(super) fn is_common(&self, len: usize, terms: Terms) -> bool {
+        terms.is_agreed()
+            && (len <= 1 << terms.server_bits()
+                || self.common_bits().is_some_and(|bits| bits <= terms.server_bits()))
+    }
+
+    fn common_bits(&self) -> Option<u8> {
+        self.deflation.map(|deflation| match deflation.context {
+            Context::None => 15,
+            Context::Window(bits) => bits,
+        })
+    }
+
+    fn shrink(&mut self, payload: &[u8], bits: u8, context: &[u8]) -> Option<&[u8]> {
+        let deflation = self.deflation.filter(|deflation| payload.len() >= deflation.threshold)?;
+        let deflater = self.deflater.get_or_insert_with(|| Deflater::new(deflation.level));
+        let compressed = deflater.message(payload, bits, context);
+        (compressed.len() < payload.len()).then_some(compressed)
+    }
+
+    pub(super) fn is_holding(&self) -> bool {
+        self.deflater.as_ref().is_some_and(Deflater::is_holding)
+    }
+
+    pub(super) fn trim(&mut self) {
+        self.deflater.as_mut().into_iter().for_each(Deflater::trim);
+    }
+}
+
+/// Writes the messages of one connection, compressed where it agreed and it is worth it.
+pub(super) struct Outgoing<'a> {
+    pub(super) compressor: &'a mut Compressor,
+    pub(super) terms: Terms,
+    pub(super) contexts: &'a mut Contexts,
+    pub(super) counters: &'a Counters,
+}
+
+impl Outgoing<'_> {
+    /// Appends a message to `out`. `false`, and nothing is appended, when its frame has more than `room` bytes.
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], room: usize) -> bool {
+        let Self { compressor, terms, contexts, counters } = self;
+        let compressed = match terms.is_agreed() {
+            true => compressor.message(payload, *terms, contexts),
+            false => None,
+        };
+        let len = compressed.map_or(payload.len(), <[u8]>::len);
+        if encode::frame_len(len, false) > room {
+            return false;
+        }
+        match compressed {
+            Some(compressed) => {
+                encode::compressed_frame(out, true, opcode, compressed, None);
+                counters.compressed_out.add(1);
+                note_sent(contexts, *terms, payload, counters);
+            }
+            None => encode::frame(out, true, opcode, payload, None),
+        }
+        true
+    }
+}
+
+/// Remembers a message that was sent compressed, where later ones may refer to it.
+pub(super) fn note_sent(contexts: &mut Contexts, terms: Terms, payload: &[u8], counters: &Counters) {
+    if terms.server_takeover() {
+        let windows = contexts.get_or_insert_default();
+        let before = windows.capacity();
+        windows.sent.push(payload, terms.server_bits());
+        count_context(counters, before, windows.capacity());
+    }
+}
+
+/// Keeps the bytes of all windows up to date.
+pub(super) fn count_context(counters: &Counters, before: usize, after: usize) {
+    let others = counters.context_bytes.get().wrapping_sub(before as u64);
+    counters.context_bytes.set(others.wrapping_add(after as u64));
+}
+
+/// The worker's decompressor, and how much it may still do.
+#[derive(Debug)]
+pub(super) struct Decompressor {
+    /// The window of clients that may refer to earlier messages, as a power of two; they were told it or a smaller one.
+    bits: u8,
+    /// Most bytes of a message.
+    max_message: usize,
+    /// Made when first needed.
+    inflater: Option<Inflater>,
+    /// Bytes that may still come out for the connection at hand, and for all in this iteration: what is over that waits, so that
+    /// neither one message in a kilobyte nor a thousand such connections keep the others waiting.
+    visit: usize,
+    iteration: usize,
+}
+
+impl Decompressor {
+    pub(super) fn new(deflation: Option<Deflation>, max_message: usize) -> Self {
+        let bits = match deflation.map(|deflation| deflation.context) {
+            Some(Context::Window(bits)) => bits,
+            Some(Context::None) | None => 15,
+        };
+        Self { bits, max_message, inflater: None, visit: 0, iteration: 0 }
+    }
+
+    pub(super) const fn begin_iteration(&mut self) {
+        self.iteration = INFLATE_PER_ITERATION;
+    }
+
+    pub(super) const fn begin_visit(&mut self) {
+        self.visit = INFLATE_PER_VISIT;
+    }
+
+    /// Whether the connection at hand has to wait for its next visit.
+    pub(super) const fn is_spent(&self) -> bool {
+        self.visit == 0 || self.iteration == 0
+    }
+
+    /// Decompresses a message. It may go over the budget by itself: then it is the last.
+    pub(super) fn message(
+        &mut self,
+        opcode: Opcode,
+        compressed: &[u8],
+        terms: Terms,
+        contexts: &mut Contexts,
+        counters: &Counters,
+    ) -> Result<Message<'_>, ProtocolError> {
+        let context = contexts.as_ref().filter(|_| terms.client_takeover());
+        let context = context.map_or(&[][..], |windows| windows.received.bytes());
+        let inflater = self.inflater.get_or_insert_default();
+        let payload = inflater.message(compressed, self.max_message, context)?;
+        let work = payload.len() + compressed.len();
+        self.visit = self.visit.saturating_sub(work);
+        self.iteration = self.iteration.saturating_sub(work);
+        if terms.client_takeover() {
+            let windows = contexts.get_or_insert_default();
+            let before = windows.capacity();
+            windows.received.push(payload, self.bits);
+            count_context(counters, before, windows.capacity());
+        }
+        counters.compressed_in.add(1);
+        Message::new(opcode, payload)
+    }
+
+    pub(super) fn is_holding(&self) -> bool {
+        self.inflater.as_ref().is_some_and(Inflater::is_holding)
+    }
+
+    pub(super) fn trim(&mut self) {
+        self.inflater.as_mut().into_iter().for_each(Inflater::trim);
+    }
+}
