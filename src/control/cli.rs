@@ -91,6 +91,10 @@ pub(super) struct ServeArguments {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
     pub(super) handshake_timeout: Duration,
 
+    /// Time for a message that has begun to arrive whole, or `off`; then the connection is closed with 1008.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::duration_or_off)]
+    pub(super) message_timeout: MaybeDuration,
+
     /// Time for a peer to finish closing; then the connection is dropped.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = units::duration)]
     pub(super) close_timeout: Duration,
@@ -151,6 +155,7 @@ impl ServeArguments {
         config.max_connections = self.max_connections;
         config.private_tables = true;
         config.handshake_timeout = self.handshake_timeout;
+        config.message_timeout = self.message_timeout.0;
         config.ping_interval = self.ping_interval.0;
         config.ping_policy = match self.ping {
             Ping::Idle => PingPolicy::WhenIdle,

@@ -43,6 +43,9 @@ pub struct Config {
     pub private_tables: bool,
     /// Time for a request head to arrive.
     pub handshake_timeout: Duration,
+    /// Time for a message that has begun to arrive whole. Whoever takes longer is closed with 1008, since he takes up memory all
+    /// along. `None`: any time.
+    pub message_timeout: Option<Duration>,
     /// Time between Pings. `None`: none are sent, and dead peers are found only when something is sent to them.
     pub ping_interval: Option<Duration>,
     /// Which connections are pinged.
@@ -79,6 +82,7 @@ impl Default for Config {
             max_connections: None,
             private_tables: false,
             handshake_timeout: Duration::from_secs(10),
+            message_timeout: Some(Duration::from_secs(60)),
             ping_interval: Some(Duration::from_secs(30)),
             ping_policy: PingPolicy::WhenIdle,
             pong_timeout: Duration::from_secs(10),
@@ -119,6 +123,7 @@ impl Config {
         }
         for (what, time) in [
             ("handshake-timeout", Some(self.handshake_timeout)),
+            ("message-timeout", self.message_timeout),
             ("ping-interval", self.ping_interval),
             ("pong-timeout", Some(self.pong_timeout)),
             ("close-timeout", Some(self.close_timeout)),
@@ -198,6 +203,7 @@ settings! {
     pin: bool,
     private_tables: bool,
     handshake_timeout: Duration,
+    message_timeout: Option<Duration>,
     ping_interval: Option<Duration>,
     ping_policy: PingPolicy,
     pong_timeout: Duration,

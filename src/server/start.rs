@@ -229,6 +229,7 @@ fn limits(config: &Config, plan: &Plan) -> Limits {
         buffers: config.buffer_limit / plan.workers,
         spare_buffers: (POOL_KEEP / plan.workers).max(POOL_KEEP_LEAST),
         handshake_timeout: config.handshake_timeout,
+        message_timeout: config.message_timeout,
         ping_interval: config.ping_interval,
         ping_policy: config.ping_policy,
         pong_timeout: config.pong_timeout,

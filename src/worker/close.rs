@@ -112,6 +112,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             Closed::ByUs(_) => &self.counters.closed_by_us,
             Closed::Failed(_) => &self.counters.protocol_errors,
             Closed::PongTimeout => &self.counters.pong_timeouts,
+            Closed::MessageTimeout => &self.counters.message_timeouts,
             Closed::OutboxOverflow => &self.counters.outbox_overflows,
             Closed::BuffersExhausted => &self.counters.buffer_exhausted,
             Closed::Lost => &self.counters.lost,
@@ -127,6 +128,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.reply.messages = 0;
         self.reply.close = None;
         self.wheel.disarm(&mut self.table, index);
+        self.forget_message_timer(index);
         let Some(record) = self.table.remove(index as usize) else { return Flow::Gone };
         debug_assert!(record.data.is_none(), "the handler was not told");
         if let Some(mut side) = record.side.index().and_then(|side| self.sides.remove(side)) {

@@ -50,6 +50,8 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     pub(super) table: Records<O, H>,
     pub(super) sides: Table<Side, SIDES_PER_PAGE>,
     pub(super) wheel: Wheel,
+    /// Deadlines of messages that have begun, which few connections have at a time: its nodes are in their side records.
+    pub(super) message_wheel: Wheel,
     pub(super) pool: Pool,
     /// What a newly accepted connection gets.
     next_generation: u32,
@@ -134,6 +136,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             table: Table::default(),
             sides: Table::default(),
             wheel: Wheel::new(tick_at(now)),
+            message_wheel: Wheel::new(tick_at(now)),
             pool: Pool::new(limits.buffers, limits.spare_buffers),
             next_generation: 0,
             now,
@@ -181,6 +184,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.revisit_connections();
         self.accept_connections();
         self.expire_timers();
+        self.expire_messages();
         self.tick_handler();
         self.keep_house();
         self.write_queued();
@@ -209,6 +213,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
         let due = [
             self.wheel.next_tick().map(time_of),
+            self.message_wheel.next_tick().map(time_of),
             self.next_housekeeping,
             self.next_tick.map(|(_, due)| due),
             self.acceptor.retry_at(),
@@ -338,5 +343,11 @@ fn id_of(worker: usize, token: Token) -> ConnId {
 impl<S, D, const PAGE: usize> Nodes for Table<Record<S, D>, PAGE> {
     fn node(&mut self, index: u32) -> &mut Node {
         &mut self.get_mut(index as usize).expect("an armed timer has a record").timer
+    }
+}
+
+impl<const PAGE: usize> Nodes for Table<Side, PAGE> {
+    fn node(&mut self, index: u32) -> &mut Node {
+        &mut self.get_mut(index as usize).expect("an armed timer has a side record").message_timer
     }
 }

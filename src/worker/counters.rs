@@ -105,6 +105,8 @@ counters! {
     handshake_timeouts,
     /// WebSockets dropped because a Ping was not answered in time.
     pong_timeouts,
+    /// WebSockets closed because a message that had begun did not end in time.
+    message_timeouts,
     /// Connections dropped because the peer did not finish closing in time.
     close_timeouts,
     /// Pings sent.

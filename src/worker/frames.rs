@@ -25,24 +25,31 @@ enum Stop {
     Failed(DecodeError),
 }
 
+/// What a connection's frames are decoded from.
+struct Input<'i> {
+    bytes: &'i mut [u8],
+    /// Bytes that are done with.
+    at: usize,
+    /// No message was under way at some point: one that is now has begun in these bytes.
+    was_between: bool,
+}
+
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Takes in bytes of frames. Replies stay in the reply buffer unless there are many.
-    pub(super) fn take_frames(&mut self, index: u32, input: &mut [u8], drained: bool) -> Flow {
+    pub(super) fn take_frames(&mut self, index: u32, bytes: &mut [u8], drained: bool) -> Flow {
         let mut decoder =
             self.side_mut(index).map(|side| std::mem::take(&mut side.decoder)).unwrap_or_default();
-        let mut at = 0;
+        let mut input = Input { bytes, at: 0, was_between: false };
         let flow = loop {
-            match self.run_decoder(index, &mut decoder, input, &mut at) {
+            match self.run_decoder(index, &mut decoder, &mut input) {
                 Stop::Drained if decoder.is_idle() => break Flow::Alive,
-                Stop::Drained => {
-                    self.side_or_new(index).decoder = decoder;
-                    return Flow::Alive;
+                Stop::Drained => return self.keep_decoder(index, decoder, &input),
+                Stop::Spent => {
+                    if self.keep_unread(index, &input.bytes[input.at..]) {
+                        return self.keep_decoder(index, decoder, &input);
+                    }
+                    break self.fail(index, DecodeError::OutOfBuffers);
                 }
-                Stop::Spent if self.keep_unread(index, &input[at..]) => {
-                    self.side_or_new(index).decoder = decoder;
-                    return Flow::Alive;
-                }
-                Stop::Spent => break self.fail(index, DecodeError::OutOfBuffers),
                 Stop::ReplyFull => {
                     if self.flush_reply(index) == Flow::Gone {
                         break Flow::Gone;
@@ -59,7 +66,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                     }
                 }
                 Stop::PeerClosed(code, reason) => {
-                    let at_end = drained && at == input.len();
+                    let at_end = drained && input.at == input.bytes.len();
                     break self.answer_close(index, CloseFrame { code, reason: &reason }, at_end);
                 }
                 Stop::Failed(error) => break self.fail(index, error),
@@ -67,9 +74,22 @@ impl<O: Os, H: Handler> Worker<O, H> {
         };
         decoder.clear(&mut self.pool);
         if flow == Flow::Alive {
+            self.forget_message_timer(index);
             self.free_side(index);
         }
         flow
+    }
+
+    /// Keeps what there is of a frame or a message, and sees to it that the rest comes in time.
+    fn keep_decoder(&mut self, index: u32, decoder: Decoder, input: &Input<'_>) -> Flow {
+        let is_partial = decoder.is_partial();
+        self.side_or_new(index).decoder = decoder;
+        if !is_partial {
+            self.forget_message_timer(index);
+        } else if input.was_between && self.record_mut(index).state == State::Open {
+            self.arm_message_timer(index);
+        }
+        Flow::Alive
     }
 
     /// Keeps input for the next visit. `false` when there is no buffer for it.
@@ -84,10 +104,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// Deals with events until one needs more than the connection's record and the handler.
-    fn run_decoder(&mut self, index: u32, decoder: &mut Decoder, input: &mut [u8], at: &mut usize) -> Stop {
+    fn run_decoder(&mut self, index: u32, decoder: &mut Decoder, input: &mut Input<'_>) -> Stop {
         // With the contexts out of the side record the handler can send while the record is looked at.
         let mut contexts = self.side_mut(index).and_then(|side| side.contexts.take());
-        let stop = self.handle_events(index, decoder, input, at, &mut contexts);
+        let stop = self.handle_events(index, decoder, input, &mut contexts);
         if contexts.is_some() {
             self.side_or_new(index).contexts = contexts;
         }
@@ -98,8 +118,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         &mut self,
         index: u32,
         decoder: &mut Decoder,
-        input: &mut [u8],
-        at: &mut usize,
+        input: &mut Input<'_>,
         contexts: &mut Contexts,
     ) -> Stop {
         let id = self.id(index);
@@ -124,6 +143,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let terms = record.terms;
         let rules = crate::ws::Rules { deflate: terms.is_agreed(), ..limits.rules };
         loop {
+            // Between two events: with no message under way, a frame that follows is the first of one.
+            input.was_between |= !decoder.is_partial();
             if reply.close.is_some() {
                 return Stop::CloseAsked;
             }
@@ -132,14 +153,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
             }
             // A peer that does not read is not read from, and what was read already can be a thousand times as much as it seems.
             let waits = decompressor.is_spent() || record.flags.has(Flags::PAUSED);
-            if terms.is_agreed() && waits && *at < input.len() {
+            if terms.is_agreed() && waits && input.at < input.bytes.len() {
                 return Stop::Spent;
             }
-            let decoded = match decoder.decode(&mut input[*at..], &rules, pool) {
+            let decoded = match decoder.decode(&mut input.bytes[input.at..], &rules, pool) {
                 Ok(decoded) => decoded,
                 Err(error) => return Stop::Failed(error),
             };
-            *at += decoded.consumed;
+            input.at += decoded.consumed;
             let Some(event) = decoded.event else { return Stop::Drained };
             let message = match event {
                 Event::Message(message) => message,

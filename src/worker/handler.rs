@@ -143,6 +143,8 @@ pub enum Closed<'a> {
     Failed(ProtocolError),
     /// The peer did not answer a Ping in time.
     PongTimeout,
+    /// A message that the peer had begun did not end in time.
+    MessageTimeout,
     /// A message from another thread did not fit the outbox: the peer reads too slowly.
     OutboxOverflow,
     /// The worker had no buffer memory left for it.

@@ -43,6 +43,8 @@ pub(crate) struct Limits {
     /// Bytes of free ones that are kept for the next use.
     pub(crate) spare_buffers: usize,
     pub(crate) handshake_timeout: Duration,
+    /// Time for a message that has begun to end. `None`: any.
+    pub(crate) message_timeout: Option<Duration>,
     /// `None`: no Pings.
     pub(crate) ping_interval: Option<Duration>,
     pub(crate) ping_policy: PingPolicy,

@@ -104,8 +104,12 @@ impl SideId {
 }
 
 /// What an idle connection does not have. It goes as soon as it is empty.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Side {
+    /// The index of its connection.
+    owner: u32,
+    /// When the message that has begun to arrive must be whole; armed while there is one, in a wheel of its own.
+    pub(crate) message_timer: Node,
     /// The request head so far.
     pub(crate) head: Vec<u8>,
     /// What has arrived of a message.
@@ -119,6 +123,22 @@ pub(crate) struct Side {
 }
 
 impl Side {
+    pub(crate) fn new(owner: u32) -> Self {
+        Self {
+            owner,
+            message_timer: Node::UNLINKED,
+            head: Vec::new(),
+            decoder: Decoder::default(),
+            unread: Vec::new(),
+            contexts: None,
+            outbox: Outbox::default(),
+        }
+    }
+
+    pub(crate) const fn owner(&self) -> u32 {
+        self.owner
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.head.is_empty()
             && self.decoder.is_idle()

@@ -1,4 +1,4 @@
-//! What is due: handshakes, Pings, Pongs and closes, one timer a connection.
+//! What is due: handshakes, Pings, Pongs and closes, one timer a connection; and messages that have begun.
 
 use std::time::Duration;
 
@@ -6,10 +6,14 @@ use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::limits::{Limits, PingPolicy};
 use super::os::Os;
-use super::record::{Flags, State};
-use super::ticks::ticks;
+use super::record::{Flags, Side, State};
+use super::ticks::{deadline, ticks};
 use crate::budget::EXPIRIES_PER_ITERATION;
-use crate::ws::{Opcode, encode};
+use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
+
+/// What a peer is told whose message does not come to its end.
+const TOO_LONG: CloseFrame<'static> =
+    CloseFrame { code: Some(CloseCode::POLICY_VIOLATION), reason: "the message took too long" };
 
 impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn expire_timers(&mut self) {
@@ -18,6 +22,42 @@ impl<O: Os, H: Handler> Worker<O, H> {
             let _ = self.on_timer(index, due);
         }
         self.unfinished = true;
+    }
+
+    /// Looks after messages that have begun and not ended. By the time of this phase all that has arrived is read.
+    pub(super) fn expire_messages(&mut self) {
+        for _ in 0..EXPIRIES_PER_ITERATION {
+            let Some((at, _)) = self.message_wheel.expire(&mut self.sides, self.tick) else { return };
+            let Some(index) = self.sides.get(at as usize).map(Side::owner) else { continue };
+            let record = self.record_mut(index);
+            if record.flags.has(Flags::PAUSED | Flags::REVISIT) {
+                // It is us who do not read.
+                self.arm_message_timer(index);
+            } else if record.state == State::Open {
+                let Self { sides, pool, .. } = self;
+                sides.get_mut(at as usize).into_iter().for_each(|side| side.decoder.clear(pool));
+                self.close_with(index, TOO_LONG, Closed::MessageTimeout, State::Finishing);
+                let _ = self.flush_close(index);
+            }
+        }
+        self.unfinished = true;
+    }
+
+    /// Gives a message that has begun its time from now on.
+    pub(super) fn arm_message_timer(&mut self, index: u32) {
+        let Some(timeout) = self.limits.message_timeout else { return };
+        let side = self.record_mut(index).side.index();
+        if let Some(at) = side.and_then(|at| u32::try_from(at).ok()) {
+            self.message_wheel.arm(&mut self.sides, at, deadline(self.now, timeout));
+        }
+    }
+
+    /// No message is under way any more.
+    pub(super) fn forget_message_timer(&mut self, index: u32) {
+        let side = self.table.get(index as usize).and_then(|record| record.side.index());
+        if let Some(at) = side.and_then(|at| u32::try_from(at).ok()) {
+            self.message_wheel.disarm(&mut self.sides, at);
+        }
     }
 
     fn on_timer(&mut self, index: u32, due: u32) -> Flow {

@@ -55,8 +55,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Puts a copy of the bytes into the outbox. `false` when there is no buffer for them.
     fn queue(&mut self, index: u32, bytes: &[u8]) -> bool {
+        self.side_or_new(index);
         let Self { table, sides, pool, .. } = self;
-        let side = side_or_new(table.get_mut(index as usize).map(|record| &mut record.side), sides);
+        let side = table.get(index as usize).and_then(|record| sides.get_mut(record.side.index()?));
         side.is_some_and(|side| side.outbox.push(bytes, pool))
     }
 
@@ -212,8 +213,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// The connection's side record; a new one where it had none.
     pub(super) fn side_or_new(&mut self, index: u32) -> &mut Side {
         let Self { table, sides, .. } = self;
-        side_or_new(table.get_mut(index as usize).map(|record| &mut record.side), sides)
-            .expect("a connection in the table has or gets a side record")
+        let record = table.get_mut(index as usize).expect("the connection is in the table");
+        let at = record.side.index().unwrap_or_else(|| {
+            let at = sides.insert(Side::new(index));
+            record.side = SideId::new(at);
+            at
+        });
+        sides.get_mut(at).expect("a connection's side record is in its table")
     }
 
     /// Frees the side record when there is nothing in it.
@@ -221,6 +227,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let record = self.record_mut(index);
         let Some(at) = record.side.index() else { return };
         if self.sides.get(at).is_none_or(Side::is_empty) {
+            self.forget_message_timer(index);
             self.record_mut(index).side = SideId::NONE;
             if let Some(mut side) = self.sides.remove(at) {
                 side.clear(&mut self.pool);
@@ -242,15 +249,4 @@ fn none_if_blocked(sent: io::Result<usize>) -> io::Result<usize> {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
         other => other,
     }
-}
-
-fn side_or_new<'a, const PAGE: usize>(
-    id: Option<&mut SideId>,
-    sides: &'a mut super::table::Table<Side, PAGE>,
-) -> Option<&'a mut Side> {
-    let id = id?;
-    if id.index().is_none() {
-        *id = SideId::new(sides.insert(Side::default()));
-    }
-    sides.get_mut(id.index()?)
 }

@@ -127,7 +127,13 @@ impl Decoder {
     /// Whether nothing is kept: the next byte starts a new message.
     #[must_use]
     pub const fn is_idle(&self) -> bool {
-        self.header_len == 0 && !self.lent && self.frame.is_none() && self.message.is_none()
+        !self.is_partial() && !self.lent
+    }
+
+    /// Whether a frame or a message has begun and not ended.
+    #[must_use]
+    pub const fn is_partial(&self) -> bool {
+        self.header_len > 0 || self.frame.is_some() || self.message.is_some()
     }
 
     /// Payload bytes kept for what has not arrived whole.

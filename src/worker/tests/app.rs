@@ -76,6 +76,7 @@ impl Handler for App {
             Closed::ByPeer(frame) => format!("by peer {}", frame.code.map_or(1005, CloseCode::get)),
             Closed::ByUs(frame) => format!("by us {}", frame.code.map_or(1005, CloseCode::get)),
             Closed::Failed(error) => format!("failed {}", error.close_code()),
+            Closed::MessageTimeout => "message timeout".into(),
             Closed::PongTimeout => "pong timeout".into(),
             Closed::OutboxOverflow => "outbox overflow".into(),
             Closed::BuffersExhausted => "buffers exhausted".into(),

@@ -14,4 +14,5 @@ mod handshake;
 mod mail;
 mod pings;
 mod reading;
+mod unfinished;
 mod writing;

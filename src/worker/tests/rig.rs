@@ -53,6 +53,7 @@ pub(super) fn limits() -> Limits {
         buffers: 4 << 20,
         spare_buffers: 1 << 20,
         handshake_timeout: secs(10),
+        message_timeout: None,
         ping_interval: None,
         ping_policy: PingPolicy::WhenIdle,
         pong_timeout: secs(10),

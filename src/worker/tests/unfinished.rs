@@ -1,0 +1,203 @@
+//! Messages that begin and do not end: exactly when they are given up, and what does not count.
+
+use super::deflating::Deflating;
+use super::rig::{Client, Rig, Seen, limits, millis, play, secs};
+use super::world::Ending;
+use crate::worker::{Deflation, Limits, PingPolicy, TICK};
+use crate::ws::deflate::Context;
+use crate::ws::{CloseCode, Opcode, encode};
+
+const TIMEOUT: std::time::Duration = secs(3);
+
+fn timed() -> Limits {
+    Limits { message_timeout: Some(TIMEOUT), ..limits() }
+}
+
+/// The first frame of a message, or all of it.
+fn frame(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode::frame(&mut bytes, fin, opcode, payload, Some([1, 2, 3, 4]));
+    bytes
+}
+
+/// Begins now, and must be given up between the timeout and a tick later.
+fn is_given_up_in_time(rig: &mut Rig, client: Client) {
+    rig.run_for(TIMEOUT - millis(1));
+    assert_eq!(rig.counters().message_timeouts.get(), 0, "early");
+    rig.run_for(TICK + millis(1));
+    assert_eq!((rig.counters().message_timeouts.get(), rig.log().last_close()), (1, "message timeout"));
+    assert_eq!(rig.frames(client), [Seen::Close(1008)]);
+    assert_eq!((rig.ending(client), rig.worker.pool.used()), (Ending::Clean, 0));
+}
+
+#[test]
+fn whatever_has_begun_is_given_up_in_time() {
+    let whole = frame(true, Opcode::Binary, &[7; 300]);
+    let first = frame(false, Opcode::Text, b"first");
+    let more = [&first[..], &frame(false, Opcode::Continuation, b"more")].concat();
+    let ping = frame(true, Opcode::Ping, b"half a ping");
+    let after_another = [&frame(true, Opcode::Text, b"quiet")[..], &first].concat();
+    for bytes in [&whole[..1], &whole[..5], &whole[..299], &first, &more, &ping[..8], &after_another] {
+        play(timed(), |rig| {
+            let client = rig.open();
+            rig.run_for(millis(1234));
+            rig.send(client, bytes);
+            rig.settle();
+            is_given_up_in_time(rig, client);
+        });
+    }
+}
+
+#[test]
+fn a_byte_now_and_then_gains_no_time() {
+    play(timed(), |rig| {
+        let client = rig.open();
+        let whole = frame(true, Opcode::Binary, &[7; 300]);
+        for byte in &whole[..25] {
+            rig.send(client, &[*byte]);
+            rig.run_for(millis(110));
+        }
+        // The first was 2.75 s ago.
+        rig.run_for(millis(249));
+        assert_eq!(rig.counters().message_timeouts.get(), 0);
+        rig.send(client, &whole[25..26]);
+        rig.run_for(TICK + millis(1));
+        assert_eq!(rig.counters().message_timeouts.get(), 1);
+    });
+}
+
+#[test]
+fn pings_between_its_frames_gain_no_time() {
+    play(timed(), |rig| {
+        let client = rig.open();
+        rig.send(client, &frame(false, Opcode::Text, b"first"));
+        for _ in 0..29 {
+            rig.run_for(millis(100));
+            rig.send(client, &frame(true, Opcode::Ping, b""));
+        }
+        rig.settle();
+        assert_eq!((rig.counters().message_timeouts.get(), rig.frames(client).len()), (0, 29));
+        rig.run_for(TICK + millis(101));
+        assert_eq!(rig.counters().message_timeouts.get(), 1);
+    });
+}
+
+#[test]
+fn one_message_after_the_other_is_no_unfinished_one() {
+    play(timed(), |rig| {
+        let client = rig.open();
+        // Each read ends inside a message, and each brings the end of one.
+        let message = frame(true, Opcode::Text, b"quiet");
+        rig.send(client, &message[..3]);
+        for _ in 0..100 {
+            rig.run_for(millis(500));
+            rig.send(client, &[&message[3..], &message[..3]].concat());
+        }
+        rig.send(client, &message[3..]);
+        rig.run_for(secs(20));
+        assert_eq!((rig.log().messages.len(), rig.counters().message_timeouts.get()), (101, 0));
+    });
+}
+
+#[test]
+fn split_pings_are_no_unfinished_message() {
+    play(timed(), |rig| {
+        let client = rig.open();
+        let ping = frame(true, Opcode::Ping, b"ping");
+        rig.send(client, &ping[..4]);
+        for _ in 0..20 {
+            rig.run_for(millis(500));
+            rig.send(client, &[&ping[4..], &ping[..4]].concat());
+        }
+        rig.settle();
+        assert_eq!((rig.counters().message_timeouts.get(), rig.frames(client).len()), (0, 20));
+    });
+}
+
+#[test]
+fn a_message_that_ends_leaves_no_deadline_behind() {
+    for context in [None, Some(Context::Window(9))] {
+        let deflation = context.map(|context| Deflation { context, level: 1, threshold: 64 });
+        play(Limits { deflation, ..timed() }, |rig| {
+            let client = match deflation {
+                None => rig.open(),
+                Some(_) => {
+                    let mut peer = Deflating::open(rig, "permessage-deflate; client_max_window_bits");
+                    peer.say(rig, &"something to keep a side record for ".repeat(9));
+                    rig.settle();
+                    peer.hear(rig);
+                    peer.client
+                }
+            };
+            let message = frame(true, Opcode::Text, b"hi");
+            rig.send(client, &message[..4]);
+            rig.run_for(millis(500));
+            rig.send(client, &message[4..]);
+            rig.settle();
+            assert_eq!(rig.frames(client), [Seen::Text("hi".into())]);
+            assert_eq!(rig.worker.message_wheel.next_tick(), None);
+            rig.run_for(secs(20));
+            assert_eq!(rig.counters().message_timeouts.get(), 0);
+        });
+    }
+}
+
+#[test]
+fn who_is_not_read_from_has_time_until_he_is() {
+    play(timed(), |rig| {
+        let client = rig.open();
+        rig.world().set_room(client, 100);
+        rig.send(client, &frame(true, Opcode::Text, b"big 1000"));
+        rig.send(client, &frame(false, Opcode::Text, b"first"));
+        rig.run_for(secs(10));
+        assert_eq!(rig.counters().message_timeouts.get(), 0);
+        rig.world().set_room(client, usize::MAX);
+        rig.run_for(secs(3) + 2 * TICK);
+        assert_eq!(rig.counters().message_timeouts.get(), 1);
+    });
+}
+
+#[test]
+fn the_clock_of_pings_goes_on_beside_it() {
+    let pinging = Limits {
+        ping_interval: Some(secs(2)),
+        ping_policy: PingPolicy::Always,
+        pong_timeout: secs(1),
+        message_timeout: Some(secs(60)),
+        ..limits()
+    };
+    play(pinging, |rig| {
+        let client = rig.open();
+        rig.send(client, &frame(false, Opcode::Text, b"first"));
+        rig.run_for(secs(4));
+        assert_eq!((rig.counters().pong_timeouts.get(), rig.counters().message_timeouts.get()), (1, 0));
+        assert_eq!(rig.worker.message_wheel.next_tick(), None);
+    });
+}
+
+#[test]
+fn a_closing_connection_has_the_deadline_of_its_close() {
+    play(timed(), |rig| {
+        let client = rig.open();
+        let id = rig.log().opened[0];
+        rig.send(client, &frame(false, Opcode::Text, b"first"));
+        rig.settle();
+        rig.handle.close(id, CloseCode::NORMAL, "").unwrap();
+        rig.run_for(secs(6));
+        assert_eq!((rig.counters().message_timeouts.get(), rig.counters().close_timeouts.get()), (0, 1));
+        assert_eq!(rig.frames(client), [Seen::Close(1000)]);
+    });
+}
+
+#[test]
+fn without_a_deadline_it_may_take_for_ever() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        let message = frame(true, Opcode::Text, b"hi");
+        rig.send(client, &message[..4]);
+        rig.run_for(secs(100_000));
+        rig.send(client, &message[4..]);
+        rig.settle();
+        assert_eq!(rig.frames(client), [Seen::Text("hi".into())]);
+    });
+}
