@@ -9,6 +9,9 @@ use crate::budget::{INFLATE_PER_ITERATION, INFLATE_PER_VISIT};
 use crate::ws::deflate::{Context, Deflater, Inflater, Terms, Windows};
 use crate::ws::{Message, Opcode, ProtocolError, encode};
 
+/// The largest window, as a power of two (RFC 7692, section 7.1.2).
+const MOST_BITS: u8 = 15;
+
 /// What both ends of a connection's messages have passed through, made when first needed.
 pub(super) type Contexts = Option<Box<Windows>>;
 
@@ -32,25 +35,27 @@ impl Compressor {
         self.shrink(payload, terms.server_bits(), context.map_or(&[], |windows| windows.sent.bytes()))
     }
 
-    /// Compresses a message that stands alone for many connections, with the largest window that any of them has. `None` where
-    /// it is better sent as it is.
+    /// Compresses a message that stands alone for many connections. `None` where it is better sent as it is.
     pub(super) fn common_message(&mut self, payload: &[u8]) -> Option<&[u8]> {
-        self.shrink(payload, self.common_bits()?, &[])
+        self.shrink(payload, MOST_BITS, &[])
     }
 
-    /// Whether what [`common_message`](Self::common_message) makes of a message of `len` bytes can be read under `terms`: its
-    /// references reach back no further than the message and its window do.
-    pub(super) fn is_common(&self, len: usize, terms: Terms) -> bool {
-        terms.is_agreed()
-            && (len <= 1 << terms.server_bits()
-                || self.common_bits().is_some_and(|bits| bits <= terms.server_bits()))
-    }
-
-    fn common_bits(&self) -> Option<u8> {
-        self.deflation.map(|deflation| match deflation.context {
-            Context::None => 15,
-            Context::Window(bits) => bits,
-        })
+    /// Remembers a message that was sent compressed, where later ones may refer to it.
+    pub(super) fn remember(
+        &self,
+        payload: &[u8],
+        terms: Terms,
+        contexts: &mut Contexts,
+        counters: &Counters,
+    ) {
+        if let Some(Context::Window(bits)) = self.deflation.map(|deflation| deflation.context)
+            && terms.server_takeover()
+        {
+            let windows = contexts.get_or_insert_default();
+            let before = windows.capacity();
+            windows.sent.push(payload, bits.min(terms.server_bits()));
+            count_context(counters, before, windows.capacity());
+        }
     }
 
     fn shrink(&mut self, payload: &[u8], bits: u8, context: &[u8]) -> Option<&[u8]> {
@@ -93,7 +98,7 @@ impl Outgoing<'_> {
             Some(compressed) => {
                 encode::compressed_frame(out, true, opcode, compressed, None);
                 counters.compressed_out.add(1);
-                note_sent(contexts, *terms, payload, counters);
+                compressor.remember(payload, *terms, contexts, counters);
             }
             None => encode::frame(out, true, opcode, payload, None),
         }
@@ -101,14 +106,10 @@ impl Outgoing<'_> {
     }
 }
 
-/// Remembers a message that was sent compressed, where later ones may refer to it.
-pub(super) fn note_sent(contexts: &mut Contexts, terms: Terms, payload: &[u8], counters: &Counters) {
-    if terms.server_takeover() {
-        let windows = contexts.get_or_insert_default();
-        let before = windows.capacity();
-        windows.sent.push(payload, terms.server_bits());
-        count_context(counters, before, windows.capacity());
-    }
+/// Whether what [`Compressor::common_message`] makes of a message of `len` bytes can be read under `terms`: its references reach
+/// back no further than the message and the largest window do.
+pub(super) const fn is_common(len: usize, terms: Terms) -> bool {
+    terms.is_agreed() && (terms.server_bits() == MOST_BITS || len <= 1 << terms.server_bits())
 }
 
 /// Keeps the bytes of all windows up to date.
@@ -136,7 +137,7 @@ impl Decompressor {
     pub(super) fn new(deflation: Option<Deflation>, max_message: usize) -> Self {
         let bits = match deflation.map(|deflation| deflation.context) {
             Some(Context::Window(bits)) => bits,
-            Some(Context::None) | None => 15,
+            Some(Context::None) | None => MOST_BITS,
         };
         Self { bits, max_message, inflater: None, visit: 0, iteration: 0 }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::compression::{Outgoing, note_sent};
+use super::compression::{Outgoing, is_common};
 use super::core::Worker;
 use super::handler::{Closed, Handler};
 use super::id::ConnId;
@@ -114,10 +114,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.unfinished = true;
     }
 
-    /// The compressed form of a broadcast, where there is one that a connection with these terms can read. One with a smaller
-    /// window than the server's own is sent larger messages as they are.
+    /// The compressed form of a broadcast, where there is one that a connection with these terms can read. One with a small
+    /// window is sent larger messages as they are.
     fn compressed<'m>(&mut self, message: &'m Shout, terms: Terms) -> Option<&'m Frame> {
-        if !self.compressor.is_common(message.plain.len(), terms) {
+        if !is_common(message.plain.len(), terms) {
             return None;
         }
         message.compressed(|opcode, payload| {
@@ -133,7 +133,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             && let Some((_, payload)) = message_of(&message.plain)
         {
             self.with_outgoing(index, |outgoing| {
-                note_sent(outgoing.contexts, outgoing.terms, payload, outgoing.counters);
+                outgoing.compressor.remember(payload, outgoing.terms, outgoing.contexts, outgoing.counters);
             });
         }
     }

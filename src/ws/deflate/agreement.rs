@@ -19,6 +19,9 @@ pub enum Context {
     /// Nothing: each message stands alone, in both directions.
     None,
     /// The last bytes of each direction, as a power of two from 8 to 15; what is outside becomes the nearer of the two.
+    ///
+    /// The client is told to refer back no further. We are free to: within a message there is no need to keep anything, so that
+    /// our own window is as large as the client allows, and only what is kept of earlier messages is as small.
     Window(u8),
 }
 
@@ -131,15 +134,13 @@ impl Offer {
             return Agreement { server: none(asked), client: none(None) };
         };
         let own = own.clamp(*WINDOW_BITS.start(), *WINDOW_BITS.end());
-        let window = |most: u8| Direction { takeover: true, window_bits: Some(own.min(most)) };
-        let server = match self.server_no_context_takeover {
-            true => none(asked),
-            false => window(asked.unwrap_or(own)),
-        };
+        let server = Direction { takeover: !self.server_no_context_takeover, window_bits: asked };
         // Section 7.1.2.2: a window may be named only to a client that has said it understands. Whoever has not would use the
         // largest, so he is told to use none.
         let client = match self.client_max_window_bits {
-            Some(most) if !self.client_no_context_takeover => window(most),
+            Some(most) if !self.client_no_context_takeover => {
+                Direction { takeover: true, window_bits: Some(own.min(most)) }
+            }
             _ => none(None),
         };
         Agreement { server, client }
@@ -202,15 +203,15 @@ mod tests {
     }
 
     #[test]
-    fn a_context_is_as_small_as_either_end_wants() {
+    fn the_clients_context_is_as_small_as_either_end_wants() {
         for (offer, expected) in [
-            ("", "; server_max_window_bits=11; client_no_context_takeover"),
-            ("; client_max_window_bits", "; server_max_window_bits=11; client_max_window_bits=11"),
-            ("; client_max_window_bits=9", "; server_max_window_bits=11; client_max_window_bits=9"),
+            ("", "; client_no_context_takeover"),
+            ("; client_max_window_bits", "; client_max_window_bits=11"),
+            ("; client_max_window_bits=9", "; client_max_window_bits=9"),
             ("; server_max_window_bits=10", "; server_max_window_bits=10; client_no_context_takeover"),
             (
                 "; server_max_window_bits=15; client_max_window_bits=15",
-                "; server_max_window_bits=11; client_max_window_bits=11",
+                "; server_max_window_bits=15; client_max_window_bits=11",
             ),
             (
                 "; server_no_context_takeover; client_max_window_bits",
@@ -220,17 +221,14 @@ mod tests {
                 "; server_no_context_takeover; server_max_window_bits=12",
                 "; server_no_context_takeover; server_max_window_bits=12; client_no_context_takeover",
             ),
-            (
-                "; client_no_context_takeover; client_max_window_bits",
-                "; server_max_window_bits=11; client_no_context_takeover",
-            ),
+            ("; client_no_context_takeover; client_max_window_bits", "; client_no_context_takeover"),
         ] {
             let expected = format!("permessage-deflate{expected}");
             let offer = format!("permessage-deflate{offer}");
             assert_eq!(response(&[&offer], Context::Window(11)), Some(expected), "{offer}");
         }
-        let widest = response(&["permessage-deflate"], Context::Window(99)).unwrap();
-        assert!(widest.contains("server_max_window_bits=15"), "{widest}");
+        let widest = response(&["permessage-deflate; client_max_window_bits"], Context::Window(99)).unwrap();
+        assert!(widest.contains("client_max_window_bits=15"), "{widest}");
     }
 
     #[test]
