@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import rfc
 from tree import Complaint, Tree, read_tree
 
 LONGEST = 600
@@ -141,6 +142,7 @@ RULES = [
     white_space,
     nothing_undone,
     every_module_says_what_it_is,
+    rfc.every_requirement_is_accounted_for,
 ]
 
 

@@ -57,6 +57,7 @@ pub fn parse_head<'b>(
     let (Some(method), Some(target), Some(version)) = (parsed.method, parsed.path, parsed.version) else {
         return Err(bad("the request line is incomplete"));
     };
+    // RFC 6455-4.2.1-2: 1.1, for there is no higher one with heads like this.
     if version != 1 {
         return Err(bad("HTTP/1.1 is required"));
     }
@@ -107,7 +108,7 @@ impl<'b> Request<'b> {
         self.header_all(name).next()
     }
 
-    /// The subprotocols the client offers, in its order of preference (RFC 6455, section 11.3.4).
+    /// The subprotocols the client offers, over all fields, in its order of preference (RFC 6455-11.3.4-1).
     pub fn subprotocols(&self) -> impl Iterator<Item = &'b str> + use<'b> {
         self.list("sec-websocket-protocol")
     }
@@ -142,9 +143,10 @@ fn has_bare_newline(head: &[u8]) -> bool {
 /// Path and query of a target in origin or absolute form (RFC 9112, sections 3.2.1 and 3.2.2).
 fn split_target(target: &str) -> Result<(&str, Option<&str>), Refusal> {
     if target.contains('#') {
-        // RFC 6455 section 3: a WebSocket URI has no fragment.
+        // RFC 6455-3-1: a WebSocket URI has no fragment.
         return Err(bad("the target must not have a fragment"));
     }
+    // RFC 6455-4.2.1-3: a resource name, or an absolute URI that has one.
     let origin = if target.starts_with('/') {
         target
     } else if let Some(rest) = after_scheme(target) {

@@ -62,7 +62,7 @@ impl Status {
         match self.0 {
             // RFC 9110 section 15.5.6.
             405 => "Connection: close\r\nAllow: GET\r\n",
-            // RFC 9110 section 15.5.22 and RFC 6455 section 4.2.2.
+            // RFC 9110 section 15.5.22. RFC 6455-4.2.2-4 and 6455-4.4-1: with the versions that are understood.
             426 => "Connection: upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
             429 | 503 => "Connection: close\r\nRetry-After: 5\r\n",
             _ => "Connection: close\r\n",

@@ -92,6 +92,7 @@ impl Default for Config {
             compression: Compression::Off,
             compression_threshold: 256,
             compression_level: 1,
+            // RFC 7692-7.3-1: 1,024 or more.
             compression_window: 2048,
             outbox_limit: 2 << 20,
             buffer_limit: 512 << 20,

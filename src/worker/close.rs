@@ -18,8 +18,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Close, `Finishing` when nothing the peer says matters any more. Follow it with [`flush_close`](Self::flush_close).
     pub(super) fn close_with(&mut self, index: u32, frame: CloseFrame<'_>, why: Closed<'_>, next: State) {
         debug_assert!(matches!(next, State::Closing | State::Finishing));
+        // RFC 6455-7.1.2-1 and 6455-7.3-2
         encode::close(&mut self.reply.bytes, frame.code, frame.reason, None);
         self.conclude(index, why);
+        // RFC 6455-5.5.1-4: messages, Pings and broadcasts go to `Open` connections alone.
         self.record_mut(index).state = next;
         self.arm(index, deadline(self.now, self.limits.close_timeout));
     }
@@ -39,9 +41,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.flush_close(index)
     }
 
-    /// The peer's Close has come: it is answered with the same code, or is the answer to ours. RFC 6455 section 7.1.1 has the
-    /// server end the TCP connection; where the peer may have sent more (`at_end` is `false`), in a way that does not turn into
-    /// a reset.
+    /// The peer's Close has come: it is answered with the same code (RFC 6455-5.5.1-5 and 6455-5.5.1-6), or is the answer to ours
+    /// (RFC 6455-5.5.1-10). The server ends the TCP connection (RFC 6455-7.1.1-2); where the peer may have sent more (`at_end` is
+    /// `false`), in a way that does not turn into a reset (RFC 6455-7.1.1-1).
     pub(super) fn answer_close(&mut self, index: u32, frame: CloseFrame<'_>, at_end: bool) -> Flow {
         if self.record_mut(index).state == State::Open {
             let answer = CloseFrame { code: frame.code, reason: "" };
@@ -50,6 +52,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 return Flow::Gone;
             }
         }
+        // RFC 6455-5.5.1-7, 6455-5.5.1-8, 6455-7.1.1-3 and 6455-7.1.2-2
         if at_end && self.queued(index) == 0 {
             return self.discard(index);
         }
@@ -58,7 +61,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         Flow::Alive
     }
 
-    /// Fails the connection (RFC 6455, section 7.1.7): a Close with the code of the error, and nothing more is read.
+    /// Fails the connection (RFC 6455-7.1.7-2): a Close with the code of the error (RFC 6455-7.1.7-4 and 6455-10.7-2), and
+    /// nothing more is read (RFC 6455-7.1.7-5).
     pub(super) fn fail(&mut self, index: u32, error: DecodeError) -> Flow {
         if self.record_mut(index).state != State::Open {
             // It breaks the protocol after our Close, which is all that is left to say.

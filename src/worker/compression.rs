@@ -31,6 +31,7 @@ impl Compressor {
 
     /// Compresses a message for a connection; `None` where it is better sent as it is.
     fn message(&mut self, payload: &[u8], terms: Terms, contexts: &Contexts) -> Option<&[u8]> {
+        // RFC 7692-7.2.1-6 and 7692-7.2.1-8
         let context = contexts.as_ref().filter(|_| terms.server_takeover());
         self.shrink(payload, terms.server_bits(), context.map_or(&[], |windows| windows.sent.bytes()))
     }
@@ -96,10 +97,12 @@ impl Outgoing<'_> {
         }
         match compressed {
             Some(compressed) => {
+                // RFC 6455-6.1-4, 6455-6.1-5 and RFC 7692-6.1-1
                 encode::compressed_frame(out, true, opcode, compressed, None);
                 counters.compressed_out.add(1);
                 compressor.remember(payload, *terms, contexts, counters);
             }
+            // RFC 7692-6.1-2 and 7692-7.2.3.2-1
             None => encode::frame(out, true, opcode, payload, None),
         }
         true
@@ -164,6 +167,7 @@ impl Decompressor {
         contexts: &mut Contexts,
         counters: &Counters,
     ) -> Result<Message<'_>, ProtocolError> {
+        // RFC 7692-7.2.2-3 and 7692-7.2.2-4: by what was agreed on, whatever was offered.
         let context = contexts.as_ref().filter(|_| terms.client_takeover());
         let context = context.map_or(&[][..], |windows| windows.received.bytes());
         let inflater = self.inflater.get_or_insert_default();

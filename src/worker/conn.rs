@@ -47,6 +47,7 @@ impl<D> Conn<'_, D> {
     /// outbox. Nothing of it is sent then, and the connection goes on: whether to close it, to drop the message or to try again
     /// later is the application's decision.
     pub fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
+        // RFC 6455-6.1-1: a handler is called for open connections, of which this one ends as soon as the call does.
         if self.reply.close.is_some() {
             return Err(SendError::Closing);
         }

@@ -162,11 +162,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
             };
             input.at += decoded.consumed;
             let Some(event) = decoded.event else { return Stop::Drained };
+            // RFC 6455-6.2-2
             let message = match event {
                 Event::Message(message) => message,
                 // None once the handler has been told of the close: what still comes is ignored.
                 Event::Compressed { .. } if record.data.is_none() => continue,
                 Event::Compressed { opcode, payload } => {
+                    // RFC 7692-5-15 and 7692-6.2-1
                     match decompressor.message(opcode, payload, terms, contexts, counters) {
                         Ok(message) => message,
                         Err(error) => return Stop::Failed(error.into()),
@@ -174,6 +176,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 }
                 Event::Ping(payload) => {
                     counters.pings_received.add(1);
+                    // RFC 6455-5.5.2-1, 6455-5.5.2-3 and 6455-5.5.3-1
                     if record.state == State::Open {
                         encode::frame(&mut reply.bytes, true, Opcode::Pong, payload, None);
                     }

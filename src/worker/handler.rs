@@ -95,7 +95,7 @@ impl<D> Accept<D> {
     }
 
     /// Leaves the messages of this connection uncompressed, whatever the client offers and the server is set to: for those that
-    /// carry secrets beside what a stranger can choose, whose lengths would tell of them (as in CRIME and BREACH).
+    /// carry secrets beside what a stranger can choose, whose lengths would tell of them (as in CRIME and BREACH, RFC 7692-8-1).
     #[must_use]
     pub fn uncompressed(mut self) -> Self {
         self.compression = false;

@@ -89,7 +89,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if self.record_mut(index).flags.has(Flags::REFUSED) || self.drain.is_some() {
             return Err(AT_LIMIT);
         }
+        // RFC 6455-4.2.2-3 and 6455-4.2.2-5: origins and resources are the handler's to refuse.
         let Accept { data, subprotocol, compression } = self.handler.upgrade(request)?;
+        // RFC 6455-4.2.2-6
         let offered =
             |name: &&str| is_token(name.as_bytes()) && request.subprotocols().any(|offer| offer == *name);
         let deflation = self.limits.deflation.filter(|_| compression);
@@ -99,6 +101,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.counters.opened.add(1);
         self.counters.open.add(1);
         let record = self.record_mut(index);
+        // RFC 6455-4.2.2-1
         record.state = State::Open;
         record.data = Some(data);
         record.terms = agreement.map_or(Terms::NONE, Terms::from);
@@ -133,7 +136,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    /// Answers with an error and ends the connection.
+    /// Answers with an error and ends the connection (RFC 6455-7.2.2-1).
     pub(super) fn refuse(&mut self, index: u32, refusal: Refusal) -> Flow {
         if refusal.status() == Status::SERVICE_UNAVAILABLE {
             self.counters.refused_at_limit.add(1);

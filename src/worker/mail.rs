@@ -157,6 +157,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn find_open(&self, id: ConnId) -> Option<u32> {
         let index = self.find(id)?;
         let record = self.table.get(index as usize)?;
+        // RFC 6455-6.1-1 and 6455-6.1-2: what is under way to a connection that is closing goes nowhere.
         (record.state == State::Open).then_some(index)
     }
 }

@@ -96,6 +96,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         match self.record_mut(index).state {
             State::Handshaking => self.take_head(index, input, drained),
             State::Open | State::Closing => self.take_frames(index, input, drained),
+            // RFC 6455-7.1.7-5
             State::Finishing => Flow::Alive,
         }
     }

@@ -105,7 +105,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         Flow::Alive
     }
 
-    /// Writes what was queued in this iteration.
+    /// Writes what was queued in this iteration (RFC 6455-6.1-7).
     pub(super) fn write_queued(&mut self) {
         let mut dirty = std::mem::take(&mut self.dirty);
         for id in dirty.drain(..) {

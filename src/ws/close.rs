@@ -38,6 +38,7 @@ impl CloseCode {
     /// The code of this number, or `None` where it must not be sent.
     #[must_use]
     pub const fn new(code: u16) -> Option<Self> {
+        // RFC 6455-7.4.1-1, 6455-7.4.1-2, 6455-7.4.1-4 and 6455-7.4.2-1: there is no other way to a code, ours or theirs.
         match code {
             1000..=1003 | 1007..=1014 | 3000..=4999 => Some(Self(code)),
             _ => None,
@@ -83,10 +84,12 @@ impl<'a> CloseFrame<'a> {
     pub fn parse(body: &'a [u8]) -> Result<Self, ProtocolError> {
         let (code, reason) = match body {
             [] => return Ok(Self { code: None, reason: "" }),
+            // RFC 6455-5.5.1-1
             [_] => return Err(ProtocolError::CloseBodyTooShort),
             [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
         };
         let code = CloseCode::new(code).ok_or(ProtocolError::InvalidCloseCode(code))?;
+        // RFC 6455-8.1-1
         let reason = std::str::from_utf8(reason).map_err(|_| ProtocolError::InvalidUtf8)?;
         Ok(Self { code: Some(code), reason })
     }

@@ -53,7 +53,7 @@ pub struct Decoder {
     lent: bool,
     /// A frame whose payload is still arriving.
     frame: Option<PartialFrame>,
-    /// A message whose last frame has not arrived.
+    /// A message whose last frame has not arrived. RFC 6455-5.4-5: a control frame in between leaves it alone.
     message: Option<PartialMessage>,
     /// The payload of `message` so far, unmasked; after its last frame until the next call, all of it.
     payload: Vec<u8>,
@@ -70,7 +70,7 @@ struct PartialFrame {
 
 #[derive(Debug, Clone, Copy)]
 struct PartialMessage {
-    /// Text or binary.
+    /// Text or binary, as its first frame has it (RFC 6455-6.2-3).
     opcode: Opcode,
     compressed: bool,
     frames: u32,
@@ -179,6 +179,7 @@ impl Decoder {
                     Progress::Event(finished) => return Ok(Some(finished)),
                 }
             }
+            // RFC 6455-6.2-1 and 6455-10.7-1
             let Some(header) = self.take_header(input, at, rules)? else { return Ok(None) };
             if !header.opcode.is_control() {
                 self.admit(&header, rules)?;
@@ -234,7 +235,8 @@ impl Decoder {
         }
     }
 
-    /// Applies the rules of messages to the header of a data frame (section 5.4 and our limits), before its payload comes.
+    /// Applies the rules of messages to the header of a data frame, before its payload comes: RFC 6455-5.4-4, 6455-5.4-11, and
+    /// our limits, RFC 6455-10.4-1 and 6455-10.4-2.
     fn admit(&self, header: &FrameHeader, rules: &Rules) -> Result<(), ProtocolError> {
         let (frames, compressed) = match (header.opcode, &self.message) {
             (Opcode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
@@ -282,11 +284,13 @@ impl Decoder {
             && !message.compressed
             && !header.opcode.is_control()
         {
+            // RFC 6455-5.6-1: a character may be split between frames.
             message.utf8.feed(piece).map_err(|_| ProtocolError::InvalidUtf8)?;
         }
         if take > 0 && !buffers.reserve(target, take) {
             return Err(DecodeError::OutOfBuffers);
         }
+        // RFC 6455-5.4-1 and 6455-5.4-3: one payload, wherever frames end; RFC 7692-6.2-1: also that of a compressed message.
         target.extend_from_slice(piece);
         *at += take;
         frame.arrived += take as u64;
@@ -298,9 +302,11 @@ impl Decoder {
         if header.opcode.is_control() {
             return Ok(Progress::Event(Finished::Control(header.opcode)));
         }
+        // RFC 6455-5.4-6
         if !header.fin {
             return Ok(Progress::Frame);
         }
+        // RFC 6455-6.2-4: what comes next is a message of its own.
         let Some(PartialMessage { opcode, compressed, .. }) = self.message.take() else {
             return Ok(Progress::Frame);
         };
@@ -316,6 +322,7 @@ fn whole_payload(header: &FrameHeader, at: usize, input_len: usize) -> Option<st
 
 fn unmask(piece: &mut [u8], header: &FrameHeader, offset: u64) {
     if let Some(key) = header.key {
+        // RFC 6455-6.2-5
         apply_mask(piece, key, offset);
     }
 }
@@ -327,6 +334,7 @@ fn event(opcode: Opcode, compressed: bool, payload: &[u8]) -> Result<Event<'_>, 
     debug_assert!(!opcode.is_control() || payload.len() <= MAX_CONTROL);
     Ok(match opcode {
         _ if compressed => Event::Compressed { opcode, payload },
+        // RFC 7692-6.2-2
         Opcode::Text | Opcode::Binary | Opcode::Continuation => {
             Event::Message(Message::new(opcode, payload)?)
         }

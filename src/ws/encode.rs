@@ -17,7 +17,8 @@ impl AsRef<[u8]> for HeaderBytes {
     }
 }
 
-/// The wire form of a header, its length in as few bytes as possible.
+/// The wire form of a header, its length in as few bytes as possible (RFC 6455-5.2-5). RFC 6455-5.2-1 and RFC 7692-6.1-2: RSV1
+/// is set for what is compressed alone, RSV2 and RSV3 never.
 #[must_use]
 pub fn header(header: &FrameHeader) -> HeaderBytes {
     let mut bytes = [0; MAX_HEADER];
@@ -58,8 +59,8 @@ pub const fn frame_len(payload_len: usize, masked: bool) -> usize {
 }
 
 /// Appends a frame to `out`: masked by a client (`key` given, fresh and unpredictable for each frame, section 5.3), plain by
-/// a server. `fin` is `false` for all but the last fragment of a message; a control frame is never fragmented and its payload
-/// at most 125 bytes (section 5.5).
+/// a server (RFC 6455-5.1-3). `fin` is `false` for all but the last fragment of a message (RFC 6455-6.1-5); a control frame is
+/// never fragmented (RFC 6455-5.4-2 and 6455-5.5-2) and its payload at most 125 bytes (RFC 6455-5.5-1).
 pub fn frame(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) {
     debug_assert!(!opcode.is_control() || (fin && payload.len() <= MAX_CONTROL), "an illegal control frame");
     write(
@@ -72,6 +73,7 @@ pub fn frame(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &[u8], key: 
 /// Appends the first frame of a message that is compressed, or the whole message, as [`frame`] does: `payload` is what a
 /// [`Deflater`](super::deflate::Deflater) made of it.
 pub fn compressed_frame(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) {
+    // RFC 7692-6.1-1 and 7692-6.1-3
     debug_assert!(opcode.starts_message(), "only a message's first frame is marked");
     write(
         out,
@@ -83,6 +85,7 @@ pub fn compressed_frame(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &
 fn write(out: &mut Vec<u8>, frame: &FrameHeader, payload: &[u8]) {
     let header_bytes = header(frame);
     out.reserve(header_bytes.as_ref().len() + payload.len());
+    // RFC 6455-6.1-3
     out.extend_from_slice(header_bytes.as_ref());
     let start = out.len();
     out.extend_from_slice(payload);
@@ -92,7 +95,7 @@ fn write(out: &mut Vec<u8>, frame: &FrameHeader, payload: &[u8]) {
 }
 
 /// Appends a Close frame to `out`. A reason over 123 bytes is clipped between two characters; without a code there is no
-/// body and the reason is left out (section 5.5.1).
+/// body and the reason is left out (RFC 6455-5.5.1-1).
 pub fn close(out: &mut Vec<u8>, code: Option<CloseCode>, reason: &str, key: Option<[u8; 4]>) {
     let mut body = [0; 125];
     let mut len = 0;

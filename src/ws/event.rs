@@ -15,7 +15,7 @@ impl<'a> Message<'a> {
     /// The message whose first frame has the opcode `opcode`.
     ///
     /// # Errors
-    /// [`ProtocolError::InvalidUtf8`] for a text that is none (RFC 6455, section 8.1).
+    /// [`ProtocolError::InvalidUtf8`] for a text that is none (RFC 6455-5.6-1 and 6455-8.1-1).
     pub fn new(opcode: Opcode, payload: &'a [u8]) -> Result<Self, ProtocolError> {
         debug_assert!(opcode.starts_message(), "a message is text or binary");
         Ok(match opcode {

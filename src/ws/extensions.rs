@@ -21,7 +21,8 @@ pub(super) struct Parameter<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Value<'a>(&'a [u8]);
 
-/// Whether `value` is `extension-list`: at least one extension, each a token with parameters behind semicolons.
+/// Whether `value` is `extension-list`: at least one extension, each a token with parameters behind semicolons
+/// (RFC 6455-9.1-1).
 ///
 /// Commas and semicolons can separate before quotes are looked at: a quoted value must be a token once it is unquoted, so
 /// there is no legal one with either inside.
@@ -89,7 +90,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Whether what stands between two quotes is a token once the backslashes are gone.
+/// Whether what stands between two quotes is a token once the backslashes are gone (RFC 6455-4.3-1 and 6455-9.1-2).
 fn is_quoted_token(mut quoted: &[u8]) -> bool {
     if quoted.is_empty() {
         return false;

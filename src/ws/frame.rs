@@ -38,6 +38,7 @@ impl Opcode {
             0x8 => Self::Close,
             0x9 => Self::Ping,
             0xa => Self::Pong,
+            // RFC 6455-5.2-3
             reserved => return Err(ProtocolError::ReservedOpcode(reserved)),
         })
     }
@@ -90,25 +91,30 @@ impl FrameHeader {
     pub fn parse(input: &[u8], role: Role, deflate: bool) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some(&first) = input.first() else { return Ok(None) };
         let compressed = first & RSV1 != 0;
+        // RFC 6455-5.2-2
         if first & (RSV2 | RSV3) != 0 || (compressed && !deflate) {
             return Err(ProtocolError::ReservedBits);
         }
         let fin = first & 0x80 != 0;
         let opcode = Opcode::from_bits(first & 0x0f)?;
+        // RFC 7692-6.1-4
         if compressed && !opcode.starts_message() {
             return Err(ProtocolError::MisplacedCompression);
         }
+        // RFC 6455-5.5-2
         if opcode.is_control() && !fin {
             return Err(ProtocolError::ControlFragmented);
         }
         let Some(&second) = input.get(1) else { return Ok(None) };
         let masked = second & 0x80 != 0;
         match role {
+            // RFC 6455-5.1-2
             Role::Server if !masked => return Err(ProtocolError::NotMasked),
             Role::Client if masked => return Err(ProtocolError::Masked),
             _ => {}
         }
         let short_len = second & 0x7f;
+        // RFC 6455-5.5-1
         if opcode.is_control() && usize::from(short_len) > MAX_CONTROL {
             return Err(ProtocolError::ControlTooLong);
         }
@@ -121,7 +127,7 @@ impl FrameHeader {
     }
 }
 
-/// The payload length and the offset of what follows it.
+/// The payload length and the offset of what follows it (RFC 6455-5.2-4 and 6455-5.2-5).
 fn parse_length(short_len: u8, input: &[u8]) -> Result<Option<(u64, usize)>, ProtocolError> {
     match short_len {
         126 => {

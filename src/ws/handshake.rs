@@ -41,9 +41,13 @@ impl Upgrade {
     /// 405 for another method than GET; 426 for a request that does not upgrade to a WebSocket, or in another version than
     /// 13; 400 for everything else.
     pub fn of(request: &Request<'_>) -> Result<Self, Refusal> {
+        // RFC 6455-4.2.1-1, 6455-10.1-1 and 6455-10.7-3: whatever differs from section 4.2.1 is answered with an error.
+        // RFC 6455-4.2.1-12: what is not looked at here is ignored.
+        // RFC 6455-4.2.1-2: the version is judged where the head is parsed.
         if request.method() != "GET" {
             return Err(Refusal::new(Status::METHOD_NOT_ALLOWED, "the method must be GET"));
         }
+        // RFC 6455-4.2.1-4
         let host = exactly_one(request, "host", "there must be one Host header field")?;
         if !is_authority(host) {
             return Err(bad("the Host header field must name a host"));
@@ -53,28 +57,34 @@ impl Upgrade {
         {
             return Err(bad("a request to upgrade has no body"));
         }
+        // RFC 6455-4.2.1-5
         if !request.list("upgrade").any(|protocol| protocol.eq_ignore_ascii_case("websocket")) {
             return Err(Refusal::new(Status::UPGRADE_REQUIRED, "this is a WebSocket server: upgrade to one"));
         }
+        // RFC 6455-4.2.1-6
         if !request.list("connection").any(|option| option.eq_ignore_ascii_case("upgrade")) {
             return Err(bad("the Connection header field must name Upgrade"));
         }
+        // RFC 6455-4.2.1-8 and 6455-11.3.5-1
         let version = exactly_one(
             request,
             "sec-websocket-version",
             "there must be one Sec-WebSocket-Version header field",
         )?;
+        // RFC 6455-4.2.2-4: the status brings the version that is understood.
         if version != b"13" {
             return Err(Refusal::new(Status::UPGRADE_REQUIRED, "the version of the protocol must be 13"));
         }
+        // RFC 6455-4.2.1-7 and 6455-11.3.1-1
         let key =
             exactly_one(request, "sec-websocket-key", "there must be one Sec-WebSocket-Key header field")?;
         let key = <[u8; KEY_LEN]>::try_from(key).ok().filter(decodes_to_16_bytes);
         let key = key.ok_or(bad("Sec-WebSocket-Key must be 16 bytes in base64"))?;
+        // RFC 6455-4.2.1-10
         if !request.header_all("sec-websocket-protocol").all(is_token_list) {
             return Err(bad("Sec-WebSocket-Protocol must be a list of tokens"));
         }
-        // RFC 6455 section 9.1: a malformed list fails the connection, also where none of the extensions is known.
+        // RFC 6455-4.2.1-11 and 6455-9.1-1: a malformed list is refused also where none of the extensions is known.
         if !request.header_all("sec-websocket-extensions").all(is_extension_list) {
             return Err(bad("Sec-WebSocket-Extensions must be a list of extensions"));
         }
@@ -84,15 +94,20 @@ impl Upgrade {
     /// Appends the 101 response to `out`, with the subprotocol chosen from the client's offer and the compression agreed on, if
     /// any. Another one than was offered would make the client fail the connection.
     pub fn accept(&self, subprotocol: Option<&str>, compression: Option<&Agreement>, out: &mut Vec<u8>) {
+        // RFC 6455-11.3.2-1, 6455-11.3.3-1 and 6455-11.3.4-2: each field is written in one place, once.
         debug_assert!(subprotocol.is_none_or(|name| is_token(name.as_bytes())), "an offered name is a token");
+        // RFC 6455-4.2.2-10, 6455-4.2.2-11 and 6455-4.2.2-12
         out.extend_from_slice(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ",
         );
         out.extend_from_slice(&accept_key(&self.key));
+        // RFC 6455-4.2.2-7
         if let Some(subprotocol) = subprotocol {
             out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
             out.extend_from_slice(subprotocol.as_bytes());
         }
+        // RFC 6455-4.2.2-9, 6455-9-1 and RFC 7692-5-13: no other extension, and none where none was agreed on. RFC 7692-5-9 and
+        // RFC 7692-5-11: so there is nothing beside this one that it could conflict with.
         if let Some(agreement) = compression {
             out.extend_from_slice(b"\r\nSec-WebSocket-Extensions: ");
             agreement.write(out);
@@ -101,7 +116,7 @@ impl Upgrade {
     }
 }
 
-/// The `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455, section 4.2.2, step 5.4).
+/// The `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455-4.2.2-13).
 #[must_use]
 pub fn accept_key(key: &[u8]) -> [u8; ACCEPT_LEN] {
     let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();

@@ -1,4 +1,4 @@
-//! Masking and unmasking, which are the same (RFC 6455, section 5.3).
+//! Masking and unmasking, which are the same (RFC 6455-5.3-5).
 
 /// Applies `key` to `bytes` in place, as if they stood `offset` bytes into the payload.
 ///

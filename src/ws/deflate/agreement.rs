@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use crate::http::Request;
 use crate::ws::extensions::{Extension, Value, extensions};
 
+/// RFC 6455-9.1-3: a registered name.
 const NAME: &str = "permessage-deflate";
 const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
 const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
@@ -63,23 +64,27 @@ impl Agreement {
     /// ```
     #[must_use]
     pub fn of(request: &Request<'_>, context: Context) -> Option<Self> {
-        // Several fields are one list (RFC 6455, section 9.1).
+        // RFC 6455-9.1-6: several fields are one list. RFC 6455-4.2.2-8 and 6455-5.8-1: nothing is used that is not offered.
         let offers = request.header_all("sec-websocket-extensions").flat_map(extensions);
         let mut offers = offers.filter(|extension| extension.name == NAME.as_bytes());
+        // RFC 7692-5-2: the first is what the client prefers.
         offers.find_map(|offer| Some(Offer::parse(&offer)?.accept(context)))
     }
 
     /// Appends what the response's `Sec-WebSocket-Extensions` says of it.
     pub fn write(&self, out: &mut Vec<u8>) {
+        // RFC 7692-5-6 and 7692-5-8: the name, and all that was agreed on, whichever offer it came from.
         out.extend_from_slice(NAME.as_bytes());
         for (direction, no_takeover, window_bits) in [
             (self.server, SERVER_NO_CONTEXT_TAKEOVER, SERVER_MAX_WINDOW_BITS),
             (self.client, CLIENT_NO_CONTEXT_TAKEOVER, CLIENT_MAX_WINDOW_BITS),
         ] {
+            // RFC 7692-7.1.1.1-2 and 7692-7.1.1.2-2: without a value.
             if !direction.takeover {
                 out.extend_from_slice(b"; ");
                 out.extend_from_slice(no_takeover.as_bytes());
             }
+            // RFC 7692-7.1.2.1-3 and 7692-7.1.2.2-3: 8 to 15, as a `Direction` has it.
             if let Some(bits) = direction.window_bits {
                 out.extend_from_slice(format!("; {window_bits}={bits}").as_bytes());
             }
@@ -98,24 +103,30 @@ struct Offer {
 }
 
 impl Offer {
-    /// `None` for an offer that must be declined.
+    /// `None` for an offer that must be declined (RFC 7692-7-1, 7692-7-2 and 7692-7-3). RFC 7692-7-4: of what is left
+    /// everything is supported.
     fn parse(extension: &Extension<'_>) -> Option<Self> {
         let mut offer = Self::default();
         for parameter in extension.parameters() {
             let is_new = match (std::str::from_utf8(parameter.name).ok()?, parameter.value) {
+                // RFC 7692-7.1.1.1-1 and 7692-7.1.1.1-3
                 (SERVER_NO_CONTEXT_TAKEOVER, None) => {
                     !std::mem::replace(&mut offer.server_no_context_takeover, true)
                 }
+                // RFC 7692-7.1.1.2-1
                 (CLIENT_NO_CONTEXT_TAKEOVER, None) => {
                     !std::mem::replace(&mut offer.client_no_context_takeover, true)
                 }
+                // RFC 7692-7.1.2.1-1
                 (SERVER_MAX_WINDOW_BITS, Some(value)) => {
                     offer.server_max_window_bits.replace(window_bits(value)?).is_none()
                 }
+                // RFC 7692-7.1.2.2-1
                 (CLIENT_MAX_WINDOW_BITS, value) => {
                     let bits = value.map_or(Some(*WINDOW_BITS.end()), window_bits)?;
                     offer.client_max_window_bits.replace(bits).is_none()
                 }
+                // RFC 6455-9.1-4
                 _ => return None,
             };
             if !is_new {
@@ -125,18 +136,20 @@ impl Offer {
         Some(offer)
     }
 
+    /// RFC 6455-9-2 and RFC 7692-5-7: what the server is ready for, as far as the offer allows it.
     fn accept(&self, context: Context) -> Agreement {
         let none = |window_bits| Direction { takeover: false, window_bits };
-        // RFC 7692 section 7.1.2.1: accepted by naming the same window or a smaller one.
+        // RFC 7692-5-3 and 7692-7.1.2.1-2: accepted by naming the same window or a smaller one.
         let asked = self.server_max_window_bits;
         let Context::Window(own) = context else {
             // Section 7.1.1.2: a server may demand of the client what it has not offered.
             return Agreement { server: none(asked), client: none(None) };
         };
         let own = own.clamp(*WINDOW_BITS.start(), *WINDOW_BITS.end());
+        // RFC 7692-7.1.1.1-2
         let server = Direction { takeover: !self.server_no_context_takeover, window_bits: asked };
-        // Section 7.1.2.2: a window may be named only to a client that has said it understands. Whoever has not would use the
-        // largest, so he is told to use none.
+        // RFC 7692-5-5, 7692-7.1.2.2-2 and 7692-7.1.2.2-4: a window may be named only to a client that has said it understands.
+        // Whoever has not would use the largest, so he is told to use none.
         let client = match self.client_max_window_bits {
             Some(most) if !self.client_no_context_takeover => {
                 Direction { takeover: true, window_bits: Some(own.min(most)) }

@@ -7,6 +7,7 @@ use super::TAIL;
 /// The smallest window that the library has, as a power of two. It refers back by at most 250 bytes then, so that it serves for
 /// a window of 256 (8) too.
 const LEAST_BITS: u8 = 9;
+/// RFC 7692-7.2.1-4: 32,768 bytes.
 const MOST_BITS: u8 = 15;
 /// The least that the output grows by, in bytes.
 const LEAST_ROOM: usize = 256;
@@ -35,6 +36,7 @@ impl Deflater {
     /// power of two from 8 to 15. `context` is what it may refer to before its own beginning, empty for a message that stands
     /// alone.
     pub fn message(&mut self, payload: &[u8], window_bits: u8, context: &[u8]) -> &[u8] {
+        // RFC 7692-7.2.1-8
         let bits = window_bits.clamp(LEAST_BITS, MOST_BITS);
         let level = self.level;
         let stream = self.streams[usize::from(bits - LEAST_BITS)]
@@ -67,6 +69,7 @@ impl Deflater {
             input.is_empty() && self.out[..end].ends_with(&TAIL),
             "a sync flush ends in an empty stored block"
         );
+        // RFC 7692-7.2.1-1
         &self.out[..end.saturating_sub(TAIL.len())]
     }
 

@@ -45,6 +45,7 @@ impl Inflater {
     /// Makes the stream; the output comes with the messages.
     #[must_use]
     pub fn new() -> Self {
+        // RFC 7692-7.2.2-6: the largest window, whatever was agreed on.
         Self { stream: Inflate::new(false, 15), out: Vec::new() }
     }
 
@@ -66,14 +67,14 @@ impl Inflater {
         remember(&mut self.stream, context, &[])?;
         let mut input = compressed;
         while output.pass(&mut self.stream, &mut input)? == Pass::StreamEnd {
-            // Behind a block with BFINAL another stream may begin (section 7.2.3.4), if only with the byte that is put there.
+            // RFC 7692-7.2.3.4-1: behind a block with BFINAL another stream may begin, if only with the byte that is put there.
             if input.is_empty() {
                 return Ok(output.end);
             }
             self.stream.reset(false);
             remember(&mut self.stream, context, &output.bytes[..output.end])?;
         }
-        // The two ends are no bytes of the message's: after the first, the stream is between two blocks.
+        // RFC 7692-7.2.2-1. The two ends are no bytes of the message's: after the first, the stream is between two blocks.
         let mut tail = &TAIL[..];
         let after_tail = output.pass(&mut self.stream, &mut tail)?;
         let after_end = output.pass(&mut self.stream, &mut &END[..])?;
