@@ -1,7 +1,7 @@
 //! The opening handshake, server side (RFC 6455, section 4.2).
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::{Engine, alphabet};
 use sha1::{Digest, Sha1};
 
 use super::deflate::Agreement;
@@ -10,6 +10,12 @@ use crate::http::{Refusal, Request, Status, is_authority};
 
 /// What the accept key is made with (RFC 6455, section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/// How keys are decoded: four bits stand behind the last byte, and RFC 6455's own sample of a key (section 4.1, step 7) has some
+/// set.
+const KEYS: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 /// Bytes of an accept key: base64 of a 20-byte SHA-1.
 pub const ACCEPT_LEN: usize = 28;
 /// Bytes of a `Sec-WebSocket-Key`: base64 of 16 bytes.
@@ -146,7 +152,7 @@ pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 fn decodes_to_16_bytes(key: &[u8; KEY_LEN]) -> bool {
     let mut nonce = [0; 18];
-    STANDARD.decode_slice(key, &mut nonce) == Ok(16)
+    KEYS.decode_slice(key, &mut nonce) == Ok(16)
 }
 
 fn exactly_one<'b>(request: &Request<'b>, name: &str, detail: &'static str) -> Result<&'b [u8], Refusal> {
