@@ -205,7 +205,7 @@ def summary(covered: Coverage) -> Iterator[str]:
     for requirement in covered.requirements:
         if covered.state(requirement) == "excepted" and requirement.kind == "departure":
             reason = requirement.exception.partition(":")[2].strip()
-            yield f"departure {requirement.id} ({requirement.level}): {requirement.what} {reason}"
+            yield f"DEPARTURE {requirement.id} ({requirement.level}): {requirement.what} Not so here: {reason}"
     for requirement in covered.requirements:
         if covered.state(requirement) == "missing":
             yield f"MISSING {requirement.id} ({requirement.level}): {requirement.what}"
