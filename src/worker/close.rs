@@ -48,9 +48,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if self.record_mut(index).state == State::Open {
             let answer = CloseFrame { code: frame.code, reason: "" };
             self.close_with(index, answer, Closed::ByPeer(frame), State::Finishing);
-            if self.flush_reply(index) == Flow::Gone {
-                return Flow::Gone;
-            }
+        }
+        // After our Close there can be Pongs.
+        if self.flush_reply(index) == Flow::Gone {
+            return Flow::Gone;
         }
         // RFC 6455-5.5.1-7, 6455-5.5.1-8, 6455-7.1.1-3 and 6455-7.1.2-2
         if at_end && self.queued(index) == 0 {

@@ -176,8 +176,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 }
                 Event::Ping(payload) => {
                     counters.pings_received.add(1);
-                    // RFC 6455-5.5.2-1, 6455-5.5.2-3 and 6455-5.5.3-1
-                    if record.state == State::Open {
+                    // RFC 6455-5.5.2-1, 6455-5.5.2-2, 6455-5.5.2-3 and 6455-5.5.3-1
+                    if matches!(record.state, State::Open | State::Closing) {
                         encode::frame(&mut reply.bytes, true, Opcode::Pong, payload, None);
                     }
                     continue;

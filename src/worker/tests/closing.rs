@@ -50,10 +50,12 @@ fn a_close_of_ours_waits_for_the_peers() {
         rig.say(client, "still too late");
         rig.send_frame(client, Opcode::Ping, b"?");
         rig.settle();
-        assert_eq!(rig.frames(client), [], "nothing follows a Close");
+        assert_eq!(rig.frames(client), [Seen::Pong(b"?".into())], "no message follows a Close");
+        rig.send_frame(client, Opcode::Ping, b"!");
         rig.send_close(client, CloseCode::NORMAL);
         rig.settle();
         assert_eq!((rig.ending(client), rig.world().held()), (Ending::Clean, 0));
+        assert_eq!(rig.frames(client), [Seen::Pong(b"!".into())]);
         assert_eq!(rig.log().last_close(), "by us 1000");
         assert_eq!(rig.counters().close_timeouts.get(), 0);
     });
