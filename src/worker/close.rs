@@ -66,8 +66,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// nothing more is read (RFC 6455-7.1.7-5).
     pub(super) fn fail(&mut self, index: u32, error: DecodeError) -> Flow {
         if self.record_mut(index).state != State::Open {
-            // It breaks the protocol after our Close, which is all that is left to say.
-            return self.discard(index);
+            // It breaks the protocol after our Close, which is all there is to say, and must not be overtaken by a reset.
+            self.record_mut(index).state = State::Finishing;
+            self.end_writing(index);
+            return Flow::Alive;
         }
         let reason = match error {
             DecodeError::Protocol(error) => error.describe(),

@@ -120,6 +120,38 @@ fn a_fault_is_answered_with_its_code_and_nothing_more_is_heard() {
 }
 
 #[test]
+fn a_fault_after_our_close_does_not_overtake_it() {
+    for fault in [&b"\xff\xff"[..], b"\x81\x02hi", b"\x88\x81\0\0\0\0\x03"] {
+        play(limits(), |rig| {
+            let client = rig.open();
+            rig.say(client, "close");
+            // More than is read at a time: a socket that is closed over the rest is reset.
+            rig.send(client, &[fault, &[b'x'; 100_000]].concat());
+            rig.settle();
+            assert_eq!((rig.frames(client), rig.ending(client)), (vec![Seen::Close(1000)], Ending::Clean));
+            assert_eq!((rig.world().held(), rig.log().last_close()), (1, "by us 1000"));
+            rig.world().client_ends(client);
+            rig.settle();
+            assert_eq!((rig.world().held(), rig.counters().close_timeouts.get()), (0, 0));
+        });
+    }
+}
+
+#[test]
+fn who_breaks_the_protocol_after_our_close_keeps_the_time_it_has() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        rig.say(client, "close");
+        rig.run_for(secs(4));
+        rig.send(client, b"\xff\xff");
+        rig.run_for(millis(900));
+        assert_eq!(rig.world().held(), 1);
+        rig.run_for(millis(200));
+        assert_eq!((rig.world().held(), rig.counters().close_timeouts.get()), (0, 1));
+    });
+}
+
+#[test]
 fn an_end_without_a_close_is_a_loss() {
     for reset in [false, true] {
         play(limits(), |rig| {
