@@ -142,6 +142,10 @@ fn has_bare_newline(head: &[u8]) -> bool {
 
 /// Path and query of a target in origin or absolute form (RFC 9112, sections 3.2.1 and 3.2.2).
 fn split_target(target: &str) -> Result<(&str, Option<&str>), Refusal> {
+    if !target.is_ascii() {
+        // RFC 3986 section 2: a URI is made of ASCII characters; others are percent-encoded.
+        return Err(bad("the target must be ASCII"));
+    }
     if target.contains('#') {
         // RFC 6455-3-1: a WebSocket URI has no fragment.
         return Err(bad("the target must not have a fragment"));
@@ -237,6 +241,9 @@ mod tests {
             b"GET /#a HTTP/1.1\r\nHost: h\r\n\r\n",
             b"GET chat HTTP/1.1\r\nHost: h\r\n\r\n",
             b"GET chat?to=http://h/b HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"GET /\xc3\xa4 HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"GET /?\xc3\xa4 HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"GET /\xe4 HTTP/1.1\r\nHost: h\r\n\r\n",
             b"GET http:///a HTTP/1.1\r\nHost: h\r\n\r\n",
             b"GET http://user@h/a HTTP/1.1\r\nHost: h\r\n\r\n",
             b"GET gopher://h/a HTTP/1.1\r\nHost: h\r\n\r\n",
