@@ -5,20 +5,26 @@ use std::time::{Duration, Instant};
 use throng::Server;
 use throng::sys::memory;
 
-/// How often the load is looked at.
+/// How often memory is looked at.
 const LOOK: Duration = Duration::from_secs(1);
-/// Connections and buffered kibibytes that must have gone before it is worth the time.
-const WORTHWHILE: u64 = 1024;
+/// Bytes that must have become free before it is worth the time.
+const WORTHWHILE: u64 = 1 << 20;
+/// Bytes that a connection's record takes.
+const RECORD: u64 = 32;
 
-/// Notices that the load has fallen and has the allocator give free pages back.
+/// Notices memory that is resident though the load does not explain it, and has the allocator give free pages back.
 ///
 /// Large blocks go back by themselves when they are freed. Small ones leave holes that only the allocator can find, in time
-/// that grows with their number, so it is asked only when at least a quarter of the load has gone.
+/// that grows with their number, so it is asked only for a quarter of all memory or more, and when that was not needed for a
+/// whole period. What is resident is looked at rather than how the load changes: a spike can come and go between two looks.
 #[derive(Debug, Default)]
 pub(super) struct Housekeeper {
     next_look: Option<Instant>,
-    /// The highest load since memory was last given back.
-    peak: u64,
+    /// Unexplained bytes at the last look.
+    last: u64,
+    /// Unexplained bytes that the allocator left when it was last asked, or fewer that were seen since: no holes, or such as
+    /// it cannot give back. Nothing is known before the first time, which therefore comes soon after the start.
+    base: u64,
 }
 
 impl Housekeeper {
@@ -29,19 +35,26 @@ impl Housekeeper {
         }
         self.next_look = Some(now + LOOK);
         let stats = server.stats();
-        if self.should_trim(stats.sockets + stats.buffered_bytes / 1024) {
+        let explained = stats.sockets * RECORD + stats.buffered_bytes;
+        // Without /proc nothing is known, and nothing is done.
+        let Ok(resident) = memory::anonymous_resident() else { return };
+        if self.should_trim(resident, explained) {
             memory::give_back_free_pages();
+            let left = memory::anonymous_resident().unwrap_or(resident);
+            self.note_trim(left.saturating_sub(explained));
         }
     }
 
-    fn should_trim(&mut self, load: u64) -> bool {
-        self.peak = self.peak.max(load);
-        let gone = self.peak - load;
-        let due = gone >= WORTHWHILE && gone >= self.peak / 4;
-        if due {
-            self.peak = load;
-        }
-        due
+    fn should_trim(&mut self, resident: u64, explained: u64) -> bool {
+        let unexplained = resident.saturating_sub(explained);
+        self.base = self.base.min(unexplained);
+        let stayed = unexplained.min(std::mem::replace(&mut self.last, unexplained)) - self.base;
+        stayed >= WORTHWHILE && stayed >= resident / 4
+    }
+
+    fn note_trim(&mut self, left: u64) {
+        self.base = left;
+        self.last = left;
     }
 }
 
@@ -49,11 +62,49 @@ impl Housekeeper {
 mod tests {
     use super::*;
 
+    const MIB: u64 = 1 << 20;
+
+    /// A keeper that has found the program's own megabyte.
+    fn keeper() -> Housekeeper {
+        let mut keeper = Housekeeper::default();
+        assert_eq!([1, 1].map(|resident| keeper.should_trim(resident * MIB, 0)), [false, true]);
+        keeper.note_trim(MIB);
+        keeper
+    }
+
+    /// Its decisions for looks at (resident, explained) megabytes.
+    fn decide<const LOOKS: usize>(keeper: &mut Housekeeper, looks: [(u64, u64); LOOKS]) -> [bool; LOOKS] {
+        looks.map(|(resident, explained)| keeper.should_trim(resident * MIB, explained * MIB))
+    }
+
     #[test]
     fn trims_once_when_a_good_part_of_the_load_has_gone() {
-        let mut keeper = Housekeeper::default();
-        let trims =
-            [0, 900, 0, 100_000, 80_000, 74_000, 74_000, 60_000, 10, 0].map(|load| keeper.should_trim(load));
-        assert_eq!(trims, [false, false, false, false, false, true, false, false, true, false]);
+        let mut keeper = keeper();
+        let looks = [(1, 0), (101, 100), (101, 100), (101, 25), (101, 25)];
+        assert_eq!(decide(&mut keeper, looks), [false, false, false, false, true]);
+        // Some holes are pinned; they are not asked for again and again.
+        keeper.note_trim(11 * MIB);
+        let looks = [(36, 25), (36, 25), (37, 25), (37, 25), (20, 9), (20, 9)];
+        assert_eq!(decide(&mut keeper, looks), [false; 6]);
+    }
+
+    #[test]
+    fn what_a_spike_between_two_looks_leaves_is_given_back() {
+        assert_eq!(decide(&mut keeper(), [(1, 0), (9, 0), (9, 0)]), [false, false, true]);
+        // Before the first look, too.
+        assert_eq!(decide(&mut Housekeeper::default(), [(9, 0), (9, 0)]), [false, true]);
+    }
+
+    #[test]
+    fn holes_that_are_needed_again_stay() {
+        let looks = [(101, 0), (101, 100), (101, 0), (101, 100), (101, 0), (101, 100)];
+        assert_eq!(decide(&mut keeper(), looks), [false; 6]);
+    }
+
+    #[test]
+    fn little_is_not_worth_it() {
+        assert_eq!(decide(&mut keeper(), [(101, 100), (101, 76), (101, 76)]), [false; 3]);
+        let mut keeper = keeper();
+        assert!(!(0..9).any(|_| keeper.should_trim(2 * MIB - 1, 0)));
     }
 }

@@ -29,6 +29,20 @@ pub fn limit_arenas(arenas: usize) {
     let _ = arenas;
 }
 
+/// Bytes of the process's anonymous memory that are resident: its heap, stacks and private mappings (`RssAnon` of
+/// /proc/self/status, proc_pid_status(5); Linux 4.5).
+///
+/// # Errors
+/// When /proc is not mounted, or says nothing of it.
+pub fn anonymous_resident() -> std::io::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kibibytes
+        .map(|count| count * 1024)
+        .ok_or_else(|| std::io::Error::other("no RssAnon in /proc/self/status"))
+}
+
 /// Gives the allocator's free pages back to the system (malloc_trim(3)). Takes time in proportion to what is free; call
 /// it after a load has gone, never on the message path. Without glibc it does nothing.
 pub fn give_back_free_pages() {
@@ -36,5 +50,17 @@ pub fn give_back_free_pages() {
     // SAFETY: malloc_trim takes no pointers and may be called at any time.
     unsafe {
         libc::malloc_trim(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn resident_memory_follows_what_is_touched() {
+        let before = super::anonymous_resident().unwrap();
+        let block = vec![1_u8; 64 << 20];
+        let during = super::anonymous_resident().unwrap();
+        assert!(during >= before + (60 << 20), "{before} {during}");
+        drop(block);
     }
 }

@@ -1,11 +1,12 @@
 //! The program: its ready line, its admin port, its exit codes.
 
+use std::io::Write;
 use std::os::fd::AsFd;
 
 use throng::CloseCode;
 use throng::sys::socket::{Sharing, listen_tcp, local_address};
 
-use super::client::{Client, Got, eventually};
+use super::client::{Client, Got, dial, eventually};
 use super::command::{Program, run};
 
 #[test]
@@ -107,6 +108,26 @@ fn the_sink_takes_everything_and_says_nothing() {
     client.send_close(CloseCode::NORMAL);
     assert_eq!([client.get(), client.get()], [Got::Close(1000), Got::End]);
     assert_eq!(program.count("messages_in"), 10);
+}
+
+#[test]
+fn memory_comes_back_after_a_spike_that_lasted_no_second() {
+    let program = Program::start(None, &["--workers", "1", "--admin", "127.0.0.1:0"]);
+    Client::open(program.address).is_echoed("hi");
+    let before = program.memory();
+    for _ in 0..3 {
+        // Requests without an end, each of which takes a buffer of 16 KiB.
+        let request = format!("GET / HTTP/1.1\r\nA: {}", "x".repeat(8_000));
+        let held: Vec<_> = (0..1_000)
+            .map(|_| {
+                let mut stream = dial(program.address);
+                stream.write_all(request.as_bytes()).unwrap();
+                stream
+            })
+            .collect();
+        drop(held);
+        eventually("memory is back", || program.memory() <= before + 2 * 1024);
+    }
 }
 
 #[test]
