@@ -4,6 +4,8 @@ mod app;
 mod client;
 #[cfg(feature = "serve")]
 mod command;
+mod compressed;
+mod compression;
 mod echo;
 mod ending;
 mod hostile;

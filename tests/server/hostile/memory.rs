@@ -6,12 +6,16 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use throng::ws::Opcode;
 
 use super::super::app::millis;
 use super::super::client::{Bystander, Client, dial, eventually};
 use super::super::command::Program;
+use super::super::compressed::{self, OFFER};
 use super::resets::reset;
 use super::{BINARY, CONTINUATION, FIN, PING, REQUEST, TEXT, header, masked, on_threads, open_many};
 
@@ -34,7 +38,7 @@ const AT_ONCE: usize = 7;
 /// Time for what comes back by itself: pools and the allocator are looked after every second, and each takes two rounds.
 const SETTLING: Duration = Duration::from_millis(3_000);
 
-const ATTACKS: [Attack; 14] = [
+const ATTACKS: [Attack; 16] = [
     // 32 bytes each, in pages of 128 KiB.
     Attack { name: "connects and says nothing", clients: 1_500, client: |to| Some(dial(to)), bound: 512 },
     // A side record, and a buffer of 256 bytes.
@@ -116,6 +120,28 @@ const ATTACKS: [Attack; 14] = [
         client: |to| flooding(Client::open(to).stream, &masked(FIN | BINARY, &[0; 60_000])),
         bound: 50 * 512 + 1024,
     },
+    // What the decompressor grew to, once, and what has arrived of each: at most 16 KiB.
+    Attack {
+        name: "sends 16 MiB in 16 KB, compressed",
+        clients: 500,
+        client: |to| {
+            static BOMB: LazyLock<Vec<u8>> =
+                LazyLock::new(|| compressed::message(Opcode::Binary, &vec![0; 16 << 20]));
+            sending(compressed::open(to, OFFER).0, &BOMB)
+        },
+        bound: 500 * 16 + 3 * 1024,
+    },
+    // A read that waits to be decompressed, and echoes.
+    Attack {
+        name: "sends messages of 1 MiB in 1 KB without end and reads nothing",
+        clients: 50,
+        client: |to| {
+            static LARGE: LazyLock<Vec<u8>> =
+                LazyLock::new(|| compressed::message(Opcode::Binary, &vec![0; 1 << 20]).repeat(20));
+            flooding(compressed::open(to, OFFER).0, &LARGE)
+        },
+        bound: 50 * 512 + 3 * 1024,
+    },
     Attack {
         name: "connects and resets",
         clients: 10_000,
@@ -174,7 +200,16 @@ fn carry_out(attack: &Attack) -> Seen {
             "--buffer-limit",
             "32MiB",
         ][..],
-        &["--ping-interval", "off", "--handshake-timeout", "1m", "--close-timeout", "1m"],
+        &[
+            "--compression",
+            "shared",
+            "--ping-interval",
+            "off",
+            "--handshake-timeout",
+            "1m",
+            "--close-timeout",
+            "1m",
+        ],
     ];
     let program = Program::start(None, &arguments.concat());
     let (process, address) = (program.id(), program.address);

@@ -1,6 +1,7 @@
 //! Clients that break rules or promises: each is told why or dropped in time, costs a bounded amount, and hurts nobody else.
 //! docs/HOSTILE.md says what each of them gets and costs.
 
+mod bombs;
 mod buffers;
 mod closing;
 mod connections;
