@@ -257,3 +257,97 @@ impl From<Config> for Builder {
         Self { config }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a setting that is out of its range is called in the error; `None` when nothing is.
+    fn complaint(change: impl FnOnce(&mut Config)) -> Option<&'static str> {
+        let mut config = Config { listen: vec!["127.0.0.1:0".parse().unwrap()], ..Config::default() };
+        change(&mut config);
+        config.validate().err().map(|error| match error {
+            ConfigError::OutOfRange { what, .. }
+            | ConfigError::PowerOfTwo { what, .. }
+            | ConfigError::Time { what, .. } => what,
+            other => panic!("{other}"),
+        })
+    }
+
+    #[test]
+    fn numbers_have_edges() {
+        for (workers, is_right) in [(0, false), (1, true), (MAX_WORKERS, true), (MAX_WORKERS + 1, false)] {
+            let complaint = complaint(|config| config.workers = Some(workers));
+            assert_eq!(complaint, (!is_right).then_some("workers"), "{workers}");
+        }
+        for (connections, is_right) in [(0, false), (1, true)] {
+            let complaint = complaint(|config| config.max_connections = Some(connections));
+            assert_eq!(complaint, (!is_right).then_some("max-connections"), "{connections}");
+        }
+        for (bytes, is_right) in
+            [(124, false), (125, true), (usize::MAX / 8, true), (usize::MAX / 8 + 1, false)]
+        {
+            let complaint = complaint(|config| config.max_message = bytes);
+            assert_eq!(complaint, (!is_right).then_some("max-message"), "{bytes}");
+        }
+        for (frames, is_right) in [(0, false), (1, true), (u32::MAX, true)] {
+            let complaint = complaint(|config| config.max_frames_per_message = frames);
+            assert_eq!(complaint, (!is_right).then_some("max-frames-per-message"), "{frames}");
+        }
+        for (bytes, is_right) in [(READ_BUFFER - 1, false), (READ_BUFFER, true), (usize::MAX, false)] {
+            let complaint = complaint(|config| config.outbox_limit = bytes);
+            assert_eq!(complaint, (!is_right).then_some("outbox-limit"), "{bytes}");
+        }
+        for (level, is_right) in [(0, false), (1, true), (9, true), (10, false)] {
+            let complaint = complaint(|config| config.compression_level = level);
+            assert_eq!(complaint, (!is_right).then_some("compression-level"), "{level}");
+        }
+        for (window, is_right) in
+            [(0, false), (128, false), (256, true), (257, false), (32_768, true), (65_536, false)]
+        {
+            let complaint = complaint(|config| config.compression_window = window);
+            assert_eq!(complaint, (!is_right).then_some("compression-window"), "{window}");
+        }
+    }
+
+    #[test]
+    fn times_have_edges() {
+        type Set = fn(&mut Config, Duration);
+        let settings: [(&str, Set); 5] = [
+            ("handshake-timeout", |config, time| config.handshake_timeout = time),
+            ("message-timeout", |config, time| config.message_timeout = Some(time)),
+            ("ping-interval", |config, time| config.ping_interval = Some(time)),
+            ("pong-timeout", |config, time| config.pong_timeout = time),
+            ("close-timeout", |config, time| config.close_timeout = time),
+        ];
+        let tiny = Duration::from_nanos(1);
+        for (what, set) in settings {
+            for (time, is_right) in
+                [(MIN_TIME - tiny, false), (MIN_TIME, true), (MAX_TIME, true), (MAX_TIME + tiny, false)]
+            {
+                let complaint = complaint(|config| set(config, time));
+                assert_eq!(complaint, (!is_right).then_some(what), "{time:?}");
+            }
+        }
+        assert_eq!(complaint(|config| (config.ping_interval, config.message_timeout) = (None, None)), None);
+    }
+
+    #[test]
+    fn without_a_place_to_listen_there_is_no_server() {
+        assert_eq!(Config::default().validate(), Err(ConfigError::NoListener));
+    }
+
+    #[test]
+    fn windows_are_powers_of_two() {
+        for (window, bits) in [(256, 8), (2048, 11), (32_768, 15)] {
+            let config = Config {
+                compression: Compression::Dedicated,
+                compression_window: window,
+                ..Config::default()
+            };
+            let context = config.deflation().map(|deflation| deflation.context);
+            assert_eq!(context, Some(deflate::Context::Window(bits)));
+        }
+        assert!(Config::default().deflation().is_none());
+    }
+}

@@ -78,6 +78,12 @@ fn a_configuration_that_cannot_be_served_is_78() {
         (&[&listen[..], &["--max-connections", "100M"]].concat(), "descriptor limit"),
         (&[&listen[..], &["--ping-interval", "1ms"]].concat(), "ping-interval must be"),
         (&[&listen[..], &["--outbox-limit", "1MiB"]].concat(), "outbox-limit must be"),
+        (&[&listen[..], &["--message-timeout", "1ms"]].concat(), "message-timeout must be"),
+        (&[&listen[..], &["--compression-level", "10"]].concat(), "compression-level must be from 1 to 9"),
+        (
+            &[&listen[..], &["--compression-window", "3KiB"]].concat(),
+            "compression-window must be a power of two",
+        ),
         (&[&listen[..], &["--admin", "0.0.0.0:0"]].concat(), "loopback"),
         (&[&listen[..], &["--admin", &taken]].concat(), "admin port"),
     ] {
