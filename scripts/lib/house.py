@@ -22,7 +22,7 @@ SAFE_ROOMS = ("src/http/mod.rs", "src/ws/mod.rs", "src/hub/mod.rs")
 
 
 def is_program(path: str, text: str) -> bool:
-    return path.endswith((".rs", ".sh", ".py")) or text.startswith("#!/")
+    return path.endswith((".rs", ".sh", ".py", ".mjs")) or text.startswith("#!/")
 
 
 def file_length(tree: Tree) -> Iterator[Complaint]:

@@ -10,7 +10,7 @@ from rust_text import code_only
 
 # Written by programs, or by other people.
 NOT_OURS = ("results/", "Cargo.lock", "LICENSE-")
-TEXT_SUFFIXES = {".rs", ".sh", ".py", ".toml", ".md", ".conf", ".service", ".yml", ".yaml", ".json", ".c", ".h"}
+TEXT_SUFFIXES = {".rs", ".sh", ".py", ".toml", ".md", ".conf", ".service", ".yml", ".yaml", ".json", ".c", ".h", ".mjs", ".html"}
 
 
 @dataclass(frozen=True)
