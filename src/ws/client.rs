@@ -5,6 +5,8 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::deflate::{self, Agreement, Offer};
+use super::extensions::extensions;
 use super::handshake::{KEY_LEN, accept_key, members};
 use crate::http::{MAX_HEAD, MAX_HEADERS};
 
@@ -20,15 +22,29 @@ pub fn encode_key(nonce: [u8; 16]) -> [u8; KEY_LEN] {
 /// Appends a request to upgrade to `out`. `target` is the path and query, `subprotocols` a comma-separated list, empty for
 /// none.
 pub fn request(out: &mut Vec<u8>, host: &str, target: &str, key: &[u8; KEY_LEN], subprotocols: &str) {
+    request_extended(out, host, target, key, subprotocols, "");
+}
+
+/// Appends a request as [`request`] does, which offers `extensions`: the value of `Sec-WebSocket-Extensions` (RFC 6455,
+/// section 9.1), empty for none.
+pub fn request_extended(
+    out: &mut Vec<u8>,
+    host: &str,
+    target: &str,
+    key: &[u8; KEY_LEN],
+    subprotocols: &str,
+    extensions: &str,
+) {
     let start = format!(
         "GET {target} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
     );
     out.extend_from_slice(start.as_bytes());
     out.extend_from_slice(key);
-    if !subprotocols.is_empty() {
-        out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
-        out.extend_from_slice(subprotocols.as_bytes());
+    for (name, value) in [("Protocol", subprotocols), ("Extensions", extensions)] {
+        if !value.is_empty() {
+            out.extend_from_slice(format!("\r\nSec-WebSocket-{name}: {value}").as_bytes());
+        }
     }
     out.extend_from_slice(b"\r\n\r\n");
 }
@@ -44,8 +60,10 @@ pub enum ResponseError {
     NoUpgrade,
     /// It does not answer the key that was sent.
     WrongAccept,
-    /// It turns on an extension, and [`request`] asks for none.
+    /// It turns on an extension that was not asked for.
     UnaskedExtension,
+    /// It turns on compression in a way that does not answer the offer.
+    IllegalExtension,
 }
 
 impl fmt::Display for ResponseError {
@@ -56,19 +74,44 @@ impl fmt::Display for ResponseError {
             Self::NoUpgrade => f.write_str("response without the upgrade"),
             Self::WrongAccept => f.write_str("response to another key"),
             Self::UnaskedExtension => f.write_str("response with an extension that was not asked for"),
+            Self::IllegalExtension => {
+                f.write_str("response with parameters of compression that do not answer the offer")
+            }
         }
     }
 }
 
 impl std::error::Error for ResponseError {}
 
-/// Judges the response at the start of `bytes` to a request with `key` (section 4.1, the client's list of checks): its length
-/// in bytes, behind which frames may follow, or `None` while it is incomplete. A subprotocol it names is not held against the
-/// offer, which is not known here.
+/// A response that opens a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its length in bytes, behind which frames may follow.
+    pub len: usize,
+    /// What was agreed on about compression; `None` where messages are not compressed.
+    pub compression: Option<Agreement>,
+}
+
+/// Judges the response at the start of `bytes` to a [`request`] with `key` (section 4.1, the client's list of checks): its
+/// length in bytes, behind which frames may follow, or `None` while it is incomplete. A subprotocol it names is not held
+/// against the offer, which is not known here.
 ///
 /// # Errors
-/// Anything but a 101 that answers the key.
+/// Anything but a 101 that answers the key, without an extension.
 pub fn check_response(bytes: &[u8], key: &[u8; KEY_LEN]) -> Result<Option<usize>, ResponseError> {
+    Ok(check_response_to(bytes, key, None)?.map(|accepted| accepted.len))
+}
+
+/// Judges a response as [`check_response`] does, to a request that has offered compression ([`request_extended`]) and no other
+/// extension; `None` for none at all.
+///
+/// # Errors
+/// Anything but a 101 that answers the key, and the offer if it takes it (RFC 7692, section 7.1).
+pub fn check_response_to(
+    bytes: &[u8],
+    key: &[u8; KEY_LEN],
+    offer: Option<&Offer>,
+) -> Result<Option<Accepted>, ResponseError> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let len = match response.parse(bytes) {
@@ -98,8 +141,25 @@ pub fn check_response(bytes: &[u8], key: &[u8; KEY_LEN]) -> Result<Option<usize>
     if only("sec-websocket-accept") != Some(&accept_key(key)) {
         return Err(ResponseError::WrongAccept);
     }
-    if values("sec-websocket-extensions").flat_map(members).next().is_some() {
-        return Err(ResponseError::UnaskedExtension);
+    let compression = check_extensions(values("sec-websocket-extensions"), offer)?;
+    Ok(Some(Accepted { len, compression }))
+}
+
+/// What the fields of `Sec-WebSocket-Extensions` agree to.
+fn check_extensions<'b>(
+    fields: impl Iterator<Item = &'b [u8]>,
+    offer: Option<&Offer>,
+) -> Result<Option<Agreement>, ResponseError> {
+    let mut agreed = None;
+    for extension in fields.flat_map(extensions) {
+        // RFC 6455 section 4.1, step 5 of the response's checks.
+        let offer = offer
+            .filter(|_| extension.name == deflate::NAME.as_bytes())
+            .ok_or(ResponseError::UnaskedExtension)?;
+        let agreement = offer.agreement(&extension).ok_or(ResponseError::IllegalExtension)?;
+        if agreed.replace(agreement).is_some() {
+            return Err(ResponseError::IllegalExtension);
+        }
     }
-    Ok(Some(len))
+    Ok(agreed)
 }

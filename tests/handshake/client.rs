@@ -1,7 +1,10 @@
 //! RFC 6455 section 4.1: what the client asks and which answers it takes.
 
 use throng::http::{HeadBuffer, parse_head};
-use throng::ws::client::{ResponseError, check_response, encode_key, request};
+use throng::ws::client::{
+    ResponseError, check_response, check_response_to, encode_key, request, request_extended,
+};
+use throng::ws::deflate::{Agreement, Context, Offer};
 use throng::ws::handshake::Upgrade;
 
 /// The key of RFC 6455 section 1.2.
@@ -99,4 +102,139 @@ fn an_answer_without_an_end_is_given_up_at_the_limit() {
     let endless = format!("HTTP/1.1 101 x\r\nX: {}", "y".repeat(8 * 1024));
     assert_eq!(check(&endless[..8 * 1024 - 1]), Ok(None));
     assert_eq!(check(&endless[..8 * 1024]), Err(ResponseError::Malformed));
+}
+
+/// The agreement that an answer to an offer of compression brings, as its own words.
+fn compression(offer: &str, answer: &str) -> Result<Option<String>, ResponseError> {
+    let offer: Offer = offer.parse().unwrap();
+    let response = format!(
+        "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n{answer}\r\n\r\n"
+    );
+    let accepted = check_response_to(response.as_bytes(), &key(), Some(&offer))?.unwrap();
+    assert_eq!(accepted.len, response.len());
+    Ok(accepted.compression.map(|agreement| {
+        let mut words = Vec::new();
+        agreement.write(&mut words);
+        String::from_utf8(words).unwrap()
+    }))
+}
+
+#[test]
+fn an_offer_is_sent_as_it_is_and_its_answer_taken() {
+    let words = "permessage-deflate; client_max_window_bits";
+    let offer = words.parse().unwrap();
+    let mut asked = Vec::new();
+    request_extended(&mut asked, "h", "/", &key(), "chat", words);
+    let mut buffer = HeadBuffer::default();
+    let (request, _) = parse_head(&asked, &mut buffer).unwrap().unwrap();
+    assert_eq!(request.header("sec-websocket-extensions"), Some(words.as_bytes()));
+    assert_eq!(request.subprotocols().collect::<Vec<_>>(), ["chat"]);
+    let agreement = Agreement::of(&request, Context::Window(11)).unwrap();
+    let mut answered = Vec::new();
+    Upgrade::of(&request).unwrap().accept(None, Some(&agreement), &mut answered);
+    for end in 0..answered.len() {
+        assert_eq!(check_response_to(&answered[..end], &key(), Some(&offer)), Ok(None), "{end}");
+    }
+    let accepted = check_response_to(&answered, &key(), Some(&offer)).unwrap().unwrap();
+    assert_eq!((accepted.len, accepted.compression), (answered.len(), Some(agreement)));
+    assert_eq!(
+        check_response(&answered, &key()),
+        Err(ResponseError::UnaskedExtension),
+        "to a request without"
+    );
+}
+
+#[test]
+fn legal_answers_to_an_offer_are_taken() {
+    const PLAIN: &str = "permessage-deflate";
+    for (offer, answer, agreed) in [
+        (PLAIN, "A: b", None),
+        (PLAIN, "Sec-WebSocket-Extensions:", None),
+        (PLAIN, "Sec-WebSocket-Extensions: permessage-deflate", Some("")),
+        (PLAIN, "sec-websocket-extensions:,permessage-deflate ,", Some("")),
+        // What nobody asked for, but a server may say (sections 7.1.1.2 and 7.1.2.1).
+        (
+            PLAIN,
+            "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; server_max_window_bits=\"9\"",
+            Some("; server_max_window_bits=9; client_no_context_takeover"),
+        ),
+        (
+            PLAIN,
+            "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover",
+            Some("; server_no_context_takeover"),
+        ),
+        // A hint need not be repeated, and holds for the client all the same (section 7.1.1.2).
+        (
+            "permessage-deflate; client_no_context_takeover; client_max_window_bits=10",
+            "Sec-WebSocket-Extensions: permessage-deflate",
+            Some("; client_no_context_takeover; client_max_window_bits=10"),
+        ),
+        (
+            "permessage-deflate; client_max_window_bits",
+            "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=8",
+            Some("; client_max_window_bits=8"),
+        ),
+        (
+            "permessage-deflate; server_max_window_bits=12",
+            "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=12",
+            Some("; server_max_window_bits=12"),
+        ),
+        (
+            "permessage-deflate; server_max_window_bits=12",
+            "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=8",
+            Some("; server_max_window_bits=8"),
+        ),
+    ] {
+        let agreed = agreed.map(|parameters| format!("{PLAIN}{parameters}"));
+        assert_eq!(compression(offer, answer), Ok(agreed), "{offer} answered by {answer}");
+    }
+}
+
+#[test]
+fn answers_that_do_not_fit_the_offer_fail_the_connection() {
+    use ResponseError::{IllegalExtension, UnaskedExtension};
+    const PLAIN: &str = "permessage-deflate";
+    const WINDOW: &str = "permessage-deflate; client_max_window_bits";
+    for (error, offer, answer) in [
+        (UnaskedExtension, PLAIN, "permessage-bzip2"),
+        (UnaskedExtension, PLAIN, "permessage-deflate, x-webkit-deflate-frame"),
+        (UnaskedExtension, PLAIN, "Permessage-Deflate"),
+        (IllegalExtension, PLAIN, "permessage-deflate, permessage-deflate"),
+        (IllegalExtension, PLAIN, "permessage-deflate; unknown"),
+        (IllegalExtension, PLAIN, "permessage-deflate;"),
+        (IllegalExtension, PLAIN, "permessage-deflate; server_no_context_takeover=1"),
+        (
+            IllegalExtension,
+            PLAIN,
+            "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
+        ),
+        (IllegalExtension, PLAIN, "permessage-deflate; server_max_window_bits"),
+        (IllegalExtension, PLAIN, "permessage-deflate; server_max_window_bits=7"),
+        (IllegalExtension, PLAIN, "permessage-deflate; server_max_window_bits=16"),
+        (IllegalExtension, PLAIN, "permessage-deflate; server_max_window_bits=09"),
+        // The client has not said that it understands (section 7.1.2.2).
+        (IllegalExtension, PLAIN, "permessage-deflate; client_max_window_bits=15"),
+        (IllegalExtension, WINDOW, "permessage-deflate; client_max_window_bits"),
+        (IllegalExtension, WINDOW, "permessage-deflate; client_max_window_bits=16"),
+        (
+            IllegalExtension,
+            "permessage-deflate; client_max_window_bits=9",
+            "permessage-deflate; client_max_window_bits=10",
+        ),
+        // What was asked of the server is not granted (sections 7.1.1.1 and 7.1.2.1).
+        (IllegalExtension, "permessage-deflate; server_no_context_takeover", "permessage-deflate"),
+        (IllegalExtension, "permessage-deflate; server_max_window_bits=10", "permessage-deflate"),
+        (
+            IllegalExtension,
+            "permessage-deflate; server_max_window_bits=10",
+            "permessage-deflate; server_max_window_bits=11",
+        ),
+    ] {
+        let field = format!("Sec-WebSocket-Extensions: {answer}");
+        assert_eq!(compression(offer, &field), Err(error.clone()), "{offer} answered by {answer}");
+    }
+    let twice =
+        "Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Extensions: permessage-deflate";
+    assert_eq!(compression(PLAIN, twice), Err(IllegalExtension), "several fields are one list");
 }

@@ -2,15 +2,14 @@
 
 use std::ops::RangeInclusive;
 
+use super::NAME;
 use crate::http::Request;
 use crate::ws::extensions::{Extension, Value, extensions};
 
-/// RFC 6455-9.1-3: a registered name.
-const NAME: &str = "permessage-deflate";
 const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
 const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
 const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
-const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
+pub(super) const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 /// The smallest and the largest window as powers of two (section 7.1.2).
 pub(super) const WINDOW_BITS: RangeInclusive<u8> = 8..=15;
 
@@ -93,19 +92,19 @@ impl Agreement {
 }
 
 /// What a client asks for.
-#[derive(Debug, Clone, Copy, Default)]
-struct Offer {
-    server_no_context_takeover: bool,
-    client_no_context_takeover: bool,
-    server_max_window_bits: Option<u8>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Offer {
+    pub(super) server_no_context_takeover: bool,
+    pub(super) client_no_context_takeover: bool,
+    pub(super) server_max_window_bits: Option<u8>,
     /// The largest window that the client would use, where it can be told to use a smaller one.
-    client_max_window_bits: Option<u8>,
+    pub(super) client_max_window_bits: Option<u8>,
 }
 
 impl Offer {
     /// `None` for an offer that must be declined (RFC 7692-7-1, 7692-7-2 and 7692-7-3). RFC 7692-7-4: of what is left
     /// everything is supported.
-    fn parse(extension: &Extension<'_>) -> Option<Self> {
+    pub(super) fn parse(extension: &Extension<'_>) -> Option<Self> {
         let mut offer = Self::default();
         for parameter in extension.parameters() {
             let is_new = match (std::str::from_utf8(parameter.name).ok()?, parameter.value) {

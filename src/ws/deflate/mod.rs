@@ -3,16 +3,20 @@
 mod agreement;
 mod deflater;
 mod inflater;
+mod offer;
 mod terms;
 #[cfg(test)]
 mod twin;
 mod window;
 
-pub use agreement::{Agreement, Context, Direction};
+pub use agreement::{Agreement, Context, Direction, Offer};
 pub use deflater::Deflater;
 pub use inflater::{InflateError, Inflater};
+pub use offer::OfferError;
 pub use terms::Terms;
 pub use window::{Window, Windows};
 
+/// The extension's name. RFC 6455-9.1-3: a registered one.
+pub(super) const NAME: &str = "permessage-deflate";
 /// The end of a flushed DEFLATE stream, which does not travel (section 7.2.1): an empty stored block but for its first byte.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
