@@ -53,6 +53,7 @@ pub(super) fn plans(args: &ChurnArgs, target: &Target) -> anyhow::Result<(swarm:
         in_flight,
         rate: None,
         raw: false,
+        compression: None,
         sample_key: false,
         timeouts,
         seed: args.seed,

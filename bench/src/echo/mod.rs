@@ -15,7 +15,7 @@ use crate::linux::environment::Environment;
 use crate::output;
 use crate::progress::Bars;
 use crate::swarm::args::ClientArgs;
-use crate::swarm::{EchoPlan, Echoed, Opening, Outcome, Plan, Swarm};
+use crate::swarm::{EchoPlan, Echoed, Opening, Outcome, Payload, Plan, Swarm};
 use crate::threads::{Spread, Threads};
 use crate::watch::{ServerCosts, Watch, WatchArgs, micros_each};
 
@@ -185,6 +185,7 @@ fn plan(args: &EchoArgs) -> anyhow::Result<Plan> {
         rate: args.connect_rate.per_second(),
         raw: args.client.raw,
         sample_key: args.client.sample_key,
+        compression: None,
         timeouts: args.client.timeouts(),
         seed: args.client.seed,
     })
@@ -216,7 +217,7 @@ impl Run<'_> {
             depth: args.depth,
             size: usize::try_from(args.size)?,
             rate: args.rate.per_second(),
-            binary: args.binary,
+            payload: if args.binary { Payload::Bytes } else { Payload::Letters },
             warm_up: args.warm_up,
             time: args.duration,
             patience: args.patience,

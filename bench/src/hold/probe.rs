@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::args::per_second;
-use crate::swarm::EchoPlan;
+use crate::swarm::{EchoPlan, Payload};
 
 /// Most messages of one connection on their way. More wait for a place, which counts.
 const DEPTH: u32 = 16;
@@ -35,7 +35,7 @@ impl ProbeArgs {
             depth: DEPTH,
             size: self.probe_size as usize,
             rate: Some(self.probe_rate),
-            binary: false,
+            payload: Payload::Letters,
             warm_up: WARM_UP,
             time,
             patience: PATIENCE,

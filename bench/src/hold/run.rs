@@ -229,6 +229,7 @@ fn plan(args: &HoldArgs) -> anyhow::Result<Plan> {
         rate: args.rate.per_second(),
         raw: args.client.raw,
         sample_key: args.client.sample_key,
+        compression: None,
         timeouts: args.client.timeouts(),
         seed: args.client.seed,
     })

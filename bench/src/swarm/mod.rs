@@ -5,6 +5,7 @@
 
 pub mod args;
 mod client;
+pub mod compression;
 pub(crate) mod connection;
 pub mod echo;
 mod pings;
@@ -25,11 +26,12 @@ use crate::distribution::Distribution;
 use crate::sources::Sources;
 use crate::target::Target;
 use crate::threads::Threads;
+use compression::Compression;
 use echo::EchoRun;
 use shared::{Phase, Shared};
 use thread::run_thread;
 
-pub use echo::{EchoPlan, Echoed};
+pub use echo::{EchoPlan, Echoed, Payload};
 pub(crate) use shared::count_reason;
 pub use shared::{Counts, Reasons};
 pub(crate) use thread::{join_threads, set_up_thread, wait};
@@ -53,6 +55,8 @@ pub struct Plan {
     pub raw: bool,
     /// Send the key of RFC 6455, section 1.3, in every handshake: floors have one answer, written in advance.
     pub sample_key: bool,
+    /// What is offered in every handshake, if anything.
+    pub compression: Option<Compression>,
     /// How long the other side may take.
     pub timeouts: Timeouts,
     /// What masking keys and nonces are drawn from.
@@ -83,6 +87,9 @@ pub struct Opening {
     pub connections_per_second: f64,
     /// From the (planned) start of each connect to its open WebSocket, in microseconds.
     pub latency_us: Distribution,
+    /// Where compression was offered: what was agreed on, in the words of the answer, and by how many connections.
+    #[serde(default, skip_serializing_if = "Reasons::is_empty")]
+    pub agreed: Reasons,
 }
 
 /// How everything went, in the end.
@@ -227,6 +234,7 @@ impl Swarm {
             ramp_seconds,
             connections_per_second,
             latency_us: ledger.latency.clone(),
+            agreed: ledger.agreed.clone(),
         }
     }
 

@@ -115,6 +115,8 @@ pub(super) struct Ledger {
     pub(super) unclean: Reasons,
     /// Of the threads whose connections have all opened or failed.
     pub(super) latency: Distribution,
+    /// Of the same threads.
+    pub(super) agreed: Reasons,
     /// Of the threads that are done with it.
     pub(super) echoed: Echoed,
     /// Their number.

@@ -6,14 +6,15 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use throng::sys::socket;
-use throng::ws::{Role, Rules};
+use throng::ws::{Opcode, ProtocolError, Role, Rules};
 
+use super::compression::Codec;
 use super::echo::Echoes;
 
 /// Bytes read from a socket at once.
 const INPUT: usize = 64 * 1024;
 /// The longest message that is taken, in bytes.
-const MAX_MESSAGE: usize = 16 * 1024 * 1024;
+pub(super) const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 
 /// Bytes a server may leave unread of what answers it.
 const MOST_UNSENT: usize = 64 * 1024;
@@ -38,6 +39,8 @@ pub(crate) struct Wire {
     pub(crate) index: usize,
     /// Messages that are to come back, while that is measured.
     pub(crate) echoes: Option<Box<Echoes>>,
+    /// Where compression is offered.
+    pub(crate) codec: Option<Box<Codec>>,
     /// Bytes a server may leave unread before the connection is given up.
     pub(crate) most_unsent: usize,
 }
@@ -60,6 +63,7 @@ impl Wire {
             messages: 0,
             index: 0,
             echoes: None,
+            codec: None,
             most_unsent: MOST_UNSENT,
         }
     }
@@ -83,9 +87,26 @@ impl Wire {
     pub(crate) fn write_echoes(&mut self) -> bool {
         let before = self.output.len();
         if let Some(echoes) = &mut self.echoes {
-            echoes.write(self.index, &mut self.output);
+            echoes.write(self.index, self.codec.as_deref_mut(), &mut self.output);
         }
         self.output.len() > before
+    }
+
+    /// What the connection at hand must keep to.
+    pub(crate) fn rules(&self) -> Rules {
+        let deflate = self.codec.as_ref().is_some_and(|codec| codec.is_agreed(self.index));
+        Rules { deflate, ..self.rules }
+    }
+
+    /// Takes in a compressed message for the connection at hand.
+    pub(crate) fn receive_compressed(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), ProtocolError> {
+        let Some(codec) = &mut self.codec else { return Err(ProtocolError::InvalidCompression) };
+        let message = codec.read(self.index, opcode, payload)?;
+        self.messages += 1;
+        if let Some(echoes) = &mut self.echoes {
+            echoes.receive_compressed(self.index, &message);
+        }
+        Ok(())
     }
 
     /// A masking key: fresh for each frame (RFC 6455, section 5.3). Unpredictable it need not be here: the peer of a load

@@ -62,14 +62,18 @@ impl Client<'_> {
     }
 
     /// A histogram is too large to keep one in each thread while connections are only held.
-    pub(super) fn hand_over_latency(&mut self) {
-        self.shared.ledger().latency.add(&std::mem::take(&mut self.latency));
+    pub(super) fn hand_over_opening(&mut self) {
+        let mut ledger = self.shared.ledger();
+        ledger.latency.add(&std::mem::take(&mut self.latency));
+        for (words, count) in self.wire.codec.iter_mut().flat_map(|codec| std::mem::take(&mut codec.agreed)) {
+            *ledger.agreed.entry(words).or_default() += count;
+        }
     }
 
-    /// Notes the time, and hands the latencies over with the last connection.
+    /// Notes the time, and hands over how it went with the last connection.
     fn note_settled(&mut self) {
         if self.counts.opened + self.counts.failed == self.share as u64 {
-            self.hand_over_latency();
+            self.hand_over_opening();
             self.shared.tally(self.thread).set_settled(self.shared.started().elapsed());
         }
     }

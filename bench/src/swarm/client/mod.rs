@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use mio::{Events, Poll, Token};
 
+use super::compression::Codec;
 use super::connection::{Connection, Ready, State, Step, dial};
 use super::pings::PingCounts;
 use super::shared::{Counts, Phase, Shared};
@@ -82,7 +83,11 @@ impl<'s> Client<'s> {
             pings: PingCounts::default(),
             latency: Distribution::default(),
             timer: None,
-            wire: Wire { sample_key: plan.sample_key, ..Wire::new(plan.seed.wrapping_add(thread as u64)) },
+            wire: Wire {
+                sample_key: plan.sample_key,
+                codec: plan.compression.clone().map(|compression| Box::new(Codec::new(compression))),
+                ..Wire::new(plan.seed.wrapping_add(thread as u64))
+            },
             plan,
         })
     }
@@ -128,7 +133,7 @@ impl<'s> Client<'s> {
                 self.pings.restart(open);
             }
             Phase::Close => {
-                self.hand_over_latency();
+                self.hand_over_opening();
                 for index in 0..self.connections.len() {
                     if self.connections[index].is_opening() {
                         let step = self.connections[index].abandon();

@@ -63,7 +63,8 @@ impl Connection {
             return Ok(Step::Opened(planned));
         }
         wire.output.clear();
-        client::request(&mut wire.output, &target.host, &target.path, &opening.key, "");
+        let offer = wire.codec.as_ref().map_or("", |codec| codec.compression.words());
+        client::request_extended(&mut wire.output, &target.host, &target.path, &opening.key, "", offer);
         // A connect that failed fails this too: asking for its error first would be one more system call.
         opening.unsent.send(fd, &wire.output, wire.most_unsent).map_err(failed)?;
         *state = State::Handshaking;
@@ -83,8 +84,9 @@ impl Connection {
                 return Err("handshake: the server ended the connection".to_owned());
             }
             opening.response.extend_from_slice(&wire.input[..len]);
-            let checked = client::check_response(&opening.response, &opening.key);
-            let Some(head) = checked.map_err(|error| format!("handshake: {error}"))? else {
+            let offer = wire.codec.as_ref().map(|codec| codec.compression.offer());
+            let checked = client::check_response_to(&opening.response, &opening.key, offer);
+            let Some(accepted) = checked.map_err(|error| format!("handshake: {error}"))? else {
                 if opening.response.len() > MAX_RESPONSE {
                     return Err("handshake: the response has no end".to_owned());
                 }
@@ -92,7 +94,10 @@ impl Connection {
             };
             let planned = opening.planned;
             wire.behind.clear();
-            wire.behind.extend_from_slice(&opening.response[head..]);
+            wire.behind.extend_from_slice(&opening.response[accepted.len..]);
+            if let Some(codec) = &mut wire.codec {
+                codec.agree(wire.index, accepted.compression);
+            }
             self.state = State::Open;
             self.extra = None;
             return Ok(Step::Opened(planned));

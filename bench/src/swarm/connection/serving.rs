@@ -101,7 +101,7 @@ impl Connection {
         wire.output.clear();
         let mut answered: u16 = 0;
         let mut closed_by_server = None;
-        let rules = wire.rules;
+        let rules = wire.rules();
         while !matches!(self.closing, Closing::Received | Closing::Done) {
             let decoded = decoder.decode(bytes, &rules, &mut Heap);
             let decoded = decoded.map_err(|error| format!("the server broke the protocol: {error}"))?;
@@ -126,8 +126,11 @@ impl Connection {
                         echoes.receive(wire.index, &message);
                     }
                 }
-                // No compression is offered, so that none is decoded.
-                Some(Event::Ping(_) | Event::Pong(_) | Event::Compressed { .. }) => {}
+                Some(Event::Compressed { opcode, payload }) => {
+                    let received = wire.receive_compressed(opcode, payload);
+                    received.map_err(|error| format!("the server broke the protocol: {error}"))?;
+                }
+                Some(Event::Ping(_) | Event::Pong(_)) => {}
             }
             bytes = &mut bytes[consumed..];
         }

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use throng::ws::{Opcode, encode};
 
-use super::{EchoRun, Echoed};
+use super::{EchoRun, Echoed, Payload};
 use crate::percentiles::micros;
+use crate::swarm::compression::Codec;
 
 /// The connections of one thread that take part.
 #[derive(Debug)]
@@ -119,8 +120,8 @@ impl Echoes {
         (planned < self.end()).then_some(planned)
     }
 
-    /// Appends what a connection may send now.
-    pub(crate) fn write(&mut self, index: usize, output: &mut Vec<u8>) {
+    /// Appends what a connection may send now, compressed where that was agreed on.
+    pub(crate) fn write(&mut self, index: usize, mut codec: Option<&mut Codec>, output: &mut Vec<u8>) {
         let Some(slot) = self.slot(index) else { return };
         loop {
             let Slot { sent, answered, planned, is_gone, .. } = self.slots[slot];
@@ -145,15 +146,20 @@ impl Echoes {
             if self.run.raw {
                 output.extend_from_slice(message);
             } else {
-                let mask = self.rng.u32(..).to_ne_bytes();
-                encode::frame(output, true, self.opcode(), message, Some(mask));
+                let (opcode, mask) = (self.opcode(), self.rng.u32(..).to_ne_bytes());
+                let is_written = codec
+                    .as_deref_mut()
+                    .is_some_and(|codec| codec.write(index, opcode, message, mask, output));
+                if !is_written {
+                    encode::frame(output, true, opcode, message, Some(mask));
+                }
             }
             self.slots[slot].sent += 1;
         }
     }
 
     pub(super) fn opcode(&self) -> Opcode {
-        if self.run.plan.binary { Opcode::Binary } else { Opcode::Text }
+        if self.run.plan.payload == Payload::Bytes { Opcode::Binary } else { Opcode::Text }
     }
 
     pub(super) fn measured_from(&self) -> Instant {

@@ -17,6 +17,7 @@ use super::shared::Reasons;
 use crate::distribution::Distribution;
 pub(crate) use echoes::Echoes;
 use payload::Pattern;
+pub use payload::Payload;
 
 /// What is to be echoed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,8 +30,8 @@ pub struct EchoPlan {
     pub size: usize,
     /// Messages per second, over all connections; `None` for a closed loop.
     pub rate: Option<f64>,
-    /// Messages are binary instead of text.
-    pub binary: bool,
+    /// What the messages hold.
+    pub payload: Payload,
     /// Time before the measured time, in which messages go but do not count.
     pub warm_up: Duration,
     /// The measured time.
@@ -56,6 +57,9 @@ pub struct Echoed {
     pub sent: u64,
     /// Those of them that came back as they were sent.
     pub received: u64,
+    /// Messages that came back compressed, from the first one on.
+    #[serde(default)]
+    pub compressed: u64,
     /// Echoes received for each second of the measured time.
     pub per_second: f64,
     /// What did not come back as it was sent, by reason, from the first message on.
@@ -89,6 +93,7 @@ impl Echoed {
         self.connections += other.connections;
         self.sent += other.sent;
         self.received += other.received;
+        self.compressed += other.compressed;
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let per_second = self.received as f64 / self.seconds;
         self.per_second = if per_second.is_finite() { per_second } else { 0.0 };
@@ -114,7 +119,7 @@ pub(super) struct EchoRun {
 
 impl EchoRun {
     pub(super) fn new(plan: EchoPlan, start: Instant, raw: bool, seed: u64, threads: usize) -> Self {
-        let pattern = Pattern::new(plan.size, plan.binary, seed);
+        let pattern = Pattern::new(plan.size, plan.payload, seed);
         Self { plan, start, pattern, raw, seed, threads }
     }
 }

@@ -47,6 +47,12 @@ impl Echoes {
         }
     }
 
+    /// Takes in a message that came compressed.
+    pub(crate) fn receive_compressed(&mut self, index: usize, message: &Message) {
+        self.echoed.compressed += 1;
+        self.receive(index, message);
+    }
+
     /// Takes in bytes of a raw connection.
     pub(crate) fn receive_raw(&mut self, index: usize, mut bytes: &[u8]) {
         let Some(slot) = self.slot(index) else {

@@ -1,0 +1,199 @@
+//! Compression at the clients' end (RFC 7692): one compressor and one decompressor for all connections of a thread.
+
+use std::str::FromStr;
+
+use throng::ws::deflate::{Agreement, Deflater, Inflater, Offer, OfferError, Windows};
+use throng::ws::{Message, Opcode, ProtocolError, encode};
+
+use super::shared::{Reasons, count_reason};
+use super::wire::MAX_MESSAGE;
+
+/// How hard clients compress: what zlib does when it is not told.
+const LEVEL: i32 = 6;
+/// The window of whom nobody has told a smaller one.
+const LARGEST_WINDOW: u8 = 15;
+
+/// What clients offer in their handshakes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compression {
+    /// As it is sent.
+    words: String,
+    offer: Offer,
+}
+
+impl Compression {
+    /// What browsers offer.
+    pub const COMMON: &str = "permessage-deflate; client_max_window_bits";
+
+    /// The offer as it is sent.
+    #[must_use]
+    pub fn words(&self) -> &str {
+        &self.words
+    }
+
+    /// The offer as answers are held against it.
+    #[must_use]
+    pub const fn offer(&self) -> &Offer {
+        &self.offer
+    }
+}
+
+impl FromStr for Compression {
+    type Err = OfferError;
+
+    fn from_str(words: &str) -> Result<Self, OfferError> {
+        Ok(Self { words: words.trim().to_owned(), offer: words.parse()? })
+    }
+}
+
+/// A thread's compressor and decompressor, and what each of its connections has agreed on.
+#[derive(Debug)]
+pub(crate) struct Codec {
+    pub(crate) compression: Compression,
+    deflater: Deflater,
+    inflater: Inflater,
+    /// By the index of a connection in its thread.
+    peers: Vec<Peer>,
+    /// How many agreed on what since somebody asked last.
+    pub(crate) agreed: Reasons,
+}
+
+#[derive(Debug, Default)]
+struct Peer {
+    agreement: Option<Agreement>,
+    /// What messages may refer to; empty where each stands alone.
+    windows: Windows,
+}
+
+impl Codec {
+    pub(crate) fn new(compression: Compression) -> Self {
+        Self {
+            compression,
+            deflater: Deflater::new(LEVEL),
+            inflater: Inflater::new(),
+            peers: Vec::new(),
+            agreed: Reasons::new(),
+        }
+    }
+
+    /// Notes what a connection has agreed on.
+    pub(crate) fn agree(&mut self, index: usize, agreement: Option<Agreement>) {
+        if self.peers.len() <= index {
+            self.peers.resize_with(index + 1, Peer::default);
+        }
+        let words = agreement.map_or_else(
+            || "nothing".to_owned(),
+            |agreement| {
+                let mut words = Vec::new();
+                agreement.write(&mut words);
+                String::from_utf8_lossy(&words).into_owned()
+            },
+        );
+        count_reason(&mut self.agreed, words);
+        self.peers[index] = Peer { agreement, windows: Windows::default() };
+    }
+
+    pub(crate) fn is_agreed(&self, index: usize) -> bool {
+        self.peers.get(index).is_some_and(|peer| peer.agreement.is_some())
+    }
+
+    /// Appends a message compressed. `false`, and nothing is appended, for a connection that has not agreed to it.
+    pub(crate) fn write(
+        &mut self,
+        index: usize,
+        opcode: Opcode,
+        message: &[u8],
+        mask: [u8; 4],
+        output: &mut Vec<u8>,
+    ) -> bool {
+        let Some(Peer { agreement: Some(agreement), windows }) = self.peers.get_mut(index) else {
+            return false;
+        };
+        let bits = agreement.client.window_bits.unwrap_or(LARGEST_WINDOW);
+        let compressed = self.deflater.message(message, bits, windows.sent.bytes());
+        encode::compressed_frame(output, true, opcode, compressed, Some(mask));
+        if agreement.client.takeover {
+            windows.sent.push(message, bits);
+        }
+        true
+    }
+
+    /// Decompresses a message.
+    pub(crate) fn read(
+        &mut self,
+        index: usize,
+        opcode: Opcode,
+        compressed: &[u8],
+    ) -> Result<Message<'_>, ProtocolError> {
+        // The decoder lets no compressed message of others through.
+        let Some(Peer { agreement: Some(agreement), windows }) = self.peers.get_mut(index) else {
+            return Err(ProtocolError::InvalidCompression);
+        };
+        let payload = self.inflater.message(compressed, MAX_MESSAGE, windows.received.bytes())?;
+        if agreement.server.takeover {
+            windows.received.push(payload, agreement.server.window_bits.unwrap_or(LARGEST_WINDOW));
+        }
+        Message::new(opcode, payload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use throng::ws::deflate::Direction;
+    use throng::ws::{Decoder, Event, Heap, Role, Rules};
+
+    use super::*;
+
+    fn codec(takeover: bool) -> Codec {
+        let direction = Direction { takeover, window_bits: Some(10) };
+        let mut codec = Codec::new(Compression::COMMON.parse().unwrap());
+        codec.agree(1, Some(Agreement { server: direction, client: direction }));
+        codec
+    }
+
+    /// The payload of a frame that a client wrote.
+    fn payload(frame: &mut [u8]) -> Vec<u8> {
+        let rules = Rules { role: Role::Server, max_message: 1 << 20, max_frames: 1, deflate: true };
+        let mut decoder = Decoder::default();
+        match decoder.decode(frame, &rules, &mut Heap).unwrap().event {
+            Some(Event::Compressed { opcode: Opcode::Text, payload }) => payload.to_vec(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn messages_pass_with_and_without_a_context() {
+        for takeover in [false, true] {
+            let mut codec = codec(takeover);
+            let text =
+                "a text that is sent twice, so that the second time it can be a reference to the first";
+            let mut lengths = Vec::new();
+            for _ in 0..2 {
+                let mut frame = Vec::new();
+                assert!(codec.write(1, Opcode::Text, text.as_bytes(), [1, 2, 3, 4], &mut frame));
+                let compressed = payload(&mut frame);
+                lengths.push(compressed.len());
+                // Both directions have passed the same, so that an echo is what was sent.
+                assert_eq!(codec.read(1, Opcode::Text, &compressed), Ok(Message::Text(text)));
+            }
+            assert_eq!(lengths[1] < lengths[0] / 2, takeover, "{lengths:?}");
+        }
+    }
+
+    #[test]
+    fn who_has_not_agreed_is_not_compressed_for() {
+        let mut codec = codec(false);
+        codec.agree(2, None);
+        for index in [0, 2, 3] {
+            let mut frame = Vec::new();
+            assert!(!codec.write(index, Opcode::Text, b"text", [0; 4], &mut frame) && frame.is_empty());
+            assert!(!codec.is_agreed(index) && codec.read(index, Opcode::Text, &[0]).is_err());
+        }
+        let counted: Vec<_> = codec.agreed.iter().map(|(words, &count)| (words.as_str(), count)).collect();
+        let words = "permessage-deflate; server_no_context_takeover; server_max_window_bits=10; \
+                     client_no_context_takeover; client_max_window_bits=10";
+        assert_eq!(counted, [("nothing", 1), (words, 1)]);
+        let broken = codec.read(1, Opcode::Text, &[0x07, 0x00]);
+        assert_eq!(broken, Err(ProtocolError::InvalidCompression));
+    }
+}
