@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use throng_bench::{agent, c1m, churn, connect, echo, floor, hold, merge};
+use throng_bench::{agent, c1m, churn, connect, echo, floor, hold, idle, merge};
 
 /// Load generator and measurements for throng and any other WebSocket server.
 #[derive(Debug, Parser)]
@@ -15,6 +15,8 @@ enum Cli {
     Churn(churn::ChurnArgs),
     /// Open connections to a WebSocket server, keep them for a time, and count every loss with its reason.
     Hold(hold::HoldArgs),
+    /// Say what one idle connection more takes of a WebSocket server's user memory, before and after it has echoed.
+    Idle(idle::IdleArgs),
     /// Send messages to a WebSocket server that sends them back, and check and time every echo.
     Echo(echo::EchoArgs),
     /// Open connections to a WebSocket server and leave again, and say how many a second it took.
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Cli::C1m(args) => c1m::run(&args),
         Cli::Churn(args) => churn::run(&args),
         Cli::Hold(args) => hold::run(&args),
+        Cli::Idle(args) => idle::run(&args),
         Cli::Echo(args) => echo::run(&args),
         Cli::Connect(args) => connect::run(&args),
         Cli::Agent(args) => agent::run(&args),

@@ -56,6 +56,8 @@ pub(crate) struct Serve<'a> {
     pub(crate) pong_timeout: Duration,
     /// `None` for its own choice.
     pub(crate) workers: Option<usize>,
+    /// Whether it compresses: `off`, `shared` or `dedicated`.
+    pub(crate) compression: &'a str,
 }
 
 /// Any free port of this machine's own.
@@ -66,6 +68,7 @@ pub(crate) fn serve(options: &Serve<'_>, interrupt: &Interrupt) -> anyhow::Resul
     let mut command = Command::new(binary(options.program)?);
     command.arg("serve").arg("--listen").arg(options.listen.to_string());
     command.args(["--admin", "127.0.0.1:0", "--ping", "always", "--app", options.app]);
+    command.args(["--compression", options.compression]);
     command.arg("--max-connections").arg(options.connections.to_string());
     command.arg("--ping-interval").arg(humantime::format_duration(options.ping_interval).to_string());
     command.arg("--pong-timeout").arg(humantime::format_duration(options.pong_timeout).to_string());

@@ -25,6 +25,7 @@ pub(super) fn serve(args: &ChurnArgs) -> Serve<'_> {
         ping_interval: args.ping_interval,
         pong_timeout: args.pong_timeout,
         workers: args.workers,
+        compression: "off",
     }
 }
 

@@ -199,6 +199,7 @@ fn throng(programs: &Programs, plan: &ServerPlan, interrupt: &Interrupt) -> anyh
         ping_interval: plan.ping_interval,
         pong_timeout: plan.pong_timeout,
         workers: plan.workers,
+        compression: "off",
     };
     serve(&options, interrupt)
 }

@@ -1,0 +1,128 @@
+//! `throng-bench idle`: what one idle connection more takes of a server's user memory, before and after it has echoed.
+
+mod args;
+mod memory;
+mod report;
+mod round;
+mod text;
+
+use anyhow::ensure;
+
+use crate::interrupt::Interrupt;
+use crate::linux::environment::Environment;
+use crate::output;
+use crate::progress::Bars;
+use crate::server::{LOOPBACK, Serve, Server, serve};
+use crate::target::Target;
+
+pub use args::{IdleArgs, Mode};
+pub use report::{Echoes, IdleReport, PerConnection, Round, Spread, Summary, UserBytes};
+use round::Client;
+
+/// Sockets beyond the connections that throng has room for.
+const SPARE: u64 = 256;
+
+/// Runs the command. `false` when a connection failed or an echo was wrong.
+///
+/// # Errors
+/// What keeps it from running at all.
+pub fn run(args: &IdleArgs) -> anyhow::Result<bool> {
+    let report = measure(args, &Interrupt::listen()?)?;
+    if let Some(path) = &args.json {
+        output::write_json(path, &report)?;
+    }
+    if !output::is_standard(args.json.as_deref()) {
+        output::print(&report)?;
+    }
+    Ok(report.is_clean())
+}
+
+/// Measures the server that is given, or one of throng's own after the other.
+///
+/// # Errors
+/// As [`run`].
+pub fn measure(args: &IdleArgs, interrupt: &Interrupt) -> anyhow::Result<IdleReport> {
+    check(args)?;
+    let mut report = IdleReport {
+        environment: Environment::read(),
+        low: u64::from(args.low),
+        high: u64::from(args.high),
+        size: u64::from(args.size),
+        echoes: u64::from(args.echoes),
+        echo_rate: args.echo_rate,
+        offer: args.compression.as_ref().map(|compression| compression.words().to_owned()),
+        raw: args.client.raw,
+        seed: args.client.seed,
+        settle_seconds: args.settle.as_secs_f64(),
+        ..IdleReport::default()
+    };
+    let bars = Bars::new(args.progress);
+    if args.serve.is_empty() {
+        let name = args
+            .client
+            .to
+            .iter()
+            .map(|target| format!("ws://{}{}", target.host, target.path))
+            .collect::<Vec<_>>()
+            .join(" ");
+        report
+            .rounds
+            .push(Client::start(args, &args.client.to, &args.watch.pids)?.round(name, 1, interrupt, bars)?);
+    }
+    for number in 1..=args.rounds {
+        // Taking turns: what the machine does meanwhile meets all of them.
+        for &mode in &args.serve {
+            let server = own(args, mode, interrupt)?;
+            let target: Target = server.url().parse()?;
+            let pids = [server.pid()];
+            let client = Client::start(args, &[target], &pids)?;
+            let mut round =
+                client.round(format!("throng {}", mode.name()), u64::from(number), interrupt, bars)?;
+            round.workers = Some(server.ready().workers);
+            server.stop()?;
+            report.rounds.push(round);
+        }
+    }
+    report.summarize();
+    Ok(report)
+}
+
+fn check(args: &IdleArgs) -> anyhow::Result<()> {
+    ensure!(args.low < args.high, "--low must be less than --high: the slope is between the two");
+    ensure!(!args.settle.is_zero(), "--settle must be longer than nothing");
+    ensure!(args.settle <= args.settle_within, "--settle-within must be at least --settle");
+    let has_compression = args.compression.is_some();
+    ensure!(!(args.client.raw && has_compression), "--raw has no handshake to offer --compression in");
+    ensure!(!(args.client.raw && args.size == 0), "--raw has no messages of 0 bytes: give a larger --size");
+    if args.serve.is_empty() {
+        ensure!(
+            !args.watch.pids.is_empty(),
+            "give --pid, the server's process on this machine, whose memory is looked at, or --serve for throng"
+        );
+        ensure!(
+            args.rounds == 1,
+            "--rounds needs a fresh server for each, which only --serve has: start yours anew and run this again"
+        );
+    } else {
+        let needs_offer = args.serve.iter().any(|mode| *mode != Mode::Off);
+        ensure!(
+            !needs_offer || has_compression,
+            "--serve shared and dedicated compress nothing without --compression"
+        );
+    }
+    Ok(())
+}
+
+fn own(args: &IdleArgs, mode: Mode, interrupt: &Interrupt) -> anyhow::Result<Server> {
+    let options = Serve {
+        program: args.server_bin.as_deref(),
+        app: "echo",
+        listen: LOOPBACK,
+        connections: u64::from(args.high) + SPARE,
+        ping_interval: args.ping_interval,
+        pong_timeout: args.ping_interval,
+        workers: args.workers,
+        compression: mode.name(),
+    };
+    serve(&options, interrupt)
+}

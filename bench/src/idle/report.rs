@@ -1,0 +1,240 @@
+//! What a measurement of idle connections came to. The names of its fields in JSON are stable.
+
+use serde::{Deserialize, Serialize};
+
+use crate::linux::environment::Environment;
+use crate::swarm::Reasons;
+
+/// The whole of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct IdleReport {
+    /// The machine, the limits and the command.
+    pub environment: Environment,
+    /// The lower number of connections.
+    pub low: u64,
+    /// The higher one.
+    pub high: u64,
+    /// Bytes of each message.
+    pub size: u64,
+    /// Messages of each connection.
+    pub echoes: u64,
+    /// Messages per second that were planned, over all connections.
+    pub echo_rate: f64,
+    /// The compression that was offered; `None` for none.
+    pub offer: Option<String>,
+    /// Whether connections were bare TCP.
+    pub raw: bool,
+    /// The seed of masking keys, nonces and messages.
+    pub seed: u64,
+    /// How long memory had been at rest when it was read.
+    pub settle_seconds: f64,
+    /// The rounds in their order.
+    pub rounds: Vec<Round>,
+    /// What they come to by server, in the order of the first round.
+    pub servers: Vec<Summary>,
+}
+
+/// One round against one server.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Round {
+    /// The server: its address, or throng and how it compresses.
+    pub server: String,
+    /// The number of the round, from 1.
+    pub round: u64,
+    /// Threads of the server with an event loop, where it was started here.
+    pub workers: Option<usize>,
+    /// Its user memory.
+    pub user_bytes: UserBytes,
+    /// The slopes.
+    pub per_connection: PerConnection,
+    /// Connections that opened.
+    pub opened: u64,
+    /// What was agreed on about compression, in the words of the answer, and by how many connections.
+    pub agreed: Reasons,
+    /// What came back.
+    pub echo: Echoes,
+    /// Looks at which memory had not come to rest.
+    pub unsettled: Vec<String>,
+    /// Connections that did not open, by reason.
+    pub failed: Reasons,
+    /// Connections that were lost, by reason.
+    pub lost: Reasons,
+    /// Connections whose closing went wrong, by reason.
+    pub unclean: Reasons,
+}
+
+/// User memory of the server's processes in bytes. What was not reached is `None`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserBytes {
+    /// Before the first connection.
+    pub without: u64,
+    /// With the lower number of connections, none of which has said anything.
+    pub low: Option<u64>,
+    /// With the same, when each has echoed.
+    pub low_echoed: Option<u64>,
+    /// With the higher number, of which the added ones have said nothing.
+    pub high: Option<u64>,
+    /// With the same, when each has echoed.
+    pub high_echoed: Option<u64>,
+}
+
+/// User memory in bytes that one connection more takes, by the difference between the two numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct PerConnection {
+    /// Before it has said anything.
+    pub before: Option<f64>,
+    /// When it has echoed.
+    pub after: Option<f64>,
+}
+
+/// Messages that came back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Echoes {
+    /// Messages sent.
+    pub sent: u64,
+    /// Those that came back as they were sent.
+    pub received: u64,
+    /// Those that came back compressed.
+    pub compressed: u64,
+    /// What did not come back as it was sent, by reason.
+    pub wrong: Reasons,
+}
+
+/// The rounds of one server.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The server.
+    pub server: String,
+    /// Bytes a connection before it has said anything.
+    pub before: Option<Spread>,
+    /// Bytes a connection when it has echoed.
+    pub after: Option<Spread>,
+    /// User memory in all with the higher number of connections, at the last look.
+    pub user_bytes: Option<Spread>,
+}
+
+/// A figure over several rounds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// The one in the middle, or the mean of the two there.
+    pub median: f64,
+    /// The least.
+    pub min: f64,
+    /// The greatest.
+    pub max: f64,
+}
+
+impl UserBytes {
+    #[expect(clippy::cast_precision_loss, reason = "memory is below 2^52 bytes")]
+    pub(super) fn per_connection(&self, low: u32, high: u32) -> PerConnection {
+        let each = |less: Option<u64>, more: Option<u64>| {
+            Some((more? as f64 - less? as f64) / f64::from(high - low))
+        };
+        PerConnection {
+            // The added connections came to a server whose first ones had echoed, if any did.
+            before: each(self.low_echoed.or(self.low), self.high),
+            after: each(self.low_echoed, self.high_echoed),
+        }
+    }
+}
+
+impl Spread {
+    fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut figures: Vec<f64> = figures.into_iter().collect();
+        figures.sort_by(f64::total_cmp);
+        let (min, max) = (*figures.first()?, *figures.last()?);
+        let middle = figures.len() / 2;
+        let median = if figures.len() % 2 == 1 {
+            figures[middle]
+        } else {
+            (figures[middle - 1] + figures[middle]) / 2.0
+        };
+        Some(Self { median, min, max })
+    }
+}
+
+impl Round {
+    /// Whether every connection opened, stayed and closed in order, and every message came back as it was sent.
+    #[must_use]
+    pub fn is_clean(&self, connections: u64, messages: u64) -> bool {
+        self.opened == connections
+            && [&self.failed, &self.lost, &self.unclean, &self.echo.wrong]
+                .iter()
+                .all(|reasons| reasons.is_empty())
+            && (self.echo.sent, self.echo.received) == (messages, messages)
+    }
+}
+
+impl IdleReport {
+    /// Whether every round was clean.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        !self.rounds.is_empty()
+            && self.rounds.iter().all(|round| round.is_clean(self.high, self.high * self.echoes))
+    }
+
+    /// Puts the rounds of each server together.
+    #[expect(clippy::cast_precision_loss, reason = "memory is below 2^52 bytes")]
+    pub(super) fn summarize(&mut self) {
+        let mut names: Vec<&str> = Vec::new();
+        for round in &self.rounds {
+            if !names.contains(&round.server.as_str()) {
+                names.push(&round.server);
+            }
+        }
+        let summaries = names.into_iter().map(|name| {
+            let figures = |figure: fn(&Round) -> Option<f64>| {
+                Spread::of(self.rounds.iter().filter(|round| round.server == name).filter_map(figure))
+            };
+            Summary {
+                server: name.to_owned(),
+                before: figures(|round| round.per_connection.before),
+                after: figures(|round| round.per_connection.after),
+                user_bytes: figures(|round| {
+                    round.user_bytes.high_echoed.or(round.user_bytes.high).map(|bytes| bytes as f64)
+                }),
+            }
+        });
+        self.servers = summaries.collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slopes_are_between_the_two_numbers() {
+        let bytes = UserBytes {
+            without: 1_000_000,
+            low: Some(1_400_000),
+            low_echoed: Some(1_500_000),
+            high: Some(1_900_000),
+            high_echoed: Some(2_500_000),
+        };
+        let slopes = bytes.per_connection(100, 200);
+        assert_eq!((slopes.before, slopes.after), (Some(4_000.0), Some(10_000.0)));
+        let silent = UserBytes { low_echoed: None, high_echoed: None, ..bytes }.per_connection(100, 200);
+        assert_eq!((silent.before, silent.after), (Some(5_000.0), None));
+        let failed = UserBytes { low: Some(1), ..UserBytes::default() }.per_connection(1, 2);
+        assert_eq!(failed, PerConnection::default());
+    }
+
+    #[test]
+    fn rounds_are_put_together_by_server() {
+        let round = |server: &str, after| Round {
+            server: server.to_owned(),
+            per_connection: PerConnection { before: None, after: Some(after) },
+            ..Round::default()
+        };
+        let rounds =
+            vec![round("b", 3.0), round("a", 7.0), round("b", 1.0), round("a", 9.0), round("b", 2.0)];
+        let mut report = IdleReport { rounds, ..IdleReport::default() };
+        report.summarize();
+        let after: Vec<_> =
+            report.servers.iter().map(|server| (&server.server[..], server.after.unwrap())).collect();
+        let spread = |median, min, max| Spread { median, min, max };
+        assert_eq!(after, [("b", spread(2.0, 1.0, 3.0)), ("a", spread(8.0, 7.0, 9.0))]);
+        assert_eq!(report.servers[0].before, None);
+    }
+}
