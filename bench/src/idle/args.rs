@@ -60,10 +60,10 @@ pub struct IdleArgs {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub patience: Duration,
     /// The program of --serve [default: throng beside this program].
-    #[arg(long, value_name = "PATH", requires = "serve")]
+    #[arg(long, value_name = "PATH")]
     pub server_bin: Option<PathBuf>,
     /// The workers of --serve [default: its own choice].
-    #[arg(long, value_name = "W", requires = "serve")]
+    #[arg(long, value_name = "W")]
     pub workers: Option<usize>,
     /// The ping interval of --serve.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]

@@ -96,6 +96,10 @@ fn check(args: &IdleArgs) -> anyhow::Result<()> {
     ensure!(!(args.client.raw && args.size == 0), "--raw has no messages of 0 bytes: give a larger --size");
     if args.serve.is_empty() {
         ensure!(
+            args.workers.is_none() && args.server_bin.is_none(),
+            "--workers and --server-bin are about the server of --serve, not about one that runs already"
+        );
+        ensure!(
             !args.watch.pids.is_empty(),
             "give --pid, the server's process on this machine, whose memory is looked at, or --serve for throng"
         );

@@ -10,7 +10,7 @@ impl fmt::Display for IdleReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "idle      the slope of user memory between {} and {} connections, {} echoes of {} bytes each",
+            "idle      the slope of user memory between {} and {} connections, {} x {} bytes echoed by each",
             thousands(self.low),
             thousands(self.high),
             thousands(self.echoes),
