@@ -16,12 +16,6 @@ const MAX_SIZE: u32 = 1 << 20;
 #[derive(Debug, Clone, clap::Args)]
 #[command(mut_arg("to", |to| to.required(false).required_unless_present("serve")))]
 pub struct IdleArgs {
-    /// How to connect.
-    #[command(flatten)]
-    pub client: ClientArgs,
-    /// Whom to watch.
-    #[command(flatten)]
-    pub watch: WatchArgs,
     /// Start throng with this --compression instead, on this machine and anew for each round; several take turns.
     #[arg(long, value_enum, value_name = "MODE", value_delimiter = ',', conflicts_with_all = ["to", "pids"])]
     pub serve: Vec<Mode>,
@@ -68,6 +62,12 @@ pub struct IdleArgs {
     /// The ping interval of --serve.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub ping_interval: Duration,
+    /// How to connect.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// Whom to watch.
+    #[command(flatten)]
+    pub watch: WatchArgs,
     /// Write the report as JSON to this file, - for standard output instead of the text.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
