@@ -53,6 +53,9 @@ compile_error!("throng is made of epoll, eventfd and SO_REUSEPORT: it runs on Li
 pub mod budget;
 pub mod http;
 mod server;
+#[cfg(any(test, feature = "simulation"))]
+#[doc(hidden)]
+pub mod simulation;
 #[doc(hidden)]
 pub mod sys;
 mod worker;

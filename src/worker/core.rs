@@ -207,7 +207,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// How long nothing is due; `None` for good.
-    fn timeout(&self) -> Option<Duration> {
+    pub(super) fn timeout(&self) -> Option<Duration> {
         if self.unfinished || !self.revisit.is_empty() || self.broadcast.is_some() {
             return Some(Duration::ZERO);
         }

@@ -10,6 +10,7 @@
 //! - `handler`, `conn`, `handle`, `id`: what the application sees.
 //! - `mailbox`, `shared`, `counters`, `latency`: what other threads see.
 //! - `os`, `linux`: the operating system.
+//! - `inspect`: what a worker holds, for the simulation.
 
 mod accept;
 mod close;
@@ -22,6 +23,8 @@ mod handle;
 mod handler;
 mod handshake;
 mod id;
+#[cfg(any(test, feature = "simulation"))]
+mod inspect;
 mod latency;
 mod limits;
 mod linux;
@@ -55,3 +58,11 @@ pub(crate) use linux::Linux;
 pub(crate) use mailbox::{Inbox, Wake};
 pub(crate) use shared::Shared;
 pub(crate) use ticks::{MAX_TIME, TICK};
+
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use {
+    counters::Counters,
+    inspect::Glimpse,
+    os::{Os, Ready, Token},
+    record::{Flags, State},
+};

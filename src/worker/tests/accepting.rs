@@ -1,8 +1,8 @@
 //! Taking connections in: the budget, the limits, and a system that has no more to give.
 
 use super::rig::{Client, Seen, limits, millis, play, request, secs};
-use super::world::Ending;
 use crate::budget::{ACCEPTS_PER_ITERATION, REFUSALS};
+use crate::simulation::world::Ending;
 use crate::worker::Limits;
 use crate::ws::Message;
 

@@ -1,7 +1,7 @@
 //! The closing handshake from both sides, and peers that do not take part in it.
 
 use super::rig::{Seen, limits, millis, play, secs};
-use super::world::Ending;
+use crate::simulation::world::Ending;
 use crate::ws::{CloseCode, Opcode};
 
 #[test]

@@ -1,8 +1,8 @@
 //! The end of a worker: in order, at its deadline, or at once.
 
 use super::rig::{Client, Seen, limits, millis, play, request, secs};
-use super::world::Ending;
 use crate::budget::SWEEP_PER_ITERATION;
+use crate::simulation::world::Ending;
 use crate::ws::{CloseCode, Message};
 
 #[test]

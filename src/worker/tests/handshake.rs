@@ -1,7 +1,7 @@
 //! From the first byte to the upgrade, and who never gets there.
 
 use super::rig::{Seen, limits, millis, play, request, secs};
-use super::world::Ending;
+use crate::simulation::world::Ending;
 use crate::ws::Opcode;
 
 #[test]

@@ -2,9 +2,7 @@
 
 mod app;
 mod deflating;
-mod net;
 mod rig;
-mod world;
 
 mod accepting;
 mod closing;

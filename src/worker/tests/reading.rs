@@ -1,8 +1,8 @@
 //! Input: budgets, and what is read without a new event.
 
 use super::rig::{Client, Rig, Seen, limits, play};
-use super::world::Ending;
 use crate::budget::{READ_BUFFER, READS_PER_VISIT};
+use crate::simulation::world::Ending;
 use crate::ws::{CloseCode, Opcode, encode};
 
 /// More input at once than an iteration takes from one connection.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::app::{App, Log};
-use super::net::{Net, Wakes};
-use super::world::{Ending, World};
+use crate::simulation::net::{Net, Wakes};
+use crate::simulation::world::{Ending, World};
 use crate::worker::counters::{Counter, Counters};
 use crate::worker::mailbox::Wake;
 use crate::worker::{Assembly, Handle, Limits, Listening, PingPolicy, Shared, Worker};

@@ -2,7 +2,7 @@
 
 use super::deflating::Deflating;
 use super::rig::{Client, Rig, Seen, limits, millis, play, secs};
-use super::world::Ending;
+use crate::simulation::world::Ending;
 use crate::worker::{Deflation, Limits, PingPolicy, TICK};
 use crate::ws::deflate::Context;
 use crate::ws::{CloseCode, Opcode, encode};

@@ -1,7 +1,7 @@
 //! Output: how it leaves, how it waits, and what it may take up.
 
 use super::rig::{Seen, limits, play, secs};
-use super::world::Ending;
+use crate::simulation::world::Ending;
 use crate::worker::{Limits, PingPolicy};
 use crate::ws::{Message, Opcode};
 

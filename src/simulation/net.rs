@@ -2,33 +2,41 @@
 //! nothing is ready.
 //!
 //! It follows Linux where the worker relies on it: a descriptor is allocated before the queue of a listener is looked at
-//! (so `EMFILE` comes before `EAGAIN`), room is only reported to those who met a full buffer, and a socket closed over
-//! unread input resets its connection.
+//! (so `EMFILE` comes before `EAGAIN`), room is only reported to those who met a full buffer, what arrived before a reset can
+//! be read before it, and a socket closed over unread input resets its connection. [`kernels`](super::kernels) compares the
+//! two.
 
 use std::cell::RefCell;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::world::{Ending, Fd, Source, World};
+use super::choices::{Choices, split_mix};
+use super::world::{Ending, Fd, Segment, Source, World};
 use crate::budget::EVENTS_PER_WAIT;
-use crate::worker::mailbox::Wake;
-use crate::worker::os::{Os, Ready, Token};
+use crate::worker::{Os, Ready, Token, Wake};
 
 /// The worker's end.
-pub(super) struct Net {
-    pub(super) world: Rc<RefCell<World>>,
-    pub(super) wakes: Arc<Wakes>,
+pub(crate) struct Net {
+    pub(crate) world: Rc<RefCell<World>>,
+    pub(crate) wakes: Arc<Wakes>,
 }
 
 /// Counts wake-ups, for each of which one wait returns.
 #[derive(Debug, Default)]
-pub(super) struct Wakes {
-    pub(super) asked: AtomicUsize,
+pub(crate) struct Wakes {
+    pub(crate) asked: AtomicUsize,
     heard: AtomicUsize,
+}
+
+impl Wakes {
+    /// Whether a wake-up has not ended a wait yet.
+    pub(crate) fn are_due(&self) -> bool {
+        self.asked.load(Ordering::Relaxed) != self.heard.load(Ordering::Relaxed)
+    }
 }
 
 impl Wake for Arc<Wakes> {
@@ -54,10 +62,23 @@ impl Os for Net {
         world.waits += 1;
         world.rested = false;
         ready.clear();
-        while ready.len() < EVENTS_PER_WAIT
+        let mischief = world.mischief.as_ref();
+        let odd = mischief.filter(|odd| odd.choices.one_in(odd.waits)).map(|odd| odd.choices.clone());
+        if odd.as_ref().is_some_and(|choices| choices.one_in(4)) {
+            // A signal (EINTR): whatever there is stays.
+            return Ok(());
+        }
+        let most = odd.as_ref().map_or(EVENTS_PER_WAIT, |choices| {
+            shuffle(&mut world, choices);
+            choices.between(1, 4)
+        });
+        while ready.len() < most
             && let Some(source) = world.edges.pop_front()
         {
             ready.extend(world.report(source));
+        }
+        if let Some(choices) = odd {
+            invent(&world, &choices, ready);
         }
         let asked = self.wakes.asked.load(Ordering::Relaxed);
         let woken = self.wakes.heard.swap(asked, Ordering::Relaxed) != asked;
@@ -78,6 +99,7 @@ impl Os for Net {
 
     fn watch(&mut self, socket: &Fd, token: Token) -> io::Result<()> {
         let mut world = self.world.borrow_mut();
+        world.meanwhile();
         if world.fail_watch {
             return Err(os_error(libc::ENOSPC));
         }
@@ -88,11 +110,13 @@ impl Os for Net {
 
     fn listen(&mut self, _: SocketAddr) -> io::Result<Fd> {
         let mut world = self.world.borrow_mut();
+        world.calls += 1;
         if world.fail_listen { Err(os_error(libc::EMFILE)) } else { Ok(world.add_listener()) }
     }
 
     fn close_listener(&mut self, listener: Fd) {
         let mut world = self.world.borrow_mut();
+        world.calls += 1;
         let listener = &mut world.listeners[listener.0];
         listener.closed = true;
         let waiting = std::mem::take(&mut listener.queue);
@@ -104,6 +128,7 @@ impl Os for Net {
 
     fn accept(&mut self, listener: &Fd) -> io::Result<Fd> {
         let mut world = self.world.borrow_mut();
+        world.meanwhile();
         if world.free_descriptors == 0 {
             return Err(os_error(libc::EMFILE));
         }
@@ -112,6 +137,10 @@ impl Os for Net {
         }
         let number = world.listeners[listener.0].queue.pop_front().ok_or(io::ErrorKind::WouldBlock)?;
         world.free_descriptors -= 1;
+        let (now, held) = (world.now, world.held);
+        world.held += 1;
+        let connection = &mut world.connections[number];
+        (connection.accepted_at, connection.held_before) = (Some(now), held);
         Ok(Fd(number))
     }
 
@@ -132,19 +161,25 @@ impl Os for Net {
 
     fn recv(&mut self, socket: &Fd, buffer: &mut [u8]) -> io::Result<usize> {
         let mut world = self.world.borrow_mut();
+        world.meanwhile();
+        let now = world.now;
         let connection = &mut world.connections[socket.0];
         connection.recvs += 1;
-        if connection.client_reset {
-            return Err(os_error(libc::ECONNRESET));
+        if !connection.inbound.is_empty() {
+            // The queue lies in two pieces at times.
+            let mut len = connection.inbound.read(buffer)?;
+            len += connection.inbound.read(&mut buffer[len..])?;
+            connection.read += len;
+            connection.read_at = now;
+            return Ok(len);
         }
-        if connection.inbound.is_empty() && !connection.client_ended {
-            return Err(io::ErrorKind::WouldBlock.into());
+        // The end of the stream counts before an error (SOCK_DONE in tcp_recvmsg).
+        if connection.client_reset && !connection.client_ended {
+            connection.told_end = true;
+            return connection.take_error().map_or(Ok(0), |code| Err(os_error(code)));
         }
-        let len = connection.inbound.len().min(buffer.len());
-        for (slot, byte) in buffer.iter_mut().zip(connection.inbound.drain(..len)) {
-            *slot = byte;
-        }
-        Ok(len)
+        connection.told_end |= connection.client_ended;
+        if connection.client_ended { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 
     fn send(&mut self, socket: &Fd, bytes: &[u8]) -> io::Result<usize> {
@@ -153,10 +188,13 @@ impl Os for Net {
 
     fn send_vectored(&mut self, socket: &Fd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut world = self.world.borrow_mut();
+        world.meanwhile();
+        let now = world.now;
         let connection = &mut world.connections[socket.0];
         connection.sends += 1;
         if connection.client_reset {
-            return Err(os_error(libc::EPIPE));
+            connection.told_end = true;
+            return Err(os_error(connection.take_error().unwrap_or(libc::EPIPE)));
         }
         assert_eq!(connection.ending, Ending::Open, "sent behind the end of the stream");
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
@@ -169,19 +207,36 @@ impl Os for Net {
         if connection.room != usize::MAX {
             connection.room -= taken;
         }
-        let bytes = slices.iter().flat_map(|slice| slice.iter());
-        connection.outbound.extend(bytes.take(taken));
+        connection.written += taken;
+        connection.written_at = now;
+        let mut left = taken;
+        for slice in slices {
+            let len = slice.len().min(left);
+            connection.outbound.extend_from_slice(&slice[..len]);
+            left -= len;
+        }
+        if connection.client_gone && !connection.wire.contains(&Segment::Reset) {
+            connection.wire.push_back(Segment::Reset);
+        }
         Ok(taken)
     }
 
     fn shutdown_write(&mut self, socket: &Fd) -> io::Result<()> {
         let mut world = self.world.borrow_mut();
-        world.connections[socket.0].ending = Ending::Clean;
+        world.meanwhile();
+        // Whoever polls is told in any case (inet_shutdown).
+        world.edge(Source::Connection(socket.0));
+        let connection = &mut world.connections[socket.0];
+        if connection.client_reset {
+            return Err(os_error(libc::ENOTCONN));
+        }
+        connection.ending = Ending::Clean;
         Ok(())
     }
 
     fn close(&mut self, socket: Fd) {
         let mut world = self.world.borrow_mut();
+        world.calls += 1;
         world.end(socket.0);
         world.free_descriptors += 1;
     }
@@ -191,11 +246,26 @@ impl Os for Net {
     }
 
     fn random(&mut self) -> u64 {
-        // SplitMix64.
-        let mut world = self.world.borrow_mut();
-        world.random = world.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (world.random ^ world.random >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
+        split_mix(&mut self.world.borrow_mut().random)
+    }
+}
+
+/// The ready list in another order.
+fn shuffle(world: &mut World, choices: &Choices) {
+    for at in (1..world.edges.len()).rev() {
+        world.edges.swap(at, choices.below(at + 1));
+    }
+}
+
+/// Adds an event that nothing has brought about.
+fn invent(world: &World, choices: &Choices, ready: &mut Vec<Ready>) {
+    if ready.len() >= EVENTS_PER_WAIT || world.connections.is_empty() || !choices.one_in(2) {
+        return;
+    }
+    let connection = &world.connections[choices.below(world.connections.len())];
+    // Of a closed socket as well: its token may have been on the way when it was closed.
+    if let Some(token) = connection.token {
+        let closed = choices.one_in(2);
+        ready.push(Ready { token, readable: true, writable: choices.one_in(2), closed });
     }
 }

@@ -1,0 +1,134 @@
+//! The application: it does what the ledger says, and has it write down what it was told.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::client::Why;
+use super::ledger::Ledger;
+use super::speech::Order;
+use super::world::World;
+use crate::http::{Refusal, Request, Status};
+use crate::worker::{Accept, Closed, Conn, ConnId, Context, Handle, Handler, SendError};
+use crate::ws::{CloseCode, Message, Opcode, encode};
+
+pub(crate) struct App {
+    pub(crate) ledger: Rc<RefCell<Ledger>>,
+    pub(crate) world: Rc<RefCell<World>>,
+    pub(crate) handle: Handle,
+    pub(crate) tick_interval: Option<Duration>,
+}
+
+/// What an answer of `len` bytes consists of.
+fn answer(len: usize) -> Vec<u8> {
+    (0..len).map(|at| u8::try_from(at % 251).unwrap_or(0)).collect()
+}
+
+impl App {
+    fn send(&self, conn: &mut Conn<'_, usize>, opcode: Opcode, payload: &[u8]) {
+        let room = conn.outbox_limit().saturating_sub(conn.buffered());
+        let fits = encode::frame_len(payload.len(), false) <= room;
+        let message = match opcode {
+            Opcode::Text => Message::Text(std::str::from_utf8(payload).unwrap_or("")),
+            _ => Message::Binary(payload),
+        };
+        let mut ledger = self.ledger.borrow_mut();
+        match (conn.send(message), ledger.clients[*conn.data()].app_close) {
+            (Ok(()), None) if fits => ledger.replied(*conn.data(), opcode, payload),
+            (Err(SendError::OutboxFull), None) if !fits => {}
+            (Err(SendError::Closing), Some(_)) => {}
+            (result, asked) => {
+                let bytes = payload.len();
+                ledger.blame(format!(
+                    "client {}: sending {bytes} bytes into room for {room} gave {result:?}, close {asked:?}",
+                    conn.data()
+                ));
+            }
+        }
+    }
+
+    fn close_from_within(&self, conn: &mut Conn<'_, usize>, code: u16) {
+        self.ledger.borrow_mut().clients[*conn.data()].app_close.get_or_insert(code);
+        conn.close(CloseCode::new(code).unwrap_or(CloseCode::NORMAL), "app");
+    }
+}
+
+impl Handler for App {
+    /// The client's number.
+    type Data = usize;
+
+    fn upgrade(&mut self, request: &Request<'_>) -> Result<Accept<usize>, Refusal> {
+        let number = request.path().strip_prefix('/').and_then(|number| number.parse().ok());
+        number.map(Accept::new).ok_or(Refusal::new(Status::FORBIDDEN, "not you"))
+    }
+
+    fn open(&mut self, conn: &mut Conn<'_, usize>, _: &Request<'_>) {
+        let number = *conn.data();
+        let now = self.world.borrow().now;
+        self.ledger.borrow_mut().opened(number, conn.id(), now);
+        if number % 4 == 1 {
+            self.send(conn, Opcode::Text, b"hello");
+        }
+        if number % 16 == 15 {
+            self.close_from_within(conn, 1008);
+            self.send(conn, Opcode::Text, b"too late");
+        }
+    }
+
+    fn message(&mut self, conn: &mut Conn<'_, usize>, message: Message<'_>) {
+        let number = *conn.data();
+        let read = self.world.borrow().connections[number].read;
+        let order = self.ledger.borrow_mut().message(number, conn.id(), message, read);
+        match order {
+            Order::Quiet => {}
+            Order::Echo => self.send(conn, message.opcode(), message.as_bytes()),
+            Order::Repeat(times) => {
+                (0..times).for_each(|_| self.send(conn, message.opcode(), message.as_bytes()))
+            }
+            Order::Answer(len) => self.send(conn, Opcode::Binary, &answer(len)),
+            Order::Close(code) => {
+                self.send(conn, message.opcode(), message.as_bytes());
+                self.close_from_within(conn, code);
+                self.send(conn, Opcode::Text, b"too late");
+            }
+            Order::Post => {
+                let now = self.world.borrow().now;
+                self.ledger.borrow_mut().post_to(&self.handle, Some(number), conn.id(), 20, now);
+            }
+            Order::Drain => {
+                let now = self.world.borrow().now;
+                self.ledger.borrow_mut().drain(&self.handle, Duration::from_secs(3), now);
+            }
+        }
+    }
+
+    fn close(&mut self, id: ConnId, data: usize, reason: Closed<'_>) {
+        let why = match reason {
+            Closed::ByPeer(frame) => Why::ByPeer(frame.code.map(CloseCode::get)),
+            Closed::ByUs(frame) => Why::ByUs(frame.code.map(CloseCode::get), frame.reason.into()),
+            Closed::Failed(error) => Why::Failed(error.close_code().get()),
+            Closed::PongTimeout => Why::PongTimeout,
+            Closed::OutboxOverflow => Why::Overflow,
+            Closed::BuffersExhausted => Why::Exhausted,
+            // There is no such limit here.
+            Closed::MessageTimeout => Why::ByUs(None, "message timeout".into()),
+            Closed::Lost => Why::Lost,
+        };
+        let world = self.world.borrow();
+        self.ledger.borrow_mut().closed(data, id, why, &world);
+    }
+
+    fn tick_interval(&self) -> Option<Duration> {
+        self.tick_interval
+    }
+
+    fn tick(&mut self, context: &Context<'_>) {
+        let now = self.world.borrow().now;
+        let mut ledger = self.ledger.borrow_mut();
+        let open = ledger.clients.iter().filter(|client| client.is_open()).count();
+        if open != context.open() {
+            ledger.blame(format!("the tick was told of {} open WebSockets, of {open}", context.open()));
+        }
+        ledger.ticks.push(now);
+    }
+}

@@ -1,0 +1,80 @@
+//! Why the worker closes sockets: no end without a reason, none too early, and no reset where the peer did its part.
+
+use super::client::Why;
+use super::ledger::Ledger;
+use super::speech::What;
+use super::world::{Ending, World};
+use crate::budget::LINGER;
+
+impl Ledger {
+    /// Judges the end of a socket, once.
+    pub(crate) fn judge_end(&mut self, number: usize, world: &World) {
+        let connection = &world.connections[number];
+        let client = &mut self.clients[number];
+        if !connection.closed || std::mem::replace(&mut client.end_judged, true) {
+            return;
+        }
+        if connection.accepted_at.is_none() {
+            // It waited in the queue of a listener that was closed.
+            return;
+        }
+        let untold = client.id.is_some() && client.over.is_none();
+        self.note(format_args!("client {number}: its socket is closed"));
+        self.expect(!untold, || {
+            format!("client {number}: its socket was closed and the application not told")
+        });
+        if let Err(what) = self.excuse(number, world) {
+            self.blame(format!("client {number}: its socket was closed, but {what}"));
+        }
+    }
+
+    fn excuse(&self, number: usize, world: &World) -> Result<(), String> {
+        let (client, connection) = (&self.clients[number], &world.connections[number]);
+        let cut = self.draining.is_some_and(|(since, time)| world.now >= since + time);
+        if connection.told_end || self.is_stopped || cut {
+            return Ok(());
+        }
+        if self.setup.is_tight {
+            // Whatever it says or is told may have found no buffer.
+            return Ok(());
+        }
+        let Some((why, at)) = &client.over else { return self.excuse_unopened(number, world) };
+        if matches!(why, Why::PongTimeout | Why::Exhausted) {
+            return Ok(());
+        }
+        if world.now >= *at + self.setup.limits.close_timeout {
+            return Ok(());
+        }
+        // The closing handshake is complete.
+        let mut read = client.speech.script.iter().filter(|said| said.start < connection.read);
+        let end = read.find(|said| matches!(said.what, What::Close(_) | What::Fault(_)));
+        match end.map(|said| (&said.what, said.end <= connection.read)) {
+            Some((What::Close(_), true)) if !client.got_close => Err("our Close has not left".into()),
+            Some((What::Close(_), true)) => {
+                let polite = client.speech.ends_with_close()
+                    && connection.ending == Ending::Reset
+                    && !connection.client_reset;
+                if polite { Err("with a reset, which its input did not call for".into()) } else { Ok(()) }
+            }
+            _ => Err(format!("it has had {:?} of its time to close", world.now - *at)),
+        }
+    }
+
+    /// A connection that was no WebSocket yet.
+    fn excuse_unopened(&self, number: usize, world: &World) -> Result<(), String> {
+        let (client, connection) = (&self.clients[number], &world.connections[number]);
+        // It was never watched: dropped at the limit, shed for want of a descriptor, or epoll had no room.
+        if connection.token.is_none() {
+            let most = self.setup.limits.worker_connections.min(self.setup.limits.server_connections);
+            let full = connection.held_before >= most;
+            return if full || self.was_exhausted { Ok(()) } else { Err("there was room for it".into()) };
+        }
+        let accepted = connection.accepted_at.unwrap_or_default();
+        let handshake = self.setup.limits.handshake_timeout;
+        let most = self.setup.limits.worker_connections.min(self.setup.limits.server_connections);
+        let is_refused = connection.held_before >= most || self.draining.is_some();
+        let patience = if is_refused { handshake.min(LINGER) } else { handshake };
+        let deadline = client.answered_at.map_or(accepted + patience, |answered| answered + LINGER);
+        if world.now < deadline { Err(format!("it had until {deadline:?}")) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,242 @@
+//! What clients hear, held against what they are owed.
+
+use std::time::Duration;
+
+use super::client::{Client, Why};
+use super::ledger::Ledger;
+use super::speech::What;
+use super::tap::Heard;
+use super::world::World;
+use crate::worker::{PingPolicy, TICK};
+use crate::ws::{Opcode, encode};
+
+impl Ledger {
+    /// Takes in what the worker has sent since the last call, and judges it.
+    pub(crate) fn listen(&mut self, number: usize, world: &World) {
+        let connection = &world.connections[number];
+        let client = &mut self.clients[number];
+        // What the client has not read includes all that was not listened to.
+        let fresh = connection.written - client.tapped;
+        if fresh == 0 {
+            return;
+        }
+        client.tapped = connection.written;
+        client.answered_at.get_or_insert(world.now);
+        let bytes = &connection.outbound[connection.outbound.len() - fresh..];
+        match client.tap.feed(bytes) {
+            Err(what) => self.blame(format!("client {number} hears {what}")),
+            Ok(heard) => {
+                for (end, heard) in heard {
+                    if let Err(what) = self.judge(number, &heard, world) {
+                        let shown = format!("{heard:.120?}");
+                        self.blame(format!("client {number} hears {shown}: {what}"));
+                    }
+                    self.clients[number].heard.push_back((end, heard));
+                }
+            }
+        }
+    }
+
+    fn judge(&mut self, number: usize, heard: &Heard, world: &World) -> Result<(), String> {
+        match heard {
+            Heard::Response(status) => self.judge_response(number, *status, world),
+            Heard::Message(Opcode::Text, payload) if payload.starts_with(b"mail ") => {
+                self.judge_mail(number, payload)
+            }
+            Heard::Message(opcode, payload) => self.clients[number].take_reply(*opcode, payload),
+            Heard::Pong(payload) => self.clients[number].take_reply(Opcode::Pong, payload),
+            Heard::Ping(payload) => self.judge_ping(number, payload, world),
+            Heard::Close(code, reason) => self.judge_close(number, *code, reason),
+        }
+    }
+
+    fn judge_response(&mut self, number: usize, status: u16, world: &World) -> Result<(), String> {
+        let limits = &self.setup.limits;
+        let connection = &world.connections[number];
+        let most = limits.worker_connections.min(limits.server_connections);
+        let excused = self.draining.is_some()
+            || self.setup.is_tight
+            || self.was_exhausted
+            || connection.held_before >= most;
+        let client = &mut self.clients[number];
+        client.response = Some(status);
+        let request = client.speech.script.first().ok_or("it has asked for nothing")?;
+        let What::Request(deserved) = request.what else { return Err("it has made no request".into()) };
+        let is_early = connection.read <= request.start && status != 503;
+        match status {
+            101 if connection.read < request.end => Err("the request is not read".into()),
+            _ if is_early => Err("nothing is read".into()),
+            101 if client.id.is_none() => Err("the application knows nothing of it".into()),
+            503 if excused && client.id.is_none() => Ok(()),
+            _ if status == deserved => Ok(()),
+            _ => Err(format!("it deserves {deserved}")),
+        }
+    }
+
+    fn judge_mail(&mut self, number: usize, payload: &[u8]) -> Result<(), String> {
+        let text = str::from_utf8(payload).unwrap_or("");
+        let mail =
+            text.split(' ').nth(1).and_then(|mail| mail.parse::<usize>().ok()).ok_or("no mail of ours")?;
+        let sent = self.mails.get(mail).ok_or("nobody sent it")?;
+        if sent.to.is_some_and(|to| to != number) {
+            return Err(format!("it was for {:?}", sent.to));
+        }
+        if sent.payload != text {
+            return Err("its text has changed".into());
+        }
+        let client = &mut self.clients[number];
+        if client.last_mail.is_some_and(|last| last >= mail) {
+            return Err(format!("it comes behind mail {:?}", client.last_mail));
+        }
+        client.last_mail = Some(mail);
+        // What was due before it has been left out.
+        match client.due.front() {
+            Some(&due) if due < mail => Err(format!("mail {due} is left out")),
+            Some(&due) if due == mail => {
+                client.due.pop_front();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn judge_ping(&mut self, number: usize, payload: &[u8], world: &World) -> Result<(), String> {
+        let limits = &self.setup.limits;
+        let interval = limits.ping_interval.ok_or("there are to be no Pings")?;
+        let (policy, now) = (limits.ping_policy, world.now);
+        let read_at = world.connections[number].read_at;
+        let client = &mut self.clients[number];
+        client.most_queued += encode::frame_len(payload.len(), false);
+        let pause = match (policy, client.last_ping) {
+            (PingPolicy::Always, Some(last)) => now - last,
+            (PingPolicy::Always, None) => now - client.opened_at,
+            (PingPolicy::WhenIdle, _) => now - read_at.max(client.opened_at),
+        };
+        let least =
+            if policy == PingPolicy::Always && client.last_ping.is_some() { interval } else { interval / 2 };
+        let was_stuck = client.was_paused;
+        client.last_ping = Some(now);
+        let line = format!("client {number} hears a Ping {payload:?}");
+        client.ping = Some((now, payload.into()));
+        self.note(line);
+        // Behind stuck output it waits, while other things come to pass.
+        if pause + 2 * TICK < least && !was_stuck {
+            return Err(format!("it comes after {pause:?}"));
+        }
+        Ok(())
+    }
+
+    fn judge_close(&mut self, number: usize, code: Option<u16>, reason: &str) -> Result<(), String> {
+        let client = &mut self.clients[number];
+        client.got_close = true;
+        let (why, _) = client.over.as_ref().ok_or("the application was not told")?;
+        let deserved = match why {
+            Why::ByPeer(code) | Why::ByUs(code, _) => *code,
+            Why::Failed(code) => Some(*code),
+            Why::Overflow => Some(1008),
+            Why::Exhausted => Some(1013),
+            Why::PongTimeout | Why::Lost => return Err(format!("it is over for {why:?}")),
+        };
+        if code != deserved {
+            return Err(format!("the code should be {deserved:?}"));
+        }
+        if reason.len() > 123 {
+            return Err("the reason is too long".into());
+        }
+        let mail = match why {
+            Why::ByUs(_, reason) => reason.strip_prefix("mail ").and_then(|mail| mail.parse::<usize>().ok()),
+            _ => None,
+        };
+        if let (Some(mail), Some(&due)) = (mail, client.due.front())
+            && due < mail
+        {
+            return Err(format!("mail {due} was sent before it"));
+        }
+        let through = matches!(why, Why::ByPeer(_) | Why::Failed(_));
+        client.owes_replies(through).map_or(Ok(()), Err)
+    }
+
+    /// What a connection that is open, read and written to the end has not been given yet.
+    pub(crate) fn owed(&self, number: usize, read: usize) -> Option<String> {
+        let client = &self.clients[number];
+        if let Some(mail) = client.due.front() {
+            return Some(format!("mail {mail}"));
+        }
+        let missed = client
+            .speech
+            .script
+            .iter()
+            .skip(client.next)
+            .find(|said| said.end <= read && !matches!(said.what, What::Ping(_) | What::Pong(_)));
+        if let Some(said) = missed {
+            return Some(format!("that the server heeds {:.80}", format!("{:?}", said.what)));
+        }
+        let script = &client.speech.script;
+        let pending = script[client.cursor.0.min(script.len())..].iter().enumerate().find(|(at, said)| {
+            let heard = if *at == 0 { client.cursor.1 } else { 0 };
+            said.end <= read && (matches!(said.what, What::Ping(_)) || said.replies.len() > heard)
+        });
+        pending.map(|(_, said)| format!("an answer to {:.80}", format!("{:?}", said.what)))
+    }
+}
+
+impl Client {
+    /// The next reply is this one: in the order of what it answers.
+    fn take_reply(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), String> {
+        while let Some(said) = self.speech.script.get(self.cursor.0) {
+            let expected = match &said.what {
+                What::Ping(ping) => Some((Opcode::Pong, &ping[..])),
+                // What comes behind our Close is not delivered.
+                What::Message(..) if !said.delivered && self.over.is_some() => None,
+                What::Message(..) | What::Request(_) if !said.delivered => {
+                    return Err("what it would answer has not been delivered".into());
+                }
+                _ => said.replies.get(self.cursor.1).map(|(opcode, payload)| (*opcode, &payload[..])),
+            };
+            match expected {
+                None => self.cursor = (self.cursor.0 + 1, 0),
+                Some(expected) if expected != (opcode, payload) => {
+                    let (opcode, payload) = expected;
+                    return Err(format!("the turn is {opcode:?}'s, of {} bytes", payload.len()));
+                }
+                Some((Opcode::Pong, _)) => {
+                    self.cursor = (self.cursor.0 + 1, 0);
+                    return Ok(());
+                }
+                Some(_) => {
+                    self.cursor.1 += 1;
+                    return Ok(());
+                }
+            }
+        }
+        Err("it answers nothing".into())
+    }
+
+    /// A reply that should have come before the Close; those to Pings as well, up to the last message that was delivered or
+    /// (`through`) all that was said before the end.
+    fn owes_replies(&self, through: bool) -> Option<String> {
+        let script = &self.speech.script;
+        let last = script.iter().rposition(|said| said.delivered).map_or(0, |at| at + 1);
+        let end = script.iter().position(|said| matches!(said.what, What::Close(_) | What::Fault(_)));
+        let end = if through { end.unwrap_or(last).max(last) } else { last };
+        (self.cursor.0..end.min(script.len())).find_map(|at| {
+            let heard = if at == self.cursor.0 { self.cursor.1 } else { 0 };
+            let said = &script[at];
+            let owes = matches!(said.what, What::Ping(_)) || said.replies.len() > heard;
+            owes.then(|| format!("the answer to {:.80} is missing", format!("{:?}", said.what)))
+        })
+    }
+
+    /// A Ping is answered by what its policy takes for an answer.
+    pub(crate) fn settle_ping(&mut self, policy: PingPolicy, read: usize, read_at: Duration) {
+        let Some((sent, payload)) = &self.ping else { return };
+        let is_answered = match policy {
+            PingPolicy::WhenIdle => read_at >= *sent,
+            PingPolicy::Always => self.answers.iter().any(|(end, pong)| *end <= read && pong == payload),
+        };
+        if is_answered {
+            self.answers.clear();
+            self.ping = None;
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! What has been said, sent and told, and whether it may be so: the model of a server that a run is held against.
+//!
+//! This file has what the application is told; `judge` what clients hear; `ends` why sockets close; `rest` what must hold
+//! while the worker has nothing to do.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::client::{Client, Why};
+use super::setup::Setup;
+use super::speech::{Order, What};
+use super::world::World;
+use crate::budget::MAILBOX;
+use crate::worker::{ConnId, Handle, PingPolicy, SendError, TICK};
+use crate::ws::{CloseCode, Message, Opcode, encode};
+
+/// Lines of the trace that are kept.
+const TRACE: usize = 120;
+
+/// An entry of the mailbox.
+#[derive(Debug)]
+pub(crate) struct Mail {
+    /// The client it is for; `None` for all.
+    pub(crate) to: Option<usize>,
+    pub(crate) payload: String,
+}
+
+/// Everything that is known of a run.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    pub(crate) setup: Setup,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) mails: Vec<Mail>,
+    /// Entries that the mailbox took since it was known to be empty.
+    pub(crate) in_box: usize,
+    /// Bytes of broadcasts among them: who opens meanwhile may get them.
+    pub(crate) broadcast_in_box: usize,
+    pub(crate) ticks: Vec<Duration>,
+    /// Accepting has met exhaustion, or was made to.
+    pub(crate) was_exhausted: bool,
+    /// When the server began to drain, and how long that may take.
+    pub(crate) draining: Option<(Duration, Duration)>,
+    /// When the worker saw that.
+    pub(crate) drain_seen: Duration,
+    pub(crate) is_stopped: bool,
+    pub(crate) started: Duration,
+    /// The first thing that was wrong.
+    pub(crate) violation: Option<String>,
+    pub(crate) now: Duration,
+    trace: VecDeque<String>,
+}
+
+impl Ledger {
+    pub(crate) fn new(setup: Setup, now: Duration) -> Self {
+        Self {
+            setup,
+            clients: Vec::new(),
+            mails: Vec::new(),
+            in_box: 0,
+            broadcast_in_box: 0,
+            ticks: Vec::new(),
+            was_exhausted: false,
+            draining: None,
+            drain_seen: Duration::ZERO,
+            is_stopped: false,
+            started: now,
+            violation: None,
+            now,
+            trace: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn note(&mut self, line: impl std::fmt::Display) {
+        if self.trace.len() == TRACE {
+            self.trace.pop_front();
+        }
+        self.trace.push_back(format!("{:10.3} s  {line}", self.now.as_secs_f64()));
+    }
+
+    /// The last lines of the trace.
+    pub(crate) fn tail(&self) -> String {
+        let mut text = String::new();
+        for line in &self.trace {
+            let _ = writeln!(text, "{line}");
+        }
+        text
+    }
+
+    pub(crate) fn blame(&mut self, what: String) {
+        self.violation.get_or_insert(what);
+    }
+
+    /// Blames unless `holds`.
+    pub(crate) fn expect(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.blame(what());
+        }
+    }
+
+    pub(crate) fn opened(&mut self, number: usize, id: ConnId, now: Duration) {
+        self.note(format_args!("client {number} is open as {id}"));
+        let client = &mut self.clients[number];
+        let deserved = matches!(client.speech.script.first(), Some(said) if said.what == What::Request(101));
+        let twice = client.id.replace(id).is_some();
+        client.opened_at = now;
+        client.next = 1;
+        client.most_queued += 300 + self.broadcast_in_box;
+        if let Some(said) = client.speech.script.first_mut() {
+            said.delivered = true;
+        }
+        self.expect(deserved && !twice, || format!("client {number} was opened twice, or for a bad request"));
+        let may = self.draining.is_none() && !self.is_stopped;
+        // The stage may have changed since the worker looked at it.
+        self.expect(may || self.draining.is_some_and(|(since, _)| since == now), || {
+            format!("client {number} was opened during a drain")
+        });
+    }
+
+    /// The application got a message: what is it to do?
+    pub(crate) fn message(&mut self, number: usize, id: ConnId, message: Message<'_>, read: usize) -> Order {
+        let client = &mut self.clients[number];
+        let is_open = client.is_open() && client.id == Some(id) && client.app_close.is_none();
+        let script = client.speech.script.iter_mut().enumerate().skip(client.next);
+        let next = script
+            .map(|(at, said)| (at, said))
+            .find(|(_, said)| matches!(said.what, What::Message(..) | What::Close(_) | What::Fault(_)));
+        let expected = match next {
+            Some((at, said)) if said.end <= read => match &said.what {
+                What::Message(opcode, payload, order)
+                    if (*opcode, &payload[..]) == (message.opcode(), message.as_bytes()) =>
+                {
+                    said.delivered = true;
+                    client.next = at + 1;
+                    Some(*order)
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        let order = expected.filter(|_| is_open);
+        if order.is_none() {
+            let next = client.next;
+            let bytes = message.as_bytes();
+            let start = bytes[..bytes.len().min(20)].escape_ascii();
+            self.blame(format!(
+                "client {number}: the application got {} bytes ({start}...) that are not its turn: next is {next}, open {is_open}",
+                bytes.len(),
+            ));
+        }
+        order.unwrap_or(Order::Quiet)
+    }
+
+    /// The application has sent something in answer to the message it was given last.
+    pub(crate) fn replied(&mut self, number: usize, opcode: Opcode, payload: &[u8]) {
+        let client = &mut self.clients[number];
+        client.most_queued += encode::frame_len(payload.len(), false);
+        if let Some(at) = client.next.checked_sub(1) {
+            client.speech.script[at].replies.push((opcode, payload.into()));
+        }
+    }
+
+    /// The application was told of an end.
+    pub(crate) fn closed(&mut self, number: usize, id: ConnId, why: Why, world: &World) {
+        let now = world.now;
+        self.note(format_args!("client {number} is over: {why:?}"));
+        let client = &self.clients[number];
+        let (again, known) = (client.over.is_some(), client.id == Some(id));
+        self.expect(known, || format!("client {number} is over under the name {id}, which is not its own"));
+        self.expect(!again, || format!("client {number} is over a second time"));
+        if let Err(reason) = self.justify(number, &why, world) {
+            self.blame(format!("client {number} is over for {why:?}, but {reason}"));
+        }
+        self.clients[number].over = Some((why, now));
+    }
+
+    /// Whether a connection may be over for this reason.
+    fn justify(&self, number: usize, why: &Why, world: &World) -> Result<(), String> {
+        let (client, connection) = (&self.clients[number], &world.connections[number]);
+        let read = connection.read;
+        let must = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
+        // Whatever the reason, all messages before it that were read have been delivered; the one that is being dealt with
+        // may be the cause.
+        let rest = client.speech.script.iter().skip(client.next);
+        let rest = rest.filter(|said| !matches!(said.what, What::Ping(_) | What::Pong(_)));
+        let mut rest = rest.take_while(|said| said.start < read);
+        match why {
+            Why::ByPeer(code) => {
+                let said = rest.next().map(|said| (&said.what, said.end <= read));
+                must(said == Some((&What::Close(*code), true)), "it has not said that Close")
+            }
+            Why::Failed(code) => match rest.next().map(|said| &said.what) {
+                Some(What::Fault(fault)) => {
+                    must(fault.code == *code, &format!("its fault ({}) is worth {}", fault.name, fault.code))
+                }
+                _ => Err("it has not broken the protocol".into()),
+            },
+            Why::ByUs(Some(code), reason) if reason == "app" => {
+                must(client.app_close == Some(*code), "the application has not asked for that")
+            }
+            Why::ByUs(Some(1001), reason) if reason == "the server is going down" => {
+                must(self.draining.is_some() || self.is_stopped, "the server runs on")
+            }
+            Why::ByUs(Some(_), reason) => {
+                let mail =
+                    reason.strip_prefix("mail ").and_then(|mail| self.mails.get(mail.parse::<usize>().ok()?));
+                must(mail.is_some_and(|mail| mail.to == Some(number)), "nobody has asked for that")
+            }
+            Why::ByUs(None, _) => Err("our Closes have a code".into()),
+            Why::PongTimeout => self.justify_pong_timeout(client, world),
+            Why::Overflow => {
+                let pings = client.speech.script.iter().map(|said| match &said.what {
+                    What::Ping(ping) if said.end <= read => encode::frame_len(ping.len(), false),
+                    _ => 0,
+                });
+                let most = client.most_queued + pings.sum::<usize>();
+                let queued = most - connection.written.min(most);
+                must(queued > self.setup.limits.outbox, &format!("at most {queued} bytes wait"))
+            }
+            Why::Exhausted => must(self.setup.is_tight, "there are buffers for all"),
+            Why::Lost => must(connection.told_end, "its stream has not ended"),
+        }
+    }
+
+    /// A Pong's time begins when its Ping leaves; while output is stuck, with the last progress.
+    fn justify_pong_timeout(&self, client: &Client, world: &World) -> Result<(), String> {
+        let connection = &world.connections[client.number];
+        let timeout = self.setup.limits.pong_timeout;
+        let since = match &client.ping {
+            Some((sent, _)) => *sent,
+            None if client.was_paused || !client.tap.is_between() || connection.room == 0 => {
+                connection.written_at
+            }
+            None => return Err("it owes no Pong".into()),
+        };
+        if self.setup.limits.ping_policy == PingPolicy::WhenIdle && connection.read_at > since {
+            return Err("it has been heard of since the Ping".into());
+        }
+        let waited = world.now - since;
+        if waited < timeout { Err(format!("it has had {waited:?}")) } else { Ok(()) }
+    }
+
+    /// Another thread, or the application, sends to a client, to all, or to nobody that there is (`id` of no client).
+    pub(crate) fn post_to(
+        &mut self,
+        handle: &Handle,
+        to: Option<usize>,
+        id: ConnId,
+        len: usize,
+        now: Duration,
+    ) {
+        let number = self.mails.len();
+        let payload = format!("mail {number} {}", "m".repeat(len));
+        let result = handle.send(id, Message::Text(&payload));
+        self.note(format_args!("mail {number}: {len} bytes to {id}: {result:?}"));
+        // Nobody has the number of no client.
+        self.posted(Mail { to: Some(to.unwrap_or(usize::MAX)), payload }, result, now);
+    }
+
+    pub(crate) fn post_to_all(&mut self, handle: &Handle, len: usize, now: Duration) {
+        let number = self.mails.len();
+        let payload = format!("mail {number} {}", "b".repeat(len));
+        let result = handle.broadcast(Message::Text(&payload));
+        self.note(format_args!("mail {number}: {len} bytes to all: {result:?}"));
+        self.posted(Mail { to: None, payload }, result, now);
+    }
+
+    pub(crate) fn post_close(&mut self, handle: &Handle, to: Option<usize>, id: ConnId, now: Duration) {
+        let number = self.mails.len();
+        let code = CloseCode::new(3_000 + u16::try_from(number % 2_000).unwrap_or(0));
+        let result = handle.close(id, code.unwrap_or(CloseCode::NORMAL), &format!("mail {number}"));
+        self.note(format_args!("mail {number}: close {id}: {result:?}"));
+        self.posted(Mail { to: Some(to.unwrap_or(usize::MAX)), payload: String::new() }, result, now);
+    }
+
+    fn posted(&mut self, mail: Mail, result: Result<(), SendError>, now: Duration) {
+        let number = self.mails.len();
+        let frame = encode::frame_len(mail.payload.len(), false);
+        match result {
+            Ok(()) => {
+                self.in_box += 1;
+                self.broadcast_in_box += if mail.to.is_none() { frame } else { 0 };
+                for client in &mut self.clients {
+                    if mail.to.is_some_and(|to| to != client.number) {
+                        continue;
+                    }
+                    client.most_queued += frame;
+                    // What comes to be after a drain has begun cannot be told in time from what came before it.
+                    if client.is_open() && !mail.payload.is_empty() {
+                        client.due.push_back(number);
+                    }
+                }
+            }
+            Err(SendError::MailboxFull) => {
+                let in_box = self.in_box;
+                self.expect(in_box >= MAILBOX, || format!("the mailbox is full with {in_box} entries"));
+            }
+            Err(SendError::Gone) => {
+                let known = mail.to.is_none_or(|to| to != usize::MAX);
+                let ended = self.is_stopped || self.draining.is_some();
+                self.expect(!known || ended, || format!("mail {number} finds nobody"));
+            }
+            Err(error) => self.blame(format!("mail {number} was refused: {error}")),
+        }
+        self.now = now;
+        self.mails.push(mail);
+    }
+
+    pub(crate) fn drain(&mut self, handle: &Handle, time: Duration, now: Duration) {
+        if self.draining.is_none() {
+            self.note(format_args!("the server drains within {time:?}"));
+            handle.shared.drain(time);
+            self.draining = Some((now, time));
+        }
+    }
+
+    /// A time in whole ticks, rounded up.
+    pub(crate) const fn in_ticks(time: Duration) -> Duration {
+        let tick = TICK.as_millis();
+        let ticks = time.as_millis().div_ceil(tick);
+        Duration::from_millis((ticks * tick) as u64)
+    }
+}

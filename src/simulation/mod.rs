@@ -1,0 +1,134 @@
+//! The whole worker over a simulated system, held against a model: docs/TESTING.md.
+//!
+//! A run is drawn from a seed, or from a string of bytes: the server's limits, its clients and what they do, when segments
+//! arrive, what fails, when the clock jumps and the server ends. The worker is the real one. The first thing that is not as
+//! the model has it ends the run.
+//!
+//! - `world`, `net`: the kernel, which the scripted tests of the worker use as well.
+//! - `choices`, `setup`, `steps`, `run`: what happens.
+//! - `client`, `speech`, `hostile`: clients and what they send; `tap`: what is sent to them; `app`: the application.
+//! - `ledger`, `judge`, `ends`, `rest`: the model.
+//! - `kernels`: the simulated kernel against Linux.
+#![forbid(unsafe_code)]
+
+mod app;
+mod choices;
+mod client;
+mod ends;
+mod hostile;
+mod judge;
+mod kernels;
+mod ledger;
+pub(crate) mod net;
+mod rest;
+mod run;
+mod setup;
+mod speech;
+mod steps;
+mod tap;
+pub(crate) mod world;
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use choices::Choices;
+pub use kernels::compare_kernels;
+use run::Run;
+pub use setup::Profile;
+use setup::Setup;
+
+/// What a run came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Report {
+    /// Steps that were drawn.
+    pub steps: u64,
+    /// Clients that connected.
+    pub clients: u64,
+    /// WebSockets opened.
+    pub opened: u64,
+    /// Messages that the application was given.
+    pub messages: u64,
+    /// Times that the worker rested and everything was looked at.
+    pub rests: u64,
+    /// System calls of the worker.
+    pub calls: u64,
+}
+
+impl Report {
+    /// Adds another run's numbers to these.
+    pub fn add(&mut self, other: &Self) {
+        self.steps += other.steps;
+        self.clients += other.clients;
+        self.opened += other.opened;
+        self.messages += other.messages;
+        self.rests += other.rests;
+        self.calls += other.calls;
+    }
+}
+
+/// What went wrong, and what had happened until then.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// The rule that was broken.
+    pub violation: String,
+    /// The last lines of the trace.
+    pub trace: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\nthe last that happened:\n{}", self.violation, self.trace)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Runs what a seed decides.
+///
+/// # Errors
+/// The first violation.
+pub fn run(seed: u64, profile: Profile) -> Result<Report, Failure> {
+    run_choices(&Choices::of_seed(seed), profile)
+}
+
+/// Runs what bytes decide, until there are none left: for a fuzzer.
+///
+/// # Errors
+/// The first violation.
+pub fn run_bytes(bytes: &[u8]) -> Result<Report, Failure> {
+    run_choices(&Choices::of_bytes(bytes), Profile::Short)
+}
+
+fn run_choices(choices: &Choices, profile: Profile) -> Result<Report, Failure> {
+    let mut run = Run::new(Setup::draw(profile, choices), choices);
+    // A debug assertion of the worker's is a violation like others, and the trace says what led to it.
+    let outcome = catch_unwind(AssertUnwindSafe(|| run.play()));
+    let outcome = outcome.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
+        Err(format!("the worker panicked: {text}"))
+    });
+    let ledger = run.ledger.try_borrow();
+    match outcome {
+        Ok(steps) => {
+            let counters = run.counters();
+            let (clients, calls) =
+                (run.world.borrow().connections.len() as u64, run.world.borrow().calls as u64);
+            Ok(Report {
+                steps: steps as u64,
+                clients,
+                opened: counters.opened.get(),
+                messages: counters.messages_in.get(),
+                rests: run.rests as u64,
+                calls,
+            })
+        }
+        Err(violation) => {
+            let trace = ledger.map_or_else(
+                |_| "(in use)".into(),
+                |ledger| format!("{:?}\n{}", ledger.setup, ledger.tail()),
+            );
+            Err(Failure { violation, trace })
+        }
+    }
+}

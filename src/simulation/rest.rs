@@ -1,0 +1,182 @@
+//! What must hold while the worker has nothing to do: there is nothing that it could do.
+
+use std::time::Duration;
+
+use super::app::App;
+use super::ledger::Ledger;
+use super::net::Net;
+use super::world::{Connection, Fd, World};
+use crate::budget::{LINGER, READ_BUFFER, REPLY_FLUSH};
+use crate::worker::{Flags, Glimpse, PingPolicy, State, TICK, Worker};
+
+/// Output that the outbox limit does not count: Pongs, of one read behind what is flushed at the latest, a Ping, a Close, the
+/// response.
+const BEYOND_OUTBOX: usize = REPLY_FLUSH + READ_BUFFER + 1024;
+
+impl Ledger {
+    /// Looks at everything. The worker is about to sleep for `next_wait`.
+    pub(crate) fn judge_rest(&mut self, worker: &Worker<Net, App>, world: &World) -> Result<(), String> {
+        let inventory = worker.inventory();
+        let must = |holds: bool, what: &str| {
+            if holds { Ok(()) } else { Err(format!("at rest, {what}: {inventory:?}")) }
+        };
+        must(inventory.revisits == 0, "connections are to be looked at again")?;
+        must(inventory.dirty == 0, "output waits for the end of the iteration")?;
+        must(!inventory.is_broadcasting, "a broadcast is half done")?;
+        must(!worker.forgets_mail(), "mail waits")?;
+        (self.in_box, self.broadcast_in_box) = (0, 0);
+        must(inventory.buffers <= self.setup.limits.buffers, "buffers are over their limit")?;
+        must(inventory.sides > 0 || inventory.buffers == 0, "buffers belong to nobody")?;
+        must(inventory.records == world.held(), "records are not the sockets that are held")?;
+        must(inventory.counted == inventory.records - inventory.refused, "connections are counted wrong")?;
+        let limits = &self.setup.limits;
+        must(
+            inventory.counted <= limits.server_connections.min(limits.worker_connections),
+            "too many connections",
+        )?;
+        if let Some(at) = inventory.accepts_at {
+            must(at > world.now, "accepting should go on")?;
+        } else {
+            let mut listeners = world.listeners.iter().filter(|listener| !listener.closed);
+            must(listeners.all(|listener| listener.queue.is_empty()), "clients wait to be accepted")?;
+        }
+        if let Some((since, time)) = self.draining {
+            must(inventory.is_draining, "the drain has not begun")?;
+            must(world.now < since.max(self.drain_seen) + time, "the drain is over time")?;
+        }
+        let (mut refused, mut open, mut sides) = (0, 0, 0);
+        for glimpse in worker.glimpses() {
+            refused += usize::from(glimpse.flags.has(Flags::REFUSED));
+            open += u64::from(glimpse.has_data);
+            sides += usize::from(glimpse.has_side);
+            let number = glimpse.socket.0;
+            self.judge_connection(&glimpse, &world.connections[number], world.now)
+                .map_err(|what| format!("at rest, client {number}: {what}; {glimpse:?}"))?;
+        }
+        must(refused == inventory.refused, "refused connections are counted wrong")?;
+        must(sides == inventory.sides, "side records belong to nobody")?;
+        let counters = worker.counters();
+        must(counters.open.get() == open, "open WebSockets are counted wrong")?;
+        must(counters.sockets.get() == inventory.records as u64, "sockets are counted wrong")?;
+        must(counters.buffered_bytes.get() == inventory.buffers as u64, "buffered bytes are counted wrong")?;
+        must(counters.bugs.get() == 0, "bugs were counted")?;
+        self.judge_ticks(world.now)
+    }
+
+    fn judge_ticks(&self, now: Duration) -> Result<(), String> {
+        let Some(interval) = self.setup.tick_interval else { return Ok(()) };
+        let (count, last) = (self.ticks.len(), self.ticks.last().copied().unwrap_or(self.started));
+        if now - last > interval {
+            return Err(format!("at rest, the application's tick is over time: the last was at {last:?}"));
+        }
+        let most = (now - self.started).as_millis() / interval.as_millis();
+        if count as u128 > most {
+            return Err(format!("{count} ticks of the application in the time for {most}"));
+        }
+        Ok(())
+    }
+
+    fn judge_connection(
+        &mut self,
+        glimpse: &Glimpse<'_, Fd>,
+        connection: &Connection,
+        now: Duration,
+    ) -> Result<(), String> {
+        let number = glimpse.socket.0;
+        let must = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
+        let (flags, queued) = (glimpse.flags, glimpse.queued);
+        let (paused, blocked) = (flags.has(Flags::PAUSED), flags.has(Flags::BLOCKED));
+        must(paused || !connection.is_readable(), "there is something to read")?;
+        must(!paused || queued > 0, "reading rests for no output")?;
+        must(queued == 0 || blocked, "output waits for nothing")?;
+        must(!blocked || !connection.is_writable(), "the kernel has room, and it was not told")?;
+        must(!blocked || connection.wants_room, "nobody will tell it of room")?;
+        must(!glimpse.has_empty_side, "its side record is empty")?;
+        must(queued <= self.setup.limits.outbox + BEYOND_OUTBOX, "its outbox is over the limit")?;
+        must(!flags.has(Flags::REVISIT) && !flags.has(Flags::DIRTY), "a flag says that it stands in a list")?;
+        must(glimpse.has_data == (glimpse.state == State::Open), "the handler knows it in another state")?;
+        let finished = glimpse.state == State::Finishing && queued == 0;
+        must(!finished || flags.has(Flags::SHUT), "its writing half should be ended")?;
+        let needs_timer = glimpse.state != State::Open || self.setup.limits.ping_interval.is_some();
+        must(glimpse.due.is_some() == needs_timer, "its timer is wrong")?;
+        self.judge_admission(glimpse, connection)?;
+
+        let limits = &self.setup.limits;
+        let client = &mut self.clients[number];
+        client.was_paused = paused;
+        client.is_refused = flags.has(Flags::REFUSED);
+        let deadline = match glimpse.state {
+            State::Open => return self.judge_open(number, glimpse, connection, now),
+            State::Handshaking if client.is_refused => {
+                connection.accepted_at.unwrap_or(now) + limits.handshake_timeout.min(LINGER)
+            }
+            State::Handshaking => connection.accepted_at.unwrap_or(now) + limits.handshake_timeout,
+            _ => match (&client.over, client.answered_at) {
+                (Some((_, since)), _) => *since + limits.close_timeout,
+                (None, since) => since.unwrap_or(now) + LINGER,
+            },
+        };
+        must(now < deadline + TICK, &format!("its time was up at {deadline:?}"))
+    }
+
+    /// At a limit, and only there, connections are refused.
+    fn judge_admission(&self, glimpse: &Glimpse<'_, Fd>, connection: &Connection) -> Result<(), String> {
+        let limits = &self.setup.limits;
+        let held = connection.held_before;
+        let full = held >= limits.worker_connections;
+        let may_be_full = held >= limits.worker_connections.min(limits.server_connections);
+        match glimpse.flags.has(Flags::REFUSED) {
+            true if may_be_full || self.draining.is_some() => Ok(()),
+            true => Err(format!("it is refused with {held} connections")),
+            false if full => Err(format!("it is served with {held} connections")),
+            false => Ok(()),
+        }
+    }
+
+    fn judge_open(
+        &mut self,
+        number: usize,
+        glimpse: &Glimpse<'_, Fd>,
+        connection: &Connection,
+        now: Duration,
+    ) -> Result<(), String> {
+        let owed = if glimpse.queued == 0 { self.owed(number, connection.read) } else { None };
+        if let Some(owed) = owed {
+            return Err(format!("it is owed {owed}"));
+        }
+        if glimpse.queued == 0 && !self.clients[number].tap.is_between() {
+            return Err("a frame to it is not whole".into());
+        }
+        let limits = &self.setup.limits;
+        let client = &mut self.clients[number];
+        client.settle_ping(limits.ping_policy, connection.read, connection.read_at);
+        let Some(interval) = limits.ping_interval else { return Ok(()) };
+        if glimpse.flags.has(Flags::PAUSED) {
+            return Ok(());
+        }
+        let timeout = Self::in_ticks(limits.pong_timeout);
+        if let Some((sent, _)) = &client.ping {
+            let since = (*sent).max(connection.written_at);
+            if now > since + timeout + 2 * TICK {
+                return Err(format!("its Pong was awaited from {since:?} on"));
+            }
+            return Ok(());
+        }
+        let seen = connection.read_at.max(connection.written_at).max(client.opened_at);
+        let since = match limits.ping_policy {
+            PingPolicy::WhenIdle => seen,
+            PingPolicy::Always => client.last_ping.unwrap_or(client.opened_at),
+        };
+        // While a Pong was awaited beyond the interval, the timer stood for its deadline, and traffic does not move it.
+        // It is set anew when stuck output leaves.
+        let looked_at = client.last_ping.map_or(Duration::ZERO, |sent| sent + timeout);
+        let looked_at = looked_at.max(connection.written_at + interval.min(timeout));
+        if now > looked_at.max(since + Self::in_ticks(interval)) + 2 * TICK {
+            return Err(format!(
+                "a Ping is over time at {now:?}, from {since:?} on, the last was at {:?}",
+                client.last_ping
+            ));
+        }
+        Ok(())
+    }
+}

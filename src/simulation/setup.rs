@@ -1,0 +1,106 @@
+//! The server that a run is about, drawn from the choices: every limit is sometimes so low that it is met.
+
+use std::time::Duration;
+
+use super::choices::Choices;
+use super::speech::Bounds;
+use crate::worker::{Limits, PingPolicy};
+use crate::ws::{Role, Rules};
+
+/// What a run is to be like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// A few clients, about a hundred steps.
+    Short,
+    /// Dozens of clients that come and go, thousands of steps.
+    Long,
+    /// More clients than a broadcast or a drain visits in one iteration.
+    Crowd,
+}
+
+/// A server, and how much happens to it.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) limits: Limits,
+    pub(crate) tick_interval: Option<Duration>,
+    pub(crate) steps: usize,
+    pub(crate) most_clients: usize,
+    /// Clients that connect before the first step.
+    pub(crate) crowd: usize,
+    /// The server may end before the last step.
+    pub(crate) may_end: bool,
+    /// Buffer memory may run out.
+    pub(crate) is_tight: bool,
+    /// Another worker listens as well, so that this one may leave the group.
+    pub(crate) has_company: bool,
+    /// Descriptors that the process has.
+    pub(crate) descriptors: usize,
+    /// See [`Mischief`](super::world::Mischief).
+    pub(crate) arrivals: usize,
+    pub(crate) waits: usize,
+}
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+impl Setup {
+    pub(crate) fn draw(profile: Profile, choices: &Choices) -> Self {
+        let crowd = if profile == Profile::Crowd { 4_200 } else { 0 };
+        let plenty = 10_000;
+        let few = choices.pick(&[2, 5, 16, plenty, plenty]).max(2 * crowd);
+        let is_tight = choices.one_in(4);
+        let buffers = if is_tight { choices.pick(&[300, 3_000, 40_000, 150_000]) } else { 1 << 30 };
+        Self {
+            limits: Limits {
+                server_connections: choices.pick(&[few, plenty]),
+                worker_connections: few,
+                rules: Rules {
+                    role: Role::Server,
+                    max_message: choices.pick(&[300, 4_000, 70_000]),
+                    max_frames: choices.pick(&[2, 5, 64]),
+                    deflate: false,
+                },
+                outbox: choices.pick(&[200, 700, 5_000, 128 << 10]),
+                buffers,
+                spare_buffers: choices.pick(&[0, 5_000, 64 << 10]),
+                handshake_timeout: choices.pick(&[millis(1_000), millis(2_350), millis(10_000)]),
+                ping_interval: choices.pick(&[
+                    None,
+                    Some(millis(500)),
+                    Some(millis(2_000)),
+                    Some(millis(3_050)),
+                    Some(millis(120_000)),
+                ]),
+                deflation: None,
+                message_timeout: None,
+                ping_policy: choices.pick(&[PingPolicy::WhenIdle, PingPolicy::Always]),
+                pong_timeout: choices.pick(&[millis(300), millis(1_000), millis(2_550), millis(10_000)]),
+                close_timeout: choices.pick(&[millis(1_000), millis(5_000), millis(30_000)]),
+            },
+            tick_interval: choices.pick(&[None, None, Some(millis(250)), Some(millis(7_000))]),
+            steps: match profile {
+                Profile::Short => choices.between(20, 140),
+                Profile::Long => 3_000,
+                Profile::Crowd => 150,
+            },
+            most_clients: match profile {
+                Profile::Short => choices.pick(&[1, 3, 8, 20]),
+                Profile::Long => choices.pick(&[6, 25]),
+                Profile::Crowd => crowd + 50,
+            },
+            crowd,
+            may_end: profile == Profile::Short,
+            is_tight,
+            has_company: choices.one_in(2),
+            descriptors: if choices.one_in(6) { choices.between(1, 6) + crowd } else { 1 << 20 },
+            arrivals: choices.pick(&[2, 6, 30]),
+            waits: choices.pick(&[2, 5, 30]),
+        }
+    }
+
+    pub(crate) const fn bounds(&self) -> Bounds {
+        let Rules { max_message, max_frames, .. } = self.limits.rules;
+        Bounds { max_message, max_frames, may_drain: self.may_end }
+    }
+}

@@ -1,0 +1,198 @@
+//! What clients say: the only place where their frames are made, each noted with what it means to the server.
+
+use super::choices::Choices;
+use super::hostile::{self, Fault};
+use crate::ws::{CloseCode, Opcode, encode};
+
+/// The key of every request, and so of every answer.
+pub(crate) const KEY: &[u8; 24] = b"dGhlIHNhbXBsZSBub25jZQ==";
+
+/// What the application does with a message. It is not in the message: the application looks it up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Sends it back.
+    Echo,
+    /// Sends it back so many times.
+    Repeat(usize),
+    Quiet,
+    /// Sends that many bytes.
+    Answer(usize),
+    /// Sends it back and closes with this code.
+    Close(u16),
+    /// Has the same connection sent to through the mailbox.
+    Post,
+    /// Ends the server in order.
+    Drain,
+}
+
+/// What a client has said, when all of it has arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A request, and the status it deserves.
+    Request(u16),
+    Message(Opcode, Vec<u8>, Order),
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    Close(Option<u16>),
+    /// A violation, and the code it deserves.
+    Fault(Fault),
+}
+
+/// One thing that a client says.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) what: What,
+    /// Where it begins and ends in the client's stream.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// The application was given the message, or has opened the connection.
+    pub(crate) delivered: bool,
+    /// What the application has sent in answer.
+    pub(crate) replies: Vec<(Opcode, Vec<u8>)>,
+}
+
+/// The limits that a speaker keeps to, or breaks on purpose.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) max_message: usize,
+    pub(crate) max_frames: u32,
+    /// A message may end the server.
+    pub(crate) may_drain: bool,
+}
+
+/// A client's stream, as it is made.
+#[derive(Debug, Default)]
+pub(crate) struct Speech {
+    pub(crate) script: Vec<Said>,
+    /// Bytes made but not sent yet.
+    pub(crate) pending: Vec<u8>,
+    /// Bytes sent.
+    sent: usize,
+    /// A Close or a violation is out: the server hears nothing of what comes behind.
+    pub(crate) is_over: bool,
+    messages: usize,
+}
+
+impl Speech {
+    /// The request to open client `number`.
+    pub(crate) fn request(&mut self, number: usize) {
+        let start = self.pending.len();
+        let host = "simulated";
+        crate::ws::client::request(&mut self.pending, host, &format!("/{number}"), KEY, "");
+        self.note(start, What::Request(101));
+    }
+
+    /// A request that deserves an error.
+    pub(crate) fn bad_request(&mut self, number: usize, choices: &Choices) {
+        let start = self.pending.len();
+        let status = hostile::request(&mut self.pending, number, choices);
+        self.note(start, What::Request(status));
+        self.is_over = true;
+    }
+
+    /// A message, in up to `frames` frames with Pings between them.
+    pub(crate) fn message(
+        &mut self,
+        len: usize,
+        frames: usize,
+        order: Order,
+        bounds: Bounds,
+        choices: &Choices,
+    ) {
+        let len = len.min(bounds.max_message);
+        let opcode = choices.pick(&[Opcode::Text, Opcode::Binary]);
+        let payload = self.payload(opcode, len);
+        let frames = frames.clamp(1, bounds.max_frames as usize);
+        let mut at = 0;
+        let start = self.pending.len();
+        for frame in 1..=frames {
+            let last = frame == frames;
+            let end = if last { len } else { choices.between(at, len) };
+            let opcode = if frame == 1 { opcode } else { Opcode::Continuation };
+            encode::frame(&mut self.pending, last, opcode, &payload[at..end], Some(key(choices)));
+            at = end;
+            if !last && choices.one_in(3) {
+                self.ping(choices);
+            }
+        }
+        self.note(start, What::Message(opcode, payload, order));
+    }
+
+    pub(crate) fn ping(&mut self, choices: &Choices) {
+        let start = self.pending.len();
+        let payload = vec![b'?'; choices.pick(&[0, 1, 8, 125])];
+        encode::frame(&mut self.pending, true, Opcode::Ping, &payload, Some(key(choices)));
+        self.note(start, What::Ping(payload));
+    }
+
+    pub(crate) fn pong(&mut self, payload: &[u8], choices: &Choices) {
+        let start = self.pending.len();
+        encode::frame(&mut self.pending, true, Opcode::Pong, payload, Some(key(choices)));
+        self.note(start, What::Pong(payload.into()));
+    }
+
+    pub(crate) fn close(&mut self, code: Option<u16>, choices: &Choices) {
+        let start = self.pending.len();
+        let legal = code.and_then(CloseCode::new);
+        encode::close(&mut self.pending, legal, "client", Some(key(choices)));
+        self.note(start, What::Close(legal.map(CloseCode::get)));
+        self.is_over = true;
+    }
+
+    pub(crate) fn fault(&mut self, bounds: Bounds, choices: &Choices) {
+        let start = self.pending.len();
+        let fault = hostile::frames(&mut self.pending, bounds, choices);
+        self.note(start, What::Fault(fault));
+        self.is_over = true;
+    }
+
+    /// Bytes behind the end of all that is heard.
+    pub(crate) fn noise(&mut self, choices: &Choices) {
+        if matches!(self.script.last(), Some(said) if said.what == What::Request(101)) {
+            // Half a request stays one.
+            return;
+        }
+        let len = choices.between(1, 300);
+        self.pending.extend(std::iter::repeat_with(|| choices.bits().to_be_bytes()[0]).take(len));
+    }
+
+    /// Bytes made.
+    pub(crate) fn made(&self) -> usize {
+        self.sent + self.pending.len()
+    }
+
+    /// Takes up to `most` bytes to be sent.
+    pub(crate) fn take(&mut self, most: usize) -> Vec<u8> {
+        let len = self.pending.len().min(most);
+        self.sent += len;
+        self.pending.drain(..len).collect()
+    }
+
+    /// Whether the client has said a Close and nothing behind it.
+    pub(crate) fn ends_with_close(&self) -> bool {
+        self.script.last().is_some_and(|said| matches!(said.what, What::Close(_)) && said.end == self.made())
+    }
+
+    fn note(&mut self, start: usize, what: What) {
+        let (start, end) = (self.sent + start, self.made());
+        self.script.push(Said { what, start, end, delivered: false, replies: Vec::new() });
+    }
+
+    /// A payload that no other message of the client has, if it is long enough.
+    fn payload(&mut self, opcode: Opcode, len: usize) -> Vec<u8> {
+        self.messages += 1;
+        let mut payload = format!("c{} ", self.messages).into_bytes();
+        let seed = u8::try_from(self.messages % 26).unwrap_or(0);
+        while payload.len() < len {
+            let at = u8::try_from(payload.len() % 7).unwrap_or(0);
+            payload.push(if opcode == Opcode::Text { b'a' + (seed + at) % 26 } else { seed ^ (at << 5) });
+        }
+        payload.truncate(len);
+        payload
+    }
+}
+
+fn key(choices: &Choices) -> [u8; 4] {
+    let bits = choices.bits();
+    std::array::from_fn(|at| bits.to_be_bytes()[at])
+}

@@ -1,0 +1,107 @@
+//! What a worker holds, in plain numbers: for the simulation, which compares it with what there should be.
+
+use std::time::Duration;
+
+use super::core::Worker;
+use super::counters::Counters;
+use super::handler::Handler;
+use super::os::Os;
+use super::record::{Flags, Side, State};
+
+/// What is in a worker's tables, lists and buffers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Inventory {
+    pub(crate) records: usize,
+    /// Slots of records for which there is memory, or below which there is some.
+    pub(crate) record_slots: usize,
+    pub(crate) sides: usize,
+    pub(crate) side_slots: usize,
+    /// Bytes of pooled buffers in use.
+    pub(crate) buffers: usize,
+    /// Whether free buffers are kept.
+    pub(crate) keeps_buffers: bool,
+    pub(crate) has_timers: bool,
+    /// Connections held only to be refused.
+    pub(crate) refused: usize,
+    /// Connections that count for the server's limit.
+    pub(crate) counted: usize,
+    /// Queued for another look without an event, or for writing.
+    pub(crate) revisits: usize,
+    pub(crate) dirty: usize,
+    pub(crate) is_broadcasting: bool,
+    pub(crate) is_draining: bool,
+    /// Accepting rests until then.
+    pub(crate) accepts_at: Option<Duration>,
+}
+
+/// One connection of a worker.
+#[derive(Debug)]
+pub(crate) struct Glimpse<'a, S> {
+    pub(crate) socket: &'a S,
+    pub(crate) state: State,
+    pub(crate) flags: Flags,
+    /// Whether the handler has still to be told of its end.
+    pub(crate) has_data: bool,
+    /// The tick at which its timer is due.
+    pub(crate) due: Option<u32>,
+    /// Bytes in its outbox.
+    pub(crate) queued: usize,
+    pub(crate) has_side: bool,
+    /// It has a side record for nothing.
+    pub(crate) has_empty_side: bool,
+}
+
+impl<O: Os, H: Handler> Worker<O, H> {
+    pub(crate) fn inventory(&self) -> Inventory {
+        let counted = self.common.add_connection();
+        self.common.remove_connection();
+        Inventory {
+            records: self.table.len(),
+            record_slots: self.table.end(),
+            sides: self.sides.len(),
+            side_slots: self.sides.end(),
+            buffers: self.pool.used(),
+            keeps_buffers: self.pool.is_holding(),
+            has_timers: self.wheel.next_tick().is_some(),
+            refused: self.acceptor.refused,
+            counted,
+            revisits: self.revisit.len(),
+            dirty: self.dirty.len(),
+            is_broadcasting: self.broadcast.is_some(),
+            is_draining: self.drain.is_some(),
+            accepts_at: self.acceptor.retry_at(),
+        }
+    }
+
+    /// Every connection in the table.
+    pub(crate) fn glimpses(&self) -> impl Iterator<Item = Glimpse<'_, O::Socket>> {
+        (0..self.table.end()).filter_map(|at| {
+            let record = self.table.get(at)?;
+            let side = record.side.index().and_then(|side| self.sides.get(side));
+            Some(Glimpse {
+                socket: &record.socket,
+                state: record.state,
+                flags: record.flags,
+                has_data: record.data.is_some(),
+                due: record.timer.deadline(),
+                queued: side.map_or(0, |side| side.outbox.len()),
+                has_side: side.is_some(),
+                has_empty_side: side.is_some_and(Side::is_empty),
+            })
+        })
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How long the next wait would be; `None` for good.
+    pub(crate) fn next_wait(&self) -> Option<Duration> {
+        self.timeout()
+    }
+
+    /// Whether mail waits. One entry is lost if so: only for who reports that as a fault.
+    pub(crate) fn forgets_mail(&self) -> bool {
+        self.inbox.take().is_some()
+    }
+}

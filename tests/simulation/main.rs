@@ -1,0 +1,89 @@
+//! Seeds of the whole-server simulation (docs/TESTING.md).
+//!
+//! `SIMULATION_SEEDS` is how many short seeds run, `SIMULATION_FIRST` the first of them, `SIMULATION_LONG` how many long ones,
+//! `SIMULATION_SEED` and `SIMULATION_PROFILE` a single one to repeat.
+
+use std::time::Instant;
+
+use throng::simulation::{Profile, Report, compare_kernels, run};
+
+const PROFILES: [(&str, Profile); 3] =
+    [("short", Profile::Short), ("long", Profile::Long), ("crowd", Profile::Crowd)];
+
+/// A number from the environment.
+fn number(name: &str, default: u64) -> u64 {
+    let Ok(text) = std::env::var(name) else { return default };
+    text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text}"))
+}
+
+/// Runs seeds of a profile and reports on them. The first that fails ends the test.
+fn seeds(name: &str, profile: Profile, first: u64, count: u64) {
+    let started = Instant::now();
+    let mut total = Report::default();
+    for seed in first..first + count {
+        match run(seed, profile) {
+            Ok(report) => total.add(&report),
+            Err(failure) => panic!(
+                "seed {seed} ({name}) fails: {failure}\nto repeat it:\n    \
+                 SIMULATION_PROFILE={name} SIMULATION_SEED={seed} cargo test --profile simulation --features simulation \
+                 --test simulation one_seed -- --nocapture"
+            ),
+        }
+    }
+    println!("{count} {name} seeds from {first} on in {:.1?}: {total:?}", started.elapsed());
+    assert!(total.messages > 0 && total.opened > 0, "nothing happened");
+}
+
+#[test]
+fn short_seeds() {
+    seeds("short", Profile::Short, number("SIMULATION_FIRST", 0), number("SIMULATION_SEEDS", 150));
+}
+
+#[test]
+fn long_seeds() {
+    seeds("long", Profile::Long, number("SIMULATION_FIRST", 0), number("SIMULATION_LONG", 1));
+}
+
+#[test]
+fn crowds() {
+    seeds("crowd", Profile::Crowd, number("SIMULATION_FIRST", 0), number("SIMULATION_LONG", 1));
+}
+
+/// Runs only when it is asked to, with `SIMULATION_SEED`.
+#[test]
+fn one_seed() {
+    let Ok(seed) = std::env::var("SIMULATION_SEED") else { return };
+    let seed = seed.parse().expect("SIMULATION_SEED must be a number");
+    let wanted = std::env::var("SIMULATION_PROFILE").unwrap_or_else(|_| "short".into());
+    let found = PROFILES.iter().find(|(name, _)| *name == wanted);
+    let (name, profile) = found.expect("SIMULATION_PROFILE must be short, long or crowd");
+    seeds(name, *profile, seed, 1);
+}
+
+#[test]
+fn a_seed_decides_everything() {
+    for (name, profile) in [PROFILES[0], PROFILES[1]] {
+        let [first, second] =
+            [run(11, profile), run(11, profile)].map(|outcome| outcome.map_err(|f| f.to_string()));
+        assert_eq!(first, second, "{name}");
+    }
+}
+
+#[test]
+fn bytes_decide_as_well_and_end_the_run() {
+    let few = throng::simulation::run_bytes(b"").expect("no bytes are a run without steps");
+    assert_eq!(few.steps, 0);
+    let bytes: Vec<u8> =
+        (0..4_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13).to_be_bytes()[3]).collect();
+    let many = throng::simulation::run_bytes(&bytes).unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(many.steps > 10, "{many:?}");
+}
+
+#[test]
+fn the_simulated_kernel_does_as_linux_does() {
+    let mut calls = 0;
+    for seed in 0..number("SIMULATION_KERNELS", 40) {
+        calls += compare_kernels(seed).unwrap_or_else(|difference| panic!("seed {seed}: {difference}"));
+    }
+    println!("{calls} calls on both kernels");
+}
