@@ -7,7 +7,7 @@ use super::handler::{Closed, Handler};
 use super::mailbox::Frame;
 use super::os::Os;
 use super::record::{Flags, Side, SideId, State};
-use crate::budget::{REPLY_KEEP, SLICES_PER_WRITE};
+use crate::budget::{REPLY_FLUSH, REPLY_KEEP, SLICES_PER_WRITE};
 
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Writes the replies gathered so far.
@@ -99,10 +99,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if record.flags.has(Flags::BLOCKED) {
             // A peer that does not read is not read from: what it sends would only make more output.
             record.flags.set(Flags::PAUSED);
-        } else if !record.flags.replace(Flags::DIRTY) {
+            return Flow::Alive;
+        }
+        if !record.flags.replace(Flags::DIRTY) {
             self.dirty.push(id);
         }
-        Flow::Alive
+        // No limit counts the Pongs among it: what a peer's Pings bring about must not pile up over several reads.
+        if self.queued(index) >= REPLY_FLUSH { self.write_outbox(index) } else { Flow::Alive }
     }
 
     /// Writes what was queued in this iteration (RFC 6455-6.1-7).

@@ -1,9 +1,10 @@
 //! Output: how it leaves, how it waits, and what it may take up.
 
 use super::rig::{Seen, limits, play, secs};
+use crate::budget::READ_BUFFER;
 use crate::simulation::world::Ending;
 use crate::worker::{Limits, PingPolicy};
-use crate::ws::{Message, Opcode};
+use crate::ws::{Message, Opcode, encode};
 
 #[test]
 fn replies_of_one_iteration_leave_in_one_call() {
@@ -181,6 +182,27 @@ fn input_that_finds_no_buffer_closes_with_1013() {
         assert_eq!(rig.log().last_close(), "buffers exhausted");
         assert_eq!(rig.frames(client), [Seen::Close(1013)]);
         assert_eq!(rig.ending(client), Ending::Clean);
+    });
+}
+
+#[test]
+fn answers_to_pings_do_not_pile_up_behind_mail() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        let id = rig.log().opened[0];
+        rig.world().set_room(client, 100);
+        // Mail is queued for the end of the iteration, and what is sent meanwhile joins it: Pongs, which no limit counts.
+        let mut bytes = Vec::new();
+        while bytes.len() < 8 * READ_BUFFER {
+            encode::frame(&mut bytes, true, Opcode::Ping, &[0; 125], Some([1; 4]));
+        }
+        rig.send(client, &bytes);
+        rig.handle.send(id, Message::Text("hi")).unwrap();
+        rig.settle();
+        assert!(rig.worker.queued(0) <= 2 * READ_BUFFER, "{}", rig.worker.queued(0));
+        rig.world().set_room(client, usize::MAX);
+        rig.settle();
+        assert_eq!(rig.frames(client).len(), 1 + bytes.len() / 131);
     });
 }
 
