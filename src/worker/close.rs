@@ -84,7 +84,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn finish(&mut self, index: u32) -> Flow {
         self.record_mut(index).state = State::Finishing;
         self.arm(index, deadline(self.now, LINGER));
-        self.flush_close(index)
+        let flow = self.flush_close(index);
+        if flow == Flow::Alive {
+            // The request may have come in pieces, which were kept there.
+            self.free_side(index);
+        }
+        flow
     }
 
     /// Ends the writing half of a connection that has nothing left to say, once its output is out.

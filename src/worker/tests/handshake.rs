@@ -140,3 +140,16 @@ fn without_buffers_a_split_head_is_told_to_come_back() {
         assert_eq!(rig.worker.pool.used(), 0);
     });
 }
+
+#[test]
+fn a_refused_request_that_came_in_pieces_leaves_no_side_record() {
+    play(limits(), |rig| {
+        let client = rig.connect();
+        for piece in request("/forbidden").as_bytes().chunks(50) {
+            rig.send(client, piece);
+            rig.settle();
+        }
+        assert!(rig.response(client).starts_with("HTTP/1.1 403 "));
+        assert_eq!((rig.worker.table.len(), rig.worker.sides.len()), (1, 0));
+    });
+}
