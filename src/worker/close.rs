@@ -67,6 +67,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn fail(&mut self, index: u32, error: DecodeError) -> Flow {
         if self.record_mut(index).state != State::Open {
             // It breaks the protocol after our Close, which is all there is to say, and must not be overtaken by a reset.
+            // Pongs of this visit go before the end of our half.
+            if self.flush_reply(index) == Flow::Gone {
+                return Flow::Gone;
+            }
             self.record_mut(index).state = State::Finishing;
             self.end_writing(index);
             return Flow::Alive;

@@ -181,3 +181,16 @@ fn half_a_message_goes_with_its_connection() {
         assert_eq!((rig.worker.pool.used(), rig.worker.sides.len()), (0, 0));
     });
 }
+
+#[test]
+fn a_pong_before_a_fault_after_our_close_is_not_sent_behind_the_end() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        rig.say(client, "close");
+        rig.send_frame(client, Opcode::Ping, b"?");
+        rig.send(client, b"\xff\xff");
+        rig.settle();
+        assert_eq!(rig.frames(client), [Seen::Close(1000), Seen::Pong(b"?".into())]);
+        assert_eq!((rig.ending(client), rig.log().last_close()), (Ending::Clean, "by us 1000"));
+    });
+}
