@@ -345,6 +345,6 @@ fn same_events(simulated: &mut Simulated, real: &mut Real, pairs: &[Option<Pair>
 fn is_beyond(got: &Events, expected: &Events) -> bool {
     got.iter().any(|(number, event)| match expected.get(number) {
         None => true,
-        Some(due) => event.0 > due.0 || event.1 > due.1 || event.2 > due.2,
+        Some(due) => (event.0 & !due.0) | (event.1 & !due.1) | (event.2 & !due.2),
     })
 }

@@ -121,10 +121,9 @@ impl Ledger {
     pub(crate) fn message(&mut self, number: usize, id: ConnId, message: Message<'_>, read: usize) -> Order {
         let client = &mut self.clients[number];
         let is_open = client.is_open() && client.id == Some(id) && client.app_close.is_none();
-        let script = client.speech.script.iter_mut().enumerate().skip(client.next);
-        let next = script
-            .map(|(at, said)| (at, said))
-            .find(|(_, said)| matches!(said.what, What::Message(..) | What::Close(_) | What::Fault(_)));
+        let mut script = client.speech.script.iter_mut().enumerate().skip(client.next);
+        let next =
+            script.find(|(_, said)| matches!(said.what, What::Message(..) | What::Close(_) | What::Fault(_)));
         let expected = match next {
             Some((at, said)) if said.end <= read => match &said.what {
                 What::Message(opcode, payload, order)
@@ -315,9 +314,8 @@ impl Ledger {
     }
 
     /// A time in whole ticks, rounded up.
-    pub(crate) const fn in_ticks(time: Duration) -> Duration {
-        let tick = TICK.as_millis();
-        let ticks = time.as_millis().div_ceil(tick);
-        Duration::from_millis((ticks * tick) as u64)
+    pub(crate) fn in_ticks(time: Duration) -> Duration {
+        let ticks = time.as_millis().div_ceil(TICK.as_millis());
+        TICK * u32::try_from(ticks).unwrap_or(u32::MAX)
     }
 }

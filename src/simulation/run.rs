@@ -120,7 +120,7 @@ impl Run {
         let world = self.world.borrow();
         let mut ledger = self.ledger.borrow_mut();
         ledger.now = world.now;
-        if ledger.draining.is_some() && ledger.drain_seen.is_zero() {
+        if self.worker.inventory().is_draining && ledger.drain_seen.is_zero() {
             ledger.drain_seen = world.now;
         }
         ledger.was_exhausted |= self.handle.shared.workers[0].counters.accept_exhausted.get() > 0;
