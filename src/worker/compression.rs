@@ -85,6 +85,7 @@ pub(super) struct Outgoing<'a> {
 
 impl Outgoing<'_> {
     /// Appends a message to `out`. `false`, and nothing is appended, when its frame has more than `room` bytes.
+    #[inline]
     pub(super) fn write(&mut self, out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], room: usize) -> bool {
         let Self { compressor, terms, contexts, counters } = self;
         let compressed = match terms.is_agreed() {

@@ -26,12 +26,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return Flow::Gone;
         }
         for _ in 0..READS_PER_VISIT {
-            let has_unread = self.has_unread(index);
             let record = self.table.get(index as usize);
             let Some(record) = record.filter(|record| !record.flags.has(Flags::PAUSED)) else {
                 return self.flush_reply(index);
             };
-            if has_unread {
+            if self.has_unread(index) {
                 break;
             }
             self.counters.reads.add(1);
@@ -61,10 +60,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Goes on with what an earlier visit left.
     fn take_unread(&mut self, index: u32) -> Flow {
-        let paused = self.record_mut(index).flags.has(Flags::PAUSED);
-        let Some(side) = self.side_mut(index).filter(|side| !paused && !side.unread.is_empty()) else {
+        if !self.has_unread(index) || self.record_mut(index).flags.has(Flags::PAUSED) {
             return Flow::Alive;
-        };
+        }
+        let Some(side) = self.side_mut(index) else { return Flow::Alive };
         let mut unread = std::mem::take(&mut side.unread);
         let flow = self.take_input(index, &mut unread, false);
         self.pool.recycle(unread);
@@ -72,8 +71,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// Whether this visit could not deal with all that was read.
-    fn has_unread(&mut self, index: u32) -> bool {
-        self.side_mut(index).is_some_and(|side| !side.unread.is_empty())
+    fn has_unread(&self, index: u32) -> bool {
+        let record = self.table.get(index as usize).filter(|record| record.terms.is_agreed());
+        let side = record.and_then(|record| self.sides.get(record.side.index()?));
+        side.is_some_and(|side| !side.unread.is_empty())
     }
 
     /// Has the connection read from again without a new event.

@@ -49,6 +49,10 @@ pub struct Wheel {
     occupied: [u64; (SLOTS / u64::BITS) as usize],
     /// The tick that is looked at next; all before it have been.
     current: u32,
+    /// Nodes in slots.
+    armed: u32,
+    /// No slot of a tick before this one is occupied: most looks end here.
+    quiet_until: u32,
 }
 
 impl Wheel {
@@ -59,6 +63,8 @@ impl Wheel {
             heads: vec![NONE; SLOTS as usize].into(),
             occupied: [0; (SLOTS / u64::BITS) as usize],
             current: now,
+            armed: 0,
+            quiet_until: now,
         }
     }
 
@@ -73,6 +79,8 @@ impl Wheel {
             nodes.node(first).prev = index;
         }
         *nodes.node(index) = Node { prev: HEAD | slot, next: first, deadline };
+        self.armed += 1;
+        self.quiet_until = self.quiet_until.min(seen_at);
         self.occupied[(slot / u64::BITS) as usize] |= 1 << (slot % u64::BITS);
     }
 
@@ -82,6 +90,7 @@ impl Wheel {
         if !node.is_armed() {
             return;
         }
+        self.armed -= 1;
         if node.prev & HEAD != 0 {
             let slot = node.prev & !HEAD;
             self.heads[slot as usize] = node.next;
@@ -98,6 +107,10 @@ impl Wheel {
 
     /// Takes out one timer that is due at the tick `now` and returns its index and deadline. `None`: no more are due.
     pub fn expire(&mut self, nodes: &mut impl Nodes, now: u32) -> Option<(u32, u32)> {
+        if now < self.quiet_until {
+            self.current = self.current.max(now);
+            return None;
+        }
         if now.saturating_sub(self.current) >= SLOTS {
             // Time has jumped by a turn or more, so every slot is due: look at each once.
             self.current = now - (SLOTS - 1);
@@ -116,6 +129,7 @@ impl Wheel {
             self.arm(nodes, index, deadline);
         }
         self.current = self.current.max(now);
+        self.quiet_until = self.next_occupied().unwrap_or(u32::MAX);
         None
     }
 
@@ -127,6 +141,9 @@ impl Wheel {
 
     /// The first tick from the current one whose slot is not empty.
     fn next_occupied(&self) -> Option<u32> {
+        if self.armed == 0 {
+            return None;
+        }
         let start = self.current % SLOTS;
         let words = SLOTS / u64::BITS;
         let first_word = start / u64::BITS;

@@ -330,6 +330,7 @@ fn unmask(piece: &mut [u8], header: &FrameHeader, offset: u64) {
 /// The event of a finished payload. A text that came in pieces was checked on the way, to fail early, and is checked again
 /// here, for its end and because the standard library has no safe way to take our word for the rest; whole messages are the
 /// common case.
+#[inline]
 fn event(opcode: Opcode, compressed: bool, payload: &[u8]) -> Result<Event<'_>, ProtocolError> {
     debug_assert!(!opcode.is_control() || payload.len() <= MAX_CONTROL);
     Ok(match opcode {

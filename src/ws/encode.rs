@@ -20,6 +20,7 @@ impl AsRef<[u8]> for HeaderBytes {
 /// The wire form of a header, its length in as few bytes as possible (RFC 6455-5.2-5). RFC 6455-5.2-1 and RFC 7692-6.1-2: RSV1
 /// is set for what is compressed alone, RSV2 and RSV3 never.
 #[must_use]
+#[inline]
 pub fn header(header: &FrameHeader) -> HeaderBytes {
     let mut bytes = [0; MAX_HEADER];
     bytes[0] = (u8::from(header.fin) << 7) | if header.compressed { RSV1 } else { 0 } | header.opcode as u8;
@@ -82,6 +83,7 @@ pub fn compressed_frame(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &
     );
 }
 
+#[inline]
 fn write(out: &mut Vec<u8>, frame: &FrameHeader, payload: &[u8]) {
     let header_bytes = header(frame);
     out.reserve(header_bytes.as_ref().len() + payload.len());

@@ -88,6 +88,7 @@ impl FrameHeader {
     ///
     /// # Errors
     /// A header that the peer of a `role` must not send.
+    #[inline]
     pub fn parse(input: &[u8], role: Role, deflate: bool) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some(&first) = input.first() else { return Ok(None) };
         let compressed = first & RSV1 != 0;
