@@ -37,7 +37,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 let Self { sides, pool, .. } = self;
                 sides.get_mut(at as usize).into_iter().for_each(|side| side.decoder.clear(pool));
                 self.close_with(index, TOO_LONG, Closed::MessageTimeout, State::Finishing);
-                let _ = self.flush_close(index);
+                if self.flush_close(index) == Flow::Alive {
+                    self.free_side(index);
+                }
             }
         }
         self.unfinished = true;

@@ -49,6 +49,19 @@ fn whatever_has_begun_is_given_up_in_time() {
 }
 
 #[test]
+fn a_message_that_is_given_up_leaves_no_side_record() {
+    play(timed(), |rig| {
+        let client = rig.open();
+        rig.send(client, &frame(false, Opcode::Text, b"first"));
+        rig.run_for(TIMEOUT + TICK);
+        assert_eq!(rig.log().last_close(), "message timeout");
+        // It has still to end its stream.
+        let inventory = rig.worker.inventory();
+        assert_eq!((inventory.records, inventory.sides), (1, 0));
+    });
+}
+
+#[test]
 fn a_byte_now_and_then_gains_no_time() {
     play(timed(), |rig| {
         let client = rig.open();
