@@ -110,8 +110,7 @@ impl Handler for App {
             Closed::PongTimeout => Why::PongTimeout,
             Closed::OutboxOverflow => Why::Overflow,
             Closed::BuffersExhausted => Why::Exhausted,
-            // There is no such limit here.
-            Closed::MessageTimeout => Why::ByUs(None, "message timeout".into()),
+            Closed::MessageTimeout => Why::MessageTimeout,
             Closed::Lost => Why::Lost,
         };
         let world = self.world.borrow();

@@ -34,6 +34,7 @@ pub(crate) enum Why {
     ByUs(Option<u16>, String),
     Failed(u16),
     PongTimeout,
+    MessageTimeout,
     Overflow,
     Exhausted,
     Lost,
@@ -90,6 +91,9 @@ pub(crate) struct Client {
     /// When the first of its response left.
     pub(crate) answered_at: Option<Duration>,
     pub(crate) was_paused: bool,
+    /// When last an iteration began or ended with input of its that we did not want to read, or were to go on reading.
+    pub(crate) kept_waiting_at: Duration,
+    pub(crate) is_kept_waiting: bool,
     pub(crate) is_refused: bool,
     pub(crate) end_judged: bool,
 }
@@ -123,6 +127,8 @@ impl Client {
             last_ping: None,
             answered_at: None,
             was_paused: false,
+            kept_waiting_at: Duration::ZERO,
+            is_kept_waiting: false,
             is_refused: false,
             end_judged: false,
         }

@@ -133,7 +133,7 @@ impl Ledger {
         let deserved = match why {
             Why::ByPeer(code) | Why::ByUs(code, _) => *code,
             Why::Failed(code) => Some(*code),
-            Why::Overflow => Some(1008),
+            Why::Overflow | Why::MessageTimeout => Some(1008),
             Why::Exhausted => Some(1013),
             Why::PongTimeout | Why::Lost => return Err(format!("it is over for {why:?}")),
         };

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::client::{Client, Why};
 use super::setup::Setup;
 use super::speech::{Order, What};
-use super::world::World;
+use super::world::{Connection, World};
 use crate::budget::MAILBOX;
 use crate::worker::{ConnId, Handle, PingPolicy, SendError, TICK};
 use crate::ws::{CloseCode, Message, Opcode, encode};
@@ -207,6 +207,7 @@ impl Ledger {
             }
             Why::ByUs(None, _) => Err("our Closes have a code".into()),
             Why::PongTimeout => self.justify_pong_timeout(client, world),
+            Why::MessageTimeout => self.justify_message_timeout(client, connection, world.now),
             Why::Overflow => {
                 let pings = client.speech.script.iter().map(|said| match &said.what {
                     What::Ping(ping) if said.end <= read => encode::frame_len(ping.len(), false),
@@ -219,6 +220,19 @@ impl Ledger {
             Why::Exhausted => must(self.setup.is_tight, "there are buffers for all"),
             Why::Lost => must(connection.told_end, "its stream has not ended"),
         }
+    }
+
+    /// A message has all its time from when its first byte was read.
+    fn justify_message_timeout(
+        &self,
+        client: &Client,
+        connection: &Connection,
+        now: Duration,
+    ) -> Result<(), String> {
+        let timeout = self.setup.limits.message_timeout.ok_or("messages have any time")?;
+        let start = client.speech.under_way(connection.read).ok_or("nothing has begun that has not ended")?;
+        let since = connection.read_since(start).ok_or("nothing of it is read")?;
+        if now < since + timeout { Err(format!("it has begun at {since:?}")) } else { Ok(()) }
     }
 
     /// A Pong's time begins when its Ping leaves; while output is stuck, with the last progress.

@@ -169,8 +169,7 @@ impl Os for Net {
             // The queue lies in two pieces at times.
             let mut len = connection.inbound.read(buffer)?;
             len += connection.inbound.read(&mut buffer[len..])?;
-            connection.read += len;
-            connection.read_at = now;
+            connection.has_read(len, now);
             return Ok(len);
         }
         // The end of the stream counts before an error (SOCK_DONE in tcp_recvmsg).

@@ -88,6 +88,7 @@ impl Ledger {
         let (paused, blocked) = (flags.has(Flags::PAUSED), flags.has(Flags::BLOCKED));
         must(paused || !connection.is_readable(), "there is something to read")?;
         must(!paused || queued > 0, "reading rests for no output")?;
+        must(paused || !glimpse.has_unread, "input was read and not dealt with")?;
         must(queued == 0 || blocked, "output waits for nothing")?;
         must(!blocked || !connection.is_writable(), "the kernel has room, and it was not told")?;
         must(!blocked || connection.wants_room, "nobody will tell it of room")?;
@@ -133,6 +134,29 @@ impl Ledger {
         }
     }
 
+    /// A message that has begun has its time, which begins anew while it is us who do not read.
+    fn judge_message_time(
+        &self,
+        glimpse: &Glimpse<'_, Fd>,
+        connection: &Connection,
+        now: Duration,
+    ) -> Result<(), String> {
+        let Some(timeout) = self.setup.limits.message_timeout else { return Ok(()) };
+        let client = &self.clients[glimpse.socket.0];
+        let start = client.speech.under_way(connection.read);
+        if start.is_some() != glimpse.awaits_end {
+            return Err(format!("what has begun at byte {start:?} is timed: {}", glimpse.awaits_end));
+        }
+        let Some(start) = start else { return Ok(()) };
+        let since = connection.read_since(start).ok_or("nothing of a message that has begun is read")?;
+        let since = since.max(client.kept_waiting_at);
+        if now >= since + timeout + TICK {
+            Err(format!("its message has begun at {since:?}"))
+        } else {
+            Ok(())
+        }
+    }
+
     fn judge_open(
         &mut self,
         number: usize,
@@ -140,6 +164,9 @@ impl Ledger {
         connection: &Connection,
         now: Duration,
     ) -> Result<(), String> {
+        if !glimpse.flags.has(Flags::PAUSED) {
+            self.judge_message_time(glimpse, connection, now)?;
+        }
         let owed = if glimpse.queued == 0 { self.owed(number, connection.read) } else { None };
         if let Some(owed) = owed {
             return Err(format!("it is owed {owed}"));

@@ -11,7 +11,7 @@ use super::ledger::Ledger;
 use super::net::{Net, Wakes};
 use super::setup::Setup;
 use super::world::{Mischief, World};
-use crate::worker::{Assembly, Counters, Handle, Listening, Shared, TICK, Wake, Worker};
+use crate::worker::{Assembly, Counters, Flags, Handle, Listening, Shared, TICK, Wake, Worker};
 
 /// Iterations between two rests: far more than any work there is takes, so that a loop that spins is found out.
 const MOST_ITERATIONS: usize = 20_000;
@@ -129,6 +129,15 @@ impl Run {
             ledger.judge_end(number, &world);
             !world.connections[number].closed
         });
+        if ledger.setup.limits.message_timeout.is_some() {
+            for glimpse in self.worker.glimpses() {
+                let client = &mut ledger.clients[glimpse.socket.0];
+                let waits = glimpse.flags.has(Flags::PAUSED) || glimpse.flags.has(Flags::REVISIT);
+                if std::mem::replace(&mut client.is_kept_waiting, waits) || waits {
+                    client.kept_waiting_at = world.now;
+                }
+            }
+        }
         let used = self.worker.inventory().buffers;
         let most = ledger.setup.limits.buffers;
         ledger.expect(used <= most, || format!("{used} bytes of buffers, over the limit of {most}"));

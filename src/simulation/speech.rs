@@ -156,6 +156,12 @@ impl Speech {
         self.pending.extend(std::iter::repeat_with(|| choices.bits().to_be_bytes()[0]).take(len));
     }
 
+    /// Where that begins which the server has read a part of, the whole message rather than a Ping between its frames.
+    pub(crate) fn under_way(&self, read: usize) -> Option<usize> {
+        let partly = self.script.iter().filter(|said| said.start < read && read < said.end);
+        partly.filter(|said| !matches!(said.what, What::Request(_))).map(|said| said.start).min()
+    }
+
     /// Bytes made.
     pub(crate) fn made(&self) -> usize {
         self.sent + self.pending.len()

@@ -67,6 +67,8 @@ pub(crate) struct Connection {
     /// Bytes that were read, and when last.
     pub(crate) read: usize,
     pub(crate) read_at: Duration,
+    /// How many had been read after each moment at which any were.
+    pub(crate) reads: Vec<(usize, Duration)>,
     /// Bytes that were taken for sending, and when last.
     pub(crate) written: usize,
     pub(crate) written_at: Duration,
@@ -190,6 +192,7 @@ impl World {
             error_taken: false,
             read: 0,
             read_at: Duration::ZERO,
+            reads: Vec::new(),
             written: 0,
             written_at: Duration::ZERO,
             told_end: false,
@@ -354,6 +357,22 @@ impl Connection {
             return None;
         }
         Some(if self.client_ended { libc::EPIPE } else { libc::ECONNRESET })
+    }
+
+    /// Counts bytes that the worker has read.
+    pub(crate) fn has_read(&mut self, len: usize, now: Duration) {
+        self.read += len;
+        self.read_at = now;
+        match self.reads.last_mut() {
+            Some((read, at)) if *at == now => *read = self.read,
+            _ => self.reads.push((self.read, now)),
+        }
+    }
+
+    /// When the byte at that place of the client's stream was read, if it was.
+    pub(crate) fn read_since(&self, place: usize) -> Option<Duration> {
+        let first = self.reads.partition_point(|(read, _)| *read <= place);
+        self.reads.get(first).map(|(_, at)| *at)
     }
 
     /// Whether there is anything to read: bytes, the end, or an error.

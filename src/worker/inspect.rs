@@ -44,6 +44,12 @@ pub(crate) struct Glimpse<'a, S> {
     pub(crate) has_data: bool,
     /// The tick at which its timer is due.
     pub(crate) due: Option<u32>,
+    /// A message has begun, and its end is awaited until a deadline.
+    pub(crate) awaits_end: bool,
+    /// Input that was read waits for the next visit.
+    pub(crate) has_unread: bool,
+    /// Bytes of its windows.
+    pub(crate) context: usize,
     /// Bytes in its outbox.
     pub(crate) queued: usize,
     pub(crate) has_side: bool,
@@ -62,7 +68,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             side_slots: self.sides.end(),
             buffers: self.pool.used(),
             keeps_buffers: self.pool.is_holding(),
-            has_timers: self.wheel.next_tick().is_some(),
+            has_timers: self.wheel.next_tick().or(self.message_wheel.next_tick()).is_some(),
             refused: self.acceptor.refused,
             counted,
             revisits: self.revisit.len(),
@@ -84,6 +90,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 flags: record.flags,
                 has_data: record.data.is_some(),
                 due: record.timer.deadline(),
+                awaits_end: side.is_some_and(|side| side.message_timer.deadline().is_some()),
+                has_unread: side.is_some_and(|side| !side.unread.is_empty()),
+                context: side.map_or(0, Side::context_bytes),
                 queued: side.map_or(0, |side| side.outbox.len()),
                 has_side: side.is_some(),
                 has_empty_side: side.is_some_and(Side::is_empty),
