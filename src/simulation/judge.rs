@@ -114,7 +114,7 @@ impl Ledger {
         };
         let least =
             if policy == PingPolicy::Always && client.last_ping.is_some() { interval } else { interval / 2 };
-        let was_stuck = client.was_paused;
+        let was_stuck = client.was_paused || client.is_kept_waiting;
         client.last_ping = Some(now);
         let line = format!("client {number} hears a Ping {payload:?}");
         client.ping = Some((now, payload.into()));

@@ -129,13 +129,11 @@ impl Run {
             ledger.judge_end(number, &world);
             !world.connections[number].closed
         });
-        if ledger.setup.limits.message_timeout.is_some() {
-            for glimpse in self.worker.glimpses() {
-                let client = &mut ledger.clients[glimpse.socket.0];
-                let waits = glimpse.flags.has(Flags::PAUSED) || glimpse.flags.has(Flags::REVISIT);
-                if std::mem::replace(&mut client.is_kept_waiting, waits) || waits {
-                    client.kept_waiting_at = world.now;
-                }
+        for glimpse in self.worker.glimpses() {
+            let client = &mut ledger.clients[glimpse.socket.0];
+            let waits = glimpse.flags.has(Flags::PAUSED | Flags::REVISIT);
+            if std::mem::replace(&mut client.is_kept_waiting, waits) || waits {
+                client.kept_waiting_at = world.now;
             }
         }
         let used = self.worker.inventory().buffers;
