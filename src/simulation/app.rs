@@ -33,8 +33,14 @@ impl App {
             _ => Message::Binary(payload),
         };
         let mut ledger = self.ledger.borrow_mut();
-        match (conn.send(message), ledger.clients[*conn.data()].app_close) {
-            (Ok(()), None) if fits => ledger.replied(*conn.data(), opcode, payload),
+        let result = conn.send(message);
+        let is_within = conn.buffered() <= conn.outbox_limit();
+        let client = &ledger.clients[*conn.data()];
+        let may_shrink = client.speech.offer.is_some() && ledger.setup.limits.deflation.is_some();
+        match (result, client.app_close) {
+            (Ok(()), None) if fits || (may_shrink && is_within) => {
+                ledger.replied(*conn.data(), opcode, payload);
+            }
             (Err(SendError::OutboxFull), None) if !fits => {}
             (Err(SendError::Closing), Some(_)) => {}
             (result, asked) => {

@@ -187,9 +187,17 @@ impl Client {
     /// Says more at once than an iteration reads from one connection.
     pub(crate) fn flood(&mut self, bounds: Bounds, choices: &Choices) {
         let len = choices.pick(&[0, 100, 1_000]).min(bounds.max_message);
-        let what = choices.below(3);
+        let what = choices.below(if self.speech.squeezer.is_some() { 5 } else { 3 });
+        let order = choices.pick(&[Order::Quiet, Order::Echo]);
+        let mut expanded = 0;
         while self.speech.pending.len() < 300_000 && !self.speech.is_over && !self.has_ended {
             match what {
+                // A little that becomes much.
+                3.. if expanded > 1_500_000 => break,
+                3.. => {
+                    self.speech.squeezed_message(bounds.max_message, order, bounds, choices);
+                    expanded += bounds.max_message;
+                }
                 0 => self.speech.pong(&[0; 125], choices),
                 1 => self.speech.message(len.max(100), 1, Order::Quiet, bounds, choices),
                 _ => self.speech.ping(choices),
@@ -226,6 +234,7 @@ impl Client {
 
     fn react(&mut self, heard: Heard, choices: &Choices) {
         match heard {
+            Heard::Response(_, Some(agreement)) => self.speech.agree(agreement.client),
             Heard::Ping(payload) => {
                 if let Some(turns) = self.habits.pong {
                     self.pongs.push_back((turns, payload));

@@ -1,6 +1,7 @@
 //! What breaks the protocol: requests with the status, and frames with the close code, that each deserves.
 
 use super::choices::Choices;
+use super::deflating::Squeezer;
 use super::speech::Bounds;
 use crate::ws::{Opcode, encode};
 
@@ -47,8 +48,8 @@ const FRAMES: &[(&str, &[u8], u16)] = &[
     ("more bytes than anyone has", b"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0", 1009),
 ];
 
-/// Appends a violation in frames.
-pub(crate) fn frames(out: &mut Vec<u8>, bounds: Bounds, choices: &Choices) -> Fault {
+/// Appends a violation in frames. Who has offered compression may find its bit to be in use.
+pub(crate) fn frames(out: &mut Vec<u8>, bounds: Bounds, has_offered: bool, choices: &Choices) -> Fault {
     let key = Some([9, 8, 7, 6]);
     match choices.below(FRAMES.len() + 3) {
         0 => {
@@ -74,7 +75,8 @@ pub(crate) fn frames(out: &mut Vec<u8>, bounds: Bounds, choices: &Choices) -> Fa
             Fault { name: "a frame over the limit of frames", code: 1008 }
         }
         at => {
-            let (name, bytes, code) = FRAMES[at - 3];
+            let at = if has_offered { (at - 3).max(1) } else { at - 3 };
+            let (name, bytes, code) = FRAMES[at];
             if choices.one_in(4) && matches!(bytes[0], 0x81 | 0x82) && code == 1007 {
                 // Inside a message, of which it is then a continuation: the same fault.
                 out.extend_from_slice(b"\x01\x80\0\0\0\0");
@@ -86,6 +88,60 @@ pub(crate) fn frames(out: &mut Vec<u8>, bounds: Bounds, choices: &Choices) -> Fa
             Fault { name, code }
         }
     }
+}
+
+/// Appends a violation in compressed frames.
+pub(crate) fn compressed(
+    out: &mut Vec<u8>,
+    bounds: Bounds,
+    squeezer: &mut Squeezer,
+    choices: &Choices,
+) -> Fault {
+    let key = Some([5, 6, 7, 8]);
+    let mut message = |opcode, payload: &[u8]| encode::compressed_frame(out, true, opcode, payload, key);
+    let (name, code) = match choices.below(9) {
+        0 => {
+            message(Opcode::Binary, b"\x07\0\0");
+            ("a block of no type", 1007)
+        }
+        1 => {
+            message(Opcode::Text, b"\0\x05\0\0\0hello");
+            ("a stored block with another length", 1007)
+        }
+        2 => {
+            let piece = squeezer.squeeze(b"a message that ends within a block");
+            message(Opcode::Binary, &piece[..piece.len() / 2]);
+            ("half a message", 1007)
+        }
+        3 => {
+            message(Opcode::Text, &squeezer.squeeze(b"ends within a character \xe2\x82"));
+            ("compressed text that is not UTF-8", 1007)
+        }
+        4 => {
+            let times = choices.pick(&[1, 1, 30]);
+            message(Opcode::Binary, &squeezer.squeeze(&vec![0; bounds.max_message * times + 1]));
+            ("a little that becomes more than the message limit", 1009)
+        }
+        5 => {
+            message(Opcode::Binary, &vec![0; bounds.max_message + bounds.max_message / 8 + 65]);
+            ("more than compression makes of the largest message", 1009)
+        }
+        6 => {
+            let payload = squeezer.squeeze(b"in two frames, both marked");
+            encode::compressed_frame(out, false, Opcode::Text, &payload, key);
+            out.extend_from_slice(b"\xc0\x80\0\0\0\0");
+            ("a continuation that is marked as compressed", 1002)
+        }
+        7 => {
+            out.extend_from_slice(b"\xc9\x80\0\0\0\0");
+            ("a Ping that is marked as compressed", 1002)
+        }
+        _ => {
+            out.extend_from_slice(b"\xe1\x80\0\0\0\0");
+            ("two reserved bits, one of them agreed on", 1002)
+        }
+    };
+    Fault { name, code }
 }
 
 const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";

@@ -39,7 +39,10 @@ impl Ledger {
 
     fn judge(&mut self, number: usize, heard: &Heard, world: &World) -> Result<(), String> {
         match heard {
-            Heard::Response(status) => self.judge_response(number, *status, world),
+            Heard::Response(status, agreement) => {
+                self.judge_compression(number, *status, agreement.is_some())?;
+                self.judge_response(number, *status, world)
+            }
             Heard::Message(Opcode::Text, payload) if payload.starts_with(b"mail ") => {
                 self.judge_mail(number, payload)
             }
@@ -48,6 +51,13 @@ impl Ledger {
             Heard::Ping(payload) => self.judge_ping(number, payload, world),
             Heard::Close(code, reason) => self.judge_close(number, *code, reason),
         }
+    }
+
+    /// What was offered is agreed on where the server compresses at all.
+    fn judge_compression(&self, number: usize, status: u16, is_agreed: bool) -> Result<(), String> {
+        let offered = self.clients[number].speech.offer.is_some();
+        let should = status == 101 && offered && self.setup.limits.deflation.is_some();
+        if is_agreed == should { Ok(()) } else { Err(format!("compression is agreed on: {is_agreed}")) }
     }
 
     fn judge_response(&mut self, number: usize, status: u16, world: &World) -> Result<(), String> {

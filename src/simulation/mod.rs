@@ -6,7 +6,8 @@
 //!
 //! - `world`, `net`: the kernel, which the scripted tests of the worker use as well.
 //! - `choices`, `setup`, `steps`, `run`: what happens.
-//! - `client`, `speech`, `hostile`: clients and what they send; `tap`: what is sent to them; `app`: the application.
+//! - `client`, `speech`, `hostile`: clients and what they send; `tap`: what is sent to them; `deflating`: both compressed;
+//!   `app`: the application.
 //! - `ledger`, `judge`, `ends`, `rest`: the model.
 //! - `kernels`: the simulated kernel against Linux.
 #![forbid(unsafe_code)]
@@ -14,6 +15,7 @@
 mod app;
 mod choices;
 mod client;
+mod deflating;
 mod ends;
 mod hostile;
 mod judge;
@@ -48,6 +50,8 @@ pub struct Report {
     pub opened: u64,
     /// Messages that the application was given.
     pub messages: u64,
+    /// Compressed messages, in both directions.
+    pub compressed: u64,
     /// Times that the worker rested and everything was looked at.
     pub rests: u64,
     /// System calls of the worker.
@@ -61,6 +65,7 @@ impl Report {
         self.clients += other.clients;
         self.opened += other.opened;
         self.messages += other.messages;
+        self.compressed += other.compressed;
         self.rests += other.rests;
         self.calls += other.calls;
     }
@@ -119,6 +124,7 @@ fn run_choices(choices: &Choices, profile: Profile) -> Result<Report, Failure> {
                 clients,
                 opened: counters.opened.get(),
                 messages: counters.messages_in.get(),
+                compressed: counters.compressed_in.get() + counters.compressed_out.get(),
                 rests: run.rests as u64,
                 calls,
             })

@@ -8,6 +8,7 @@ use super::net::Net;
 use super::world::{Connection, Fd, World};
 use crate::budget::{LINGER, READ_BUFFER, REPLY_FLUSH};
 use crate::worker::{Flags, Glimpse, PingPolicy, State, TICK, Worker};
+use crate::ws::deflate::Context;
 
 /// Output that the outbox limit does not count: Pongs, of one read behind what is flushed at the latest, a Ping, a Close, the
 /// response.
@@ -44,11 +45,12 @@ impl Ledger {
             must(inventory.is_draining, "the drain has not begun")?;
             must(world.now < since.max(self.drain_seen) + time, "the drain is over time")?;
         }
-        let (mut refused, mut open, mut sides) = (0, 0, 0);
+        let (mut refused, mut open, mut sides, mut context) = (0, 0, 0, 0);
         for glimpse in worker.glimpses() {
             refused += usize::from(glimpse.flags.has(Flags::REFUSED));
             open += u64::from(glimpse.has_data);
             sides += usize::from(glimpse.has_side);
+            context += glimpse.context;
             let number = glimpse.socket.0;
             self.judge_connection(&glimpse, &world.connections[number], world.now)
                 .map_err(|what| format!("at rest, client {number}: {what}; {glimpse:?}"))?;
@@ -59,6 +61,7 @@ impl Ledger {
         must(counters.open.get() == open, "open WebSockets are counted wrong")?;
         must(counters.sockets.get() == inventory.records as u64, "sockets are counted wrong")?;
         must(counters.buffered_bytes.get() == inventory.buffers as u64, "buffered bytes are counted wrong")?;
+        must(counters.context_bytes.get() == context as u64, "bytes of windows are counted wrong")?;
         must(counters.bugs.get() == 0, "bugs were counted")?;
         self.judge_ticks(world.now)
     }
@@ -95,6 +98,7 @@ impl Ledger {
         must(!glimpse.has_empty_side, "its side record is empty")?;
         must(queued <= self.setup.limits.outbox + BEYOND_OUTBOX, "its outbox is over the limit")?;
         must(!flags.has(Flags::REVISIT) && !flags.has(Flags::DIRTY), "a flag says that it stands in a list")?;
+        must(glimpse.context <= self.most_context(), "its windows are too large")?;
         must(glimpse.has_data == (glimpse.state == State::Open), "the handler knows it in another state")?;
         let finished = glimpse.state == State::Finishing && queued == 0;
         must(!finished || flags.has(Flags::SHUT), "its writing half should be ended")?;
@@ -118,6 +122,14 @@ impl Ledger {
             },
         };
         must(now < deadline + TICK, &format!("its time was up at {deadline:?}"))
+    }
+
+    /// Most bytes of the windows of one connection.
+    fn most_context(&self) -> usize {
+        match self.setup.limits.deflation.map(|deflation| deflation.context) {
+            Some(Context::Window(bits)) => 2 << bits,
+            Some(Context::None) | None => 0,
+        }
     }
 
     /// At a limit, and only there, connections are refused.

@@ -106,10 +106,13 @@ impl Run {
         };
         self.ledger.borrow_mut().now = now;
         let posted = self.ledger.borrow().in_box;
+        let given = self.counters().messages_in.get();
         self.is_alive = self.worker.iterate().map_err(|error| format!("the worker ended: {error}"))?;
         self.judge()?;
         let world = self.world.borrow();
         let busy = world.calls > calls || world.edges.len() != edges || world.now > now || posted > 0;
+        // What was read is decompressed without a call.
+        let busy = busy || self.counters().messages_in.get() > given;
         self.idle = if busy || world.rested { 0 } else { self.idle + 1 };
         // One for each kind of work that may turn out to be none, and some for waits that were cut short.
         if self.idle > 40 { Err("the loop spins".into()) } else { Ok(()) }

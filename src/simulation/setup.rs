@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::choices::Choices;
 use super::speech::Bounds;
-use crate::worker::{Limits, PingPolicy};
+use crate::worker::{Deflation, Limits, PingPolicy};
+use crate::ws::deflate::Context;
 use crate::ws::{Role, Rules};
 
 /// What a run is to be like.
@@ -51,6 +52,17 @@ impl Setup {
         let few = choices.pick(&[2, 5, 16, plenty, plenty]).max(2 * crowd);
         let is_tight = choices.one_in(4);
         let buffers = if is_tight { choices.pick(&[300, 3_000, 40_000, 150_000]) } else { 1 << 30 };
+        let deflation = choices.one_in(3).then(|| Deflation {
+            context: choices.pick(&[
+                Context::None,
+                Context::Window(8),
+                Context::Window(9),
+                Context::Window(12),
+                Context::Window(15),
+            ]),
+            level: choices.pick(&[1, 6, 9]),
+            threshold: choices.pick(&[0, 64, 300]),
+        });
         Self {
             limits: Limits {
                 server_connections: choices.pick(&[few, plenty]),
@@ -72,7 +84,7 @@ impl Setup {
                     Some(millis(3_050)),
                     Some(millis(120_000)),
                 ]),
-                deflation: None,
+                deflation,
                 message_timeout: choices.pick(&[
                     None,
                     None,

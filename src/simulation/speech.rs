@@ -1,7 +1,9 @@
 //! What clients say: the only place where their frames are made, each noted with what it means to the server.
 
 use super::choices::Choices;
+use super::deflating::Squeezer;
 use super::hostile::{self, Fault};
+use crate::ws::deflate::Direction;
 use crate::ws::{CloseCode, Opcode, encode};
 
 /// The key of every request, and so of every answer.
@@ -71,6 +73,11 @@ pub(crate) struct Speech {
     /// A Close or a violation is out: the server hears nothing of what comes behind.
     pub(crate) is_over: bool,
     messages: usize,
+    squeezes: bool,
+    /// The compression that its request offers.
+    pub(crate) offer: Option<&'static str>,
+    /// There once the client knows that compression was agreed on.
+    pub(crate) squeezer: Option<Squeezer>,
 }
 
 impl Speech {
@@ -78,7 +85,8 @@ impl Speech {
     pub(crate) fn request(&mut self, number: usize) {
         let start = self.pending.len();
         let host = "simulated";
-        crate::ws::client::request(&mut self.pending, host, &format!("/{number}"), KEY, "");
+        let (target, offer) = (format!("/{number}"), self.offer.unwrap_or(""));
+        crate::ws::client::request_extended(&mut self.pending, host, &target, KEY, "", offer);
         self.note(start, What::Request(101));
     }
 
@@ -88,6 +96,18 @@ impl Speech {
         let status = hostile::request(&mut self.pending, number, choices);
         self.note(start, What::Request(status));
         self.is_over = true;
+    }
+
+    /// From now on messages may be compressed.
+    pub(crate) fn agree(&mut self, direction: Direction) {
+        self.squeezer = Some(Squeezer::new(direction));
+    }
+
+    /// A message in one frame, which is compressed where that was agreed on.
+    pub(crate) fn squeezed_message(&mut self, len: usize, order: Order, bounds: Bounds, choices: &Choices) {
+        self.squeezes = true;
+        self.message(len, 1, order, bounds, choices);
+        self.squeezes = false;
     }
 
     /// A message, in up to `frames` frames with Pings between them.
@@ -102,14 +122,24 @@ impl Speech {
         let len = len.min(bounds.max_message);
         let opcode = choices.pick(&[Opcode::Text, Opcode::Binary]);
         let payload = self.payload(opcode, len);
+        let squeezes = self.squeezes;
+        let squeezer = self.squeezer.as_mut().filter(|_| squeezes || choices.one_in(2));
+        let squeezed = squeezer.map(|squeezer| squeezer.squeeze(&payload));
+        let wire = squeezed.as_deref().unwrap_or(&payload);
         let frames = frames.clamp(1, bounds.max_frames as usize);
         let mut at = 0;
         let start = self.pending.len();
         for frame in 1..=frames {
             let last = frame == frames;
-            let end = if last { len } else { choices.between(at, len) };
-            let opcode = if frame == 1 { opcode } else { Opcode::Continuation };
-            encode::frame(&mut self.pending, last, opcode, &payload[at..end], Some(key(choices)));
+            let end = if last { wire.len() } else { choices.between(at, wire.len()) };
+            let (piece, key) = (&wire[at..end], Some(key(choices)));
+            match frame {
+                1 if squeezed.is_some() => {
+                    encode::compressed_frame(&mut self.pending, last, opcode, piece, key);
+                }
+                1 => encode::frame(&mut self.pending, last, opcode, piece, key),
+                _ => encode::frame(&mut self.pending, last, Opcode::Continuation, piece, key),
+            }
             at = end;
             if !last && choices.one_in(3) {
                 self.ping(choices);
@@ -141,7 +171,12 @@ impl Speech {
 
     pub(crate) fn fault(&mut self, bounds: Bounds, choices: &Choices) {
         let start = self.pending.len();
-        let fault = hostile::frames(&mut self.pending, bounds, choices);
+        let fault = match &mut self.squeezer {
+            Some(squeezer) if choices.one_in(2) => {
+                hostile::compressed(&mut self.pending, bounds, squeezer, choices)
+            }
+            _ => hostile::frames(&mut self.pending, bounds, self.offer.is_some(), choices),
+        };
         self.note(start, What::Fault(fault));
         self.is_over = true;
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::client::{Client, Habits};
+use super::deflating::OFFERS;
 use super::run::{Run, Violation};
 use crate::budget::{LINGER, MAILBOX};
 use crate::worker::ConnId;
@@ -93,6 +94,13 @@ impl Run {
             quits: choices.pick(&[never, 60, 15]),
         };
         let mut client = Client::new(number, habits);
+        // Each stream of zlib's takes a quarter of a megabyte.
+        let offering = if ledger.setup.crowd > 0 { 40 } else { 2 };
+        if choices.one_in(offering) {
+            let offer = choices.pick(&OFFERS);
+            client.speech.offer = Some(offer);
+            client.tap.offer = offer.parse().ok();
+        }
         match choices.weigh(&[20, 2, 1]) {
             0 => client.speech.request(number),
             1 => client.speech.bad_request(number, choices),
@@ -365,10 +373,11 @@ impl Run {
         let inventory = self.worker.inventory();
         let held = self.world.borrow().held();
         let counters = self.counters();
-        let levels = [&counters.open, &counters.sockets, &counters.buffered_bytes].map(|level| level.get());
+        let levels = [&counters.open, &counters.sockets, &counters.buffered_bytes, &counters.context_bytes];
+        let levels = levels.map(|level| level.get());
         let left =
             (inventory.records, inventory.sides, inventory.buffers, inventory.refused, inventory.counted);
-        if self.is_alive || held != 0 || levels != [0; 3] || left != (0, 0, 0, 0, 0) || inventory.has_timers {
+        if self.is_alive || held != 0 || levels != [0; 4] || left != (0, 0, 0, 0, 0) || inventory.has_timers {
             return Err(format!("at the end, {held} sockets are held, levels {levels:?}: {inventory:?}"));
         }
         let ledger = self.ledger.borrow();

@@ -2,15 +2,17 @@
 //!
 //! It is strict: a server of ours sends whole, unmasked frames in their shortest form, and but Pongs nothing behind a Close.
 
+use super::deflating::Expander;
 use super::speech::KEY;
 use crate::ws::Opcode;
-use crate::ws::client::{ResponseError, check_response};
+use crate::ws::client::{Accepted, ResponseError, check_response_to};
+use crate::ws::deflate::{Agreement, Offer};
 
 /// What a server has sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Heard {
-    /// The status of its response.
-    Response(u16),
+    /// The status of its response, and what was agreed on about compression.
+    Response(u16, Option<Agreement>),
     Message(Opcode, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
@@ -32,6 +34,10 @@ enum Stage {
 #[derive(Debug, Default)]
 pub(crate) struct Tap {
     stage: Stage,
+    /// What the client has offered.
+    pub(crate) offer: Option<Offer>,
+    /// There where compression was agreed on.
+    expander: Option<Expander>,
     /// Bytes that are no whole frame yet.
     rest: Vec<u8>,
     /// Bytes of all that was heard.
@@ -49,12 +55,18 @@ impl Tap {
         self.rest.extend_from_slice(bytes);
         let mut all = Vec::new();
         let mut at = 0;
-        while let Some((len, heard)) = self.next(&self.rest[at..])? {
+        while let Some((len, is_compressed, mut heard)) = self.next(&self.rest[at..])? {
             at += len;
+            if is_compressed {
+                heard = self.expand(heard)?;
+            }
             self.heard += len;
             self.stage = match heard {
-                Heard::Response(101) => Stage::Frames,
-                Heard::Response(_) => Stage::End,
+                Heard::Response(101, agreement) => {
+                    self.expander = agreement.map(|agreement| Expander::new(agreement.server));
+                    Stage::Frames
+                }
+                Heard::Response(..) => Stage::End,
                 Heard::Close(..) => Stage::Closing,
                 _ => self.stage,
             };
@@ -64,10 +76,25 @@ impl Tap {
         Ok(all)
     }
 
-    fn next(&self, bytes: &[u8]) -> Result<Option<(usize, Heard)>, String> {
+    /// A message as it was before it was compressed.
+    fn expand(&mut self, heard: Heard) -> Result<Heard, String> {
+        let Heard::Message(opcode, payload) = heard else { return Err("a compressed control frame".into()) };
+        let expander = self.expander.as_mut().ok_or("a compressed message, which was not agreed on")?;
+        let message = expander.expand(&payload)?;
+        match opcode {
+            _ if message.len() <= payload.len() => {
+                Err("a message that compression has not made smaller".into())
+            }
+            Opcode::Text if str::from_utf8(&message).is_err() => Err("a text that is no UTF-8".into()),
+            _ => Ok(Heard::Message(opcode, message)),
+        }
+    }
+
+    /// The next thing heard, with its length and whether it is compressed.
+    fn next(&self, bytes: &[u8]) -> Result<Option<(usize, bool, Heard)>, String> {
         match self.stage {
             _ if bytes.is_empty() => Ok(None),
-            Stage::Head => response(bytes),
+            Stage::Head => response(bytes, self.offer.as_ref()),
             Stage::Frames => frame(bytes),
             Stage::Closing if bytes[0] == 0x8a => frame(bytes),
             Stage::Closing => Err(format!("{} bytes behind a Close that are no Pong", bytes.len())),
@@ -76,26 +103,26 @@ impl Tap {
     }
 }
 
-fn response(bytes: &[u8]) -> Result<Option<(usize, Heard)>, String> {
-    match check_response(bytes, KEY) {
+fn response(bytes: &[u8], offer: Option<&Offer>) -> Result<Option<(usize, bool, Heard)>, String> {
+    match check_response_to(bytes, KEY, offer) {
         Ok(None) => Ok(None),
-        Ok(Some(len)) => Ok(Some((len, Heard::Response(101)))),
+        Ok(Some(Accepted { len, compression })) => Ok(Some((len, false, Heard::Response(101, compression)))),
         Err(ResponseError::Status(status)) => {
             let text = String::from_utf8_lossy(bytes);
             let Some((head, body)) = text.split_once("\r\n\r\n") else { return Ok(None) };
             let len = head.split("\r\n").find_map(|line| line.strip_prefix("Content-Length: "));
             let len: usize = len.and_then(|len| len.parse().ok()).ok_or("a response without a length")?;
-            Ok((body.len() >= len).then_some((head.len() + 4 + len, Heard::Response(status))))
+            Ok((body.len() >= len).then_some((head.len() + 4 + len, false, Heard::Response(status, None))))
         }
         Err(error) => Err(format!("{error}: {}", bytes.escape_ascii())),
     }
 }
 
-fn frame(bytes: &[u8]) -> Result<Option<(usize, Heard)>, String> {
+fn frame(bytes: &[u8]) -> Result<Option<(usize, bool, Heard)>, String> {
     let [first, second, ..] = *bytes else { return Ok(None) };
     let opcode = match first {
-        0x81 => Opcode::Text,
-        0x82 => Opcode::Binary,
+        0x81 | 0xc1 => Opcode::Text,
+        0x82 | 0xc2 => Opcode::Binary,
         0x88 => Opcode::Close,
         0x89 => Opcode::Ping,
         0x8a => Opcode::Pong,
@@ -119,16 +146,17 @@ fn frame(bytes: &[u8]) -> Result<Option<(usize, Heard)>, String> {
     let end = header + usize::try_from(len).map_err(|_| "a length beyond memory")?;
     let Some(payload) = bytes.get(header..end) else { return Ok(None) };
     let payload = payload.to_vec();
+    let is_compressed = first & 0x40 != 0;
     let heard = match opcode {
         Opcode::Ping => Heard::Ping(payload),
         Opcode::Pong => Heard::Pong(payload),
         Opcode::Close => close(&payload)?,
-        Opcode::Text if std::str::from_utf8(&payload).is_err() => {
+        Opcode::Text if !is_compressed && std::str::from_utf8(&payload).is_err() => {
             return Err("a text that is no UTF-8".into());
         }
         _ => Heard::Message(opcode, payload),
     };
-    Ok(Some((end, heard)))
+    Ok(Some((end, is_compressed, heard)))
 }
 
 fn close(body: &[u8]) -> Result<Heard, String> {

@@ -32,6 +32,7 @@ fn seeds(name: &str, profile: Profile, first: u64, count: u64) {
     }
     println!("{count} {name} seeds from {first} on in {:.1?}: {total:?}", started.elapsed());
     assert!(total.messages > 0 && total.opened > 0, "nothing happened");
+    assert!(count < 100 || total.compressed > 0, "nothing was compressed");
 }
 
 #[test]

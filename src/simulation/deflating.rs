@@ -1,0 +1,97 @@
+//! A client's end of permessage-deflate: each direction is one stream of zlib's, as other clients have it.
+
+use std::fmt;
+
+use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush};
+
+use crate::ws::deflate::Direction;
+
+/// What clients offer, of all kinds.
+pub(crate) const OFFERS: [&str; 5] = [
+    "permessage-deflate; client_max_window_bits",
+    "permessage-deflate",
+    "permessage-deflate; client_max_window_bits=9; server_max_window_bits=9",
+    "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+    "permessage-deflate; server_max_window_bits=12; client_max_window_bits=10",
+];
+
+/// The end of a flushed stream, which does not travel (RFC 7692, section 7.2.1).
+const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+/// No message to a client has more bytes.
+const MOST: usize = 1 << 18;
+
+/// zlib calls a window of 8 bits one of 9, and refers back no further than 8 allow (deflateInit2 in zlib.h).
+fn window_bits(direction: Direction) -> u8 {
+    direction.window_bits.unwrap_or(15).max(9)
+}
+
+/// Compresses what a client says.
+pub(crate) struct Squeezer {
+    stream: Deflate,
+    takeover: bool,
+}
+
+impl Squeezer {
+    pub(crate) fn new(direction: Direction) -> Self {
+        Self { stream: Deflate::new(6, false, window_bits(direction)), takeover: direction.takeover }
+    }
+
+    /// The payload that a message has on its way.
+    pub(crate) fn squeeze(&mut self, payload: &[u8]) -> Vec<u8> {
+        if payload.is_empty() {
+            // A second flush with nothing new makes nothing (RFC 7692, section 7.2.3.6).
+            return vec![0];
+        }
+        if !self.takeover {
+            self.stream.reset();
+        }
+        let mut out = vec![0; payload.len() + payload.len() / 8 + 64];
+        let before = self.stream.total_out();
+        self.stream.compress(payload, &mut out, DeflateFlush::SyncFlush).expect("there is room for it");
+        out.truncate(usize::try_from(self.stream.total_out() - before).unwrap_or(0));
+        assert!(out.ends_with(&TAIL), "a flush ends with an empty block");
+        out.truncate(out.len() - TAIL.len());
+        out
+    }
+}
+
+impl fmt::Debug for Squeezer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Squeezer").field("takeover", &self.takeover).finish_non_exhaustive()
+    }
+}
+
+/// Decompresses what a client is told.
+pub(crate) struct Expander {
+    stream: Inflate,
+    takeover: bool,
+}
+
+impl Expander {
+    pub(crate) fn new(direction: Direction) -> Self {
+        Self { stream: Inflate::new(false, window_bits(direction)), takeover: direction.takeover }
+    }
+
+    /// The message of this payload.
+    pub(crate) fn expand(&mut self, payload: &[u8]) -> Result<Vec<u8>, String> {
+        if !self.takeover {
+            self.stream.reset(false);
+        }
+        let mut out = vec![0; MOST];
+        let (taken, made) = (self.stream.total_in(), self.stream.total_out());
+        let whole = [payload, &TAIL].concat();
+        let outcome = self.stream.decompress(&whole, &mut out, InflateFlush::SyncFlush);
+        outcome.map_err(|error| format!("a message that is not compressed as it says: {error:?}"))?;
+        if self.stream.total_in() - taken != whole.len() as u64 {
+            return Err("a compressed message with something behind its end".into());
+        }
+        out.truncate(usize::try_from(self.stream.total_out() - made).unwrap_or(0));
+        Ok(out)
+    }
+}
+
+impl fmt::Debug for Expander {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expander").field("takeover", &self.takeover).finish_non_exhaustive()
+    }
+}
