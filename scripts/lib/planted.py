@@ -21,6 +21,7 @@ PROFILES = {
     "short": ("short_seeds", "SIMULATION_SEEDS", 5_000),
     "long": ("long_seeds", "SIMULATION_LONG", 20),
     "crowd": ("crowds", "SIMULATION_LONG", 20),
+    "replay": ("schedules_go_the_same_on_linux", "SIMULATION_REPLAYS", 300),
 }
 # A bug may well make a loop endless.
 MOST_SECONDS = 240

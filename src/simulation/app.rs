@@ -20,8 +20,22 @@ pub(crate) struct App {
 }
 
 /// What an answer of `len` bytes consists of.
-fn answer(len: usize) -> Vec<u8> {
+pub(crate) fn answer(len: usize) -> Vec<u8> {
     (0..len).map(|at| u8::try_from(at % 251).unwrap_or(0)).collect()
+}
+
+/// Why a connection is over, in words of the model's.
+pub(crate) fn why(reason: Closed<'_>) -> Why {
+    match reason {
+        Closed::ByPeer(frame) => Why::ByPeer(frame.code.map(CloseCode::get)),
+        Closed::ByUs(frame) => Why::ByUs(frame.code.map(CloseCode::get), frame.reason.into()),
+        Closed::Failed(error) => Why::Failed(error.close_code().get()),
+        Closed::PongTimeout => Why::PongTimeout,
+        Closed::OutboxOverflow => Why::Overflow,
+        Closed::BuffersExhausted => Why::Exhausted,
+        Closed::MessageTimeout => Why::MessageTimeout,
+        Closed::Lost => Why::Lost,
+    }
 }
 
 impl App {
@@ -109,16 +123,7 @@ impl Handler for App {
     }
 
     fn close(&mut self, id: ConnId, data: usize, reason: Closed<'_>) {
-        let why = match reason {
-            Closed::ByPeer(frame) => Why::ByPeer(frame.code.map(CloseCode::get)),
-            Closed::ByUs(frame) => Why::ByUs(frame.code.map(CloseCode::get), frame.reason.into()),
-            Closed::Failed(error) => Why::Failed(error.close_code().get()),
-            Closed::PongTimeout => Why::PongTimeout,
-            Closed::OutboxOverflow => Why::Overflow,
-            Closed::BuffersExhausted => Why::Exhausted,
-            Closed::MessageTimeout => Why::MessageTimeout,
-            Closed::Lost => Why::Lost,
-        };
+        let why = why(reason);
         let world = self.world.borrow();
         self.ledger.borrow_mut().closed(data, id, why, &world);
     }

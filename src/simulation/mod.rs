@@ -9,7 +9,7 @@
 //! - `client`, `speech`, `hostile`: clients and what they send; `tap`: what is sent to them; `deflating`: both compressed;
 //!   `app`: the application.
 //! - `ledger`, `judge`, `ends`, `rest`: the model.
-//! - `kernels`: the simulated kernel against Linux.
+//! - `kernels`: the simulated kernel against Linux; `server`, `replay`: the worker on both.
 #![forbid(unsafe_code)]
 
 mod app;
@@ -22,8 +22,10 @@ mod judge;
 mod kernels;
 mod ledger;
 pub(crate) mod net;
+mod replay;
 mod rest;
 mod run;
+mod server;
 mod setup;
 mod speech;
 mod steps;
@@ -35,6 +37,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use choices::Choices;
 pub use kernels::compare_kernels;
+pub use replay::{Replay, replay};
 use run::Run;
 pub use setup::Profile;
 use setup::Setup;

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use throng::simulation::{Profile, Report, compare_kernels, run};
+use throng::simulation::{Profile, Report, compare_kernels, replay, run};
 
 const PROFILES: [(&str, Profile); 3] =
     [("short", Profile::Short), ("long", Profile::Long), ("crowd", Profile::Crowd)];
@@ -87,4 +87,23 @@ fn the_simulated_kernel_does_as_linux_does() {
         calls += compare_kernels(seed).unwrap_or_else(|difference| panic!("seed {seed}: {difference}"));
     }
     println!("{calls} calls on both kernels");
+}
+
+#[test]
+fn schedules_go_the_same_on_linux() {
+    let (started, mut total, count) = (Instant::now(), [0; 3], number("SIMULATION_REPLAYS", 25));
+    let first = number("SIMULATION_FIRST", 0);
+    for seed in first..first + count {
+        let replayed =
+            replay(seed).unwrap_or_else(|difference| panic!("seed {seed} (replay) fails: {difference}"));
+        for (sum, part) in total.iter_mut().zip([replayed.clients, replayed.events, replayed.bytes]) {
+            *sum += part;
+        }
+    }
+    let [clients, events, bytes] = total;
+    println!(
+        "{count} schedules on both kernels in {:.1?}: {clients} clients, {events} events, {bytes} bytes",
+        started.elapsed()
+    );
+    assert!(events > count && bytes > count, "nothing happened");
 }

@@ -1,0 +1,411 @@
+//! Whole schedules on the simulated kernel and on Linux: the same worker must tell its application, and its clients, the same.
+//!
+//! Nothing is injected in them that loopback sockets cannot be made to do: no failing call, no segment that arrives at a chosen
+//! moment, no short read. The clock is one for both and moves only between steps.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::choices::Choices;
+use super::client::{Client, Habits};
+use super::deflating::OFFERS;
+use super::net::{Net, Wakes};
+use super::server::{Common, Server};
+use super::setup::{Profile, Setup};
+use super::speech::What;
+use super::world::{Ending, Segment, World};
+use crate::sys::eventfd::EventFd;
+use crate::sys::socket::{Sharing, listen_tcp, local_address, reset_on_close};
+use crate::worker::Linux;
+use crate::ws::{CloseCode, Message};
+
+/// How long bytes may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Iterations that anything may take on the simulated kernel.
+const MOST_ITERATIONS: usize = 10_000;
+
+/// A client on the real kernel.
+struct Peer {
+    stream: Option<TcpStream>,
+    got: Vec<u8>,
+    ending: Ending,
+}
+
+/// What a replay came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Replay {
+    /// Clients that connected.
+    pub clients: u64,
+    /// Events of the application.
+    pub events: u64,
+    /// Bytes that clients got.
+    pub bytes: u64,
+}
+
+struct Stage {
+    choices: Choices,
+    setup: Setup,
+    now: Rc<Cell<Duration>>,
+    orders: Rc<RefCell<Vec<Vec<super::speech::Order>>>>,
+    world: Rc<RefCell<World>>,
+    simulated: Server<Net>,
+    real: Server<Linux>,
+    _waker: Arc<EventFd>,
+    address: SocketAddr,
+    clients: Vec<Client>,
+    /// What each got on the simulated kernel, and how its connection ended there.
+    got: Vec<(Vec<u8>, Ending)>,
+    peers: Vec<Peer>,
+    trace: Vec<String>,
+}
+
+/// Plays what a seed decides on both kernels.
+///
+/// # Errors
+/// The first difference, with what led to it.
+pub fn replay(seed: u64) -> Result<Replay, String> {
+    let mut stage = Stage::new(seed).map_err(|error| format!("no sockets: {error}"))?;
+    match stage.play() {
+        Ok(()) => Ok(Replay {
+            clients: stage.clients.len() as u64,
+            events: stage.real.log.borrow().told.iter().map(|told| told.len() as u64).sum(),
+            bytes: stage.peers.iter().map(|peer| peer.got.len() as u64).sum(),
+        }),
+        Err(error) => Err(format!("{error}\n{:?}\nafter {}", stage.setup, stage.trace.join("\n"))),
+    }
+}
+
+impl Stage {
+    fn new(seed: u64) -> io::Result<Self> {
+        let choices = Choices::of_seed(seed);
+        let mut setup = Setup::draw(Profile::Short, &choices);
+        // What does not fit depends on when the kernel takes output.
+        (setup.limits.buffers, setup.limits.outbox) = (1 << 30, 1 << 20);
+        setup.limits.rules.max_message = setup.limits.rules.max_message.min(4_000);
+        let mut world = World::new(seed);
+        let listener = world.add_listener();
+        let now = Rc::new(Cell::new(world.now));
+        let world = Rc::new(RefCell::new(world));
+        let orders = Rc::default();
+        let common =
+            Common { limits: setup.limits.clone(), now: Rc::clone(&now), orders: Rc::clone(&orders) };
+        let wakes = Arc::new(Wakes::default());
+        let net = Net { world: Rc::clone(&world), wakes: Arc::clone(&wakes) };
+        let local = SocketAddr::from(([127, 0, 0, 1], 0));
+        let simulated = Server::new(net, listener, local, Box::new(wakes), &common)?;
+        let waker = Arc::new(EventFd::new()?);
+        let linux = Linux::new(Instant::now(), waker.as_fd())?;
+        let listener = listen_tcp(local, Sharing::Exclusive, 64)?;
+        let address = local_address(listener.as_fd())?;
+        let real = Server::new(linux, listener, address, Box::new(Arc::clone(&waker)), &common)?;
+        Ok(Self {
+            choices,
+            setup,
+            now,
+            orders,
+            world,
+            simulated,
+            real,
+            _waker: waker,
+            address,
+            clients: Vec::new(),
+            got: Vec::new(),
+            peers: Vec::new(),
+            trace: Vec::new(),
+        })
+    }
+
+    fn play(&mut self) -> Result<(), String> {
+        let steps = self.choices.between(20, 150);
+        for _ in 0..steps {
+            self.step().map_err(|error| error.to_string())?;
+            self.settle()?;
+        }
+        // Everybody leaves, or is told to.
+        if self.choices.one_in(2) {
+            self.trace.push("the server drains".into());
+            self.simulated.handle.shared.drain(Duration::from_secs(3));
+            self.real.handle.shared.drain(Duration::from_secs(3));
+            self.settle()?;
+        }
+        for number in 0..self.clients.len() {
+            if !self.clients[number].has_left {
+                self.clients[number].end(&mut self.world.borrow_mut());
+                self.transfer(number);
+            }
+        }
+        self.settle()?;
+        self.pass(Duration::from_secs(45))
+    }
+
+    fn step(&mut self) -> io::Result<()> {
+        let choices = self.choices.clone();
+        match choices.weigh(&[10, 80, 2, 4, 10, 1]) {
+            0 => self.connect()?,
+            1 => {
+                // At once: in which order the worker sees them is the kernel's affair.
+                for _ in 0..choices.between(1, 3) {
+                    self.turn();
+                }
+            }
+            2 => self.quit(),
+            3 => self.post(),
+            4 => {
+                let time = Duration::from_millis(choices.between(1, 2_000) as u64);
+                return self.pass(time).map_err(io::Error::other);
+            }
+            _ => return self.pass(Duration::from_secs(31)).map_err(io::Error::other),
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self) -> io::Result<()> {
+        let choices = &self.choices;
+        if self.clients.len() >= 12 {
+            return Ok(());
+        }
+        let number = self.world.borrow_mut().connect().ok_or(ErrorKind::ConnectionRefused)?;
+        let habits = Habits {
+            piece: choices.pick(&[1, 7, 200, usize::MAX, usize::MAX]),
+            sip: usize::MAX,
+            reads: 1,
+            pong: choices.pick(&[Some(0), Some(2), None]),
+            answers_close: !choices.one_in(4),
+            faults: choices.pick(&[1 << 20, 30, 4]),
+            quits: 1,
+        };
+        let mut client = Client::new(number, habits);
+        if choices.one_in(2) {
+            let offer = choices.pick(&OFFERS);
+            client.speech.offer = Some(offer);
+            client.tap.offer = offer.parse().ok();
+        }
+        match choices.one_in(10) {
+            false => client.speech.request(number),
+            true => client.speech.bad_request(number, choices),
+        }
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        self.trace.push(format!("client {number} connects: {habits:?}"));
+        self.clients.push(client);
+        self.got.push((Vec::new(), Ending::Open));
+        self.peers.push(Peer { stream: Some(stream), got: Vec::new(), ending: Ending::Open });
+        self.orders.borrow_mut().push(Vec::new());
+        self.simulated.joined();
+        self.real.joined();
+        Ok(())
+    }
+
+    /// One of the clients that take part and have not been told of an end.
+    fn anyone(&self) -> Option<usize> {
+        let live = |number: &usize| !self.clients[*number].has_left && self.got[*number].1 == Ending::Open;
+        let live: Vec<usize> = (0..self.clients.len()).filter(live).collect();
+        live.get(self.choices.below(live.len().max(1))).copied()
+    }
+
+    fn turn(&mut self) {
+        let Some(number) = self.anyone() else { return };
+        let (choices, bounds) = (&self.choices, self.setup.bounds());
+        let bounds = super::speech::Bounds { may_drain: false, ..bounds };
+        let client = &mut self.clients[number];
+        let said = client.speech.script.len();
+        client.say(bounds, choices);
+        client.answer(choices);
+        let piece = client.habits.piece;
+        let most = if piece == usize::MAX { 30_000 } else { choices.between(1, piece) };
+        client.send(&mut self.world.borrow_mut(), most);
+        for said in &client.speech.script[said..] {
+            self.trace.push(format!("client {number} says {:.80}", format!("{:?}", said.what)));
+            if let What::Message(_, _, order) = &said.what {
+                self.orders.borrow_mut()[number].push(*order);
+            }
+        }
+        self.transfer(number);
+    }
+
+    fn quit(&mut self) {
+        let Some(number) = self.anyone() else { return };
+        let (client, mut world) = (&mut self.clients[number], self.world.borrow_mut());
+        let how = self.choices.below(3);
+        match how {
+            0 => client.end(&mut world),
+            1 => client.vanish(&mut world),
+            _ => client.reset(&mut world, false),
+        }
+        self.trace.push(format!("client {number} quits in way {how}"));
+        drop(world);
+        self.transfer(number);
+        if how == 1 {
+            self.peers[number].stream = None;
+        }
+    }
+
+    /// What a client has put on the wire arrives on both kernels.
+    fn transfer(&mut self, number: usize) {
+        let mut world = self.world.borrow_mut();
+        let peer = &mut self.peers[number];
+        for segment in &world.connections[number].wire {
+            // It may fail on a connection that the server has ended meanwhile.
+            match (segment, &mut peer.stream) {
+                (Segment::Data(bytes), Some(stream)) => drop(stream.write_all(bytes)),
+                (Segment::End, Some(stream)) => drop(stream.shutdown(Shutdown::Write)),
+                (Segment::Reset, stream) => {
+                    if let Some(stream) = stream.take() {
+                        let _ = reset_on_close(stream.as_fd());
+                    }
+                }
+                (_, None) => {}
+            }
+        }
+        while world.arrive(number) {}
+    }
+
+    fn post(&mut self) {
+        let choices = &self.choices;
+        let number = choices.below(self.clients.len().max(1));
+        let (what, text) = (choices.below(4), "mail ".repeat(choices.pick(&[1, 30, 900])));
+        self.trace.push(format!("mail of kind {what} to {number}, {} bytes", text.len()));
+        for (handle, log) in
+            [(&self.simulated.handle, &self.simulated.log), (&self.real.handle, &self.real.log)]
+        {
+            let id = log.borrow().ids.get(number).copied().flatten();
+            // Those who have gone are gone on both.
+            match (what, id) {
+                (0 | 1, Some(id)) => _ = handle.send(id, Message::Text(&text)),
+                (2, Some(id)) => _ = handle.close(id, CloseCode::NORMAL, "mail"),
+                (3, _) => _ = handle.broadcast(Message::Text(&text)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Lets time pass, for both.
+    fn pass(&mut self, time: Duration) -> Result<(), String> {
+        self.trace.push(format!("{time:?} pass"));
+        let until = self.now.get() + time;
+        loop {
+            self.settle()?;
+            let wait = self.simulated.next_wait().min(self.real.next_wait());
+            let now = self.now.get().saturating_add(wait).min(until);
+            self.now.set(now);
+            self.world.borrow_mut().now = now;
+            if now == until {
+                return self.settle();
+            }
+        }
+    }
+
+    /// Lets both servers do all that they have to do, and compares.
+    fn settle(&mut self) -> Result<(), String> {
+        loop {
+            self.settle_simulated().map_err(|error| error.to_string())?;
+            self.settle_real()?;
+            // What a client does at the end of its stream is done on both.
+            let fresh: Vec<usize> = (0..self.clients.len())
+                .filter(|&number| !self.world.borrow().connections[number].wire.is_empty())
+                .collect();
+            if fresh.is_empty() {
+                return Ok(());
+            }
+            fresh.into_iter().for_each(|number| self.transfer(number));
+        }
+    }
+
+    fn settle_simulated(&mut self) -> io::Result<()> {
+        for iteration in 0..MOST_ITERATIONS {
+            self.simulated.iterate()?;
+            let is_quiet =
+                self.world.borrow().edges.is_empty() && self.simulated.next_wait() != Duration::ZERO;
+            if iteration > 2 && (is_quiet || !self.simulated.is_alive) {
+                break;
+            }
+        }
+        let mut world = self.world.borrow_mut();
+        for (client, (got, ending)) in self.clients.iter_mut().zip(&mut self.got) {
+            let connection = &world.connections[client.number];
+            if client.has_left {
+                continue;
+            }
+            got.extend_from_slice(&connection.outbound);
+            if *ending == Ending::Open {
+                *ending = connection.ending;
+            }
+            let heard = client.tap.feed(&connection.outbound).map_err(io::Error::other)?;
+            client.heard.extend(heard);
+            client.read(&mut world, usize::MAX, &self.choices);
+        }
+        Ok(())
+    }
+
+    fn settle_real(&mut self) -> Result<(), String> {
+        let started = Instant::now();
+        loop {
+            self.real.iterate().map_err(|error| error.to_string())?;
+            self.peers.iter_mut().for_each(Peer::read);
+            match self.difference() {
+                None => break,
+                Some(difference) if started.elapsed() > PATIENCE => return Err(difference),
+                // Others need the processor for it to arrive.
+                Some(_) => std::thread::sleep(Duration::from_micros(50)),
+            }
+        }
+        // And there is no more to come.
+        self.real.iterate().map_err(|error| error.to_string())?;
+        self.real.iterate().map_err(|error| error.to_string())?;
+        self.peers.iter_mut().for_each(Peer::read);
+        self.difference().map_or(Ok(()), Err)
+    }
+
+    fn difference(&self) -> Option<String> {
+        let (expected, seen) = (self.simulated.progress(), self.real.progress());
+        let (simulated, real) = (self.simulated.log.borrow(), self.real.log.borrow());
+        for number in 0..self.clients.len() {
+            let (expected, seen) = (&simulated.told[number], &real.told[number]);
+            if expected != seen {
+                let at = expected.iter().zip(seen).take_while(|(one, other)| one == other).count();
+                return Some(format!(
+                    "of client {number}, the application is told as number {at} {:.200}, on Linux {:.200}",
+                    format!("{:?}", expected.get(at)),
+                    format!("{:?}", seen.get(at))
+                ));
+            }
+            let ((got, ending), peer) = (&self.got[number], &self.peers[number]);
+            if peer.stream.is_none() {
+                continue;
+            }
+            if *got != peer.got || *ending != peer.ending {
+                let at = got.iter().zip(&peer.got).take_while(|(one, other)| one == other).count();
+                return Some(format!(
+                    "client {number} gets {} bytes and {ending:?}, on Linux {} and {:?}, the first {at} the same",
+                    got.len(),
+                    peer.got.len(),
+                    peer.ending
+                ));
+            }
+        }
+        let is_same = expected == seen && self.simulated.is_alive == self.real.is_alive;
+        (!is_same).then(|| format!("the server has come to {expected:?}, on Linux to {seen:?}"))
+    }
+}
+
+impl Peer {
+    /// Reads all that there is.
+    fn read(&mut self) {
+        let Some(stream) = &mut self.stream else { return };
+        let mut buffer = [0; 16 * 1024];
+        while self.ending == Ending::Open {
+            match stream.read(&mut buffer) {
+                Ok(0) => self.ending = Ending::Clean,
+                Ok(len) => self.got.extend_from_slice(&buffer[..len]),
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => self.ending = Ending::Reset,
+                Err(_) => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! A worker on any kernel, with an application that writes down what it is told, and a clock that others move.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::app::{answer, why};
+use super::client::Why;
+use super::speech::Order;
+use crate::http::{Refusal, Request, Status};
+use crate::worker::{
+    Accept, Assembly, Closed, Conn, ConnId, Handle, Handler, Limits, Listening, Os, Ready, Shared, Token,
+    Wake, Worker,
+};
+use crate::ws::{CloseCode, Message, Opcode};
+
+/// A kernel but for its clock, which stands until it is moved, its waits, which do not wait, and its chance, which is none:
+/// so two of them see the same.
+pub(crate) struct Steady<O> {
+    os: O,
+    now: Rc<Cell<Duration>>,
+}
+
+impl<O: Os> Os for Steady<O> {
+    type Socket = O::Socket;
+    type Listener = O::Listener;
+
+    fn now(&self) -> Duration {
+        self.now.get()
+    }
+
+    fn wait(&mut self, _: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        self.os.wait(Some(Duration::ZERO), ready)
+    }
+
+    fn watch_listener(&mut self, listener: &O::Listener, token: Token) -> io::Result<()> {
+        self.os.watch_listener(listener, token)
+    }
+
+    fn watch(&mut self, socket: &O::Socket, token: Token) -> io::Result<()> {
+        self.os.watch(socket, token)
+    }
+
+    fn listen(&mut self, address: SocketAddr) -> io::Result<O::Listener> {
+        self.os.listen(address)
+    }
+
+    fn close_listener(&mut self, listener: O::Listener) {
+        self.os.close_listener(listener);
+    }
+
+    fn accept(&mut self, listener: &O::Listener) -> io::Result<O::Socket> {
+        self.os.accept(listener)
+    }
+
+    fn release_reserve(&mut self) -> bool {
+        self.os.release_reserve()
+    }
+
+    fn refill_reserve(&mut self) {
+        self.os.refill_reserve();
+    }
+
+    fn recv(&mut self, socket: &O::Socket, buffer: &mut [u8]) -> io::Result<usize> {
+        self.os.recv(socket, buffer)
+    }
+
+    fn send(&mut self, socket: &O::Socket, bytes: &[u8]) -> io::Result<usize> {
+        self.os.send(socket, bytes)
+    }
+
+    fn send_vectored(&mut self, socket: &O::Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.os.send_vectored(socket, slices)
+    }
+
+    fn shutdown_write(&mut self, socket: &O::Socket) -> io::Result<()> {
+        self.os.shutdown_write(socket)
+    }
+
+    fn close(&mut self, socket: O::Socket) {
+        self.os.close(socket);
+    }
+
+    fn peer_address(&self, socket: &O::Socket) -> Option<SocketAddr> {
+        self.os.peer_address(socket)
+    }
+
+    fn random(&mut self) -> u64 {
+        // Not drawn in turn: the order in which two kernels report connections may differ.
+        0x9e37_79b9_7f4a_7c15
+    }
+}
+
+/// What the application was told of one client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Told {
+    Opened,
+    Message(Opcode, Vec<u8>),
+    Closed(Why),
+}
+
+/// What the application was told, by client.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    pub(crate) told: Vec<Vec<Told>>,
+    pub(crate) ids: Vec<Option<ConnId>>,
+}
+
+/// The application. It knows by a message's number what to do with it.
+pub(crate) struct Recorder {
+    log: Rc<RefCell<Log>>,
+    /// Of each client's messages.
+    orders: Rc<RefCell<Vec<Vec<Order>>>>,
+    handle: Handle,
+}
+
+impl Recorder {
+    fn told(&self, number: usize, what: Told) -> usize {
+        let mut log = self.log.borrow_mut();
+        let told = &mut log.told[number];
+        told.push(what);
+        told.iter().filter(|told| matches!(told, Told::Message(..))).count()
+    }
+}
+
+impl Handler for Recorder {
+    /// The client's number.
+    type Data = usize;
+
+    fn upgrade(&mut self, request: &Request<'_>) -> Result<Accept<usize>, Refusal> {
+        let number = request.path().strip_prefix('/').and_then(|number| number.parse().ok());
+        number.map(Accept::new).ok_or(Refusal::new(Status::FORBIDDEN, "not you"))
+    }
+
+    fn open(&mut self, conn: &mut Conn<'_, usize>, _: &Request<'_>) {
+        let number = *conn.data();
+        self.log.borrow_mut().ids[number] = Some(conn.id());
+        self.told(number, Told::Opened);
+        if number % 4 == 1 {
+            let _ = conn.send(Message::Text("hello"));
+        }
+    }
+
+    fn message(&mut self, conn: &mut Conn<'_, usize>, message: Message<'_>) {
+        let number = *conn.data();
+        let count = self.told(number, Told::Message(message.opcode(), message.as_bytes().into()));
+        let order = self.orders.borrow()[number].get(count - 1).copied();
+        // What is refused is refused on both kernels.
+        match order {
+            Some(Order::Echo) => _ = conn.send(message),
+            Some(Order::Repeat(times)) => (0..times).for_each(|_| _ = conn.send(message)),
+            Some(Order::Answer(len)) => _ = conn.send(Message::Binary(&answer(len))),
+            Some(Order::Close(code)) => {
+                let _ = conn.send(message);
+                conn.close(CloseCode::new(code).unwrap_or(CloseCode::NORMAL), "app");
+            }
+            Some(Order::Post) => _ = self.handle.send(conn.id(), message),
+            Some(Order::Quiet | Order::Drain) | None => {}
+        }
+    }
+
+    fn close(&mut self, _: ConnId, number: usize, reason: Closed<'_>) {
+        self.told(number, Told::Closed(why(reason)));
+    }
+}
+
+/// A worker on a kernel.
+pub(crate) struct Server<O: Os> {
+    worker: Worker<Steady<O>, Recorder>,
+    pub(crate) handle: Handle,
+    pub(crate) log: Rc<RefCell<Log>>,
+    pub(crate) is_alive: bool,
+}
+
+/// What the two servers have in common.
+pub(crate) struct Common {
+    pub(crate) limits: Limits,
+    pub(crate) now: Rc<Cell<Duration>>,
+    pub(crate) orders: Rc<RefCell<Vec<Vec<Order>>>>,
+}
+
+impl<O: Os> Server<O> {
+    pub(crate) fn new(
+        os: O,
+        listener: O::Listener,
+        address: SocketAddr,
+        waker: Box<dyn Wake>,
+        common: &Common,
+    ) -> io::Result<Self> {
+        let (shared, mut inboxes) = Shared::new(vec![waker]);
+        let handle = Handle { shared: std::sync::Arc::new(shared) };
+        let log = Rc::new(RefCell::new(Log::default()));
+        let handler =
+            Recorder { log: Rc::clone(&log), orders: Rc::clone(&common.orders), handle: handle.clone() };
+        let worker = Worker::new(Assembly {
+            os: Steady { os, now: Rc::clone(&common.now) },
+            handler,
+            limits: common.limits.clone(),
+            number: 0,
+            handle: handle.clone(),
+            inbox: inboxes.remove(0),
+            listeners: vec![Listening { listener: Some(listener), address: Some(address), ready: false }],
+        })?;
+        Ok(Self { worker, handle, log, is_alive: true })
+    }
+
+    pub(crate) fn iterate(&mut self) -> io::Result<()> {
+        if self.is_alive {
+            self.is_alive = self.worker.iterate()?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn joined(&self) {
+        let mut log = self.log.borrow_mut();
+        log.told.push(Vec::new());
+        log.ids.push(None);
+    }
+
+    /// How long nothing is due.
+    pub(crate) fn next_wait(&self) -> Duration {
+        let wait = self.worker.next_wait().filter(|_| self.is_alive);
+        wait.unwrap_or(Duration::MAX)
+    }
+
+    /// Numbers that tell how far it is: connections taken, held and open, bytes read, messages, and deadlines that were met.
+    pub(crate) fn progress(&self) -> [u64; 8] {
+        let counters = self.worker.counters();
+        [
+            &counters.accepted,
+            &counters.sockets,
+            &counters.open,
+            &counters.bytes_in,
+            &counters.bytes_out,
+            &counters.pings_sent,
+            &counters.message_timeouts,
+            &counters.bugs,
+        ]
+        .map(|counter| counter.get())
+    }
+}
