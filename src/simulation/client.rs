@@ -94,6 +94,8 @@ pub(crate) struct Client {
     /// When last an iteration began or ended with input of its that we did not want to read, or were to go on reading.
     pub(crate) kept_waiting_at: Duration,
     pub(crate) is_kept_waiting: bool,
+    /// Reading rested for stuck output at the end of the last iteration.
+    pub(crate) is_paused: bool,
     pub(crate) is_refused: bool,
     pub(crate) end_judged: bool,
 }
@@ -129,6 +131,7 @@ impl Client {
             was_paused: false,
             kept_waiting_at: Duration::ZERO,
             is_kept_waiting: false,
+            is_paused: false,
             is_refused: false,
             end_judged: false,
         }

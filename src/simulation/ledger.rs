@@ -232,6 +232,9 @@ impl Ledger {
         let timeout = self.setup.limits.message_timeout.ok_or("messages have any time")?;
         let start = client.speech.under_way(connection.read).ok_or("nothing has begun that has not ended")?;
         let since = connection.read_since(start).ok_or("nothing of it is read")?;
+        if client.is_paused && connection.written_at < now {
+            return Err("reading rests for output that is stuck".into());
+        }
         if now < since + timeout { Err(format!("it has begun at {since:?}")) } else { Ok(()) }
     }
 

@@ -145,12 +145,12 @@ impl Stage {
 
     fn step(&mut self) -> io::Result<()> {
         let choices = self.choices.clone();
-        match choices.weigh(&[10, 80, 2, 4, 10, 1]) {
+        match choices.weigh(&[10, 80, 3, 4, 10, 1]) {
             0 => self.connect()?,
             1 => {
                 // At once: in which order the worker sees them is the kernel's affair.
                 for _ in 0..choices.between(1, 3) {
-                    self.turn();
+                    self.anyone().into_iter().for_each(|number| self.turn(number));
                 }
             }
             2 => self.quit(),
@@ -209,8 +209,7 @@ impl Stage {
         live.get(self.choices.below(live.len().max(1))).copied()
     }
 
-    fn turn(&mut self) {
-        let Some(number) = self.anyone() else { return };
+    fn turn(&mut self, number: usize) {
         let (choices, bounds) = (&self.choices, self.setup.bounds());
         let bounds = super::speech::Bounds { may_drain: false, ..bounds };
         let client = &mut self.clients[number];
@@ -231,8 +230,12 @@ impl Stage {
 
     fn quit(&mut self) {
         let Some(number) = self.anyone() else { return };
-        let (client, mut world) = (&mut self.clients[number], self.world.borrow_mut());
         let how = self.choices.below(3);
+        if how == 0 && self.choices.one_in(2) {
+            // Its end comes with the last that it says.
+            self.turn(number);
+        }
+        let (client, mut world) = (&mut self.clients[number], self.world.borrow_mut());
         match how {
             0 => client.end(&mut world),
             1 => client.vanish(&mut world),

@@ -135,6 +135,7 @@ impl Run {
         for glimpse in self.worker.glimpses() {
             let client = &mut ledger.clients[glimpse.socket.0];
             let waits = glimpse.flags.has(Flags::PAUSED | Flags::REVISIT);
+            client.is_paused = glimpse.flags.has(Flags::PAUSED);
             if std::mem::replace(&mut client.is_kept_waiting, waits) || waits {
                 client.kept_waiting_at = world.now;
             }
