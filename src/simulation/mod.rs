@@ -9,12 +9,13 @@
 //! - `client`, `speech`, `hostile`: clients and what they send; `tap`: what is sent to them; `deflating`: both compressed;
 //!   `app`: the application.
 //! - `ledger`, `judge`, `ends`, `rest`: the model.
-//! - `kernels`: the simulated kernel against Linux; `server`, `replay`: the worker on both.
+//! - `kernels`: the simulated kernel against Linux; `server`, `replay`, `compare`: the worker on both.
 #![forbid(unsafe_code)]
 
 mod app;
 mod choices;
 mod client;
+mod compare;
 mod deflating;
 mod ends;
 mod hostile;

@@ -4,7 +4,7 @@
 //! moment, no short read. The clock is one for both and moves only between steps.
 
 use std::cell::{Cell, RefCell};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::rc::Rc;
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::choices::Choices;
 use super::client::{Client, Habits};
+use super::compare::Peer;
 use super::deflating::OFFERS;
 use super::net::{Net, Wakes};
 use super::server::{Common, Server};
@@ -23,18 +24,6 @@ use crate::sys::eventfd::EventFd;
 use crate::sys::socket::{Sharing, listen_tcp, local_address, reset_on_close};
 use crate::worker::Linux;
 use crate::ws::{CloseCode, Message};
-
-/// How long bytes may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Iterations that anything may take on the simulated kernel.
-const MOST_ITERATIONS: usize = 10_000;
-
-/// A client on the real kernel.
-struct Peer {
-    stream: Option<TcpStream>,
-    got: Vec<u8>,
-    ending: Ending,
-}
 
 /// What a replay came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,21 +36,21 @@ pub struct Replay {
     pub bytes: u64,
 }
 
-struct Stage {
-    choices: Choices,
-    setup: Setup,
-    now: Rc<Cell<Duration>>,
-    orders: Rc<RefCell<Vec<Vec<super::speech::Order>>>>,
-    world: Rc<RefCell<World>>,
-    simulated: Server<Net>,
-    real: Server<Linux>,
+pub(super) struct Stage {
+    pub(super) choices: Choices,
+    pub(super) setup: Setup,
+    pub(super) now: Rc<Cell<Duration>>,
+    pub(super) orders: Rc<RefCell<Vec<Vec<super::speech::Order>>>>,
+    pub(super) world: Rc<RefCell<World>>,
+    pub(super) simulated: Server<Net>,
+    pub(super) real: Server<Linux>,
     _waker: Arc<EventFd>,
-    address: SocketAddr,
-    clients: Vec<Client>,
+    pub(super) address: SocketAddr,
+    pub(super) clients: Vec<Client>,
     /// What each got on the simulated kernel, and how its connection ended there.
-    got: Vec<(Vec<u8>, Ending)>,
-    peers: Vec<Peer>,
-    trace: Vec<String>,
+    pub(super) got: Vec<(Vec<u8>, Ending)>,
+    pub(super) peers: Vec<Peer>,
+    pub(super) trace: Vec<String>,
 }
 
 /// Plays what a seed decides on both kernels.
@@ -250,7 +239,7 @@ impl Stage {
     }
 
     /// What a client has put on the wire arrives on both kernels.
-    fn transfer(&mut self, number: usize) {
+    pub(super) fn transfer(&mut self, number: usize) {
         let mut world = self.world.borrow_mut();
         let peer = &mut self.peers[number];
         for segment in &world.connections[number].wire {
@@ -284,130 +273,6 @@ impl Stage {
                 (2, Some(id)) => _ = handle.close(id, CloseCode::NORMAL, "mail"),
                 (3, _) => _ = handle.broadcast(Message::Text(&text)),
                 _ => {}
-            }
-        }
-    }
-
-    /// Lets time pass, for both.
-    fn pass(&mut self, time: Duration) -> Result<(), String> {
-        self.trace.push(format!("{time:?} pass"));
-        let until = self.now.get() + time;
-        loop {
-            self.settle()?;
-            let wait = self.simulated.next_wait().min(self.real.next_wait());
-            let now = self.now.get().saturating_add(wait).min(until);
-            self.now.set(now);
-            self.world.borrow_mut().now = now;
-            if now == until {
-                return self.settle();
-            }
-        }
-    }
-
-    /// Lets both servers do all that they have to do, and compares.
-    fn settle(&mut self) -> Result<(), String> {
-        loop {
-            self.settle_simulated().map_err(|error| error.to_string())?;
-            self.settle_real()?;
-            // What a client does at the end of its stream is done on both.
-            let fresh: Vec<usize> = (0..self.clients.len())
-                .filter(|&number| !self.world.borrow().connections[number].wire.is_empty())
-                .collect();
-            if fresh.is_empty() {
-                return Ok(());
-            }
-            fresh.into_iter().for_each(|number| self.transfer(number));
-        }
-    }
-
-    fn settle_simulated(&mut self) -> io::Result<()> {
-        for iteration in 0..MOST_ITERATIONS {
-            self.simulated.iterate()?;
-            let is_quiet =
-                self.world.borrow().edges.is_empty() && self.simulated.next_wait() != Duration::ZERO;
-            if iteration > 2 && (is_quiet || !self.simulated.is_alive) {
-                break;
-            }
-        }
-        let mut world = self.world.borrow_mut();
-        for (client, (got, ending)) in self.clients.iter_mut().zip(&mut self.got) {
-            let connection = &world.connections[client.number];
-            if client.has_left {
-                continue;
-            }
-            got.extend_from_slice(&connection.outbound);
-            if *ending == Ending::Open {
-                *ending = connection.ending;
-            }
-            let heard = client.tap.feed(&connection.outbound).map_err(io::Error::other)?;
-            client.heard.extend(heard);
-            client.read(&mut world, usize::MAX, &self.choices);
-        }
-        Ok(())
-    }
-
-    fn settle_real(&mut self) -> Result<(), String> {
-        let started = Instant::now();
-        loop {
-            self.real.iterate().map_err(|error| error.to_string())?;
-            self.peers.iter_mut().for_each(Peer::read);
-            match self.difference() {
-                None => break,
-                Some(difference) if started.elapsed() > PATIENCE => return Err(difference),
-                // Others need the processor for it to arrive.
-                Some(_) => std::thread::sleep(Duration::from_micros(50)),
-            }
-        }
-        // And there is no more to come.
-        self.real.iterate().map_err(|error| error.to_string())?;
-        self.real.iterate().map_err(|error| error.to_string())?;
-        self.peers.iter_mut().for_each(Peer::read);
-        self.difference().map_or(Ok(()), Err)
-    }
-
-    fn difference(&self) -> Option<String> {
-        let (expected, seen) = (self.simulated.progress(), self.real.progress());
-        let (simulated, real) = (self.simulated.log.borrow(), self.real.log.borrow());
-        for number in 0..self.clients.len() {
-            let (expected, seen) = (&simulated.told[number], &real.told[number]);
-            if expected != seen {
-                let at = expected.iter().zip(seen).take_while(|(one, other)| one == other).count();
-                return Some(format!(
-                    "of client {number}, the application is told as number {at} {:.200}, on Linux {:.200}",
-                    format!("{:?}", expected.get(at)),
-                    format!("{:?}", seen.get(at))
-                ));
-            }
-            let ((got, ending), peer) = (&self.got[number], &self.peers[number]);
-            if peer.stream.is_none() {
-                continue;
-            }
-            if *got != peer.got || *ending != peer.ending {
-                let at = got.iter().zip(&peer.got).take_while(|(one, other)| one == other).count();
-                return Some(format!(
-                    "client {number} gets {} bytes and {ending:?}, on Linux {} and {:?}, the first {at} the same",
-                    got.len(),
-                    peer.got.len(),
-                    peer.ending
-                ));
-            }
-        }
-        let is_same = expected == seen && self.simulated.is_alive == self.real.is_alive;
-        (!is_same).then(|| format!("the server has come to {expected:?}, on Linux to {seen:?}"))
-    }
-}
-
-impl Peer {
-    /// Reads all that there is.
-    fn read(&mut self) {
-        let Some(stream) = &mut self.stream else { return };
-        let mut buffer = [0; 16 * 1024];
-        while self.ending == Ending::Open {
-            match stream.read(&mut buffer) {
-                Ok(0) => self.ending = Ending::Clean,
-                Ok(len) => self.got.extend_from_slice(&buffer[..len]),
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => self.ending = Ending::Reset,
-                Err(_) => return,
             }
         }
     }
