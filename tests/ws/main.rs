@@ -1,5 +1,6 @@
 //! The WebSocket decoder and encoder through their public interface.
 
+mod compressed;
 mod differential;
 mod no_allocation;
 mod properties;

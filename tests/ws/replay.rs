@@ -85,6 +85,11 @@ pub(crate) const fn rules(role: Role) -> Rules {
     Rules { role, max_message: 70_000, max_frames: 8, deflate: false }
 }
 
+/// The same where permessage-deflate is agreed on.
+pub(crate) const fn with_deflate(role: Role) -> Rules {
+    Rules { deflate: true, ..rules(role) }
+}
+
 /// Feeds `bytes` in pieces that end at `ends` (ascending) and at the end.
 ///
 /// On the way it checks what holds of every replay: a step consumes at most its input, and all of it where it has no event;

@@ -155,8 +155,13 @@ impl Script {
 
 /// Checks the script that `write` makes for each role.
 pub(crate) fn both(name: &'static str, write: impl Fn(Script) -> Script) {
+    both_by(rules, name, write);
+}
+
+/// The same by other rules.
+pub(crate) fn both_by(rules: fn(Role) -> Rules, name: &'static str, write: impl Fn(Script) -> Script) {
     for role in [Role::Server, Role::Client] {
-        write(Script::new(name, role)).check();
+        write(Script::new(name, role)).check_by(&rules(role));
     }
 }
 
@@ -166,6 +171,15 @@ pub(crate) fn text(text: &str) -> Said {
 
 pub(crate) fn binary(bytes: &[u8]) -> Said {
     Said::Binary(bytes.into())
+}
+
+/// A text as it travels compressed.
+pub(crate) fn compressed(payload: &[u8]) -> Said {
+    Said::Compressed(true, payload.into())
+}
+
+pub(crate) fn compressed_binary(payload: &[u8]) -> Said {
+    Said::Compressed(false, payload.into())
 }
 
 pub(crate) fn ping(payload: &[u8]) -> Said {
