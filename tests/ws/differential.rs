@@ -107,7 +107,7 @@ proptest! {
 
     #[test]
     fn the_same_is_refused(
-        (role, stream) in role().prop_flat_map(|role| (Just(role), damaged(role))), cuts in pieces(),
+        (role, stream) in role().prop_flat_map(|role| (Just(role), damaged(&rules(role)))), cuts in pieces(),
     ) {
         let (ours, error) = ours(&stream, &cuts, role);
         let Some(error) = error else {

@@ -3,18 +3,27 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use throng::ws::deflate::{Deflater, Inflater, Windows};
 use throng::ws::{DecodeError, Decoder};
 
+use super::replay::Said;
 use super::replay::{Counting, feed, replay};
-use super::streams::{damaged, encoded, pieces, places, role, rules, sent};
+use super::streams::{
+    Sent, agreed, damaged, either_rules, encoded, in_fragments, pieces, places, role, with_deflate,
+};
+
+/// A message as it is before it is compressed.
+fn plain() -> impl Strategy<Value = Said> {
+    prop_oneof![".{0,50}".prop_map(Said::Text), vec(0..4_u8, 0..2_000).prop_map(Said::Binary)]
+}
 
 proptest! {
     #[test]
     fn what_is_encoded_is_decoded(
-        script in vec(sent(), 0..6), role in role(), key: [u8; 4], cuts in pieces(),
+        (rules, script) in agreed(0..6), key: [u8; 4], cuts in pieces(),
     ) {
-        let (stream, heard) = encoded(&script, role, key);
-        let outcome = replay(&stream, places(&cuts, stream.len()), &rules(role));
+        let (stream, heard) = encoded(&script, rules.role, key);
+        let outcome = replay(&stream, places(&cuts, stream.len()), &rules);
         prop_assert_eq!(outcome.error, None);
         prop_assert_eq!(outcome.said, heard);
         prop_assert!(outcome.idle, "nothing is kept between messages");
@@ -22,46 +31,91 @@ proptest! {
 
     #[test]
     fn pieces_do_not_matter_to_what_is_wrong(
-        (role, stream) in role().prop_flat_map(|role| (Just(role), damaged(role))), cuts in pieces(),
+        (rules, stream) in either_rules().prop_flat_map(|rules| (Just(rules), damaged(&rules))), cuts in pieces(),
     ) {
-        let whole = replay(&stream, [], &rules(role));
-        let pieces = replay(&stream, places(&cuts, stream.len()), &rules(role));
+        let whole = replay(&stream, [], &rules);
+        let pieces = replay(&stream, places(&cuts, stream.len()), &rules);
         prop_assert_eq!((&pieces.said, pieces.error), (&whole.said, whole.error));
         prop_assert!(pieces.error.is_some() || pieces.idle == whole.idle);
         prop_assert!(pieces.fed <= whole.fed);
     }
 
     #[test]
-    fn a_cleared_decoder_starts_anew(
-        script in vec(sent(), 1..4), role in role(), key: [u8; 4], cuts in pieces(), end: Index,
+    fn what_is_compressed_comes_back(
+        messages in vec(in_fragments(plain()), 1..5), role in role(), key: [u8; 4], cuts in pieces(),
+        level in 1..=9_i32, bits in 8..=15_u8, takeover: bool,
     ) {
+        let (mut deflater, mut windows) = (Deflater::new(level), Windows::default());
+        let mut plain = Vec::new();
+        let script: Vec<Sent> = messages
+            .into_iter()
+            .map(|sent| {
+                let (is_text, payload) = match &sent.message {
+                    Said::Text(text) => (true, text.as_bytes().to_vec()),
+                    Said::Binary(bytes) => (false, bytes.clone()),
+                    other => unreachable!("{other:?} is not plain"),
+                };
+                let compressed = deflater.message(&payload, bits, windows.sent.bytes()).to_vec();
+                if takeover {
+                    windows.sent.push(&payload, bits);
+                }
+                plain.push(sent.message);
+                Sent { message: Said::Compressed(is_text, compressed), ..sent }
+            })
+            .collect();
         let (stream, heard) = encoded(&script, role, key);
+        let outcome = replay(&stream, places(&cuts, stream.len()), &with_deflate(role));
+        prop_assert_eq!((&outcome.said, outcome.error), (&heard, None));
+        let mut inflater = Inflater::new();
+        let mut received = Vec::new();
+        for said in outcome.said {
+            let Said::Compressed(is_text, payload) = said else { continue };
+            let message = inflater.message(&payload, 70_000, windows.received.bytes());
+            let message = message.map(<[u8]>::to_vec);
+            prop_assert!(message.is_ok(), "{message:?}");
+            let message = message.unwrap_or_default();
+            if takeover {
+                windows.received.push(&message, bits);
+            }
+            received.push(match is_text {
+                true => Said::Text(String::from_utf8(message).unwrap()),
+                false => Said::Binary(message),
+            });
+        }
+        prop_assert_eq!(received, plain);
+    }
+
+    #[test]
+    fn a_cleared_decoder_starts_anew(
+        (rules, script) in agreed(1..4), key: [u8; 4], cuts in pieces(), end: Index,
+    ) {
+        let (stream, heard) = encoded(&script, rules.role, key);
         let (mut decoder, mut buffers, mut said) = (Decoder::default(), Counting::new(), Vec::new());
         let mut start = 0;
         for end in places(&cuts, end.index(stream.len() + 1)) {
             let mut piece = stream[start..end].to_vec();
-            feed(&mut decoder, &mut piece, &rules(role), &mut buffers, &mut said).unwrap();
+            feed(&mut decoder, &mut piece, &rules, &mut buffers, &mut said).unwrap();
             start = end;
         }
         decoder.clear(&mut buffers);
         buffers.assert_all_returned();
         prop_assert!(decoder.is_idle() && decoder.buffered() == 0);
         said.clear();
-        feed(&mut decoder, &mut stream.clone(), &rules(role), &mut buffers, &mut said).unwrap();
+        feed(&mut decoder, &mut stream.clone(), &rules, &mut buffers, &mut said).unwrap();
         prop_assert_eq!(said, heard);
         buffers.assert_all_returned();
     }
 
     #[test]
     fn a_decoder_dropped_while_idle_loses_nothing(
-        script in vec(sent(), 0..6), role in role(), key: [u8; 4], cuts in pieces(),
+        (rules, script) in agreed(0..6), key: [u8; 4], cuts in pieces(),
     ) {
-        let (stream, heard) = encoded(&script, role, key);
+        let (stream, heard) = encoded(&script, rules.role, key);
         let (mut decoder, mut buffers, mut said) = (Decoder::default(), Counting::new(), Vec::new());
         let mut start = 0;
         for end in places(&cuts, stream.len()).into_iter().chain([stream.len()]) {
             let mut piece = stream[start..end].to_vec();
-            feed(&mut decoder, &mut piece, &rules(role), &mut buffers, &mut said).unwrap();
+            feed(&mut decoder, &mut piece, &rules, &mut buffers, &mut said).unwrap();
             if decoder.is_idle() {
                 decoder = Decoder::default();
             }
@@ -73,15 +127,15 @@ proptest! {
 
     #[test]
     fn where_memory_ends_is_the_only_other_error(
-        script in vec(sent(), 1..6), role in role(), key: [u8; 4], cuts in pieces(), limit in 0..200_usize,
+        (rules, script) in agreed(1..6), key: [u8; 4], cuts in pieces(), limit in 0..200_usize,
     ) {
-        let (stream, heard) = encoded(&script, role, key);
+        let (stream, heard) = encoded(&script, rules.role, key);
         let (mut decoder, mut said) = (Decoder::default(), Vec::new());
         let mut buffers = Counting { limit, ..Counting::new() };
         let mut start = 0;
         for end in places(&cuts, stream.len()).into_iter().chain([stream.len()]) {
             let mut piece = stream[start..end].to_vec();
-            if let Err(error) = feed(&mut decoder, &mut piece, &rules(role), &mut buffers, &mut said) {
+            if let Err(error) = feed(&mut decoder, &mut piece, &rules, &mut buffers, &mut said) {
                 prop_assert_eq!(error, DecodeError::OutOfBuffers);
                 break;
             }

@@ -10,9 +10,9 @@ use super::replay::Said;
 /// A message, where it is cut into fragments, and the control frames between them.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
-    message: Said,
-    cuts: Vec<Index>,
-    between: Vec<Said>,
+    pub(crate) message: Said,
+    pub(crate) cuts: Vec<Index>,
+    pub(crate) between: Vec<Said>,
 }
 
 fn payload() -> impl Strategy<Value = Vec<u8>> {
@@ -35,12 +35,33 @@ fn control() -> impl Strategy<Value = Said> {
 }
 
 pub(crate) fn sent() -> impl Strategy<Value = Sent> {
-    let message = prop_oneof![".{0,50}".prop_map(Said::Text), payload().prop_map(Said::Binary)];
+    in_fragments(prop_oneof![".{0,50}".prop_map(Said::Text), payload().prop_map(Said::Binary)])
+}
+
+/// Messages of which some are marked as compressed; what is in them is anything.
+fn sent_with_deflate() -> impl Strategy<Value = Sent> {
+    let marked = (any::<bool>(), payload()).prop_map(|(is_text, bytes)| Said::Compressed(is_text, bytes));
+    prop_oneof![sent(), in_fragments(marked)]
+}
+
+pub(crate) fn in_fragments(message: impl Strategy<Value = Said>) -> impl Strategy<Value = Sent> {
     (message, vec(any::<Index>(), 0..5), vec(control(), 0..5)).prop_map(|(message, cuts, between)| Sent {
         message,
         cuts,
         between,
     })
+}
+
+/// A script for either role, with permessage-deflate agreed on or not.
+pub(crate) fn agreed(len: std::ops::Range<usize>) -> impl Strategy<Value = (Rules, Vec<Sent>)> {
+    either_rules().prop_flat_map(move |rules| {
+        let sent = if rules.deflate { sent_with_deflate().boxed() } else { sent().boxed() };
+        (Just(rules), vec(sent, len.clone()))
+    })
+}
+
+pub(crate) fn either_rules() -> impl Strategy<Value = Rules> {
+    prop_oneof![role().prop_map(rules), role().prop_map(with_deflate)]
 }
 
 pub(crate) fn role() -> impl Strategy<Value = Role> {
@@ -62,6 +83,11 @@ pub(crate) const fn rules(role: Role) -> Rules {
     Rules { role, max_message: 70_000, max_frames: 10, deflate: false }
 }
 
+/// The same where permessage-deflate is agreed on.
+pub(crate) const fn with_deflate(role: Role) -> Rules {
+    Rules { deflate: true, ..rules(role) }
+}
+
 /// Writes what the peer of `role` sends, and what must be heard.
 pub(crate) fn encoded(script: &[Sent], role: Role, mut key: [u8; 4]) -> (Vec<u8>, Vec<Said>) {
     let (mut stream, mut heard) = (Vec::new(), Vec::new());
@@ -72,16 +98,23 @@ pub(crate) fn encoded(script: &[Sent], role: Role, mut key: [u8; 4]) -> (Vec<u8>
     for Sent { message, cuts, between } in script {
         let (opcode, payload) = match message {
             Said::Text(text) => (Opcode::Text, text.as_bytes()),
-            Said::Binary(bytes) => (Opcode::Binary, &bytes[..]),
+            Said::Binary(bytes) | Said::Compressed(false, bytes) => (Opcode::Binary, &bytes[..]),
+            Said::Compressed(true, bytes) => (Opcode::Text, &bytes[..]),
             control => unreachable!("{control:?} is no message"),
         };
         let mut between = between.iter();
         let mut start = 0;
         let ends: Vec<usize> = places(cuts, payload.len()).into_iter().chain([payload.len()]).collect();
         for (i, &end) in ends.iter().enumerate() {
-            let opcode = if i == 0 { opcode } else { Opcode::Continuation };
             let fin = i + 1 == ends.len();
-            encode::frame(&mut stream, fin, opcode, &payload[start..end], next_key());
+            let piece = &payload[start..end];
+            match (i, message) {
+                (0, Said::Compressed(..)) => {
+                    encode::compressed_frame(&mut stream, fin, opcode, piece, next_key());
+                }
+                (0, _) => encode::frame(&mut stream, fin, opcode, piece, next_key()),
+                _ => encode::frame(&mut stream, fin, Opcode::Continuation, piece, next_key()),
+            }
             start = end;
             if !fin && let Some(control) = between.next() {
                 encode_control(&mut stream, control, next_key());
@@ -109,8 +142,11 @@ fn encode_control(stream: &mut Vec<u8>, control: &Said, key: Option<[u8; 4]>) {
 }
 
 /// Frames that follow one another without a plan, with a header that is wrong now and then.
-fn unplanned(role: Role) -> impl Strategy<Value = Vec<u8>> {
-    let known = vec![0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a_u8];
+fn unplanned(rules: &Rules) -> impl Strategy<Value = Vec<u8>> + use<> {
+    let mut known = vec![0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a_u8];
+    if rules.deflate {
+        known.extend([0x41, 0x42, 0xc1, 0xc2]);
+    }
     let first = prop_oneof![20 => prop::sample::select(known), 1 => any::<u8>()];
     let code = prop_oneof![995..1020_u16, 2995..3005_u16, 4995..5005_u16];
     let payload = prop_oneof![
@@ -120,7 +156,7 @@ fn unplanned(role: Role) -> impl Strategy<Value = Vec<u8>> {
         (0..7_usize, 0..7_usize).prop_map(|(start, len)| "é😀é😀".as_bytes()[start..][..len.min(5)].to_vec()),
         code.prop_map(|code| [&code.to_be_bytes()[..], b"why"].concat()),
     ];
-    let masked = prop_oneof![20 => Just(role == Role::Server), 1 => any::<bool>()];
+    let masked = prop_oneof![20 => Just(rules.role == Role::Server), 1 => any::<bool>()];
     let form = prop_oneof![20 => Just(0), 1 => Just(126_u8), 1 => Just(127)];
     let frame = (first, masked, form, payload).prop_map(|(first, masked, form, payload)| {
         let mut frame = vec![first];
@@ -142,11 +178,13 @@ fn unplanned(role: Role) -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Bytes that go wrong somewhere: a good stream with a few bytes changed, frames in no order, or no frames at all.
-pub(crate) fn damaged(role: Role) -> impl Strategy<Value = Vec<u8>> {
-    let changed = (vec(sent(), 1..4), any::<[u8; 4]>(), vec((any::<Index>(), any::<u8>()), 0..4));
+pub(crate) fn damaged(rules: &Rules) -> impl Strategy<Value = Vec<u8>> + use<> {
+    let role = rules.role;
+    let sent = if rules.deflate { sent_with_deflate().boxed() } else { sent().boxed() };
+    let changed = (vec(sent, 1..4), any::<[u8; 4]>(), vec((any::<Index>(), any::<u8>()), 0..4));
     prop_oneof![
         vec(any::<u8>(), 0..100),
-        unplanned(role),
+        unplanned(rules),
         changed.prop_map(move |(script, key, changes)| {
             let (mut stream, _) = encoded(&script, role, key);
             for (at, byte) in changes {
