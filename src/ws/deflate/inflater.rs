@@ -75,11 +75,12 @@ impl Inflater {
             remember(&mut self.stream, context, &output.bytes[..output.end])?;
         }
         // RFC 7692-7.2.2-1. The two ends are no bytes of the message's: after the first, the stream is between two blocks.
-        let mut tail = &TAIL[..];
+        let (mut tail, mut end) = (&TAIL[..], &END[..]);
         let after_tail = output.pass(&mut self.stream, &mut tail)?;
-        let after_end = output.pass(&mut self.stream, &mut &END[..])?;
-        match (after_tail, after_end) {
-            (Pass::InputEnd, Pass::StreamEnd) => Ok(output.end),
+        let len = output.end;
+        let after_end = output.pass(&mut self.stream, &mut end)?;
+        match (after_tail, after_end, end) {
+            (Pass::InputEnd, Pass::StreamEnd, []) if output.end == len => Ok(len),
             _ => Err(InflateError::Corrupt),
         }
     }
@@ -251,6 +252,15 @@ mod tests {
             assert_eq!(cut, Err(InflateError::Corrupt), "cut at {end} of {}", compressed.len());
         }
         assert_eq!(inflate(&mut inflater, &compressed, 1 << 20), Ok(payload));
+    }
+
+    /// What is put behind it must not end it: neither the tail nor the end of the stream are bytes of the message's.
+    #[test]
+    fn a_last_block_that_ends_in_what_is_put_behind_it_is_corrupt() {
+        // Codes (RFC 1951, section 3.2.7) under which the block's own end is found three bits behind the tail.
+        let unfinished =
+            [0x05, 0xc0, 0xb1, 0x0d, 0x00, 0x30, 0x0c, 0xc3, 0xb0, 0x5b, 0x29, 0xb7, 0xff, 0xbf, 0x10, 0x02];
+        assert_eq!(inflate(&mut Inflater::new(), &unfinished, 100), Err(InflateError::Corrupt));
     }
 
     #[test]
