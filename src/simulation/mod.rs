@@ -142,3 +142,14 @@ fn run_choices(choices: &Choices, profile: Profile) -> Result<Report, Failure> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by fuzzing: a signal in every wait was taken for a loop that spins.
+    #[test]
+    fn a_storm_of_signals_is_no_spinning() {
+        run_bytes(&[0xff; 400]).unwrap();
+    }
+}

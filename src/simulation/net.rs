@@ -64,7 +64,8 @@ impl Os for Net {
         ready.clear();
         let mischief = world.mischief.as_ref();
         let odd = mischief.filter(|odd| odd.choices.one_in(odd.waits)).map(|odd| odd.choices.clone());
-        if odd.as_ref().is_some_and(|choices| choices.one_in(4)) {
+        world.interrupted = odd.as_ref().is_some_and(|choices| choices.one_in(4));
+        if world.interrupted {
             // A signal (EINTR): whatever there is stays.
             return Ok(());
         }

@@ -113,8 +113,12 @@ impl Run {
         let busy = world.calls > calls || world.edges.len() != edges || world.now > now || posted > 0;
         // What was read is decompressed without a call.
         let busy = busy || self.counters().messages_in.get() > given;
-        self.idle = if busy || world.rested { 0 } else { self.idle + 1 };
-        // One for each kind of work that may turn out to be none, and some for waits that were cut short.
+        // A wait that a signal cut short tells nothing.
+        self.idle = match busy || world.rested {
+            true => 0,
+            false => self.idle + usize::from(!world.interrupted),
+        };
+        // One for each kind of work that may turn out to be none, and some to spare.
         if self.idle > 40 { Err("the loop spins".into()) } else { Ok(()) }
     }
 
@@ -130,6 +134,8 @@ impl Run {
         self.watched.retain(|&number| {
             ledger.listen(number, &world);
             ledger.judge_end(number, &world);
+            // For the next iteration; what is seen at rest is surer.
+            ledger.clients[number].was_paused |= world.connections[number].wants_room;
             !world.connections[number].closed
         });
         for glimpse in self.worker.glimpses() {
@@ -176,13 +182,15 @@ impl Run {
         let until = self.now() + time;
         let interval = self.ledger.borrow().setup.tick_interval.unwrap_or(TICK).min(TICK);
         let most = 100 + 4 * (time.as_millis() / interval.as_millis());
-        for _ in 0..most {
+        let mut woken = 0;
+        while woken < most {
             self.settle()?;
             let now = self.now();
             match self.worker.next_wait() {
                 Some(wait) if self.is_alive && now + wait <= until => {
                     self.world.borrow_mut().limit = now + wait;
                     self.iterate()?;
+                    woken += u128::from(!self.world.borrow().interrupted);
                 }
                 _ => {
                     self.world.borrow_mut().now = until;

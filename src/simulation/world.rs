@@ -112,6 +112,8 @@ pub(crate) struct World {
     pub(crate) limit: Duration,
     /// The last wait would have gone on beyond the limit.
     pub(crate) rested: bool,
+    /// A signal cut the last wait short.
+    pub(crate) interrupted: bool,
     pub(crate) waits: usize,
     /// System calls other than waits.
     pub(crate) calls: usize,
@@ -137,6 +139,7 @@ impl World {
             now: Duration::from_millis(12_345),
             limit: Duration::ZERO,
             rested: false,
+            interrupted: false,
             waits: 0,
             calls: 0,
             free_descriptors: 1 << 20,
