@@ -33,6 +33,17 @@ pub fn is_standard(path: Option<&Path>) -> bool {
     path.is_some_and(|path| path.as_os_str() == "-")
 }
 
+/// Writes a report as JSON where `json` says, if anywhere, and its text to standard output where that is free.
+///
+/// # Errors
+/// Those of [`write_json`] and [`print()`].
+pub fn deliver(json: Option<&Path>, report: &impl Serialize, text: impl fmt::Display) -> anyhow::Result<()> {
+    if let Some(path) = json {
+        write_json(path, report)?;
+    }
+    if is_standard(json) { Ok(()) } else { print(text) }
+}
+
 /// Writes a report as JSON to a file, or to standard output for `-`.
 ///
 /// # Errors

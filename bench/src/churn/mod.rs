@@ -96,11 +96,6 @@ pub fn run(args: &ChurnArgs) -> anyhow::Result<bool> {
     ensure!(!args.life.is_zero() && !args.steady.is_zero(), "--life and --for must be longer than nothing");
     let interrupt = Interrupt::listen()?;
     let report = Session::start(args, &interrupt, Bars::new(args.progress))?.run()?;
-    if let Some(path) = &args.json {
-        output::write_json(path, &report)?;
-    }
-    if !output::is_standard(args.json.as_deref()) {
-        output::print(text::Text(&report))?;
-    }
+    output::deliver(args.json.as_deref(), &report, text::Text(&report))?;
     Ok(report.problems.is_empty())
 }

@@ -133,12 +133,7 @@ impl ConnectReport {
 /// What keeps it from running at all.
 pub fn run(args: &ConnectArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;
-    if let Some(path) = &args.json {
-        output::write_json(path, &report)?;
-    }
-    if !output::is_standard(args.json.as_deref()) {
-        output::print(&report)?;
-    }
+    output::deliver(args.json.as_deref(), &report, &report)?;
     Ok(report.is_clean())
 }
 

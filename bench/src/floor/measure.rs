@@ -69,12 +69,7 @@ pub fn run(args: &FloorArgs) -> anyhow::Result<bool> {
         ping: measure(Kind::Floor)?.report,
         echo: echo(args.echo_time, &args.load, &interrupt)?,
     };
-    if let Some(path) = &args.json {
-        output::write_json(path, &report)?;
-    }
-    if !output::is_standard(args.json.as_deref()) {
-        output::print(&report)?;
-    }
+    output::deliver(args.json.as_deref(), &report, &report)?;
     Ok([&report.accept, &report.ping].iter().all(|measurement| measurement.problems.is_empty()))
 }
 
