@@ -4,7 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::core::{Worker, token_of};
+use super::connections::token_of;
+use super::core::Worker;
 use super::handler::Handler;
 use super::os::{Os, Token};
 use super::record::{Flags, Record, SideId, State};

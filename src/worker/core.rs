@@ -8,20 +8,21 @@ use std::time::Duration;
 use super::accept::{Acceptor, Listening, is_listener};
 use super::compression::{Compressor, Decompressor};
 use super::conn::Reply;
+use super::connections::id_of;
 use super::counters::Counters;
 use super::handle::Handle;
 use super::handler::{Context, Handler};
-use super::id::{ConnId, MAX_GENERATION};
+use super::id::ConnId;
 use super::limits::Limits;
 use super::mail::Broadcast;
 use super::mailbox::Inbox;
-use super::os::{Os, Ready, Token};
+use super::os::{Os, Ready};
 use super::pool::Pool;
 use super::record::{Record, Side};
 use super::shared::{Common, Stage};
 use super::table::Table;
 use super::ticks::{MAX_TIME, tick_at, time_of};
-use super::wheel::{Node, Nodes, Wheel};
+use super::wheel::Wheel;
 use crate::budget::{EVENTS_PER_WAIT, HOUSEKEEPING, READ_BUFFER, RECORDS_PER_PAGE};
 
 /// Side records in one page: they come and go, a few hundred at a time.
@@ -40,7 +41,7 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     pub(super) os: O,
     pub(super) handler: H,
     pub(super) limits: Limits,
-    number: usize,
+    pub(super) number: usize,
     handle: Handle,
     pub(super) common: Arc<Common>,
     pub(super) counters: Arc<Counters>,
@@ -54,7 +55,7 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     pub(super) message_wheel: Wheel,
     pub(super) pool: Pool,
     /// What a newly accepted connection gets.
-    next_generation: u32,
+    pub(super) next_generation: u32,
 
     /// The time at which this iteration began, since the worker's start, and its tick.
     pub(super) now: Duration,
@@ -298,56 +299,5 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if self.next_housekeeping.is_none() && has_unused {
             self.next_housekeeping = Some(self.now + HOUSEKEEPING);
         }
-    }
-
-    /// Adds a connection and returns its index.
-    pub(super) fn insert(&mut self, mut record: Record<O::Socket, H::Data>) -> u32 {
-        record.generation = self.next_generation;
-        self.next_generation = (self.next_generation + 1) & MAX_GENERATION;
-        let index = self.table.insert(record);
-        // The table holds at most MAX_CONNECTIONS_PER_WORKER, 2^26.
-        u32::try_from(index).unwrap_or(u32::MAX)
-    }
-
-    /// The index of a connection, if it is still there.
-    pub(super) fn find(&self, id: ConnId) -> Option<u32> {
-        let record = self.table.get(id.index() as usize)?;
-        (record.generation == id.generation()).then_some(id.index())
-    }
-
-    /// The record of a connection that was just found.
-    pub(super) fn record_mut(&mut self, index: u32) -> &mut Record<O::Socket, H::Data> {
-        self.table.get_mut(index as usize).expect("the connection is in the table")
-    }
-
-    pub(super) fn id(&self, index: u32) -> ConnId {
-        let generation = self.table.get(index as usize).map_or(0, |record| record.generation);
-        ConnId::new(self.number, generation, index)
-    }
-
-    pub(super) fn arm(&mut self, index: u32, deadline: u32) {
-        self.wheel.arm(&mut self.table, index, deadline);
-    }
-}
-
-/// The token under which a connection is watched.
-pub(super) fn token_of(id: ConnId) -> Token {
-    Token(u64::from(id.generation()) << 32 | u64::from(id.index()))
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the two halves of a token")]
-fn id_of(worker: usize, token: Token) -> ConnId {
-    ConnId::new(worker, (token.0 >> 32) as u32, token.0 as u32)
-}
-
-impl<S, D, const PAGE: usize> Nodes for Table<Record<S, D>, PAGE> {
-    fn node(&mut self, index: u32) -> &mut Node {
-        &mut self.get_mut(index as usize).expect("an armed timer has a record").timer
-    }
-}
-
-impl<const PAGE: usize> Nodes for Table<Side, PAGE> {
-    fn node(&mut self, index: u32) -> &mut Node {
-        &mut self.get_mut(index as usize).expect("an armed timer has a side record").message_timer
     }
 }

@@ -6,7 +6,7 @@ use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::mailbox::Frame;
 use super::os::Os;
-use super::record::{Flags, Side, SideId, State};
+use super::record::{Flags, State};
 use crate::budget::{REPLY_FLUSH, REPLY_KEEP, SLICES_PER_WRITE};
 
 impl<O: Os, H: Handler> Worker<O, H> {
@@ -198,44 +198,6 @@ impl<O: Os, H: Handler> Worker<O, H> {
             record.flags.set(Flags::BLOCKED);
         }
         Ok(written)
-    }
-
-    /// Bytes in the connection's outbox.
-    pub(super) fn queued(&self, index: u32) -> usize {
-        let record = self.table.get(index as usize);
-        let side = record.and_then(|record| self.sides.get(record.side.index()?));
-        side.map_or(0, |side| side.outbox.len())
-    }
-
-    /// The connection's side record, if it has one.
-    pub(super) fn side_mut(&mut self, index: u32) -> Option<&mut Side> {
-        let side = self.table.get(index as usize)?.side.index()?;
-        self.sides.get_mut(side)
-    }
-
-    /// The connection's side record; a new one where it had none.
-    pub(super) fn side_or_new(&mut self, index: u32) -> &mut Side {
-        let Self { table, sides, .. } = self;
-        let record = table.get_mut(index as usize).expect("the connection is in the table");
-        let at = record.side.index().unwrap_or_else(|| {
-            let at = sides.insert(Side::new(index));
-            record.side = SideId::new(at);
-            at
-        });
-        sides.get_mut(at).expect("a connection's side record is in its table")
-    }
-
-    /// Frees the side record when there is nothing in it.
-    pub(super) fn free_side(&mut self, index: u32) {
-        let record = self.record_mut(index);
-        let Some(at) = record.side.index() else { return };
-        if self.sides.get(at).is_none_or(Side::is_empty) {
-            self.forget_message_timer(index);
-            self.record_mut(index).side = SideId::NONE;
-            if let Some(mut side) = self.sides.remove(at) {
-                side.clear(&mut self.pool);
-            }
-        }
     }
 }
 
