@@ -3,10 +3,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::error::{ConfigError, StartError};
-use super::{Listen, Server};
+use super::Listen;
+use super::error::ConfigError;
 use crate::budget::{MAX_WORKERS, READ_BUFFER};
-use crate::worker::{Context, Deflation, Handler, MAX_TIME, PingPolicy};
+use crate::worker::{Deflation, MAX_TIME, PingPolicy};
 use crate::ws::deflate;
 use crate::ws::{Role, Rules};
 
@@ -25,7 +25,7 @@ pub enum Compression {
     Dedicated,
 }
 
-/// The settings of a server. [`Builder`] has a method for each.
+/// The settings of a server. [`Builder`](super::Builder) has a method for each.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
@@ -39,7 +39,7 @@ pub struct Config {
     /// The most connections of all workers together. `None`: as many as the descriptor limit allows in one table.
     pub max_connections: Option<usize>,
     /// Whether workers may get descriptor tables of their own when `max_connections` does not fit one. Then no descriptor of
-    /// the program's may be used in a [`Handler`], standard streams aside, or be opened there and used elsewhere.
+    /// the program's may be used in a [`Handler`](crate::Handler), standard streams aside, or be opened there and used elsewhere.
     pub private_tables: bool,
     /// Time for a request head to arrive.
     pub handshake_timeout: Duration,
@@ -176,85 +176,6 @@ impl Config {
         };
         let level = self.compression_level.into();
         Some(Deflation { context, level, threshold: self.compression_threshold })
-    }
-}
-
-/// Describes a server; [`Server::builder`] makes one.
-#[derive(Debug, Clone, Default)]
-#[must_use]
-pub struct Builder {
-    config: Config,
-}
-
-macro_rules! settings {
-    ($($name:ident: $type:ty,)+) => {
-        impl Builder {
-            $(
-                #[doc = concat!("Sets [`Config::", stringify!($name), "`].")]
-                pub fn $name(mut self, $name: $type) -> Self {
-                    self.config.$name = $name;
-                    self
-                }
-            )+
-        }
-    };
-}
-
-settings! {
-    pin: bool,
-    private_tables: bool,
-    handshake_timeout: Duration,
-    message_timeout: Option<Duration>,
-    ping_interval: Option<Duration>,
-    ping_policy: PingPolicy,
-    pong_timeout: Duration,
-    close_timeout: Duration,
-    max_message: usize,
-    max_frames_per_message: u32,
-    compression: Compression,
-    compression_threshold: usize,
-    compression_level: u8,
-    compression_window: usize,
-    outbox_limit: usize,
-    buffer_limit: usize,
-}
-
-impl Builder {
-    /// Adds a place to listen at.
-    pub fn listen(mut self, listen: Listen) -> Self {
-        self.config.listen.push(listen);
-        self
-    }
-
-    /// Sets [`Config::workers`].
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.config.workers = Some(workers);
-        self
-    }
-
-    /// Sets [`Config::max_connections`].
-    pub fn max_connections(mut self, connections: usize) -> Self {
-        self.config.max_connections = Some(connections);
-        self
-    }
-
-    /// Starts the server. `handler` is called once in each worker's thread to make its handler. When this returns, every worker
-    /// listens.
-    ///
-    /// # Errors
-    /// What is wrong with the configuration or the system, and what to change.
-    pub fn start<H, F>(self, handler: F) -> Result<Server, StartError>
-    where
-        H: Handler,
-        F: Fn(&Context<'_>) -> H + Send + Sync + 'static,
-    {
-        super::start::start(self.config, handler)
-    }
-}
-
-impl From<Config> for Builder {
-    fn from(config: Config) -> Self {
-        Self { config }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A server: its workers planned, started, watched and ended.
 
+mod builder;
 mod config;
 mod error;
 mod listen;
@@ -12,7 +13,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fmt, io};
 
-pub use config::{Builder, Compression, Config};
+pub use builder::Builder;
+pub use config::{Compression, Config};
 pub use error::{ConfigError, RunError, StartError};
 pub use listen::Listen;
 use listen::SocketFile;
