@@ -73,7 +73,11 @@ fn a_close_that_is_never_answered_is_cut_in_time() {
         client.say("close");
         client.raw(chatter);
         assert_eq!(client.get(), Got::Close(1000));
-        let ended = client.get();
+        let mut ended = client.get();
+        if ended == Got::Pong(Vec::new()) {
+            // It is answered as long as the peer has not closed (RFC 6455-5.5.2-2), and buys no time.
+            ended = client.get();
+        }
         assert!(matches!(ended, Got::End | Got::Reset), "{ended:?}");
     }
     nothing_is_left(&running.server, 1);

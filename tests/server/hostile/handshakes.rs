@@ -133,7 +133,6 @@ fn a_key_that_is_not_16_bytes_in_base64_is_400() {
         key("dGhlIHNhbXBsZSBub25jZWVl"),
         key("dGhlIHNhbXBsZSBub25jZQ"),
         key("dGhlIHNhbXBsZSBub25jZQ=!"),
-        key("dGhlIHNhbXBsZSBub25jZR=="),
         key("dGhlIHNhbXBs=SBub25jZQ=="),
         key("__________-_________-w=="),
         key("dGhlIHNhbXBsZSBub25jZQ==, dGhlIHNhbXBsZSBub25jZQ=="),
