@@ -45,13 +45,15 @@
 //!
 //! # Features
 //!
-//! None is on by default. `serve` is what the `throng` program needs beside the library; `serde` makes [`Stats`] travel.
+//! None is on by default. `hub` is [topics and subscribers](hub). `serve` is what the `throng` program needs beside the library; `serde` makes [`Stats`] travel.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("throng is made of epoll, eventfd and SO_REUSEPORT: it runs on Linux only");
 
 pub mod budget;
 pub mod http;
+#[cfg(feature = "hub")]
+pub mod hub;
 mod server;
 #[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]
@@ -64,7 +66,10 @@ pub mod ws;
 pub use server::{Builder, Compression, Config, ConfigError, Listen, RunError, Server, StartError};
 #[doc(hidden)]
 pub use worker::wheel;
-pub use worker::{Accept, Closed, Conn, ConnId, Context, Handle, Handler, PingPolicy, SendError, Stats};
+pub use worker::{
+    Accept, Batch, Closed, Conn, ConnId, Connections, Context, Handle, Handler, PingPolicy, PreparedMessage,
+    Pushed, SendError, SlowPolicy, Stats, Turn,
+};
 pub use ws::{CloseCode, CloseFrame, Message};
 
 /// The README's example, compiled with the documentation's.

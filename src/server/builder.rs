@@ -44,6 +44,7 @@ settings! {
     compression_window: usize,
     outbox_limit: usize,
     buffer_limit: usize,
+    backlog_limit: usize,
 }
 
 impl Builder {

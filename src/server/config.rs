@@ -71,6 +71,9 @@ pub struct Config {
     pub outbox_limit: usize,
     /// Most bytes of incomplete messages and queued output of all connections together. Each worker has an equal share.
     pub buffer_limit: usize,
+    /// Most bytes of messages to many that wait for slow connections, of all of them together: each message is shared, but counted
+    /// for every connection it waits for, with 64 bytes for the reference. Each worker has an equal share.
+    pub backlog_limit: usize,
 }
 
 impl Default for Config {
@@ -96,6 +99,7 @@ impl Default for Config {
             compression_window: 2048,
             outbox_limit: 2 << 20,
             buffer_limit: 512 << 20,
+            backlog_limit: 2 << 30,
         }
     }
 }

@@ -61,6 +61,11 @@ pub enum ConfigError {
         /// Bytes that all workers need together.
         needed: usize,
     },
+    /// A worker's share of what may wait for slow connections does not hold one connection's outbox.
+    BacklogShare {
+        /// Bytes that all workers need together.
+        needed: usize,
+    },
 }
 
 impl fmt::Display for ConfigError {
@@ -91,6 +96,10 @@ impl fmt::Display for ConfigError {
                 f,
                 "each worker's share of buffer-limit must hold one message and one outbox: give {needed} bytes or more, or \
                  lower max-message or outbox-limit"
+            ),
+            Self::BacklogShare { needed } => write!(
+                f,
+                "each worker's share of backlog-limit must hold one outbox: give {needed} bytes or more, or lower outbox-limit"
             ),
         }
     }

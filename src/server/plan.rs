@@ -63,7 +63,11 @@ impl Plan {
     fn check_buffers(&self, config: &Config) -> Result<(), ConfigError> {
         let message = config.rules().max_payload(config.compression != Compression::Off);
         let needed = (message + config.outbox_limit).saturating_mul(self.workers);
-        if config.buffer_limit < needed { Err(ConfigError::BufferShare { needed }) } else { Ok(()) }
+        if config.buffer_limit < needed {
+            return Err(ConfigError::BufferShare { needed });
+        }
+        let needed = config.outbox_limit.saturating_mul(self.workers);
+        if config.backlog_limit < needed { Err(ConfigError::BacklogShare { needed }) } else { Ok(()) }
     }
 }
 
@@ -122,5 +126,7 @@ mod tests {
         assert!(matches!(Plan::new(&no_room, 2, 200), Err(ConfigError::DescriptorLimit { .. })));
         let narrow = Config { buffer_limit: 3 << 20, ..config() };
         assert_eq!(Plan::new(&narrow, 2, 20_000), Err(ConfigError::BufferShare { needed: 6 << 20 }));
+        let narrow = Config { backlog_limit: (4 << 20) - 1, ..config() };
+        assert_eq!(Plan::new(&narrow, 2, 20_000), Err(ConfigError::BacklogShare { needed: 4 << 20 }));
     }
 }

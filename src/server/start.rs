@@ -227,6 +227,7 @@ fn limits(config: &Config, plan: &Plan) -> Limits {
         deflation: config.deflation(),
         outbox: config.outbox_limit,
         buffers: config.buffer_limit / plan.workers,
+        backlog: config.backlog_limit / plan.workers,
         spare_buffers: (POOL_KEEP / plan.workers).max(POOL_KEEP_LEAST),
         handshake_timeout: config.handshake_timeout,
         message_timeout: config.message_timeout,

@@ -75,6 +75,7 @@ impl Setup {
                 },
                 outbox: choices.pick(&[200, 700, 5_000, 128 << 10]),
                 buffers,
+                backlog: usize::MAX,
                 spare_buffers: choices.pick(&[0, 5_000, 64 << 10]),
                 handshake_timeout: choices.pick(&[millis(1_000), millis(2_350), millis(10_000)]),
                 ping_interval: choices.pick(&[

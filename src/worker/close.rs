@@ -6,6 +6,7 @@ use super::handler::{Closed, Handler};
 use super::os::Os;
 use super::record::{Flags, State};
 use super::ticks::deadline;
+use super::turn::Ended;
 use crate::budget::{LINGER, SWEEP_PER_ITERATION};
 use crate::ws::{CloseCode, CloseFrame, DecodeError, encode};
 
@@ -135,7 +136,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
         };
         counter.add(1);
         self.counters.open.decrement();
-        self.handler.close(id, data, why);
+        match &mut self.handler {
+            Some(handler) => handler.close(id, data, why),
+            None => self.ended.push(Ended::new(id, data, why)),
+        }
     }
 
     /// Takes a connection out of every place it is in, and closes its socket.
@@ -206,5 +210,6 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
         // The iteration does not come to its end, where this is counted.
         self.counters.buffered_bytes.set(self.pool.used() as u64);
+        self.counters.backlog_bytes.set(self.pool.lent() as u64);
     }
 }

@@ -10,7 +10,7 @@ use crate::ws::deflate::{Context, Deflater, Inflater, Terms, Windows};
 use crate::ws::{Message, Opcode, ProtocolError, encode};
 
 /// The largest window, as a power of two (RFC 7692, section 7.1.2).
-const MOST_BITS: u8 = 15;
+pub(super) const MOST_BITS: u8 = 15;
 
 /// What both ends of a connection's messages have passed through, made when first needed.
 pub(super) type Contexts = Option<Box<Windows>>;

@@ -45,6 +45,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
         side.map_or(0, |side| side.outbox.len())
     }
 
+    /// Bytes in the connection's outbox, and what keeping them costs.
+    pub(super) fn weight(&self, index: u32) -> usize {
+        let record = self.table.get(index as usize);
+        let side = record.and_then(|record| self.sides.get(record.side.index()?));
+        side.map_or(0, |side| side.outbox.weight())
+    }
+
     /// The connection's side record, if it has one.
     pub(super) fn side_mut(&mut self, index: u32) -> Option<&mut Side> {
         let side = self.table.get(index as usize)?.side.index()?;

@@ -21,7 +21,8 @@ use super::pool::Pool;
 use super::record::{Record, Side};
 use super::shared::{Common, Stage};
 use super::table::Table;
-use super::ticks::{MAX_TIME, tick_at, time_of};
+use super::ticks::{MAX_TIME, micros, tick_at, time_of};
+use super::turn::Ended;
 use super::wheel::Wheel;
 use crate::budget::{EVENTS_PER_WAIT, HOUSEKEEPING, READ_BUFFER, RECORDS_PER_PAGE};
 
@@ -39,7 +40,10 @@ pub(super) type Records<O, H> = Table<Record<<O as Os>::Socket, <H as Handler>::
 /// One core's event loop with everything it owns.
 pub(crate) struct Worker<O: Os, H: Handler> {
     pub(super) os: O,
-    pub(super) handler: H,
+    /// In its place but during its own turn.
+    pub(super) handler: Option<H>,
+    /// Connections that ended during the turn.
+    pub(super) ended: Vec<Ended<H::Data>>,
     pub(super) limits: Limits,
     pub(super) number: usize,
     handle: Handle,
@@ -83,6 +87,8 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     next_housekeeping: Option<Duration>,
     /// The application's tick: its interval and when it is due next.
     next_tick: Option<(Duration, Duration)>,
+    /// When the application wants its next turn.
+    pub(super) next_turn: Option<Duration>,
 }
 
 /// The end of a worker, in order.
@@ -138,7 +144,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             sides: Table::default(),
             wheel: Wheel::new(tick_at(now)),
             message_wheel: Wheel::new(tick_at(now)),
-            pool: Pool::new(limits.buffers, limits.spare_buffers),
+            pool: Pool::new(limits.buffers, limits.spare_buffers, limits.backlog),
             next_generation: 0,
             now,
             tick: tick_at(now),
@@ -155,7 +161,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
             unfinished: false,
             next_housekeeping: None,
             os,
-            handler,
+            handler: Some(handler),
+            ended: Vec::new(),
+            next_turn: None,
             limits,
             handle,
         })
@@ -187,14 +195,17 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.expire_timers();
         self.expire_messages();
         self.tick_handler();
+        self.take_turn();
         self.keep_house();
         self.write_queued();
         self.counters.buffered_bytes.set(self.pool.used() as u64);
+        self.counters.backlog_bytes.set(self.pool.lent() as u64);
         Ok(!self.has_drained())
     }
 
     pub(super) fn wait(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
+        self.counters.loop_time.record(micros(self.os.now().saturating_sub(self.now)));
         self.os.wait(timeout, &mut self.ready)?;
         // Before anything is looked at that comes with a wake-up, the stage as well as mail: whoever changes it later wakes
         // the worker again.
@@ -217,6 +228,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.message_wheel.next_tick().map(time_of),
             self.next_housekeeping,
             self.next_tick.map(|(_, due)| due),
+            self.next_turn,
             self.acceptor.retry_at(),
             self.drain.as_ref().map(|drain| drain.deadline),
         ];
@@ -276,7 +288,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         {
             self.next_tick = Some((interval, (due + interval).max(self.now)));
             let open = usize::try_from(self.counters.open.get()).unwrap_or(usize::MAX);
-            self.handler.tick(&Context { worker: self.number, open, handle: &self.handle });
+            let context = Context { worker: self.number, open, handle: &self.handle };
+            self.handler.iter_mut().for_each(|handler| handler.tick(&context));
         }
     }
 

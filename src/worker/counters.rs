@@ -29,6 +29,15 @@ impl Counter {
     }
 }
 
+fn add_buckets(buckets: &mut Vec<(u64, u64)>, others: &[(u64, u64)]) {
+    for &(highest, count) in others {
+        match buckets.binary_search_by_key(&highest, |bucket| bucket.0) {
+            Ok(at) => buckets[at].1 += count,
+            Err(at) => buckets.insert(at, (highest, count)),
+        }
+    }
+}
+
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
         /// The counters of one worker, on cache lines of their own.
@@ -37,12 +46,13 @@ macro_rules! counters {
         pub(crate) struct Counters {
             $(pub(crate) $name: Counter,)+
             pub(crate) ping_rtt: Latency,
+            pub(crate) loop_time: Latency,
         }
 
         impl Counters {
             /// The counters as they are now. They are read one by one: sums over several may be off by what happened meanwhile.
             pub(crate) fn snapshot(&self) -> Stats {
-                Stats { $($name: self.$name.get(),)+ ping_rtt_us: self.ping_rtt.snapshot() }
+                Stats { $($name: self.$name.get(),)+ ping_rtt_us: self.ping_rtt.snapshot(), loop_us: self.loop_time.snapshot() }
             }
         }
 
@@ -53,18 +63,17 @@ macro_rules! counters {
             $($(#[doc = $doc])+ pub $name: u64,)+
             /// Times from Ping to Pong as pairs of a bucket's highest value in microseconds and its count.
             pub ping_rtt_us: Vec<(u64, u64)>,
+            /// Times from the end of one wait for readiness to the beginning of the next, in the same form: how long whatever becomes
+            /// ready may have to wait.
+            pub loop_us: Vec<(u64, u64)>,
         }
 
         impl Stats {
             /// Adds another worker's counts to these.
             pub fn merge(&mut self, other: &Self) {
                 $(self.$name += other.$name;)+
-                for &(highest, count) in &other.ping_rtt_us {
-                    match self.ping_rtt_us.binary_search_by_key(&highest, |bucket| bucket.0) {
-                        Ok(at) => self.ping_rtt_us[at].1 += count,
-                        Err(at) => self.ping_rtt_us.insert(at, (highest, count)),
-                    }
-                }
+                add_buckets(&mut self.ping_rtt_us, &other.ping_rtt_us);
+                add_buckets(&mut self.loop_us, &other.loop_us);
             }
         }
     };
@@ -137,6 +146,8 @@ counters! {
     waits,
     /// Bytes in pooled buffers now: incomplete input and queued output.
     buffered_bytes,
+    /// Bytes of shared frames that wait in outboxes now, each counted for each outbox it is in, with what keeping them costs.
+    backlog_bytes,
     /// Bytes kept now of what has passed compressed, for later messages to refer to.
     context_bytes,
     /// Bugs of ours that were survived. Anything but zero is worth a report.

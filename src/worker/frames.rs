@@ -136,7 +136,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
             decompressor,
             ..
         } = self;
-        let Some(record) = table.get_mut(index as usize) else { return Stop::Drained };
+        let (Some(record), Some(handler)) = (table.get_mut(index as usize), handler) else {
+            return Stop::Drained;
+        };
         let side = record.side.index().and_then(|side| sides.get(side));
         let queued = side.map_or(0, |side| side.outbox.len());
         let peer = SocketPeer { os, socket: &record.socket };

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::conn::SendError;
 use super::counters::Stats;
 use super::id::ConnId;
-use super::mailbox::{Frame, Mail, Rejected, Shout};
+use super::mailbox::{Mail, Rejected};
+use super::prepared::PreparedMessage;
 use super::shared::Shared;
-use crate::ws::{CloseCode, Message, encode};
+use crate::ws::{CloseCode, Message};
 
 /// Sends to and closes connections from any thread. Cheap to clone.
 ///
@@ -25,7 +26,7 @@ impl Handle {
     /// # Errors
     /// [`SendError::MailboxFull`], and the message is not sent; [`SendError::Gone`] once the worker has ended.
     pub fn send(&self, to: ConnId, message: Message<'_>) -> Result<(), SendError> {
-        self.post(to.worker(), Mail::Send { to, frame: encode_frame(message) })
+        self.post(to.worker(), Mail::Send { to, frame: PreparedMessage::new(message).plain().clone() })
     }
 
     /// Sends a message to every connection that is open when its worker gets to it. The message is encoded once,
@@ -35,9 +36,9 @@ impl Handle {
     /// [`SendError::MailboxFull`] or [`SendError::Gone`] when a worker did not take it: its connections do not get the message,
     /// those of the others do.
     pub fn broadcast(&self, message: Message<'_>) -> Result<(), SendError> {
-        let shout = Arc::new(Shout::new(encode_frame(message)));
+        let prepared = PreparedMessage::new(message);
         let workers = 0..self.shared.workers.len();
-        let posted = workers.map(|worker| self.post(worker, Mail::Broadcast(Arc::clone(&shout))));
+        let posted = workers.map(|worker| self.post(worker, Mail::Broadcast(prepared.clone())));
         // Every worker gets its turn before the first error is reported.
         posted.fold(Ok(()), Result::and)
     }
@@ -48,6 +49,20 @@ impl Handle {
     /// [`SendError::MailboxFull`] or [`SendError::Gone`].
     pub fn close(&self, id: ConnId, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.post(id.worker(), Mail::Close { id, code, reason: reason.into() })
+    }
+
+    /// Wakes a worker, so that its handler gets a [turn](crate::Handler::turn) soon. Many calls before it comes are one.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`] when there is no such worker.
+    pub fn wake(&self, worker: usize) -> Result<(), SendError> {
+        self.shared.workers.get(worker).map(|slot| slot.mailbox.wake()).ok_or(SendError::Gone)
+    }
+
+    /// How many workers there are; they are numbered from 0.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.shared.workers.len()
     }
 
     /// What all workers have counted, added up.
@@ -77,11 +92,4 @@ impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle").field("workers", &self.shared.workers.len()).finish_non_exhaustive()
     }
-}
-
-fn encode_frame(message: Message<'_>) -> Frame {
-    let payload = message.as_bytes();
-    let mut bytes = Vec::with_capacity(encode::frame_len(payload.len(), false));
-    encode::frame(&mut bytes, true, message.opcode(), payload, None);
-    bytes.into()
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::conn::Conn;
 use super::handle::Handle;
 use super::id::ConnId;
+use super::turn::{Connections, Turn};
 use crate::http::{Refusal, Request};
 use crate::ws::{CloseFrame, DecodeError, Message, ProtocolError};
 
@@ -58,6 +59,14 @@ pub trait Handler {
     /// opened, as soon as either side has closed it or it was lost.
     fn close(&mut self, id: ConnId, data: Self::Data, reason: Closed<'_>) {
         let _ = (id, data, reason);
+    }
+
+    /// The handler's turn, once in each iteration of the worker's loop, after the sockets: the time for messages to many, and for what
+    /// other threads have left for it, who [wake](Handle::wake) the worker. What takes long has to be done in slices, with
+    /// [`Turn::Again`] between them.
+    fn turn(&mut self, connections: &mut Connections<'_, Self::Data>) -> Turn {
+        let _ = connections;
+        Turn::Idle
     }
 
     /// How often [`tick`](Self::tick) is to be called; asked once, when the worker starts. From a millisecond to a week;
@@ -151,6 +160,32 @@ pub enum Closed<'a> {
     BuffersExhausted,
     /// It ended without a Close frame: reset, or the peer is gone (1006 in the API of browsers).
     Lost,
+}
+
+impl<'a> Closed<'a> {
+    /// The same without the reason's text, and the text.
+    pub(super) fn without_reason(self) -> (Closed<'static>, &'a str) {
+        let silent = |frame: CloseFrame<'a>| CloseFrame { code: frame.code, reason: "" };
+        match self {
+            Self::ByPeer(frame) => (Closed::ByPeer(silent(frame)), frame.reason),
+            Self::ByUs(frame) => (Closed::ByUs(silent(frame)), frame.reason),
+            Self::Failed(error) => (Closed::Failed(error), ""),
+            Self::PongTimeout => (Closed::PongTimeout, ""),
+            Self::MessageTimeout => (Closed::MessageTimeout, ""),
+            Self::OutboxOverflow => (Closed::OutboxOverflow, ""),
+            Self::BuffersExhausted => (Closed::BuffersExhausted, ""),
+            Self::Lost => (Closed::Lost, ""),
+        }
+    }
+
+    /// The same with a reason's text where it can have one.
+    pub(super) const fn with_reason(self, reason: &'a str) -> Self {
+        match self {
+            Self::ByPeer(frame) => Self::ByPeer(CloseFrame { code: frame.code, reason }),
+            Self::ByUs(frame) => Self::ByUs(CloseFrame { code: frame.code, reason }),
+            other => other,
+        }
+    }
 }
 
 impl From<DecodeError> for Closed<'_> {

@@ -90,7 +90,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return Err(AT_LIMIT);
         }
         // RFC 6455-4.2.2-3 and 6455-4.2.2-5: origins and resources are the handler's to refuse.
-        let Accept { data, subprotocol, compression } = self.handler.upgrade(request)?;
+        let Some(handler) = &mut self.handler else { return Err(AT_LIMIT) };
+        let Accept { data, subprotocol, compression } = handler.upgrade(request)?;
         // RFC 6455-4.2.2-6
         let offered =
             |name: &&str| is_token(name.as_bytes()) && request.subprotocols().any(|offer| offer == *name);
@@ -113,7 +114,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn call_open(&mut self, index: u32, request: &Request<'_>) {
         let id = self.id(index);
         let Some(record) = self.table.get_mut(index as usize) else { return };
-        let Some(data) = &mut record.data else { return };
+        let (Some(data), Some(handler)) = (&mut record.data, &mut self.handler) else { return };
         let peer = SocketPeer { os: &self.os, socket: &record.socket };
         let mut contexts = None;
         let mut conn = Conn {
@@ -130,7 +131,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             },
             peer: &peer,
         };
-        self.handler.open(&mut conn, request);
+        handler.open(&mut conn, request);
         if contexts.is_some() {
             self.side_or_new(index).contexts = contexts;
         }

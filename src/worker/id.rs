@@ -38,7 +38,9 @@ impl ConnId {
         Self(number)
     }
 
-    pub(crate) const fn worker(self) -> usize {
+    /// The number of its worker.
+    #[must_use]
+    pub const fn worker(self) -> usize {
         (self.0 >> (u64::BITS - WORKER_BITS)) as usize
     }
 
@@ -47,7 +49,9 @@ impl ConnId {
         (self.0 >> INDEX_BITS) as u32 & MAX_GENERATION
     }
 
-    pub(crate) const fn index(self) -> u32 {
+    /// Its place among the connections of its worker, which is used again when it has gone.
+    #[must_use]
+    pub const fn index(self) -> u32 {
         (self.0 & ((1 << INDEX_BITS) - 1)) as u32
     }
 }

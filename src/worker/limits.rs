@@ -40,6 +40,8 @@ pub(crate) struct Limits {
     pub(crate) outbox: usize,
     /// Bytes of all pooled buffers in use.
     pub(crate) buffers: usize,
+    /// Bytes of shared frames that wait in all outboxes, each counted for each outbox it is in.
+    pub(crate) backlog: usize,
     /// Bytes of free ones that are kept for the next use.
     pub(crate) spare_buffers: usize,
     pub(crate) handshake_timeout: Duration,

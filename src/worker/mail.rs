@@ -1,13 +1,12 @@
 //! What other threads want: messages, broadcasts and closes from the mailbox.
 
-use std::sync::Arc;
-
 use super::compression::{Outgoing, is_common};
 use super::core::Worker;
 use super::handler::{Closed, Handler};
 use super::id::ConnId;
-use super::mailbox::{Frame, Mail, Shout, message_of};
+use super::mailbox::{Frame, Mail};
 use super::os::Os;
+use super::prepared::{PreparedMessage, message_of};
 use super::record::State;
 use super::write::reusable;
 use crate::budget::{MAILS_PER_ITERATION, SWEEP_PER_ITERATION};
@@ -15,13 +14,13 @@ use crate::ws::deflate::Terms;
 use crate::ws::{CloseCode, CloseFrame, encode};
 
 /// What a peer is told that reads too slowly.
-const TOO_SLOW: CloseFrame<'static> =
+pub(super) const TOO_SLOW: CloseFrame<'static> =
     CloseFrame { code: Some(CloseCode::POLICY_VIOLATION), reason: "messages are read too slowly" };
 
 /// A message on its way to every connection of the worker.
 #[derive(Debug)]
 pub(super) struct Broadcast {
-    message: Arc<Shout>,
+    message: PreparedMessage,
     /// Connections below this index have it.
     cursor: usize,
 }
@@ -65,7 +64,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// Lends what compresses a connection's messages.
-    fn with_outgoing<T>(&mut self, index: u32, act: impl FnOnce(&mut Outgoing<'_>) -> T) -> T {
+    pub(super) fn with_outgoing<T>(&mut self, index: u32, act: impl FnOnce(&mut Outgoing<'_>) -> T) -> T {
         let mut contexts = self.side_mut(index).and_then(|side| side.contexts.take());
         let terms = self.record_mut(index).terms;
         let Self { compressor, counters, .. } = self;
@@ -101,8 +100,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
                     }
                 }
                 None => {
-                    if self.may_push(index, broadcast.message.plain.len()) {
-                        let _ = self.write_shared(index, &broadcast.message.plain);
+                    if self.may_push(index, broadcast.message.plain().len()) {
+                        let _ = self.write_shared(index, broadcast.message.plain());
                     }
                 }
             }
@@ -116,8 +115,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// The compressed form of a broadcast, where there is one that a connection with these terms can read. One with a small
     /// window is sent larger messages as they are.
-    fn compressed<'m>(&mut self, message: &'m Shout, terms: Terms) -> Option<&'m Frame> {
-        if !is_common(message.plain.len(), terms) {
+    pub(super) fn compressed<'m>(&mut self, message: &'m PreparedMessage, terms: Terms) -> Option<&'m Frame> {
+        if !is_common(message.plain().len(), terms) {
             return None;
         }
         message.compressed(|opcode, payload| {
@@ -128,9 +127,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
         })
     }
 
-    fn remember_sent(&mut self, index: u32, message: &Shout) {
+    pub(super) fn remember_sent(&mut self, index: u32, message: &PreparedMessage) {
         if self.record_mut(index).terms.server_takeover()
-            && let Some((_, payload)) = message_of(&message.plain)
+            && let Some((_, payload)) = message_of(message.plain())
         {
             self.with_outgoing(index, |outgoing| {
                 outgoing.compressor.remember(payload, outgoing.terms, outgoing.contexts, outgoing.counters);
@@ -142,7 +141,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// go.
     fn may_push(&mut self, index: u32, len: usize) -> bool {
         let fits = len <= self.limits.outbox.saturating_sub(self.queued(index));
-        self.count_or_close(index, fits)
+        self.count_or_close(index, fits && self.pool.can_lend(len))
     }
 
     fn count_or_close(&mut self, index: u32, fits: bool) -> bool {

@@ -1,40 +1,15 @@
 //! What other threads want of a worker, in a bounded queue.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, OnceLock};
 
 use super::id::ConnId;
-use crate::ws::{CloseCode, FrameHeader, Opcode, Role};
+use super::prepared::PreparedMessage;
+use crate::ws::CloseCode;
 
 /// A frame in its wire form, shared by all it is sent to.
 pub(crate) type Frame = Arc<[u8]>;
-
-/// A message to many, encoded once and compressed at most once.
-#[derive(Debug)]
-pub(crate) struct Shout {
-    pub(crate) plain: Frame,
-    /// Filled in by the first worker that meets a connection which can have it; `None` where it got no smaller.
-    compressed: OnceLock<Option<Frame>>,
-}
-
-impl Shout {
-    pub(crate) const fn new(plain: Frame) -> Self {
-        Self { plain, compressed: OnceLock::new() }
-    }
-
-    /// The compressed form. `compress` makes the payload of it, once: a worker that needs it meanwhile waits.
-    pub(crate) fn compressed(&self, compress: impl FnOnce(Opcode, &[u8]) -> Option<Frame>) -> Option<&Frame> {
-        let make = || message_of(&self.plain).and_then(|(opcode, payload)| compress(opcode, payload));
-        self.compressed.get_or_init(make).as_ref()
-    }
-}
-
-/// The message in an unfragmented frame of the server's.
-pub(crate) fn message_of(frame: &[u8]) -> Option<(Opcode, &[u8])> {
-    let (header, len) = FrameHeader::parse(frame, Role::Client, false).ok()??;
-    Some((header.opcode, &frame[len..]))
-}
 
 /// A request to a worker.
 #[derive(Debug)]
@@ -42,7 +17,7 @@ pub(crate) enum Mail {
     /// Send a message to one connection.
     Send { to: ConnId, frame: Frame },
     /// Send a message to every open connection of the worker.
-    Broadcast(Arc<Shout>),
+    Broadcast(PreparedMessage),
     /// Close a connection.
     Close { id: ConnId, code: CloseCode, reason: Box<str> },
 }

@@ -9,6 +9,7 @@
 //! - `connections`: how they are found.
 //! - `record`, `table`, `outbox`, `pool`, `wheel`, `ticks`: what is kept, and when it is due.
 //! - `handler`, `conn`, `handle`, `id`: what the application sees.
+//! - `turn`, `push`, `prepared`: its turn, in which it sends messages to many.
 //! - `mailbox`, `shared`, `counters`, `latency`: what other threads see.
 //! - `os`, `linux`: the operating system.
 //! - `inspect`: what a worker holds, for the simulation.
@@ -35,6 +36,8 @@ mod mailbox;
 mod os;
 mod outbox;
 mod pool;
+mod prepared;
+mod push;
 mod read;
 mod record;
 mod shared;
@@ -43,6 +46,7 @@ mod table;
 mod tests;
 mod ticks;
 mod timers;
+mod turn;
 pub mod wheel;
 mod write;
 
@@ -52,6 +56,9 @@ pub use handle::Handle;
 pub use handler::{Accept, Closed, Context, Handler};
 pub use id::ConnId;
 pub use limits::PingPolicy;
+pub use prepared::PreparedMessage;
+pub use push::{Batch, Pushed, SlowPolicy};
+pub use turn::{Connections, Turn};
 
 pub(crate) use accept::Listening;
 pub(crate) use core::{Assembly, Worker};
@@ -60,6 +67,8 @@ pub(crate) use linux::Linux;
 pub(crate) use mailbox::{Inbox, Wake};
 pub(crate) use shared::Shared;
 pub(crate) use ticks::{MAX_TIME, TICK};
+#[cfg(feature = "hub")]
+pub(crate) use {counters::Counter, table::Table};
 
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use {

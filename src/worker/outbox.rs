@@ -10,6 +10,9 @@ use crate::ws::Buffers;
 /// The least capacity of a chunk of bytes.
 const CHUNK: usize = 1024;
 
+/// What a reference to a shared frame costs beside the frame, by which many small ones are bounded.
+pub(crate) const REFERENCE: usize = 64;
+
 /// Chunks from which on small frames are copied rather than referred to.
 const MANY_CHUNKS: usize = 16;
 
@@ -22,19 +25,40 @@ pub(crate) struct Outbox {
     written: usize,
     /// Bytes that are not.
     len: usize,
+    /// References to shared frames among the chunks.
+    references: usize,
+}
+
+/// Which messages in an outbox belong together, so that a later one may take the place of an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lane(u32);
+
+impl Lane {
+    /// Of messages that stay where they are.
+    pub(crate) const NONE: Self = Self(u32::MAX);
+
+    pub(crate) const fn new(number: u32) -> Self {
+        Self(number)
+    }
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self::NONE
+    }
 }
 
 #[derive(Debug)]
 enum Chunk {
     Pooled(Vec<u8>),
-    Shared(Frame),
+    Shared(Frame, Lane),
 }
 
 impl Chunk {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Pooled(bytes) => bytes,
-            Self::Shared(frame) => frame,
+            Self::Shared(frame, _) => frame,
         }
     }
 }
@@ -47,6 +71,11 @@ impl Outbox {
 
     pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Bytes queued, and what keeping them costs.
+    pub(crate) const fn weight(&self) -> usize {
+        self.len + self.references * REFERENCE
     }
 
     /// Appends a copy of `bytes`. `false`, and nothing is appended, when the pool has no memory for it.
@@ -71,15 +100,63 @@ impl Outbox {
         len < CHUNK && self.chunks.len() >= MANY_CHUNKS
     }
 
-    /// Appends a reference to a shared frame, of which `written` bytes are out already.
-    pub(crate) fn push_shared(&mut self, frame: Frame, written: usize) {
+    /// Appends a reference to a shared frame, of which `written` bytes are out already. With a lane it may be dropped again.
+    pub(crate) fn push_shared(&mut self, frame: Frame, written: usize, lane: Lane, pool: &mut Pool) {
         debug_assert!(written == 0 || self.is_empty(), "only the first chunk can be partly written");
         debug_assert!(written < frame.len());
         if self.is_empty() {
             self.written = written;
         }
         self.len += frame.len() - written;
-        self.chunks.push_back(Chunk::Shared(frame));
+        self.references += 1;
+        pool.lend(frame.len() + REFERENCE);
+        self.chunks.push_back(Chunk::Shared(frame, lane));
+    }
+
+    /// Drops the messages of a lane, and says how many there were. One that is partly written stays.
+    pub(crate) fn drop_lane(&mut self, lane: Lane, pool: &mut Pool) -> u32 {
+        if lane == Lane::NONE {
+            return 0;
+        }
+        let mut dropped = 0;
+        let mut at = usize::from(self.written > 0);
+        while at < self.chunks.len() {
+            if matches!(self.chunks[at], Chunk::Shared(_, of) if of == lane) {
+                self.take_out(at, pool);
+                dropped += 1;
+            } else {
+                at += 1;
+            }
+        }
+        dropped
+    }
+
+    /// Drops the oldest message that may be dropped; `false` where there is none.
+    pub(crate) fn drop_oldest(&mut self, pool: &mut Pool) -> bool {
+        let may_go = |chunk: &Chunk| matches!(chunk, Chunk::Shared(_, lane) if *lane != Lane::NONE);
+        let first = usize::from(self.written > 0);
+        match self.chunks.iter().skip(first).position(may_go) {
+            Some(at) => self.take_out(first + at, pool),
+            None => return false,
+        }
+        true
+    }
+
+    fn take_out(&mut self, at: usize, pool: &mut Pool) {
+        if let Some(chunk) = self.chunks.remove(at) {
+            self.len -= chunk.bytes().len();
+            self.release(chunk, pool);
+        }
+    }
+
+    fn release(&mut self, chunk: Chunk, pool: &mut Pool) {
+        match chunk {
+            Chunk::Pooled(bytes) => pool.recycle(bytes),
+            Chunk::Shared(frame, _) => {
+                self.references -= 1;
+                pool.reclaim(frame.len() + REFERENCE);
+            }
+        }
     }
 
     /// Lends the start of the queue as slices to write, and returns how many it filled in.
@@ -102,8 +179,8 @@ impl Outbox {
             && self.written >= first.bytes().len()
         {
             self.written -= first.bytes().len();
-            if let Some(Chunk::Pooled(bytes)) = self.chunks.pop_front() {
-                pool.recycle(bytes);
+            if let Some(chunk) = self.chunks.pop_front() {
+                self.release(chunk, pool);
             }
         }
     }
@@ -122,7 +199,7 @@ mod tests {
     use super::*;
 
     fn pool() -> Pool {
-        Pool::new(1 << 20, 0)
+        Pool::new(1 << 20, 0, 1 << 20)
     }
 
     proptest! {
@@ -142,7 +219,7 @@ mod tests {
             for (bytes, shared, writable) in pieces {
                 expected.extend_from_slice(&bytes);
                 if shared {
-                    outbox.push_shared(Frame::from(bytes), 0);
+                    outbox.push_shared(Frame::from(bytes), 0, Lane::NONE, &mut pool);
                 } else {
                     prop_assert!(outbox.push(&bytes, &mut pool));
                 }
@@ -153,17 +230,17 @@ mod tests {
                 write(&mut outbox, &mut pool, 333, &mut got);
             }
             prop_assert_eq!(got, expected);
-            prop_assert_eq!(pool.used(), 0);
+            prop_assert_eq!((pool.used(), pool.lent()), (0, 0));
         }
     }
 
     #[test]
     fn clearing_gives_all_memory_back() {
         let (mut outbox, mut pool) = (Outbox::default(), pool());
-        outbox.push_shared(Frame::from(&b"shared"[..]), 2);
+        outbox.push_shared(Frame::from(&b"shared"[..]), 2, Lane::NONE, &mut pool);
         assert!(outbox.push(&[0; 5000], &mut pool) && outbox.push(&[0; 5000], &mut pool));
         assert_eq!(outbox.len(), 10_004);
         outbox.clear(&mut pool);
-        assert_eq!((outbox.len(), pool.used()), (0, 0));
+        assert_eq!((outbox.len(), pool.used(), pool.lent()), (0, 0, 0));
     }
 }

@@ -18,12 +18,37 @@ pub(crate) struct Pool {
     /// Bytes of capacity handed out.
     used: usize,
     limit: usize,
+    /// Bytes of shared frames that wait in outboxes, each counted for each, and the most there should be.
+    lent: usize,
+    lendable: usize,
 }
 
 impl Pool {
-    /// A pool that hands out at most `limit` bytes at a time and keeps at most `keep` free ones.
-    pub(crate) fn new(limit: usize, keep: usize) -> Self {
-        Self { free: Default::default(), free_bytes: 0, unneeded: 0, keep, used: 0, limit }
+    /// A pool that hands out at most `limit` bytes at a time and keeps at most `keep` free ones. Of shared frames, `lendable` bytes
+    /// may wait.
+    pub(crate) fn new(limit: usize, keep: usize, lendable: usize) -> Self {
+        Self { free: Default::default(), free_bytes: 0, unneeded: 0, keep, used: 0, limit, lent: 0, lendable }
+    }
+
+    /// Bytes of shared frames that wait, each counted for each outbox it is in.
+    pub(crate) const fn lent(&self) -> usize {
+        self.lent
+    }
+
+    /// Whether `len` more bytes of a shared frame may wait.
+    pub(crate) const fn can_lend(&self, len: usize) -> bool {
+        len <= self.lendable.saturating_sub(self.lent)
+    }
+
+    /// Counts bytes of a shared frame that wait from now on.
+    pub(crate) const fn lend(&mut self, len: usize) {
+        self.lent += len;
+    }
+
+    /// Counts bytes of a shared frame that wait no more.
+    pub(crate) const fn reclaim(&mut self, len: usize) {
+        debug_assert!(len <= self.lent, "more came back than had been lent");
+        self.lent = self.lent.saturating_sub(len);
     }
 
     /// Bytes of capacity handed out now.
@@ -114,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_limit_counts_what_is_handed_out() {
-        let mut pool = Pool::new(4096, 4096);
+        let mut pool = Pool::new(4096, 4096, 1 << 20);
         let first = pool.take(2000).unwrap();
         assert_eq!((first.capacity(), pool.used()), (4096, 4096));
         assert_eq!(pool.take(1), None);
@@ -125,7 +150,7 @@ mod tests {
 
     #[test]
     fn buffers_are_used_again_and_the_surplus_is_freed() {
-        let mut pool = Pool::new(1 << 20, 5 << 10);
+        let mut pool = Pool::new(1 << 20, 5 << 10, 1 << 20);
         let buffers: Vec<_> = (0..4).map(|_| pool.take(4096).unwrap()).collect();
         let first = buffers[0].as_ptr();
         buffers.into_iter().for_each(|buffer| pool.put(buffer));
@@ -136,7 +161,7 @@ mod tests {
 
     #[test]
     fn trimming_frees_what_was_not_needed_for_a_whole_period() {
-        let mut pool = Pool::new(1 << 20, 1 << 20);
+        let mut pool = Pool::new(1 << 20, 1 << 20, 1 << 20);
         let buffers: Vec<_> = (0..8).map(|_| pool.take(1024).unwrap()).collect();
         buffers.into_iter().for_each(|buffer| pool.put(buffer));
         pool.trim();
@@ -151,7 +176,7 @@ mod tests {
 
     #[test]
     fn growing_keeps_the_content_and_gives_the_smaller_buffer_back() {
-        let mut pool = Pool::new(1 << 20, 0);
+        let mut pool = Pool::new(1 << 20, 0, 1 << 20);
         let mut buffer = Vec::new();
         for byte in 0..=255 {
             assert!(pool.reserve(&mut buffer, 100));
@@ -165,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_refused_growth_leaves_the_buffer_as_it_was() {
-        let mut pool = Pool::new(2048, 0);
+        let mut pool = Pool::new(2048, 0, 1 << 20);
         let mut buffer = Vec::new();
         assert!(pool.reserve(&mut buffer, 1000));
         buffer.resize(1000, 7);

@@ -35,6 +35,11 @@ pub(crate) fn time_of(tick: u32) -> Duration {
     TICK * tick.saturating_sub(ORIGIN)
 }
 
+/// A time in whole microseconds.
+pub(crate) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

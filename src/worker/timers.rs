@@ -7,7 +7,7 @@ use super::handler::{Closed, Handler};
 use super::limits::{Limits, PingPolicy};
 use super::os::Os;
 use super::record::{Flags, Side, State};
-use super::ticks::{deadline, ticks};
+use super::ticks::{deadline, micros, ticks};
 use crate::budget::EXPIRIES_PER_ITERATION;
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
@@ -167,8 +167,4 @@ pub(super) fn round_trip(payload: &[u8], now: Duration, key: u64, limits: &Limit
 /// Ticks from a Ping to the deadline of its Pong: one more than the time it has, so that it has all of it.
 fn pong_ticks(limits: &Limits) -> u32 {
     ticks(limits.pong_timeout) + 1
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -6,6 +6,7 @@ use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::mailbox::Frame;
 use super::os::Os;
+use super::outbox::Lane;
 use super::record::{Flags, State};
 use crate::budget::{REPLY_FLUSH, REPLY_KEEP, SLICES_PER_WRITE};
 
@@ -75,13 +76,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
         if !self.side_or_new(index).outbox.prefers_copy(frame.len()) || !self.queue(index, &frame[written..])
         {
-            self.side_or_new(index).outbox.push_shared(Frame::clone(frame), written);
+            self.queue_shared(index, frame, written, Lane::NONE);
         }
         self.after_queueing(index, true)
     }
 
     /// Whether other output leaves in this iteration, or cannot: then more of it joins the queue, for one system call.
-    fn has_company(&mut self, index: u32) -> bool {
+    pub(super) fn has_company(&mut self, index: u32) -> bool {
         let tick = self.tick;
         let record = self.record_mut(index);
         let ping_due = record.state == State::Open && record.timer.deadline().is_some_and(|due| due <= tick);
@@ -89,7 +90,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         blocked || ping_due || self.queued(index) > 0
     }
 
-    fn after_queueing(&mut self, index: u32, queued: bool) -> Flow {
+    pub(super) fn after_queueing(&mut self, index: u32, queued: bool) -> Flow {
         if !queued {
             // The stream would have a hole: nothing can follow, not even a Close.
             return self.drop_connection(index, Closed::BuffersExhausted);
@@ -188,7 +189,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// One system call for bytes that are in no outbox.
-    fn send(&mut self, index: u32, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn send(&mut self, index: u32, bytes: &[u8]) -> io::Result<usize> {
         let Self { table, os, counters, .. } = self;
         let Some(record) = table.get_mut(index as usize) else { return Ok(0) };
         counters.writes.add(1);

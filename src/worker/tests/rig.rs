@@ -51,6 +51,7 @@ pub(super) fn limits() -> Limits {
         deflation: None,
         outbox: 128 << 10,
         buffers: 4 << 20,
+        backlog: 64 << 20,
         spare_buffers: 1 << 20,
         handshake_timeout: secs(10),
         message_timeout: None,

@@ -1,0 +1,72 @@
+//! Messages to everybody, on their way.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::message::Announcement;
+use super::round::cost;
+use super::seat::Seat;
+use super::stats::HubCounters;
+use crate::worker::{Batch, Connections, SlowPolicy};
+
+/// The lane of announcements: no topic has this number.
+const LANE: u32 = u32::MAX - 1;
+
+/// Announcements under way, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Announcing {
+    waiting: VecDeque<Arc<Announcement>>,
+    current: Option<Current>,
+}
+
+#[derive(Debug)]
+struct Current {
+    bare: Batch,
+    v1: Batch,
+    next: u32,
+    end: u32,
+}
+
+impl Announcing {
+    pub(crate) fn add(&mut self, announcement: Arc<Announcement>) {
+        self.waiting.push_back(announcement);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.current.is_none() && self.waiting.is_empty()
+    }
+
+    /// Goes on with as many connections as the budget allows.
+    pub(crate) fn go_on(
+        &mut self,
+        connections: &mut Connections<'_, Seat>,
+        budget: &mut usize,
+        counters: &HubCounters,
+    ) {
+        while *budget > 0 {
+            let Some(mut current) = self.current.take().or_else(|| self.begin(connections.end())) else {
+                return;
+            };
+            while current.next < current.end && *budget > 0 {
+                let index = current.next;
+                current.next += 1;
+                let Some(seat) = connections.data_mut(index).copied() else { continue };
+                let batch = if seat.is_v1() { &mut current.v1 } else { &mut current.bare };
+                let pushed = connections.push(index, batch, false);
+                counters.count(pushed);
+                *budget = budget.saturating_sub(cost(batch, pushed));
+            }
+            if current.next < current.end {
+                self.current = Some(current);
+            }
+        }
+    }
+
+    fn begin(&mut self, end: u32) -> Option<Current> {
+        let announcement = self.waiting.pop_front()?;
+        let (mut bare, mut v1) = (Batch::new(LANE, SlowPolicy::Close), Batch::new(LANE, SlowPolicy::Close));
+        bare.add(announcement.bare.clone());
+        v1.add(announcement.v1().clone());
+        Some(Current { bare, v1, next: 0, end })
+    }
+}

@@ -1,0 +1,206 @@
+//! The queues between the workers' hubs, and what all of them share.
+
+use std::fmt;
+use std::hash::Hasher;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use siphasher::sip::SipHasher13;
+
+use super::config::HubConfig;
+use super::mail::{Delivery, Request};
+use super::name::Name;
+use super::stats::HubCounters;
+use crate::worker::Handle;
+
+/// Entries of a queue between two turns of its reader; a full one makes the writer wait, or refuses.
+pub(crate) const QUEUE: usize = 512;
+
+/// What is shared by the hubs of all workers, and by those who publish.
+pub(crate) struct Exchange {
+    pub(crate) config: HubConfig,
+    /// Keys of the hash of names, which is not to be foreseen by clients.
+    keys: [u64; 2],
+    /// The part of all epochs that is this run's.
+    pub(crate) run: u32,
+    /// Topics of all homes.
+    topics: AtomicUsize,
+    /// Bytes of all histories.
+    history: AtomicUsize,
+    /// There once the first worker has started.
+    net: OnceLock<Net>,
+}
+
+struct Net {
+    handle: Handle,
+    posts: Vec<Post>,
+}
+
+/// One worker's queues, as others see them.
+struct Post {
+    requests: SyncSender<Box<Request>>,
+    deliveries: SyncSender<Delivery>,
+    counters: Arc<HubCounters>,
+    /// The worker's ends, until it has taken them.
+    ends: Mutex<Option<Ends>>,
+}
+
+/// One worker's queues, as it sees them.
+pub(crate) struct Ends {
+    pub(crate) worker: usize,
+    requests: Receiver<Box<Request>>,
+    deliveries: Receiver<Delivery>,
+    pub(crate) counters: Arc<HubCounters>,
+}
+
+/// Why something was not put into a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unposted {
+    Full,
+    NotRunning,
+}
+
+impl Exchange {
+    pub(crate) fn new(config: HubConfig) -> Self {
+        let [first, second] = config.seed.unwrap_or_else(random);
+        #[expect(clippy::cast_possible_truncation, reason = "as good a half as the other")]
+        let run = (first ^ second.rotate_left(17)) as u32;
+        let keys = [first, second];
+        Self {
+            config,
+            keys,
+            run,
+            topics: AtomicUsize::new(0),
+            history: AtomicUsize::new(0),
+            net: OnceLock::new(),
+        }
+    }
+
+    /// Takes a worker's ends of its queues; `None` where they have been taken.
+    pub(crate) fn take_ends(&self, worker: usize, handle: &Handle) -> Option<Ends> {
+        let net = self.net.get_or_init(|| Net {
+            handle: handle.clone(),
+            posts: (0..handle.workers()).map(Post::new).collect(),
+        });
+        let post = net.posts.get(worker)?;
+        post.ends.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// How many workers there are, once they are there.
+    pub(crate) fn workers(&self) -> Option<usize> {
+        self.net.get().map(|net| net.posts.len())
+    }
+
+    pub(crate) fn counters(&self) -> impl Iterator<Item = &HubCounters> {
+        self.net.get().into_iter().flat_map(|net| net.posts.iter().map(|post| &*post.counters))
+    }
+
+    pub(crate) fn hash(&self, name: &str) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.keys[0], self.keys[1]);
+        hasher.write(name.as_bytes());
+        hasher.finish()
+    }
+
+    /// The worker where the topic with this hash is at home.
+    pub(crate) fn home(&self, hash: u64) -> usize {
+        let workers = self.workers().unwrap_or(1).max(1);
+        usize::try_from(hash >> 32).unwrap_or(0) % workers
+    }
+
+    /// Sends a request to a topic's home.
+    pub(crate) fn post_home(
+        &self,
+        topic: &str,
+        make: impl FnOnce(Name, u64) -> Request,
+    ) -> Result<(), Unposted> {
+        let hash = self.hash(topic);
+        self.post(self.home(hash), make(topic.into(), hash))
+    }
+
+    pub(crate) fn post(&self, worker: usize, request: Request) -> Result<(), Unposted> {
+        self.try_post(worker, Box::new(request)).map_err(|(unposted, _)| unposted)
+    }
+
+    /// Sends a request to a worker, or gives it back.
+    pub(crate) fn try_post(
+        &self,
+        worker: usize,
+        request: Box<Request>,
+    ) -> Result<(), (Unposted, Box<Request>)> {
+        let Some(net) = self.net.get() else { return Err((Unposted::NotRunning, request)) };
+        send(&net.posts[worker].requests, request)?;
+        let _ = net.handle.wake(worker);
+        Ok(())
+    }
+
+    /// Sends a delivery to a worker, or gives it back.
+    pub(crate) fn try_deliver(&self, worker: usize, delivery: Delivery) -> Result<(), (Unposted, Delivery)> {
+        let Some(net) = self.net.get() else { return Err((Unposted::NotRunning, delivery)) };
+        send(&net.posts[worker].deliveries, delivery)?;
+        let _ = net.handle.wake(worker);
+        Ok(())
+    }
+
+    /// Counts one more topic; `false` where there are as many as there may be.
+    pub(crate) fn add_topic(&self) -> bool {
+        let most = self.config.max_topics;
+        let more = |topics: usize| (topics < most).then_some(topics + 1);
+        self.topics.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    pub(crate) fn remove_topic(&self) {
+        self.topics.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Counts bytes of histories; `false`, and nothing is counted, where they would be too many.
+    pub(crate) fn add_history(&self, bytes: usize) -> bool {
+        let most = self.config.history_limit;
+        let more = |sum: usize| sum.checked_add(bytes).filter(|&sum| sum <= most);
+        self.history.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    pub(crate) fn remove_history(&self, bytes: usize) {
+        self.history.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+fn send<T>(queue: &SyncSender<T>, entry: T) -> Result<(), (Unposted, T)> {
+    queue.try_send(entry).map_err(|error| match error {
+        TrySendError::Full(entry) => (Unposted::Full, entry),
+        TrySendError::Disconnected(entry) => (Unposted::NotRunning, entry),
+    })
+}
+
+impl Post {
+    fn new(worker: usize) -> Self {
+        let (requests, requested) = sync_channel(QUEUE);
+        let (deliveries, delivered) = sync_channel(QUEUE);
+        let counters = Arc::<HubCounters>::default();
+        let ends =
+            Ends { worker, requests: requested, deliveries: delivered, counters: Arc::clone(&counters) };
+        Self { requests, deliveries, counters, ends: Mutex::new(Some(ends)) }
+    }
+}
+
+impl Ends {
+    pub(crate) fn next_request(&self) -> Option<Box<Request>> {
+        self.requests.try_recv().ok()
+    }
+
+    pub(crate) fn next_delivery(&self) -> Option<Delivery> {
+        self.deliveries.try_recv().ok()
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("workers", &self.workers()).finish_non_exhaustive()
+    }
+}
+
+/// Numbers that nobody can foresee, from where the standard library has them for its own tables.
+fn random() -> [u64; 2] {
+    use std::hash::{BuildHasher, RandomState};
+    [0, 1].map(|number: u8| RandomState::new().hash_one(number))
+}

@@ -1,0 +1,159 @@
+//! What topics have for their subscribers on this worker, a slice at a time.
+
+use std::sync::Arc;
+
+use super::hub::HubHandler;
+use super::message::Item;
+use super::roster::Waiting;
+use super::round::{Round, add, batch, cost};
+use super::seat::{Seat, Subs};
+use crate::worker::{Connections, Pushed};
+
+/// Places looked at in one go when empty ones are filled.
+const FILL_STEPS: usize = 1024;
+
+impl HubHandler {
+    /// A message has come from its topic's home.
+    pub(super) fn take_item(&mut self, item: Arc<Item>, connections: &mut Connections<'_, Seat>) {
+        let Some(at) = self.roster.find(&item.topic, item.hash) else { return };
+        let Some(topic) = self.roster.get_mut(at).filter(|topic| topic.is_joined) else { return };
+        if topic.crowd.is_some() {
+            topic.crowd().waiting.push_back(Waiting::Item(item));
+            self.waiting += 1;
+            return self.activate(at);
+        }
+        topic.offset = item.offset;
+        if let Some(only) = topic.only() {
+            let rule = self.exchange.config.rules.of(&item.topic);
+            let mut batch = batch(at, rule);
+            let is_v1 = only.is_v1();
+            let (bare, v1) = if is_v1 { (None, Some(&mut batch)) } else { (Some(&mut batch), None) };
+            add(&item, bare, v1);
+            let later = has_many(connections, only.index());
+            let pushed = connections.push(only.index(), &mut batch, later);
+            self.ends.counters.count(pushed);
+        }
+    }
+
+    /// The topic has something to do.
+    pub(super) fn activate(&mut self, at: u32) {
+        if let Some(topic) = self.roster.get_mut(at)
+            && !std::mem::replace(&mut topic.is_active, true)
+        {
+            self.active.push_back(at);
+        }
+    }
+
+    /// Gives the topics their turns, until the budget of pushes is used up.
+    pub(super) fn fan_out(&mut self, connections: &mut Connections<'_, Seat>, budget: &mut usize) {
+        while *budget > 0 {
+            let Some(at) = self.active.pop_front() else { return };
+            if self.serve(at, connections, budget) {
+                self.active.push_back(at);
+            }
+        }
+    }
+
+    /// Does what there is to do for one topic; `true` where there is more.
+    fn serve(&mut self, at: u32, connections: &mut Connections<'_, Seat>, budget: &mut usize) -> bool {
+        loop {
+            if *budget == 0 {
+                return true;
+            }
+            let Some(topic) = self.roster.get_mut(at) else { return false };
+            let Some(crowd) = &mut topic.crowd else {
+                topic.is_active = false;
+                return false;
+            };
+            if let Some(mut round) = crowd.round.take() {
+                let is_over = self.go_round(at, &mut round, connections, budget);
+                if !is_over && let Some(topic) = self.roster.get_mut(at) {
+                    topic.crowd().round = Some(round);
+                }
+            } else if let Some(Waiting::Joined(_)) = crowd.waiting.front() {
+                if let Some(Waiting::Joined(joined)) = crowd.waiting.pop_front() {
+                    self.waiting -= 1;
+                    self.welcome(at, *joined, connections);
+                }
+            } else if crowd.waiting.is_empty() {
+                return self.rest(at, connections, budget);
+            } else {
+                let rule = self.exchange.config.rules.of(&topic.name);
+                if let Some((messages, last)) = crowd.begin_round(at, rule) {
+                    self.waiting -= messages;
+                    topic.offset = last;
+                }
+            }
+        }
+    }
+
+    /// Goes on with a round; `true` at its end.
+    fn go_round(
+        &mut self,
+        at: u32,
+        round: &mut Round,
+        connections: &mut Connections<'_, Seat>,
+        budget: &mut usize,
+    ) -> bool {
+        let Some(crowd) = self.roster.get(at).and_then(|topic| topic.crowd.as_ref()) else { return true };
+        let has_others = !self.active.is_empty();
+        while round.place < round.end && *budget > 0 {
+            let member = crowd.members.get(round.place);
+            round.place += 1;
+            let Some(member) = member else { continue };
+            let index = member.index();
+            let batch = if member.is_v1() { &mut round.v1 } else { &mut round.bare };
+            let later = has_others && has_many(connections, index);
+            let pushed = connections.push(index, batch, later);
+            self.ends.counters.count(pushed);
+            *budget = budget.saturating_sub(cost(batch, pushed));
+        }
+        round.place >= round.end
+    }
+
+    /// With nothing to send, a topic gives memory back. `true` where it has not come to the end of that.
+    fn rest(&mut self, at: u32, connections: &mut Connections<'_, Seat>, budget: &mut usize) -> bool {
+        let Some(topic) = self.roster.get_mut(at) else { return false };
+        let crowd = topic.crowd();
+        if crowd.members.is_sparse() {
+            let mut moves = Vec::new();
+            let is_full = crowd.members.fill(FILL_STEPS, |member, place| moves.push((member, place)));
+            for (member, place) in moves {
+                self.move_member(at, member.index(), place, connections);
+            }
+            *budget = budget.saturating_sub(FILL_STEPS / 16);
+            if !is_full {
+                return true;
+            }
+        }
+        let Some(topic) = self.roster.get_mut(at) else { return false };
+        topic.is_active = false;
+        if let Some(only) = topic.relax() {
+            self.move_member(at, only.index(), 0, connections);
+        }
+        false
+    }
+
+    fn move_member(&mut self, at: u32, index: u32, place: u32, connections: &mut Connections<'_, Seat>) {
+        if let Some(seat) = connections.data_mut(index) {
+            self.roster.move_member(seat, at, place);
+        }
+    }
+}
+
+/// Whether a connection has several subscriptions, so that messages of several topics may come for it together.
+fn has_many(connections: &mut Connections<'_, Seat>, index: u32) -> bool {
+    connections.data_mut(index).is_some_and(|seat| matches!(seat.subs(), Subs::Many(_)))
+}
+
+impl super::stats::HubCounters {
+    /// Counts what became of a push.
+    pub(super) fn count(&self, pushed: Pushed) {
+        self.delivered.add(u64::from(pushed.taken));
+        if pushed.dropped + pushed.displaced + pushed.undelivered > 0 {
+            self.dropped_newest.add(u64::from(pushed.dropped));
+            self.displaced.add(u64::from(pushed.displaced));
+            self.undelivered.add(u64::from(pushed.undelivered));
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! One worker's hub: a handler whose connections are subscribers.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::announcing::Announcing;
+use super::exchange::{Ends, Exchange};
+use super::home::{Home, SWEEP_STEP};
+use super::mail::{Delivery, Request};
+use super::name::Name;
+use super::posts::Posts;
+use super::publisher::Answer;
+use super::replay::Replays;
+use super::requests::MAX_HELD;
+use super::roster::Roster;
+use super::seat::Seat;
+use super::url::topics_of;
+use super::v1;
+use crate::http::{Refusal, Request as HttpRequest, Status};
+use crate::worker::{Accept, Closed, Conn, ConnId, Connections, Context, Handler, Turn};
+use crate::ws::{CloseCode, Message};
+
+/// Small messages pushed in a turn, between which sockets have theirs.
+pub(crate) const PUSHES_PER_TURN: usize = 1024;
+/// Entries taken from each queue in a turn.
+const MAILS_PER_TURN: usize = 256;
+/// Messages that wait for their rounds on this worker; with more of them no deliveries are taken.
+const MAX_WAITING: usize = 1024;
+/// When what a full queue did not take is tried again.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// The handler of a [`Hub`](super::Hub)'s worker.
+pub struct HubHandler {
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) ends: Ends,
+    pub(super) posts: Posts,
+    pub(super) home: Home,
+    pub(super) roster: Roster,
+    /// Topics with something to do here.
+    pub(super) active: VecDeque<u32>,
+    /// Messages that wait for their rounds.
+    pub(super) waiting: usize,
+    pub(super) replays: Replays,
+    announcing: Announcing,
+    connections: u64,
+    /// What the connection that is being upgraded has asked for in its URL.
+    asked: Vec<Name>,
+}
+
+impl HubHandler {
+    pub(super) fn new(exchange: Arc<Exchange>, ends: Ends, context: &Context<'_>) -> Self {
+        Self {
+            posts: Posts::new(Arc::clone(&exchange), context.handle().workers()),
+            home: Home::new(Arc::clone(&exchange), &ends),
+            exchange,
+            ends,
+            roster: Roster::default(),
+            active: VecDeque::new(),
+            waiting: 0,
+            replays: Replays::default(),
+            announcing: Announcing::default(),
+            connections: 0,
+            asked: Vec::new(),
+        }
+    }
+
+    /// Takes in what has come from topics' homes.
+    fn take_deliveries(&mut self, connections: &mut Connections<'_, Seat>) -> bool {
+        for _ in 0..MAILS_PER_TURN {
+            if self.waiting >= MAX_WAITING {
+                return true;
+            }
+            match self.ends.next_delivery() {
+                None => return false,
+                Some(Delivery::Item(item)) => self.take_item(item, connections),
+                Some(Delivery::Joined(joined)) => self.take_joined(joined, connections),
+                Some(Delivery::Published(note)) => self.tell_published(&note, connections),
+            }
+        }
+        true
+    }
+
+    /// Takes in what is asked of the topics at home here, unless what comes of it could not be sent.
+    fn take_requests(&mut self, now: Duration) -> bool {
+        for _ in 0..MAILS_PER_TURN {
+            if self.posts.held_deliveries() > 0 {
+                return true;
+            }
+            let Some(request) = self.ends.next_request() else { return false };
+            match *request {
+                Request::Publish { topic, hash, message, asker } => {
+                    self.home.publish(topic, hash, message, asker, now, &mut self.posts);
+                }
+                Request::Join(join) => self.home.join(join, now, &mut self.posts),
+                Request::Count { worker, topic, hash, count } => self.home.count(worker, &topic, hash, count),
+                Request::Look { topic, hash, reply } => {
+                    reply.give(Answer::Topic(self.home.look(&topic, hash)));
+                }
+                Request::List { prefix, limit, reply } => {
+                    reply.give(Answer::Topics(self.home.list(&prefix, limit)));
+                }
+                Request::Announce { announcement, reply } => {
+                    self.announcing.add(announcement);
+                    reply.give(Answer::Broadcast { connections: self.connections });
+                }
+            }
+        }
+        true
+    }
+
+    /// Tells the homes how many subscribers there are where that has changed.
+    fn report_changes(&mut self) {
+        while let Some((topic, count)) = self.roster.take_change() {
+            let hash = self.exchange.hash(&topic);
+            let worker = self.ends.worker;
+            self.posts.request(hash, Request::Count { worker, topic, hash, count });
+        }
+    }
+
+    /// Forgets a topic that nobody here wants any more, and tells its home.
+    pub(super) fn tidy(&mut self, topic: u32) {
+        let Self { roster, exchange, .. } = self;
+        if let Some((topic, hash, waiting)) = roster.tidy(topic, |name| exchange.hash(name)) {
+            self.waiting -= waiting;
+            let worker = self.ends.worker;
+            self.posts.request(hash, Request::Count { worker, topic, hash, count: 0 });
+        }
+    }
+
+    fn count(&self) {
+        let counters = &self.ends.counters;
+        counters.local_topics.set(self.roster.topics() as u64);
+        counters.subscriptions.set(self.roster.subscriptions());
+        counters.waiting.set(self.waiting as u64);
+    }
+}
+
+impl Handler for HubHandler {
+    type Data = Seat;
+
+    fn upgrade(&mut self, request: &HttpRequest<'_>) -> Result<Accept<Seat>, Refusal> {
+        let config = &self.exchange.config;
+        self.asked = topics_of(request.path(), request.query(), config.max_subscriptions)?;
+        let may_subscribe = |topic: &Name| config.rules.of(topic).subscribe.allows(&super::Claims::default());
+        if !self.asked.iter().all(may_subscribe) {
+            return Err(Refusal::new(Status::FORBIDDEN, "no client may subscribe to this topic"));
+        }
+        let is_v1 = request.subprotocols().any(|name| name == v1::SUBPROTOCOL);
+        if !is_v1 && self.asked.is_empty() {
+            let detail = "name a topic, as in /topics/NAME, or speak the subprotocol throng.v1";
+            return Err(Refusal::new(Status::BAD_REQUEST, detail));
+        }
+        if self.posts.held_requests() >= MAX_HELD {
+            return Err(Refusal::new(Status::SERVICE_UNAVAILABLE, "too much is asked for at the moment"));
+        }
+        let accept = Accept::new(Seat::new(is_v1));
+        Ok(if is_v1 { accept.subprotocol(v1::SUBPROTOCOL) } else { accept })
+    }
+
+    fn open(&mut self, conn: &mut Conn<'_, Seat>, _: &HttpRequest<'_>) {
+        self.connections += 1;
+        for topic in std::mem::take(&mut self.asked) {
+            self.subscribe(conn, topic, None, v1::Id::NONE);
+        }
+    }
+
+    fn message(&mut self, conn: &mut Conn<'_, Seat>, message: Message<'_>) {
+        match message {
+            Message::Text(text) if conn.data().is_v1() => self.take_v1(conn, text),
+            Message::Binary(_) if conn.data().is_v1() => {
+                conn.close(CloseCode::UNSUPPORTED_DATA, "throng.v1 is spoken in text messages");
+            }
+            // Some clients keep their connections alive with empty messages.
+            empty if empty.as_bytes().is_empty() => {}
+            _ => conn.close(
+                CloseCode::POLICY_VIOLATION,
+                "this connection is for listening: speak throng.v1 to say something",
+            ),
+        }
+    }
+
+    fn close(&mut self, _: ConnId, mut seat: Seat, _: Closed<'_>) {
+        self.connections -= 1;
+        while let Some(sub) = { self.roster.subs(seat).next() } {
+            self.leave(&mut seat, sub);
+        }
+    }
+
+    fn turn(&mut self, connections: &mut Connections<'_, Seat>) -> Turn {
+        let now = connections.now();
+        self.posts.retry();
+        let mut more = self.take_deliveries(connections);
+        more |= self.take_requests(now);
+        let mut budget = PUSHES_PER_TURN;
+        self.fan_out(connections, &mut budget);
+        self.announcing.go_on(connections, &mut budget, &self.ends.counters);
+        let replaying = self.go_on_replaying(connections);
+        self.report_changes();
+        self.home.sweep(now);
+        self.count();
+        let held = self.posts.held_requests() + self.posts.held_deliveries() > 0;
+        if !self.active.is_empty() || !self.announcing.is_empty() || (more && !held) {
+            return Turn::Again;
+        }
+        let waits = [held.then_some(RETRY), replaying, self.home.keeps().then_some(SWEEP_STEP)];
+        waits.into_iter().flatten().min().map_or(Turn::Idle, Turn::Within)
+    }
+}
+
+impl fmt::Debug for HubHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HubHandler").field("connections", &self.connections).finish_non_exhaustive()
+    }
+}

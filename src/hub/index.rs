@@ -1,0 +1,92 @@
+//! Finding topics by their names.
+
+use hashbrown::HashTable;
+
+/// Numbers of topics by the hash of their names. It keeps half of each hash, so that neither growing nor most comparisons have to
+/// look at the names: 8 bytes a topic, and the table's own.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    table: HashTable<(u32, u32)>,
+}
+
+impl Index {
+    /// The topic with this hash for which `is_it` holds.
+    pub(crate) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        let half = half(hash);
+        let found = self.table.find(spread(half), |&(other, topic)| other == half && is_it(topic));
+        found.map(|&(_, topic)| topic)
+    }
+
+    /// Adds a topic that is not there.
+    pub(crate) fn insert(&mut self, hash: u64, topic: u32) {
+        self.table.insert_unique(spread(half(hash)), (half(hash), topic), |&(half, _)| spread(half));
+    }
+
+    /// Takes a topic out.
+    pub(crate) fn remove(&mut self, hash: u64, topic: u32) {
+        let half = half(hash);
+        if let Ok(entry) = self.table.find_entry(spread(half), |&entry| entry == (half, topic)) {
+            entry.remove();
+        }
+        // Memory goes back when most of the topics have gone.
+        if self.table.capacity() > 64 && self.table.len() < self.table.capacity() / 8 {
+            self.table.shrink_to(2 * self.table.len(), |&(half, _)| spread(half));
+        }
+    }
+
+    /// All topics.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u32> {
+        self.table.iter().map(|&(_, topic)| topic)
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+}
+
+/// The half of a name's hash that is kept; the other one decides on the topic's home.
+#[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+const fn half(hash: u64) -> u32 {
+    hash as u32
+}
+
+/// The table looks at the top and the bottom of a hash.
+const fn spread(half: u32) -> u64 {
+    (half as u64) << 32 | half as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_are_found_by_hash_and_name() {
+        let mut index = Index::default();
+        for topic in 0..1000 {
+            // Ten of each hash.
+            index.insert(u64::from(topic / 10), topic);
+        }
+        assert_eq!((index.len(), index.iter().count()), (1000, 1000));
+        for topic in 0..1000 {
+            assert_eq!(index.find(u64::from(topic / 10), |other| other == topic), Some(topic));
+        }
+        assert_eq!(index.find(5, |other| other == 7), None);
+        for topic in (0..1000).filter(|topic| topic % 3 != 0) {
+            index.remove(u64::from(topic / 10), topic);
+        }
+        index.remove(77, 5);
+        for topic in 0..1000 {
+            let expected = (topic % 3 == 0).then_some(topic);
+            assert_eq!(index.find(u64::from(topic / 10), |other| other == topic), expected);
+        }
+    }
+
+    #[test]
+    fn memory_goes_back() {
+        let mut index = Index::default();
+        (0..100_000).for_each(|topic| index.insert(u64::from(topic), topic));
+        (0..100_000).for_each(|topic| index.remove(u64::from(topic), topic));
+        assert!(index.len() == 0 && index.table.capacity() <= 64, "{}", index.table.capacity());
+    }
+}

@@ -1,0 +1,135 @@
+//! What the workers' hubs, and other threads, want of each other.
+//!
+//! A topic has one home, the worker that the hash of its name says. Requests go there; what comes of them goes to the workers that
+//! have subscribers, as deliveries. Handling a delivery never posts another delivery, so that those queues always empty and nobody can
+//! wait for each other in a circle.
+
+use std::sync::Arc;
+
+use super::message::{Announcement, Item, Position};
+use super::name::Name;
+use super::publisher::{PublishError, Published, Reply};
+use super::v1::Id;
+use crate::worker::{ConnId, PreparedMessage};
+
+/// Who is told what became of a message.
+#[derive(Debug)]
+pub(crate) enum Asker {
+    Nobody,
+    Thread(Reply),
+    Client(ConnId, Id),
+}
+
+/// To a topic's home, or to all workers.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Publish {
+        topic: Name,
+        hash: u64,
+        message: PreparedMessage,
+        asker: Asker,
+    },
+    Join(Join),
+    /// So many subscribers the topic has on this worker now; with none, it wants no more messages.
+    Count {
+        worker: usize,
+        topic: Name,
+        hash: u64,
+        count: u32,
+    },
+    Look {
+        topic: Name,
+        hash: u64,
+        reply: Reply,
+    },
+    List {
+        prefix: Box<str>,
+        limit: usize,
+        reply: Reply,
+    },
+    Announce {
+        announcement: Arc<Announcement>,
+        reply: Reply,
+    },
+}
+
+/// A client wants to be a subscriber.
+#[derive(Debug)]
+pub(crate) struct Join {
+    pub(crate) topic: Name,
+    pub(crate) hash: u64,
+    pub(crate) who: Joiner,
+    /// What it has seen, if it wants all behind that.
+    pub(crate) since: Option<Position>,
+    /// It is in the middle of being given what it has missed.
+    pub(crate) goes_on: bool,
+}
+
+/// The client that wants to be a subscriber.
+#[derive(Debug, Clone)]
+pub(crate) struct Joiner {
+    pub(crate) conn: ConnId,
+    /// The request's number among those of its worker.
+    pub(crate) ticket: u32,
+    pub(crate) id: Id,
+}
+
+/// To a worker with subscribers.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    Item(Arc<Item>),
+    Joined(Box<Joined>),
+    Published(Box<ToClient>),
+}
+
+/// What a client is told of the message that it has published.
+#[derive(Debug)]
+pub(crate) struct ToClient {
+    pub(crate) conn: ConnId,
+    pub(crate) id: Id,
+    pub(crate) topic: Name,
+    pub(crate) result: Result<Published, PublishError>,
+}
+
+/// A home's answer to [`Join`]. Messages that it delivers after this come behind those in here.
+#[derive(Debug)]
+pub(crate) struct Joined {
+    pub(crate) topic: Name,
+    pub(crate) hash: u64,
+    pub(crate) who: Joiner,
+    pub(crate) goes_on: bool,
+    pub(crate) result: Result<Welcome, PublishError>,
+}
+
+/// Where a new subscriber stands.
+#[derive(Debug)]
+pub(crate) struct Welcome {
+    /// The position in front of all that follows.
+    pub(crate) from: Position,
+    /// Whether nothing is missing between what the client has seen and `from`; `None` if it did not ask.
+    pub(crate) recovered: Option<bool>,
+    /// What it has missed, in order, or the beginning of that.
+    pub(crate) missed: Vec<Arc<Item>>,
+    /// There is more of it, for which the home has to be asked again.
+    pub(crate) more: bool,
+    /// The topic's latest message.
+    pub(crate) latest: u64,
+}
+
+impl Request {
+    pub(crate) const fn publish(topic: Name, hash: u64, message: PreparedMessage, asker: Asker) -> Self {
+        Self::Publish { topic, hash, message, asker }
+    }
+
+    pub(crate) const fn look(topic: Name, hash: u64, reply: Reply) -> Self {
+        Self::Look { topic, hash, reply }
+    }
+
+    pub(crate) fn list(prefix: &str, limit: usize, reply: Reply) -> Self {
+        Self::List { prefix: prefix.into(), limit, reply }
+    }
+
+    pub(crate) const fn announce(announcement: Arc<Announcement>, reply: Reply) -> Self {
+        Self::Announce { announcement, reply }
+    }
+}

@@ -1,0 +1,159 @@
+//! The subscribers of one topic on one worker.
+
+/// A subscriber: the index of its connection, and whether it speaks `throng.v1`. There are at most 2^26 connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Member(u32);
+
+const V1: u32 = 1 << 31;
+
+impl Member {
+    /// Nobody, in a place that was left.
+    pub(crate) const NOBODY: Self = Self(V1 - 1);
+
+    pub(crate) const fn new(index: u32, is_v1: bool) -> Self {
+        Self(index | if is_v1 { V1 } else { 0 })
+    }
+
+    pub(crate) const fn index(self) -> u32 {
+        self.0 & !V1
+    }
+
+    pub(crate) const fn is_v1(self) -> bool {
+        self.0 & V1 != 0
+    }
+
+    pub(crate) const fn is_nobody(self) -> bool {
+        self.0 == Self::NOBODY.0
+    }
+}
+
+/// Places for subscribers. Who joins gets the next one; those that were left stay empty until there are many, and are then filled
+/// from the end. So a round through the places, which takes many slices, meets everybody once who was there at its beginning, whoever
+/// comes and goes meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct Members {
+    places: Vec<Member>,
+    vacant: usize,
+    /// No place below is vacant.
+    full_below: usize,
+}
+
+impl Members {
+    /// How many there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.places.len() - self.vacant
+    }
+
+    /// One more than the last place.
+    pub(crate) fn end(&self) -> u32 {
+        u32::try_from(self.places.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Who has a place.
+    pub(crate) fn get(&self, place: u32) -> Option<Member> {
+        self.places.get(place as usize).copied().filter(|member| !member.is_nobody())
+    }
+
+    /// Gives a place to somebody.
+    pub(crate) fn add(&mut self, member: Member) -> u32 {
+        self.places.push(member);
+        self.end() - 1
+    }
+
+    /// Takes a place from somebody.
+    pub(crate) fn remove(&mut self, place: u32) {
+        let at = place as usize;
+        if self.get(place).is_some() {
+            self.places[at] = Member::NOBODY;
+            self.vacant += 1;
+            self.full_below = self.full_below.min(at);
+        }
+    }
+
+    /// Whether so many places are empty that they should be filled.
+    pub(crate) const fn is_sparse(&self) -> bool {
+        self.vacant > 16 && self.vacant > self.places.len() / 4
+    }
+
+    /// Fills empty places from the end, with at most `steps` looks, and calls `moved` with who has got which place. Not to be done
+    /// in the middle of a round. `true` when none is empty any more.
+    pub(crate) fn fill(&mut self, steps: usize, mut moved: impl FnMut(Member, u32)) -> bool {
+        for _ in 0..steps {
+            let Some(&last) = self.places.last() else { break };
+            if self.vacant == 0 {
+                break;
+            }
+            if last.is_nobody() {
+                self.places.pop();
+                self.vacant -= 1;
+            } else if self.places[self.full_below].is_nobody() {
+                self.places.pop();
+                self.places[self.full_below] = last;
+                self.vacant -= 1;
+                moved(last, u32::try_from(self.full_below).unwrap_or(u32::MAX));
+                self.full_below += 1;
+            } else {
+                self.full_below += 1;
+            }
+        }
+        self.full_below = self.full_below.min(self.places.len());
+        if self.vacant == 0 && self.places.capacity() > 64 && self.places.len() < self.places.capacity() / 4 {
+            self.places.shrink_to(2 * self.places.len());
+        }
+        self.vacant == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn everybody_keeps_a_place_until_leaving(
+            steps in prop::collection::vec((0..4_u8, any::<prop::sample::Index>(), 1..40_usize), 0..300),
+        ) {
+            let (mut members, mut twin) = (Members::default(), BTreeMap::new());
+            for (number, (step, which, most)) in (0..).zip(steps) {
+                match step {
+                    0 | 1 => {
+                        let member = Member::new(number, number % 2 == 0);
+                        twin.insert(number, members.add(member));
+                    }
+                    2 if !twin.is_empty() => {
+                        let number = *twin.keys().nth(which.index(twin.len())).unwrap();
+                        members.remove(twin.remove(&number).unwrap());
+                    }
+                    _ => {
+                        let filled = members.fill(most, |member, place| {
+                            let before = twin.insert(member.index(), place);
+                            assert!(before.is_some_and(|before| before > place));
+                        });
+                        prop_assert_eq!(filled, members.end() as usize == twin.len());
+                    }
+                }
+                prop_assert_eq!(members.len(), twin.len());
+                for (number, place) in &twin {
+                    prop_assert_eq!(members.get(*place), Some(Member::new(*number, number % 2 == 0)));
+                }
+                let seen = (0..members.end()).filter_map(|place| members.get(place)).count();
+                prop_assert_eq!(seen, twin.len());
+            }
+        }
+    }
+
+    #[test]
+    fn memory_goes_back_when_most_have_left() {
+        let mut members = Members::default();
+        (0..10_000).for_each(|index| assert_eq!(members.add(Member::new(index, false)), index));
+        (0..9_990).for_each(|place| members.remove(place));
+        assert!(members.is_sparse());
+        while !members.fill(100, |_, _| {}) {}
+        assert_eq!((members.len(), members.end()), (10, 10));
+        assert!(members.places.capacity() <= 64);
+    }
+}

@@ -1,0 +1,102 @@
+//! Topics, their subscribers, and those who publish to them. What clients see of it is in docs/HUB.md.
+//!
+//! Every worker runs a [`HubHandler`]. A topic has one home, the worker that the hash of its name says, which assigns offsets and keeps the
+//! history; other workers with subscribers get its messages from there, in order, and pass them on in slices. The hubs share
+//! nothing but bounded queues.
+//!
+//! ```no_run
+//! use throng::hub::{Hub, HubConfig};
+//! use throng::{Message, Server};
+//!
+//! let hub = Hub::new(HubConfig::default());
+//! let server = Server::builder().listen("127.0.0.1:9001".parse()?).start(hub.handler())?;
+//! hub.publisher().publish("news", Message::Text("hello"))?;
+//! server.join()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - `hub`: the handler and its turn; `requests`, `fan_out`, `replay`, `announcing`: what it does for clients.
+//! - `roster`, `members`, `seat`, `round`: who subscribes here, and what is on its way to them.
+//! - `home`, `history`: the topics that are at home here.
+//! - `exchange`, `mail`, `posts`: what passes between workers.
+//! - `publisher`: what other threads see. `v1`, `url`, `name`: what clients say. `rules`, `config`: what the operator says.
+
+mod announcing;
+mod config;
+mod exchange;
+mod fan_out;
+mod history;
+mod home;
+#[expect(clippy::module_inception, reason = "the hub of the hub's room")]
+mod hub;
+mod index;
+mod mail;
+mod members;
+mod message;
+mod name;
+mod posts;
+mod publisher;
+mod replay;
+mod requests;
+mod roster;
+mod round;
+mod rules;
+mod seat;
+mod stats;
+mod url;
+mod v1;
+
+use std::sync::Arc;
+
+pub use config::HubConfig;
+pub use hub::HubHandler;
+pub use message::{Epoch, NoEpoch, Position};
+pub use name::{MAX_TOPIC, NameError, check_name};
+pub use publisher::{Answer, PublishError, Published, Publisher, Question, Reply, TopicInfo};
+pub use rules::{Access, Claims, DuplicatePrefix, HistoryRule, Rule, Rules, TopicRule};
+pub use seat::Seat;
+pub use stats::HubStats;
+
+use crate::worker::Context;
+use exchange::Exchange;
+
+/// The hubs of one server's workers.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    exchange: Arc<Exchange>,
+}
+
+impl Hub {
+    /// A hub for one server.
+    #[must_use]
+    pub fn new(config: HubConfig) -> Self {
+        Self { exchange: Arc::new(Exchange::new(config)) }
+    }
+
+    /// What makes the workers' handlers: for [`Builder::start`](crate::Builder::start), and one server only.
+    ///
+    /// # Panics
+    /// What it returns panics when a second server is started with it.
+    pub fn handler(&self) -> impl Fn(&Context<'_>) -> HubHandler + Send + Sync + 'static {
+        let exchange = Arc::clone(&self.exchange);
+        move |context| {
+            let ends = exchange.take_ends(context.worker(), context.handle());
+            let ends = ends.expect("a hub is for one server");
+            HubHandler::new(Arc::clone(&exchange), ends, context)
+        }
+    }
+
+    /// Publishes to this hub's topics.
+    #[must_use]
+    pub fn publisher(&self) -> Publisher {
+        Publisher::new(Arc::clone(&self.exchange))
+    }
+
+    /// What all workers have counted.
+    #[must_use]
+    pub fn stats(&self) -> HubStats {
+        let mut total = HubStats::default();
+        self.exchange.counters().for_each(|counters| total.merge(&counters.snapshot()));
+        total
+    }
+}

@@ -1,0 +1,73 @@
+//! Names of topics.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Most bytes of a topic's name.
+pub const MAX_TOPIC: usize = 255;
+
+/// A topic's name, which has been checked.
+pub(crate) type Name = Arc<str>;
+
+/// Why a text is no name of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NameError {
+    /// It has no characters.
+    Empty,
+    /// It has more than [`MAX_TOPIC`] bytes.
+    TooLong,
+    /// It has a control character, `+` or `#`; the latter two are kept for wildcards.
+    Forbidden,
+}
+
+/// Whether a text can be a topic's name: 1 to 255 bytes of UTF-8 without control characters, `+` and `#`.
+///
+/// # Errors
+/// Why not.
+pub fn check_name(name: &str) -> Result<(), NameError> {
+    match name.len() {
+        0 => return Err(NameError::Empty),
+        1..=MAX_TOPIC => {}
+        _ => return Err(NameError::TooLong),
+    }
+    let is_forbidden = |char: char| char.is_control() || matches!(char, '+' | '#');
+    if name.chars().any(is_forbidden) { Err(NameError::Forbidden) } else { Ok(()) }
+}
+
+impl NameError {
+    /// What is wrong.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Empty => "a topic's name has at least one character",
+            Self::TooLong => "a topic's name has at most 255 bytes",
+            Self::Forbidden => "a topic's name has no control characters, + or #",
+        }
+    }
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.describe())
+    }
+}
+
+impl std::error::Error for NameError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_a_length_and_no_characters_that_mean_something_else() {
+        for good in ["a", "news/sport", "Zürich 🚆", &"x".repeat(MAX_TOPIC), " ", "a//b", "$x"] {
+            assert_eq!(check_name(good), Ok(()), "{good}");
+        }
+        assert_eq!(check_name(""), Err(NameError::Empty));
+        assert_eq!(check_name(&"x".repeat(MAX_TOPIC + 1)), Err(NameError::TooLong));
+        for bad in ["a+", "#", "a\nb", "\0", "a\u{85}"] {
+            assert_eq!(check_name(bad), Err(NameError::Forbidden), "{bad:?}");
+        }
+    }
+}

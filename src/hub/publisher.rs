@@ -1,0 +1,226 @@
+//! What other threads want of the hub: to publish, and to look.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use super::exchange::{Exchange, Unposted};
+use super::mail::{Asker, Request};
+use super::message::{Announcement, Epoch};
+use super::name::{NameError, check_name};
+use crate::worker::PreparedMessage;
+use crate::ws::Message;
+
+/// Publishes to topics from any thread. Cheap to clone. It never blocks: what the hub cannot take at once is refused.
+#[derive(Clone)]
+pub struct Publisher {
+    exchange: Arc<Exchange>,
+}
+
+impl Publisher {
+    pub(super) const fn new(exchange: Arc<Exchange>) -> Self {
+        Self { exchange }
+    }
+
+    /// Publishes a message. The rules for clients do not bind it. Messages of one thread to one topic keep their order.
+    ///
+    /// # Errors
+    /// When the message was not taken. That a topic could not be made for it ([`PublishError::TooManyTopics`]) is known to its owner
+    /// alone; [`ask`](Self::ask) tells.
+    pub fn publish(&self, topic: &str, message: Message<'_>) -> Result<(), PublishError> {
+        self.post_message(topic, message, Asker::Nobody)
+    }
+
+    /// Asks something; the answers come through `reply`, from the workers' threads. How many will come is returned.
+    ///
+    /// # Errors
+    /// When the question was not taken; no answer comes then.
+    pub fn ask(&self, question: Question<'_>, reply: Reply) -> Result<usize, PublishError> {
+        match question {
+            Question::Publish { topic, message } => {
+                self.post_message(topic, message, Asker::Thread(reply)).map(|()| 1)
+            }
+            Question::Topic(topic) => {
+                check_name(topic)?;
+                self.exchange.post_home(topic, |topic, hash| Request::look(topic, hash, reply))?;
+                Ok(1)
+            }
+            Question::Topics { prefix, limit } => {
+                let workers = self.exchange.workers().ok_or(PublishError::NotRunning)?;
+                for worker in 0..workers {
+                    self.exchange.post(worker, Request::list(prefix, limit, reply.clone()))?;
+                }
+                Ok(workers)
+            }
+            Question::Broadcast(message) => {
+                let announcement = Announcement::new(PreparedMessage::new(message));
+                let workers = self.exchange.workers().ok_or(PublishError::NotRunning)?;
+                for worker in 0..workers {
+                    self.exchange
+                        .post(worker, Request::announce(Arc::clone(&announcement), reply.clone()))?;
+                }
+                Ok(workers)
+            }
+        }
+    }
+
+    fn post_message(&self, topic: &str, message: Message<'_>, asker: Asker) -> Result<(), PublishError> {
+        check_name(topic)?;
+        let message = PreparedMessage::new(message);
+        self.exchange.post_home(topic, |topic, hash| Request::publish(topic, hash, message, asker))?;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publisher").finish_non_exhaustive()
+    }
+}
+
+/// Something to [`ask`](Publisher::ask).
+#[derive(Debug, Clone, Copy)]
+pub enum Question<'a> {
+    /// Publish this, and tell its place: one [`Answer::Published`] or [`Answer::Refused`].
+    Publish {
+        /// The topic.
+        topic: &'a str,
+        /// The message.
+        message: Message<'a>,
+    },
+    /// What is there of this topic: one [`Answer::Topic`].
+    Topic(&'a str),
+    /// The topics whose names begin so: an [`Answer::Topics`] by each worker, each with at most `limit`, in the order of
+    /// their names.
+    Topics {
+        /// How the names begin.
+        prefix: &'a str,
+        /// Most topics of each worker.
+        limit: usize,
+    },
+    /// Send this to all clients: an [`Answer::Broadcast`] by each worker.
+    Broadcast(Message<'a>),
+}
+
+/// What comes of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Answer {
+    /// The message has its place, and is under way to its subscribers.
+    Published(Published),
+    /// What there is of the topic, if it exists.
+    Topic(Option<TopicInfo>),
+    /// Topics of one worker.
+    Topics(Vec<TopicInfo>),
+    /// How many clients of one worker the message is under way to.
+    Broadcast {
+        /// Connections.
+        connections: u64,
+    },
+    /// The message was not published.
+    Refused(PublishError),
+}
+
+/// A published message's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// Its offset.
+    pub offset: u64,
+    /// Its topic's epoch.
+    pub epoch: Epoch,
+    /// Subscribers of the topic when its owner took the message.
+    pub subscribers: u64,
+}
+
+/// What there is of a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicInfo {
+    /// Its name.
+    pub topic: String,
+    /// How many subscribe to it.
+    pub subscribers: u64,
+    /// The offset of its latest message.
+    pub offset: u64,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Messages in its history.
+    pub history_messages: usize,
+    /// Bytes of their payloads.
+    pub history_bytes: usize,
+}
+
+/// Where the answers to a question go: each is sent with the question's token, and then the bell is rung.
+///
+/// The bell is called on a worker's thread. In a server with private descriptor tables it must not use descriptors that were made
+/// after the server had started.
+#[derive(Clone)]
+pub struct Reply {
+    to: Sender<(u64, Answer)>,
+    token: u64,
+    bell: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+impl Reply {
+    /// Answers go to `to` with `token`; `bell` is called after each.
+    #[must_use]
+    pub fn new(to: Sender<(u64, Answer)>, token: u64, bell: Option<Arc<dyn Fn() + Send + Sync>>) -> Self {
+        Self { to, token, bell }
+    }
+
+    pub(super) fn give(&self, answer: Answer) {
+        // Whoever asked may have stopped waiting.
+        if self.to.send((self.token, answer)).is_ok()
+            && let Some(bell) = &self.bell
+        {
+            bell();
+        }
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").field("token", &self.token).finish_non_exhaustive()
+    }
+}
+
+/// Why a message was not published, or a question not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The topic's name is none.
+    Name(NameError),
+    /// More is published than goes out: try again later.
+    Busy,
+    /// There are as many topics as there may be.
+    TooManyTopics,
+    /// The server has not started, or has ended.
+    NotRunning,
+}
+
+impl From<NameError> for PublishError {
+    fn from(error: NameError) -> Self {
+        Self::Name(error)
+    }
+}
+
+impl From<Unposted> for PublishError {
+    fn from(unposted: Unposted) -> Self {
+        match unposted {
+            Unposted::Full => Self::Busy,
+            Unposted::NotRunning => Self::NotRunning,
+        }
+    }
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(error) => error.fmt(f),
+            Self::Busy => f.write_str("more is published than goes out: try again later"),
+            Self::TooManyTopics => f.write_str("there are as many topics as there may be"),
+            Self::NotRunning => f.write_str("the server is not running"),
+        }
+    }
+}
+
+impl std::error::Error for PublishError {}

@@ -1,0 +1,213 @@
+//! Subscribers that begin: welcomed by their topics' homes, and given what they have missed.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::hub::HubHandler;
+use super::mail::{Join, Joined, Joiner, Request, Welcome};
+use super::message::Position;
+use super::name::Name;
+use super::publisher::PublishError;
+use super::roster::Waiting;
+use super::round::{add, batch};
+use super::seat::Seat;
+use super::v1::{self, Code};
+use crate::worker::{Connections, SlowPolicy};
+use crate::ws::{CloseCode, Message};
+
+/// A subscriber is given more of what it has missed when less than this waits for it.
+const LOW: usize = 16 * 1024;
+/// Subscribers looked at in a turn.
+const LOOKS_PER_TURN: usize = 256;
+/// When they are looked at again.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Subscribers in the middle of being given what they have missed.
+#[derive(Debug, Default)]
+pub(crate) struct Replays {
+    queue: VecDeque<Replay>,
+}
+
+#[derive(Debug)]
+struct Replay {
+    topic: Name,
+    hash: u64,
+    who: Joiner,
+    /// What it has now.
+    seen: Position,
+}
+
+impl HubHandler {
+    /// A home has answered. What came before that from it goes out before.
+    pub(super) fn take_joined(&mut self, joined: Box<Joined>, connections: &mut Connections<'_, Seat>) {
+        let Some(at) = self.roster.find(&joined.topic, joined.hash) else {
+            debug_assert!(false, "a topic went while its home was asked");
+            return;
+        };
+        if let Some(topic) = self.roster.get_mut(at)
+            && topic.crowd.as_ref().is_some_and(|crowd| !crowd.waiting.is_empty() || crowd.round.is_some())
+        {
+            topic.crowd().waiting.push_back(Waiting::Joined(joined));
+            self.waiting += 1;
+            return self.activate(at);
+        }
+        self.welcome(at, *joined, connections);
+    }
+
+    /// Makes a subscriber of the client that a home has answered about.
+    pub(super) fn welcome(&mut self, at: u32, joined: Joined, connections: &mut Connections<'_, Seat>) {
+        let Joined { topic, hash, who, goes_on, result } = joined;
+        let index = who.conn.index();
+        let is_there = connections.id(index) == Some(who.conn);
+        let seat = connections.data_mut(index).filter(|_| is_there).copied();
+        let seat = seat.filter(|seat| self.roster.is_awaited(*seat, at, who.ticket));
+        if let (Ok(welcome), Some(local)) = (&result, self.roster.get_mut(at)) {
+            local.join(Position { offset: welcome.latest, ..welcome.from });
+        }
+        let more = match (seat, result) {
+            (None, _) => None,
+            (Some(seat), Err(error)) => {
+                self.turn_away(at, seat, &topic, &who, error, connections);
+                None
+            }
+            (Some(seat), Ok(welcome)) => {
+                self.greet(at, seat, &topic, &who, goes_on, &welcome, connections);
+                let from = welcome.missed.last().map_or(welcome.from.offset, |item| item.offset);
+                let seen = Position { offset: from, ..welcome.from };
+                welcome.more.then_some(Replay { topic, hash, who, seen })
+            }
+        };
+        match more {
+            // The topic goes on to count as asked for.
+            Some(replay) => self.replays.queue.push_back(replay),
+            None => {
+                self.roster.settle(at);
+                self.tidy(at);
+            }
+        }
+    }
+
+    /// Tells a client where it stands, and gives it what it has missed; at the end of that it becomes a member.
+    #[expect(clippy::too_many_arguments, reason = "all of one client")]
+    fn greet(
+        &mut self,
+        at: u32,
+        seat: Seat,
+        topic: &Name,
+        who: &Joiner,
+        goes_on: bool,
+        welcome: &Welcome,
+        connections: &mut Connections<'_, Seat>,
+    ) {
+        let index = who.conn.index();
+        let counters = &self.ends.counters;
+        let has_gap = welcome.recovered == Some(false);
+        if !goes_on || has_gap {
+            match welcome.recovered {
+                Some(true) => counters.recovered.add(1),
+                Some(false) => counters.gaps.add(1),
+                None => {}
+            }
+            if seat.is_v1() {
+                say(connections, index, &v1::subscribed(topic, welcome.from, welcome.recovered, &who.id));
+            }
+        }
+        if !welcome.missed.is_empty() {
+            let mut batch = batch(at, self.exchange.config.rules.of(topic));
+            for item in &welcome.missed {
+                let (bare, v1) =
+                    if seat.is_v1() { (None, Some(&mut batch)) } else { (Some(&mut batch), None) };
+                add(item, bare, v1);
+            }
+            // All of it, or nothing: what is missed now would be missed for good.
+            let pushed = connections.push(index, &mut batch.with_policy(SlowPolicy::Close), true);
+            counters.count(pushed);
+            counters.replayed.add(u64::from(pushed.taken));
+        }
+        if !welcome.more {
+            let mut seat = seat;
+            self.roster.admit(at, index, &mut seat, who.ticket);
+            self.put_seat(index, seat, connections);
+        }
+    }
+
+    fn turn_away(
+        &mut self,
+        at: u32,
+        mut seat: Seat,
+        topic: &Name,
+        who: &Joiner,
+        error: PublishError,
+        connections: &mut Connections<'_, Seat>,
+    ) {
+        let index = who.conn.index();
+        if let Some(sub) = self.roster.sub(seat, at) {
+            self.roster.leave(&mut seat, sub);
+            self.put_seat(index, seat, connections);
+        }
+        if seat.is_v1() {
+            let text = v1::error(Code::of(error), &error.to_string(), Some(topic), &who.id);
+            say(connections, index, &text);
+        } else {
+            connections.close(index, CloseCode::TRY_AGAIN_LATER, "there are too many topics");
+        }
+    }
+
+    fn put_seat(&self, index: u32, seat: Seat, connections: &mut Connections<'_, Seat>) {
+        match connections.data_mut(index) {
+            Some(place) => *place = seat,
+            None => debug_assert!(false, "the connection has been looked at"),
+        }
+    }
+
+    /// Gives more to those that have room for it. Returns when to look again.
+    pub(super) fn go_on_replaying(&mut self, connections: &mut Connections<'_, Seat>) -> Option<Duration> {
+        for _ in 0..self.replays.queue.len().min(LOOKS_PER_TURN) {
+            let Some(replay) = self.replays.queue.pop_front() else { break };
+            let index = replay.who.conn.index();
+            let Some(at) = self.roster.find(&replay.topic, replay.hash) else { continue };
+            let is_there = connections.id(index) == Some(replay.who.conn);
+            let seat = connections.data_mut(index).filter(|_| is_there).copied();
+            if !seat.is_some_and(|seat| self.roster.is_awaited(seat, at, replay.who.ticket)) {
+                self.roster.settle(at);
+                self.tidy(at);
+            } else if connections.backlog(index) < LOW {
+                let Replay { topic, hash, who, seen } = replay;
+                let join = Join { topic, hash, who, since: Some(seen), goes_on: true };
+                self.posts.request(hash, Request::Join(join));
+            } else {
+                self.replays.queue.push_back(replay);
+            }
+        }
+        (!self.replays.queue.is_empty()).then_some(LOOK)
+    }
+
+    /// A home has taken a client's message, or refused it.
+    pub(super) fn tell_published(
+        &self,
+        note: &super::mail::ToClient,
+        connections: &mut Connections<'_, Seat>,
+    ) {
+        let index = note.conn.index();
+        if connections.id(index) != Some(note.conn) {
+            return;
+        }
+        match note.result {
+            Ok(published) if note.id.is_some() => {
+                say(connections, index, &v1::published(&note.topic, published, &note.id));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let text = v1::error(Code::of(error), &error.to_string(), Some(&note.topic), &note.id);
+                say(connections, index, &text);
+            }
+        }
+    }
+}
+
+/// Says something to a client that speaks `throng.v1`.
+fn say(connections: &mut Connections<'_, Seat>, index: u32, text: &str) {
+    if connections.send(index, Message::Text(text)).is_err() {
+        connections.close(index, CloseCode::POLICY_VIOLATION, "answers are read too slowly");
+    }
+}

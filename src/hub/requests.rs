@@ -1,0 +1,146 @@
+//! What clients ask for, in their URLs and in `throng.v1`.
+
+use super::hub::HubHandler;
+use super::mail::{Asker, Join, Joiner, Request};
+use super::message::Position;
+use super::name::{Name, check_name};
+use super::publisher::PublishError;
+use super::roster::{Begun, Topic};
+use super::rules::Claims;
+use super::seat::{Seat, Sub, Subs};
+use super::v1::{self, Bad, Code, Id, Incoming};
+use crate::worker::{Conn, PreparedMessage};
+use crate::ws::{CloseCode, Message};
+
+/// Requests that may be held back for homes whose queues are full, before clients are refused.
+pub(super) const MAX_HELD: usize = 10_000;
+
+impl HubHandler {
+    /// Begins a subscription, about which the client is told.
+    pub(super) fn subscribe(
+        &mut self,
+        conn: &mut Conn<'_, Seat>,
+        topic: Name,
+        since: Option<Position>,
+        id: Id,
+    ) {
+        let hash = self.exchange.hash(&topic);
+        let from_home = since.is_some();
+        let (begun, topic) =
+            self.roster.begin(topic, hash, conn.id().index(), conn.data_mut(), from_home, self.exchange.run);
+        match begun {
+            Begun::At(position) => {
+                if conn.data().is_v1() {
+                    say(conn, &v1::subscribed(&topic, position, None, &id));
+                }
+            }
+            Begun::Asked(ticket) => {
+                let who = Joiner { conn: conn.id(), ticket, id };
+                let join = Join { topic, hash, who, since, goes_on: false };
+                self.posts.request(hash, Request::Join(join));
+            }
+        }
+    }
+
+    /// Does what a message of `throng.v1` says.
+    pub(super) fn take_v1(&mut self, conn: &mut Conn<'_, Seat>, text: &str) {
+        match v1::parse(text) {
+            Err(Bad { id, why }) => say(conn, &v1::error(Code::BadRequest, &why, None, &id)),
+            Ok((id, Incoming::Ping)) => say(conn, &v1::pong(&id)),
+            Ok((id, Incoming::Subscribe { topic, since })) => {
+                match self.may_subscribe(*conn.data(), &topic) {
+                    Ok(()) => self.subscribe(conn, topic.into(), since, id),
+                    Err((code, why)) => say(conn, &v1::error(code, why, Some(&topic), &id)),
+                }
+            }
+            Ok((id, Incoming::Unsubscribe { topic })) => self.unsubscribe(conn, &topic, &id),
+            Ok((id, Incoming::Publish { topic, data })) => {
+                if let Err((code, why)) = self.publish(conn, &topic, data.as_message(), id.clone()) {
+                    say(conn, &v1::error(code, why, Some(&topic), &id));
+                }
+            }
+        }
+    }
+
+    /// Ends a subscription.
+    pub(super) fn leave(&mut self, seat: &mut Seat, sub: Sub) {
+        self.roster.leave(seat, sub);
+        self.tidy(sub.topic);
+        if self.roster.get(sub.topic).is_some_and(Topic::has_spare) {
+            self.activate(sub.topic);
+        }
+    }
+
+    fn may_subscribe(&self, seat: Seat, topic: &str) -> Result<(), (Code, &'static str)> {
+        check_name(topic).map_err(|error| (Code::BadTopic, error.describe()))?;
+        let config = &self.exchange.config;
+        if !config.rules.of(topic).subscribe.allows(&Claims::default()) {
+            return Err((Code::Forbidden, "no client may subscribe to this topic"));
+        }
+        let found = self.roster.find(topic, self.exchange.hash(topic));
+        if found.is_some_and(|at| self.roster.sub(seat, at).is_some()) {
+            return Err((Code::AlreadySubscribed, "there is a subscription to this topic"));
+        }
+        // Counting is only needed where there can be many.
+        let has_most = matches!(seat.subs(), Subs::Many(_) | Subs::One(_))
+            && self.roster.subs(seat).count() >= config.max_subscriptions;
+        if has_most {
+            self.ends.counters.refused_at_limit.add(1);
+            return Err((Code::TooManySubscriptions, "a client may have no more subscriptions"));
+        }
+        if self.posts.held_requests() >= MAX_HELD {
+            return Err((Code::Busy, "too much is asked for at the moment: try again later"));
+        }
+        Ok(())
+    }
+
+    fn unsubscribe(&mut self, conn: &mut Conn<'_, Seat>, topic: &str, id: &Id) {
+        let found = self.roster.find(topic, self.exchange.hash(topic));
+        let sub = found.and_then(|at| self.roster.sub(*conn.data(), at));
+        let Some(sub) = sub else {
+            let text =
+                v1::error(Code::NotSubscribed, "there is no subscription to this topic", Some(topic), id);
+            return say(conn, &text);
+        };
+        self.leave(conn.data_mut(), sub);
+        say(conn, &v1::unsubscribed(topic, id));
+    }
+
+    fn publish(
+        &mut self,
+        conn: &Conn<'_, Seat>,
+        topic: &str,
+        message: Message<'_>,
+        id: Id,
+    ) -> Result<(), (Code, &'static str)> {
+        check_name(topic).map_err(|error| (Code::BadTopic, error.describe()))?;
+        let counters = &self.ends.counters;
+        if !self.exchange.config.rules.of(topic).publish.allows(&Claims::default()) {
+            counters.publish_forbidden.add(1);
+            return Err((Code::Forbidden, "no client may publish to this topic"));
+        }
+        let (message, asker) = (PreparedMessage::new(message), Asker::Client(conn.id(), id));
+        let posted =
+            self.exchange.post_home(topic, |topic, hash| Request::Publish { topic, hash, message, asker });
+        posted.map_err(|_| {
+            counters.publish_busy.add(1);
+            (Code::Busy, "more is published than goes out: try again later")
+        })
+    }
+}
+
+impl Code {
+    pub(super) const fn of(error: PublishError) -> Self {
+        match error {
+            PublishError::Name(_) => Self::BadTopic,
+            PublishError::TooManyTopics => Self::TooManyTopics,
+            PublishError::Busy | PublishError::NotRunning => Self::Busy,
+        }
+    }
+}
+
+fn say(conn: &mut Conn<'_, Seat>, text: &str) {
+    if conn.send(Message::Text(text)).is_err() {
+        conn.close(CloseCode::POLICY_VIOLATION, "answers are read too slowly");
+    }
+}

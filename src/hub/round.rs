@@ -1,0 +1,66 @@
+//! Messages of a topic on their way to its members.
+
+use std::sync::Arc;
+
+use super::message::Item;
+use super::roster::{Crowd, Waiting};
+use super::rules::TopicRule;
+use crate::worker::{Batch, Pushed};
+
+/// Messages that leave together, and their bytes, at most; the last of them may go beyond.
+const ROUND_MESSAGES: usize = 64;
+const ROUND_BYTES: usize = 64 * 1024;
+
+/// One round: a few messages in a row, for everybody who was a member when it began.
+#[derive(Debug)]
+pub(crate) struct Round {
+    /// For those who subscribed by URL.
+    pub(crate) bare: Batch,
+    /// For those who speak `throng.v1`.
+    pub(crate) v1: Batch,
+    /// Places below have been dealt with.
+    pub(crate) place: u32,
+    /// Who has joined since has this place or a higher one.
+    pub(crate) end: u32,
+}
+
+/// An empty batch for a topic.
+pub(crate) fn batch(topic: u32, rule: &TopicRule) -> Batch {
+    let batch = Batch::new(topic, rule.slow);
+    if rule.compression { batch } else { batch.uncompressed() }
+}
+
+/// Adds an item to the batches of those who are there.
+pub(crate) fn add(item: &Item, bare: Option<&mut Batch>, v1: Option<&mut Batch>) {
+    bare.into_iter().for_each(|batch| batch.add(item.bare.clone()));
+    v1.into_iter().for_each(|batch| batch.add(item.v1().clone()));
+}
+
+impl Crowd {
+    /// Begins a round with what waits, up to whatever is no message. Returns how many messages it has, and the last one's offset.
+    pub(crate) fn begin_round(&mut self, topic: u32, rule: &TopicRule) -> Option<(usize, u64)> {
+        let is_any_bare = self.members.len() > self.v1;
+        let is_any_v1 = self.v1 > 0;
+        let (mut bare, mut v1) = (batch(topic, rule), batch(topic, rule));
+        let (mut messages, mut bytes, mut last) = (0, 0, None);
+        while let Some(Waiting::Item(item)) = self.waiting.front()
+            && messages < ROUND_MESSAGES
+            && bytes < ROUND_BYTES
+        {
+            let item = Arc::clone(item);
+            self.waiting.pop_front();
+            add(&item, is_any_bare.then_some(&mut bare), is_any_v1.then_some(&mut v1));
+            (messages, bytes, last) = (messages + 1, bytes + item.bytes(), Some(item.offset));
+        }
+        let last = last?;
+        self.round = Some(Round { bare, v1, place: 0, end: self.members.end() });
+        Some((messages, last))
+    }
+}
+
+/// What pushing a batch costs of a turn's budget, which is counted in small messages.
+pub(crate) fn cost(batch: &Batch, pushed: Pushed) -> usize {
+    // A call of the kernel, and its copying of bytes.
+    let made = pushed.taken > 0 || pushed.undelivered > 0;
+    if made { 1 + batch.bytes() / 4096 } else { 1 }
+}

@@ -1,0 +1,202 @@
+//! What holds for which topics.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::worker::SlowPolicy;
+
+/// Who may do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Access {
+    /// Every client.
+    Anyone,
+    /// No client. Whoever has the admin port or a [`Publisher`](super::Publisher) is none.
+    Nobody,
+}
+
+impl Access {
+    /// Whether a client with these claims may.
+    #[must_use]
+    pub const fn allows(self, claims: &Claims) -> bool {
+        let Claims {} = claims;
+        matches!(self, Self::Anyone)
+    }
+}
+
+/// What is known of a client: nothing, until clients have identities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Claims {}
+
+/// How much of a topic's past is kept for those who come back. Each limit holds by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HistoryRule {
+    /// Most messages; 0 keeps nothing.
+    pub messages: u32,
+    /// Most bytes of their payloads.
+    pub bytes: usize,
+    /// How long a message is kept.
+    pub age: Duration,
+}
+
+impl HistoryRule {
+    /// Nothing is kept.
+    pub const OFF: Self = Self { messages: 0, bytes: 0, age: Duration::ZERO };
+
+    /// Whether anything is kept.
+    #[must_use]
+    pub const fn is_off(&self) -> bool {
+        self.messages == 0
+    }
+}
+
+/// What a rule says of the topics whose names begin with its prefix. What it leaves out is decided by the rule with the next
+/// shorter prefix that says something of it, and by [`Rules::DEFAULT`] at last.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rule {
+    /// How the names begin; empty for all topics.
+    pub prefix: String,
+    /// Which clients may subscribe.
+    pub subscribe: Option<Access>,
+    /// Which clients may publish.
+    pub publish: Option<Access>,
+    /// What is kept.
+    pub history: Option<HistoryRule>,
+    /// What happens to messages for subscribers that read too slowly.
+    pub slow: Option<SlowPolicy>,
+    /// Whether messages are compressed for clients that have agreed on it.
+    pub compression: Option<bool>,
+}
+
+/// What holds for one topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TopicRule {
+    /// Which clients may subscribe.
+    pub subscribe: Access,
+    /// Which clients may publish.
+    pub publish: Access,
+    /// What is kept.
+    pub history: HistoryRule,
+    /// What happens to messages for subscribers that read too slowly.
+    pub slow: SlowPolicy,
+    /// Whether messages are compressed for clients that have agreed on it.
+    pub compression: bool,
+}
+
+/// All rules, resolved: of those whose prefix a name begins with, the longest decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Longest prefix first; each with what shorter ones say of what it leaves out. The last is for all topics.
+    resolved: Vec<(Box<str>, TopicRule)>,
+}
+
+/// Two rules have the same prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DuplicatePrefix(pub String);
+
+impl fmt::Display for DuplicatePrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "there are two rules for topics that begin with {:?}: make one of them", self.0)
+    }
+}
+
+impl std::error::Error for DuplicatePrefix {}
+
+impl Rules {
+    /// What holds where no rule says otherwise.
+    pub const DEFAULT: TopicRule = TopicRule {
+        subscribe: Access::Anyone,
+        publish: Access::Nobody,
+        history: HistoryRule::OFF,
+        slow: SlowPolicy::Close,
+        compression: true,
+    };
+
+    /// Resolves rules; their order does not matter.
+    ///
+    /// # Errors
+    /// When two have the same prefix.
+    pub fn new(mut rules: Vec<Rule>) -> Result<Self, DuplicatePrefix> {
+        rules.sort_by(|a, b| a.prefix.len().cmp(&b.prefix.len()).then_with(|| a.prefix.cmp(&b.prefix)));
+        if let Some(pair) = rules.windows(2).find(|pair| pair[0].prefix == pair[1].prefix) {
+            return Err(DuplicatePrefix(pair[0].prefix.clone()));
+        }
+        let mut all = Self { resolved: vec![("".into(), Self::DEFAULT)] };
+        for rule in rules {
+            let outer = *all.of(&rule.prefix);
+            let resolved = TopicRule {
+                subscribe: rule.subscribe.unwrap_or(outer.subscribe),
+                publish: rule.publish.unwrap_or(outer.publish),
+                history: rule.history.unwrap_or(outer.history),
+                slow: rule.slow.unwrap_or(outer.slow),
+                compression: rule.compression.unwrap_or(outer.compression),
+            };
+            if rule.prefix.is_empty() {
+                all.resolved.pop();
+            }
+            all.resolved.insert(0, (rule.prefix.into(), resolved));
+        }
+        Ok(all)
+    }
+
+    /// What holds for a topic.
+    #[must_use]
+    pub fn of(&self, name: &str) -> &TopicRule {
+        let found = self.resolved.iter().find(|(prefix, _)| name.starts_with(&**prefix));
+        found.map_or(&Self::DEFAULT, |(_, rule)| rule)
+    }
+
+    /// Whether there are topics of which anything is kept.
+    #[must_use]
+    pub fn keep_history(&self) -> bool {
+        self.resolved.iter().any(|(_, rule)| !rule.history.is_off())
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { resolved: vec![("".into(), Self::DEFAULT)] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(prefix: &str) -> Rule {
+        Rule { prefix: prefix.into(), ..Rule::default() }
+    }
+
+    #[test]
+    fn the_longest_prefix_decides_and_shorter_ones_fill_in() {
+        let rules = Rules::new(vec![
+            Rule { slow: Some(SlowPolicy::Conflate), ..rule("prices/eu/") },
+            Rule { publish: Some(Access::Anyone), slow: Some(SlowPolicy::DropNewest), ..rule("prices/") },
+            Rule { compression: Some(false), ..rule("") },
+        ])
+        .unwrap();
+        let eu = rules.of("prices/eu/dax");
+        assert_eq!((eu.publish, eu.slow, eu.compression), (Access::Anyone, SlowPolicy::Conflate, false));
+        let other = rules.of("prices/us");
+        assert_eq!(
+            (other.publish, other.slow, other.compression),
+            (Access::Anyone, SlowPolicy::DropNewest, false)
+        );
+        let none = rules.of("price");
+        assert_eq!((none.publish, none.slow, none.compression), (Access::Nobody, SlowPolicy::Close, false));
+        assert_eq!(Rules::default().of("x"), &Rules::DEFAULT);
+    }
+
+    #[test]
+    fn one_prefix_has_one_rule() {
+        let twice = Rules::new(vec![rule("a"), rule("b"), rule("a")]);
+        assert_eq!(twice, Err(DuplicatePrefix("a".into())));
+        assert!(Rules::new(vec![rule(""), rule("")]).is_err());
+    }
+
+    #[test]
+    fn access_is_for_anyone_or_nobody() {
+        assert!(Access::Anyone.allows(&Claims::default()) && !Access::Nobody.allows(&Claims::default()));
+    }
+}

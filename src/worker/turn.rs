@@ -1,0 +1,201 @@
+//! The application's turn: once in each iteration it may look after any of its connections.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::core::Worker;
+use super::handler::{Closed, Handler};
+use super::id::ConnId;
+use super::os::Os;
+use super::push::{Batch, Pushed};
+use super::record::State;
+use super::write::reusable;
+use super::{SendError, mail::TOO_SLOW};
+use crate::ws::{CloseCode, CloseFrame, Message};
+
+/// When a handler wants its next turn. It comes earlier if anything happens on the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// With the next iteration, whenever that is.
+    Idle,
+    /// Within this time.
+    Within(Duration),
+    /// As soon as the sockets have had theirs: there is more to do.
+    Again,
+}
+
+/// The open connections of a worker, during its handler's [turn](crate::Handler::turn).
+///
+/// They are named by their [index](ConnId::index), which is theirs from the call of [`Handler::open`](crate::Handler::open) to that of
+/// [`Handler::close`](crate::Handler::close). Closes that a turn brings about are told when it is over.
+pub struct Connections<'a, D> {
+    desk: &'a mut dyn Desk<D>,
+}
+
+impl<D> Connections<'_, D> {
+    /// The worker's time, since about its start.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.desk.now()
+    }
+
+    /// One more than the highest index there may be.
+    #[must_use]
+    pub fn end(&self) -> u32 {
+        self.desk.end()
+    }
+
+    /// A connection's name; `None` where none is open.
+    #[must_use]
+    pub fn id(&self, index: u32) -> Option<ConnId> {
+        self.desk.id_of_open(index)
+    }
+
+    /// A connection's data, to change; `None` where none is open.
+    pub fn data_mut(&mut self, index: u32) -> Option<&mut D> {
+        self.desk.data_mut(index)
+    }
+
+    /// Bytes that wait to be written to a connection, and what keeping them costs.
+    #[must_use]
+    pub fn backlog(&self, index: u32) -> usize {
+        self.desk.backlog(index)
+    }
+
+    /// Sends a batch of prepared messages to a connection, in one system call where the kernel takes it. With `later` they wait
+    /// until the end of the iteration and leave together with others.
+    pub fn push(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed {
+        self.desk.push(index, batch, later)
+    }
+
+    /// Sends a message to one connection; it leaves at the end of the iteration.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`] where none is open; [`SendError::OutboxFull`] when it does not fit: nothing is sent then.
+    pub fn send(&mut self, index: u32, message: Message<'_>) -> Result<(), SendError> {
+        self.desk.send(index, message)
+    }
+
+    /// Closes a connection once everything sent so far is out. A reason over 123 bytes is clipped.
+    pub fn close(&mut self, index: u32, code: CloseCode, reason: &str) {
+        self.desk.close(index, code, reason);
+    }
+}
+
+impl<D> fmt::Debug for Connections<'_, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections").field("end", &self.end()).finish_non_exhaustive()
+    }
+}
+
+impl<'a, D> Connections<'a, D> {
+    pub(super) fn new(desk: &'a mut dyn Desk<D>) -> Self {
+        Self { desk }
+    }
+}
+
+/// What a worker does for its handler's turn: [`Connections`] without the system's type.
+pub(super) trait Desk<D> {
+    fn now(&self) -> Duration;
+    fn end(&self) -> u32;
+    fn id_of_open(&self, index: u32) -> Option<ConnId>;
+    fn data_mut(&mut self, index: u32) -> Option<&mut D>;
+    fn backlog(&self, index: u32) -> usize;
+    fn push(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed;
+    fn send(&mut self, index: u32, message: Message<'_>) -> Result<(), SendError>;
+    fn close(&mut self, index: u32, code: CloseCode, reason: &str);
+}
+
+/// A connection that ended during the turn, of which the handler has to be told.
+pub(super) struct Ended<D> {
+    id: ConnId,
+    data: D,
+    why: Closed<'static>,
+    reason: Box<str>,
+}
+
+impl<D> Ended<D> {
+    pub(super) fn new(id: ConnId, data: D, why: Closed<'_>) -> Self {
+        let (why, reason) = why.without_reason();
+        Self { id, data, why, reason: reason.into() }
+    }
+}
+
+impl<O: Os, H: Handler> Worker<O, H> {
+    /// Gives the handler its turn.
+    pub(super) fn take_turn(&mut self) {
+        self.next_turn = None;
+        let Some(mut handler) = self.handler.take() else { return };
+        let turn = handler.turn(&mut Connections::new(self));
+        for Ended { id, data, why, reason } in self.ended.drain(..) {
+            handler.close(id, data, why.with_reason(&reason));
+        }
+        self.handler = Some(handler);
+        match turn {
+            Turn::Idle => {}
+            Turn::Within(time) => self.next_turn = Some(self.now + time),
+            Turn::Again => self.unfinished = true,
+        }
+    }
+}
+
+impl<O: Os, H: Handler> Desk<H::Data> for Worker<O, H> {
+    fn now(&self) -> Duration {
+        self.now
+    }
+
+    fn end(&self) -> u32 {
+        u32::try_from(self.table.end()).unwrap_or(u32::MAX)
+    }
+
+    fn id_of_open(&self, index: u32) -> Option<ConnId> {
+        self.is_open(index).then(|| self.id(index))
+    }
+
+    fn data_mut(&mut self, index: u32) -> Option<&mut H::Data> {
+        self.table.get_mut(index as usize)?.data.as_mut()
+    }
+
+    fn backlog(&self, index: u32) -> usize {
+        self.weight(index)
+    }
+
+    fn push(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed {
+        self.push_batch(index, batch, later)
+    }
+
+    fn send(&mut self, index: u32, message: Message<'_>) -> Result<(), SendError> {
+        if !self.is_open(index) {
+            return Err(SendError::Gone);
+        }
+        let mut encoded = std::mem::take(&mut self.reply.bytes);
+        let room = self.limits.outbox.saturating_sub(self.weight(index));
+        let fits = self.with_outgoing(index, |outgoing| {
+            outgoing.write(&mut encoded, message.opcode(), message.as_bytes(), room)
+        });
+        if fits {
+            self.counters.messages_out.add(1);
+            let _ = self.write_later(index, &encoded);
+        }
+        self.reply.bytes = reusable(encoded);
+        if fits { Ok(()) } else { Err(SendError::OutboxFull) }
+    }
+
+    fn close(&mut self, index: u32, code: CloseCode, reason: &str) {
+        if self.is_open(index) {
+            let frame = CloseFrame { code: Some(code), reason };
+            let _ = self.close_open(index, frame, Closed::ByUs(frame));
+        }
+    }
+}
+
+impl<O: Os, H: Handler> Worker<O, H> {
+    pub(super) fn is_open(&self, index: u32) -> bool {
+        self.table.get(index as usize).is_some_and(|record| record.state == State::Open)
+    }
+
+    /// Closes a connection that reads too slowly.
+    pub(super) fn close_slow(&mut self, index: u32) {
+        let _ = self.close_open(index, TOO_SLOW, Closed::OutboxOverflow);
+    }
+}
