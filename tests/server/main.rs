@@ -9,6 +9,8 @@ mod compression;
 mod echo;
 mod ending;
 mod hostile;
+#[cfg(feature = "hub")]
+mod hub;
 mod library;
 mod limits;
 mod listening;

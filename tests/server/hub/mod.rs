@@ -1,0 +1,128 @@
+//! The hub over real sockets, through its public interface.
+
+mod limits;
+mod publishing;
+mod resuming;
+mod slow;
+mod subscribing;
+
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, channel};
+
+use serde_json::Value;
+use throng::hub::{
+    Access, Answer, HistoryRule, Hub, HubConfig, Position, Published, Question, Reply, Rule, Rules,
+};
+use throng::{Builder, Message, Server};
+
+use super::client::{Client, Got, PATIENCE, eventually};
+
+/// A server with a hub.
+struct Running {
+    server: Server,
+    hub: Hub,
+    address: SocketAddr,
+}
+
+/// Two workers, and rules: clients may publish to topics that begin with `open/`; of `kept/` ten messages are kept, and of
+/// `long/` a thousand.
+fn start(configure: impl FnOnce(Builder, &mut HubConfig) -> Builder) -> Running {
+    let mut config = HubConfig::default();
+    config.rules = Rules::new(vec![
+        Rule { publish: Some(Access::Anyone), ..rule("open/") },
+        Rule { history: Some(keep(10)), ..rule("kept/") },
+        Rule { history: Some(keep(1000)), publish: Some(Access::Anyone), ..rule("long/") },
+        Rule { subscribe: Some(Access::Nobody), ..rule("secret/") },
+    ])
+    .unwrap();
+    let builder = Server::builder().listen("127.0.0.1:0".parse().unwrap()).workers(2);
+    let builder = configure(builder, &mut config);
+    let hub = Hub::new(config);
+    let server = builder.start(hub.handler()).unwrap();
+    let address = server.addresses()[0];
+    Running { server, hub, address }
+}
+
+fn rule(prefix: &str) -> Rule {
+    Rule { prefix: prefix.into(), ..Rule::default() }
+}
+
+fn keep(messages: u32) -> HistoryRule {
+    HistoryRule { messages, bytes: 1 << 20, age: PATIENCE * 10 }
+}
+
+impl Running {
+    /// Publishes, and waits until the message has its place.
+    fn publish(&self, topic: &str, text: &str) -> Published {
+        match self.ask(Question::Publish { topic, message: Message::Text(text) }).pop() {
+            Some(Answer::Published(published)) => published,
+            answer => panic!("{answer:?}"),
+        }
+    }
+
+    fn ask(&self, question: Question<'_>) -> Vec<Answer> {
+        let (to, answers): (_, Receiver<(u64, Answer)>) = channel();
+        let expected = self.hub.publisher().ask(question, Reply::new(to, 7, None)).unwrap();
+        let next = |_| {
+            let (token, answer) = answers.recv_timeout(PATIENCE).unwrap();
+            assert_eq!(token, 7);
+            answer
+        };
+        (0..expected).map(next).collect()
+    }
+
+    fn subscribers(&self, topic: &str) -> Option<u64> {
+        match self.ask(Question::Topic(topic)).pop() {
+            Some(Answer::Topic(info)) => info.map(|info| info.subscribers),
+            answer => panic!("{answer:?}"),
+        }
+    }
+
+    /// Waits until a topic's home knows of so many subscribers; with none, until the topic is gone.
+    fn has_subscribers(&self, topic: &str, count: u64) {
+        eventually("the home knows of its subscribers", || self.subscribers(topic).unwrap_or(0) == count);
+    }
+
+    /// A client that subscribed by URL.
+    fn listener(&self, topic: &str) -> Client {
+        Client::ask(self.address, &format!("/topics/{topic}"), "").unwrap()
+    }
+
+    /// A client that speaks `throng.v1`.
+    fn speaker(&self) -> Client {
+        let client = Client::ask(self.address, "/", "other, throng.v1").unwrap();
+        assert!(client.response.contains("Sec-WebSocket-Protocol: throng.v1"), "{}", client.response);
+        client
+    }
+
+    /// Nothing is left of anybody, once all clients are gone.
+    fn is_empty(&self) {
+        eventually("all are gone", || self.server.stats().sockets == 0);
+        eventually("nothing is left", || {
+            let stats = self.hub.stats();
+            (stats.local_topics, stats.subscriptions, stats.waiting) == (0, 0, 0)
+        });
+        assert_eq!((self.server.stats().backlog_bytes, self.server.stats().bugs), (0, 0));
+    }
+}
+
+/// The next message of a client that speaks `throng.v1`.
+fn hear(client: &mut Client) -> Value {
+    match client.get_answering() {
+        Got::Text(text) => serde_json::from_str(&text).unwrap(),
+        got => panic!("{got:?}"),
+    }
+}
+
+/// Says something and returns the answer.
+fn ask(client: &mut Client, request: &Value) -> Value {
+    client.say(&request.to_string());
+    hear(client)
+}
+
+fn position(answer: &Value) -> Position {
+    Position {
+        offset: answer["offset"].as_u64().unwrap(),
+        epoch: answer["epoch"].as_str().unwrap().parse().unwrap(),
+    }
+}
