@@ -20,6 +20,7 @@
 //! - `home`, `history`: the topics that are at home here.
 //! - `exchange`, `mail`, `posts`: what passes between workers.
 //! - `publisher`: what other threads see. `v1`, `url`, `name`: what clients say. `rules`, `config`: what the operator says.
+#![forbid(unsafe_code)]
 
 mod announcing;
 mod config;

@@ -46,7 +46,7 @@ fn there_are_so_many_topics_and_no_more() {
     assert_eq!(ask(&mut speaker, &json!({"type": "subscribe", "topic": "c"}))["code"], "too-many-topics");
     // Those that are there go on.
     assert_eq!(ask(&mut speaker, &json!({"type": "subscribe", "topic": "a"}))["type"], "subscribed");
-    assert_eq!(running.publish("a", "x").subscribers >= 1, true);
+    assert!(running.publish("a", "x").subscribers >= 1);
     drop((first, speaker));
     running.has_subscribers("a", 0);
     assert_eq!(running.publish("c", "now there is room").offset, 1);
