@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::hub::HubHandler;
 use super::message::Item;
-use super::roster::Waiting;
 use super::round::{Round, add, batch, cost};
 use super::seat::{Seat, Subs};
+use super::topic::Waiting;
 use crate::worker::{Connections, Pushed};
 
 /// Places looked at in one go when empty ones are filled.

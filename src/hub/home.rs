@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::exchange::{Ends, Exchange};
 use super::history::History;
+use super::home_topic::Topic;
 use super::index::Index;
 use super::mail::{Asker, Delivery, Join, Joined, ToClient, Welcome};
-use super::message::{Epoch, Item, Position};
+use super::message::{Item, Position};
 use super::name::Name;
 use super::posts::Posts;
 use super::publisher::{Answer, PublishError, Published, TopicInfo};
@@ -26,35 +27,6 @@ pub(crate) const SWEEP_STEP: Duration = Duration::from_millis(100);
 const SWEEP_LEAST: usize = 64;
 
 const TOPICS_PER_PAGE: usize = 256;
-
-/// No worker: there are at most 1,024.
-const NOBODY: u16 = u16::MAX;
-
-/// A topic, 48 bytes and its name. Most have subscribers on one worker and no history.
-#[derive(Debug)]
-struct Topic {
-    name: Name,
-    /// Of the latest message; 0 before the first.
-    offset: u64,
-    /// The part of the epoch that is this topic's.
-    serial: u32,
-    /// Subscribers on the one worker that has some.
-    count: u32,
-    worker: u16,
-    /// It is in the list of those with a history.
-    keeps: bool,
-    more: Option<Box<More>>,
-}
-
-/// What few topics have.
-#[derive(Debug, Default)]
-struct More {
-    /// Workers with subscribers beyond the first, and how many each has.
-    workers: Vec<(u16, u32)>,
-    history: History,
-}
-
-const _: () = assert!(size_of::<Topic>() == 48);
 
 /// The topics at home here.
 pub(crate) struct Home {
@@ -124,7 +96,7 @@ impl Home {
         let offset = topic.offset;
         let item = Arc::new(Item::new(Name::clone(&topic.name), hash, offset, message));
         for (worker, _) in topic.subscribers() {
-            posts.deliver(usize::from(worker), Delivery::Item(Arc::clone(&item)));
+            posts.deliver(worker, Delivery::Item(Arc::clone(&item)));
         }
         if !rule.is_off() {
             topic.change_history(counters, |history| history.push(item, now, &rule, exchange));
@@ -132,7 +104,7 @@ impl Home {
                 keeping.push_back(at);
             }
         }
-        let epoch = Epoch { run: exchange.run, serial: topic.serial };
+        let epoch = topic.epoch(exchange.run);
         let subscribers = topic.subscribers().map(|(_, count)| u64::from(count)).sum();
         self.remove_if_unused(at, hash);
         Ok(Published { offset, epoch, subscribers })
@@ -159,8 +131,8 @@ impl Home {
         let rule = self.exchange.config.rules.of(name).history;
         let Self { topics, exchange, counters, .. } = self;
         let Some(topic) = topics.get_mut(at as usize) else { return Err(PublishError::TooManyTopics) };
-        topic.add_worker(u16::try_from(worker).unwrap_or(NOBODY));
-        let epoch = Epoch { run: exchange.run, serial: topic.serial };
+        topic.add_worker(worker);
+        let epoch = topic.epoch(exchange.run);
         let latest = topic.offset;
         let live = Position { offset: latest, epoch };
         let Some(since) = since else {
@@ -169,8 +141,8 @@ impl Home {
         // Of another epoch, or of a future that this one has not had: nothing of what there is has been seen.
         let seen = if since.epoch == epoch && since.offset <= latest { Some(since.offset) } else { None };
         topic.change_history(counters, |history| history.expire(now, &rule, exchange));
-        let missed = match &topic.more {
-            Some(more) => more.history.behind(seen.unwrap_or(0), latest, REPLAY_MESSAGES, REPLAY_BYTES),
+        let missed = match topic.history() {
+            Some(history) => history.behind(seen.unwrap_or(0), latest, REPLAY_MESSAGES, REPLAY_BYTES),
             None => History::default().behind(latest, latest, 0, 0),
         };
         Ok(Welcome {
@@ -186,7 +158,7 @@ impl Home {
     pub(crate) fn count(&mut self, worker: usize, name: &str, hash: u64, count: u32) {
         let Some(at) = self.find(name, hash) else { return };
         if let Some(topic) = self.topics.get_mut(at as usize) {
-            topic.set_count(u16::try_from(worker).unwrap_or(NOBODY), count);
+            topic.set_count(worker, count);
         }
         self.remove_if_unused(at, hash);
     }
@@ -250,15 +222,7 @@ impl Home {
         }
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
-        let topic = Topic {
-            name: Name::clone(name),
-            offset: 0,
-            serial,
-            count: 0,
-            worker: NOBODY,
-            keeps: false,
-            more: None,
-        };
+        let topic = Topic::new(Name::clone(name), serial);
         // There are at most `max_topics`, which is less than 2^28.
         let at = u32::try_from(self.topics.insert(topic)).unwrap_or(u32::MAX);
         self.index.insert(hash, at);
@@ -270,7 +234,7 @@ impl Home {
     fn remove_if_unused(&mut self, at: u32, hash: u64) {
         let Some(topic) = self.topics.get_mut(at as usize) else { return };
         // One that is in the list of those with a history is looked at again when its turn comes there.
-        if topic.worker != NOBODY || topic.keeps {
+        if topic.is_wanted() || topic.keeps {
             return;
         }
         self.topics.remove(at as usize);
@@ -280,73 +244,14 @@ impl Home {
     }
 
     fn describe(&self, topic: &Topic) -> TopicInfo {
-        let history = topic.more.as_ref().map(|more| &more.history);
+        let history = topic.history();
         TopicInfo {
             topic: topic.name.to_string(),
             subscribers: topic.subscribers().map(|(_, count)| u64::from(count)).sum(),
             offset: topic.offset,
-            epoch: Epoch { run: self.exchange.run, serial: topic.serial },
+            epoch: topic.epoch(self.exchange.run),
             history_messages: history.map_or(0, History::len),
             history_bytes: history.map_or(0, History::bytes),
-        }
-    }
-}
-
-impl Topic {
-    /// Workers with subscribers, and how many each has.
-    fn subscribers(&self) -> impl Iterator<Item = (u16, u32)> {
-        let first = (self.worker != NOBODY).then_some((self.worker, self.count));
-        first.into_iter().chain(self.more.iter().flat_map(|more| more.workers.iter().copied()))
-    }
-
-    fn add_worker(&mut self, worker: u16) {
-        if self.subscribers().any(|(other, _)| other == worker) {
-            return;
-        }
-        if self.worker == NOBODY {
-            (self.worker, self.count) = (worker, 0);
-        } else {
-            self.more.get_or_insert_default().workers.push((worker, 0));
-        }
-    }
-
-    fn set_count(&mut self, worker: u16, count: u32) {
-        if self.worker == worker {
-            self.count = count;
-            if count == 0 {
-                let next = self.more.as_mut().and_then(|more| more.workers.pop());
-                (self.worker, self.count) = next.unwrap_or((NOBODY, 0));
-            }
-        } else if let Some(more) = &mut self.more {
-            match more.workers.iter().position(|entry| entry.0 == worker) {
-                Some(at) if count == 0 => {
-                    more.workers.swap_remove(at);
-                }
-                Some(at) => more.workers[at].1 = count,
-                None => {}
-            }
-        }
-        self.drop_unused();
-    }
-
-    fn has_history(&self) -> bool {
-        self.more.as_ref().is_some_and(|more| more.history.len() > 0)
-    }
-
-    /// Changes the history, and the counters with it.
-    fn change_history(&mut self, counters: &HubCounters, change: impl FnOnce(&mut History)) {
-        let more = self.more.get_or_insert_default();
-        let before = (more.history.len() as u64, more.history.bytes() as u64);
-        change(&mut more.history);
-        let (messages, bytes) = (&counters.history_messages, &counters.history_bytes);
-        messages.set(messages.get().wrapping_add(more.history.len() as u64).wrapping_sub(before.0));
-        bytes.set(bytes.get().wrapping_add(more.history.bytes() as u64).wrapping_sub(before.1));
-        self.drop_unused();
-    }
-
-    fn drop_unused(&mut self) {
-        if self.more.as_ref().is_some_and(|more| more.workers.is_empty() && more.history.len() == 0) {
-            self.more = None;
         }
     }
 }

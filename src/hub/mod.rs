@@ -16,8 +16,8 @@
 //! ```
 //!
 //! - `hub`: the handler and its turn; `requests`, `fan_out`, `replay`, `announcing`: what it does for clients.
-//! - `roster`, `members`, `seat`, `round`: who subscribes here, and what is on its way to them.
-//! - `home`, `history`: the topics that are at home here.
+//! - `roster`, `topic`, `members`, `seat`, `round`: who subscribes here, and what is on its way to them.
+//! - `home`, `home_topic`, `history`: the topics that are at home here. `index`: how topics are found by name.
 //! - `exchange`, `mail`, `posts`: what passes between workers.
 //! - `publisher`: what other threads see. `v1`, `url`, `name`: what clients say. `rules`, `config`: what the operator says.
 #![forbid(unsafe_code)]
@@ -28,6 +28,7 @@ mod exchange;
 mod fan_out;
 mod history;
 mod home;
+mod home_topic;
 #[expect(clippy::module_inception, reason = "the hub of the hub's room")]
 mod hub;
 mod index;
@@ -44,6 +45,7 @@ mod round;
 mod rules;
 mod seat;
 mod stats;
+mod topic;
 mod url;
 mod v1;
 

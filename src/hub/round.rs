@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::message::Item;
-use super::roster::{Crowd, Waiting};
 use super::rules::TopicRule;
+use super::topic::{Crowd, Waiting};
 use crate::worker::{Batch, Pushed};
 
 /// Messages that leave together, and their bytes, at most; the last of them may go beyond.

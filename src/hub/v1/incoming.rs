@@ -1,40 +1,17 @@
-//! The subprotocol `throng.v1`: one JSON object in a text message each way. docs/HUB.md is its specification.
+//! What clients say.
 
 use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::message::{Epoch, Position};
-use super::publisher::Published;
-use crate::worker::PreparedMessage;
+use super::{Id, Name};
+use crate::hub::message::{Epoch, Position};
 use crate::ws::Message;
 
-/// The subprotocol's name in the handshake.
-pub(crate) const SUBPROTOCOL: &str = "throng.v1";
 /// Most bytes of an `id` that is a text.
 const MAX_ID: usize = 64;
-
-/// What a client calls its request; the answer repeats it.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-#[serde(untagged)]
-enum Name {
-    Number(serde_json::Number),
-    Text(Box<str>),
-}
-
-/// The `id` of a request, if it has one.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Id(Option<Box<Name>>);
-
-impl Id {
-    pub(crate) const NONE: Self = Self(None);
-
-    pub(crate) const fn is_some(&self) -> bool {
-        self.0.is_some()
-    }
-}
 
 /// A client's request.
 #[derive(Debug, PartialEq)]
@@ -59,20 +36,6 @@ impl Data<'_> {
             Self::Binary(bytes) => Message::Binary(bytes),
         }
     }
-}
-
-/// Why a request was not done, as `code` says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Code {
-    BadRequest,
-    BadTopic,
-    Forbidden,
-    AlreadySubscribed,
-    NotSubscribed,
-    TooManySubscriptions,
-    TooManyTopics,
-    Busy,
 }
 
 /// A request that is none.
@@ -153,112 +116,6 @@ fn position(raw: RawPosition) -> Result<Position, String> {
     Ok(Position { offset: raw.offset, epoch })
 }
 
-/// What the server says.
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-enum Outgoing<'a> {
-    Subscribed {
-        topic: &'a str,
-        offset: u64,
-        epoch: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        recovered: Option<bool>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a Name>,
-    },
-    Unsubscribed {
-        topic: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a Name>,
-    },
-    Published {
-        topic: &'a str,
-        offset: u64,
-        epoch: String,
-        subscribers: u64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a Name>,
-    },
-    Message {
-        topic: &'a str,
-        offset: u64,
-        #[serde(flatten)]
-        payload: Payload<'a>,
-    },
-    Broadcast {
-        #[serde(flatten)]
-        payload: Payload<'a>,
-    },
-    Pong {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a Name>,
-    },
-    Error {
-        code: Code,
-        message: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        topic: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a Name>,
-    },
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Payload<'a> {
-    Data(&'a str),
-    Base64(String),
-}
-
-impl<'a> Payload<'a> {
-    fn of(message: &'a PreparedMessage) -> Self {
-        match std::str::from_utf8(message.payload()) {
-            Ok(text) if message.is_text() => Self::Data(text),
-            _ => Self::Base64(STANDARD.encode(message.payload())),
-        }
-    }
-}
-
-pub(crate) fn subscribed(topic: &str, from: Position, recovered: Option<bool>, id: &Id) -> String {
-    let Position { offset, epoch } = from;
-    text(&Outgoing::Subscribed { topic, offset, epoch: epoch.to_string(), recovered, id: id.0.as_deref() })
-}
-
-pub(crate) fn unsubscribed(topic: &str, id: &Id) -> String {
-    text(&Outgoing::Unsubscribed { topic, id: id.0.as_deref() })
-}
-
-pub(crate) fn published(topic: &str, published: Published, id: &Id) -> String {
-    let Published { offset, epoch, subscribers } = published;
-    let epoch = epoch.to_string();
-    text(&Outgoing::Published { topic, offset, epoch, subscribers, id: id.0.as_deref() })
-}
-
-pub(crate) fn pong(id: &Id) -> String {
-    text(&Outgoing::Pong { id: id.0.as_deref() })
-}
-
-pub(crate) fn error(code: Code, message: &str, topic: Option<&str>, id: &Id) -> String {
-    text(&Outgoing::Error { code, message, topic, id: id.0.as_deref() })
-}
-
-pub(crate) fn message(topic: &str, offset: u64, bare: &PreparedMessage) -> PreparedMessage {
-    PreparedMessage::new(Message::Text(&text(&Outgoing::Message {
-        topic,
-        offset,
-        payload: Payload::of(bare),
-    })))
-}
-
-pub(crate) fn broadcast(bare: &PreparedMessage) -> PreparedMessage {
-    PreparedMessage::new(Message::Text(&text(&Outgoing::Broadcast { payload: Payload::of(bare) })))
-}
-
-fn text(outgoing: &Outgoing<'_>) -> String {
-    // Texts, numbers and booleans can always be written.
-    serde_json::to_string(outgoing).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,36 +192,5 @@ mod tests {
     #[test]
     fn the_id_of_a_wrong_request_comes_back() {
         assert_eq!(parse(r#"{"type":"dance","id":5}"#).unwrap_err().id, number(5));
-    }
-
-    #[test]
-    fn the_server_speaks_json() {
-        let from = Position { offset: 3, epoch: Epoch { run: 1, serial: 2 } };
-        assert_eq!(
-            subscribed("t", from, Some(true), &number(9)),
-            r#"{"type":"subscribed","topic":"t","offset":3,"epoch":"00000001-2","recovered":true,"id":9}"#
-        );
-        assert_eq!(
-            subscribed("t", from, None, &Id::NONE),
-            r#"{"type":"subscribed","topic":"t","offset":3,"epoch":"00000001-2"}"#
-        );
-        assert_eq!(unsubscribed("\"", &Id::NONE), r#"{"type":"unsubscribed","topic":"\""}"#);
-        let done = Published { offset: 1, epoch: from.epoch, subscribers: 4 };
-        assert_eq!(
-            published("t", done, &number(1)),
-            r#"{"type":"published","topic":"t","offset":1,"epoch":"00000001-2","subscribers":4,"id":1}"#
-        );
-        assert_eq!(
-            error(Code::TooManySubscriptions, "no", Some("t"), &Id::NONE),
-            r#"{"type":"error","code":"too-many-subscriptions","message":"no","topic":"t"}"#
-        );
-        assert_eq!(pong(&number(2)), r#"{"type":"pong","id":2}"#);
-        let text = PreparedMessage::new(Message::Text("é\n"));
-        assert_eq!(
-            message("t", 5, &text).payload(),
-            r#"{"type":"message","topic":"t","offset":5,"data":"é\n"}"#.as_bytes()
-        );
-        let binary = PreparedMessage::new(Message::Binary(b"\0\x01"));
-        assert_eq!(broadcast(&binary).payload(), br#"{"type":"broadcast","base64":"AAE="}"#);
     }
 }

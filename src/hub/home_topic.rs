@@ -1,0 +1,127 @@
+//! A topic at its home.
+
+use super::history::History;
+use super::message::Epoch;
+use super::name::Name;
+use super::stats::HubCounters;
+use crate::budget::MAX_WORKERS;
+
+/// No worker: there are at most 1,024.
+const NOBODY: u16 = u16::MAX;
+
+/// A topic, 48 bytes and its name. Most have subscribers on one worker and no history.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub(crate) name: Name,
+    /// Of the latest message; 0 before the first.
+    pub(crate) offset: u64,
+    /// The part of the epoch that is this topic's.
+    serial: u32,
+    /// Subscribers on the one worker that has some.
+    count: u32,
+    worker: u16,
+    /// It is in the list of those with a history.
+    pub(crate) keeps: bool,
+    more: Option<Box<More>>,
+}
+
+/// What few topics have.
+#[derive(Debug, Default)]
+struct More {
+    /// Workers with subscribers beyond the first, and how many each has.
+    workers: Vec<(u16, u32)>,
+    history: History,
+}
+
+const _: () = assert!(size_of::<Topic>() == 48);
+
+impl Topic {
+    /// The topic of this name with this number, of which nothing has been published.
+    pub(crate) const fn new(name: Name, serial: u32) -> Self {
+        Self { name, offset: 0, serial, count: 0, worker: NOBODY, keeps: false, more: None }
+    }
+
+    /// Its epoch in a run of the server.
+    pub(crate) const fn epoch(&self, run: u32) -> Epoch {
+        Epoch { run, serial: self.serial }
+    }
+
+    /// What is kept of it.
+    pub(crate) fn history(&self) -> Option<&History> {
+        self.more.as_ref().map(|more| &more.history)
+    }
+
+    /// Whether some worker wants its messages.
+    pub(crate) const fn is_wanted(&self) -> bool {
+        self.worker != NOBODY
+    }
+
+    /// Workers with subscribers, and how many each has.
+    pub(crate) fn subscribers(&self) -> impl Iterator<Item = (usize, u32)> {
+        let first = self.is_wanted().then_some((self.worker, self.count));
+        let all = first.into_iter().chain(self.more.iter().flat_map(|more| more.workers.iter().copied()));
+        all.map(|(worker, count)| (usize::from(worker), count))
+    }
+
+    /// A worker wants its messages from now on.
+    pub(crate) fn add_worker(&mut self, worker: usize) {
+        if self.subscribers().any(|(other, _)| other == worker) {
+            return;
+        }
+        let worker = short(worker);
+        if self.worker == NOBODY {
+            (self.worker, self.count) = (worker, 0);
+        } else {
+            self.more.get_or_insert_default().workers.push((worker, 0));
+        }
+    }
+
+    /// A worker has so many subscribers now; with none, it wants no more messages.
+    pub(crate) fn set_count(&mut self, worker: usize, count: u32) {
+        let worker = short(worker);
+        if self.worker == worker {
+            self.count = count;
+            if count == 0 {
+                let next = self.more.as_mut().and_then(|more| more.workers.pop());
+                (self.worker, self.count) = next.unwrap_or((NOBODY, 0));
+            }
+        } else if let Some(more) = &mut self.more {
+            match more.workers.iter().position(|entry| entry.0 == worker) {
+                Some(at) if count == 0 => {
+                    more.workers.swap_remove(at);
+                }
+                Some(at) => more.workers[at].1 = count,
+                None => {}
+            }
+        }
+        self.drop_unused();
+    }
+
+    pub(crate) fn has_history(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.history.len() > 0)
+    }
+
+    /// Changes the history, and the counters with it.
+    pub(crate) fn change_history(&mut self, counters: &HubCounters, change: impl FnOnce(&mut History)) {
+        let more = self.more.get_or_insert_default();
+        let before = (more.history.len() as u64, more.history.bytes() as u64);
+        change(&mut more.history);
+        let (messages, bytes) = (&counters.history_messages, &counters.history_bytes);
+        messages.set(messages.get().wrapping_add(more.history.len() as u64).wrapping_sub(before.0));
+        bytes.set(bytes.get().wrapping_add(more.history.bytes() as u64).wrapping_sub(before.1));
+        self.drop_unused();
+    }
+
+    fn drop_unused(&mut self) {
+        if self.more.as_ref().is_some_and(|more| more.workers.is_empty() && more.history.len() == 0) {
+            self.more = None;
+        }
+    }
+}
+
+/// A worker's number in two bytes.
+fn short(worker: usize) -> u16 {
+    u16::try_from(worker).unwrap_or(NOBODY)
+}
+
+const _: () = assert!(MAX_WORKERS <= NOBODY as usize);

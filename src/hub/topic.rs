@@ -1,0 +1,155 @@
+//! A topic on a worker that has subscribers of it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::mail::Joined;
+use super::members::{Member, Members};
+use super::message::{Epoch, Item, Position};
+use super::name::Name;
+use super::round::Round;
+
+/// A topic with subscribers here, or clients that want to be: 48 bytes. Its name is shared with its home. Most topics have one
+/// subscriber and nothing under way.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub(crate) name: Name,
+    /// Of the latest message whose round has begun: subscribers get what comes behind it.
+    pub(crate) offset: u64,
+    /// The part of the epoch that is this topic's.
+    serial: u32,
+    /// The only member, where there is no crowd; it has place 0.
+    only: Member,
+    /// Clients that the home has been asked for and that are not members yet.
+    pub(crate) asked: u32,
+    /// The home has answered: its messages are to be passed on.
+    pub(crate) is_joined: bool,
+    /// The home does not know how many members there are now.
+    pub(crate) is_changed: bool,
+    /// It stands in the list of those with something to do.
+    pub(crate) is_active: bool,
+    pub(crate) crowd: Option<Box<Crowd>>,
+}
+
+/// What a topic with several subscribers has.
+#[derive(Debug, Default)]
+pub(crate) struct Crowd {
+    pub(crate) members: Members,
+    /// Those of them that speak `throng.v1`.
+    pub(crate) v1: usize,
+    /// What came from the home, in order, and has not been begun with.
+    pub(crate) waiting: VecDeque<Waiting>,
+    /// Messages on their way to the members.
+    pub(crate) round: Option<Round>,
+}
+
+/// What waits for its turn in a topic.
+#[derive(Debug)]
+pub(crate) enum Waiting {
+    Item(Arc<Item>),
+    Joined(Box<Joined>),
+}
+
+const _: () = assert!(size_of::<Topic>() == 48);
+
+impl Topic {
+    /// A topic that nobody subscribes to and whose home has not been asked.
+    pub(crate) const fn new(name: Name) -> Self {
+        Self {
+            name,
+            offset: 0,
+            serial: 0,
+            only: Member::NOBODY,
+            asked: 0,
+            is_joined: false,
+            is_changed: false,
+            is_active: false,
+            crowd: None,
+        }
+    }
+
+    /// Members.
+    pub(crate) fn len(&self) -> usize {
+        match &self.crowd {
+            Some(crowd) => crowd.members.len(),
+            None => usize::from(!self.only.is_nobody()),
+        }
+    }
+
+    /// The only member, where there is no crowd.
+    pub(crate) fn only(&self) -> Option<Member> {
+        Some(self.only).filter(|only| !only.is_nobody())
+    }
+
+    /// The position behind which members get messages.
+    pub(crate) const fn position(&self, run: u32) -> Position {
+        Position { offset: self.offset, epoch: Epoch { run, serial: self.serial } }
+    }
+
+    /// The home has answered for the first time: its messages are passed on from here.
+    pub(crate) const fn join(&mut self, latest: Position) {
+        if !self.is_joined {
+            self.is_joined = true;
+            self.offset = latest.offset;
+            self.serial = latest.epoch.serial;
+        }
+    }
+
+    /// Makes room for what only topics with much to do need.
+    pub(crate) fn crowd(&mut self) -> &mut Crowd {
+        let only = &mut self.only;
+        self.crowd.get_or_insert_with(|| {
+            let mut crowd = Box::<Crowd>::default();
+            let only = std::mem::replace(only, Member::NOBODY);
+            if !only.is_nobody() {
+                crowd.add(only);
+            }
+            crowd
+        })
+    }
+
+    /// Adds a member, and returns its place.
+    pub(crate) fn add(&mut self, member: Member) -> u32 {
+        if self.crowd.is_none() && self.only.is_nobody() {
+            self.only = member;
+            return 0;
+        }
+        self.crowd().add(member)
+    }
+
+    /// Takes a place from its member.
+    pub(crate) fn remove(&mut self, place: u32) {
+        match &mut self.crowd {
+            Some(crowd) => {
+                crowd.v1 -= usize::from(crowd.members.get(place).is_some_and(Member::is_v1));
+                crowd.members.remove(place);
+            }
+            None => self.only = Member::NOBODY,
+        }
+    }
+
+    /// Whether it has memory to give back: many empty places, or a crowd for one.
+    pub(crate) fn has_spare(&self) -> bool {
+        let crowd = self.crowd.as_ref();
+        crowd.is_some_and(|crowd| crowd.members.is_sparse() || crowd.members.len() <= 1)
+    }
+
+    /// Gives up the crowd where there is one member at most, and nothing to do. Returns the member that has got place 0.
+    pub(crate) fn relax(&mut self) -> Option<Member> {
+        let crowd = self.crowd.as_ref()?;
+        if crowd.members.len() > 1 || !crowd.waiting.is_empty() || crowd.round.is_some() {
+            return None;
+        }
+        let only = (0..crowd.members.end()).find_map(|place| crowd.members.get(place));
+        self.crowd = None;
+        self.only = only.unwrap_or(Member::NOBODY);
+        only
+    }
+}
+
+impl Crowd {
+    fn add(&mut self, member: Member) -> u32 {
+        self.v1 += usize::from(member.is_v1());
+        self.members.add(member)
+    }
+}

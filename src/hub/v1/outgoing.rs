@@ -1,0 +1,158 @@
+//! What the server says.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+use super::{Code, Id, Name};
+use crate::hub::message::Position;
+use crate::hub::publisher::Published;
+use crate::worker::PreparedMessage;
+use crate::ws::Message;
+
+/// What the server says.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum Outgoing<'a> {
+    Subscribed {
+        topic: &'a str,
+        offset: u64,
+        epoch: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        recovered: Option<bool>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a Name>,
+    },
+    Unsubscribed {
+        topic: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a Name>,
+    },
+    Published {
+        topic: &'a str,
+        offset: u64,
+        epoch: String,
+        subscribers: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a Name>,
+    },
+    Message {
+        topic: &'a str,
+        offset: u64,
+        #[serde(flatten)]
+        payload: Payload<'a>,
+    },
+    Broadcast {
+        #[serde(flatten)]
+        payload: Payload<'a>,
+    },
+    Pong {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a Name>,
+    },
+    Error {
+        code: Code,
+        message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        topic: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a Name>,
+    },
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Payload<'a> {
+    Data(&'a str),
+    Base64(String),
+}
+
+impl<'a> Payload<'a> {
+    fn of(message: &'a PreparedMessage) -> Self {
+        match std::str::from_utf8(message.payload()) {
+            Ok(text) if message.is_text() => Self::Data(text),
+            _ => Self::Base64(STANDARD.encode(message.payload())),
+        }
+    }
+}
+
+pub(crate) fn subscribed(topic: &str, from: Position, recovered: Option<bool>, id: &Id) -> String {
+    let Position { offset, epoch } = from;
+    text(&Outgoing::Subscribed { topic, offset, epoch: epoch.to_string(), recovered, id: id.0.as_deref() })
+}
+
+pub(crate) fn unsubscribed(topic: &str, id: &Id) -> String {
+    text(&Outgoing::Unsubscribed { topic, id: id.0.as_deref() })
+}
+
+pub(crate) fn published(topic: &str, published: Published, id: &Id) -> String {
+    let Published { offset, epoch, subscribers } = published;
+    let epoch = epoch.to_string();
+    text(&Outgoing::Published { topic, offset, epoch, subscribers, id: id.0.as_deref() })
+}
+
+pub(crate) fn pong(id: &Id) -> String {
+    text(&Outgoing::Pong { id: id.0.as_deref() })
+}
+
+pub(crate) fn error(code: Code, message: &str, topic: Option<&str>, id: &Id) -> String {
+    text(&Outgoing::Error { code, message, topic, id: id.0.as_deref() })
+}
+
+pub(crate) fn message(topic: &str, offset: u64, bare: &PreparedMessage) -> PreparedMessage {
+    PreparedMessage::new(Message::Text(&text(&Outgoing::Message {
+        topic,
+        offset,
+        payload: Payload::of(bare),
+    })))
+}
+
+pub(crate) fn broadcast(bare: &PreparedMessage) -> PreparedMessage {
+    PreparedMessage::new(Message::Text(&text(&Outgoing::Broadcast { payload: Payload::of(bare) })))
+}
+
+fn text(outgoing: &Outgoing<'_>) -> String {
+    // Texts, numbers and booleans can always be written.
+    serde_json::to_string(outgoing).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::message::Epoch;
+
+    fn number(number: u64) -> Id {
+        Id(Some(Box::new(Name::Number(number.into()))))
+    }
+
+    #[test]
+    fn the_server_speaks_json() {
+        let from = Position { offset: 3, epoch: Epoch { run: 1, serial: 2 } };
+        assert_eq!(
+            subscribed("t", from, Some(true), &number(9)),
+            r#"{"type":"subscribed","topic":"t","offset":3,"epoch":"00000001-2","recovered":true,"id":9}"#
+        );
+        assert_eq!(
+            subscribed("t", from, None, &Id::NONE),
+            r#"{"type":"subscribed","topic":"t","offset":3,"epoch":"00000001-2"}"#
+        );
+        assert_eq!(unsubscribed("\"", &Id::NONE), r#"{"type":"unsubscribed","topic":"\""}"#);
+        let done = Published { offset: 1, epoch: from.epoch, subscribers: 4 };
+        assert_eq!(
+            published("t", done, &number(1)),
+            r#"{"type":"published","topic":"t","offset":1,"epoch":"00000001-2","subscribers":4,"id":1}"#
+        );
+        assert_eq!(
+            error(Code::TooManySubscriptions, "no", Some("t"), &Id::NONE),
+            r#"{"type":"error","code":"too-many-subscriptions","message":"no","topic":"t"}"#
+        );
+        assert_eq!(pong(&number(2)), r#"{"type":"pong","id":2}"#);
+        let text = PreparedMessage::new(Message::Text("é\n"));
+        assert_eq!(
+            message("t", 5, &text).payload(),
+            r#"{"type":"message","topic":"t","offset":5,"data":"é\n"}"#.as_bytes()
+        );
+        let binary = PreparedMessage::new(Message::Binary(b"\0\x01"));
+        assert_eq!(broadcast(&binary).payload(), br#"{"type":"broadcast","base64":"AAE="}"#);
+    }
+}
