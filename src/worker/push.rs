@@ -7,7 +7,7 @@ use super::mailbox::Frame;
 use super::os::Os;
 use super::outbox::{Lane, REFERENCE};
 use super::prepared::PreparedMessage;
-use super::record::State;
+use super::record::{Flags, State};
 use crate::ws::deflate::Terms;
 
 /// What happens to a message that does not fit the outbox of a connection, whose peer reads too slowly.
@@ -20,8 +20,8 @@ pub enum SlowPolicy {
     DropNewest,
     /// As many of the oldest messages that wait are dropped as make room for it.
     DropOldest,
-    /// Of each lane only the latest message waits: a new one takes the place of the one before, whether there is room or not. Where
-    /// that is not enough, the oldest are dropped.
+    /// While the kernel takes no more, only the latest message of each lane waits: a new one takes the place of those before, whether
+    /// there is room or not. Where that is not enough, the oldest are dropped.
     Conflate,
 }
 
@@ -247,13 +247,17 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return false;
         }
         let Self { table, sides, pool, .. } = self;
-        let side = table.get(index as usize).and_then(|record| sides.get_mut(record.side.index()?));
-        let Some(side) = side else { return pool.can_lend(needed) };
+        let Some(record) = table.get(index as usize) else { return false };
+        let is_blocked = record.flags.has(Flags::BLOCKED);
+        let Some(side) = record.side.index().and_then(|side| sides.get_mut(side)) else {
+            return pool.can_lend(needed);
+        };
         let outbox = &mut side.outbox;
         let fits = |weight: usize, pool: &super::pool::Pool| {
             needed <= limit - weight.min(limit) && pool.can_lend(needed)
         };
-        if policy == SlowPolicy::Conflate {
+        // Who is not slow gets all that leaves together.
+        if policy == SlowPolicy::Conflate && is_blocked {
             *displaced += outbox.drop_lane(lane, pool);
         }
         if matches!(policy, SlowPolicy::Conflate | SlowPolicy::DropOldest) {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::http::{Refusal, Request, Status};
-use crate::worker::{Accept, Closed, Conn, ConnId, Context, Handler};
+use crate::worker::{Accept, Closed, Conn, ConnId, Connections, Context, Handler, Turn};
 use crate::ws::{CloseCode, Message};
 
 /// What the application was told, in order.
@@ -26,8 +26,12 @@ impl Log {
     }
 }
 
+/// What a test does in the application's next turn.
+pub(super) type InTurn = Box<dyn FnOnce(&mut Connections<'_, usize>) -> Turn>;
+
 pub(super) struct App {
     pub(super) log: Rc<RefCell<Log>>,
+    pub(super) in_turn: Rc<RefCell<Option<InTurn>>>,
     pub(super) tick_interval: Option<Duration>,
 }
 
@@ -83,6 +87,11 @@ impl Handler for App {
             Closed::Lost => "lost".into(),
         };
         self.log.borrow_mut().closed.push((id, why));
+    }
+
+    fn turn(&mut self, connections: &mut Connections<'_, usize>) -> Turn {
+        let act = self.in_turn.borrow_mut().take();
+        act.map_or(Turn::Idle, |act| act(connections))
     }
 
     fn tick_interval(&self) -> Option<Duration> {

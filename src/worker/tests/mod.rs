@@ -11,6 +11,8 @@ mod draining;
 mod handshake;
 mod mail;
 mod pings;
+mod pushing;
 mod reading;
+mod turns;
 mod unfinished;
 mod writing;

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::app::{App, Log};
+use super::app::{App, InTurn, Log};
 use crate::simulation::net::{Net, Wakes};
 use crate::simulation::world::{Ending, World};
 use crate::worker::counters::{Counter, Counters};
 use crate::worker::mailbox::Wake;
-use crate::worker::{Assembly, Handle, Limits, Listening, PingPolicy, Shared, Worker};
+use crate::worker::{Assembly, Connections, Handle, Limits, Listening, PingPolicy, Shared, Turn, Worker};
 use crate::ws::{CloseCode, Decoder, Event, Heap, Message, Opcode, Role, Rules, encode};
 
 /// A client, by the number of its connection.
@@ -31,6 +31,7 @@ pub(super) struct Rig {
     pub(super) handle: Handle,
     world: Rc<RefCell<World>>,
     log: Rc<RefCell<Log>>,
+    in_turn: Rc<RefCell<Option<InTurn>>>,
     pub(super) wakes: Arc<Wakes>,
     alive: bool,
 }
@@ -70,6 +71,7 @@ pub(super) fn play(limits: Limits, script: impl FnOnce(&mut Rig)) {
 pub(super) fn play_with(limits: Limits, tick_interval: Option<Duration>, script: impl FnOnce(&mut Rig)) {
     let world = Rc::new(RefCell::new(World::new(42)));
     let log = Rc::new(RefCell::new(Log::default()));
+    let in_turn = Rc::new(RefCell::new(None));
     let wakes = Arc::new(Wakes::default());
     let (shared, mut inboxes) = Shared::new(vec![Box::new(Arc::clone(&wakes)) as Box<dyn Wake>]);
     let handle = Handle { shared: Arc::new(shared) };
@@ -77,7 +79,7 @@ pub(super) fn play_with(limits: Limits, tick_interval: Option<Duration>, script:
     let listener = world.borrow_mut().add_listener();
     let worker = Worker::new(Assembly {
         os: Net { world: Rc::clone(&world), wakes: Arc::clone(&wakes) },
-        handler: App { log: Rc::clone(&log), tick_interval },
+        handler: App { log: Rc::clone(&log), in_turn: Rc::clone(&in_turn), tick_interval },
         limits,
         number: 0,
         handle: handle.clone(),
@@ -85,7 +87,7 @@ pub(super) fn play_with(limits: Limits, tick_interval: Option<Duration>, script:
         listeners: vec![Listening { listener: Some(listener), address: Some(address), ready: false }],
     })
     .unwrap();
-    let mut rig = Rig { worker, handle, world, log, wakes, alive: true };
+    let mut rig = Rig { worker, handle, world, log, in_turn, wakes, alive: true };
     script(&mut rig);
     rig.end();
 }
@@ -112,6 +114,7 @@ impl Rig {
         assert!(self.alive, "the worker has ended");
         self.alive = self.worker.iterate().unwrap();
         assert_eq!(self.counters().buffered_bytes.get(), self.worker.pool.used() as u64);
+        assert_eq!(self.counters().backlog_bytes.get(), self.worker.pool.lent() as u64);
     }
 
     /// Lets everything happen that happens within `time`, and returns the number of waits that took.
@@ -132,6 +135,29 @@ impl Rig {
     /// Lets everything happen that needs no time.
     pub(super) fn settle(&mut self) -> usize {
         self.run_for(Duration::ZERO)
+    }
+
+    /// Does something in the application's next turn, and returns what came of it.
+    pub(super) fn turn<T: 'static>(
+        &mut self,
+        act: impl FnOnce(&mut Connections<'_, usize>) -> T + 'static,
+    ) -> T {
+        let result = Rc::new(RefCell::new(None));
+        let told = Rc::clone(&result);
+        *self.in_turn.borrow_mut() = Some(Box::new(move |connections| {
+            *told.borrow_mut() = Some(act(connections));
+            Turn::Idle
+        }));
+        self.handle.wake(0).unwrap();
+        self.iterate();
+        result.take().expect("the application had its turn")
+    }
+
+    /// Has the application answer its next turn so.
+    pub(super) fn turn_ends(&mut self, turn: Turn) {
+        *self.in_turn.borrow_mut() = Some(Box::new(move |_| turn));
+        self.handle.wake(0).unwrap();
+        self.iterate();
     }
 
     pub(super) fn connect(&mut self) -> Client {
@@ -206,8 +232,14 @@ impl Rig {
         assert_eq!(worker.acceptor.refused, 0, "refusals");
         assert_eq!(worker.common.add_connection(), 0, "connections of the server");
         let counters = self.counters();
-        let levels = [&counters.open, &counters.sockets, &counters.buffered_bytes, &counters.context_bytes];
-        assert_eq!(levels.map(Counter::get), [0; 4], "levels");
+        let levels = [
+            &counters.open,
+            &counters.sockets,
+            &counters.buffered_bytes,
+            &counters.backlog_bytes,
+            &counters.context_bytes,
+        ];
+        assert_eq!(levels.map(Counter::get), [0; 5], "levels");
         assert_eq!(counters.bugs.get(), 0);
         assert_eq!(world.borrow().held(), 0, "sockets");
         let log = log.borrow();

@@ -1,0 +1,277 @@
+//! Batches pushed to connections, which read or do not.
+
+use super::deflating::{Deflating, Heard, text};
+use super::rig::{Rig, Seen, limits, play, secs};
+use crate::worker::outbox::REFERENCE;
+use crate::worker::{Batch, Deflation, Limits, PreparedMessage, Pushed, SlowPolicy};
+use crate::ws::deflate::Context;
+use crate::ws::{Message, Opcode};
+
+fn batch(policy: SlowPolicy, lane: u32, texts: &[&str]) -> Batch {
+    let mut batch = Batch::new(lane, policy);
+    texts.iter().for_each(|text| batch.add(PreparedMessage::new(Message::Text(text))));
+    batch
+}
+
+fn push(rig: &mut Rig, policy: SlowPolicy, lane: u32, texts: &[&str]) -> Pushed {
+    let mut batch = batch(policy, lane, texts);
+    rig.turn(move |connections| connections.push(0, &mut batch, false))
+}
+
+fn taken(taken: u32) -> Pushed {
+    Pushed { taken, ..Pushed::default() }
+}
+
+fn said(texts: &[&str]) -> Vec<Seen> {
+    texts.iter().map(|&text| Seen::Text(text.into())).collect()
+}
+
+/// A frame of 104 bytes in an outbox that holds three of them.
+const FRAME: usize = 104;
+
+fn narrow() -> Limits {
+    Limits { outbox: 3 * (FRAME + REFERENCE), ..limits() }
+}
+
+fn long(number: usize) -> String {
+    format!("{number:>102}")
+}
+
+#[test]
+fn a_batch_leaves_in_one_call_for_each_connection() {
+    play(limits(), |rig| {
+        let clients = [rig.open(), rig.open(), rig.open()];
+        let before = clients.map(|client| rig.sends(client));
+        let mut batch = batch(SlowPolicy::Close, 0, &["one", "two", "three"]);
+        assert_eq!((batch.len(), batch.is_empty(), batch.bytes()), (3, false, 3 * 2 + 11));
+        let pushed =
+            rig.turn(move |connections| [0, 1, 2, 3].map(|index| connections.push(index, &mut batch, false)));
+        let gone = Pushed { undelivered: 3, ..Pushed::default() };
+        assert_eq!(pushed, [taken(3), taken(3), taken(3), gone]);
+        for (client, before) in clients.into_iter().zip(before) {
+            assert_eq!(rig.sends(client) - before, 1);
+            assert_eq!(rig.frames(client), said(&["one", "two", "three"]));
+        }
+        assert_eq!(rig.counters().messages_out.get(), 9);
+        assert_eq!(push(rig, SlowPolicy::Close, 0, &[]), Pushed::default());
+    });
+}
+
+#[test]
+fn batches_for_later_leave_together() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        let before = rig.sends(client);
+        let mut batches =
+            [batch(SlowPolicy::Close, 0, &["one"]), batch(SlowPolicy::Close, 1, &["two", "three"])];
+        rig.turn(move |connections| {
+            batches.iter_mut().for_each(|batch| assert!(connections.push(0, batch, true).taken > 0));
+        });
+        assert_eq!(rig.frames(client), said(&["one", "two", "three"]));
+        assert_eq!(rig.sends(client) - before, 1);
+        assert_eq!(rig.worker.pool.lent(), 0);
+    });
+}
+
+#[test]
+fn what_the_kernel_does_not_take_follows_in_order_wherever_it_stopped() {
+    for room in 0..3 * 7 {
+        play(limits(), |rig| {
+            let client = rig.open();
+            rig.world().set_room(client, room);
+            assert_eq!(push(rig, SlowPolicy::DropOldest, 0, &["first", "secnd", "third"]), taken(3));
+            assert_eq!(push(rig, SlowPolicy::DropOldest, 0, &["forth"]), taken(1));
+            rig.world().set_room(client, usize::MAX);
+            rig.settle();
+            assert_eq!(rig.frames(client), said(&["first", "secnd", "third", "forth"]));
+            assert_eq!((rig.worker.sides.len(), rig.worker.pool.lent()), (0, 0));
+        });
+    }
+}
+
+/// Pushes five long messages one by one to a client with so much room, and returns what became of them and what it gets.
+fn overfill(policy: SlowPolicy, room: usize, lanes: [u32; 5]) -> ([Pushed; 5], Vec<Seen>) {
+    let mut outcome = None;
+    play(narrow(), |rig| {
+        let client = rig.open();
+        rig.world().set_room(client, room);
+        let pushed = [0, 1, 2, 3, 4].map(|number| push(rig, policy, lanes[number], &[&long(number)]));
+        rig.world().set_room(client, usize::MAX);
+        rig.settle();
+        outcome = Some((pushed, rig.frames(client)));
+    });
+    outcome.unwrap()
+}
+
+#[test]
+fn close_ends_the_connection_at_the_first_message_that_does_not_fit() {
+    let (pushed, seen) = overfill(SlowPolicy::Close, 0, [0; 5]);
+    let gone = Pushed { undelivered: 1, ..Pushed::default() };
+    assert_eq!(pushed, [taken(1), taken(1), taken(1), gone, gone]);
+    assert_eq!(seen, [Seen::Text(long(0)), Seen::Text(long(1)), Seen::Text(long(2)), Seen::Close(1008)]);
+}
+
+#[test]
+fn drop_newest_drops_what_does_not_fit() {
+    let (pushed, seen) = overfill(SlowPolicy::DropNewest, 0, [0; 5]);
+    let dropped = Pushed { dropped: 1, ..Pushed::default() };
+    assert_eq!(pushed, [taken(1), taken(1), taken(1), dropped, dropped]);
+    assert_eq!(seen, [0, 1, 2].map(|number| Seen::Text(long(number))));
+}
+
+#[test]
+fn drop_oldest_makes_room_but_never_from_what_is_partly_out() {
+    let made_room = Pushed { taken: 1, displaced: 1, ..Pushed::default() };
+    let (pushed, seen) = overfill(SlowPolicy::DropOldest, 0, [0; 5]);
+    assert_eq!(pushed, [taken(1), taken(1), taken(1), made_room, made_room]);
+    assert_eq!(seen, [2, 3, 4].map(|number| Seen::Text(long(number))));
+    let (pushed, seen) = overfill(SlowPolicy::DropOldest, 1, [0; 5]);
+    assert_eq!(pushed, [taken(1), taken(1), taken(1), made_room, made_room]);
+    assert_eq!(seen, [0, 3, 4].map(|number| Seen::Text(long(number))));
+}
+
+#[test]
+fn conflate_keeps_the_latest_of_each_lane() {
+    let made_room = Pushed { taken: 1, displaced: 1, ..Pushed::default() };
+    let (pushed, seen) = overfill(SlowPolicy::Conflate, 0, [0, 1, 0, 0, 1]);
+    assert_eq!(pushed, [taken(1), taken(1), made_room, made_room, made_room]);
+    assert_eq!(seen, [3, 4].map(|number| Seen::Text(long(number))));
+    // Of a lane of its own each, until there is no room.
+    let (pushed, seen) = overfill(SlowPolicy::Conflate, 1, [0, 1, 2, 3, 4]);
+    assert_eq!(pushed, [taken(1), taken(1), taken(1), made_room, made_room]);
+    assert_eq!(seen, [0, 3, 4].map(|number| Seen::Text(long(number))));
+}
+
+#[test]
+fn a_message_that_fits_no_outbox_displaces_nothing() {
+    play(narrow(), |rig| {
+        let client = rig.open();
+        rig.world().set_room(client, 0);
+        assert_eq!(push(rig, SlowPolicy::DropOldest, 0, &["small"]), taken(1));
+        let dropped = Pushed { dropped: 1, ..Pushed::default() };
+        assert_eq!(push(rig, SlowPolicy::DropOldest, 0, &[&"x".repeat(600)]), dropped);
+        rig.world().set_room(client, usize::MAX);
+        rig.settle();
+        assert_eq!(rig.frames(client), said(&["small"]));
+    });
+}
+
+#[test]
+fn pongs_and_closes_get_through_a_full_outbox() {
+    play(narrow(), |rig| {
+        let client = rig.open();
+        rig.world().set_room(client, 0);
+        (0..5).for_each(|number| _ = push(rig, SlowPolicy::DropNewest, 0, &[&long(number)]));
+        rig.turn(|connections| connections.close(0, crate::ws::CloseCode::NORMAL, "enough"));
+        rig.world().set_room(client, usize::MAX);
+        rig.settle();
+        let seen = rig.frames(client);
+        assert_eq!((seen.len(), seen.last()), (4, Some(&Seen::Close(1000))));
+    });
+    play(narrow(), |rig| {
+        let client = rig.open();
+        rig.world().set_room(client, 0);
+        rig.send_frame(client, Opcode::Ping, b"?");
+        (0..3).for_each(|number| _ = push(rig, SlowPolicy::DropOldest, 0, &[&long(number)]));
+        rig.world().set_room(client, usize::MAX);
+        rig.settle();
+        assert_eq!(rig.frames(client).first(), Some(&Seen::Pong(b"?".to_vec())));
+    });
+}
+
+#[test]
+fn what_waits_for_all_connections_is_bounded_and_comes_back() {
+    play(Limits { backlog: 4 * (FRAME + REFERENCE), ..narrow() }, |rig| {
+        let clients = [rig.open(), rig.open()];
+        clients.iter().for_each(|&client| rig.world().set_room(client, 0));
+        let dropped = Pushed { dropped: 1, ..Pushed::default() };
+        for (number, expected) in [taken(1), taken(1), taken(1), dropped].into_iter().enumerate() {
+            assert_eq!(push(rig, SlowPolicy::DropNewest, 0, &[&long(number)]), expected);
+        }
+        let mut more = batch(SlowPolicy::DropNewest, 0, &[&long(0), &long(1)]);
+        let pushed = rig.turn(move |connections| connections.push(1, &mut more, false));
+        assert_eq!(pushed, Pushed { taken: 1, dropped: 1, ..Pushed::default() });
+        assert_eq!(rig.worker.pool.lent(), 4 * (FRAME + REFERENCE));
+        rig.world().client_resets(clients[0]);
+        rig.settle();
+        assert_eq!(rig.worker.pool.lent(), FRAME + REFERENCE);
+        rig.world().set_room(clients[1], usize::MAX);
+        rig.settle();
+        assert_eq!(rig.worker.pool.lent(), 0);
+    });
+}
+
+#[test]
+fn who_is_lost_while_pushing_is_told_once() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        rig.world().client_resets(client);
+        let mut batch = batch(SlowPolicy::Close, 0, &["one"]);
+        let pushed = rig.turn(move |connections| {
+            let first = connections.push(0, &mut batch, false);
+            (first, connections.push(0, &mut batch, false), connections.id(0))
+        });
+        let gone = Pushed { undelivered: 1, ..Pushed::default() };
+        assert_eq!((pushed.1, pushed.2), (gone, None));
+        assert_eq!(pushed.0, gone);
+        assert_eq!(rig.log().closed.len(), 1);
+    });
+}
+
+fn deflating(context: Context) -> Limits {
+    Limits {
+        deflation: Some(Deflation { context, level: 1, threshold: 256 }),
+        ping_interval: Some(secs(30)),
+        ..limits()
+    }
+}
+
+#[test]
+fn batches_are_compressed_once_and_read_by_everybody() {
+    let offers = [
+        "permessage-deflate",
+        "permessage-deflate; server_max_window_bits=9",
+        "permessage-deflate; server_no_context_takeover",
+    ];
+    for context in [Context::None, Context::Window(11)] {
+        for policy in [SlowPolicy::Close, SlowPolicy::Conflate] {
+            play(deflating(context), |rig| {
+                let mut peers: Vec<Deflating> =
+                    offers.iter().map(|offer| Deflating::open(rig, offer)).collect();
+                let plain = rig.open();
+                for round in 0..3 {
+                    let texts = [text(round, 400), text(round, 20), text(round + 1, 300)];
+                    let mut batch = batch(policy, 0, &texts.each_ref().map(String::as_str));
+                    let pushed = rig.turn(move |connections| {
+                        [0, 1, 2, 3].map(|index| connections.push(index, &mut batch, round == 2))
+                    });
+                    assert_eq!(pushed, [taken(3); 4]);
+                    for peer in &mut peers {
+                        let heard: Vec<String> = peer
+                            .hear(rig)
+                            .into_iter()
+                            .map(|heard| match heard {
+                                Heard::Text(text, _) => text,
+                                other => panic!("{other:?}"),
+                            })
+                            .collect();
+                        assert_eq!(heard, texts, "{}", peer.agreed);
+                    }
+                    assert_eq!(rig.frames(plain), said(&texts.each_ref().map(String::as_str)));
+                }
+                assert!(rig.counters().compressed_out.get() > 0);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_says_so_is_not_compressed() {
+    play(deflating(Context::None), |rig| {
+        let mut peer = Deflating::open(rig, "permessage-deflate");
+        let text = text(1, 500);
+        let mut batch = batch(SlowPolicy::Close, 0, &[&text]).uncompressed();
+        rig.turn(move |connections| connections.push(0, &mut batch, false));
+        assert_eq!(peer.hear(rig), [Heard::Text(text, false)]);
+    });
+}
