@@ -76,3 +76,8 @@ pub use ws::{CloseCode, CloseFrame, Message};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+/// The example of docs/HUB.md, likewise.
+#[cfg(all(doctest, feature = "hub"))]
+#[doc = include_str!("../docs/HUB.md")]
+mod hub_document {}

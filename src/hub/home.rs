@@ -8,6 +8,7 @@ use super::exchange::{Ends, Exchange};
 use super::history::History;
 use super::home_topic::Topic;
 use super::index::Index;
+use super::listing::Listing;
 use super::mail::{Asker, Delivery, Join, Joined, ToClient, Welcome};
 use super::message::{Item, Position};
 use super::name::Name;
@@ -38,6 +39,8 @@ pub(crate) struct Home {
     /// Topics with a history, in the order in which they are looked through; a number may have come to mean another one.
     keeping: VecDeque<u32>,
     swept: Duration,
+    /// Lists that have been asked for.
+    pub(crate) listings: VecDeque<Listing>,
 }
 
 impl Home {
@@ -50,6 +53,7 @@ impl Home {
             next_serial: 1,
             keeping: VecDeque::new(),
             swept: Duration::ZERO,
+            listings: VecDeque::new(),
         }
     }
 
@@ -168,16 +172,19 @@ impl Home {
         self.topics.get(self.find(name, hash)? as usize).map(|topic| self.describe(topic))
     }
 
-    /// The first `limit` topics whose names begin so, in order.
-    pub(crate) fn list(&self, prefix: &str, limit: usize) -> Vec<TopicInfo> {
-        let all = self.index.iter().filter_map(|at| self.topics.get(at as usize));
-        let mut found: Vec<&Topic> = all.filter(|topic| topic.name.starts_with(prefix)).collect();
-        if found.len() > limit {
-            found.select_nth_unstable_by(limit, |a, b| a.name.cmp(&b.name));
-            found.truncate(limit);
-        }
-        found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        found.into_iter().map(|topic| self.describe(topic)).collect()
+    /// The same by its name alone.
+    pub(crate) fn look_up(&self, name: &str) -> Option<TopicInfo> {
+        self.look(name, self.exchange.hash(name))
+    }
+
+    /// One more than the highest place of a topic.
+    pub(crate) const fn end(&self) -> usize {
+        self.topics.end()
+    }
+
+    /// The topic at a place.
+    pub(crate) fn get(&self, at: usize) -> Option<&Topic> {
+        self.topics.get(at)
     }
 
     /// Forgets messages that are too old, a part of the topics at a time.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::announcing::Announcing;
 use super::exchange::{Ends, Exchange};
 use super::home::{Home, SWEEP_STEP};
+use super::listing::Listing;
 use super::mail::{Delivery, Request};
 use super::name::Name;
 use super::posts::Posts;
@@ -99,7 +100,7 @@ impl HubHandler {
                     reply.give(Answer::Topic(self.home.look(&topic, hash)));
                 }
                 Request::List { prefix, limit, reply } => {
-                    reply.give(Answer::Topics(self.home.list(&prefix, limit)));
+                    self.home.listings.push_back(Listing::new(prefix, limit, reply));
                 }
                 Request::Announce { announcement, reply } => {
                     self.announcing.add(announcement);
@@ -193,6 +194,7 @@ impl Handler for HubHandler {
         self.posts.retry();
         let mut more = self.take_deliveries(connections);
         more |= self.take_requests(now);
+        more |= self.home.go_on_listing();
         let mut budget = PUSHES_PER_TURN;
         self.fan_out(connections, &mut budget);
         self.announcing.go_on(connections, &mut budget, &self.ends.counters);

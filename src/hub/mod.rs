@@ -17,7 +17,7 @@
 //!
 //! - `hub`: the handler and its turn; `requests`, `fan_out`, `replay`, `announcing`: what it does for clients.
 //! - `roster`, `topic`, `members`, `seat`, `round`: who subscribes here, and what is on its way to them.
-//! - `home`, `home_topic`, `history`: the topics that are at home here. `index`: how topics are found by name.
+//! - `home`, `home_topic`, `history`: the topics that are at home here. `index`, `listing`: how topics are found.
 //! - `exchange`, `mail`, `posts`: what passes between workers.
 //! - `publisher`: what other threads see. `v1`, `url`, `name`: what clients say. `rules`, `config`: what the operator says.
 #![forbid(unsafe_code)]
@@ -32,6 +32,7 @@ mod home_topic;
 #[expect(clippy::module_inception, reason = "the hub of the hub's room")]
 mod hub;
 mod index;
+mod listing;
 mod mail;
 mod members;
 mod message;
