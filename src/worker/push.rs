@@ -29,6 +29,8 @@ pub enum SlowPolicy {
 #[derive(Debug, Default)]
 pub struct Batch {
     messages: Vec<PreparedMessage>,
+    /// Bytes of their frames, uncompressed.
+    bytes: usize,
     lane: Lane,
     policy: SlowPolicy,
     uncompressed: bool,
@@ -65,6 +67,7 @@ impl Batch {
     pub fn add(&mut self, message: PreparedMessage) {
         self.plain.clear();
         self.compressed.clear();
+        self.bytes += message.plain().len();
         self.messages.push(message);
     }
 
@@ -82,8 +85,8 @@ impl Batch {
 
     /// Bytes of its frames, uncompressed.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.messages.iter().map(|message| message.plain().len()).sum()
+    pub const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     fn plain(&mut self) -> &[u8] {
@@ -139,20 +142,22 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if later || self.has_company(index) || !self.is_joinable(batch, form, terms) {
             return self.queue_batch(index, batch, form, 0);
         }
-        let sent = match form {
-            Form::Plain => self.send(index, batch.plain()),
-            Form::Compressed | Form::Remembered => {
-                let bytes = match &batch.messages[..] {
-                    [only] => self.compressed(only, terms).unwrap_or(only.plain()),
-                    _ => &batch.compressed[..],
-                };
-                self.send(index, bytes)
-            }
+        let bytes = match form {
+            Form::Plain => batch.plain(),
+            Form::Compressed | Form::Remembered => match &batch.messages[..] {
+                [only] => self.compressed(only, terms).unwrap_or(only.plain()),
+                _ => &batch.compressed[..],
+            },
         };
-        let Ok(written) = sent else {
+        let len = bytes.len();
+        let Ok(written) = self.send(index, bytes) else {
             let _ = self.lose(index);
             return Pushed { undelivered: all, ..Pushed::default() };
         };
+        if written == len && form == Form::Plain {
+            self.counters.messages_out.add(u64::from(all));
+            return Pushed { taken: all, ..Pushed::default() };
+        }
         self.queue_batch(index, batch, form, written)
     }
 
