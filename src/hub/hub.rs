@@ -84,7 +84,7 @@ impl HubHandler {
     }
 
     /// Takes in what is asked of the topics at home here, unless what comes of it could not be sent.
-    fn take_requests(&mut self, now: Duration) -> bool {
+    fn take_requests(&mut self, connections: &Connections<'_, Seat>, now: Duration) -> bool {
         for _ in 0..MAILS_PER_TURN {
             if self.posts.held_deliveries() > 0 {
                 return true;
@@ -102,6 +102,7 @@ impl HubHandler {
                 Request::List { prefix, limit, reply } => {
                     self.home.listings.push_back(Listing::new(prefix, limit, reply));
                 }
+                Request::Slowest { limit, reply } => reply.give(Answer::Slowest(connections.slowest(limit))),
                 Request::Announce { announcement, reply } => {
                     self.announcing.add(announcement);
                     reply.give(Answer::Broadcast { connections: self.connections });
@@ -193,7 +194,7 @@ impl Handler for HubHandler {
         let now = connections.now();
         self.posts.retry();
         let mut more = self.take_deliveries(connections);
-        more |= self.take_requests(now);
+        more |= self.take_requests(connections, now);
         more |= self.home.go_on_listing();
         let mut budget = PUSHES_PER_TURN;
         self.fan_out(connections, &mut budget);

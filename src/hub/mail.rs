@@ -47,6 +47,10 @@ pub(crate) enum Request {
         limit: usize,
         reply: Reply,
     },
+    Slowest {
+        limit: usize,
+        reply: Reply,
+    },
     Announce {
         announcement: Arc<Announcement>,
         reply: Reply,

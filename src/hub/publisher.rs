@@ -8,7 +8,7 @@ use super::exchange::{Exchange, Unposted};
 use super::mail::{Asker, Request};
 use super::message::{Announcement, Epoch};
 use super::name::{NameError, check_name};
-use crate::worker::PreparedMessage;
+use crate::worker::{ConnId, PreparedMessage};
 use crate::ws::Message;
 
 /// Publishes to topics from any thread. Cheap to clone. It never blocks: what the hub cannot take at once is refused.
@@ -49,6 +49,13 @@ impl Publisher {
                 let workers = self.exchange.workers().ok_or(PublishError::NotRunning)?;
                 for worker in 0..workers {
                     self.exchange.post(worker, Request::list(prefix, limit, reply.clone()))?;
+                }
+                Ok(workers)
+            }
+            Question::Slowest { limit } => {
+                let workers = self.exchange.workers().ok_or(PublishError::NotRunning)?;
+                for worker in 0..workers {
+                    self.exchange.post(worker, Request::Slowest { limit, reply: reply.clone() })?;
                 }
                 Ok(workers)
             }
@@ -98,6 +105,11 @@ pub enum Question<'a> {
         /// Most topics of each worker.
         limit: usize,
     },
+    /// The clients for which most bytes wait: an [`Answer::Slowest`] by each worker, each with at most `limit`.
+    Slowest {
+        /// Most clients of each worker.
+        limit: usize,
+    },
     /// Send this to all clients: an [`Answer::Broadcast`] by each worker.
     Broadcast(Message<'a>),
 }
@@ -112,6 +124,8 @@ pub enum Answer {
     Topic(Option<TopicInfo>),
     /// Topics of one worker.
     Topics(Vec<TopicInfo>),
+    /// Clients of one worker, with the bytes that wait for each and what keeping them costs, most first.
+    Slowest(Vec<(ConnId, usize)>),
     /// How many clients of one worker the message is under way to.
     Broadcast {
         /// Connections.

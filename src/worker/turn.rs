@@ -62,6 +62,12 @@ impl<D> Connections<'_, D> {
         self.desk.backlog(index)
     }
 
+    /// The connections for which most waits, at most `limit` of them, most first.
+    #[must_use]
+    pub fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)> {
+        self.desk.slowest(limit)
+    }
+
     /// Sends a batch of prepared messages to a connection, in one system call where the kernel takes it. With `later` they wait
     /// until the end of the iteration and leave together with others.
     pub fn push(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed {
@@ -101,6 +107,7 @@ pub(super) trait Desk<D> {
     fn id_of_open(&self, index: u32) -> Option<ConnId>;
     fn data_mut(&mut self, index: u32) -> Option<&mut D>;
     fn backlog(&self, index: u32) -> usize;
+    fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)>;
     fn push(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed;
     fn send(&mut self, index: u32, message: Message<'_>) -> Result<(), SendError>;
     fn close(&mut self, index: u32, code: CloseCode, reason: &str);
@@ -158,6 +165,16 @@ impl<O: Os, H: Handler> Desk<H::Data> for Worker<O, H> {
 
     fn backlog(&self, index: u32) -> usize {
         self.weight(index)
+    }
+
+    fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)> {
+        // Whoever has something waiting has a side record, and few do.
+        let sides = (0..self.sides.end()).filter_map(|at| self.sides.get(at));
+        let waiting = sides.filter(|side| side.outbox.weight() > 0);
+        let mut all: Vec<_> = waiting.map(|side| (self.id(side.owner()), side.outbox.weight())).collect();
+        all.sort_unstable_by_key(|&(id, weight)| (std::cmp::Reverse(weight), id));
+        all.truncate(limit);
+        all
     }
 
     fn push(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed {

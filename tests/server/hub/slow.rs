@@ -120,6 +120,17 @@ fn control_frames_get_through_whatever_the_policy() {
     let mut deaf = running.listener("a");
     running.has_subscribers("a", 1);
     flood(&running);
+    let other = running.listener("a");
+    running.has_subscribers("a", 2);
+    let slowest = match running.ask(throng::hub::Question::Slowest { limit: 5 }).pop() {
+        Some(throng::hub::Answer::Slowest(slowest)) => slowest,
+        answer => panic!("{answer:?}"),
+    };
+    assert!(
+        matches!(slowest[..], [(_, waiting)] if waiting > OUTBOX / 2 && waiting <= OUTBOX),
+        "{slowest:?}"
+    );
+    drop(other);
     deaf.frame(true, throng::ws::Opcode::Ping, b"there?");
     let mut others = 0;
     loop {
