@@ -46,29 +46,27 @@ impl Publisher {
                 Ok(1)
             }
             Question::Topics { prefix, limit } => {
-                let workers = self.exchange.workers().ok_or(PublishError::NotRunning)?;
-                for worker in 0..workers {
-                    self.exchange.post(worker, Request::list(prefix, limit, reply.clone()))?;
-                }
-                Ok(workers)
+                self.ask_all(&reply, || Request::list(prefix, limit, reply.clone()))
             }
             Question::Slowest { limit } => {
-                let workers = self.exchange.workers().ok_or(PublishError::NotRunning)?;
-                for worker in 0..workers {
-                    self.exchange.post(worker, Request::Slowest { limit, reply: reply.clone() })?;
-                }
-                Ok(workers)
+                self.ask_all(&reply, || Request::Slowest { limit, reply: reply.clone() })
             }
             Question::Broadcast(message) => {
                 let announcement = Announcement::new(PreparedMessage::new(message));
-                let workers = self.exchange.workers().ok_or(PublishError::NotRunning)?;
-                for worker in 0..workers {
-                    self.exchange
-                        .post(worker, Request::announce(Arc::clone(&announcement), reply.clone()))?;
-                }
-                Ok(workers)
+                self.ask_all(&reply, || Request::announce(Arc::clone(&announcement), reply.clone()))
             }
         }
+    }
+
+    /// Asks every worker. One that cannot take it is answered for.
+    fn ask_all(&self, reply: &Reply, make: impl Fn() -> Request) -> Result<usize, PublishError> {
+        let workers = self.exchange.workers().ok_or(PublishError::NotRunning)?;
+        for worker in 0..workers {
+            if let Err(unposted) = self.exchange.post(worker, make()) {
+                reply.give(Answer::Refused(unposted.into()));
+            }
+        }
+        Ok(workers)
     }
 
     fn post_message(&self, topic: &str, message: Message<'_>, asker: Asker) -> Result<(), PublishError> {
@@ -131,7 +129,7 @@ pub enum Answer {
         /// Connections.
         connections: u64,
     },
-    /// The message was not published.
+    /// The message was not published, or a worker could not take the question.
     Refused(PublishError),
 }
 
