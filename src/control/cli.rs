@@ -1,189 +1,155 @@
-//! The command line.
+//! The command line, and what it makes of the environment and the configuration file.
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::ffi::OsString;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use throng::{Compression, Config, Listen, PingPolicy};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::units::{self, MaybeDuration};
+use super::exit::Failure;
+use super::file::File;
+use super::settings::Settings;
+use super::sources::{self, Environment};
+
+/// What is said at the end of the options.
+const SOURCES: &str = "\
+Each option can be given as a variable of the environment instead, THRONG_ and its name in capitals with underscores \
+(THRONG_MAX_CONNECTIONS=200k), or in the file of --config by its name (max-connections = 200000). The command line comes before the \
+environment, and the environment before the file. A variable that is empty counts as not set.";
 
 /// A server that holds a million mostly idle WebSockets and pushes to them.
 #[derive(Debug, Parser)]
 #[command(name = "throng", version, about, max_term_width = 110)]
 pub(super) struct Cli {
     #[command(subcommand)]
-    pub(super) command: Command,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+enum Command {
     /// Runs the server until SIGTERM or SIGINT, which end it in order; a second one ends it at once.
     ///
     /// When every worker listens, it prints one line of JSON on standard output: the addresses, the number of workers, and
     /// whether they have descriptor tables of their own. Exit codes: 0 after an orderly end, 1 when something failed or the end
     /// was cut short, 2 for a command line it cannot read, 78 for a configuration it cannot serve.
-    Serve(Box<ServeArguments>),
+    #[command(after_long_help = SOURCES, after_help = SOURCES)]
+    Serve(Box<Settings>),
 }
 
-/// What clients get to talk to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum App {
-    /// Sends every message back.
-    Echo,
-    /// Takes every message and says nothing.
-    Sink,
+/// A server to run.
+#[derive(Debug)]
+pub(super) struct Serve {
+    pub(super) settings: Settings,
+    /// Variables of the environment that look like settings and are none.
+    pub(super) unknown_variables: Vec<String>,
 }
 
-/// Which connections are pinged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Ping {
-    /// Those that have been silent for half an interval or more; anything from the peer is a sign of life.
-    Idle,
-    /// All of them every interval; only its Pong answers a Ping.
-    Always,
+/// Why there is nothing to run.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// The command line cannot be read, or asks for help.
+    CommandLine(clap::Error),
+    /// The environment or the file cannot.
+    Configuration(Failure),
 }
 
-/// Whether messages are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Compress {
-    /// They are not.
-    Off,
-    /// Each by itself: an idle connection takes no memory for it.
-    Shared,
-    /// With what was sent and received before: smaller, for up to two windows of memory a connection.
-    Dedicated,
+impl From<clap::Error> for Refused {
+    fn from(error: clap::Error) -> Self {
+        Self::CommandLine(error)
+    }
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::Configuration(failure)
+    }
+}
+
+/// Reads the command line, then the environment and the file, which stand in for options that it leaves out.
+pub(super) fn read(arguments: &[OsString], environment: &Environment) -> Result<Serve, Refused> {
+    // Somebody else may say where to listen.
+    let command = change_serve(|serve| serve.mut_arg("listen", |arg| arg.required(false)));
+    let given = parse(command, arguments)?;
+    let table = table();
+    let from_environment = sources::of_environment(&table, environment)?;
+    let path = given.config.or_else(|| environment.path("THRONG_CONFIG"));
+    let file = path.as_deref().map(File::read).transpose()?.unwrap_or_default();
+    let from_file = sources::of_file(&table, &file)?;
+    let command = change_serve(|serve| sources::stand_in(serve, [from_file, from_environment]));
+    let settings = parse(command, arguments)?;
+    Ok(Serve { settings, unknown_variables: sources::unknown(&table, environment) })
 }
 
 /// The options of `throng serve`.
-#[derive(Debug, Args)]
-pub(super) struct ServeArguments {
-    /// Where to listen: IP:PORT, [IPv6]:PORT or unix:PATH. May be given several times. Port 0 is any free one.
-    #[arg(long, required = true, value_name = "ADDRESS")]
-    pub(super) listen: Vec<Listen>,
-
-    /// Event loops. Default: one per core, and more only where the descriptor limit demands it.
-    #[arg(long, value_name = "N")]
-    pub(super) workers: Option<usize>,
-
-    /// Leave the workers to the scheduler instead of pinning each to a core.
-    #[arg(long)]
-    pub(super) no_pin: bool,
-
-    /// The most connections. Above the descriptor limit each worker gets a descriptor table of its own. Default: what the limit
-    /// allows in one table.
-    #[arg(long, value_name = "N", value_parser = units::count)]
-    pub(super) max_connections: Option<usize>,
-
-    /// Time between Pings, or `off`.
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::duration_or_off)]
-    pub(super) ping_interval: MaybeDuration,
-
-    /// Which connections are pinged.
-    #[arg(long, value_enum, default_value_t = Ping::Idle)]
-    pub(super) ping: Ping,
-
-    /// Time for a Ping to be answered; then the connection is dropped.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
-    pub(super) pong_timeout: Duration,
-
-    /// Time for a request to arrive; then the connection is dropped.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
-    pub(super) handshake_timeout: Duration,
-
-    /// Time for a message that has begun to arrive whole, or `off`; then the connection is closed with 1008.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::duration_or_off)]
-    pub(super) message_timeout: MaybeDuration,
-
-    /// Time for a peer to finish closing; then the connection is dropped.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = units::duration)]
-    pub(super) close_timeout: Duration,
-
-    /// Time for all connections to close at the end; then those left are cut.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
-    pub(super) drain_timeout: Duration,
-
-    /// Most bytes of a message from a client. A longer one closes the connection with 1009.
-    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = units::size)]
-    pub(super) max_message: usize,
-
-    /// Most frames of a message from a client. More close the connection with 1008.
-    #[arg(long, value_name = "N", default_value_t = 4096)]
-    pub(super) max_frames_per_message: u32,
-
-    /// Whether messages are compressed with clients that offer it (permessage-deflate).
-    #[arg(long, value_enum, default_value_t = Compress::Off)]
-    pub(super) compression: Compress,
-
-    /// Messages with fewer bytes are sent as they are.
-    #[arg(long, value_name = "SIZE", default_value = "256B", value_parser = units::size)]
-    pub(super) compression_threshold: usize,
-
-    /// How hard to compress, from 1, the fastest, to 9, the smallest.
-    #[arg(long, value_name = "1-9", default_value_t = 1)]
-    pub(super) compression_level: u8,
-
-    /// How far back a message may refer to those before it, with `--compression dedicated`: a power of two from 256 B to 32 KiB.
-    #[arg(long, value_name = "SIZE", default_value = "2KiB", value_parser = units::size)]
-    pub(super) compression_window: usize,
-
-    /// Most bytes that wait to be written to one client.
-    #[arg(long, value_name = "SIZE", default_value = "2MiB", value_parser = units::size)]
-    pub(super) outbox_limit: usize,
-
-    /// Most bytes of incomplete messages and waiting output of all clients together. Each worker has an equal share; a client
-    /// that would need more is closed with 1013.
-    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = units::size)]
-    pub(super) buffer_limit: usize,
-
-    /// What clients get to talk to.
-    #[arg(long, value_enum, default_value_t = App::Echo)]
-    pub(super) app: App,
-
-    /// Where to answer `GET /stats` (the counters as JSON) and `GET /health`. A loopback address: there is no authentication.
-    #[arg(long, value_name = "IP:PORT")]
-    pub(super) admin: Option<SocketAddr>,
+pub(super) fn table() -> clap::Command {
+    let command = Cli::command();
+    let serve = command.find_subcommand("serve").cloned();
+    serve.unwrap_or(command)
 }
 
-impl ServeArguments {
-    /// The configuration of the server.
-    pub(super) fn config(&self) -> Config {
-        let mut config = Config::default();
-        config.listen.clone_from(&self.listen);
-        config.workers = self.workers;
-        config.pin = !self.no_pin;
-        config.max_connections = self.max_connections;
-        config.private_tables = true;
-        config.handshake_timeout = self.handshake_timeout;
-        config.message_timeout = self.message_timeout.0;
-        config.ping_interval = self.ping_interval.0;
-        config.ping_policy = match self.ping {
-            Ping::Idle => PingPolicy::WhenIdle,
-            Ping::Always => PingPolicy::Always,
-        };
-        config.pong_timeout = self.pong_timeout;
-        config.close_timeout = self.close_timeout;
-        config.max_message = self.max_message;
-        config.max_frames_per_message = self.max_frames_per_message;
-        config.compression = match self.compression {
-            Compress::Off => Compression::Off,
-            Compress::Shared => Compression::Shared,
-            Compress::Dedicated => Compression::Dedicated,
-        };
-        config.compression_threshold = self.compression_threshold;
-        config.compression_level = self.compression_level;
-        config.compression_window = self.compression_window;
-        config.outbox_limit = self.outbox_limit;
-        config.buffer_limit = self.buffer_limit;
-        config
-    }
+fn change_serve(change: impl FnOnce(clap::Command) -> clap::Command) -> clap::Command {
+    Cli::command().mut_subcommand("serve", change)
+}
+
+fn parse(mut command: clap::Command, arguments: &[OsString]) -> Result<Settings, clap::Error> {
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    let Cli { command: Command::Serve(settings) } =
+        Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    Ok(*settings)
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use std::path::{Path, PathBuf};
 
+    use throng::Config;
+
+    use super::super::units::MaybeDuration;
     use super::*;
+
+    /// A file of this test's own, removed at the end.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str, text: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("throng-{}-{name}.toml", std::process::id()));
+            std::fs::write(&path, text).unwrap();
+            Self(path)
+        }
+
+        fn path(&self) -> &str {
+            self.0.to_str().unwrap()
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        variables.iter().map(|&(name, value)| (name.to_owned(), value.into())).collect()
+    }
+
+    fn read_with(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Serve, Refused> {
+        let arguments: Vec<OsString> = ["throng", "serve"].iter().chain(arguments).map(Into::into).collect();
+        read(&arguments, &environment(variables))
+    }
+
+    fn settings(arguments: &[&str], variables: &[(&str, &str)]) -> Settings {
+        read_with(arguments, variables).unwrap().settings
+    }
+
+    /// What is wrong with a file, without its name.
+    fn complaint(text: &str) -> String {
+        let file = Scratch::new(&format!("{:?}", std::thread::current().id()).replace(['(', ')'], ""), text);
+        match read_with(&["--config", file.path(), "--listen", "127.0.0.1:0"], &[]) {
+            Err(Refused::Configuration(failure)) => {
+                let said = failure.to_string();
+                said.strip_prefix(file.path()).expect("it names the file").to_owned()
+            }
+            other => panic!("{text}: {other:?}"),
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -192,12 +158,172 @@ mod tests {
 
     #[test]
     fn the_defaults_are_the_librarys() {
-        let Cli { command: Command::Serve(arguments) } =
-            Cli::try_parse_from(["throng", "serve", "--listen", "127.0.0.1:0"]).unwrap();
+        let settings = settings(&["--listen", "127.0.0.1:0"], &[]);
         let mut library = Config::default();
-        library.listen = arguments.listen.clone();
+        library.listen = settings.listen.clone();
         // The program owns its process, so that it may do what a library must be asked for.
         library.private_tables = true;
-        assert_eq!(format!("{:?}", arguments.config()), format!("{library:?}"));
+        assert_eq!(format!("{:?}", settings.config()), format!("{library:?}"));
+    }
+
+    #[test]
+    fn the_command_line_comes_before_the_environment_and_that_before_the_file() {
+        let file = Scratch::new("precedence", "listen = '127.0.0.1:0'\nworkers = 3\nno-pin = true");
+        let path = file.path();
+        assert_eq!(settings(&["--listen", "127.0.0.1:0"], &[]).workers, None);
+        assert_eq!(settings(&["--config", path], &[]).workers, Some(3));
+        assert_eq!(settings(&["--config", path], &[("THRONG_WORKERS", "4")]).workers, Some(4));
+        assert_eq!(settings(&["--config", path], &[("THRONG_WORKERS", "")]).workers, Some(3));
+        let all = settings(&["--config", path, "--workers", "5"], &[("THRONG_WORKERS", "4")]);
+        assert_eq!(all.workers, Some(5));
+        assert!(all.no_pin);
+        assert!(!settings(&["--config", path, "--no-pin=false"], &[]).no_pin);
+        assert!(!settings(&["--config", path], &[("THRONG_NO_PIN", "false")]).no_pin);
+        assert!(settings(&["--listen", "127.0.0.1:0", "--no-pin"], &[]).no_pin);
+    }
+
+    #[test]
+    fn lists_are_replaced_as_a_whole() {
+        let file = Scratch::new("lists", "listen = ['127.0.0.1:1', 'unix:/a,b']");
+        let listen = |arguments: &[&str], variables: &[(&str, &str)]| {
+            let listen = settings(arguments, variables).listen;
+            listen.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let config = ["--config", file.path()];
+        assert_eq!(listen(&config, &[]), ["127.0.0.1:1", "unix:/a,b"]);
+        let variable = ("THRONG_LISTEN", "127.0.0.1:2, [::1]:3");
+        assert_eq!(listen(&config, &[variable]), ["127.0.0.1:2", "[::1]:3"]);
+        let arguments = [&config[..], &["--listen", "127.0.0.1:4"]].concat();
+        assert_eq!(listen(&arguments, &[variable]), ["127.0.0.1:4"]);
+    }
+
+    #[test]
+    fn every_option_can_be_set_everywhere() {
+        // A value that is not the default, as text and as TOML has it.
+        let values = [
+            ("listen", "127.0.0.1:7", "['127.0.0.1:7']"),
+            ("workers", "3", "3"),
+            ("no-pin", "true", "true"),
+            ("max-connections", "200k", "200_000"),
+            ("ping-interval", "off", "'off'"),
+            ("ping", "always", "'always'"),
+            ("pong-timeout", "7s", "'7s'"),
+            ("handshake-timeout", "7s", "'7s'"),
+            ("message-timeout", "7s", "'7s'"),
+            ("close-timeout", "7s", "'7s'"),
+            ("drain-timeout", "7s", "'7s'"),
+            ("max-message", "2KiB", "2048"),
+            ("max-frames-per-message", "16", "0x10"),
+            ("compression", "shared", "'shared'"),
+            ("compression-threshold", "7B", "7"),
+            ("compression-level", "2", "2"),
+            ("compression-window", "4KiB", "'4KiB'"),
+            ("outbox-limit", "3MiB", "'3MiB'"),
+            ("buffer-limit", "1GiB", "'1GiB'"),
+            ("app", "sink", "'sink'"),
+            ("admin", "127.0.0.1:9", "'127.0.0.1:9'"),
+            ("admin-token-file", "/token", "'/token'"),
+        ];
+        let keys =
+            table().get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)).collect::<Vec<_>>();
+        let listed: Vec<&str> = values.iter().map(|&(key, ..)| key).collect();
+        assert_eq!(keys, [&["config"], &listed[..]].concat());
+
+        let mut arguments = Vec::new();
+        let mut variables = Vec::new();
+        let mut text = String::new();
+        for (key, plain, toml) in values {
+            arguments.push(format!("--{key}={plain}"));
+            variables.push((sources::variable(key), plain));
+            text += &format!("{key} = {toml}\n");
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let file = Scratch::new("everywhere", &text);
+        let mut from_file = settings(&["--config", file.path()], &[]);
+        assert_eq!(from_file.config.take(), Some(PathBuf::from(file.path())));
+        let expected = format!("{:?}", settings(&arguments, &[]));
+        assert_eq!(format!("{:?}", settings(&[], &variables)), expected);
+        assert_eq!(format!("{from_file:?}"), expected);
+    }
+
+    #[test]
+    fn the_environment_can_name_the_file() {
+        let file = Scratch::new("named", "listen = '127.0.0.1:0'\nping-interval = '7s'");
+        let settings = settings(&[], &[("THRONG_CONFIG", file.path())]);
+        assert_eq!(settings.ping_interval, MaybeDuration(Some(std::time::Duration::from_secs(7))));
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_file_is_said_with_its_line() {
+        for (text, said) in [
+            ("\nworker = 3", ":2: unknown key `worker`: the keys are the names of the options"),
+            ("max_connections = 3", ":1: unknown key `max_connections`: write `max-connections`"),
+            ("config = 'b.toml'", ":1: unknown key `config`: a file cannot name another one"),
+            ("[server]\nlisten = 'x'", ":1: server must be text in quotes"),
+            ("workers = 1\nworkers = 2", ":2: duplicate key"),
+            (
+                "workers = 1\n\nping-interval = 30",
+                ":3: invalid value '30' for '--ping-interval <TIME>': time unit needed",
+            ),
+            (
+                "ping = 'never'",
+                ":1: invalid value 'never' for '--ping <PING>' [possible values: idle, always]",
+            ),
+            ("no-pin = 'perhaps'", ":1: invalid value 'perhaps' for '--no-pin"),
+            (
+                "workers = 1.5",
+                ":1: workers must be text in quotes, a whole number, true or false, not a float",
+            ),
+            ("workers = -1", ":1: invalid value '-1' for '--workers <N>'"),
+            ("workers = [1]", ":1: workers takes one value, not a list: take the brackets away"),
+            ("workers = 99999999999999999999", ":1: workers: the number is too large"),
+            ("listen = 'localhost:80'", ":1: invalid value 'localhost:80' for '--listen <ADDRESS>'"),
+            ("listen = [['127.0.0.1:0']]", ":1: listen must be text in quotes"),
+            ("workers 3", ":1: "),
+        ] {
+            let complaint = complaint(text);
+            assert!(complaint.starts_with(said), "{text}: {complaint}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_in_the_environment_is_said_with_the_variable() {
+        let listen = ["--listen", "127.0.0.1:0"];
+        let wrong = ("THRONG_PING_INTERVAL", "30");
+        // It is wrong even where the command line comes before it.
+        for arguments in [&listen[..], &[&listen[..], &["--ping-interval", "1s"]].concat()] {
+            let Err(Refused::Configuration(failure)) = read_with(arguments, &[wrong]) else { panic!() };
+            let said = failure.to_string();
+            assert!(said.starts_with("THRONG_PING_INTERVAL: invalid value '30'"), "{said}");
+            assert!(said.ends_with("as in 30s or 500ms"), "{said}");
+        }
+        let serve = read_with(&listen, &[("THRONG_WORKER", "3"), ("THRONG_LOG", "debug"), ("WORKERS", "x")]);
+        assert_eq!(serve.unwrap().unknown_variables, ["THRONG_WORKER"]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        for path in ["/nowhere/throng.toml", "/", "/dev/zero"] {
+            let Err(Refused::Configuration(failure)) = read_with(&["--config", path], &[]) else { panic!() };
+            assert!(
+                failure.to_string().starts_with(&format!("cannot read the configuration {path}: ")),
+                "{failure}"
+            );
+        }
+        let long = Scratch::new("long", &" ".repeat((1 << 20) + 1));
+        let Err(Refused::Configuration(failure)) = read_with(&["--config", long.path()], &[]) else {
+            panic!()
+        };
+        assert!(failure.to_string().contains("more than 1048576 bytes"), "{failure}");
+        assert!(File::read(Path::new(Scratch::new("edge", &" ".repeat(1 << 20)).path())).is_ok());
+    }
+
+    #[test]
+    fn nowhere_to_listen_is_an_error_of_the_command_line() {
+        let Err(Refused::CommandLine(error)) = read_with(&[], &[]) else { panic!() };
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("--listen <ADDRESS>"), "{error}");
     }
 }

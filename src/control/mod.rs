@@ -5,25 +5,30 @@
 mod admin;
 mod cli;
 mod exit;
+mod file;
 mod housekeeping;
 mod logging;
 mod serve;
+mod settings;
 mod signals;
+mod sources;
 mod units;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use cli::{Cli, Command};
+use cli::Refused;
+use sources::Environment;
 
 /// Runs the program to its end.
 pub(crate) fn main() -> ExitCode {
-    let Cli { command } = Cli::parse();
-    match command {
-        Command::Serve(arguments) => match serve::serve(&arguments) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => failure.report(),
-        },
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let served = match cli::read(&arguments, &Environment::of_process()) {
+        Ok(serve) => serve::serve(&serve),
+        Err(Refused::CommandLine(error)) => error.exit(),
+        Err(Refused::Configuration(failure)) => Err(failure),
+    };
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
     }
 }

@@ -8,9 +8,10 @@ use serde::Serialize;
 use throng::sys::{fdtable, memory};
 use throng::{Builder, Server, budget};
 
-use super::cli::{App, ServeArguments};
+use super::cli::Serve;
 use super::exit::Failure;
 use super::housekeeping::Housekeeper;
+use super::settings::{App, Settings};
 use super::signals::EndSignals;
 use super::{admin, logging};
 use crate::app::{Echo, Sink};
@@ -35,32 +36,35 @@ struct Ready {
 }
 
 /// Runs the server to its end.
-pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
+pub(super) fn serve(Serve { settings, unknown_variables }: &Serve) -> Result<(), Failure> {
     // Before there are other threads: what the allocator is told holds for all of them.
     memory::map_large_blocks(budget::MAPPED_BLOCK);
     memory::limit_arenas(ARENAS);
     logging::init();
+    for name in unknown_variables {
+        tracing::warn!(name, "a variable of the environment that looks like a setting is none");
+    }
     if let Err(error) = fdtable::raise_limit() {
         tracing::warn!(%error, "cannot raise the descriptor limit");
     }
-    let server = start(arguments)?;
+    let server = start(settings)?;
     // The runtime's descriptors are made after the workers have got tables of their own, and stay in the main thread's.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(|error| {
             Failure::Runtime(format!("cannot start the control thread's runtime: {error}"))
         })?;
-    runtime.block_on(control(server, arguments))
+    runtime.block_on(control(server, settings))
 }
 
-fn start(arguments: &ServeArguments) -> Result<Server, Failure> {
-    let config = arguments.config();
-    if arguments.app == App::Echo && config.outbox_limit < config.max_message + ECHO_ROOM {
+fn start(settings: &Settings) -> Result<Server, Failure> {
+    let config = settings.config();
+    if settings.app == App::Echo && config.outbox_limit < config.max_message + ECHO_ROOM {
         return Err(Failure::Configuration(
             "outbox-limit must be at least 128 KiB more than max-message, so that every message can be echoed".into(),
         ));
     }
     let builder = Builder::from(config);
-    let server = match arguments.app {
+    let server = match settings.app {
         App::Echo => builder.start(|_| Echo)?,
         App::Sink => builder.start(|_| Sink)?,
     };
@@ -75,14 +79,14 @@ fn start(arguments: &ServeArguments) -> Result<Server, Failure> {
 }
 
 /// Watches over the server: signals, the admin port, workers that fail, memory to give back.
-async fn control(server: Server, arguments: &ServeArguments) -> Result<(), Failure> {
+async fn control(server: Server, settings: &Settings) -> Result<(), Failure> {
     let mut signals =
         EndSignals::new().map_err(|error| Failure::Runtime(format!("cannot take over signals: {error}")))?;
-    let admin = match arguments.admin {
+    let admin = match settings.admin() {
         Some(address) => Some(admin::bind(address).await?),
         None => None,
     };
-    announce(&server, arguments, admin.as_ref().and_then(|listener| listener.local_addr().ok()))?;
+    announce(&server, settings, admin.as_ref().and_then(|listener| listener.local_addr().ok()))?;
     let handle = server.handle();
     let serve_admin = async {
         match admin {
@@ -91,7 +95,7 @@ async fn control(server: Server, arguments: &ServeArguments) -> Result<(), Failu
         }
     };
     tokio::select! {
-        ended = until_the_end(&server, &mut signals, arguments.drain_timeout) => ended?,
+        ended = until_the_end(&server, &mut signals, settings.drain_timeout) => ended?,
         () = serve_admin => return Err(Failure::Runtime("the admin port has failed".into())),
     }
     let stats = server.stats();
@@ -101,8 +105,8 @@ async fn control(server: Server, arguments: &ServeArguments) -> Result<(), Failu
 }
 
 /// Says that the server is ready, on standard output for programs and in the log for people.
-fn announce(server: &Server, arguments: &ServeArguments, admin: Option<SocketAddr>) -> Result<(), Failure> {
-    let unix = arguments.listen.iter().filter(|listen| matches!(listen, throng::Listen::Unix(_)));
+fn announce(server: &Server, settings: &Settings, admin: Option<SocketAddr>) -> Result<(), Failure> {
+    let unix = settings.listen.iter().filter(|listen| matches!(listen, throng::Listen::Unix(_)));
     let tcp = server.addresses().iter().map(ToString::to_string);
     let ready = Ready {
         ready: true,

@@ -1,5 +1,6 @@
-//! Durations and sizes with units, as the command line takes them.
+//! Durations and sizes with units, and whatever may be `off`, as the command line takes them.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -19,6 +20,19 @@ pub(super) fn duration_or_off(text: &str) -> Result<MaybeDuration, String> {
 /// A duration that may be `off`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MaybeDuration(pub(super) Option<Duration>);
+
+/// Reads an address such as `127.0.0.1:9190`, or `off`.
+pub(super) fn address_or_off(text: &str) -> Result<MaybeAddress, String> {
+    if text == "off" {
+        return Ok(MaybeAddress(None));
+    }
+    let address = text.parse().map_err(|_| "write an IP address and a port, as in 127.0.0.1:9190, or off")?;
+    Ok(MaybeAddress(Some(address)))
+}
+
+/// An address that may be `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MaybeAddress(pub(super) Option<SocketAddr>);
 
 /// Reads a size in bytes such as `65536`, `64KiB` or `1MB`.
 pub(super) fn size(text: &str) -> Result<usize, String> {
@@ -51,6 +65,16 @@ mod tests {
         assert_eq!(duration_or_off("off"), Ok(MaybeDuration(None)));
         for wrong in ["30", "", "s", "-1s", "1 parsec"] {
             duration(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn addresses_are_numbers() {
+        let address = Some(([127, 0, 0, 1], 9190).into());
+        assert_eq!(address_or_off("127.0.0.1:9190"), Ok(MaybeAddress(address)));
+        assert_eq!(address_or_off("off"), Ok(MaybeAddress(None)));
+        for wrong in ["", "localhost:80", "127.0.0.1", "on"] {
+            address_or_off(wrong).unwrap_err();
         }
     }
 

@@ -1,0 +1,180 @@
+//! The options of `throng serve`: one table for the command line, the environment and the configuration file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use throng::{Compression, Config, Listen, PingPolicy};
+
+use super::units::{self, MaybeAddress, MaybeDuration};
+
+/// What clients get to talk to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum App {
+    /// Sends every message back.
+    Echo,
+    /// Takes every message and says nothing.
+    Sink,
+}
+
+/// Which connections are pinged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Ping {
+    /// Those that have been silent for half an interval or more; anything from the peer is a sign of life.
+    Idle,
+    /// All of them every interval; only its Pong answers a Ping.
+    Always,
+}
+
+/// Whether messages are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Compress {
+    /// They are not.
+    Off,
+    /// Each by itself: an idle connection takes no memory for it.
+    Shared,
+    /// With what was sent and received before: smaller, for up to two windows of memory a connection.
+    Dedicated,
+}
+
+/// The options of `throng serve`. Each is a key of the configuration file and a variable of the environment, too, by its name.
+#[derive(Debug, Args)]
+pub(super) struct Settings {
+    /// A file with settings (TOML): `NAME = VALUE` for the options below, and `[[topics]]` tables. See docs/CONFIGURATION.md.
+    #[arg(long, value_name = "PATH")]
+    pub(super) config: Option<PathBuf>,
+
+    /// Where to listen: IP:PORT, [IPv6]:PORT or unix:PATH. May be given several times; the environment separates by commas, and
+    /// the file has a list. Port 0 is any free one.
+    #[arg(long, required = true, value_name = "ADDRESS")]
+    pub(super) listen: Vec<Listen>,
+
+    /// Event loops. Default: one per core, and more only where the descriptor limit demands it.
+    #[arg(long, value_name = "N")]
+    pub(super) workers: Option<usize>,
+
+    /// Leave the workers to the scheduler instead of pinning each to a core.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_value = "false", default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub(super) no_pin: bool,
+
+    /// The most connections. Above the descriptor limit each worker gets a descriptor table of its own. Default: what the limit
+    /// allows in one table.
+    #[arg(long, value_name = "N", value_parser = units::count)]
+    pub(super) max_connections: Option<usize>,
+
+    /// Time between Pings, or `off`.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::duration_or_off)]
+    pub(super) ping_interval: MaybeDuration,
+
+    /// Which connections are pinged.
+    #[arg(long, value_enum, default_value_t = Ping::Idle)]
+    pub(super) ping: Ping,
+
+    /// Time for a Ping to be answered; then the connection is dropped.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
+    pub(super) pong_timeout: Duration,
+
+    /// Time for a request to arrive; then the connection is dropped.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
+    pub(super) handshake_timeout: Duration,
+
+    /// Time for a message that has begun to arrive whole, or `off`; then the connection is closed with 1008.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::duration_or_off)]
+    pub(super) message_timeout: MaybeDuration,
+
+    /// Time for a peer to finish closing; then the connection is dropped.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = units::duration)]
+    pub(super) close_timeout: Duration,
+
+    /// Time for all connections to close at the end; then those left are cut.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
+    pub(super) drain_timeout: Duration,
+
+    /// Most bytes of a message from a client. A longer one closes the connection with 1009.
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = units::size)]
+    pub(super) max_message: usize,
+
+    /// Most frames of a message from a client. More close the connection with 1008.
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub(super) max_frames_per_message: u32,
+
+    /// Whether messages are compressed with clients that offer it (permessage-deflate).
+    #[arg(long, value_enum, default_value_t = Compress::Off)]
+    pub(super) compression: Compress,
+
+    /// Messages with fewer bytes are sent as they are.
+    #[arg(long, value_name = "SIZE", default_value = "256B", value_parser = units::size)]
+    pub(super) compression_threshold: usize,
+
+    /// How hard to compress, from 1, the fastest, to 9, the smallest.
+    #[arg(long, value_name = "1-9", default_value_t = 1)]
+    pub(super) compression_level: u8,
+
+    /// How far back a message may refer to those before it, with `--compression dedicated`: a power of two from 256 B to 32 KiB.
+    #[arg(long, value_name = "SIZE", default_value = "2KiB", value_parser = units::size)]
+    pub(super) compression_window: usize,
+
+    /// Most bytes that wait to be written to one client.
+    #[arg(long, value_name = "SIZE", default_value = "2MiB", value_parser = units::size)]
+    pub(super) outbox_limit: usize,
+
+    /// Most bytes of incomplete messages and waiting output of all clients together. Each worker has an equal share; a client
+    /// that would need more is closed with 1013.
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = units::size)]
+    pub(super) buffer_limit: usize,
+
+    /// What clients get to talk to.
+    #[arg(long, value_enum, default_value_t = App::Echo)]
+    pub(super) app: App,
+
+    /// Where to answer over HTTP (the counters, `GET /stats`, and `GET /health`), or `off`. An address that is not loopback needs
+    /// a token. Default: off.
+    #[arg(long, value_name = "IP:PORT", value_parser = units::address_or_off)]
+    pub(super) admin: Option<MaybeAddress>,
+
+    /// A file with the token that requests to the admin port must bear (`Authorization: Bearer TOKEN`), all but `GET /health`.
+    /// Instead of the file, the variable THRONG_ADMIN_TOKEN may hold the token. Default: none is needed.
+    #[arg(long, value_name = "PATH")]
+    pub(super) admin_token_file: Option<PathBuf>,
+}
+
+impl Settings {
+    /// The configuration of the server.
+    pub(super) fn config(&self) -> Config {
+        let mut config = Config::default();
+        config.listen.clone_from(&self.listen);
+        config.workers = self.workers;
+        config.pin = !self.no_pin;
+        config.max_connections = self.max_connections;
+        config.private_tables = true;
+        config.handshake_timeout = self.handshake_timeout;
+        config.message_timeout = self.message_timeout.0;
+        config.ping_interval = self.ping_interval.0;
+        config.ping_policy = match self.ping {
+            Ping::Idle => PingPolicy::WhenIdle,
+            Ping::Always => PingPolicy::Always,
+        };
+        config.pong_timeout = self.pong_timeout;
+        config.close_timeout = self.close_timeout;
+        config.max_message = self.max_message;
+        config.max_frames_per_message = self.max_frames_per_message;
+        config.compression = match self.compression {
+            Compress::Off => Compression::Off,
+            Compress::Shared => Compression::Shared,
+            Compress::Dedicated => Compression::Dedicated,
+        };
+        config.compression_threshold = self.compression_threshold;
+        config.compression_level = self.compression_level;
+        config.compression_window = self.compression_window;
+        config.outbox_limit = self.outbox_limit;
+        config.buffer_limit = self.buffer_limit;
+        config
+    }
+
+    /// Where the admin port is.
+    pub(super) fn admin(&self) -> Option<SocketAddr> {
+        self.admin.and_then(|MaybeAddress(address)| address)
+    }
+}
