@@ -63,7 +63,7 @@ pub mod sys;
 mod worker;
 pub mod ws;
 
-pub use server::{Builder, Compression, Config, ConfigError, Listen, RunError, Server, StartError};
+pub use server::{Bell, Builder, Compression, Config, ConfigError, Listen, RunError, Server, StartError};
 #[doc(hidden)]
 pub use worker::wheel;
 pub use worker::{

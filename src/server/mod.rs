@@ -1,5 +1,6 @@
 //! A server: its workers planned, started, watched and ended.
 
+mod bell;
 mod builder;
 mod config;
 mod error;
@@ -13,6 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fmt, io};
 
+pub use bell::Bell;
 pub use builder::Builder;
 pub use config::{Compression, Config};
 pub use error::{ConfigError, RunError, StartError};
@@ -39,6 +41,7 @@ use crate::worker::{Handle, Shared, Stats};
 /// ```
 pub struct Server {
     shared: Arc<Shared>,
+    bell: Bell,
     threads: Vec<JoinHandle<io::Result<()>>>,
     addresses: Vec<SocketAddr>,
     /// Removed at the end.
@@ -63,6 +66,13 @@ impl Server {
     #[must_use]
     pub fn handle(&self) -> Handle {
         Handle { shared: Arc::clone(&self.shared) }
+    }
+
+    /// What wakes a loop of the program's own from any thread, the workers' among them, whether they have private descriptor
+    /// tables or not.
+    #[must_use]
+    pub fn bell(&self) -> Bell {
+        self.bell.clone()
     }
 
     /// What all workers have counted.

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use core_affinity::CoreId;
 
+use super::bell::Bell;
 use super::config::Config;
 use super::error::StartError;
 use super::listen::{Opened, SocketFile};
@@ -33,6 +34,7 @@ struct Launch<F> {
     handler: F,
     handle: Handle,
     wakers: Vec<Arc<EventFd>>,
+    bell: Bell,
 }
 
 /// What a worker's thread says when it listens, or cannot.
@@ -57,10 +59,12 @@ where
     let plan = Plan::new(&config, cores.len(), usize::try_from(descriptors).unwrap_or(usize::MAX))?;
     listen::find_others(&config.listen)?;
 
-    // The wakers of all workers come before the first private table, so that their numbers mean the same in every one.
+    // The wakers of all workers, and the program's, come before the first private table, so that their numbers mean the same in
+    // every one.
     let wakers: io::Result<Vec<Arc<EventFd>>> =
         (0..plan.workers).map(|_| EventFd::new().map(Arc::new)).collect();
     let wakers = wakers.map_err(StartError::system("make a waker"))?;
+    let bell = Bell::new().map_err(StartError::system("make a waker"))?;
     let boxed = wakers.iter().map(|waker| Box::new(Arc::clone(waker)) as Box<dyn Wake>).collect();
     let (shared, inboxes) = Shared::new(boxed);
     let handle = Handle { shared: Arc::new(shared) };
@@ -73,6 +77,7 @@ where
         handler,
         handle: handle.clone(),
         wakers,
+        bell: bell.clone(),
     };
     let launch = Arc::new(launch);
     if plan.private_tables {
@@ -82,6 +87,7 @@ where
 
     let mut server = Server {
         shared: handle.shared,
+        bell,
         threads: Vec::with_capacity(plan.workers),
         addresses: Vec::new(),
         socket_files: Vec::new(),
@@ -172,7 +178,8 @@ where
 {
     signals::block_all().map_err(StartError::system("block signals"))?;
     if launch.plan.private_tables {
-        let keep: Vec<RawFd> = launch.wakers.iter().map(|waker| waker.as_fd().as_raw_fd()).collect();
+        let wakers = launch.wakers.iter().map(|waker| waker.as_fd());
+        let keep: Vec<RawFd> = wakers.chain([launch.bell.as_fd()]).map(|fd| fd.as_raw_fd()).collect();
         fdtable::make_private(&keep).map_err(StartError::system("get a private descriptor table"))?;
     }
     if launch.pin && !launch.cores.is_empty() {

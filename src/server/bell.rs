@@ -1,0 +1,81 @@
+//! What wakes a loop of the program's own from a worker's thread.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::sys::eventfd::EventFd;
+
+/// Wakes a loop of the program's own, such as an async runtime's, from any thread. Cheap to clone.
+///
+/// A runtime's own waker must not be used in a worker's thread when workers have private descriptor tables: it would write to a
+/// descriptor of that table which means something else there. This one was made before those tables and is kept in each.
+///
+/// Watch its descriptor for reading, edge-triggered (`EPOLLET`), and never read from it: every ring is an edge. After an edge
+/// call [`acknowledge`](Self::acknowledge), and only then look at what the ring may have been about.
+#[derive(Debug, Clone)]
+pub struct Bell(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    eventfd: EventFd,
+    /// Whether it has been rung since the last acknowledgement: then it need not be rung again.
+    is_rung: AtomicBool,
+}
+
+impl Bell {
+    pub(super) fn new() -> std::io::Result<Self> {
+        Ok(Self(Arc::new(Inner { eventfd: EventFd::new()?, is_rung: AtomicBool::new(false) })))
+    }
+
+    /// Wakes whoever watches, unless that has happened and not been acknowledged yet.
+    pub fn ring(&self) {
+        if !self.0.is_rung.swap(true, Ordering::AcqRel) {
+            // Its counter takes centuries to fill.
+            let _ = self.0.eventfd.signal();
+        }
+    }
+
+    /// To be called after an edge: whoever rings from now on makes another one.
+    pub fn acknowledge(&self) {
+        self.0.is_rung.swap(false, Ordering::AcqRel);
+    }
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.eventfd.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{ErrorKind, Read};
+
+    use super::*;
+
+    /// How often the eventfd was written to since the last time.
+    fn edges(bell: &Bell) -> u64 {
+        let mut count = [0; 8];
+        let mut file = File::from(bell.as_fd().try_clone_to_owned().unwrap());
+        match file.read_exact(&mut count) {
+            Ok(()) => u64::from_ne_bytes(count),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn it_rings_once_until_it_is_acknowledged() {
+        let bell = Bell::new().unwrap();
+        assert_eq!(edges(&bell), 0);
+        bell.ring();
+        bell.clone().ring();
+        assert_eq!(edges(&bell), 1);
+        bell.acknowledge();
+        assert_eq!(edges(&bell), 0);
+        bell.ring();
+        assert_eq!(edges(&bell), 1);
+    }
+}
