@@ -1,13 +1,16 @@
-//! The configuration file (TOML 1.1): settings by the names of the options, with the lines they stand in.
+//! The configuration file (TOML 1.1): settings by the names of the options, with the lines they stand in, and rules for topics.
 
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+use throng::hub::{Rule, Rules};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::exit::Failure;
+use super::rules::RuleTable;
 
 /// The most bytes of a configuration file: a mistaken path must not fill the memory.
 const MAX_FILE: u64 = 1 << 20;
@@ -17,6 +20,7 @@ const MAX_FILE: u64 = 1 << 20;
 pub(super) struct File {
     path: PathBuf,
     pub(super) settings: Vec<Setting>,
+    pub(super) rules: Rules,
 }
 
 /// A key with its values as the command line takes them.
@@ -48,14 +52,38 @@ impl File {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
-        let mut file = Self { path: path.into(), settings: Vec::new() };
+        let mut file = Self { path: path.into(), ..Self::default() };
         let table = DeTable::parse(text).map_err(|error| file.toml_failure(text, &error))?;
         for (key, value) in table.into_inner() {
             let line = line_of(text, &key.span());
+            if key.get_ref() == "topics" {
+                file.rules = file.parse_rules(text, line, value.into_inner())?;
+                continue;
+            }
             let setting = Setting::new(key.into_inner().into_owned(), value, line);
             file.settings.push(setting.map_err(|what| file.failure(line, &what))?);
         }
         Ok(file)
+    }
+
+    fn parse_rules(&self, text: &str, line: usize, value: DeValue<'_>) -> Result<Rules, Failure> {
+        let DeValue::Array(tables) = value else {
+            return Err(self.failure(line, "topics are tables in a list: write [[topics]], in two brackets"));
+        };
+        let mut rules: Vec<(Rule, usize)> = Vec::new();
+        for table in tables {
+            let line = line_of(text, &table.span());
+            let rule = RuleTable::deserialize(ValueDeserializer::from(table));
+            let rule = Rule::from(rule.map_err(|error| self.toml_failure(text, &error))?);
+            if let Some((_, first)) = rules.iter().find(|(other, _)| other.prefix == rule.prefix) {
+                let what =
+                    format!("there is a rule with the prefix {:?} in line {first} already", rule.prefix);
+                return Err(self.failure(line, &(what + ": make one of them")));
+            }
+            rules.push((rule, line));
+        }
+        let rules = rules.into_iter().map(|(rule, _)| rule).collect();
+        Rules::new(rules).map_err(|error| self.failure(line, &error.to_string()))
     }
 
     /// What is wrong in a line of the file.
@@ -100,4 +128,107 @@ fn plain(key: &str, value: &DeValue<'_>) -> Result<String, String> {
 fn line_of(text: &str, span: &Range<usize>) -> usize {
     let before = text.as_bytes().get(..span.start).unwrap_or_default();
     1 + before.iter().filter(|&&byte| byte == b'\n').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use throng::SlowPolicy;
+    use throng::hub::{Access, HistoryRule, TopicRule};
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<File, String> {
+        File::parse(Path::new("f"), text).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn rules_are_read_and_the_longest_prefix_decides() {
+        let file = parse(
+            r#"
+            [[topics]]
+            prefix = ""
+            publish = "anyone"
+            history = { messages = 100, bytes = "1MiB", age = "5m" }
+
+            [[topics]]
+            prefix = "prices/"
+            subscribe = "nobody"
+            slow = "conflate"
+            compression = false
+            history = "off"
+
+            [[topics]]
+            prefix = "prices/eu/"
+            history = { messages = "2k", bytes = 4096, age = "10s" }
+            slow = "drop-oldest"
+            "#,
+        );
+        let rules = file.unwrap().rules;
+        let history =
+            |messages, bytes, seconds| HistoryRule { messages, bytes, age: Duration::from_secs(seconds) };
+        let anywhere =
+            TopicRule { publish: Access::Anyone, history: history(100, 1 << 20, 300), ..Rules::DEFAULT };
+        let prices = TopicRule {
+            subscribe: Access::Nobody,
+            history: HistoryRule::OFF,
+            slow: SlowPolicy::Conflate,
+            compression: false,
+            ..anywhere
+        };
+        let eu = TopicRule { history: history(2_000, 4_096, 10), slow: SlowPolicy::DropOldest, ..prices };
+        assert_eq!(
+            [rules.of("news"), rules.of("prices/us"), rules.of("prices/eu/dax")],
+            [&anywhere, &prices, &eu]
+        );
+        assert_eq!(parse("workers = 3").unwrap().rules, Rules::default());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_rule_is_said_with_its_line() {
+        for (text, said) in [
+            ("topics = 3", "f:1: topics are tables in a list: write [[topics]]"),
+            ("\n[topics]\nprefix = ''", "f:2: topics are tables in a list"),
+            ("\n[[topics]]\nslow = 'close'", "f:2: missing field `prefix`"),
+            ("[[topics]]\nprefix = 3", "f:2: invalid type"),
+            ("[[topics]]\nprefix = 'a#'", "f:2: prefix: a topic's name has no control characters, + or #"),
+            (
+                "[[topics]]\nprefix = ''\nslow = 'fast'",
+                "f:3: unknown variant `fast`, expected one of `close`",
+            ),
+            (
+                "[[topics]]\nprefix = ''\nsubscribe = 'me'",
+                "f:3: unknown variant `me`, expected `anyone` or `nobody`",
+            ),
+            ("[[topics]]\nprefix = ''\npublish = true", "f:3: "),
+            ("[[topics]]\nprefix = ''\ncompression = 'yes'", "f:3: invalid type"),
+            (
+                "[[topics]]\nprefix = ''\n\nretain = 7",
+                "f:4: unknown field `retain`, expected one of `prefix`",
+            ),
+            (
+                "[[topics]]\nprefix = ''\nhistory = 'on'",
+                "f:3: invalid value: string \"on\", expected \"off\", or a table",
+            ),
+            ("[[topics]]\nprefix = ''\nhistory = 7", "f:3: invalid type: integer `7`, expected \"off\""),
+            ("[[topics]]\nprefix = ''\nhistory = {messages = 1}", "f:3: missing field `bytes`"),
+            ("[[topics]]\nprefix = ''\n[topics.history]\nmessages = -1", "f:4: messages: `-1` is no count"),
+            ("[[topics]]\nprefix = ''\n[topics.history]\nmessages = '5G'", "f:4: messages: `5G` is no count"),
+            (
+                "[[topics]]\nprefix = ''\n[topics.history]\nmessages = 4294967296",
+                "f:4: messages must be from 0 to",
+            ),
+            ("[[topics]]\nprefix = ''\n[topics.history]\nbytes = '1 hogshead'", "f:4: bytes: "),
+            ("[[topics]]\nprefix = ''\n[topics.history]\nage = 30", "f:4: age: time unit needed"),
+            ("[[topics]]\nprefix = ''\n[topics.history]\nsize = 3", "f:4: unknown field `size`"),
+            (
+                "[[topics]]\nprefix = 'a'\n[[topics]]\nprefix = 'b'\n[[topics]]\nprefix = 'a'",
+                "f:5: there is a rule with the prefix \"a\" in line 1 already: make one of them",
+            ),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.starts_with(said), "{text}: {error}");
+        }
+    }
 }

@@ -8,10 +8,13 @@ mod exit;
 mod file;
 mod housekeeping;
 mod logging;
+mod rules;
 mod serve;
 mod settings;
 mod signals;
 mod sources;
+#[cfg(test)]
+mod tests;
 mod units;
 
 use std::process::ExitCode;
@@ -23,7 +26,7 @@ use sources::Environment;
 pub(crate) fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     let served = match cli::read(&arguments, &Environment::of_process()) {
-        Ok(serve) => serve::serve(&serve),
+        Ok(serve) => serve::serve(serve),
         Err(Refused::CommandLine(error)) => error.exit(),
         Err(Refused::Configuration(failure)) => Err(failure),
     };

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serialize;
+use throng::hub::Hub;
 use throng::sys::{fdtable, memory};
 use throng::{Builder, Server, budget};
 
+use super::admin::Token;
 use super::cli::Serve;
 use super::exit::Failure;
 use super::housekeeping::Housekeeper;
@@ -36,7 +38,11 @@ struct Ready {
 }
 
 /// Runs the server to its end.
-pub(super) fn serve(Serve { settings, unknown_variables }: &Serve) -> Result<(), Failure> {
+pub(super) fn serve(serve: Serve) -> Result<(), Failure> {
+    let Serve { settings, rules, token, unknown_variables } = serve;
+    if let Some(address) = settings.admin() {
+        admin::check(address, token.as_ref())?;
+    }
     // Before there are other threads: what the allocator is told holds for all of them.
     memory::map_large_blocks(budget::MAPPED_BLOCK);
     memory::limit_arenas(ARENAS);
@@ -47,16 +53,17 @@ pub(super) fn serve(Serve { settings, unknown_variables }: &Serve) -> Result<(),
     if let Err(error) = fdtable::raise_limit() {
         tracing::warn!(%error, "cannot raise the descriptor limit");
     }
-    let server = start(settings)?;
+    let hub = (settings.app == App::Hub).then(|| Hub::new(settings.hub(rules)));
+    let server = start(&settings, hub.as_ref())?;
     // The runtime's descriptors are made after the workers have got tables of their own, and stay in the main thread's.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(|error| {
             Failure::Runtime(format!("cannot start the control thread's runtime: {error}"))
         })?;
-    runtime.block_on(control(server, settings))
+    runtime.block_on(control(server, &settings, hub.as_ref(), token))
 }
 
-fn start(settings: &Settings) -> Result<Server, Failure> {
+fn start(settings: &Settings, hub: Option<&Hub>) -> Result<Server, Failure> {
     let config = settings.config();
     if settings.app == App::Echo && config.outbox_limit < config.max_message + ECHO_ROOM {
         return Err(Failure::Configuration(
@@ -64,9 +71,10 @@ fn start(settings: &Settings) -> Result<Server, Failure> {
         ));
     }
     let builder = Builder::from(config);
-    let server = match settings.app {
-        App::Echo => builder.start(|_| Echo)?,
-        App::Sink => builder.start(|_| Sink)?,
+    let server = match (hub, settings.app) {
+        (Some(hub), _) => builder.start(hub.handler())?,
+        (None, App::Sink) => builder.start(|_| Sink)?,
+        (None, _) => builder.start(|_| Echo)?,
     };
     if server.private_tables() {
         tracing::warn!(
@@ -79,7 +87,12 @@ fn start(settings: &Settings) -> Result<Server, Failure> {
 }
 
 /// Watches over the server: signals, the admin port, workers that fail, memory to give back.
-async fn control(server: Server, settings: &Settings) -> Result<(), Failure> {
+async fn control(
+    server: Server,
+    settings: &Settings,
+    hub: Option<&Hub>,
+    token: Option<Token>,
+) -> Result<(), Failure> {
     let mut signals =
         EndSignals::new().map_err(|error| Failure::Runtime(format!("cannot take over signals: {error}")))?;
     let admin = match settings.admin() {
@@ -87,16 +100,15 @@ async fn control(server: Server, settings: &Settings) -> Result<(), Failure> {
         None => None,
     };
     announce(&server, settings, admin.as_ref().and_then(|listener| listener.local_addr().ok()))?;
-    let handle = server.handle();
     let serve_admin = async {
         match admin {
-            Some(listener) => admin::run(listener, handle).await,
+            Some(listener) => admin::run(listener, &server, hub, token).await,
             None => std::future::pending().await,
         }
     };
     tokio::select! {
         ended = until_the_end(&server, &mut signals, settings.drain_timeout) => ended?,
-        () = serve_admin => return Err(Failure::Runtime("the admin port has failed".into())),
+        failed = serve_admin => match failed? {},
     }
     let stats = server.stats();
     server.join()?;

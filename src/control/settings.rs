@@ -1,17 +1,23 @@
 //! The options of `throng serve`: one table for the command line, the environment and the configuration file.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use throng::hub::{HubConfig, Rules};
 use throng::{Compression, Config, Listen, PingPolicy};
 
 use super::units::{self, MaybeAddress, MaybeDuration};
 
+/// The hub's admin port, unless it is said to be elsewhere.
+const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9190);
+
 /// What clients get to talk to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum App {
+    /// Topics, which they subscribe to and others publish to: docs/HUB.md.
+    Hub,
     /// Sends every message back.
     Echo,
     /// Takes every message and says nothing.
@@ -125,12 +131,29 @@ pub(super) struct Settings {
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = units::size)]
     pub(super) buffer_limit: usize,
 
+    /// Most bytes of messages to many that wait for slow clients, of all of them together: a message counts for each client that it
+    /// waits for. Each worker has an equal share.
+    #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = units::size)]
+    pub(super) backlog_limit: usize,
+
+    /// Most topics at a time.
+    #[arg(long, value_name = "N", default_value = "2M", value_parser = units::count)]
+    pub(super) max_topics: usize,
+
+    /// Most subscriptions of a client.
+    #[arg(long, value_name = "N", default_value = "128", value_parser = units::count)]
+    pub(super) max_subscriptions: usize,
+
+    /// Most bytes of the histories of all topics together, with 256 bytes for each message beside its payload.
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = units::size)]
+    pub(super) history_limit: usize,
+
     /// What clients get to talk to.
-    #[arg(long, value_enum, default_value_t = App::Echo)]
+    #[arg(long, value_enum, default_value_t = App::Hub)]
     pub(super) app: App,
 
-    /// Where to answer over HTTP (the counters, `GET /stats`, and `GET /health`), or `off`. An address that is not loopback needs
-    /// a token. Default: off.
+    /// Where to publish, and to look at what the server is doing, over HTTP; or `off`. An address that is not loopback needs a
+    /// token. Default: 127.0.0.1:9190 for the hub, off for other applications.
     #[arg(long, value_name = "IP:PORT", value_parser = units::address_or_off)]
     pub(super) admin: Option<MaybeAddress>,
 
@@ -170,11 +193,25 @@ impl Settings {
         config.compression_window = self.compression_window;
         config.outbox_limit = self.outbox_limit;
         config.buffer_limit = self.buffer_limit;
+        config.backlog_limit = self.backlog_limit;
+        config
+    }
+
+    /// The configuration of the hub.
+    pub(super) fn hub(&self, rules: Rules) -> HubConfig {
+        let mut config = HubConfig::default();
+        config.rules = rules;
+        config.max_topics = self.max_topics;
+        config.max_subscriptions = self.max_subscriptions;
+        config.history_limit = self.history_limit;
         config
     }
 
     /// Where the admin port is.
     pub(super) fn admin(&self) -> Option<SocketAddr> {
-        self.admin.and_then(|MaybeAddress(address)| address)
+        match self.admin {
+            Some(MaybeAddress(address)) => address,
+            None => (self.app == App::Hub).then_some(DEFAULT_ADMIN),
+        }
     }
 }

@@ -10,6 +10,8 @@ pub mod memory;
 pub mod process;
 pub mod signals;
 pub mod socket;
+#[cfg(feature = "serve")]
+pub mod watch;
 
 use std::io;
 

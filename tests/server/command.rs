@@ -1,7 +1,7 @@
 //! `throng serve` as a process of its own.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
@@ -17,6 +17,25 @@ pub(crate) struct Program {
     pub(crate) address: SocketAddr,
 }
 
+/// What the answer to a request was.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answered {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect("the body is JSON")
+    }
+
+    /// The code of an error.
+    pub(crate) fn code(&self) -> String {
+        self.json()["error"]["code"].as_str().expect("there is a code").to_owned()
+    }
+}
+
 fn serve(limit: Option<u32>, arguments: &[&str]) -> Command {
     let limit = limit.map_or(String::new(), |limit| format!("ulimit -n {limit} && "));
     let mut command = Command::new("sh");
@@ -27,16 +46,36 @@ fn serve(limit: Option<u32>, arguments: &[&str]) -> Command {
 
 /// Runs it to its end, which must come by itself: its exit code and what it said on standard error.
 pub(crate) fn run(limit: Option<u32>, arguments: &[&str]) -> (i32, String) {
-    let output = serve(limit, arguments).output().unwrap();
+    run_in(&[], limit, arguments)
+}
+
+/// The same with variables in its environment.
+pub(crate) fn run_in(variables: &[(&str, &str)], limit: Option<u32>, arguments: &[&str]) -> (i32, String) {
+    let output = serve(limit, arguments).envs(variables.iter().copied()).output().unwrap();
     assert!(output.stdout.is_empty(), "nothing is ready");
     (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
 }
 
 impl Program {
+    /// Starts an echo on any port of 127.0.0.1 and waits until it is ready.
+    pub(crate) fn echo(limit: Option<u32>, arguments: &[&str]) -> Self {
+        Self::start(limit, &[&["--app", "echo"], arguments].concat())
+    }
+
+    /// Starts a hub with an admin port, on any ports of 127.0.0.1, and waits until it is ready.
+    pub(crate) fn hub(limit: Option<u32>, arguments: &[&str]) -> Self {
+        Self::start(limit, &[&["--admin", "127.0.0.1:0"], arguments].concat())
+    }
+
     /// Starts it on any port of 127.0.0.1 and waits until it is ready.
     pub(crate) fn start(limit: Option<u32>, arguments: &[&str]) -> Self {
-        let arguments = [&["--listen", "127.0.0.1:0", "--no-pin"], arguments].concat();
-        let mut child = serve(limit, &arguments).stderr(Stdio::null()).spawn().unwrap();
+        Self::start_in(&[], limit, &[&["--listen", "127.0.0.1:0", "--no-pin"], arguments].concat())
+    }
+
+    /// Starts it with variables in its environment, and waits until it is ready.
+    pub(crate) fn start_in(variables: &[(&str, &str)], limit: Option<u32>, arguments: &[&str]) -> Self {
+        let mut command = serve(limit, arguments);
+        let mut child = command.envs(variables.iter().copied()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).expect("the line is JSON");
@@ -71,15 +110,28 @@ impl Program {
         self.child.wait().ok().as_ref().and_then(ExitStatus::code).expect("no signal killed it")
     }
 
+    /// A connection to its admin port.
+    pub(crate) fn dial_admin(&self) -> TcpStream {
+        dial(self.ready["admin"].as_str().expect("there is an admin port").parse().unwrap())
+    }
+
+    /// Asks its admin port: a method and a target, further fields (each with its end of line), and a body.
+    pub(crate) fn ask(&self, what: &str, fields: &str, body: &[u8]) -> Answered {
+        let mut stream = self.dial_admin();
+        let host = if fields.contains("Host:") { "" } else { "Host: localhost\r\n" };
+        let length = body.len();
+        let head =
+            format!("{what} HTTP/1.1\r\n{host}{fields}Content-Length: {length}\r\nConnection: close\r\n\r\n");
+        // It may answer, and close, before it has read everything.
+        let _ = stream.write_all(&[head.as_bytes(), body].concat());
+        read_answer(&mut stream)
+    }
+
     /// The body of an answer of its admin port.
     pub(crate) fn get(&self, path: &str) -> String {
-        let mut stream = dial(self.ready["admin"].as_str().unwrap().parse().unwrap());
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-        let mut response = String::new();
-        stream.read_to_string(&mut response).unwrap();
-        let (head, body) = response.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-        body.to_owned()
+        let answered = self.ask(&format!("GET {path}"), "", b"");
+        assert_eq!(answered.status, 200, "{answered:?}");
+        answered.body
     }
 
     /// A counter of all workers together.
@@ -87,6 +139,20 @@ impl Program {
         let report: Value = serde_json::from_str(&self.get("/stats")).unwrap();
         report["total"][counter].as_u64().expect("there is such a counter")
     }
+}
+
+/// Reads an answer up to the end of the connection.
+pub(crate) fn read_answer(stream: &mut TcpStream) -> Answered {
+    let mut response = Vec::new();
+    let mut buffer = [0; 4096];
+    // A reset can follow the answer to a request that was not read to its end.
+    while let Ok(len @ 1..) = stream.read(&mut buffer) {
+        response.extend_from_slice(&buffer[..len]);
+    }
+    let response = String::from_utf8(response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {response:?}"));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("there is a status");
+    Answered { status, head: head.to_owned(), body: body.to_owned() }
 }
 
 impl Drop for Program {

@@ -1,11 +1,15 @@
 //! The server over real sockets, through its public interface.
 
+#[cfg(feature = "serve")]
+mod admin;
 mod app;
 mod client;
 #[cfg(feature = "serve")]
 mod command;
 mod compressed;
 mod compression;
+#[cfg(feature = "serve")]
+mod configuration;
 mod echo;
 mod ending;
 mod hostile;

@@ -30,7 +30,7 @@ fn sockets_of_threads(process: u32) -> Vec<HashSet<String>> {
 #[test]
 fn more_connections_than_the_limit_get_tables_of_their_own() {
     let arguments = ["--max-connections", "2000", "--admin", "127.0.0.1:0"];
-    let mut program = Program::start(Some(LIMIT), &arguments);
+    let mut program = Program::echo(Some(LIMIT), &arguments);
     assert_eq!(program.ready["private_tables"], true);
     let workers = usize::try_from(program.ready["workers"].as_u64().unwrap()).unwrap();
     assert!(workers >= 5, "{workers}");
@@ -81,7 +81,7 @@ fn workers_that_are_too_few_for_the_limit_are_refused() {
 
 #[test]
 fn a_drained_server_with_private_tables_ends_though_nobody_came() {
-    let mut program = Program::start(Some(LIMIT), &["--max-connections", "2000"]);
+    let mut program = Program::echo(Some(LIMIT), &["--max-connections", "2000"]);
     program.signal("TERM");
     assert_eq!(program.exit_code(), 0);
 }

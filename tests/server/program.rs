@@ -11,7 +11,7 @@ use super::command::{Program, run};
 
 #[test]
 fn the_ready_line_says_what_runs() {
-    let program = Program::start(None, &["--listen", "[::1]:0", "--workers", "3", "--max-connections", "1k"]);
+    let program = Program::echo(None, &["--listen", "[::1]:0", "--workers", "3", "--max-connections", "1k"]);
     let ready = &program.ready;
     assert_eq!((&ready["ready"], &ready["private_tables"]), (&true.into(), &false.into()));
     assert_eq!((&ready["workers"], &ready["max_connections"]), (&3.into(), &1_000.into()));
@@ -26,7 +26,7 @@ fn the_ready_line_says_what_runs() {
 #[test]
 fn an_orderly_end_is_0() {
     for signal in ["TERM", "INT"] {
-        let mut program = Program::start(None, &[]);
+        let mut program = Program::echo(None, &[]);
         let mut client = Client::open(program.address);
         program.signal(signal);
         assert_eq!(client.get(), Got::Close(1001));
@@ -37,7 +37,7 @@ fn an_orderly_end_is_0() {
 
 #[test]
 fn a_drain_to_its_deadline_is_0_too() {
-    let mut program = Program::start(None, &["--drain-timeout", "200ms"]);
+    let mut program = Program::echo(None, &["--drain-timeout", "200ms"]);
     let _client = Client::open(program.address);
     program.signal("TERM");
     assert_eq!(program.exit_code(), 0);
@@ -45,7 +45,7 @@ fn a_drain_to_its_deadline_is_0_too() {
 
 #[test]
 fn a_second_signal_ends_at_once_with_1() {
-    let mut program = Program::start(None, &["--drain-timeout", "1h", "--close-timeout", "1h"]);
+    let mut program = Program::echo(None, &["--drain-timeout", "1h", "--close-timeout", "1h"]);
     let mut client = Client::open(program.address);
     program.signal("TERM");
     assert_eq!(client.get(), Got::Close(1001));
@@ -77,14 +77,17 @@ fn a_configuration_that_cannot_be_served_is_78() {
         (&["--listen", "192.0.2.1:80"], "cannot listen on"),
         (&[&listen[..], &["--max-connections", "100M"]].concat(), "descriptor limit"),
         (&[&listen[..], &["--ping-interval", "1ms"]].concat(), "ping-interval must be"),
-        (&[&listen[..], &["--outbox-limit", "1MiB"]].concat(), "outbox-limit must be"),
+        (&[&listen[..], &["--app", "echo", "--outbox-limit", "1MiB"]].concat(), "outbox-limit must be"),
         (&[&listen[..], &["--message-timeout", "1ms"]].concat(), "message-timeout must be"),
         (&[&listen[..], &["--compression-level", "10"]].concat(), "compression-level must be from 1 to 9"),
         (
             &[&listen[..], &["--compression-window", "3KiB"]].concat(),
             "compression-window must be a power of two",
         ),
-        (&[&listen[..], &["--admin", "0.0.0.0:0"]].concat(), "loopback"),
+        (
+            &[&listen[..], &["--admin", "0.0.0.0:0"]].concat(),
+            "set admin-token-file or THRONG_ADMIN_TOKEN, or give a loopback",
+        ),
         (&[&listen[..], &["--admin", &taken]].concat(), "admin port"),
     ] {
         let (code, said) = run(Some(1_000), arguments);
@@ -95,7 +98,7 @@ fn a_configuration_that_cannot_be_served_is_78() {
 
 #[test]
 fn the_admin_port_counts() {
-    let program = Program::start(None, &["--admin", "127.0.0.1:0", "--workers", "2"]);
+    let program = Program::echo(None, &["--admin", "127.0.0.1:0", "--workers", "2"]);
     let clients: Vec<Client> = (0..10).map(|_| Client::open(program.address)).collect();
     assert_eq!(program.get("/health"), "ok\n");
     assert_eq!((program.count("open"), program.count("opened")), (10, 10));
@@ -118,7 +121,7 @@ fn the_sink_takes_everything_and_says_nothing() {
 
 #[test]
 fn memory_comes_back_after_a_spike_that_lasted_no_second() {
-    let program = Program::start(None, &["--workers", "1", "--admin", "127.0.0.1:0"]);
+    let program = Program::echo(None, &["--workers", "1", "--admin", "127.0.0.1:0"]);
     Client::open(program.address).is_echoed("hi");
     let before = program.memory();
     for _ in 0..3 {
@@ -140,7 +143,7 @@ fn memory_comes_back_after_a_spike_that_lasted_no_second() {
 fn a_unix_socket_is_in_the_ready_line_and_goes_at_the_end() {
     let path = std::env::temp_dir().join(format!("throng-{}-program", std::process::id()));
     let listen = format!("unix:{}", path.display());
-    let mut program = Program::start(None, &["--listen", &listen]);
+    let mut program = Program::echo(None, &["--listen", &listen]);
     assert_eq!(program.ready["listen"][1], listen);
     Client::open_unix(&path).is_echoed("hi");
     program.signal("TERM");

@@ -87,7 +87,7 @@ def run(_root: Path, program: Path, below: Path, options) -> int:
 def play(program: Path, compression: str, start: Callable[[str], Iterator[dict]]) -> tuple[list[dict], dict]:
     """What the client saw of each part, and the server's counters when it had seen all but the end."""
     seen, stats = [], {}
-    with serving(program, f"--compression={compression}") as server:
+    with serving(program, "--app=echo", f"--compression={compression}") as server:
         try:
             for part in start(server.address):
                 if part.get("part") == "ready for the end":

@@ -232,7 +232,7 @@ fn carry_out(attack: &Attack) -> Seen {
             "1m",
         ],
     ];
-    let program = Program::start(None, &arguments.concat());
+    let program = Program::echo(None, &arguments.concat());
     let (process, address) = (program.id(), program.address);
     let bystander = Bystander::new(address);
     // What the first connections bring about once and for all is none of the attack's.

@@ -1,0 +1,198 @@
+//! Questions to the hub's workers. Their answers come from their threads: by memory, and with a ring of a bell that means the same in
+//! each descriptor table. A worker that woke the runtime itself would write to a descriptor of its own table that is a client's.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use throng::Bell;
+use throng::hub::{Answer, PublishError, Publisher, Question, Reply};
+use throng::sys::watch;
+use tokio::sync::oneshot;
+
+use super::problem::Problem;
+
+/// Takes questions.
+pub(super) struct Desk {
+    publisher: Publisher,
+    /// The workers' end of the answers.
+    to: Sender<(u64, Answer)>,
+    ring: Arc<dyn Fn() + Send + Sync>,
+    /// Locked for moments, on the control thread alone.
+    waiting: Mutex<Waiting>,
+    /// How long answers are waited for.
+    patience: Duration,
+}
+
+/// Those who wait for answers, by the tokens of their questions.
+#[derive(Default)]
+struct Waiting {
+    last: u64,
+    open: HashMap<u64, Open>,
+}
+
+struct Open {
+    /// How many answers are to come.
+    missing: usize,
+    got: Vec<Answer>,
+    done: oneshot::Sender<Vec<Answer>>,
+}
+
+/// Where the answers come in.
+pub(super) struct Answers {
+    from: Receiver<(u64, Answer)>,
+    bell: Bell,
+}
+
+/// A question that has been taken.
+pub(super) struct Asked<'a> {
+    desk: &'a Desk,
+    token: u64,
+    done: oneshot::Receiver<Vec<Answer>>,
+}
+
+impl Desk {
+    /// A desk, and what must run for its questions to be answered.
+    pub(super) fn new(publisher: Publisher, bell: Bell, patience: Duration) -> (Arc<Self>, Answers) {
+        let (to, from) = channel();
+        let ringing = bell.clone();
+        let ring = Arc::new(move || ringing.ring());
+        let desk = Self { publisher, to, ring, waiting: Mutex::default(), patience };
+        (Arc::new(desk), Answers { from, bell })
+    }
+
+    /// Passes a question on, at once.
+    pub(super) fn ask(&self, question: Question<'_>) -> Result<Asked<'_>, PublishError> {
+        let token = {
+            let mut waiting = self.lock();
+            waiting.last += 1;
+            waiting.last
+        };
+        let reply = Reply::new(self.to.clone(), token, Some(Arc::clone(&self.ring)));
+        let missing = self.publisher.ask(question, reply)?;
+        let (done, answered) = oneshot::channel();
+        // Answers are taken in by this thread, so that none has been missed.
+        self.lock().open.insert(token, Open { missing, got: Vec::with_capacity(missing), done });
+        Ok(Asked { desk: self, token, done: answered })
+    }
+
+    fn take(&self, token: u64, answer: Answer) {
+        let mut waiting = self.lock();
+        // Whoever asked may have given up.
+        let Some(open) = waiting.open.get_mut(&token) else { return };
+        open.got.push(answer);
+        if open.got.len() >= open.missing
+            && let Some(open) = waiting.open.remove(&token)
+        {
+            let _ = open.done.send(open.got);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Asked<'_> {
+    /// All answers, one a worker that was asked.
+    pub(super) async fn answers(mut self) -> Result<Vec<Answer>, Problem> {
+        match tokio::time::timeout(self.desk.patience, &mut self.done).await {
+            Ok(Ok(answers)) => Ok(answers),
+            Ok(Err(_)) | Err(_) => Err(Problem::unanswered()),
+        }
+    }
+
+    /// The answer of the only one that was asked.
+    pub(super) async fn answer(self) -> Result<Answer, Problem> {
+        self.answers().await?.pop().ok_or_else(Problem::unanswered)
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.desk.lock().open.remove(&self.token);
+    }
+}
+
+impl Answers {
+    /// Hands answers to those who wait for them.
+    pub(super) async fn deliver(self, desk: &Desk) -> io::Result<Infallible> {
+        let watched = watch::for_reading(self.bell.as_fd())?;
+        loop {
+            watched.readable().await?.clear_ready();
+            self.bell.acknowledge();
+            while let Ok((token, answer)) = self.from.try_recv() {
+                desk.take(token, answer);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use throng::hub::{Hub, HubConfig};
+    use throng::{Message, Server};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn hub() -> (Server, Hub) {
+        let hub = Hub::new(HubConfig::default());
+        let builder = Server::builder().listen("127.0.0.1:0".parse().unwrap()).workers(2).pin(false);
+        (builder.start(hub.handler()).unwrap(), hub)
+    }
+
+    fn run<T>(what: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(what)
+    }
+
+    fn open(desk: &Desk) -> usize {
+        desk.lock().open.len()
+    }
+
+    #[test]
+    fn every_worker_that_is_asked_answers() {
+        let (server, hub) = hub();
+        let (desk, answers) = Desk::new(hub.publisher(), server.bell(), LONG);
+        run(async {
+            let asking = async {
+                for offset in 1..=100 {
+                    let question = Question::Publish { topic: "a", message: Message::Text("x") };
+                    // Nobody subscribes, and nothing is kept, so that the topic is a new one each time.
+                    let answer = desk.ask(question).unwrap().answer().await.unwrap();
+                    assert!(matches!(answer, Answer::Published(place) if place.offset == 1), "{offset}");
+                }
+                desk.ask(Question::Broadcast(Message::Text("x"))).unwrap().answers().await.unwrap()
+            };
+            tokio::select! {
+                failed = answers.deliver(&desk) => panic!("{failed:?}"),
+                all = asking => assert_eq!(all, [0, 0].map(|connections| Answer::Broadcast { connections })),
+            }
+        });
+        assert_eq!(open(&desk), 0);
+    }
+
+    #[test]
+    fn what_is_not_answered_in_time_is_given_up() {
+        let (server, hub) = hub();
+        // Nobody hands the answers on.
+        let (desk, _answers) = Desk::new(hub.publisher(), server.bell(), Duration::from_millis(20));
+        let asked = desk.ask(Question::Topic("a")).unwrap();
+        assert_eq!(open(&desk), 1);
+        assert_eq!(run(asked.answer()), Err(Problem::unanswered()));
+        assert_eq!(open(&desk), 0);
+    }
+
+    #[test]
+    fn what_is_not_taken_leaves_nothing_behind() {
+        let desk = Desk::new(Hub::new(HubConfig::default()).publisher(), hub().0.bell(), LONG).0;
+        assert!(matches!(desk.ask(Question::Topic("a")), Err(PublishError::NotRunning)));
+        assert!(matches!(desk.ask(Question::Topic("#")), Err(PublishError::Name(_))));
+        assert_eq!(open(&desk), 0);
+    }
+}

@@ -1,0 +1,152 @@
+//! `POST /publish/{topic}`, `POST /publish` and `POST /broadcast`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection};
+use axum::extract::{FromRequest, Path, Request, State};
+use axum::http::{StatusCode, header};
+use serde::Serialize;
+use throng::Message;
+use throng::hub::{Answer, Published, Question};
+
+use super::MAX_BODY;
+use super::batch::Batch;
+use super::desk::{Asked, Desk};
+use super::problem::Problem;
+
+/// Messages of a batch that are under way to their topics' owners at a time: few enough that their queues have room for others.
+const AT_A_TIME: usize = 128;
+
+/// A request's body, as the message that it is.
+pub(super) struct Body {
+    bytes: Bytes,
+    is_binary: bool,
+}
+
+/// What became of a message.
+#[derive(Debug, Serialize)]
+pub(super) struct Place {
+    topic: String,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Outcome {
+    Done { offset: u64, epoch: String, subscribers: u64 },
+    Not { error: Problem },
+}
+
+/// What became of each message of a batch, in its order.
+#[derive(Debug, Serialize)]
+pub(super) struct Results {
+    results: Vec<Place>,
+}
+
+/// How many a message to everybody is under way to.
+#[derive(Debug, Serialize)]
+pub(super) struct Reached {
+    connections: u64,
+}
+
+/// `POST /publish/{topic}`
+pub(super) async fn one(
+    State(desk): State<Arc<Desk>>,
+    topic: Result<Path<String>, PathRejection>,
+    body: Body,
+) -> Result<Json<Place>, Problem> {
+    let Path(topic) = topic.map_err(|rejection| Problem::bad_topic(rejection.body_text()))?;
+    let asked = desk.ask(Question::Publish { topic: &topic, message: body.message()? })?;
+    let outcome = published(asked).await?.into();
+    Ok(Json(Place { topic, outcome }))
+}
+
+/// `POST /publish`. What is wrong with the batch as a whole refuses it before anything is published; afterwards each message has an
+/// outcome of its own. Messages of one topic keep their order.
+pub(super) async fn batch(State(desk): State<Arc<Desk>>, body: Body) -> Result<Json<Results>, Problem> {
+    let batch = Batch::parse(&body.bytes)?;
+    let mut results = Vec::new();
+    let mut entries = batch.entries();
+    loop {
+        let asked: Vec<_> = entries
+            .by_ref()
+            .take(AT_A_TIME)
+            .map(|(topic, message)| (topic, desk.ask(Question::Publish { topic, message })))
+            .collect();
+        if asked.is_empty() {
+            return Ok(Json(Results { results }));
+        }
+        for (topic, asked) in asked {
+            let outcome = match asked {
+                Ok(asked) => published(asked).await,
+                Err(error) => Err(error.into()),
+            };
+            let outcome = outcome.map_or_else(|error| Outcome::Not { error }, Outcome::from);
+            results.push(Place { topic: topic.into(), outcome });
+        }
+    }
+}
+
+/// `POST /broadcast`
+pub(super) async fn broadcast(State(desk): State<Arc<Desk>>, body: Body) -> Result<Json<Reached>, Problem> {
+    let mut connections = 0;
+    for answer in desk.ask(Question::Broadcast(body.message()?))?.answers().await? {
+        match answer {
+            Answer::Broadcast { connections: reached } => connections += reached,
+            Answer::Refused(error) => return Err(error.into()),
+            _ => return Err(Problem::unanswered()),
+        }
+    }
+    Ok(Json(Reached { connections }))
+}
+
+async fn published(asked: Asked<'_>) -> Result<Published, Problem> {
+    match asked.answer().await? {
+        Answer::Published(published) => Ok(published),
+        Answer::Refused(error) => Err(error.into()),
+        _ => Err(Problem::unanswered()),
+    }
+}
+
+impl From<Published> for Outcome {
+    fn from(published: Published) -> Self {
+        let Published { offset, epoch, subscribers } = published;
+        Self::Done { offset, epoch: epoch.to_string(), subscribers }
+    }
+}
+
+impl Body {
+    /// Text, unless its type says otherwise.
+    fn message(&self) -> Result<Message<'_>, Problem> {
+        if self.is_binary {
+            return Ok(Message::Binary(&self.bytes));
+        }
+        std::str::from_utf8(&self.bytes).map(Message::Text).map_err(|_| {
+            Problem::bad_request(
+                "the body is not UTF-8: say Content-Type: application/octet-stream for a binary message",
+            )
+        })
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or("").trim();
+        let is_binary = kind.eq_ignore_ascii_case("application/octet-stream");
+        let bytes = Bytes::from_request(request, state).await.map_err(unread)?;
+        Ok(Self { bytes, is_binary })
+    }
+}
+
+fn unread(rejection: BytesRejection) -> Problem {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return Problem::too_large(format!("a body may have {MAX_BODY} bytes"));
+    }
+    Problem::bad_request(rejection.body_text())
+}

@@ -1,0 +1,107 @@
+//! `GET /topics/{topic}` and `GET /topics`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
+use throng::hub::{Answer, Question, TopicInfo};
+
+use super::desk::Desk;
+use super::problem::Problem;
+
+/// Topics that are listed unless the request says otherwise.
+const LIMIT: usize = 100;
+/// Most topics that can be listed at a time.
+const MAX_LIMIT: usize = 1000;
+
+/// What the query may say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    #[serde(default)]
+    prefix: String,
+    #[serde(default = "default_limit")]
+    limit: usize,
+}
+
+const fn default_limit() -> usize {
+    LIMIT
+}
+
+/// A topic.
+#[derive(Debug, Serialize)]
+pub(super) struct Topic {
+    topic: String,
+    subscribers: u64,
+    offset: u64,
+    epoch: String,
+    history: History,
+}
+
+#[derive(Debug, Serialize)]
+struct History {
+    messages: usize,
+    bytes: usize,
+}
+
+/// Topics in the order of their names.
+#[derive(Debug, Serialize)]
+pub(super) struct List {
+    topics: Vec<Topic>,
+    /// Whether there are others behind the last one.
+    more: bool,
+}
+
+impl From<TopicInfo> for Topic {
+    fn from(info: TopicInfo) -> Self {
+        Self {
+            topic: info.topic,
+            subscribers: info.subscribers,
+            offset: info.offset,
+            epoch: info.epoch.to_string(),
+            history: History { messages: info.history_messages, bytes: info.history_bytes },
+        }
+    }
+}
+
+/// `GET /topics/{topic}`
+pub(super) async fn one(
+    State(desk): State<Arc<Desk>>,
+    topic: Result<Path<String>, PathRejection>,
+) -> Result<Json<Topic>, Problem> {
+    let Path(topic) = topic.map_err(|rejection| Problem::bad_topic(rejection.body_text()))?;
+    match desk.ask(Question::Topic(&topic))?.answer().await? {
+        Answer::Topic(Some(info)) => Ok(Json(info.into())),
+        Answer::Topic(None) => Err(Problem::not_found("there is no such topic")),
+        Answer::Refused(error) => Err(error.into()),
+        _ => Err(Problem::unanswered()),
+    }
+}
+
+/// `GET /topics`
+pub(super) async fn list(
+    State(desk): State<Arc<Desk>>,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<Json<List>, Problem> {
+    let Query(Which { prefix, limit }) =
+        which.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(Problem::bad_request(format!("limit must be from 1 to {MAX_LIMIT}")));
+    }
+    // One more than is shown tells whether there are more.
+    let question = Question::Topics { prefix: &prefix, limit: limit + 1 };
+    let mut topics = Vec::new();
+    for answer in desk.ask(question)?.answers().await? {
+        match answer {
+            Answer::Topics(found) => topics.extend(found),
+            Answer::Refused(error) => return Err(error.into()),
+            _ => return Err(Problem::unanswered()),
+        }
+    }
+    topics.sort_by(|a, b| a.topic.cmp(&b.topic));
+    let more = topics.len() > limit;
+    topics.truncate(limit);
+    Ok(Json(List { topics: topics.into_iter().map(Topic::from).collect(), more }))
+}

@@ -1,0 +1,152 @@
+//! Who may use the admin port, and how much of it.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use super::super::client::PATIENCE;
+use super::super::command::{read_answer, run};
+use super::super::configuration::Scratch;
+use super::Program;
+
+const TOKEN: &str = "0123456789abcdef";
+const BEARER: &str = "Authorization: Bearer 0123456789abcdef\r\n";
+
+#[test]
+fn a_hub_has_an_admin_port_unless_it_is_off_and_others_only_if_asked() {
+    assert!(Program::hub(None, &[]).ready["admin"].is_string());
+    assert!(Program::start(None, &["--admin", "off"]).ready["admin"].is_null());
+    assert!(Program::echo(None, &[]).ready["admin"].is_null());
+    let program = Program::echo(None, &["--admin", "127.0.0.1:0"]);
+    assert_eq!(program.get("/health"), "ok\n");
+    let stats: serde_json::Value = serde_json::from_str(&program.get("/stats")).unwrap();
+    assert!(stats["hub"].is_null() && stats["total"].is_object() && stats["workers"].is_array());
+    assert_eq!(program.ask("POST /publish/a", "", b"x").status, 404);
+}
+
+#[test]
+fn with_a_token_everything_but_health_needs_it() {
+    let file = Scratch::new("access-token", &format!("{TOKEN}\n"));
+    // With a token it may be reached from elsewhere: by any name, and by web pages that know it.
+    let program = Program::start(None, &["--admin", "0.0.0.0:0", "--admin-token-file", file.path()]);
+    assert_eq!(program.get("/health"), "ok\n");
+    for (what, body) in
+        [("GET /stats", ""), ("POST /publish/a", "x"), ("GET /topics", ""), ("GET /nothing", "")]
+    {
+        for fields in [
+            "",
+            "Authorization: Bearer 0123456789abcdeg\r\n",
+            "Authorization: Basic 0123456789abcdef\r\n",
+            "Authorization: 0123456789abcdef\r\n",
+            &format!("{BEARER}{BEARER}"),
+        ] {
+            let answered = program.ask(what, fields, body.as_bytes());
+            assert_eq!((answered.status, &*answered.code()), (401, "unauthorized"), "{what} {fields}");
+            assert!(answered.head.to_lowercase().contains("www-authenticate: bearer"), "{}", answered.head);
+        }
+    }
+    let fields = format!("{BEARER}Host: throng.example.org\r\nOrigin: https://example.org\r\n");
+    assert_eq!(program.ask("GET /stats", &fields, b"").status, 200);
+    assert_eq!(program.ask("POST /publish/a", &fields, b"x").status, 200);
+}
+
+#[test]
+fn without_a_token_no_web_page_gets_in() {
+    let program = Program::hub(None, &[]);
+    for fields in [
+        "Origin: http://localhost\r\n",
+        "Origin: null\r\n",
+        "Host: throng.example.org\r\n",
+        "Host: throng.example.org:9190\r\n",
+        "Host: localhost.example.org\r\n",
+        "Host: \r\n",
+    ] {
+        let answered = program.ask("POST /publish/a", fields, b"x");
+        assert_eq!((answered.status, &*answered.code()), (403, "forbidden"), "{fields}");
+        assert_eq!(program.ask("GET /stats", fields, b"").status, 403, "{fields}");
+    }
+    let elsewhere = program.ask("GET http://throng.example.org/stats", "", b"");
+    assert_eq!(elsewhere.status, 403, "{elsewhere:?}");
+    for fields in ["Host: 127.0.0.1:9190\r\n", "Host: [::1]\r\n", "Host: LOCALHOST:80\r\n"] {
+        assert_eq!(program.ask("GET /stats", fields, b"").status, 200, "{fields}");
+    }
+    let stats: serde_json::Value = serde_json::from_str(&program.get("/stats")).unwrap();
+    assert_eq!(stats["hub"]["published"], 0);
+}
+
+#[test]
+fn a_token_that_is_none_or_given_twice_is_78() {
+    let listen = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--admin-token-file"];
+    let short = Scratch::new("access-short", "0123456789abcde\n");
+    for (path, reason) in
+        [(short.path(), "the admin token must be 16"), ("/nowhere", "cannot read the admin token")]
+    {
+        let (code, said) = run(None, &[&listen[..], &[path]].concat());
+        assert_eq!(code, 78, "{said}");
+        assert!(said.contains(reason), "{said}");
+    }
+}
+
+#[test]
+fn errors_are_json() {
+    let program = Program::hub(None, &[]);
+    for (what, status, code) in [
+        ("GET /", 404, "not-found"),
+        ("GET /topics/none", 404, "not-found"),
+        ("GET /publish", 405, "method-not-allowed"),
+        ("POST /stats", 405, "method-not-allowed"),
+        ("POST /publish/%ff", 400, "bad-topic"),
+        ("POST /publish/a%00", 400, "bad-topic"),
+        ("POST /publish/a+b", 400, "bad-topic"),
+        ("GET /topics/a%23", 400, "bad-topic"),
+        ("POST /publish", 400, "bad-request"),
+        ("GET /topics?limit=0", 400, "bad-request"),
+        ("GET /topics?limit=1001", 400, "bad-request"),
+        ("GET /topics?limit=x", 400, "bad-request"),
+        ("GET /topics?prefixes=x", 400, "bad-request"),
+    ] {
+        let answered = program.ask(what, "", b"");
+        assert_eq!((answered.status, &*answered.code()), (status, code), "{what}");
+        assert!(answered.json()["error"]["message"].is_string(), "{what}");
+        assert!(answered.head.to_lowercase().contains("content-type: application/json"), "{}", answered.head);
+    }
+    let head = program.ask("DELETE /topics", "", b"").head.to_lowercase();
+    assert!(head.contains("allow: get"), "{head}");
+}
+
+#[test]
+fn a_body_has_a_limit() {
+    let program = Program::hub(None, &[]);
+    let most = 2 * 1024 * 1024;
+    assert_eq!(program.ask("POST /publish/a", "", &vec![b'x'; most]).status, 200);
+    let answered = program.ask("POST /publish/a", "", &vec![b'x'; most + 1]);
+    assert_eq!((answered.status, &*answered.code()), (413, "too-large"));
+    // Nor without a length.
+    let mut stream = program.dial_admin();
+    let head = "POST /publish/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
+    let chunk = [b"10000\r\n".to_vec(), vec![b'x'; 0x10000], b"\r\n".to_vec()].concat();
+    stream.write_all(head.as_bytes()).unwrap();
+    for _ in 0..=most / 0x10000 {
+        let _ = stream.write_all(&chunk);
+    }
+    let answered = read_answer(&mut stream);
+    assert_eq!((answered.status, &*answered.code()), (413, "too-large"));
+}
+
+#[test]
+fn who_is_too_many_waits_until_one_goes() {
+    let program = Program::hub(None, &[]);
+    let ask = |mut stream: &TcpStream| {
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    };
+    let mut held: Vec<_> = (0..63).map(|_| program.dial_admin()).collect();
+    assert_eq!(program.get("/health"), "ok\n");
+    held.push(program.dial_admin());
+    let mut waiting = program.dial_admin();
+    ask(&waiting);
+    waiting.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    assert_eq!(waiting.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    held.pop();
+    waiting.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(read_answer(&mut waiting).body, "ok\n");
+}
