@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use throng::Server;
+use throng::hub::{Hub, HubStats};
 use throng::sys::memory;
 
 /// How often memory is looked at.
@@ -28,14 +29,15 @@ pub(super) struct Housekeeper {
 }
 
 impl Housekeeper {
-    pub(super) fn look_after(&mut self, server: &Server) {
+    pub(super) fn look_after(&mut self, server: &Server, hub: Option<&Hub>) {
         let now = Instant::now();
         if self.next_look.is_some_and(|next| now < next) {
             return;
         }
         self.next_look = Some(now + LOOK);
         let stats = server.stats();
-        let explained = stats.sockets * RECORD + stats.buffered_bytes;
+        let explained =
+            stats.sockets * RECORD + stats.buffered_bytes + hub.map_or(0, |hub| explain(&hub.stats()));
         // Without /proc nothing is known, and nothing is done.
         let Ok(resident) = memory::anonymous_resident() else { return };
         if self.should_trim(resident, explained) {
@@ -56,6 +58,15 @@ impl Housekeeper {
         self.base = left;
         self.last = left;
     }
+}
+
+/// Bytes that a hub takes, about (docs/HUB.md, "How it works").
+const fn explain(hub: &HubStats) -> u64 {
+    hub.topics * (48 + 48 + 16)
+        + hub.local_topics * (48 + 16)
+        + hub.subscriptions * 12
+        + hub.history_messages * 256
+        + hub.history_bytes
 }
 
 #[cfg(test)]

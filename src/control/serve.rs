@@ -107,7 +107,7 @@ async fn control(
         }
     };
     tokio::select! {
-        ended = until_the_end(&server, &mut signals, settings.drain_timeout) => ended?,
+        ended = until_the_end(&server, hub, &mut signals, settings.drain_timeout) => ended?,
         failed = serve_admin => match failed? {},
     }
     let stats = server.stats();
@@ -146,6 +146,7 @@ fn announce(server: &Server, settings: &Settings, admin: Option<SocketAddr>) -> 
 /// Waits until all workers have ended: in order after a signal, at once after a second one.
 async fn until_the_end(
     server: &Server,
+    hub: Option<&Hub>,
     signals: &mut EndSignals,
     drain_timeout: Duration,
 ) -> Result<(), Failure> {
@@ -157,7 +158,7 @@ async fn until_the_end(
                 if server.has_ended_worker() {
                     return Err(Failure::Runtime("a worker has ended by itself, see above".into()));
                 }
-                housekeeper.look_after(server);
+                housekeeper.look_after(server, hub);
             }
         }
     };

@@ -60,12 +60,20 @@ impl HubHandler {
         let index = who.conn.index();
         let is_there = connections.id(index) == Some(who.conn);
         let seat = connections.data_mut(index).filter(|_| is_there).copied();
+        let is_v1 = seat.is_some_and(Seat::is_v1);
         let seat = seat.filter(|seat| self.roster.is_awaited(*seat, at, who.ticket));
         if let (Ok(welcome), Some(local)) = (&result, self.roster.get_mut(at)) {
             local.join(Position { offset: welcome.latest, ..welcome.from });
         }
         let more = match (seat, result) {
-            (None, _) => None,
+            (None, _) => {
+                // Every request is answered.
+                if is_v1 && !goes_on && who.id.is_some() {
+                    let why = "the subscription was ended before it had begun";
+                    say(connections, index, &v1::error(Code::Cancelled, why, Some(&topic), &who.id));
+                }
+                None
+            }
             (Some(seat), Err(error)) => {
                 self.turn_away(at, seat, &topic, &who, error, connections);
                 None

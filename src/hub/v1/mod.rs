@@ -42,4 +42,5 @@ pub(crate) enum Code {
     TooManySubscriptions,
     TooManyTopics,
     Busy,
+    Cancelled,
 }

@@ -1,5 +1,7 @@
 //! The hub over real sockets, through its public interface.
 
+#[cfg(feature = "serve")]
+mod churn;
 mod limits;
 mod publishing;
 mod resuming;
