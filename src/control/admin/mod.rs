@@ -1,7 +1,7 @@
 //! The admin port: what the server is doing, and publishing, over HTTP.
 //!
 //! - `door`: connections, and how long they may take; `guard`: who may ask; `token`: what they know.
-//! - `publish`, `batch`, `topics`, `counters`: what is answered; `problem`: what is answered instead.
+//! - `publish`, `batch`, `topics`, `slowest`, `counters`: what is answered; `problem`: what is answered instead.
 //! - `desk`: questions to the hub's workers, whose answers come from their threads.
 
 mod batch;
@@ -11,6 +11,7 @@ mod door;
 mod guard;
 mod problem;
 mod publish;
+mod slowest;
 mod token;
 mod topics;
 
@@ -87,6 +88,7 @@ fn hub_routes(desk: Arc<Desk>) -> Router {
         .route("/publish/{*topic}", post(publish::one))
         .route("/publish", post(publish::batch))
         .route("/broadcast", post(publish::broadcast))
+        .route("/slowest", get(slowest::slowest))
         .route("/topics/{*topic}", get(topics::one))
         .route("/topics", get(topics::list))
         .with_state(desk)

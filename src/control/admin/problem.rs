@@ -54,6 +54,14 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", message)
     }
 
+    /// Some workers had no room for a message to everybody.
+    pub(super) fn partly(connections: u64) -> Self {
+        let message = format!(
+            "{connections} connections get it, those of busy workers do not: if it is sent again, the others get it twice"
+        );
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
+    }
+
     /// A worker has not answered in time.
     pub(super) fn unanswered() -> Self {
         let message = "a worker has not answered in time: what was asked for may have been done or not";
@@ -65,7 +73,9 @@ impl From<PublishError> for Problem {
     fn from(error: PublishError) -> Self {
         match error {
             PublishError::Name(_) => Self::bad_topic(error),
-            PublishError::TooManyTopics => Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-topics", error),
+            PublishError::TooManyTopics => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-topics", error)
+            }
             _ => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", error),
         }
     }

@@ -92,15 +92,16 @@ pub(super) async fn batch(State(desk): State<Arc<Desk>>, body: Body) -> Result<J
 
 /// `POST /broadcast`
 pub(super) async fn broadcast(State(desk): State<Arc<Desk>>, body: Body) -> Result<Json<Reached>, Problem> {
+    let answers = desk.ask(Question::Broadcast(body.message()?))?.answers().await?;
     let mut connections = 0;
-    for answer in desk.ask(Question::Broadcast(body.message()?))?.answers().await? {
+    let mut is_partial = false;
+    for answer in answers {
         match answer {
             Answer::Broadcast { connections: reached } => connections += reached,
-            Answer::Refused(error) => return Err(error.into()),
-            _ => return Err(Problem::unanswered()),
+            _ => is_partial = true,
         }
     }
-    Ok(Json(Reached { connections }))
+    if is_partial { Err(Problem::partly(connections)) } else { Ok(Json(Reached { connections })) }
 }
 
 async fn published(asked: Asked<'_>) -> Result<Published, Problem> {

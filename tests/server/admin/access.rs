@@ -104,6 +104,8 @@ fn errors_are_json() {
         ("GET /topics?limit=1001", 400, "bad-request"),
         ("GET /topics?limit=x", 400, "bad-request"),
         ("GET /topics?prefixes=x", 400, "bad-request"),
+        ("GET /slowest?limit=0", 400, "bad-request"),
+        ("GET /slowest?limit=1001", 400, "bad-request"),
     ] {
         let answered = program.ask(what, "", b"");
         assert_eq!((answered.status, &*answered.code()), (status, code), "{what}");

@@ -131,6 +131,28 @@ fn topics_are_listed_in_the_order_of_their_names() {
     assert_eq!(topic, expected);
 }
 
+#[test]
+fn topics_that_are_too_many_and_clients_that_read_too_slowly_are_told() {
+    let program = Program::hub(None, &["--max-topics", "1", "--outbox-limit", "64MiB"]);
+    let _slow = listener(&program, "a");
+    let answered = program.ask("POST /publish/b", "", b"x");
+    assert_eq!((answered.status, &*answered.code()), (503, "too-many-topics"));
+    assert_eq!(program.get("/slowest"), r#"{"slowest":[]}"#);
+    // More than the kernel takes for somebody who does not read.
+    let message = "x".repeat(1 << 20);
+    let waits = (0..32).any(|_| {
+        publish(&program, "a", &message);
+        program.get("/slowest") != r#"{"slowest":[]}"#
+    });
+    assert!(waits, "32 MiB are in nobody's socket");
+    publish(&program, "a", &message);
+    let slowest: Value = serde_json::from_str(&program.get("/slowest?limit=1")).unwrap();
+    let bytes = slowest["slowest"][0]["bytes"].as_u64().unwrap();
+    assert!(bytes >= 1 << 20, "{slowest}");
+    assert!(slowest["slowest"][0]["connection"].as_str().unwrap().split('-').count() == 3, "{slowest}");
+    assert!(program.count("backlog_bytes") >= 1 << 20);
+}
+
 /// The workers' answers come to the control thread from other descriptor tables than its own.
 #[test]
 fn answers_come_from_workers_with_private_tables() {
