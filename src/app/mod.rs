@@ -1,4 +1,4 @@
-//! The applications that `throng serve` runs, each a [`Handler`](throng::Handler).
+//! The applications that `throng serve` runs beside the hub, each a [`Handler`](throng::Handler).
 
 mod echo;
 mod sink;

@@ -1,6 +1,11 @@
 //! The control plane: everything beside the message path, on the main thread.
 //!
-//! It never touches a connection. It reads the workers' counters and tells them to end; nothing else passes between the planes.
+//! It never touches a connection. It reads the workers' counters, tells them to end, and puts what is published into the hub's queues;
+//! nothing else passes between the planes.
+//!
+//! - `cli`, `settings`, `sources`, `file`, `rules`, `units`: what the operator says.
+//! - `serve`, `signals`, `housekeeping`, `logging`, `exit`: the program's life.
+//! - `admin`: the admin port.
 
 mod admin;
 mod cli;
