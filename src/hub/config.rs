@@ -17,6 +17,63 @@ pub struct HubConfig {
     /// What hashes and epochs are drawn from; at random if left out, which it should be outside of tests.
     #[doc(hidden)]
     pub seed: Option<[u64; 2]>,
+    /// How much is done at a time, and how much waits.
+    #[doc(hidden)]
+    pub sizes: Sizes,
+    /// Where homes write down what they decide.
+    #[cfg(feature = "simulation")]
+    pub(crate) journal: Option<super::journal::Journal>,
+}
+
+/// How much a hub does at a time, and how much waits. The defaults are meant for use; others are for tests, which meet the edges
+/// sooner with them.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Sizes {
+    /// Entries of a queue between two turns of its reader; a full one makes the writer wait, or refuses.
+    pub queue: usize,
+    /// Entries taken from each queue in a turn.
+    pub mails_per_turn: usize,
+    /// Small messages pushed in a turn, between which sockets have theirs.
+    pub pushes_per_turn: usize,
+    /// Messages that wait for their rounds on a worker; with more of them no deliveries are taken.
+    pub waiting: usize,
+    /// Requests that may be held back for homes whose queues are full, before clients are refused.
+    pub held: usize,
+    /// Messages that leave together, and their bytes, at most; the last of them may go beyond.
+    pub round_messages: usize,
+    /// The bytes.
+    pub round_bytes: usize,
+    /// Missed messages given to a subscriber at a time, and bytes of their payloads.
+    pub replay_messages: usize,
+    /// The bytes.
+    pub replay_bytes: usize,
+    /// A subscriber is given more of what it has missed when less than this waits for it.
+    pub replay_low: usize,
+    /// Empty places that a topic may have before any are filled.
+    pub vacant: usize,
+    /// Places looked at in one go when empty ones are filled.
+    pub fill_steps: usize,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self {
+            queue: 512,
+            mails_per_turn: 256,
+            pushes_per_turn: 1024,
+            waiting: 1024,
+            held: 10_000,
+            round_messages: 64,
+            round_bytes: 64 * 1024,
+            replay_messages: 64,
+            replay_bytes: 64 * 1024,
+            replay_low: 16 * 1024,
+            vacant: 16,
+            fill_steps: 1024,
+        }
+    }
 }
 
 impl Default for HubConfig {
@@ -27,6 +84,9 @@ impl Default for HubConfig {
             max_subscriptions: 128,
             history_limit: 256 << 20,
             seed: None,
+            sizes: Sizes::default(),
+            #[cfg(feature = "simulation")]
+            journal: None,
         }
     }
 }

@@ -14,9 +14,6 @@ use super::name::Name;
 use super::stats::HubCounters;
 use crate::worker::Handle;
 
-/// Entries of a queue between two turns of its reader; a full one makes the writer wait, or refuses.
-pub(crate) const QUEUE: usize = 512;
-
 /// What is shared by the hubs of all workers, and by those who publish.
 pub(crate) struct Exchange {
     pub(crate) config: HubConfig,
@@ -81,7 +78,7 @@ impl Exchange {
     pub(crate) fn take_ends(&self, worker: usize, handle: &Handle) -> Option<Ends> {
         let net = self.net.get_or_init(|| Net {
             handle: handle.clone(),
-            posts: (0..handle.workers()).map(Post::new).collect(),
+            posts: (0..handle.workers()).map(|worker| Post::new(worker, self.config.sizes.queue)).collect(),
         });
         let post = net.posts.get(worker)?;
         post.ends.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -160,6 +157,14 @@ impl Exchange {
         self.history.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
+    /// Writes down what a home has decided.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn note(&self, entry: impl FnOnce() -> super::journal::Entry) {
+        if let Some(journal) = &self.config.journal {
+            journal.note(entry());
+        }
+    }
+
     pub(crate) fn remove_history(&self, bytes: usize) {
         self.history.fetch_sub(bytes, Ordering::Relaxed);
     }
@@ -173,9 +178,9 @@ fn send<T>(queue: &SyncSender<T>, entry: T) -> Result<(), (Unposted, T)> {
 }
 
 impl Post {
-    fn new(worker: usize) -> Self {
-        let (requests, requested) = sync_channel(QUEUE);
-        let (deliveries, delivered) = sync_channel(QUEUE);
+    fn new(worker: usize, queue: usize) -> Self {
+        let (requests, requested) = sync_channel(queue);
+        let (deliveries, delivered) = sync_channel(queue);
         let counters = Arc::<HubCounters>::default();
         let ends =
             Ends { worker, requests: requested, deliveries: delivered, counters: Arc::clone(&counters) };

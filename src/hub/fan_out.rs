@@ -9,9 +9,6 @@ use super::seat::{Seat, Subs};
 use super::topic::Waiting;
 use crate::worker::{Connections, Pushed};
 
-/// Places looked at in one go when empty ones are filled.
-const FILL_STEPS: usize = 1024;
-
 impl HubHandler {
     /// A message has come from its topic's home.
     pub(super) fn take_item(&mut self, item: Arc<Item>, connections: &mut Connections<'_, Seat>) {
@@ -79,7 +76,7 @@ impl HubHandler {
                 return self.rest(at, connections, budget);
             } else {
                 let rule = self.exchange.config.rules.of(&topic.name);
-                if let Some((messages, last)) = crowd.begin_round(at, rule) {
+                if let Some((messages, last)) = crowd.begin_round(at, rule, &self.exchange.config.sizes) {
                     self.waiting -= messages;
                     topic.offset = last;
                 }
@@ -114,14 +111,14 @@ impl HubHandler {
     /// With nothing to send, a topic gives memory back. `true` where it has not come to the end of that.
     fn rest(&mut self, at: u32, connections: &mut Connections<'_, Seat>, budget: &mut usize) -> bool {
         let Some(topic) = self.roster.get_mut(at) else { return false };
-        let crowd = topic.crowd();
-        if crowd.members.is_sparse() {
+        let (crowd, sizes) = (topic.crowd(), self.exchange.config.sizes);
+        if crowd.members.is_sparse(sizes.vacant) {
             let mut moves = Vec::new();
-            let is_full = crowd.members.fill(FILL_STEPS, |member, place| moves.push((member, place)));
+            let is_full = crowd.members.fill(sizes.fill_steps, |member, place| moves.push((member, place)));
             for (member, place) in moves {
                 self.move_member(at, member.index(), place, connections);
             }
-            *budget = budget.saturating_sub(FILL_STEPS / 16);
+            *budget = budget.saturating_sub(sizes.fill_steps.div_ceil(16));
             if !is_full {
                 return true;
             }

@@ -8,6 +8,8 @@ use super::exchange::{Ends, Exchange};
 use super::history::History;
 use super::home_topic::Topic;
 use super::index::Index;
+#[cfg(feature = "simulation")]
+use super::journal::Entry;
 use super::listing::Listing;
 use super::mail::{Asker, Delivery, Join, Joined, ToClient, Welcome};
 use super::message::{Item, Position};
@@ -17,9 +19,6 @@ use super::publisher::{Answer, PublishError, Published, TopicInfo};
 use super::stats::HubCounters;
 use crate::worker::{PreparedMessage, Table};
 
-/// Missed messages given to a subscriber at a time, and bytes of their payloads.
-const REPLAY_MESSAGES: usize = 64;
-const REPLAY_BYTES: usize = 64 * 1024;
 /// Time in which all histories are looked through for what is too old.
 const SWEEP: Duration = Duration::from_secs(5);
 /// Time between two looks at a part of them.
@@ -62,6 +61,18 @@ impl Home {
         !self.keeping.is_empty()
     }
 
+    /// Topics.
+    #[cfg(feature = "simulation")]
+    pub(crate) const fn topics(&self) -> usize {
+        self.topics.len()
+    }
+
+    /// Topics that may have a history.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn keeping(&self) -> usize {
+        self.keeping.len()
+    }
+
     /// Gives a message its place and sends it to all workers with subscribers.
     pub(crate) fn publish(
         &mut self,
@@ -72,7 +83,11 @@ impl Home {
         now: Duration,
         posts: &mut Posts,
     ) {
+        #[cfg(feature = "simulation")]
+        let copy = message.clone();
         let result = self.take_message(&name, hash, message, now, posts);
+        #[cfg(feature = "simulation")]
+        self.exchange.note(|| Entry::published(&name, now, copy, &result));
         match asker {
             Asker::Nobody => {}
             Asker::Thread(reply) => reply.give(result.map_or_else(Answer::Refused, Answer::Published)),
@@ -119,6 +134,8 @@ impl Home {
         let Join { topic, hash, who, since, goes_on } = join;
         let worker = who.conn.worker();
         let result = self.welcome(&topic, hash, worker, since, now);
+        #[cfg(feature = "simulation")]
+        self.exchange.note(|| Entry::joined(&topic, now, since, &result));
         let joined = Joined { topic, hash, who, goes_on, result };
         posts.deliver(worker, Delivery::Joined(Box::new(joined)));
     }
@@ -136,6 +153,7 @@ impl Home {
         let Self { topics, exchange, counters, .. } = self;
         let Some(topic) = topics.get_mut(at as usize) else { return Err(PublishError::TooManyTopics) };
         topic.add_worker(worker);
+        let sizes = &exchange.config.sizes;
         let epoch = topic.epoch(exchange.run);
         let latest = topic.offset;
         let live = Position { offset: latest, epoch };
@@ -146,7 +164,9 @@ impl Home {
         let seen = if since.epoch == epoch && since.offset <= latest { Some(since.offset) } else { None };
         topic.change_history(counters, |history| history.expire(now, &rule, exchange));
         let missed = match topic.history() {
-            Some(history) => history.behind(seen.unwrap_or(0), latest, REPLAY_MESSAGES, REPLAY_BYTES),
+            Some(history) => {
+                history.behind(seen.unwrap_or(0), latest, sizes.replay_messages, sizes.replay_bytes)
+            }
             None => History::default().behind(latest, latest, 0, 0),
         };
         Ok(Welcome {

@@ -14,7 +14,6 @@ use super::name::Name;
 use super::posts::Posts;
 use super::publisher::Answer;
 use super::replay::Replays;
-use super::requests::MAX_HELD;
 use super::roster::Roster;
 use super::seat::Seat;
 use super::url::topics_of;
@@ -23,12 +22,6 @@ use crate::http::{Refusal, Request as HttpRequest, Status};
 use crate::worker::{Accept, Closed, Conn, ConnId, Connections, Context, Handler, Turn};
 use crate::ws::{CloseCode, Message};
 
-/// Small messages pushed in a turn, between which sockets have theirs.
-pub(crate) const PUSHES_PER_TURN: usize = 1024;
-/// Entries taken from each queue in a turn.
-const MAILS_PER_TURN: usize = 256;
-/// Messages that wait for their rounds on this worker; with more of them no deliveries are taken.
-const MAX_WAITING: usize = 1024;
 /// When what a full queue did not take is tried again.
 const RETRY: Duration = Duration::from_millis(1);
 
@@ -44,8 +37,8 @@ pub struct HubHandler {
     /// Messages that wait for their rounds.
     pub(super) waiting: usize,
     pub(super) replays: Replays,
-    announcing: Announcing,
-    connections: u64,
+    pub(super) announcing: Announcing,
+    pub(super) connections: u64,
     /// What the connection that is being upgraded has asked for in its URL.
     asked: Vec<Name>,
 }
@@ -69,8 +62,8 @@ impl HubHandler {
 
     /// Takes in what has come from topics' homes.
     fn take_deliveries(&mut self, connections: &mut Connections<'_, Seat>) -> bool {
-        for _ in 0..MAILS_PER_TURN {
-            if self.waiting >= MAX_WAITING {
+        for _ in 0..self.exchange.config.sizes.mails_per_turn {
+            if self.waiting >= self.exchange.config.sizes.waiting {
                 return true;
             }
             match self.ends.next_delivery() {
@@ -85,7 +78,7 @@ impl HubHandler {
 
     /// Takes in what is asked of the topics at home here, unless what comes of it could not be sent.
     fn take_requests(&mut self, connections: &Connections<'_, Seat>, now: Duration) -> bool {
-        for _ in 0..MAILS_PER_TURN {
+        for _ in 0..self.exchange.config.sizes.mails_per_turn {
             if self.posts.held_deliveries() > 0 {
                 return true;
             }
@@ -154,7 +147,7 @@ impl Handler for HubHandler {
             let detail = "name a topic, as in /topics/NAME, or speak the subprotocol throng.v1";
             return Err(Refusal::new(Status::BAD_REQUEST, detail));
         }
-        if self.posts.held_requests() >= MAX_HELD {
+        if self.posts.held_requests() >= config.sizes.held {
             return Err(Refusal::new(Status::SERVICE_UNAVAILABLE, "too much is asked for at the moment"));
         }
         let accept = Accept::new(Seat::new(is_v1));
@@ -196,7 +189,7 @@ impl Handler for HubHandler {
         let mut more = self.take_deliveries(connections);
         more |= self.take_requests(connections, now);
         more |= self.home.go_on_listing();
-        let mut budget = PUSHES_PER_TURN;
+        let mut budget = self.exchange.config.sizes.pushes_per_turn;
         self.fan_out(connections, &mut budget);
         self.announcing.go_on(connections, &mut budget, &self.ends.counters);
         let replaying = self.go_on_replaying(connections);

@@ -70,9 +70,9 @@ impl Members {
         }
     }
 
-    /// Whether so many places are empty that they should be filled.
-    pub(crate) const fn is_sparse(&self) -> bool {
-        self.vacant > 16 && self.vacant > self.places.len() / 4
+    /// Whether so many places are empty, and more than `least`, that they should be filled.
+    pub(crate) const fn is_sparse(&self, least: usize) -> bool {
+        self.vacant > least && self.vacant > self.places.len() / 4
     }
 
     /// Fills empty places from the end, with at most `steps` looks, and calls `moved` with who has got which place. Not to be done
@@ -151,7 +151,7 @@ mod tests {
         let mut members = Members::default();
         (0..10_000).for_each(|index| assert_eq!(members.add(Member::new(index, false)), index));
         (0..9_990).for_each(|place| members.remove(place));
-        assert!(members.is_sparse());
+        assert!(members.is_sparse(16));
         while !members.fill(100, |_, _| {}) {}
         assert_eq!((members.len(), members.end()), (10, 10));
         assert!(members.places.capacity() <= 64);

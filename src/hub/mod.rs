@@ -19,6 +19,7 @@
 //! - `roster`, `topic`, `members`, `seat`, `round`: who subscribes here, and what is on its way to them.
 //! - `home`, `home_topic`, `history`: the topics that are at home here. `index`, `listing`: how topics are found.
 //! - `exchange`, `mail`, `posts`: what passes between workers.
+//! - `journal`, `inspect`: what homes decide and hubs hold, for the simulation.
 //! - `publisher`: what other threads see. `v1`, `url`, `name`: what clients say. `rules`, `config`: what the operator says.
 #![forbid(unsafe_code)]
 
@@ -32,6 +33,10 @@ mod home_topic;
 #[expect(clippy::module_inception, reason = "the hub of the hub's room")]
 mod hub;
 mod index;
+#[cfg(feature = "simulation")]
+pub(crate) mod inspect;
+#[cfg(feature = "simulation")]
+pub(crate) mod journal;
 mod listing;
 mod mail;
 mod members;
@@ -53,6 +58,8 @@ mod v1;
 use std::sync::Arc;
 
 pub use config::HubConfig;
+#[doc(hidden)]
+pub use config::Sizes;
 pub use hub::HubHandler;
 pub use message::{Epoch, NoEpoch, Position};
 pub use name::{MAX_TOPIC, NameError, check_name};

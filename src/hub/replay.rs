@@ -15,8 +15,6 @@ use super::v1::{self, Code};
 use crate::worker::{Connections, SlowPolicy};
 use crate::ws::{CloseCode, Message};
 
-/// A subscriber is given more of what it has missed when less than this waits for it.
-const LOW: usize = 16 * 1024;
 /// Subscribers looked at in a turn.
 const LOOKS_PER_TURN: usize = 256;
 /// When they are looked at again.
@@ -26,6 +24,13 @@ const LOOK: Duration = Duration::from_millis(10);
 #[derive(Debug, Default)]
 pub(crate) struct Replays {
     queue: VecDeque<Replay>,
+}
+
+#[cfg(feature = "simulation")]
+impl Replays {
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
 }
 
 #[derive(Debug)]
@@ -179,7 +184,7 @@ impl HubHandler {
             if !seat.is_some_and(|seat| self.roster.is_awaited(seat, at, replay.who.ticket)) {
                 self.roster.settle(at);
                 self.tidy(at);
-            } else if connections.backlog(index) < LOW {
+            } else if connections.backlog(index) < self.exchange.config.sizes.replay_low {
                 let Replay { topic, hash, who, seen } = replay;
                 let join = Join { topic, hash, who, since: Some(seen), goes_on: true };
                 self.posts.request(hash, Request::Join(join));

@@ -8,13 +8,9 @@ use super::publisher::PublishError;
 use super::roster::Begun;
 use super::rules::Claims;
 use super::seat::{Seat, Sub, Subs};
-use super::topic::Topic;
 use super::v1::{self, Bad, Code, Id, Incoming};
 use crate::worker::{Conn, PreparedMessage};
 use crate::ws::{CloseCode, Message};
-
-/// Requests that may be held back for homes whose queues are full, before clients are refused.
-pub(super) const MAX_HELD: usize = 10_000;
 
 impl HubHandler {
     /// Begins a subscription, about which the client is told.
@@ -67,7 +63,8 @@ impl HubHandler {
     pub(super) fn leave(&mut self, seat: &mut Seat, sub: Sub) {
         self.roster.leave(seat, sub);
         self.tidy(sub.topic);
-        if self.roster.get(sub.topic).is_some_and(Topic::has_spare) {
+        let vacant = self.exchange.config.sizes.vacant;
+        if self.roster.get(sub.topic).is_some_and(|topic| topic.has_spare(vacant)) {
             self.activate(sub.topic);
         }
     }
@@ -89,7 +86,7 @@ impl HubHandler {
             self.ends.counters.refused_at_limit.add(1);
             return Err((Code::TooManySubscriptions, "a client may have no more subscriptions"));
         }
-        if self.posts.held_requests() >= MAX_HELD {
+        if self.posts.held_requests() >= config.sizes.held {
             return Err((Code::Busy, "too much is asked for at the moment: try again later"));
         }
         Ok(())

@@ -42,6 +42,12 @@ impl Roster {
         self.index.len()
     }
 
+    /// Connections with several subscriptions.
+    #[cfg(feature = "simulation")]
+    pub(crate) const fn sets(&self) -> usize {
+        self.sets.len()
+    }
+
     pub(crate) fn find(&self, name: &str, hash: u64) -> Option<u32> {
         let is_it = |at| self.topics.get(at as usize).is_some_and(|topic: &Topic| *topic.name == *name);
         self.index.find(hash, is_it)

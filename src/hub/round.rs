@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
+use super::config::Sizes;
 use super::message::Item;
 use super::rules::TopicRule;
 use super::topic::{Crowd, Waiting};
 use crate::worker::{Batch, Pushed};
-
-/// Messages that leave together, and their bytes, at most; the last of them may go beyond.
-const ROUND_MESSAGES: usize = 64;
-const ROUND_BYTES: usize = 64 * 1024;
 
 /// One round: a few messages in a row, for everybody who was a member when it began.
 #[derive(Debug)]
@@ -38,14 +35,19 @@ pub(crate) fn add(item: &Item, bare: Option<&mut Batch>, v1: Option<&mut Batch>)
 
 impl Crowd {
     /// Begins a round with what waits, up to whatever is no message. Returns how many messages it has, and the last one's offset.
-    pub(crate) fn begin_round(&mut self, topic: u32, rule: &TopicRule) -> Option<(usize, u64)> {
+    pub(crate) fn begin_round(
+        &mut self,
+        topic: u32,
+        rule: &TopicRule,
+        sizes: &Sizes,
+    ) -> Option<(usize, u64)> {
         let is_any_bare = self.members.len() > self.v1;
         let is_any_v1 = self.v1 > 0;
         let (mut bare, mut v1) = (batch(topic, rule), batch(topic, rule));
         let (mut messages, mut bytes, mut last) = (0, 0, None);
         while let Some(Waiting::Item(item)) = self.waiting.front()
-            && messages < ROUND_MESSAGES
-            && bytes < ROUND_BYTES
+            && messages < sizes.round_messages
+            && bytes < sizes.round_bytes
         {
             let item = Arc::clone(item);
             self.waiting.pop_front();

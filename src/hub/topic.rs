@@ -128,10 +128,10 @@ impl Topic {
         }
     }
 
-    /// Whether it has memory to give back: many empty places, or a crowd for one.
-    pub(crate) fn has_spare(&self) -> bool {
+    /// Whether it has memory to give back: more than `least` empty places, or a crowd for one.
+    pub(crate) fn has_spare(&self, least: usize) -> bool {
         let crowd = self.crowd.as_ref();
-        crowd.is_some_and(|crowd| crowd.members.is_sparse() || crowd.members.len() <= 1)
+        crowd.is_some_and(|crowd| crowd.members.is_sparse(least) || crowd.members.len() <= 1)
     }
 
     /// Gives up the crowd where there is one member at most, and nothing to do. Returns the member that has got place 0.

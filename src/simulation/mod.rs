@@ -9,6 +9,7 @@
 //! - `client`, `speech`, `hostile`: clients and what they send; `tap`: what is sent to them; `deflating`: both compressed;
 //!   `app`: the application.
 //! - `ledger`, `judge`, `ends`, `rest`: the model.
+//! - `hub`: several workers with a hub, and rooms of its own.
 //! - `kernels`: the simulated kernel against Linux; `server`, `replay`, `compare`: the worker on both.
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,8 @@ mod compare;
 mod deflating;
 mod ends;
 mod hostile;
+#[cfg(feature = "simulation")]
+mod hub;
 mod judge;
 mod kernels;
 mod ledger;
@@ -33,13 +36,16 @@ mod steps;
 mod tap;
 pub(crate) mod world;
 
+use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use choices::Choices;
+#[cfg(feature = "simulation")]
+pub use hub::{HubReport, run_hub};
 pub use kernels::compare_kernels;
 pub use replay::{Replay, replay};
-use run::Run;
+use run::{Run, Violation};
 pub use setup::Profile;
 use setup::Setup;
 
@@ -112,11 +118,7 @@ fn run_choices(choices: &Choices, profile: Profile) -> Result<Report, Failure> {
     let mut run = Run::new(Setup::draw(profile, choices), choices);
     // A debug assertion of the worker's is a violation like others, and the trace says what led to it.
     let outcome = catch_unwind(AssertUnwindSafe(|| run.play()));
-    let outcome = outcome.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
-        Err(format!("the worker panicked: {text}"))
-    });
+    let outcome = outcome.unwrap_or_else(panicked);
     let ledger = run.ledger.try_borrow();
     match outcome {
         Ok(steps) => {
@@ -141,6 +143,13 @@ fn run_choices(choices: &Choices, profile: Profile) -> Result<Report, Failure> {
             Err(Failure { violation, trace })
         }
     }
+}
+
+/// The violation that a panic is.
+fn panicked<T>(panic: Box<dyn Any + Send>) -> Result<T, Violation> {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
+    Err(format!("the worker panicked: {text}"))
 }
 
 #[cfg(test)]

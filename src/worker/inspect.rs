@@ -100,6 +100,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
         })
     }
 
+    #[cfg(feature = "simulation")]
+    pub(crate) const fn handler(&self) -> Option<&H> {
+        self.handler.as_ref()
+    }
+
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
     }

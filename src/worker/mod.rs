@@ -70,6 +70,8 @@ pub(crate) use ticks::{MAX_TIME, TICK};
 #[cfg(feature = "hub")]
 pub(crate) use {counters::Counter, table::Table};
 
+#[cfg(feature = "simulation")]
+pub(crate) use shared::Stage;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use {
     counters::Counters,

@@ -1,0 +1,87 @@
+//! What homes decide, in order, written down for the simulation, whose model checks it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::mail::Welcome;
+use super::message::Position;
+use super::name::Name;
+use super::publisher::{PublishError, Published};
+use crate::worker::PreparedMessage;
+
+/// One decision.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) topic: Name,
+    /// The home's time.
+    pub(crate) now: Duration,
+    pub(crate) what: Decided,
+}
+
+impl Entry {
+    pub(crate) fn published(
+        topic: &Name,
+        now: Duration,
+        message: PreparedMessage,
+        result: &Result<Published, PublishError>,
+    ) -> Self {
+        let place = |published: &Published| {
+            let Published { offset, epoch, subscribers } = *published;
+            (Position { offset, epoch }, subscribers)
+        };
+        let result = result.as_ref().map(place).map_err(|error| *error);
+        Self { topic: Name::clone(topic), now, what: Decided::Published { message, result } }
+    }
+
+    pub(crate) fn joined(
+        topic: &Name,
+        now: Duration,
+        since: Option<Position>,
+        result: &Result<Welcome, PublishError>,
+    ) -> Self {
+        let told = |welcome: &Welcome| Joined {
+            from: welcome.from,
+            recovered: welcome.recovered,
+            missed: welcome.missed.iter().map(|item| item.offset).collect(),
+            more: welcome.more,
+            latest: welcome.latest,
+        };
+        let result = result.as_ref().map(told).map_err(|error| *error);
+        Self { topic: Name::clone(topic), now, what: Decided::Joined { since, result } }
+    }
+}
+
+/// What was decided.
+#[derive(Debug, Clone)]
+pub(crate) enum Decided {
+    /// A message has this place; the topic had so many subscribers.
+    Published { message: PreparedMessage, result: Result<(Position, u64), PublishError> },
+    /// A worker gets the topic's messages from now on, for a client that asked for what is behind `since`.
+    Joined { since: Option<Position>, result: Result<Joined, PublishError> },
+}
+
+/// What a new subscriber was told.
+#[derive(Debug, Clone)]
+pub(crate) struct Joined {
+    pub(crate) from: Position,
+    pub(crate) recovered: Option<bool>,
+    /// Offsets of the missed messages that were sent along.
+    pub(crate) missed: Vec<u64>,
+    pub(crate) more: bool,
+    pub(crate) latest: u64,
+}
+
+/// All decisions that have not been read yet.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Journal(Arc<Mutex<Vec<Entry>>>);
+
+impl Journal {
+    pub(crate) fn note(&self, entry: Entry) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+    }
+
+    /// Takes out what is new.
+    pub(crate) fn take(&self) -> Vec<Entry> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

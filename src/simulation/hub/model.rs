@@ -1,0 +1,281 @@
+//! What is true of the topics: what was published, where it belongs, and what is kept.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::setup::Setup;
+use crate::hub::journal::{Decided, Entry, Joined};
+use crate::hub::{Epoch, Position, PublishError};
+use crate::simulation::run::Violation;
+use crate::ws::{Message, Opcode};
+
+/// Whose message it is: what one of them publishes to a topic keeps its order. 0 are the threads with a publisher, others are clients.
+pub(crate) type Source = usize;
+
+/// What may have become of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is on its way, and may be refused or lost with its client.
+    Open,
+    /// A queue has taken it: it gets a place, unless there are too many topics.
+    Taken,
+    Refused,
+    Placed(Position),
+}
+
+/// A message that somebody has published, or tried to.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) subject: usize,
+    pub(crate) opcode: Opcode,
+    pub(crate) payload: Vec<u8>,
+    source: Source,
+    pub(crate) fate: Fate,
+}
+
+/// A topic from when it came into being until it went.
+#[derive(Debug)]
+pub(crate) struct Life {
+    pub(crate) epoch: Epoch,
+    /// The numbers of its messages: the first has offset 1.
+    pub(crate) messages: Vec<usize>,
+    /// Offsets of what is kept, with bytes and times.
+    kept: VecDeque<(u64, usize, Duration)>,
+}
+
+/// Everything that is known.
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) sent: Vec<Sent>,
+    /// By topic, in order.
+    lives: Vec<Vec<Life>>,
+    /// The last message of each source that has its place, by topic.
+    latest: BTreeMap<(Source, usize), usize>,
+    pub(crate) placed: u64,
+}
+
+impl Life {
+    pub(crate) const fn offset(&self) -> u64 {
+        self.messages.len() as u64
+    }
+}
+
+impl Sent {
+    pub(crate) fn message(&self) -> Message<'_> {
+        match std::str::from_utf8(&self.payload) {
+            Ok(text) if self.opcode == Opcode::Text => Message::Text(text),
+            _ => Message::Binary(&self.payload),
+        }
+    }
+}
+
+impl Model {
+    pub(crate) fn new(setup: &Setup) -> Self {
+        Self { lives: setup.subjects.iter().map(|_| Vec::new()).collect(), ..Self::default() }
+    }
+
+    /// A new message of `len` bytes or a few more, which begin with its number.
+    pub(crate) fn compose(&mut self, subject: usize, len: usize, is_binary: bool, source: Source) -> usize {
+        let number = self.sent.len();
+        let mut payload = format!("p{number}:").into_bytes();
+        // What shrinks, and what does not.
+        payload
+            .extend((0..len).map(|at| if number % 2 == 0 { b'x' } else { b'!' + scramble(number, at) % 90 }));
+        if is_binary {
+            payload.push(0xff);
+        }
+        let opcode = if is_binary { Opcode::Binary } else { Opcode::Text };
+        self.sent.push(Sent { subject, opcode, payload, source, fate: Fate::Open });
+        number
+    }
+
+    /// The number of the message with this payload.
+    pub(crate) fn recognise(&self, opcode: Opcode, payload: &[u8]) -> Result<usize, Violation> {
+        let number =
+            number_of(payload, b'p').ok_or_else(|| format!("nobody said {}", payload.escape_ascii()))?;
+        match self.sent.get(number) {
+            Some(sent) if sent.opcode == opcode && sent.payload == payload => Ok(number),
+            _ => {
+                Err(format!("message {number} came as {opcode:?} {:.80}", payload.escape_ascii().to_string()))
+            }
+        }
+    }
+
+    /// The topic as it is now, or was last.
+    pub(crate) fn current(&self, subject: usize) -> Option<&Life> {
+        self.lives[subject].last()
+    }
+
+    /// The topic's life of this epoch.
+    pub(crate) fn life(&self, subject: usize, epoch: Epoch) -> Option<&Life> {
+        self.lives[subject].iter().rev().find(|life| life.epoch == epoch)
+    }
+
+    /// Takes in what a home has decided.
+    pub(crate) fn take(&mut self, entry: &Entry, setup: &Setup) -> Result<(), Violation> {
+        let subject = setup.subject(&entry.topic).ok_or_else(|| format!("a topic {:?}", entry.topic))?;
+        match &entry.what {
+            Decided::Published { message, result } => {
+                let opcode = if message.is_text() { Opcode::Text } else { Opcode::Binary };
+                let number = self.recognise(opcode, message.payload())?;
+                match *result {
+                    Ok((position, _)) => self.place(number, subject, position, entry.now, setup),
+                    Err(error) => {
+                        self.sent[number].fate = Fate::Refused;
+                        may_be_refused(error, setup)
+                    }
+                }
+            }
+            Decided::Joined { since, result, .. } => match result {
+                Ok(joined) => self.judge_joined(subject, *since, joined, entry.now, setup),
+                Err(error) => may_be_refused(*error, setup),
+            },
+        }
+    }
+
+    fn place(
+        &mut self,
+        number: usize,
+        subject: usize,
+        position: Position,
+        now: Duration,
+        setup: &Setup,
+    ) -> Result<(), Violation> {
+        self.enter(subject, position.epoch, now, setup)?;
+        let sent = &mut self.sent[number];
+        let life = self.lives[subject].last_mut().ok_or("a topic without a life")?;
+        if sent.subject != subject || !matches!(sent.fate, Fate::Open | Fate::Taken) {
+            return Err(format!(
+                "message {number} of topic {}, {:?}, is published to {subject}",
+                sent.subject, sent.fate
+            ));
+        }
+        if position.offset != life.offset() + 1 {
+            return Err(format!("message {number} is at {position:?}, behind {}", life.offset()));
+        }
+        let before = self.latest.insert((sent.source, subject), number);
+        if before.is_some_and(|before| before > number) {
+            return Err(format!("message {number} comes behind {before:?} of the same source"));
+        }
+        sent.fate = Fate::Placed(position);
+        life.messages.push(number);
+        self.placed += 1;
+        let (rule, bytes) = (setup.subjects[subject].rule.history, sent.payload.len());
+        if rule.is_off() || bytes > rule.bytes {
+            life.kept.clear();
+            return Ok(());
+        }
+        while life.kept.len() >= rule.messages as usize || life.bytes() + bytes > rule.bytes {
+            life.kept.pop_front();
+        }
+        life.kept.push_back((position.offset, bytes, now));
+        Ok(())
+    }
+
+    /// The topic has this epoch now.
+    fn enter(&mut self, subject: usize, epoch: Epoch, now: Duration, setup: &Setup) -> Result<(), Violation> {
+        let rule = setup.subjects[subject].rule.history;
+        let lives = &mut self.lives[subject];
+        if let Some(last) = lives.last_mut() {
+            if last.epoch == epoch {
+                return Ok(());
+            }
+            last.expire(now, rule.age);
+            if !last.kept.is_empty() && !setup.has_little_history {
+                return Err(format!(
+                    "topic {subject} went with {} messages that are to be kept",
+                    last.kept.len()
+                ));
+            }
+        }
+        if lives.iter().any(|life| life.epoch == epoch) {
+            return Err(format!("topic {subject} has the epoch {epoch} again"));
+        }
+        lives.push(Life { epoch, messages: Vec::new(), kept: VecDeque::new() });
+        Ok(())
+    }
+
+    fn judge_joined(
+        &mut self,
+        subject: usize,
+        since: Option<Position>,
+        joined: &Joined,
+        now: Duration,
+        setup: &Setup,
+    ) -> Result<(), Violation> {
+        let epoch = joined.from.epoch;
+        self.enter(subject, epoch, now, setup)?;
+        let life = self.lives[subject].last_mut().ok_or("a topic without a life")?;
+        let (latest, from) = (life.offset(), joined.from.offset);
+        let expected = since.map(|since| {
+            life.expire(now, setup.subjects[subject].rule.history.age);
+            let seen = (since.epoch == epoch && since.offset <= latest).then_some(since.offset);
+            let first = life.kept.front().map_or(latest + 1, |(offset, ..)| *offset);
+            let from = seen.unwrap_or(0).max(first - 1);
+            (from, seen == Some(from), seen)
+        });
+        let is_right = joined.latest == latest
+            && match expected {
+                None => {
+                    from == latest && joined.recovered.is_none() && joined.missed.is_empty() && !joined.more
+                }
+                // Less may be kept than the rule says.
+                Some((first, _, seen)) if setup.has_little_history => {
+                    (first..=latest).contains(&from) && joined.recovered == Some(seen == Some(from))
+                }
+                Some((first, recovered, _)) => from == first && joined.recovered == Some(recovered),
+            };
+        let missed = &joined.missed;
+        let last = from + missed.len() as u64;
+        let is_whole = since.is_none()
+            || (missed.iter().copied().eq(from + 1..=last)
+                && joined.more == (last < latest)
+                && (last == latest || !missed.is_empty())
+                && missed.len() <= setup.config.sizes.replay_messages);
+        if is_right && is_whole {
+            return Ok(());
+        }
+        Err(format!("topic {subject} at {latest}: since {since:?} gave {joined:?}, expected {expected:?}"))
+    }
+
+    /// What a queue has taken has its place by now.
+    pub(crate) fn judge_rest(&self) -> Result<(), Violation> {
+        match self.sent.iter().position(|sent| sent.fate == Fate::Taken) {
+            Some(number) => Err(format!("message {number} was taken and has no place")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Life {
+    fn bytes(&self) -> usize {
+        self.kept.iter().map(|(_, bytes, _)| bytes).sum()
+    }
+
+    fn expire(&mut self, now: Duration, age: Duration) {
+        while self.kept.front().is_some_and(|(_, _, time)| now - *time > age) {
+            self.kept.pop_front();
+        }
+    }
+}
+
+fn may_be_refused(error: PublishError, setup: &Setup) -> Result<(), Violation> {
+    match error {
+        PublishError::TooManyTopics if setup.has_few_topics => Ok(()),
+        _ => Err(format!("a home refused: {error}")),
+    }
+}
+
+/// The number behind a letter at the start of a payload.
+pub(crate) fn number_of(payload: &[u8], letter: u8) -> Option<usize> {
+    let rest = payload.strip_prefix(&[letter])?;
+    let end = rest.iter().position(|&byte| byte == b':')?;
+    std::str::from_utf8(&rest[..end]).ok()?.parse().ok()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a few bits of a hash")]
+const fn scramble(number: usize, at: usize) -> u8 {
+    let mixed =
+        (number as u64).wrapping_mul(0x9e37_79b9).wrapping_add(at as u64).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    (mixed >> 40) as u8
+}

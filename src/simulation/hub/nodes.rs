@@ -1,0 +1,128 @@
+//! The workers of one server, each on a simulated system of its own, with one clock and the hub between them.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::setup::Setup;
+use crate::hub::inspect::Inventory;
+use crate::hub::{Hub, HubHandler};
+use crate::simulation::choices::Choices;
+use crate::simulation::net::{Net, Wakes};
+use crate::simulation::run::Violation;
+use crate::simulation::world::{Mischief, World};
+use crate::worker::{Assembly, Context, Handle, Listening, Shared, Wake, Worker};
+
+/// One worker and its system.
+pub(crate) struct Node {
+    /// There until it has ended.
+    worker: Option<Worker<Net, HubHandler>>,
+    pub(crate) world: Rc<RefCell<World>>,
+    wakes: Arc<Wakes>,
+}
+
+/// All of them.
+pub(crate) struct Nodes {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) handle: Handle,
+    pub(crate) hub: Hub,
+    pub(crate) now: Duration,
+}
+
+impl Nodes {
+    pub(crate) fn new(setup: &Setup, choices: &Choices) -> Self {
+        let wakes: Vec<Arc<Wakes>> = (0..setup.workers).map(|_| Arc::default()).collect();
+        let wakers = wakes.iter().map(|wakes| Box::new(Arc::clone(wakes)) as Box<dyn Wake>).collect();
+        let (shared, inboxes) = Shared::new(wakers);
+        let handle = Handle { shared: Arc::new(shared) };
+        let hub = Hub::new(setup.config.clone());
+        let make = hub.handler();
+        let mut now = Duration::ZERO;
+        let parts = wakes.into_iter().zip(inboxes).enumerate();
+        let nodes = parts.map(|(number, (wakes, inbox))| {
+            let mut world = World::new(choices.bits());
+            let (arrivals, waits) = (setup.arrivals, setup.waits);
+            world.mischief = Some(Mischief { choices: choices.clone(), arrivals, waits });
+            let listener = world.add_listener();
+            now = world.now;
+            let world = Rc::new(RefCell::new(world));
+            let address = std::net::SocketAddr::from(([127, 0, 0, 1], 9001));
+            let worker = Worker::new(Assembly {
+                os: Net { world: Rc::clone(&world), wakes: Arc::clone(&wakes) },
+                handler: make(&Context { worker: number, open: 0, handle: &handle }),
+                limits: setup.limits.clone(),
+                number,
+                handle: handle.clone(),
+                inbox,
+                listeners: vec![Listening { listener: Some(listener), address: Some(address), ready: false }],
+            });
+            let worker = worker.expect("the simulated listener can be watched");
+            Node { worker: Some(worker), world, wakes }
+        });
+        Self { nodes: nodes.collect(), handle: handle.clone(), hub, now }
+    }
+
+    /// Workers that run.
+    pub(crate) fn alive(&self) -> impl Iterator<Item = usize> {
+        (0..self.nodes.len()).filter(|&at| self.nodes[at].worker.is_some())
+    }
+
+    /// Workers that do not sleep: something is ready, they were woken, or what they wait for is due.
+    pub(crate) fn due(&self) -> Vec<usize> {
+        self.alive().filter(|&at| self.nodes[at].is_due()).collect()
+    }
+
+    /// One iteration of a worker. It ends with the server.
+    pub(crate) fn iterate(&mut self, at: usize) -> Result<(), Violation> {
+        let node = &mut self.nodes[at];
+        node.world.borrow_mut().limit = self.now;
+        let Some(worker) = &mut node.worker else { return Ok(()) };
+        let goes_on = worker.iterate().map_err(|error| format!("worker {at} ended: {error}"))?;
+        if worker.counters().bugs.get() > 0 {
+            return Err(format!("worker {at} counted bugs"));
+        }
+        if !goes_on {
+            node.worker = None;
+            let held = node.world.borrow().held();
+            if held > 0 {
+                return Err(format!("worker {at} has ended and holds {held} sockets"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves everybody's clock.
+    pub(crate) fn advance(&mut self, time: Duration) {
+        self.now += time;
+        self.nodes.iter().for_each(|node| node.world.borrow_mut().now = self.now);
+    }
+
+    /// How long nobody has anything to do; `None` for good.
+    pub(crate) fn next_wait(&self) -> Option<Duration> {
+        self.alive().filter_map(|at| self.nodes[at].worker.as_ref()?.next_wait()).min()
+    }
+
+    /// What a worker's hub holds.
+    pub(crate) fn inventory(&self, at: usize) -> Option<Inventory> {
+        Some(self.nodes[at].worker.as_ref()?.handler()?.inventory())
+    }
+
+    /// Connections and side records that a worker has, bytes that wait in its outboxes, and sockets that it holds.
+    pub(crate) fn left(&self, at: usize) -> [usize; 4] {
+        let node = &self.nodes[at];
+        let held = node.world.borrow().held();
+        let Some(worker) = &node.worker else { return [0, 0, 0, held] };
+        let inventory = worker.inventory();
+        let queued = worker.glimpses().map(|glimpse| glimpse.queued).sum();
+        [inventory.records, inventory.sides, queued, held]
+    }
+}
+
+impl Node {
+    fn is_due(&self) -> bool {
+        let Some(worker) = &self.worker else { return false };
+        let world = self.world.borrow();
+        !world.edges.is_empty() || self.wakes.are_due() || worker.next_wait() == Some(Duration::ZERO)
+    }
+}

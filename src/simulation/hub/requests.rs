@@ -1,0 +1,257 @@
+//! What a client of `throng.v1` has asked for, and the answers that it deserves: one for each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::model::{Fate, Model, Source};
+use super::setup::Setup;
+use crate::hub::{Access, Position};
+use crate::simulation::choices::Choices;
+use crate::simulation::run::Violation;
+
+/// What was asked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Asked {
+    Subscribe(usize, Option<Position>),
+    Unsubscribe(usize),
+    /// The number of a message.
+    Publish(usize),
+    Ping,
+    Nonsense,
+}
+
+/// A question that waits for its answer.
+#[derive(Debug)]
+struct Question {
+    asked: Asked,
+    /// The code of the error that it deserves, if it does.
+    error: Option<&'static str>,
+    /// It need not be answered any more: what it asked for was taken back.
+    is_void: bool,
+}
+
+/// Everything asked.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    open: BTreeMap<u64, Question>,
+    /// Topics in the URL that are not subscribed to yet, and whether they have to be.
+    by_url: BTreeMap<usize, bool>,
+    /// What the server has subscribed the client to when it has dealt with all that was asked.
+    wanted: BTreeSet<usize>,
+    /// Replays that may go on.
+    replays: BTreeSet<usize>,
+    next: u64,
+    /// Messages that were refused, until somebody takes note.
+    pub(crate) refused: Vec<usize>,
+}
+
+impl Requests {
+    pub(crate) fn new(by_url: &[usize]) -> Self {
+        let wanted = by_url.iter().copied().collect();
+        Self { wanted, by_url: by_url.iter().map(|&subject| (subject, true)).collect(), ..Self::default() }
+    }
+
+    fn ask(&mut self, asked: Asked, error: Option<&'static str>) -> Value {
+        self.next += 1;
+        self.open.insert(self.next, Question { asked, error, is_void: false });
+        if self.next % 3 == 0 { json!(self.next.to_string()) } else { json!(self.next) }
+    }
+
+    /// The request to subscribe.
+    pub(crate) fn subscribe(&mut self, subject: usize, since: Option<Position>, setup: &Setup) -> String {
+        let error = if setup.subjects[subject].rule.subscribe == Access::Nobody {
+            Some("forbidden")
+        } else if self.wanted.contains(&subject) {
+            Some("already-subscribed")
+        } else if self.wanted.len() >= setup.config.max_subscriptions {
+            Some("too-many-subscriptions")
+        } else {
+            self.wanted.insert(subject);
+            None
+        };
+        let id = self.ask(Asked::Subscribe(subject, since), error);
+        let topic = setup.subjects[subject].name;
+        match since {
+            None => json!({"type": "subscribe", "topic": topic, "id": id}).to_string(),
+            Some(Position { offset, epoch }) => {
+                let since = json!({"offset": offset, "epoch": epoch.to_string()});
+                json!({"type": "subscribe", "topic": topic, "id": id, "since": since}).to_string()
+            }
+        }
+    }
+
+    /// The request not to subscribe any more.
+    pub(crate) fn unsubscribe(&mut self, subject: usize, setup: &Setup) -> String {
+        let error = if self.wanted.remove(&subject) { None } else { Some("not-subscribed") };
+        if error.is_none() || setup.is_moody() {
+            self.by_url.entry(subject).and_modify(|must| *must = false);
+            let asks = |question: &&mut Question| matches!(question.asked, Asked::Subscribe(other, _) if other == subject);
+            let open = self
+                .open
+                .values_mut()
+                .filter(asks)
+                .filter(|question| question.error.is_none() || setup.is_moody());
+            open.for_each(|question| question.is_void = true);
+        }
+        let id = self.ask(Asked::Unsubscribe(subject), error);
+        json!({"type": "unsubscribe", "topic": setup.subjects[subject].name, "id": id}).to_string()
+    }
+
+    /// The request to publish something.
+    pub(crate) fn publish(
+        &mut self,
+        subject: usize,
+        source: Source,
+        model: &mut Model,
+        setup: &Setup,
+        choices: &Choices,
+    ) -> String {
+        let is_forbidden = setup.subjects[subject].rule.publish == Access::Nobody;
+        let is_binary = choices.one_in(4);
+        let number = model.compose(subject, choices.pick(&[0, 20, 100, 1_000]), is_binary, source);
+        if is_forbidden {
+            model.sent[number].fate = Fate::Refused;
+        }
+        let id = self.ask(Asked::Publish(number), is_forbidden.then_some("forbidden"));
+        let topic = setup.subjects[subject].name;
+        let payload = &model.sent[number].payload;
+        let mut request = json!({"type": "publish", "topic": topic, "id": id});
+        if is_binary {
+            use base64::Engine;
+            request["base64"] = json!(base64::engine::general_purpose::STANDARD.encode(payload));
+        } else {
+            request["data"] = json!(String::from_utf8_lossy(payload));
+        }
+        request.to_string()
+    }
+
+    /// Something else: a sign of life, or what is no request.
+    pub(crate) fn other(&mut self, choices: &Choices) -> String {
+        if choices.one_in(2) {
+            let id = self.ask(Asked::Ping, None);
+            return json!({"type": "ping", "id": id}).to_string();
+        }
+        let id = self.ask(Asked::Nonsense, Some("bad-request"));
+        json!({"type": "dance", "id": id}).to_string()
+    }
+
+    /// Takes out the question that is answered, which has to be about this topic.
+    fn close(&mut self, told: &Value) -> Result<Question, Violation> {
+        let id = told["id"].as_u64().or_else(|| told["id"].as_str()?.parse().ok());
+        id.and_then(|id| self.open.remove(&id)).ok_or_else(|| format!("{told} was not asked for"))
+    }
+
+    /// A subscription has begun. Returns what it was to begin behind.
+    pub(crate) fn subscribed(&mut self, told: &Value, subject: usize) -> Result<Option<Position>, Violation> {
+        if told["id"].is_null() {
+            return if self.by_url.remove(&subject).is_some() {
+                Ok(None)
+            } else {
+                Err(format!("{told} was not asked for"))
+            };
+        }
+        match self.close(told)? {
+            Question { asked: Asked::Subscribe(other, since), .. } if other == subject => {
+                if since.is_some() {
+                    self.replays.insert(subject);
+                }
+                Ok(since)
+            }
+            other => Err(format!("{told} to {other:?}")),
+        }
+    }
+
+    /// A replay may have gaps until the client has all it has missed.
+    pub(crate) fn is_replaying(&self, subject: usize) -> bool {
+        self.replays.contains(&subject)
+    }
+
+    /// A subscription has ended.
+    pub(crate) fn answer(&mut self, told: &Value, subject: usize, setup: &Setup) -> Result<(), Violation> {
+        let question = self.close(told)?;
+        let is_right = question.asked == Asked::Unsubscribe(subject);
+        self.replays.remove(&subject);
+        if is_right && (question.error.is_none() || setup.is_moody()) {
+            Ok(())
+        } else {
+            Err(format!("{told} to {question:?}"))
+        }
+    }
+
+    /// A message has its place.
+    pub(crate) fn published(&mut self, told: &Value, subject: usize, model: &Model) -> Result<(), Violation> {
+        let question = self.close(told)?;
+        let Asked::Publish(number) = question.asked else { return Err(format!("{told} to {question:?}")) };
+        let sent = &model.sent[number];
+        let place = match sent.fate {
+            Fate::Placed(position) => position,
+            fate => return Err(format!("{told}, but message {number} is {fate:?}")),
+        };
+        let is_right = sent.subject == subject
+            && told["offset"] == json!(place.offset)
+            && told["epoch"] == json!(place.epoch.to_string())
+            && told["subscribers"].is_u64();
+        if is_right { Ok(()) } else { Err(format!("{told}, but message {number} is at {place:?}")) }
+    }
+
+    pub(crate) fn pong(&mut self, told: &Value) -> Result<(), Violation> {
+        let question = self.close(told)?;
+        if question.asked == Asked::Ping { Ok(()) } else { Err(format!("{told} to {question:?}")) }
+    }
+
+    /// Something was not done.
+    pub(crate) fn refused(
+        &mut self,
+        told: &Value,
+        subject: Option<usize>,
+        setup: &Setup,
+    ) -> Result<(), Violation> {
+        let code = told["code"].as_str().unwrap_or("");
+        if told["id"].is_null() {
+            let known = subject.is_some_and(|subject| self.by_url.remove(&subject).is_some());
+            let may_be = code == "too-many-topics" && setup.has_few_topics;
+            return if known && may_be { Ok(()) } else { Err(format!("{told} was not asked for")) };
+        }
+        let question = self.close(told)?;
+        if let Asked::Publish(number) = question.asked {
+            self.refused.push(number);
+        }
+        let is_moody = setup.is_moody();
+        let is_right = question.error == Some(code)
+            || match question.asked {
+                Asked::Publish(_) => {
+                    question.error.is_none()
+                        && (code == "busy" || (code == "too-many-topics" && setup.has_few_topics))
+                }
+                Asked::Subscribe(..) if is_moody && question.error != Some("forbidden") => matches!(
+                    code,
+                    "busy" | "too-many-topics" | "already-subscribed" | "too-many-subscriptions"
+                ),
+                Asked::Unsubscribe(_) => is_moody && code == "not-subscribed",
+                _ => false,
+            };
+        if is_right { Ok(()) } else { Err(format!("{told} to {question:?}")) }
+    }
+
+    /// Every answer has come, and the client is subscribed to what it has asked for.
+    pub(crate) fn judge_rest(&mut self, follows: &BTreeSet<usize>, setup: &Setup) -> Result<(), Violation> {
+        self.replays.clear();
+        self.open.retain(|_, question| !question.is_void);
+        if let Some((id, question)) = self.open.first_key_value() {
+            return Err(format!("request {id} has no answer: {question:?}"));
+        }
+        self.by_url.retain(|_, must| *must);
+        if let Some((subject, _)) = self.by_url.first_key_value() {
+            return Err(format!("topic {subject} of the URL has no answer"));
+        }
+        if setup.is_moody() {
+            self.wanted = follows.clone();
+        }
+        if self.wanted == *follows {
+            Ok(())
+        } else {
+            Err(format!("subscribed to {follows:?}, not {:?}", self.wanted))
+        }
+    }
+}

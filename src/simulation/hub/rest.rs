@@ -1,0 +1,194 @@
+//! What must hold when nobody has anything to do, and at the end.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::run::Run;
+use super::wire::Death;
+use crate::hub::inspect::Inventory;
+use crate::simulation::run::Violation;
+
+/// Longer than anything waits that is no deadline: a retry, a replay that waits for room.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Pauses in which nothing happens, before it is believed that nothing will.
+const PAUSES: usize = 3;
+
+impl Run {
+    /// All clients read what there is, until nothing comes any more. Then everybody has what is due.
+    pub(crate) fn rest(&mut self) -> Result<(), Violation> {
+        self.calm()?;
+        self.note("rest");
+        self.rests += 1;
+        self.model.judge_rest()?;
+        for at in 0..self.live.len() {
+            let client = &mut self.clients[self.live[at]];
+            if client.is_open() {
+                let judged = client.stream.judge_rest(&self.model, &self.setup);
+                judged.map_err(|violation| format!("at rest, client {}: {violation}", client.number))?;
+            } else if !client.has_left {
+                return Err(format!("at rest, client {} waits: {:?}", client.number, client.status));
+            }
+        }
+        self.judge_hubs()?;
+        self.judge_numbers()?;
+        self.judge_presence()
+    }
+
+    fn calm(&mut self) -> Result<(), Violation> {
+        let mut quiet = 0;
+        for _ in 0..100_000 {
+            self.settle()?;
+            let mut moved = false;
+            for at in 0..self.live.len() {
+                moved |= self.send(self.live[at], usize::MAX);
+                moved |= self.read(self.live[at], true)?;
+            }
+            for client in 0..self.clients.len() {
+                let client = &self.clients[client];
+                let mut world = self.nodes.nodes[client.node].world.borrow_mut();
+                moved |= client.arrive(&mut world);
+            }
+            self.bury();
+            if moved || !self.nodes.due().is_empty() {
+                quiet = 0;
+                continue;
+            }
+            if quiet == PAUSES {
+                return Ok(());
+            }
+            quiet += 1;
+            self.nodes.advance(PAUSE);
+        }
+        Err("the clients do not come to rest".into())
+    }
+
+    /// Nothing is under way in any hub.
+    fn judge_hubs(&self) -> Result<(), Violation> {
+        for at in self.nodes.alive() {
+            let inventory = self.nodes.inventory(at).ok_or("a handler has not come back from its turn")?;
+            let Inventory { active, waiting, replays, is_announcing, held, .. } = inventory;
+            if (active, waiting, replays, is_announcing, held) != (0, 0, 0, false, 0) {
+                return Err(format!("at rest, worker {at} has {inventory:?}"));
+            }
+            let [_, _, queued, _] = self.nodes.left(at);
+            if queued > 0 {
+                return Err(format!("at rest, {queued} bytes wait on worker {at}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What was counted is what the clients have got.
+    fn judge_numbers(&self) -> Result<(), Violation> {
+        let stats = self.nodes.hub.stats();
+        let sum = |part: fn(&super::stream::Stream) -> u64| -> u64 {
+            self.clients.iter().map(|client| part(&client.stream)).sum()
+        };
+        let (received, holes) = (sum(|stream| stream.received), sum(|stream| stream.holes));
+        let dropped = stats.dropped_newest + stats.displaced;
+        let delivered = stats.delivered - stats.displaced;
+        let is_exact = !self.is_vague;
+        let is_right = stats.published == self.model.placed
+            && received <= delivered
+            && holes <= dropped
+            && (!is_exact || (received == delivered && holes == dropped && stats.undelivered == 0));
+        if is_right {
+            return Ok(());
+        }
+        let placed = self.model.placed;
+        Err(format!("received {received}, holes {holes}, published {placed}, exact {is_exact}: {stats:?}"))
+    }
+
+    /// The homes and the workers know who subscribes.
+    fn judge_presence(&mut self) -> Result<(), Violation> {
+        let mut all = 0;
+        let mut local = BTreeSet::new();
+        for subject in 0..self.setup.subjects.len() {
+            let follows = |number: &&usize| {
+                let client = &self.clients[**number];
+                client.is_open() && client.stream.follows.contains_key(&subject)
+            };
+            let subscribers: Vec<usize> = self.live.iter().filter(follows).copied().collect();
+            local.extend(subscribers.iter().map(|&number| (self.clients[number].node, subject)));
+            all += subscribers.len() as u64;
+            let info = self.look(subject)?;
+            let (counted, offset) =
+                info.as_ref().map_or((0, None), |info| (info.subscribers, Some(info.offset)));
+            if counted != subscribers.len() as u64 {
+                return Err(format!("topic {subject} has the subscribers {subscribers:?}: {info:?}"));
+            }
+            let latest = self.model.current(subject).map(super::model::Life::offset);
+            if offset.is_some() && offset != latest {
+                return Err(format!("topic {subject} is at {latest:?}: {info:?}"));
+            }
+        }
+        let stats = self.nodes.hub.stats();
+        let gauges = (stats.subscriptions, stats.local_topics, stats.waiting);
+        if gauges == (all, local.len() as u64, 0) {
+            return Ok(());
+        }
+        Err(format!("{all} subscriptions, {} topics with some on a worker: {stats:?}", local.len()))
+    }
+
+    /// The server's end.
+    pub(crate) fn finish(&mut self) -> Result<(), Violation> {
+        self.rest()?;
+        match self.choices.below(4) {
+            0 => self.nodes.handle.shared.drain(Duration::from_secs(2)),
+            1 => self.nodes.handle.shared.stop(),
+            _ => {
+                self.everybody_leaves()?;
+                self.nodes.handle.shared.stop();
+            }
+        }
+        self.clients.iter_mut().for_each(|client| client.may_break_off = true);
+        for _ in 0..30 {
+            self.settle()?;
+            for at in 0..self.live.len() {
+                self.send(self.live[at], usize::MAX);
+                self.read(self.live[at], true)?;
+            }
+            self.bury();
+            self.pass(Duration::from_millis(100))?;
+        }
+        if self.nodes.alive().next().is_some() {
+            return Err("the server does not end".into());
+        }
+        Ok(())
+    }
+
+    /// With the last client, all that was there for any goes.
+    fn everybody_leaves(&mut self) -> Result<(), Violation> {
+        while let Some(&number) = self.live.last() {
+            self.die(
+                number,
+                if self.choices.one_in(2) { Death::Vanish } else { Death::Reset { overtakes: false } },
+            );
+            if self.choices.one_in(4) {
+                self.settle()?;
+            }
+        }
+        self.calm()?;
+        // All messages grow old, and the parts of the homes are looked through one after the other.
+        self.pass(Duration::from_secs(70))?;
+        for at in self.nodes.alive() {
+            let (hub, left) = (self.nodes.inventory(at), self.nodes.left(at));
+            if hub != Some(Inventory::default()) || left != [0; 4] {
+                return Err(format!("everybody has left worker {at}, and there is {left:?}: {hub:?}"));
+            }
+        }
+        let stats = self.nodes.hub.stats();
+        let left = [
+            stats.topics,
+            stats.local_topics,
+            stats.subscriptions,
+            stats.waiting,
+            stats.history_messages,
+            stats.history_bytes,
+        ];
+        if left != [0; 6] {
+            return Err(format!("everybody has left: {stats:?}"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,228 @@
+//! A run: several workers with one hub, their clients, and what is known of all.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use super::model::{Fate, Model};
+use super::nodes::Nodes;
+use super::setup::Setup;
+use super::wire::Client;
+use crate::hub::{Answer, PublishError, Publisher, Question, Reply};
+use crate::simulation::choices::Choices;
+use crate::simulation::run::Violation;
+
+/// Iterations between two rests: far more than any work there is takes.
+const MOST_ITERATIONS: usize = 50_000;
+/// Lines of the trace.
+const LINES: usize = 60;
+
+/// A run in progress.
+pub(crate) struct Run {
+    pub(crate) choices: Choices,
+    pub(crate) setup: Setup,
+    pub(crate) nodes: Nodes,
+    pub(crate) publisher: Publisher,
+    pub(crate) model: Model,
+    pub(crate) clients: Vec<Client>,
+    /// Clients that take part.
+    pub(crate) live: Vec<usize>,
+    pub(crate) announcements: usize,
+    answers: (Sender<(u64, Answer)>, Receiver<(u64, Answer)>),
+    /// What the numbers of sent messages say cannot be told exactly any more.
+    pub(crate) is_vague: bool,
+    pub(crate) rests: u64,
+    trace: VecDeque<String>,
+}
+
+impl Run {
+    pub(crate) fn new(setup: Setup, choices: &Choices) -> Self {
+        let nodes = Nodes::new(&setup, choices);
+        Self {
+            choices: choices.clone(),
+            publisher: nodes.hub.publisher(),
+            model: Model::new(&setup),
+            nodes,
+            setup,
+            clients: Vec::new(),
+            live: Vec::new(),
+            announcements: 0,
+            answers: channel(),
+            is_vague: false,
+            rests: 0,
+            trace: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn note(&mut self, line: impl fmt::Display) {
+        if self.trace.len() == LINES {
+            self.trace.pop_front();
+        }
+        self.trace.push_back(format!("{:?} {line}", self.nodes.now));
+    }
+
+    pub(crate) fn tail(&self) -> String {
+        self.trace.iter().fold(format!("{:?}\n", self.setup), |text, line| text + line + "\n")
+    }
+
+    /// One iteration of a worker, and a look at what the homes have decided in it.
+    pub(crate) fn iterate(&mut self, at: usize) -> Result<(), Violation> {
+        self.nodes.iterate(at)?;
+        self.absorb()
+    }
+
+    fn absorb(&mut self) -> Result<(), Violation> {
+        for entry in self.setup.journal.take() {
+            let what = format!("{:?}", entry.what);
+            self.note(format_args!("home of {}: {:.250}", entry.topic, what));
+            self.model.take(&entry, &self.setup)?;
+        }
+        while let Ok((token, answer)) = self.answers.1.try_recv() {
+            self.hear_answer(token, &answer)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the workers do all that they have to do now, in any order.
+    pub(crate) fn settle(&mut self) -> Result<(), Violation> {
+        for _ in 0..MOST_ITERATIONS {
+            let due = self.nodes.due();
+            if due.is_empty() {
+                return Ok(());
+            }
+            self.iterate(self.choices.pick(&due))?;
+        }
+        Err("the workers do not come to rest".into())
+    }
+
+    /// Lets time pass, in which workers wake up when they want to.
+    pub(crate) fn pass(&mut self, time: Duration) -> Result<(), Violation> {
+        let until = self.nodes.now + time;
+        for _ in 0..MOST_ITERATIONS {
+            self.settle()?;
+            match self.nodes.next_wait() {
+                Some(wait) if self.nodes.now + wait <= until => self.nodes.advance(wait),
+                _ => {
+                    self.nodes.advance(until - self.nodes.now);
+                    return self.settle();
+                }
+            }
+        }
+        Err(format!("the workers wake up too often within {time:?}"))
+    }
+
+    /// A client reads, and what it hears is judged. Returns whether anything moved.
+    pub(crate) fn read(&mut self, number: usize, all: bool) -> Result<bool, Violation> {
+        let Self { clients, nodes, model, setup, choices, .. } = self;
+        let client = &mut clients[number];
+        let mut world = nodes.nodes[client.node].world.borrow_mut();
+        let before = (client.status, client.got_close, client.has_left);
+        let messages = client.read(&mut world, all, choices);
+        let messages = messages.map_err(|violation| format!("client {number}: {violation}"))?;
+        drop(world);
+        let moved = !messages.is_empty() || before != (client.status, client.got_close, client.has_left);
+        for (opcode, payload) in messages {
+            let heard = client.stream.hear(opcode, &payload, model, setup);
+            heard.map_err(|violation| format!("client {number}: {violation}"))?;
+        }
+        for message in std::mem::take(&mut client.stream.requests.refused) {
+            match std::mem::replace(&mut model.sent[message].fate, Fate::Refused) {
+                Fate::Open | Fate::Refused => {}
+                fate => return Err(format!("message {message} was refused, and is {fate:?}")),
+            }
+        }
+        let (status, close) = (client.status, client.got_close);
+        if before.0 != status || before.1 != close {
+            self.judge_turn(number)?;
+            self.note(format_args!("client {number} has status {status:?}, Close {close:?}"));
+        }
+        Ok(moved)
+    }
+
+    /// What came of a client's request, or why it was closed.
+    fn judge_turn(&self, number: usize) -> Result<(), Violation> {
+        let (client, setup) = (&self.clients[number], &self.setup);
+        let sizes = &setup.config.sizes;
+        let is_draining = self.nodes.handle.shared.common.stage() != crate::worker::Stage::Running;
+        let status = match client.status {
+            Some(503) => is_draining || sizes.held < 1_000,
+            Some(status) => status == client.deserves,
+            None => true,
+        };
+        let close = match client.got_close {
+            None => true,
+            // Reads too slowly, or is a listener and speaks.
+            Some(1008) => !setup.is_roomy || client.has_erred,
+            Some(1013) => setup.has_few_topics && !client.stream.is_v1,
+            Some(1001) => is_draining,
+            Some(1003) => client.has_erred && client.stream.is_v1,
+            Some(1000) => client.said_close,
+            Some(_) => false,
+        };
+        if status && close {
+            return Ok(());
+        }
+        Err(format!("client {number} got {:?} and Close {:?}", client.status, client.got_close))
+    }
+
+    /// Has another thread publish.
+    pub(crate) fn publish(&mut self, subject: usize, len: usize, is_binary: bool, asks: bool) {
+        let number = self.model.compose(subject, len, is_binary, 0);
+        let sent = &mut self.model.sent[number];
+        let topic = self.setup.subjects[subject].name;
+        let result = if asks {
+            let reply = Reply::new(self.answers.0.clone(), number as u64, None);
+            self.publisher.ask(Question::Publish { topic, message: sent.message() }, reply).map(|_| ())
+        } else {
+            self.publisher.publish(topic, sent.message())
+        };
+        sent.fate = if result.is_ok() { Fate::Taken } else { Fate::Refused };
+        self.note(format_args!("message {number} of {len} bytes to {topic}: {result:?}"));
+    }
+
+    /// Has another thread send something to all clients.
+    pub(crate) fn announce(&mut self) {
+        let number = self.announcements;
+        self.announcements += 1;
+        let text = super::stream::announcement(number);
+        let reply = Reply::new(self.answers.0.clone(), u64::MAX, None);
+        let taken = self.publisher.ask(Question::Broadcast(crate::ws::Message::Text(&text)), reply);
+        self.note(format_args!("announcement {number}: {taken:?}"));
+        if taken.is_ok() {
+            for &client in &self.live {
+                let client = &mut self.clients[client];
+                if client.is_open() {
+                    client.stream.due.insert(number);
+                }
+            }
+        }
+    }
+
+    fn hear_answer(&mut self, token: u64, answer: &Answer) -> Result<(), Violation> {
+        let sent = usize::try_from(token).ok().and_then(|number| self.model.sent.get(number));
+        let is_right = match (sent, answer) {
+            (None, Answer::Broadcast { connections }) => *connections <= self.clients.len() as u64,
+            (Some(sent), Answer::Published(published)) => matches!(
+                sent.fate,
+                Fate::Placed(position) if (position.offset, position.epoch) == (published.offset, published.epoch)
+            ),
+            (Some(sent), Answer::Refused(PublishError::TooManyTopics)) => sent.fate == Fate::Refused,
+            _ => false,
+        };
+        if is_right { Ok(()) } else { Err(format!("{answer:?} to {token}, {sent:?}")) }
+    }
+
+    /// What a topic's home says of it.
+    pub(crate) fn look(&mut self, subject: usize) -> Result<Option<crate::hub::TopicInfo>, Violation> {
+        let (to, from) = channel();
+        let question = Question::Topic(self.setup.subjects[subject].name);
+        let asked = self.publisher.ask(question, Reply::new(to, 0, None));
+        asked.map_err(|error| format!("a topic cannot be looked at: {error}"))?;
+        self.settle()?;
+        match from.try_recv() {
+            Ok((0, Answer::Topic(info))) => Ok(info),
+            other => Err(format!("a look at topic {subject} gave {other:?}")),
+        }
+    }
+}

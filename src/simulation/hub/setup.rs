@@ -1,0 +1,174 @@
+//! The hub that a run is about, drawn from the choices: its topics' rules, and sizes whose edges are met.
+
+use std::time::Duration;
+
+use crate::hub::journal::Journal;
+use crate::hub::{Access, HistoryRule, HubConfig, Rule, Rules, Sizes, TopicRule};
+use crate::simulation::choices::Choices;
+use crate::worker::{Deflation, Limits, PingPolicy, SlowPolicy};
+use crate::ws::Role;
+use crate::ws::deflate::Context;
+
+/// Names of topics, none of which begins another.
+const NAMES: [&str; 6] = ["news", "a/b c", "Zürich", "prices/eu", "%41&?", "one more"];
+
+/// A topic and what holds for it.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    pub(crate) name: &'static str,
+    pub(crate) rule: TopicRule,
+}
+
+/// A server with a hub, and how much happens to it.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) workers: usize,
+    pub(crate) limits: Limits,
+    pub(crate) config: HubConfig,
+    pub(crate) journal: Journal,
+    pub(crate) subjects: Vec<Subject>,
+    pub(crate) steps: usize,
+    pub(crate) most_clients: usize,
+    /// The limit of all histories may be reached.
+    pub(crate) has_little_history: bool,
+    /// The limit of topics may be reached.
+    pub(crate) has_few_topics: bool,
+    /// Clients that no queue ever fills up for: they always read everything, and their outboxes are large.
+    pub(crate) is_roomy: bool,
+    /// Clients are killed.
+    pub(crate) kills: bool,
+    /// See [`Mischief`](crate::simulation::world::Mischief).
+    pub(crate) arrivals: usize,
+    pub(crate) waits: usize,
+}
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+impl Setup {
+    pub(crate) fn draw(choices: &Choices) -> Self {
+        let subjects: Vec<Subject> =
+            NAMES[..choices.between(1, NAMES.len())].iter().map(|name| subject(name, choices)).collect();
+        let is_roomy = choices.one_in(3);
+        let has_little_history = choices.one_in(4);
+        let has_few_topics = choices.one_in(6);
+        let journal = Journal::default();
+        let config = HubConfig {
+            rules: rules(&subjects),
+            max_topics: if has_few_topics { choices.between(1, subjects.len()) } else { 1_000 },
+            max_subscriptions: choices.pick(&[1, 2, 100]),
+            history_limit: if has_little_history { choices.pick(&[300, 1_500, 10_000]) } else { 256 << 20 },
+            seed: Some([choices.bits(), choices.bits()]),
+            sizes: sizes(choices),
+            journal: Some(journal.clone()),
+        };
+        Self {
+            workers: choices.between(2, 4),
+            limits: limits(is_roomy, choices),
+            config,
+            journal,
+            subjects,
+            steps: choices.between(30, 250),
+            most_clients: choices.pick(&[3, 8, 20, 40]),
+            has_little_history,
+            has_few_topics,
+            is_roomy,
+            kills: !choices.one_in(4),
+            arrivals: choices.pick(&[2, 6, 30]),
+            waits: choices.pick(&[2, 5, 30]),
+        }
+    }
+
+    /// The number of the topic with this name.
+    pub(crate) fn subject(&self, name: &str) -> Option<usize> {
+        self.subjects.iter().position(|subject| subject.name == name)
+    }
+
+    /// Whether a request may be refused although nothing that its client knows speaks against it, so that what its later ones
+    /// deserve cannot be foreseen.
+    pub(crate) const fn is_moody(&self) -> bool {
+        self.has_few_topics || self.config.sizes.held < 1_000
+    }
+}
+
+fn subject(name: &'static str, choices: &Choices) -> Subject {
+    let history = HistoryRule {
+        messages: choices.pick(&[1, 3, 10, 100]),
+        bytes: choices.pick(&[50, 2_000, 1 << 20]),
+        age: choices.pick(&[millis(500), millis(3_000), millis(60_000)]),
+    };
+    let access = |denied| if choices.one_in(denied) { Access::Nobody } else { Access::Anyone };
+    let policies = [SlowPolicy::Close, SlowPolicy::DropNewest, SlowPolicy::DropOldest, SlowPolicy::Conflate];
+    let rule = TopicRule {
+        subscribe: access(12),
+        publish: access(4),
+        history: choices.pick(&[HistoryRule::OFF, history, history]),
+        slow: policies[choices.weigh(&[3, 1, 1, 1])],
+        compression: !choices.one_in(3),
+    };
+    Subject { name, rule }
+}
+
+/// What the operator would say.
+pub(crate) fn rules(subjects: &[Subject]) -> Rules {
+    Rules::new(subjects.iter().map(rule_of).collect()).expect("each name is there once")
+}
+
+fn rule_of(subject: &Subject) -> Rule {
+    let TopicRule { subscribe, publish, history, slow, compression } = subject.rule;
+    Rule {
+        prefix: subject.name.into(),
+        subscribe: Some(subscribe),
+        publish: Some(publish),
+        history: Some(history),
+        slow: Some(slow),
+        compression: Some(compression),
+    }
+}
+
+fn sizes(choices: &Choices) -> Sizes {
+    let usual = Sizes::default();
+    if choices.one_in(5) {
+        return usual;
+    }
+    Sizes {
+        queue: choices.pick(&[1, 2, 5, 40, usual.queue]),
+        mails_per_turn: choices.pick(&[1, 3, 20, usual.mails_per_turn]),
+        pushes_per_turn: choices.pick(&[1, 2, 7, 30, usual.pushes_per_turn]),
+        waiting: choices.pick(&[1, 3, 30, usual.waiting]),
+        held: choices.pick(&[1, usual.held, usual.held, usual.held]),
+        round_messages: choices.pick(&[1, 2, 5, usual.round_messages]),
+        round_bytes: choices.pick(&[50, 3_000, usual.round_bytes]),
+        replay_messages: choices.pick(&[1, 2, 5, usual.replay_messages]),
+        replay_bytes: choices.pick(&[50, 3_000, usual.replay_bytes]),
+        replay_low: choices.pick(&[1, 300, usual.replay_low]),
+        vacant: choices.pick(&[0, 1, 3, usual.vacant]),
+        fill_steps: choices.pick(&[1, 3, usual.fill_steps]),
+    }
+}
+
+fn limits(is_roomy: bool, choices: &Choices) -> Limits {
+    let deflation = choices.one_in(2).then(|| Deflation {
+        context: choices.pick(&[Context::None, Context::Window(9), Context::Window(12), Context::Window(15)]),
+        level: choices.pick(&[1, 6]),
+        threshold: choices.pick(&[0, 64, 300]),
+    });
+    Limits {
+        server_connections: 10_000,
+        worker_connections: 10_000,
+        rules: crate::ws::Rules { role: Role::Server, max_message: 70_000, max_frames: 64, deflate: false },
+        deflation,
+        outbox: if is_roomy { 64 << 20 } else { choices.pick(&[700, 3_000, 20_000, 128 << 10]) },
+        buffers: 1 << 30,
+        backlog: if is_roomy { usize::MAX } else { choices.pick(&[usize::MAX, usize::MAX, 2_000, 30_000]) },
+        spare_buffers: choices.pick(&[0, 5_000, 64 << 10]),
+        // Nobody is dropped for taking their time.
+        handshake_timeout: millis(600_000),
+        message_timeout: None,
+        ping_interval: None,
+        ping_policy: PingPolicy::WhenIdle,
+        pong_timeout: millis(10_000),
+        close_timeout: millis(600_000),
+    }
+}

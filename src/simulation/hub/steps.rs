@@ -1,0 +1,263 @@
+//! What happens, step by step.
+
+use std::time::Duration;
+
+use super::run::Run;
+use super::stream::Stream;
+use super::wire::{Client, Death};
+use crate::hub::{Access, Epoch, Position};
+use crate::simulation::run::Violation;
+use crate::worker::SlowPolicy;
+use crate::ws::Opcode;
+
+impl Run {
+    /// Everything from the first client to the end of the server.
+    pub(crate) fn play(&mut self) -> Result<u64, Violation> {
+        for _ in 0..self.setup.steps {
+            self.step()?;
+        }
+        self.finish()?;
+        Ok(self.setup.steps as u64)
+    }
+
+    fn step(&mut self) -> Result<(), Violation> {
+        let choices = self.choices.clone();
+        let kills = if self.setup.kills { 8 } else { 0 };
+        match choices.weigh(&[18, 100, 60, 12, 12, 2, 1, 30, 2, 4, kills, 3]) {
+            0 => self.connect(None)?,
+            1 => self.turn()?,
+            2 => {
+                let due = self.nodes.due();
+                if !due.is_empty() {
+                    self.iterate(choices.pick(&due))?;
+                }
+            }
+            3 => self.settle()?,
+            4 => self.pass(Duration::from_millis(choices.between(1, 60) as u64))?,
+            5 => self.pass(choices.pick(&[300, 1_000, 4_000]) * Duration::from_millis(1))?,
+            6 => {
+                // The machine was busy with something else, or asleep.
+                let late = Duration::from_millis(choices.pick(&[70, 1_000, 3_100, 61_000]));
+                self.note(format_args!("the clock jumps by {late:?}"));
+                self.nodes.advance(late);
+            }
+            7 => self.publish_some(1),
+            8 => self.publish_some(choices.pick(&[10, 60, 600])),
+            9 => self.announce(),
+            10 => self.kill()?,
+            _ => self.rest()?,
+        }
+        Ok(())
+    }
+
+    fn publish_some(&mut self, times: usize) {
+        let choices = self.choices.clone();
+        let subject = choices.below(self.setup.subjects.len());
+        let len = choices.pick(&[0, 10, 100, 300, 1_000, 5_000]);
+        // Where outboxes are large everything fits them, but a run should not take all memory.
+        for _ in 0..times {
+            self.publish(subject, len, choices.one_in(5), choices.one_in(2));
+        }
+    }
+
+    /// A client connects: a new one, or one that comes back with its positions.
+    fn connect(&mut self, back: Option<&Stream>) -> Result<(), Violation> {
+        let choices = self.choices.clone();
+        if self.live.len() >= self.setup.most_clients {
+            return Ok(());
+        }
+        let is_v1 = back.map_or_else(|| choices.one_in(2), |back| back.is_v1);
+        let most = self.setup.subjects.len();
+        let mut asked: Vec<usize> = match back {
+            Some(back) if !back.is_v1 => back.follows.keys().copied().collect(),
+            Some(_) => Vec::new(),
+            None => (0..choices.between(usize::from(!is_v1), 3)).map(|_| choices.below(most)).collect(),
+        };
+        let target =
+            target(&asked.iter().map(|&at| self.setup.subjects[at].name).collect::<Vec<_>>(), &choices);
+        asked.sort_unstable();
+        asked.dedup();
+        let node = choices.below(self.nodes.nodes.len());
+        let Some(number) = self.admit(node, is_v1, &asked, &target) else { return Ok(()) };
+        if let Some(back) = back {
+            self.clients[number].stream.positions.clone_from(&back.positions);
+            if is_v1 {
+                back.positions
+                    .iter()
+                    .for_each(|(&subject, &since)| self.say_subscribe(number, subject, Some(since)));
+            }
+        }
+        self.send(number, usize::MAX);
+        Ok(())
+    }
+
+    /// A client comes to a worker, with the topics in its URL.
+    pub(crate) fn admit(&mut self, node: usize, is_v1: bool, asked: &[usize], target: &str) -> Option<usize> {
+        let choices = self.choices.clone();
+        let may = |subject: &usize| self.setup.subjects[*subject].rule.subscribe == Access::Anyone;
+        let deserves = match () {
+            () if asked.len() > self.setup.config.max_subscriptions => 400,
+            () if !asked.iter().all(may) => 403,
+            () if asked.is_empty() && !is_v1 => 400,
+            () => 101,
+        };
+        let socket = self.nodes.nodes[node].world.borrow_mut().connect()?;
+        let number = self.clients.len();
+        let stream = Stream::new(is_v1, asked);
+        let is_quick = self.setup.is_roomy;
+        // Where its stream begins only the first message tells, before which others may have been dropped.
+        let drops = |subject: &usize| self.setup.subjects[*subject].rule.slow != SlowPolicy::Close;
+        self.is_vague |= !is_v1 && !is_quick && asked.iter().any(drops);
+        let mut client = {
+            let mut world = self.nodes.nodes[node].world.borrow_mut();
+            Client::new(number, (node, socket), target, stream, is_quick, &mut world, &choices)
+        };
+        client.deserves = deserves;
+        self.clients.push(client);
+        self.live.push(number);
+        self.note(format_args!("client {number} connects to {node}: {target}, v1 {is_v1}"));
+        Some(number)
+    }
+
+    pub(crate) fn say_subscribe(&mut self, number: usize, subject: usize, since: Option<Position>) {
+        let Self { clients, setup, .. } = self;
+        let request = clients[number].stream.requests.subscribe(subject, since, setup);
+        clients[number].say(Opcode::Text, request.as_bytes());
+        self.note(format_args!("client {number} says {request}"));
+    }
+
+    pub(crate) fn send(&mut self, number: usize, most: usize) -> bool {
+        let client = &mut self.clients[number];
+        let mut world = self.nodes.nodes[client.node].world.borrow_mut();
+        let said = client.send(&mut world, most);
+        client.arrive(&mut world) || said
+    }
+
+    /// A client has its turn.
+    fn turn(&mut self) -> Result<(), Violation> {
+        let choices = self.choices.clone();
+        if self.live.is_empty() {
+            return self.connect(None);
+        }
+        let number = choices.pick(&self.live);
+        if self.clients[number].is_open() && choices.one_in(2) {
+            for _ in 0..choices.pick(&[1, 1, 1, 2, 5]) {
+                self.speak(number);
+            }
+        }
+        self.send(number, choices.pick(&[7, 200, usize::MAX, usize::MAX]));
+        self.read(number, false)?;
+        self.bury();
+        Ok(())
+    }
+
+    fn speak(&mut self, number: usize) {
+        let choices = self.choices.clone();
+        let subject = choices.below(self.setup.subjects.len());
+        let Self { clients, setup, model, .. } = self;
+        let client = &mut clients[number];
+        if !client.stream.is_v1 {
+            if choices.one_in(60) {
+                client.has_erred = true;
+                client.say(Opcode::Text, b"hello");
+            } else {
+                client.say(Opcode::Binary, b"");
+            }
+            return;
+        }
+        let requests = &mut client.stream.requests;
+        let request = match choices.weigh(&[6, 4, 6, 1]) {
+            0 => {
+                let since = since(client.stream.positions.get(&subject).copied(), model, subject, &choices);
+                requests.subscribe(subject, since, setup)
+            }
+            1 => requests.unsubscribe(subject, setup),
+            2 => requests.publish(subject, number + 1, model, setup, &choices),
+            _ if choices.one_in(30) => {
+                client.has_erred = true;
+                return client.say(Opcode::Binary, b"binary");
+            }
+            _ => requests.other(&choices),
+        };
+        client.say(Opcode::Text, request.as_bytes());
+        self.note(format_args!("client {number} says {request:.200}"));
+    }
+
+    /// A client is killed, and perhaps comes back.
+    fn kill(&mut self) -> Result<(), Violation> {
+        let choices = self.choices.clone();
+        if self.live.is_empty() {
+            return Ok(());
+        }
+        let number = choices.pick(&self.live);
+        let death = match choices.below(4) {
+            0 | 1 => Death::Reset { overtakes: choices.one_in(2) },
+            2 => Death::Vanish,
+            _ => Death::Close,
+        };
+        self.die(number, death);
+        if self.clients[number].has_left && choices.one_in(2) {
+            let back = self.clients[number].stream.trace();
+            self.connect(Some(&back))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn die(&mut self, number: usize, death: Death) {
+        let client = &mut self.clients[number];
+        let mut world = self.nodes.nodes[client.node].world.borrow_mut();
+        client.die(death, &mut world);
+        client.arrive(&mut world);
+        drop(world);
+        self.note(format_args!("client {number} dies: {death:?}"));
+        self.bury();
+    }
+
+    /// Forgets clients that take no part any more, whose last segments are on their way.
+    pub(crate) fn bury(&mut self) {
+        let Self { live, clients, is_vague, .. } = self;
+        live.retain(|&number| {
+            // What it was sent last it has not read, or it is not known what it would have got.
+            *is_vague |= clients[number].has_left;
+            !clients[number].has_left
+        });
+    }
+}
+
+/// The path and the query that name topics.
+fn target(names: &[&str], choices: &crate::simulation::choices::Choices) -> String {
+    let quoted = |name: &str| {
+        let quote = |byte: u8| match byte {
+            b'a'..=b'z' | b'/' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        };
+        name.bytes().map(quote).collect::<String>()
+    };
+    let in_path = usize::from(choices.one_in(2)).min(names.len());
+    let mut target = names[..in_path].first().map_or("/".into(), |name| format!("/topics/{}", quoted(name)));
+    for (at, name) in names[in_path..].iter().enumerate() {
+        target += if at == 0 { "?topic=" } else { "&topic=" };
+        target += &quoted(name).replace("%20", "+");
+    }
+    target
+}
+
+/// What a client says it has seen: mostly what it has.
+fn since(
+    position: Option<Position>,
+    model: &super::model::Model,
+    subject: usize,
+    choices: &crate::simulation::choices::Choices,
+) -> Option<Position> {
+    let life = model.current(subject);
+    match choices.below(8) {
+        0..3 => None,
+        3 => life.map(|life| Position {
+            offset: choices.below(life.messages.len() + 1) as u64,
+            epoch: life.epoch,
+        }),
+        4 => life.map(|life| Position { offset: life.offset() + 5, epoch: life.epoch }),
+        5 => Some(Position { offset: 1, epoch: Epoch { run: 7, serial: 7 } }),
+        _ => position,
+    }
+}

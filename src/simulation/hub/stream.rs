@@ -1,0 +1,234 @@
+//! What a client is told, held against the model: each message once and in order, or an explicit gap.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::model::{Fate, Model, number_of};
+use super::requests::Requests;
+use super::setup::Setup;
+use crate::hub::{Epoch, Position};
+use crate::simulation::run::Violation;
+use crate::worker::SlowPolicy;
+use crate::ws::Opcode;
+
+/// A subscription, as its client knows it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Follow {
+    /// What it has, and of which epoch; `None` for one by URL of which nothing has come.
+    pub(crate) seen: Option<Position>,
+}
+
+/// What a client has been told.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) is_v1: bool,
+    /// By the number of the topic.
+    pub(crate) follows: BTreeMap<usize, Follow>,
+    pub(crate) requests: Requests,
+    /// Announcements that it must get, and the last one it got.
+    pub(crate) due: BTreeSet<usize>,
+    last_announced: Option<usize>,
+    /// The last position of each topic, for when it comes back.
+    pub(crate) positions: BTreeMap<usize, Position>,
+    /// Messages of topics and announcements.
+    pub(crate) received: u64,
+    /// Offsets that were left out.
+    pub(crate) holes: u64,
+    pub(crate) recovered: u64,
+    pub(crate) gaps: u64,
+}
+
+impl Stream {
+    /// Of a client that asks for these topics in its URL.
+    pub(crate) fn new(is_v1: bool, asked: &[usize]) -> Self {
+        let follow = |subject: &usize| (*subject, Follow { seen: None });
+        Self {
+            is_v1,
+            follows: if is_v1 { BTreeMap::new() } else { asked.iter().map(follow).collect() },
+            requests: Requests::new(if is_v1 { asked } else { &[] }),
+            due: BTreeSet::new(),
+            last_announced: None,
+            positions: BTreeMap::new(),
+            received: 0,
+            holes: 0,
+            recovered: 0,
+            gaps: 0,
+        }
+    }
+
+    /// A message has come.
+    pub(crate) fn hear(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        model: &Model,
+        setup: &Setup,
+    ) -> Result<(), Violation> {
+        if self.is_v1 {
+            let told: Value = match opcode {
+                Opcode::Text => serde_json::from_slice(payload).map_err(|error| error.to_string())?,
+                _ => return Err(format!("throng.v1 in a message of {opcode:?}")),
+            };
+            return self.hear_v1(&told, model, setup);
+        }
+        if number_of(payload, b'b').is_some() {
+            return self.hear_announcement(opcode, payload);
+        }
+        let number = model.recognise(opcode, payload)?;
+        let sent = &model.sent[number];
+        let Fate::Placed(position) = sent.fate else {
+            return Err(format!("message {number} has no place"));
+        };
+        self.advance(sent.subject, position, setup)
+    }
+
+    fn hear_v1(&mut self, told: &Value, model: &Model, setup: &Setup) -> Result<(), Violation> {
+        let subject = told["topic"].as_str().and_then(|name| setup.subject(name));
+        match (told["type"].as_str().unwrap_or(""), subject) {
+            ("message", Some(subject)) => {
+                let offset = told["offset"].as_u64().ok_or("a message without an offset")?;
+                let seen = self.follows.get(&subject).and_then(|follow| follow.seen);
+                let seen = seen.ok_or_else(|| format!("{told} without a subscription"))?;
+                let (opcode, payload) = payload_of(told)?;
+                let number = model.recognise(opcode, &payload)?;
+                let life = model.life(subject, seen.epoch);
+                if life.and_then(|life| life.messages.get(usize::try_from(offset).ok()? - 1)) != Some(&number)
+                {
+                    return Err(format!("{offset} of topic {subject} is not message {number}"));
+                }
+                self.advance(subject, Position { offset, epoch: seen.epoch }, setup)
+            }
+            ("broadcast", None) => {
+                let (opcode, payload) = payload_of(told)?;
+                self.hear_announcement(opcode, &payload)
+            }
+            ("subscribed", Some(subject)) => self.hear_subscribed(subject, told, model),
+            ("unsubscribed", Some(subject)) => {
+                self.requests.answer(told, subject, setup)?;
+                // It may not have begun yet.
+                self.follows.remove(&subject);
+                Ok(())
+            }
+            ("published", Some(subject)) => self.requests.published(told, subject, model),
+            ("error", _) => self.requests.refused(told, subject, setup),
+            ("pong", None) => self.requests.pong(told),
+            _ => Err(format!("{told}")),
+        }
+    }
+
+    /// It has got the message at this position.
+    fn advance(&mut self, subject: usize, position: Position, setup: &Setup) -> Result<(), Violation> {
+        let follow = self.follows.get_mut(&subject).ok_or("a message without a subscription")?;
+        let policy = setup.subjects[subject].rule.slow;
+        if let Some(seen) = follow.seen.replace(position) {
+            let expected = seen.offset + 1;
+            let is_next =
+                position.offset == expected || (position.offset > expected && policy != SlowPolicy::Close);
+            if !is_next || seen.epoch != position.epoch {
+                return Err(format!("topic {subject}: {position:?} behind {seen:?} under {policy:?}"));
+            }
+            self.holes += position.offset - expected;
+        }
+        self.positions.insert(subject, position);
+        self.received += 1;
+        Ok(())
+    }
+
+    fn hear_subscribed(&mut self, subject: usize, told: &Value, model: &Model) -> Result<(), Violation> {
+        let epoch: Option<Epoch> = told["epoch"].as_str().and_then(|epoch| epoch.parse().ok());
+        let (Some(epoch), Some(offset)) = (epoch, told["offset"].as_u64()) else {
+            return Err(format!("{told} without a position"));
+        };
+        let (from, recovered) = (Position { offset, epoch }, told["recovered"].as_bool());
+        if model.life(subject, epoch).is_none_or(|life| life.offset() < offset) {
+            return Err(format!("{told} of a future"));
+        }
+        if let Some(before) = self.follows.insert(subject, Follow { seen: Some(from) }) {
+            // The replay has come upon a gap.
+            let seen = before.seen.filter(|seen| seen.epoch == epoch);
+            let is_gap = recovered == Some(false) && self.requests.is_replaying(subject);
+            if !is_gap || seen.is_none_or(|seen| seen.offset >= offset) {
+                return Err(format!("{told} again"));
+            }
+        } else {
+            let since = self.requests.subscribed(told, subject)?;
+            let is_right = match (since, recovered) {
+                (None, None) => true,
+                (Some(since), Some(true)) => since == from,
+                // What was asked for is of another life, or older, or has never been.
+                (Some(since), Some(false)) => since.epoch != epoch || since.offset != offset,
+                _ => false,
+            };
+            if !is_right {
+                return Err(format!("{told} to since {since:?}"));
+            }
+        }
+        self.recovered += u64::from(recovered == Some(true));
+        self.gaps += u64::from(recovered == Some(false));
+        self.positions.insert(subject, from);
+        Ok(())
+    }
+
+    fn hear_announcement(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Violation> {
+        let number = number_of(payload, b'b').ok_or("an announcement without a number")?;
+        if opcode != Opcode::Text || announcement(number).as_bytes() != payload {
+            return Err(format!(
+                "announcement {number} came as {opcode:?} {:?}",
+                payload.escape_ascii().to_string()
+            ));
+        }
+        if self.last_announced.replace(number).is_some_and(|last| last >= number) {
+            return Err(format!("announcement {number} again, or too late"));
+        }
+        self.due.remove(&number);
+        self.received += 1;
+        Ok(())
+    }
+
+    /// Everything that is due has been read.
+    pub(crate) fn judge_rest(&mut self, model: &Model, setup: &Setup) -> Result<(), Violation> {
+        if self.is_v1 {
+            self.requests.judge_rest(&self.follows.keys().copied().collect(), setup)?;
+        }
+        if let Some(number) = self.due.first() {
+            return Err(format!("announcement {number} has not come"));
+        }
+        for (&subject, follow) in &mut self.follows {
+            let life = model.current(subject).ok_or_else(|| format!("topic {subject} is nowhere"))?;
+            let now = Position { offset: life.offset(), epoch: life.epoch };
+            let Some(seen) = follow.seen.replace(now) else { continue };
+            let is_whole = seen == now || setup.subjects[subject].rule.slow != SlowPolicy::Close;
+            if !is_whole || seen.epoch != now.epoch {
+                return Err(format!("topic {subject} has come to {seen:?} of {now:?}"));
+            }
+            self.holes += now.offset - seen.offset;
+            self.positions.insert(subject, now);
+        }
+        Ok(())
+    }
+
+    /// What is left of it for a client that comes back.
+    pub(crate) fn trace(&self) -> Self {
+        let positions = self.positions.clone();
+        Self { positions, follows: self.follows.clone(), ..Self::new(self.is_v1, &[]) }
+    }
+}
+
+/// The text of an announcement.
+pub(crate) fn announcement(number: usize) -> String {
+    format!("b{number}:{}", "z".repeat(number % 300))
+}
+
+/// The payload in what `throng.v1` says.
+fn payload_of(told: &Value) -> Result<(Opcode, Vec<u8>), Violation> {
+    use base64::Engine;
+    match (told["data"].as_str(), told["base64"].as_str()) {
+        (Some(text), None) => Ok((Opcode::Text, text.into())),
+        (None, Some(text)) => {
+            let bytes = base64::engine::general_purpose::STANDARD.decode(text);
+            Ok((Opcode::Binary, bytes.map_err(|error| error.to_string())?))
+        }
+        _ => Err(format!("{told} without a payload")),
+    }
+}

@@ -1,0 +1,196 @@
+//! A client's connection: what it sends and reads, how it goes, and what came of its request.
+
+use super::stream::Stream;
+use crate::simulation::choices::Choices;
+use crate::simulation::deflating::OFFERS;
+use crate::simulation::run::Violation;
+use crate::simulation::speech::KEY;
+use crate::simulation::tap::{Heard, Tap};
+use crate::simulation::world::{Ending, Segment, World};
+use crate::ws::{CloseCode, Opcode, client, encode};
+
+/// A client.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) number: usize,
+    /// The worker that it is connected to, and the number of its socket there.
+    pub(crate) node: usize,
+    socket: usize,
+    /// Most bytes that it reads at a time, once in so many turns.
+    sip: usize,
+    reads: usize,
+    /// What it says, until it is on the wire.
+    pending: Vec<u8>,
+    tap: Tap,
+    pub(crate) stream: Stream,
+    pub(crate) status: Option<u16>,
+    /// The code of the Close that it got.
+    pub(crate) got_close: Option<u16>,
+    /// It has said Close, and listens until the answer.
+    pub(crate) said_close: bool,
+    /// It takes no part any more.
+    pub(crate) has_left: bool,
+    /// The status that its request deserves.
+    pub(crate) deserves: u16,
+    /// It has said what it must not.
+    pub(crate) has_erred: bool,
+    /// The server has been stopped, and says nothing more.
+    pub(crate) may_break_off: bool,
+}
+
+/// How a client goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Death {
+    /// A reset, which may overtake what it has said.
+    Reset { overtakes: bool },
+    /// Its process is gone: its end of the stream, and a reset for what still comes.
+    Vanish,
+    /// A Close, whose answer it waits for.
+    Close,
+}
+
+impl Client {
+    /// Connects with a request for this target.
+    pub(crate) fn new(
+        number: usize,
+        (node, socket): (usize, usize),
+        target: &str,
+        stream: Stream,
+        is_quick: bool,
+        world: &mut World,
+        choices: &Choices,
+    ) -> Self {
+        let buffer =
+            if is_quick { usize::MAX } else { choices.pick(&[usize::MAX, usize::MAX, 60, 1_000, 20_000]) };
+        let mut tap = Tap::default();
+        let offer = if choices.one_in(2) { choices.pick(&OFFERS) } else { "" };
+        tap.offer = if offer.is_empty() { None } else { offer.parse().ok() };
+        let mut pending = Vec::new();
+        let subprotocol = if stream.is_v1 { choices.pick(&["throng.v1", "other, throng.v1"]) } else { "" };
+        client::request_extended(&mut pending, "simulated", target, KEY, subprotocol, offer);
+        let client = Self {
+            number,
+            node,
+            socket,
+            sip: if is_quick { usize::MAX } else { choices.pick(&[10, 1_000, usize::MAX]) },
+            reads: if is_quick { 1 } else { choices.pick(&[1, 2, 12, 100]) },
+            pending,
+            tap,
+            stream,
+            status: None,
+            got_close: None,
+            said_close: false,
+            has_left: false,
+            deserves: 101,
+            has_erred: false,
+            may_break_off: false,
+        };
+        client.set_buffer(buffer, world);
+        client
+    }
+
+    /// Its kernel, and the worker's, hold so many bytes that it has not read.
+    pub(crate) fn set_buffer(&self, bytes: usize, world: &mut World) {
+        let connection = &mut world.connections[self.socket];
+        (connection.room, connection.send_buffer) = (bytes, bytes);
+    }
+
+    /// Whether it is a WebSocket, as far as it knows, and speaks.
+    pub(crate) fn is_open(&self) -> bool {
+        self.status == Some(101) && self.got_close.is_none() && !self.said_close && !self.has_left
+    }
+
+    pub(crate) fn say(&mut self, opcode: Opcode, payload: &[u8]) {
+        encode::frame(&mut self.pending, true, opcode, payload, Some([5, 6, 7, 8]));
+    }
+
+    /// Puts some or all of what it says on the wire.
+    pub(crate) fn send(&mut self, world: &mut World, most: usize) -> bool {
+        let len = self.pending.len().min(most);
+        if len == 0 {
+            return false;
+        }
+        let bytes = self.pending.drain(..len).collect();
+        world.connections[self.socket].wire.push_back(Segment::Data(bytes));
+        true
+    }
+
+    pub(crate) fn arrive(&self, world: &mut World) -> bool {
+        world.arrive(self.socket)
+    }
+
+    /// Reads as it is its habit, or all there is; what it heard is returned, and what its stream has come to.
+    pub(crate) fn read(
+        &mut self,
+        world: &mut World,
+        all: bool,
+        choices: &Choices,
+    ) -> Result<Vec<(Opcode, Vec<u8>)>, Violation> {
+        if self.has_left || !(all || choices.one_in(self.reads)) {
+            return Ok(Vec::new());
+        }
+        let most = if all { usize::MAX } else { self.sip };
+        let connection = &world.connections[self.socket];
+        let bytes = connection.outbound[..connection.outbound.len().min(most)].to_vec();
+        world.client_reads(self.socket, most);
+        let mut messages = Vec::new();
+        for (_, heard) in self.tap.feed(&bytes)? {
+            match heard {
+                Heard::Response(status, _) => self.status = Some(status),
+                Heard::Message(opcode, payload) => messages.push((opcode, payload)),
+                Heard::Close(code, _) => {
+                    self.got_close = Some(code.unwrap_or(1005));
+                    if !self.said_close {
+                        encode::close(&mut self.pending, code.and_then(CloseCode::new), "", Some([1; 4]));
+                        self.send(world, usize::MAX);
+                    }
+                    self.end(world);
+                }
+                Heard::Ping(_) | Heard::Pong(_) => return Err("a Ping or a Pong".into()),
+            }
+        }
+        let connection = &world.connections[self.socket];
+        match connection.ending {
+            _ if !connection.outbound.is_empty() || self.has_left => {}
+            Ending::Open => {}
+            // Nobody waits long for who is refused.
+            Ending::Clean if self.may_break_off || self.status != Some(101) => self.end(world),
+            Ending::Clean if !self.tap.is_between() => return Err("the stream ends within a frame".into()),
+            Ending::Clean if self.status == Some(101) && self.got_close.is_none() => {
+                return Err("the stream ends without a Close".into());
+            }
+            Ending::Clean => self.end(world),
+            Ending::Reset => {
+                self.has_left = true;
+            }
+        }
+        Ok(messages)
+    }
+
+    fn end(&mut self, world: &mut World) {
+        world.connections[self.socket].wire.push_back(Segment::End);
+        self.has_left = true;
+    }
+
+    pub(crate) fn die(&mut self, death: Death, world: &mut World) {
+        let connection = &mut world.connections[self.socket];
+        match death {
+            Death::Close if self.is_open() => {
+                encode::close(&mut self.pending, Some(CloseCode::NORMAL), "", Some([9; 4]));
+                self.send(world, usize::MAX);
+                self.said_close = true;
+                return;
+            }
+            Death::Reset { overtakes } => {
+                if overtakes {
+                    connection.wire.clear();
+                }
+                connection.wire.push_back(Segment::Reset);
+            }
+            _ if connection.outbound.is_empty() => connection.wire.push_back(Segment::End),
+            _ => connection.wire.push_back(Segment::Reset),
+        }
+        connection.client_gone = true;
+        self.has_left = true;
+    }
+}
