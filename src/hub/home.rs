@@ -184,6 +184,14 @@ impl Home {
         if let Some(topic) = self.topics.get_mut(at as usize) {
             topic.set_count(worker, count);
         }
+    }
+
+    /// A worker wants no more messages of a topic.
+    pub(crate) fn leave(&mut self, worker: usize, name: &str, hash: u64) {
+        let Some(at) = self.find(name, hash) else { return };
+        if let Some(topic) = self.topics.get_mut(at as usize) {
+            topic.remove_worker(worker);
+        }
         self.remove_if_unused(at, hash);
     }
 

@@ -76,23 +76,25 @@ impl Topic {
         }
     }
 
-    /// A worker has so many subscribers now; with none, it wants no more messages.
+    /// A worker has so many subscribers now. With none it may still have clients that want to be.
     pub(crate) fn set_count(&mut self, worker: usize, count: u32) {
         let worker = short(worker);
         if self.worker == worker {
             self.count = count;
-            if count == 0 {
-                let next = self.more.as_mut().and_then(|more| more.workers.pop());
-                (self.worker, self.count) = next.unwrap_or((NOBODY, 0));
-            }
         } else if let Some(more) = &mut self.more {
-            match more.workers.iter().position(|entry| entry.0 == worker) {
-                Some(at) if count == 0 => {
-                    more.workers.swap_remove(at);
-                }
-                Some(at) => more.workers[at].1 = count,
-                None => {}
-            }
+            let entry = more.workers.iter_mut().find(|entry| entry.0 == worker);
+            entry.into_iter().for_each(|entry| entry.1 = count);
+        }
+    }
+
+    /// A worker wants no more messages.
+    pub(crate) fn remove_worker(&mut self, worker: usize) {
+        let worker = short(worker);
+        if self.worker == worker {
+            let next = self.more.as_mut().and_then(|more| more.workers.pop());
+            (self.worker, self.count) = next.unwrap_or((NOBODY, 0));
+        } else if let Some(more) = &mut self.more {
+            more.workers.retain(|entry| entry.0 != worker);
         }
         self.drop_unused();
     }

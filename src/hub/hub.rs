@@ -89,6 +89,7 @@ impl HubHandler {
                 }
                 Request::Join(join) => self.home.join(join, now, &mut self.posts),
                 Request::Count { worker, topic, hash, count } => self.home.count(worker, &topic, hash, count),
+                Request::Leave { worker, topic, hash } => self.home.leave(worker, &topic, hash),
                 Request::Look { topic, hash, reply } => {
                     reply.give(Answer::Topic(self.home.look(&topic, hash)));
                 }
@@ -120,7 +121,7 @@ impl HubHandler {
         if let Some((topic, hash, waiting)) = roster.tidy(topic, |name| exchange.hash(name)) {
             self.waiting -= waiting;
             let worker = self.ends.worker;
-            self.posts.request(hash, Request::Count { worker, topic, hash, count: 0 });
+            self.posts.request(hash, Request::Leave { worker, topic, hash });
         }
     }
 

@@ -30,12 +30,18 @@ pub(crate) enum Request {
         asker: Asker,
     },
     Join(Join),
-    /// So many subscribers the topic has on this worker now; with none, it wants no more messages.
+    /// So many subscribers the topic has on this worker now.
     Count {
         worker: usize,
         topic: Name,
         hash: u64,
         count: u32,
+    },
+    /// Nobody on this worker is a subscriber or wants to be: it gets no more messages.
+    Leave {
+        worker: usize,
+        topic: Name,
+        hash: u64,
     },
     Look {
         topic: Name,

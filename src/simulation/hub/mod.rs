@@ -16,6 +16,8 @@ mod run;
 mod setup;
 mod steps;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,0 +1,68 @@
+//! What the simulation has found in the hub, each as a script of its own.
+
+use std::time::Duration;
+
+use super::run::Run;
+use super::setup::{Setup, rules};
+use crate::hub::{Epoch, HistoryRule, Position, Sizes};
+use crate::simulation::choices::Choices;
+use crate::worker::SlowPolicy;
+use crate::ws::Opcode;
+
+/// A run of two workers and the topic 0, `news`, where nothing happens that no script says.
+fn run(change: impl FnOnce(&mut Setup)) -> Run {
+    let nothing = Choices::of_bytes(b"");
+    let mut setup = Setup::draw(&nothing);
+    setup.config.sizes = Sizes::default();
+    setup.config.max_subscriptions = 10;
+    setup.limits.outbox = 3_000;
+    setup.limits.deflation = None;
+    setup.most_clients = 100;
+    change(&mut setup);
+    setup.config.rules = rules(&setup.subjects);
+    Run::new(setup, &nothing)
+}
+
+impl Run {
+    /// A client of worker 0, which has opened a WebSocket.
+    fn open(&mut self, is_v1: bool, target: &str) -> usize {
+        let asked = if target == "/" { &[][..] } else { &[0] };
+        let number = self.admit(0, is_v1, asked, target).unwrap();
+        self.send(number, usize::MAX);
+        self.rest().unwrap();
+        number
+    }
+
+    fn unsubscribe(&mut self, number: usize) {
+        let request = self.clients[number].stream.requests.unsubscribe(0, &self.setup);
+        self.clients[number].say(Opcode::Text, request.as_bytes());
+    }
+
+    fn narrow(&mut self, number: usize, bytes: usize) {
+        let client = &self.clients[number];
+        client.set_buffer(bytes, &mut self.nodes.nodes[client.node].world.borrow_mut());
+    }
+
+    fn publish_and_settle(&mut self, messages: usize, len: usize) {
+        (0..messages).for_each(|_| self.publish(0, len, false, false));
+        self.settle().unwrap();
+    }
+}
+
+/// A position of another server's.
+const ELSEWHERE: Position = Position { offset: 1, epoch: Epoch { run: 1, serial: 1 } };
+
+#[test]
+fn a_worker_that_waits_for_a_home_stays_known_to_it_when_its_last_subscriber_leaves() {
+    let mut run = run(|_| {});
+    let first = run.open(true, "/topics/news");
+    let second = run.open(true, "/");
+    run.say_subscribe(second, 0, Some(ELSEWHERE));
+    run.unsubscribe(first);
+    run.send(second, usize::MAX);
+    run.send(first, usize::MAX);
+    run.rest().unwrap();
+    run.publish_and_settle(3, 10);
+    run.rest().unwrap();
+    assert_eq!(run.clients[second].stream.received, 3);
+}
