@@ -18,11 +18,18 @@ pub enum SlowPolicy {
     Close,
     /// The message is dropped.
     DropNewest,
-    /// As many of the oldest messages that wait are dropped as make room for it.
+    /// As many of the oldest messages that wait, of this policy and the next, are dropped as make room for it.
     DropOldest,
     /// While the kernel takes no more, only the latest message of each lane waits: a new one takes the place of those before, whether
     /// there is room or not. Where that is not enough, the oldest are dropped.
     Conflate,
+}
+
+impl SlowPolicy {
+    /// Whether messages that wait may be dropped.
+    const fn drops_waiting(self) -> bool {
+        matches!(self, Self::DropOldest | Self::Conflate)
+    }
 }
 
 /// Messages that leave together, for any number of connections: encoded, joined and compressed once.
@@ -135,7 +142,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             terms if batch.uncompressed || !terms.is_agreed() => Form::Plain,
             terms if !terms.server_takeover() => Form::Compressed,
             // What is dropped must not have been compressed: later messages would refer to what never came.
-            _ if matches!(batch.policy, SlowPolicy::DropOldest | SlowPolicy::Conflate) => Form::Plain,
+            _ if batch.policy.drops_waiting() => Form::Plain,
             _ => Form::Remembered,
         };
         let terms = record.terms;
@@ -185,6 +192,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let mut pushed = Pushed::default();
         let mut has_queued = false;
         let Some(terms) = self.table.get(index as usize).map(|record| record.terms) else { return pushed };
+        // What a policy does not drop once it waits, messages with another policy must not displace, either.
+        let lane = if batch.policy.drops_waiting() { batch.lane } else { Lane::NONE };
         for (at, message) in batch.messages.iter().enumerate() {
             let compressed = if form == Form::Plain { None } else { self.compressed(message, terms) };
             let is_compressed = compressed.is_some();
@@ -198,7 +207,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 (written, has_queued) = (0, true);
                 true
             } else {
-                let lane = if is_compressed && form == Form::Remembered { Lane::NONE } else { batch.lane };
+                let lane = if is_compressed && form == Form::Remembered { Lane::NONE } else { lane };
                 let fits = self.make_room(index, frame.len(), lane, batch.policy, &mut pushed.displaced);
                 if fits {
                     self.queue_shared(index, frame, 0, lane);
@@ -265,7 +274,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if policy == SlowPolicy::Conflate && is_blocked {
             *displaced += outbox.drop_lane(lane, pool);
         }
-        if matches!(policy, SlowPolicy::Conflate | SlowPolicy::DropOldest) {
+        if policy.drops_waiting() {
             while !fits(outbox.weight(), pool) && outbox.drop_oldest(pool) {
                 *displaced += 1;
             }

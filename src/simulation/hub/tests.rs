@@ -66,3 +66,15 @@ fn a_worker_that_waits_for_a_home_stays_known_to_it_when_its_last_subscriber_lea
     run.rest().unwrap();
     assert_eq!(run.clients[second].stream.received, 3);
 }
+
+#[test]
+fn messages_that_must_not_be_dropped_are_not_displaced_by_others() {
+    let mut run = run(|setup| setup.subjects[0].rule.slow = SlowPolicy::DropOldest);
+    let client = run.open(false, "/topics/news");
+    run.narrow(client, 10);
+    run.publish_and_settle(1, 100);
+    run.announce();
+    run.publish_and_settle(20, 1_000);
+    assert!(run.nodes.hub.stats().displaced > 0);
+    run.rest().unwrap();
+}
