@@ -137,7 +137,9 @@ impl HubHandler {
             counters.count(pushed);
             counters.replayed.add(u64::from(pushed.taken));
         }
-        if !welcome.more {
+        // It may have been closed for reading too slowly, or be lost.
+        let is_there = connections.id(index) == Some(who.conn);
+        if is_there && !welcome.more {
             let mut seat = seat;
             self.roster.admit(at, index, &mut seat, who.ticket);
             self.put_seat(index, seat, connections);
