@@ -114,7 +114,12 @@ impl HubHandler {
         let (crowd, sizes) = (topic.crowd(), self.exchange.config.sizes);
         if crowd.members.is_sparse(sizes.vacant) {
             let mut moves = Vec::new();
-            let is_full = crowd.members.fill(sizes.fill_steps, |member, place| moves.push((member, place)));
+            let is_full = crowd.members.fill(sizes.fill_steps, |member, place| {
+                // One that was closed or lost in this turn gives up the place that it knows of when the turn is over.
+                let is_open = connections.id(member.index()).is_some();
+                moves.extend(is_open.then_some((member, place)));
+                is_open
+            });
             for (member, place) in moves {
                 self.move_member(at, member.index(), place, connections);
             }

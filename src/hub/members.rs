@@ -75,9 +75,9 @@ impl Members {
         self.vacant > least && self.vacant > self.places.len() / 4
     }
 
-    /// Fills empty places from the end, with at most `steps` looks, and calls `moved` with who has got which place. Not to be done
-    /// in the middle of a round. `true` when none is empty any more.
-    pub(crate) fn fill(&mut self, steps: usize, mut moved: impl FnMut(Member, u32)) -> bool {
+    /// Fills empty places from the end, with at most `steps` looks. `moves` is called with who is to get which place, and may say no,
+    /// which ends it. Not to be done in the middle of a round. `true` when none is empty any more.
+    pub(crate) fn fill(&mut self, steps: usize, mut moves: impl FnMut(Member, u32) -> bool) -> bool {
         for _ in 0..steps {
             let Some(&last) = self.places.last() else { break };
             if self.vacant == 0 {
@@ -87,10 +87,12 @@ impl Members {
                 self.places.pop();
                 self.vacant -= 1;
             } else if self.places[self.full_below].is_nobody() {
+                if !moves(last, u32::try_from(self.full_below).unwrap_or(u32::MAX)) {
+                    break;
+                }
                 self.places.pop();
                 self.places[self.full_below] = last;
                 self.vacant -= 1;
-                moved(last, u32::try_from(self.full_below).unwrap_or(u32::MAX));
                 self.full_below += 1;
             } else {
                 self.full_below += 1;
@@ -132,6 +134,7 @@ mod tests {
                         let filled = members.fill(most, |member, place| {
                             let before = twin.insert(member.index(), place);
                             assert!(before.is_some_and(|before| before > place));
+                            true
                         });
                         prop_assert_eq!(filled, members.end() as usize == twin.len());
                     }
@@ -152,7 +155,7 @@ mod tests {
         (0..10_000).for_each(|index| assert_eq!(members.add(Member::new(index, false)), index));
         (0..9_990).for_each(|place| members.remove(place));
         assert!(members.is_sparse(16));
-        while !members.fill(100, |_, _| {}) {}
+        while !members.fill(100, |_, _| true) {}
         assert_eq!((members.len(), members.end()), (10, 10));
         assert!(members.places.capacity() <= 64);
     }

@@ -90,3 +90,19 @@ fn a_subscriber_that_is_closed_during_its_replay_does_not_become_a_member() {
     run.rest().unwrap();
     assert_eq!(run.clients[client].got_close, Some(1008));
 }
+
+#[test]
+fn the_place_of_a_subscriber_that_is_closed_in_a_round_is_not_given_to_it_again() {
+    let mut run = run(|setup| (setup.workers, setup.config.sizes.vacant) = (1, 0));
+    let [first, other, slow] = [0; 3].map(|_| run.open(false, "/topics/news"));
+    run.narrow(slow, 10);
+    (0..9).for_each(|_| run.publish(0, 1_000, false, false));
+    // They come to the subscribers in the same turn in which the first has left its place.
+    run.iterate(0).unwrap();
+    run.die(first, super::wire::Death::Vanish);
+    run.rest().unwrap();
+    run.publish_and_settle(1, 10);
+    run.rest().unwrap();
+    let closed = run.clients[slow].got_close;
+    assert_eq!((closed, run.clients[other].stream.received), (Some(1008), 10));
+}
