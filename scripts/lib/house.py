@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import rfc
-from tree import Complaint, Tree, read_tree
+from tree import PROGRAM_SUFFIXES, Complaint, Tree, read_tree
 
 LONGEST = 600
 LONG = 300
@@ -22,7 +22,7 @@ SAFE_ROOMS = ("src/http/mod.rs", "src/ws/mod.rs", "src/hub/mod.rs", "src/simulat
 
 
 def is_program(path: str, text: str) -> bool:
-    return path.endswith((".rs", ".sh", ".py", ".mjs")) or text.startswith("#!/")
+    return path.endswith(tuple(PROGRAM_SUFFIXES)) or text.startswith("#!/")
 
 
 def file_length(tree: Tree) -> Iterator[Complaint]:

@@ -10,7 +10,8 @@ from rust_text import code_only
 
 # Written by programs, or by other people.
 NOT_OURS = ("results/", "Cargo.lock", "LICENSE-")
-TEXT_SUFFIXES = {".rs", ".sh", ".py", ".toml", ".md", ".conf", ".service", ".yml", ".yaml", ".json", ".c", ".h", ".mjs", ".html"}
+PROGRAM_SUFFIXES = {".rs", ".sh", ".py", ".c", ".h", ".js", ".mjs", ".ts"}
+TEXT_SUFFIXES = PROGRAM_SUFFIXES | {".toml", ".md", ".conf", ".service", ".yml", ".yaml", ".json", ".html"}
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,9 @@ class Rules(unittest.TestCase):
         self.assertEqual(complaints(rule, src__a="\n" * 600), [])
         script = house.Tree({"scripts/a": "#!/bin/sh\n" * 601, "a.md": "\n" * 999})
         self.assertEqual([complaint.path for complaint in rule(script)], ["scripts/a"])
+        client = house.Tree({f"clients/a{suffix}": "\n" * 601 for suffix in (".js", ".mjs", ".d.ts", ".c", ".json")})
+        longest = ["clients/a.js", "clients/a.mjs", "clients/a.d.ts", "clients/a.c"]
+        self.assertEqual([complaint.path for complaint in rule(client)], longest)
         self.assertEqual(house.long_files(house.Tree({"a.rs": "\n" * 301, "b.rs": "\n" * 300})), ["a.rs: 301 lines"])
 
     def test_white_space(self):
@@ -139,6 +142,7 @@ class WholeTree(unittest.TestCase):
         tree = house.read_tree(Path(__file__).resolve().parents[3])
         self.assertIn("scripts/lib/house.py", tree.files)
         self.assertIn("scripts/c1m", tree.files)
+        self.assertIn("clients/js/throng.js", tree.files)
         self.assertNotIn("Cargo.lock", tree.files)
 
     def test_a_folder_without_sources_is_an_error(self):
