@@ -294,15 +294,17 @@ export class Client {
         this.#received += 1;
     }
 
-    // Looks again when nothing may have come for so long. The time is a random one, so that clients that have heard the same last
-    // message do not ask all at once.
-    #watch(limit = this.#silence * (1 - Math.random() / 2)) {
+    // Looks when nothing may have come for too long: while an answer is owed, for 10 s. Otherwise the time is a random one, so that
+    // clients that have heard the same last message do not ask all at once.
+    #watch() {
+        const owed = this.#pending.size > 0;
+        const limit = owed ? ANSWER : this.#silence * (1 - Math.random() / 2);
+        const look = () => {
+            const silent = performance.now() - this.#heard >= limit;
+            silent && (!owed || this.#pending.size) ? this.#check() : this.#watch();
+        };
         clearTimeout(this.#timer);
         if (limit < Infinity) {
-            const look = () => {
-                const silent = performance.now() - this.#heard >= limit;
-                silent ? this.#check() : this.#watch(this.#pending.size ? ANSWER : undefined);
-            };
             this.#timer = setTimeout(look, this.#heard + limit - performance.now());
         }
     }
@@ -321,12 +323,12 @@ export class Client {
 
     #request(message, answered) {
         const id = (this.#lastId += 1);
-        if (!this.#pending.size) {
+        this.#pending.set(id, answered);
+        if (this.#pending.size === 1) {
             // The silence until now was nobody's fault.
             this.#heard = performance.now();
-            this.#watch(ANSWER);
+            this.#watch();
         }
-        this.#pending.set(id, answered);
         this.#socket.send(JSON.stringify({ ...message, id }));
     }
 
@@ -405,7 +407,10 @@ export class Client {
         try {
             message = JSON.parse(data);
         } catch {
-            const error = new ThrongError("protocol", "the server has sent what is no JSON");
+            // Below.
+        }
+        if (typeof message?.type !== "string") {
+            const error = new ThrongError("protocol", "the server has sent what is no message");
             this.#tell("error", error);
             return this.#socket && this.#lost(1006, error.message);
         }

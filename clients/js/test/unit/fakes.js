@@ -1,0 +1,148 @@
+// A simulated clock, simulated chance, and sockets whose server is the test.
+
+import { Client } from "../../throng.js";
+
+export class FakeSocket {
+    // Every one that was made, the newest last.
+    static made = [];
+    protocol = "";
+    sent = [];
+    closedWith = null;
+    #listeners = [];
+    #taken = 0;
+
+    constructor(url, protocol) {
+        this.url = url;
+        this.offered = protocol;
+        FakeSocket.made.push(this);
+    }
+
+    addEventListener(type, listener) {
+        this.#listeners.push({ type, listener });
+    }
+
+    send(text) {
+        this.sent.push(JSON.parse(text));
+    }
+
+    close(code, reason) {
+        this.closedWith ??= [code, reason];
+    }
+
+    // What the server does.
+
+    open(protocol = "throng.v1") {
+        this.protocol = protocol;
+        this.#fire("open", {});
+    }
+
+    say(message) {
+        this.#fire("message", { data: JSON.stringify(message) });
+    }
+
+    sayText(data) {
+        this.#fire("message", { data });
+    }
+
+    end(code = 1006, reason = "") {
+        this.#fire("close", { code, reason });
+    }
+
+    fail(message) {
+        this.#fire("error", { message });
+        this.end();
+    }
+
+    // What the client has asked for since this was last called.
+    asked() {
+        const asked = this.sent.slice(this.#taken);
+        this.#taken = this.sent.length;
+        return asked;
+    }
+
+    // Answers the oldest request that was not looked at, which must be of a type.
+    answer(type, answer) {
+        const request = this.sent[this.#taken++];
+        if (request?.type !== type) {
+            throw new Error(`the client asked for ${request?.type}, not ${type}`);
+        }
+        this.say({ topic: request.topic, ...answer, id: request.id });
+        return request;
+    }
+
+    #fire(type, event) {
+        this.#listeners.filter((one) => one.type === type).forEach(({ listener }) => listener(event));
+    }
+}
+
+// npm's ws shows its users the server's Pings, beside the interface of browsers.
+export class FakeWs extends FakeSocket {
+    #onPing;
+
+    on(type, listener) {
+        if (type === "ping") {
+            this.#onPing = listener;
+        }
+    }
+
+    ping() {
+        this.#onPing();
+    }
+}
+
+// A client whose clock moves with tick() alone, and whose dice show `chance.is`.
+export function simulate(test, options = {}) {
+    FakeSocket.made = [];
+    const { mock } = test;
+    const chance = { is: options.chance ?? 0.5 };
+    mock.timers.enable({ apis: ["setTimeout", "Date"] });
+    mock.method(performance, "now", () => Date.now());
+    mock.method(Math, "random", () => chance.is);
+    const shown = mock.method(console, "error", () => {}).mock;
+    const client = new Client(options.url ?? "ws://server/", { WebSocket: FakeSocket, ...options.client });
+    test.after(() => client.close());
+    const seen = [];
+    const names = ["state", "subscribed", "message", "gap", "broadcast", ...(options.deafToErrors ? [] : ["error"])];
+    for (const name of names) {
+        client.on(name, (event) => seen.push([name, event]));
+    }
+    return {
+        client,
+        chance,
+        seen: (wanted) => seen.filter(([name]) => name === wanted).map(([, event]) => event),
+        // What was written to the console.
+        shown: () => shown.calls.map((call) => call.arguments[0]),
+        tick: (milliseconds) => mock.timers.tick(milliseconds),
+        sockets: FakeSocket.made,
+        socket: () => FakeSocket.made.at(-1),
+    };
+}
+
+// The same with a connection.
+export function connected(test, options) {
+    const there = simulate(test, options);
+    there.socket().open();
+    return there;
+}
+
+// Loses the connection, lets the delay pass, and connects again.
+export function reconnect(there) {
+    there.socket().end();
+    there.tick(30_000);
+    there.socket().open();
+}
+
+// Subscribes, and answers for the server.
+export function subscribed(there, topic, { handler = () => {}, since, ...answer } = {}) {
+    const subscription = there.client.subscribe(topic, handler, { since });
+    there.socket().answer("subscribe", { type: "subscribed", offset: 0, epoch: "e", ...answer });
+    return subscription;
+}
+
+// Messages of a topic, one for each offset.
+export function publish(there, topic, ...offsets) {
+    offsets.forEach((offset) => there.socket().say({ type: "message", topic, offset, data: `${topic} ${offset}` }));
+}
+
+// Lets promises that are settled call those who wait.
+export const settle = () => new Promise((resolve) => setImmediate(resolve));
