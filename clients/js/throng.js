@@ -218,7 +218,13 @@ export class Client {
         on("open", () => this.#open());
         on("message", ({ data }) => this.#receive(data));
         on("close", ({ code, reason }) => this.#lost(code, reason || this.#trouble));
-        on("error", ({ message }) => (this.#trouble = message ?? ""));
+        on("error", ({ message = "" }) => {
+            this.#trouble = message;
+            if (this.#openSince === undefined) {
+                // A close event ought to follow; undici 6, the WebSocket of Node.js 22, has none for attempts that fail.
+                this.#lost(1006, message);
+            }
+        });
         // npm's ws shows the server's Pings; browsers hide them.
         socket.on?.("ping", () => this.#alive());
         this.#timer = setTimeout(() => this.#lost(1006, "the server did not answer in time"), CONNECT);
@@ -294,11 +300,11 @@ export class Client {
         this.#received += 1;
     }
 
-    // Looks when nothing may have come for too long: while an answer is owed, for 10 s. Otherwise the time is a random one, so that
+    // Looks when nothing may have come for too long: while an answer is owed, for 10 s. Otherwise the time is random, so that
     // clients that have heard the same last message do not ask all at once.
     #watch() {
         const owed = this.#pending.size > 0;
-        const limit = owed ? ANSWER : this.#silence * (1 - Math.random() / 2);
+        const limit = owed ? Math.min(ANSWER, this.#silence) : this.#silence * (1 - Math.random() / 2);
         const look = () => {
             const silent = performance.now() - this.#heard >= limit;
             silent && (!owed || this.#pending.size) ? this.#check() : this.#watch();
@@ -312,7 +318,7 @@ export class Client {
     // Has the server show that it is there.
     #check() {
         const received = this.#received;
-        this.#request({ type: "ping" }, () => {});
+        this.#request({ type: "ping" }, (answer) => answer && this.#failed(answer));
         clearTimeout(this.#timer);
         this.#timer = setTimeout(() => {
             this.#received === received ? this.#lost(1006, "the connection has fallen silent") : this.#watch();
@@ -380,9 +386,18 @@ export class Client {
         }
         topic.position = { offset, epoch };
         if (since && recovered !== true) {
-            this.#gap(topic, since, since.epoch === epoch ? "expired" : "epoch");
+            // A position beyond what there is was not one of this epoch either.
+            this.#gap(topic, since, since.epoch === epoch && since.offset <= offset ? "expired" : "epoch");
         }
         this.#tell("subscribed", { topic: topic.name, offset, epoch, recovered: since ? recovered === true : null }, topic);
+    }
+
+    // While it still read what it had missed, more of that has been forgotten: the server has gone on behind it.
+    #outrun({ topic: name, offset, epoch }) {
+        const topic = this.#topics.get(name);
+        if (topic?.subscribed && !topic.stale) {
+            this.#subscribed(topic, topic.position, { offset, epoch, recovered: false });
+        }
     }
 
     #refused(topic, { code, message }) {
@@ -422,8 +437,17 @@ export class Client {
         } else if (answered) {
             this.#pending.delete(message.id);
             answered(message);
-        } else if (message.type === "error") {
-            this.#tell("error", new ThrongError(message.code, message.message, { topic: message.topic }));
+        } else if (message.type === "subscribed") {
+            this.#outrun(message);
+        } else {
+            this.#failed(message);
+        }
+    }
+
+    // Tells of an error that no caller is told of otherwise.
+    #failed({ type, code, message, topic }) {
+        if (type === "error") {
+            this.#tell("error", new ThrongError(code, message, { topic }));
         }
     }
 

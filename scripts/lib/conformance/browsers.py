@@ -1,4 +1,4 @@
-"""Browsers as clients: each loads a page from this process, whose script plays the scenario and posts what it sees."""
+"""Browsers as clients: each loads a page from this process, whose script plays a scenario and posts what it sees."""
 
 import contextlib
 import json
@@ -9,7 +9,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -19,7 +20,28 @@ from conformance.observing import WITHIN
 from conformance.server import Misbehaved
 
 HERE = Path(__file__).parent
-PAGES = {"/page.html": "text/html", "/client.mjs": "text/javascript", "/scenario.json": "application/json"}
+KINDS = {".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".json": "application/json"}
+
+# Makes the command line that opens a page with a profile.
+Command = Callable[[Path, str], list[str]]
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a browser loads, and what the page may have done here."""
+
+    # By their paths.
+    files: dict[str, Path]
+    # The path of the first one, with what it is told.
+    page: str
+    # Does what a POST to /control/NAME asks for with its JSON, and returns the answer.
+    act: Callable[[str, dict], object] | None = None
+
+
+def conformance_site(address: str) -> Site:
+    files = {f"/{name}": HERE / name for name in ("page.html", "client.mjs", "scenario.json")}
+    return Site(files, f"/page.html?address={address}")
+
 
 CHROMIUM = [
     "--headless",
@@ -52,12 +74,13 @@ user_pref("services.settings.server", "http://127.0.0.1:1/");
 
 def chromium(_below: Path):
     """Chromium's version, and what plays the scenario with it."""
+    said, command = chromium_command()
+    return said, lambda address: observed(command, conformance_site(address))
+
+
+def chromium_command() -> tuple[str, Command]:
     program = tools.browser("chromium", "chromium", "chromium-browser", "google-chrome")
-
-    def command(profile: Path, page: str) -> list[str]:
-        return [program, *CHROMIUM, f"--user-data-dir={profile}", page]
-
-    return version(program), lambda address: observed(command, address)
+    return version(program), lambda profile, page: [program, *CHROMIUM, f"--user-data-dir={profile}", page]
 
 
 def firefox(_below: Path):
@@ -68,7 +91,7 @@ def firefox(_below: Path):
         (profile / "user.js").write_text(FIREFOX, encoding="utf-8")
         return [program, "--headless", "--no-remote", "--profile", str(profile), page]
 
-    return version(program), lambda address: observed(command, address)
+    return version(program), lambda address: observed(command, conformance_site(address))
 
 
 def version(program: str) -> str:
@@ -78,18 +101,18 @@ def version(program: str) -> str:
     return said
 
 
-def observed(command, address: str) -> Iterator[dict]:
+def observed(command: Command, site: Site) -> Iterator[dict]:
     """Runs a browser and yields what its page sees."""
     with contextlib.ExitStack() as stack:
         seen = queue.SimpleQueue()
-        page = stack.enter_context(serving_pages(seen))
+        page = stack.enter_context(serving_pages(site, seen))
         folder = Path(tempfile.mkdtemp(prefix="throng-browser-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         errors = stack.enter_context(tempfile.TemporaryFile())
         profile = folder / "profile"
         profile.mkdir()
         process = subprocess.Popen(
-            command(profile, f"{page}/page.html?address={address}"),
+            command(profile, page + site.page),
             stdin=subprocess.DEVNULL,
             stdout=errors,
             stderr=errors,
@@ -124,20 +147,30 @@ def end(process: subprocess.Popen) -> None:
 
 
 @contextlib.contextmanager
-def serving_pages(seen: queue.SimpleQueue) -> Iterator[str]:
-    """Serves the page and what it loads; what it posts is put into the queue."""
+def serving_pages(site: Site, seen: queue.SimpleQueue) -> Iterator[str]:
+    """Serves the site; what its page reports is put into the queue."""
 
     class Pages(BaseHTTPRequestHandler):
         def do_GET(self):
-            path = self.path.partition("?")[0]
-            if path in PAGES:
-                self.answer(200, PAGES[path], (HERE / path[1:]).read_bytes())
-            else:
+            file = site.files.get(self.path.partition("?")[0])
+            if file is None:
                 self.answer(404, "text/plain", b"")
+            else:
+                self.answer(200, KINDS[file.suffix], file.read_bytes())
 
         def do_POST(self):
-            seen.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.answer(200, "text/plain", b"")
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            action = self.path.removeprefix("/control/")
+            if action == self.path:
+                seen.put(asked)
+                self.answer(200, "text/plain", b"")
+            elif site.act is not None:
+                try:
+                    self.answer(200, "application/json", json.dumps(site.act(action, asked)).encode())
+                except (OSError, LookupError, TypeError, ValueError, Misbehaved) as error:
+                    self.answer(500, "text/plain", f"{action}: {error!r}".encode())
+            else:
+                self.answer(404, "text/plain", b"")
 
         def answer(self, status: int, kind: str, body: bytes) -> None:
             self.send_response(status)

@@ -23,9 +23,9 @@ class Misbehaved(Exception):
 class Server:
     """A running server. `serving` makes one."""
 
-    def __init__(self, program: Path, options: list[str], log):
+    def __init__(self, program: Path, options: list[str], log, listen: str = "127.0.0.1:0", admin: str = "127.0.0.1:0"):
         self._log = log
-        command = [str(program), "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", *options]
+        command = [str(program), "serve", "--listen", listen, "--admin", admin, *options]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         # A server that hangs before it is ready is ended, and then the line below is empty.
         watch = threading.Timer(READY_WITHIN, self._process.kill)
@@ -41,10 +41,16 @@ class Server:
 
     def stats(self) -> dict:
         """The server's counters."""
+        return self.ask("/stats")["total"]
+
+    def ask(self, path: str, body: str | None = None, kind: str = "text/plain") -> dict:
+        """What the admin port answers: to a GET, or to a POST if there is a body."""
+        data = None if body is None else body.encode()
+        request = urllib.request.Request(f"http://{self._admin}{path}", data, {"Content-Type": kind})
         # No proxy that the environment names stands between this machine and itself.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"http://{self._admin}/stats", timeout=10) as response:
-            return json.load(response)["total"]
+        with opener.open(request, timeout=10) as response:
+            return json.load(response)
 
     def end(self) -> None:
         """Asks the server to close all connections with 1001 and to end; does not wait."""

@@ -48,8 +48,13 @@ export class FakeSocket {
         this.#fire("close", { code, reason });
     }
 
-    fail(message) {
+    // Browsers give no reason.
+    error(message) {
         this.#fire("error", { message });
+    }
+
+    fail(message) {
+        this.error(message);
         this.end();
     }
 

@@ -104,6 +104,19 @@ test("a server that speaks something else is final", (t) => {
     assert.ok(there.socket().closedWith);
 });
 
+test("an attempt that fails without a close event has failed", (t) => {
+    const there = simulate(t);
+    there.socket().error("connect ECONNREFUSED");
+    const { state, code, reason } = there.seen("state").at(-1);
+    assert.deepEqual([state, code, reason], ["waiting", 1006, "connect ECONNREFUSED"]);
+    there.tick(250);
+    there.socket().open();
+    there.socket().error("Invalid WebSocket frame");
+    assert.equal(there.client.state, "open", "its close event comes, and has the code");
+    there.socket().end(1006);
+    assert.equal(there.seen("state").at(-1).reason, "Invalid WebSocket frame");
+});
+
 test("what the error event says is the reason where the close event has none", (t) => {
     const there = simulate(t);
     there.socket().fail("Unexpected server response: 403");

@@ -95,6 +95,24 @@ test("messages that the topic's rule left out are a gap", (t) => {
     assert.deepEqual(subscription.position, { offset: 7, epoch: "e" });
 });
 
+test("what is forgotten while the rest of it is read is a gap as well", (t) => {
+    const there = connected(t);
+    const subscription = subscribed(there, "a", { offset: 2 });
+    reconnect(there);
+    resumed(there, { offset: 2, epoch: "e" }, { offset: 2, epoch: "e", recovered: true });
+    publish(there, "a", 3, 4);
+    there.socket().say({ type: "subscribed", topic: "a", offset: 8, epoch: "e", recovered: false });
+    publish(there, "a", 9);
+    assert.deepEqual(there.seen("gap"), [
+        { topic: "a", from: { offset: 4, epoch: "e" }, to: { offset: 8, epoch: "e" }, lost: 4, reason: "expired" },
+    ]);
+    assert.deepEqual(offsets(there), [3, 4, 9]);
+    subscription.unsubscribe();
+    there.socket().say({ type: "subscribed", topic: "a", offset: 12, epoch: "e", recovered: false });
+    assert.equal(there.seen("gap").length, 1, "nobody is there to be told");
+    assert.deepEqual(there.seen("error"), []);
+});
+
 test("a position that was stored is where the client begins", (t) => {
     const there = connected(t);
     const stored = JSON.parse(JSON.stringify({ topic: "a", offset: 40, epoch: "e", data: "a message will do" }));

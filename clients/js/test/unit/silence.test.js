@@ -84,6 +84,15 @@ test("an answer that does not come makes the client ask after 10 s", async (t) =
     await assert.rejects(published, { code: "connection-lost" });
 });
 
+test("where silence is to be noticed sooner, so is an answer that does not come", (t) => {
+    const there = connected(t, { chance: 0.5, client: { silence: 4000 } });
+    there.client.publish("a", "x").catch(() => {});
+    there.tick(3999);
+    assert.deepEqual(asked(there), ["publish"]);
+    there.tick(1);
+    assert.deepEqual(asked(there), ["ping"]);
+});
+
 test("one that comes does not", (t) => {
     const there = connected(t, { chance: 0 });
     there.tick(50_000);

@@ -1,0 +1,1 @@
+"""What scripts/clients does: tests the clients for throng's hub, also against a server that is killed under them."""

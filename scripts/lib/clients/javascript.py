@@ -1,0 +1,122 @@
+"""The parts of testing clients/js."""
+
+import gzip
+import os
+import queue
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import conformance.tools as tools
+from clients.stage import Stage, set_up
+from conformance import browsers
+from conformance.observing import observed
+from conformance.server import Misbehaved
+
+# What checks the types, and what makes the module small as a bundler would.
+CHECKERS = ["typescript@7.0.2", "terser@5.51.4"]
+# The README says so, too.
+MOST_BYTES = 3_500
+WITHIN = 300
+
+
+def unit(client: Path, _program: Path, below: Path) -> None:
+    """The tests with a simulated clock and server."""
+    node, _ = tools.node(tools.NPM, below)
+    tests = sorted((client / "test/unit").glob("*.test.js"))
+    said = run([node, "--no-warnings", "--test", *tests], client)
+    # A runner that finds no test is content.
+    passed = re.search(r"^. pass (\d+)$", said, re.MULTILINE)
+    if passed is None or int(passed[1]) == 0:
+        raise Misbehaved(f"no test was run: {said[-4096:]}")
+    print(f"unit: {passed[1]} tests passed")
+
+
+def package(client: Path, _program: Path, below: Path) -> None:
+    """The types are those of the module, and it is as small as it should be."""
+    _, folder = tools.node(CHECKERS, below)
+    strict = ["--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", "--types", ""]
+    run([folder / "node_modules/.bin/tsc", *strict, client / "test/types.ts"], client)
+    minify = [folder / "node_modules/.bin/terser", "--module", "--compress", "--mangle", "--", client / "throng.js"]
+    small = run(minify, client).encode()
+    size = len(gzip.compress(small, 9))
+    if size > MOST_BYTES:
+        raise Misbehaved(f"the client has {size} bytes, minified and compressed: {MOST_BYTES} is the most")
+    readme = (client / "README.md").read_text(encoding="utf-8")
+    if f"{size / 1000:.1f} KB" not in readme:
+        raise Misbehaved(f"the client has {size / 1000:.1f} KB, minified and compressed, and README.md says something else")
+    print(f"package: the types are right; {len(small)} bytes minified, {size} compressed")
+
+
+def examples(client: Path, program: Path, below: Path) -> None:
+    """The README's examples for Node.js, against a server."""
+    node, folder = tools.node(tools.NPM, below)
+    with staged(program) as stage:
+        site = browsers.Site({}, "", stage.act)
+        with browsers.serving_pages(site, queue.SimpleQueue()) as origin:
+            print(run([node, client / "test/examples.js", folder, origin], client), end="")
+        stage.check()
+
+
+def node(client: Path, program: Path, below: Path) -> None:
+    """The scenario in Node.js, with each package that brings a WebSocket."""
+    interpreter, folder = tools.node(tools.NPM, below)
+    for pinned in tools.NPM:
+        with staged(program) as stage:
+            site = browsers.Site({}, "", stage.act)
+            with browsers.serving_pages(site, queue.SimpleQueue()) as origin:
+                name = pinned.partition("@")[0]
+                command = [interpreter, client / "test/integration/node.js", folder, name, origin]
+                judge(pinned, observed(command))
+            stage.check()
+
+
+def chromium(client: Path, program: Path, _below: Path) -> None:
+    """The scenario in headless Chromium."""
+    version, command = browsers.chromium_command()
+    files = {
+        "/throng.js": client / "throng.js",
+        **{f"/test/integration/{name}": client / "test/integration" / name for name in ("page.html", "scenario.js")},
+    }
+    with staged(program) as stage:
+        judge(version, browsers.observed(command, browsers.Site(files, "/test/integration/page.html", stage.act)))
+        stage.check()
+
+
+PARTS = {part.__name__: part for part in (unit, package, examples, node, chromium)}
+
+
+def staged(program: Path):
+    if not os.access(program, os.X_OK):
+        raise Misbehaved(f"{program} is missing: scripts/test build makes it")
+    return set_up(program)
+
+
+def judge(who: str, seen: Iterator[dict]) -> None:
+    """All parts of the scenario must have been played; one that fails ends it."""
+    played: list[str] = []
+    of = None
+    started = time.monotonic()
+    for report in seen:
+        if "parts" in report:
+            of = report["parts"]
+        else:
+            played.append(report["part"])
+            print(f"{who}: {report['part']} ({report['milliseconds']} ms)", flush=True)
+    if not of or played != of:
+        raise Misbehaved(f"{who} played {played} of the parts {of}")
+    print(f"{who}: {len(played)} parts in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def run(command: list, where: Path) -> str:
+    """What a command prints; it must succeed."""
+    words = [str(word) for word in command]
+    try:
+        done = subprocess.run(words, cwd=where, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WITHIN)
+    except subprocess.TimeoutExpired as error:
+        raise Misbehaved(f"{words[0]} is not done after {WITHIN} s: {error.stdout}") from error
+    if done.returncode != 0:
+        raise Misbehaved(f"{' '.join(words)} failed ({done.returncode}): {done.stdout[-8192:]}{done.stderr[-8192:]}")
+    return done.stdout
