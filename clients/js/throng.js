@@ -12,6 +12,8 @@ const CONNECT = 20_000;
 // How long the answer to a request may take before the connection is questioned, and the answer to that before it is given up.
 const ANSWER = 10_000;
 const SILENCE = 60_000;
+// Timers of a longer time fire at once.
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 export class ThrongError extends Error {
     constructor(code, message, { topic, cause } = {}) {
@@ -88,6 +90,7 @@ export class Client {
     #url;
     #WebSocket;
     #silence;
+    /** @type {import("./throng.js").State} */
     #state = "connecting";
     // The connection there is or that is attempted; events of any other are void.
     #socket = null;
@@ -268,11 +271,8 @@ export class Client {
         clearTimeout(this.#timer);
         const pending = [...this.#pending.values()];
         this.#pending.clear();
-        for (const topic of [...this.#topics.values()]) {
+        for (const topic of this.#topics.values()) {
             topic.forget();
-            if (!topic.subscribers.size) {
-                this.#topics.delete(topic.name);
-            }
         }
         pending.forEach((answered) => answered());
         return socket;
@@ -283,7 +283,6 @@ export class Client {
         for (const topic of this.#topics.values()) {
             topic.subscribers.clear();
         }
-        this.#topics.clear();
         this.#openWaiters.splice(0).forEach(({ reject }) => reject(new ThrongError("closed", reason || `closed with ${code}`)));
         this.#become("closed", { code, reason });
     }
@@ -310,9 +309,7 @@ export class Client {
             silent && (!owed || this.#pending.size) ? this.#check() : this.#watch();
         };
         clearTimeout(this.#timer);
-        if (limit < Infinity) {
-            this.#timer = setTimeout(look, this.#heard + limit - performance.now());
-        }
+        this.#timer = setTimeout(look, Math.min(LONGEST_TIMER, this.#heard + limit - performance.now()));
     }
 
     // Has the server show that it is there.
@@ -395,7 +392,7 @@ export class Client {
     // While it still read what it had missed, more of that has been forgotten: the server has gone on behind it.
     #outrun({ topic: name, offset, epoch }) {
         const topic = this.#topics.get(name);
-        if (topic?.subscribed && !topic.stale) {
+        if (topic?.subscribed) {
             this.#subscribed(topic, topic.position, { offset, epoch, recovered: false });
         }
     }

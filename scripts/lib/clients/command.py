@@ -14,7 +14,7 @@ from conformance.tools import Unavailable
 ABOUT = """Tests the clients for throng's hub.
 
 What needs a server takes the release build of throng in the target directory (scripts/test build makes it). Packages of others are
-installed below the target directory, and Chromium from Debian where this is root.
+installed below the target directory, and browsers from Debian where this is root.
 """
 CODES = "Exit codes: 0 passed, 1 failed, 2 wrong usage, 77 something cannot be had on this machine."
 
@@ -26,7 +26,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
         "part",
         choices=javascript.PARTS,
         help="unit: tests with a simulated server; package: types and size; examples: the README's;"
-        " node, chromium: a real server that is killed under the client",
+        " node, chromium, firefox: a real server that is killed under the client",
     )
     parser.add_argument("--program", type=Path, metavar="PATH", help="the throng to test with [default: the release build]")
     return parser.parse_args(words)

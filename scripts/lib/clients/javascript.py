@@ -4,7 +4,9 @@ import gzip
 import os
 import queue
 import re
+import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,8 +39,7 @@ def unit(client: Path, _program: Path, below: Path) -> None:
 def package(client: Path, _program: Path, below: Path) -> None:
     """The types are those of the module, and it is as small as it should be."""
     _, folder = tools.node(CHECKERS, below)
-    strict = ["--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", "--types", ""]
-    run([folder / "node_modules/.bin/tsc", *strict, client / "test/types.ts"], client)
+    check_types(client, folder / "node_modules/.bin/tsc")
     minify = [folder / "node_modules/.bin/terser", "--module", "--compress", "--mangle", "--", client / "throng.js"]
     small = run(minify, client).encode()
     size = len(gzip.compress(small, 9))
@@ -75,7 +76,18 @@ def node(client: Path, program: Path, below: Path) -> None:
 
 def chromium(client: Path, program: Path, _below: Path) -> None:
     """The scenario in headless Chromium."""
-    version, command = browsers.chromium_command()
+    browser(client, program, *browsers.chromium_command())
+
+
+def firefox(client: Path, program: Path, _below: Path) -> None:
+    """The scenario in headless Firefox."""
+    browser(client, program, *browsers.firefox_command())
+
+
+PARTS = {part.__name__: part for part in (unit, package, examples, node, chromium, firefox)}
+
+
+def browser(client: Path, program: Path, version: str, command: browsers.Command) -> None:
     files = {
         "/throng.js": client / "throng.js",
         **{f"/test/integration/{name}": client / "test/integration" / name for name in ("page.html", "scenario.js")},
@@ -85,7 +97,20 @@ def chromium(client: Path, program: Path, _below: Path) -> None:
         stage.check()
 
 
-PARTS = {part.__name__: part for part in (unit, package, examples, node, chromium)}
+def check_types(client: Path, tsc: Path) -> None:
+    strict = ["--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", "--types", ""]
+    run([tsc, *strict, client / "test/types.ts"], client)
+    # A module with declarations beside it is not looked into: here it has another name.
+    with tempfile.TemporaryDirectory() as folder:
+        below = Path(folder)
+        for name, as_name in {
+            "throng.js": "real.js",
+            "throng.d.ts": "throng.d.ts",
+            "package.json": "package.json",
+            "test/agreement.ts": "agreement.ts",
+        }.items():
+            shutil.copy(client / name, below / as_name)
+        run([tsc, *strict, "--allowJs", "--noImplicitAny", "false", "agreement.ts"], below)
 
 
 def staged(program: Path):

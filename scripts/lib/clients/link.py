@@ -93,3 +93,4 @@ class _Pair:
             # Who is behind a network that is gone does not hear of the other's end.
             self._ended.wait()
         self.end()
+        source.close()

@@ -85,13 +85,18 @@ def chromium_command() -> tuple[str, Command]:
 
 def firefox(_below: Path):
     """Firefox's version, and what plays the scenario with it."""
+    said, command = firefox_command()
+    return said, lambda address: observed(command, conformance_site(address))
+
+
+def firefox_command() -> tuple[str, Command]:
     program = tools.browser("firefox-esr", "firefox-esr", "firefox")
 
     def command(profile: Path, page: str) -> list[str]:
         (profile / "user.js").write_text(FIREFOX, encoding="utf-8")
         return [program, "--headless", "--no-remote", "--profile", str(profile), page]
 
-    return version(program), lambda address: observed(command, conformance_site(address))
+    return version(program), command
 
 
 def version(program: str) -> str:

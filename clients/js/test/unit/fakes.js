@@ -101,6 +101,11 @@ export function simulate(test, options = {}) {
     const { mock } = test;
     const chance = { is: options.chance ?? 0.5 };
     mock.timers.enable({ apis: ["setTimeout", "Date"] });
+    const { setTimeout } = globalThis;
+    mock.method(globalThis, "setTimeout", (act, delay) => {
+        // As timers of Node.js and browsers do.
+        return setTimeout(act, delay <= 2 ** 31 - 1 ? delay : 1);
+    });
     mock.method(performance, "now", () => Date.now());
     mock.method(Math, "random", () => chance.is);
     const shown = mock.method(console, "error", () => {}).mock;

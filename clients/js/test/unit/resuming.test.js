@@ -125,6 +125,15 @@ test("a position that was stored is where the client begins", (t) => {
     assert.deepEqual(there.seen("gap").map(({ topic, lost }) => [topic, lost]), [["b", null]]);
 });
 
+test("a stored position beyond what there is is not one of this epoch", (t) => {
+    const there = connected(t);
+    there.client.subscribe("a", () => {}, { since: { offset: 40, epoch: "e" } });
+    resumed(there, { offset: 40, epoch: "e" }, { offset: 3, epoch: "e", recovered: false });
+    assert.deepEqual(there.seen("gap").map(({ lost, reason }) => [lost, reason]), [[null, "epoch"]]);
+    publish(there, "a", 4);
+    assert.deepEqual(offsets(there), [4]);
+});
+
 test("a stored position is kept over connections that end before the answer", (t) => {
     const there = connected(t);
     there.client.subscribe("a", () => {}, { since: { offset: 40, epoch: "e" } });

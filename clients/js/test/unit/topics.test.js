@@ -117,19 +117,34 @@ for (const code of ["forbidden", "bad-topic", "bad-request", "too-many-subscript
     });
 }
 
-test("who subscribes anew when it is refused is not taken for the old one", (t) => {
+for (const leaves of ["before", "after", "never"]) {
+    test(`who subscribes anew when it is refused is not taken for the old one, which leaves ${leaves}`, (t) => {
+        const there = connected(t);
+        let second;
+        const error = () => {
+            if (leaves === "before") first.unsubscribe();
+            second = there.client.subscribe("a", () => {});
+            if (leaves === "after") first.unsubscribe();
+        };
+        const first = there.client.subscribe("a", { error });
+        there.socket().answer("subscribe", { type: "error", code: "forbidden", message: "no" });
+        there.socket().answer("subscribe", { type: "subscribed", offset: 0, epoch: "e" });
+        publish(there, "a", 1);
+        assert.deepEqual([first.active, second.active], [false, true]);
+        assert.deepEqual(second.position, { offset: 1, epoch: "e" });
+        assert.equal(there.seen("error").length, 1);
+    });
+}
+
+test("what is refused to one that has left is not refused to who has come since", (t) => {
     const there = connected(t);
-    let second;
-    const error = () => {
-        first.unsubscribe();
-        second = there.client.subscribe("a", () => {});
-    };
-    const first = there.client.subscribe("a", { error });
-    there.socket().answer("subscribe", { type: "error", code: "forbidden", message: "no" });
+    there.client.subscribe("a", () => {}).unsubscribe();
+    const subscription = there.client.subscribe("a", () => {});
+    there.socket().answer("subscribe", { type: "error", code: "too-many-topics", message: "no" });
     there.socket().answer("subscribe", { type: "subscribed", offset: 0, epoch: "e" });
     publish(there, "a", 1);
-    assert.deepEqual([first.active, second.active], [false, true]);
-    assert.deepEqual(second.position, { offset: 1, epoch: "e" });
+    assert.deepEqual(subscription.position, { offset: 1, epoch: "e" });
+    assert.deepEqual(there.seen("error"), []);
 });
 
 test("a busy server is asked again, later each time", (t) => {
@@ -150,11 +165,12 @@ test("a busy server is asked again, later each time", (t) => {
 });
 
 test("a busy server is not asked twice after a new connection", (t) => {
-    const there = connected(t, { chance: 0.5 });
+    const there = connected(t, { chance: 0.9 });
     there.client.subscribe("a", () => {});
     there.socket().answer("subscribe", { type: "error", code: "busy", message: "later" });
+    there.chance.is = 0.1;
     there.socket().end();
-    there.tick(250);
+    there.tick(50);
     there.socket().open();
     there.tick(5_000);
     assert.equal(there.socket().asked().length, 1);
