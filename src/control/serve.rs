@@ -102,7 +102,7 @@ async fn control(
     announce(&server, settings, admin.as_ref().and_then(|listener| listener.local_addr().ok()))?;
     let serve_admin = async {
         match admin {
-            Some(listener) => admin::run(listener, &server, hub, token).await,
+            Some(listener) => admin::run(listener, &server, hub, token, settings.max_message).await,
             None => std::future::pending().await,
         }
     };

@@ -98,7 +98,8 @@ pub(super) struct Settings {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
     pub(super) drain_timeout: Duration,
 
-    /// Most bytes of a message from a client. A longer one closes the connection with 1009.
+    /// Most bytes of a message, from a client or published over the admin port. A longer one closes the client's connection with
+    /// 1009, or is refused with 413.
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = units::size)]
     pub(super) max_message: usize,
 

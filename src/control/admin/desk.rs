@@ -9,10 +9,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use throng::Bell;
 use throng::hub::{Answer, PublishError, Publisher, Question, Reply};
 use throng::sys::watch;
-use tokio::sync::oneshot;
+use throng::{Bell, Message};
+use tokio::sync::{Semaphore, oneshot};
 
 use super::problem::Problem;
 
@@ -24,8 +24,18 @@ pub(super) struct Desk {
     ring: Arc<dyn Fn() + Send + Sync>,
     /// Locked for moments, on the control thread alone.
     waiting: Mutex<Waiting>,
+    /// One list at a time: each makes every worker look at all its topics, and keeps as many of each.
+    listing: Semaphore,
+    limits: Limits,
+}
+
+/// What a desk allows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Most bytes of a message.
+    pub(super) max_message: usize,
     /// How long answers are waited for.
-    patience: Duration,
+    pub(super) patience: Duration,
 }
 
 /// Those who wait for answers, by the tokens of their questions.
@@ -57,12 +67,40 @@ pub(super) struct Asked<'a> {
 
 impl Desk {
     /// A desk, and what must run for its questions to be answered.
-    pub(super) fn new(publisher: Publisher, bell: Bell, patience: Duration) -> (Arc<Self>, Answers) {
+    pub(super) fn new(publisher: Publisher, bell: Bell, limits: Limits) -> (Arc<Self>, Answers) {
         let (to, from) = channel();
         let ringing = bell.clone();
         let ring = Arc::new(move || ringing.ring());
-        let desk = Self { publisher, to, ring, waiting: Mutex::default(), patience };
+        let desk =
+            Self { publisher, to, ring, waiting: Mutex::default(), listing: Semaphore::new(1), limits };
         (Arc::new(desk), Answers { from, bell })
+    }
+
+    /// Publishes, at once.
+    pub(super) fn publish(&self, topic: &str, message: Message<'_>) -> Result<Asked<'_>, Problem> {
+        self.check(message)?;
+        Ok(self.ask(Question::Publish { topic, message })?)
+    }
+
+    /// Sends to everybody, at once.
+    pub(super) fn broadcast(&self, message: Message<'_>) -> Result<Asked<'_>, Problem> {
+        self.check(message)?;
+        Ok(self.ask(Question::Broadcast(message))?)
+    }
+
+    /// The first topics of each worker, once no other list is being made.
+    pub(super) async fn list(&self, prefix: &str, limit: usize) -> Result<Vec<Answer>, Problem> {
+        // It is never closed.
+        let _turn = self.listing.acquire().await.ok();
+        self.ask(Question::Topics { prefix, limit })?.answers().await
+    }
+
+    fn check(&self, message: Message<'_>) -> Result<(), Problem> {
+        let (len, most) = (message.as_bytes().len(), self.limits.max_message);
+        if len <= most {
+            return Ok(());
+        }
+        Err(Problem::too_large(format!("a message of {len} bytes is more than max-message, {most}")))
     }
 
     /// Passes a question on, at once.
@@ -100,7 +138,7 @@ impl Desk {
 impl Asked<'_> {
     /// All answers, one a worker that was asked.
     pub(super) async fn answers(mut self) -> Result<Vec<Answer>, Problem> {
-        match tokio::time::timeout(self.desk.patience, &mut self.done).await {
+        match tokio::time::timeout(self.desk.limits.patience, &mut self.done).await {
             Ok(Ok(answers)) => Ok(answers),
             Ok(Err(_)) | Err(_) => Err(Problem::unanswered()),
         }
@@ -134,12 +172,12 @@ impl Answers {
 
 #[cfg(test)]
 mod tests {
+    use throng::Server;
     use throng::hub::{Hub, HubConfig};
-    use throng::{Message, Server};
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(20);
+    const LIMITS: Limits = Limits { max_message: 8, patience: Duration::from_secs(20) };
 
     fn hub() -> (Server, Hub) {
         let hub = Hub::new(HubConfig::default());
@@ -158,16 +196,16 @@ mod tests {
     #[test]
     fn every_worker_that_is_asked_answers() {
         let (server, hub) = hub();
-        let (desk, answers) = Desk::new(hub.publisher(), server.bell(), LONG);
+        let (desk, answers) = Desk::new(hub.publisher(), server.bell(), LIMITS);
         run(async {
             let asking = async {
                 for offset in 1..=100 {
-                    let question = Question::Publish { topic: "a", message: Message::Text("x") };
+                    let asked = desk.publish("a", Message::Text("8 bytes.")).unwrap();
                     // Nobody subscribes, and nothing is kept, so that the topic is a new one each time.
-                    let answer = desk.ask(question).unwrap().answer().await.unwrap();
+                    let answer = asked.answer().await.unwrap();
                     assert!(matches!(answer, Answer::Published(place) if place.offset == 1), "{offset}");
                 }
-                desk.ask(Question::Broadcast(Message::Text("x"))).unwrap().answers().await.unwrap()
+                desk.broadcast(Message::Text("8 bytes.")).unwrap().answers().await.unwrap()
             };
             tokio::select! {
                 failed = answers.deliver(&desk) => panic!("{failed:?}"),
@@ -181,7 +219,8 @@ mod tests {
     fn what_is_not_answered_in_time_is_given_up() {
         let (server, hub) = hub();
         // Nobody hands the answers on.
-        let (desk, _answers) = Desk::new(hub.publisher(), server.bell(), Duration::from_millis(20));
+        let limits = Limits { patience: Duration::from_millis(20), ..LIMITS };
+        let (desk, _answers) = Desk::new(hub.publisher(), server.bell(), limits);
         let asked = desk.ask(Question::Topic("a")).unwrap();
         assert_eq!(open(&desk), 1);
         assert_eq!(run(asked.answer()), Err(Problem::unanswered()));
@@ -190,9 +229,14 @@ mod tests {
 
     #[test]
     fn what_is_not_taken_leaves_nothing_behind() {
-        let desk = Desk::new(Hub::new(HubConfig::default()).publisher(), hub().0.bell(), LONG).0;
+        let desk = Desk::new(Hub::new(HubConfig::default()).publisher(), hub().0.bell(), LIMITS).0;
         assert!(matches!(desk.ask(Question::Topic("a")), Err(PublishError::NotRunning)));
         assert!(matches!(desk.ask(Question::Topic("#")), Err(PublishError::Name(_))));
+        for asked in [desk.publish("a", Message::Text("9 bytes..")), desk.broadcast(Message::Binary(&[0; 9]))]
+        {
+            let said = "a message of 9 bytes is more than max-message, 8";
+            assert_eq!(asked.err(), Some(Problem::too_large(said)));
+        }
         assert_eq!(open(&desk), 0);
     }
 }

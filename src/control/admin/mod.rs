@@ -30,12 +30,12 @@ use tokio::net::TcpListener;
 
 use super::exit::Failure;
 use counters::Counters;
-use desk::Desk;
+use desk::{Desk, Limits};
 use door::TIMES;
 use problem::Problem;
 pub(super) use token::Token;
 
-/// Most bytes of a request's body. A longer one is answered with 413.
+/// Most bytes of a request's body, or as many as a message may have where those are more. A longer one is answered with 413.
 const MAX_BODY: usize = 2 * 1024 * 1024;
 /// Time for the workers to answer; well below the time for a request. Then that is answered with 503.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -66,16 +66,21 @@ pub(super) async fn run(
     server: &Server,
     hub: Option<&Hub>,
     token: Option<Token>,
+    max_message: usize,
 ) -> Result<Infallible, Failure> {
+    let max_body = max_message.max(MAX_BODY);
+    let limits = Limits { max_message, patience: ANSWER_TIMEOUT };
     let counters = Counters::new(server.handle(), hub.cloned());
     let routes = Router::new()
         .route("/health", get(counters::health))
         .route("/stats", get(counters::stats).with_state(counters));
-    let Some(hub) = hub else { return Ok(door::run(listener, guarded(routes, token), TIMES).await) };
-    let (desk, answers) = Desk::new(hub.publisher(), server.bell(), ANSWER_TIMEOUT);
+    let Some(hub) = hub else {
+        return Ok(door::run(listener, guarded(routes, token, max_body), TIMES).await);
+    };
+    let (desk, answers) = Desk::new(hub.publisher(), server.bell(), limits);
     let routes = routes.merge(hub_routes(Arc::clone(&desk)));
     tokio::select! {
-        never = door::run(listener, guarded(routes, token), TIMES) => Ok(never),
+        never = door::run(listener, guarded(routes, token, max_body), TIMES) => Ok(never),
         failed = answers.deliver(&desk) => {
             let Err(error) = failed;
             Err(Failure::Runtime(format!("cannot hear of the workers' answers: {error}")))
@@ -95,10 +100,10 @@ fn hub_routes(desk: Arc<Desk>) -> Router {
 }
 
 /// The routes, with what holds for all of them: who may ask, how much, and that errors are JSON.
-fn guarded(routes: Router, token: Option<Token>) -> Router {
+fn guarded(routes: Router, token: Option<Token>, max_body: usize) -> Router {
     routes
         .fallback(|| async { Problem::not_found("there is nothing at this path") })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(DefaultBodyLimit::max(max_body))
         .layer(from_fn_with_state(token.map(Arc::new), guard::check))
 }

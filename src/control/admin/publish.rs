@@ -9,9 +9,8 @@ use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::{StatusCode, header};
 use serde::Serialize;
 use throng::Message;
-use throng::hub::{Answer, Published, Question};
+use throng::hub::{Answer, Published};
 
-use super::MAX_BODY;
 use super::batch::Batch;
 use super::desk::{Asked, Desk};
 use super::problem::Problem;
@@ -59,7 +58,7 @@ pub(super) async fn one(
     body: Body,
 ) -> Result<Json<Place>, Problem> {
     let Path(topic) = topic.map_err(|rejection| Problem::bad_topic(rejection.body_text()))?;
-    let asked = desk.ask(Question::Publish { topic: &topic, message: body.message()? })?;
+    let asked = desk.publish(&topic, body.message()?)?;
     let outcome = published(asked).await?.into();
     Ok(Json(Place { topic, outcome }))
 }
@@ -74,7 +73,7 @@ pub(super) async fn batch(State(desk): State<Arc<Desk>>, body: Body) -> Result<J
         let asked: Vec<_> = entries
             .by_ref()
             .take(AT_A_TIME)
-            .map(|(topic, message)| (topic, desk.ask(Question::Publish { topic, message })))
+            .map(|(topic, message)| (topic, desk.publish(topic, message)))
             .collect();
         if asked.is_empty() {
             return Ok(Json(Results { results }));
@@ -82,7 +81,7 @@ pub(super) async fn batch(State(desk): State<Arc<Desk>>, body: Body) -> Result<J
         for (topic, asked) in asked {
             let outcome = match asked {
                 Ok(asked) => published(asked).await,
-                Err(error) => Err(error.into()),
+                Err(error) => Err(error),
             };
             let outcome = outcome.map_or_else(|error| Outcome::Not { error }, Outcome::from);
             results.push(Place { topic: topic.into(), outcome });
@@ -92,7 +91,7 @@ pub(super) async fn batch(State(desk): State<Arc<Desk>>, body: Body) -> Result<J
 
 /// `POST /broadcast`
 pub(super) async fn broadcast(State(desk): State<Arc<Desk>>, body: Body) -> Result<Json<Reached>, Problem> {
-    let answers = desk.ask(Question::Broadcast(body.message()?))?.answers().await?;
+    let answers = desk.broadcast(body.message()?)?.answers().await?;
     let mut connections = 0;
     let mut is_partial = false;
     for answer in answers {
@@ -147,7 +146,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
 fn unread(rejection: BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Problem::too_large(format!("a body may have {MAX_BODY} bytes"));
+        return Problem::too_large("the body is longer than it may be, 2 MiB or max-message");
     }
     Problem::bad_request(rejection.body_text())
 }

@@ -91,9 +91,9 @@ pub(super) async fn list(
         return Err(Problem::bad_request(format!("limit must be from 1 to {MAX_LIMIT}")));
     }
     // One more than is shown tells whether there are more.
-    let question = Question::Topics { prefix: &prefix, limit: limit + 1 };
+    let answers = desk.list(&prefix, limit + 1).await?;
     let mut topics = Vec::new();
-    for answer in desk.ask(question)?.answers().await? {
+    for answer in answers {
         match answer {
             Answer::Topics(found) => topics.extend(found),
             Answer::Refused(error) => return Err(error.into()),

@@ -120,8 +120,10 @@ fn errors_are_json() {
 fn a_body_has_a_limit() {
     let program = Program::hub(None, &[]);
     let most = 2 * 1024 * 1024;
-    assert_eq!(program.ask("POST /publish/a", "", &vec![b'x'; most]).status, 200);
-    let answered = program.ask("POST /publish/a", "", &vec![b'x'; most + 1]);
+    let batch = r#"{"messages":[]}"#;
+    let padded = |length: usize| batch.to_owned() + &" ".repeat(length - batch.len());
+    assert_eq!(program.ask("POST /publish", "", padded(most).as_bytes()).status, 200);
+    let answered = program.ask("POST /publish", "", padded(most + 1).as_bytes());
     assert_eq!((answered.status, &*answered.code()), (413, "too-large"));
     // Nor without a length.
     let mut stream = program.dial_admin();
@@ -133,6 +135,23 @@ fn a_body_has_a_limit() {
     }
     let answered = read_answer(&mut stream);
     assert_eq!((answered.status, &*answered.code()), (413, "too-large"));
+}
+
+#[test]
+fn a_message_has_the_limit_of_a_clients() {
+    let program = Program::hub(None, &["--max-message", "3MiB", "--outbox-limit", "8MiB"]);
+    let most = 3 * 1024 * 1024;
+    for what in ["POST /publish/a", "POST /broadcast"] {
+        assert_eq!(program.ask(what, "", &vec![b'x'; most]).status, 200, "{what}");
+        let answered = program.ask(what, "", &vec![b'x'; most + 1]);
+        assert_eq!((answered.status, &*answered.code()), (413, "too-large"), "{what}");
+    }
+    let program = Program::hub(None, &["--max-message", "125"]);
+    let batch = |length: usize| format!(r#"{{"messages":[{{"topic":"a","data":"{:<length$}"}}]}}"#, "");
+    assert!(program.ask("POST /publish", "", batch(125).as_bytes()).json()["results"][0]["offset"] == 1);
+    let answered = program.ask("POST /publish", "", batch(126).as_bytes());
+    assert_eq!(answered.json()["results"][0]["error"]["code"], "too-large");
+    assert_eq!(program.ask("POST /publish/a", "", &[b'x'; 126]).code(), "too-large");
 }
 
 #[test]
