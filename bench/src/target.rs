@@ -1,5 +1,6 @@
 //! Where to connect to: `ws://` addresses.
 
+use std::borrow::Cow;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
@@ -13,8 +14,29 @@ pub struct Target {
     pub address: SocketAddr,
     /// What goes into the `Host` header field.
     pub host: String,
-    /// The request's target: path and query.
+    /// The request's target: path and query. `{n}` in it stands for a number of the connection's.
     pub path: String,
+}
+
+/// What stands for a connection's number in a [`Target::path`].
+const NUMBER: &str = "{n}";
+
+impl Target {
+    /// Whether connections with different numbers have different paths.
+    #[must_use]
+    pub fn is_numbered(&self) -> bool {
+        self.path.contains(NUMBER)
+    }
+
+    /// The path of the connection with this number.
+    #[must_use]
+    pub fn path_of(&self, number: usize) -> Cow<'_, str> {
+        if self.is_numbered() {
+            Cow::Owned(self.path.replace(NUMBER, &number.to_string()))
+        } else {
+            Cow::Borrowed(&self.path)
+        }
+    }
 }
 
 impl FromStr for Target {
@@ -52,6 +74,16 @@ mod tests {
         let target: Target = "ws://[::1]".parse().unwrap();
         assert_eq!(target.address, "[::1]:80".parse().unwrap());
         assert_eq!((&target.host[..], &target.path[..]), ("[::1]", "/"));
+    }
+
+    #[test]
+    fn a_path_may_have_the_connection_s_number_in_it() {
+        let target: Target = "ws://127.0.0.1:9001/topics/t-{n}?again={n}".parse().unwrap();
+        assert!(target.is_numbered());
+        assert_eq!(target.path_of(17), "/topics/t-17?again=17");
+        let target: Target = "ws://127.0.0.1:9001/feed".parse().unwrap();
+        assert!(!target.is_numbered());
+        assert_eq!(target.path_of(17), "/feed");
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub(super) fn plans(args: &ChurnArgs, target: &Target) -> anyhow::Result<(swarm:
         rate: None,
         raw: false,
         compression: None,
+        numbers: swarm::Numbers::default(),
+        feed: None,
         sample_key: false,
         timeouts,
         seed: args.seed,

@@ -15,7 +15,7 @@ use crate::linux::environment::Environment;
 use crate::output;
 use crate::progress::Bars;
 use crate::swarm::args::ClientArgs;
-use crate::swarm::{EchoPlan, Echoed, Opening, Outcome, Payload, Plan, Swarm};
+use crate::swarm::{EchoPlan, Echoed, Numbers, Opening, Outcome, Payload, Plan, Swarm};
 use crate::threads::{Spread, Threads};
 use crate::watch::{ServerCosts, Watch, WatchArgs, micros_each};
 
@@ -181,6 +181,8 @@ fn plan(args: &EchoArgs) -> anyhow::Result<Plan> {
         raw: args.client.raw,
         sample_key: args.client.sample_key,
         compression: None,
+        numbers: Numbers::default(),
+        feed: None,
         timeouts: args.client.timeouts(),
         seed: args.client.seed,
     })

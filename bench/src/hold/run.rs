@@ -9,7 +9,7 @@ use super::control::{self, Command, Event};
 use super::{HoldArgs, HoldReport};
 use crate::interrupt::Interrupt;
 use crate::progress::Bars;
-use crate::swarm::{Plan, Swarm};
+use crate::swarm::{Numbers, Plan, Swarm};
 use crate::threads::{Spread, Threads};
 use crate::watch::{Watch, micros_each};
 
@@ -230,6 +230,8 @@ fn plan(args: &HoldArgs) -> anyhow::Result<Plan> {
         raw: args.client.raw,
         sample_key: args.client.sample_key,
         compression: None,
+        numbers: Numbers::default(),
+        feed: None,
         timeouts: args.client.timeouts(),
         seed: args.client.seed,
     })

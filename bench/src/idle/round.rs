@@ -9,7 +9,7 @@ use super::memory::{settled, user};
 use super::report::{Round, UserBytes};
 use crate::interrupt::Interrupt;
 use crate::progress::Bars;
-use crate::swarm::{EchoPlan, Outcome, Payload, Plan, Reasons, Swarm};
+use crate::swarm::{EchoPlan, Numbers, Outcome, Payload, Plan, Reasons, Swarm};
 use crate::target::Target;
 use crate::threads::{Spread, Threads};
 
@@ -50,6 +50,11 @@ impl<'a> Client<'a> {
                 raw: client.raw,
                 sample_key: client.sample_key,
                 compression: args.compression.clone(),
+                numbers: Numbers {
+                    first: if number == 0 { 0 } else { args.low as usize },
+                    ..Numbers::default()
+                },
+                feed: None,
                 timeouts: client.timeouts(),
                 seed: client.seed.wrapping_add(number as u64 * SEEDS),
             })

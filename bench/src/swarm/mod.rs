@@ -8,6 +8,7 @@ mod client;
 pub mod compression;
 pub(crate) mod connection;
 pub mod echo;
+pub mod feed;
 mod pings;
 mod shared;
 mod thread;
@@ -28,10 +29,12 @@ use crate::target::Target;
 use crate::threads::Threads;
 use compression::Compression;
 use echo::EchoRun;
+use feed::Feed;
 use shared::{Phase, Shared};
 use thread::run_thread;
 
 pub use echo::{EchoPlan, Echoed, Payload};
+pub use feed::{FeedPlan, Received};
 pub(crate) use shared::count_reason;
 pub use shared::{Counts, Reasons};
 pub(crate) use thread::{join_threads, set_up_thread, wait};
@@ -57,10 +60,37 @@ pub struct Plan {
     pub sample_key: bool,
     /// What is offered in every handshake, if anything.
     pub compression: Option<Compression>,
+    /// What stands for `{n}` in a target's path.
+    pub numbers: Numbers,
+    /// What the connections are to receive, if they are subscribers.
+    pub feed: Option<Arc<Feed>>,
     /// How long the other side may take.
     pub timeouts: Timeouts,
     /// What masking keys and nonces are drawn from.
     pub seed: u64,
+}
+
+/// How connections are numbered where a path tells them apart ([`Target::path_of`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbers {
+    /// The number of the first one.
+    pub first: usize,
+    /// Different numbers, at least one: behind the last of them the first comes again.
+    pub different: usize,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self { first: 0, different: usize::MAX }
+    }
+}
+
+impl Numbers {
+    /// The number in the path of a connection, by its place in the swarm.
+    #[must_use]
+    pub const fn of(self, place: usize) -> usize {
+        (self.first + place) % self.different
+    }
 }
 
 /// How long the other side may take.
@@ -179,6 +209,22 @@ impl Swarm {
     pub fn echoed(&self) -> Option<Echoed> {
         let ledger = self.shared.ledger();
         (ledger.done_echoing == self.threads.len()).then(|| ledger.echoed.clone())
+    }
+
+    /// Begins to look at what subscribers have received, once nothing is published any more. `last` is the last sequence number of
+    /// each topic.
+    pub fn count(&self, last: Vec<u32>) {
+        if let Some(feed) = &self.plan.feed {
+            feed.end(last);
+        }
+        self.enter(Phase::Count);
+    }
+
+    /// What subscribers have received, once all threads have told after [`count`](Self::count).
+    #[must_use]
+    pub fn received(&self) -> Option<Received> {
+        let ledger = self.shared.ledger();
+        (ledger.done_counting == self.threads.len()).then(|| ledger.received.clone())
     }
 
     /// Begins to close all connections, and opens no more.

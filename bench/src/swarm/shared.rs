@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::echo::{EchoRun, Echoed};
+use super::feed::Received;
 use crate::distribution::Distribution;
 use crate::percentiles::micros;
 
@@ -31,6 +32,8 @@ pub(super) enum Phase {
     Hold,
     /// Messages go to the server and come back, for a while.
     Echo,
+    /// Nothing is published any more; what subscribers have received is looked at.
+    Count,
     /// Connections are being closed.
     Close,
     /// Threads drop everything.
@@ -121,6 +124,10 @@ pub(super) struct Ledger {
     pub(super) echoed: Echoed,
     /// Their number.
     pub(super) done_echoing: usize,
+    /// Of the threads that have counted it.
+    pub(super) received: Received,
+    /// Their number.
+    pub(super) done_counting: usize,
 }
 
 #[derive(Debug)]
@@ -149,7 +156,8 @@ impl Shared {
             1 => Phase::Ramp,
             2 => Phase::Hold,
             3 => Phase::Echo,
-            4 => Phase::Close,
+            4 => Phase::Count,
+            5 => Phase::Close,
             _ => Phase::Abort,
         }
     }

@@ -6,10 +6,11 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use throng::sys::socket;
-use throng::ws::{Opcode, ProtocolError, Role, Rules};
+use throng::ws::{Message, Opcode, ProtocolError, Role, Rules};
 
 use super::compression::Codec;
 use super::echo::Echoes;
+use super::feed::Receipts;
 
 /// Bytes read from a socket at once.
 const INPUT: usize = 64 * 1024;
@@ -37,8 +38,12 @@ pub(crate) struct Wire {
     pub(crate) messages: u64,
     /// The index of the connection at hand among the thread's.
     pub(crate) index: usize,
+    /// What stands for `{n}` in the path of the connection at hand.
+    pub(crate) number: usize,
     /// Messages that are to come back, while that is measured.
     pub(crate) echoes: Option<Box<Echoes>>,
+    /// What subscribers receive.
+    pub(crate) receipts: Option<Box<Receipts>>,
     /// Where compression is offered.
     pub(crate) codec: Option<Box<Codec>>,
     /// Bytes a server may leave unread before the connection is given up.
@@ -62,7 +67,9 @@ impl Wire {
             answered: 0,
             messages: 0,
             index: 0,
+            number: 0,
             echoes: None,
+            receipts: None,
             codec: None,
             most_unsent: MOST_UNSENT,
         }
@@ -106,7 +113,17 @@ impl Wire {
         if let Some(echoes) = &mut self.echoes {
             echoes.receive_compressed(self.index, &message);
         }
+        if let Some(receipts) = &mut self.receipts {
+            receipts.receive(self.index, &message);
+        }
         Ok(())
+    }
+
+    /// Takes in a message that was published, if the connection at hand is a subscriber.
+    pub(crate) fn receive_published(&mut self, message: &Message) {
+        if let Some(receipts) = &mut self.receipts {
+            receipts.receive(self.index, message);
+        }
     }
 
     /// A masking key: fresh for each frame (RFC 6455, section 5.3). Unpredictable it need not be here: the peer of a load

@@ -70,6 +70,15 @@ impl Client<'_> {
         }
     }
 
+    /// Hands over what subscribers have received. Nothing they receive from now on is looked at.
+    pub(super) fn count_receipts(&mut self) {
+        let Some(receipts) = self.wire.receipts.take() else { return };
+        let received = receipts.finish();
+        let mut ledger = self.shared.ledger();
+        ledger.received.add(&received);
+        ledger.done_counting += 1;
+    }
+
     /// Notes the time, and hands over how it went with the last connection.
     fn note_settled(&mut self) {
         if self.counts.opened + self.counts.failed == self.share as u64 {

@@ -11,6 +11,7 @@ use mio::{Events, Poll, Token};
 
 use super::compression::Codec;
 use super::connection::{Connection, Ready, State, Step, dial};
+use super::feed::Receipts;
 use super::pings::PingCounts;
 use super::shared::{Counts, Phase, Shared};
 use super::timer::Timer;
@@ -86,6 +87,7 @@ impl<'s> Client<'s> {
             wire: Wire {
                 sample_key: plan.sample_key,
                 codec: plan.compression.clone().map(|compression| Box::new(Codec::new(compression))),
+                receipts: plan.feed.clone().map(|feed| Box::new(Receipts::new(feed, thread, threads, share))),
                 ..Wire::new(plan.seed.wrapping_add(thread as u64))
             },
             plan,
@@ -103,6 +105,7 @@ impl<'s> Client<'s> {
                 Phase::Close => self.close_some(),
                 Phase::Echo => self.echo_some()?,
                 Phase::Wait | Phase::Ramp | Phase::Hold => self.connect_some(),
+                Phase::Count => {}
             }
             self.publish();
             if self.phase == Phase::Close && self.counts.open == 0 && self.opening == 0 {
@@ -142,6 +145,7 @@ impl<'s> Client<'s> {
                 }
             }
             Phase::Echo => self.start_echoing()?,
+            Phase::Count => self.count_receipts(),
             Phase::Wait | Phase::Ramp | Phase::Abort => {}
         }
         Ok(())
@@ -205,6 +209,11 @@ impl<'s> Client<'s> {
         Ok(Connection::connecting(fd, planned, &mut self.wire))
     }
 
+    /// Whether a connection is a subscriber that never reads.
+    fn is_deaf(&self, index: usize) -> bool {
+        self.plan.feed.as_ref().is_some_and(|feed| feed.is_deaf(self.number(index)))
+    }
+
     /// The number of a connection in the whole swarm, by which addresses are taken in turn.
     fn number(&self, index: usize) -> usize {
         index * self.plan.threads.count + self.thread
@@ -216,9 +225,13 @@ impl<'s> Client<'s> {
             return;
         }
         let number = self.number(index);
+        if self.is_deaf(index) && self.connections[index].is_open() {
+            return;
+        }
         let connection = &mut self.connections[index];
         self.wire.answered = 0;
         self.wire.index = index;
+        self.wire.number = self.plan.numbers.of(number);
         let step = connection.ready(ready, target(&self.plan, number), self.plan.raw, &mut self.wire);
         let opened = matches!(step, Step::Opened(_));
         self.count_pings(index);
@@ -243,7 +256,9 @@ impl<'s> Client<'s> {
             }
             self.closing += 1;
             self.waiting.push(Waiting { index, state: State::Open, since: self.now });
-            let step = self.connections[index].close(self.plan.raw, &mut self.wire);
+            // Who has never read has no end of the stream to wait for.
+            let raw = self.plan.raw || self.is_deaf(index);
+            let step = self.connections[index].close(raw, &mut self.wire);
             self.count(index, step);
         }
     }

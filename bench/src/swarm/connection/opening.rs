@@ -64,7 +64,8 @@ impl Connection {
         }
         wire.output.clear();
         let offer = wire.codec.as_ref().map_or("", |codec| codec.compression.words());
-        client::request_extended(&mut wire.output, &target.host, &target.path, &opening.key, "", offer);
+        let path = target.path_of(wire.number);
+        client::request_extended(&mut wire.output, &target.host, &path, &opening.key, "", offer);
         // A connect that failed fails this too: asking for its error first would be one more system call.
         opening.unsent.send(fd, &wire.output, wire.most_unsent).map_err(failed)?;
         *state = State::Handshaking;

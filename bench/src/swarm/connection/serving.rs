@@ -125,6 +125,7 @@ impl Connection {
                     if let Some(echoes) = &mut wire.echoes {
                         echoes.receive(wire.index, &message);
                     }
+                    wire.receive_published(&message);
                 }
                 Some(Event::Compressed { opcode, payload }) => {
                     let received = wire.receive_compressed(opcode, payload);

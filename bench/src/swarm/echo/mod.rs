@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::shared::Reasons;
 use crate::distribution::Distribution;
 pub(crate) use echoes::Echoes;
-use payload::Pattern;
+pub(super) use payload::Pattern;
 pub use payload::Payload;
 
 /// What is to be echoed.

@@ -1,0 +1,44 @@
+//! What subscribers received in the end.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::shared::Reasons;
+use crate::distribution::Distribution;
+
+/// What subscribers received.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Received {
+    /// Subscribers that read.
+    pub readers: u64,
+    /// Messages received in the measured batches, as they were published and none of them twice.
+    pub deliveries: u64,
+    /// What was not as it should be, by reason, from the first message on.
+    pub wrong: Reasons,
+    /// From the planned time of a message to its receipt by each subscriber, in microseconds.
+    pub latency_us: Distribution,
+    /// The latest receipt of each measured batch, in nanoseconds after its planned time; 0 for one that nobody received.
+    #[serde(skip)]
+    pub(crate) last_nanos: Vec<u64>,
+    /// When the last message was received, as [`now_nanos`](super::now_nanos) counts.
+    #[serde(skip)]
+    pub(crate) last_receipt: u64,
+}
+
+impl Received {
+    /// Adds what another thread's subscribers received.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.readers += other.readers;
+        self.deliveries += other.deliveries;
+        for (reason, count) in &other.wrong {
+            *self.wrong.entry(reason.clone()).or_default() += count;
+        }
+        self.latency_us.add(&other.latency_us);
+        if self.last_nanos.len() < other.last_nanos.len() {
+            self.last_nanos.resize(other.last_nanos.len(), 0);
+        }
+        for (last, nanos) in self.last_nanos.iter_mut().zip(&other.last_nanos) {
+            *last = (*last).max(*nanos);
+        }
+        self.last_receipt = self.last_receipt.max(other.last_receipt);
+    }
+}
