@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use throng_bench::{agent, c1m, churn, connect, echo, floor, hold, idle, merge};
+use throng_bench::{agent, broadcast, c1m, churn, connect, echo, floor, hold, idle, merge};
 
 /// Load generator and measurements for throng and any other WebSocket server.
 #[derive(Debug, Parser)]
@@ -19,6 +19,8 @@ enum Cli {
     Idle(idle::IdleArgs),
     /// Send messages to a WebSocket server that sends them back, and check and time every echo.
     Echo(echo::EchoArgs),
+    /// Publish to subscribers of topics, and check, time and account for every delivery.
+    Broadcast(Box<broadcast::BroadcastArgs>),
     /// Open connections to a WebSocket server and leave again, and say how many a second it took.
     Connect(connect::ConnectArgs),
     /// Run servers on this machine for load machines elsewhere (`c1m --server`).
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Cli::Hold(args) => hold::run(&args),
         Cli::Idle(args) => idle::run(&args),
         Cli::Echo(args) => echo::run(&args),
+        Cli::Broadcast(args) => broadcast::run(&args),
         Cli::Connect(args) => connect::run(&args),
         Cli::Agent(args) => agent::run(&args),
         Cli::Merge(args) => merge::run(&args),

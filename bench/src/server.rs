@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use throng::Stats;
 
@@ -22,8 +23,8 @@ const STOP: Duration = Duration::from_secs(60);
 
 /// What `GET /stats` answers, as far as it is read here.
 #[derive(Debug, Deserialize)]
-struct StatsAnswer {
-    total: Stats,
+struct StatsAnswer<T> {
+    total: T,
 }
 
 /// What both servers count.
@@ -108,6 +109,11 @@ impl Server {
         &self.ready
     }
 
+    /// Says a line to a floor.
+    pub(crate) fn say(&mut self, line: &str) -> anyhow::Result<()> {
+        self.talker.say(line)
+    }
+
     /// The address to hold connections to.
     pub(crate) fn url(&self) -> String {
         format!("ws://{}/", self.ready.listen[0])
@@ -131,13 +137,18 @@ impl Server {
 
     /// All that throng counts.
     pub(crate) fn stats(&self) -> anyhow::Result<Stats> {
+        self.total()
+    }
+
+    /// All that throng counts, over all workers, in whatever form.
+    pub(crate) fn total<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
         let admin = self.ready.admin.as_ref().ok_or_else(|| anyhow!("the server has no admin port"))?;
         let url = format!("http://{admin}/stats");
         let asked = self.agent.get(&url).call().and_then(|mut answer| answer.body_mut().read_to_string());
         let body = asked
             .with_context(|| format!("cannot get {url}"))
             .map_err(|error| self.talker.explain(&format!("{error:#}")))?;
-        let answer: StatsAnswer = serde_json::from_str(&body)
+        let answer: StatsAnswer<T> = serde_json::from_str(&body)
             .with_context(|| format!("{url} answers with something else than counts"))?;
         Ok(answer.total)
     }
@@ -151,7 +162,7 @@ impl Server {
 }
 
 /// The server program: the one given, or `throng` beside this program.
-fn binary(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+pub(crate) fn binary(given: Option<&Path>) -> anyhow::Result<PathBuf> {
     let path = match given {
         Some(path) => path.to_owned(),
         None => std::env::current_exe().context("cannot find this program's file")?.with_file_name("throng"),
@@ -174,7 +185,7 @@ mod tests {
     #[test]
     fn the_answer_for_counts_is_read() {
         let answer = r#"{"workers":[{"open":3}],"total":{"open":3,"pings_sent":4,"ping_rtt_us":[[5,2]]}}"#;
-        let answer: StatsAnswer = serde_json::from_str(answer).unwrap();
+        let answer: StatsAnswer<Stats> = serde_json::from_str(answer).unwrap();
         assert_eq!(
             (answer.total.open, answer.total.pings_sent, &answer.total.ping_rtt_us[..]),
             (3, 4, &[(5, 2)][..])

@@ -1,8 +1,8 @@
 //! `throng-bench floor-server`: the floor as a server of its own, which a measurement starts.
 
-use std::io::BufRead;
+use std::io::{self, BufRead};
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
+use throng::sys::eventfd::EventFd;
 use throng::sys::{signals, socket};
 
+use super::cast::{self, Cast};
 use super::worker::{self, Shape};
 use crate::args::duration;
 use crate::interrupt::Interrupt;
@@ -33,11 +35,15 @@ pub enum Mode {
     Ping,
     /// Sends back what it sends.
     Echo,
+    /// Answers the first bytes with an upgrade response written in advance, and sends it what a `send` line says is published to
+    /// its topic: the number at the end of its request's path, 0 without one.
+    Broadcast,
 }
 
 /// Serves without WebSocket code: the system calls of a server of throng's shape, and as little as possible around them.
 ///
-/// It ends on SIGTERM, SIGINT or the end of its standard input; the line `stats` there is answered with a line of JSON.
+/// It ends on SIGTERM, SIGINT or the end of its standard input; the line `stats` there is answered with a line of JSON. With --mode
+/// broadcast the line `send TOPIC MESSAGE...`, all of it told apart by tabs, has every connection of the topic get these messages.
 #[derive(Debug, Clone, clap::Args)]
 pub struct FloorServerArgs {
     /// What to do with a connection.
@@ -89,10 +95,14 @@ pub struct FloorStats {
 }
 
 /// What the workers and the main thread share: memory only.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shared {
     pub(super) stop: AtomicBool,
     pub(super) tallies: Vec<Tally>,
+    /// What is to be sent, a list for each worker.
+    mail: Vec<Mutex<Vec<Arc<Cast>>>>,
+    /// What wakes the workers. They were made before the workers' descriptor tables, so that their numbers are the same there.
+    wakers: Vec<EventFd>,
 }
 
 /// One worker's counts, which only it writes.
@@ -126,6 +136,34 @@ impl Tally {
 }
 
 impl Shared {
+    fn new(workers: usize) -> io::Result<Self> {
+        Ok(Self {
+            stop: AtomicBool::new(false),
+            tallies: (0..workers).map(|_| Tally::default()).collect(),
+            mail: (0..workers).map(|_| Mutex::default()).collect(),
+            wakers: (0..workers).map(|_| EventFd::new()).collect::<io::Result<_>>()?,
+        })
+    }
+
+    /// What has come for a worker to send.
+    pub(super) fn take_mail(&self, worker: usize) -> Vec<Arc<Cast>> {
+        std::mem::take(&mut *self.mail[worker].lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The descriptor that wakes a worker: the same number in every table.
+    pub(super) fn waker(&self, worker: usize) -> BorrowedFd<'_> {
+        self.wakers[worker].as_fd()
+    }
+
+    fn cast(&self, cast: Cast) -> io::Result<()> {
+        let cast = Arc::new(cast);
+        for (mail, waker) in self.mail.iter().zip(&self.wakers) {
+            mail.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&cast));
+            waker.signal()?;
+        }
+        Ok(())
+    }
+
     fn stats(&self) -> FloorStats {
         let sum = |of: fn(&Tally) -> &AtomicU64| {
             self.tallies.iter().map(|tally| of(tally).load(Ordering::Relaxed)).sum()
@@ -155,8 +193,7 @@ impl Shared {
 pub fn run(args: &FloorServerArgs) -> anyhow::Result<()> {
     let interrupt = Interrupt::listen()?;
     let plan = Threads::plan(u64::from(args.connections), args.workers, Spread::Hashed)?;
-    let shared = Shared { tallies: (0..plan.count).map(|_| Tally::default()).collect(), ..Shared::default() };
-    let shared = Arc::new(shared);
+    let shared = Arc::new(Shared::new(plan.count).context("cannot make a waker")?);
     // It takes the port for the workers to share, and no connections: it never listens.
     let (address, _bound) = take_port(args.listen)?;
     let shape = Shape {
@@ -186,7 +223,7 @@ pub fn run(args: &FloorServerArgs) -> anyhow::Result<()> {
         workers: plan.count,
         private_tables: plan.private_tables,
     })?;
-    answer_stats(&shared)?;
+    obey(&shared)?;
     let failed = |threads: &[JoinHandle<_>]| threads.iter().any(JoinHandle::is_finished);
     while !interrupt.is_raised() && !shared.stop.load(Ordering::Relaxed) && !failed(&threads) {
         std::thread::sleep(LOOK);
@@ -211,14 +248,18 @@ fn take_port(listen: SocketAddr) -> anyhow::Result<(SocketAddr, std::os::fd::Own
     Ok((socket::local_address(bound.as_fd())?, bound))
 }
 
-/// Answers `stats` lines in a thread of its own, which ends the server with its input.
-fn answer_stats(shared: &Arc<Shared>) -> anyhow::Result<()> {
+/// Does what lines say in a thread of its own, which ends the server with its input, and at a line that says nothing.
+fn obey(shared: &Arc<Shared>) -> anyhow::Result<()> {
     let shared = Arc::clone(shared);
     let answer = move || {
         // Signals are the main thread's business.
         let _ = signals::block_all();
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            if line.trim() != "stats" || print_line(&shared.stats()).is_err() {
+            let done = match cast::parse(&line) {
+                Some(cast) => shared.cast(cast).is_ok(),
+                None => line.trim() == "stats" && print_line(&shared.stats()).is_ok(),
+            };
+            if !done {
                 break;
             }
         }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use mio::{Events, Interest, Poll, Token};
 use throng::sys::socket::{self, Sharing};
 use throng::sys::{fdtable, signals};
 
+use super::cast::{self, Cast, Subscribers};
 use super::frames::{self, Answers, RESPONSE};
 use super::schedule::Schedule;
 use super::server::{Mode, Shared, Tally};
@@ -33,6 +34,7 @@ const EVENTS: usize = 1024;
 /// Bytes read at once.
 const INPUT: usize = 64 * 1024;
 const LISTENER: Token = Token(usize::MAX - 1);
+const WAKER: Token = Token(usize::MAX - 2);
 /// What workers have in common.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
@@ -56,6 +58,7 @@ struct Worker {
     /// Connections by descriptor number.
     connections: Vec<Option<OwnedFd>>,
     schedule: Schedule,
+    subscribers: Subscribers,
     unsent: Unsent,
     input: Vec<u8>,
     start: Instant,
@@ -77,11 +80,12 @@ pub(super) fn run(
     ready: &Sender<anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
     // First of all, before anything here owns a descriptor.
-    let table = if shape.private_tables { fdtable::make_private(&[]) } else { Ok(()) };
+    let waker = shared.waker(number);
+    let table = if shape.private_tables { fdtable::make_private(&[waker.as_raw_fd()]) } else { Ok(()) };
     let made = table.context("cannot give a worker its own descriptor table").and_then(|()| {
         signals::block_all().context("cannot block signals")?;
         pin(number);
-        Worker::new(number, shape)
+        Worker::new(number, shape, waker)
     });
     let mut worker = match made {
         Ok(worker) => worker,
@@ -95,6 +99,7 @@ pub(super) fn run(
     let mut events = Events::with_capacity(EVENTS);
     while !shared.stop.load(Ordering::Relaxed) {
         worker.turn(&mut events)?;
+        shared.take_mail(number).iter().for_each(|cast| worker.send_all(cast));
         worker.publish(&shared.tallies[number]);
     }
     Ok(())
@@ -109,8 +114,9 @@ fn pin(number: usize) {
 }
 
 impl Worker {
-    fn new(number: usize, shape: Shape) -> anyhow::Result<Self> {
+    fn new(number: usize, shape: Shape, waker: BorrowedFd<'_>) -> anyhow::Result<Self> {
         let poll = Poll::new().context("cannot make an epoll")?;
+        poll.registry().register(&mut SourceFd(&waker.as_raw_fd()), WAKER, Interest::READABLE)?;
         #[expect(clippy::cast_precision_loss, reason = "numbers of workers")]
         let apart = TICK.mul_f64(number as f64 / shape.workers as f64);
         let listener = socket::listen_tcp(shape.address, Sharing::Group, BACKLOG)
@@ -122,6 +128,7 @@ impl Worker {
             listener,
             connections: Vec::new(),
             schedule: Schedule::new(shape.ping_interval, TICK, number as u64),
+            subscribers: Subscribers::default(),
             unsent: Unsent::default(),
             input: vec![0; INPUT],
             // A fraction of a tick apart from the others', so that not all workers ping at once. throng does so too.
@@ -148,9 +155,14 @@ impl Worker {
         }
         for event in &*events {
             let (at, ended) = (event.token().0, event.is_read_closed() || event.is_error());
-            if event.token() == LISTENER {
-                self.more_to_accept = true;
-                continue;
+            match event.token() {
+                LISTENER => {
+                    self.more_to_accept = true;
+                    continue;
+                }
+                // That it woke the loop was all.
+                WAKER => continue,
+                _ => {}
             }
             if event.is_writable()
                 && let Some(Some(fd)) = self.connections.get(at)
@@ -217,6 +229,7 @@ impl Worker {
         }
         self.connections[at] = None;
         self.schedule.remove(at);
+        self.subscribers.remove(at);
         self.unsent.forget(at);
         self.open -= 1;
     }
@@ -226,10 +239,16 @@ impl Worker {
         match self.shape.mode {
             Mode::Accept => Ok(()),
             Mode::Ping if self.schedule.holds(at) => self.answer_frames(at, read),
+            Mode::Broadcast if self.subscribers.holds(at) => self.answer_frames(at, read),
             Mode::Ping => {
                 // A request comes in one piece from clients that are well; the answer fits into an empty socket.
                 socket::send(fd.as_fd(), RESPONSE)?;
                 self.schedule.add(at);
+                Ok(())
+            }
+            Mode::Broadcast => {
+                socket::send(fd.as_fd(), RESPONSE)?;
+                self.subscribers.add(at, cast::topic(&self.input[..read]));
                 Ok(())
             }
             Mode::Echo => self.unsent.send(self.poll.registry(), fd, at, &self.input[..read]),
@@ -252,6 +271,17 @@ impl Worker {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         Ok(())
+    }
+
+    /// The loop whose cost is the floor of a fan-out: one send() for each connection.
+    fn send_all(&mut self, cast: &Cast) {
+        for &at in self.subscribers.of(cast.topic) {
+            let at = at as usize;
+            if let Some(Some(fd)) = self.connections.get(at) {
+                // What fails here is seen when it is read from.
+                let _ = self.unsent.send(self.poll.registry(), fd, at, &cast.frames);
+            }
+        }
     }
 
     fn ping_some(&mut self) {

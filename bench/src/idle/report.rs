@@ -139,7 +139,8 @@ impl UserBytes {
 }
 
 impl Spread {
-    fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
+    /// The spread of figures; `None` of nothing.
+    pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut figures: Vec<f64> = figures.into_iter().collect();
         figures.sort_by(f64::total_cmp);
         let (min, max) = (*figures.first()?, *figures.last()?);

@@ -5,3 +5,4 @@ pub mod environment;
 pub mod memory;
 pub mod process;
 pub mod slab;
+pub mod sockets;

@@ -104,7 +104,7 @@ fn write_histograms(directory: &Path, measurement: &Measurement) -> anyhow::Resu
     Ok(())
 }
 
-fn new_directory(parent: &Path, name: &str) -> anyhow::Result<PathBuf> {
+pub(crate) fn new_directory(parent: &Path, name: &str) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
     let numbered = (2..MOST_OF_A_DAY).map(|number| format!("{name}-{number}"));
     for name in std::iter::once(name.to_owned()).chain(numbered) {
@@ -118,12 +118,12 @@ fn new_directory(parent: &Path, name: &str) -> anyhow::Result<PathBuf> {
     bail!("{} has too many reports called {name}: give this one a --name", parent.display())
 }
 
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// This machine's name, as far as it can stand in a file's.
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name: String = name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
     if name.is_empty() { "host".to_owned() } else { name }

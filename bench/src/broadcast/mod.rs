@@ -1,0 +1,83 @@
+//! `throng-bench broadcast`: how messages reach the subscribers of topics, whether all of them do, and at what cost.
+
+mod args;
+mod publisher;
+mod publishing;
+mod report;
+mod results;
+mod run;
+mod sampler;
+mod subject;
+mod text;
+
+use crate::c1m::session::today;
+use crate::interrupt::Interrupt;
+use crate::linux::environment::Environment;
+use crate::output;
+
+pub use args::{BroadcastArgs, Own, Policy, Share};
+pub use publisher::PublishTo;
+pub use report::{BroadcastReport, Comparison, Cpu, Measurement, Memory, Published, SCHEMA, Summary};
+use subject::{Kind, Variant};
+
+/// Runs the command. `false` when a subscriber failed, or did not get every message once and in order.
+///
+/// # Errors
+/// What keeps it from running at all.
+pub fn run(args: &BroadcastArgs) -> anyhow::Result<bool> {
+    let report = measure(args, &Interrupt::listen()?)?;
+    output::deliver(args.json.as_deref(), &report, &report)?;
+    if let Some(parent) = &args.results {
+        let directory = results::write(&report, parent, args.name.as_deref())?;
+        eprintln!("the report is {}", directory.join("summary.md").display());
+    }
+    Ok(report.is_clean())
+}
+
+/// Measures the server that is given, or those of its own by turns.
+///
+/// # Errors
+/// As [`run`].
+pub fn measure(args: &BroadcastArgs, interrupt: &Interrupt) -> anyhow::Result<BroadcastReport> {
+    subject::check(args)?;
+    let mut report = BroadcastReport {
+        schema: SCHEMA,
+        date: today(),
+        environment: Environment::read(),
+        connections: u64::from(args.connections),
+        topics: u64::from(args.topics),
+        size: u64::from(args.size),
+        in_flight: u64::from(args.in_flight),
+        rate: args.rate.per_second(),
+        seed: args.client.seed,
+        ..BroadcastReport::default()
+    };
+    let variants = Variant::all(args);
+    for round in 1..=args.rounds {
+        let mut order = variants.clone();
+        // Memory that the first one has touched is faster for the second, so they take turns in that too.
+        if round % 2 == 0 {
+            order.reverse();
+        }
+        for variant in order {
+            report.rounds.push(run::measure(args, variant, u64::from(round), interrupt)?);
+        }
+    }
+    report.summarize(&pairs(args, &variants));
+    Ok(report)
+}
+
+/// What is held against what: throng against the floor, and servers with deaf subscribers against the same without.
+fn pairs(args: &BroadcastArgs, variants: &[Variant]) -> Vec<(String, String)> {
+    let plain = |kind| Variant { kind, policy: None, deaf: false };
+    let beside = |variant: &Variant| match variant {
+        Variant { deaf: true, kind, .. } => Some(plain(*kind)),
+        Variant { kind: Kind::Throng, .. } => Some(plain(Kind::Floor)),
+        _ => None,
+    };
+    let pairs = variants.iter().filter_map(|variant| {
+        let beside = beside(variant).filter(|beside| variants.contains(beside))?;
+        Some((variant.name(args), beside.name(args)))
+    });
+    pairs.collect()
+}

@@ -1,0 +1,335 @@
+//! What a broadcast came to. The names of its fields in JSON are stable.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::args::Policy;
+use crate::distribution::Distribution;
+use crate::idle::Spread;
+use crate::linux::environment::Environment;
+use crate::swarm::{Reasons, Received};
+
+/// The number of this form of the report.
+pub const SCHEMA: u32 = 1;
+
+/// The whole of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BroadcastReport {
+    /// The form of the report.
+    pub schema: u32,
+    /// The day on which it began (UTC), as in 2026-01-31.
+    pub date: String,
+    /// The machine, the limits and the command.
+    pub environment: Environment,
+    /// Subscribers.
+    pub connections: u64,
+    /// Topics.
+    pub topics: u64,
+    /// Bytes of each message.
+    pub size: u64,
+    /// Messages of a batch.
+    pub in_flight: u64,
+    /// Messages per second that were planned; `None` for each batch to follow the one before.
+    pub rate: Option<f64>,
+    /// The seed of masking keys, nonces and messages.
+    pub seed: u64,
+    /// Measurements in their order.
+    pub rounds: Vec<Measurement>,
+    /// What they come to by server.
+    pub servers: Vec<Summary>,
+    /// What was compared, round by round.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// One server measured once.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// The server: `throng`, with its policy and whether some were deaf, `floor`, or its address.
+    pub server: String,
+    /// The number of the round, from 1.
+    pub round: u64,
+    /// What was to be done about slow subscribers, where that was chosen.
+    pub policy: Option<Policy>,
+    /// Subscribers that never read.
+    pub deaf: u64,
+    /// Threads of the server with an event loop, where it was started here.
+    pub workers: Option<usize>,
+    /// Whether each has a descriptor table of its own, where it was started here.
+    pub private_tables: Option<bool>,
+    /// Threads of the clients.
+    pub client_threads: usize,
+    /// Subscribers that opened.
+    pub opened: u64,
+    /// Seconds to open all.
+    pub ramp_seconds: f64,
+    /// Subscribers that did not open, by reason.
+    pub failed: Reasons,
+    /// Subscribers that were lost, by reason.
+    pub lost: Reasons,
+    /// Subscribers whose closing went wrong, by reason.
+    pub unclean: Reasons,
+    /// What was published.
+    pub published: Published,
+    /// What was received of it.
+    pub received: Received,
+    /// Seconds from the first planned time to the last receipt.
+    pub seconds: f64,
+    /// Messages received in each of these seconds, over all subscribers.
+    pub deliveries_per_second: f64,
+    /// From the planned time of each batch to the last receipt of its messages, in microseconds.
+    pub last_us: Distribution,
+    /// Processor time meanwhile.
+    pub cpu: Cpu,
+    /// Memory before the first subscriber.
+    pub memory_without: Memory,
+    /// Memory when all had subscribed and the warm-up was over.
+    pub memory_before: Memory,
+    /// The most of each while messages were fanned out.
+    pub memory_peak: Memory,
+    /// Memory when all of it had been received.
+    pub memory_after: Memory,
+    /// Iterations of the event loops meanwhile, from one wait for events to the next, in microseconds. `None` where the server
+    /// does not tell.
+    pub loop_us: Option<Distribution>,
+    /// What the server's counters changed by meanwhile.
+    pub counters: BTreeMap<String, i64>,
+}
+
+/// What was published in the measured time.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Published {
+    /// When it began, as [`now_nanos`](crate::swarm::feed::now_nanos) counts.
+    #[serde(skip)]
+    pub(super) began: u64,
+    /// Batches of messages.
+    pub batches: u64,
+    /// Messages.
+    pub messages: u64,
+    /// Deliveries that these make, over all subscribers that read.
+    pub expected: u64,
+    /// Messages that the server did not take, by reason.
+    pub refused: Reasons,
+    /// How late this program itself published a batch at most, in microseconds: the accuracy of a planned time.
+    pub behind_us: u64,
+    /// How long it took to hand over each batch, its answer included, in microseconds.
+    pub request_us: Distribution,
+}
+
+/// Processor time from the first planned time until all had been received. What was not measured is `None`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cpu {
+    /// Of the server, by delivery, in microseconds.
+    pub server_us_per_delivery: Option<f64>,
+    /// Processors that the server kept busy.
+    pub server_cores: Option<f64>,
+    /// Of this program, which publishes and receives, by delivery, in microseconds.
+    pub client_us_per_delivery: Option<f64>,
+}
+
+/// Memory at one moment, or the most of each over some time. What cannot be read is `None`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// User memory of the server's processes in bytes.
+    pub user_bytes: Option<u64>,
+    /// All slab caches of the machine in bytes: sockets and what they have queued, at both ends.
+    pub slab_bytes: Option<u64>,
+    /// What the buffers of all TCP sockets take, at both ends, as the kernel charges them.
+    pub buffer_bytes: u64,
+}
+
+/// The rounds of one server.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The server.
+    pub server: String,
+    /// Processor time of the server by delivery, in microseconds.
+    pub server_us_per_delivery: Option<Spread>,
+    /// Messages received a second, over all subscribers.
+    pub deliveries_per_second: Option<Spread>,
+    /// The median latency in microseconds.
+    pub p50_us: Option<Spread>,
+    /// The 99th percentile.
+    pub p99_us: Option<Spread>,
+    /// The longest time to the last subscriber, in microseconds.
+    pub last_us: Option<Spread>,
+    /// The longest iteration of an event loop, in microseconds.
+    pub loop_us: Option<Spread>,
+    /// The most user memory in bytes.
+    pub user_bytes: Option<Spread>,
+}
+
+/// One server held against another one of the same rounds: figures of the first over those of the second.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The server.
+    pub server: String,
+    /// What it is held against.
+    pub beside: String,
+    /// Processor time by delivery.
+    pub cpu: Option<Spread>,
+    /// The median latency.
+    pub p50: Option<Spread>,
+    /// The 99th percentile.
+    pub p99: Option<Spread>,
+    /// The longest time to the last subscriber.
+    pub last: Option<Spread>,
+}
+
+impl Memory {
+    /// Takes over what is more.
+    pub(super) fn raise(&mut self, other: &Self) {
+        self.user_bytes = self.user_bytes.max(other.user_bytes);
+        self.slab_bytes = self.slab_bytes.max(other.slab_bytes);
+        self.buffer_bytes = self.buffer_bytes.max(other.buffer_bytes);
+    }
+}
+
+impl Measurement {
+    /// Whether every subscriber opened, stayed, got every message once, in order and unchanged, and was closed in order.
+    #[must_use]
+    pub fn is_clean(&self, connections: u64) -> bool {
+        let reasons =
+            [&self.failed, &self.lost, &self.unclean, &self.published.refused, &self.received.wrong];
+        self.opened == connections
+            && reasons.iter().all(|reasons| reasons.is_empty())
+            && self.received.deliveries == self.published.expected
+            && self.received.deliveries > 0
+    }
+}
+
+impl BroadcastReport {
+    /// Whether every measurement was clean.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        !self.rounds.is_empty() && self.rounds.iter().all(|measured| measured.is_clean(self.connections))
+    }
+
+    /// Puts the rounds of each server together, and compares it with those it is to be held against: `(server, beside)`.
+    pub(super) fn summarize(&mut self, pairs: &[(String, String)]) {
+        let mut names: Vec<&String> = Vec::new();
+        for round in &self.rounds {
+            if !names.contains(&&round.server) {
+                names.push(&round.server);
+            }
+        }
+        self.servers = names.iter().map(|name| self.summary(name)).collect();
+        self.comparisons = pairs.iter().map(|(server, beside)| self.comparison(server, beside)).collect();
+    }
+
+    fn summary(&self, name: &str) -> Summary {
+        let spread = |figure: fn(&Measurement) -> Option<f64>| {
+            Spread::of(self.rounds.iter().filter(|round| round.server == name).filter_map(figure))
+        };
+        Summary {
+            server: name.to_owned(),
+            server_us_per_delivery: spread(cpu),
+            deliveries_per_second: spread(|round| Some(round.deliveries_per_second)),
+            p50_us: spread(p50),
+            p99_us: spread(p99),
+            last_us: spread(last),
+            loop_us: spread(|round| Some(whole(round.loop_us.as_ref()?.percentiles().max))),
+            user_bytes: spread(|round| round.memory_peak.user_bytes.map(whole)),
+        }
+    }
+
+    fn comparison(&self, server: &str, beside: &str) -> Comparison {
+        let of = |name: &str, number| {
+            self.rounds.iter().find(|round| round.server == name && round.round == number)
+        };
+        let numbers = || 1..=self.rounds.iter().map(|round| round.round).max().unwrap_or(0);
+        let spread = |figure: fn(&Measurement) -> Option<f64>| {
+            let ratio = |number| {
+                let ratio = figure(of(server, number)?)? / figure(of(beside, number)?)?;
+                ratio.is_finite().then_some(ratio)
+            };
+            Spread::of(numbers().filter_map(ratio))
+        };
+        Comparison {
+            server: server.to_owned(),
+            beside: beside.to_owned(),
+            cpu: spread(cpu),
+            p50: spread(p50),
+            p99: spread(p99),
+            last: spread(last),
+        }
+    }
+}
+
+fn cpu(round: &Measurement) -> Option<f64> {
+    round.cpu.server_us_per_delivery
+}
+
+fn p50(round: &Measurement) -> Option<f64> {
+    Some(whole(round.received.latency_us.value_at(0.5)))
+}
+
+fn p99(round: &Measurement) -> Option<f64> {
+    Some(whole(round.received.latency_us.value_at(0.99)))
+}
+
+fn last(round: &Measurement) -> Option<f64> {
+    Some(whole(round.last_us.percentiles().max))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "microseconds and bytes are below 2^52")]
+const fn whole(number: u64) -> f64 {
+    number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(server: &str, round: u64, cpu: f64) -> Measurement {
+        Measurement {
+            server: server.to_owned(),
+            round,
+            cpu: Cpu { server_us_per_delivery: Some(cpu), ..Cpu::default() },
+            ..Measurement::default()
+        }
+    }
+
+    #[test]
+    fn rounds_are_compared_with_those_of_the_same_number() {
+        let rounds = vec![
+            measured("floor", 1, 1.0),
+            measured("throng", 1, 1.2),
+            measured("throng", 2, 6.0),
+            measured("floor", 2, 4.0),
+            measured("floor", 3, 2.0),
+            measured("throng", 3, 2.2),
+        ];
+        let mut report = BroadcastReport { rounds, ..BroadcastReport::default() };
+        report.summarize(&[("throng".to_owned(), "floor".to_owned())]);
+        let cpu = report.comparisons[0].cpu.unwrap();
+        assert!((cpu.median - 1.2).abs() < 1e-9 && (cpu.max - 1.5).abs() < 1e-9, "{cpu:?}");
+        assert_eq!(report.comparisons[0].p99, None, "no latency was measured");
+        let throng = report.servers.iter().find(|server| server.server == "throng").unwrap();
+        assert!((throng.server_us_per_delivery.unwrap().median - 2.2).abs() < 1e-9);
+    }
+
+    #[test]
+    fn one_thing_wrong_is_enough() {
+        let received = Received { deliveries: 6, ..Received::default() };
+        let published = Published { expected: 6, ..Published::default() };
+        let clean = Measurement { opened: 3, published, received, ..Measurement::default() };
+        assert!(clean.is_clean(3));
+        let reasons = || Reasons::from([("some".to_owned(), 1)]);
+        let published = Published { expected: 7, ..clean.published.clone() };
+        let refused = Published { refused: reasons(), ..clean.published.clone() };
+        let wrong = Received { wrong: reasons(), ..clean.received.clone() };
+        for other in [
+            Measurement { opened: 2, ..clean.clone() },
+            Measurement { failed: reasons(), ..clean.clone() },
+            Measurement { lost: reasons(), ..clean.clone() },
+            Measurement { unclean: reasons(), ..clean.clone() },
+            Measurement { published, ..clean.clone() },
+            Measurement { published: refused, ..clean.clone() },
+            Measurement { received: wrong, ..clean.clone() },
+        ] {
+            assert!(!other.is_clean(3), "{other:?}");
+        }
+        assert!(!Measurement::default().is_clean(0), "nothing was delivered");
+    }
+}

@@ -1,0 +1,124 @@
+//! The report as a directory of files.
+
+use std::fmt::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::report::{BroadcastReport, Measurement, Summary};
+use crate::figures::{mib, number, thousands};
+use crate::idle::Spread;
+use crate::output;
+use crate::results::{host_name, new_directory, write as write_file};
+
+/// Writes all files into a new directory under `parent`, called `name`, or the date, what was measured and this machine's name.
+/// One that is there already stays as it is, and the new one gets a number. Returns its path.
+pub(super) fn write(report: &BroadcastReport, parent: &Path, name: Option<&str>) -> anyhow::Result<PathBuf> {
+    let name = name.map_or_else(|| format!("{}-broadcast-{}", report.date, host_name()), str::to_owned);
+    let directory = new_directory(parent, &name)?;
+    output::write_json(&directory.join("summary.json"), report)?;
+    write_file(&directory.join("summary.md"), &Markdown(report).to_string())?;
+    for measured in &report.rounds {
+        let latencies = [
+            ("delivery", Some(&measured.received.latency_us)),
+            ("last", Some(&measured.last_us)),
+            ("loop", measured.loop_us.as_ref()),
+        ];
+        for (what, latency) in latencies {
+            if let Some(latency) = latency.filter(|latency| latency.count() > 0) {
+                write_file(&directory.join(format!("{}-{what}.hgrm", label(measured))), &latency.hgrm())?;
+            }
+        }
+    }
+    Ok(directory)
+}
+
+/// What a measurement's files are called by.
+fn label(measured: &Measurement) -> String {
+    let mut label = String::new();
+    for word in measured.server.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
+        // Writing to a string cannot fail.
+        let _ = write!(label, "{word}-");
+    }
+    format!("{label}{}", measured.round)
+}
+
+struct Markdown<'a>(&'a BroadcastReport);
+
+impl fmt::Display for Markdown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(report) = self;
+        writeln!(f, "# Broadcast, {}\n", report.date)?;
+        let environment = &report.environment;
+        writeln!(
+            f,
+            "`{}` on {} ({} cores, {} MiB, Linux {}), version {}.\n",
+            environment.command.join(" "),
+            environment.cpu,
+            environment.cores,
+            number(mib(environment.memory_bytes), 0),
+            environment.kernel,
+            environment.version
+        )?;
+        writeln!(
+            f,
+            "| server | CPU us/delivery | deliveries/s | p50 ms | p99 ms | last ms | loop ms | user MiB |"
+        )?;
+        writeln!(f, "|---|---|---|---|---|---|---|---|")?;
+        for server in &report.servers {
+            let Summary { server_us_per_delivery, deliveries_per_second, p50_us, p99_us, .. } = server;
+            let cells = [
+                cell(*server_us_per_delivery, 1.0, 3),
+                cell(*deliveries_per_second, 1.0, 0),
+                cell(*p50_us, 1e3, 2),
+                cell(*p99_us, 1e3, 2),
+                cell(server.last_us, 1e3, 2),
+                cell(server.loop_us, 1e3, 2),
+                cell(server.user_bytes, f64::from(1_u32 << 20), 1),
+            ];
+            writeln!(f, "| {} | {} |", server.server, cells.join(" | "))?;
+        }
+        writeln!(
+            f,
+            "\nMedians over the rounds, with the least and the most; last, loop and user are the most of a round.\n"
+        )?;
+        if !report.comparisons.is_empty() {
+            writeln!(f, "| server | beside | CPU | p50 | p99 | last |\n|---|---|---|---|---|---|")?;
+        }
+        for compared in &report.comparisons {
+            let cells =
+                [compared.cpu, compared.p50, compared.p99, compared.last].map(|ratio| cell(ratio, 1.0, 2));
+            writeln!(f, "| {} | {} | {} |", compared.server, compared.beside, cells.join(" | "))?;
+        }
+        writeln!(f, "\n## Rounds\n\n```\n{report}```")?;
+        let clean = report.rounds.iter().filter(|measured| measured.is_clean(report.connections)).count();
+        writeln!(
+            f,
+            "\n{} of {} measurements were clean: every subscriber got every message once and in order.",
+            thousands(clean as u64),
+            thousands(report.rounds.len() as u64)
+        )
+    }
+}
+
+fn cell(spread: Option<Spread>, by: f64, digits: usize) -> String {
+    spread.map_or_else(String::new, |Spread { median, min, max }| {
+        format!(
+            "**{}** ({} to {})",
+            number(median / by, digits),
+            number(min / by, digits),
+            number(max / by, digits)
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_stand_in_file_names() {
+        let labels = ["throng, drop-oldest, some deaf", "ws://127.0.0.1:9001/t-{n}", "floor"].map(|server| {
+            label(&Measurement { server: server.to_owned(), round: 2, ..Measurement::default() })
+        });
+        assert_eq!(labels, ["throng-drop-oldest-some-deaf-2", "ws-127-0-0-1-9001-t-n-2", "floor-2"]);
+    }
+}

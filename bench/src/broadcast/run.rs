@@ -1,0 +1,254 @@
+//! One server measured from its start to its end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+use serde_json::{Map, Value};
+
+use super::args::BroadcastArgs;
+use super::publishing::Publishing;
+use super::report::{Cpu, Measurement};
+use super::sampler::{self, Sampler};
+use super::subject::{Subject, Variant};
+use crate::distribution::Distribution;
+use crate::interrupt::Interrupt;
+use crate::linux::process::cpu_nanos;
+use crate::progress::Bars;
+use crate::swarm::args::ClientArgs;
+use crate::swarm::feed::Feed;
+use crate::swarm::{FeedPlan, Numbers, Plan, Swarm};
+use crate::threads::{Spread, Threads};
+use crate::watch::micros_each;
+
+/// Connections that are being opened or closed at the same time.
+const IN_FLIGHT: usize = 4096;
+/// How often the main thread looks at the swarm.
+const LOOK: Duration = Duration::from_millis(20);
+/// A ramp without a single connection for so long has come to a halt.
+const STANDSTILL: Duration = Duration::from_secs(60);
+/// The server's histogram of iterations.
+const LOOPS: &str = "loop_us";
+
+/// Starts a server with subscribers, publishes, and ends both.
+pub(super) fn measure(
+    args: &BroadcastArgs,
+    variant: Variant,
+    round: u64,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Measurement> {
+    let mut subject = Subject::start(args, variant, interrupt)?;
+    let feed = Arc::new(Feed::new(FeedPlan {
+        topics: args.topics,
+        size: args.size as usize,
+        in_flight: args.in_flight,
+        deaf_every: args.deaf.filter(|_| variant.deaf).map(|share| share.every),
+        seed: args.client.seed,
+    }));
+    let plan = plan(args, variant, &subject, &feed)?;
+    let readers = feed.readers(args.connections as usize);
+    let (workers, private_tables) = subject.shape();
+    let mut report = Measurement {
+        server: variant.name(args),
+        round,
+        policy: variant.policy,
+        deaf: u64::from(args.connections) - readers.iter().sum::<u64>(),
+        workers,
+        private_tables,
+        client_threads: plan.threads.count,
+        ..Measurement::default()
+    };
+    let publishing = Publishing {
+        interrupt,
+        feed,
+        rate: args.rate.per_second(),
+        patience: args.patience,
+        readers,
+        batches: 0,
+        expected: 0,
+    };
+    // The threads come first: each private table is a copy of this one, so it should be small.
+    let swarm = Swarm::start(plan)?;
+    report.memory_without = sampler::look(&subject.pids, true)?;
+    let mut run = Run { args, bars: Bars::new(args.progress), swarm, publishing, report };
+    if run.ramp()? {
+        run.stretch(&mut subject)?;
+        run.count()?;
+    }
+    let mut report = run.close()?;
+    if let Err(error) = subject.stop() {
+        report.unclean.insert(format!("{error:#}"), 1);
+    }
+    Ok(report)
+}
+
+fn plan(args: &BroadcastArgs, variant: Variant, subject: &Subject, feed: &Arc<Feed>) -> anyhow::Result<Plan> {
+    let connections = u64::from(args.connections);
+    let client = ClientArgs { to: subject.targets.clone(), ..args.client.clone() };
+    Ok(Plan {
+        sources: client.choose_sources(connections)?,
+        targets: client.to.clone(),
+        connections: usize::try_from(connections)?,
+        threads: Threads::plan(connections, client.threads, Spread::Even)?,
+        in_flight: IN_FLIGHT,
+        rate: args.connect_rate.per_second(),
+        raw: false,
+        sample_key: client.sample_key || variant.kind == super::subject::Kind::Floor,
+        compression: None,
+        numbers: Numbers { first: 0, different: args.topics as usize },
+        feed: Some(Arc::clone(feed)),
+        timeouts: client.timeouts(),
+        seed: client.seed,
+    })
+}
+
+struct Run<'a> {
+    args: &'a BroadcastArgs,
+    bars: Bars,
+    swarm: Swarm,
+    publishing: Publishing<'a>,
+    report: Measurement,
+}
+
+impl Run<'_> {
+    /// Opens the subscribers. `false` when one of them did not open.
+    fn ramp(&mut self) -> anyhow::Result<bool> {
+        let wanted = u64::from(self.args.connections);
+        let bar = self.bars.counting("ramp", wanted);
+        self.swarm.open();
+        let (mut settled, mut since) = (0, Instant::now());
+        while !self.swarm.is_ramped() {
+            let counts = self.swarm.counts();
+            if counts.opened + counts.failed > settled {
+                (settled, since) = (counts.opened + counts.failed, Instant::now());
+            }
+            ensure!(since.elapsed() < STANDSTILL, "the ramp has come to a halt after {settled} connections");
+            self.look(LOOK)?;
+            bar.set_position(counts.opened);
+        }
+        bar.finish_and_clear();
+        self.swarm.hold();
+        let opening = self.swarm.opening();
+        self.report.opened = opening.opened;
+        self.report.failed = opening.failed;
+        self.report.ramp_seconds = opening.ramp_seconds;
+        Ok(opening.opened == wanted)
+    }
+
+    /// Warms up and measures.
+    fn stretch(&mut self, subject: &mut Subject) -> anyhow::Result<()> {
+        let bar = self.bars.counting("warm up", 0);
+        let warmed = self.publishing.run(self.args.warm_up, subject, &self.swarm, &bar)?;
+        bar.finish_and_clear();
+        let bar = self.bars.counting("publish", 0);
+        self.publishing.feed.measure_from(self.publishing.batches);
+        self.report.memory_before = sampler::look(&subject.pids, true)?;
+        let before =
+            (subject.counters()?, cpu(&subject.pids)?, cpu_nanos(std::process::id())?, Instant::now());
+        let sampler = Sampler::start(&subject.pids)?;
+        let mut published = self.publishing.run(self.args.duration, subject, &self.swarm, &bar)?;
+        let (server, client) = (cpu(&subject.pids)?, cpu_nanos(std::process::id())?);
+        let (counters, elapsed) = (subject.counters()?, before.3.elapsed());
+        bar.finish_and_clear();
+        self.report.memory_peak = sampler.finish()?;
+        self.report.memory_after = sampler::look(&subject.pids, true)?;
+        for (reason, count) in warmed.refused {
+            *published.refused.entry(format!("{reason}, warming up")).or_default() += count;
+        }
+        let deliveries = published.expected;
+        let server = server.zip(before.1).map(|(after, before)| after.saturating_sub(before));
+        self.report.cpu = Cpu {
+            server_us_per_delivery: server.and_then(|nanos| micros_each(nanos, deliveries)),
+            server_cores: server
+                .map(|nanos| Duration::from_nanos(nanos).as_secs_f64() / elapsed.as_secs_f64()),
+            client_us_per_delivery: micros_each(client.saturating_sub(before.2), deliveries),
+        };
+        self.report.loop_us = loops(&before.0, &counters);
+        self.report.counters = changes(&before.0, &counters);
+        self.report.published = published;
+        Ok(())
+    }
+
+    /// Has the threads tell what they received.
+    fn count(&mut self) -> anyhow::Result<()> {
+        self.swarm.count(self.publishing.feed.last_after(self.publishing.batches));
+        let received = loop {
+            if let Some(received) = self.swarm.received() {
+                break received;
+            }
+            self.look(LOOK)?;
+        };
+        for nanos in received.last_nanos.iter().filter(|nanos| **nanos > 0) {
+            self.report.last_us.record(Duration::from_nanos(*nanos));
+        }
+        let nanos = received.last_receipt.saturating_sub(self.report.published.began);
+        self.report.seconds = Duration::from_nanos(nanos).as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        if nanos > 0 {
+            self.report.deliveries_per_second = received.deliveries as f64 / self.report.seconds;
+        }
+        self.report.received = received;
+        Ok(())
+    }
+
+    fn close(mut self) -> anyhow::Result<Measurement> {
+        let outcome = self.swarm.finish()?;
+        self.report.lost = outcome.lost;
+        self.report.unclean = outcome.unclean;
+        Ok(self.report)
+    }
+
+    /// One look at the swarm, and a little sleep.
+    fn look(&self, pause: Duration) -> anyhow::Result<()> {
+        ensure!(!self.publishing.interrupt.is_raised(), "interrupted");
+        if self.swarm.has_ended_thread() {
+            bail!("a client thread has ended early");
+        }
+        std::thread::sleep(pause);
+        Ok(())
+    }
+}
+
+/// Processor time of processes; `None` without any.
+fn cpu(pids: &[u32]) -> anyhow::Result<Option<u64>> {
+    let sum = pids.iter().map(|&pid| cpu_nanos(pid)).sum::<anyhow::Result<u64>>();
+    if pids.is_empty() { Ok(None) } else { sum.map(Some) }
+}
+
+/// The histogram of iterations between two looks at the counters.
+fn loops(before: &Map<String, Value>, after: &Map<String, Value>) -> Option<Distribution> {
+    let buckets = |counters: &Map<String, Value>| -> Option<Vec<(u64, u64)>> {
+        serde_json::from_value(counters.get(LOOPS)?.clone()).ok()
+    };
+    Some(Distribution::from_buckets(&buckets(after)?, &buckets(before)?))
+}
+
+/// Counters that have changed, and by how much.
+fn changes(before: &Map<String, Value>, after: &Map<String, Value>) -> BTreeMap<String, i64> {
+    let changes = after.iter().filter_map(|(name, value)| {
+        let change = value.as_i64()? - before.get(name).and_then(Value::as_i64).unwrap_or(0);
+        (change != 0).then(|| (name.clone(), change))
+    });
+    changes.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn counters_are_told_by_their_changes() {
+        let counters = |value: Value| value.as_object().cloned().unwrap();
+        let before = counters(json!({ "open": 3, "dropped": 1, "loop_us": [[100, 2], [200, 1]] }));
+        let after = counters(json!({ "open": 2, "dropped": 1, "new": 5, "loop_us": [[100, 2], [200, 4]] }));
+        assert_eq!(
+            changes(&before, &after),
+            BTreeMap::from([("new".to_owned(), 5), ("open".to_owned(), -1)])
+        );
+        assert_eq!(loops(&before, &after).unwrap().buckets(), [(200, 3)]);
+        assert_eq!(loops(&Map::new(), &Map::new()), None);
+    }
+}

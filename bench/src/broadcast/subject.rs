@@ -1,0 +1,246 @@
+//! What is measured: a server, and the way to publish to it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, bail, ensure};
+use serde_json::{Map, Value};
+
+use super::args::{BroadcastArgs, Policy};
+use super::publisher::{PublishTo, Publisher};
+use super::publishing::Pace;
+use crate::interrupt::Interrupt;
+use crate::server::{Server, binary};
+use crate::swarm::Reasons;
+use crate::target::Target;
+
+/// Sockets beyond the subscribers that a server has room for.
+const SPARE: u32 = 256;
+
+/// Which server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The hub of `throng serve`.
+    Throng,
+    /// The floor.
+    Floor,
+    /// One that runs already.
+    Given,
+}
+
+/// One of the things that are measured by turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Variant {
+    pub(super) kind: Kind,
+    pub(super) policy: Option<Policy>,
+    /// Whether there are subscribers that never read.
+    pub(super) deaf: bool,
+}
+
+impl Variant {
+    /// What there is to measure in a round, the references first.
+    pub(super) fn all(args: &BroadcastArgs) -> Vec<Self> {
+        let plain = |kind| Self { kind, policy: None, deaf: false };
+        let mut variants: Vec<Self> = args
+            .serve
+            .iter()
+            .map(|own| match own {
+                super::Own::Throng => plain(Kind::Throng),
+                super::Own::Floor => plain(Kind::Floor),
+            })
+            .collect();
+        if variants.is_empty() {
+            variants.push(plain(Kind::Given));
+        }
+        if args.deaf.is_some() {
+            let kinds: Vec<Kind> =
+                variants.iter().map(|variant| variant.kind).filter(|kind| *kind != Kind::Floor).collect();
+            let policies: Vec<Option<Policy>> = match &args.policies[..] {
+                [] => vec![None],
+                some => some.iter().copied().map(Some).collect(),
+            };
+            for kind in kinds {
+                variants.extend(policies.iter().map(|&policy| Self { kind, policy, deaf: true }));
+            }
+        }
+        variants
+    }
+
+    /// What it is called in reports.
+    pub(super) fn name(&self, args: &BroadcastArgs) -> String {
+        let mut name = match self.kind {
+            Kind::Throng => "throng".to_owned(),
+            Kind::Floor => "floor".to_owned(),
+            Kind::Given => {
+                let urls = args.client.to.iter().map(|target| format!("ws://{}{}", target.host, target.path));
+                urls.collect::<Vec<_>>().join(" ")
+            }
+        };
+        if let Some(policy) = self.policy {
+            name = format!("{name}, {}", policy.name());
+        }
+        if self.deaf { format!("{name}, some deaf") } else { name }
+    }
+}
+
+/// A server that is there.
+pub(super) struct Subject {
+    server: Option<Server>,
+    publisher: Publisher,
+    pub(super) targets: Vec<Target>,
+    pub(super) pids: Vec<u32>,
+    pub(super) is_throng: bool,
+}
+
+impl Subject {
+    /// Starts the server, or gets ready to use the one that runs.
+    pub(super) fn start(
+        args: &BroadcastArgs,
+        variant: Variant,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Self> {
+        let server = match variant.kind {
+            Kind::Given => return Self::given(args),
+            Kind::Throng => throng(args, variant.policy, interrupt)?,
+            Kind::Floor => floor(args, interrupt)?,
+        };
+        let publisher = match &server.ready().admin {
+            Some(admin) => Publisher::to(&PublishTo::Http(format!("http://{admin}")), args.topics)?,
+            None => Publisher::Floor,
+        };
+        let target = format!("{}topics/t-{{n}}", server.url()).parse()?;
+        let pids = vec![server.pid()];
+        let is_throng = variant.kind == Kind::Throng;
+        Ok(Self { server: Some(server), publisher, targets: vec![target], pids, is_throng })
+    }
+
+    fn given(args: &BroadcastArgs) -> anyhow::Result<Self> {
+        let Some(place) = &args.publish else { bail!("give --publish, where messages reach the server") };
+        Ok(Self {
+            server: None,
+            publisher: Publisher::to(place, args.topics)?,
+            targets: args.client.to.clone(),
+            pids: args.watch.pids.clone(),
+            is_throng: false,
+        })
+    }
+
+    /// Threads with an event loop and whether each has a descriptor table of its own, where the server was started here.
+    pub(super) fn shape(&self) -> (Option<usize>, Option<bool>) {
+        let ready = self.server.as_ref().map(Server::ready);
+        (ready.map(|ready| ready.workers), ready.map(|ready| ready.private_tables))
+    }
+
+    pub(super) fn publish(
+        &mut self,
+        topic: u32,
+        messages: &[String],
+        refused: &mut Reasons,
+    ) -> anyhow::Result<()> {
+        self.publisher.publish(self.server.as_mut(), topic, messages, refused)
+    }
+
+    /// All that the server counts, if it is throng.
+    pub(super) fn counters(&self) -> anyhow::Result<Map<String, Value>> {
+        let server = self.server.as_ref().filter(|_| self.is_throng);
+        server.map_or_else(|| Ok(Map::new()), Server::total)
+    }
+
+    /// Stops the server if it was started here. The error says how it ended when that was not in order.
+    pub(super) fn stop(self) -> anyhow::Result<()> {
+        self.server.map_or(Ok(()), Server::stop)
+    }
+}
+
+fn throng(args: &BroadcastArgs, policy: Option<Policy>, interrupt: &Interrupt) -> anyhow::Result<Server> {
+    let mut command = Command::new(binary(args.server_bin.as_deref())?);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--ping-interval", "off"]);
+    command.arg("--max-connections").arg((args.connections + SPARE).to_string());
+    // It is read before the server says that it is ready.
+    let rules = policy.map(Rules::write).transpose()?;
+    if let Some(rules) = &rules {
+        command.arg("--config").arg(&rules.0);
+    }
+    command.args(&args.options);
+    Server::start("throng serve", command, args.workers, interrupt)
+}
+
+/// The floor with as many workers as throng has, where that is measured too.
+fn floor(args: &BroadcastArgs, interrupt: &Interrupt) -> anyhow::Result<Server> {
+    let mut workers = args.workers;
+    if workers.is_none() && args.serve.contains(&super::Own::Throng) {
+        let model = throng(args, None, interrupt)?;
+        workers = Some(model.ready().workers);
+        model.stop()?;
+    }
+    let mut command = Command::new(std::env::current_exe().context("cannot find this program's file")?);
+    command.args(["floor-server", "--mode", "broadcast", "-n"]).arg((args.connections + SPARE).to_string());
+    Server::start("the floor", command, workers, interrupt)
+}
+
+/// A file with rules for topics, which goes with this.
+struct Rules(PathBuf);
+
+impl Rules {
+    fn write(policy: Policy) -> anyhow::Result<Self> {
+        let name = format!("throng-bench-{}-{}.toml", std::process::id(), policy.name());
+        let path = std::env::temp_dir().join(name);
+        let text = format!("[[topics]]\nprefix = \"t-\"\nslow = \"{}\"\n", policy.name());
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Rules {
+    fn drop(&mut self) {
+        // What is left in a directory for temporary files does no harm.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Refuses what cannot be measured.
+pub(super) fn check(args: &BroadcastArgs) -> anyhow::Result<()> {
+    ensure!(
+        args.topics <= args.connections,
+        "--topics is {}: more than subscribers, which is -n",
+        args.topics
+    );
+    ensure!(!args.duration.is_zero(), "--duration must be longer than nothing");
+    for time in [args.warm_up, args.duration] {
+        Pace::new(args.rate.per_second(), args.in_flight, time)?;
+    }
+    ensure!(!args.patience.is_zero(), "--patience must be longer than nothing");
+    ensure!(!args.client.raw, "--raw has no messages to subscribe to");
+    if let Some(share) = args.deaf {
+        let least = u64::from(share.every) * u64::from(args.topics);
+        ensure!(
+            u64::from(args.connections) >= least,
+            "--deaf is one in {} subscribers of a topic: give at least -n {least}, or a larger share",
+            share.every
+        );
+        ensure!(
+            args.serve.is_empty() || args.serve.contains(&super::Own::Throng),
+            "--deaf is about a server's own buffers, and the floor has none to speak of: --serve throng"
+        );
+    }
+    if args.serve.is_empty() {
+        ensure!(
+            args.workers.is_none()
+                && args.server_bin.is_none()
+                && args.policies.is_empty()
+                && args.options.is_empty(),
+            "--workers, --server-bin, --policies and options behind -- are about the server of --serve, not about one that \
+             runs already"
+        );
+        ensure!(
+            args.rounds == 1 && args.deaf.is_none(),
+            "--rounds and --deaf need a fresh server for each, which only --serve has: start yours anew and run this again"
+        );
+        ensure!(
+            args.publish.is_some(),
+            "give --publish, where messages reach the server, or --serve for throng"
+        );
+    }
+    Ok(())
+}
