@@ -26,6 +26,9 @@ use crate::watch::micros_each;
 const IN_FLIGHT: usize = 4096;
 /// How often the main thread looks at the swarm.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long subscribers are left alone before anything is published: many a server answers a handshake before whoever has the
+/// topic has heard of its subscriber.
+const SETTLE: Duration = Duration::from_secs(1);
 /// A ramp without a single connection for so long has come to a halt.
 const STANDSTILL: Duration = Duration::from_secs(60);
 /// The server's histogram of iterations.
@@ -133,6 +136,10 @@ impl Run<'_> {
         self.report.opened = opening.opened;
         self.report.failed = opening.failed;
         self.report.ramp_seconds = opening.ramp_seconds;
+        let settled = Instant::now();
+        while settled.elapsed() < SETTLE {
+            self.look(LOOK)?;
+        }
         Ok(opening.opened == wanted)
     }
 
