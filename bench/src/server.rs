@@ -47,8 +47,8 @@ pub struct ServerCounts {
 pub(crate) struct Serve<'a> {
     /// The program; `None` for the one beside this program.
     pub(crate) program: Option<&'a Path>,
-    /// What becomes of messages: `echo` or `sink`.
-    pub(crate) app: &'a str,
+    /// What becomes of messages: `echo` or `sink`; `None` for the hub.
+    pub(crate) app: Option<&'a str>,
     /// Where to listen.
     pub(crate) listen: SocketAddr,
     /// The most connections.
@@ -68,7 +68,8 @@ pub(crate) const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOC
 pub(crate) fn serve(options: &Serve<'_>, interrupt: &Interrupt) -> anyhow::Result<Server> {
     let mut command = Command::new(binary(options.program)?);
     command.arg("serve").arg("--listen").arg(options.listen.to_string());
-    command.args(["--admin", "127.0.0.1:0", "--ping", "always", "--app", options.app]);
+    command.args(["--admin", "127.0.0.1:0", "--ping", "always"]);
+    command.args(options.app.iter().flat_map(|app| ["--app", app]));
     command.args(["--compression", options.compression]);
     command.arg("--max-connections").arg(options.connections.to_string());
     command.arg("--ping-interval").arg(humantime::format_duration(options.ping_interval).to_string());

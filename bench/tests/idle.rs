@@ -52,16 +52,21 @@ fn round(report: &Value) -> &Value {
     &report["rounds"][0]
 }
 
-/// Sends every message back, and keeps so many bytes of each connection from its first message on.
+/// Sends every message back, and keeps so many bytes of each connection from its first message on. Whose path begins with
+/// /topics/ keeps [`SUBSCRIPTION`] bytes from its opening on.
 struct Echo {
     keep: usize,
 }
 
+/// Far more than the pages and pools of a few connections.
+const SUBSCRIPTION: usize = 64 << 10;
+
 impl Handler for Echo {
     type Data = Vec<u8>;
 
-    fn upgrade(&mut self, _: &Request<'_>) -> Result<Accept<Vec<u8>>, Refusal> {
-        Ok(Accept::new(Vec::new()))
+    fn upgrade(&mut self, request: &Request<'_>) -> Result<Accept<Vec<u8>>, Refusal> {
+        let subscribes = request.path().starts_with("/topics/");
+        Ok(Accept::new(vec![7; if subscribes { SUBSCRIPTION } else { 0 }]))
     }
 
     fn message(&mut self, conn: &mut Conn<'_, Vec<u8>>, message: Message<'_>) {
@@ -232,8 +237,8 @@ fn served() {
 struct StandIn(PathBuf);
 
 impl StandIn {
-    fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("throng-bench-idle-{}", std::process::id()));
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("throng-bench-idle-{name}-{}", std::process::id()));
         let tests = std::env::current_exe().unwrap();
         let script = format!(
             "#!/bin/sh\nwhile [ \"$1\" != --compression ]; do shift; done\n\
@@ -254,7 +259,7 @@ impl Drop for StandIn {
 
 #[test]
 fn servers_of_its_own_take_turns() {
-    let stand_in = StandIn::new();
+    let stand_in = StandIn::new("turns");
     let server = stand_in.0.to_str().unwrap();
     let output = run(&[
         "--serve",
@@ -275,6 +280,56 @@ fn servers_of_its_own_take_turns() {
     assert_eq!(report["rounds"][2]["agreed"], json!({ "nothing": 60 }));
     let spread = &report["servers"][1]["after"];
     assert!(spread["min"].as_f64().unwrap() <= spread["max"].as_f64().unwrap(), "{report:#}");
+}
+
+#[test]
+fn subscribers_of_the_hub_are_held_against_connections_without_it() {
+    let stand_in = StandIn::new("paths");
+    let server = stand_in.0.to_str().unwrap();
+    let output = run(&[
+        "--serve",
+        "off",
+        "--path",
+        "/topics/all",
+        "--path",
+        "/topics/t-{n}",
+        "--echoes",
+        "0",
+        "--server-bin",
+        server,
+        "--json",
+        "-",
+    ]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    assert!(output.status.success(), "{report:#}");
+    let servers = report["servers"].as_array().unwrap();
+    let names: Vec<_> = servers.iter().map(|server| server["server"].as_str().unwrap()).collect();
+    assert_eq!(names, ["throng off", "throng off, /topics/all", "throng off, /topics/t-{n}"]);
+    assert!(servers[0]["over"].is_null(), "{report:#}");
+    for server in &servers[1..] {
+        let over = server["over"]["median"].as_f64().unwrap();
+        assert!((50_000.0..90_000.0).contains(&over), "{report:#}");
+    }
+}
+
+#[test]
+#[expect(clippy::result_large_err, reason = "what the handshake's callback returns")]
+fn a_path_has_another_number_for_each_connection() {
+    let paths = std::sync::Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
+    let seen = paths.clone();
+    let address = serve(move |stream: TcpStream| {
+        let note = |request: &tungstenite::handshake::server::Request, response| {
+            seen.lock().unwrap().insert(request.uri().path().to_owned());
+            Ok(response)
+        };
+        let Ok(mut socket) = tungstenite::accept_hdr(stream, note) else { return };
+        while socket.read().is_ok() {}
+    });
+    let (to, pid) = (format!("ws://{address}/topics/t-{{n}}"), std::process::id().to_string());
+    let output = run(&["--to", &to, "--pid", &pid, "--echoes", "0"]);
+    assert!(output.status.success(), "{output:?}");
+    let expected = (0..60).map(|number| format!("/topics/t-{number}")).collect();
+    assert_eq!(*paths.lock().unwrap(), expected);
 }
 
 #[test]
@@ -304,6 +359,9 @@ fn what_cannot_be_measured_is_refused() {
         (&["--to", "ws://127.0.0.1:1/"], "--pid"),
         (&["--to", "ws://127.0.0.1:1/", "--pid", "4294967295"], "--pid"),
         (&["--serve", "shared"], "--compression"),
+        (&["--serve", "off", "--path", "/topics/all"], "--echoes"),
+        (&["--serve", "off", "--path", "topics/all"], "slash"),
+        (&["--to", "ws://127.0.0.1:1/", "--path", "/topics/all"], "--serve"),
         (&["--serve", "loud"], "dedicated"),
     ] {
         let error = refused(arguments);

@@ -19,7 +19,7 @@ pub(super) fn serve(args: &ChurnArgs) -> Serve<'_> {
     let population = u64::from(args.population);
     Serve {
         program: args.server_bin.as_deref(),
-        app: "sink",
+        app: Some("sink"),
         listen: LOOPBACK,
         connections: u64::from(args.held) + population + population / 4 + 1024,
         ping_interval: args.ping_interval,

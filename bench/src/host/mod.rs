@@ -193,7 +193,7 @@ impl Host {
 fn throng(programs: &Programs, plan: &ServerPlan, interrupt: &Interrupt) -> anyhow::Result<Server> {
     let options = Serve {
         program: programs.server_bin.as_deref(),
-        app: "echo",
+        app: Some("echo"),
         listen: programs.listen,
         connections: plan.connections,
         ping_interval: plan.ping_interval,

@@ -19,6 +19,10 @@ pub struct IdleArgs {
     /// Start throng with this --compression instead, on this machine and anew for each round; several take turns.
     #[arg(long, value_enum, value_name = "MODE", value_delimiter = ',', conflicts_with_all = ["to", "pids"])]
     pub serve: Vec<Mode>,
+    /// Beside them start throng's hub, and open connections with this path, in which {n} is a number for each: /topics/all
+    /// or '/topics/t-{n}'. What one takes beyond a connection without the hub is told. Several take turns.
+    #[arg(long, value_name = "PATH", requires = "serve", value_parser = path)]
+    pub path: Vec<String>,
     /// Rounds of each, with --serve.
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
@@ -74,6 +78,11 @@ pub struct IdleArgs {
     /// Draw progress bars even when standard error is no terminal.
     #[arg(long)]
     pub progress: bool,
+}
+
+fn path(text: &str) -> anyhow::Result<String> {
+    anyhow::ensure!(text.starts_with('/'), "`{text}` is no path: it begins with a slash");
+    Ok(text.to_owned())
 }
 
 /// How throng is to compress.

@@ -66,13 +66,14 @@ pub fn measure(args: &IdleArgs, interrupt: &Interrupt) -> anyhow::Result<IdleRep
     }
     for number in 1..=args.rounds {
         // Taking turns: what the machine does meanwhile meets all of them.
-        for &mode in &args.serve {
-            let server = own(args, mode, interrupt)?;
-            let target: Target = server.url().parse()?;
+        for (mode, path) in servers(args) {
+            let server = own(args, mode, path, interrupt)?;
+            let url = server.url();
+            let target: Target = path.map_or(url.clone(), |path| format!("{url}{}", &path[1..])).parse()?;
             let pids = [server.pid()];
             let client = Client::start(args, &[target], &pids)?;
-            let mut round =
-                client.round(format!("throng {}", mode.name()), u64::from(number), interrupt, bars)?;
+            let mut round = client.round(name(mode, path), u64::from(number), interrupt, bars)?;
+            round.path = path.map(str::to_owned);
             round.workers = Some(server.ready().workers);
             server.stop()?;
             report.rounds.push(round);
@@ -82,12 +83,32 @@ pub fn measure(args: &IdleArgs, interrupt: &Interrupt) -> anyhow::Result<IdleRep
     Ok(report)
 }
 
+/// The servers of a round: without the hub, and with it for each path.
+fn servers(args: &IdleArgs) -> impl Iterator<Item = (Mode, Option<&str>)> {
+    let paths = || std::iter::once(None).chain(args.path.iter().map(|path| Some(&path[..])));
+    args.serve.iter().flat_map(move |&mode| paths().map(move |path| (mode, path)))
+}
+
+fn name(mode: Mode, path: Option<&str>) -> String {
+    let path = path.map_or_else(String::new, |path| format!(", {path}"));
+    format!("throng {}{path}", mode.name())
+}
+
 fn check(args: &IdleArgs) -> anyhow::Result<()> {
     ensure!(args.low < args.high, "--low must be less than --high: the slope is between the two");
     ensure!(!args.settle.is_zero(), "--settle must be longer than nothing");
     ensure!(args.settle <= args.settle_within, "--settle-within must be at least --settle");
     let has_compression = args.compression.is_some();
     ensure!(!(args.client.raw && has_compression), "--raw has no handshake to offer --compression in");
+    ensure!(
+        args.path.is_empty() || !args.serve.is_empty(),
+        "--path is about the servers of --serve: with --to write the path into the address"
+    );
+    ensure!(
+        args.path.is_empty() || args.echoes == 0,
+        "--path is for subscribers, whose messages the hub refuses: give --echoes 0"
+    );
+    ensure!(args.path.is_empty() || !args.client.raw, "--raw has no handshake to name a --path in");
     ensure!(!(args.client.raw && args.size == 0), "--raw has no messages of 0 bytes: give a larger --size");
     if args.serve.is_empty() {
         ensure!(
@@ -112,10 +133,11 @@ fn check(args: &IdleArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn own(args: &IdleArgs, mode: Mode, interrupt: &Interrupt) -> anyhow::Result<Server> {
+/// throng with its hub where there is a path, and one that echoes otherwise.
+fn own(args: &IdleArgs, mode: Mode, path: Option<&str>, interrupt: &Interrupt) -> anyhow::Result<Server> {
     let options = Serve {
         program: args.server_bin.as_deref(),
-        app: "echo",
+        app: if path.is_none() { Some("echo") } else { None },
         listen: LOOPBACK,
         connections: u64::from(args.high) + SPARE,
         ping_interval: args.ping_interval,

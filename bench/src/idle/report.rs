@@ -39,6 +39,8 @@ pub struct IdleReport {
 pub struct Round {
     /// The server: its address, or throng and how it compresses.
     pub server: String,
+    /// The path of connections to throng's hub; `None` without it.
+    pub path: Option<String>,
     /// The number of the round, from 1.
     pub round: u64,
     /// Threads of the server with an event loop, where it was started here.
@@ -107,6 +109,8 @@ pub struct Summary {
     pub server: String,
     /// Bytes a connection before it has said anything.
     pub before: Option<Spread>,
+    /// Of connections to throng's hub: by how much that is more than without the hub, of the same rounds.
+    pub over: Option<Spread>,
     /// Bytes a connection when it has echoed.
     pub after: Option<Spread>,
     /// User memory in all with the higher number of connections, at the last look.
@@ -155,6 +159,13 @@ impl Spread {
 }
 
 impl Round {
+    /// Whether this is the measurement without the hub that belongs to one with it.
+    fn is_bare_of(&self, other: &Self) -> bool {
+        let Some(path) = &other.path else { return false };
+        let name = other.server.strip_suffix(&path[..]).and_then(|name| name.strip_suffix(", "));
+        self.round == other.round && self.path.is_none() && name == Some(&self.server[..])
+    }
+
     /// Whether every connection opened, stayed and closed in order, and every message came back as it was sent.
     #[must_use]
     pub fn is_clean(&self, connections: u64, messages: u64) -> bool {
@@ -190,6 +201,12 @@ impl IdleReport {
             Summary {
                 server: name.to_owned(),
                 before: figures(|round| round.per_connection.before),
+                over: Spread::of(self.rounds.iter().filter(|round| round.server == name).filter_map(
+                    |round| {
+                        let bare = self.rounds.iter().find(|bare| bare.is_bare_of(round))?;
+                        Some(round.per_connection.before? - bare.per_connection.before?)
+                    },
+                )),
                 after: figures(|round| round.per_connection.after),
                 user_bytes: figures(|round| {
                     round.user_bytes.high_echoed.or(round.user_bytes.high).map(|bytes| bytes as f64)
@@ -219,6 +236,24 @@ mod tests {
         assert_eq!((silent.before, silent.after), (Some(5_000.0), None));
         let failed = UserBytes { low: Some(1), ..UserBytes::default() }.per_connection(1, 2);
         assert_eq!(failed, PerConnection::default());
+    }
+
+    #[test]
+    fn subscribers_are_held_against_connections_without_the_hub() {
+        let round = |path: Option<&str>, number, before| Round {
+            server: path.map_or_else(|| "throng off".to_owned(), |path| format!("throng off, {path}")),
+            path: path.map(str::to_owned),
+            round: number,
+            per_connection: PerConnection { before: Some(before), after: None },
+            ..Round::default()
+        };
+        let all = Some("/topics/all");
+        let rounds =
+            vec![round(None, 1, 30.0), round(all, 1, 41.0), round(all, 2, 47.0), round(None, 2, 34.0)];
+        let mut report = IdleReport { rounds, ..IdleReport::default() };
+        report.summarize();
+        assert_eq!(report.servers[0].over, None);
+        assert_eq!(report.servers[1].over, Some(Spread { median: 12.0, min: 11.0, max: 13.0 }));
     }
 
     #[test]

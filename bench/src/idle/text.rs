@@ -25,7 +25,8 @@ impl fmt::Display for IdleReport {
         for server in &self.servers {
             let count = self.rounds.iter().filter(|round| round.server == server.server).count();
             writeln!(f, "server    {}, the median of {count}, and the least and the most", server.server)?;
-            for (title, spread) in [("before", server.before), ("after", server.after)] {
+            for (title, spread) in [("before", server.before), ("over", server.over), ("after", server.after)]
+            {
                 let Some(Spread { median, min, max }) = spread else { continue };
                 writeln!(
                     f,
