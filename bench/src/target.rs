@@ -39,6 +39,29 @@ impl Target {
     }
 }
 
+/// How connections are numbered where a path tells them apart ([`Target::path_of`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbers {
+    /// The number of the first one.
+    pub first: usize,
+    /// Different numbers, at least one: behind the last of them the first comes again.
+    pub different: usize,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self { first: 0, different: usize::MAX }
+    }
+}
+
+impl Numbers {
+    /// The number in the path of a connection, by its place in the swarm.
+    #[must_use]
+    pub const fn of(self, place: usize) -> usize {
+        (self.first + place) % self.different
+    }
+}
+
 impl FromStr for Target {
     type Err = anyhow::Error;
 
@@ -84,6 +107,9 @@ mod tests {
         let target: Target = "ws://127.0.0.1:9001/feed".parse().unwrap();
         assert!(!target.is_numbered());
         assert_eq!(target.path_of(17), "/feed");
+        let numbers = Numbers { first: 4, different: 3 };
+        assert_eq!([0, 1, 2, 3].map(|place| numbers.of(place)), [1, 2, 0, 1]);
+        assert_eq!(Numbers::default().of(17), 17);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `throng-bench broadcast`: how messages reach the subscribers of topics, whether all of them do, and at what cost.
 
 mod args;
+mod compare;
 mod publisher;
 mod publishing;
 mod report;

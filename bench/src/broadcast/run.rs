@@ -18,7 +18,8 @@ use crate::linux::process::cpu_nanos;
 use crate::progress::Bars;
 use crate::swarm::args::ClientArgs;
 use crate::swarm::feed::Feed;
-use crate::swarm::{FeedPlan, Numbers, Plan, Swarm};
+use crate::swarm::{FeedPlan, Plan, Swarm};
+use crate::target::Numbers;
 use crate::threads::{Spread, Threads};
 use crate::watch::micros_each;
 

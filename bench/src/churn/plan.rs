@@ -8,7 +8,7 @@ use super::visit::Habits;
 use crate::server::{LOOPBACK, Serve};
 use crate::sources::Sources;
 use crate::swarm::{self, Timeouts};
-use crate::target::Target;
+use crate::target::{Numbers, Target};
 use crate::threads::{Spread, Threads};
 
 /// How long a port may rest in TIME_WAIT after its connection.
@@ -55,7 +55,7 @@ pub(super) fn plans(args: &ChurnArgs, target: &Target) -> anyhow::Result<(swarm:
         rate: None,
         raw: false,
         compression: None,
-        numbers: swarm::Numbers::default(),
+        numbers: Numbers::default(),
         feed: None,
         sample_key: false,
         timeouts,

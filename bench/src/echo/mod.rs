@@ -15,7 +15,8 @@ use crate::linux::environment::Environment;
 use crate::output;
 use crate::progress::Bars;
 use crate::swarm::args::ClientArgs;
-use crate::swarm::{EchoPlan, Echoed, Numbers, Opening, Outcome, Payload, Plan, Swarm};
+use crate::swarm::{EchoPlan, Echoed, Opening, Outcome, Payload, Plan, Swarm};
+use crate::target::Numbers;
 use crate::threads::{Spread, Threads};
 use crate::watch::{ServerCosts, Watch, WatchArgs, micros_each};
 

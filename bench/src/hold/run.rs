@@ -9,7 +9,8 @@ use super::control::{self, Command, Event};
 use super::{HoldArgs, HoldReport};
 use crate::interrupt::Interrupt;
 use crate::progress::Bars;
-use crate::swarm::{Numbers, Plan, Swarm};
+use crate::swarm::{Plan, Swarm};
+use crate::target::Numbers;
 use crate::threads::{Spread, Threads};
 use crate::watch::{Watch, micros_each};
 

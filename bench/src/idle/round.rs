@@ -9,8 +9,8 @@ use super::memory::{settled, user};
 use super::report::{Round, UserBytes};
 use crate::interrupt::Interrupt;
 use crate::progress::Bars;
-use crate::swarm::{EchoPlan, Numbers, Outcome, Payload, Plan, Reasons, Swarm};
-use crate::target::Target;
+use crate::swarm::{EchoPlan, Outcome, Payload, Plan, Reasons, Swarm};
+use crate::target::{Numbers, Target};
 use crate::threads::{Spread, Threads};
 
 /// How often the main thread looks at the swarms.

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::distribution::Distribution;
 use crate::sources::Sources;
-use crate::target::Target;
+use crate::target::{Numbers, Target};
 use crate::threads::Threads;
 use compression::Compression;
 use echo::EchoRun;
@@ -68,29 +68,6 @@ pub struct Plan {
     pub timeouts: Timeouts,
     /// What masking keys and nonces are drawn from.
     pub seed: u64,
-}
-
-/// How connections are numbered where a path tells them apart ([`Target::path_of`]).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Numbers {
-    /// The number of the first one.
-    pub first: usize,
-    /// Different numbers, at least one: behind the last of them the first comes again.
-    pub different: usize,
-}
-
-impl Default for Numbers {
-    fn default() -> Self {
-        Self { first: 0, different: usize::MAX }
-    }
-}
-
-impl Numbers {
-    /// The number in the path of a connection, by its place in the swarm.
-    #[must_use]
-    pub const fn of(self, place: usize) -> usize {
-        (self.first + place) % self.different
-    }
 }
 
 /// How long the other side may take.
