@@ -23,10 +23,10 @@ const MOST_IN_FLIGHT: i64 = 1_000;
 #[derive(Debug, Clone, clap::Args)]
 #[command(mut_arg("to", |to| to.required(false).required_unless_present("serve")))]
 pub struct BroadcastArgs {
-    /// Start these instead, on this machine and anew for each round; several take turns.
+    /// Start these instead, on this machine and anew for each measurement; several take turns.
     #[arg(long, value_enum, value_name = "SERVER", value_delimiter = ',', conflicts_with_all = ["to", "pids", "publish"])]
     pub serve: Vec<Own>,
-    /// Rounds of each, with --serve.
+    /// Rounds of each.
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
     /// Subscribers, of one topic each.

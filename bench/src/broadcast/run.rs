@@ -180,6 +180,9 @@ impl Run<'_> {
 
     /// Has the threads tell what they received.
     fn count(&mut self) -> anyhow::Result<()> {
+        if self.report.deaf > 0 {
+            self.wake()?;
+        }
         self.swarm.count(self.publishing.feed.last_after(self.publishing.batches));
         let received = loop {
             if let Some(received) = self.swarm.received() {
@@ -197,6 +200,20 @@ impl Run<'_> {
             self.report.deliveries_per_second = received.deliveries as f64 / self.report.seconds;
         }
         self.report.received = received;
+        Ok(())
+    }
+
+    /// Has subscribers that never read find what there is for them, until nothing more comes.
+    fn wake(&self) -> anyhow::Result<()> {
+        let (mut found, mut since) = (self.swarm.counts().messages_in, Instant::now());
+        self.swarm.wake();
+        while since.elapsed() < SETTLE {
+            self.look(LOOK)?;
+            let now = self.swarm.counts().messages_in;
+            if now > found {
+                (found, since) = (now, Instant::now());
+            }
+        }
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use super::report::{BroadcastReport, Comparison, Measurement, Memory, Summary};
 use crate::figures::{mib, millis, number, thousands};
 use crate::hold::reasons;
 use crate::idle::Spread;
+use crate::swarm::feed::Deaf;
 
 impl fmt::Display for BroadcastReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,6 +57,18 @@ impl fmt::Display for Measurement {
             number(self.deliveries_per_second, 0)
         )?;
         reasons(f, "wrong", &received.wrong)?;
+        if self.deaf > 0 {
+            let Deaf { subscribers, found, skipped, latest, ended } = &received.deaf;
+            writeln!(
+                f,
+                "deaf      {} found {} messages in the end, {} left out before these; {} of them the latest one",
+                thousands(*subscribers),
+                thousands(*found),
+                thousands(*skipped),
+                thousands(*latest)
+            )?;
+            reasons(f, "ended", ended)?;
+        }
         reasons(f, "refused", &published.refused)?;
         writeln!(f, "latency   {}", received.latency_us)?;
         writeln!(f, "last      {}: until all have a batch", self.last_us)?;

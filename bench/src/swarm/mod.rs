@@ -188,6 +188,11 @@ impl Swarm {
         (ledger.done_echoing == self.threads.len()).then(|| ledger.echoed.clone())
     }
 
+    /// Has subscribers that have never read take what there is for them, once nothing is published any more.
+    pub fn wake(&self) {
+        self.enter(Phase::Wake);
+    }
+
     /// Begins to look at what subscribers have received, once nothing is published any more. `last` is the last sequence number of
     /// each topic.
     pub fn count(&self, last: Vec<u32>) {

@@ -32,6 +32,8 @@ pub(super) enum Phase {
     Hold,
     /// Messages go to the server and come back, for a while.
     Echo,
+    /// Nothing is published any more; subscribers that have never read do now.
+    Wake,
     /// Nothing is published any more; what subscribers have received is looked at.
     Count,
     /// Connections are being closed.
@@ -156,8 +158,9 @@ impl Shared {
             1 => Phase::Ramp,
             2 => Phase::Hold,
             3 => Phase::Echo,
-            4 => Phase::Count,
-            5 => Phase::Close,
+            4 => Phase::Wake,
+            5 => Phase::Count,
+            6 => Phase::Close,
             _ => Phase::Abort,
         }
     }

@@ -176,6 +176,26 @@ fn messages_that_a_hub_does_not_take_are_told() {
 }
 
 #[test]
+fn those_who_never_read_are_told_apart_and_looked_at_in_the_end() {
+    let (clean, report) = broadcast(
+        Hub::honest(),
+        &["-n", "4", "--rate", "100/s", "--deaf", "25%", "--rounds", "2", "--warm-up", "0s"],
+    );
+    assert!(clean, "{report:#}");
+    let rounds = report["rounds"].as_array().unwrap();
+    let deaf = |round: &Value| whole(&round["deaf"]);
+    // The second round is the other way round.
+    assert_eq!(rounds.iter().map(deaf).collect::<Vec<_>>(), [0, 1, 1, 0], "{report:#}");
+    for round in rounds.iter().filter(|round| deaf(round) == 1) {
+        let received = &round["received"];
+        assert_eq!((whole(&received["readers"]), whole(&received["deliveries"])), (3, 120), "{report:#}");
+        let found = json!({ "subscribers": 1, "found": 40, "skipped": 0, "latest": 1, "ended": {} });
+        assert_eq!(received["deaf"], found, "{report:#}");
+    }
+    assert!(report["comparisons"][0]["p99"]["median"].as_f64() > Some(0.0), "{report:#}");
+}
+
+#[test]
 fn the_floor_delivers_and_its_cost_is_measured() {
     let directory = std::env::temp_dir().join(format!("throng-bench-broadcast-{}", std::process::id()));
     let results = directory.to_str().unwrap();
@@ -214,7 +234,7 @@ fn what_cannot_be_measured_is_refused() {
         (&["--serve", "floor", "--rate", "100000/s", "--duration", "20s"], "--rate"),
         (&["--serve", "throng", "--server-bin", "/nowhere/throng"], "--server-bin"),
         (&[&to[..], &["--raw"]].concat(), "--raw"),
-        (&[&to[..], &["--rounds", "2"]].concat(), "--rounds"),
+        (&[&to[..], &["--deaf", "1%", "--policies", "close"]].concat(), "--policies"),
         (&[&to[..], &["--workers", "2"]].concat(), "--workers"),
     ] {
         let output = run(arguments);

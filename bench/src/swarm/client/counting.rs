@@ -38,7 +38,11 @@ impl Client<'_> {
                     echoes.lose(index);
                 }
                 self.counts.lost += 1;
-                count_reason(&mut self.shared.ledger().lost, reason);
+                if !self.is_deaf(index) {
+                    count_reason(&mut self.shared.ledger().lost, reason);
+                } else if let Some(receipts) = &mut self.wire.receipts {
+                    receipts.lose_deaf(reason);
+                }
             }
             Step::Closed => {
                 self.leave(index);

@@ -105,7 +105,7 @@ impl<'s> Client<'s> {
                 Phase::Close => self.close_some(),
                 Phase::Echo => self.echo_some()?,
                 Phase::Wait | Phase::Ramp | Phase::Hold => self.connect_some(),
-                Phase::Count => {}
+                Phase::Wake | Phase::Count => {}
             }
             self.publish();
             if self.phase == Phase::Close && self.counts.open == 0 && self.opening == 0 {
@@ -145,6 +145,7 @@ impl<'s> Client<'s> {
                 }
             }
             Phase::Echo => self.start_echoing()?,
+            Phase::Wake => self.wake_deaf(),
             Phase::Count => self.count_receipts(),
             Phase::Wait | Phase::Ramp | Phase::Abort => {}
         }
@@ -225,7 +226,7 @@ impl<'s> Client<'s> {
             return;
         }
         let number = self.number(index);
-        if self.is_deaf(index) && self.connections[index].is_open() {
+        if self.phase < Phase::Wake && self.is_deaf(index) && self.connections[index].is_open() {
             return;
         }
         let connection = &mut self.connections[index];
@@ -241,6 +242,13 @@ impl<'s> Client<'s> {
             let step = self.connections[index].greet(ready, &mut self.wire);
             self.count_pings(index);
             self.count(index, step);
+        }
+    }
+
+    /// Has those who never read take what has come meanwhile: they have let its events pass.
+    fn wake_deaf(&mut self) {
+        for index in (0..self.connections.len()).filter(|&index| self.is_deaf(index)).collect::<Vec<_>>() {
+            self.serve(index, Ready::ANYTHING);
         }
     }
 

@@ -71,6 +71,9 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
+    /// Anything may be there: all of it is looked at.
+    pub(crate) const ANYTHING: Self = Self { readable: true, writable: true, ended: true };
+
     pub(crate) const fn is_writable(self) -> bool {
         self.writable
     }

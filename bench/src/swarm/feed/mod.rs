@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::echo::{Pattern, Payload};
 pub use message::{SMALLEST, now_nanos};
 pub(crate) use receipts::Receipts;
-pub use received::Received;
+pub use received::{Deaf, Received};
 
 /// What is published, and to whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

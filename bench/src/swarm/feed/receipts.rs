@@ -54,6 +54,12 @@ impl Receipts {
             return self.wrong("of a topic that was not subscribed to");
         }
         let highest = self.highest[index];
+        if self.feed.is_deaf(self.number(index)) && sequence > highest {
+            self.received.deaf.found += 1;
+            self.received.deaf.skipped += u64::from(sequence - highest - 1);
+            self.highest[index] = sequence;
+            return;
+        }
         if sequence <= highest && !self.fill_gap(index, sequence) {
             return self.wrong("a second time");
         }
@@ -95,10 +101,12 @@ impl Receipts {
         let last = self.feed.last.get().cloned().unwrap_or_default();
         let mut missing = 0;
         for index in 0..self.highest.len() {
+            let last = last.get(self.feed.topic_of(self.number(index)) as usize).copied().unwrap_or(0);
             if self.feed.is_deaf(self.number(index)) {
+                self.received.deaf.subscribers += 1;
+                self.received.deaf.latest += u64::from(last > 0 && self.highest[index] == last);
                 continue;
             }
-            let last = last.get(self.feed.topic_of(self.number(index)) as usize).copied().unwrap_or(0);
             missing += u64::from(last.saturating_sub(self.highest[index]));
             missing += self.gaps.get(&index).into_iter().flatten().map(|gap| gap.len() as u64).sum::<u64>();
             self.received.readers += 1;
@@ -107,6 +115,11 @@ impl Receipts {
             *self.received.wrong.entry("missing".to_owned()).or_default() += missing;
         }
         self.received
+    }
+
+    /// A connection that never read is lost: whoever gave it up had reason to.
+    pub(crate) fn lose_deaf(&mut self, reason: String) {
+        count_reason(&mut self.received.deaf.ended, reason);
     }
 
     /// The number of a connection in the whole swarm.
@@ -162,6 +175,24 @@ mod tests {
         ] {
             assert_eq!(wrong(&got(sequences, last)), expected, "{sequences:?} of {last}");
         }
+    }
+
+    #[test]
+    fn who_never_read_may_find_gaps_but_nothing_twice() {
+        let plan = FeedPlan { topics: 1, size: 64, in_flight: 1, deaf_every: Some(2), seed: 1 };
+        let feed = Arc::new(Feed::new(plan));
+        feed.measure_from(0);
+        let mut receipts = Receipts::new(Arc::clone(&feed), 1, 2, 2);
+        for (index, sequence) in [(0, 1), (0, 5), (1, 6), (0, 5)] {
+            receipts.take(index, feed.message(0, sequence, 1).as_bytes(), 2);
+        }
+        receipts.lose_deaf("closed".to_owned());
+        feed.end(vec![6]);
+        let received = receipts.finish();
+        let ended = [("closed".to_owned(), 1)].into();
+        let deaf = super::super::Deaf { subscribers: 2, found: 3, skipped: 8, latest: 1, ended };
+        assert_eq!((&received.deaf, received.deliveries, received.readers), (&deaf, 0, 0));
+        assert_eq!(wrong(&received), [("a second time", 1)]);
     }
 
     #[test]

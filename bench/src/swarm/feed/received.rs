@@ -16,12 +16,29 @@ pub struct Received {
     pub wrong: Reasons,
     /// From the planned time of a message to its receipt by each subscriber, in microseconds.
     pub latency_us: Distribution,
+    /// What those who never read found when they did in the end.
+    pub deaf: Deaf,
     /// The latest receipt of each measured batch, in nanoseconds after its planned time; 0 for one that nobody received.
     #[serde(skip)]
     pub(crate) last_nanos: Vec<u64>,
     /// When the last message was received, as [`now_nanos`](super::now_nanos) counts.
     #[serde(skip)]
     pub(crate) last_receipt: u64,
+}
+
+/// Subscribers that read nothing until all had been published, and then what was still there for them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deaf {
+    /// Their number.
+    pub subscribers: u64,
+    /// Messages they found, in order and none of them twice.
+    pub found: u64,
+    /// Messages left out before one that they found.
+    pub skipped: u64,
+    /// Those of them whose last message was the last of their topic.
+    pub latest: u64,
+    /// Those whose connection had ended or was ended by then, by reason.
+    pub ended: Reasons,
 }
 
 impl Received {
@@ -31,6 +48,13 @@ impl Received {
         self.deliveries += other.deliveries;
         for (reason, count) in &other.wrong {
             *self.wrong.entry(reason.clone()).or_default() += count;
+        }
+        self.deaf.subscribers += other.deaf.subscribers;
+        self.deaf.found += other.deaf.found;
+        self.deaf.skipped += other.deaf.skipped;
+        self.deaf.latest += other.deaf.latest;
+        for (reason, count) in &other.deaf.ended {
+            *self.deaf.ended.entry(reason.clone()).or_default() += count;
         }
         self.latency_us.add(&other.latency_us);
         if self.last_nanos.len() < other.last_nanos.len() {
