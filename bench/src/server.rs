@@ -23,8 +23,8 @@ const STOP: Duration = Duration::from_secs(60);
 
 /// What `GET /stats` answers, as far as it is read here.
 #[derive(Debug, Deserialize)]
-struct StatsAnswer<T> {
-    total: T,
+struct StatsAnswer {
+    total: Stats,
 }
 
 /// What both servers count.
@@ -138,20 +138,18 @@ impl Server {
 
     /// All that throng counts.
     pub(crate) fn stats(&self) -> anyhow::Result<Stats> {
-        self.total()
+        self.answer().map(|StatsAnswer { total }| total)
     }
 
-    /// All that throng counts, over all workers, in whatever form.
-    pub(crate) fn total<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
+    /// What throng answers to `GET /stats`, as far as it is read.
+    pub(crate) fn answer<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
         let admin = self.ready.admin.as_ref().ok_or_else(|| anyhow!("the server has no admin port"))?;
         let url = format!("http://{admin}/stats");
         let asked = self.agent.get(&url).call().and_then(|mut answer| answer.body_mut().read_to_string());
         let body = asked
             .with_context(|| format!("cannot get {url}"))
             .map_err(|error| self.talker.explain(&format!("{error:#}")))?;
-        let answer: StatsAnswer<T> = serde_json::from_str(&body)
-            .with_context(|| format!("{url} answers with something else than counts"))?;
-        Ok(answer.total)
+        serde_json::from_str(&body).with_context(|| format!("{url} answers with something else than counts"))
     }
 
     /// Stops it. The error says how it ended when that was not in order.
@@ -186,7 +184,7 @@ mod tests {
     #[test]
     fn the_answer_for_counts_is_read() {
         let answer = r#"{"workers":[{"open":3}],"total":{"open":3,"pings_sent":4,"ping_rtt_us":[[5,2]]}}"#;
-        let answer: StatsAnswer<Stats> = serde_json::from_str(answer).unwrap();
+        let answer: StatsAnswer = serde_json::from_str(answer).unwrap();
         assert_eq!(
             (answer.total.open, answer.total.pings_sent, &answer.total.ping_rtt_us[..]),
             (3, 4, &[(5, 2)][..])

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::args::{BroadcastArgs, Policy};
@@ -17,6 +18,13 @@ use crate::target::Target;
 
 /// Sockets beyond the subscribers that a server has room for.
 const SPARE: u32 = 256;
+
+/// What `GET /stats` answers, of whatever counters there are.
+#[derive(Debug, Deserialize)]
+struct Counters {
+    total: Map<String, Value>,
+    hub: Map<String, Value>,
+}
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,10 +149,12 @@ impl Subject {
         self.publisher.publish(self.server.as_mut(), topic, messages, refused)
     }
 
-    /// All that the server counts, if it is throng.
+    /// All that the server counts, if it is throng; what its hub counts has names that begin with `hub.`.
     pub(super) fn counters(&self) -> anyhow::Result<Map<String, Value>> {
-        let server = self.server.as_ref().filter(|_| self.is_throng);
-        server.map_or_else(|| Ok(Map::new()), Server::total)
+        let Some(server) = self.server.as_ref().filter(|_| self.is_throng) else { return Ok(Map::new()) };
+        let Counters { mut total, hub } = server.answer()?;
+        total.extend(hub.into_iter().map(|(name, value)| (format!("hub.{name}"), value)));
+        Ok(total)
     }
 
     /// Stops the server if it was started here. The error says how it ended when that was not in order.
