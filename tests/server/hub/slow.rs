@@ -3,7 +3,7 @@
 use throng::hub::{Rule, Rules};
 use throng::{Message, SlowPolicy};
 
-use super::super::client::{Client, Got, eventually};
+use super::super::client::{Client, Got, PATIENCE, eventually};
 use super::{Running, rule};
 
 const OUTBOX: usize = 256 << 10;
@@ -13,7 +13,8 @@ const MESSAGES: usize = 30_000;
 fn start(slow: SlowPolicy) -> Running {
     super::start(|builder, config| {
         config.rules = Rules::new(vec![Rule { slow: Some(slow), ..rule("") }]).unwrap();
-        builder.outbox_limit(OUTBOX).max_message(64 << 10).workers(1)
+        // Who does not read learns of the end when all is published, which a busy machine takes its time for.
+        builder.outbox_limit(OUTBOX).max_message(64 << 10).workers(1).close_timeout(PATIENCE)
     })
 }
 
