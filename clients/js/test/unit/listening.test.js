@@ -124,6 +124,10 @@ test("what later servers may say is ignored", (t) => {
     there.socket().say({ type: "news", topic: "a", offset: 1 });
     there.socket().say({ type: "pong", id: 12_345 });
     there.socket().say({ type: "pong" });
+    const waits = there.client.subscribe("b", () => {});
+    there.socket().say({ type: "subscribed", topic: "b", offset: 3, epoch: "x" });
+    assert.equal(waits.position, null, "its own answer is yet to come");
+    there.socket().answer("subscribe", { type: "subscribed", offset: 4, epoch: "e" });
     subscribed(there, "a", { more: { of: "it" } });
     assert.equal(there.client.state, "open");
     assert.deepEqual(there.seen("error"), []);
