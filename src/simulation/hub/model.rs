@@ -79,8 +79,9 @@ impl Model {
         let number = self.sent.len();
         let mut payload = format!("p{number}:").into_bytes();
         // What shrinks, and what does not.
-        payload
-            .extend((0..len).map(|at| if number % 2 == 0 { b'x' } else { b'!' + scramble(number, at) % 90 }));
+        payload.extend(
+            (0..len).map(|at| if number.is_multiple_of(2) { b'x' } else { b'!' + scramble(number, at) % 90 }),
+        );
         if is_binary {
             payload.push(0xff);
         }

@@ -55,7 +55,7 @@ impl Requests {
     fn ask(&mut self, asked: Asked, error: Option<&'static str>) -> Value {
         self.next += 1;
         self.open.insert(self.next, Question { asked, error, is_void: false });
-        if self.next % 3 == 0 { json!(self.next.to_string()) } else { json!(self.next) }
+        if self.next.is_multiple_of(3) { json!(self.next.to_string()) } else { json!(self.next) }
     }
 
     /// The request to subscribe.

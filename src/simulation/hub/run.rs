@@ -29,7 +29,8 @@ pub(crate) struct Run {
     /// Clients that take part.
     pub(crate) live: Vec<usize>,
     pub(crate) announcements: usize,
-    answers: (Sender<(u64, Answer)>, Receiver<(u64, Answer)>),
+    replies: Sender<(u64, Answer)>,
+    answers: Receiver<(u64, Answer)>,
     /// What the numbers of sent messages say cannot be told exactly any more.
     pub(crate) is_vague: bool,
     pub(crate) rests: u64,
@@ -39,6 +40,7 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn new(setup: Setup, choices: &Choices) -> Self {
         let nodes = Nodes::new(&setup, choices);
+        let (replies, answers) = channel();
         Self {
             choices: choices.clone(),
             publisher: nodes.hub.publisher(),
@@ -48,7 +50,8 @@ impl Run {
             clients: Vec::new(),
             live: Vec::new(),
             announcements: 0,
-            answers: channel(),
+            replies,
+            answers,
             is_vague: false,
             rests: 0,
             trace: VecDeque::new(),
@@ -78,7 +81,7 @@ impl Run {
             self.note(format_args!("home of {}: {:.250}", entry.topic, what));
             self.model.take(&entry, &self.setup)?;
         }
-        while let Ok((token, answer)) = self.answers.1.try_recv() {
+        while let Ok((token, answer)) = self.answers.try_recv() {
             self.hear_answer(token, &answer)?;
         }
         Ok(())
@@ -172,7 +175,7 @@ impl Run {
         let sent = &mut self.model.sent[number];
         let topic = self.setup.subjects[subject].name;
         let result = if asks {
-            let reply = Reply::new(self.answers.0.clone(), number as u64, None);
+            let reply = Reply::new(self.replies.clone(), number as u64, None);
             self.publisher.ask(Question::Publish { topic, message: sent.message() }, reply).map(|_| ())
         } else {
             self.publisher.publish(topic, sent.message())
@@ -186,7 +189,7 @@ impl Run {
         let number = self.announcements;
         self.announcements += 1;
         let text = super::stream::announcement(number);
-        let reply = Reply::new(self.answers.0.clone(), u64::MAX, None);
+        let reply = Reply::new(self.replies.clone(), u64::MAX, None);
         let taken = self.publisher.ask(Question::Broadcast(crate::ws::Message::Text(&text)), reply);
         self.note(format_args!("announcement {number}: {taken:?}"));
         if taken.is_ok() {

@@ -48,8 +48,10 @@ const fn millis(millis: u64) -> Duration {
 
 impl Setup {
     pub(crate) fn draw(choices: &Choices) -> Self {
-        let subjects: Vec<Subject> =
-            NAMES[..choices.between(1, NAMES.len())].iter().map(|name| subject(name, choices)).collect();
+        let subjects: Vec<Subject> = NAMES[..choices.pick(&[1, 1, 2, 3, NAMES.len()])]
+            .iter()
+            .map(|name| subject(name, choices))
+            .collect();
         let is_roomy = choices.one_in(3);
         let has_little_history = choices.one_in(4);
         let has_few_topics = choices.one_in(6);
@@ -96,14 +98,14 @@ fn subject(name: &'static str, choices: &Choices) -> Subject {
     let history = HistoryRule {
         messages: choices.pick(&[1, 3, 10, 100]),
         bytes: choices.pick(&[50, 2_000, 1 << 20]),
-        age: choices.pick(&[millis(500), millis(3_000), millis(60_000)]),
+        age: choices.pick(&[millis(500), millis(3_000), millis(60_000), millis(60_000)]),
     };
     let access = |denied| if choices.one_in(denied) { Access::Nobody } else { Access::Anyone };
     let policies = [SlowPolicy::Close, SlowPolicy::DropNewest, SlowPolicy::DropOldest, SlowPolicy::Conflate];
     let rule = TopicRule {
         subscribe: access(12),
         publish: access(4),
-        history: choices.pick(&[HistoryRule::OFF, history, history]),
+        history: choices.pick(&[HistoryRule::OFF, history, history, history]),
         slow: policies[choices.weigh(&[3, 1, 1, 1])],
         compression: !choices.one_in(3),
     };

@@ -22,7 +22,7 @@ impl Run {
 
     fn step(&mut self) -> Result<(), Violation> {
         let choices = self.choices.clone();
-        let kills = if self.setup.kills { 8 } else { 0 };
+        let kills = if self.setup.kills { 16 } else { 0 };
         match choices.weigh(&[18, 100, 60, 12, 12, 2, 1, 30, 2, 4, kills, 3]) {
             0 => self.connect(None)?,
             1 => self.turn()?,
@@ -66,7 +66,7 @@ impl Run {
         if self.live.len() >= self.setup.most_clients {
             return Ok(());
         }
-        let is_v1 = back.map_or_else(|| choices.one_in(2), |back| back.is_v1);
+        let is_v1 = back.map_or_else(|| !choices.one_in(3), |back| back.is_v1);
         let most = self.setup.subjects.len();
         let mut asked: Vec<usize> = match back {
             Some(back) if !back.is_v1 => back.follows.keys().copied().collect(),
@@ -196,7 +196,7 @@ impl Run {
             _ => Death::Close,
         };
         self.die(number, death);
-        if self.clients[number].has_left && choices.one_in(2) {
+        if self.clients[number].has_left && !choices.one_in(4) {
             let back = self.clients[number].stream.trace();
             self.connect(Some(&back))?;
         }
