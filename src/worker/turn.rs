@@ -27,7 +27,7 @@ pub enum Turn {
 /// The open connections of a worker, during its handler's [turn](crate::Handler::turn).
 ///
 /// They are named by their [index](ConnId::index), which is theirs from the call of [`Handler::open`](crate::Handler::open) to that of
-/// [`Handler::close`](crate::Handler::close). Closes that a turn brings about are told when it is over.
+/// [`Handler::close`](crate::Handler::close). Closes that a turn brings about are told when it is over, and another turn follows.
 pub struct Connections<'a, D> {
     desk: &'a mut dyn Desk<D>,
 }
@@ -134,6 +134,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.next_turn = None;
         let Some(mut handler) = self.handler.take() else { return };
         let turn = handler.turn(&mut Connections::new(self));
+        // What they leave to do is done in another turn, for which nobody else may wake the worker.
+        self.unfinished |= !self.ended.is_empty();
         for Ended { id, data, why, reason } in self.ended.drain(..) {
             handler.close(id, data, why.with_reason(&reason));
         }

@@ -106,3 +106,12 @@ fn the_place_of_a_subscriber_that_is_closed_in_a_round_is_not_given_to_it_again(
     let closed = run.clients[slow].got_close;
     assert_eq!((closed, run.clients[other].stream.received), (Some(1008), 10));
 }
+
+#[test]
+fn what_a_close_in_a_turn_brings_about_does_not_wait_for_another_wake_up() {
+    let mut run = run(|setup| setup.workers = 1);
+    let [_, slow] = [0; 2].map(|_| run.open(false, "/topics/news"));
+    run.narrow(slow, 10);
+    run.publish_and_settle(9, 1_000);
+    assert_eq!(run.look(0).unwrap().unwrap().subscribers, 1);
+}
