@@ -197,7 +197,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.tick_handler();
         self.take_turn();
         self.keep_house();
+        let open = self.counters.open.get();
         self.write_queued();
+        // The handler was told of those that were lost: what they leave to do is done in another turn.
+        self.unfinished |= self.counters.open.get() != open;
         self.counters.buffered_bytes.set(self.pool.used() as u64);
         self.counters.backlog_bytes.set(self.pool.lent() as u64);
         Ok(!self.has_drained())

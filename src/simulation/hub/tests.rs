@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::run::Run;
-use super::setup::{Setup, rules};
+use super::setup::{Setup, Subject, rules};
 use crate::hub::{Epoch, HistoryRule, Position, Sizes};
 use crate::simulation::choices::Choices;
 use crate::worker::SlowPolicy;
@@ -113,5 +113,23 @@ fn what_a_close_in_a_turn_brings_about_does_not_wait_for_another_wake_up() {
     let [_, slow] = [0; 2].map(|_| run.open(false, "/topics/news"));
     run.narrow(slow, 10);
     run.publish_and_settle(9, 1_000);
+    assert_eq!(run.look(0).unwrap().unwrap().subscribers, 1);
+}
+
+#[test]
+fn what_a_loss_in_writing_brings_about_does_not_wait_for_another_wake_up() {
+    let mut run = run(|setup| {
+        setup.workers = 1;
+        setup.subjects.push(Subject { name: "other", rule: setup.subjects[0].rule });
+    });
+    let [client, _] = [0; 2].map(|_| run.open(true, "/topics/news"));
+    let Run { clients, model, setup, choices, .. } = &mut run;
+    let request = clients[client].stream.requests.publish(1, client + 1, model, setup, choices);
+    clients[client].say(Opcode::Text, request.as_bytes());
+    run.send(client, usize::MAX);
+    // A reset that nobody has noticed, which the answer meets when it is written at the end of an iteration.
+    run.iterate(0).unwrap();
+    run.nodes.nodes[0].world.borrow_mut().connections[0].client_reset = true;
+    run.settle().unwrap();
     assert_eq!(run.look(0).unwrap().unwrap().subscribers, 1);
 }
