@@ -1,11 +1,11 @@
 //! Seeds of the whole-server simulation (docs/TESTING.md).
 //!
 //! `SIMULATION_SEEDS` is how many short seeds run, `SIMULATION_FIRST` the first of them, `SIMULATION_LONG` how many long ones,
-//! `SIMULATION_SEED` and `SIMULATION_PROFILE` a single one to repeat.
+//! `SIMULATION_HUB` how many with a hub, `SIMULATION_SEED` and `SIMULATION_PROFILE` a single one to repeat.
 
 use std::time::Instant;
 
-use throng::simulation::{Profile, Report, compare_kernels, replay, run};
+use throng::simulation::{HubReport, Profile, Report, compare_kernels, replay, run, run_hub};
 
 const PROFILES: [(&str, Profile); 3] =
     [("short", Profile::Short), ("long", Profile::Long), ("crowd", Profile::Crowd)];
@@ -50,14 +50,41 @@ fn crowds() {
     seeds("crowd", Profile::Crowd, number("SIMULATION_FIRST", 0), number("SIMULATION_LONG", 1));
 }
 
+/// Runs seeds of the simulation with a hub and reports on them. The first that fails ends the test.
+fn hub_seeds(first: u64, count: u64) {
+    let started = Instant::now();
+    let mut total = HubReport::default();
+    for seed in first..first + count {
+        match run_hub(seed) {
+            Ok(report) => total.add(&report),
+            Err(failure) => panic!(
+                "seed {seed} (hub) fails: {failure}\nto repeat it:\n    SIMULATION_PROFILE=hub SIMULATION_SEED={seed} cargo test \
+                 --profile simulation --features simulation --test simulation one_seed -- --nocapture"
+            ),
+        }
+    }
+    println!("{count} hub seeds from {first} on in {:.1?}: {total:?}", started.elapsed());
+    assert!(total.published > 0 && total.received > 0, "nothing happened");
+    let HubReport { recovered, gaps, dropped, .. } = total;
+    assert!(count < 100 || (recovered > 0 && gaps > 0 && dropped > 0), "no edge was met");
+}
+
+#[test]
+fn seeds_with_a_hub() {
+    hub_seeds(number("SIMULATION_FIRST", 0), number("SIMULATION_HUB", 100));
+}
+
 /// Runs only when it is asked to, with `SIMULATION_SEED`.
 #[test]
 fn one_seed() {
     let Ok(seed) = std::env::var("SIMULATION_SEED") else { return };
     let seed = seed.parse().expect("SIMULATION_SEED must be a number");
     let wanted = std::env::var("SIMULATION_PROFILE").unwrap_or_else(|_| "short".into());
+    if wanted == "hub" {
+        return hub_seeds(seed, 1);
+    }
     let found = PROFILES.iter().find(|(name, _)| *name == wanted);
-    let (name, profile) = found.expect("SIMULATION_PROFILE must be short, long or crowd");
+    let (name, profile) = found.expect("SIMULATION_PROFILE must be short, long, crowd or hub");
     seeds(name, *profile, seed, 1);
 }
 
@@ -68,6 +95,8 @@ fn a_seed_decides_everything() {
             [run(11, profile), run(11, profile)].map(|outcome| outcome.map_err(|f| f.to_string()));
         assert_eq!(first, second, "{name}");
     }
+    let [first, second] = [run_hub(11), run_hub(11)].map(|outcome| outcome.map_err(|f| f.to_string()));
+    assert_eq!(first, second, "hub");
 }
 
 #[test]

@@ -12,6 +12,8 @@ use crate::simulation::run::Violation;
 const PAUSE: Duration = Duration::from_millis(10);
 /// Pauses in which nothing happens, before it is believed that nothing will.
 const PAUSES: usize = 3;
+/// Pauses in which all that was held back finds its way.
+const MOST_PAUSES: usize = 300;
 
 impl Run {
     /// All clients read what there is, until nothing comes any more. Then everybody has what is due.
@@ -22,6 +24,7 @@ impl Run {
         self.model.judge_rest()?;
         for at in 0..self.live.len() {
             let client = &mut self.clients[self.live[at]];
+            self.is_vague |= client.stream.is_vague;
             if client.is_open() {
                 let judged = client.stream.judge_rest(&self.model, &self.setup);
                 judged.map_err(|violation| format!("at rest, client {}: {violation}", client.number))?;
@@ -35,7 +38,7 @@ impl Run {
     }
 
     fn calm(&mut self) -> Result<(), Violation> {
-        let mut quiet = 0;
+        let (mut quiet, mut rounds) = (0, 0);
         for _ in 0..100_000 {
             self.settle()?;
             let mut moved = false;
@@ -50,14 +53,17 @@ impl Run {
             }
             self.bury();
             if moved || !self.nodes.due().is_empty() {
-                quiet = 0;
+                (quiet, rounds) = (0, 0);
                 continue;
             }
-            if quiet == PAUSES {
+            // What a queue has no room for is tried again in a while.
+            let waits = |at| self.nodes.inventory(at).is_some_and(|hub| hub.held + hub.replays > 0);
+            quiet = if self.nodes.alive().any(waits) { 0 } else { quiet + 1 };
+            rounds += 1;
+            if quiet > PAUSES || rounds > MOST_PAUSES {
                 return Ok(());
             }
-            quiet += 1;
-            self.nodes.advance(PAUSE);
+            self.pass(PAUSE)?;
         }
         Err("the clients do not come to rest".into())
     }

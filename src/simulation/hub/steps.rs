@@ -107,7 +107,7 @@ impl Run {
         let is_quick = self.setup.is_roomy;
         // Where its stream begins only the first message tells, before which others may have been dropped.
         let drops = |subject: &usize| self.setup.subjects[*subject].rule.slow != SlowPolicy::Close;
-        self.is_vague |= !is_v1 && !is_quick && asked.iter().any(drops);
+        self.is_vague |= !is_v1 && asked.iter().any(drops);
         let mut client = {
             let mut world = self.nodes.nodes[node].world.borrow_mut();
             Client::new(number, (node, socket), target, stream, is_quick, &mut world, &choices)

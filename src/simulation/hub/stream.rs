@@ -35,6 +35,8 @@ pub(crate) struct Stream {
     pub(crate) received: u64,
     /// Offsets that were left out.
     pub(crate) holes: u64,
+    /// Other offsets may have been left out.
+    pub(crate) is_vague: bool,
     pub(crate) recovered: u64,
     pub(crate) gaps: u64,
 }
@@ -52,6 +54,7 @@ impl Stream {
             positions: BTreeMap::new(),
             received: 0,
             holes: 0,
+            is_vague: false,
             recovered: 0,
             gaps: 0,
         }
@@ -106,8 +109,9 @@ impl Stream {
             ("subscribed", Some(subject)) => self.hear_subscribed(subject, told, model),
             ("unsubscribed", Some(subject)) => {
                 self.requests.answer(told, subject, setup)?;
-                // It may not have begun yet.
+                // It may not have begun yet. What was dropped last is known to nobody.
                 self.follows.remove(&subject);
+                self.is_vague |= setup.subjects[subject].rule.slow != SlowPolicy::Close;
                 Ok(())
             }
             ("published", Some(subject)) => self.requests.published(told, subject, model),
