@@ -44,6 +44,9 @@ pub(crate) const REFUSALS: usize = 128;
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 /// Pause after accepting has failed for want of descriptors or memory.
 pub(crate) const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// Bytes that the kernel takes of a connection before the peer's window admits them; more waits in the outbox, whose limits and
+/// policies hold. It is about what a fast connection sends while the loop does other things.
+pub(crate) const UNSENT_IN_KERNEL: u32 = 128 * 1024;
 /// The queue of connections that the kernel has completed and nobody has accepted; `net.core.somaxconn` caps it.
 pub(crate) const LISTEN_BACKLOG: u16 = u16::MAX;
 /// Descriptors of a table that are not for connections: standard streams, epoll, listeners, wakers of all workers, the

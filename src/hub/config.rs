@@ -62,7 +62,7 @@ impl Default for Sizes {
         Self {
             queue: 512,
             mails_per_turn: 256,
-            pushes_per_turn: 1024,
+            pushes_per_turn: 256,
             waiting: 1024,
             held: 10_000,
             round_messages: 64,

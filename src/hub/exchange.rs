@@ -125,18 +125,33 @@ impl Exchange {
         worker: usize,
         request: Box<Request>,
     ) -> Result<(), (Unposted, Box<Request>)> {
-        let Some(net) = self.net.get() else { return Err((Unposted::NotRunning, request)) };
-        send(&net.posts[worker].requests, request)?;
-        let _ = net.handle.wake(worker);
+        self.try_post_quietly(worker, request)?;
+        self.wake(worker);
         Ok(())
     }
 
-    /// Sends a delivery to a worker, or gives it back.
+    /// The same, and the worker has still to be [woken](Self::wake).
+    pub(crate) fn try_post_quietly(
+        &self,
+        worker: usize,
+        request: Box<Request>,
+    ) -> Result<(), (Unposted, Box<Request>)> {
+        let Some(net) = self.net.get() else { return Err((Unposted::NotRunning, request)) };
+        send(&net.posts[worker].requests, request)
+    }
+
+    /// Sends a delivery to a worker, which has still to be [woken](Self::wake), or gives it back.
     pub(crate) fn try_deliver(&self, worker: usize, delivery: Delivery) -> Result<(), (Unposted, Delivery)> {
         let Some(net) = self.net.get() else { return Err((Unposted::NotRunning, delivery)) };
-        send(&net.posts[worker].deliveries, delivery)?;
-        let _ = net.handle.wake(worker);
-        Ok(())
+        send(&net.posts[worker].deliveries, delivery)
+    }
+
+    /// Has a worker look into its queues.
+    pub(crate) fn wake(&self, worker: usize) {
+        if let Some(net) = self.net.get() {
+            // A worker that has ended needs no waking.
+            let _ = net.handle.wake(worker);
+        }
     }
 
     /// Counts one more topic; `false` where there are as many as there may be.

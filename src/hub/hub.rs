@@ -189,6 +189,7 @@ impl Handler for HubHandler {
         self.posts.retry();
         let mut more = self.take_deliveries(connections);
         more |= self.take_requests(connections, now);
+        self.posts.wake();
         more |= self.home.go_on_listing();
         let mut budget = self.exchange.config.sizes.pushes_per_turn;
         self.fan_out(connections, &mut budget);

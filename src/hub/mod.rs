@@ -20,10 +20,11 @@
 //! - `home`, `home_topic`, `history`: the topics that are at home here. `index`, `listing`: how topics are found.
 //! - `exchange`, `mail`, `posts`: what passes between workers.
 //! - `journal`, `inspect`: what homes decide and hubs hold, for the simulation.
-//! - `publisher`: what other threads see. `v1`, `url`, `name`: what clients say. `rules`, `config`: what the operator says.
+//! - `publisher`, `burst`: what other threads see. `v1`, `url`, `name`: what clients say. `rules`, `config`: what the operator says.
 #![forbid(unsafe_code)]
 
 mod announcing;
+mod burst;
 mod config;
 mod exchange;
 mod fan_out;
@@ -57,6 +58,7 @@ mod v1;
 
 use std::sync::Arc;
 
+pub use burst::Burst;
 pub use config::HubConfig;
 #[doc(hidden)]
 pub use config::Sizes;

@@ -13,6 +13,8 @@ pub(crate) struct Posts {
     deliveries: Vec<VecDeque<Delivery>>,
     held_requests: usize,
     held_deliveries: usize,
+    /// Workers that have got deliveries since the last [`wake`](Self::wake).
+    delivered: Vec<bool>,
 }
 
 impl Posts {
@@ -23,6 +25,7 @@ impl Posts {
             deliveries: (0..workers).map(|_| VecDeque::new()).collect(),
             held_requests: 0,
             held_deliveries: 0,
+            delivered: vec![false; workers],
         }
     }
 
@@ -41,9 +44,10 @@ impl Posts {
         self.held_requests += 1;
     }
 
-    /// Delivers something to a worker.
+    /// Delivers something to a worker, which finds it when it is [woken](Self::wake).
     pub(crate) fn deliver(&mut self, worker: usize, delivery: Delivery) {
         let held = &mut self.deliveries[worker];
+        self.delivered[worker] = true;
         if !held.is_empty() {
             held.push_back(delivery);
         } else if let Err((Unposted::Full, delivery)) = self.exchange.try_deliver(worker, delivery) {
@@ -64,9 +68,18 @@ impl Posts {
         self.held_deliveries
     }
 
+    /// Wakes the workers that have got deliveries: once for all of them, so that messages which were published together leave together.
+    pub(crate) fn wake(&mut self) {
+        for (worker, delivered) in self.delivered.iter_mut().enumerate() {
+            if std::mem::take(delivered) {
+                self.exchange.wake(worker);
+            }
+        }
+    }
+
     /// Tries again what was held back.
     pub(crate) fn retry(&mut self) {
-        let Self { exchange, requests, deliveries, held_requests, held_deliveries } = self;
+        let Self { exchange, requests, deliveries, held_requests, held_deliveries, delivered } = self;
         if *held_requests > 0 {
             for (worker, held) in requests.iter_mut().enumerate() {
                 *held_requests -= drain(held, |request| exchange.try_post(worker, request));
@@ -74,7 +87,9 @@ impl Posts {
         }
         if *held_deliveries > 0 {
             for (worker, held) in deliveries.iter_mut().enumerate() {
-                *held_deliveries -= drain(held, |delivery| exchange.try_deliver(worker, delivery));
+                let sent = drain(held, |delivery| exchange.try_deliver(worker, delivery));
+                *held_deliveries -= sent;
+                delivered[worker] |= sent > 0;
             }
         }
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use super::burst::Burst;
 use super::exchange::{Exchange, Unposted};
 use super::mail::{Asker, Request};
 use super::message::{Announcement, Epoch};
@@ -29,6 +30,12 @@ impl Publisher {
     /// alone; [`ask`](Self::ask) tells.
     pub fn publish(&self, topic: &str, message: Message<'_>) -> Result<(), PublishError> {
         self.post_message(topic, message, Asker::Nobody)
+    }
+
+    /// Publishes several messages that leave together.
+    #[must_use]
+    pub fn burst(&self) -> Burst {
+        Burst::new(Arc::clone(&self.exchange))
     }
 
     /// Asks something; the answers come through `reply`, from the workers' threads. How many will come is returned.

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::{fmt, fs, io};
 
 use super::error::StartError;
-use crate::budget::LISTEN_BACKLOG;
+use crate::budget::{LISTEN_BACKLOG, UNSENT_IN_KERNEL};
 use crate::sys::socket::{self, Sharing};
 
 /// A place to listen at.
@@ -35,6 +35,7 @@ pub(super) fn open(place: &Listen) -> io::Result<Opened> {
     match place {
         Listen::Tcp(address) => {
             let listener = socket::listen_tcp(*address, Sharing::Group, LISTEN_BACKLOG)?;
+            socket::limit_unsent(listener.as_fd(), UNSENT_IN_KERNEL)?;
             let address = socket::local_address(listener.as_fd())?;
             Ok(Opened::Tcp(listener, address))
         }

@@ -34,6 +34,16 @@ pub fn listen_tcp(address: SocketAddr, sharing: Sharing, backlog: u16) -> io::Re
     Ok(fd)
 }
 
+/// Bounds what the kernel takes of a connection before it can send it, `TCP_NOTSENT_LOWAT` (in bytes; Documentation/networking/
+/// ip-sysctl, `tcp_notsent_lowat`). Without it a peer that does not read is given up to `tcp_wmem` in the kernel, 4 MiB, before its
+/// outbox sees any of it. On a listener it holds for the connections accepted from it, for the same reason as `TCP_NODELAY`.
+///
+/// # Errors
+/// None that could be helped: the option is there since Linux 3.12.
+pub fn limit_unsent(fd: BorrowedFd<'_>, bytes: u32) -> io::Result<()> {
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, &bytes)
+}
+
 /// Makes a TCP socket that is bound but does not listen: it takes a port, for listeners to come with the same address and
 /// [`Sharing::Group`], and no connections.
 ///
@@ -258,6 +268,25 @@ mod tests {
         let server = eventually(|| accept(listener.as_fd()));
         assert_ne!(get_int(server.as_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY).unwrap(), 0);
         assert_eq!(peer_address(server.as_fd()).unwrap(), local_address(client.as_fd()).unwrap());
+    }
+
+    #[test]
+    fn accepted_sockets_inherit_the_limit_of_what_is_not_sent() {
+        let taken = |limit: Option<u32>| {
+            let listener = listen_tcp(ANY_PORT, Sharing::Group, 16).unwrap();
+            limit.into_iter().for_each(|limit| limit_unsent(listener.as_fd(), limit).unwrap());
+            let _client = connect_tcp(None, local_address(listener.as_fd()).unwrap()).unwrap();
+            let server = eventually(|| accept(listener.as_fd()));
+            let mut taken = 0;
+            while let Ok(len) = send(server.as_fd(), &[0; 64 * 1024]) {
+                taken += len;
+                // Time for the client's kernel to take what it will.
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            taken
+        };
+        let (limited, unlimited) = (taken(Some(16 * 1024)), taken(None));
+        assert!(limited < unlimited / 2, "{limited} and {unlimited} bytes");
     }
 
     #[test]

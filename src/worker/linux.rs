@@ -12,7 +12,7 @@ use mio::{Events, Interest, Poll};
 
 use super::mailbox::Wake;
 use super::os::{Os, Ready, Token};
-use crate::budget::{EVENTS_PER_WAIT, LISTEN_BACKLOG};
+use crate::budget::{EVENTS_PER_WAIT, LISTEN_BACKLOG, UNSENT_IN_KERNEL};
 use crate::sys::eventfd::EventFd;
 use crate::sys::socket::{self, Sharing};
 
@@ -81,7 +81,9 @@ impl Os for Linux {
     }
 
     fn listen(&mut self, address: SocketAddr) -> io::Result<OwnedFd> {
-        socket::listen_tcp(address, Sharing::Group, LISTEN_BACKLOG)
+        let listener = socket::listen_tcp(address, Sharing::Group, LISTEN_BACKLOG)?;
+        socket::limit_unsent(listener.as_fd(), UNSENT_IN_KERNEL)?;
+        Ok(listener)
     }
 
     fn close_listener(&mut self, listener: OwnedFd) {

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use throng::hub::{Answer, PublishError, Publisher, Question, Reply};
+use throng::hub::{Answer, Burst, PublishError, Publisher, Question, Reply};
 use throng::sys::watch;
 use throng::{Bell, Message};
 use tokio::sync::{Semaphore, oneshot};
@@ -82,6 +82,22 @@ impl Desk {
         Ok(self.ask(Question::Publish { topic, message })?)
     }
 
+    /// Publishes several messages, which leave when the burst is dropped.
+    pub(super) fn burst(&self) -> Burst {
+        self.publisher.burst()
+    }
+
+    /// Publishes with others.
+    pub(super) fn publish_with(
+        &self,
+        burst: &mut Burst,
+        topic: &str,
+        message: Message<'_>,
+    ) -> Result<Asked<'_>, Problem> {
+        self.check(message)?;
+        Ok(self.ask_by(|reply| burst.publish(topic, message, Some(reply)).map(|()| 1))?)
+    }
+
     /// Sends to everybody, at once.
     pub(super) fn broadcast(&self, message: Message<'_>) -> Result<Asked<'_>, Problem> {
         self.check(message)?;
@@ -105,13 +121,21 @@ impl Desk {
 
     /// Passes a question on, at once.
     pub(super) fn ask(&self, question: Question<'_>) -> Result<Asked<'_>, PublishError> {
+        self.ask_by(|reply| self.publisher.ask(question, reply))
+    }
+
+    /// Asks something in a way that returns how many answers will come.
+    fn ask_by(
+        &self,
+        ask: impl FnOnce(Reply) -> Result<usize, PublishError>,
+    ) -> Result<Asked<'_>, PublishError> {
         let token = {
             let mut waiting = self.lock();
             waiting.last += 1;
             waiting.last
         };
         let reply = Reply::new(self.to.clone(), token, Some(Arc::clone(&self.ring)));
-        let missing = self.publisher.ask(question, reply)?;
+        let missing = ask(reply)?;
         let (done, answered) = oneshot::channel();
         // Answers are taken in by this thread, so that none has been missed.
         self.lock().open.insert(token, Open { missing, got: Vec::with_capacity(missing), done });

@@ -70,11 +70,13 @@ pub(super) async fn batch(State(desk): State<Arc<Desk>>, body: Body) -> Result<J
     let mut results = Vec::new();
     let mut entries = batch.entries();
     loop {
+        let mut burst = desk.burst();
         let asked: Vec<_> = entries
             .by_ref()
             .take(AT_A_TIME)
-            .map(|(topic, message)| (topic, desk.publish(topic, message)))
+            .map(|(topic, message)| (topic, desk.publish_with(&mut burst, topic, message)))
             .collect();
+        drop(burst);
         if asked.is_empty() {
             return Ok(Json(Results { results }));
         }

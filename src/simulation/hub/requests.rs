@@ -27,7 +27,7 @@ struct Question {
     asked: Asked,
     /// The code of the error that it deserves, if it does.
     error: Option<&'static str>,
-    /// It need not be answered any more: what it asked for was taken back.
+    /// What it asked for was taken back, so that it may be answered by `cancelled`.
     is_void: bool,
 }
 
@@ -224,6 +224,7 @@ impl Requests {
                     question.error.is_none()
                         && (code == "busy" || (code == "too-many-topics" && setup.has_few_topics))
                 }
+                Asked::Subscribe(..) if question.is_void && code == "cancelled" => true,
                 Asked::Subscribe(..) if is_moody && question.error != Some("forbidden") => matches!(
                     code,
                     "busy" | "too-many-topics" | "already-subscribed" | "too-many-subscriptions"
@@ -237,7 +238,6 @@ impl Requests {
     /// Every answer has come, and the client is subscribed to what it has asked for.
     pub(crate) fn judge_rest(&mut self, follows: &BTreeSet<usize>, setup: &Setup) -> Result<(), Violation> {
         self.replays.clear();
-        self.open.retain(|_, question| !question.is_void);
         if let Some((id, question)) = self.open.first_key_value() {
             return Err(format!("request {id} has no answer: {question:?}"));
         }

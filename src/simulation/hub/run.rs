@@ -189,7 +189,7 @@ impl Run {
         let number = self.announcements;
         self.announcements += 1;
         let text = super::stream::announcement(number);
-        let reply = Reply::new(self.replies.clone(), u64::MAX, None);
+        let reply = Reply::new(self.replies.clone(), u64::MAX - number as u64, None);
         let taken = self.publisher.ask(Question::Broadcast(crate::ws::Message::Text(&text)), reply);
         self.note(format_args!("announcement {number}: {taken:?}"));
         if taken.is_ok() {
@@ -203,6 +203,12 @@ impl Run {
     }
 
     fn hear_answer(&mut self, token: u64, answer: &Answer) -> Result<(), Violation> {
+        let announcement = usize::try_from(u64::MAX - token).unwrap_or(usize::MAX);
+        if announcement < self.announcements && *answer == Answer::Refused(PublishError::Busy) {
+            // One of the workers did not take it: nobody has to get it any more.
+            self.clients.iter_mut().for_each(|client| _ = client.stream.due.remove(&announcement));
+            return Ok(());
+        }
         let sent = usize::try_from(token).ok().and_then(|number| self.model.sent.get(number));
         let is_right = match (sent, answer) {
             (None, Answer::Broadcast { connections }) => *connections <= self.clients.len() as u64,

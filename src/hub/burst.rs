@@ -1,0 +1,60 @@
+//! Messages that are published together.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::exchange::Exchange;
+use super::mail::{Asker, Request};
+use super::name::check_name;
+use super::publisher::{PublishError, Reply};
+use crate::worker::PreparedMessage;
+use crate::ws::Message;
+
+/// Publishes several messages, of which the workers are told when it is dropped: so they find all of them at once, and those of one
+/// topic leave together. From [`Publisher::burst`](super::Publisher::burst).
+pub struct Burst {
+    exchange: Arc<Exchange>,
+    /// Workers that have something to do.
+    homes: Vec<usize>,
+}
+
+impl Burst {
+    pub(super) const fn new(exchange: Arc<Exchange>) -> Self {
+        Self { exchange, homes: Vec::new() }
+    }
+
+    /// Publishes a message, as [`Publisher::publish`](super::Publisher::publish) does. With `reply`, one
+    /// [`Answer`](super::Answer) tells what became of it.
+    ///
+    /// # Errors
+    /// When the message was not taken; no answer comes then.
+    pub fn publish(
+        &mut self,
+        topic: &str,
+        message: Message<'_>,
+        reply: Option<Reply>,
+    ) -> Result<(), PublishError> {
+        check_name(topic)?;
+        let hash = self.exchange.hash(topic);
+        let home = self.exchange.home(hash);
+        let asker = reply.map_or(Asker::Nobody, Asker::Thread);
+        let request = Request::publish(topic.into(), hash, PreparedMessage::new(message), asker);
+        self.exchange.try_post_quietly(home, Box::new(request)).map_err(|(unposted, _)| unposted)?;
+        if !self.homes.contains(&home) {
+            self.homes.push(home);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Burst {
+    fn drop(&mut self) {
+        self.homes.iter().for_each(|&home| self.exchange.wake(home));
+    }
+}
+
+impl fmt::Debug for Burst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Burst").field("homes", &self.homes).finish_non_exhaustive()
+    }
+}
