@@ -1,6 +1,8 @@
 """What a scenario of clients plays on: a server on a port of its own, the link to it, and who publishes meanwhile."""
 
 import contextlib
+import http.client
+import itertools
 import json
 import random
 import socket
@@ -99,12 +101,12 @@ class Stage:
     def broadcast(self, data: str) -> dict:
         return self._running().ask("/broadcast", data)
 
-    def begin_stream(self, topic: str) -> None:
-        """Publishes 1, 2, 3 and so on until `end_stream`."""
-        self._stream = Stream(self, topic)
+    def begin_stream(self, topic: str, stubborn: bool = False) -> None:
+        """Publishes 1, 2, 3 and so on until `end_stream`; if stubborn, it goes on with the next when one fails."""
+        self._stream = Stream(self, topic, stubborn)
 
     def end_stream(self) -> int:
-        """The last number that was published."""
+        """The last number of which the server has said that it is published."""
         return self._stream.end()
 
     def close(self) -> None:
@@ -125,8 +127,8 @@ class Stage:
 class Stream:
     """A thread that publishes numbers."""
 
-    def __init__(self, stage: Stage, topic: str):
-        self._stage, self._topic = stage, topic
+    def __init__(self, stage: Stage, topic: str, stubborn: bool):
+        self._stage, self._topic, self._stubborn = stage, topic, stubborn
         self._last = 0
         self._ending = Event()
         self._failure: Exception | None = None
@@ -141,12 +143,16 @@ class Stream:
         return self._last
 
     def _run(self) -> None:
-        try:
-            while not self._ending.wait(PAUSE):
-                self._stage.publish(self._topic, [str(self._last + 1)])
-                self._last += 1
-        except (OSError, ValueError, LookupError, Misbehaved) as error:
-            self._failure = error
+        for number in itertools.count(1):
+            if self._ending.wait(PAUSE):
+                return
+            try:
+                self._stage.publish(self._topic, [str(number)])
+                self._last = number
+            except (OSError, http.client.HTTPException, ValueError, LookupError, Misbehaved) as error:
+                if not self._stubborn:
+                    self._failure = error
+                    return
 
 
 @contextlib.contextmanager

@@ -206,6 +206,34 @@ const parts = [
         same([lost.code, lost.failures], [1006, 1], "the first loss");
     },
 
+    async function aStreamThroughKillsIsSeenInOrderOnceOrWithAGapWhereItIsNot({ control, connect }) {
+        const { client, events, messages, gaps, resumed } = await connect();
+        await subscribed(client, "stubborn");
+        await control("begin_stream", { topic: "stubborn", stubborn: true });
+        for (let kills = 1; kills <= 3; kills++) {
+            const before = messages.length;
+            await within("messages of the stream", () => messages.length >= before + 5);
+            await control("kill");
+            await within("the loss to be noticed", () => client.state !== "open");
+            await control("start");
+            await within("the client to be back", () => resumed.length === kills + 1);
+        }
+        const before = messages.length;
+        await within("messages of the stream", () => messages.length >= before + 5);
+        const last = await control("end_stream");
+        await within("the rest of the stream", () => Number(messages.at(-1).data) >= last);
+        same(gaps.map(({ reason }) => reason), ["epoch", "epoch", "epoch"], "gaps");
+        let [seen, told] = [0, false];
+        for (const [name, { data }] of events) {
+            told ||= name === "gap";
+            if (name === "message") {
+                const number = Number(data);
+                same([number > seen, number === seen + 1 || told], [true, true], `${number} behind ${seen}`);
+                [seen, told] = [number, false];
+            }
+        }
+    },
+
     async function aServerThatEndsInOrderIsComeBackTo({ control, connect }) {
         const { client, gaps, resumed, states } = await connect();
         await subscribed(client, "ended");
