@@ -187,10 +187,18 @@ impl Home {
     }
 
     /// A worker wants no more messages of a topic.
-    pub(crate) fn leave(&mut self, worker: usize, name: &str, hash: u64) {
+    pub(crate) fn leave(&mut self, worker: usize, name: &str, hash: u64, now: Duration) {
         let Some(at) = self.find(name, hash) else { return };
-        if let Some(topic) = self.topics.get_mut(at as usize) {
+        let is_kept = !self.exchange.config.rules.of(name).history.is_off();
+        let Self { topics, keeping, .. } = self;
+        if let Some(topic) = topics.get_mut(at as usize) {
             topic.remove_worker(worker);
+            if is_kept && !topic.is_wanted() {
+                topic.linger(now);
+                if !std::mem::replace(&mut topic.keeps, true) {
+                    keeping.push_back(at);
+                }
+            }
         }
         self.remove_if_unused(at, hash);
     }
@@ -229,7 +237,7 @@ impl Home {
             let Some(topic) = topics.get_mut(at as usize).filter(|topic| topic.keeps) else { continue };
             let rule = exchange.config.rules.of(&topic.name).history;
             topic.change_history(counters, |history| history.expire(now, &rule, exchange));
-            if topic.has_history() {
+            if topic.stays(now, rule.age) {
                 self.keeping.push_back(at);
                 continue;
             }

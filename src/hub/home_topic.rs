@@ -1,5 +1,7 @@
 //! A topic at its home.
 
+use std::time::Duration;
+
 use super::history::History;
 use super::message::Epoch;
 use super::name::Name;
@@ -31,6 +33,9 @@ struct More {
     /// Workers with subscribers beyond the first, and how many each has.
     workers: Vec<(u16, u32)>,
     history: History,
+    /// When the last subscriber has left. A topic whose messages are kept stays for as long as they are, if there are any or not, so
+    /// that who comes back meanwhile finds the same one.
+    left: Option<Duration>,
 }
 
 const _: () = assert!(size_of::<Topic>() == 48);
@@ -68,6 +73,7 @@ impl Topic {
         if self.subscribers().any(|(other, _)| other == worker) {
             return;
         }
+        self.more.iter_mut().for_each(|more| more.left = None);
         let worker = short(worker);
         if self.worker == NOBODY {
             (self.worker, self.count) = (worker, 0);
@@ -99,8 +105,18 @@ impl Topic {
         self.drop_unused();
     }
 
-    pub(crate) fn has_history(&self) -> bool {
-        self.more.as_ref().is_some_and(|more| more.history.len() > 0)
+    /// Its last subscriber has left.
+    pub(crate) fn linger(&mut self, now: Duration) {
+        self.more.get_or_insert_default().left = Some(now);
+    }
+
+    /// Whether it stays without subscribers: there are messages of it, or its last subscriber has left less than `age` ago.
+    pub(crate) fn stays(&mut self, now: Duration, age: Duration) -> bool {
+        let Some(more) = &mut self.more else { return false };
+        more.left = more.left.filter(|left| now.saturating_sub(*left) <= age);
+        let stays = more.left.is_some() || more.history.len() > 0;
+        self.drop_unused();
+        stays
     }
 
     /// Changes the history, and the counters with it.
@@ -115,7 +131,9 @@ impl Topic {
     }
 
     fn drop_unused(&mut self) {
-        if self.more.as_ref().is_some_and(|more| more.workers.is_empty() && more.history.len() == 0) {
+        let is_unused =
+            |more: &More| more.workers.is_empty() && more.history.len() == 0 && more.left.is_none();
+        if self.more.as_deref().is_some_and(is_unused) {
             self.more = None;
         }
     }

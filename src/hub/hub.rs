@@ -89,7 +89,7 @@ impl HubHandler {
                 }
                 Request::Join(join) => self.home.join(join, now, &mut self.posts),
                 Request::Count { worker, topic, hash, count } => self.home.count(worker, &topic, hash, count),
-                Request::Leave { worker, topic, hash } => self.home.leave(worker, &topic, hash),
+                Request::Leave { worker, topic, hash } => self.home.leave(worker, &topic, hash, now),
                 Request::Look { topic, hash, reply } => {
                     reply.give(Answer::Topic(self.home.look(&topic, hash)));
                 }

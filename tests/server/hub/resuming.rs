@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::client::Client;
-use super::{Running, ask, hear, position, start};
+use throng::hub::{HistoryRule, Rule, Rules};
+
+use super::super::client::{Client, eventually};
+use super::{Running, ask, hear, position, rule, start};
 
 fn subscribe(client: &mut Client, topic: &str, since: &Value) -> Value {
     ask(client, &json!({"type": "subscribe", "topic": topic, "since": since}))
@@ -82,6 +84,43 @@ fn another_epoch_is_a_gap_and_so_is_a_future_that_never_came() {
     let since = json!({"offset": now.offset, "epoch": now.epoch.to_string()});
     let subscribed = subscribe(&mut other, "b", &since);
     assert_eq!((&subscribed["offset"], &subscribed["recovered"]), (&json!(1), &json!(false)));
+}
+
+#[test]
+fn a_quiet_topic_is_the_same_for_who_comes_back_soon() {
+    let running = start(|builder, _| builder);
+    let mut client = running.speaker();
+    let at = position(&ask(&mut client, &json!({"type": "subscribe", "topic": "kept/quiet"})));
+    drop(client);
+    running.has_subscribers("kept/quiet", 0);
+    let mut client = running.speaker();
+    let since = json!({"offset": at.offset, "epoch": at.epoch.to_string()});
+    let subscribed = subscribe(&mut client, "kept/quiet", &since);
+    assert_eq!((&subscribed["offset"], &subscribed["recovered"]), (&json!(0), &json!(true)));
+    publish(&running, "kept/quiet", 1..=1);
+    assert_eq!(offsets(&mut client, 1), [1]);
+    // Without a rule that keeps anything it would have gone.
+    let mut other = running.speaker();
+    let at = position(&ask(&mut other, &json!({"type": "subscribe", "topic": "passing"})));
+    drop(other);
+    running.has_subscribers("passing", 0);
+    let since = json!({"offset": at.offset, "epoch": at.epoch.to_string()});
+    let subscribed = subscribe(&mut client, "passing", &since);
+    assert_eq!(subscribed["recovered"], json!(false));
+}
+
+#[test]
+fn a_topic_with_an_age_goes_when_it_has_passed() {
+    let age = std::time::Duration::from_millis(300);
+    let running = start(|builder, config| {
+        let history = HistoryRule { messages: 10, bytes: 1 << 20, age };
+        config.rules = Rules::new(vec![Rule { history: Some(history), ..rule("") }]).unwrap();
+        builder
+    });
+    drop(running.listener("a"));
+    running.publish("b", "x");
+    eventually("both are gone", || running.hub.stats().topics == 0);
+    assert_eq!(running.hub.stats().history_messages, 0);
 }
 
 #[test]
