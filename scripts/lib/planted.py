@@ -20,7 +20,7 @@ SOURCES = ("Cargo.toml", "Cargo.lock", "README.md", "src", "bench", "tests", "ex
 PROFILES = {
     "short": ("short_seeds", "SIMULATION_SEEDS", 5_000),
     "long": ("long_seeds", "SIMULATION_LONG", 20),
-    "hub": ("seeds_with_a_hub", "SIMULATION_HUB", 5_000),
+    "hub": ("seeds_with_a_hub", "SIMULATION_HUB", 10_000),
     "crowd": ("crowds", "SIMULATION_LONG", 20),
     "replay": ("schedules_go_the_same_on_linux", "SIMULATION_REPLAYS", 300),
 }

@@ -207,7 +207,10 @@ impl Run {
         let client = &mut self.clients[number];
         let mut world = self.nodes.nodes[client.node].world.borrow_mut();
         client.die(death, &mut world);
-        client.arrive(&mut world);
+        // Otherwise it comes while the worker is in the middle of something.
+        if !self.choices.one_in(2) {
+            client.arrive(&mut world);
+        }
         drop(world);
         self.note(format_args!("client {number} dies: {death:?}"));
         self.bury();
