@@ -38,6 +38,8 @@ pub(crate) struct Home {
     /// Topics with a history, in the order in which they are looked through; a number may have come to mean another one.
     keeping: VecDeque<u32>,
     swept: Duration,
+    /// Bytes of messages that a subscriber is given at a time of what it has missed: as text in JSON they may be six times as many.
+    replay_bytes: usize,
     /// Lists that have been asked for.
     pub(crate) listings: VecDeque<Listing>,
 }
@@ -52,8 +54,14 @@ impl Home {
             next_serial: 1,
             keeping: VecDeque::new(),
             swept: Duration::ZERO,
+            replay_bytes: 0,
             listings: VecDeque::new(),
         }
+    }
+
+    /// Bounds what a subscriber is given at a time of what it has missed, so that it fits an outbox in every form.
+    pub(crate) fn limit_replays(&mut self, outbox_limit: usize) {
+        self.replay_bytes = self.exchange.config.sizes.replay_bytes.min(outbox_limit / 8);
     }
 
     /// Whether there are histories, in which messages grow old.
@@ -150,10 +158,10 @@ impl Home {
     ) -> Result<Welcome, PublishError> {
         let at = self.find_or_make(name, hash)?;
         let rule = self.exchange.config.rules.of(name).history;
-        let Self { topics, exchange, counters, .. } = self;
+        let Self { topics, exchange, counters, replay_bytes, .. } = self;
         let Some(topic) = topics.get_mut(at as usize) else { return Err(PublishError::TooManyTopics) };
         topic.add_worker(worker);
-        let sizes = &exchange.config.sizes;
+        let messages = exchange.config.sizes.replay_messages;
         let epoch = topic.epoch(exchange.run);
         let latest = topic.offset;
         let live = Position { offset: latest, epoch };
@@ -164,9 +172,7 @@ impl Home {
         let seen = if since.epoch == epoch && since.offset <= latest { Some(since.offset) } else { None };
         topic.change_history(counters, |history| history.expire(now, &rule, exchange));
         let missed = match topic.history() {
-            Some(history) => {
-                history.behind(seen.unwrap_or(0), latest, sizes.replay_messages, sizes.replay_bytes)
-            }
+            Some(history) => history.behind(seen.unwrap_or(0), latest, messages, *replay_bytes),
             None => History::default().behind(latest, latest, 0, 0),
         };
         Ok(Welcome {

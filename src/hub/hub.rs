@@ -186,12 +186,18 @@ impl Handler for HubHandler {
 
     fn turn(&mut self, connections: &mut Connections<'_, Seat>) -> Turn {
         let now = connections.now();
+        self.home.limit_replays(connections.outbox_limit());
         self.posts.retry();
         let mut more = self.take_deliveries(connections);
         more |= self.take_requests(connections, now);
         self.posts.wake();
         more |= self.home.go_on_listing();
         let mut budget = self.exchange.config.sizes.pushes_per_turn;
+        // What is for everybody has a share of its own, so that topics in constant use do not hold it up.
+        let mut share = budget.div_ceil(4);
+        budget -= share;
+        self.announcing.go_on(connections, &mut share, &self.ends.counters);
+        budget += share;
         self.fan_out(connections, &mut budget);
         self.announcing.go_on(connections, &mut budget, &self.ends.counters);
         let replaying = self.go_on_replaying(connections);

@@ -62,6 +62,12 @@ impl<D> Connections<'_, D> {
         self.desk.backlog(index)
     }
 
+    /// The most bytes that may wait for a connection, with what keeping them costs.
+    #[must_use]
+    pub fn outbox_limit(&self) -> usize {
+        self.desk.outbox_limit()
+    }
+
     /// The connections for which most waits, at most `limit` of them, most first.
     #[must_use]
     pub fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)> {
@@ -107,6 +113,7 @@ pub(super) trait Desk<D> {
     fn id_of_open(&self, index: u32) -> Option<ConnId>;
     fn data_mut(&mut self, index: u32) -> Option<&mut D>;
     fn backlog(&self, index: u32) -> usize;
+    fn outbox_limit(&self) -> usize;
     fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)>;
     fn push(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed;
     fn send(&mut self, index: u32, message: Message<'_>) -> Result<(), SendError>;
@@ -167,6 +174,10 @@ impl<O: Os, H: Handler> Desk<H::Data> for Worker<O, H> {
 
     fn backlog(&self, index: u32) -> usize {
         self.weight(index)
+    }
+
+    fn outbox_limit(&self) -> usize {
+        self.limits.outbox
     }
 
     fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)> {

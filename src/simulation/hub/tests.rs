@@ -83,7 +83,7 @@ fn messages_that_must_not_be_dropped_are_not_displaced_by_others() {
 fn a_subscriber_that_is_closed_during_its_replay_does_not_become_a_member() {
     let keeps = HistoryRule { messages: 50, bytes: 1 << 20, age: Duration::from_secs(60) };
     let mut run = run(|setup| setup.subjects[0].rule.history = keeps);
-    run.publish_and_settle(20, 300);
+    run.publish_and_settle(1, 4_000);
     let client = run.open(true, "/");
     run.say_subscribe(client, 0, Some(ELSEWHERE));
     run.send(client, usize::MAX);
