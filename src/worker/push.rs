@@ -45,7 +45,6 @@ pub struct Batch {
     /// but one message.
     plain: Vec<u8>,
     compressed: Vec<u8>,
-    compressed_messages: u64,
 }
 
 impl Batch {
@@ -174,10 +173,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             Form::Plain => true,
             Form::Compressed if terms.server_bits() == MOST_BITS => {
                 if batch.len() > 1 && batch.compressed.is_empty() {
-                    batch.compressed_messages = 0;
                     for message in &batch.messages {
                         let compressed = self.compressed(message, terms);
-                        batch.compressed_messages += u64::from(compressed.is_some());
                         batch.compressed.extend_from_slice(compressed.unwrap_or(message.plain()));
                     }
                 }
