@@ -9,8 +9,9 @@ use std::str::FromStr;
 use std::{fmt, fs, io};
 
 use super::error::StartError;
-use crate::budget::{LISTEN_BACKLOG, UNSENT_IN_KERNEL};
+use crate::budget::LISTEN_BACKLOG;
 use crate::sys::socket::{self, Sharing};
+use crate::worker::listen_for_clients;
 
 /// A place to listen at.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,8 +35,7 @@ pub(super) enum Opened {
 pub(super) fn open(place: &Listen) -> io::Result<Opened> {
     match place {
         Listen::Tcp(address) => {
-            let listener = socket::listen_tcp(*address, Sharing::Group, LISTEN_BACKLOG)?;
-            socket::limit_unsent(listener.as_fd(), UNSENT_IN_KERNEL)?;
+            let listener = listen_for_clients(*address)?;
             let address = socket::local_address(listener.as_fd())?;
             Ok(Opened::Tcp(listener, address))
         }

@@ -4,7 +4,8 @@ use super::core::Worker;
 use super::handler::Handler;
 use super::id::{ConnId, MAX_GENERATION};
 use super::os::{Os, Token};
-use super::record::{Record, Side, SideId};
+use super::outbox::Outbox;
+use super::record::{Record, Side, SideId, State};
 use super::table::Table;
 use super::wheel::{Node, Nodes};
 
@@ -38,18 +39,24 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.wheel.arm(&mut self.table, index, deadline);
     }
 
-    /// Bytes in the connection's outbox.
-    pub(super) fn queued(&self, index: u32) -> usize {
-        let record = self.table.get(index as usize);
-        let side = record.and_then(|record| self.sides.get(record.side.index()?));
-        side.map_or(0, |side| side.outbox.len())
+    /// Whether messages may pass.
+    pub(super) fn is_open(&self, index: u32) -> bool {
+        self.table.get(index as usize).is_some_and(|record| record.state == State::Open)
     }
 
-    /// Bytes in the connection's outbox, and what keeping them costs.
+    /// Bytes in the connection's outbox.
+    pub(super) fn queued(&self, index: u32) -> usize {
+        self.outbox(index).map_or(0, Outbox::len)
+    }
+
+    /// The same, and what keeping them costs.
     pub(super) fn weight(&self, index: u32) -> usize {
-        let record = self.table.get(index as usize);
-        let side = record.and_then(|record| self.sides.get(record.side.index()?));
-        side.map_or(0, |side| side.outbox.weight())
+        self.outbox(index).map_or(0, Outbox::weight)
+    }
+
+    fn outbox(&self, index: u32) -> Option<&Outbox> {
+        let side = self.table.get(index as usize)?.side.index()?;
+        self.sides.get(side).map(|side| &side.outbox)
     }
 
     /// The connection's side record, if it has one.

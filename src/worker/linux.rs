@@ -19,6 +19,13 @@ use crate::sys::socket::{self, Sharing};
 /// The token of the waker, which no connection or listener can have.
 const WAKER: usize = usize::MAX;
 
+/// Makes a listener for clients, one of the group that shares the address.
+pub(crate) fn listen_for_clients(address: SocketAddr) -> io::Result<OwnedFd> {
+    let listener = socket::listen_tcp(address, Sharing::Group, LISTEN_BACKLOG)?;
+    socket::limit_unsent(listener.as_fd(), UNSENT_IN_KERNEL)?;
+    Ok(listener)
+}
+
 /// Linux, seen from one worker thread. Everything in it belongs to that thread's descriptor table.
 pub(crate) struct Linux {
     poll: Poll,
@@ -81,9 +88,7 @@ impl Os for Linux {
     }
 
     fn listen(&mut self, address: SocketAddr) -> io::Result<OwnedFd> {
-        let listener = socket::listen_tcp(address, Sharing::Group, LISTEN_BACKLOG)?;
-        socket::limit_unsent(listener.as_fd(), UNSENT_IN_KERNEL)?;
-        Ok(listener)
+        listen_for_clients(address)
     }
 
     fn close_listener(&mut self, listener: OwnedFd) {

@@ -11,10 +11,10 @@ use super::record::State;
 use super::write::reusable;
 use crate::budget::{MAILS_PER_ITERATION, SWEEP_PER_ITERATION};
 use crate::ws::deflate::Terms;
-use crate::ws::{CloseCode, CloseFrame, encode};
+use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
 /// What a peer is told that reads too slowly.
-pub(super) const TOO_SLOW: CloseFrame<'static> =
+const TOO_SLOW: CloseFrame<'static> =
     CloseFrame { code: Some(CloseCode::POLICY_VIOLATION), reason: "messages are read too slowly" };
 
 /// A message on its way to every connection of the worker.
@@ -50,21 +50,35 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if self.record_mut(index).terms.is_agreed()
             && let Some((opcode, payload)) = message_of(frame)
         {
-            let mut encoded = std::mem::take(&mut self.reply.bytes);
             let room = self.limits.outbox.saturating_sub(self.queued(index));
-            let fits =
-                self.with_outgoing(index, |outgoing| outgoing.write(&mut encoded, opcode, payload, room));
-            if self.count_or_close(index, fits) {
-                let _ = self.write_later(index, &encoded);
+            if !self.write_message(index, opcode, payload, room) {
+                self.close_slow(index);
             }
-            self.reply.bytes = reusable(encoded);
         } else if self.may_push(index, frame.len()) {
             let _ = self.write_later(index, frame);
         }
     }
 
+    /// Sends a message at the end of the iteration, compressed where that was agreed on. `false`, and nothing is sent, when its frame has
+    /// more than `room` bytes.
+    pub(super) fn write_message(&mut self, index: u32, opcode: Opcode, payload: &[u8], room: usize) -> bool {
+        let mut encoded = std::mem::take(&mut self.reply.bytes);
+        let fits = self.with_outgoing(index, |outgoing| outgoing.write(&mut encoded, opcode, payload, room));
+        if fits {
+            self.counters.messages_out.add(1);
+            let _ = self.write_later(index, &encoded);
+        }
+        self.reply.bytes = reusable(encoded);
+        fits
+    }
+
+    /// Closes a connection that reads too slowly.
+    pub(super) fn close_slow(&mut self, index: u32) {
+        let _ = self.close_open(index, TOO_SLOW, Closed::OutboxOverflow);
+    }
+
     /// Lends what compresses a connection's messages.
-    pub(super) fn with_outgoing<T>(&mut self, index: u32, act: impl FnOnce(&mut Outgoing<'_>) -> T) -> T {
+    fn with_outgoing<T>(&mut self, index: u32, act: impl FnOnce(&mut Outgoing<'_>) -> T) -> T {
         let mut contexts = self.side_mut(index).and_then(|side| side.contexts.take());
         let terms = self.record_mut(index).terms;
         let Self { compressor, counters, .. } = self;
@@ -148,15 +162,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if fits {
             self.counters.messages_out.add(1);
         } else {
-            let _ = self.close_open(index, TOO_SLOW, Closed::OutboxOverflow);
+            self.close_slow(index);
         }
         fits
     }
 
     fn find_open(&self, id: ConnId) -> Option<u32> {
         let index = self.find(id)?;
-        let record = self.table.get(index as usize)?;
         // RFC 6455-6.1-1 and 6455-6.1-2: what is under way to a connection that is closing goes nowhere.
-        (record.state == State::Open).then_some(index)
+        self.is_open(index).then_some(index)
     }
 }

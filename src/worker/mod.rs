@@ -63,7 +63,7 @@ pub use turn::{Connections, Turn};
 pub(crate) use accept::Listening;
 pub(crate) use core::{Assembly, Worker};
 pub(crate) use limits::{Deflation, Limits};
-pub(crate) use linux::Linux;
+pub(crate) use linux::{Linux, listen_for_clients};
 pub(crate) use mailbox::{Inbox, Wake};
 pub(crate) use shared::Shared;
 pub(crate) use ticks::{MAX_TIME, TICK};

@@ -3,14 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::conn::SendError;
 use super::core::Worker;
 use super::handler::{Closed, Handler};
 use super::id::ConnId;
 use super::os::Os;
 use super::push::{Batch, Pushed};
-use super::record::State;
-use super::write::reusable;
-use super::{SendError, mail::TOO_SLOW};
 use crate::ws::{CloseCode, CloseFrame, Message};
 
 /// When a handler wants its next turn. It comes earlier if anything happens on the worker.
@@ -198,16 +196,8 @@ impl<O: Os, H: Handler> Desk<H::Data> for Worker<O, H> {
         if !self.is_open(index) {
             return Err(SendError::Gone);
         }
-        let mut encoded = std::mem::take(&mut self.reply.bytes);
         let room = self.limits.outbox.saturating_sub(self.weight(index));
-        let fits = self.with_outgoing(index, |outgoing| {
-            outgoing.write(&mut encoded, message.opcode(), message.as_bytes(), room)
-        });
-        if fits {
-            self.counters.messages_out.add(1);
-            let _ = self.write_later(index, &encoded);
-        }
-        self.reply.bytes = reusable(encoded);
+        let fits = self.write_message(index, message.opcode(), message.as_bytes(), room);
         if fits { Ok(()) } else { Err(SendError::OutboxFull) }
     }
 
@@ -216,16 +206,5 @@ impl<O: Os, H: Handler> Desk<H::Data> for Worker<O, H> {
             let frame = CloseFrame { code: Some(code), reason };
             let _ = self.close_open(index, frame, Closed::ByUs(frame));
         }
-    }
-}
-
-impl<O: Os, H: Handler> Worker<O, H> {
-    pub(super) fn is_open(&self, index: u32) -> bool {
-        self.table.get(index as usize).is_some_and(|record| record.state == State::Open)
-    }
-
-    /// Closes a connection that reads too slowly.
-    pub(super) fn close_slow(&mut self, index: u32) {
-        let _ = self.close_open(index, TOO_SLOW, Closed::OutboxOverflow);
     }
 }
