@@ -4,10 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::exchange::Exchange;
-use super::mail::{Asker, Request};
-use super::name::check_name;
-use super::publisher::{PublishError, Reply};
-use crate::worker::PreparedMessage;
+use super::mail::Asker;
+use super::publisher::{PublishError, Reply, post_quietly};
 use crate::ws::Message;
 
 /// Publishes several messages, of which the workers are told when it is dropped: so they find all of them at once, and those of one
@@ -34,12 +32,8 @@ impl Burst {
         message: Message<'_>,
         reply: Option<Reply>,
     ) -> Result<(), PublishError> {
-        check_name(topic)?;
-        let hash = self.exchange.hash(topic);
-        let home = self.exchange.home(hash);
         let asker = reply.map_or(Asker::Nobody, Asker::Thread);
-        let request = Request::publish(topic.into(), hash, PreparedMessage::new(message), asker);
-        self.exchange.try_post_quietly(home, Box::new(request)).map_err(|(unposted, _)| unposted)?;
+        let home = post_quietly(&self.exchange, topic, message, asker)?;
         if !self.homes.contains(&home) {
             self.homes.push(home);
         }

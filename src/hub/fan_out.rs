@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::hub::HubHandler;
 use super::message::Item;
-use super::round::{Round, add, batch, cost};
+use super::round::{Round, batch, cost};
 use super::seat::{Seat, Subs};
 use super::topic::Waiting;
 use crate::worker::{Connections, Pushed};
@@ -23,9 +23,7 @@ impl HubHandler {
         if let Some(only) = topic.only() {
             let rule = self.exchange.config.rules.of(&item.topic);
             let mut batch = batch(at, rule);
-            let is_v1 = only.is_v1();
-            let (bare, v1) = if is_v1 { (None, Some(&mut batch)) } else { (Some(&mut batch), None) };
-            add(&item, bare, v1);
+            batch.add(item.form(only.is_v1()).clone());
             let later = has_many(connections, only.index());
             let pushed = connections.push(only.index(), &mut batch, later);
             self.ends.counters.count(pushed);

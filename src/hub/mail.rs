@@ -125,21 +125,3 @@ pub(crate) struct Welcome {
     /// The topic's latest message.
     pub(crate) latest: u64,
 }
-
-impl Request {
-    pub(crate) const fn publish(topic: Name, hash: u64, message: PreparedMessage, asker: Asker) -> Self {
-        Self::Publish { topic, hash, message, asker }
-    }
-
-    pub(crate) const fn look(topic: Name, hash: u64, reply: Reply) -> Self {
-        Self::Look { topic, hash, reply }
-    }
-
-    pub(crate) fn list(prefix: &str, limit: usize, reply: Reply) -> Self {
-        Self::List { prefix: prefix.into(), limit, reply }
-    }
-
-    pub(crate) const fn announce(announcement: Arc<Announcement>, reply: Reply) -> Self {
-        Self::Announce { announcement, reply }
-    }
-}

@@ -76,6 +76,11 @@ impl Item {
         self.v1.get_or_init(|| v1::message(&self.topic, self.offset, &self.bare))
     }
 
+    /// As a subscriber gets it, who speaks `throng.v1` or not.
+    pub(crate) fn form(&self, is_v1: bool) -> &PreparedMessage {
+        if is_v1 { self.v1() } else { &self.bare }
+    }
+
     /// Bytes of its payload.
     pub(crate) fn bytes(&self) -> usize {
         self.bare.payload().len()

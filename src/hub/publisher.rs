@@ -49,18 +49,21 @@ impl Publisher {
             }
             Question::Topic(topic) => {
                 check_name(topic)?;
-                self.exchange.post_home(topic, |topic, hash| Request::look(topic, hash, reply))?;
+                self.exchange.post_home(topic, |topic, hash| Request::Look { topic, hash, reply })?;
                 Ok(1)
             }
             Question::Topics { prefix, limit } => {
-                self.ask_all(&reply, || Request::list(prefix, limit, reply.clone()))
+                self.ask_all(&reply, || Request::List { prefix: prefix.into(), limit, reply: reply.clone() })
             }
             Question::Slowest { limit } => {
                 self.ask_all(&reply, || Request::Slowest { limit, reply: reply.clone() })
             }
             Question::Broadcast(message) => {
                 let announcement = Announcement::new(PreparedMessage::new(message));
-                self.ask_all(&reply, || Request::announce(Arc::clone(&announcement), reply.clone()))
+                self.ask_all(&reply, || Request::Announce {
+                    announcement: Arc::clone(&announcement),
+                    reply: reply.clone(),
+                })
             }
         }
     }
@@ -77,11 +80,26 @@ impl Publisher {
     }
 
     fn post_message(&self, topic: &str, message: Message<'_>, asker: Asker) -> Result<(), PublishError> {
-        check_name(topic)?;
-        let message = PreparedMessage::new(message);
-        self.exchange.post_home(topic, |topic, hash| Request::publish(topic, hash, message, asker))?;
+        let home = post_quietly(&self.exchange, topic, message, asker)?;
+        self.exchange.wake(home);
         Ok(())
     }
+}
+
+/// Sends a message to its topic's home, which is returned and has still to be woken.
+pub(super) fn post_quietly(
+    exchange: &Exchange,
+    topic: &str,
+    message: Message<'_>,
+    asker: Asker,
+) -> Result<usize, PublishError> {
+    check_name(topic)?;
+    let hash = exchange.hash(topic);
+    let home = exchange.home(hash);
+    let message = PreparedMessage::new(message);
+    let request = Box::new(Request::Publish { topic: topic.into(), hash, message, asker });
+    exchange.try_post_quietly(home, request).map_err(|(unposted, _)| unposted)?;
+    Ok(home)
 }
 
 impl fmt::Debug for Publisher {

@@ -8,11 +8,11 @@ use super::mail::{Join, Joined, Joiner, Request, Welcome};
 use super::message::Position;
 use super::name::Name;
 use super::publisher::PublishError;
-use super::round::{add, batch};
+use super::round::batch;
 use super::seat::Seat;
 use super::topic::Waiting;
 use super::v1::{self, Code};
-use crate::worker::{Connections, SlowPolicy};
+use crate::worker::{ConnId, Connections, SlowPolicy};
 use crate::ws::{CloseCode, Message};
 
 /// Subscribers looked at in a turn.
@@ -63,8 +63,7 @@ impl HubHandler {
     pub(super) fn welcome(&mut self, at: u32, joined: Joined, connections: &mut Connections<'_, Seat>) {
         let Joined { topic, hash, who, goes_on, result } = joined;
         let index = who.conn.index();
-        let is_there = connections.id(index) == Some(who.conn);
-        let seat = connections.data_mut(index).filter(|_| is_there).copied();
+        let seat = seat_of(connections, who.conn);
         let is_v1 = seat.is_some_and(Seat::is_v1);
         let seat = seat.filter(|seat| self.roster.is_awaited(*seat, at, who.ticket));
         if let (Ok(welcome), Some(local)) = (&result, self.roster.get_mut(at)) {
@@ -127,20 +126,16 @@ impl HubHandler {
         }
         if !welcome.missed.is_empty() {
             let mut batch = batch(at, self.exchange.config.rules.of(topic));
-            for item in &welcome.missed {
-                let (bare, v1) =
-                    if seat.is_v1() { (None, Some(&mut batch)) } else { (Some(&mut batch), None) };
-                add(item, bare, v1);
-            }
+            welcome.missed.iter().for_each(|item| batch.add(item.form(seat.is_v1()).clone()));
             // All of it, or nothing: what is missed now would be missed for good.
             let pushed = connections.push(index, &mut batch.with_policy(SlowPolicy::Close), true);
             counters.count(pushed);
             counters.replayed.add(u64::from(pushed.taken));
         }
         // It may have been closed for reading too slowly, or be lost.
-        let is_there = connections.id(index) == Some(who.conn);
-        if is_there && !welcome.more {
-            let mut seat = seat;
+        if !welcome.more
+            && let Some(mut seat) = seat_of(connections, who.conn)
+        {
             self.roster.admit(at, index, &mut seat, who.ticket);
             self.put_seat(index, seat, connections);
         }
@@ -181,8 +176,7 @@ impl HubHandler {
             let Some(replay) = self.replays.queue.pop_front() else { break };
             let index = replay.who.conn.index();
             let Some(at) = self.roster.find(&replay.topic, replay.hash) else { continue };
-            let is_there = connections.id(index) == Some(replay.who.conn);
-            let seat = connections.data_mut(index).filter(|_| is_there).copied();
+            let seat = seat_of(connections, replay.who.conn);
             if !seat.is_some_and(|seat| self.roster.is_awaited(seat, at, replay.who.ticket)) {
                 self.roster.settle(at);
                 self.tidy(at);
@@ -218,6 +212,12 @@ impl HubHandler {
             }
         }
     }
+}
+
+/// The seat of a connection, if it is still open.
+fn seat_of(connections: &mut Connections<'_, Seat>, conn: ConnId) -> Option<Seat> {
+    let is_there = connections.id(conn.index()) == Some(conn);
+    connections.data_mut(conn.index()).filter(|_| is_there).copied()
 }
 
 /// Says something to a client that speaks `throng.v1`.

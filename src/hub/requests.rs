@@ -7,7 +7,7 @@ use super::name::{Name, check_name};
 use super::publisher::PublishError;
 use super::roster::Begun;
 use super::rules::Claims;
-use super::seat::{Seat, Sub, Subs};
+use super::seat::{Seat, Sub};
 use super::v1::{self, Bad, Code, Id, Incoming};
 use crate::worker::{Conn, PreparedMessage};
 use crate::ws::{CloseCode, Message};
@@ -79,10 +79,7 @@ impl HubHandler {
         if found.is_some_and(|at| self.roster.sub(seat, at).is_some()) {
             return Err((Code::AlreadySubscribed, "there is a subscription to this topic"));
         }
-        // Counting is only needed where there can be many.
-        let has_most = matches!(seat.subs(), Subs::Many(_) | Subs::One(_))
-            && self.roster.subs(seat).count() >= config.max_subscriptions;
-        if has_most {
+        if self.roster.subs(seat).count() >= config.max_subscriptions {
             self.ends.counters.refused_at_limit.add(1);
             return Err((Code::TooManySubscriptions, "a client may have no more subscriptions"));
         }

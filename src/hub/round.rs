@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::config::Sizes;
-use super::message::Item;
 use super::rules::TopicRule;
 use super::topic::{Crowd, Waiting};
 use crate::worker::{Batch, Pushed};
@@ -27,12 +26,6 @@ pub(crate) fn batch(topic: u32, rule: &TopicRule) -> Batch {
     if rule.compression { batch } else { batch.uncompressed() }
 }
 
-/// Adds an item to the batches of those who are there.
-pub(crate) fn add(item: &Item, bare: Option<&mut Batch>, v1: Option<&mut Batch>) {
-    bare.into_iter().for_each(|batch| batch.add(item.bare.clone()));
-    v1.into_iter().for_each(|batch| batch.add(item.v1().clone()));
-}
-
 impl Crowd {
     /// Begins a round with what waits, up to whatever is no message. Returns how many messages it has, and the last one's offset.
     pub(crate) fn begin_round(
@@ -51,7 +44,12 @@ impl Crowd {
         {
             let item = Arc::clone(item);
             self.waiting.pop_front();
-            add(&item, is_any_bare.then_some(&mut bare), is_any_v1.then_some(&mut v1));
+            // A form is made only where somebody gets it.
+            for (is_v1, is_any, batch) in [(false, is_any_bare, &mut bare), (true, is_any_v1, &mut v1)] {
+                if is_any {
+                    batch.add(item.form(is_v1).clone());
+                }
+            }
             (messages, bytes, last) = (messages + 1, bytes + item.bytes(), Some(item.offset));
         }
         let last = last?;
