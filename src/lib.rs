@@ -54,6 +54,9 @@ pub mod budget;
 pub mod http;
 #[cfg(feature = "hub")]
 pub mod hub;
+#[cfg(feature = "metering")]
+#[doc(hidden)]
+pub mod metering;
 mod server;
 #[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]

@@ -20,6 +20,8 @@ pub use config::{Compression, Config};
 pub use error::{ConfigError, RunError, StartError};
 pub use listen::Listen;
 use listen::SocketFile;
+#[cfg(feature = "metering")]
+pub(crate) use start::limits_of_one;
 
 use crate::worker::{Handle, Shared, Stats};
 

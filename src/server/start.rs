@@ -12,6 +12,8 @@ use core_affinity::CoreId;
 
 use super::bell::Bell;
 use super::config::Config;
+#[cfg(feature = "metering")]
+use super::error::ConfigError;
 use super::error::StartError;
 use super::listen::{Opened, SocketFile};
 use super::plan::Plan;
@@ -224,6 +226,12 @@ fn open_listeners(places: &[Listen]) -> Result<(Vec<Listening<OwnedFd>>, Places)
         listeners.push(Listening { listener: Some(listener), address, ready: false });
     }
     Ok((listeners, found))
+}
+
+/// The limits of a server's only worker, where the table of descriptors has room for `descriptors`.
+#[cfg(feature = "metering")]
+pub(crate) fn limits_of_one(config: &Config, descriptors: usize) -> Result<Limits, ConfigError> {
+    Ok(limits(config, &Plan::new(config, 1, descriptors)?))
 }
 
 fn limits(config: &Config, plan: &Plan) -> Limits {

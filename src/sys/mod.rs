@@ -4,6 +4,8 @@
 //! needs the same calls from the other side; it is no part of the library's stable interface.
 
 mod address;
+#[cfg(feature = "metering")]
+pub mod counting;
 pub mod eventfd;
 pub mod fdtable;
 pub mod memory;

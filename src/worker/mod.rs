@@ -70,12 +70,13 @@ pub(crate) use ticks::{MAX_TIME, TICK};
 #[cfg(feature = "hub")]
 pub(crate) use {counters::Counter, table::Table};
 
+#[cfg(any(test, feature = "simulation", feature = "metering"))]
+pub(crate) use os::{Os, Ready, Token};
 #[cfg(feature = "simulation")]
 pub(crate) use shared::Stage;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use {
     counters::Counters,
     inspect::Glimpse,
-    os::{Os, Ready, Token},
     record::{Flags, State},
 };

@@ -1,0 +1,54 @@
+//! What a run took.
+
+use serde_json::{Map, Value, json};
+use throng::metering::{Calls, Meter};
+use throng::sys::counting::Requests;
+
+/// The counts of a run, from where its measured part began.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Figures {
+    operations: u64,
+    calls: Calls,
+    allocations: u64,
+    allocated: u64,
+    held: i64,
+}
+
+/// Where the measured part of a run begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Start {
+    requests: Requests,
+    calls: Calls,
+}
+
+impl Start {
+    pub(crate) fn of(meter: &Meter) -> Self {
+        Self { requests: crate::ALLOCATOR.requests(), calls: meter.calls() }
+    }
+
+    /// What was counted since then, for that many operations.
+    pub(crate) fn to(self, meter: &Meter, operations: u64) -> Figures {
+        let now = crate::ALLOCATOR.requests();
+        Figures {
+            operations,
+            calls: meter.calls().since(&self.calls),
+            allocations: now.allocations - self.requests.allocations,
+            allocated: now.allocated - self.requests.allocated,
+            held: now.held().cast_signed() - self.requests.held().cast_signed(),
+        }
+    }
+}
+
+impl Figures {
+    pub(crate) fn to_json(self) -> Value {
+        let calls: Map<String, Value> =
+            self.calls.entries().into_iter().map(|(name, count)| (name.into(), count.into())).collect();
+        json!({
+            "operations": self.operations,
+            "calls": calls,
+            "allocations": self.allocations,
+            "allocated_bytes": self.allocated,
+            "held_bytes": self.held,
+        })
+    }
+}

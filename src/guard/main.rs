@@ -1,0 +1,67 @@
+//! `throng-guard SCENARIO COUNT` does one thing to a worker `COUNT` times and says what that took: docs/TESTING.md.
+//!
+//! What one time costs is the difference between a run of `COUNT` and one of twice as many, divided by the difference of their
+//! `operations`. `scripts/guard` makes such runs, under valgrind to count instructions and copied bytes, and judges them.
+#![forbid(unsafe_code)]
+
+#[path = "../app/mod.rs"]
+mod app;
+mod clients;
+mod echo;
+mod figures;
+mod scenario;
+
+use std::process::ExitCode;
+
+use scenario::SCENARIOS;
+use throng::budget::MAPPED_BLOCK;
+use throng::sys::counting::Counting;
+use throng::sys::memory;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting::new();
+
+const USAGE: &str = "usage: throng-guard SCENARIO COUNT    run a scenario
+       throng-guard --list            the scenarios as JSON, one a line";
+
+/// The exit code of wrong usage.
+const USAGE_ERROR: u8 = 2;
+
+fn main() -> ExitCode {
+    // As the `throng` program does.
+    memory::map_large_blocks(MAPPED_BLOCK);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["--list"] => {
+            SCENARIOS.iter().for_each(|scenario| println!("{}", scenario.describe()));
+            ExitCode::SUCCESS
+        }
+        [name, count] => run(name, count),
+        _ => misused(""),
+    }
+}
+
+fn run(name: &str, count: &str) -> ExitCode {
+    let Some(scenario) = SCENARIOS.iter().find(|scenario| scenario.name == name) else {
+        return misused(&format!("there is no scenario {name}\n"));
+    };
+    let Some(count) = count.parse().ok().filter(|&count| count > 0) else {
+        return misused(&format!("{count} is no count: give a number from 1 on\n"));
+    };
+    match (scenario.run)(count) {
+        Ok(figures) => {
+            println!("{}", figures.to_json());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("throng-guard: {name}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn misused(what: &str) -> ExitCode {
+    eprintln!("{what}{USAGE}");
+    ExitCode::from(USAGE_ERROR)
+}

@@ -1,0 +1,75 @@
+//! The scenarios: what is done, and how often it is worth doing.
+
+use std::error::Error;
+
+use serde_json::{Value, json};
+
+use crate::echo::{Echoes, Kind, echo, measure_itself};
+use crate::figures::Figures;
+
+/// What can go wrong with a run: the server did not do what it should.
+pub(crate) type Outcome = Result<Figures, Box<dyn Error>>;
+
+/// Something to do to a server again and again.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    /// What an operation is.
+    what: &'static str,
+    /// How often to do it, so that a run is long beside its noise and short under valgrind.
+    count: u64,
+    pub(crate) run: fn(u64) -> Outcome,
+}
+
+impl Scenario {
+    pub(crate) fn describe(&self) -> Value {
+        json!({ "name": self.name, "what": self.what, "count": self.count })
+    }
+}
+
+const fn scenario(name: &'static str, count: u64, what: &'static str, run: fn(u64) -> Outcome) -> Scenario {
+    Scenario { name, what, count, run }
+}
+
+/// `count` times a message, or messages, of each of so many connections.
+const fn binary(connections: usize, depth: usize, bytes: usize) -> Echoes {
+    Echoes { kind: Kind::Binary, connections, depth, bytes }
+}
+
+const fn text(connections: usize, depth: usize, bytes: usize) -> Echoes {
+    Echoes { kind: Kind::Text, connections, depth, bytes }
+}
+
+const KB16: usize = 16 << 10;
+const MB: usize = 1 << 20;
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    scenario("echo-20x1", 100, "an echo of 20 B, one at a time on each of 64 connections", |count| {
+        echo(binary(64, 1, 20), count)
+    }),
+    scenario("echo-20x16", 20, "an echo of 20 B, 16 at a time on each of 64 connections", |count| {
+        echo(binary(64, 16, 20), count)
+    }),
+    scenario("echo-20x16-text", 20, "the same as text", |count| echo(text(64, 16, 20), count)),
+    scenario("echo-512x1", 100, "an echo of 512 B, one at a time on each of 64 connections", |count| {
+        echo(binary(64, 1, 512), count)
+    }),
+    scenario("echo-16Kx1", 20, "an echo of 16 KiB, one at a time on each of 64 connections", |count| {
+        echo(binary(64, 1, KB16), count)
+    }),
+    scenario("echo-16Kx1-text", 10, "the same as text", |count| echo(text(64, 1, KB16), count)),
+    scenario("echo-16Kx16", 2, "an echo of 16 KiB, 16 at a time on each of 64 connections", |count| {
+        echo(binary(64, 16, KB16), count)
+    }),
+    scenario("echo-1Mx1", 3, "an echo of 1 MiB, one at a time on each of 4 connections", |count| {
+        echo(binary(4, 1, MB), count)
+    }),
+    scenario("bare-20x1", 100, "what the measuring itself costs of echo-20x1", |count| {
+        measure_itself(binary(64, 1, 20), count)
+    }),
+    scenario("bare-20x16", 20, "what the measuring itself costs of echo-20x16", |count| {
+        measure_itself(binary(64, 16, 20), count)
+    }),
+    scenario("bare-16Kx1", 20, "what the measuring itself costs of echo-16Kx1", |count| {
+        measure_itself(binary(64, 1, KB16), count)
+    }),
+];

@@ -1,0 +1,74 @@
+//! What a worker asked of its system.
+
+use std::ops::AddAssign;
+
+/// System calls of a worker by kind, and the bytes that went through them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Calls {
+    /// epoll_wait(2).
+    pub wait: u64,
+    /// accept4(2), those that found nobody included.
+    pub accept: u64,
+    /// epoll_ctl(2).
+    pub watch: u64,
+    /// recv(2), those that found nothing included.
+    pub recv: u64,
+    /// send(2).
+    pub send: u64,
+    /// sendmsg(2).
+    pub sendmsg: u64,
+    /// shutdown(2).
+    pub shutdown: u64,
+    /// close(2).
+    pub close: u64,
+    /// Looks at the clock, which are no system calls where there is a vDSO (vdso(7)).
+    pub clock: u64,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+}
+
+impl Calls {
+    /// What was counted since it was as `earlier`.
+    #[must_use]
+    pub const fn since(&self, earlier: &Self) -> Self {
+        Self {
+            wait: self.wait - earlier.wait,
+            accept: self.accept - earlier.accept,
+            watch: self.watch - earlier.watch,
+            recv: self.recv - earlier.recv,
+            send: self.send - earlier.send,
+            sendmsg: self.sendmsg - earlier.sendmsg,
+            shutdown: self.shutdown - earlier.shutdown,
+            close: self.close - earlier.close,
+            clock: self.clock - earlier.clock,
+            bytes_in: self.bytes_in - earlier.bytes_in,
+            bytes_out: self.bytes_out - earlier.bytes_out,
+        }
+    }
+
+    /// Every count with its name.
+    pub fn entries(&self) -> [(&'static str, u64); 11] {
+        let Self { wait, accept, watch, recv, send, sendmsg, shutdown, close, clock, bytes_in, bytes_out } =
+            *self;
+        [
+            ("wait", wait),
+            ("accept", accept),
+            ("watch", watch),
+            ("recv", recv),
+            ("send", send),
+            ("sendmsg", sendmsg),
+            ("shutdown", shutdown),
+            ("close", close),
+            ("clock", clock),
+            ("bytes_in", bytes_in),
+            ("bytes_out", bytes_out),
+        ]
+    }
+}
+
+/// Counts one more.
+pub(super) fn tally(counter: &mut u64) {
+    counter.add_assign(1);
+}

@@ -1,0 +1,340 @@
+//! A system that costs next to nothing: sockets deliver bytes that were prepared, swallow what is sent, and are counted.
+//!
+//! It has the edges of epoll: data that arrives reports its socket once, with the room to write that there always is, and so does
+//! the beginning of the watch. There is always room, and nothing ever fails: what full buffers and errors lead to is the simulation's
+//! to look at.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::calls::{Calls, tally};
+use crate::budget::EVENTS_PER_WAIT;
+use crate::worker::{Os, Ready, Token, Wake};
+
+/// How long an iteration takes on the clock.
+const ITERATION: Duration = Duration::from_micros(50);
+/// A Ping with eight bytes, as a worker sends them, and a client's Pong.
+const PING: [u8; 2] = [0x89, 8];
+const PONG: [u8; 2] = [0x8a, 0x88];
+const PONG_LEN: usize = 14;
+/// The masking key of Pongs.
+const PONG_KEY: [u8; 4] = [0x6b, 0xe3, 0x19, 0xd4];
+
+/// Bytes that clients send, prepared once and sent by many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Script(usize);
+
+/// The worker's end of a connection; its number is one more than the place of its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Socket(NonZeroU32);
+
+/// The one listener.
+pub(crate) struct Listener;
+
+/// What a client sends.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Script(Script),
+    Pong([u8; PONG_LEN]),
+}
+
+/// A connection.
+#[derive(Debug)]
+struct Stream {
+    source: Source,
+    /// Bytes of the source that were read.
+    read: usize,
+    token: Option<Token>,
+    /// What was sent to the client, while the kernel listens.
+    heard: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(super) struct Kernel {
+    scripts: Vec<Vec<u8>>,
+    streams: Vec<Stream>,
+    /// Places of streams that were closed.
+    free: Vec<u32>,
+    /// Clients that wait to be accepted.
+    backlog: VecDeque<u32>,
+    listener: Option<Token>,
+    ready: VecDeque<Ready>,
+    pub(super) now: Duration,
+    /// The worker would sleep: nothing is ready and its timeout is not zero.
+    pub(super) rested: bool,
+    /// Time passes while the worker sleeps, until then.
+    pub(super) wakes_at: Option<Duration>,
+    /// Keeps what is sent.
+    pub(super) listens: bool,
+    pub(super) answers_pings: bool,
+    /// Pings that were sent to clients that answer them.
+    pub(super) pings: u64,
+    pub(super) calls: Calls,
+    drawn: u64,
+}
+
+impl Kernel {
+    /// One with memory for so many clients.
+    pub(super) fn new(clients: usize) -> Self {
+        Self {
+            scripts: Vec::with_capacity(64),
+            streams: Vec::with_capacity(clients),
+            free: Vec::with_capacity(clients),
+            backlog: VecDeque::with_capacity(clients),
+            listener: None,
+            ready: VecDeque::with_capacity(clients + 1),
+            now: Duration::from_secs(1),
+            rested: false,
+            wakes_at: None,
+            listens: false,
+            answers_pings: false,
+            pings: 0,
+            calls: Calls::default(),
+            drawn: 0,
+        }
+    }
+
+    pub(super) fn add_script(&mut self, bytes: Vec<u8>) -> Script {
+        self.scripts.push(bytes);
+        Script(self.scripts.len() - 1)
+    }
+
+    /// A client connects and sends the script. Its number is returned, which is another one's once its socket is closed.
+    pub(super) fn connect(&mut self, script: Script) -> u32 {
+        self.rested = false;
+        let stream = Stream { source: Source::Script(script), read: 0, token: None, heard: Vec::new() };
+        let number = if let Some(number) = self.free.pop() {
+            self.streams[number as usize] = stream;
+            number
+        } else {
+            self.streams.push(stream);
+            u32::try_from(self.streams.len() - 1).unwrap_or(u32::MAX)
+        };
+        if let Some(token) = self.listener
+            && self.backlog.is_empty()
+        {
+            self.ready.push_back(Ready { token, readable: true, writable: false, closed: false });
+        }
+        self.backlog.push_back(number);
+        number
+    }
+
+    /// A client sends the script. `false` when it has sent something that was not read yet.
+    pub(super) fn deliver(&mut self, number: u32, script: Script) -> bool {
+        if self.unread(number) > 0 {
+            return false;
+        }
+        self.send_to_worker(number, Source::Script(script));
+        true
+    }
+
+    fn send_to_worker(&mut self, number: u32, source: Source) {
+        self.rested = false;
+        let stream = &mut self.streams[number as usize];
+        (stream.source, stream.read) = (source, 0);
+        if let Some(token) = stream.token {
+            self.ready.push_back(Ready { token, readable: true, writable: true, closed: false });
+        }
+    }
+
+    /// Bytes that a client has sent and the worker has not read.
+    pub(super) fn unread(&self, number: u32) -> usize {
+        let stream = &self.streams[number as usize];
+        let sent = match &stream.source {
+            Source::Script(script) => self.scripts[script.0].len(),
+            Source::Pong(pong) => pong.len(),
+        };
+        sent - stream.read
+    }
+
+    /// What was sent to a client since this was last asked.
+    pub(super) fn take_heard(&mut self, number: u32) -> Vec<u8> {
+        std::mem::take(&mut self.streams[number as usize].heard)
+    }
+
+    fn recv(&mut self, number: u32, buffer: &mut [u8]) -> io::Result<usize> {
+        tally(&mut self.calls.recv);
+        let Self { scripts, streams, calls, .. } = self;
+        let stream = &mut streams[number as usize];
+        let source = match &stream.source {
+            Source::Script(script) => &scripts[script.0][..],
+            Source::Pong(pong) => pong,
+        };
+        let unread = &source[stream.read..];
+        let len = unread.len().min(buffer.len());
+        if len == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        buffer[..len].copy_from_slice(&unread[..len]);
+        stream.read += len;
+        calls.bytes_in += len as u64;
+        Ok(len)
+    }
+
+    fn send(&mut self, number: u32, bytes: &[u8]) {
+        self.calls.bytes_out += bytes.len() as u64;
+        if self.listens {
+            self.streams[number as usize].heard.extend_from_slice(bytes);
+        }
+        if self.answers_pings
+            && let [first, second, payload @ ..] = bytes
+            && [*first, *second] == PING
+            && payload.len() == 8
+        {
+            let mut pong = [0; PONG_LEN];
+            pong[..2].copy_from_slice(&PONG);
+            pong[2..6].copy_from_slice(&PONG_KEY);
+            for (at, byte) in payload.iter().enumerate() {
+                pong[6 + at] = byte ^ PONG_KEY[at % 4];
+            }
+            self.pings += 1;
+            self.send_to_worker(number, Source::Pong(pong));
+        }
+    }
+}
+
+impl Socket {
+    fn of(number: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(number))
+    }
+
+    const fn number(self) -> u32 {
+        self.0.get() - 1
+    }
+}
+
+/// The worker's end of the system.
+pub(crate) struct Net {
+    pub(super) kernel: Rc<RefCell<Kernel>>,
+    pub(super) woken: Arc<Woken>,
+}
+
+/// Whether the worker was woken since its last wait.
+#[derive(Debug, Default)]
+pub(super) struct Woken(AtomicBool);
+
+impl Wake for Arc<Woken> {
+    fn wake(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Woken {
+    /// Whether a wake-up has not ended a wait yet.
+    pub(super) fn is_due(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Os for Net {
+    type Socket = Socket;
+    type Listener = Listener;
+
+    fn now(&self) -> Duration {
+        let mut kernel = self.kernel.borrow_mut();
+        tally(&mut kernel.calls.clock);
+        kernel.now
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        let mut kernel = self.kernel.borrow_mut();
+        tally(&mut kernel.calls.wait);
+        kernel.now += ITERATION;
+        ready.clear();
+        let count = kernel.ready.len().min(EVENTS_PER_WAIT);
+        ready.extend(kernel.ready.drain(..count));
+        let woken = self.woken.0.swap(false, Ordering::Relaxed);
+        kernel.rested = count == 0 && !woken && timeout != Some(Duration::ZERO);
+        if let Some(end) = kernel.wakes_at.filter(|_| kernel.rested) {
+            let due = timeout.map_or(end, |timeout| kernel.now.saturating_add(timeout));
+            kernel.now = due.min(end).max(kernel.now);
+        }
+        Ok(())
+    }
+
+    fn watch_listener(&mut self, _: &Listener, token: Token) -> io::Result<()> {
+        let mut kernel = self.kernel.borrow_mut();
+        tally(&mut kernel.calls.watch);
+        kernel.listener = Some(token);
+        Ok(())
+    }
+
+    fn watch(&mut self, socket: &Socket, token: Token) -> io::Result<()> {
+        let mut kernel = self.kernel.borrow_mut();
+        tally(&mut kernel.calls.watch);
+        let number = socket.number();
+        let readable = kernel.unread(number) > 0;
+        kernel.streams[number as usize].token = Some(token);
+        kernel.ready.push_back(Ready { token, readable, writable: true, closed: false });
+        Ok(())
+    }
+
+    fn listen(&mut self, _: SocketAddr) -> io::Result<Listener> {
+        Ok(Listener)
+    }
+
+    fn close_listener(&mut self, _: Listener) {}
+
+    fn accept(&mut self, _: &Listener) -> io::Result<Socket> {
+        let mut kernel = self.kernel.borrow_mut();
+        tally(&mut kernel.calls.accept);
+        kernel.backlog.pop_front().map(Socket::of).ok_or(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn release_reserve(&mut self) -> bool {
+        false
+    }
+
+    fn refill_reserve(&mut self) {}
+
+    fn recv(&mut self, socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+        self.kernel.borrow_mut().recv(socket.number(), buffer)
+    }
+
+    fn send(&mut self, socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
+        let mut kernel = self.kernel.borrow_mut();
+        tally(&mut kernel.calls.send);
+        kernel.send(socket.number(), bytes);
+        Ok(bytes.len())
+    }
+
+    fn send_vectored(&mut self, socket: &Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut kernel = self.kernel.borrow_mut();
+        tally(&mut kernel.calls.sendmsg);
+        slices.iter().for_each(|bytes| kernel.send(socket.number(), bytes));
+        Ok(slices.iter().map(|bytes| bytes.len()).sum())
+    }
+
+    fn shutdown_write(&mut self, _: &Socket) -> io::Result<()> {
+        tally(&mut self.kernel.borrow_mut().calls.shutdown);
+        Ok(())
+    }
+
+    fn close(&mut self, socket: Socket) {
+        let mut kernel = self.kernel.borrow_mut();
+        tally(&mut kernel.calls.close);
+        kernel.streams[socket.number() as usize].token = None;
+        kernel.free.push(socket.number());
+    }
+
+    fn peer_address(&self, _: &Socket) -> Option<SocketAddr> {
+        None
+    }
+
+    /// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014): the same numbers in every run.
+    fn random(&mut self) -> u64 {
+        let mut kernel = self.kernel.borrow_mut();
+        kernel.drawn = kernel.drawn.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = kernel.drawn;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+}

@@ -1,0 +1,1 @@
+//! The measuring system by itself.

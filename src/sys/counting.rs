@@ -1,0 +1,120 @@
+//! An allocator that counts what is asked of it, for the program that measures it (docs/TESTING.md).
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The system's allocator, which passes every request on as it is and counts it.
+///
+/// The counts are those of one thread: with several, some are lost.
+#[derive(Debug)]
+pub struct Counting {
+    allocations: AtomicU64,
+    allocated: AtomicU64,
+    freed: AtomicU64,
+}
+
+/// What was asked of an allocator since the program's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Requests {
+    /// Blocks that were asked for, and blocks that were asked to grow or shrink.
+    pub allocations: u64,
+    /// Bytes of those, as the program asked for them.
+    pub allocated: u64,
+    /// Bytes of blocks that were given back, or that others have taken the place of.
+    pub freed: u64,
+}
+
+impl Requests {
+    /// Bytes that the program has, as it asked for them.
+    #[must_use]
+    pub const fn held(&self) -> u64 {
+        self.allocated - self.freed
+    }
+}
+
+impl Counting {
+    /// One that has counted nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { allocations: AtomicU64::new(0), allocated: AtomicU64::new(0), freed: AtomicU64::new(0) }
+    }
+
+    /// What was asked of it so far.
+    pub fn requests(&self) -> Requests {
+        Requests {
+            allocations: self.allocations.load(Ordering::Relaxed),
+            allocated: self.allocated.load(Ordering::Relaxed),
+            freed: self.freed.load(Ordering::Relaxed),
+        }
+    }
+
+    fn note_block(&self, bytes: usize) {
+        add(&self.allocations, 1);
+        add(&self.allocated, bytes as u64);
+    }
+}
+
+impl Default for Counting {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Without the locked instruction of an atomic addition: there is one thread.
+fn add(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
+}
+
+// SAFETY: every request goes to the system's allocator, as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        self.note_block(layout.size());
+        // SAFETY: the caller's promises are those that this call asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        self.note_block(layout.size());
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        add(&self.freed, layout.size() as u64);
+        // SAFETY: as above.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        add(&self.freed, layout.size() as u64);
+        self.note_block(size);
+        // SAFETY: as above.
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_counted_when_they_come_grow_and_go() {
+        let counting = Counting::new();
+        let layout = Layout::from_size_align(100, 8).unwrap();
+        let larger = Layout::from_size_align(250, 8).unwrap();
+        // SAFETY: the layout has a size.
+        let block = unsafe { counting.alloc(layout) };
+        // SAFETY: the block is of this allocator, with this layout.
+        let block = unsafe { counting.realloc(block, layout, 250) };
+        assert_eq!(counting.requests(), Requests { allocations: 2, allocated: 350, freed: 100 });
+        assert_eq!(counting.requests().held(), 250);
+        // SAFETY: as above.
+        unsafe { counting.dealloc(block, larger) };
+        // SAFETY: as the first.
+        let block = unsafe { counting.alloc_zeroed(layout) };
+        assert_eq!(counting.requests().held(), 100);
+        // SAFETY: as above.
+        unsafe { counting.dealloc(block, layout) };
+        assert_eq!(counting.requests(), Requests { allocations: 3, allocated: 450, freed: 450 });
+    }
+}
