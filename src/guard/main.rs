@@ -6,9 +6,13 @@
 
 #[path = "../app/mod.rs"]
 mod app;
+mod broadcast;
 mod clients;
 mod echo;
 mod figures;
+mod handshake;
+mod held;
+mod pings;
 mod scenario;
 
 use std::process::ExitCode;

@@ -4,8 +4,13 @@ use std::error::Error;
 
 use serde_json::{Value, json};
 
+use crate::broadcast::broadcast;
+use crate::clients::{browser_request, small_request};
 use crate::echo::{Echoes, Kind, echo, measure_itself};
 use crate::figures::Figures;
+use crate::handshake::{handshakes, visits};
+use crate::held::{clients, subscribers};
+use crate::pings::pings;
 
 /// What can go wrong with a run: the server did not do what it should.
 pub(crate) type Outcome = Result<Figures, Box<dyn Error>>;
@@ -63,6 +68,24 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("echo-1Mx1", 3, "an echo of 1 MiB, one at a time on each of 4 connections", |count| {
         echo(binary(4, 1, MB), count)
     }),
+    scenario("handshake-small", 10, "a handshake with a request of 150 bytes, 64 at a time", |count| {
+        handshakes(&small_request("/"), count)
+    }),
+    scenario("handshake-browser", 10, "a handshake with a browser's request, 64 at a time", |count| {
+        handshakes(&browser_request(), count)
+    }),
+    scenario("visit-small", 10, "such a handshake, and a Close", |count| visits(&small_request("/"), count)),
+    scenario("visit-browser", 10, "such a handshake, and a Close", |count| visits(&browser_request(), count)),
+    scenario("ping", 2, "a Ping, its Pong and all timers of a cycle, of one of 4,096 clients", pings),
+    scenario("broadcast-1", 10, "a delivery to one of 1,024 subscribers, one message at a time", |count| {
+        broadcast(1, count)
+    }),
+    scenario("broadcast-16", 2, "a delivery to one of 1,024 subscribers, 16 messages at a time", |count| {
+        broadcast(16, count)
+    }),
+    scenario("held-idle", 1, "a connection held that has never spoken", |count| clients(false, count)),
+    scenario("held-echoed", 1, "a connection held that has had an echo", |count| clients(true, count)),
+    scenario("held-subscribed", 1, "a connection held that subscribes to a topic", subscribers),
     scenario("bare-20x1", 100, "what the measuring itself costs of echo-20x1", |count| {
         measure_itself(binary(64, 1, 20), count)
     }),
