@@ -34,7 +34,7 @@ impl Start {
             calls: meter.calls().since(&self.calls),
             allocations: now.allocations - self.requests.allocations,
             allocated: now.allocated - self.requests.allocated,
-            held: now.held().cast_signed() - self.requests.held().cast_signed(),
+            held: now.held() - self.requests.held(),
         }
     }
 }

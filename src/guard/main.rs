@@ -53,7 +53,7 @@ fn run(name: &str, count: &str) -> ExitCode {
     let Some(count) = count.parse().ok().filter(|&count| count > 0) else {
         return misused(&format!("{count} is no count: give a number from 1 on\n"));
     };
-    match (scenario.run)(count) {
+    match scenario.run(count) {
         Ok(figures) => {
             println!("{}", figures.to_json());
             ExitCode::SUCCESS

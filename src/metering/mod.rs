@@ -104,9 +104,6 @@ impl Meter {
     }
 
     /// No server, but the least that can be done with the system.
-    ///
-    /// # Panics
-    /// Never: this system can watch everything.
     #[must_use]
     pub fn bare(clients: usize) -> Self {
         let (kernel, woken) = parts(clients);

@@ -27,8 +27,8 @@ pub struct Requests {
 impl Requests {
     /// Bytes that the program has, as it asked for them.
     #[must_use]
-    pub const fn held(&self) -> u64 {
-        self.allocated - self.freed
+    pub const fn held(&self) -> i64 {
+        self.allocated.wrapping_sub(self.freed).cast_signed()
     }
 }
 
