@@ -69,3 +69,31 @@ fn misused(what: &str) -> ExitCode {
     eprintln!("{what}{USAGE}");
     ExitCode::from(USAGE_ERROR)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SCENARIOS;
+
+    /// Each checks what its clients get. The allocations are left out, which the test harness's threads have too.
+    #[test]
+    fn every_scenario_does_what_it_should_and_the_same_each_time() {
+        for scenario in SCENARIOS {
+            let run = || {
+                let figures = scenario.run(1).unwrap_or_else(|error| panic!("{}: {error}", scenario.name));
+                figures.to_json()
+            };
+            let (first, second) = (run(), run());
+            assert_eq!(first["calls"], second["calls"], "{}", scenario.name);
+            assert_eq!(first["operations"], second["operations"], "{}", scenario.name);
+            assert!(first["operations"].as_u64() > Some(0), "{}", scenario.name);
+        }
+    }
+
+    #[test]
+    fn every_scenario_has_a_name_of_its_own() {
+        let mut names: Vec<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), SCENARIOS.len());
+    }
+}

@@ -1,1 +1,212 @@
-//! The measuring system by itself.
+//! The measuring system by itself, and with an echo over it.
+
+use std::io::{self, IoSlice};
+
+use super::kernel::Socket;
+use super::*;
+use crate::http::{Refusal, Request};
+use crate::worker::{Os, Ready, Token};
+use crate::ws::client::{encode_key, request};
+use crate::ws::{Opcode, encode};
+use crate::{Accept, Conn, Message};
+
+/// The system, and the worker's end of it, which watches the listener.
+fn system() -> (Rc<RefCell<Kernel>>, Net) {
+    let (kernel, woken) = parts(8);
+    let mut net = Net { kernel: Rc::clone(&kernel), woken };
+    net.watch_listener(&Listener, Token(9)).unwrap();
+    (kernel, net)
+}
+
+/// A client that has sent the bytes, as accepted and watched by the worker.
+fn client(kernel: &RefCell<Kernel>, net: &mut Net, bytes: &[u8]) -> (u32, Socket) {
+    let script = kernel.borrow_mut().add_script(bytes.into());
+    let number = kernel.borrow_mut().connect(script);
+    let socket = net.accept(&Listener).unwrap();
+    net.watch(&socket, Token(u64::from(number))).unwrap();
+    (number, socket)
+}
+
+fn waited(net: &mut Net) -> Vec<Ready> {
+    let mut ready = Vec::new();
+    net.wait(None, &mut ready).unwrap();
+    ready
+}
+
+fn kind<T: std::fmt::Debug>(result: io::Result<T>) -> io::ErrorKind {
+    result.unwrap_err().kind()
+}
+
+#[test]
+fn bytes_come_in_pieces_as_long_as_the_buffer() {
+    let (kernel, mut net) = system();
+    let (number, socket) = client(&kernel, &mut net, b"hello");
+    let mut buffer = [0; 3];
+    assert_eq!((net.recv(&socket, &mut buffer).unwrap(), buffer), (3, *b"hel"));
+    let more = kernel.borrow_mut().add_script(b"more".into());
+    assert!(!kernel.borrow_mut().deliver(number, more), "some bytes were not read yet");
+    assert_eq!((net.recv(&socket, &mut buffer).unwrap(), &buffer[..2]), (2, &b"lo"[..]));
+    assert_eq!(kind(net.recv(&socket, &mut buffer)), io::ErrorKind::WouldBlock);
+    assert!(kernel.borrow_mut().deliver(number, more));
+    assert_eq!(net.recv(&socket, &mut buffer).unwrap(), 3);
+    let calls = kernel.borrow().calls;
+    assert_eq!((calls.recv, calls.bytes_in), (4, 8));
+}
+
+#[test]
+fn edges_are_reported_once_with_the_room_to_write() {
+    let (kernel, mut net) = system();
+    let (number, socket) = client(&kernel, &mut net, b"hello");
+    let listener = Ready { token: Token(9), readable: true, writable: false, closed: false };
+    let socket_ready = Ready { token: Token(0), readable: true, writable: true, closed: false };
+    assert_eq!(waited(&mut net), [listener, socket_ready]);
+    assert_eq!(waited(&mut net), []);
+    assert!(kernel.borrow().rested);
+    net.recv(&socket, &mut [0; 5]).unwrap();
+    let script = kernel.borrow_mut().add_script(b"more".into());
+    kernel.borrow_mut().deliver(number, script);
+    assert!(!kernel.borrow().rested);
+    assert_eq!(waited(&mut net), [socket_ready]);
+}
+
+#[test]
+fn a_wake_up_ends_one_wait() {
+    let (kernel, mut net) = system();
+    net.woken.wake();
+    assert_eq!(waited(&mut net), []);
+    assert!(!kernel.borrow().rested);
+    waited(&mut net);
+    assert!(kernel.borrow().rested);
+}
+
+#[test]
+fn time_passes_in_waits_when_it_is_to() {
+    let (kernel, mut net) = system();
+    let before = net.now();
+    let mut ready = Vec::new();
+    net.wait(Some(Duration::from_secs(5)), &mut ready).unwrap();
+    assert!(net.now() - before < Duration::from_secs(1));
+    let end = before + Duration::from_secs(8);
+    kernel.borrow_mut().wakes_at = Some(end);
+    let started = net.now();
+    net.wait(Some(Duration::from_secs(5)), &mut ready).unwrap();
+    assert!(net.now() >= started + Duration::from_secs(5) && net.now() < end);
+    net.wait(Some(Duration::from_secs(5)), &mut ready).unwrap();
+    assert_eq!(net.now(), end);
+}
+
+#[test]
+fn what_is_sent_is_counted_and_kept_when_it_is_to() {
+    let (kernel, mut net) = system();
+    let (number, socket) = client(&kernel, &mut net, b"");
+    net.send(&socket, b"lost").unwrap();
+    kernel.borrow_mut().listens = true;
+    assert_eq!(net.send(&socket, b"one").unwrap(), 3);
+    assert_eq!(net.send_vectored(&socket, &[IoSlice::new(b" two"), IoSlice::new(b" three")]).unwrap(), 10);
+    assert_eq!(kernel.borrow_mut().take_heard(number), b"one two three");
+    let calls = kernel.borrow().calls;
+    assert_eq!((calls.send, calls.sendmsg, calls.bytes_out), (2, 1, 17));
+}
+
+#[test]
+fn a_ping_is_answered_with_its_payload_masked() {
+    let (kernel, mut net) = system();
+    let (_, socket) = client(&kernel, &mut net, b"");
+    kernel.borrow_mut().answers_pings = true;
+    let mut ping = Vec::new();
+    encode::frame(&mut ping, true, Opcode::Ping, b"12345678", None);
+    net.send(&socket, &ping).unwrap();
+    let mut pong = Vec::new();
+    encode::frame(&mut pong, true, Opcode::Pong, b"12345678", Some([0x6b, 0xe3, 0x19, 0xd4]));
+    let mut buffer = [0; 64];
+    let len = net.recv(&socket, &mut buffer).unwrap();
+    assert_eq!((&buffer[..len], kernel.borrow().pings), (&pong[..], 1));
+}
+
+#[test]
+fn the_place_of_a_closed_socket_is_taken_by_the_next() {
+    let (kernel, mut net) = system();
+    let (first, socket) = client(&kernel, &mut net, b"");
+    net.close(socket);
+    let (second, _) = client(&kernel, &mut net, b"new");
+    assert_eq!((second, kernel.borrow().unread(second)), (first, 3));
+    assert_eq!(kind(net.accept(&Listener)), io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn every_run_draws_the_same() {
+    let drawn = || {
+        let (_, mut net) = system();
+        [net.random(), net.random()]
+    };
+    assert_eq!(drawn(), drawn());
+    assert_ne!(drawn()[0], drawn()[1]);
+}
+
+struct Echo;
+
+impl Handler for Echo {
+    type Data = ();
+
+    fn upgrade(&mut self, _: &Request<'_>) -> Result<Accept<()>, Refusal> {
+        Ok(Accept::new(()))
+    }
+
+    fn message(&mut self, conn: &mut Conn<'_, ()>, message: Message<'_>) {
+        conn.send(message).unwrap();
+    }
+}
+
+/// A server with an open connection, and a message for it to send, whose echo has four bytes less.
+fn echoing() -> (Meter, Client, Script, u64) {
+    let mut meter = Meter::new(&Config::default(), 1, |_| Echo).unwrap();
+    let mut bytes = Vec::new();
+    request(&mut bytes, "throng", "/", &encode_key([7; 16]), "");
+    let client = meter.connect(meter.script(bytes));
+    meter.settle().unwrap();
+    let mut bytes = Vec::new();
+    encode::frame(&mut bytes, true, Opcode::Binary, b"hello", Some([1, 2, 3, 4]));
+    let echo = bytes.len() as u64 - 4;
+    let script = meter.script(bytes);
+    (meter, client, script, echo)
+}
+
+#[test]
+fn an_echo_takes_one_call_of_each() {
+    let (mut meter, client, script, echo) = echoing();
+    let before = meter.calls();
+    meter.listen(true);
+    meter.deliver(client, script).unwrap();
+    meter.run_for(echo).unwrap();
+    assert_eq!(meter.heard(client), b"\x82\x05hello");
+    let calls = meter.calls().since(&before);
+    assert_eq!((calls.wait, calls.recv, calls.send, calls.bytes_in, calls.bytes_out), (1, 1, 1, 11, 7));
+}
+
+#[test]
+fn a_server_that_does_not_do_what_it_should_is_found_out() {
+    let (mut meter, client, script, echo) = echoing();
+    meter.deliver(client, script).unwrap();
+    assert!(matches!(meter.deliver(client, script), Err(Invalid::Unread(unread)) if unread == client));
+    assert!(matches!(meter.run_for(echo + 1), Err(Invalid::TooFewBytes { .. })));
+    meter.deliver(client, script).unwrap();
+    assert!(matches!(meter.run_for(echo - 1), Err(Invalid::TooManyBytes { .. })));
+}
+
+#[test]
+fn time_that_passes_brings_pings() {
+    let (mut meter, _, _, _) = echoing();
+    meter.answer_pings(true);
+    meter.pass(Duration::from_secs(300)).unwrap();
+    assert!((10..=20).contains(&meter.pings()), "{} in ten intervals", meter.pings());
+}
+
+#[test]
+fn without_a_server_what_is_sent_comes_back_as_it_is() {
+    let mut meter = Meter::bare(1);
+    meter.listen(true);
+    let client = meter.connect(meter.script(vec![5; 100_000]));
+    meter.run_for(100_000).unwrap();
+    assert_eq!(meter.heard(client), [5; 100_000]);
+    assert_eq!(meter.calls().recv, 2);
+}
