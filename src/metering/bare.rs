@@ -5,7 +5,8 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::kernel::{Kernel, Listener, Net, Socket, Woken};
+use super::kernel::Kernel;
+use super::net::{Listener, Net, Socket, Woken};
 use crate::budget::{EVENTS_PER_WAIT, READ_BUFFER};
 use crate::worker::{Os, Ready, Token};
 

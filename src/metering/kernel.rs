@@ -4,22 +4,13 @@
 //! the beginning of the watch. There is always room, and nothing ever fails: what full buffers and errors lead to is the simulation's
 //! to look at.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
-use std::net::SocketAddr;
-use std::num::NonZeroU32;
-use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
 use std::time::Duration;
 
 use super::calls::{Calls, tally};
-use crate::budget::EVENTS_PER_WAIT;
-use crate::worker::{Os, Ready, Token, Wake};
+use crate::worker::{Ready, Token};
 
-/// How long an iteration takes on the clock.
-const ITERATION: Duration = Duration::from_micros(50);
 /// A Ping with eight bytes, as a worker sends them, and a client's Pong.
 const PING: [u8; 2] = [0x89, 8];
 const PONG: [u8; 2] = [0x8a, 0x88];
@@ -31,13 +22,6 @@ const PONG_KEY: [u8; 4] = [0x6b, 0xe3, 0x19, 0xd4];
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Script(usize);
 
-/// The worker's end of a connection; its number is one more than the place of its stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Socket(NonZeroU32);
-
-/// The one listener.
-pub(crate) struct Listener;
-
 /// What a client sends.
 #[derive(Debug, Clone, Copy)]
 enum Source {
@@ -47,11 +31,11 @@ enum Source {
 
 /// A connection.
 #[derive(Debug)]
-struct Stream {
+pub(super) struct Stream {
     source: Source,
     /// Bytes of the source that were read.
     read: usize,
-    token: Option<Token>,
+    pub(super) token: Option<Token>,
     /// What was sent to the client, while the kernel listens.
     heard: Vec<u8>,
 }
@@ -59,13 +43,13 @@ struct Stream {
 #[derive(Debug)]
 pub(super) struct Kernel {
     scripts: Vec<Vec<u8>>,
-    streams: Vec<Stream>,
+    pub(super) streams: Vec<Stream>,
     /// Places of streams that were closed.
-    free: Vec<u32>,
+    pub(super) free: Vec<u32>,
     /// Clients that wait to be accepted.
-    backlog: VecDeque<u32>,
-    listener: Option<Token>,
-    ready: VecDeque<Ready>,
+    pub(super) backlog: VecDeque<u32>,
+    pub(super) listener: Option<Token>,
+    pub(super) ready: VecDeque<Ready>,
     pub(super) now: Duration,
     /// The worker would sleep: nothing is ready and its timeout is not zero.
     pub(super) rested: bool,
@@ -77,7 +61,8 @@ pub(super) struct Kernel {
     /// Pings that were sent to clients that answer them.
     pub(super) pings: u64,
     pub(super) calls: Calls,
-    drawn: u64,
+    /// Numbers drawn, as the generator counts them.
+    pub(super) drawn: u64,
 }
 
 impl Kernel {
@@ -159,7 +144,8 @@ impl Kernel {
         std::mem::take(&mut self.streams[number as usize].heard)
     }
 
-    fn recv(&mut self, number: u32, buffer: &mut [u8]) -> io::Result<usize> {
+    /// The next bytes that a client has sent, as many as fit.
+    pub(super) fn recv(&mut self, number: u32, buffer: &mut [u8]) -> io::Result<usize> {
         tally(&mut self.calls.recv);
         let Self { scripts, streams, calls, .. } = self;
         let stream = &mut streams[number as usize];
@@ -178,7 +164,8 @@ impl Kernel {
         Ok(len)
     }
 
-    fn send(&mut self, number: u32, bytes: &[u8]) {
+    /// Swallows bytes for a client, which answers a Ping by itself if it is not sending anything else.
+    pub(super) fn send(&mut self, number: u32, bytes: &[u8]) {
         self.calls.bytes_out += bytes.len() as u64;
         if self.listens {
             self.streams[number as usize].heard.extend_from_slice(bytes);
@@ -187,6 +174,7 @@ impl Kernel {
             && let [first, second, payload @ ..] = bytes
             && [*first, *second] == PING
             && payload.len() == 8
+            && self.unread(number) == 0
         {
             let mut pong = [0; PONG_LEN];
             pong[..2].copy_from_slice(&PONG);
@@ -197,144 +185,5 @@ impl Kernel {
             self.pings += 1;
             self.send_to_worker(number, Source::Pong(pong));
         }
-    }
-}
-
-impl Socket {
-    fn of(number: u32) -> Self {
-        Self(NonZeroU32::MIN.saturating_add(number))
-    }
-
-    const fn number(self) -> u32 {
-        self.0.get() - 1
-    }
-}
-
-/// The worker's end of the system.
-pub(crate) struct Net {
-    pub(super) kernel: Rc<RefCell<Kernel>>,
-    pub(super) woken: Arc<Woken>,
-}
-
-/// Whether the worker was woken since its last wait.
-#[derive(Debug, Default)]
-pub(super) struct Woken(AtomicBool);
-
-impl Wake for Arc<Woken> {
-    fn wake(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Woken {
-    /// Whether a wake-up has not ended a wait yet.
-    pub(super) fn is_due(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Os for Net {
-    type Socket = Socket;
-    type Listener = Listener;
-
-    fn now(&self) -> Duration {
-        let mut kernel = self.kernel.borrow_mut();
-        tally(&mut kernel.calls.clock);
-        kernel.now
-    }
-
-    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
-        let mut kernel = self.kernel.borrow_mut();
-        tally(&mut kernel.calls.wait);
-        kernel.now += ITERATION;
-        ready.clear();
-        let count = kernel.ready.len().min(EVENTS_PER_WAIT);
-        ready.extend(kernel.ready.drain(..count));
-        let woken = self.woken.0.swap(false, Ordering::Relaxed);
-        kernel.rested = count == 0 && !woken && timeout != Some(Duration::ZERO);
-        if let Some(end) = kernel.wakes_at.filter(|_| kernel.rested) {
-            let due = timeout.map_or(end, |timeout| kernel.now.saturating_add(timeout));
-            kernel.now = due.min(end).max(kernel.now);
-        }
-        Ok(())
-    }
-
-    fn watch_listener(&mut self, _: &Listener, token: Token) -> io::Result<()> {
-        let mut kernel = self.kernel.borrow_mut();
-        tally(&mut kernel.calls.watch);
-        kernel.listener = Some(token);
-        Ok(())
-    }
-
-    fn watch(&mut self, socket: &Socket, token: Token) -> io::Result<()> {
-        let mut kernel = self.kernel.borrow_mut();
-        tally(&mut kernel.calls.watch);
-        let number = socket.number();
-        let readable = kernel.unread(number) > 0;
-        kernel.streams[number as usize].token = Some(token);
-        kernel.ready.push_back(Ready { token, readable, writable: true, closed: false });
-        Ok(())
-    }
-
-    fn listen(&mut self, _: SocketAddr) -> io::Result<Listener> {
-        Ok(Listener)
-    }
-
-    fn close_listener(&mut self, _: Listener) {}
-
-    fn accept(&mut self, _: &Listener) -> io::Result<Socket> {
-        let mut kernel = self.kernel.borrow_mut();
-        tally(&mut kernel.calls.accept);
-        kernel.backlog.pop_front().map(Socket::of).ok_or(io::ErrorKind::WouldBlock.into())
-    }
-
-    fn release_reserve(&mut self) -> bool {
-        false
-    }
-
-    fn refill_reserve(&mut self) {}
-
-    fn recv(&mut self, socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
-        self.kernel.borrow_mut().recv(socket.number(), buffer)
-    }
-
-    fn send(&mut self, socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
-        let mut kernel = self.kernel.borrow_mut();
-        tally(&mut kernel.calls.send);
-        kernel.send(socket.number(), bytes);
-        Ok(bytes.len())
-    }
-
-    fn send_vectored(&mut self, socket: &Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut kernel = self.kernel.borrow_mut();
-        tally(&mut kernel.calls.sendmsg);
-        slices.iter().for_each(|bytes| kernel.send(socket.number(), bytes));
-        Ok(slices.iter().map(|bytes| bytes.len()).sum())
-    }
-
-    fn shutdown_write(&mut self, _: &Socket) -> io::Result<()> {
-        tally(&mut self.kernel.borrow_mut().calls.shutdown);
-        Ok(())
-    }
-
-    fn close(&mut self, socket: Socket) {
-        let mut kernel = self.kernel.borrow_mut();
-        tally(&mut kernel.calls.close);
-        kernel.streams[socket.number() as usize].token = None;
-        kernel.free.push(socket.number());
-    }
-
-    fn peer_address(&self, _: &Socket) -> Option<SocketAddr> {
-        None
-    }
-
-    /// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014): the same numbers in every run.
-    fn random(&mut self) -> u64 {
-        let mut kernel = self.kernel.borrow_mut();
-        kernel.drawn = kernel.drawn.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = kernel.drawn;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^ (bits >> 31)
     }
 }

@@ -4,13 +4,14 @@
 //! clock is the harness's, and everything that is drawn is the same in every run, so that two runs of one program with the same input
 //! take the same instructions.
 //!
-//! - `kernel`: the system. `calls`: what is counted.
+//! - `kernel`: the system. `net`: the worker's end of it. `calls`: what is counted.
 //! - `bare`: the same system without a worker, which tells what the measuring costs.
 #![forbid(unsafe_code)]
 
 mod bare;
 mod calls;
 mod kernel;
+mod net;
 #[cfg(test)]
 mod tests;
 
@@ -24,8 +25,9 @@ use std::time::Duration;
 
 use bare::Bare;
 pub use calls::Calls;
+use kernel::Kernel;
 pub use kernel::Script;
-use kernel::{Kernel, Listener, Net, Woken};
+use net::{Listener, Net, Woken};
 
 use crate::server::limits_of_one;
 use crate::worker::{Assembly, Context, Handle, Handler, Listening, Shared, Wake, Worker};

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 
-use super::kernel::Socket;
+use super::net::Socket;
 use super::*;
 use crate::http::{Refusal, Request};
 use crate::worker::{Os, Ready, Token};

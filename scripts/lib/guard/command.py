@@ -83,8 +83,8 @@ def check(planned: budgets.Budgets, known: list[str], measured: dict[str, dict[s
         print(f"Some figures may therefore be further above their budgets: {wider}. Take new ones: scripts/guard --update")
     if below := sum(line.verdict == verdict.BELOW for line in lines):
         print(f"\n{below} figures are more than {verdict.FAR_BELOW:.0%} below their budgets: lower them (scripts/guard --update)")
-    wrong = [f"{line.scenario}: {line.figure} is {line.value:,.10g}, its budget {line.budget:,.10g}"
-             for line in lines if line.verdict == verdict.OVER]
+    over = (line for line in lines if line.verdict == verdict.OVER)
+    wrong = [f"{one.scenario}: {one.figure} is {one.value:,.10g}, its budget {one.budget:,.10g}" for one in over]
     wrong += [f"{problem}: scripts/guard --update" for problem in verdict.strangers(planned, known, list(measured))]
     for problem in wrong:
         print(f"guard: FAILED: {problem}", file=sys.stderr)

@@ -1,0 +1,164 @@
+//! The measuring system, as the worker sees it.
+
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::calls::tally;
+use super::kernel::Kernel;
+use crate::budget::EVENTS_PER_WAIT;
+use crate::worker::{Os, Ready, Token, Wake};
+
+/// How long an iteration takes on the clock.
+const ITERATION: Duration = Duration::from_micros(50);
+
+/// The worker's end of a connection; its number is one more than the place of its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Socket(NonZeroU32);
+
+/// The one listener.
+pub(crate) struct Listener;
+
+impl Socket {
+    fn of(number: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(number))
+    }
+
+    const fn number(self) -> u32 {
+        self.0.get() - 1
+    }
+}
+
+/// The worker's end of the system.
+pub(crate) struct Net {
+    pub(super) kernel: Rc<RefCell<Kernel>>,
+    pub(super) woken: Arc<Woken>,
+}
+
+/// Whether the worker was woken since its last wait.
+#[derive(Debug, Default)]
+pub(super) struct Woken(AtomicBool);
+
+impl Wake for Arc<Woken> {
+    fn wake(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Woken {
+    /// Whether a wake-up has not ended a wait yet.
+    pub(super) fn is_due(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Os for Net {
+    type Socket = Socket;
+    type Listener = Listener;
+
+    fn now(&self) -> Duration {
+        let mut kernel = self.kernel.borrow_mut();
+        tally(&mut kernel.calls.clock);
+        kernel.now
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        let mut kernel = self.kernel.borrow_mut();
+        tally(&mut kernel.calls.wait);
+        kernel.now += ITERATION;
+        ready.clear();
+        let count = kernel.ready.len().min(EVENTS_PER_WAIT);
+        ready.extend(kernel.ready.drain(..count));
+        let woken = self.woken.0.swap(false, Ordering::Relaxed);
+        kernel.rested = count == 0 && !woken && timeout != Some(Duration::ZERO);
+        if let Some(end) = kernel.wakes_at.filter(|_| kernel.rested) {
+            let due = timeout.map_or(end, |timeout| kernel.now.saturating_add(timeout));
+            kernel.now = due.min(end).max(kernel.now);
+        }
+        Ok(())
+    }
+
+    fn watch_listener(&mut self, _: &Listener, token: Token) -> io::Result<()> {
+        let mut kernel = self.kernel.borrow_mut();
+        tally(&mut kernel.calls.watch);
+        kernel.listener = Some(token);
+        Ok(())
+    }
+
+    fn watch(&mut self, socket: &Socket, token: Token) -> io::Result<()> {
+        let mut kernel = self.kernel.borrow_mut();
+        tally(&mut kernel.calls.watch);
+        let number = socket.number();
+        let readable = kernel.unread(number) > 0;
+        kernel.streams[number as usize].token = Some(token);
+        kernel.ready.push_back(Ready { token, readable, writable: true, closed: false });
+        Ok(())
+    }
+
+    fn listen(&mut self, _: SocketAddr) -> io::Result<Listener> {
+        Ok(Listener)
+    }
+
+    fn close_listener(&mut self, _: Listener) {}
+
+    fn accept(&mut self, _: &Listener) -> io::Result<Socket> {
+        let mut kernel = self.kernel.borrow_mut();
+        tally(&mut kernel.calls.accept);
+        kernel.backlog.pop_front().map(Socket::of).ok_or(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn release_reserve(&mut self) -> bool {
+        false
+    }
+
+    fn refill_reserve(&mut self) {}
+
+    fn recv(&mut self, socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+        self.kernel.borrow_mut().recv(socket.number(), buffer)
+    }
+
+    fn send(&mut self, socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
+        let mut kernel = self.kernel.borrow_mut();
+        tally(&mut kernel.calls.send);
+        kernel.send(socket.number(), bytes);
+        Ok(bytes.len())
+    }
+
+    fn send_vectored(&mut self, socket: &Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut kernel = self.kernel.borrow_mut();
+        tally(&mut kernel.calls.sendmsg);
+        slices.iter().for_each(|bytes| kernel.send(socket.number(), bytes));
+        Ok(slices.iter().map(|bytes| bytes.len()).sum())
+    }
+
+    fn shutdown_write(&mut self, _: &Socket) -> io::Result<()> {
+        tally(&mut self.kernel.borrow_mut().calls.shutdown);
+        Ok(())
+    }
+
+    fn close(&mut self, socket: Socket) {
+        let mut kernel = self.kernel.borrow_mut();
+        tally(&mut kernel.calls.close);
+        kernel.streams[socket.number() as usize].token = None;
+        kernel.free.push(socket.number());
+    }
+
+    fn peer_address(&self, _: &Socket) -> Option<SocketAddr> {
+        None
+    }
+
+    /// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014): the same numbers in every run.
+    fn random(&mut self) -> u64 {
+        let mut kernel = self.kernel.borrow_mut();
+        kernel.drawn = kernel.drawn.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = kernel.drawn;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+}
