@@ -26,3 +26,8 @@ fn check(returned: libc::c_int) -> io::Result<libc::c_int> {
 fn check_len(returned: libc::ssize_t) -> io::Result<usize> {
     usize::try_from(returned).map_err(|_| io::Error::last_os_error())
 }
+
+/// The same for calls made by their number.
+fn check_long(returned: libc::c_long) -> io::Result<usize> {
+    usize::try_from(returned).map_err(|_| io::Error::last_os_error())
+}
