@@ -10,11 +10,16 @@ pub const MAX_WORKERS: usize = 1 << 10;
 /// The most connections of a worker: a [`ConnId`](crate::ConnId) has 26 bits for them.
 pub const MAX_CONNECTIONS_PER_WORKER: usize = 1 << 26;
 
-/// Bytes read by one call of recv(2): a worker has one buffer of this size, and it bounds what one connection can make the
-/// application do between two looks at its outbox.
-pub const READ_BUFFER: usize = 64 * 1024;
+/// Bytes read by one call of recv(2): a worker has one buffer of this size, of which only what is used takes memory.
+pub(crate) const READ_BUFFER: usize = 256 * 1024;
+/// The same where messages are compressed: what cannot be decompressed in one visit waits in a buffer of the connection's own.
+pub(crate) const READ_COMPRESSED: usize = 64 * 1024;
 /// Calls of recv(2) for one connection before the others get their turn.
-pub(crate) const READS_PER_VISIT: usize = 4;
+pub(crate) const READS_PER_VISIT: usize = 2;
+/// Bytes of the read buffer, and of where messages land, that keep their memory while more is not needed.
+pub(crate) const LANDING_KEEP: usize = 64 * 1024;
+/// The least an outbox may be told to hold.
+pub const LEAST_OUTBOX: usize = 64 * 1024;
 /// Bytes that one connection's compressed messages may come to before the others get their turn; the last of them may go beyond.
 pub(crate) const INFLATE_PER_VISIT: usize = 256 * 1024;
 /// The same for all connections of an iteration: some milliseconds' work.
@@ -33,8 +38,10 @@ pub(crate) const EXPIRIES_PER_ITERATION: usize = 4096;
 pub(crate) const MAILBOX: usize = 1024;
 /// Slices handed to one sendmsg(2): well below `IOV_MAX`.
 pub(crate) const SLICES_PER_WRITE: usize = 64;
-/// Bytes of replies that are gathered before they are written although the visit is not over.
-pub(crate) const REPLY_FLUSH: usize = 64 * 1024;
+/// Bytes of replies that are gathered before they are written although the visit is not over, and the least where outboxes are so
+/// small that so many would be too much.
+pub(crate) const REPLY_FLUSH: usize = 256 * 1024;
+pub(crate) const REPLY_FLUSH_LEAST: usize = 64 * 1024;
 /// Bytes of capacity that the reply buffer keeps between visits.
 pub(crate) const REPLY_KEEP: usize = 256 * 1024;
 
@@ -67,5 +74,8 @@ pub(crate) const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 const _: () = assert!(MAX_CONNECTIONS_PER_WORKER.is_multiple_of(RECORDS_PER_PAGE));
 const _: () = assert!(crate::http::MAX_HEAD <= READ_BUFFER, "a request head fits one read");
+const _: () = assert!(READ_COMPRESSED <= READ_BUFFER);
 const _: () = assert!(REPLY_FLUSH <= REPLY_KEEP);
+const _: () = assert!(REPLY_FLUSH <= READ_BUFFER, "what has landed leaves room for one more read");
+const _: () = assert!(REPLY_FLUSH_LEAST <= LEAST_OUTBOX);
 const _: () = assert!(SLICES_PER_WRITE <= 1024, "IOV_MAX");

@@ -15,6 +15,7 @@ impl Handler for Echo {
         Ok(Accept::new(()))
     }
 
+    #[inline]
     fn message(&mut self, conn: &mut Conn<'_, ()>, message: Message<'_>) {
         if conn.send(message).is_err() {
             conn.close(CloseCode::POLICY_VIOLATION, "echoes are read too slowly");

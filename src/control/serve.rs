@@ -20,9 +20,9 @@ use crate::app::{Echo, Sink};
 
 /// Arenas of the allocator. Each keeps free memory of its own, and a worker seldom allocates.
 const ARENAS: usize = 2;
-/// What an outbox must hold beyond the longest message, so that each one can be echoed: the echoes of what one read brings
-/// besides, and their headers.
-const ECHO_ROOM: usize = 2 * budget::READ_BUFFER;
+/// What an outbox must hold beyond the longest message, so that each one can be echoed: the echoes that have not left, and
+/// headers.
+const ECHO_ROOM: usize = 2 * budget::LEAST_OUTBOX;
 /// How often the main thread looks after its workers.
 const WATCH: Duration = Duration::from_millis(100);
 

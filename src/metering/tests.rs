@@ -205,8 +205,8 @@ fn time_that_passes_brings_pings() {
 fn without_a_server_what_is_sent_comes_back_as_it_is() {
     let mut meter = Meter::bare(1);
     meter.listen(true);
-    let client = meter.connect(meter.script(vec![5; 100_000]));
-    meter.run_for(100_000).unwrap();
-    assert_eq!(meter.heard(client), [5; 100_000]);
+    let client = meter.connect(meter.script(vec![5; 300_000]));
+    meter.run_for(300_000).unwrap();
+    assert_eq!(meter.heard(client), [5; 300_000]);
     assert_eq!(meter.calls().recv, 2);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Listen;
 use super::error::ConfigError;
-use crate::budget::{MAX_WORKERS, READ_BUFFER};
+use crate::budget::{LEAST_OUTBOX, MAX_WORKERS};
 use crate::worker::{Deflation, MAX_TIME, PingPolicy};
 use crate::ws::deflate;
 use crate::ws::{Role, Rules};
@@ -152,8 +152,8 @@ impl Config {
             let (least, most) = (*WINDOWS.start(), *WINDOWS.end());
             return Err(ConfigError::PowerOfTwo { what: "compression-window", least, most });
         }
-        if self.outbox_limit < READ_BUFFER || self.outbox_limit > most {
-            return Err(ConfigError::OutOfRange { what: "outbox-limit", least: READ_BUFFER, most });
+        if self.outbox_limit < LEAST_OUTBOX || self.outbox_limit > most {
+            return Err(ConfigError::OutOfRange { what: "outbox-limit", least: LEAST_OUTBOX, most });
         }
         Ok(())
     }
@@ -219,7 +219,7 @@ mod tests {
             let complaint = complaint(|config| config.max_frames_per_message = frames);
             assert_eq!(complaint, (!is_right).then_some("max-frames-per-message"), "{frames}");
         }
-        for (bytes, is_right) in [(READ_BUFFER - 1, false), (READ_BUFFER, true), (usize::MAX, false)] {
+        for (bytes, is_right) in [(LEAST_OUTBOX - 1, false), (LEAST_OUTBOX, true), (usize::MAX, false)] {
             let complaint = complaint(|config| config.outbox_limit = bytes);
             assert_eq!(complaint, (!is_right).then_some("outbox-limit"), "{bytes}");
         }

@@ -144,9 +144,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Takes a connection out of every place it is in, and closes its socket.
     pub(super) fn discard(&mut self, index: u32) -> Flow {
-        self.reply.bytes.clear();
-        self.reply.messages = 0;
-        self.reply.close = None;
+        self.reply.clear(&mut self.pool);
         self.wheel.disarm(&mut self.table, index);
         self.forget_message_timer(index);
         let Some(record) = self.table.remove(index as usize) else { return Flow::Gone };

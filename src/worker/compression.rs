@@ -85,13 +85,24 @@ pub(super) struct Outgoing<'a> {
 
 impl Outgoing<'_> {
     /// Appends a message to `out`. `false`, and nothing is appended, when its frame has more than `room` bytes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn write(&mut self, out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], room: usize) -> bool {
+        if self.terms.is_agreed() {
+            return self.write_agreed(out, opcode, payload, room);
+        }
+        // RFC 7692-6.1-2 and 7692-7.2.3.2-1
+        let fits = encode::frame_len(payload.len(), false) <= room;
+        if fits {
+            encode::message(out, opcode, payload);
+        }
+        fits
+    }
+
+    /// The same for a connection that agreed on compression.
+    #[inline(never)]
+    fn write_agreed(&mut self, out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], room: usize) -> bool {
         let Self { compressor, terms, contexts, counters } = self;
-        let compressed = match terms.is_agreed() {
-            true => compressor.message(payload, *terms, contexts),
-            false => None,
-        };
+        let compressed = compressor.message(payload, *terms, contexts);
         let len = compressed.map_or(payload.len(), <[u8]>::len);
         if encode::frame_len(len, false) > room {
             return false;
@@ -104,7 +115,7 @@ impl Outgoing<'_> {
                 compressor.remember(payload, *terms, contexts, counters);
             }
             // RFC 7692-6.1-2 and 7692-7.2.3.2-1
-            None => encode::frame(out, true, opcode, payload, None),
+            None => encode::message(out, opcode, payload),
         }
         true
     }

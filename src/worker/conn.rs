@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use super::compression::Outgoing;
 use super::id::ConnId;
 use super::os::Os;
-use crate::ws::{CloseCode, Message};
+use super::reply::Reply;
+use crate::ws::{CloseCode, Message, encode};
 
 /// One connection, during a call to its handler.
 ///
@@ -15,11 +16,36 @@ pub struct Conn<'a, D> {
     pub(super) id: ConnId,
     pub(super) data: &'a mut D,
     pub(super) reply: &'a mut Reply,
+    /// The payload of the message at hand while it can go back without a copy: only looked at, never through.
+    returnable: *const [u8],
     /// Bytes in the connection's outbox.
     pub(super) queued: usize,
     pub(super) outbox_limit: usize,
     pub(super) outgoing: Outgoing<'a>,
     pub(super) peer: &'a dyn Peer,
+}
+
+/// What no message is: a null pointer.
+const NOTHING: *const [u8] = std::ptr::slice_from_raw_parts(std::ptr::null(), 0);
+
+impl<'a, D> Conn<'a, D> {
+    pub(super) const fn new(
+        id: ConnId,
+        data: &'a mut D,
+        reply: &'a mut Reply,
+        queued: usize,
+        outbox_limit: usize,
+        outgoing: Outgoing<'a>,
+        peer: &'a dyn Peer,
+    ) -> Self {
+        Self { id, data, reply, returnable: NOTHING, queued, outbox_limit, outgoing, peer }
+    }
+
+    /// Lets the message at hand go back without a copy.
+    #[inline]
+    pub(super) const fn may_return(&mut self, payload: &[u8]) {
+        self.returnable = payload;
+    }
 }
 
 impl<D> Conn<'_, D> {
@@ -52,9 +78,25 @@ impl<D> Conn<'_, D> {
             return Err(SendError::Closing);
         }
         let room = self.outbox_limit.saturating_sub(self.buffered());
+        if std::ptr::eq(self.returnable, message.as_bytes()) {
+            return self.give_back(message, room);
+        }
         if !self.outgoing.write(&mut self.reply.bytes, message.opcode(), message.as_bytes(), room) {
             return Err(SendError::OutboxFull);
         }
+        self.reply.messages += 1;
+        Ok(())
+    }
+
+    /// Sends the message at hand back, from where it lies.
+    #[inline]
+    fn give_back(&mut self, message: Message<'_>, room: usize) -> Result<(), SendError> {
+        let len = message.as_bytes().len();
+        if encode::frame_len(len, false) > room {
+            return Err(SendError::OutboxFull);
+        }
+        self.returnable = NOTHING;
+        self.reply.give_back(message.opcode(), len);
         self.reply.messages += 1;
         Ok(())
     }
@@ -69,7 +111,7 @@ impl<D> Conn<'_, D> {
     /// Bytes that wait to be written: those of this call, and those that the kernel did not take before.
     #[must_use]
     pub const fn buffered(&self) -> usize {
-        self.queued + self.reply.bytes.len()
+        self.queued + self.reply.len()
     }
 
     /// The most bytes that may wait.
@@ -117,17 +159,6 @@ impl fmt::Display for SendError {
 }
 
 impl std::error::Error for SendError {}
-
-/// What a worker gathers while it deals with one connection's input; empty between connections.
-#[derive(Debug, Default)]
-pub(super) struct Reply {
-    /// Frames in their wire form.
-    pub(super) bytes: Vec<u8>,
-    /// Messages among them.
-    pub(super) messages: u64,
-    /// The handler's wish to close.
-    pub(super) close: Option<(CloseCode, Box<str>)>,
-}
 
 /// Who is at the other end, asked only on demand.
 pub(super) trait Peer {

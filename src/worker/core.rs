@@ -7,24 +7,25 @@ use std::time::Duration;
 
 use super::accept::{Acceptor, Listening, is_listener};
 use super::compression::{Compressor, Decompressor};
-use super::conn::Reply;
 use super::connections::id_of;
 use super::counters::Counters;
 use super::handle::Handle;
 use super::handler::{Context, Handler};
 use super::id::ConnId;
+use super::landing::Landing;
 use super::limits::Limits;
 use super::mail::Broadcast;
 use super::mailbox::Inbox;
 use super::os::{Os, Ready};
 use super::pool::Pool;
 use super::record::{Record, Side};
+use super::reply::Reply;
 use super::shared::{Common, Stage};
 use super::table::Table;
 use super::ticks::{MAX_TIME, micros, tick_at, time_of};
 use super::turn::Ended;
 use super::wheel::Wheel;
-use crate::budget::{EVENTS_PER_WAIT, HOUSEKEEPING, READ_BUFFER, RECORDS_PER_PAGE};
+use crate::budget::{EVENTS_PER_WAIT, HOUSEKEEPING, LANDING_KEEP, READ_BUFFER, RECORDS_PER_PAGE};
 
 /// Side records in one page: they come and go, a few hundred at a time.
 const SIDES_PER_PAGE: usize = 64;
@@ -68,7 +69,7 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     pub(super) ping_key: u64,
 
     /// Taken out while a connection's input is dealt with.
-    pub(super) read_buffer: Vec<u8>,
+    pub(super) read_buffer: Landing,
     /// Empty between connections.
     pub(super) reply: Reply,
     pub(super) compressor: Compressor,
@@ -149,8 +150,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             now,
             tick: tick_at(now),
             ping_key: os.random(),
-            read_buffer: vec![0; READ_BUFFER],
-            reply: Reply::default(),
+            read_buffer: Landing::new(READ_BUFFER),
+            reply: Reply::new(limits.outbox.saturating_sub(limits.rules.max_message)),
             compressor: Compressor::new(limits.deflation),
             decompressor: Decompressor::new(limits.deflation, limits.rules.max_message),
             ready: Vec::with_capacity(EVENTS_PER_WAIT),
@@ -304,6 +305,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.sides.free_spare();
             self.compressor.trim();
             self.decompressor.trim();
+            self.read_buffer.trim(LANDING_KEEP);
+            self.reply.landing.trim(LANDING_KEEP);
             self.next_housekeeping = None;
         }
         // Trimming takes two rounds, and there may be no other reason to wake up for the second.
@@ -311,7 +314,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
             || self.table.has_spare()
             || self.sides.has_spare()
             || self.compressor.is_holding()
-            || self.decompressor.is_holding();
+            || self.decompressor.is_holding()
+            || self.read_buffer.is_holding(LANDING_KEEP)
+            || self.reply.landing.is_holding(LANDING_KEEP);
         if self.next_housekeeping.is_none() && has_unused {
             self.next_housekeeping = Some(self.now + HOUSEKEEPING);
         }

@@ -7,8 +7,10 @@ use super::handler::{Closed, Handler};
 use super::os::Os;
 use super::record::{Flags, State};
 use super::timers::round_trip;
-use crate::budget::REPLY_FLUSH;
-use crate::ws::{Buffers, CloseCode, CloseFrame, DecodeError, Decoder, Event, Opcode, encode};
+use crate::ws::{
+    Buffers, CloseCode, CloseFrame, DecodeError, Decoded, Decoder, Event, Message, Opcode, ProtocolError,
+    Whole, encode,
+};
 
 /// Why the frames at hand are not gone on with.
 enum Stop {
@@ -37,11 +39,16 @@ struct Input<'i> {
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Takes in bytes of frames. Replies stay in the reply buffer unless there are many.
     pub(super) fn take_frames(&mut self, index: u32, bytes: &mut [u8], drained: bool) -> Flow {
+        let mut input = Input { bytes, at: 0, was_between: false };
+        let mut stop = match self.take_plain(index, &mut input) {
+            Some(Stop::Drained) => return Flow::Alive,
+            other => other,
+        };
         let mut decoder =
             self.side_mut(index).map(|side| std::mem::take(&mut side.decoder)).unwrap_or_default();
-        let mut input = Input { bytes, at: 0, was_between: false };
         let flow = loop {
-            match self.run_decoder(index, &mut decoder, &mut input) {
+            let stop = stop.take().unwrap_or_else(|| self.run_decoder(index, &mut decoder, &mut input));
+            match stop {
                 Stop::Drained if decoder.is_idle() => break Flow::Alive,
                 Stop::Drained => return self.keep_decoder(index, decoder, &input),
                 Stop::Spent => {
@@ -78,6 +85,25 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.free_side(index);
         }
         flow
+    }
+
+    /// Deals with the most common input in the fewest steps: whole messages for a connection with nothing kept from before. `None` when
+    /// there is more to it, which takes a decoder.
+    fn take_plain(&mut self, index: u32, input: &mut Input<'_>) -> Option<Stop> {
+        let id = self.id(index);
+        let Self { table, handler, reply, limits, counters, os, compressor, .. } = self;
+        let record = table.get_mut(index as usize)?;
+        if record.side.index().is_some() || record.terms.is_agreed() {
+            return None;
+        }
+        let peer = SocketPeer { os, socket: &record.socket };
+        let (data, handler) = (record.data.as_mut()?, handler.as_mut()?);
+        let outgoing = Outgoing { compressor, terms: record.terms, contexts: &mut None, counters };
+        let conn = Conn::new(id, data, reply, 0, limits.outbox, outgoing, &peer);
+        if let Err(error) = take_whole(handler, conn, input, limits.rules.max_message) {
+            return Some(Stop::Failed(error.into()));
+        }
+        (input.at == input.bytes.len() && reply.close.is_none()).then_some(Stop::Drained)
     }
 
     /// Keeps what there is of a frame or a message, and sees to it that the rest comes in time.
@@ -144,26 +170,41 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let peer = SocketPeer { os, socket: &record.socket };
         let terms = record.terms;
         let rules = crate::ws::Rules { deflate: terms.is_agreed(), ..limits.rules };
+        let is_agreed = terms.is_agreed();
         loop {
             // Between two events: with no message under way, a frame that follows is the first of one.
-            input.was_between |= !decoder.is_partial();
+            let is_idle = decoder.is_idle();
+            input.was_between |= is_idle || !decoder.is_partial();
+            if is_idle
+                && !is_agreed
+                && let Some(data) = &mut record.data
+            {
+                let outgoing = Outgoing { compressor, terms, contexts, counters };
+                let conn = Conn::new(id, data, reply, queued, limits.outbox, outgoing, &peer);
+                if let Err(error) = take_whole(handler, conn, input, rules.max_message) {
+                    return Stop::Failed(error.into());
+                }
+            }
             if reply.close.is_some() {
                 return Stop::CloseAsked;
             }
-            if reply.bytes.len() >= REPLY_FLUSH {
+            if reply.is_full() {
                 return Stop::ReplyFull;
             }
             // A peer that does not read is not read from, and what was read already can be a thousand times as much as it seems.
-            let waits = decompressor.is_spent() || record.flags.has(Flags::PAUSED);
-            if terms.is_agreed() && waits && input.at < input.bytes.len() {
+            if is_agreed
+                && (decompressor.is_spent() || record.flags.has(Flags::PAUSED))
+                && input.at < input.bytes.len()
+            {
                 return Stop::Spent;
             }
-            let decoded = match decoder.decode(&mut input.bytes[input.at..], &rules, pool) {
-                Ok(decoded) => decoded,
-                Err(error) => return Stop::Failed(error),
-            };
-            input.at += decoded.consumed;
-            let Some(event) = decoded.event else { return Stop::Drained };
+            let Decoded { consumed, is_kept, event } =
+                match decoder.decode(&mut input.bytes[input.at..], &rules, pool) {
+                    Ok(decoded) => decoded,
+                    Err(error) => return Stop::Failed(error),
+                };
+            input.at += consumed;
+            let Some(event) = event else { return Stop::Drained };
             // RFC 6455-6.2-2
             let message = match event {
                 Event::Message(message) => message,
@@ -198,10 +239,54 @@ impl<O: Os, H: Handler> Worker<O, H> {
             counters.messages_in.add(1);
             if let Some(data) = &mut record.data {
                 let outgoing = Outgoing { compressor, terms, contexts, counters };
-                let outbox_limit = limits.outbox;
-                let mut conn = Conn { id, data, reply, queued, outbox_limit, outgoing, peer: &peer };
+                let mut conn = Conn::new(id, data, reply, queued, limits.outbox, outgoing, &peer);
+                if is_kept && !is_agreed {
+                    conn.may_return(message.as_bytes());
+                }
                 handler.message(&mut conn, message);
+                if let Some(returning) = reply.take_returning()
+                    && let Some(payload) = decoder.take_message()
+                {
+                    reply.return_taken(returning, payload);
+                }
             }
         }
     }
+}
+
+/// Deals with messages that lie whole in the input, each in one frame, as most do: until there is none, or the reply has to leave.
+fn take_whole<H: Handler>(
+    handler: &mut H,
+    mut conn: Conn<'_, H::Data>,
+    input: &mut Input<'_>,
+    max_message: usize,
+) -> Result<(), ProtocolError> {
+    let mut landing = std::mem::take(&mut conn.reply.landing);
+    let room = landing.bytes_mut();
+    let mut count = 0;
+    let mut outcome = Ok(());
+    while !conn.reply.must_leave()
+        && let Some(whole) = Whole::find(&input.bytes[input.at..], max_message)
+    {
+        // Behind room for its header, where its frame has to be if it goes back.
+        let frame = &mut room[conn.reply.landed()..];
+        whole.unmask(&input.bytes[input.at..], &mut frame[whole.header_len..]);
+        input.at += whole.end();
+        let message = match Message::new(whole.opcode, &frame[whole.header_len..][..whole.len]) {
+            Ok(message) => message,
+            Err(error) => {
+                outcome = Err(error);
+                break;
+            }
+        };
+        count += 1;
+        conn.may_return(message.as_bytes());
+        handler.message(&mut conn, message);
+        if let Some(returning) = conn.reply.take_returning() {
+            conn.reply.return_landed(returning, frame, whole.header_len + whole.len);
+        }
+    }
+    conn.reply.landing = landing;
+    conn.outgoing.counters.messages_in.add(count);
+    outcome
 }

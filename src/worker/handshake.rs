@@ -117,20 +117,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let (Some(data), Some(handler)) = (&mut record.data, &mut self.handler) else { return };
         let peer = SocketPeer { os: &self.os, socket: &record.socket };
         let mut contexts = None;
-        let mut conn = Conn {
-            id,
-            data,
-            reply: &mut self.reply,
-            queued: 0,
-            outbox_limit: self.limits.outbox,
-            outgoing: Outgoing {
-                compressor: &mut self.compressor,
-                terms: record.terms,
-                contexts: &mut contexts,
-                counters: &self.counters,
-            },
-            peer: &peer,
+        let outgoing = Outgoing {
+            compressor: &mut self.compressor,
+            terms: record.terms,
+            contexts: &mut contexts,
+            counters: &self.counters,
         };
+        let mut conn = Conn::new(id, data, &mut self.reply, 0, self.limits.outbox, outgoing, &peer);
         handler.open(&mut conn, request);
         if contexts.is_some() {
             self.side_or_new(index).contexts = contexts;

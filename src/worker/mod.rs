@@ -28,6 +28,7 @@ mod handshake;
 mod id;
 #[cfg(any(test, feature = "simulation"))]
 mod inspect;
+mod landing;
 mod latency;
 mod limits;
 mod linux;
@@ -40,6 +41,7 @@ mod prepared;
 mod push;
 mod read;
 mod record;
+mod reply;
 mod shared;
 mod table;
 #[cfg(test)]

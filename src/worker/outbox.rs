@@ -94,6 +94,19 @@ impl Outbox {
         true
     }
 
+    /// Appends a buffer of the pool's as it is, of which `written` bytes are out already.
+    pub(crate) fn push_buffer(&mut self, bytes: Vec<u8>, written: usize, pool: &mut Pool) {
+        debug_assert!(written == 0 || self.is_empty(), "only the first chunk can be partly written");
+        if written >= bytes.len() {
+            return pool.recycle(bytes);
+        }
+        if self.is_empty() {
+            self.written = written;
+        }
+        self.len += bytes.len() - written;
+        self.chunks.push_back(Chunk::Pooled(bytes));
+    }
+
     /// Whether `len` bytes of a shared frame are better copied: a reference costs memory that no limit counts, and of small
     /// frames there can be very many in one queue.
     pub(crate) fn prefers_copy(&self, len: usize) -> bool {

@@ -4,23 +4,26 @@ use std::io;
 
 use super::core::{Flow, Worker};
 use super::handler::Handler;
+use super::landing::Landing;
 use super::limits::PingPolicy;
 use super::os::Os;
 use super::record::{Flags, State};
-use crate::budget::READS_PER_VISIT;
+use crate::budget::{READ_BUFFER, READ_COMPRESSED, READS_PER_VISIT, REPLY_FLUSH_LEAST};
 use crate::ws::Buffers;
 
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Reads from a connection until nothing is left, or its budget for this iteration is used up. A short read means that
     /// nothing is left (epoll(7)), unless the peer has `ended` its stream: then there is still its end to be read.
     pub(super) fn read(&mut self, index: u32, ended: bool) -> Flow {
-        let mut buffer = std::mem::take(&mut self.read_buffer);
-        let flow = self.read_into(index, &mut buffer, ended);
-        self.read_buffer = buffer;
+        let mut landing = std::mem::take(&mut self.read_buffer);
+        let is_agreed = self.table.get(index as usize).is_some_and(|record| record.terms.is_agreed());
+        let most = if is_agreed { READ_COMPRESSED } else { READ_BUFFER };
+        let flow = self.read_into(index, &mut landing, most, ended);
+        self.read_buffer = landing;
         flow
     }
 
-    fn read_into(&mut self, index: u32, buffer: &mut [u8], ended: bool) -> Flow {
+    fn read_into(&mut self, index: u32, landing: &mut Landing, most: usize, ended: bool) -> Flow {
         self.decompressor.begin_visit();
         if self.take_unread(index) == Flow::Gone {
             return Flow::Gone;
@@ -34,6 +37,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 break;
             }
             self.counters.reads.add(1);
+            let buffer = &mut landing.bytes_mut()[..most];
             let len = match self.os.recv(&record.socket, buffer) {
                 Ok(0) => return self.lose(index),
                 Ok(len) => len,
@@ -42,12 +46,18 @@ impl<O: Os, H: Handler> Worker<O, H> {
             };
             self.counters.bytes_in.add(len as u64);
             self.note_life(index);
-            let drained = len < buffer.len();
-            if self.take_input(index, &mut buffer[..len], drained) == Flow::Gone {
+            let drained = len < most;
+            let flow = self.take_input(index, &mut buffer[..len], drained);
+            landing.note(len);
+            if flow == Flow::Gone {
                 return Flow::Gone;
             }
             if drained && !ended && !self.has_unread(index) {
                 return self.flush_reply(index);
+            }
+            // One read's worth of replies is enough for a peer that may not read them.
+            if self.reply.len() >= REPLY_FLUSH_LEAST && self.flush_reply(index) == Flow::Gone {
+                return Flow::Gone;
             }
         }
         let id = self.id(index);

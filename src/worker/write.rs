@@ -3,17 +3,25 @@
 use std::io::{self, IoSlice};
 
 use super::core::{Flow, Worker};
+use super::counters::Counters;
 use super::handler::{Closed, Handler};
 use super::mailbox::Frame;
 use super::os::Os;
 use super::outbox::Lane;
-use super::record::{Flags, State};
-use crate::budget::{REPLY_FLUSH, REPLY_KEEP, SLICES_PER_WRITE};
+use super::record::{Flags, Record, Side, State};
+use super::reply::Piece;
+use crate::budget::{REPLY_FLUSH_LEAST, REPLY_KEEP, SLICES_PER_WRITE};
+
+/// Bytes of a reply that are worth copying to have them leave together with a Ping.
+const JOINED: usize = 4096;
 
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Writes the replies gathered so far.
     pub(super) fn flush_reply(&mut self, index: u32) -> Flow {
         self.counters.messages_out.add(std::mem::take(&mut self.reply.messages));
+        if !self.reply.is_plain() {
+            return self.flush_pieces(index);
+        }
         if self.reply.bytes.is_empty() {
             return Flow::Alive;
         }
@@ -21,6 +29,56 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let flow = self.write(index, &bytes);
         self.reply.bytes = reusable(bytes);
         flow
+    }
+
+    /// The same for a reply with messages in it that go back as they came.
+    fn flush_pieces(&mut self, index: u32) -> Flow {
+        let all = self.reply.len();
+        let must_wait = self.queued(index) > 0 || self.record_mut(index).flags.has(Flags::BLOCKED);
+        if !must_wait && all <= JOINED && self.has_company(index) {
+            let bytes = self.reply.flatten();
+            self.reply.finish_writing(&mut self.pool);
+            return self.write_later(index, &bytes);
+        }
+        let written = match if must_wait { Ok(0) } else { self.send_reply(index) } {
+            Ok(written) => written,
+            Err(_) => return self.lose(index),
+        };
+        if written == all {
+            self.reply.finish_writing(&mut self.pool);
+            return Flow::Alive;
+        }
+        let queued = self.queue_reply(index, written);
+        self.after_queueing(index, queued)
+    }
+
+    /// Puts what is not `written` of the reply into the outbox. `false` when there is no buffer for part of it.
+    fn queue_reply(&mut self, index: u32, mut written: usize) -> bool {
+        self.side_or_new(index);
+        let Self { table, sides, pool, reply, .. } = self;
+        let side = table.get(index as usize).and_then(|record| sides.get_mut(record.side.index()?));
+        let Some(Side { outbox, .. }) = side else { return false };
+        let mut queued = true;
+        reply.drain(|piece| {
+            let skip = written.min(piece.len());
+            written -= skip;
+            match piece {
+                Piece::Bytes(bytes) => queued &= skip == bytes.len() || outbox.push(&bytes[skip..], pool),
+                Piece::Taken(buffer) => outbox.push_buffer(buffer, skip, pool),
+            }
+        });
+        queued
+    }
+
+    fn send_reply(&mut self, index: u32) -> io::Result<usize> {
+        let Self { table, os, counters, reply, .. } = self;
+        let Some(record) = table.get_mut(index as usize) else { return Ok(0) };
+        if let Some(bytes) = reply.sole_piece() {
+            return send_slices(os, record, counters, &[IoSlice::new(bytes)]);
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
+        let filled = reply.slices(&mut slices);
+        send_slices(os, record, counters, &slices[..filled])
     }
 
     /// Writes bytes, or queues what cannot be written now.
@@ -106,7 +164,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.dirty.push(id);
         }
         // No limit counts the Pongs among it: what a peer's Pings bring about must not pile up over several reads.
-        if self.queued(index) >= REPLY_FLUSH { self.write_outbox(index) } else { Flow::Alive }
+        if self.queued(index) >= REPLY_FLUSH_LEAST { self.write_outbox(index) } else { Flow::Alive }
     }
 
     /// Writes what was queued in this iteration (RFC 6455-6.1-7).
@@ -192,14 +250,28 @@ impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn send(&mut self, index: u32, bytes: &[u8]) -> io::Result<usize> {
         let Self { table, os, counters, .. } = self;
         let Some(record) = table.get_mut(index as usize) else { return Ok(0) };
-        counters.writes.add(1);
-        let written = none_if_blocked(os.send(&record.socket, bytes))?;
-        counters.bytes_out.add(written as u64);
-        if written < bytes.len() {
-            record.flags.set(Flags::BLOCKED);
-        }
-        Ok(written)
+        send_slices(os, record, counters, &[IoSlice::new(bytes)])
     }
+}
+
+#[inline]
+fn send_slices<O: Os, D>(
+    os: &mut O,
+    record: &mut Record<O::Socket, D>,
+    counters: &Counters,
+    slices: &[IoSlice<'_>],
+) -> io::Result<usize> {
+    counters.writes.add(1);
+    let sent = match slices {
+        [only] => os.send(&record.socket, only),
+        several => os.send_vectored(&record.socket, several),
+    };
+    let written = none_if_blocked(sent)?;
+    counters.bytes_out.add(written as u64);
+    if written < slices.iter().map(|slice| slice.len()).sum() {
+        record.flags.set(Flags::BLOCKED);
+    }
+    Ok(written)
 }
 
 /// A buffer emptied for its next use, no larger than is worth keeping.

@@ -35,6 +35,8 @@ impl Rules {
 pub struct Decoded<'a> {
     /// Bytes of the input that are done with; continue behind them.
     pub consumed: usize,
+    /// Whether the event's payload is in a buffer of the decoder's rather than in the input.
+    pub is_kept: bool,
     /// What happened, or `None` when the input holds no further event: then all of it was consumed.
     pub event: Option<Event<'a>>,
 }
@@ -108,7 +110,7 @@ impl Decoder {
         self.take_back(buffers);
         let mut at = 0;
         let Some(finished) = self.advance(input, &mut at, rules, buffers)? else {
-            return Ok(Decoded { consumed: at, event: None });
+            return Ok(Decoded { consumed: at, is_kept: false, event: None });
         };
         let event = match finished {
             Finished::Input { opcode, compressed, range } => event(opcode, compressed, &input[range])?,
@@ -121,7 +123,17 @@ impl Decoder {
                 event(opcode, compressed, &self.payload)?
             }
         };
-        Ok(Decoded { consumed: at, event: Some(event) })
+        Ok(Decoded { consumed: at, is_kept: self.lent, event: Some(event) })
+    }
+
+    /// Takes the buffer that the message of the last event was lent from, if it was: it is the caller's to recycle then.
+    pub fn take_message(&mut self) -> Option<Vec<u8>> {
+        let is_message = self.lent && self.control.capacity() == 0 && self.message.is_none();
+        if !is_message {
+            return None;
+        }
+        self.lent = false;
+        Some(std::mem::take(&mut self.payload))
     }
 
     /// Whether nothing is kept: the next byte starts a new message.

@@ -51,12 +51,7 @@ pub fn header(header: &FrameHeader) -> HeaderBytes {
 /// Bytes on the wire of an unfragmented frame with a payload of `payload_len` bytes.
 #[must_use]
 pub const fn frame_len(payload_len: usize, masked: bool) -> usize {
-    let header = match payload_len {
-        0..=125 => 2,
-        126..=0xffff => 4,
-        _ => 10,
-    };
-    header + if masked { 4 } else { 0 } + payload_len
+    header_len(payload_len) + if masked { 4 } else { 0 } + payload_len
 }
 
 /// Appends a frame to `out`: masked by a client (`key` given, fresh and unpredictable for each frame, section 5.3), plain by
@@ -83,7 +78,34 @@ pub fn compressed_frame(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &
     );
 }
 
+/// Appends a whole message as a server sends it, in one frame.
+#[inline(always)]
+pub fn message(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
+    debug_assert!(opcode.starts_message(), "a message is text or binary");
+    let len = payload.len();
+    if len > 125 {
+        let frame = FrameHeader { fin: true, compressed: false, opcode, key: None, payload_len: len as u64 };
+        return write(out, &frame, payload);
+    }
+    // The usual length, in the fewest instructions.
+    out.reserve(2 + len);
+    out.push(0x80 | opcode as u8);
+    #[expect(clippy::cast_possible_truncation, reason = "at most 125")]
+    out.push(len as u8);
+    out.extend_from_slice(payload);
+}
+
+/// Bytes of the header of an unfragmented frame that a server sends.
+#[must_use]
 #[inline]
+pub const fn header_len(payload_len: usize) -> usize {
+    match payload_len {
+        0..=125 => 2,
+        126..=0xffff => 4,
+        _ => 10,
+    }
+}
+
 fn write(out: &mut Vec<u8>, frame: &FrameHeader, payload: &[u8]) {
     let header_bytes = header(frame);
     out.reserve(header_bytes.as_ref().len() + payload.len());

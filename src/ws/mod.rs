@@ -22,6 +22,7 @@ mod frame;
 pub mod handshake;
 mod mask;
 mod utf8;
+mod whole;
 
 pub use buffers::{Buffers, Heap};
 pub use close::{CloseCode, CloseFrame};
@@ -31,3 +32,4 @@ pub use error::{DecodeError, ProtocolError};
 pub use event::{Event, Message};
 pub use frame::{FrameHeader, Opcode, Role};
 pub use mask::apply_mask;
+pub use whole::Whole;

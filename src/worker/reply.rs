@@ -1,0 +1,272 @@
+//! What a worker gathers while it deals with one connection's input: frames, and messages that go back as they came.
+//!
+//! A message that is whole in the input is unmasked into a landing of the reply's, behind room for a server's header. When its handler
+//! sends it back unchanged, it lies where it has to; the next message lands behind it, so that the echoes of many messages leave as
+//! one piece of memory that was written once. What a handler sends otherwise is in a buffer of its own, in between.
+
+use std::io::IoSlice;
+use std::ops::Range;
+
+use super::landing::Landing;
+use super::pool::Pool;
+use crate::budget::{READ_BUFFER, REPLY_FLUSH, REPLY_FLUSH_LEAST, REPLY_KEEP, SLICES_PER_WRITE};
+use crate::ws::encode::{self, HeaderBytes};
+use crate::ws::{Buffers, CloseCode, FrameHeader, Opcode};
+
+/// Pieces of a reply that are not in its own buffer, at most.
+const MOST_RETURNED: usize = 20;
+
+// Each may take three slices, itself with its header and what goes before it, and one follows the last.
+const _: () = assert!(3 * MOST_RETURNED < SLICES_PER_WRITE);
+
+/// Output of the connection at hand; empty between connections.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// Frames in their wire form.
+    pub(super) bytes: Vec<u8>,
+    /// Messages in all of the reply.
+    pub(super) messages: u64,
+    /// The handler's wish to close.
+    pub(super) close: Option<(CloseCode, Box<str>)>,
+    /// Where messages are unmasked, and frames of those that go back lie. Taken out while the handler is called.
+    pub(super) landing: Landing,
+    /// Bytes of the landing that are such frames.
+    landed: usize,
+    /// What goes back as it came, in order.
+    returned: Vec<Returned>,
+    /// Bytes of frames of messages that go back, the one at hand included.
+    returned_bytes: usize,
+    /// The handler wants the message at hand to be the next of them.
+    returning: Option<Returning>,
+    /// Bytes from which on the reply should leave.
+    flush_at: usize,
+}
+
+/// A message that is to go back as it came.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Returning {
+    opcode: Opcode,
+    /// How many bytes of the reply's own go before it.
+    behind: usize,
+}
+
+#[derive(Debug)]
+struct Returned {
+    behind: usize,
+    frames: Frames,
+}
+
+#[derive(Debug)]
+enum Frames {
+    /// One or more, there in the landing.
+    Landed(Range<usize>),
+    /// One, in a buffer of the pool's.
+    Taken(HeaderBytes, Vec<u8>),
+}
+
+/// A piece of a reply, in the order of writing.
+pub(super) enum Piece<'a> {
+    Bytes(&'a [u8]),
+    Taken(Vec<u8>),
+}
+
+impl Piece<'_> {
+    pub(super) const fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Taken(buffer) => buffer.len(),
+        }
+    }
+}
+
+impl Reply {
+    /// For connections whose outbox holds so many bytes more than the longest message.
+    pub(super) fn new(spare_outbox: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            messages: 0,
+            close: None,
+            // What has landed is less than what is read at once when one more read begins to land.
+            landing: Landing::new(2 * READ_BUFFER),
+            landed: 0,
+            returned: Vec::new(),
+            returned_bytes: 0,
+            returning: None,
+            // A handler that answers each message with one as long must not meet a full outbox because of what waits here.
+            flush_at: (spare_outbox / 2).clamp(REPLY_FLUSH_LEAST, REPLY_FLUSH),
+        }
+    }
+
+    /// Bytes to be written.
+    #[inline]
+    pub(super) const fn len(&self) -> usize {
+        self.bytes.len() + self.returned_bytes
+    }
+
+    /// Whether all of it is in `bytes`.
+    pub(super) const fn is_plain(&self) -> bool {
+        self.returned.is_empty()
+    }
+
+    /// Whether it should be written before there is more of it.
+    #[inline]
+    pub(super) const fn is_full(&self) -> bool {
+        self.len() >= self.flush_at || self.returned.len() >= MOST_RETURNED
+    }
+
+    /// Whether it should be written before another message is looked at.
+    #[inline]
+    pub(super) const fn must_leave(&self) -> bool {
+        self.close.is_some() || self.is_full()
+    }
+
+    /// How much of the landing is taken up.
+    #[inline]
+    pub(super) const fn landed(&self) -> usize {
+        self.landed
+    }
+
+    /// Has the message at hand, of `len` bytes, go back as it is. It counts from now on; where it lies is told afterwards.
+    #[inline]
+    pub(super) const fn give_back(&mut self, opcode: Opcode, len: usize) {
+        debug_assert!(self.returning.is_none());
+        self.returned_bytes += encode::frame_len(len, false);
+        self.returning = Some(Returning { opcode, behind: self.bytes.len() });
+    }
+
+    /// What [`give_back`](Self::give_back) was called for.
+    #[inline]
+    pub(super) const fn take_returning(&mut self) -> Option<Returning> {
+        self.returning.take()
+    }
+
+    /// The message has landed behind what had before, and lies in a `frame` of so many bytes that lacks its header.
+    #[inline]
+    pub(super) fn return_landed(&mut self, message: Returning, frame: &mut [u8], frame_len: usize) {
+        let Returning { opcode, behind } = message;
+        // The usual length, in the fewest instructions.
+        if frame_len <= 2 + 125 {
+            #[expect(clippy::cast_possible_truncation, reason = "at most 125")]
+            frame[..2].copy_from_slice(&[0x80 | opcode as u8, frame_len as u8 - 2]);
+        } else {
+            write_header(opcode, frame, frame_len);
+        }
+        let start = self.landed;
+        self.landed += frame_len;
+        if let [.., Returned { behind: before, frames: Frames::Landed(range) }] = &mut self.returned[..]
+            && *before == behind
+        {
+            range.end = self.landed;
+        } else {
+            self.returned.push(Returned { behind, frames: Frames::Landed(start..self.landed) });
+        }
+    }
+
+    /// The message is all of `payload`, a buffer of the pool's.
+    pub(super) fn return_taken(&mut self, message: Returning, payload: Vec<u8>) {
+        let Returning { opcode, behind } = message;
+        let frame = header(opcode, payload.len());
+        self.returned.push(Returned { behind, frames: Frames::Taken(encode::header(&frame), payload) });
+    }
+
+    /// All of it, if it is messages that go back and nothing else.
+    #[inline]
+    pub(super) fn sole_piece(&self) -> Option<&[u8]> {
+        match &self.returned[..] {
+            [Returned { frames: Frames::Landed(range), .. }] if self.bytes.is_empty() => {
+                Some(&self.landing.bytes()[range.clone()])
+            }
+            _ => None,
+        }
+    }
+
+    /// Lends all of it as slices to write, and returns how many it filled in.
+    pub(super) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES_PER_WRITE]) -> usize {
+        let mut filled = 0;
+        let mut add = |bytes: &'a [u8]| {
+            if !bytes.is_empty() {
+                slices[filled] = IoSlice::new(bytes);
+                filled += 1;
+            }
+        };
+        let mut at = 0;
+        for Returned { behind, frames } in &self.returned {
+            add(&self.bytes[at..*behind]);
+            at = *behind;
+            match frames {
+                Frames::Landed(range) => add(&self.landing.bytes()[range.clone()]),
+                Frames::Taken(header, payload) => {
+                    add(header.as_ref());
+                    add(payload);
+                }
+            }
+        }
+        add(&self.bytes[at..]);
+        filled
+    }
+
+    /// Hands out all of it, one piece after the other, and is empty then.
+    pub(super) fn drain(&mut self, mut take: impl FnMut(Piece<'_>)) {
+        let mut at = 0;
+        for Returned { behind, frames } in self.returned.drain(..) {
+            take(Piece::Bytes(&self.bytes[at..behind]));
+            at = behind;
+            match frames {
+                Frames::Landed(range) => take(Piece::Bytes(&self.landing.bytes()[range])),
+                Frames::Taken(header, payload) => {
+                    take(Piece::Bytes(header.as_ref()));
+                    take(Piece::Taken(payload));
+                }
+            }
+        }
+        take(Piece::Bytes(&self.bytes[at..]));
+        self.empty();
+    }
+
+    /// A copy of all of it in one piece.
+    pub(super) fn flatten(&self) -> Vec<u8> {
+        let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
+        let filled = self.slices(&mut slices);
+        slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self, pool: &mut Pool) {
+        self.finish_writing(pool);
+        self.messages = 0;
+        self.close = None;
+        self.returning = None;
+    }
+
+    /// Forgets what there is to write.
+    pub(super) fn finish_writing(&mut self, pool: &mut Pool) {
+        for Returned { frames, .. } in self.returned.drain(..) {
+            if let Frames::Taken(_, payload) = frames {
+                pool.recycle(payload);
+            }
+        }
+        self.empty();
+    }
+
+    /// What is left after all of it was written or handed out.
+    fn empty(&mut self) {
+        self.landing.note(self.landed);
+        self.landed = 0;
+        self.returned_bytes = 0;
+        self.bytes.clear();
+        if self.bytes.capacity() > REPLY_KEEP {
+            self.bytes.shrink_to(REPLY_KEEP);
+        }
+    }
+}
+
+const fn header(opcode: Opcode, payload_len: usize) -> FrameHeader {
+    FrameHeader { fin: true, compressed: false, opcode, key: None, payload_len: payload_len as u64 }
+}
+
+/// Writes the header of a frame of so many bytes, more than a small one's.
+fn write_header(opcode: Opcode, frame: &mut [u8], frame_len: usize) {
+    let header_len = if frame_len <= 4 + 0xffff { 4 } else { 10 };
+    let header = encode::header(&header(opcode, frame_len - header_len));
+    frame[..header_len].copy_from_slice(header.as_ref());
+}

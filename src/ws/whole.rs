@@ -1,0 +1,133 @@
+//! The common case: a message that has arrived whole, in one frame, with no other under way.
+
+use super::Opcode;
+use super::mask::copy_masked;
+
+/// The first bytes of a message in one frame: FIN, no reserved bits, and the opcode (RFC 6455, section 5.2).
+const TEXT: u8 = 0x80 | Opcode::Text as u8;
+const BINARY: u8 = 0x80 | Opcode::Binary as u8;
+/// MASK of a frame's second byte.
+const MASKED: u8 = 0x80;
+
+/// A message that lies whole in the input, masked as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whole {
+    /// Text or binary.
+    pub opcode: Opcode,
+    /// Bytes of the payload.
+    pub len: usize,
+    /// Bytes of the header with which a server sends it.
+    pub header_len: usize,
+    key: [u8; 4],
+    start: usize,
+}
+
+impl Whole {
+    /// Finds the message at the start of `input`, of at most `max_message` bytes, as a server between two messages receives it. `None`
+    /// for whatever is not so simple or not allowed: a [`Decoder`](super::Decoder) knows what to make of it. A text is still to be
+    /// checked ([`Message::new`](super::Message::new)).
+    #[inline]
+    #[must_use]
+    pub fn find(input: &[u8], max_message: usize) -> Option<Self> {
+        let opcode = match *input.first()? {
+            TEXT => Opcode::Text,
+            BINARY => Opcode::Binary,
+            _ => return None,
+        };
+        let (len, at) = match input.get(1)? ^ MASKED {
+            len @ 0..=125 => (usize::from(len), 2),
+            126 => {
+                let len = u16::from_be_bytes(*input.get(2..)?.first_chunk()?);
+                // RFC 6455-5.2-4: in the shortest form.
+                if len < 126 {
+                    return None;
+                }
+                (usize::from(len), 4)
+            }
+            127 => {
+                let len = u64::from_be_bytes(*input.get(2..)?.first_chunk()?);
+                if len <= u64::from(u16::MAX) {
+                    return None;
+                }
+                (usize::try_from(len).ok()?, 10)
+            }
+            // RFC 6455-5.1-2
+            _ => return None,
+        };
+        let key = *input.get(at..)?.first_chunk()?;
+        let start = at + size_of_val(&key);
+        if len > max_message || input.len() - start < len {
+            return None;
+        }
+        Some(Self { opcode, len, header_len: at, key, start })
+    }
+
+    /// Where the frame ends in the input.
+    #[must_use]
+    pub const fn end(&self) -> usize {
+        self.start + self.len
+    }
+
+    /// Writes the payload, unmasked (RFC 6455-6.2-5), to the start of `out`, which is as long or longer: the first seven bytes behind
+    /// it may be written to as well.
+    #[inline(always)]
+    pub fn unmask(&self, input: &[u8], out: &mut [u8]) {
+        copy_masked(out, &input[self.start..], self.len, self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ws::{Decoder, Event, Heap, Message, Role, Rules, encode};
+
+    const RULES: Rules = Rules { role: Role::Server, max_message: 70_000, max_frames: 8, deflate: false };
+
+    /// What the decoder makes of the same input: bytes consumed and the message.
+    fn decoded(input: &mut [u8], rules: &Rules) -> Option<(usize, Opcode, Vec<u8>)> {
+        let mut decoder = Decoder::default();
+        let decoded = decoder.decode(input, rules, &mut Heap).ok()?;
+        match decoded.event? {
+            Event::Message(message) => {
+                Some((decoded.consumed, message.opcode(), message.as_bytes().to_vec()))
+            }
+            _ => None,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn is_what_the_decoder_finds(
+            len in prop_oneof![0..300_usize, 65_530..65_545_usize, 69_995..70_005_usize],
+            text: bool, key: [u8; 4], cut in 0..20_usize, flip in prop::option::of((0..14_usize, 0..8_u32)), deflate: bool,
+        ) {
+            let opcode = if text { Opcode::Text } else { Opcode::Binary };
+            let mut input = Vec::new();
+            encode::frame(&mut input, true, opcode, &vec![b'x'; len], Some(key));
+            input.extend(b"what comes next");
+            if let Some((at, bit)) = flip {
+                input[at] ^= 1 << bit;
+            }
+            input.truncate(input.len() - cut);
+            let rules = Rules { deflate, ..RULES };
+            if let Some(whole) = Whole::find(&input, rules.max_message) {
+                let mut payload = vec![0; whole.len];
+                whole.unmask(&input, &mut payload);
+                let is_message = Message::new(whole.opcode, &payload).is_ok();
+                let found = is_message.then_some((whole.end(), whole.opcode, payload));
+                prop_assert_eq!(decoded(&mut input, &rules), found);
+            }
+        }
+
+        #[test]
+        fn misses_none(len in 0..70_000_usize, key: [u8; 4]) {
+            let mut input = Vec::new();
+            encode::frame(&mut input, true, Opcode::Binary, &vec![7; len], Some(key));
+            let whole = Whole::find(&input, RULES.max_message).unwrap();
+            prop_assert_eq!((whole.end(), whole.len), (input.len(), len));
+            prop_assert_eq!(whole.header_len, encode::header_len(len));
+        }
+    }
+}
