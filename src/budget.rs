@@ -65,7 +65,7 @@ pub(crate) const RECORDS_PER_PAGE: usize = 4096;
 /// Blocks from this size on get a mapping of their own in the `throng` program, so that freeing them gives them back.
 pub const MAPPED_BLOCK: usize = 64 * 1024;
 
-/// Unused buffer memory that the pools of all workers may keep together.
+/// Unused buffer memory that the pools of all workers may keep together in small buffers, until a whole second has not needed it.
 pub(crate) const POOL_KEEP: usize = 1024 * 1024;
 /// What each may keep at least.
 pub(crate) const POOL_KEEP_LEAST: usize = 64 * 1024;

@@ -130,6 +130,34 @@ pub fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     check_long(unsafe { libc::syscall(libc::SYS_recvfrom, raw(fd), pointer, len, 0_usize, NONE, NONE) })
 }
 
+/// Like [`recv`], in one call behind what is in `first`, at most `most` bytes, and then into `rest`. Returns the sum (recvmsg(2)).
+///
+/// # Errors
+/// Those of [`recv`]; `first` is as it was then.
+pub fn recv_append(
+    fd: BorrowedFd<'_>,
+    first: &mut Vec<u8>,
+    most: usize,
+    rest: &mut [u8],
+) -> io::Result<usize> {
+    let before = first.len();
+    first.reserve(most);
+    let spare = &mut first.spare_capacity_mut()[..most];
+    let mut pieces = [
+        libc::iovec { iov_base: spare.as_mut_ptr().cast(), iov_len: spare.len() },
+        libc::iovec { iov_base: rest.as_mut_ptr().cast(), iov_len: rest.len() },
+    ];
+    // SAFETY: an all-zero msghdr is a valid empty one.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = pieces.as_mut_ptr();
+    message.msg_iovlen = pieces.len();
+    // SAFETY: both pieces are live, exclusively borrowed memory of the lengths given, and outlive the call.
+    let len = check_long(unsafe { libc::syscall(libc::SYS_recvmsg, raw(fd), &raw mut message, 0_usize) })?;
+    // SAFETY: the pieces are filled in order, so the kernel has written as many bytes behind `before`, within the capacity.
+    unsafe { first.set_len(before + len.min(most)) };
+    Ok(len)
+}
+
 /// Writes what the kernel takes and returns how much that was; a lost peer is `EPIPE`, never a signal (send(2)).
 ///
 /// # Errors
@@ -320,6 +348,26 @@ mod tests {
             got.extend_from_slice(&buffer[..n]);
         }
         assert_eq!(got, b"abcde");
+    }
+
+    #[test]
+    fn what_is_appended_goes_on_in_the_rest() {
+        let listener = listen_tcp(ANY_PORT, Sharing::Group, 16).unwrap();
+        let client = connect_tcp(None, local_address(listener.as_fd()).unwrap()).unwrap();
+        let server = eventually(|| accept(listener.as_fd()));
+        for (sent, most, appended, rest) in [
+            (&b"abc"[..], 5, &b"abc"[..], &b""[..]),
+            (b"abcde", 5, b"abcde", b""),
+            (b"abcdefg", 5, b"abcde", b"fg"),
+        ] {
+            assert_eq!(send(client.as_fd(), sent).unwrap(), sent.len());
+            let (mut first, mut second) = (b"0".to_vec(), [0; 8]);
+            let len = eventually(|| recv_append(server.as_fd(), &mut first, most, &mut second));
+            assert_eq!((len, &first[1..], &second[..rest.len()]), (sent.len(), appended, rest));
+        }
+        let mut first = b"0".to_vec();
+        let error = recv_append(server.as_fd(), &mut first, 5, &mut []).unwrap_err();
+        assert_eq!((error.kind(), &first[..]), (io::ErrorKind::WouldBlock, &b"0"[..]));
     }
 
     #[test]

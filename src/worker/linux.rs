@@ -113,6 +113,16 @@ impl Os for Linux {
         uninterrupted(|| socket::recv(socket.as_fd(), buffer))
     }
 
+    fn recv_append(
+        &mut self,
+        socket: &OwnedFd,
+        first: &mut Vec<u8>,
+        most: usize,
+        rest: &mut [u8],
+    ) -> io::Result<usize> {
+        uninterrupted(|| socket::recv_append(socket.as_fd(), first, most, rest))
+    }
+
     fn send(&mut self, socket: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
         uninterrupted(|| socket::send(socket.as_fd(), bytes))
     }

@@ -46,6 +46,25 @@ pub(crate) trait Os {
     /// Reads; 0 is the end of the stream.
     fn recv(&mut self, socket: &Self::Socket, buffer: &mut [u8]) -> io::Result<usize>;
 
+    /// Reads in one call up to `most` bytes behind what is in `first`, and what follows them into `rest`; the sum of both.
+    fn recv_append(
+        &mut self,
+        socket: &Self::Socket,
+        first: &mut Vec<u8>,
+        most: usize,
+        rest: &mut [u8],
+    ) -> io::Result<usize> {
+        // For systems that are no kernel: as two calls, of which the second brings nothing rather than an error.
+        let before = first.len();
+        first.resize(before + most, 0);
+        let read = self.recv(socket, &mut first[before..]);
+        first.truncate(before + read.as_ref().map_or(0, |&len| len));
+        match read {
+            Ok(len) if len == most => Ok(len + self.recv(socket, rest).unwrap_or(0)),
+            other => other,
+        }
+    }
+
     /// Writes.
     fn send(&mut self, socket: &Self::Socket, bytes: &[u8]) -> io::Result<usize>;
 

@@ -1,20 +1,46 @@
 //! Buffers for what does not pass through at once: incomplete input and output that the kernel does not take yet.
 
+use crate::budget::MAPPED_BLOCK;
 use crate::ws::Buffers;
 
-/// Capacities of pooled buffers, each four times the one before. A larger need gets a buffer of its own size, which is not
-/// kept.
-const CLASSES: [usize; 6] = [256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10];
+/// Capacities of pooled buffers, each four times the one before, and of large ones twice. A larger need gets a buffer of its own size,
+/// which is not kept.
+const CLASSES: [usize; 12] = [
+    256,
+    1 << 10,
+    4 << 10,
+    16 << 10,
+    64 << 10,
+    256 << 10,
+    512 << 10,
+    1 << 20,
+    2 << 20,
+    4 << 20,
+    8 << 20,
+    16 << 20,
+];
+
+/// How many times as many free bytes are kept in large buffers: they go straight back to the system when they are trimmed, and
+/// taking one anew is 0.5 us a page.
+const LARGE_KEEP: usize = 16;
+
+/// Whether a buffer of this capacity has a mapping of its own.
+const fn is_large(capacity: usize) -> bool {
+    capacity >= MAPPED_BLOCK
+}
 
 /// One worker's buffers: lists of free ones by size, a bound on the bytes handed out, and a bound on those kept for reuse.
 #[derive(Debug)]
 pub(crate) struct Pool {
     free: [Vec<Vec<u8>>; CLASSES.len()],
-    /// Bytes of capacity in `free`.
+    /// Bytes of capacity in `free`, and those of buffers that have no mapping of their own.
     free_bytes: usize,
+    free_small: usize,
     /// The fewest free bytes since the last trim: what nobody needed.
     unneeded: usize,
+    /// Most bytes in `free` of small and of large ones.
     keep: usize,
+    keep_large: usize,
     /// Bytes of capacity handed out.
     used: usize,
     limit: usize,
@@ -24,10 +50,21 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// A pool that hands out at most `limit` bytes at a time and keeps at most `keep` free ones. Of shared frames, `lendable` bytes
-    /// may wait.
+    /// A pool that hands out at most `limit` bytes at a time, and keeps at most `keep` free ones in small buffers and sixteen times as
+    /// many in large ones. Of shared frames, `lendable` bytes may wait.
     pub(crate) fn new(limit: usize, keep: usize, lendable: usize) -> Self {
-        Self { free: Default::default(), free_bytes: 0, unneeded: 0, keep, used: 0, limit, lent: 0, lendable }
+        Self {
+            free: Default::default(),
+            free_bytes: 0,
+            free_small: 0,
+            unneeded: 0,
+            keep,
+            keep_large: LARGE_KEEP * keep,
+            used: 0,
+            limit,
+            lent: 0,
+            lendable,
+        }
     }
 
     /// Bytes of shared frames that wait, each counted for each outbox it is in.
@@ -70,7 +107,7 @@ impl Pool {
         }
         let buffer = match class.and_then(|class| self.free[class].pop()) {
             Some(buffer) => {
-                self.free_bytes -= buffer.capacity();
+                self.forget(buffer.capacity());
                 self.unneeded = self.unneeded.min(self.free_bytes);
                 buffer
             }
@@ -86,25 +123,40 @@ impl Pool {
         debug_assert!(capacity <= self.used, "a buffer came back that was never handed out");
         self.used = self.used.saturating_sub(capacity);
         if let Some(class) = CLASSES.iter().position(|&class| class == capacity)
-            && self.free_bytes + capacity <= self.keep
+            && self.has_place(capacity)
         {
             buffer.clear();
             self.free_bytes += capacity;
+            self.free_small += if is_large(capacity) { 0 } else { capacity };
             self.free[class].push(buffer);
         }
+    }
+
+    const fn has_place(&self, capacity: usize) -> bool {
+        if is_large(capacity) {
+            self.free_bytes - self.free_small + capacity <= self.keep_large
+        } else {
+            self.free_small + capacity <= self.keep
+        }
+    }
+
+    /// A free buffer of this capacity is none any more.
+    const fn forget(&mut self, capacity: usize) {
+        self.free_bytes -= capacity;
+        self.free_small -= if is_large(capacity) { 0 } else { capacity };
     }
 
     /// Frees what has not been needed since the last call.
     pub(crate) fn trim(&mut self) {
         let target = self.free_bytes - self.unneeded;
-        for list in self.free.iter_mut().rev() {
+        for class in (0..CLASSES.len()).rev() {
             while self.free_bytes > target
-                && let Some(buffer) = list.pop()
+                && let Some(buffer) = self.free[class].pop()
             {
-                self.free_bytes -= buffer.capacity();
+                self.forget(buffer.capacity());
             }
-            if list.is_empty() {
-                *list = Vec::new();
+            if self.free[class].is_empty() {
+                self.free[class] = Vec::new();
             }
         }
         self.unneeded = self.free_bytes;
@@ -157,6 +209,18 @@ mod tests {
         assert_eq!(pool.free_bytes, 4096, "one is kept");
         let again = pool.take(4096).unwrap();
         assert_eq!(again.as_ptr(), first);
+    }
+
+    #[test]
+    fn of_large_buffers_more_is_kept_than_of_small_ones() {
+        let mut pool = Pool::new(8 << 20, 64 << 10, 1 << 20);
+        let taken: Vec<_> =
+            [16 << 10; 5].iter().chain(&[512 << 10; 3]).map(|&size| pool.take(size).unwrap()).collect();
+        taken.into_iter().for_each(|buffer| pool.put(buffer));
+        assert_eq!((pool.free_small, pool.free_bytes), (64 << 10, (64 << 10) + (1 << 20)));
+        pool.trim();
+        pool.trim();
+        assert_eq!((pool.free_small, pool.free_bytes), (0, 0));
     }
 
     #[test]

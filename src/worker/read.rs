@@ -7,9 +7,20 @@ use super::handler::Handler;
 use super::landing::Landing;
 use super::limits::PingPolicy;
 use super::os::Os;
-use super::record::{Flags, State};
+use super::record::{Flags, Side, State};
 use crate::budget::{READ_BUFFER, READ_COMPRESSED, READS_PER_VISIT, REPLY_FLUSH_LEAST};
 use crate::ws::Buffers;
+
+/// What one system call has read.
+#[derive(Default)]
+struct Received {
+    /// Bytes in all; 0 is the end of the stream.
+    all: usize,
+    /// Bytes of them in the decoder's buffer; the others are in the worker's.
+    appended: usize,
+    /// Bytes that would have fitted.
+    room: usize,
+}
 
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Reads from a connection until nothing is left, or its budget for this iteration is used up. A short read means that
@@ -30,25 +41,25 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
         for _ in 0..READS_PER_VISIT {
             let record = self.table.get(index as usize);
-            let Some(record) = record.filter(|record| !record.flags.has(Flags::PAUSED)) else {
+            if record.is_none_or(|record| record.flags.has(Flags::PAUSED)) {
                 return self.flush_reply(index);
-            };
+            }
             if self.has_unread(index) {
                 break;
             }
             self.counters.reads.add(1);
-            let buffer = &mut landing.bytes_mut()[..most];
-            let len = match self.os.recv(&record.socket, buffer) {
-                Ok(0) => return self.lose(index),
-                Ok(len) => len,
+            let received = match self.receive(index, &mut landing.bytes_mut()[..most]) {
+                Ok(Received { all: 0, .. }) => return self.lose(index),
+                Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.flush_reply(index),
                 Err(_) => return self.lose(index),
             };
-            self.counters.bytes_in.add(len as u64);
+            let Received { all, appended, room } = received;
+            self.counters.bytes_in.add(all as u64);
             self.note_life(index);
-            let drained = len < most;
-            let flow = self.take_input(index, &mut buffer[..len], drained);
-            landing.note(len);
+            let drained = all < room;
+            let flow = self.take_input(index, &mut landing.bytes_mut()[..all - appended], drained);
+            landing.note(all - appended);
             if flow == Flow::Gone {
                 return Flow::Gone;
             }
@@ -66,6 +77,24 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
         self.queue_visit(id);
         Flow::Alive
+    }
+
+    /// One system call, into the buffer, or first to where the rest of a large message belongs.
+    fn receive(&mut self, index: u32, buffer: &mut [u8]) -> io::Result<Received> {
+        let Self { table, sides, os, pool, .. } = self;
+        let Some(record) = table.get(index as usize) else { return Ok(Received::default()) };
+        let side = record.side.index().and_then(|side| sides.get_mut(side));
+        if let Some(Side { decoder, .. }) = side
+            && let Some((payload, most)) = decoder.vacancy(pool)
+        {
+            let before = payload.len();
+            let all = os.recv_append(&record.socket, payload, most, buffer)?;
+            let appended = payload.len() - before;
+            decoder.appended(appended);
+            return Ok(Received { all, appended, room: most + buffer.len() });
+        }
+        let all = os.recv(&record.socket, buffer)?;
+        Ok(Received { all, appended: 0, room: buffer.len() })
     }
 
     /// Goes on with what an earlier visit left.

@@ -6,6 +6,11 @@ use super::{
     Buffers, CloseFrame, DecodeError, Event, FrameHeader, Message, Opcode, ProtocolError, Role, apply_mask,
 };
 
+/// Bytes of a message from which on memory is taken ahead of what has arrived.
+const LARGE: usize = 128 * 1024;
+/// Bytes for which it pays to have them arrive in a place of their own.
+const WORTH_A_CALL: usize = 16 * 1024;
+
 /// What a decoder enforces.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
@@ -59,6 +64,8 @@ pub struct Decoder {
     message: Option<PartialMessage>,
     /// The payload of `message` so far, unmasked; after its last frame until the next call, all of it.
     payload: Vec<u8>,
+    /// Bytes at the end of `payload` that arrived [there](Self::vacancy) and are still masked.
+    masked: usize,
     /// The payload of a control frame that did not arrive whole.
     control: Vec<u8>,
 }
@@ -68,6 +75,12 @@ struct PartialFrame {
     header: FrameHeader,
     /// Payload bytes that have arrived, less than `header.payload_len`.
     arrived: u64,
+}
+
+impl PartialFrame {
+    const fn missing(&self) -> u64 {
+        self.header.payload_len - self.arrived
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -152,6 +165,25 @@ impl Decoder {
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.payload.len() + self.control.len()
+    }
+
+    /// Where the rest of a large message can arrive without a copy: a buffer to append to, and how many bytes at most. Tell
+    /// [`appended`](Self::appended) how many it was. `None` where a copy costs less, or there is no memory for it.
+    pub fn vacancy(&mut self, buffers: &mut impl Buffers) -> Option<(&mut Vec<u8>, usize)> {
+        let frame = self.frame.as_ref().filter(|frame| !frame.header.opcode.is_control())?;
+        let missing = usize::try_from(frame.missing()).unwrap_or(usize::MAX);
+        // Never more than a few times what has arrived, whatever was declared.
+        let len = self.payload.len();
+        if len >= LARGE && self.payload.capacity() - len < missing.min(LARGE) {
+            buffers.reserve(&mut self.payload, missing.min(3 * len));
+        }
+        let room = missing.min(self.payload.capacity() - len);
+        (room >= WORTH_A_CALL).then_some((&mut self.payload, room))
+    }
+
+    /// So many bytes were appended to the buffer of [`vacancy`](Self::vacancy). Decode what has arrived besides, even if that is nothing.
+    pub const fn appended(&mut self, len: usize) {
+        self.masked = len;
     }
 
     /// Gives all memory back and becomes idle, whatever had arrived.
@@ -285,20 +317,24 @@ impl Decoder {
         buffers: &mut impl Buffers,
     ) -> Result<Progress, DecodeError> {
         let header = frame.header;
-        let missing = header.payload_len - frame.arrived;
+        let masked = std::mem::take(&mut self.masked);
+        if masked > 0 {
+            let start = self.payload.len() - masked;
+            let piece = &mut self.payload[start..];
+            unmask(piece, &header, frame.arrived);
+            check_text(&mut self.message, piece)?;
+            frame.arrived += masked as u64;
+        }
         let available = input.len() - *at;
-        let take = usize::try_from(missing).unwrap_or(usize::MAX).min(available);
+        let take = usize::try_from(frame.missing()).unwrap_or(usize::MAX).min(available);
         let piece = &mut input[*at..*at + take];
         unmask(piece, &header, frame.arrived);
-        let target = if header.opcode.is_control() { &mut self.control } else { &mut self.payload };
-        if let Some(message) = &mut self.message
-            && message.opcode == Opcode::Text
-            && !message.compressed
-            && !header.opcode.is_control()
-        {
-            // RFC 6455-5.6-1: a character may be split between frames.
-            message.utf8.feed(piece).map_err(|_| ProtocolError::InvalidUtf8)?;
-        }
+        let target = if header.opcode.is_control() {
+            &mut self.control
+        } else {
+            check_text(&mut self.message, piece)?;
+            &mut self.payload
+        };
         if take > 0 && !buffers.reserve(target, take) {
             return Err(DecodeError::OutOfBuffers);
         }
@@ -323,6 +359,17 @@ impl Decoder {
             return Ok(Progress::Frame);
         };
         Ok(Progress::Event(Finished::Message { opcode, compressed }))
+    }
+}
+
+/// Checks a further piece of a message, if that is text as it is.
+fn check_text(message: &mut Option<PartialMessage>, piece: &[u8]) -> Result<(), ProtocolError> {
+    match message {
+        Some(PartialMessage { opcode: Opcode::Text, compressed: false, utf8, .. }) => {
+            // RFC 6455-5.6-1: a character may be split between frames.
+            utf8.feed(piece).map_err(|_| ProtocolError::InvalidUtf8)
+        }
+        _ => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use throng::ws::deflate::{Deflater, Inflater, Windows};
-use throng::ws::{DecodeError, Decoder};
+use throng::ws::{DecodeError, Decoder, Opcode, Role, Rules, encode};
 
 use super::replay::Said;
 use super::replay::{Counting, feed, replay};
@@ -27,6 +27,47 @@ proptest! {
         prop_assert_eq!(outcome.error, None);
         prop_assert_eq!(outcome.said, heard);
         prop_assert!(outcome.idle, "nothing is kept between messages");
+    }
+
+    #[test]
+    fn the_rest_of_a_large_message_may_arrive_where_it_belongs(
+        len in 20_000..600_000_usize, text: bool, key: [u8; 4], first in 1..400_000_usize, reads in vec(1..200_000_usize, 1..40),
+        fragment in 0..3_000_usize, spoilt in proptest::option::of(any::<Index>()),
+    ) {
+        let rules = Rules { role: Role::Server, max_message: 1 << 20, max_frames: 8, deflate: false };
+        let mut payload = "h\u{e9}llo ".repeat(len / 7).into_bytes();
+        let opcode = if text { Opcode::Text } else { Opcode::Binary };
+        if let Some(at) = &spoilt {
+            let at = at.index(payload.len());
+            payload[at] = 0xff;
+        }
+        let mut stream = Vec::new();
+        let (last, rest) = payload.split_at(fragment);
+        encode::frame(&mut stream, false, opcode, rest, Some(key));
+        encode::frame(&mut stream, true, Opcode::Continuation, last, Some(key));
+        encode::frame(&mut stream, true, Opcode::Ping, b"next", Some(key));
+        let expected = replay(&stream, [], &rules);
+
+        let (mut decoder, mut buffers) = (Decoder::default(), Counting::new());
+        let (mut said, mut error, mut at) = (Vec::new(), None, 0);
+        let mut reads = std::iter::once(first).chain(reads.into_iter().cycle());
+        while at < stream.len() && error.is_none() {
+            let mut left = reads.next().unwrap_or(1).min(stream.len() - at);
+            if let Some((buffer, room)) = decoder.vacancy(&mut buffers) {
+                let direct = left.min(room);
+                buffer.extend_from_slice(&stream[at..at + direct]);
+                decoder.appended(direct);
+                at += direct;
+                left -= direct;
+            }
+            prop_assert!(buffers.bytes <= 4 * at, "in proportion to what has arrived");
+            let mut input = stream[at..at + left].to_vec();
+            at += left;
+            error = feed(&mut decoder, &mut input, &rules, &mut buffers, &mut said).err();
+        }
+        decoder.clear(&mut buffers);
+        buffers.assert_all_returned();
+        prop_assert_eq!((&said, error), (&expected.said, expected.error));
     }
 
     #[test]
