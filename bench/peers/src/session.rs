@@ -1,0 +1,129 @@
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+
+use crate::Feed;
+
+/// What the loop has to know of a library.
+pub trait Library {
+    type Message: Clone + Send + 'static;
+    type Error;
+
+    /// Neither a control frame nor something else of the library's own.
+    fn is_data(message: &Self::Message) -> bool;
+    /// The same payload as a text message.
+    fn into_text(message: Self::Message) -> Self::Message;
+    fn ping() -> Self::Message;
+}
+
+/// What a connection is for, by the path of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    Echo,
+    Subscribe,
+    Publish,
+}
+
+impl Service {
+    pub fn at(path: &str) -> Service {
+        match path {
+            "/feed" => Service::Subscribe,
+            "/publish" => Service::Publish,
+            _ => Service::Echo,
+        }
+    }
+}
+
+/// Serves a connection to its end. Whatever waits, messages read or published, is queued; one flush follows when nothing does.
+pub async fn session<L, W>(
+    mut socket: W,
+    service: Service,
+    feed: Feed<L::Message>,
+    ping_interval: Option<Duration>,
+) -> Result<(), L::Error>
+where
+    L: Library,
+    W: Stream<Item = Result<L::Message, L::Error>> + Sink<L::Message, Error = L::Error> + Unpin,
+{
+    let mut subscription = (service == Service::Subscribe).then(|| feed.subscribe());
+    let mut pings = ping_interval.map(pings);
+    let mut queued = false;
+    loop {
+        let event = poll_fn(|cx| match poll_event(&mut socket, &mut subscription, &mut pings, cx) {
+            Poll::Pending if queued => Poll::Ready(Event::Drained),
+            event => event,
+        });
+        match event.await {
+            Event::Received(message) => {
+                let message = message?;
+                if !L::is_data(&message) {
+                    continue;
+                }
+                match service {
+                    Service::Echo => {
+                        socket.feed(message).await?;
+                        queued = true;
+                    }
+                    Service::Publish => feed.publish(&L::into_text(message)),
+                    Service::Subscribe => {}
+                }
+            }
+            Event::Published(message) => {
+                socket.feed(message).await?;
+                queued = true;
+            }
+            Event::PingDue => {
+                socket.feed(L::ping()).await?;
+                queued = true;
+            }
+            Event::Drained => {
+                socket.flush().await?;
+                queued = false;
+            }
+            Event::End => return Ok(()),
+        }
+    }
+}
+
+enum Event<M, E> {
+    Received(Result<M, E>),
+    Published(M),
+    PingDue,
+    /// Nothing waits, but something is queued.
+    Drained,
+    End,
+}
+
+fn poll_event<W, M, E>(
+    socket: &mut W,
+    subscription: &mut Option<UnboundedReceiver<M>>,
+    pings: &mut Option<Interval>,
+    cx: &mut Context<'_>,
+) -> Poll<Event<M, E>>
+where
+    W: Stream<Item = Result<M, E>> + Unpin,
+{
+    if let Poll::Ready(message) = socket.poll_next_unpin(cx) {
+        return Poll::Ready(message.map_or(Event::End, Event::Received));
+    }
+    if let Some(subscription) = subscription
+        && let Poll::Ready(Some(message)) = subscription.poll_recv(cx)
+    {
+        return Poll::Ready(Event::Published(message));
+    }
+    if let Some(pings) = pings {
+        ready!(pings.poll_tick(cx));
+        return Poll::Ready(Event::PingDue);
+    }
+    Poll::Pending
+}
+
+pub(crate) fn pings(every: Duration) -> Interval {
+    let mut interval = interval_at(Instant::now() + every, every);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
