@@ -12,11 +12,13 @@ use crate::Feed;
 pub trait Library {
     type Message: Clone + Send + 'static;
     type Error;
+    /// Whether reading sends first what is queued, in a write of its own: then replies wait until nothing more can be read.
+    const READING_FLUSHES: bool = false;
 
     /// Neither a control frame nor something else of the library's own.
     fn is_data(message: &Self::Message) -> bool;
-    /// The same payload as a text message.
-    fn into_text(message: Self::Message) -> Self::Message;
+    /// The same payload as a text message, if it is text.
+    fn into_text(message: Self::Message) -> Option<Self::Message>;
     fn ping() -> Self::Message;
 }
 
@@ -38,6 +40,9 @@ impl Service {
     }
 }
 
+/// Most replies that wait for a flush while more can be read.
+const BATCH: usize = 64;
+
 /// Serves a connection to its end. Whatever waits, messages read or published, is queued; one flush follows when nothing does.
 pub async fn session<L, W>(
     mut socket: W,
@@ -50,14 +55,15 @@ where
     W: Stream<Item = Result<L::Message, L::Error>> + Sink<L::Message, Error = L::Error> + Unpin,
 {
     let mut subscription = (service == Service::Subscribe).then(|| feed.subscribe());
-    let mut pings = ping_interval.map(pings);
+    let mut pings = ping_interval.map(ping_timer);
     let mut queued = false;
+    let mut replies = Vec::new();
     loop {
         let event = poll_fn(|cx| match poll_event(&mut socket, &mut subscription, &mut pings, cx) {
             Poll::Pending if queued => Poll::Ready(Event::Drained),
             event => event,
         });
-        match event.await {
+        match if replies.len() < BATCH { event.await } else { Event::Drained } {
             Event::Received(message) => {
                 let message = message?;
                 if !L::is_data(&message) {
@@ -65,10 +71,18 @@ where
                 }
                 match service {
                     Service::Echo => {
-                        socket.feed(message).await?;
                         queued = true;
+                        if L::READING_FLUSHES {
+                            replies.push(message);
+                        } else {
+                            socket.feed(message).await?;
+                        }
                     }
-                    Service::Publish => feed.publish(&L::into_text(message)),
+                    Service::Publish => {
+                        if let Some(text) = L::into_text(message) {
+                            feed.publish(&text);
+                        }
+                    }
                     Service::Subscribe => {}
                 }
             }
@@ -81,6 +95,10 @@ where
                 queued = true;
             }
             Event::Drained => {
+                // Nothing of it stays with a connection that is idle.
+                for reply in std::mem::take(&mut replies) {
+                    socket.feed(reply).await?;
+                }
                 socket.flush().await?;
                 queued = false;
             }
@@ -122,7 +140,8 @@ where
     Poll::Pending
 }
 
-pub(crate) fn pings(every: Duration) -> Interval {
+/// Ticks for the first time after one interval.
+pub fn ping_timer(every: Duration) -> Interval {
     let mut interval = interval_at(Instant::now() + every, every);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval

@@ -23,8 +23,8 @@ impl Library for SockudoWs {
         message.is_text() || message.is_binary()
     }
 
-    fn into_text(message: Message) -> Message {
-        Message::Text(message.into_bytes())
+    fn into_text(message: Message) -> Option<Message> {
+        message.into_text().map(Message::text)
     }
 
     fn ping() -> Message {

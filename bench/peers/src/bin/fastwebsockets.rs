@@ -1,0 +1,149 @@
+//! fastwebsockets. As documented it writes every frame by itself: small ones copied behind their header, those of more than 1 KiB by
+//! `writev`. With --batched the socket has a buffer before it, which is flushed when no more can be read.
+
+use std::convert::Infallible;
+use std::future::{Ready, poll_fn, ready};
+use std::io::Cursor;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fastwebsockets::{
+    FragmentCollectorRead, Frame, OpCode, Payload, Role, WebSocketError, after_handshake_split, upgrade,
+};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use peers::{Arguments, Feed, MAX_MESSAGE, Service, ping_timer, serve, serve_http};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, BufWriter};
+use tokio::net::TcpStream;
+
+const BATCHED: &str = "--batched";
+/// Small beside the 8 KiB that it reads with, so that a batch of small replies is one write and an idle connection not much larger.
+const WRITE_BUFFER: usize = 4096;
+
+fn main() {
+    let arguments = Arguments::from_command_line(&[BATCHED]).no_compression("fastwebsockets");
+    let batched = arguments.has(BATCHED);
+    let feed = Feed::default();
+    serve(arguments.port, |stream| {
+        let feed = feed.clone();
+        serve_http(stream, move |request| accept(request, batched, feed.clone(), arguments.ping_interval))
+    })
+}
+
+fn accept(
+    mut request: Request<Incoming>,
+    batched: bool,
+    feed: Feed<Bytes>,
+    ping_interval: Option<Duration>,
+) -> Result<Response<Empty<Bytes>>, WebSocketError> {
+    let service = Service::at(request.uri().path());
+    let (response, upgraded) = upgrade::upgrade(&mut request)?;
+    tokio::spawn(tokio::task::unconstrained(async move {
+        let Ok(socket) = upgraded.await else { return };
+        let Ok(parts) = socket.into_inner().into_inner().downcast::<TokioIo<TcpStream>>() else {
+            unreachable!("serve_http was given a TcpStream");
+        };
+        let (reader, writer) = parts.io.into_inner().into_split();
+        let reader = Cursor::new(parts.read_buf).chain(reader);
+        // How a connection ends is the client's affair.
+        let _ = if batched {
+            session(reader, BufWriter::with_capacity(WRITE_BUFFER, writer), service, feed, ping_interval)
+                .await
+        } else {
+            session(reader, writer, service, feed, ping_interval).await
+        };
+    }));
+    Ok(response)
+}
+
+/// The loop of `peers::session`, for a library whose sockets are neither streams nor sinks.
+async fn session<R, W>(
+    reader: R,
+    writer: W,
+    service: Service,
+    feed: Feed<Bytes>,
+    ping_interval: Option<Duration>,
+) -> Result<(), WebSocketError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let (mut reader, mut writer) = after_handshake_split(reader, writer, Role::Server);
+    // Both answers are written below: a read that is left pending while something else is written must not write itself.
+    reader.set_auto_pong(false);
+    reader.set_auto_close(false);
+    reader.set_max_message_size(MAX_MESSAGE + 1);
+    let mut reader = FragmentCollectorRead::new(reader);
+    let mut subscription = (service == Service::Subscribe).then(|| feed.subscribe());
+    let mut pings = ping_interval.map(ping_timer);
+    let mut queued = false;
+    loop {
+        let mut no_answer = |_: Frame<'_>| -> Ready<Result<(), Infallible>> { ready(Ok(())) };
+        let mut reading = pin!(reader.read_frame(&mut no_answer));
+        let frame = loop {
+            let event = poll_fn(|cx| {
+                if let Poll::Ready(frame) = reading.as_mut().poll(cx) {
+                    return Poll::Ready(Event::Received(frame));
+                }
+                if let Some(subscription) = &mut subscription
+                    && let Poll::Ready(Some(message)) = subscription.poll_recv(cx)
+                {
+                    return Poll::Ready(Event::Published(message));
+                }
+                if let Some(pings) = &mut pings
+                    && pings.poll_tick(cx).is_ready()
+                {
+                    return Poll::Ready(Event::PingDue);
+                }
+                if queued { Poll::Ready(Event::Drained) } else { Poll::Pending }
+            });
+            match event.await {
+                Event::Received(frame) => break frame?,
+                Event::Published(message) => {
+                    writer.write_frame(Frame::text(Payload::Borrowed(&message))).await?;
+                    queued = true;
+                }
+                Event::PingDue => {
+                    writer.write_frame(Frame::new(true, OpCode::Ping, None, Payload::Borrowed(b""))).await?;
+                    queued = true;
+                }
+                Event::Drained => {
+                    writer.flush().await?;
+                    queued = false;
+                }
+            }
+        };
+        match (frame.opcode, service) {
+            (OpCode::Text | OpCode::Binary, Service::Echo) => {
+                writer.write_frame(frame).await?;
+                queued = true;
+            }
+            (OpCode::Text | OpCode::Binary, Service::Publish) => {
+                if frame.is_utf8() {
+                    feed.publish(&Bytes::from(Vec::from(frame.payload)));
+                }
+            }
+            (OpCode::Ping, _) => {
+                writer.write_frame(Frame::pong(frame.payload)).await?;
+                queued = true;
+            }
+            (OpCode::Close, _) => {
+                writer.write_frame(Frame::close_raw(frame.payload)).await?;
+                return writer.flush().await;
+            }
+            _ => {}
+        }
+    }
+}
+
+enum Event<'f> {
+    Received(Result<Frame<'f>, WebSocketError>),
+    Published(Bytes),
+    PingDue,
+    /// Nothing waits, but something may be in the buffer.
+    Drained,
+}
