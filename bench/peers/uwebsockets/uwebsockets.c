@@ -11,6 +11,7 @@ static const char TOPIC[] = "feed";
 enum { TOPIC_LENGTH = sizeof TOPIC - 1 };
 
 static struct arguments arguments;
+static uws_app_t *app;
 
 static void echo(uws_websocket_t *ws, const char *message, size_t length, uws_opcode_t opcode, void *user_data) {
     (void) user_data;
@@ -23,9 +24,11 @@ static void subscribe(uws_websocket_t *ws, void *user_data) {
 }
 
 static void publish(uws_websocket_t *ws, const char *message, size_t length, uws_opcode_t opcode, void *user_data) {
+    (void) ws;
     (void) opcode;
     (void) user_data;
-    uws_ws_publish_with_options(PLAIN, ws, TOPIC, TOPIC_LENGTH, message, length, TEXT, arguments.compression);
+    // Not the socket's own publish, which is for subscribers.
+    uws_publish(PLAIN, app, TOPIC, TOPIC_LENGTH, message, length, TEXT, arguments.compression);
 }
 
 static void listening(struct us_listen_socket_t *socket, uws_app_listen_config_t config, void *user_data) {
@@ -53,7 +56,7 @@ int main(int argc, char **argv) {
     publishing.message = publish;
     echoing.message = echo;
 
-    uws_app_t *app = uws_create_app(PLAIN, (struct us_socket_context_options_t){0});
+    app = uws_create_app(PLAIN, (struct us_socket_context_options_t){0});
     uws_ws(PLAIN, app, "/feed", feed, NULL);
     uws_ws(PLAIN, app, "/publish", publishing, NULL);
     uws_ws(PLAIN, app, "/*", echoing, NULL);

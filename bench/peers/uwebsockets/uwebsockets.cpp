@@ -27,8 +27,9 @@ int main(int argc, char **argv) {
     app.ws<Nothing>("/feed", std::move(feed));
 
     auto publish = behavior();
-    publish.message = [compress = arguments.compression](auto *ws, std::string_view message, uWS::OpCode) {
-        ws->publish("feed", message, uWS::OpCode::TEXT, compress);
+    // Not the socket's own publish, which is for subscribers.
+    publish.message = [&app, compress = arguments.compression](auto *, std::string_view message, uWS::OpCode) {
+        app.publish("feed", message, uWS::OpCode::TEXT, compress);
     };
     app.ws<Nothing>("/publish", std::move(publish));
 
