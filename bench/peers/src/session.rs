@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -40,12 +41,12 @@ impl Service {
     }
 }
 
-/// Most replies that wait for a flush while more can be read.
+/// Most replies that wait while more can be read, where reading flushes.
 const BATCH: usize = 64;
 
 /// Serves a connection to its end. Whatever waits, messages read or published, is queued; one flush follows when nothing does.
 pub async fn session<L, W>(
-    mut socket: W,
+    socket: W,
     service: Service,
     feed: Feed<L::Message>,
     ping_interval: Option<Duration>,
@@ -54,90 +55,102 @@ where
     L: Library,
     W: Stream<Item = Result<L::Message, L::Error>> + Sink<L::Message, Error = L::Error> + Unpin,
 {
-    let mut subscription = (service == Service::Subscribe).then(|| feed.subscribe());
-    let mut pings = ping_interval.map(ping_timer);
-    let mut queued = false;
-    let mut replies = Vec::new();
+    let mut session = Session::<L, W> {
+        socket,
+        subscription: (service == Service::Subscribe).then(|| feed.subscribe()),
+        pings: ping_interval.map(ping_timer),
+        replies: VecDeque::new(),
+        queued: false,
+    };
     loop {
-        let event = poll_fn(|cx| match poll_event(&mut socket, &mut subscription, &mut pings, cx) {
-            Poll::Pending if queued => Poll::Ready(Event::Drained),
-            event => event,
-        });
-        match if replies.len() < BATCH { event.await } else { Event::Drained } {
-            Event::Received(message) => {
-                let message = message?;
-                if !L::is_data(&message) {
-                    continue;
-                }
-                match service {
-                    Service::Echo => {
-                        queued = true;
-                        if L::READING_FLUSHES {
-                            replies.push(message);
-                        } else {
-                            socket.feed(message).await?;
-                        }
-                    }
-                    Service::Publish => {
-                        if let Some(text) = L::into_text(message) {
-                            feed.publish(&text);
-                        }
-                    }
-                    Service::Subscribe => {}
-                }
-            }
-            Event::Published(message) => {
-                socket.feed(message).await?;
-                queued = true;
-            }
-            Event::PingDue => {
-                socket.feed(L::ping()).await?;
-                queued = true;
-            }
-            Event::Drained => {
-                // Nothing of it stays with a connection that is idle.
-                for reply in std::mem::take(&mut replies) {
-                    socket.feed(reply).await?;
-                }
-                socket.flush().await?;
-                queued = false;
-            }
+        match poll_fn(|cx| session.poll_event(cx)).await? {
+            Event::Received(message) if !L::is_data(&message) => {}
+            Event::Received(message) => match service {
+                Service::Echo => session.reply(message).await?,
+                Service::Publish => L::into_text(message).iter().for_each(|text| feed.publish(text)),
+                Service::Subscribe => {}
+            },
+            Event::Published(message) => session.queue(message).await?,
+            Event::PingDue => session.queue(L::ping()).await?,
             Event::End => return Ok(()),
         }
     }
 }
 
-enum Event<M, E> {
-    Received(Result<M, E>),
+struct Session<L: Library, W> {
+    socket: W,
+    subscription: Option<UnboundedReceiver<L::Message>>,
+    pings: Option<Interval>,
+    /// Where reading flushes, what is not with the library yet.
+    replies: VecDeque<L::Message>,
+    /// Something waits for a flush.
+    queued: bool,
+}
+
+enum Event<M> {
+    Received(M),
     Published(M),
     PingDue,
-    /// Nothing waits, but something is queued.
-    Drained,
     End,
 }
 
-fn poll_event<W, M, E>(
-    socket: &mut W,
-    subscription: &mut Option<UnboundedReceiver<M>>,
-    pings: &mut Option<Interval>,
-    cx: &mut Context<'_>,
-) -> Poll<Event<M, E>>
+impl<L, W> Session<L, W>
 where
-    W: Stream<Item = Result<M, E>> + Unpin,
+    L: Library,
+    W: Stream<Item = Result<L::Message, L::Error>> + Sink<L::Message, Error = L::Error> + Unpin,
 {
-    if let Poll::Ready(message) = socket.poll_next_unpin(cx) {
-        return Poll::Ready(message.map_or(Event::End, Event::Received));
+    async fn reply(&mut self, message: L::Message) -> Result<(), L::Error> {
+        if !L::READING_FLUSHES {
+            return self.queue(message).await;
+        }
+        self.queued = true;
+        self.replies.push_back(message);
+        if self.replies.len() == BATCH { poll_fn(|cx| self.poll_flush(cx)).await } else { Ok(()) }
     }
-    if let Some(subscription) = subscription
-        && let Poll::Ready(Some(message)) = subscription.poll_recv(cx)
-    {
-        return Poll::Ready(Event::Published(message));
+
+    async fn queue(&mut self, message: L::Message) -> Result<(), L::Error> {
+        self.queued = true;
+        self.socket.feed(message).await
     }
-    if let Some(pings) = pings {
-        ready!(pings.poll_tick(cx));
-        return Poll::Ready(Event::PingDue);
+
+    /// What is next. The socket is polled once before the task waits, not again after a flush: for some libraries a read that
+    /// finds nothing is dear.
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event<L::Message>, L::Error>> {
+        if let Some(subscription) = &mut self.subscription {
+            if let Poll::Ready(Some(message)) = subscription.poll_recv(cx) {
+                return Poll::Ready(Ok(Event::Published(message)));
+            }
+            if let Poll::Ready(Err(error)) = self.poll_flush(cx) {
+                return Poll::Ready(Err(error));
+            }
+        }
+        if let Poll::Ready(message) = self.socket.poll_next_unpin(cx) {
+            return Poll::Ready(message.map_or(Ok(Event::End), |message| message.map(Event::Received)));
+        }
+        if let Some(pings) = &mut self.pings
+            && pings.poll_tick(cx).is_ready()
+        {
+            return Poll::Ready(Ok(Event::PingDue));
+        }
+        ready!(self.poll_flush(cx))?;
+        Poll::Pending
     }
-    Poll::Pending
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), L::Error>> {
+        if self.queued {
+            while !self.replies.is_empty() {
+                ready!(self.socket.poll_ready_unpin(cx))?;
+                if let Some(reply) = self.replies.pop_front() {
+                    self.socket.start_send_unpin(reply)?;
+                }
+            }
+            ready!(self.socket.poll_flush_unpin(cx))?;
+            // Nothing stays with a connection that is idle.
+            self.replies = VecDeque::new();
+            self.queued = false;
+        }
+        Poll::Ready(Ok(()))
+    }
 }
 
 /// Ticks for the first time after one interval.

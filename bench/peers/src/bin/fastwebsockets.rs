@@ -86,20 +86,32 @@ where
         let mut reading = pin!(reader.read_frame(&mut no_answer));
         let frame = loop {
             let event = poll_fn(|cx| {
+                if let Some(subscription) = &mut subscription {
+                    if let Poll::Ready(Some(message)) = subscription.poll_recv(cx) {
+                        return Poll::Ready(Event::Published(message));
+                    }
+                    if queued && let Poll::Ready(flushed) = pin!(writer.flush()).poll(cx) {
+                        queued = false;
+                        if let Err(error) = flushed {
+                            return Poll::Ready(Event::Received(Err(error)));
+                        }
+                    }
+                }
                 if let Poll::Ready(frame) = reading.as_mut().poll(cx) {
                     return Poll::Ready(Event::Received(frame));
-                }
-                if let Some(subscription) = &mut subscription
-                    && let Poll::Ready(Some(message)) = subscription.poll_recv(cx)
-                {
-                    return Poll::Ready(Event::Published(message));
                 }
                 if let Some(pings) = &mut pings
                     && pings.poll_tick(cx).is_ready()
                 {
                     return Poll::Ready(Event::PingDue);
                 }
-                if queued { Poll::Ready(Event::Drained) } else { Poll::Pending }
+                if queued && let Poll::Ready(flushed) = pin!(writer.flush()).poll(cx) {
+                    queued = false;
+                    if let Err(error) = flushed {
+                        return Poll::Ready(Event::Received(Err(error)));
+                    }
+                }
+                Poll::Pending
             });
             match event.await {
                 Event::Received(frame) => break frame?,
@@ -110,10 +122,6 @@ where
                 Event::PingDue => {
                     writer.write_frame(Frame::new(true, OpCode::Ping, None, Payload::Borrowed(b""))).await?;
                     queued = true;
-                }
-                Event::Drained => {
-                    writer.flush().await?;
-                    queued = false;
                 }
             }
         };
@@ -144,6 +152,4 @@ enum Event<'f> {
     Received(Result<Frame<'f>, WebSocketError>),
     Published(Bytes),
     PingDue,
-    /// Nothing waits, but something may be in the buffer.
-    Drained,
 }
