@@ -12,7 +12,7 @@ pub use feed::Feed;
 #[cfg(feature = "hyper")]
 pub use http::serve_http;
 pub use server::serve;
-pub use session::{Library, Service, ping_timer, session};
+pub use session::{Library, Service, ping_timer, start};
 
 /// The longest message that is taken.
 pub const MAX_MESSAGE: usize = 16 * 1024 * 1024;

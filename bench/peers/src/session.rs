@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::Feed;
 
 /// What the loop has to know of a library.
 pub trait Library {
-    type Message: Clone + Send + 'static;
-    type Error;
+    type Message: Clone + Send + Sync + 'static;
+    type Error: Send;
     /// Whether reading sends first what is queued, in a write of its own: then replies wait until nothing more can be read.
     const READING_FLUSHES: bool = false;
 
@@ -44,43 +45,34 @@ impl Service {
 /// Most replies that wait while more can be read, where reading flushes.
 const BATCH: usize = 64;
 
-/// Serves a connection to its end. Whatever waits, messages read or published, is queued; one flush follows when nothing does.
-pub async fn session<L, W>(
-    socket: W,
-    service: Service,
-    feed: Feed<L::Message>,
-    ping_interval: Option<Duration>,
-) -> Result<(), L::Error>
+/// Serves a connection to its end, in a task of its own: the one of its handshake is larger. Whatever waits, messages read or
+/// published, is queued; one flush follows when nothing does.
+pub fn start<L, W>(socket: W, service: Service, feed: Feed<L::Message>, ping_interval: Option<Duration>)
 where
-    L: Library,
-    W: Stream<Item = Result<L::Message, L::Error>> + Sink<L::Message, Error = L::Error> + Unpin,
+    L: Library + 'static,
+    W: Stream<Item = Result<L::Message, L::Error>>
+        + Sink<L::Message, Error = L::Error>
+        + Unpin
+        + Send
+        + 'static,
 {
     let mut session = Session::<L, W> {
         socket,
         subscription: (service == Service::Subscribe).then(|| feed.subscribe()),
-        pings: ping_interval.map(ping_timer),
+        pings: ping_interval.map(|every| Box::new(ping_timer(every))),
         replies: VecDeque::new(),
         queued: false,
     };
-    loop {
-        match poll_fn(|cx| session.poll_event(cx)).await? {
-            Event::Received(message) if !L::is_data(&message) => {}
-            Event::Received(message) => match service {
-                Service::Echo => session.reply(message).await?,
-                Service::Publish => L::into_text(message).iter().for_each(|text| feed.publish(text)),
-                Service::Subscribe => {}
-            },
-            Event::Published(message) => session.queue(message).await?,
-            Event::PingDue => session.queue(L::ping()).await?,
-            Event::End => return Ok(()),
-        }
-    }
+    tokio::spawn(unconstrained(async move {
+        // How a connection ends is the client's affair.
+        let _ = session.run(service, &feed).await;
+    }));
 }
 
 struct Session<L: Library, W> {
     socket: W,
     subscription: Option<UnboundedReceiver<L::Message>>,
-    pings: Option<Interval>,
+    pings: Option<Box<Interval>>,
     /// Where reading flushes, what is not with the library yet.
     replies: VecDeque<L::Message>,
     /// Something waits for a flush.
@@ -99,6 +91,22 @@ where
     L: Library,
     W: Stream<Item = Result<L::Message, L::Error>> + Sink<L::Message, Error = L::Error> + Unpin,
 {
+    async fn run(&mut self, service: Service, feed: &Feed<L::Message>) -> Result<(), L::Error> {
+        loop {
+            match poll_fn(|cx| self.poll_event(cx)).await? {
+                Event::Received(message) if !L::is_data(&message) => {}
+                Event::Received(message) => match service {
+                    Service::Echo => self.reply(message).await?,
+                    Service::Publish => L::into_text(message).iter().for_each(|text| feed.publish(text)),
+                    Service::Subscribe => {}
+                },
+                Event::Published(message) => self.queue(message).await?,
+                Event::PingDue => self.queue(L::ping()).await?,
+                Event::End => return Ok(()),
+            }
+        }
+    }
+
     async fn reply(&mut self, message: L::Message) -> Result<(), L::Error> {
         if !L::READING_FLUSHES {
             return self.queue(message).await;

@@ -1,6 +1,6 @@
 //! tokio-tungstenite, with the buffers it comes with (128 KiB to read, 128 KiB before it writes unasked) or with 4 KiB each.
 
-use peers::{Arguments, Feed, Library, MAX_MESSAGE, Service, serve, session};
+use peers::{Arguments, Feed, Library, MAX_MESSAGE, Service, serve, start};
 use tokio_tungstenite::accept_hdr_async_with_config;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -45,8 +45,7 @@ fn main() {
                 Ok(response)
             };
             if let Ok(socket) = accept_hdr_async_with_config(stream, look, Some(config)).await {
-                // How a connection ends is the client's affair.
-                let _ = session::<TokioTungstenite, _>(socket, service, feed, arguments.ping_interval).await;
+                start::<TokioTungstenite, _>(socket, service, feed, arguments.ping_interval);
             }
         }
     })

@@ -1,6 +1,6 @@
 //! tokio-websockets: messages are never split, and a batch of replies goes out in one vectored write.
 
-use peers::{Arguments, Feed, Library, MAX_MESSAGE, Service, serve, session};
+use peers::{Arguments, Feed, Library, MAX_MESSAGE, Service, serve, start};
 use tokio_websockets::{Config, Error, Limits, Message, ServerBuilder};
 
 /// Bytes that may be queued before a flush is forced; with the 8 KiB it comes with, a batch of large replies is many writes.
@@ -40,8 +40,7 @@ fn main() {
             let accepted = ServerBuilder::new().config(config).limits(limits).accept(stream).await;
             if let Ok((request, socket)) = accepted {
                 let service = Service::at(request.uri().path());
-                // How a connection ends is the client's affair.
-                let _ = session::<TokioWebsockets, _>(socket, service, feed, arguments.ping_interval).await;
+                start::<TokioWebsockets, _>(socket, service, feed, arguments.ping_interval);
             }
         }
     })

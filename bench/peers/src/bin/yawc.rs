@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
-use peers::{Arguments, Feed, Library, MAX_MESSAGE, Service, serve, serve_http, session};
+use peers::{Arguments, Feed, Library, MAX_MESSAGE, Service, serve, serve_http, start};
 use yawc::{Frame, OpCode, Options, Result, WebSocket, WebSocketError};
 
 /// What its authors measure with: bytes queued before a flush is forced.
@@ -63,11 +63,11 @@ fn upgrade(
 ) -> Result<Response<Empty<Bytes>>> {
     let service = Service::at(request.uri().path());
     let (response, upgraded) = WebSocket::upgrade_with_options(request, options)?;
-    tokio::spawn(tokio::task::unconstrained(async move {
+    tokio::spawn(async move {
         if let Ok(socket) = upgraded.await {
-            // Its stream ends where an error is, its sink tells of one: both are the end, which is the client's affair.
-            let _ = session::<Yawc, _>(socket.map(Ok), service, feed, ping_interval).await;
+            // Its stream ends where another's has an error.
+            start::<Yawc, _>(socket.map(Ok), service, feed, ping_interval);
         }
-    }));
+    });
     Ok(response)
 }
