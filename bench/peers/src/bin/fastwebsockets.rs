@@ -163,10 +163,8 @@ where
                 writer.write_frame(frame).await?;
                 queued = true;
             }
-            (OpCode::Text | OpCode::Binary, Service::Publish) => {
-                if frame.is_utf8() {
-                    feed.publish(&Bytes::from(Vec::from(frame.payload)));
-                }
+            (OpCode::Text | OpCode::Binary, Service::Publish) if frame.is_utf8() => {
+                feed.publish(&Bytes::from(Vec::from(frame.payload)));
             }
             (OpCode::Ping, _) => {
                 writer.write_frame(Frame::pong(frame.payload)).await?;

@@ -27,7 +27,8 @@ impl Library for SockudoWs {
     }
 
     fn into_text(message: Message) -> Option<Message> {
-        message.into_text().map(Message::text)
+        // Its own `into_text` is for text alone.
+        std::str::from_utf8(message.as_bytes()).is_ok().then(|| Message::Text(message.into_bytes()))
     }
 
     fn ping() -> Message {

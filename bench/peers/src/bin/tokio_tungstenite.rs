@@ -28,6 +28,7 @@ impl Library for TokioTungstenite {
     }
 }
 
+#[expect(clippy::result_large_err, reason = "the handshake's callback is as the library has it")]
 fn main() {
     let arguments = Arguments::from_command_line(&[SMALL_BUFFERS]).no_compression("tokio-tungstenite");
     let mut config =

@@ -18,10 +18,7 @@ impl Library for TokioWebsockets {
     }
 
     fn into_text(message: Message) -> Option<Message> {
-        if message.is_text() {
-            return Some(message);
-        }
-        String::from_utf8(message.into_payload().to_vec()).ok().map(Message::text)
+        std::str::from_utf8(message.as_payload()).is_ok().then(|| Message::text(message.into_payload()))
     }
 
     fn ping() -> Message {
