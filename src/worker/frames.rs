@@ -90,6 +90,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Deals with the most common input in the fewest steps: whole messages for a connection with nothing kept from before. `None` when
     /// there is more to it, which takes a decoder.
     fn take_plain(&mut self, index: u32, input: &mut Input<'_>) -> Option<Stop> {
+        if !Whole::begins(input.bytes) {
+            return None;
+        }
         let id = self.id(index);
         let Self { table, handler, reply, limits, counters, os, compressor, .. } = self;
         let record = table.get_mut(index as usize)?;
@@ -177,6 +180,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             input.was_between |= is_idle || !decoder.is_partial();
             if is_idle
                 && !is_agreed
+                && Whole::begins(&input.bytes[input.at..])
                 && let Some(data) = &mut record.data
             {
                 let outgoing = Outgoing { compressor, terms, contexts, counters };

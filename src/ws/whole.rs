@@ -23,6 +23,13 @@ pub struct Whole {
 }
 
 impl Whole {
+    /// Whether there may be one at the start of `input`: its first byte says so.
+    #[inline]
+    #[must_use]
+    pub const fn begins(input: &[u8]) -> bool {
+        matches!(input, [TEXT | BINARY, ..])
+    }
+
     /// Finds the message at the start of `input`, of at most `max_message` bytes, as a server between two messages receives it. `None`
     /// for whatever is not so simple or not allowed: a [`Decoder`](super::Decoder) knows what to make of it. A text is still to be
     /// checked ([`Message::new`](super::Message::new)).
