@@ -4,6 +4,7 @@ mod cast;
 mod echo;
 mod frames;
 pub mod measure;
+mod messages;
 mod schedule;
 pub mod server;
 mod unsent;

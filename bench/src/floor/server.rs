@@ -35,6 +35,9 @@ pub enum Mode {
     Ping,
     /// Sends back what it sends.
     Echo,
+    /// Answers the first bytes with an upgrade response written in advance, and sends the messages that follow back, unmasked: the
+    /// frames of one read in one piece.
+    Frames,
     /// Answers the first bytes with an upgrade response written in advance, and sends it what a `send` line says is published to
     /// its topic: the number at the end of its request's path, 0 without one.
     Broadcast,

@@ -51,12 +51,12 @@ impl Unsent {
     }
 }
 
-fn watch(registry: &Registry, fd: &OwnedFd, at: usize, interest: Interest) -> io::Result<()> {
+pub(super) fn watch(registry: &Registry, fd: &OwnedFd, at: usize, interest: Interest) -> io::Result<()> {
     registry.reregister(&mut SourceFd(&fd.as_raw_fd()), Token(at), interest)
 }
 
 /// Sends what the kernel takes; a full socket takes nothing.
-fn send_some(fd: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
+pub(super) fn send_some(fd: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
     match socket::send(fd.as_fd(), bytes) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
         sent => sent,

@@ -16,6 +16,7 @@ use throng::sys::{fdtable, signals};
 
 use super::cast::{self, Cast, Subscribers};
 use super::frames::{self, Answers, RESPONSE};
+use super::messages::Messages;
 use super::schedule::Schedule;
 use super::server::{Mode, Shared, Tally};
 use super::unsent::Unsent;
@@ -60,6 +61,7 @@ struct Worker {
     schedule: Schedule,
     subscribers: Subscribers,
     unsent: Unsent,
+    messages: Messages,
     input: Vec<u8>,
     start: Instant,
     next_tick: Duration,
@@ -130,6 +132,7 @@ impl Worker {
             schedule: Schedule::new(shape.ping_interval, TICK, number as u64),
             subscribers: Subscribers::default(),
             unsent: Unsent::default(),
+            messages: if shape.mode == Mode::Frames { Messages::new() } else { Messages::default() },
             input: vec![0; INPUT],
             // A fraction of a tick apart from the others', so that not all workers ping at once. throng does so too.
             start: shape.start.checked_sub(apart).unwrap_or(shape.start),
@@ -145,8 +148,12 @@ impl Worker {
     }
 
     fn turn(&mut self, events: &mut Events) -> anyhow::Result<()> {
-        let until_tick = self.next_tick.saturating_sub(self.start.elapsed());
-        let timeout = if self.more_to_accept { Duration::ZERO } else { until_tick };
+        let timeout = match self.shape.mode {
+            _ if self.more_to_accept => Duration::ZERO,
+            // It has no timers, and looking at the clock is work.
+            Mode::Frames => TICK,
+            _ => self.next_tick.saturating_sub(self.start.elapsed()),
+        };
         match self.poll.poll(events, Some(timeout)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                 return Err(error).context("cannot wait for events");
@@ -164,6 +171,10 @@ impl Worker {
                 WAKER => continue,
                 _ => {}
             }
+            if self.shape.mode == Mode::Frames {
+                self.send_back(at, ended);
+                continue;
+            }
             if event.is_writable()
                 && let Some(Some(fd)) = self.connections.get(at)
             {
@@ -177,7 +188,7 @@ impl Worker {
         if self.more_to_accept {
             self.accept_some()?;
         }
-        while self.start.elapsed() >= self.next_tick {
+        while self.shape.mode != Mode::Frames && self.start.elapsed() >= self.next_tick {
             self.next_tick += TICK;
             self.ping_some();
         }
@@ -227,6 +238,18 @@ impl Worker {
                 Ok(0) | Err(_) => break,
             }
         }
+        self.end(at);
+    }
+
+    fn send_back(&mut self, at: usize, ended: bool) {
+        let Some(Some(fd)) = self.connections.get(at) else { return };
+        if self.messages.serve(self.poll.registry(), fd, at, ended).is_err() {
+            self.messages.forget(at);
+            self.end(at);
+        }
+    }
+
+    fn end(&mut self, at: usize) {
         self.connections[at] = None;
         self.schedule.remove(at);
         self.subscribers.remove(at);
@@ -237,7 +260,8 @@ impl Worker {
     fn answer(&mut self, at: usize, read: usize) -> io::Result<()> {
         let Some(fd) = &self.connections[at] else { return Ok(()) };
         match self.shape.mode {
-            Mode::Accept => Ok(()),
+            // Messages that go back are read elsewhere.
+            Mode::Accept | Mode::Frames => Ok(()),
             Mode::Ping if self.schedule.holds(at) => self.answer_frames(at, read),
             Mode::Broadcast if self.subscribers.holds(at) => self.answer_frames(at, read),
             Mode::Ping => {
