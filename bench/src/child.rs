@@ -12,6 +12,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 use serde::de::DeserializeOwned;
 use throng::sys::process;
 
+use crate::cores::Cores;
 use crate::interrupt::Interrupt;
 
 /// Lines of a child's standard error that are kept to explain its failure.
@@ -21,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// A running child.
 pub(crate) struct Talker {
-    name: &'static str,
+    name: String,
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
@@ -30,17 +31,21 @@ pub(crate) struct Talker {
 }
 
 impl Talker {
-    /// Starts a child. Call it from the main thread: the child dies with the thread that started it.
+    /// Starts a child, on the server's core where there is one. Call it from the main thread: the child dies with the thread that
+    /// started it.
     pub(crate) fn start(
-        name: &'static str,
+        name: &str,
         mut command: Command,
+        cores: Option<Cores>,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // A terminal's Ctrl-C is for us alone: we stop the children in order.
         command.process_group(0);
-        let mut child = process::spawn_tied(&mut command)
-            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        let mut spawn = || process::spawn_tied(&mut command);
+        let spawned = if let Some(cores) = cores { cores.on_server(spawn)? } else { spawn() };
+        let mut child =
+            spawned.with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let stdin = child.stdin.take();
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             bail!("{name} has no standard output");
@@ -57,7 +62,7 @@ impl Talker {
             kept.push_back(line);
             true
         })?;
-        Ok(Self { name, child, stdin, lines, complaints, interrupt: interrupt.clone() })
+        Ok(Self { name: name.to_owned(), child, stdin, lines, complaints, interrupt: interrupt.clone() })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -107,6 +112,14 @@ impl Talker {
     /// Waits for its own end.
     pub(crate) fn finish(&mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
         self.wait(patience)
+    }
+
+    /// An error with its last words when it has ended.
+    pub(crate) fn check(&mut self) -> anyhow::Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => Err(self.explain(&format!("has ended early: {status}"))),
+        }
     }
 
     fn wait(&mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
@@ -177,7 +190,7 @@ mod tests {
     fn shell(script: &str) -> Talker {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        Talker::start("the shell", command, &Interrupt::listen().unwrap()).unwrap()
+        Talker::start("the shell", command, None, &Interrupt::listen().unwrap()).unwrap()
     }
 
     #[test]
@@ -192,6 +205,11 @@ mod tests {
     fn an_early_end_is_explained_by_its_last_words() {
         let error = shell("echo 'no room' >&2; exit 1").hear::<Value>(SOON).unwrap_err().to_string();
         assert!(error.contains("ended early") && error.contains("no room"), "{error}");
+        let mut ended = shell("echo 'no more' >&2; exit 3");
+        ended.wait(SOON).unwrap();
+        let error = ended.check().unwrap_err().to_string();
+        assert!(error.contains("exit status: 3") && error.contains("no more"), "{error}");
+        assert!(shell("sleep 60").check().is_ok());
         let error = shell("sleep 60").hear::<Value>(Duration::ZERO).unwrap_err().to_string();
         assert!(error.contains("nothing"), "{error}");
         let error = shell("echo garbage; sleep 60").hear::<Value>(SOON).unwrap_err().to_string();

@@ -1,7 +1,7 @@
 //! The load generator and measurements of throng: what the `throng-bench` program is made of.
 //!
 //! - [`swarm`] is the engine: threads of clients with an event loop each.
-//! - [`hold`], [`idle`], [`echo`], [`connect`], [`broadcast`], [`floor`], [`c1m`] and [`churn`] are the commands, one module each.
+//! - [`hold`], [`idle`], [`echo`], [`connect`], [`broadcast`], [`floor`], [`compare`], [`c1m`] and [`churn`] are the commands, one module each.
 //! - [`agent`] is the server's side of a measurement whose clients are on other machines, [`host`] that of any.
 //! - [`merge`] puts the reports of several load machines together.
 //! - [`linux`] reads what the system tells about memory and processor time.
@@ -12,7 +12,9 @@ pub mod broadcast;
 pub mod c1m;
 mod child;
 pub mod churn;
+pub mod compare;
 pub mod connect;
+mod cores;
 pub mod distribution;
 pub mod echo;
 pub mod figures;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use throng_bench::{agent, broadcast, c1m, churn, connect, echo, floor, hold, idle, merge};
+use throng_bench::{agent, broadcast, c1m, churn, compare, connect, echo, floor, hold, idle, merge};
 
 /// Load generator and measurements for throng and any other WebSocket server.
 #[derive(Debug, Parser)]
@@ -23,6 +23,8 @@ enum Cli {
     Broadcast(Box<broadcast::BroadcastArgs>),
     /// Open connections to a WebSocket server and leave again, and say how many a second it took.
     Connect(connect::ConnectArgs),
+    /// Measure throng beside its floor and other servers, by turns, and say who is ahead where.
+    Compare(Box<compare::CompareArgs>),
     /// Run servers on this machine for load machines elsewhere (`c1m --server`).
     Agent(agent::AgentArgs),
     /// Put the reports of several load machines together.
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Cli::Echo(args) => echo::run(&args),
         Cli::Broadcast(args) => broadcast::run(&args),
         Cli::Connect(args) => connect::run(&args),
+        Cli::Compare(args) => compare::run(&args),
         Cli::Agent(args) => agent::run(&args),
         Cli::Merge(args) => merge::run(&args),
         Cli::Floor(args) => floor::measure::run(&args),

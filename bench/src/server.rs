@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use throng::Stats;
 
 use crate::child::Talker;
+use crate::cores::Cores;
 use crate::floor::{FloorStats, ReadyLine};
 use crate::interrupt::Interrupt;
 
@@ -53,12 +54,15 @@ pub(crate) struct Serve<'a> {
     pub(crate) listen: SocketAddr,
     /// The most connections.
     pub(crate) connections: u64,
-    pub(crate) ping_interval: Duration,
+    /// `None` for no Pings.
+    pub(crate) ping_interval: Option<Duration>,
     pub(crate) pong_timeout: Duration,
     /// `None` for its own choice.
     pub(crate) workers: Option<usize>,
     /// Whether it compresses: `off`, `shared` or `dedicated`.
     pub(crate) compression: &'a str,
+    /// Where it is to run; `None` for anywhere.
+    pub(crate) cores: Option<Cores>,
 }
 
 /// Any free port of this machine's own.
@@ -72,9 +76,11 @@ pub(crate) fn serve(options: &Serve<'_>, interrupt: &Interrupt) -> anyhow::Resul
     command.args(options.app.iter().flat_map(|app| ["--app", app]));
     command.args(["--compression", options.compression]);
     command.arg("--max-connections").arg(options.connections.to_string());
-    command.arg("--ping-interval").arg(humantime::format_duration(options.ping_interval).to_string());
+    let ping_interval =
+        options.ping_interval.map(|interval| humantime::format_duration(interval).to_string());
+    command.arg("--ping-interval").arg(ping_interval.as_deref().unwrap_or("off"));
     command.arg("--pong-timeout").arg(humantime::format_duration(options.pong_timeout).to_string());
-    Server::start("throng serve", command, options.workers, interrupt)
+    Server::start("throng serve", command, options.workers, options.cores, interrupt)
 }
 
 /// A running server. Dropping it kills it.
@@ -87,15 +93,16 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a program that says where it listens, and waits for that.
     pub(crate) fn start(
-        name: &'static str,
+        name: &str,
         mut command: Command,
         workers: Option<usize>,
+        cores: Option<Cores>,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Self> {
         if let Some(workers) = workers {
             command.arg("--workers").arg(workers.to_string());
         }
-        let mut talker = Talker::start(name, command, interrupt)?;
+        let mut talker = Talker::start(name, command, cores, interrupt)?;
         let ready: ReadyLine = talker.hear(START)?;
         ensure!(ready.ready && !ready.listen.is_empty(), "{name} listens nowhere");
         let agent = ureq::Agent::config_builder().timeout_global(Some(ANSWER)).build().new_agent();
@@ -108,6 +115,11 @@ impl Server {
 
     pub(crate) fn ready(&self) -> &ReadyLine {
         &self.ready
+    }
+
+    /// An error with its last words when it has ended.
+    pub(crate) fn check(&mut self) -> anyhow::Result<()> {
+        self.talker.check()
     }
 
     /// Says a line to a floor.

@@ -173,7 +173,7 @@ fn throng(args: &BroadcastArgs, policy: Option<Policy>, interrupt: &Interrupt) -
         command.arg("--config").arg(&rules.0);
     }
     command.args(&args.options);
-    Server::start("throng serve", command, args.workers, interrupt)
+    Server::start("throng serve", command, args.workers, None, interrupt)
 }
 
 /// The floor with as many workers as throng has, where that is measured too.
@@ -186,7 +186,7 @@ fn floor(args: &BroadcastArgs, interrupt: &Interrupt) -> anyhow::Result<Server> 
     }
     let mut command = Command::new(std::env::current_exe().context("cannot find this program's file")?);
     command.args(["floor-server", "--mode", "broadcast", "-n"]).arg((args.connections + SPARE).to_string());
-    Server::start("the floor", command, workers, interrupt)
+    Server::start("the floor", command, workers, None, interrupt)
 }
 
 /// A file with rules for topics, which goes with this.

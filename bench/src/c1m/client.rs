@@ -83,7 +83,7 @@ impl Client {
             Kind::Floor => drop(command.arg("--sample-key")),
             Kind::Accept => drop(command.arg("--raw")),
         }
-        let mut talker = Talker::start("the client", command, interrupt)?;
+        let mut talker = Talker::start("the client", command, None, interrupt)?;
         match talker.hear(SILENCE)? {
             Event::Ready { threads, .. } => Ok(Self { talker, threads }),
             other => bail!("the client began with {other:?}"),

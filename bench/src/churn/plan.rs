@@ -22,10 +22,11 @@ pub(super) fn serve(args: &ChurnArgs) -> Serve<'_> {
         app: Some("sink"),
         listen: LOOPBACK,
         connections: u64::from(args.held) + population + population / 4 + 1024,
-        ping_interval: args.ping_interval,
+        ping_interval: Some(args.ping_interval),
         pong_timeout: args.pong_timeout,
         workers: args.workers,
         compression: "off",
+        cores: None,
     }
 }
 

@@ -39,7 +39,7 @@ fn echo_at(depth: u32, time: Duration, load: &LoadArgs, interrupt: &Interrupt) -
     let mut command = Command::new(std::env::current_exe().context("cannot find this program's file")?);
     command.args(["floor-server", "--mode", "echo", "-n"]).arg(CONNECTIONS.to_string());
     command.args(load.workers.iter().flat_map(|workers| ["--workers".to_owned(), workers.to_string()]));
-    let server = Server::start("the floor", command, None, interrupt)?;
+    let server = Server::start("the floor", command, None, None, interrupt)?;
     let time = humantime::format_duration(time).to_string();
     let options = [
         ("--to", server.url()),

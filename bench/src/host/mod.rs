@@ -196,10 +196,11 @@ fn throng(programs: &Programs, plan: &ServerPlan, interrupt: &Interrupt) -> anyh
         app: Some("echo"),
         listen: programs.listen,
         connections: plan.connections,
-        ping_interval: plan.ping_interval,
+        ping_interval: Some(plan.ping_interval),
         pong_timeout: plan.pong_timeout,
         workers: plan.workers,
         compression: "off",
+        cores: None,
     };
     serve(&options, interrupt)
 }
@@ -215,7 +216,7 @@ fn floor(
     command.args(["floor-server", "--mode", mode, "-n"]).arg(plan.connections.to_string());
     command.arg("--listen").arg(programs.listen.to_string());
     command.arg("--ping-interval").arg(humantime::format_duration(plan.ping_interval).to_string());
-    Server::start("the floor", command, Some(workers), interrupt)
+    Server::start("the floor", command, Some(workers), None, interrupt)
 }
 
 /// Waits until the slab caches shrink no more, [`SETTLE`] at most. Where they cannot be read there is nothing to wait for.

@@ -140,10 +140,11 @@ fn own(args: &IdleArgs, mode: Mode, path: Option<&str>, interrupt: &Interrupt) -
         app: if path.is_none() { Some("echo") } else { None },
         listen: LOOPBACK,
         connections: u64::from(args.high) + SPARE,
-        ping_interval: args.ping_interval,
+        ping_interval: Some(args.ping_interval),
         pong_timeout: args.ping_interval,
         workers: args.workers,
         compression: mode.name(),
+        cores: None,
     };
     serve(&options, interrupt)
 }

@@ -1,0 +1,144 @@
+//! One cell of one server: the server is started, measured as the command for it does, and killed.
+
+mod echo;
+
+use std::collections::BTreeMap;
+
+use anyhow::ensure;
+
+use super::args::CompareArgs;
+use super::cells::Cell;
+use super::peers::Extra;
+use super::report::Measured;
+use super::servers::{Need, Running, Subject};
+use crate::cores::Cores;
+use crate::distribution::Distribution;
+use crate::interrupt::Interrupt;
+use crate::swarm::Reasons;
+
+/// Where and how measurements are made.
+pub(super) struct Scene<'a> {
+    pub(super) args: &'a CompareArgs,
+    pub(super) cores: Cores,
+    pub(super) interrupt: &'a Interrupt,
+}
+
+/// What a measurement found.
+#[derive(Debug, Default)]
+struct Found {
+    figures: BTreeMap<String, f64>,
+    /// What went wrong, so that the figures do not count.
+    problems: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl Scene<'_> {
+    /// Measures a cell of a server. What goes wrong is part of the result.
+    ///
+    /// # Errors
+    /// When somebody has interrupted it.
+    pub(super) fn measure(&self, cell: Cell, subject: &Subject, round: u32) -> anyhow::Result<Measured> {
+        let mut measured =
+            Measured { cell: cell.to_string(), server: subject.name.clone(), round, ..Measured::default() };
+        if let Some(reason) = subject.lacks(self.need(cell).extra) {
+            measured.unable = Some(reason.to_owned());
+            return Ok(measured);
+        }
+        let found = self.found(cell, subject);
+        ensure!(!self.interrupt.is_raised(), "interrupted");
+        match found {
+            Ok(Found { figures, problems, notes }) => {
+                measured.figures = figures;
+                measured.notes = notes;
+                measured.failure = (!problems.is_empty()).then(|| problems.join("; "));
+            }
+            Err(error) => measured.failure = Some(format!("{error:#}")),
+        }
+        Ok(measured)
+    }
+
+    fn found(&self, cell: Cell, subject: &Subject) -> anyhow::Result<Found> {
+        let program = self.args.server_bin.as_ref();
+        let mut running = subject.start(self.need(cell), program, self.cores, self.interrupt)?;
+        let found = match cell {
+            Cell::Echo { connections, depth, size } => {
+                echo::measure(self, &running, (connections, depth, size))
+            }
+            _ => anyhow::bail!("not yet"),
+        };
+        // Its own end explains more than what was seen of it.
+        if let Err(ended) = running.check() {
+            return Err(match found {
+                Err(error) => ended.context(format!("{error:#}")),
+                Ok(found) => found.problems.into_iter().fold(ended, anyhow::Error::context),
+            });
+        }
+        self.cores.check(running.pid())?;
+        let mut found = found?;
+        found.check(cell);
+        Ok(found)
+    }
+
+    fn need(&self, cell: Cell) -> Need {
+        let need = |extra, connections| Need { extra, echoes: false, connections };
+        match cell {
+            Cell::Idle { compressed: true } => need(Extra::Compression, self.args.idle_high),
+            Cell::Idle { compressed: false } => {
+                Need { echoes: true, ..need(Extra::Nothing, self.args.idle_high) }
+            }
+            Cell::Echo { connections, .. } => Need { echoes: true, ..need(Extra::Nothing, connections) },
+            Cell::Broadcast { .. } => need(Extra::Broadcast, self.args.subscribers),
+            Cell::Handshake => need(Extra::Nothing, self.args.handshakes),
+            Cell::Churn { .. } => need(Extra::Nothing, VISITORS),
+            Cell::Pings => need(Extra::Pings(self.args.ping_interval.as_secs()), self.args.held),
+        }
+    }
+}
+
+/// Connections of the churn that are there at the same time.
+const VISITORS: u32 = 200;
+
+impl Found {
+    fn put(&mut self, name: &str, value: f64) {
+        self.figures.insert(name.to_owned(), value);
+    }
+
+    /// Figures of a latency in microseconds.
+    #[expect(clippy::cast_precision_loss, reason = "microseconds are below 2^52")]
+    fn put_latency(&mut self, latency: &Distribution) {
+        for (name, quantile) in [("p50_us", 0.5), ("p99_us", 0.99), ("p99_9_us", 0.999)] {
+            if latency.count() > 0 {
+                self.put(name, latency.value_at(quantile) as f64);
+            }
+        }
+    }
+
+    /// Takes what went wrong, by reason.
+    fn blame(&mut self, what: &str, reasons: &Reasons) {
+        let told = reasons.iter().map(|(reason, count)| format!("{what}: {count} x {reason}"));
+        self.problems.extend(told);
+    }
+
+    /// Takes what is odd but takes nothing from the figures, by reason.
+    fn note(&mut self, what: &str, reasons: &Reasons) {
+        self.notes.extend(reasons.iter().map(|(reason, count)| format!("{what}: {count} x {reason}")));
+    }
+
+    /// Makes sure that what servers are held against each other by has been measured.
+    fn check(&mut self, cell: Cell) {
+        if !self.problems.is_empty() {
+            return;
+        }
+        for figure in cell.compared() {
+            match self.figures.get(figure.name) {
+                None => self.problems.push(format!("{} was not measured", figure.name)),
+                Some(&value) if figure.name == "cpu_us" && value <= 0.0 => self.problems.push(
+                    "the process took no processor time: the command must be the server itself and no script that starts it \
+                     (exec)"
+                        .to_owned(),
+                ),
+                Some(_) => {}
+            }
+        }
+    }
+}

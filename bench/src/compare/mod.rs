@@ -1,0 +1,128 @@
+//! `throng-bench compare`: throng beside its floor and other servers, by turns.
+
+mod args;
+mod cells;
+mod judge;
+mod measure;
+mod peers;
+mod report;
+mod results;
+mod rows;
+mod servers;
+mod text;
+
+use anyhow::ensure;
+
+use crate::c1m::session::today;
+use crate::cores::Cores;
+use crate::interrupt::Interrupt;
+use crate::linux::environment::Environment;
+use crate::output;
+
+pub use args::{Column, CompareArgs};
+use cells::Cell;
+pub use judge::{Bar, Behind, Judged, Judgement, Verdict};
+use measure::Scene;
+pub use peers::Given;
+use peers::Peers;
+pub use report::{CompareReport, LeftOut, Measured, SCHEMA, ServerNote};
+use results::Results;
+pub use rows::{Entry, Row};
+use servers::Subject;
+
+/// Runs the command. `false` when a measurement failed or there was no time for all of them.
+///
+/// # Errors
+/// What keeps it from running at all.
+pub fn run(args: &CompareArgs) -> anyhow::Result<bool> {
+    args.check()?;
+    let peers = Peers::read(args.peers.as_deref(), &args.peer)?;
+    let (subjects, left_out) = servers::choose(args, &peers)?;
+    let cells = Cell::all(args);
+    ensure!(!cells.is_empty(), "every cell has more than 256 MiB on their way: give a smaller --size");
+    let interrupt = Interrupt::listen()?;
+    let environment = Environment::read();
+    let cores = Cores::take(args.server_core, args.client_core)?;
+    let from = peers.file.as_ref().map(|file| file.display().to_string());
+    eprintln!(
+        "other servers are those of {}",
+        from.as_deref().unwrap_or("the command line: there is no bench/peers/peers.toml")
+    );
+    for LeftOut { server, reason } in &left_out {
+        eprintln!("LEFT OUT  {server}: {reason} (scripts/peers {server})");
+    }
+    let report = CompareReport {
+        schema: SCHEMA,
+        date: today(),
+        environment,
+        seed: args.seed,
+        server_core: args.server_core,
+        client_core: args.client_core,
+        rounds: args.rounds,
+        peers: peers
+            .file
+            .as_ref()
+            .and_then(|file| file.file_name())
+            .map(|name| name.to_string_lossy().into_owned()),
+        servers: subjects.iter().map(Subject::note).collect(),
+        left_out,
+        ..CompareReport::default()
+    };
+    let scene = Scene { args, cores, interrupt: &interrupt };
+    let mut run = Run { scene, results: Results::new(args, &report)?, cells, subjects, report };
+    run.all_rounds()?;
+    output::deliver(args.json.as_deref(), &run.report, text::Text(&run.report))?;
+    run.results.say_where();
+    Ok(run.report.is_clean())
+}
+
+struct Run<'a> {
+    scene: Scene<'a>,
+    results: Results,
+    cells: Vec<Cell>,
+    subjects: Vec<Subject>,
+    report: CompareReport,
+}
+
+impl Run<'_> {
+    /// Measures round by round until all are done or somebody interrupts it. What there is is written after each.
+    fn all_rounds(&mut self) -> anyhow::Result<()> {
+        for round in 1..=self.report.rounds {
+            let done = self.round(round);
+            if done.is_ok() {
+                self.report.rounds_done = round;
+            }
+            self.summarize();
+            self.results.write(&self.report)?;
+            match done {
+                Ok(()) => {}
+                Err(_) if self.scene.interrupt.is_raised() => {
+                    eprintln!("interrupted in round {round}: what was measured is kept");
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Every cell, and in it every server: what the machine does meanwhile meets all of them. In each round another one begins.
+    fn round(&mut self, round: u32) -> anyhow::Result<()> {
+        for &cell in &self.cells {
+            let first = (round as usize - 1) % self.subjects.len();
+            let (before, from) = self.subjects.split_at(first);
+            for subject in from.iter().chain(before) {
+                let measured = self.scene.measure(cell, subject, round)?;
+                eprintln!("round {round}/{}  {}", self.report.rounds, text::Line(&measured));
+                self.report.measurements.push(measured);
+            }
+        }
+        Ok(())
+    }
+
+    fn summarize(&mut self) {
+        let servers: Vec<String> = self.subjects.iter().map(|subject| subject.name.clone()).collect();
+        self.report.rows = rows::rows(&self.cells, &servers, &self.report.measurements);
+        self.report.judgement = judge::judge(&self.report.rows);
+    }
+}

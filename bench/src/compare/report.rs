@@ -1,0 +1,100 @@
+//! What a comparison came to. The names of its fields in JSON are stable.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::judge::Judgement;
+use super::rows::Row;
+use crate::linux::environment::Environment;
+
+/// The number of this form of the report.
+pub const SCHEMA: u32 = 1;
+
+/// The whole of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CompareReport {
+    /// The form of the report.
+    pub schema: u32,
+    /// The day on which it began (UTC), as in 2026-01-31.
+    pub date: String,
+    /// The machine, the limits and the command.
+    pub environment: Environment,
+    /// The seed of masking keys, nonces and messages.
+    pub seed: u64,
+    /// The core of servers.
+    pub server_core: usize,
+    /// The core of this program.
+    pub client_core: usize,
+    /// Rounds that were wanted.
+    pub rounds: u32,
+    /// Rounds of which every cell has been measured.
+    pub rounds_done: u32,
+    /// The file that other servers were taken from, without its directories; `None` without one.
+    pub peers: Option<String>,
+    /// The servers in the order in which they take turns in the first round.
+    pub servers: Vec<ServerNote>,
+    /// Servers that are not on this machine.
+    pub left_out: Vec<LeftOut>,
+    /// The measurements in their order.
+    pub measurements: Vec<Measured>,
+    /// What they come to: cell by cell, servers held against each other.
+    pub rows: Vec<Row>,
+    /// What throng is held to.
+    pub judgement: Judgement,
+}
+
+/// A server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerNote {
+    /// Its name.
+    pub server: String,
+    /// Its version; `None` where nobody said.
+    pub version: Option<String>,
+    /// How it was built and set up; `None` where nobody said.
+    pub settings: Option<String>,
+    /// How it is started, with the words that stand for others.
+    pub command: String,
+}
+
+/// A server that is not on this machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its name.
+    pub server: String,
+    /// What is missing.
+    pub reason: String,
+}
+
+/// One cell of one server, measured once.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The cell, as in `echo/64x16x20`: connections, depth, bytes.
+    pub cell: String,
+    /// The server.
+    pub server: String,
+    /// The number of the round, from 1.
+    pub round: u32,
+    /// Its figures by name. None where it was not measured.
+    pub figures: BTreeMap<String, f64>,
+    /// What went wrong: its figures do not count then.
+    pub failure: Option<String>,
+    /// Why the server cannot do it, which is no failure.
+    pub unable: Option<String>,
+    /// What is worth to be told beside the figures.
+    pub notes: Vec<String>,
+}
+
+impl CompareReport {
+    /// Whether all that was wanted has been measured and nothing went wrong.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.is_complete() && self.measurements.iter().all(|measured| measured.failure.is_none())
+    }
+
+    /// Whether all rounds have been measured.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.rounds_done == self.rounds
+    }
+}

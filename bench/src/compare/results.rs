@@ -1,0 +1,40 @@
+//! The report as a directory of files, written anew after every round.
+
+use std::path::PathBuf;
+
+use super::args::CompareArgs;
+use super::report::CompareReport;
+use crate::output;
+use crate::results::{host_name, new_directory};
+
+/// Where the report goes.
+#[derive(Debug, Default)]
+pub(super) struct Results {
+    directory: Option<PathBuf>,
+    /// A file for the JSON alone, which is written with the directory's.
+    json: Option<PathBuf>,
+}
+
+impl Results {
+    /// Makes the directory, if one is wanted: it is called as the command line says, or by the date and this machine's name.
+    pub(super) fn new(args: &CompareArgs, report: &CompareReport) -> anyhow::Result<Self> {
+        let name = || format!("{}-compare-{}", report.date, host_name());
+        let make = |parent: &PathBuf| new_directory(parent, &args.name.clone().unwrap_or_else(name));
+        let json = args.json.clone().filter(|_| !output::is_standard(args.json.as_deref()));
+        Ok(Self { directory: args.results.as_ref().map(make).transpose()?, json })
+    }
+
+    pub(super) fn write(&self, report: &CompareReport) -> anyhow::Result<()> {
+        if let Some(json) = &self.json {
+            output::write_json(json, report)?;
+        }
+        let Some(directory) = &self.directory else { return Ok(()) };
+        output::write_json(&directory.join("summary.json"), report)
+    }
+
+    pub(super) fn say_where(&self) {
+        if let Some(directory) = &self.directory {
+            eprintln!("the report is {}", directory.join("summary.md").display());
+        }
+    }
+}
