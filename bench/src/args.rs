@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use clap::{Args, Command};
 
 /// A duration with its unit, such as `30s` or `1m 30s`.
 ///
@@ -12,6 +13,15 @@ use anyhow::{Context, ensure};
 pub fn duration(text: &str) -> anyhow::Result<Duration> {
     humantime::parse_duration(text)
         .with_context(|| format!("`{text}` is no duration: write 30s, 500ms or 2m"))
+}
+
+/// The arguments of a command as they are on a command line: what is not named is as it is there.
+///
+/// # Errors
+/// When a command line with them would be wrong.
+pub(crate) fn parse<'a, A: Args>(options: impl IntoIterator<Item = &'a str>) -> anyhow::Result<A> {
+    let command = A::augment_args(Command::new("options")).no_binary_name(true);
+    Ok(A::from_arg_matches(&command.try_get_matches_from(options)?)?)
 }
 
 /// How fast connections are opened, or messages sent.

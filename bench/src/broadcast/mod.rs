@@ -15,11 +15,12 @@ use crate::c1m::session::today;
 use crate::interrupt::Interrupt;
 use crate::linux::environment::Environment;
 use crate::output;
+use crate::server::Server;
 
 pub use args::{BroadcastArgs, Own, Policy, Share};
 pub use publisher::PublishTo;
 pub use report::{BroadcastReport, Comparison, Cpu, Measurement, Memory, Published, SCHEMA, Summary};
-use subject::{Kind, Variant};
+use subject::{Kind, Subject, Variant};
 
 /// Runs the command. `false` when a subscriber failed, or did not get every message once and in order.
 ///
@@ -66,6 +67,20 @@ pub fn measure(args: &BroadcastArgs, interrupt: &Interrupt) -> anyhow::Result<Br
     }
     report.summarize(&pairs(args, &variants));
     Ok(report)
+}
+
+/// Measures the hub of throng or the floor, which somebody has started and will end.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn measure_lent(
+    args: &BroadcastArgs,
+    server: &mut Server,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Measurement> {
+    let kind = if server.ready().admin.is_some() { Kind::Throng } else { Kind::Floor };
+    let variant = Variant { kind, policy: None, deaf: false };
+    run::measure_subject(args, Subject::lent(args, server)?, variant, 1, interrupt)
 }
 
 /// What is held against what: throng against the floor, and servers with deaf subscribers against the same without.

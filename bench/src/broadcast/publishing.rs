@@ -79,7 +79,7 @@ impl Publishing<'_> {
     pub(super) fn run(
         &mut self,
         time: Duration,
-        subject: &mut Subject,
+        subject: &mut Subject<'_>,
         swarm: &Swarm,
         bar: &ProgressBar,
     ) -> anyhow::Result<Published> {
@@ -106,7 +106,7 @@ impl Publishing<'_> {
     fn publish(
         &mut self,
         planned: u64,
-        subject: &mut Subject,
+        subject: &mut Subject<'_>,
         published: &mut Published,
     ) -> anyhow::Result<()> {
         let Batch { topic, first } = self.feed.batch(self.batches);

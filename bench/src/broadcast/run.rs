@@ -42,7 +42,17 @@ pub(super) fn measure(
     round: u64,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Measurement> {
-    let mut subject = Subject::start(args, variant, interrupt)?;
+    measure_subject(args, Subject::start(args, variant, interrupt)?, variant, round, interrupt)
+}
+
+/// Opens subscribers to a server that is there, publishes, and ends both unless the server is somebody else's.
+pub(super) fn measure_subject(
+    args: &BroadcastArgs,
+    mut subject: Subject<'_>,
+    variant: Variant,
+    round: u64,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Measurement> {
     let feed = Arc::new(Feed::new(FeedPlan {
         topics: args.topics,
         size: args.size as usize,
@@ -87,7 +97,12 @@ pub(super) fn measure(
     Ok(report)
 }
 
-fn plan(args: &BroadcastArgs, variant: Variant, subject: &Subject, feed: &Arc<Feed>) -> anyhow::Result<Plan> {
+fn plan(
+    args: &BroadcastArgs,
+    variant: Variant,
+    subject: &Subject<'_>,
+    feed: &Arc<Feed>,
+) -> anyhow::Result<Plan> {
     let connections = u64::from(args.connections);
     let client = ClientArgs { to: subject.targets.clone(), ..args.client.clone() };
     Ok(Plan {
@@ -145,7 +160,7 @@ impl Run<'_> {
     }
 
     /// Warms up and measures.
-    fn stretch(&mut self, subject: &mut Subject) -> anyhow::Result<()> {
+    fn stretch(&mut self, subject: &mut Subject<'_>) -> anyhow::Result<()> {
         let bar = self.bars.counting("warm up", 0);
         let warmed = self.publishing.run(self.args.warm_up, subject, &self.swarm, &bar)?;
         bar.finish_and_clear();

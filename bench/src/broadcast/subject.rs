@@ -92,16 +92,44 @@ impl Variant {
     }
 }
 
+/// The process of a server.
+enum Process<'a> {
+    /// Started for this measurement.
+    Own(Server),
+    /// Started by somebody who wants it back.
+    Lent(&'a mut Server),
+    /// One that runs already, of which nothing more is known.
+    Given,
+}
+
 /// A server that is there.
-pub(super) struct Subject {
-    server: Option<Server>,
+pub(super) struct Subject<'a> {
+    server: Process<'a>,
     publisher: Publisher,
     pub(super) targets: Vec<Target>,
     pub(super) pids: Vec<u32>,
     pub(super) is_throng: bool,
 }
 
-impl Subject {
+impl Process<'_> {
+    fn get(&self) -> Option<&Server> {
+        match self {
+            Self::Own(server) => Some(server),
+            Self::Lent(server) => Some(server),
+            Self::Given => None,
+        }
+    }
+
+    fn get_mut(&mut self) -> Option<&mut Server> {
+        match self {
+            Self::Own(server) => Some(server),
+            Self::Lent(server) => Some(server),
+            Self::Given => None,
+        }
+    }
+}
+
+impl<'a> Subject<'a> {
     /// Starts the server, or gets ready to use the one that runs.
     pub(super) fn start(
         args: &BroadcastArgs,
@@ -113,20 +141,29 @@ impl Subject {
             Kind::Throng => throng(args, variant.policy, interrupt)?,
             Kind::Floor => floor(args, interrupt)?,
         };
+        Self::of(args, Process::Own(server))
+    }
+
+    /// A server that somebody has started: the hub of throng, or the floor.
+    pub(super) fn lent(args: &BroadcastArgs, server: &'a mut Server) -> anyhow::Result<Self> {
+        Self::of(args, Process::Lent(server))
+    }
+
+    fn of(args: &BroadcastArgs, process: Process<'a>) -> anyhow::Result<Self> {
+        let server = process.get().context("a server that was started is there: a bug")?;
         let publisher = match &server.ready().admin {
             Some(admin) => Publisher::to(&PublishTo::Http(format!("http://{admin}")), args.topics)?,
             None => Publisher::Floor,
         };
         let target = format!("{}topics/t-{{n}}", server.url()).parse()?;
-        let pids = vec![server.pid()];
-        let is_throng = variant.kind == Kind::Throng;
-        Ok(Self { server: Some(server), publisher, targets: vec![target], pids, is_throng })
+        let (pids, is_throng) = (vec![server.pid()], server.ready().admin.is_some());
+        Ok(Self { server: process, publisher, targets: vec![target], pids, is_throng })
     }
 
     fn given(args: &BroadcastArgs) -> anyhow::Result<Self> {
         let Some(place) = &args.publish else { bail!("give --publish, where messages reach the server") };
         Ok(Self {
-            server: None,
+            server: Process::Given,
             publisher: Publisher::to(place, args.topics)?,
             targets: args.client.to.clone(),
             pids: args.watch.pids.clone(),
@@ -136,7 +173,7 @@ impl Subject {
 
     /// Threads with an event loop and whether each has a descriptor table of its own, where the server was started here.
     pub(super) fn shape(&self) -> (Option<usize>, Option<bool>) {
-        let ready = self.server.as_ref().map(Server::ready);
+        let ready = self.server.get().map(Server::ready);
         (ready.map(|ready| ready.workers), ready.map(|ready| ready.private_tables))
     }
 
@@ -146,12 +183,12 @@ impl Subject {
         messages: &[String],
         refused: &mut Reasons,
     ) -> anyhow::Result<()> {
-        self.publisher.publish(self.server.as_mut(), topic, messages, refused)
+        self.publisher.publish(self.server.get_mut(), topic, messages, refused)
     }
 
     /// All that the server counts, if it is throng; what its hub counts has names that begin with `hub.`.
     pub(super) fn counters(&self) -> anyhow::Result<Map<String, Value>> {
-        let Some(server) = self.server.as_ref().filter(|_| self.is_throng) else { return Ok(Map::new()) };
+        let Some(server) = self.server.get().filter(|_| self.is_throng) else { return Ok(Map::new()) };
         let Counters { mut total, hub } = server.answer()?;
         total.extend(hub.into_iter().map(|(name, value)| (format!("hub.{name}"), value)));
         Ok(total)
@@ -159,7 +196,10 @@ impl Subject {
 
     /// Stops the server if it was started here. The error says how it ended when that was not in order.
     pub(super) fn stop(self) -> anyhow::Result<()> {
-        self.server.map_or(Ok(()), Server::stop)
+        match self.server {
+            Process::Own(server) => server.stop(),
+            Process::Lent(_) | Process::Given => Ok(()),
+        }
     }
 }
 

@@ -3,8 +3,10 @@
 mod args;
 mod cells;
 mod judge;
+mod markdown;
 mod measure;
 mod peers;
+mod pictures;
 mod report;
 mod results;
 mod rows;

@@ -45,6 +45,9 @@ pub(super) struct Peer {
     /// Whether connections on /feed get what connections on /publish send.
     #[serde(default)]
     pub(super) broadcast: bool,
+    /// Whether its answer to a handshake is written in advance, for the key of RFC 6455, section 1.3: a floor of another's making.
+    #[serde(default)]
+    pub(super) sample_key: bool,
     /// What stands for `{dir}`.
     #[serde(skip)]
     directory: PathBuf,
@@ -158,6 +161,7 @@ impl Peer {
             compression: None,
             pings: None,
             broadcast: false,
+            sample_key: false,
             directory: PathBuf::from("."),
         }
     }

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use super::args::CompareArgs;
+use super::markdown::Markdown;
+use super::pictures;
 use super::report::CompareReport;
 use crate::output;
-use crate::results::{host_name, new_directory};
+use crate::results::{host_name, new_directory, write};
 
 /// Where the report goes.
 #[derive(Debug, Default)]
@@ -29,7 +31,13 @@ impl Results {
             output::write_json(json, report)?;
         }
         let Some(directory) = &self.directory else { return Ok(()) };
-        output::write_json(&directory.join("summary.json"), report)
+        output::write_json(&directory.join("summary.json"), report)?;
+        let pictures = pictures::draw(report)?;
+        for (name, svg) in &pictures {
+            write(&directory.join(name), svg)?;
+        }
+        let names: Vec<&str> = pictures.iter().map(|(name, _)| &name[..]).collect();
+        write(&directory.join("summary.md"), &Markdown { report, pictures: &names }.to_string())
     }
 
     pub(super) fn say_where(&self) {

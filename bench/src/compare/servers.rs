@@ -52,7 +52,7 @@ pub(super) enum Running {
     /// throng or the floor, which say where they listen.
     Ours { server: Server, is_floor: bool },
     /// One that says nothing.
-    Other { talker: Talker, address: SocketAddr },
+    Other { talker: Talker, address: SocketAddr, sample_key: bool },
 }
 
 /// Chooses the servers: those that are named, or all that are there. Those that are not are told, in the second list.
@@ -158,7 +158,7 @@ impl Subject {
                 let address = free_port()?;
                 let command = peer.command(address.port(), need.extra)?;
                 let talker = Talker::start(&self.name, command, Some(cores), interrupt)?;
-                let mut running = Running::Other { talker, address };
+                let mut running = Running::Other { talker, address, sample_key: peer.sample_key };
                 running.await_listening(interrupt)?;
                 running
             }
@@ -176,9 +176,13 @@ impl Running {
         }
     }
 
-    /// Whether handshakes must have the one key that it has an answer for.
-    pub(super) const fn is_floor(&self) -> bool {
-        matches!(self, Self::Ours { is_floor: true, .. })
+    /// The option for handshakes with the one key that a floor has an answer for.
+    pub(super) fn sample_key(&self) -> Option<&'static str> {
+        let wanted = match self {
+            Self::Ours { is_floor, .. } => *is_floor,
+            Self::Other { sample_key, .. } => *sample_key,
+        };
+        wanted.then_some("--sample-key")
     }
 
     /// The address to connect to, with a path.
@@ -202,7 +206,7 @@ impl Running {
         loop {
             self.check()?;
             ensure!(!interrupt.is_raised(), "interrupted");
-            let Self::Other { talker, address } = self else { return Ok(()) };
+            let Self::Other { talker, address, .. } = self else { return Ok(()) };
             if TcpStream::connect_timeout(address, START).is_ok() {
                 return Ok(());
             }

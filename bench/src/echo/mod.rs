@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
-use clap::{Args, Command, FromArgMatches};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Rate, duration};
@@ -95,17 +94,6 @@ pub struct EchoReport {
     pub outcome: Outcome,
     /// What the server's processes took, if they were watched.
     pub server: Option<ServerCosts>,
-}
-
-impl EchoArgs {
-    /// The arguments as they are on a command line: what is not named is as it is there.
-    ///
-    /// # Errors
-    /// When a command line with them would be wrong.
-    pub(crate) fn parse<'a>(options: impl IntoIterator<Item = &'a str>) -> anyhow::Result<Self> {
-        let command = Self::augment_args(Command::new("echo")).no_binary_name(true);
-        Ok(Self::from_arg_matches(&command.try_get_matches_from(options)?)?)
-    }
 }
 
 impl EchoReport {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use serde::Serialize;
 
+use crate::args::parse;
 use crate::c1m::load::LoadArgs;
 use crate::echo::{EchoArgs, measure};
 use crate::figures::number;
@@ -51,7 +52,7 @@ fn echo_at(depth: u32, time: Duration, load: &LoadArgs, interrupt: &Interrupt) -
         ("--pid", server.pid().to_string()),
     ];
     let options = options.iter().flat_map(|(name, value)| [*name, value]);
-    let args = EchoArgs::parse(["--raw"].into_iter().chain(options))?;
+    let args: EchoArgs = parse(["--raw"].into_iter().chain(options))?;
     let report = measure(&args, interrupt)?;
     ensure!(report.is_clean(), "the floor's echoes went wrong: {report}");
     server.stop()?;

@@ -101,6 +101,14 @@ impl HoldReport {
     }
 }
 
+/// Opens connections, holds them and closes them again.
+///
+/// # Errors
+/// As [`run`].
+pub fn measure(args: &HoldArgs, interrupt: &Interrupt) -> anyhow::Result<HoldReport> {
+    Hold::start(args, interrupt.clone())?.run()
+}
+
 /// Runs the command. `false` when a connection failed or was lost.
 ///
 /// # Errors
@@ -110,8 +118,7 @@ pub fn run(args: &HoldArgs) -> anyhow::Result<bool> {
         !args.controlled || !output::is_standard(args.json.as_deref()),
         "with --controlled standard output carries events: give --json a file"
     );
-    let interrupt = Interrupt::listen()?;
-    let report = Hold::start(args, interrupt)?.run()?;
+    let report = measure(args, &Interrupt::listen()?)?;
     if let Some(path) = &args.json {
         output::write_json(path, &report)?;
     }

@@ -3,17 +3,21 @@
 //! All are as wide as a README shows without scaling. They draw what they are given: figures that are not finite, or curves
 //! without a point, are errors and no gaps that nobody sees.
 
+mod bars;
 mod bytes;
 mod cost;
 mod latency;
+mod ratios;
 mod samples;
 mod sheet;
 mod timeline;
 mod units;
 
+pub use bars::{BarOf, BarPanel, bars};
 pub use bytes::{Bytes, bytes};
 pub use cost::{Cost, CostPoint, Figures, cost};
 pub use latency::{Curve, Kind, LatencyPanel, latency};
+pub use ratios::{RatioRow, Rival, ratios};
 pub use samples::{Phase, Sample, Timeline};
 pub use timeline::timeline;
 

@@ -1,8 +1,13 @@
 //! One cell of one server: the server is started, measured as the command for it does, and killed.
 
+mod broadcast;
+mod connect;
 mod echo;
+mod idle;
+mod pings;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::ensure;
 
@@ -64,7 +69,11 @@ impl Scene<'_> {
             Cell::Echo { connections, depth, size } => {
                 echo::measure(self, &running, (connections, depth, size))
             }
-            _ => anyhow::bail!("not yet"),
+            Cell::Idle { compressed } => idle::measure(self, &running, compressed),
+            Cell::Broadcast { in_flight } => broadcast::measure(self, &mut running, in_flight),
+            Cell::Handshake => connect::handshakes(self, &running),
+            Cell::Churn { rate } => connect::churn(self, &running, rate),
+            Cell::Pings => pings::measure(self, &running),
         };
         // Its own end explains more than what was seen of it.
         if let Err(ended) = running.check() {
@@ -77,6 +86,16 @@ impl Scene<'_> {
         let mut found = found?;
         found.check(cell);
         Ok(found)
+    }
+
+    /// The options that all commands have.
+    fn options(&self, running: &Running, path: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("--to", running.url(path)),
+            ("--threads", "1".to_owned()),
+            ("--seed", self.args.seed.to_string()),
+            ("--pid", running.pid().to_string()),
+        ]
     }
 
     fn need(&self, cell: Cell) -> Need {
@@ -98,9 +117,20 @@ impl Scene<'_> {
 /// Connections of the churn that are there at the same time.
 const VISITORS: u32 = 200;
 
+/// As options take it.
+fn time(time: Duration) -> String {
+    humantime::format_duration(time).to_string()
+}
+
 impl Found {
     fn put(&mut self, name: &str, value: f64) {
         self.figures.insert(name.to_owned(), value);
+    }
+
+    fn put_some(&mut self, name: &str, value: Option<f64>) {
+        if let Some(value) = value {
+            self.put(name, value);
+        }
     }
 
     /// Figures of a latency in microseconds.
