@@ -5,23 +5,26 @@
 //! read from.
 
 use std::collections::HashMap;
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
 
 use mio::{Interest, Registry};
-use throng::sys::socket;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 
 use super::frames::{CLOSE, RESPONSE};
-use super::unsent::{send_some, watch};
+use super::replies::{Head, KEY, PIECES, Replies, take};
+use super::unsent::watch;
 
 /// Bytes read at once.
 const INPUT: usize = 512 * 1024;
 /// A frame with more bytes than this is received where it is kept, instead of being copied there and back with every read.
 const LARGE: usize = INPUT / 4;
+// Straight to the kernel: libc's own calls are points at which a thread may be cancelled, and where there are several threads each
+// costs locked instructions.
+/// A lost peer is an error, never a signal.
+const FLAGS: SendFlags = SendFlags::NOSIGNAL;
 /// Buffers of large frames that are kept for the next ones.
 const SPARES: usize = 64;
-/// Bytes of a client's masking key: by so much a server's frame is shorter.
-const KEY: usize = 4;
 
 /// The connections of a worker whose messages are sent back.
 #[derive(Debug, Default)]
@@ -29,6 +32,7 @@ pub(super) struct Messages {
     /// Where reads go, and where what is sent of them is put together; both as long, and empty where nothing is sent back.
     input: Vec<u8>,
     output: Vec<u8>,
+    replies: Replies,
     /// By descriptor, whether the handshake has been answered.
     open: Vec<bool>,
     unfinished: HashMap<usize, Unfinished>,
@@ -45,26 +49,6 @@ struct Unfinished {
     /// Answers of which the kernel has taken the first `sent` bytes. Empty when it has taken all.
     unsent: Vec<u8>,
     sent: usize,
-}
-
-/// What is to be done with what came.
-#[derive(Debug, PartialEq, Eq)]
-enum Found {
-    /// Nothing: no frame is whole.
-    Nothing,
-    /// The only frame was unmasked where it came: these bytes of the input go back.
-    InPlace { from: usize, to: usize },
-    /// The first so many bytes of the output go back.
-    Gathered(usize),
-}
-
-/// The beginning of a client's frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Head {
-    /// Bytes before the masking key.
-    len: usize,
-    key: [u8; KEY],
-    payload: usize,
 }
 
 impl Messages {
@@ -97,9 +81,9 @@ impl Messages {
                 None => (&mut self.input[..], Some(0)),
             };
             let asked = room.len();
-            let read = match socket::recv(fd.as_fd(), room) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(read) => read,
+            let read = match recv(fd, room, RecvFlags::empty()).map_err(io::Error::from) {
+                Ok((_, 0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok((_, read)) => read,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
@@ -148,25 +132,53 @@ impl Messages {
         }
         if !self.open[at] {
             // A request comes in one piece from clients that are well; the answer fits into an empty socket.
-            socket::send(fd.as_fd(), RESPONSE)?;
+            send(fd, RESPONSE, FLAGS)?;
             self.open[at] = true;
             return Ok(());
         }
-        let (found, taken, closes) = take(&mut self.input[..len], &mut self.output);
-        self.keep(at, taken..len);
-        let answers = match found {
-            Found::Nothing => &[],
-            Found::InPlace { from, to } => &self.input[from..to],
-            Found::Gathered(to) => &self.output[..to],
-        };
-        if !answers.is_empty() {
-            let sent = send_some(fd, answers)?;
-            if sent < answers.len() {
-                let unsent = answers[sent..].to_vec();
-                self.wait(registry, fd, at, unsent, 0)?;
+        let mut from = 0;
+        loop {
+            take(&mut self.input[from..len], &mut self.output, &mut self.replies);
+            if self.replies.taken == 0 {
+                break;
+            }
+            self.send_replies(registry, fd, at, from)?;
+            from += self.replies.taken;
+            if std::mem::take(&mut self.replies.closes) {
+                return close(fd);
             }
         }
-        if closes { close(fd) } else { Ok(()) }
+        self.keep(at, from..len);
+        Ok(())
+    }
+
+    /// Sends answers to what stands in the input from `from` on, behind those that wait.
+    fn send_replies(&mut self, registry: &Registry, fd: &OwnedFd, at: usize, from: usize) -> io::Result<()> {
+        let input = &self.input[from..];
+        let pieces = self.replies.pieces.iter().map(|&(from, to)| &input[from..to]);
+        let gathered = &self.output[..self.replies.gathered];
+        let unsent = match self.unfinished.get_mut(&at) {
+            Some(unfinished) if !unfinished.unsent.is_empty() => {
+                unfinished.unsent.extend_from_slice(gathered);
+                pieces.for_each(|piece| unfinished.unsent.extend_from_slice(piece));
+                return Ok(());
+            }
+            _ if self.replies.pieces.is_empty() && gathered.is_empty() => return Ok(()),
+            _ if self.replies.pieces.is_empty() => gathered[send_some(fd, gathered)?..].to_vec(),
+            _ => {
+                let mut slices = [IoSlice::new(&[]); PIECES];
+                slices.iter_mut().zip(pieces.clone()).for_each(|(slice, piece)| *slice = IoSlice::new(piece));
+                let mut sent = send_all(fd, &slices[..self.replies.pieces.len()])?;
+                let mut unsent = Vec::new();
+                for piece in pieces {
+                    let gone = sent.min(piece.len());
+                    unsent.extend_from_slice(&piece[gone..]);
+                    sent -= gone;
+                }
+                unsent
+            }
+        };
+        if unsent.is_empty() { Ok(()) } else { self.wait(registry, fd, at, unsent, 0) }
     }
 
     /// Keeps a stretch of the input: the beginning of a frame.
@@ -236,97 +248,25 @@ impl Messages {
     }
 }
 
-impl Head {
-    /// The head of a frame, once all of it has come.
-    fn of(bytes: &[u8]) -> Option<Self> {
-        let (payload, len) = match (bytes.get(1)? & 0x7f, bytes) {
-            (126, [_, _, a, b, ..]) => (u64::from(u16::from_be_bytes([*a, *b])), 4),
-            (127, [_, _, a, b, c, d, e, f, g, h, ..]) => {
-                (u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), 10)
-            }
-            (126 | 127, _) => return None,
-            (short, _) => (u64::from(short), 2),
-        };
-        let key = bytes.get(len..)?.first_chunk().copied()?;
-        // No address space has room for what does not fit.
-        Some(Self { len, key, payload: usize::try_from(payload).ok()? })
-    }
-
-    /// Bytes of the whole frame.
-    const fn whole(self) -> usize {
-        self.len + KEY + self.payload
-    }
-
-    /// Makes a server's frame of the frame, which begins behind the first [`KEY`] bytes then.
-    fn answer_in_place(self, frame: &mut [u8]) {
-        unmask(&mut frame[self.len + KEY..], self.key);
-        frame.copy_within(..self.len, KEY);
-        frame[KEY + 1] &= 0x7f;
-    }
-
-    /// Puts a server's frame of the frame into the output.
-    fn answer_into(self, frame: &[u8], output: &mut [u8]) {
-        let (head, payload) = output.split_at_mut(self.len);
-        head.copy_from_slice(&frame[..self.len]);
-        head[1] &= 0x7f;
-        unmask_into(payload, &frame[self.len + KEY..], self.key);
+/// As [`send_some`], from several places.
+fn send_all(fd: &OwnedFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    match sendmsg(fd, slices, &mut SendAncillaryBuffer::default(), FLAGS).map_err(io::Error::from) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        sent => sent,
     }
 }
 
-/// Unmasks the whole frames of the input. Returns where the answers are, how many bytes of the input they were, and whether the
-/// client closes.
-fn take(input: &mut [u8], output: &mut [u8]) -> (Found, usize, bool) {
-    let (mut taken, mut filled) = (0, 0);
-    while let Some(head) = Head::of(&input[taken..]).filter(|head| taken + head.whole() <= input.len()) {
-        let frame = taken..taken + head.whole();
-        let opcode = input[taken] & 0x0f;
-        taken = frame.end;
-        match opcode {
-            0x8 => return (Found::Gathered(filled), taken, true),
-            0x9.. => {}
-            _ if frame.len() == input.len() => {
-                head.answer_in_place(input);
-                return (Found::InPlace { from: KEY, to: input.len() }, taken, false);
-            }
-            _ => {
-                let answer = &mut output[filled..filled + frame.len() - KEY];
-                filled += answer.len();
-                head.answer_into(&input[frame], answer);
-            }
-        }
+/// Sends what the kernel takes; a full socket takes nothing.
+fn send_some(fd: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
+    match send(fd, bytes, FLAGS).map_err(io::Error::from) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        sent => sent,
     }
-    let found = if filled == 0 { Found::Nothing } else { Found::Gathered(filled) };
-    (found, taken, false)
 }
 
 fn close(fd: &OwnedFd) -> io::Result<()> {
-    socket::send(fd.as_fd(), &CLOSE)?;
+    send(fd, &CLOSE, FLAGS)?;
     Err(io::ErrorKind::ConnectionAborted.into())
-}
-
-fn unmask(bytes: &mut [u8], key: [u8; KEY]) {
-    let (words, rest) = bytes.as_chunks_mut::<8>();
-    for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ wide(key)).to_ne_bytes();
-    }
-    for (byte, key) in rest.iter_mut().zip(key.iter().cycle()) {
-        *byte ^= key;
-    }
-}
-
-fn unmask_into(to: &mut [u8], from: &[u8], key: [u8; KEY]) {
-    let ((to_words, to_rest), (words, rest)) = (to.as_chunks_mut::<8>(), from.as_chunks::<8>());
-    for (to, word) in to_words.iter_mut().zip(words) {
-        *to = (u64::from_ne_bytes(*word) ^ wide(key)).to_ne_bytes();
-    }
-    for ((to, byte), key) in to_rest.iter_mut().zip(rest).zip(key.iter().cycle()) {
-        *to = byte ^ key;
-    }
-}
-
-/// The key twice.
-fn wide([a, b, c, d]: [u8; KEY]) -> u64 {
-    u64::from_ne_bytes([a, b, c, d, a, b, c, d])
 }
 
 #[cfg(test)]
@@ -346,49 +286,6 @@ mod tests {
 
     fn bytes(len: usize) -> Vec<u8> {
         (0..len).map(|at| u8::try_from(at % 251).unwrap()).collect()
-    }
-
-    #[test]
-    fn the_frames_of_one_read_are_answered_together() {
-        let (mut input, mut expected) = (Vec::new(), Vec::new());
-        for len in [0, 1, 7, 8, 125, 126, 65_535, 65_536] {
-            encode::frame(&mut input, true, Opcode::Binary, &bytes(len), MASK);
-            encode::frame(&mut input, true, Opcode::Pong, b"nobody asked", MASK);
-            encode::frame(&mut expected, true, Opcode::Binary, &bytes(len), None);
-        }
-        let whole = input.len();
-        encode::frame(&mut input, true, Opcode::Text, b"cut", MASK);
-        input.pop();
-        let mut output = vec![0; input.len()];
-        let (found, taken, closes) = take(&mut input, &mut output);
-        assert_eq!((found, taken, closes), (Found::Gathered(expected.len()), whole, false));
-        assert!(output[..expected.len()] == expected);
-    }
-
-    #[test]
-    fn one_frame_is_answered_where_it_is() {
-        for len in [0, 20, 200, 70_000] {
-            let (mut input, mut expected) = (Vec::new(), Vec::new());
-            encode::frame(&mut input, true, Opcode::Text, &bytes(len), MASK);
-            encode::frame(&mut expected, true, Opcode::Text, &bytes(len), None);
-            let whole = input.len();
-            let (found, taken, _) = take(&mut input, &mut []);
-            assert_eq!((found, taken), (Found::InPlace { from: KEY, to: whole }, whole));
-            assert!(input[KEY..] == expected, "{len}");
-        }
-        let mut close = Vec::new();
-        encode::close(&mut close, None, "", MASK);
-        assert_eq!(take(&mut close, &mut []), (Found::Gathered(0), close.len(), true));
-    }
-
-    #[test]
-    fn heads_are_read_once_they_are_whole() {
-        for (len, head) in [(125, 2), (126, 4), (65_536, 10)] {
-            let mut frame = Vec::new();
-            encode::frame(&mut frame, true, Opcode::Text, &bytes(len), MASK);
-            assert_eq!(Head::of(&frame), Some(Head { len: head, key: [1, 2, 3, 4], payload: len }));
-            assert!((0..head + KEY).all(|cut| Head::of(&frame[..cut]).is_none()), "{len}");
-        }
     }
 
     /// A client that writes pieces of any size and reads late, over a socket that takes less than a message.

@@ -5,6 +5,7 @@ mod echo;
 mod frames;
 pub mod measure;
 mod messages;
+mod replies;
 mod schedule;
 pub mod server;
 mod unsent;

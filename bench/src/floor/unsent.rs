@@ -56,7 +56,7 @@ pub(super) fn watch(registry: &Registry, fd: &OwnedFd, at: usize, interest: Inte
 }
 
 /// Sends what the kernel takes; a full socket takes nothing.
-pub(super) fn send_some(fd: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
+fn send_some(fd: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
     match socket::send(fd.as_fd(), bytes) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
         sent => sent,
