@@ -51,7 +51,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<bool> {
         from.as_deref().unwrap_or("the command line: there is no bench/peers/peers.toml")
     );
     for LeftOut { server, reason } in &left_out {
-        eprintln!("LEFT OUT  {server}: {reason} (scripts/peers {server})");
+        eprintln!("LEFT OUT  {server}: {reason}");
     }
     let report = CompareReport {
         schema: SCHEMA,

@@ -37,7 +37,7 @@ fn echo(report: &CompareReport, rows: &[&Row]) -> anyhow::Result<Option<String>>
     if drawn.iter().all(|row| row.ratios.iter().all(Option::is_none)) {
         return Ok(None);
     }
-    plot::ratios("Processor time of an echo", THRONG, &rivals, &drawn).map(Some)
+    plot::ratios("Processor time of an echo: connections x depth x bytes", THRONG, &rivals, &drawn).map(Some)
 }
 
 fn ratio_row(row: &Row, rivals: &[Rival]) -> Option<RatioRow> {

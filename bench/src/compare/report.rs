@@ -98,3 +98,71 @@ impl CompareReport {
         self.rounds_done == self.rounds
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::super::judge::{Bar, Behind, Judged, Verdict};
+    use super::super::rows::Entry;
+    use super::*;
+    use crate::idle::Spread;
+
+    fn names(value: &Value, into: &mut BTreeSet<String>) {
+        match value {
+            Value::Array(values) => values.iter().for_each(|value| names(value, into)),
+            Value::Object(fields) => {
+                for (name, value) in fields.iter().filter(|(name, _)| *name != "sysctls") {
+                    into.insert(name.clone());
+                    names(value, into);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_field_of_the_report_is_documented() {
+        let judged = Judged { cell: String::new(), value: 1.0, verdict: Verdict::Met };
+        let row = Row {
+            servers: vec![Entry { value: Some(Spread::default()), ..Entry::default() }],
+            ..Row::default()
+        };
+        let report = CompareReport {
+            servers: vec![ServerNote::default()],
+            left_out: vec![LeftOut::default()],
+            measurements: vec![Measured::default()],
+            rows: vec![row],
+            judgement: Judgement {
+                bars: vec![Bar { cells: vec![judged], ..Bar::default() }],
+                behind: vec![Behind::default()],
+                ..Judgement::default()
+            },
+            ..CompareReport::default()
+        };
+        let documented = include_str!("../../../docs/RESULTS.md");
+        let mut fields = BTreeSet::new();
+        names(&serde_json::to_value(report).unwrap(), &mut fields);
+        assert!(fields.len() > 50, "{fields:?}");
+        let missing: Vec<_> =
+            fields.iter().filter(|field| !documented.contains(&format!("`{field}`"))).collect();
+        assert!(missing.is_empty(), "not in docs/RESULTS.md: {missing:?}");
+    }
+
+    #[test]
+    fn a_report_is_clean_when_all_of_it_went_well() {
+        let failed = Measured { failure: Some("it died".to_owned()), ..Measured::default() };
+        let unable = Measured { unable: Some("it cannot".to_owned()), ..Measured::default() };
+        let report = |rounds_done, measurements: &[&Measured]| CompareReport {
+            rounds: 2,
+            rounds_done,
+            measurements: measurements.iter().map(|&measured| measured.clone()).collect(),
+            ..CompareReport::default()
+        };
+        assert!(report(2, &[&unable, &Measured::default()]).is_clean());
+        assert!(!report(2, &[&unable, &failed]).is_clean());
+        assert!(!report(1, &[&unable]).is_clean());
+    }
+}

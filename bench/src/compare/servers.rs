@@ -77,7 +77,11 @@ pub(super) fn choose(args: &CompareArgs, peers: &Peers) -> anyhow::Result<(Vec<S
         match subject.missing(args.server_bin.as_deref())? {
             None => chosen.push(subject),
             Some(reason) => {
-                ensure!(!is_named(&subject), "{}: {reason}: {}", subject.name, subject.remedy(args));
+                let reason = match subject.remedy(args) {
+                    Some(remedy) => format!("{reason}: {remedy}"),
+                    None => reason,
+                };
+                ensure!(!is_named(&subject), "{}: {reason}", subject.name);
                 left_out.push(LeftOut { server: subject.name, reason });
             }
         }
@@ -132,12 +136,12 @@ impl Subject {
         args.peer.iter().any(|given| given.name == self.name)
     }
 
-    /// What to do about a server that is not there.
-    fn remedy(&self, args: &CompareArgs) -> String {
+    /// What to do about a server that is not there, where that is not said yet.
+    fn remedy(&self, args: &CompareArgs) -> Option<String> {
         match &self.kind {
-            Kind::Peer(_) if self.is_given(args) => "give --peer a command that is there".to_owned(),
-            Kind::Peer(_) => format!("build it with scripts/peers {}", self.name),
-            Kind::Throng | Kind::Floor => "or leave it out with --with".to_owned(),
+            Kind::Peer(_) if self.is_given(args) => Some("give --peer a command that is there".to_owned()),
+            Kind::Peer(_) => Some(format!("build it with scripts/peers {}", self.name)),
+            Kind::Throng | Kind::Floor => None,
         }
     }
 

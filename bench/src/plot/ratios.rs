@@ -18,8 +18,11 @@ const LEFT: i32 = 200;
 const RIGHT: i32 = WIDTH.cast_signed() - 120;
 /// How far dots go from one another, up and down, so that equal ones are seen.
 const APART: i32 = 5;
-/// Ratios that have a tick.
-const TICKS: [f64; 13] = [0.1, 0.2, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0];
+/// Ratios that have a tick, as far as there is room: those that come first go first.
+const TICKS: [f64; 17] =
+    [1.0, 2.0, 0.5, 5.0, 10.0, 0.2, 20.0, 50.0, 100.0, 0.1, 3.0, 1.5, 0.7, 1.2, 0.8, 1.1, 0.9];
+/// Pixels between two ticks.
+const TICK: u32 = 40;
 
 /// A server beside the reference.
 #[derive(Debug, Clone)]
@@ -51,13 +54,14 @@ pub fn ratios(title: &str, reference: &str, rivals: &[Rival], rows: &[RatioRow])
     let (low, high) = span(all().map(f64::log10))?;
     let scale = Scale { low: low.min(-0.1) - 0.03, high: high.max(0.1) + 0.03 };
     let legend = LINE * (i32::try_from(rivals.len())?.max(1) - 1) / COLUMNS + LINE;
-    let height = 68 + legend + LINE + ROW * i32::try_from(rows.len())? + LINE;
+    let above = legend + LINE + 8;
+    let height = 68 + above + ROW * i32::try_from(rows.len())? + LINE;
     let subtitle = format!(
         "Each server over {reference}, the line at 1: to the right is worse. The scale is logarithmic"
     );
     sheet(height.unsigned_abs(), title, &subtitle, |area| {
         draw_legend(area, rivals)?;
-        let (_, below) = area.clone().split_vertically(legend + LINE);
+        let (_, below) = area.clone().split_vertically(above);
         draw_ticks(&below, &scale, ROW * i32::try_from(rows.len())?)?;
         (0..).zip(rows).try_for_each(|(number, row)| draw_row(&below, &scale, rivals, row, number))
     })
@@ -99,12 +103,17 @@ fn draw_legend(area: &Area, rivals: &[Rival]) -> anyhow::Result<()> {
 }
 
 fn draw_ticks(area: &Area, scale: &Scale, height: i32) -> anyhow::Result<()> {
+    let mut places: Vec<i32> = Vec::new();
     let fits = |tick: &&f64| (scale.low..=scale.high).contains(&tick.log10());
     for tick in TICKS.iter().filter(fits) {
         let at = scale.place(*tick);
+        if places.iter().any(|place| place.abs_diff(at) < TICK) {
+            continue;
+        }
+        places.push(at);
         let line = if *tick == 1.0 { INK.stroke_width(2) } else { GRID.stroke_width(1) };
         area.draw(&PathElement::new(vec![(at, 0), (at, height)], line))?;
-        text(area, (at, -10), &format!("{}x", figure(*tick)), SMALL, MUTED, Anchor::Middle)?;
+        text(area, (at, -12), &format!("{}x", figure(*tick)), SMALL, MUTED, Anchor::Middle)?;
     }
     Ok(())
 }
