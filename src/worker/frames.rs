@@ -267,13 +267,15 @@ fn take_whole<H: Handler>(
 ) -> Result<(), ProtocolError> {
     let mut landing = std::mem::take(&mut conn.reply.landing);
     let room = landing.bytes_mut();
-    let mut count = 0;
+    let (mut count, mut touched) = (0, 0);
     let mut outcome = Ok(());
     while !conn.reply.must_leave()
         && let Some(whole) = Whole::find(&input.bytes[input.at..], max_message)
     {
         // Behind room for its header, where its frame has to be if it goes back.
-        let frame = &mut room[conn.reply.landed()..];
+        let start = conn.reply.landed();
+        touched = touched.max(start + whole.header_len + whole.len);
+        let frame = &mut room[start..];
         whole.unmask(&input.bytes[input.at..], &mut frame[whole.header_len..]);
         input.at += whole.end();
         let message = match Message::new(whole.opcode, &frame[whole.header_len..][..whole.len]) {
@@ -290,6 +292,7 @@ fn take_whole<H: Handler>(
             conn.reply.return_landed(returning, frame, whole.header_len + whole.len);
         }
     }
+    landing.note(touched);
     conn.reply.landing = landing;
     conn.outgoing.counters.messages_in.add(count);
     outcome

@@ -250,7 +250,6 @@ impl Reply {
 
     /// What is left after all of it was written or handed out.
     fn empty(&mut self) {
-        self.landing.note(self.landed);
         self.landed = 0;
         self.returned_bytes = 0;
         self.bytes.clear();

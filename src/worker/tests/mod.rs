@@ -13,6 +13,7 @@ mod mail;
 mod pings;
 mod pushing;
 mod reading;
+mod returning;
 mod turns;
 mod unfinished;
 mod writing;

@@ -1,0 +1,77 @@
+//! Messages that go back as they came: in order with all else, whatever the kernel takes of them.
+
+use super::rig::{Rig, Seen, limits, play, secs};
+use crate::budget::LANDING_KEEP;
+use crate::ws::Opcode;
+
+/// Echoes before, between and behind answers that are not, and what comes back.
+fn say_all(rig: &mut Rig, client: usize) -> Vec<Seen> {
+    let text = |text: &str| Seen::Text(text.into());
+    let mut expected = Vec::new();
+    for (said, answer) in [
+        ("one", text("one")),
+        ("big 300", Seen::Binary(300)),
+        ("two", text("two")),
+        ("three", text("three")),
+        ("big 7000", Seen::Binary(7_000)),
+        ("", text("")),
+    ] {
+        rig.say(client, said);
+        expected.push(answer);
+    }
+    for len in [125, 126, 127, 9_000] {
+        rig.send_frame(client, Opcode::Binary, &vec![1; len]);
+        expected.push(Seen::Binary(len));
+    }
+    rig.send_frame(client, Opcode::Ping, b"?");
+    expected.push(Seen::Pong(b"?".to_vec()));
+    expected
+}
+
+#[test]
+fn they_keep_their_place_among_other_replies() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        let expected = say_all(rig, client);
+        let before = rig.sends(client);
+        rig.settle();
+        assert_eq!(rig.frames(client), expected);
+        assert_eq!(rig.sends(client) - before, 1);
+        for len in [65_535, 65_536] {
+            rig.send_frame(client, Opcode::Binary, &vec![1; len]);
+            rig.settle();
+            assert_eq!(rig.frames(client), [Seen::Binary(len)]);
+        }
+    });
+}
+
+#[test]
+fn what_the_kernel_does_not_take_of_them_follows() {
+    play(limits(), |rig| {
+        for room in (1..1_000).chain((1_000..18_000).step_by(97)) {
+            let client = rig.open();
+            rig.world().set_room(client, room);
+            let expected = say_all(rig, client);
+            rig.settle();
+            rig.world().set_room(client, 1 << 20);
+            rig.settle();
+            assert_eq!(rig.frames(client), expected, "after {room} bytes");
+            assert_eq!(rig.worker.pool.used(), 0);
+        }
+    });
+}
+
+#[test]
+fn the_memory_they_landed_in_is_given_back() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        rig.send_frame(client, Opcode::Binary, &vec![1; 3 * LANDING_KEEP]);
+        rig.settle();
+        assert!(
+            rig.worker.reply.landing.is_holding(LANDING_KEEP)
+                && rig.worker.read_buffer.is_holding(LANDING_KEEP)
+        );
+        rig.run_for(secs(5));
+        assert!(!rig.worker.reply.landing.is_holding(0) && !rig.worker.read_buffer.is_holding(0));
+    });
+}
