@@ -1,6 +1,7 @@
 //! Request heads: the request line and the header fields (RFC 9112, sections 2 to 5).
 
 use std::fmt;
+use std::mem::MaybeUninit;
 
 use super::{Refusal, Status, is_authority};
 
@@ -11,11 +12,11 @@ pub const MAX_HEADERS: usize = 64;
 
 /// Scratch space that a parsed head's header fields are listed in.
 #[derive(Debug)]
-pub struct HeadBuffer<'b>([httparse::Header<'b>; MAX_HEADERS]);
+pub struct HeadBuffer<'b>([MaybeUninit<httparse::Header<'b>>; MAX_HEADERS]);
 
 impl Default for HeadBuffer<'_> {
     fn default() -> Self {
-        Self([httparse::EMPTY_HEADER; MAX_HEADERS])
+        Self([const { MaybeUninit::uninit() }; MAX_HEADERS])
     }
 }
 
@@ -42,8 +43,8 @@ pub fn parse_head<'b>(
 ) -> Result<Option<(Request<'b>, usize)>, Refusal> {
     // What is beyond the limit may have arrived or not: it must not make a difference.
     let bytes = &bytes[..bytes.len().min(MAX_HEAD)];
-    let mut parsed = httparse::Request::new(&mut buffer.0);
-    let len = match parsed.parse(bytes) {
+    let mut parsed = httparse::Request::new(&mut []);
+    let len = match parsed.parse_with_uninit_headers(bytes, &mut buffer.0) {
         Ok(httparse::Status::Complete(len)) => len,
         Ok(httparse::Status::Partial) if bytes.len() == MAX_HEAD => return Err(TOO_LARGE),
         Ok(httparse::Status::Partial) => return Ok(None),
