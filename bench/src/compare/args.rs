@@ -69,7 +69,7 @@ pub struct CompareArgs {
     #[arg(long, value_name = "N", default_value_t = 15_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub handshakes: u32,
     /// Connections a second that come and leave again, measured beside as many as can; one that every server can do.
-    #[arg(long, value_name = "R/s", default_value = "5000/s")]
+    #[arg(long, value_name = "R/s", default_value = "2000/s")]
     pub churn_rate: Rate,
     /// Connections that are held and pinged.
     #[arg(long, value_name = "N", default_value_t = 15_000, value_parser = clap::value_parser!(u32).range(1..))]

@@ -139,7 +139,7 @@ mod tests {
             "broadcast/1",
             "broadcast/16",
             "connect/handshake",
-            "connect/churn-5000",
+            "connect/churn-2000",
             "connect/churn-max",
             "pings",
         ] {

@@ -54,7 +54,7 @@ pub fn ratios(title: &str, reference: &str, rivals: &[Rival], rows: &[RatioRow])
     let (low, high) = span(all().map(f64::log10))?;
     let scale = Scale { low: low.min(-0.1) - 0.03, high: high.max(0.1) + 0.03 };
     let legend = LINE * (i32::try_from(rivals.len())?.max(1) - 1) / COLUMNS + LINE;
-    let above = legend + LINE + 8;
+    let above = legend + LINE + 14;
     let height = 68 + above + ROW * i32::try_from(rows.len())? + LINE;
     let subtitle = format!(
         "Each server over {reference}, the line at 1: to the right is worse. The scale is logarithmic"
@@ -113,7 +113,7 @@ fn draw_ticks(area: &Area, scale: &Scale, height: i32) -> anyhow::Result<()> {
         places.push(at);
         let line = if *tick == 1.0 { INK.stroke_width(2) } else { GRID.stroke_width(1) };
         area.draw(&PathElement::new(vec![(at, 0), (at, height)], line))?;
-        text(area, (at, -12), &format!("{}x", figure(*tick)), SMALL, MUTED, Anchor::Middle)?;
+        text(area, (at, -16), &format!("{}x", figure(*tick)), SMALL, MUTED, Anchor::Middle)?;
     }
     Ok(())
 }
@@ -126,7 +126,7 @@ fn draw_row(area: &Area, scale: &Scale, rivals: &[Rival], row: &RatioRow, number
     }
     text(area, (LEFT - 10, middle), &row.name, SMALL, INK, Anchor::Right)?;
     text(area, (RIGHT + 10, middle), &row.reference, SMALL, MUTED, Anchor::Left)?;
-    for (at, (rival, ratio)) in rivals.iter().zip(&row.ratios).enumerate() {
+    for (at, (rival, ratio)) in rivals.iter().zip(&row.ratios).enumerate().rev() {
         let Some([least, median, most]) = *ratio else { continue };
         let height = middle + (i32::try_from(at)? % 3 - 1) * APART;
         let whisker = vec![(scale.place(least), height), (scale.place(most), height)];
