@@ -42,6 +42,8 @@ pub(super) struct Peer {
     compression: Option<String>,
     /// What is added so that it sends Pings.
     pings: Option<String>,
+    /// What scripts/peers calls it, where that is another name.
+    pub(super) build: Option<String>,
     /// Whether connections on /feed get what connections on /publish send.
     #[serde(default)]
     pub(super) broadcast: bool,
@@ -160,6 +162,7 @@ impl Peer {
             settings: None,
             compression: None,
             pings: None,
+            build: None,
             broadcast: false,
             sample_key: false,
             directory: PathBuf::from("."),
@@ -193,10 +196,10 @@ impl Peer {
     pub(super) fn missing(&self) -> anyhow::Result<Option<String>> {
         let words = self.words(0, Extra::Nothing)?;
         let raw = split(&self.command)?;
-        let files = words.iter().zip(&raw).filter(|(_, raw)| raw.starts_with(DIR));
-        let mut files = files.map(|(word, _)| Path::new(word));
-        if let Some(file) = files.find(|file| !file.exists()) {
-            return Ok(Some(format!("there is no {}", file.display())));
+        let mut files = words.iter().zip(&raw).filter(|(_, raw)| raw.starts_with(DIR));
+        // As it is written: where things lie on a machine says nothing to those who read the report.
+        if let Some((_, raw)) = files.find(|(word, _)| !Path::new(word).exists()) {
+            return Ok(Some(format!("there is no {raw}")));
         }
         let program = Path::new(&words[0]);
         let is_there = if words[0].contains('/') {
@@ -272,7 +275,7 @@ mod tests {
             assert_eq!(one.lacks(extra), None);
             assert_eq!(two.lacks(extra).is_none(), extra == Extra::Nothing, "{extra:?}");
         }
-        assert!(one.missing().unwrap().unwrap().contains(&format!("{directory}/one")));
+        assert_eq!(one.missing().unwrap().unwrap(), "there is no {dir}/one");
         assert_eq!(two.missing().unwrap(), None);
         assert!(three.missing().unwrap().unwrap().contains("nowhere-at-all"));
         fs::remove_dir_all(file.parent().unwrap()).unwrap();

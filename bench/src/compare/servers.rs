@@ -13,6 +13,7 @@ use super::report::{LeftOut, ServerNote};
 use crate::child::Talker;
 use crate::cores::Cores;
 use crate::interrupt::Interrupt;
+use crate::linux::environment::words_without_directory;
 use crate::server::{LOOPBACK, Serve, Server, binary, serve};
 
 /// How long a server may take until it listens.
@@ -21,6 +22,9 @@ const START: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(10);
 /// How throng compresses: each message by itself.
 const COMPRESSION: &str = "shared";
+/// What is said where throng is missing.
+const NO_THRONG: &str = "there is no throng beside this program: build it with `cargo build --release --features serve`, or \
+                         name it with --server-bin";
 /// Sockets beyond the connections of a measurement that a server has room for.
 const SPARE: u32 = 256;
 
@@ -110,7 +114,9 @@ impl Subject {
                 Some("the system calls alone: --mode frames, broadcast or ping"),
                 "throng-bench floor-server --workers 1",
             ),
-            Kind::Peer(peer) => note(peer.version.as_deref(), peer.settings.as_deref(), peer.text()),
+            Kind::Peer(peer) => {
+                note(peer.version.as_deref(), peer.settings.as_deref(), &words_without_directory(peer.text()))
+            }
         }
     }
 
@@ -126,7 +132,9 @@ impl Subject {
 
     fn missing(&self, throng: Option<&Path>) -> anyhow::Result<Option<String>> {
         match &self.kind {
-            Kind::Throng => Ok(binary(throng).err().map(|error| error.to_string())),
+            // One that was named must be there, whether throng is named or not.
+            Kind::Throng if throng.is_some() => binary(throng).map(|_| None),
+            Kind::Throng => Ok(binary(None).err().map(|_| NO_THRONG.to_owned())),
             Kind::Floor => Ok(None),
             Kind::Peer(peer) => peer.missing(),
         }
@@ -140,7 +148,10 @@ impl Subject {
     fn remedy(&self, args: &CompareArgs) -> Option<String> {
         match &self.kind {
             Kind::Peer(_) if self.is_given(args) => Some("give --peer a command that is there".to_owned()),
-            Kind::Peer(_) => Some(format!("build it with scripts/peers {}", self.name)),
+            Kind::Peer(peer) => {
+                let name = peer.build.as_ref().unwrap_or(&self.name);
+                Some(format!("build it with scripts/peers {name}"))
+            }
             Kind::Throng | Kind::Floor => None,
         }
     }

@@ -92,10 +92,19 @@ fn commit() -> Option<String> {
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
-fn without_directory(argument: &str) -> String {
+/// An argument, and the words of a command in it (`NAME=COMMAND`), with files named without their directories.
+pub(crate) fn without_directory(argument: &str) -> String {
     let path = Path::new(argument);
-    let name = path.file_name().filter(|_| path.is_absolute());
-    name.map_or_else(|| argument.to_owned(), |name| name.to_string_lossy().into_owned())
+    if let Some(name) = path.file_name().filter(|_| path.is_absolute()) {
+        return name.to_string_lossy().into_owned();
+    }
+    let Some((name, command)) = argument.split_once('=') else { return argument.to_owned() };
+    format!("{name}={}", words_without_directory(command))
+}
+
+/// The words of a command, as [`without_directory`].
+pub(crate) fn words_without_directory(command: &str) -> String {
+    command.split(' ').map(without_directory).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -120,9 +129,18 @@ mod tests {
             "ws://127.0.0.1:1/x",
             "here/out.json",
             "-",
+            "mine=/opt/a/server --port={port} -c /etc/server.toml",
         ];
-        let expected =
-            ["throng-bench", "c1m", "--json", "a b.json", "ws://127.0.0.1:1/x", "here/out.json", "-"];
+        let expected = [
+            "throng-bench",
+            "c1m",
+            "--json",
+            "a b.json",
+            "ws://127.0.0.1:1/x",
+            "here/out.json",
+            "-",
+            "mine=server --port={port} -c server.toml",
+        ];
         assert_eq!(shown.map(without_directory), expected);
     }
 }
