@@ -9,7 +9,7 @@ use std::path::Path;
 use libc::{c_int, c_void};
 
 use super::address::{encode, length_of, read_address};
-use super::{check, check_long};
+use super::{check, check_len};
 
 /// A null pointer as an argument of a system call.
 const NONE: *const c_void = std::ptr::null();
@@ -127,7 +127,7 @@ pub fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 pub fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     let (pointer, len) = (buffer.as_mut_ptr(), buffer.len());
     // SAFETY: the pointer and length are those of a live, exclusively borrowed slice; null stands for an address not wanted.
-    check_long(unsafe { libc::syscall(libc::SYS_recvfrom, raw(fd), pointer, len, 0_usize, NONE, NONE) })
+    check_len(unsafe { libc::syscall(libc::SYS_recvfrom, raw(fd), pointer, len, 0_usize, NONE, NONE) })
 }
 
 /// Like [`recv`], in one call behind what is in `first`, at most `most` bytes, and then into `rest`. Returns the sum (recvmsg(2)).
@@ -152,7 +152,7 @@ pub fn recv_append(
     message.msg_iov = pieces.as_mut_ptr();
     message.msg_iovlen = pieces.len();
     // SAFETY: both pieces are live, exclusively borrowed memory of the lengths given, and outlive the call.
-    let len = check_long(unsafe { libc::syscall(libc::SYS_recvmsg, raw(fd), &raw mut message, 0_usize) })?;
+    let len = check_len(unsafe { libc::syscall(libc::SYS_recvmsg, raw(fd), &raw mut message, 0_usize) })?;
     // SAFETY: the pieces are filled in order, so the kernel has written as many bytes behind `before`, within the capacity.
     unsafe { first.set_len(before + len.min(most)) };
     Ok(len)
@@ -165,7 +165,7 @@ pub fn recv_append(
 pub fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     let (pointer, len, flags) = (bytes.as_ptr(), bytes.len(), libc::c_long::from(libc::MSG_NOSIGNAL));
     // SAFETY: the pointer and length are those of a live slice; null stands for the address that the socket is connected to.
-    check_long(unsafe { libc::syscall(libc::SYS_sendto, raw(fd), pointer, len, flags, NONE, 0_usize) })
+    check_len(unsafe { libc::syscall(libc::SYS_sendto, raw(fd), pointer, len, flags, NONE, 0_usize) })
 }
 
 /// Like [`send`], from several slices in one call (sendmsg(2)); at most `IOV_MAX` (1,024) of them.
@@ -180,7 +180,7 @@ pub fn send_vectored(fd: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> io::Result<u
     let flags = libc::c_long::from(libc::MSG_NOSIGNAL);
     // SAFETY: IoSlice has the layout of iovec (its documented guarantee), the slices outlive the call, and sendmsg
     // does not write through msg_iov.
-    check_long(unsafe { libc::syscall(libc::SYS_sendmsg, raw(fd), &raw const message, flags) })
+    check_len(unsafe { libc::syscall(libc::SYS_sendmsg, raw(fd), &raw const message, flags) })
 }
 
 /// Ends the writing half: the peer reads everything sent so far, then the end of the stream (shutdown(2)).

@@ -289,7 +289,7 @@ fn take_whole<H: Handler>(
         conn.may_return(message.as_bytes());
         handler.message(&mut conn, message);
         if let Some(returning) = conn.reply.take_returning() {
-            conn.reply.return_landed(returning, frame, whole.header_len + whole.len);
+            conn.reply.return_landed(returning, frame, &whole);
         }
     }
     landing.note(touched);

@@ -9,9 +9,10 @@ use std::ops::Range;
 
 use super::landing::Landing;
 use super::pool::Pool;
-use crate::budget::{READ_BUFFER, REPLY_FLUSH, REPLY_FLUSH_LEAST, REPLY_KEEP, SLICES_PER_WRITE};
+use super::write::reusable;
+use crate::budget::{READ_BUFFER, REPLY_FLUSH, REPLY_FLUSH_LEAST, SLICES_PER_WRITE};
 use crate::ws::encode::{self, HeaderBytes};
-use crate::ws::{Buffers, CloseCode, FrameHeader, Opcode};
+use crate::ws::{Buffers, CloseCode, Opcode, Whole};
 
 /// Pieces of a reply that are not in its own buffer, at most.
 const MOST_RETURNED: usize = 20;
@@ -140,19 +141,13 @@ impl Reply {
         self.returning.take()
     }
 
-    /// The message has landed behind what had before, and lies in a `frame` of so many bytes that lacks its header.
-    #[inline]
-    pub(super) fn return_landed(&mut self, message: Returning, frame: &mut [u8], frame_len: usize) {
+    /// The message has landed behind what had before, in a `frame` that lacks its header.
+    #[inline(always)]
+    pub(super) fn return_landed(&mut self, message: Returning, frame: &mut [u8], whole: &Whole) {
         let Returning { opcode, behind } = message;
-        // The usual length, in the fewest instructions.
-        if frame_len <= 2 + 125 {
-            #[expect(clippy::cast_possible_truncation, reason = "at most 125")]
-            frame[..2].copy_from_slice(&[0x80 | opcode as u8, frame_len as u8 - 2]);
-        } else {
-            write_header(opcode, frame, frame_len);
-        }
+        encode::header_in_place(frame, opcode, whole.len);
         let start = self.landed;
-        self.landed += frame_len;
+        self.landed += whole.header_len + whole.len;
         if let [.., Returned { behind: before, frames: Frames::Landed(range) }] = &mut self.returned[..]
             && *before == behind
         {
@@ -165,7 +160,7 @@ impl Reply {
     /// The message is all of `payload`, a buffer of the pool's.
     pub(super) fn return_taken(&mut self, message: Returning, payload: Vec<u8>) {
         let Returning { opcode, behind } = message;
-        let frame = header(opcode, payload.len());
+        let frame = encode::server_header(opcode, payload.len());
         self.returned.push(Returned { behind, frames: Frames::Taken(encode::header(&frame), payload) });
     }
 
@@ -252,20 +247,6 @@ impl Reply {
     fn empty(&mut self) {
         self.landed = 0;
         self.returned_bytes = 0;
-        self.bytes.clear();
-        if self.bytes.capacity() > REPLY_KEEP {
-            self.bytes.shrink_to(REPLY_KEEP);
-        }
+        self.bytes = reusable(std::mem::take(&mut self.bytes));
     }
-}
-
-const fn header(opcode: Opcode, payload_len: usize) -> FrameHeader {
-    FrameHeader { fin: true, compressed: false, opcode, key: None, payload_len: payload_len as u64 }
-}
-
-/// Writes the header of a frame of so many bytes, more than a small one's.
-fn write_header(opcode: Opcode, frame: &mut [u8], frame_len: usize) {
-    let header_len = if frame_len <= 4 + 0xffff { 4 } else { 10 };
-    let header = encode::header(&header(opcode, frame_len - header_len));
-    frame[..header_len].copy_from_slice(header.as_ref());
 }

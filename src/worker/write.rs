@@ -40,10 +40,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.reply.finish_writing(&mut self.pool);
             return self.write_later(index, &bytes);
         }
-        let written = match if must_wait { Ok(0) } else { self.send_reply(index) } {
-            Ok(written) => written,
-            Err(_) => return self.lose(index),
-        };
+        let sent = if must_wait { Ok(0) } else { self.send_reply(index) };
+        let Ok(written) = sent else { return self.lose(index) };
         if written == all {
             self.reply.finish_writing(&mut self.pool);
             return Flow::Alive;
@@ -232,17 +230,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
         let filled = side.outbox.slices(&mut slices);
         let offered: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
-        counters.writes.add(1);
-        let sent = match &slices[..filled] {
-            [only] => os.send(&record.socket, only),
-            several => os.send_vectored(&record.socket, several),
-        };
-        let written = none_if_blocked(sent)?;
-        counters.bytes_out.add(written as u64);
+        let written = send_slices(os, record, counters, &slices[..filled])?;
         side.outbox.advance(written, pool);
-        if written < offered {
-            record.flags.set(Flags::BLOCKED);
-        }
         Ok(written == offered)
     }
 
@@ -277,7 +266,9 @@ fn send_slices<O: Os, D>(
 /// A buffer emptied for its next use, no larger than is worth keeping.
 pub(super) fn reusable(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.clear();
-    bytes.shrink_to(REPLY_KEEP);
+    if bytes.capacity() > REPLY_KEEP {
+        bytes.shrink_to(REPLY_KEEP);
+    }
     bytes
 }
 

@@ -198,13 +198,11 @@ impl Decoder {
 
     /// Gives back the buffer that the last event was lent from.
     fn take_back(&mut self, buffers: &mut impl Buffers) {
-        if std::mem::take(&mut self.lent) {
-            // A control frame can be lent in the middle of a message, whose payload must stay.
-            if self.control.capacity() > 0 {
-                buffers.recycle(std::mem::take(&mut self.control));
-            } else if self.message.is_none() && self.payload.capacity() > 0 {
-                buffers.recycle(std::mem::take(&mut self.payload));
-            }
+        let message = self.take_message();
+        // A control frame can be lent in the middle of a message, whose payload must stay.
+        let control = std::mem::take(&mut self.lent).then(|| std::mem::take(&mut self.control));
+        if let Some(buffer) = message.or(control).filter(|buffer| buffer.capacity() > 0) {
+            buffers.recycle(buffer);
         }
     }
 

@@ -83,16 +83,40 @@ pub fn compressed_frame(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &
 pub fn message(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     debug_assert!(opcode.starts_message(), "a message is text or binary");
     let len = payload.len();
-    if len > 125 {
-        let frame = FrameHeader { fin: true, compressed: false, opcode, key: None, payload_len: len as u64 };
-        return write(out, &frame, payload);
+    if len > MAX_SHORT {
+        return write(out, &server_header(opcode, len), payload);
     }
-    // The usual length, in the fewest instructions.
     out.reserve(2 + len);
-    out.push(0x80 | opcode as u8);
-    #[expect(clippy::cast_possible_truncation, reason = "at most 125")]
-    out.push(len as u8);
+    short_header(opcode, len).into_iter().for_each(|byte| out.push(byte));
     out.extend_from_slice(payload);
+}
+
+/// Writes the header of such a frame at the start of `out`, behind whose [`header_len`] bytes the payload lies.
+#[inline(always)]
+pub fn header_in_place(out: &mut [u8], opcode: Opcode, payload_len: usize) {
+    if payload_len <= MAX_SHORT {
+        out[..2].copy_from_slice(&short_header(opcode, payload_len));
+    } else {
+        let header = header(&server_header(opcode, payload_len));
+        out[..header.as_ref().len()].copy_from_slice(header.as_ref());
+    }
+}
+
+/// The header of a whole message in one frame, as a server sends it.
+#[must_use]
+pub const fn server_header(opcode: Opcode, payload_len: usize) -> FrameHeader {
+    FrameHeader { fin: true, compressed: false, opcode, key: None, payload_len: payload_len as u64 }
+}
+
+/// The longest payload of a frame whose length is in the second byte of its header: most messages have no more.
+const MAX_SHORT: usize = 125;
+
+/// The wire form of a [`server_header`] for up to [`MAX_SHORT`] bytes, in the fewest instructions.
+#[inline(always)]
+const fn short_header(opcode: Opcode, payload_len: usize) -> [u8; 2] {
+    debug_assert!(payload_len <= MAX_SHORT);
+    #[expect(clippy::cast_possible_truncation, reason = "at most 125")]
+    [0x80 | opcode as u8, payload_len as u8]
 }
 
 /// Bytes of the header of an unfragmented frame that a server sends.
