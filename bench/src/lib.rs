@@ -16,6 +16,8 @@ pub mod compare;
 pub mod connect;
 mod cores;
 pub mod distribution;
+#[cfg(test)]
+mod documented;
 pub mod echo;
 pub mod figures;
 pub mod floor;

@@ -83,6 +83,21 @@ pub(crate) fn serve(options: &Serve<'_>, interrupt: &Interrupt) -> anyhow::Resul
     Server::start("throng serve", command, options.workers, options.cores, interrupt)
 }
 
+/// Starts a floor in this mode, with room for so many connections and with more options, and waits until it listens.
+pub(crate) fn serve_floor(
+    mode: &str,
+    connections: u64,
+    options: &[(&str, String)],
+    workers: Option<usize>,
+    cores: Option<Cores>,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Server> {
+    let mut command = Command::new(std::env::current_exe().context("cannot find this program's file")?);
+    command.args(["floor-server", "--mode", mode, "-n"]).arg(connections.to_string());
+    command.args(options.iter().flat_map(|(name, value)| [*name, value]));
+    Server::start("the floor", command, workers, cores, interrupt)
+}
+
 /// A running server. Dropping it kills it.
 pub(crate) struct Server {
     talker: Talker,

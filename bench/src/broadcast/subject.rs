@@ -12,7 +12,7 @@ use super::args::{BroadcastArgs, Policy};
 use super::publisher::{PublishTo, Publisher};
 use super::publishing::Pace;
 use crate::interrupt::Interrupt;
-use crate::server::{Server, binary};
+use crate::server::{Server, binary, serve_floor};
 use crate::swarm::Reasons;
 use crate::target::Target;
 
@@ -224,9 +224,7 @@ fn floor(args: &BroadcastArgs, interrupt: &Interrupt) -> anyhow::Result<Server> 
         workers = Some(model.ready().workers);
         model.stop()?;
     }
-    let mut command = Command::new(std::env::current_exe().context("cannot find this program's file")?);
-    command.args(["floor-server", "--mode", "broadcast", "-n"]).arg((args.connections + SPARE).to_string());
-    Server::start("the floor", command, workers, None, interrupt)
+    serve_floor("broadcast", u64::from(args.connections + SPARE), &[], workers, None, interrupt)
 }
 
 /// A file with rules for topics, which goes with this.

@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -14,7 +13,7 @@ use crate::child::Talker;
 use crate::cores::Cores;
 use crate::interrupt::Interrupt;
 use crate::linux::environment::words_without_directory;
-use crate::server::{LOOPBACK, Serve, Server, binary, serve};
+use crate::server::{LOOPBACK, Serve, Server, binary, serve, serve_floor};
 
 /// How long a server may take until it listens.
 const START: Duration = Duration::from_secs(30);
@@ -260,17 +259,15 @@ fn start_throng(
 }
 
 fn start_floor(need: Need, cores: Cores, interrupt: &Interrupt) -> anyhow::Result<Server> {
-    let mut command = Command::new(std::env::current_exe().context("cannot find this program's file")?);
     let mode = match need.extra {
         Extra::Compression => bail!("the floor does not compress"),
         Extra::Broadcast => "broadcast",
         Extra::Nothing if need.echoes => "frames",
         Extra::Nothing | Extra::Pings(_) => "ping",
     };
-    command.args(["floor-server", "--mode", mode, "-n"]).arg((need.connections + SPARE).to_string());
     let seconds = if let Extra::Pings(seconds) = need.extra { seconds } else { 3600 };
-    command.arg("--ping-interval").arg(format!("{seconds}s"));
-    Server::start("the floor", command, Some(1), Some(cores), interrupt)
+    let options = [("--ping-interval", format!("{seconds}s"))];
+    serve_floor(mode, u64::from(need.connections + SPARE), &options, Some(1), Some(cores), interrupt)
 }
 
 /// A port that was free a moment ago.

@@ -1,7 +1,6 @@
 //! What a message there and back costs without WebSocket code.
 
 use std::fmt;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -12,7 +11,7 @@ use crate::c1m::load::LoadArgs;
 use crate::echo::{EchoArgs, measure};
 use crate::figures::number;
 use crate::interrupt::Interrupt;
-use crate::server::Server;
+use crate::server::serve_floor;
 use crate::swarm::Echoed;
 
 /// Connections that send.
@@ -37,10 +36,7 @@ pub(super) fn echo(time: Duration, load: &LoadArgs, interrupt: &Interrupt) -> an
 }
 
 fn echo_at(depth: u32, time: Duration, load: &LoadArgs, interrupt: &Interrupt) -> anyhow::Result<EchoFloor> {
-    let mut command = Command::new(std::env::current_exe().context("cannot find this program's file")?);
-    command.args(["floor-server", "--mode", "echo", "-n"]).arg(CONNECTIONS.to_string());
-    command.args(load.workers.iter().flat_map(|workers| ["--workers".to_owned(), workers.to_string()]));
-    let server = Server::start("the floor", command, None, None, interrupt)?;
+    let server = serve_floor("echo", CONNECTIONS.into(), &[], load.workers, None, interrupt)?;
     let time = humantime::format_duration(time).to_string();
     let options = [
         ("--to", server.url()),

@@ -5,7 +5,6 @@ pub mod reading;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -16,7 +15,7 @@ use crate::linux::cgroup::{Cgroup, Charges};
 use crate::linux::memory::MachineMemory;
 use crate::linux::process::user_bytes;
 use crate::linux::slab::Slabs;
-use crate::server::{LOOPBACK, Serve, Server, serve};
+use crate::server::{LOOPBACK, Serve, Server, serve, serve_floor};
 pub use reading::{Moment, Reading, Sample};
 
 /// How long kernel memory may take to settle: it is freed after grace periods.
@@ -211,12 +210,12 @@ fn floor(
     workers: usize,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Server> {
-    let mut command = Command::new(std::env::current_exe().context("cannot find this program's file")?);
     let mode = if plan.kind.pings() { "ping" } else { "accept" };
-    command.args(["floor-server", "--mode", mode, "-n"]).arg(plan.connections.to_string());
-    command.arg("--listen").arg(programs.listen.to_string());
-    command.arg("--ping-interval").arg(humantime::format_duration(plan.ping_interval).to_string());
-    Server::start("the floor", command, Some(workers), None, interrupt)
+    let options = [
+        ("--listen", programs.listen.to_string()),
+        ("--ping-interval", humantime::format_duration(plan.ping_interval).to_string()),
+    ];
+    serve_floor(mode, plan.connections, &options, Some(workers), None, interrupt)
 }
 
 /// Waits until the slab caches shrink no more, [`SETTLE`] at most. Where they cannot be read there is nothing to wait for.

@@ -3,7 +3,6 @@
 use anyhow::Context;
 
 use super::{Found, Running, Scene, time};
-use crate::args::parse;
 use crate::broadcast::{BroadcastArgs, Measurement, measure as measure_broadcast, measure_lent};
 
 /// Bytes of a message.
@@ -14,8 +13,7 @@ const PUBLISH: &str = "publish";
 
 pub(super) fn measure(scene: &Scene<'_>, running: &mut Running, in_flight: u32) -> anyhow::Result<Found> {
     let args = scene.args;
-    let mut options = scene.options(running, FEED);
-    options.extend([
+    let options = [
         ("--connections", args.subscribers.to_string()),
         ("--rate", "max".to_owned()),
         ("--size", SIZE.to_string()),
@@ -23,9 +21,8 @@ pub(super) fn measure(scene: &Scene<'_>, running: &mut Running, in_flight: u32) 
         ("--warm-up", time(args.warm_up)),
         ("--duration", time(args.duration)),
         ("--publish", running.url(PUBLISH)),
-    ]);
-    let options = options.iter().flat_map(|(name, value)| [*name, value]);
-    let parsed: BroadcastArgs = parse(running.sample_key().into_iter().chain(options))?;
+    ];
+    let parsed: BroadcastArgs = scene.arguments(running, FEED, &options, &[])?;
     let measured = match running {
         Running::Ours { server, .. } => measure_lent(&parsed, server, scene.interrupt)?,
         Running::Other { .. } => {

@@ -1,31 +1,16 @@
 //! Handshakes, and connections that come and leave, as `throng-bench hold` and `connect` measure them.
 
-use super::{Found, Running, Scene, VISITORS, time};
-use crate::args::parse;
-use crate::connect::{ConnectArgs, measure as measure_connect};
-use crate::hold::{HoldArgs, measure as measure_hold};
+use std::time::Duration;
 
-/// Connections that are being opened at the same time: fewer than fit into the shortest of the servers' backlogs.
-pub(super) const IN_FLIGHT: u32 = 256;
+use super::{Found, Running, Scene, VISITORS, time};
+use crate::connect::{ConnectArgs, measure as measure_connect};
 
 /// One in so many planned connections may find all places taken after a moment in which the machine did something else.
 const MAY_MISS: u64 = 100;
 
 /// Connections that open and stay, so that nothing but their handshakes is measured.
 pub(super) fn handshakes(scene: &Scene<'_>, running: &Running) -> anyhow::Result<Found> {
-    let mut options = scene.options(running, "");
-    options.extend([
-        ("--connections", scene.args.handshakes.to_string()),
-        ("--in-flight", IN_FLIGHT.to_string()),
-        ("--hold", "0s".to_owned()),
-    ]);
-    let options = options.iter().flat_map(|(name, value)| [*name, value]);
-    let parsed: HoldArgs = parse(running.sample_key().into_iter().chain(options))?;
-    let report = measure_hold(&parsed, scene.interrupt)?;
-    let mut found = Found::default();
-    found.blame("failed", &report.opening.failed);
-    found.blame("lost", &report.outcome.lost);
-    found.note("closing", &report.outcome.unclean);
+    let (report, mut found) = scene.hold(running, scene.args.handshakes, Duration::ZERO)?;
     found.put_some("cpu_us", report.server.and_then(|costs| costs.cpu_us_per_handshake));
     found.put("per_second", report.opening.connections_per_second);
     found.put_latency(&report.opening.latency_us);
@@ -35,15 +20,13 @@ pub(super) fn handshakes(scene: &Scene<'_>, running: &Running) -> anyhow::Result
 /// Connections that open and leave with a closing handshake, which is in the processor time too.
 pub(super) fn churn(scene: &Scene<'_>, running: &Running, rate: Option<f64>) -> anyhow::Result<Found> {
     let args = scene.args;
-    let mut options = scene.options(running, "");
-    options.extend([
+    let options = [
         ("--connections", VISITORS.to_string()),
         ("--rate", rate.map_or_else(|| "max".to_owned(), |rate| rate.to_string())),
         ("--warm-up", time(args.warm_up)),
         ("--duration", time(args.duration)),
-    ]);
-    let options = options.iter().flat_map(|(name, value)| [*name, value]);
-    let parsed: ConnectArgs = parse(running.sample_key().into_iter().chain(options))?;
+    ];
+    let parsed: ConnectArgs = scene.arguments(running, "", &options, &[])?;
     let report = measure_connect(&parsed, scene.interrupt)?;
     let mut found = Found::default();
     found.blame("failed", &report.failed);

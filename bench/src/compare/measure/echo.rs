@@ -1,7 +1,6 @@
 //! Messages that come back, as `throng-bench echo` measures them.
 
 use super::{Found, Running, Scene, time};
-use crate::args::parse;
 use crate::echo::{EchoArgs, measure as measure_echo};
 
 pub(super) fn measure(
@@ -10,17 +9,15 @@ pub(super) fn measure(
     (connections, depth, size): (u32, u32, u32),
 ) -> anyhow::Result<Found> {
     let args = scene.args;
-    let mut options = scene.options(running, "");
-    options.extend([
+    let options = [
         ("--connections", connections.to_string()),
         ("--depth", depth.to_string()),
         ("--size", size.to_string()),
         ("--warm-up", time(args.warm_up)),
         ("--duration", time(args.duration)),
-    ]);
-    let flags = ["--binary"].into_iter().chain(running.sample_key());
-    let options = options.iter().flat_map(|(name, value)| [*name, value]);
-    let report = measure_echo(&parse::<EchoArgs>(flags.chain(options))?, scene.interrupt)?;
+    ];
+    let parsed: EchoArgs = scene.arguments(running, "", &options, &["--binary"])?;
+    let report = measure_echo(&parsed, scene.interrupt)?;
     let mut found = Found::default();
     found.blame("failed", &report.opening.failed);
     found.blame("lost", &report.outcome.lost);

@@ -3,20 +3,18 @@
 use anyhow::Context;
 
 use super::{Found, Running, Scene, time};
-use crate::args::parse;
 use crate::idle::{IdleArgs, measure as measure_idle};
 
 pub(super) fn measure(scene: &Scene<'_>, running: &Running, compressed: bool) -> anyhow::Result<Found> {
     let args = scene.args;
-    let mut options = scene.options(running, "");
-    options.extend([
+    let options = [
         ("--low", args.idle_low.to_string()),
         ("--high", args.idle_high.to_string()),
         ("--settle", time(args.settle)),
-    ]);
-    let flags = compressed.then_some("--compression").into_iter().chain(running.sample_key());
-    let options = options.iter().flat_map(|(name, value)| [*name, value]);
-    let mut report = measure_idle(&parse::<IdleArgs>(flags.chain(options))?, scene.interrupt)?;
+    ];
+    let flags: &[&str] = if compressed { &["--compression"] } else { &[] };
+    let parsed: IdleArgs = scene.arguments(running, "", &options, flags)?;
+    let mut report = measure_idle(&parsed, scene.interrupt)?;
     let round = report.rounds.pop().context("a server that was given has one round: a bug")?;
     let mut found = Found::default();
     found.blame("failed", &round.failed);

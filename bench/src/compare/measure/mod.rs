@@ -16,8 +16,10 @@ use super::cells::Cell;
 use super::peers::Extra;
 use super::report::Measured;
 use super::servers::{Need, Running, Subject};
+use crate::args::parse;
 use crate::cores::Cores;
 use crate::distribution::Distribution;
+use crate::hold::{self, HoldArgs, HoldReport};
 use crate::interrupt::Interrupt;
 use crate::swarm::Reasons;
 
@@ -88,14 +90,43 @@ impl Scene<'_> {
         Ok(found)
     }
 
-    /// The options that all commands have.
-    fn options(&self, running: &Running, path: &str) -> Vec<(&'static str, String)> {
-        vec![
+    /// The arguments of a command that connects to a server's path: those that all have, these, and flags that take no value.
+    fn arguments<A: clap::Args>(
+        &self,
+        running: &Running,
+        path: &str,
+        options: &[(&str, String)],
+        flags: &[&str],
+    ) -> anyhow::Result<A> {
+        let common = [
             ("--to", running.url(path)),
             ("--threads", "1".to_owned()),
             ("--seed", self.args.seed.to_string()),
             ("--pid", running.pid().to_string()),
-        ]
+        ];
+        let options = common.iter().chain(options).flat_map(|(name, value)| [*name, value]);
+        parse(running.sample_key().into_iter().chain(flags.iter().copied()).chain(options))
+    }
+
+    /// Opens connections and holds them, as `throng-bench hold` does, with what went wrong.
+    fn hold(
+        &self,
+        running: &Running,
+        connections: u32,
+        time: Duration,
+    ) -> anyhow::Result<(HoldReport, Found)> {
+        let options = [
+            ("--connections", connections.to_string()),
+            ("--in-flight", IN_FLIGHT.to_string()),
+            ("--hold", self::time(time)),
+        ];
+        let args: HoldArgs = self.arguments(running, "", &options, &[])?;
+        let report = hold::measure(&args, self.interrupt)?;
+        let mut found = Found::default();
+        found.blame("failed", &report.opening.failed);
+        found.blame("lost", &report.outcome.lost);
+        found.note("closing", &report.outcome.unclean);
+        Ok((report, found))
     }
 
     fn need(&self, cell: Cell) -> Need {
@@ -116,6 +147,8 @@ impl Scene<'_> {
 
 /// Connections of the churn that are there at the same time.
 const VISITORS: u32 = 200;
+/// Connections that are being opened at the same time: fewer than fit into the shortest of the servers' backlogs.
+const IN_FLIGHT: u32 = 256;
 
 /// As options take it.
 fn time(time: Duration) -> String {
