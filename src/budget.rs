@@ -54,6 +54,8 @@ pub(crate) const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes that the kernel takes of a connection before the peer's window admits them; more waits in the outbox, whose limits and
 /// policies hold. It is about what a fast connection sends while the loop does other things.
 pub(crate) const UNSENT_IN_KERNEL: u32 = 128 * 1024;
+/// The same while a piece of output is written that is longer than that: with less, a large message is a wake-up for each 128 KiB.
+pub(crate) const UNSENT_OF_LARGE: u32 = 1024 * 1024;
 /// The queue of connections that the kernel has completed and nobody has accepted; `net.core.somaxconn` caps it.
 pub(crate) const LISTEN_BACKLOG: u16 = u16::MAX;
 /// Descriptors of a table that are not for connections: standard streams, epoll, listeners, wakers of all workers, the

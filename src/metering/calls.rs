@@ -17,6 +17,8 @@ pub struct Calls {
     pub send: u64,
     /// sendmsg(2).
     pub sendmsg: u64,
+    /// setsockopt(2).
+    pub setsockopt: u64,
     /// shutdown(2).
     pub shutdown: u64,
     /// close(2).
@@ -40,6 +42,7 @@ impl Calls {
             recv: self.recv - earlier.recv,
             send: self.send - earlier.send,
             sendmsg: self.sendmsg - earlier.sendmsg,
+            setsockopt: self.setsockopt - earlier.setsockopt,
             shutdown: self.shutdown - earlier.shutdown,
             close: self.close - earlier.close,
             clock: self.clock - earlier.clock,
@@ -49,9 +52,21 @@ impl Calls {
     }
 
     /// Every count with its name.
-    pub fn entries(&self) -> [(&'static str, u64); 11] {
-        let Self { wait, accept, watch, recv, send, sendmsg, shutdown, close, clock, bytes_in, bytes_out } =
-            *self;
+    pub fn entries(&self) -> [(&'static str, u64); 12] {
+        let Self {
+            wait,
+            accept,
+            watch,
+            recv,
+            send,
+            sendmsg,
+            setsockopt,
+            shutdown,
+            close,
+            clock,
+            bytes_in,
+            bytes_out,
+        } = *self;
         [
             ("wait", wait),
             ("accept", accept),
@@ -59,6 +74,7 @@ impl Calls {
             ("recv", recv),
             ("send", send),
             ("sendmsg", sendmsg),
+            ("setsockopt", setsockopt),
             ("shutdown", shutdown),
             ("close", close),
             ("clock", clock),

@@ -136,6 +136,10 @@ impl Os for Net {
         Ok(slices.iter().map(|bytes| bytes.len()).sum())
     }
 
+    fn limit_unsent(&mut self, _: &Socket, _: u32) {
+        tally(&mut self.kernel.borrow_mut().calls.setsockopt);
+    }
+
     fn shutdown_write(&mut self, _: &Socket) -> io::Result<()> {
         tally(&mut self.kernel.borrow_mut().calls.shutdown);
         Ok(())

@@ -221,6 +221,11 @@ impl Os for Net {
         Ok(taken)
     }
 
+    fn limit_unsent(&mut self, socket: &Fd, bytes: u32) {
+        // How much it takes is up to the world; a test can see what it was told.
+        self.world.borrow_mut().connections[socket.0].unsent_limits.push(bytes);
+    }
+
     fn shutdown_write(&mut self, socket: &Fd) -> io::Result<()> {
         let mut world = self.world.borrow_mut();
         world.meanwhile();

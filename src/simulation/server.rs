@@ -75,6 +75,10 @@ impl<O: Os> Os for Steady<O> {
         self.os.send_vectored(socket, slices)
     }
 
+    fn limit_unsent(&mut self, socket: &O::Socket, bytes: u32) {
+        self.os.limit_unsent(socket, bytes);
+    }
+
     fn shutdown_write(&mut self, socket: &O::Socket) -> io::Result<()> {
         self.os.shutdown_write(socket)
     }

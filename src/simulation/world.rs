@@ -49,6 +49,8 @@ pub(crate) struct Connection {
     pub(crate) ending: Ending,
     /// Calls that wrote, or tried to.
     pub(crate) sends: usize,
+    /// Every limit of unsent bytes that it was given.
+    pub(crate) unsent_limits: Vec<u32>,
     pub(crate) recvs: usize,
     pub(crate) client_ended: bool,
     pub(crate) client_reset: bool,
@@ -184,6 +186,7 @@ impl World {
             send_buffer: usize::MAX,
             ending: Ending::Open,
             sends: 0,
+            unsent_limits: Vec::new(),
             recvs: 0,
             client_ended: false,
             client_reset: false,

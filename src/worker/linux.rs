@@ -131,6 +131,11 @@ impl Os for Linux {
         uninterrupted(|| socket::send_vectored(socket.as_fd(), slices))
     }
 
+    fn limit_unsent(&mut self, socket: &OwnedFd, bytes: u32) {
+        // It fails for sockets that are not TCP's, which have no such limit.
+        let _ = socket::limit_unsent(socket.as_fd(), bytes);
+    }
+
     fn shutdown_write(&mut self, socket: &OwnedFd) -> io::Result<()> {
         socket::shutdown_write(socket.as_fd())
     }

@@ -71,6 +71,9 @@ pub(crate) trait Os {
     /// Writes from several slices.
     fn send_vectored(&mut self, socket: &Self::Socket, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
+    /// Changes how much the system takes of a connection before the peer's window admits it, in bytes, where it has such a limit.
+    fn limit_unsent(&mut self, socket: &Self::Socket, bytes: u32);
+
     /// Ends the writing half.
     fn shutdown_write(&mut self, socket: &Self::Socket) -> io::Result<()>;
 

@@ -10,7 +10,7 @@ use super::os::Os;
 use super::outbox::Lane;
 use super::record::{Flags, Record, Side, State};
 use super::reply::Piece;
-use crate::budget::{REPLY_FLUSH_LEAST, REPLY_KEEP, SLICES_PER_WRITE};
+use crate::budget::{REPLY_FLUSH_LEAST, REPLY_KEEP, SLICES_PER_WRITE, UNSENT_IN_KERNEL, UNSENT_OF_LARGE};
 
 /// Bytes of a reply that are worth copying to have them leave together with a Ping.
 const JOINED: usize = 4096;
@@ -111,7 +111,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// Puts a copy of the bytes into the outbox. `false` when there is no buffer for them.
-    fn queue(&mut self, index: u32, bytes: &[u8]) -> bool {
+    pub(super) fn queue(&mut self, index: u32, bytes: &[u8]) -> bool {
         self.side_or_new(index);
         let Self { table, sides, pool, .. } = self;
         let side = table.get(index as usize).and_then(|record| sides.get_mut(record.side.index()?));
@@ -244,17 +244,24 @@ impl<O: Os, H: Handler> Worker<O, H> {
 }
 
 #[inline]
-fn send_slices<O: Os, D>(
+pub(super) fn send_slices<O: Os, D>(
     os: &mut O,
     record: &mut Record<O::Socket, D>,
     counters: &Counters,
     slices: &[IoSlice<'_>],
 ) -> io::Result<usize> {
     counters.writes.add(1);
+    let is_large = slices.iter().any(|slice| slice.len() > UNSENT_IN_KERNEL as usize);
+    if is_large {
+        os.limit_unsent(&record.socket, UNSENT_OF_LARGE);
+    }
     let sent = match slices {
         [only] => os.send(&record.socket, only),
         several => os.send_vectored(&record.socket, several),
     };
+    if is_large {
+        os.limit_unsent(&record.socket, UNSENT_IN_KERNEL);
+    }
     let written = none_if_blocked(sent)?;
     counters.bytes_out.add(written as u64);
     if written < slices.iter().map(|slice| slice.len()).sum() {

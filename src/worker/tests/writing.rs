@@ -1,7 +1,7 @@
 //! Output: how it leaves, how it waits, and what it may take up.
 
 use super::rig::{Seen, limits, play, secs};
-use crate::budget::READ_BUFFER;
+use crate::budget::{READ_BUFFER, UNSENT_IN_KERNEL, UNSENT_OF_LARGE};
 use crate::simulation::world::Ending;
 use crate::worker::{Limits, PingPolicy};
 use crate::ws::{Message, Opcode, encode};
@@ -18,6 +18,22 @@ fn replies_of_one_iteration_leave_in_one_call() {
         rig.settle();
         assert_eq!(rig.sends(client) - before, 1);
         assert_eq!(rig.frames(client).len(), 20);
+    });
+}
+
+#[test]
+fn the_kernel_may_take_more_of_a_long_message_while_it_is_written() {
+    let limits = Limits { outbox: 2 << 20, ..limits() };
+    play(limits, |rig| {
+        let client = rig.open();
+        let longest = UNSENT_IN_KERNEL as usize;
+        rig.send_frame(client, Opcode::Binary, &vec![1; longest - encode::header_len(longest)]);
+        rig.settle();
+        assert!(rig.world().connections[client].unsent_limits.is_empty());
+        rig.send_frame(client, Opcode::Binary, &vec![1; longest]);
+        rig.settle();
+        assert_eq!(rig.world().connections[client].unsent_limits, [UNSENT_OF_LARGE, UNSENT_IN_KERNEL]);
+        rig.frames(client);
     });
 }
 
