@@ -42,6 +42,9 @@ pub(crate) const SLICES_PER_WRITE: usize = 64;
 /// small that so many would be too much.
 pub(crate) const REPLY_FLUSH: usize = 256 * 1024;
 pub(crate) const REPLY_FLUSH_LEAST: usize = 64 * 1024;
+/// Replies of several connections that are held until all are written, and the bytes of each: longer ones gain nothing by it.
+pub(crate) const HELD_MOST: usize = 16;
+pub(crate) const HELD_EACH: usize = 4096;
 /// Bytes of capacity that the reply buffer keeps between visits.
 pub(crate) const REPLY_KEEP: usize = 256 * 1024;
 

@@ -11,6 +11,7 @@ use super::connections::id_of;
 use super::counters::Counters;
 use super::handle::Handle;
 use super::handler::{Context, Handler};
+use super::held::Held;
 use super::id::ConnId;
 use super::landing::Landing;
 use super::limits::Limits;
@@ -25,7 +26,7 @@ use super::table::Table;
 use super::ticks::{MAX_TIME, micros, tick_at, time_of};
 use super::turn::Ended;
 use super::wheel::Wheel;
-use crate::budget::{EVENTS_PER_WAIT, HOUSEKEEPING, LANDING_KEEP, READ_BUFFER, RECORDS_PER_PAGE};
+use crate::budget::{EVENTS_PER_WAIT, HELD_MOST, HOUSEKEEPING, LANDING_KEEP, READ_BUFFER, RECORDS_PER_PAGE};
 
 /// Side records in one page: they come and go, a few hundred at a time.
 const SIDES_PER_PAGE: usize = 64;
@@ -72,6 +73,8 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     pub(super) read_buffer: Landing,
     /// Empty between connections.
     pub(super) reply: Reply,
+    /// Replies in the landing of `reply`; empty between phases.
+    pub(super) held: Vec<Held>,
     pub(super) compressor: Compressor,
     pub(super) decompressor: Decompressor,
     ready: Vec<Ready>,
@@ -152,6 +155,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             ping_key: os.random(),
             read_buffer: Landing::new(READ_BUFFER),
             reply: Reply::new(limits.outbox.saturating_sub(limits.rules.max_message)),
+            held: Vec::with_capacity(HELD_MOST),
             compressor: Compressor::new(limits.deflation),
             decompressor: Decompressor::new(limits.deflation, limits.rules.max_message),
             ready: Vec::with_capacity(EVENTS_PER_WAIT),
@@ -209,6 +213,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     pub(super) fn wait(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
+        debug_assert!(self.held.is_empty(), "a reply outlives its phase");
         self.counters.loop_time.record(micros(self.os.now().saturating_sub(self.now)));
         self.os.wait(timeout, &mut self.ready)?;
         // Before anything is looked at that comes with a wake-up, the stage as well as mail: whoever changes it later wakes
@@ -262,10 +267,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
             }
         }
         self.ready = ready;
+        self.write_held();
     }
 
     fn handle_socket(&mut self, event: Ready) {
-        let Some(index) = self.find(id_of(self.number, event.token)) else { return };
+        let id = id_of(self.number, event.token);
+        self.let_go(id);
+        let Some(index) = self.find(id) else { return };
         if event.writable && self.unblock(index) == Flow::Gone {
             return;
         }
@@ -284,6 +292,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             // What made the connection ready may have included its end: read until nothing is left.
             let _ = self.read(index, true);
         }
+        self.write_held();
     }
 
     fn tick_handler(&mut self) {

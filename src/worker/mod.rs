@@ -25,6 +25,7 @@ mod frames;
 mod handle;
 mod handler;
 mod handshake;
+mod held;
 mod id;
 #[cfg(any(test, feature = "simulation"))]
 mod inspect;

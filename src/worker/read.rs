@@ -51,7 +51,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             let received = match self.receive(index, &mut landing.bytes_mut()[..most]) {
                 Ok(Received { all: 0, .. }) => return self.lose(index),
                 Ok(received) => received,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.flush_reply(index),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.finish_reply(index),
                 Err(_) => return self.lose(index),
             };
             let Received { all, appended, room } = received;
@@ -64,7 +64,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 return Flow::Gone;
             }
             if drained && !ended && !self.has_unread(index) {
-                return self.flush_reply(index);
+                return self.finish_reply(index);
             }
             // One read's worth of replies is enough for a peer that may not read them.
             if self.reply.len() >= REPLY_FLUSH_LEAST && self.flush_reply(index) == Flow::Gone {

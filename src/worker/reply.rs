@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::landing::Landing;
 use super::pool::Pool;
 use super::write::reusable;
-use crate::budget::{READ_BUFFER, REPLY_FLUSH, REPLY_FLUSH_LEAST, SLICES_PER_WRITE};
+use crate::budget::{HELD_EACH, HELD_MOST, READ_BUFFER, REPLY_FLUSH, REPLY_FLUSH_LEAST, SLICES_PER_WRITE};
 use crate::ws::encode::{self, HeaderBytes};
 use crate::ws::{Buffers, CloseCode, Opcode, Whole};
 
@@ -31,8 +31,10 @@ pub(super) struct Reply {
     pub(super) close: Option<(CloseCode, Box<str>)>,
     /// Where messages are unmasked, and frames of those that go back lie. Taken out while the handler is called.
     pub(super) landing: Landing,
-    /// Bytes of the landing that are such frames.
+    /// Bytes of the landing that are such frames, behind what is set aside.
     landed: usize,
+    /// Bytes of the landing that are held replies of other connections.
+    aside: usize,
     /// What goes back as it came, in order.
     returned: Vec<Returned>,
     /// Bytes of frames of messages that go back, the one at hand included.
@@ -88,8 +90,9 @@ impl Reply {
             messages: 0,
             close: None,
             // What has landed is less than what is read at once when one more read begins to land.
-            landing: Landing::new(2 * READ_BUFFER),
+            landing: Landing::new(2 * READ_BUFFER + HELD_MOST * HELD_EACH),
             landed: 0,
+            aside: 0,
             returned: Vec::new(),
             returned_bytes: 0,
             returning: None,
@@ -175,6 +178,30 @@ impl Reply {
         }
     }
 
+    /// Leaves all of it in the landing, says where, and is empty then. `None` when it is more than one piece; it stays as it is.
+    pub(super) fn set_aside(&mut self) -> Option<Range<usize>> {
+        let at = match &self.returned[..] {
+            [] => {
+                let at = self.landed..self.landed + self.bytes.len();
+                self.landing.bytes_mut()[at.clone()].copy_from_slice(&self.bytes);
+                self.landing.note(at.end);
+                at
+            }
+            [Returned { frames: Frames::Landed(range), .. }] if self.bytes.is_empty() => range.clone(),
+            _ => return None,
+        };
+        self.aside = at.end;
+        self.returned.clear();
+        self.empty();
+        Some(at)
+    }
+
+    /// Nothing is set aside any more.
+    pub(super) fn end_aside(&mut self) {
+        debug_assert!(self.len() == 0 && self.landed == self.aside, "a reply is under way");
+        (self.landed, self.aside) = (0, 0);
+    }
+
     /// Lends all of it as slices to write, and returns how many it filled in.
     pub(super) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES_PER_WRITE]) -> usize {
         let mut filled = 0;
@@ -245,7 +272,7 @@ impl Reply {
 
     /// What is left after all of it was written or handed out.
     fn empty(&mut self) {
-        self.landed = 0;
+        self.landed = self.aside;
         self.returned_bytes = 0;
         self.bytes = reusable(std::mem::take(&mut self.bytes));
     }

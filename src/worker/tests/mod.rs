@@ -9,6 +9,7 @@ mod closing;
 mod compression;
 mod draining;
 mod handshake;
+mod held;
 mod mail;
 mod pings;
 mod pushing;

@@ -1,0 +1,145 @@
+//! Replies that wait for those of other connections.
+
+use super::rig::{Client, Rig, Seen, limits, play};
+use crate::budget::{HELD_EACH, HELD_MOST};
+use crate::worker::core::Flow;
+use crate::ws::{CloseCode, Opcode, encode};
+
+/// Visits one connection, as its readiness would, without the rest of an iteration. They were opened in the order of their numbers.
+fn visit(rig: &mut Rig, client: Client) -> Flow {
+    let id = rig.log().opened[client];
+    let index = rig.worker.find(id).unwrap();
+    rig.worker.read(index, false)
+}
+
+fn text(text: &str) -> Seen {
+    Seen::Text(text.into())
+}
+
+#[test]
+fn several_are_read_from_before_several_are_written_to() {
+    play(limits(), |rig| {
+        let clients = [(); 3].map(|()| rig.open());
+        let before = clients.map(|client| rig.sends(client));
+        for (client, said) in clients.into_iter().zip(["one", "big 100", "three"]) {
+            rig.say(client, said);
+            assert_eq!(visit(rig, client), Flow::Alive);
+        }
+        assert_eq!(clients.map(|client| rig.sends(client)), before);
+        rig.worker.write_held();
+        assert_eq!(clients.map(|client| rig.sends(client)), before.map(|sends| sends + 1));
+        let expected = [text("one"), Seen::Binary(100), text("three")];
+        for (client, seen) in clients.into_iter().zip(expected) {
+            assert_eq!(rig.frames(client), [seen]);
+        }
+    });
+}
+
+#[test]
+fn no_more_are_held_than_may_be() {
+    play(limits(), |rig| {
+        let clients: Vec<Client> = (0..=HELD_MOST).map(|_| rig.open()).collect();
+        for &client in &clients {
+            rig.say(client, "hello");
+            assert_eq!(visit(rig, client), Flow::Alive);
+        }
+        let (last, others) = clients.split_last().unwrap();
+        for &client in others {
+            assert_eq!(rig.frames(client), [text("hello")]);
+        }
+        assert_eq!(rig.frames(*last), []);
+        rig.worker.write_held();
+        assert_eq!(rig.frames(*last), [text("hello")]);
+    });
+}
+
+#[test]
+fn those_of_many_connections_leave_in_one_iteration() {
+    play(limits(), |rig| {
+        let clients: Vec<Client> = (0..3 * HELD_MOST + 1).map(|_| rig.open()).collect();
+        for &client in &clients {
+            rig.say(client, &format!("I am {client}"));
+        }
+        rig.iterate();
+        for &client in &clients {
+            assert_eq!(rig.frames(client), [text(&format!("I am {client}"))]);
+        }
+    });
+}
+
+#[test]
+fn longer_ones_leave_at_once() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        for (len, held) in [(HELD_EACH, true), (HELD_EACH + 1, false)] {
+            let payload = vec![1; len - encode::header_len(len)];
+            rig.send_frame(client, Opcode::Binary, &payload);
+            assert_eq!(visit(rig, client), Flow::Alive);
+            assert_eq!(rig.frames(client).is_empty(), held, "{len} bytes");
+            rig.worker.write_held();
+        }
+        rig.frames(client);
+    });
+}
+
+#[test]
+fn what_the_kernel_does_not_take_of_them_follows() {
+    play(limits(), |rig| {
+        for room in 1..120 {
+            let clients = [(); 3].map(|()| rig.open());
+            rig.world().set_room(clients[1], room);
+            for client in clients {
+                for said in ["first", "big 70", "last"] {
+                    rig.say(client, said);
+                }
+                rig.say(client, &"x".repeat(20));
+            }
+            rig.settle();
+            rig.world().set_room(clients[1], 1 << 20);
+            rig.say(clients[1], "and more");
+            rig.settle();
+            let mut expected = vec![text("first"), Seen::Binary(70), text("last"), text(&"x".repeat(20))];
+            assert_eq!(rig.frames(clients[0]), expected);
+            assert_eq!(rig.frames(clients[2]), expected);
+            expected.push(text("and more"));
+            assert_eq!(rig.frames(clients[1]), expected, "after {room} bytes");
+        }
+    });
+}
+
+#[test]
+fn those_of_a_connection_that_has_ended_are_forgotten() {
+    play(limits(), |rig| {
+        let clients = [(); 3].map(|()| rig.open());
+        for client in clients {
+            rig.say(client, "hello");
+            assert_eq!(visit(rig, client), Flow::Alive);
+        }
+        // One ends here, another one's peer is gone when it is written to.
+        let index = rig.worker.find(rig.log().opened[clients[0]]).unwrap();
+        assert_eq!(rig.worker.lose(index), Flow::Gone);
+        rig.world().client_resets(clients[1]);
+        rig.worker.write_held();
+        rig.settle();
+        assert_eq!(rig.log().closed.len(), 2);
+        assert_eq!(rig.frames(clients[2]), [text("hello")]);
+        rig.say(clients[2], "still here");
+        rig.settle();
+        assert_eq!(rig.frames(clients[2]), [text("still here")]);
+    });
+}
+
+#[test]
+fn a_connection_that_is_reported_twice_gets_its_replies_in_order() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        let id = rig.log().opened[client];
+        rig.say(client, "one");
+        assert_eq!(visit(rig, client), Flow::Alive);
+        rig.worker.let_go(id);
+        rig.send_close(client, CloseCode::NORMAL);
+        assert_eq!(visit(rig, client), Flow::Gone);
+        rig.worker.write_held();
+        assert_eq!(rig.frames(client), [text("one"), Seen::Close(1000)]);
+    });
+}
