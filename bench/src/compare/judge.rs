@@ -89,11 +89,15 @@ pub struct Behind {
 /// Judges all rows.
 pub(super) fn judge(rows: &[Row]) -> Judgement {
     let of = |beginning: &'static str| rows.iter().filter(move |row| row.cell.starts_with(beginning));
-    let over_floor = |beginning, limit| {
-        of(beginning)
-            .filter_map(move |row| over(row.cell.clone(), row.of(THRONG)?, row.of(FLOOR)?, limit))
-            .collect()
+    let over_floors = |row: &Row, limit| {
+        let throng = row.of(THRONG);
+        let judged = row.floors().filter_map(move |(floor, value)| {
+            let cell = if floor == FLOOR { row.cell.clone() } else { format!("{}, {floor}", row.cell) };
+            over(cell, throng?, value, limit)
+        });
+        judged.collect::<Vec<_>>()
     };
+    let over_floor = |beginning, limit| of(beginning).flat_map(|row| over_floors(row, limit)).collect();
     let over_peers = of("echo/").flat_map(|row| {
         let throng = row.of(THRONG);
         row.peers().filter_map(move |(peer, value)| {
@@ -123,9 +127,7 @@ pub(super) fn judge(rows: &[Row]) -> Judgement {
             BROADCAST_OVER_FLOOR,
             of("broadcast/1")
                 .filter(|row| row.cell == "broadcast/1")
-                .filter_map(|row| {
-                    over(row.cell.clone(), row.of(THRONG)?, row.of(FLOOR)?, BROADCAST_OVER_FLOOR)
-                })
+                .flat_map(|row| over_floors(row, BROADCAST_OVER_FLOOR))
                 .collect(),
         ),
         Bar::new(
@@ -235,6 +237,17 @@ mod tests {
         let cells = ["echo/a", "echo/b", "echo/c"].map(str::to_owned);
         let expected: Vec<_> = cells.into_iter().zip([Verdict::Met, Verdict::Tie, Verdict::Missed]).collect();
         assert_eq!(verdicts(&rows, "echo: CPU over the floor's"), expected);
+    }
+
+    #[test]
+    fn every_floor_counts_and_none_is_a_peer() {
+        let values = [("throng", 1.2, 1.2, 1.2), ("floor", 1.1, 1.1, 1.1), ("floor-c", 1.0, 1.0, 1.0)];
+        let rows = [row("echo/a", "cpu_us", &values)];
+        let expected = [("echo/a", Verdict::Met), ("echo/a, floor-c", Verdict::Missed)];
+        let expected = expected.map(|(cell, verdict)| (cell.to_owned(), verdict));
+        assert_eq!(verdicts(&rows, "echo: CPU over the floor's"), expected);
+        assert_eq!(verdicts(&rows, "echo: CPU over any peer's"), []);
+        assert_eq!(judge(&rows).behind, []);
     }
 
     #[test]

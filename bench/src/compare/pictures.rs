@@ -2,7 +2,7 @@
 
 use super::judge::Judgement;
 use super::report::CompareReport;
-use super::rows::{FLOOR, Row, THRONG};
+use super::rows::{Row, THRONG, is_floor};
 use super::text::plain;
 use crate::idle::Spread;
 use crate::plot::{self, BarOf, BarPanel, Kind, RatioRow, Rival};
@@ -73,7 +73,7 @@ fn panel(row: &Row) -> Option<BarPanel> {
 fn kind(server: &str) -> Kind {
     match server {
         THRONG => Kind::Throng,
-        FLOOR => Kind::Floor,
+        floor if is_floor(floor) => Kind::Floor,
         _ => Kind::Other,
     }
 }

@@ -9,6 +9,8 @@ use crate::idle::Spread;
 /// The server that is held against the others, and what it cannot be below.
 pub(super) const THRONG: &str = "throng";
 pub(super) const FLOOR: &str = "floor";
+/// How the names of other floors begin: those of `--peers` and `--peer` that do no more than a floor, and are none of throng's peers.
+const ANOTHER_FLOOR: &str = "floor-";
 
 /// One figure of one cell. Less of it is better.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -89,13 +91,18 @@ fn row(cell: Cell, figure: Figure, servers: &[String], measurements: &[Measured]
         over_floor: floor.and_then(|floor| over(floor.median)),
         over_best_peer: best_peer.as_ref().and_then(|(_, median)| over(*median)),
         best_peer: best_peer.map(|(server, _)| server),
-        winner: best(|server| server != FLOOR).map(|(server, _)| server),
+        winner: best(|server| !is_floor(server)).map(|(server, _)| server),
         servers: entries,
     }
 }
 
+/// Whether it is no server but what one cannot be below.
+pub(super) fn is_floor(server: &str) -> bool {
+    server == FLOOR || server.starts_with(ANOTHER_FLOOR)
+}
+
 fn is_peer(server: &str) -> bool {
-    server != THRONG && server != FLOOR
+    server != THRONG && !is_floor(server)
 }
 
 fn entry(server: &str, figure: Figure, of_cell: &[&Measured]) -> Entry {
@@ -122,6 +129,12 @@ impl Row {
     /// What a server came to.
     pub(super) fn of(&self, server: &str) -> Option<Spread> {
         self.servers.iter().find(|entry| entry.server == server)?.value
+    }
+
+    /// What each floor came to.
+    pub(super) fn floors(&self) -> impl Iterator<Item = (&str, Spread)> {
+        let floors = self.servers.iter().filter(|entry| is_floor(&entry.server));
+        floors.filter_map(|entry| Some((&entry.server[..], entry.value?)))
     }
 
     /// What other servers than throng and the floor came to.
