@@ -7,9 +7,15 @@ use super::{
 };
 
 /// Bytes of a message from which on memory is taken ahead of what has arrived.
-const LARGE: usize = 128 * 1024;
+const LARGE: usize = 64 * 1024;
+/// Up to how much of its declared length memory is there for once a message is large: most large messages need no more, and each byte
+/// that has to move to a larger buffer costs as much as receiving it.
+const AHEAD: usize = 1024 * 1024;
 /// Bytes for which it pays to have them arrive in a place of their own.
 const WORTH_A_CALL: usize = 16 * 1024;
+
+/// Bytes that are unmasked while the processor still has their copy at hand.
+const BLOCK: usize = 4096;
 
 /// What a decoder enforces.
 #[derive(Debug, Clone, Copy)]
@@ -172,10 +178,9 @@ impl Decoder {
     pub fn vacancy(&mut self, buffers: &mut impl Buffers) -> Option<(&mut Vec<u8>, usize)> {
         let frame = self.frame.as_ref().filter(|frame| !frame.header.opcode.is_control())?;
         let missing = usize::try_from(frame.missing()).unwrap_or(usize::MAX);
-        // Never more than a few times what has arrived, whatever was declared.
         let len = self.payload.len();
         if len >= LARGE && self.payload.capacity() - len < missing.min(LARGE) {
-            buffers.reserve(&mut self.payload, missing.min(3 * len));
+            buffers.reserve(&mut self.payload, missing.min(ahead(len)));
         }
         let room = missing.min(self.payload.capacity() - len);
         (room >= WORTH_A_CALL).then_some((&mut self.payload, room))
@@ -325,19 +330,25 @@ impl Decoder {
         }
         let available = input.len() - *at;
         let take = usize::try_from(frame.missing()).unwrap_or(usize::MAX).min(available);
-        let piece = &mut input[*at..*at + take];
-        unmask(piece, &header, frame.arrived);
-        let target = if header.opcode.is_control() {
-            &mut self.control
-        } else {
-            check_text(&mut self.message, piece)?;
-            &mut self.payload
-        };
-        if take > 0 && !buffers.reserve(target, take) {
+        let piece = &input[*at..*at + take];
+        let target = if header.opcode.is_control() { &mut self.control } else { &mut self.payload };
+        let arrived = target.len() + take;
+        let is_large = arrived >= LARGE && target.capacity() < arrived;
+        let missing = usize::try_from(frame.missing()).unwrap_or(usize::MAX);
+        let has_room = is_large && buffers.reserve(target, missing.min(take + ahead(arrived)));
+        if take > 0 && !has_room && !buffers.reserve(target, take) {
             return Err(DecodeError::OutOfBuffers);
         }
         // RFC 6455-5.4-1 and 6455-5.4-3: one payload, wherever frames end; RFC 7692-6.2-1: also that of a compressed message.
-        target.extend_from_slice(piece);
+        let start = target.len();
+        for (block, offset) in piece.chunks(BLOCK).zip((frame.arrived..).step_by(BLOCK)) {
+            let copied = target.len();
+            target.extend_from_slice(block);
+            unmask(&mut target[copied..], &header, offset);
+        }
+        if !header.opcode.is_control() {
+            check_text(&mut self.message, &self.payload[start..])?;
+        }
         *at += take;
         frame.arrived += take as u64;
         if frame.arrived < header.payload_len {
@@ -358,6 +369,11 @@ impl Decoder {
         };
         Ok(Progress::Event(Finished::Message { opcode, compressed }))
     }
+}
+
+/// How much more than what has arrived of a large message there may be room for, whatever was declared.
+fn ahead(arrived: usize) -> usize {
+    AHEAD.saturating_sub(arrived).max(3 * arrived)
 }
 
 /// Checks a further piece of a message, if that is text as it is.
