@@ -59,6 +59,9 @@ pub(crate) const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) const UNSENT_IN_KERNEL: u32 = 128 * 1024;
 /// The same while a piece of output is written that is longer than that: with less, a large message is a wake-up for each 128 KiB.
 pub(crate) const UNSENT_OF_LARGE: u32 = 1024 * 1024;
+/// For how long the kernel keeps a connection to itself that has not sent anything: a request comes with the first of it, and needs no
+/// wake-up of its own. The deadline of handshakes begins afterwards.
+pub(crate) const DEFER_ACCEPT: Duration = Duration::from_secs(1);
 /// The queue of connections that the kernel has completed and nobody has accepted; `net.core.somaxconn` caps it.
 pub(crate) const LISTEN_BACKLOG: u16 = u16::MAX;
 /// Descriptors of a table that are not for connections: standard streams, epoll, listeners, wakers of all workers, the

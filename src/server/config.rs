@@ -41,7 +41,8 @@ pub struct Config {
     /// Whether workers may get descriptor tables of their own when `max_connections` does not fit one. Then no descriptor of
     /// the program's may be used in a [`Handler`](crate::Handler), standard streams aside, or be opened there and used elsewhere.
     pub private_tables: bool,
-    /// Time for a request head to arrive.
+    /// Time for a request head to arrive, from its first byte on, or from about a second on where there is none: so long the kernel
+    /// keeps a connection to itself.
     pub handshake_timeout: Duration,
     /// Time for a message that has begun to arrive whole. Whoever takes longer is closed with 1008, since he takes up memory all
     /// along. `None`: any time.

@@ -5,6 +5,7 @@ use std::mem;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use libc::{c_int, c_void};
 
@@ -45,6 +46,18 @@ pub fn listen_tcp(address: SocketAddr, sharing: Sharing, backlog: u16) -> io::Re
 /// None that could be helped: the option is there since Linux 3.12.
 pub fn limit_unsent(fd: BorrowedFd<'_>, bytes: u32) -> io::Result<()> {
     set_option(fd, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, &bytes)
+}
+
+/// Has a listener hand connections over only when they have sent something, or after about as long as `time`, which is rounded up to
+/// whole seconds and then to one of 1, 3, 7, 15 (`TCP_DEFER_ACCEPT`, tcp(7); `secs_to_retrans` in net/ipv4/tcp.c): until then they are
+/// the kernel's alone, and smaller.
+///
+/// # Errors
+/// None that could be helped: the option is there since Linux 2.4.
+pub fn defer_accept(listener: BorrowedFd<'_>, time: Duration) -> io::Result<()> {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
+    set_option(listener, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, &seconds)
 }
 
 /// Makes a TCP socket that is bound but does not listen: it takes a port, for listeners to come with the same address and

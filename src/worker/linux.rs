@@ -12,7 +12,7 @@ use mio::{Events, Interest, Poll};
 
 use super::mailbox::Wake;
 use super::os::{Os, Ready, Token};
-use crate::budget::{EVENTS_PER_WAIT, LISTEN_BACKLOG, UNSENT_IN_KERNEL};
+use crate::budget::{DEFER_ACCEPT, EVENTS_PER_WAIT, LISTEN_BACKLOG, UNSENT_IN_KERNEL};
 use crate::sys::eventfd::EventFd;
 use crate::sys::socket::{self, Sharing};
 
@@ -23,6 +23,7 @@ const WAKER: usize = usize::MAX;
 pub(crate) fn listen_for_clients(address: SocketAddr) -> io::Result<OwnedFd> {
     let listener = socket::listen_tcp(address, Sharing::Group, LISTEN_BACKLOG)?;
     socket::limit_unsent(listener.as_fd(), UNSENT_IN_KERNEL)?;
+    socket::defer_accept(listener.as_fd(), DEFER_ACCEPT)?;
     Ok(listener)
 }
 

@@ -39,7 +39,7 @@ const AT_ONCE: usize = 7;
 /// Time for what comes back by itself: pools and the allocator are looked after every second, and each takes two rounds.
 const SETTLING: Duration = Duration::from_millis(3_000);
 
-const ATTACKS: [Attack; 16] = [
+const ATTACKS: [Attack; 17] = [
     // 32 bytes each, in pages of 128 KiB.
     Attack { name: "connects and says nothing", clients: 1_500, client: |to| Some(dial(to)), bound: 512 },
     // A side record, and a buffer of 256 bytes.
@@ -89,6 +89,15 @@ const ATTACKS: [Attack; 16] = [
         clients: 1_500,
         client: |to| {
             sending(Client::open(to).stream, &[&header(FIN | BINARY, 1 << 20)[..], &[0; 50_000]].concat())
+        },
+        bound: 34 * 1024,
+    },
+    // Enough for there to be room for all of it, which is not touched.
+    Attack {
+        name: "sends 100,000 bytes of a message of 1 MiB",
+        clients: 1_500,
+        client: |to| {
+            sending(Client::open(to).stream, &[&header(FIN | BINARY, 1 << 20)[..], &[0; 100_000]].concat())
         },
         bound: 34 * 1024,
     },
@@ -144,10 +153,12 @@ const ATTACKS: [Attack; 16] = [
         bound: 50 * 512 + 3 * 1024,
     },
     Attack {
-        name: "connects and resets",
+        name: "sends a byte and resets",
         clients: 10_000,
         client: |to| {
-            reset(dial(to));
+            let mut stream = dial(to);
+            stream.write_all(b"G").ok()?;
+            reset(stream);
             None
         },
         bound: 1024,

@@ -82,10 +82,21 @@ fn burst(running: &Running, bytes: &[u8]) {
 }
 
 #[test]
-fn ten_thousand_that_connect_and_reset_are_gone_without_a_trace() {
+fn those_that_reset_without_a_word_never_come_to_the_server() {
     let running = start(|builder| builder.max_connections(15_000));
     let bystander = Bystander::new(running.address);
-    burst(&running, b"");
+    for _ in 0..1_000 {
+        reset(TcpStream::connect(running.address).unwrap());
+    }
+    bystander.was_served();
+    assert_eq!(running.server.stats().accepted, 1);
+}
+
+#[test]
+fn ten_thousand_that_begin_and_reset_are_gone_without_a_trace() {
+    let running = start(|builder| builder.max_connections(15_000));
+    let bystander = Bystander::new(running.address);
+    burst(&running, b"G");
     bystander.was_served();
     let stats = running.server.stats();
     assert_eq!(
