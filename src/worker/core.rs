@@ -71,7 +71,7 @@ pub(crate) struct Worker<O: Os, H: Handler> {
 
     /// Taken out while a connection's input is dealt with.
     pub(super) read_buffer: Landing,
-    /// Empty between connections.
+    /// Empty between connections, but for what is held.
     pub(super) reply: Reply,
     /// Replies in the landing of `reply`; empty between phases.
     pub(super) held: Vec<Held>,

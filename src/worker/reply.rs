@@ -20,7 +20,7 @@ const MOST_RETURNED: usize = 20;
 // Each may take three slices, itself with its header and what goes before it, and one follows the last.
 const _: () = assert!(3 * MOST_RETURNED < SLICES_PER_WRITE);
 
-/// Output of the connection at hand; empty between connections.
+/// Output of the connection at hand; empty between connections, but for replies that are held in its landing.
 #[derive(Debug)]
 pub(super) struct Reply {
     /// Frames in their wire form.
