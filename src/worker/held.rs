@@ -5,7 +5,6 @@
 //! some are there, or there is nothing left to read. None outlives the phase in which it was held, and what visits a connection again in it
 //! writes them first: nothing else can be written to it in between.
 
-use std::io::IoSlice;
 use std::ops::Range;
 
 use super::core::{Flow, Worker};
@@ -13,7 +12,6 @@ use super::handler::Handler;
 use super::id::ConnId;
 use super::os::Os;
 use super::record::State;
-use super::write::send_slices;
 use crate::budget::{HELD_EACH, HELD_MOST};
 
 /// A reply that waits.
@@ -59,28 +57,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return;
         }
         let mut held = std::mem::take(&mut self.held);
+        let landing = std::mem::take(&mut self.reply.landing);
         for Held { id, at } in held.drain(..) {
             // Its connection may have ended meanwhile.
             let Some(index) = self.find(id) else { continue };
-            let _ = self.write_one(index, at);
+            let _ = self.write_now(index, &landing.bytes()[at]);
         }
+        self.reply.landing = landing;
         self.held = held;
         self.reply.end_aside();
-    }
-
-    fn write_one(&mut self, index: u32, at: Range<usize>) -> Flow {
-        let Self { table, os, counters, reply, .. } = self;
-        let Some(record) = table.get_mut(index as usize) else { return Flow::Gone };
-        let bytes = &reply.landing.bytes()[at.clone()];
-        match send_slices(os, record, counters, &[IoSlice::new(bytes)]) {
-            Err(_) => self.lose(index),
-            Ok(written) if written == bytes.len() => Flow::Alive,
-            Ok(written) => {
-                let landing = std::mem::take(&mut self.reply.landing);
-                let queued = self.queue(index, &landing.bytes()[at][written..]);
-                self.reply.landing = landing;
-                self.after_queueing(index, queued)
-            }
-        }
     }
 }

@@ -170,25 +170,27 @@ impl Reply {
     /// All of it, if it is messages that go back and nothing else.
     #[inline]
     pub(super) fn sole_piece(&self) -> Option<&[u8]> {
+        self.sole_range().map(|range| &self.landing.bytes()[range])
+    }
+
+    /// Where in the landing that is.
+    #[inline]
+    fn sole_range(&self) -> Option<Range<usize>> {
         match &self.returned[..] {
-            [Returned { frames: Frames::Landed(range), .. }] if self.bytes.is_empty() => {
-                Some(&self.landing.bytes()[range.clone()])
-            }
+            [Returned { frames: Frames::Landed(range), .. }] if self.bytes.is_empty() => Some(range.clone()),
             _ => None,
         }
     }
 
     /// Leaves all of it in the landing, says where, and is empty then. `None` when it is more than one piece; it stays as it is.
     pub(super) fn set_aside(&mut self) -> Option<Range<usize>> {
-        let at = match &self.returned[..] {
-            [] => {
-                let at = self.landed..self.landed + self.bytes.len();
-                self.landing.bytes_mut()[at.clone()].copy_from_slice(&self.bytes);
-                self.landing.note(at.end);
-                at
-            }
-            [Returned { frames: Frames::Landed(range), .. }] if self.bytes.is_empty() => range.clone(),
-            _ => return None,
+        let at = if self.is_plain() {
+            let at = self.landed..self.landed + self.bytes.len();
+            self.landing.bytes_mut()[at.clone()].copy_from_slice(&self.bytes);
+            self.landing.note(at.end);
+            at
+        } else {
+            self.sole_range()?
         };
         self.aside = at.end;
         self.returned.clear();

@@ -99,7 +99,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.after_queueing(index, queued)
     }
 
-    fn write_now(&mut self, index: u32, bytes: &[u8]) -> Flow {
+    pub(super) fn write_now(&mut self, index: u32, bytes: &[u8]) -> Flow {
         match self.send(index, bytes) {
             Err(_) => self.lose(index),
             Ok(written) if written == bytes.len() => Flow::Alive,
@@ -111,7 +111,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// Puts a copy of the bytes into the outbox. `false` when there is no buffer for them.
-    pub(super) fn queue(&mut self, index: u32, bytes: &[u8]) -> bool {
+    fn queue(&mut self, index: u32, bytes: &[u8]) -> bool {
         self.side_or_new(index);
         let Self { table, sides, pool, .. } = self;
         let side = table.get(index as usize).and_then(|record| sides.get_mut(record.side.index()?));
@@ -244,14 +244,16 @@ impl<O: Os, H: Handler> Worker<O, H> {
 }
 
 #[inline]
-pub(super) fn send_slices<O: Os, D>(
+fn send_slices<O: Os, D>(
     os: &mut O,
     record: &mut Record<O::Socket, D>,
     counters: &Counters,
     slices: &[IoSlice<'_>],
 ) -> io::Result<usize> {
     counters.writes.add(1);
-    let is_large = slices.iter().any(|slice| slice.len() > UNSENT_IN_KERNEL as usize);
+    let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+    let limit = UNSENT_IN_KERNEL as usize;
+    let is_large = offered > limit && slices.iter().any(|slice| slice.len() > limit);
     if is_large {
         os.limit_unsent(&record.socket, UNSENT_OF_LARGE);
     }
@@ -264,7 +266,7 @@ pub(super) fn send_slices<O: Os, D>(
     }
     let written = none_if_blocked(sent)?;
     counters.bytes_out.add(written as u64);
-    if written < slices.iter().map(|slice| slice.len()).sum() {
+    if written < offered {
         record.flags.set(Flags::BLOCKED);
     }
     Ok(written)

@@ -84,8 +84,9 @@ struct PartialFrame {
 }
 
 impl PartialFrame {
-    const fn missing(&self) -> u64 {
-        self.header.payload_len - self.arrived
+    /// As far as memory is concerned: bytes that have not arrived.
+    fn missing(&self) -> usize {
+        usize::try_from(self.header.payload_len - self.arrived).unwrap_or(usize::MAX)
     }
 }
 
@@ -177,7 +178,7 @@ impl Decoder {
     /// [`appended`](Self::appended) how many it was. `None` where a copy costs less, or there is no memory for it.
     pub fn vacancy(&mut self, buffers: &mut impl Buffers) -> Option<(&mut Vec<u8>, usize)> {
         let frame = self.frame.as_ref().filter(|frame| !frame.header.opcode.is_control())?;
-        let missing = usize::try_from(frame.missing()).unwrap_or(usize::MAX);
+        let missing = frame.missing();
         let len = self.payload.len();
         if len >= LARGE && self.payload.capacity() - len < missing.min(LARGE) {
             buffers.reserve(&mut self.payload, missing.min(ahead(len)));
@@ -329,12 +330,12 @@ impl Decoder {
             frame.arrived += masked as u64;
         }
         let available = input.len() - *at;
-        let take = usize::try_from(frame.missing()).unwrap_or(usize::MAX).min(available);
+        let missing = frame.missing();
+        let take = missing.min(available);
         let piece = &input[*at..*at + take];
         let target = if header.opcode.is_control() { &mut self.control } else { &mut self.payload };
         let arrived = target.len() + take;
         let is_large = arrived >= LARGE && target.capacity() < arrived;
-        let missing = usize::try_from(frame.missing()).unwrap_or(usize::MAX);
         let has_room = is_large && buffers.reserve(target, missing.min(take + ahead(arrived)));
         if take > 0 && !has_room && !buffers.reserve(target, take) {
             return Err(DecodeError::OutOfBuffers);

@@ -1,12 +1,7 @@
 //! Messages that come back, as `throng-bench echo` measures them.
 
-use std::time::Duration;
-
 use super::{Found, Running, Scene, time};
 use crate::echo::{EchoArgs, measure as measure_echo};
-
-/// How long a server may take to close: some never do, and what it costs is not measured.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) fn measure(
     scene: &Scene<'_>,
@@ -20,7 +15,6 @@ pub(super) fn measure(
         ("--size", size.to_string()),
         ("--warm-up", time(args.warm_up)),
         ("--duration", time(args.duration)),
-        ("--close-timeout", time(CLOSE_TIMEOUT)),
     ];
     let parsed: EchoArgs = scene.arguments(running, "", &options, &["--binary"])?;
     let report = measure_echo(&parsed, scene.interrupt)?;

@@ -103,6 +103,7 @@ impl Scene<'_> {
             ("--threads", "1".to_owned()),
             ("--seed", self.args.seed.to_string()),
             ("--pid", running.pid().to_string()),
+            ("--close-timeout", time(CLOSE_TIMEOUT)),
         ];
         let options = common.iter().chain(options).flat_map(|(name, value)| [*name, value]);
         parse(running.sample_key().into_iter().chain(flags.iter().copied()).chain(options))
@@ -149,6 +150,9 @@ impl Scene<'_> {
 const VISITORS: u32 = 200;
 /// Connections that are being opened at the same time: fewer than fit into the shortest of the servers' backlogs.
 const IN_FLIGHT: u32 = 256;
+
+/// How long a server may take to close: some never do, and each of their connections is waited for.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// As options take it.
 fn time(time: Duration) -> String {
