@@ -20,10 +20,6 @@ const CLASSES: [usize; 12] = [
     16 << 20,
 ];
 
-/// How many times as many free bytes are kept in large buffers: they go straight back to the system when they are trimmed, and
-/// taking one anew is 0.5 us a page.
-const LARGE_KEEP: usize = 16;
-
 /// Whether a buffer of this capacity has a mapping of its own.
 const fn is_large(capacity: usize) -> bool {
     capacity >= MAPPED_BLOCK
@@ -38,10 +34,10 @@ pub(crate) struct Pool {
     free_small: usize,
     /// The fewest free bytes since the last trim: what nobody needed.
     unneeded: usize,
-    /// Most bytes in `free` of small and of large ones.
+    /// Most bytes in `free` of small ones. Large ones are all kept: they go straight back to the system when they are trimmed, and
+    /// taking one anew is 0.5 us a page.
     keep: usize,
-    keep_large: usize,
-    /// Bytes of capacity handed out.
+    /// Bytes of capacity handed out. With those that are free they are at most `limit`.
     used: usize,
     limit: usize,
     /// Bytes of shared frames that wait in outboxes, each counted for each, and the most there should be.
@@ -50,8 +46,8 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// A pool that hands out at most `limit` bytes at a time, and keeps at most `keep` free ones in small buffers and sixteen times as
-    /// many in large ones. Of shared frames, `lendable` bytes may wait.
+    /// A pool that hands out at most `limit` bytes at a time, and keeps at most `keep` free ones in small buffers. Of shared frames,
+    /// `lendable` bytes may wait.
     pub(crate) fn new(limit: usize, keep: usize, lendable: usize) -> Self {
         Self {
             free: Default::default(),
@@ -59,7 +55,6 @@ impl Pool {
             free_small: 0,
             unneeded: 0,
             keep,
-            keep_large: LARGE_KEEP * keep,
             used: 0,
             limit,
             lent: 0,
@@ -111,7 +106,14 @@ impl Pool {
                 self.unneeded = self.unneeded.min(self.free_bytes);
                 buffer
             }
-            None => Vec::with_capacity(size),
+            None => {
+                let most = self.limit - self.used - size;
+                if self.free_bytes > most {
+                    self.free_down_to(most);
+                    self.unneeded = self.unneeded.min(self.free_bytes);
+                }
+                Vec::with_capacity(size)
+            }
         };
         self.used += buffer.capacity();
         Some(buffer)
@@ -133,11 +135,7 @@ impl Pool {
     }
 
     const fn has_place(&self, capacity: usize) -> bool {
-        if is_large(capacity) {
-            self.free_bytes - self.free_small + capacity <= self.keep_large
-        } else {
-            self.free_small + capacity <= self.keep
-        }
+        is_large(capacity) || self.free_small + capacity <= self.keep
     }
 
     /// A free buffer of this capacity is none any more.
@@ -148,7 +146,12 @@ impl Pool {
 
     /// Frees what has not been needed since the last call.
     pub(crate) fn trim(&mut self) {
-        let target = self.free_bytes - self.unneeded;
+        self.free_down_to(self.free_bytes - self.unneeded);
+        self.unneeded = self.free_bytes;
+    }
+
+    /// Gives free buffers back, large ones first, until at most so many bytes of them are left.
+    fn free_down_to(&mut self, target: usize) {
         for class in (0..CLASSES.len()).rev() {
             while self.free_bytes > target
                 && let Some(buffer) = self.free[class].pop()
@@ -159,7 +162,6 @@ impl Pool {
                 self.free[class] = Vec::new();
             }
         }
-        self.unneeded = self.free_bytes;
     }
 }
 
@@ -212,15 +214,28 @@ mod tests {
     }
 
     #[test]
-    fn of_large_buffers_more_is_kept_than_of_small_ones() {
+    fn of_large_buffers_all_are_kept_and_of_small_ones_some() {
         let mut pool = Pool::new(8 << 20, 64 << 10, 1 << 20);
         let taken: Vec<_> =
-            [16 << 10; 5].iter().chain(&[512 << 10; 3]).map(|&size| pool.take(size).unwrap()).collect();
+            [16 << 10; 5].iter().chain(&[512 << 10; 15]).map(|&size| pool.take(size).unwrap()).collect();
         taken.into_iter().for_each(|buffer| pool.put(buffer));
-        assert_eq!((pool.free_small, pool.free_bytes), (64 << 10, (64 << 10) + (1 << 20)));
+        assert_eq!((pool.free_small, pool.free_bytes), (64 << 10, (64 << 10) + (15 << 19)));
         pool.trim();
         pool.trim();
         assert_eq!((pool.free_small, pool.free_bytes), (0, 0));
+    }
+
+    #[test]
+    fn what_is_free_gives_way_to_what_is_used() {
+        let mut pool = Pool::new(2 << 20, 0, 1 << 20);
+        let taken: Vec<_> = [256 << 10; 8].iter().map(|&size| pool.take(size).unwrap()).collect();
+        taken.into_iter().for_each(|buffer| pool.put(buffer));
+        assert_eq!(pool.free_bytes, 2 << 20);
+        let larger = pool.take(1 << 20).unwrap();
+        assert_eq!((pool.used(), pool.free_bytes), (1 << 20, 1 << 20));
+        assert!(pool.take(2 << 20).is_none());
+        pool.put(larger);
+        assert_eq!((pool.used(), pool.free_bytes), (0, 2 << 20));
     }
 
     #[test]
