@@ -10,13 +10,14 @@ pub const MAX_WORKERS: usize = 1 << 10;
 /// The most connections of a worker: a [`ConnId`](crate::ConnId) has 26 bits for them.
 pub const MAX_CONNECTIONS_PER_WORKER: usize = 1 << 26;
 
-/// Bytes read by one call of recv(2): a worker has one buffer of this size, of which only what is used takes memory.
+/// Bytes read by one call of recv(2). A worker has one buffer for it, with room for replies before, of which only what is used takes
+/// memory.
 pub(crate) const READ_BUFFER: usize = 256 * 1024;
 /// The same where messages are compressed: what cannot be decompressed in one visit waits in a buffer of the connection's own.
 pub(crate) const READ_COMPRESSED: usize = 64 * 1024;
 /// Calls of recv(2) for one connection before the others get their turn.
 pub(crate) const READS_PER_VISIT: usize = 2;
-/// Bytes of the read buffer, and of where messages land, that keep their memory while more is not needed.
+/// Bytes of that buffer that keep their memory while more is not needed.
 pub(crate) const LANDING_KEEP: usize = 64 * 1024;
 /// The least an outbox may be told to hold.
 pub const LEAST_OUTBOX: usize = 64 * 1024;
@@ -84,6 +85,5 @@ const _: () = assert!(MAX_CONNECTIONS_PER_WORKER.is_multiple_of(RECORDS_PER_PAGE
 const _: () = assert!(crate::http::MAX_HEAD <= READ_BUFFER, "a request head fits one read");
 const _: () = assert!(READ_COMPRESSED <= READ_BUFFER);
 const _: () = assert!(REPLY_FLUSH <= REPLY_KEEP);
-const _: () = assert!(REPLY_FLUSH <= READ_BUFFER, "what has landed leaves room for one more read");
 const _: () = assert!(REPLY_FLUSH_LEAST <= LEAST_OUTBOX);
 const _: () = assert!(SLICES_PER_WRITE <= 1024, "IOV_MAX");

@@ -13,7 +13,6 @@ use super::handle::Handle;
 use super::handler::{Context, Handler};
 use super::held::Held;
 use super::id::ConnId;
-use super::landing::Landing;
 use super::limits::Limits;
 use super::mail::Broadcast;
 use super::mailbox::Inbox;
@@ -26,7 +25,7 @@ use super::table::Table;
 use super::ticks::{MAX_TIME, micros, tick_at, time_of};
 use super::turn::Ended;
 use super::wheel::Wheel;
-use crate::budget::{EVENTS_PER_WAIT, HELD_MOST, HOUSEKEEPING, LANDING_KEEP, READ_BUFFER, RECORDS_PER_PAGE};
+use crate::budget::{EVENTS_PER_WAIT, HELD_MOST, HOUSEKEEPING, LANDING_KEEP, RECORDS_PER_PAGE};
 
 /// Side records in one page: they come and go, a few hundred at a time.
 const SIDES_PER_PAGE: usize = 64;
@@ -69,9 +68,7 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     /// Payloads of our Pings are the time of sending under this key, so that a peer cannot make up a round trip.
     pub(super) ping_key: u64,
 
-    /// Taken out while a connection's input is dealt with.
-    pub(super) read_buffer: Landing,
-    /// Empty between connections, but for what is held.
+    /// Empty between connections, but for what is held. All input is received in its landing.
     pub(super) reply: Reply,
     /// Replies in the landing of `reply`; empty between phases.
     pub(super) held: Vec<Held>,
@@ -153,7 +150,6 @@ impl<O: Os, H: Handler> Worker<O, H> {
             now,
             tick: tick_at(now),
             ping_key: os.random(),
-            read_buffer: Landing::new(READ_BUFFER),
             reply: Reply::new(limits.outbox.saturating_sub(limits.rules.max_message)),
             held: Vec::with_capacity(HELD_MOST),
             compressor: Compressor::new(limits.deflation),
@@ -314,7 +310,6 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.sides.free_spare();
             self.compressor.trim();
             self.decompressor.trim();
-            self.read_buffer.trim(LANDING_KEEP);
             self.reply.landing.trim(LANDING_KEEP);
             self.next_housekeeping = None;
         }
@@ -324,7 +319,6 @@ impl<O: Os, H: Handler> Worker<O, H> {
             || self.sides.has_spare()
             || self.compressor.is_holding()
             || self.decompressor.is_holding()
-            || self.read_buffer.is_holding(LANDING_KEEP)
             || self.reply.landing.is_holding(LANDING_KEEP);
         if self.next_housekeeping.is_none() && has_unused {
             self.next_housekeeping = Some(self.now + HOUSEKEEPING);

@@ -1,5 +1,7 @@
 //! Frames that a connection has received, and what they bring about.
 
+use std::ops::Range;
+
 use super::compression::{Contexts, Outgoing};
 use super::conn::{Conn, SocketPeer};
 use super::core::{Flow, Worker};
@@ -27,19 +29,25 @@ enum Stop {
     Failed(DecodeError),
 }
 
-/// What a connection's frames are decoded from.
-struct Input<'i> {
-    bytes: &'i mut [u8],
-    /// Bytes that are done with.
+/// What a connection's frames are decoded from, in the reply's landing.
+struct Input {
+    /// Where what is not done with begins: never before the end of what has landed.
     at: usize,
+    end: usize,
     /// No message was under way at some point: one that is now has begun in these bytes.
     was_between: bool,
 }
 
+impl Input {
+    const fn rest(&self) -> Range<usize> {
+        self.at..self.end
+    }
+}
+
 impl<O: Os, H: Handler> Worker<O, H> {
-    /// Takes in bytes of frames. Replies stay in the reply buffer unless there are many.
-    pub(super) fn take_frames(&mut self, index: u32, bytes: &mut [u8], drained: bool) -> Flow {
-        let mut input = Input { bytes, at: 0, was_between: false };
+    /// Takes in bytes of frames, that part of the landing. Replies stay in the reply buffer unless there are many.
+    pub(super) fn take_frames(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
+        let mut input = Input { at: part.start, end: part.end, was_between: false };
         let mut stop = match self.take_plain(index, &mut input) {
             Some(Stop::Drained) => return Flow::Alive,
             other => other,
@@ -52,7 +60,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 Stop::Drained if decoder.is_idle() => break Flow::Alive,
                 Stop::Drained => return self.keep_decoder(index, decoder, &input),
                 Stop::Spent => {
-                    if self.keep_unread(index, &input.bytes[input.at..]) {
+                    if self.keep_unread(index, input.rest()) {
                         return self.keep_decoder(index, decoder, &input);
                     }
                     break self.fail(index, DecodeError::OutOfBuffers);
@@ -73,7 +81,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                     }
                 }
                 Stop::PeerClosed(code, reason) => {
-                    let at_end = drained && input.at == input.bytes.len();
+                    let at_end = drained && input.at == input.end;
                     break self.answer_close(index, CloseFrame { code, reason: &reason }, at_end);
                 }
                 Stop::Failed(error) => break self.fail(index, error),
@@ -89,8 +97,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Deals with the most common input in the fewest steps: whole messages for a connection with nothing kept from before. `None` when
     /// there is more to it, which takes a decoder.
-    fn take_plain(&mut self, index: u32, input: &mut Input<'_>) -> Option<Stop> {
-        if !Whole::begins(input.bytes) {
+    fn take_plain(&mut self, index: u32, input: &mut Input) -> Option<Stop> {
+        if !Whole::begins(&self.reply.landing.bytes()[input.rest()]) {
             return None;
         }
         let id = self.id(index);
@@ -102,15 +110,18 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let peer = SocketPeer { os, socket: &record.socket };
         let (data, handler) = (record.data.as_mut()?, handler.as_mut()?);
         let outgoing = Outgoing { compressor, terms: record.terms, contexts: &mut None, counters };
+        let mut landing = std::mem::take(&mut reply.landing);
         let conn = Conn::new(id, data, reply, 0, limits.outbox, outgoing, &peer);
-        if let Err(error) = take_whole(handler, conn, input, limits.rules.max_message) {
+        let taken = take_whole(handler, conn, landing.bytes_mut(), input, limits.rules.max_message);
+        reply.landing = landing;
+        if let Err(error) = taken {
             return Some(Stop::Failed(error.into()));
         }
-        (input.at == input.bytes.len() && reply.close.is_none()).then_some(Stop::Drained)
+        (input.at == input.end && reply.close.is_none()).then_some(Stop::Drained)
     }
 
     /// Keeps what there is of a frame or a message, and sees to it that the rest comes in time.
-    fn keep_decoder(&mut self, index: u32, decoder: Decoder, input: &Input<'_>) -> Flow {
+    fn keep_decoder(&mut self, index: u32, decoder: Decoder, input: &Input) -> Flow {
         let is_partial = decoder.is_partial();
         self.side_or_new(index).decoder = decoder;
         if !is_partial {
@@ -122,21 +133,23 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// Keeps input for the next visit. `false` when there is no buffer for it.
-    fn keep_unread(&mut self, index: u32, input: &[u8]) -> bool {
+    fn keep_unread(&mut self, index: u32, input: Range<usize>) -> bool {
         let mut unread = Vec::new();
         if !self.pool.reserve(&mut unread, input.len()) {
             return false;
         }
-        unread.extend_from_slice(input);
+        unread.extend_from_slice(&self.reply.landing.bytes()[input]);
         self.side_or_new(index).unread = unread;
         true
     }
 
     /// Deals with events until one needs more than the connection's record and the handler.
-    fn run_decoder(&mut self, index: u32, decoder: &mut Decoder, input: &mut Input<'_>) -> Stop {
+    fn run_decoder(&mut self, index: u32, decoder: &mut Decoder, input: &mut Input) -> Stop {
         // With the contexts out of the side record the handler can send while the record is looked at.
         let mut contexts = self.side_mut(index).and_then(|side| side.contexts.take());
-        let stop = self.handle_events(index, decoder, input, &mut contexts);
+        let mut landing = std::mem::take(&mut self.reply.landing);
+        let stop = self.handle_events(index, decoder, landing.bytes_mut(), input, &mut contexts);
+        self.reply.landing = landing;
         if contexts.is_some() {
             self.side_or_new(index).contexts = contexts;
         }
@@ -147,7 +160,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         &mut self,
         index: u32,
         decoder: &mut Decoder,
-        input: &mut Input<'_>,
+        landing: &mut [u8],
+        input: &mut Input,
         contexts: &mut Contexts,
     ) -> Stop {
         let id = self.id(index);
@@ -180,12 +194,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
             input.was_between |= is_idle || !decoder.is_partial();
             if is_idle
                 && !is_agreed
-                && Whole::begins(&input.bytes[input.at..])
+                && Whole::begins(&landing[input.rest()])
                 && let Some(data) = &mut record.data
             {
                 let outgoing = Outgoing { compressor, terms, contexts, counters };
                 let conn = Conn::new(id, data, reply, queued, limits.outbox, outgoing, &peer);
-                if let Err(error) = take_whole(handler, conn, input, rules.max_message) {
+                if let Err(error) = take_whole(handler, conn, landing, input, rules.max_message) {
                     return Stop::Failed(error.into());
                 }
             }
@@ -198,12 +212,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
             // A peer that does not read is not read from, and what was read already can be a thousand times as much as it seems.
             if is_agreed
                 && (decompressor.is_spent() || record.flags.has(Flags::PAUSED))
-                && input.at < input.bytes.len()
+                && input.at < input.end
             {
                 return Stop::Spent;
             }
             let Decoded { consumed, is_kept, event } =
-                match decoder.decode(&mut input.bytes[input.at..], &rules, pool) {
+                match decoder.decode(&mut landing[input.rest()], &rules, pool) {
                     Ok(decoded) => decoded,
                     Err(error) => return Stop::Failed(error),
                 };
@@ -262,23 +276,18 @@ impl<O: Os, H: Handler> Worker<O, H> {
 fn take_whole<H: Handler>(
     handler: &mut H,
     mut conn: Conn<'_, H::Data>,
-    input: &mut Input<'_>,
+    landing: &mut [u8],
+    input: &mut Input,
     max_message: usize,
 ) -> Result<(), ProtocolError> {
-    let mut landing = std::mem::take(&mut conn.reply.landing);
-    let room = landing.bytes_mut();
-    let (mut count, mut touched) = (0, 0);
+    let mut count = 0;
     let mut outcome = Ok(());
     while !conn.reply.must_leave()
-        && let Some(whole) = Whole::find(&input.bytes[input.at..], max_message)
+        && let Some(whole) = Whole::find(&landing[input.rest()], max_message)
     {
-        // Behind room for its header, where its frame has to be if it goes back.
-        let start = conn.reply.landed();
-        touched = touched.max(start + whole.header_len + whole.len);
-        let frame = &mut room[start..];
-        whole.unmask(&input.bytes[input.at..], &mut frame[whole.header_len..]);
+        let payload = whole.unmask_down(landing, input.at, conn.reply.landed());
         input.at += whole.end();
-        let message = match Message::new(whole.opcode, &frame[whole.header_len..][..whole.len]) {
+        let message = match Message::new(whole.opcode, payload) {
             Ok(message) => message,
             Err(error) => {
                 outcome = Err(error);
@@ -286,14 +295,12 @@ fn take_whole<H: Handler>(
             }
         };
         count += 1;
-        conn.may_return(message.as_bytes());
+        conn.may_return(payload);
         handler.message(&mut conn, message);
         if let Some(returning) = conn.reply.take_returning() {
-            conn.reply.return_landed(returning, frame, &whole);
+            conn.reply.return_landed(returning, landing, &whole);
         }
     }
-    landing.note(touched);
-    conn.reply.landing = landing;
     conn.outgoing.counters.messages_in.add(count);
     outcome
 }

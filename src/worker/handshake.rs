@@ -1,5 +1,7 @@
 //! From the first byte to the upgrade.
 
+use std::ops::Range;
+
 use super::accept::AT_LIMIT;
 use super::compression::Outgoing;
 use super::conn::{Conn, SocketPeer};
@@ -13,15 +15,16 @@ use crate::ws::deflate::{Agreement, Terms};
 use crate::ws::handshake::{Upgrade, is_token};
 
 impl<O: Os, H: Handler> Worker<O, H> {
-    /// Takes in bytes of a request head. Behind its end there may be frames already.
-    pub(super) fn take_head(&mut self, index: u32, input: &mut [u8], drained: bool) -> Flow {
+    /// Takes in bytes of a request head, that part of the landing. Behind its end there may be frames already.
+    pub(super) fn take_head(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
         let kept = self.side_mut(index).map(|side| std::mem::take(&mut side.head)).unwrap_or_default();
         if kept.is_empty() {
             // The common case: the whole head is in the worker's own buffer.
-            return self.judge(index, None, input, drained);
+            return self.judge(index, None, part, drained);
         }
         let old_len = kept.len();
         let mut head = kept;
+        let input = &self.reply.landing.bytes()[part.clone()];
         let fresh = &input[..input.len().min(MAX_HEAD.saturating_sub(old_len))];
         if !self.pool.reserve(&mut head, fresh.len()) {
             self.pool.recycle(head);
@@ -33,26 +36,35 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.side_or_new(index).head = head;
             return Flow::Alive;
         }
-        self.judge(index, Some((head, old_len)), input, drained)
+        self.judge(index, Some((head, old_len)), part, drained)
     }
 
-    /// Parses the head, which is at the start of `input` or, with that many bytes kept from before, in a buffer of its own.
-    fn judge(&mut self, index: u32, kept: Option<(Vec<u8>, usize)>, input: &mut [u8], drained: bool) -> Flow {
+    /// Parses the head, which is at the start of the part or, with that many bytes kept from before, in a buffer of its own.
+    fn judge(
+        &mut self,
+        index: u32,
+        kept: Option<(Vec<u8>, usize)>,
+        part: Range<usize>,
+        drained: bool,
+    ) -> Flow {
+        // The handler is lent the request while it can send.
+        let landing = std::mem::take(&mut self.reply.landing);
         let outcome = {
             let mut fields = HeadBuffer::default();
-            let bytes = kept.as_ref().map_or(&*input, |(head, _)| head);
+            let bytes = kept.as_ref().map_or(&landing.bytes()[part.clone()], |(head, _)| head);
             match parse_head(bytes, &mut fields) {
                 Ok(Some((request, len))) => self.upgrade(index, &request).map(|()| Some(len)),
                 Ok(None) => Ok(None),
                 Err(refusal) => Err(refusal),
             }
         };
+        self.reply.landing = landing;
         match outcome {
-            Ok(None) => self.keep_head(index, kept, input),
+            Ok(None) => self.keep_head(index, kept, part),
             Ok(Some(len)) => {
                 let taken = len - kept.as_ref().map_or(0, |(_, old_len)| *old_len);
                 self.recycle_head(kept);
-                self.take_frames(index, &mut input[taken..], drained)
+                self.take_frames(index, part.start + taken..part.end, drained)
             }
             Err(refusal) => {
                 self.recycle_head(kept);
@@ -61,15 +73,15 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    fn keep_head(&mut self, index: u32, kept: Option<(Vec<u8>, usize)>, input: &[u8]) -> Flow {
+    fn keep_head(&mut self, index: u32, kept: Option<(Vec<u8>, usize)>, part: Range<usize>) -> Flow {
         let head = match kept {
             Some((head, _)) => head,
             None => {
                 let mut head = Vec::new();
-                if !self.pool.reserve(&mut head, input.len()) {
+                if !self.pool.reserve(&mut head, part.len()) {
                     return self.refuse(index, AT_LIMIT);
                 }
-                head.extend_from_slice(input);
+                head.extend_from_slice(&self.reply.landing.bytes()[part]);
                 head
             }
         };

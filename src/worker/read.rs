@@ -1,10 +1,10 @@
 //! Reading from a connection.
 
 use std::io;
+use std::ops::Range;
 
 use super::core::{Flow, Worker};
 use super::handler::Handler;
-use super::landing::Landing;
 use super::limits::PingPolicy;
 use super::os::Os;
 use super::record::{Flags, Side, State};
@@ -16,7 +16,7 @@ use crate::ws::Buffers;
 struct Received {
     /// Bytes in all; 0 is the end of the stream.
     all: usize,
-    /// Bytes of them in the decoder's buffer; the others are in the worker's.
+    /// Bytes of them in the decoder's buffer; the others have landed.
     appended: usize,
     /// Bytes that would have fitted.
     room: usize,
@@ -26,15 +26,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Reads from a connection until nothing is left, or its budget for this iteration is used up. A short read means that
     /// nothing is left (epoll(7)), unless the peer has `ended` its stream: then there is still its end to be read.
     pub(super) fn read(&mut self, index: u32, ended: bool) -> Flow {
-        let mut landing = std::mem::take(&mut self.read_buffer);
         let is_agreed = self.table.get(index as usize).is_some_and(|record| record.terms.is_agreed());
         let most = if is_agreed { READ_COMPRESSED } else { READ_BUFFER };
-        let flow = self.read_into(index, &mut landing, most, ended);
-        self.read_buffer = landing;
-        flow
-    }
-
-    fn read_into(&mut self, index: u32, landing: &mut Landing, most: usize, ended: bool) -> Flow {
         self.decompressor.begin_visit();
         if self.take_unread(index) == Flow::Gone {
             return Flow::Gone;
@@ -48,7 +41,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 break;
             }
             self.counters.reads.add(1);
-            let received = match self.receive(index, &mut landing.bytes_mut()[..most]) {
+            let at = self.reply.landed();
+            let received = match self.receive(index, at..at + most) {
                 Ok(Received { all: 0, .. }) => return self.lose(index),
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.finish_reply(index),
@@ -58,8 +52,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.counters.bytes_in.add(all as u64);
             self.note_life(index);
             let drained = all < room;
-            let flow = self.take_input(index, &mut landing.bytes_mut()[..all - appended], drained);
-            landing.note(all - appended);
+            let end = at + all - appended;
+            self.reply.landing.note(end);
+            let flow = self.take_input(index, at..end, drained);
             if flow == Flow::Gone {
                 return Flow::Gone;
             }
@@ -79,9 +74,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
         Flow::Alive
     }
 
-    /// One system call, into the buffer, or first to where the rest of a large message belongs.
-    fn receive(&mut self, index: u32, buffer: &mut [u8]) -> io::Result<Received> {
-        let Self { table, sides, os, pool, .. } = self;
+    /// One system call, into that part of the landing, or first to where the rest of a large message belongs.
+    fn receive(&mut self, index: u32, part: Range<usize>) -> io::Result<Received> {
+        let Self { table, sides, os, pool, reply, .. } = self;
+        let buffer = &mut reply.landing.bytes_mut()[part];
         let Some(record) = table.get(index as usize) else { return Ok(Received::default()) };
         let side = record.side.index().and_then(|side| sides.get_mut(side));
         if let Some(Side { decoder, .. }) = side
@@ -103,10 +99,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return Flow::Alive;
         }
         let Some(side) = self.side_mut(index) else { return Flow::Alive };
-        let mut unread = std::mem::take(&mut side.unread);
-        let flow = self.take_input(index, &mut unread, false);
+        let unread = std::mem::take(&mut side.unread);
+        let at = self.reply.landed();
+        let part = at..at + unread.len();
+        self.reply.landing.note(part.end);
+        self.reply.landing.bytes_mut()[part.clone()].copy_from_slice(&unread);
         self.pool.recycle(unread);
-        flow
+        self.take_input(index, part, false)
     }
 
     /// Whether this visit could not deal with all that was read.
@@ -132,7 +131,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    fn take_input(&mut self, index: u32, input: &mut [u8], drained: bool) -> Flow {
+    fn take_input(&mut self, index: u32, input: Range<usize>, drained: bool) -> Flow {
         match self.record_mut(index).state {
             State::Handshaking => self.take_head(index, input, drained),
             State::Open | State::Closing => self.take_frames(index, input, drained),

@@ -1,8 +1,9 @@
 //! What a worker gathers while it deals with one connection's input: frames, and messages that go back as they came.
 //!
-//! A message that is whole in the input is unmasked into a landing of the reply's, behind room for a server's header. When its handler
-//! sends it back unchanged, it lies where it has to; the next message lands behind it, so that the echoes of many messages leave as
-//! one piece of memory that was written once. What a handler sends otherwise is in a buffer of its own, in between.
+//! A server's frame is four bytes shorter than a client's. A message that is whole in the input is therefore moved down where it was
+//! received, as it is unmasked, behind what has been moved before and room for a server's header. When its handler sends it back
+//! unchanged, it lies where it has to, so that the echoes of many messages leave as one piece of the memory that they were received in.
+//! What a handler sends otherwise is in a buffer of its own, in between.
 
 use std::io::IoSlice;
 use std::ops::Range;
@@ -20,6 +21,9 @@ const MOST_RETURNED: usize = 20;
 // Each may take three slices, itself with its header and what goes before it, and one follows the last.
 const _: () = assert!(3 * MOST_RETURNED < SLICES_PER_WRITE);
 
+/// What may have landed when a connection is read from: replies that are held, and its own that is not written for want of length.
+const MOST_LANDED: usize = HELD_MOST * HELD_EACH + REPLY_FLUSH_LEAST;
+
 /// Output of the connection at hand; empty between connections, but for replies that are held in its landing.
 #[derive(Debug)]
 pub(super) struct Reply {
@@ -29,9 +33,9 @@ pub(super) struct Reply {
     pub(super) messages: u64,
     /// The handler's wish to close.
     pub(super) close: Option<(CloseCode, Box<str>)>,
-    /// Where messages are unmasked, and frames of those that go back lie. Taken out while the handler is called.
+    /// Where all input is received, and frames of messages that go back lie. Taken out while the handler is called.
     pub(super) landing: Landing,
-    /// Bytes of the landing that are such frames, behind what is set aside.
+    /// Where such frames end in the landing, behind what is set aside; input is behind them.
     landed: usize,
     /// Bytes of the landing that are held replies of other connections.
     aside: usize,
@@ -89,8 +93,7 @@ impl Reply {
             bytes: Vec::new(),
             messages: 0,
             close: None,
-            // What has landed is less than what is read at once when one more read begins to land.
-            landing: Landing::new(2 * READ_BUFFER + HELD_MOST * HELD_EACH),
+            landing: Landing::new(MOST_LANDED + READ_BUFFER),
             landed: 0,
             aside: 0,
             returned: Vec::new(),
@@ -124,7 +127,7 @@ impl Reply {
         self.close.is_some() || self.is_full()
     }
 
-    /// How much of the landing is taken up.
+    /// From where on the landing is free, unless there is input.
     #[inline]
     pub(super) const fn landed(&self) -> usize {
         self.landed
@@ -144,12 +147,12 @@ impl Reply {
         self.returning.take()
     }
 
-    /// The message has landed behind what had before, in a `frame` that lacks its header.
+    /// The message lies in the landing behind what had landed before and room for its header.
     #[inline(always)]
-    pub(super) fn return_landed(&mut self, message: Returning, frame: &mut [u8], whole: &Whole) {
+    pub(super) fn return_landed(&mut self, message: Returning, landing: &mut [u8], whole: &Whole) {
         let Returning { opcode, behind } = message;
-        encode::header_in_place(frame, opcode, whole.len);
         let start = self.landed;
+        encode::header_in_place(&mut landing[start..], opcode, whole.len);
         self.landed += whole.header_len + whole.len;
         if let [.., Returned { behind: before, frames: Frames::Landed(range) }] = &mut self.returned[..]
             && *before == behind
@@ -182,7 +185,8 @@ impl Reply {
         }
     }
 
-    /// Leaves all of it in the landing, says where, and is empty then. `None` when it is more than one piece; it stays as it is.
+    /// Leaves all of it in the landing, where no input is any more, says where, and is empty then. `None` when it is more than one
+    /// piece; it stays as it is.
     pub(super) fn set_aside(&mut self) -> Option<Range<usize>> {
         let at = if self.is_plain() {
             let at = self.landed..self.landed + self.bytes.len();

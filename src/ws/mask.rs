@@ -21,22 +21,47 @@ pub fn apply_mask(bytes: &mut [u8], mut key: [u8; 4], offset: u64) {
     }
 }
 
-/// Writes the first `len` of `bytes` with `key` applied to the start of `out`. Both are read and written in whole words where they
-/// are long enough: what `out` has behind `len` bytes does not count.
+/// Bytes that are unmasked at a time where a payload has so many.
+const BLOCK: usize = 64;
+
+/// Moves `len` bytes down from `from` to `to`, at least a key's length, with `key` applied. They are read and written in words of four
+/// bytes: up to three behind them at `to` are written to as well, all of which lie before the end of the bytes at `from`.
 #[inline(always)]
-pub(super) fn copy_masked(out: &mut [u8], bytes: &[u8], len: usize, key: [u8; 4]) {
-    let whole = len.next_multiple_of(8);
-    if let (Some(out), Some(bytes)) = (out.get_mut(..whole), bytes.get(..whole)) {
-        let narrow = u32::from_ne_bytes(key);
-        let wide = u64::from(narrow) << 32 | u64::from(narrow);
-        let (words, out) = (bytes.as_chunks::<8>().0, out.as_chunks_mut::<8>().0);
-        for (out, word) in out.iter_mut().zip(words) {
-            *out = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+pub(super) fn move_masked(bytes: &mut [u8], from: usize, to: usize, len: usize, key: [u8; 4]) {
+    debug_assert!(to + size_of_val(&key) <= from, "what has not been read would be written to");
+    let ahead = from - to;
+    let words = len.next_multiple_of(size_of_val(&key));
+    let Some(span) = bytes.get_mut(to..from + words) else {
+        bytes.copy_within(from..from + len, to);
+        return apply_mask(&mut bytes[to..to + len], key, 0);
+    };
+    let narrow = u32::from_ne_bytes(key);
+    let wide = u64::from(narrow) << 32 | u64::from(narrow);
+    let mut at = 0;
+    while words - at >= BLOCK {
+        let mut block: [u8; BLOCK] = load(span, at + ahead);
+        for word in block.as_chunks_mut::<8>().0 {
+            *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
         }
-    } else {
-        out[..len].copy_from_slice(&bytes[..len]);
-        apply_mask(&mut out[..len], key, 0);
+        span[at..at + BLOCK].copy_from_slice(&block);
+        at += BLOCK;
     }
+    while words - at >= 8 {
+        let word = u64::from_ne_bytes(load(span, at + ahead)) ^ wide;
+        span[at..at + 8].copy_from_slice(&word.to_ne_bytes());
+        at += 8;
+    }
+    if words > at {
+        let half = u32::from_ne_bytes(load(span, at + ahead)) ^ narrow;
+        span[at..at + 4].copy_from_slice(&half.to_ne_bytes());
+    }
+}
+
+#[inline(always)]
+fn load<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut loaded = [0; N];
+    loaded.copy_from_slice(&bytes[at..at + N]);
+    loaded
 }
 
 #[cfg(test)]
@@ -47,15 +72,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_copy_is_what_it_is_in_place(
-            bytes in prop::collection::vec(any::<u8>(), 0..200), key: [u8; 4], more in 0..10_usize, room in 0..10_usize,
+        fn what_is_moved_is_what_it_is_in_place(
+            bytes in prop::collection::vec(any::<u8>(), 0..300), key: [u8; 4], before in 0..10_usize, ahead in 4..200_usize,
+            behind in 0..10_usize,
         ) {
-            let len = bytes.len();
-            let mut out = vec![0; len + room];
-            copy_masked(&mut out, &[&bytes[..], &vec![7; more]].concat(), len, key);
+            let (to, from, len) = (before, before + ahead, bytes.len());
+            let mut buffer = [&vec![7; from][..], &bytes, &vec![8; behind]].concat();
+            move_masked(&mut buffer, from, to, len, key);
             let mut masked = bytes;
             apply_mask(&mut masked, key, 0);
-            prop_assert_eq!(&out[..len], masked);
+            prop_assert_eq!(&buffer[to..to + len], masked);
+            prop_assert!(buffer[..to].iter().all(|&byte| byte == 7));
+            prop_assert!(buffer[from + len..].iter().all(|&byte| byte == 8));
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! The common case: a message that has arrived whole, in one frame, with no other under way.
 
 use super::Opcode;
-use super::mask::copy_masked;
+use super::mask::move_masked;
 
 /// The first bytes of a message in one frame: FIN, no reserved bits, and the opcode (RFC 6455, section 5.2).
 const TEXT: u8 = 0x80 | Opcode::Text as u8;
@@ -75,11 +75,14 @@ impl Whole {
         self.start + self.len
     }
 
-    /// Writes the payload, unmasked (RFC 6455-6.2-5), to the start of `out`, which is as long or longer: the first seven bytes behind
-    /// it may be written to as well.
+    /// Moves the payload of a message that is found at `at` of `bytes` down, unmasked (RFC 6455-6.2-5), to where it stands in a frame of
+    /// a server's that begins at `to`, which is `at` or before, and returns it.
     #[inline(always)]
-    pub fn unmask(&self, input: &[u8], out: &mut [u8]) {
-        copy_masked(out, &input[self.start..], self.len, self.key);
+    pub fn unmask_down<'a>(&self, bytes: &'a mut [u8], at: usize, to: usize) -> &'a [u8] {
+        let to = to + self.header_len;
+        // The header has a key besides, so that there is always a word between the two.
+        move_masked(bytes, at + self.start, to, self.len, self.key);
+        &bytes[to..to + self.len]
     }
 }
 
@@ -120,8 +123,9 @@ mod tests {
             input.truncate(input.len() - cut);
             let rules = Rules { deflate, ..RULES };
             if let Some(whole) = Whole::find(&input, rules.max_message) {
-                let mut payload = vec![0; whole.len];
-                whole.unmask(&input, &mut payload);
+                let mut moved = input.clone();
+                let payload = whole.unmask_down(&mut moved, 0, 0).to_vec();
+                prop_assert_eq!(&moved[whole.end()..], &input[whole.end()..]);
                 let is_message = Message::new(whole.opcode, &payload).is_ok();
                 let found = is_message.then_some((whole.end(), whole.opcode, payload));
                 prop_assert_eq!(decoded(&mut input, &rules), found);
