@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::ws::{LARGE, MAX_HEADER};
+
 /// The most workers of a server: a [`ConnId`](crate::ConnId) has ten bits for them.
 pub const MAX_WORKERS: usize = 1 << 10;
 /// The most connections of a worker: a [`ConnId`](crate::ConnId) has 26 bits for them.
@@ -13,6 +15,8 @@ pub const MAX_CONNECTIONS_PER_WORKER: usize = 1 << 26;
 /// Bytes read by one call of recv(2). A worker has one buffer for it, with room for replies before, of which only what is used takes
 /// memory.
 pub(crate) const READ_BUFFER: usize = 256 * 1024;
+/// The same while large messages come: the first bytes of one are the only ones that have to move from there to its own buffer.
+pub(crate) const READ_BEFORE_LARGE: usize = MAX_HEADER + LARGE;
 /// The same where messages are compressed: what cannot be decompressed in one visit waits in a buffer of the connection's own.
 pub(crate) const READ_COMPRESSED: usize = 64 * 1024;
 /// Calls of recv(2) for one connection before the others get their turn.
@@ -83,7 +87,7 @@ pub(crate) const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 const _: () = assert!(MAX_CONNECTIONS_PER_WORKER.is_multiple_of(RECORDS_PER_PAGE));
 const _: () = assert!(crate::http::MAX_HEAD <= READ_BUFFER, "a request head fits one read");
-const _: () = assert!(READ_COMPRESSED <= READ_BUFFER);
+const _: () = assert!(READ_COMPRESSED <= READ_BUFFER && READ_BEFORE_LARGE <= READ_BUFFER);
 const _: () = assert!(REPLY_FLUSH <= REPLY_KEEP);
 const _: () = assert!(REPLY_FLUSH_LEAST <= LEAST_OUTBOX);
 const _: () = assert!(SLICES_PER_WRITE <= 1024, "IOV_MAX");

@@ -70,6 +70,8 @@ pub(crate) struct Worker<O: Os, H: Handler> {
 
     /// Empty between connections, but for what is held. All input is received in its landing.
     pub(super) reply: Reply,
+    /// The last message that did not come whole was a large one.
+    pub(super) is_large_expected: bool,
     /// Replies in the landing of `reply`; empty between phases.
     pub(super) held: Vec<Held>,
     pub(super) compressor: Compressor,
@@ -151,6 +153,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             tick: tick_at(now),
             ping_key: os.random(),
             reply: Reply::new(limits.outbox.saturating_sub(limits.rules.max_message)),
+            is_large_expected: false,
             held: Vec::with_capacity(HELD_MOST),
             compressor: Compressor::new(limits.deflation),
             decompressor: Decompressor::new(limits.deflation, limits.rules.max_message),

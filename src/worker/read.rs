@@ -8,8 +8,8 @@ use super::handler::Handler;
 use super::limits::PingPolicy;
 use super::os::Os;
 use super::record::{Flags, Side, State};
-use crate::budget::{READ_BUFFER, READ_COMPRESSED, READS_PER_VISIT, REPLY_FLUSH_LEAST};
-use crate::ws::Buffers;
+use crate::budget::{READ_BEFORE_LARGE, READ_BUFFER, READ_COMPRESSED, READS_PER_VISIT, REPLY_FLUSH_LEAST};
+use crate::ws::{Buffers, LARGE};
 
 /// What one system call has read.
 #[derive(Default)]
@@ -26,17 +26,20 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Reads from a connection until nothing is left, or its budget for this iteration is used up. A short read means that
     /// nothing is left (epoll(7)), unless the peer has `ended` its stream: then there is still its end to be read.
     pub(super) fn read(&mut self, index: u32, ended: bool) -> Flow {
-        let is_agreed = self.table.get(index as usize).is_some_and(|record| record.terms.is_agreed());
-        let most = if is_agreed { READ_COMPRESSED } else { READ_BUFFER };
         self.decompressor.begin_visit();
         if self.take_unread(index) == Flow::Gone {
             return Flow::Gone;
         }
         for _ in 0..READS_PER_VISIT {
-            let record = self.table.get(index as usize);
-            if record.is_none_or(|record| record.flags.has(Flags::PAUSED)) {
+            let Some(record) = self.table.get(index as usize).filter(|record| !record.flags.has(Flags::PAUSED))
+            else {
                 return self.flush_reply(index);
-            }
+            };
+            let most = match record.terms.is_agreed() {
+                true => READ_COMPRESSED,
+                false if self.is_large_expected => READ_BEFORE_LARGE,
+                false => READ_BUFFER,
+            };
             if self.has_unread(index) {
                 break;
             }
@@ -58,6 +61,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             if flow == Flow::Gone {
                 return Flow::Gone;
             }
+            self.expect_size(index, drained);
             if drained && !ended && !self.has_unread(index) {
                 return self.finish_reply(index);
             }
@@ -72,6 +76,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
         self.queue_visit(id);
         Flow::Alive
+    }
+
+    /// Guesses by what has arrived what comes next, on whichever connection: more of the same size.
+    fn expect_size(&mut self, index: u32, drained: bool) {
+        let side = self.record_mut(index).side.index().and_then(|side| self.sides.get(side));
+        let is_large = side.is_some_and(|side| side.decoder.lacks() >= LARGE);
+        self.is_large_expected = is_large || (self.is_large_expected && drained);
     }
 
     /// One system call, into that part of the landing, or first to where the rest of a large message belongs.

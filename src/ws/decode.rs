@@ -7,7 +7,7 @@ use super::{
 };
 
 /// Bytes of a message from which on memory is taken ahead of what has arrived.
-const LARGE: usize = 64 * 1024;
+pub(crate) const LARGE: usize = 64 * 1024;
 /// Up to how much of its declared length memory is there for once a message is large: most large messages need no more, and each byte
 /// that has to move to a larger buffer costs as much as receiving it.
 const AHEAD: usize = 1024 * 1024;
@@ -172,6 +172,12 @@ impl Decoder {
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.payload.len() + self.control.len()
+    }
+
+    /// Payload bytes that the message frame under way still lacks; 0 without one.
+    #[must_use]
+    pub fn lacks(&self) -> usize {
+        self.frame.as_ref().filter(|frame| !frame.header.opcode.is_control()).map_or(0, PartialFrame::missing)
     }
 
     /// Where the rest of a large message can arrive without a copy: a buffer to append to, and how many bytes at most. Tell

@@ -59,7 +59,7 @@ impl Opcode {
 /// The longest payload of a control frame in bytes (section 5.5).
 pub(super) const MAX_CONTROL: usize = 125;
 /// The longest header in bytes: two, eight of length, four of masking key.
-pub(super) const MAX_HEADER: usize = 14;
+pub(crate) const MAX_HEADER: usize = 14;
 
 /// The bits of the first byte that extensions give a meaning to (section 5.2).
 pub(super) const RSV1: u8 = 0x40;

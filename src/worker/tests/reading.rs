@@ -1,8 +1,9 @@
 //! Input: budgets, and what is read without a new event.
 
-use super::rig::{Client, Rig, Seen, limits, play};
-use crate::budget::{READ_BUFFER, READS_PER_VISIT};
+use super::rig::{Client, Rig, Seen, limits, play, secs};
+use crate::budget::{READ_BEFORE_LARGE, READ_BUFFER, READS_PER_VISIT};
 use crate::simulation::world::Ending;
+use crate::worker::limits::Limits;
 use crate::ws::{CloseCode, Opcode, encode};
 
 /// More input at once than an iteration takes from one connection.
@@ -106,5 +107,34 @@ fn a_message_in_pieces_is_whole_to_the_handler() {
         }
         assert_eq!(rig.frames(client), [Seen::Pong(b"between".into()), Seen::Text("in pieces".into())]);
         assert_eq!((rig.worker.sides.len(), rig.worker.pool.used()), (0, 0));
+    });
+}
+
+#[test]
+fn of_the_next_large_message_little_is_read_that_would_have_to_move() {
+    play(Limits { outbox: 2 << 20, ..limits() }, |rig| {
+        let (large, small) = (vec![1; 1 << 20], vec![1; READ_BEFORE_LARGE / 8]);
+        let (client, other) = (rig.open(), rig.open());
+        // Whether more of it landed than has to.
+        let echo = |rig: &mut Rig| {
+            rig.send_frame(client, Opcode::Binary, &large);
+            rig.settle();
+            assert_eq!(rig.frames(client), [Seen::Binary(large.len())]);
+            let landing = &rig.worker.reply.landing;
+            let is_more = landing.is_holding(READ_BEFORE_LARGE);
+            assert!(landing.is_holding(if is_more { READ_BUFFER - 1 } else { READ_BEFORE_LARGE - 1 }));
+            rig.run_for(secs(5));
+            is_more
+        };
+        assert!(echo(rig));
+        assert!(!echo(rig));
+        // Small ones that arrive with it, or a few at a time, are no reason to expect others.
+        rig.send_frame(other, Opcode::Binary, &small);
+        assert!(!echo(rig));
+        // Many at a time are no large one.
+        (0..40).for_each(|_| rig.send_frame(other, Opcode::Binary, &small));
+        rig.run_for(secs(5));
+        assert_eq!(rig.frames(other), vec![Seen::Binary(small.len()); 41]);
+        assert!(echo(rig));
     });
 }
