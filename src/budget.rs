@@ -50,6 +50,9 @@ pub(crate) const REPLY_FLUSH_LEAST: usize = 64 * 1024;
 /// Replies of several connections that are held until all are written, and the bytes of each: longer ones gain nothing by it.
 pub(crate) const HELD_MOST: usize = 16;
 pub(crate) const HELD_EACH: usize = 4096;
+/// Replies that may be where input is received when a connection is read from: those that are held, and what its own may come to
+/// without being written.
+pub(crate) const MOST_LANDED: usize = HELD_MOST * HELD_EACH + REPLY_FLUSH_LEAST;
 /// Bytes of capacity that the reply buffer keeps between visits.
 pub(crate) const REPLY_KEEP: usize = 256 * 1024;
 

@@ -200,7 +200,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let refused = accepted.map(|socket| {
             // The request has usually arrived; unread, it would turn the end of this connection into a reset, which can
             // overtake the response.
-            let _ = self.os.recv(&socket, self.reply.landing.bytes_mut());
+            let _ = self.os.recv(&socket, self.landing.bytes_mut());
             let mut response = Vec::new();
             AT_LIMIT.write(&mut response);
             let _ = self.os.send(&socket, &response);

@@ -11,8 +11,9 @@ use super::connections::id_of;
 use super::counters::Counters;
 use super::handle::Handle;
 use super::handler::{Context, Handler};
-use super::held::Held;
+use super::held::HeldReplies;
 use super::id::ConnId;
+use super::landing::Landing;
 use super::limits::Limits;
 use super::mail::Broadcast;
 use super::mailbox::Inbox;
@@ -25,7 +26,9 @@ use super::table::Table;
 use super::ticks::{MAX_TIME, micros, tick_at, time_of};
 use super::turn::Ended;
 use super::wheel::Wheel;
-use crate::budget::{EVENTS_PER_WAIT, HELD_MOST, HOUSEKEEPING, LANDING_KEEP, RECORDS_PER_PAGE};
+use crate::budget::{
+    EVENTS_PER_WAIT, HOUSEKEEPING, LANDING_KEEP, MOST_LANDED, READ_BUFFER, RECORDS_PER_PAGE,
+};
 
 /// Side records in one page: they come and go, a few hundred at a time.
 const SIDES_PER_PAGE: usize = 64;
@@ -68,12 +71,14 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     /// Payloads of our Pings are the time of sending under this key, so that a peer cannot make up a round trip.
     pub(super) ping_key: u64,
 
-    /// Empty between connections, but for what is held. All input is received in its landing.
+    /// Where all input is received, and the frames of `reply` that are messages which go back.
+    pub(super) landing: Landing,
+    /// Empty between connections.
     pub(super) reply: Reply,
     /// The last message that did not come whole was a large one.
     pub(super) is_large_expected: bool,
-    /// Replies in the landing of `reply`; empty between phases.
-    pub(super) held: Vec<Held>,
+    /// Replies in the landing; empty between phases.
+    pub(super) held: HeldReplies,
     pub(super) compressor: Compressor,
     pub(super) decompressor: Decompressor,
     ready: Vec<Ready>,
@@ -152,9 +157,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
             now,
             tick: tick_at(now),
             ping_key: os.random(),
+            landing: Landing::new(MOST_LANDED + READ_BUFFER),
             reply: Reply::new(limits.outbox.saturating_sub(limits.rules.max_message)),
             is_large_expected: false,
-            held: Vec::with_capacity(HELD_MOST),
+            held: HeldReplies::default(),
             compressor: Compressor::new(limits.deflation),
             decompressor: Decompressor::new(limits.deflation, limits.rules.max_message),
             ready: Vec::with_capacity(EVENTS_PER_WAIT),
@@ -313,7 +319,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.sides.free_spare();
             self.compressor.trim();
             self.decompressor.trim();
-            self.reply.landing.trim(LANDING_KEEP);
+            self.landing.trim(LANDING_KEEP);
             self.next_housekeeping = None;
         }
         // Trimming takes two rounds, and there may be no other reason to wake up for the second.
@@ -322,7 +328,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             || self.sides.has_spare()
             || self.compressor.is_holding()
             || self.decompressor.is_holding()
-            || self.reply.landing.is_holding(LANDING_KEEP);
+            || self.landing.is_holding(LANDING_KEEP);
         if self.next_housekeeping.is_none() && has_unused {
             self.next_housekeeping = Some(self.now + HOUSEKEEPING);
         }

@@ -98,11 +98,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Deals with the most common input in the fewest steps: whole messages for a connection with nothing kept from before. `None` when
     /// there is more to it, which takes a decoder.
     fn take_plain(&mut self, index: u32, input: &mut Input) -> Option<Stop> {
-        if !Whole::begins(&self.reply.landing.bytes()[input.rest()]) {
+        if !Whole::begins(&self.landing.bytes()[input.rest()]) {
             return None;
         }
         let id = self.id(index);
-        let Self { table, handler, reply, limits, counters, os, compressor, .. } = self;
+        let Self { table, handler, landing, reply, limits, counters, os, compressor, .. } = self;
         let record = table.get_mut(index as usize)?;
         if record.side.index().is_some() || record.terms.is_agreed() {
             return None;
@@ -110,10 +110,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let peer = SocketPeer { os, socket: &record.socket };
         let (data, handler) = (record.data.as_mut()?, handler.as_mut()?);
         let outgoing = Outgoing { compressor, terms: record.terms, contexts: &mut None, counters };
-        let mut landing = std::mem::take(&mut reply.landing);
         let conn = Conn::new(id, data, reply, 0, limits.outbox, outgoing, &peer);
         let taken = take_whole(handler, conn, landing.bytes_mut(), input, limits.rules.max_message);
-        reply.landing = landing;
         if let Err(error) = taken {
             return Some(Stop::Failed(error.into()));
         }
@@ -138,7 +136,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if !self.pool.reserve(&mut unread, input.len()) {
             return false;
         }
-        unread.extend_from_slice(&self.reply.landing.bytes()[input]);
+        unread.extend_from_slice(&self.landing.bytes()[input]);
         self.side_or_new(index).unread = unread;
         true
     }
@@ -147,9 +145,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn run_decoder(&mut self, index: u32, decoder: &mut Decoder, input: &mut Input) -> Stop {
         // With the contexts out of the side record the handler can send while the record is looked at.
         let mut contexts = self.side_mut(index).and_then(|side| side.contexts.take());
-        let mut landing = std::mem::take(&mut self.reply.landing);
-        let stop = self.handle_events(index, decoder, landing.bytes_mut(), input, &mut contexts);
-        self.reply.landing = landing;
+        let stop = self.handle_events(index, decoder, input, &mut contexts);
         if contexts.is_some() {
             self.side_or_new(index).contexts = contexts;
         }
@@ -160,7 +156,6 @@ impl<O: Os, H: Handler> Worker<O, H> {
         &mut self,
         index: u32,
         decoder: &mut Decoder,
-        landing: &mut [u8],
         input: &mut Input,
         contexts: &mut Contexts,
     ) -> Stop {
@@ -169,6 +164,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             table,
             sides,
             handler,
+            landing,
             reply,
             pool,
             limits,
@@ -182,6 +178,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let (Some(record), Some(handler)) = (table.get_mut(index as usize), handler) else {
             return Stop::Drained;
         };
+        let landing = landing.bytes_mut();
         let side = record.side.index().and_then(|side| sides.get(side));
         let queued = side.map_or(0, |side| side.outbox.len());
         let peer = SocketPeer { os, socket: &record.socket };

@@ -24,7 +24,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
         let old_len = kept.len();
         let mut head = kept;
-        let input = &self.reply.landing.bytes()[part.clone()];
+        let input = &self.landing.bytes()[part.clone()];
         let fresh = &input[..input.len().min(MAX_HEAD.saturating_sub(old_len))];
         if !self.pool.reserve(&mut head, fresh.len()) {
             self.pool.recycle(head);
@@ -48,7 +48,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         drained: bool,
     ) -> Flow {
         // The handler is lent the request while it can send.
-        let landing = std::mem::take(&mut self.reply.landing);
+        let landing = std::mem::take(&mut self.landing);
         let outcome = {
             let mut fields = HeadBuffer::default();
             let bytes = kept.as_ref().map_or(&landing.bytes()[part.clone()], |(head, _)| head);
@@ -58,7 +58,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 Err(refusal) => Err(refusal),
             }
         };
-        self.reply.landing = landing;
+        self.landing = landing;
         match outcome {
             Ok(None) => self.keep_head(index, kept, part),
             Ok(Some(len)) => {
@@ -81,7 +81,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 if !self.pool.reserve(&mut head, part.len()) {
                     return self.refuse(index, AT_LIMIT);
                 }
-                head.extend_from_slice(&self.reply.landing.bytes()[part]);
+                head.extend_from_slice(&self.landing.bytes()[part]);
                 head
             }
         };

@@ -14,12 +14,39 @@ use super::os::Os;
 use super::record::State;
 use crate::budget::{HELD_EACH, HELD_MOST};
 
-/// A reply that waits.
+/// Replies that wait, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct HeldReplies {
+    replies: Vec<Held>,
+    /// A bit for each sixty-fourth of all indices of connections: not set where none of them has a reply here.
+    marks: u64,
+}
+
 #[derive(Debug)]
-pub(super) struct Held {
+struct Held {
     id: ConnId,
-    /// Where it is in the reply's landing.
+    /// Where it is in the landing.
     at: Range<usize>,
+}
+
+impl HeldReplies {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.replies.is_empty()
+    }
+
+    fn push(&mut self, id: ConnId, at: Range<usize>) {
+        self.marks |= mark(id);
+        self.replies.push(Held { id, at });
+    }
+
+    #[inline]
+    fn has(&self, id: ConnId) -> bool {
+        self.marks & mark(id) != 0 && self.replies.iter().any(|held| held.id == id)
+    }
+}
+
+const fn mark(id: ConnId) -> u64 {
+    1 << (id.index() % u64::BITS)
 }
 
 impl<O: Os, H: Handler> Worker<O, H> {
@@ -33,10 +60,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
         {
             return self.flush_reply(index);
         }
-        let Some(at) = self.reply.set_aside() else { return self.flush_reply(index) };
+        let Some(at) = self.reply.set_aside(&mut self.landing) else { return self.flush_reply(index) };
         self.counters.messages_out.add(std::mem::take(&mut self.reply.messages));
-        self.held.push(Held { id: self.id(index), at });
-        if self.held.len() >= HELD_MOST {
+        let id = self.id(index);
+        self.held.push(id, at);
+        if self.held.replies.len() >= HELD_MOST {
             self.write_held();
         }
         Flow::Alive
@@ -46,24 +74,25 @@ impl<O: Os, H: Handler> Worker<O, H> {
     #[inline]
     pub(super) fn let_go(&mut self, id: ConnId) {
         // No system reports a connection twice at a time, which is no reason to break a stream if one does.
-        if self.held.iter().any(|held| held.id == id) {
+        if self.held.has(id) {
             self.write_held();
         }
     }
 
-    /// Writes what is held, in the order in which it came.
+    /// Writes what is held.
     pub(super) fn write_held(&mut self) {
         if self.held.is_empty() {
             return;
         }
         let mut held = std::mem::take(&mut self.held);
-        let landing = std::mem::take(&mut self.reply.landing);
-        for Held { id, at } in held.drain(..) {
+        let landing = std::mem::take(&mut self.landing);
+        for Held { id, at } in held.replies.drain(..) {
             // Its connection may have ended meanwhile.
             let Some(index) = self.find(id) else { continue };
             let _ = self.write_now(index, &landing.bytes()[at]);
         }
-        self.reply.landing = landing;
+        held.marks = 0;
+        self.landing = landing;
         self.held = held;
         self.reply.end_aside();
     }

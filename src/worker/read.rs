@@ -31,7 +31,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return Flow::Gone;
         }
         for _ in 0..READS_PER_VISIT {
-            let Some(record) = self.table.get(index as usize).filter(|record| !record.flags.has(Flags::PAUSED))
+            let Some(record) =
+                self.table.get(index as usize).filter(|record| !record.flags.has(Flags::PAUSED))
             else {
                 return self.flush_reply(index);
             };
@@ -56,7 +57,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.note_life(index);
             let drained = all < room;
             let end = at + all - appended;
-            self.reply.landing.note(end);
+            self.landing.note(end);
             let flow = self.take_input(index, at..end, drained);
             if flow == Flow::Gone {
                 return Flow::Gone;
@@ -87,8 +88,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// One system call, into that part of the landing, or first to where the rest of a large message belongs.
     fn receive(&mut self, index: u32, part: Range<usize>) -> io::Result<Received> {
-        let Self { table, sides, os, pool, reply, .. } = self;
-        let buffer = &mut reply.landing.bytes_mut()[part];
+        let Self { table, sides, os, pool, landing, .. } = self;
+        let buffer = &mut landing.bytes_mut()[part];
         let Some(record) = table.get(index as usize) else { return Ok(Received::default()) };
         let side = record.side.index().and_then(|side| sides.get_mut(side));
         if let Some(Side { decoder, .. }) = side
@@ -113,8 +114,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let unread = std::mem::take(&mut side.unread);
         let at = self.reply.landed();
         let part = at..at + unread.len();
-        self.reply.landing.note(part.end);
-        self.reply.landing.bytes_mut()[part.clone()].copy_from_slice(&unread);
+        self.landing.note(part.end);
+        self.landing.bytes_mut()[part.clone()].copy_from_slice(&unread);
         self.pool.recycle(unread);
         self.take_input(index, part, false)
     }

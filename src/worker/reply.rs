@@ -11,20 +11,18 @@ use std::ops::Range;
 use super::landing::Landing;
 use super::pool::Pool;
 use super::write::reusable;
-use crate::budget::{HELD_EACH, HELD_MOST, READ_BUFFER, REPLY_FLUSH, REPLY_FLUSH_LEAST, SLICES_PER_WRITE};
+use crate::budget::{REPLY_FLUSH, REPLY_FLUSH_LEAST, SLICES_PER_WRITE};
 use crate::ws::encode::{self, HeaderBytes};
 use crate::ws::{Buffers, CloseCode, Opcode, Whole};
 
 /// Pieces of a reply that are not in its own buffer, at most.
 const MOST_RETURNED: usize = 20;
 
-// Each may take three slices, itself with its header and what goes before it, and one follows the last.
-const _: () = assert!(3 * MOST_RETURNED < SLICES_PER_WRITE);
+// Each may take three slices, itself with its header and what goes before it, and as many follow the last.
+const _: () = assert!(3 * (MOST_RETURNED + 1) <= SLICES_PER_WRITE);
 
-/// What may have landed when a connection is read from: replies that are held, and its own that is not written for want of length.
-const MOST_LANDED: usize = HELD_MOST * HELD_EACH + REPLY_FLUSH_LEAST;
-
-/// Output of the connection at hand; empty between connections, but for replies that are held in its landing.
+/// Output of the connection at hand; empty between connections. Its landing is the worker's, which is also where input is received, and
+/// the same in every call.
 #[derive(Debug)]
 pub(super) struct Reply {
     /// Frames in their wire form.
@@ -33,13 +31,14 @@ pub(super) struct Reply {
     pub(super) messages: u64,
     /// The handler's wish to close.
     pub(super) close: Option<(CloseCode, Box<str>)>,
-    /// Where all input is received, and frames of messages that go back lie. Taken out while the handler is called.
-    pub(super) landing: Landing,
-    /// Where such frames end in the landing, behind what is set aside; input is behind them.
-    landed: usize,
     /// Bytes of the landing that are held replies of other connections.
     aside: usize,
-    /// What goes back as it came, in order.
+    /// Where frames that go back end in the landing, behind what is set aside; input is behind them.
+    landed: usize,
+    /// Where the last of them begin that have nothing between them, and how many bytes of the reply's own go before those.
+    run_start: usize,
+    run_behind: usize,
+    /// What goes back as it came before those, in order.
     returned: Vec<Returned>,
     /// Bytes of frames of messages that go back, the one at hand included.
     returned_bytes: usize,
@@ -93,9 +92,10 @@ impl Reply {
             bytes: Vec::new(),
             messages: 0,
             close: None,
-            landing: Landing::new(MOST_LANDED + READ_BUFFER),
-            landed: 0,
             aside: 0,
+            landed: 0,
+            run_start: 0,
+            run_behind: 0,
             returned: Vec::new(),
             returned_bytes: 0,
             returning: None,
@@ -112,7 +112,7 @@ impl Reply {
 
     /// Whether all of it is in `bytes`.
     pub(super) const fn is_plain(&self) -> bool {
-        self.returned.is_empty()
+        self.returned.is_empty() && self.run_start == self.landed
     }
 
     /// Whether it should be written before there is more of it.
@@ -151,15 +151,20 @@ impl Reply {
     #[inline(always)]
     pub(super) fn return_landed(&mut self, message: Returning, landing: &mut [u8], whole: &Whole) {
         let Returning { opcode, behind } = message;
-        let start = self.landed;
-        encode::header_in_place(&mut landing[start..], opcode, whole.len);
+        if behind != self.run_behind {
+            self.end_run();
+            self.run_behind = behind;
+        }
+        encode::header_in_place(&mut landing[self.landed..], opcode, whole.len);
         self.landed += whole.header_len + whole.len;
-        if let [.., Returned { behind: before, frames: Frames::Landed(range) }] = &mut self.returned[..]
-            && *before == behind
-        {
-            range.end = self.landed;
-        } else {
-            self.returned.push(Returned { behind, frames: Frames::Landed(start..self.landed) });
+    }
+
+    /// What has landed so far is followed by something else.
+    fn end_run(&mut self) {
+        if self.run_start < self.landed {
+            let frames = Frames::Landed(self.run_start..self.landed);
+            self.returned.push(Returned { behind: self.run_behind, frames });
+            self.run_start = self.landed;
         }
     }
 
@@ -167,49 +172,62 @@ impl Reply {
     pub(super) fn return_taken(&mut self, message: Returning, payload: Vec<u8>) {
         let Returning { opcode, behind } = message;
         let frame = encode::server_header(opcode, payload.len());
+        self.end_run();
+        self.run_behind = behind;
         self.returned.push(Returned { behind, frames: Frames::Taken(encode::header(&frame), payload) });
     }
 
     /// All of it, if it is messages that go back and nothing else.
     #[inline]
-    pub(super) fn sole_piece(&self) -> Option<&[u8]> {
-        self.sole_range().map(|range| &self.landing.bytes()[range])
+    pub(super) fn sole_piece<'a>(&self, landing: &'a Landing) -> Option<&'a [u8]> {
+        self.is_landed().then(|| &landing.bytes()[self.run_start..self.landed])
     }
 
-    /// Where in the landing that is.
+    /// Whether all of it is one piece of the landing.
     #[inline]
-    fn sole_range(&self) -> Option<Range<usize>> {
-        match &self.returned[..] {
-            [Returned { frames: Frames::Landed(range), .. }] if self.bytes.is_empty() => Some(range.clone()),
-            _ => None,
-        }
+    const fn is_landed(&self) -> bool {
+        self.returned.is_empty() && self.bytes.is_empty()
     }
 
     /// Leaves all of it in the landing, where no input is any more, says where, and is empty then. `None` when it is more than one
     /// piece; it stays as it is.
-    pub(super) fn set_aside(&mut self) -> Option<Range<usize>> {
-        let at = if self.is_plain() {
-            let at = self.landed..self.landed + self.bytes.len();
-            self.landing.bytes_mut()[at.clone()].copy_from_slice(&self.bytes);
-            self.landing.note(at.end);
-            at
-        } else {
-            self.sole_range()?
-        };
-        self.aside = at.end;
-        self.returned.clear();
-        self.empty();
+    #[inline]
+    pub(super) fn set_aside(&mut self, landing: &mut Landing) -> Option<Range<usize>> {
+        if self.is_plain() {
+            let end = self.landed + self.bytes.len();
+            landing.bytes_mut()[self.landed..end].copy_from_slice(&self.bytes);
+            landing.note(end);
+            self.bytes.clear();
+            self.landed = end;
+        } else if !self.is_landed() {
+            return None;
+        }
+        let at = self.run_start..self.landed;
+        self.aside = self.landed;
+        self.begin_run();
+        self.returned_bytes = 0;
         Some(at)
     }
 
     /// Nothing is set aside any more.
     pub(super) fn end_aside(&mut self) {
         debug_assert!(self.len() == 0 && self.landed == self.aside, "a reply is under way");
-        (self.landed, self.aside) = (0, 0);
+        self.aside = 0;
+        self.begin_run();
+    }
+
+    /// Nothing has landed but what is set aside.
+    #[inline]
+    const fn begin_run(&mut self) {
+        (self.landed, self.run_start, self.run_behind) = (self.aside, self.aside, 0);
     }
 
     /// Lends all of it as slices to write, and returns how many it filled in.
-    pub(super) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>; SLICES_PER_WRITE]) -> usize {
+    pub(super) fn slices<'a>(
+        &'a self,
+        landing: &'a Landing,
+        slices: &mut [IoSlice<'a>; SLICES_PER_WRITE],
+    ) -> usize {
         let mut filled = 0;
         let mut add = |bytes: &'a [u8]| {
             if !bytes.is_empty() {
@@ -222,39 +240,43 @@ impl Reply {
             add(&self.bytes[at..*behind]);
             at = *behind;
             match frames {
-                Frames::Landed(range) => add(&self.landing.bytes()[range.clone()]),
+                Frames::Landed(range) => add(&landing.bytes()[range.clone()]),
                 Frames::Taken(header, payload) => {
                     add(header.as_ref());
                     add(payload);
                 }
             }
         }
-        add(&self.bytes[at..]);
+        add(&self.bytes[at..self.run_behind]);
+        add(&landing.bytes()[self.run_start..self.landed]);
+        add(&self.bytes[self.run_behind..]);
         filled
     }
 
     /// Hands out all of it, one piece after the other, and is empty then.
-    pub(super) fn drain(&mut self, mut take: impl FnMut(Piece<'_>)) {
+    pub(super) fn drain(&mut self, landing: &Landing, mut take: impl FnMut(Piece<'_>)) {
         let mut at = 0;
         for Returned { behind, frames } in self.returned.drain(..) {
             take(Piece::Bytes(&self.bytes[at..behind]));
             at = behind;
             match frames {
-                Frames::Landed(range) => take(Piece::Bytes(&self.landing.bytes()[range])),
+                Frames::Landed(range) => take(Piece::Bytes(&landing.bytes()[range])),
                 Frames::Taken(header, payload) => {
                     take(Piece::Bytes(header.as_ref()));
                     take(Piece::Taken(payload));
                 }
             }
         }
-        take(Piece::Bytes(&self.bytes[at..]));
+        take(Piece::Bytes(&self.bytes[at..self.run_behind]));
+        take(Piece::Bytes(&landing.bytes()[self.run_start..self.landed]));
+        take(Piece::Bytes(&self.bytes[self.run_behind..]));
         self.empty();
     }
 
     /// A copy of all of it in one piece.
-    pub(super) fn flatten(&self) -> Vec<u8> {
+    pub(super) fn flatten(&self, landing: &Landing) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
-        let filled = self.slices(&mut slices);
+        let filled = self.slices(landing, &mut slices);
         slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()
     }
 
@@ -278,7 +300,7 @@ impl Reply {
 
     /// What is left after all of it was written or handed out.
     fn empty(&mut self) {
-        self.landed = self.aside;
+        self.begin_run();
         self.returned_bytes = 0;
         self.bytes = reusable(std::mem::take(&mut self.bytes));
     }

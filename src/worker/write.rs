@@ -36,7 +36,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let all = self.reply.len();
         let must_wait = self.queued(index) > 0 || self.record_mut(index).flags.has(Flags::BLOCKED);
         if !must_wait && all <= JOINED && self.has_company(index) {
-            let bytes = self.reply.flatten();
+            let bytes = self.reply.flatten(&self.landing);
             self.reply.finish_writing(&mut self.pool);
             return self.write_later(index, &bytes);
         }
@@ -53,11 +53,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Puts what is not `written` of the reply into the outbox. `false` when there is no buffer for part of it.
     fn queue_reply(&mut self, index: u32, mut written: usize) -> bool {
         self.side_or_new(index);
-        let Self { table, sides, pool, reply, .. } = self;
+        let Self { table, sides, pool, landing, reply, .. } = self;
         let side = table.get(index as usize).and_then(|record| sides.get_mut(record.side.index()?));
         let Some(Side { outbox, .. }) = side else { return false };
         let mut queued = true;
-        reply.drain(|piece| {
+        reply.drain(landing, |piece| {
             let skip = written.min(piece.len());
             written -= skip;
             match piece {
@@ -69,13 +69,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     fn send_reply(&mut self, index: u32) -> io::Result<usize> {
-        let Self { table, os, counters, reply, .. } = self;
+        let Self { table, os, counters, landing, reply, .. } = self;
         let Some(record) = table.get_mut(index as usize) else { return Ok(0) };
-        if let Some(bytes) = reply.sole_piece() {
+        if let Some(bytes) = reply.sole_piece(landing) {
             return send_slices(os, record, counters, &[IoSlice::new(bytes)]);
         }
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
-        let filled = reply.slices(&mut slices);
+        let filled = reply.slices(landing, &mut slices);
         send_slices(os, record, counters, &slices[..filled])
     }
 

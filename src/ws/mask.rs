@@ -37,31 +37,33 @@ pub(super) fn move_masked(bytes: &mut [u8], from: usize, to: usize, len: usize, 
     };
     let narrow = u32::from_ne_bytes(key);
     let wide = u64::from(narrow) << 32 | u64::from(narrow);
-    let mut at = 0;
-    while words - at >= BLOCK {
-        let mut block: [u8; BLOCK] = load(span, at + ahead);
-        for word in block.as_chunks_mut::<8>().0 {
-            *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
-        }
-        span[at..at + BLOCK].copy_from_slice(&block);
-        at += BLOCK;
-    }
-    while words - at >= 8 {
-        let word = u64::from_ne_bytes(load(span, at + ahead)) ^ wide;
-        span[at..at + 8].copy_from_slice(&word.to_ne_bytes());
-        at += 8;
-    }
-    if words > at {
-        let half = u32::from_ne_bytes(load(span, at + ahead)) ^ narrow;
-        span[at..at + 4].copy_from_slice(&half.to_ne_bytes());
-    }
+    let span = move_pieces::<BLOCK>(span, ahead, |block| {
+        block
+            .as_chunks_mut::<8>()
+            .0
+            .iter_mut()
+            .for_each(|word| *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes());
+    });
+    let span = move_pieces::<8>(span, ahead, |word| *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes());
+    move_pieces::<4>(span, ahead, |half| *half = (u32::from_ne_bytes(*half) ^ narrow).to_ne_bytes());
 }
 
+/// Moves as many pieces of `N` bytes as there are down by `ahead`, changed, and returns what is left: from where the next goes to.
 #[inline(always)]
-fn load<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    let mut loaded = [0; N];
-    loaded.copy_from_slice(&bytes[at..at + N]);
-    loaded
+fn move_pieces<const N: usize>(
+    mut span: &mut [u8],
+    ahead: usize,
+    change: impl Fn(&mut [u8; N]),
+) -> &mut [u8] {
+    while let Some(piece) = span.get(ahead..ahead + N).and_then(<[u8]>::first_chunk) {
+        let mut piece = *piece;
+        change(&mut piece);
+        // There are more bytes than those ahead.
+        let Some((to, rest)) = span.split_first_chunk_mut() else { return &mut [] };
+        *to = piece;
+        span = rest;
+    }
+    span
 }
 
 #[cfg(test)]

@@ -120,7 +120,7 @@ fn of_the_next_large_message_little_is_read_that_would_have_to_move() {
             rig.send_frame(client, Opcode::Binary, &large);
             rig.settle();
             assert_eq!(rig.frames(client), [Seen::Binary(large.len())]);
-            let landing = &rig.worker.reply.landing;
+            let landing = &rig.worker.landing;
             let is_more = landing.is_holding(READ_BEFORE_LARGE);
             assert!(landing.is_holding(if is_more { READ_BUFFER - 1 } else { READ_BEFORE_LARGE - 1 }));
             rig.run_for(secs(5));
