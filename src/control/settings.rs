@@ -65,6 +65,12 @@ pub(super) struct Settings {
     #[arg(default_value = "false", default_missing_value = "true", action = clap::ArgAction::Set)]
     pub(super) no_pin: bool,
 
+    /// Give a new connection to the worker on the core where its first packet is dealt with. For network cards that have a queue for
+    /// the core of each worker: with fewer queues the other workers get none.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_value = "false", default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub(super) steer: bool,
+
     /// The most connections. Above the descriptor limit each worker gets a descriptor table of its own. Default: what the limit
     /// allows in one table.
     #[arg(long, value_name = "N", value_parser = units::count)]
@@ -171,6 +177,7 @@ impl Settings {
         config.listen.clone_from(&self.listen);
         config.workers = self.workers;
         config.pin = !self.no_pin;
+        config.steer = self.steer;
         config.max_connections = self.max_connections;
         config.private_tables = true;
         config.handshake_timeout = self.handshake_timeout;

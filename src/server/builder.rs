@@ -29,6 +29,7 @@ macro_rules! settings {
 
 settings! {
     pin: bool,
+    steer: bool,
     private_tables: bool,
     handshake_timeout: Duration,
     message_timeout: Option<Duration>,

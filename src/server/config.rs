@@ -36,6 +36,10 @@ pub struct Config {
     pub workers: Option<usize>,
     /// Whether each worker is pinned to a core.
     pub pin: bool,
+    /// Whether a new connection goes to the worker on the core where its first packet is dealt with (`SO_INCOMING_CPU`; Linux 6.2),
+    /// rather than to any. It pays where the network card has a queue for the core of each worker: with fewer queues the other
+    /// workers get no connections. Workers need to be [pinned](Self::pin).
+    pub steer: bool,
     /// The most connections of all workers together. `None`: as many as the descriptor limit allows in one table.
     pub max_connections: Option<usize>,
     /// Whether workers may get descriptor tables of their own when `max_connections` does not fit one. Then no descriptor of
@@ -83,6 +87,7 @@ impl Default for Config {
             listen: Vec::new(),
             workers: None,
             pin: true,
+            steer: false,
             max_connections: None,
             private_tables: false,
             handshake_timeout: Duration::from_secs(10),
@@ -123,6 +128,9 @@ impl Config {
         }
         if self.workers.is_some_and(|workers| workers == 0 || workers > MAX_WORKERS) {
             return Err(ConfigError::OutOfRange { what: "workers", least: 1, most: MAX_WORKERS });
+        }
+        if self.steer && !self.pin {
+            return Err(ConfigError::SteeredUnpinned);
         }
         if self.max_connections == Some(0) {
             return Err(ConfigError::OutOfRange { what: "max-connections", least: 1, most: usize::MAX });
@@ -233,6 +241,17 @@ mod tests {
         {
             let complaint = complaint(|config| config.compression_window = window);
             assert_eq!(complaint, (!is_right).then_some("compression-window"), "{window}");
+        }
+    }
+
+    #[test]
+    fn what_is_steered_is_pinned() {
+        for (steer, pin, is_right) in
+            [(false, false, true), (false, true, true), (true, true, true), (true, false, false)]
+        {
+            let listen = vec!["127.0.0.1:0".parse().unwrap()];
+            let checked = Config { listen, steer, pin, ..Config::default() }.validate();
+            assert_eq!(checked, if is_right { Ok(()) } else { Err(ConfigError::SteeredUnpinned) });
         }
     }
 

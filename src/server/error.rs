@@ -56,6 +56,8 @@ pub enum ConfigError {
         /// Workers needed.
         needed: usize,
     },
+    /// Connections are to go to the workers on their cores, which the workers are not pinned to.
+    SteeredUnpinned,
     /// A worker's share of the buffer memory does not hold what one connection may need.
     BufferShare {
         /// Bytes that all workers need together.
@@ -91,6 +93,10 @@ impl fmt::Display for ConfigError {
                 f,
                 "{wanted} connections do not fit {workers} workers under the descriptor limit: give {needed} workers or \
                  more, or raise the limit (ulimit -n, LimitNOFILE=)"
+            ),
+            Self::SteeredUnpinned => f.write_str(
+                "steer gives connections to the workers on their cores, which no-pin leaves to the scheduler: leave out one \
+                 of the two",
             ),
             Self::BufferShare { needed } => write!(
                 f,

@@ -31,11 +31,11 @@ pub(super) enum Opened {
     Unix(OwnedFd, SocketFile),
 }
 
-/// Opens a listener.
-pub(super) fn open(place: &Listen) -> io::Result<Opened> {
+/// Opens a listener, for connections whose first packet is dealt with on that core if one is given.
+pub(super) fn open(place: &Listen, core: Option<usize>) -> io::Result<Opened> {
     match place {
         Listen::Tcp(address) => {
-            let listener = listen_for_clients(*address)?;
+            let listener = listen_for_clients(*address, core)?;
             let address = socket::local_address(listener.as_fd())?;
             Ok(Opened::Tcp(listener, address))
         }

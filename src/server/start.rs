@@ -30,6 +30,7 @@ struct Launch<F> {
     plan: Plan,
     limits: Limits,
     pin: bool,
+    steer: bool,
     cores: Vec<CoreId>,
     /// When the server started.
     start: Instant,
@@ -74,6 +75,7 @@ where
         limits: limits(&config, &plan),
         plan,
         pin: config.pin,
+        steer: config.steer,
         cores,
         start: Instant::now(),
         handler,
@@ -184,20 +186,28 @@ where
         let keep: Vec<RawFd> = wakers.chain([launch.bell.as_fd()]).map(|fd| fd.as_raw_fd()).collect();
         fdtable::make_private(&keep).map_err(StartError::system("get a private descriptor table"))?;
     }
-    if launch.pin && !launch.cores.is_empty() {
-        let core = launch.cores[number % launch.cores.len()];
-        if !core_affinity::set_for_current(core) {
-            tracing::warn!(worker = number, core = core.id, "cannot pin the worker to its core");
-        }
-    }
-    let os = Linux::new(clock_of(launch, number), launch.wakers[number].as_fd())
+    let core = pin(launch, number).filter(|_| launch.steer);
+    let os = Linux::new(clock_of(launch, number), launch.wakers[number].as_fd(), core)
         .map_err(StartError::system("make an epoll"))?;
-    let (listeners, found) = open_listeners(places)?;
+    let (listeners, found) = open_listeners(places, core)?;
     let handler = (launch.handler)(&Context { worker: number, open: 0, handle: &launch.handle });
     let limits = launch.limits.clone();
     let parts = Assembly { os, handler, limits, number, handle: launch.handle.clone(), inbox, listeners };
     let worker = Worker::new(parts).map_err(StartError::system("watch a listener"))?;
     Ok((worker, found))
+}
+
+/// Pins the calling thread to the worker's core and returns its number; `None` where it is not pinned.
+fn pin<F>(launch: &Launch<F>, number: usize) -> Option<usize> {
+    if !launch.pin || launch.cores.is_empty() {
+        return None;
+    }
+    let core = launch.cores[number % launch.cores.len()];
+    if !core_affinity::set_for_current(core) {
+        tracing::warn!(worker = number, core = core.id, "cannot pin the worker to its core");
+        return None;
+    }
+    Some(core.id)
 }
 
 /// Where a worker's time counts from: a fraction of a tick apart from the others', so that with many workers not all of them
@@ -207,12 +217,15 @@ fn clock_of<F>(launch: &Launch<F>, number: usize) -> Instant {
     launch.start.checked_sub(apart).unwrap_or(launch.start)
 }
 
-fn open_listeners(places: &[Listen]) -> Result<(Vec<Listening<OwnedFd>>, Places), StartError> {
+fn open_listeners(
+    places: &[Listen],
+    core: Option<usize>,
+) -> Result<(Vec<Listening<OwnedFd>>, Places), StartError> {
     let mut listeners = Vec::with_capacity(places.len());
     let mut found = Places::default();
     for place in places {
         let opened =
-            listen::open(place).map_err(|error| StartError::Listen { listen: place.clone(), error })?;
+            listen::open(place, core).map_err(|error| StartError::Listen { listen: place.clone(), error })?;
         let (listener, address) = match opened {
             Opened::Tcp(listener, address) => {
                 found.addresses.push(address);

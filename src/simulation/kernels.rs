@@ -101,7 +101,7 @@ struct Real {
 impl Real {
     fn new() -> io::Result<Self> {
         let waker = EventFd::new()?;
-        let linux = Linux::new(Instant::now(), waker.as_fd())?;
+        let linux = Linux::new(Instant::now(), waker.as_fd(), None)?;
         let listener = listen_tcp(SocketAddr::from(([127, 0, 0, 1], 0)), Sharing::Exclusive, 16)?;
         let address = local_address(listener.as_fd())?;
         Ok(Self { linux, listener, address, clients: Vec::new(), _waker: waker })

@@ -88,7 +88,7 @@ impl Stage {
         let local = SocketAddr::from(([127, 0, 0, 1], 0));
         let simulated = Server::new(net, listener, local, Box::new(wakes), &common)?;
         let waker = Arc::new(EventFd::new()?);
-        let linux = Linux::new(Instant::now(), waker.as_fd())?;
+        let linux = Linux::new(Instant::now(), waker.as_fd(), None)?;
         let listener = listen_tcp(local, Sharing::Exclusive, 64)?;
         let address = local_address(listener.as_fd())?;
         let real = Server::new(linux, listener, address, Box::new(Arc::clone(&waker)), &common)?;

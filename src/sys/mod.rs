@@ -9,6 +9,7 @@ pub mod counting;
 pub mod eventfd;
 pub mod fdtable;
 pub mod memory;
+pub mod options;
 pub mod process;
 pub mod signals;
 pub mod socket;

@@ -5,11 +5,11 @@ use std::mem;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
-use std::time::Duration;
 
 use libc::{c_int, c_void};
 
-use super::address::{encode, length_of, read_address};
+use super::address::{encode, read_address};
+use super::options::{get_int, set_flag, set_nodelay, set_option};
 use super::{check, check_len};
 
 /// A null pointer as an argument of a system call.
@@ -36,28 +36,6 @@ pub fn listen_tcp(address: SocketAddr, sharing: Sharing, backlog: u16) -> io::Re
     let fd = bind_tcp(address, sharing)?;
     listen(fd.as_fd(), backlog)?;
     Ok(fd)
-}
-
-/// Bounds what the kernel takes of a connection before it can send it, `TCP_NOTSENT_LOWAT` (in bytes; Documentation/networking/
-/// ip-sysctl, `tcp_notsent_lowat`). Without it a peer that does not read is given up to `tcp_wmem` in the kernel, 4 MiB, before its
-/// outbox sees any of it. On a listener it holds for the connections accepted from it, for the same reason as `TCP_NODELAY`.
-///
-/// # Errors
-/// None that could be helped: the option is there since Linux 3.12.
-pub fn limit_unsent(fd: BorrowedFd<'_>, bytes: u32) -> io::Result<()> {
-    set_option(fd, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, &bytes)
-}
-
-/// Has a listener hand connections over only when they have sent something, or after about as long as `time`, which is rounded up to
-/// whole seconds and then to one of 1, 3, 7, 15 (`TCP_DEFER_ACCEPT`, tcp(7); `secs_to_retrans` in net/ipv4/tcp.c): until then they are
-/// the kernel's alone, and smaller.
-///
-/// # Errors
-/// None that could be helped: the option is there since Linux 2.4.
-pub fn defer_accept(listener: BorrowedFd<'_>, time: Duration) -> io::Result<()> {
-    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-    let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
-    set_option(listener, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, &seconds)
 }
 
 /// Makes a TCP socket that is bound but does not listen: it takes a port, for listeners to come with the same address and
@@ -273,39 +251,16 @@ fn listen(fd: BorrowedFd<'_>, backlog: u16) -> io::Result<()> {
     check(unsafe { libc::listen(fd.as_raw_fd(), c_int::from(backlog)) }).map(drop)
 }
 
-fn set_nodelay(fd: BorrowedFd<'_>) -> io::Result<()> {
-    set_flag(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY)
-}
-
-fn set_flag(fd: BorrowedFd<'_>, level: c_int, name: c_int) -> io::Result<()> {
-    let on: c_int = 1;
-    set_option(fd, level, name, &on)
-}
-
-fn set_option<T>(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: &T) -> io::Result<()> {
-    let pointer = std::ptr::from_ref(value).cast::<c_void>();
-    // SAFETY: the pointer and length are those of a live value that the call only reads.
-    check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, pointer, length_of::<T>()) }).map(drop)
-}
-
-fn get_int(fd: BorrowedFd<'_>, level: c_int, name: c_int) -> io::Result<c_int> {
-    let mut value: c_int = 0;
-    let mut len = length_of::<c_int>();
-    // SAFETY: the pointers are to live locals of the sizes given.
-    check(unsafe { libc::getsockopt(fd.as_raw_fd(), level, name, (&raw mut value).cast(), &raw mut len) })?;
-    Ok(value)
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::net::{Ipv4Addr, SocketAddrV4};
 
     use super::*;
 
-    const ANY_PORT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
+    pub(in crate::sys) const ANY_PORT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
 
     /// Polls a non-blocking call for at most two seconds.
-    fn eventually<T>(mut call: impl FnMut() -> io::Result<T>) -> T {
+    pub(in crate::sys) fn eventually<T>(mut call: impl FnMut() -> io::Result<T>) -> T {
         for _ in 0..2_000 {
             match call() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -324,25 +279,6 @@ mod tests {
         let server = eventually(|| accept(listener.as_fd()));
         assert_ne!(get_int(server.as_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY).unwrap(), 0);
         assert_eq!(peer_address(server.as_fd()).unwrap(), local_address(client.as_fd()).unwrap());
-    }
-
-    #[test]
-    fn accepted_sockets_inherit_the_limit_of_what_is_not_sent() {
-        let taken = |limit: Option<u32>| {
-            let listener = listen_tcp(ANY_PORT, Sharing::Group, 16).unwrap();
-            limit.into_iter().for_each(|limit| limit_unsent(listener.as_fd(), limit).unwrap());
-            let _client = connect_tcp(None, local_address(listener.as_fd()).unwrap()).unwrap();
-            let server = eventually(|| accept(listener.as_fd()));
-            let mut taken = 0;
-            while let Ok(len) = send(server.as_fd(), &[0; 64 * 1024]) {
-                taken += len;
-                // Time for the client's kernel to take what it will.
-                std::thread::sleep(std::time::Duration::from_millis(1));
-            }
-            taken
-        };
-        let (limited, unlimited) = (taken(Some(16 * 1024)), taken(None));
-        assert!(limited < unlimited / 2, "{limited} and {unlimited} bytes");
     }
 
     #[test]

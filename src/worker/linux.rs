@@ -14,16 +14,21 @@ use super::mailbox::Wake;
 use super::os::{Os, Ready, Token};
 use crate::budget::{DEFER_ACCEPT, EVENTS_PER_WAIT, LISTEN_BACKLOG, UNSENT_IN_KERNEL};
 use crate::sys::eventfd::EventFd;
+use crate::sys::options;
 use crate::sys::socket::{self, Sharing};
 
 /// The token of the waker, which no connection or listener can have.
 const WAKER: usize = usize::MAX;
 
-/// Makes a listener for clients, one of the group that shares the address.
-pub(crate) fn listen_for_clients(address: SocketAddr) -> io::Result<OwnedFd> {
+/// Makes a listener for clients, one of the group that shares the address. With a core it gets those whose first packet is dealt with
+/// there.
+pub(crate) fn listen_for_clients(address: SocketAddr, core: Option<usize>) -> io::Result<OwnedFd> {
     let listener = socket::listen_tcp(address, Sharing::Group, LISTEN_BACKLOG)?;
-    socket::limit_unsent(listener.as_fd(), UNSENT_IN_KERNEL)?;
-    socket::defer_accept(listener.as_fd(), DEFER_ACCEPT)?;
+    options::limit_unsent(listener.as_fd(), UNSENT_IN_KERNEL)?;
+    options::defer_accept(listener.as_fd(), DEFER_ACCEPT)?;
+    if let Some(core) = core {
+        options::prefer_core(listener.as_fd(), core)?;
+    }
     Ok(listener)
 }
 
@@ -34,18 +39,22 @@ pub(crate) struct Linux {
     start: Instant,
     random: RandomState,
     drawn: u64,
+    /// The core whose connections its listeners are for; `None`: any.
+    core: Option<usize>,
     /// A descriptor kept so that a connection can still be refused when no other is left.
     reserve: Option<File>,
 }
 
 impl Linux {
-    /// Makes the worker's epoll and watches `waker` with it. Times count from `start`.
-    pub(crate) fn new(start: Instant, waker: BorrowedFd<'_>) -> io::Result<Self> {
+    /// Makes the worker's epoll and watches `waker` with it. Times count from `start`. With a core, its listeners are for connections
+    /// whose first packet is dealt with there.
+    pub(crate) fn new(start: Instant, waker: BorrowedFd<'_>, core: Option<usize>) -> io::Result<Self> {
         let poll = Poll::new()?;
         // A waker is written to and never read: each write is an edge.
         poll.registry().register(&mut SourceFd(&waker.as_raw_fd()), mio::Token(WAKER), Interest::READABLE)?;
         let events = Events::with_capacity(EVENTS_PER_WAIT);
-        let mut this = Self { poll, events, start, random: RandomState::new(), drawn: 0, reserve: None };
+        let mut this =
+            Self { poll, events, start, random: RandomState::new(), drawn: 0, core, reserve: None };
         this.refill_reserve();
         Ok(this)
     }
@@ -89,7 +98,7 @@ impl Os for Linux {
     }
 
     fn listen(&mut self, address: SocketAddr) -> io::Result<OwnedFd> {
-        listen_for_clients(address)
+        listen_for_clients(address, self.core)
     }
 
     fn close_listener(&mut self, listener: OwnedFd) {
@@ -134,7 +143,7 @@ impl Os for Linux {
 
     fn limit_unsent(&mut self, socket: &OwnedFd, bytes: u32) {
         // It fails for sockets that are not TCP's, which have no such limit.
-        let _ = socket::limit_unsent(socket.as_fd(), bytes);
+        let _ = options::limit_unsent(socket.as_fd(), bytes);
     }
 
     fn shutdown_write(&mut self, socket: &OwnedFd) -> io::Result<()> {

@@ -61,6 +61,25 @@ fn all_workers_share_the_port_that_the_first_one_found() {
 }
 
 #[test]
+fn connections_are_steered_to_the_workers_on_their_cores() {
+    let cores = core_affinity::get_core_ids().unwrap();
+    let running = start(|builder| builder.pin(true).steer(true).workers(cores.len()));
+    let address = running.address;
+    let mut expected = vec![0; cores.len()];
+    let mut clients = Vec::new();
+    for (at, &core) in cores.iter().enumerate() {
+        let opening = std::thread::spawn(move || {
+            assert!(core_affinity::set_for_current(core));
+            (0..20 + at).map(|_| Client::open(address)).collect::<Vec<_>>()
+        });
+        clients.extend(opening.join().unwrap());
+        expected[at] = 20 + at as u64;
+        let open: Vec<u64> = running.server.handle().worker_stats().iter().map(|stats| stats.open).collect();
+        assert_eq!(open, expected);
+    }
+}
+
+#[test]
 fn a_unix_socket_is_served_and_removed() {
     let path = SocketPath::new("served");
     let running = start_at(builder().listen(path.listen()));

@@ -116,6 +116,7 @@ fn every_option_can_be_set_everywhere() {
         ("listen", "127.0.0.1:7", "['127.0.0.1:7']"),
         ("workers", "3", "3"),
         ("no-pin", "true", "true"),
+        ("steer", "true", "true"),
         ("max-connections", "200k", "200_000"),
         ("ping-interval", "off", "'off'"),
         ("ping", "always", "'always'"),
