@@ -11,7 +11,6 @@ use super::core::{Flow, Worker};
 use super::handler::Handler;
 use super::id::ConnId;
 use super::os::Os;
-use super::record::State;
 use crate::budget::{HELD_EACH, HELD_MOST};
 
 /// Replies that wait, in the order in which they came.
@@ -53,11 +52,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Ends a visit: holds the reply, or writes it where it is long or there is other output.
     pub(super) fn finish_reply(&mut self, index: u32) -> Flow {
         let len = self.reply.len();
-        if len == 0
-            || len > HELD_EACH
-            || self.has_company(index)
-            || self.record_mut(index).state != State::Open
-        {
+        if len == 0 || len > HELD_EACH || !self.is_open(index) || self.has_company(index) {
             return self.flush_reply(index);
         }
         let Some(at) = self.reply.set_aside(&mut self.landing) else { return self.flush_reply(index) };

@@ -37,13 +37,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 return self.flush_reply(index);
             };
             let most = match record.terms.is_agreed() {
+                true if self.has_unread(index) => break,
                 true => READ_COMPRESSED,
                 false if self.is_large_expected => READ_BEFORE_LARGE,
                 false => READ_BUFFER,
             };
-            if self.has_unread(index) {
-                break;
-            }
             self.counters.reads.add(1);
             let at = self.reply.landed();
             let received = match self.receive(index, at..at + most) {
@@ -54,11 +52,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
             };
             let Received { all, appended, room } = received;
             self.counters.bytes_in.add(all as u64);
-            self.note_life(index);
             let drained = all < room;
             let end = at + all - appended;
             self.landing.note(end);
-            let flow = self.take_input(index, at..end, drained);
+            let flow = self.take_fresh(index, at..end, drained);
             if flow == Flow::Gone {
                 return Flow::Gone;
             }
@@ -117,7 +114,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.landing.note(part.end);
         self.landing.bytes_mut()[part.clone()].copy_from_slice(&unread);
         self.pool.recycle(unread);
-        self.take_input(index, part, false)
+        let state = self.record_mut(index).state;
+        self.take_input(index, state, part, false)
     }
 
     /// Whether this visit could not deal with all that was read.
@@ -134,17 +132,20 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    fn note_life(&mut self, index: u32) {
+    /// Takes in what has just been received, a sign of life.
+    fn take_fresh(&mut self, index: u32, input: Range<usize>, drained: bool) -> Flow {
         let (tick, policy) = (self.tick, self.limits.ping_policy);
         let record = self.record_mut(index);
         record.last_seen = tick;
         if policy == PingPolicy::WhenIdle {
             record.flags.clear(Flags::AWAIT_PONG);
         }
+        let state = record.state;
+        self.take_input(index, state, input, drained)
     }
 
-    fn take_input(&mut self, index: u32, input: Range<usize>, drained: bool) -> Flow {
-        match self.record_mut(index).state {
+    fn take_input(&mut self, index: u32, state: State, input: Range<usize>, drained: bool) -> Flow {
+        match state {
             State::Handshaking => self.take_head(index, input, drained),
             State::Open | State::Closing => self.take_frames(index, input, drained),
             // RFC 6455-7.1.7-5
