@@ -157,8 +157,10 @@ def build(tree: Path, target: Path, programs: Programs) -> Path | str:
     """The simulation's program, or what the compiler said."""
     command = ["cargo", "test", "--quiet", "--locked", "--profile", "simulation", "--features", "simulation"]
     command += ["--test", "simulation", "--no-run", "--message-format=json-render-diagnostics"]
-    # Most bugs are found within a second, and building takes ten.
-    command += ["--config", "profile.simulation.package.throng.opt-level=1"]
+    # Most bugs are found within a second: building takes longer. So little is optimized, and the library is compiled in many
+    # small units, of which a bug changes few.
+    for setting in ("opt-level=1", "codegen-units=256"):
+        command += ["--config", f"profile.simulation.package.throng.{setting}"]
     environment = dict(os.environ, CARGO_TARGET_DIR=str(target))
     done = programs.run(command, cwd=tree, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     program = re.findall(r'"executable":"([^"]*/simulation-[^"]*)"', done.stdout)
