@@ -58,6 +58,38 @@ test_without_programs_the_hold_fails() {
     expect_in 'throng is missing' "$SAID"
 }
 
+# conformance WHICH STATUS: the step autobahn, whose run that has WHICH among its arguments ends with STATUS.
+conformance() {
+    tool cargo 'exit 0'
+    # A run with shared windows goes on until one with dedicated windows has been there, and the other way round.
+    tool python3 "[[ \$* != *conformance* ]] && exit
+        mode=\$4
+        echo \"this is \$mode\"
+        touch $TMP/\$mode
+        case \$mode in shared) other=dedicated ;; dedicated) other=shared ;; *) other=off ;; esac
+        for ((i = 0; i < 500; i++)); do [[ ! -e $TMP/\$other ]] || break; sleep 0.02; done
+        [[ -e $TMP/\$other ]] || exit 9
+        [[ \$mode != $1 ]] || exit $2"
+    steps '' autobahn
+}
+
+test_autobahns_runs_with_compression_go_side_by_side_and_both_are_told() {
+    conformance none 0
+    expect '0 1 passed, 0 failed, 0 skipped' "$STATUS $(last_line)"
+    expect 'off shared dedicated' "$(sed -n 's/^this is //p' <<<"$SAID" | xargs)"
+}
+
+test_each_of_autobahns_runs_can_fail_the_step() {
+    local mode
+    for mode in off shared dedicated; do
+        conformance "$mode" 1
+        expect '1 0 passed, 1 failed, 0 skipped' "$STATUS $(last_line)"
+        expect_in "this is $mode" "$SAID"
+    done
+    conformance dedicated 77
+    expect '0 0 passed, 0 failed, 1 skipped' "$STATUS $(last_line)"
+}
+
 test_wrong_usage() {
     steps '' nonsense
     expect 2 "$STATUS"
