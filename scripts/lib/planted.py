@@ -30,6 +30,7 @@ PROFILES = {
     "crowd": ("crowds", "SIMULATION_LONG", 20),
     "replay": ("schedules_go_the_same_on_linux", "SIMULATION_REPLAYS", 300),
 }
+WITHOUT_LTO = Path(__file__).resolve().parent / "without_lto.sh"
 # A bug may well make a loop endless.
 MOST_SECONDS = 240
 
@@ -158,10 +159,10 @@ def build(tree: Path, target: Path, programs: Programs) -> Path | str:
     command = ["cargo", "test", "--quiet", "--locked", "--profile", "simulation", "--features", "simulation"]
     command += ["--test", "simulation", "--no-run", "--message-format=json-render-diagnostics"]
     # Most bugs are found within a second: building takes longer. So little is optimized, and the library is compiled in many
-    # small units, of which a bug changes few.
+    # small units, of which a bug changes few, each by itself.
     for setting in ("opt-level=1", "codegen-units=256"):
         command += ["--config", f"profile.simulation.package.throng.{setting}"]
-    environment = dict(os.environ, CARGO_TARGET_DIR=str(target))
+    environment = dict(os.environ, CARGO_TARGET_DIR=str(target), RUSTC_WORKSPACE_WRAPPER=str(WITHOUT_LTO))
     done = programs.run(command, cwd=tree, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     program = re.findall(r'"executable":"([^"]*/simulation-[^"]*)"', done.stdout)
     return Path(program[-1]) if done.returncode == 0 and program else done.stderr
