@@ -29,7 +29,7 @@ enum Stop {
     Failed(DecodeError),
 }
 
-/// What a connection's frames are decoded from, in the reply's landing.
+/// What a connection's frames are decoded from: a part of the landing.
 struct Input {
     /// Where what is not done with begins: never before the end of what has landed.
     at: usize,

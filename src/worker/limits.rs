@@ -42,7 +42,7 @@ pub(crate) struct Limits {
     pub(crate) buffers: usize,
     /// Bytes of shared frames that wait in all outboxes, each counted for each outbox it is in.
     pub(crate) backlog: usize,
-    /// Bytes of free ones that are kept for the next use.
+    /// Bytes of free small ones that are kept for the next use; large ones all are.
     pub(crate) spare_buffers: usize,
     pub(crate) handshake_timeout: Duration,
     /// Time for a message that has begun to end. `None`: any.

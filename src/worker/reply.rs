@@ -21,8 +21,8 @@ const MOST_RETURNED: usize = 20;
 // Each may take three slices, itself with its header and what goes before it, and as many follow the last.
 const _: () = assert!(3 * (MOST_RETURNED + 1) <= SLICES_PER_WRITE);
 
-/// Output of the connection at hand; empty between connections. Its landing is the worker's, which is also where input is received, and
-/// the same in every call.
+/// Output of the connection at hand; empty between connections. Where a landing is asked for, it is the worker's one, in which input is
+/// received as well.
 #[derive(Debug)]
 pub(super) struct Reply {
     /// Frames in their wire form.
