@@ -1,4 +1,4 @@
-//! Large buffers of which only what is used takes memory.
+//! A large buffer of which only what is used takes memory.
 
 /// The length of a page of memory on x86-64. Kernel copies are about 5 % faster to and from the beginning of one.
 const PAGE: usize = 4096;

@@ -18,7 +18,8 @@ use crate::ws::{Buffers, CloseCode, Opcode, Whole};
 /// Pieces of a reply that are not in its own buffer, at most.
 const MOST_RETURNED: usize = 20;
 
-// Each may take three slices, itself with its header and what goes before it, and as many follow the last.
+// Each may take three slices, itself with its header and what goes before it, and one follows the last. The last message may add two of
+// them, the first of which has no header of its own.
 const _: () = assert!(3 * (MOST_RETURNED + 1) <= SLICES_PER_WRITE);
 
 /// Output of the connection at hand; empty between connections. Where a landing is asked for, it is the worker's one, in which input is
@@ -224,10 +225,11 @@ impl Reply {
 
     /// Lends all of it as slices to write, and returns how many it filled in.
     pub(super) fn slices<'a>(
-        &'a self,
+        &'a mut self,
         landing: &'a Landing,
         slices: &mut [IoSlice<'a>; SLICES_PER_WRITE],
     ) -> usize {
+        self.end_run();
         let mut filled = 0;
         let mut add = |bytes: &'a [u8]| {
             if !bytes.is_empty() {
@@ -247,14 +249,13 @@ impl Reply {
                 }
             }
         }
-        add(&self.bytes[at..self.run_behind]);
-        add(&landing.bytes()[self.run_start..self.landed]);
-        add(&self.bytes[self.run_behind..]);
+        add(&self.bytes[at..]);
         filled
     }
 
     /// Hands out all of it, one piece after the other, and is empty then.
     pub(super) fn drain(&mut self, landing: &Landing, mut take: impl FnMut(Piece<'_>)) {
+        self.end_run();
         let mut at = 0;
         for Returned { behind, frames } in self.returned.drain(..) {
             take(Piece::Bytes(&self.bytes[at..behind]));
@@ -267,14 +268,12 @@ impl Reply {
                 }
             }
         }
-        take(Piece::Bytes(&self.bytes[at..self.run_behind]));
-        take(Piece::Bytes(&landing.bytes()[self.run_start..self.landed]));
-        take(Piece::Bytes(&self.bytes[self.run_behind..]));
+        take(Piece::Bytes(&self.bytes[at..]));
         self.empty();
     }
 
     /// A copy of all of it in one piece.
-    pub(super) fn flatten(&self, landing: &Landing) -> Vec<u8> {
+    pub(super) fn flatten(&mut self, landing: &Landing) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
         let filled = self.slices(landing, &mut slices);
         slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()

@@ -35,29 +35,18 @@ pub(super) fn move_masked(bytes: &mut [u8], from: usize, to: usize, len: usize, 
         bytes.copy_within(from..from + len, to);
         return apply_mask(&mut bytes[to..to + len], key, 0);
     };
-    let narrow = u32::from_ne_bytes(key);
-    let wide = u64::from(narrow) << 32 | u64::from(narrow);
-    let span = move_pieces::<BLOCK>(span, ahead, |block| {
-        block
-            .as_chunks_mut::<8>()
-            .0
-            .iter_mut()
-            .for_each(|word| *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes());
-    });
-    let span = move_pieces::<8>(span, ahead, |word| *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes());
-    move_pieces::<4>(span, ahead, |half| *half = (u32::from_ne_bytes(*half) ^ narrow).to_ne_bytes());
+    let span = move_pieces::<BLOCK>(span, ahead, key);
+    let span = move_pieces::<8>(span, ahead, key);
+    move_pieces::<4>(span, ahead, key);
 }
 
-/// Moves as many pieces of `N` bytes as there are down by `ahead`, changed, and returns what is left: from where the next goes to.
+/// Moves as many pieces of `N` bytes, a multiple of a key's, as there are down by `ahead`, with `key` applied, and returns what is left:
+/// from where the next goes to.
 #[inline(always)]
-fn move_pieces<const N: usize>(
-    mut span: &mut [u8],
-    ahead: usize,
-    change: impl Fn(&mut [u8; N]),
-) -> &mut [u8] {
-    while let Some(piece) = span.get(ahead..ahead + N).and_then(<[u8]>::first_chunk) {
+fn move_pieces<const N: usize>(mut span: &mut [u8], ahead: usize, key: [u8; 4]) -> &mut [u8] {
+    while let Some(piece) = span.get(ahead..ahead + N).and_then(<[u8]>::first_chunk::<N>) {
         let mut piece = *piece;
-        change(&mut piece);
+        apply_mask(&mut piece, key, 0);
         // There are more bytes than those ahead.
         let Some((to, rest)) = span.split_first_chunk_mut() else { return &mut [] };
         *to = piece;

@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 use throng::sys::socket::{Sharing, listen_tcp, local_address};
 use throng::{Listen, Server, StartError};
 
-use super::app::{start, start_at};
+use super::app::{Running, start, start_at};
 use super::client::{Client, PATIENCE};
 
 /// A path for a socket, removed at the end of the test.
@@ -40,6 +40,10 @@ fn start_error(builder: throng::Builder) -> StartError {
     builder.start(|_| super::app::App::silent()).expect_err("it started")
 }
 
+fn open_by_worker(running: &Running) -> Vec<u64> {
+    running.server.handle().worker_stats().iter().map(|stats| stats.open).collect()
+}
+
 #[test]
 fn ipv6_and_ipv4_stand_side_by_side() {
     let running = start(|builder| builder.listen("[::1]:0".parse().unwrap()));
@@ -55,7 +59,7 @@ fn ipv6_and_ipv4_stand_side_by_side() {
 fn all_workers_share_the_port_that_the_first_one_found() {
     let running = start(|builder| builder.workers(4));
     let clients: Vec<Client> = (0..100).map(|_| Client::open(running.address)).collect();
-    let open: Vec<u64> = running.server.handle().worker_stats().iter().map(|stats| stats.open).collect();
+    let open = open_by_worker(&running);
     assert_eq!(open.iter().sum::<u64>(), clients.len() as u64);
     assert!(open.iter().all(|&open| open > 0), "{open:?}");
 }
@@ -74,8 +78,7 @@ fn connections_are_steered_to_the_workers_on_their_cores() {
         });
         clients.extend(opening.join().unwrap());
         expected[at] = 20 + at as u64;
-        let open: Vec<u64> = running.server.handle().worker_stats().iter().map(|stats| stats.open).collect();
-        assert_eq!(open, expected);
+        assert_eq!(open_by_worker(&running), expected);
     }
 }
 
