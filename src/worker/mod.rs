@@ -6,7 +6,7 @@
 //! - `core`: the worker and the phases of an iteration.
 //! - `accept`, `handshake`, `read`, `frames`, `write`, `close`, `timers`, `mail`: the phases and what they do to a connection.
 //! - `compression`: what a connection's messages pass through where it agreed on it.
-//! - `reply`, `landing`, `held`: what goes back, and where it is until it does.
+//! - `landing`, `reply`, `held`: where input is received, what of it goes back, and what of that waits for others.
 //! - `connections`: how they are found.
 //! - `record`, `table`, `outbox`, `pool`, `wheel`, `ticks`: what is kept, and when it is due.
 //! - `handler`, `conn`, `handle`, `id`: what the application sees.
