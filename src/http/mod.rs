@@ -9,5 +9,6 @@ mod request;
 mod response;
 
 pub(crate) use authority::is_authority;
+pub(crate) use request::is_head;
 pub use request::{HeadBuffer, MAX_HEAD, MAX_HEADERS, Request, parse_head};
 pub use response::{Refusal, Status};

@@ -61,8 +61,16 @@ pub fn parse_head<'b>(
     if version != 1 {
         return Err(bad("HTTP/1.1 is required"));
     }
-    let (path, query) = split_target(target)?;
+    let (path, query) =
+        if (method, target) == ("OPTIONS", "*") { ("*", None) } else { split_target(target)? };
     Ok(Some((Request { method, path, query, headers: parsed.headers }, len)))
+}
+
+/// Whether `bytes` begin with a request of the method HEAD, be it whole, sound, or neither: what it is answered with has no body.
+pub(crate) fn is_head(bytes: &[u8]) -> bool {
+    // Empty lines before a request are ignored (RFC 9112, section 2.2).
+    let line = bytes.iter().position(|byte| !b"\r\n".contains(byte)).map_or(&[][..], |start| &bytes[start..]);
+    line.starts_with(b"HEAD ")
 }
 
 const TOO_LARGE: Refusal = Refusal::new(Status::HEADER_FIELDS_TOO_LARGE, "the request head is over 8 KiB");
@@ -80,7 +88,8 @@ impl<'b> Request<'b> {
         self.method
     }
 
-    /// The path of the target, with its leading slash and as it was sent: nothing is decoded.
+    /// The path of the target, with its leading slash and as it was sent: nothing is decoded. `*` is that of `OPTIONS *`, which asks
+    /// about the server as a whole (RFC 9112, section 3.2.4).
     #[must_use]
     pub const fn path(&self) -> &'b str {
         self.path
@@ -144,7 +153,7 @@ fn has_bare_newline(head: &[u8]) -> bool {
 fn split_target(target: &str) -> Result<(&str, Option<&str>), Refusal> {
     if !target.is_ascii() {
         // RFC 3986 section 2: a URI is made of ASCII characters; others are percent-encoded.
-        return Err(bad("the target must be ASCII"));
+        return Err(bad("the target must be ASCII: percent-encode other characters"));
     }
     if target.contains('#') {
         // RFC 6455-3-1: a WebSocket URI has no fragment.
@@ -265,6 +274,30 @@ mod tests {
         ] {
             let seen = parse(head, |_, _| ());
             assert_eq!(seen, Err(Status::BAD_REQUEST), "{}", head.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn an_asterisk_is_the_target_of_options_alone() {
+        let path = |method: &str| {
+            let head = format!("{method} * HTTP/1.1\r\nHost: h\r\n\r\n");
+            parse(head.as_bytes(), |request, _| request.path().to_owned())
+        };
+        assert_eq!(path("OPTIONS"), Ok(Some("*".to_owned())));
+        for method in ["GET", "HEAD", "POST", "options"] {
+            assert_eq!(path(method), Err(Status::BAD_REQUEST), "{method}");
+        }
+    }
+
+    #[test]
+    fn requests_for_a_head_are_known_by_their_first_bytes() {
+        for head in ["HEAD / HTTP/1.1\r\n\r\n", "\r\n\r\nHEAD / HTTP/1.0\r\n", "HEAD \0", "HEAD "] {
+            assert!(is_head(head.as_bytes()), "{head:?}");
+        }
+        for other in
+            ["", "\r\n", "HEAD", "HEADS /", "head / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHEAD : x\r\n"]
+        {
+            assert!(!is_head(other.as_bytes()), "{other:?}");
         }
     }
 

@@ -15,7 +15,7 @@ impl Status {
     pub const FORBIDDEN: Self = Self(403);
     /// 404: nothing is there.
     pub const NOT_FOUND: Self = Self(404);
-    /// 405: the method is not GET.
+    /// 405: the method is neither GET nor HEAD.
     pub const METHOD_NOT_ALLOWED: Self = Self(405);
     /// 426: the request does not upgrade, or to another version of the protocol (RFC 6455, section 4.2.2).
     pub const UPGRADE_REQUIRED: Self = Self(426);
@@ -61,7 +61,7 @@ impl Status {
     const fn fields(self) -> &'static str {
         match self.0 {
             // RFC 9110 section 15.5.6.
-            405 => "Connection: close\r\nAllow: GET\r\n",
+            405 => "Connection: close\r\nAllow: GET, HEAD\r\n",
             // RFC 9110 section 15.5.22. RFC 6455-4.2.2-4 and 6455-4.4-1: with the versions that are understood.
             426 => "Connection: upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
             429 | 503 => "Connection: close\r\nRetry-After: 5\r\n",
@@ -110,14 +110,21 @@ impl Refusal {
 
     /// Appends the response to `out`: it says that the connection ends with it.
     pub fn write(&self, out: &mut Vec<u8>) {
+        self.write_head(out);
+        out.extend_from_slice(self.detail.as_bytes());
+        out.push(b'\n');
+    }
+
+    /// Appends the same response without its body, which is the answer to HEAD (RFC 9110, section 9.3.2).
+    pub fn write_head(&self, out: &mut Vec<u8>) {
         let Self { status, detail } = self;
-        let response = format!(
-            "HTTP/1.1 {status} {}\r\n{}Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{detail}\n",
+        let head = format!(
+            "HTTP/1.1 {status} {}\r\n{}Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n",
             status.reason(),
             status.fields(),
             detail.len() + 1,
         );
-        out.extend_from_slice(response.as_bytes());
+        out.extend_from_slice(head.as_bytes());
     }
 }
 
@@ -144,11 +151,20 @@ mod tests {
             "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\
              Content-Length: 4\r\n\r\nwhy\n"
         );
-        assert!(response(Status::METHOD_NOT_ALLOWED).contains("\r\nAllow: GET\r\n"));
+        assert!(response(Status::METHOD_NOT_ALLOWED).contains("\r\nAllow: GET, HEAD\r\n"));
         assert!(response(Status::SERVICE_UNAVAILABLE).contains("\r\nRetry-After: 5\r\n"));
         let upgrade = response(Status::UPGRADE_REQUIRED);
         assert!(upgrade.contains("\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"), "{upgrade}");
         assert!(response(Status::new(599).unwrap()).starts_with("HTTP/1.1 599 \r\n"));
+    }
+
+    #[test]
+    fn the_answer_to_head_is_the_same_without_its_body() {
+        for status in [Status::BAD_REQUEST, Status::METHOD_NOT_ALLOWED, Status::UPGRADE_REQUIRED] {
+            let mut head = Vec::new();
+            Refusal::new(status, "why").write_head(&mut head);
+            assert_eq!(response(status), String::from_utf8(head).unwrap() + "why\n");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::record::{Flags, Record, SideId, State};
 use super::ticks::deadline;
 use super::wheel::Node;
 use crate::budget::{ACCEPTS_PER_ITERATION, EXHAUSTED_PAUSE, LINGER, REFUSALS};
-use crate::http::{Refusal, Status};
+use crate::http::{Refusal, Status, is_head};
 use crate::ws::deflate::Terms;
 
 /// What a connection over a limit is told.
@@ -200,9 +200,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let refused = accepted.map(|socket| {
             // The request has usually arrived; unread, it would turn the end of this connection into a reset, which can
             // overtake the response.
-            let _ = self.os.recv(&socket, self.landing.bytes_mut());
+            let arrived = self.os.recv(&socket, self.landing.bytes_mut()).unwrap_or(0);
             let mut response = Vec::new();
-            AT_LIMIT.write(&mut response);
+            if is_head(&self.landing.bytes()[..arrived]) {
+                AT_LIMIT.write_head(&mut response);
+            } else {
+                AT_LIMIT.write(&mut response);
+            }
             let _ = self.os.send(&socket, &response);
             self.counters.accepted.add(1);
             self.counters.refused_at_limit.add(1);

@@ -8,6 +8,7 @@ use super::record::{Flags, State};
 use super::ticks::deadline;
 use super::turn::Ended;
 use crate::budget::{LINGER, SWEEP_PER_ITERATION};
+use crate::http::is_head;
 use crate::ws::{CloseCode, CloseFrame, DecodeError, encode};
 
 /// What every peer is told when the server ends.
@@ -186,7 +187,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
             let index = u32::try_from(at).unwrap_or(u32::MAX);
             let _ = match record.state {
                 State::Open => self.close_open(index, GOING_AWAY, Closed::ByUs(GOING_AWAY)),
-                State::Handshaking => self.refuse(index, super::accept::AT_LIMIT),
+                State::Handshaking => {
+                    let is_head = self.side_mut(index).is_some_and(|side| is_head(&side.head));
+                    self.refuse(index, super::accept::AT_LIMIT, is_head)
+                }
                 State::Closing | State::Finishing => Flow::Alive,
             };
         }

@@ -9,7 +9,7 @@ use super::core::{Flow, Worker};
 use super::handler::{Accept, Handler};
 use super::os::Os;
 use super::record::{Flags, State};
-use crate::http::{HeadBuffer, MAX_HEAD, Refusal, Request, Status, parse_head};
+use crate::http::{HeadBuffer, MAX_HEAD, Refusal, Request, Status, is_head, parse_head};
 use crate::ws::Buffers;
 use crate::ws::deflate::{Agreement, Terms};
 use crate::ws::handshake::{Upgrade, is_token};
@@ -27,8 +27,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let input = &self.landing.bytes()[part.clone()];
         let fresh = &input[..input.len().min(MAX_HEAD.saturating_sub(old_len))];
         if !self.pool.reserve(&mut head, fresh.len()) {
+            let is_head = is_head(&head);
             self.pool.recycle(head);
-            return self.refuse(index, AT_LIMIT);
+            return self.refuse(index, AT_LIMIT, is_head);
         }
         head.extend_from_slice(fresh);
         // A head ends with a line: until one ends there is nothing new to learn, and each byte is parsed a few times at most.
@@ -57,6 +58,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 Ok(None) => Ok(None),
                 Err(refusal) => Err(refusal),
             }
+            .map_err(|refusal| (refusal, is_head(bytes)))
         };
         self.landing = landing;
         match outcome {
@@ -66,9 +68,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 self.recycle_head(kept);
                 self.take_frames(index, part.start + taken..part.end, drained)
             }
-            Err(refusal) => {
+            Err((refusal, is_head)) => {
                 self.recycle_head(kept);
-                self.refuse(index, refusal)
+                self.refuse(index, refusal, is_head)
             }
         }
     }
@@ -79,7 +81,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             None => {
                 let mut head = Vec::new();
                 if !self.pool.reserve(&mut head, part.len()) {
-                    return self.refuse(index, AT_LIMIT);
+                    let is_head = is_head(&self.landing.bytes()[part]);
+                    return self.refuse(index, AT_LIMIT, is_head);
                 }
                 head.extend_from_slice(&self.landing.bytes()[part]);
                 head
@@ -142,15 +145,19 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    /// Answers with an error and ends the connection (RFC 6455-7.2.2-1).
-    pub(super) fn refuse(&mut self, index: u32, refusal: Refusal) -> Flow {
+    /// Answers with an error and ends the connection (RFC 6455-7.2.2-1). The answer to HEAD has no body.
+    pub(super) fn refuse(&mut self, index: u32, refusal: Refusal, is_head: bool) -> Flow {
         if refusal.status() == Status::SERVICE_UNAVAILABLE {
             self.counters.refused_at_limit.add(1);
         } else {
             self.counters.refused_requests.add(1);
         }
         self.reply.bytes.clear();
-        refusal.write(&mut self.reply.bytes);
+        if is_head {
+            refusal.write_head(&mut self.reply.bytes);
+        } else {
+            refusal.write(&mut self.reply.bytes);
+        }
         self.finish(index)
     }
 }

@@ -44,13 +44,15 @@ impl Upgrade {
     /// ```
     ///
     /// # Errors
-    /// 405 for another method than GET; 426 for a request that does not upgrade to a WebSocket, or in another version than
-    /// 13; 400 for everything else.
+    /// 405 for another method than GET and HEAD; 426 for a request that does not upgrade to a WebSocket, as HEAD never does, or in
+    /// another version than 13; 400 for everything else.
     pub fn of(request: &Request<'_>) -> Result<Self, Refusal> {
         // RFC 6455-4.2.1-1, 6455-10.1-1 and 6455-10.7-3: whatever differs from section 4.2.1 is answered with an error.
         // RFC 6455-4.2.1-12: what is not looked at here is ignored.
         // RFC 6455-4.2.1-2: the version is judged where the head is parsed.
-        if request.method() != "GET" {
+        // A server has HEAD wherever it has GET (RFC 9110, section 9.1).
+        let is_head = request.method() == "HEAD";
+        if request.method() != "GET" && !is_head {
             return Err(Refusal::new(Status::METHOD_NOT_ALLOWED, "the method must be GET"));
         }
         // RFC 6455-4.2.1-4
@@ -63,8 +65,8 @@ impl Upgrade {
         {
             return Err(bad("a request to upgrade has no body"));
         }
-        // RFC 6455-4.2.1-5
-        if !request.list("upgrade").any(|protocol| protocol.eq_ignore_ascii_case("websocket")) {
+        // RFC 6455-4.2.1-5. HEAD is answered as a GET that does not upgrade: an Upgrade may always be ignored (RFC 9110, section 7.8).
+        if is_head || !request.list("upgrade").any(|protocol| protocol.eq_ignore_ascii_case("websocket")) {
             return Err(Refusal::new(Status::UPGRADE_REQUIRED, "this is a WebSocket server: upgrade to one"));
         }
         // RFC 6455-4.2.1-6
@@ -86,11 +88,12 @@ impl Upgrade {
             exactly_one(request, "sec-websocket-key", "there must be one Sec-WebSocket-Key header field")?;
         let key = <[u8; KEY_LEN]>::try_from(key).ok().filter(decodes_to_16_bytes);
         let key = key.ok_or(bad("Sec-WebSocket-Key must be 16 bytes in base64"))?;
-        // RFC 6455-4.2.1-10
-        if !request.header_all("sec-websocket-protocol").all(is_token_list) {
+        // RFC 6455-4.2.1-10. An empty list offers nothing, as no field does: clients send one for it, though it may not be empty.
+        if !request.header_all("sec-websocket-protocol").flat_map(members).all(is_token) {
             return Err(bad("Sec-WebSocket-Protocol must be a list of tokens"));
         }
-        // RFC 6455-4.2.1-11 and 6455-9.1-1: a malformed list is refused also where none of the extensions is known.
+        // RFC 6455-4.2.1-11 and 6455-9.1-1: a malformed list is refused also where none of the extensions is known; an empty one is
+        // none, as above.
         if !request.header_all("sec-websocket-extensions").all(is_extension_list) {
             return Err(bad("Sec-WebSocket-Extensions must be a list of extensions"));
         }
@@ -137,12 +140,6 @@ pub fn accept_key(key: &[u8]) -> [u8; ACCEPT_LEN] {
 pub fn is_token(name: &[u8]) -> bool {
     let is_token_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     !name.is_empty() && name.iter().all(is_token_byte)
-}
-
-/// Whether `value` is `1#token`: empty members do not count (RFC 9110, section 5.6.1.2), but one must be there.
-fn is_token_list(value: &[u8]) -> bool {
-    let mut members = members(value).peekable();
-    members.peek().is_some() && members.all(is_token)
 }
 
 /// The members of a comma-separated list but the empty ones. Not for lists with commas inside quoted strings.

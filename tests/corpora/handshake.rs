@@ -131,7 +131,8 @@ fn same_as_parsed(request: &Request<'_>, mut head: &[u8]) {
         [request.path(), request.query().map_or("", |_| "?"), request.query().unwrap_or("")].concat();
     let has_target = |line: &[u8]| line.windows(target.len()).any(|part| part == target.as_bytes());
     assert!(request.path() == "/" || has_target(lines[0]), "{target}");
-    assert!(request.path().starts_with('/') && !target.contains('#'));
+    assert!(request.path().starts_with('/') || (request.method(), &*target) == ("OPTIONS", "*"), "{target}");
+    assert!(!target.contains('#'));
 }
 
 /// What RFC 6455 section 4.2.1 asks of a request that is accepted.
@@ -211,9 +212,12 @@ fn refused(refusal: &Refusal) {
     let value = |name: &str| fields.iter().find(|field| field.0 == name).map(|field| &field.1[..]);
     assert_eq!(value("Content-Length"), Some(&(response.len() - len).to_string()[..]));
     assert!(value("Connection").is_some_and(|options| options.ends_with("close")));
+    let mut to_head = Vec::new();
+    refusal.write_head(&mut to_head);
+    assert_eq!(to_head, response[..len], "the answer to HEAD");
     match status {
         // RFC 9110 section 15.5.6; RFC 6455 section 4.2.2.
-        405 => assert_eq!(value("Allow"), Some("GET")),
+        405 => assert_eq!(value("Allow"), Some("GET, HEAD")),
         426 => {
             assert_eq!((value("Upgrade"), value("Sec-WebSocket-Version")), (Some("websocket"), Some("13")))
         }

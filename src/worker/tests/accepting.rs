@@ -198,6 +198,11 @@ fn without_descriptors_the_one_in_reserve_refuses() {
             assert_eq!(rig.ending(client), Ending::Clean);
         }
         assert_eq!((rig.counters().refused_at_limit.get(), rig.world().held()), (200, 1));
+        let head = rig.connect();
+        rig.send(head, b"HEAD / HTTP/1.1\r\n");
+        rig.settle();
+        let response = rig.response(head);
+        assert!(response.starts_with("HTTP/1.1 503 ") && response.ends_with("\r\n\r\n"), "{response}");
         rig.say(inside, "hi");
         rig.settle();
         assert_eq!(rig.frames(inside), [Seen::Text("hi".into())]);

@@ -75,12 +75,21 @@ fn those_in_the_queue_and_in_their_handshake_are_told_503() {
         let (held, shaking) = (rig.open(), rig.connect());
         rig.send(shaking, b"GET / HT");
         rig.settle();
+        let shaking_head = rig.connect();
+        rig.send(shaking_head, b"HEAD / HT");
+        rig.settle();
         let waiting = rig.connect();
         rig.send(waiting, request("/").as_bytes());
         rig.handle.shared.drain(secs(3));
         rig.settle();
-        for client in [shaking, waiting] {
-            assert!(rig.response(client).starts_with("HTTP/1.1 503 "));
+        for client in [shaking, shaking_head, waiting] {
+            let response = rig.response(client);
+            assert!(response.starts_with("HTTP/1.1 503 "));
+            assert_eq!(
+                response.ends_with("\r\n\r\n"),
+                client == shaking_head,
+                "HEAD alone is answered without a body"
+            );
             assert_eq!(rig.ending(client), Ending::Clean);
             rig.world().client_ends(client);
         }

@@ -142,6 +142,24 @@ fn without_buffers_a_split_head_is_told_to_come_back() {
 }
 
 #[test]
+fn a_refusal_for_want_of_buffers_has_no_body_where_head_is_asked_for() {
+    let limits = crate::worker::Limits { buffers: 300, ..limits() };
+    play(limits, |rig| {
+        let (first, second) = (rig.connect(), rig.connect());
+        rig.send(first, b"HEAD / HT");
+        rig.send(second, b"HEAD / HT");
+        rig.settle();
+        rig.send(first, &[b'x'; 300]);
+        rig.send(first, b"\r\n");
+        rig.settle();
+        for client in [first, second] {
+            let response = rig.response(client);
+            assert!(response.starts_with("HTTP/1.1 503 ") && response.ends_with("\r\n\r\n"), "{response}");
+        }
+    });
+}
+
+#[test]
 fn a_refused_request_that_came_in_pieces_leaves_no_side_record() {
     play(limits(), |rig| {
         let client = rig.connect();

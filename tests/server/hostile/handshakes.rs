@@ -72,6 +72,11 @@ fn a_broken_request_line_is_400_and_another_method_405() {
         (400, with(GET, "GET /ch\0t HTTP/1.1\r\n")),
         (405, with(GET, "POST /chat HTTP/1.1\r\n")),
         (405, with(GET, "OPTIONS /chat HTTP/1.1\r\n")),
+        (405, with(GET, "OPTIONS * HTTP/1.1\r\n")),
+        (405, b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n".to_vec()),
+        (405, with(GET, "DELETE http://server.example.com/chat HTTP/1.1\r\n")),
+        (400, with(GET, "POST * HTTP/1.1\r\n")),
+        (400, with(GET, "OPTIONS * HTTP/1.0\r\n")),
         (405, with(GET, "get /chat HTTP/1.1\r\n")),
     ]);
 }
@@ -205,11 +210,9 @@ fn other_protocols_on_the_port_are_400() {
 #[test]
 fn malformed_offers_are_400() {
     are_refused(&[
-        (400, and("Sec-WebSocket-Protocol:")),
         (400, and("Sec-WebSocket-Protocol: a b")),
         (400, and("Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b/c")),
         (400, and("Sec-WebSocket-Protocol: \u{e4}")),
-        (400, and("Sec-WebSocket-Extensions:")),
         (400, and("Sec-WebSocket-Extensions: a;")),
         (400, and("Sec-WebSocket-Extensions: a; b=\"c d\"")),
         (400, and("Sec-WebSocket-Extensions: a; b=\"c")),
@@ -241,6 +244,9 @@ fn unusual_requests_that_break_no_rule_are_served() {
         with(CONNECTION, "Connection: keep-alive\r\nconnection: UPGRADE\r\n"),
         with(VERSION, "Sec-WebSocket-Version:13 \t\r\n"),
         and("Content-Length: 0"),
+        // What Python's websockets sends for a list of subprotocols without any.
+        and("Sec-WebSocket-Protocol: "),
+        and("Sec-WebSocket-Protocol: ,\r\nSec-WebSocket-Extensions:"),
         and("Cookie: \u{e4}\u{20ac}\r\nX-Empty:\r\nX-Quoted: \"a, b\""),
         [&REQUEST.as_bytes()[..REQUEST.len() - 2], b"X-Latin-1: \xe4\xff\r\n\r\n"].concat(),
     ];

@@ -11,6 +11,7 @@ mod handshakes;
 mod heads;
 #[cfg(feature = "serve")]
 mod memory;
+mod methods;
 mod resets;
 mod response;
 mod silence;

@@ -20,7 +20,7 @@ pub(super) fn status_of(response: &[u8]) -> u16 {
     assert_eq!(values("content-type"), ["text/plain; charset=utf-8"], "{text}");
     assert!(response.len() > head + 10 && response.ends_with(b"\n"), "there is no explanation: {text}");
     // RFC 9110, sections 15.5.6 and 15.5.22; RFC 6455, section 4.2.2.
-    assert_eq!(values("allow"), if status == 405 { &["GET"][..] } else { &[] }, "{text}");
+    assert_eq!(values("allow"), if status == 405 { &["GET, HEAD"][..] } else { &[] }, "{text}");
     let (connection, upgrade, version): (_, &[&str], &[&str]) = match status {
         426 => ("upgrade, close", &["websocket"], &["13"]),
         _ => ("close", &[], &[]),
