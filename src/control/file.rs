@@ -193,6 +193,7 @@ mod tests {
             ("\n[[topics]]\nslow = 'close'", "f:2: missing field `prefix`"),
             ("[[topics]]\nprefix = 3", "f:2: invalid type"),
             ("[[topics]]\nprefix = 'a#'", "f:2: prefix: a topic's name has no control characters, + or #"),
+            ("[[topics]]\nprefix = 'a/../'", "f:2: prefix: a topic's name is not . or .. and has neither"),
             (
                 "[[topics]]\nprefix = ''\nslow = 'fast'",
                 "f:3: unknown variant `fast`, expected one of `close`",
@@ -230,5 +231,10 @@ mod tests {
             let error = parse(text).unwrap_err();
             assert!(error.starts_with(said), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_prefix_may_end_where_a_name_may_not() {
+        assert!(parse("[[topics]]\nprefix = 'a/.'\n[[topics]]\nprefix = '..'").is_ok());
     }
 }

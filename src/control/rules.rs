@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::{Error, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer};
 use throng::SlowPolicy;
-use throng::hub::{Access, HistoryRule, Rule, check_name};
+use throng::hub::{Access, HistoryRule, NameError, Rule, check_name};
 
 use super::units;
 
@@ -155,9 +155,13 @@ where
 
 fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let prefix = String::deserialize(deserializer)?;
-    if !prefix.is_empty() {
-        check_name(&prefix).map_err(|error| D::Error::custom(format!("prefix: {error}")))?;
-    }
+    let checked = match check_name(&prefix) {
+        // The name may go on behind the dots.
+        Err(NameError::DotSegment) => check_name(&format!("{prefix}x")),
+        Err(NameError::Empty) => Ok(()),
+        checked => checked,
+    };
+    checked.map_err(|error| D::Error::custom(format!("prefix: {error}")))?;
     Ok(prefix)
 }
 

@@ -19,9 +19,13 @@ pub enum NameError {
     TooLong,
     /// It has a control character, `+` or `#`; the latter two are kept for wildcards.
     Forbidden,
+    /// It is `.` or `..`, or has one of them between slashes: browsers, curl and proxies take those out of URLs (RFC 3986, section
+    /// 5.2.4), so that a message to it, or who subscribes to it, would end up at another topic.
+    DotSegment,
 }
 
-/// Whether a text can be a topic's name: 1 to 255 bytes of UTF-8 without control characters, `+` and `#`.
+/// Whether a text can be a topic's name: 1 to 255 bytes of UTF-8 without control characters, `+` and `#`, and neither `.` nor `..`
+/// nor one of these between slashes.
 ///
 /// # Errors
 /// Why not.
@@ -32,7 +36,14 @@ pub fn check_name(name: &str) -> Result<(), NameError> {
         _ => return Err(NameError::TooLong),
     }
     let is_forbidden = |char: char| char.is_control() || matches!(char, '+' | '#');
-    if name.chars().any(is_forbidden) { Err(NameError::Forbidden) } else { Ok(()) }
+    if name.chars().any(is_forbidden) {
+        return Err(NameError::Forbidden);
+    }
+    if name.split('/').any(|segment| matches!(segment, "." | "..")) {
+        Err(NameError::DotSegment)
+    } else {
+        Ok(())
+    }
 }
 
 impl NameError {
@@ -43,6 +54,9 @@ impl NameError {
             Self::Empty => "a topic's name has at least one character",
             Self::TooLong => "a topic's name has at most 255 bytes",
             Self::Forbidden => "a topic's name has no control characters, + or #",
+            Self::DotSegment => {
+                "a topic's name is not . or .. and has neither between slashes: URLs lose them"
+            }
         }
     }
 }
@@ -61,13 +75,18 @@ mod tests {
 
     #[test]
     fn names_have_a_length_and_no_characters_that_mean_something_else() {
-        for good in ["a", "news/sport", "Zürich 🚆", &"x".repeat(MAX_TOPIC), " ", "a//b", "$x"] {
+        for good in
+            ["a", "news/sport", "Zürich 🚆", &"x".repeat(MAX_TOPIC), " ", "a//b", "$x", "...", "a/.b/b../c.d"]
+        {
             assert_eq!(check_name(good), Ok(()), "{good}");
         }
         assert_eq!(check_name(""), Err(NameError::Empty));
         assert_eq!(check_name(&"x".repeat(MAX_TOPIC + 1)), Err(NameError::TooLong));
         for bad in ["a+", "#", "a\nb", "\0", "a\u{85}"] {
             assert_eq!(check_name(bad), Err(NameError::Forbidden), "{bad:?}");
+        }
+        for bad in [".", "..", "a/..", "../a", "a/./b", "/."] {
+            assert_eq!(check_name(bad), Err(NameError::DotSegment), "{bad:?}");
         }
     }
 }

@@ -81,6 +81,8 @@ mod tests {
             ("/topics/%ff", None),
             ("/topics/a%00", None),
             ("/topics/a+b", None),
+            ("/topics/a/%2E%2e/b", None),
+            ("/", Some("topic=..")),
             ("/", Some("topic=")),
             ("/", Some("topic=%23")),
             ("/", Some("topic=%ff")),

@@ -99,6 +99,8 @@ fn errors_are_json() {
         ("POST /publish/a%00", 400, "bad-topic"),
         ("POST /publish/a+b", 400, "bad-topic"),
         ("GET /topics/a%23", 400, "bad-topic"),
+        ("POST /publish/..", 400, "bad-topic"),
+        ("POST /publish/a/%2E/b", 400, "bad-topic"),
         ("POST /publish", 400, "bad-request"),
         ("GET /topics?limit=0", 400, "bad-request"),
         ("GET /topics?limit=1001", 400, "bad-request"),
