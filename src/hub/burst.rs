@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::exchange::Exchange;
 use super::mail::Asker;
 use super::publisher::{PublishError, Reply, post_quietly};
+use crate::worker::PreparedMessage;
 use crate::ws::Message;
 
 /// Publishes several messages, of which the workers are told when it is dropped: so they find all of them at once, and those of one
@@ -32,8 +33,21 @@ impl Burst {
         message: Message<'_>,
         reply: Option<Reply>,
     ) -> Result<(), PublishError> {
+        self.publish_prepared(topic, &PreparedMessage::new(message), reply)
+    }
+
+    /// The same with a message that has been prepared, whose bytes are shared by all topics that it is published to.
+    ///
+    /// # Errors
+    /// When the message was not taken; no answer comes then.
+    pub fn publish_prepared(
+        &mut self,
+        topic: &str,
+        message: &PreparedMessage,
+        reply: Option<Reply>,
+    ) -> Result<(), PublishError> {
         let asker = reply.map_or(Asker::Nobody, Asker::Thread);
-        let home = post_quietly(&self.exchange, topic, message, asker)?;
+        let home = post_quietly(&self.exchange, topic, message.clone(), asker)?;
         if !self.homes.contains(&home) {
             self.homes.push(home);
         }

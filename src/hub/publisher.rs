@@ -80,7 +80,7 @@ impl Publisher {
     }
 
     fn post_message(&self, topic: &str, message: Message<'_>, asker: Asker) -> Result<(), PublishError> {
-        let home = post_quietly(&self.exchange, topic, message, asker)?;
+        let home = post_quietly(&self.exchange, topic, PreparedMessage::new(message), asker)?;
         self.exchange.wake(home);
         Ok(())
     }
@@ -90,13 +90,12 @@ impl Publisher {
 pub(super) fn post_quietly(
     exchange: &Exchange,
     topic: &str,
-    message: Message<'_>,
+    message: PreparedMessage,
     asker: Asker,
 ) -> Result<usize, PublishError> {
     check_name(topic)?;
     let hash = exchange.hash(topic);
     let home = exchange.home(hash);
-    let message = PreparedMessage::new(message);
     let request = Box::new(Request::Publish { topic: topic.into(), hash, message, asker });
     exchange.try_post_quietly(home, request).map_err(|(unposted, _)| unposted)?;
     Ok(home)

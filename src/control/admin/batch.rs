@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use throng::Message;
+use throng::{Message, PreparedMessage};
 
 use super::problem::Problem;
 
@@ -23,13 +23,7 @@ pub(super) struct Batch {
 #[derive(Debug)]
 struct Entry {
     topics: Vec<String>,
-    payload: Payload,
-}
-
-#[derive(Debug)]
-enum Payload {
-    Text(String),
-    Binary(Vec<u8>),
+    message: PreparedMessage,
 }
 
 #[derive(Deserialize)]
@@ -73,11 +67,10 @@ impl Batch {
     }
 
     /// Each message with each of its topics, in order.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, Message<'_>)> {
-        self.entries.iter().flat_map(|entry| {
-            let message = entry.payload.message();
-            entry.topics.iter().map(move |topic| (topic.as_str(), message))
-        })
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &PreparedMessage)> {
+        self.entries
+            .iter()
+            .flat_map(|entry| entry.topics.iter().map(|topic| (topic.as_str(), &entry.message)))
     }
 }
 
@@ -88,23 +81,15 @@ impl RawEntry {
             (None, Some(Bounded(topics))) if !topics.is_empty() => topics,
             _ => return Err("it needs either a topic, or topics, of which there is at least one".into()),
         };
-        let payload = match (self.data, self.base64) {
-            (Some(text), None) => Payload::Text(text),
+        let message = match (self.data, self.base64) {
+            (Some(text), None) => PreparedMessage::new(Message::Text(&text)),
             (None, Some(text)) => {
-                Payload::Binary(STANDARD.decode(text).map_err(|error| format!("base64: {error}"))?)
+                let bytes = STANDARD.decode(text).map_err(|error| format!("base64: {error}"))?;
+                PreparedMessage::new(Message::Binary(&bytes))
             }
             _ => return Err("it needs either data or base64".into()),
         };
-        Ok(Entry { topics, payload })
-    }
-}
-
-impl Payload {
-    fn message(&self) -> Message<'_> {
-        match self {
-            Self::Text(text) => Message::Text(text),
-            Self::Binary(bytes) => Message::Binary(bytes),
-        }
+        Ok(Entry { topics, message })
     }
 }
 
@@ -151,8 +136,13 @@ mod tests {
         let text =
             r#"{"more":1,"messages":[{"topic":"a","data":"x","id":7},{"topics":["b","a"],"base64":"AAE="}]}"#;
         let batch = Batch::parse(text.as_bytes()).unwrap();
-        let entries: Vec<_> = batch.entries().map(|(topic, message)| (topic, message.as_bytes())).collect();
+        let entries: Vec<_> = batch.entries().map(|(topic, message)| (topic, message.payload())).collect();
         assert_eq!(entries, [("a", &b"x"[..]), ("b", &[0, 1]), ("a", &[0, 1])]);
+        let places: Vec<_> = batch.entries().map(|(_, message)| message.payload().as_ptr()).collect();
+        assert!(
+            places[0] != places[1] && places[1] == places[2],
+            "a message to several topics is there once"
+        );
         assert_eq!(Batch::parse(br#"{"messages":[]}"#).unwrap().entries().count(), 0);
     }
 

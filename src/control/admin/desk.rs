@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use throng::hub::{Answer, Burst, PublishError, Publisher, Question, Reply};
 use throng::sys::watch;
-use throng::{Bell, Message};
+use throng::{Bell, Message, PreparedMessage};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::problem::Problem;
@@ -78,7 +78,7 @@ impl Desk {
 
     /// Publishes, at once.
     pub(super) fn publish(&self, topic: &str, message: Message<'_>) -> Result<Asked<'_>, Problem> {
-        self.check(message)?;
+        self.check(message.as_bytes().len())?;
         Ok(self.ask(Question::Publish { topic, message })?)
     }
 
@@ -92,15 +92,15 @@ impl Desk {
         &self,
         burst: &mut Burst,
         topic: &str,
-        message: Message<'_>,
+        message: &PreparedMessage,
     ) -> Result<Asked<'_>, Problem> {
-        self.check(message)?;
-        Ok(self.ask_by(|reply| burst.publish(topic, message, Some(reply)).map(|()| 1))?)
+        self.check(message.payload().len())?;
+        Ok(self.ask_by(|reply| burst.publish_prepared(topic, message, Some(reply)).map(|()| 1))?)
     }
 
     /// Sends to everybody, at once.
     pub(super) fn broadcast(&self, message: Message<'_>) -> Result<Asked<'_>, Problem> {
-        self.check(message)?;
+        self.check(message.as_bytes().len())?;
         Ok(self.ask(Question::Broadcast(message))?)
     }
 
@@ -111,8 +111,8 @@ impl Desk {
         self.ask(Question::Topics { prefix, limit })?.answers().await
     }
 
-    fn check(&self, message: Message<'_>) -> Result<(), Problem> {
-        let (len, most) = (message.as_bytes().len(), self.limits.max_message);
+    fn check(&self, len: usize) -> Result<(), Problem> {
+        let most = self.limits.max_message;
         if len <= most {
             return Ok(());
         }
