@@ -10,19 +10,24 @@ use throng::sys::memory;
 const LOOK: Duration = Duration::from_secs(1);
 /// Bytes that must have become free before it is worth the time.
 const WORTHWHILE: u64 = 1 << 20;
+/// Looks in a row for which less than a quarter of all memory must not have been needed.
+const LOOKS: u32 = 5;
 /// Bytes that a connection's record takes.
 const RECORD: u64 = 32;
 
 /// Notices memory that is resident though the load does not explain it, and has the allocator give free pages back.
 ///
 /// Large blocks go back by themselves when they are freed. Small ones leave holes that only the allocator can find, in time
-/// that grows with their number, so it is asked only for a quarter of all memory or more, and when that was not needed for a
-/// whole period. What is resident is looked at rather than how the load changes: a spike can come and go between two looks.
+/// that grows with their number, so it is asked only for a quarter of all memory or more, when that was not needed for a
+/// whole period, or for a sixteenth that was not needed for several. What is resident is looked at rather than how the load changes: a spike can come and go between two looks.
 #[derive(Debug, Default)]
 pub(super) struct Housekeeper {
     next_look: Option<Instant>,
     /// Unexplained bytes at the last look.
     last: u64,
+    /// The fewest at the looks since those were last judged together, and how many looks that were.
+    fewest: Option<u64>,
+    looks: u32,
     /// Unexplained bytes that the allocator left when it was last asked, or fewer that were seen since: no holes, or such as
     /// it cannot give back. Nothing is known before the first time, which therefore comes soon after the start.
     base: u64,
@@ -51,12 +56,21 @@ impl Housekeeper {
         let unexplained = resident.saturating_sub(explained);
         self.base = self.base.min(unexplained);
         let stayed = unexplained.min(std::mem::replace(&mut self.last, unexplained)) - self.base;
-        stayed >= WORTHWHILE && stayed >= resident / 4
+        if stayed >= WORTHWHILE && stayed >= resident / 4 {
+            return true;
+        }
+        let fewest = self.fewest.map_or(unexplained, |fewest| fewest.min(unexplained));
+        (self.fewest, self.looks) = (Some(fewest), self.looks + 1);
+        if self.looks < LOOKS {
+            return false;
+        }
+        (self.fewest, self.looks) = (None, 0);
+        let stayed = fewest.saturating_sub(self.base);
+        stayed >= WORTHWHILE && stayed >= resident / 16
     }
 
     fn note_trim(&mut self, left: u64) {
-        self.base = left;
-        self.last = left;
+        *self = Self { next_look: self.next_look, last: left, base: left, ..Self::default() };
     }
 }
 
@@ -110,6 +124,18 @@ mod tests {
     fn holes_that_are_needed_again_stay() {
         let looks = [(101, 0), (101, 100), (101, 0), (101, 100), (101, 0), (101, 100)];
         assert_eq!(decide(&mut keeper(), looks), [false; 6]);
+    }
+
+    #[test]
+    fn a_smaller_part_goes_back_when_it_was_not_needed_for_long() {
+        let mut keeper = keeper();
+        assert_eq!(decide(&mut keeper, [(101, 100); 5]), [false; 5]);
+        // An eighth: when it was not needed at five looks in a row.
+        assert_eq!(decide(&mut keeper, [(101, 87); 5]), [false, false, false, false, true]);
+        keeper.note_trim(MIB);
+        assert_eq!(decide(&mut keeper, [(101, 87), (101, 87), (101, 100), (101, 87), (101, 87)]), [false; 5]);
+        // A twentieth is not worth it.
+        assert_eq!(decide(&mut keeper, [(101, 95); 10]), [false; 10]);
     }
 
     #[test]

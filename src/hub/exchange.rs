@@ -204,6 +204,13 @@ impl Post {
 }
 
 impl Ends {
+    /// Of a worker that nobody sends anything to.
+    #[cfg(test)]
+    pub(crate) fn alone() -> Self {
+        let post = Post::new(0, 1);
+        post.ends.into_inner().ok().flatten().expect("nobody has taken them")
+    }
+
     pub(crate) fn next_request(&self) -> Option<Box<Request>> {
         self.requests.try_recv().ok()
     }

@@ -17,27 +17,20 @@ use super::name::Name;
 use super::posts::Posts;
 use super::publisher::{Answer, PublishError, Published, TopicInfo};
 use super::stats::HubCounters;
+use super::sweep::Sweep;
 use crate::worker::{PreparedMessage, Table};
-
-/// Time in which all histories are looked through for what is too old.
-const SWEEP: Duration = Duration::from_secs(5);
-/// Time between two looks at a part of them.
-pub(crate) const SWEEP_STEP: Duration = Duration::from_millis(100);
-/// The least topics in such a part.
-const SWEEP_LEAST: usize = 64;
 
 const TOPICS_PER_PAGE: usize = 256;
 
 /// The topics at home here.
 pub(crate) struct Home {
-    exchange: Arc<Exchange>,
-    counters: Arc<HubCounters>,
-    topics: Table<Topic, TOPICS_PER_PAGE>,
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) counters: Arc<HubCounters>,
+    pub(super) topics: Table<Topic, TOPICS_PER_PAGE>,
     index: Index,
     next_serial: u32,
-    /// Topics with a history, in the order in which they are looked through; a number may have come to mean another one.
-    keeping: VecDeque<u32>,
-    swept: Duration,
+    /// Topics that may stay without subscribers.
+    pub(super) keeping: Sweep,
     /// Bytes of messages that a subscriber is given at a time of what it has missed: as text in JSON they may be six times as many.
     replay_bytes: usize,
     /// Lists that have been asked for.
@@ -52,8 +45,7 @@ impl Home {
             topics: Table::default(),
             index: Index::default(),
             next_serial: 1,
-            keeping: VecDeque::new(),
-            swept: Duration::ZERO,
+            keeping: Sweep::default(),
             replay_bytes: 0,
             listings: VecDeque::new(),
         }
@@ -64,13 +56,8 @@ impl Home {
         self.replay_bytes = self.exchange.config.sizes.replay_bytes.min(outbox_limit / 8);
     }
 
-    /// Whether there are histories, in which messages grow old.
-    pub(crate) fn keeps(&self) -> bool {
-        !self.keeping.is_empty()
-    }
-
     /// Topics.
-    #[cfg(feature = "simulation")]
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) const fn topics(&self) -> usize {
         self.topics.len()
     }
@@ -128,7 +115,7 @@ impl Home {
         if !rule.is_off() {
             topic.change_history(counters, |history| history.push(item, now, &rule, exchange));
             if !std::mem::replace(&mut topic.keeps, true) {
-                keeping.push_back(at);
+                keeping.add(at);
             }
         }
         let epoch = topic.epoch(exchange.run);
@@ -202,7 +189,7 @@ impl Home {
             if is_kept && !topic.is_wanted() {
                 topic.linger(now);
                 if !std::mem::replace(&mut topic.keeps, true) {
-                    keeping.push_back(at);
+                    keeping.add(at);
                 }
             }
         }
@@ -229,33 +216,6 @@ impl Home {
         self.topics.get(at)
     }
 
-    /// Forgets messages that are too old, a part of the topics at a time.
-    pub(crate) fn sweep(&mut self, now: Duration) {
-        if self.keeping.is_empty() || now < self.swept + SWEEP_STEP {
-            return;
-        }
-        self.swept = now;
-        let steps = SWEEP.as_millis().div_ceil(SWEEP_STEP.as_millis());
-        let part = self.keeping.len().div_ceil(usize::try_from(steps).unwrap_or(1)).max(SWEEP_LEAST);
-        for _ in 0..part.min(self.keeping.len()) {
-            let Some(at) = self.keeping.pop_front() else { break };
-            let Self { topics, exchange, counters, .. } = self;
-            let Some(topic) = topics.get_mut(at as usize).filter(|topic| topic.keeps) else { continue };
-            let rule = exchange.config.rules.of(&topic.name).history;
-            topic.change_history(counters, |history| history.expire(now, &rule, exchange));
-            if topic.stays(now, rule.age) {
-                self.keeping.push_back(at);
-                continue;
-            }
-            topic.keeps = false;
-            let hash = exchange.hash(&topic.name);
-            self.remove_if_unused(at, hash);
-        }
-        if self.keeping.is_empty() {
-            self.keeping = VecDeque::new();
-        }
-    }
-
     fn find(&self, name: &str, hash: u64) -> Option<u32> {
         let is_it = |at| self.topics.get(at as usize).is_some_and(|topic: &Topic| *topic.name == *name);
         self.index.find(hash, is_it)
@@ -280,7 +240,7 @@ impl Home {
     }
 
     /// A topic without subscribers and history is gone.
-    fn remove_if_unused(&mut self, at: u32, hash: u64) {
+    pub(super) fn remove_if_unused(&mut self, at: u32, hash: u64) {
         let Some(topic) = self.topics.get_mut(at as usize) else { return };
         // One that is in the list of those with a history is looked at again when its turn comes there.
         if topic.is_wanted() || topic.keeps {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::announcing::Announcing;
 use super::exchange::{Ends, Exchange};
-use super::home::{Home, SWEEP_STEP};
+use super::home::Home;
 use super::listing::Listing;
 use super::mail::{Delivery, Request};
 use super::name::Name;
@@ -208,7 +208,7 @@ impl Handler for HubHandler {
         if !self.active.is_empty() || !self.announcing.is_empty() || (more && !held) {
             return Turn::Again;
         }
-        let waits = [held.then_some(RETRY), replaying, self.home.keeps().then_some(SWEEP_STEP)];
+        let waits = [held.then_some(RETRY), replaying, self.home.keeping.step()];
         waits.into_iter().flatten().min().map_or(Turn::Idle, Turn::Within)
     }
 }

@@ -3,6 +3,8 @@
 #[cfg(feature = "serve")]
 mod churn;
 mod limits;
+#[cfg(feature = "serve")]
+mod memory;
 mod publishing;
 mod resuming;
 mod slow;

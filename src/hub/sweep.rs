@@ -1,0 +1,159 @@
+//! What homes keep without subscribers, looked through for what is too old, a part at a time.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::home::Home;
+
+/// Time in which all are looked through.
+const ROUND: Duration = Duration::from_secs(5);
+/// Time between two looks at a part of them.
+const STEP: Duration = Duration::from_millis(100);
+/// The least topics in such a part.
+const LEAST: usize = 64;
+/// The most: one to two milliseconds' work. Where there are more topics, the parts come sooner after each other.
+const MOST: usize = 4096;
+
+/// Topics with a history, and where the round through them is.
+#[derive(Debug)]
+pub(crate) struct Sweep {
+    /// In the order in which they are looked through; a number may have come to mean another topic.
+    queue: VecDeque<u32>,
+    /// When the last part was.
+    at: Duration,
+    /// Topics in each part of the round under way, the time between those, and topics that it has not come to.
+    part: usize,
+    step: Duration,
+    left: usize,
+}
+
+impl Default for Sweep {
+    fn default() -> Self {
+        Self { queue: VecDeque::new(), at: Duration::ZERO, part: 0, step: STEP, left: 0 }
+    }
+}
+
+impl Sweep {
+    #[cfg(feature = "simulation")]
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Adds a topic, which is not in it.
+    pub(crate) fn add(&mut self, topic: u32) {
+        self.queue.push_back(topic);
+    }
+
+    /// The time between two parts; `None` where there is nothing to look through.
+    pub(crate) fn step(&self) -> Option<Duration> {
+        (!self.queue.is_empty()).then_some(self.step)
+    }
+
+    /// How many topics are due.
+    fn due(&mut self, now: Duration) -> usize {
+        if self.queue.is_empty() || now < self.at + self.step {
+            return 0;
+        }
+        self.at = now;
+        if self.left == 0 {
+            self.begin();
+        }
+        let part = self.part.min(self.left);
+        self.left -= part;
+        part
+    }
+
+    /// Begins another round. Its parts are as long to its end, though most topics may go in it: otherwise the last of many would be
+    /// looked at late.
+    fn begin(&mut self) {
+        self.left = self.queue.len();
+        let parts = u32::try_from(self.left.div_ceil(MOST)).unwrap_or(u32::MAX);
+        self.step = STEP.min(ROUND / parts.max(1));
+        let steps = usize::try_from(ROUND.as_micros() / self.step.as_micros().max(1)).unwrap_or(usize::MAX);
+        self.part = self.left.div_ceil(steps).max(LEAST);
+    }
+}
+
+impl Home {
+    /// Forgets messages that are too old, and topics with them.
+    pub(crate) fn sweep(&mut self, now: Duration) {
+        for _ in 0..self.keeping.due(now) {
+            let Some(at) = self.keeping.queue.pop_front() else { break };
+            let Self { topics, exchange, counters, .. } = self;
+            let Some(topic) = topics.get_mut(at as usize).filter(|topic| topic.keeps) else { continue };
+            let rule = exchange.config.rules.of(&topic.name).history;
+            topic.change_history(counters, |history| history.expire(now, &rule, exchange));
+            if topic.stays(now, rule.age) {
+                self.keeping.queue.push_back(at);
+                continue;
+            }
+            topic.keeps = false;
+            let hash = exchange.hash(&topic.name);
+            self.remove_if_unused(at, hash);
+        }
+        if self.keeping.queue.is_empty() {
+            self.keeping = Sweep { at: self.keeping.at, ..Sweep::default() };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::hub::exchange::{Ends, Exchange};
+    use crate::hub::mail::Asker;
+    use crate::hub::posts::Posts;
+    use crate::hub::{HistoryRule, HubConfig, Rule, Rules};
+    use crate::worker::PreparedMessage;
+    use crate::ws::Message;
+
+    const AGE: Duration = Duration::from_secs(60);
+
+    /// A home with a message in each of so many topics, and the posts that it sends nothing with.
+    fn home(topics: usize) -> (Home, Posts) {
+        let history = HistoryRule { messages: 1, bytes: 100, age: AGE };
+        let rules = Rules::new(vec![Rule { history: Some(history), ..Rule::default() }]).unwrap();
+        let exchange = Arc::new(Exchange::new(HubConfig { rules, ..HubConfig::default() }));
+        let (mut home, mut posts) =
+            (Home::new(Arc::clone(&exchange), &Ends::alone()), Posts::new(Arc::clone(&exchange), 1));
+        let message = PreparedMessage::new(Message::Text("x"));
+        for number in 0..topics {
+            let name = number.to_string();
+            let hash = exchange.hash(&name);
+            home.publish(name.into(), hash, message.clone(), Asker::Nobody, Duration::ZERO, &mut posts);
+        }
+        (home, posts)
+    }
+
+    #[test]
+    fn what_is_too_old_is_gone_within_a_round_however_much_it_is() {
+        for topics in [1, 64, 3_300, 60_000] {
+            let (mut home, _posts) = home(topics);
+            let (mut now, mut most) = (AGE, 0);
+            // The round under way may have passed it when it grew too old.
+            while let Some(step) = home.keeping.step() {
+                let before = home.topics();
+                home.sweep(now);
+                most = most.max(before - home.topics());
+                now += step;
+                assert!(now <= AGE + 2 * ROUND + STEP, "{topics}: {} are left", home.topics());
+            }
+            assert_eq!(home.topics(), 0);
+            assert!(most <= MOST.max(topics.div_ceil(50)), "{topics}: {most} in one part");
+        }
+    }
+
+    #[test]
+    fn what_comes_in_a_round_is_looked_at_in_the_next() {
+        let mut sweep = Sweep::default();
+        (0..1_000).for_each(|topic| sweep.add(topic));
+        let second = Duration::from_secs(1);
+        assert_eq!([sweep.due(second), sweep.due(second)], [LEAST, 0], "a part at a time");
+        (1_000..9_000).for_each(|topic| sweep.add(topic));
+        let parts = (1..=15).map(|step| sweep.due(second + step * STEP)).sum::<usize>();
+        assert_eq!(parts, 1_000 - LEAST);
+        assert_eq!(sweep.due(second + 16 * STEP), 9_000_usize.div_ceil(50));
+    }
+}
