@@ -8,6 +8,7 @@ use throng::hub::Rules;
 use super::admin::Token;
 use super::exit::Failure;
 use super::file::File;
+use super::logging::Filter;
 use super::settings::Settings;
 use super::sources::{self, Environment};
 
@@ -44,8 +45,10 @@ pub(super) struct Serve {
     pub(super) rules: Rules,
     /// What requests to the admin port must bear.
     pub(super) token: Option<Token>,
-    /// Variables of the environment that look like settings and are none.
-    pub(super) unknown_variables: Vec<String>,
+    /// What is logged.
+    pub(super) log: Filter,
+    /// What may not be meant as it is said.
+    pub(super) doubts: Vec<String>,
 }
 
 /// Why there is nothing to run.
@@ -82,8 +85,11 @@ pub(super) fn read(arguments: &[OsString], environment: &Environment) -> Result<
     let command = change_serve(|serve| sources::stand_in(serve, [from_file, from_environment]));
     let settings = parse(command, arguments)?;
     let token = Token::find(settings.admin_token_file.as_deref(), environment)?;
-    let unknown_variables = sources::unknown(&table, environment);
-    Ok(Serve { settings, rules: file.rules, token, unknown_variables })
+    let log = Filter::read(environment)?;
+    let unknown = sources::unknown(&table, environment).into_iter();
+    let unknown = unknown.map(|name| format!("{name}: a variable that looks like a setting and is none"));
+    let doubts = unknown.chain(file.doubts).collect();
+    Ok(Serve { settings, rules: file.rules, token, log, doubts })
 }
 
 /// The options of `throng serve`.

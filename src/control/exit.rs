@@ -1,6 +1,7 @@
 //! Exit codes, by whose fault it was.
 
 use std::fmt;
+use std::io::Write;
 use std::process::ExitCode;
 
 use throng::{RunError, StartError};
@@ -23,7 +24,8 @@ pub(crate) enum Failure {
 impl Failure {
     /// Says it on standard error and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("throng: {self}");
+        // Where nobody can hear it any more, the code still tells.
+        let _ = writeln!(std::io::stderr(), "throng: {self}");
         ExitCode::from(match self {
             Self::Configuration(_) => CONFIGURATION,
             Self::Runtime(_) => FAILURE,

@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::exit::Failure;
-use super::rules::RuleTable;
+use super::rules::{RuleTable, doubt};
 
 /// The most bytes of a configuration file: a mistaken path must not fill the memory.
 const MAX_FILE: u64 = 1 << 20;
@@ -21,6 +21,8 @@ pub(super) struct File {
     path: PathBuf,
     pub(super) settings: Vec<Setting>,
     pub(super) rules: Rules,
+    /// What may not be meant as it is said, each with its line.
+    pub(super) doubts: Vec<String>,
 }
 
 /// A key with its values as the command line takes them.
@@ -66,7 +68,7 @@ impl File {
         Ok(file)
     }
 
-    fn parse_rules(&self, text: &str, line: usize, value: DeValue<'_>) -> Result<Rules, Failure> {
+    fn parse_rules(&mut self, text: &str, line: usize, value: DeValue<'_>) -> Result<Rules, Failure> {
         let DeValue::Array(tables) = value else {
             return Err(self.failure(line, "topics are tables in a list: write [[topics]], in two brackets"));
         };
@@ -80,6 +82,8 @@ impl File {
                     format!("there is a rule with the prefix {:?} in line {first} already", rule.prefix);
                 return Err(self.failure(line, &(what + ": make one of them")));
             }
+            let doubt = doubt(&rule.prefix).map(|what| self.place(line, &what));
+            self.doubts.extend(doubt);
             rules.push((rule, line));
         }
         let rules = rules.into_iter().map(|(rule, _)| rule).collect();
@@ -88,7 +92,11 @@ impl File {
 
     /// What is wrong in a line of the file.
     pub(super) fn failure(&self, line: usize, what: &str) -> Failure {
-        Failure::Configuration(format!("{}:{line}: {what}", self.path.display()))
+        Failure::Configuration(self.place(line, what))
+    }
+
+    fn place(&self, line: usize, what: &str) -> String {
+        format!("{}:{line}: {what}", self.path.display())
     }
 
     fn toml_failure(&self, text: &str, error: &toml::de::Error) -> Failure {
@@ -186,13 +194,23 @@ mod tests {
     }
 
     #[test]
+    fn a_doubtful_prefix_is_told_with_its_line() {
+        let file = parse("[[topics]]\nprefix = 'a/'\n\n[[topics]]\nprefix = 'a/*'").unwrap();
+        let [doubt] = &file.doubts[..] else { panic!("{:?}", file.doubts) };
+        assert!(doubt.starts_with("f:4: prefix \"a/*\" is taken as it is"), "{doubt}");
+    }
+
+    #[test]
     fn what_is_wrong_with_a_rule_is_said_with_its_line() {
         for (text, said) in [
             ("topics = 3", "f:1: topics are tables in a list: write [[topics]]"),
             ("\n[topics]\nprefix = ''", "f:2: topics are tables in a list"),
             ("\n[[topics]]\nslow = 'close'", "f:2: missing field `prefix`"),
             ("[[topics]]\nprefix = 3", "f:2: invalid type"),
-            ("[[topics]]\nprefix = 'a#'", "f:2: prefix: a topic's name has no control characters, + or #"),
+            (
+                "[[topics]]\nprefix = 'a#'",
+                "f:2: prefix: a topic's name has no control characters, + or #; it is taken as it is",
+            ),
             ("[[topics]]\nprefix = 'a/../'", "f:2: prefix: a topic's name is not . or .. and has neither"),
             (
                 "[[topics]]\nprefix = ''\nslow = 'fast'",

@@ -1,16 +1,127 @@
 //! Logs on standard error.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
-/// Sends logs to standard error: from level `info` on, or as `THRONG_LOG` says (`debug`, `throng=trace`, ...).
-pub(super) fn init() {
-    let filter = EnvFilter::try_from_env("THRONG_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+use super::exit::Failure;
+use super::sources::Environment;
+
+/// The variable that says what is logged.
+const VARIABLE: &str = "THRONG_LOG";
+/// What is logged unless it is said otherwise.
+const DEFAULT: &str = "info";
+/// The crates that have something to say, in whose modules targets are.
+const CRATES: [&str; 6] = ["throng", "axum", "hyper", "hyper_util", "mio", "tokio"];
+
+/// What is logged.
+#[derive(Debug)]
+pub(super) struct Filter {
+    filter: EnvFilter,
+    /// Targets that nothing logs under.
+    strangers: Vec<String>,
+}
+
+impl Filter {
+    /// What `THRONG_LOG` says: a level, or targets with levels (`debug`, `info,throng=trace`). Blanks around them do not count, and
+    /// empty counts as not set.
+    pub(super) fn read(environment: &Environment) -> Result<Self, Failure> {
+        let text = environment.text(VARIABLE)?.unwrap_or_default();
+        Self::parse(&text).map_err(|what| Failure::Configuration(format!("{VARIABLE}: {what}")))
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+        parts.iter().try_for_each(|part| check(part))?;
+        let directives = if parts.is_empty() { DEFAULT.into() } else { parts.join(",") };
+        let filter = EnvFilter::builder().parse(directives).map_err(|error| error.to_string())?;
+        let strangers = parts.iter().filter_map(|part| stranger(part)).map(Into::into).collect();
+        Ok(Self { filter, strangers })
+    }
+
+    /// Sends logs to standard error from now on.
+    pub(super) fn init(self) {
+        for name in &self.strangers {
+            // Not as a line of the log, which the filter may leave out.
+            let _ = writeln!(std::io::stderr(), "throng: {VARIABLE}: nothing is logged as `{name}`");
+        }
+        tracing_subscriber::fmt()
+            .with_env_filter(self.filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_target(false)
+            // It would be told on standard error, too: when that is gone, it must not end the program.
+            .log_internal_errors(false)
+            .init();
+    }
+}
+
+/// Whether a part of a filter is one. A word alone would be a target for the library that reads it, whatever was meant.
+fn check(part: &str) -> Result<(), String> {
+    let level = match part.rsplit_once('=') {
+        Some((_, level)) if !level.contains(']') => level,
+        // Of a span: what is in its brackets is the library's to read.
+        _ if part.contains('[') => return Ok(()),
+        _ => part,
+    };
+    if !level.is_empty() && level.parse::<LevelFilter>().is_ok() {
+        return Ok(());
+    }
+    let levels = "off, error, warn, info, debug or trace";
+    Err(format!("`{level}` is no level: write {levels}, or TARGET=LEVEL as in throng=debug"))
+}
+
+/// The target of a part, if it is in no crate that logs.
+fn stranger(part: &str) -> Option<&str> {
+    let (target, _) = part.split_once(['=', '['])?;
+    let name = target.split("::").next().unwrap_or(target);
+    (!name.is_empty() && !CRATES.contains(&name)).then_some(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_filter_is_none_and_blanks_do_not_count() {
+        for (text, means) in [
+            ("", "info"),
+            (" ", "info"),
+            (",", "info"),
+            ("info ", "info"),
+            (" DEBUG", "debug"),
+            ("off", "off"),
+            ("info, throng=trace ", "throng=trace,info"),
+            ("throng::worker=debug", "throng::worker=debug"),
+        ] {
+            let filter = Filter::parse(text).unwrap();
+            assert_eq!(filter.filter.to_string(), means, "{text:?}");
+            assert_eq!(filter.strangers, [""; 0]);
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_an_error_with_those_that_are() {
+        for (text, word) in [
+            ("verbose", "verbose"),
+            ("warning", "warning"),
+            ("throng", "throng"),
+            ("info,all", "all"),
+            ("throng=loud", "loud"),
+            ("throng=", ""),
+            ("in fo", "in fo"),
+        ] {
+            let error = Filter::parse(text).unwrap_err();
+            let said = format!("`{word}` is no level: write off, error, warn, info, debug or trace, or ");
+            assert!(error.starts_with(&said), "{text:?}: {error}");
+        }
+        Filter::parse("[a{").unwrap_err();
+    }
+
+    #[test]
+    fn a_target_that_nothing_logs_under_is_found() {
+        let strangers = Filter::parse("info,thron=debug,hyper=off,thron::worker[a]=trace").unwrap().strangers;
+        assert_eq!(strangers, ["thron", "thron::worker"]);
+    }
 }

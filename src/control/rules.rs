@@ -54,6 +54,24 @@ struct HistoryTable {
     age: Duration,
 }
 
+/// What a prefix may be meant to be that it is not: it is taken as it is.
+pub(super) fn doubt(prefix: &str) -> Option<String> {
+    let is_pattern =
+        |char: char| matches!(char, '*' | '?' | '>' | '^' | '$' | '|' | '\\' | '[' | ']' | '{' | '}' | '%');
+    let what = match prefix.find(is_pattern) {
+        Some(at) => format!(
+            "there are no wildcards or escapes: all names that begin with {:?} have the prefix {:?}",
+            &prefix[..at],
+            &prefix[..at]
+        ),
+        None if prefix.starts_with('/') => {
+            format!("names begin without a slash as a rule: write {:?} for those", &prefix[1..])
+        }
+        None => return None,
+    };
+    Some(format!("prefix {prefix:?} is taken as it is, for names that begin with these characters; {what}"))
+}
+
 impl From<RuleTable> for Rule {
     fn from(table: RuleTable) -> Self {
         Self {
@@ -161,7 +179,9 @@ fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error
         Err(NameError::Empty) => Ok(()),
         checked => checked,
     };
-    checked.map_err(|error| D::Error::custom(format!("prefix: {error}")))?;
+    checked.map_err(|error| {
+        D::Error::custom(format!("prefix: {error}; it is taken as it is, without wildcards"))
+    })?;
     Ok(prefix)
 }
 
@@ -177,4 +197,29 @@ fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> 
 
 fn age<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     read(deserializer, "age", units::duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_that_looks_like_a_pattern_is_doubted() {
+        for (prefix, meant) in [
+            ("a/*", "a/"),
+            ("*", ""),
+            ("chat/?/in", "chat/"),
+            ("^news", ""),
+            ("prices.>", "prices."),
+            ("room-{n}", "room-"),
+            ("a%2Fb", "a"),
+            ("/news", "news"),
+        ] {
+            let said = doubt(prefix).expect(prefix);
+            assert!(said.contains(&format!("{prefix:?}")) && said.contains(&format!("{meant:?}")), "{said}");
+        }
+        for prefix in ["", "a", "a/", "chat/room-1.2_3:x@y"] {
+            assert_eq!(doubt(prefix), None);
+        }
+    }
 }

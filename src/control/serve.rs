@@ -9,13 +9,12 @@ use throng::hub::Hub;
 use throng::sys::{fdtable, memory};
 use throng::{Builder, Server, budget};
 
-use super::admin::Token;
+use super::admin::{self, Token};
 use super::cli::Serve;
 use super::exit::Failure;
 use super::housekeeping::Housekeeper;
 use super::settings::{App, Settings};
 use super::signals::EndSignals;
-use super::{admin, logging};
 use crate::app::{Echo, Sink};
 
 /// Arenas of the allocator. Each keeps free memory of its own, and a worker seldom allocates.
@@ -39,16 +38,16 @@ struct Ready {
 
 /// Runs the server to its end.
 pub(super) fn serve(serve: Serve) -> Result<(), Failure> {
-    let Serve { settings, rules, token, unknown_variables } = serve;
+    let Serve { settings, rules, token, log, doubts } = serve;
     if let Some(address) = settings.admin() {
         admin::check(address, token.as_ref())?;
     }
     // Before there are other threads: what the allocator is told holds for all of them.
     memory::map_large_blocks(budget::MAPPED_BLOCK);
     memory::limit_arenas(ARENAS);
-    logging::init();
-    for name in unknown_variables {
-        tracing::warn!(name, "a variable of the environment that looks like a setting is none");
+    log.init();
+    for doubt in doubts {
+        tracing::warn!("{doubt}");
     }
     if let Err(error) = fdtable::raise_limit() {
         tracing::warn!(%error, "cannot raise the descriptor limit");

@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
@@ -15,6 +16,32 @@ pub(crate) struct Program {
     pub(crate) ready: Value,
     /// Where it listens first.
     pub(crate) address: SocketAddr,
+}
+
+/// What a program says on standard error, as it comes.
+pub(crate) struct Log(Arc<Mutex<String>>);
+
+impl Log {
+    fn of(stderr: ChildStderr) -> Self {
+        let said = Arc::new(Mutex::new(String::new()));
+        let log = Self(Arc::clone(&said));
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                said.lock().unwrap().extend([&line, "\n"]);
+            }
+        });
+        log
+    }
+
+    /// All of it until now.
+    pub(crate) fn text(&self) -> String {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// Waits until it has said that.
+    pub(crate) fn says(&self, what: &str) {
+        eventually(&format!("it says {what:?}"), || self.text().contains(what));
+    }
 }
 
 /// What the answer to a request was.
@@ -75,7 +102,31 @@ impl Program {
     /// Starts it with variables in its environment, and waits until it is ready.
     pub(crate) fn start_in(variables: &[(&str, &str)], limit: Option<u32>, arguments: &[&str]) -> Self {
         let mut command = serve(limit, arguments);
-        let mut child = command.envs(variables.iter().copied()).stderr(Stdio::null()).spawn().unwrap();
+        Self::spawn(command.envs(variables.iter().copied()).stderr(Stdio::null()))
+    }
+
+    /// The same, and what it says on standard error.
+    pub(crate) fn start_telling(
+        variables: &[(&str, &str)],
+        limit: Option<u32>,
+        arguments: &[&str],
+    ) -> (Self, Log) {
+        let mut command = serve(limit, &[&["--listen", "127.0.0.1:0"], arguments].concat());
+        let mut program = Self::spawn(command.envs(variables.iter().copied()));
+        let stderr = program.child.stderr.take().expect("it is piped");
+        (program, Log::of(stderr))
+    }
+
+    /// The same with a standard error that nobody will read.
+    pub(crate) fn start_unheard(variables: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = serve(None, &[&["--listen", "127.0.0.1:0"], arguments].concat());
+        Self::spawn(command.envs(variables.iter().copied()).stderr(writer))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).expect("the line is JSON");

@@ -71,6 +71,12 @@ fn what_cannot_be_configured_is_78_and_says_where() {
     assert_eq!(code, 78, "{said}");
     assert!(said.contains("THRONG_PING_INTERVAL: invalid value '30'"), "{said}");
 
+    for filter in ["verbose", "info,throng=loud"] {
+        let (code, said) = run_in(&[("THRONG_LOG", filter)], None, &listen);
+        assert_eq!(code, 78, "{said}");
+        assert!(said.contains("is no level: write off, error, warn, info, debug or trace"), "{said}");
+    }
+
     let (code, said) = run_in(&[("THRONG_ADMIN_TOKEN", "too short")], None, &listen);
     assert_eq!(code, 78, "{said}");
     assert!(said.contains("THRONG_ADMIN_TOKEN: the admin token must be 16"), "{said}");
@@ -105,4 +111,23 @@ fn rules_for_topics_come_from_the_file() {
     assert!(answers[1].contains(r#""type":"published""#), "{answers:?}");
     let topic: serde_json::Value = serde_json::from_str(&program.get("/topics/open/a")).unwrap();
     assert_eq!(topic["history"], serde_json::json!({ "messages": 1, "bytes": 1 }));
+}
+
+#[test]
+fn a_log_filter_that_is_empty_or_has_blanks_silences_nothing() {
+    for filter in ["", " ", "info ", "INFO"] {
+        let (_program, log) = Program::start_telling(&[("THRONG_LOG", filter)], None, &["--app", "sink"]);
+        log.says("ready");
+    }
+}
+
+#[test]
+fn what_may_not_be_meant_is_told_at_the_start() {
+    let file = Scratch::new("doubts.toml", "\n[[topics]]\nprefix = 'a/*'\n");
+    let variables = [("THRONG_LOG", "thron=info,warn"), ("THRONG_MAX_CONNECTION", "1")];
+    let arguments = ["--config", file.path(), "--admin", "127.0.0.1:0"];
+    let (_program, log) = Program::start_telling(&variables, None, &arguments);
+    log.says("THRONG_LOG: nothing is logged as `thron`");
+    log.says("THRONG_MAX_CONNECTION: a variable that looks like a setting and is none");
+    log.says(&format!("{}:2: prefix \"a/*\" is taken as it is", file.path()));
 }

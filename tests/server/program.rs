@@ -150,3 +150,12 @@ fn a_unix_socket_is_in_the_ready_line_and_goes_at_the_end() {
     assert_eq!(program.exit_code(), 0);
     assert!(!path.exists());
 }
+
+#[test]
+fn a_standard_error_that_nobody_reads_ends_nothing() {
+    let mut program = Program::start_unheard(&[("THRONG_LOG", "trace")], &["--app", "echo"]);
+    // It has logged its start by now.
+    Client::open(program.address).is_echoed("hi");
+    program.signal("TERM");
+    assert_eq!(program.exit_code(), 0);
+}

@@ -56,3 +56,12 @@ fn the_example_is_a_configuration() {
     assert!(serve.rules.keep_history());
     assert_eq!(variable("max-connections"), "THRONG_MAX_CONNECTIONS");
 }
+
+#[test]
+fn no_help_text_has_what_is_printed_as_a_line_break() {
+    for arg in table().get_arguments() {
+        let texts = [arg.get_help(), arg.get_long_help()].into_iter().flatten();
+        // clap makes a line break of `{n}`: write it in other words.
+        texts.for_each(|text| assert!(!text.to_string().contains("{n}"), "{text}"));
+    }
+}
