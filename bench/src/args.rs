@@ -4,7 +4,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use clap::{Args, Command};
+use clap::builder::{Resettable, StyledStr};
+use clap::{Arg, Args, Command};
 
 /// A duration with its unit, such as `30s` or `1m 30s`.
 ///
@@ -22,6 +23,21 @@ pub fn duration(text: &str) -> anyhow::Result<Duration> {
 pub(crate) fn parse<'a, A: Args>(options: impl IntoIterator<Item = &'a str>) -> anyhow::Result<A> {
     let command = A::augment_args(Command::new("options")).no_binary_name(true);
     Ok(A::from_arg_matches(&command.try_get_matches_from(options)?)?)
+}
+
+/// Keeps `{n}` in help texts as it is, which clap takes for a line break in them: an escape sequence stands in it, which is not
+/// printed where the output is no terminal, and not seen where it is.
+#[must_use]
+pub fn keep_braces(command: Command) -> Command {
+    let kept = |text: &StyledStr| StyledStr::from(text.ansi().to_string().replace("{n}", "{\x1b[0mn}"));
+    let keep = |arg: Arg| {
+        let (short, long): (Resettable<StyledStr>, Resettable<StyledStr>) =
+            (arg.get_help().map(kept).into(), arg.get_long_help().map(kept).into());
+        arg.help(short).long_help(long)
+    };
+    let (short, long): (Resettable<StyledStr>, Resettable<StyledStr>) =
+        (command.get_about().map(kept).into(), command.get_long_about().map(kept).into());
+    command.about(short).long_about(long).mut_args(keep).mut_subcommands(keep_braces)
 }
 
 /// How fast connections are opened, or messages sent.

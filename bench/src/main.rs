@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
+use throng_bench::args::keep_braces;
 use throng_bench::{agent, broadcast, c1m, churn, compare, connect, echo, floor, hold, idle, merge};
 
 /// Load generator and measurements for throng and any other WebSocket server.
@@ -36,7 +37,10 @@ enum Cli {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse() {
+    let mut command = keep_braces(Cli::command());
+    let matches = command.get_matches_mut();
+    let args = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
+    let result = match args {
         Cli::C1m(args) => c1m::run(&args),
         Cli::Churn(args) => churn::run(&args),
         Cli::Hold(args) => hold::run(&args),
@@ -57,5 +61,26 @@ fn main() -> ExitCode {
             eprintln!("throng-bench: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn braces_in_help_texts_are_no_line_breaks() {
+        let braces = |text: &str| text.matches("{n}").count();
+        let mut command = keep_braces(Cli::command());
+        let mut seen = 0;
+        for raw in Cli::command().get_subcommands() {
+            let texts = raw.get_arguments().filter_map(|arg| arg.get_long_help().or(arg.get_help()));
+            let written: usize = texts.map(|text| braces(&text.to_string())).sum();
+            let same = command.find_subcommand_mut(raw.get_name()).expect("it is there");
+            let said = same.render_long_help().to_string();
+            assert_eq!(braces(&said), written, "{said}");
+            seen += written;
+        }
+        assert!(seen >= 2, "the texts that this is about");
     }
 }
