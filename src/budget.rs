@@ -25,6 +25,18 @@ pub(crate) const READS_PER_VISIT: usize = 2;
 pub(crate) const LANDING_KEEP: usize = 64 * 1024;
 /// The least an outbox may be told to hold.
 pub const LEAST_OUTBOX: usize = 64 * 1024;
+/// Bytes that a byte of a payload may become in the text of a subprotocol that wraps it: `\\u0001` in JSON. Base64 makes less.
+pub const ENVELOPED_BYTE: usize = 6;
+/// Bytes that such a subprotocol may add to the payload: a topic of 255 bytes and an `id` of 64, each byte of them as above, with the
+/// names of all members take half of it.
+pub const ENVELOPE: usize = 4096;
+
+/// The most bytes that a wrapped payload of `payload` bytes travels in.
+#[must_use]
+pub const fn enveloped(payload: usize) -> usize {
+    payload.saturating_mul(ENVELOPED_BYTE).saturating_add(ENVELOPE)
+}
+
 /// Bytes that one connection's compressed messages may come to before the others get their turn; the last of them may go beyond.
 pub(crate) const INFLATE_PER_VISIT: usize = 256 * 1024;
 /// The same for all connections of an iteration: some milliseconds' work.

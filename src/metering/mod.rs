@@ -83,14 +83,19 @@ impl Meter {
         clients: usize,
         make_handler: impl FnOnce(&Context<'_>) -> H,
     ) -> Result<Self, ConfigError> {
-        let limits = limits_of_one(config, 2 * clients + 1_000)?;
+        let limits = limits_of_one(config, H::ENVELOPES, 2 * clients + 1_000)?;
         let (kernel, woken) = parts(clients);
         let waker: Box<dyn Wake> = Box::new(Arc::clone(&woken));
         let (shared, mut inboxes) = Shared::new(vec![waker]);
         let handle = Handle { shared: Arc::new(shared) };
         let worker = Worker::new(Assembly {
             os: Net { kernel: Rc::clone(&kernel), woken: Arc::clone(&woken) },
-            handler: make_handler(&Context { worker: 0, open: 0, handle: &handle }),
+            handler: make_handler(&Context {
+                worker: 0,
+                open: 0,
+                max_message: config.max_message,
+                handle: &handle,
+            }),
             limits,
             number: 0,
             handle: handle.clone(),

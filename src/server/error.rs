@@ -100,8 +100,8 @@ impl fmt::Display for ConfigError {
             ),
             Self::BufferShare { needed } => write!(
                 f,
-                "each worker's share of buffer-limit must hold one message and one outbox: give {needed} bytes or more, or \
-                 lower max-message or outbox-limit"
+                "each worker's share of buffer-limit must hold one message, which throng.v1 may make six times as \
+                 long, and one outbox: give {needed} bytes or more, or lower max-message or outbox-limit"
             ),
             Self::BacklogShare { needed } => write!(
                 f,

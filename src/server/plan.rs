@@ -2,7 +2,8 @@
 
 use super::config::{Compression, Config};
 use super::error::ConfigError;
-use crate::budget::{DESCRIPTOR_RESERVE, MAX_CONNECTIONS_PER_WORKER, MAX_WORKERS, REFUSALS};
+use crate::budget::{DESCRIPTOR_RESERVE, MAX_CONNECTIONS_PER_WORKER, MAX_WORKERS, REFUSALS, enveloped};
+use crate::ws::Rules;
 
 /// The shape of a server on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +18,12 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Makes the plan for a configuration, given the machine's cores and the limit of descriptors in a table.
-    pub(super) fn new(config: &Config, cores: usize, descriptors: usize) -> Result<Self, ConfigError> {
+    pub(super) fn new(
+        config: &Config,
+        envelopes: bool,
+        cores: usize,
+        descriptors: usize,
+    ) -> Result<Self, ConfigError> {
         let workers = config.workers.unwrap_or(cores).clamp(1, MAX_WORKERS);
         let overhead = DESCRIPTOR_RESERVE + workers * (REFUSALS + config.listen.len() + 4);
         let room = descriptors.saturating_sub(overhead);
@@ -34,7 +40,7 @@ impl Plan {
         } else {
             return Err(ConfigError::DescriptorLimit { wanted: connections, room, limit: descriptors });
         };
-        plan.check_buffers(config)?;
+        plan.check_buffers(config, envelopes)?;
         Ok(plan)
     }
 
@@ -60,8 +66,11 @@ impl Plan {
     }
 
     /// One connection must be able to use its limits.
-    fn check_buffers(&self, config: &Config) -> Result<(), ConfigError> {
-        let message = config.rules().max_payload(config.compression != Compression::Off);
+    fn check_buffers(&self, config: &Config, envelopes: bool) -> Result<(), ConfigError> {
+        let plain = config.rules();
+        let rules =
+            if envelopes { Rules { max_message: enveloped(plain.max_message), ..plain } } else { plain };
+        let message = rules.max_payload(config.compression != Compression::Off);
         let needed = (message + config.outbox_limit).saturating_mul(self.workers);
         if config.buffer_limit < needed {
             return Err(ConfigError::BufferShare { needed });
@@ -88,13 +97,14 @@ mod tests {
 
     #[test]
     fn what_fits_one_table_shares_it_among_one_worker_a_core() {
-        let plan = Plan::new(&Config { max_connections: Some(19_000), ..config() }, 2, 20_000).unwrap();
+        let plan =
+            Plan::new(&Config { max_connections: Some(19_000), ..config() }, false, 2, 20_000).unwrap();
         assert_eq!((plan.workers, plan.connections, plan.private_tables), (2, 19_000, false));
     }
 
     #[test]
     fn by_default_there_are_as_many_connections_as_fit() {
-        let plan = Plan::new(&config(), 2, 20_000).unwrap();
+        let plan = Plan::new(&config(), false, 2, 20_000).unwrap();
         assert!((19_000..20_000).contains(&plan.connections), "{plan:?}");
         assert!(!plan.private_tables);
     }
@@ -102,7 +112,7 @@ mod tests {
     #[test]
     fn a_million_get_tables_of_their_own_with_room_for_an_uneven_spread() {
         let wanted = Config { max_connections: Some(1_000_000), private_tables: true, ..config() };
-        let plan = Plan::new(&wanted, 2, 20_000).unwrap();
+        let plan = Plan::new(&wanted, false, 2, 20_000).unwrap();
         assert!(plan.private_tables && (51..60).contains(&plan.workers), "{plan:?}");
         let mean = 1_000_000 / plan.workers;
         assert!(plan.per_worker > mean + 5 * mean.isqrt() && plan.per_worker < 20_000, "{plan:?}");
@@ -112,21 +122,21 @@ mod tests {
     fn what_cannot_be_is_refused_with_the_numbers() {
         let million = Config { max_connections: Some(1_000_000), ..config() };
         assert!(matches!(
-            Plan::new(&million, 2, 20_000),
+            Plan::new(&million, false, 2, 20_000),
             Err(ConfigError::DescriptorLimit { wanted: 1_000_000, limit: 20_000, .. })
         ));
         let few = Config { private_tables: true, workers: Some(10), ..million.clone() };
         assert!(matches!(
-            Plan::new(&few, 2, 20_000),
+            Plan::new(&few, false, 2, 20_000),
             Err(ConfigError::TooFewWorkers { workers: 10, needed: 51..60, .. })
         ));
         let many = Config { private_tables: true, max_connections: Some(100_000_000), ..million.clone() };
-        assert!(matches!(Plan::new(&many, 2, 20_000), Err(ConfigError::DescriptorLimit { .. })));
+        assert!(matches!(Plan::new(&many, false, 2, 20_000), Err(ConfigError::DescriptorLimit { .. })));
         let no_room = Config { max_connections: None, ..million };
-        assert!(matches!(Plan::new(&no_room, 2, 200), Err(ConfigError::DescriptorLimit { .. })));
+        assert!(matches!(Plan::new(&no_room, false, 2, 200), Err(ConfigError::DescriptorLimit { .. })));
         let narrow = Config { buffer_limit: 3 << 20, ..config() };
-        assert_eq!(Plan::new(&narrow, 2, 20_000), Err(ConfigError::BufferShare { needed: 6 << 20 }));
+        assert_eq!(Plan::new(&narrow, false, 2, 20_000), Err(ConfigError::BufferShare { needed: 6 << 20 }));
         let narrow = Config { backlog_limit: (4 << 20) - 1, ..config() };
-        assert_eq!(Plan::new(&narrow, 2, 20_000), Err(ConfigError::BacklogShare { needed: 4 << 20 }));
+        assert_eq!(Plan::new(&narrow, false, 2, 20_000), Err(ConfigError::BacklogShare { needed: 4 << 20 }));
     }
 }

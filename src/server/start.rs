@@ -59,7 +59,8 @@ where
     config.validate()?;
     let (descriptors, _) = fdtable::limits().map_err(StartError::system("read the descriptor limit"))?;
     let cores = core_affinity::get_core_ids().unwrap_or_default();
-    let plan = Plan::new(&config, cores.len(), usize::try_from(descriptors).unwrap_or(usize::MAX))?;
+    let plan =
+        Plan::new(&config, H::ENVELOPES, cores.len(), usize::try_from(descriptors).unwrap_or(usize::MAX))?;
     listen::find_others(&config.listen)?;
 
     // The wakers of all workers, and the program's, come before the first private table, so that their numbers mean the same in
@@ -190,8 +191,9 @@ where
     let os = Linux::new(clock_of(launch, number), launch.wakers[number].as_fd(), core)
         .map_err(StartError::system("make an epoll"))?;
     let (listeners, found) = open_listeners(places, core)?;
-    let handler = (launch.handler)(&Context { worker: number, open: 0, handle: &launch.handle });
     let limits = launch.limits.clone();
+    let max_message = limits.rules.max_message;
+    let handler = (launch.handler)(&Context { worker: number, open: 0, max_message, handle: &launch.handle });
     let parts = Assembly { os, handler, limits, number, handle: launch.handle.clone(), inbox, listeners };
     let worker = Worker::new(parts).map_err(StartError::system("watch a listener"))?;
     Ok((worker, found))
@@ -243,8 +245,12 @@ fn open_listeners(
 
 /// The limits of a server's only worker, where the table of descriptors has room for `descriptors`.
 #[cfg(feature = "metering")]
-pub(crate) fn limits_of_one(config: &Config, descriptors: usize) -> Result<Limits, ConfigError> {
-    Ok(limits(config, &Plan::new(config, 1, descriptors)?))
+pub(crate) fn limits_of_one(
+    config: &Config,
+    envelopes: bool,
+    descriptors: usize,
+) -> Result<Limits, ConfigError> {
+    Ok(limits(config, &Plan::new(config, envelopes, 1, descriptors)?))
 }
 
 fn limits(config: &Config, plan: &Plan) -> Limits {

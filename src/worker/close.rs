@@ -186,7 +186,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
             let Some(record) = self.table.get(at) else { continue };
             let index = u32::try_from(at).unwrap_or(u32::MAX);
             let _ = match record.state {
-                State::Open => self.close_open(index, GOING_AWAY, Closed::ByUs(GOING_AWAY)),
+                State::Open => {
+                    self.call(index, H::farewell);
+                    self.reply.close = None;
+                    self.close_open(index, GOING_AWAY, Closed::ByUs(GOING_AWAY))
+                }
                 State::Handshaking => {
                     let is_head = self.side_mut(index).is_some_and(|side| is_head(&side.head));
                     self.refuse(index, super::accept::AT_LIMIT, is_head)

@@ -138,8 +138,6 @@ pub(super) fn count_context(counters: &Counters, before: usize, after: usize) {
 pub(super) struct Decompressor {
     /// The window of clients that may refer to earlier messages, as a power of two; they were told it or a smaller one.
     bits: u8,
-    /// Most bytes of a message.
-    max_message: usize,
     /// Made when first needed.
     inflater: Option<Inflater>,
     /// Bytes that may still come out for the connection at hand, and for all in this iteration: what is over that waits, so that
@@ -149,12 +147,12 @@ pub(super) struct Decompressor {
 }
 
 impl Decompressor {
-    pub(super) fn new(deflation: Option<Deflation>, max_message: usize) -> Self {
+    pub(super) fn new(deflation: Option<Deflation>) -> Self {
         let bits = match deflation.map(|deflation| deflation.context) {
             Some(Context::Window(bits)) => bits,
             Some(Context::None) | None => MOST_BITS,
         };
-        Self { bits, max_message, inflater: None, visit: 0, iteration: 0 }
+        Self { bits, inflater: None, visit: 0, iteration: 0 }
     }
 
     pub(super) const fn begin_iteration(&mut self) {
@@ -170,11 +168,12 @@ impl Decompressor {
         self.visit == 0 || self.iteration == 0
     }
 
-    /// Decompresses a message. It may go over the budget by itself: then it is the last.
+    /// Decompresses a message, to `max_message` bytes at most. It may go over the budget by itself: then it is the last.
     pub(super) fn message(
         &mut self,
         opcode: Opcode,
         compressed: &[u8],
+        max_message: usize,
         terms: Terms,
         contexts: &mut Contexts,
         counters: &Counters,
@@ -183,7 +182,7 @@ impl Decompressor {
         let context = contexts.as_ref().filter(|_| terms.client_takeover());
         let context = context.map_or(&[][..], |windows| windows.received.bytes());
         let inflater = self.inflater.get_or_insert_default();
-        let payload = inflater.message(compressed, self.max_message, context)?;
+        let payload = inflater.message(compressed, max_message, context)?;
         let work = payload.len() + compressed.len();
         self.visit = self.visit.saturating_sub(work);
         self.iteration = self.iteration.saturating_sub(work);

@@ -162,7 +162,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             is_large_expected: false,
             held: HeldReplies::default(),
             compressor: Compressor::new(limits.deflation),
-            decompressor: Decompressor::new(limits.deflation, limits.rules.max_message),
+            decompressor: Decompressor::new(limits.deflation),
             ready: Vec::with_capacity(EVENTS_PER_WAIT),
             revisit: VecDeque::new(),
             dirty: Vec::new(),
@@ -306,7 +306,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         {
             self.next_tick = Some((interval, (due + interval).max(self.now)));
             let open = usize::try_from(self.counters.open.get()).unwrap_or(usize::MAX);
-            let context = Context { worker: self.number, open, handle: &self.handle };
+            let max_message = self.limits.rules.max_message;
+            let context = Context { worker: self.number, open, max_message, handle: &self.handle };
             self.handler.iter_mut().for_each(|handler| handler.tick(&context));
         }
     }

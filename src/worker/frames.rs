@@ -111,7 +111,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let (data, handler) = (record.data.as_mut()?, handler.as_mut()?);
         let outgoing = Outgoing { compressor, terms: record.terms, contexts: &mut None, counters };
         let conn = Conn::new(id, data, reply, 0, limits.outbox, outgoing, &peer);
-        let taken = take_whole(handler, conn, landing.bytes_mut(), input, limits.rules.max_message);
+        let taken = take_whole(handler, conn, landing.bytes_mut(), input, limits.max_message(record.terms));
         if let Err(error) = taken {
             return Some(Stop::Failed(error.into()));
         }
@@ -183,7 +183,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let queued = side.map_or(0, |side| side.outbox.len());
         let peer = SocketPeer { os, socket: &record.socket };
         let terms = record.terms;
-        let rules = crate::ws::Rules { deflate: terms.is_agreed(), ..limits.rules };
+        let rules = limits.rules_of(terms);
         let is_agreed = terms.is_agreed();
         loop {
             // Between two events: with no message under way, a frame that follows is the first of one.
@@ -227,7 +227,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 Event::Compressed { .. } if record.data.is_none() => continue,
                 Event::Compressed { opcode, payload } => {
                     // RFC 7692-5-15 and 7692-6.2-1
-                    match decompressor.message(opcode, payload, terms, contexts, counters) {
+                    match decompressor.message(opcode, payload, rules.max_message, terms, contexts, counters)
+                    {
                         Ok(message) => message,
                         Err(error) => return Stop::Failed(error.into()),
                     }

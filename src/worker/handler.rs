@@ -40,6 +40,10 @@ pub trait Handler {
     /// plain data little more than themselves. Prefer them to boxes: a million connections have a million.
     type Data;
 
+    /// Whether it accepts connections as [enveloped](Accept::enveloped): a server that has not the memory for messages so long does not
+    /// start then.
+    const ENVELOPES: bool = false;
+
     /// A request to open a WebSocket, well-formed by RFC 6455. Accept it, with one of the [subprotocols it
     /// offers](Request::subprotocols) if there is one for it, or refuse it with an HTTP status.
     ///
@@ -54,6 +58,12 @@ pub trait Handler {
 
     /// A whole message has arrived. It is lent from the worker's buffer: copy what must outlive the call.
     fn message(&mut self, conn: &mut Conn<'_, Self::Data>, message: Message<'_>);
+
+    /// The server ends in order, and is about to close this connection with 1001: what is sent now leaves before that. Closing it with
+    /// something else has no effect.
+    fn farewell(&mut self, conn: &mut Conn<'_, Self::Data>) {
+        let _ = conn;
+    }
 
     /// No more messages will come from this connection, nor go to it. Called exactly once for every connection that was
     /// opened, as soon as either side has closed it or it was lost.
@@ -87,12 +97,13 @@ pub struct Accept<D> {
     pub(crate) data: D,
     pub(crate) subprotocol: Option<String>,
     pub(crate) compression: bool,
+    pub(crate) enveloped: bool,
 }
 
 impl<D> Accept<D> {
     /// Accepts, keeping `data` with the connection.
     pub const fn new(data: D) -> Self {
-        Self { data, subprotocol: None, compression: true }
+        Self { data, subprotocol: None, compression: true, enveloped: false }
     }
 
     /// Chooses a subprotocol, which must be one that the request offers: another one is not sent, since the client would have
@@ -100,6 +111,15 @@ impl<D> Accept<D> {
     #[must_use]
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
         self.subprotocol = Some(name.into());
+        self
+    }
+
+    /// Lets this connection's messages be longer than [`Config::max_message`](crate::Config::max_message), by what a text makes of a
+    /// payload that it wraps: six times as long, as JSON writes control characters, and 4 KiB more. It is the handler then that holds
+    /// payloads to the limit. For handlers that [say so](Handler::ENVELOPES).
+    #[must_use]
+    pub const fn enveloped(mut self) -> Self {
+        self.enveloped = true;
         self
     }
 
@@ -117,6 +137,7 @@ impl<D> Accept<D> {
 pub struct Context<'a> {
     pub(crate) worker: usize,
     pub(crate) open: usize,
+    pub(crate) max_message: usize,
     pub(crate) handle: &'a Handle,
 }
 
@@ -131,6 +152,12 @@ impl Context<'_> {
     #[must_use]
     pub const fn open(&self) -> usize {
         self.open
+    }
+
+    /// Most bytes of a message received, or of a payload that is wrapped in one: [`Config::max_message`](crate::Config::max_message).
+    #[must_use]
+    pub const fn max_message(&self) -> usize {
+        self.max_message
     }
 
     /// A handle to the whole server.

@@ -106,7 +106,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
         // RFC 6455-4.2.2-3 and 6455-4.2.2-5: origins and resources are the handler's to refuse.
         let Some(handler) = &mut self.handler else { return Err(AT_LIMIT) };
-        let Accept { data, subprotocol, compression } = handler.upgrade(request)?;
+        let Accept { data, subprotocol, compression, enveloped } = handler.upgrade(request)?;
         // RFC 6455-4.2.2-6
         let offered =
             |name: &&str| is_token(name.as_bytes()) && request.subprotocols().any(|offer| offer == *name);
@@ -120,26 +120,32 @@ impl<O: Os, H: Handler> Worker<O, H> {
         // RFC 6455-4.2.2-1
         record.state = State::Open;
         record.data = Some(data);
-        record.terms = agreement.map_or(Terms::NONE, Terms::from);
+        let terms = agreement.map_or(Terms::NONE, Terms::from);
+        debug_assert!(H::ENVELOPES || !enveloped, "a handler envelopes without having said so");
+        record.terms = if enveloped { terms.enveloped() } else { terms };
         self.schedule_first_ping(index);
-        self.call_open(index, request);
+        self.call(index, |handler, conn| handler.open(conn, request));
         Ok(())
     }
 
-    fn call_open(&mut self, index: u32, request: &Request<'_>) {
-        let id = self.id(index);
+    /// Calls the handler about a connection whose input is not being dealt with. What it sends is in the reply then.
+    pub(super) fn call(&mut self, index: u32, act: impl FnOnce(&mut H, &mut Conn<'_, H::Data>)) {
+        let (id, queued) = (self.id(index), self.queued(index));
+        if self.table.get(index as usize).is_none_or(|record| record.data.is_none()) {
+            return;
+        }
+        let mut contexts = self.side_mut(index).and_then(|side| side.contexts.take());
         let Some(record) = self.table.get_mut(index as usize) else { return };
         let (Some(data), Some(handler)) = (&mut record.data, &mut self.handler) else { return };
         let peer = SocketPeer { os: &self.os, socket: &record.socket };
-        let mut contexts = None;
         let outgoing = Outgoing {
             compressor: &mut self.compressor,
             terms: record.terms,
             contexts: &mut contexts,
             counters: &self.counters,
         };
-        let mut conn = Conn::new(id, data, &mut self.reply, 0, self.limits.outbox, outgoing, &peer);
-        handler.open(&mut conn, request);
+        let mut conn = Conn::new(id, data, &mut self.reply, queued, self.limits.outbox, outgoing, &peer);
+        act(handler, &mut conn);
         if contexts.is_some() {
             self.side_or_new(index).contexts = contexts;
         }

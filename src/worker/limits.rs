@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::budget::enveloped;
 use crate::ws::Rules;
-use crate::ws::deflate::Context;
+use crate::ws::deflate::{Context, Terms};
 
 /// When to send Pings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,6 +34,7 @@ pub(crate) struct Limits {
     pub(crate) server_connections: usize,
     /// Sockets that this worker can hold, refusals included.
     pub(crate) worker_connections: usize,
+    /// What holds for frames; how long a message may be, and whether it may be compressed, depends on the connection.
     pub(crate) rules: Rules,
     /// `None`: nothing is compressed.
     pub(crate) deflation: Option<Deflation>,
@@ -52,4 +54,17 @@ pub(crate) struct Limits {
     pub(crate) ping_policy: PingPolicy,
     pub(crate) pong_timeout: Duration,
     pub(crate) close_timeout: Duration,
+}
+
+impl Limits {
+    /// Most bytes of a message of a client with these terms.
+    pub(super) const fn max_message(&self, terms: Terms) -> usize {
+        let most = self.rules.max_message;
+        if terms.is_enveloped() { enveloped(most) } else { most }
+    }
+
+    /// What holds for the frames of a client with these terms.
+    pub(super) const fn rules_of(&self, terms: Terms) -> Rules {
+        Rules { deflate: terms.is_agreed(), max_message: self.max_message(terms), ..self.rules }
+    }
 }

@@ -50,7 +50,12 @@ impl Nodes {
             let address = std::net::SocketAddr::from(([127, 0, 0, 1], 9001));
             let worker = Worker::new(Assembly {
                 os: Net { world: Rc::clone(&world), wakes: Arc::clone(&wakes) },
-                handler: make(&Context { worker: number, open: 0, handle: &handle }),
+                handler: make(&Context {
+                    worker: number,
+                    open: 0,
+                    max_message: setup.limits.rules.max_message,
+                    handle: &handle,
+                }),
                 limits: setup.limits.clone(),
                 number,
                 handle: handle.clone(),

@@ -15,6 +15,7 @@ impl Terms {
     const AGREED: u8 = 1 << 7;
     const SERVER_TAKEOVER: u8 = 1 << 6;
     const CLIENT_TAKEOVER: u8 = 1 << 5;
+    const ENVELOPED: u8 = 1 << 3;
     /// The server's window, less the smallest.
     const SERVER_BITS: u8 = 0b111;
 
@@ -22,6 +23,17 @@ impl Terms {
     #[must_use]
     pub const fn is_agreed(self) -> bool {
         self.0 & Self::AGREED != 0
+    }
+
+    /// The same for a client whose messages wrap payloads. It is nothing of compression's, but it, too, bounds the client's messages from
+    /// the upgrade on, and here is room for it.
+    pub(crate) const fn enveloped(self) -> Self {
+        Self(self.0 | Self::ENVELOPED)
+    }
+
+    /// Whether the client's messages wrap payloads.
+    pub(crate) const fn is_enveloped(self) -> bool {
+        self.0 & Self::ENVELOPED != 0
     }
 
     /// How far back what the server sends may refer, as a power of two from 8 to 15.
@@ -63,14 +75,17 @@ mod tests {
 
     #[test]
     fn every_agreement_keeps_what_the_server_needs() {
-        assert!(!Terms::NONE.is_agreed());
+        assert!(!Terms::NONE.is_agreed() && !Terms::NONE.enveloped().is_agreed());
         for bits in (8..=15).map(Some).chain([None]) {
             for (server, client) in [(false, false), (false, true), (true, false), (true, true)] {
                 let terms = Terms::from(Agreement {
                     server: Direction { takeover: server, window_bits: bits },
                     client: Direction { takeover: client, window_bits: Some(9) },
                 });
-                assert!(terms.is_agreed());
+                assert!(terms.is_agreed() && !terms.is_enveloped());
+                let wrapped = terms.enveloped();
+                assert!(wrapped.is_agreed() && wrapped.is_enveloped());
+                assert_eq!(wrapped.server_bits(), terms.server_bits());
                 assert_eq!(terms.server_bits(), bits.unwrap_or(15));
                 assert_eq!((terms.server_takeover(), terms.client_takeover()), (server, client));
             }
