@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use throng::hub::{HubConfig, Rules};
+use throng::hub::{HubConfig, Rules, TopicsPath};
 use throng::{Compression, Config, Listen, PingPolicy};
 
 use super::units::{self, MaybeAddress, MaybeDuration};
@@ -104,8 +104,8 @@ pub(super) struct Settings {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
     pub(super) drain_timeout: Duration,
 
-    /// Most bytes of a message, from a client or published over the admin port. A longer one closes the client's connection with
-    /// 1009, or is refused with 413.
+    /// Most bytes of a message, from a client or published over the admin port; of throng.v1, of a payload. A longer one closes the
+    /// client's connection with 1009, or is refused with the error too-large or 413.
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = units::size)]
     pub(super) max_message: usize,
 
@@ -154,6 +154,16 @@ pub(super) struct Settings {
     /// Most bytes of the histories of all topics together, with 256 bytes for each message beside its payload.
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = units::size)]
     pub(super) history_limit: usize,
+
+    /// How the path of a URL begins that names a topic: `/topics/` stands before `NAME` in `/topics/NAME`. It ends with a slash. With `/`
+    /// every path but `/` itself is a topic.
+    #[arg(long, value_name = "PATH", default_value_t)]
+    pub(super) topics_path: TopicsPath,
+
+    /// When the server ends, clients of throng.v1 come back each after a random part of this time. It should be a second or more for
+    /// each 15,000 of them and core: see docs/SCALING.md. At most an hour.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::reconnect)]
+    pub(super) reconnect_within: Duration,
 
     /// What clients get to talk to.
     #[arg(long, value_enum, default_value_t = App::Hub)]
@@ -212,6 +222,8 @@ impl Settings {
         config.max_topics = self.max_topics;
         config.max_subscriptions = self.max_subscriptions;
         config.history_limit = self.history_limit;
+        config.topics_path = self.topics_path.clone();
+        config.reconnect_within = self.reconnect_within;
         config
     }
 

@@ -12,6 +12,18 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .map_err(|error| format!("{error}: write a number and a unit, as in 30s or 500ms"))
 }
 
+/// The longest time over which clients come back: who waits longer is not waiting for a restart.
+const LONGEST_RETURN: Duration = Duration::from_secs(3600);
+
+/// Reads the time over which clients come back.
+pub(super) fn reconnect(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time > LONGEST_RETURN {
+        return Err(format!("must be at most {} minutes", LONGEST_RETURN.as_secs() / 60));
+    }
+    Ok(time)
+}
+
 /// Reads a duration, or `off`.
 pub(super) fn duration_or_off(text: &str) -> Result<MaybeDuration, String> {
     if text == "off" { Ok(MaybeDuration(None)) } else { duration(text).map(|time| MaybeDuration(Some(time))) }
@@ -66,6 +78,9 @@ mod tests {
         for wrong in ["30", "", "s", "-1s", "1 parsec"] {
             duration(wrong).unwrap_err();
         }
+        assert_eq!(reconnect("1h"), Ok(Duration::from_secs(3600)));
+        assert_eq!(reconnect("0s"), Ok(Duration::ZERO));
+        reconnect("3601s").unwrap_err();
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What an operator decides.
 
+use std::time::Duration;
+
 use super::rules::Rules;
+use super::url::TopicsPath;
 
 /// How a hub works.
 #[derive(Debug, Clone)]
@@ -14,6 +17,11 @@ pub struct HubConfig {
     pub max_subscriptions: usize,
     /// Most bytes of the histories of all topics together, with 256 bytes for each message beside its payload.
     pub history_limit: usize,
+    /// Where in URLs topics are named.
+    pub topics_path: TopicsPath,
+    /// In how long a time clients of `throng.v1` come back, each after a random part of it, when the server has closed them because it
+    /// ends or restarts; in whole milliseconds.
+    pub reconnect_within: Duration,
     /// What hashes and epochs are drawn from; at random if left out, which it should be outside of tests.
     #[doc(hidden)]
     pub seed: Option<[u64; 2]>,
@@ -83,6 +91,8 @@ impl Default for HubConfig {
             max_topics: 2_000_000,
             max_subscriptions: 128,
             history_limit: 256 << 20,
+            topics_path: TopicsPath::default(),
+            reconnect_within: Duration::from_secs(10),
             seed: None,
             sizes: Sizes::default(),
             #[cfg(feature = "simulation")]

@@ -14,6 +14,7 @@ use super::name::Name;
 use super::posts::Posts;
 use super::publisher::Answer;
 use super::replay::Replays;
+use super::requests::say;
 use super::roster::Roster;
 use super::seat::Seat;
 use super::url::topics_of;
@@ -39,6 +40,8 @@ pub struct HubHandler {
     pub(super) replays: Replays,
     pub(super) announcing: Announcing,
     pub(super) connections: u64,
+    /// Most bytes of a payload.
+    pub(super) max_message: usize,
     /// What the connection that is being upgraded has asked for in its URL.
     asked: Vec<Name>,
 }
@@ -56,6 +59,7 @@ impl HubHandler {
             replays: Replays::default(),
             announcing: Announcing::default(),
             connections: 0,
+            max_message: context.max_message(),
             asked: Vec::new(),
         }
     }
@@ -136,27 +140,33 @@ impl HubHandler {
 impl Handler for HubHandler {
     type Data = Seat;
 
+    const ENVELOPES: bool = true;
+
     fn upgrade(&mut self, request: &HttpRequest<'_>) -> Result<Accept<Seat>, Refusal> {
         let config = &self.exchange.config;
-        self.asked = topics_of(request.path(), request.query(), config.max_subscriptions)?;
+        let is_v1 = request.subprotocols().any(|name| name == v1::SUBPROTOCOL);
+        let (path, query) = (request.path(), request.query());
+        self.asked = topics_of(path, query, &config.topics_path, is_v1, config.max_subscriptions)?;
         let may_subscribe = |topic: &Name| config.rules.of(topic).subscribe.allows(&super::Claims::default());
         if !self.asked.iter().all(may_subscribe) {
             return Err(Refusal::new(Status::FORBIDDEN, "no client may subscribe to this topic"));
         }
-        let is_v1 = request.subprotocols().any(|name| name == v1::SUBPROTOCOL);
         if !is_v1 && self.asked.is_empty() {
-            let detail = "name a topic, as in /topics/NAME, or speak the subprotocol throng.v1";
+            let detail = "name a topic, as in /?topic=NAME, or speak the subprotocol throng.v1";
             return Err(Refusal::new(Status::BAD_REQUEST, detail));
         }
         if self.posts.held_requests() >= config.sizes.held {
             return Err(Refusal::new(Status::SERVICE_UNAVAILABLE, "too much is asked for at the moment"));
         }
         let accept = Accept::new(Seat::new(is_v1));
-        Ok(if is_v1 { accept.subprotocol(v1::SUBPROTOCOL) } else { accept })
+        Ok(if is_v1 { accept.subprotocol(v1::SUBPROTOCOL).enveloped() } else { accept })
     }
 
     fn open(&mut self, conn: &mut Conn<'_, Seat>, _: &HttpRequest<'_>) {
         self.connections += 1;
+        if conn.data().is_v1() {
+            say(conn, &v1::welcome(self.max_message));
+        }
         for topic in std::mem::take(&mut self.asked) {
             self.subscribe(conn, topic, None, v1::Id::NONE);
         }
@@ -174,6 +184,13 @@ impl Handler for HubHandler {
                 CloseCode::POLICY_VIOLATION,
                 "this connection is for listening: speak throng.v1 to say something",
             ),
+        }
+    }
+
+    fn farewell(&mut self, conn: &mut Conn<'_, Seat>) {
+        if conn.data().is_v1() {
+            // Who has no room for it reads too slowly to be told when to come back, and takes its own time.
+            let _ = conn.send(Message::Text(&v1::reconnect(self.exchange.config.reconnect_within)));
         }
     }
 

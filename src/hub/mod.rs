@@ -70,6 +70,7 @@ pub use publisher::{Answer, PublishError, Published, Publisher, Question, Reply,
 pub use rules::{Access, Claims, DuplicatePrefix, HistoryRule, Rule, Rules, TopicRule};
 pub use seat::Seat;
 pub use stats::HubStats;
+pub use url::{NoTopicsPath, TopicsPath};
 
 use crate::worker::Context;
 use exchange::Exchange;

@@ -114,6 +114,9 @@ impl HubHandler {
             counters.publish_forbidden.add(1);
             return Err((Code::Forbidden, "no client may publish to this topic"));
         }
+        if message.as_bytes().len() > self.max_message {
+            return Err((Code::TooLarge, "the payload is longer than the server's max-message"));
+        }
         let (message, asker) = (PreparedMessage::new(message), Asker::Client(conn.id(), id));
         let posted =
             self.exchange.post_home(topic, |topic, hash| Request::Publish { topic, hash, message, asker });
@@ -134,7 +137,8 @@ impl Code {
     }
 }
 
-fn say(conn: &mut Conn<'_, Seat>, text: &str) {
+/// Says something to a client that speaks `throng.v1`, while its input is dealt with.
+pub(super) fn say(conn: &mut Conn<'_, Seat>, text: &str) {
     if conn.send(Message::Text(text)).is_err() {
         conn.close(CloseCode::POLICY_VIOLATION, "answers are read too slowly");
     }

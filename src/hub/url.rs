@@ -1,21 +1,75 @@
 //! The topics that a request's target names.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 
 use super::name::{Name, check_name};
 use crate::http::{Refusal, Status};
 
-const TOPICS: &str = "/topics/";
+/// Where in a URL's path the names of topics begin: `/topics/` unless the operator says otherwise. `/` makes every path but itself a
+/// topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicsPath(Box<str>);
 
-/// The topics in a path and a query, each once.
+/// Most bytes of it.
+const MAX_PATH: usize = 255;
+
+impl Default for TopicsPath {
+    fn default() -> Self {
+        Self("/topics/".into())
+    }
+}
+
+impl fmt::Display for TopicsPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for TopicsPath {
+    type Err = NoTopicsPath;
+
+    fn from_str(text: &str) -> Result<Self, NoTopicsPath> {
+        // What a client may have percent-encoded or not, and what ends a path, would be compared in vain.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*,;=:@".contains(&byte);
+        let is_one = text.len() <= MAX_PATH && text.starts_with('/') && text.ends_with('/');
+        if is_one && text.bytes().all(is_plain) { Ok(Self(text.into())) } else { Err(NoTopicsPath) }
+    }
+}
+
+/// A text is no [`TopicsPath`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoTopicsPath;
+
+impl fmt::Display for NoTopicsPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "write a path that begins and ends with a slash, as in /topics/ or /, of at most {MAX_PATH} characters that URLs have \
+             without an escape"
+        )
+    }
+}
+
+impl std::error::Error for NoTopicsPath {}
+
+/// The topics in a path and a query, each once. Who speaks `throng.v1` need not name any, and may come by any path.
 ///
 /// # Errors
 /// The refusal to answer with: 404 for a path that leads nowhere, 400 for names that are none and more topics than `most`.
-pub(crate) fn topics_of(path: &str, query: Option<&str>, most: usize) -> Result<Vec<Name>, Refusal> {
+pub(crate) fn topics_of(
+    path: &str,
+    query: Option<&str>,
+    topics_path: &TopicsPath,
+    is_v1: bool,
+    most: usize,
+) -> Result<Vec<Name>, Refusal> {
     let mut topics: Vec<Name> = Vec::new();
-    match path.strip_prefix(TOPICS) {
+    match path.strip_prefix(&*topics_path.0) {
+        Some("") if is_v1 || path == "/" => {}
         Some(name) => {
             let name = percent_decode_str(name).decode_utf8();
             add(
@@ -24,8 +78,12 @@ pub(crate) fn topics_of(path: &str, query: Option<&str>, most: usize) -> Result<
                 most,
             )?;
         }
-        None if path == "/" => {}
-        None => return Err(Refusal::new(Status::NOT_FOUND, "topics are at /topics/NAME, or /?topic=NAME")),
+        None if is_v1 || path == "/" => {}
+        None => {
+            let detail = "no topic is here: name it behind topics-path, as in /topics/NAME, or as in /?topic=NAME, or speak the subprotocol \
+                          throng.v1, at any path";
+            return Err(Refusal::new(Status::NOT_FOUND, detail));
+        }
     }
     for pair in query.unwrap_or("").split('&') {
         if let Some(value) = pair.strip_prefix("topic=") {
@@ -54,9 +112,14 @@ fn add(topics: &mut Vec<Name>, name: Cow<'_, str>, most: usize) -> Result<(), Re
 mod tests {
     use super::*;
 
-    fn topics(path: &str, query: Option<&str>) -> Result<Vec<String>, u16> {
-        let topics = topics_of(path, query, 3).map_err(|refusal| refusal.status().get())?;
+    fn ask(at: &str, is_v1: bool, path: &str, query: Option<&str>) -> Result<Vec<String>, u16> {
+        let topics = topics_of(path, query, &at.parse().unwrap(), is_v1, 3);
+        let topics = topics.map_err(|refusal| refusal.status().get())?;
         Ok(topics.iter().map(ToString::to_string).collect())
+    }
+
+    fn topics(path: &str, query: Option<&str>) -> Result<Vec<String>, u16> {
+        ask("/topics/", false, path, query)
     }
 
     #[test]
@@ -93,5 +156,39 @@ mod tests {
         for path in ["/topics", "/other", "/topicsx/a"] {
             assert_eq!(topics(path, None), Err(404), "{path}");
         }
+    }
+
+    #[test]
+    fn throng_v1_is_spoken_at_any_path() {
+        for path in ["/", "/live", "/topics", "/topics/", "/a/b/", "/%ff"] {
+            assert_eq!(ask("/topics/", true, path, None), Ok(vec![]), "{path}");
+        }
+        let named = ask("/topics/", true, "/live", Some("x=y&topic=a"));
+        assert_eq!(named, Ok(vec!["a".into()]));
+        assert_eq!(ask("/topics/", true, "/topics/a", None), Ok(vec!["a".into()]));
+        // What names a topic has to name one.
+        assert_eq!(ask("/topics/", true, "/topics/%ff", None), Err(400));
+    }
+
+    #[test]
+    fn the_operator_says_where_topics_are() {
+        let cases = [
+            ("/ws/t/", "/ws/t/a/b", Ok(vec!["a/b".into()])),
+            ("/ws/t/", "/topics/a", Err(404)),
+            ("/ws/t/", "/", Ok(vec![])),
+            ("/ws/t/", "/ws/t/", Err(400)),
+            ("/", "/a/b", Ok(vec!["a/b".into()])),
+            ("/", "/", Ok(vec![])),
+        ];
+        for (at, path, expected) in cases {
+            assert_eq!(ask(at, false, path, None), expected, "{at} {path}");
+        }
+        assert_eq!(ask("/", true, "/live", None), Ok(vec!["live".into()]));
+        for wrong in ["", "topics/", "/topics", "/a b/", "/a?/", "/%41/", "/é/", "/a#/"] {
+            assert_eq!(wrong.parse::<TopicsPath>(), Err(NoTopicsPath), "{wrong}");
+        }
+        let longest = format!("/{}/", "x".repeat(MAX_PATH - 2));
+        assert_eq!(longest.parse::<TopicsPath>().map(|path| path.to_string()), Ok(longest.clone()));
+        assert_eq!(format!("/x{longest}").parse::<TopicsPath>(), Err(NoTopicsPath));
     }
 }

@@ -100,6 +100,9 @@ fn rules_for_topics_come_from_the_file() {
     let refused = Client::ask(program.address, "/topics/open/secret/a", "").err().expect("nobody may");
     assert!(refused.starts_with("HTTP/1.1 403 "), "{refused}");
     let mut client = Client::ask(program.address, "/", "throng.v1").unwrap();
+    assert!(
+        matches!(client.get_answering(), Got::Text(welcome) if welcome.contains(r#""max_message":1048576"#))
+    );
     client.say(r#"{"type":"publish","topic":"open/a","data":"x","id":1}"#);
     client.say(r#"{"type":"publish","topic":"a","data":"x"}"#);
     let mut answers = [client.get_answering(), client.get_answering()].map(|got| match got {

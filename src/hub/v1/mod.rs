@@ -6,7 +6,9 @@ mod outgoing;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use incoming::{Bad, Incoming, parse};
-pub(crate) use outgoing::{broadcast, error, message, pong, published, subscribed, unsubscribed};
+pub(crate) use outgoing::{
+    broadcast, error, message, pong, published, reconnect, subscribed, unsubscribed, welcome,
+};
 
 /// The subprotocol's name in the handshake.
 pub(crate) const SUBPROTOCOL: &str = "throng.v1";
@@ -39,6 +41,7 @@ pub(crate) enum Code {
     Forbidden,
     AlreadySubscribed,
     NotSubscribed,
+    TooLarge,
     TooManySubscriptions,
     TooManyTopics,
     Busy,

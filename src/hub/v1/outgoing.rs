@@ -1,5 +1,7 @@
 //! What the server says.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -14,6 +16,12 @@ use crate::ws::Message;
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 enum Outgoing<'a> {
+    Welcome {
+        max_message: usize,
+    },
+    Reconnect {
+        within: u64,
+    },
     Subscribed {
         topic: &'a str,
         offset: u64,
@@ -74,6 +82,16 @@ impl<'a> Payload<'a> {
             _ => Self::Base64(STANDARD.encode(message.payload())),
         }
     }
+}
+
+/// What comes first: most bytes of a payload.
+pub(crate) fn welcome(max_message: usize) -> String {
+    text(&Outgoing::Welcome { max_message })
+}
+
+/// What comes last when the server ends: the time over which its clients come back.
+pub(crate) fn reconnect(within: Duration) -> String {
+    text(&Outgoing::Reconnect { within: u64::try_from(within.as_millis()).unwrap_or(u64::MAX) })
 }
 
 pub(crate) fn subscribed(topic: &str, from: Position, recovered: Option<bool>, id: &Id) -> String {
@@ -146,6 +164,8 @@ mod tests {
             error(Code::TooManySubscriptions, "no", Some("t"), &Id::NONE),
             r#"{"type":"error","code":"too-many-subscriptions","message":"no","topic":"t"}"#
         );
+        assert_eq!(welcome(1 << 20), r#"{"type":"welcome","max_message":1048576}"#);
+        assert_eq!(reconnect(Duration::from_secs(10)), r#"{"type":"reconnect","within":10000}"#);
         assert_eq!(pong(&number(2)), r#"{"type":"pong","id":2}"#);
         let text = PreparedMessage::new(Message::Text("é\n"));
         assert_eq!(

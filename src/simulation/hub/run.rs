@@ -158,7 +158,9 @@ impl Run {
             // Reads too slowly, or is a listener and speaks.
             Some(1008) => !setup.is_roomy || client.has_erred,
             Some(1013) => setup.has_few_topics && !client.stream.is_v1,
-            Some(1001) => is_draining,
+            Some(1001) => {
+                is_draining && (!client.stream.is_v1 || client.stream.has_farewell || !setup.is_roomy)
+            }
             Some(1003) => client.has_erred && client.stream.is_v1,
             Some(1000) => client.said_close,
             Some(_) => false,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::hub::journal::Journal;
-use crate::hub::{Access, HistoryRule, HubConfig, Rule, Rules, Sizes, TopicRule};
+use crate::hub::{Access, HistoryRule, HubConfig, Rule, Rules, Sizes, TopicRule, TopicsPath};
 use crate::simulation::choices::Choices;
 use crate::worker::{Deflation, Limits, PingPolicy, SlowPolicy};
 use crate::ws::Role;
@@ -61,6 +61,8 @@ impl Setup {
             max_topics: if has_few_topics { choices.between(1, subjects.len()) } else { 1_000 },
             max_subscriptions: choices.pick(&[1, 2, 100]),
             history_limit: if has_little_history { choices.pick(&[300, 1_500, 10_000]) } else { 256 << 20 },
+            topics_path: TopicsPath::default(),
+            reconnect_within: choices.pick(&[Duration::ZERO, millis(10_000)]),
             seed: Some([choices.bits(), choices.bits()]),
             sizes: sizes(choices),
             journal: Some(journal.clone()),

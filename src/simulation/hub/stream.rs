@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::model::{Fate, Model, number_of};
 use super::requests::Requests;
@@ -39,6 +39,9 @@ pub(crate) struct Stream {
     pub(crate) is_vague: bool,
     pub(crate) recovered: u64,
     pub(crate) gaps: u64,
+    has_welcome: bool,
+    /// It was told when to come back, which is the last that it hears.
+    pub(crate) has_farewell: bool,
 }
 
 impl Stream {
@@ -57,6 +60,8 @@ impl Stream {
             is_vague: false,
             recovered: 0,
             gaps: 0,
+            has_welcome: false,
+            has_farewell: false,
         }
     }
 
@@ -88,6 +93,18 @@ impl Stream {
 
     fn hear_v1(&mut self, told: &Value, model: &Model, setup: &Setup) -> Result<(), Violation> {
         let subject = told["topic"].as_str().and_then(|name| setup.subject(name));
+        let is_welcome = *told == json!({"type": "welcome", "max_message": setup.limits.rules.max_message});
+        if std::mem::replace(&mut self.has_welcome, true) == is_welcome || self.has_farewell {
+            return Err(format!("{told} where a welcome, or nothing, was to come"));
+        }
+        if is_welcome {
+            return Ok(());
+        }
+        let within = u64::try_from(setup.config.reconnect_within.as_millis()).unwrap_or(u64::MAX);
+        self.has_farewell = *told == json!({"type": "reconnect", "within": within});
+        if self.has_farewell {
+            return Ok(());
+        }
         match (told["type"].as_str().unwrap_or(""), subject) {
             ("message", Some(subject)) => {
                 let offset = told["offset"].as_u64().ok_or("a message without an offset")?;

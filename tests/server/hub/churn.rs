@@ -73,6 +73,7 @@ fn churn_leaves_no_memory_behind() {
         std::thread::scope(|scope| {
             for seed in 0..CLIENTS {
                 let mut client = Client::ask(program.address, "/", "throng.v1").unwrap();
+                assert_eq!(super::hear(&mut client)["type"], "welcome");
                 scope.spawn(move || come_and_go(&mut client, seed as u64, operations / CLIENTS));
             }
         });

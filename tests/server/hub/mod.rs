@@ -9,6 +9,7 @@ mod publishing;
 mod resuming;
 mod slow;
 mod subscribing;
+mod wire;
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, channel};
@@ -94,8 +95,9 @@ impl Running {
 
     /// A client that speaks `throng.v1`.
     fn speaker(&self) -> Client {
-        let client = Client::ask(self.address, "/", "other, throng.v1").unwrap();
+        let mut client = Client::ask(self.address, "/", "other, throng.v1").unwrap();
         assert!(client.response.contains("Sec-WebSocket-Protocol: throng.v1"), "{}", client.response);
+        assert_eq!(hear(&mut client)["type"], "welcome");
         client
     }
 

@@ -47,7 +47,8 @@ fn wrong_urls_are_refused_with_a_status() {
         ("/", "other", 400),
         ("/topics/", "", 400),
         ("/topics/a%23", "throng.v1", 400),
-        ("/elsewhere", "throng.v1", 404),
+        ("/elsewhere", "", 404),
+        ("/elsewhere", "other", 404),
         ("/topics/secret/x", "", 403),
         ("/?topic=secret/x", "throng.v1", 403),
     ] {
@@ -96,6 +97,7 @@ fn throng_v1_subscribes_and_unsubscribes() {
 fn topics_in_the_url_of_a_speaker_are_subscribed_to() {
     let running = start(|builder, _| builder);
     let mut client = Client::ask(running.address, "/topics/a?topic=b", "throng.v1").unwrap();
+    assert_eq!(hear(&mut client)["type"], "welcome");
     let mut topics = [hear(&mut client)["topic"].clone(), hear(&mut client)["topic"].clone()];
     topics.sort_by_key(ToString::to_string);
     assert_eq!(topics, [json!("a"), json!("b")]);
