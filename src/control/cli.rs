@@ -28,7 +28,8 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs the server until SIGTERM or SIGINT, which end it in order; a second one ends it at once.
+    /// Runs the server until SIGTERM, SIGINT or SIGQUIT, which end it in order; a second one ends it at once if it comes a second later
+    /// or more. SIGHUP, SIGUSR1 and SIGUSR2 are logged and ignored.
     ///
     /// When every worker listens, it prints one line of JSON on standard output: the addresses, the number of workers, and
     /// whether they have descriptor tables of their own. Exit codes: 0 after an orderly end, 1 when something failed or the end

@@ -25,13 +25,20 @@ mod units;
 use std::process::ExitCode;
 
 use cli::Refused;
+use exit::Failure;
 use sources::Environment;
+use throng::sys::signals::Signals;
 
 /// Runs the program to its end.
 pub(crate) fn main() -> ExitCode {
+    // Before anything else, so that none is lost: the system throws those away that process 1 has no handler for.
+    let signals = match Signals::take_over() {
+        Ok(signals) => signals,
+        Err(error) => return Failure::Runtime(format!("cannot take over signals: {error}")).report(),
+    };
     let arguments: Vec<_> = std::env::args_os().collect();
     let served = match cli::read(&arguments, &Environment::of_process()) {
-        Ok(serve) => serve::serve(serve),
+        Ok(serve) => serve::serve(serve, &signals),
         Err(Refused::CommandLine(error)) => error.exit(),
         Err(Refused::Configuration(failure)) => Err(failure),
     };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use throng::hub::Hub;
+use throng::sys::signals::Signals;
 use throng::sys::{fdtable, memory};
 use throng::{Builder, Server, budget};
 
@@ -14,7 +15,7 @@ use super::cli::Serve;
 use super::exit::Failure;
 use super::housekeeping::Housekeeper;
 use super::settings::{App, Settings};
-use super::signals::EndSignals;
+use super::signals::Asked;
 use crate::app::{Echo, Sink};
 
 /// Arenas of the allocator. Each keeps free memory of its own, and a worker seldom allocates.
@@ -37,7 +38,7 @@ struct Ready {
 }
 
 /// Runs the server to its end.
-pub(super) fn serve(serve: Serve) -> Result<(), Failure> {
+pub(super) fn serve(serve: Serve, signals: &Signals) -> Result<(), Failure> {
     let Serve { settings, rules, token, log, doubts } = serve;
     if let Some(address) = settings.admin() {
         admin::check(address, token.as_ref())?;
@@ -52,6 +53,7 @@ pub(super) fn serve(serve: Serve) -> Result<(), Failure> {
     if let Err(error) = fdtable::raise_limit() {
         tracing::warn!(%error, "cannot raise the descriptor limit");
     }
+    signals.begin();
     let hub = (settings.app == App::Hub).then(|| Hub::new(settings.hub(rules)));
     let server = start(&settings, hub.as_ref())?;
     // The runtime's descriptors are made after the workers have got tables of their own, and stay in the main thread's.
@@ -59,7 +61,7 @@ pub(super) fn serve(serve: Serve) -> Result<(), Failure> {
         tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(|error| {
             Failure::Runtime(format!("cannot start the control thread's runtime: {error}"))
         })?;
-    runtime.block_on(control(server, &settings, hub.as_ref(), token))
+    runtime.block_on(control(server, &settings, hub.as_ref(), token, signals))
 }
 
 fn start(settings: &Settings, hub: Option<&Hub>) -> Result<Server, Failure> {
@@ -91,9 +93,9 @@ async fn control(
     settings: &Settings,
     hub: Option<&Hub>,
     token: Option<Token>,
+    signals: &Signals,
 ) -> Result<(), Failure> {
-    let mut signals =
-        EndSignals::new().map_err(|error| Failure::Runtime(format!("cannot take over signals: {error}")))?;
+    let asked = Asked::new(signals).map_err(signals_lost)?;
     let admin = match settings.admin() {
         Some(address) => Some(admin::bind(address).await?),
         None => None,
@@ -106,7 +108,7 @@ async fn control(
         }
     };
     tokio::select! {
-        ended = until_the_end(&server, hub, &mut signals, settings.drain_timeout) => ended?,
+        ended = until_the_end(&server, hub, &asked, settings.drain_timeout) => ended?,
         failed = serve_admin => match failed? {},
     }
     let stats = server.stats();
@@ -142,17 +144,17 @@ fn announce(server: &Server, settings: &Settings, admin: Option<SocketAddr>) -> 
         .map_err(|error| Failure::Runtime(format!("cannot write to standard output: {error}")))
 }
 
-/// Waits until all workers have ended: in order after a signal, at once after a second one.
+/// Waits until all workers have ended: in order after a signal, at once after a second one that comes a second later or more.
 async fn until_the_end(
     server: &Server,
     hub: Option<&Hub>,
-    signals: &mut EndSignals,
+    asked: &Asked<'_>,
     drain_timeout: Duration,
 ) -> Result<(), Failure> {
     let mut housekeeper = Housekeeper::default();
     let first = loop {
         tokio::select! {
-            signal = signals.next() => break signal,
+            signal = asked.end() => break signal.map_err(signals_lost)?,
             () = tokio::time::sleep(WATCH) => {
                 if server.has_ended_worker() {
                     return Err(Failure::Runtime("a worker has ended by itself, see above".into()));
@@ -170,7 +172,8 @@ async fn until_the_end(
     server.drain(drain_timeout);
     while !server.has_ended() {
         tokio::select! {
-            signal = signals.next() => {
+            signal = asked.cut() => {
+                let signal = signal.map_err(signals_lost)?;
                 server.stop();
                 return Err(Failure::Runtime(format!("{signal} while ending: connections were cut")));
             }
@@ -178,4 +181,8 @@ async fn until_the_end(
         }
     }
     Ok(())
+}
+
+fn signals_lost(error: std::io::Error) -> Failure {
+    Failure::Runtime(format!("cannot hear of signals: {error}"))
 }

@@ -1,26 +1,43 @@
-//! SIGTERM and SIGINT, as a stream of requests to end.
+//! What signals ask of the program.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use throng::sys::signals::Signals;
+use throng::sys::watch;
+use tokio::io::unix::AsyncFd;
 
-/// The signals that ask the program to end.
-pub(super) struct EndSignals {
-    term: Signal,
-    interrupt: Signal,
+/// The program's signals, watched in its runtime.
+pub(super) struct Asked<'a> {
+    signals: &'a Signals,
+    watched: AsyncFd<BorrowedFd<'a>>,
 }
 
-impl EndSignals {
-    /// Takes both signals over from now on.
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { term: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+impl<'a> Asked<'a> {
+    /// Watches signals that have been taken over: those that came before count as well.
+    pub(super) fn new(signals: &'a Signals) -> io::Result<Self> {
+        Ok(Self { signals, watched: watch::for_reading(signals.as_fd())? })
     }
 
-    /// The name of the next one.
-    pub(super) async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.term.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+    /// Waits for one that asks for the end: its name.
+    pub(super) async fn end(&self) -> io::Result<&'static str> {
+        self.wait_for(Signals::end).await
+    }
+
+    /// Waits for one that asks for it again, a second or more after the first: its name.
+    pub(super) async fn cut(&self) -> io::Result<&'static str> {
+        self.wait_for(Signals::cut).await
+    }
+
+    async fn wait_for(&self, found: impl Fn(&Signals) -> Option<&'static str>) -> io::Result<&'static str> {
+        loop {
+            for signal in self.signals.take_others() {
+                tracing::info!(signal, "ignored: it has no meaning yet");
+            }
+            if let Some(signal) = found(self.signals) {
+                return Ok(signal);
+            }
+            self.watched.readable().await?.clear_ready();
         }
     }
 }

@@ -64,9 +64,13 @@ impl Answered {
 }
 
 fn serve(limit: Option<u32>, arguments: &[&str]) -> Command {
-    let limit = limit.map_or(String::new(), |limit| format!("ulimit -n {limit} && "));
+    serve_after(&limit.map_or(String::new(), |limit| format!("ulimit -n {limit} && ")), arguments)
+}
+
+/// The program as a shell starts it after it has done something.
+fn serve_after(before: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new("sh");
-    command.arg("-c").arg(format!("{limit}exec \"$0\" serve \"$@\"")).arg(env!("CARGO_BIN_EXE_throng"));
+    command.arg("-c").arg(format!("{before}exec \"$0\" serve \"$@\"")).arg(env!("CARGO_BIN_EXE_throng"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -115,6 +119,14 @@ impl Program {
         let mut program = Self::spawn(command.envs(variables.iter().copied()));
         let stderr = program.child.stderr.take().expect("it is piped");
         (program, Log::of(stderr))
+    }
+
+    /// As many as are taken, each started by a shell after it has done something.
+    pub(crate) fn started_by(before: &str, arguments: &[&str]) -> impl Iterator<Item = Self> {
+        let arguments = [&["--listen", "127.0.0.1:0"], arguments].concat();
+        let mut command = serve_after(before, &arguments);
+        command.stderr(Stdio::null());
+        std::iter::repeat_with(move || Self::spawn(&mut command))
     }
 
     /// The same with a standard error that nobody will read.

@@ -22,3 +22,5 @@ mod listening;
 mod private_tables;
 #[cfg(feature = "serve")]
 mod program;
+#[cfg(feature = "serve")]
+mod signals;

@@ -24,37 +24,6 @@ fn the_ready_line_says_what_runs() {
 }
 
 #[test]
-fn an_orderly_end_is_0() {
-    for signal in ["TERM", "INT"] {
-        let mut program = Program::echo(None, &[]);
-        let mut client = Client::open(program.address);
-        program.signal(signal);
-        assert_eq!(client.get(), Got::Close(1001));
-        client.send_close(CloseCode::GOING_AWAY);
-        assert_eq!((client.get(), program.exit_code()), (Got::End, 0), "{signal}");
-    }
-}
-
-#[test]
-fn a_drain_to_its_deadline_is_0_too() {
-    let mut program = Program::echo(None, &["--drain-timeout", "200ms"]);
-    let _client = Client::open(program.address);
-    program.signal("TERM");
-    assert_eq!(program.exit_code(), 0);
-}
-
-#[test]
-fn a_second_signal_ends_at_once_with_1() {
-    let mut program = Program::echo(None, &["--drain-timeout", "1h", "--close-timeout", "1h"]);
-    let mut client = Client::open(program.address);
-    program.signal("TERM");
-    assert_eq!(client.get(), Got::Close(1001));
-    assert!(!program.has_ended());
-    program.signal("INT");
-    assert_eq!(program.exit_code(), 1);
-}
-
-#[test]
 fn a_command_line_that_cannot_be_read_is_2() {
     for arguments in [
         &[][..],
@@ -137,18 +106,6 @@ fn memory_comes_back_after_a_spike_that_lasted_no_second() {
         drop(held);
         eventually("memory is back", || program.memory() <= before + 2 * 1024);
     }
-}
-
-#[test]
-fn a_unix_socket_is_in_the_ready_line_and_goes_at_the_end() {
-    let path = std::env::temp_dir().join(format!("throng-{}-program", std::process::id()));
-    let listen = format!("unix:{}", path.display());
-    let mut program = Program::echo(None, &["--listen", &listen]);
-    assert_eq!(program.ready["listen"][1], listen);
-    Client::open_unix(&path).is_echoed("hi");
-    program.signal("TERM");
-    assert_eq!(program.exit_code(), 0);
-    assert!(!path.exists());
 }
 
 #[test]
