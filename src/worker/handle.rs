@@ -8,7 +8,7 @@ use super::counters::Stats;
 use super::id::ConnId;
 use super::mailbox::{Mail, Rejected};
 use super::prepared::PreparedMessage;
-use super::shared::Shared;
+use super::shared::{Shared, Stage};
 use crate::ws::{CloseCode, Message};
 
 /// Sends to and closes connections from any thread. Cheap to clone.
@@ -57,6 +57,12 @@ impl Handle {
     /// [`SendError::Gone`] when there is no such worker.
     pub fn wake(&self, worker: usize) -> Result<(), SendError> {
         self.shared.workers.get(worker).map(|slot| slot.mailbox.wake()).ok_or(SendError::Gone)
+    }
+
+    /// Whether the server is about to end, or has ended: it drains, or was stopped.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.shared.common.stage() != Stage::Running
     }
 
     /// How many workers there are; they are numbered from 0.

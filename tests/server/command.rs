@@ -185,8 +185,7 @@ impl Program {
         let length = body.len();
         let head =
             format!("{what} HTTP/1.1\r\n{host}{fields}Content-Length: {length}\r\nConnection: close\r\n\r\n");
-        // It may answer, and close, before it has read everything.
-        let _ = stream.write_all(&[head.as_bytes(), body].concat());
+        stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
         read_answer(&mut stream)
     }
 
@@ -206,13 +205,9 @@ impl Program {
 
 /// Reads an answer up to the end of the connection.
 pub(crate) fn read_answer(stream: &mut TcpStream) -> Answered {
-    let mut response = Vec::new();
-    let mut buffer = [0; 4096];
-    // A reset can follow the answer to a request that was not read to its end.
-    while let Ok(len @ 1..) = stream.read(&mut buffer) {
-        response.extend_from_slice(&buffer[..len]);
-    }
-    let response = String::from_utf8(response).unwrap();
+    let mut response = String::new();
+    // No reset follows an answer, not even where the request was not read to its end.
+    stream.read_to_string(&mut response).unwrap();
     let (head, body) = response.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {response:?}"));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("there is a status");
     Answered { status, head: head.to_owned(), body: body.to_owned() }

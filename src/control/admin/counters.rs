@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Serialize;
 use throng::hub::{Hub, HubStats};
 use throng::{Handle, Stats};
@@ -36,7 +37,11 @@ pub(super) async fn stats(State(counters): State<Counters>) -> Json<Report> {
     Json(Report { workers, total, hub: counters.hub.as_ref().map(Hub::stats) })
 }
 
-/// `GET /health`
-pub(super) async fn health() -> &'static str {
-    "ok\n"
+/// `GET /health`: 503 from the moment on that the server begins to end, so that no new client is sent here.
+pub(super) async fn health(State(handle): State<Handle>) -> (StatusCode, &'static str) {
+    if handle.is_ending() {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+    } else {
+        (StatusCode::OK, "ok\n")
+    }
 }

@@ -16,6 +16,9 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::problem::Problem;
 
+/// Lists of topics that are being made, or wait for it, at a time.
+const MAX_LISTS: usize = 8;
+
 /// Takes questions.
 pub(super) struct Desk {
     publisher: Publisher,
@@ -26,6 +29,8 @@ pub(super) struct Desk {
     waiting: Mutex<Waiting>,
     /// One list at a time: each makes every worker look at all its topics, and keeps as many of each.
     listing: Semaphore,
+    /// Few wait for that, so that they do not take up the turns of others.
+    lists: Semaphore,
     limits: Limits,
 }
 
@@ -34,6 +39,8 @@ pub(super) struct Desk {
 pub(super) struct Limits {
     /// Most bytes of a message.
     pub(super) max_message: usize,
+    /// Most bytes of a request's body.
+    pub(super) max_body: usize,
     /// How long answers are waited for.
     pub(super) patience: Duration,
 }
@@ -71,8 +78,8 @@ impl Desk {
         let (to, from) = channel();
         let ringing = bell.clone();
         let ring = Arc::new(move || ringing.ring());
-        let desk =
-            Self { publisher, to, ring, waiting: Mutex::default(), listing: Semaphore::new(1), limits };
+        let (listing, lists) = (Semaphore::new(1), Semaphore::new(MAX_LISTS));
+        let desk = Self { publisher, to, ring, waiting: Mutex::default(), listing, lists, limits };
         (Arc::new(desk), Answers { from, bell })
     }
 
@@ -104,8 +111,14 @@ impl Desk {
         Ok(self.ask(Question::Broadcast(message))?)
     }
 
+    /// Most bytes of a request's body.
+    pub(super) const fn max_body(&self) -> usize {
+        self.limits.max_body
+    }
+
     /// The first topics of each worker, once no other list is being made.
     pub(super) async fn list(&self, prefix: &str, limit: usize) -> Result<Vec<Answer>, Problem> {
+        let _place = self.lists.try_acquire().map_err(|_| Problem::too_many_lists(MAX_LISTS))?;
         // It is never closed.
         let _turn = self.listing.acquire().await.ok();
         self.ask(Question::Topics { prefix, limit })?.answers().await
@@ -201,7 +214,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits { max_message: 8, patience: Duration::from_secs(20) };
+    const LIMITS: Limits = Limits { max_message: 8, max_body: 64, patience: Duration::from_secs(20) };
 
     fn hub() -> (Server, Hub) {
         let hub = Hub::new(HubConfig::default());
@@ -249,6 +262,28 @@ mod tests {
         assert_eq!(open(&desk), 1);
         assert_eq!(run(asked.answer()), Err(Problem::unanswered()));
         assert_eq!(open(&desk), 0);
+    }
+
+    /// Each of those that wait has a turn that others could have.
+    #[test]
+    fn few_wait_for_a_list() {
+        let (server, hub) = hub();
+        let limits = Limits { patience: Duration::from_millis(20), ..LIMITS };
+        let (desk, _answers) = Desk::new(hub.publisher(), server.bell(), limits);
+        run(async {
+            let desk = Arc::clone(&desk);
+            let lists = (0..=MAX_LISTS).map(|_| {
+                let desk = Arc::clone(&desk);
+                tokio::spawn(async move { desk.list("", 1).await })
+            });
+            let mut outcomes = Vec::new();
+            for list in lists.collect::<Vec<_>>() {
+                outcomes.push(list.await.unwrap());
+            }
+            let last = outcomes.pop().unwrap();
+            assert_eq!(last, Err(Problem::too_many_lists(MAX_LISTS)));
+            assert!(outcomes.iter().all(|outcome| *outcome == Err(Problem::unanswered())));
+        });
     }
 
     #[test]

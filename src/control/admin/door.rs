@@ -1,7 +1,8 @@
-//! Connections to the admin port: how many, and how long each may take for what.
+//! Connections to the admin port: how long each may take for what, and how it ends.
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,51 +10,77 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::AsyncWrite;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
+use super::places::{Place, Places};
 use super::problem::Problem;
 
-/// Most connections at a time. More wait in the kernel's queue until one goes: each takes a descriptor of those that are set
-/// aside for other things than clients.
-const MAX_CONNECTIONS: usize = 64;
 /// Most bytes of a request's head, and of what is read ahead of it.
 const MAX_HEAD: usize = 64 * 1024;
 /// Pause after accepting has failed, for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Bytes read at a time of what nobody wants.
+const SKIP: usize = 16 * 1024;
 
-/// How long a connection may take for what.
+/// How long a connection may take for what, and how much.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Times {
+pub(super) struct Allowance {
     /// For a request's head to arrive, and between requests. Then the connection is dropped.
     pub(super) head: Duration,
     /// For a request's body to arrive and the answer to be made. Then it is answered with 408.
     pub(super) request: Duration,
     /// For all its requests. Then it ends after the request under way, so that none can be held by not reading answers.
     pub(super) life: Duration,
+    /// For the rest of a request that was answered before it had arrived, and most bytes of it: what is left unread turns into a
+    /// reset, which overtakes the answer (RFC 9112, section 9.6).
+    pub(super) linger: Duration,
+    pub(super) linger_bytes: usize,
 }
 
-/// What holds in the program; tests do not wait so long.
-pub(super) const TIMES: Times =
-    Times { head: Duration::from_secs(30), request: Duration::from_secs(30), life: Duration::from_secs(600) };
+impl Allowance {
+    /// What holds in the program, where bodies have `max_body` bytes at most; tests do not wait so long.
+    pub(super) const fn new(max_body: usize) -> Self {
+        Self {
+            head: Duration::from_secs(30),
+            request: Duration::from_secs(30),
+            life: Duration::from_secs(600),
+            linger: Duration::from_secs(5),
+            linger_bytes: max_body.saturating_add(64 * 1024 * 1024),
+        }
+    }
+}
 
 /// Accepts connections and serves each.
-pub(super) async fn run(listener: TcpListener, routes: Router, times: Times) -> Infallible {
-    let routes = routes.layer(from_fn_with_state(times.request, limit_time));
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+pub(super) async fn run(
+    listener: TcpListener,
+    routes: Router,
+    places: Arc<Places>,
+    allowance: Allowance,
+) -> Infallible {
+    let routes = routes.layer(from_fn_with_state(allowance.request, limit_time));
     loop {
-        // It is never closed, so that there is always a place in the end.
-        let place = Arc::clone(&places).acquire_owned().await.ok();
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(serve(stream, routes.clone(), times, place));
+                let place = places.admit().await;
+                tokio::spawn(serve(stream, routes.clone(), allowance, place));
+                // Its request has usually arrived, and is looked at before another newcomer can displace it.
+                yield_now().await;
             }
+            // These are about that one connection (accept(2)).
+            Err(error)
+                if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection to the admin port");
+                // One that is idle has what is missing.
+                places.displace();
                 sleep(PAUSE).await;
             }
         }
@@ -61,19 +88,58 @@ pub(super) async fn run(listener: TcpListener, routes: Router, times: Times) -> 
 }
 
 /// Serves a connection, which keeps its place until it ends.
-async fn serve(stream: TcpStream, routes: Router, times: Times, _place: Option<OwnedSemaphorePermit>) {
-    let connection = http1::Builder::new()
+async fn serve(stream: TcpStream, routes: Router, allowance: Allowance, mut place: Place) {
+    let (seat, routes) = (place.seat(), TowerToHyperService::new(routes));
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(Arc::clone(&seat));
+        routes.call(request)
+    });
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(times.head)
+        .header_read_timeout(allowance.head)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
-    let mut connection = pin!(connection);
-    // What is wrong with a connection is its peer's affair.
+        .serve_connection(TokioIo::new(stream), service);
+    let served = async {
+        // What is wrong with a connection is its peer's affair.
+        tokio::select! {
+            _ = &mut connection => return,
+            () = sleep(allowance.life) => Pin::new(&mut connection).graceful_shutdown(),
+        }
+        let _ = timeout(allowance.request, &mut connection).await;
+    };
+    // First who has to go: a connection that was idle when that was decided must not begin with a request any more.
     tokio::select! {
-        _ = connection.as_mut() => return,
-        () = sleep(times.life) => connection.as_mut().graceful_shutdown(),
+        biased;
+        () = place.is_taken_away() => return,
+        () = served => {}
     }
-    let _ = timeout(times.request, connection).await;
+    let mut stream = connection.into_parts().io.into_inner();
+    tokio::select! {
+        biased;
+        () = place.is_taken_away() => {}
+        _ = timeout(allowance.linger, linger(&mut stream, allowance.linger_bytes)) => {}
+    }
+}
+
+/// Ends our half, and reads on until the peer has ended its own, or sent too much.
+async fn linger(stream: &mut TcpStream, most: usize) -> io::Result<()> {
+    std::future::poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await?;
+    let mut skipped = vec![0; SKIP];
+    let mut left = most;
+    while left > 0 {
+        stream.readable().await?;
+        match stream.try_read(&mut skipped) {
+            Ok(0) => break,
+            Ok(len) => {
+                left = left.saturating_sub(len);
+                // Who sends as fast as this reads must not keep others waiting.
+                yield_now().await;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Answers with 408 when a request's body, or its answer, takes too long.
@@ -93,9 +159,11 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
     const SHORT: Duration = Duration::from_millis(100);
+    const PATIENT: Allowance =
+        Allowance { head: LONG, request: LONG, life: LONG, linger: LONG, linger_bytes: usize::MAX };
 
     /// What a client is told that says something and waits for the end of the connection.
-    fn told(times: Times, said: &'static str) -> String {
+    fn told(allowance: Allowance, said: String) -> io::Result<String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -103,14 +171,14 @@ mod tests {
             let client = tokio::task::spawn_blocking(move || {
                 let mut stream = TcpStream::connect(address).unwrap();
                 stream.set_read_timeout(Some(LONG / 2)).unwrap();
-                stream.write_all(said.as_bytes()).unwrap();
+                stream.write_all(said.as_bytes())?;
                 let mut told = String::new();
-                stream.read_to_string(&mut told).expect("it ends in time");
-                told
+                stream.read_to_string(&mut told)?;
+                Ok(told)
             });
             let routes = Router::new().route("/", post(|body: String| async move { body }));
             tokio::select! {
-                never = run(listener, routes, times) => match never {},
+                never = run(listener, routes, Arc::default(), allowance) => match never {},
                 told = client => told.unwrap(),
             }
         })
@@ -118,23 +186,40 @@ mod tests {
 
     #[test]
     fn a_head_that_does_not_end_is_dropped() {
-        let times = Times { head: SHORT, request: LONG, life: LONG };
-        assert_eq!(told(times, "POST / HTTP/1.1\r\nHost: a\r\nX: "), "");
-        assert_eq!(told(times, ""), "");
+        let allowance = Allowance { head: SHORT, ..PATIENT };
+        for said in ["POST / HTTP/1.1\r\nHost: a\r\nX: ", ""] {
+            assert_eq!(told(allowance, said.into()).unwrap(), "", "{said}");
+        }
     }
 
     #[test]
     fn a_body_that_does_not_end_is_answered_with_408() {
-        let times = Times { head: LONG, request: SHORT, life: LONG };
-        let told = told(times, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx");
+        let allowance = Allowance { request: SHORT, ..PATIENT };
+        let told =
+            told(allowance, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx".into()).unwrap();
         assert!(told.starts_with("HTTP/1.1 408 "), "{told}");
         assert!(told.contains(r#"{"error":{"code":"timeout","#), "{told}");
     }
 
     #[test]
+    fn what_is_sent_on_after_an_answer_is_read_for_a_while_and_as_much_as_allowed() {
+        const MOST: usize = 10_000_000;
+        let head = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n";
+        let sent = |allowance, len| told(allowance, head.to_owned() + &"x".repeat(len));
+        let allowance = Allowance { linger_bytes: MOST, ..PATIENT };
+        // What little is sent does not end the wait for more; the time does.
+        let answered = sent(Allowance { linger: SHORT, ..allowance }, 1000).unwrap();
+        assert!(answered.starts_with("HTTP/1.1 405 "), "{answered}");
+        // More than is allowed, and than the buffers of two sockets hold.
+        assert!(sent(allowance, 4 * MOST).is_err());
+        assert!(sent(allowance, MOST / 2).unwrap().starts_with("HTTP/1.1 405 "));
+    }
+
+    #[test]
     fn a_connection_is_not_kept_for_ever() {
-        let times = Times { head: LONG, request: LONG, life: SHORT };
-        let told = told(times, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+        let allowance = Allowance { life: SHORT, ..PATIENT };
+        let told =
+            told(allowance, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello".into()).unwrap();
         assert!(told.starts_with("HTTP/1.1 200 ") && told.ends_with("hello"), "{told}");
     }
 }

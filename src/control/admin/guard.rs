@@ -1,29 +1,51 @@
 //! Who may use the admin port: whoever bears the token; without one, programs on this machine, but no web page.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::origin;
+use super::places::Seat;
 use super::problem::Problem;
 use super::token::Token;
 
-/// Asks for the token, or, where there is none, keeps browsers out: a page of somebody else must not publish through the browser
-/// of whoever looks at it, be it across origins or after its name has been made to mean this machine (DNS rebinding).
+/// What anybody may ask for, by any name of this machine or none: whether the program is well.
+pub(super) const HEALTH: &str = "/health";
+
+/// Asks for the token, or, where there is none, keeps browsers out.
 pub(super) async fn check(
     State(token): State<Option<Arc<Token>>>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    match token {
-        Some(token) if request.uri().path() != "/health" => check_token(&token, request.headers())?,
-        Some(_) => {}
-        None => check_origin(&request)?,
+    check_form(&request)?;
+    if request.uri().path() != HEALTH {
+        match token {
+            Some(token) => check_token(&token, request.headers())?,
+            None => origin::check(&request)?,
+        }
+        if let Some(seat) = request.extensions().get::<Arc<Seat>>() {
+            seat.recognize();
+        }
     }
     Ok(next.run(request).await)
+}
+
+/// Refuses what breaks a rule that does not depend on who asks, and on neither port is let pass.
+fn check_form(request: &Request) -> Result<(), Problem> {
+    // RFC 3986, section 2.
+    if !request.uri().path_and_query().is_none_or(|target| target.as_str().is_ascii()) {
+        return Err(Problem::bad_request("the target must be ASCII: percent-encode other characters"));
+    }
+    // RFC 9112, section 3.2.
+    match request.headers().get_all(header::HOST).iter().count() {
+        1 => Ok(()),
+        0 if request.version() == Version::HTTP_10 => Ok(()),
+        _ => Err(Problem::bad_request("there must be one Host header field")),
+    }
 }
 
 fn check_token(token: &Token, headers: &HeaderMap) -> Result<(), Problem> {
@@ -45,70 +67,9 @@ fn bearer(field: &[u8]) -> Option<&[u8]> {
     (scheme.eq_ignore_ascii_case(b"Bearer") && given.len() < token.len()).then_some(given)
 }
 
-fn check_origin(request: &Request) -> Result<(), Problem> {
-    if request.headers().contains_key(header::ORIGIN) {
-        return Err(Problem::forbidden("web pages may not use the admin port: it has no token"));
-    }
-    let mut hosts = request.headers().get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or(""));
-    // A target with an authority takes the place of Host (RFC 9112, section 3.2.2).
-    let target = request.uri().authority().map(axum::http::uri::Authority::as_str);
-    let all_mean_us = hosts.all(means_this_machine) && target.is_none_or(means_this_machine);
-    let has_any = target.is_some() || request.headers().contains_key(header::HOST);
-    if all_mean_us && has_any {
-        return Ok(());
-    }
-    Err(Problem::forbidden(
-        "the Host must be an IP address or localhost, so that no other name can be made to mean this machine: the admin port has \
-         no token",
-    ))
-}
-
-/// Whether a host, perhaps with a port, is one that nobody else can define.
-fn means_this_machine(authority: &str) -> bool {
-    if let Some(rest) = authority.strip_prefix('[') {
-        let parts = rest.split_once(']');
-        return parts.is_some_and(|(host, port)| host.parse::<Ipv6Addr>().is_ok() && is_port(port));
-    }
-    let colon = authority.find(':').unwrap_or(authority.len());
-    let (host, port) = authority.split_at(colon);
-    (host.eq_ignore_ascii_case("localhost") || host.parse::<Ipv4Addr>().is_ok()) && is_port(port)
-}
-
-/// Whether it is nothing, or a colon and a port.
-fn is_port(text: &str) -> bool {
-    text.is_empty()
-        || text.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hosts_are_addresses_or_localhost() {
-        for host in
-            ["127.0.0.1", "127.0.0.1:9190", "10.1.2.3:80", "localhost", "LocalHost:1", "[::1]", "[::1]:9190"]
-        {
-            assert!(means_this_machine(host), "{host}");
-        }
-        for host in [
-            "",
-            ":80",
-            "example.org",
-            "example.org:9190",
-            "localhost.example.org",
-            "127.0.0.1.example.org",
-            "localhost:80@example.org",
-            "127.0.0.1:x",
-            "[::1",
-            "[::1]x",
-            "[localhost]",
-            "::1",
-            "user@127.0.0.1",
-        ] {
-            assert!(!means_this_machine(host), "{host}");
-        }
-    }
 
     #[test]
     fn bearers_bear_tokens() {

@@ -1,14 +1,20 @@
 //! The admin port: what the server is doing, and publishing, over HTTP.
 //!
-//! - `door`: connections, and how long they may take; `guard`: who may ask; `token`: what they know.
+//! - `door`: connections, and how long they may take; `places`: how many, and who gives way.
+//! - `guard`: who may ask; `token`: what they know; `origin`: web pages, which may not.
 //! - `publish`, `batch`, `topics`, `slowest`, `counters`: what is answered; `problem`: what is answered instead.
+//! - `body`: what is published, `content`: as what.
 //! - `desk`: questions to the hub's workers, whose answers come from their threads.
 
 mod batch;
+mod body;
+mod content;
 mod counters;
 mod desk;
 mod door;
 mod guard;
+mod origin;
+mod places;
 mod problem;
 mod publish;
 mod slowest;
@@ -21,8 +27,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use throng::Server;
 use throng::hub::Hub;
@@ -31,7 +39,9 @@ use tokio::net::TcpListener;
 use super::exit::Failure;
 use counters::Counters;
 use desk::{Desk, Limits};
-use door::TIMES;
+use door::Allowance;
+use guard::HEALTH;
+use places::Places;
 use problem::Problem;
 pub(super) use token::Token;
 
@@ -69,18 +79,22 @@ pub(super) async fn run(
     max_message: usize,
 ) -> Result<Infallible, Failure> {
     let max_body = max_message.max(MAX_BODY);
-    let limits = Limits { max_message, patience: ANSWER_TIMEOUT };
+    let limits = Limits { max_message, max_body, patience: ANSWER_TIMEOUT };
+    let allowance = Allowance::new(max_body);
+    let places = Arc::<Places>::default();
     let counters = Counters::new(server.handle(), hub.cloned());
-    let routes = Router::new()
-        .route("/health", get(counters::health))
-        .route("/stats", get(counters::stats).with_state(counters));
+    // Nobody waits for a turn to hear that the program is well.
+    let health = Router::new().route(HEALTH, get(counters::health)).with_state(server.handle());
+    let turns = from_fn_with_state(Arc::clone(&places), places::take_turn);
+    let routes = Router::new().route("/stats", get(counters::stats).with_state(counters));
     let Some(hub) = hub else {
-        return Ok(door::run(listener, guarded(routes, token, max_body), TIMES).await);
+        let routes = guarded(routes.route_layer(turns).merge(health), token, max_body);
+        return Ok(door::run(listener, routes, places, allowance).await);
     };
     let (desk, answers) = Desk::new(hub.publisher(), server.bell(), limits);
-    let routes = routes.merge(hub_routes(Arc::clone(&desk)));
+    let routes = routes.merge(hub_routes(Arc::clone(&desk))).route_layer(turns).merge(health);
     tokio::select! {
-        never = door::run(listener, guarded(routes, token, max_body), TIMES) => Ok(never),
+        never = door::run(listener, guarded(routes, token, max_body), places, allowance) => Ok(never),
         failed = answers.deliver(&desk) => {
             let Err(error) = failed;
             Err(Failure::Runtime(format!("cannot hear of the workers' answers: {error}")))
@@ -102,8 +116,28 @@ fn hub_routes(desk: Arc<Desk>) -> Router {
 /// The routes, with what holds for all of them: who may ask, how much, and that errors are JSON.
 fn guarded(routes: Router, token: Option<Token>, max_body: usize) -> Router {
     routes
-        .fallback(|| async { Problem::not_found("there is nothing at this path") })
+        .fallback(elsewhere)
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(DefaultBodyLimit::max(max_body))
         .layer(from_fn_with_state(token.map(Arc::new), guard::check))
+        .layer(from_fn(body::close_where_unread))
+        .layer(map_response(for_nobody_else))
+}
+
+/// What is answered where no route leads.
+async fn elsewhere(request: Request) -> Response {
+    // RFC 9110, section 9.3.7: what the server can do at all.
+    if request.method() == Method::OPTIONS && request.uri().path() == "*" {
+        return (StatusCode::NO_CONTENT, [(header::ALLOW, "GET, HEAD, POST, OPTIONS")]).into_response();
+    }
+    Problem::not_found("there is nothing at this path").into_response()
+}
+
+/// Keeps answers out of caches and of other origins' pages: they are for who has asked, now.
+async fn for_nobody_else(mut response: Response) -> Response {
+    let fields = response.headers_mut();
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    fields.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    response
 }

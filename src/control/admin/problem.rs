@@ -8,6 +8,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use throng::hub::PublishError;
 
+/// The code of bodies that are packed.
+const ENCODED: &str = "unsupported-encoding";
+
 /// Why something was not done. The codes are those of docs/HUB.md.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Problem {
@@ -20,6 +23,11 @@ pub(super) struct Problem {
 impl Problem {
     fn new(status: StatusCode, code: &'static str, message: impl Display) -> Self {
         Self { status, code, message: message.to_string() }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn status(&self) -> StatusCode {
+        self.status
     }
 
     pub(super) fn bad_request(message: impl Display) -> Self {
@@ -42,6 +50,19 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", message)
     }
 
+    pub(super) fn unsupported_type(message: impl Display) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-type", message)
+    }
+
+    /// The body is packed in a way that is not undone.
+    pub(super) fn encoded(message: impl Display) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ENCODED, message)
+    }
+
+    pub(super) fn not_implemented(message: impl Display) -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, "not-implemented", message)
+    }
+
     pub(super) fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "the field Allow says what is")
     }
@@ -52,6 +73,26 @@ impl Problem {
 
     pub(super) fn too_large(message: impl Display) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", message)
+    }
+
+    pub(super) fn body_too_large(most: usize) -> Self {
+        Self::too_large(format!(
+            "the body is longer than it may be: {most} bytes, which is 2 MiB or max-message"
+        ))
+    }
+
+    /// As many requests are being worked on as may be.
+    pub(super) fn no_turn(most: usize) -> Self {
+        let message = format!(
+            "{most} requests are being worked on, and this one has waited as long as it may: try again"
+        );
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
+    }
+
+    /// As many lists are being made, or wait for it, as may.
+    pub(super) fn too_many_lists(most: usize) -> Self {
+        let message = format!("{most} lists of topics are being made or wait for it: try again");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
     }
 
     /// Some workers had no room for a message to everybody.
@@ -90,12 +131,16 @@ impl IntoResponse for Problem {
 
         let mut response = (self.status, Json(Body { error: &self })).into_response();
         let headers = response.headers_mut();
+        // RFC 9110, section 12.5.3: for no other reason of a 415.
+        if self.code == ENCODED {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        if self.status == StatusCode::REQUEST_TIMEOUT {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             // RFC 6750, section 3.
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"throng\""));
-        }
-        if matches!(self.status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE) {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }

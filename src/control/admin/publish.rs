@@ -3,26 +3,18 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, PathRejection};
-use axum::extract::{FromRequest, Path, Request, State};
-use axum::http::{StatusCode, header};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use serde::Serialize;
-use throng::Message;
 use throng::hub::{Answer, Published};
 
 use super::batch::Batch;
+use super::body::Body;
 use super::desk::{Asked, Desk};
 use super::problem::Problem;
 
 /// Messages of a batch that are under way to their topics' owners at a time: few enough that their queues have room for others.
 const AT_A_TIME: usize = 128;
-
-/// A request's body, as the message that it is.
-pub(super) struct Body {
-    bytes: Bytes,
-    is_binary: bool,
-}
 
 /// What became of a message.
 #[derive(Debug, Serialize)]
@@ -66,7 +58,7 @@ pub(super) async fn one(
 /// `POST /publish`. What is wrong with the batch as a whole refuses it before anything is published; afterwards each message has an
 /// outcome of its own. Messages of one topic keep their order.
 pub(super) async fn batch(State(desk): State<Arc<Desk>>, body: Body) -> Result<Json<Results>, Problem> {
-    let batch = Batch::parse(&body.bytes)?;
+    let batch = Batch::parse(body.json()?)?;
     let mut results = Vec::new();
     let mut entries = batch.entries();
     loop {
@@ -118,37 +110,4 @@ impl From<Published> for Outcome {
         let Published { offset, epoch, subscribers } = published;
         Self::Done { offset, epoch: epoch.to_string(), subscribers }
     }
-}
-
-impl Body {
-    /// Text, unless its type says otherwise.
-    fn message(&self) -> Result<Message<'_>, Problem> {
-        if self.is_binary {
-            return Ok(Message::Binary(&self.bytes));
-        }
-        std::str::from_utf8(&self.bytes).map(Message::Text).map_err(|_| {
-            Problem::bad_request(
-                "the body is not UTF-8: say Content-Type: application/octet-stream for a binary message",
-            )
-        })
-    }
-}
-
-impl<S: Send + Sync> FromRequest<S> for Body {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or("").trim();
-        let is_binary = kind.eq_ignore_ascii_case("application/octet-stream");
-        let bytes = Bytes::from_request(request, state).await.map_err(unread)?;
-        Ok(Self { bytes, is_binary })
-    }
-}
-
-fn unread(rejection: BytesRejection) -> Problem {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Problem::too_large("the body is longer than it may be, 2 MiB or max-message");
-    }
-    Problem::bad_request(rejection.body_text())
 }

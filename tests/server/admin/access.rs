@@ -1,10 +1,7 @@
 //! Who may use the admin port, and how much of it.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+use std::io::Write;
 
-use super::super::client::PATIENCE;
 use super::super::command::{read_answer, run};
 use super::super::configuration::Scratch;
 use super::Program;
@@ -60,15 +57,38 @@ fn without_a_token_no_web_page_gets_in() {
         "Host: throng.example.org:9190\r\n",
         "Host: localhost.example.org\r\n",
         "Host: \r\n",
+        // What a page loads as an image, a script, a frame or a link bears no Origin.
+        "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\n",
+        "Sec-Fetch-Site: same-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n",
+        "Referer: http://localhost:3000/\r\n",
     ] {
         let answered = program.ask("POST /publish/a", fields, b"x");
         assert_eq!((answered.status, &*answered.code()), (403, "forbidden"), "{fields}");
-        assert_eq!(program.ask("GET /stats", fields, b"").status, 403, "{fields}");
+        for what in ["GET /stats", "GET /topics?limit=1000", "GET /slowest", "HEAD /topics", "GET /none"] {
+            assert_eq!(program.ask(what, fields, b"").status, 403, "{what} {fields}");
+        }
     }
     let elsewhere = program.ask("GET http://throng.example.org/stats", "", b"");
     assert_eq!(elsewhere.status, 403, "{elsewhere:?}");
-    for fields in ["Host: 127.0.0.1:9190\r\n", "Host: [::1]\r\n", "Host: LOCALHOST:80\r\n"] {
-        assert_eq!(program.ask("GET /stats", fields, b"").status, 200, "{fields}");
+    for fields in [
+        "Host: 127.0.0.1:9190\r\n",
+        "Host: [::1]\r\n",
+        "Host: LOCALHOST:80\r\n",
+        "User-Agent: Prometheus/3.0.0\r\nAccept: text/plain;version=0.0.4;q=0.5,*/*;q=0.1\r\n",
+        // From an address bar, and what is loaded again from there.
+        "Sec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\nSec-Fetch-User: ?1\r\n",
+        "Sec-Fetch-Site: same-origin\r\nReferer: http://localhost/topics\r\n",
+    ] {
+        let answered = program.ask("GET /stats", fields, b"");
+        assert_eq!(answered.status, 200, "{fields}");
+        let head = answered.head.to_lowercase();
+        for field in [
+            "cache-control: no-store",
+            "x-content-type-options: nosniff",
+            "cross-origin-resource-policy: same-origin",
+        ] {
+            assert!(head.contains(field), "{head}");
+        }
     }
     let stats: serde_json::Value = serde_json::from_str(&program.get("/stats")).unwrap();
     assert_eq!(stats["hub"]["published"], 0);
@@ -116,6 +136,40 @@ fn errors_are_json() {
     }
     let head = program.ask("DELETE /topics", "", b"").head.to_lowercase();
     assert!(head.contains("allow: get"), "{head}");
+    let head = program.ask("OPTIONS /publish/a", "", b"").head.to_lowercase();
+    assert!(head.starts_with("http/1.1 405 ") && head.contains("allow: post"), "{head}");
+}
+
+/// Both ports ask for one Host and for a target of ASCII.
+#[test]
+fn targets_and_hosts_have_the_form_that_the_serving_port_asks_for() {
+    let program = Program::hub(None, &[]);
+    for (request, status) in [
+        ("POST /publish/Zürich HTTP/1.1\r\nHost: localhost\r\n", 400),
+        ("GET /topics?prefix=ü HTTP/1.1\r\nHost: localhost\r\n", 400),
+        ("GET /health HTTP/1.1\r\n", 400),
+        ("GET /stats HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n", 400),
+        ("POST /publish/Z%C3%BCrich HTTP/1.1\r\nHost: localhost\r\n", 200),
+        ("GET http://localhost/stats HTTP/1.1\r\nHost: localhost\r\n", 200),
+        ("HEAD /stats HTTP/1.1\r\nHost: localhost\r\n", 200),
+        ("HEAD /none HTTP/1.1\r\nHost: localhost\r\n", 404),
+        ("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n", 204),
+    ] {
+        let mut stream = program.dial_admin();
+        stream.write_all(format!("{request}Connection: close\r\n\r\n").as_bytes()).unwrap();
+        let answered = read_answer(&mut stream);
+        assert_eq!(answered.status, status, "{request}");
+        let has_body = !request.starts_with("HEAD") && status != 204;
+        assert_eq!(!answered.body.is_empty(), has_body, "{request}");
+        if status == 400 {
+            assert_eq!(answered.code(), "bad-request");
+        }
+        assert_eq!(answered.head.to_lowercase().contains("allow: get, head, post, options"), status == 204);
+    }
+    for target in ["/topics/Zürich", "/?topic=ü"] {
+        let refused = super::super::client::Client::ask(program.address, target, "").err().unwrap();
+        assert!(refused.starts_with("HTTP/1.1 400 ") && refused.contains("percent-encode"), "{refused}");
+    }
 }
 
 #[test]
@@ -133,7 +187,7 @@ fn a_body_has_a_limit() {
     let chunk = [b"10000\r\n".to_vec(), vec![b'x'; 0x10000], b"\r\n".to_vec()].concat();
     stream.write_all(head.as_bytes()).unwrap();
     for _ in 0..=most / 0x10000 {
-        let _ = stream.write_all(&chunk);
+        stream.write_all(&chunk).unwrap();
     }
     let answered = read_answer(&mut stream);
     assert_eq!((answered.status, &*answered.code()), (413, "too-large"));
@@ -154,22 +208,4 @@ fn a_message_has_the_limit_of_a_clients() {
     let answered = program.ask("POST /publish", "", batch(126).as_bytes());
     assert_eq!(answered.json()["results"][0]["error"]["code"], "too-large");
     assert_eq!(program.ask("POST /publish/a", "", &[b'x'; 126]).code(), "too-large");
-}
-
-#[test]
-fn who_is_too_many_waits_until_one_goes() {
-    let program = Program::hub(None, &[]);
-    let ask = |mut stream: &TcpStream| {
-        stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-    };
-    let mut held: Vec<_> = (0..63).map(|_| program.dial_admin()).collect();
-    assert_eq!(program.get("/health"), "ok\n");
-    held.push(program.dial_admin());
-    let mut waiting = program.dial_admin();
-    ask(&waiting);
-    waiting.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-    assert_eq!(waiting.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
-    held.pop();
-    waiting.set_read_timeout(Some(PATIENCE)).unwrap();
-    assert_eq!(read_answer(&mut waiting).body, "ok\n");
 }

@@ -1,6 +1,10 @@
 //! The admin port of the program: who may use it, and what it answers.
 
 mod access;
+mod health;
+mod places;
 mod publishing;
+mod types;
+mod unread;
 
 use super::command::Program;

@@ -1,0 +1,112 @@
+//! The body of a request to publish.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
+use axum::body::{Body as AnyBody, Bytes};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use throng::Message;
+
+use super::content::{Kind, kind};
+use super::desk::Desk;
+use super::problem::Problem;
+
+/// A request's body, as the message that its fields declare.
+pub(super) struct Body {
+    bytes: Bytes,
+    kind: Kind,
+}
+
+impl Body {
+    /// The message.
+    pub(super) fn message(&self) -> Result<Message<'_>, Problem> {
+        match self.kind {
+            Kind::Binary => Ok(Message::Binary(&self.bytes)),
+            Kind::Text => std::str::from_utf8(&self.bytes).map(Message::Text).map_err(|_| {
+                Problem::bad_request(
+                    "the body is not UTF-8: say Content-Type: application/octet-stream for a binary message",
+                )
+            }),
+        }
+    }
+
+    /// The JSON of a batch.
+    pub(super) fn json(&self) -> Result<&[u8], Problem> {
+        match self.kind {
+            Kind::Text => Ok(&self.bytes),
+            Kind::Binary => {
+                Err(Problem::unsupported_type("a batch is JSON: say Content-Type: application/json"))
+            }
+        }
+    }
+}
+
+impl FromRequest<Arc<Desk>> for Body {
+    type Rejection = Problem;
+
+    /// Looks at the fields before it asks for the body, so that whoever expects 100-continue need not send it in vain.
+    async fn from_request(request: Request, desk: &Arc<Desk>) -> Result<Self, Problem> {
+        let kind = kind(request.headers())?;
+        let most = desk.max_body();
+        if request.body().size_hint().lower() > most as u64 {
+            return Err(Problem::body_too_large(most));
+        }
+        let bytes = Bytes::from_request(request, desk).await.map_err(|rejection| unread(&rejection, most))?;
+        Ok(Self { bytes, kind })
+    }
+}
+
+fn unread(rejection: &BytesRejection, most: usize) -> Problem {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return Problem::body_too_large(most);
+    }
+    Problem::bad_request(rejection.body_text())
+}
+
+/// A body that tells whether it was read to its end.
+struct Watched {
+    inner: AnyBody,
+    has_ended: Arc<AtomicBool>,
+}
+
+/// Says that the connection ends after an answer to a request whose body was not read to its end: what follows is no request.
+pub(super) async fn close_where_unread(request: Request, next: Next) -> Response {
+    let has_ended = Arc::new(AtomicBool::new(request.body().is_end_stream()));
+    let watch = |inner| AnyBody::new(Watched { inner, has_ended: Arc::clone(&has_ended) });
+    let mut response = next.run(request.map(watch)).await;
+    if !has_ended.load(Ordering::Relaxed) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        if frame.is_none() || self.inner.is_end_stream() {
+            self.has_ended.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
