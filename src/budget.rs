@@ -88,6 +88,11 @@ pub(crate) const LISTEN_BACKLOG: u16 = u16::MAX;
 /// reserve, and some for the application.
 pub(crate) const DESCRIPTOR_RESERVE: usize = 128;
 
+/// Which part of a hub's topics is left to the operator's publishers when clients have taken up all others: one in so many.
+pub const TOPICS_OF_OPERATOR: usize = 16;
+/// Topics looked at for one that may go, when there are as many as there may be.
+pub(crate) const EVICTION_LOOKS: usize = 64;
+
 /// Records in one page of a connection table: 4,096 of 32 bytes are 128 KiB.
 pub(crate) const RECORDS_PER_PAGE: usize = 4096;
 /// Blocks from this size on get a mapping of their own in the `throng` program, so that freeing them gives them back.

@@ -143,9 +143,14 @@ pub(super) struct Settings {
     #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = units::size)]
     pub(super) backlog_limit: usize,
 
-    /// Most topics at a time.
+    /// Most topics at a time. The last sixteenth of them is for messages over the admin port, not for clients.
     #[arg(long, value_name = "N", default_value = "2M", value_parser = units::count)]
     pub(super) max_topics: usize,
+
+    /// Most topics with a history that are there because the same client was the first to publish to them. Above that its messages to
+    /// others are refused.
+    #[arg(long, value_name = "N", default_value = "1k", value_parser = units::count)]
+    pub(super) max_client_topics: usize,
 
     /// Most subscriptions of a client.
     #[arg(long, value_name = "N", default_value = "128", value_parser = units::count)]
@@ -220,6 +225,7 @@ impl Settings {
         let mut config = HubConfig::default();
         config.rules = rules;
         config.max_topics = self.max_topics;
+        config.max_client_topics = self.max_client_topics;
         config.max_subscriptions = self.max_subscriptions;
         config.history_limit = self.history_limit;
         config.topics_path = self.topics_path.clone();

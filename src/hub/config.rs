@@ -11,8 +11,11 @@ use super::url::TopicsPath;
 pub struct HubConfig {
     /// What holds for which topics.
     pub rules: Rules,
-    /// Most topics at a time. Above that nobody can subscribe or publish to others.
+    /// Most topics at a time, of which the last [sixteenth](crate::budget::TOPICS_OF_OPERATOR) is for a [`Publisher`](super::Publisher)
+    /// alone. Above that nobody can subscribe to others, or publish to others that have a history.
     pub max_topics: usize,
+    /// Most topics with a history that are there because the same client was the first to publish to them.
+    pub max_client_topics: usize,
     /// Most subscriptions of a client.
     pub max_subscriptions: usize,
     /// Most bytes of the histories of all topics together, with 256 bytes for each message beside its payload.
@@ -89,6 +92,7 @@ impl Default for HubConfig {
         Self {
             rules: Rules::default(),
             max_topics: 2_000_000,
+            max_client_topics: 1_000,
             max_subscriptions: 128,
             history_limit: 256 << 20,
             topics_path: TopicsPath::default(),

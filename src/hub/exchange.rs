@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use siphasher::sip::SipHasher13;
 
 use super::config::HubConfig;
+use super::founders::Founders;
 use super::mail::{Delivery, Request};
 use super::name::Name;
 use super::stats::HubCounters;
+use crate::budget::TOPICS_OF_OPERATOR;
 use crate::worker::Handle;
 
 /// What is shared by the hubs of all workers, and by those who publish.
@@ -25,6 +27,8 @@ pub(crate) struct Exchange {
     topics: AtomicUsize,
     /// Bytes of all histories.
     history: AtomicUsize,
+    /// Who has brought topics into being that may stay.
+    pub(crate) founders: Founders,
     /// There once the first worker has started.
     net: OnceLock<Net>,
 }
@@ -70,6 +74,7 @@ impl Exchange {
             run,
             topics: AtomicUsize::new(0),
             history: AtomicUsize::new(0),
+            founders: Founders::default(),
             net: OnceLock::new(),
         }
     }
@@ -154,11 +159,21 @@ impl Exchange {
         }
     }
 
-    /// Counts one more topic; `false` where there are as many as there may be.
-    pub(crate) fn add_topic(&self) -> bool {
-        let most = self.config.max_topics;
+    /// Counts one more topic, which the operator wants or a client; `false` where there are as many as there may be.
+    pub(crate) fn add_topic(&self, is_operators: bool) -> bool {
+        let most = if is_operators { self.config.max_topics } else { self.most_of_clients() };
         let more = |topics: usize| (topics < most).then_some(topics + 1);
         self.topics.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// Most topics while a client wants another.
+    const fn most_of_clients(&self) -> usize {
+        self.config.max_topics - self.config.max_topics / TOPICS_OF_OPERATOR
+    }
+
+    /// Whether clients get no more topics, so that none must stay that nobody misses.
+    pub(crate) fn is_short_of_topics(&self) -> bool {
+        self.topics.load(Ordering::Relaxed) >= self.most_of_clients()
     }
 
     pub(crate) fn remove_topic(&self) {

@@ -12,13 +12,13 @@ use super::index::Index;
 use super::journal::Entry;
 use super::listing::Listing;
 use super::mail::{Asker, Delivery, Join, Joined, ToClient, Welcome};
-use super::message::{Item, Position};
+use super::message::{Epoch, Item, Position};
 use super::name::Name;
 use super::posts::Posts;
 use super::publisher::{Answer, PublishError, Published, TopicInfo};
 use super::stats::HubCounters;
 use super::sweep::Sweep;
-use crate::worker::{PreparedMessage, Table};
+use crate::worker::{ConnId, PreparedMessage, Table};
 
 const TOPICS_PER_PAGE: usize = 256;
 
@@ -80,7 +80,7 @@ impl Home {
     ) {
         #[cfg(feature = "simulation")]
         let copy = message.clone();
-        let result = self.take_message(&name, hash, message, now, posts);
+        let result = self.take_message(&name, hash, message, asker.client(), now, posts);
         #[cfg(feature = "simulation")]
         self.exchange.note(|| Entry::published(&name, now, copy, &result));
         match asker {
@@ -98,11 +98,16 @@ impl Home {
         name: &Name,
         hash: u64,
         message: PreparedMessage,
+        client: Option<ConnId>,
         now: Duration,
         posts: &mut Posts,
     ) -> Result<Published, PublishError> {
-        let at = self.find_or_make(name, hash)?;
         let rule = self.exchange.config.rules.of(name).history;
+        let found = self.find(name, hash);
+        if found.is_none() && rule.is_off() {
+            return Ok(self.publish_to_nobody());
+        }
+        let at = self.find_or_found(found, name, hash, client, now)?;
         let Self { topics, exchange, counters, keeping, .. } = self;
         let Some(topic) = topics.get_mut(at as usize) else { return Err(PublishError::TooManyTopics) };
         topic.offset += 1;
@@ -124,6 +129,42 @@ impl Home {
         Ok(Published { offset, epoch, subscribers })
     }
 
+    /// A topic that is not there comes and goes with a message which nobody gets and nothing keeps: there need not be room for it.
+    fn publish_to_nobody(&mut self) -> Published {
+        self.counters.published.add(1);
+        let epoch = Epoch { run: self.exchange.run, serial: self.take_serial() };
+        Published { offset: 1, epoch, subscribers: 0 }
+    }
+
+    /// The topic that a message is published to. If it is the first, and kept, and a client's, that client has founded the topic.
+    fn find_or_found(
+        &mut self,
+        found: Option<u32>,
+        name: &Name,
+        hash: u64,
+        client: Option<ConnId>,
+        now: Duration,
+    ) -> Result<u32, PublishError> {
+        let is_first =
+            found.and_then(|at| self.topics.get(at as usize)).is_none_or(|topic| topic.offset == 0);
+        let is_kept = !self.exchange.config.rules.of(name).history.is_off();
+        let founder = client.filter(|_| is_first && is_kept);
+        if let Some(client) = founder
+            && !self.exchange.founders.add(client, self.exchange.config.max_client_topics)
+        {
+            self.counters.refused_at_limit.add(1);
+            return Err(PublishError::TooManyFounded);
+        }
+        let at = found.map_or_else(|| self.make(name, hash, client.is_none(), now), Ok);
+        if let Some(client) = founder {
+            match at.as_ref().ok().and_then(|&at| self.topics.get_mut(at as usize)) {
+                Some(topic) => topic.set_founder(client),
+                None => self.exchange.founders.remove(client),
+            }
+        }
+        at
+    }
+
     /// A worker has a client that wants to subscribe. From now on it gets all messages of the topic.
     pub(crate) fn join(&mut self, join: Join, now: Duration, posts: &mut Posts) {
         let Join { topic, hash, who, since, goes_on } = join;
@@ -143,7 +184,7 @@ impl Home {
         since: Option<Position>,
         now: Duration,
     ) -> Result<Welcome, PublishError> {
-        let at = self.find_or_make(name, hash)?;
+        let at = self.find(name, hash).map_or_else(|| self.make(name, hash, false, now), Ok)?;
         let rule = self.exchange.config.rules.of(name).history;
         let Self { topics, exchange, counters, replay_bytes, .. } = self;
         let Some(topic) = topics.get_mut(at as usize) else { return Err(PublishError::TooManyTopics) };
@@ -186,7 +227,8 @@ impl Home {
         let Self { topics, keeping, .. } = self;
         if let Some(topic) = topics.get_mut(at as usize) {
             topic.remove_worker(worker);
-            if is_kept && !topic.is_wanted() {
+            // Of what nothing was published to nobody can have missed anything.
+            if is_kept && !topic.is_wanted() && topic.offset > 0 {
                 topic.linger(now);
                 if !std::mem::replace(&mut topic.keeps, true) {
                     keeping.add(at);
@@ -221,22 +263,32 @@ impl Home {
         self.index.find(hash, is_it)
     }
 
-    fn find_or_make(&mut self, name: &Name, hash: u64) -> Result<u32, PublishError> {
-        if let Some(at) = self.find(name, hash) {
-            return Ok(at);
-        }
-        if !self.exchange.add_topic() {
+    /// Makes a topic that is not there, for the operator or for a client, if need be in the place of one that nobody misses.
+    fn make(
+        &mut self,
+        name: &Name,
+        hash: u64,
+        is_operators: bool,
+        now: Duration,
+    ) -> Result<u32, PublishError> {
+        let is_there_room = self.exchange.add_topic(is_operators)
+            || (self.evict(now) && self.exchange.add_topic(is_operators));
+        if !is_there_room {
             self.counters.refused_at_limit.add(1);
             return Err(PublishError::TooManyTopics);
         }
-        let serial = self.next_serial;
-        self.next_serial = serial.wrapping_add(1);
-        let topic = Topic::new(Name::clone(name), serial);
+        let topic = Topic::new(Name::clone(name), self.take_serial());
         // There are at most `max_topics`, which is less than 2^28.
         let at = u32::try_from(self.topics.insert(topic)).unwrap_or(u32::MAX);
         self.index.insert(hash, at);
         self.counters.topics.add(1);
         Ok(at)
+    }
+
+    const fn take_serial(&mut self) -> u32 {
+        let serial = self.next_serial;
+        self.next_serial = serial.wrapping_add(1);
+        serial
     }
 
     /// A topic without subscribers and history is gone.
@@ -245,6 +297,9 @@ impl Home {
         // One that is in the list of those with a history is looked at again when its turn comes there.
         if topic.is_wanted() || topic.keeps {
             return;
+        }
+        if let Some(client) = topic.founder() {
+            self.exchange.founders.remove(client);
         }
         self.topics.remove(at as usize);
         self.index.remove(hash, at);

@@ -7,6 +7,7 @@ use super::message::Epoch;
 use super::name::Name;
 use super::stats::HubCounters;
 use crate::budget::MAX_WORKERS;
+use crate::worker::ConnId;
 
 /// No worker: there are at most 1,024.
 const NOBODY: u16 = u16::MAX;
@@ -36,6 +37,8 @@ struct More {
     /// When the last subscriber has left. A topic whose messages are kept stays for as long as they are, if there are any or not, so
     /// that who comes back meanwhile finds the same one.
     left: Option<Duration>,
+    /// The client that was the first to publish to it, while a history lets it stay.
+    founder: Option<ConnId>,
 }
 
 const _: () = assert!(size_of::<Topic>() == 48);
@@ -105,15 +108,26 @@ impl Topic {
         self.drop_unused();
     }
 
+    /// This client is the first to publish to it.
+    pub(crate) fn set_founder(&mut self, client: ConnId) {
+        self.more.get_or_insert_default().founder = Some(client);
+    }
+
+    /// The client that was the first to publish to it.
+    pub(crate) fn founder(&self) -> Option<ConnId> {
+        self.more.as_ref().and_then(|more| more.founder)
+    }
+
     /// Its last subscriber has left.
     pub(crate) fn linger(&mut self, now: Duration) {
         self.more.get_or_insert_default().left = Some(now);
     }
 
-    /// Whether it stays without subscribers: there are messages of it, or its last subscriber has left less than `age` ago.
-    pub(crate) fn stays(&mut self, now: Duration, age: Duration) -> bool {
+    /// Whether it stays without subscribers: there are messages of it, or its last subscriber has left less than `age` ago and room
+    /// is not `short`.
+    pub(crate) fn stays(&mut self, now: Duration, age: Duration, is_short: bool) -> bool {
         let Some(more) = &mut self.more else { return false };
-        more.left = more.left.filter(|left| now.saturating_sub(*left) <= age);
+        more.left = more.left.filter(|left| now.saturating_sub(*left) <= age && !is_short);
         let stays = more.left.is_some() || more.history.len() > 0;
         self.drop_unused();
         stays
@@ -131,8 +145,12 @@ impl Topic {
     }
 
     fn drop_unused(&mut self) {
-        let is_unused =
-            |more: &More| more.workers.is_empty() && more.history.len() == 0 && more.left.is_none();
+        let is_unused = |more: &More| {
+            more.workers.is_empty()
+                && more.history.len() == 0
+                && more.left.is_none()
+                && more.founder.is_none()
+        };
         if self.more.as_deref().is_some_and(is_unused) {
             self.more = None;
         }

@@ -19,6 +19,8 @@ pub(crate) struct Inventory {
     /// Topics at home here, and those of them with a history.
     pub(crate) topics: usize,
     pub(crate) keeping: usize,
+    /// Clients that were the first to publish to topics which stay, anywhere.
+    pub(crate) founders: usize,
     /// Requests and deliveries for which a queue had no room.
     pub(crate) held: usize,
 }
@@ -36,6 +38,7 @@ impl HubHandler {
             is_announcing: !self.announcing.is_empty(),
             topics: self.home.topics(),
             keeping: self.home.keeping(),
+            founders: self.exchange.founders.len(),
             held: self.posts.held_requests() + self.posts.held_deliveries(),
         }
     }

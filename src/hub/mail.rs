@@ -20,6 +20,16 @@ pub(crate) enum Asker {
     Client(ConnId, Id),
 }
 
+impl Asker {
+    /// The client that has published it; `None` for a thread of the operator's.
+    pub(crate) const fn client(&self) -> Option<ConnId> {
+        match self {
+            Self::Client(client, _) => Some(*client),
+            Self::Nobody | Self::Thread(_) => None,
+        }
+    }
+}
+
 /// To a topic's home, or to all workers.
 #[derive(Debug)]
 pub(crate) enum Request {

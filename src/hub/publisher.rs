@@ -229,6 +229,8 @@ pub enum PublishError {
     Busy,
     /// There are as many topics as there may be.
     TooManyTopics,
+    /// The client has founded as many topics as it may: only clients are told so.
+    TooManyFounded,
     /// The server has not started, or has ended.
     NotRunning,
 }
@@ -254,6 +256,9 @@ impl fmt::Display for PublishError {
             Self::Name(error) => error.fmt(f),
             Self::Busy => f.write_str("more is published than goes out: try again later"),
             Self::TooManyTopics => f.write_str("there are as many topics as there may be"),
+            Self::TooManyFounded => f.write_str(
+                "there are as many topics as there may be that this client was the first to publish to",
+            ),
             Self::NotRunning => f.write_str("the server is not running"),
         }
     }

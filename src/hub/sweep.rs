@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::home::Home;
+use crate::budget::EVICTION_LOOKS;
 
 /// Time in which all are looked through.
 const ROUND: Duration = Duration::from_secs(5);
@@ -77,23 +78,40 @@ impl Sweep {
 impl Home {
     /// Forgets messages that are too old, and topics with them.
     pub(crate) fn sweep(&mut self, now: Duration) {
-        for _ in 0..self.keeping.due(now) {
-            let Some(at) = self.keeping.queue.pop_front() else { break };
-            let Self { topics, exchange, counters, .. } = self;
-            let Some(topic) = topics.get_mut(at as usize).filter(|topic| topic.keeps) else { continue };
-            let rule = exchange.config.rules.of(&topic.name).history;
-            topic.change_history(counters, |history| history.expire(now, &rule, exchange));
-            if topic.stays(now, rule.age) {
-                self.keeping.queue.push_back(at);
-                continue;
-            }
-            topic.keeps = false;
-            let hash = exchange.hash(&topic.name);
-            self.remove_if_unused(at, hash);
+        let due = self.keeping.due(now);
+        // One of another home's may want the room.
+        let is_short = due > 0 && self.exchange.is_short_of_topics();
+        for _ in 0..due {
+            self.sweep_next(now, is_short);
         }
         if self.keeping.queue.is_empty() {
             self.keeping = Sweep { at: self.keeping.at, ..Sweep::default() };
         }
+    }
+
+    /// Looks for a topic that stays for no messages and no subscribers, and removes it. Only a part of the topics is looked at, the
+    /// next one the next time.
+    pub(super) fn evict(&mut self, now: Duration) -> bool {
+        let looks = EVICTION_LOOKS.min(self.keeping.queue.len());
+        (0..looks).any(|_| self.sweep_next(now, true))
+    }
+
+    /// Looks at the next topic; `true` where it is gone.
+    fn sweep_next(&mut self, now: Duration, is_short: bool) -> bool {
+        let Some(at) = self.keeping.queue.pop_front() else { return false };
+        let Self { topics, exchange, counters, .. } = self;
+        let Some(topic) = topics.get_mut(at as usize).filter(|topic| topic.keeps) else { return false };
+        let rule = exchange.config.rules.of(&topic.name).history;
+        topic.change_history(counters, |history| history.expire(now, &rule, exchange));
+        if topic.stays(now, rule.age, is_short) {
+            self.keeping.queue.push_back(at);
+            return false;
+        }
+        topic.keeps = false;
+        let hash = exchange.hash(&topic.name);
+        let is_wanted = topic.is_wanted();
+        self.remove_if_unused(at, hash);
+        !is_wanted
     }
 }
 

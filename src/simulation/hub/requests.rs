@@ -71,7 +71,7 @@ impl Requests {
             None
         };
         let id = self.ask(Asked::Subscribe(subject, since), error);
-        let topic = setup.subjects[subject].name;
+        let topic = &*setup.subjects[subject].name;
         match since {
             None => json!({"type": "subscribe", "topic": topic, "id": id}).to_string(),
             Some(Position { offset, epoch }) => {
@@ -95,7 +95,7 @@ impl Requests {
             open.for_each(|question| question.is_void = true);
         }
         let id = self.ask(Asked::Unsubscribe(subject), error);
-        json!({"type": "unsubscribe", "topic": setup.subjects[subject].name, "id": id}).to_string()
+        json!({"type": "unsubscribe", "topic": &*setup.subjects[subject].name, "id": id}).to_string()
     }
 
     /// The request to publish something.
@@ -114,7 +114,7 @@ impl Requests {
             model.sent[number].fate = Fate::Refused;
         }
         let id = self.ask(Asked::Publish(number), is_forbidden.then_some("forbidden"));
-        let topic = setup.subjects[subject].name;
+        let topic = &*setup.subjects[subject].name;
         let payload = &model.sent[number].payload;
         let mut request = json!({"type": "publish", "topic": topic, "id": id});
         if is_binary {
@@ -222,7 +222,7 @@ impl Requests {
             || match question.asked {
                 Asked::Publish(_) => {
                     question.error.is_none()
-                        && (code == "busy" || (code == "too-many-topics" && setup.has_few_topics))
+                        && (code == "busy" || (code == "too-many-topics" && setup.may_lack_topics()))
                 }
                 Asked::Subscribe(..) if question.is_void && code == "cancelled" => true,
                 Asked::Subscribe(..) if is_moody && question.error != Some("forbidden") => matches!(

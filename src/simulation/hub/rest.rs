@@ -123,6 +123,11 @@ impl Run {
             if counted != subscribers.len() as u64 {
                 return Err(format!("topic {subject} has the subscribers {subscribers:?}: {info:?}"));
             }
+            if info.as_ref().is_some_and(|info| info.subscribers == 0 && info.offset == 0) {
+                return Err(format!(
+                    "topic {subject} stays for nobody, and has never had a message: {info:?}"
+                ));
+            }
             let latest = self.model.current(subject).map(super::model::Life::offset);
             if offset.is_some() && offset != latest {
                 return Err(format!("topic {subject} is at {latest:?}: {info:?}"));

@@ -175,7 +175,7 @@ impl Run {
     pub(crate) fn publish(&mut self, subject: usize, len: usize, is_binary: bool, asks: bool) {
         let number = self.model.compose(subject, len, is_binary, 0);
         let sent = &mut self.model.sent[number];
-        let topic = self.setup.subjects[subject].name;
+        let topic = &*self.setup.subjects[subject].name.clone();
         let result = if asks {
             let reply = Reply::new(self.replies.clone(), number as u64, None);
             self.publisher.ask(Question::Publish { topic, message: sent.message() }, reply).map(|_| ())
@@ -227,7 +227,7 @@ impl Run {
     /// What a topic's home says of it.
     pub(crate) fn look(&mut self, subject: usize) -> Result<Option<crate::hub::TopicInfo>, Violation> {
         let (to, from) = channel();
-        let question = Question::Topic(self.setup.subjects[subject].name);
+        let question = Question::Topic(&self.setup.subjects[subject].name);
         let asked = self.publisher.ask(question, Reply::new(to, 0, None));
         asked.map_err(|error| format!("a topic cannot be looked at: {error}"))?;
         self.settle()?;

@@ -1,5 +1,6 @@
 //! The hub that a run is about, drawn from the choices: its topics' rules, and sizes whose edges are met.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::hub::journal::Journal;
@@ -9,13 +10,15 @@ use crate::worker::{Deflation, Limits, PingPolicy, SlowPolicy};
 use crate::ws::Role;
 use crate::ws::deflate::Context;
 
+/// Topics of a run whose clients have many.
+const MANY: usize = 60;
 /// Names of topics, none of which begins another.
 const NAMES: [&str; 6] = ["news", "a/b c", "Zürich", "prices/eu", "%41&?", "one more"];
 
 /// A topic and what holds for it.
 #[derive(Debug)]
 pub(crate) struct Subject {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) rule: TopicRule,
 }
 
@@ -33,6 +36,8 @@ pub(crate) struct Setup {
     pub(crate) has_little_history: bool,
     /// The limit of topics may be reached.
     pub(crate) has_few_topics: bool,
+    /// Clients subscribe to many topics at a time, and leave them.
+    pub(crate) hoards: bool,
     /// Clients that no queue ever fills up for: they always read everything, and their outboxes are large.
     pub(crate) is_roomy: bool,
     /// Clients are killed.
@@ -48,10 +53,9 @@ const fn millis(millis: u64) -> Duration {
 
 impl Setup {
     pub(crate) fn draw(choices: &Choices) -> Self {
-        let subjects: Vec<Subject> = NAMES[..choices.pick(&[1, 1, 2, 3, NAMES.len()])]
-            .iter()
-            .map(|name| subject(name, choices))
-            .collect();
+        let hoards = choices.one_in(6);
+        let subjects = if hoards { MANY } else { choices.pick(&[1, 1, 2, 3, NAMES.len()]) };
+        let subjects: Vec<Subject> = (0..subjects).map(|number| subject(name(number), choices)).collect();
         let is_roomy = choices.one_in(3);
         let has_little_history = choices.one_in(4);
         let has_few_topics = choices.one_in(6);
@@ -59,7 +63,8 @@ impl Setup {
         let config = HubConfig {
             rules: rules(&subjects),
             max_topics: if has_few_topics { choices.between(1, subjects.len()) } else { 1_000 },
-            max_subscriptions: choices.pick(&[1, 2, 100]),
+            max_client_topics: choices.pick(&[1, 2, MANY, MANY, MANY]),
+            max_subscriptions: if hoards { choices.pick(&[30, 100]) } else { choices.pick(&[1, 2, 100]) },
             history_limit: if has_little_history { choices.pick(&[300, 1_500, 10_000]) } else { 256 << 20 },
             topics_path: TopicsPath::default(),
             reconnect_within: choices.pick(&[Duration::ZERO, millis(10_000)]),
@@ -77,6 +82,7 @@ impl Setup {
             most_clients: choices.pick(&[3, 8, 20, 40]),
             has_little_history,
             has_few_topics,
+            hoards,
             is_roomy,
             kills: !choices.one_in(4),
             arrivals: choices.pick(&[2, 6, 30]),
@@ -89,6 +95,11 @@ impl Setup {
         self.subjects.iter().position(|subject| subject.name == name)
     }
 
+    /// Whether a client's message may be refused because of the topics there are, or that it has founded.
+    pub(crate) const fn may_lack_topics(&self) -> bool {
+        self.has_few_topics || self.config.max_client_topics < MANY
+    }
+
     /// Whether a request may be refused although nothing that its client knows speaks against it, so that what its later ones
     /// deserve cannot be foreseen.
     pub(crate) const fn is_moody(&self) -> bool {
@@ -96,7 +107,11 @@ impl Setup {
     }
 }
 
-fn subject(name: &'static str, choices: &Choices) -> Subject {
+fn name(number: usize) -> Cow<'static, str> {
+    NAMES.get(number).map_or_else(|| format!("many/{number:02}").into(), |name| Cow::Borrowed(*name))
+}
+
+fn subject(name: Cow<'static, str>, choices: &Choices) -> Subject {
     let history = HistoryRule {
         messages: choices.pick(&[1, 3, 10, 100]),
         bytes: choices.pick(&[50, 2_000, 1 << 20]),
@@ -122,7 +137,7 @@ pub(crate) fn rules(subjects: &[Subject]) -> Rules {
 fn rule_of(subject: &Subject) -> Rule {
     let TopicRule { subscribe, publish, history, slow, compression } = subject.rule;
     Rule {
-        prefix: subject.name.into(),
+        prefix: subject.name.clone().into(),
         subscribe: Some(subscribe),
         publish: Some(publish),
         history: Some(history),

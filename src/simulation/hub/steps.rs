@@ -74,7 +74,7 @@ impl Run {
             None => (0..choices.between(usize::from(!is_v1), 3)).map(|_| choices.below(most)).collect(),
         };
         let target =
-            target(&asked.iter().map(|&at| self.setup.subjects[at].name).collect::<Vec<_>>(), &choices);
+            target(&asked.iter().map(|&at| &*self.setup.subjects[at].name).collect::<Vec<_>>(), &choices);
         asked.sort_unstable();
         asked.dedup();
         let node = choices.below(self.nodes.nodes.len());
@@ -141,7 +141,8 @@ impl Run {
         }
         let number = choices.pick(&self.live);
         if self.clients[number].is_open() && choices.one_in(2) {
-            for _ in 0..choices.pick(&[1, 1, 1, 2, 5]) {
+            let most = if self.setup.hoards { 40 } else { 5 };
+            for _ in 0..choices.pick(&[1, 1, 1, 2, most]) {
                 self.speak(number);
             }
         }

@@ -120,7 +120,7 @@ fn what_a_close_in_a_turn_brings_about_does_not_wait_for_another_wake_up() {
 fn what_a_loss_in_writing_brings_about_does_not_wait_for_another_wake_up() {
     let mut run = run(|setup| {
         setup.workers = 1;
-        setup.subjects.push(Subject { name: "other", rule: setup.subjects[0].rule });
+        setup.subjects.push(Subject { name: "other".into(), rule: setup.subjects[0].rule });
     });
     let [client, _] = [0; 2].map(|_| run.open(true, "/topics/news"));
     let Run { clients, model, setup, choices, .. } = &mut run;
