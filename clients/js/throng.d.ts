@@ -65,7 +65,7 @@ export type StateChange =
           readonly code: number;
           /** In words, as far as anything is known. */
           readonly reason: string;
-          /** Milliseconds until the next attempt. */
+          /** Milliseconds until the next attempt: a random part of what failures, or the server, have made the longest. */
           readonly delay: number;
           /** Attempts and connections of less than 10 s that have failed in a row. */
           readonly failures: number;
@@ -76,8 +76,10 @@ export type StateChange =
  * What went wrong. `code` is the server's (`bad-request`, `bad-topic`, `forbidden`, `already-subscribed`, `not-subscribed`,
  * `too-many-subscriptions`, `too-many-topics`, `busy`, `too-large`), or one of this client's:
  *
+ * - `too-large`: not published, since it has more bytes than the server takes;
  * - `not-connected`: not published, since there was no connection;
  * - `connection-lost`: it was lost before the answer: the message may or may not have been published;
+ * - `no-answer`: the server lives, but has not answered for a minute: it may or may not have done what it was asked for;
  * - `closed`: the client is closed;
  * - `handler`: a handler of the application threw; `cause` is what;
  * - `protocol`: the server has broken the protocol.
@@ -105,7 +107,7 @@ export interface Handlers {
     message?(event: Message): void;
     gap?(event: Gap): void;
     subscribed?(event: Subscribed): void;
-    /** With a code of the server's, the subscription has ended: the topic was refused. */
+    /** With a code of the server's, `no-answer`, or `protocol` and {@link Subscription.active} false, the subscription has ended. */
     error?(error: ThrongError): void;
 }
 
@@ -164,15 +166,20 @@ export class Client {
      * Subscribes to a topic, now and on every later connection, from the position that was reached. A function takes the messages.
      *
      * @throws {ThrongError} `already-subscribed` if `since` is given for a topic that has subscribers here, `closed` when the client is.
+     * @throws {TypeError} if the topic is no well-formed string of at most 255 bytes, or `since` is no position.
      */
     subscribe(topic: string, handler: ((event: Message) => void) | Handlers, options?: SubscribeOptions): Subscription;
 
     /**
      * Publishes a message. It is sent now or never: without a connection this rejects at once (`not-connected`).
-     * Rejects with a {@link ThrongError} whose code says why.
+     * Rejects with a {@link ThrongError} whose code says why, and with a TypeError what is no topic or no message: texts must be
+     * well-formed, without half of a character (a lone surrogate).
      */
     publish(topic: string, data: string | Uint8Array): Promise<Published>;
 
-    /** Ends the connection and all subscriptions, for good. What waits for an answer is rejected. At most 123 bytes of reason. */
+    /**
+     * Ends the connection and all subscriptions, for good, whatever the reason is. What waits for an answer is rejected. The server is
+     * told the first 123 bytes of the reason, in whole characters, and nothing of what is no string.
+     */
     close(reason?: string): void;
 }

@@ -1,7 +1,24 @@
-// The client of throng's hub for browsers and Node.js: one ES module that needs nothing else. throng.d.ts says what each public
-// item does, README.md how they are used, and docs/HUB.md of the repository what is said on the wire.
+// The client of throng's hub for browsers and Node.js: an ES module that needs nothing but topic.js and wire.js beside it. throng.d.ts
+// says what each public item does, README.md how they are used, and docs/HUB.md of the repository what is said on the wire.
 
-const PROTOCOL = "throng.v1";
+import { Subscription, Topic } from "./topic.js";
+import {
+    A_TOPIC,
+    PROTOCOL,
+    PROTOCOL_ERROR,
+    addressOf,
+    answerOf,
+    bytesOf,
+    isFinal,
+    isName,
+    isOffset,
+    isPosition,
+    isWellFormed,
+    payloadOf,
+    reasonFor,
+    toBase64,
+} from "./wire.js";
+
 // All times are milliseconds.
 const FIRST_DELAY = 500;
 const LONGEST_DELAY = 30_000;
@@ -11,9 +28,19 @@ const STABLE = 10_000;
 const CONNECT = 20_000;
 // How long the answer to a request may take before the connection is questioned, and the answer to that before it is given up.
 const ANSWER = 10_000;
+// The latter when the system says that the network has gone or come.
+const CHANGED = 4_000;
+// How long a connection that lives may owe an answer: then there will be none.
+const UNANSWERED = 60_000;
 const SILENCE = 60_000;
+// The longest time over which a server may have its clients come back.
+const LONGEST_SPREAD = 600_000;
+// A timer that is later than this was kept by a process or a page that stood still.
+const LATE = 1_000;
 // Timers of a longer time fire at once.
 const LONGEST_TIMER = 2 ** 31 - 1;
+// The code of what the server has not answered.
+const NO_ANSWER = "no-answer";
 
 export class ThrongError extends Error {
     constructor(code, message, { topic, cause } = {}) {
@@ -24,66 +51,10 @@ export class ThrongError extends Error {
     }
 }
 
-// Full jitter: clients that have lost the same server at the same moment come back spread over the whole of the time.
-function backoff(failures) {
-    return Math.random() * Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** failures);
-}
-
-// Close codes that say that it would end in the same way again: a normal end, the peers do not understand each other (RFC 6455
-// section 7.4.1), the registered 3000 (unauthorized) and 3003 (forbidden), and those that applications give a meaning to.
-function isFinal(code) {
-    return [1000, 1002, 1003, 1007, 1010, 3000, 3003].includes(code) || (code >= 4000 && code <= 4999);
-}
-
-// A topic that this client wants, or that the server may still send it.
-class Topic {
-    // From each Subscription to its handlers.
-    subscribers = new Map();
-    // Of the last message delivered, or that from which on messages follow; null before it is known.
-    position = null;
-    subscribed = false;
-    // A request about it is on its way, or waits to be repeated: there is one at a time.
-    asked = false;
-    // Those for whom it was subscribed to, or asked for, have all left: it must be unsubscribed from whoever has come since.
-    stale = false;
-    refusals = 0;
-    timer = undefined;
-
-    constructor(name) {
-        this.name = name;
-    }
-
-    // The server knows nothing of it.
-    forget() {
-        clearTimeout(this.timer);
-        this.subscribed = this.asked = this.stale = false;
-    }
-}
-
-class Subscription {
-    #topic;
-    #leave;
-
-    constructor(topic, leave) {
-        this.#topic = topic;
-        this.#leave = leave;
-    }
-
-    get topic() {
-        return this.#topic.name;
-    }
-
-    get active() {
-        return this.#topic.subscribers.has(this);
-    }
-
-    get position() {
-        return this.active ? this.#topic.position : null;
-    }
-
-    unsubscribe() {
-        this.#leave(this);
-    }
+// Full jitter: clients that have lost the same server at the same moment come back spread over the whole of the time, which is never
+// less than what the server has asked for.
+function backoff(failures, spread = 0) {
+    return Math.random() * Math.max(spread, Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** failures));
 }
 
 export class Client {
@@ -103,27 +74,35 @@ export class Client {
     #timer;
     // The last sign of life, or the time since which there must be one.
     #heard = 0;
-    #received = 0;
-    // Requests without their answers, by id: functions that take the answer, or nothing when the connection is lost.
+    // When the connection is given up unless there is a sign of life; Infinity while it is not questioned.
+    #due = Infinity;
+    // Requests without their answers, by id and the oldest first: `answered` takes the answer, or nothing when the connection is lost.
     #pending = new Map();
+    // What the server takes as a message, in bytes: it says so in its first words.
+    #largest = Infinity;
+    // What is published before those, and null after; each is called with whether it may be sent.
+    #held = [];
+    // Over what time the server wants its clients to come back.
+    #spread = 0;
     #lastId = 0;
     #topics = new Map();
     #listeners = new Map();
     #openWaiters = [];
     #online = () => {
         if (this.#state === "waiting") {
-            this.#connect();
-        } else if (this.#state === "open") {
-            // The network has changed: the connection may not have survived it.
-            this.#check();
+            this.#reconnect();
         }
+        this.#changed();
     };
+    // The network has changed, or so it is said: of loopback and tunnels it means nothing. Whether the connection has survived it,
+    // the connection shows.
+    #changed = () => this.#state === "open" && this.#check(CHANGED);
 
     constructor(url, { WebSocket = globalThis.WebSocket, silence = SILENCE } = {}) {
         if (typeof WebSocket !== "function") {
             throw new TypeError("there is no WebSocket here: pass one, as in new Client(url, { WebSocket })");
         }
-        if (!(silence > 0)) {
+        if (typeof silence !== "number" || !(silence > 0)) {
             throw new RangeError("silence must be a number of milliseconds above 0, or Infinity");
         }
         this.#url = addressOf(url);
@@ -131,6 +110,7 @@ export class Client {
         this.#silence = silence;
         this.#connect();
         globalThis.addEventListener?.("online", this.#online);
+        globalThis.addEventListener?.("offline", this.#changed);
     }
 
     get state() {
@@ -138,6 +118,9 @@ export class Client {
     }
 
     on(type, listener) {
+        if (typeof listener !== "function") {
+            throw new TypeError("on takes the name of an event, and a function");
+        }
         const listeners = this.#listeners.get(type) ?? new Set();
         this.#listeners.set(type, listeners.add(listener));
         return () => listeners.delete(listener);
@@ -157,8 +140,11 @@ export class Client {
 
     subscribe(name, handler, { since } = {}) {
         const handlers = typeof handler === "function" ? { message: handler } : handler;
-        if (typeof name !== "string" || typeof handlers !== "object") {
-            throw new TypeError("subscribe takes a topic, and a function or an object of functions");
+        if (!isName(name) || typeof handlers !== "object") {
+            throw new TypeError(`subscribe takes ${A_TOPIC}, and a function or an object of functions`);
+        }
+        if (since && !isPosition(since)) {
+            throw new TypeError("since takes an offset, which is a whole number from 0 on, and an epoch, which is a string");
         }
         if (this.#state === "closed") {
             throw new ThrongError("closed", "the client is closed", { topic: name });
@@ -181,14 +167,22 @@ export class Client {
     publish(topic, data) {
         return new Promise((resolve, reject) => {
             const fail = (code, message) => reject(new ThrongError(code, message, { topic }));
-            if (typeof topic !== "string" || (typeof data !== "string" && !(data instanceof Uint8Array))) {
-                throw new TypeError("publish takes a topic, and a string or a Uint8Array");
+            const isText = typeof data === "string";
+            if (!isName(topic) || !(isText ? isWellFormed(data) : data instanceof Uint8Array)) {
+                throw new TypeError(`publish takes ${A_TOPIC}, and a well-formed string or a Uint8Array`);
             }
-            if (this.#state !== "open") {
-                return fail("not-connected", "not published: there is no connection");
-            }
-            const payload = typeof data === "string" ? { data } : { base64: toBase64(data) };
-            this.#request({ type: "publish", topic, ...payload }, (answer) => {
+            const bytes = isText ? bytesOf(data) : data.length;
+            const payload = isText ? { data } : { base64: toBase64(data) };
+            const send = (there) => {
+                if (!there) {
+                    fail("not-connected", "not published: there is no connection");
+                } else if (bytes > this.#largest) {
+                    fail("too-large", `not published: it has ${bytes} bytes, and the server takes ${this.#largest}`);
+                } else {
+                    this.#request({ type: "publish", topic, ...payload }, answered);
+                }
+            };
+            const answered = (answer) => {
                 if (!answer) {
                     fail("connection-lost", "the connection was lost before the answer: it may or may not have been published");
                 } else if (answer.type === "error") {
@@ -197,27 +191,37 @@ export class Client {
                     const { offset, epoch, subscribers } = answer;
                     resolve({ topic, offset, epoch, subscribers });
                 }
-            });
+            };
+            // What is given to a socket that is closing is gone.
+            const there = this.#state === "open" && !(this.#socket.readyState > 1);
+            if (!there || !this.#held) {
+                send(there);
+            } else if (this.#held.push(send) === 1) {
+                // Has servers speak that do so only when they are asked.
+                this.#request({ type: "ping" }, () => {});
+            }
         });
     }
 
-    close(reason = "") {
+    close(reason) {
         if (this.#state !== "closed") {
-            this.#socket?.close(1000, reason);
-            this.#detach();
-            this.#end(1000, reason);
+            const said = typeof reason === "string" ? reason : "";
+            const socket = this.#detach();
+            this.#end(1000, said);
+            socket?.close(1000, reasonFor(said));
         }
     }
 
     // --- The connection ---
 
     #connect() {
-        clearTimeout(this.#timer);
+        this.#openSince = undefined;
+        this.#trouble = "";
+        this.#largest = Infinity;
+        this.#held = [];
         const socket = new this.#WebSocket(this.#url, PROTOCOL);
         const on = (type, act) => socket.addEventListener(type, (event) => this.#socket === socket && act(event));
         this.#socket = socket;
-        this.#openSince = undefined;
-        this.#trouble = "";
         on("open", () => this.#open());
         on("message", ({ data }) => this.#receive(data));
         on("close", ({ code, reason }) => this.#lost(code, reason || this.#trouble));
@@ -229,16 +233,25 @@ export class Client {
             }
         });
         // npm's ws shows the server's Pings; browsers hide them.
-        socket.on?.("ping", () => this.#alive());
-        this.#timer = setTimeout(() => this.#lost(1006, "the server did not answer in time"), CONNECT);
+        socket.on?.("ping", () => this.#socket === socket && this.#alive());
+        this.#after(CONNECT, () => this.#lost(1006, "the server did not answer in time"));
         this.#become("connecting");
+    }
+
+    #reconnect() {
+        try {
+            this.#connect();
+        } catch (error) {
+            // Whoever makes the connections could not, this time.
+            this.#lost(1006, String(error));
+        }
     }
 
     #open() {
         if (this.#socket.protocol !== PROTOCOL) {
             return this.#lost(1010, `the server does not speak ${PROTOCOL}`);
         }
-        clearTimeout(this.#timer);
+        this.#spread = 0;
         this.#openSince = performance.now();
         this.#alive();
         this.#watch();
@@ -246,7 +259,9 @@ export class Client {
         for (const topic of this.#topics.values()) {
             this.#sync(topic);
         }
-        this.#openWaiters.splice(0).forEach(({ resolve }) => resolve());
+        if (this.#state === "open") {
+            this.#openWaiters.splice(0).forEach(({ resolve }) => resolve());
+        }
     }
 
     #lost(code, reason) {
@@ -255,13 +270,13 @@ export class Client {
         if (isFinal(code)) {
             this.#end(code, reason);
         } else {
-            const delay = backoff((this.#failures = stable ? 0 : this.#failures));
+            const delay = backoff((this.#failures = stable ? 0 : this.#failures), this.#spread);
             this.#failures += 1;
-            this.#timer = setTimeout(() => this.#connect(), delay);
+            this.#timer = setTimeout(() => this.#reconnect(), delay);
             this.#become("waiting", { code, reason, delay, failures: this.#failures });
         }
         // A silent one would keep its place for long yet.
-        socket.close();
+        socket?.close();
     }
 
     // Takes leave of the socket and of all that hung on it, and returns it.
@@ -269,17 +284,20 @@ export class Client {
         const socket = this.#socket;
         this.#socket = null;
         clearTimeout(this.#timer);
+        this.#due = Infinity;
         const pending = [...this.#pending.values()];
         this.#pending.clear();
         for (const topic of this.#topics.values()) {
             topic.forget();
         }
-        pending.forEach((answered) => answered());
+        pending.forEach(({ answered }) => answered());
+        this.#held?.splice(0).forEach((send) => send(false));
         return socket;
     }
 
     #end(code, reason) {
         globalThis.removeEventListener?.("online", this.#online);
+        globalThis.removeEventListener?.("offline", this.#changed);
         for (const topic of this.#topics.values()) {
             topic.subscribers.clear();
         }
@@ -296,43 +314,79 @@ export class Client {
 
     #alive() {
         this.#heard = performance.now();
-        this.#received += 1;
+        this.#due = Infinity;
+    }
+
+    // Sets the one timer. Who stood still finds timers that have run out before what has come meanwhile: that is looked at first.
+    #after(delay, act) {
+        const due = performance.now() + Math.max(0, delay);
+        const judge = () => {
+            if (performance.now() - due > LATE) {
+                this.#timer = setTimeout(act, LATE);
+            } else {
+                act();
+            }
+        };
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(judge, Math.min(LONGEST_TIMER, delay));
     }
 
     // Looks when nothing may have come for too long: while an answer is owed, for 10 s. Otherwise the time is random, so that
     // clients that have heard the same last message do not ask all at once.
     #watch() {
-        const owed = this.#pending.size > 0;
-        const limit = owed ? Math.min(ANSWER, this.#silence) : this.#silence * (1 - Math.random() / 2);
+        const [oldest] = this.#pending.values();
+        const limit = oldest ? Math.min(ANSWER, this.#silence) : this.#silence * (1 - Math.random() / 2);
         const look = () => {
-            const silent = performance.now() - this.#heard >= limit;
-            silent && (!owed || this.#pending.size) ? this.#check() : this.#watch();
+            const [now, socket] = [performance.now(), this.#socket];
+            this.#expire(now - UNANSWERED);
+            const silent = now - this.#heard >= limit && (!oldest || this.#pending.size);
+            if (this.#socket === socket) {
+                silent ? this.#check() : this.#watch();
+            }
         };
-        clearTimeout(this.#timer);
-        this.#timer = setTimeout(look, Math.min(LONGEST_TIMER, this.#heard + limit - performance.now()));
+        const until = Math.min(this.#heard + limit, oldest ? oldest.sent + UNANSWERED : Infinity);
+        this.#after(until - performance.now(), look);
     }
 
-    // Has the server show that it is there.
-    #check() {
-        const received = this.#received;
-        this.#request({ type: "ping" }, (answer) => answer && this.#failed(answer));
-        clearTimeout(this.#timer);
-        this.#timer = setTimeout(() => {
-            this.#received === received ? this.#lost(1006, "the connection has fallen silent") : this.#watch();
-        }, ANSWER);
+    // Has the server show that it is there. Asking again does not give it longer.
+    #check(patience = ANSWER) {
+        const now = performance.now();
+        this.#request({ type: "ping" }, (answer) => answer && answer.code !== NO_ANSWER && this.#failed(answer));
+        if (this.#state !== "open") {
+            return;
+        }
+        this.#due = Math.min(this.#due, now + patience);
+        this.#after(this.#due - now, () => {
+            this.#due < Infinity ? this.#lost(1006, "the connection has fallen silent") : this.#watch();
+        });
+    }
+
+    // Gives up the answers to what was asked before a time.
+    #expire(before) {
+        for (const [id, { type, sent, answered }] of [...this.#pending]) {
+            if (sent <= before && this.#pending.delete(id)) {
+                const message = `the server has not answered ${type} for ${UNANSWERED / 1000} s: it may or may not have been done`;
+                answered({ type: "error", code: NO_ANSWER, message });
+            }
+        }
     }
 
     // --- Requests and topics ---
 
     #request(message, answered) {
         const id = (this.#lastId += 1);
-        this.#pending.set(id, answered);
+        const text = JSON.stringify({ ...message, id });
+        this.#pending.set(id, { type: message.type, sent: performance.now(), answered });
         if (this.#pending.size === 1) {
             // The silence until now was nobody's fault.
             this.#heard = performance.now();
             this.#watch();
         }
-        this.#socket.send(JSON.stringify({ ...message, id }));
+        try {
+            this.#socket.send(text);
+        } catch (error) {
+            this.#lost(1006, String(error));
+        }
     }
 
     // Asks for what is lacking until the server and the subscribers there are agree.
@@ -367,12 +421,17 @@ export class Client {
             }
             topic.asked = false;
             topic.refusals = 0;
-            if (answer.type === "error" && message.type === "subscribe" && !topic.stale) {
-                this.#refused(topic, answer);
+            // Without a word of the server's that it is not, it may have been subscribed to: the next thing is to leave it.
+            const unclear = message.type === "subscribe" && [NO_ANSWER, PROTOCOL_ERROR].includes(answer.code);
+            if (answer.type !== "error") {
+                done(answer);
+            } else if (message.type === "subscribe" && !topic.stale) {
+                return this.#refused(topic, answer, unclear);
             } else {
-                answer.type === "error" ? topic.forget() : done(answer);
-                this.#sync(topic);
+                topic.forget();
+                topic.subscribed = topic.stale = unclear;
             }
+            this.#sync(topic);
         });
     }
 
@@ -397,10 +456,14 @@ export class Client {
         }
     }
 
-    #refused(topic, { code, message }) {
+    #refused(topic, { code, message }, unclear) {
+        const next = new Topic(topic.name);
+        next.subscribed = next.stale = unclear;
         this.#topics.delete(topic.name);
+        unclear && this.#topics.set(topic.name, next);
         this.#tell("error", new ThrongError(code, message, { topic: topic.name }), topic);
         topic.subscribers.clear();
+        this.#sync(next);
     }
 
     #leave(topic, subscription) {
@@ -422,23 +485,41 @@ export class Client {
             // Below.
         }
         if (typeof message?.type !== "string") {
-            const error = new ThrongError("protocol", "the server has sent what is no message");
+            const error = new ThrongError(PROTOCOL_ERROR, "the server has sent what is no message");
             this.#tell("error", error);
             return this.#socket && this.#lost(1006, error.message);
         }
-        const answered = this.#pending.get(message.id);
+        if (message.type === "welcome" && message.max_message > 0) {
+            this.#largest = message.max_message;
+        }
+        const [socket, held] = [this.#socket, this.#held ?? []];
+        this.#held = null;
+        held.forEach((send) => send(this.#socket === socket));
+        this.#dispatch(message);
+    }
+
+    #dispatch(message) {
+        const asked = this.#pending.get(message.id);
         if (message.type === "message") {
             this.#deliver(message);
         } else if (message.type === "broadcast") {
-            this.#tell("broadcast", { data: payloadOf(message) });
-        } else if (answered) {
+            const data = payloadOf(message);
+            data === undefined ? this.#broken("a broadcast without data") : this.#tell("broadcast", { data });
+        } else if (message.type === "reconnect") {
+            // Not for ever: a server can be wrong, too.
+            this.#spread = Math.min(LONGEST_SPREAD, Number(message.within) || 0);
+        } else if (asked) {
             this.#pending.delete(message.id);
-            answered(message);
-        } else if (message.type === "subscribed") {
-            this.#outrun(message);
+            asked.answered(answerOf(asked.type, message));
+        } else if (message.type === "subscribed" && message.id === undefined) {
+            isPosition(message) ? this.#outrun(message) : this.#broken("a position that is none", message.topic);
         } else {
             this.#failed(message);
         }
+    }
+
+    #broken(what, name, topic) {
+        this.#tell("error", new ThrongError(PROTOCOL_ERROR, `the server has sent ${what}`, { topic: name }), topic);
     }
 
     // Tells of an error that no caller is told of otherwise.
@@ -456,16 +537,20 @@ export class Client {
             return;
         }
         const last = topic?.position;
-        if (!topic?.subscribed || offset <= last.offset) {
-            const what = topic?.subscribed ? `that comes after ${last.offset}` : "of a topic that is not subscribed to";
-            const error = new ThrongError("protocol", `the server has sent message ${offset} ${what}`, { topic: name });
-            return this.#tell("error", error, topic);
+        if (!topic?.subscribed) {
+            return this.#broken(`message ${offset} of a topic that is not subscribed to`, name, topic);
+        } else if (!isOffset(offset) || offset <= last.offset) {
+            return this.#broken(`message ${offset} that comes after ${last.offset}`, name, topic);
+        }
+        const data = payloadOf(message);
+        if (data === undefined) {
+            return this.#broken(`message ${offset} without data`, name, topic);
         }
         topic.position = { offset, epoch: last.epoch };
         if (offset > last.offset + 1) {
             this.#gap(topic, last, "dropped", { offset: offset - 1, epoch: last.epoch });
         }
-        this.#tell("message", { topic: name, ...topic.position, data: payloadOf(message) }, topic);
+        this.#tell("message", { topic: name, ...topic.position, data }, topic);
     }
 
     #gap(topic, from, reason, to = topic.position) {
@@ -507,31 +592,4 @@ export class Client {
             this.#tell("error", new ThrongError("handler", `a handler of ${type} threw: ${cause}`, { cause }));
         }
     }
-}
-
-// The URL for a WebSocket: relative ones are the page's, and http means ws.
-function addressOf(url) {
-    const address = new URL(url, globalThis.location?.href);
-    address.protocol = address.protocol.replace(/^http/, "ws");
-    if (!/^wss?:$/.test(address.protocol)) {
-        throw new SyntaxError(`${address} is no address of a WebSocket: it begins with ws: or wss:`);
-    }
-    if (address.pathname.startsWith("/topics/") || address.searchParams.has("topic")) {
-        throw new SyntaxError(`${address} names topics: name them with subscribe()`);
-    }
-    address.hash = "";
-    return address.href;
-}
-
-function payloadOf({ data, base64 }) {
-    return base64 === undefined ? data : Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-}
-
-function toBase64(bytes) {
-    let characters = "";
-    // In parts, since arguments are limited in number.
-    for (let at = 0; at < bytes.length; at += 8192) {
-        characters += String.fromCharCode(...bytes.subarray(at, at + 8192));
-    }
-    return btoa(characters);
 }

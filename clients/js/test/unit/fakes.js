@@ -6,6 +6,8 @@ import { Client } from "../../throng.js";
 export class FakeSocket {
     // Every one that was made, the newest last.
     static made = [];
+    // What making one throws.
+    static refuses = null;
     protocol = "";
     sent = [];
     closedWith = null;
@@ -13,6 +15,9 @@ export class FakeSocket {
     #taken = 0;
 
     constructor(url, protocol) {
+        if (FakeSocket.refuses) {
+            throw FakeSocket.refuses;
+        }
         this.url = url;
         this.offered = protocol;
         FakeSocket.made.push(this);
@@ -32,9 +37,13 @@ export class FakeSocket {
 
     // What the server does.
 
-    open(protocol = "throng.v1") {
+    // Older servers give no welcome.
+    open(protocol = "throng.v1", welcome = { max_message: 1 << 20 }) {
         this.protocol = protocol;
         this.#fire("open", {});
+        if (welcome) {
+            this.say({ type: "welcome", ...welcome });
+        }
     }
 
     say(message) {
@@ -96,19 +105,48 @@ export class FakeWs extends FakeSocket {
     }
 }
 
+// Timers, and the time of performance.now(), in milliseconds.
+class Clock {
+    now = 0;
+    #timers = new Map();
+    #last = 0;
+
+    setTimeout(act, delay) {
+        // Such a timer would fire at once in Node.js and browsers, and never here.
+        assert.ok(delay < 2 ** 31, `a timer of ${delay} ms`);
+        this.#timers.set((this.#last += 1), { at: this.now + Math.max(0, delay), act });
+        return this.#last;
+    }
+
+    clearTimeout(id) {
+        this.#timers.delete(id);
+    }
+
+    // Time passes, and each timer fires when it is due.
+    tick(milliseconds) {
+        const end = this.now + milliseconds;
+        for (;;) {
+            const [id, next] = [...this.#timers].reduce((a, b) => (b[1].at < a[1].at ? b : a), [0, { at: Infinity }]);
+            if (next.at > end) {
+                break;
+            }
+            this.now = Math.max(this.now, next.at);
+            this.#timers.delete(id);
+            next.act();
+        }
+        this.now = end;
+    }
+}
+
 // A client whose clock moves with tick() alone, and whose dice show `chance.is`.
 export function simulate(test, options = {}) {
     FakeSocket.made = [];
     const { mock } = test;
     const chance = { is: options.chance ?? 0.5 };
-    mock.timers.enable({ apis: ["setTimeout", "Date"] });
-    const { setTimeout } = globalThis;
-    mock.method(globalThis, "setTimeout", (act, delay) => {
-        // Such a timer would fire at once in Node.js and browsers, and never here.
-        assert.ok(delay < 2 ** 31, `a timer of ${delay} ms`);
-        return setTimeout(act, delay);
-    });
-    mock.method(performance, "now", () => Date.now());
+    const clock = new Clock();
+    mock.method(globalThis, "setTimeout", (act, delay) => clock.setTimeout(act, delay));
+    mock.method(globalThis, "clearTimeout", (id) => clock.clearTimeout(id));
+    mock.method(performance, "now", () => clock.now);
     mock.method(Math, "random", () => chance.is);
     const shown = mock.method(console, "error", () => {}).mock;
     const client = new Client(options.url ?? "ws://server/", { WebSocket: FakeSocket, ...options.client });
@@ -124,7 +162,11 @@ export function simulate(test, options = {}) {
         seen: (wanted) => seen.filter(([name]) => name === wanted).map(([, event]) => event),
         // What was written to the console.
         shown: () => shown.calls.map((call) => call.arguments[0]),
-        tick: (milliseconds) => mock.timers.tick(milliseconds),
+        tick: (milliseconds) => clock.tick(milliseconds),
+        // Until the next attempt to connect.
+        wait: () => clock.tick(seen.findLast(([name, { state }]) => name === "state" && state === "waiting")[1].delay),
+        // The process stands still: no timer fires meanwhile, and what the test lets the server say next has come before they do.
+        stall: (milliseconds) => (clock.now += milliseconds),
         sockets: FakeSocket.made,
         socket: () => FakeSocket.made.at(-1),
     };
@@ -140,7 +182,7 @@ export function connected(test, options) {
 // Loses the connection, lets the delay pass, and connects again.
 export function reconnect(there) {
     there.socket().end();
-    there.tick(30_000);
+    there.wait();
     there.socket().open();
 }
 
@@ -154,6 +196,22 @@ export function subscribed(there, topic, { handler = () => {}, since, ...answer 
 // Messages of a topic, one for each offset.
 export function publish(there, topic, ...offsets) {
     offsets.forEach((offset) => there.socket().say({ type: "message", topic, offset, data: `${topic} ${offset}` }));
+}
+
+// As in a page: returns what tells it of events, and who listens.
+export function inPage(test) {
+    const listeners = [];
+    globalThis.addEventListener = (type, listener) => listeners.push([type, listener]);
+    globalThis.removeEventListener = (type, listener) => {
+        const at = listeners.findIndex((one) => one[0] === type && one[1] === listener);
+        listeners.splice(at, at < 0 ? 0 : 1);
+    };
+    test.after(() => {
+        delete globalThis.addEventListener;
+        delete globalThis.removeEventListener;
+    });
+    const tell = (type) => listeners.filter((one) => one[0] === type).forEach(([, listener]) => listener());
+    return { tell, listeners };
 }
 
 // Lets promises that are settled call those who wait.

@@ -44,7 +44,7 @@ test("listeners of every event may throw", (t) => {
     there.socket().say({ type: "broadcast", data: "x" });
     there.socket().say({ type: "error", code: "bad-request", message: "what?" });
     there.socket().end();
-    there.tick(30_000);
+    there.wait();
     there.socket().open();
     assert.equal(there.client.state, "open");
     assert.equal(there.seen("message").length, 1);
@@ -140,7 +140,7 @@ for (const text of ["{", "null", "[]", "7", '{"topic":"a"}', new ArrayBuffer(2)]
         assert.deepEqual(there.seen("error").map(({ code }) => code), ["protocol"]);
         assert.equal(there.client.state, "waiting");
         assert.ok(there.socket().closedWith);
-        there.tick(30_000);
+        there.wait();
         there.socket().open();
         there.client.on("error", () => there.client.close());
         there.socket().sayText(text);
@@ -157,7 +157,6 @@ test("addresses are of WebSockets, without topics", (t) => {
         const there = simulate(t, { url: given });
         assert.equal(there.socket().url, used);
         t.mock.reset();
-        t.mock.timers.reset();
     }
     const make = (url, options) => () => new Client(url, { WebSocket: FakeSocket, ...options });
     for (const url of ["", "/relative", "ftp://host/", "ws://host/topics/a", "ws://host/?topic=a"]) {

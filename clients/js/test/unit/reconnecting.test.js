@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connected, settle, simulate } from "./fakes.js";
+import { connected, FakeSocket, settle, simulate } from "./fakes.js";
 
 const delays = (there) => there.seen("state").filter(({ state }) => state === "waiting").map(({ delay }) => delay);
 
@@ -10,7 +10,7 @@ test("the longest delay doubles from 0.5 s to 30 s, and stays there", (t) => {
     const there = simulate(t, { chance: 1 });
     for (let i = 0; i < 9; i++) {
         there.socket().end();
-        there.tick(30_000);
+        there.wait();
     }
     assert.deepEqual(delays(there), [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
     assert.deepEqual(there.seen("state").filter(({ failures }) => failures).map(({ failures }) => failures), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
@@ -20,7 +20,7 @@ test("failures without end do not make the delay anything but 30 s", (t) => {
     const there = simulate(t, { chance: 1 });
     for (let i = 0; i < 2000; i++) {
         there.socket().end();
-        there.tick(30_000);
+        there.wait();
     }
     assert.equal(delays(there).at(-1), 30_000);
 });
@@ -50,7 +50,7 @@ test("delays begin anew after 10 s of connection and not before", (t) => {
     const there = simulate(t, { chance: 1 });
     there.socket().end();
     for (const stays of [0, 9_999, 10_000, 9_999]) {
-        there.tick(30_000);
+        there.wait();
         there.socket().open();
         there.tick(stays);
         there.socket().end();
@@ -121,32 +121,9 @@ test("what the error event says is the reason where the close event has none", (
     const there = simulate(t);
     there.socket().fail("Unexpected server response: 403");
     assert.equal(there.seen("state").at(-1).reason, "Unexpected server response: 403");
-    there.tick(30_000);
+    there.wait();
     there.socket().end();
     assert.equal(there.seen("state").at(-1).reason, "", "it was the other connection's");
-});
-
-test("when the browser is online again, the client does not wait any longer", (t) => {
-    const listeners = new Map();
-    globalThis.addEventListener = (type, listener) => listeners.set(type, listener);
-    globalThis.removeEventListener = (type, listener) => listeners.get(type) === listener && listeners.delete(type);
-    t.after(() => {
-        delete globalThis.addEventListener;
-        delete globalThis.removeEventListener;
-    });
-    const there = simulate(t, { chance: 1 });
-    listeners.get("online")();
-    assert.equal(there.sockets.length, 1, "an attempt is under way");
-    there.socket().end();
-    listeners.get("online")();
-    assert.equal(there.sockets.length, 2);
-    there.tick(500);
-    assert.equal(there.sockets.length, 2, "the attempt that was due later is not made too");
-    there.socket().open();
-    listeners.get("online")();
-    assert.deepEqual(there.socket().asked().map(({ type }) => type), ["ping"], "the connection may be of another network");
-    there.client.close();
-    assert.equal(listeners.size, 0);
 });
 
 test("close() is for good", async (t) => {
@@ -176,18 +153,56 @@ test("close() is for good", async (t) => {
         await assert.rejects(there.client.opened(), { code: "closed" });
         await (state === "connecting" ? assert.rejects(waits, { code: "closed", message: "done" }) : waits);
         t.mock.reset();
-        t.mock.timers.reset();
     }
 });
 
-test("a reason that is too long for a Close changes nothing", (t) => {
+for (const [given, told, sent] of [
+    ["x".repeat(200), "x".repeat(200), "x".repeat(123)],
+    ["\u20ac".repeat(42), "\u20ac".repeat(42), "\u20ac".repeat(41)],
+    ["\u{1f642}".repeat(31), "\u{1f642}".repeat(31), "\u{1f642}".repeat(30)],
+    ["\ud83d", "\ud83d", "\ud83d"],
+    ...[null, undefined, 7, 1n, {}, Symbol("a"), Object.create(null)].map((given) => [given, "", ""]),
+]) {
+    const shown = typeof given === "object" ? JSON.stringify(given) : String(given).slice(0, 9);
+    test(`close(${shown}) closes, with what of it a Close has room for`, async (t) => {
+        const there = connected(t);
+        const published = there.client.publish("a", "x");
+        there.client.close(given);
+        assert.deepEqual(there.seen("state").at(-1), { state: "closed", code: 1000, reason: told });
+        assert.deepEqual(there.socket().closedWith, [1000, sent]);
+        assert.ok(Buffer.byteLength(sent) <= 123);
+        await assert.rejects(published, { code: "connection-lost" });
+        there.tick(1_000_000);
+        assert.equal(there.sockets.length, 1);
+    });
+}
+
+test("a socket that throws when it is closed does not keep the client open", (t) => {
     const there = connected(t);
     there.socket().close = () => {
-        throw new SyntaxError("too long");
+        throw new SyntaxError("no");
     };
-    assert.throws(() => there.client.close("-".repeat(124)), SyntaxError);
+    assert.throws(() => there.client.close("done"), SyntaxError);
+    assert.equal(there.client.state, "closed");
+    there.tick(1_000_000);
+    assert.equal(there.sockets.length, 1);
+});
+
+test("a WebSocket that cannot be made later is a failed attempt", (t) => {
+    const there = connected(t, { chance: 1 });
+    there.tick(20_000);
+    FakeSocket.refuses = new Error("no token");
+    t.after(() => (FakeSocket.refuses = null));
+    there.socket().end();
+    for (const delay of [500, 1000, 2000]) {
+        assert.equal(there.seen("state").at(-1).delay, delay);
+        there.wait();
+        assert.equal(there.seen("state").at(-1).reason, "Error: no token");
+    }
+    FakeSocket.refuses = null;
+    there.wait();
+    there.socket().open();
     assert.equal(there.client.state, "open");
-    delete there.socket().close;
 });
 
 test("opened() waits for a connection, over failures", async (t) => {
@@ -195,7 +210,7 @@ test("opened() waits for a connection, over failures", async (t) => {
     let opened = 0;
     const waits = there.client.opened().then(() => (opened += 1));
     there.socket().end();
-    there.tick(30_000);
+    there.wait();
     await settle();
     assert.equal(opened, 0);
     there.socket().open();
@@ -206,7 +221,7 @@ test("opened() waits for a connection, over failures", async (t) => {
 test("the states are told in order", (t) => {
     const there = connected(t);
     there.socket().end(1012);
-    there.tick(30_000);
+    there.wait();
     there.socket().open();
     there.client.close();
     const states = there.seen("state").map(({ state }) => state);
@@ -223,6 +238,5 @@ test("a client that is closed by who hears of a state stays closed", (t) => {
         assert.equal(there.client.state, "closed");
         assert.equal(there.sockets.length, state === "connecting" ? 2 : 1);
         t.mock.reset();
-        t.mock.timers.reset();
     }
 });

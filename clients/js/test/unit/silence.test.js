@@ -149,7 +149,6 @@ test("the time can be chosen, and looking turned off", (t) => {
     short.tick(1000);
     assert.deepEqual(asked(short), ["ping"]);
     t.mock.reset();
-    t.mock.timers.reset();
     const never = connected(t, { chance: 0, client: { silence: Infinity } });
     subscribed(never, "a");
     for (let i = 0; i < 100; i++) {

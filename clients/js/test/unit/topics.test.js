@@ -93,7 +93,7 @@ test("a topic that nobody wants any more is not asked for again", (t) => {
     there.client.subscribe("b", () => {}).unsubscribe();
     there.socket().end();
     subscription.unsubscribe();
-    there.tick(30_000);
+    there.wait();
     there.socket().open();
     assert.deepEqual(there.socket().asked(), []);
 });
