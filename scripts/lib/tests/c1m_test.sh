@@ -22,8 +22,9 @@ $1
 
 run_c1m() { (exec_c1m "$@"); }
 
+# exec_c1m [ARGUMENT...]: by way of the command in BY, if it is set.
 exec_c1m() {
-    exec env SYSCTL_ROOT="$TMP/sys" CGROUP_ROOT="$TMP/cgroup" C1M_BENCH="$TMP/bench" "$c1m" "$@" >"$TMP/said" 2>&1
+    ${BY:-exec} env SYSCTL_ROOT="$TMP/sys" CGROUP_ROOT="$TMP/cgroup" C1M_BENCH="$TMP/bench" "$c1m" "$@" >"$TMP/said" 2>&1
 }
 
 # interrupt SIGNAL: runs c1m and, once the bench runs, sends the signal to c1m's process group, as a terminal does; sets
@@ -36,8 +37,7 @@ interrupt() {
     set +m
     started "$TMP/child"
     kill -s "$1" -- "-$pid"
-    STATUS=0
-    wait $pid || STATUS=$?
+    ends $pid
 }
 
 # started [FILE]: waits until the bench runs and has written FILE.
@@ -156,6 +156,21 @@ sleep 60 & echo \$! >$TMP/child; wait"
 
 test_ctrl_c_is_forwarded_and_leaves_nothing() { interrupted_by INT 130; }
 test_sigterm_is_forwarded_and_leaves_nothing() { interrupted_by TERM 143; }
+
+test_beside_a_shell_it_ends_at_sigterm_and_leaves_nothing() {
+    local BY=ignoring_sigint
+    interrupted_by TERM 143
+}
+
+test_beside_a_shell_it_lives_through_ctrl_c() {
+    # To what the shell runs in front.
+    local BY=ignoring_sigint
+    settings "sleep 1 & echo \$! >$TMP/child; wait; echo done >$TMP/end"
+    interrupt INT
+    expect 0 "$STATUS"
+    expect 'done' "$(<"$TMP/end")"
+    all_put_back
+}
 
 test_a_bench_that_ignores_signals_is_killed() {
     settings "trap '' INT TERM

@@ -24,8 +24,9 @@ $1
     chmod +x "$TMP/bench"
 }
 
+# exec_namespaces [ARGUMENT...]: by way of the command in BY, if it is set.
 exec_namespaces() {
-    exec env SYSCTL_ROOT="$TMP/sys" CGROUP_ROOT="$TMP/cgroup" C1M_BENCH="$TMP/bench" TMPDIR="$TMP" \
+    ${BY:-exec} env SYSCTL_ROOT="$TMP/sys" CGROUP_ROOT="$TMP/cgroup" C1M_BENCH="$TMP/bench" TMPDIR="$TMP" \
         "$namespaces" "$@" >"$TMP/said" 2>&1
 }
 
@@ -73,8 +74,9 @@ test_a_load_machine_that_fails_ends_the_others() {
     expect "$before" "$(held)" 'namespaces left'
 }
 
-test_an_interrupt_leaves_nothing() {
-    local before pid i status=0
+# interrupted_by SIGNAL STATUS: a run that ends with that, and leaves nothing.
+interrupted_by() {
+    local before pid i
     before=$(held)
     bench 'exec sleep 60'
     set -m
@@ -85,15 +87,22 @@ test_an_interrupt_leaves_nothing() {
         [[ -s $TMP/pid-10.90.1.1 && -s $TMP/pid-10.90.2.1 ]] && break
         sleep 0.1
     done
-    kill -s INT -- "-$pid"
-    wait $pid || status=$?
-    expect 130 "$status"
+    kill -s "$1" -- "-$pid"
+    ends $pid
+    expect "$2" "$STATUS"
     for what in agent 10.90.1.1 10.90.2.1; do
         expect gone "$([[ -d /proc/$(<"$TMP/pid-$what") ]] || echo gone)" "$what"
     done
     expect "$before" "$(held)" 'namespaces left'
     expect 4096 "$(<"$TMP/sys/net/core/somaxconn")"
     expect '' "$(find "$TMP" -mindepth 1 -maxdepth 1 -name 'tmp.*')" 'a scratch directory left'
+}
+
+test_an_interrupt_leaves_nothing() { interrupted_by INT 130; }
+
+test_beside_a_shell_it_ends_at_sigterm_and_leaves_nothing() {
+    local BY=ignoring_sigint
+    interrupted_by TERM 143
 }
 
 test_wrong_usage_is_told() {
