@@ -90,6 +90,39 @@ test_each_of_autobahns_runs_can_fail_the_step() {
     expect '0 0 passed, 0 failed, 1 skipped' "$STATUS $(last_line)"
 }
 
+# deny VERSION BODY: a cargo-deny of that version, and nothing to get another with.
+deny() {
+    tool cargo-deny "[[ \$1 != --version ]] || { echo cargo-deny $1; exit; }
+        $2"
+    tool python3 'exit 1'
+    tool cargo 'exit 1'
+    export CARGO_TARGET_DIR=$TMP/target
+}
+
+test_each_lock_file_is_held_against_what_may_be_built_in() {
+    local manifest version
+    version=$(sed -n 's/^CARGO_DENY_VERSION=//p' "$here/../../test")
+    deny "$version" 'echo "asked of $2 for ${*: -3}"'
+    steps '' deny
+    expect '0 1 passed, 0 failed, 0 skipped' "$STATUS $(last_line)"
+    expect "$(cd "$here/../../.." && git ls-files '*Cargo.lock' | sed 's/lock$/toml/' | sort)" \
+        "$(sed -n 's/^asked of \(.*\) for licenses bans sources$/\1/p' <<<"$SAID" | sort)"
+    for manifest in Cargo.toml fuzz/Cargo.toml bench/peers/Cargo.toml; do
+        deny "$version" "[[ \$2 != $manifest ]]"
+        steps '' deny
+        expect "1 0 passed, 1 failed, 0 skipped" "$STATUS $(last_line)"
+    done
+}
+
+test_without_cargo_deny_of_the_right_version_the_step_is_skipped_loudly() {
+    deny 0.1.0 'exit 0'
+    steps '' deny
+    expect '0 0 passed, 0 failed, 1 skipped' "$STATUS $(last_line)"
+    expect_in 'cargo install --locked cargo-deny@' "$SAID"
+    steps true deny
+    expect 1 "$STATUS"
+}
+
 test_wrong_usage() {
     steps '' nonsense
     expect 2 "$STATUS"

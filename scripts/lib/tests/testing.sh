@@ -41,8 +41,8 @@ ends() {
         wait "$1" || true
         expect "an end within $WITHIN s" 'none'
     fi
-    STATUS=0
-    wait "$1" || STATUS=$?
+    # shellcheck disable=SC2034 # the tests look at it
+    { STATUS=0 && wait "$1"; } || STATUS=$?
 }
 
 # ignoring_sigint COMMAND...: takes this shell's place with a command that ignores SIGINT, as what a shell runs beside itself does.
