@@ -40,7 +40,32 @@ fn main() -> ExitCode {
     let mut command = keep_braces(Cli::command());
     let matches = command.get_matches_mut();
     let args = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
-    let result = match args {
+    let result = reached(args).and_then(run);
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("throng-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Finds out where servers that have several addresses take connections, for commands that are told of servers.
+fn reached(mut args: Cli) -> anyhow::Result<Cli> {
+    match &mut args {
+        Cli::Hold(args) => args.client.reach()?,
+        Cli::Idle(args) => args.client.reach()?,
+        Cli::Echo(args) => args.client.reach()?,
+        Cli::Broadcast(args) => args.reach()?,
+        Cli::Connect(args) => args.client.reach()?,
+        _ => {}
+    }
+    Ok(args)
+}
+
+fn run(args: Cli) -> anyhow::Result<bool> {
+    match args {
         Cli::C1m(args) => c1m::run(&args),
         Cli::Churn(args) => churn::run(&args),
         Cli::Hold(args) => hold::run(&args),
@@ -53,14 +78,6 @@ fn main() -> ExitCode {
         Cli::Merge(args) => merge::run(&args),
         Cli::Floor(args) => floor::measure::run(&args),
         Cli::FloorServer(args) => floor::server::run(&args).map(|()| true),
-    };
-    match result {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("throng-bench: {error:#}");
-            ExitCode::FAILURE
-        }
     }
 }
 

@@ -1,17 +1,23 @@
 //! Where to connect to: `ws://` addresses.
 
 use std::borrow::Cow;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::fmt::Write;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use http::Uri;
 
+use crate::swarm::connect_reason;
+
 /// A WebSocket server's address, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// The socket address that the host resolved to.
+    /// The socket address that the host resolved to: the first, or the first that took a connection ([`Target::reach`]).
     pub address: SocketAddr,
+    /// The other addresses of the host.
+    others: Vec<SocketAddr>,
     /// What goes into the `Host` header field.
     pub host: String,
     /// The request's target: path and query. `{n}` in it stands for a number of the connection's.
@@ -22,6 +28,29 @@ pub struct Target {
 const NUMBER: &str = "{n}";
 
 impl Target {
+    /// Looks which of several addresses of the host takes connections, in order, each for some time at most, and keeps to that one:
+    /// `localhost` is often `::1` before it is 127.0.0.1, where the server may be. Whoever has one address is not asked.
+    ///
+    /// # Errors
+    /// When none does; it says why each of them did not.
+    pub fn reach(&mut self, patience: Duration) -> anyhow::Result<()> {
+        if self.others.is_empty() {
+            return Ok(());
+        }
+        let mut refused = String::new();
+        for address in std::iter::once(self.address).chain(self.others.iter().copied()) {
+            match TcpStream::connect_timeout(&address, patience) {
+                Ok(_) => {
+                    self.address = address;
+                    self.others.clear();
+                    return Ok(());
+                }
+                Err(error) => write!(refused, "; {}", connect_reason(address, &error))?,
+            }
+        }
+        bail!("no address of `{}` takes connections{refused}", self.host)
+    }
+
     /// Whether connections with different numbers have different paths.
     #[must_use]
     pub fn is_numbered(&self) -> bool {
@@ -80,13 +109,21 @@ impl FromStr for Target {
             .to_socket_addrs()
             .with_context(|| format!("`{host}` does not resolve to an address"))?;
         let address = resolved.next().ok_or_else(|| anyhow!("`{host}` has no address"))?;
+        let mut others = Vec::new();
+        for other in resolved {
+            if other != address && !others.contains(&other) {
+                others.push(other);
+            }
+        }
         let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-        Ok(Self { address, host: authority.to_owned(), path: path.to_owned() })
+        Ok(Self { address, others, host: authority.to_owned(), path: path.to_owned() })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -97,6 +134,34 @@ mod tests {
         let target: Target = "ws://[::1]".parse().unwrap();
         assert_eq!(target.address, "[::1]:80".parse().unwrap());
         assert_eq!((&target.host[..], &target.path[..]), ("[::1]", "/"));
+    }
+
+    #[test]
+    fn a_host_with_several_addresses_is_reached_at_the_first_that_takes_connections() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = listener.local_addr().unwrap();
+        let nobody = |host: &str| TcpListener::bind((host, 0)).unwrap().local_addr().unwrap();
+        let (one, two) = (nobody("127.0.0.2"), nobody("127.0.0.3"));
+        let named = |addresses: &[SocketAddr]| {
+            let mut target: Target = "ws://127.0.0.1/".parse().unwrap();
+            (target.address, target.others) = (addresses[0], addresses[1..].to_vec());
+            target.host = "name:9001".to_owned();
+            target
+        };
+        let patience = Duration::from_secs(10);
+        for addresses in [vec![one, two, open], vec![open, one], vec![open]] {
+            let mut target = named(&addresses);
+            target.reach(patience).unwrap();
+            assert_eq!(target.address, open);
+        }
+        let error = named(&[one, two]).reach(patience).unwrap_err().to_string();
+        let why = "connect: refused: nobody listens there";
+        assert_eq!(
+            error,
+            format!("no address of `name:9001` takes connections; {why} ({one}); {why} ({two})")
+        );
+        // A single address is not asked: connections to it are counted by the command itself.
+        assert_eq!(named(&[one]).reach(patience).map_err(|error| error.to_string()), Ok(()));
     }
 
     #[test]

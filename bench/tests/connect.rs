@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,10 +84,40 @@ fn bare_connections_are_reset() {
 }
 
 #[test]
+fn a_name_without_a_server_is_told_with_each_address() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("ws://localhost:{}/", nobody.port());
+    let output = Command::new(PROGRAM)
+        .args([
+            "connect",
+            "--to",
+            &url,
+            "-n",
+            "1",
+            "--rate",
+            "20/s",
+            "--warm-up",
+            "0s",
+            "--duration",
+            "100ms",
+        ])
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    // Where the name has several addresses, standard error has them all; else the report has the one.
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    for address in format!("localhost:{}", nobody.port()).to_socket_addrs().unwrap() {
+        assert!(said.contains(&format!("({address})")), "{said}");
+    }
+}
+
+#[test]
 fn failures_have_their_reasons() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (clean, report) = connect(nobody, &["-n", "2", "--rate", "50/s"]);
-    assert!(!clean && count(&report["failed"], "refused") > 0, "{report:#}");
+    let refused = format!("connect: refused: nobody listens there ({nobody})");
+    assert!(!clean && count(&report["failed"], &refused) > 0, "{report:#}");
     let mute = serve(|stream| {
         thread::sleep(Duration::from_secs(5));
         drop(stream);

@@ -96,6 +96,20 @@ pub struct BroadcastArgs {
     pub options: Vec<String>,
 }
 
+impl BroadcastArgs {
+    /// Finds out which address of each server takes connections.
+    ///
+    /// # Errors
+    /// When none of a server does.
+    pub fn reach(&mut self) -> anyhow::Result<()> {
+        self.client.reach()?;
+        match &mut self.publish {
+            Some(PublishTo::WebSocket(target)) => target.reach(self.client.connect_timeout),
+            Some(PublishTo::Http(_)) | None => Ok(()),
+        }
+    }
+}
+
 /// A server that is started here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Own {

@@ -13,8 +13,9 @@ use super::visits::{Counts, Plan};
 use crate::percentiles::micros;
 use crate::swarm::connection::{Connection, Ready, Step, dial};
 use crate::swarm::timer::Timer;
-use crate::swarm::wire::{Wire, reason};
+use crate::swarm::wire::{Wire, at, reason};
 use crate::swarm::{count_reason, wait};
+use crate::target::Target;
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
@@ -34,6 +35,8 @@ pub(super) struct Client {
     /// Wakes the thread when a connection is to begin or to leave.
     timer: Timer,
     slots: Vec<Slot>,
+    /// Which target each slot's connection is to.
+    to: Vec<usize>,
     free: Vec<usize>,
     /// Slots whose connections went while events were served: events that are still to come may be meant for those.
     freed: Vec<usize>,
@@ -68,6 +71,7 @@ impl Client {
             timer: Timer::new(poll.registry(), TIMER)?,
             poll,
             slots: (0..share).map(|_| Slot::Free).collect(),
+            to: vec![0; share],
             free: (0..share).rev().collect(),
             freed: Vec::new(),
             begun: 0,
@@ -139,7 +143,8 @@ impl Client {
         let number = self.number();
         self.begun += 1;
         let from = self.plan.sources.of(number);
-        let to = self.target(number).address;
+        self.to[index] = number / self.plan.sources.count() % self.plan.targets.len();
+        let to = self.target(index).address;
         let now = Instant::now();
         let since = if self.plan.rate.is_some() { planned } else { now };
         // Only with slots to spare is it this program that is late.
@@ -152,7 +157,7 @@ impl Client {
                 self.slots[index] = Slot::Opening(connection, now);
             }
             Err((doing, error)) => {
-                count_reason(&mut self.counts.failed, reason(doing, &error));
+                count_reason(&mut self.counts.failed, at(&reason(doing, &error), to));
                 self.freed.push(index);
             }
         }
@@ -163,8 +168,9 @@ impl Client {
         usize::try_from(self.begun).unwrap_or(usize::MAX).wrapping_mul(self.plan.threads.count) + self.thread
     }
 
-    fn target(&self, number: usize) -> &crate::target::Target {
-        &self.plan.targets[number / self.plan.sources.count() % self.plan.targets.len()]
+    /// Whom the connection in a slot is to.
+    fn target(&self, index: usize) -> &Target {
+        &self.plan.targets[self.to[index]]
     }
 
     fn serve(&mut self, index: usize, ready: Ready) {
@@ -174,8 +180,7 @@ impl Client {
         else {
             return;
         };
-        // Which of several targets' names the request gives makes no difference to it being answered.
-        let target = &self.plan.targets[index % self.plan.targets.len()];
+        let target = &self.plan.targets[self.to[index]];
         let step = connection.ready(ready, target, self.plan.raw, &mut self.wire);
         let has_opened = matches!(step, Step::Opened(_));
         self.follow(index, step);
@@ -205,7 +210,10 @@ impl Client {
                 return;
             }
             Step::Closed => return self.free(index),
-            Step::Failed(reason) => (&mut self.counts.failed, reason),
+            Step::Failed(reason) => {
+                let reason = at(&reason, self.target(index).address);
+                (&mut self.counts.failed, reason)
+            }
             Step::Lost(reason) => (&mut self.counts.lost, reason),
             Step::Unclean(reason) => (&mut self.counts.unclean, reason),
         };

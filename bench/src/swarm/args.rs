@@ -44,6 +44,14 @@ pub struct ClientArgs {
 }
 
 impl ClientArgs {
+    /// Finds out which address of each server takes connections.
+    ///
+    /// # Errors
+    /// When none of a server does.
+    pub fn reach(&mut self) -> anyhow::Result<()> {
+        self.to.iter_mut().try_for_each(|target| target.reach(self.connect_timeout))
+    }
+
     /// Where so many connections come from.
     ///
     /// # Errors

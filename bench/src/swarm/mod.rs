@@ -38,6 +38,7 @@ pub use feed::{FeedPlan, Received};
 pub(crate) use shared::count_reason;
 pub use shared::{Counts, Reasons};
 pub(crate) use thread::{join_threads, set_up_thread, wait};
+pub(crate) use wire::connect_reason;
 
 /// What a swarm is to do.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
@@ -197,6 +198,16 @@ pub(crate) fn reason(doing: &str, error: &io::Error) -> String {
         _ => error.to_string(),
     };
     format!("{doing}: {what}")
+}
+
+/// Why no connection to an address could be made.
+pub(crate) fn connect_reason(to: SocketAddr, error: &io::Error) -> String {
+    at(&reason("connect", error), to)
+}
+
+/// A reason why a connection did not open, with the address that it was to.
+pub(crate) fn at(reason: &str, to: SocketAddr) -> String {
+    format!("{reason} ({to})")
 }
 
 pub(crate) fn timeout_reason(doing: &str, timeout: Duration) -> String {

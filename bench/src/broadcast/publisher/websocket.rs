@@ -4,10 +4,11 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use throng::ws::client::{check_response, encode_key, request};
 use throng::ws::{Decoder, Event, Heap, Opcode, Role, Rules, encode};
 
+use crate::swarm::connect_reason;
 use crate::target::Target;
 
 /// How long the server may take to answer the handshake, or to take a message.
@@ -59,7 +60,8 @@ impl WebSocket {
 
 impl Line {
     fn open(target: &Target, number: usize) -> anyhow::Result<Self> {
-        let mut stream = TcpStream::connect_timeout(&target.address, PATIENCE)?;
+        let stream = TcpStream::connect_timeout(&target.address, PATIENCE);
+        let mut stream = stream.map_err(|error| anyhow!(connect_reason(target.address, &error)))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let mut rng = fastrand::Rng::with_seed(SEED.wrapping_add(number as u64));

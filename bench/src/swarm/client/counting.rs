@@ -2,7 +2,8 @@
 
 use super::super::connection::Step;
 use super::super::shared::{Phase, count_reason};
-use super::Client;
+use super::super::wire::at;
+use super::{Client, target};
 
 impl Client<'_> {
     pub(super) fn count_pings(&mut self, index: usize) {
@@ -29,7 +30,8 @@ impl Client<'_> {
             Step::Failed(reason) => {
                 self.opening -= 1;
                 self.counts.failed += 1;
-                count_reason(&mut self.shared.ledger().failed, reason);
+                let to = target(&self.plan, self.number(index)).address;
+                count_reason(&mut self.shared.ledger().failed, at(&reason, to));
                 self.note_settled();
             }
             Step::Lost(reason) => {
