@@ -25,6 +25,9 @@ pub(crate) const READS_PER_VISIT: usize = 2;
 pub(crate) const LANDING_KEEP: usize = 64 * 1024;
 /// The least an outbox may be told to hold.
 pub const LEAST_OUTBOX: usize = 64 * 1024;
+/// Requests of a client in a row that are none before it is closed with 1008: each is answered with more bytes than it may have.
+pub const BAD_REQUESTS: u32 = 100;
+
 /// Bytes that a byte of a payload may become in the text of a subprotocol that wraps it: `\\u0001` in JSON. Base64 makes less.
 pub const ENVELOPED_BYTE: usize = 6;
 /// Bytes that such a subprotocol may add to the payload: a topic of 255 bytes and an `id` of 64, each byte of them as above, with the

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::announcing::Announcing;
 use super::exchange::{Ends, Exchange};
+use super::faults::Faults;
 use super::home::Home;
 use super::listing::Listing;
 use super::mail::{Delivery, Request};
@@ -40,6 +41,7 @@ pub struct HubHandler {
     pub(super) replays: Replays,
     pub(super) announcing: Announcing,
     pub(super) connections: u64,
+    pub(super) faults: Faults,
     /// Most bytes of a payload.
     pub(super) max_message: usize,
     /// What the connection that is being upgraded has asked for in its URL.
@@ -59,6 +61,7 @@ impl HubHandler {
             replays: Replays::default(),
             announcing: Announcing::default(),
             connections: 0,
+            faults: Faults::default(),
             max_message: context.max_message(),
             asked: Vec::new(),
         }
@@ -194,8 +197,9 @@ impl Handler for HubHandler {
         }
     }
 
-    fn close(&mut self, _: ConnId, mut seat: Seat, _: Closed<'_>) {
+    fn close(&mut self, id: ConnId, mut seat: Seat, _: Closed<'_>) {
         self.connections -= 1;
+        self.faults.forgive(id.index());
         while let Some(sub) = { self.roster.subs(seat).next() } {
             self.leave(&mut seat, sub);
         }

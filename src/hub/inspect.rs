@@ -23,6 +23,8 @@ pub(crate) struct Inventory {
     pub(crate) founders: usize,
     /// Requests and deliveries for which a queue had no room.
     pub(crate) held: usize,
+    /// Clients whose last message was no request.
+    pub(crate) faults: usize,
 }
 
 impl HubHandler {
@@ -40,6 +42,7 @@ impl HubHandler {
             keeping: self.home.keeping(),
             founders: self.exchange.founders.len(),
             held: self.posts.held_requests() + self.posts.held_deliveries(),
+            faults: self.faults.len(),
         }
     }
 }

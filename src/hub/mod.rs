@@ -18,6 +18,7 @@
 //! - `hub`: the handler and its turn; `requests`, `fan_out`, `replay`, `announcing`: what it does for clients.
 //! - `roster`, `topic`, `members`, `seat`, `round`: who subscribes here, and what is on its way to them.
 //! - `home`, `home_topic`, `history`, `sweep`, `founders`: the topics that are at home here. `index`, `listing`: how topics are found.
+//! - `faults`: who says what is no request.
 //! - `exchange`, `mail`, `posts`: what passes between workers.
 //! - `journal`, `inspect`: what homes decide and hubs hold, for the simulation.
 //! - `publisher`, `burst`: what other threads see. `v1`, `url`, `name`: what clients say. `rules`, `config`: what the operator says.
@@ -28,6 +29,7 @@ mod burst;
 mod config;
 mod exchange;
 mod fan_out;
+mod faults;
 mod founders;
 mod history;
 mod home;

@@ -3,7 +3,7 @@
 use super::hub::HubHandler;
 use super::mail::{Asker, Join, Joiner, Request};
 use super::message::Position;
-use super::name::{Name, check_name};
+use super::name::{MAX_TOPIC, Name, check_name};
 use super::publisher::PublishError;
 use super::roster::Begun;
 use super::rules::Claims;
@@ -41,19 +41,29 @@ impl HubHandler {
 
     /// Does what a message of `throng.v1` says.
     pub(super) fn take_v1(&mut self, conn: &mut Conn<'_, Seat>, text: &str) {
-        match v1::parse(text) {
-            Err(Bad { id, why }) => say(conn, &v1::error(Code::BadRequest, &why, None, &id)),
-            Ok((id, Incoming::Ping)) => say(conn, &v1::pong(&id)),
-            Ok((id, Incoming::Subscribe { topic, since })) => {
-                match self.may_subscribe(*conn.data(), &topic) {
-                    Ok(()) => self.subscribe(conn, topic.into(), since, id),
-                    Err((code, why)) => say(conn, &v1::error(code, why, Some(&topic), &id)),
+        let index = conn.id().index();
+        let request = match v1::parse(text) {
+            Ok(request) => request,
+            Err(Bad { id, why }) => {
+                self.ends.counters.bad_requests.add(1);
+                say(conn, &v1::error(Code::BadRequest, &why, None, &id));
+                if self.faults.add(index) {
+                    conn.close(CloseCode::POLICY_VIOLATION, "too many messages in a row are no requests");
                 }
+                return;
             }
-            Ok((id, Incoming::Unsubscribe { topic })) => self.unsubscribe(conn, &topic, &id),
-            Ok((id, Incoming::Publish { topic, data })) => {
+        };
+        self.faults.forgive(index);
+        match request {
+            (id, Incoming::Ping) => say(conn, &v1::pong(&id)),
+            (id, Incoming::Subscribe { topic, since }) => match self.may_subscribe(*conn.data(), &topic) {
+                Ok(()) => self.subscribe(conn, topic.into(), since, id),
+                Err((code, why)) => say(conn, &v1::error(code, why, named(&topic), &id)),
+            },
+            (id, Incoming::Unsubscribe { topic }) => self.unsubscribe(conn, &topic, &id),
+            (id, Incoming::Publish { topic, data }) => {
                 if let Err((code, why)) = self.publish(conn, &topic, data.as_message(), id.clone()) {
-                    say(conn, &v1::error(code, why, Some(&topic), &id));
+                    say(conn, &v1::error(code, why, named(&topic), &id));
                 }
             }
         }
@@ -94,7 +104,7 @@ impl HubHandler {
         let sub = found.and_then(|at| self.roster.sub(*conn.data(), at));
         let Some(sub) = sub else {
             let text =
-                v1::error(Code::NotSubscribed, "there is no subscription to this topic", Some(topic), id);
+                v1::error(Code::NotSubscribed, "there is no subscription to this topic", named(topic), id);
             return say(conn, &text);
         };
         self.leave(conn.data_mut(), sub);
@@ -125,6 +135,11 @@ impl HubHandler {
             (Code::Busy, "more is published than goes out: try again later")
         })
     }
+}
+
+/// What an error about a topic calls it: what is too long for any says the client's own words back.
+fn named(topic: &str) -> Option<&str> {
+    Some(topic).filter(|topic| topic.len() <= MAX_TOPIC)
 }
 
 impl Code {

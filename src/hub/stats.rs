@@ -47,6 +47,8 @@ counters! {
     publish_forbidden,
     /// Messages of clients that were refused because more was published than went out.
     publish_busy,
+    /// Messages of clients that were no requests.
+    bad_requests,
     /// Messages handed to the kernel for a subscriber, or put into its outbox.
     delivered,
     /// Messages not sent to a subscriber that reads too slowly, by the policy `drop-newest`, or because nothing else was left to drop.

@@ -152,8 +152,21 @@ impl Program {
 
     /// Its anonymous resident memory in KiB.
     pub(crate) fn memory(&self) -> u64 {
+        self.status("RssAnon:")
+    }
+
+    /// By how many KiB its resident memory was larger, at most, during `act` than before.
+    pub(crate) fn peak(&self, act: impl FnOnce()) -> u64 {
+        let before = self.status("VmRSS:");
+        // proc_pid_clear_refs(5): the peak begins anew.
+        std::fs::write(format!("/proc/{}/clear_refs", self.id()), "5").unwrap();
+        act();
+        self.status("VmHWM:").saturating_sub(before)
+    }
+
+    fn status(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 

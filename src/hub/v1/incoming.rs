@@ -4,14 +4,16 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::{Id, Name};
+use super::{Id, Name, members};
 use crate::hub::message::{Epoch, Position};
 use crate::ws::Message;
 
-/// Most bytes of an `id` that is a text.
+/// Most bytes of an `id`.
 const MAX_ID: usize = 64;
+/// Most bytes of a client's that an error repeats.
+const MAX_QUOTED: usize = 64;
 
 /// A client's request.
 #[derive(Debug, PartialEq)]
@@ -38,71 +40,70 @@ impl Data<'_> {
     }
 }
 
-/// A request that is none.
+/// A request that is none. Its `id` is there if it could be read.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Bad {
     pub(crate) id: Id,
     pub(crate) why: String,
 }
 
-#[derive(Deserialize)]
+/// The members that requests have, by their places in [`members::read`].
+#[derive(Debug, Default)]
 struct Raw<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    topic: Option<Cow<'a, str>>,
-    id: Option<Name>,
-    since: Option<RawPosition>,
-    #[serde(borrow)]
-    data: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    base64: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct RawPosition {
-    offset: u64,
-    epoch: String,
+    kind: Option<&'a RawValue>,
+    topic: Option<&'a RawValue>,
+    since: Option<&'a RawValue>,
+    data: Option<&'a RawValue>,
+    base64: Option<&'a RawValue>,
 }
 
 /// Reads a request. Members that it does not need are ignored.
 pub(crate) fn parse(text: &str) -> Result<(Id, Incoming<'_>), Bad> {
-    let raw: Raw<'_> = serde_json::from_str(text)
-        .map_err(|error| Bad { id: Id::NONE, why: format!("this is no request: {error}") })?;
-    let id = match raw.id {
-        Some(Name::Text(text)) if text.len() > MAX_ID => {
-            return Err(Bad { id: Id::NONE, why: format!("an id has at most {MAX_ID} bytes") });
-        }
-        id => Id(id.map(Box::new)),
-    };
-    match incoming(raw.kind, raw.topic, raw.since, raw.data, raw.base64) {
+    let mut found = [None; 6];
+    let names = ["id", "type", "topic", "since", "data", "base64"];
+    let read = members::read(text, names, &mut found);
+    let [id, kind, topic, since, data, base64] =
+        found.map(|value| value.filter(|value| value.get() != "null"));
+    let id = id.map_or(Ok(Id::NONE), id_of).map_err(|why| Bad { id: Id::NONE, why })?;
+    let request = read
+        .map_err(|why| format!("this is no request: {why}"))
+        .and_then(|()| incoming(&Raw { kind, topic, since, data, base64 }));
+    match request {
         Ok(incoming) => Ok((id, incoming)),
         Err(why) => Err(Bad { id, why }),
     }
 }
 
-fn incoming<'a>(
-    kind: Option<Cow<'a, str>>,
-    topic: Option<Cow<'a, str>>,
-    since: Option<RawPosition>,
-    data: Option<Cow<'a, str>>,
-    base64: Option<Cow<'a, str>>,
-) -> Result<Incoming<'a>, String> {
-    let kind = kind.ok_or("a request has a type")?;
+fn id_of(value: &RawValue) -> Result<Id, String> {
+    let name = match value.get().as_bytes()[..] {
+        [b'"', ..] => text("id", value).map(|text| Name::Text(text.into()))?,
+        [b'-' | b'0'..=b'9', ..] => Name::Number(value.get().into()),
+        _ => return Err("id is a number or a text".into()),
+    };
+    if name.len() > MAX_ID {
+        return Err(format!("id has at most {MAX_ID} bytes"));
+    }
+    Ok(Id(Some(Box::new(name))))
+}
+
+fn incoming<'a>(raw: &Raw<'a>) -> Result<Incoming<'a>, String> {
+    let kind = text("type", raw.kind.ok_or("a request has a type")?)?;
     if kind == "ping" {
         return Ok(Incoming::Ping);
     }
     if !matches!(&*kind, "subscribe" | "unsubscribe" | "publish") {
-        return Err(format!("there is no type {kind:?}: subscribe, unsubscribe, publish and ping are"));
+        let quoted = &kind[..kind.floor_char_boundary(MAX_QUOTED)];
+        return Err(format!("there is no type {quoted:?}: subscribe, unsubscribe, publish and ping are"));
     }
-    let topic = topic.ok_or_else(|| format!("{kind} needs a topic"))?;
+    let topic = text("topic", raw.topic.ok_or_else(|| format!("{kind} needs a topic"))?)?;
     match &*kind {
-        "subscribe" => Ok(Incoming::Subscribe { topic, since: since.map(position).transpose()? }),
+        "subscribe" => Ok(Incoming::Subscribe { topic, since: raw.since.map(position).transpose()? }),
         "unsubscribe" => Ok(Incoming::Unsubscribe { topic }),
-        _ => match (data, base64) {
-            (Some(text), None) => Ok(Incoming::Publish { topic, data: Data::Text(text) }),
-            (None, Some(text)) => {
-                let bytes = STANDARD.decode(&*text).map_err(|error| format!("base64: {error}"))?;
+        _ => match (raw.data, raw.base64) {
+            (Some(data), None) => Ok(Incoming::Publish { topic, data: Data::Text(text("data", data)?) }),
+            (None, Some(base64)) => {
+                let bytes = STANDARD.decode(&*text("base64", base64)?);
+                let bytes = bytes.map_err(|error| format!("base64: {error}"))?;
                 Ok(Incoming::Publish { topic, data: Data::Binary(bytes) })
             }
             _ => Err("publish needs either data or base64".into()),
@@ -110,10 +111,22 @@ fn incoming<'a>(
     }
 }
 
+fn text<'a>(name: &str, value: &'a RawValue) -> Result<Cow<'a, str>, String> {
+    members::text(value).map_err(|why| format!("{name} {why}"))
+}
+
 /// An epoch that this server cannot have given is one that is over.
-fn position(raw: RawPosition) -> Result<Position, String> {
-    let epoch = raw.epoch.parse::<Epoch>().map_err(|error| format!("since: {error}"))?;
-    Ok(Position { offset: raw.offset, epoch })
+fn position(since: &RawValue) -> Result<Position, String> {
+    let mut found = [None; 2];
+    members::read(since.get(), ["offset", "epoch"], &mut found).map_err(|why| format!("since: {why}"))?;
+    let [Some(offset), Some(epoch)] = found else {
+        return Err("since has an offset and an epoch".into());
+    };
+    let whole = || format!("since.offset is a whole number from 0 to {}", u64::MAX);
+    let offset = offset.get().parse().map_err(|_| whole())?;
+    let epoch =
+        text("since.epoch", epoch)?.parse::<Epoch>().map_err(|error| format!("since.epoch: {error}"))?;
+    Ok(Position { offset, epoch })
 }
 
 #[cfg(test)]
@@ -121,7 +134,7 @@ mod tests {
     use super::*;
 
     fn number(number: u64) -> Id {
-        Id(Some(Box::new(Name::Number(number.into()))))
+        Id(Some(Box::new(Name::Number(number.to_string().into()))))
     }
 
     fn why(text: &str) -> String {
@@ -166,7 +179,7 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_told_why() {
-        for text in ["", "7", "[]", "{", r#"{"type":7}"#, r#"{"type":"publish","topic":[]}"#] {
+        for text in ["", "7", "[]", "{", r#"{"type":"ping","type":"ping"}"#] {
             assert!(why(text).starts_with("this is no request"), "{text}");
         }
         assert!(why("{}").contains("type"));
@@ -181,16 +194,82 @@ mod tests {
         ] {
             assert!(why(text).contains("base64"), "{text}");
         }
-        assert!(
-            why(r#"{"type":"subscribe","topic":"a","since":{"offset":1,"epoch":"?"}}"#).contains("since")
-        );
-        let long = format!(r#"{{"type":"ping","id":"{}"}}"#, "x".repeat(MAX_ID + 1));
-        assert!(why(&long).contains("64 bytes"));
-        assert!(parse(&long.replacen('x', "", 1)).is_ok());
     }
 
     #[test]
-    fn the_id_of_a_wrong_request_comes_back() {
-        assert_eq!(parse(r#"{"type":"dance","id":5}"#).unwrap_err().id, number(5));
+    fn a_request_that_is_wrong_in_a_member_keeps_its_id() {
+        for (text, about) in [
+            (r#"{"type":"dance","id":5}"#, "dance"),
+            (r#"{"type":7,"id":5}"#, "type is a text"),
+            (r#"{"type":"subscribe","topic":5,"id":5}"#, "topic is a text"),
+            (r#"{"type":"subscribe","topic":"\ud83d","id":5}"#, "surrogate"),
+            (r#"{"type":"subscribe","topic":"a","since":7,"id":5}"#, "since: it is no JSON object"),
+            (r#"{"type":"subscribe","topic":"a","since":{},"id":5}"#, "since has"),
+            (
+                r#"{"type":"subscribe","topic":"a","since":{"offset":"12","epoch":"1-1"},"id":5}"#,
+                "whole number",
+            ),
+            (
+                r#"{"type":"subscribe","topic":"a","since":{"offset":-1,"epoch":"1-1"},"id":5}"#,
+                "whole number",
+            ),
+            (
+                r#"{"type":"subscribe","topic":"a","since":{"offset":1.5,"epoch":"1-1"},"id":5}"#,
+                "whole number",
+            ),
+            (r#"{"type":"subscribe","topic":"a","since":{"offset":1,"epoch":1},"id":5}"#, "since.epoch is"),
+            (r#"{"type":"subscribe","topic":"a","since":{"offset":1,"epoch":"?"},"id":5}"#, "since.epoch:"),
+            (
+                r#"{"type":"publish","topic":"a","data":"\ude00","id":5}"#,
+                "data is a text, which half a surrogate",
+            ),
+            (r#"{"type":"publish","topic":"a","data":{},"id":5}"#, "data is a text"),
+            (r#"{"type":"publish","topic":"a","base64":1,"id":5}"#, "base64 is a text"),
+            (r#"{"id":5,"type":"ping""#, "no JSON"),
+            (r#"{"id":5,"type":"ping","x":"\q"}"#, "no JSON"),
+            (r#"{"id":5,"type":"ping","type":"ping"}"#, "twice"),
+        ] {
+            let bad = parse(text).unwrap_err();
+            assert_eq!(bad.id, number(5), "{text}");
+            assert!(bad.why.contains(about), "{text}: {}", bad.why);
+        }
+    }
+
+    #[test]
+    fn what_is_not_needed_may_be_anything() {
+        let text = r#"{"\ud800":["\ud800"],"since":5,"topic":[],"type":"ping","id":"\ud83d\ude00"}"#;
+        assert_eq!(parse(text), Ok((Id(Some(Box::new(Name::Text("😀".into())))), Incoming::Ping)));
+        let text = r#"{"type":"subscribe","topic":"a","since":null,"id":null,"data":null}"#;
+        assert_eq!(parse(text), Ok((Id::NONE, Incoming::Subscribe { topic: "a".into(), since: None })));
+    }
+
+    #[test]
+    fn an_id_is_a_number_or_a_text_and_short() {
+        for id in ["[[[[]]]]", "{\"a\":1}", "true", r#""\ud83d""#] {
+            let bad = parse(&format!(r#"{{"type":"ping","id":{id}}}"#)).unwrap_err();
+            assert_eq!(bad.id, Id::NONE);
+            assert!(bad.why.starts_with("id is a"), "{id}: {}", bad.why);
+        }
+        for (longest, quote) in [("x".repeat(MAX_ID), "\""), ("7".repeat(MAX_ID), "")] {
+            let request = |id: &str| format!(r#"{{"type":"ping","id":{quote}{id}{quote}}}"#);
+            assert!(parse(&request(&longest)).is_ok());
+            assert!(parse(&request(&(longest + "7"))).unwrap_err().why.contains("64 bytes"));
+        }
+    }
+
+    #[test]
+    fn an_error_repeats_a_few_bytes_of_what_was_sent() {
+        let long = "\u{1}é".repeat(100_000);
+        let json = serde_json::to_string(&long).unwrap();
+        for request in [
+            json.clone(),
+            format!(r#"{{"type":{json}}}"#),
+            format!(r#"{{"type":"publish","topic":{json}}}"#),
+            format!(r#"{{"type":"publish","topic":"a","base64":{json}}}"#),
+            format!(r#"{{"type":"ping","id":{json}}}"#),
+            format!(r#"{{{json}:1"#),
+        ] {
+            assert!(why(&request).len() < 400, "{:.40}: {} bytes", request, why(&request).len());
+        }
     }
 }

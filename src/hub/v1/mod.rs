@@ -1,9 +1,12 @@
 //! The subprotocol `throng.v1`: one JSON object in a text message each way. docs/HUB.md is its specification.
 
 mod incoming;
+mod members;
 mod outgoing;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
 pub(crate) use incoming::{Bad, Incoming, parse};
 pub(crate) use outgoing::{
@@ -12,12 +15,32 @@ pub(crate) use outgoing::{
 
 /// The subprotocol's name in the handshake.
 pub(crate) const SUBPROTOCOL: &str = "throng.v1";
+
 /// What a client calls its request; the answer repeats it.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Name {
-    Number(serde_json::Number),
+    /// As it was written: who counts in numbers that are none of ours finds its own again.
+    Number(Box<str>),
     Text(Box<str>),
+}
+
+impl Name {
+    const fn len(&self) -> usize {
+        let (Self::Number(name) | Self::Text(name)) = self;
+        name.len()
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Number(literal) => {
+                let literal: &RawValue = serde_json::from_str(literal).map_err(S::Error::custom)?;
+                literal.serialize(serializer)
+            }
+        }
+    }
 }
 
 /// The `id` of a request, if it has one.

@@ -140,7 +140,7 @@ mod tests {
     use crate::hub::message::Epoch;
 
     fn number(number: u64) -> Id {
-        Id(Some(Box::new(Name::Number(number.into()))))
+        Id(Some(Box::new(Name::Number(number.to_string().into()))))
     }
 
     #[test]
@@ -167,6 +167,8 @@ mod tests {
         assert_eq!(welcome(1 << 20), r#"{"type":"welcome","max_message":1048576}"#);
         assert_eq!(reconnect(Duration::from_secs(10)), r#"{"type":"reconnect","within":10000}"#);
         assert_eq!(pong(&number(2)), r#"{"type":"pong","id":2}"#);
+        let exact = Id(Some(Box::new(Name::Number("12345678901234567890123.50".into()))));
+        assert_eq!(pong(&exact), r#"{"type":"pong","id":12345678901234567890123.50}"#);
         let text = PreparedMessage::new(Message::Text("é\n"));
         assert_eq!(
             message("t", 5, &text).payload(),

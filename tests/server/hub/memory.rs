@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::super::client::eventually;
+use super::super::client::{Client, eventually};
 use super::super::command::Program;
 use super::super::configuration::Scratch;
+use super::hear;
 
 /// A program with these rules for all topics, and options. Its file has the name of the test.
 fn program(test: &str, rules: &str, options: &[&str]) -> Program {
@@ -54,4 +55,30 @@ fn memory_of_histories_comes_back_within_seconds() {
     // Two seconds of age, a round of five and the part of another in which they grew too old, and the looks of who gives memory back.
     let took = published.elapsed();
     assert!(took < Duration::from_secs(18), "it took {took:?}");
+}
+
+#[test]
+fn reading_a_request_takes_a_small_multiple_of_its_bytes() {
+    const LEN: usize = 12 << 20;
+    let program = Program::hub(None, &["--workers", "1", "--max-message", "2MiB"]);
+    let nested = |open: &str, close: &str| [open.repeat(LEN / 4), close.repeat(LEN / 4)].concat();
+    let escaped = format!("\"{}\"", "\\u0001".repeat(LEN / 6));
+    for (name, value) in [
+        ("id", format!("[{}0]", "[],".repeat(LEN / 3))),
+        ("id", nested("[", "]")),
+        ("since", nested("[", "]")),
+        ("topic", escaped.clone()),
+        ("id", escaped),
+    ] {
+        let mut client = Client::ask(program.address, "/", "throng.v1").unwrap();
+        assert_eq!(hear(&mut client)["type"], "welcome");
+        let request = format!(r#"{{"type":"publish","{name}":{value}}}"#);
+        let peak = program.peak(|| {
+            client.say(&request);
+            assert_eq!(hear(&mut client)["type"], "error", "{name}");
+        });
+        // The message in its buffer, which may be a third larger and was grown from a half as large one; and what is made of it.
+        let most = 5 * (LEN as u64 >> 10);
+        assert!(peak < most, "{name} {value:.10}: {peak} KiB more, {most} at most");
+    }
 }

@@ -120,6 +120,9 @@ fn wrong_requests_are_answered_and_the_connection_goes_on() {
         assert_eq!((&answer["type"], &answer["code"]), (&json!("error"), &json!(code)), "{request}");
         assert!(answer["message"].as_str().is_some_and(|why| !why.is_empty()));
     }
+    // A topic that is too long for one is not said back.
+    let long = ask(&mut client, &json!({"type": "unsubscribe", "topic": "\u{1}".repeat(100_000), "id": 1}));
+    assert_eq!((&long["code"], &long["id"], long.get("topic")), (&json!("not-subscribed"), &json!(1), None));
     client.frame(true, throng::ws::Opcode::Binary, b"{}");
     assert_eq!(client.get(), Got::Close(1003));
 }

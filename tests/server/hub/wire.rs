@@ -137,3 +137,46 @@ fn clients_are_told_when_to_come_back_before_the_server_ends() {
     }
     assert_eq!(listener.get(), Got::Close(1001));
 }
+
+#[test]
+fn every_request_gets_its_id_back_whatever_else_is_wrong() {
+    let running = start(|builder, _| builder);
+    let mut client = running.speaker();
+    for wrong in [
+        r#"{"type":"subscribe","topic":"a","since":{"offset":"12","epoch":"1-1"},"id":7}"#,
+        r#"{"type":"subscribe","topic":"a","since":{"offset":1.5,"epoch":"1-1"},"id":7}"#,
+        r#"{"type":"subscribe","topic":5,"id":7}"#,
+        r#"{"type":"publish","topic":"open/a","data":"\ud83d","id":7}"#,
+        r#"{"type":"dance","id":7}"#,
+        r#"{"id":7,"type":"ping""#,
+    ] {
+        client.say(wrong);
+        let answer = hear(&mut client);
+        assert_eq!((&answer["code"], &answer["id"]), (&json!("bad-request"), &json!(7)), "{wrong}");
+    }
+    // Without one that can be read there is an answer, too.
+    client.say(r#"{"type":"ping","id":["#);
+    assert_eq!(hear(&mut client)["code"], "bad-request");
+    assert_eq!(ask(&mut client, &json!({"type": "subscribe", "topic": "a", "id": 8}))["type"], "subscribed");
+    running.publish("a", "heard");
+    assert_eq!(hear(&mut client)["data"], "heard");
+    assert_eq!(running.hub.stats().bad_requests, 7);
+}
+
+#[test]
+fn an_endless_row_of_what_is_no_request_ends() {
+    let running = start(|builder, _| builder);
+    let most = usize::try_from(throng::budget::BAD_REQUESTS).unwrap();
+    let mut client = running.speaker();
+    for _ in 0..3 {
+        (1..most).for_each(|_| client.say(""));
+        client.say(r#"{"type":"ping"}"#);
+        assert!((1..most).all(|_| hear(&mut client)["code"] == "bad-request"));
+        assert_eq!(hear(&mut client)["type"], "pong");
+    }
+    (0..2 * most).for_each(|_| client.say(""));
+    assert!((0..most).all(|_| hear(&mut client)["code"] == "bad-request"));
+    assert_eq!(client.get(), Got::Close(1008));
+    assert_eq!(ask(&mut running.speaker(), &json!({"type": "ping"}))["type"], "pong");
+    running.is_empty();
+}
