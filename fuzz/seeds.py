@@ -116,6 +116,10 @@ def handshakes() -> dict[str, bytes]:
     seeds["long-enough"] = bytes([ASKED | LONG, 15]) + head([*REQUEST, "X: ~~~"])
     seeds["response-long"] = bytes([ANSWERED | LONG, 15]) + head([*RESPONSE, "X: ~~~~~", "Y: \0"])
     seeds["empty-lines-before"] = bytes([ASKED, 2]) + b"\r\n\r\n" + head(REQUEST)
+    seeds["options-asterisk"] = bytes([ASKED, 4]) + head(["OPTIONS * HTTP/1.1", *REQUEST[1:]])
+    seeds["head"] = bytes([ASKED, 5]) + head(["HEAD /chat HTTP/1.1", *REQUEST[1:]])
+    empty = ["Sec-WebSocket-Protocol: ", "Sec-WebSocket-Extensions: ,"]
+    seeds["empty-offers"] = bytes([ASKED, 6]) + head([*REQUEST, *empty])
     seeds["tls"] = bytes([ASKED, 1]) + bytes.fromhex("16030100a5010000a10303")
     responses = {
         "sample": RESPONSE,

@@ -271,7 +271,6 @@ mod tests {
         let limits = Limits { patience: Duration::from_millis(20), ..LIMITS };
         let (desk, _answers) = Desk::new(hub.publisher(), server.bell(), limits);
         run(async {
-            let desk = Arc::clone(&desk);
             let lists = (0..=MAX_LISTS).map(|_| {
                 let desk = Arc::clone(&desk);
                 tokio::spawn(async move { desk.list("", 1).await })

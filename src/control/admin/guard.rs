@@ -8,8 +8,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::origin;
-use super::places::Seat;
 use super::problem::Problem;
+use super::seat::Seat;
 use super::token::Token;
 
 /// What anybody may ask for, by any name of this machine or none: whether the program is well.

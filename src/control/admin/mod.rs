@@ -1,6 +1,6 @@
 //! The admin port: what the server is doing, and publishing, over HTTP.
 //!
-//! - `door`: connections, and how long they may take; `places`: how many, and who gives way.
+//! - `door`: connections, and how long they may take; `places` and `seat`: how many, and who gives way.
 //! - `guard`: who may ask; `token`: what they know; `origin`: web pages, which may not.
 //! - `publish`, `batch`, `topics`, `slowest`, `counters`: what is answered; `problem`: what is answered instead.
 //! - `body`: what is published, `content`: as what.
@@ -17,6 +17,7 @@ mod origin;
 mod places;
 mod problem;
 mod publish;
+mod seat;
 mod slowest;
 mod token;
 mod topics;

@@ -4,8 +4,8 @@
 //! gives way, and at last a request that waits for its turn, which is told so. There are fewer turns than places; so one of the two
 //! is always there.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -15,6 +15,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot};
 use tokio::time::timeout;
 
 use super::problem::Problem;
+use super::seat::{Doing, Seat, lock};
 
 /// Most connections at a time: each takes a descriptor of those that are set aside for other things than clients.
 const MAX_CONNECTIONS: usize = 64;
@@ -32,33 +33,6 @@ pub(super) struct Places {
     turns: Semaphore,
     /// Somebody has left, or has become one who can give way.
     changed: Notify,
-}
-
-/// One connection's place, for its requests.
-#[derive(Debug)]
-pub(super) struct Seat(Mutex<Sitter>);
-
-#[derive(Debug)]
-struct Sitter {
-    doing: Doing,
-    /// Whether it has shown that it may use the port.
-    is_known: bool,
-    since: Instant,
-    /// Tells the connection to end; `None` once it was told.
-    end: Option<oneshot::Sender<()>>,
-    /// Tells a request that waits for its turn to give up.
-    give_up: Option<oneshot::Sender<()>>,
-}
-
-/// What a connection is doing. Those that are less give way first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Doing {
-    /// Nothing that is known of: it is silent, sends a head, reads an answer, or sends on after one.
-    Idle,
-    /// It has a request that waits for its turn.
-    Waiting,
-    /// A request of it has its turn. It does not give way.
-    Working,
 }
 
 /// A place that is taken until this is dropped.
@@ -114,13 +88,7 @@ impl Places {
             return None;
         }
         let (end, ended) = oneshot::channel();
-        let seat = Arc::new(Seat(Mutex::new(Sitter {
-            doing: Doing::Idle,
-            is_known: false,
-            since: Instant::now(),
-            end: Some(end),
-            give_up: None,
-        })));
+        let seat = Arc::new(Seat::new(end));
         seats.push(Arc::clone(&seat));
         Some(Place { places: Arc::clone(self), seat, ended })
     }
@@ -144,6 +112,8 @@ impl Places {
         let mut turn = Turn { places: self, seat, permit: None };
         tokio::select! {
             biased;
+            // First this: a newcomer waits for the place.
+            _ = displaced => {}
             permit = timeout(PATIENCE, self.turns.acquire()) => {
                 // It is never closed.
                 if let Ok(Ok(permit)) = permit {
@@ -152,57 +122,8 @@ impl Places {
                     return Ok(turn);
                 }
             }
-            _ = displaced => {}
         }
         Err(Problem::no_turn(MAX_TURNS))
-    }
-}
-
-impl Seat {
-    /// Notes that the connection has shown that it may use the port.
-    pub(super) fn recognize(&self) {
-        lock(&self.0).is_known = true;
-    }
-
-    /// Who is less gives way first; `None` for who does not.
-    fn rank(&self) -> Option<(Doing, bool, Instant)> {
-        let sitter = lock(&self.0);
-        (sitter.doing != Doing::Working).then_some((sitter.doing, sitter.is_known, sitter.since))
-    }
-
-    fn is_leaving(&self) -> bool {
-        let sitter = lock(&self.0);
-        match sitter.doing {
-            Doing::Idle => sitter.end.is_none(),
-            Doing::Waiting => sitter.give_up.is_none(),
-            Doing::Working => false,
-        }
-    }
-
-    fn give_way(&self) {
-        let mut sitter = lock(&self.0);
-        let told = match sitter.doing {
-            Doing::Idle => sitter.end.take(),
-            Doing::Waiting => sitter.give_up.take(),
-            Doing::Working => None,
-        };
-        // Who does not hear it has gone.
-        let _ = told.map(|told| told.send(()));
-    }
-
-    /// A request of it waits. What is returned says that it has to give up.
-    fn wait(&self) -> oneshot::Receiver<()> {
-        let (give_up, displaced) = oneshot::channel();
-        self.change(Doing::Waiting);
-        lock(&self.0).give_up = Some(give_up);
-        displaced
-    }
-
-    fn change(&self, doing: Doing) {
-        let mut sitter = lock(&self.0);
-        sitter.doing = doing;
-        sitter.since = Instant::now();
-        sitter.give_up = None;
     }
 }
 
@@ -233,7 +154,90 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Locked for moments, on the control thread alone.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+#[cfg(test)]
+mod tests {
+    use tokio::task::{JoinHandle, yield_now};
+
+    use super::*;
+
+    fn run<T>(what: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(what)
+    }
+
+    /// A connection, as the door has it: its place, which it leaves when it is told.
+    fn connect(places: &Arc<Places>) -> JoinHandle<Arc<Seat>> {
+        let places = Arc::clone(places);
+        tokio::spawn(async move { sit(places.admit().await) })
+    }
+
+    fn sit(mut place: Place) -> Arc<Seat> {
+        let seat = place.seat();
+        tokio::spawn(async move { place.is_taken_away().await });
+        seat
+    }
+
+    fn holds(places: &Places, seat: &Arc<Seat>) -> bool {
+        lock(&places.seats).iter().any(|other| Arc::ptr_eq(other, seat))
+    }
+
+    /// A request that works for ever, once it has its turn; what it is told if it gets none.
+    fn ask(places: &Arc<Places>, seat: &Arc<Seat>) -> JoinHandle<Option<Problem>> {
+        let (places, seat) = (Arc::clone(places), Arc::clone(seat));
+        tokio::spawn(async move {
+            match places.turn(&seat).await {
+                Ok(_turn) => std::future::pending().await,
+                Err(problem) => Some(problem),
+            }
+        })
+    }
+
+    #[test]
+    fn strangers_give_way_before_others_and_the_longest_idle_first() {
+        run(async {
+            let places = Arc::<Places>::default();
+            let mut seats = Vec::new();
+            for at in 0..MAX_CONNECTIONS {
+                let seat = connect(&places).await.unwrap();
+                if at != 40 && at != 50 {
+                    seat.recognize();
+                }
+                seats.push(seat);
+            }
+            let mut gone = Vec::new();
+            for _ in 0..4 {
+                connect(&places).await.unwrap().recognize();
+                assert_eq!(lock(&places.seats).len(), MAX_CONNECTIONS);
+                let has_gone = |at: &usize| !gone.contains(at) && !holds(&places, &seats[*at]);
+                let at: Vec<usize> = (0..MAX_CONNECTIONS).filter(has_gone).collect();
+                gone.extend(at);
+            }
+            assert_eq!(gone, [40, 50, 0, 1]);
+        });
+    }
+
+    #[test]
+    fn a_request_that_waits_gives_way_when_nobody_is_idle_and_one_that_works_never() {
+        run(async {
+            let places = Arc::<Places>::default();
+            let mut asked = Vec::new();
+            for _ in 0..MAX_CONNECTIONS {
+                let seat = connect(&places).await.unwrap();
+                seat.recognize();
+                asked.push((ask(&places, &seat), seat));
+                yield_now().await;
+            }
+            let (first, seat) = asked.remove(MAX_TURNS);
+            let newcomer = connect(&places).await.unwrap();
+            assert_eq!(first.await.unwrap(), Some(Problem::no_turn(MAX_TURNS)));
+            assert!(!holds(&places, &seat) && holds(&places, &newcomer));
+            assert!(asked.iter().all(|(request, seat)| !request.is_finished() && holds(&places, seat)));
+            // A turn that becomes free is that of who waits the longest.
+            asked[0].0.abort();
+            for _ in 0..10 {
+                yield_now().await;
+            }
+            assert_eq!(lock(&asked[0].1.0).doing, Doing::Idle);
+            assert_eq!(lock(&asked[MAX_TURNS].1.0).doing, Doing::Working);
+        });
+    }
 }

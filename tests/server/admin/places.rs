@@ -112,8 +112,9 @@ fn half_sent_bodies_take_turns_but_not_the_answer_about_health() {
     let answered = program.ask("POST /publish/a", "", b"hello");
     assert_eq!((answered.status, &*answered.code()), (503, "busy"));
     // With others than there is room for, too.
-    let waiting: Vec<_> = (0..PLACES).map(|_| open()).collect();
+    let mut waiting: Vec<_> = (0..PLACES).map(|_| open()).collect();
     assert_eq!(program.get("/health"), "ok\n");
+    assert_eq!(read_answer(&mut waiting[0]).code(), "busy");
     drop(waiting);
     for stream in &mut held {
         stream.write_all(b"lo").unwrap();
