@@ -75,6 +75,9 @@ pub(crate) const REPLY_KEEP: usize = 256 * 1024;
 pub(crate) const REFUSALS: usize = 128;
 /// Time that a refused connection, or one whose request was in error, has to go.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
+/// Bytes a second that a peer must take at the least, from one look to the next, whose Pong is late because output is in front of its
+/// Ping: slower than any network that a browser is used on, and fast enough that what the kernel and an outbox hold comes to an end.
+pub(crate) const SLOWEST_READER: u64 = 1024;
 /// Pause after accepting has failed for want of descriptors or memory.
 pub(crate) const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes that the kernel takes of a connection before the peer's window admits them; more waits in the outbox, whose limits and

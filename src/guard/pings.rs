@@ -20,17 +20,16 @@ pub(crate) fn pings(count: u64) -> Outcome {
     let mut meter = Meter::new(&config, CLIENTS, |_| Sink)?;
     connect(&mut meter, small_request("/"), CLIENTS)?;
     meter.answer_pings(true);
-    // The first Ping of each comes in the second half of the interval.
-    meter.pass(INTERVAL)?;
+    // The first Ping of each comes half an interval to one and a half after the opening.
+    meter.pass(2 * INTERVAL)?;
     let (start, before) = (Start::of(&meter), meter.pings());
     for _ in 0..count {
         meter.pass(INTERVAL)?;
     }
     let pings = meter.pings() - before;
-    // A lot decides for each when it comes, half an interval to a whole one after the last.
-    let least = count * CLIENTS as u64;
-    if !(least..=2 * least).contains(&pings) {
-        return Err(format!("{pings} Pings were sent, not {least} to twice as many").into());
+    let due = count * CLIENTS as u64;
+    if pings != due {
+        return Err(format!("{pings} Pings were sent, not {due}").into());
     }
     Ok(start.to(&meter, pings))
 }

@@ -11,10 +11,10 @@ use std::time::Duration;
 use super::calls::{Calls, tally};
 use crate::worker::{Ready, Token};
 
-/// A Ping with eight bytes, as a worker sends them, and a client's Pong.
-const PING: [u8; 2] = [0x89, 8];
-const PONG: [u8; 2] = [0x8a, 0x88];
-const PONG_LEN: usize = 14;
+/// A Ping with sixteen bytes, as a worker sends them, and a client's Pong.
+const PING: [u8; 2] = [0x89, 16];
+const PONG: [u8; 2] = [0x8a, 0x90];
+const PONG_LEN: usize = 22;
 /// The masking key of Pongs.
 const PONG_KEY: [u8; 4] = [0x6b, 0xe3, 0x19, 0xd4];
 
@@ -173,7 +173,7 @@ impl Kernel {
         if self.answers_pings
             && let [first, second, payload @ ..] = bytes
             && [*first, *second] == PING
-            && payload.len() == 8
+            && payload.len() == 16
             && self.unread(number) == 0
         {
             let mut pong = [0; PONG_LEN];

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::calls::tally;
 use super::kernel::Kernel;
 use crate::budget::EVENTS_PER_WAIT;
-use crate::worker::{Os, Ready, Token, Wake};
+use crate::worker::{Os, Output, Ready, Token, Wake};
 
 /// How long an iteration takes on the clock.
 const ITERATION: Duration = Duration::from_micros(50);
@@ -138,6 +138,10 @@ impl Os for Net {
 
     fn limit_unsent(&mut self, _: &Socket, _: u32) {
         tally(&mut self.kernel.borrow_mut().calls.setsockopt);
+    }
+
+    fn output(&self, _: &Socket) -> Option<Output> {
+        None
     }
 
     fn shutdown_write(&mut self, _: &Socket) -> io::Result<()> {

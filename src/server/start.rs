@@ -18,7 +18,7 @@ use super::error::StartError;
 use super::listen::{Opened, SocketFile};
 use super::plan::Plan;
 use super::{Listen, Server, listen};
-use crate::budget::{POOL_KEEP, POOL_KEEP_LEAST};
+use crate::budget::{POOL_KEEP, POOL_KEEP_LEAST, SLOWEST_READER};
 use crate::sys::eventfd::EventFd;
 use crate::sys::{fdtable, signals};
 use crate::worker::{
@@ -268,6 +268,7 @@ fn limits(config: &Config, plan: &Plan) -> Limits {
         ping_interval: config.ping_interval,
         ping_policy: config.ping_policy,
         pong_timeout: config.pong_timeout,
+        slowest_reader: SLOWEST_READER,
         close_timeout: config.close_timeout,
     }
 }

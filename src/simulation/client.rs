@@ -87,6 +87,8 @@ pub(crate) struct Client {
     // Deadlines.
     /// A Ping that nothing has answered: when it left, and its payload.
     pub(crate) ping: Option<(Duration, Vec<u8>)>,
+    /// Where that Ping ends in the stream.
+    pub(crate) ping_end: usize,
     pub(crate) last_ping: Option<Duration>,
     /// When the first of its response left.
     pub(crate) answered_at: Option<Duration>,
@@ -126,6 +128,7 @@ impl Client {
             last_mail: None,
             most_queued: 0,
             ping: None,
+            ping_end: 0,
             last_ping: None,
             answered_at: None,
             was_paused: false,

@@ -252,6 +252,13 @@ impl Ledger {
         if self.setup.limits.ping_policy == PingPolicy::WhenIdle && connection.read_at > since {
             return Err("it has been heard of since the Ping".into());
         }
+        if connection.is_taking(
+            client.ping.is_some().then_some(client.ping_end),
+            &self.setup.limits,
+            world.now,
+        ) {
+            return Err("it takes what is in front of its Ping".into());
+        }
         let waited = world.now - since;
         if waited < timeout { Err(format!("it has had {waited:?}")) } else { Ok(()) }
     }

@@ -31,6 +31,7 @@ mod rest;
 mod run;
 mod server;
 mod setup;
+mod slow;
 mod speech;
 mod steps;
 mod tap;

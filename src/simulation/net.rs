@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::choices::{Choices, split_mix};
 use super::world::{Ending, Fd, Segment, Source, World};
 use crate::budget::EVENTS_PER_WAIT;
-use crate::worker::{Os, Ready, Token, Wake};
+use crate::worker::{Os, Output, Ready, Token, Wake};
 
 /// The worker's end.
 pub(crate) struct Net {
@@ -224,6 +224,22 @@ impl Os for Net {
     fn limit_unsent(&mut self, socket: &Fd, bytes: u32) {
         // How much it takes is up to the world; a test can see what it was told.
         self.world.borrow_mut().connections[socket.0].unsent_limits.push(bytes);
+    }
+
+    fn output(&self, socket: &Fd) -> Option<Output> {
+        let world = self.world.borrow();
+        let connection = &world.connections[socket.0];
+        let unacknowledged = connection.unacknowledged();
+        let heard_at = match connection.takes.last() {
+            _ if unacknowledged == 0 => connection.written_at,
+            Some((_, at)) => *at,
+            None => Duration::ZERO,
+        };
+        Some(Output {
+            acknowledged: (connection.written - unacknowledged) as u64,
+            unacknowledged: unacknowledged as u64,
+            silent_for: world.now.saturating_sub(heard_at),
+        })
     }
 
     fn shutdown_write(&mut self, socket: &Fd) -> io::Result<()> {

@@ -190,13 +190,16 @@ impl Ledger {
         let client = &mut self.clients[number];
         client.settle_ping(limits.ping_policy, connection.read, connection.read_at);
         let Some(interval) = limits.ping_interval else { return Ok(()) };
+        if let Some((sent, _)) = &client.ping {
+            connection.must_take((*sent, client.ping_end), limits, now)?;
+        }
         if glimpse.flags.has(Flags::PAUSED) {
             return Ok(());
         }
         let timeout = Self::in_ticks(limits.pong_timeout);
         if let Some((sent, _)) = &client.ping {
             let since = (*sent).max(connection.written_at);
-            if now > since + timeout + 2 * TICK {
+            if !connection.is_bounded() && now > since + timeout + 2 * TICK {
                 return Err(format!("its Pong was awaited from {since:?} on"));
             }
             return Ok(());
@@ -210,7 +213,7 @@ impl Ledger {
         // It is set anew when stuck output leaves.
         let looked_at = client.last_ping.map_or(Duration::ZERO, |sent| sent + timeout);
         let looked_at = looked_at.max(connection.written_at + interval.min(timeout));
-        if now > looked_at.max(since + Self::in_ticks(interval)) + 2 * TICK {
+        if now > looked_at.max(since + Self::in_ticks(interval) * 3 / 2) + 2 * TICK {
             return Err(format!(
                 "a Ping is over time at {now:?}, from {since:?} on, the last was at {:?}",
                 client.last_ping

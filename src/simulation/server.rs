@@ -11,8 +11,8 @@ use super::client::Why;
 use super::speech::Order;
 use crate::http::{Refusal, Request, Status};
 use crate::worker::{
-    Accept, Assembly, Closed, Conn, ConnId, Handle, Handler, Limits, Listening, Os, Ready, Shared, Token,
-    Wake, Worker,
+    Accept, Assembly, Closed, Conn, ConnId, Handle, Handler, Limits, Listening, Os, Output, Ready, Shared,
+    Token, Wake, Worker,
 };
 use crate::ws::{CloseCode, Message, Opcode};
 
@@ -77,6 +77,11 @@ impl<O: Os> Os for Steady<O> {
 
     fn limit_unsent(&mut self, socket: &O::Socket, bytes: u32) {
         self.os.limit_unsent(socket, bytes);
+    }
+
+    fn output(&self, _: &O::Socket) -> Option<Output> {
+        // Two kernels need not acknowledge at the same time.
+        None
     }
 
     fn shutdown_write(&mut self, socket: &O::Socket) -> io::Result<()> {

@@ -95,6 +95,7 @@ impl Setup {
                 ]),
                 ping_policy: choices.pick(&[PingPolicy::WhenIdle, PingPolicy::Always]),
                 pong_timeout: choices.pick(&[millis(300), millis(1_000), millis(2_550), millis(10_000)]),
+                slowest_reader: choices.pick(&[1, 40, 1_024]),
                 close_timeout: choices.pick(&[millis(1_000), millis(5_000), millis(30_000)]),
             },
             tick_interval: choices.pick(&[None, None, Some(millis(250)), Some(millis(7_000))]),

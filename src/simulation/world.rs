@@ -71,6 +71,8 @@ pub(crate) struct Connection {
     pub(crate) read_at: Duration,
     /// How many had been read after each moment at which any were.
     pub(crate) reads: Vec<(usize, Duration)>,
+    /// Bytes that the client had taken after each moment at which it took any.
+    pub(crate) takes: Vec<(usize, Duration)>,
     /// Bytes that were taken for sending, and when last.
     pub(crate) written: usize,
     pub(crate) written_at: Duration,
@@ -199,6 +201,7 @@ impl World {
             read: 0,
             read_at: Duration::ZERO,
             reads: Vec::new(),
+            takes: Vec::new(),
             written: 0,
             written_at: Duration::ZERO,
             told_end: false,
@@ -264,9 +267,13 @@ impl World {
 
     /// The client reads up to `most` bytes, which makes as much room.
     pub(crate) fn client_reads(&mut self, number: usize, most: usize) -> usize {
+        let now = self.now;
         let connection = &mut self.connections[number];
         let len = connection.outbound.len().min(most);
         connection.outbound.drain(..len);
+        if len > 0 {
+            connection.takes.push((connection.written - connection.outbound.len(), now));
+        }
         if connection.send_buffer != usize::MAX && len > 0 {
             let room = connection.room + len;
             self.set_room(number, room);

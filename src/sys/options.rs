@@ -42,6 +42,49 @@ pub fn prefer_core(listener: BorrowedFd<'_>, core: usize) -> io::Result<()> {
     set_option(listener, libc::SOL_SOCKET, libc::SO_INCOMING_CPU, &core)
 }
 
+/// The start of `struct tcp_info` (include/uapi/linux/tcp.h), of which `libc` knows less.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+pub struct TcpInfo {
+    states: [u8; 8],
+    before: [u32; 12],
+    /// Milliseconds since the peer's system last acknowledged anything, be it nothing new.
+    pub last_ack_recv: u32,
+    behind: [u32; 11],
+    rates: [u64; 2],
+    /// Bytes that the peer's system has acknowledged.
+    pub bytes_acked: u64,
+}
+
+const _: () = assert!(std::mem::offset_of!(TcpInfo, last_ack_recv) == 56);
+const _: () = assert!(std::mem::offset_of!(TcpInfo, bytes_acked) == 120);
+
+/// What the kernel knows of a TCP connection (`TCP_INFO`, tcp(7)); `bytes_acked` is there since Linux 4.1.
+///
+/// # Errors
+/// `EOPNOTSUPP` for a socket that is not TCP's.
+pub fn tcp_info(fd: BorrowedFd<'_>) -> io::Result<TcpInfo> {
+    let mut info = TcpInfo::default();
+    let mut len = length_of::<TcpInfo>();
+    let value = (&raw mut info).cast();
+    // SAFETY: the pointers are to live locals of the sizes given, and any bytes make a `TcpInfo`.
+    check(unsafe {
+        libc::getsockopt(fd.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, value, &raw mut len)
+    })?;
+    Ok(info)
+}
+
+/// Bytes written to a TCP connection that its peer's system has not acknowledged, sent or not (`SIOCOUTQ`, tcp(7)).
+///
+/// # Errors
+/// `EINVAL` for a listener.
+pub fn unacknowledged(fd: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut bytes: c_int = 0;
+    // SAFETY: the pointer is to a live local of the type that the request writes.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) })?;
+    Ok(u32::try_from(bytes).unwrap_or(0))
+}
+
 pub(super) fn set_nodelay(fd: BorrowedFd<'_>) -> io::Result<()> {
     set_flag(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::accept::{Acceptor, Listening, is_listener};
+use super::cadence::Cadence;
 use super::compression::{Compressor, Decompressor};
 use super::connections::id_of;
 use super::counters::Counters;
@@ -18,6 +19,7 @@ use super::limits::Limits;
 use super::mail::Broadcast;
 use super::mailbox::Inbox;
 use super::os::{Os, Ready};
+use super::ping::Seal;
 use super::pool::Pool;
 use super::record::{Record, Side};
 use super::reply::Reply;
@@ -68,8 +70,9 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     /// The time at which this iteration began, since the worker's start, and its tick.
     pub(super) now: Duration,
     pub(super) tick: u32,
-    /// Payloads of our Pings are the time of sending under this key, so that a peer cannot make up a round trip.
-    pub(super) ping_key: u64,
+    /// When connections are pinged; `None`: never.
+    pub(super) cadence: Option<Cadence>,
+    pub(super) seal: Seal,
 
     /// Where all input is received, and the frames of `reply` that are messages which go back.
     pub(super) landing: Landing,
@@ -156,7 +159,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             next_generation: 0,
             now,
             tick: tick_at(now),
-            ping_key: os.random(),
+            cadence: limits.ping_interval.map(|interval| Cadence::new(interval, (os.random() >> 32) as u32)),
+            seal: Seal::new(|| os.random()),
             landing: Landing::new(MOST_LANDED + READ_BUFFER),
             reply: Reply::new(limits.outbox.saturating_sub(limits.rules.max_message)),
             is_large_expected: false,

@@ -8,7 +8,8 @@ use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::os::Os;
 use super::record::{Flags, State};
-use super::timers::round_trip;
+use super::ticks::{micros, tick_at};
+use super::timers::pinged_at;
 use crate::ws::{
     Buffers, CloseCode, CloseFrame, DecodeError, Decoded, Decoder, Event, Message, Opcode, ProtocolError,
     Whole, encode,
@@ -170,7 +171,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             limits,
             counters,
             os,
-            ping_key,
+            seal,
             compressor,
             decompressor,
             ..
@@ -242,10 +243,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
                     continue;
                 }
                 Event::Pong(payload) => {
-                    let now = os.now();
-                    if let Some(rtt) = round_trip(payload, now, *ping_key, limits) {
+                    if let Some(pinged) = pinged_at(record, side, limits)
+                        && let Some(sent) = seal.sent(id, payload)
+                        && tick_at(sent) >= pinged
+                    {
                         counters.pongs_received.add(1);
-                        counters.ping_rtt.record(rtt);
+                        counters.ping_rtt.record(micros(os.now().saturating_sub(sent)));
                         record.flags.clear(Flags::AWAIT_PONG);
                     }
                     continue;

@@ -9,11 +9,13 @@ use crate::ws::deflate::{Context, Terms};
 /// When to send Pings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PingPolicy {
-    /// Only after the peer has been silent for half an interval to a whole one (drawn by lot, so that clients which spoke
-    /// together are not pinged together); any bytes from it are a sign of life, and answer a Ping.
+    /// Only after the peer has been silent for half an interval to one and a half: each connection has a place of its own in the
+    /// interval, so that clients which spoke together are not pinged together. Any bytes from the peer are a sign of life, and
+    /// answer a Ping.
     #[default]
     WhenIdle,
-    /// Every interval, whatever else passes; only its Pong answers a Ping.
+    /// Every interval, whatever else passes; only its Pong answers a Ping. The first comes half an interval to one and a half after the
+    /// opening.
     Always,
 }
 
@@ -53,6 +55,8 @@ pub(crate) struct Limits {
     pub(crate) ping_interval: Option<Duration>,
     pub(crate) ping_policy: PingPolicy,
     pub(crate) pong_timeout: Duration,
+    /// Bytes a second that a peer must take at the least whose Pong is late because output is in front of its Ping.
+    pub(crate) slowest_reader: u64,
     pub(crate) close_timeout: Duration,
 }
 

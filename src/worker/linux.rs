@@ -11,7 +11,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll};
 
 use super::mailbox::Wake;
-use super::os::{Os, Ready, Token};
+use super::os::{Os, Output, Ready, Token};
 use crate::budget::{DEFER_ACCEPT, EVENTS_PER_WAIT, LISTEN_BACKLOG, UNSENT_IN_KERNEL};
 use crate::sys::eventfd::EventFd;
 use crate::sys::options;
@@ -144,6 +144,17 @@ impl Os for Linux {
     fn limit_unsent(&mut self, socket: &OwnedFd, bytes: u32) {
         // It fails for sockets that are not TCP's, which have no such limit.
         let _ = options::limit_unsent(socket.as_fd(), bytes);
+    }
+
+    fn output(&self, socket: &OwnedFd) -> Option<Output> {
+        // It fails for sockets that are not TCP's.
+        let info = options::tcp_info(socket.as_fd()).ok()?;
+        let unacknowledged = options::unacknowledged(socket.as_fd()).ok()?;
+        Some(Output {
+            acknowledged: info.bytes_acked,
+            unacknowledged: u64::from(unacknowledged),
+            silent_for: Duration::from_millis(info.last_ack_recv.into()),
+        })
     }
 
     fn shutdown_write(&mut self, socket: &OwnedFd) -> io::Result<()> {

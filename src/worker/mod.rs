@@ -9,6 +9,7 @@
 //! - `landing`, `reply`, `held`: where input is received, what of it goes back, and what of that waits for others.
 //! - `connections`: how they are found.
 //! - `record`, `table`, `outbox`, `pool`, `wheel`, `ticks`: what is kept, and when it is due.
+//! - `cadence`, `ping`, `late_pong`: when peers are pinged, with what, and how long the answer may take.
 //! - `handler`, `conn`, `handle`, `id`: what the application sees.
 //! - `turn`, `push`, `prepared`: its turn, in which it sends messages to many.
 //! - `mailbox`, `shared`, `counters`, `latency`: what other threads see.
@@ -16,6 +17,7 @@
 //! - `inspect`: what a worker holds, for the simulation.
 
 mod accept;
+mod cadence;
 mod close;
 mod compression;
 mod conn;
@@ -31,6 +33,7 @@ mod id;
 #[cfg(any(test, feature = "simulation"))]
 mod inspect;
 mod landing;
+mod late_pong;
 mod latency;
 mod limits;
 mod linux;
@@ -38,6 +41,7 @@ mod mail;
 mod mailbox;
 mod os;
 mod outbox;
+mod ping;
 mod pool;
 mod prepared;
 mod push;
@@ -75,7 +79,7 @@ pub(crate) use ticks::{MAX_TIME, TICK};
 pub(crate) use {counters::Counter, table::Table};
 
 #[cfg(any(test, feature = "simulation", feature = "metering"))]
-pub(crate) use os::{Os, Ready, Token};
+pub(crate) use os::{Os, Output, Ready, Token};
 #[cfg(feature = "simulation")]
 pub(crate) use shared::Stage;
 #[cfg(any(test, feature = "simulation"))]

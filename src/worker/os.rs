@@ -74,6 +74,9 @@ pub(crate) trait Os {
     /// Changes how much the system takes of a connection before the peer's window admits it, in bytes, where it has such a limit.
     fn limit_unsent(&mut self, socket: &Self::Socket, bytes: u32);
 
+    /// What has become of the bytes that were written, where the system tells it.
+    fn output(&self, socket: &Self::Socket) -> Option<Output>;
+
     /// Ends the writing half.
     fn shutdown_write(&mut self, socket: &Self::Socket) -> io::Result<()>;
 
@@ -85,6 +88,17 @@ pub(crate) trait Os {
 
     /// A number that is hard to guess.
     fn random(&mut self) -> u64;
+}
+
+/// What has become of a connection's output, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Output {
+    /// Those that the peer's system has acknowledged since the connection began.
+    pub(crate) acknowledged: u64,
+    /// Those that it has not, sent or not.
+    pub(crate) unacknowledged: u64,
+    /// For how long it has acknowledged nothing, not even that it is still there.
+    pub(crate) silent_for: Duration,
 }
 
 /// What a readiness event is about.

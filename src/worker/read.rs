@@ -5,7 +5,6 @@ use std::ops::Range;
 
 use super::core::{Flow, Worker};
 use super::handler::Handler;
-use super::limits::PingPolicy;
 use super::os::Os;
 use super::record::{Flags, Side, State};
 use crate::budget::{READ_BEFORE_LARGE, READ_BUFFER, READ_COMPRESSED, READS_PER_VISIT, REPLY_FLUSH_LEAST};
@@ -134,12 +133,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Takes in what has just been received, a sign of life.
     fn take_fresh(&mut self, index: u32, input: Range<usize>, drained: bool) -> Flow {
-        let (tick, policy) = (self.tick, self.limits.ping_policy);
+        let tick = self.tick;
         let record = self.record_mut(index);
         record.last_seen = tick;
-        if policy == PingPolicy::WhenIdle {
-            record.flags.clear(Flags::AWAIT_PONG);
-        }
         let state = record.state;
         self.take_input(index, state, input, drained)
     }

@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use super::compression::Contexts;
+use super::late_pong::LatePong;
 use super::outbox::Outbox;
 use super::pool::Pool;
 use super::wheel::Node;
@@ -19,7 +20,7 @@ pub(crate) struct Record<S, D> {
     /// Which of the connections that have had this slot it is; tokens and ids of another one are void.
     pub(crate) generation: u32,
     pub(crate) timer: Node,
-    /// The tick of the last sign of life: bytes from the peer, or queued output that the kernel took.
+    /// The tick at which bytes of the peer were last read.
     pub(crate) last_seen: u32,
     pub(crate) side: SideId,
     pub(crate) state: State,
@@ -49,7 +50,7 @@ pub(crate) enum State {
 pub(crate) struct Flags(u8);
 
 impl Flags {
-    /// A Ping is out and nothing has answered it.
+    /// A Ping is out and no Pong has answered it.
     pub(crate) const AWAIT_PONG: u8 = 1 << 0;
     /// The timer was armed with a Ping, to look after its Pong, rather than for the next Ping.
     pub(crate) const PONG_TIMER: u8 = 1 << 1;
@@ -120,6 +121,10 @@ pub(crate) struct Side {
     pub(super) contexts: Contexts,
     /// Output that waits for the kernel or for the end of the iteration.
     pub(crate) outbox: Outbox,
+    /// The tick at which the kernel last took some of it.
+    pub(super) taken_at: u32,
+    /// There while a Pong has more time than usual.
+    pub(super) late_pong: Option<Box<LatePong>>,
 }
 
 impl Side {
@@ -132,6 +137,8 @@ impl Side {
             unread: Vec::new(),
             contexts: None,
             outbox: Outbox::default(),
+            taken_at: 0,
+            late_pong: None,
         }
     }
 
@@ -145,6 +152,7 @@ impl Side {
             && self.unread.is_empty()
             && self.contexts.is_none()
             && self.outbox.is_empty()
+            && self.late_pong.is_none()
     }
 
     /// Gives all buffers back.

@@ -1,13 +1,12 @@
 //! What is due: handshakes, Pings, Pongs and closes, one timer a connection; and messages that have begun.
 
-use std::time::Duration;
-
 use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
+use super::late_pong::LatePong;
 use super::limits::{Limits, PingPolicy};
 use super::os::Os;
-use super::record::{Flags, Side, State};
-use super::ticks::{deadline, micros, ticks};
+use super::record::{Flags, Record, Side, State};
+use super::ticks::{deadline, ticks};
 use crate::budget::EXPIRIES_PER_ITERATION;
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
@@ -76,95 +75,105 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    /// The first Ping comes at a random time in the second half of the interval: clients that came together are not pinged
-    /// together, and one that has just come, which is as good as a Pong, is not pinged at once.
+    /// Clients that came together are not pinged together, and one that has just come, which is as good as a Pong, is not pinged at
+    /// once.
     pub(super) fn schedule_first_ping(&mut self, index: u32) {
-        let Some(interval) = self.limits.ping_interval.map(ticks) else {
-            return self.wheel.disarm(&mut self.table, index);
-        };
-        let delay = interval - self.draw_below(interval.div_ceil(2));
-        // As if the peer had been silent since the interval's start: the policy for idle peers looks at that.
-        let seen = self.tick.saturating_sub(interval - delay);
-        self.record_mut(index).last_seen = seen;
-        self.arm(index, self.tick + delay);
+        match self.cadence {
+            Some(cadence) => self.arm(index, cadence.next(index, self.tick)),
+            None => self.wheel.disarm(&mut self.table, index),
+        }
     }
 
     fn keep_alive(&mut self, index: u32, due: u32) -> Flow {
-        let Some(interval) = self.limits.ping_interval.map(ticks) else { return Flow::Alive };
-        let patience = pong_ticks(&self.limits);
-        let first_look = patience.min(interval);
+        let Some(cadence) = self.cadence else { return Flow::Alive };
         let (tick, policy) = (self.tick, self.limits.ping_policy);
-        let record = self.record_mut(index);
-        let (flags, last_seen) = (record.flags, record.last_seen);
+        let patience = pong_ticks(&self.limits);
+        let Self { table, sides, limits, .. } = self;
+        let Some(record) = table.get_mut(index as usize) else { return Flow::Gone };
+        let last_seen = record.last_seen;
+        let late = record.side.index().and_then(|side| sides.get(side)?.late_pong.as_deref());
+        let pinged = late.map_or_else(|| pinged_by(due, record.flags, limits), LatePong::pinged);
+        let has_late = late.is_some();
+        let had_timer = record.flags.has(Flags::PONG_TIMER);
         record.flags.clear(Flags::PONG_TIMER);
-        if flags.has(Flags::AWAIT_PONG) {
-            // While its output is stuck it is not read from, so its Pong cannot be seen; progress is the sign of life then.
-            let lives = flags.has(Flags::PAUSED) && last_seen.saturating_add(patience) > tick;
-            let deadline = match flags.has(Flags::PONG_TIMER) {
+        if is_awaited(record, pinged, policy) {
+            let first_look = first_look(limits);
+            if had_timer && !has_late && first_look < patience {
                 // The next Ping would be due, but this one still has time.
-                true if first_look < patience => due - first_look + patience,
-                _ if lives => last_seen + patience,
-                _ => return self.drop_connection(index, Closed::PongTimeout),
-            };
-            self.arm(index, deadline);
-            return Flow::Alive;
-        }
-        let next = match policy {
-            PingPolicy::Always if flags.has(Flags::PONG_TIMER) => due - first_look + interval,
-            PingPolicy::Always => tick,
-            // Up to half an interval early: clients that all answered the same broadcast must not all be pinged together.
-            PingPolicy::WhenIdle if tick.saturating_sub(last_seen) < interval => {
-                last_seen + interval - self.draw_below(interval / 2)
+                self.arm(index, due - first_look + patience);
+                return Flow::Alive;
             }
-            PingPolicy::WhenIdle => tick,
+            return self.await_longer(index, pinged);
+        }
+        record.flags.clear(Flags::AWAIT_PONG);
+        self.forget_late_pong(index);
+        let next = match policy {
+            PingPolicy::Always if had_timer || has_late => cadence.next(index, pinged),
+            PingPolicy::Always => tick,
+            PingPolicy::WhenIdle => cadence.next(index, last_seen),
         };
         if next > tick {
             self.arm(index, next);
             return Flow::Alive;
         }
-        self.ping(index, tick + first_look)
+        self.ping(index)
     }
 
-    /// Sends a Ping, and looks after its Pong at `next_look`: when its time is up, or when the next Ping would be due.
-    fn ping(&mut self, index: u32, next_look: u32) -> Flow {
-        self.record_mut(index).flags.set(Flags::AWAIT_PONG | Flags::PONG_TIMER);
+    /// Sends a Ping, and looks after its Pong when its time is up, or when the next Ping would be due.
+    fn ping(&mut self, index: u32) -> Flow {
+        let next_look = self.tick + first_look(&self.limits);
+        let (id, now) = (self.id(index), self.os.now());
+        let record = self.record_mut(index);
+        record.flags.set(Flags::AWAIT_PONG | Flags::PONG_TIMER);
+        let is_stuck = record.flags.has(Flags::PAUSED);
         self.arm(index, next_look);
+        if is_stuck {
+            self.expect_late_pong(index);
+        }
         self.counters.pings_sent.add(1);
-        let payload = (micros(self.os.now()) ^ self.ping_key).to_be_bytes();
-        encode::frame(&mut self.reply.bytes, true, Opcode::Ping, &payload, None);
+        encode::frame(&mut self.reply.bytes, true, Opcode::Ping, &self.seal.payload(id, now), None);
         self.flush_reply(index)
     }
 
     /// A Ping that waited behind other output leaves only now, and its Pong has its time from now on.
     pub(super) fn extend_pong_deadline(&mut self, index: u32) {
-        let Some(interval) = self.limits.ping_interval.map(ticks) else { return };
-        let next_look = self.tick + pong_ticks(&self.limits).min(interval);
-        let record = self.record_mut(index);
-        if record.state == State::Open && record.flags.has(Flags::AWAIT_PONG) {
-            record.flags.set(Flags::PONG_TIMER);
-            self.arm(index, next_look);
-        }
-    }
-
-    /// A number below `bound`, or 0 for no bound.
-    fn draw_below(&mut self, bound: u32) -> u32 {
-        #[expect(clippy::cast_possible_truncation, reason = "below 2^32")]
+        let Self { table, sides, limits, .. } = self;
+        let Some(record) = table.get(index as usize) else { return };
+        let side = record.side.index().and_then(|side| sides.get(side));
+        if let Some(pinged) = pinged_at(record, side, limits)
+            && is_awaited(record, pinged, limits.ping_policy)
+            && self.release_late_pong(index, pinged)
         {
-            (self.os.random() % u64::from(bound.max(1))) as u32
+            self.arm(index, self.tick + pong_ticks(&self.limits));
         }
     }
 }
 
-/// Microseconds since a Ping of ours was sent, from its Pong's payload. `None` for a Pong that answers none of ours: those may
-/// come unasked (RFC 6455, section 5.5.3) and mean nothing.
-pub(super) fn round_trip(payload: &[u8], now: Duration, key: u64, limits: &Limits) -> Option<u64> {
-    let sent = u64::from_be_bytes(payload.try_into().ok()?) ^ key;
-    let rtt = micros(now).checked_sub(sent)?;
-    // A Pong may come late and be read later; ten times the time it has is no answer any more.
-    (u128::from(rtt) <= 10 * limits.pong_timeout.as_micros()).then_some(rtt)
+/// The tick of the Ping of an open connection whose Pong is awaited.
+pub(super) fn pinged_at<S, D>(record: &Record<S, D>, side: Option<&Side>, limits: &Limits) -> Option<u32> {
+    if record.state != State::Open || !record.flags.has(Flags::AWAIT_PONG) {
+        return None;
+    }
+    let late = side.and_then(|side| side.late_pong.as_deref());
+    late.map(LatePong::pinged).or_else(|| Some(pinged_by(record.timer.deadline()?, record.flags, limits)))
+}
+
+/// The same by when the timer is due that was armed with it: nothing else is kept of it.
+fn pinged_by(due: u32, flags: Flags, limits: &Limits) -> u32 {
+    due.saturating_sub(if flags.has(Flags::PONG_TIMER) { first_look(limits) } else { pong_ticks(limits) })
+}
+
+/// Whether nothing has answered the Ping of the tick `pinged` that the policy takes for an answer.
+fn is_awaited<S, D>(record: &Record<S, D>, pinged: u32, policy: PingPolicy) -> bool {
+    record.flags.has(Flags::AWAIT_PONG) && (policy == PingPolicy::Always || record.last_seen < pinged)
+}
+
+/// Ticks from a Ping to the first look after its Pong.
+fn first_look(limits: &Limits) -> u32 {
+    limits.ping_interval.map_or(u32::MAX, ticks).min(pong_ticks(limits))
 }
 
 /// Ticks from a Ping to the deadline of its Pong: one more than the time it has, so that it has all of it.
-fn pong_ticks(limits: &Limits) -> u32 {
+pub(super) fn pong_ticks(limits: &Limits) -> u32 {
     ticks(limits.pong_timeout) + 1
 }

@@ -189,14 +189,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return Flow::Alive;
         }
         record.flags.clear(Flags::BLOCKED);
-        let before = self.queued(index);
-        let flow = self.write_outbox(index);
-        if flow == Flow::Alive && self.queued(index) < before {
-            // It is alive: it has acknowledged what it had not before.
-            let tick = self.tick;
-            self.record_mut(index).last_seen = tick;
-        }
-        flow
+        self.write_outbox(index)
     }
 
     fn write_outbox(&mut self, index: u32) -> Flow {
@@ -224,7 +217,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// One system call for the start of the outbox. `false` when the kernel took less than it was given.
     fn send_outbox(&mut self, index: u32) -> io::Result<bool> {
-        let Self { table, sides, os, pool, counters, .. } = self;
+        let Self { table, sides, os, pool, counters, tick, .. } = self;
         let Some(record) = table.get_mut(index as usize) else { return Ok(false) };
         let Some(side) = record.side.index().and_then(|side| sides.get_mut(side)) else { return Ok(false) };
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
@@ -232,6 +225,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let offered: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
         let written = send_slices(os, record, counters, &slices[..filled])?;
         side.outbox.advance(written, pool);
+        if written > 0 {
+            side.taken_at = *tick;
+        }
         Ok(written == offered)
     }
 

@@ -188,6 +188,7 @@ fn limits(is_roomy: bool, choices: &Choices) -> Limits {
         ping_interval: None,
         ping_policy: PingPolicy::WhenIdle,
         pong_timeout: millis(10_000),
+        slowest_reader: 1,
         close_timeout: millis(600_000),
     }
 }

@@ -59,6 +59,7 @@ pub(super) fn limits() -> Limits {
         ping_interval: None,
         ping_policy: PingPolicy::WhenIdle,
         pong_timeout: secs(10),
+        slowest_reader: 900,
         close_timeout: secs(5),
     }
 }
