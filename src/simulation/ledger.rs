@@ -238,14 +238,19 @@ impl Ledger {
         if now < since + timeout { Err(format!("it has begun at {since:?}")) } else { Ok(()) }
     }
 
-    /// A Pong's time begins when its Ping leaves; while output is stuck, with the last progress.
+    /// A Pong's time begins when its Ping leaves, or joins output that is stuck, which is half an interval after the Ping before or, under
+    /// the policy for idle peers, after the last sign of life.
     fn justify_pong_timeout(&self, client: &Client, world: &World) -> Result<(), String> {
         let connection = &world.connections[client.number];
         let timeout = self.setup.limits.pong_timeout;
         let since = match &client.ping {
             Some((sent, _)) => *sent,
             None if client.was_paused || !client.tap.is_between() || connection.room == 0 => {
-                connection.written_at
+                let before = match self.setup.limits.ping_policy {
+                    PingPolicy::Always => client.last_ping.unwrap_or(client.opened_at),
+                    PingPolicy::WhenIdle => connection.read_at.max(client.opened_at),
+                };
+                before + self.setup.limits.ping_interval.unwrap_or_default() / 2
             }
             None => return Err("it owes no Pong".into()),
         };
@@ -259,7 +264,7 @@ impl Ledger {
         ) {
             return Err("it takes what is in front of its Ping".into());
         }
-        let waited = world.now - since;
+        let waited = world.now.saturating_sub(since);
         if waited < timeout { Err(format!("it has had {waited:?}")) } else { Ok(()) }
     }
 

@@ -52,7 +52,7 @@ impl Ledger {
             sides += usize::from(glimpse.has_side);
             context += glimpse.context;
             let number = glimpse.socket.0;
-            self.judge_connection(&glimpse, &world.connections[number], world.now)
+            self.judge_connection(&glimpse, world)
                 .map_err(|what| format!("at rest, client {number}: {what}; {glimpse:?}"))?;
         }
         must(refused == inventory.refused, "refused connections are counted wrong")?;
@@ -79,13 +79,9 @@ impl Ledger {
         Ok(())
     }
 
-    fn judge_connection(
-        &mut self,
-        glimpse: &Glimpse<'_, Fd>,
-        connection: &Connection,
-        now: Duration,
-    ) -> Result<(), String> {
+    fn judge_connection(&mut self, glimpse: &Glimpse<'_, Fd>, world: &World) -> Result<(), String> {
         let number = glimpse.socket.0;
+        let (connection, now) = (&world.connections[number], world.now);
         let must = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
         let (flags, queued) = (glimpse.flags, glimpse.queued);
         let (paused, blocked) = (flags.has(Flags::PAUSED), flags.has(Flags::BLOCKED));
@@ -111,7 +107,7 @@ impl Ledger {
         client.was_paused = paused;
         client.is_refused = flags.has(Flags::REFUSED);
         let deadline = match glimpse.state {
-            State::Open => return self.judge_open(number, glimpse, connection, now),
+            State::Open => return self.judge_open(number, glimpse, world),
             State::Handshaking if client.is_refused => {
                 connection.accepted_at.unwrap_or(now) + limits.handshake_timeout.min(LINGER)
             }
@@ -169,13 +165,8 @@ impl Ledger {
         }
     }
 
-    fn judge_open(
-        &mut self,
-        number: usize,
-        glimpse: &Glimpse<'_, Fd>,
-        connection: &Connection,
-        now: Duration,
-    ) -> Result<(), String> {
+    fn judge_open(&mut self, number: usize, glimpse: &Glimpse<'_, Fd>, world: &World) -> Result<(), String> {
+        let (connection, now) = (&world.connections[number], world.now);
         if !glimpse.flags.has(Flags::PAUSED) {
             self.judge_message_time(glimpse, connection, now)?;
         }
@@ -191,7 +182,7 @@ impl Ledger {
         client.settle_ping(limits.ping_policy, connection.read, connection.read_at);
         let Some(interval) = limits.ping_interval else { return Ok(()) };
         if let Some((sent, _)) = &client.ping {
-            connection.must_take((*sent, client.ping_end), limits, now)?;
+            connection.must_take(((*sent).max(world.jumped_at), client.ping_end), limits, now)?;
         }
         if glimpse.flags.has(Flags::PAUSED) {
             return Ok(());

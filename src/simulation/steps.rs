@@ -43,7 +43,9 @@ impl Run {
                 // The machine was busy with something else, or asleep.
                 let late = Duration::from_millis(choices.pick(&[70, 70, 150, 1_000, 3_000, 3_000, 130_000]));
                 self.ledger.borrow_mut().note(format_args!("the clock jumps by {late:?}"));
-                self.world.borrow_mut().now += late;
+                let mut world = self.world.borrow_mut();
+                world.now += late;
+                world.jumped_at = world.now;
             }
             7 => self.post(),
             8 => self.trouble(),

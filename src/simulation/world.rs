@@ -112,6 +112,8 @@ pub(crate) struct Mischief {
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) now: Duration,
+    /// When last the clock moved without the worker.
+    pub(crate) jumped_at: Duration,
     /// How far a wait may move the clock.
     pub(crate) limit: Duration,
     /// The last wait would have gone on beyond the limit.
@@ -141,6 +143,7 @@ impl World {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             now: Duration::from_millis(12_345),
+            jumped_at: Duration::ZERO,
             limit: Duration::ZERO,
             rested: false,
             interrupted: false,

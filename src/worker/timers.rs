@@ -121,14 +121,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Sends a Ping, and looks after its Pong when its time is up, or when the next Ping would be due.
     fn ping(&mut self, index: u32) -> Flow {
-        let next_look = self.tick + first_look(&self.limits);
         let (id, now) = (self.id(index), self.os.now());
         let record = self.record_mut(index);
         record.flags.set(Flags::AWAIT_PONG | Flags::PONG_TIMER);
-        let is_stuck = record.flags.has(Flags::PAUSED);
-        self.arm(index, next_look);
-        if is_stuck {
+        if record.flags.has(Flags::PAUSED) {
             self.expect_late_pong(index);
+            self.arm(index, self.tick + pong_ticks(&self.limits));
+        } else {
+            self.arm(index, self.tick + first_look(&self.limits));
         }
         self.counters.pings_sent.add(1);
         encode::frame(&mut self.reply.bytes, true, Opcode::Ping, &self.seal.payload(id, now), None);
