@@ -76,7 +76,7 @@ pub(super) struct Settings {
     #[arg(long, value_name = "N", value_parser = units::count)]
     pub(super) max_connections: Option<usize>,
 
-    /// Time between Pings, or `off`.
+    /// Time between the Pings to a client, or `off`. The first comes after half of it to one and a half.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::duration_or_off)]
     pub(super) ping_interval: MaybeDuration,
 

@@ -51,7 +51,7 @@ pub struct Config {
     /// Time for a message that has begun to arrive whole. Whoever takes longer is closed with 1008, since he takes up memory all
     /// along. `None`: any time.
     pub message_timeout: Option<Duration>,
-    /// Time between Pings. `None`: none are sent, and dead peers are found only when something is sent to them.
+    /// Time between the Pings to a peer; the first comes after half of it to one and a half. `None`: none are sent, and dead peers are found only when something is sent to them.
     pub ping_interval: Option<Duration>,
     /// Which connections are pinged.
     pub ping_policy: PingPolicy,

@@ -117,6 +117,11 @@ impl<S: Read + Write> Client<S> {
         self.frame(true, Opcode::Close, &code.get().to_be_bytes());
     }
 
+    /// Puts bytes in front of what it reads next: they were read in another way.
+    pub(crate) fn unread(&mut self, bytes: &[u8]) {
+        self.input.extend_from_slice(bytes);
+    }
+
     /// The next thing that comes.
     pub(crate) fn get(&mut self) -> Got {
         let rules = Rules { role: Role::Client, max_message: 1 << 26, max_frames: 1, deflate: false };

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::Shutdown;
 
+use throng::ws::Opcode;
 use throng::{Builder, PingPolicy};
 
 use super::super::app::{Told, millis, start};
@@ -29,6 +30,27 @@ fn who_never_answers_pings_is_dropped_in_time() {
     let stats = running.server.stats();
     assert_eq!(stats.pong_timeouts, 1);
     assert!(stats.pongs_received > 0, "the other one answers");
+}
+
+/// What is in front of its Pings takes it seconds, and their Pongs have one.
+#[test]
+fn who_reads_slowly_and_steadily_is_kept() {
+    let running = start(|builder| builder.ping_interval(Some(millis(500))).pong_timeout(millis(1_000)));
+    let mut client = Client::open(running.address);
+    let message = vec![b'x'; 1_000_000];
+    client.frame(true, Opcode::Binary, &message);
+    let mut got = Vec::new();
+    let mut piece = [0; 4096];
+    while got.len() < message.len() {
+        let len = client.stream.read(&mut piece).unwrap();
+        assert!(len > 0, "it was dropped after {} bytes: {:?}", got.len(), running.server.stats());
+        got.extend_from_slice(&piece[..len]);
+        std::thread::sleep(millis(10));
+    }
+    client.unread(&got);
+    assert_eq!(client.get_answering(), Got::Binary(message));
+    client.is_echoed("still here");
+    assert_eq!(running.server.stats().pong_timeouts, 0);
 }
 
 #[test]
