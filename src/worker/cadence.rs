@@ -30,7 +30,6 @@ impl Cadence {
     /// interval later, and at most one and a half. After a Ping that was on time it is a whole one.
     pub(super) fn next(&self, index: u32, since: u32) -> u32 {
         let part = index.wrapping_mul(GOLDEN).wrapping_add(self.start);
-        #[expect(clippy::cast_possible_truncation, reason = "less than the interval")]
         let place = ((u64::from(part) * u64::from(self.interval)) >> 32) as u32;
         let after = since.saturating_add(self.interval / 2);
         let past = after.wrapping_sub(place) % self.interval;

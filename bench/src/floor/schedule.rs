@@ -45,7 +45,6 @@ impl Schedule {
         let number = u32::try_from(at).unwrap_or(u32::MAX);
         let ticks = u32::try_from(self.turns.len()).unwrap_or(u32::MAX);
         let part = number.wrapping_mul(GOLDEN).wrapping_add(self.start);
-        #[expect(clippy::cast_possible_truncation, reason = "less than the ticks")]
         let turn = ((u64::from(part) * u64::from(ticks)) >> 32) as u32;
         let distance = match (turn + ticks - u32::from(self.now)) % ticks {
             0 => ticks,
