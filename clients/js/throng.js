@@ -33,8 +33,8 @@ const CHANGED = 4_000;
 // How long a connection that lives may owe an answer: then there will be none.
 const UNANSWERED = 60_000;
 const SILENCE = 60_000;
-// The longest time over which a server may have its clients come back.
-const LONGEST_SPREAD = 600_000;
+// The longest time over which a server may have its clients come back: the longest of its setting reconnect-within.
+const LONGEST_SPREAD = 3_600_000;
 // A timer that is later than this was kept by a process or a page that stood still.
 const LATE = 1_000;
 // Timers of a longer time fire at once.

@@ -16,6 +16,8 @@ from clients.link import Link
 from conformance.server import Misbehaved, Server
 
 CONFIG = """
+reconnect-within = "2s"
+
 [[topics]]
 prefix = ""
 publish = "anyone"

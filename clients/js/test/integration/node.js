@@ -7,4 +7,10 @@ import { play } from "./scenario.js";
 const [folder, name, origin] = process.argv.slice(2);
 const { WebSocket } = createRequire(join(folder, "package.json"))(name);
 
+// What the system says of the network is told as in a page.
+const page = new EventTarget();
+for (const name of ["addEventListener", "removeEventListener", "dispatchEvent"]) {
+    globalThis[name] = page[name].bind(page);
+}
+
 await play({ origin, WebSocket, report: async (seen) => console.log(JSON.stringify(seen)) });

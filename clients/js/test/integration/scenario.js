@@ -23,7 +23,7 @@ export async function play({ origin, WebSocket, report }) {
         const watchers = [];
         // A client whose events are kept, to the server itself or by way of the link that can be cut.
         const connect = async (how = "server", options = {}) => {
-            const client = new Client(`ws://${how === "link" ? link : server}/`, { WebSocket, ...options });
+            const client = new Client(`ws://${how === "link" ? link : server}/live`, { WebSocket, ...options });
             const watcher = watch(client);
             watchers.push(watcher);
             await within("a connection", () => client.state === "open");
@@ -65,6 +65,21 @@ const parts = [
             same(messages.map(({ offset }) => offset), [1, 2, 3, 4, 5, 6, 7], "offsets");
             same(broadcasts, [{ data: "to all" }], "broadcasts");
         }
+    },
+
+    async function whatTheServerTakesArrivesAndWhatIsLargerIsNotSent({ connect }) {
+        const { client, messages, states } = await connect();
+        await subscribed(client, "large");
+        const most = 1 << 20;
+        const code = (data) => client.publish("large", data).then(({ offset }) => offset, (error) => error.code);
+        const sent = [new Uint8Array(800_000), new Uint8Array(most), new Uint8Array(most + 1), "x".repeat(most + 1), "small"];
+        same(await Promise.all(sent.map(code)), [1, 2, "too-large", "too-large", 3], "what publishing came to");
+        await within("three messages", () => messages.length === 3);
+        same(messages.map(({ data }) => data.length), [800_000, most, 5], "the messages' lengths");
+        same(states.map(({ state }) => state), ["open"], "the states");
+        // The first thing that a client does, before it has heard what the server takes.
+        const second = await connect();
+        same(await second.client.publish("large", new Uint8Array(most + 1)).catch((error) => error.code), "too-large", "at once");
     },
 
     async function whatIsRefusedIsSaid({ connect }) {
@@ -243,6 +258,34 @@ const parts = [
         await within("the client to be back", () => resumed.length === 2);
         same(states.find(({ state }) => state === "waiting").code, 1001, "the close code");
         same(gaps.map(({ reason }) => reason), ["epoch"], "gaps");
+    },
+
+    async function clientsOfAServerThatEndsComeBackOverTheTimeThatItSays({ control, connect }) {
+        const clients = await Promise.all(Array.from({ length: 40 }, () => connect()));
+        await control("end");
+        const waits = (watcher) => watcher.states.find(({ state }) => state === "waiting");
+        await within("the end to be noticed", () => clients.every(waits));
+        const delays = clients.map((watcher) => waits(watcher).delay);
+        // Without a word of the server's no delay is longer than 500 ms. That one of 40 shows the word is as good as certain.
+        same([Math.max(...delays) > 500, Math.max(...delays) <= 2000], [true, true], `delays of ${delays}`);
+        await control("start");
+        await within("all to be back", () => clients.every(({ client }) => client.state === "open"));
+    },
+
+    async function aConnectionThatDoesNotOutliveTheNetworkIsReplacedAtOnce({ control, connect }) {
+        const beside = await connect("server");
+        const { client, messages, gaps, resumed, states } = await connect("link");
+        await subscribed(client, "offline");
+        await control("mute");
+        await control("publish", { topic: "offline", data: ["1"] });
+        const started = performance.now();
+        globalThis.dispatchEvent(new Event("offline"));
+        await within("the loss to be told", () => states.some(({ state }) => state === "waiting"));
+        same(performance.now() - started < 30_000, true, "told sooner than by silence");
+        await within("the client to be back", () => resumed.length === 2);
+        await within("what was missed", () => messages.length === 1);
+        same(gaps, [], "gaps");
+        same(beside.states.map(({ state }) => state), ["open"], "the states of one that the network does not concern");
     },
 
     async function aConnectionThatFallsSilentIsReplacedAndNothingIsLost({ control, connect }) {
