@@ -25,7 +25,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "part",
         choices=javascript.PARTS,
-        help="unit: tests with a simulated server; package: types and size; examples: the README's;"
+        help="unit: tests with a simulated server; package: types and size; examples: the READMEs', as they stand;"
         " node, chromium, firefox: a real server that is killed under the client",
     )
     parser.add_argument("--program", type=Path, metavar="PATH", help="the throng to test with [default: the release build]")

@@ -1,5 +1,6 @@
 """The parts of testing clients/js."""
 
+import contextlib
 import gzip
 import os
 import queue
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import conformance.tools as tools
+from clients import documented
 from clients.stage import Stage, set_up
 from conformance import browsers
 from conformance.observing import observed
@@ -53,14 +55,16 @@ def package(client: Path, _program: Path, below: Path) -> None:
     print(f"package: the types are right; {sum(map(len, small))} bytes minified, {size} compressed")
 
 
-def examples(client: Path, program: Path, below: Path) -> None:
-    """The README's examples for Node.js, against a server."""
+def examples(client: Path, _program: Path, below: Path) -> None:
+    """The start of the project's README and the examples of the client's, as they stand, in Node.js."""
     node, folder = tools.node(tools.NPM, below)
-    with staged(program) as stage:
-        site = browsers.Site({}, "", stage.act)
-        with browsers.serving_pages(site, queue.SimpleQueue()) as origin:
-            print(run([node, client / "test/examples.js", folder, origin], client), end="")
-        stage.check()
+    documented.start(client.parents[1], node, folder)
+    beside = documented.copy_of(client, MODULES, folder)
+    try:
+        with documented.live(client):
+            print(run([node, client / "test/examples.js", beside], client), end="")
+    finally:
+        shutil.rmtree(beside)
 
 
 def node(client: Path, program: Path, below: Path) -> None:
@@ -90,6 +94,7 @@ PARTS = {part.__name__: part for part in (unit, package, examples, node, chromiu
 
 
 def browser(client: Path, program: Path, version: str, command: browsers.Command) -> None:
+    first_example(client, version, command)
     files = {
         **{f"/{module}": client / module for module in MODULES},
         **{f"/test/integration/{name}": client / "test/integration" / name for name in ("page.html", "scenario.js")},
@@ -97,6 +102,24 @@ def browser(client: Path, program: Path, version: str, command: browsers.Command
     with staged(program) as stage:
         judge(version, browsers.observed(command, browsers.Site(files, "/test/integration/page.html", stage.act)))
         stage.check()
+
+
+def first_example(client: Path, version: str, command: browsers.Command) -> None:
+    """The first example of the README as it stands, in a page beside the modules."""
+    text = (client / "README.md").read_text(encoding="utf-8")
+    code, wanted = documented.blocks(text, "js")[0], documented.blocks(text, "text")[0]
+    with tempfile.TemporaryDirectory() as folder, documented.live(client):
+        (Path(folder) / "first.mjs").write_text(code, encoding="utf-8")
+        files = {
+            "/first.mjs": Path(folder) / "first.mjs",
+            **{f"/{module}": client / module for module in MODULES},
+            "/example.html": client / "test/integration/example.html",
+        }
+        with contextlib.closing(browsers.observed(command, browsers.Site(files, "/example.html"))) as seen:
+            printed = next(seen)["printed"]
+    if f"{printed}\n" != wanted:
+        raise Misbehaved(f"the first example prints '{printed}' in {version}")
+    print(f"{version}: the first example prints what README.md says", flush=True)
 
 
 def check_types(client: Path, tsc: Path) -> None:

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import unittest
+import unittest.mock
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.dont_write_bytecode = True
 
-from clients import command, javascript, stage  # noqa: E402
+from clients import command, documented, javascript, stage  # noqa: E402
 from clients.link import Link  # noqa: E402
 from conformance import browsers  # noqa: E402
 from conformance.server import Misbehaved  # noqa: E402
@@ -157,6 +158,31 @@ class Judgement(unittest.TestCase):
             status = command.main(Path(__file__).resolve().parents[3], ["chromium", "--program", "/nowhere/throng"])
         self.assertEqual(status, 1)
         self.assertIn("scripts/test build makes it", said.getvalue())
+
+
+class Documents(unittest.TestCase):
+    HERE = Path(__file__).parent
+
+    def refused(self, command):
+        with self.assertRaises(Misbehaved) as raised, documented.serving(command, self.HERE):
+            self.fail("there is no server")
+        return str(raised.exception)
+
+    def test_blocks_are_taken_as_they_stand_from_their_section(self):
+        text = "## A\n\n```sh\na  b\n\nc\n```\n\n```js\nd\n```\n\n## B\n```sh\ne\n```\n"
+        self.assertEqual(documented.blocks(documented.section(text, "A"), "sh"), ["a  b\n\nc\n"])
+        self.assertEqual(documented.blocks(documented.section(text, "B"), "sh"), ["e\n"])
+        self.assertEqual(documented.blocks(text, "js"), ["d\n"])
+        with self.assertRaises(Misbehaved):
+            documented.section(text, "C")
+
+    def test_a_command_that_starts_no_server_where_it_says_is_told(self):
+        addresses = [("127.0.0.1", port) for port in stage.free_ports(2)]
+        with unittest.mock.patch.object(documented, "ADDRESSES", addresses):
+            self.assertIn("on purpose", self.refused("echo on purpose >&2; exit 1"))
+            self.assertIn("127.0.0.1:7", self.refused("""echo '{"listen":["127.0.0.1:7"]}'; exec sleep 60"""))
+            with socket.create_server(addresses[1]):
+                self.assertIn("is taken", self.refused("exec sleep 60"))
 
 
 class Ports(unittest.TestCase):
