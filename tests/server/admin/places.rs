@@ -67,9 +67,11 @@ fn strangers_starve_neither_health_nor_who_has_the_token() {
         if number % 8 == 7 {
             assert_eq!(program.get("/health"), "ok\n");
         }
+        // The one with the token is the longest there of all, and idle, and still the last to give way.
+        if number % PLACES == PLACES - 1 {
+            assert_eq!(ask(&mut publisher, STATS), 200);
+        }
     }
-    // The one with the token is the longest there of all, and idle, and still the last to give way.
-    assert_eq!(ask(&mut publisher, STATS), 200);
 }
 
 #[test]

@@ -133,7 +133,11 @@ fn topics_are_listed_in_the_order_of_their_names() {
 
 #[test]
 fn topics_that_are_too_many_and_clients_that_read_too_slowly_are_told() {
-    let program = Program::hub(None, &["--max-topics", "1", "--outbox-limit", "64MiB"]);
+    // What nobody gets and nothing keeps needs no topic.
+    let text = "[[topics]]\nprefix = 'b'\nhistory = { messages = 10, bytes = '1MiB', age = '1h' }\n";
+    let file = Scratch::new("too-many.toml", text);
+    let program =
+        Program::hub(None, &["--max-topics", "1", "--outbox-limit", "64MiB", "--config", file.path()]);
     let _slow = listener(&program, "a");
     let answered = program.ask("POST /publish/b", "", b"x");
     assert_eq!((answered.status, &*answered.code()), (503, "too-many-topics"));
