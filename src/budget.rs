@@ -71,7 +71,8 @@ pub(crate) const MOST_LANDED: usize = HELD_MOST * HELD_EACH + REPLY_FLUSH_LEAST;
 /// Bytes of capacity that the reply buffer keeps between visits.
 pub(crate) const REPLY_KEEP: usize = 256 * 1024;
 
-/// Connections held above the limit so that they can be told 503 in a clean way; those above that are dropped.
+/// Connections held above the limit so that they can be told 503 in a clean way, or a sixteenth of what a table has room for where that is
+/// less; those above that are dropped.
 pub(crate) const REFUSALS: usize = 128;
 /// Time that a refused connection, or one whose request was in error, has to go.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
@@ -90,9 +91,19 @@ pub(crate) const UNSENT_OF_LARGE: u32 = 1024 * 1024;
 pub(crate) const DEFER_ACCEPT: Duration = Duration::from_secs(1);
 /// The queue of connections that the kernel has completed and nobody has accepted; `net.core.somaxconn` caps it.
 pub(crate) const LISTEN_BACKLOG: u16 = u16::MAX;
+/// How long a start waits for another server that is about to listen on the same port or in the same directory; then it goes on, and the
+/// kernel decides.
+pub const CLAIM_PATIENCE: Duration = Duration::from_secs(2);
 /// Descriptors of a table that are not for connections: standard streams, epoll, listeners, wakers of all workers, the
 /// reserve, and some for the application.
 pub(crate) const DESCRIPTOR_RESERVE: usize = 128;
+/// Descriptors that a worker has of its own beside its listeners: epoll, waker, the one in reserve, and one to open a listener again.
+pub(crate) const WORKER_DESCRIPTORS: usize = 4;
+/// A server with fewer connections than this, only because the limit of descriptors allows no more, is worth a warning.
+pub(crate) const SMALL_SERVER: usize = 4096;
+/// What buffers may take together, and what may wait for slow connections, unless somebody has set it or the workers need more.
+pub(crate) const DEFAULT_BUFFERS: usize = 512 << 20;
+pub(crate) const DEFAULT_BACKLOG: usize = 2 << 30;
 
 /// Which part of a hub's topics is left to the operator's publishers when clients have taken up all others: one in so many.
 pub const TOPICS_OF_OPERATOR: usize = 16;

@@ -9,6 +9,7 @@ use throng::hub::Hub;
 use throng::sys::signals::Signals;
 use throng::sys::{fdtable, memory};
 use throng::{Builder, Server, budget};
+use tokio::net::TcpListener;
 
 use super::admin::{self, Token};
 use super::cli::Serve;
@@ -54,6 +55,7 @@ pub(super) fn serve(serve: Serve, signals: &Signals) -> Result<(), Failure> {
         tracing::warn!(%error, "cannot raise the descriptor limit");
     }
     signals.begin();
+    let admin = settings.admin().map(admin::bind).transpose()?;
     let hub = (settings.app == App::Hub).then(|| Hub::new(settings.hub(rules)));
     let server = start(&settings, hub.as_ref())?;
     // The runtime's descriptors are made after the workers have got tables of their own, and stay in the main thread's.
@@ -61,7 +63,7 @@ pub(super) fn serve(serve: Serve, signals: &Signals) -> Result<(), Failure> {
         tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(|error| {
             Failure::Runtime(format!("cannot start the control thread's runtime: {error}"))
         })?;
-    runtime.block_on(control(server, &settings, hub.as_ref(), token, signals))
+    runtime.block_on(control(server, &settings, hub.as_ref(), admin, token, signals))
 }
 
 fn start(settings: &Settings, hub: Option<&Hub>) -> Result<Server, Failure> {
@@ -92,14 +94,15 @@ async fn control(
     server: Server,
     settings: &Settings,
     hub: Option<&Hub>,
+    admin: Option<std::net::TcpListener>,
     token: Option<Token>,
     signals: &Signals,
 ) -> Result<(), Failure> {
     let asked = Asked::new(signals).map_err(signals_lost)?;
-    let admin = match settings.admin() {
-        Some(address) => Some(admin::bind(address).await?),
-        None => None,
-    };
+    let admin = admin
+        .map(TcpListener::from_std)
+        .transpose()
+        .map_err(|error| Failure::Runtime(format!("cannot watch the admin port: {error}")))?;
     announce(&server, settings, admin.as_ref().and_then(|listener| listener.local_addr().ok()))?;
     let serve_admin = async {
         match admin {

@@ -56,11 +56,20 @@ pub(super) struct Settings {
     #[arg(long, required = true, value_name = "ADDRESS")]
     pub(super) listen: Vec<Listen>,
 
-    /// Event loops. Default: one per core, and more only where the descriptor limit demands it.
+    /// The permissions of Unix sockets, whatever the umask, in octal with a 0 before it: whoever may write to one may connect.
+    #[arg(long, value_name = "MODE", default_value = "0660", value_parser = units::mode)]
+    pub(super) unix_mode: u32,
+
+    /// The group of Unix sockets, by name or number: of a proxy, say. Default: the group of the process.
+    #[arg(long, value_name = "GROUP", value_parser = units::group)]
+    pub(super) unix_group: Option<u32>,
+
+    /// Event loops. Default: one per core that the process may use, by its affinity and its control group's CPU quota, and more only where
+    /// the descriptor limit demands it.
     #[arg(long, value_name = "N")]
     pub(super) workers: Option<usize>,
 
-    /// Leave the workers to the scheduler instead of pinning each to a core.
+    /// Leave the workers to the scheduler. Otherwise as many are pinned as fill all cores evenly: none where they are fewer than the cores.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
     #[arg(default_value = "false", default_missing_value = "true", action = clap::ArgAction::Set)]
     pub(super) no_pin: bool,
@@ -72,7 +81,7 @@ pub(super) struct Settings {
     pub(super) steer: bool,
 
     /// The most connections. Above the descriptor limit each worker gets a descriptor table of its own. Default: what the limit
-    /// allows in one table.
+    /// allows in one table, or in one for each worker where they would fill most of it themselves.
     #[arg(long, value_name = "N", value_parser = units::count)]
     pub(super) max_connections: Option<usize>,
 
@@ -134,14 +143,14 @@ pub(super) struct Settings {
     pub(super) outbox_limit: usize,
 
     /// Most bytes of incomplete messages and waiting output of all clients together. Each worker has an equal share; a client
-    /// that would need more is closed with 1013.
-    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = units::size)]
-    pub(super) buffer_limit: usize,
+    /// that would need more is closed with 1013. Default: 512MiB, or a message and an outbox for each worker where that is more.
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub(super) buffer_limit: Option<usize>,
 
     /// Most bytes of messages to many that wait for slow clients, of all of them together: a message counts for each client that it
-    /// waits for. Each worker has an equal share.
-    #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = units::size)]
-    pub(super) backlog_limit: usize,
+    /// waits for. Each worker has an equal share. Default: 2GiB, or an outbox for each worker where that is more.
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub(super) backlog_limit: Option<usize>,
 
     /// Most topics at a time. The last sixteenth of them is for messages over the admin port, not for clients.
     #[arg(long, value_name = "N", default_value = "2M", value_parser = units::count)]
@@ -190,6 +199,8 @@ impl Settings {
     pub(super) fn config(&self) -> Config {
         let mut config = Config::default();
         config.listen.clone_from(&self.listen);
+        config.unix_mode = self.unix_mode;
+        config.unix_group = self.unix_group;
         config.workers = self.workers;
         config.pin = !self.no_pin;
         config.steer = self.steer;

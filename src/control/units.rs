@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use throng::sys::unix;
 
 /// Reads a duration such as `30s`, `1500ms` or `2m`. A bare number is refused: seconds and milliseconds are too easily
 /// confused.
@@ -53,6 +54,26 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
     usize::try_from(size.as_u64()).map_err(|_| format!("{text} is more than this machine can address"))
 }
 
+/// Reads permissions such as `0660`. The 0 must be there: a number without it, or one of a file, which is decimal by then, could be
+/// meant in either way.
+pub(super) fn mode(text: &str) -> Result<u32, String> {
+    let digits =
+        text.strip_prefix("0o").or_else(|| text.strip_prefix('0')).filter(|digits| digits.len() == 3);
+    digits
+        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|digits| u32::from_str_radix(digits, 8).ok())
+        .ok_or_else(|| format!("`{text}` is no mode: write three octal digits behind a 0, as in \"0660\""))
+}
+
+/// Reads a group by its number or its name, which must be one.
+pub(super) fn group(text: &str) -> Result<u32, String> {
+    if let Ok(number) = text.parse() {
+        return Ok(number);
+    }
+    let found = unix::group(text.as_ref()).map_err(|error| format!("cannot look up the group: {error}"))?;
+    found.ok_or_else(|| format!("there is no group `{text}`: give the name of one or its number"))
+}
+
 /// Reads a count such as `1000000`, `1_000_000`, `200k` or `1M`.
 pub(super) fn count(text: &str) -> Result<usize, String> {
     let plain = text.replace('_', "");
@@ -100,6 +121,25 @@ mod tests {
         assert_eq!(size("125"), Ok(125));
         for wrong in ["", "KiB", "-1", "1 hogshead"] {
             size(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn modes_are_octal_beyond_doubt() {
+        for (text, number) in [("0660", 0o660), ("0o666", 0o666), ("0000", 0)] {
+            assert_eq!(mode(text), Ok(number));
+        }
+        // 432 is what a file's 0o660 has become.
+        for wrong in ["", "660", "432", "0668", "066", "01660", "0o1660", "0+60", "rw"] {
+            mode(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn groups_are_names_or_numbers() {
+        assert_eq!([group("root"), group("4000000000")], [Ok(0), Ok(4_000_000_000)]);
+        for wrong in ["", "no such group", "-1"] {
+            group(wrong).unwrap_err();
         }
     }
 

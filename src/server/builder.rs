@@ -28,6 +28,8 @@ macro_rules! settings {
 }
 
 settings! {
+    unix_mode: u32,
+    unix_group: Option<u32>,
     pin: bool,
     steer: bool,
     private_tables: bool,
@@ -44,8 +46,6 @@ settings! {
     compression_level: u8,
     compression_window: usize,
     outbox_limit: usize,
-    buffer_limit: usize,
-    backlog_limit: usize,
 }
 
 impl Builder {
@@ -64,6 +64,18 @@ impl Builder {
     /// Sets [`Config::max_connections`].
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.config.max_connections = Some(connections);
+        self
+    }
+
+    /// Sets [`Config::buffer_limit`].
+    pub fn buffer_limit(mut self, bytes: usize) -> Self {
+        self.config.buffer_limit = Some(bytes);
+        self
+    }
+
+    /// Sets [`Config::backlog_limit`].
+    pub fn backlog_limit(mut self, bytes: usize) -> Self {
+        self.config.backlog_limit = Some(bytes);
         self
     }
 

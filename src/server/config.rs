@@ -31,16 +31,24 @@ pub enum Compression {
 pub struct Config {
     /// Where to listen; at least one place.
     pub listen: Vec<Listen>,
-    /// Workers, at most 1,024. `None`: one per core, and more where the descriptor limit demands it and
-    /// [`private_tables`](Self::private_tables) allows it.
+    /// The permissions of Unix sockets' files, from 0 to 0o777 and with one to write for somebody at least: whoever may write to a
+    /// socket may connect to it. They hold whatever the umask.
+    pub unix_mode: u32,
+    /// The group of those files. `None`: that of the process.
+    pub unix_group: Option<u32>,
+    /// Workers, at most 1,024. `None`: one per core, more where the descriptor limit demands it and
+    /// [`private_tables`](Self::private_tables) allows it, and fewer where it has no room for so many. Only the cores count that the
+    /// process may use (sched_setaffinity(2)), and no more than the quota of its control group allows, v1 or v2, rounded down.
     pub workers: Option<usize>,
-    /// Whether each worker is pinned to a core.
+    /// Whether workers are pinned to cores: as many of them as fill all cores evenly. With fewer workers than cores none is, so that
+    /// several servers on a machine do not sit on the same ones; all are with [`steer`](Self::steer).
     pub pin: bool,
     /// Whether a new connection goes to the worker on the core where its first packet is dealt with (`SO_INCOMING_CPU`; Linux 6.2),
     /// rather than to any. It pays where the network card has a queue for the core of each worker: with fewer queues the other
     /// workers get no connections. Workers need to be [pinned](Self::pin).
     pub steer: bool,
-    /// The most connections of all workers together. `None`: as many as the descriptor limit allows in one table.
+    /// The most connections of all workers together. `None`: as many as the descriptor limit allows in one table, or, where the workers'
+    /// own descriptors would fill most of it and [`private_tables`](Self::private_tables) allows it, in a table for each.
     pub max_connections: Option<usize>,
     /// Whether workers may get descriptor tables of their own when `max_connections` does not fit one. Then no descriptor of
     /// the program's may be used in a [`Handler`](crate::Handler), standard streams aside, or be opened there and used elsewhere.
@@ -74,17 +82,21 @@ pub struct Config {
     pub compression_window: usize,
     /// Most bytes that wait to be written to one connection.
     pub outbox_limit: usize,
-    /// Most bytes of incomplete messages and queued output of all connections together. Each worker has an equal share.
-    pub buffer_limit: usize,
+    /// Most bytes of incomplete messages and queued output of all connections together. Each worker has an equal share. `None`: 512 MiB,
+    /// or what the workers need for one message and one outbox each where that is more.
+    pub buffer_limit: Option<usize>,
     /// Most bytes of messages to many that wait for slow connections, of all of them together: each message is shared, but counted
-    /// for every connection it waits for, with 64 bytes for the reference. Each worker has an equal share.
-    pub backlog_limit: usize,
+    /// for every connection it waits for, with 64 bytes for the reference. Each worker has an equal share. `None`: 2 GiB, or an outbox for
+    /// each worker where that is more.
+    pub backlog_limit: Option<usize>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             listen: Vec::new(),
+            unix_mode: 0o660,
+            unix_group: None,
             workers: None,
             pin: true,
             steer: false,
@@ -104,8 +116,8 @@ impl Default for Config {
             // RFC 7692-7.3-1: 1,024 or more.
             compression_window: 2048,
             outbox_limit: 2 << 20,
-            buffer_limit: 512 << 20,
-            backlog_limit: 2 << 30,
+            buffer_limit: None,
+            backlog_limit: None,
         }
     }
 }
@@ -125,6 +137,14 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         if self.listen.is_empty() {
             return Err(ConfigError::NoListener);
+        }
+        for (at, second) in self.listen.iter().enumerate() {
+            if let Some(first) = self.listen[..at].iter().find(|first| first.overlaps(second)) {
+                return Err(ConfigError::SamePlace { first: first.clone(), second: second.clone() });
+            }
+        }
+        if self.unix_mode & !0o777 != 0 || self.unix_mode & 0o222 == 0 {
+            return Err(ConfigError::UnixMode { mode: self.unix_mode });
         }
         if self.workers.is_some_and(|workers| workers == 0 || workers > MAX_WORKERS) {
             return Err(ConfigError::OutOfRange { what: "workers", least: 1, most: MAX_WORKERS });
@@ -241,6 +261,21 @@ mod tests {
         {
             let complaint = complaint(|config| config.compression_window = window);
             assert_eq!(complaint, (!is_right).then_some("compression-window"), "{window}");
+        }
+    }
+
+    #[test]
+    fn places_and_who_may_connect_are_checked() {
+        let listen = |places: &[&str]| places.iter().map(|place| place.parse().unwrap()).collect();
+        let config = |listen, unix_mode| Config { listen, unix_mode, ..Config::default() }.validate();
+        let twice: Vec<Listen> = listen(&["unix:/a", "127.0.0.1:80", "0.0.0.0:80"]);
+        let (first, second) = (twice[1].clone(), twice[2].clone());
+        assert_eq!(config(twice, 0o660), Err(ConfigError::SamePlace { first, second }));
+        for (mode, is_right) in
+            [(0o660, true), (0o777, true), (0o200, true), (0o1660, false), (0o555, false), (0, false)]
+        {
+            let expected = if is_right { Ok(()) } else { Err(ConfigError::UnixMode { mode }) };
+            assert_eq!(config(listen(&["unix:/a"]), mode), expected, "{mode:o}");
         }
     }
 

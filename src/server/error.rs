@@ -56,17 +56,42 @@ pub enum ConfigError {
         /// Workers needed.
         needed: usize,
     },
+    /// What so many workers need for themselves leaves no room for the connections.
+    TooManyWorkers {
+        /// Workers asked for.
+        workers: usize,
+        /// The most workers there can be.
+        most: usize,
+        /// The limit, `RLIMIT_NOFILE`.
+        limit: usize,
+    },
+    /// Two places to listen at are the same, or one contains the other.
+    SamePlace {
+        /// The first of them.
+        first: Listen,
+        /// The second.
+        second: Listen,
+    },
+    /// The permissions of Unix sockets are none, or let nobody connect.
+    UnixMode {
+        /// They.
+        mode: u32,
+    },
     /// Connections are to go to the workers on their cores, which the workers are not pinned to.
     SteeredUnpinned,
     /// A worker's share of the buffer memory does not hold what one connection may need.
     BufferShare {
         /// Bytes that all workers need together.
         needed: usize,
+        /// Their number.
+        workers: usize,
     },
     /// A worker's share of what may wait for slow connections does not hold one connection's outbox.
     BacklogShare {
         /// Bytes that all workers need together.
         needed: usize,
+        /// Their number.
+        workers: usize,
     },
 }
 
@@ -87,25 +112,39 @@ impl fmt::Display for ConfigError {
             Self::DescriptorLimit { wanted, room, limit } => write!(
                 f,
                 "{wanted} connections do not fit the descriptor limit of {limit}, which leaves room for {room}: raise it \
-                 (ulimit -n, LimitNOFILE=), or allow private descriptor tables"
+                 (ulimit -n, LimitNOFILE=), lower max-connections, or allow private descriptor tables"
             ),
             Self::TooFewWorkers { wanted, workers, needed } => write!(
                 f,
                 "{wanted} connections do not fit {workers} workers under the descriptor limit: give {needed} workers or \
                  more, or raise the limit (ulimit -n, LimitNOFILE=)"
             ),
+            Self::TooManyWorkers { workers, most, limit } => write!(
+                f,
+                "what {workers} workers need for themselves leaves no room for the connections under the descriptor limit of \
+                 {limit}: give {most} workers at most, or raise the limit (ulimit -n, LimitNOFILE=)"
+            ),
+            Self::SamePlace { first, second } => {
+                write!(f, "{first} and {second} are the same place to listen at: leave out one of the two")
+            }
+            Self::UnixMode { mode } => write!(
+                f,
+                "unix-mode {mode:#o} must be from 0 to 0o777 and let somebody write, since whoever may write may connect: give 0660 \
+                 for the user and the group, or 0666 for everybody"
+            ),
             Self::SteeredUnpinned => f.write_str(
                 "steer gives connections to the workers on their cores, which no-pin leaves to the scheduler: leave out one \
                  of the two",
             ),
-            Self::BufferShare { needed } => write!(
+            Self::BufferShare { needed, workers } => write!(
                 f,
-                "each worker's share of buffer-limit must hold one message, which throng.v1 may make six times as \
-                 long, and one outbox: give {needed} bytes or more, or lower max-message or outbox-limit"
+                "the share of buffer-limit of each of {workers} workers must hold one message, which throng.v1 may make six \
+                 times as long, and one outbox: give {needed} bytes or more, or lower max-message, outbox-limit or workers"
             ),
-            Self::BacklogShare { needed } => write!(
+            Self::BacklogShare { needed, workers } => write!(
                 f,
-                "each worker's share of backlog-limit must hold one outbox: give {needed} bytes or more, or lower outbox-limit"
+                "the share of backlog-limit of each of {workers} workers must hold one outbox: give {needed} bytes or more, or \
+                 lower outbox-limit or workers"
             ),
         }
     }

@@ -1,5 +1,6 @@
 //! Where a server listens.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -9,8 +10,10 @@ use std::str::FromStr;
 use std::{fmt, fs, io};
 
 use super::error::StartError;
-use crate::budget::LISTEN_BACKLOG;
+use crate::budget::{CLAIM_PATIENCE, LISTEN_BACKLOG};
+use crate::sys::claim::Claim;
 use crate::sys::socket::{self, Sharing};
+use crate::sys::unix;
 use crate::worker::listen_for_clients;
 
 /// A place to listen at.
@@ -19,32 +22,92 @@ pub enum Listen {
     /// A TCP address. Every worker listens on it, and the kernel spreads connections over them (`SO_REUSEPORT`). Port 0 is any
     /// free one. An IPv6 address takes IPv6 only: give `[::]:80` and `0.0.0.0:80` for both.
     Tcp(SocketAddr),
-    /// A Unix socket, whose connections are all held by the first worker. The file is made at the start and removed at the
-    /// end; one that a dead server has left is replaced.
+    /// A Unix socket. The workers take its connections by turns. The file is made at the start and removed at the end; one that a dead
+    /// server has left is replaced. Who may connect is said by [`Config::unix_mode`](super::Config::unix_mode).
     Unix(PathBuf),
 }
 
-/// A listener and what the outside knows of it.
-#[derive(Debug)]
-pub(super) enum Opened {
-    Tcp(OwnedFd, SocketAddr),
-    Unix(OwnedFd, SocketFile),
-}
-
-/// Opens a listener, for connections whose first packet is dealt with on that core if one is given.
-pub(super) fn open(place: &Listen, core: Option<usize>) -> io::Result<Opened> {
-    match place {
-        Listen::Tcp(address) => {
-            let listener = listen_for_clients(*address, core)?;
-            let address = socket::local_address(listener.as_fd())?;
-            Ok(Opened::Tcp(listener, address))
-        }
-        Listen::Unix(path) => {
-            remove_stale_socket(path)?;
-            let listener = socket::listen_unix(path, LISTEN_BACKLOG)?;
-            Ok(Opened::Unix(listener, SocketFile::of(path)?))
+impl Listen {
+    /// Whether one contains the other. Port 0 is another port each time.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Unix(one), Self::Unix(other)) => one == other,
+            (Self::Tcp(one), Self::Tcp(other)) => {
+                let is_any = one.ip().is_unspecified() || other.ip().is_unspecified();
+                let same_family = one.is_ipv4() == other.is_ipv4();
+                one.port() == other.port()
+                    && one.port() != 0
+                    && same_family
+                    && (is_any || one.ip() == other.ip())
+            }
+            _ => false,
         }
     }
+}
+
+/// Claims all places, so that of servers that start there at once one listens and the others find it listening. In the same order for
+/// all, so that none holds what another waits for. Where a claim cannot be had the start goes on: the kernel still lets one of them listen
+/// at most.
+pub(super) fn claim(places: &[Listen]) -> Vec<Claim> {
+    let mut ports = BTreeSet::new();
+    let mut directories = BTreeSet::new();
+    for place in places {
+        match place {
+            Listen::Tcp(address) if address.port() != 0 => drop(ports.insert(address.port())),
+            Listen::Tcp(_) => {}
+            Listen::Unix(path) => drop(directories.insert(directory_of(path))),
+        }
+    }
+    let warn = |error: &io::Error, what: &dyn fmt::Display| {
+        tracing::warn!(%error, "cannot see to it that no other server starts at {what} in this moment");
+    };
+    let ports = ports.into_iter().map(|port| {
+        Claim::port(port, CLAIM_PATIENCE).inspect_err(|error| warn(error, &format_args!("port {port}")))
+    });
+    let directories = directories.into_iter().map(|path| {
+        Claim::directory(&path, CLAIM_PATIENCE).inspect_err(|error| warn(error, &path.display()))
+    });
+    ports.chain(directories).filter_map(Result::ok).collect()
+}
+
+/// The directory of a path, with a name that is the same for whoever claims it.
+fn directory_of(path: &Path) -> PathBuf {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    directory.canonicalize().unwrap_or_else(|_| directory.to_owned())
+}
+
+/// Opens a listener for TCP in the calling thread, for connections whose first packet is dealt with on that core if one is given. The
+/// server's first one at an address finds out whether another program listens there.
+pub(super) fn open(
+    address: SocketAddr,
+    sharing: Sharing,
+    core: Option<usize>,
+) -> Result<(OwnedFd, SocketAddr), StartError> {
+    let opened = listen_for_clients(address, sharing, core).and_then(|listener| {
+        let found = socket::local_address(listener.as_fd())?;
+        Ok((listener, found))
+    });
+    opened.map_err(|error| StartError::Listen { listen: Listen::Tcp(address), error })
+}
+
+/// Opens a Unix socket to which whoever may write to its file may connect.
+pub(super) fn open_unix(
+    path: &Path,
+    mode: u32,
+    group: Option<u32>,
+) -> Result<(OwnedFd, SocketFile), StartError> {
+    let open = || {
+        remove_stale_socket(path)?;
+        let listener = unix::bind(path)?;
+        let file = SocketFile::of(path)?;
+        unix::restrict(path, mode, group).map_err(|error| match group {
+            Some(group) => io::Error::other(format!("cannot give it to the group {group}: {error}")),
+            None => error,
+        })?;
+        socket::listen(listener.as_fd(), LISTEN_BACKLOG)?;
+        Ok((listener, file))
+    };
+    open().map_err(|error| StartError::Listen { listen: Listen::Unix(path.to_owned()), error })
 }
 
 /// The file of a Unix socket of ours, removed when this is dropped. It carries no descriptor.
@@ -75,18 +138,6 @@ impl Drop for SocketFile {
             let _ = fs::remove_file(&self.path);
         }
     }
-}
-
-/// Fails when another program listens on one of the TCP addresses. `SO_REUSEPORT` alone would not tell: two servers would each
-/// get a part of the connections.
-pub(super) fn find_others(places: &[Listen]) -> Result<(), StartError> {
-    for place in places {
-        if let Listen::Tcp(address) = place {
-            socket::listen_tcp(*address, Sharing::Exclusive, 1)
-                .map_err(|error| StartError::Listen { listen: place.clone(), error })?;
-        }
-    }
-    Ok(())
 }
 
 /// Removes the socket file of a server that died; one that answers, or a file of another kind, is left alone.
@@ -145,6 +196,26 @@ mod tests {
         }
         for text in ["", "localhost:80", "127.0.0.1", "unix:", "9001"] {
             text.parse::<Listen>().unwrap_err();
+        }
+    }
+
+    #[test]
+    fn places_that_contain_each_other_are_found() {
+        let place = |text: &str| text.parse::<Listen>().unwrap();
+        for (one, other, is_so) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "0.0.0.0:80", true),
+            ("[::]:80", "[::1]:80", true),
+            ("unix:/a", "unix:/a", true),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+            ("127.0.0.1:80", "127.0.0.1:81", false),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+            ("0.0.0.0:80", "[::]:80", false),
+            ("unix:/a", "unix:/b", false),
+            ("unix:/a", "127.0.0.1:80", false),
+        ] {
+            assert_eq!(place(one).overlaps(&place(other)), is_so, "{one} and {other}");
+            assert_eq!(place(other).overlaps(&place(one)), is_so, "{one} and {other}");
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder, JoinHandle};
 use std::time::Instant;
 
 use core_affinity::CoreId;
@@ -15,11 +16,12 @@ use super::config::Config;
 #[cfg(feature = "metering")]
 use super::error::ConfigError;
 use super::error::StartError;
-use super::listen::{Opened, SocketFile};
+use super::listen::SocketFile;
 use super::plan::Plan;
 use super::{Listen, Server, listen};
-use crate::budget::{POOL_KEEP, POOL_KEEP_LEAST, SLOWEST_READER};
+use crate::budget::{POOL_KEEP, POOL_KEEP_LEAST, SLOWEST_READER, SMALL_SERVER};
 use crate::sys::eventfd::EventFd;
+use crate::sys::socket::Sharing;
 use crate::sys::{fdtable, signals};
 use crate::worker::{
     Assembly, Context, Handle, Handler, Inbox, Limits, Linux, Listening, Shared, TICK, Wake, Worker,
@@ -40,14 +42,25 @@ struct Launch<F> {
     bell: Bell,
 }
 
-/// What a worker's thread says when it listens, or cannot.
-type Report = Result<Places, StartError>;
+/// What a worker's thread says when it listens, or cannot: the TCP addresses.
+type Report = Result<Vec<SocketAddr>, StartError>;
 
-/// Where a worker listens.
-#[derive(Debug, Default)]
-struct Places {
-    addresses: Vec<SocketAddr>,
-    files: Vec<SocketFile>,
+/// Unix sockets on their way to a worker's thread.
+enum Handed {
+    /// Descriptors of the table that all share, for this worker.
+    Own(Vec<OwnedFd>),
+    /// Numbers of those whose copies are this worker's in its private table. They are open until all workers have theirs.
+    Copies(Vec<RawFd>),
+}
+
+impl Handed {
+    fn new(private_tables: bool, listeners: &[OwnedFd]) -> Result<Self, StartError> {
+        if private_tables {
+            return Ok(Self::Copies(listeners.iter().map(AsRawFd::as_raw_fd).collect()));
+        }
+        let copies: io::Result<_> = listeners.iter().map(OwnedFd::try_clone).collect();
+        copies.map(Self::Own).map_err(StartError::system("copy a listener"))
+    }
 }
 
 /// Plans and starts a server; returns when every worker listens.
@@ -58,10 +71,21 @@ where
 {
     config.validate()?;
     let (descriptors, _) = fdtable::limits().map_err(StartError::system("read the descriptor limit"))?;
+    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
     let cores = core_affinity::get_core_ids().unwrap_or_default();
-    let plan =
-        Plan::new(&config, H::ENVELOPES, cores.len(), usize::try_from(descriptors).unwrap_or(usize::MAX))?;
-    listen::find_others(&config.listen)?;
+    // Of these cores a control group may allow the time of some.
+    let usable = thread::available_parallelism().map_or(cores.len(), NonZeroUsize::get);
+    let plan = Plan::new(&config, H::ENVELOPES, usable, descriptors)?;
+    if config.max_connections.is_none() && plan.connections < SMALL_SERVER {
+        tracing::warn!(
+            limit = descriptors,
+            max_connections = plan.connections,
+            "the descriptor limit leaves room for few connections: raise it (ulimit -n, LimitNOFILE=), or set max-connections"
+        );
+    }
+    let claims = listen::claim(&config.listen);
+    // Before the first private table, so that each can have a copy.
+    let (tcp, unix_listeners, socket_files) = open_unix(&config)?;
 
     // The wakers of all workers, and the program's, come before the first private table, so that their numbers mean the same in
     // every one.
@@ -95,12 +119,29 @@ where
         bell,
         threads: Vec::with_capacity(plan.workers),
         addresses: Vec::new(),
-        socket_files: Vec::new(),
+        socket_files,
         max_connections: plan.connections,
         private_tables: plan.private_tables,
     };
-    start_workers(&launch, inboxes, config.listen, &mut server)?;
+    start_workers(&launch, inboxes, tcp, &unix_listeners, &mut server)?;
+    drop(claims);
     Ok(server)
+}
+
+/// Opens the Unix sockets among the places to listen at; the others are left.
+fn open_unix(config: &Config) -> Result<(Vec<SocketAddr>, Vec<OwnedFd>, Vec<SocketFile>), StartError> {
+    let (mut tcp, mut listeners, mut files) = (Vec::new(), Vec::new(), Vec::new());
+    for place in &config.listen {
+        match place {
+            Listen::Tcp(address) => tcp.push(*address),
+            Listen::Unix(path) => {
+                let (listener, file) = listen::open_unix(path, config.unix_mode, config.unix_group)?;
+                listeners.push(listener);
+                files.push(file);
+            }
+        }
+    }
+    Ok((tcp, listeners, files))
 }
 
 /// Starts the first worker, which finds the ports, and then the others on the same ones. On an error the server is dropped by
@@ -108,7 +149,8 @@ where
 fn start_workers<H, F>(
     launch: &Arc<Launch<F>>,
     inboxes: Vec<Inbox>,
-    mut places: Vec<Listen>,
+    places: Vec<SocketAddr>,
+    unix: &[OwnedFd],
     server: &mut Server,
 ) -> Result<(), StartError>
 where
@@ -116,22 +158,24 @@ where
     F: Fn(&Context<'_>) -> H + Send + Sync + 'static,
 {
     let silent = || StartError::system("start a worker")(io::Error::other("its thread panicked"));
+    let handed = || Handed::new(launch.plan.private_tables, unix);
     let mut inboxes = inboxes.into_iter().enumerate();
     if let Some((number, inbox)) = inboxes.next() {
         // No sender is kept here: when the thread panics, the channel ends.
         let (report, reported) = channel();
-        server.threads.push(spawn(Arc::clone(launch), number, inbox, places.clone(), report)?);
-        let found = reported.recv().map_err(|_| silent())??;
-        (server.addresses, server.socket_files) = (found.addresses, found.files);
-    }
-    // A Unix socket is the first worker's alone.
-    places.retain(|place| matches!(place, Listen::Tcp(_)));
-    for (place, address) in places.iter_mut().zip(&server.addresses) {
-        *place = Listen::Tcp(*address);
+        server.threads.push(spawn(Arc::clone(launch), number, inbox, places, handed()?, report)?);
+        server.addresses = reported.recv().map_err(|_| silent())??;
     }
     let (reports, reported) = channel();
     for (number, inbox) in inboxes {
-        server.threads.push(spawn(Arc::clone(launch), number, inbox, places.clone(), reports.clone())?);
+        server.threads.push(spawn(
+            Arc::clone(launch),
+            number,
+            inbox,
+            server.addresses.clone(),
+            handed()?,
+            reports.clone(),
+        )?);
     }
     drop(reports);
     for _ in 1..launch.plan.workers {
@@ -144,7 +188,8 @@ fn spawn<H, F>(
     launch: Arc<Launch<F>>,
     number: usize,
     inbox: Inbox,
-    places: Vec<Listen>,
+    places: Vec<SocketAddr>,
+    unix: Handed,
     reports: Sender<Report>,
 ) -> Result<JoinHandle<io::Result<()>>, StartError>
 where
@@ -152,7 +197,7 @@ where
     F: Fn(&Context<'_>) -> H + Send + Sync + 'static,
 {
     let body = move || {
-        let worker = match set_up(&launch, number, inbox, &places) {
+        let worker = match set_up(&launch, number, inbox, &places, unix) {
             Ok((worker, found)) => {
                 // Whoever started us waits for the report; if it has gone, the server's end follows at once.
                 let _ = reports.send(Ok(found));
@@ -175,22 +220,27 @@ fn set_up<H, F>(
     launch: &Launch<F>,
     number: usize,
     inbox: Inbox,
-    places: &[Listen],
-) -> Result<(Worker<Linux, H>, Places), StartError>
+    places: &[SocketAddr],
+    unix: Handed,
+) -> Result<(Worker<Linux, H>, Vec<SocketAddr>), StartError>
 where
     H: Handler,
     F: Fn(&Context<'_>) -> H,
 {
     signals::block_all().map_err(StartError::system("block signals"))?;
-    if launch.plan.private_tables {
-        let wakers = launch.wakers.iter().map(|waker| waker.as_fd());
-        let keep: Vec<RawFd> = wakers.chain([launch.bell.as_fd()]).map(|fd| fd.as_raw_fd()).collect();
-        fdtable::make_private(&keep).map_err(StartError::system("get a private descriptor table"))?;
-    }
+    let unix = match unix {
+        Handed::Own(listeners) => listeners,
+        Handed::Copies(numbers) => {
+            let wakers = launch.wakers.iter().map(|waker| waker.as_fd());
+            let keep: Vec<RawFd> = wakers.chain([launch.bell.as_fd()]).map(|fd| fd.as_raw_fd()).collect();
+            fdtable::make_private_with(&keep, &numbers)
+                .map_err(StartError::system("get a private descriptor table"))?
+        }
+    };
     let core = pin(launch, number).filter(|_| launch.steer);
     let os = Linux::new(clock_of(launch, number), launch.wakers[number].as_fd(), core)
         .map_err(StartError::system("make an epoll"))?;
-    let (listeners, found) = open_listeners(places, core)?;
+    let (listeners, found) = open_listeners(places, unix, number == 0, core)?;
     let limits = launch.limits.clone();
     let max_message = limits.rules.max_message;
     let handler = (launch.handler)(&Context { worker: number, open: 0, max_message, handle: &launch.handle });
@@ -201,15 +251,25 @@ where
 
 /// Pins the calling thread to the worker's core and returns its number; `None` where it is not pinned.
 fn pin<F>(launch: &Launch<F>, number: usize) -> Option<usize> {
-    if !launch.pin || launch.cores.is_empty() {
+    let (workers, cores) = (launch.plan.workers, launch.cores.len());
+    if !launch.pin || !(number < evenly_pinned(workers, cores) || (launch.steer && cores > 0)) {
         return None;
     }
-    let core = launch.cores[number % launch.cores.len()];
+    let core = launch.cores[number % cores];
     if !core_affinity::set_for_current(core) {
         tracing::warn!(worker = number, core = core.id, "cannot pin the worker to its core");
         return None;
     }
     Some(core.id)
+}
+
+/// How many workers can be pinned so that each core has as many of them. The others are the scheduler's: somebody else may have chosen
+/// the first cores, too.
+const fn evenly_pinned(workers: usize, cores: usize) -> usize {
+    match workers.checked_rem(cores) {
+        Some(rest) => workers - rest,
+        None => 0,
+    }
 }
 
 /// Where a worker's time counts from: a fraction of a tick apart from the others', so that with many workers not all of them
@@ -219,27 +279,24 @@ fn clock_of<F>(launch: &Launch<F>, number: usize) -> Instant {
     launch.start.checked_sub(apart).unwrap_or(launch.start)
 }
 
+/// The listeners of a worker, and the addresses of those for TCP. The first worker's find out whether the addresses are free, and which
+/// port 0 is.
 fn open_listeners(
-    places: &[Listen],
+    places: &[SocketAddr],
+    unix: Vec<OwnedFd>,
+    is_first: bool,
     core: Option<usize>,
-) -> Result<(Vec<Listening<OwnedFd>>, Places), StartError> {
-    let mut listeners = Vec::with_capacity(places.len());
-    let mut found = Places::default();
-    for place in places {
-        let opened =
-            listen::open(place, core).map_err(|error| StartError::Listen { listen: place.clone(), error })?;
-        let (listener, address) = match opened {
-            Opened::Tcp(listener, address) => {
-                found.addresses.push(address);
-                (listener, Some(address))
-            }
-            Opened::Unix(listener, file) => {
-                found.files.push(file);
-                (listener, None)
-            }
-        };
-        listeners.push(Listening { listener: Some(listener), address, ready: false });
+) -> Result<(Vec<Listening<OwnedFd>>, Vec<SocketAddr>), StartError> {
+    let mut listeners = Vec::with_capacity(places.len() + unix.len());
+    let mut found = Vec::with_capacity(places.len());
+    for &place in places {
+        let sharing = if is_first { Sharing::First } else { Sharing::Group };
+        let (listener, address) = listen::open(place, sharing, core)?;
+        found.push(address);
+        listeners.push(Listening { listener: Some(listener), address: Some(address), ready: false });
     }
+    let unix = unix.into_iter().map(Some);
+    listeners.extend(unix.map(|listener| Listening { listener, address: None, ready: false }));
     Ok((listeners, found))
 }
 
@@ -257,11 +314,12 @@ fn limits(config: &Config, plan: &Plan) -> Limits {
     Limits {
         server_connections: plan.connections,
         worker_connections: plan.per_worker,
+        refusals: plan.refusals,
         rules: config.rules(),
         deflation: config.deflation(),
         outbox: config.outbox_limit,
-        buffers: config.buffer_limit / plan.workers,
-        backlog: config.backlog_limit / plan.workers,
+        buffers: plan.buffers,
+        backlog: plan.backlog,
         spare_buffers: (POOL_KEEP / plan.workers).max(POOL_KEEP_LEAST),
         handshake_timeout: config.handshake_timeout,
         message_timeout: config.message_timeout,
@@ -270,5 +328,19 @@ fn limits(config: &Config, plan: &Plan) -> Limits {
         pong_timeout: config.pong_timeout,
         slowest_reader: SLOWEST_READER,
         close_timeout: config.close_timeout,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_are_pinned_only_where_every_core_gets_as_many() {
+        for (workers, cores, pinned) in
+            [(1, 2, 0), (2, 2, 2), (3, 2, 2), (54, 2, 54), (7, 8, 0), (8, 8, 8), (1, 1, 1), (2, 0, 0)]
+        {
+            assert_eq!(evenly_pinned(workers, cores), pinned, "{workers} on {cores}");
+        }
     }
 }

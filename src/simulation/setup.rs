@@ -67,6 +67,7 @@ impl Setup {
             limits: Limits {
                 server_connections: choices.pick(&[few, plenty]),
                 worker_connections: few,
+                refusals: crate::budget::REFUSALS,
                 rules: Rules {
                     role: Role::Server,
                     max_message: choices.pick(&[300, 4_000, 70_000]),

@@ -5,7 +5,7 @@
 //! nothing in another table. See [`make_private`] for the rules.
 
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use super::check;
 
@@ -47,10 +47,20 @@ pub fn raise_limit() -> io::Result<u64> {
 /// # Errors
 /// `ENOMEM`, or `ENOSYS` from close_range(2) before Linux 5.9.
 pub fn make_private(keep: &[RawFd]) -> io::Result<()> {
+    make_private_with(keep, &[]).map(drop)
+}
+
+/// The same, and returns this table's copies of the descriptors in `own`, which are this thread's from then on: they can be closed here
+/// without harm to those they are copies of, which must be open when this is called.
+///
+/// # Errors
+/// Those of [`make_private`].
+pub fn make_private_with(keep: &[RawFd], own: &[RawFd]) -> io::Result<Vec<OwnedFd>> {
     // SAFETY: unshare takes no pointers; it replaces this thread's table by a copy in which every number still means the
     // same file, so that no descriptor owned by this thread changes its meaning.
     check(unsafe { libc::unshare(libc::CLONE_FILES) })?;
-    let mut kept: Vec<libc::c_uint> = keep.iter().filter_map(|&fd| libc::c_uint::try_from(fd).ok()).collect();
+    let both = keep.iter().chain(own);
+    let mut kept: Vec<libc::c_uint> = both.filter_map(|&fd| libc::c_uint::try_from(fd).ok()).collect();
     kept.extend([0, 1, 2]);
     kept.sort_unstable();
     let mut from = 0;
@@ -60,7 +70,9 @@ pub fn make_private(keep: &[RawFd]) -> io::Result<()> {
         }
         from = fd + 1;
     }
-    close_range(from, libc::c_uint::MAX)
+    close_range(from, libc::c_uint::MAX)?;
+    // SAFETY: in this table, which no other thread has, nothing owns these entries: their owners' are in other tables.
+    Ok(own.iter().map(|&fd| unsafe { OwnedFd::from_raw_fd(fd) }).collect())
 }
 
 fn close_range(first: libc::c_uint, last: libc::c_uint) -> io::Result<()> {
@@ -89,6 +101,20 @@ mod tests {
         assert_eq!(in_thread.join().unwrap(), (true, false));
         kept.signal().unwrap();
         dropped.signal().unwrap();
+    }
+
+    #[test]
+    fn a_copy_of_its_own_can_be_closed_in_a_private_table() {
+        let event = EventFd::new().unwrap();
+        let fd = raw(&event);
+        let in_thread = std::thread::spawn(move || {
+            let own = make_private_with(&[], &[fd]).unwrap();
+            let before = is_eventfd(fd);
+            drop(own);
+            (before, is_eventfd(fd))
+        });
+        assert_eq!(in_thread.join().unwrap(), (true, false));
+        event.signal().unwrap();
     }
 
     #[test]

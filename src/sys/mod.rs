@@ -4,8 +4,10 @@
 //! needs the same calls from the other side; it is no part of the library's stable interface.
 
 mod address;
+pub mod claim;
 #[cfg(feature = "metering")]
 pub mod counting;
+pub mod epoll;
 pub mod eventfd;
 pub mod fdtable;
 pub mod memory;
@@ -13,6 +15,7 @@ pub mod options;
 pub mod process;
 pub mod signals;
 pub mod socket;
+pub mod unix;
 #[cfg(feature = "serve")]
 pub mod watch;
 

@@ -4,7 +4,6 @@ use std::io::{self, IoSlice};
 use std::mem;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::path::Path;
 
 use libc::{c_int, c_void};
 
@@ -22,6 +21,9 @@ pub enum Sharing {
     Exclusive,
     /// Connections are spread over all sockets that listen on it with this option.
     Group,
+    /// The address is this socket's alone until it listens: `EADDRINUSE` as with [`Exclusive`](Self::Exclusive). Then others may join it
+    /// as a [`Group`](Self::Group). So of two that begin, whatever others do, one fails.
+    First,
 }
 
 /// Makes a TCP listener.
@@ -35,6 +37,11 @@ pub enum Sharing {
 pub fn listen_tcp(address: SocketAddr, sharing: Sharing, backlog: u16) -> io::Result<OwnedFd> {
     let fd = bind_tcp(address, sharing)?;
     listen(fd.as_fd(), backlog)?;
+    if sharing == Sharing::First {
+        // A conflict is judged by what the sockets that are there have now, not by what they were bound with (`inet_csk_bind_conflict`
+        // in net/ipv4/inet_connection_sock.c).
+        set_flag(fd.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT)?;
+    }
     Ok(fd)
 }
 
@@ -57,17 +64,13 @@ pub fn bind_tcp(address: SocketAddr, sharing: Sharing) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Makes a listener on a Unix socket path (unix(7)).
+/// Has a bound socket listen, or changes how many connections may wait to be accepted (listen(2)).
 ///
 /// # Errors
-/// `EADDRINUSE` when the path exists, `ENAMETOOLONG` over 107 bytes, `EACCES`, `ENOENT` for a missing directory.
-pub fn listen_unix(path: &Path, backlog: u16) -> io::Result<OwnedFd> {
-    let listener = std::os::unix::net::UnixListener::bind(path)?;
-    listener.set_nonblocking(true)?;
-    let fd = OwnedFd::from(listener);
-    // The standard library listens with its own backlog; listening again only changes that number.
-    listen(fd.as_fd(), backlog)?;
-    Ok(fd)
+/// `EADDRINUSE` when another socket listens there.
+pub fn listen(fd: BorrowedFd<'_>, backlog: u16) -> io::Result<()> {
+    // SAFETY: listen takes no pointers.
+    check(unsafe { libc::listen(fd.as_raw_fd(), c_int::from(backlog)) }).map(drop)
 }
 
 /// Begins to connect to `to`, from `from` where given (its port may be 0), and returns at once.
@@ -246,11 +249,6 @@ fn bind(fd: BorrowedFd<'_>, address: &SocketAddr) -> io::Result<()> {
     check(unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), len) }).map(drop)
 }
 
-fn listen(fd: BorrowedFd<'_>, backlog: u16) -> io::Result<()> {
-    // SAFETY: listen takes no pointers.
-    check(unsafe { libc::listen(fd.as_raw_fd(), c_int::from(backlog)) }).map(drop)
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use std::net::{Ipv4Addr, SocketAddrV4};
@@ -317,6 +315,21 @@ pub(super) mod tests {
         let mut first = b"0".to_vec();
         let error = recv_append(server.as_fd(), &mut first, 5, &mut []).unwrap_err();
         assert_eq!((error.kind(), &first[..]), (io::ErrorKind::WouldBlock, &b"0"[..]));
+    }
+
+    #[test]
+    fn of_two_first_listeners_one_fails_and_a_group_may_join_the_other() {
+        let first = listen_tcp(ANY_PORT, Sharing::First, 16).unwrap();
+        let address = local_address(first.as_fd()).unwrap();
+        for at in [address, SocketAddr::from(([0, 0, 0, 0], address.port()))] {
+            assert_eq!(listen_tcp(at, Sharing::First, 16).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        }
+        let second = listen_tcp(address, Sharing::Group, 16).unwrap();
+        drop(first);
+        // The address is the group's for as long as one of it is there, and connections still find the rest.
+        assert_eq!(listen_tcp(address, Sharing::First, 16).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let _client = connect_tcp(None, address).unwrap();
+        eventually(|| accept(second.as_fd()));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::os::{Os, Token};
 use super::record::{Flags, Record, SideId, State};
 use super::ticks::deadline;
 use super::wheel::Node;
-use crate::budget::{ACCEPTS_PER_ITERATION, EXHAUSTED_PAUSE, LINGER, REFUSALS};
+use crate::budget::{ACCEPTS_PER_ITERATION, EXHAUSTED_PAUSE, LINGER};
 use crate::http::{Refusal, Status, is_head};
 use crate::ws::deflate::Terms;
 
@@ -24,10 +24,16 @@ pub(super) const AT_LIMIT: Refusal =
 pub(crate) struct Listening<L> {
     /// `None` while the worker is out of the group.
     pub(crate) listener: Option<L>,
-    /// `None` for a Unix socket, whose listener stays: there is no group to leave.
+    /// `None` for a Unix socket, which is one listener of all workers: a worker that leaves the group does not watch it.
     pub(crate) address: Option<SocketAddr>,
     /// Connections may wait: accepting has not met `EAGAIN` since the last event.
     pub(crate) ready: bool,
+}
+
+impl<L> Listening<L> {
+    const fn is_shared(&self) -> bool {
+        self.address.is_none()
+    }
 }
 
 /// A worker's listeners.
@@ -38,6 +44,8 @@ pub(super) struct Acceptor<L> {
     in_group: bool,
     /// The listeners are to be closed as soon as their queues are empty.
     leaving: bool,
+    /// The listeners that the workers share are to be watched, and are not.
+    is_unwatched: bool,
     /// Accepting rests until then.
     paused_until: Option<Duration>,
     /// Connections held only to be refused.
@@ -54,11 +62,20 @@ pub(super) const fn is_listener(token: Token) -> bool {
 impl<L> Acceptor<L> {
     pub(super) fn new<O: Os<Listener = L>>(listeners: Vec<Listening<L>>, os: &mut O) -> io::Result<Self> {
         for (token, listening) in (LISTENER..).zip(&listeners) {
-            if let Some(listener) = &listening.listener {
-                os.watch_listener(listener, Token(token))?;
+            match &listening.listener {
+                Some(listener) if listening.is_shared() => os.watch_together(listener, Token(token))?,
+                Some(listener) => os.watch_listener(listener, Token(token))?,
+                None => {}
             }
         }
-        Ok(Self { listeners, in_group: true, leaving: false, paused_until: None, refused: 0 })
+        Ok(Self {
+            listeners,
+            in_group: true,
+            leaving: false,
+            is_unwatched: false,
+            paused_until: None,
+            refused: 0,
+        })
     }
 
     pub(super) fn mark_ready(&mut self, token: Token) {
@@ -95,18 +112,59 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
         self.os.refill_reserve();
         self.join_or_leave_group();
+        if self.acceptor.is_unwatched && self.acceptor.in_group {
+            self.watch_shared();
+        }
         for at in 0..self.acceptor.listeners.len() {
+            let accepted = self.counters.accepted.get();
             self.accept_from(at);
+            if self.counters.accepted.get() != accepted {
+                self.go_to_the_end_of_the_line(at);
+            }
             let listening = &mut self.acceptor.listeners[at];
             self.unfinished |= listening.ready && self.acceptor.paused_until.is_none();
-            let closes = self.acceptor.leaving && (listening.address.is_some() || self.drain.is_some());
+            let closes = self.acceptor.leaving && (!listening.is_shared() || self.drain.is_some());
             if closes
                 && !listening.ready
                 && let Some(listener) = listening.listener.take()
             {
+                // Others have copies of a shared one, with which it would stay watched.
+                self.os.unwatch(&listener);
                 self.os.close_listener(listener);
             }
         }
+    }
+
+    /// Lets the other workers have the next connection of a listener that they share: the kernel wakes the first in line.
+    fn go_to_the_end_of_the_line(&mut self, at: usize) {
+        let listening = &self.acceptor.listeners[at];
+        let Some(listener) = listening.listener.as_ref().filter(|_| listening.is_shared()) else { return };
+        self.os.unwatch(listener);
+        if self.acceptor.in_group && self.os.watch_together(listener, Token(LISTENER + at as u64)).is_err() {
+            self.watch_shared_later();
+        }
+    }
+
+    /// Watches the listeners that the workers share, as the last in line.
+    fn watch_shared(&mut self) {
+        self.acceptor.is_unwatched = false;
+        for (at, listening) in (LISTENER..).zip(&self.acceptor.listeners) {
+            let Some(listener) = listening.listener.as_ref().filter(|_| listening.is_shared()) else {
+                continue;
+            };
+            self.os.unwatch(listener);
+            if self.os.watch_together(listener, Token(at)).is_err() {
+                self.watch_shared_later();
+                return;
+            }
+        }
+    }
+
+    /// The system is out of memory or watches (/proc/sys/fs/epoll/max_user_watches): the clock says when to try again.
+    fn watch_shared_later(&mut self) {
+        self.counters.accept_exhausted.add(1);
+        self.acceptor.is_unwatched = true;
+        self.acceptor.paused_until = Some(self.now + EXHAUSTED_PAUSE);
     }
 
     fn accept_from(&mut self, at: usize) {
@@ -146,7 +204,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let mut flags = Flags::default();
         let mut patience = self.limits.handshake_timeout;
         if !self.has_room() {
-            if self.acceptor.refused >= REFUSALS {
+            if self.acceptor.refused >= self.limits.refusals {
                 self.counters.dropped_at_limit.add(1);
                 self.os.close(socket);
                 return;
@@ -227,6 +285,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
             if self.common.leave_group() {
                 self.counters.left_group.add(1);
                 self.acceptor.in_group = false;
+                // What comes after this wakes another worker; what queues is dealt with below.
+                let shared = self.acceptor.listeners.iter().filter(|listening| listening.is_shared());
+                shared
+                    .filter_map(|listening| listening.listener.as_ref())
+                    .for_each(|listener| self.os.unwatch(listener));
                 self.acceptor.leave();
             }
         } else if !self.acceptor.in_group && held < room - room / 16 {
@@ -252,6 +315,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             }
         }
         self.acceptor.leaving = false;
+        self.acceptor.is_unwatched = true;
         self.acceptor.in_group = true;
         self.common.join_group();
     }

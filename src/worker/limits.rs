@@ -34,8 +34,10 @@ pub(crate) struct Deflation {
 pub(crate) struct Limits {
     /// Sockets that all workers may hold together.
     pub(crate) server_connections: usize,
-    /// Sockets that this worker can hold, refusals included.
+    /// Sockets that this worker can hold.
     pub(crate) worker_connections: usize,
+    /// Sockets beyond either limit that it can hold to refuse them.
+    pub(crate) refusals: usize,
     /// What holds for frames; how long a message may be, and whether it may be compressed, depends on the connection.
     pub(crate) rules: Rules,
     /// `None`: nothing is compressed.

@@ -14,16 +14,20 @@ use super::mailbox::Wake;
 use super::os::{Os, Output, Ready, Token};
 use crate::budget::{DEFER_ACCEPT, EVENTS_PER_WAIT, LISTEN_BACKLOG, UNSENT_IN_KERNEL};
 use crate::sys::eventfd::EventFd;
-use crate::sys::options;
 use crate::sys::socket::{self, Sharing};
+use crate::sys::{epoll, options};
 
 /// The token of the waker, which no connection or listener can have.
 const WAKER: usize = usize::MAX;
 
-/// Makes a listener for clients, one of the group that shares the address. With a core it gets those whose first packet is dealt with
-/// there.
-pub(crate) fn listen_for_clients(address: SocketAddr, core: Option<usize>) -> io::Result<OwnedFd> {
-    let listener = socket::listen_tcp(address, Sharing::Group, LISTEN_BACKLOG)?;
+/// Makes a listener for clients, one of the group that shares the address or the first of it. With a core it gets those whose first packet
+/// is dealt with there.
+pub(crate) fn listen_for_clients(
+    address: SocketAddr,
+    sharing: Sharing,
+    core: Option<usize>,
+) -> io::Result<OwnedFd> {
+    let listener = socket::listen_tcp(address, sharing, LISTEN_BACKLOG)?;
     options::limit_unsent(listener.as_fd(), UNSENT_IN_KERNEL)?;
     options::defer_accept(listener.as_fd(), DEFER_ACCEPT)?;
     if let Some(core) = core {
@@ -93,12 +97,21 @@ impl Os for Linux {
         self.register(listener, token, Interest::READABLE)
     }
 
+    fn watch_together(&mut self, listener: &OwnedFd, token: Token) -> io::Result<()> {
+        epoll::watch_together(self.poll.as_raw_fd(), listener.as_fd(), token.0)
+    }
+
+    fn unwatch(&mut self, listener: &OwnedFd) {
+        // It fails where it is not watched, which is what is wanted.
+        let _ = epoll::unwatch(self.poll.as_raw_fd(), listener.as_fd());
+    }
+
     fn watch(&mut self, socket: &OwnedFd, token: Token) -> io::Result<()> {
         self.register(socket, token, Interest::READABLE | Interest::WRITABLE)
     }
 
     fn listen(&mut self, address: SocketAddr) -> io::Result<OwnedFd> {
-        listen_for_clients(address, self.core)
+        listen_for_clients(address, Sharing::Group, self.core)
     }
 
     fn close_listener(&mut self, listener: OwnedFd) {

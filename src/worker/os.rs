@@ -24,6 +24,15 @@ pub(crate) trait Os {
     /// Watches a listener, edge-triggered.
     fn watch_listener(&mut self, listener: &Self::Listener, token: Token) -> io::Result<()>;
 
+    /// Watches a listener that the workers share, so that an event wakes one of them, the first in line; what waits already is an event.
+    fn watch_together(&mut self, listener: &Self::Listener, token: Token) -> io::Result<()> {
+        // For systems with one worker.
+        self.watch_listener(listener, token)
+    }
+
+    /// Watches such a listener no more.
+    fn unwatch(&mut self, _listener: &Self::Listener) {}
+
     /// Watches a socket for reading and writing, edge-triggered, once and for its whole life.
     fn watch(&mut self, socket: &Self::Socket, token: Token) -> io::Result<()>;
 

@@ -94,6 +94,36 @@ fn a_unix_socket_is_served_and_removed() {
 }
 
 #[test]
+fn all_workers_share_a_unix_socket() {
+    let path = SocketPath::new("shared");
+    let running = start_at(builder().workers(4).listen(path.listen()));
+    let clients: Vec<_> = (0..100).map(|_| Client::open_unix(&path.0)).collect();
+    let open = open_by_worker(&running);
+    assert_eq!(open.iter().sum::<u64>(), clients.len() as u64);
+    // They take turns; on a busy machine one may be passed over.
+    assert!(open.iter().all(|&open| open >= 10), "{open:?}");
+    running.server.drain(PATIENCE);
+    drop(clients);
+    running.server.join().unwrap();
+    assert!(std::os::unix::net::UnixStream::connect(&path.0).is_err());
+}
+
+#[test]
+fn who_may_connect_to_a_unix_socket_is_said() {
+    use std::os::unix::fs::MetadataExt;
+    let path = SocketPath::new("mode");
+    for (mode, expected) in [(None, 0o660), (Some(0o600), 0o600), (Some(0o777), 0o777)] {
+        let builder = builder().listen(path.listen());
+        let builder = mode.into_iter().fold(builder, throng::Builder::unix_mode);
+        let _running = start_at(builder);
+        assert_eq!(std::fs::metadata(&path.0).unwrap().mode() & 0o7777, expected);
+    }
+    let own = std::fs::metadata("/proc/self").unwrap().gid();
+    let _running = start_at(builder().listen(path.listen()).unix_group(Some(own)));
+    assert_eq!(std::fs::metadata(&path.0).unwrap().gid(), own);
+}
+
+#[test]
 fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
     let path = SocketPath::new("stale");
     drop(UnixListener::bind(&path.0).unwrap());
@@ -174,4 +204,11 @@ fn a_handler_that_cannot_be_made_is_an_error_and_not_a_hang() {
         });
         assert_eq!(outcome.recv_timeout(PATIENCE), Ok(true), "worker {failing}");
     }
+}
+
+#[test]
+fn overlapping_places_are_refused() {
+    let error =
+        start_error(builder().listen("127.0.0.1:1".parse().unwrap()).listen("0.0.0.0:1".parse().unwrap()));
+    assert!(error.to_string().contains("127.0.0.1:1 and 0.0.0.0:1 are the same place"), "{error}");
 }

@@ -19,6 +19,10 @@ mod library;
 mod limits;
 mod listening;
 #[cfg(feature = "serve")]
+mod pairs;
+#[cfg(feature = "serve")]
+mod placing;
+#[cfg(feature = "serve")]
 mod private_tables;
 #[cfg(feature = "serve")]
 mod program;

@@ -85,3 +85,60 @@ fn a_drained_server_with_private_tables_ends_though_nobody_came() {
     program.signal("TERM");
     assert_eq!(program.exit_code(), 0);
 }
+
+#[test]
+fn all_workers_with_tables_of_their_own_share_a_unix_socket() {
+    let path = std::env::temp_dir().join(format!("throng-{}-private", std::process::id()));
+    let listen = format!("unix:{}", path.display());
+    let arguments = ["--max-connections", "1000", "--listen", &listen, "--admin", "127.0.0.1:0"];
+    let mut program = Program::echo(Some(LIMIT), &arguments);
+    assert_eq!(program.ready["private_tables"], true);
+    let mut clients: Vec<_> = (0..100).map(|_| Client::open_unix(&path)).collect();
+    clients.iter_mut().for_each(|client| client.is_echoed("hi"));
+    let stats: serde_json::Value = serde_json::from_str(&program.get("/stats")).unwrap();
+    let open: Vec<u64> =
+        stats["workers"].as_array().unwrap().iter().map(|worker| worker["open"].as_u64().unwrap()).collect();
+    assert_eq!(open.iter().sum::<u64>(), 100);
+    // They take turns.
+    assert!(open.len() > 1 && open.iter().all(|&open| open > 0), "{open:?}");
+    program.signal("TERM");
+    clients.clear();
+    assert_eq!(program.exit_code(), 0);
+    assert!(!path.exists());
+}
+
+#[test]
+fn defaults_start_under_any_limit_and_with_any_number_of_workers() {
+    // More workers than one table has room for: each has one, and all of them connections.
+    let mut program = Program::echo(Some(256), &["--workers", "30"]);
+    let ready = &program.ready;
+    assert_eq!((&ready["private_tables"], &ready["workers"]), (&true.into(), &30.into()));
+    assert!(ready["max_connections"].as_u64().unwrap() >= 300, "{ready}");
+    Client::open(program.address).is_echoed("hi");
+    program.signal("TERM");
+    assert_eq!(program.exit_code(), 0);
+
+    // The buffers of so many workers are more than what others have by default.
+    let program = Program::hub(Some(2_000), &["--workers", "171"]);
+    assert_eq!(program.ready["workers"], 171);
+
+    // What one table has room for, and what cannot be.
+    for (limit, workers, expected) in [(1_024, "8", 700..900), (1_024, "2", 750..900), (150, "1", 5..20)] {
+        let (program, log) =
+            Program::start_telling(&[], Some(limit), &["--app", "echo", "--workers", workers]);
+        let connections = program.ready["max_connections"].as_u64().unwrap();
+        assert!(expected.contains(&connections), "{limit}: {connections}");
+        log.says("the descriptor limit leaves room for few connections: raise it");
+        Client::open(program.address).is_echoed("hi");
+    }
+    for (limit, arguments, said) in [
+        (130, &["--workers", "2"][..], "do not fit the descriptor limit of 130"),
+        (1_024, &["--workers", "1024"], "workers at most, or raise the limit"),
+        (1_024, &["--workers", "8", "--max-connections", "20000"], "do not fit 8 workers"),
+    ] {
+        let (code, told) =
+            run(Some(limit), &[&["--listen", "127.0.0.1:0", "--app", "echo"], arguments].concat());
+        assert_eq!(code, 78, "{limit}, {arguments:?}: {told}");
+        assert!(told.contains(said), "{limit}, {arguments:?}: {told}");
+    }
+}

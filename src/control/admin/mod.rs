@@ -34,7 +34,9 @@ use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use throng::Server;
+use throng::budget::CLAIM_PATIENCE;
 use throng::hub::Hub;
+use throng::sys::claim::Claim;
 use tokio::net::TcpListener;
 
 use super::exit::Failure;
@@ -62,9 +64,15 @@ pub(super) fn check(address: SocketAddr, token: Option<&Token>) -> Result<(), Fa
     )))
 }
 
-/// Listens on the admin address.
-pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
+/// Listens on the admin address, before there is a server whose clients would suffer if it cannot be.
+pub(super) fn bind(address: SocketAddr) -> Result<std::net::TcpListener, Failure> {
+    // Of servers that start at once, one has it and the others find it taken. Without the claim they might find each other.
+    let _claim = (address.port() != 0).then(|| Claim::port(address.port(), CLAIM_PATIENCE));
+    let bound = std::net::TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    bound.map_err(|error| {
         Failure::Configuration(format!(
             "cannot listen on {address} for the admin port: {error}: give another address with --admin, or off"
         ))

@@ -114,6 +114,8 @@ fn every_option_can_be_set_everywhere() {
     // A value that is not the default, as text and as TOML has it.
     let values = [
         ("listen", "127.0.0.1:7", "['127.0.0.1:7']"),
+        ("unix-mode", "0666", "'0666'"),
+        ("unix-group", "7", "7"),
         ("workers", "3", "3"),
         ("no-pin", "true", "true"),
         ("steer", "true", "true"),

@@ -176,6 +176,7 @@ fn limits(is_roomy: bool, choices: &Choices) -> Limits {
     Limits {
         server_connections: 10_000,
         worker_connections: 10_000,
+        refusals: crate::budget::REFUSALS,
         rules: crate::ws::Rules { role: Role::Server, max_message: 70_000, max_frames: 64, deflate: false },
         deflation,
         outbox: if is_roomy { 64 << 20 } else { choices.pick(&[700, 3_000, 20_000, 128 << 10]) },

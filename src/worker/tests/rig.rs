@@ -48,6 +48,7 @@ pub(super) fn limits() -> Limits {
     Limits {
         server_connections: 10_000,
         worker_connections: 10_000,
+        refusals: crate::budget::REFUSALS,
         rules: Rules { role: Role::Server, max_message: 1 << 20, max_frames: 64, deflate: false },
         deflation: None,
         outbox: 128 << 10,
