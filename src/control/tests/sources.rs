@@ -137,6 +137,7 @@ fn every_option_can_be_set_everywhere() {
         ("buffer-limit", "1GiB", "'1GiB'"),
         ("backlog-limit", "1GiB", "'1GiB'"),
         ("max-topics", "1M", "1_000_000"),
+        ("max-client-topics", "7", "7"),
         ("max-subscriptions", "7", "7"),
         ("history-limit", "1GiB", "'1GiB'"),
         ("app", "sink", "'sink'"),
