@@ -85,7 +85,7 @@ where
     }
     let claims = listen::claim(&config.listen);
     // Before the first private table, so that each can have a copy.
-    let (tcp, unix_listeners, socket_files) = open_unix(&config)?;
+    let (unix_listeners, socket_files) = open_unix(&config)?;
 
     // The wakers of all workers, and the program's, come before the first private table, so that their numbers mean the same in
     // every one.
@@ -123,25 +123,27 @@ where
         max_connections: plan.connections,
         private_tables: plan.private_tables,
     };
-    start_workers(&launch, inboxes, tcp, &unix_listeners, &mut server)?;
+    start_workers(&launch, inboxes, tcp_addresses(&config), &unix_listeners, &mut server)?;
     drop(claims);
     Ok(server)
 }
 
-/// Opens the Unix sockets among the places to listen at; the others are left.
-fn open_unix(config: &Config) -> Result<(Vec<SocketAddr>, Vec<OwnedFd>, Vec<SocketFile>), StartError> {
-    let (mut tcp, mut listeners, mut files) = (Vec::new(), Vec::new(), Vec::new());
-    for place in &config.listen {
-        match place {
-            Listen::Tcp(address) => tcp.push(*address),
-            Listen::Unix(path) => {
-                let (listener, file) = listen::open_unix(path, config.unix_mode, config.unix_group)?;
-                listeners.push(listener);
-                files.push(file);
-            }
-        }
-    }
-    Ok((tcp, listeners, files))
+/// Opens the Unix sockets among the places to listen at.
+fn open_unix(config: &Config) -> Result<(Vec<OwnedFd>, Vec<SocketFile>), StartError> {
+    let paths = config.listen.iter().filter_map(|place| match place {
+        Listen::Unix(path) => Some(path),
+        Listen::Tcp(_) => None,
+    });
+    paths.map(|path| listen::open_unix(path, config.unix_mode, config.unix_group)).collect()
+}
+
+/// The TCP addresses among them.
+fn tcp_addresses(config: &Config) -> Vec<SocketAddr> {
+    let addresses = config.listen.iter().filter_map(|place| match place {
+        Listen::Tcp(address) => Some(*address),
+        Listen::Unix(_) => None,
+    });
+    addresses.collect()
 }
 
 /// Starts the first worker, which finds the ports, and then the others on the same ones. On an error the server is dropped by
