@@ -23,7 +23,8 @@ use tokio::time::{sleep, timeout};
 use super::places::{Place, Places};
 use super::problem::Problem;
 
-/// Most bytes of a request's head, and of what is read ahead of it.
+/// Bytes of a request's head behind which no more is read: over it, and what the last read brought beyond, the answer is 431. So it is
+/// over the 100 fields that hyper allows.
 const MAX_HEAD: usize = 64 * 1024;
 /// Pause after accepting has failed, for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_secs(1);

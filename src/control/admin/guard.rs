@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -41,11 +42,18 @@ fn check_form(request: &Request) -> Result<(), Problem> {
         return Err(Problem::bad_request("the target must be ASCII: percent-encode other characters"));
     }
     // RFC 9112, section 3.2.
-    match request.headers().get_all(header::HOST).iter().count() {
-        1 => Ok(()),
-        0 if request.version() == Version::HTTP_10 => Ok(()),
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) if is_host(host.as_bytes()) => Ok(()),
+        (Some(_), None) => Err(Problem::bad_request("the Host header field must name a host")),
+        (None, _) if request.version() == Version::HTTP_10 => Ok(()),
         _ => Err(Problem::bad_request("there must be one Host header field")),
     }
+}
+
+/// Whether it is a host, perhaps with a port, and no user, whose name before it has no meaning in HTTP (RFC 9110, section 4.2.4).
+fn is_host(host: &[u8]) -> bool {
+    Authority::try_from(host).is_ok() && !host.contains(&b'@')
 }
 
 fn check_token(token: &Token, headers: &HeaderMap) -> Result<(), Problem> {
@@ -70,6 +78,16 @@ fn bearer(field: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_field_names_a_host() {
+        for host in ["localhost", "127.0.0.1:9190", "[::1]", "[::1]:80", "a_b.example.org:", "throng"] {
+            assert!(is_host(host.as_bytes()), "{host}");
+        }
+        for other in ["", "a b", "a, b", "http://a/", "a/b", "user@a", "a:b:c", "\u{e4}", "[::1"] {
+            assert!(!is_host(other.as_bytes()), "{other}");
+        }
+    }
 
     #[test]
     fn bearers_bear_tokens() {

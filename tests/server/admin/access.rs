@@ -56,7 +56,6 @@ fn without_a_token_no_web_page_gets_in() {
         "Host: throng.example.org\r\n",
         "Host: throng.example.org:9190\r\n",
         "Host: localhost.example.org\r\n",
-        "Host: \r\n",
         // What a page loads as an image, a script, a frame or a link bears no Origin.
         "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\n",
         "Sec-Fetch-Site: same-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n",
@@ -148,6 +147,9 @@ fn targets_and_hosts_have_the_form_that_the_serving_port_asks_for() {
         ("POST /publish/Zürich HTTP/1.1\r\nHost: localhost\r\n", 400),
         ("GET /topics?prefix=ü HTTP/1.1\r\nHost: localhost\r\n", 400),
         ("GET /health HTTP/1.1\r\n", 400),
+        ("GET /health HTTP/1.1\r\nHost: \r\n", 400),
+        ("GET /health HTTP/1.0\r\nHost: a b\r\n", 400),
+        ("GET /stats HTTP/1.1\r\nHost: localhost@example.org\r\n", 400),
         ("GET /stats HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n", 400),
         ("POST /publish/Z%C3%BCrich HTTP/1.1\r\nHost: localhost\r\n", 200),
         ("GET http://localhost/stats HTTP/1.1\r\nHost: localhost\r\n", 200),
@@ -169,6 +171,20 @@ fn targets_and_hosts_have_the_form_that_the_serving_port_asks_for() {
     for target in ["/topics/Zürich", "/?topic=ü"] {
         let refused = super::super::client::Client::ask(program.address, target, "").err().unwrap();
         assert!(refused.starts_with("HTTP/1.1 400 ") && refused.contains("percent-encode"), "{refused}");
+    }
+}
+
+#[test]
+fn a_head_of_64_kib_or_100_fields_is_answered_and_twice_as_much_or_one_more_is_431() {
+    let program = Program::hub(None, &[]);
+    // Beside those of every request here: Host, Content-Length and Connection.
+    let fields = |count: usize| "X: y\r\n".repeat(count - 3);
+    let long = |len: usize| format!("X: {}\r\n", "y".repeat(len));
+    for (fields, status) in
+        [(fields(100), 200), (fields(101), 431), (long(63 * 1024), 200), (long(128 * 1024), 431)]
+    {
+        let answered = program.ask("GET /health", &fields, b"");
+        assert_eq!(answered.status, status, "{} bytes", fields.len());
     }
 }
 
