@@ -363,11 +363,13 @@ export class Client {
 
     // Gives up the answers to what was asked before a time.
     #expire(before) {
-        for (const [id, { type, sent, answered }] of [...this.#pending]) {
-            if (sent <= before && this.#pending.delete(id)) {
-                const message = `the server has not answered ${type} for ${UNANSWERED / 1000} s: it may or may not have been done`;
-                answered({ type: "error", code: NO_ANSWER, message });
+        for (const [id, { type, sent, answered }] of this.#pending) {
+            if (sent > before) {
+                return;
             }
+            this.#pending.delete(id);
+            const message = `the server has not answered ${type} for ${UNANSWERED / 1000} s: it may or may not have been done`;
+            answered({ type: "error", code: NO_ANSWER, message });
         }
     }
 

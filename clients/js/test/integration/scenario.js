@@ -97,6 +97,25 @@ const parts = [
         same(messages, [], "messages");
     },
 
+    async function closingClosesWhateverTheReasonIs({ connect }) {
+        for (const reason of ["x".repeat(200), "\u20ac".repeat(42), "\ud83d", null, undefined]) {
+            const { client, states } = await connect();
+            client.close(reason);
+            same([client.state, states.at(-1).state, states.at(-1).code], ["closed", "closed", 1000], `closed with ${reason}`);
+        }
+    },
+
+    async function halfACharacterIsRefusedAndDisturbsNothing({ connect }) {
+        const { client, messages } = await connect();
+        const name = (promise) => promise.then(() => "none", (error) => error.name);
+        same(await name(client.publish("half", "\ud83d")), "TypeError", "as data");
+        same(await name(client.publish("\ud83d", "x")), "TypeError", "as a topic");
+        await subscribed(client, "half");
+        await client.publish("half", "\u{1f642}");
+        await within("the message", () => messages.length);
+        same(messages.map(({ data }) => data), ["\u{1f642}"], "messages");
+    },
+
     async function whoLeavesHearsNothingMoreAndMayComeBack({ control, connect }) {
         const { client, messages } = await connect();
         for (let round = 1; round <= 20; round++) {

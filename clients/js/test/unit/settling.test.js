@@ -40,6 +40,23 @@ test("a publication that a server which lives does not answer fails after a minu
     assert.equal(there.socket().sent.length, before, "nothing is owed any more, and nobody asks every 10 s");
 });
 
+test("of many that are not answered each fails in its own time", async (t) => {
+    const there = connected(t);
+    const failed = [];
+    const publish = (data) => there.client.publish("a", data).catch(({ code }) => failed.push([data, code]));
+    publish("1");
+    publish("2");
+    live(there, 30);
+    publish("3");
+    live(there, 30);
+    await settle();
+    assert.deepEqual(failed, [["1", "no-answer"], ["2", "no-answer"]]);
+    live(there, 30);
+    await settle();
+    assert.deepEqual(failed.at(-1), ["3", "no-answer"]);
+    assert.equal(there.client.state, "open");
+});
+
 test("a subscription that it does not answer is refused, and the topic can be subscribed to again", (t) => {
     const there = connected(t);
     const errors = [];
