@@ -54,6 +54,12 @@ pub(crate) const MAILS_PER_ITERATION: usize = 1024;
 pub(crate) const SWEEP_PER_ITERATION: usize = 4096;
 /// Timers expired per iteration.
 pub(crate) const EXPIRIES_PER_ITERATION: usize = 4096;
+/// Visits in a row to a connection that the end of a drain is about to cut: more than the kernel keeps for it, unless it was told to keep
+/// more than 8 MiB (`net.ipv4.tcp_rmem`).
+pub(crate) const VISITS_AT_THE_END: usize = 16;
+/// Bytes read of connections on the way to a verdict, after which the timers that are left wait for the next iteration; a visit may go
+/// beyond.
+pub(crate) const LOOKED_AT_PER_ITERATION: u64 = 4 * 1024 * 1024;
 /// Entries a worker's mailbox holds; a full one refuses the sender.
 pub(crate) const MAILBOX: usize = 1024;
 /// Slices handed to one sendmsg(2): well below `IOV_MAX`.

@@ -19,6 +19,8 @@ pub struct Calls {
     pub sendmsg: u64,
     /// setsockopt(2).
     pub setsockopt: u64,
+    /// ioctl(2).
+    pub ioctl: u64,
     /// shutdown(2).
     pub shutdown: u64,
     /// close(2).
@@ -43,6 +45,7 @@ impl Calls {
             send: self.send - earlier.send,
             sendmsg: self.sendmsg - earlier.sendmsg,
             setsockopt: self.setsockopt - earlier.setsockopt,
+            ioctl: self.ioctl - earlier.ioctl,
             shutdown: self.shutdown - earlier.shutdown,
             close: self.close - earlier.close,
             clock: self.clock - earlier.clock,
@@ -52,7 +55,7 @@ impl Calls {
     }
 
     /// Every count with its name.
-    pub fn entries(&self) -> [(&'static str, u64); 12] {
+    pub fn entries(&self) -> [(&'static str, u64); 13] {
         let Self {
             wait,
             accept,
@@ -61,6 +64,7 @@ impl Calls {
             send,
             sendmsg,
             setsockopt,
+            ioctl,
             shutdown,
             close,
             clock,
@@ -75,6 +79,7 @@ impl Calls {
             ("send", send),
             ("sendmsg", sendmsg),
             ("setsockopt", setsockopt),
+            ("ioctl", ioctl),
             ("shutdown", shutdown),
             ("close", close),
             ("clock", clock),

@@ -122,6 +122,12 @@ impl Os for Net {
         self.kernel.borrow_mut().recv(socket.number(), buffer)
     }
 
+    fn unread(&mut self, socket: &Socket) -> usize {
+        let mut kernel = self.kernel.borrow_mut();
+        tally(&mut kernel.calls.ioctl);
+        kernel.unread(socket.number())
+    }
+
     fn send(&mut self, socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
         let mut kernel = self.kernel.borrow_mut();
         tally(&mut kernel.calls.send);

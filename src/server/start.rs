@@ -24,7 +24,7 @@ use crate::sys::eventfd::EventFd;
 use crate::sys::socket::Sharing;
 use crate::sys::{fdtable, signals};
 use crate::worker::{
-    Assembly, Context, Handle, Handler, Inbox, Limits, Linux, Listening, Shared, TICK, Wake, Worker,
+    Assembly, Budgets, Context, Handle, Handler, Inbox, Limits, Linux, Listening, Shared, TICK, Wake, Worker,
 };
 
 /// What a worker's thread needs to become one. In a server with private tables it holds no descriptor but the wakers.
@@ -330,6 +330,7 @@ fn limits(config: &Config, plan: &Plan) -> Limits {
         pong_timeout: config.pong_timeout,
         slowest_reader: SLOWEST_READER,
         close_timeout: config.close_timeout,
+        budgets: Budgets::default(),
     }
 }
 

@@ -27,6 +27,32 @@ pub(crate) struct Habits {
     pub(crate) quits: usize,
 }
 
+/// When a connection was not read from because its output was stuck: from the end of an iteration to that of another.
+#[derive(Debug, Default)]
+pub(crate) struct Pauses(Vec<(Duration, Option<Duration>)>);
+
+impl Pauses {
+    pub(crate) fn set(&mut self, is_paused: bool, now: Duration) {
+        match self.0.last_mut() {
+            Some((_, end @ None)) if !is_paused => *end = Some(now),
+            Some((_, None)) => {}
+            _ if is_paused => self.0.push((now, None)),
+            _ => {}
+        }
+    }
+
+    /// Whether it was so at the end of the last iteration.
+    pub(crate) fn last(&self) -> bool {
+        matches!(self.0.last(), Some((_, None)))
+    }
+
+    /// How much of the time between the two moments it was so.
+    pub(crate) fn between(&self, since: Duration, now: Duration) -> Duration {
+        let parts = self.0.iter().map(|&(from, to)| (from.max(since), to.unwrap_or(now).min(now)));
+        parts.map(|(from, to)| to.saturating_sub(from)).sum()
+    }
+}
+
 /// Why a connection is over for the application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Why {
@@ -96,8 +122,8 @@ pub(crate) struct Client {
     /// When last an iteration began or ended with input of its that we did not want to read, or were to go on reading.
     pub(crate) kept_waiting_at: Duration,
     pub(crate) is_kept_waiting: bool,
-    /// Reading rested for stuck output at the end of the last iteration.
-    pub(crate) is_paused: bool,
+    /// Reading rested for stuck output.
+    pub(crate) pauses: Pauses,
     pub(crate) is_refused: bool,
     pub(crate) end_judged: bool,
 }
@@ -134,7 +160,7 @@ impl Client {
             was_paused: false,
             kept_waiting_at: Duration::ZERO,
             is_kept_waiting: false,
-            is_paused: false,
+            pauses: Pauses::default(),
             is_refused: false,
             end_judged: false,
         }
@@ -208,6 +234,15 @@ impl Client {
                 1 => self.speech.message(len.max(100), 1, Order::Quiet, bounds, choices),
                 _ => self.speech.ping(choices),
             }
+        }
+    }
+
+    /// Floods within a message, whose end it keeps for later.
+    pub(crate) fn flood_within(&mut self, world: &mut World, bounds: Bounds, choices: &Choices) {
+        if !self.speech.is_over && !self.has_ended {
+            let pings = choices.pick(&[600, 2_000, 9_000]);
+            let before = self.speech.message_around(pings, bounds, choices);
+            self.send(world, before);
         }
     }
 

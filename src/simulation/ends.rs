@@ -1,9 +1,9 @@
 //! Why the worker closes sockets: no end without a reason, none too early, and no reset where the peer did its part.
 
-use super::client::Why;
+use super::client::{Client, Why};
 use super::ledger::Ledger;
-use super::speech::What;
-use super::world::{Ending, World};
+use super::speech::{Said, What};
+use super::world::{Connection, Ending, World};
 use crate::budget::LINGER;
 
 impl Ledger {
@@ -43,7 +43,7 @@ impl Ledger {
             return Ok(());
         }
         if world.now >= *at + self.setup.limits.close_timeout {
-            return Ok(());
+            return self.was_looked_at(client, connection);
         }
         // The closing handshake is complete.
         let mut read = client.speech.script.iter().filter(|said| said.start < connection.read);
@@ -58,6 +58,24 @@ impl Ledger {
             }
             _ => Err(format!("it has had {:?} of its time to close", world.now - *at)),
         }
+    }
+
+    /// Nobody is dropped at a deadline whose request, Close or end has arrived, unless it does not read what it is sent.
+    fn was_looked_at(&self, client: &Client, connection: &Connection) -> Result<(), String> {
+        let mut script = client.speech.script.iter();
+        let is_over =
+            |said: &Said| said.end <= connection.read && matches!(said.what, What::Close(_) | What::Fault(_));
+        if client.pauses.last() || self.setup.is_tight || script.any(is_over) {
+            return Ok(());
+        }
+        if connection.closed_behind_end {
+            return Err("its end has arrived and is not read".into());
+        }
+        let waits = client.speech.script.iter().find(|said| {
+            let has_arrived = connection.read < said.end && said.end <= connection.arrived();
+            has_arrived && matches!(said.what, What::Close(_) | What::Request(_))
+        });
+        waits.map_or(Ok(()), |said| Err(format!("this has arrived and is not read: {:?}", said.what)))
     }
 
     /// A connection that was no WebSocket yet.
@@ -75,6 +93,9 @@ impl Ledger {
         let is_refused = connection.held_before >= most || self.draining.is_some();
         let patience = if is_refused { handshake.min(LINGER) } else { handshake };
         let deadline = client.answered_at.map_or(accepted + patience, |answered| answered + LINGER);
-        if world.now < deadline { Err(format!("it had until {deadline:?}")) } else { Ok(()) }
+        if world.now < deadline {
+            return Err(format!("it had until {deadline:?}"));
+        }
+        self.was_looked_at(client, connection)
     }
 }

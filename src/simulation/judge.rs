@@ -117,8 +117,12 @@ impl Ledger {
         let limits = &self.setup.limits;
         let interval = limits.ping_interval.ok_or("there are to be no Pings")?;
         let (policy, now) = (limits.ping_policy, world.now);
-        let read_at = world.connections[number].read_at;
+        let connection = &world.connections[number];
         let client = &mut self.clients[number];
+        // What is read on the way to the verdict on a message comes behind the Ping.
+        let (read, before) = connection.read_before(now);
+        let is_looked_at = limits.message_timeout.is_some() && client.speech.under_way(read).is_some();
+        let read_at = if is_looked_at { before } else { connection.read_at };
         client.most_queued += encode::frame_len(payload.len(), false);
         let pause = match (policy, client.last_ping) {
             (PingPolicy::Always, Some(last)) => now - last,

@@ -232,10 +232,18 @@ impl Ledger {
         let timeout = self.setup.limits.message_timeout.ok_or("messages have any time")?;
         let start = client.speech.under_way(connection.read).ok_or("nothing has begun that has not ended")?;
         let since = connection.read_since(start).ok_or("nothing of it is read")?;
-        if client.is_paused && connection.written_at < now {
+        if client.pauses.last() && connection.written_at < now {
             return Err("reading rests for output that is stuck".into());
         }
-        if now < since + timeout { Err(format!("it has begun at {since:?}")) } else { Ok(()) }
+        let end = client.speech.script.iter().find(|said| said.start == start).map(|said| said.end);
+        if end.is_some_and(|end| end <= connection.arrived()) {
+            return Err("its end has arrived".into());
+        }
+        let paused = client.pauses.between(since, now);
+        if now < since + timeout + paused {
+            return Err(format!("it has begun at {since:?}, and for {paused:?} was not read from"));
+        }
+        Ok(())
     }
 
     /// A Pong's time begins when its Ping leaves, or joins output that is stuck, which is half an interval after the Ping before or, under
@@ -264,7 +272,22 @@ impl Ledger {
         ) {
             return Err("it takes what is in front of its Ping".into());
         }
+        if client.pauses.last() {
+            // It takes too little, whenever its Ping has left.
+            return Ok(());
+        }
         let waited = world.now.saturating_sub(since);
+        if !client.pauses.last() {
+            let answers = client.ping.iter().any(|(_, payload)| {
+                client.answers.iter().any(|(end, pong)| *end <= connection.arrived() && pong == payload)
+            });
+            if answers {
+                return Err("its Pong has arrived".into());
+            }
+            if self.setup.limits.ping_policy == PingPolicy::WhenIdle && !connection.inbound.is_empty() {
+                return Err("something of it has arrived that is not read".into());
+            }
+        }
         if waited < timeout { Err(format!("it has had {waited:?}")) } else { Ok(()) }
     }
 

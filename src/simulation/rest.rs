@@ -142,7 +142,7 @@ impl Ledger {
         }
     }
 
-    /// A message that has begun has its time, which begins anew while it is us who do not read.
+    /// A message that has begun has its time, which stands still while it is us who do not read.
     fn judge_message_time(
         &self,
         glimpse: &Glimpse<'_, Fd>,
@@ -157,9 +157,11 @@ impl Ledger {
         }
         let Some(start) = start else { return Ok(()) };
         let since = connection.read_since(start).ok_or("nothing of a message that has begun is read")?;
-        let since = since.max(client.kept_waiting_at);
-        if now >= since + timeout + TICK {
-            Err(format!("its message has begun at {since:?}"))
+        // What is compressed may be read long before it is looked at.
+        let since = if client.speech.offer.is_some() { since.max(client.kept_waiting_at) } else { since };
+        let paused = client.pauses.between(since, now);
+        if now >= since + timeout + paused + TICK {
+            Err(format!("its message has begun at {since:?}, and for {paused:?} was not read from"))
         } else {
             Ok(())
         }
@@ -203,6 +205,8 @@ impl Ledger {
         // While a Pong was awaited beyond the interval, the timer stood for its deadline, and traffic does not move it.
         // It is set anew when stuck output leaves.
         let looked_at = client.last_ping.map_or(Duration::ZERO, |sent| sent + timeout);
+        // So it is while a peer that is late takes what was in front of its Ping.
+        let looked_at = looked_at.max(world.jumped_at + timeout);
         let looked_at = looked_at.max(connection.written_at + interval.min(timeout));
         if now > looked_at.max(since + Self::in_ticks(interval) * 3 / 2) + 2 * TICK {
             return Err(format!(

@@ -40,6 +40,7 @@ impl Run {
     pub(crate) fn new(setup: Setup, choices: &Choices) -> Self {
         let mut world = World::new(choices.bits());
         world.free_descriptors = setup.descriptors;
+        world.most_events = setup.limits.budgets.events;
         world.mischief =
             Some(Mischief { choices: choices.clone(), arrivals: setup.arrivals, waits: setup.waits });
         let listener = world.add_listener();
@@ -141,7 +142,7 @@ impl Run {
         for glimpse in self.worker.glimpses() {
             let client = &mut ledger.clients[glimpse.socket.0];
             let waits = glimpse.flags.has(Flags::PAUSED | Flags::REVISIT);
-            client.is_paused = glimpse.flags.has(Flags::PAUSED);
+            client.pauses.set(glimpse.flags.has(Flags::PAUSED), world.now);
             if std::mem::replace(&mut client.is_kept_waiting, waits) || waits {
                 client.kept_waiting_at = world.now;
             }

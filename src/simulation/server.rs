@@ -67,6 +67,10 @@ impl<O: Os> Os for Steady<O> {
         self.os.recv(socket, buffer)
     }
 
+    fn unread(&mut self, socket: &O::Socket) -> usize {
+        self.os.unread(socket)
+    }
+
     fn send(&mut self, socket: &O::Socket, bytes: &[u8]) -> io::Result<usize> {
         self.os.send(socket, bytes)
     }

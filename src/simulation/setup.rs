@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::choices::Choices;
 use super::speech::Bounds;
-use crate::worker::{Deflation, Limits, PingPolicy};
+use crate::worker::{Budgets, Deflation, Limits, PingPolicy};
 use crate::ws::deflate::Context;
 use crate::ws::{Role, Rules};
 
@@ -43,6 +43,15 @@ pub(crate) struct Setup {
 
 const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
+}
+
+/// Budgets that are as small for a few clients as those of a server are for thousands, but for one in two.
+fn small(choices: &Choices) -> Budgets {
+    if choices.one_in(2) {
+        return Budgets::default();
+    }
+    let few = || choices.pick(&[1, 2, 5]);
+    Budgets { events: few(), accepts: few(), expiries: few(), ..Budgets::default() }
 }
 
 impl Setup {
@@ -98,6 +107,7 @@ impl Setup {
                 pong_timeout: choices.pick(&[millis(300), millis(1_000), millis(2_550), millis(10_000)]),
                 slowest_reader: choices.pick(&[1, 40, 1_024]),
                 close_timeout: choices.pick(&[millis(1_000), millis(5_000), millis(30_000)]),
+                budgets: if profile == Profile::Short { small(choices) } else { Budgets::default() },
             },
             tick_interval: choices.pick(&[None, None, Some(millis(250)), Some(millis(7_000))]),
             steps: match profile {

@@ -148,9 +148,28 @@ impl Speech {
         self.note(start, What::Message(opcode, payload, order));
     }
 
-    pub(crate) fn ping(&mut self, choices: &Choices) {
+    /// A message in two frames, with so many of the longest Pings between them. Returns how much of what is pending comes before the
+    /// second.
+    pub(crate) fn message_around(&mut self, pings: usize, bounds: Bounds, choices: &Choices) -> usize {
+        let payload = self.payload(Opcode::Text, 20.min(bounds.max_message));
         let start = self.pending.len();
-        let payload = vec![b'?'; choices.pick(&[0, 1, 8, 125])];
+        encode::frame(&mut self.pending, false, Opcode::Text, &payload[..5], Some(key(choices)));
+        for _ in 0..pings {
+            self.ping_with(vec![b'?'; 125], choices);
+        }
+        let before = self.pending.len();
+        let rest = &payload[5..];
+        encode::frame(&mut self.pending, true, Opcode::Continuation, rest, Some(key(choices)));
+        self.note(start, What::Message(Opcode::Text, payload, Order::Quiet));
+        before
+    }
+
+    pub(crate) fn ping(&mut self, choices: &Choices) {
+        self.ping_with(vec![b'?'; choices.pick(&[0, 1, 8, 125])], choices);
+    }
+
+    fn ping_with(&mut self, payload: Vec<u8>, choices: &Choices) {
+        let start = self.pending.len();
         encode::frame(&mut self.pending, true, Opcode::Ping, &payload, Some(key(choices)));
         self.note(start, What::Ping(payload));
     }

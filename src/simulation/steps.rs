@@ -40,12 +40,12 @@ impl Run {
             4 => self.pass(Duration::from_millis(choices.between(1, 1_500) as u64))?,
             5 => self.pass(choices.pick(&[1, 1, 2, 2, 5, 11, 31]) * Duration::from_secs(1))?,
             6 => {
-                // The machine was busy with something else, or asleep.
-                let late = Duration::from_millis(choices.pick(&[70, 70, 150, 1_000, 3_000, 3_000, 130_000]));
-                self.ledger.borrow_mut().note(format_args!("the clock jumps by {late:?}"));
-                let mut world = self.world.borrow_mut();
-                world.now += late;
-                world.jumped_at = world.now;
+                self.stop();
+                // It may stop again before it has done all that there was to do.
+                if choices.one_in(3) {
+                    self.iterate()?;
+                    self.stop();
+                }
             }
             7 => self.post(),
             8 => self.trouble(),
@@ -177,6 +177,30 @@ impl Run {
         }
     }
 
+    /// The process stands still: the machine is busy or asleep, somebody has stopped it, or the worker is up to what is due next. Clients go
+    /// on meanwhile, and what they send arrives. A signal may be what wakes it up.
+    fn stop(&mut self) {
+        let choices = self.choices.clone();
+        let due = self.worker.next_wait().unwrap_or_default();
+        let late = choices.pick(&[70, 70, 150, 1_000, 3_000, 3_000, 130_000]);
+        let late = if choices.one_in(4) { due } else { Duration::from_millis(late) };
+        self.ledger.borrow_mut().note(format_args!("the process stands still for {late:?}"));
+        let (busy, arrives) = (choices.one_in(2), choices.one_in(2));
+        for number in if busy { self.live.clone() } else { Vec::new() } {
+            let mut world = self.world.borrow_mut();
+            let mut ledger = self.ledger.borrow_mut();
+            let client = &mut ledger.clients[number];
+            client.read(&mut world, client.habits.sip, &choices);
+            client.answer(&choices);
+            client.send(&mut world, usize::MAX);
+            while arrives && world.arrive(number) {}
+        }
+        let mut world = self.world.borrow_mut();
+        world.now += late;
+        world.jumped_at = world.now;
+        world.signals += usize::from(choices.one_in(2));
+    }
+
     /// Something from another thread.
     fn post(&mut self) {
         let choices = &self.choices;
@@ -242,9 +266,13 @@ impl Run {
         let bounds = ledger.setup.bounds();
         let mut world = self.world.borrow_mut();
         let client = &mut ledger.clients[number];
-        client.flood(bounds, &choices);
-        client.send(&mut world, usize::MAX);
-        world.arrive(number);
+        if choices.one_in(2) {
+            client.flood_within(&mut world, bounds, &choices);
+        } else {
+            client.flood(bounds, &choices);
+            client.send(&mut world, usize::MAX);
+        }
+        while world.arrive(number) {}
         ledger.note(format_args!("client {number} floods"));
     }
 

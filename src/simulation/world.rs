@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::choices::Choices;
+use crate::budget::EVENTS_PER_WAIT;
 use crate::worker::{Ready, Token};
 
 /// Bytes from a client that the worker's end takes in before it has read them.
@@ -80,6 +81,8 @@ pub(crate) struct Connection {
     pub(crate) told_end: bool,
     pub(crate) accepted_at: Option<Duration>,
     pub(crate) closed_at: Option<Duration>,
+    /// The client had ended its half when the worker closed the socket.
+    pub(crate) closed_behind_end: bool,
     /// Descriptors that the worker held before it accepted this one.
     pub(crate) held_before: usize,
 }
@@ -114,12 +117,18 @@ pub(crate) struct World {
     pub(crate) now: Duration,
     /// When last the clock moved without the worker.
     pub(crate) jumped_at: Duration,
+    /// The most events of a wait.
+    pub(crate) most_events: usize,
     /// How far a wait may move the clock.
     pub(crate) limit: Duration,
     /// The last wait would have gone on beyond the limit.
     pub(crate) rested: bool,
     /// A signal cut the last wait short.
     pub(crate) interrupted: bool,
+    /// So many waits will be.
+    pub(crate) signals: usize,
+    /// The process stands still for so long within the next system call but a wait.
+    pub(crate) stands_still: Duration,
     pub(crate) waits: usize,
     /// System calls other than waits.
     pub(crate) calls: usize,
@@ -144,9 +153,12 @@ impl World {
         Self {
             now: Duration::from_millis(12_345),
             jumped_at: Duration::ZERO,
+            most_events: EVENTS_PER_WAIT,
             limit: Duration::ZERO,
             rested: false,
             interrupted: false,
+            signals: 0,
+            stands_still: Duration::ZERO,
             waits: 0,
             calls: 0,
             free_descriptors: 1 << 20,
@@ -210,6 +222,7 @@ impl World {
             told_end: false,
             accepted_at: None,
             closed_at: None,
+            closed_behind_end: false,
             held_before: 0,
         };
         self.connections.push(connection);
@@ -339,6 +352,7 @@ impl World {
         let connection = &mut self.connections[number];
         connection.closed = true;
         connection.closed_at = Some(now);
+        connection.closed_behind_end = connection.client_ended;
         if connection.ending == Ending::Open || !connection.inbound.is_empty() {
             let reset = connection.client_reset || !connection.inbound.is_empty();
             connection.ending = if reset { Ending::Reset } else { Ending::Clean };
@@ -348,6 +362,7 @@ impl World {
     /// Something may arrive while the worker is in a system call.
     pub(crate) fn meanwhile(&mut self) {
         self.calls += 1;
+        self.now += std::mem::take(&mut self.stands_still);
         let Some(mischief) = &self.mischief else { return };
         if self.connections.is_empty() || !mischief.choices.one_in(mischief.arrivals) {
             return;
@@ -375,6 +390,11 @@ impl Connection {
         Some(if self.client_ended { libc::EPIPE } else { libc::ECONNRESET })
     }
 
+    /// Bytes of the client's stream that have arrived.
+    pub(crate) fn arrived(&self) -> usize {
+        self.read + self.inbound.len()
+    }
+
     /// Counts bytes that the worker has read.
     pub(crate) fn has_read(&mut self, len: usize, now: Duration) {
         self.read += len;
@@ -383,6 +403,12 @@ impl Connection {
             Some((read, at)) if *at == now => *read = self.read,
             _ => self.reads.push((self.read, now)),
         }
+    }
+
+    /// How much had been read before the time `now`, and when last.
+    pub(crate) fn read_before(&self, now: Duration) -> (usize, Duration) {
+        let before = self.reads.partition_point(|(_, at)| *at < now);
+        before.checked_sub(1).map_or((0, Duration::ZERO), |last| self.reads[last])
     }
 
     /// When the byte at that place of the client's stream was read, if it was.

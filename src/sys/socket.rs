@@ -124,6 +124,17 @@ pub fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     check_len(unsafe { libc::syscall(libc::SYS_recvfrom, raw(fd), pointer, len, 0_usize, NONE, NONE) })
 }
 
+/// Bytes that have arrived and are not read (`SIOCINQ`, tcp(7), `FIONREAD`).
+///
+/// # Errors
+/// None for a connection.
+pub fn unread(fd: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the pointer is to a live local of the type that the call writes.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &raw mut bytes) })?;
+    Ok(usize::try_from(bytes).unwrap_or(0))
+}
+
 /// Like [`recv`], in one call behind what is in `first`, at most `most` bytes, and then into `rest`. Returns the sum (recvmsg(2)).
 ///
 /// # Errors

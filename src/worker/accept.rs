@@ -11,7 +11,7 @@ use super::os::{Os, Token};
 use super::record::{Flags, Record, SideId, State};
 use super::ticks::deadline;
 use super::wheel::Node;
-use crate::budget::{ACCEPTS_PER_ITERATION, EXHAUSTED_PAUSE, LINGER};
+use crate::budget::{EXHAUSTED_PAUSE, LINGER};
 use crate::http::{Refusal, Status, is_head};
 use crate::ws::deflate::Terms;
 
@@ -168,7 +168,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     fn accept_from(&mut self, at: usize) {
-        for _ in 0..ACCEPTS_PER_ITERATION {
+        for _ in 0..self.limits.budgets.accepts {
             let listening = &mut self.acceptor.listeners[at];
             if !listening.ready {
                 return;
@@ -225,7 +225,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             data: None,
         });
         self.counters.sockets.add(1);
-        self.arm(index, deadline(self.now, patience));
+        // Not the iteration's time, here as with every deadline of a peer's: what has passed of it is not the peer's.
+        self.arm(index, deadline(self.os.now(), patience));
         let token = token_of(self.id(index));
         let record = self.table.get(index as usize);
         if record.is_none_or(|record| self.os.watch(&record.socket, token).is_err()) {

@@ -7,7 +7,7 @@ use super::os::Os;
 use super::record::{Flags, State};
 use super::ticks::deadline;
 use super::turn::Ended;
-use crate::budget::{LINGER, SWEEP_PER_ITERATION};
+use crate::budget::LINGER;
 use crate::http::is_head;
 use crate::ws::{CloseCode, CloseFrame, DecodeError, encode};
 
@@ -25,7 +25,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.conclude(index, why);
         // RFC 6455-5.5.1-4: messages, Pings and broadcasts go to `Open` connections alone.
         self.record_mut(index).state = next;
-        self.arm(index, deadline(self.now, self.limits.close_timeout));
+        self.arm(index, deadline(self.os.now(), self.limits.close_timeout));
     }
 
     /// Writes what [`close_with`](Self::close_with) put down.
@@ -89,7 +89,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Writes the reply at hand as the last thing and ends the connection.
     pub(super) fn finish(&mut self, index: u32) -> Flow {
         self.record_mut(index).state = State::Finishing;
-        self.arm(index, deadline(self.now, LINGER));
+        self.arm(index, deadline(self.os.now(), LINGER));
         let flow = self.flush_close(index);
         if flow == Flow::Alive {
             // The request may have come in pieces, which were kept there.
@@ -147,7 +147,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn discard(&mut self, index: u32) -> Flow {
         self.reply.clear(&mut self.pool);
         self.wheel.disarm(&mut self.table, index);
-        self.forget_message_timer(index);
+        self.forget_message_clock(index);
         let Some(record) = self.table.remove(index as usize) else { return Flow::Gone };
         debug_assert!(record.data.is_none(), "the handler was not told");
         if let Some(mut side) = record.side.index().and_then(|side| self.sides.remove(side)) {
@@ -165,41 +165,52 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// Ends the worker in order: refuses what comes, closes all that is open a slice at a time, and waits for the peers until
-    /// the deadline. `false` at the deadline.
+    /// the deadline. `false` behind it.
     pub(super) fn drain(&mut self) -> bool {
         if self.drain.is_none() {
             self.acceptor.leave();
-            self.drain = Some(Drain { deadline: self.now + self.common.drain_time(), cursor: 0 });
+            let deadline = self.os.now() + self.common.drain_time();
+            self.drain = Some(Drain { deadline, cursor: 0, is_last: false });
         }
-        let (cursor, end) = match &mut self.drain {
-            Some(drain) if self.now < drain.deadline => {
-                let from = drain.cursor;
-                drain.cursor = self.table.end().min(from + SWEEP_PER_ITERATION);
-                (from, drain.cursor)
-            }
-            _ => {
-                self.abandon_all();
-                return false;
-            }
-        };
-        for at in cursor..end {
-            let Some(record) = self.table.get(at) else { continue };
-            let index = u32::try_from(at).unwrap_or(u32::MAX);
-            let _ = match record.state {
-                State::Open => {
-                    self.call(index, H::farewell);
-                    self.reply.close = None;
-                    self.close_open(index, GOING_AWAY, Closed::ByUs(GOING_AWAY))
-                }
-                State::Handshaking => {
-                    let is_head = self.side_mut(index).is_some_and(|side| is_head(&side.head));
-                    self.refuse(index, super::accept::AT_LIMIT, is_head)
-                }
-                State::Closing | State::Finishing => Flow::Alive,
-            };
+        let Some(drain) = &mut self.drain else { return true };
+        if self.now >= drain.deadline && !std::mem::replace(&mut drain.is_last, true) {
+            drain.cursor = 0;
         }
-        self.unfinished |= end < self.table.end();
+        let (from, is_last) = (drain.cursor, drain.is_last);
+        let end = self.table.end().min(from + self.limits.budgets.sweep);
+        drain.cursor = end;
+        for at in from..end {
+            if self.table.get(at).is_some() {
+                let _ = self.drain_one(u32::try_from(at).unwrap_or(u32::MAX), is_last);
+            }
+        }
+        if end < self.table.end() {
+            self.unfinished = true;
+        } else if is_last {
+            self.abandon_all();
+            return false;
+        }
         true
+    }
+
+    /// Tells a connection of the end. The last time, what it has said is taken in before: it may have answered while the process stood
+    /// still, or may not have been told.
+    fn drain_one(&mut self, index: u32, is_last: bool) -> Flow {
+        if is_last && self.take_all(index) == Flow::Gone {
+            return Flow::Gone;
+        }
+        match self.record_mut(index).state {
+            State::Open => {
+                self.call(index, H::farewell);
+                self.reply.close = None;
+                self.close_open(index, GOING_AWAY, Closed::ByUs(GOING_AWAY))
+            }
+            State::Handshaking => {
+                let is_head = self.side_mut(index).is_some_and(|side| is_head(&side.head));
+                self.refuse(index, super::accept::AT_LIMIT, is_head)
+            }
+            State::Closing | State::Finishing => Flow::Alive,
+        }
     }
 
     /// Whether an orderly end is complete: nobody is left and nobody can come.

@@ -82,7 +82,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let record = self.record_mut(index);
         let Some(at) = record.side.index() else { return };
         if self.sides.get(at).is_none_or(Side::is_empty) {
-            self.forget_message_timer(index);
+            self.forget_message_clock(index);
             self.record_mut(index).side = SideId::NONE;
             if let Some(mut side) = self.sides.remove(at) {
                 side.clear(&mut self.pool);
@@ -109,6 +109,6 @@ impl<S, D, const PAGE: usize> Nodes for Table<Record<S, D>, PAGE> {
 
 impl<const PAGE: usize> Nodes for Table<Side, PAGE> {
     fn node(&mut self, index: u32) -> &mut Node {
-        &mut self.get_mut(index as usize).expect("an armed timer has a side record").message_timer
+        &mut self.get_mut(index as usize).expect("an armed timer has a side record").clock.timer
     }
 }

@@ -15,6 +15,7 @@ use super::handler::{Context, Handler};
 use super::held::HeldReplies;
 use super::id::ConnId;
 use super::landing::Landing;
+use super::last_look::Timer;
 use super::limits::Limits;
 use super::mail::Broadcast;
 use super::mailbox::Inbox;
@@ -85,6 +86,8 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     pub(super) compressor: Compressor,
     pub(super) decompressor: Decompressor,
     ready: Vec<Ready>,
+    /// Deadlines that have passed and are to be judged once more is read; empty between phases.
+    pub(super) overdue: Vec<(ConnId, Timer, u32)>,
     /// Connections to be read from again without a new event; each is flagged `REVISIT`.
     pub(super) revisit: VecDeque<ConnId>,
     /// Connections with queued output to be written in this iteration; each is flagged `DIRTY`.
@@ -108,6 +111,8 @@ pub(super) struct Drain {
     pub(super) deadline: Duration,
     /// Connections below this index have been told.
     pub(super) cursor: usize,
+    /// The deadline has passed: who is behind the cursor has been looked at for the last time.
+    pub(super) is_last: bool,
 }
 
 /// Whether a connection is still in the table after what was done to it.
@@ -168,6 +173,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             compressor: Compressor::new(limits.deflation),
             decompressor: Decompressor::new(limits.deflation),
             ready: Vec::with_capacity(EVENTS_PER_WAIT),
+            overdue: Vec::new(),
             revisit: VecDeque::new(),
             dirty: Vec::new(),
             broadcast: None,
@@ -208,6 +214,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.accept_connections();
         self.expire_timers();
         self.expire_messages();
+        self.put_overdue_back();
         self.tick_handler();
         self.take_turn();
         self.keep_house();

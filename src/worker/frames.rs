@@ -7,7 +7,7 @@ use super::conn::{Conn, SocketPeer};
 use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::os::Os;
-use super::record::{Flags, State};
+use super::record::{Flags, Side, State};
 use super::ticks::{micros, tick_at};
 use super::timers::pinged_at;
 use crate::ws::{
@@ -53,8 +53,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             Some(Stop::Drained) => return Flow::Alive,
             other => other,
         };
-        let mut decoder =
-            self.side_mut(index).map(|side| std::mem::take(&mut side.decoder)).unwrap_or_default();
+        let mut decoder = self.side_mut(index).map(Side::lend_decoder).unwrap_or_default();
         let flow = loop {
             let stop = stop.take().unwrap_or_else(|| self.run_decoder(index, &mut decoder, &mut input));
             match stop {
@@ -90,7 +89,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         };
         decoder.clear(&mut self.pool);
         if flow == Flow::Alive {
-            self.forget_message_timer(index);
+            self.side_mut(index).into_iter().for_each(|side| side.give_back(Decoder::default()));
+            self.forget_message_clock(index);
             self.free_side(index);
         }
         flow
@@ -122,11 +122,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Keeps what there is of a frame or a message, and sees to it that the rest comes in time.
     fn keep_decoder(&mut self, index: u32, decoder: Decoder, input: &Input) -> Flow {
         let is_partial = decoder.is_partial();
-        self.side_or_new(index).decoder = decoder;
+        self.side_or_new(index).give_back(decoder);
         if !is_partial {
-            self.forget_message_timer(index);
+            self.forget_message_clock(index);
         } else if input.was_between && self.record_mut(index).state == State::Open {
-            self.arm_message_timer(index);
+            self.begin_message_clock(index);
         }
         Flow::Alive
     }

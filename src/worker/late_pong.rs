@@ -11,7 +11,7 @@ use super::handler::{Closed, Handler};
 use super::os::{Os, Output};
 use super::ping::PING_PAYLOAD;
 use super::record::Flags;
-use super::ticks::{TICK, time_of};
+use super::ticks::{TICK, tick_at, time_of};
 use super::timers::pong_ticks;
 use crate::ws::encode;
 
@@ -107,7 +107,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let has_left = self.queued(index) == 0;
         let new = || Box::new(LatePong { pinged, stage, has_left });
         self.side_or_new(index).late_pong.get_or_insert_with(new).stage = stage;
-        self.arm(index, self.tick + pong_ticks(&self.limits));
+        self.arm(index, tick_at(self.os.now()) + pong_ticks(&self.limits));
         Flow::Alive
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::budget::enveloped;
+use crate::budget::{ACCEPTS_PER_ITERATION, EVENTS_PER_WAIT, EXPIRIES_PER_ITERATION, SWEEP_PER_ITERATION};
 use crate::ws::Rules;
 use crate::ws::deflate::{Context, Terms};
 
@@ -60,6 +61,31 @@ pub(crate) struct Limits {
     /// Bytes a second that a peer must take at the least whose Pong is late because output is in front of its Ping.
     pub(crate) slowest_reader: u64,
     pub(crate) close_timeout: Duration,
+    pub(crate) budgets: Budgets,
+}
+
+/// How much of a kind an iteration does before all others have their turn. Servers have the [default](Self::default); where few are to
+/// stand for many, it is smaller.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budgets {
+    /// Readiness events of a wait.
+    pub(crate) events: usize,
+    pub(crate) accepts: usize,
+    /// Connections visited by a broadcast, or by the closing of all.
+    pub(crate) sweep: usize,
+    /// Timers, of each kind.
+    pub(crate) expiries: usize,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self {
+            events: EVENTS_PER_WAIT,
+            accepts: ACCEPTS_PER_ITERATION,
+            sweep: SWEEP_PER_ITERATION,
+            expiries: EXPIRIES_PER_ITERATION,
+        }
+    }
 }
 
 impl Limits {

@@ -79,9 +79,14 @@ impl Os for Linux {
 
     fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
         ready.clear();
-        match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            other => other?,
+        let mut timeout = timeout;
+        while let Err(error) = self.poll.poll(&mut self.events, timeout) {
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+            // The process may have stood still, for as long as you like (epoll_wait(2) ends with this after SIGSTOP and SIGCONT,
+            // signal(7)): what is ready now is taken before anything is judged by the clock.
+            timeout = Some(Duration::ZERO);
         }
         let events = self.events.iter().filter(|event| event.token().0 != WAKER);
         ready.extend(events.map(|event| Ready {
@@ -144,6 +149,11 @@ impl Os for Linux {
         rest: &mut [u8],
     ) -> io::Result<usize> {
         uninterrupted(|| socket::recv_append(socket.as_fd(), first, most, rest))
+    }
+
+    fn unread(&mut self, socket: &OwnedFd) -> usize {
+        // It cannot fail for a connection; where it does, nothing is known to have arrived.
+        socket::unread(socket.as_fd()).unwrap_or(0)
     }
 
     fn send(&mut self, socket: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {

@@ -9,7 +9,7 @@ use super::os::Os;
 use super::prepared::{PreparedMessage, message_of};
 use super::record::State;
 use super::write::reusable;
-use crate::budget::{MAILS_PER_ITERATION, SWEEP_PER_ITERATION};
+use crate::budget::MAILS_PER_ITERATION;
 use crate::ws::deflate::Terms;
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
@@ -98,7 +98,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     fn go_on_broadcasting(&mut self) {
         let Some(mut broadcast) = self.broadcast.take() else { return };
-        let end = self.table.end().min(broadcast.cursor + SWEEP_PER_ITERATION);
+        let end = self.table.end().min(broadcast.cursor + self.limits.budgets.sweep);
         for at in broadcast.cursor..end {
             let Some(record) = self.table.get(at).filter(|record| record.state == State::Open) else {
                 continue;

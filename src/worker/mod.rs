@@ -6,6 +6,7 @@
 //! - `core`: the worker and the phases of an iteration.
 //! - `accept`, `handshake`, `read`, `frames`, `write`, `close`, `timers`, `mail`: the phases and what they do to a connection.
 //! - `compression`: what a connection's messages pass through where it agreed on it.
+//! - `last_look`, `message_clock`: what is read before a deadline is judged, and the time that a message has.
 //! - `landing`, `reply`, `held`: where input is received, what of it goes back, and what of that waits for others.
 //! - `connections`: how they are found.
 //! - `record`, `table`, `outbox`, `pool`, `wheel`, `ticks`: what is kept, and when it is due.
@@ -33,12 +34,14 @@ mod id;
 #[cfg(any(test, feature = "simulation"))]
 mod inspect;
 mod landing;
+mod last_look;
 mod late_pong;
 mod latency;
 mod limits;
 mod linux;
 mod mail;
 mod mailbox;
+mod message_clock;
 mod os;
 mod outbox;
 mod ping;
@@ -70,7 +73,7 @@ pub use turn::{Connections, Turn};
 
 pub(crate) use accept::Listening;
 pub(crate) use core::{Assembly, Worker};
-pub(crate) use limits::{Deflation, Limits};
+pub(crate) use limits::{Budgets, Deflation, Limits};
 pub(crate) use linux::{Linux, listen_for_clients};
 pub(crate) use mailbox::{Inbox, Wake};
 pub(crate) use shared::Shared;

@@ -74,6 +74,9 @@ pub(crate) trait Os {
         }
     }
 
+    /// Bytes that have arrived and are not read.
+    fn unread(&mut self, socket: &Self::Socket) -> usize;
+
     /// Writes.
     fn send(&mut self, socket: &Self::Socket, bytes: &[u8]) -> io::Result<usize>;
 

@@ -26,9 +26,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// nothing is left (epoll(7)), unless the peer has `ended` its stream: then there is still its end to be read.
     pub(super) fn read(&mut self, index: u32, ended: bool) -> Flow {
         self.decompressor.begin_visit();
-        if self.take_unread(index) == Flow::Gone {
+        let unread = self.unread(index);
+        if unread > 0 && self.take_unread(index) == Flow::Gone {
             return Flow::Gone;
         }
+        let mut received_in_all = 0;
         for _ in 0..READS_PER_VISIT {
             let Some(record) =
                 self.table.get(index as usize).filter(|record| !record.flags.has(Flags::PAUSED))
@@ -36,7 +38,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 return self.flush_reply(index);
             };
             let most = match record.terms.is_agreed() {
-                true if self.has_unread(index) => break,
+                true if self.unread(index) > 0 => break,
                 true => READ_COMPRESSED,
                 false if self.is_large_expected => READ_BEFORE_LARGE,
                 false => READ_BUFFER,
@@ -51,6 +53,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             };
             let Received { all, appended, room } = received;
             self.counters.bytes_in.add(all as u64);
+            received_in_all += all;
             let drained = all < room;
             let end = at + all - appended;
             self.landing.note(end);
@@ -59,7 +62,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 return Flow::Gone;
             }
             self.expect_size(index, drained);
-            if drained && !ended && !self.has_unread(index) {
+            if drained && !ended && self.unread(index) == 0 {
                 return self.finish_reply(index);
             }
             // One read's worth of replies is enough for a peer that may not read them.
@@ -71,6 +74,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if self.flush_reply(index) == Flow::Gone {
             return Flow::Gone;
         }
+        self.count_for_look(index, received_in_all, unread);
         self.queue_visit(id);
         Flow::Alive
     }
@@ -103,7 +107,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Goes on with what an earlier visit left.
     fn take_unread(&mut self, index: u32) -> Flow {
-        if !self.has_unread(index) || self.record_mut(index).flags.has(Flags::PAUSED) {
+        if self.record_mut(index).flags.has(Flags::PAUSED) {
             return Flow::Alive;
         }
         let Some(side) = self.side_mut(index) else { return Flow::Alive };
@@ -117,11 +121,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.take_input(index, state, part, false)
     }
 
-    /// Whether this visit could not deal with all that was read.
-    fn has_unread(&self, index: u32) -> bool {
+    /// Bytes that were read and that no visit has dealt with yet.
+    fn unread(&self, index: u32) -> usize {
         let record = self.table.get(index as usize).filter(|record| record.terms.is_agreed());
         let side = record.and_then(|record| self.sides.get(record.side.index()?));
-        side.is_some_and(|side| !side.unread.is_empty())
+        side.map_or(0, |side| side.unread.len())
     }
 
     /// Has the connection read from again without a new event.

@@ -3,7 +3,9 @@
 use std::os::fd::OwnedFd;
 
 use super::compression::Contexts;
+use super::last_look::Looks;
 use super::late_pong::LatePong;
+use super::message_clock::MessageClock;
 use super::outbox::Outbox;
 use super::pool::Pool;
 use super::wheel::Node;
@@ -109,8 +111,12 @@ impl SideId {
 pub(crate) struct Side {
     /// The index of its connection.
     owner: u32,
-    /// When the message that has begun to arrive must be whole; armed while there is one, in a wheel of its own.
-    pub(crate) message_timer: Node,
+    /// The decoder is out, in use: this stays, empty or not, with whatever else is kept of the connection.
+    is_lent: bool,
+    /// When the message that has begun to arrive must be whole.
+    pub(super) clock: MessageClock,
+    /// Deadlines that have passed over input which is not read yet.
+    pub(super) looks: Looks,
     /// The request head so far.
     pub(crate) head: Vec<u8>,
     /// What has arrived of a message.
@@ -131,7 +137,9 @@ impl Side {
     pub(crate) fn new(owner: u32) -> Self {
         Self {
             owner,
-            message_timer: Node::UNLINKED,
+            is_lent: false,
+            clock: MessageClock::default(),
+            looks: Looks::default(),
             head: Vec::new(),
             decoder: Decoder::default(),
             unread: Vec::new(),
@@ -146,8 +154,23 @@ impl Side {
         self.owner
     }
 
+    /// Takes the decoder out. Until it [comes back](Self::give_back) the record is not empty.
+    pub(super) fn lend_decoder(&mut self) -> Decoder {
+        debug_assert!(!self.is_lent, "the decoder is out");
+        self.is_lent = true;
+        std::mem::take(&mut self.decoder)
+    }
+
+    /// Puts the decoder back, or another that has nothing to keep in its place.
+    pub(super) fn give_back(&mut self, decoder: Decoder) {
+        self.is_lent = false;
+        self.decoder = decoder;
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.head.is_empty()
+        !self.is_lent
+            && !self.looks.are_under_way()
+            && self.head.is_empty()
             && self.decoder.is_idle()
             && self.unread.is_empty()
             && self.contexts.is_none()
@@ -181,4 +204,4 @@ enum Slot<T> {
 
 const _: () = assert!(size_of::<Record<OwnedFd, ()>>() == 32);
 const _: () = assert!(size_of::<Slot<Record<OwnedFd, ()>>>() == 32);
-const _: () = assert!(size_of::<Side>() <= 256);
+const _: () = assert!(size_of::<Side>() <= 288);

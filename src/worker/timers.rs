@@ -2,12 +2,13 @@
 
 use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
+use super::last_look::{Looked, Timer};
 use super::late_pong::LatePong;
 use super::limits::{Limits, PingPolicy};
 use super::os::Os;
 use super::record::{Flags, Record, Side, State};
-use super::ticks::{deadline, ticks};
-use crate::budget::EXPIRIES_PER_ITERATION;
+use super::ticks::{tick_at, ticks};
+use crate::budget::LOOKED_AT_PER_ITERATION;
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
 /// What a peer is told whose message does not come to its end.
@@ -16,63 +17,105 @@ const TOO_LONG: CloseFrame<'static> =
 
 impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn expire_timers(&mut self) {
-        for _ in 0..EXPIRIES_PER_ITERATION {
+        let most = self.most_looked_at();
+        for _ in 0..self.limits.budgets.expiries {
+            if self.counters.bytes_in.get() >= most {
+                break;
+            }
             let Some((index, due)) = self.wheel.expire(&mut self.table, self.tick) else { return };
             let _ = self.on_timer(index, due);
         }
         self.unfinished = true;
     }
 
-    /// Looks after messages that have begun and not ended. By the time of this phase all that has arrived is read.
+    /// Looks after messages that have begun and not ended.
     pub(super) fn expire_messages(&mut self) {
-        for _ in 0..EXPIRIES_PER_ITERATION {
-            let Some((at, _)) = self.message_wheel.expire(&mut self.sides, self.tick) else { return };
-            let Some(index) = self.sides.get(at as usize).map(Side::owner) else { continue };
-            let record = self.record_mut(index);
-            if record.flags.has(Flags::PAUSED | Flags::REVISIT) {
-                // It is us who do not read.
-                self.arm_message_timer(index);
-            } else if record.state == State::Open {
-                let Self { sides, pool, .. } = self;
-                sides.get_mut(at as usize).into_iter().for_each(|side| side.decoder.clear(pool));
-                self.close_with(index, TOO_LONG, Closed::MessageTimeout, State::Finishing);
-                if self.flush_close(index) == Flow::Alive {
-                    self.free_side(index);
-                }
+        let most = self.most_looked_at();
+        for _ in 0..self.limits.budgets.expiries {
+            if self.counters.bytes_in.get() >= most {
+                break;
+            }
+            let Some((at, due)) = self.message_wheel.expire(&mut self.sides, self.tick) else { return };
+            if let Some(index) = self.sides.get(at as usize).map(Side::owner) {
+                let _ = self.judge_message(index, due);
             }
         }
         self.unfinished = true;
     }
 
-    /// Gives a message that has begun its time from now on.
-    pub(super) fn arm_message_timer(&mut self, index: u32) {
-        let Some(timeout) = self.limits.message_timeout else { return };
-        let side = self.record_mut(index).side.index();
-        if let Some(at) = side.and_then(|at| u32::try_from(at).ok()) {
-            self.message_wheel.arm(&mut self.sides, at, deadline(self.now, timeout));
-        }
+    /// The count of bytes read at which the timers' phase leaves the rest to the next iteration.
+    fn most_looked_at(&self) -> u64 {
+        self.counters.bytes_in.get() + LOOKED_AT_PER_ITERATION
     }
 
-    /// No message is under way any more.
-    pub(super) fn forget_message_timer(&mut self, index: u32) {
-        let side = self.table.get(index as usize).and_then(|record| record.side.index());
-        if let Some(at) = side.and_then(|at| u32::try_from(at).ok()) {
-            self.message_wheel.disarm(&mut self.sides, at);
+    /// The time of a message is up.
+    fn judge_message(&mut self, index: u32, due: u32) -> Flow {
+        let looked = self.take_last_look(index, Timer::Message, due);
+        if looked == Looked::Gone {
+            return Flow::Gone;
         }
+        let Self { table, sides, pool, .. } = self;
+        let record = table.get(index as usize).filter(|record| record.state == State::Open);
+        let Some(at) = record.and_then(|record| record.side.index()) else { return Flow::Alive };
+        // It may have ended, and another begun, whose clock runs; or it stands still.
+        let Some(side) = sides.get_mut(at).filter(|side| side.clock.is_overdue()) else { return Flow::Alive };
+        if looked == Looked::Unseen {
+            self.look_again(index, Timer::Message, due);
+            return Flow::Alive;
+        }
+        side.decoder.clear(pool);
+        self.forget_message_clock(index);
+        self.close_with(index, TOO_LONG, Closed::MessageTimeout, State::Finishing);
+        if self.flush_close(index) == Flow::Gone {
+            return Flow::Gone;
+        }
+        self.free_side(index);
+        Flow::Alive
     }
 
     fn on_timer(&mut self, index: u32, due: u32) -> Flow {
-        match self.record_mut(index).state {
+        let before = self.record_mut(index).state;
+        if self.awaits_peer(index, due) {
+            // What is read is held against it.
+            self.wheel.put_off(&mut self.table, index, due, self.tick + 1);
+            let looked = self.take_last_look(index, Timer::Connection, due);
+            if looked == Looked::Gone {
+                return Flow::Gone;
+            }
+            if self.record_mut(index).timer.deadline() != Some(due) {
+                // What it has said has put another in its place.
+                self.forget_look(index, Timer::Connection);
+                return Flow::Alive;
+            }
+            self.wheel.disarm(&mut self.table, index);
+            if looked == Looked::Unseen && self.awaits_peer(index, due) {
+                self.look_again(index, Timer::Connection, due);
+                return Flow::Alive;
+            }
+            self.forget_look(index, Timer::Connection);
+        }
+        let state = self.record_mut(index).state;
+        match state {
             State::Handshaking => {
                 self.counters.handshake_timeouts.add(1);
                 self.discard(index)
             }
             State::Open => self.keep_alive(index, due),
             State::Closing | State::Finishing => {
-                self.counters.close_timeouts.add(1);
+                // Whose Close was found at the last look is not late.
+                self.counters.close_timeouts.add(u64::from(state == before));
                 self.discard(index)
             }
         }
+    }
+
+    /// Whether something is awaited of the peer until the deadline `due`, which has passed.
+    fn awaits_peer(&self, index: u32, due: u32) -> bool {
+        let Self { table, sides, limits, .. } = self;
+        let Some(record) = table.get(index as usize) else { return false };
+        let late = record.side.index().and_then(|side| sides.get(side)?.late_pong.as_deref());
+        let pinged = late.map_or_else(|| pinged_by(due, record.flags, limits), LatePong::pinged);
+        record.state != State::Open || is_awaited(record, pinged, limits.ping_policy)
     }
 
     /// Clients that came together are not pinged together, and one that has just come, which is as good as a Pong, is not pinged at
@@ -124,15 +167,35 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let (id, now) = (self.id(index), self.os.now());
         let record = self.record_mut(index);
         record.flags.set(Flags::AWAIT_PONG | Flags::PONG_TIMER);
-        if record.flags.has(Flags::PAUSED) {
+        let is_stuck = record.flags.has(Flags::PAUSED);
+        if is_stuck {
             self.expect_late_pong(index);
-            self.arm(index, self.tick + pong_ticks(&self.limits));
-        } else {
-            self.arm(index, self.tick + first_look(&self.limits));
         }
         self.counters.pings_sent.add(1);
         encode::frame(&mut self.reply.bytes, true, Opcode::Ping, &self.seal.payload(id, now), None);
-        self.flush_reply(index)
+        if self.flush_reply(index) == Flow::Gone || self.write_at_once(index) == Flow::Gone {
+            return Flow::Gone;
+        }
+        self.await_pong(index, is_stuck, tick_at(now));
+        Flow::Alive
+    }
+
+    /// A Ping of the tick `pinged` has just left, or joined output that is stuck. Its Pong has its time from now on: the process may have
+    /// stood still meanwhile.
+    fn await_pong(&mut self, index: u32, is_stuck: bool, pinged: u32) {
+        let sent = tick_at(self.os.now());
+        let (first_look, patience) = (first_look(&self.limits), pong_ticks(&self.limits));
+        if is_stuck {
+            return self.arm(index, sent + patience);
+        }
+        let time = if first_look < patience && sent > pinged {
+            // The first look would not know of that.
+            self.record_mut(index).flags.clear(Flags::PONG_TIMER);
+            patience
+        } else {
+            first_look
+        };
+        self.wheel.put_off(&mut self.table, index, pinged + time, sent + time);
     }
 
     /// A Ping that waited behind other output leaves only now, and its Pong has its time from now on.
@@ -144,7 +207,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             && is_awaited(record, pinged, limits.ping_policy)
             && self.release_late_pong(index, pinged)
         {
-            self.arm(index, self.tick + pong_ticks(&self.limits));
+            self.arm(index, tick_at(self.os.now()) + pong_ticks(&self.limits));
         }
     }
 }

@@ -70,9 +70,15 @@ impl Wheel {
 
     /// Arms the timer of `index` for the tick `deadline`, or moves it there.
     pub fn arm(&mut self, nodes: &mut impl Nodes, index: u32, deadline: u32) {
+        self.put_off(nodes, index, deadline, deadline);
+    }
+
+    /// Arms the timer of `index` for the tick `deadline`, and has it expire at the tick `seen_at`, or later: it goes on to be known when it
+    /// was due.
+    pub fn put_off(&mut self, nodes: &mut impl Nodes, index: u32, deadline: u32, seen_at: u32) {
         self.disarm(nodes, index);
         // What is overdue is due now; what is too far away is looked at again at the end of the turn.
-        let seen_at = deadline.clamp(self.current, self.current.saturating_add(SLOTS - 1));
+        let seen_at = seen_at.clamp(self.current, self.current.saturating_add(SLOTS - 1));
         let slot = seen_at % SLOTS;
         let first = std::mem::replace(&mut self.heads[slot as usize], index);
         if first != NONE {

@@ -154,8 +154,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let id = self.id(index);
         let record = self.record_mut(index);
         if record.flags.has(Flags::BLOCKED) {
-            // A peer that does not read is not read from: what it sends would only make more output.
-            record.flags.set(Flags::PAUSED);
+            self.pause(index);
             return Flow::Alive;
         }
         if !record.flags.replace(Flags::DIRTY) {
@@ -163,6 +162,16 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
         // No limit counts the Pongs among it: what a peer's Pings bring about must not pile up over several reads.
         if self.queued(index) >= REPLY_FLUSH_LEAST { self.write_outbox(index) } else { Flow::Alive }
+    }
+
+    /// Writes what was queued in this iteration for one connection, without waiting for its end.
+    pub(super) fn write_at_once(&mut self, index: u32) -> Flow {
+        let flags = self.record_mut(index).flags;
+        if flags.has(Flags::DIRTY) && !flags.has(Flags::BLOCKED) {
+            self.write_outbox(index)
+        } else {
+            Flow::Alive
+        }
     }
 
     /// Writes what was queued in this iteration (RFC 6455-6.1-7).
@@ -184,12 +193,20 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// The kernel has room again.
     pub(super) fn unblock(&mut self, index: u32) -> Flow {
-        let record = self.record_mut(index);
-        if !record.flags.has(Flags::BLOCKED) {
-            return Flow::Alive;
-        }
-        record.flags.clear(Flags::BLOCKED);
+        if self.record_mut(index).flags.has(Flags::BLOCKED) { self.retry_writing(index) } else { Flow::Alive }
+    }
+
+    /// Writes to a connection whose kernel took less than it was given.
+    pub(super) fn retry_writing(&mut self, index: u32) -> Flow {
+        self.record_mut(index).flags.clear(Flags::BLOCKED);
         self.write_outbox(index)
+    }
+
+    /// A peer that does not read is not read from: what it sends would only make more output.
+    fn pause(&mut self, index: u32) {
+        if !self.record_mut(index).flags.replace(Flags::PAUSED) {
+            self.stop_message_clock(index);
+        }
     }
 
     fn write_outbox(&mut self, index: u32) -> Flow {
@@ -197,7 +214,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             match self.send_outbox(index) {
                 Ok(true) => {}
                 Ok(false) => {
-                    self.record_mut(index).flags.set(Flags::PAUSED);
+                    self.pause(index);
                     return Flow::Alive;
                 }
                 Err(_) => return self.lose(index),
@@ -208,6 +225,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let record = self.record_mut(index);
         if record.flags.has(Flags::PAUSED) {
             record.flags.clear(Flags::PAUSED);
+            self.go_on_with_message_clock(index);
             self.queue_visit(id);
             self.extend_pong_deadline(index);
         }

@@ -28,3 +28,5 @@ mod private_tables;
 mod program;
 #[cfg(feature = "serve")]
 mod signals;
+#[cfg(feature = "serve")]
+mod stopped;

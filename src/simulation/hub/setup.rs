@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::hub::journal::Journal;
 use crate::hub::{Access, HistoryRule, HubConfig, Rule, Rules, Sizes, TopicRule, TopicsPath};
 use crate::simulation::choices::Choices;
-use crate::worker::{Deflation, Limits, PingPolicy, SlowPolicy};
+use crate::worker::{Budgets, Deflation, Limits, PingPolicy, SlowPolicy};
 use crate::ws::Role;
 use crate::ws::deflate::Context;
 
@@ -191,5 +191,6 @@ fn limits(is_roomy: bool, choices: &Choices) -> Limits {
         pong_timeout: millis(10_000),
         slowest_reader: 1,
         close_timeout: millis(600_000),
+        budgets: Budgets::default(),
     }
 }

@@ -15,6 +15,7 @@ mod pings;
 mod pushing;
 mod reading;
 mod returning;
+mod standing_still;
 mod turns;
 mod unfinished;
 mod writing;

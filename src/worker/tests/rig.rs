@@ -10,7 +10,9 @@ use crate::simulation::net::{Net, Wakes};
 use crate::simulation::world::{Ending, World};
 use crate::worker::counters::{Counter, Counters};
 use crate::worker::mailbox::Wake;
-use crate::worker::{Assembly, Connections, Handle, Limits, Listening, PingPolicy, Shared, Turn, Worker};
+use crate::worker::{
+    Assembly, Budgets, Connections, Handle, Limits, Listening, PingPolicy, Shared, Turn, Worker,
+};
 use crate::ws::{CloseCode, Decoder, Event, Heap, Message, Opcode, Role, Rules, encode};
 
 /// A client, by the number of its connection.
@@ -62,6 +64,7 @@ pub(super) fn limits() -> Limits {
         pong_timeout: secs(10),
         slowest_reader: 900,
         close_timeout: secs(5),
+        budgets: Budgets::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::deflating::Deflating;
 use super::rig::{Client, Rig, Seen, limits, millis, play, secs};
 use crate::simulation::world::Ending;
+use crate::worker::ticks::time_of;
 use crate::worker::{Deflation, Limits, PingPolicy, TICK};
 use crate::ws::deflate::Context;
 use crate::ws::{CloseCode, Opcode, encode};
@@ -212,5 +213,53 @@ fn without_a_deadline_it_may_take_for_ever() {
         rig.send(client, &message[4..]);
         rig.settle();
         assert_eq!(rig.frames(client), [Seen::Text("hi".into())]);
+    });
+}
+
+/// Pings as many as make replies fill up.
+fn pings(bytes: usize) -> Vec<u8> {
+    frame(true, Opcode::Ping, &[7; 125]).repeat(bytes / 131)
+}
+
+#[test]
+fn a_flood_of_pings_while_a_ping_is_due_does_not_make_the_deadline_vanish() {
+    let limits = Limits { ping_interval: Some(secs(2)), ping_policy: PingPolicy::Always, ..timed() };
+    play(limits, |rig| {
+        let client = rig.open();
+        let due = time_of(rig.worker.table.get(0).unwrap().timer.deadline().unwrap());
+        let wait = due - rig.world().now - millis(50);
+        rig.run_for(wait);
+        rig.send(client, &frame(false, Opcode::Text, b"first"));
+        rig.settle();
+        rig.world().now = due;
+        rig.send(client, &pings(300_000));
+        rig.run_for(TIMEOUT - millis(51));
+        assert_eq!(rig.counters().message_timeouts.get(), 0, "early");
+        rig.run_for(TICK + millis(1));
+        assert_eq!(rig.counters().message_timeouts.get(), 1);
+    });
+}
+
+#[test]
+fn a_flood_that_is_never_read_to_its_end_gains_no_time() {
+    play(timed(), |rig| {
+        let client = rig.open();
+        rig.send(client, &frame(false, Opcode::Text, b"first"));
+        rig.settle();
+        let flood = pings(600_000);
+        let from = rig.world().now;
+        // More comes than a visit reads, in each of them, so that it is read from again and again without an event.
+        while rig.counters().message_timeouts.get() == 0 {
+            if rig.world().connections[client].inbound.len() < 2_000_000 {
+                rig.send(client, &flood);
+            }
+            rig.world().now += millis(7);
+            rig.iterate();
+            rig.frames(client);
+            let passed = rig.world().now - from;
+            assert!(passed <= TIMEOUT + 2 * TICK, "it has had {passed:?}");
+        }
+        let passed = rig.world().now - from;
+        assert!(passed >= TIMEOUT, "it has had but {passed:?}");
     });
 }
