@@ -85,6 +85,10 @@ pub(crate) const LINGER: Duration = Duration::from_secs(2);
 /// Bytes a second that a peer must take at the least, from one look to the next, whose Pong is late because output is in front of its
 /// Ping: slower than any network that a browser is used on, and fast enough that what the kernel and an outbox hold comes to an end.
 pub(crate) const SLOWEST_READER: u64 = 1024;
+/// Lines for the log that may wait to be written; more are lost and counted.
+pub(crate) const NOTICES: usize = 1024;
+/// How long it is before it is told again that the server is full.
+pub(crate) const FULL_AGAIN: Duration = Duration::from_secs(10);
 /// Pause after accepting has failed for want of descriptors or memory.
 pub(crate) const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes that the kernel takes of a connection before the peer's window admits them; more waits in the outbox, whose limits and

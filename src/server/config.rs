@@ -51,7 +51,9 @@ pub struct Config {
     /// own descriptors would fill most of it and [`private_tables`](Self::private_tables) allows it, in a table for each.
     pub max_connections: Option<usize>,
     /// Whether workers may get descriptor tables of their own when `max_connections` does not fit one. Then no descriptor of
-    /// the program's may be used in a [`Handler`](crate::Handler), standard streams aside, or be opened there and used elsewhere.
+    /// the program's may be used in a [`Handler`](crate::Handler), standard streams aside, or be opened there and used elsewhere. That holds
+    /// for log lines as well: those of a handler must go to standard error or to another thread. Those of the workers themselves are
+    /// written by a thread of its own, in the table of the thread that starts the server.
     pub private_tables: bool,
     /// Time for a request head to arrive, from its first byte on, or from about a second on where there is none: so long the kernel
     /// keeps a connection to itself.

@@ -5,6 +5,8 @@ mod builder;
 mod config;
 mod error;
 mod listen;
+mod listeners;
+mod log;
 mod plan;
 mod start;
 
@@ -45,6 +47,8 @@ pub struct Server {
     shared: Arc<Shared>,
     bell: Bell,
     threads: Vec<JoinHandle<io::Result<()>>>,
+    /// Writes what they have to say, until they have ended.
+    log: Option<JoinHandle<()>>,
     addresses: Vec<SocketAddr>,
     /// Removed at the end.
     socket_files: Vec<SocketFile>,
@@ -150,6 +154,11 @@ impl Server {
                 Err(_) => Err(RunError::Panicked { worker }),
             };
             outcome = outcome.and(ended);
+        }
+        if let Some(log) = self.log.take() {
+            self.shared.common.notices.end();
+            // It ends with its last line; a panic of whoever writes lines is told on standard error.
+            let _ = log.join();
         }
         self.socket_files.clear();
         outcome

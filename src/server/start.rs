@@ -16,15 +16,14 @@ use super::config::Config;
 #[cfg(feature = "metering")]
 use super::error::ConfigError;
 use super::error::StartError;
-use super::listen::SocketFile;
+use super::listeners::{Handed, open_listeners, open_unix, tcp_addresses};
 use super::plan::Plan;
-use super::{Listen, Server, listen};
+use super::{Server, listen, log};
 use crate::budget::{POOL_KEEP, POOL_KEEP_LEAST, SLOWEST_READER, SMALL_SERVER};
 use crate::sys::eventfd::EventFd;
-use crate::sys::socket::Sharing;
 use crate::sys::{fdtable, signals};
 use crate::worker::{
-    Assembly, Budgets, Context, Handle, Handler, Inbox, Limits, Linux, Listening, Shared, TICK, Wake, Worker,
+    Assembly, Budgets, Context, Handle, Handler, Inbox, Limits, Linux, Notice, Shared, TICK, Wake, Worker,
 };
 
 /// What a worker's thread needs to become one. In a server with private tables it holds no descriptor but the wakers.
@@ -44,24 +43,6 @@ struct Launch<F> {
 
 /// What a worker's thread says when it listens, or cannot: the TCP addresses.
 type Report = Result<Vec<SocketAddr>, StartError>;
-
-/// Unix sockets on their way to a worker's thread.
-enum Handed {
-    /// Descriptors of the table that all share, for this worker.
-    Own(Vec<OwnedFd>),
-    /// Numbers of those whose copies are this worker's in its private table. They are open until all workers have theirs.
-    Copies(Vec<RawFd>),
-}
-
-impl Handed {
-    fn new(private_tables: bool, listeners: &[OwnedFd]) -> Result<Self, StartError> {
-        if private_tables {
-            return Ok(Self::Copies(listeners.iter().map(AsRawFd::as_raw_fd).collect()));
-        }
-        let copies: io::Result<_> = listeners.iter().map(OwnedFd::try_clone).collect();
-        copies.map(Self::Own).map_err(StartError::system("copy a listener"))
-    }
-}
 
 /// Plans and starts a server; returns when every worker listens.
 pub(super) fn start<H, F>(config: Config, handler: F) -> Result<Server, StartError>
@@ -115,6 +96,7 @@ where
     }
 
     let mut server = Server {
+        log: Some(log::start(&handle.shared, plan.connections)?),
         shared: handle.shared,
         bell,
         threads: Vec::with_capacity(plan.workers),
@@ -126,24 +108,6 @@ where
     start_workers(&launch, inboxes, tcp_addresses(&config), &unix_listeners, &mut server)?;
     drop(claims);
     Ok(server)
-}
-
-/// Opens the Unix sockets among the places to listen at.
-fn open_unix(config: &Config) -> Result<(Vec<OwnedFd>, Vec<SocketFile>), StartError> {
-    let paths = config.listen.iter().filter_map(|place| match place {
-        Listen::Unix(path) => Some(path),
-        Listen::Tcp(_) => None,
-    });
-    paths.map(|path| listen::open_unix(path, config.unix_mode, config.unix_group)).collect()
-}
-
-/// The TCP addresses among them.
-fn tcp_addresses(config: &Config) -> Vec<SocketAddr> {
-    let addresses = config.listen.iter().filter_map(|place| match place {
-        Listen::Tcp(address) => Some(*address),
-        Listen::Unix(_) => None,
-    });
-    addresses.collect()
 }
 
 /// Starts the first worker, which finds the ports, and then the others on the same ones. On an error the server is dropped by
@@ -259,7 +223,8 @@ fn pin<F>(launch: &Launch<F>, number: usize) -> Option<usize> {
     }
     let core = launch.cores[number % cores];
     if !core_affinity::set_for_current(core) {
-        tracing::warn!(worker = number, core = core.id, "cannot pin the worker to its core");
+        let notice = Notice::CannotPin { worker: number, core: core.id };
+        launch.handle.shared.common.notices.say(notice);
         return None;
     }
     Some(core.id)
@@ -279,27 +244,6 @@ const fn evenly_pinned(workers: usize, cores: usize) -> usize {
 fn clock_of<F>(launch: &Launch<F>, number: usize) -> Instant {
     let apart = TICK.mul_f64(number as f64 / launch.plan.workers as f64);
     launch.start.checked_sub(apart).unwrap_or(launch.start)
-}
-
-/// The listeners of a worker, and the addresses of those for TCP. The first worker's find out whether the addresses are free, and which
-/// port 0 is.
-fn open_listeners(
-    places: &[SocketAddr],
-    unix: Vec<OwnedFd>,
-    is_first: bool,
-    core: Option<usize>,
-) -> Result<(Vec<Listening<OwnedFd>>, Vec<SocketAddr>), StartError> {
-    let mut listeners = Vec::with_capacity(places.len() + unix.len());
-    let mut found = Vec::with_capacity(places.len());
-    for &place in places {
-        let sharing = if is_first { Sharing::First } else { Sharing::Group };
-        let (listener, address) = listen::open(place, sharing, core)?;
-        found.push(address);
-        listeners.push(Listening { listener: Some(listener), address: Some(address), ready: false });
-    }
-    let unix = unix.into_iter().map(Some);
-    listeners.extend(unix.map(|listener| Listening { listener, address: None, ready: false }));
-    Ok((listeners, found))
 }
 
 /// The limits of a server's only worker, where the table of descriptors has room for `descriptors`.

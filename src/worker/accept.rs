@@ -7,11 +7,12 @@ use std::time::Duration;
 use super::connections::token_of;
 use super::core::Worker;
 use super::handler::Handler;
+use super::notice::{Notice, tells_refusals};
 use super::os::{Os, Token};
 use super::record::{Flags, Record, SideId, State};
 use super::ticks::deadline;
 use super::wheel::Node;
-use crate::budget::{EXHAUSTED_PAUSE, LINGER};
+use crate::budget::{EXHAUSTED_PAUSE, FULL_AGAIN, LINGER};
 use crate::http::{Refusal, Status, is_head};
 use crate::ws::deflate::Terms;
 
@@ -31,7 +32,7 @@ pub(crate) struct Listening<L> {
 }
 
 impl<L> Listening<L> {
-    const fn is_shared(&self) -> bool {
+    pub(super) const fn is_shared(&self) -> bool {
         self.address.is_none()
     }
 }
@@ -39,21 +40,23 @@ impl<L> Listening<L> {
 /// A worker's listeners.
 #[derive(Debug)]
 pub(super) struct Acceptor<L> {
-    listeners: Vec<Listening<L>>,
+    pub(super) listeners: Vec<Listening<L>>,
     /// Whether the worker is among those that new connections are spread over.
-    in_group: bool,
+    pub(super) in_group: bool,
     /// The listeners are to be closed as soon as their queues are empty.
-    leaving: bool,
+    pub(super) leaving: bool,
     /// The listeners that the workers share are to be watched, and are not.
-    is_unwatched: bool,
+    pub(super) is_unwatched: bool,
     /// Accepting rests until then.
-    paused_until: Option<Duration>,
+    pub(super) paused_until: Option<Duration>,
+    /// It is not said before that the server is full.
+    full_again: Option<Duration>,
     /// Connections held only to be refused.
     pub(super) refused: usize,
 }
 
 /// The tokens of listeners: no connection has this bit in the lower half of its own.
-const LISTENER: u64 = 1 << 31;
+pub(super) const LISTENER: u64 = 1 << 31;
 
 pub(super) const fn is_listener(token: Token) -> bool {
     token.0 & LISTENER != 0
@@ -74,6 +77,7 @@ impl<L> Acceptor<L> {
             leaving: false,
             is_unwatched: false,
             paused_until: None,
+            full_again: None,
             refused: 0,
         })
     }
@@ -116,10 +120,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.watch_shared();
         }
         for at in 0..self.acceptor.listeners.len() {
-            let accepted = self.counters.accepted.get();
-            self.accept_from(at);
-            if self.counters.accepted.get() != accepted {
-                self.go_to_the_end_of_the_line(at);
+            if self.acceptor.listeners[at].ready {
+                let accepted = self.counters.accepted.get();
+                self.accept_from(at);
+                if self.counters.accepted.get() != accepted {
+                    self.go_to_the_end_of_the_line(at);
+                }
             }
             let listening = &mut self.acceptor.listeners[at];
             self.unfinished |= listening.ready && self.acceptor.paused_until.is_none();
@@ -133,38 +139,6 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 self.os.close_listener(listener);
             }
         }
-    }
-
-    /// Lets the other workers have the next connection of a listener that they share: the kernel wakes the first in line.
-    fn go_to_the_end_of_the_line(&mut self, at: usize) {
-        let listening = &self.acceptor.listeners[at];
-        let Some(listener) = listening.listener.as_ref().filter(|_| listening.is_shared()) else { return };
-        self.os.unwatch(listener);
-        if self.acceptor.in_group && self.os.watch_together(listener, Token(LISTENER + at as u64)).is_err() {
-            self.watch_shared_later();
-        }
-    }
-
-    /// Watches the listeners that the workers share, as the last in line.
-    fn watch_shared(&mut self) {
-        self.acceptor.is_unwatched = false;
-        for (at, listening) in (LISTENER..).zip(&self.acceptor.listeners) {
-            let Some(listener) = listening.listener.as_ref().filter(|_| listening.is_shared()) else {
-                continue;
-            };
-            self.os.unwatch(listener);
-            if self.os.watch_together(listener, Token(at)).is_err() {
-                self.watch_shared_later();
-                return;
-            }
-        }
-    }
-
-    /// The system is out of memory or watches (/proc/sys/fs/epoll/max_user_watches): the clock says when to try again.
-    fn watch_shared_later(&mut self) {
-        self.counters.accept_exhausted.add(1);
-        self.acceptor.is_unwatched = true;
-        self.acceptor.paused_until = Some(self.now + EXHAUSTED_PAUSE);
     }
 
     fn accept_from(&mut self, at: usize) {
@@ -204,8 +178,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let mut flags = Flags::default();
         let mut patience = self.limits.handshake_timeout;
         if !self.has_room() {
+            self.tell_full();
             if self.acceptor.refused >= self.limits.refusals {
                 self.counters.dropped_at_limit.add(1);
+                self.tell_refused(
+                    &socket,
+                    Status::SERVICE_UNAVAILABLE,
+                    "dropped: too many are being refused",
+                );
                 self.os.close(socket);
                 return;
             }
@@ -233,6 +213,25 @@ impl<O: Os, H: Handler> Worker<O, H> {
             // epoll is out of memory or of watches (/proc/sys/fs/epoll/max_user_watches).
             self.counters.accept_exhausted.add(1);
             let _ = self.discard(index);
+        }
+    }
+
+    /// Has the log say that clients are refused, and for want of what, if it has not just been said.
+    fn tell_full(&mut self) {
+        if self.drain.is_some() || self.acceptor.full_again.is_some_and(|again| self.now < again) {
+            return;
+        }
+        self.acceptor.full_again = Some(self.now + FULL_AGAIN);
+        let has_table = self.table.len() < self.limits.worker_connections;
+        let of = if has_table { "max-connections" } else { "a worker's descriptor table" };
+        self.common.notices.say(Notice::Full { worker: self.number, of });
+    }
+
+    /// Has the log say that a request is refused, if anybody wants to know. It may not have arrived.
+    pub(super) fn tell_refused(&self, socket: &O::Socket, status: Status, reason: &'static str) {
+        if tells_refusals() {
+            let (worker, peer, status) = (self.number, self.os.peer_address(socket), status.get());
+            self.common.notices.say(Notice::Refused { worker, peer, status, reason });
         }
     }
 
@@ -267,58 +266,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 AT_LIMIT.write(&mut response);
             }
             let _ = self.os.send(&socket, &response);
+            self.tell_refused(&socket, AT_LIMIT.status(), "no descriptor is left");
             self.counters.accepted.add(1);
             self.counters.refused_at_limit.add(1);
             self.os.close(socket);
         });
         self.os.refill_reserve();
         refused
-    }
-
-    /// A worker that is full leaves the group while another one is in it, so that new connections go where there is room; it
-    /// comes back when a sixteenth of its room is free.
-    fn join_or_leave_group(&mut self) {
-        if self.drain.is_some() {
-            return;
-        }
-        let (held, room) = (self.table.len(), self.limits.worker_connections);
-        if self.acceptor.in_group && held >= room {
-            if self.common.leave_group() {
-                self.counters.left_group.add(1);
-                self.acceptor.in_group = false;
-                // What comes after this wakes another worker; what queues is dealt with below.
-                let shared = self.acceptor.listeners.iter().filter(|listening| listening.is_shared());
-                shared
-                    .filter_map(|listening| listening.listener.as_ref())
-                    .for_each(|listener| self.os.unwatch(listener));
-                self.acceptor.leave();
-            }
-        } else if !self.acceptor.in_group && held < room - room / 16 {
-            self.join_group();
-        }
-    }
-
-    fn join_group(&mut self) {
-        for (at, listening) in (LISTENER..).zip(&mut self.acceptor.listeners) {
-            let (None, Some(address)) = (&listening.listener, listening.address) else { continue };
-            let opened = self.os.listen(address);
-            let watched = opened.and_then(|listener| {
-                self.os.watch_listener(&listener, Token(at))?;
-                Ok(listener)
-            });
-            match watched {
-                Ok(listener) => (listening.listener, listening.ready) = (Some(listener), true),
-                Err(error) => {
-                    tracing::warn!(%address, %error, "cannot listen again, will retry");
-                    self.acceptor.paused_until = Some(self.now + EXHAUSTED_PAUSE);
-                    return;
-                }
-            }
-        }
-        self.acceptor.leaving = false;
-        self.acceptor.is_unwatched = true;
-        self.acceptor.in_group = true;
-        self.common.join_group();
     }
 }
 

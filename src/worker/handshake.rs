@@ -158,6 +158,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
         } else {
             self.counters.refused_requests.add(1);
         }
+        if let Some(record) = self.table.get(index as usize) {
+            self.tell_refused(&record.socket, refusal.status(), refusal.detail());
+        }
         self.reply.bytes.clear();
         if is_head {
             refusal.write_head(&mut self.reply.bytes);

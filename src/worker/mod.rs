@@ -4,7 +4,7 @@
 //! system through the [`Os`] trait alone.
 //!
 //! - `core`: the worker and the phases of an iteration.
-//! - `accept`, `handshake`, `read`, `frames`, `write`, `close`, `timers`, `mail`: the phases and what they do to a connection.
+//! - `accept`, `group`, `handshake`, `read`, `frames`, `write`, `close`, `timers`, `mail`: the phases and what they do to a connection.
 //! - `compression`: what a connection's messages pass through where it agreed on it.
 //! - `last_look`, `message_clock`: what is read before a deadline is judged, and the time that a message has.
 //! - `landing`, `reply`, `held`: where input is received, what of it goes back, and what of that waits for others.
@@ -13,7 +13,7 @@
 //! - `cadence`, `ping`, `late_pong`: when peers are pinged, with what, and how long the answer may take.
 //! - `handler`, `conn`, `handle`, `id`: what the application sees.
 //! - `turn`, `push`, `prepared`: its turn, in which it sends messages to many.
-//! - `mailbox`, `shared`, `counters`, `latency`: what other threads see.
+//! - `mailbox`, `shared`, `counters`, `latency`: what other threads see; `notice`: what the log is told by way of one of them.
 //! - `os`, `linux`: the operating system.
 //! - `inspect`: what a worker holds, for the simulation.
 
@@ -26,6 +26,7 @@ mod connections;
 mod core;
 mod counters;
 mod frames;
+mod group;
 mod handle;
 mod handler;
 mod handshake;
@@ -42,6 +43,7 @@ mod linux;
 mod mail;
 mod mailbox;
 mod message_clock;
+mod notice;
 mod os;
 mod outbox;
 mod ping;
@@ -76,6 +78,7 @@ pub(crate) use core::{Assembly, Worker};
 pub(crate) use limits::{Budgets, Deflation, Limits};
 pub(crate) use linux::{Linux, listen_for_clients};
 pub(crate) use mailbox::{Inbox, Wake};
+pub(crate) use notice::Notice;
 pub(crate) use shared::Shared;
 pub(crate) use ticks::{MAX_TIME, TICK};
 #[cfg(feature = "hub")]

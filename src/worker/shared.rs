@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::counters::Counters;
 use super::mailbox::{Inbox, Mailbox, Wake, mailbox};
+use super::notice::Notices;
 use crate::budget::MAILBOX;
 
 /// Shared by all threads of a server.
@@ -30,6 +31,7 @@ pub(crate) struct Common {
     stage: AtomicU8,
     /// How long a drain may take, in milliseconds; set before the stage says that there is one.
     drain_millis: AtomicU64,
+    pub(crate) notices: Notices,
 }
 
 /// What the server is doing.

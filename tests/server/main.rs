@@ -19,6 +19,8 @@ mod library;
 mod limits;
 mod listening;
 #[cfg(feature = "serve")]
+mod log;
+#[cfg(feature = "serve")]
 mod pairs;
 #[cfg(feature = "serve")]
 mod placing;

@@ -10,13 +10,15 @@ use super::command::{Program, run};
 const LIMIT: u32 = 600;
 const CONNECTIONS: usize = 2_000;
 
-/// The sockets in the table of each thread, by inode, main thread first.
+/// The sockets in the table of each thread, by inode, main thread first. That of the log has the main thread's table.
 fn sockets_of_threads(process: u32) -> Vec<HashSet<String>> {
     let mut threads: Vec<u32> = fs::read_dir(format!("/proc/{process}/task"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap())
         .collect();
     threads.sort_unstable();
+    let name = |thread: &u32| fs::read_to_string(format!("/proc/{process}/task/{thread}/comm")).unwrap();
+    threads.retain(|thread| name(thread).trim() != "throng-log");
     let table = |thread: u32| {
         let descriptors = fs::read_dir(format!("/proc/{process}/task/{thread}/fd")).unwrap();
         let targets = descriptors.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());

@@ -140,6 +140,8 @@ fn every_option_can_be_set_everywhere() {
         ("max-client-topics", "7", "7"),
         ("max-subscriptions", "7", "7"),
         ("history-limit", "1GiB", "'1GiB'"),
+        ("topics-path", "/t/", "'/t/'"),
+        ("reconnect-within", "7s", "'7s'"),
         ("app", "sink", "'sink'"),
         ("admin", "127.0.0.1:9", "'127.0.0.1:9'"),
         ("admin-token-file", token.path(), &quoted),

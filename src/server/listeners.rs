@@ -1,0 +1,68 @@
+//! The listeners of the workers: which thread opens which, and how they get into descriptor tables.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use super::config::Config;
+use super::error::StartError;
+use super::listen::{self, Listen, SocketFile};
+use crate::sys::socket::Sharing;
+use crate::worker::Listening;
+
+/// Opens the Unix sockets among the places to listen at.
+pub(super) fn open_unix(config: &Config) -> Result<(Vec<OwnedFd>, Vec<SocketFile>), StartError> {
+    let paths = config.listen.iter().filter_map(|place| match place {
+        Listen::Unix(path) => Some(path),
+        Listen::Tcp(_) => None,
+    });
+    paths.map(|path| listen::open_unix(path, config.unix_mode, config.unix_group)).collect()
+}
+
+/// The TCP addresses among them.
+pub(super) fn tcp_addresses(config: &Config) -> Vec<SocketAddr> {
+    let addresses = config.listen.iter().filter_map(|place| match place {
+        Listen::Tcp(address) => Some(*address),
+        Listen::Unix(_) => None,
+    });
+    addresses.collect()
+}
+
+/// Unix sockets on their way to a worker's thread.
+pub(super) enum Handed {
+    /// Descriptors of the table that all share, for this worker.
+    Own(Vec<OwnedFd>),
+    /// Numbers of those whose copies are this worker's in its private table. They are open until all workers have theirs.
+    Copies(Vec<RawFd>),
+}
+
+impl Handed {
+    pub(super) fn new(private_tables: bool, listeners: &[OwnedFd]) -> Result<Self, StartError> {
+        if private_tables {
+            return Ok(Self::Copies(listeners.iter().map(AsRawFd::as_raw_fd).collect()));
+        }
+        let copies: io::Result<_> = listeners.iter().map(OwnedFd::try_clone).collect();
+        copies.map(Self::Own).map_err(StartError::system("copy a listener"))
+    }
+}
+
+/// The listeners of a worker, and the addresses of those for TCP. The first worker's find out whether the addresses are free, and which
+/// port 0 is.
+pub(super) fn open_listeners(
+    places: &[SocketAddr],
+    unix: Vec<OwnedFd>,
+    is_first: bool,
+    core: Option<usize>,
+) -> Result<(Vec<Listening<OwnedFd>>, Vec<SocketAddr>), StartError> {
+    let mut listeners = Vec::with_capacity(places.len() + unix.len());
+    let mut found = Vec::with_capacity(places.len());
+    for &place in places {
+        let sharing = if is_first { Sharing::First } else { Sharing::Group };
+        let (listener, address) = listen::open(place, sharing, core)?;
+        found.push(address);
+        listeners.push(Listening { listener: Some(listener), address: Some(address), ready: false });
+    }
+    let unix = unix.into_iter().map(Some);
+    listeners.extend(unix.map(|listener| Listening { listener, address: None, ready: false }));
+    Ok((listeners, found))
+}

@@ -1,0 +1,87 @@
+//! The thread that writes what workers have to say to the log.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::thread::{Builder, JoinHandle};
+use std::time::Instant;
+
+use super::error::StartError;
+use crate::budget::FULL_AGAIN;
+use crate::sys::signals;
+use crate::worker::{Notice, Shared};
+
+/// Writes lines in the order in which the notices come.
+struct Log {
+    shared: Arc<Shared>,
+    max_connections: usize,
+    /// When it was last told that the server is full.
+    told_full: Option<Instant>,
+}
+
+/// Starts the thread, in the descriptor table of the calling one: so it must be before the first private table.
+pub(super) fn start(shared: &Arc<Shared>, max_connections: usize) -> Result<JoinHandle<()>, StartError> {
+    // Before the workers have anything to say.
+    let again = || StartError::system("open the log")(io::ErrorKind::AlreadyExists.into());
+    let notices = shared.common.notices.open().ok_or_else(again)?;
+    let mut log = Log { shared: Arc::clone(shared), max_connections, told_full: None };
+    // Lines go where those of the thread go that started the server.
+    let dispatch = tracing::dispatcher::get_default(Clone::clone);
+    let body = move || {
+        // None is expected to fail, and then signals would only be handled here.
+        let _ = signals::block_all();
+        tracing::dispatcher::with_default(&dispatch, || log.write_all(&notices));
+    };
+    Builder::new()
+        .name("throng-log".into())
+        .spawn(body)
+        .map_err(|error: io::Error| StartError::system("start the thread of the log")(error))
+}
+
+impl Log {
+    fn write_all(&mut self, notices: &Receiver<Notice>) {
+        for notice in notices {
+            match notice {
+                Notice::Refused { worker, peer, status, reason } => {
+                    let peer = peer.map_or_else(|| "unix".into(), |peer| peer.to_string());
+                    tracing::debug!(worker, peer, status, reason, "refused a request");
+                }
+                Notice::Full { worker, of } => self.write_full(worker, of),
+                Notice::CannotListen { worker, address, error } => {
+                    tracing::warn!(worker, %address, %error, "cannot listen again, will retry");
+                }
+                Notice::CannotPin { worker, core } => {
+                    tracing::warn!(worker, core, "cannot pin the worker to its core");
+                }
+                Notice::End => return,
+            }
+            match self.shared.common.notices.take_lost() {
+                0 => {}
+                lost => tracing::warn!(lost, "lines of the log were lost: too many at once"),
+            }
+        }
+    }
+
+    /// Says that clients are refused, not too often.
+    fn write_full(&mut self, worker: usize, of: &'static str) {
+        if self.told_full.is_some_and(|told| told.elapsed() < FULL_AGAIN) {
+            return;
+        }
+        self.told_full = Some(Instant::now());
+        let (mut open, mut refused, mut dropped) = (0, 0, 0);
+        for slot in &self.shared.workers {
+            open += slot.counters.open.get();
+            refused += slot.counters.refused_at_limit.get();
+            dropped += slot.counters.dropped_at_limit.get();
+        }
+        tracing::warn!(
+            worker,
+            of,
+            open,
+            max_connections = self.max_connections,
+            refused,
+            dropped,
+            "clients are refused: the server is full"
+        );
+    }
+}
