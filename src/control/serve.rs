@@ -15,7 +15,7 @@ use super::admin::{self, Token};
 use super::cli::Serve;
 use super::exit::Failure;
 use super::housekeeping::Housekeeper;
-use super::settings::{App, Settings};
+use super::settings::{App, QUEUED_MESSAGES, Settings};
 use super::signals::Asked;
 use crate::app::{Echo, Sink};
 
@@ -72,6 +72,13 @@ fn start(settings: &Settings, hub: Option<&Hub>) -> Result<Server, Failure> {
         return Err(Failure::Configuration(
             "outbox-limit must be at least 128 KiB more than max-message, so that every message can be echoed".into(),
         ));
+    }
+    let (queue, least) = (settings.queue_limit, settings.least_queue());
+    if let Some(queue) = queue.filter(|queue| settings.app == App::Hub && *queue < least) {
+        return Err(Failure::Configuration(format!(
+            "queue-limit is {queue}, and must be at least {QUEUED_MESSAGES} times max-message, {least}, so that long messages of several \
+             clients can be under way: raise it, or lower max-message"
+        )));
     }
     let builder = Builder::from(config);
     let server = match (hub, settings.app) {

@@ -13,6 +13,9 @@ use super::units::{self, MaybeAddress, MaybeDuration};
 /// The hub's admin port, unless it is said to be elsewhere.
 const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9190);
 
+/// The longest messages that must be able to be on their way at a time.
+pub(super) const QUEUED_MESSAGES: usize = 4;
+
 /// What clients get to talk to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum App {
@@ -165,6 +168,12 @@ pub(super) struct Settings {
     #[arg(long, value_name = "N", default_value = "128", value_parser = units::count)]
     pub(super) max_subscriptions: usize,
 
+    /// Most bytes of messages that have been published and are on their way to clients' outboxes, with 512 bytes for each message beside
+    /// its payload. More are refused: `busy`. Half of it is for messages over the admin port alone. Default: 64 MiB, or four times
+    /// `max-message` where that is more.
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub(super) queue_limit: Option<usize>,
+
     /// Most bytes of the histories of all topics together, with 256 bytes for each message beside its payload.
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = units::size)]
     pub(super) history_limit: usize,
@@ -237,11 +246,17 @@ impl Settings {
         config.rules = rules;
         config.max_topics = self.max_topics;
         config.max_client_topics = self.max_client_topics;
+        config.queue_limit = self.queue_limit.unwrap_or(config.queue_limit.max(self.least_queue()));
         config.max_subscriptions = self.max_subscriptions;
         config.history_limit = self.history_limit;
         config.topics_path = self.topics_path.clone();
         config.reconnect_within = self.reconnect_within;
         config
+    }
+
+    /// The least that may be on its way to clients: of the half that is for them, one topic of one of them has a half.
+    pub(super) const fn least_queue(&self) -> usize {
+        self.max_message.saturating_mul(QUEUED_MESSAGES)
     }
 
     /// Where the admin port is.

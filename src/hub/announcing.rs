@@ -21,6 +21,8 @@ pub(crate) struct Announcing {
 
 #[derive(Debug)]
 struct Current {
+    /// It counts as under way to the end.
+    _announcement: Arc<Announcement>,
     bare: Batch,
     v1: Batch,
     next: u32,
@@ -34,6 +36,14 @@ impl Announcing {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.current.is_none() && self.waiting.is_empty()
+    }
+
+    /// How many there are, and their bytes.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn queued(&self) -> [usize; 2] {
+        let waiting = self.waiting.iter().map(|announcement| announcement.bare.payload().len());
+        let all = waiting.chain(self.current.iter().map(|current| current.bare.bytes()));
+        all.fold([0; 2], |[messages, bytes], more| [messages + 1, bytes + more])
     }
 
     /// Goes on with as many connections as the budget allows.
@@ -67,6 +77,6 @@ impl Announcing {
         let (mut bare, mut v1) = (Batch::new(LANE, SlowPolicy::Close), Batch::new(LANE, SlowPolicy::Close));
         bare.add(announcement.bare.clone());
         v1.add(announcement.v1().clone());
-        Some(Current { bare, v1, next: 0, end })
+        Some(Current { _announcement: announcement, bare, v1, next: 0, end })
     }
 }

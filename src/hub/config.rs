@@ -20,6 +20,10 @@ pub struct HubConfig {
     pub max_subscriptions: usize,
     /// Most bytes of the histories of all topics together, with 256 bytes for each message beside its payload.
     pub history_limit: usize,
+    /// Most bytes of messages under way, published and not yet handed to the outboxes of all that are to get them, with 512 for each
+    /// message beside its payload. A message that is larger is taken when there is no other. Half of it is for a
+    /// [`Publisher`](super::Publisher) alone.
+    pub queue_limit: usize,
     /// Where in URLs topics are named.
     pub topics_path: TopicsPath,
     /// In how long a time clients of `throng.v1` come back, each after a random part of it, when the server has closed them because it
@@ -44,6 +48,10 @@ pub struct HubConfig {
 pub struct Sizes {
     /// Entries of a queue between two turns of its reader; a full one makes the writer wait, or refuses.
     pub queue: usize,
+    /// Messages of one topic that are under way, at most; clients may publish half of them.
+    pub topic_messages: usize,
+    /// The same of one client.
+    pub client_messages: usize,
     /// Entries taken from each queue in a turn.
     pub mails_per_turn: usize,
     /// Small messages pushed in a turn, between which sockets have theirs.
@@ -72,9 +80,12 @@ impl Default for Sizes {
     fn default() -> Self {
         Self {
             queue: 512,
+            topic_messages: 512,
+            client_messages: 256,
             mails_per_turn: 256,
             pushes_per_turn: 256,
-            waiting: 1024,
+            // Eight topics at their limit do not hold up the next.
+            waiting: 4096,
             held: 10_000,
             round_messages: 64,
             round_bytes: 64 * 1024,
@@ -95,6 +106,7 @@ impl Default for HubConfig {
             max_client_topics: 1_000,
             max_subscriptions: 128,
             history_limit: 256 << 20,
+            queue_limit: 64 << 20,
             topics_path: TopicsPath::default(),
             reconnect_within: Duration::from_secs(10),
             seed: None,

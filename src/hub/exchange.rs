@@ -10,11 +10,11 @@ use siphasher::sip::SipHasher13;
 
 use super::config::HubConfig;
 use super::founders::Founders;
-use super::mail::{Delivery, Request};
-use super::name::Name;
+use super::freight::Ledger;
+use super::mail::{Asker, Delivery, Request};
 use super::stats::HubCounters;
-use crate::budget::TOPICS_OF_OPERATOR;
-use crate::worker::Handle;
+use crate::budget::{FORMS_OF_HISTORY, TOPICS_OF_OPERATOR};
+use crate::worker::{Handle, PreparedMessage};
 
 /// What is shared by the hubs of all workers, and by those who publish.
 pub(crate) struct Exchange {
@@ -25,8 +25,11 @@ pub(crate) struct Exchange {
     pub(crate) run: u32,
     /// Topics of all homes.
     topics: AtomicUsize,
-    /// Bytes of all histories.
+    /// Bytes of all histories, and those of them that are not of messages but of forms made of them.
     history: AtomicUsize,
+    forms: AtomicUsize,
+    /// Messages under way.
+    pub(crate) ledger: Arc<Ledger>,
     /// Who has brought topics into being that may stay.
     pub(crate) founders: Founders,
     /// There once the first worker has started.
@@ -40,6 +43,8 @@ struct Net {
 
 /// One worker's queues, as others see them.
 struct Post {
+    /// What threads with a publisher ask for: the operator's, which does not wait behind what clients do.
+    asked: SyncSender<Box<Request>>,
     requests: SyncSender<Box<Request>>,
     deliveries: SyncSender<Delivery>,
     counters: Arc<HubCounters>,
@@ -50,6 +55,7 @@ struct Post {
 /// One worker's queues, as it sees them.
 pub(crate) struct Ends {
     pub(crate) worker: usize,
+    asked: Receiver<Box<Request>>,
     requests: Receiver<Box<Request>>,
     deliveries: Receiver<Delivery>,
     pub(crate) counters: Arc<HubCounters>,
@@ -68,12 +74,16 @@ impl Exchange {
         #[expect(clippy::cast_possible_truncation, reason = "as good a half as the other")]
         let run = (first ^ second.rotate_left(17)) as u32;
         let keys = [first, second];
+        let sizes = &config.sizes;
+        let ledger = Ledger::new(config.queue_limit, sizes.topic_messages, sizes.client_messages);
         Self {
             config,
             keys,
             run,
             topics: AtomicUsize::new(0),
             history: AtomicUsize::new(0),
+            forms: AtomicUsize::new(0),
+            ledger,
             founders: Founders::default(),
             net: OnceLock::new(),
         }
@@ -110,39 +120,43 @@ impl Exchange {
         usize::try_from(hash >> 32).unwrap_or(0) % workers
     }
 
-    /// Sends a request to a topic's home.
-    pub(crate) fn post_home(
+    /// Sends a message to its topic's home, which is returned and has still to be [woken](Self::wake).
+    pub(crate) fn publish(
         &self,
         topic: &str,
-        make: impl FnOnce(Name, u64) -> Request,
-    ) -> Result<(), Unposted> {
+        message: PreparedMessage,
+        asker: Asker,
+    ) -> Result<usize, Unposted> {
+        let net = self.net.get().ok_or(Unposted::NotRunning)?;
         let hash = self.hash(topic);
-        self.post(self.home(hash), make(topic.into(), hash))
+        let home = self.home(hash);
+        let client = asker.client();
+        let freight = self.ledger.admit(client, hash, message.payload().len()).ok_or(Unposted::Full)?;
+        let post = &net.posts[home];
+        let queue = if client.is_some() { &post.requests } else { &post.asked };
+        let request = Request::Publish { topic: topic.into(), hash, message, freight, asker };
+        send(queue, Box::new(request)).map_err(|(unposted, _)| unposted)?;
+        Ok(home)
     }
 
-    pub(crate) fn post(&self, worker: usize, request: Request) -> Result<(), Unposted> {
-        self.try_post(worker, Box::new(request)).map_err(|(unposted, _)| unposted)
+    /// Asks a worker for something in the operator's name.
+    pub(crate) fn ask(&self, worker: usize, request: Request) -> Result<(), Unposted> {
+        let net = self.net.get().ok_or(Unposted::NotRunning)?;
+        send(&net.posts[worker].asked, Box::new(request)).map_err(|(unposted, _)| unposted)?;
+        self.wake(worker);
+        Ok(())
     }
 
-    /// Sends a request to a worker, or gives it back.
+    /// Sends a request of clients to a worker, or gives it back.
     pub(crate) fn try_post(
         &self,
         worker: usize,
         request: Box<Request>,
     ) -> Result<(), (Unposted, Box<Request>)> {
-        self.try_post_quietly(worker, request)?;
+        let Some(net) = self.net.get() else { return Err((Unposted::NotRunning, request)) };
+        send(&net.posts[worker].requests, request)?;
         self.wake(worker);
         Ok(())
-    }
-
-    /// The same, and the worker has still to be [woken](Self::wake).
-    pub(crate) fn try_post_quietly(
-        &self,
-        worker: usize,
-        request: Box<Request>,
-    ) -> Result<(), (Unposted, Box<Request>)> {
-        let Some(net) = self.net.get() else { return Err((Unposted::NotRunning, request)) };
-        send(&net.posts[worker].requests, request)
     }
 
     /// Sends a delivery to a worker, which has still to be [woken](Self::wake), or gives it back.
@@ -187,6 +201,26 @@ impl Exchange {
         self.history.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
+    /// Counts bytes of forms made of messages in histories, which have no more than a quarter of what those may have; `false`, and
+    /// nothing is counted, where they would be too many.
+    pub(crate) fn add_forms(&self, bytes: usize) -> bool {
+        let most = self.config.history_limit / FORMS_OF_HISTORY;
+        let more = |sum: usize| sum.checked_add(bytes).filter(|&sum| sum <= most);
+        if self.forms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
+            return false;
+        }
+        let fits = self.add_history(bytes);
+        if !fits {
+            self.forms.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        fits
+    }
+
+    pub(crate) fn remove_forms(&self, bytes: usize) {
+        self.forms.fetch_sub(bytes, Ordering::Relaxed);
+        self.remove_history(bytes);
+    }
+
     /// Writes down what a home has decided.
     #[cfg(feature = "simulation")]
     pub(crate) fn note(&self, entry: impl FnOnce() -> super::journal::Entry) {
@@ -209,12 +243,19 @@ fn send<T>(queue: &SyncSender<T>, entry: T) -> Result<(), (Unposted, T)> {
 
 impl Post {
     fn new(worker: usize, queue: usize) -> Self {
+        // Twice what a topic may have under way, so that one does not keep the others out.
+        let (asked, asking) = sync_channel(2 * queue);
         let (requests, requested) = sync_channel(queue);
         let (deliveries, delivered) = sync_channel(queue);
         let counters = Arc::<HubCounters>::default();
-        let ends =
-            Ends { worker, requests: requested, deliveries: delivered, counters: Arc::clone(&counters) };
-        Self { requests, deliveries, counters, ends: Mutex::new(Some(ends)) }
+        let ends = Ends {
+            worker,
+            asked: asking,
+            requests: requested,
+            deliveries: delivered,
+            counters: Arc::clone(&counters),
+        };
+        Self { asked, requests, deliveries, counters, ends: Mutex::new(Some(ends)) }
     }
 }
 
@@ -226,6 +267,12 @@ impl Ends {
         post.ends.into_inner().ok().flatten().expect("nobody has taken them")
     }
 
+    /// Of the operator's.
+    pub(crate) fn next_asked(&self) -> Option<Box<Request>> {
+        self.asked.try_recv().ok()
+    }
+
+    /// Of clients'.
     pub(crate) fn next_request(&self) -> Option<Box<Request>> {
         self.requests.try_recv().ok()
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::exchange::{Ends, Exchange};
+use super::freight::Freight;
 use super::history::History;
 use super::home_topic::Topic;
 use super::index::Index;
@@ -21,6 +22,8 @@ use super::sweep::Sweep;
 use crate::worker::{ConnId, PreparedMessage, Table};
 
 const TOPICS_PER_PAGE: usize = 256;
+/// Parts of all hashes within which topics that go are counted together.
+const EPOCHS: usize = 4096;
 
 /// The topics at home here.
 pub(crate) struct Home {
@@ -28,7 +31,8 @@ pub(crate) struct Home {
     pub(super) counters: Arc<HubCounters>,
     pub(super) topics: Table<Topic, TOPICS_PER_PAGE>,
     index: Index,
-    next_serial: u32,
+    /// How many topics have had messages and gone, of each part of all hashes.
+    gone: Vec<u32>,
     /// Topics that may stay without subscribers.
     pub(super) keeping: Sweep,
     /// Bytes of messages that a subscriber is given at a time of what it has missed: as text in JSON they may be six times as many.
@@ -44,7 +48,7 @@ impl Home {
             counters: Arc::clone(&ends.counters),
             topics: Table::default(),
             index: Index::default(),
-            next_serial: 1,
+            gone: vec![0; EPOCHS],
             keeping: Sweep::default(),
             replay_bytes: 0,
             listings: VecDeque::new(),
@@ -69,18 +73,20 @@ impl Home {
     }
 
     /// Gives a message its place and sends it to all workers with subscribers.
+    #[expect(clippy::too_many_arguments, reason = "all of one message")]
     pub(crate) fn publish(
         &mut self,
         name: Name,
         hash: u64,
         message: PreparedMessage,
+        freight: Freight,
         asker: Asker,
         now: Duration,
         posts: &mut Posts,
     ) {
         #[cfg(feature = "simulation")]
         let copy = message.clone();
-        let result = self.take_message(&name, hash, message, asker.client(), now, posts);
+        let result = self.take_message(&name, hash, message, freight, asker.client(), now, posts);
         #[cfg(feature = "simulation")]
         self.exchange.note(|| Entry::published(&name, now, copy, &result));
         match asker {
@@ -93,11 +99,13 @@ impl Home {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "all of one message")]
     fn take_message(
         &mut self,
         name: &Name,
         hash: u64,
         message: PreparedMessage,
+        freight: Freight,
         client: Option<ConnId>,
         now: Duration,
         posts: &mut Posts,
@@ -105,7 +113,7 @@ impl Home {
         let rule = self.exchange.config.rules.of(name).history;
         let found = self.find(name, hash);
         if found.is_none() && rule.is_off() {
-            return Ok(self.publish_to_nobody());
+            return Ok(self.publish_to_nobody(hash));
         }
         let at = self.find_or_found(found, name, hash, client, now)?;
         let Self { topics, exchange, counters, keeping, .. } = self;
@@ -113,15 +121,18 @@ impl Home {
         topic.offset += 1;
         counters.published.add(1);
         let offset = topic.offset;
-        let item = Arc::new(Item::new(Name::clone(&topic.name), hash, offset, message));
-        for (worker, _) in topic.subscribers() {
-            posts.deliver(worker, Delivery::Item(Arc::clone(&item)));
-        }
         if !rule.is_off() {
-            topic.change_history(counters, |history| history.push(item, now, &rule, exchange));
+            let frame = message.plain();
+            topic.change_history(counters, |history| history.push(offset, frame, now, &rule, exchange));
             if !std::mem::replace(&mut topic.keeps, true) {
                 keeping.add(at);
             }
+        }
+        if topic.is_wanted() {
+            let item = Arc::new(Item::new(Name::clone(&topic.name), hash, offset, message, Some(freight)));
+            topic
+                .subscribers()
+                .for_each(|(worker, _)| posts.deliver(worker, Delivery::Item(Arc::clone(&item))));
         }
         let epoch = topic.epoch(exchange.run);
         let subscribers = topic.subscribers().map(|(_, count)| u64::from(count)).sum();
@@ -130,9 +141,10 @@ impl Home {
     }
 
     /// A topic that is not there comes and goes with a message which nobody gets and nothing keeps: there need not be room for it.
-    fn publish_to_nobody(&mut self) -> Published {
+    fn publish_to_nobody(&mut self, hash: u64) -> Published {
         self.counters.published.add(1);
-        let epoch = Epoch { run: self.exchange.run, serial: self.take_serial() };
+        let epoch = Epoch { run: self.exchange.run, serial: self.serial(hash) };
+        self.count_gone(hash);
         Published { offset: 1, epoch, subscribers: 0 }
     }
 
@@ -198,11 +210,13 @@ impl Home {
         };
         // Of another epoch, or of a future that this one has not had: nothing of what there is has been seen.
         let seen = if since.epoch == epoch && since.offset <= latest { Some(since.offset) } else { None };
-        topic.change_history(counters, |history| history.expire(now, &rule, exchange));
-        let missed = match topic.history() {
-            Some(history) => history.behind(seen.unwrap_or(0), latest, messages, *replay_bytes),
-            None => History::default().behind(latest, latest, 0, 0),
-        };
+        let (name, most) = (Name::clone(&topic.name), (messages, *replay_bytes));
+        let missed = topic.change_history(counters, |history| {
+            history.expire(now, &rule, exchange);
+            history.behind(seen.unwrap_or(0), latest, most, |history, at| {
+                history.item(at, &name, hash, now, exchange)
+            })
+        });
         Ok(Welcome {
             from: Position { offset: missed.from, epoch },
             recovered: Some(seen == Some(missed.from)),
@@ -277,7 +291,7 @@ impl Home {
             self.counters.refused_at_limit.add(1);
             return Err(PublishError::TooManyTopics);
         }
-        let topic = Topic::new(Name::clone(name), self.take_serial());
+        let topic = Topic::new(Name::clone(name), self.serial(hash));
         // There are at most `max_topics`, which is less than 2^28.
         let at = u32::try_from(self.topics.insert(topic)).unwrap_or(u32::MAX);
         self.index.insert(hash, at);
@@ -285,10 +299,16 @@ impl Home {
         Ok(at)
     }
 
-    const fn take_serial(&mut self) -> u32 {
-        let serial = self.next_serial;
-        self.next_serial = serial.wrapping_add(1);
-        serial
+    /// The part of a topic's epoch that is its own. One that had no messages is the same when it comes back, since who has subscribed
+    /// to it has missed nothing.
+    fn serial(&self, hash: u64) -> u32 {
+        self.gone[epochs(hash)].wrapping_add(1)
+    }
+
+    /// A topic is gone that has had messages: the next of its name is another one.
+    fn count_gone(&mut self, hash: u64) {
+        let gone = &mut self.gone[epochs(hash)];
+        *gone = gone.wrapping_add(1);
     }
 
     /// A topic without subscribers and history is gone.
@@ -298,6 +318,7 @@ impl Home {
         if topic.is_wanted() || topic.keeps {
             return;
         }
+        let had_messages = topic.offset > 0;
         if let Some(client) = topic.founder() {
             self.exchange.founders.remove(client);
         }
@@ -305,6 +326,9 @@ impl Home {
         self.index.remove(hash, at);
         self.exchange.remove_topic();
         self.counters.topics.decrement();
+        if had_messages {
+            self.count_gone(hash);
+        }
     }
 
     fn describe(&self, topic: &Topic) -> TopicInfo {
@@ -318,4 +342,9 @@ impl Home {
             history_bytes: history.map_or(0, History::bytes),
         }
     }
+}
+
+/// The part of all hashes that one is in.
+fn epochs(hash: u64) -> usize {
+    usize::try_from(hash >> (u64::BITS - EPOCHS.ilog2())).unwrap_or(0)
 }

@@ -134,14 +134,22 @@ impl Topic {
     }
 
     /// Changes the history, and the counters with it.
-    pub(crate) fn change_history(&mut self, counters: &HubCounters, change: impl FnOnce(&mut History)) {
-        let more = self.more.get_or_insert_default();
-        let before = (more.history.len() as u64, more.history.bytes() as u64);
-        change(&mut more.history);
-        let (messages, bytes) = (&counters.history_messages, &counters.history_bytes);
-        messages.set(messages.get().wrapping_add(more.history.len() as u64).wrapping_sub(before.0));
-        bytes.set(bytes.get().wrapping_add(more.history.bytes() as u64).wrapping_sub(before.1));
+    pub(crate) fn change_history<T>(
+        &mut self,
+        counters: &HubCounters,
+        change: impl FnOnce(&mut History) -> T,
+    ) -> T {
+        let HubCounters { history_messages, history_bytes, history_forms_bytes, .. } = counters;
+        let history = &mut self.more.get_or_insert_default().history;
+        let count = |history: &History| [history.len(), history.bytes(), history.forms()];
+        let before = count(history);
+        let changed = change(history);
+        let counted = [history_messages, history_bytes, history_forms_bytes];
+        for ((counter, after), before) in counted.iter().zip(count(history)).zip(before) {
+            counter.set(counter.get().wrapping_add(after as u64).wrapping_sub(before as u64));
+        }
         self.drop_unused();
+        changed
     }
 
     fn drop_unused(&mut self) {

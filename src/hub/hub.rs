@@ -83,34 +83,58 @@ impl HubHandler {
         true
     }
 
-    /// Takes in what is asked of the topics at home here, unless what comes of it could not be sent.
+    /// Takes in what is asked of the topics at home here: the operator's first, which goes on where what comes of it has to wait.
     fn take_requests(&mut self, connections: &Connections<'_, Seat>, now: Duration) -> bool {
-        for _ in 0..self.exchange.config.sizes.mails_per_turn {
-            if self.posts.held_deliveries() > 0 {
+        let sizes = self.exchange.config.sizes;
+        let most = sizes.mails_per_turn;
+        if self.posts.held_deliveries() > 0 {
+            // One of clients' as well, so that those come to their turn however much the operator's is.
+            let more = self.take_some(Ends::next_request, 1, sizes.queue, connections, now);
+            return self.take_some(Ends::next_asked, most, sizes.queue, connections, now) || more;
+        }
+        let more = self.take_some(Ends::next_asked, most, sizes.queue, connections, now);
+        self.take_some(Ends::next_request, most, 1, connections, now) || more
+    }
+
+    /// Takes so many requests, while fewer than `held` deliveries are held back; `true` where there may be more.
+    fn take_some(
+        &mut self,
+        next: impl Fn(&Ends) -> Option<Box<Request>>,
+        most: usize,
+        held: usize,
+        connections: &Connections<'_, Seat>,
+        now: Duration,
+    ) -> bool {
+        for _ in 0..most {
+            if self.posts.held_deliveries() >= held {
                 return true;
             }
-            let Some(request) = self.ends.next_request() else { return false };
-            match *request {
-                Request::Publish { topic, hash, message, asker } => {
-                    self.home.publish(topic, hash, message, asker, now, &mut self.posts);
-                }
-                Request::Join(join) => self.home.join(join, now, &mut self.posts),
-                Request::Count { worker, topic, hash, count } => self.home.count(worker, &topic, hash, count),
-                Request::Leave { worker, topic, hash } => self.home.leave(worker, &topic, hash, now),
-                Request::Look { topic, hash, reply } => {
-                    reply.give(Answer::Topic(self.home.look(&topic, hash)));
-                }
-                Request::List { prefix, limit, reply } => {
-                    self.home.listings.push_back(Listing::new(prefix, limit, reply));
-                }
-                Request::Slowest { limit, reply } => reply.give(Answer::Slowest(connections.slowest(limit))),
-                Request::Announce { announcement, reply } => {
-                    self.announcing.add(announcement);
-                    reply.give(Answer::Broadcast { connections: self.connections });
-                }
-            }
+            let Some(request) = next(&self.ends) else { return false };
+            self.take_request(*request, connections, now);
         }
         true
+    }
+
+    fn take_request(&mut self, request: Request, connections: &Connections<'_, Seat>, now: Duration) {
+        match request {
+            Request::Publish { topic, hash, message, freight, asker } => {
+                self.home.publish(topic, hash, message, freight, asker, now, &mut self.posts);
+            }
+            Request::Join(join) => self.home.join(join, now, &mut self.posts),
+            Request::Count { worker, topic, hash, count } => self.home.count(worker, &topic, hash, count),
+            Request::Leave { worker, topic, hash } => self.home.leave(worker, &topic, hash, now),
+            Request::Look { topic, hash, reply } => {
+                reply.give(Answer::Topic(self.home.look(&topic, hash)));
+            }
+            Request::List { prefix, limit, reply } => {
+                self.home.listings.push_back(Listing::new(prefix, limit, reply));
+            }
+            Request::Slowest { limit, reply } => reply.give(Answer::Slowest(connections.slowest(limit))),
+            Request::Announce { announcement, reply } => {
+                self.announcing.add(announcement);
+                reply.give(Answer::Broadcast { connections: self.connections });
+            }
+        }
     }
 
     /// Tells the homes how many subscribers there are where that has changed.

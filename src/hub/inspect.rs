@@ -1,6 +1,7 @@
 //! What a worker's hub holds, in plain numbers: for the simulation, which compares it with what there should be.
 
 use super::hub::HubHandler;
+use super::topic::Waiting;
 
 /// What is in a hub's tables, lists and queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,6 +17,8 @@ pub(crate) struct Inventory {
     pub(crate) waiting: usize,
     pub(crate) replays: usize,
     pub(crate) is_announcing: bool,
+    /// Messages and announcements that are on their way to clients here, and bytes of their payloads or frames.
+    pub(crate) queued: [usize; 2],
     /// Topics at home here, and those of them with a history.
     pub(crate) topics: usize,
     pub(crate) keeping: usize,
@@ -28,6 +31,18 @@ pub(crate) struct Inventory {
 }
 
 impl HubHandler {
+    fn queued(&self) -> [usize; 2] {
+        let waiting = self.roster.crowds().flat_map(|crowd| &crowd.waiting);
+        let items = waiting.filter_map(|waiting| match waiting {
+            Waiting::Item(item) => Some([1, item.bytes()]),
+            Waiting::Joined(_) => None,
+        });
+        let rounds = self.roster.crowds().filter_map(|crowd| crowd.round.as_ref());
+        let rounds = rounds.map(|round| [round.bare.len(), round.bare.bytes()]);
+        let sum = |[messages, bytes]: [usize; 2], more: [usize; 2]| [messages + more[0], bytes + more[1]];
+        items.chain(rounds).chain([self.announcing.queued()]).fold([0; 2], sum)
+    }
+
     pub(crate) fn inventory(&self) -> Inventory {
         Inventory {
             connections: self.connections,
@@ -38,6 +53,7 @@ impl HubHandler {
             waiting: self.waiting,
             replays: self.replays.len(),
             is_announcing: !self.announcing.is_empty(),
+            queued: self.queued(),
             topics: self.home.topics(),
             keeping: self.home.keeping(),
             founders: self.exchange.founders.len(),

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::freight::Freight;
 use super::message::{Announcement, Item, Position};
 use super::name::Name;
 use super::publisher::{PublishError, Published, Reply};
@@ -37,6 +38,7 @@ pub(crate) enum Request {
         topic: Name,
         hash: u64,
         message: PreparedMessage,
+        freight: Freight,
         asker: Asker,
     },
     Join(Join),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use super::freight::Freight;
 use super::name::Name;
 use super::v1;
 use crate::worker::PreparedMessage;
@@ -22,7 +23,7 @@ pub struct Position {
 pub struct Epoch {
     /// Drawn at random when the server was started.
     pub(crate) run: u32,
-    /// The number of the topic among those of its home.
+    /// Another one than that of each topic which had the name before and has had messages.
     pub(crate) serial: u32,
 }
 
@@ -65,15 +66,24 @@ pub(crate) struct Item {
     pub(crate) bare: PreparedMessage,
     /// As `throng.v1` has it: made by the first worker with such a subscriber.
     v1: OnceLock<PreparedMessage>,
+    /// What it counts among the messages under way; `None` for what a history gives.
+    freight: Option<Freight>,
 }
 
 impl Item {
-    pub(crate) const fn new(topic: Name, hash: u64, offset: u64, bare: PreparedMessage) -> Self {
-        Self { topic, hash, offset, bare, v1: OnceLock::new() }
+    pub(crate) const fn new(
+        topic: Name,
+        hash: u64,
+        offset: u64,
+        bare: PreparedMessage,
+        freight: Option<Freight>,
+    ) -> Self {
+        Self { topic, hash, offset, bare, v1: OnceLock::new(), freight }
     }
 
     pub(crate) fn v1(&self) -> &PreparedMessage {
-        self.v1.get_or_init(|| v1::message(&self.topic, self.offset, &self.bare))
+        self.v1
+            .get_or_init(|| counted(v1::message(&self.topic, self.offset, &self.bare), self.freight.as_ref()))
     }
 
     /// As a subscriber gets it, who speaks `throng.v1` or not.
@@ -92,16 +102,25 @@ impl Item {
 pub(crate) struct Announcement {
     pub(crate) bare: PreparedMessage,
     v1: OnceLock<PreparedMessage>,
+    freight: Freight,
 }
 
 impl Announcement {
-    pub(crate) fn new(bare: PreparedMessage) -> Arc<Self> {
-        Arc::new(Self { bare, v1: OnceLock::new() })
+    pub(crate) fn new(bare: PreparedMessage, freight: Freight) -> Arc<Self> {
+        Arc::new(Self { bare, v1: OnceLock::new(), freight })
     }
 
     pub(crate) fn v1(&self) -> &PreparedMessage {
-        self.v1.get_or_init(|| v1::broadcast(&self.bare))
+        self.v1.get_or_init(|| counted(v1::broadcast(&self.bare), Some(&self.freight)))
     }
+}
+
+/// A form that was made of a message under way, which counts with it.
+fn counted(form: PreparedMessage, freight: Option<&Freight>) -> PreparedMessage {
+    if let Some(freight) = freight {
+        freight.grow(form.payload().len());
+    }
+    form
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@
 //! - `roster`, `topic`, `members`, `seat`, `round`: who subscribes here, and what is on its way to them.
 //! - `home`, `home_topic`, `history`, `sweep`, `founders`: the topics that are at home here. `index`, `listing`: how topics are found.
 //! - `faults`: who says what is no request.
-//! - `exchange`, `mail`, `posts`: what passes between workers.
+//! - `exchange`, `mail`, `posts`: what passes between workers; `freight`: how much of it.
 //! - `journal`, `inspect`: what homes decide and hubs hold, for the simulation.
 //! - `publisher`, `burst`: what other threads see. `v1`, `url`, `name`: what clients say. `rules`, `config`: what the operator says.
 #![forbid(unsafe_code)]
@@ -31,6 +31,7 @@ mod exchange;
 mod fan_out;
 mod faults;
 mod founders;
+pub(crate) mod freight;
 mod history;
 mod home;
 mod home_topic;
@@ -104,17 +105,25 @@ impl Hub {
         }
     }
 
+    /// What is under way.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn glimpse(&self) -> freight::Glimpse {
+        self.exchange.ledger.glimpse()
+    }
+
     /// Publishes to this hub's topics.
     #[must_use]
     pub fn publisher(&self) -> Publisher {
         Publisher::new(Arc::clone(&self.exchange))
     }
 
-    /// What all workers have counted.
+    /// What all workers have counted, and what is under way between them.
     #[must_use]
     pub fn stats(&self) -> HubStats {
         let mut total = HubStats::default();
         self.exchange.counters().for_each(|counters| total.merge(&counters.snapshot()));
+        (total.queued_messages, total.queued_bytes) = self.exchange.ledger.under_way();
+        total.refused_busy = self.exchange.ledger.refused();
         total
     }
 }

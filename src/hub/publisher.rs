@@ -6,6 +6,7 @@ use std::sync::mpsc::Sender;
 
 use super::burst::Burst;
 use super::exchange::{Exchange, Unposted};
+use super::freight::ANNOUNCEMENTS;
 use super::mail::{Asker, Request};
 use super::message::{Announcement, Epoch};
 use super::name::{NameError, check_name};
@@ -49,7 +50,9 @@ impl Publisher {
             }
             Question::Topic(topic) => {
                 check_name(topic)?;
-                self.exchange.post_home(topic, |topic, hash| Request::Look { topic, hash, reply })?;
+                let hash = self.exchange.hash(topic);
+                self.exchange
+                    .ask(self.exchange.home(hash), Request::Look { topic: topic.into(), hash, reply })?;
                 Ok(1)
             }
             Question::Topics { prefix, limit } => {
@@ -59,7 +62,13 @@ impl Publisher {
                 self.ask_all(&reply, || Request::Slowest { limit, reply: reply.clone() })
             }
             Question::Broadcast(message) => {
-                let announcement = Announcement::new(PreparedMessage::new(message));
+                let message = PreparedMessage::new(message);
+                let ledger = &self.exchange.ledger;
+                let Some(freight) = ledger.admit(None, ANNOUNCEMENTS, message.payload().len()) else {
+                    ledger.note_refusal();
+                    return Err(PublishError::Busy);
+                };
+                let announcement = Announcement::new(message, freight);
                 self.ask_all(&reply, || Request::Announce {
                     announcement: Arc::clone(&announcement),
                     reply: reply.clone(),
@@ -72,7 +81,7 @@ impl Publisher {
     fn ask_all(&self, reply: &Reply, make: impl Fn() -> Request) -> Result<usize, PublishError> {
         let workers = self.exchange.workers().ok_or(PublishError::NotRunning)?;
         for worker in 0..workers {
-            if let Err(unposted) = self.exchange.post(worker, make()) {
+            if let Err(unposted) = self.exchange.ask(worker, make()) {
                 reply.give(Answer::Refused(unposted.into()));
             }
         }
@@ -94,11 +103,11 @@ pub(super) fn post_quietly(
     asker: Asker,
 ) -> Result<usize, PublishError> {
     check_name(topic)?;
-    let hash = exchange.hash(topic);
-    let home = exchange.home(hash);
-    let request = Box::new(Request::Publish { topic: topic.into(), hash, message, asker });
-    exchange.try_post_quietly(home, request).map_err(|(unposted, _)| unposted)?;
-    Ok(home)
+    let published = exchange.publish(topic, message, asker);
+    if published == Err(Unposted::Full) {
+        exchange.ledger.note_refusal();
+    }
+    Ok(published?)
 }
 
 impl fmt::Debug for Publisher {

@@ -128,12 +128,12 @@ impl HubHandler {
             return Err((Code::TooLarge, "the payload is longer than the server's max-message"));
         }
         let (message, asker) = (PreparedMessage::new(message), Asker::Client(conn.id(), id));
-        let posted =
-            self.exchange.post_home(topic, |topic, hash| Request::Publish { topic, hash, message, asker });
-        posted.map_err(|_| {
+        let home = self.exchange.publish(topic, message, asker).map_err(|_| {
             counters.publish_busy.add(1);
             (Code::Busy, "more is published than goes out: try again later")
-        })
+        })?;
+        self.exchange.wake(home);
+        Ok(())
     }
 }
 

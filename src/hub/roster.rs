@@ -42,6 +42,12 @@ impl Roster {
         self.index.len()
     }
 
+    /// What topics with several subscribers have.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn crowds(&self) -> impl Iterator<Item = &super::topic::Crowd> {
+        (0..self.topics.end()).filter_map(|at| self.topics.get(at)?.crowd.as_deref())
+    }
+
     /// Connections with several subscriptions.
     #[cfg(feature = "simulation")]
     pub(crate) const fn sets(&self) -> usize {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::config::Sizes;
+use super::message::Item;
 use super::rules::TopicRule;
 use super::topic::{Crowd, Waiting};
 use crate::worker::{Batch, Pushed};
@@ -10,6 +11,8 @@ use crate::worker::{Batch, Pushed};
 /// One round: a few messages in a row, for everybody who was a member when it began.
 #[derive(Debug)]
 pub(crate) struct Round {
+    /// Its messages, which count as under way to its end.
+    _items: Vec<Arc<Item>>,
     /// For those who subscribed by URL.
     pub(crate) bare: Batch,
     /// For those who speak `throng.v1`.
@@ -37,9 +40,9 @@ impl Crowd {
         let is_any_bare = self.members.len() > self.v1;
         let is_any_v1 = self.v1 > 0;
         let (mut bare, mut v1) = (batch(topic, rule), batch(topic, rule));
-        let (mut messages, mut bytes, mut last) = (0, 0, None);
+        let (mut items, mut bytes) = (Vec::new(), 0);
         while let Some(Waiting::Item(item)) = self.waiting.front()
-            && messages < sizes.round_messages
+            && items.len() < sizes.round_messages
             && bytes < sizes.round_bytes
         {
             let item = Arc::clone(item);
@@ -50,10 +53,11 @@ impl Crowd {
                     batch.add(item.form(is_v1).clone());
                 }
             }
-            (messages, bytes, last) = (messages + 1, bytes + item.bytes(), Some(item.offset));
+            bytes += item.bytes();
+            items.push(item);
         }
-        let last = last?;
-        self.round = Some(Round { bare, v1, place: 0, end: self.members.end() });
+        let (messages, last) = (items.len(), items.last()?.offset);
+        self.round = Some(Round { _items: items, bare, v1, place: 0, end: self.members.end() });
         Some((messages, last))
     }
 }

@@ -68,8 +68,17 @@ counters! {
     history_messages,
     /// Bytes of their payloads.
     history_bytes,
+    /// Bytes that are set aside for what was made of them for those who come back.
+    history_forms_bytes,
     /// Messages that wait now for the fan-out of those before them.
     waiting,
+    /// Messages and announcements that are under way now: published, and not yet handed to the outboxes of all that are to get them.
+    /// These three are not a worker's, but of all together.
+    queued_messages,
+    /// Their bytes, with 512 for each message and those of other forms that were made of it.
+    queued_bytes,
+    /// Messages and announcements of the operator's that were refused because more was published than went out.
+    refused_busy,
     /// Subscriptions refused because of a limit of topics or subscriptions.
     refused_at_limit,
 }

@@ -102,7 +102,10 @@ impl Home {
         let Self { topics, exchange, counters, .. } = self;
         let Some(topic) = topics.get_mut(at as usize).filter(|topic| topic.keeps) else { return false };
         let rule = exchange.config.rules.of(&topic.name).history;
-        topic.change_history(counters, |history| history.expire(now, &rule, exchange));
+        topic.change_history(counters, |history| {
+            history.expire(now, &rule, exchange);
+            history.undress(now, exchange);
+        });
         if topic.stays(now, rule.age, is_short) {
             self.keeping.queue.push_back(at);
             return false;
@@ -140,7 +143,9 @@ mod tests {
         for number in 0..topics {
             let name = number.to_string();
             let hash = exchange.hash(&name);
-            home.publish(name.into(), hash, message.clone(), Asker::Nobody, Duration::ZERO, &mut posts);
+            let freight = exchange.ledger.admit(None, hash, 1).unwrap();
+            let (name, message) = (name.into(), message.clone());
+            home.publish(name, hash, message, freight, Asker::Nobody, Duration::ZERO, &mut posts);
         }
         (home, posts)
     }

@@ -82,7 +82,7 @@ pub(crate) use notice::Notice;
 pub(crate) use shared::Shared;
 pub(crate) use ticks::{MAX_TIME, TICK};
 #[cfg(feature = "hub")]
-pub(crate) use {counters::Counter, table::Table};
+pub(crate) use {counters::Counter, mailbox::Frame, prepared::message_of, table::Table};
 
 #[cfg(any(test, feature = "simulation", feature = "metering"))]
 pub(crate) use os::{Os, Output, Ready, Token};

@@ -24,7 +24,12 @@ impl PreparedMessage {
         let payload = message.as_bytes();
         let mut bytes = Vec::with_capacity(encode::frame_len(payload.len(), false));
         encode::frame(&mut bytes, true, message.opcode(), payload, None);
-        Self(Arc::new(Forms { plain: bytes.into(), compressed: OnceLock::new() }))
+        Self::of_frame(bytes.into())
+    }
+
+    /// The message in a frame that [`new`](Self::new) made, which is shared; compressed forms are not.
+    pub(crate) fn of_frame(plain: Frame) -> Self {
+        Self(Arc::new(Forms { plain, compressed: OnceLock::new() }))
     }
 
     /// The message's payload.

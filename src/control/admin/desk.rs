@@ -89,6 +89,11 @@ impl Desk {
         Ok(self.ask(Question::Publish { topic, message })?)
     }
 
+    /// Most bytes of a message.
+    pub(super) const fn max_message(&self) -> usize {
+        self.limits.max_message
+    }
+
     /// Publishes several messages, which leave when the burst is dropped.
     pub(super) fn burst(&self) -> Burst {
         self.publisher.burst()

@@ -13,7 +13,8 @@ use super::body::Body;
 use super::desk::{Asked, Desk};
 use super::problem::Problem;
 
-/// Messages of a batch that are under way to their topics' owners at a time: few enough that their queues have room for others.
+/// Messages of a batch that are under way to their topics' owners at a time: few enough that their queues have room for others. Of
+/// large messages there are as many as come to the longest that may be, which `queue-limit` has room for.
 const AT_A_TIME: usize = 128;
 
 /// What became of a message.
@@ -63,11 +64,14 @@ pub(super) async fn batch(State(desk): State<Arc<Desk>>, body: Body) -> Result<J
     let mut entries = batch.entries();
     loop {
         let mut burst = desk.burst();
-        let asked: Vec<_> = entries
-            .by_ref()
-            .take(AT_A_TIME)
-            .map(|(topic, message)| (topic, desk.publish_with(&mut burst, topic, message)))
-            .collect();
+        let (mut asked, mut bytes) = (Vec::new(), 0);
+        while asked.len() < AT_A_TIME
+            && bytes < desk.max_message()
+            && let Some((topic, message)) = entries.next()
+        {
+            bytes += message.payload().len();
+            asked.push((topic, desk.publish_with(&mut burst, topic, message)));
+        }
         drop(burst);
         if asked.is_empty() {
             return Ok(Json(Results { results }));

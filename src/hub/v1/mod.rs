@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 pub(crate) use incoming::{Bad, Incoming, parse};
 pub(crate) use outgoing::{
-    broadcast, error, message, pong, published, reconnect, subscribed, unsubscribed, welcome,
+    broadcast, error, message, most_bytes, pong, published, reconnect, subscribed, unsubscribed, welcome,
 };
 
 /// The subprotocol's name in the handshake.

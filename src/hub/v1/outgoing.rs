@@ -125,6 +125,25 @@ pub(crate) fn message(topic: &str, offset: u64, bare: &PreparedMessage) -> Prepa
     })))
 }
 
+/// The most bytes that a frame of [`message`] has.
+pub(crate) fn most_bytes(topic: &str, bare: &PreparedMessage) -> usize {
+    let payload = bare.payload();
+    // Members, the largest offset and a header.
+    let rest = 96;
+    let payload = if bare.is_text() { escaped(payload) } else { payload.len().div_ceil(3) * 4 };
+    rest + escaped(topic.as_bytes()) + payload
+}
+
+/// Bytes of a text in JSON.
+fn escaped(text: &[u8]) -> usize {
+    let len = |byte: &u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.iter().map(len).sum()
+}
+
 pub(crate) fn broadcast(bare: &PreparedMessage) -> PreparedMessage {
     PreparedMessage::new(Message::Text(&text(&Outgoing::Broadcast { payload: Payload::of(bare) })))
 }
@@ -141,6 +160,19 @@ mod tests {
 
     fn number(number: u64) -> Id {
         Id(Some(Box::new(Name::Number(number.to_string().into()))))
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_message_has_no_more_bytes_than_are_set_aside_for_it(topic: String, offset: u64, text: String, binary: Vec<u8>) {
+            let controls: String = (0..0x80_u8).map(char::from).collect();
+            let text = text + &controls;
+            for bare in [Message::Text(&text), Message::Binary(&binary)] {
+                let bare = PreparedMessage::new(bare);
+                let [most, len] = [most_bytes(&topic, &bare), message(&topic, offset, &bare).plain().len()];
+                proptest::prop_assert!(len <= most && len + 96 > most, "{len} {most}");
+            }
+        }
     }
 
     #[test]

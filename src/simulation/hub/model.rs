@@ -52,6 +52,8 @@ pub(crate) struct Model {
     /// The last message of each source that has its place, by topic.
     latest: BTreeMap<(Source, usize), usize>,
     pub(crate) placed: u64,
+    /// Messages that a queue has taken and that have no place, and bytes of their payloads.
+    taken: [usize; 2],
 }
 
 impl Life {
@@ -90,6 +92,20 @@ impl Model {
         number
     }
 
+    /// Counts a message that may have been taken by a queue, where so many bytes at most may be that have no place.
+    pub(crate) fn note_taken(&mut self, number: usize, setup: &Setup) -> Result<(), Violation> {
+        let sent = &self.sent[number];
+        if sent.fate != Fate::Taken {
+            return Ok(());
+        }
+        self.taken = [self.taken[0] + 1, self.taken[1] + sent.payload.len()];
+        let ([messages, bytes], most) = (self.taken, setup.config.queue_limit);
+        if messages <= 1 || bytes <= most {
+            return Ok(());
+        }
+        Err(format!("{messages} messages of {bytes} bytes wait for their places, of at most {most}"))
+    }
+
     /// The number of the message with this payload.
     pub(crate) fn recognise(&self, opcode: Opcode, payload: &[u8]) -> Result<usize, Violation> {
         let number =
@@ -119,6 +135,9 @@ impl Model {
             Decided::Published { message, result } => {
                 let opcode = if message.is_text() { Opcode::Text } else { Opcode::Binary };
                 let number = self.recognise(opcode, message.payload())?;
+                if self.sent[number].fate == Fate::Taken {
+                    self.taken = [self.taken[0] - 1, self.taken[1] - self.sent[number].payload.len()];
+                }
                 match *result {
                     Ok((position, _)) => self.place(number, subject, position, entry.now, setup),
                     Err(error) => {

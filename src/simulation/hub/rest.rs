@@ -134,6 +134,9 @@ impl Run {
             }
         }
         let stats = self.nodes.hub.stats();
+        if (stats.queued_messages, stats.queued_bytes) != (0, 0) {
+            return Err(format!("at rest, something is under way: {stats:?}"));
+        }
         let gauges = (stats.subscriptions, stats.local_topics, stats.waiting);
         if gauges == (all, local.len() as u64, 0) {
             return Ok(());
@@ -196,8 +199,9 @@ impl Run {
             stats.waiting,
             stats.history_messages,
             stats.history_bytes,
+            stats.history_forms_bytes,
         ];
-        if left != [0; 6] {
+        if left != [0; 7] {
             return Err(format!("everybody has left: {stats:?}"));
         }
         Ok(())

@@ -9,6 +9,7 @@ use super::model::{Fate, Model};
 use super::nodes::Nodes;
 use super::setup::Setup;
 use super::wire::Client;
+use crate::hub::freight::MESSAGE_COST;
 use crate::hub::{Answer, PublishError, Publisher, Question, Reply};
 use crate::simulation::choices::Choices;
 use crate::simulation::run::Violation;
@@ -72,7 +73,18 @@ impl Run {
     /// One iteration of a worker, and a look at what the homes have decided in it.
     pub(crate) fn iterate(&mut self, at: usize) -> Result<(), Violation> {
         self.nodes.iterate(at)?;
+        self.judge_queued(at)?;
         self.absorb()
+    }
+
+    /// What is on its way to a worker's clients, in entries that were let in, has the bytes that it may have.
+    fn judge_queued(&self, at: usize) -> Result<(), Violation> {
+        let [messages, bytes] = self.nodes.inventory(at).map_or([0; 2], |inventory| inventory.queued);
+        let most = self.setup.config.queue_limit;
+        if messages <= 1 || bytes <= most {
+            return Ok(());
+        }
+        Err(format!("{messages} messages of {bytes} bytes are under way on worker {at}, of at most {most}"))
     }
 
     fn absorb(&mut self) -> Result<(), Violation> {
@@ -172,7 +184,14 @@ impl Run {
     }
 
     /// Has another thread publish.
-    pub(crate) fn publish(&mut self, subject: usize, len: usize, is_binary: bool, asks: bool) {
+    pub(crate) fn publish(
+        &mut self,
+        subject: usize,
+        len: usize,
+        is_binary: bool,
+        asks: bool,
+    ) -> Result<(), Violation> {
+        let is_due = self.is_due(len);
         let number = self.model.compose(subject, len, is_binary, 0);
         let sent = &mut self.model.sent[number];
         let topic = &*self.setup.subjects[subject].name.clone();
@@ -183,7 +202,25 @@ impl Run {
             self.publisher.publish(topic, sent.message())
         };
         sent.fate = if result.is_ok() { Fate::Taken } else { Fate::Refused };
+        self.model.note_taken(number, &self.setup)?;
+        if result.is_err() && is_due {
+            return Err(format!(
+                "message {number} to {topic} was refused, and there was no other of the operator's"
+            ));
+        }
         self.note(format_args!("message {number} of {len} bytes to {topic}: {result:?}"));
+        Ok(())
+    }
+
+    /// Whether a message of the operator's must be taken, whatever clients do.
+    fn is_due(&self, len: usize) -> bool {
+        let (config, glimpse) = (&self.setup.config, self.nodes.hub.glimpse());
+        let most = config.queue_limit / 8;
+        glimpse.of_operator == 0
+            && glimpse.bytes <= 3 * most
+            && len + 2 * MESSAGE_COST <= most
+            && config.sizes.topic_messages >= 4
+            && self.nodes.handle.shared.common.stage() == crate::worker::Stage::Running
     }
 
     /// Has another thread send something to all clients.

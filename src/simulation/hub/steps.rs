@@ -41,8 +41,8 @@ impl Run {
                 self.note(format_args!("the clock jumps by {late:?}"));
                 self.nodes.advance(late);
             }
-            7 => self.publish_some(1),
-            8 => self.publish_some(choices.pick(&[10, 60, 600])),
+            7 => self.publish_some(1)?,
+            8 => self.publish_some(choices.pick(&[10, 60, 600]))?,
             9 => self.announce(),
             10 => self.kill()?,
             _ => self.rest()?,
@@ -50,14 +50,16 @@ impl Run {
         Ok(())
     }
 
-    fn publish_some(&mut self, times: usize) {
+    fn publish_some(&mut self, times: usize) -> Result<(), Violation> {
         let choices = self.choices.clone();
         let subject = choices.below(self.setup.subjects.len());
-        let len = choices.pick(&[0, 10, 100, 300, 1_000, 5_000]);
+        let long = if times <= 10 { 60_000 } else { 5_000 };
+        let len = choices.pick(&[0, 10, 100, 300, 1_000, 5_000, long]);
         // Where outboxes are large everything fits them, but a run should not take all memory.
         for _ in 0..times {
-            self.publish(subject, len, choices.one_in(5), choices.one_in(2));
+            self.publish(subject, len, choices.one_in(5), choices.one_in(2))?;
         }
+        Ok(())
     }
 
     /// A client connects: a new one, or one that comes back with its positions.

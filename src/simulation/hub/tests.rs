@@ -15,6 +15,7 @@ fn run(change: impl FnOnce(&mut Setup)) -> Run {
     let mut setup = Setup::draw(&nothing);
     setup.config.sizes = Sizes::default();
     setup.config.max_subscriptions = 10;
+    setup.config.queue_limit = 64 << 20;
     setup.limits.outbox = 3_000;
     setup.limits.deflation = None;
     setup.most_clients = 100;
@@ -44,7 +45,7 @@ impl Run {
     }
 
     fn publish_and_settle(&mut self, messages: usize, len: usize) {
-        (0..messages).for_each(|_| self.publish(0, len, false, false));
+        (0..messages).for_each(|_| self.publish(0, len, false, false).unwrap());
         self.settle().unwrap();
     }
 }
@@ -96,7 +97,7 @@ fn the_place_of_a_subscriber_that_is_closed_in_a_round_is_not_given_to_it_again(
     let mut run = run(|setup| (setup.workers, setup.config.sizes.vacant) = (1, 0));
     let [first, other, slow] = [0; 3].map(|_| run.open(false, "/topics/news"));
     run.narrow(slow, 10);
-    (0..9).for_each(|_| run.publish(0, 1_000, false, false));
+    (0..9).for_each(|_| run.publish(0, 1_000, false, false).unwrap());
     // They come to the subscribers in the same turn in which the first has left its place.
     run.iterate(0).unwrap();
     run.die(first, super::wire::Death::Vanish);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::client::{Client, eventually};
 use super::super::command::Program;
 use super::super::configuration::Scratch;
-use super::hear;
+use super::{ask, hear};
 
 /// A program with these rules for all topics, and options. Its file has the name of the test.
 fn program(test: &str, rules: &str, options: &[&str]) -> Program {
@@ -81,4 +81,77 @@ fn reading_a_request_takes_a_small_multiple_of_its_bytes() {
         let most = 5 * (LEN as u64 >> 10);
         assert!(peak < most, "{name} {value:.10}: {peak} KiB more, {most} at most");
     }
+}
+
+/// A client that speaks `throng.v1`.
+fn speaker(program: &Program) -> Client {
+    let mut client = Client::ask(program.address, "/", "throng.v1").unwrap();
+    assert_eq!(hear(&mut client)["type"], "welcome");
+    client
+}
+
+#[test]
+fn the_limit_of_histories_holds_whatever_is_made_of_their_messages() {
+    const MESSAGES: u64 = 60;
+    // Each byte of it is six in JSON.
+    const LEN: usize = 100_000;
+    let rules = "history = { messages = 1000, bytes = '1GiB', age = '1h' }";
+    let program = program("forms.toml", rules, &["--history-limit", "8MiB"]);
+    let text = "\x01".repeat(LEN);
+    let mut live = speaker(&program);
+    let subscribed = ask(&mut live, &json!({"type": "subscribe", "topic": "a"}));
+    let before = program.memory();
+    for number in 1..=MESSAGES {
+        assert_eq!(program.ask("POST /publish/a", "", text.as_bytes()).status, 200);
+        assert_eq!(hear(&mut live)["offset"], number);
+    }
+    assert_eq!(hub_count(&program, "history_bytes"), MESSAGES * LEN as u64);
+    // What is under way, in outboxes and in the allocator, comes on top.
+    let limit = before + (8 + 12) * 1024;
+    let after = program.memory();
+    assert!(after < limit, "{before} KiB before, {after} KiB when all have it");
+    let since = json!({"offset": 0, "epoch": subscribed["epoch"]});
+    for _ in 0..2 {
+        let mut back = speaker(&program);
+        let told = ask(&mut back, &json!({"type": "subscribe", "topic": "a", "since": since}));
+        assert_eq!(told["recovered"], true, "{told}");
+        for number in 1..=MESSAGES {
+            assert_eq!(hear(&mut back)["offset"], number);
+        }
+        let after = program.memory();
+        assert!(after < limit, "{before} KiB before, {after} KiB when one has come back");
+        assert!(hub_count(&program, "history_forms_bytes") <= 2 << 20);
+    }
+}
+
+#[test]
+fn messages_under_way_are_bounded_in_bytes() {
+    const MESSAGES: usize = 200;
+    let program =
+        program("way.toml", "publish = 'anyone'", &["--queue-limit", "8MiB", "--outbox-limit", "2MiB"]);
+    let mut readers: Vec<Client> =
+        (0..60).map(|_| Client::ask(program.address, "/topics/hot", "").unwrap()).collect();
+    eventually("they are there", || hub_count(&program, "subscriptions") == 60);
+    let before = program.memory();
+    let data = "x".repeat(900_000);
+    let mut client = speaker(&program);
+    let mut most = 0;
+    std::thread::scope(|scope| {
+        let publishing = scope.spawn(|| {
+            let publish = json!({"type": "publish", "topic": "hot", "data": data, "id": 1}).to_string();
+            (0..MESSAGES).for_each(|_| client.say(&publish));
+            (0..MESSAGES).filter(|_| hear(&mut client)["type"] == "published").count()
+        });
+        while !publishing.is_finished() {
+            assert_eq!(program.ask("POST /publish/cool", "", b"x").status, 200);
+            let queued = hub_count(&program, "queued_bytes");
+            assert!(queued <= 8 << 20, "{queued} bytes are under way");
+            most = most.max(program.memory());
+        }
+        assert!(publishing.join().unwrap() > 0);
+    });
+    // Those who do not read have two messages each waiting, mostly the same ones, and are closed.
+    assert!(most < before + 96 * 1024, "{before} KiB before, {most} KiB at most");
+    readers.clear();
+    eventually("nothing is under way", || hub_count(&program, "queued_messages") == 0);
 }

@@ -9,6 +9,7 @@ mod publishing;
 mod resuming;
 mod slow;
 mod subscribing;
+mod under_way;
 mod wire;
 
 use std::net::SocketAddr;

@@ -99,14 +99,18 @@ fn a_quiet_topic_is_the_same_for_who_comes_back_soon() {
     assert_eq!((&subscribed["offset"], &subscribed["recovered"]), (&json!(0), &json!(true)));
     publish(&running, "kept/quiet", 1..=1);
     assert_eq!(offsets(&mut client, 1), [1]);
-    // Without a rule that keeps anything it would have gone.
-    let mut other = running.speaker();
-    let at = position(&ask(&mut other, &json!({"type": "subscribe", "topic": "passing"})));
-    drop(other);
-    running.has_subscribers("passing", 0);
-    let since = json!({"offset": at.offset, "epoch": at.epoch.to_string()});
-    let subscribed = subscribe(&mut client, "passing", &since);
-    assert_eq!(subscribed["recovered"], json!(false));
+    // Where nothing is kept, that of which there was nothing is the same, too; what was published meanwhile is missed.
+    for (messages, recovered) in [(0, true), (1, false)] {
+        let mut other = running.speaker();
+        let at = position(&ask(&mut other, &json!({"type": "subscribe", "topic": "passing"})));
+        drop(other);
+        running.has_subscribers("passing", 0);
+        publish(&running, "passing", 1..=messages);
+        let since = json!({"offset": at.offset, "epoch": at.epoch.to_string()});
+        let subscribed = subscribe(&mut client, "passing", &since);
+        assert_eq!(subscribed["recovered"], json!(recovered), "{messages} messages");
+        ask(&mut client, &json!({"type": "unsubscribe", "topic": "passing"}));
+    }
 }
 
 #[test]
