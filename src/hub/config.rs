@@ -56,7 +56,7 @@ pub struct Sizes {
     pub mails_per_turn: usize,
     /// Small messages pushed in a turn, between which sockets have theirs.
     pub pushes_per_turn: usize,
-    /// Messages that wait for their rounds on a worker; with more of them no deliveries are taken.
+    /// Messages on a worker whose rounds have not come to their end; with more of them no deliveries are taken.
     pub waiting: usize,
     /// Requests that may be held back for homes whose queues are full, before clients are refused.
     pub held: usize,
@@ -70,6 +70,8 @@ pub struct Sizes {
     pub replay_bytes: usize,
     /// A subscriber is given more of what it has missed when less than this waits for it.
     pub replay_low: usize,
+    /// Subscriptions of clients that have gone whose topics are cleared up in a turn.
+    pub leaves_per_turn: usize,
     /// Empty places that a topic may have before any are filled.
     pub vacant: usize,
     /// Places looked at in one go when empty ones are filled.
@@ -92,6 +94,7 @@ impl Default for Sizes {
             replay_messages: 64,
             replay_bytes: 64 * 1024,
             replay_low: 16 * 1024,
+            leaves_per_turn: 1024,
             vacant: 16,
             fill_steps: 1024,
         }

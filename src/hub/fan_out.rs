@@ -62,7 +62,11 @@ impl HubHandler {
             };
             if let Some(mut round) = crowd.round.take() {
                 let is_over = self.go_round(at, &mut round, connections, budget);
-                if !is_over && let Some(topic) = self.roster.get_mut(at) {
+                let Some(topic) = self.roster.get_mut(at) else { return false };
+                if is_over {
+                    topic.crowd().end_round(round.messages);
+                    self.waiting -= round.messages;
+                } else {
                     topic.crowd().round = Some(round);
                 }
             } else if let Some(Waiting::Joined(_)) = crowd.waiting.front() {
@@ -74,8 +78,7 @@ impl HubHandler {
                 return self.rest(at, connections, budget);
             } else {
                 let rule = self.exchange.config.rules.of(&topic.name);
-                if let Some((messages, last)) = crowd.begin_round(at, rule, &self.exchange.config.sizes) {
-                    self.waiting -= messages;
+                if let Some(last) = crowd.begin_round(at, rule, &self.exchange.config.sizes) {
                     topic.offset = last;
                 }
             }

@@ -36,7 +36,9 @@ pub struct HubHandler {
     pub(super) roster: Roster,
     /// Topics with something to do here.
     pub(super) active: VecDeque<u32>,
-    /// Messages that wait for their rounds.
+    /// Topics that clients have left who are gone, as often as that was.
+    pub(super) left: VecDeque<u32>,
+    /// Messages whose rounds have not come to their end.
     pub(super) waiting: usize,
     pub(super) replays: Replays,
     pub(super) announcing: Announcing,
@@ -57,6 +59,7 @@ impl HubHandler {
             ends,
             roster: Roster::default(),
             active: VecDeque::new(),
+            left: VecDeque::new(),
             waiting: 0,
             replays: Replays::default(),
             announcing: Announcing::default(),
@@ -139,7 +142,10 @@ impl HubHandler {
 
     /// Tells the homes how many subscribers there are where that has changed.
     fn report_changes(&mut self) {
-        while let Some((topic, count)) = self.roster.take_change() {
+        // As long as a home's queue has no room, later changes take the place of earlier ones.
+        while self.posts.held_requests() < self.exchange.config.sizes.queue
+            && let Some((topic, count)) = self.roster.take_change()
+        {
             let hash = self.exchange.hash(&topic);
             let worker = self.ends.worker;
             self.posts.request(hash, Request::Count { worker, topic, hash, count });
@@ -221,12 +227,10 @@ impl Handler for HubHandler {
         }
     }
 
-    fn close(&mut self, id: ConnId, mut seat: Seat, _: Closed<'_>) {
+    fn close(&mut self, id: ConnId, seat: Seat, _: Closed<'_>) {
         self.connections -= 1;
         self.faults.forgive(id.index());
-        while let Some(sub) = { self.roster.subs(seat).next() } {
-            self.leave(&mut seat, sub);
-        }
+        self.leave_all(seat);
     }
 
     fn turn(&mut self, connections: &mut Connections<'_, Seat>) -> Turn {
@@ -246,10 +250,12 @@ impl Handler for HubHandler {
         self.fan_out(connections, &mut budget);
         self.announcing.go_on(connections, &mut budget, &self.ends.counters);
         let replaying = self.go_on_replaying(connections);
+        self.go_on_leaving();
         self.report_changes();
         self.home.sweep(now);
         self.count();
         let held = self.posts.held_requests() + self.posts.held_deliveries() > 0;
+        more |= !self.left.is_empty();
         if !self.active.is_empty() || !self.announcing.is_empty() || (more && !held) {
             return Turn::Again;
         }

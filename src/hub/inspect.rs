@@ -15,6 +15,8 @@ pub(crate) struct Inventory {
     /// Topics with something to do, and messages that wait there.
     pub(crate) active: usize,
     pub(crate) waiting: usize,
+    /// Topics that clients have left who are gone.
+    pub(crate) left: usize,
     pub(crate) replays: usize,
     pub(crate) is_announcing: bool,
     /// Messages and announcements that are on their way to clients here, and bytes of their payloads or frames.
@@ -32,7 +34,9 @@ pub(crate) struct Inventory {
 
 impl HubHandler {
     fn queued(&self) -> [usize; 2] {
-        let waiting = self.roster.crowds().flat_map(|crowd| &crowd.waiting);
+        let waiting = self.roster.crowds().flat_map(|crowd| {
+            crowd.waiting.iter().skip(crowd.round.as_ref().map_or(0, |round| round.messages))
+        });
         let items = waiting.filter_map(|waiting| match waiting {
             Waiting::Item(item) => Some([1, item.bytes()]),
             Waiting::Joined(_) => None,
@@ -51,6 +55,7 @@ impl HubHandler {
             sets: self.roster.sets(),
             active: self.active.len(),
             waiting: self.waiting,
+            left: self.left.len(),
             replays: self.replays.len(),
             is_announcing: !self.announcing.is_empty(),
             queued: self.queued(),

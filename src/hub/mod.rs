@@ -15,8 +15,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - `hub`: the handler and its turn; `requests`, `fan_out`, `replay`, `announcing`: what it does for clients.
-//! - `roster`, `topic`, `members`, `seat`, `round`: who subscribes here, and what is on its way to them.
+//! - `hub`: the handler and its turn; `requests`, `fan_out`, `replay`, `announcing`, `leaving`: what it does for clients.
+//! - `roster`, `topic`, `members`, `seat`, `set`, `round`: who subscribes here, and what is on its way to them.
 //! - `home`, `home_topic`, `history`, `sweep`, `founders`: the topics that are at home here. `index`, `listing`: how topics are found.
 //! - `faults`: who says what is no request.
 //! - `exchange`, `mail`, `posts`: what passes between workers; `freight`: how much of it.
@@ -42,6 +42,7 @@ mod index;
 pub(crate) mod inspect;
 #[cfg(feature = "simulation")]
 pub(crate) mod journal;
+mod leaving;
 mod listing;
 mod mail;
 mod members;
@@ -55,6 +56,7 @@ mod roster;
 mod round;
 mod rules;
 mod seat;
+mod set;
 mod stats;
 mod sweep;
 mod topic;

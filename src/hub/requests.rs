@@ -7,7 +7,7 @@ use super::name::{MAX_TOPIC, Name, check_name};
 use super::publisher::PublishError;
 use super::roster::Begun;
 use super::rules::Claims;
-use super::seat::{Seat, Sub};
+use super::seat::Seat;
 use super::v1::{self, Bad, Code, Id, Incoming};
 use crate::worker::{Conn, PreparedMessage};
 use crate::ws::{CloseCode, Message};
@@ -69,16 +69,6 @@ impl HubHandler {
         }
     }
 
-    /// Ends a subscription.
-    pub(super) fn leave(&mut self, seat: &mut Seat, sub: Sub) {
-        self.roster.leave(seat, sub);
-        self.tidy(sub.topic);
-        let vacant = self.exchange.config.sizes.vacant;
-        if self.roster.get(sub.topic).is_some_and(|topic| topic.has_spare(vacant)) {
-            self.activate(sub.topic);
-        }
-    }
-
     fn may_subscribe(&self, seat: Seat, topic: &str) -> Result<(), (Code, &'static str)> {
         check_name(topic).map_err(|error| (Code::BadTopic, error.describe()))?;
         let config = &self.exchange.config;
@@ -89,7 +79,7 @@ impl HubHandler {
         if found.is_some_and(|at| self.roster.sub(seat, at).is_some()) {
             return Err((Code::AlreadySubscribed, "there is a subscription to this topic"));
         }
-        if self.roster.subs(seat).count() >= config.max_subscriptions {
+        if self.roster.count(seat) >= config.max_subscriptions {
             self.ends.counters.refused_at_limit.add(1);
             return Err((Code::TooManySubscriptions, "a client may have no more subscriptions"));
         }

@@ -1,9 +1,6 @@
 //! Messages of a topic on their way to its members.
 
-use std::sync::Arc;
-
 use super::config::Sizes;
-use super::message::Item;
 use super::rules::TopicRule;
 use super::topic::{Crowd, Waiting};
 use crate::worker::{Batch, Pushed};
@@ -11,8 +8,8 @@ use crate::worker::{Batch, Pushed};
 /// One round: a few messages in a row, for everybody who was a member when it began.
 #[derive(Debug)]
 pub(crate) struct Round {
-    /// Its messages, which count as under way to its end.
-    _items: Vec<Arc<Item>>,
+    /// How many of those that wait are its: they stay there, and count as under way, to its end.
+    pub(crate) messages: usize,
     /// For those who subscribed by URL.
     pub(crate) bare: Batch,
     /// For those who speak `throng.v1`.
@@ -30,35 +27,34 @@ pub(crate) fn batch(topic: u32, rule: &TopicRule) -> Batch {
 }
 
 impl Crowd {
-    /// Begins a round with what waits, up to whatever is no message. Returns how many messages it has, and the last one's offset.
-    pub(crate) fn begin_round(
-        &mut self,
-        topic: u32,
-        rule: &TopicRule,
-        sizes: &Sizes,
-    ) -> Option<(usize, u64)> {
+    /// Begins a round with what waits, up to whatever is no message. Returns the last message's offset.
+    pub(crate) fn begin_round(&mut self, topic: u32, rule: &TopicRule, sizes: &Sizes) -> Option<u64> {
         let is_any_bare = self.members.len() > self.v1;
         let is_any_v1 = self.v1 > 0;
         let (mut bare, mut v1) = (batch(topic, rule), batch(topic, rule));
-        let (mut items, mut bytes) = (Vec::new(), 0);
-        while let Some(Waiting::Item(item)) = self.waiting.front()
-            && items.len() < sizes.round_messages
-            && bytes < sizes.round_bytes
-        {
-            let item = Arc::clone(item);
-            self.waiting.pop_front();
+        let (mut messages, mut bytes, mut last) = (0, 0, None);
+        for waiting in &self.waiting {
+            let Waiting::Item(item) = waiting else { break };
+            if messages == sizes.round_messages || bytes >= sizes.round_bytes {
+                break;
+            }
             // A form is made only where somebody gets it.
             for (is_v1, is_any, batch) in [(false, is_any_bare, &mut bare), (true, is_any_v1, &mut v1)] {
                 if is_any {
                     batch.add(item.form(is_v1).clone());
                 }
             }
-            bytes += item.bytes();
-            items.push(item);
+            (messages, bytes, last) = (messages + 1, bytes + item.bytes(), Some(item.offset));
         }
-        let (messages, last) = (items.len(), items.last()?.offset);
-        self.round = Some(Round { _items: items, bare, v1, place: 0, end: self.members.end() });
-        Some((messages, last))
+        if messages > 0 {
+            self.round = Some(Round { messages, bare, v1, place: 0, end: self.members.end() });
+        }
+        last
+    }
+
+    /// Ends a round of so many messages.
+    pub(crate) fn end_round(&mut self, messages: usize) {
+        self.waiting.drain(..messages.min(self.waiting.len()));
     }
 }
 

@@ -70,7 +70,7 @@ counters! {
     history_bytes,
     /// Bytes that are set aside for what was made of them for those who come back.
     history_forms_bytes,
-    /// Messages that wait now for the fan-out of those before them.
+    /// Messages on workers now whose fan-out has not come to its end.
     waiting,
     /// Messages and announcements that are under way now: published, and not yet handed to the outboxes of all that are to get them.
     /// These three are not a worker's, but of all together.

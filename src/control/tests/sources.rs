@@ -139,6 +139,7 @@ fn every_option_can_be_set_everywhere() {
         ("max-topics", "1M", "1_000_000"),
         ("max-client-topics", "7", "7"),
         ("max-subscriptions", "7", "7"),
+        ("queue-limit", "1GiB", "'1GiB'"),
         ("history-limit", "1GiB", "'1GiB'"),
         ("topics-path", "/t/", "'/t/'"),
         ("reconnect-within", "7s", "'7s'"),

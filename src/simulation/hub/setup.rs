@@ -65,7 +65,17 @@ impl Setup {
             max_topics: if has_few_topics { choices.between(1, subjects.len()) } else { 1_000 },
             max_client_topics: choices.pick(&[1, 2, MANY, MANY, MANY]),
             max_subscriptions: if hoards { choices.pick(&[30, 100]) } else { choices.pick(&[1, 2, 100]) },
-            queue_limit: choices.pick(&[1, 3_000, 20_000, 64 << 20, 64 << 20]),
+            queue_limit: choices.pick(&[
+                1,
+                3_000,
+                20_000,
+                64 << 20,
+                64 << 20,
+                64 << 20,
+                64 << 20,
+                64 << 20,
+                64 << 20,
+            ]),
             history_limit: if has_little_history { choices.pick(&[300, 1_500, 10_000]) } else { 256 << 20 },
             topics_path: TopicsPath::default(),
             reconnect_within: choices.pick(&[Duration::ZERO, millis(10_000)]),
@@ -154,8 +164,14 @@ fn sizes(choices: &Choices) -> Sizes {
     }
     Sizes {
         queue: choices.pick(&[1, 2, 5, 40, usual.queue]),
-        topic_messages: choices.pick(&[1, 4, usual.topic_messages, usual.topic_messages]),
-        client_messages: choices.pick(&[1, 4, usual.client_messages]),
+        topic_messages: choices.pick(&[
+            1,
+            4,
+            usual.topic_messages,
+            usual.topic_messages,
+            usual.topic_messages,
+        ]),
+        client_messages: choices.pick(&[1, 4, usual.client_messages, usual.client_messages]),
         mails_per_turn: choices.pick(&[1, 3, 20, usual.mails_per_turn]),
         pushes_per_turn: choices.pick(&[1, 2, 7, 30, usual.pushes_per_turn]),
         waiting: choices.pick(&[1, 3, 30, usual.waiting]),
@@ -165,6 +181,7 @@ fn sizes(choices: &Choices) -> Sizes {
         replay_messages: choices.pick(&[1, 2, 5, usual.replay_messages]),
         replay_bytes: choices.pick(&[50, 3_000, usual.replay_bytes]),
         replay_low: choices.pick(&[1, 300, usual.replay_low]),
+        leaves_per_turn: choices.pick(&[1, 3, usual.leaves_per_turn]),
         vacant: choices.pick(&[0, 1, 3, usual.vacant]),
         fill_steps: choices.pick(&[1, 3, usual.fill_steps]),
     }

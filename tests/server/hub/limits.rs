@@ -72,6 +72,7 @@ fn topics_that_nothing_was_published_to_do_not_stay() {
     visit(&mut client, 200);
     let mut other = running.speaker();
     assert_eq!(ask(&mut other, &json!({"type": "subscribe", "topic": "kept/new"}))["type"], "subscribed");
+    running.has_subscribers("kept/new", 1);
     assert_eq!(running.publish("kept/new", "x").subscribers, 1);
     drop((client, other));
     eventually("only what was published to is left", || running.hub.stats().topics == 1);
