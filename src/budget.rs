@@ -106,7 +106,7 @@ pub(crate) const LISTEN_BACKLOG: u16 = u16::MAX;
 pub const CLAIM_PATIENCE: Duration = Duration::from_secs(2);
 /// Descriptors of a table that are not for connections: standard streams, epoll, listeners, wakers of all workers, the
 /// reserve, and some for the application.
-pub(crate) const DESCRIPTOR_RESERVE: usize = 128;
+pub const DESCRIPTOR_RESERVE: usize = 128;
 /// Descriptors that a worker has of its own beside its listeners: epoll, waker, the one in reserve, and one to open a listener again.
 pub(crate) const WORKER_DESCRIPTORS: usize = 4;
 /// A server with fewer connections than this, only because the limit of descriptors allows no more, is worth a warning.

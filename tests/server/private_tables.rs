@@ -144,3 +144,20 @@ fn defaults_start_under_any_limit_and_with_any_number_of_workers() {
         assert!(told.contains(said), "{limit}, {arguments:?}: {told}");
     }
 }
+
+#[test]
+fn clients_that_take_all_their_descriptors_leave_the_admin_port_its_own() {
+    let program = Program::echo(Some(400), &["--workers", "2", "--admin", "127.0.0.1:0"]);
+    let most = program.ready["max_connections"].as_u64().unwrap();
+    assert!((200..300).contains(&most), "{most}");
+    let clients: Vec<Client> = (0..most).map(|_| Client::open(program.address)).collect();
+    let admins: Vec<_> = (0..64).map(|_| program.dial_admin()).collect();
+    for _ in 0..20 {
+        let response = Client::ask(program.address, "/", "").err().expect("there is no room");
+        assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
+    }
+    assert_eq!(program.get("/health"), "ok\n");
+    // Nobody has met the limit of the system: that of the server comes first.
+    assert_eq!((program.count("open"), program.count("accept_exhausted")), (most, 0));
+    drop((clients, admins));
+}

@@ -11,6 +11,7 @@ use axum::Extension;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use throng::budget::DESCRIPTOR_RESERVE;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot};
 use tokio::time::timeout;
 
@@ -25,6 +26,9 @@ const MAX_TURNS: usize = 48;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 const _: () = assert!(MAX_TURNS < MAX_CONNECTIONS, "there must be somebody who can give way");
+// The rest is for standard streams, the runtime, the log and what the program reads.
+const _: () =
+    assert!(MAX_CONNECTIONS + 32 <= DESCRIPTOR_RESERVE, "the admin port's descriptors are set aside");
 
 /// All places and turns.
 #[derive(Debug)]
