@@ -125,11 +125,13 @@ class Clock {
     // Time passes, and each timer fires when it is due.
     tick(milliseconds) {
         const end = this.now + milliseconds;
+        let fired = 0;
         for (;;) {
             const [id, next] = [...this.#timers].reduce((a, b) => (b[1].at < a[1].at ? b : a), [0, { at: Infinity }]);
             if (next.at > end) {
                 break;
             }
+            assert.ok((fired += 1) < 10_000, "timers fire without end");
             this.now = Math.max(this.now, next.at);
             this.#timers.delete(id);
             next.act();

@@ -57,6 +57,17 @@ test("of many that are not answered each fails in its own time", async (t) => {
     assert.equal(there.client.state, "open");
 });
 
+test("a Ping without an answer is nobody's loss where other things come", (t) => {
+    const there = connected(t, { chance: 0 });
+    there.tick(60_000);
+    for (let i = 0; i < 20; i++) {
+        there.tick(5_000);
+        there.socket().say({ type: "broadcast", data: "x" });
+    }
+    assert.equal(there.client.state, "open");
+    assert.deepEqual(there.seen("error"), []);
+});
+
 test("a subscription that it does not answer is refused, and the topic can be subscribed to again", (t) => {
     const there = connected(t);
     const errors = [];
@@ -85,6 +96,7 @@ test("an answer that comes after all is nobody's", (t) => {
     publish(there, "a", 2);
     answer(there, "unsubscribe", { type: "unsubscribed" });
     answer(there, "subscribe", { type: "subscribed", offset: 2, epoch: "e" });
+    there.socket().say({ type: "subscribed", topic: "a", offset: 9, epoch: "e", id });
     publish(there, "a", 3);
     assert.deepEqual(got, [3]);
     assert.deepEqual(there.seen("gap"), []);

@@ -23,17 +23,12 @@ function delays(t, count, within, code = 1012) {
 
 // The most of them in any tenth of a second.
 function crowd(delays) {
-    const tenths = Map.groupBy?.(delays, (delay) => Math.floor(delay / 100)) ?? grouped(delays);
-    return Math.max(...[...tenths.values()].map((one) => one.length));
-}
-
-function grouped(delays) {
     const tenths = new Map();
     for (const delay of delays) {
         const tenth = Math.floor(delay / 100);
-        tenths.set(tenth, [...(tenths.get(tenth) ?? []), delay]);
+        tenths.set(tenth, (tenths.get(tenth) ?? 0) + 1);
     }
-    return tenths;
+    return Math.max(...tenths.values());
 }
 
 for (const code of [1001, 1012]) {
@@ -44,12 +39,6 @@ for (const code of [1001, 1012]) {
         assert.deepEqual([Math.min(...spread), Math.max(...spread)], [5, 9995]);
     });
 }
-
-test("the spread is that of the dice, from nothing to all of the time", (t) => {
-    t.mock.method(Math, "random");
-    const [least] = delays(t, 1, 60_000);
-    assert.equal(least, 30_000);
-});
 
 test("attempts that fail meanwhile do not close the ranks", (t) => {
     const there = connected(t, { chance: 1 });
