@@ -54,6 +54,15 @@ pub(crate) const MAILS_PER_ITERATION: usize = 1024;
 pub(crate) const SWEEP_PER_ITERATION: usize = 4096;
 /// Timers expired per iteration.
 pub(crate) const EXPIRIES_PER_ITERATION: usize = 4096;
+/// Pings sent per iteration.
+pub(crate) const PINGS_PER_ITERATION: u64 = 256;
+/// A worker is late when what is due is looked at so much later, time after time. Fifty threads that share two processors and are not
+/// overloaded are late by 150 ms.
+pub(crate) const LATE: Duration = Duration::from_millis(200);
+/// For how long it is late before Pings give way, and for how long more before they give way further.
+pub(crate) const LATENESS_STEP: Duration = Duration::from_secs(1);
+/// How many times longer than the interval of Pings the time between two can get then.
+pub(crate) const MOST_STRETCH: u32 = 4;
 /// Visits in a row to a connection that the end of a drain is about to cut: more than the kernel keeps for it, unless it was told to keep
 /// more than 8 MiB (`net.ipv4.tcp_rmem`).
 pub(crate) const VISITS_AT_THE_END: usize = 16;

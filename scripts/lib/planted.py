@@ -28,6 +28,7 @@ PROFILES = {
     "long": ("long_seeds", "SIMULATION_LONG", 20),
     "hub": ("seeds_with_a_hub", "SIMULATION_HUB", 10_000),
     "crowd": ("crowds", "SIMULATION_LONG", 20),
+    "load": ("seeds_under_load", "SIMULATION_LOAD", 20),
     "replay": ("schedules_go_the_same_on_linux", "SIMULATION_REPLAYS", 300),
 }
 WITHOUT_LTO = Path(__file__).resolve().parent / "without_lto.sh"

@@ -237,13 +237,21 @@ impl Client {
         }
     }
 
-    /// Floods within a message, whose end it keeps for later.
-    pub(crate) fn flood_within(&mut self, world: &mut World, bounds: Bounds, choices: &Choices) {
-        if !self.speech.is_over && !self.has_ended {
-            let pings = choices.pick(&[600, 2_000, 9_000]);
-            let before = self.speech.message_around(pings, bounds, choices);
-            self.send(world, before);
+    /// Begins a message, and returns how many bytes of Pings come before its end, which stays for later; `None` when it has nothing more to
+    /// say.
+    pub(crate) fn begin_message(
+        &mut self,
+        world: &mut World,
+        bounds: Bounds,
+        choices: &Choices,
+    ) -> Option<usize> {
+        if self.speech.is_over || self.has_ended {
+            return None;
         }
+        let pings = choices.pick(&[600, 2_000, 9_000]);
+        let (first, flood) = self.speech.message_around(pings, bounds, choices);
+        self.send(world, first);
+        Some(flood)
     }
 
     /// Puts up to `most` bytes on the wire.

@@ -9,6 +9,7 @@
 //! - `client`, `speech`, `hostile`: clients and what they send; `tap`: what is sent to them; `deflating`: both compressed;
 //!   `app`: the application.
 //! - `ledger`, `judge`, `ends`, `rest`: the model.
+//! - `load`: a worker that has more to do than it has time for.
 //! - `hub`: several workers with a hub, and rooms of its own.
 //! - `kernels`: the simulated kernel against Linux; `server`, `replay`, `compare`: the worker on both.
 #![forbid(unsafe_code)]
@@ -25,6 +26,7 @@ mod hub;
 mod judge;
 mod kernels;
 mod ledger;
+mod load;
 pub(crate) mod net;
 mod replay;
 mod rest;
@@ -45,6 +47,7 @@ use choices::Choices;
 #[cfg(feature = "simulation")]
 pub use hub::{HubReport, run_hub};
 pub use kernels::compare_kernels;
+pub use load::{LoadReport, run_load};
 pub use replay::{Replay, replay};
 use run::{Run, Violation};
 pub use setup::Profile;

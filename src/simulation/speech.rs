@@ -149,11 +149,17 @@ impl Speech {
     }
 
     /// A message in two frames, with so many of the longest Pings between them. Returns how much of what is pending comes before the
-    /// second.
-    pub(crate) fn message_around(&mut self, pings: usize, bounds: Bounds, choices: &Choices) -> usize {
+    /// Pings, and how much before the second.
+    pub(crate) fn message_around(
+        &mut self,
+        pings: usize,
+        bounds: Bounds,
+        choices: &Choices,
+    ) -> (usize, usize) {
         let payload = self.payload(Opcode::Text, 20.min(bounds.max_message));
         let start = self.pending.len();
         encode::frame(&mut self.pending, false, Opcode::Text, &payload[..5], Some(key(choices)));
+        let first = self.pending.len();
         for _ in 0..pings {
             self.ping_with(vec![b'?'; 125], choices);
         }
@@ -161,7 +167,7 @@ impl Speech {
         let rest = &payload[5..];
         encode::frame(&mut self.pending, true, Opcode::Continuation, rest, Some(key(choices)));
         self.note(start, What::Message(Opcode::Text, payload, Order::Quiet));
-        before
+        (first, before - first)
     }
 
     pub(crate) fn ping(&mut self, choices: &Choices) {

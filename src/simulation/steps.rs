@@ -6,7 +6,7 @@ use super::client::{Client, Habits};
 use super::deflating::OFFERS;
 use super::run::{Run, Violation};
 use crate::budget::{LINGER, MAILBOX};
-use crate::worker::ConnId;
+use crate::worker::{ConnId, time_of};
 
 /// Errors of accept(2) that pass.
 const ACCEPT_ERRORS: [i32; 5] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS, libc::ECONNABORTED];
@@ -50,7 +50,7 @@ impl Run {
             7 => self.post(),
             8 => self.trouble(),
             9 => self.flood_mailbox(),
-            10 => self.flood(),
+            10 => self.flood()?,
             // Rarely, for nothing comes behind it.
             _ if choices.one_in(4) && self.ledger.borrow().setup.may_end => self.end_of_server(),
             _ => {}
@@ -256,24 +256,49 @@ impl Run {
         }
     }
 
-    fn flood(&mut self) {
+    fn flood(&mut self) -> Result<(), Violation> {
         let choices = self.choices.clone();
         if self.live.is_empty() {
-            return;
+            return Ok(());
         }
         let number = self.live[choices.below(self.live.len())];
+        self.ledger.borrow_mut().note(format_args!("client {number} floods"));
+        if choices.one_in(2) {
+            return self.flood_within_message(number);
+        }
         let mut ledger = self.ledger.borrow_mut();
         let bounds = ledger.setup.bounds();
         let mut world = self.world.borrow_mut();
         let client = &mut ledger.clients[number];
-        if choices.one_in(2) {
-            client.flood_within(&mut world, bounds, &choices);
-        } else {
-            client.flood(bounds, &choices);
-            client.send(&mut world, usize::MAX);
-        }
+        client.flood(bounds, &choices);
+        client.send(&mut world, usize::MAX);
         while world.arrive(number) {}
-        ledger.note(format_args!("client {number} floods"));
+        Ok(())
+    }
+
+    /// A message begins, is read, and is followed by Pings, often when one of ours is due.
+    fn flood_within_message(&mut self, number: usize) -> Result<(), Violation> {
+        let choices = self.choices.clone();
+        let flood = {
+            let mut ledger = self.ledger.borrow_mut();
+            let bounds = ledger.setup.bounds();
+            let mut world = self.world.borrow_mut();
+            let flood = ledger.clients[number].begin_message(&mut world, bounds, &choices);
+            while world.arrive(number) {}
+            flood
+        };
+        let Some(flood) = flood else { return Ok(()) };
+        self.iterate()?;
+        let due = self.worker.glimpses().find(|glimpse| glimpse.socket.0 == number);
+        let due = due.and_then(|glimpse| glimpse.due).filter(|_| choices.one_in(2));
+        let mut ledger = self.ledger.borrow_mut();
+        let mut world = self.world.borrow_mut();
+        ledger.clients[number].send(&mut world, flood);
+        while world.arrive(number) {}
+        if let Some(due) = due.map(time_of).filter(|due| *due > world.now) {
+            (world.now, world.jumped_at) = (due, due);
+        }
+        Ok(())
     }
 
     /// The system fails, or stops to.

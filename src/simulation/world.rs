@@ -127,6 +127,8 @@ pub(crate) struct World {
     pub(crate) interrupted: bool,
     /// So many waits will be.
     pub(crate) signals: usize,
+    /// How long a system call but a wait takes.
+    pub(crate) charge: Duration,
     /// The process stands still for so long within the next system call but a wait.
     pub(crate) stands_still: Duration,
     pub(crate) waits: usize,
@@ -158,6 +160,7 @@ impl World {
             rested: false,
             interrupted: false,
             signals: 0,
+            charge: Duration::ZERO,
             stands_still: Duration::ZERO,
             waits: 0,
             calls: 0,
@@ -362,7 +365,7 @@ impl World {
     /// Something may arrive while the worker is in a system call.
     pub(crate) fn meanwhile(&mut self) {
         self.calls += 1;
-        self.now += std::mem::take(&mut self.stands_still);
+        self.now += self.charge + std::mem::take(&mut self.stands_still);
         let Some(mischief) = &self.mischief else { return };
         if self.connections.is_empty() || !mischief.choices.one_in(mischief.arrivals) {
             return;

@@ -26,6 +26,11 @@ impl Cadence {
         Self { interval: ticks(interval).max(1), start }
     }
 
+    /// In ticks.
+    pub(super) const fn interval(&self) -> u32 {
+        self.interval
+    }
+
     /// The tick of the next Ping of a connection that was opened, pinged, or last heard of at the tick `since`: more than half an
     /// interval later, and at most one and a half. After a Ping that was on time it is a whole one.
     pub(super) fn next(&self, index: u32, since: u32) -> u32 {

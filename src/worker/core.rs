@@ -16,6 +16,7 @@ use super::held::HeldReplies;
 use super::id::ConnId;
 use super::landing::Landing;
 use super::last_look::Timer;
+use super::lateness::Lateness;
 use super::limits::Limits;
 use super::mail::Broadcast;
 use super::mailbox::Inbox;
@@ -86,6 +87,7 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     pub(super) compressor: Compressor,
     pub(super) decompressor: Decompressor,
     ready: Vec<Ready>,
+    pub(super) lateness: Lateness,
     /// Deadlines that have passed and are to be judged once more is read; empty between phases.
     pub(super) overdue: Vec<(ConnId, Timer, u32)>,
     /// Connections to be read from again without a new event; each is flagged `REVISIT`.
@@ -173,6 +175,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             compressor: Compressor::new(limits.deflation),
             decompressor: Decompressor::new(limits.deflation),
             ready: Vec::with_capacity(EVENTS_PER_WAIT),
+            lateness: Lateness::new(now),
             overdue: Vec::new(),
             revisit: VecDeque::new(),
             dirty: Vec::new(),

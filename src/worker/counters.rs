@@ -120,6 +120,8 @@ counters! {
     close_timeouts,
     /// Pings sent.
     pings_sent,
+    /// Times that a Ping was put off because the worker was late.
+    pings_put_off,
     /// Pongs received that answer a Ping of ours.
     pongs_received,
     /// Pings received, each of which was answered.

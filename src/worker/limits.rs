@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::budget::enveloped;
-use crate::budget::{ACCEPTS_PER_ITERATION, EVENTS_PER_WAIT, EXPIRIES_PER_ITERATION, SWEEP_PER_ITERATION};
+use crate::budget::{
+    ACCEPTS_PER_ITERATION, EVENTS_PER_WAIT, EXPIRIES_PER_ITERATION, PINGS_PER_ITERATION, SWEEP_PER_ITERATION,
+};
 use crate::ws::Rules;
 use crate::ws::deflate::{Context, Terms};
 
@@ -75,6 +77,7 @@ pub(crate) struct Budgets {
     pub(crate) sweep: usize,
     /// Timers, of each kind.
     pub(crate) expiries: usize,
+    pub(crate) pings: u64,
 }
 
 impl Default for Budgets {
@@ -84,6 +87,7 @@ impl Default for Budgets {
             accepts: ACCEPTS_PER_ITERATION,
             sweep: SWEEP_PER_ITERATION,
             expiries: EXPIRIES_PER_ITERATION,
+            pings: PINGS_PER_ITERATION,
         }
     }
 }

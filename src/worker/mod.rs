@@ -6,7 +6,8 @@
 //! - `core`: the worker and the phases of an iteration.
 //! - `accept`, `group`, `handshake`, `read`, `frames`, `write`, `close`, `timers`, `mail`: the phases and what they do to a connection.
 //! - `compression`: what a connection's messages pass through where it agreed on it.
-//! - `last_look`, `message_clock`: what is read before a deadline is judged, and the time that a message has.
+//! - `last_look`, `message_clock`, `lateness`: what is read before a deadline is judged, the time that a message has, and what is put off when
+//!   there is too little.
 //! - `landing`, `reply`, `held`: where input is received, what of it goes back, and what of that waits for others.
 //! - `connections`: how they are found.
 //! - `record`, `table`, `outbox`, `pool`, `wheel`, `ticks`: what is kept, and when it is due.
@@ -38,6 +39,7 @@ mod landing;
 mod last_look;
 mod late_pong;
 mod latency;
+mod lateness;
 mod limits;
 mod linux;
 mod mail;
@@ -80,6 +82,8 @@ pub(crate) use linux::{Linux, listen_for_clients};
 pub(crate) use mailbox::{Inbox, Wake};
 pub(crate) use notice::Notice;
 pub(crate) use shared::Shared;
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use ticks::time_of;
 pub(crate) use ticks::{MAX_TIME, TICK};
 #[cfg(feature = "hub")]
 pub(crate) use {counters::Counter, mailbox::Frame, prepared::message_of, table::Table};

@@ -1,7 +1,7 @@
 //! What the workers of a server, and those who hold a handle to it, share: atomics and mailboxes, no locks.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::counters::Counters;
@@ -29,6 +29,8 @@ pub(crate) struct Common {
     /// Workers that are in the group of listeners.
     listening: AtomicUsize,
     stage: AtomicU8,
+    /// The log has been told that a worker is late.
+    told_of_lateness: AtomicBool,
     /// How long a drain may take, in milliseconds; set before the stage says that there is one.
     drain_millis: AtomicU64,
     pub(crate) notices: Notices,
@@ -98,6 +100,11 @@ impl Common {
 
     pub(crate) fn remove_connection(&self) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether the log is to be told that a worker is late: once.
+    pub(crate) fn tell_of_lateness(&self) -> bool {
+        !self.told_of_lateness.swap(true, Ordering::Relaxed)
     }
 
     pub(crate) fn join_group(&self) {

@@ -17,9 +17,11 @@ const TOO_LONG: CloseFrame<'static> =
 
 impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn expire_timers(&mut self) {
+        self.observe_lateness();
         let most = self.most_looked_at();
+        let most_pings = self.counters.pings_sent.get() + self.limits.budgets.pings;
         for _ in 0..self.limits.budgets.expiries {
-            if self.counters.bytes_in.get() >= most {
+            if self.counters.bytes_in.get() >= most || self.counters.pings_sent.get() >= most_pings {
                 break;
             }
             let Some((index, due)) = self.wheel.expire(&mut self.table, self.tick) else { return };
@@ -157,6 +159,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
         };
         if next > tick {
             self.arm(index, next);
+            return Flow::Alive;
+        }
+        if self.puts_ping_off(index, due, cadence.interval()) {
             return Flow::Alive;
         }
         self.ping(index)

@@ -139,6 +139,12 @@ impl Wheel {
         None
     }
 
+    /// The first tick up to `now` at which a timer may be due. `None`: none is.
+    #[must_use]
+    pub fn first_due(&self, now: u32) -> Option<u32> {
+        if now < self.quiet_until { None } else { self.next_occupied().filter(|&tick| tick <= now) }
+    }
+
     /// The tick at which a timer may be due next; not before the current one. `None` when no timer is armed.
     #[must_use]
     pub fn next_tick(&self) -> Option<u32> {

@@ -139,9 +139,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Whether other output leaves in this iteration, or cannot: then more of it joins the queue, for one system call.
     pub(super) fn has_company(&self, index: u32) -> bool {
-        let Self { table, sides, tick, .. } = self;
+        let Self { table, sides, tick, lateness, .. } = self;
         let Some(record) = table.get(index as usize) else { return false };
-        let ping_due = record.state == State::Open && record.timer.deadline().is_some_and(|due| due <= *tick);
+        // Those of a worker that is late may have been put off.
+        let ping_due = record.state == State::Open
+            && !lateness.puts_pings_off()
+            && record.timer.deadline().is_some_and(|due| due <= *tick);
         let side = record.side.index().and_then(|side| sides.get(side));
         record.flags.has(Flags::BLOCKED) || ping_due || side.is_some_and(|side| !side.outbox.is_empty())
     }

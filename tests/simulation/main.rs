@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use throng::simulation::{HubReport, Profile, Report, compare_kernels, replay, run, run_hub};
+use throng::simulation::{HubReport, Profile, Report, compare_kernels, replay, run, run_hub, run_load};
 
 const PROFILES: [(&str, Profile); 3] =
     [("short", Profile::Short), ("long", Profile::Long), ("crowd", Profile::Crowd)];
@@ -72,6 +72,23 @@ fn hub_seeds(first: u64, count: u64) {
 #[test]
 fn seeds_with_a_hub() {
     hub_seeds(number("SIMULATION_FIRST", 0), number("SIMULATION_HUB", 100));
+}
+
+/// A worker that has more to do than time.
+#[test]
+fn seeds_under_load() {
+    let (started, count) = (Instant::now(), number("SIMULATION_LOAD", 3));
+    let first = number("SIMULATION_FIRST", 0);
+    let (mut opened, mut pings, mut put_off) = (0, 0, 0);
+    for seed in first..first + count {
+        let report = run_load(seed).unwrap_or_else(|failure| panic!("seed {seed} (load) fails: {failure}"));
+        (opened, pings, put_off) = (opened + report.opened, pings + report.pings, put_off + report.put_off);
+    }
+    println!(
+        "{count} load seeds from {first} on in {:.1?}: {opened} opened, {pings} Pings, {put_off} times put off",
+        started.elapsed()
+    );
+    assert!(opened > 0 && pings > 0 && put_off > 0, "nothing happened");
 }
 
 /// Runs only when it is asked to, with `SIMULATION_SEED`.

@@ -267,7 +267,7 @@ fn nobody_of_a_crowd_that_answers_is_lost_however_often_the_process_stops() {
                 assert_eq!(rig.counters().pong_timeouts.get(), 0, "{policy:?}, stop {stop}");
             }
             assert_eq!(rig.counters().open.get(), 5_000);
-            assert!(rig.counters().pings_sent.get() > 10_000);
+            assert!(rig.counters().pings_sent.get() > 3_000);
         });
     }
 }
