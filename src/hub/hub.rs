@@ -32,7 +32,8 @@ pub struct HubHandler {
     pub(super) exchange: Arc<Exchange>,
     pub(super) ends: Ends,
     pub(super) posts: Posts,
-    pub(super) home: Home,
+    /// Apart, since a worker moves its handler out of the way and back for each turn.
+    pub(super) home: Box<Home>,
     pub(super) roster: Roster,
     /// Topics with something to do here.
     pub(super) active: VecDeque<u32>,
@@ -54,7 +55,7 @@ impl HubHandler {
     pub(super) fn new(exchange: Arc<Exchange>, ends: Ends, context: &Context<'_>) -> Self {
         Self {
             posts: Posts::new(Arc::clone(&exchange), context.handle().workers()),
-            home: Home::new(Arc::clone(&exchange), &ends),
+            home: Box::new(Home::new(Arc::clone(&exchange), &ends)),
             exchange,
             ends,
             roster: Roster::default(),
