@@ -25,6 +25,13 @@ pub(crate) const READS_PER_VISIT: usize = 2;
 pub(crate) const LANDING_KEEP: usize = 64 * 1024;
 /// The least an outbox may be told to hold.
 pub const LEAST_OUTBOX: usize = 64 * 1024;
+/// Bytes that may wait for a connection when a message comes that takes `needed` of them, with that: what an outbox may hold. A message of
+/// more than half of that finds room for itself, for one as long before it, and for half an outbox of others, so that who reads at once
+/// gets each message that may be published, in whichever form.
+pub(crate) const fn outbox_for(limit: usize, needed: usize) -> usize {
+    if needed > limit / 2 { needed.saturating_mul(2).saturating_add(limit / 2) } else { limit }
+}
+
 /// Requests of a client in a row that are none before it is closed with 1008: each is answered with more bytes than it may have.
 pub const BAD_REQUESTS: u32 = 100;
 

@@ -141,7 +141,8 @@ pub(super) struct Settings {
     #[arg(long, value_name = "SIZE", default_value = "2KiB", value_parser = units::size)]
     pub(super) compression_window: usize,
 
-    /// Most bytes that wait to be written to one client.
+    /// Most bytes that wait to be written to one client. A message that takes more than half of them finds room for itself, for one as
+    /// long before it, and for half of the limit.
     #[arg(long, value_name = "SIZE", default_value = "2MiB", value_parser = units::size)]
     pub(super) outbox_limit: usize,
 

@@ -64,11 +64,11 @@ pub struct Sizes {
     pub round_messages: usize,
     /// The bytes.
     pub round_bytes: usize,
-    /// Missed messages given to a subscriber at a time, and bytes of their payloads.
+    /// Missed messages given to a subscriber at a time, and bytes of them; at most what fits an outbox in every form.
     pub replay_messages: usize,
     /// The bytes.
     pub replay_bytes: usize,
-    /// A subscriber is given more of what it has missed when less than this waits for it.
+    /// A subscriber is given what it has missed when less than this, and than an eighth of its outbox, waits for it.
     pub replay_low: usize,
     /// Subscriptions of clients that have gone whose topics are cleared up in a turn.
     pub leaves_per_turn: usize,

@@ -38,6 +38,8 @@ pub(crate) struct Exchange {
 
 struct Net {
     handle: Handle,
+    /// Most bytes of a payload.
+    max_message: usize,
     posts: Vec<Post>,
 }
 
@@ -90,9 +92,10 @@ impl Exchange {
     }
 
     /// Takes a worker's ends of its queues; `None` where they have been taken.
-    pub(crate) fn take_ends(&self, worker: usize, handle: &Handle) -> Option<Ends> {
+    pub(crate) fn take_ends(&self, worker: usize, handle: &Handle, max_message: usize) -> Option<Ends> {
         let net = self.net.get_or_init(|| Net {
             handle: handle.clone(),
+            max_message,
             posts: (0..handle.workers()).map(|worker| Post::new(worker, self.config.sizes.queue)).collect(),
         });
         let post = net.posts.get(worker)?;
@@ -102,6 +105,11 @@ impl Exchange {
     /// How many workers there are, once they are there.
     pub(crate) fn workers(&self) -> Option<usize> {
         self.net.get().map(|net| net.posts.len())
+    }
+
+    /// Whether a payload is longer than clients' outboxes are sure to have room for.
+    pub(crate) fn is_too_large(&self, payload: &[u8]) -> bool {
+        self.net.get().is_some_and(|net| payload.len() > net.max_message)
     }
 
     pub(crate) fn counters(&self) -> impl Iterator<Item = &HubCounters> {

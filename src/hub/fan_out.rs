@@ -10,14 +10,15 @@ use super::topic::Waiting;
 use crate::worker::{Connections, Pushed};
 
 impl HubHandler {
-    /// A message has come from its topic's home.
-    pub(super) fn take_item(&mut self, item: Arc<Item>, connections: &mut Connections<'_, Seat>) {
-        let Some(at) = self.roster.find(&item.topic, item.hash) else { return };
-        let Some(topic) = self.roster.get_mut(at).filter(|topic| topic.is_joined) else { return };
+    /// A message has come from its topic's home. Returns what was pushed of it at once, in small messages.
+    pub(super) fn take_item(&mut self, item: Arc<Item>, connections: &mut Connections<'_, Seat>) -> usize {
+        let Some(at) = self.roster.find(&item.topic, item.hash) else { return 0 };
+        let Some(topic) = self.roster.get_mut(at).filter(|topic| topic.is_joined) else { return 0 };
         if topic.crowd.is_some() {
             topic.crowd().waiting.push_back(Waiting::Item(item));
             self.waiting += 1;
-            return self.activate(at);
+            self.activate(at);
+            return 0;
         }
         topic.offset = item.offset;
         if let Some(only) = topic.only() {
@@ -27,7 +28,9 @@ impl HubHandler {
             let later = has_many(connections, only.index());
             let pushed = connections.push(only.index(), &mut batch, later);
             self.ends.counters.count(pushed);
+            return cost(&batch, pushed);
         }
+        0
     }
 
     /// The topic has something to do.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::exchange::Exchange;
-use super::message::Item;
+use super::message::{Item, measure};
 use super::name::Name;
 use super::rules::HistoryRule;
 use super::v1;
@@ -151,8 +151,8 @@ impl History {
         true
     }
 
-    /// What follows `offset`, as much of it as there is: at most so many messages of at most so many bytes together, but one at least.
-    /// `latest` is the topic's latest offset; `item` makes an item of the message at a place.
+    /// What follows `offset`, as much of it as there is: at most so many messages of at most so many bytes together, names and places
+    /// included, but one at least. `latest` is the topic's latest offset; `item` makes an item of the message at a place.
     pub(crate) fn behind(
         &mut self,
         offset: u64,
@@ -165,7 +165,7 @@ impl History {
         let skip = usize::try_from(from + 1 - first).unwrap_or(usize::MAX);
         let (mut items, mut sum) = (Vec::new(), 0);
         for at in skip..self.kept.len() {
-            sum += len_of(&self.kept[at].frame);
+            sum += measure(len_of(&self.kept[at].frame));
             if items.len() == messages || (sum > bytes && !items.is_empty()) {
                 return Missed { from, items, more: true };
             }
@@ -269,10 +269,10 @@ mod tests {
         (1..=2).for_each(|offset| push(&mut one, offset, 10, Duration::ZERO, &exchange));
         (1..=3).for_each(|offset| push(&mut other, offset, 10, Duration::ZERO, &exchange));
         assert_eq!((one.len(), other.len()), (2, 1));
-        assert_eq!(offsets(&behind(&mut other, 0, 3, (9, 999), &exchange)), [3]);
+        assert_eq!(offsets(&behind(&mut other, 0, 3, (9, 99_999), &exchange)), [3]);
         one.clear(&exchange);
         push(&mut other, 4, 10, Duration::ZERO, &exchange);
-        assert_eq!(offsets(&behind(&mut other, 0, 4, (9, 999), &exchange)), [3, 4]);
+        assert_eq!(offsets(&behind(&mut other, 0, 4, (9, 99_999), &exchange)), [3, 4]);
     }
 
     #[test]
@@ -280,21 +280,21 @@ mod tests {
         let (exchange, mut history) = (exchange(1 << 20), History::default());
         (1..=6).for_each(|offset| push(&mut history, offset, 10, Duration::ZERO, &exchange));
         let cases = [
-            (0, 9, 999, 2, &[3, 4, 5, 6][..], false),
-            (4, 9, 999, 4, &[5, 6], false),
-            (6, 9, 999, 6, &[], false),
+            (0, 9, 99_999, 2, &[3, 4, 5, 6][..], false),
+            (4, 9, 99_999, 4, &[5, 6], false),
+            (6, 9, 99_999, 6, &[], false),
         ];
         for (offset, messages, bytes, from, expected, more) in cases {
             let missed = behind(&mut history, offset, 6, (messages, bytes), &exchange);
             assert_eq!((missed.from, offsets(&missed), missed.more), (from, expected.to_vec(), more));
         }
-        let missed = behind(&mut history, 2, 6, (3, 999), &exchange);
+        let missed = behind(&mut history, 2, 6, (3, 99_999), &exchange);
         assert_eq!((offsets(&missed), missed.more), (vec![3, 4, 5], true));
-        let missed = behind(&mut history, 2, 6, (9, 20), &exchange);
+        let missed = behind(&mut history, 2, 6, (9, 2 * measure(10)), &exchange);
         assert_eq!((offsets(&missed), missed.more), (vec![3, 4], true));
-        let missed = behind(&mut history, 2, 6, (9, 1), &exchange);
+        let missed = behind(&mut history, 2, 6, (9, 2 * measure(10) - 1), &exchange);
         assert_eq!((offsets(&missed), missed.more), (vec![3], true));
-        let nothing = behind(&mut History::default(), 5, 6, (9, 999), &exchange);
+        let nothing = behind(&mut History::default(), 5, 6, (9, 99_999), &exchange);
         assert_eq!((nothing.from, nothing.items.len()), (6, 0));
     }
 
@@ -302,7 +302,7 @@ mod tests {
     fn forms_are_kept_for_a_while_and_count() {
         let (exchange, mut history) = (exchange(1 << 20), History::default());
         (1..=3).for_each(|offset| push(&mut history, offset, 30, Duration::ZERO, &exchange));
-        let all = |history: &mut History| behind(history, 0, 3, (9, 999), &exchange).items;
+        let all = |history: &mut History| behind(history, 0, 3, (9, 99_999), &exchange).items;
         let (first, again) = (all(&mut history), all(&mut history));
         assert!(first.iter().zip(&again).all(|(one, other)| Arc::ptr_eq(one, other)), "they are made once");
         let forms = history.forms();
@@ -326,12 +326,12 @@ mod tests {
         (1..=2).for_each(|offset| push(&mut history, offset, 20, Duration::ZERO, &exchange));
         assert!(!exchange.add_forms(each + 1) && exchange.add_forms(each));
         exchange.remove_forms(each);
-        let missed = behind(&mut history, 0, 2, (9, 999), &exchange);
+        let missed = behind(&mut history, 0, 2, (9, 99_999), &exchange);
         assert_eq!((offsets(&missed), history.forms()), (vec![1, 2], 0), "there is no room to keep any");
         assert!(missed.items.iter().all(|item| item.v1().is_text()));
         let (exchange, mut history) = (self::exchange(4 * 1024), History::default());
         (1..=4).for_each(|offset| push(&mut history, offset, 20, Duration::ZERO, &exchange));
-        behind(&mut history, 0, 4, (9, 999), &exchange);
+        behind(&mut history, 0, 4, (9, 99_999), &exchange);
         assert!(history.forms() > 0 && history.forms() <= 1024);
         assert!(exchange.add_history(4 * 1024 - 4 * each - history.forms()));
         push(&mut history, 5, 20, Duration::ZERO, &exchange);

@@ -73,13 +73,17 @@ impl HubHandler {
 
     /// Takes in what has come from topics' homes.
     fn take_deliveries(&mut self, connections: &mut Connections<'_, Seat>) -> bool {
+        let mut budget = self.exchange.config.sizes.pushes_per_turn;
         for _ in 0..self.exchange.config.sizes.mails_per_turn {
-            if self.waiting >= self.exchange.config.sizes.waiting {
+            if self.waiting >= self.exchange.config.sizes.waiting || budget == 0 {
                 return true;
             }
             match self.ends.next_delivery() {
                 None => return false,
-                Some(Delivery::Item(item)) => self.take_item(item, connections),
+                Some(Delivery::Item(item)) => {
+                    // Between large messages sockets have their turn, in which their readers may make room.
+                    budget = budget.saturating_sub(self.take_item(item, connections));
+                }
                 Some(Delivery::Joined(joined)) => self.take_joined(joined, connections),
                 Some(Delivery::Published(note)) => self.tell_published(&note, connections),
             }

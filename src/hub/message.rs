@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::freight::Freight;
-use super::name::Name;
+use super::name::{MAX_TOPIC, Name};
 use super::v1;
 use crate::worker::PreparedMessage;
 
@@ -91,10 +91,23 @@ impl Item {
         if is_v1 { self.v1() } else { &self.bare }
     }
 
+    /// Bytes of it, of which a form takes six times as many in an outbox at most.
+    pub(crate) fn measure(&self) -> usize {
+        measure(self.bytes())
+    }
+
     /// Bytes of its payload.
     pub(crate) fn bytes(&self) -> usize {
         self.bare.payload().len()
     }
+}
+
+/// What a message's place counts beside its payload and its topic's name.
+const PLACE: usize = 32;
+
+/// Bytes of a message with so many in its payload, of which a form takes six times as many in an outbox at most.
+pub(crate) const fn measure(payload: usize) -> usize {
+    payload + MAX_TOPIC + PLACE
 }
 
 /// A message to all connections, of no topic.

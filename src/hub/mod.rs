@@ -101,7 +101,7 @@ impl Hub {
     pub fn handler(&self) -> impl Fn(&Context<'_>) -> HubHandler + Send + Sync + 'static {
         let exchange = Arc::clone(&self.exchange);
         move |context| {
-            let ends = exchange.take_ends(context.worker(), context.handle());
+            let ends = exchange.take_ends(context.worker(), context.handle(), context.max_message());
             let ends = ends.expect("a hub is for one server");
             HubHandler::new(Arc::clone(&exchange), ends, context)
         }

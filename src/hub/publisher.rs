@@ -61,6 +61,9 @@ impl Publisher {
             Question::Slowest { limit } => {
                 self.ask_all(&reply, || Request::Slowest { limit, reply: reply.clone() })
             }
+            Question::Broadcast(message) if self.exchange.is_too_large(message.as_bytes()) => {
+                Err(PublishError::TooLarge)
+            }
             Question::Broadcast(message) => {
                 let message = PreparedMessage::new(message);
                 let ledger = &self.exchange.ledger;
@@ -103,6 +106,9 @@ pub(super) fn post_quietly(
     asker: Asker,
 ) -> Result<usize, PublishError> {
     check_name(topic)?;
+    if exchange.is_too_large(message.payload()) {
+        return Err(PublishError::TooLarge);
+    }
     let published = exchange.publish(topic, message, asker);
     if published == Err(Unposted::Full) {
         exchange.ledger.note_refusal();
@@ -236,6 +242,8 @@ pub enum PublishError {
     Name(NameError),
     /// More is published than goes out: try again later.
     Busy,
+    /// The payload has more bytes than the server's [`max_message`](crate::Config::max_message), so that its clients may not get it.
+    TooLarge,
     /// There are as many topics as there may be.
     TooManyTopics,
     /// The client has founded as many topics as it may: only clients are told so.
@@ -264,6 +272,7 @@ impl fmt::Display for PublishError {
         match self {
             Self::Name(error) => error.fmt(f),
             Self::Busy => f.write_str("more is published than goes out: try again later"),
+            Self::TooLarge => f.write_str("the payload is longer than max-message"),
             Self::TooManyTopics => f.write_str("there are as many topics as there may be"),
             Self::TooManyFounded => f.write_str(
                 "there are as many topics as there may be that this client was the first to publish to",

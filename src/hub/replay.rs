@@ -1,6 +1,10 @@
-//! Subscribers that begin: welcomed by their topics' homes, and given what they have missed.
+//! Subscribers that begin: welcomed by their topics' homes, and given what they have missed at their own pace.
+//!
+//! Nothing of that is put into an outbox in which anything else waits, so that nobody is closed for what he was to take in: what a home
+//! has given and there is no room for is forgotten, and asked for again when there is. Live messages behind it wait in the history
+//! meanwhile. A client with several such topics gets a part of each in turn, one at a time.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use super::hub::HubHandler;
@@ -12,6 +16,7 @@ use super::round::batch;
 use super::seat::Seat;
 use super::topic::Waiting;
 use super::v1::{self, Code};
+use crate::budget::ENVELOPED_BYTE;
 use crate::worker::{ConnId, Connections, SlowPolicy};
 use crate::ws::{CloseCode, Message};
 
@@ -24,12 +29,16 @@ const LOOK: Duration = Duration::from_millis(10);
 #[derive(Debug, Default)]
 pub(crate) struct Replays {
     queue: VecDeque<Replay>,
+    /// Clients for which a home has been asked to go on with one.
+    asking: HashSet<ConnId>,
+    /// Some have got a part in this turn: once it is written there may be room for another.
+    has_moved: bool,
 }
 
 #[cfg(feature = "simulation")]
 impl Replays {
     pub(crate) fn len(&self) -> usize {
-        self.queue.len()
+        self.queue.len() + self.asking.len()
     }
 }
 
@@ -40,6 +49,8 @@ struct Replay {
     who: Joiner,
     /// What it has now.
     seen: Position,
+    /// Bytes that the part takes for which there was no room last.
+    lacks: usize,
 }
 
 impl HubHandler {
@@ -47,6 +58,7 @@ impl HubHandler {
     pub(super) fn take_joined(&mut self, joined: Box<Joined>, connections: &mut Connections<'_, Seat>) {
         let Some(at) = self.roster.find(&joined.topic, joined.hash) else {
             debug_assert!(false, "a topic went while its home was asked");
+            self.replays.asking.remove(&joined.who.conn);
             return;
         };
         if let Some(topic) = self.roster.get_mut(at)
@@ -61,7 +73,19 @@ impl HubHandler {
 
     /// Makes a subscriber of the client that a home has answered about.
     pub(super) fn welcome(&mut self, at: u32, joined: Joined, connections: &mut Connections<'_, Seat>) {
-        let Joined { topic, hash, who, goes_on, result } = joined;
+        let Joined { topic, hash, who, goes_on, mut result } = joined;
+        if goes_on {
+            self.replays.asking.remove(&who.conn);
+        }
+        let mut lacks = 0;
+        if let Ok(welcome) = &mut result {
+            let needed = welcome.missed.iter().map(|item| ENVELOPED_BYTE * item.measure()).sum();
+            if !self.has_room(who.conn.index(), needed, connections) {
+                welcome.more |= !welcome.missed.is_empty();
+                welcome.missed.clear();
+                lacks = needed;
+            }
+        }
         let index = who.conn.index();
         let seat = seat_of(connections, who.conn);
         let is_v1 = seat.is_some_and(Seat::is_v1);
@@ -86,7 +110,7 @@ impl HubHandler {
                 self.greet(at, seat, &topic, &who, goes_on, &welcome, connections);
                 let from = welcome.missed.last().map_or(welcome.from.offset, |item| item.offset);
                 let seen = Position { offset: from, ..welcome.from };
-                welcome.more.then_some(Replay { topic, hash, who, seen })
+                welcome.more.then_some(Replay { topic, hash, who, seen, lacks })
             }
         };
         match more {
@@ -131,14 +155,21 @@ impl HubHandler {
             let pushed = connections.push(index, &mut batch.with_policy(SlowPolicy::Close), true);
             counters.count(pushed);
             counters.replayed.add(u64::from(pushed.taken));
+            self.replays.has_moved = true;
         }
-        // It may have been closed for reading too slowly, or be lost.
+        // It may have been lost.
         if !welcome.more
             && let Some(mut seat) = seat_of(connections, who.conn)
         {
             self.roster.admit(at, index, &mut seat, who.ticket);
             self.put_seat(index, seat, connections);
         }
+    }
+
+    /// Whether a client may be given so many bytes of messages: it has read what was sent to it, and its worker may keep them.
+    fn has_room(&self, index: u32, needed: usize, connections: &Connections<'_, Seat>) -> bool {
+        let low = self.exchange.config.sizes.replay_low.min(connections.outbox_limit() / 8);
+        connections.backlog(index) < low.max(1) && needed <= connections.spare_backlog()
     }
 
     fn turn_away(
@@ -180,15 +211,18 @@ impl HubHandler {
             if !seat.is_some_and(|seat| self.roster.is_awaited(seat, at, replay.who.ticket)) {
                 self.roster.settle(at);
                 self.tidy(at);
-            } else if connections.backlog(index) < self.exchange.config.sizes.replay_low {
-                let Replay { topic, hash, who, seen } = replay;
+            } else if self.has_room(index, replay.lacks, connections)
+                && self.replays.asking.insert(replay.who.conn)
+            {
+                let Replay { topic, hash, who, seen, .. } = replay;
                 let join = Join { topic, hash, who, since: Some(seen), goes_on: true };
                 self.posts.request(hash, Request::Join(join));
             } else {
                 self.replays.queue.push_back(replay);
             }
         }
-        (!self.replays.queue.is_empty()).then_some(LOOK)
+        let look = if std::mem::take(&mut self.replays.has_moved) { Duration::ZERO } else { LOOK };
+        (!self.replays.queue.is_empty()).then_some(look)
     }
 
     /// A home has taken a client's message, or refused it.

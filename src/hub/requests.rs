@@ -136,6 +136,7 @@ impl Code {
     pub(super) const fn of(error: PublishError) -> Self {
         match error {
             PublishError::Name(_) => Self::BadTopic,
+            PublishError::TooLarge => Self::TooLarge,
             PublishError::TooManyTopics | PublishError::TooManyFounded => Self::TooManyTopics,
             PublishError::Busy | PublishError::NotRunning => Self::Busy,
         }

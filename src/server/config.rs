@@ -82,7 +82,8 @@ pub struct Config {
     /// How far back a message may refer to those before it, in bytes: a power of two from 256 to 32,768. It counts with
     /// [`Compression::Dedicated`] alone.
     pub compression_window: usize,
-    /// Most bytes that wait to be written to one connection.
+    /// Most bytes that wait to be written to one connection. Of messages to many, one that takes more than half of them finds room for
+    /// itself, for one as long before it, and for half of the limit.
     pub outbox_limit: usize,
     /// Most bytes of incomplete messages and queued output of all connections together. Each worker has an equal share. `None`: 512 MiB,
     /// or what the workers need for one message and one outbox each where that is more.

@@ -143,8 +143,8 @@ impl fmt::Display for ConfigError {
             ),
             Self::BacklogShare { needed, workers } => write!(
                 f,
-                "the share of backlog-limit of each of {workers} workers must hold one outbox: give {needed} bytes or more, or \
-                 lower outbox-limit or workers"
+                "the share of backlog-limit of each of {workers} workers must hold one outbox, which throng.v1 extends for two of \
+                 the longest messages: give {needed} bytes or more, or lower outbox-limit, max-message or workers"
             ),
         }
     }

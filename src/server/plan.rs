@@ -4,7 +4,7 @@ use super::config::{Compression, Config};
 use super::error::ConfigError;
 use crate::budget::{
     DEFAULT_BACKLOG, DEFAULT_BUFFERS, DESCRIPTOR_RESERVE, MAX_CONNECTIONS_PER_WORKER, MAX_WORKERS, REFUSALS,
-    WORKER_DESCRIPTORS, enveloped,
+    WORKER_DESCRIPTORS, enveloped, outbox_for,
 };
 use crate::ws::Rules;
 
@@ -178,7 +178,9 @@ fn shares(config: &Config, envelopes: bool, workers: usize) -> Result<(usize, us
     if buffers < needed {
         return Err(ConfigError::BufferShare { needed, workers });
     }
-    let needed = config.outbox_limit.saturating_mul(workers);
+    let outbox = config.outbox_limit;
+    let outbox = if envelopes { outbox_for(outbox, rules.max_message) } else { outbox };
+    let needed = outbox.saturating_mul(workers);
     let backlog = config.backlog_limit.unwrap_or(DEFAULT_BACKLOG.max(needed));
     if backlog < needed {
         return Err(ConfigError::BacklogShare { needed, workers });

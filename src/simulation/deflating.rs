@@ -17,8 +17,9 @@ pub(crate) const OFFERS: [&str; 5] = [
 
 /// The end of a flushed stream, which does not travel (RFC 7692, section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
-/// No message to a client has more bytes.
+/// The room for a message to a client, of which few have more bytes, and what none has more than.
 const MOST: usize = 1 << 18;
+const MOST_OF_HUB: usize = 1 << 20;
 
 /// zlib calls a window of 8 bits one of 9, and refers back no further than 8 allow (deflateInit2 in zlib.h).
 fn window_bits(direction: Direction) -> u8 {
@@ -77,7 +78,8 @@ impl Expander {
         if !self.takeover {
             self.stream.reset(false);
         }
-        let mut out = vec![0; MOST];
+        // DEFLATE makes of a byte at most 1,032.
+        let mut out = vec![0; (1_032 * payload.len()).clamp(MOST, MOST_OF_HUB)];
         let (taken, made) = (self.stream.total_in(), self.stream.total_out());
         let whole = [payload, &TAIL].concat();
         let outcome = self.stream.decompress(&whole, &mut out, InflateFlush::SyncFlush);

@@ -5,7 +5,7 @@ use super::handler::Handler;
 use super::id::{ConnId, MAX_GENERATION};
 use super::os::{Os, Token};
 use super::outbox::Outbox;
-use super::record::{Record, Side, SideId, State};
+use super::record::{Flags, Record, Side, SideId, State};
 use super::table::Table;
 use super::wheel::{Node, Nodes};
 
@@ -44,6 +44,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.table.get(index as usize).is_some_and(|record| record.state == State::Open)
     }
 
+    /// Whether the kernel takes nothing more at the moment.
+    pub(super) fn is_blocked(&self, index: u32) -> bool {
+        self.table.get(index as usize).is_none_or(|record| record.flags.has(Flags::BLOCKED))
+    }
+
     /// Bytes in the connection's outbox.
     pub(super) fn queued(&self, index: u32) -> usize {
         self.outbox(index).map_or(0, Outbox::len)
@@ -54,7 +59,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.outbox(index).map_or(0, Outbox::weight)
     }
 
-    fn outbox(&self, index: u32) -> Option<&Outbox> {
+    pub(super) fn outbox(&self, index: u32) -> Option<&Outbox> {
         let side = self.table.get(index as usize)?.side.index()?;
         self.sides.get(side).map(|side| &side.outbox)
     }

@@ -169,7 +169,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             cadence: limits.ping_interval.map(|interval| Cadence::new(interval, (os.random() >> 32) as u32)),
             seal: Seal::new(|| os.random()),
             landing: Landing::new(MOST_LANDED + READ_BUFFER),
-            reply: Reply::new(limits.outbox.saturating_sub(limits.rules.max_message)),
+            reply: Reply::new(limits.outbox, limits.rules.max_message),
             is_large_expected: false,
             held: HeldReplies::default(),
             compressor: Compressor::new(limits.deflation),

@@ -73,6 +73,16 @@ impl Outbox {
         self.len == 0
     }
 
+    /// Bytes queued that are in no shared frame. It looks at all chunks: for when there is no room.
+    pub(crate) fn copied(&self) -> usize {
+        let copies = self.chunks.iter().map(|chunk| match chunk {
+            Chunk::Pooled(bytes) => bytes.len(),
+            Chunk::Shared(..) => 0,
+        });
+        let is_copy = matches!(self.chunks.front(), Some(Chunk::Pooled(_)));
+        copies.sum::<usize>() - if is_copy { self.written } else { 0 }
+    }
+
     /// Bytes queued, and what keeping them costs.
     pub(crate) const fn weight(&self) -> usize {
         self.len + self.references * REFERENCE
@@ -238,6 +248,7 @@ mod tests {
                 }
                 write(&mut outbox, &mut pool, writable, &mut got);
                 prop_assert_eq!(outbox.len(), expected.len() - got.len());
+                prop_assert!(outbox.copied() <= outbox.len());
             }
             while !outbox.is_empty() {
                 write(&mut outbox, &mut pool, 333, &mut got);
@@ -252,7 +263,9 @@ mod tests {
         let (mut outbox, mut pool) = (Outbox::default(), pool());
         outbox.push_shared(Frame::from(&b"shared"[..]), 2, Lane::NONE, &mut pool);
         assert!(outbox.push(&[0; 5000], &mut pool) && outbox.push(&[0; 5000], &mut pool));
-        assert_eq!(outbox.len(), 10_004);
+        assert_eq!((outbox.len(), outbox.copied()), (10_004, 10_000));
+        outbox.advance(1_004, &mut pool);
+        assert_eq!((outbox.len(), outbox.copied()), (9_000, 9_000));
         outbox.clear(&mut pool);
         assert_eq!((outbox.len(), pool.used(), pool.lent()), (0, 0, 0));
     }

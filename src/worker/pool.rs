@@ -69,7 +69,12 @@ impl Pool {
 
     /// Whether `len` more bytes of a shared frame may wait.
     pub(crate) const fn can_lend(&self, len: usize) -> bool {
-        len <= self.lendable.saturating_sub(self.lent)
+        len <= self.spare_lendable()
+    }
+
+    /// Bytes of shared frames that may still wait.
+    pub(crate) const fn spare_lendable(&self) -> usize {
+        self.lendable.saturating_sub(self.lent)
     }
 
     /// Counts bytes of a shared frame that wait from now on.

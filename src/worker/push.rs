@@ -8,6 +8,7 @@ use super::os::Os;
 use super::outbox::{Lane, REFERENCE};
 use super::prepared::PreparedMessage;
 use super::record::{Flags, State};
+use crate::budget::outbox_for;
 use crate::ws::deflate::Terms;
 
 /// What happens to a message that does not fit the outbox of a connection, whose peer reads too slowly.
@@ -205,6 +206,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 true
             } else {
                 let lane = if is_compressed && form == Form::Remembered { Lane::NONE } else { lane };
+                if self.should_write_first(index, frame.len()) && self.write_outbox(index) == Flow::Gone {
+                    let left = u32::try_from(batch.len() - at).unwrap_or(u32::MAX);
+                    pushed.undelivered += left + std::mem::take(&mut pushed.taken);
+                    return pushed;
+                }
                 let fits = self.make_room(index, frame.len(), lane, batch.policy, &mut pushed.displaced);
                 if fits {
                     self.queue_shared(index, frame, 0, lane);
@@ -244,6 +250,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
+    /// Whether a frame finds no room behind what only waits for the end of the iteration: whoever reads at once is not slow because of
+    /// that.
+    fn should_write_first(&self, index: u32, len: usize) -> bool {
+        let (needed, weight) = (len + REFERENCE, self.weight(index));
+        weight > 0 && needed + weight > outbox_for(self.limits.outbox, needed) && !self.is_blocked(index)
+    }
+
     /// Whether a frame fits the outbox, after the policy has done what it can.
     fn make_room(
         &mut self,
@@ -253,10 +266,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         policy: SlowPolicy,
         displaced: &mut u32,
     ) -> bool {
-        let (limit, needed) = (self.limits.outbox, len + REFERENCE);
-        if needed > limit {
-            return false;
-        }
+        let needed = len + REFERENCE;
+        let limit = outbox_for(self.limits.outbox, needed);
         let Self { table, sides, pool, .. } = self;
         let Some(record) = table.get(index as usize) else { return false };
         let is_blocked = record.flags.has(Flags::BLOCKED);

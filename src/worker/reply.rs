@@ -87,8 +87,8 @@ impl Piece<'_> {
 }
 
 impl Reply {
-    /// For connections whose outbox holds so many bytes more than the longest message.
-    pub(super) fn new(spare_outbox: usize) -> Self {
+    /// For connections whose outbox holds so many bytes, and where messages have so many at most.
+    pub(super) fn new(outbox: usize, max_message: usize) -> Self {
         Self {
             bytes: Vec::new(),
             messages: 0,
@@ -100,8 +100,11 @@ impl Reply {
             returned: Vec::new(),
             returned_bytes: 0,
             returning: None,
-            // A handler that answers each message with one as long must not meet a full outbox because of what waits here.
-            flush_at: (spare_outbox / 2).clamp(REPLY_FLUSH_LEAST, REPLY_FLUSH),
+            // A handler that answers each message with one as long must not meet a full outbox because of what waits here; nor one that
+            // answers with little, whatever the limits are.
+            flush_at: (outbox.saturating_sub(max_message) / 2)
+                .clamp(REPLY_FLUSH_LEAST, REPLY_FLUSH)
+                .min(outbox / 2),
         }
     }
 

@@ -4,10 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use super::conn::SendError;
-use super::core::Worker;
+use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::id::ConnId;
 use super::os::Os;
+use super::outbox::Outbox;
 use super::push::{Batch, Pushed};
 use crate::ws::{CloseCode, CloseFrame, Message};
 
@@ -78,7 +79,14 @@ impl<D> Connections<'_, D> {
         self.desk.push(index, batch, later)
     }
 
-    /// Sends a message to one connection; it leaves at the end of the iteration.
+    /// Bytes of messages to many that may still wait for slow connections of this worker.
+    #[must_use]
+    pub fn spare_backlog(&self) -> usize {
+        self.desk.spare_backlog()
+    }
+
+    /// Sends a message to one connection; it leaves at the end of the iteration. Such messages find half of the outbox, however many of a
+    /// [`Batch`] wait in it.
     ///
     /// # Errors
     /// [`SendError::Gone`] where none is open; [`SendError::OutboxFull`] when it does not fit: nothing is sent then.
@@ -112,6 +120,7 @@ pub(super) trait Desk<D> {
     fn data_mut(&mut self, index: u32) -> Option<&mut D>;
     fn backlog(&self, index: u32) -> usize;
     fn outbox_limit(&self) -> usize;
+    fn spare_backlog(&self) -> usize;
     fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)>;
     fn push(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed;
     fn send(&mut self, index: u32, message: Message<'_>) -> Result<(), SendError>;
@@ -134,6 +143,18 @@ impl<D> Ended<D> {
 }
 
 impl<O: Os, H: Handler> Worker<O, H> {
+    /// Sends a message that is for one connection alone; `false` where there is no room.
+    fn write_answer(&mut self, index: u32, message: Message<'_>) -> bool {
+        let (limit, opcode, payload) = (self.limits.outbox, message.opcode(), message.as_bytes());
+        let room = limit.saturating_sub(self.weight(index));
+        if self.write_message(index, opcode, payload, room) {
+            return true;
+        }
+        // A long message that waits must not cost the client its answers.
+        let kept = (limit / 2).saturating_sub(self.outbox(index).map_or(0, Outbox::copied));
+        kept > room && self.write_message(index, opcode, payload, kept)
+    }
+
     /// Gives the handler its turn.
     pub(super) fn take_turn(&mut self) {
         self.next_turn = None;
@@ -178,6 +199,10 @@ impl<O: Os, H: Handler> Desk<H::Data> for Worker<O, H> {
         self.limits.outbox
     }
 
+    fn spare_backlog(&self) -> usize {
+        self.pool.spare_lendable()
+    }
+
     fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)> {
         // Whoever has something waiting has a side record, and few do.
         let sides = (0..self.sides.end()).filter_map(|at| self.sides.get(at));
@@ -196,9 +221,18 @@ impl<O: Os, H: Handler> Desk<H::Data> for Worker<O, H> {
         if !self.is_open(index) {
             return Err(SendError::Gone);
         }
-        let room = self.limits.outbox.saturating_sub(self.weight(index));
-        let fits = self.write_message(index, message.opcode(), message.as_bytes(), room);
-        if fits { Ok(()) } else { Err(SendError::OutboxFull) }
+        if self.write_answer(index, message) {
+            return Ok(());
+        }
+        // Whoever reads at once is not slow because of what waits for the end of the iteration.
+        if self.is_blocked(index) || self.queued(index) == 0 {
+            return Err(SendError::OutboxFull);
+        }
+        match self.write_outbox(index) {
+            Flow::Gone => Err(SendError::Gone),
+            Flow::Alive if self.write_answer(index, message) => Ok(()),
+            Flow::Alive => Err(SendError::OutboxFull),
+        }
     }
 
     fn close(&mut self, index: u32, code: CloseCode, reason: &str) {

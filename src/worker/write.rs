@@ -212,7 +212,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    fn write_outbox(&mut self, index: u32) -> Flow {
+    /// Writes what waits, as much as the kernel takes.
+    pub(super) fn write_outbox(&mut self, index: u32) -> Flow {
         while self.queued(index) > 0 {
             match self.send_outbox(index) {
                 Ok(true) => {}

@@ -114,6 +114,7 @@ impl From<PublishError> for Problem {
     fn from(error: PublishError) -> Self {
         match error {
             PublishError::Name(_) => Self::bad_topic(error),
+            PublishError::TooLarge => Self::too_large(error),
             PublishError::TooManyTopics => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-topics", error)
             }

@@ -97,6 +97,7 @@ impl Run {
         let is_right = stats.published == self.model.placed
             && received <= delivered
             && holes <= dropped
+            && (dropped == 0 || !self.setup.is_roomy)
             && (!is_exact || (received == delivered && holes == dropped && stats.undelivered == 0));
         if is_right {
             return Ok(());

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::budget::{LEAST_OUTBOX, enveloped, outbox_for};
 use crate::hub::journal::Journal;
 use crate::hub::{Access, HistoryRule, HubConfig, Rule, Rules, Sizes, TopicRule, TopicsPath};
 use crate::simulation::choices::Choices;
@@ -10,6 +11,8 @@ use crate::worker::{Budgets, Deflation, Limits, PingPolicy, SlowPolicy};
 use crate::ws::Role;
 use crate::ws::deflate::Context;
 
+/// The longest payload that is published, which JSON may make six times as long.
+pub(crate) const LONGEST: usize = 60_000;
 /// Topics of a run whose clients have many.
 const MANY: usize = 60;
 /// Names of topics, none of which begins another.
@@ -38,7 +41,7 @@ pub(crate) struct Setup {
     pub(crate) has_few_topics: bool,
     /// Clients subscribe to many topics at a time, and leave them.
     pub(crate) hoards: bool,
-    /// Clients that no queue ever fills up for: they always read everything, and their outboxes are large.
+    /// Clients that no queue ever fills up for: they always read everything.
     pub(crate) is_roomy: bool,
     /// Clients are killed.
     pub(crate) kills: bool,
@@ -193,15 +196,25 @@ fn limits(is_roomy: bool, choices: &Choices) -> Limits {
         level: choices.pick(&[1, 6]),
         threshold: choices.pick(&[0, 64, 300]),
     });
+    let outbox = if is_roomy {
+        choices.pick(&[64 << 20, 128 << 10, LEAST_OUTBOX])
+    } else {
+        choices.pick(&[700, 3_000, 20_000, 128 << 10, LEAST_OUTBOX])
+    };
+    let least_backlog = outbox_for(outbox, enveloped(LONGEST));
     Limits {
         server_connections: 10_000,
         worker_connections: 10_000,
         refusals: crate::budget::REFUSALS,
         rules: crate::ws::Rules { role: Role::Server, max_message: 70_000, max_frames: 64, deflate: false },
         deflation,
-        outbox: if is_roomy { 64 << 20 } else { choices.pick(&[700, 3_000, 20_000, 128 << 10]) },
+        outbox,
         buffers: 1 << 30,
-        backlog: if is_roomy { usize::MAX } else { choices.pick(&[usize::MAX, usize::MAX, 2_000, 30_000]) },
+        backlog: if is_roomy {
+            usize::MAX
+        } else {
+            choices.pick(&[usize::MAX, usize::MAX, least_backlog, 2 * least_backlog])
+        },
         spare_buffers: choices.pick(&[0, 5_000, 64 << 10]),
         // Nobody is dropped for taking their time.
         handshake_timeout: millis(600_000),

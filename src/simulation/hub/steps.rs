@@ -3,12 +3,17 @@
 use std::time::Duration;
 
 use super::run::Run;
+use super::setup::LONGEST;
 use super::stream::Stream;
 use super::wire::{Client, Death};
+use crate::budget::LEAST_OUTBOX;
 use crate::hub::{Access, Epoch, Position};
 use crate::simulation::run::Violation;
 use crate::worker::SlowPolicy;
 use crate::ws::Opcode;
+
+/// A position of another server's.
+pub(crate) const ELSEWHERE: Position = Position { offset: 1, epoch: Epoch { run: 1, serial: 1 } };
 
 impl Run {
     /// Everything from the first client to the end of the server.
@@ -23,7 +28,7 @@ impl Run {
     fn step(&mut self) -> Result<(), Violation> {
         let choices = self.choices.clone();
         let kills = if self.setup.kills { 16 } else { 0 };
-        match choices.weigh(&[18, 100, 60, 12, 12, 2, 1, 30, 2, 4, kills, 3]) {
+        match choices.weigh(&[18, 100, 60, 12, 12, 2, 1, 30, 2, 4, kills, 3, 2]) {
             0 => self.connect(None)?,
             1 => self.turn()?,
             2 => {
@@ -45,15 +50,51 @@ impl Run {
             8 => self.publish_some(choices.pick(&[10, 60, 600]))?,
             9 => self.announce(),
             10 => self.kill()?,
-            _ => self.rest()?,
+            11 => self.rest()?,
+            _ => self.resume()?,
         }
         Ok(())
+    }
+
+    /// Clients with little room ask for all that is kept, while nothing else happens: none is closed for what it takes in at its pace.
+    fn resume(&mut self) -> Result<(), Violation> {
+        let choices = self.choices.clone();
+        self.rest()?;
+        // With smaller outboxes than a server may have there is no room for the answers.
+        if self.setup.limits.outbox < LEAST_OUTBOX {
+            return Ok(());
+        }
+        self.is_quiet = true;
+        let mut numbers = Vec::new();
+        for _ in 0..choices.between(1, 3) {
+            let node = choices.below(self.nodes.nodes.len());
+            let Some(number) = self.admit(node, true, &[], "/") else { continue };
+            self.narrow(number, choices.pick(&[1_000, 5_000, 30_000]));
+            for subject in 0..self.setup.subjects.len() {
+                let epoch = self.model.current(subject).map_or(ELSEWHERE.epoch, |life| life.epoch);
+                self.say_subscribe(number, subject, Some(Position { offset: 0, epoch }));
+            }
+            self.send(number, usize::MAX);
+            numbers.push(number);
+        }
+        self.rest()?;
+        self.is_quiet = false;
+        if self.setup.is_roomy {
+            numbers.into_iter().for_each(|number| self.narrow(number, usize::MAX));
+        }
+        Ok(())
+    }
+
+    /// Has the kernels hold no more than so many bytes that a client has not read.
+    pub(crate) fn narrow(&mut self, number: usize, bytes: usize) {
+        let client = &self.clients[number];
+        client.set_buffer(bytes, &mut self.nodes.nodes[client.node].world.borrow_mut());
     }
 
     fn publish_some(&mut self, times: usize) -> Result<(), Violation> {
         let choices = self.choices.clone();
         let subject = choices.below(self.setup.subjects.len());
-        let long = if times <= 10 { 60_000 } else { 5_000 };
+        let long = if times <= 10 { LONGEST } else { 5_000 };
         let len = choices.pick(&[0, 10, 100, 300, 1_000, 5_000, long]);
         // Where outboxes are large everything fits them, but a run should not take all memory.
         for _ in 0..times {

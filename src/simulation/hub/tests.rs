@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::run::Run;
-use super::setup::{Setup, Subject, rules};
-use crate::hub::{Epoch, HistoryRule, Position, Sizes};
+use super::setup::{LONGEST, Setup, Subject, rules};
+use super::steps::ELSEWHERE;
+use crate::hub::{HistoryRule, Sizes};
 use crate::simulation::choices::Choices;
 use crate::worker::SlowPolicy;
 use crate::ws::Opcode;
@@ -39,19 +40,11 @@ impl Run {
         self.clients[number].say(Opcode::Text, request.as_bytes());
     }
 
-    fn narrow(&mut self, number: usize, bytes: usize) {
-        let client = &self.clients[number];
-        client.set_buffer(bytes, &mut self.nodes.nodes[client.node].world.borrow_mut());
-    }
-
     fn publish_and_settle(&mut self, messages: usize, len: usize) {
         (0..messages).for_each(|_| self.publish(0, len, false, false).unwrap());
         self.settle().unwrap();
     }
 }
-
-/// A position of another server's.
-const ELSEWHERE: Position = Position { offset: 1, epoch: Epoch { run: 1, serial: 1 } };
 
 #[test]
 fn a_worker_that_waits_for_a_home_stays_known_to_it_when_its_last_subscriber_leaves() {
@@ -81,15 +74,34 @@ fn messages_that_must_not_be_dropped_are_not_displaced_by_others() {
 }
 
 #[test]
-fn a_subscriber_that_is_closed_during_its_replay_does_not_become_a_member() {
+fn a_subscriber_that_is_lost_during_its_replay_does_not_become_a_member() {
     let keeps = HistoryRule { messages: 50, bytes: 1 << 20, age: Duration::from_secs(60) };
-    let mut run = run(|setup| setup.subjects[0].rule.history = keeps);
-    run.publish_and_settle(1, 4_000);
+    let mut run = run(|setup| {
+        (setup.workers, setup.limits.outbox) = (1, 1 << 20);
+        setup.subjects[0].rule.history = keeps;
+    });
+    run.publish_and_settle(1, LONGEST);
     let client = run.open(true, "/");
     run.say_subscribe(client, 0, Some(ELSEWHERE));
     run.send(client, usize::MAX);
+    // A reset that nobody has noticed, which the replay meets when so much is queued that it is written.
+    run.iterate(0).unwrap();
+    run.nodes.nodes[0].world.borrow_mut().connections[0].client_reset = true;
+    run.settle().unwrap();
+    assert_eq!(run.look(0).unwrap().unwrap().subscribers, 0);
+}
+
+#[test]
+fn a_message_longer_than_an_outbox_is_replayed_to_who_reads() {
+    let keeps = HistoryRule { messages: 50, bytes: 1 << 20, age: Duration::from_secs(60) };
+    let mut run = run(|setup| setup.subjects[0].rule.history = keeps);
+    run.publish_and_settle(3, 4_000);
+    let client = run.open(true, "/");
+    run.narrow(client, 10);
+    run.say_subscribe(client, 0, Some(ELSEWHERE));
+    run.send(client, usize::MAX);
     run.rest().unwrap();
-    assert_eq!(run.clients[client].got_close, Some(1008));
+    assert_eq!((run.clients[client].got_close, run.clients[client].stream.received), (None, 3));
 }
 
 #[test]

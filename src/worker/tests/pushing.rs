@@ -143,20 +143,6 @@ fn conflate_keeps_the_latest_of_each_lane() {
 }
 
 #[test]
-fn a_message_that_fits_no_outbox_displaces_nothing() {
-    play(narrow(), |rig| {
-        let client = rig.open();
-        rig.world().set_room(client, 0);
-        assert_eq!(push(rig, SlowPolicy::DropOldest, 0, &["small"]), taken(1));
-        let dropped = Pushed { dropped: 1, ..Pushed::default() };
-        assert_eq!(push(rig, SlowPolicy::DropOldest, 0, &[&"x".repeat(600)]), dropped);
-        rig.world().set_room(client, usize::MAX);
-        rig.settle();
-        assert_eq!(rig.frames(client), said(&["small"]));
-    });
-}
-
-#[test]
 fn pongs_and_closes_get_through_a_full_outbox() {
     play(narrow(), |rig| {
         let client = rig.open();
@@ -273,5 +259,93 @@ fn a_batch_that_says_so_is_not_compressed() {
         let mut batch = batch(SlowPolicy::Close, 0, &[&text]).uncompressed();
         rig.turn(move |connections| connections.push(0, &mut batch, false));
         assert_eq!(peer.hear(rig), [Heard::Text(text, false)]);
+    });
+}
+
+/// More than an outbox of these limits holds.
+fn longer(limits: &Limits) -> usize {
+    2 * limits.outbox
+}
+
+#[test]
+fn two_messages_longer_than_an_outbox_reach_who_reads_at_once() {
+    for policy in [SlowPolicy::Close, SlowPolicy::DropNewest, SlowPolicy::DropOldest] {
+        for room in [0, 1, 100] {
+            play(narrow(), |rig| {
+                let client = rig.open();
+                rig.world().set_room(client, room);
+                let texts = [0, 1].map(|number| format!("{number:>len$}", len = longer(&narrow())));
+                assert_eq!(push(rig, policy, 0, &[&texts[0]]), taken(1));
+                assert_eq!(push(rig, policy, 0, &[&texts[1]]), taken(1));
+                rig.world().set_room(client, usize::MAX);
+                rig.settle();
+                assert_eq!(rig.frames(client), said(&[&texts[0], &texts[1]]));
+                assert_eq!((rig.worker.sides.len(), rig.worker.pool.lent()), (0, 0));
+            });
+        }
+    }
+}
+
+#[test]
+fn what_a_long_message_finds_room_beside_has_an_edge() {
+    let limits = narrow();
+    let len = longer(&limits);
+    let text = format!("{:>len$}", "");
+    // Before it there may be one as long, and half an outbox: of messages that fit by themselves.
+    let most = limits.outbox / 2;
+    for (others, fits) in [(most, true), (most + 1, false)] {
+        play(limits.clone(), |rig| {
+            let client = rig.open();
+            rig.world().set_room(client, 0);
+            let frame = others - REFERENCE;
+            assert_eq!(
+                push(rig, SlowPolicy::DropNewest, 0, &[&format!("{:>pad$}", "", pad = frame - 4)]),
+                taken(1)
+            );
+            assert_eq!(push(rig, SlowPolicy::DropNewest, 0, &[&text]), taken(1));
+            let expected = if fits { taken(1) } else { Pushed { dropped: 1, ..Pushed::default() } };
+            assert_eq!(push(rig, SlowPolicy::DropNewest, 0, &[&text]), expected, "{others}");
+        });
+    }
+}
+
+#[test]
+fn what_waits_for_the_end_of_the_iteration_makes_nobody_slow() {
+    for policy in [SlowPolicy::Close, SlowPolicy::DropNewest, SlowPolicy::DropOldest, SlowPolicy::Conflate] {
+        play(narrow(), |rig| {
+            let client = rig.open();
+            let texts: Vec<String> = (0..20).map(long).collect();
+            let mut batches: Vec<Batch> = texts
+                .chunks(5)
+                .map(|texts| batch(policy, 0, &[&texts[0], &texts[1], &texts[2], &texts[3], &texts[4]]))
+                .collect();
+            let pushed = rig.turn(move |connections| {
+                batches.iter_mut().map(|batch| connections.push(0, batch, true)).collect::<Vec<_>>()
+            });
+            assert_eq!(pushed, [taken(5); 4]);
+            assert_eq!(rig.frames(client), texts.into_iter().map(Seen::Text).collect::<Vec<_>>());
+        });
+    }
+}
+
+#[test]
+fn answers_find_room_beside_a_message_that_waits() {
+    play(narrow(), |rig| {
+        let client = rig.open();
+        rig.world().set_room(client, 0);
+        let text = format!("{:>len$}", "", len = longer(&narrow()));
+        assert_eq!(push(rig, SlowPolicy::Close, 0, &[&text]), taken(1));
+        let half = narrow().outbox / 2;
+        let answer = "x".repeat(half - 4);
+        let [fits, more] = rig.turn({
+            let answer = answer.clone();
+            move |connections| {
+                [answer.as_str(), "y"].map(|text| connections.send(0, Message::Text(text)).is_ok())
+            }
+        });
+        assert_eq!((fits, more), (true, false));
+        rig.world().set_room(client, usize::MAX);
+        rig.settle();
+        assert_eq!(rig.frames(client), said(&[&text, &answer]));
     });
 }

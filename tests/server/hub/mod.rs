@@ -2,6 +2,7 @@
 
 #[cfg(feature = "serve")]
 mod churn;
+mod large;
 mod limits;
 #[cfg(feature = "serve")]
 mod memory;
