@@ -109,7 +109,7 @@ def handshakes() -> dict[str, bytes]:
     seeds["bare-lf"] = bytes([ASKED, 2]) + head(REQUEST).replace(b"\r\n", b"\n")
     seeds["frame-behind"] = bytes([ASKED, 3]) + head(REQUEST) + bytes.fromhex("818537fa213d7f9f4d5158")
     seeds["part"] = bytes([ASKED, 2]) + head(REQUEST)[:100]
-    seeds["many-fields"] = bytes([ASKED, 3]) + b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 65 + b"\r\n"
+    seeds["many-fields"] = bytes([ASKED, 3]) + b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 101 + b"\r\n"
     seeds["long-target"] = bytes([ASKED | LONG, 3]) + head(["GET /~~~~ HTTP/1.1", *REQUEST[1:]])
     seeds["long-field"] = bytes([ASKED | LONG, 7]) + head([*REQUEST, "X: ~~~~", "Y: ~"])
     seeds["long-and-wrong"] = bytes([ASKED | LONG, 11]) + head([*REQUEST, "X: ~~~~~", "Y: \0"])
@@ -278,6 +278,8 @@ def messages() -> dict[str, bytes]:
         "ends-behind": received(bytes.fromhex("05c0b10d00300cc3b05b29b7ffbf1002")),
         "cut": received(deflated(text[0])[:200]),
         "bomb": received(deflated(b"\0" * 60_000), most=40_000),
+        "streams": received(b"\x03\0" * 63 + b"\0"),
+        "streams-without-end": received(b"\x03\0" * 100),
         "no-bomb": received(deflated(b"\0" * 40_000), most=40_000),
         "dynamic": received(deflated(text[0])),
         "in-context": received(deflated(text[1]), text[1][:200]),
@@ -296,6 +298,92 @@ def messages() -> dict[str, bytes]:
     return seeds
 
 
+# --- What input costs: who reads it, and a stream, a message or a request -------------------------------------------------
+
+
+class Bits:
+    """Bits in the order of DEFLATE."""
+
+    def __init__(self) -> None:
+        self.bits: list[int] = []
+
+    def put(self, value: int, count: int) -> None:
+        self.bits += [value >> at & 1 for at in range(count)]
+
+    def code(self, code: int, count: int) -> None:
+        self.bits += [code >> at & 1 for at in reversed(range(count))]
+
+    def tables(self) -> None:
+        """An empty block with codes of its own, for which the largest tables are built (RFC 1951, section 3.2.7)."""
+        self.put(0b100, 3)
+        self.put(29, 5)
+        self.put(15, 5)
+        self.put(15, 4)
+        for symbol in (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15):
+            self.put(0 if symbol in (16, 17, 0) else 4, 3)
+        for length in (*range(1, 16), "zeros", 138, "zeros", 103, 15, "zeros", 29, *range(1, 16), 15):
+            if length == "zeros":
+                self.code(15, 4)
+            elif length > 15:
+                self.put(length - 11, 7)
+            else:
+                self.code(length - 1, 4)
+        self.code((1 << 15) - 1, 15)
+
+    def bytes(self) -> bytes:
+        padded = self.bits + [0] * (-len(self.bits) % 8)
+        return bytes(sum(bit << i for i, bit in enumerate(padded[at : at + 8])) for at in range(0, len(padded), 8))
+
+
+def costs() -> dict[str, bytes]:
+    def stream(frames: bytes, pieces: int = 3, compressed: bool = False) -> bytes:
+        return bytes([0, pieces, compressed]) + frames
+
+    def message(compressed: bytes, most: int = 60_000, context: bytes = b"") -> bytes:
+        return bytes([1]) + most.to_bytes(2, "big") + bytes([len(context)]) + context + compressed
+
+    def request(text: str) -> bytes:
+        return bytes([2]) + text.encode()
+
+    def frame(first: int, payload: bytes = b"") -> bytes:
+        return bytes([first, 0x80 | len(payload)]) + bytes(4) + payload
+
+    tables, empty = Bits(), Bits()
+    for _ in range(120):
+        tables.tables()
+    for _ in range(3000):
+        empty.put(0b010, 10)
+    for bits in (tables, empty):
+        bits.put(0, 3)
+    noise = random.Random(7).randbytes(2500)
+    return {
+        "pings": stream(frame(0x89) * 600),
+        "empty-messages": stream(frame(0x82) * 600),
+        "empty-fragments": stream(frame(0x01) + frame(0x00) * 600 + frame(0x80)),
+        "byte-by-byte": stream(frame(0x81, b"hello") * 20, pieces=0),
+        "large-in-pieces": stream(bytes([0x82, 0xFE]) + (3000).to_bytes(2, "big") + bytes(3004), pieces=1),
+        "broken": stream(frame(0x89) * 10 + b"\xff" * 10),
+        "bomb": message(deflated(bytes(60_000))),
+        "too-big": message(deflated(bytes(60_000)), most=100),
+        "streams": message(b"\x03\0" * 63 + b"\0"),
+        "streams-without-end": message(b"\x03\0" * 1500),
+        "streams-with-context": message(deflated(noise) + b"\0\0\xff\xff" + b"\x03\0" * 60 + b"\0", context=noise[:255]),
+        "tables": message(tables.bytes()),
+        "empty-blocks": message(empty.bytes()),
+        "flushes": message(b"\0\0\0\xff\xff" * 700 + b"\0"),
+        "nothing": message(b"\0", context=noise[:255]),
+        "subscribe": request('{"type":"subscribe","topic":"news","id":1,"since":{"offset":7,"epoch":"000000ab-3"}}'),
+        "publish": request('{"type":"publish","topic":"a","data":"\\u0001\\ud83d\\ude00","id":"x"}'),
+        "base64": request('{"type":"publish","topic":"a","base64":"' + "AAAA" * 700 + '"}'),
+        "deep": request('{"type":"ping","id":' + "[" * 120 + "]" * 120 + "}"),
+        "many-members": request("{" + ",".join(f'"{number}":{number}' for number in range(300)) + "}"),
+        "same-member": request("{" + ",".join(['"topic":"a"'] * 300) + "}"),
+        "list": request('{"type":"ping","id":[' + ",".join(["{}"] * 900) + "]}"),
+        "escapes": request('{"type":"' + "\\u0000" * 500 + '"}'),
+        "no-json": request("\0" * 100),
+    }
+
+
 # --- The whole server: bytes that decide, one by one ------------------------------------------------------------------
 
 
@@ -312,7 +400,7 @@ def schedules() -> dict[str, bytes]:
     return seeds
 
 
-TARGETS = {"handshake": handshakes, "decoder": streams, "deflate": messages, "server": schedules}
+TARGETS = {"handshake": handshakes, "decoder": streams, "deflate": messages, "cost": costs, "server": schedules}
 
 
 def main() -> int:

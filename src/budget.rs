@@ -12,13 +12,28 @@ pub const MAX_WORKERS: usize = 1 << 10;
 /// The most connections of a worker: a [`ConnId`](crate::ConnId) has 26 bits for them.
 pub const MAX_CONNECTIONS_PER_WORKER: usize = 1 << 26;
 
+/// The least and the most bytes that a request head may be told to have: browsers send up to 700 B to open a WebSocket, and what fits
+/// no common buffer costs as much as a connection's whole outbox.
+pub(crate) const LEAST_HEAD: usize = 1024;
+pub(crate) const MOST_HEAD: usize = 64 * 1024;
+/// The least header fields that a request may be told to have: a WebSocket takes five, and what browsers add is as much again.
+pub(crate) const LEAST_HEADERS: usize = 16;
+
 /// Bytes read by one call of recv(2). A worker has one buffer for it, with room for replies before, of which only what is used takes
 /// memory.
 pub(crate) const READ_BUFFER: usize = 256 * 1024;
 /// The same while large messages come: the first bytes of one are the only ones that have to move from there to its own buffer.
 pub(crate) const READ_BEFORE_LARGE: usize = MAX_HEADER + LARGE;
-/// The same where messages are compressed: what cannot be decompressed in one visit waits in a buffer of the connection's own.
-pub(crate) const READ_COMPRESSED: usize = 64 * 1024;
+/// The same where messages are compressed, or have been more work than one visit does: what is left waits in a buffer of the connection's
+/// own.
+pub(crate) const READ_COSTLY: usize = 64 * 1024;
+/// Bytes of that buffer that are gone on with at a time: what is left of them is looked at again.
+pub(crate) const UNREAD_SLICE: usize = 16 * 1024;
+/// Side records that are looked at for messages which have to give way when buffer memory is used up, and the most messages that do at a
+/// time: until there is as much room as is needed, and this part of all.
+pub(crate) const RELIEF_SEARCH: usize = 4096;
+pub(crate) const RELIEF_MOST: usize = 64;
+pub(crate) const RELIEF_LEAST: usize = 64;
 /// Calls of recv(2) for one connection before the others get their turn.
 pub(crate) const READS_PER_VISIT: usize = 2;
 /// Bytes of that buffer that keep their memory while more is not needed.
@@ -47,10 +62,33 @@ pub const fn enveloped(payload: usize) -> usize {
     payload.saturating_mul(ENVELOPED_BYTE).saturating_add(ENVELOPE)
 }
 
-/// Bytes that one connection's compressed messages may come to before the others get their turn; the last of them may go beyond.
-pub(crate) const INFLATE_PER_VISIT: usize = 256 * 1024;
-/// The same for all connections of an iteration: some milliseconds' work.
-pub(crate) const INFLATE_PER_ITERATION: usize = 4 * 1024 * 1024;
+/// Work that is done for one connection before the others get their turn, in bytes decompressed or what takes as long, about a
+/// nanosecond; the last message may go beyond.
+pub(crate) const WORK_PER_VISIT: usize = 256 * 1024;
+/// The same when a connection has just become ready: enough for a read full of large messages, or for some hundred small ones.
+pub(crate) const WORK_PER_FIRST: usize = 64 * 1024;
+/// The same for all connections of an iteration: some milliseconds.
+pub(crate) const WORK_PER_ITERATION: usize = 4 * 1024 * 1024;
+/// What a call of recv(2) and a look at a connection count for.
+pub(crate) const WORK_OF_READ: usize = 1024;
+/// What a frame or message counts for beside its bytes, with a handler that does next to nothing.
+pub(crate) const WORK_OF_MESSAGE: usize = 64;
+/// Bytes received, and bytes of messages unmasked and checked, that count for one of work.
+pub(crate) const BYTES_PER_WORK: usize = 16;
+/// What judging a request counts for, and bytes of its head that count for one, each time that they are parsed.
+pub(crate) const WORK_OF_HANDSHAKE: usize = 8 * 1024;
+pub(crate) const HEAD_PER_WORK: usize = 2;
+/// What looking at a side record counts for.
+pub(crate) const WORK_OF_SEARCH: usize = 16;
+/// What a request of a hub's client counts for: its subscriptions and the topic's home have to do with it; and each of its bytes, which
+/// is JSON.
+#[cfg(feature = "hub")]
+pub(crate) const WORK_OF_REQUEST: usize = 2 * 1024;
+#[cfg(feature = "hub")]
+pub(crate) const WORK_PER_PARSED: usize = 4;
+/// What compressing a message counts for beside its bytes, and what each byte does at level 0; each level is one more.
+pub(crate) const WORK_OF_DEFLATING: usize = 4 * 1024;
+pub(crate) const WORK_PER_DEFLATED: usize = 3;
 /// Readiness events taken from the kernel at a time.
 pub(crate) const EVENTS_PER_WAIT: usize = 1024;
 /// Connections accepted per iteration, so that a storm of them does not starve those that are open.
@@ -151,8 +189,8 @@ pub(crate) const POOL_KEEP_LEAST: usize = 64 * 1024;
 pub(crate) const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
 const _: () = assert!(MAX_CONNECTIONS_PER_WORKER.is_multiple_of(RECORDS_PER_PAGE));
-const _: () = assert!(crate::http::MAX_HEAD <= READ_BUFFER, "a request head fits one read");
-const _: () = assert!(READ_COMPRESSED <= READ_BUFFER && READ_BEFORE_LARGE <= READ_BUFFER);
+const _: () = assert!(MOST_HEAD <= READ_BUFFER, "a request head fits one read");
+const _: () = assert!(READ_COSTLY <= READ_BUFFER && READ_BEFORE_LARGE <= READ_BUFFER);
 const _: () = assert!(REPLY_FLUSH <= REPLY_KEEP);
 const _: () = assert!(REPLY_FLUSH_LEAST <= LEAST_OUTBOX);
 const _: () = assert!(SLICES_PER_WRITE <= 1024, "IOV_MAX");

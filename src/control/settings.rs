@@ -116,6 +116,15 @@ pub(super) struct Settings {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
     pub(super) drain_timeout: Duration,
 
+    /// Most bytes of a request's head, from 1 KiB to 64 KiB; more is answered with 431. Cookies count, and topics in the URL. The
+    /// admin port has the same limit.
+    #[arg(long, value_name = "SIZE", default_value = "16KiB", value_parser = units::size)]
+    pub(super) max_head: usize,
+
+    /// Most header fields of a request, from 16 to 256; more are answered with 431. The admin port has the same limit.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(super) max_head_fields: usize,
+
     /// Most bytes of a message, from a client or published over the admin port; of throng.v1, of a payload. A longer one closes the
     /// client's connection with 1009, or is refused with the error too-large or 413.
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = units::size)]
@@ -146,8 +155,8 @@ pub(super) struct Settings {
     #[arg(long, value_name = "SIZE", default_value = "2MiB", value_parser = units::size)]
     pub(super) outbox_limit: usize,
 
-    /// Most bytes of incomplete messages and waiting output of all clients together. Each worker has an equal share; a client
-    /// that would need more is closed with 1013. Default: 512MiB, or a message and an outbox for each worker where that is more.
+    /// Most bytes of incomplete messages and waiting output of all clients together. Each worker has an equal share; when it
+    /// is used up, those with the largest and oldest incomplete messages are closed with 1013. Default: 512MiB, or a message and an outbox for each worker where that is more.
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub(super) buffer_limit: Option<usize>,
 
@@ -225,6 +234,8 @@ impl Settings {
         };
         config.pong_timeout = self.pong_timeout;
         config.close_timeout = self.close_timeout;
+        config.max_head = self.max_head;
+        config.max_head_fields = self.max_head_fields;
         config.max_message = self.max_message;
         config.max_frames_per_message = self.max_frames_per_message;
         config.compression = match self.compression {

@@ -10,5 +10,5 @@ mod response;
 
 pub(crate) use authority::is_authority;
 pub(crate) use request::is_head;
-pub use request::{HeadBuffer, MAX_HEAD, MAX_HEADERS, Request, parse_head};
+pub use request::{HeadBuffer, HeadLimits, MAX_HEAD, MAX_HEADERS, MOST_HEADERS, Request, parse_head};
 pub use response::{Refusal, Status};

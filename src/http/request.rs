@@ -5,18 +5,48 @@ use std::mem::MaybeUninit;
 
 use super::{Refusal, Status, is_authority};
 
-/// The longest request head in bytes, the blank line included. Over it the answer is 431.
-pub const MAX_HEAD: usize = 8 * 1024;
-/// The most header fields of a request. Over it the answer is 431.
-pub const MAX_HEADERS: usize = 64;
+/// How much a request head may have unless it is set otherwise, in bytes, the blank line included.
+pub const MAX_HEAD: usize = 16 * 1024;
+/// How many header fields a request may have unless it is set otherwise: what proxies add to what browsers send.
+pub const MAX_HEADERS: usize = 100;
+/// The most header fields that a [`HeadBuffer`] has room for, whatever is set.
+pub const MOST_HEADERS: usize = 256;
 
-/// Scratch space that a parsed head's header fields are listed in.
+/// What a request head may have. Over it the answer is 431.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Most bytes, the blank line included.
+    pub bytes: usize,
+    /// Most header fields; never more than [`MOST_HEADERS`].
+    pub fields: usize,
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self { bytes: MAX_HEAD, fields: MAX_HEADERS }
+    }
+}
+
+/// Scratch space that a parsed head's header fields are listed in, with the limits of the head. Only what is used of it is ever
+/// written, so that it costs nothing to make one for each head.
 #[derive(Debug)]
-pub struct HeadBuffer<'b>([MaybeUninit<httparse::Header<'b>>; MAX_HEADERS]);
+pub struct HeadBuffer<'b> {
+    fields: [MaybeUninit<httparse::Header<'b>>; MOST_HEADERS],
+    limits: HeadLimits,
+}
+
+impl HeadBuffer<'_> {
+    /// For heads within these limits.
+    #[must_use]
+    pub const fn new(limits: HeadLimits) -> Self {
+        Self { fields: [const { MaybeUninit::uninit() }; MOST_HEADERS], limits }
+    }
+}
 
 impl Default for HeadBuffer<'_> {
+    /// For heads within the default limits.
     fn default() -> Self {
-        Self([const { MaybeUninit::uninit() }; MAX_HEADERS])
+        Self::new(HeadLimits::default())
     }
 }
 
@@ -36,17 +66,19 @@ pub struct Request<'b> {
 /// refused (RFC 9112 sections 2.2 and 5.2, RFC 9110 section 5.5).
 ///
 /// # Errors
-/// 400 for what is no HTTP/1.1 request, 431 for a head over [`MAX_HEAD`] or [`MAX_HEADERS`].
+/// 400 for what is no HTTP/1.1 request, 431 for a head over the limits of `buffer`.
 pub fn parse_head<'b>(
     bytes: &'b [u8],
     buffer: &'b mut HeadBuffer<'b>,
 ) -> Result<Option<(Request<'b>, usize)>, Refusal> {
     // What is beyond the limit may have arrived or not: it must not make a difference.
-    let bytes = &bytes[..bytes.len().min(MAX_HEAD)];
+    let HeadBuffer { fields, limits } = buffer;
+    let bytes = &bytes[..bytes.len().min(limits.bytes)];
+    let fields = &mut fields[..limits.fields.min(MOST_HEADERS)];
     let mut parsed = httparse::Request::new(&mut []);
-    let len = match parsed.parse_with_uninit_headers(bytes, &mut buffer.0) {
+    let len = match parsed.parse_with_uninit_headers(bytes, fields) {
         Ok(httparse::Status::Complete(len)) => len,
-        Ok(httparse::Status::Partial) if bytes.len() == MAX_HEAD => return Err(TOO_LARGE),
+        Ok(httparse::Status::Partial) if bytes.len() == limits.bytes => return Err(TOO_LARGE),
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => return Err(TOO_MANY),
         Err(_) => return Err(bad("this is not an HTTP/1.1 request")),
@@ -73,9 +105,14 @@ pub(crate) fn is_head(bytes: &[u8]) -> bool {
     line.starts_with(b"HEAD ")
 }
 
-const TOO_LARGE: Refusal = Refusal::new(Status::HEADER_FIELDS_TOO_LARGE, "the request head is over 8 KiB");
-const TOO_MANY: Refusal =
-    Refusal::new(Status::HEADER_FIELDS_TOO_LARGE, "the request has over 64 header fields");
+const TOO_LARGE: Refusal = Refusal::new(
+    Status::HEADER_FIELDS_TOO_LARGE,
+    "the request head has more bytes than are taken here: cookies and a long query count",
+);
+const TOO_MANY: Refusal = Refusal::new(
+    Status::HEADER_FIELDS_TOO_LARGE,
+    "the request has more header fields than are taken here: those that proxies add count",
+);
 
 const fn bad(detail: &'static str) -> Refusal {
     Refusal::new(Status::BAD_REQUEST, detail)
@@ -189,7 +226,15 @@ mod tests {
     use super::*;
 
     fn parse<T>(head: &[u8], read: impl FnOnce(Request<'_>, usize) -> T) -> Result<Option<T>, Status> {
-        let mut buffer = HeadBuffer::default();
+        parse_within(HeadLimits::default(), head, read)
+    }
+
+    fn parse_within<T>(
+        limits: HeadLimits,
+        head: &[u8],
+        read: impl FnOnce(Request<'_>, usize) -> T,
+    ) -> Result<Option<T>, Status> {
+        let mut buffer = HeadBuffer::new(limits);
         match parse_head(head, &mut buffer) {
             Ok(parsed) => Ok(parsed.map(|(request, len)| read(request, len))),
             Err(refusal) => Err(refusal.status()),
@@ -320,14 +365,37 @@ mod tests {
             head.extend_from_slice(b"\r\n\r\n");
             head
         };
-        let most = MAX_HEAD - with_padding(0).len();
-        assert_eq!(parse(&with_padding(most), |_, len| len), Ok(Some(MAX_HEAD)));
-        assert_eq!(parse(&with_padding(most + 1), |_, _| ()), Err(Status::HEADER_FIELDS_TOO_LARGE));
-        let endless = &with_padding(2 * MAX_HEAD)[..MAX_HEAD];
-        assert_eq!(parse(endless, |_, _| ()), Err(Status::HEADER_FIELDS_TOO_LARGE));
         let with_fields = |fields: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(fields));
-        assert_eq!(parse(with_fields(MAX_HEADERS).as_bytes(), |_, _| ()), Ok(Some(())));
-        let too_many = with_fields(MAX_HEADERS + 1);
-        assert_eq!(parse(too_many.as_bytes(), |_, _| ()), Err(Status::HEADER_FIELDS_TOO_LARGE));
+        let over = Err(Status::HEADER_FIELDS_TOO_LARGE);
+        for limits in [
+            HeadLimits::default(),
+            HeadLimits { bytes: 1024, fields: 8 },
+            HeadLimits { bytes: 64 * 1024, fields: MOST_HEADERS },
+        ] {
+            let HeadLimits { bytes, fields } = limits;
+            let most = bytes - with_padding(0).len();
+            assert_eq!(parse_within(limits, &with_padding(most), |_, len| len), Ok(Some(bytes)));
+            assert_eq!(parse_within(limits, &with_padding(most + 1), |_, len| len), over);
+            let endless = &with_padding(2 * bytes)[..bytes];
+            assert_eq!(parse_within(limits, &endless[..bytes - 1], |_, len| len), Ok(None));
+            assert_eq!(parse_within(limits, endless, |_, len| len), over);
+            let len = with_fields(fields).len();
+            assert_eq!(parse_within(limits, with_fields(fields).as_bytes(), |_, len| len), Ok(Some(len)));
+            assert_eq!(parse_within(limits, with_fields(fields + 1).as_bytes(), |_, len| len), over);
+        }
+    }
+
+    /// Cookies of 8.5 KB, and what two proxies and a browser add.
+    #[test]
+    fn what_proxies_pass_on_is_no_error() {
+        let mut head = String::from("GET /chat HTTP/1.1\r\nHost: h\r\n");
+        for chunk in 1..=3 {
+            head += &format!("Cookie: .AspNetCore.CookiesC{chunk}={}\r\n", "x".repeat(2_900));
+        }
+        for field in 0..80 {
+            head += &format!("X-Envoy-Or-Cf-{field}: {}\r\n", "y".repeat(40));
+        }
+        head += "\r\n";
+        assert_eq!(parse(head.as_bytes(), |_, len| len), Ok(Some(head.len())));
     }
 }

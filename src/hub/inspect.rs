@@ -2,6 +2,12 @@
 
 use super::hub::HubHandler;
 use super::topic::Waiting;
+use super::v1;
+
+/// Whether a text is a request of `throng.v1`.
+pub(crate) fn is_request(text: &str) -> bool {
+    v1::parse(text).is_ok()
+}
 
 /// What is in a hub's tables, lists and queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

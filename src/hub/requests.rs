@@ -9,6 +9,7 @@ use super::roster::Begun;
 use super::rules::Claims;
 use super::seat::Seat;
 use super::v1::{self, Bad, Code, Id, Incoming};
+use crate::budget::{WORK_OF_REQUEST, WORK_PER_PARSED};
 use crate::worker::{Conn, PreparedMessage};
 use crate::ws::{CloseCode, Message};
 
@@ -41,6 +42,7 @@ impl HubHandler {
 
     /// Does what a message of `throng.v1` says.
     pub(super) fn take_v1(&mut self, conn: &mut Conn<'_, Seat>, text: &str) {
+        conn.charge(WORK_OF_REQUEST + WORK_PER_PARSED * text.len());
         let index = conn.id().index();
         let request = match v1::parse(text) {
             Ok(request) => request,

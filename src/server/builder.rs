@@ -39,6 +39,8 @@ settings! {
     ping_policy: PingPolicy,
     pong_timeout: Duration,
     close_timeout: Duration,
+    max_head: usize,
+    max_head_fields: usize,
     max_message: usize,
     max_frames_per_message: u32,
     compression: Compression,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::Listen;
 use super::error::ConfigError;
-use crate::budget::{LEAST_OUTBOX, MAX_WORKERS};
+use crate::budget::{LEAST_HEAD, LEAST_HEADERS, LEAST_OUTBOX, MAX_WORKERS, MOST_HEAD};
+use crate::http::{HeadLimits, MAX_HEAD, MAX_HEADERS, MOST_HEADERS};
 use crate::worker::{Deflation, MAX_TIME, PingPolicy};
 use crate::ws::deflate;
 use crate::ws::{Role, Rules};
@@ -21,7 +22,7 @@ pub enum Compression {
     Shared,
     /// Messages may refer to those before, which makes small ones much smaller: from its first compressed message on, a
     /// connection keeps the last bytes of each direction, [`Config::compression_window`] of each at most, and a side record of
-    /// 256 bytes.
+    /// 272 bytes.
     Dedicated,
 }
 
@@ -69,6 +70,10 @@ pub struct Config {
     pub pong_timeout: Duration,
     /// Time for a peer to finish closing.
     pub close_timeout: Duration,
+    /// Most bytes of a request's head, the blank line included, from 1 KiB to 64 KiB. More is answered with 431.
+    pub max_head: usize,
+    /// Most header fields of a request, from 16 to 256. More are answered with 431.
+    pub max_head_fields: usize,
     /// Most bytes of a message received.
     pub max_message: usize,
     /// Most frames of a message received.
@@ -111,6 +116,8 @@ impl Default for Config {
             ping_policy: PingPolicy::WhenIdle,
             pong_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(5),
+            max_head: MAX_HEAD,
+            max_head_fields: MAX_HEADERS,
             max_message: 1 << 20,
             max_frames_per_message: 4096,
             compression: Compression::Off,
@@ -169,6 +176,14 @@ impl Config {
                 return Err(ConfigError::Time { what, least: MIN_TIME, most: MAX_TIME });
             }
         }
+        for (what, value, least, most) in [
+            ("max-head", self.max_head, LEAST_HEAD, MOST_HEAD),
+            ("max-head-fields", self.max_head_fields, LEAST_HEADERS, MOST_HEADERS),
+        ] {
+            if value < least || value > most {
+                return Err(ConfigError::OutOfRange { what, least, most });
+            }
+        }
         let most = usize::MAX / 8;
         if self.max_message < MIN_MESSAGE || self.max_message > most {
             return Err(ConfigError::OutOfRange { what: "max-message", least: MIN_MESSAGE, most });
@@ -188,6 +203,11 @@ impl Config {
             return Err(ConfigError::OutOfRange { what: "outbox-limit", least: LEAST_OUTBOX, most });
         }
         Ok(())
+    }
+
+    /// What every worker enforces on requests.
+    pub(super) const fn head(&self) -> HeadLimits {
+        HeadLimits { bytes: self.max_head, fields: self.max_head_fields }
     }
 
     /// What every worker enforces on frames.
@@ -240,6 +260,21 @@ mod tests {
         for (connections, is_right) in [(0, false), (1, true)] {
             let complaint = complaint(|config| config.max_connections = Some(connections));
             assert_eq!(complaint, (!is_right).then_some("max-connections"), "{connections}");
+        }
+        for (bytes, is_right) in
+            [(LEAST_HEAD - 1, false), (LEAST_HEAD, true), (MOST_HEAD, true), (MOST_HEAD + 1, false)]
+        {
+            let complaint = complaint(|config| config.max_head = bytes);
+            assert_eq!(complaint, (!is_right).then_some("max-head"), "{bytes}");
+        }
+        for (fields, is_right) in [
+            (LEAST_HEADERS - 1, false),
+            (LEAST_HEADERS, true),
+            (MOST_HEADERS, true),
+            (MOST_HEADERS + 1, false),
+        ] {
+            let complaint = complaint(|config| config.max_head_fields = fields);
+            assert_eq!(complaint, (!is_right).then_some("max-head-fields"), "{fields}");
         }
         for (bytes, is_right) in
             [(124, false), (125, true), (usize::MAX / 8, true), (usize::MAX / 8 + 1, false)]

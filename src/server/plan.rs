@@ -160,6 +160,13 @@ const fn refusals(room: usize) -> usize {
     }
 }
 
+/// Bytes of buffers that one connection must be able to use: for its longest message, and its outbox.
+pub(super) fn buffers_of_one(config: &Config, envelopes: bool) -> usize {
+    let plain = config.rules();
+    let rules = if envelopes { Rules { max_message: enveloped(plain.max_message), ..plain } } else { plain };
+    rules.max_payload(config.compression != Compression::Off).saturating_add(config.outbox_limit)
+}
+
 /// The most connections that one of several workers gets, for all practical purposes: the kernel spreads them by a hash, so a
 /// worker's number has a standard deviation of about the square root of its mean; six of them are added.
 fn share(connections: usize, workers: usize) -> usize {
@@ -170,16 +177,13 @@ fn share(connections: usize, workers: usize) -> usize {
 /// A worker's shares of the memory for buffers and for what waits. One connection must be able to use its limits; what nobody has set
 /// is large enough for that.
 fn shares(config: &Config, envelopes: bool, workers: usize) -> Result<(usize, usize), ConfigError> {
-    let plain = config.rules();
-    let rules = if envelopes { Rules { max_message: enveloped(plain.max_message), ..plain } } else { plain };
-    let message = rules.max_payload(config.compression != Compression::Off);
-    let needed = (message + config.outbox_limit).saturating_mul(workers);
+    let needed = buffers_of_one(config, envelopes).saturating_mul(workers);
     let buffers = config.buffer_limit.unwrap_or(DEFAULT_BUFFERS.max(needed));
     if buffers < needed {
         return Err(ConfigError::BufferShare { needed, workers });
     }
     let outbox = config.outbox_limit;
-    let outbox = if envelopes { outbox_for(outbox, rules.max_message) } else { outbox };
+    let outbox = if envelopes { outbox_for(outbox, enveloped(config.max_message)) } else { outbox };
     let needed = outbox.saturating_mul(workers);
     let backlog = config.backlog_limit.unwrap_or(DEFAULT_BACKLOG.max(needed));
     if backlog < needed {

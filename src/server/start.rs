@@ -17,13 +17,17 @@ use super::config::Config;
 use super::error::ConfigError;
 use super::error::StartError;
 use super::listeners::{Handed, open_listeners, open_unix, tcp_addresses};
-use super::plan::Plan;
+use super::plan::{Plan, buffers_of_one};
 use super::{Server, listen, log};
-use crate::budget::{POOL_KEEP, POOL_KEEP_LEAST, SLOWEST_READER, SMALL_SERVER};
+use crate::budget::{
+    POOL_KEEP, POOL_KEEP_LEAST, SLOWEST_READER, SMALL_SERVER, WORK_PER_FIRST, WORK_PER_ITERATION,
+    WORK_PER_VISIT,
+};
 use crate::sys::eventfd::EventFd;
 use crate::sys::{fdtable, signals};
 use crate::worker::{
-    Assembly, Budgets, Context, Handle, Handler, Inbox, Limits, Linux, Notice, Shared, TICK, Wake, Worker,
+    Allowance, Assembly, Budgets, Context, Handle, Handler, Inbox, Limits, Linux, Notice, Shared, TICK, Wake,
+    Worker,
 };
 
 /// What a worker's thread needs to become one. In a server with private tables it holds no descriptor but the wakers.
@@ -78,7 +82,7 @@ where
     let (shared, inboxes) = Shared::new(boxed);
     let handle = Handle { shared: Arc::new(shared) };
     let launch = Launch {
-        limits: limits(&config, &plan),
+        limits: limits(&config, H::ENVELOPES, &plan),
         plan,
         pin: config.pin,
         steer: config.steer,
@@ -253,19 +257,22 @@ pub(crate) fn limits_of_one(
     envelopes: bool,
     descriptors: usize,
 ) -> Result<Limits, ConfigError> {
-    Ok(limits(config, &Plan::new(config, envelopes, 1, descriptors)?))
+    Ok(limits(config, envelopes, &Plan::new(config, envelopes, 1, descriptors)?))
 }
 
-fn limits(config: &Config, plan: &Plan) -> Limits {
+fn limits(config: &Config, envelopes: bool, plan: &Plan) -> Limits {
     Limits {
         server_connections: plan.connections,
         worker_connections: plan.per_worker,
         refusals: plan.refusals,
+        head: config.head(),
         rules: config.rules(),
         deflation: config.deflation(),
         outbox: config.outbox_limit,
         buffers: plan.buffers,
+        least_buffers: buffers_of_one(config, envelopes),
         backlog: plan.backlog,
+        work: Allowance { first: WORK_PER_FIRST, visit: WORK_PER_VISIT, iteration: WORK_PER_ITERATION },
         spare_buffers: (POOL_KEEP / plan.workers).max(POOL_KEEP_LEAST),
         handshake_timeout: config.handshake_timeout,
         message_timeout: config.message_timeout,

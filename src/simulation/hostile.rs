@@ -3,6 +3,7 @@
 use super::choices::Choices;
 use super::deflating::Squeezer;
 use super::speech::Bounds;
+use crate::http::{MAX_HEAD, MAX_HEADERS};
 use crate::ws::{Opcode, encode};
 
 /// A violation.
@@ -160,8 +161,8 @@ pub(crate) fn request(out: &mut Vec<u8>, number: usize, choices: &Choices) -> u1
         6 => (400, "\u{16}\u{3}\u{1}\0\u{5}hello\r\n\r\n".into()),
         7 => (400, format!("{get}Host: h\n{UPGRADE}{key}\r\n")),
         8 => (400, format!("{get}Host: h\r\n{UPGRADE}{key}Content-Length: 5\r\n\r\nhello")),
-        9 => (431, format!("{get}{}Host: h\r\n{UPGRADE}{key}\r\n", "a: b\r\n".repeat(64))),
-        10 => (431, format!("{get}Host: h\r\nX: {}\r\n{UPGRADE}{key}\r\n", "x".repeat(9_000))),
+        9 => (431, format!("{get}{}Host: h\r\n{UPGRADE}{key}\r\n", "a: b\r\n".repeat(MAX_HEADERS))),
+        10 => (431, format!("{get}Host: h\r\nX: {}\r\n{UPGRADE}{key}\r\n", "x".repeat(MAX_HEAD))),
         11 => (400, format!("{get}{UPGRADE}{key}\r\n")),
         12 => (400, format!("{get}Host: h\r\nHost: i\r\n{UPGRADE}{key}\r\n")),
         13 => (400, format!("{get}Host: h\r\n{UPGRADE}{key}{key}\r\n")),

@@ -104,6 +104,13 @@ impl Load {
             outbox: 128 << 10,
             buffers: 4 << 20,
             backlog: 1 << 20,
+            head: crate::http::HeadLimits::default(),
+            least_buffers: 0,
+            work: crate::worker::Allowance {
+                first: crate::budget::WORK_PER_FIRST,
+                visit: crate::budget::WORK_PER_VISIT,
+                iteration: crate::budget::WORK_PER_ITERATION,
+            },
             spare_buffers: 1 << 16,
             handshake_timeout: 5 * second,
             message_timeout: None,

@@ -110,6 +110,13 @@ pub fn run(seed: u64, profile: Profile) -> Result<Report, Failure> {
     run_choices(&Choices::of_seed(seed), profile)
 }
 
+/// Reads a text as a hub does that a client sends in `throng.v1`, and says whether it is a request: for a fuzzer.
+#[cfg(feature = "simulation")]
+#[must_use]
+pub fn reads_request(text: &str) -> bool {
+    crate::hub::inspect::is_request(text)
+}
+
 /// Runs what bytes decide, until there are none left: for a fuzzer.
 ///
 /// # Errors

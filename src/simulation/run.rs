@@ -107,13 +107,14 @@ impl Run {
         };
         self.ledger.borrow_mut().now = now;
         let posted = self.ledger.borrow().in_box;
-        let given = self.counters().messages_in.get();
+        let (given, unread) = (self.counters().messages_in.get(), self.worker.inventory().unread);
         self.is_alive = self.worker.iterate().map_err(|error| format!("the worker ended: {error}"))?;
         self.judge()?;
         let world = self.world.borrow();
         let busy = world.calls > calls || world.edges.len() != edges || world.now > now || posted > 0;
-        // What was read is decompressed without a call.
-        let busy = busy || self.counters().messages_in.get() > given;
+        // What was read is decompressed, and what waits of it dealt with, without a call.
+        let busy =
+            busy || self.counters().messages_in.get() > given || self.worker.inventory().unread != unread;
         // A wait that a signal cut short tells nothing.
         self.idle = match busy || world.rested {
             true => 0,

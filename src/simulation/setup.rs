@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::choices::Choices;
 use super::speech::Bounds;
-use crate::worker::{Budgets, Deflation, Limits, PingPolicy};
+use crate::budget::{WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT};
+use crate::http::HeadLimits;
+use crate::worker::{Allowance, Budgets, Deflation, Limits, PingPolicy};
 use crate::ws::deflate::Context;
 use crate::ws::{Role, Rules};
 
@@ -77,6 +79,7 @@ impl Setup {
                 server_connections: choices.pick(&[few, plenty]),
                 worker_connections: few,
                 refusals: crate::budget::REFUSALS,
+                head: HeadLimits::default(),
                 rules: Rules {
                     role: Role::Server,
                     max_message: choices.pick(&[300, 4_000, 70_000]),
@@ -85,7 +88,13 @@ impl Setup {
                 },
                 outbox: choices.pick(&[200, 700, 5_000, 128 << 10]),
                 buffers,
+                least_buffers: 0,
                 backlog: usize::MAX,
+                work: Allowance {
+                    first: choices.pick(&[1, 2_000, WORK_PER_FIRST]),
+                    visit: choices.pick(&[1, 3_000, WORK_PER_VISIT]),
+                    iteration: choices.pick(&[4, 20_000, WORK_PER_ITERATION]),
+                },
                 spare_buffers: choices.pick(&[0, 5_000, 64 << 10]),
                 handshake_timeout: choices.pick(&[millis(1_000), millis(2_350), millis(10_000)]),
                 ping_interval: choices.pick(&[

@@ -5,7 +5,8 @@
 
 use super::counters::Counters;
 use super::limits::Deflation;
-use crate::budget::{INFLATE_PER_ITERATION, INFLATE_PER_VISIT};
+use super::meter::Meter;
+use crate::budget::{WORK_OF_DEFLATING, WORK_PER_DEFLATED};
 use crate::ws::deflate::{Context, Deflater, Inflater, Terms, Windows};
 use crate::ws::{Message, Opcode, ProtocolError, encode};
 
@@ -66,6 +67,15 @@ impl Compressor {
         (compressed.len() < payload.len()).then_some(compressed)
     }
 
+    /// The work of compressing so many bytes.
+    fn work(&self, len: usize) -> usize {
+        let deflation = self.deflation.filter(|deflation| len >= deflation.threshold);
+        deflation.map_or(0, |deflation| {
+            let level = usize::try_from(deflation.level).unwrap_or_default();
+            WORK_OF_DEFLATING + len.saturating_mul(WORK_PER_DEFLATED + level)
+        })
+    }
+
     pub(super) fn is_holding(&self) -> bool {
         self.deflater.as_ref().is_some_and(Deflater::is_holding)
     }
@@ -75,12 +85,13 @@ impl Compressor {
     }
 }
 
-/// Writes the messages of one connection, compressed where it agreed and it is worth it.
+/// What the messages of one connection pass through. It writes them, compressed where it agreed and it is worth it.
 pub(super) struct Outgoing<'a> {
     pub(super) compressor: &'a mut Compressor,
     pub(super) terms: Terms,
     pub(super) contexts: &'a mut Contexts,
     pub(super) counters: &'a Counters,
+    pub(super) meter: &'a mut Meter,
 }
 
 impl Outgoing<'_> {
@@ -101,7 +112,8 @@ impl Outgoing<'_> {
     /// The same for a connection that agreed on compression.
     #[inline(never)]
     fn write_agreed(&mut self, out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], room: usize) -> bool {
-        let Self { compressor, terms, contexts, counters } = self;
+        let Self { compressor, terms, contexts, counters, meter } = self;
+        meter.charge(compressor.work(payload.len()));
         let compressed = compressor.message(payload, *terms, contexts);
         let len = compressed.map_or(payload.len(), <[u8]>::len);
         if encode::frame_len(len, false) > room {
@@ -133,17 +145,13 @@ pub(super) fn count_context(counters: &Counters, before: usize, after: usize) {
     counters.context_bytes.set(others.wrapping_add(after as u64));
 }
 
-/// The worker's decompressor, and how much it may still do.
+/// The worker's decompressor.
 #[derive(Debug)]
 pub(super) struct Decompressor {
     /// The window of clients that may refer to earlier messages, as a power of two; they were told it or a smaller one.
     bits: u8,
     /// Made when first needed.
     inflater: Option<Inflater>,
-    /// Bytes that may still come out for the connection at hand, and for all in this iteration: what is over that waits, so that
-    /// neither one message in a kilobyte nor a thousand such connections keep the others waiting.
-    visit: usize,
-    iteration: usize,
 }
 
 impl Decompressor {
@@ -152,44 +160,31 @@ impl Decompressor {
             Some(Context::Window(bits)) => bits,
             Some(Context::None) | None => MOST_BITS,
         };
-        Self { bits, inflater: None, visit: 0, iteration: 0 }
+        Self { bits, inflater: None }
     }
 
-    pub(super) const fn begin_iteration(&mut self) {
-        self.iteration = INFLATE_PER_ITERATION;
-    }
-
-    pub(super) const fn begin_visit(&mut self) {
-        self.visit = INFLATE_PER_VISIT;
-    }
-
-    /// Whether the connection at hand has to wait for its next visit.
-    pub(super) const fn is_spent(&self) -> bool {
-        self.visit == 0 || self.iteration == 0
-    }
-
-    /// Decompresses a message, to `max_message` bytes at most. It may go over the budget by itself: then it is the last.
+    /// Decompresses a message, to `max_message` bytes at most, and charges for what that takes.
     pub(super) fn message(
         &mut self,
         opcode: Opcode,
         compressed: &[u8],
         max_message: usize,
-        terms: Terms,
-        contexts: &mut Contexts,
-        counters: &Counters,
+        through: &mut Outgoing<'_>,
     ) -> Result<Message<'_>, ProtocolError> {
+        let Outgoing { terms, contexts, counters, meter, .. } = through;
         // RFC 7692-7.2.2-3 and 7692-7.2.2-4: by what was agreed on, whatever was offered.
         let context = contexts.as_ref().filter(|_| terms.client_takeover());
         let context = context.map_or(&[][..], |windows| windows.received.bytes());
         let inflater = self.inflater.get_or_insert_default();
-        let payload = inflater.message(compressed, max_message, context)?;
-        let work = payload.len() + compressed.len();
-        self.visit = self.visit.saturating_sub(work);
-        self.iteration = self.iteration.saturating_sub(work);
+        let outcome = inflater.message(compressed, max_message, context).map(<[u8]>::len);
+        meter.charge(inflater.work());
+        let payload = inflater.last(outcome?);
         if terms.client_takeover() {
             let windows = contexts.get_or_insert_default();
             let before = windows.capacity();
             windows.received.push(payload, self.bits);
+            // The window moves.
+            meter.charge(windows.received.bytes().len());
             count_context(counters, before, windows.capacity());
         }
         counters.compressed_in.add(1);

@@ -108,6 +108,12 @@ impl<D> Conn<'_, D> {
         }
     }
 
+    /// Tells the worker that dealing with a message takes more than looking at it: so many nanoseconds, roughly. A client whose messages
+    /// take long has its turn among the others, where it else has one for as many bytes as others send.
+    pub fn charge(&mut self, nanoseconds: usize) {
+        self.outgoing.meter.charge(nanoseconds);
+    }
+
     /// Bytes that wait to be written: those of this call, and those that the kernel did not take before.
     #[must_use]
     pub const fn buffered(&self) -> usize {

@@ -20,10 +20,11 @@ use super::lateness::Lateness;
 use super::limits::Limits;
 use super::mail::Broadcast;
 use super::mailbox::Inbox;
+use super::meter::Meter;
 use super::os::{Os, Ready};
 use super::ping::Seal;
 use super::pool::Pool;
-use super::record::{Record, Side};
+use super::record::{Flags, Record, Side};
 use super::reply::Reply;
 use super::shared::{Common, Stage};
 use super::table::Table;
@@ -66,6 +67,8 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     /// Deadlines of messages that have begun, which few connections have at a time: its nodes are in their side records.
     pub(super) message_wheel: Wheel,
     pub(super) pool: Pool,
+    /// From where on side records are looked through for what has to give way.
+    pub(super) relief_cursor: usize,
     /// What a newly accepted connection gets.
     pub(super) next_generation: u32,
 
@@ -82,14 +85,22 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     pub(super) reply: Reply,
     /// The last message that did not come whole was a large one.
     pub(super) is_large_expected: bool,
+    /// The last read that was more work than a visit may do has not been followed by one that is as long and was not: less is read, so that
+    /// less has to be kept.
+    pub(super) is_costly_expected: bool,
     /// Replies in the landing; empty between phases.
     pub(super) held: HeldReplies,
     pub(super) compressor: Compressor,
     pub(super) decompressor: Decompressor,
+    pub(super) meter: Meter,
+    /// While a part of what a visit had left is gone on with: how many bytes of it are left again.
+    pub(super) left_again: Option<usize>,
     ready: Vec<Ready>,
     pub(super) lateness: Lateness,
     /// Deadlines that have passed and are to be judged once more is read; empty between phases.
     pub(super) overdue: Vec<(ConnId, Timer, u32)>,
+    /// Connections that have become ready when the iteration's work was done, to be read from in the next; each is flagged `REVISIT`.
+    pub(super) unseen: VecDeque<ConnId>,
     /// Connections to be read from again without a new event; each is flagged `REVISIT`.
     pub(super) revisit: VecDeque<ConnId>,
     /// Connections with queued output to be written in this iteration; each is flagged `DIRTY`.
@@ -162,7 +173,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             sides: Table::default(),
             wheel: Wheel::new(tick_at(now)),
             message_wheel: Wheel::new(tick_at(now)),
-            pool: Pool::new(limits.buffers, limits.spare_buffers, limits.backlog),
+            pool: Pool::new(limits.buffers, limits.least_buffers, limits.spare_buffers, limits.backlog),
+            relief_cursor: 0,
             next_generation: 0,
             now,
             tick: tick_at(now),
@@ -171,12 +183,16 @@ impl<O: Os, H: Handler> Worker<O, H> {
             landing: Landing::new(MOST_LANDED + READ_BUFFER),
             reply: Reply::new(limits.outbox, limits.rules.max_message),
             is_large_expected: false,
+            is_costly_expected: false,
             held: HeldReplies::default(),
             compressor: Compressor::new(limits.deflation),
             decompressor: Decompressor::new(limits.deflation),
+            meter: Meter::new(limits.work),
+            left_again: None,
             ready: Vec::with_capacity(EVENTS_PER_WAIT),
             lateness: Lateness::new(now),
             overdue: Vec::new(),
+            unseen: VecDeque::new(),
             revisit: VecDeque::new(),
             dirty: Vec::new(),
             broadcast: None,
@@ -242,13 +258,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.now = self.os.now();
         self.tick = tick_at(self.now);
         self.counters.waits.add(1);
-        self.decompressor.begin_iteration();
+        self.meter.begin_iteration();
         Ok(())
     }
 
     /// How long nothing is due; `None` for good.
     pub(super) fn timeout(&self) -> Option<Duration> {
-        if self.unfinished || !self.revisit.is_empty() || self.broadcast.is_some() {
+        if self.unfinished || !self.unseen.is_empty() || !self.revisit.is_empty() || self.broadcast.is_some()
+        {
             return Some(Duration::ZERO);
         }
         let due = [
@@ -277,6 +294,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     fn handle_ready(&mut self) {
+        self.look_at_unseen();
         let ready = std::mem::take(&mut self.ready);
         for &event in &ready {
             if is_listener(event.token) {
@@ -296,19 +314,39 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if event.writable && self.unblock(index) == Flow::Gone {
             return;
         }
-        if event.readable {
-            let _ = self.read(index, event.closed);
+        let may_wait = !self.revisit.is_empty() || !self.unseen.is_empty();
+        if !event.readable || (may_wait && self.record_mut(index).flags.has(Flags::REVISIT)) {
+            // It has its turn among those who wait for another one.
+            return;
+        }
+        if self.meter.is_over() {
+            self.record_mut(index).flags.set(Flags::REVISIT);
+            return self.unseen.push_back(id);
+        }
+        let _ = self.read_first(index, event.closed);
+    }
+
+    /// Reads from those for whom there was no time in the last iteration, who come before those of this one.
+    fn look_at_unseen(&mut self) {
+        while !self.unseen.is_empty() && !self.meter.is_over() {
+            let Some(index) = self.unseen.pop_front().and_then(|id| self.find(id)) else { continue };
+            self.record_mut(index).flags.clear(Flags::REVISIT);
+            // What made the connection ready may have included its end: read until nothing is left.
+            let _ = self.read_first(index, true);
         }
     }
 
     fn revisit_connections(&mut self) {
+        self.meter.begin_revisits();
         // Those that are queued meanwhile wait for the next iteration.
         for _ in 0..self.revisit.len() {
+            if self.meter.is_over() {
+                break;
+            }
             let Some(id) = self.revisit.pop_front() else { break };
             let Some(index) = self.find(id) else { continue };
-            let record = self.record_mut(index);
-            record.flags.clear(super::record::Flags::REVISIT);
-            // What made the connection ready may have included its end: read until nothing is left.
+            self.record_mut(index).flags.clear(Flags::REVISIT);
+            // The same.
             let _ = self.read(index, true);
         }
         self.write_held();

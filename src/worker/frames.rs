@@ -7,9 +7,10 @@ use super::conn::{Conn, SocketPeer};
 use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::os::Os;
-use super::record::{Flags, Side, State};
+use super::record::{Flags, Side, State, Unread};
 use super::ticks::{micros, tick_at};
 use super::timers::pinged_at;
+use crate::budget::{BYTES_PER_WORK, WORK_OF_MESSAGE};
 use crate::ws::{
     Buffers, CloseCode, CloseFrame, DecodeError, Decoded, Decoder, Event, Message, Opcode, ProtocolError,
     Whole, encode,
@@ -21,7 +22,7 @@ enum Stop {
     Drained,
     /// The replies so far should leave first.
     ReplyFull,
-    /// Decompressing has taken up this visit: the rest has to wait for the next.
+    /// What was done has taken up this visit: the rest has to wait for the next.
     Spent,
     /// The handler closes the connection.
     CloseAsked,
@@ -63,7 +64,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
                     if self.keep_unread(index, input.rest()) {
                         return self.keep_decoder(index, decoder, &input);
                     }
-                    break self.fail(index, DecodeError::OutOfBuffers);
+                    if self.record_mut(index).terms.is_agreed() {
+                        break self.fail(index, DecodeError::OutOfBuffers);
+                    }
+                    // There is no buffer for it. A read's worth of messages that need none is bounded, too.
+                    self.meter.begin_visit();
                 }
                 Stop::ReplyFull => {
                     if self.flush_reply(index) == Flow::Gone {
@@ -103,14 +108,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return None;
         }
         let id = self.id(index);
-        let Self { table, handler, landing, reply, limits, counters, os, compressor, .. } = self;
+        let Self { table, handler, landing, reply, limits, counters, os, compressor, meter, .. } = self;
         let record = table.get_mut(index as usize)?;
         if record.side.index().is_some() || record.terms.is_agreed() {
             return None;
         }
         let peer = SocketPeer { os, socket: &record.socket };
         let (data, handler) = (record.data.as_mut()?, handler.as_mut()?);
-        let outgoing = Outgoing { compressor, terms: record.terms, contexts: &mut None, counters };
+        let outgoing = Outgoing { compressor, terms: record.terms, contexts: &mut None, counters, meter };
         let conn = Conn::new(id, data, reply, 0, limits.outbox, outgoing, &peer);
         let taken = take_whole(handler, conn, landing.bytes_mut(), input, limits.max_message(record.terms));
         if let Err(error) = taken {
@@ -122,7 +127,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Keeps what there is of a frame or a message, and sees to it that the rest comes in time.
     fn keep_decoder(&mut self, index: u32, decoder: Decoder, input: &Input) -> Flow {
         let is_partial = decoder.is_partial();
-        self.side_or_new(index).give_back(decoder);
+        let tick = self.tick;
+        let side = self.side_or_new(index);
+        side.give_back(decoder);
+        if input.was_between {
+            side.begun = tick;
+        }
         if !is_partial {
             self.forget_message_clock(index);
         } else if input.was_between && self.record_mut(index).state == State::Open {
@@ -133,12 +143,16 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Keeps input for the next visit. `false` when there is no buffer for it.
     fn keep_unread(&mut self, index: u32, input: Range<usize>) -> bool {
-        let mut unread = Vec::new();
-        if !self.pool.reserve(&mut unread, input.len()) {
+        if let Some(left) = &mut self.left_again {
+            *left = input.len();
+            return true;
+        }
+        let mut bytes = Vec::new();
+        if !self.pool.reserve(&mut bytes, input.len()) {
             return false;
         }
-        unread.extend_from_slice(&self.landing.bytes()[input]);
-        self.side_or_new(index).unread = unread;
+        bytes.extend_from_slice(&self.landing.bytes()[input]);
+        self.side_or_new(index).unread = Unread { bytes, at: 0 };
         true
     }
 
@@ -174,6 +188,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             seal,
             compressor,
             decompressor,
+            meter,
             ..
         } = self;
         let (Some(record), Some(handler)) = (table.get_mut(index as usize), handler) else {
@@ -195,7 +210,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 && Whole::begins(&landing[input.rest()])
                 && let Some(data) = &mut record.data
             {
-                let outgoing = Outgoing { compressor, terms, contexts, counters };
+                let outgoing = Outgoing { compressor, terms, contexts, counters, meter };
                 let conn = Conn::new(id, data, reply, queued, limits.outbox, outgoing, &peer);
                 if let Err(error) = take_whole(handler, conn, landing, input, rules.max_message) {
                     return Stop::Failed(error.into());
@@ -208,18 +223,17 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 return Stop::ReplyFull;
             }
             // A peer that does not read is not read from, and what was read already can be a thousand times as much as it seems.
-            if is_agreed
-                && (decompressor.is_spent() || record.flags.has(Flags::PAUSED))
-                && input.at < input.end
-            {
+            let must_wait = meter.is_spent() || (is_agreed && record.flags.has(Flags::PAUSED));
+            if must_wait && input.at < input.end {
                 return Stop::Spent;
             }
-            let Decoded { consumed, is_kept, event } =
+            let Decoded { consumed, frames, is_kept, event } =
                 match decoder.decode(&mut landing[input.rest()], &rules, pool) {
                     Ok(decoded) => decoded,
                     Err(error) => return Stop::Failed(error),
                 };
             input.at += consumed;
+            meter.charge(WORK_OF_MESSAGE * frames + consumed / BYTES_PER_WORK);
             let Some(event) = event else { return Stop::Drained };
             // RFC 6455-6.2-2
             let message = match event {
@@ -228,8 +242,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 Event::Compressed { .. } if record.data.is_none() => continue,
                 Event::Compressed { opcode, payload } => {
                     // RFC 7692-5-15 and 7692-6.2-1
-                    match decompressor.message(opcode, payload, rules.max_message, terms, contexts, counters)
-                    {
+                    let mut through = Outgoing { compressor, terms, contexts, counters, meter };
+                    let message = decompressor.message(opcode, payload, rules.max_message, &mut through);
+                    match message {
                         Ok(message) => message,
                         Err(error) => return Stop::Failed(error.into()),
                     }
@@ -257,14 +272,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
             };
             counters.messages_in.add(1);
             if let Some(data) = &mut record.data {
-                let outgoing = Outgoing { compressor, terms, contexts, counters };
+                let outgoing = Outgoing { compressor, terms, contexts, counters, meter };
                 let mut conn = Conn::new(id, data, reply, queued, limits.outbox, outgoing, &peer);
                 if is_kept && !is_agreed {
                     conn.may_return(message.as_bytes());
                 }
                 handler.message(&mut conn, message);
                 if let Some(returning) = reply.take_returning()
-                    && let Some(payload) = decoder.take_message()
+                    && let Some(payload) = decoder.take_message(pool)
                 {
                     reply.return_taken(returning, payload);
                 }
@@ -284,6 +299,7 @@ fn take_whole<H: Handler>(
     let mut count = 0;
     let mut outcome = Ok(());
     while !conn.reply.must_leave()
+        && !conn.outgoing.meter.is_spent()
         && let Some(whole) = Whole::find(&landing[input.rest()], max_message)
     {
         let payload = whole.unmask_down(landing, input.at, conn.reply.landed());
@@ -296,6 +312,7 @@ fn take_whole<H: Handler>(
             }
         };
         count += 1;
+        conn.outgoing.meter.charge(WORK_OF_MESSAGE + whole.len / BYTES_PER_WORK);
         conn.may_return(payload);
         handler.message(&mut conn, message);
         if let Some(returning) = conn.reply.take_returning() {

@@ -9,7 +9,8 @@ use super::core::{Flow, Worker};
 use super::handler::{Accept, Handler};
 use super::os::Os;
 use super::record::{Flags, State};
-use crate::http::{HeadBuffer, MAX_HEAD, Refusal, Request, Status, is_head, parse_head};
+use crate::budget::{HEAD_PER_WORK, WORK_OF_HANDSHAKE};
+use crate::http::{HeadBuffer, Refusal, Request, Status, is_head, parse_head};
 use crate::ws::Buffers;
 use crate::ws::deflate::{Agreement, Terms};
 use crate::ws::handshake::{Upgrade, is_token};
@@ -25,7 +26,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let old_len = kept.len();
         let mut head = kept;
         let input = &self.landing.bytes()[part.clone()];
-        let fresh = &input[..input.len().min(MAX_HEAD.saturating_sub(old_len))];
+        let most = self.limits.head.bytes;
+        let fresh = &input[..input.len().min(most.saturating_sub(old_len))];
         if !self.pool.reserve(&mut head, fresh.len()) {
             let is_head = is_head(&head);
             self.pool.recycle(head);
@@ -33,7 +35,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
         head.extend_from_slice(fresh);
         // A head ends with a line: until one ends there is nothing new to learn, and each byte is parsed a few times at most.
-        if !fresh.contains(&b'\n') && head.len() < MAX_HEAD {
+        if !fresh.contains(&b'\n') && head.len() < most {
             self.side_or_new(index).head = head;
             return Flow::Alive;
         }
@@ -50,8 +52,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
     ) -> Flow {
         // The handler is lent the request while it can send.
         let landing = std::mem::take(&mut self.landing);
+        let seen = kept.as_ref().map_or(part.len(), |(head, _)| head.len());
+        self.meter.charge(seen.min(self.limits.head.bytes) / HEAD_PER_WORK);
         let outcome = {
-            let mut fields = HeadBuffer::default();
+            let mut fields = HeadBuffer::new(self.limits.head);
             let bytes = kept.as_ref().map_or(&landing.bytes()[part.clone()], |(head, _)| head);
             match parse_head(bytes, &mut fields) {
                 Ok(Some((request, len))) => self.upgrade(index, &request).map(|()| Some(len)),
@@ -100,6 +104,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Opens the WebSocket that the request asks for: the 101 and what the handler sends at once are in the reply then.
     fn upgrade(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
+        self.meter.charge(WORK_OF_HANDSHAKE);
         let upgrade = Upgrade::of(request)?;
         if self.record_mut(index).flags.has(Flags::REFUSED) || self.drain.is_some() {
             return Err(AT_LIMIT);
@@ -143,6 +148,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             terms: record.terms,
             contexts: &mut contexts,
             counters: &self.counters,
+            meter: &mut self.meter,
         };
         let mut conn = Conn::new(id, data, &mut self.reply, queued, self.limits.outbox, outgoing, &peer);
         act(handler, &mut conn);

@@ -27,6 +27,8 @@ pub(crate) struct Inventory {
     pub(crate) counted: usize,
     /// Queued for another look without an event, or for writing.
     pub(crate) revisits: usize,
+    /// Bytes that were read and wait for the next visit.
+    pub(crate) unread: usize,
     pub(crate) dirty: usize,
     pub(crate) is_broadcasting: bool,
     pub(crate) is_draining: bool,
@@ -71,7 +73,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
             has_timers: self.wheel.next_tick().or(self.message_wheel.next_tick()).is_some(),
             refused: self.acceptor.refused,
             counted,
-            revisits: self.revisit.len(),
+            revisits: self.revisit.len() + self.unseen.len(),
+            unread: (0..self.sides.end())
+                .filter_map(|at| self.sides.get(at))
+                .map(|side| side.unread.len())
+                .sum(),
             dirty: self.dirty.len(),
             is_broadcasting: self.broadcast.is_some(),
             is_draining: self.drain.is_some(),

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::meter::Allowance;
 use crate::budget::enveloped;
 use crate::budget::{
     ACCEPTS_PER_ITERATION, EVENTS_PER_WAIT, EXPIRIES_PER_ITERATION, PINGS_PER_ITERATION, SWEEP_PER_ITERATION,
 };
+use crate::http::HeadLimits;
 use crate::ws::Rules;
 use crate::ws::deflate::{Context, Terms};
 
@@ -41,6 +43,7 @@ pub(crate) struct Limits {
     pub(crate) worker_connections: usize,
     /// Sockets beyond either limit that it can hold to refuse them.
     pub(crate) refusals: usize,
+    pub(crate) head: HeadLimits,
     /// What holds for frames; how long a message may be, and whether it may be compressed, depends on the connection.
     pub(crate) rules: Rules,
     /// `None`: nothing is compressed.
@@ -49,8 +52,12 @@ pub(crate) struct Limits {
     pub(crate) outbox: usize,
     /// Bytes of all pooled buffers in use.
     pub(crate) buffers: usize,
+    /// What of that one connection must be able to use, its longest message and its outbox.
+    pub(crate) least_buffers: usize,
     /// Bytes of shared frames that wait in all outboxes, each counted for each outbox it is in.
     pub(crate) backlog: usize,
+    /// Work done at a time.
+    pub(crate) work: Allowance,
     /// Bytes of free small ones that are kept for the next use; large ones all are.
     pub(crate) spare_buffers: usize,
     pub(crate) handshake_timeout: Duration,

@@ -81,8 +81,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn with_outgoing<T>(&mut self, index: u32, act: impl FnOnce(&mut Outgoing<'_>) -> T) -> T {
         let mut contexts = self.side_mut(index).and_then(|side| side.contexts.take());
         let terms = self.record_mut(index).terms;
-        let Self { compressor, counters, .. } = self;
-        let result = act(&mut Outgoing { compressor, terms, contexts: &mut contexts, counters });
+        let Self { compressor, counters, meter, .. } = self;
+        let result = act(&mut Outgoing { compressor, terms, contexts: &mut contexts, counters, meter });
         if contexts.is_some() {
             self.side_or_new(index).contexts = contexts;
         }

@@ -8,6 +8,8 @@
 //! - `compression`: what a connection's messages pass through where it agreed on it.
 //! - `last_look`, `message_clock`, `lateness`: what is read before a deadline is judged, the time that a message has, and what is put off when
 //!   there is too little.
+//! - `relief`: who gives way when buffer memory is used up.
+//! - `meter`: how much is done for one of them before others have their turn.
 //! - `landing`, `reply`, `held`: where input is received, what of it goes back, and what of that waits for others.
 //! - `connections`: how they are found.
 //! - `record`, `table`, `outbox`, `pool`, `wheel`, `ticks`: what is kept, and when it is due.
@@ -45,6 +47,7 @@ mod linux;
 mod mail;
 mod mailbox;
 mod message_clock;
+mod meter;
 mod notice;
 mod os;
 mod outbox;
@@ -54,6 +57,7 @@ mod prepared;
 mod push;
 mod read;
 mod record;
+mod relief;
 mod reply;
 mod shared;
 mod table;
@@ -80,6 +84,7 @@ pub(crate) use core::{Assembly, Worker};
 pub(crate) use limits::{Budgets, Deflation, Limits};
 pub(crate) use linux::{Linux, listen_for_clients};
 pub(crate) use mailbox::{Inbox, Wake};
+pub(crate) use meter::Allowance;
 pub(crate) use notice::Notice;
 pub(crate) use shared::Shared;
 #[cfg(any(test, feature = "simulation"))]

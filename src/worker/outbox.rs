@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     fn pool() -> Pool {
-        Pool::new(1 << 20, 0, 1 << 20)
+        Pool::new(1 << 20, usize::MAX, 0, 1 << 20)
     }
 
     proptest! {

@@ -3,13 +3,14 @@
 use crate::budget::MAPPED_BLOCK;
 use crate::ws::Buffers;
 
-/// Capacities of pooled buffers, each four times the one before, and of large ones twice. A larger need gets a buffer of its own size,
+/// Capacities of pooled buffers, each two to four times the one before. A larger need gets a buffer of its own size,
 /// which is not kept.
-const CLASSES: [usize; 12] = [
+const CLASSES: [usize; 13] = [
     256,
     1 << 10,
     4 << 10,
     16 << 10,
+    32 << 10,
     64 << 10,
     256 << 10,
     512 << 10,
@@ -19,6 +20,10 @@ const CLASSES: [usize; 12] = [
     8 << 20,
     16 << 20,
 ];
+
+/// The largest buffer that counts as small, which holds a request's head, and of what is there for all the share that is kept for such.
+const SMALL_BUFFER: usize = 16 << 10;
+const SMALL_SHARE: usize = 16;
 
 /// Whether a buffer of this capacity has a mapping of its own.
 const fn is_large(capacity: usize) -> bool {
@@ -38,8 +43,11 @@ pub(crate) struct Pool {
     /// taking one anew is 0.5 us a page.
     keep: usize,
     /// Bytes of capacity handed out. With those that are free they are at most `limit`.
+    /// What is there ahead of what has arrived is not counted: it has no memory before something is put into it.
     used: usize,
     limit: usize,
+    /// How much of it large buffers may take: the rest is for small messages and requests.
+    large: usize,
     /// Bytes of shared frames that wait in outboxes, each counted for each, and the most there should be.
     lent: usize,
     lendable: usize,
@@ -47,8 +55,8 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// A pool that hands out at most `limit` bytes at a time, and keeps at most `keep` free ones in small buffers. Of shared frames,
-    /// `lendable` bytes may wait.
-    pub(crate) fn new(limit: usize, keep: usize, lendable: usize) -> Self {
+    /// `lendable` bytes may wait. A sixteenth of it is for small buffers, unless that would leave less than `least` for large ones.
+    pub(crate) fn new(limit: usize, least: usize, keep: usize, lendable: usize) -> Self {
         Self {
             free: Default::default(),
             free_bytes: 0,
@@ -57,6 +65,7 @@ impl Pool {
             keep,
             used: 0,
             limit,
+            large: limit - (limit / SMALL_SHARE).min(limit.saturating_sub(least)),
             lent: 0,
             lendable,
         }
@@ -88,7 +97,31 @@ impl Pool {
         self.lent = self.lent.saturating_sub(len);
     }
 
-    /// Bytes of capacity handed out now.
+    /// Whether there is room for a buffer of so many bytes, whatever it takes: four times as much at most, or the least there is.
+    #[inline]
+    pub(crate) const fn has_plenty(&self, size: usize) -> bool {
+        self.used.saturating_add(4 * size + CLASSES[0]) <= self.large
+    }
+
+    /// Whether there is no room for a buffer of so many bytes.
+    #[inline]
+    pub(crate) fn lacks(&self, size: usize) -> bool {
+        let class = CLASSES.iter().find(|&&class| class >= size);
+        self.used > self.limit || (size > 0 && class.map_or(size, |&class| class) > self.left(size))
+    }
+
+    /// The room that there is for buffers of such a size.
+    const fn left(&self, size: usize) -> usize {
+        let limit = if size <= SMALL_BUFFER { self.limit } else { self.large };
+        limit.saturating_sub(self.used)
+    }
+
+    /// Bytes that are counted of the limit.
+    pub(crate) const fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Bytes of capacity handed out now, as far as they are counted.
     pub(crate) const fn used(&self) -> usize {
         self.used
     }
@@ -102,7 +135,7 @@ impl Pool {
     pub(crate) fn take(&mut self, capacity: usize) -> Option<Vec<u8>> {
         let class = CLASSES.iter().position(|&class| class >= capacity);
         let size = class.map_or(capacity, |class| CLASSES[class]);
-        if size > self.limit.saturating_sub(self.used) {
+        if size > self.left(size) {
             return None;
         }
         let buffer = match class.and_then(|class| self.free[class].pop()) {
@@ -112,11 +145,7 @@ impl Pool {
                 buffer
             }
             None => {
-                let most = self.limit - self.used - size;
-                if self.free_bytes > most {
-                    self.free_down_to(most);
-                    self.unneeded = self.unneeded.min(self.free_bytes);
-                }
+                self.make_way(size);
                 Vec::with_capacity(size)
             }
         };
@@ -136,6 +165,15 @@ impl Pool {
             self.free_bytes += capacity;
             self.free_small += if is_large(capacity) { 0 } else { capacity };
             self.free[class].push(buffer);
+        }
+    }
+
+    /// Frees what is kept, where it and what is handed out, with so many bytes more, would be over the limit.
+    fn make_way(&mut self, size: usize) {
+        let most = self.limit.saturating_sub(self.used + size);
+        if self.free_bytes > most {
+            self.free_down_to(most);
+            self.unneeded = self.unneeded.min(self.free_bytes);
         }
     }
 
@@ -187,6 +225,47 @@ impl Buffers for Pool {
         true
     }
 
+    fn reserve_ahead(&mut self, buffer: &mut Vec<u8>, additional: usize) -> usize {
+        let needed = buffer.len() + additional;
+        let class = CLASSES.iter().position(|&class| class >= needed);
+        let size = class.map_or(needed, |class| CLASSES[class]);
+        // One that was in use has its memory, and counts with all of it; there are others to be had while there is plenty.
+        let is_plenty = self.used + size <= self.limit / 2;
+        if is_plenty && class.is_some_and(|class| !self.free[class].is_empty()) {
+            self.reserve(buffer, additional);
+            return 0;
+        }
+        let counted = buffer.len();
+        let mut larger = Vec::new();
+        // The new one and the old one are both there for a moment.
+        if needed <= buffer.capacity() || counted > self.left(size) || larger.try_reserve_exact(size).is_err()
+        {
+            return 0;
+        }
+        self.make_way(counted);
+        larger.extend_from_slice(buffer);
+        self.used += counted;
+        let uncounted = larger.capacity() - counted;
+        let smaller = std::mem::replace(buffer, larger);
+        if smaller.capacity() > 0 {
+            self.put(smaller);
+        }
+        uncounted
+    }
+
+    fn count(&mut self, bytes: usize) -> bool {
+        let fits = bytes <= self.large.saturating_sub(self.used);
+        if fits {
+            self.settle(bytes);
+            self.make_way(0);
+        }
+        fits
+    }
+
+    fn settle(&mut self, bytes: usize) {
+        self.used += bytes;
+    }
+
     fn recycle(&mut self, buffer: Vec<u8>) {
         self.put(buffer);
     }
@@ -198,7 +277,7 @@ mod tests {
 
     #[test]
     fn the_limit_counts_what_is_handed_out() {
-        let mut pool = Pool::new(4096, 4096, 1 << 20);
+        let mut pool = Pool::new(4096, usize::MAX, 4096, 1 << 20);
         let first = pool.take(2000).unwrap();
         assert_eq!((first.capacity(), pool.used()), (4096, 4096));
         assert_eq!(pool.take(1), None);
@@ -209,7 +288,7 @@ mod tests {
 
     #[test]
     fn buffers_are_used_again_and_the_surplus_is_freed() {
-        let mut pool = Pool::new(1 << 20, 5 << 10, 1 << 20);
+        let mut pool = Pool::new(1 << 20, usize::MAX, 5 << 10, 1 << 20);
         let buffers: Vec<_> = (0..4).map(|_| pool.take(4096).unwrap()).collect();
         let first = buffers[0].as_ptr();
         buffers.into_iter().for_each(|buffer| pool.put(buffer));
@@ -220,7 +299,7 @@ mod tests {
 
     #[test]
     fn of_large_buffers_all_are_kept_and_of_small_ones_some() {
-        let mut pool = Pool::new(8 << 20, 64 << 10, 1 << 20);
+        let mut pool = Pool::new(8 << 20, usize::MAX, 64 << 10, 1 << 20);
         let taken: Vec<_> =
             [16 << 10; 5].iter().chain(&[512 << 10; 15]).map(|&size| pool.take(size).unwrap()).collect();
         taken.into_iter().for_each(|buffer| pool.put(buffer));
@@ -232,7 +311,7 @@ mod tests {
 
     #[test]
     fn what_is_free_gives_way_to_what_is_used() {
-        let mut pool = Pool::new(2 << 20, 0, 1 << 20);
+        let mut pool = Pool::new(2 << 20, usize::MAX, 0, 1 << 20);
         let taken: Vec<_> = [256 << 10; 8].iter().map(|&size| pool.take(size).unwrap()).collect();
         taken.into_iter().for_each(|buffer| pool.put(buffer));
         assert_eq!(pool.free_bytes, 2 << 20);
@@ -245,7 +324,7 @@ mod tests {
 
     #[test]
     fn trimming_frees_what_was_not_needed_for_a_whole_period() {
-        let mut pool = Pool::new(1 << 20, 1 << 20, 1 << 20);
+        let mut pool = Pool::new(1 << 20, usize::MAX, 1 << 20, 1 << 20);
         let buffers: Vec<_> = (0..8).map(|_| pool.take(1024).unwrap()).collect();
         buffers.into_iter().for_each(|buffer| pool.put(buffer));
         pool.trim();
@@ -260,7 +339,7 @@ mod tests {
 
     #[test]
     fn growing_keeps_the_content_and_gives_the_smaller_buffer_back() {
-        let mut pool = Pool::new(1 << 20, 0, 1 << 20);
+        let mut pool = Pool::new(1 << 20, usize::MAX, 0, 1 << 20);
         let mut buffer = Vec::new();
         for byte in 0..=255 {
             assert!(pool.reserve(&mut buffer, 100));
@@ -274,11 +353,48 @@ mod tests {
 
     #[test]
     fn a_refused_growth_leaves_the_buffer_as_it_was() {
-        let mut pool = Pool::new(2048, 0, 1 << 20);
+        let mut pool = Pool::new(2048, usize::MAX, 0, 1 << 20);
         let mut buffer = Vec::new();
         assert!(pool.reserve(&mut buffer, 1000));
         buffer.resize(1000, 7);
         assert!(!pool.reserve(&mut buffer, 4000));
         assert_eq!((buffer.len(), pool.used()), (1000, 1024));
+    }
+
+    #[test]
+    fn room_ahead_counts_as_it_is_filled() {
+        let mut pool = Pool::new(4 << 20, 0, 0, 1 << 20);
+        let mut buffer = Vec::new();
+        assert!(pool.reserve(&mut buffer, 60_000));
+        buffer.resize(60_000, 7);
+        let uncounted = pool.reserve_ahead(&mut buffer, 900_000);
+        assert_eq!((buffer.len(), buffer.capacity()), (60_000, 1 << 20));
+        assert_eq!((pool.used(), uncounted), (60_000, (1 << 20) - 60_000));
+        assert!(pool.count(100_000));
+        assert_eq!(pool.used(), 160_000);
+        pool.settle(uncounted - 100_000);
+        pool.recycle(buffer);
+        assert_eq!(pool.used(), 0);
+        // What is used again has its memory already.
+        let mut again = Vec::new();
+        assert!(pool.reserve(&mut again, 60_000));
+        again.resize(60_000, 7);
+        assert_eq!(pool.reserve_ahead(&mut again, 900_000), 0);
+        assert_eq!(pool.used(), 1 << 20);
+        pool.recycle(again);
+    }
+
+    #[test]
+    fn a_sixteenth_is_for_small_buffers() {
+        let mut pool = Pool::new(4 << 20, 1 << 20, 0, 1 << 20);
+        let large: Vec<_> = std::iter::from_fn(|| pool.take(64 << 10)).collect();
+        assert_eq!(large.len() * (64 << 10), (4 << 20) - (256 << 10));
+        assert!(pool.lacks(17 << 10) && !pool.lacks(16 << 10) && !pool.count(1));
+        let small: Vec<_> = std::iter::from_fn(|| pool.take(16 << 10)).collect();
+        assert_eq!((small.len(), pool.used()), (16, 4 << 20));
+        assert!(pool.lacks(1));
+        // Where one connection needs all there is, nothing is set aside.
+        let mut pool = Pool::new(4 << 20, 4 << 20, 0, 1 << 20);
+        assert!(pool.take(4 << 20).is_some());
     }
 }

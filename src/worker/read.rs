@@ -6,8 +6,11 @@ use std::ops::Range;
 use super::core::{Flow, Worker};
 use super::handler::Handler;
 use super::os::Os;
-use super::record::{Flags, Side, State};
-use crate::budget::{READ_BEFORE_LARGE, READ_BUFFER, READ_COMPRESSED, READS_PER_VISIT, REPLY_FLUSH_LEAST};
+use super::record::{Flags, Side, State, Unread};
+use crate::budget::{
+    BYTES_PER_WORK, READ_BEFORE_LARGE, READ_BUFFER, READ_COSTLY, READS_PER_VISIT, REPLY_FLUSH_LEAST,
+    UNREAD_SLICE, WORK_OF_READ,
+};
 use crate::ws::{Buffers, LARGE};
 
 /// What one system call has read.
@@ -22,24 +25,41 @@ struct Received {
 }
 
 impl<O: Os, H: Handler> Worker<O, H> {
-    /// Reads from a connection until nothing is left, or its budget for this iteration is used up. A short read means that
-    /// nothing is left (epoll(7)), unless the peer has `ended` its stream: then there is still its end to be read.
+    /// Reads from a connection that has become ready, for as long as most of them take.
+    pub(super) fn read_first(&mut self, index: u32, ended: bool) -> Flow {
+        self.meter.begin_first();
+        self.read_on(index, ended)
+    }
+
+    /// Reads from a connection for as long as one may take.
     pub(super) fn read(&mut self, index: u32, ended: bool) -> Flow {
-        self.decompressor.begin_visit();
+        self.meter.begin_visit();
+        self.read_on(index, ended)
+    }
+
+    /// Reads from a connection until nothing is left, or its budget for this visit is used up. A short read means that
+    /// nothing is left (epoll(7)), unless the peer has `ended` its stream: then there is still its end to be read.
+    fn read_on(&mut self, index: u32, ended: bool) -> Flow {
         let unread = self.unread(index);
-        if unread > 0 && self.take_unread(index) == Flow::Gone {
-            return Flow::Gone;
+        let mut reads = READS_PER_VISIT;
+        if unread > 0 {
+            if self.take_all_unread(index) == Flow::Gone {
+                return Flow::Gone;
+            }
+            let is_paused = self.record_mut(index).flags.has(Flags::PAUSED);
+            if !is_paused && self.unread(index) > 0 {
+                reads = 0;
+            }
         }
         let mut received_in_all = 0;
-        for _ in 0..READS_PER_VISIT {
+        for _ in 0..reads {
             let Some(record) =
                 self.table.get(index as usize).filter(|record| !record.flags.has(Flags::PAUSED))
             else {
                 return self.flush_reply(index);
             };
-            let most = match record.terms.is_agreed() {
-                true if self.unread(index) > 0 => break,
-                true => READ_COMPRESSED,
+            let most = match record.terms.is_agreed() || self.is_costly_expected {
+                true => READ_COSTLY,
                 false if self.is_large_expected => READ_BEFORE_LARGE,
                 false => READ_BUFFER,
             };
@@ -54,6 +74,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             let Received { all, appended, room } = received;
             self.counters.bytes_in.add(all as u64);
             received_in_all += all;
+            self.meter.charge(WORK_OF_READ + all / BYTES_PER_WORK);
             let drained = all < room;
             let end = at + all - appended;
             self.landing.note(end);
@@ -61,13 +82,17 @@ impl<O: Os, H: Handler> Worker<O, H> {
             if flow == Flow::Gone {
                 return Flow::Gone;
             }
-            self.expect_size(index, drained);
-            if drained && !ended && self.unread(index) == 0 {
+            let has_unread = self.expect_size(index, drained);
+            if drained && !ended && !has_unread {
                 return self.finish_reply(index);
             }
             // One read's worth of replies is enough for a peer that may not read them.
             if self.reply.len() >= REPLY_FLUSH_LEAST && self.flush_reply(index) == Flow::Gone {
                 return Flow::Gone;
+            }
+            // After a short read only the end of the stream can follow, which is no work.
+            if has_unread || (self.meter.is_spent() && !drained) {
+                break;
             }
         }
         let id = self.id(index);
@@ -79,11 +104,15 @@ impl<O: Os, H: Handler> Worker<O, H> {
         Flow::Alive
     }
 
-    /// Guesses by what has arrived what comes next, on whichever connection: more of the same size.
-    fn expect_size(&mut self, index: u32, drained: bool) {
+    /// Guesses by what has arrived what comes next, on whichever connection: more of the same size, and as much work. Returns whether
+    /// a part of what has arrived was not dealt with.
+    fn expect_size(&mut self, index: u32, drained: bool) -> bool {
         let side = self.record_mut(index).side.index().and_then(|side| self.sides.get(side));
+        let has_unread = side.is_some_and(|side| !side.unread.is_empty());
+        self.is_costly_expected = has_unread || (self.is_costly_expected && drained);
         let is_large = side.is_some_and(|side| side.decoder.lacks() >= LARGE);
         self.is_large_expected = is_large || (self.is_large_expected && drained);
+        has_unread
     }
 
     /// One system call, into that part of the landing, or first to where the rest of a large message belongs.
@@ -98,33 +127,58 @@ impl<O: Os, H: Handler> Worker<O, H> {
             let before = payload.len();
             let all = os.recv_append(&record.socket, payload, most, buffer)?;
             let appended = payload.len() - before;
-            decoder.appended(appended);
+            decoder.appended(appended, pool);
             return Ok(Received { all, appended, room: most + buffer.len() });
         }
         let all = os.recv(&record.socket, buffer)?;
         Ok(Received { all, appended: 0, room: buffer.len() })
     }
 
-    /// Goes on with what an earlier visit left.
-    fn take_unread(&mut self, index: u32) -> Flow {
-        if self.record_mut(index).flags.has(Flags::PAUSED) {
-            return Flow::Alive;
+    /// Goes on with what an earlier visit left, for as long as this one may take.
+    fn take_all_unread(&mut self, index: u32) -> Flow {
+        while self.unread(index) > 0
+            && !self.meter.is_spent()
+            && !self.record_mut(index).flags.has(Flags::PAUSED)
+        {
+            if self.take_unread(index) == Flow::Gone {
+                return Flow::Gone;
+            }
         }
+        Flow::Alive
+    }
+
+    /// The same with a part of it, since what this visit leaves of that has to be copied again.
+    fn take_unread(&mut self, index: u32) -> Flow {
         let Some(side) = self.side_mut(index) else { return Flow::Alive };
-        let unread = std::mem::take(&mut side.unread);
-        let at = self.reply.landed();
-        let part = at..at + unread.len();
+        let Unread { bytes, at } = std::mem::take(&mut side.unread);
+        let at = at as usize;
+        let fresh = &bytes[at..bytes.len().min(at + UNREAD_SLICE)];
+        let landed = self.reply.landed();
+        let part = landed..landed + fresh.len();
         self.landing.note(part.end);
-        self.landing.bytes_mut()[part.clone()].copy_from_slice(&unread);
-        self.pool.recycle(unread);
+        self.landing.bytes_mut()[part.clone()].copy_from_slice(fresh);
+        let at = at + fresh.len();
         let state = self.record_mut(index).state;
-        self.take_input(index, state, part, false)
+        self.left_again = Some(0);
+        let mut flow = self.take_input(index, state, part, false);
+        let at = at - self.left_again.take().unwrap_or_default();
+        if flow == Flow::Alive && at < bytes.len() && self.record_mut(index).state != State::Finishing {
+            // It is no longer than a read.
+            let at = u32::try_from(at).unwrap_or(u32::MAX);
+            self.side_or_new(index).unread = Unread { bytes, at };
+        } else {
+            self.pool.recycle(bytes);
+        }
+        // What is landed of the replies must not grow into the next part.
+        if flow == Flow::Alive && self.reply.len() >= REPLY_FLUSH_LEAST {
+            flow = self.flush_reply(index);
+        }
+        flow
     }
 
     /// Bytes that were read and that no visit has dealt with yet.
     fn unread(&self, index: u32) -> usize {
-        let record = self.table.get(index as usize).filter(|record| record.terms.is_agreed());
-        let side = record.and_then(|record| self.sides.get(record.side.index()?));
+        let side = self.table.get(index as usize).and_then(|record| self.sides.get(record.side.index()?));
         side.map_or(0, |side| side.unread.len())
     }
 
@@ -141,6 +195,17 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let record = self.record_mut(index);
         record.last_seen = tick;
         let state = record.state;
+        let needed = match record.side.index().and_then(|side| self.sides.get(side)) {
+            Some(side) => side.decoder.needs(input.len()),
+            None => input.len(),
+        };
+        if self.pool.has_plenty(needed) {
+            return self.take_input(index, state, input, drained);
+        }
+        if self.relieve(index, needed) == Flow::Gone {
+            return Flow::Gone;
+        }
+        let state = self.record_mut(index).state;
         self.take_input(index, state, input, drained)
     }
 

@@ -106,11 +106,31 @@ impl SideId {
     }
 }
 
+/// Input that waits: what is in the buffer from there on. Without any there is no buffer.
+#[derive(Debug, Default)]
+pub(crate) struct Unread {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) at: u32,
+}
+
+impl Unread {
+    /// Bytes that wait.
+    pub(crate) const fn len(&self) -> usize {
+        self.bytes.len() - self.at as usize
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// What an idle connection does not have. It goes as soon as it is empty.
 #[derive(Debug)]
 pub(crate) struct Side {
     /// The index of its connection.
     owner: u32,
+    /// The tick at which the message that has begun to arrive did.
+    pub(crate) begun: u32,
     /// The decoder is out, in use: this stays, empty or not, with whatever else is kept of the connection.
     is_lent: bool,
     /// When the message that has begun to arrive must be whole.
@@ -121,8 +141,8 @@ pub(crate) struct Side {
     pub(crate) head: Vec<u8>,
     /// What has arrived of a message.
     pub(crate) decoder: Decoder,
-    /// Bytes that were read and wait for the next visit, because decompressing those before them took up this one.
-    pub(crate) unread: Vec<u8>,
+    /// Bytes that were read and wait for the next visit, because those before them took up this one.
+    pub(crate) unread: Unread,
     /// What later compressed messages may refer to.
     pub(super) contexts: Contexts,
     /// Output that waits for the kernel or for the end of the iteration.
@@ -137,12 +157,13 @@ impl Side {
     pub(crate) fn new(owner: u32) -> Self {
         Self {
             owner,
+            begun: 0,
             is_lent: false,
             clock: MessageClock::default(),
             looks: Looks::default(),
             head: Vec::new(),
             decoder: Decoder::default(),
-            unread: Vec::new(),
+            unread: Unread::default(),
             contexts: None,
             outbox: Outbox::default(),
             taken_at: 0,
@@ -178,9 +199,17 @@ impl Side {
             && self.late_pong.is_none()
     }
 
+    /// Forgets input that waits.
+    pub(crate) fn drop_unread(&mut self, pool: &mut Pool) {
+        let Unread { bytes, .. } = std::mem::take(&mut self.unread);
+        if bytes.capacity() > 0 {
+            pool.recycle(bytes);
+        }
+    }
+
     /// Gives all buffers back.
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
-        for buffer in [std::mem::take(&mut self.head), std::mem::take(&mut self.unread)] {
+        for buffer in [std::mem::take(&mut self.head), std::mem::take(&mut self.unread).bytes] {
             if buffer.capacity() > 0 {
                 pool.recycle(buffer);
             }
@@ -204,4 +233,4 @@ enum Slot<T> {
 
 const _: () = assert!(size_of::<Record<OwnedFd, ()>>() == 32);
 const _: () = assert!(size_of::<Slot<Record<OwnedFd, ()>>>() == 32);
-const _: () = assert!(size_of::<Side>() <= 288);
+const _: () = assert!(size_of::<Side>() <= 304);

@@ -46,6 +46,8 @@ impl Rules {
 pub struct Decoded<'a> {
     /// Bytes of the input that are done with; continue behind them.
     pub consumed: usize,
+    /// Frames whose headers were read, of which those in the middle of a message bring about no event.
+    pub frames: usize,
     /// Whether the event's payload is in a buffer of the decoder's rather than in the input.
     pub is_kept: bool,
     /// What happened, or `None` when the input holds no further event: then all of it was consumed.
@@ -70,6 +72,8 @@ pub struct Decoder {
     message: Option<PartialMessage>,
     /// The payload of `message` so far, unmasked; after its last frame until the next call, all of it.
     payload: Vec<u8>,
+    /// Bytes at the end of the capacity of `payload` that are not [counted](Buffers::count): memory that nothing has been put into.
+    uncounted: usize,
     /// Bytes at the end of `payload` that arrived [there](Self::vacancy) and are still masked.
     masked: usize,
     /// The payload of a control frame that did not arrive whole.
@@ -128,9 +132,9 @@ impl Decoder {
         buffers: &mut impl Buffers,
     ) -> Result<Decoded<'a>, DecodeError> {
         self.take_back(buffers);
-        let mut at = 0;
-        let Some(finished) = self.advance(input, &mut at, rules, buffers)? else {
-            return Ok(Decoded { consumed: at, is_kept: false, event: None });
+        let (mut at, mut frames) = (0, 0);
+        let Some(finished) = self.advance(input, &mut at, &mut frames, rules, buffers)? else {
+            return Ok(Decoded { consumed: at, frames, is_kept: false, event: None });
         };
         let event = match finished {
             Finished::Input { opcode, compressed, range } => event(opcode, compressed, &input[range])?,
@@ -143,17 +147,25 @@ impl Decoder {
                 event(opcode, compressed, &self.payload)?
             }
         };
-        Ok(Decoded { consumed: at, is_kept: self.lent, event: Some(event) })
+        Ok(Decoded { consumed: at, frames, is_kept: self.lent, event: Some(event) })
     }
 
     /// Takes the buffer that the message of the last event was lent from, if it was: it is the caller's to recycle then.
-    pub fn take_message(&mut self) -> Option<Vec<u8>> {
+    pub fn take_message(&mut self, buffers: &mut impl Buffers) -> Option<Vec<u8>> {
         let is_message = self.lent && self.control.capacity() == 0 && self.message.is_none();
         if !is_message {
             return None;
         }
         self.lent = false;
+        self.settle(buffers);
         Some(std::mem::take(&mut self.payload))
+    }
+
+    /// Has all of the payload's buffer count.
+    fn settle(&mut self, buffers: &mut impl Buffers) {
+        if self.uncounted > 0 {
+            buffers.settle(std::mem::take(&mut self.uncounted));
+        }
     }
 
     /// Whether nothing is kept: the next byte starts a new message.
@@ -174,6 +186,19 @@ impl Decoder {
         self.payload.len() + self.control.len()
     }
 
+    /// Bytes of memory that are taken for it, as far as they count.
+    #[must_use]
+    pub const fn held(&self) -> usize {
+        self.payload.capacity() + self.control.capacity() - self.uncounted
+    }
+
+    /// Bytes of memory that `len` more bytes of input may take, if they end within the message under way or another.
+    #[must_use]
+    pub fn needs(&self, len: usize) -> usize {
+        let room = self.payload.capacity() - self.payload.len();
+        if room >= len { self.fresh(len) } else { self.payload.len().saturating_add(len) }
+    }
+
     /// Payload bytes that the message frame under way still lacks; 0 without one.
     #[must_use]
     pub fn lacks(&self) -> usize {
@@ -187,19 +212,48 @@ impl Decoder {
         let missing = frame.missing();
         let len = self.payload.len();
         if len >= LARGE && self.payload.capacity() - len < missing.min(LARGE) {
-            buffers.reserve(&mut self.payload, missing.min(ahead(len)));
+            self.reserve_ahead(missing.min(ahead(len)), buffers);
         }
         let room = missing.min(self.payload.capacity() - len);
         (room >= WORTH_A_CALL).then_some((&mut self.payload, room))
     }
 
     /// So many bytes were appended to the buffer of [`vacancy`](Self::vacancy). Decode what has arrived besides, even if that is nothing.
-    pub const fn appended(&mut self, len: usize) {
+    pub fn appended(&mut self, len: usize, buffers: &mut impl Buffers) {
         self.masked = len;
+        let fresh = self.fresh(0);
+        self.uncounted -= fresh;
+        buffers.settle(fresh);
+    }
+
+    /// Bytes at the end of the payload, with `additional` more, that are not counted.
+    fn fresh(&self, additional: usize) -> usize {
+        let counted = self.payload.capacity() - self.uncounted;
+        (self.payload.len() + additional).saturating_sub(counted)
+    }
+
+    fn reserve_ahead(&mut self, additional: usize, buffers: &mut impl Buffers) {
+        self.settle(buffers);
+        self.uncounted = buffers.reserve_ahead(&mut self.payload, additional);
+    }
+
+    /// Makes room for payload that has arrived. `false` when there is no memory for it.
+    fn reserve(&mut self, additional: usize, buffers: &mut impl Buffers) -> bool {
+        if self.payload.capacity() - self.payload.len() < additional {
+            self.settle(buffers);
+            return buffers.reserve(&mut self.payload, additional);
+        }
+        let fresh = self.fresh(additional);
+        if fresh > 0 && !buffers.count(fresh) {
+            return false;
+        }
+        self.uncounted -= fresh;
+        true
     }
 
     /// Gives all memory back and becomes idle, whatever had arrived.
     pub fn clear(&mut self, buffers: &mut impl Buffers) {
+        self.settle(buffers);
         for buffer in [std::mem::take(&mut self.payload), std::mem::take(&mut self.control)] {
             if buffer.capacity() > 0 {
                 buffers.recycle(buffer);
@@ -210,7 +264,7 @@ impl Decoder {
 
     /// Gives back the buffer that the last event was lent from.
     fn take_back(&mut self, buffers: &mut impl Buffers) {
-        let message = self.take_message();
+        let message = self.take_message(buffers);
         // A control frame can be lent in the middle of a message, whose payload must stay.
         let control = std::mem::take(&mut self.lent).then(|| std::mem::take(&mut self.control));
         if let Some(buffer) = message.or(control).filter(|buffer| buffer.capacity() > 0) {
@@ -222,6 +276,7 @@ impl Decoder {
         &mut self,
         input: &mut [u8],
         at: &mut usize,
+        frames: &mut usize,
         rules: &Rules,
         buffers: &mut impl Buffers,
     ) -> Result<Option<Finished>, DecodeError> {
@@ -235,6 +290,7 @@ impl Decoder {
             }
             // RFC 6455-6.2-1 and 6455-10.7-1
             let Some(header) = self.take_header(input, at, rules)? else { return Ok(None) };
+            *frames += 1;
             if !header.opcode.is_control() {
                 self.admit(&header, rules)?;
             }
@@ -339,13 +395,20 @@ impl Decoder {
         let missing = frame.missing();
         let take = missing.min(available);
         let piece = &input[*at..*at + take];
-        let target = if header.opcode.is_control() { &mut self.control } else { &mut self.payload };
-        let arrived = target.len() + take;
-        let is_large = arrived >= LARGE && target.capacity() < arrived;
-        let has_room = is_large && buffers.reserve(target, missing.min(take + ahead(arrived)));
-        if take > 0 && !has_room && !buffers.reserve(target, take) {
+        let is_control = header.opcode.is_control();
+        let arrived = self.payload.len() + take;
+        if !is_control && arrived >= LARGE && self.payload.capacity() < arrived {
+            self.reserve_ahead(missing.min(take + ahead(arrived)), buffers);
+        }
+        let has_room = match take {
+            0 => true,
+            _ if is_control => buffers.reserve(&mut self.control, take),
+            _ => self.reserve(take, buffers),
+        };
+        if !has_room {
             return Err(DecodeError::OutOfBuffers);
         }
+        let target = if is_control { &mut self.control } else { &mut self.payload };
         // RFC 6455-5.4-1 and 6455-5.4-3: one payload, wherever frames end; RFC 7692-6.2-1: also that of a compressed message.
         let start = target.len();
         for (block, offset) in piece.chunks(BLOCK).zip((frame.arrived..).step_by(BLOCK)) {

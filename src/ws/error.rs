@@ -13,6 +13,9 @@ pub enum ProtocolError {
     MisplacedCompression,
     /// A message that is marked as compressed and is not (RFC 7692, section 7.2.2).
     InvalidCompression,
+    /// A compressed message that takes far more work than its size (RFC 7692, section 8): many streams, or many blocks with
+    /// nothing in them.
+    CostlyCompression,
     /// An opcode with no meaning (section 5.2).
     ReservedOpcode(u8),
     /// A client's frame is not masked (section 5.1).
@@ -50,7 +53,7 @@ impl ProtocolError {
         match self {
             Self::InvalidUtf8 | Self::InvalidCompression => CloseCode::INVALID_PAYLOAD,
             Self::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
-            Self::TooManyFrames => CloseCode::POLICY_VIOLATION,
+            Self::TooManyFrames | Self::CostlyCompression => CloseCode::POLICY_VIOLATION,
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }
@@ -62,6 +65,7 @@ impl ProtocolError {
             Self::ReservedBits => "reserved bit set without an extension",
             Self::MisplacedCompression => "only a message's first frame can be marked as compressed",
             Self::InvalidCompression => "message is not compressed as it says",
+            Self::CostlyCompression => "message takes too much work to decompress",
             Self::ReservedOpcode(_) => "reserved opcode",
             Self::NotMasked => "frame from a client without a mask",
             Self::Masked => "frame from a server with a mask",

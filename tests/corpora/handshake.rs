@@ -50,13 +50,13 @@ pub(crate) fn check(input: &[u8]) -> Outcome {
     }
 }
 
-/// A head with 2,000 bytes for each of its first five tildes, which may stand everywhere: beyond the limit with an input well
+/// A head with 4,000 bytes for each of its first five tildes, which may stand everywhere: beyond the limit with an input well
 /// below it.
 fn long(head: &[u8]) -> Vec<u8> {
     let mut tildes = 0;
     let times = |byte: &u8| {
         tildes += usize::from(*byte == b'~');
-        if *byte == b'~' && tildes <= 5 { 2_000 } else { 1 }
+        if *byte == b'~' && tildes <= 5 { 4_000 } else { 1 }
     };
     let times: Vec<usize> = head.iter().map(times).collect();
     head.iter().zip(times).flat_map(|(byte, times)| std::iter::repeat_n(*byte, times)).collect()

@@ -56,7 +56,7 @@ proptest! {
             if let Some((buffer, room)) = decoder.vacancy(&mut buffers) {
                 let direct = left.min(room);
                 buffer.extend_from_slice(&stream[at..at + direct]);
-                decoder.appended(direct);
+                decoder.appended(direct, &mut buffers);
                 at += direct;
                 left -= direct;
             }

@@ -127,6 +127,8 @@ fn every_option_can_be_set_everywhere() {
         ("message-timeout", "7s", "'7s'"),
         ("close-timeout", "7s", "'7s'"),
         ("drain-timeout", "7s", "'7s'"),
+        ("max-head", "8KiB", "8192"),
+        ("max-head-fields", "64", "64"),
         ("max-message", "2KiB", "2048"),
         ("max-frames-per-message", "16", "0x10"),
         ("compression", "shared", "'shared'"),

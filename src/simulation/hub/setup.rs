@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::budget::{LEAST_OUTBOX, enveloped, outbox_for};
+use crate::budget::{
+    LEAST_OUTBOX, WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT, enveloped, outbox_for,
+};
 use crate::hub::journal::Journal;
 use crate::hub::{Access, HistoryRule, HubConfig, Rule, Rules, Sizes, TopicRule, TopicsPath};
 use crate::simulation::choices::Choices;
-use crate::worker::{Budgets, Deflation, Limits, PingPolicy, SlowPolicy};
+use crate::worker::{Allowance, Budgets, Deflation, Limits, PingPolicy, SlowPolicy};
 use crate::ws::Role;
 use crate::ws::deflate::Context;
 
@@ -206,14 +208,21 @@ fn limits(is_roomy: bool, choices: &Choices) -> Limits {
         server_connections: 10_000,
         worker_connections: 10_000,
         refusals: crate::budget::REFUSALS,
+        head: crate::http::HeadLimits::default(),
         rules: crate::ws::Rules { role: Role::Server, max_message: 70_000, max_frames: 64, deflate: false },
         deflation,
         outbox,
         buffers: 1 << 30,
+        least_buffers: 0,
         backlog: if is_roomy {
             usize::MAX
         } else {
             choices.pick(&[usize::MAX, usize::MAX, least_backlog, 2 * least_backlog])
+        },
+        work: Allowance {
+            first: choices.pick(&[1, 2_000, WORK_PER_FIRST]),
+            visit: choices.pick(&[1, 3_000, WORK_PER_VISIT]),
+            iteration: choices.pick(&[4, 20_000, WORK_PER_ITERATION]),
         },
         spare_buffers: choices.pick(&[0, 5_000, 64 << 10]),
         // Nobody is dropped for taking their time.

@@ -56,7 +56,8 @@ impl Handler for App {
         }
     }
 
-    /// `close` closes, `quiet` is not answered, `big N` is answered by N bytes, and anything else by itself.
+    /// `close` closes, `quiet` is not answered, `big N` is answered by N bytes, `costs N` is charged for, and anything else is answered by
+    /// itself.
     fn message(&mut self, conn: &mut Conn<'_, usize>, message: Message<'_>) {
         let mut log = self.log.borrow_mut();
         let Message::Text(text) = message else {
@@ -69,6 +70,8 @@ impl Handler for App {
         } else if let Some(len) = text.strip_prefix("big ") {
             let bytes = vec![7; len.parse().unwrap()];
             log.full += usize::from(conn.send(Message::Binary(&bytes)).is_err());
+        } else if let Some(work) = text.strip_prefix("costs ") {
+            conn.charge(work.parse().unwrap());
         } else if text != "quiet" {
             log.full += usize::from(conn.send(message).is_err());
         }

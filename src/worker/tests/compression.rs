@@ -2,7 +2,7 @@
 
 use super::deflating::{Deflating, Heard, agreed, noise, offering, text};
 use super::rig::{Rig, Seen, limits, play, request};
-use crate::budget::{INFLATE_PER_ITERATION, INFLATE_PER_VISIT};
+use crate::budget::{WORK_PER_ITERATION, WORK_PER_VISIT};
 use crate::worker::{Deflation, Limits};
 use crate::ws::deflate::Context;
 use crate::ws::{CloseCode, Message, Opcode, encode};
@@ -247,7 +247,7 @@ fn decompressing_takes_turns_with_other_connections() {
                 let now = rig.log().messages.iter().filter(|message| message.len() > 2).count();
                 let out = (now - seen) * text.len();
                 // Twice: when it is ready, and when it is visited again.
-                assert!(out > 0 && out < 2 * (INFLATE_PER_VISIT + text.len()), "{out} bytes");
+                assert!(out > 0 && out < 2 * (WORK_PER_VISIT + text.len()), "{out} bytes");
                 (seen, iterations) = (now, iterations + 1);
             }
             assert!(iterations > 15, "{iterations}");
@@ -271,7 +271,7 @@ fn an_iteration_decompresses_a_bounded_amount_for_all_together() {
             rig.iterate();
             let now = rig.log().messages.len();
             let out = (now - seen) * text.len();
-            assert!(out > 0 && out < INFLATE_PER_ITERATION + 2 * text.len(), "{out} bytes, {seen}");
+            assert!(out > 0 && out < WORK_PER_ITERATION + 2 * text.len(), "{out} bytes, {seen}");
             seen = now;
         }
         rig.settle();

@@ -1,6 +1,7 @@
 //! From the first byte to the upgrade, and who never gets there.
 
 use super::rig::{Seen, limits, millis, play, request, secs};
+use crate::http::MAX_HEAD;
 use crate::simulation::world::Ending;
 use crate::ws::Opcode;
 
@@ -115,7 +116,7 @@ fn a_head_that_never_ends_is_refused_at_the_limit() {
     play(limits(), |rig| {
         let client = rig.connect();
         rig.send(client, b"GET / HTTP/1.1\r\nA: ");
-        for _ in 0..100 {
+        for _ in 0..MAX_HEAD / 100 + 1 {
             rig.send(client, &[b'x'; 100]);
             rig.settle();
         }

@@ -9,7 +9,7 @@ use crate::ws::{CloseCode, Opcode, encode};
 fn visit(rig: &mut Rig, client: Client) -> Flow {
     let id = rig.log().opened[client];
     let index = rig.worker.find(id).unwrap();
-    rig.worker.read(index, false)
+    rig.worker.read_first(index, false)
 }
 
 fn text(text: &str) -> Seen {

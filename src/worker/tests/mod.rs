@@ -3,6 +3,7 @@
 mod app;
 mod deflating;
 mod rig;
+mod shares;
 
 mod accepting;
 mod closing;
@@ -14,6 +15,7 @@ mod mail;
 mod pings;
 mod pushing;
 mod reading;
+mod relief;
 mod returning;
 mod standing_still;
 mod turns;

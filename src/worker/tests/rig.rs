@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::app::{App, InTurn, Log};
+use crate::budget::{WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT};
+use crate::http::HeadLimits;
 use crate::simulation::net::{Net, Wakes};
 use crate::simulation::world::{Ending, World};
 use crate::worker::counters::{Counter, Counters};
 use crate::worker::mailbox::Wake;
 use crate::worker::{
-    Assembly, Budgets, Connections, Handle, Limits, Listening, PingPolicy, Shared, Turn, Worker,
+    Allowance, Assembly, Budgets, Connections, Handle, Limits, Listening, PingPolicy, Shared, Turn, Worker,
 };
 use crate::ws::{CloseCode, Decoder, Event, Heap, Message, Opcode, Role, Rules, encode};
 
@@ -51,11 +53,14 @@ pub(super) fn limits() -> Limits {
         server_connections: 10_000,
         worker_connections: 10_000,
         refusals: crate::budget::REFUSALS,
+        head: HeadLimits::default(),
         rules: Rules { role: Role::Server, max_message: 1 << 20, max_frames: 64, deflate: false },
         deflation: None,
         outbox: 128 << 10,
         buffers: 4 << 20,
+        least_buffers: 2 << 20,
         backlog: 64 << 20,
+        work: Allowance { first: WORK_PER_FIRST, visit: WORK_PER_VISIT, iteration: WORK_PER_ITERATION },
         spare_buffers: 1 << 20,
         handshake_timeout: secs(10),
         message_timeout: None,

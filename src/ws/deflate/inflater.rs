@@ -3,6 +3,7 @@
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::TAIL;
+use super::work::{Block, CODED, Work};
 use crate::ws::ProtocolError;
 
 /// The largest window (RFC 1951): nothing refers further back.
@@ -11,6 +12,8 @@ const WINDOW: usize = 1 << 15;
 const LEAST_ROOM: usize = 4 << 10;
 /// Bytes of output that are kept at a trim.
 const KEEP: usize = 64 << 10;
+/// The least bytes of an empty stored block, as a flush leaves it, and more than any other block has with nothing in it.
+const FLUSH_LEAST: usize = 4;
 /// An empty block with BFINAL: behind a message that is whole, and nowhere else, it ends the stream.
 const END: [u8; 2] = [0x03, 0x00];
 
@@ -21,6 +24,7 @@ pub struct Inflater {
     stream: Inflate,
     /// The last message; what lies beyond it is of no meaning.
     out: Vec<u8>,
+    work: Work,
 }
 
 /// Why a message cannot be decompressed.
@@ -30,6 +34,8 @@ pub enum InflateError {
     Corrupt,
     /// It has more bytes than are allowed.
     TooBig,
+    /// It has more streams, or more blocks for its size, than anybody needs: it is made to take time.
+    TooCostly,
 }
 
 impl From<InflateError> for ProtocolError {
@@ -37,6 +43,7 @@ impl From<InflateError> for ProtocolError {
         match error {
             InflateError::Corrupt => Self::InvalidCompression,
             InflateError::TooBig => Self::MessageTooBig,
+            InflateError::TooCostly => Self::CostlyCompression,
         }
     }
 }
@@ -46,7 +53,7 @@ impl Inflater {
     #[must_use]
     pub fn new() -> Self {
         // RFC 7692-7.2.2-6: the largest window, whatever was agreed on.
-        Self { stream: Inflate::new(false, 15), out: Vec::new() }
+        Self { stream: Inflate::new(false, 15), out: Vec::new(), work: Work::default() }
     }
 
     /// Lends the bytes of a message, of which at most `max` come out: it stops there, whatever is still to come.
@@ -56,31 +63,42 @@ impl Inflater {
     /// # Errors
     /// See [`InflateError`].
     pub fn message(&mut self, compressed: &[u8], max: usize, context: &[u8]) -> Result<&[u8], InflateError> {
+        self.work = Work::of_message(max);
         let len = self.decompress(compressed, max, context)?;
         Ok(&self.out[..len])
     }
 
+    /// The first `len` bytes of what [`message`](Self::message) lent last.
+    pub(crate) fn last(&self, len: usize) -> &[u8] {
+        &self.out[..len]
+    }
+
+    /// What the last message has cost, whatever came of it, in bytes whose decompression takes as long.
+    #[must_use]
+    pub const fn work(&self) -> usize {
+        self.work.done()
+    }
+
     /// Fills the output and says how far.
     fn decompress(&mut self, compressed: &[u8], max: usize, context: &[u8]) -> Result<usize, InflateError> {
-        let mut output = Output { bytes: &mut self.out, end: 0, max };
-        self.stream.reset(false);
-        remember(&mut self.stream, context, &[])?;
+        let Self { stream, out, work } = self;
+        let mut output = Output { bytes: out, end: 0, max };
+        begin(stream, context, &[], work)?;
         let mut input = compressed;
-        while output.pass(&mut self.stream, &mut input)? == Pass::StreamEnd {
+        while output.blocks(stream, &mut input, work)? == Pass::Stream {
             // RFC 7692-7.2.3.4-1: behind a block with BFINAL another stream may begin, if only with the byte that is put there.
             if input.is_empty() {
                 return Ok(output.end);
             }
-            self.stream.reset(false);
-            remember(&mut self.stream, context, &output.bytes[..output.end])?;
+            begin(stream, context, &output.bytes[..output.end], work)?;
         }
         // RFC 7692-7.2.2-1. The two ends are no bytes of the message's: after the first, the stream is between two blocks.
         let (mut tail, mut end) = (&TAIL[..], &END[..]);
-        let after_tail = output.pass(&mut self.stream, &mut tail)?;
+        let after_tail = output.pass(stream, &mut tail, InflateFlush::SyncFlush)?;
         let len = output.end;
-        let after_end = output.pass(&mut self.stream, &mut end)?;
+        let after_end = output.pass(stream, &mut end, InflateFlush::SyncFlush)?;
         match (after_tail, after_end, end) {
-            (Pass::InputEnd, Pass::StreamEnd, []) if output.end == len => Ok(len),
+            (Pass::Input, Pass::Stream, []) if output.end == len => Ok(len),
             _ => Err(InflateError::Corrupt),
         }
     }
@@ -99,10 +117,12 @@ impl Inflater {
     }
 }
 
-/// Gives a fresh stream what it may refer to: the end of `context` and `output`, one behind the other.
-fn remember(stream: &mut Inflate, context: &[u8], output: &[u8]) -> Result<(), InflateError> {
+/// Begins a stream with what it may refer to: the end of `context` and `output`, one behind the other.
+fn begin(stream: &mut Inflate, context: &[u8], output: &[u8], work: &mut Work) -> Result<(), InflateError> {
     let output = &output[output.len().saturating_sub(WINDOW)..];
     let context = &context[context.len().saturating_sub(WINDOW - output.len())..];
+    work.add_stream(context.len() + output.len())?;
+    stream.reset(false);
     let set = |stream: &mut Inflate, bytes: &[u8]| {
         // Only a stream that is under way refuses one.
         stream.set_dictionary(bytes).map(drop).map_err(|_| InflateError::Corrupt)
@@ -114,13 +134,20 @@ fn remember(stream: &mut Inflate, context: &[u8], output: &[u8]) -> Result<(), I
     }
 }
 
-/// What ended a pass.
+/// Whether the block that begins there has no codes of its own: its second and third bit say so (RFC 1951, section 3.2.3).
+fn is_without_codes(input: &[u8]) -> bool {
+    input.first().is_none_or(|byte| byte >> 1 & 3 != 2)
+}
+
+/// What has come to its end in a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pass {
+    /// A block, with input behind it.
+    Block,
     /// All of the input is done with.
-    InputEnd,
+    Input,
     /// A block with BFINAL; there may be input left.
-    StreamEnd,
+    Stream,
 }
 
 /// Where the bytes of a message go.
@@ -133,8 +160,37 @@ struct Output<'o> {
 }
 
 impl Output<'_> {
-    /// Decompresses up to the end of the input, or of the stream in it.
-    fn pass(&mut self, stream: &mut Inflate, input: &mut &[u8]) -> Result<Pass, InflateError> {
+    /// Decompresses up to the end of the input, or of the stream in it, block by block, since what a block costs is not in its bytes.
+    fn blocks(
+        &mut self,
+        stream: &mut Inflate,
+        input: &mut &[u8],
+        work: &mut Work,
+    ) -> Result<Pass, InflateError> {
+        let mut is_plain = is_without_codes(input);
+        loop {
+            let (end, left) = (self.end, input.len());
+            let pass = self.pass(stream, input, InflateFlush::Block);
+            work.add_block(&Block { compressed: left - input.len(), len: self.end - end, is_plain })?;
+            // Only a stored block has so many bytes and none in it, and only it ends where a byte does.
+            let is_flush = self.end == end && (FLUSH_LEAST..CODED).contains(&(left - input.len()));
+            is_plain = is_flush && is_without_codes(input);
+            match pass? {
+                Pass::Block => {}
+                // Where the last block is one with BFINAL, the stream's end is still to be told.
+                Pass::Input => return self.pass(stream, input, InflateFlush::SyncFlush),
+                Pass::Stream => return Ok(Pass::Stream),
+            }
+        }
+    }
+
+    /// Decompresses up to the end of the input, or of the stream in it, or of a block if that is asked for.
+    fn pass(
+        &mut self,
+        stream: &mut Inflate,
+        input: &mut &[u8],
+        flush: InflateFlush,
+    ) -> Result<Pass, InflateError> {
         loop {
             // One byte over the limit tells a message of the largest size from a larger one.
             let most = self.max.saturating_add(1);
@@ -146,7 +202,7 @@ impl Output<'_> {
             }
             let limit = self.bytes.len().min(most);
             let (read, written) = (stream.total_in(), stream.total_out());
-            let status = stream.decompress(input, &mut self.bytes[self.end..limit], InflateFlush::SyncFlush);
+            let status = stream.decompress(input, &mut self.bytes[self.end..limit], flush);
             let status = status.map_err(|_| InflateError::Corrupt)?;
             self.end += size(stream.total_out() - written);
             *input = &input[size(stream.total_in() - read)..];
@@ -154,10 +210,14 @@ impl Output<'_> {
                 return Err(InflateError::TooBig);
             }
             match status {
-                Status::StreamEnd => return Ok(Pass::StreamEnd),
+                Status::StreamEnd => return Ok(Pass::Stream),
                 // Room is left: there is nothing more to come out.
                 Status::Ok | Status::BufError if self.end < limit => {
-                    return if input.is_empty() { Ok(Pass::InputEnd) } else { Err(InflateError::Corrupt) };
+                    return match flush {
+                        _ if input.is_empty() => Ok(Pass::Input),
+                        InflateFlush::Block => Ok(Pass::Block),
+                        _ => Err(InflateError::Corrupt),
+                    };
                 }
                 Status::Ok | Status::BufError => {}
             }

@@ -8,6 +8,7 @@ mod terms;
 #[cfg(test)]
 mod twin;
 mod window;
+mod work;
 
 pub use agreement::{Agreement, Context, Direction, Offer};
 pub use deflater::Deflater;

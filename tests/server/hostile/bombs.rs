@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use throng::ws::Opcode;
+use throng::ws::deflate::Deflater;
+use throng::ws::{Opcode, encode};
 use throng::{Builder, Compression};
 
 use super::super::app::start;
@@ -56,6 +57,27 @@ fn what_is_no_deflate_is_closed_with_1007_and_a_misplaced_bit_with_1002() {
         stream.write_all(&frames).unwrap();
         assert_eq!(next(&mut stream), Err(code), "{frames:x?}");
     }
+    nothing_is_left(&running.server, 1);
+    bystander.was_served();
+}
+
+/// 1.15 MB of them took half a second, and four clients a core.
+#[test]
+fn streams_without_end_are_closed_with_1008() {
+    let running = start(compressing);
+    let bystander = Bystander::new(running.address);
+    let payload: Vec<u8> = (0..40_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let valid = Deflater::new(1).message(&payload, 15, &[]).to_vec();
+    // What is left of a flush behind it, and then blocks that end a stream, each of which begins another.
+    let message = [&valid[..], &[0, 0, 0xff, 0xff], &[0x03, 0x00].repeat(500_000)].concat();
+    let mut frame = Vec::new();
+    encode::compressed_frame(&mut frame, true, Opcode::Binary, &message, Some([1, 2, 3, 4]));
+    for _ in 0..10 {
+        let (mut stream, _) = open(running.address, OFFER);
+        stream.write_all(&frame).unwrap();
+        assert_eq!(next(&mut stream), Err(1008));
+    }
+    assert_eq!(running.server.stats().protocol_errors, 10);
     nothing_is_left(&running.server, 1);
     bystander.was_served();
 }

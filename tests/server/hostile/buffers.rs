@@ -32,6 +32,44 @@ fn a_declared_length_reserves_nothing() {
     bystander.was_served();
 }
 
+/// 530 of them with 64 KiB each, 35 MiB, took up 512 MiB.
+#[test]
+fn what_has_arrived_counts_and_not_what_there_is_room_for() {
+    let running = start(|builder| builder.buffer_limit(32 << 20));
+    let bystander = Bystander::new(running.address);
+    let mut clients = open_many(running.address, 100);
+    for client in &mut clients {
+        client.raw(&[&header(FIN | BINARY, 1 << 20)[..], &[0; 66_000]].concat());
+    }
+    let sum = 100 * 66_000;
+    eventually("all of it is kept", || running.server.stats().buffered_bytes >= sum);
+    assert!(
+        running.server.stats().buffered_bytes < sum + sum / 4,
+        "{}",
+        running.server.stats().buffered_bytes
+    );
+    // A request in two pieces, and a message.
+    let mut stream = super::super::client::dial(running.address);
+    for piece in [&super::REQUEST.as_bytes()[..60], &super::REQUEST.as_bytes()[60..]] {
+        stream.write_all(piece).unwrap();
+        std::thread::sleep(millis(20));
+    }
+    let mut response = [0; 12];
+    std::io::Read::read_exact(&mut stream, &mut response).unwrap();
+    assert_eq!(&response, b"HTTP/1.1 101");
+    let mut client = Client::open(running.address);
+    let message = super::masked(FIN | TEXT, &[b'a'; 40_000]);
+    for piece in message.chunks(20_000) {
+        client.raw(piece);
+        std::thread::sleep(millis(20));
+    }
+    assert_eq!(client.get(), Got::Text("a".repeat(40_000)));
+    assert_eq!(running.server.stats().buffer_exhausted, 0);
+    drop((clients, client, stream));
+    nothing_is_left(&running.server, 1);
+    bystander.was_served();
+}
+
 /// Bytes of the request that the test's client sends.
 fn request_len() -> u64 {
     let mut request = Vec::new();

@@ -22,7 +22,7 @@ fn with_fields(fields: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_head_of_8_kib_or_64_fields_is_served_and_one_over_is_431() {
+fn a_head_of_16_kib_or_100_fields_is_served_and_one_over_is_431() {
     let running = start(|builder| builder);
     let bystander = Bystander::new(running.address);
     for (request, status) in [
@@ -52,6 +52,32 @@ fn a_head_of_8_kib_or_64_fields_is_served_and_one_over_is_431() {
     }
     nothing_is_left(&running.server, 1);
     bystander.was_served();
+}
+
+#[test]
+fn how_long_a_head_may_be_is_a_setting() {
+    for (bytes, fields) in [(1024, 16), (64 * 1024, 256)] {
+        let running = start(|builder| builder.max_head(bytes).max_head_fields(fields));
+        let bystander = Bystander::new(running.address);
+        for (request, status) in [
+            (of_length(bytes), "101"),
+            (of_length(bytes + 1), "431"),
+            (with_fields(fields), "101"),
+            (with_fields(fields + 1), "431"),
+        ] {
+            // In two pieces, so that what has come of it is kept.
+            let mut stream = dial(running.address);
+            let (first, rest) = request.split_at(request.len() / 2);
+            stream.write_all(first).unwrap();
+            eventually("it is kept", || running.server.stats().buffered_bytes > 0);
+            stream.write_all(rest).unwrap();
+            let mut response = [0; 12];
+            stream.read_exact(&mut response).unwrap();
+            assert_eq!(response, *format!("HTTP/1.1 {status}").as_bytes(), "{bytes} {fields}");
+        }
+        nothing_is_left(&running.server, 1);
+        bystander.was_served();
+    }
 }
 
 #[test]

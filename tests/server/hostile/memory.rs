@@ -51,9 +51,9 @@ const ATTACKS: [Attack; 17] = [
     },
     // A side record, and a buffer of 16 KiB.
     Attack {
-        name: "sends a head of 8 KiB without its end",
+        name: "sends a head of 16 KiB without its end",
         clients: 1_000,
-        client: |to| sending(dial(to), &[REQUEST.trim_end().as_bytes(), &[b'0'; 7_900]].concat()),
+        client: |to| sending(dial(to), &[REQUEST.trim_end().as_bytes(), &[b'0'; 16_000]].concat()),
         bound: 17 * 1024,
     },
     Attack {

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "serve")]
 mod churn;
+mod flood;
 mod large;
 mod limits;
 #[cfg(feature = "serve")]

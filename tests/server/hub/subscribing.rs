@@ -5,6 +5,25 @@ use serde_json::json;
 use super::super::client::{Client, Got};
 use super::{ask, hear, start};
 
+/// `max-subscriptions` and `max-head` fit each other, as docs/HUB.md says.
+#[test]
+fn as_many_topics_as_a_client_may_have_fit_into_a_url() {
+    let running = start(|builder, _| builder);
+    let most = throng::hub::HubConfig::default().max_subscriptions;
+    let topics: Vec<String> =
+        (0..most).map(|number| format!("tenants/0123456789/{number:0>74}/events")).collect();
+    assert!(topics.iter().all(|topic| topic.len() == 100));
+    let query: Vec<String> = topics.iter().map(|topic| format!("topic={topic}")).collect();
+    // As long as what a browser and two proxies add.
+    let subprotocols = "x".repeat(1_500);
+    let mut client = Client::ask(running.address, &format!("/?{}", query.join("&")), &subprotocols).unwrap();
+    for topic in [&topics[0], &topics[most - 1]] {
+        running.has_subscribers(topic, 1);
+        running.publish(topic, "here");
+        assert_eq!(client.get(), Got::from("here"));
+    }
+}
+
 #[test]
 fn who_subscribes_by_url_gets_the_bytes_that_are_published() {
     let running = start(|builder, _| builder);

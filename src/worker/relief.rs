@@ -1,0 +1,85 @@
+//! Who gives way when buffer memory is used up: whoever holds most and has held it for longest, not whoever comes next.
+//!
+//! What may be needed is known before it is: input that ends inside a message has to be kept. So there is room, or there is somebody to give
+//! up, before the decoder asks for it, and a message is only refused where nothing larger is held.
+
+use super::core::{Flow, Worker};
+use super::handler::Handler;
+use super::os::Os;
+use super::record::State;
+use crate::budget::{RELIEF_LEAST, RELIEF_MOST, RELIEF_SEARCH, WORK_OF_SEARCH};
+use crate::ws::DecodeError;
+
+/// An incomplete message.
+struct Held {
+    owner: u32,
+    bytes: usize,
+    /// The tick at which it began.
+    begun: u32,
+}
+
+impl<O: Os, H: Handler> Worker<O, H> {
+    /// Sees to it that a buffer of `needed` bytes can be had for a connection's input, which has just been received, as far as anything can
+    /// give way to it. It may be the connection itself, which goes on to its end then.
+    #[cold]
+    pub(super) fn relieve(&mut self, index: u32, needed: usize) -> Flow {
+        if !self.pool.lacks(needed) {
+            return Flow::Alive;
+        }
+        let id = self.id(index);
+        // What is said to others must not mix with the reply at hand, nor overtake one that waits.
+        if self.flush_reply(index) == Flow::Gone {
+            return Flow::Gone;
+        }
+        self.write_held();
+        // Some more than is needed, so that the next to come need not search.
+        let enough = needed.saturating_add(self.pool.limit() / RELIEF_LEAST);
+        for held in self.largest().into_iter().take(RELIEF_MOST) {
+            // Nobody gives way to what is larger.
+            if !self.pool.lacks(enough) || held.bytes.ilog2() < needed.max(1).ilog2() {
+                break;
+            }
+            self.give_up(held.owner);
+            if held.owner == index {
+                break;
+            }
+        }
+        if self.find(id).is_some() { Flow::Alive } else { Flow::Gone }
+    }
+
+    /// Incomplete messages, those with most bytes first, and of about as many bytes those that began first. Where there are very many,
+    /// it is some of them, and others the next time.
+    fn largest(&mut self) -> Vec<Held> {
+        let end = self.sides.end();
+        let from = if self.relief_cursor < end { self.relief_cursor } else { 0 };
+        let most = end.min(RELIEF_SEARCH);
+        self.relief_cursor = from + most;
+        self.meter.charge(WORK_OF_SEARCH * most);
+        let looked_at = (from..end).chain(0..from).take(most);
+        let mut all: Vec<Held> = looked_at
+            .filter_map(|at| {
+                let side = self.sides.get(at)?;
+                let bytes = side.decoder.held();
+                (bytes > 0).then(|| Held { owner: side.owner(), bytes, begun: side.begun })
+            })
+            .collect();
+        all.sort_unstable_by_key(|held| (std::cmp::Reverse(held.bytes.ilog2()), held.begun));
+        all
+    }
+
+    /// Gives up what a connection has sent of a message, and closes it with 1013.
+    fn give_up(&mut self, index: u32) {
+        let Self { table, sides, pool, .. } = self;
+        let Some(record) = table.get(index as usize) else { return };
+        let Some(side) = record.side.index().and_then(|side| sides.get_mut(side)) else { return };
+        if !matches!(record.state, State::Open | State::Closing) {
+            return;
+        }
+        side.decoder.clear(pool);
+        side.drop_unread(pool);
+        self.forget_message_clock(index);
+        if self.fail(index, DecodeError::OutOfBuffers) == Flow::Alive {
+            self.free_side(index);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Buffer memory that is used up: what counts, and who gives way.
+
+use super::rig::{Client, Rig, Seen, limits, millis, play, request};
+use crate::worker::Limits;
+use crate::ws::{Opcode, encode};
+
+const MIB: usize = 1 << 20;
+
+fn with(buffers: usize) -> Limits {
+    Limits { buffers, least_buffers: 3 * MIB, outbox: 2 * MIB, ..limits() }
+}
+
+/// A client that has sent so many bytes of a message of 1 MiB.
+fn sending(rig: &mut Rig, bytes: usize) -> Client {
+    let client = rig.open();
+    more(rig, client, &message()[..bytes]);
+    // Each begins at a time of its own.
+    rig.run_for(millis(200));
+    client
+}
+
+fn message() -> Vec<u8> {
+    let mut message = Vec::new();
+    encode::frame(&mut message, true, Opcode::Binary, &vec![7; MIB], Some([1; 4]));
+    message
+}
+
+fn more(rig: &mut Rig, client: Client, bytes: &[u8]) {
+    for piece in bytes.chunks(100_000) {
+        rig.send(client, piece);
+        rig.settle();
+    }
+}
+
+/// Somebody comes with a request in two pieces, and says something in two.
+fn is_served(rig: &mut Rig, len: usize) {
+    let client = rig.connect();
+    let request = request("/");
+    let (first, rest) = request.split_at(50);
+    rig.send(client, first.as_bytes());
+    rig.settle();
+    rig.send(client, rest.as_bytes());
+    rig.settle();
+    assert!(rig.response(client).starts_with("HTTP/1.1 101 "));
+    let mut message = Vec::new();
+    encode::frame(&mut message, true, Opcode::Binary, &vec![1; len], Some([1; 4]));
+    let (first, rest) = message.split_at(message.len() / 2);
+    rig.send(client, first);
+    rig.settle();
+    rig.send(client, rest);
+    rig.settle();
+    assert_eq!(rig.frames(client), [Seen::Binary(len)]);
+}
+
+#[test]
+fn what_is_there_ahead_of_what_has_arrived_does_not_count() {
+    play(with(16 * MIB), |rig| {
+        let clients: Vec<Client> = (0..150).map(|_| sending(rig, 66_000)).collect();
+        let used = rig.worker.pool.used();
+        assert!((150 * 65_900..150 * 70_000).contains(&used), "{used}");
+        is_served(rig, 30_000);
+        assert_eq!(rig.counters().buffer_exhausted.get(), 0);
+        // They all count as they arrive.
+        for &client in &clients[..10] {
+            more(rig, client, &message()[66_000..500_000]);
+        }
+        let grown = rig.worker.pool.used() - used;
+        assert!((10 * 433_000..10 * 440_000).contains(&grown), "{grown}");
+        for &client in &clients[..10] {
+            more(rig, client, &message()[500_000..]);
+            assert_eq!(rig.frames(client), [Seen::Binary(MIB)]);
+        }
+        let left = rig.worker.pool.used();
+        assert!((140 * 65_900..140 * 70_000).contains(&left), "{left}");
+        assert_eq!(rig.counters().buffer_exhausted.get(), 0);
+    });
+}
+
+#[test]
+fn the_largest_gives_way_and_of_those_the_oldest() {
+    play(with(8 * MIB), |rig| {
+        let small: Vec<Client> = (0..20).map(|_| sending(rig, 3_000)).collect();
+        let mut large = Vec::new();
+        for _ in 0..8 {
+            large.push(sending(rig, 920_000));
+        }
+        let middle = sending(rig, 300_000);
+        assert_eq!(rig.counters().buffer_exhausted.get(), 0);
+        // What has room only because somebody gives way.
+        is_served(rig, 200_000);
+        let gone = usize::try_from(rig.counters().buffer_exhausted.get()).unwrap();
+        assert!((1..=2).contains(&gone), "{gone}");
+        for (at, &client) in large.iter().enumerate() {
+            let expected = if at < gone { vec![Seen::Close(1013)] } else { vec![] };
+            assert_eq!(rig.frames(client), expected, "{at}");
+        }
+        // The others come to their end.
+        for client in [large[7], middle] {
+            let sent = if client == middle { 300_000 } else { 920_000 };
+            more(rig, client, &message()[sent..]);
+            assert_eq!(rig.frames(client), [Seen::Binary(MIB)]);
+        }
+        for client in small {
+            assert_eq!(rig.frames(client), []);
+        }
+        assert!(rig.worker.pool.used() <= 8 * MIB);
+    });
+}
+
+#[test]
+fn however_many_come_with_large_messages_small_ones_have_their_share() {
+    play(with(8 * MIB), |rig| {
+        let attackers: Vec<Client> = (0..40).map(|_| sending(rig, 600_000)).collect();
+        assert!(rig.counters().buffer_exhausted.get() >= 25, "{}", rig.counters().buffer_exhausted.get());
+        assert!(rig.worker.pool.used() <= 8 * MIB);
+        // The latest of them are those that are left.
+        assert_eq!(rig.frames(attackers[39]), []);
+        assert_eq!(rig.frames(attackers[0]), [Seen::Close(1013)]);
+        let before = rig.counters().buffer_exhausted.get();
+        for len in [10, 1_000, 12_000] {
+            is_served(rig, len);
+        }
+        assert_eq!(rig.counters().buffer_exhausted.get(), before, "there was room for these");
+    });
+}
+
+#[test]
+fn who_sends_one_by_one_is_not_given_up_for_who_has_more() {
+    play(with(4 * MIB), |rig| {
+        let waiting: Vec<Client> = (0..150).map(|_| sending(rig, 15_000)).collect();
+        // None of those is as large as what this one comes to want.
+        let greedy: Vec<Client> = (0..3).map(|_| sending(rig, 1_000_000)).collect();
+        assert_eq!(rig.frames(greedy[0]), [Seen::Close(1013)]);
+        for client in waiting {
+            more(rig, client, &message()[15_000..20_000]);
+            assert_eq!(rig.frames(client), []);
+        }
+    });
+}

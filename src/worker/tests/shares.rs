@@ -1,0 +1,239 @@
+//! Shares of the worker's time: what one client's input may take before others have their turn, and all together in an iteration.
+
+use super::deflating::Deflating;
+use super::rig::{Client, Rig, Seen, limits, play};
+use crate::budget::{
+    READ_BUFFER, READ_COSTLY, WORK_OF_MESSAGE, WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT,
+};
+use crate::worker::{Allowance, Deflation, Limits};
+use crate::ws::deflate::Context;
+use crate::ws::{CloseCode, Opcode, encode};
+
+fn messages(opcode: Opcode, payload: &[u8], count: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    (0..count).for_each(|_| encode::frame(&mut bytes, true, opcode, payload, Some([1; 4])));
+    bytes
+}
+
+/// Has the loop turn until all of it has been read and dealt with, while somebody else speaks each time and is answered at once.
+/// Returns how many messages came to the handler in the iteration with most, and how many iterations it took.
+fn most_at_a_time(rig: &mut Rig, quiet: Client, total: usize) -> (usize, usize) {
+    let (mut most, mut seen, mut iterations) = (0, 0, 0);
+    let before = rig.log().messages.len();
+    while seen < total {
+        rig.say(quiet, "hi");
+        rig.iterate();
+        iterations += 1;
+        assert_eq!(rig.frames(quiet), [Seen::Text("hi".into())], "iteration {iterations}");
+        let now = rig.log().messages.len() - before - iterations;
+        assert!(now > seen, "nobody has gone on in iteration {iterations}");
+        most = most.max(now - seen);
+        seen = now;
+    }
+    rig.settle();
+    (most, iterations)
+}
+
+#[test]
+fn a_client_with_many_small_messages_has_its_turn_among_the_others() {
+    play(limits(), |rig| {
+        let (loud, quiet) = (rig.open(), rig.open());
+        let total = 20_000;
+        rig.send(loud, &messages(Opcode::Text, b"quiet", total));
+        let (most, iterations) = most_at_a_time(rig, quiet, total);
+        // Twice: when it is ready, and when it is visited again.
+        assert!(most <= 2 * (WORK_PER_VISIT / WORK_OF_MESSAGE + 1), "{most}");
+        assert!(iterations >= 4, "{iterations}");
+        assert_eq!((rig.worker.sides.len(), rig.worker.pool.used()), (0, 0));
+    });
+}
+
+#[test]
+fn what_a_handler_charges_counts() {
+    play(limits(), |rig| {
+        let (loud, quiet) = (rig.open(), rig.open());
+        let total = 100;
+        rig.send(loud, &messages(Opcode::Text, format!("costs {}", WORK_PER_VISIT / 2).as_bytes(), total));
+        let (most, iterations) = most_at_a_time(rig, quiet, total);
+        assert_eq!(most, 3, "one when it is ready, and two when it is visited again");
+        assert!(iterations >= 33, "{iterations}");
+        // One that costs more than an iteration may is dealt with, too.
+        rig.send(loud, &messages(Opcode::Text, format!("costs {}", 3 * WORK_PER_ITERATION).as_bytes(), 5));
+        let before = rig.log().messages.len();
+        while rig.log().messages.len() - before < 5 {
+            let seen = rig.log().messages.len();
+            rig.iterate();
+            assert!(
+                (1..=2).contains(&(rig.log().messages.len() - seen)),
+                "when it is ready, and when it is visited"
+            );
+        }
+    });
+}
+
+#[test]
+fn an_iteration_is_bounded_over_all_connections_and_each_has_its_turn() {
+    play(limits(), |rig| {
+        let quiet = rig.open();
+        let loud: Vec<Client> = (0..200).map(|_| rig.open()).collect();
+        let (each, cost) = (40, 10_000);
+        for &client in &loud {
+            rig.send(client, &messages(Opcode::Text, format!("costs {cost}").as_bytes(), each));
+        }
+        // All of them become ready together, and there is more to do than in one iteration only to look at each.
+        let mut waited = 0;
+        rig.say(quiet, "hi");
+        while rig.frames(quiet).is_empty() {
+            rig.iterate();
+            waited += 1;
+        }
+        assert!(
+            waited <= loud.len() * (WORK_PER_FIRST + cost) / (WORK_PER_ITERATION * 3 / 4) + 1,
+            "{waited}"
+        );
+        let seen = rig.log().messages.iter().filter(|message| *message != "hi").count();
+        let (most, iterations) = most_at_a_time(rig, quiet, each * loud.len() - seen);
+        let allowed = WORK_PER_ITERATION / cost + loud.len();
+        assert!(most <= allowed, "{most} of {allowed}");
+        assert!(iterations + waited >= each * loud.len() * cost / WORK_PER_ITERATION, "{iterations}");
+    });
+}
+
+#[test]
+fn who_waits_goes_on_however_many_come() {
+    play(limits(), |rig| {
+        let waiting = rig.open();
+        rig.send(waiting, &messages(Opcode::Text, format!("costs {}", WORK_PER_VISIT).as_bytes(), 50));
+        for _ in 0..60 {
+            // New ones take up more than an iteration each time.
+            for _ in 0..20 {
+                let client = rig.open();
+                rig.send(
+                    client,
+                    &messages(Opcode::Text, format!("costs {}", 2 * WORK_PER_VISIT).as_bytes(), 1),
+                );
+            }
+            rig.iterate();
+        }
+        let costs = format!("costs {WORK_PER_VISIT}");
+        assert_eq!(rig.log().messages.iter().filter(|message| **message == costs).count(), 50);
+    });
+}
+
+/// Each of them is next to nothing in bytes, or not the message it seems to be.
+#[test]
+fn whatever_is_small_and_costs_much_is_bounded() {
+    let empty_fragments = {
+        let mut bytes = Vec::new();
+        encode::frame(&mut bytes, false, Opcode::Text, b"", Some([1; 4]));
+        (0..60).for_each(|_| encode::frame(&mut bytes, false, Opcode::Continuation, b"", Some([1; 4])));
+        encode::frame(&mut bytes, true, Opcode::Continuation, b"quiet", Some([1; 4]));
+        bytes.repeat(300)
+    };
+    for (what, flood, frames) in [
+        ("Pings", messages(Opcode::Ping, b"", 20_000), 20_000),
+        ("Pongs", messages(Opcode::Pong, b"", 20_000), 20_000),
+        ("empty messages", messages(Opcode::Binary, b"", 20_000), 20_000),
+        ("empty fragments", empty_fragments, 300 * 62),
+    ] {
+        play(limits(), |rig| {
+            let (loud, quiet) = (rig.open(), rig.open());
+            rig.send(loud, &flood);
+            let mut iterations = 0;
+            while !rig.world().connections[loud].inbound.is_empty() || rig.worker.sides.len() > 0 {
+                rig.say(quiet, "hi");
+                rig.iterate();
+                assert_eq!(rig.frames(quiet), [Seen::Text("hi".into())]);
+                iterations += 1;
+            }
+            let least = frames * WORK_OF_MESSAGE / (2 * WORK_PER_VISIT);
+            assert!(iterations >= least, "{what}: {iterations} iterations, {least} at the least");
+            rig.settle();
+            assert_eq!((rig.counters().open.get(), rig.worker.pool.used()), (2, 0), "{what}");
+        });
+    }
+}
+
+#[test]
+fn compressed_messages_that_come_to_nothing_take_their_turn() {
+    let deflation = Some(Deflation { context: Context::Window(15), level: 1, threshold: 1 << 20 });
+    play(Limits { deflation, ..limits() }, |rig| {
+        let mut loud = Deflating::open(rig, "permessage-deflate; client_max_window_bits");
+        let quiet = rig.open();
+        // The context that each of the empty ones begins with.
+        let context = loud.frame(Opcode::Binary, &super::deflating::noise(1 << 15));
+        rig.send(loud.client, &context);
+        rig.settle();
+        loud.hear(rig);
+        let mut bytes = Vec::new();
+        (0..1_000)
+            .for_each(|_| encode::compressed_frame(&mut bytes, true, Opcode::Binary, &[0], Some([1; 4])));
+        rig.send(loud.client, &bytes);
+        let mut iterations = 0;
+        while rig.counters().compressed_in.get() < 1_001 {
+            let before = rig.counters().compressed_in.get();
+            rig.say(quiet, "hi");
+            rig.iterate();
+            assert_eq!(rig.frames(quiet), [Seen::Text("hi".into())]);
+            let most = 2 * (WORK_PER_VISIT as u64 / (1 << 15) + 1);
+            assert!(rig.counters().compressed_in.get() - before <= most);
+            iterations += 1;
+        }
+        assert!(iterations > 50, "{iterations}");
+    });
+}
+
+#[test]
+fn messages_that_come_whole_pass_without_a_buffer_and_are_read_in_parts() {
+    play(Limits { buffers: 1024, ..limits() }, |rig| {
+        let client = rig.open();
+        let total = 3 * READ_BUFFER / 11;
+        rig.send(client, &messages(Opcode::Text, b"quiet", total));
+        rig.settle();
+        // Where a read ends inside a message there is a buffer for it.
+        assert_eq!((rig.log().messages.len(), rig.counters().open.get()), (total, 1));
+        assert_eq!(rig.worker.pool.used(), 0);
+    });
+}
+
+#[test]
+fn what_waits_of_a_flood_is_dealt_with_in_order_and_forgotten_with_its_end() {
+    let allowance = Allowance { first: 100, visit: 500, iteration: 100_000 };
+    play(Limits { work: allowance, ..limits() }, |rig| {
+        let client = rig.open();
+        for number in 0..3_000 {
+            rig.say(client, &format!("{number}"));
+        }
+        rig.send_close(client, CloseCode::NORMAL);
+        rig.settle();
+        let expected: Vec<String> = (0..3_000).map(|number| number.to_string()).collect();
+        assert_eq!(rig.log().messages, expected);
+        assert_eq!(rig.log().last_close(), "by peer 1000");
+        let frames = rig.frames(client);
+        assert_eq!((frames.len(), frames.last()), (3_001, Some(&Seen::Close(1000))));
+
+        for end in [Rig::reset as fn(&mut Rig, Client), Rig::break_rules] {
+            let client = rig.open();
+            rig.send(client, &messages(Opcode::Text, b"quiet", 3_000));
+            end(rig, client);
+            rig.settle();
+            assert_eq!((rig.worker.sides.len(), rig.worker.pool.used()), (0, 0));
+        }
+    });
+}
+
+impl Rig {
+    /// Once a part of what it has sent was read.
+    fn reset(&mut self, client: Client) {
+        self.iterate();
+        self.iterate();
+        assert!(self.worker.pool.used() > READ_COSTLY / 4);
+        self.world().client_resets(client);
+    }
+
+    /// Behind what it has sent.
+    fn break_rules(&mut self, client: Client) {
+        self.send(client, &[0xff; 64]);
+        self.send(client, &messages(Opcode::Text, b"quiet", 3_000));
+    }
+}

@@ -1,0 +1,255 @@
+//! What decompressing costs, which is not in the bytes of a message: a few of them can ask for tables to be built, or for all that
+//! went before to be copied.
+
+use super::inflater::InflateError;
+
+/// The work of setting up a message and ending it, in bytes whose decompression takes as long; so are the others here.
+const MESSAGE: usize = 512;
+/// Beginning another stream, beside the bytes that it may refer to, each of which is copied.
+const STREAM: usize = 512;
+/// A block, beside its bytes.
+const BLOCK: usize = 128;
+/// A block with codes of its own, whose tables are built: at most, and for each byte that says which they are. Which of the blocks
+/// behind the first and a flush have their own is not told by the decompressor, so that all which are long enough count.
+const TABLES: usize = 16 << 10;
+const TABLES_PER_BYTE: usize = 512;
+/// The least bytes of such a block (RFC 1951, section 3.2.7).
+pub(super) const CODED: usize = 10;
+
+/// Most streams of a message. A message has one; RFC 7692 lets it be several (section 7.2.3.4), of which no use is known.
+pub(super) const MOST_STREAMS: usize = 64;
+/// What the blocks may cost of any message beside their bytes, and for each byte that one may have. In a message of 1 MiB that is room for
+/// 1,280 tables: a compressor has one for as many symbols as it keeps, of which zlib's have 16,384 unless they are told to keep fewer,
+/// and more than 1,024 with all memory levels but the lowest three.
+const BLOCKS_LEAST: usize = 4 << 20;
+const BLOCKS_PER_BYTE: usize = 16;
+
+/// Work done on a message, and its bounds.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    done: usize,
+    streams: usize,
+    /// What more blocks may cost.
+    blocks: usize,
+}
+
+/// What came of a block, or of a part of one.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) compressed: usize,
+    pub(super) len: usize,
+    /// It has no codes of its own, as far as is known.
+    pub(super) is_plain: bool,
+}
+
+impl Work {
+    /// For a message of at most so many bytes.
+    pub(super) const fn of_message(max: usize) -> Self {
+        let blocks = max.saturating_mul(BLOCKS_PER_BYTE).saturating_add(BLOCKS_LEAST);
+        Self { done: MESSAGE, streams: 0, blocks }
+    }
+
+    pub(super) const fn done(&self) -> usize {
+        self.done
+    }
+
+    /// Counts a stream that may refer to so many bytes.
+    pub(super) const fn add_stream(&mut self, known: usize) -> Result<(), InflateError> {
+        self.done += known + if self.streams > 0 { STREAM } else { 0 };
+        self.streams += 1;
+        if self.streams > MOST_STREAMS { Err(InflateError::TooCostly) } else { Ok(()) }
+    }
+
+    pub(super) const fn add_block(&mut self, block: &Block) -> Result<(), InflateError> {
+        let extra = if block.is_plain || block.compressed < CODED {
+            BLOCK
+        } else if block.compressed < TABLES / TABLES_PER_BYTE {
+            block.compressed * TABLES_PER_BYTE
+        } else {
+            TABLES
+        };
+        self.done += block.len + block.compressed + extra;
+        match self.blocks.checked_sub(extra) {
+            Some(left) => {
+                self.blocks = left;
+                Ok(())
+            }
+            None => Err(InflateError::TooCostly),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ws::deflate::{Deflater, Inflater};
+
+    /// Bits in the order of DEFLATE.
+    #[derive(Default)]
+    struct Bits {
+        bytes: Vec<u8>,
+        used: u32,
+    }
+
+    impl Bits {
+        /// The lowest bit first, as numbers are written.
+        fn put(&mut self, value: u32, count: u32) {
+            for at in 0..count {
+                if self.used.is_multiple_of(8) {
+                    self.bytes.push(0);
+                }
+                let last = self.bytes.len() - 1;
+                self.bytes[last] |= u8::try_from(value >> at & 1).unwrap() << (self.used % 8);
+                self.used += 1;
+            }
+        }
+
+        /// The highest bit first, as codes are.
+        fn code(&mut self, code: u32, count: u32) {
+            (0..count).rev().for_each(|at| self.put(code >> at & 1, 1));
+        }
+
+        /// An empty block with codes of its own, for which the largest tables are built: lengths of 1 to 14 and two of 15, of
+        /// literals and distances both.
+        fn tables(&mut self) {
+            self.put(0b100, 3);
+            self.put(29, 5);
+            self.put(15, 5);
+            self.put(15, 4);
+            // Lengths of code lengths: 16 of them, of 4 bits each; the two of repeats are not among them, but that of zeros is.
+            for symbol in [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15] {
+                self.put(if matches!(symbol, 16 | 17 | 0) { 0 } else { 4 }, 3);
+            }
+            let length = |bits: &mut Self, length: u32| bits.code(length - 1, 4);
+            let zeros = |bits: &mut Self, count: u32| {
+                bits.code(15, 4);
+                bits.put(count - 11, 7);
+            };
+            (1..=15).for_each(|bits| length(self, bits));
+            zeros(self, 138);
+            zeros(self, 103);
+            length(self, 15);
+            zeros(self, 29);
+            (1..=15).for_each(|bits| length(self, bits));
+            length(self, 15);
+            // The end of the block: the last code.
+            self.code((1 << 15) - 1, 15);
+        }
+    }
+
+    /// "Hello" in a block with BFINAL.
+    const FINAL_HELLO: &[u8] = &[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+    /// Nothing, in a block with BFINAL.
+    const FINAL: &[u8] = &[0x03, 0x00];
+
+    fn noise(len: usize) -> Vec<u8> {
+        let mut state = 1_u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33).to_le_bytes()[0]
+        };
+        (0..len).map(|_| next()).collect()
+    }
+
+    /// What comes of a message, and the work of it.
+    fn inflated(message: &[u8], max: usize) -> (Result<usize, InflateError>, usize) {
+        let mut inflater = Inflater::new();
+        let outcome = inflater.message(message, max, &[]).map(<[u8]>::len);
+        (outcome, inflater.work())
+    }
+
+    /// A message in a stream that is flushed for every `piece` bytes.
+    fn flushed(payload: &[u8], piece: usize) -> Vec<u8> {
+        let mut deflate = zlib_rs::Deflate::new(6, false, 15);
+        let mut out = vec![0; 2 * payload.len() + payload.len().div_ceil(piece) * 16];
+        for part in payload.chunks(piece) {
+            let at = usize::try_from(deflate.total_out()).unwrap();
+            deflate.compress(part, &mut out[at..], zlib_rs::DeflateFlush::SyncFlush).unwrap();
+        }
+        out.truncate(usize::try_from(deflate.total_out()).unwrap() - 4);
+        out
+    }
+
+    #[test]
+    fn a_stream_that_begins_again_costs_what_is_copied_for_it() {
+        let (_, work) = inflated(&FINAL_HELLO.repeat(10), 100);
+        assert!(work < 10 * 1024, "{work}");
+        let large = [&flushed(&noise(40_000), 40_000)[..], &[0, 0, 0xff, 0xff]].concat();
+        let (outcome, once) = inflated(&[&large[..], &[0]].concat(), 1 << 20);
+        assert_eq!(outcome, Ok(40_000));
+        for streams in [1, 10, MOST_STREAMS - 1] {
+            let (outcome, work) = inflated(&[&large[..], &FINAL.repeat(streams), &[0]].concat(), 1 << 20);
+            assert_eq!(outcome, Ok(40_000));
+            assert!((work - once) / streams >= 32 << 10, "{streams} streams more: {}", work - once);
+        }
+    }
+
+    /// 1.15 MB of them took half a second.
+    #[test]
+    fn streams_without_end_are_given_up() {
+        let streams = |count: usize| [&FINAL.repeat(count)[..], &[0]].concat();
+        assert_eq!(inflated(&streams(MOST_STREAMS - 1), 0).0, Ok(0));
+        assert_eq!(inflated(&streams(MOST_STREAMS), 0).0, Err(InflateError::TooCostly));
+        let large = [&flushed(&noise(40_000), 40_000)[..], &[0, 0, 0xff, 0xff]].concat();
+        let (outcome, work) = inflated(&[&large[..], &FINAL.repeat(575_000)].concat(), 1 << 20);
+        assert_eq!(outcome, Err(InflateError::TooCostly));
+        assert!(work < MOST_STREAMS * (33 << 10) + 100_000, "{work}");
+    }
+
+    #[test]
+    fn tables_cost_what_it_takes_to_build_them_and_are_bounded() {
+        let tables = |count: usize| {
+            let mut bits = Bits::default();
+            (0..count).for_each(|_| bits.tables());
+            bits.put(0, 3);
+            bits.bytes
+        };
+        let (max, most) = (1 << 20, (BLOCKS_LEAST + BLOCKS_PER_BYTE * (1 << 20)) / TABLES);
+        let (outcome, work) = inflated(&tables(100), max);
+        assert_eq!(outcome, Ok(0));
+        assert!(work >= 98 * (TABLES - TABLES_PER_BYTE), "{work}");
+        let all = tables(40_000);
+        assert!(all.len() > 1 << 20, "as long as a message may be");
+        let (outcome, work) = inflated(&all, max);
+        assert_eq!(outcome, Err(InflateError::TooCostly));
+        assert!(work <= (most + 2) * (TABLES + 64), "{work}");
+    }
+
+    #[test]
+    fn empty_blocks_and_empty_messages_cost_something() {
+        let mut bits = Bits::default();
+        (0..1_000).for_each(|_| bits.put(0b010, 10));
+        bits.put(0, 3);
+        let (outcome, work) = inflated(&bits.bytes, 1 << 20);
+        assert_eq!(outcome, Ok(0));
+        assert!(work >= 1_000 * BLOCK, "{work}");
+        let (outcome, work) = inflated(&[&[0, 0, 0, 0xff, 0xff].repeat(1_000)[..], &[0]].concat(), 1 << 20);
+        assert_eq!(outcome, Ok(0));
+        assert!(work >= 1_000 * BLOCK, "{work}");
+        assert_eq!(inflated(&[0], 0), (Ok(0), MESSAGE + BLOCK + 1));
+        // A message that stands alone refers to nothing; one that does not has all of its context copied.
+        let mut inflater = Inflater::new();
+        assert_eq!(inflater.message(&[0], 0, &[7; 2048]), Ok(&[][..]));
+        assert_eq!(inflater.work(), MESSAGE + BLOCK + 1 + 2048);
+    }
+
+    #[test]
+    fn what_compressors_make_is_never_given_up_and_costs_little_more_than_its_bytes() {
+        let text: Vec<u8> = (0..160_000_u32)
+            .flat_map(|at| format!("{} ", at.wrapping_mul(at) % 9_973).into_bytes())
+            .collect();
+        let max = 512 << 10;
+        for payload in [&text[..max], &noise(max), &vec![0; max], &text[..300], &noise(20)] {
+            for level in [1, 6, 9] {
+                let message = Deflater::new(level).message(payload, 15, &[]).to_vec();
+                let (outcome, work) = inflated(&message, max);
+                assert_eq!(outcome, Ok(payload.len()));
+                let bytes = payload.len() + message.len();
+                assert!(work < bytes + bytes / 2 + TABLES + 1024, "{work} for {bytes} bytes");
+            }
+            // One that flushes at each of many fragments.
+            let piece = payload.len().div_ceil(700);
+            assert_eq!(inflated(&flushed(payload, piece), max).0, Ok(payload.len()));
+        }
+    }
+}
