@@ -1,5 +1,7 @@
 //! The corpora of the fuzz targets, replayed: what a campaign once found stays found. docs/FUZZING.md is about the campaigns.
 
+#[cfg(feature = "simulation")]
+mod cost;
 mod decoder;
 mod deflate;
 mod handshake;
@@ -94,8 +96,18 @@ fn streams_of_frames() {
 
 #[test]
 fn compressed_messages() {
-    use deflate::Outcome::{Corrupt, Inflated, RoundTrip, TooBig};
-    covers(&outcomes("deflate", deflate::check), [Inflated, Corrupt, TooBig, RoundTrip]);
+    use deflate::Outcome::{Corrupt, Inflated, RoundTrip, TooBig, TooCostly};
+    covers(&outcomes("deflate", deflate::check), [Inflated, Corrupt, TooBig, TooCostly, RoundTrip]);
+}
+
+#[test]
+#[cfg(feature = "simulation")]
+fn costs() {
+    use cost::Outcome::{BrokenFrames, Corrupt, Costly, Frames, Inflated, NoRequest, Request};
+    covers(
+        &outcomes("cost", cost::check),
+        [Frames, BrokenFrames, Inflated, Corrupt, Costly, Request, NoRequest],
+    );
 }
 
 #[test]
