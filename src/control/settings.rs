@@ -117,11 +117,11 @@ pub(super) struct Settings {
     pub(super) drain_timeout: Duration,
 
     /// Most bytes of a request's head, from 1 KiB to 64 KiB; more is answered with 431. Cookies count, and topics in the URL. The
-    /// admin port has the same limit.
+    /// admin port has a limit of its own, which is no lower.
     #[arg(long, value_name = "SIZE", default_value = "16KiB", value_parser = units::size)]
     pub(super) max_head: usize,
 
-    /// Most header fields of a request, from 16 to 256; more are answered with 431. The admin port has the same limit.
+    /// Most header fields of a request, from 16 to 256; more are answered with 431. The admin port takes 100.
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(super) max_head_fields: usize,
 
