@@ -296,9 +296,10 @@ fn take_whole<H: Handler>(
     input: &mut Input,
     max_message: usize,
 ) -> Result<(), ProtocolError> {
-    let mut count = 0;
+    let (mut count, most, start) = (0, conn.outgoing.meter.messages_left(), input.at);
     let mut outcome = Ok(());
-    while !conn.reply.must_leave()
+    while count < most
+        && !conn.reply.must_leave()
         && !conn.outgoing.meter.is_spent()
         && let Some(whole) = Whole::find(&landing[input.rest()], max_message)
     {
@@ -312,13 +313,14 @@ fn take_whole<H: Handler>(
             }
         };
         count += 1;
-        conn.outgoing.meter.charge(WORK_OF_MESSAGE + whole.len / BYTES_PER_WORK);
         conn.may_return(payload);
         handler.message(&mut conn, message);
         if let Some(returning) = conn.reply.take_returning() {
             conn.reply.return_landed(returning, landing, &whole);
         }
     }
-    conn.outgoing.counters.messages_in.add(count);
+    // All at once: of many small ones, charging for each would be a twentieth.
+    conn.outgoing.meter.charge(WORK_OF_MESSAGE * count + (input.at - start) / BYTES_PER_WORK);
+    conn.outgoing.counters.messages_in.add(count as u64);
     outcome
 }

@@ -4,6 +4,8 @@
 //! make a worker do is bounded in time, not in bytes or messages, of which some cost a thousand times what others do; and no clock is
 //! looked at, which would cost more than most messages.
 
+use crate::budget::WORK_OF_MESSAGE;
+
 /// The most work at a time, beyond which only the message under way may go.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Allowance {
@@ -65,6 +67,11 @@ impl Meter {
     #[inline]
     pub(super) const fn charge(&mut self, work: usize) {
         self.left = self.left.saturating_sub_unsigned(work);
+    }
+
+    /// How many messages with nothing in them there is time for; one, if it is not spent.
+    pub(super) fn messages_left(&self) -> usize {
+        usize::try_from(self.left).unwrap_or_default().div_ceil(WORK_OF_MESSAGE)
     }
 
     /// Whether the connection at hand has to wait for its next visit.
