@@ -29,6 +29,7 @@ use super::reply::Reply;
 use super::shared::{Common, Stage};
 use super::table::Table;
 use super::ticks::{MAX_TIME, micros, tick_at, time_of};
+use super::timers::PongTimes;
 use super::turn::Ended;
 use super::wheel::Wheel;
 use crate::budget::{
@@ -77,6 +78,7 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     pub(super) tick: u32,
     /// When connections are pinged; `None`: never.
     pub(super) cadence: Option<Cadence>,
+    pub(super) pong_times: PongTimes,
     pub(super) seal: Seal,
 
     /// Where all input is received, and the frames of `reply` that are messages which go back.
@@ -179,6 +181,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             now,
             tick: tick_at(now),
             cadence: limits.ping_interval.map(|interval| Cadence::new(interval, (os.random() >> 32) as u32)),
+            pong_times: PongTimes::of(&limits),
             seal: Seal::new(|| os.random()),
             landing: Landing::new(MOST_LANDED + READ_BUFFER),
             reply: Reply::new(limits.outbox, limits.rules.max_message),

@@ -186,6 +186,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             counters,
             os,
             seal,
+            pong_times,
             compressor,
             decompressor,
             meter,
@@ -258,7 +259,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                     continue;
                 }
                 Event::Pong(payload) => {
-                    if let Some(pinged) = pinged_at(record, side, limits)
+                    if let Some(pinged) = pinged_at(record, side, *pong_times)
                         && let Some(sent) = seal.sent(id, payload)
                         && tick_at(sent) >= pinged
                     {

@@ -12,7 +12,6 @@ use super::os::{Os, Output};
 use super::ping::PING_PAYLOAD;
 use super::record::Flags;
 use super::ticks::{TICK, tick_at, time_of};
-use super::timers::pong_ticks;
 use crate::ws::encode;
 
 /// What is kept of a Ping whose Pong has more time than usual.
@@ -107,7 +106,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let has_left = self.queued(index) == 0;
         let new = || Box::new(LatePong { pinged, stage, has_left });
         self.side_or_new(index).late_pong.get_or_insert_with(new).stage = stage;
-        self.arm(index, tick_at(self.os.now()) + pong_ticks(&self.limits));
+        self.arm(index, tick_at(self.os.now()) + self.pong_times.deadline);
         Flow::Alive
     }
 
@@ -115,7 +114,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let Some(output) = self.output(index) else {
             return self.has_taken(index).then_some(Stage::Unmeasured);
         };
-        let patience = TICK * pong_ticks(&self.limits);
+        let patience = TICK * self.pong_times.deadline;
         let least = u128::from(self.limits.slowest_reader) * patience.as_millis() / 1000;
         let least = u64::try_from(least).unwrap_or(u64::MAX).max(1);
         let since = self.now.saturating_sub(time_of(pinged));
@@ -126,7 +125,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Where the system does not say what was acknowledged: whether the outbox has become shorter since the last look.
     fn has_taken(&mut self, index: u32) -> bool {
-        let (tick, patience) = (self.tick, pong_ticks(&self.limits));
+        let (tick, patience) = (self.tick, self.pong_times.deadline);
         let is_stuck = self.record_mut(index).flags.has(Flags::PAUSED);
         is_stuck && self.side_mut(index).is_some_and(|side| side.taken_at.saturating_add(patience) > tick)
     }

@@ -81,11 +81,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// No message is under way any more.
     pub(super) fn forget_message_clock(&mut self, index: u32) {
         let side = self.table.get(index as usize).and_then(|record| record.side.index());
-        let Some(side) = side.and_then(|at| self.sides.get_mut(at)) else { return };
-        if side.clock.is_under_way() {
-            side.looks.forget(Timer::Message);
-            self.set_message_clock(index, |clock, _| clock.forget());
-        }
+        let Some(at) = side.and_then(|at| u32::try_from(at).ok()) else { return };
+        let Some(side) = self.sides.get_mut(at as usize).filter(|side| side.clock.is_under_way()) else {
+            return;
+        };
+        side.looks.forget(Timer::Message);
+        side.clock.forget();
+        self.message_wheel.disarm(&mut self.sides, at);
     }
 
     /// From now on the connection is not read from.

@@ -15,6 +15,22 @@ use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 const TOO_LONG: CloseFrame<'static> =
     CloseFrame { code: Some(CloseCode::POLICY_VIOLATION), reason: "the message took too long" };
 
+/// How long a Pong may take, in ticks from its Ping.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PongTimes {
+    /// Until the first look after it: its deadline, or when the next Ping would be due.
+    first_look: u32,
+    /// Until its deadline: one more than the time it has, so that it has all of it.
+    pub(super) deadline: u32,
+}
+
+impl PongTimes {
+    pub(super) fn of(limits: &Limits) -> Self {
+        let deadline = ticks(limits.pong_timeout) + 1;
+        Self { first_look: limits.ping_interval.map_or(u32::MAX, ticks).min(deadline), deadline }
+    }
+}
+
 impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn expire_timers(&mut self) {
         self.observe_lateness();
@@ -113,10 +129,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Whether something is awaited of the peer until the deadline `due`, which has passed.
     fn awaits_peer(&self, index: u32, due: u32) -> bool {
-        let Self { table, sides, limits, .. } = self;
+        let Self { table, sides, limits, pong_times, .. } = self;
         let Some(record) = table.get(index as usize) else { return false };
         let late = record.side.index().and_then(|side| sides.get(side)?.late_pong.as_deref());
-        let pinged = late.map_or_else(|| pinged_by(due, record.flags, limits), LatePong::pinged);
+        let pinged = late.map_or_else(|| pinged_by(due, record.flags, *pong_times), LatePong::pinged);
         record.state != State::Open || is_awaited(record, pinged, limits.ping_policy)
     }
 
@@ -132,20 +148,19 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn keep_alive(&mut self, index: u32, due: u32) -> Flow {
         let Some(cadence) = self.cadence else { return Flow::Alive };
         let (tick, policy) = (self.tick, self.limits.ping_policy);
-        let patience = pong_ticks(&self.limits);
-        let Self { table, sides, limits, .. } = self;
+        let Self { table, sides, pong_times, .. } = self;
         let Some(record) = table.get_mut(index as usize) else { return Flow::Gone };
         let last_seen = record.last_seen;
         let late = record.side.index().and_then(|side| sides.get(side)?.late_pong.as_deref());
-        let pinged = late.map_or_else(|| pinged_by(due, record.flags, limits), LatePong::pinged);
+        let pinged = late.map_or_else(|| pinged_by(due, record.flags, *pong_times), LatePong::pinged);
         let has_late = late.is_some();
         let had_timer = record.flags.has(Flags::PONG_TIMER);
         record.flags.clear(Flags::PONG_TIMER);
         if is_awaited(record, pinged, policy) {
-            let first_look = first_look(limits);
-            if had_timer && !has_late && first_look < patience {
+            let PongTimes { first_look, deadline } = *pong_times;
+            if had_timer && !has_late && first_look < deadline {
                 // The next Ping would be due, but this one still has time.
-                self.arm(index, due - first_look + patience);
+                self.arm(index, due - first_look + deadline);
                 return Flow::Alive;
             }
             return self.await_longer(index, pinged);
@@ -189,14 +204,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// stood still meanwhile.
     fn await_pong(&mut self, index: u32, is_stuck: bool, pinged: u32) {
         let sent = tick_at(self.os.now());
-        let (first_look, patience) = (first_look(&self.limits), pong_ticks(&self.limits));
+        let PongTimes { first_look, deadline } = self.pong_times;
         if is_stuck {
-            return self.arm(index, sent + patience);
+            return self.arm(index, sent + deadline);
         }
-        let time = if first_look < patience && sent > pinged {
+        let time = if first_look < deadline && sent > pinged {
             // The first look would not know of that.
             self.record_mut(index).flags.clear(Flags::PONG_TIMER);
-            patience
+            deadline
         } else {
             first_look
         };
@@ -205,43 +220,33 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// A Ping that waited behind other output leaves only now, and its Pong has its time from now on.
     pub(super) fn extend_pong_deadline(&mut self, index: u32) {
-        let Self { table, sides, limits, .. } = self;
+        let Self { table, sides, limits, pong_times, .. } = self;
         let Some(record) = table.get(index as usize) else { return };
         let side = record.side.index().and_then(|side| sides.get(side));
-        if let Some(pinged) = pinged_at(record, side, limits)
+        if let Some(pinged) = pinged_at(record, side, *pong_times)
             && is_awaited(record, pinged, limits.ping_policy)
             && self.release_late_pong(index, pinged)
         {
-            self.arm(index, tick_at(self.os.now()) + pong_ticks(&self.limits));
+            self.arm(index, tick_at(self.os.now()) + self.pong_times.deadline);
         }
     }
 }
 
 /// The tick of the Ping of an open connection whose Pong is awaited.
-pub(super) fn pinged_at<S, D>(record: &Record<S, D>, side: Option<&Side>, limits: &Limits) -> Option<u32> {
+pub(super) fn pinged_at<S, D>(record: &Record<S, D>, side: Option<&Side>, times: PongTimes) -> Option<u32> {
     if record.state != State::Open || !record.flags.has(Flags::AWAIT_PONG) {
         return None;
     }
     let late = side.and_then(|side| side.late_pong.as_deref());
-    late.map(LatePong::pinged).or_else(|| Some(pinged_by(record.timer.deadline()?, record.flags, limits)))
+    late.map(LatePong::pinged).or_else(|| Some(pinged_by(record.timer.deadline()?, record.flags, times)))
 }
 
 /// The same by when the timer is due that was armed with it: nothing else is kept of it.
-fn pinged_by(due: u32, flags: Flags, limits: &Limits) -> u32 {
-    due.saturating_sub(if flags.has(Flags::PONG_TIMER) { first_look(limits) } else { pong_ticks(limits) })
+fn pinged_by(due: u32, flags: Flags, times: PongTimes) -> u32 {
+    due.saturating_sub(if flags.has(Flags::PONG_TIMER) { times.first_look } else { times.deadline })
 }
 
 /// Whether nothing has answered the Ping of the tick `pinged` that the policy takes for an answer.
 fn is_awaited<S, D>(record: &Record<S, D>, pinged: u32, policy: PingPolicy) -> bool {
     record.flags.has(Flags::AWAIT_PONG) && (policy == PingPolicy::Always || record.last_seen < pinged)
-}
-
-/// Ticks from a Ping to the first look after its Pong.
-fn first_look(limits: &Limits) -> u32 {
-    limits.ping_interval.map_or(u32::MAX, ticks).min(pong_ticks(limits))
-}
-
-/// Ticks from a Ping to the deadline of its Pong: one more than the time it has, so that it has all of it.
-pub(super) fn pong_ticks(limits: &Limits) -> u32 {
-    ticks(limits.pong_timeout) + 1
 }
