@@ -4,7 +4,7 @@
 //! system through the [`Os`] trait alone.
 //!
 //! - `core`: the worker and the phases of an iteration.
-//! - `accept`, `group`, `handshake`, `read`, `frames`, `write`, `close`, `timers`, `mail`: the phases and what they do to a connection.
+//! - `accept`, `group`, `handshake`, `read`, `frames`, `write`, `send`, `close`, `timers`, `mail`: the phases and what they do to a connection.
 //! - `compression`: what a connection's messages pass through where it agreed on it.
 //! - `last_look`, `message_clock`, `lateness`: what is read before a deadline is judged, the time that a message has, and what is put off when
 //!   there is too little.
@@ -15,12 +15,13 @@
 //! - `record`, `table`, `outbox`, `pool`, `wheel`, `ticks`: what is kept, and when it is due.
 //! - `cadence`, `ping`, `late_pong`: when peers are pinged, with what, and how long the answer may take.
 //! - `handler`, `conn`, `handle`, `id`: what the application sees.
-//! - `turn`, `push`, `prepared`: its turn, in which it sends messages to many.
+//! - `turn`, `batch`, `push`, `prepared`: its turn, in which it sends messages to many.
 //! - `mailbox`, `shared`, `counters`, `latency`: what other threads see; `notice`: what the log is told by way of one of them.
 //! - `os`, `linux`: the operating system.
 //! - `inspect`: what a worker holds, for the simulation.
 
 mod accept;
+mod batch;
 mod cadence;
 mod close;
 mod compression;
@@ -59,6 +60,7 @@ mod read;
 mod record;
 mod relief;
 mod reply;
+mod send;
 mod shared;
 mod table;
 #[cfg(test)]
@@ -69,6 +71,7 @@ mod turn;
 pub mod wheel;
 mod write;
 
+pub use batch::{Batch, Pushed, SlowPolicy};
 pub use conn::{Conn, SendError};
 pub use counters::Stats;
 pub use handle::Handle;
@@ -76,7 +79,6 @@ pub use handler::{Accept, Closed, Context, Handler};
 pub use id::ConnId;
 pub use limits::PingPolicy;
 pub use prepared::PreparedMessage;
-pub use push::{Batch, Pushed, SlowPolicy};
 pub use turn::{Connections, Turn};
 
 pub(crate) use accept::Listening;

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::batch::{Batch, Pushed};
 use super::conn::SendError;
 use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::id::ConnId;
 use super::os::Os;
 use super::outbox::Outbox;
-use super::push::{Batch, Pushed};
 use crate::ws::{CloseCode, CloseFrame, Message};
 
 /// When a handler wants its next turn. It comes earlier if anything happens on the worker.

@@ -3,14 +3,16 @@
 use std::io::{self, IoSlice};
 
 use super::core::{Flow, Worker};
-use super::counters::Counters;
 use super::handler::{Closed, Handler};
+use super::lateness::Lateness;
 use super::mailbox::Frame;
 use super::os::Os;
 use super::outbox::Lane;
 use super::record::{Flags, Record, Side, State};
 use super::reply::Piece;
-use crate::budget::{REPLY_FLUSH_LEAST, REPLY_KEEP, SLICES_PER_WRITE, UNSENT_IN_KERNEL, UNSENT_OF_LARGE};
+use super::send::{send_bytes, send_slices};
+use super::table::Table;
+use crate::budget::{REPLY_FLUSH_LEAST, REPLY_KEEP, SLICES_PER_WRITE};
 
 /// Bytes of a reply that are worth copying to have them leave together with a Ping.
 const JOINED: usize = 4096;
@@ -72,7 +74,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let Self { table, os, counters, landing, reply, .. } = self;
         let Some(record) = table.get_mut(index as usize) else { return Ok(0) };
         if let Some(bytes) = reply.sole_piece(landing) {
-            return send_slices(os, record, counters, &[IoSlice::new(bytes)]);
+            return send_bytes(os, record, counters, bytes);
         }
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
         let filled = reply.slices(landing, &mut slices);
@@ -140,13 +142,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Whether other output leaves in this iteration, or cannot: then more of it joins the queue, for one system call.
     pub(super) fn has_company(&self, index: u32) -> bool {
         let Self { table, sides, tick, lateness, .. } = self;
-        let Some(record) = table.get(index as usize) else { return false };
-        // Those of a worker that is late may have been put off.
-        let ping_due = record.state == State::Open
-            && !lateness.puts_pings_off()
-            && record.timer.deadline().is_some_and(|due| due <= *tick);
-        let side = record.side.index().and_then(|side| sides.get(side));
-        record.flags.has(Flags::BLOCKED) || ping_due || side.is_some_and(|side| !side.outbox.is_empty())
+        table.get(index as usize).is_some_and(|record| is_in_company(record, sides, *tick, lateness))
     }
 
     pub(super) fn after_queueing(&mut self, index: u32, queued: bool) -> Flow {
@@ -257,37 +253,29 @@ impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn send(&mut self, index: u32, bytes: &[u8]) -> io::Result<usize> {
         let Self { table, os, counters, .. } = self;
         let Some(record) = table.get_mut(index as usize) else { return Ok(0) };
-        send_slices(os, record, counters, &[IoSlice::new(bytes)])
+        send_bytes(os, record, counters, bytes)
     }
 }
 
+/// The same as [`Worker::has_company`] of a record at hand: a push asks for each connection, so what is rare is looked at last.
 #[inline]
-fn send_slices<O: Os, D>(
-    os: &mut O,
-    record: &mut Record<O::Socket, D>,
-    counters: &Counters,
-    slices: &[IoSlice<'_>],
-) -> io::Result<usize> {
-    counters.writes.add(1);
-    let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-    let limit = UNSENT_IN_KERNEL as usize;
-    let is_large = offered > limit && slices.iter().any(|slice| slice.len() > limit);
-    if is_large {
-        os.limit_unsent(&record.socket, UNSENT_OF_LARGE);
-    }
-    let sent = match slices {
-        [only] => os.send(&record.socket, only),
-        several => os.send_vectored(&record.socket, several),
-    };
-    if is_large {
-        os.limit_unsent(&record.socket, UNSENT_IN_KERNEL);
-    }
-    let written = none_if_blocked(sent)?;
-    counters.bytes_out.add(written as u64);
-    if written < offered {
-        record.flags.set(Flags::BLOCKED);
-    }
-    Ok(written)
+pub(super) fn is_in_company<S, D, const PAGE: usize>(
+    record: &Record<S, D>,
+    sides: &Table<Side, PAGE>,
+    tick: u32,
+    lateness: &Lateness,
+) -> bool {
+    let has_queued = |at| sides.get(at).is_some_and(|side: &Side| !side.outbox.is_empty());
+    record.flags.has(Flags::BLOCKED)
+        || record.side.index().is_some_and(has_queued)
+        || (record.timer.deadline().is_some_and(|due| due <= tick) && pings_now(record.state, lateness))
+}
+
+/// Whether a connection whose timer is due is pinged in this iteration.
+#[cold]
+fn pings_now(state: State, lateness: &Lateness) -> bool {
+    // Those of a worker that is late may have been put off.
+    state == State::Open && !lateness.puts_pings_off()
 }
 
 /// A buffer emptied for its next use, no larger than is worth keeping.
@@ -297,12 +285,4 @@ pub(super) fn reusable(mut bytes: Vec<u8>) -> Vec<u8> {
         bytes.shrink_to(REPLY_KEEP);
     }
     bytes
-}
-
-/// What was written, with "would block" as nothing.
-fn none_if_blocked(sent: io::Result<usize>) -> io::Result<usize> {
-    match sent {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-        other => other,
-    }
 }
