@@ -5,7 +5,6 @@ use std::time::Instant;
 
 #[path = "../../tests/corpora/cost.rs"]
 mod cost;
-#[expect(dead_code, reason = "what other targets take from it")]
 #[path = "../../tests/corpora/input.rs"]
 mod input;
 

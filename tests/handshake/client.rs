@@ -1,6 +1,6 @@
 //! RFC 6455 section 4.1: what the client asks and which answers it takes.
 
-use throng::http::{HeadBuffer, parse_head};
+use throng::http::{HeadBuffer, MAX_HEAD, parse_head};
 use throng::ws::client::{
     ResponseError, check_response, check_response_to, encode_key, request, request_extended,
 };
@@ -70,7 +70,7 @@ fn every_other_answer_has_its_error() {
         (Malformed, "HTTP/2 101 x", format!("{upgrades}\r\n{accept}")),
         (Malformed, "SSH-2.0-x", String::new()),
         (Malformed, "HTTP/1.1 101 x", "no colon".into()),
-        (Malformed, "HTTP/1.1 101 x", format!("{upgrades}\r\n{accept}\r\nX: {}", "y".repeat(8 * 1024))),
+        (Malformed, "HTTP/1.1 101 x", format!("{upgrades}\r\n{accept}\r\nX: {}", "y".repeat(MAX_HEAD))),
         (Status(200), "HTTP/1.1 200 OK", format!("{upgrades}\r\n{accept}")),
         (Status(503), "HTTP/1.1 503 x", "Connection: close".into()),
         (Status(401), "HTTP/1.0 401 x", String::from("A: b")),
@@ -99,9 +99,9 @@ fn every_other_answer_has_its_error() {
 
 #[test]
 fn an_answer_without_an_end_is_given_up_at_the_limit() {
-    let endless = format!("HTTP/1.1 101 x\r\nX: {}", "y".repeat(8 * 1024));
-    assert_eq!(check(&endless[..8 * 1024 - 1]), Ok(None));
-    assert_eq!(check(&endless[..8 * 1024]), Err(ResponseError::Malformed));
+    let endless = format!("HTTP/1.1 101 x\r\nX: {}", "y".repeat(MAX_HEAD));
+    assert_eq!(check(&endless[..MAX_HEAD - 1]), Ok(None));
+    assert_eq!(check(&endless[..MAX_HEAD]), Err(ResponseError::Malformed));
 }
 
 /// The agreement that an answer to an offer of compression brings, as its own words.

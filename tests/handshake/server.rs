@@ -1,6 +1,6 @@
 //! RFC 6455 section 4.2.1: every part of the request that can be wrong, with the status that must answer it.
 
-use throng::http::{HeadBuffer, Refusal, parse_head};
+use throng::http::{HeadBuffer, MAX_HEAD, MAX_HEADERS, Refusal, parse_head};
 use throng::ws::handshake::{Upgrade, accept_key};
 
 /// The request of RFC 6455 section 1.2.
@@ -119,7 +119,7 @@ fn every_wrong_part_has_its_status() {
         // 1: a GET in HTTP/1.1 or higher.
         (405, "GET", &["POST /chat HTTP/1.1"][..]),
         (405, "GET", &["get /chat HTTP/1.1"]),
-        (405, "GET", &["HEAD /chat HTTP/1.1"]),
+        (426, "GET", &["HEAD /chat HTTP/1.1"]),
         (400, "GET", &["GET /chat HTTP/1.0"]),
         (400, "GET", &["GET /chat HTTP/2.0"]),
         (400, "GET", &["GET /chat"]),
@@ -195,8 +195,8 @@ fn every_wrong_part_has_its_status() {
         (400, "", &["X\u{e4}: a"]),
         (400, "", &["no colon"]),
         // Limits.
-        (431, "", &["X: y"; 64]),
-        (431, "", &[&format!("X: {}", "y".repeat(8 * 1024))]),
+        (431, "", &["X: y"; MAX_HEADERS]),
+        (431, "", &[&format!("X: {}", "y".repeat(MAX_HEAD))]),
     ] {
         let request = sample_but(prefix, lines);
         let (seen, response) = refused(&request);
@@ -204,7 +204,7 @@ fn every_wrong_part_has_its_status() {
         assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
         assert!(response.contains("close\r\n"), "a refusal ends the connection: {response}");
         assert_eq!(response.contains("\r\nSec-WebSocket-Version: 13\r\n"), status == 426, "{response}");
-        assert_eq!(response.contains("\r\nAllow: GET\r\n"), status == 405, "{response}");
+        assert_eq!(response.contains("\r\nAllow: GET, HEAD\r\n"), status == 405, "{response}");
     }
 }
 
