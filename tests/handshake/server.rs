@@ -87,6 +87,9 @@ fn legal_variants_are_accepted() {
         ("", &["Sec-WebSocket-Protocol: chat, chat"]),
         ("", &["Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x; y=\"1\""]),
         ("", &["Sec-WebSocket-Extensions: a", "Sec-WebSocket-Extensions: b"]),
+        // Clients that offer nothing say so in this way, too.
+        ("", &["Sec-WebSocket-Protocol:", "Sec-WebSocket-Extensions:"]),
+        ("", &["Sec-WebSocket-Protocol: ,"]),
         ("", &["Content-Length: 0"]),
         ("", &["Origin: https://example.com", "Cookie: a=\u{e4}", "X-Empty:"]),
     ] {
@@ -171,15 +174,12 @@ fn every_wrong_part_has_its_status() {
         (426, version, &["Sec-WebSocket-Version: 13, 8"]),
         (426, version, &["Sec-WebSocket-Version: thirteen"]),
         // 8: subprotocols are tokens.
-        (400, "", &[&format!("{protocol}:")]),
-        (400, "", &[&format!("{protocol}: ,")]),
         (400, "", &[&format!("{protocol}: a b")]),
         (400, "", &[&format!("{protocol}: a;b")]),
         (400, "", &[&format!("{protocol}: \"a\"")]),
         (400, "", &[&format!("{protocol}: a"), &format!("{protocol}: b/c")]),
         (400, "", &[&format!("{protocol}: \u{e4}")]),
         // 9: extensions follow their grammar.
-        (400, "", &[&format!("{extensions}:")]),
         (400, "", &[&format!("{extensions}: a;")]),
         (400, "", &[&format!("{extensions}: a b")]),
         (400, "", &[&format!("{extensions}: a; b=\"c d\"")]),
