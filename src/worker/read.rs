@@ -168,6 +168,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.side_or_new(index).unread = Unread { bytes, at };
         } else {
             self.pool.recycle(bytes);
+            // Whose end has been said is decoded no more, and nothing else frees it.
+            if flow == Flow::Alive {
+                self.free_side(index);
+            }
         }
         // What is landed of the replies must not grow into the next part.
         if flow == Flow::Alive && self.reply.len() >= REPLY_FLUSH_LEAST {

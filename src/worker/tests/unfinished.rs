@@ -4,7 +4,7 @@ use super::deflating::Deflating;
 use super::rig::{Client, Rig, Seen, limits, millis, play, secs};
 use crate::simulation::world::Ending;
 use crate::worker::ticks::time_of;
-use crate::worker::{Deflation, Limits, PingPolicy, TICK};
+use crate::worker::{Allowance, Deflation, Limits, PingPolicy, TICK};
 use crate::ws::deflate::Context;
 use crate::ws::{CloseCode, Opcode, encode};
 
@@ -56,6 +56,28 @@ fn a_message_that_is_given_up_leaves_no_side_record() {
         rig.send(client, &frame(false, Opcode::Text, b"first"));
         rig.run_for(TIMEOUT + TICK);
         assert_eq!(rig.log().last_close(), "message timeout");
+        // It has still to end its stream.
+        let inventory = rig.worker.inventory();
+        assert_eq!((inventory.records, inventory.sides), (1, 0));
+    });
+}
+
+#[test]
+fn a_message_that_is_given_up_over_input_from_after_its_time_leaves_no_side_record() {
+    let work = Allowance { first: 1, visit: 1, iteration: 4 };
+    play(Limits { work, ..timed() }, |rig| {
+        let client = rig.open();
+        rig.send(client, &frame(false, Opcode::Text, b"first"));
+        rig.settle();
+        // More than one visit deals with, so that the verdict waits.
+        let pings = frame(true, Opcode::Ping, b"?").repeat(300);
+        rig.send(client, &pings);
+        rig.world().now += TIMEOUT + TICK;
+        rig.iterate();
+        assert_eq!(rig.counters().message_timeouts.get(), 0);
+        rig.send(client, &[frame(true, Opcode::Continuation, b"rest"), pings].concat());
+        rig.settle();
+        assert_eq!((rig.counters().message_timeouts.get(), rig.log().messages.len()), (1, 0));
         // It has still to end its stream.
         let inventory = rig.worker.inventory();
         assert_eq!((inventory.records, inventory.sides), (1, 0));
