@@ -197,7 +197,13 @@ impl Client {
             }
             5 => self.speech.pong(b"unasked", choices),
             6 => {
-                let len = choices.pick(&[bounds.max_message, bounds.max_message - 1, 65_535, 65_536, 4_000]);
+                let len = choices.pick(&[
+                    bounds.max_message,
+                    bounds.max_message - 1,
+                    65_535,
+                    65_536,
+                    bounds.fills_outbox,
+                ]);
                 let order = choices.pick(&[Order::Echo, Order::Quiet]);
                 self.speech.message(len, choices.between(1, 64), order, bounds, choices);
             }

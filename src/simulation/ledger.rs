@@ -230,18 +230,24 @@ impl Ledger {
         now: Duration,
     ) -> Result<(), String> {
         let timeout = self.setup.limits.message_timeout.ok_or("messages have any time")?;
-        let start = client.speech.under_way(connection.read).ok_or("nothing has begun that has not ended")?;
+        let under_way = client.speech.under_way(connection.read);
+        let start = under_way.or_else(|| client.speech.not_given(connection.read));
+        let start = start.ok_or("nothing has begun that has not ended")?;
         let since = connection.read_since(start).ok_or("nothing of it is read")?;
         if client.pauses.last() && connection.written_at < now {
             return Err("reading rests for output that is stuck".into());
         }
-        let end = client.speech.script.iter().find(|said| said.start == start).map(|said| said.end);
-        if end.is_some_and(|end| end <= connection.arrived()) {
-            return Err("its end has arrived".into());
-        }
         let paused = client.pauses.between(since, now);
-        if now < since + timeout + paused {
+        let due = since + timeout + paused;
+        if now < due {
             return Err(format!("it has begun at {since:?}, and for {paused:?} was not read from"));
+        }
+        // What comes after the first look gains no time, however long it takes to deal with what had come before.
+        let look = connection.looks.iter().find(|(_, at)| *at >= due);
+        let arrived = look.map_or_else(|| connection.arrived(), |(arrived, _)| *arrived);
+        let end = client.speech.script.iter().find(|said| said.start == start).map(|said| said.end);
+        if end.is_some_and(|end| end <= arrived) {
+            return Err("its end has arrived".into());
         }
         Ok(())
     }

@@ -188,6 +188,8 @@ impl Os for Net {
         // Nothing arrives meanwhile: whoever judges by it is to have been told everything.
         let mut world = self.world.borrow_mut();
         world.calls += 1;
+        let now = world.now;
+        world.connections[socket.0].was_looked_at(now);
         world.connections[socket.0].inbound.len()
     }
 
@@ -287,14 +289,20 @@ fn shuffle(world: &mut World, choices: &Choices) {
     }
 }
 
-/// Adds an event that nothing has brought about.
+/// Adds an event that nothing has brought about, every other time of a connection that is reported already.
 fn invent(world: &World, choices: &Choices, ready: &mut Vec<Ready>) {
     if ready.len() >= EVENTS_PER_WAIT || world.connections.is_empty() || !choices.one_in(2) {
         return;
     }
-    let connection = &world.connections[choices.below(world.connections.len())];
+    let all = world.connections.len();
+    let at = choices.below(2 * all);
     // Of a closed socket as well: its token may have been on the way when it was closed.
-    if let Some(token) = connection.token {
+    let mut token = world.connections[at % all].token;
+    if at >= all {
+        let is_connection = |event: &&Ready| world.connections.iter().any(|of| of.token == Some(event.token));
+        token = ready.iter().rfind(is_connection).map(|event| event.token).or(token);
+    }
+    if let Some(token) = token {
         let closed = choices.one_in(2);
         ready.push(Ready { token, readable: true, writable: choices.one_in(2), closed });
     }

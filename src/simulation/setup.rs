@@ -8,7 +8,7 @@ use crate::budget::{WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT};
 use crate::http::HeadLimits;
 use crate::worker::{Allowance, Budgets, Deflation, Limits, PingPolicy};
 use crate::ws::deflate::Context;
-use crate::ws::{Role, Rules};
+use crate::ws::{Role, Rules, encode};
 
 /// What a run is to be like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +141,7 @@ impl Setup {
 
     pub(crate) const fn bounds(&self) -> Bounds {
         let Rules { max_message, max_frames, .. } = self.limits.rules;
-        Bounds { max_message, max_frames, may_drain: self.may_end }
+        let fills_outbox = self.limits.outbox - encode::header_len(self.limits.outbox);
+        Bounds { max_message, max_frames, fills_outbox, may_drain: self.may_end }
     }
 }

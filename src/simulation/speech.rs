@@ -58,6 +58,8 @@ pub(crate) struct Said {
 pub(crate) struct Bounds {
     pub(crate) max_message: usize,
     pub(crate) max_frames: u32,
+    /// Bytes of a message that fills an empty outbox to the last one when it is sent back.
+    pub(crate) fills_outbox: usize,
     /// A message may end the server.
     pub(crate) may_drain: bool,
 }
@@ -220,6 +222,13 @@ impl Speech {
     pub(crate) fn under_way(&self, read: usize) -> Option<usize> {
         let partly = self.script.iter().filter(|said| said.start < read && read < said.end);
         partly.filter(|said| !matches!(said.what, What::Request(_))).map(|said| said.start).min()
+    }
+
+    /// Where the first message begins which the server has read all of, and the application has not been given.
+    pub(crate) fn not_given(&self, read: usize) -> Option<usize> {
+        let is_message = |said: &&Said| matches!(said.what, What::Message(..) | What::Fault(_));
+        let mut read = self.script.iter().filter(|said| said.end <= read && !said.delivered);
+        read.find(is_message).map(|said| said.start)
     }
 
     /// Bytes made.

@@ -72,6 +72,8 @@ pub(crate) struct Connection {
     pub(crate) read_at: Duration,
     /// How many had been read after each moment at which any were.
     pub(crate) reads: Vec<(usize, Duration)>,
+    /// How much had arrived when the worker asked first at that time how much it has not read.
+    pub(crate) looks: Vec<(usize, Duration)>,
     /// Bytes that the client had taken after each moment at which it took any.
     pub(crate) takes: Vec<(usize, Duration)>,
     /// Bytes that were taken for sending, and when last.
@@ -219,6 +221,7 @@ impl World {
             read: 0,
             read_at: Duration::ZERO,
             reads: Vec::new(),
+            looks: Vec::new(),
             takes: Vec::new(),
             written: 0,
             written_at: Duration::ZERO,
@@ -396,6 +399,13 @@ impl Connection {
     /// Bytes of the client's stream that have arrived.
     pub(crate) fn arrived(&self) -> usize {
         self.read + self.inbound.len()
+    }
+
+    /// Notes that the worker has asked for what it has not read.
+    pub(crate) fn was_looked_at(&mut self, now: Duration) {
+        if self.looks.last().is_none_or(|(_, at)| *at < now) {
+            self.looks.push((self.arrived(), now));
+        }
     }
 
     /// Counts bytes that the worker has read.
