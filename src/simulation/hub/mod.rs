@@ -4,12 +4,13 @@
 //! iterated only when that, or its own timeout, would have it wake up. Homes write down what they decide
 //! ([`journal`](crate::hub::journal)), which a model of topics and histories checks; what each client is told is then held against that.
 //!
-//! - `setup`, `steps`, `run`: what happens.
+//! - `setup`, `steps`, `replays`, `run`: what happens.
 //! - `nodes`: the workers. `wire`: a client's connection.
 //! - `model`, `stream`, `requests`, `rest`: the model.
 
 mod model;
 mod nodes;
+mod replays;
 mod requests;
 mod rest;
 mod run;

@@ -6,7 +6,6 @@ use super::run::Run;
 use super::setup::LONGEST;
 use super::stream::Stream;
 use super::wire::{Client, Death};
-use crate::budget::LEAST_OUTBOX;
 use crate::hub::{Access, Epoch, Position};
 use crate::simulation::run::Violation;
 use crate::worker::SlowPolicy;
@@ -28,7 +27,7 @@ impl Run {
     fn step(&mut self) -> Result<(), Violation> {
         let choices = self.choices.clone();
         let kills = if self.setup.kills { 16 } else { 0 };
-        match choices.weigh(&[18, 100, 60, 12, 12, 2, 1, 30, 2, 4, kills, 3, 2]) {
+        match choices.weigh(&[18, 100, 60, 12, 12, 2, 1, 30, 2, 4, kills, 3, 2, kills / 8]) {
             0 => self.connect(None)?,
             1 => self.turn()?,
             2 => {
@@ -51,36 +50,8 @@ impl Run {
             9 => self.announce(),
             10 => self.kill()?,
             11 => self.rest()?,
-            _ => self.resume()?,
-        }
-        Ok(())
-    }
-
-    /// Clients with little room ask for all that is kept, while nothing else happens: none is closed for what it takes in at its pace.
-    fn resume(&mut self) -> Result<(), Violation> {
-        let choices = self.choices.clone();
-        self.rest()?;
-        // With smaller outboxes than a server may have there is no room for the answers.
-        if self.setup.limits.outbox < LEAST_OUTBOX {
-            return Ok(());
-        }
-        self.is_quiet = true;
-        let mut numbers = Vec::new();
-        for _ in 0..choices.between(1, 3) {
-            let node = choices.below(self.nodes.nodes.len());
-            let Some(number) = self.admit(node, true, &[], "/") else { continue };
-            self.narrow(number, choices.pick(&[1_000, 5_000, 30_000]));
-            for subject in 0..self.setup.subjects.len() {
-                let epoch = self.model.current(subject).map_or(ELSEWHERE.epoch, |life| life.epoch);
-                self.say_subscribe(number, subject, Some(Position { offset: 0, epoch }));
-            }
-            self.send(number, usize::MAX);
-            numbers.push(number);
-        }
-        self.rest()?;
-        self.is_quiet = false;
-        if self.setup.is_roomy {
-            numbers.into_iter().for_each(|number| self.narrow(number, usize::MAX));
+            12 => self.resume()?,
+            _ => self.lose_in_replay()?,
         }
         Ok(())
     }

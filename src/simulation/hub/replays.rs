@@ -1,0 +1,66 @@
+//! Clients that are given what they have missed: with little room, or lost in the middle of it.
+
+use super::run::Run;
+use super::setup::LONGEST;
+use super::steps::ELSEWHERE;
+use super::wire::Death;
+use crate::budget::LEAST_OUTBOX;
+use crate::hub::{Access, Position};
+use crate::simulation::run::Violation;
+
+impl Run {
+    /// Clients with little room ask for all that is kept, while nothing else happens: none is closed for what it takes in at its pace.
+    pub(super) fn resume(&mut self) -> Result<(), Violation> {
+        let choices = self.choices.clone();
+        self.rest()?;
+        // With smaller outboxes than a server may have there is no room for the answers.
+        if self.setup.limits.outbox < LEAST_OUTBOX {
+            return Ok(());
+        }
+        self.is_quiet = true;
+        let mut numbers = Vec::new();
+        for _ in 0..choices.between(1, 3) {
+            let node = choices.below(self.nodes.nodes.len());
+            let Some(number) = self.admit(node, true, &[], "/") else { continue };
+            self.narrow(number, choices.pick(&[1_000, 5_000, 30_000]));
+            for subject in 0..self.setup.subjects.len() {
+                let epoch = self.model.current(subject).map_or(ELSEWHERE.epoch, |life| life.epoch);
+                self.say_subscribe(number, subject, Some(Position { offset: 0, epoch }));
+            }
+            self.send(number, usize::MAX);
+            numbers.push(number);
+        }
+        self.rest()?;
+        self.is_quiet = false;
+        if self.setup.is_roomy {
+            numbers.into_iter().for_each(|number| self.narrow(number, usize::MAX));
+        }
+        Ok(())
+    }
+
+    /// A client asks for a message that is so long in JSON that it is written as soon as it is queued, and is reset. That is on its way, and
+    /// may arrive in the system call that writes.
+    pub(super) fn lose_in_replay(&mut self) -> Result<(), Violation> {
+        let choices = self.choices.clone();
+        let (subject, node) =
+            (choices.below(self.setup.subjects.len()), choices.below(self.nodes.nodes.len()));
+        let rule = self.setup.subjects[subject].rule;
+        if rule.subscribe != Access::Anyone || rule.history.bytes < 2 * LONGEST {
+            return Ok(());
+        }
+        self.publish(subject, LONGEST, true, false)?;
+        self.settle()?;
+        // No more than that is missed, so that it is the end of the replay.
+        let last = self.model.current(subject).map(|life| (life.offset().saturating_sub(1), life.epoch));
+        let since = last.map_or(ELSEWHERE, |(offset, epoch)| Position { offset, epoch });
+        let Some(number) = self.admit(node, true, &[], "/") else { return Ok(()) };
+        self.narrow(number, usize::MAX);
+        self.say_subscribe(number, subject, Some(since));
+        self.send(number, usize::MAX);
+        let death = Death::Reset { overtakes: false };
+        self.clients[number].die(death, &mut self.nodes.nodes[node].world.borrow_mut());
+        self.note(format_args!("client {number} dies: {death:?}"));
+        self.bury();
+        Ok(())
+    }
+}
