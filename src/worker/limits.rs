@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::meter::Allowance;
 use crate::budget::enveloped;
 use crate::budget::{
-    ACCEPTS_PER_ITERATION, EVENTS_PER_WAIT, EXPIRIES_PER_ITERATION, PINGS_PER_ITERATION, SWEEP_PER_ITERATION,
+    ACCEPTS_PER_ITERATION, EXPIRIES_PER_ITERATION, PINGS_PER_ITERATION, SWEEP_PER_ITERATION,
 };
 use crate::http::HeadLimits;
 use crate::ws::Rules;
@@ -77,7 +77,8 @@ pub(crate) struct Limits {
 /// stand for many, it is smaller.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budgets {
-    /// Readiness events of a wait.
+    /// Readiness events of a wait: the simulated system's to keep, as Linux keeps its own.
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) events: usize,
     pub(crate) accepts: usize,
     /// Connections visited by a broadcast, or by the closing of all.
@@ -90,7 +91,8 @@ pub(crate) struct Budgets {
 impl Default for Budgets {
     fn default() -> Self {
         Self {
-            events: EVENTS_PER_WAIT,
+            #[cfg(any(test, feature = "simulation"))]
+            events: crate::budget::EVENTS_PER_WAIT,
             accepts: ACCEPTS_PER_ITERATION,
             sweep: SWEEP_PER_ITERATION,
             expiries: EXPIRIES_PER_ITERATION,
