@@ -172,8 +172,10 @@ pub(crate) const DEFAULT_BACKLOG: usize = 2 << 30;
 /// Which part of a hub's topics is left to the operator's publishers when clients have taken up all others: one in so many.
 pub const TOPICS_OF_OPERATOR: usize = 16;
 /// Which part of the bytes of histories may be forms that were made of their messages for those who come back: one in so many.
+#[cfg(feature = "hub")]
 pub(crate) const FORMS_OF_HISTORY: usize = 4;
 /// Topics looked at for one that may go, when there are as many as there may be.
+#[cfg(feature = "hub")]
 pub(crate) const EVICTION_LOOKS: usize = 64;
 
 /// Records in one page of a connection table: 4,096 of 32 bytes are 128 KiB.
