@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::{fmt, fs, io};
@@ -143,11 +142,7 @@ impl Drop for SocketFile {
 /// Removes the socket file of a server that died; one that answers, or a file of another kind, is left alone.
 fn remove_stale_socket(path: &Path) -> io::Result<()> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
-    let is_dead = || {
-        let connected = UnixStream::connect(path);
-        connected.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-    };
-    if is_socket && is_dead() { fs::remove_file(path) } else { Ok(()) }
+    if is_socket && unix::is_deserted(path) { fs::remove_file(path) } else { Ok(()) }
 }
 
 impl From<SocketAddr> for Listen {

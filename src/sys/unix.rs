@@ -17,11 +17,35 @@ use super::check;
 /// # Errors
 /// `EADDRINUSE` when the path exists, `ENAMETOOLONG` over 107 bytes, `EACCES`, `ENOENT` for a missing directory.
 pub fn bind(path: &Path) -> io::Result<OwnedFd> {
+    let (fd, address) = (stream()?, address(path)?);
+    let len = super::address::length_of::<libc::sockaddr_un>();
+    // SAFETY: the pointer and length are those of a live socket address.
+    check(unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), len) })?;
+    Ok(fd)
+}
+
+/// Whether nobody listens any more on the socket at a path. It does not wait: who listens and accepts nobody is there, too.
+#[must_use]
+pub fn is_deserted(path: &Path) -> bool {
+    let connect = || {
+        let (fd, address) = (stream()?, address(path)?);
+        let len = super::address::length_of::<libc::sockaddr_un>();
+        // SAFETY: as above.
+        check(unsafe { libc::connect(fd.as_raw_fd(), (&raw const address).cast(), len) })
+    };
+    connect().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// A socket that is not bound.
+fn stream() -> io::Result<OwnedFd> {
     let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: socket takes no pointers.
     let fd = check(unsafe { libc::socket(libc::AF_UNIX, kind, 0) })?;
     // SAFETY: the descriptor was just made and nothing else owns it.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn address(path: &Path) -> io::Result<libc::sockaddr_un> {
     // SAFETY: an all-zero address is a valid, empty one.
     let mut address: libc::sockaddr_un = unsafe { mem::zeroed() };
     address.sun_family = libc::sa_family_t::try_from(libc::AF_UNIX).unwrap_or_default();
@@ -36,10 +60,7 @@ pub fn bind(path: &Path) -> io::Result<OwnedFd> {
     for (to, from) in address.sun_path.iter_mut().zip(bytes) {
         *to = libc::c_char::from_ne_bytes([*from]);
     }
-    let len = super::address::length_of::<libc::sockaddr_un>();
-    // SAFETY: the pointer and length are those of a live socket address.
-    check(unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), len) })?;
-    Ok(fd)
+    Ok(address)
 }
 
 /// Says who may connect: whoever may write to the socket's file. `mode` are its permissions, whatever the umask, and `group` its group, if
@@ -102,8 +123,10 @@ mod tests {
         }
         let refused = std::os::unix::net::UnixStream::connect(&path).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        assert!(is_deserted(&path));
         super::super::socket::listen(std::os::fd::AsFd::as_fd(&bound), 1).unwrap();
         std::os::unix::net::UnixStream::connect(&path).unwrap();
+        assert!(!is_deserted(&path));
         std::fs::remove_file(&path).unwrap();
         for wrong in ["", &"x".repeat(108)] {
             assert_eq!(bind(Path::new(wrong)).unwrap_err().raw_os_error(), Some(libc::ENAMETOOLONG));

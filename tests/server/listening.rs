@@ -1,11 +1,12 @@
 //! Where a server listens, and when it does not start.
 
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 
-use throng::sys::socket::{Sharing, listen_tcp, local_address};
+use throng::sys::socket::{Sharing, listen, listen_tcp, local_address};
 use throng::{Listen, Server, StartError};
 
 use super::app::{Running, start, start_at};
@@ -136,6 +137,20 @@ fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
     assert!(!path.0.exists());
 }
 
+/// As of a server that is stopped: the kernel would have whoever connects wait for it.
+#[test]
+fn a_unix_socket_that_nobody_accepts_from_is_in_use_and_does_not_hold_up_a_start() {
+    let path = SocketPath::new("stuck");
+    let owner = throng::sys::unix::bind(&path.0).unwrap();
+    listen(owner.as_fd(), 0).unwrap();
+    let _waiting = std::os::unix::net::UnixStream::connect(&path.0).unwrap();
+    let (told, outcome) = channel();
+    let place = path.listen();
+    std::thread::spawn(move || told.send(start_error(builder().listen(place)).to_string()));
+    let error = outcome.recv_timeout(PATIENCE).expect("the start ends");
+    assert!(error.contains("Address already in use"), "{error}");
+}
+
 #[test]
 fn a_file_that_is_no_socket_is_left_alone() {
     let path = SocketPath::new("file");
@@ -172,7 +187,7 @@ fn a_failed_start_leaves_no_socket_file() {
 #[test]
 fn an_address_in_use_is_found_though_its_owner_would_share_it() {
     let other = listen_tcp("127.0.0.1:0".parse().unwrap(), Sharing::Group, 16).unwrap();
-    let address = local_address(std::os::fd::AsFd::as_fd(&other)).unwrap();
+    let address = local_address(other.as_fd()).unwrap();
     let error = start_error(builder().listen(address.into()));
     assert!(
         matches!(&error, StartError::Listen { listen: Listen::Tcp(at), .. } if *at == address),
