@@ -1,6 +1,8 @@
 //! The secret that requests to the admin port must bear (RFC 6750).
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use subtle::ConstantTimeEq;
@@ -14,6 +16,8 @@ const VARIABLE: &str = "THRONG_ADMIN_TOKEN";
 const SHORTEST: usize = 16;
 /// The most, so that it fits a request's head with room to spare.
 const LONGEST: usize = 1024;
+/// The most bytes that are read of its file: a mistaken path must not fill the memory.
+const MAX_FILE: u64 = 2 * LONGEST as u64;
 
 /// A token. It is compared in constant time, and never shown.
 pub(crate) struct Token(Box<[u8]>);
@@ -32,9 +36,11 @@ impl Token {
             (None, Some(text)) => (VARIABLE.to_owned(), text),
             (Some(path), None) => {
                 let place = path.display().to_string();
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    Failure::Configuration(format!("cannot read the admin token {place}: {error}"))
-                })?;
+                let mut text = String::new();
+                // Not by its length: that of a device or a pipe says nothing.
+                File::open(path).and_then(|file| file.take(MAX_FILE).read_to_string(&mut text)).map_err(
+                    |error| Failure::Configuration(format!("cannot read the admin token {place}: {error}")),
+                )?;
                 (place, text)
             }
         };
@@ -101,6 +107,9 @@ mod tests {
         let missing = Token::find(Some(Path::new("/nowhere/token")), &Environment::default());
         let said = missing.unwrap_err().to_string();
         assert!(said.starts_with("cannot read the admin token /nowhere/token: "), "{said}");
+        let endless = Token::find(Some(Path::new("/dev/zero")), &Environment::default());
+        let said = endless.unwrap_err().to_string();
+        assert!(said.starts_with("/dev/zero: the admin token must be"), "{said}");
         let short = Token::find(None, &environment("secret")).unwrap_err().to_string();
         assert!(short.starts_with("THRONG_ADMIN_TOKEN: the admin token must be"), "{short}");
         assert!(!short.contains("secret"), "{short}");
