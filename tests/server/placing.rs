@@ -115,3 +115,60 @@ fn a_quota_of_processor_time_bounds_the_number_of_workers() {
     let given = Program::started_by(&enter, &["--app", "echo", "--workers", "3"]).next().unwrap();
     assert_eq!(workers(&given), 3);
 }
+
+/// Files that stand for the control groups of version 2, which few machines have beside those of version 1: the program finds them in a
+/// mount namespace of its own. The process is in `outer/inner`.
+struct Stand(PathBuf);
+
+impl Stand {
+    fn new(outer: &str, inner: &str) -> Self {
+        let stand = Self(std::env::temp_dir().join(format!("throng-{}-groups", std::process::id())));
+        fs::create_dir_all(stand.0.join("outer/inner")).unwrap();
+        fs::write(stand.0.join("of-the-process"), "0::/outer/inner\n").unwrap();
+        for (group, quota) in [("outer", outer), ("outer/inner", inner)] {
+            fs::write(stand.0.join(group).join("cgroup.controllers"), "cpu memory\n").unwrap();
+            fs::write(stand.0.join(group).join("cpu.max"), quota).unwrap();
+        }
+        stand
+    }
+
+    /// What a shell does before it starts the program; `None` where this user may make no such namespace.
+    fn enter(&self) -> Option<String> {
+        let place = self.0.display();
+        let mounts = format!(
+            "mount --bind {place}/of-the-process /proc/$$/cgroup && mount --bind {place} /sys/fs/cgroup"
+        );
+        let entered = |user: &&str| {
+            let words = format!("unshare {user} --mount sh -c '{mounts}'");
+            std::process::Command::new("sh").args(["-c", &words]).output().unwrap().status.success()
+        };
+        let user = ["", "--user --map-root-user"].into_iter().find(entered)?;
+        let then = r#"exec "$0" serve "$@""#;
+        Some(format!("exec unshare {user} --mount sh -c '{mounts} && {then}' \"$0\" \"$@\"; "))
+    }
+}
+
+impl Drop for Stand {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_quota_of_the_second_version_counts_and_so_does_that_of_a_group_around_it() {
+    let cores = core_affinity::get_core_ids().unwrap().len();
+    for (outer, inner, expected) in [
+        ("max 100000\n", "100000 100000\n", 1),
+        ("150000 100000\n", "max 100000\n", 1),
+        ("max 100000\n", "5000 100000\n", 1),
+        ("max 100000\n", "max 100000\n", cores),
+        ("200000 100000\n", "900000 100000\n", cores.min(2)),
+    ] {
+        let stand = Stand::new(outer, inner);
+        let Some(enter) = stand.enter() else {
+            println!("left out: this user cannot make a mount namespace");
+            return;
+        };
+        assert_eq!(workers(&started_by(&enter)), expected, "{outer:?} {inner:?}");
+    }
+}
