@@ -5,6 +5,9 @@ use throng::sys::fdtable;
 
 /// Descriptors a table holds besides connections: standard streams, epoll, a listener, and room for surprises.
 const SPARE: u64 = 64;
+/// Descriptors that a thread has of its own: epoll, a waker, a listener, a timer. In a shared table those of all of them count; in a table
+/// of its own the spare ones have room for them.
+const OWN: u64 = 4;
 /// Standard deviations that a worker's share may lie above the mean where the kernel spreads connections by hash.
 const SIGMAS: f64 = 6.0;
 /// More threads than this would only fight for the cores.
@@ -47,8 +50,9 @@ impl Threads {
         limit: u64,
         cores: usize,
     ) -> anyhow::Result<Self> {
-        if connections + SPARE <= limit {
-            return Ok(Self { count: wanted.unwrap_or(cores).max(1), private_tables: false });
+        let count = wanted.unwrap_or(cores).max(1);
+        if connections + SPARE + OWN * count as u64 <= limit {
+            return Ok(Self { count, private_tables: false });
         }
         let fits = |threads: u64| share(connections, threads, spread) + SPARE <= limit;
         let needed = (1..=MOST_THREADS).find(|&threads| fits(threads)).with_context(|| {
@@ -95,6 +99,18 @@ mod tests {
         assert_eq!(plan(30_000, None, Spread::Even).unwrap(), (2, true));
         assert_eq!(plan(1_000_000, None, Spread::Even).unwrap(), (51, true));
         assert_eq!(plan(1_000_000, None, Spread::Hashed).unwrap(), (53, true));
+    }
+
+    #[test]
+    fn the_descriptors_of_all_threads_count_in_a_shared_table() {
+        for threads in [1, 2, 100] {
+            let room = 20_000 - SPARE - OWN * threads as u64;
+            assert_eq!(plan(room, Some(threads), Spread::Even).unwrap(), (threads, false));
+            let more = plan(room + 1, Some(threads), Spread::Even);
+            assert_eq!(more.unwrap(), (threads, true));
+        }
+        let many = Threads::plan_within(900, Some(200), Spread::Even, 1_024, 2).unwrap();
+        assert!(many.private_tables, "200 threads have 800 descriptors of their own");
     }
 
     #[test]

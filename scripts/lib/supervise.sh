@@ -5,9 +5,13 @@
 
 # The session that runs now, by the id of its first process; empty for none.
 SUPERVISED=''
-# The first signal that came in, and how many did.
+# The first signal that came in, how many did, and when the first one, in microseconds.
 SIGNAL=''
 SIGNALS=0
+SIGNALLED_AT=0
+# How long after it another one is somebody who does not want to wait any more, in microseconds. What comes sooner is the same wish told
+# twice, as by timeout, which signals its child and then their group.
+SIGNALS_APART=1000000
 # Tenths of a second a program has to end after a signal: a million sockets take a while to close.
 SUPERVISE_GRACE=${SUPERVISE_GRACE:-300}
 # And those that what it left behind has after a SIGTERM.
@@ -38,16 +42,19 @@ supervise() {
     return "$status"
 }
 
-# supervise_signal NAME: for `trap`. The first signal is forwarded to the program, a second one ends its whole session at once.
+# supervise_signal NAME: for `trap`. The first signal is forwarded to the program; one that comes a second later or more ends its
+# whole session at once.
 supervise_signal() {
+    local now=${EPOCHREALTIME/[.,]/}
     SIGNALS=$((SIGNALS + 1))
     SIGNAL=${SIGNAL:-$1}
+    ((SIGNALS > 1)) || SIGNALLED_AT=$now
     if [[ -z $SUPERVISED ]]; then
         exit "$(signal_status)"
     elif ((SIGNALS == 1)); then
         say "SIG$1: ending the run"
         kill -s "$1" "$SUPERVISED" 2>/dev/null || true
-    else
+    elif ((now - SIGNALLED_AT >= SIGNALS_APART)); then
         signal_session KILL
     fi
 }

@@ -83,9 +83,11 @@ pub(super) fn run(
 ) -> anyhow::Result<()> {
     // First of all, before anything here owns a descriptor.
     let waker = shared.waker(number);
-    let table = if shape.private_tables { fdtable::make_private(&[waker.as_raw_fd()]) } else { Ok(()) };
-    let made = table.context("cannot give a worker its own descriptor table").and_then(|()| {
-        signals::block_all().context("cannot block signals")?;
+    let made = signals::block_all().context("cannot block signals").and_then(|()| {
+        if shape.private_tables {
+            let table = fdtable::make_private(&[waker.as_raw_fd()]);
+            table.context("cannot give a worker its own descriptor table")?;
+        }
         pin(number);
         Worker::new(number, shape, waker)
     });

@@ -17,10 +17,12 @@ use crate::threads::Threads;
 
 /// What a client thread begins with, before anything there owns a descriptor.
 pub(crate) fn set_up_thread(threads: Threads) -> anyhow::Result<()> {
+    // First: a handler would write to what its descriptor means in the new table.
+    signals::block_all().context("cannot block signals")?;
     if threads.private_tables {
         fdtable::make_private(&[]).context("cannot give a thread its own descriptor table")?;
     }
-    signals::block_all().context("cannot block signals")
+    Ok(())
 }
 
 /// Waits for the end of client threads; the first error of any is the result.

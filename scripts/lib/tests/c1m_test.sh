@@ -157,6 +157,39 @@ sleep 60 & echo \$! >$TMP/child; wait"
 test_ctrl_c_is_forwarded_and_leaves_nothing() { interrupted_by INT 130; }
 test_sigterm_is_forwarded_and_leaves_nothing() { interrupted_by TERM 143; }
 
+test_a_wish_told_twice_does_not_cut_the_run() {
+    settings "trap 'sleep 1; echo done >$TMP/end; exit 0' TERM
+sleep 60 & echo \$! >$TMP/child; wait"
+    local pid
+    exec_c1m 1k &
+    pid=$!
+    started "$TMP/child"
+    kill -s TERM "$pid"
+    sleep 0.3
+    kill -s TERM "$pid"
+    ends "$pid"
+    expect 143 "$STATUS"
+    expect 'done' "$(<"$TMP/end")"
+    all_put_back
+}
+
+test_another_wish_a_second_later_cuts_it() {
+    settings "trap 'echo heard >$TMP/heard; sleep 60; echo done >$TMP/end; exit 0' TERM
+sleep 60 & echo \$! >$TMP/child; wait"
+    local pid
+    exec_c1m 1k &
+    pid=$!
+    started "$TMP/child"
+    kill -s TERM "$pid"
+    started "$TMP/heard"
+    sleep 1.1
+    kill -s TERM "$pid"
+    ends "$pid"
+    expect 143 "$STATUS"
+    expect no "$([[ -e $TMP/end ]] && echo yes || echo no)"
+    all_put_back
+}
+
 test_beside_a_shell_it_ends_at_sigterm_and_leaves_nothing() {
     local BY=ignoring_sigint
     interrupted_by TERM 143
