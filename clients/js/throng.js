@@ -1,6 +1,8 @@
-// The client of throng's hub for browsers and Node.js: an ES module that needs nothing but topic.js and wire.js beside it. throng.d.ts
+// The client of throng's hub for browsers and Node.js: an ES module that needs nothing but the others beside it. throng.d.ts
 // says what each public item does, README.md how they are used, and docs/HUB.md of the repository what is said on the wire.
 
+import { Listeners, ThrongError } from "./listeners.js";
+import { Requests } from "./requests.js";
 import { Subscription, Topic } from "./topic.js";
 import {
     A_TOPIC,
@@ -19,6 +21,8 @@ import {
     toBase64,
 } from "./wire.js";
 
+export { ThrongError };
+
 // All times are milliseconds.
 const FIRST_DELAY = 500;
 const LONGEST_DELAY = 30_000;
@@ -30,7 +34,8 @@ const CONNECT = 20_000;
 const ANSWER = 10_000;
 // The latter when the system says that the network has gone or come.
 const CHANGED = 4_000;
-// How long a connection that lives may owe an answer: then there will be none.
+// How long a connection that lives may owe an answer: then there will be none. So long it may be silent, too, once it was seen to take in
+// what had to wait: nobody sees what the system's memory holds of that, or the network.
 const UNANSWERED = 60_000;
 const SILENCE = 60_000;
 // The longest time over which a server may have its clients come back: the longest of its setting reconnect-within.
@@ -41,15 +46,6 @@ const LATE = 1_000;
 const LONGEST_TIMER = 2 ** 31 - 1;
 // The code of what the server has not answered.
 const NO_ANSWER = "no-answer";
-
-export class ThrongError extends Error {
-    constructor(code, message, { topic, cause } = {}) {
-        super(message, cause === undefined ? undefined : { cause });
-        this.name = "ThrongError";
-        this.code = code;
-        this.topic = topic;
-    }
-}
 
 // Full jitter: clients that have lost the same server at the same moment come back spread over the whole of the time, which is never
 // less than what the server has asked for.
@@ -76,17 +72,18 @@ export class Client {
     #heard = 0;
     // When the connection is given up unless there is a sign of life; Infinity while it is not questioned.
     #due = Infinity;
-    // Requests without their answers, by id and the oldest first: `answered` takes the answer, or nothing when the connection is lost.
-    #pending = new Map();
+    // Whether all that was heard last was that what has been sent moves on.
+    #moves = false;
+    // Those without their answers.
+    #requests = new Requests();
     // What the server takes as a message, in bytes: it says so in its first words.
     #largest = Infinity;
     // What is published before those, and null after; each is called with whether it may be sent.
     #held = [];
     // Over what time the server wants its clients to come back.
     #spread = 0;
-    #lastId = 0;
     #topics = new Map();
-    #listeners = new Map();
+    #listeners = new Listeners();
     #openWaiters = [];
     #online = () => {
         if (this.#state === "waiting") {
@@ -118,12 +115,7 @@ export class Client {
     }
 
     on(type, listener) {
-        if (typeof listener !== "function") {
-            throw new TypeError("on takes the name of an event, and a function");
-        }
-        const listeners = this.#listeners.get(type) ?? new Set();
-        this.#listeners.set(type, listeners.add(listener));
-        return () => listeners.delete(listener);
+        return this.#listeners.add(type, listener);
     }
 
     opened() {
@@ -285,12 +277,11 @@ export class Client {
         this.#socket = null;
         clearTimeout(this.#timer);
         this.#due = Infinity;
-        const pending = [...this.#pending.values()];
-        this.#pending.clear();
+        const unanswered = this.#requests.clear();
         for (const topic of this.#topics.values()) {
             topic.forget();
         }
-        pending.forEach(({ answered }) => answered());
+        unanswered.forEach(({ answered }) => answered());
         this.#held?.splice(0).forEach((send) => send(false));
         return socket;
     }
@@ -307,14 +298,21 @@ export class Client {
 
     #become(state, more) {
         this.#state = state;
-        this.#tell("state", { state, ...more });
+        this.#listeners.tell("state", { state, ...more });
     }
 
     // --- Signs of life ---
 
-    #alive() {
+    #alive(moves = false) {
         this.#heard = performance.now();
         this.#due = Infinity;
+        this.#moves = moves;
+        moves || this.#requests.rest();
+    }
+
+    // A large message on a slow network: nothing can come before it has left.
+    #look() {
+        this.#requests.moved(this.#socket) && this.#alive(true);
     }
 
     // Sets the one timer. Who stood still finds timers that have run out before what has come meanwhile: that is looked at first.
@@ -334,12 +332,13 @@ export class Client {
     // Looks when nothing may have come for too long: while an answer is owed, for 10 s. Otherwise the time is random, so that
     // clients that have heard the same last message do not ask all at once.
     #watch() {
-        const [oldest] = this.#pending.values();
+        const { oldest } = this.#requests;
         const limit = oldest ? Math.min(ANSWER, this.#silence) : this.#silence * (1 - Math.random() / 2);
         const look = () => {
+            this.#look();
             const [now, socket] = [performance.now(), this.#socket];
             this.#expire(now - UNANSWERED);
-            const silent = now - this.#heard >= limit && (!oldest || this.#pending.size);
+            const silent = now - this.#heard >= limit && (!oldest || this.#requests.size);
             if (this.#socket === socket) {
                 silent ? this.#check() : this.#watch();
             }
@@ -349,7 +348,7 @@ export class Client {
     }
 
     // Has the server show that it is there. Asking again does not give it longer.
-    #check(patience = ANSWER) {
+    #check(patience = this.#moves ? UNANSWERED : ANSWER) {
         const now = performance.now();
         this.#request({ type: "ping" }, (answer) => answer && answer.code !== NO_ANSWER && this.#failed(answer));
         if (this.#state !== "open") {
@@ -357,35 +356,30 @@ export class Client {
         }
         this.#due = Math.min(this.#due, now + patience);
         this.#after(this.#due - now, () => {
+            this.#look();
             this.#due < Infinity ? this.#lost(1006, "the connection has fallen silent") : this.#watch();
         });
     }
 
     // Gives up the answers to what was asked before a time.
-    #expire(before) {
-        for (const [id, { type, sent, answered }] of this.#pending) {
-            if (sent > before) {
-                return;
-            }
-            this.#pending.delete(id);
+    #expire(until) {
+        this.#requests.expire(until, ({ type, answered }) => {
             const message = `the server has not answered ${type} for ${UNANSWERED / 1000} s: it may or may not have been done`;
             answered({ type: "error", code: NO_ANSWER, message });
-        }
+        });
     }
 
     // --- Requests and topics ---
 
     #request(message, answered) {
-        const id = (this.#lastId += 1);
-        const text = JSON.stringify({ ...message, id });
-        this.#pending.set(id, { type: message.type, sent: performance.now(), answered });
-        if (this.#pending.size === 1) {
+        const send = this.#requests.add(message, answered);
+        if (this.#requests.size === 1) {
             // The silence until now was nobody's fault.
             this.#heard = performance.now();
             this.#watch();
         }
         try {
-            this.#socket.send(text);
+            send(this.#socket);
         } catch (error) {
             this.#lost(1006, String(error));
         }
@@ -447,7 +441,7 @@ export class Client {
             // A position beyond what there is was not one of this epoch either.
             this.#gap(topic, since, since.epoch === epoch && since.offset <= offset ? "expired" : "epoch");
         }
-        this.#tell("subscribed", { topic: topic.name, offset, epoch, recovered: since ? recovered === true : null }, topic);
+        this.#listeners.tell("subscribed", { topic: topic.name, offset, epoch, recovered: since ? recovered === true : null }, topic);
     }
 
     // While it still read what it had missed, more of that has been forgotten: the server has gone on behind it.
@@ -455,6 +449,8 @@ export class Client {
         const topic = this.#topics.get(name);
         if (topic?.subscribed) {
             this.#subscribed(topic, topic.position, { offset, epoch, recovered: false });
+        } else if (!topic) {
+            this.#broken("a subscription that nobody asked for: the address seems to name that topic (topics-path)", name);
         }
     }
 
@@ -463,7 +459,7 @@ export class Client {
         next.subscribed = next.stale = unclear;
         this.#topics.delete(topic.name);
         unclear && this.#topics.set(topic.name, next);
-        this.#tell("error", new ThrongError(code, message, { topic: topic.name }), topic);
+        this.#listeners.tell("error", new ThrongError(code, message, { topic: topic.name }), topic);
         topic.subscribers.clear();
         this.#sync(next);
     }
@@ -488,7 +484,7 @@ export class Client {
         }
         if (typeof message?.type !== "string") {
             const error = new ThrongError(PROTOCOL_ERROR, "the server has sent what is no message");
-            this.#tell("error", error);
+            this.#listeners.tell("error", error);
             return this.#socket && this.#lost(1006, error.message);
         }
         if (message.type === "welcome" && message.max_message > 0) {
@@ -501,17 +497,16 @@ export class Client {
     }
 
     #dispatch(message) {
-        const asked = this.#pending.get(message.id);
+        let asked;
         if (message.type === "message") {
             this.#deliver(message);
         } else if (message.type === "broadcast") {
             const data = payloadOf(message);
-            data === undefined ? this.#broken("a broadcast without data") : this.#tell("broadcast", { data });
+            data === undefined ? this.#broken("a broadcast without data") : this.#listeners.tell("broadcast", { data });
         } else if (message.type === "reconnect") {
             // Not for ever: a server can be wrong, too.
             this.#spread = Math.min(LONGEST_SPREAD, Number(message.within) || 0);
-        } else if (asked) {
-            this.#pending.delete(message.id);
+        } else if ((asked = this.#requests.take(message.id))) {
             asked.answered(answerOf(asked.type, message));
         } else if (message.type === "subscribed" && message.id === undefined) {
             isPosition(message) ? this.#outrun(message) : this.#broken("a position that is none", message.topic);
@@ -521,13 +516,13 @@ export class Client {
     }
 
     #broken(what, name, topic) {
-        this.#tell("error", new ThrongError(PROTOCOL_ERROR, `the server has sent ${what}`, { topic: name }), topic);
+        this.#listeners.tell("error", new ThrongError(PROTOCOL_ERROR, `the server has sent ${what}`, { topic: name }), topic);
     }
 
     // Tells of an error that no caller is told of otherwise.
     #failed({ type, code, message, topic }) {
         if (type === "error") {
-            this.#tell("error", new ThrongError(code, message, { topic }));
+            this.#listeners.tell("error", new ThrongError(code, message, { topic }));
         }
     }
 
@@ -552,46 +547,11 @@ export class Client {
         if (offset > last.offset + 1) {
             this.#gap(topic, last, "dropped", { offset: offset - 1, epoch: last.epoch });
         }
-        this.#tell("message", { topic: name, ...topic.position, data }, topic);
+        this.#listeners.tell("message", { topic: name, ...topic.position, data }, topic);
     }
 
     #gap(topic, from, reason, to = topic.position) {
         const lost = reason === "epoch" ? null : to.offset - from.offset;
-        this.#tell("gap", { topic: topic.name, from, to, lost, reason }, topic);
-    }
-
-    // --- What the application is told ---
-
-    // Calls whoever listens, those of the topic first. Who throws disturbs nobody else.
-    #tell(type, event, topic) {
-        let heard = false;
-        const call = (listener) => {
-            heard = true;
-            const threw = (cause) => this.#threw(type, cause);
-            try {
-                listener(event)?.then?.(undefined, threw);
-            } catch (cause) {
-                threw(cause);
-            }
-        };
-        for (const [subscription, handlers] of topic ? [...topic.subscribers] : []) {
-            // One that was called before it may have ended it.
-            if (subscription.active && handlers[type]) {
-                call((value) => handlers[type](value));
-            }
-        }
-        [...(this.#listeners.get(type) ?? [])].forEach(call);
-        if (type === "error" && !heard) {
-            console.error(event);
-        }
-    }
-
-    #threw(type, cause) {
-        // An error listener that fails is not told of itself.
-        if (type === "error") {
-            console.error(cause);
-        } else {
-            this.#tell("error", new ThrongError("handler", `a handler of ${type} threw: ${cause}`, { cause }));
-        }
+        this.#listeners.tell("gap", { topic: topic.name, from, to, lost, reason }, topic);
     }
 }

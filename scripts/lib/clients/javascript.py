@@ -22,7 +22,7 @@ from conformance.server import Misbehaved
 # What checks the types, and what makes the module small as a bundler would.
 CHECKERS = ["typescript@7.0.2", "terser@5.51.4"]
 # What a page loads, the first of them first.
-MODULES = ["throng.js", "topic.js", "wire.js"]
+MODULES = ["throng.js", "listeners.js", "requests.js", "topic.js", "wire.js"]
 # Minified and compressed, all together. The README says so, too.
 MOST_BYTES = 5_000
 WITHIN = 300
@@ -130,8 +130,7 @@ def check_types(client: Path, tsc: Path) -> None:
         below = Path(folder)
         for name, as_name in {
             "throng.js": "real.js",
-            "topic.js": "topic.js",
-            "wire.js": "wire.js",
+            **{module: module for module in MODULES[1:]},
             "throng.d.ts": "throng.d.ts",
             "package.json": "package.json",
             "test/agreement.ts": "agreement.ts",

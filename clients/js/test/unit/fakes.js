@@ -11,6 +11,9 @@ export class FakeSocket {
     protocol = "";
     sent = [];
     closedWith = null;
+    // Whether the system's memory is full, so that what is sent waits in the socket.
+    holds = false;
+    bufferedAmount = 0;
     #listeners = [];
     #taken = 0;
 
@@ -29,10 +32,16 @@ export class FakeSocket {
 
     send(text) {
         this.sent.push(JSON.parse(text));
+        this.bufferedAmount += this.holds ? text.length : 0;
     }
 
     close(code, reason) {
         this.closedWith ??= [code, reason];
+    }
+
+    // So many bytes of what waits leave.
+    leave(bytes = Infinity) {
+        this.bufferedAmount = Math.max(0, this.bufferedAmount - bytes);
     }
 
     // What the server does.

@@ -202,3 +202,11 @@ test("topics are whatever strings are", (t) => {
     assert.throws(() => there.client.subscribe(1, () => {}), TypeError);
     assert.throws(() => there.client.subscribe("a"), TypeError);
 });
+
+test("a topic that the address names, where topics-path makes it one, is told of", (t) => {
+    const there = connected(t, { url: "ws://server/live" });
+    there.socket().say({ type: "subscribed", topic: "live", offset: 3, epoch: "e" });
+    const [{ code, topic, message }] = there.seen("error");
+    assert.deepEqual([code, topic], ["protocol", "live"]);
+    assert.match(message, /topics-path/);
+});
