@@ -1,10 +1,11 @@
 //! Exit codes, by whose fault it was.
 
 use std::fmt;
-use std::io::Write;
 use std::process::ExitCode;
 
 use throng::{RunError, StartError};
+
+use super::logging::say;
 
 /// Something failed, or was cut short: also what a service manager should restart after.
 const FAILURE: u8 = 1;
@@ -25,7 +26,7 @@ impl Failure {
     /// Says it on standard error and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         // Where nobody can hear it any more, the code still tells.
-        let _ = writeln!(std::io::stderr(), "throng: {self}");
+        say(&format!("throng: {self}\n"));
         ExitCode::from(match self {
             Self::Configuration(_) => CONFIGURATION,
             Self::Runtime(_) => FAILURE,

@@ -1,6 +1,7 @@
 //! The thread that writes what workers have to say to the log.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::thread::{Builder, JoinHandle};
@@ -43,8 +44,11 @@ impl Log {
         for notice in notices {
             match notice {
                 Notice::Refused { worker, peer, status, reason } => {
-                    let peer = peer.map_or_else(|| "unix".into(), |peer| peer.to_string());
-                    tracing::debug!(worker, peer, status, reason, "refused a request");
+                    tracing::debug!(worker, peer = name(peer), status, reason, "refused a request");
+                }
+                Notice::Late { worker, peer } => {
+                    let reason = "the request did not come within handshake-timeout";
+                    tracing::debug!(worker, peer = name(peer), reason, "dropped a connection");
                 }
                 Notice::Full { worker, of } => self.write_full(worker, of),
                 Notice::CannotListen { worker, address, error } => {
@@ -84,4 +88,8 @@ impl Log {
             "clients are refused: the server is full"
         );
     }
+}
+
+fn name(peer: Option<SocketAddr>) -> String {
+    peer.map_or_else(|| "unix".into(), |peer| peer.to_string())
 }

@@ -15,6 +15,8 @@ pub mod options;
 pub mod process;
 pub mod signals;
 pub mod socket;
+#[cfg(feature = "serve")]
+pub mod stderr;
 pub mod unix;
 #[cfg(feature = "serve")]
 pub mod watch;

@@ -235,6 +235,16 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
+    /// Has the log say that a request has not come in time, if anybody wants to know.
+    pub(super) fn tell_late(&self, index: u32) {
+        if tells_refusals()
+            && let Some(record) = self.table.get(index as usize)
+        {
+            let (worker, peer) = (self.number, self.os.peer_address(&record.socket));
+            self.common.notices.say(Notice::Late { worker, peer });
+        }
+    }
+
     /// Whether one more connection may be served; if so it is counted in.
     fn has_room(&self) -> bool {
         if self.drain.is_some() || self.table.len() >= self.limits.worker_connections {

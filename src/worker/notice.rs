@@ -18,6 +18,8 @@ use crate::budget::NOTICES;
 pub(crate) enum Notice {
     /// A request, or a connection without one, has been refused.
     Refused { worker: usize, peer: Option<SocketAddr>, status: u16, reason: &'static str },
+    /// A connection has been dropped whose request has not come in time.
+    Late { worker: usize, peer: Option<SocketAddr> },
     /// Clients are refused for want of this.
     Full { worker: usize, of: &'static str },
     /// A worker that was full cannot listen again.

@@ -116,6 +116,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         match state {
             State::Handshaking => {
                 self.counters.handshake_timeouts.add(1);
+                self.tell_late(index);
                 self.discard(index)
             }
             State::Open => self.keep_alive(index, due),

@@ -137,6 +137,14 @@ impl Program {
         Self::spawn(command.envs(variables.iter().copied()).stderr(writer))
     }
 
+    /// The same with one that somebody could read and does not; it is returned.
+    pub(crate) fn start_unread(variables: &[(&str, &str)], arguments: &[&str]) -> (Self, ChildStderr) {
+        let mut command = serve(None, &[&["--listen", "127.0.0.1:0"], arguments].concat());
+        let mut program = Self::spawn(command.envs(variables.iter().copied()));
+        let stderr = program.child.stderr.take().expect("it is piped");
+        (program, stderr)
+    }
+
     fn spawn(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let mut line = String::new();

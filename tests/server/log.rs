@@ -1,13 +1,15 @@
 //! What is said in the log of clients that are refused, and by which thread.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
+use std::thread::sleep;
 
 use throng::Server;
 use throng::sys::fdtable;
+use throng::sys::signals::APART;
 
 use super::app::App;
-use super::client::{Client, dial, eventually};
+use super::client::{Client, Got, dial, eventually};
 use super::command::{Program, read_answer};
 
 /// A request that no WebSocket comes of.
@@ -36,6 +38,40 @@ fn a_refused_request_is_a_line_at_debug_with_its_reason() {
 }
 
 #[test]
+fn a_request_that_does_not_come_in_time_is_a_line_at_debug() {
+    let arguments = ["--app", "echo", "--handshake-timeout", "100ms"];
+    let (program, log) = Program::start_telling(&[("THRONG_LOG", "debug")], None, &arguments);
+    let mut stream = dial(program.address);
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap();
+    log.says("dropped a connection");
+    let text = log.text();
+    let line = text.lines().find(|line| line.contains("dropped a connection")).unwrap();
+    let peer = format!("peer=\"{}\"", stream.local_addr().unwrap());
+    assert!(line.contains(&peer) && line.contains("handshake-timeout"), "{line}");
+}
+
+#[test]
+fn a_refusal_of_the_admin_port_is_a_line_at_debug_with_its_reason() {
+    let variables = [("THRONG_LOG", "debug"), ("THRONG_ADMIN_TOKEN", "0123456789abcdef")];
+    let (program, log) = Program::start_telling(&variables, None, &["--admin", "127.0.0.1:0"]);
+    assert_eq!(program.ask("POST /publish/a%20b", "Authorization: Bearer guess\r\n", b"x").status, 401);
+    log.says("refused a request to the admin port");
+    let text = log.text();
+    let line = text.lines().find(|line| line.contains("refused a request to the admin")).unwrap();
+    for said in
+        ["peer=\"127.0.0.1:", "method=POST", "path=\"/publish/a%20b\"", "status=401", "code=\"unauthorized\""]
+    {
+        assert!(line.contains(said), "{line}");
+    }
+    assert!(line.contains("reason=\"this is not the token\"") && !text.contains("guess"), "{text}");
+    // What is no request is told of as well.
+    let mut stream = program.dial_admin();
+    stream.write_all(b"\x16\x03\x01 a client of TLS\r\n\r\n").unwrap();
+    assert_eq!(read_answer(&mut stream).status, 400);
+    log.says("dropped a connection to the admin port");
+}
+
+#[test]
 fn a_full_server_says_so_and_not_for_each_client() {
     let arguments = ["--app", "echo", "--max-connections", "1", "--workers", "1"];
     let (mut program, log) = Program::start_telling(&[], None, &arguments);
@@ -54,6 +90,30 @@ fn a_full_server_says_so_and_not_for_each_client() {
     let told = log.text().matches("the server is full").count();
     // Once in ten seconds.
     assert!((1..=3).contains(&told), "{told} times: {}", log.text());
+}
+
+/// A collector of logs that hangs: the pipe is full, and nobody has closed it.
+#[test]
+fn a_log_that_nobody_reads_holds_up_neither_the_admin_port_nor_the_end() {
+    let arguments = ["--admin", "127.0.0.1:0", "--drain-timeout", "1h", "--close-timeout", "1h"];
+    let (mut program, mut stderr) = Program::start_unread(&[("THRONG_LOG", "debug")], &arguments);
+    // More than a pipe holds.
+    for _ in 0..1_000 {
+        be_refused(&program);
+    }
+    for _ in 0..300 {
+        assert_eq!(program.ask("GET /nowhere", "", b"").status, 404);
+    }
+    assert_eq!(program.get("/health"), "ok\n");
+    let mut client = Client::ask(program.address, "/topics/a", "").unwrap();
+    program.signal("TERM");
+    assert_eq!(client.get(), Got::Close(1001));
+    sleep(2 * APART);
+    program.signal("TERM");
+    assert_eq!(program.exit_code(), 1);
+    let mut log = String::new();
+    stderr.read_to_string(&mut log).unwrap();
+    assert!(log.contains("refused a request"), "{log}");
 }
 
 /// Lines, each with the thread that wrote it.
