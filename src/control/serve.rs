@@ -2,6 +2,8 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -68,7 +70,7 @@ pub(super) fn serve(serve: Serve, signals: &Signals) -> Result<(), Failure> {
 
 fn start(settings: &Settings, hub: Option<&Hub>) -> Result<Server, Failure> {
     let config = settings.config();
-    if settings.app == App::Echo && config.outbox_limit < config.max_message + ECHO_ROOM {
+    if settings.app == App::Echo && config.outbox_limit < config.max_message.saturating_add(ECHO_ROOM) {
         return Err(Failure::Configuration(
             "outbox-limit must be at least 128 KiB more than max-message, so that every message can be echoed".into(),
         ));
@@ -111,20 +113,41 @@ async fn control(
         .transpose()
         .map_err(|error| Failure::Runtime(format!("cannot watch the admin port: {error}")))?;
     announce(&server, settings, admin.as_ref().and_then(|listener| listener.local_addr().ok()))?;
-    let serve_admin = async {
-        match admin {
-            Some(listener) => admin::run(listener, &server, hub, token, settings.max_message).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        ended = until_the_end(&server, hub, &asked, settings.drain_timeout) => ended?,
-        failed = serve_admin => match failed? {},
-    }
+    run(&server, settings, hub, admin, token, &asked).await?;
     let stats = server.stats();
     server.join()?;
     tracing::info!(opened = stats.opened, bugs = stats.bugs, "ended");
     Ok(())
+}
+
+/// Runs the server and its admin port until all workers have ended, and those who asked something there have their answers.
+async fn run(
+    server: &Server,
+    settings: &Settings,
+    hub: Option<&Hub>,
+    admin: Option<TcpListener>,
+    token: Option<Token>,
+    asked: &Asked<'_>,
+) -> Result<(), Failure> {
+    let places = Arc::<admin::Places>::default();
+    let serve_admin = async {
+        match admin {
+            Some(listener) => {
+                let places = Arc::clone(&places);
+                admin::run(listener, places, server, hub, token, settings.max_message).await
+            }
+            None => std::future::pending().await,
+        }
+    };
+    let mut serve_admin = pin!(serve_admin);
+    tokio::select! {
+        ended = until_the_end(server, hub, asked, settings.drain_timeout) => ended?,
+        failed = &mut serve_admin => match failed? {},
+    }
+    tokio::select! {
+        () = admin::end(&places) => Ok(()),
+        failed = serve_admin => match failed? {},
+    }
 }
 
 /// Says that the server is ready, on standard output for programs and in the log for people.
@@ -173,13 +196,9 @@ async fn until_the_end(
             }
         }
     };
-    tracing::info!(
-        signal = first,
-        open = server.stats().open,
-        ?drain_timeout,
-        "ending: closing all connections"
-    );
+    let open = server.stats().open;
     server.drain(drain_timeout);
+    tracing::info!(signal = first, open, ?drain_timeout, "ending: closing all connections");
     while !server.has_ended() {
         tokio::select! {
             signal = asked.cut() => {

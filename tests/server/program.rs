@@ -47,6 +47,10 @@ fn a_configuration_that_cannot_be_served_is_78() {
         (&[&listen[..], &["--max-connections", "100M"]].concat(), "descriptor limit"),
         (&[&listen[..], &["--ping-interval", "1ms"]].concat(), "ping-interval must be"),
         (&[&listen[..], &["--app", "echo", "--outbox-limit", "1MiB"]].concat(), "outbox-limit must be"),
+        (
+            &[&listen[..], &["--app", "echo", "--max-message", "18446744073709551615"]].concat(),
+            "outbox-limit must be",
+        ),
         (&[&listen[..], &["--queue-limit", "4194303"]].concat(), "at least 4 times max-message, 4194304"),
         (&[&listen[..], &["--message-timeout", "1ms"]].concat(), "message-timeout must be"),
         (&[&listen[..], &["--compression-level", "10"]].concat(), "compression-level must be from 1 to 9"),

@@ -25,6 +25,11 @@ pub(super) struct Body {
 }
 
 impl Body {
+    #[cfg(test)]
+    pub(super) fn of_text(text: String) -> Self {
+        Self { bytes: text.into(), kind: Kind::Text }
+    }
+
     /// The message.
     pub(super) fn message(&self) -> Result<Message<'_>, Problem> {
         match self.kind {
@@ -70,18 +75,29 @@ fn unread(rejection: &BytesRejection, most: usize) -> Problem {
     Problem::bad_request(rejection.body_text())
 }
 
+/// Whether a request has arrived as a whole.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Arrived(Arc<AtomicBool>);
+
+impl Arrived {
+    pub(super) fn is_whole(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A body that tells whether it was read to its end.
 struct Watched {
     inner: AnyBody,
-    has_ended: Arc<AtomicBool>,
+    arrived: Arrived,
 }
 
 /// Says that the connection ends after an answer to a request whose body was not read to its end: what follows is no request.
 pub(super) async fn close_where_unread(request: Request, next: Next) -> Response {
-    let has_ended = Arc::new(AtomicBool::new(request.body().is_end_stream()));
-    let watch = |inner| AnyBody::new(Watched { inner, has_ended: Arc::clone(&has_ended) });
+    let arrived = request.extensions().get::<Arrived>().cloned().unwrap_or_default();
+    arrived.0.store(request.body().is_end_stream(), Ordering::Relaxed);
+    let watch = |inner| AnyBody::new(Watched { inner, arrived: arrived.clone() });
     let mut response = next.run(request.map(watch)).await;
-    if !has_ended.load(Ordering::Relaxed) {
+    if !arrived.is_whole() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -97,7 +113,7 @@ impl HttpBody for Watched {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
         if frame.is_none() || self.inner.is_end_stream() {
-            self.has_ended.store(true, Ordering::Relaxed);
+            self.arrived.0.store(true, Ordering::Relaxed);
         }
         Poll::Ready(frame)
     }

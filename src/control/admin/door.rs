@@ -2,13 +2,14 @@
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -20,8 +21,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
+use super::body::Arrived;
 use super::places::{Place, Places};
-use super::problem::Problem;
+use super::problem::{Problem, Reason};
 
 /// Bytes of a request's head behind which no more is read: over it, and what the last read brought beyond, the answer is 431. So it is
 /// over the 100 fields that hyper allows.
@@ -30,13 +32,15 @@ const MAX_HEAD: usize = 64 * 1024;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Bytes read at a time of what nobody wants.
 const SKIP: usize = 16 * 1024;
+/// Most bytes of a path that the log is told.
+const MOST_TOLD: usize = 256;
 
 /// How long a connection may take for what, and how much.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Allowance {
     /// For a request's head to arrive, and between requests. Then the connection is dropped.
     pub(super) head: Duration,
-    /// For a request's body to arrive and the answer to be made. Then it is answered with 408.
+    /// For a request's body to arrive and the answer to be made. Then it is answered with 408, or with 503 where it had arrived.
     pub(super) request: Duration,
     /// For all its requests. Then it ends after the request under way, so that none can be held by not reading answers.
     pub(super) life: Duration,
@@ -59,19 +63,27 @@ impl Allowance {
     }
 }
 
-/// Accepts connections and serves each.
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy)]
+struct Peer(SocketAddr);
+
+/// Accepts connections and serves each, until the program ends; then it only waits.
 pub(super) async fn run(
     listener: TcpListener,
     routes: Router,
     places: Arc<Places>,
     allowance: Allowance,
 ) -> Infallible {
-    let routes = routes.layer(from_fn_with_state(allowance.request, limit_time));
+    let routes = routes.layer(from_fn_with_state(allowance.request, limit_time)).layer(from_fn(tell_refused));
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = places.is_ending() => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
                 let place = places.admit().await;
-                tokio::spawn(serve(stream, routes.clone(), allowance, place));
+                tokio::spawn(serve(stream, Peer(peer), routes.clone(), allowance, place));
                 // Its request has usually arrived, and is looked at before another newcomer can displace it.
                 yield_now().await;
             }
@@ -86,13 +98,17 @@ pub(super) async fn run(
             }
         }
     }
+    drop(listener);
+    std::future::pending().await
 }
 
 /// Serves a connection, which keeps its place until it ends.
-async fn serve(stream: TcpStream, routes: Router, allowance: Allowance, mut place: Place) {
+async fn serve(stream: TcpStream, peer: Peer, routes: Router, allowance: Allowance, mut place: Place) {
     let (seat, routes) = (place.seat(), TowerToHyperService::new(routes));
+    let (places, Peer(address)) = (place.places(), peer);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&seat));
+        request.extensions_mut().insert(peer);
         routes.call(request)
     });
     let mut connection = http1::Builder::new()
@@ -101,17 +117,28 @@ async fn serve(stream: TcpStream, routes: Router, allowance: Allowance, mut plac
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service);
     let served = async {
-        // What is wrong with a connection is its peer's affair.
         tokio::select! {
-            _ = &mut connection => return,
-            () = sleep(allowance.life) => Pin::new(&mut connection).graceful_shutdown(),
+            ended = &mut connection => {
+                // What is wrong with a connection is its peer's affair.
+                if let Err(error) = ended {
+                    tracing::debug!(peer = %address, reason = %error, "dropped a connection to the admin port");
+                }
+                return;
+            }
+            () = sleep(allowance.life) => {}
+            () = places.is_ending() => {}
         }
+        Pin::new(&mut connection).graceful_shutdown();
         let _ = timeout(allowance.request, &mut connection).await;
     };
     // First who has to go: a connection that was idle when that was decided must not begin with a request any more.
     tokio::select! {
         biased;
-        () = place.is_taken_away() => return,
+        () = place.is_taken_away() => {
+            let reason = "it was idle, and there was no place for a newcomer";
+            tracing::debug!(peer = %address, reason, "dropped a connection to the admin port");
+            return;
+        }
         () = served => {}
     }
     let mut stream = connection.into_parts().io.into_inner();
@@ -143,10 +170,32 @@ async fn linger(stream: &mut TcpStream, most: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Answers with 408 when a request's body, or its answer, takes too long.
-async fn limit_time(State(most): State<Duration>, request: Request, next: Next) -> Response {
-    let answered = timeout(most, next.run(request)).await;
-    answered.unwrap_or_else(|_| Problem::timeout().into_response())
+/// Answers with 408 when a request's body takes too long, after which it may be sent again, and with 503 when its answer does.
+async fn limit_time(State(most): State<Duration>, mut request: Request, next: Next) -> Response {
+    let arrived = Arrived::default();
+    request.extensions_mut().insert(arrived.clone());
+    let problem = match timeout(most, next.run(request)).await {
+        Ok(response) => return response,
+        Err(_) if arrived.is_whole() => Problem::unanswered(),
+        Err(_) => Problem::timeout(),
+    };
+    problem.into_response()
+}
+
+/// Has the log say that a request was refused, if anybody wants to know.
+async fn tell_refused(request: Request, next: Next) -> Response {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return next.run(request).await;
+    }
+    let peer = request.extensions().get().map_or_else(String::new, |Peer(address)| address.to_string());
+    let (method, mut path) = (request.method().clone(), request.uri().path().to_owned());
+    path.truncate(path.floor_char_boundary(MOST_TOLD));
+    let response = next.run(request).await;
+    if let Some(Reason { code, message }) = response.extensions().get() {
+        let (status, reason) = (response.status().as_u16(), &**message);
+        tracing::debug!(peer, %method, path, status, code, reason, "refused a request to the admin port");
+    }
+    response
 }
 
 #[cfg(test)]
@@ -177,7 +226,11 @@ mod tests {
                 stream.read_to_string(&mut told)?;
                 Ok(told)
             });
-            let routes = Router::new().route("/", post(|body: String| async move { body }));
+            let never = |_: String| std::future::pending::<()>();
+            let routes = Router::new()
+                .route("/", post(|body: String| async move { body }))
+                .route("/never", post(never))
+                .layer(from_fn(super::super::body::close_where_unread));
             tokio::select! {
                 never = run(listener, routes, Arc::default(), allowance) => match never {},
                 told = client => told.unwrap(),
@@ -200,6 +253,16 @@ mod tests {
             told(allowance, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx".into()).unwrap();
         assert!(told.starts_with("HTTP/1.1 408 "), "{told}");
         assert!(told.contains(r#"{"error":{"code":"timeout","#), "{told}");
+    }
+
+    /// Who is told 408 may send it again, though it may have been done.
+    #[test]
+    fn an_answer_that_does_not_come_is_no_request_that_has_not_arrived() {
+        let allowance = Allowance { request: SHORT, ..PATIENT };
+        let request = "POST /never HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx";
+        let told = told(allowance, request.into()).unwrap();
+        assert!(told.starts_with("HTTP/1.1 503 "), "{told}");
+        assert!(told.contains(r#"{"error":{"code":"busy","#), "{told}");
     }
 
     #[test]

@@ -38,13 +38,14 @@ use throng::budget::CLAIM_PATIENCE;
 use throng::hub::Hub;
 use throng::sys::claim::Claim;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 use super::exit::Failure;
 use counters::Counters;
 use desk::{Desk, Limits};
 use door::Allowance;
 use guard::HEALTH;
-use places::Places;
+pub(super) use places::Places;
 use problem::Problem;
 pub(super) use token::Token;
 
@@ -52,6 +53,8 @@ pub(super) use token::Token;
 const MAX_BODY: usize = 2 * 1024 * 1024;
 /// Time for the workers to answer; well below the time for a request. Then that is answered with 503.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long requests under way have to be answered when all clients have gone and the program ends.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// Refuses an address that others can reach while nobody has to show a token.
 pub(super) fn check(address: SocketAddr, token: Option<&Token>) -> Result<(), Failure> {
@@ -79,9 +82,16 @@ pub(super) fn bind(address: SocketAddr) -> Result<std::net::TcpListener, Failure
     })
 }
 
+/// Waits for the requests under way, while [`run`] goes on. Who asks later finds nobody.
+pub(super) async fn end(places: &Places) {
+    // Who has sent half a request may never send the rest.
+    let _ = timeout(LAST_ANSWERS, places.end()).await;
+}
+
 /// Serves the admin port for as long as it is polled.
 pub(super) async fn run(
     listener: TcpListener,
+    places: Arc<Places>,
     server: &Server,
     hub: Option<&Hub>,
     token: Option<Token>,
@@ -90,7 +100,6 @@ pub(super) async fn run(
     let max_body = max_message.max(MAX_BODY);
     let limits = Limits { max_message, max_body, patience: ANSWER_TIMEOUT };
     let allowance = Allowance::new(max_body);
-    let places = Arc::<Places>::default();
     let counters = Counters::new(server.handle(), hub.cloned());
     // Nobody waits for a turn to hear that the program is well.
     let health = Router::new().route(HEALTH, get(counters::health)).with_state(server.handle());

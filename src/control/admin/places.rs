@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use throng::budget::DESCRIPTOR_RESERVE;
-use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, oneshot, watch};
 use tokio::time::timeout;
 
 use super::problem::Problem;
@@ -32,11 +32,13 @@ const _: () =
 
 /// All places and turns.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(crate) struct Places {
     seats: Mutex<Vec<Arc<Seat>>>,
     turns: Semaphore,
     /// Somebody has left, or has become one who can give way.
     changed: Notify,
+    /// Whether the program ends.
+    ending: watch::Sender<bool>,
 }
 
 /// A place that is taken until this is dropped.
@@ -70,7 +72,8 @@ pub(super) async fn take_turn(
 impl Default for Places {
     fn default() -> Self {
         let seats = Mutex::new(Vec::with_capacity(MAX_CONNECTIONS));
-        Self { seats, turns: Semaphore::new(MAX_TURNS), changed: Notify::new() }
+        let (turns, changed, ending) = (Semaphore::new(MAX_TURNS), Notify::new(), watch::Sender::new(false));
+        Self { seats, turns, changed, ending }
     }
 }
 
@@ -84,6 +87,20 @@ impl Places {
             self.displace();
             self.changed.notified().await;
         }
+    }
+
+    /// Lets nobody in any more and has each connection end after the request under way. Returns when there is none.
+    pub(super) async fn end(&self) {
+        self.ending.send_replace(true);
+        while lock(&self.seats).iter().any(|seat| seat.is_busy()) {
+            self.changed.notified().await;
+        }
+    }
+
+    /// Waits until the program ends.
+    pub(super) async fn is_ending(&self) {
+        // The sender lives as long as this.
+        let _ = self.ending.subscribe().wait_for(|ending| *ending).await;
     }
 
     fn try_admit(self: &Arc<Self>) -> Option<Place> {
@@ -132,6 +149,10 @@ impl Places {
 }
 
 impl Place {
+    pub(super) fn places(&self) -> Arc<Places> {
+        Arc::clone(&self.places)
+    }
+
     pub(super) fn seat(&self) -> Arc<Seat> {
         Arc::clone(&self.seat)
     }

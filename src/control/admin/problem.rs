@@ -1,6 +1,7 @@
 //! Errors of the admin port: a status, and JSON with a code for programs and a text for people.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -103,11 +104,24 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
     }
 
+    /// The rest of a batch whose first messages took too long.
+    pub(super) fn not_begun() -> Self {
+        let message = "the messages before it took too long, and this one was not published: try again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
+    }
+
     /// A worker has not answered in time.
     pub(super) fn unanswered() -> Self {
         let message = "a worker has not answered in time: what was asked for may have been done or not";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
     }
+}
+
+/// Of an answer that is a problem, for the log.
+#[derive(Debug, Clone)]
+pub(super) struct Reason {
+    pub(super) code: &'static str,
+    pub(super) message: Arc<str>,
 }
 
 impl From<PublishError> for Problem {
@@ -131,6 +145,7 @@ impl IntoResponse for Problem {
         }
 
         let mut response = (self.status, Json(Body { error: &self })).into_response();
+        response.extensions_mut().insert(Reason { code: self.code, message: self.message.clone().into() });
         let headers = response.headers_mut();
         // RFC 9110, section 12.5.3: for no other reason of a 415.
         if self.code == ENCODED {

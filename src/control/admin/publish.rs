@@ -1,6 +1,7 @@
 //! `POST /publish/{topic}`, `POST /publish` and `POST /broadcast`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -16,6 +17,9 @@ use super::problem::Problem;
 /// Messages of a batch that are under way to their topics' owners at a time: few enough that their queues have room for others. Of
 /// large messages there are as many as come to the longest that may be, which `queue-limit` has room for.
 const AT_A_TIME: usize = 128;
+/// For how many times the time that a worker has to answer a batch goes on. What is left of it then is not published: the request's own
+/// time must not end before it is told what has become of which message.
+const ROUNDS: u32 = 2;
 
 /// What became of a message.
 #[derive(Debug, Serialize)]
@@ -62,7 +66,8 @@ pub(super) async fn batch(State(desk): State<Arc<Desk>>, body: Body) -> Result<J
     let batch = Batch::parse(body.json()?)?;
     let mut results = Vec::new();
     let mut entries = batch.entries();
-    loop {
+    let end = Instant::now() + ROUNDS * desk.patience();
+    while Instant::now() < end {
         let mut burst = desk.burst();
         let (mut asked, mut bytes) = (Vec::new(), 0);
         while asked.len() < AT_A_TIME
@@ -85,6 +90,9 @@ pub(super) async fn batch(State(desk): State<Arc<Desk>>, body: Body) -> Result<J
             results.push(Place { topic: topic.into(), outcome });
         }
     }
+    let left = entries.map(|(topic, _)| (topic, Outcome::Not { error: Problem::not_begun() }));
+    results.extend(left.map(|(topic, outcome)| Place { topic: topic.into(), outcome }));
+    Ok(Json(Results { results }))
 }
 
 /// `POST /broadcast`
@@ -113,5 +121,36 @@ impl From<Published> for Outcome {
     fn from(published: Published) -> Self {
         let Published { offset, epoch, subscribers } = published;
         Self::Done { offset, epoch: epoch.to_string(), subscribers }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use throng::Server;
+    use throng::hub::{Hub, HubConfig};
+
+    use super::super::desk::Limits;
+    use super::*;
+
+    /// The request's own time is up in six times as long as a worker has to answer.
+    #[test]
+    fn a_batch_that_nobody_answers_ends_with_an_outcome_for_each_message_in_time() {
+        let hub = Hub::new(HubConfig::default());
+        let builder = Server::builder().listen("127.0.0.1:0".parse().unwrap()).workers(1).pin(false);
+        let server = builder.start(hub.handler()).unwrap();
+        let limits = Limits { max_message: 100, max_body: 1 << 20, patience: Duration::from_millis(200) };
+        // Nobody hands the answers on.
+        let (desk, _answers) = Desk::new(hub.publisher(), server.bell(), limits);
+        let messages = vec![r#"{"topic":"a","data":"x"}"#; 1000].join(",");
+        let body = Body::of_text(format!(r#"{{"messages":[{messages}]}}"#));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let start = Instant::now();
+        let Json(Results { results }) = runtime.block_on(batch(State(desk), body)).unwrap();
+        assert!(start.elapsed() < 6 * limits.patience, "{:?}", start.elapsed());
+        let is = |place: &Place, problem: &Problem| matches!(&place.outcome, Outcome::Not { error } if error == problem);
+        assert_eq!(results.len(), 1000);
+        assert!(is(&results[0], &Problem::unanswered()) && is(&results[999], &Problem::not_begun()));
     }
 }

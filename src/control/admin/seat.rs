@@ -49,6 +49,11 @@ impl Seat {
         (sitter.doing != Doing::Working).then_some((sitter.doing, sitter.is_known, sitter.since))
     }
 
+    /// Whether it has a request that is worked on, or waits for its turn.
+    pub(super) fn is_busy(&self) -> bool {
+        lock(&self.0).doing != Doing::Idle
+    }
+
     /// Whether it has been told to give way, and has not yet.
     pub(super) fn is_leaving(&self) -> bool {
         let sitter = lock(&self.0);

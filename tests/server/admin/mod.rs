@@ -1,6 +1,7 @@
 //! The admin port of the program: who may use it, and what it answers.
 
 mod access;
+mod ending;
 mod health;
 mod places;
 mod publishing;
