@@ -58,6 +58,8 @@ pub struct Sizes {
     pub pushes_per_turn: usize,
     /// Messages on a worker whose rounds have not come to their end; with more of them no deliveries are taken.
     pub waiting: usize,
+    /// Subscriptions of a client that homes are asked for at a time, if it may not have more.
+    pub asked: usize,
     /// Requests that may be held back for homes whose queues are full, before clients are refused.
     pub held: usize,
     /// Messages that leave together, and their bytes, at most; the last of them may go beyond.
@@ -88,6 +90,7 @@ impl Default for Sizes {
             pushes_per_turn: 256,
             // Eight topics at their limit do not hold up the next.
             waiting: 4096,
+            asked: 128,
             held: 10_000,
             round_messages: 64,
             round_bytes: 64 * 1024,

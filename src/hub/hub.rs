@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::announcing::Announcing;
+use super::asking::Asking;
 use super::exchange::{Ends, Exchange};
 use super::faults::Faults;
 use super::home::Home;
@@ -45,6 +46,7 @@ pub struct HubHandler {
     pub(super) announcing: Announcing,
     pub(super) connections: u64,
     pub(super) faults: Faults,
+    pub(super) asking: Asking,
     /// Most bytes of a payload.
     pub(super) max_message: usize,
     /// What the connection that is being upgraded has asked for in its URL.
@@ -66,6 +68,7 @@ impl HubHandler {
             announcing: Announcing::default(),
             connections: 0,
             faults: Faults::default(),
+            asking: Asking::default(),
             max_message: context.max_message(),
             asked: Vec::new(),
         }
@@ -193,7 +196,8 @@ impl Handler for HubHandler {
             let detail = "name a topic, as in /?topic=NAME, or speak the subprotocol throng.v1";
             return Err(Refusal::new(Status::BAD_REQUEST, detail));
         }
-        if self.posts.held_requests() >= config.sizes.held {
+        // Who asks for nothing yet adds nothing to it.
+        if !self.asked.is_empty() && self.posts.held_requests() >= config.sizes.held {
             return Err(Refusal::new(Status::SERVICE_UNAVAILABLE, "too much is asked for at the moment"));
         }
         let accept = Accept::new(Seat::new(is_v1));

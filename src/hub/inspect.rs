@@ -36,6 +36,8 @@ pub(crate) struct Inventory {
     pub(crate) held: usize,
     /// Clients whose last message was no request.
     pub(crate) faults: usize,
+    /// Clients that wait for homes.
+    pub(crate) asking: usize,
 }
 
 impl HubHandler {
@@ -70,6 +72,7 @@ impl HubHandler {
             founders: self.exchange.founders.len(),
             held: self.posts.held_requests() + self.posts.held_deliveries(),
             faults: self.faults.len(),
+            asking: self.asking.len(),
         }
     }
 }

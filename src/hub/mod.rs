@@ -18,13 +18,14 @@
 //! - `hub`: the handler and its turn; `requests`, `fan_out`, `replay`, `announcing`, `leaving`: what it does for clients.
 //! - `roster`, `topic`, `members`, `seat`, `set`, `round`: who subscribes here, and what is on its way to them.
 //! - `home`, `home_topic`, `history`, `sweep`, `founders`: the topics that are at home here. `index`, `listing`: how topics are found.
-//! - `faults`: who says what is no request.
+//! - `faults`, `asking`: who says what is no request, and who waits for homes.
 //! - `exchange`, `mail`, `posts`: what passes between workers; `freight`: how much of it.
 //! - `journal`, `inspect`: what homes decide and hubs hold, for the simulation.
 //! - `publisher`, `burst`: what other threads see. `v1`, `url`, `name`: what clients say. `rules`, `config`: what the operator says.
 #![forbid(unsafe_code)]
 
 mod announcing;
+mod asking;
 mod burst;
 mod config;
 mod exchange;

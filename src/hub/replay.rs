@@ -58,8 +58,7 @@ impl HubHandler {
     pub(super) fn take_joined(&mut self, joined: Box<Joined>, connections: &mut Connections<'_, Seat>) {
         let Some(at) = self.roster.find(&joined.topic, joined.hash) else {
             debug_assert!(false, "a topic went while its home was asked");
-            self.replays.asking.remove(&joined.who.conn);
-            return;
+            return self.hear(joined.who.conn, joined.goes_on);
         };
         if let Some(topic) = self.roster.get_mut(at)
             && topic.crowd.as_ref().is_some_and(|crowd| !crowd.waiting.is_empty() || crowd.round.is_some())
@@ -74,9 +73,7 @@ impl HubHandler {
     /// Makes a subscriber of the client that a home has answered about.
     pub(super) fn welcome(&mut self, at: u32, joined: Joined, connections: &mut Connections<'_, Seat>) {
         let Joined { topic, hash, who, goes_on, mut result } = joined;
-        if goes_on {
-            self.replays.asking.remove(&who.conn);
-        }
+        self.hear(who.conn, goes_on);
         let mut lacks = 0;
         if let Ok(welcome) = &mut result {
             let needed = welcome.missed.iter().map(|item| ENVELOPED_BYTE * item.measure()).sum();
@@ -120,6 +117,15 @@ impl HubHandler {
                 self.roster.settle(at);
                 self.tidy(at);
             }
+        }
+    }
+
+    /// A home has answered what it was asked for a client.
+    fn hear(&mut self, client: ConnId, goes_on: bool) {
+        if goes_on {
+            self.replays.asking.remove(&client);
+        } else {
+            self.asking.remove(client);
         }
     }
 

@@ -10,7 +10,7 @@ use super::rules::Claims;
 use super::seat::Seat;
 use super::v1::{self, Bad, Code, Id, Incoming};
 use crate::budget::{WORK_OF_REQUEST, WORK_PER_PARSED};
-use crate::worker::{Conn, PreparedMessage};
+use crate::worker::{Conn, ConnId, PreparedMessage};
 use crate::ws::{CloseCode, Message};
 
 impl HubHandler {
@@ -33,6 +33,7 @@ impl HubHandler {
                 }
             }
             Begun::Asked(ticket) => {
+                self.asking.add(conn.id());
                 let who = Joiner { conn: conn.id(), ticket, id };
                 let join = Join { topic, hash, who, since, goes_on: false };
                 self.posts.request(hash, Request::Join(join));
@@ -58,10 +59,12 @@ impl HubHandler {
         self.faults.forgive(index);
         match request {
             (id, Incoming::Ping) => say(conn, &v1::pong(&id)),
-            (id, Incoming::Subscribe { topic, since }) => match self.may_subscribe(*conn.data(), &topic) {
-                Ok(()) => self.subscribe(conn, topic.into(), since, id),
-                Err((code, why)) => say(conn, &v1::error(code, why, named(&topic), &id)),
-            },
+            (id, Incoming::Subscribe { topic, since }) => {
+                match self.may_subscribe(conn.id(), *conn.data(), &topic) {
+                    Ok(()) => self.subscribe(conn, topic.into(), since, id),
+                    Err((code, why)) => say(conn, &v1::error(code, why, named(&topic), &id)),
+                }
+            }
             (id, Incoming::Unsubscribe { topic }) => self.unsubscribe(conn, &topic, &id),
             (id, Incoming::Publish { topic, data }) => {
                 if let Err((code, why)) = self.publish(conn, &topic, data.as_message(), id.clone()) {
@@ -71,7 +74,7 @@ impl HubHandler {
         }
     }
 
-    fn may_subscribe(&self, seat: Seat, topic: &str) -> Result<(), (Code, &'static str)> {
+    fn may_subscribe(&self, client: ConnId, seat: Seat, topic: &str) -> Result<(), (Code, &'static str)> {
         check_name(topic).map_err(|error| (Code::BadTopic, error.describe()))?;
         let config = &self.exchange.config;
         if !config.rules.of(topic).subscribe.allows(&Claims::default()) {
@@ -85,7 +88,13 @@ impl HubHandler {
             self.ends.counters.refused_at_limit.add(1);
             return Err((Code::TooManySubscriptions, "a client may have no more subscriptions"));
         }
-        if self.posts.held_requests() >= config.sizes.held {
+        if !self.asking.may_ask(client, config.max_subscriptions.max(config.sizes.asked)) {
+            let why =
+                "too many of this client's subscriptions are being begun: wait for answers, and try again";
+            return Err((Code::Busy, why));
+        }
+        // The other half is for those who connect with topics in their URLs, who cannot be told to try again on the same connection.
+        if self.posts.held_requests() >= config.sizes.held.div_ceil(2) {
             return Err((Code::Busy, "too much is asked for at the moment: try again later"));
         }
         Ok(())

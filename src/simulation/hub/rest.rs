@@ -72,8 +72,8 @@ impl Run {
     fn judge_hubs(&self) -> Result<(), Violation> {
         for at in self.nodes.alive() {
             let inventory = self.nodes.inventory(at).ok_or("a handler has not come back from its turn")?;
-            let Inventory { active, waiting, left, replays, is_announcing, held, .. } = inventory;
-            if (active, waiting, left, replays, is_announcing, held) != (0, 0, 0, 0, false, 0) {
+            let Inventory { active, waiting, left, replays, is_announcing, held, asking, .. } = inventory;
+            if (active, waiting, left, replays, is_announcing, held, asking) != (0, 0, 0, 0, false, 0, 0) {
                 return Err(format!("at rest, worker {at} has {inventory:?}"));
             }
             let [_, _, queued, _] = self.nodes.left(at);

@@ -119,7 +119,7 @@ impl Setup {
     /// Whether a request may be refused although nothing that its client knows speaks against it, so that what its later ones
     /// deserve cannot be foreseen.
     pub(crate) const fn is_moody(&self) -> bool {
-        self.has_few_topics || self.config.sizes.held < 1_000
+        self.has_few_topics || self.config.sizes.held < 1_000 || self.config.sizes.asked < 1_000
     }
 }
 
@@ -180,6 +180,7 @@ fn sizes(choices: &Choices) -> Sizes {
         mails_per_turn: choices.pick(&[1, 3, 20, usual.mails_per_turn]),
         pushes_per_turn: choices.pick(&[1, 2, 7, 30, usual.pushes_per_turn]),
         waiting: choices.pick(&[1, 3, 30, usual.waiting]),
+        asked: choices.pick(&[1, 3, 10_000, 10_000, 10_000]),
         held: choices.pick(&[1, usual.held, usual.held, usual.held]),
         round_messages: choices.pick(&[1, 2, 5, usual.round_messages]),
         round_bytes: choices.pick(&[50, 3_000, usual.round_bytes]),
