@@ -24,6 +24,8 @@ use crate::progress::Bars;
 
 /// A ramp without a single connection for so long has come to a halt.
 const STANDSTILL: Duration = Duration::from_secs(60);
+/// How many times its interval a server may take between two Pings that is late (docs/ARCHITECTURE.md).
+const MOST_STRETCH: u32 = 4;
 /// How much longer than planned a hold may take until every connection has answered its pings.
 const LATE: Duration = Duration::from_secs(20);
 
@@ -156,7 +158,9 @@ impl<'a> Run<'a> {
         let bar = self.bars.waiting("hold", planned);
         self.recorder.enter("hold");
         let start = Instant::now();
-        let deadline = start + planned + planned / 2 + self.args.pong_timeout + LATE;
+        // A server that is late pings less often, up to a fourth as often.
+        let deadline =
+            start + MOST_STRETCH * planned + self.args.ping_interval / 2 + self.args.pong_timeout + LATE;
         let clients = loop {
             let counts = self.client.counts()?;
             bar.set_position(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
