@@ -23,7 +23,7 @@ from conformance.server import Misbehaved
 CHECKERS = ["typescript@7.0.2", "terser@5.51.4"]
 # What a page loads, the first of them first.
 MODULES = ["throng.js", "listeners.js", "requests.js", "topic.js", "wire.js"]
-# Minified and compressed, all together. The README says so, too.
+# Minified and compressed in one file, as bundlers make it. The README says so, too, and what it comes to file by file.
 MOST_BYTES = 5_000
 WITHIN = 300
 
@@ -46,12 +46,14 @@ def package(client: Path, _program: Path, below: Path) -> None:
     check_types(client, folder / "node_modules/.bin/tsc")
     minify = [folder / "node_modules/.bin/terser", "--module", "--compress", "--mangle", "--"]
     small = [run([*minify, client / module], client).encode() for module in MODULES]
-    size = sum(len(gzip.compress(module, 9)) for module in small)
+    size = len(gzip.compress(b"".join(small), 9))
+    apart = sum(len(gzip.compress(module, 9)) for module in small)
     if size > MOST_BYTES:
         raise Misbehaved(f"the client has {size} bytes, minified and compressed: {MOST_BYTES} is the most")
-    readme = (client / "README.md").read_text(encoding="utf-8")
-    if f"{size / 1000:.1f} KB" not in readme:
-        raise Misbehaved(f"the client has {size / 1000:.1f} KB, minified and compressed, and README.md says something else")
+    readme = " ".join((client / "README.md").read_text(encoding="utf-8").split())
+    said = f"{size / 1000:.1f} KB minified and compressed in one file, {apart / 1000:.1f} KB file by file"
+    if said not in readme:
+        raise Misbehaved(f"README.md should say that the client has {said}")
     print(f"package: the types are right; {sum(map(len, small))} bytes minified, {size} compressed")
 
 
@@ -82,11 +84,13 @@ def node(client: Path, program: Path, below: Path) -> None:
 
 def chromium(client: Path, program: Path, _below: Path) -> None:
     """The scenario in headless Chromium."""
+    there(program)
     browser(client, program, *browsers.chromium_command())
 
 
 def firefox(client: Path, program: Path, _below: Path) -> None:
     """The scenario in headless Firefox."""
+    there(program)
     browser(client, program, *browsers.firefox_command())
 
 
@@ -140,9 +144,14 @@ def check_types(client: Path, tsc: Path) -> None:
 
 
 def staged(program: Path):
+    there(program)
+    return set_up(program)
+
+
+def there(program: Path) -> None:
+    """Before anything is installed, or built to show what a README says."""
     if not os.access(program, os.X_OK):
         raise Misbehaved(f"{program} is missing: scripts/test build makes it")
-    return set_up(program)
 
 
 def judge(who: str, seen: Iterator[dict]) -> None:
