@@ -1,5 +1,6 @@
 //! The configuration file (TOML 1.1): settings by the names of the options, with the lines they stand in, and rules for topics.
 
+use std::collections::HashMap;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -55,11 +56,12 @@ impl File {
 
     fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
         let mut file = Self { path: path.into(), ..Self::default() };
-        let table = DeTable::parse(text).map_err(|error| file.toml_failure(text, &error))?;
+        let lines = Lines::of(text);
+        let table = DeTable::parse(text).map_err(|error| file.toml_failure(&lines, &error))?;
         for (key, value) in table.into_inner() {
-            let line = line_of(text, &key.span());
+            let line = lines.line(&key.span());
             if key.get_ref() == "topics" {
-                file.rules = file.parse_rules(text, line, value.into_inner())?;
+                file.rules = file.parse_rules(&lines, line, value.into_inner())?;
                 continue;
             }
             let setting = Setting::new(key.into_inner().into_owned(), value, line);
@@ -68,25 +70,24 @@ impl File {
         Ok(file)
     }
 
-    fn parse_rules(&mut self, text: &str, line: usize, value: DeValue<'_>) -> Result<Rules, Failure> {
+    fn parse_rules(&mut self, lines: &Lines, line: usize, value: DeValue<'_>) -> Result<Rules, Failure> {
         let DeValue::Array(tables) = value else {
             return Err(self.failure(line, "topics are tables in a list: write [[topics]], in two brackets"));
         };
-        let mut rules: Vec<(Rule, usize)> = Vec::new();
+        let (mut rules, mut known) = (Vec::new(), HashMap::new());
         for table in tables {
-            let line = line_of(text, &table.span());
+            let line = lines.line(&table.span());
             let rule = RuleTable::deserialize(ValueDeserializer::from(table));
-            let rule = Rule::from(rule.map_err(|error| self.toml_failure(text, &error))?);
-            if let Some((_, first)) = rules.iter().find(|(other, _)| other.prefix == rule.prefix) {
+            let rule = Rule::from(rule.map_err(|error| self.toml_failure(lines, &error))?);
+            if let Some(first) = known.insert(rule.prefix.clone(), line) {
                 let what =
                     format!("there is a rule with the prefix {:?} in line {first} already", rule.prefix);
                 return Err(self.failure(line, &(what + ": make one of them")));
             }
             let doubt = doubt(&rule.prefix).map(|what| self.place(line, &what));
             self.doubts.extend(doubt);
-            rules.push((rule, line));
+            rules.push(rule);
         }
-        let rules = rules.into_iter().map(|(rule, _)| rule).collect();
         Rules::new(rules).map_err(|error| self.failure(line, &error.to_string()))
     }
 
@@ -99,9 +100,9 @@ impl File {
         format!("{}:{line}: {what}", self.path.display())
     }
 
-    fn toml_failure(&self, text: &str, error: &toml::de::Error) -> Failure {
+    fn toml_failure(&self, lines: &Lines, error: &toml::de::Error) -> Failure {
         let what = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
-        self.failure(error.span().map_or(1, |span| line_of(text, &span)), &what)
+        self.failure(error.span().map_or(1, |span| lines.line(&span)), &what)
     }
 }
 
@@ -132,10 +133,18 @@ fn plain(key: &str, value: &DeValue<'_>) -> Result<String, String> {
     }
 }
 
-/// The line in which a span begins, from 1.
-fn line_of(text: &str, span: &Range<usize>) -> usize {
-    let before = text.as_bytes().get(..span.start).unwrap_or_default();
-    1 + before.iter().filter(|&&byte| byte == b'\n').count()
+/// Where the lines of a text end.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self(text.match_indices('\n').map(|(at, _)| at).collect())
+    }
+
+    /// The line in which a span begins, from 1.
+    fn line(&self, span: &Range<usize>) -> usize {
+        1 + self.0.partition_point(|&end| end < span.start)
+    }
 }
 
 #[cfg(test)]
@@ -149,6 +158,25 @@ mod tests {
 
     fn parse(text: &str) -> Result<File, String> {
         File::parse(Path::new("f"), text).map_err(|failure| failure.to_string())
+    }
+
+    /// As many as a file has room for, in a time that grows with their number.
+    #[test]
+    fn a_file_full_of_rules_or_keys_is_read_soon() {
+        let start = std::time::Instant::now();
+        let rules: String =
+            (0..25_000).map(|number| format!("[[topics]]\nprefix = \"{number:05}\"\n")).collect();
+        let file = parse(&rules).unwrap();
+        assert_eq!(file.rules.of("24999").publish, Access::Nobody);
+        let twice = parse(&(rules + "[[topics]]\nprefix = \"00000\"\n")).unwrap_err();
+        assert!(
+            twice.contains("f:50001: there is a rule with the prefix \"00000\" in line 1 already"),
+            "{twice}"
+        );
+        let keys: String = (0..80_000).map(|number| format!("key-{number:05} = 1\n")).collect();
+        let last = parse(&keys).unwrap().settings.pop().map(|setting| setting.line);
+        assert_eq!(last, Some(80_000));
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     }
 
     #[test]

@@ -87,8 +87,17 @@ pub struct TopicRule {
 /// All rules, resolved: of those whose prefix a name begins with, the longest decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
-    /// Longest prefix first; each with what shorter ones say of what it leaves out. The last is for all topics.
-    resolved: Vec<(Box<str>, TopicRule)>,
+    /// In the order of their prefixes, so that a topic's is found however many there are; the first one is for all topics.
+    resolved: Vec<Resolved>,
+}
+
+/// A rule with what those of shorter prefixes say of what it leaves out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Resolved {
+    prefix: Box<str>,
+    rule: TopicRule,
+    /// Where the rule stands with the longest prefix of the prefix; itself where there is none.
+    outer: usize,
 }
 
 /// Two rules have the same prefix.
@@ -118,24 +127,27 @@ impl Rules {
     /// # Errors
     /// When two have the same prefix.
     pub fn new(mut rules: Vec<Rule>) -> Result<Self, DuplicatePrefix> {
-        rules.sort_by(|a, b| a.prefix.len().cmp(&b.prefix.len()).then_with(|| a.prefix.cmp(&b.prefix)));
+        rules.sort_by(|a, b| a.prefix.cmp(&b.prefix));
         if let Some(pair) = rules.windows(2).find(|pair| pair[0].prefix == pair[1].prefix) {
             return Err(DuplicatePrefix(pair[0].prefix.clone()));
         }
-        let mut all = Self { resolved: vec![("".into(), Self::DEFAULT)] };
+        let mut all = Self::default();
         for rule in rules {
-            let outer = *all.of(&rule.prefix);
+            // Those before it are all there are of its prefixes.
+            let outer = all.find(&rule.prefix);
+            let said = all.resolved[outer].rule;
             let resolved = TopicRule {
-                subscribe: rule.subscribe.unwrap_or(outer.subscribe),
-                publish: rule.publish.unwrap_or(outer.publish),
-                history: rule.history.unwrap_or(outer.history),
-                slow: rule.slow.unwrap_or(outer.slow),
-                compression: rule.compression.unwrap_or(outer.compression),
+                subscribe: rule.subscribe.unwrap_or(said.subscribe),
+                publish: rule.publish.unwrap_or(said.publish),
+                history: rule.history.unwrap_or(said.history),
+                slow: rule.slow.unwrap_or(said.slow),
+                compression: rule.compression.unwrap_or(said.compression),
             };
             if rule.prefix.is_empty() {
-                all.resolved.pop();
+                all.resolved[0].rule = resolved;
+            } else {
+                all.resolved.push(Resolved { prefix: rule.prefix.into(), rule: resolved, outer });
             }
-            all.resolved.insert(0, (rule.prefix.into(), resolved));
         }
         Ok(all)
     }
@@ -143,20 +155,29 @@ impl Rules {
     /// What holds for a topic.
     #[must_use]
     pub fn of(&self, name: &str) -> &TopicRule {
-        let found = self.resolved.iter().find(|(prefix, _)| name.starts_with(&**prefix));
-        found.map_or(&Self::DEFAULT, |(_, rule)| rule)
+        &self.resolved[self.find(name)].rule
+    }
+
+    /// Where the rule stands with the longest prefix of a name.
+    fn find(&self, name: &str) -> usize {
+        // The last one that is not behind the name begins with whatever of the name is a prefix.
+        let mut at = self.resolved.partition_point(|resolved| *resolved.prefix <= *name) - 1;
+        while !name.starts_with(&*self.resolved[at].prefix) {
+            at = self.resolved[at].outer;
+        }
+        at
     }
 
     /// Whether there are topics of which anything is kept.
     #[must_use]
     pub fn keep_history(&self) -> bool {
-        self.resolved.iter().any(|(_, rule)| !rule.history.is_off())
+        self.resolved.iter().any(|resolved| !resolved.rule.history.is_off())
     }
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { resolved: vec![("".into(), Self::DEFAULT)] }
+        Self { resolved: vec![Resolved { prefix: "".into(), rule: Self::DEFAULT, outer: 0 }] }
     }
 }
 
@@ -186,6 +207,32 @@ mod tests {
         let none = rules.of("price");
         assert_eq!((none.publish, none.slow, none.compression), (Access::Nobody, SlowPolicy::Close, false));
         assert_eq!(Rules::default().of("x"), &Rules::DEFAULT);
+    }
+
+    #[test]
+    fn of_many_rules_the_longest_prefix_is_found() {
+        let names: Vec<String> = (0..6)
+            .flat_map(|length| (0..3_usize.pow(length)).map(move |number| (length, number)))
+            .map(|(length, number)| {
+                (0..length).map(|place| ['a', 'b', 'ü'][number / 3_usize.pow(place) % 3]).collect()
+            })
+            .collect();
+        for skipped in [1, 2, 3, 5, 7, 50] {
+            let prefixes: Vec<&String> =
+                names.iter().step_by(skipped).filter(|name| name.len() < 8).collect();
+            let numbered = || (1_u32..).zip(&prefixes);
+            let rules = numbered().map(|(messages, prefix)| {
+                let history = HistoryRule { messages, ..HistoryRule::OFF };
+                Rule { history: Some(history), ..rule(prefix) }
+            });
+            let rules = Rules::new(rules.collect()).unwrap();
+            for name in &names {
+                let prefixes = numbered().filter(|(_, prefix)| name.starts_with(**prefix));
+                let longest = prefixes.max_by_key(|(_, prefix)| prefix.len());
+                let expected = longest.map_or(0, |(number, _)| number);
+                assert_eq!(rules.of(name).history.messages, expected, "{name}");
+            }
+        }
     }
 
     #[test]
