@@ -240,6 +240,12 @@ impl Exchange {
     pub(crate) fn remove_history(&self, bytes: usize) {
         self.history.fetch_sub(bytes, Ordering::Relaxed);
     }
+
+    /// Bytes of all histories.
+    #[cfg(test)]
+    pub(crate) fn history(&self) -> usize {
+        self.history.load(Ordering::Relaxed)
+    }
 }
 
 fn send<T>(queue: &SyncSender<T>, entry: T) -> Result<(), (Unposted, T)> {

@@ -1,4 +1,7 @@
 //! A topic's latest messages.
+//!
+//! What is too old or has to make room is *forgotten* at once, however much it is: from then on it is given to nobody and counts for no
+//! rule. Its memory, for which the limit of all histories goes on to count it, is freed a few messages at a time.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,24 +20,35 @@ const ITEM_COST: usize = 256;
 /// For how long forms of messages are kept that were made for somebody who came back: others may come back with them.
 const DRESSED: Duration = Duration::from_secs(5);
 
+/// Messages that are forgotten one by one, before their number is looked for.
+const FEW: usize = 4;
+/// Messages freed with each that is kept, beside what its bytes allow: more than one, so that none are left in a steady stream.
+const FREED_WITH_ONE: usize = 4;
+/// Bytes whose freeing takes as long as a small message's.
+const FREED_AT_ONCE: usize = 4096;
+
 /// The latest messages of a topic, as many as its rule and the limit of all histories allow.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    /// Oldest first, their offsets without a gap.
+    /// Oldest first. The first `forgotten` have still to be freed; the offsets of the others are without a gap.
     kept: VecDeque<Kept>,
-    /// The offset of the oldest.
+    forgotten: usize,
+    /// The offset of the oldest that is not forgotten.
     first: u64,
-    /// Bytes of their payloads.
-    bytes: usize,
-    /// Bytes set aside for forms of them, and how many have such.
+    /// Bytes of the payloads of all that were ever kept.
+    sum: u64,
+    /// Bytes set aside for forms of them.
     forms: usize,
-    dressed: usize,
+    /// Offsets of those that have such, in the order in which they were made. It may have been forgotten.
+    dressed: VecDeque<u64>,
 }
 
 /// A message: its frame, which those who get it now have, too, but none of the forms that they need.
 #[derive(Debug)]
 struct Kept {
     time: Duration,
+    /// Bytes of the payloads of all that were kept before.
+    before: u64,
     frame: Frame,
     dressed: Option<Box<Dressed>>,
 }
@@ -60,16 +74,23 @@ pub(crate) struct Missed {
 
 impl History {
     pub(crate) fn len(&self) -> usize {
-        self.kept.len()
+        self.kept.len() - self.forgotten
     }
 
-    pub(crate) const fn bytes(&self) -> usize {
-        self.bytes
+    /// Bytes of their payloads.
+    pub(crate) fn bytes(&self) -> usize {
+        let before = self.kept.get(self.forgotten).map_or(self.sum, |kept| kept.before);
+        usize::try_from(self.sum - before).unwrap_or(usize::MAX)
     }
 
     /// Bytes set aside for forms.
     pub(crate) const fn forms(&self) -> usize {
         self.forms
+    }
+
+    /// Whether it takes no memory: nothing is kept, and nothing is left to be freed.
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.kept.is_empty()
     }
 
     /// Keeps a message, if its rule allows it, at the expense of older ones.
@@ -82,73 +103,128 @@ impl History {
         exchange: &Exchange,
     ) {
         let bytes = len_of(frame);
+        let mut freed = FREED_WITH_ONE + bytes / FREED_AT_ONCE;
         if rule.is_off() || bytes > rule.bytes {
             // A gap in the middle would be worse than less of the past.
-            return self.clear(exchange);
+            self.forget(self.kept.len());
+            self.free(&mut freed, exchange);
+            return;
         }
-        while self.kept.len() >= rule.messages as usize || self.bytes + bytes > rule.bytes {
-            self.pop(exchange);
-        }
+        self.forget((self.kept.len() + 1).saturating_sub(rule.messages as usize));
+        let least = self.sum.saturating_sub((rule.bytes - bytes) as u64);
+        self.forget_while(|kept| kept.before < least);
+        // As many at most as there are 256 bytes in this one.
         while !exchange.add_history(bytes + ITEM_COST) {
             // Forms can be made again.
-            if self.dressed > 0 {
-                (0..self.kept.len()).for_each(|at| self.undress_at(at, exchange));
-            } else if !self.pop(exchange) {
+            if self.forgotten == 0 && self.undress_first(exchange) {
+                continue;
+            }
+            self.forget(1);
+            if !self.free_first(exchange) {
                 return;
             }
         }
-        if self.kept.is_empty() {
+        if self.len() == 0 {
             self.first = offset;
         }
-        self.bytes += bytes;
-        self.kept.push_back(Kept { time: now, frame: Frame::clone(frame), dressed: None });
+        let kept = Kept { time: now, before: self.sum, frame: Frame::clone(frame), dressed: None };
+        self.sum += bytes as u64;
+        self.kept.push_back(kept);
+        self.free(&mut freed, exchange);
     }
 
     /// Forgets what is too old.
-    pub(crate) fn expire(&mut self, now: Duration, rule: &HistoryRule, exchange: &Exchange) {
-        while self.kept.front().is_some_and(|kept| now.saturating_sub(kept.time) > rule.age) {
-            self.pop(exchange);
+    pub(crate) fn expire(&mut self, now: Duration, rule: &HistoryRule) {
+        self.forget_while(|kept| now.saturating_sub(kept.time) > rule.age);
+    }
+
+    /// Forgets those in front for which `is_over` holds, behind which it holds for none.
+    fn forget_while(&mut self, is_over: impl Fn(&Kept) -> bool) {
+        let few = self.kept.range(self.forgotten..).take(FEW).position(|kept| !is_over(kept));
+        self.forget(few.map_or_else(|| self.kept.partition_point(&is_over), |few| self.forgotten + few));
+    }
+
+    /// Forgets all before a place.
+    fn forget(&mut self, end: usize) {
+        let end = end.clamp(self.forgotten, self.kept.len());
+        self.first += (end - self.forgotten) as u64;
+        self.forgotten = end;
+    }
+
+    /// Frees what has been forgotten, and forms that were made a while ago, as far as the budget goes, which is counted in small messages.
+    /// `true` where there is more.
+    pub(crate) fn tidy(&mut self, now: Duration, budget: &mut usize, exchange: &Exchange) -> bool {
+        while let Some(&offset) = self.dressed.front() {
+            if self.dress_of(offset).is_some_and(|dressed| now.saturating_sub(dressed.since) <= DRESSED) {
+                break;
+            }
+            if *budget == 0 {
+                return true;
+            }
+            let before = self.forms;
+            self.undress_first(exchange);
+            spend(budget, before - self.forms);
+        }
+        if self.dressed.is_empty() && self.dressed.capacity() > 64 {
+            self.dressed = VecDeque::new();
+        }
+        self.free(budget, exchange)
+    }
+
+    /// Frees what has been forgotten, as far as the budget goes. `true` where there is more.
+    fn free(&mut self, budget: &mut usize, exchange: &Exchange) -> bool {
+        while self.forgotten > 0 {
+            if *budget == 0 {
+                return true;
+            }
+            let first = self.kept.front();
+            spend(budget, first.map_or(0, |kept| len_of(&kept.frame)));
+            self.free_first(exchange);
         }
         if self.kept.capacity() > 64 && self.kept.len() < self.kept.capacity() / 4 {
             self.kept.shrink_to(2 * self.kept.len());
         }
+        false
     }
 
-    /// Gives up forms that were made a while ago.
-    pub(crate) fn undress(&mut self, now: Duration, exchange: &Exchange) {
-        if self.dressed == 0 {
-            return;
+    /// Frees the first that is forgotten; `false` where there is none.
+    fn free_first(&mut self, exchange: &Exchange) -> bool {
+        if self.forgotten == 0 {
+            return false;
         }
-        for at in 0..self.kept.len() {
-            let dressed = self.kept[at].dressed.as_ref();
-            if dressed.is_some_and(|dressed| now.saturating_sub(dressed.since) > DRESSED) {
-                self.undress_at(at, exchange);
-            }
+        self.forgotten -= 1;
+        if let Some(mut kept) = self.kept.pop_front() {
+            self.undress(kept.dressed.take(), exchange);
+            exchange.remove_history(len_of(&kept.frame) + ITEM_COST);
         }
+        true
     }
 
-    fn undress_at(&mut self, at: usize, exchange: &Exchange) {
-        if let Some(dressed) = self.kept[at].dressed.take() {
+    /// Gives up the forms that were made first; `false` where there are none.
+    fn undress_first(&mut self, exchange: &Exchange) -> bool {
+        let Some(offset) = self.dressed.pop_front() else { return false };
+        // One that was forgotten goes with its message.
+        let place = self.place_of(offset);
+        let dressed = place.and_then(|at| self.kept.get_mut(at)).and_then(|kept| kept.dressed.take());
+        self.undress(dressed, exchange);
+        true
+    }
+
+    fn undress(&mut self, dressed: Option<Box<Dressed>>, exchange: &Exchange) {
+        if let Some(dressed) = dressed {
             self.forms -= dressed.bytes;
-            self.dressed -= 1;
             exchange.remove_forms(dressed.bytes);
         }
     }
 
-    pub(crate) fn clear(&mut self, exchange: &Exchange) {
-        while self.pop(exchange) {}
+    fn dress_of(&self, offset: u64) -> Option<&Dressed> {
+        self.kept.get(self.place_of(offset)?)?.dressed.as_deref()
     }
 
-    fn pop(&mut self, exchange: &Exchange) -> bool {
-        if self.kept.is_empty() {
-            return false;
-        }
-        self.undress_at(0, exchange);
-        let bytes = self.kept.pop_front().map_or(0, |kept| len_of(&kept.frame));
-        self.first += 1;
-        self.bytes -= bytes;
-        exchange.remove_history(bytes + ITEM_COST);
-        true
+    /// Where the message of an offset is, if it is not forgotten.
+    fn place_of(&self, offset: u64) -> Option<usize> {
+        let behind = usize::try_from(offset.checked_sub(self.first)?).ok()?;
+        Some(self.forgotten + behind)
     }
 
     /// What follows `offset`, as much of it as there is: at most so many messages of at most so many bytes together, names and places
@@ -160,9 +236,9 @@ impl History {
         (messages, bytes): (usize, usize),
         item: impl Fn(&mut Self, usize) -> Arc<Item>,
     ) -> Missed {
-        let first = if self.kept.is_empty() { latest + 1 } else { self.first };
+        let first = if self.len() == 0 { latest + 1 } else { self.first };
         let from = offset.max(first - 1);
-        let skip = usize::try_from(from + 1 - first).unwrap_or(usize::MAX);
+        let skip = usize::try_from(from + 1 - first).unwrap_or(usize::MAX).saturating_add(self.forgotten);
         let (mut items, mut sum) = (Vec::new(), 0);
         for at in skip..self.kept.len() {
             sum += measure(len_of(&self.kept[at].frame));
@@ -184,6 +260,7 @@ impl History {
         now: Duration,
         exchange: &Exchange,
     ) -> Arc<Item> {
+        let offset = self.first + (at - self.forgotten) as u64;
         let kept = &mut self.kept[at];
         if let Some(dressed) = &kept.dressed {
             return Arc::clone(&dressed.item);
@@ -191,14 +268,19 @@ impl History {
         let message = PreparedMessage::of_frame(Frame::clone(&kept.frame));
         // One, and as much again when it is compressed. Only clients of `throng.v1` say what they have seen.
         let bytes = ITEM_COST + 2 * v1::most_bytes(topic, &message);
-        let item = Arc::new(Item::new(Name::clone(topic), hash, self.first + at as u64, message, None));
+        let item = Arc::new(Item::new(Name::clone(topic), hash, offset, message, None));
         if exchange.add_forms(bytes) {
             self.forms += bytes;
-            self.dressed += 1;
+            self.dressed.push_back(offset);
             kept.dressed = Some(Box::new(Dressed { item: Arc::clone(&item), since: now, bytes }));
         }
         item
     }
+}
+
+/// Counts the freeing of so many bytes.
+const fn spend(budget: &mut usize, bytes: usize) {
+    *budget = budget.saturating_sub(1 + bytes / FREED_AT_ONCE);
 }
 
 /// Bytes of a frame's payload.
@@ -236,6 +318,16 @@ mod tests {
             .behind(offset, latest, most, |history, at| history.item(at, &topic, 0, Duration::ZERO, exchange))
     }
 
+    fn tidy(history: &mut History, now: Duration, mut budget: usize, exchange: &Exchange) -> bool {
+        history.tidy(now, &mut budget, exchange)
+    }
+
+    /// Forgets all, and frees it.
+    fn clear(history: &mut History, exchange: &Exchange) {
+        history.forget(usize::MAX);
+        assert!(!tidy(history, Duration::ZERO, 999, exchange) && history.holds_nothing());
+    }
+
     fn exchange(limit: usize) -> Exchange {
         Exchange::new(HubConfig { history_limit: limit, ..HubConfig::default() })
     }
@@ -252,10 +344,10 @@ mod tests {
         assert_eq!((history.len(), history.bytes()), (4, 40));
         push(&mut history, 7, 80, 2 * second, &exchange);
         assert_eq!((history.len(), history.bytes()), (3, 100));
-        history.expire(11 * second, &RULE, &exchange);
+        history.expire(11 * second, &RULE);
         assert_eq!(history.len(), 3, "ten seconds are allowed");
-        history.expire(11 * second + Duration::from_nanos(1), &RULE, &exchange);
-        assert_eq!(history.len(), 1);
+        history.expire(11 * second + Duration::from_nanos(1), &RULE);
+        assert_eq!((history.len(), history.bytes()), (1, 80));
         // What fits nowhere leaves no gap behind it.
         push(&mut history, 8, 101, 3 * second, &exchange);
         assert_eq!((history.len(), history.bytes()), (0, 0));
@@ -270,7 +362,7 @@ mod tests {
         (1..=3).for_each(|offset| push(&mut other, offset, 10, Duration::ZERO, &exchange));
         assert_eq!((one.len(), other.len()), (2, 1));
         assert_eq!(offsets(&behind(&mut other, 0, 3, (9, 99_999), &exchange)), [3]);
-        one.clear(&exchange);
+        clear(&mut one, &exchange);
         push(&mut other, 4, 10, Duration::ZERO, &exchange);
         assert_eq!(offsets(&behind(&mut other, 0, 4, (9, 99_999), &exchange)), [3, 4]);
     }
@@ -310,9 +402,9 @@ mod tests {
         assert!(forms >= 2 * made && forms <= 2 * (made + 3 * ITEM_COST), "{forms} for {made}");
         let rest = (1 << 20) - forms - 3 * (ITEM_COST + 30);
         assert!(exchange.add_history(rest) && !exchange.add_history(1));
-        history.undress(DRESSED, &exchange);
+        tidy(&mut history, DRESSED, 99, &exchange);
         assert_eq!(history.forms(), forms);
-        history.undress(DRESSED + Duration::from_nanos(1), &exchange);
+        tidy(&mut history, DRESSED + Duration::from_nanos(1), 99, &exchange);
         assert_eq!(history.forms(), 0);
         assert!(exchange.add_history(forms) && !exchange.add_history(1));
         assert!(!all(&mut history).iter().zip(&first).any(|(one, other)| Arc::ptr_eq(one, other)));
@@ -337,7 +429,71 @@ mod tests {
         push(&mut history, 5, 20, Duration::ZERO, &exchange);
         // Its rule has four; the oldest has gone for that, and no other.
         assert_eq!((history.len(), history.bytes()), (4, 80));
-        history.clear(&exchange);
+        clear(&mut history, &exchange);
         assert_eq!((history.forms(), history.bytes()), (0, 0));
+    }
+
+    /// A million messages were freed in one go.
+    #[test]
+    fn whatever_makes_a_history_forget_much_frees_a_little_at_a_time() {
+        type Forget = fn(&mut History, &HistoryRule, &Exchange);
+        const MANY: usize = 100_000;
+        let rule = HistoryRule { messages: u32::MAX, bytes: MANY, age: Duration::from_secs(10) };
+        let later = Duration::from_secs(11);
+        let causes: [(&str, usize, Forget); 3] = [
+            ("old age", 0, |history, rule, _| history.expire(Duration::from_secs(11), rule)),
+            ("a message that needs the room", 1, |history, rule, exchange| {
+                history.push(MANY as u64 + 1, &frame(MANY), Duration::ZERO, rule, exchange);
+            }),
+            ("one that is too long", 0, |history, rule, exchange| {
+                history.push(MANY as u64 + 1, &frame(MANY + 1), Duration::ZERO, rule, exchange);
+            }),
+        ];
+        for (cause, left, forget) in causes {
+            let (exchange, mut history) = (exchange(1 << 30), History::default());
+            let (one, all) = (frame(1), MANY * (ITEM_COST + 1));
+            (1..=MANY as u64).for_each(|offset| history.push(offset, &one, Duration::ZERO, &rule, &exchange));
+            assert_eq!((history.len(), exchange.history()), (MANY, all));
+            forget(&mut history, &rule, &exchange);
+            assert_eq!((history.len(), history.bytes()), (left, left * MANY), "{cause}: it counts no more");
+            assert!(exchange.history() > all - all / 100, "{cause}: {} of {all}", exchange.history());
+            assert_eq!(offsets(&behind(&mut history, 0, MANY as u64 + 1, (9, 99), &exchange)).len(), left);
+            let mut steps = 0;
+            while tidy(&mut history, later, 1_000, &exchange) {
+                steps += 1;
+            }
+            assert!((90..=110).contains(&steps), "{cause}: {steps} steps of 1,000");
+            assert_eq!((history.holds_nothing(), exchange.history()), (left == 0, left * (ITEM_COST + MANY)));
+        }
+    }
+
+    #[test]
+    fn forms_are_given_up_one_by_one_and_those_of_forgotten_messages_with_them() {
+        let (exchange, mut history, topic) = (exchange(1 << 20), History::default(), Name::from("t"));
+        let rule = HistoryRule { messages: 100, bytes: 1 << 20, age: Duration::from_secs(10) };
+        let dress = |history: &mut History, latest, now| {
+            history
+                .behind(0, latest, (100, 1 << 20), |history, at| history.item(at, &topic, 0, now, &exchange));
+        };
+        let (one, late) = (frame(10), DRESSED + Duration::from_nanos(1));
+        (1..=100).for_each(|offset| history.push(offset, &one, Duration::ZERO, &rule, &exchange));
+        dress(&mut history, 100, Duration::ZERO);
+        let each = history.forms() / 100;
+        assert!(tidy(&mut history, late, 30, &exchange));
+        assert_eq!(history.forms(), 70 * each);
+        // The forms of 31 to 50 go with their messages.
+        (101..=150).for_each(|offset| history.push(offset, &one, late, &rule, &exchange));
+        assert_eq!((history.len(), history.forms()), (100, 50 * each));
+        dress(&mut history, 150, late);
+        assert_eq!(history.forms(), 100 * each);
+        // What is left of the first ones: 20 numbers of messages that are gone, and 50 forms.
+        assert!(tidy(&mut history, late, 69, &exchange) && !tidy(&mut history, late, 2, &exchange));
+        assert_eq!(history.forms(), 50 * each);
+        // Room for a message is made of as many forms as that takes.
+        assert!(exchange.add_history((1 << 20) - exchange.history()));
+        history.push(151, &one, late, &HistoryRule { messages: 101, ..rule }, &exchange);
+        assert_eq!((history.len(), history.forms()), (101, 49 * each));
+        clear(&mut history, &exchange);
+        assert_eq!(history.forms(), 0);
     }
 }

@@ -212,7 +212,7 @@ impl Home {
         let seen = if since.epoch == epoch && since.offset <= latest { Some(since.offset) } else { None };
         let (name, most) = (Name::clone(&topic.name), (messages, *replay_bytes));
         let missed = topic.change_history(counters, |history| {
-            history.expire(now, &rule, exchange);
+            history.expire(now, &rule);
             history.behind(seen.unwrap_or(0), latest, most, |history, at| {
                 history.item(at, &name, hash, now, exchange)
             })

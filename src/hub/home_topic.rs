@@ -128,7 +128,8 @@ impl Topic {
     pub(crate) fn stays(&mut self, now: Duration, age: Duration, is_short: bool) -> bool {
         let Some(more) = &mut self.more else { return false };
         more.left = more.left.filter(|left| now.saturating_sub(*left) <= age && !is_short);
-        let stays = more.left.is_some() || more.history.len() > 0;
+        // What is left to be freed is found by the topic's place.
+        let stays = more.left.is_some() || !more.history.holds_nothing();
         self.drop_unused();
         stays
     }
@@ -155,7 +156,7 @@ impl Topic {
     fn drop_unused(&mut self) {
         let is_unused = |more: &More| {
             more.workers.is_empty()
-                && more.history.len() == 0
+                && more.history.holds_nothing()
                 && more.left.is_none()
                 && more.founder.is_none()
         };

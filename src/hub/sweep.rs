@@ -14,6 +14,10 @@ const STEP: Duration = Duration::from_millis(100);
 const LEAST: usize = 64;
 /// The most: one to two milliseconds' work. Where there are more topics, the parts come sooner after each other.
 const MOST: usize = 4096;
+/// Small messages whose memory is freed with a part, or as many that take as long. Where there are more, another iteration goes on.
+const FREED: usize = 4096;
+/// The same when room for a topic is looked for.
+const FREED_FOR_ONE: usize = 256;
 
 /// Topics with a history, and where the round through them is.
 #[derive(Debug)]
@@ -26,11 +30,13 @@ pub(crate) struct Sweep {
     part: usize,
     step: Duration,
     left: usize,
+    /// Topics of the last part that were put off because there was so much to free.
+    put_off: usize,
 }
 
 impl Default for Sweep {
     fn default() -> Self {
-        Self { queue: VecDeque::new(), at: Duration::ZERO, part: 0, step: STEP, left: 0 }
+        Self { queue: VecDeque::new(), at: Duration::ZERO, part: 0, step: STEP, left: 0, put_off: 0 }
     }
 }
 
@@ -47,11 +53,15 @@ impl Sweep {
 
     /// The time between two parts; `None` where there is nothing to look through.
     pub(crate) fn step(&self) -> Option<Duration> {
-        (!self.queue.is_empty()).then_some(self.step)
+        let step = if self.put_off > 0 { Duration::ZERO } else { self.step };
+        (!self.queue.is_empty()).then_some(step)
     }
 
     /// How many topics are due.
     fn due(&mut self, now: Duration) -> usize {
+        if self.put_off > 0 {
+            return std::mem::take(&mut self.put_off);
+        }
         if self.queue.is_empty() || now < self.at + self.step {
             return 0;
         }
@@ -81,8 +91,12 @@ impl Home {
         let due = self.keeping.due(now);
         // One of another home's may want the room.
         let is_short = due > 0 && self.exchange.is_short_of_topics();
-        for _ in 0..due {
-            self.sweep_next(now, is_short);
+        let mut budget = FREED;
+        for at in 0..due {
+            if budget == 0 || self.sweep_next(now, is_short, &mut budget) == Swept::More {
+                self.keeping.put_off = due - at;
+                break;
+            }
         }
         if self.keeping.queue.is_empty() {
             self.keeping = Sweep { at: self.keeping.at, ..Sweep::default() };
@@ -92,30 +106,57 @@ impl Home {
     /// Looks for a topic that stays for no messages and no subscribers, and removes it. Only a part of the topics is looked at, the
     /// next one the next time.
     pub(super) fn evict(&mut self, now: Duration) -> bool {
-        let looks = EVICTION_LOOKS.min(self.keeping.queue.len());
-        (0..looks).any(|_| self.sweep_next(now, true))
+        let mut budget = FREED_FOR_ONE;
+        for _ in 0..EVICTION_LOOKS.min(self.keeping.queue.len()) {
+            match self.sweep_next(now, true, &mut budget) {
+                Swept::Gone => return true,
+                Swept::Stays => {}
+                Swept::More => {
+                    // The next one that needs room looks at others.
+                    self.keeping.queue.rotate_left(1);
+                    return false;
+                }
+            }
+        }
+        false
     }
 
-    /// Looks at the next topic; `true` where it is gone.
-    fn sweep_next(&mut self, now: Duration, is_short: bool) -> bool {
-        let Some(at) = self.keeping.queue.pop_front() else { return false };
+    /// Looks at the next topic.
+    fn sweep_next(&mut self, now: Duration, is_short: bool, budget: &mut usize) -> Swept {
+        let Some(at) = self.keeping.queue.pop_front() else { return Swept::Stays };
         let Self { topics, exchange, counters, .. } = self;
-        let Some(topic) = topics.get_mut(at as usize).filter(|topic| topic.keeps) else { return false };
+        let Some(topic) = topics.get_mut(at as usize).filter(|topic| topic.keeps) else {
+            return Swept::Stays;
+        };
         let rule = exchange.config.rules.of(&topic.name).history;
-        topic.change_history(counters, |history| {
-            history.expire(now, &rule, exchange);
-            history.undress(now, exchange);
+        let has_more = topic.change_history(counters, |history| {
+            history.expire(now, &rule);
+            history.tidy(now, budget, exchange)
         });
+        if has_more {
+            self.keeping.queue.push_front(at);
+            return Swept::More;
+        }
         if topic.stays(now, rule.age, is_short) {
             self.keeping.queue.push_back(at);
-            return false;
+            return Swept::Stays;
         }
         topic.keeps = false;
         let hash = exchange.hash(&topic.name);
         let is_wanted = topic.is_wanted();
         self.remove_if_unused(at, hash);
-        !is_wanted
+        if is_wanted { Swept::Stays } else { Swept::Gone }
     }
+}
+
+/// What a look at a topic came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Swept {
+    /// The topic is gone.
+    Gone,
+    Stays,
+    /// It has to be gone on with: the budget of what is freed is used up.
+    More,
 }
 
 #[cfg(test)]
@@ -134,13 +175,18 @@ mod tests {
 
     /// A home with a message in each of so many topics, and the posts that it sends nothing with.
     fn home(topics: usize) -> (Home, Posts) {
-        let history = HistoryRule { messages: 1, bytes: 100, age: AGE };
+        home_with(topics, 1)
+    }
+
+    /// The same with so many messages in each.
+    fn home_with(topics: usize, messages: u32) -> (Home, Posts) {
+        let history = HistoryRule { messages, bytes: 1 << 30, age: AGE };
         let rules = Rules::new(vec![Rule { history: Some(history), ..Rule::default() }]).unwrap();
         let exchange = Arc::new(Exchange::new(HubConfig { rules, ..HubConfig::default() }));
         let (mut home, mut posts) =
             (Home::new(Arc::clone(&exchange), &Ends::alone()), Posts::new(Arc::clone(&exchange), 1));
         let message = PreparedMessage::new(Message::Text("x"));
-        for number in 0..topics {
+        for number in (0..messages as usize).flat_map(|_| 0..topics) {
             let name = number.to_string();
             let hash = exchange.hash(&name);
             let freight = exchange.ledger.admit(None, hash, 1).unwrap();
@@ -166,6 +212,40 @@ mod tests {
             assert_eq!(home.topics(), 0);
             assert!(most <= MOST.max(topics.div_ceil(50)), "{topics}: {most} in one part");
         }
+    }
+
+    #[test]
+    fn much_that_grew_old_in_one_topic_is_freed_in_parts_between_which_others_have_their_turn() {
+        for (topics, messages) in [(1, 100_000), (10, 10_000), (300, 300)] {
+            let (mut home, _posts) = home_with(topics, messages);
+            let exchange = Arc::clone(&home.exchange);
+            let each = exchange.history() / (topics * messages as usize);
+            let mut now = AGE;
+            while let Some(step) = home.keeping.step() {
+                let before = exchange.history();
+                home.sweep(now);
+                let freed = (before - exchange.history()) / each;
+                assert!(freed <= FREED, "{topics} of {messages}: {freed} messages in one part");
+                now += step;
+                assert!(now <= AGE + 2 * ROUND + STEP, "{topics} of {messages}: {} are left", home.topics());
+            }
+            assert_eq!((home.topics(), exchange.history()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn room_for_a_topic_is_found_though_the_next_has_much_to_free() {
+        let (mut home, mut posts) = home_with(1, 10_000);
+        let exchange = Arc::clone(&home.exchange);
+        let hash = exchange.hash("other");
+        let freight = exchange.ledger.admit(None, hash, 1).unwrap();
+        let message = PreparedMessage::new(Message::Text("x"));
+        home.publish("other".into(), hash, message, freight, Asker::Nobody, Duration::ZERO, &mut posts);
+        let before = exchange.history();
+        let late = AGE + Duration::from_nanos(1);
+        assert!(!home.evict(late) && home.topics() == 2);
+        assert!(before - exchange.history() <= FREED_FOR_ONE * 300);
+        assert!(home.evict(late) && home.topics() == 1);
     }
 
     #[test]
