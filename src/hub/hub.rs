@@ -21,6 +21,7 @@ use super::roster::Roster;
 use super::seat::Seat;
 use super::url::topics_of;
 use super::v1;
+use crate::budget::WORK_OF_REQUEST;
 use crate::http::{Refusal, Request as HttpRequest, Status};
 use crate::worker::{Accept, Closed, Conn, ConnId, Connections, Context, Handler, Turn};
 use crate::ws::{CloseCode, Message};
@@ -209,7 +210,10 @@ impl Handler for HubHandler {
         if conn.data().is_v1() {
             say(conn, &v1::welcome(self.max_message));
         }
-        for topic in std::mem::take(&mut self.asked) {
+        let asked = std::mem::take(&mut self.asked);
+        // Each is what a request of its own would be.
+        conn.charge(WORK_OF_REQUEST * asked.len());
+        for topic in asked {
             self.subscribe(conn, topic, None, v1::Id::NONE);
         }
     }

@@ -23,7 +23,9 @@ impl HubHandler {
         id: Id,
     ) {
         let hash = self.exchange.hash(&topic);
-        let from_home = since.is_some();
+        // Where all answers to a URL with many topics do not fit at once, the home gives them one by one.
+        let is_crowded = conn.data().is_v1() && conn.buffered() > conn.outbox_limit() / 2;
+        let from_home = since.is_some() || is_crowded;
         let (begun, topic) =
             self.roster.begin(topic, hash, conn.id().index(), conn.data_mut(), from_home, self.exchange.run);
         match begun {

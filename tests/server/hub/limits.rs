@@ -159,3 +159,26 @@ fn names_have_a_length() {
     let longer = "x".repeat(256);
     assert_eq!(ask(&mut client, &json!({"type": "subscribe", "topic": longer}))["code"], "bad-topic");
 }
+
+/// The answers to them are longer than an outbox together.
+#[test]
+fn many_topics_in_a_url_are_all_answered_however_small_the_outbox_is() {
+    const TOPICS: usize = 1_000;
+    let running = start(|builder, config| {
+        config.max_subscriptions = TOPICS;
+        builder.workers(1).max_head(64 << 10).outbox_limit(64 << 10)
+    });
+    let topics: Vec<String> = (0..TOPICS).map(|number| format!("topic={number:0>50}")).collect();
+    // The second finds that all are subscribed to on its worker.
+    let clients = [(); 2].map(|()| {
+        let target = format!("/?{}", topics.join("&"));
+        let mut client = Client::ask(running.address, &target, "throng.v1").unwrap();
+        assert_eq!(hear(&mut client)["type"], "welcome");
+        (0..TOPICS).for_each(|_| assert_eq!(hear(&mut client)["type"], "subscribed"));
+        assert_eq!(ask(&mut client, &json!({"type": "ping"}))["type"], "pong");
+        client
+    });
+    assert_eq!(running.publish(&format!("{:0>50}", 7), "x").subscribers, 2);
+    drop(clients);
+    running.is_empty();
+}
