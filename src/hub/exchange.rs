@@ -11,7 +11,7 @@ use siphasher::sip::SipHasher13;
 use super::config::HubConfig;
 use super::founders::Founders;
 use super::freight::Ledger;
-use super::mail::{Asker, Delivery, Request};
+use super::mail::{Asked, Asker, Delivery, Request};
 use super::stats::HubCounters;
 use crate::budget::{FORMS_OF_HISTORY, TOPICS_OF_OPERATOR};
 use crate::worker::{Handle, PreparedMessage};
@@ -46,7 +46,7 @@ struct Net {
 /// One worker's queues, as others see them.
 struct Post {
     /// What threads with a publisher ask for: the operator's, which does not wait behind what clients do.
-    asked: SyncSender<Box<Request>>,
+    asked: SyncSender<Asked>,
     requests: SyncSender<Box<Request>>,
     deliveries: SyncSender<Delivery>,
     counters: Arc<HubCounters>,
@@ -57,7 +57,7 @@ struct Post {
 /// One worker's queues, as it sees them.
 pub(crate) struct Ends {
     pub(crate) worker: usize,
-    asked: Receiver<Box<Request>>,
+    asked: Receiver<Asked>,
     requests: Receiver<Box<Request>>,
     deliveries: Receiver<Delivery>,
     pub(crate) counters: Arc<HubCounters>,
@@ -141,16 +141,18 @@ impl Exchange {
         let client = asker.client();
         let freight = self.ledger.admit(client, hash, message.payload().len()).ok_or(Unposted::Full)?;
         let post = &net.posts[home];
-        let queue = if client.is_some() { &post.requests } else { &post.asked };
-        let request = Request::Publish { topic: topic.into(), hash, message, freight, asker };
-        send(queue, Box::new(request)).map_err(|(unposted, _)| unposted)?;
+        let request = Box::new(Request::Publish { topic: topic.into(), hash, message, freight, asker });
+        match client {
+            Some(_) => send(&post.requests, request).map_err(|(unposted, _)| unposted)?,
+            None => post.ask(request)?,
+        }
         Ok(home)
     }
 
     /// Asks a worker for something in the operator's name.
     pub(crate) fn ask(&self, worker: usize, request: Request) -> Result<(), Unposted> {
         let net = self.net.get().ok_or(Unposted::NotRunning)?;
-        send(&net.posts[worker].asked, Box::new(request)).map_err(|(unposted, _)| unposted)?;
+        net.posts[worker].ask(Box::new(request))?;
         self.wake(worker);
         Ok(())
     }
@@ -271,6 +273,15 @@ impl Post {
         };
         Self { asked, requests, deliveries, counters, ends: Mutex::new(Some(ends)) }
     }
+
+    /// Asks for something in the operator's name.
+    fn ask(&self, request: Box<Request>) -> Result<(), Unposted> {
+        send(&self.asked, Asked::new(request)).map_err(|(unposted, asked)| {
+            // Whoever asks is told so, and no answer comes.
+            drop(asked.take());
+            unposted
+        })
+    }
 }
 
 impl Ends {
@@ -283,7 +294,7 @@ impl Ends {
 
     /// Of the operator's.
     pub(crate) fn next_asked(&self) -> Option<Box<Request>> {
-        self.asked.try_recv().ok()
+        self.asked.try_recv().ok().and_then(Asked::take)
     }
 
     /// Of clients'.

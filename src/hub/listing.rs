@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::home::Home;
 use super::name::Name;
-use super::publisher::{Answer, Reply};
+use super::publisher::{Answer, PublishError, Reply};
 
 /// Topics looked at in a turn.
 const LOOKS_PER_TURN: usize = 4096;
@@ -14,7 +14,8 @@ const LOOKS_PER_TURN: usize = 4096;
 pub(crate) struct Listing {
     prefix: Box<str>,
     limit: usize,
-    reply: Reply,
+    /// There until it is answered.
+    reply: Option<Reply>,
     /// Places below have been looked at.
     next: usize,
     /// The first names so far.
@@ -23,7 +24,20 @@ pub(crate) struct Listing {
 
 impl Listing {
     pub(crate) const fn new(prefix: Box<str>, limit: usize, reply: Reply) -> Self {
-        Self { prefix, limit, reply, next: 0, found: BTreeSet::new() }
+        Self { prefix, limit, reply: Some(reply), next: 0, found: BTreeSet::new() }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        if let Some(reply) = self.reply.take() {
+            reply.give(answer);
+        }
+    }
+}
+
+impl Drop for Listing {
+    /// The worker ends before it is done.
+    fn drop(&mut self) {
+        self.answer(Answer::Refused(PublishError::NotRunning));
     }
 }
 
@@ -47,8 +61,8 @@ impl Home {
             self.listings.push_back(listing);
             return true;
         }
-        let topics = listing.found.iter().filter_map(|name| self.look_up(name));
-        listing.reply.give(Answer::Topics(topics.collect()));
+        let topics = listing.found.iter().filter_map(|name| self.look_up(name)).collect();
+        listing.answer(Answer::Topics(topics));
         !self.listings.is_empty()
     }
 }

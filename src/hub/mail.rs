@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::freight::Freight;
 use super::message::{Announcement, Item, Position};
 use super::name::Name;
-use super::publisher::{PublishError, Published, Reply};
+use super::publisher::{Answer, PublishError, Published, Reply};
 use super::v1::Id;
 use crate::worker::{ConnId, PreparedMessage};
 
@@ -73,6 +73,38 @@ pub(crate) enum Request {
         announcement: Arc<Announcement>,
         reply: Reply,
     },
+}
+
+/// What the operator asks for, in a queue. Where the worker ends before it has come to that, it is answered nevertheless: whoever waits
+/// has been told how many answers come.
+#[derive(Debug)]
+pub(crate) struct Asked(Option<Box<Request>>);
+
+impl Asked {
+    pub(crate) const fn new(request: Box<Request>) -> Self {
+        Self(Some(request))
+    }
+
+    pub(crate) fn take(mut self) -> Option<Box<Request>> {
+        self.0.take()
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let Some(request) = self.0.take() else { return };
+        let reply = match *request {
+            Request::Publish { asker: Asker::Thread(reply), .. }
+            | Request::Look { reply, .. }
+            | Request::List { reply, .. }
+            | Request::Slowest { reply, .. }
+            | Request::Announce { reply, .. } => reply,
+            Request::Publish { .. } | Request::Join(_) | Request::Count { .. } | Request::Leave { .. } => {
+                return;
+            }
+        };
+        reply.give(Answer::Refused(PublishError::NotRunning));
+    }
 }
 
 /// A client wants to be a subscriber.

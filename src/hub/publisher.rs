@@ -39,7 +39,8 @@ impl Publisher {
         Burst::new(Arc::clone(&self.exchange))
     }
 
-    /// Asks something; the answers come through `reply`, from the workers' threads. How many will come is returned.
+    /// Asks something; the answers come through `reply`, from the workers' threads. How many will come is returned. A worker that ends
+    /// before it has come to the question answers with [`PublishError::NotRunning`].
     ///
     /// # Errors
     /// When the question was not taken; no answer comes then.
