@@ -1,5 +1,6 @@
 //! What topics have for their subscribers on this worker, a slice at a time.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::hub::HubHandler;
@@ -8,6 +9,9 @@ use super::round::{Round, batch, cost};
 use super::seat::{Seat, Subs};
 use super::topic::Waiting;
 use crate::worker::{Connections, Pushed};
+
+/// Places for topics that are kept where none has anything to do.
+const MOST_SPARE: usize = 1024;
 
 impl HubHandler {
     /// A message has come from its topic's home. Returns what was pushed of it at once, in small messages.
@@ -45,7 +49,12 @@ impl HubHandler {
     /// Gives the topics their turns, until the budget of pushes is used up.
     pub(super) fn fan_out(&mut self, connections: &mut Connections<'_, Seat>, budget: &mut usize) {
         while *budget > 0 {
-            let Some(at) = self.active.pop_front() else { return };
+            let Some(at) = self.active.pop_front() else {
+                if self.active.capacity() > MOST_SPARE {
+                    self.active = VecDeque::new();
+                }
+                return;
+            };
             if self.serve(at, connections, budget) {
                 self.active.push_back(at);
             }
@@ -116,6 +125,7 @@ impl HubHandler {
     fn rest(&mut self, at: u32, connections: &mut Connections<'_, Seat>, budget: &mut usize) -> bool {
         let Some(topic) = self.roster.get_mut(at) else { return false };
         let (crowd, sizes) = (topic.crowd(), self.exchange.config.sizes);
+        crowd.give_back();
         if crowd.members.is_sparse(sizes.vacant) {
             let mut moves = Vec::new();
             let is_full = crowd.members.fill(sizes.fill_steps, |member, place| {

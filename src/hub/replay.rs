@@ -24,6 +24,8 @@ use crate::ws::{CloseCode, Message};
 const LOOKS_PER_TURN: usize = 256;
 /// When they are looked at again.
 const LOOK: Duration = Duration::from_millis(10);
+/// Places for subscribers that are kept where there is none.
+const MOST_SPARE: usize = 1024;
 
 /// Subscribers in the middle of being given what they have missed.
 #[derive(Debug, Default)]
@@ -35,10 +37,20 @@ pub(crate) struct Replays {
     has_moved: bool,
 }
 
-#[cfg(feature = "simulation")]
 impl Replays {
+    #[cfg(feature = "simulation")]
     pub(crate) fn len(&self) -> usize {
         self.queue.len() + self.asking.len()
+    }
+
+    /// Gives memory back when the many have gone that came back together.
+    fn give_back(&mut self) {
+        if self.queue.is_empty() && self.queue.capacity() > MOST_SPARE {
+            self.queue = VecDeque::new();
+        }
+        if self.asking.is_empty() && self.asking.capacity() > MOST_SPARE {
+            self.asking = HashSet::new();
+        }
     }
 }
 
@@ -227,6 +239,7 @@ impl HubHandler {
                 self.replays.queue.push_back(replay);
             }
         }
+        self.replays.give_back();
         let look = if std::mem::take(&mut self.replays.has_moved) { Duration::ZERO } else { LOOK };
         (!self.replays.queue.is_empty()).then_some(look)
     }
@@ -264,5 +277,31 @@ fn seat_of(connections: &mut Connections<'_, Seat>, conn: ConnId) -> Option<Seat
 fn say(connections: &mut Connections<'_, Seat>, index: u32, text: &str) {
     if connections.send(index, Message::Text(text)).is_err() {
         connections.close(index, CloseCode::POLICY_VIOLATION, "answers are read too slowly");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::Epoch;
+    use crate::hub::v1::Id;
+
+    #[test]
+    fn memory_goes_back_when_the_many_have_gone_that_came_back_together() {
+        let mut replays = Replays::default();
+        for index in 0..10_000 {
+            let conn = ConnId::new(0, 1, index);
+            let who = Joiner { conn, ticket: index, id: Id::NONE };
+            let seen = Position { offset: 1, epoch: Epoch { run: 1, serial: 1 } };
+            replays.queue.push_back(Replay { topic: "t".into(), hash: 0, who, seen, lacks: 0 });
+            replays.asking.insert(conn);
+        }
+        replays.queue.truncate(1);
+        replays.asking.clear();
+        replays.give_back();
+        assert_eq!((replays.queue.len(), replays.asking.capacity()), (1, 0));
+        replays.queue.clear();
+        replays.give_back();
+        assert_eq!(replays.queue.capacity(), 0);
     }
 }
