@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::message::Announcement;
-use super::round::cost;
+use super::round::{cost, skip};
 use super::seat::Seat;
 use super::stats::HubCounters;
 use crate::worker::{Batch, Connections, SlowPolicy};
@@ -53,6 +53,7 @@ impl Announcing {
         budget: &mut usize,
         counters: &HubCounters,
     ) {
+        let mut empty = 0;
         while *budget > 0 {
             let Some(mut current) = self.current.take().or_else(|| self.begin(connections.end())) else {
                 return;
@@ -60,7 +61,10 @@ impl Announcing {
             while current.next < current.end && *budget > 0 {
                 let index = current.next;
                 current.next += 1;
-                let Some(seat) = connections.data_mut(index).copied() else { continue };
+                let Some(seat) = connections.data_mut(index).copied() else {
+                    skip(&mut empty, budget);
+                    continue;
+                };
                 let batch = if seat.is_v1() { &mut current.v1 } else { &mut current.bare };
                 let pushed = connections.push(index, batch, false);
                 counters.count(pushed);

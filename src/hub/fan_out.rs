@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::hub::HubHandler;
 use super::message::Item;
-use super::round::{Round, batch, cost};
+use super::round::{Round, batch, cost, skip};
 use super::seat::{Seat, Subs};
 use super::topic::Waiting;
 use crate::worker::{Connections, Pushed};
@@ -84,7 +84,7 @@ impl HubHandler {
             } else if let Some(Waiting::Joined(_)) = crowd.waiting.front() {
                 if let Some(Waiting::Joined(joined)) = crowd.waiting.pop_front() {
                     self.waiting -= 1;
-                    self.welcome(at, *joined, connections);
+                    *budget = budget.saturating_sub(self.welcome(at, *joined, connections));
                 }
             } else if crowd.waiting.is_empty() {
                 return self.rest(at, connections, budget);
@@ -107,10 +107,14 @@ impl HubHandler {
     ) -> bool {
         let Some(crowd) = self.roster.get(at).and_then(|topic| topic.crowd.as_ref()) else { return true };
         let has_others = !self.active.is_empty();
+        let mut empty = 0;
         while round.place < round.end && *budget > 0 {
             let member = crowd.members.get(round.place);
             round.place += 1;
-            let Some(member) = member else { continue };
+            let Some(member) = member else {
+                skip(&mut empty, budget);
+                continue;
+            };
             let index = member.index();
             let batch = if member.is_v1() { &mut round.v1 } else { &mut round.bare };
             let later = has_others && has_many(connections, index);

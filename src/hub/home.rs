@@ -177,15 +177,18 @@ impl Home {
         at
     }
 
-    /// A worker has a client that wants to subscribe. From now on it gets all messages of the topic.
-    pub(crate) fn join(&mut self, join: Join, now: Duration, posts: &mut Posts) {
+    /// A worker has a client that wants to subscribe. From now on it gets all messages of the topic. Returns what giving it what it has
+    /// missed takes, in small messages.
+    pub(crate) fn join(&mut self, join: Join, now: Duration, posts: &mut Posts) -> usize {
         let Join { topic, hash, who, since, goes_on } = join;
         let worker = who.conn.worker();
         let result = self.welcome(&topic, hash, worker, since, now);
         #[cfg(feature = "simulation")]
         self.exchange.note(|| Entry::joined(&topic, now, since, &result));
+        let cost = result.as_ref().map_or(0, Welcome::cost);
         let joined = Joined { topic, hash, who, goes_on, result };
         posts.deliver(worker, Delivery::Joined(Box::new(joined)));
+        cost
     }
 
     fn welcome(

@@ -88,7 +88,9 @@ impl HubHandler {
                     // Between large messages sockets have their turn, in which their readers may make room.
                     budget = budget.saturating_sub(self.take_item(item, connections));
                 }
-                Some(Delivery::Joined(joined)) => self.take_joined(joined, connections),
+                Some(Delivery::Joined(joined)) => {
+                    budget = budget.saturating_sub(self.take_joined(joined, connections));
+                }
                 Some(Delivery::Published(note)) => self.tell_published(&note, connections),
             }
         }
@@ -108,7 +110,8 @@ impl HubHandler {
         self.take_some(Ends::next_request, most, 1, connections, now) || more
     }
 
-    /// Takes so many requests, while fewer than `held` deliveries are held back; `true` where there may be more.
+    /// Takes so many requests, fewer where what is asked for takes long, while fewer than `held` deliveries are held back; `true` where
+    /// there may be more.
     fn take_some(
         &mut self,
         next: impl Fn(&Ends) -> Option<Box<Request>>,
@@ -117,22 +120,29 @@ impl HubHandler {
         connections: &Connections<'_, Seat>,
         now: Duration,
     ) -> bool {
+        let mut budget = self.exchange.config.sizes.pushes_per_turn;
         for _ in 0..most {
-            if self.posts.held_deliveries() >= held {
+            if self.posts.held_deliveries() >= held || budget == 0 {
                 return true;
             }
             let Some(request) = next(&self.ends) else { return false };
-            self.take_request(*request, connections, now);
+            budget = budget.saturating_sub(self.take_request(*request, connections, now));
         }
         true
     }
 
-    fn take_request(&mut self, request: Request, connections: &Connections<'_, Seat>, now: Duration) {
+    /// Returns what it took beside what every request takes, in small messages.
+    fn take_request(
+        &mut self,
+        request: Request,
+        connections: &Connections<'_, Seat>,
+        now: Duration,
+    ) -> usize {
         match request {
             Request::Publish { topic, hash, message, freight, asker } => {
                 self.home.publish(topic, hash, message, freight, asker, now, &mut self.posts);
             }
-            Request::Join(join) => self.home.join(join, now, &mut self.posts),
+            Request::Join(join) => return self.home.join(join, now, &mut self.posts),
             Request::Count { worker, topic, hash, count } => self.home.count(worker, &topic, hash, count),
             Request::Leave { worker, topic, hash } => self.home.leave(worker, &topic, hash, now),
             Request::Look { topic, hash, reply } => {
@@ -147,6 +157,7 @@ impl HubHandler {
                 reply.give(Answer::Broadcast { connections: self.connections });
             }
         }
+        0
     }
 
     /// Tells the homes how many subscribers there are where that has changed.

@@ -169,3 +169,11 @@ pub(crate) struct Welcome {
     /// The topic's latest message.
     pub(crate) latest: u64,
 }
+
+impl Welcome {
+    /// What it takes to make it, in small messages: each of those missed is a few blocks of memory, and its bytes are looked at.
+    pub(crate) fn cost(&self) -> usize {
+        let bytes: usize = self.missed.iter().map(|item| item.bytes()).sum();
+        self.missed.len() / 4 + bytes / 4096
+    }
+}

@@ -66,27 +66,38 @@ struct Replay {
 }
 
 impl HubHandler {
-    /// A home has answered. What came before that from it goes out before.
-    pub(super) fn take_joined(&mut self, joined: Box<Joined>, connections: &mut Connections<'_, Seat>) {
+    /// A home has answered. What came before that from it goes out before. Returns what was pushed at once, in small messages.
+    pub(super) fn take_joined(
+        &mut self,
+        joined: Box<Joined>,
+        connections: &mut Connections<'_, Seat>,
+    ) -> usize {
         let Some(at) = self.roster.find(&joined.topic, joined.hash) else {
             debug_assert!(false, "a topic went while its home was asked");
-            return self.hear(joined.who.conn, joined.goes_on);
+            self.hear(joined.who.conn, joined.goes_on);
+            return 0;
         };
         if let Some(topic) = self.roster.get_mut(at)
             && topic.crowd.as_ref().is_some_and(|crowd| !crowd.waiting.is_empty() || crowd.round.is_some())
         {
             topic.crowd().waiting.push_back(Waiting::Joined(joined));
             self.waiting += 1;
-            return self.activate(at);
+            self.activate(at);
+            return 0;
         }
-        self.welcome(at, *joined, connections);
+        self.welcome(at, *joined, connections)
     }
 
-    /// Makes a subscriber of the client that a home has answered about.
-    pub(super) fn welcome(&mut self, at: u32, joined: Joined, connections: &mut Connections<'_, Seat>) {
+    /// Makes a subscriber of the client that a home has answered about. Returns what was pushed to it, in small messages.
+    pub(super) fn welcome(
+        &mut self,
+        at: u32,
+        joined: Joined,
+        connections: &mut Connections<'_, Seat>,
+    ) -> usize {
         let Joined { topic, hash, who, goes_on, mut result } = joined;
         self.hear(who.conn, goes_on);
-        let mut lacks = 0;
+        let (mut lacks, mut cost) = (0, 1);
         if let Ok(welcome) = &mut result {
             let needed = welcome.missed.iter().map(|item| ENVELOPED_BYTE * item.measure()).sum();
             if !self.has_room(who.conn.index(), needed, connections) {
@@ -116,7 +127,7 @@ impl HubHandler {
                 None
             }
             (Some(seat), Ok(welcome)) => {
-                self.greet(at, seat, &topic, &who, goes_on, &welcome, connections);
+                cost += self.greet(at, seat, &topic, &who, goes_on, &welcome, connections);
                 let from = welcome.missed.last().map_or(welcome.from.offset, |item| item.offset);
                 let seen = Position { offset: from, ..welcome.from };
                 welcome.more.then_some(Replay { topic, hash, who, seen, lacks })
@@ -130,6 +141,7 @@ impl HubHandler {
                 self.tidy(at);
             }
         }
+        cost
     }
 
     /// A home has answered what it was asked for a client.
@@ -141,7 +153,7 @@ impl HubHandler {
         }
     }
 
-    /// Tells a client where it stands, and gives it what it has missed; at the end of that it becomes a member.
+    /// Tells a client where it stands, and gives it what it has missed; at the end of that it becomes a member. Returns what was pushed.
     #[expect(clippy::too_many_arguments, reason = "all of one client")]
     fn greet(
         &mut self,
@@ -152,8 +164,8 @@ impl HubHandler {
         goes_on: bool,
         welcome: &Welcome,
         connections: &mut Connections<'_, Seat>,
-    ) {
-        let index = who.conn.index();
+    ) -> usize {
+        let (index, mut cost) = (who.conn.index(), 0);
         let counters = &self.ends.counters;
         let has_gap = welcome.recovered == Some(false);
         if !goes_on || has_gap {
@@ -167,10 +179,11 @@ impl HubHandler {
             }
         }
         if !welcome.missed.is_empty() {
-            let mut batch = batch(at, self.exchange.config.rules.of(topic));
-            welcome.missed.iter().for_each(|item| batch.add(item.form(seat.is_v1()).clone()));
             // All of it, or nothing: what is missed now would be missed for good.
-            let pushed = connections.push(index, &mut batch.with_policy(SlowPolicy::Close), true);
+            let mut batch = batch(at, self.exchange.config.rules.of(topic)).with_policy(SlowPolicy::Close);
+            welcome.missed.iter().for_each(|item| batch.add(item.form(seat.is_v1()).clone()));
+            let pushed = connections.push(index, &mut batch, true);
+            cost = super::round::cost(&batch, pushed);
             counters.count(pushed);
             counters.replayed.add(u64::from(pushed.taken));
             self.replays.has_moved = true;
@@ -182,6 +195,7 @@ impl HubHandler {
             self.roster.admit(at, index, &mut seat, who.ticket);
             self.put_seat(index, seat, connections);
         }
+        cost
     }
 
     /// Whether a client may be given so many bytes of messages: it has read what was sent to it, and its worker may keep them.
@@ -221,6 +235,8 @@ impl HubHandler {
 
     /// Gives more to those that have room for it. Returns when to look again.
     pub(super) fn go_on_replaying(&mut self, connections: &mut Connections<'_, Seat>) -> Option<Duration> {
+        // Nobody is refused for what is asked here.
+        let most_held = self.exchange.config.sizes.held.div_ceil(2);
         for _ in 0..self.replays.queue.len().min(LOOKS_PER_TURN) {
             let Some(replay) = self.replays.queue.pop_front() else { break };
             let index = replay.who.conn.index();
@@ -229,7 +245,8 @@ impl HubHandler {
             if !seat.is_some_and(|seat| self.roster.is_awaited(seat, at, replay.who.ticket)) {
                 self.roster.settle(at);
                 self.tidy(at);
-            } else if self.has_room(index, replay.lacks, connections)
+            } else if self.posts.held_requests() < most_held
+                && self.has_room(index, replay.lacks, connections)
                 && self.replays.asking.insert(replay.who.conn)
             {
                 let Replay { topic, hash, who, seen, .. } = replay;

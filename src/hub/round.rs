@@ -58,6 +58,17 @@ impl Crowd {
     }
 }
 
+/// Empty places that cost as much to look at as a small message to push.
+const EMPTY: usize = 64;
+
+/// Counts a look at a place that nobody has.
+pub(crate) const fn skip(empty: &mut usize, budget: &mut usize) {
+    *empty += 1;
+    if *empty == EMPTY {
+        (*empty, *budget) = (0, budget.saturating_sub(1));
+    }
+}
+
 /// What pushing a batch costs of a turn's budget, which is counted in small messages.
 pub(crate) fn cost(batch: &Batch, pushed: Pushed) -> usize {
     // A call of the kernel, and its copying of bytes.

@@ -19,6 +19,8 @@ mod steps;
 mod stream;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod turns;
 mod wire;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -11,7 +11,7 @@ use crate::worker::SlowPolicy;
 use crate::ws::Opcode;
 
 /// A run of two workers and the topic 0, `news`, where nothing happens that no script says.
-fn run(change: impl FnOnce(&mut Setup)) -> Run {
+pub(super) fn run(change: impl FnOnce(&mut Setup)) -> Run {
     let nothing = Choices::of_bytes(b"");
     let mut setup = Setup::draw(&nothing);
     setup.config.sizes = Sizes::default();
@@ -27,7 +27,7 @@ fn run(change: impl FnOnce(&mut Setup)) -> Run {
 
 impl Run {
     /// A client of worker 0, which has opened a WebSocket.
-    fn open(&mut self, is_v1: bool, target: &str) -> usize {
+    pub(super) fn open(&mut self, is_v1: bool, target: &str) -> usize {
         let asked = if target == "/" { &[][..] } else { &[0] };
         let number = self.admit(0, is_v1, asked, target).unwrap();
         self.send(number, usize::MAX);

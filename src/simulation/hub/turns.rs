@@ -1,0 +1,179 @@
+//! How much a hub does in one turn, whatever there is to do: between two, sockets have theirs.
+
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use super::run::Run;
+use super::setup::{Setup, Subject};
+use super::steps::ELSEWHERE;
+use super::tests::run;
+use crate::budget::{RECORDS_PER_PAGE, WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT};
+use crate::hub::{Answer, HistoryRule, PublishError, Question, Reply};
+use crate::worker::Allowance;
+
+/// Clients that come back together.
+const MANY: usize = 20;
+/// Messages that each of them has missed, and their bytes.
+const MISSED: usize = 50;
+const LEN: usize = 1_000;
+
+/// One worker that does as much for its clients in an iteration as a server does, and so many pushes in a turn.
+fn worker(pushes_per_turn: usize, change: impl FnOnce(&mut Setup)) -> Run {
+    run(|setup| {
+        (setup.workers, setup.limits.outbox, setup.limits.backlog) = (1, 1 << 20, usize::MAX);
+        setup.limits.work =
+            Allowance { first: WORK_PER_FIRST, visit: WORK_PER_VISIT, iteration: WORK_PER_ITERATION };
+        setup.config.sizes.pushes_per_turn = pushes_per_turn;
+        setup.subjects[0].rule.history =
+            HistoryRule { messages: 1_000, bytes: 1 << 20, age: Duration::from_secs(60) };
+        change(setup);
+    })
+}
+
+impl Run {
+    /// Bytes that all clients have been sent and have not read.
+    fn outbound(&self) -> usize {
+        let world = self.nodes.nodes[0].world.borrow();
+        world.connections.iter().map(|connection| connection.outbound.len()).sum()
+    }
+
+    /// Iterates until there is nothing to do; after each, `look` is called.
+    fn iterate_all(&mut self, mut look: impl FnMut(&Self)) -> usize {
+        let mut iterations = 0;
+        while !self.nodes.due().is_empty() {
+            self.iterate(0).unwrap();
+            look(self);
+            iterations += 1;
+        }
+        iterations
+    }
+
+    /// Clients that are open and listen to nothing.
+    fn speakers(&mut self, count: usize) -> Vec<usize> {
+        let open = |run: &mut Self| {
+            let number = run.open(true, "/");
+            run.narrow(number, usize::MAX);
+            number
+        };
+        (0..count).map(|_| open(self)).collect()
+    }
+
+    /// The most bytes that clients are sent in one iteration, of those that they are sent in all.
+    fn burst(&mut self) -> (usize, usize) {
+        let (start, mut before, mut most) = (self.outbound(), self.outbound(), 0);
+        self.iterate_all(|run| {
+            most = most.max(run.outbound() - before);
+            before = run.outbound();
+        });
+        (most, before - start)
+    }
+}
+
+#[test]
+fn many_that_come_back_together_are_given_what_they_have_missed_a_few_in_a_turn() {
+    let mut run = worker(32, |_| {});
+    (0..MISSED).for_each(|_| run.publish(0, LEN, false, false).unwrap());
+    run.settle().unwrap();
+    let clients = run.speakers(MANY);
+    for &client in &clients {
+        run.say_subscribe(client, 0, Some(ELSEWHERE));
+        run.send(client, usize::MAX);
+        run.clients[client].arrive(&mut run.nodes.nodes[0].world.borrow_mut());
+    }
+    let (most, all) = run.burst();
+    assert!(all > MANY * MISSED * LEN, "{all} bytes");
+    assert!(most < all / 6, "{most} of {all} bytes in one iteration");
+    run.rest().unwrap();
+}
+
+#[test]
+fn those_that_wait_behind_a_round_are_given_what_they_have_missed_one_in_a_turn() {
+    let mut run = worker(1, |_| {});
+    (0..MISSED).for_each(|_| run.publish(0, LEN, false, false).unwrap());
+    run.settle().unwrap();
+    // A round takes a turn for each of them.
+    (0..2 * MANY).for_each(|_| _ = run.open(false, "/topics/news"));
+    let clients = run.speakers(MANY);
+    run.publish(0, 10, false, false).unwrap();
+    run.iterate(0).unwrap();
+    for &client in &clients {
+        run.say_subscribe(client, 0, Some(ELSEWHERE));
+        run.send(client, usize::MAX);
+        run.clients[client].arrive(&mut run.nodes.nodes[0].world.borrow_mut());
+    }
+    let (most, all) = run.burst();
+    assert!(all > MANY * MISSED * LEN, "{all} bytes");
+    assert!(most < all / 6, "{most} of {all} bytes in one iteration");
+    run.rest().unwrap();
+}
+
+#[test]
+fn places_that_nobody_has_are_looked_at_a_few_in_a_turn() {
+    let mut run = worker(1, |setup| setup.config.sizes.vacant = usize::MAX);
+    run.open(false, "/topics/news");
+    run.announce();
+    let iterations = run.iterate_all(|_| {});
+    assert!(iterations >= RECORDS_PER_PAGE / 64, "{RECORDS_PER_PAGE} records in {iterations} iterations");
+
+    run.open(false, "/topics/news");
+    let gone: Vec<usize> = (0..700).map(|_| run.open(false, "/topics/news")).collect();
+    gone.into_iter().for_each(|client| run.die(client, super::wire::Death::Vanish));
+    run.rest().unwrap();
+    run.publish(0, 10, false, false).unwrap();
+    let iterations = run.iterate_all(|_| {});
+    assert!(iterations >= 700 / 64, "700 places in {iterations} iterations");
+    run.rest().unwrap();
+}
+
+#[test]
+fn subscriptions_in_a_url_are_charged_for_as_those_in_band_are() {
+    const CLIENTS: usize = 60;
+    let mut run = worker(256, |setup| {
+        setup.config.max_subscriptions = 100;
+        let rule = setup.subjects[0].rule;
+        setup.subjects.extend((0..59).map(|at| Subject { name: format!("many/{at:02}").into(), rule }));
+    });
+    let names: Vec<String> =
+        run.setup.subjects.iter().map(|subject| format!("topic={}", subject.name)).collect();
+    let (target, asked) = (format!("/?{}", names.join("&")), (0..60).collect::<Vec<_>>());
+    let clients: Vec<usize> = (0..CLIENTS).map(|_| run.admit(0, false, &asked, &target).unwrap()).collect();
+    for client in clients {
+        run.send(client, usize::MAX);
+        run.clients[client].arrive(&mut run.nodes.nodes[0].world.borrow_mut());
+    }
+    let (mut before, mut most) = (0, 0);
+    run.iterate_all(|run| {
+        let open = run.nodes.inventory(0).unwrap().connections;
+        most = most.max(open - before);
+        before = open;
+    });
+    assert_eq!(before, CLIENTS as u64);
+    assert!(most * 60 * 2048 <= WORK_PER_ITERATION as u64 + 60 * 2048, "{most} in one iteration");
+    run.rest().unwrap();
+}
+
+#[test]
+fn what_was_asked_of_a_worker_that_ends_is_answered() {
+    let (to, answers) = channel();
+    let mut run = worker(256, |_| {});
+    let publisher = run.publisher.clone();
+    let questions = [
+        Question::Publish { topic: "news", message: crate::ws::Message::Text("x") },
+        Question::Topic("news"),
+        Question::Topics { prefix: "", limit: 1 },
+        Question::Slowest { limit: 1 },
+        Question::Broadcast(crate::ws::Message::Text("x")),
+    ];
+    let mut expected = 0;
+    for (token, question) in (0..).zip(questions) {
+        expected += publisher.ask(question, Reply::new(to.clone(), token, None)).unwrap();
+    }
+    run.nodes.nodes.clear();
+    let mut got: Vec<(u64, Answer)> = answers.try_iter().collect();
+    got.sort_by_key(|(token, _)| *token);
+    let refused = |token| (token, Answer::Refused(PublishError::NotRunning));
+    assert_eq!(got, (0..expected as u64).map(refused).collect::<Vec<_>>());
+    // From then on nothing is taken, and nothing comes.
+    let late = publisher.ask(Question::Topic("news"), Reply::new(to, 9, None));
+    assert_eq!((late, answers.try_recv().is_err()), (Err(PublishError::NotRunning), true));
+}
