@@ -67,12 +67,14 @@ impl Compressor {
         (compressed.len() < payload.len()).then_some(compressed)
     }
 
-    /// The work of compressing so many bytes.
-    fn work(&self, len: usize) -> usize {
+    /// The work of compressing so many bytes that may refer to those in `contexts`, each of which is looked at for that.
+    fn work(&self, len: usize, terms: Terms, contexts: &Contexts) -> usize {
+        let known = contexts.as_ref().filter(|_| terms.server_takeover());
+        let known = known.map_or(0, |windows| windows.sent.bytes().len());
         let deflation = self.deflation.filter(|deflation| len >= deflation.threshold);
         deflation.map_or(0, |deflation| {
             let level = usize::try_from(deflation.level).unwrap_or_default();
-            WORK_OF_DEFLATING + len.saturating_mul(WORK_PER_DEFLATED + level)
+            WORK_OF_DEFLATING + known + len.saturating_mul(WORK_PER_DEFLATED + level)
         })
     }
 
@@ -113,7 +115,7 @@ impl Outgoing<'_> {
     #[inline(never)]
     fn write_agreed(&mut self, out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], room: usize) -> bool {
         let Self { compressor, terms, contexts, counters, meter } = self;
-        meter.charge(compressor.work(payload.len()));
+        meter.charge(compressor.work(payload.len(), *terms, contexts));
         let compressed = compressor.message(payload, *terms, contexts);
         let len = compressed.map_or(payload.len(), <[u8]>::len);
         if encode::frame_len(len, false) > room {
@@ -197,5 +199,37 @@ impl Decompressor {
 
     pub(super) fn trim(&mut self) {
         self.inflater.as_mut().into_iter().for_each(Inflater::trim);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::meter::Allowance;
+    use crate::ws::deflate::{Agreement, Direction};
+
+    /// With a window of 32 KiB a message of 300 bytes takes eight times as long as without.
+    #[test]
+    fn what_a_message_may_refer_to_is_paid_for() {
+        const LEN: usize = 300;
+        let (alone, window) = (WORK_OF_DEFLATING + LEN * (WORK_PER_DEFLATED + 1), 1 << 15);
+        let direction = |takeover| Direction { takeover, window_bits: None };
+        for (takeover, work) in [(false, alone), (true, alone + window)] {
+            let terms = Terms::from(Agreement { server: direction(takeover), client: direction(false) });
+            let deflation = Deflation { context: Context::Window(15), level: 1, threshold: 0 };
+            let mut compressor = Compressor::new(Some(deflation));
+            let (mut contexts, counters, mut out) = (None, Counters::default(), Vec::new());
+            compressor.remember(&vec![7; 2 * window], terms, &mut contexts, &counters);
+            for (visit, is_spent) in [(work, true), (work + 1, false)] {
+                let mut meter = Meter::new(Allowance { first: 0, visit, iteration: 1 << 20 });
+                meter.begin_iteration();
+                meter.begin_visit();
+                let meter = &mut meter;
+                let (compressor, contexts) = (&mut compressor, &mut contexts);
+                let mut outgoing = Outgoing { compressor, terms, contexts, counters: &counters, meter };
+                assert!(outgoing.write(&mut out, Opcode::Binary, &[8; LEN], usize::MAX));
+                assert_eq!(outgoing.meter.is_spent(), is_spent, "{takeover}, {visit}");
+            }
+        }
     }
 }
