@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::run::Run;
 use super::setup::{LONGEST, Setup, Subject, rules};
 use super::steps::ELSEWHERE;
+use crate::budget::LEAST_OUTBOX;
 use crate::hub::{HistoryRule, Sizes};
 use crate::simulation::choices::Choices;
 use crate::worker::SlowPolicy;
@@ -104,6 +105,26 @@ fn a_message_longer_than_an_outbox_is_replayed_to_who_reads() {
     run.send(client, usize::MAX);
     run.rest().unwrap();
     assert_eq!((run.clients[client].got_close, run.clients[client].stream.received), (None, 3));
+}
+
+/// As docs/HUB.md says.
+#[test]
+fn a_third_long_message_finds_room_when_all_but_half_an_outbox_of_the_first_is_out() {
+    const OUTBOX: usize = LEAST_OUTBOX;
+    // "p0:", a header, and a reference.
+    let needed = LONGEST + 3 + 4 + 64;
+    for (taken, closed) in [(needed - OUTBOX / 2, None), (needed - OUTBOX / 2 - 1, Some(1008))] {
+        let mut run = run(|setup| (setup.workers, setup.limits.outbox) = (1, OUTBOX));
+        let client = run.open(false, "/topics/news");
+        run.narrow(client, taken);
+        run.publish_and_settle(3, LONGEST);
+        run.rest().unwrap();
+        let client = &run.clients[client];
+        assert_eq!(
+            (client.got_close, client.stream.received),
+            (closed, if closed.is_none() { 3 } else { 2 })
+        );
+    }
 }
 
 #[test]
