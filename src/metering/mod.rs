@@ -18,7 +18,6 @@ mod tests;
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +29,7 @@ pub use kernel::Script;
 use net::{Listener, Net, Woken};
 
 use crate::server::limits_of_one;
-use crate::worker::{Assembly, Context, Handle, Handler, Listening, Shared, Wake, Worker};
+use crate::worker::{Context, Handle, Handler, Wake, Worker};
 use crate::{Config, ConfigError};
 
 /// Iterations within which a worker must have done what is asked of it: more is an endless loop.
@@ -86,27 +85,11 @@ impl Meter {
         let limits = limits_of_one(config, H::ENVELOPES, 2 * clients + 1_000)?;
         let (kernel, woken) = parts(clients);
         let waker: Box<dyn Wake> = Box::new(Arc::clone(&woken));
-        let (shared, mut inboxes) = Shared::new(vec![waker]);
-        let handle = Handle { shared: Arc::new(shared) };
-        let worker = Worker::new(Assembly {
-            os: Net { kernel: Rc::clone(&kernel), woken: Arc::clone(&woken) },
-            handler: make_handler(&Context {
-                worker: 0,
-                open: 0,
-                max_message: config.max_message,
-                handle: &handle,
-            }),
-            limits,
-            number: 0,
-            handle: handle.clone(),
-            inbox: inboxes.remove(0),
-            listeners: vec![Listening {
-                listener: Some(Listener),
-                address: Some(SocketAddr::from(([127, 0, 0, 1], 9001))),
-                ready: false,
-            }],
-        });
-        let mut worker = worker.expect("this system can watch everything");
+        let os = Net { kernel: Rc::clone(&kernel), woken: Arc::clone(&woken) };
+        let max_message = config.max_message;
+        let make = |handle: &Handle| make_handler(&Context { worker: 0, open: 0, max_message, handle });
+        let alone = Worker::alone(os, Listener, waker, limits, make);
+        let (mut worker, _) = alone.expect("this system can watch everything");
         Ok(Self { kernel, woken, iterate: Box::new(move || worker.iterate()) })
     }
 

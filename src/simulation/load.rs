@@ -13,9 +13,7 @@ use super::choices::Choices;
 use super::net::{Net, Wakes};
 use super::world::World;
 use crate::http::{Refusal, Request};
-use crate::worker::{
-    Accept, Assembly, Budgets, Conn, Handle, Handler, Limits, Listening, PingPolicy, Shared, Wake, Worker,
-};
+use crate::worker::{Accept, Budgets, Conn, Handle, Handler, Limits, PingPolicy, Worker};
 use crate::ws::{Message, Opcode, Role, Rules, encode};
 
 /// Most that a worker may be late for what is not a Ping, once it has had time to give way, beside a hundred system calls.
@@ -126,21 +124,12 @@ impl Load {
         let listener = world.add_listener();
         let world = Rc::new(RefCell::new(world));
         let wakes = Arc::new(Wakes::default());
-        let (shared, mut inboxes) = Shared::new(vec![Box::new(Arc::clone(&wakes)) as Box<dyn Wake>]);
-        let handle = Handle { shared: Arc::new(shared) };
-        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 9001));
-        let worker = Worker::new(Assembly {
-            os: Net { world: Rc::clone(&world), wakes },
-            handler: Echo,
-            limits,
-            number: 0,
-            handle: handle.clone(),
-            inbox: inboxes.remove(0),
-            listeners: vec![Listening { listener: Some(listener), address: Some(address), ready: false }],
-        });
+        let os = Net { world: Rc::clone(&world), wakes: Arc::clone(&wakes) };
+        let alone = Worker::alone(os, listener, Box::new(wakes), limits, |_| Echo);
+        let (worker, handle) = alone.expect("the simulated listener can be watched");
         Self {
             choices: choices.clone(),
-            worker: worker.expect("the simulated listener can be watched"),
+            worker,
             handle,
             world,
             clients: Vec::new(),

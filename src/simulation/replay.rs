@@ -86,12 +86,12 @@ impl Stage {
         let wakes = Arc::new(Wakes::default());
         let net = Net { world: Rc::clone(&world), wakes: Arc::clone(&wakes) };
         let local = SocketAddr::from(([127, 0, 0, 1], 0));
-        let simulated = Server::new(net, listener, local, Box::new(wakes), &common)?;
+        let simulated = Server::new(net, listener, Box::new(wakes), &common)?;
         let waker = Arc::new(EventFd::new()?);
         let linux = Linux::new(Instant::now(), waker.as_fd(), None)?;
         let listener = listen_tcp(local, Sharing::Exclusive, 64)?;
         let address = local_address(listener.as_fd())?;
-        let real = Server::new(linux, listener, address, Box::new(Arc::clone(&waker)), &common)?;
+        let real = Server::new(linux, listener, Box::new(Arc::clone(&waker)), &common)?;
         Ok(Self {
             choices,
             setup,

@@ -11,7 +11,7 @@ use super::ledger::Ledger;
 use super::net::{Net, Wakes};
 use super::setup::Setup;
 use super::world::{Mischief, World};
-use crate::worker::{Assembly, Counters, Flags, Handle, Listening, Shared, TICK, Wake, Worker};
+use crate::worker::{Counters, Flags, Handle, TICK, Worker};
 
 /// Iterations between two rests: far more than any work there is takes, so that a loop that spins is found out.
 const MOST_ITERATIONS: usize = 20_000;
@@ -50,30 +50,21 @@ impl Run {
             (setup.limits.clone(), setup.tick_interval, setup.has_company);
         let ledger = Rc::new(RefCell::new(Ledger::new(setup, now)));
         let wakes = Arc::new(Wakes::default());
-        let (shared, mut inboxes) = Shared::new(vec![Box::new(Arc::clone(&wakes)) as Box<dyn Wake>]);
-        if has_company {
-            shared.common.join_group();
-        }
-        let handle = Handle { shared: Arc::new(shared) };
-        let app = App {
+        let os = Net { world: Rc::clone(&world), wakes: Arc::clone(&wakes) };
+        let make_app = |handle: &Handle| App {
             ledger: Rc::clone(&ledger),
             world: Rc::clone(&world),
             handle: handle.clone(),
             tick_interval,
         };
-        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 9001));
-        let worker = Worker::new(Assembly {
-            os: Net { world: Rc::clone(&world), wakes: Arc::clone(&wakes) },
-            handler: app,
-            limits,
-            number: 0,
-            handle: handle.clone(),
-            inbox: inboxes.remove(0),
-            listeners: vec![Listening { listener: Some(listener), address: Some(address), ready: false }],
-        });
+        let alone = Worker::alone(os, listener, Box::new(Arc::clone(&wakes)), limits, make_app);
+        let (worker, handle) = alone.expect("the simulated listener can be watched");
+        if has_company {
+            handle.shared.common.join_group();
+        }
         Self {
             choices: choices.clone(),
-            worker: worker.expect("the simulated listener can be watched"),
+            worker,
             handle,
             world,
             ledger,

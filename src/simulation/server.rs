@@ -11,8 +11,7 @@ use super::client::Why;
 use super::speech::Order;
 use crate::http::{Refusal, Request, Status};
 use crate::worker::{
-    Accept, Assembly, Closed, Conn, ConnId, Handle, Handler, Limits, Listening, Os, Output, Ready, Shared,
-    Token, Wake, Worker,
+    Accept, Closed, Conn, ConnId, Handle, Handler, Limits, Os, Output, Ready, Token, Wake, Worker,
 };
 use crate::ws::{CloseCode, Message, Opcode};
 
@@ -198,24 +197,17 @@ impl<O: Os> Server<O> {
     pub(crate) fn new(
         os: O,
         listener: O::Listener,
-        address: SocketAddr,
         waker: Box<dyn Wake>,
         common: &Common,
     ) -> io::Result<Self> {
-        let (shared, mut inboxes) = Shared::new(vec![waker]);
-        let handle = Handle { shared: std::sync::Arc::new(shared) };
         let log = Rc::new(RefCell::new(Log::default()));
-        let handler =
-            Recorder { log: Rc::clone(&log), orders: Rc::clone(&common.orders), handle: handle.clone() };
-        let worker = Worker::new(Assembly {
-            os: Steady { os, now: Rc::clone(&common.now) },
-            handler,
-            limits: common.limits.clone(),
-            number: 0,
+        let steady = Steady { os, now: Rc::clone(&common.now) };
+        let make_handler = |handle: &Handle| Recorder {
+            log: Rc::clone(&log),
+            orders: Rc::clone(&common.orders),
             handle: handle.clone(),
-            inbox: inboxes.remove(0),
-            listeners: vec![Listening { listener: Some(listener), address: Some(address), ready: false }],
-        })?;
+        };
+        let (worker, handle) = Worker::alone(steady, listener, waker, common.limits.clone(), make_handler)?;
         Ok(Self { worker, handle, log, is_alive: true })
     }
 

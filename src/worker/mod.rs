@@ -18,9 +18,11 @@
 //! - `turn`, `batch`, `push`, `prepared`: its turn, in which it sends messages to many.
 //! - `mailbox`, `shared`, `counters`, `latency`: what other threads see; `notice`: what the log is told by way of one of them.
 //! - `os`, `linux`: the operating system.
-//! - `inspect`: what a worker holds, for the simulation.
+//! - `inspect`, `alone`: what a worker holds, and one by itself, for the simulation.
 
 mod accept;
+#[cfg(any(test, feature = "simulation", feature = "metering"))]
+mod alone;
 mod batch;
 mod cadence;
 mod close;

@@ -11,10 +11,7 @@ use crate::http::HeadLimits;
 use crate::simulation::net::{Net, Wakes};
 use crate::simulation::world::{Ending, World};
 use crate::worker::counters::{Counter, Counters};
-use crate::worker::mailbox::Wake;
-use crate::worker::{
-    Allowance, Assembly, Budgets, Connections, Handle, Limits, Listening, PingPolicy, Shared, Turn, Worker,
-};
+use crate::worker::{Allowance, Budgets, Connections, Handle, Limits, PingPolicy, Turn, Worker};
 use crate::ws::{CloseCode, Decoder, Event, Heap, Message, Opcode, Role, Rules, encode};
 
 /// A client, by the number of its connection.
@@ -83,20 +80,11 @@ pub(super) fn play_with(limits: Limits, tick_interval: Option<Duration>, script:
     let log = Rc::new(RefCell::new(Log::default()));
     let in_turn = Rc::new(RefCell::new(None));
     let wakes = Arc::new(Wakes::default());
-    let (shared, mut inboxes) = Shared::new(vec![Box::new(Arc::clone(&wakes)) as Box<dyn Wake>]);
-    let handle = Handle { shared: Arc::new(shared) };
-    let address = "127.0.0.1:9001".parse().unwrap();
     let listener = world.borrow_mut().add_listener();
-    let worker = Worker::new(Assembly {
-        os: Net { world: Rc::clone(&world), wakes: Arc::clone(&wakes) },
-        handler: App { log: Rc::clone(&log), in_turn: Rc::clone(&in_turn), tick_interval },
-        limits,
-        number: 0,
-        handle: handle.clone(),
-        inbox: inboxes.remove(0),
-        listeners: vec![Listening { listener: Some(listener), address: Some(address), ready: false }],
-    })
-    .unwrap();
+    let os = Net { world: Rc::clone(&world), wakes: Arc::clone(&wakes) };
+    let app = App { log: Rc::clone(&log), in_turn: Rc::clone(&in_turn), tick_interval };
+    let alone = Worker::alone(os, listener, Box::new(Arc::clone(&wakes)), limits, |_| app);
+    let (worker, handle) = alone.unwrap();
     let mut rig = Rig { worker, handle, world, log, in_turn, wakes, alive: true };
     script(&mut rig);
     rig.end();
