@@ -114,8 +114,10 @@ pub(crate) const VISITS_AT_THE_END: usize = 16;
 /// Bytes read of connections on the way to a verdict, after which the timers that are left wait for the next iteration; a visit may go
 /// beyond.
 pub(crate) const LOOKED_AT_PER_ITERATION: u64 = 4 * 1024 * 1024;
-/// Entries a worker's mailbox holds; a full one refuses the sender.
+/// Entries a worker's mailbox holds, and bytes of their messages; a full one refuses the sender. A message longer than all of that goes
+/// alone.
 pub(crate) const MAILBOX: usize = 1024;
+pub(crate) const MAILBOX_BYTES: usize = 16 * 1024 * 1024;
 /// Slices handed to one sendmsg(2): well below `IOV_MAX`.
 pub(crate) const SLICES_PER_WRITE: usize = 64;
 /// Bytes of replies that are gathered before they are written although the visit is not over, and the least where outboxes are so

@@ -79,7 +79,7 @@ where
     let wakers = wakers.map_err(StartError::system("make a waker"))?;
     let bell = Bell::new().map_err(StartError::system("make a waker"))?;
     let boxed = wakers.iter().map(|waker| Box::new(Arc::clone(waker)) as Box<dyn Wake>).collect();
-    let (shared, inboxes) = Shared::new(boxed);
+    let (shared, inboxes) = Shared::new(boxed, config.outbox_limit);
     let handle = Handle { shared: Arc::new(shared) };
     let launch = Launch {
         limits: limits(&config, H::ENVELOPES, &plan),

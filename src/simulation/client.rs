@@ -122,6 +122,9 @@ pub(crate) struct Client {
     /// When last an iteration began or ended with input of its that we did not want to read, or were to go on reading.
     pub(crate) kept_waiting_at: Duration,
     pub(crate) is_kept_waiting: bool,
+    /// The same with input that was read and not dealt with.
+    pub(crate) unread_at: Duration,
+    pub(crate) has_unread: bool,
     /// Reading rested for stuck output.
     pub(crate) pauses: Pauses,
     pub(crate) is_refused: bool,
@@ -160,6 +163,8 @@ impl Client {
             was_paused: false,
             kept_waiting_at: Duration::ZERO,
             is_kept_waiting: false,
+            unread_at: Duration::ZERO,
+            has_unread: false,
             pauses: Pauses::default(),
             is_refused: false,
             end_judged: false,

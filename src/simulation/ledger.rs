@@ -357,6 +357,10 @@ impl Ledger {
                 let ended = self.is_stopped || self.draining.is_some();
                 self.expect(!known || ended, || format!("mail {number} finds nobody"));
             }
+            Err(SendError::TooLong) => {
+                let outbox = self.setup.limits.outbox;
+                self.expect(frame > outbox, || format!("{frame} bytes are too long for {outbox}"));
+            }
             Err(error) => self.blame(format!("mail {number} was refused: {error}")),
         }
         self.now = now;

@@ -157,8 +157,9 @@ impl Ledger {
         }
         let Some(start) = start else { return Ok(()) };
         let since = connection.read_since(start).ok_or("nothing of a message that has begun is read")?;
-        // What is compressed may be read long before it is looked at.
-        let since = if client.speech.offer.is_some() { since.max(client.kept_waiting_at) } else { since };
+        // What is compressed, or more than there is time for, may be read long before it is looked at.
+        let is_compressed = client.speech.offer.is_some();
+        let since = since.max(if is_compressed { client.kept_waiting_at } else { client.unread_at });
         let paused = client.pauses.between(since, now);
         if now >= since + timeout + paused + TICK {
             Err(format!("its message has begun at {since:?}, and for {paused:?} was not read from"))

@@ -13,8 +13,8 @@ use super::setup::Setup;
 use super::world::{Mischief, World};
 use crate::worker::{Counters, Flags, Handle, TICK, Worker};
 
-/// Iterations between two rests: far more than any work there is takes, so that a loop that spins is found out.
-const MOST_ITERATIONS: usize = 20_000;
+/// Iterations between two rests: far more than any work there is takes, even a frame at a time, so that a loop that spins is found out.
+const MOST_ITERATIONS: usize = 100_000;
 
 /// A run in progress.
 pub(crate) struct Run {
@@ -137,6 +137,9 @@ impl Run {
             client.pauses.set(glimpse.flags.has(Flags::PAUSED), world.now);
             if std::mem::replace(&mut client.is_kept_waiting, waits) || waits {
                 client.kept_waiting_at = world.now;
+            }
+            if std::mem::replace(&mut client.has_unread, glimpse.has_unread) || glimpse.has_unread {
+                client.unread_at = world.now;
             }
         }
         let used = self.worker.inventory().buffers;

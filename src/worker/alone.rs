@@ -25,7 +25,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         limits: Limits,
         make_handler: impl FnOnce(&Handle) -> H,
     ) -> io::Result<(Self, Handle)> {
-        let (shared, mut inboxes) = Shared::new(vec![waker]);
+        let (shared, mut inboxes) = Shared::new(vec![waker], limits.outbox);
         let handle = Handle { shared: Arc::new(shared) };
         let address = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9001)));
         let worker = Self::new(Assembly {

@@ -68,7 +68,7 @@ impl Compressor {
     }
 
     /// The work of compressing so many bytes that may refer to those in `contexts`, each of which is looked at for that.
-    fn work(&self, len: usize, terms: Terms, contexts: &Contexts) -> usize {
+    pub(super) fn work(&self, len: usize, terms: Terms, contexts: &Contexts) -> usize {
         let known = contexts.as_ref().filter(|_| terms.server_takeover());
         let known = known.map_or(0, |windows| windows.sent.bytes().len());
         let deflation = self.deflation.filter(|deflation| len >= deflation.threshold);

@@ -147,6 +147,8 @@ pub enum SendError {
     Closing,
     /// The message does not fit the connection's outbox: the peer reads too slowly.
     OutboxFull,
+    /// The message is longer than any outbox may be ([`Config::outbox_limit`](crate::Config::outbox_limit)).
+    TooLong,
     /// The worker's mailbox is full: more is sent from other threads than it can handle.
     MailboxFull,
     /// The server has ended, or never had such a connection.
@@ -158,6 +160,7 @@ impl fmt::Display for SendError {
         f.write_str(match self {
             Self::Closing => "the connection is being closed",
             Self::OutboxFull => "the connection's outbox is full",
+            Self::TooLong => "the message is longer than an outbox may be",
             Self::MailboxFull => "the worker's mailbox is full",
             Self::Gone => "the server has ended",
         })

@@ -261,7 +261,6 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.now = self.os.now();
         self.tick = tick_at(self.now);
         self.counters.waits.add(1);
-        self.meter.begin_iteration();
         Ok(())
     }
 

@@ -132,6 +132,10 @@ counters! {
     messages_out,
     /// Messages handed over by other threads for connections that were gone.
     messages_to_nobody,
+    /// Bytes of messages that other threads have handed over and that wait to be dealt with now.
+    mail_bytes,
+    /// Times that other threads were refused because too much waited already.
+    mail_refused,
     /// Messages received that were compressed.
     compressed_in,
     /// Messages sent compressed.

@@ -8,12 +8,13 @@ use super::counters::Stats;
 use super::id::ConnId;
 use super::mailbox::{Mail, Rejected};
 use super::prepared::PreparedMessage;
-use super::shared::{Shared, Stage};
-use crate::ws::{CloseCode, Message};
+use super::shared::{Shared, Slot, Stage};
+use crate::ws::{CloseCode, Message, clip_reason, encode};
 
 /// Sends to and closes connections from any thread. Cheap to clone.
 ///
-/// What it sends travels through bounded mailboxes, one a worker, in order: a full mailbox refuses, and nothing here blocks.
+/// What it sends travels through mailboxes, one a worker, in order. Each holds 1,024 entries, and 16 MiB of messages: a full one refuses,
+/// and nothing here blocks. [`Stats::mail_bytes`] is what waits, [`Stats::mail_refused`] counts refusals.
 #[derive(Clone)]
 pub struct Handle {
     pub(crate) shared: Arc<Shared>,
@@ -24,19 +25,19 @@ impl Handle {
     /// counted ([`Stats::messages_to_nobody`]); that its outbox is full closes it with 1008.
     ///
     /// # Errors
-    /// [`SendError::MailboxFull`], and the message is not sent; [`SendError::Gone`] once the worker has ended.
+    /// [`SendError::TooLong`] and [`SendError::MailboxFull`], and the message is not sent; [`SendError::Gone`] once the worker has ended.
     pub fn send(&self, to: ConnId, message: Message<'_>) -> Result<(), SendError> {
-        self.post(to.worker(), Mail::Send { to, frame: PreparedMessage::new(message).plain().clone() })
+        self.post(to.worker(), Mail::Send { to, frame: self.prepare(message)?.plain().clone() })
     }
 
     /// Sends a message to every connection that is open when its worker gets to it. The message is encoded once,
     /// compressed at most once where connections agreed on it, and shared.
     ///
     /// # Errors
-    /// [`SendError::MailboxFull`] or [`SendError::Gone`] when a worker did not take it: its connections do not get the message,
-    /// those of the others do.
+    /// [`SendError::TooLong`], and nobody gets it; [`SendError::MailboxFull`] or [`SendError::Gone`] when a worker did not take it: its
+    /// connections do not get the message, those of the others do.
     pub fn broadcast(&self, message: Message<'_>) -> Result<(), SendError> {
-        let prepared = PreparedMessage::new(message);
+        let prepared = self.prepare(message)?;
         let workers = 0..self.shared.workers.len();
         let posted = workers.map(|worker| self.post(worker, Mail::Broadcast(prepared.clone())));
         // Every worker gets its turn before the first error is reported.
@@ -48,7 +49,7 @@ impl Handle {
     /// # Errors
     /// [`SendError::MailboxFull`] or [`SendError::Gone`].
     pub fn close(&self, id: ConnId, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        self.post(id.worker(), Mail::Close { id, code, reason: reason.into() })
+        self.post(id.worker(), Mail::Close { id, code, reason: clip_reason(reason).into() })
     }
 
     /// Wakes a worker, so that its handler gets a [turn](crate::Handler::turn) soon. Many calls before it comes are one.
@@ -82,7 +83,16 @@ impl Handle {
     /// What each worker has counted, in the order of their numbers.
     #[must_use]
     pub fn worker_stats(&self) -> Vec<Stats> {
-        self.shared.workers.iter().map(|worker| worker.counters.snapshot()).collect()
+        let snapshot = |worker: &Slot| {
+            let (mail_bytes, mail_refused) = (worker.mailbox.bytes() as u64, worker.mailbox.refused());
+            Stats { mail_bytes, mail_refused, ..worker.counters.snapshot() }
+        };
+        self.shared.workers.iter().map(snapshot).collect()
+    }
+
+    fn prepare(&self, message: Message<'_>) -> Result<PreparedMessage, SendError> {
+        let len = encode::frame_len(message.as_bytes().len(), false);
+        if len <= self.shared.longest { Ok(PreparedMessage::new(message)) } else { Err(SendError::TooLong) }
     }
 
     fn post(&self, worker: usize, mail: Mail) -> Result<(), SendError> {

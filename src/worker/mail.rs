@@ -1,15 +1,16 @@
 //! What other threads want: messages, broadcasts and closes from the mailbox.
 
 use super::compression::{Outgoing, is_common};
-use super::core::Worker;
+use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::id::ConnId;
 use super::mailbox::{Frame, Mail};
 use super::os::Os;
+use super::outbox::{CHUNK, Lane, REFERENCE};
 use super::prepared::{PreparedMessage, message_of};
 use super::record::State;
 use super::write::reusable;
-use crate::budget::MAILS_PER_ITERATION;
+use crate::budget::{BYTES_PER_WORK, MAILS_PER_ITERATION, WORK_OF_MESSAGE, outbox_for};
 use crate::ws::deflate::Terms;
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
@@ -26,12 +27,21 @@ pub(super) struct Broadcast {
 }
 
 impl<O: Os, H: Handler> Worker<O, H> {
-    /// Handles mail in order. A broadcast to many goes out a slice at a time, between which sockets have their turn; what came
-    /// after it waits.
+    /// Handles mail in order, for as long as it may take. Sockets have all of their time after it.
     pub(super) fn handle_mail(&mut self) {
+        self.meter.begin_mail();
+        self.handle_entries();
+        self.meter.begin_iteration();
+    }
+
+    /// A broadcast to many goes out a slice at a time, between which sockets have their turn; what came after it waits.
+    fn handle_entries(&mut self) {
         for _ in 0..MAILS_PER_ITERATION {
             if self.broadcast.is_some() {
                 return self.go_on_broadcasting();
+            }
+            if self.meter.is_spent() {
+                break;
             }
             match self.inbox.take() {
                 None => return,
@@ -45,18 +55,35 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     fn deliver(&mut self, to: ConnId, frame: &Frame) {
         let Some(index) = self.find_open(to) else { return self.counters.messages_to_nobody.add(1) };
-        // It leaves at the end of the iteration, with what else there is for this connection. A copy, because nobody shares it
-        // and the limit of buffers is to count it.
+        self.charge_for(frame);
+        // It leaves at the end of the iteration, with what else there is for this connection.
         if self.record_mut(index).terms.is_agreed()
             && let Some((opcode, payload)) = message_of(frame)
         {
-            let room = self.limits.outbox.saturating_sub(self.queued(index));
-            if !self.write_message(index, opcode, payload, room) {
-                self.close_slow(index);
-            }
-        } else if self.may_push(index, frame.len()) {
-            let _ = self.write_later(index, frame);
+            self.deliver_agreed(index, opcode, payload, frame.len());
+        } else {
+            // A short one takes less as a copy.
+            self.push_frame(index, frame, true, frame.len() < CHUNK);
         }
+    }
+
+    /// The same for a connection that agreed on compression, for which it is compressed by itself.
+    fn deliver_agreed(&mut self, index: u32, opcode: Opcode, payload: &[u8], len: usize) {
+        let most = outbox_for(self.limits.outbox, len);
+        if self.write_message(index, opcode, payload, most.saturating_sub(self.queued(index))) {
+            return;
+        }
+        // Whoever reads at once is not slow because of what waits for the end of the iteration.
+        if !self.is_blocked(index) && self.write_outbox(index) == Flow::Gone {
+            return;
+        }
+        if self.is_blocked(index) || !self.write_message(index, opcode, payload, most) {
+            self.close_slow(index);
+        }
+    }
+
+    fn charge_for(&mut self, frame: &Frame) {
+        self.meter.charge(WORK_OF_MESSAGE + frame.len() / BYTES_PER_WORK);
     }
 
     /// Sends a message at the end of the iteration, compressed where that was agreed on. `false`, and nothing is sent, when its frame has
@@ -97,32 +124,27 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     fn go_on_broadcasting(&mut self) {
-        let Some(mut broadcast) = self.broadcast.take() else { return };
-        let end = self.table.end().min(broadcast.cursor + self.limits.budgets.sweep);
-        for at in broadcast.cursor..end {
+        let Some(Broadcast { message, mut cursor }) = self.broadcast.take() else { return };
+        let end = self.table.end().min(cursor + self.limits.budgets.sweep);
+        while cursor < end && !self.meter.is_spent() {
+            let at = cursor;
+            cursor += 1;
             let Some(record) = self.table.get(at).filter(|record| record.state == State::Open) else {
                 continue;
             };
             let terms = record.terms;
             let index = u32::try_from(at).unwrap_or(u32::MAX);
-            match self.compressed(&broadcast.message, terms) {
-                Some(frame) => {
-                    if self.may_push(index, frame.len()) {
-                        self.counters.compressed_out.add(1);
-                        self.remember_sent(index, &broadcast.message);
-                        let _ = self.write_shared(index, frame);
-                    }
-                }
-                None => {
-                    if self.may_push(index, broadcast.message.plain().len()) {
-                        let _ = self.write_shared(index, broadcast.message.plain());
-                    }
-                }
+            let compressed = self.compressed(&message, terms);
+            let frame = compressed.unwrap_or(message.plain());
+            self.charge_for(frame);
+            let is_copied = self.outbox(index).is_some_and(|outbox| outbox.prefers_copy(frame.len()));
+            if self.push_frame(index, frame, false, is_copied) && compressed.is_some() {
+                self.counters.compressed_out.add(1);
+                self.remember_sent(index, &message);
             }
         }
-        broadcast.cursor = end;
-        if end < self.table.end() {
-            self.broadcast = Some(broadcast);
+        if cursor < self.table.end() {
+            self.broadcast = Some(Broadcast { message, cursor });
         }
         self.unfinished = true;
     }
@@ -133,8 +155,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if !is_common(message.plain().len(), terms) {
             return None;
         }
+        let Self { compressor, meter, .. } = self;
         message.compressed(|opcode, payload| {
-            let compressed = self.compressor.common_message(payload)?;
+            meter.charge(compressor.work(payload.len(), Terms::NONE, &None));
+            let compressed = compressor.common_message(payload)?;
             let mut frame = Vec::with_capacity(encode::frame_len(compressed.len(), false));
             encode::compressed_frame(&mut frame, true, opcode, compressed, None);
             Some(frame.into())
@@ -151,20 +175,41 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    /// Makes sure that a message nobody waits for fits the outbox, and counts it: when it does not fit, the connection has to
-    /// go.
-    fn may_push(&mut self, index: u32, len: usize) -> bool {
-        let fits = len <= self.limits.outbox.saturating_sub(self.queued(index));
-        self.count_or_close(index, fits && self.pool.can_lend(len))
-    }
-
-    fn count_or_close(&mut self, index: u32, fits: bool) -> bool {
-        if fits {
-            self.counters.messages_out.add(1);
-        } else {
-            self.close_slow(index);
+    /// Sends a frame, `later` or at once; what has to wait for the kernel waits as a copy or as a reference. `false` when the connection has
+    /// ended, or has to because there is no room for it.
+    fn push_frame(&mut self, index: u32, frame: &Frame, later: bool, is_copied: bool) -> bool {
+        let len = frame.len();
+        let most = outbox_for(self.limits.outbox, len);
+        let fits = |worker: &Self| len <= most.saturating_sub(worker.queued(index));
+        let may_wait = |worker: &Self| is_copied || worker.pool.can_lend(len + REFERENCE);
+        // Whoever reads at once is not slow because of what waits for the end of the iteration, nor because of what waits for others.
+        let must_leave = !(fits(self) && may_wait(self));
+        if must_leave && !self.is_blocked(index) && self.write_outbox(index) == Flow::Gone {
+            return false;
         }
-        fits
+        let mut written = 0;
+        if !self.is_blocked(index) && (!may_wait(self) || !(later || self.has_company(index))) {
+            match self.send(index, frame) {
+                Ok(count) => written = count,
+                Err(_) => {
+                    let _ = self.lose(index);
+                    return false;
+                }
+            }
+        }
+        // Of half a frame the rest has to follow, whatever the limits say.
+        if written == 0 && !(fits(self) && may_wait(self)) {
+            self.close_slow(index);
+            return false;
+        }
+        self.counters.messages_out.add(1);
+        if written == len {
+            return true;
+        }
+        if !is_copied || !self.queue(index, &frame[written..]) {
+            self.queue_shared(index, frame, written, Lane::NONE);
+        }
+        self.after_queueing(index, true) == Flow::Alive
     }
 
     fn find_open(&self, id: ConnId) -> Option<u32> {

@@ -43,6 +43,12 @@ impl Meter {
         (self.left, self.counted, self.iteration) = (0, 0, most - most / KEPT);
     }
 
+    /// Begins with what comes before the input of an iteration: another share of as much as is kept for those who wait.
+    pub(super) fn begin_mail(&mut self) {
+        self.left = (signed(self.most.iteration) / KEPT).max(1);
+        self.counted = self.left;
+    }
+
     /// Has those who wait have their share of the iteration.
     pub(super) fn begin_revisits(&mut self) {
         self.settle();

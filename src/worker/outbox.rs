@@ -8,7 +8,7 @@ use super::pool::Pool;
 use crate::ws::Buffers;
 
 /// The least capacity of a chunk of bytes.
-const CHUNK: usize = 1024;
+pub(super) const CHUNK: usize = 1024;
 
 /// What a reference to a shared frame costs beside the frame, by which many small ones are bounded.
 pub(crate) const REFERENCE: usize = 64;

@@ -7,12 +7,14 @@ use std::time::Duration;
 use super::counters::Counters;
 use super::mailbox::{Inbox, Mailbox, Wake, mailbox};
 use super::notice::Notices;
-use crate::budget::MAILBOX;
+use crate::budget::{MAILBOX, MAILBOX_BYTES};
 
 /// Shared by all threads of a server.
 pub(crate) struct Shared {
     pub(crate) workers: Vec<Slot>,
     pub(crate) common: Arc<Common>,
+    /// Bytes of the longest frame that may be sent: those of an outbox.
+    pub(crate) longest: usize,
 }
 
 /// One worker, as others see it.
@@ -47,16 +49,16 @@ pub(crate) enum Stage {
 }
 
 impl Shared {
-    /// One slot a waker, and the inboxes of the workers.
-    pub(crate) fn new(wakers: Vec<Box<dyn Wake>>) -> (Self, Vec<Inbox>) {
+    /// One slot a waker, and the inboxes of the workers, whose connections may each have `outbox` bytes wait.
+    pub(crate) fn new(wakers: Vec<Box<dyn Wake>>, outbox: usize) -> (Self, Vec<Inbox>) {
         let (workers, inboxes) = wakers
             .into_iter()
             .map(|waker| {
-                let (mailbox, inbox) = mailbox(MAILBOX, waker);
+                let (mailbox, inbox) = mailbox(MAILBOX, MAILBOX_BYTES, waker);
                 (Slot { mailbox, counters: Arc::default() }, inbox)
             })
             .unzip();
-        (Self { workers, common: Arc::default() }, inboxes)
+        (Self { workers, common: Arc::default(), longest: outbox }, inboxes)
     }
 
     /// Tells every worker to close its connections within `time` and end.

@@ -5,9 +5,7 @@ use std::io::{self, IoSlice};
 use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::lateness::Lateness;
-use super::mailbox::Frame;
 use super::os::Os;
-use super::outbox::Lane;
 use super::record::{Flags, Record, Side, State};
 use super::reply::Piece;
 use super::send::{send_bytes, send_slices};
@@ -113,30 +111,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// Puts a copy of the bytes into the outbox. `false` when there is no buffer for them.
-    fn queue(&mut self, index: u32, bytes: &[u8]) -> bool {
+    pub(super) fn queue(&mut self, index: u32, bytes: &[u8]) -> bool {
         self.side_or_new(index);
         let Self { table, sides, pool, .. } = self;
         let side = table.get(index as usize).and_then(|record| sides.get_mut(record.side.index()?));
         side.is_some_and(|side| side.outbox.push(bytes, pool))
-    }
-
-    /// Writes a shared frame, or queues a reference to it, or a copy where that takes less.
-    pub(super) fn write_shared(&mut self, index: u32, frame: &Frame) -> Flow {
-        let mut written = 0;
-        if !self.has_company(index) {
-            match self.send(index, frame) {
-                Ok(count) => written = count,
-                Err(_) => return self.lose(index),
-            }
-            if written == frame.len() {
-                return Flow::Alive;
-            }
-        }
-        if !self.side_or_new(index).outbox.prefers_copy(frame.len()) || !self.queue(index, &frame[written..])
-        {
-            self.queue_shared(index, frame, written, Lane::NONE);
-        }
-        self.after_queueing(index, true)
     }
 
     /// Whether other output leaves in this iteration, or cannot: then more of it joins the queue, for one system call.

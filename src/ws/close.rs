@@ -96,7 +96,7 @@ impl<'a> CloseFrame<'a> {
 }
 
 /// The longest prefix of `reason` that fits a Close frame and ends on a character's boundary.
-pub(super) fn clip_reason(reason: &str) -> &str {
+pub(crate) fn clip_reason(reason: &str) -> &str {
     &reason[..reason.floor_char_boundary(CloseFrame::MAX_REASON)]
 }
 

@@ -25,6 +25,7 @@ mod utf8;
 mod whole;
 
 pub use buffers::{Buffers, Heap};
+pub(crate) use close::clip_reason;
 pub use close::{CloseCode, CloseFrame};
 pub use closing::Closing;
 pub(crate) use decode::LARGE;

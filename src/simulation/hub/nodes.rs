@@ -34,7 +34,7 @@ impl Nodes {
     pub(crate) fn new(setup: &Setup, choices: &Choices) -> Self {
         let wakes: Vec<Arc<Wakes>> = (0..setup.workers).map(|_| Arc::default()).collect();
         let wakers = wakes.iter().map(|wakes| Box::new(Arc::clone(wakes)) as Box<dyn Wake>).collect();
-        let (shared, inboxes) = Shared::new(wakers);
+        let (shared, inboxes) = Shared::new(wakers, setup.limits.outbox);
         let handle = Handle { shared: Arc::new(shared) };
         let hub = Hub::new(setup.config.clone());
         let make = hub.handler();

@@ -3,10 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::deflating::{Deflating, Heard, text};
 use super::rig::{Client, Seen, limits, millis, play, play_with, request, secs};
 use crate::budget::{MAILBOX, SWEEP_PER_ITERATION};
-use crate::worker::{ConnId, SendError};
-use crate::ws::{CloseCode, Message};
+use crate::worker::{ConnId, Deflation, Limits, SendError};
+use crate::ws::deflate::Context;
+use crate::ws::{CloseCode, Message, encode};
 
 #[test]
 fn a_broadcast_goes_out_in_slices_and_later_mail_waits_for_it() {
@@ -191,4 +193,116 @@ fn ticks_of_no_time_leave_time_to_wait_and_endless_ones_do_not_overflow() {
             assert!(ticks <= most, "{ticks} in a second, every {interval:?}");
         });
     }
+}
+
+#[test]
+fn messages_to_all_and_to_one_reach_who_reads_at_once_however_much_waits_for_others() {
+    play(Limits { backlog: 100_000, ..limits() }, |rig| {
+        let (stuck, prompt) = (rig.open(), rig.open());
+        let id = rig.log().opened[1];
+        rig.world().set_room(stuck, 0);
+        rig.handle.broadcast(Message::Binary(&[1; 90_000])).unwrap();
+        rig.settle();
+        assert_eq!(rig.frames(prompt), [Seen::Binary(90_000)]);
+        // No more may wait for all together.
+        rig.handle.broadcast(Message::Binary(&[2; 50_000])).unwrap();
+        rig.settle();
+        rig.handle.send(id, Message::Binary(&[3; 50_000])).unwrap();
+        rig.handle.send(id, Message::Binary(&[4; 50_000])).unwrap();
+        rig.handle.broadcast(Message::Binary(&[5; 50_000])).unwrap();
+        rig.settle();
+        assert_eq!(rig.frames(prompt), [50_000; 4].map(Seen::Binary));
+        assert_eq!((rig.counters().open.get(), rig.log().last_close()), (1, "outbox overflow"));
+    });
+}
+
+#[test]
+fn long_messages_of_one_iteration_reach_who_reads_at_once() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        let id = rig.log().opened[0];
+        for len in [100_000, 120_000, 100_000] {
+            rig.handle.send(id, Message::Binary(&vec![1; len])).unwrap();
+        }
+        rig.settle();
+        assert_eq!(rig.frames(client), [100_000, 120_000, 100_000].map(Seen::Binary));
+        // One who takes them in a few steps finds room for two of the longest, too.
+        rig.world().set_room(client, 30_000);
+        for _ in 0..2 {
+            rig.handle.send(id, Message::Binary(&[2; 131_000])).unwrap();
+        }
+        rig.settle();
+        rig.world().set_room(client, usize::MAX);
+        rig.settle();
+        assert_eq!(rig.frames(client), [131_000; 2].map(Seen::Binary));
+        assert_eq!(rig.counters().open.get(), 1);
+    });
+}
+
+#[test]
+fn a_message_longer_than_an_outbox_is_refused_where_it_is_sent() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        let id = rig.log().opened[0];
+        let outbox = limits().outbox;
+        let longest = vec![0; outbox - encode::header_len(outbox)];
+        rig.handle.send(id, Message::Binary(&longest)).unwrap();
+        rig.handle.broadcast(Message::Binary(&longest)).unwrap();
+        rig.settle();
+        assert_eq!(rig.frames(client), [longest.len(); 2].map(Seen::Binary));
+        let longer = [&longest[..], &[0]].concat();
+        assert!(rig.handle.send(id, Message::Binary(&longer)).is_err());
+        assert!(rig.handle.broadcast(Message::Binary(&longer)).is_err());
+        rig.settle();
+        assert_eq!((rig.frames(client), rig.counters().open.get()), (vec![], 1));
+    });
+}
+
+#[test]
+fn a_mailbox_full_of_bytes_refuses_and_loses_nothing() {
+    play(limits(), |rig| {
+        let client = rig.open();
+        let id = rig.log().opened[0];
+        let message = vec![0; 100_000];
+        let sent = (0..1_000).filter(|_| rig.handle.send(id, Message::Binary(&message)).is_ok()).count();
+        assert!((100..200).contains(&sent), "{sent} of 100,000 bytes");
+        rig.settle();
+        assert_eq!(rig.frames(client), vec![Seen::Binary(message.len()); sent]);
+        rig.handle.broadcast(Message::Binary(&message)).unwrap();
+        rig.settle();
+        assert_eq!(rig.frames(client), [Seen::Binary(message.len())]);
+    });
+}
+
+#[test]
+fn mail_that_takes_long_leaves_sockets_their_time() {
+    let deflation = Some(Deflation { context: Context::None, level: 6, threshold: 256 });
+    play(Limits { deflation, ..limits() }, |rig| {
+        let (mut deflating, other) = (Deflating::open(rig, "permessage-deflate"), rig.open());
+        let id = rig.log().opened[0];
+        let text = text(1, 20_000);
+        let mut sent = 0;
+        for _ in 0..10 {
+            rig.say(other, "quiet");
+            // More than an iteration has time for.
+            sent += (0..100).filter(|_| rig.handle.send(id, Message::Text(&text)).is_ok()).count();
+            rig.iterate();
+        }
+        assert!(rig.log().messages.len() >= 9, "{} of 10 were heard", rig.log().messages.len());
+        rig.settle();
+        assert_eq!(deflating.hear(rig), vec![Heard::Text(text, true); sent]);
+    });
+}
+
+#[test]
+fn a_broadcast_of_many_bytes_goes_out_in_more_slices() {
+    play(limits(), |rig| {
+        let clients: Vec<Client> = (0..500).map(|_| rig.open()).collect();
+        rig.handle.broadcast(Message::Binary(&[1; 100_000])).unwrap();
+        rig.iterate();
+        let first = clients.iter().filter(|&&client| !rig.frames(client).is_empty()).count();
+        assert!((100..300).contains(&first), "{first} of 500 at a time");
+        rig.settle();
+        assert_eq!(rig.counters().messages_out.get(), 500);
+    });
 }
