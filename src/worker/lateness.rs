@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::core::Worker;
 use super::handler::Handler;
+use super::notice::Notice;
 use super::os::Os;
 use super::ticks::time_of;
 use crate::budget::{LATE, LATENESS_STEP, MOST_STRETCH};
@@ -75,11 +76,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let Some(due) = self.wheel.first_due(self.tick) else { return };
         let lag = self.now.saturating_sub(time_of(due));
         if self.lateness.observe(self.now, lag) && self.common.tell_of_lateness() {
-            tracing::warn!(
-                worker = self.number,
-                late_by = ?lag,
-                "late: Pings are put off, up to {MOST_STRETCH} times ping-interval (pings_put_off counts them); said once"
-            );
+            self.common.notices.say(Notice::PutsPingsOff { worker: self.number, late_by: lag });
         }
     }
 

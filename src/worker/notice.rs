@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
@@ -24,6 +25,8 @@ pub(crate) enum Notice {
     Full { worker: usize, of: &'static str },
     /// A worker that was full cannot listen again.
     CannotListen { worker: usize, address: SocketAddr, error: io::Error },
+    /// A worker is late, by so much, and puts Pings off.
+    PutsPingsOff { worker: usize, late_by: Duration },
     /// A worker runs on any core.
     CannotPin { worker: usize, core: usize },
     /// No more follow.

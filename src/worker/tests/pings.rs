@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::rig::{Client, Rig, Seen, limits, millis, play, secs};
+use crate::budget::LATE;
 use crate::worker::ping::PING_PAYLOAD;
-use crate::worker::{Limits, PingPolicy};
+use crate::worker::{Limits, Notice, PingPolicy};
 use crate::ws::{Opcode, encode};
 
 fn pinging(ping_policy: PingPolicy) -> Limits {
@@ -345,5 +346,57 @@ fn a_ping_that_was_stuck_behind_output_has_its_time_from_when_it_leaves() {
         rig.send_frame(client, Opcode::Pong, &payload);
         rig.run_for(secs(20));
         assert_eq!(rig.counters().open.get(), 1);
+    });
+}
+
+#[test]
+fn after_a_late_pong_the_next_ping_comes_in_its_time() {
+    for policy in [PingPolicy::WhenIdle, PingPolicy::Always] {
+        play(impatient(policy), |rig| {
+            let client = rig.open();
+            rig.world().connections[client].send_buffer = 3_000;
+            rig.world().set_room(client, 3_000);
+            rig.say(client, "big 50000");
+            rig.settle();
+            for _ in 0..40 {
+                rig.run_for(secs(1));
+                rig.world().client_reads(client, 1_000);
+            }
+            assert_eq!(rig.counters().pings_sent.get(), 1, "{policy:?}");
+            while rig.worker.queued(0) > 0 {
+                rig.world().client_reads(client, 3_000);
+                rig.settle();
+            }
+            let in_front =
+                rig.world().connections[client].outbound.len() - encode::frame_len(PING_PAYLOAD, false);
+            rig.world().client_reads(client, in_front);
+            rig.run_for(millis(300));
+            let [Seen::Ping(pong)] = &rig.frames(client)[..] else { panic!("no Ping") };
+            rig.send_frame(client, Opcode::Pong, pong);
+            rig.settle();
+            assert_eq!(rig.counters().pongs_received.get(), 1);
+            // Not when its time would have been up, which is ten seconds.
+            rig.run_for(millis(4_700));
+            assert_eq!(rig.counters().pings_sent.get(), 2, "{policy:?}");
+        });
+    }
+}
+
+#[test]
+fn a_worker_that_is_late_has_the_log_say_so_once() {
+    let patient = Limits { ping_interval: Some(secs(2)), pong_timeout: secs(60), ..limits() };
+    play(patient, |rig| {
+        let notices = rig.handle.shared.common.notices.open().unwrap();
+        (0..200).for_each(|_| _ = rig.open());
+        for _ in 0..40 {
+            rig.world().now += millis(400);
+            rig.iterate();
+        }
+        assert!(rig.counters().pings_put_off.get() > 0);
+        let said: Vec<_> = notices.try_iter().collect();
+        assert!(
+            matches!(said[..], [Notice::PutsPingsOff { worker: 0, late_by }] if late_by >= LATE),
+            "{said:?}"
+        );
     });
 }
