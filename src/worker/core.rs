@@ -41,8 +41,8 @@ const SIDES_PER_PAGE: usize = 64;
 
 /// The shortest interval between two ticks of the application: a worker is never kept from waiting.
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
-/// Entries of capacity that the list of dirty connections keeps.
-pub(super) const DIRTY_KEEP: usize = 4096;
+/// Entries of capacity that a list of connections keeps.
+pub(super) const LIST_KEEP: usize = 4096;
 
 /// The connections of a worker.
 pub(super) type Records<O, H> = Table<Record<<O as Os>::Socket, <H as Handler>::Data>, RECORDS_PER_PAGE>;
@@ -352,6 +352,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
             let _ = self.read(index, true);
         }
         self.write_held();
+        for list in [&mut self.unseen, &mut self.revisit] {
+            if list.is_empty() && list.capacity() > LIST_KEEP {
+                *list = VecDeque::new();
+            }
+        }
     }
 
     fn tick_handler(&mut self) {

@@ -34,10 +34,12 @@ impl PongTimes {
 impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn expire_timers(&mut self) {
         self.observe_lateness();
+        self.meter.begin_iteration();
         let most = self.most_looked_at();
         let most_pings = self.counters.pings_sent.get() + self.limits.budgets.pings;
         for _ in 0..self.limits.budgets.expiries {
-            if self.counters.bytes_in.get() >= most || self.counters.pings_sent.get() >= most_pings {
+            let has_looked_enough = self.counters.bytes_in.get() >= most || self.meter.is_over();
+            if has_looked_enough || self.counters.pings_sent.get() >= most_pings {
                 break;
             }
             let Some((index, due)) = self.wheel.expire(&mut self.table, self.tick) else { return };
@@ -48,9 +50,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Looks after messages that have begun and not ended.
     pub(super) fn expire_messages(&mut self) {
+        self.meter.begin_iteration();
         let most = self.most_looked_at();
         for _ in 0..self.limits.budgets.expiries {
-            if self.counters.bytes_in.get() >= most {
+            if self.counters.bytes_in.get() >= most || self.meter.is_over() {
                 break;
             }
             let Some((at, due)) = self.message_wheel.expire(&mut self.sides, self.tick) else { return };

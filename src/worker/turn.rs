@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::batch::{Batch, Pushed};
 use super::conn::SendError;
-use super::core::{Flow, Worker};
+use super::core::{Flow, LIST_KEEP, Worker};
 use super::handler::{Closed, Handler};
 use super::id::ConnId;
 use super::os::Os;
@@ -160,15 +160,20 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.next_turn = None;
         let Some(mut handler) = self.handler.take() else { return };
         let turn = handler.turn(&mut Connections::new(self));
+        let mut ended = std::mem::take(&mut self.ended);
         // What they leave to do is done in another turn, for which nobody else may wake the worker.
-        self.unfinished |= !self.ended.is_empty();
-        for Ended { id, data, why, reason } in self.ended.drain(..) {
+        self.unfinished |= !ended.is_empty();
+        for Ended { id, data, why, reason } in ended.drain(..) {
             handler.close(id, data, why.with_reason(&reason));
+        }
+        // Kept for the next turn, unless a burst has made it large.
+        if ended.capacity() <= LIST_KEEP {
+            self.ended = ended;
         }
         self.handler = Some(handler);
         match turn {
             Turn::Idle => {}
-            Turn::Within(time) => self.next_turn = Some(self.now + time),
+            Turn::Within(time) => self.next_turn = Some(self.now.saturating_add(time)),
             Turn::Again => self.unfinished = true,
         }
     }

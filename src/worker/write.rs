@@ -164,7 +164,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             }
         }
         // Kept for the next iteration, unless a burst has made it large.
-        if dirty.capacity() <= super::core::DIRTY_KEEP {
+        if dirty.capacity() <= super::core::LIST_KEEP {
             self.dirty = dirty;
         }
     }

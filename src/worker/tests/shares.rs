@@ -1,11 +1,12 @@
 //! Shares of the worker's time: what one client's input may take before others have their turn, and all together in an iteration.
 
 use super::deflating::Deflating;
-use super::rig::{Client, Rig, Seen, limits, play};
+use super::rig::{Client, Rig, Seen, limits, millis, play, request, secs};
 use crate::budget::{
     READ_BUFFER, READ_COSTLY, WORK_OF_MESSAGE, WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT,
 };
-use crate::worker::{Allowance, Deflation, Limits};
+use crate::worker::core::LIST_KEEP;
+use crate::worker::{Allowance, Deflation, Limits, PingPolicy};
 use crate::ws::deflate::Context;
 use crate::ws::{CloseCode, Opcode, encode};
 
@@ -236,4 +237,47 @@ impl Rig {
         self.send(client, &[0xff; 64]);
         self.send(client, &messages(Opcode::Text, b"quiet", 3_000));
     }
+}
+
+#[test]
+fn lists_of_connections_that_wait_keep_no_memory() {
+    play(Limits { work: Allowance { first: 1, visit: 1, iteration: 4 }, ..limits() }, |rig| {
+        let clients: Vec<Client> = (0..5_000).map(|_| rig.connect()).collect();
+        for &client in &clients {
+            rig.send(client, request("/").as_bytes());
+        }
+        rig.settle();
+        for &client in &clients {
+            rig.send(client, &messages(Opcode::Text, b"quiet", 2));
+        }
+        rig.settle();
+        assert_eq!(rig.log().messages.len(), 10_000);
+        let kept = [rig.worker.unseen.capacity(), rig.worker.revisit.capacity(), rig.worker.dirty.capacity()];
+        assert!(kept.iter().all(|&kept| kept <= LIST_KEEP), "{kept:?} places");
+    });
+}
+
+#[test]
+fn an_iteration_judges_no_more_deadlines_than_it_has_time_for() {
+    let work = Allowance { first: 2_000, visit: 20_000, iteration: 40_000 };
+    let pinging = Limits { ping_interval: Some(secs(2)), ping_policy: PingPolicy::Always, ..limits() };
+    play(Limits { work, ..pinging }, |rig| {
+        let clients: Vec<Client> = (0..40).map(|_| rig.open()).collect();
+        while rig.counters().pings_sent.get() < 40 {
+            rig.run_for(millis(100));
+        }
+        for &client in &clients {
+            let Some(Seen::Ping(payload)) = rig.frames(client).pop() else { panic!("no Ping") };
+            rig.send(client, &messages(Opcode::Text, b"quiet", 150));
+            rig.send_frame(client, Opcode::Pong, &payload);
+        }
+        // Nobody is ready in the wait in which all deadlines have passed.
+        rig.world().now += secs(60);
+        rig.world().signals = 1;
+        rig.iterate();
+        let heard = rig.log().messages.len();
+        assert!((150..3_000).contains(&heard), "{heard} of 6,000 at a time");
+        rig.settle();
+        assert_eq!((rig.log().messages.len(), rig.counters().open.get()), (6_000, 40));
+    });
 }

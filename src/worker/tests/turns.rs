@@ -1,6 +1,7 @@
 //! The application's turn: when it comes, and what it may do.
 
 use super::rig::{Seen, limits, millis, play};
+use crate::worker::core::LIST_KEEP;
 use crate::worker::{SendError, Turn};
 use crate::ws::{CloseCode, Message};
 
@@ -76,5 +77,29 @@ fn closes_are_told_when_the_turn_is_over() {
         let why: Vec<&str> = log.closed.iter().map(|(_, why)| &**why).collect();
         assert_eq!(why.len(), 2);
         assert!(why.contains(&"by us 1001") && why.contains(&"lost"), "{why:?}");
+    });
+}
+
+#[test]
+fn a_turn_wanted_at_the_end_of_time_comes_with_the_next_iteration() {
+    play(limits(), |rig| {
+        rig.turn_ends(Turn::Within(std::time::Duration::MAX));
+        rig.turn_ends(Turn::Idle);
+        rig.settle();
+        assert_eq!(rig.worker.timeout(), None);
+    });
+}
+
+#[test]
+fn a_list_of_connections_that_end_in_a_turn_keeps_no_memory() {
+    play(limits(), |rig| {
+        let count = 5_000;
+        (0..count).for_each(|_| _ = rig.open());
+        rig.turn(move |connections| {
+            (0..count).for_each(|index| connections.close(index, CloseCode::NORMAL, "all of you"));
+        });
+        assert_eq!(rig.counters().closed_by_us.get(), u64::from(count));
+        let kept = rig.worker.ended.capacity();
+        assert!(kept <= LIST_KEEP, "{kept} places");
     });
 }
