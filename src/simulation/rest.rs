@@ -204,9 +204,8 @@ impl Ledger {
             PingPolicy::Always => client.last_ping.unwrap_or(client.opened_at),
         };
         // While a Pong was awaited beyond the interval, the timer stood for its deadline, and traffic does not move it.
-        // It is set anew when stuck output leaves, and at each look while output is in front of the Ping.
-        let looks = if connection.is_bounded() { 3 } else { 1 };
-        let looked_at = client.last_ping.map_or(Duration::ZERO, |sent| sent + looks * (timeout + TICK));
+        // It is set anew when stuck output leaves.
+        let looked_at = client.last_ping.map_or(Duration::ZERO, |sent| sent + timeout + TICK);
         // So it is while a peer that is late takes what was in front of its Ping.
         let looked_at = looked_at.max(world.jumped_at + timeout);
         let looked_at = looked_at.max(connection.written_at + interval.min(timeout));

@@ -24,6 +24,8 @@ enum Stop {
     ReplyFull,
     /// What was done has taken up this visit: the rest has to wait for the next.
     Spent,
+    /// A Pong has come that was late.
+    LatePong,
     /// The handler closes the connection.
     CloseAsked,
     /// The peer does.
@@ -75,6 +77,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                         break Flow::Gone;
                     }
                 }
+                Stop::LatePong => self.end_late_pong(index),
                 Stop::CloseAsked => {
                     if let Some((code, reason)) = self.reply.close.take() {
                         let frame = CloseFrame { code: Some(code), reason: &reason };
@@ -259,13 +262,18 @@ impl<O: Os, H: Handler> Worker<O, H> {
                     continue;
                 }
                 Event::Pong(payload) => {
-                    if let Some(pinged) = pinged_at(record, side, *pong_times)
+                    if record.state == State::Open
+                        && record.flags.has(Flags::AWAIT_PONG)
+                        && let Some(due) = record.timer.deadline()
                         && let Some(sent) = seal.sent(id, payload)
-                        && tick_at(sent) >= pinged
+                        && tick_at(sent) >= pinged_at(record, side, due, *pong_times)
                     {
                         counters.pongs_received.add(1);
                         counters.ping_rtt.record(micros(os.now().saturating_sub(sent)));
                         record.flags.clear(Flags::AWAIT_PONG);
+                        if side.is_some_and(|side| side.late_pong.is_some()) {
+                            return Stop::LatePong;
+                        }
                     }
                     continue;
                 }

@@ -112,7 +112,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
             let Self { table, sides, wheel, message_wheel, tick, .. } = self;
             let Some(record) = table.get(index as usize) else { continue };
             match (timer, record.side.index()) {
-                (Timer::Connection, _) if !record.timer.is_armed() => wheel.put_off(table, index, due, *tick),
+                (Timer::Connection, _) if record.timer.deadline() == Some(due) => {
+                    wheel.put_off(table, index, due, *tick);
+                }
                 (Timer::Message, Some(at)) if sides.get(at).is_some_and(|side| side.clock.is_overdue()) => {
                     message_wheel.put_off(sides, u32::try_from(at).unwrap_or(u32::MAX), due, *tick);
                 }

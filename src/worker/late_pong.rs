@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
+use super::limits::PingPolicy;
 use super::os::{Os, Output};
 use super::ping::PING_PAYLOAD;
 use super::record::Flags;
@@ -20,8 +21,8 @@ pub(super) struct LatePong {
     /// The tick of the Ping: a Pong to an earlier one does not count.
     pinged: u32,
     stage: Stage,
-    /// It is in the kernel, and its Pong has had its time since.
-    has_left: bool,
+    /// The tick at which it was in the kernel, since which its Pong has its time.
+    left: Option<u32>,
 }
 
 /// How far the peer is with what is in front of the Ping.
@@ -72,18 +73,20 @@ impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn expect_late_pong(&mut self, index: u32) {
         let stage = self.measured(index, encode::frame_len(PING_PAYLOAD, false));
         let pinged = self.tick;
-        self.side_or_new(index).late_pong = Some(Box::new(LatePong { pinged, stage, has_left: false }));
+        self.side_or_new(index).late_pong = Some(Box::new(LatePong { pinged, stage, left: None }));
     }
 
     /// All output has left, the Ping of the tick `pinged` with it, if it had not before. Whether its Pong has all its time from now on:
     /// once for each Ping.
     pub(super) fn release_late_pong(&mut self, index: u32, pinged: u32) -> bool {
         let measured = self.measured(index, 0);
-        let new = || Box::new(LatePong { pinged, stage: measured, has_left: false });
+        let tick = self.tick;
+        let new = || Box::new(LatePong { pinged, stage: measured, left: None });
         let late = self.side_or_new(index).late_pong.get_or_insert_with(new);
-        if std::mem::replace(&mut late.has_left, true) {
+        if late.left.is_some() {
             return false;
         }
+        late.left = Some(tick);
         if let (Stage::Taking { goal, .. }, Stage::Taking { before, .. }) = (late.stage, measured) {
             late.stage = if before < goal { Stage::Taking { before, goal } } else { Stage::Reached };
         }
@@ -97,14 +100,41 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
+    /// The late Pong has come: the next Ping is due as if it had been in time.
+    #[cold]
+    pub(super) fn end_late_pong(&mut self, index: u32) {
+        let record = self.record_mut(index);
+        record.flags.clear(Flags::PONG_TIMER);
+        let last_seen = record.last_seen;
+        let Some(late) = self.side_mut(index).and_then(|side| side.late_pong.take()) else { return };
+        let since = match self.limits.ping_policy {
+            PingPolicy::Always => late.left.unwrap_or(late.pinged),
+            PingPolicy::WhenIdle => last_seen,
+        };
+        self.schedule_ping(index, since);
+    }
+
+    /// Something has come of a peer whose Pong is late, and that had been heard of at the tick `before`. Under the policy for idle peers it
+    /// answers the Ping; the first such sign decides on the next one.
+    #[cold]
+    pub(super) fn hear_late_peer(&mut self, index: u32, before: u32) {
+        let late = self.side_mut(index).and_then(|side| side.late_pong.as_deref());
+        if late.is_some_and(|late| before < late.pinged)
+            && self.limits.ping_policy == PingPolicy::WhenIdle
+            && self.is_open(index)
+        {
+            self.schedule_ping(index, self.tick);
+        }
+    }
+
     /// A Pong is over time: the connection is dropped, or goes on until the next look if the peer takes the output that is in front of
     /// its Ping.
     pub(super) fn await_longer(&mut self, index: u32, pinged: u32) -> Flow {
         let Some(stage) = self.next_stage(index, pinged) else {
             return self.drop_connection(index, Closed::PongTimeout);
         };
-        let has_left = self.queued(index) == 0;
-        let new = || Box::new(LatePong { pinged, stage, has_left });
+        let left = (self.queued(index) == 0).then_some(pinged);
+        let new = || Box::new(LatePong { pinged, stage, left });
         self.side_or_new(index).late_pong.get_or_insert_with(new).stage = stage;
         self.arm(index, tick_at(self.os.now()) + self.pong_times.deadline);
         Flow::Alive

@@ -197,12 +197,15 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn take_fresh(&mut self, index: u32, input: Range<usize>, drained: bool) -> Flow {
         let tick = self.tick;
         let record = self.record_mut(index);
-        record.last_seen = tick;
+        let seen_before = std::mem::replace(&mut record.last_seen, tick);
         let state = record.state;
-        let needed = match record.side.index().and_then(|side| self.sides.get(side)) {
-            Some(side) => side.decoder.needs(input.len()),
-            None => input.len(),
+        let (needed, is_late) = match record.side.index().and_then(|side| self.sides.get(side)) {
+            Some(side) => (side.decoder.needs(input.len()), side.late_pong.is_some()),
+            None => (input.len(), false),
         };
+        if is_late {
+            self.hear_late_peer(index, seen_before);
+        }
         if self.pool.has_plenty(needed) {
             return self.take_input(index, state, input, drained);
         }

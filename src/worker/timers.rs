@@ -3,7 +3,6 @@
 use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::last_look::{Looked, Timer};
-use super::late_pong::LatePong;
 use super::limits::{Limits, PingPolicy};
 use super::os::Os;
 use super::record::{Flags, Record, Side, State};
@@ -108,11 +107,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 self.forget_look(index, Timer::Connection);
                 return Flow::Alive;
             }
-            self.wheel.disarm(&mut self.table, index);
             if looked == Looked::Unseen && self.awaits_peer(index, due) {
+                // It stays armed: by its deadline it is known when the Ping was sent.
                 self.look_again(index, Timer::Connection, due);
                 return Flow::Alive;
             }
+            self.wheel.disarm(&mut self.table, index);
             self.forget_look(index, Timer::Connection);
         }
         let state = self.record_mut(index).state;
@@ -135,16 +135,21 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn awaits_peer(&self, index: u32, due: u32) -> bool {
         let Self { table, sides, limits, pong_times, .. } = self;
         let Some(record) = table.get(index as usize) else { return false };
-        let late = record.side.index().and_then(|side| sides.get(side)?.late_pong.as_deref());
-        let pinged = late.map_or_else(|| pinged_by(due, record.flags, *pong_times), LatePong::pinged);
-        record.state != State::Open || is_awaited(record, pinged, limits.ping_policy)
+        let side = record.side.index().and_then(|side| sides.get(side));
+        record.state != State::Open
+            || is_awaited(record, pinged_at(record, side, due, *pong_times), limits.ping_policy)
     }
 
     /// Clients that came together are not pinged together, and one that has just come, which is as good as a Pong, is not pinged at
     /// once.
     pub(super) fn schedule_first_ping(&mut self, index: u32) {
+        self.schedule_ping(index, self.tick);
+    }
+
+    /// Arms the timer for the next Ping of a connection that was opened, pinged, or last heard of at the tick `since`.
+    pub(super) fn schedule_ping(&mut self, index: u32, since: u32) {
         match self.cadence {
-            Some(cadence) => self.arm(index, cadence.next(index, self.tick)),
+            Some(cadence) => self.arm(index, cadence.next(index, since)),
             None => self.wheel.disarm(&mut self.table, index),
         }
     }
@@ -155,9 +160,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let Self { table, sides, pong_times, .. } = self;
         let Some(record) = table.get_mut(index as usize) else { return Flow::Gone };
         let last_seen = record.last_seen;
-        let late = record.side.index().and_then(|side| sides.get(side)?.late_pong.as_deref());
-        let pinged = late.map_or_else(|| pinged_by(due, record.flags, *pong_times), LatePong::pinged);
-        let has_late = late.is_some();
+        let side = record.side.index().and_then(|side| sides.get(side));
+        let pinged = pinged_at(record, side, due, *pong_times);
+        let has_late = side.is_some_and(|side| side.late_pong.is_some());
+        let was_looked_at = side.is_some_and(|side| side.looks.are_under_way());
         let had_timer = record.flags.has(Flags::PONG_TIMER);
         record.flags.clear(Flags::PONG_TIMER);
         if is_awaited(record, pinged, policy) {
@@ -170,6 +176,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return self.await_longer(index, pinged);
         }
         record.flags.clear(Flags::AWAIT_PONG);
+        if was_looked_at {
+            // What was looked for has been read since.
+            self.forget_look(index, Timer::Connection);
+        }
         self.forget_late_pong(index);
         let next = match policy {
             PingPolicy::Always if had_timer || has_late => cadence.next(index, pinged),
@@ -227,7 +237,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let Self { table, sides, limits, pong_times, .. } = self;
         let Some(record) = table.get(index as usize) else { return };
         let side = record.side.index().and_then(|side| sides.get(side));
-        if let Some(pinged) = pinged_at(record, side, *pong_times)
+        if record.state == State::Open
+            && let Some(due) = record.timer.deadline()
+            && let pinged = pinged_at(record, side, due, *pong_times)
             && is_awaited(record, pinged, limits.ping_policy)
             && self.release_late_pong(index, pinged)
         {
@@ -236,18 +248,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 }
 
-/// The tick of the Ping of an open connection whose Pong is awaited.
-pub(super) fn pinged_at<S, D>(record: &Record<S, D>, side: Option<&Side>, times: PongTimes) -> Option<u32> {
-    if record.state != State::Open || !record.flags.has(Flags::AWAIT_PONG) {
-        return None;
+/// The tick of the Ping of an open connection whose Pong is awaited, and whose timer is due at the tick `due`. What is kept of a Ping that is
+/// late tells it, or else that deadline, with which the timer was armed.
+pub(super) fn pinged_at<S, D>(record: &Record<S, D>, side: Option<&Side>, due: u32, times: PongTimes) -> u32 {
+    if let Some(late) = side.and_then(|side| side.late_pong.as_deref()) {
+        return late.pinged();
     }
-    let late = side.and_then(|side| side.late_pong.as_deref());
-    late.map(LatePong::pinged).or_else(|| Some(pinged_by(record.timer.deadline()?, record.flags, times)))
-}
-
-/// The same by when the timer is due that was armed with it: nothing else is kept of it.
-fn pinged_by(due: u32, flags: Flags, times: PongTimes) -> u32 {
-    due.saturating_sub(if flags.has(Flags::PONG_TIMER) { times.first_look } else { times.deadline })
+    due.saturating_sub(if record.flags.has(Flags::PONG_TIMER) { times.first_look } else { times.deadline })
 }
 
 /// Whether nothing has answered the Ping of the tick `pinged` that the policy takes for an answer.

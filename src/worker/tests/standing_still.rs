@@ -271,3 +271,47 @@ fn nobody_of_a_crowd_that_answers_is_lost_however_often_the_process_stops() {
         });
     }
 }
+
+#[test]
+fn a_pong_that_is_read_after_the_last_look_leaves_nothing_of_that() {
+    play(pinging(PingPolicy::Always), |rig| {
+        let client = rig.open();
+        let payload = ping(rig, client);
+        // More than is read when the Pong is looked for.
+        for _ in 0..12 {
+            rig.send_frame(client, Opcode::Binary, &[7; 60_000]);
+        }
+        rig.send_frame(client, Opcode::Pong, &payload);
+        stand_still(rig, LONG);
+        rig.settle();
+        assert_eq!((rig.counters().open.get(), rig.counters().pongs_received.get()), (1, 1));
+        assert_eq!(rig.worker.sides.len(), 0);
+    });
+}
+
+#[test]
+fn a_pong_that_is_found_when_the_end_of_a_message_is_looked_for_counts() {
+    play(Limits { message_timeout: Some(secs(3)), ..pinging(PingPolicy::Always) }, |rig| {
+        let client = rig.open();
+        let payload = ping(rig, client);
+        let piece = |fin, opcode| {
+            let mut bytes = Vec::new();
+            encode::frame(&mut bytes, fin, opcode, &[7; 60_000], Some([1, 2, 3, 4]));
+            bytes
+        };
+        rig.send(client, &piece(false, Opcode::Binary));
+        rig.settle();
+        // More than is read when the Pong is looked for, and less than when the end of the message is looked for besides.
+        for number in 2..=17 {
+            rig.send(client, &piece(number == 17, Opcode::Continuation));
+            if number == 14 {
+                rig.send_frame(client, Opcode::Pong, &payload);
+            }
+        }
+        stand_still(rig, LONG);
+        rig.iterate();
+        assert_eq!(rig.counters().pongs_received.get(), 1);
+        rig.settle();
+        assert_eq!((rig.counters().open.get(), rig.counters().message_timeouts.get()), (1, 0));
+    });
+}
