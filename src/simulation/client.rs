@@ -91,6 +91,8 @@ pub(crate) struct Client {
     pub(crate) tapped: usize,
     pub(crate) response: Option<u16>,
     pub(crate) got_close: bool,
+    /// Where our Close ends in the stream.
+    pub(crate) close_end: Option<usize>,
 
     // What the application was told.
     pub(crate) id: Option<ConnId>,
@@ -147,6 +149,7 @@ impl Client {
             tapped: 0,
             response: None,
             got_close: false,
+            close_end: None,
             id: None,
             opened_at: Duration::ZERO,
             over: None,

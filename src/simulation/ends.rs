@@ -2,6 +2,7 @@
 
 use super::client::{Client, Why};
 use super::ledger::Ledger;
+use super::slow::Pace;
 use super::speech::{Said, What};
 use super::world::{Connection, Ending, World};
 use crate::budget::LINGER;
@@ -43,6 +44,11 @@ impl Ledger {
             return Ok(());
         }
         if world.now >= *at + self.setup.limits.close_timeout {
+            let pace = Pace::of_closes(&self.setup.limits);
+            let is_taking = connection.is_taking(client.close_end, pace, world.now);
+            if is_taking && !client.speech.script.iter().any(|said| has_ended(said, connection)) {
+                return Err("it takes what is in front of our Close".into());
+            }
             return self.was_looked_at(client, connection);
         }
         // The closing handshake is complete.
@@ -63,9 +69,7 @@ impl Ledger {
     /// Nobody is dropped at a deadline whose request, Close or end has arrived, unless it does not read what it is sent.
     fn was_looked_at(&self, client: &Client, connection: &Connection) -> Result<(), String> {
         let mut script = client.speech.script.iter();
-        let is_over =
-            |said: &Said| said.end <= connection.read && matches!(said.what, What::Close(_) | What::Fault(_));
-        if client.pauses.last() || self.setup.is_tight || script.any(is_over) {
+        if client.pauses.last() || self.setup.is_tight || script.any(|said| has_ended(said, connection)) {
             return Ok(());
         }
         if connection.closed_behind_end {
@@ -98,4 +102,9 @@ impl Ledger {
         }
         self.was_looked_at(client, connection)
     }
+}
+
+/// Whether the client has said, and the worker read, that it is over.
+const fn has_ended(said: &Said, connection: &Connection) -> bool {
+    said.end <= connection.read && matches!(said.what, What::Close(_) | What::Fault(_))
 }

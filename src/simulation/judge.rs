@@ -27,8 +27,10 @@ impl Ledger {
             Err(what) => self.blame(format!("client {number} hears {what}")),
             Ok(heard) => {
                 for (end, heard) in heard {
-                    if matches!(heard, Heard::Ping(_)) {
-                        self.clients[number].ping_end = end;
+                    match heard {
+                        Heard::Ping(_) => self.clients[number].ping_end = end,
+                        Heard::Close(..) => self.clients[number].close_end = Some(end),
+                        _ => {}
                     }
                     if let Err(what) = self.judge(number, &heard, world) {
                         let shown = format!("{heard:.120?}");

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::client::{Client, Why};
 use super::setup::Setup;
+use super::slow::Pace;
 use super::speech::{Order, What};
 use super::world::{Connection, World};
 use crate::budget::MAILBOX;
@@ -273,7 +274,7 @@ impl Ledger {
         }
         if connection.is_taking(
             client.ping.is_some().then_some(client.ping_end),
-            &self.setup.limits,
+            Pace::of_pongs(&self.setup.limits),
             world.now,
         ) {
             return Err("it takes what is in front of its Ping".into());

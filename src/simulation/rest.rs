@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::app::App;
 use super::ledger::Ledger;
 use super::net::Net;
+use super::slow::Pace;
 use super::world::{Connection, Fd, World};
 use crate::budget::{LINGER, READ_BUFFER, REPLY_FLUSH};
 use crate::worker::{Flags, Glimpse, PingPolicy, State, TICK, Worker};
@@ -112,10 +113,20 @@ impl Ledger {
                 connection.accepted_at.unwrap_or(now) + limits.handshake_timeout.min(LINGER)
             }
             State::Handshaking => connection.accepted_at.unwrap_or(now) + limits.handshake_timeout,
-            _ => match (&client.over, client.answered_at) {
-                (Some((_, since)), _) => *since + limits.close_timeout,
-                (None, since) => since.unwrap_or(now) + LINGER,
-            },
+            _ => {
+                let deadline = match (&client.over, client.answered_at) {
+                    (Some((_, since)), _) => *since + limits.close_timeout,
+                    (None, since) => since.unwrap_or(now) + LINGER,
+                };
+                let pace = Pace::of_closes(limits);
+                if connection.is_bounded() && !client.is_refused {
+                    let end = client.close_end.unwrap_or(usize::MAX);
+                    return connection.must_take((deadline.max(world.jumped_at), end), pace, now);
+                }
+                // A look at what was in front of our Close, and another when it has been taken.
+                let looked_at = connection.freed_at.map(|freed| freed + 2 * pace.patience + TICK);
+                looked_at.map_or(deadline, |at| at.max(deadline))
+            }
         };
         must(now < deadline + TICK, &format!("its time was up at {deadline:?}"))
     }
@@ -185,7 +196,8 @@ impl Ledger {
         client.settle_ping(limits.ping_policy, connection.read, connection.read_at);
         let Some(interval) = limits.ping_interval else { return Ok(()) };
         if let Some((sent, _)) = &client.ping {
-            connection.must_take(((*sent).max(world.jumped_at), client.ping_end), limits, now)?;
+            let pace = Pace::of_pongs(limits);
+            connection.must_take(((*sent).max(world.jumped_at), client.ping_end), pace, now)?;
         }
         if glimpse.flags.has(Flags::PAUSED) {
             return Ok(());

@@ -23,49 +23,63 @@ impl Connection {
         takes.last().map_or(0, |(taken, _)| *taken)
     }
 
-    /// Whether the client takes enough of what is in front of a Ping, which ends there in the stream or has not left yet: then it has
-    /// not failed to answer.
-    pub(crate) fn is_taking(&self, ping_end: Option<usize>, limits: &Limits, now: Duration) -> bool {
+    /// Whether the client takes enough of what is in front of a Ping or a Close, which ends there in the stream or has not left yet: then
+    /// it has not failed to answer.
+    pub(crate) fn is_taking(&self, end: Option<usize>, pace: Pace, now: Duration) -> bool {
         // Two looks are so far from each other, but for the rest of a tick.
-        let recent = self.taken_by(now.saturating_sub(patience(limits) - TICK));
+        let recent = self.taken_by(now.saturating_sub(pace.patience - TICK));
         let taken = self.taken_by(now);
         self.is_bounded()
-            && ping_end.is_none_or(|end| taken < end)
-            && taken - recent >= least(limits)
-            && self.takes.last().is_some_and(|(_, at)| *at + patience(limits) > now + TICK)
+            && end.is_none_or(|end| taken < end)
+            && taken - recent >= pace.least
+            && self.takes.last().is_some_and(|(_, at)| *at + pace.patience > now + TICK)
     }
 
-    /// A client that has not answered a Ping that left at a time, and ends at a place in the stream, must take what is in front of it,
-    /// and answer when it has it.
+    /// A client that has not answered a Ping or a Close that left at a time, and ends at a place in the stream, must take what is in front
+    /// of it, and answer when it has it.
     pub(crate) fn must_take(
         &self,
-        (sent, ping_end): (Duration, usize),
-        limits: &Limits,
+        (sent, end): (Duration, usize),
+        pace: Pace,
         now: Duration,
     ) -> Result<(), String> {
-        // From a look to the next, and all the time anew when the Ping leaves an outbox.
-        let most = 3 * patience(limits) + 3 * TICK;
+        // From a look to the next, and all the time anew when it leaves an outbox.
+        let most = 3 * pace.patience + 3 * TICK;
         if !self.is_bounded() || now <= sent.max(self.written_at) + most {
             return Ok(());
         }
         let (before, taken) = (self.taken_by(now - most), self.taken_by(now));
-        if before >= ping_end {
-            return Err(format!("it has had its Ping for {most:?}, and lives"));
+        if before >= end {
+            return Err(format!("it has had its Ping or Close for {most:?}, and lives"));
         }
-        if taken < ping_end && taken - before < least(limits) {
+        if taken < end && taken - before < pace.least {
             return Err(format!("it has taken {} bytes in {most:?}, and lives", taken - before));
         }
         Ok(())
     }
 }
 
-/// The time from one look after a Pong to the next.
-fn patience(limits: &Limits) -> Duration {
-    Ledger::in_ticks(limits.pong_timeout) + TICK
+/// How fast a client must read what is in front of something that it is to answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// From one look to the next.
+    pub(crate) patience: Duration,
+    /// Bytes that it must take meanwhile.
+    least: usize,
 }
 
-/// Bytes that a client must take meanwhile.
-fn least(limits: &Limits) -> usize {
-    let least = u128::from(limits.slowest_reader) * patience(limits).as_millis() / 1000;
-    usize::try_from(least).unwrap_or(usize::MAX).max(1)
+impl Pace {
+    pub(crate) fn of_pongs(limits: &Limits) -> Self {
+        Self::new(limits, limits.pong_timeout)
+    }
+
+    pub(crate) fn of_closes(limits: &Limits) -> Self {
+        Self::new(limits, limits.close_timeout)
+    }
+
+    fn new(limits: &Limits, timeout: Duration) -> Self {
+        let patience = Ledger::in_ticks(timeout) + TICK;
+        let least = u128::from(limits.slowest_reader) * patience.as_millis() / 1000;
+        Self { patience, least: usize::try_from(least).unwrap_or(usize::MAX).max(1) }
+    }
 }

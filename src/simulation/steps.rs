@@ -405,7 +405,11 @@ impl Run {
             while world.arrive(client.number) {}
             // No send buffer is small any more.
             world.set_room(client.number, usize::MAX);
-            world.connections[client.number].send_buffer = usize::MAX;
+            let now = world.now;
+            let connection = &mut world.connections[client.number];
+            if std::mem::replace(&mut connection.send_buffer, usize::MAX) != usize::MAX {
+                connection.freed_at = Some(now);
+            }
             client.read(&mut world, usize::MAX, &self.choices);
             client.send(&mut world, usize::MAX);
             while world.arrive(client.number) {}

@@ -47,6 +47,8 @@ pub(crate) struct Connection {
     pub(crate) room: usize,
     /// Bytes that it takes when it is empty; a third must be free before it counts as writable (`sk_stream_is_writeable`).
     pub(crate) send_buffer: usize,
+    /// When that ceased to be little.
+    pub(crate) freed_at: Option<Duration>,
     pub(crate) ending: Ending,
     /// Calls that wrote, or tried to.
     pub(crate) sends: usize,
@@ -206,6 +208,7 @@ impl World {
             outbound: Vec::new(),
             room: usize::MAX,
             send_buffer: usize::MAX,
+            freed_at: None,
             ending: Ending::Open,
             sends: 0,
             unsent_limits: Vec::new(),

@@ -101,6 +101,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Ends the writing half of a connection that has nothing left to say, once its output is out.
     pub(super) fn end_writing(&mut self, index: u32) {
         if self.queued(index) > 0 {
+            if self.is_blocked(index) {
+                self.expect_late_close(index);
+            }
             return;
         }
         let Some(record) = self.table.get_mut(index as usize) else { return };

@@ -25,9 +25,9 @@ pub(super) struct LatePong {
     left: Option<u32>,
 }
 
-/// How far the peer is with what is in front of the Ping.
+/// How far the peer is with what is in front of the Ping, or of our Close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// It is not known what the peer has taken.
     Unmeasured,
     /// It must take enough from one look to the next.
@@ -141,27 +141,38 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     fn next_stage(&mut self, index: u32, pinged: u32) -> Option<Stage> {
-        let Some(output) = self.output(index) else {
-            return self.has_taken(index).then_some(Stage::Unmeasured);
-        };
-        let patience = TICK * self.pong_times.deadline;
-        let least = u128::from(self.limits.slowest_reader) * patience.as_millis() / 1000;
-        let least = u64::try_from(least).unwrap_or(u64::MAX).max(1);
         let since = self.now.saturating_sub(time_of(pinged));
         let late = self.side_mut(index).and_then(|side| side.late_pong.as_deref());
         let stage = late.map_or(Stage::Unmeasured, |late| late.stage);
+        self.progress(index, stage, self.pong_times.deadline, since)
+    }
+
+    /// What comes behind a stage at a look that is so many ticks behind the last, of what was sent `since` then; `None`: the peer is not
+    /// waited for any longer.
+    pub(super) fn progress(
+        &mut self,
+        index: u32,
+        stage: Stage,
+        patience: u32,
+        since: Duration,
+    ) -> Option<Stage> {
+        let Some(output) = self.output(index) else {
+            return self.has_taken(index, patience).then_some(Stage::Unmeasured);
+        };
+        let least = u128::from(self.limits.slowest_reader) * (TICK * patience).as_millis() / 1000;
+        let least = u64::try_from(least).unwrap_or(u64::MAX).max(1);
         stage.next(output, self.queued(index), least, since)
     }
 
     /// Where the system does not say what was acknowledged: whether the outbox has become shorter since the last look.
-    fn has_taken(&mut self, index: u32) -> bool {
-        let (tick, patience) = (self.tick, self.pong_times.deadline);
+    fn has_taken(&mut self, index: u32, patience: u32) -> bool {
+        let tick = self.tick;
         let is_stuck = self.record_mut(index).flags.has(Flags::PAUSED);
         is_stuck && self.side_mut(index).is_some_and(|side| side.taken_at.saturating_add(patience) > tick)
     }
 
     /// What there is to be taken now, and `more` bytes.
-    fn measured(&self, index: u32, more: usize) -> Stage {
+    pub(super) fn measured(&self, index: u32, more: usize) -> Stage {
         self.output(index).map_or(Stage::Unmeasured, |output| Stage::Taking {
             before: output.acknowledged,
             goal: output.acknowledged + output.unacknowledged + (self.queued(index) + more) as u64,

@@ -13,7 +13,7 @@
 //! - `landing`, `reply`, `held`: where input is received, what of it goes back, and what of that waits for others.
 //! - `connections`: how they are found.
 //! - `record`, `table`, `outbox`, `pool`, `wheel`, `ticks`: what is kept, and when it is due.
-//! - `cadence`, `ping`, `late_pong`: when peers are pinged, with what, and how long the answer may take.
+//! - `cadence`, `ping`, `late_pong`, `late_close`: when peers are pinged, with what, and how long an answer to that or to a Close may take.
 //! - `handler`, `conn`, `handle`, `id`: what the application sees.
 //! - `turn`, `batch`, `push`, `prepared`: its turn, in which it sends messages to many.
 //! - `mailbox`, `shared`, `counters`, `latency`: what other threads see; `notice`: what the log is told by way of one of them.
@@ -42,6 +42,7 @@ mod id;
 mod inspect;
 mod landing;
 mod last_look;
+mod late_close;
 mod late_pong;
 mod latency;
 mod lateness;

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use super::compression::Contexts;
 use super::last_look::Looks;
-use super::late_pong::LatePong;
+use super::late_pong::{LatePong, Stage};
 use super::message_clock::MessageClock;
 use super::outbox::Outbox;
 use super::pool::Pool;
@@ -151,6 +151,8 @@ pub(crate) struct Side {
     pub(super) taken_at: u32,
     /// There while a Pong has more time than usual.
     pub(super) late_pong: Option<Box<LatePong>>,
+    /// There while the time to close depends on what the peer takes.
+    pub(super) late_close: Option<Box<Stage>>,
 }
 
 impl Side {
@@ -168,6 +170,7 @@ impl Side {
             outbox: Outbox::default(),
             taken_at: 0,
             late_pong: None,
+            late_close: None,
         }
     }
 
@@ -197,6 +200,7 @@ impl Side {
             && self.contexts.is_none()
             && self.outbox.is_empty()
             && self.late_pong.is_none()
+            && self.late_close.is_none()
     }
 
     /// Forgets input that waits.

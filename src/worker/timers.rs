@@ -123,6 +123,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 self.discard(index)
             }
             State::Open => self.keep_alive(index, due),
+            State::Closing | State::Finishing if self.awaits_close_longer(index) => Flow::Alive,
             State::Closing | State::Finishing => {
                 // Whose Close was found at the last look is not late.
                 self.counters.close_timeouts.add(u64::from(state == before));

@@ -1,6 +1,6 @@
 //! The closing handshake from both sides, and peers that do not take part in it.
 
-use super::rig::{Seen, limits, millis, play, secs};
+use super::rig::{Client, Rig, Seen, limits, millis, play, secs};
 use crate::simulation::world::Ending;
 use crate::ws::{CloseCode, Opcode};
 
@@ -192,5 +192,93 @@ fn a_pong_before_a_fault_after_our_close_is_not_sent_behind_the_end() {
         rig.settle();
         assert_eq!(rig.frames(client), [Seen::Close(1000), Seen::Pong(b"?".into())]);
         assert_eq!((rig.ending(client), rig.log().last_close()), (Ending::Clean, "by us 1000"));
+    });
+}
+
+/// A client whose system takes in 200,000 bytes, half of which are in front of a Close of ours.
+fn closed_behind_output(rig: &mut Rig) -> Client {
+    let client = rig.open();
+    rig.world().connections[client].send_buffer = 200_000;
+    rig.world().set_room(client, 200_000);
+    rig.say(client, "big 100000");
+    rig.say(client, "close");
+    rig.settle();
+    assert_eq!(rig.log().last_close(), "by us 1000");
+    client
+}
+
+#[test]
+fn a_close_behind_output_that_is_read_steadily_is_not_late() {
+    play(limits(), |rig| {
+        let client = closed_behind_output(rig);
+        for second in 0..99 {
+            rig.run_for(secs(1));
+            rig.world().client_reads(client, 1_000);
+            assert_eq!(rig.world().held(), 1, "after {second} s");
+        }
+        let left = rig.world().connections[client].outbound.len();
+        rig.world().client_reads(client, left);
+        rig.run_for(secs(1));
+        rig.send_close(client, CloseCode::NORMAL);
+        rig.settle();
+        assert_eq!((rig.ending(client), rig.world().held()), (Ending::Clean, 0));
+        assert_eq!(rig.counters().close_timeouts.get(), 0);
+    });
+}
+
+#[test]
+fn a_close_that_waits_in_an_outbox_which_is_read_steadily_is_not_late() {
+    for closes_itself in [false, true] {
+        play(limits(), |rig| {
+            let client = rig.open();
+            rig.world().connections[client].send_buffer = 3_000;
+            rig.world().set_room(client, 3_000);
+            rig.say(client, "big 100000");
+            if closes_itself {
+                rig.send_close(client, CloseCode::NORMAL);
+            } else {
+                rig.say(client, "close");
+            }
+            rig.settle();
+            let mut read = 0;
+            while read < 100_000 {
+                rig.run_for(secs(1));
+                read += rig.world().client_reads(client, 1_000);
+                assert_eq!(rig.counters().close_timeouts.get(), 0, "{read} bytes are read");
+            }
+            rig.run_for(secs(1));
+            rig.world().client_reads(client, 3_000);
+            rig.send_close(client, CloseCode::NORMAL);
+            rig.world().client_ends(client);
+            rig.settle();
+            assert_eq!((rig.ending(client), rig.world().held()), (Ending::Clean, 0));
+            assert_eq!(rig.counters().close_timeouts.get(), 0);
+        });
+    }
+}
+
+#[test]
+fn who_takes_a_byte_of_what_is_before_a_close_now_and_then_has_its_time_and_no_more() {
+    for each_second in [0, 1, 850] {
+        play(limits(), |rig| {
+            let client = closed_behind_output(rig);
+            for _ in 0..12 {
+                rig.run_for(secs(1));
+                rig.world().client_reads(client, each_second);
+            }
+            assert_eq!((rig.world().held(), rig.counters().close_timeouts.get()), (0, 1), "{each_second}");
+        });
+    }
+}
+
+#[test]
+fn who_has_a_close_and_does_not_answer_has_its_time_and_no_more() {
+    play(limits(), |rig| {
+        let client = closed_behind_output(rig);
+        for _ in 0..16 {
+            rig.run_for(secs(1));
+            rig.world().client_reads(client, 12_000);
+        }
+        assert_eq!((rig.world().held(), rig.counters().close_timeouts.get()), (0, 1));
     });
 }
