@@ -58,6 +58,8 @@ pub mod hub;
 #[doc(hidden)]
 pub mod metering;
 mod server;
+#[doc(hidden)]
+pub mod settings;
 #[cfg(any(test, feature = "simulation"))]
 #[doc(hidden)]
 pub mod simulation;
@@ -66,7 +68,11 @@ pub mod sys;
 mod worker;
 pub mod ws;
 
-pub use server::{Bell, Builder, Compression, Config, ConfigError, Listen, RunError, Server, StartError};
+pub use server::{
+    Bell, Builder, Compression, Config, ConfigError, DescriptorTables, Listen, Pinning, RunError, Server,
+    StartError, Steering,
+};
+pub use settings::RangeError;
 #[doc(hidden)]
 pub use worker::wheel;
 pub use worker::{

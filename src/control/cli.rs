@@ -1,14 +1,15 @@
-//! The command line, and what it makes of the environment and the configuration file.
+//! The command line, with the environment and the configuration file behind it.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use throng::hub::Rules;
+use clap::{Arg, Command, value_parser};
 
 use super::admin::Token;
 use super::exit::Failure;
 use super::file::File;
 use super::logging::Filter;
+use super::options::{self, ServeOption};
 use super::settings::Settings;
 use super::sources::{self, Environment};
 
@@ -18,32 +19,23 @@ Each option can be given as a variable of the environment instead, THRONG_ and i
 (THRONG_MAX_CONNECTIONS=200k), or in the file of --config by its name (max-connections = 200000). The command line comes before the \
 environment, and the environment before the file. A variable that is empty counts as not set.";
 
-/// A server that holds a million mostly idle WebSockets and pushes to them.
-#[derive(Debug, Parser)]
-#[command(name = "throng", version, about, max_term_width = 110)]
-pub(super) struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
+/// What `throng serve` is, in short and with its output and its exit codes.
+const SERVE: &str = "\
+Runs the server until SIGTERM, SIGINT or SIGQUIT, which end it in order; a second one ends it at once if it comes a second later \
+or more. SIGHUP, SIGUSR1 and SIGUSR2 are logged and ignored";
+const ENDS: &str = "\
+When every worker listens, it prints one line of JSON on standard output: the addresses, the number of workers, and whether they \
+have descriptor tables of their own. Exit codes: 0 after an orderly end, 1 when something failed or the end was cut short, 2 for a \
+command line it cannot read, 78 for a configuration it cannot serve.";
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Runs the server until SIGTERM, SIGINT or SIGQUIT, which end it in order; a second one ends it at once if it comes a second later
-    /// or more. SIGHUP, SIGUSR1 and SIGUSR2 are logged and ignored.
-    ///
-    /// When every worker listens, it prints one line of JSON on standard output: the addresses, the number of workers, and
-    /// whether they have descriptor tables of their own. Exit codes: 0 after an orderly end, 1 when something failed or the end
-    /// was cut short, 2 for a command line it cannot read, 78 for a configuration it cannot serve.
-    #[command(after_long_help = SOURCES, after_help = SOURCES)]
-    Serve(Box<Settings>),
-}
+/// What the option of the configuration file is.
+const FILE: &str = "\
+A file with settings (TOML): `NAME = VALUE` for the options below, and `[[topics]]` tables. See docs/CONFIGURATION.md";
 
 /// A server to run.
 #[derive(Debug)]
 pub(super) struct Serve {
     pub(super) settings: Settings,
-    /// What holds for which topics.
-    pub(super) rules: Rules,
     /// What requests to the admin port must bear.
     pub(super) token: Option<Token>,
     /// What is logged.
@@ -73,40 +65,51 @@ impl From<Failure> for Refused {
     }
 }
 
-/// Reads the command line, then the environment and the file, which stand in for options that it leaves out.
+/// Reads the command line, the environment and the file.
 pub(super) fn read(arguments: &[OsString], environment: &Environment) -> Result<Serve, Refused> {
-    // Somebody else may say where to listen.
-    let command = change_serve(|serve| serve.mut_arg("listen", |arg| arg.required(false)));
-    let given = parse(command, arguments)?;
-    let table = table();
-    let from_environment = sources::of_environment(&table, environment)?;
-    let path = given.config.or_else(|| environment.path("THRONG_CONFIG"));
+    let options = options::all();
+    let serve = serve(&options);
+    // The environment or the file may give what is required.
+    let lenient = serve.clone().mut_args(|arg| arg.required(false));
+    let matches = program(lenient).try_get_matches_from(arguments)?;
+    let matches = matches.subcommand_matches("serve").unwrap_or(&matches);
+    let from_environment = sources::of_environment(&options, environment)?;
+    let path = matches.get_one("config").cloned().or_else(|| environment.path(sources::CONFIG));
     let file = path.as_deref().map(File::read).transpose()?.unwrap_or_default();
-    let from_file = sources::of_file(&table, &file)?;
-    let command = change_serve(|serve| sources::stand_in(serve, [from_file, from_environment]));
-    let settings = parse(command, arguments)?;
-    let token = Token::find(settings.admin_token_file.as_deref(), environment)?;
+    let mut given = sources::of_file(&options, &file)?;
+    given.extend(from_environment);
+    given.extend(options.iter().filter_map(|option| Some((option.name, option.given(matches)?))));
+    if options.iter().any(|option| option.is_list && !given.contains_key(option.name)) {
+        program(serve).try_get_matches_from(arguments)?;
+    }
+    let mut settings = Settings::new(&options, &given).map_err(Failure::Configuration)?;
+    settings.hub.rules = file.rules;
+    let token = Token::find(settings.program.admin_token_file.as_deref(), environment)?;
     let log = Filter::read(environment)?;
-    let unknown = sources::unknown(&table, environment).into_iter();
+    let unknown = sources::unknown(&options, environment).into_iter();
     let unknown = unknown.map(|name| format!("{name}: a variable that looks like a setting and is none"));
     let doubts = unknown.chain(file.doubts).collect();
-    Ok(Serve { settings, rules: file.rules, token, log, doubts })
+    Ok(Serve { settings, token, log, doubts })
 }
 
-/// The options of `throng serve`.
-pub(super) fn table() -> clap::Command {
-    let command = Cli::command();
-    let serve = command.find_subcommand("serve").cloned();
-    serve.unwrap_or(command)
+/// The command line.
+pub(super) fn program(serve: Command) -> Command {
+    Command::new("throng")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(env!("CARGO_PKG_DESCRIPTION"))
+        .max_term_width(110)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(serve)
 }
 
-fn change_serve(change: impl FnOnce(clap::Command) -> clap::Command) -> clap::Command {
-    Cli::command().mut_subcommand("serve", change)
-}
-
-fn parse(mut command: clap::Command, arguments: &[OsString]) -> Result<Settings, clap::Error> {
-    let matches = command.try_get_matches_from_mut(arguments)?;
-    let Cli { command: Command::Serve(settings) } =
-        Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-    Ok(*settings)
+/// `throng serve` with these options.
+pub(super) fn serve(options: &[ServeOption]) -> Command {
+    let config = Arg::new("config").long("config").help(FILE);
+    Command::new("serve")
+        .about(SERVE)
+        .long_about(format!("{SERVE}.\n\n{ENDS}"))
+        .after_help(SOURCES)
+        .arg(config.value_name("PATH").value_parser(value_parser!(PathBuf)))
+        .args(options.iter().map(|option| &option.arg))
 }

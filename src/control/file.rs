@@ -5,8 +5,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use throng::hub::{Rule, Rules};
+use throng::hub::Rules;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
@@ -78,7 +77,7 @@ impl File {
         for table in tables {
             let line = lines.line(&table.span());
             let rule = RuleTable::deserialize(ValueDeserializer::from(table));
-            let rule = Rule::from(rule.map_err(|error| self.toml_failure(lines, &error))?);
+            let rule = rule.map_err(|error| self.toml_failure(lines, &error))?;
             if let Some(first) = known.insert(rule.prefix.clone(), line) {
                 let what =
                     format!("there is a rule with the prefix {:?} in line {first} already", rule.prefix);

@@ -3,7 +3,7 @@
 //! It never touches a connection. It reads the workers' counters, tells them to end, and puts what is published into the hub's queues;
 //! nothing else passes between the planes.
 //!
-//! - `cli`, `settings`, `sources`, `file`, `rules`, `units`: what the operator says.
+//! - `settings`, `options`, `cli`, `sources`, `file`, `rules`: what the operator sets.
 //! - `serve`, `signals`, `housekeeping`, `logging`, `exit`: the program's life.
 //! - `admin`: the admin port.
 
@@ -13,6 +13,7 @@ mod exit;
 mod file;
 mod housekeeping;
 mod logging;
+mod options;
 mod rules;
 mod serve;
 mod settings;
@@ -20,7 +21,6 @@ mod signals;
 mod sources;
 #[cfg(test)]
 mod tests;
-mod units;
 
 use std::process::ExitCode;
 

@@ -7,44 +7,29 @@ use serde::de::{Error, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer};
 use throng::SlowPolicy;
 use throng::hub::{Access, HistoryRule, NameError, Rule, check_name};
+use throng::settings::kinds::{COUNT, Kind, SIZE, TIME};
 
-use super::units;
-
-/// A table, with the names that the file has.
+/// How a table says a rule.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(remote = "Rule", deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RuleTable {
     #[serde(deserialize_with = "prefix")]
     prefix: String,
-    subscribe: Option<Who>,
-    publish: Option<Who>,
-    history: Option<History>,
-    slow: Option<Slow>,
+    #[serde(default)]
+    subscribe: Option<Access>,
+    #[serde(default)]
+    publish: Option<Access>,
+    #[serde(default, deserialize_with = "history")]
+    history: Option<HistoryRule>,
+    #[serde(default)]
+    slow: Option<SlowPolicy>,
+    #[serde(default)]
     compression: Option<bool>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Who {
-    Anyone,
-    Nobody,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Slow {
-    Close,
-    DropNewest,
-    DropOldest,
-    Conflate,
-}
-
-/// `"off"`, or a table.
-#[derive(Debug)]
-struct History(HistoryRule);
-
+/// How a table says what is kept.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "HistoryRule", deny_unknown_fields)]
 struct HistoryTable {
     #[serde(deserialize_with = "messages")]
     messages: u32,
@@ -72,67 +57,31 @@ pub(super) fn doubt(prefix: &str) -> Option<String> {
     Some(format!("prefix {prefix:?} is taken as it is, for names that begin with these characters; {what}"))
 }
 
-impl From<RuleTable> for Rule {
-    fn from(table: RuleTable) -> Self {
-        Self {
-            prefix: table.prefix,
-            subscribe: table.subscribe.map(Who::into),
-            publish: table.publish.map(Who::into),
-            history: table.history.map(|History(rule)| rule),
-            slow: table.slow.map(Slow::into),
-            compression: table.compression,
+/// Reads `"off"`, or a table.
+fn history<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HistoryRule>, D::Error> {
+    struct OffOrTable;
+
+    impl<'de> Visitor<'de> for OffOrTable {
+        type Value = Option<HistoryRule>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("\"off\", or a table as in { messages = 100, bytes = \"1MiB\", age = \"5m\" }")
         }
-    }
-}
 
-impl From<Who> for Access {
-    fn from(who: Who) -> Self {
-        match who {
-            Who::Anyone => Self::Anyone,
-            Who::Nobody => Self::Nobody,
-        }
-    }
-}
-
-impl From<Slow> for SlowPolicy {
-    fn from(slow: Slow) -> Self {
-        match slow {
-            Slow::Close => Self::Close,
-            Slow::DropNewest => Self::DropNewest,
-            Slow::DropOldest => Self::DropOldest,
-            Slow::Conflate => Self::Conflate,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for History {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OffOrTable;
-
-        impl<'de> Visitor<'de> for OffOrTable {
-            type Value = History;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("\"off\", or a table as in { messages = 100, bytes = \"1MiB\", age = \"5m\" }")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<History, E> {
-                if text == "off" {
-                    Ok(History(HistoryRule::OFF))
-                } else {
-                    Err(E::invalid_value(serde::de::Unexpected::Str(text), &self))
-                }
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<History, A::Error> {
-                let HistoryTable { messages, bytes, age } =
-                    HistoryTable::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(History(HistoryRule { messages, bytes, age }))
+        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+            if text == "off" {
+                Ok(Some(HistoryRule::OFF))
+            } else {
+                Err(E::invalid_value(serde::de::Unexpected::Str(text), &self))
             }
         }
 
-        deserializer.deserialize_any(OffOrTable)
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            HistoryTable::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
     }
+
+    deserializer.deserialize_any(OffOrTable)
 }
 
 /// Text, or a whole number: as the command line would have it.
@@ -162,13 +111,13 @@ impl<'de> Deserialize<'de> for Plain {
     }
 }
 
-/// Reads a value with one of the command line's parsers.
-fn read<'de, D, T>(deserializer: D, key: &str, parse: fn(&str) -> Result<T, String>) -> Result<T, D::Error>
+/// Reads a value as the command line does.
+fn read<'de, D, T>(deserializer: D, key: &str, kind: &Kind<T>) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
 {
     let Plain(text) = Plain::deserialize(deserializer)?;
-    parse(&text).map_err(|error| D::Error::custom(format!("{key}: {error}")))
+    kind.read(&[&text]).map_err(|error| D::Error::custom(format!("{key}: {error}")))
 }
 
 fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -186,17 +135,17 @@ fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error
 }
 
 fn messages<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    let messages = read(deserializer, "messages", units::count)?;
+    let messages = read(deserializer, "messages", &COUNT)?;
     let most = u32::MAX;
     u32::try_from(messages).map_err(|_| D::Error::custom(format!("messages must be from 0 to {most}")))
 }
 
 fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-    read(deserializer, "bytes", units::size)
+    read(deserializer, "bytes", &SIZE)
 }
 
 fn age<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    read(deserializer, "age", units::duration)
+    read(deserializer, "age", &TIME)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::admin::{self, Token};
 use super::cli::Serve;
 use super::exit::Failure;
 use super::housekeeping::Housekeeper;
-use super::settings::{App, QUEUED_MESSAGES, Settings};
+use super::settings::{App, ProgramConfig, QUEUED_MESSAGES, Settings};
 use super::signals::Asked;
 use crate::app::{Echo, Sink};
 
@@ -42,7 +42,7 @@ struct Ready {
 
 /// Runs the server to its end.
 pub(super) fn serve(serve: Serve, signals: &Signals) -> Result<(), Failure> {
-    let Serve { settings, rules, token, log, doubts } = serve;
+    let Serve { settings, token, log, doubts } = serve;
     if let Some(address) = settings.admin() {
         admin::check(address, token.as_ref())?;
     }
@@ -58,7 +58,7 @@ pub(super) fn serve(serve: Serve, signals: &Signals) -> Result<(), Failure> {
     }
     signals.begin();
     let admin = settings.admin().map(admin::bind).transpose()?;
-    let hub = (settings.app == App::Hub).then(|| Hub::new(settings.hub(rules)));
+    let hub = (settings.program.app == App::Hub).then(|| Hub::new(settings.hub.clone()));
     let server = start(&settings, hub.as_ref())?;
     // The runtime's descriptors are made after the workers have got tables of their own, and stay in the main thread's.
     let runtime =
@@ -69,21 +69,21 @@ pub(super) fn serve(serve: Serve, signals: &Signals) -> Result<(), Failure> {
 }
 
 fn start(settings: &Settings, hub: Option<&Hub>) -> Result<Server, Failure> {
-    let config = settings.config();
-    if settings.app == App::Echo && config.outbox_limit < config.max_message.saturating_add(ECHO_ROOM) {
+    let Settings { server: config, hub: hub_config, program: ProgramConfig { app, .. } } = settings;
+    if *app == App::Echo && config.outbox_limit < config.max_message.saturating_add(ECHO_ROOM) {
         return Err(Failure::Configuration(
             "outbox-limit must be at least 128 KiB more than max-message, so that every message can be echoed".into(),
         ));
     }
-    let (queue, least) = (settings.queue_limit, settings.least_queue());
-    if let Some(queue) = queue.filter(|queue| settings.app == App::Hub && *queue < least) {
+    let (queue, least) = (hub_config.queue_limit, settings.least_queue());
+    if *app == App::Hub && queue < least {
         return Err(Failure::Configuration(format!(
             "queue-limit is {queue}, and must be at least {QUEUED_MESSAGES} times max-message, {least}, so that long messages of several \
              clients can be under way: raise it, or lower max-message"
         )));
     }
-    let builder = Builder::from(config);
-    let server = match (hub, settings.app) {
+    let builder = Builder::from(config.clone());
+    let server = match (hub, app) {
         (Some(hub), _) => builder.start(hub.handler())?,
         (None, App::Sink) => builder.start(|_| Sink)?,
         (None, _) => builder.start(|_| Echo)?,
@@ -134,14 +134,14 @@ async fn run(
         match admin {
             Some(listener) => {
                 let places = Arc::clone(&places);
-                admin::run(listener, places, server, hub, token, settings.max_message).await
+                admin::run(listener, places, server, hub, token, settings.server.max_message).await
             }
             None => std::future::pending().await,
         }
     };
     let mut serve_admin = pin!(serve_admin);
     tokio::select! {
-        ended = until_the_end(server, hub, asked, settings.drain_timeout) => ended?,
+        ended = until_the_end(server, hub, asked, settings.program.drain_timeout) => ended?,
         failed = &mut serve_admin => match failed? {},
     }
     tokio::select! {
@@ -152,7 +152,7 @@ async fn run(
 
 /// Says that the server is ready, on standard output for programs and in the log for people.
 fn announce(server: &Server, settings: &Settings, admin: Option<SocketAddr>) -> Result<(), Failure> {
-    let unix = settings.listen.iter().filter(|listen| matches!(listen, throng::Listen::Unix(_)));
+    let unix = settings.server.listen.iter().filter(|listen| matches!(listen, throng::Listen::Unix(_)));
     let tcp = server.addresses().iter().map(ToString::to_string);
     let ready = Ready {
         ready: true,

@@ -1,18 +1,19 @@
-//! Settings from the environment and the configuration file: checked where they stand, then defaults of the command line.
+//! Settings from the environment and the configuration file, checked where they stand.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, Command};
-
 use super::exit::Failure;
 use super::file::File;
+use super::options::ServeOption;
 
 /// What the names of all variables begin with.
 const PREFIX: &str = "THRONG_";
+/// The variable that names the configuration file.
+pub(super) const CONFIG: &str = "THRONG_CONFIG";
 /// Variables that are read elsewhere.
-const OTHERS: [&str; 2] = ["THRONG_ADMIN_TOKEN", "THRONG_LOG"];
+const OTHERS: [&str; 3] = [CONFIG, "THRONG_ADMIN_TOKEN", "THRONG_LOG"];
 
 /// The variables of the environment whose names begin with `THRONG_`. Empty ones count as not set.
 #[derive(Debug, Default)]
@@ -46,46 +47,48 @@ impl FromIterator<(String, OsString)> for Environment {
 }
 
 /// Values of settings, by the names of the options.
-pub(super) type Values = BTreeMap<String, Vec<String>>;
+pub(super) type Values = BTreeMap<&'static str, Vec<String>>;
 
 /// The settings in the environment.
-pub(super) fn of_environment(table: &Command, environment: &Environment) -> Result<Values, Failure> {
+pub(super) fn of_environment(options: &[ServeOption], environment: &Environment) -> Result<Values, Failure> {
     let mut values = Values::new();
-    for arg in table.get_arguments() {
-        let Some(key) = arg.get_long() else { continue };
-        let name = variable(key);
+    for option in options {
+        let name = variable(option.name);
         let Some(text) = environment.text(&name)? else { continue };
-        let parts =
-            if is_list(arg) { text.split(',').map(|part| part.trim().into()).collect() } else { vec![text] };
-        check(arg, key, &parts).map_err(|error| Failure::Configuration(format!("{name}: {error}")))?;
-        values.insert(key.into(), parts);
+        let parts = if option.is_list {
+            text.split(',').map(|part| part.trim().into()).collect()
+        } else {
+            vec![text]
+        };
+        option.check(&parts).map_err(|error| Failure::Configuration(format!("{name}: {error}")))?;
+        values.insert(option.name, parts);
     }
     Ok(values)
 }
 
 /// The settings in a file.
-pub(super) fn of_file(table: &Command, file: &File) -> Result<Values, Failure> {
+pub(super) fn of_file(options: &[ServeOption], file: &File) -> Result<Values, Failure> {
     let mut values = Values::new();
     for setting in &file.settings {
         let key = setting.key.as_str();
         let wrong = |what: String| file.failure(setting.line, &what);
-        let arg = table.get_arguments().find(|arg| arg.get_long() == Some(key) && key != "config");
-        let arg = arg.ok_or_else(|| wrong(unknown_key(table, key)))?;
-        if setting.is_list && !is_list(arg) {
+        let option = options.iter().find(|option| option.name == key);
+        let option = option.ok_or_else(|| wrong(unknown_key(options, key)))?;
+        if setting.is_list && !option.is_list {
             return Err(wrong(format!("{key} takes one value, not a list: take the brackets away")));
         }
-        check(arg, key, &setting.values).map_err(wrong)?;
-        values.insert(key.into(), setting.values.clone());
+        option.check(&setting.values).map_err(wrong)?;
+        values.insert(option.name, setting.values.clone());
     }
     Ok(values)
 }
 
-fn unknown_key(table: &Command, key: &str) -> String {
+fn unknown_key(options: &[ServeOption], key: &str) -> String {
     let meant = key.replace('_', "-").to_lowercase();
     if key == "config" {
         return "unknown key `config`: a file cannot name another one".into();
     }
-    if table.get_arguments().any(|arg| arg.get_long() == Some(&meant)) {
+    if options.iter().any(|option| option.name == meant) {
         return format!("unknown key `{key}`: write `{meant}`");
     }
     format!(
@@ -94,37 +97,13 @@ fn unknown_key(table: &Command, key: &str) -> String {
 }
 
 /// Variables that look like settings and are none.
-pub(super) fn unknown(table: &Command, environment: &Environment) -> Vec<String> {
-    let known: Vec<String> = table.get_arguments().filter_map(Arg::get_long).map(variable).collect();
+pub(super) fn unknown(options: &[ServeOption], environment: &Environment) -> Vec<String> {
+    let known: Vec<String> = options.iter().map(|option| variable(option.name)).collect();
     let is_unknown = |name: &&String| !known.contains(name) && !OTHERS.contains(&name.as_str());
     environment.0.keys().filter(is_unknown).cloned().collect()
 }
 
-/// Makes the values the defaults of the options, those of later sources before those of earlier ones.
-pub(super) fn stand_in<const N: usize>(serve: Command, sources: [Values; N]) -> Command {
-    let all: Values = sources.into_iter().flatten().collect();
-    serve.mut_args(|arg| match arg.get_long().and_then(|key| all.get(key)) {
-        Some(values) => arg.required(false).default_values(values.clone()),
-        None => arg,
-    })
-}
-
 /// The variable that stands for an option.
-pub(super) fn variable(key: &str) -> String {
-    format!("{PREFIX}{}", key.replace('-', "_").to_uppercase())
-}
-
-fn is_list(arg: &Arg) -> bool {
-    matches!(arg.get_action(), ArgAction::Append)
-}
-
-/// Whether the command line would take the values: what it says if not, in one line.
-fn check(arg: &Arg, key: &str, values: &[String]) -> Result<(), String> {
-    let alone = Command::new("throng").no_binary_name(true).arg(arg.clone().required(false));
-    let Err(error) = alone.try_get_matches_from(values.iter().map(|value| format!("--{key}={value}"))) else {
-        return Ok(());
-    };
-    let said = error.to_string();
-    let what = said.split("\n\n").next().unwrap_or(&said).trim_start_matches("error: ");
-    Err(what.split_whitespace().collect::<Vec<_>>().join(" "))
+pub(super) fn variable(option: &str) -> String {
+    format!("{PREFIX}{}", option.replace('-', "_").to_uppercase())
 }

@@ -1,43 +1,61 @@
-//! What an operator decides.
+//! The settings of a hub.
 
 use std::time::Duration;
 
 use super::rules::Rules;
 use super::url::TopicsPath;
+use crate::settings;
 
-/// How a hub works.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct HubConfig {
-    /// What holds for which topics.
-    pub rules: Rules,
-    /// Most topics at a time, of which the last [sixteenth](crate::budget::TOPICS_OF_OPERATOR) is for a [`Publisher`](super::Publisher)
-    /// alone. Above that nobody can subscribe to others, or publish to others that have a history.
-    pub max_topics: usize,
-    /// Most topics with a history that are there because the same client was the first to publish to them.
-    pub max_client_topics: usize,
-    /// Most subscriptions of a client.
-    pub max_subscriptions: usize,
-    /// Most bytes of the histories of all topics together, with 256 bytes for each message beside its payload.
-    pub history_limit: usize,
-    /// Most bytes of messages under way, published and not yet handed to the outboxes of all that are to get them, with 512 for each
-    /// message beside its payload. A message that is larger is taken when there is no other. Half of it is for a
-    /// [`Publisher`](super::Publisher) alone.
-    pub queue_limit: usize,
-    /// Where in URLs topics are named.
-    pub topics_path: TopicsPath,
-    /// In how long a time clients of `throng.v1` come back, each after a random part of it, when the server has closed them because it
-    /// ends or restarts; in whole milliseconds.
-    pub reconnect_within: Duration,
-    /// What hashes and epochs are drawn from; at random if left out, which it should be outside of tests.
-    #[doc(hidden)]
-    pub seed: Option<[u64; 2]>,
-    /// How much is done at a time, and how much waits.
-    #[doc(hidden)]
-    pub sizes: Sizes,
-    /// Where homes write down what they decide.
-    #[cfg(feature = "simulation")]
-    pub(crate) journal: Option<super::journal::Journal>,
+settings! {
+    /// The settings of a hub.
+    ///
+    /// Those with a plain value are options of `throng serve` too, with the same text. What the operator publishes is what comes over the
+    /// admin port of the program, or through a [`Publisher`](super::Publisher).
+    #[derive(Debug, Clone)]
+    #[non_exhaustive]
+    pub struct HubConfig {
+        /// Most topics at a time. The last sixteenth of them is for messages that the operator publishes, not for clients: they can neither
+        /// subscribe to more topics nor publish to more that have a history.
+        #[option("max-topics", COUNT)]
+        max_topics: usize = 2_000_000;
+        /// Most topics with a history that are there because the same client was the first to publish to them. Above that its messages to
+        /// others are refused.
+        #[option("max-client-topics", COUNT)]
+        max_client_topics: usize = 1_000;
+        /// Most subscriptions of a client.
+        #[option("max-subscriptions", COUNT)]
+        max_subscriptions: usize = 128;
+        /// Most bytes of messages that have been published and are on their way to clients' outboxes, with 512 bytes for each message
+        /// beside its payload. More are refused: `busy`. A message that is larger than the limit is taken when there is no other. Half of
+        /// the limit is for messages that the operator publishes alone. Where it is not set, `throng serve` takes four times
+        /// `max-message` if that is more.
+        #[option("queue-limit", SIZE)]
+        queue_limit: usize = 64 << 20;
+        /// Most bytes of the histories of all topics together, with 256 bytes for each message beside its payload.
+        #[option("history-limit", SIZE)]
+        history_limit: usize = 256 << 20;
+        /// How the path of a URL begins that names a topic: `/topics/` stands before `NAME` in `/topics/NAME`. It ends with a slash. With
+        /// `/` every path but `/` itself is a topic.
+        #[option("topics-path", parsed::<TopicsPath>("PATH"))]
+        topics_path: TopicsPath = TopicsPath::default();
+        /// When the server ends, clients of throng.v1 come back each after a random part of this time, in whole milliseconds. It should be
+        /// a second or more for each 15,000 of them and core: see docs/SCALING.md. At most an hour.
+        #[option("reconnect-within", TIME_TO_RETURN)]
+        reconnect_within: Duration = Duration::from_secs(10);
+    }
+    with {
+        /// What holds for which topics.
+        pub rules: Rules = Rules::default();
+        /// What hashes and epochs are drawn from; at random if left out, which it should be outside of tests.
+        #[doc(hidden)]
+        pub seed: Option<[u64; 2]> = None;
+        /// How much is done at a time, and how much waits.
+        #[doc(hidden)]
+        pub sizes: Sizes = Sizes::default();
+        /// Where homes write down what they decide.
+        #[cfg(feature = "simulation")]
+        pub(crate) journal: Option<super::journal::Journal> = None;
+    }
 }
 
 /// How much a hub does at a time, and how much waits. The defaults are meant for use; others are for tests, which meet the edges
@@ -100,25 +118,6 @@ impl Default for Sizes {
             leaves_per_turn: 1024,
             vacant: 16,
             fill_steps: 1024,
-        }
-    }
-}
-
-impl Default for HubConfig {
-    fn default() -> Self {
-        Self {
-            rules: Rules::default(),
-            max_topics: 2_000_000,
-            max_client_topics: 1_000,
-            max_subscriptions: 128,
-            history_limit: 256 << 20,
-            queue_limit: 64 << 20,
-            topics_path: TopicsPath::default(),
-            reconnect_within: Duration::from_secs(10),
-            seed: None,
-            sizes: Sizes::default(),
-            #[cfg(feature = "simulation")]
-            journal: None,
         }
     }
 }

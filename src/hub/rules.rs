@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::worker::SlowPolicy;
 
-/// Who may do something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Which clients may do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Access {
     /// Every client.

@@ -1,143 +1,137 @@
-//! What an operator decides.
+//! The settings of a server.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::Listen;
+use super::builder::Builder;
+use super::choices::{Compression, DescriptorTables, Pinning, Steering};
 use super::error::ConfigError;
+use super::listen::Listen;
 use crate::budget::{LEAST_HEAD, LEAST_HEADERS, LEAST_OUTBOX, MAX_WORKERS, MOST_HEAD};
 use crate::http::{HeadLimits, MAX_HEAD, MAX_HEADERS, MOST_HEADERS};
+use crate::settings;
+use crate::settings::{RangeError, Settings};
 use crate::worker::{Deflation, MAX_TIME, PingPolicy};
 use crate::ws::deflate;
 use crate::ws::{Role, Rules};
 
-/// Whether messages are compressed with clients that offer it (permessage-deflate, RFC 7692), and at what cost in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Compression {
-    /// They are not.
-    #[default]
-    Off,
-    /// Each message by itself, in both directions: a connection keeps nothing. A worker has one compressor and one decompressor,
-    /// about half a megabyte, once they are needed.
-    Shared,
-    /// Messages may refer to those before, which makes small ones much smaller: from its first compressed message on, a
-    /// connection keeps the last bytes of each direction, [`Config::compression_window`] of each at most, and a side record of
-    /// 272 bytes.
-    Dedicated,
-}
-
-/// The settings of a server. [`Builder`](super::Builder) has a method for each.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Config {
-    /// Where to listen; at least one place.
-    pub listen: Vec<Listen>,
-    /// The permissions of Unix sockets' files, from 0 to 0o777 and with one to write for somebody at least: whoever may write to a
-    /// socket may connect to it. They hold whatever the umask.
-    pub unix_mode: u32,
-    /// The group of those files. `None`: that of the process.
-    pub unix_group: Option<u32>,
-    /// Workers, at most 1,024. `None`: one per core, more where the descriptor limit demands it and
-    /// [`private_tables`](Self::private_tables) allows it, and fewer where it has no room for so many. Only the cores count that the
-    /// process may use (sched_setaffinity(2)), and no more than the quota of its control group allows, v1 or v2, rounded down.
-    pub workers: Option<usize>,
-    /// Whether workers are pinned to cores: as many of them as fill all cores evenly. With fewer workers than cores none is, so that
-    /// several servers on a machine do not sit on the same ones; all are with [`steer`](Self::steer).
-    pub pin: bool,
-    /// Whether a new connection goes to the worker on the core where its first packet is dealt with (`SO_INCOMING_CPU`; Linux 6.2),
-    /// rather than to any. It pays where the network card has a queue for the core of each worker: with fewer queues the other
-    /// workers get no connections. Workers need to be [pinned](Self::pin).
-    pub steer: bool,
-    /// The most connections of all workers together. `None`: as many as the descriptor limit allows in one table, or, where the workers'
-    /// own descriptors would fill most of it and [`private_tables`](Self::private_tables) allows it, in a table for each.
-    pub max_connections: Option<usize>,
-    /// Whether workers may get descriptor tables of their own when `max_connections` does not fit one. Then no descriptor of
-    /// the program's may be used in a [`Handler`](crate::Handler), standard streams aside, or be opened there and used elsewhere. That holds
-    /// for log lines as well: those of a handler must go to standard error or to another thread. Those of the workers themselves are
-    /// written by a thread of its own, in the table of the thread that starts the server.
-    pub private_tables: bool,
-    /// Time for a request head to arrive, from its first byte on, or from about a second on where there is none: so long the kernel
-    /// keeps a connection to itself.
-    pub handshake_timeout: Duration,
-    /// Time for a message that has begun to arrive whole. Whoever takes longer is closed with 1008, since he takes up memory all
-    /// along. `None`: any time.
-    pub message_timeout: Option<Duration>,
-    /// Time between the Pings to a peer; the first comes after half of it to one and a half. `None`: none are sent, and dead peers are found only when something is sent to them.
-    pub ping_interval: Option<Duration>,
-    /// Which connections are pinged.
-    pub ping_policy: PingPolicy,
-    /// Time for a Ping to be answered.
-    pub pong_timeout: Duration,
-    /// Time for a peer to finish closing.
-    pub close_timeout: Duration,
-    /// Most bytes of a request's head, the blank line included, from 1 KiB to 64 KiB. More is answered with 431.
-    pub max_head: usize,
-    /// Most header fields of a request, from 16 to 256. More are answered with 431.
-    pub max_head_fields: usize,
-    /// Most bytes of a message received.
-    pub max_message: usize,
-    /// Most frames of a message received.
-    pub max_frames_per_message: u32,
-    /// Whether and how messages are compressed.
-    pub compression: Compression,
-    /// Messages with fewer bytes are sent as they are.
-    pub compression_threshold: usize,
-    /// How hard is tried, from 1, the fastest, to 9, the smallest.
-    pub compression_level: u8,
-    /// How far back a message may refer to those before it, in bytes: a power of two from 256 to 32,768. It counts with
-    /// [`Compression::Dedicated`] alone.
-    pub compression_window: usize,
-    /// Most bytes that wait to be written to one connection. Of messages to many, one that takes more than half of them finds room for
-    /// itself, for one as long before it, and for half of the limit.
-    pub outbox_limit: usize,
-    /// Most bytes of incomplete messages and queued output of all connections together. Each worker has an equal share. `None`: 512 MiB,
-    /// or what the workers need for one message and one outbox each where that is more.
-    pub buffer_limit: Option<usize>,
-    /// Most bytes of messages to many that wait for slow connections, of all of them together: each message is shared, but counted
-    /// for every connection it waits for, with 64 bytes for the reference. Each worker has an equal share. `None`: 2 GiB, or an outbox for
-    /// each worker where that is more.
-    pub backlog_limit: Option<usize>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            listen: Vec::new(),
-            unix_mode: 0o660,
-            unix_group: None,
-            workers: None,
-            pin: true,
-            steer: false,
-            max_connections: None,
-            private_tables: false,
-            handshake_timeout: Duration::from_secs(10),
-            message_timeout: Some(Duration::from_secs(60)),
-            ping_interval: Some(Duration::from_secs(30)),
-            ping_policy: PingPolicy::WhenIdle,
-            pong_timeout: Duration::from_secs(10),
-            close_timeout: Duration::from_secs(5),
-            max_head: MAX_HEAD,
-            max_head_fields: MAX_HEADERS,
-            max_message: 1 << 20,
-            max_frames_per_message: 4096,
-            compression: Compression::Off,
-            compression_threshold: 256,
-            compression_level: 1,
-            // RFC 7692-7.3-1: 1,024 or more.
-            compression_window: 2048,
-            outbox_limit: 2 << 20,
-            buffer_limit: None,
-            backlog_limit: None,
-        }
-    }
-}
-
 /// The least message limit in bytes: anything below could not hold what a control frame can.
 const MIN_MESSAGE: usize = 125;
-/// The least time anything is given; the clock ticks every tenth of a second.
+/// The most that a limit of one connection's bytes may be, so that sums of a few do not overflow.
+const MOST_BYTES: usize = usize::MAX / 8;
+/// The least time that anything is given; the clock ticks every tenth of a second.
 const MIN_TIME: Duration = Duration::from_millis(100);
+/// What a time may be.
+const TIMES: RangeInclusive<Duration> = MIN_TIME..=MAX_TIME;
 /// The windows of permessage-deflate in bytes (RFC 7692, section 7.1.2).
 const WINDOWS: RangeInclusive<usize> = 1 << 8..=1 << 15;
+
+settings! {
+    /// The settings of a server. [`Builder`] has a method for each.
+    ///
+    /// Each but `descriptor_tables` is an option of `throng serve` too, with the same text. `None` stands for `off`, or for the default
+    /// that the text states.
+    #[derive(Debug, Clone)]
+    #[non_exhaustive]
+    pub struct Config, built by Builder {
+        /// Where to listen: `IP:PORT`, `[IPv6]:PORT` or `unix:PATH`. It may be given several times; the environment separates by commas,
+        /// and the file has a list. Port 0 is any free one.
+        #[option("listen", list_of::<Listen>("ADDRESS"))]
+        listen: Vec<Listen> = Vec::new();
+        /// The permissions of Unix sockets' files, whatever the umask, in octal with a 0 before it. A client needs the permission to write.
+        #[option("unix-mode", MODE)]
+        unix_mode: u32 = 0o660;
+        /// The group of Unix sockets' files, by name or number: of a proxy, for example. Default: the group of the process.
+        #[option("unix-group", GROUP)]
+        unix_group: Option<u32> = None;
+        /// Event loops, at most 1,024. Default: one for each core that the process may use, by its affinity and its control group's CPU
+        /// quota, rounded down; more where the connections need more descriptor tables, and fewer where the descriptor limit has no room
+        /// for so many.
+        #[option("workers", COUNT, 1..=MAX_WORKERS)]
+        workers: Option<usize> = None;
+        /// Whether the scheduler chooses the workers' cores. Otherwise as many workers are pinned as fill all cores evenly: none where
+        /// there are fewer workers than cores.
+        #[option("no-pin", choice::<Pinning>())]
+        pinning: Pinning = Pinning::Even;
+        /// Whether a new connection goes to the worker on the core where the kernel deals with its first packet (Linux 6.2). This is for
+        /// network cards that have a queue for the core of each worker: with fewer queues the other workers get no connections. The
+        /// workers must be pinned.
+        #[option("steer", choice::<Steering>())]
+        steering: Steering = Steering::Off;
+        /// The most connections of all workers together. Above the descriptor limit each worker gets a descriptor table of its own.
+        /// Default: what the limit allows in one table, or in one for each worker where the workers' own descriptors would fill most of
+        /// it.
+        #[option("max-connections", COUNT, 1..)]
+        max_connections: Option<usize> = None;
+        /// Time between the Pings to a client, or `off`: then a dead client is found only when something is sent to it. The first Ping
+        /// comes after half of this time to one and a half.
+        #[option("ping-interval", TIME_OR_OFF, TIMES)]
+        ping_interval: Option<Duration> = Some(Duration::from_secs(30));
+        /// Which connections are pinged.
+        #[option("ping", choice::<PingPolicy>())]
+        ping_policy: PingPolicy = PingPolicy::WhenIdle;
+        /// Time for a Ping to be answered; then the connection is dropped.
+        #[option("pong-timeout", TIME, TIMES)]
+        pong_timeout: Duration = Duration::from_secs(10);
+        /// Time for a request's head to arrive, from its first byte on, or from about a second after the connection where no byte comes;
+        /// then the connection is dropped.
+        #[option("handshake-timeout", TIME, TIMES)]
+        handshake_timeout: Duration = Duration::from_secs(10);
+        /// Time for a message to arrive, from its first byte to its last, or `off`; then the connection is closed with 1008.
+        #[option("message-timeout", TIME_OR_OFF, TIMES)]
+        message_timeout: Option<Duration> = Some(Duration::from_secs(60));
+        /// Time for a peer to finish closing; then the connection is dropped. A peer that is still reading what was sent before has more, as
+        /// long as it takes 1 KiB a second.
+        #[option("close-timeout", TIME, TIMES)]
+        close_timeout: Duration = Duration::from_secs(5);
+        /// Most bytes of a request's head, the blank line included, from 1 KiB to 64 KiB; more is answered with 431. Cookies count, and
+        /// topics in the URL. The admin port has a limit of its own, which is no lower.
+        #[option("max-head", SIZE, LEAST_HEAD..=MOST_HEAD)]
+        max_head: usize = MAX_HEAD;
+        /// Most header fields of a request, from 16 to 256; more are answered with 431. The admin port takes 100.
+        #[option("max-head-fields", COUNT, LEAST_HEADERS..=MOST_HEADERS)]
+        max_head_fields: usize = MAX_HEADERS;
+        /// Most bytes of a message from a client, or of one that the operator publishes; of throng.v1, of a payload. A longer message
+        /// closes the client's connection with 1009, or is refused: with the error too-large, or with 413 over the admin port.
+        #[option("max-message", SIZE, MIN_MESSAGE..=MOST_BYTES)]
+        max_message: usize = 1 << 20;
+        /// Most frames of a message from a client. More close the connection with 1008.
+        #[option("max-frames-per-message", small_count::<u32>("N"), 1..=u32::MAX)]
+        max_frames_per_message: u32 = 4096;
+        /// Whether messages are compressed with clients that offer it (permessage-deflate).
+        #[option("compression", choice::<Compression>())]
+        compression: Compression = Compression::Off;
+        /// Messages with fewer bytes are not compressed.
+        #[option("compression-threshold", SIZE)]
+        compression_threshold: usize = 256;
+        /// How hard to compress, from 1, the fastest, to 9, the smallest.
+        #[option("compression-level", small_count::<u8>("1-9"), 1..=9)]
+        compression_level: u8 = 1;
+        /// How far back a message may refer to those before it, with `dedicated` compression: a power of two from 256 B to 32 KiB.
+        // RFC 7692-7.3-1: 1,024 or more by default.
+        #[option("compression-window", SIZE)]
+        compression_window: usize = 2048;
+        /// Most bytes that wait to be written to one client. A message to many that takes more than half of them finds room for itself, for
+        /// one as long before it, and for half of the limit.
+        #[option("outbox-limit", SIZE, LEAST_OUTBOX..=MOST_BYTES)]
+        outbox_limit: usize = 2 << 20;
+        /// Most bytes of incomplete messages and waiting output of all clients together. Each worker has an equal share; when it is used
+        /// up, those with the largest and oldest incomplete messages are closed with 1013. Default: 512MiB, or a message and an outbox for
+        /// each worker where that is more.
+        #[option("buffer-limit", SIZE)]
+        buffer_limit: Option<usize> = None;
+        /// Most bytes of messages to many that wait for slow clients, of all of them together: a message is shared, but counts for each
+        /// client that it waits for, with 64 bytes for the reference. Each worker has an equal share. Default: 2GiB, or an outbox for each
+        /// worker where that is more.
+        #[option("backlog-limit", SIZE)]
+        backlog_limit: Option<usize> = None;
+    }
+    with {
+        /// Whether workers may have descriptor tables of their own where [`max_connections`](Self::max_connections) do not fit one. The
+        /// program `throng` allows it.
+        pub descriptor_tables: DescriptorTables = DescriptorTables::Shared;
+    }
+}
 
 impl Config {
     /// Checks each setting by itself, and that they fit each other.
@@ -156,52 +150,14 @@ impl Config {
         if self.unix_mode & !0o777 != 0 || self.unix_mode & 0o222 == 0 {
             return Err(ConfigError::UnixMode { mode: self.unix_mode });
         }
-        if self.workers.is_some_and(|workers| workers == 0 || workers > MAX_WORKERS) {
-            return Err(ConfigError::OutOfRange { what: "workers", least: 1, most: MAX_WORKERS });
-        }
-        if self.steer && !self.pin {
+        if self.steering == Steering::ByCore && self.pinning == Pinning::Off {
             return Err(ConfigError::SteeredUnpinned);
         }
-        if self.max_connections == Some(0) {
-            return Err(ConfigError::OutOfRange { what: "max-connections", least: 1, most: usize::MAX });
-        }
-        for (what, time) in [
-            ("handshake-timeout", Some(self.handshake_timeout)),
-            ("message-timeout", self.message_timeout),
-            ("ping-interval", self.ping_interval),
-            ("pong-timeout", Some(self.pong_timeout)),
-            ("close-timeout", Some(self.close_timeout)),
-        ] {
-            if time.is_some_and(|time| time < MIN_TIME || time > MAX_TIME) {
-                return Err(ConfigError::Time { what, least: MIN_TIME, most: MAX_TIME });
-            }
-        }
-        for (what, value, least, most) in [
-            ("max-head", self.max_head, LEAST_HEAD, MOST_HEAD),
-            ("max-head-fields", self.max_head_fields, LEAST_HEADERS, MOST_HEADERS),
-        ] {
-            if value < least || value > most {
-                return Err(ConfigError::OutOfRange { what, least, most });
-            }
-        }
-        let most = usize::MAX / 8;
-        if self.max_message < MIN_MESSAGE || self.max_message > most {
-            return Err(ConfigError::OutOfRange { what: "max-message", least: MIN_MESSAGE, most });
-        }
-        if self.max_frames_per_message == 0 {
-            let most = u32::MAX as usize;
-            return Err(ConfigError::OutOfRange { what: "max-frames-per-message", least: 1, most });
-        }
-        if !(1..=9).contains(&self.compression_level) {
-            return Err(ConfigError::OutOfRange { what: "compression-level", least: 1, most: 9 });
-        }
         if !self.compression_window.is_power_of_two() || !WINDOWS.contains(&self.compression_window) {
-            let (least, most) = (*WINDOWS.start(), *WINDOWS.end());
-            return Err(ConfigError::PowerOfTwo { what: "compression-window", least, most });
+            let range = format!("a power of two from {} to {}", WINDOWS.start(), WINDOWS.end());
+            return Err(RangeError { setting: "compression-window", range }.into());
         }
-        if self.outbox_limit < LEAST_OUTBOX || self.outbox_limit > most {
-            return Err(ConfigError::OutOfRange { what: "outbox-limit", least: LEAST_OUTBOX, most });
-        }
+        self.check_ranges()?;
         Ok(())
     }
 
@@ -244,9 +200,7 @@ mod tests {
         let mut config = Config { listen: vec!["127.0.0.1:0".parse().unwrap()], ..Config::default() };
         change(&mut config);
         config.validate().err().map(|error| match error {
-            ConfigError::OutOfRange { what, .. }
-            | ConfigError::PowerOfTwo { what, .. }
-            | ConfigError::Time { what, .. } => what,
+            ConfigError::OutOfRange(error) => error.setting,
             other => panic!("{other}"),
         })
     }
@@ -319,11 +273,14 @@ mod tests {
 
     #[test]
     fn what_is_steered_is_pinned() {
-        for (steer, pin, is_right) in
-            [(false, false, true), (false, true, true), (true, true, true), (true, false, false)]
-        {
+        for (steering, pinning, is_right) in [
+            (Steering::Off, Pinning::Off, true),
+            (Steering::Off, Pinning::Even, true),
+            (Steering::ByCore, Pinning::Even, true),
+            (Steering::ByCore, Pinning::Off, false),
+        ] {
             let listen = vec!["127.0.0.1:0".parse().unwrap()];
-            let checked = Config { listen, steer, pin, ..Config::default() }.validate();
+            let checked = Config { listen, steering, pinning, ..Config::default() }.validate();
             assert_eq!(checked, if is_right { Ok(()) } else { Err(ConfigError::SteeredUnpinned) });
         }
     }

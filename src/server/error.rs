@@ -1,9 +1,9 @@
 //! What can go wrong with a server as a whole: the operator's doing, or ours.
 
-use std::time::Duration;
 use std::{fmt, io};
 
 use super::Listen;
+use crate::settings::RangeError;
 
 /// A configuration that cannot be served. Each says what to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,33 +11,8 @@ use super::Listen;
 pub enum ConfigError {
     /// There is nowhere to listen.
     NoListener,
-    /// A number is out of its range.
-    OutOfRange {
-        /// The setting.
-        what: &'static str,
-        /// The least it may be.
-        least: usize,
-        /// The most it may be.
-        most: usize,
-    },
-    /// A number is no power of two, or out of its range.
-    PowerOfTwo {
-        /// The setting.
-        what: &'static str,
-        /// The least it may be.
-        least: usize,
-        /// The most it may be.
-        most: usize,
-    },
-    /// A time is out of its range.
-    Time {
-        /// The setting.
-        what: &'static str,
-        /// The least it may be.
-        least: Duration,
-        /// The most it may be.
-        most: Duration,
-    },
+    /// A setting is out of its range.
+    OutOfRange(RangeError),
     /// More connections are wanted than a descriptor table holds, and tables of the workers' own are not allowed.
     DescriptorLimit {
         /// Connections wanted.
@@ -99,16 +74,7 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoListener => f.write_str("there is nowhere to listen: give at least one address"),
-            Self::OutOfRange { what, least, most } if *most == usize::MAX => {
-                write!(f, "{what} must be {least} or more")
-            }
-            Self::OutOfRange { what, least, most } => write!(f, "{what} must be from {least} to {most}"),
-            Self::PowerOfTwo { what, least, most } => {
-                write!(f, "{what} must be a power of two from {least} to {most}")
-            }
-            Self::Time { what, least, most } => {
-                write!(f, "{what} must be from {} ms to {} days", least.as_millis(), most.as_secs() / 86_400)
-            }
+            Self::OutOfRange(error) => error.fmt(f),
             Self::DescriptorLimit { wanted, room, limit } => write!(
                 f,
                 "{wanted} connections do not fit the descriptor limit of {limit}, which leaves room for {room}: raise it \
@@ -151,6 +117,12 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
+
+impl From<RangeError> for ConfigError {
+    fn from(error: RangeError) -> Self {
+        Self::OutOfRange(error)
+    }
+}
 
 /// Why a server did not start.
 #[derive(Debug)]

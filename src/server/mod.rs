@@ -2,6 +2,7 @@
 
 mod bell;
 mod builder;
+mod choices;
 mod config;
 mod error;
 mod listen;
@@ -18,7 +19,8 @@ use std::{fmt, io};
 
 pub use bell::Bell;
 pub use builder::Builder;
-pub use config::{Compression, Config};
+pub use choices::{Compression, DescriptorTables, Pinning, Steering};
+pub use config::Config;
 pub use error::{ConfigError, RunError, StartError};
 pub use listen::Listen;
 use listen::SocketFile;

@@ -1,6 +1,7 @@
 //! How many workers, whether each needs a descriptor table of its own, and what each may take.
 
-use super::config::{Compression, Config};
+use super::choices::{Compression, DescriptorTables};
+use super::config::Config;
 use super::error::ConfigError;
 use crate::budget::{
     DEFAULT_BACKLOG, DEFAULT_BUFFERS, DESCRIPTOR_RESERVE, MAX_CONNECTIONS_PER_WORKER, MAX_WORKERS, REFUSALS,
@@ -41,6 +42,7 @@ struct Tables {
     descriptors: usize,
     /// Places to listen at, each with a listener of every worker.
     listeners: usize,
+    may_be_private: bool,
 }
 
 impl Plan {
@@ -51,7 +53,8 @@ impl Plan {
         cores: usize,
         descriptors: usize,
     ) -> Result<Self, ConfigError> {
-        let tables = Tables { descriptors, listeners: config.listen.len() };
+        let may_be_private = config.descriptor_tables == DescriptorTables::PrivateIfNeeded;
+        let tables = Tables { descriptors, listeners: config.listen.len(), may_be_private };
         let asked = config.workers.unwrap_or(cores).clamp(1, MAX_WORKERS);
         let shape = match config.max_connections {
             None => tables.as_many_as_fit(config, asked)?,
@@ -89,7 +92,7 @@ impl Tables {
         let least = if config.workers.is_some() { workers } else { 1 };
         let half = (self.descriptors / 2).min(MAX_CONNECTIONS_PER_WORKER / 2);
         let shapes = |workers: usize| {
-            let private = config.private_tables.then(|| self.private(workers));
+            let private = self.may_be_private.then(|| self.private(workers));
             [Some(self.shared(workers)), private].into_iter().flatten()
         };
         let all = || (least..=workers).rev().flat_map(shapes);
@@ -109,10 +112,10 @@ impl Tables {
         }
         let in_private = |&workers: &usize| share(wanted, workers) <= self.private(workers).per_worker;
         let in_shared = |&workers: &usize| self.shared(workers).connections >= wanted;
-        let more = (workers..=MAX_WORKERS).find(in_private).filter(|_| config.private_tables);
+        let more = (workers..=MAX_WORKERS).find(in_private).filter(|_| self.may_be_private);
         // Fewer need less for themselves.
         let fewer = || {
-            let private = (1..workers).rev().find(in_private).filter(|_| config.private_tables);
+            let private = (1..workers).rev().find(in_private).filter(|_| self.may_be_private);
             private
                 .map(|workers| self.private(workers))
                 .or_else(|| (1..workers).rev().find(in_shared).map(|workers| self.shared(workers)))
@@ -145,7 +148,7 @@ impl Tables {
         let least = if config.workers.is_some() { workers } else { 1 };
         let shared = (least..=workers).map(|workers| self.shared(workers).connections).max();
         let private = (1..=MAX_WORKERS).map(|workers| self.private(workers).connections).max();
-        let private = private.filter(|_| config.private_tables);
+        let private = private.filter(|_| self.may_be_private);
         let room = shared.max(private).unwrap_or(0);
         ConfigError::DescriptorLimit { wanted, room, limit: self.descriptors }
     }
@@ -194,6 +197,7 @@ fn shares(config: &Config, envelopes: bool, workers: usize) -> Result<(usize, us
 
 #[cfg(test)]
 mod tests {
+    use super::DescriptorTables::{PrivateIfNeeded, Shared};
     use super::*;
 
     fn config() -> Config {
@@ -212,8 +216,8 @@ mod tests {
 
     #[test]
     fn by_default_there_are_as_many_connections_as_fit() {
-        for private_tables in [false, true] {
-            let plan = plan(&Config { private_tables, ..config() }, 2, 20_000).unwrap();
+        for descriptor_tables in [Shared, PrivateIfNeeded] {
+            let plan = plan(&Config { descriptor_tables, ..config() }, 2, 20_000).unwrap();
             assert!((19_000..20_000).contains(&plan.connections), "{plan:?}");
             assert!(!plan.private_tables);
         }
@@ -221,7 +225,8 @@ mod tests {
 
     #[test]
     fn a_million_get_tables_of_their_own_with_room_for_an_uneven_spread() {
-        let wanted = Config { max_connections: Some(1_000_000), private_tables: true, ..config() };
+        let wanted =
+            Config { max_connections: Some(1_000_000), descriptor_tables: PrivateIfNeeded, ..config() };
         let plan = plan(&wanted, 2, 20_000).unwrap();
         assert!(plan.private_tables && (51..60).contains(&plan.workers), "{plan:?}");
         let mean = 1_000_000 / plan.workers;
@@ -249,7 +254,7 @@ mod tests {
                 assert!(plan.workers * plan.per_worker >= plan.connections, "{what}: {plan:?}");
                 assert_eq!(plan.connections, config.max_connections.unwrap_or(plan.connections), "{what}");
                 assert_eq!(plan.workers, config.workers.unwrap_or(plan.workers), "{what}");
-                assert!(config.private_tables || !plan.private_tables, "{what}");
+                assert!(config.descriptor_tables == PrivateIfNeeded || !plan.private_tables, "{what}");
                 if plan.private_tables {
                     assert!(share(plan.connections, plan.workers) <= plan.per_worker, "{what}: {plan:?}");
                 }
@@ -298,11 +303,15 @@ mod tests {
         for limit in limits {
             for cores in numbers {
                 for max_connections in wanted {
-                    for (workers, private_tables, listeners) in
-                        [(None, false, 1), (None, true, 1), (Some(cores), false, 2), (Some(cores), true, 10)]
-                    {
+                    for (workers, descriptor_tables, listeners) in [
+                        (None, Shared, 1),
+                        (None, PrivateIfNeeded, 1),
+                        (Some(cores), Shared, 2),
+                        (Some(cores), PrivateIfNeeded, 10),
+                    ] {
                         let listen = vec!["127.0.0.1:0".parse().unwrap(); listeners];
-                        let config = Config { listen, workers, max_connections, private_tables, ..config() };
+                        let config =
+                            Config { listen, workers, max_connections, descriptor_tables, ..config() };
                         check(&config, cores, limit);
                     }
                 }
@@ -314,8 +323,8 @@ mod tests {
     fn defaults_start_with_any_number_of_cores() {
         for cores in [1, 2, 8, 30, 170, 171, 1_024, 5_000] {
             for limit in [256, 1_024, 4_096, 20_000, 1 << 20] {
-                for private_tables in [false, true] {
-                    let plan = plan(&Config { private_tables, ..config() }, cores, limit).unwrap();
+                for descriptor_tables in [Shared, PrivateIfNeeded] {
+                    let plan = plan(&Config { descriptor_tables, ..config() }, cores, limit).unwrap();
                     assert!(plan.connections >= limit / 4, "{cores} cores, limit {limit}: {plan:?}");
                     assert!(plan.buffers >= 3 << 20 && plan.backlog >= 2 << 20, "{plan:?}");
                 }
@@ -323,7 +332,8 @@ mod tests {
         }
         // A worker a core where one table has room for them, or each has its own.
         for (cores, limit) in [(8, 1_024), (30, 4_096), (170, 1_024), (170, 20_000)] {
-            let plan = plan(&Config { private_tables: true, ..config() }, cores, limit).unwrap();
+            let plan =
+                plan(&Config { descriptor_tables: PrivateIfNeeded, ..config() }, cores, limit).unwrap();
             assert_eq!(plan.workers, cores, "limit {limit}: {plan:?}");
         }
     }
@@ -335,14 +345,18 @@ mod tests {
             plan(&million, 2, 20_000),
             Err(ConfigError::DescriptorLimit { wanted: 1_000_000, room: 19_000..20_000, limit: 20_000 })
         ));
-        let few = Config { private_tables: true, workers: Some(10), ..million.clone() };
+        let few = Config { descriptor_tables: PrivateIfNeeded, workers: Some(10), ..million.clone() };
         assert!(matches!(
             plan(&few, 2, 20_000),
             Err(ConfigError::TooFewWorkers { workers: 10, needed: 51..60, .. })
         ));
-        let many = Config { private_tables: true, max_connections: Some(100_000_000), ..million.clone() };
+        let many = Config {
+            descriptor_tables: PrivateIfNeeded,
+            max_connections: Some(100_000_000),
+            ..million.clone()
+        };
         assert!(matches!(plan(&many, 2, 20_000), Err(ConfigError::DescriptorLimit { .. })));
-        let crowd = Config { private_tables: true, workers: Some(1_024), ..config() };
+        let crowd = Config { descriptor_tables: PrivateIfNeeded, workers: Some(1_024), ..config() };
         assert!(matches!(
             plan(&crowd, 2, 1_024),
             Err(ConfigError::TooManyWorkers { workers: 1_024, most: 100..900, limit: 1_024 })

@@ -12,6 +12,7 @@ use std::time::Instant;
 use core_affinity::CoreId;
 
 use super::bell::Bell;
+use super::choices::{Pinning, Steering};
 use super::config::Config;
 #[cfg(feature = "metering")]
 use super::error::ConfigError;
@@ -34,8 +35,8 @@ use crate::worker::{
 struct Launch<F> {
     plan: Plan,
     limits: Limits,
-    pin: bool,
-    steer: bool,
+    pinning: Pinning,
+    steering: Steering,
     cores: Vec<CoreId>,
     /// When the server started.
     start: Instant,
@@ -84,8 +85,8 @@ where
     let launch = Launch {
         limits: limits(&config, H::ENVELOPES, &plan),
         plan,
-        pin: config.pin,
-        steer: config.steer,
+        pinning: config.pinning,
+        steering: config.steering,
         cores,
         start: Instant::now(),
         handler,
@@ -207,7 +208,7 @@ where
                 .map_err(StartError::system("get a private descriptor table"))?
         }
     };
-    let core = pin(launch, number).filter(|_| launch.steer);
+    let core = pin(launch, number).filter(|_| launch.steering == Steering::ByCore);
     let os = Linux::new(clock_of(launch, number), launch.wakers[number].as_fd(), core)
         .map_err(StartError::system("make an epoll"))?;
     let (listeners, found) = open_listeners(places, unix, number == 0, core)?;
@@ -222,7 +223,8 @@ where
 /// Pins the calling thread to the worker's core and returns its number; `None` where it is not pinned.
 fn pin<F>(launch: &Launch<F>, number: usize) -> Option<usize> {
     let (workers, cores) = (launch.plan.workers, launch.cores.len());
-    if !launch.pin || !(number < evenly_pinned(workers, cores) || (launch.steer && cores > 0)) {
+    let is_steered = launch.steering == Steering::ByCore && cores > 0;
+    if launch.pinning == Pinning::Off || !(number < evenly_pinned(workers, cores) || is_steered) {
         return None;
     }
     let core = launch.cores[number % cores];

@@ -6,6 +6,7 @@ use crate::ws::deflate::Terms;
 
 /// What happens to a message that does not fit the outbox of a connection, whose peer reads too slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum SlowPolicy {
     /// The connection is closed with 1008.
     #[default]

@@ -7,21 +7,23 @@ use crate::budget::enveloped;
 use crate::budget::{
     ACCEPTS_PER_ITERATION, EXPIRIES_PER_ITERATION, PINGS_PER_ITERATION, SWEEP_PER_ITERATION,
 };
+use crate::choices;
 use crate::http::HeadLimits;
 use crate::ws::Rules;
 use crate::ws::deflate::{Context, Terms};
 
-/// When to send Pings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PingPolicy {
-    /// Only after the peer has been silent for half an interval to one and a half: each connection has a place of its own in the
-    /// interval, so that clients which spoke together are not pinged together. Any bytes from the peer are a sign of life, and
-    /// answer a Ping.
-    #[default]
-    WhenIdle,
-    /// Every interval, whatever else passes; only its Pong answers a Ping. The first comes half an interval to one and a half after the
-    /// opening.
-    Always,
+choices! {
+    /// Which connections are pinged.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum PingPolicy {
+        /// Those that have been silent for half an interval to one and a half: each connection has a place of its own in the interval, so
+        /// that clients which spoke together are not pinged together. Anything from the peer is a sign of life, and answers a Ping.
+        #[default]
+        WhenIdle = "idle",
+        /// All of them every interval; only its Pong answers a Ping. The first Ping comes half an interval to one and a half after the
+        /// opening.
+        Always = "always",
+    }
 }
 
 /// How messages are compressed where a client agrees.

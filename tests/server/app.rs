@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use throng::http::{Refusal, Request, Status};
-use throng::{Accept, Builder, CloseCode, Closed, Conn, ConnId, Handler, Message, Server};
+use throng::{Accept, Builder, CloseCode, Closed, Conn, ConnId, Handler, Message, Pinning, Server};
 
 /// What the application was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub(crate) struct Running {
 
 /// One worker, on any port of 127.0.0.1.
 pub(crate) fn start(settings: impl FnOnce(Builder) -> Builder) -> Running {
-    let builder = Server::builder().pin(false).workers(1).listen("127.0.0.1:0".parse().unwrap());
+    let builder = Server::builder().pinning(Pinning::Off).workers(1).listen("127.0.0.1:0".parse().unwrap());
     start_at(settings(builder))
 }
 

@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::time::Instant;
 
-use throng::CloseCode;
+use throng::{CloseCode, Pinning};
 
 use super::app::{Told, millis, start};
 use super::client::{Client, Got, PATIENCE, eventually};
@@ -94,7 +94,8 @@ fn a_panic_of_the_handler_is_reported() {
             panic!("a handler of the tests");
         }
     }
-    let builder = throng::Server::builder().pin(false).workers(2).listen("127.0.0.1:0".parse().unwrap());
+    let builder =
+        throng::Server::builder().pinning(Pinning::Off).workers(2).listen("127.0.0.1:0".parse().unwrap());
     let server = builder.start(|_| Fragile).unwrap();
     let mut client = Client::open(server.addresses()[0]);
     client.say("boo");

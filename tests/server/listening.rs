@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::channel;
 
 use throng::sys::socket::{Sharing, listen, listen_tcp, local_address};
-use throng::{Listen, Server, StartError};
+use throng::{Listen, Pinning, Server, StartError, Steering};
 
 use super::app::{Running, start, start_at};
 use super::client::{Client, PATIENCE};
@@ -34,7 +34,7 @@ impl Drop for SocketPath {
 }
 
 fn builder() -> throng::Builder {
-    Server::builder().pin(false).workers(2)
+    Server::builder().pinning(Pinning::Off).workers(2)
 }
 
 fn start_error(builder: throng::Builder) -> StartError {
@@ -68,7 +68,8 @@ fn all_workers_share_the_port_that_the_first_one_found() {
 #[test]
 fn connections_are_steered_to_the_workers_on_their_cores() {
     let cores = core_affinity::get_core_ids().unwrap();
-    let running = start(|builder| builder.pin(true).steer(true).workers(cores.len()));
+    let running =
+        start(|builder| builder.pinning(Pinning::Even).steering(Steering::ByCore).workers(cores.len()));
     let address = running.address;
     let mut expected = vec![0; cores.len()];
     let mut clients = Vec::new();

@@ -4,9 +4,9 @@ use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 
-use throng::Server;
 use throng::sys::fdtable;
 use throng::sys::signals::APART;
+use throng::{DescriptorTables, Pinning, Server};
 
 use super::app::App;
 use super::client::{Client, Got, dial, eventually};
@@ -144,7 +144,10 @@ fn workers_with_tables_of_their_own_write_no_lines_themselves() {
         .finish();
     let _lines = tracing::subscriber::set_default(subscriber);
     let limit = usize::try_from(fdtable::limits().unwrap().0).unwrap();
-    let builder = Server::builder().pin(false).private_tables(true).max_connections(limit);
+    let builder = Server::builder()
+        .pinning(Pinning::Off)
+        .descriptor_tables(DescriptorTables::PrivateIfNeeded)
+        .max_connections(limit);
     let server = builder.listen("127.0.0.1:0".parse().unwrap()).start(|_| App::silent()).unwrap();
     assert!(server.private_tables());
     let mut stream = dial(server.addresses()[0]);

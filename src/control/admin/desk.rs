@@ -225,8 +225,8 @@ impl Answers {
 
 #[cfg(test)]
 mod tests {
-    use throng::Server;
     use throng::hub::{Hub, HubConfig};
+    use throng::{Pinning, Server};
 
     use super::*;
 
@@ -234,7 +234,8 @@ mod tests {
 
     fn hub() -> (Server, Hub) {
         let hub = Hub::new(HubConfig::default());
-        let builder = Server::builder().listen("127.0.0.1:0".parse().unwrap()).workers(2).pin(false);
+        let builder =
+            Server::builder().listen("127.0.0.1:0".parse().unwrap()).workers(2).pinning(Pinning::Off);
         (builder.start(hub.handler()).unwrap(), hub)
     }
 

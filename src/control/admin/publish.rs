@@ -128,8 +128,8 @@ impl From<Published> for Outcome {
 mod tests {
     use std::time::Duration;
 
-    use throng::Server;
     use throng::hub::{Hub, HubConfig};
+    use throng::{Pinning, Server};
 
     use super::super::desk::Limits;
     use super::*;
@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn a_batch_that_nobody_answers_ends_with_an_outcome_for_each_message_in_time() {
         let hub = Hub::new(HubConfig::default());
-        let builder = Server::builder().listen("127.0.0.1:0".parse().unwrap()).workers(1).pin(false);
+        let builder =
+            Server::builder().listen("127.0.0.1:0".parse().unwrap()).workers(1).pinning(Pinning::Off);
         let server = builder.start(hub.handler()).unwrap();
         let limits = Limits { max_message: 100, max_body: 1 << 20, patience: Duration::from_millis(200) };
         // Nobody hands the answers on.

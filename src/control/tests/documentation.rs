@@ -4,17 +4,18 @@ use std::fmt::Write;
 
 use clap::{Arg, ArgAction};
 
-use super::super::cli::table;
-use super::super::sources::variable;
+use super::super::cli::{read, serve};
+use super::super::options;
+use super::super::sources::{Environment, variable};
 
-const DOCUMENTATION: &str = include_str!("../../../docs/CONFIGURATION.md");
-const BEGIN: &str = "<!-- The table of settings: a test compares it with the command line's. -->\n";
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CONFIGURATION.md");
+const BEGIN: &str = "<!-- The table of settings. A test compares it with the command line's, and writes it if UPDATE_EXPECT is set. -->\n";
 const END: &str = "<!-- The end of the table. -->\n";
 
 /// The table that the document must have.
 fn settings() -> String {
     let mut text = String::from("| setting | default | |\n|---|---|---|\n");
-    for arg in table().get_arguments().filter(|arg| arg.get_long().is_some()) {
+    for arg in serve(&options::all()).get_arguments().filter(|arg| arg.get_long().is_some()) {
         let default: Vec<_> = arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
         let default = if default.is_empty() { String::new() } else { format!(" `{}`", default.join(",")) };
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
@@ -36,30 +37,39 @@ fn values(arg: &Arg) -> String {
 
 #[test]
 fn the_list_of_settings_is_the_command_lines() {
-    let (_, rest) = DOCUMENTATION.split_once(BEGIN).expect("the table begins");
-    let (listed, _) = rest.split_once(END).expect("the table ends");
+    let document = std::fs::read_to_string(PATH).unwrap();
+    let (before, rest) = document.split_once(BEGIN).expect("the table begins");
+    let (listed, after) = rest.split_once(END).expect("the table ends");
     let expected = settings();
-    assert!(listed == expected, "docs/CONFIGURATION.md is out of date; the table must be:\n{expected}");
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(PATH, [before, BEGIN, &expected, END, after].concat()).unwrap();
+        return;
+    }
+    assert!(
+        listed == expected,
+        "docs/CONFIGURATION.md is out of date: run this test with UPDATE_EXPECT=1, which writes the table:\n{expected}"
+    );
 }
 
 #[test]
 fn the_example_is_a_configuration() {
-    let (_, rest) = DOCUMENTATION.split_once("```toml\n").expect("there is an example");
+    let document = std::fs::read_to_string(PATH).unwrap();
+    let (_, rest) = document.split_once("```toml\n").expect("there is an example");
     let (example, _) = rest.split_once("```").expect("it ends");
     let path = std::env::temp_dir().join(format!("throng-{}-example.toml", std::process::id()));
     std::fs::write(&path, example).unwrap();
     let arguments = ["throng", "serve", "--config", path.to_str().unwrap()].map(Into::into);
-    let read = super::super::cli::read(&arguments, &super::super::sources::Environment::default());
+    let read = read(&arguments, &Environment::default());
     std::fs::remove_file(&path).unwrap();
-    let serve = read.expect("it can be served");
-    assert_eq!(serve.settings.max_connections, Some(200_000));
-    assert!(serve.rules.keep_history());
+    let settings = read.expect("it can be served").settings;
+    assert_eq!(settings.server.max_connections, Some(200_000));
+    assert!(settings.hub.rules.keep_history());
     assert_eq!(variable("max-connections"), "THRONG_MAX_CONNECTIONS");
 }
 
 #[test]
 fn no_help_text_has_what_is_printed_as_a_line_break() {
-    for arg in table().get_arguments() {
+    for arg in serve(&options::all()).get_arguments() {
         let texts = [arg.get_help(), arg.get_long_help()].into_iter().flatten();
         // clap makes a line break of `{n}`: write it in other words.
         texts.for_each(|text| assert!(!text.to_string().contains("{n}"), "{text}"));

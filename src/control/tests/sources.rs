@@ -3,15 +3,14 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory;
-use throng::Config;
-use throng::hub::{HubConfig, Rules};
+use throng::hub::HubConfig;
+use throng::{Config, DescriptorTables, Pinning};
 
-use super::super::cli::{Cli, Refused, Serve, read, table};
+use super::super::cli::{Refused, Serve, program, read, serve};
 use super::super::file::File;
+use super::super::options;
 use super::super::settings::Settings;
 use super::super::sources::{self, Environment};
-use super::super::units::MaybeDuration;
 
 /// A file of this test's own, removed at the end.
 struct Scratch(PathBuf);
@@ -61,42 +60,50 @@ fn complaint(text: &str) -> String {
 
 #[test]
 fn the_command_line_is_consistent() {
-    Cli::command().debug_assert();
+    program(serve(&options::all())).debug_assert();
 }
 
 #[test]
 fn the_defaults_are_the_librarys() {
     let settings = settings(&["--listen", "127.0.0.1:0"], &[]);
     let mut library = Config::default();
-    library.listen = settings.listen.clone();
+    library.listen.clone_from(&settings.server.listen);
     // The program owns its process, so that it may do what a library must be asked for.
-    library.private_tables = true;
-    assert_eq!(format!("{:?}", settings.config()), format!("{library:?}"));
-    let hub = settings.hub(Rules::default());
-    assert_eq!(format!("{hub:?}"), format!("{:?}", HubConfig::default()));
+    library.descriptor_tables = DescriptorTables::PrivateIfNeeded;
+    assert_eq!(format!("{:?}", settings.server), format!("{library:?}"));
+    assert_eq!(format!("{:?}", settings.hub), format!("{:?}", HubConfig::default()));
+}
+
+#[test]
+fn the_queue_has_room_for_four_of_the_longest_messages_unless_it_is_set() {
+    let queue =
+        |arguments: &[&str]| settings(&[&["--listen=127.0.0.1:0"], arguments].concat(), &[]).hub.queue_limit;
+    assert_eq!(queue(&["--max-message", "16MiB"]), 64 << 20);
+    assert_eq!(queue(&["--max-message", "17MiB"]), 4 * (17 << 20));
+    assert_eq!(queue(&["--max-message", "17MiB", "--queue-limit", "64MiB"]), 64 << 20);
 }
 
 #[test]
 fn the_command_line_comes_before_the_environment_and_that_before_the_file() {
     let file = Scratch::new("precedence", "listen = '127.0.0.1:0'\nworkers = 3\nno-pin = true");
+    let server = |arguments: &[&str], variables: &[(&str, &str)]| settings(arguments, variables).server;
     let path = file.path();
-    assert_eq!(settings(&["--listen", "127.0.0.1:0"], &[]).workers, None);
-    assert_eq!(settings(&["--config", path], &[]).workers, Some(3));
-    assert_eq!(settings(&["--config", path], &[("THRONG_WORKERS", "4")]).workers, Some(4));
-    assert_eq!(settings(&["--config", path], &[("THRONG_WORKERS", "")]).workers, Some(3));
-    let all = settings(&["--config", path, "--workers", "5"], &[("THRONG_WORKERS", "4")]);
-    assert_eq!(all.workers, Some(5));
-    assert!(all.no_pin);
-    assert!(!settings(&["--config", path, "--no-pin=false"], &[]).no_pin);
-    assert!(!settings(&["--config", path], &[("THRONG_NO_PIN", "false")]).no_pin);
-    assert!(settings(&["--listen", "127.0.0.1:0", "--no-pin"], &[]).no_pin);
+    assert_eq!(server(&["--listen", "127.0.0.1:0"], &[]).workers, None);
+    assert_eq!(server(&["--config", path], &[]).workers, Some(3));
+    assert_eq!(server(&["--config", path], &[("THRONG_WORKERS", "4")]).workers, Some(4));
+    assert_eq!(server(&["--config", path], &[("THRONG_WORKERS", "")]).workers, Some(3));
+    let all = server(&["--config", path, "--workers", "5"], &[("THRONG_WORKERS", "4")]);
+    assert_eq!((all.workers, all.pinning), (Some(5), Pinning::Off));
+    assert_eq!(server(&["--config", path, "--no-pin=false"], &[]).pinning, Pinning::Even);
+    assert_eq!(server(&["--config", path], &[("THRONG_NO_PIN", "false")]).pinning, Pinning::Even);
+    assert_eq!(server(&["--listen", "127.0.0.1:0", "--no-pin"], &[]).pinning, Pinning::Off);
 }
 
 #[test]
 fn lists_are_replaced_as_a_whole() {
     let file = Scratch::new("lists", "listen = ['127.0.0.1:1', 'unix:/a,b']");
     let listen = |arguments: &[&str], variables: &[(&str, &str)]| {
-        let listen = settings(arguments, variables).listen;
+        let listen = settings(arguments, variables).server.listen;
         listen.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     let config = ["--config", file.path()];
@@ -126,7 +133,6 @@ fn every_option_can_be_set_everywhere() {
         ("handshake-timeout", "7s", "'7s'"),
         ("message-timeout", "7s", "'7s'"),
         ("close-timeout", "7s", "'7s'"),
-        ("drain-timeout", "7s", "'7s'"),
         ("max-head", "8KiB", "8192"),
         ("max-head-fields", "64", "64"),
         ("max-message", "2KiB", "2048"),
@@ -148,11 +154,17 @@ fn every_option_can_be_set_everywhere() {
         ("app", "sink", "'sink'"),
         ("admin", "127.0.0.1:9", "'127.0.0.1:9'"),
         ("admin-token-file", token.path(), &quoted),
+        ("drain-timeout", "7s", "'7s'"),
     ];
-    let keys =
-        table().get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)).collect::<Vec<_>>();
-    let listed: Vec<&str> = values.iter().map(|&(key, ..)| key).collect();
-    assert_eq!(keys, [&["config"], &listed[..]].concat());
+    let options: Vec<_> = options::all().iter().map(|option| option.name).collect();
+    assert_eq!(options, values.iter().map(|&(name, ..)| name).collect::<Vec<_>>());
+
+    let listen = "--listen=127.0.0.1:0";
+    let defaults = format!("{:?}", settings(&[listen], &[]));
+    for (name, value, _) in &values[1..] {
+        let set = format!("{:?}", settings(&[listen, &format!("--{name}={value}")], &[]));
+        assert_ne!(set, defaults, "{name}");
+    }
 
     let mut arguments = Vec::new();
     let mut variables = Vec::new();
@@ -166,18 +178,16 @@ fn every_option_can_be_set_everywhere() {
     let variables: Vec<(&str, &str)> =
         variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     let file = Scratch::new("everywhere", &text);
-    let mut from_file = settings(&["--config", file.path()], &[]);
-    assert_eq!(from_file.config.take(), Some(PathBuf::from(file.path())));
     let expected = format!("{:?}", settings(&arguments, &[]));
     assert_eq!(format!("{:?}", settings(&[], &variables)), expected);
-    assert_eq!(format!("{from_file:?}"), expected);
+    assert_eq!(format!("{:?}", settings(&["--config", file.path()], &[])), expected);
 }
 
 #[test]
 fn the_environment_can_name_the_file() {
     let file = Scratch::new("named", "listen = '127.0.0.1:0'\nping-interval = '7s'");
     let settings = settings(&[], &[("THRONG_CONFIG", file.path())]);
-    assert_eq!(settings.ping_interval, MaybeDuration(Some(std::time::Duration::from_secs(7))));
+    assert_eq!(settings.server.ping_interval, Some(std::time::Duration::from_secs(7)));
 }
 
 #[test]

@@ -1,0 +1,93 @@
+//! The options of `throng serve`: one for each setting.
+
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Arg, ArgAction, ArgMatches, Command, parser::ValueSource};
+use throng::Config;
+use throng::hub::HubConfig;
+use throng::settings::Settings as Table;
+use throng::settings::kinds::Setting;
+
+use super::settings::{ProgramConfig, Settings};
+
+/// An option, which is a variable of the environment and a key of the file too.
+pub(super) struct ServeOption {
+    /// As the command line has it.
+    pub(super) arg: Arg,
+    pub(super) name: &'static str,
+    pub(super) is_list: bool,
+    read: Box<Read>,
+}
+
+/// Sets a setting to what has been given.
+type Read = dyn Fn(&mut Settings, &[&str]) -> Result<(), String>;
+
+/// All options, in the order of the documentation.
+pub(super) fn all() -> Vec<ServeOption> {
+    let server = of_table::<Config>(|settings| &mut settings.server);
+    let hub = of_table::<HubConfig>(|settings| &mut settings.hub);
+    server.chain(hub).chain(of_table::<ProgramConfig>(|settings| &mut settings.program)).collect()
+}
+
+fn of_table<C: Table>(part: fn(&mut Settings) -> &mut C) -> impl Iterator<Item = ServeOption> {
+    C::SETTINGS.iter().map(move |setting| ServeOption {
+        arg: arg(setting),
+        name: setting.name,
+        is_list: setting.form.is_list,
+        read: Box::new(move |settings, texts| (setting.read)(part(settings), texts)),
+    })
+}
+
+/// A setting as the command line has it. Its values stay texts, which can be read.
+fn arg<C: Table>(setting: &'static Setting<C>) -> Arg {
+    let form = setting.form;
+    let arg = Arg::new(setting.name).long(setting.name).help(plain(setting.help));
+    let arg = arg.default_values((setting.show)(&C::default())).required(form.is_list);
+    let arg = arg.action(if form.is_list { ArgAction::Append } else { ArgAction::Set });
+    let choices = (form.choices)();
+    let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+    match names[..] {
+        [] => {
+            let read = |text: &str| (setting.read)(&mut C::default(), &[text]).map(|()| text.to_owned());
+            arg.value_name(form.placeholder).value_parser(read)
+        }
+        // A switch, whose name says what is true.
+        ["true", "false"] => {
+            let arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true");
+            arg.value_name("BOOL").value_parser(PossibleValuesParser::new(names))
+        }
+        _ => {
+            let choices = choices.into_iter().map(|(name, text)| PossibleValue::new(name).help(plain(text)));
+            arg.value_name(setting.name.to_uppercase()).value_parser(PossibleValuesParser::new(choices))
+        }
+    }
+}
+
+/// A doc comment as the command line has it: in one line, without the full stop.
+fn plain(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.strip_suffix('.').unwrap_or(&text).to_owned()
+}
+
+impl ServeOption {
+    /// Sets it to what has been given.
+    pub(super) fn read(&self, settings: &mut Settings, texts: &[String]) -> Result<(), String> {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        (self.read)(settings, &texts)
+    }
+
+    /// What the command line gives.
+    pub(super) fn given(&self, matches: &ArgMatches) -> Option<Vec<String>> {
+        let is_given = matches.value_source(self.name) == Some(ValueSource::CommandLine);
+        matches.get_many(self.name).filter(|_| is_given).map(|texts| texts.cloned().collect())
+    }
+
+    /// Checks values that stand elsewhere, as the command line does: an error is its own, in one line.
+    pub(super) fn check(&self, values: &[String]) -> Result<(), String> {
+        let alone = Command::new("throng").no_binary_name(true).arg(self.arg.clone().required(false));
+        let arguments = values.iter().map(|value| format!("--{}={value}", self.name));
+        let Err(error) = alone.try_get_matches_from(arguments) else { return Ok(()) };
+        let said = error.to_string();
+        let what = said.split("\n\n").next().unwrap_or(&said).trim_start_matches("error: ");
+        Err(what.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+}

@@ -1,0 +1,57 @@
+//! The words that an operator chooses from.
+
+use crate::choices;
+
+choices! {
+    /// Whether messages are compressed with clients that offer it (permessage-deflate, RFC 7692), and at what cost in memory.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum Compression {
+        /// Messages are not compressed.
+        #[default]
+        Off = "off",
+        /// Each message is compressed by itself, in both directions: a connection keeps nothing. A worker has one compressor and one
+        /// decompressor, about half a megabyte, once they are needed.
+        Shared = "shared",
+        /// Messages may refer to those before them, which makes small messages much smaller. From its first compressed message on, a
+        /// connection keeps the last bytes of each direction, at most `compression-window` of each, and a side record of 272 bytes.
+        Dedicated = "dedicated",
+    }
+}
+
+choices! {
+    /// Whether workers are pinned to cores.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum Pinning {
+        /// The scheduler chooses the cores.
+        Off = "true",
+        /// As many workers are pinned as fill all cores evenly: none where there are fewer workers than cores, so that several servers
+        /// on a machine do not share the first cores. With [`Steering::ByCore`] all workers are pinned.
+        #[default]
+        Even = "false",
+    }
+}
+
+choices! {
+    /// Which worker gets a new connection.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum Steering {
+        /// The worker on the core where the kernel deals with the connection's first packet (`SO_INCOMING_CPU`, Linux 6.2).
+        ByCore = "true",
+        /// Any worker.
+        #[default]
+        Off = "false",
+    }
+}
+
+/// Whether workers may have descriptor tables of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DescriptorTables {
+    /// All workers use the table of the process.
+    #[default]
+    Shared,
+    /// Each worker gets a table of its own where the connections do not fit one table. Then no descriptor of the program's may be used in a
+    /// [`Handler`](crate::Handler), standard streams aside, or be opened there and used elsewhere. That holds for log lines too: those of
+    /// a handler must go to standard error or to another thread. A thread of its own writes those of the workers, in the table of the
+    /// thread that starts the server.
+    PrivateIfNeeded,
+}

@@ -1,0 +1,129 @@
+//! The kinds of settings: how they are given as text, on the command line, in the environment and in the file.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::text;
+
+/// A setting of the configuration `C`.
+#[derive(Debug)]
+pub struct Setting<C> {
+    /// Its name on the command line, and in the file.
+    pub name: &'static str,
+    /// What it is, as a doc comment has it.
+    pub help: &'static str,
+    /// How it is given.
+    pub form: Form,
+    /// The value that a configuration has; `None` if it has none.
+    pub show: fn(&C) -> Option<String>,
+    /// Sets it to what has been given. An error says what to write.
+    pub read: fn(&mut C, &[&str]) -> Result<(), String>,
+}
+
+/// How a setting is given.
+#[derive(Debug, Clone, Copy)]
+pub struct Form {
+    /// What stands for its value in documentation; empty where there are `choices`.
+    pub placeholder: &'static str,
+    /// Whether it may have more than one value, and must have one.
+    pub is_list: bool,
+    /// The names to choose from, each with its text.
+    pub choices: fn() -> Vec<(&'static str, &'static str)>,
+}
+
+/// How values of the type `T` are given.
+#[derive(Debug)]
+pub struct Kind<T> {
+    /// How many, and from what.
+    pub form: Form,
+    read: fn(&[&str]) -> Result<T, String>,
+    show: fn(&T) -> String,
+}
+
+/// An enumeration that the macro `choices!` has made.
+pub trait Choice: Copy + PartialEq + 'static {
+    /// All variants: names, texts and values.
+    const ALL: &'static [(&'static str, &'static str, Self)];
+}
+
+impl<T> Kind<T> {
+    /// Reads what has been given.
+    ///
+    /// # Errors
+    /// What to write.
+    pub fn read(&self, texts: &[&str]) -> Result<T, String> {
+        (self.read)(texts)
+    }
+
+    /// Writes a value, if there is one.
+    pub fn show<'a>(&self, value: impl Into<Option<&'a T>>) -> Option<String>
+    where
+        T: 'a,
+    {
+        value.into().map(self.show).filter(|text| !text.is_empty())
+    }
+}
+
+/// A kind with one value: of several texts the last counts.
+macro_rules! one {
+    ($placeholder:expr, $read:expr, $show:expr) => {
+        Kind {
+            form: Form { placeholder: $placeholder, is_list: false, choices: Vec::new },
+            read: |texts| $read(texts.last().copied().unwrap_or_default()),
+            show: $show,
+        }
+    };
+}
+
+/// A size in bytes such as `65536`, `64KiB` or `1MB`.
+pub const SIZE: Kind<usize> = one!("SIZE", text::size, text::show_size);
+/// A count such as `1000000`, `1_000_000`, `200k` or `1M`.
+pub const COUNT: Kind<usize> = one!("N", text::count, text::show_count);
+/// A time such as `30s`, `1500ms` or `2m`.
+pub const TIME: Kind<Duration> = one!("TIME", text::time, text::show_time);
+/// A time of an hour at most.
+pub const TIME_TO_RETURN: Kind<Duration> = one!("TIME", text::time_to_return, text::show_time);
+/// A time, or `off`.
+pub const TIME_OR_OFF: Kind<Option<Duration>> = one!("TIME", text::time_or_off, text::show_time_or_off);
+/// A TCP address by its numbers, or `off`.
+pub const ADDRESS_OR_OFF: Kind<Option<SocketAddr>> =
+    one!("IP:PORT", text::address_or_off, text::show_address_or_off);
+/// A path of a file.
+pub const PATH: Kind<PathBuf> = one!("PATH", text::path, |path| path.display().to_string());
+/// Permissions such as `0660`.
+pub const MODE: Kind<u32> = one!("MODE", text::mode, |mode| format!("{mode:04o}"));
+/// A group by its name or its number.
+pub const GROUP: Kind<u32> = one!("GROUP", text::group, u32::to_string);
+
+/// A count of a smaller type.
+#[must_use]
+pub const fn small_count<T: TryFrom<usize> + Display>(placeholder: &'static str) -> Kind<T> {
+    one!(placeholder, text::small_count, T::to_string)
+}
+
+/// A value of a type that reads and writes itself.
+#[must_use]
+pub const fn parsed<T: FromStr<Err: Display> + Display>(placeholder: &'static str) -> Kind<T> {
+    one!(placeholder, text::parsed, T::to_string)
+}
+
+/// Values of such a type.
+#[must_use]
+pub const fn list_of<T: FromStr<Err: Display> + Display>(placeholder: &'static str) -> Kind<Vec<T>> {
+    Kind {
+        form: Form { placeholder, is_list: true, choices: Vec::new },
+        read: |texts| texts.iter().map(|text| text::parsed(text)).collect(),
+        show: |values| values.iter().map(T::to_string).collect::<Vec<_>>().join(","),
+    }
+}
+
+/// One of several names.
+#[must_use]
+pub const fn choice<T: Choice>() -> Kind<T> {
+    let choices = || T::ALL.iter().map(|&(name, text, _)| (name, text)).collect();
+    let kind = one!("", text::choice, text::name_of);
+    Kind { form: Form { choices, ..kind.form }, ..kind }
+}

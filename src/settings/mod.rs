@@ -1,0 +1,66 @@
+//! Tables of settings. From one entry for each setting come the field of a configuration, its default, its range, its method of a
+//! builder, its documentation, and what the `throng` program has to know to read it from text.
+//!
+//! - `macros`: what makes all that of a table.
+//! - `kinds`: what kinds of settings there are; `text`: how their values are read from text, and written.
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "serve")]
+pub mod kinds;
+mod macros;
+#[cfg(feature = "serve")]
+mod text;
+
+use std::fmt::{self, Debug};
+use std::ops::{Bound, RangeBounds};
+
+/// A configuration that the macro `settings!` has made.
+pub trait Settings: Default + 'static {
+    /// The settings that can be given as text, in the order of the documentation.
+    #[cfg(feature = "serve")]
+    const SETTINGS: &'static [kinds::Setting<Self>];
+
+    /// Checks that each setting is in its range.
+    ///
+    /// # Errors
+    /// The first setting that is not.
+    fn check_ranges(&self) -> Result<(), RangeError>;
+}
+
+/// A setting is out of its range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RangeError {
+    /// The name of the setting on the command line.
+    pub setting: &'static str,
+    /// What it must be, as in `from 1 to 9`.
+    pub range: String,
+}
+
+impl fmt::Display for RangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} must be {}", self.setting, self.range)
+    }
+}
+
+impl std::error::Error for RangeError {}
+
+/// Checks that a setting is in its range, or `None`.
+///
+/// # Errors
+/// It is out of the range.
+pub fn check<'a, T: PartialOrd + Debug + 'a>(
+    setting: &'static str,
+    value: impl Into<Option<&'a T>>,
+    range: &impl RangeBounds<T>,
+) -> Result<(), RangeError> {
+    if value.into().is_none_or(|value| range.contains(value)) {
+        return Ok(());
+    }
+    let range = match (range.start_bound(), range.end_bound()) {
+        (Bound::Included(least), Bound::Included(most)) => format!("from {least:?} to {most:?}"),
+        (Bound::Included(least), _) => format!("{least:?} or more"),
+        range => format!("in {range:?}"),
+    };
+    Err(RangeError { setting, range })
+}
