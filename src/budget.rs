@@ -96,7 +96,7 @@ pub(crate) const ACCEPTS_PER_ITERATION: usize = 64;
 /// Mailbox entries handled per iteration.
 pub(crate) const MAILS_PER_ITERATION: usize = 1024;
 /// Connections visited by a broadcast or by the closing of all per iteration.
-pub(crate) const SWEEP_PER_ITERATION: usize = 4096;
+pub(crate) const SWEEP_PER_ITERATION: u32 = 4096;
 /// Timers expired per iteration.
 pub(crate) const EXPIRIES_PER_ITERATION: usize = 4096;
 /// Pings sent per iteration.

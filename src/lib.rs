@@ -50,6 +50,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("throng is made of epoll, eventfd and SO_REUSEPORT: it runs on Linux only");
 
+mod base;
 pub mod budget;
 pub mod http;
 #[cfg(feature = "hub")]
@@ -74,7 +75,7 @@ pub use server::{
 };
 pub use settings::RangeError;
 #[doc(hidden)]
-pub use worker::wheel;
+pub use base::wheel;
 pub use worker::{
     Accept, Batch, Closed, Conn, ConnId, Connections, Context, Handle, Handler, PingPolicy, PreparedMessage,
     Pushed, SendError, SlowPolicy, Stats, Turn,

@@ -19,7 +19,8 @@ use super::posts::Posts;
 use super::publisher::{Answer, PublishError, Published, TopicInfo};
 use super::stats::HubCounters;
 use super::sweep::Sweep;
-use crate::worker::{ConnId, PreparedMessage, Table};
+use crate::base::pages::PagedSlab;
+use crate::worker::{ConnId, PreparedMessage};
 
 const TOPICS_PER_PAGE: usize = 256;
 /// Parts of all hashes within which topics that go are counted together.
@@ -29,7 +30,7 @@ const EPOCHS: usize = 4096;
 pub(crate) struct Home {
     pub(super) exchange: Arc<Exchange>,
     pub(super) counters: Arc<HubCounters>,
-    pub(super) topics: Table<Topic, TOPICS_PER_PAGE>,
+    pub(super) topics: PagedSlab<Topic, TOPICS_PER_PAGE>,
     index: Index,
     /// How many topics have had messages and gone, of each part of all hashes.
     gone: Vec<u32>,
@@ -46,7 +47,7 @@ impl Home {
         Self {
             exchange,
             counters: Arc::clone(&ends.counters),
-            topics: Table::default(),
+            topics: PagedSlab::default(),
             index: Index::default(),
             gone: vec![0; EPOCHS],
             keeping: Sweep::default(),

@@ -7,7 +7,7 @@ use super::name::Name;
 use super::seat::{MAX_TICKET, Place, Seat, Sub, Subs};
 use super::set::Set;
 use super::topic::Topic;
-use crate::worker::Table;
+use crate::base::pages::PagedSlab;
 
 const TOPICS_PER_PAGE: usize = 256;
 const SETS_PER_PAGE: usize = 64;
@@ -15,10 +15,10 @@ const SETS_PER_PAGE: usize = 64;
 /// Who subscribes to what, on one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
-    topics: Table<Topic, TOPICS_PER_PAGE>,
+    topics: PagedSlab<Topic, TOPICS_PER_PAGE>,
     index: Index,
     /// Subscriptions of connections that have several.
-    sets: Table<Set, SETS_PER_PAGE>,
+    sets: PagedSlab<Set, SETS_PER_PAGE>,
     /// Topics whose number of members has changed.
     changed: Vec<u32>,
     subscriptions: u64,

@@ -1,6 +1,6 @@
 //! What the hub counts.
 
-use crate::worker::Counter;
+use crate::base::counter::Counter;
 
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {

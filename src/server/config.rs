@@ -7,11 +7,12 @@ use super::builder::Builder;
 use super::choices::{Compression, DescriptorTables, Pinning, Steering};
 use super::error::ConfigError;
 use super::listen::Listen;
+use crate::base::ticks::MAX_TIME;
 use crate::budget::{LEAST_HEAD, LEAST_HEADERS, LEAST_OUTBOX, MAX_WORKERS, MOST_HEAD};
 use crate::http::{HeadLimits, MAX_HEAD, MAX_HEADERS, MOST_HEADERS};
 use crate::settings;
 use crate::settings::{RangeError, Settings};
-use crate::worker::{Deflation, MAX_TIME, PingPolicy};
+use crate::worker::{Deflation, PingPolicy};
 use crate::ws::deflate;
 use crate::ws::{Role, Rules};
 

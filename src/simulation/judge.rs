@@ -7,7 +7,8 @@ use super::ledger::Ledger;
 use super::speech::What;
 use super::tap::Heard;
 use super::world::World;
-use crate::worker::{PingPolicy, TICK};
+use crate::base::ticks::TICK;
+use crate::worker::PingPolicy;
 use crate::ws::{Opcode, encode};
 
 impl Ledger {

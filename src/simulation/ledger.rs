@@ -12,8 +12,9 @@ use super::setup::Setup;
 use super::slow::Pace;
 use super::speech::{Order, What};
 use super::world::{Connection, World};
+use crate::base::ticks::TICK;
 use crate::budget::MAILBOX;
-use crate::worker::{ConnId, Handle, PingPolicy, SendError, TICK};
+use crate::worker::{ConnId, Handle, PingPolicy, SendError};
 use crate::ws::{CloseCode, Message, Opcode, encode};
 
 /// Lines of the trace that are kept.

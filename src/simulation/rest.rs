@@ -7,8 +7,9 @@ use super::ledger::Ledger;
 use super::net::Net;
 use super::slow::Pace;
 use super::world::{Connection, Fd, World};
+use crate::base::ticks::TICK;
 use crate::budget::{LINGER, READ_BUFFER, REPLY_FLUSH};
-use crate::worker::{Flags, Glimpse, PingPolicy, State, TICK, Worker};
+use crate::worker::{Flags, Glimpse, PingPolicy, State, Worker};
 use crate::ws::deflate::Context;
 
 /// Output that the outbox limit does not count: Pongs, of one read behind what is flushed at the latest, a Ping, a Close, the

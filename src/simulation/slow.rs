@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::ledger::Ledger;
 use super::world::Connection;
-use crate::worker::{Limits, TICK};
+use crate::base::ticks::TICK;
+use crate::worker::Limits;
 
 impl Connection {
     /// Whether the client's end takes in only as much as there is room for. Where it does not, it takes in everything at once.

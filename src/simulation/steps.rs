@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::client::{Client, Habits};
 use super::deflating::OFFERS;
 use super::run::{Run, Violation};
+use crate::base::ticks::time_of;
 use crate::budget::{LINGER, MAILBOX};
-use crate::worker::{ConnId, time_of};
+use crate::worker::ConnId;
 
 /// Errors of accept(2) that pass.
 const ACCEPT_ERRORS: [i32; 5] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS, libc::ECONNABORTED];

@@ -9,9 +9,9 @@ use super::core::Worker;
 use super::handler::Handler;
 use super::notice::{Notice, tells_refusals};
 use super::os::{Os, Token};
-use super::record::{Flags, Record, SideId, State};
-use super::ticks::deadline;
-use super::wheel::Node;
+use super::table::{Flags, Record, SideId, State};
+use crate::base::ticks::deadline;
+use crate::base::wheel::Node;
 use crate::budget::{EXHAUSTED_PAUSE, FULL_AGAIN, LINGER};
 use crate::http::{Refusal, Status, is_head};
 use crate::ws::deflate::Terms;
@@ -193,7 +193,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             flags.set(Flags::REFUSED);
             patience = patience.min(LINGER);
         }
-        let index = self.insert(Record {
+        let index = self.table.insert(Record {
             socket,
             generation: 0,
             timer: Node::UNLINKED,
@@ -206,9 +206,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
         });
         self.counters.sockets.add(1);
         // Not the iteration's time, here as with every deadline of a peer's: what has passed of it is not the peer's.
-        self.arm(index, deadline(self.os.now(), patience));
-        let token = token_of(self.id(index));
-        let record = self.table.get(index as usize);
+        self.table.arm(index, deadline(self.os.now(), patience));
+        let token = token_of(self.table.id(index));
+        let record = self.table.get(index);
         if record.is_none_or(|record| self.os.watch(&record.socket, token).is_err()) {
             // epoll is out of memory or of watches (/proc/sys/fs/epoll/max_user_watches).
             self.counters.accept_exhausted.add(1);
@@ -238,7 +238,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Has the log say that a request has not come in time, if anybody wants to know.
     pub(super) fn tell_late(&self, index: u32) {
         if tells_refusals()
-            && let Some(record) = self.table.get(index as usize)
+            && let Some(record) = self.table.get(index)
         {
             let (worker, peer) = (self.number, self.os.peer_address(&record.socket));
             self.common.notices.say(Notice::Late { worker, peer });

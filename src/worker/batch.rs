@@ -1,7 +1,7 @@
 //! Batches of prepared messages: encoded and joined once, for any number of connections.
 
-use super::outbox::Lane;
 use super::prepared::PreparedMessage;
+use super::table::Lane;
 use crate::ws::deflate::Terms;
 
 /// What happens to a message that does not fit the outbox of a connection, whose peer reads too slowly.

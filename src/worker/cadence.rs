@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ticks::ticks;
+use crate::base::ticks::ticks;
 
 /// 2^32 divided by the golden ratio: multiples of it, modulo 2^32, are spread evenly however many there are in a row (Knuth, "The Art
 /// of Computer Programming", volume 3, section 6.4, theorem S).

@@ -4,9 +4,9 @@ use super::compression::count_context;
 use super::core::{Drain, Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::os::Os;
-use super::record::{Flags, State};
-use super::ticks::deadline;
+use super::table::{Flags, State};
 use super::turn::Ended;
+use crate::base::ticks::deadline;
 use crate::budget::LINGER;
 use crate::http::is_head;
 use crate::ws::{CloseCode, CloseFrame, DecodeError, encode};
@@ -24,8 +24,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         encode::close(&mut self.reply.bytes, frame.code, frame.reason, None);
         self.conclude(index, why);
         // RFC 6455-5.5.1-4: messages, Pings and broadcasts go to `Open` connections alone.
-        self.record_mut(index).state = next;
-        self.arm(index, deadline(self.os.now(), self.limits.close_timeout));
+        self.table.record_mut(index).state = next;
+        self.table.arm(index, deadline(self.os.now(), self.limits.close_timeout));
     }
 
     /// Writes what [`close_with`](Self::close_with) put down.
@@ -47,7 +47,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// (RFC 6455-5.5.1-10). The server ends the TCP connection (RFC 6455-7.1.1-2); where the peer may have sent more (`at_end` is
     /// `false`), in a way that does not turn into a reset (RFC 6455-7.1.1-1).
     pub(super) fn answer_close(&mut self, index: u32, frame: CloseFrame<'_>, at_end: bool) -> Flow {
-        if self.record_mut(index).state == State::Open {
+        if self.table.record_mut(index).state == State::Open {
             let answer = CloseFrame { code: frame.code, reason: "" };
             self.close_with(index, answer, Closed::ByPeer(frame), State::Finishing);
         }
@@ -59,7 +59,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if at_end && self.queued(index) == 0 {
             return self.discard(index);
         }
-        self.record_mut(index).state = State::Finishing;
+        self.table.record_mut(index).state = State::Finishing;
         self.end_writing(index);
         Flow::Alive
     }
@@ -67,13 +67,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Fails the connection (RFC 6455-7.1.7-2): a Close with the code of the error (RFC 6455-7.1.7-4 and 6455-10.7-2), and
     /// nothing more is read (RFC 6455-7.1.7-5).
     pub(super) fn fail(&mut self, index: u32, error: DecodeError) -> Flow {
-        if self.record_mut(index).state != State::Open {
+        if self.table.record_mut(index).state != State::Open {
             // It breaks the protocol after our Close, which is all there is to say, and must not be overtaken by a reset.
             // Pongs of this visit go before the end of our half.
             if self.flush_reply(index) == Flow::Gone {
                 return Flow::Gone;
             }
-            self.record_mut(index).state = State::Finishing;
+            self.table.record_mut(index).state = State::Finishing;
             self.end_writing(index);
             return Flow::Alive;
         }
@@ -88,8 +88,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Writes the reply at hand as the last thing and ends the connection.
     pub(super) fn finish(&mut self, index: u32) -> Flow {
-        self.record_mut(index).state = State::Finishing;
-        self.arm(index, deadline(self.os.now(), LINGER));
+        self.table.record_mut(index).state = State::Finishing;
+        self.table.arm(index, deadline(self.os.now(), LINGER));
         let flow = self.flush_close(index);
         if flow == Flow::Alive {
             // The request may have come in pieces, which were kept there.
@@ -106,7 +106,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             }
             return;
         }
-        let Some(record) = self.table.get_mut(index as usize) else { return };
+        let Some(record) = self.table.get_mut(index) else { return };
         if record.state == State::Finishing && !record.flags.replace(Flags::SHUT) {
             // It can only fail for a connection that is gone, which the next read finds out.
             let _ = self.os.shutdown_write(&record.socket);
@@ -126,8 +126,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Tells the handler, once, that a connection is over for it, and counts why.
     fn conclude(&mut self, index: u32, why: Closed<'_>) {
-        let id = self.id(index);
-        let Some(data) = self.record_mut(index).data.take() else { return };
+        let id = self.table.id(index);
+        let Some(data) = self.table.record_mut(index).data.take() else { return };
         let counter = match why {
             Closed::ByPeer(_) => &self.counters.closed_by_peer,
             Closed::ByUs(_) => &self.counters.closed_by_us,
@@ -149,11 +149,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Takes a connection out of every place it is in, and closes its socket.
     pub(super) fn discard(&mut self, index: u32) -> Flow {
         self.reply.clear(&mut self.pool);
-        self.wheel.disarm(&mut self.table, index);
-        self.forget_message_clock(index);
-        let Some(record) = self.table.remove(index as usize) else { return Flow::Gone };
+        let Some((record, side)) = self.table.remove(index) else { return Flow::Gone };
         debug_assert!(record.data.is_none(), "the handler was not told");
-        if let Some(mut side) = record.side.index().and_then(|side| self.sides.remove(side)) {
+        if let Some(mut side) = side {
             count_context(&self.counters, side.context_bytes(), 0);
             side.clear(&mut self.pool);
         }
@@ -184,7 +182,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         drain.cursor = end;
         for at in from..end {
             if self.table.get(at).is_some() {
-                let _ = self.drain_one(u32::try_from(at).unwrap_or(u32::MAX), is_last);
+                let _ = self.drain_one(at, is_last);
             }
         }
         if end < self.table.end() {
@@ -202,14 +200,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if is_last && self.take_all(index) == Flow::Gone {
             return Flow::Gone;
         }
-        match self.record_mut(index).state {
+        match self.table.record_mut(index).state {
             State::Open => {
                 self.call(index, H::farewell);
                 self.reply.close = None;
                 self.close_open(index, GOING_AWAY, Closed::ByUs(GOING_AWAY))
             }
             State::Handshaking => {
-                let is_head = self.side_mut(index).is_some_and(|side| is_head(&side.head));
+                let is_head = self.table.side_mut(index).is_some_and(|side| is_head(&side.head));
                 self.refuse(index, super::accept::AT_LIMIT, is_head)
             }
             State::Closing | State::Finishing => Flow::Alive,
@@ -225,7 +223,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn abandon_all(&mut self) {
         for at in 0..self.table.end() {
             if self.table.get(at).is_some() {
-                let _ = self.drop_connection(u32::try_from(at).unwrap_or(u32::MAX), Closed::ByUs(GOING_AWAY));
+                let _ = self.drop_connection(at, Closed::ByUs(GOING_AWAY));
             }
         }
         // The iteration does not come to its end, where this is counted.

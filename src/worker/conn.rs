@@ -4,9 +4,9 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::compression::Outgoing;
-use super::id::ConnId;
 use super::os::Os;
 use super::reply::Reply;
+use super::table::ConnId;
 use crate::ws::{CloseCode, Message, encode};
 
 /// One connection, during a call to its handler.

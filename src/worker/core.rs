@@ -13,9 +13,6 @@ use super::counters::Counters;
 use super::handle::Handle;
 use super::handler::{Context, Handler};
 use super::held::HeldReplies;
-use super::id::ConnId;
-use super::landing::Landing;
-use super::last_look::Timer;
 use super::lateness::Lateness;
 use super::limits::Limits;
 use super::mail::Broadcast;
@@ -23,21 +20,15 @@ use super::mailbox::Inbox;
 use super::meter::Meter;
 use super::os::{Os, Ready};
 use super::ping::Seal;
-use super::pool::Pool;
-use super::record::{Flags, Record, Side};
 use super::reply::Reply;
 use super::shared::{Common, Stage};
-use super::table::Table;
-use super::ticks::{MAX_TIME, micros, tick_at, time_of};
+use super::table::{ConnId, ConnectionTable, Flags, Timer};
 use super::timers::PongTimes;
 use super::turn::Ended;
-use super::wheel::Wheel;
-use crate::budget::{
-    EVENTS_PER_WAIT, HOUSEKEEPING, LANDING_KEEP, MOST_LANDED, READ_BUFFER, RECORDS_PER_PAGE,
-};
-
-/// Side records in one page: they come and go, a few hundred at a time.
-const SIDES_PER_PAGE: usize = 64;
+use crate::base::lazy_buffer::LazyBuffer;
+use crate::base::pool::Pool;
+use crate::base::ticks::{MAX_TIME, micros, tick_at, time_of};
+use crate::budget::{EVENTS_PER_WAIT, HOUSEKEEPING, LANDING_KEEP, MOST_LANDED, READ_BUFFER};
 
 /// The shortest interval between two ticks of the application: a worker is never kept from waiting.
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
@@ -45,7 +36,7 @@ const SHORTEST_TICK: Duration = Duration::from_millis(1);
 pub(super) const LIST_KEEP: usize = 4096;
 
 /// The connections of a worker.
-pub(super) type Records<O, H> = Table<Record<<O as Os>::Socket, <H as Handler>::Data>, RECORDS_PER_PAGE>;
+pub(super) type Connections<O, H> = ConnectionTable<<O as Os>::Socket, <H as Handler>::Data>;
 
 /// One core's event loop with everything it owns.
 pub(crate) struct Worker<O: Os, H: Handler> {
@@ -62,16 +53,10 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     pub(super) inbox: Inbox,
     pub(super) acceptor: Acceptor<O::Listener>,
 
-    pub(super) table: Records<O, H>,
-    pub(super) sides: Table<Side, SIDES_PER_PAGE>,
-    pub(super) wheel: Wheel,
-    /// Deadlines of messages that have begun, which few connections have at a time: its nodes are in their side records.
-    pub(super) message_wheel: Wheel,
+    pub(super) table: Connections<O, H>,
     pub(super) pool: Pool,
     /// From where on side records are looked through for what has to give way.
     pub(super) relief_cursor: usize,
-    /// What a newly accepted connection gets.
-    pub(super) next_generation: u32,
 
     /// The time at which this iteration began, since the worker's start, and its tick.
     pub(super) now: Duration,
@@ -82,7 +67,7 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     pub(super) seal: Seal,
 
     /// Where all input is received, and the frames of `reply` that are messages which go back.
-    pub(super) landing: Landing,
+    pub(super) landing: LazyBuffer,
     /// Empty between connections.
     pub(super) reply: Reply,
     /// The last message that did not come whole was a large one.
@@ -125,7 +110,7 @@ pub(crate) struct Worker<O: Os, H: Handler> {
 pub(super) struct Drain {
     pub(super) deadline: Duration,
     /// Connections below this index have been told.
-    pub(super) cursor: usize,
+    pub(super) cursor: u32,
     /// The deadline has passed: who is behind the cursor has been looked at for the last time.
     pub(super) is_last: bool,
 }
@@ -171,19 +156,15 @@ impl<O: Os, H: Handler> Worker<O, H> {
             counters: Arc::clone(&shared.workers[number].counters),
             inbox,
             acceptor,
-            table: Table::default(),
-            sides: Table::default(),
-            wheel: Wheel::new(tick_at(now)),
-            message_wheel: Wheel::new(tick_at(now)),
+            table: ConnectionTable::new(number, tick_at(now)),
             pool: Pool::new(limits.buffers, limits.least_buffers, limits.spare_buffers, limits.backlog),
             relief_cursor: 0,
-            next_generation: 0,
             now,
             tick: tick_at(now),
             cadence: limits.ping_interval.map(|interval| Cadence::new(interval, (os.random() >> 32) as u32)),
             pong_times: PongTimes::of(&limits),
             seal: Seal::new(|| os.random()),
-            landing: Landing::new(MOST_LANDED + READ_BUFFER),
+            landing: LazyBuffer::new(MOST_LANDED + READ_BUFFER),
             reply: Reply::new(limits.outbox, limits.rules.max_message),
             is_large_expected: false,
             is_costly_expected: false,
@@ -271,8 +252,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return Some(Duration::ZERO);
         }
         let due = [
-            self.wheel.next_tick().map(time_of),
-            self.message_wheel.next_tick().map(time_of),
+            self.table.next_tick().map(time_of),
             self.next_housekeeping,
             self.next_tick.map(|(_, due)| due),
             self.next_turn,
@@ -312,17 +292,17 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn handle_socket(&mut self, event: Ready) {
         let id = id_of(self.number, event.token);
         self.let_go(id);
-        let Some(index) = self.find(id) else { return };
+        let Some(index) = self.table.find(id) else { return };
         if event.writable && self.unblock(index) == Flow::Gone {
             return;
         }
         let may_wait = !self.revisit.is_empty() || !self.unseen.is_empty();
-        if !event.readable || (may_wait && self.record_mut(index).flags.has(Flags::REVISIT)) {
+        if !event.readable || (may_wait && self.table.record_mut(index).flags.has(Flags::REVISIT)) {
             // It has its turn among those who wait for another one.
             return;
         }
         if self.meter.is_over() {
-            self.record_mut(index).flags.set(Flags::REVISIT);
+            self.table.record_mut(index).flags.set(Flags::REVISIT);
             return self.unseen.push_back(id);
         }
         let _ = self.read_first(index, event.closed);
@@ -331,8 +311,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Reads from those for whom there was no time in the last iteration, who come before those of this one.
     fn look_at_unseen(&mut self) {
         while !self.unseen.is_empty() && !self.meter.is_over() {
-            let Some(index) = self.unseen.pop_front().and_then(|id| self.find(id)) else { continue };
-            self.record_mut(index).flags.clear(Flags::REVISIT);
+            let Some(index) = self.unseen.pop_front().and_then(|id| self.table.find(id)) else { continue };
+            self.table.record_mut(index).flags.clear(Flags::REVISIT);
             // What made the connection ready may have included its end: read until nothing is left.
             let _ = self.read_first(index, true);
         }
@@ -346,8 +326,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 break;
             }
             let Some(id) = self.revisit.pop_front() else { break };
-            let Some(index) = self.find(id) else { continue };
-            self.record_mut(index).flags.clear(Flags::REVISIT);
+            let Some(index) = self.table.find(id) else { continue };
+            self.table.record_mut(index).flags.clear(Flags::REVISIT);
             // The same.
             let _ = self.read(index, true);
         }
@@ -376,7 +356,6 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if self.next_housekeeping.is_some_and(|due| due <= self.now) {
             self.pool.trim();
             self.table.free_spare();
-            self.sides.free_spare();
             self.compressor.trim();
             self.decompressor.trim();
             self.landing.trim(LANDING_KEEP);
@@ -385,7 +364,6 @@ impl<O: Os, H: Handler> Worker<O, H> {
         // Trimming takes two rounds, and there may be no other reason to wake up for the second.
         let has_unused = self.pool.is_holding()
             || self.table.has_spare()
-            || self.sides.has_spare()
             || self.compressor.is_holding()
             || self.decompressor.is_holding()
             || self.landing.is_holding(LANDING_KEEP);

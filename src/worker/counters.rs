@@ -1,33 +1,7 @@
 //! What a worker counts: written by it alone, read by anyone, no locks.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use super::latency::Latency;
-
-/// A number with one writer. Writing is a plain load and store: no locked instruction on the message path.
-#[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds to the number. Only the owning worker may call it: two writers would lose counts.
-    pub(crate) fn add(&self, amount: u64) {
-        self.0.store(self.get().wrapping_add(amount), Ordering::Relaxed);
-    }
-
-    /// Takes one off, for those that are levels.
-    pub(crate) fn decrement(&self) {
-        self.0.store(self.get().wrapping_sub(1), Ordering::Relaxed);
-    }
-
-    /// Sets the number, for those that are levels rather than sums.
-    pub(crate) fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
+use crate::base::counter::Counter;
+use crate::base::histogram::Histogram;
 
 fn add_buckets(buckets: &mut Vec<(u64, u64)>, others: &[(u64, u64)]) {
     for &(highest, count) in others {
@@ -45,8 +19,8 @@ macro_rules! counters {
         #[repr(align(128))]
         pub(crate) struct Counters {
             $(pub(crate) $name: Counter,)+
-            pub(crate) ping_rtt: Latency,
-            pub(crate) loop_time: Latency,
+            pub(crate) ping_rtt: Histogram,
+            pub(crate) loop_time: Histogram,
         }
 
         impl Counters {

@@ -7,9 +7,9 @@ use super::conn::{Conn, SocketPeer};
 use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::os::Os;
-use super::record::{Flags, Side, State, Unread};
-use super::ticks::{micros, tick_at};
+use super::table::{Flags, Side, State, Unread};
 use super::timers::pinged_at;
+use crate::base::ticks::{micros, tick_at};
 use crate::budget::{BYTES_PER_WORK, WORK_OF_MESSAGE};
 use crate::ws::{
     Buffers, CloseCode, CloseFrame, DecodeError, Decoded, Decoder, Event, Message, Opcode, ProtocolError,
@@ -56,7 +56,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             Some(Stop::Drained) => return Flow::Alive,
             other => other,
         };
-        let mut decoder = self.side_mut(index).map(Side::lend_decoder).unwrap_or_default();
+        let mut decoder = self.table.side_mut(index).map(Side::lend_decoder).unwrap_or_default();
         let flow = loop {
             let stop = stop.take().unwrap_or_else(|| self.run_decoder(index, &mut decoder, &mut input));
             match stop {
@@ -66,7 +66,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                     if self.keep_unread(index, input.rest()) {
                         return self.keep_decoder(index, decoder, &input);
                     }
-                    if self.record_mut(index).terms.is_agreed() {
+                    if self.table.record_mut(index).terms.is_agreed() {
                         break self.fail(index, DecodeError::OutOfBuffers);
                     }
                     // There is no buffer for it. A read's worth of messages that need none is bounded, too.
@@ -97,8 +97,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         };
         decoder.clear(&mut self.pool);
         if flow == Flow::Alive {
-            self.side_mut(index).into_iter().for_each(|side| side.give_back(Decoder::default()));
-            self.forget_message_clock(index);
+            self.table.side_mut(index).into_iter().for_each(|side| side.give_back(Decoder::default()));
+            self.table.end_message(index);
             self.free_side(index);
         }
         flow
@@ -110,9 +110,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if !Whole::begins(&self.landing.bytes()[input.rest()]) {
             return None;
         }
-        let id = self.id(index);
+        let id = self.table.id(index);
         let Self { table, handler, landing, reply, limits, counters, os, compressor, meter, .. } = self;
-        let record = table.get_mut(index as usize)?;
+        let record = table.get_mut(index)?;
         if record.side.index().is_some() || record.terms.is_agreed() {
             return None;
         }
@@ -131,14 +131,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn keep_decoder(&mut self, index: u32, decoder: Decoder, input: &Input) -> Flow {
         let is_partial = decoder.is_partial();
         let tick = self.tick;
-        let side = self.side_or_new(index);
+        let side = self.table.side_or_new(index);
         side.give_back(decoder);
         if input.was_between {
             side.begun = tick;
         }
         if !is_partial {
-            self.forget_message_clock(index);
-        } else if input.was_between && self.record_mut(index).state == State::Open {
+            self.table.end_message(index);
+        } else if input.was_between && self.table.record_mut(index).state == State::Open {
             self.begin_message_clock(index);
         }
         Flow::Alive
@@ -155,17 +155,17 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return false;
         }
         bytes.extend_from_slice(&self.landing.bytes()[input]);
-        self.side_or_new(index).unread = Unread { bytes, at: 0 };
+        self.table.side_or_new(index).unread = Unread { bytes, at: 0 };
         true
     }
 
     /// Deals with events until one needs more than the connection's record and the handler.
     fn run_decoder(&mut self, index: u32, decoder: &mut Decoder, input: &mut Input) -> Stop {
         // With the contexts out of the side record the handler can send while the record is looked at.
-        let mut contexts = self.side_mut(index).and_then(|side| side.contexts.take());
+        let mut contexts = self.table.side_mut(index).and_then(|side| side.contexts.take());
         let stop = self.handle_events(index, decoder, input, &mut contexts);
         if contexts.is_some() {
-            self.side_or_new(index).contexts = contexts;
+            self.table.side_or_new(index).contexts = contexts;
         }
         stop
     }
@@ -177,10 +177,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
         input: &mut Input,
         contexts: &mut Contexts,
     ) -> Stop {
-        let id = self.id(index);
+        let id = self.table.id(index);
         let Self {
             table,
-            sides,
             handler,
             landing,
             reply,
@@ -195,11 +194,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
             meter,
             ..
         } = self;
-        let (Some(record), Some(handler)) = (table.get_mut(index as usize), handler) else {
+        let (Some((record, side)), Some(handler)) = (table.entry_mut(index), handler) else {
             return Stop::Drained;
         };
+        let side = side.as_deref();
         let landing = landing.bytes_mut();
-        let side = record.side.index().and_then(|side| sides.get(side));
         let queued = side.map_or(0, |side| side.outbox.len());
         let peer = SocketPeer { os, socket: &record.socket };
         let terms = record.terms;

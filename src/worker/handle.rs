@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::conn::SendError;
 use super::counters::Stats;
-use super::id::ConnId;
 use super::mailbox::{Mail, Rejected};
 use super::prepared::PreparedMessage;
 use super::shared::{Shared, Slot, Stage};
+use super::table::ConnId;
 use crate::ws::{CloseCode, Message, clip_reason, encode};
 
 /// Sends to and closes connections from any thread. Cheap to clone.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::conn::Conn;
 use super::handle::Handle;
-use super::id::ConnId;
+use super::table::ConnId;
 use super::turn::{Connections, Turn};
 use crate::http::{Refusal, Request};
 use crate::ws::{CloseFrame, DecodeError, Message, ProtocolError};

@@ -8,7 +8,7 @@ use super::conn::{Conn, SocketPeer};
 use super::core::{Flow, Worker};
 use super::handler::{Accept, Handler};
 use super::os::Os;
-use super::record::{Flags, State};
+use super::table::{Flags, State};
 use crate::budget::{HEAD_PER_WORK, WORK_OF_HANDSHAKE};
 use crate::http::{HeadBuffer, Refusal, Request, Status, is_head, parse_head};
 use crate::ws::Buffers;
@@ -18,7 +18,7 @@ use crate::ws::handshake::{Upgrade, is_token};
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Takes in bytes of a request head, that part of the landing. Behind its end there may be frames already.
     pub(super) fn take_head(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
-        let kept = self.side_mut(index).map(|side| std::mem::take(&mut side.head)).unwrap_or_default();
+        let kept = self.table.side_mut(index).map(|side| std::mem::take(&mut side.head)).unwrap_or_default();
         if kept.is_empty() {
             // The common case: the whole head is in the worker's own buffer.
             return self.judge(index, None, part, drained);
@@ -36,7 +36,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         head.extend_from_slice(fresh);
         // A head ends with a line: until one ends there is nothing new to learn, and each byte is parsed a few times at most.
         if !fresh.contains(&b'\n') && head.len() < most {
-            self.side_or_new(index).head = head;
+            self.table.side_or_new(index).head = head;
             return Flow::Alive;
         }
         self.judge(index, Some((head, old_len)), part, drained)
@@ -92,7 +92,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 head
             }
         };
-        self.side_or_new(index).head = head;
+        self.table.side_or_new(index).head = head;
         Flow::Alive
     }
 
@@ -106,7 +106,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn upgrade(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
         self.meter.charge(WORK_OF_HANDSHAKE);
         let upgrade = Upgrade::of(request)?;
-        if self.record_mut(index).flags.has(Flags::REFUSED) || self.drain.is_some() {
+        if self.table.record_mut(index).flags.has(Flags::REFUSED) || self.drain.is_some() {
             return Err(AT_LIMIT);
         }
         // RFC 6455-4.2.2-3 and 6455-4.2.2-5: origins and resources are the handler's to refuse.
@@ -121,7 +121,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         upgrade.accept(subprotocol, agreement.as_ref(), &mut self.reply.bytes);
         self.counters.opened.add(1);
         self.counters.open.add(1);
-        let record = self.record_mut(index);
+        let record = self.table.record_mut(index);
         // RFC 6455-4.2.2-1
         record.state = State::Open;
         record.data = Some(data);
@@ -135,12 +135,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Calls the handler about a connection whose input is not being dealt with. What it sends is in the reply then.
     pub(super) fn call(&mut self, index: u32, act: impl FnOnce(&mut H, &mut Conn<'_, H::Data>)) {
-        let (id, queued) = (self.id(index), self.queued(index));
-        if self.table.get(index as usize).is_none_or(|record| record.data.is_none()) {
+        let (id, queued) = (self.table.id(index), self.queued(index));
+        if self.table.get(index).is_none_or(|record| record.data.is_none()) {
             return;
         }
-        let mut contexts = self.side_mut(index).and_then(|side| side.contexts.take());
-        let Some(record) = self.table.get_mut(index as usize) else { return };
+        let mut contexts = self.table.side_mut(index).and_then(|side| side.contexts.take());
+        let Some(record) = self.table.get_mut(index) else { return };
         let (Some(data), Some(handler)) = (&mut record.data, &mut self.handler) else { return };
         let peer = SocketPeer { os: &self.os, socket: &record.socket };
         let outgoing = Outgoing {
@@ -153,7 +153,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let mut conn = Conn::new(id, data, &mut self.reply, queued, self.limits.outbox, outgoing, &peer);
         act(handler, &mut conn);
         if contexts.is_some() {
-            self.side_or_new(index).contexts = contexts;
+            self.table.side_or_new(index).contexts = contexts;
         }
     }
 
@@ -164,7 +164,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         } else {
             self.counters.refused_requests.add(1);
         }
-        if let Some(record) = self.table.get(index as usize) {
+        if let Some(record) = self.table.get(index) {
             self.tell_refused(&record.socket, refusal.status(), refusal.detail());
         }
         self.reply.bytes.clear();

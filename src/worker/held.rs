@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use super::core::{Flow, Worker};
 use super::handler::Handler;
-use super::id::ConnId;
 use super::os::Os;
+use super::table::ConnId;
 use crate::budget::{HELD_EACH, HELD_MOST};
 
 /// Replies that wait, in the order in which they came.
@@ -52,12 +52,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Ends a visit: holds the reply, or writes it where it is long or there is other output.
     pub(super) fn finish_reply(&mut self, index: u32) -> Flow {
         let len = self.reply.len();
-        if len == 0 || len > HELD_EACH || !self.is_open(index) || self.has_company(index) {
+        if len == 0 || len > HELD_EACH || !self.table.is_open(index) || self.has_company(index) {
             return self.flush_reply(index);
         }
         let Some(at) = self.reply.set_aside(&mut self.landing) else { return self.flush_reply(index) };
         self.counters.messages_out.add(std::mem::take(&mut self.reply.messages));
-        let id = self.id(index);
+        let id = self.table.id(index);
         self.held.push(id, at);
         if self.held.replies.len() >= HELD_MOST {
             self.write_held();
@@ -83,7 +83,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let landing = std::mem::take(&mut self.landing);
         for Held { id, at } in held.replies.drain(..) {
             // Its connection may have ended meanwhile.
-            let Some(index) = self.find(id) else { continue };
+            let Some(index) = self.table.find(id) else { continue };
             let _ = self.write_now(index, &landing.bytes()[at]);
         }
         held.marks = 0;

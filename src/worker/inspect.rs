@@ -6,7 +6,7 @@ use super::core::Worker;
 use super::counters::Counters;
 use super::handler::Handler;
 use super::os::Os;
-use super::record::{Flags, Side, State};
+use super::table::{Flags, Side, State};
 
 /// What is in a worker's tables, lists and buffers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,19 +65,16 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.common.remove_connection();
         Inventory {
             records: self.table.len(),
-            record_slots: self.table.end(),
-            sides: self.sides.len(),
-            side_slots: self.sides.end(),
+            record_slots: self.table.end() as usize,
+            sides: self.table.sides_len(),
+            side_slots: self.table.side_slots(),
             buffers: self.pool.used(),
             keeps_buffers: self.pool.is_holding(),
-            has_timers: self.wheel.next_tick().or(self.message_wheel.next_tick()).is_some(),
+            has_timers: self.table.next_tick().is_some(),
             refused: self.acceptor.refused,
             counted,
             revisits: self.revisit.len() + self.unseen.len(),
-            unread: (0..self.sides.end())
-                .filter_map(|at| self.sides.get(at))
-                .map(|side| side.unread.len())
-                .sum(),
+            unread: self.table.sides().map(|side| side.unread.len()).sum(),
             dirty: self.dirty.len(),
             is_broadcasting: self.broadcast.is_some(),
             is_draining: self.drain.is_some(),
@@ -88,8 +85,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Every connection in the table.
     pub(crate) fn glimpses(&self) -> impl Iterator<Item = Glimpse<'_, O::Socket>> {
         (0..self.table.end()).filter_map(|at| {
-            let record = self.table.get(at)?;
-            let side = record.side.index().and_then(|side| self.sides.get(side));
+            let (record, side) = self.table.entry(at)?;
             Some(Glimpse {
                 socket: &record.socket,
                 state: record.state,

@@ -8,17 +8,8 @@
 use super::core::{Flow, Worker};
 use super::handler::Handler;
 use super::os::Os;
-use super::record::Flags;
+use super::table::{Flags, Timer};
 use crate::budget::VISITS_AT_THE_END;
-
-/// The timers of a connection whose deadlines are judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Timer {
-    /// That of the handshake, a Pong, the close.
-    Connection,
-    /// That of a message that has begun.
-    Message,
-}
 
 /// What a last look has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,66 +23,20 @@ pub(super) enum Looked {
     Unseen,
 }
 
-/// Looks under way, one a timer: hardly any connection has one.
-#[derive(Debug, Default)]
-pub(super) struct Looks(Option<Box<[Look; 2]>>);
-
-/// A deadline that has passed over input which was not read.
-#[derive(Debug, Clone, Copy, Default)]
-struct Look {
-    /// The deadline, a tick; 0 for none: ticks begin higher.
-    due: u32,
-    /// Bytes that had arrived and are not dealt with.
-    owed: u32,
-}
-
-impl Looks {
-    pub(super) const fn are_under_way(&self) -> bool {
-        self.0.is_some()
-    }
-
-    pub(super) fn forget(&mut self, timer: Timer) {
-        if let Some(looks) = &mut self.0 {
-            looks[timer as usize] = Look::default();
-            if looks.iter().all(|look| look.due == 0) {
-                self.0 = None;
-            }
-        }
-    }
-
-    /// Bytes that are still to be dealt with before the deadline is judged. `found` is how many there are now, which is what counts at
-    /// the first look.
-    fn owed(&mut self, timer: Timer, due: u32, found: u32) -> u32 {
-        let look = &mut self.0.get_or_insert_default()[timer as usize];
-        if look.due != due {
-            *look = Look { due, owed: found };
-        }
-        look.owed
-    }
-
-    /// A visit has dealt with so many bytes.
-    fn took(&mut self, bytes: usize) {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.0.iter_mut().flat_map(|looks| looks.iter_mut()).for_each(|look| {
-            look.owed = look.owed.saturating_sub(bytes);
-        });
-    }
-}
-
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Takes in what has arrived for a connection, one of whose deadlines has passed at the tick `due`.
     pub(super) fn take_last_look(&mut self, index: u32, timer: Timer, due: u32) -> Looked {
-        let id = self.id(index);
-        let is_paused = self.record_mut(index).flags.has(Flags::PAUSED);
+        let id = self.table.id(index);
+        let is_paused = self.table.record_mut(index).flags.has(Flags::PAUSED);
         // Who does not read is not read from; that it has begun to is a sign of life.
         let flow = if is_paused { self.retry_writing(index) } else { self.read(index, true) };
         // What is said to it now must not overtake a reply.
         self.write_held();
-        if flow == Flow::Gone || self.find(id).is_none() {
+        if flow == Flow::Gone || self.table.find(id).is_none() {
             return Looked::Gone;
         }
         let found = self.unseen(index);
-        if found > 0 && self.side_or_new(index).looks.owed(timer, due, found) > 0 {
+        if found > 0 && self.table.side_or_new(index).looks.owed(timer, due, found) > 0 {
             return Looked::Unseen;
         }
         self.forget_look(index, timer);
@@ -100,7 +45,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Has a verdict wait for the next iteration, in which the connection is read on.
     pub(super) fn look_again(&mut self, index: u32, timer: Timer, due: u32) {
-        self.overdue.push((self.id(index), timer, due));
+        self.overdue.push((self.table.id(index), timer, due));
     }
 
     /// Arms the timers of those whose verdict has to wait. Not earlier, or the phase that has found them would find them again.
@@ -108,17 +53,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let mut overdue = std::mem::take(&mut self.overdue);
         for (id, timer, due) in overdue.drain(..) {
             self.unfinished = true;
-            let Some(index) = self.find(id) else { continue };
-            let Self { table, sides, wheel, message_wheel, tick, .. } = self;
-            let Some(record) = table.get(index as usize) else { continue };
-            match (timer, record.side.index()) {
-                (Timer::Connection, _) if record.timer.deadline() == Some(due) => {
-                    wheel.put_off(table, index, due, *tick);
+            let Some(index) = self.table.find(id) else { continue };
+            match timer {
+                Timer::Message => self.table.put_message_off(index, due, self.tick),
+                Timer::Connection if self.table.record_mut(index).timer.deadline() == Some(due) => {
+                    self.table.put_off(index, due, self.tick);
                 }
-                (Timer::Message, Some(at)) if sides.get(at).is_some_and(|side| side.clock.is_overdue()) => {
-                    message_wheel.put_off(sides, u32::try_from(at).unwrap_or(u32::MAX), due, *tick);
-                }
-                _ => {}
+                Timer::Connection => {}
             }
         }
         self.overdue = overdue;
@@ -140,7 +81,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// The deadline was not missed, or has been judged.
     pub(super) fn forget_look(&mut self, index: u32, timer: Timer) {
-        if let Some(side) = self.side_mut(index)
+        if let Some(side) = self.table.side_mut(index)
             && side.looks.are_under_way()
         {
             side.looks.forget(timer);
@@ -150,7 +91,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// A visit has ended before its input did: `received` bytes came from the kernel, and `unread` had waited since the last.
     pub(super) fn count_for_look(&mut self, index: u32, received: usize, unread: usize) {
-        if let Some(side) = self.side_mut(index)
+        if let Some(side) = self.table.side_mut(index)
             && side.looks.are_under_way()
         {
             let taken = (received + unread).saturating_sub(side.unread.len());
@@ -160,11 +101,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Bytes that have arrived and could be dealt with now, but are not.
     fn unseen(&mut self, index: u32) -> u32 {
-        let Some(record) = self.table.get(index as usize) else { return 0 };
+        let Some((record, side)) = self.table.entry(index) else { return 0 };
         if record.flags.has(Flags::PAUSED) {
             return 0;
         }
-        let side = record.side.index().and_then(|side| self.sides.get(side));
         let bytes = side.map_or(0, |side| side.unread.len()) + self.os.unread(&record.socket);
         u32::try_from(bytes).unwrap_or(u32::MAX)
     }

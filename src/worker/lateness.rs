@@ -11,7 +11,7 @@ use super::core::Worker;
 use super::handler::Handler;
 use super::notice::Notice;
 use super::os::Os;
-use super::ticks::time_of;
+use crate::base::ticks::time_of;
 use crate::budget::{LATE, LATENESS_STEP, MOST_STRETCH};
 
 /// The parts that an interval is stretched by.
@@ -73,7 +73,7 @@ impl Lateness {
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Looks how late the first of the timers is that are due.
     pub(super) fn observe_lateness(&mut self) {
-        let Some(due) = self.wheel.first_due(self.tick) else { return };
+        let Some(due) = self.table.first_due(self.tick) else { return };
         let lag = self.now.saturating_sub(time_of(due));
         if self.lateness.observe(self.now, lag) && self.common.tell_of_lateness() {
             self.common.notices.say(Notice::PutsPingsOff { worker: self.number, late_by: lag });
@@ -84,7 +84,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn puts_ping_off(&mut self, index: u32, due: u32, interval: u32) -> bool {
         let Some(later) = self.lateness.put_off(due, self.tick, interval) else { return false };
         self.counters.pings_put_off.add(1);
-        self.wheel.put_off(&mut self.table, index, due, later);
+        self.table.put_off(index, due, later);
         true
     }
 }

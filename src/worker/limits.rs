@@ -84,7 +84,7 @@ pub(crate) struct Budgets {
     pub(crate) events: usize,
     pub(crate) accepts: usize,
     /// Connections visited by a broadcast, or by the closing of all.
-    pub(crate) sweep: usize,
+    pub(crate) sweep: u32,
     /// Timers, of each kind.
     pub(crate) expiries: usize,
     pub(crate) pings: u64,

@@ -3,12 +3,10 @@
 use super::compression::{Outgoing, is_common};
 use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
-use super::id::ConnId;
-use super::mailbox::{Frame, Mail};
+use super::mailbox::Mail;
 use super::os::Os;
-use super::outbox::{CHUNK, Lane, REFERENCE};
 use super::prepared::{PreparedMessage, message_of};
-use super::record::State;
+use super::table::{CHUNK, ConnId, Frame, Lane, REFERENCE, State};
 use super::write::reusable;
 use crate::budget::{BYTES_PER_WORK, MAILS_PER_ITERATION, WORK_OF_MESSAGE, outbox_for};
 use crate::ws::deflate::Terms;
@@ -23,7 +21,7 @@ const TOO_SLOW: CloseFrame<'static> =
 pub(super) struct Broadcast {
     message: PreparedMessage,
     /// Connections below this index have it.
-    cursor: usize,
+    cursor: u32,
 }
 
 impl<O: Os, H: Handler> Worker<O, H> {
@@ -57,7 +55,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let Some(index) = self.find_open(to) else { return self.counters.messages_to_nobody.add(1) };
         self.charge_for(frame);
         // It leaves at the end of the iteration, with what else there is for this connection.
-        if self.record_mut(index).terms.is_agreed()
+        if self.table.record_mut(index).terms.is_agreed()
             && let Some((opcode, payload)) = message_of(frame)
         {
             self.deliver_agreed(index, opcode, payload, frame.len());
@@ -106,12 +104,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Lends what compresses a connection's messages.
     fn with_outgoing<T>(&mut self, index: u32, act: impl FnOnce(&mut Outgoing<'_>) -> T) -> T {
-        let mut contexts = self.side_mut(index).and_then(|side| side.contexts.take());
-        let terms = self.record_mut(index).terms;
+        let mut contexts = self.table.side_mut(index).and_then(|side| side.contexts.take());
+        let terms = self.table.record_mut(index).terms;
         let Self { compressor, counters, meter, .. } = self;
         let result = act(&mut Outgoing { compressor, terms, contexts: &mut contexts, counters, meter });
         if contexts.is_some() {
-            self.side_or_new(index).contexts = contexts;
+            self.table.side_or_new(index).contexts = contexts;
         }
         result
     }
@@ -133,11 +131,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 continue;
             };
             let terms = record.terms;
-            let index = u32::try_from(at).unwrap_or(u32::MAX);
+            let index = at;
             let compressed = self.compressed(&message, terms);
             let frame = compressed.unwrap_or(message.plain());
             self.charge_for(frame);
-            let is_copied = self.outbox(index).is_some_and(|outbox| outbox.prefers_copy(frame.len()));
+            let is_copied = self.table.outbox(index).is_some_and(|outbox| outbox.prefers_copy(frame.len()));
             if self.push_frame(index, frame, false, is_copied) && compressed.is_some() {
                 self.counters.compressed_out.add(1);
                 self.remember_sent(index, &message);
@@ -166,7 +164,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     pub(super) fn remember_sent(&mut self, index: u32, message: &PreparedMessage) {
-        if self.record_mut(index).terms.server_takeover()
+        if self.table.record_mut(index).terms.server_takeover()
             && let Some((_, payload)) = message_of(message.plain())
         {
             self.with_outgoing(index, |outgoing| {
@@ -213,8 +211,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     fn find_open(&self, id: ConnId) -> Option<u32> {
-        let index = self.find(id)?;
+        let index = self.table.find(id)?;
         // RFC 6455-6.1-1 and 6455-6.1-2: what is under way to a connection that is closing goes nowhere.
-        self.is_open(index).then_some(index)
+        self.table.is_open(index).then_some(index)
     }
 }

@@ -4,12 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use super::id::ConnId;
 use super::prepared::PreparedMessage;
+use super::table::{ConnId, Frame};
 use crate::ws::CloseCode;
-
-/// A frame in its wire form, shared by all it is sent to.
-pub(crate) type Frame = Arc<[u8]>;
 
 /// A request to a worker.
 #[derive(Debug)]

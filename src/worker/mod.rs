@@ -11,8 +11,7 @@
 //! - `relief`: who gives way when buffer memory is used up.
 //! - `meter`: how much is done for one of them before others have their turn.
 //! - `landing`, `reply`, `held`: where input is received, what of it goes back, and what of that waits for others.
-//! - `connections`: how they are found.
-//! - `record`, `table`, `outbox`, `pool`, `wheel`, `ticks`: what is kept, and when it is due.
+//! - `table`: what is kept of connections, and when it is due. `connections`: what is looked up there most.
 //! - `cadence`, `ping`, `late_pong`, `late_close`: when peers are pinged, with what, and how long an answer to that or to a Close may take.
 //! - `handler`, `conn`, `handle`, `id`: what the application sees.
 //! - `turn`, `batch`, `push`, `prepared`: its turn, in which it sends messages to many.
@@ -37,14 +36,11 @@ mod handle;
 mod handler;
 mod handshake;
 mod held;
-mod id;
 #[cfg(any(test, feature = "simulation"))]
 mod inspect;
-mod landing;
 mod last_look;
 mod late_close;
 mod late_pong;
-mod latency;
 mod lateness;
 mod limits;
 mod linux;
@@ -54,13 +50,10 @@ mod message_clock;
 mod meter;
 mod notice;
 mod os;
-mod outbox;
 mod ping;
-mod pool;
 mod prepared;
 mod push;
 mod read;
-mod record;
 mod relief;
 mod reply;
 mod send;
@@ -68,10 +61,8 @@ mod shared;
 mod table;
 #[cfg(test)]
 mod tests;
-mod ticks;
 mod timers;
 mod turn;
-pub mod wheel;
 mod write;
 
 pub use batch::{Batch, Pushed, SlowPolicy};
@@ -79,9 +70,9 @@ pub use conn::{Conn, SendError};
 pub use counters::Stats;
 pub use handle::Handle;
 pub use handler::{Accept, Closed, Context, Handler};
-pub use id::ConnId;
 pub use limits::PingPolicy;
 pub use prepared::PreparedMessage;
+pub use table::ConnId;
 pub use turn::{Connections, Turn};
 
 pub(crate) use accept::Listening;
@@ -92,11 +83,8 @@ pub(crate) use mailbox::{Inbox, Wake};
 pub(crate) use meter::Allowance;
 pub(crate) use notice::Notice;
 pub(crate) use shared::Shared;
-#[cfg(any(test, feature = "simulation"))]
-pub(crate) use ticks::time_of;
-pub(crate) use ticks::{MAX_TIME, TICK};
 #[cfg(feature = "hub")]
-pub(crate) use {counters::Counter, mailbox::Frame, prepared::message_of, table::Table};
+pub(crate) use {prepared::message_of, table::Frame};
 
 #[cfg(any(test, feature = "simulation", feature = "metering"))]
 pub(crate) use os::{Os, Output, Ready, Token};
@@ -106,5 +94,5 @@ pub(crate) use shared::Stage;
 pub(crate) use {
     counters::Counters,
     inspect::Glimpse,
-    record::{Flags, State},
+    table::{Flags, State},
 };

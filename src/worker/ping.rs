@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
-use super::id::ConnId;
-use super::ticks::micros;
+use super::table::ConnId;
+use crate::base::ticks::micros;
 
 /// The payload of a Ping: 8 bytes of time and 8 of proof.
 pub(super) const PING_PAYLOAD: usize = 16;

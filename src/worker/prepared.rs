@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use super::mailbox::Frame;
+use super::table::Frame;
 use crate::ws::{FrameHeader, Message, Opcode, Role, encode};
 
 /// A message for many connections: encoded once, compressed at most once, and shared until the last of them has it. Cheap to

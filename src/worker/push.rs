@@ -6,26 +6,25 @@ use super::batch::{Batch, Form, Pushed, SlowPolicy};
 use super::compression::MOST_BITS;
 use super::core::{Flow, Worker};
 use super::handler::Handler;
-use super::mailbox::Frame;
 use super::os::Os;
-use super::outbox::{Lane, REFERENCE};
-use super::record::{Flags, State};
 use super::send::send_bytes;
+use super::table::{Flags, Frame, Lane, REFERENCE, State};
 use super::write::is_in_company;
+use crate::base::pool::Pool;
 use crate::budget::outbox_for;
 use crate::ws::deflate::Terms;
 
 impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn push_batch(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed {
-        let Self { table, sides, os, counters, tick, lateness, .. } = self;
-        let record = table.get_mut(index as usize).filter(|record| record.state == State::Open);
+        let Self { table, os, counters, tick, lateness, .. } = self;
+        let entry = table.entry_mut(index).filter(|(record, _)| record.state == State::Open);
         let all = u32::try_from(batch.len()).unwrap_or(u32::MAX);
-        let Some(record) = record else { return Pushed { undelivered: all, ..Pushed::default() } };
+        let Some((record, side)) = entry else { return Pushed { undelivered: all, ..Pushed::default() } };
         if batch.is_empty() {
             return Pushed::default();
         }
         let (form, terms) = (batch.form(record.terms), record.terms);
-        if later || is_in_company(record, sides, *tick, lateness) {
+        if later || is_in_company(record, side.as_deref(), *tick, lateness) {
             return self.queue_batch(index, batch, form, 0);
         }
         // Most get it like this: with one look at the record.
@@ -78,7 +77,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn queue_batch(&mut self, index: u32, batch: &Batch, form: Form, mut written: usize) -> Pushed {
         let mut pushed = Pushed::default();
         let mut has_queued = false;
-        let Some(terms) = self.table.get(index as usize).map(|record| record.terms) else { return pushed };
+        let Some(terms) = self.table.get(index).map(|record| record.terms) else { return pushed };
         // What a policy does not drop once it waits, messages with another policy must not displace, either.
         let lane = if batch.policy.drops_waiting() { batch.lane } else { Lane::NONE };
         for (at, message) in batch.messages.iter().enumerate() {
@@ -131,12 +130,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     pub(super) fn queue_shared(&mut self, index: u32, frame: &Frame, written: usize, lane: Lane) {
-        self.side_or_new(index);
-        let Self { table, sides, pool, .. } = self;
-        let side = table.get(index as usize).and_then(|record| sides.get_mut(record.side.index()?));
-        if let Some(side) = side {
-            side.outbox.push_shared(Frame::clone(frame), written, lane, pool);
-        }
+        self.table.side_or_new(index);
+        self.table.side_or_new(index).outbox.push_shared(Frame::clone(frame), written, lane, &mut self.pool);
     }
 
     /// Whether a frame finds no room behind what only waits for the end of the iteration: whoever reads at once is not slow because of
@@ -157,16 +152,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
     ) -> bool {
         let needed = len + REFERENCE;
         let limit = outbox_for(self.limits.outbox, needed);
-        let Self { table, sides, pool, .. } = self;
-        let Some(record) = table.get(index as usize) else { return false };
+        let Self { table, pool, .. } = self;
+        let Some((record, side)) = table.entry_mut(index) else { return false };
         let is_blocked = record.flags.has(Flags::BLOCKED);
-        let Some(side) = record.side.index().and_then(|side| sides.get_mut(side)) else {
+        let Some(side) = side else {
             return pool.can_lend(needed);
         };
         let outbox = &mut side.outbox;
-        let fits = |weight: usize, pool: &super::pool::Pool| {
-            needed <= limit - weight.min(limit) && pool.can_lend(needed)
-        };
+        let fits = |weight: usize, pool: &Pool| needed <= limit - weight.min(limit) && pool.can_lend(needed);
         // Who is not slow gets all that leaves together.
         if policy == SlowPolicy::Conflate && is_blocked {
             *displaced += outbox.drop_lane(lane, pool);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::core::{Flow, Worker};
 use super::handler::Handler;
 use super::os::Os;
-use super::record::{Flags, Side, State, Unread};
+use super::table::{ConnId, Flags, Side, State, Unread};
 use crate::budget::{
     BYTES_PER_WORK, READ_BEFORE_LARGE, READ_BUFFER, READ_COSTLY, READS_PER_VISIT, REPLY_FLUSH_LEAST,
     UNREAD_SLICE, WORK_OF_READ,
@@ -46,16 +46,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
             if self.take_all_unread(index) == Flow::Gone {
                 return Flow::Gone;
             }
-            let is_paused = self.record_mut(index).flags.has(Flags::PAUSED);
+            let is_paused = self.table.record_mut(index).flags.has(Flags::PAUSED);
             if !is_paused && self.unread(index) > 0 {
                 reads = 0;
             }
         }
         let mut received_in_all = 0;
         for _ in 0..reads {
-            let Some(record) =
-                self.table.get(index as usize).filter(|record| !record.flags.has(Flags::PAUSED))
-            else {
+            let Some(record) = self.table.get(index).filter(|record| !record.flags.has(Flags::PAUSED)) else {
                 return self.flush_reply(index);
             };
             let most = match record.terms.is_agreed() || self.is_costly_expected {
@@ -95,7 +93,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 break;
             }
         }
-        let id = self.id(index);
+        let id = self.table.id(index);
         if self.flush_reply(index) == Flow::Gone {
             return Flow::Gone;
         }
@@ -107,7 +105,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Guesses by what has arrived what comes next, on whichever connection: more of the same size, and as much work. Returns whether
     /// a part of what has arrived was not dealt with.
     fn expect_size(&mut self, index: u32, drained: bool) -> bool {
-        let side = self.record_mut(index).side.index().and_then(|side| self.sides.get(side));
+        let side = self.table.side(index);
         let has_unread = side.is_some_and(|side| !side.unread.is_empty());
         self.is_costly_expected = has_unread || (self.is_costly_expected && drained);
         let is_large = side.is_some_and(|side| side.decoder.lacks() >= LARGE);
@@ -117,10 +115,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// One system call, into that part of the landing, or first to where the rest of a large message belongs.
     fn receive(&mut self, index: u32, part: Range<usize>) -> io::Result<Received> {
-        let Self { table, sides, os, pool, landing, .. } = self;
+        let Self { table, os, pool, landing, .. } = self;
         let buffer = &mut landing.bytes_mut()[part];
-        let Some(record) = table.get(index as usize) else { return Ok(Received::default()) };
-        let side = record.side.index().and_then(|side| sides.get_mut(side));
+        let Some((record, side)) = table.entry_mut(index) else { return Ok(Received::default()) };
         if let Some(Side { decoder, .. }) = side
             && let Some((payload, most)) = decoder.vacancy(pool)
         {
@@ -138,7 +135,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn take_all_unread(&mut self, index: u32) -> Flow {
         while self.unread(index) > 0
             && !self.meter.is_spent()
-            && !self.record_mut(index).flags.has(Flags::PAUSED)
+            && !self.table.record_mut(index).flags.has(Flags::PAUSED)
         {
             if self.take_unread(index) == Flow::Gone {
                 return Flow::Gone;
@@ -149,7 +146,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// The same with a part of it, since what this visit leaves of that has to be copied again.
     fn take_unread(&mut self, index: u32) -> Flow {
-        let Some(side) = self.side_mut(index) else { return Flow::Alive };
+        let Some(side) = self.table.side_mut(index) else { return Flow::Alive };
         let Unread { bytes, at } = std::mem::take(&mut side.unread);
         let at = at as usize;
         let fresh = &bytes[at..bytes.len().min(at + UNREAD_SLICE)];
@@ -158,14 +155,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.landing.note(part.end);
         self.landing.bytes_mut()[part.clone()].copy_from_slice(fresh);
         let at = at + fresh.len();
-        let state = self.record_mut(index).state;
+        let state = self.table.record_mut(index).state;
         self.left_again = Some(0);
         let mut flow = self.take_input(index, state, part, false);
         let at = at - self.left_again.take().unwrap_or_default();
-        if flow == Flow::Alive && at < bytes.len() && self.record_mut(index).state != State::Finishing {
+        if flow == Flow::Alive && at < bytes.len() && self.table.record_mut(index).state != State::Finishing {
             // It is no longer than a read.
             let at = u32::try_from(at).unwrap_or(u32::MAX);
-            self.side_or_new(index).unread = Unread { bytes, at };
+            self.table.side_or_new(index).unread = Unread { bytes, at };
         } else {
             self.pool.recycle(bytes);
             // Whose end has been said is decoded no more, and nothing else frees it.
@@ -182,13 +179,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Bytes that were read and that no visit has dealt with yet.
     fn unread(&self, index: u32) -> usize {
-        let side = self.table.get(index as usize).and_then(|record| self.sides.get(record.side.index()?));
-        side.map_or(0, |side| side.unread.len())
+        self.table.side(index).map_or(0, |side| side.unread.len())
     }
 
     /// Has the connection read from again without a new event.
-    pub(super) fn queue_visit(&mut self, id: super::id::ConnId) {
-        if !self.record_mut(id.index()).flags.replace(Flags::REVISIT) {
+    pub(super) fn queue_visit(&mut self, id: ConnId) {
+        if !self.table.record_mut(id.index()).flags.replace(Flags::REVISIT) {
             self.revisit.push_back(id);
         }
     }
@@ -196,10 +192,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Takes in what has just been received, a sign of life.
     fn take_fresh(&mut self, index: u32, input: Range<usize>, drained: bool) -> Flow {
         let tick = self.tick;
-        let record = self.record_mut(index);
+        let record = self.table.record_mut(index);
         let seen_before = std::mem::replace(&mut record.last_seen, tick);
         let state = record.state;
-        let (needed, is_late) = match record.side.index().and_then(|side| self.sides.get(side)) {
+        let (needed, is_late) = match self.table.side(index) {
             Some(side) => (side.decoder.needs(input.len()), side.late_pong.is_some()),
             None => (input.len(), false),
         };
@@ -212,7 +208,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if self.relieve(index, needed) == Flow::Gone {
             return Flow::Gone;
         }
-        let state = self.record_mut(index).state;
+        let state = self.table.record_mut(index).state;
         self.take_input(index, state, input, drained)
     }
 

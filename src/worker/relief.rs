@@ -6,7 +6,7 @@
 use super::core::{Flow, Worker};
 use super::handler::Handler;
 use super::os::Os;
-use super::record::State;
+use super::table::State;
 use crate::budget::{RELIEF_LEAST, RELIEF_MOST, RELIEF_SEARCH, WORK_OF_SEARCH};
 use crate::ws::DecodeError;
 
@@ -26,7 +26,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if !self.pool.lacks(needed) {
             return Flow::Alive;
         }
-        let id = self.id(index);
+        let id = self.table.id(index);
         // What is said to others must not mix with the reply at hand, nor overtake one that waits.
         if self.flush_reply(index) == Flow::Gone {
             return Flow::Gone;
@@ -44,21 +44,20 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 break;
             }
         }
-        if self.find(id).is_some() { Flow::Alive } else { Flow::Gone }
+        if self.table.find(id).is_some() { Flow::Alive } else { Flow::Gone }
     }
 
     /// Incomplete messages, those with most bytes first, and of about as many bytes those that began first. Where there are very many,
     /// it is some of them, and others the next time.
     fn largest(&mut self) -> Vec<Held> {
-        let end = self.sides.end();
+        let end = self.table.side_slots();
         let from = if self.relief_cursor < end { self.relief_cursor } else { 0 };
         let most = end.min(RELIEF_SEARCH);
         self.relief_cursor = from + most;
         self.meter.charge(WORK_OF_SEARCH * most);
-        let looked_at = (from..end).chain(0..from).take(most);
+        let looked_at = self.table.sides_from(from, most);
         let mut all: Vec<Held> = looked_at
-            .filter_map(|at| {
-                let side = self.sides.get(at)?;
+            .filter_map(|side| {
                 let bytes = side.decoder.held();
                 (bytes > 0).then(|| Held { owner: side.owner(), bytes, begun: side.begun })
             })
@@ -69,15 +68,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Gives up what a connection has sent of a message, and closes it with 1013.
     fn give_up(&mut self, index: u32) {
-        let Self { table, sides, pool, .. } = self;
-        let Some(record) = table.get(index as usize) else { return };
-        let Some(side) = record.side.index().and_then(|side| sides.get_mut(side)) else { return };
+        let Self { table, pool, .. } = self;
+        let Some((record, Some(side))) = table.entry_mut(index) else { return };
         if !matches!(record.state, State::Open | State::Closing) {
             return;
         }
         side.decoder.clear(pool);
         side.drop_unread(pool);
-        self.forget_message_clock(index);
+        self.table.end_message(index);
         if self.fail(index, DecodeError::OutOfBuffers) == Flow::Alive {
             self.free_side(index);
         }

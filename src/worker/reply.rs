@@ -8,9 +8,9 @@
 use std::io::IoSlice;
 use std::ops::Range;
 
-use super::landing::Landing;
-use super::pool::Pool;
 use super::write::reusable;
+use crate::base::lazy_buffer::LazyBuffer;
+use crate::base::pool::Pool;
 use crate::budget::{REPLY_FLUSH, REPLY_FLUSH_LEAST, SLICES_PER_WRITE};
 use crate::ws::encode::{self, HeaderBytes};
 use crate::ws::{Buffers, CloseCode, Opcode, Whole};
@@ -183,7 +183,7 @@ impl Reply {
 
     /// All of it, if it is messages that go back and nothing else.
     #[inline]
-    pub(super) fn sole_piece<'a>(&self, landing: &'a Landing) -> Option<&'a [u8]> {
+    pub(super) fn sole_piece<'a>(&self, landing: &'a LazyBuffer) -> Option<&'a [u8]> {
         self.is_landed().then(|| &landing.bytes()[self.run_start..self.landed])
     }
 
@@ -196,7 +196,7 @@ impl Reply {
     /// Leaves all of it in the landing, where no input is any more, says where, and is empty then. `None` when it is more than one
     /// piece; it stays as it is.
     #[inline]
-    pub(super) fn set_aside(&mut self, landing: &mut Landing) -> Option<Range<usize>> {
+    pub(super) fn set_aside(&mut self, landing: &mut LazyBuffer) -> Option<Range<usize>> {
         if self.is_plain() {
             let end = self.landed + self.bytes.len();
             landing.bytes_mut()[self.landed..end].copy_from_slice(&self.bytes);
@@ -229,7 +229,7 @@ impl Reply {
     /// Lends all of it as slices to write, and returns how many it filled in.
     pub(super) fn slices<'a>(
         &'a mut self,
-        landing: &'a Landing,
+        landing: &'a LazyBuffer,
         slices: &mut [IoSlice<'a>; SLICES_PER_WRITE],
     ) -> usize {
         self.end_run();
@@ -257,7 +257,7 @@ impl Reply {
     }
 
     /// Hands out all of it, one piece after the other, and is empty then.
-    pub(super) fn drain(&mut self, landing: &Landing, mut take: impl FnMut(Piece<'_>)) {
+    pub(super) fn drain(&mut self, landing: &LazyBuffer, mut take: impl FnMut(Piece<'_>)) {
         self.end_run();
         let mut at = 0;
         for Returned { behind, frames } in self.returned.drain(..) {
@@ -276,7 +276,7 @@ impl Reply {
     }
 
     /// A copy of all of it in one piece.
-    pub(super) fn flatten(&mut self, landing: &Landing) -> Vec<u8> {
+    pub(super) fn flatten(&mut self, landing: &LazyBuffer) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
         let filled = self.slices(landing, &mut slices);
         slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()

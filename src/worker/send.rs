@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 
 use super::counters::Counters;
 use super::os::Os;
-use super::record::{Flags, Record};
+use super::table::{Flags, Record};
 use crate::budget::{UNSENT_IN_KERNEL, UNSENT_OF_LARGE};
 
 /// One system call for bytes that are in one place.

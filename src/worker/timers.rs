@@ -2,11 +2,11 @@
 
 use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
-use super::last_look::{Looked, Timer};
+use super::last_look::Looked;
 use super::limits::{Limits, PingPolicy};
 use super::os::Os;
-use super::record::{Flags, Record, Side, State};
-use super::ticks::{tick_at, ticks};
+use super::table::{Flags, Record, Side, State, Timer};
+use crate::base::ticks::{tick_at, ticks};
 use crate::budget::LOOKED_AT_PER_ITERATION;
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
@@ -41,7 +41,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             if has_looked_enough || self.counters.pings_sent.get() >= most_pings {
                 break;
             }
-            let Some((index, due)) = self.wheel.expire(&mut self.table, self.tick) else { return };
+            let Some((index, due)) = self.table.expire(self.tick) else { return };
             let _ = self.on_timer(index, due);
         }
         self.unfinished = true;
@@ -55,10 +55,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             if self.counters.bytes_in.get() >= most || self.meter.is_over() {
                 break;
             }
-            let Some((at, due)) = self.message_wheel.expire(&mut self.sides, self.tick) else { return };
-            if let Some(index) = self.sides.get(at as usize).map(Side::owner) {
-                let _ = self.judge_message(index, due);
-            }
+            let Some((index, due)) = self.table.expire_message(self.tick) else { return };
+            let _ = self.judge_message(index, due);
         }
         self.unfinished = true;
     }
@@ -74,17 +72,19 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if looked == Looked::Gone {
             return Flow::Gone;
         }
-        let Self { table, sides, pool, .. } = self;
-        let record = table.get(index as usize).filter(|record| record.state == State::Open);
-        let Some(at) = record.and_then(|record| record.side.index()) else { return Flow::Alive };
+        let Self { table, pool, .. } = self;
+        let entry = table.entry_mut(index).filter(|(record, _)| record.state == State::Open);
+        let Some((_, Some(side))) = entry else { return Flow::Alive };
         // It may have ended, and another begun, whose clock runs; or it stands still.
-        let Some(side) = sides.get_mut(at).filter(|side| side.clock.is_overdue()) else { return Flow::Alive };
+        if !side.clock.is_overdue() {
+            return Flow::Alive;
+        }
         if looked == Looked::Unseen {
             self.look_again(index, Timer::Message, due);
             return Flow::Alive;
         }
         side.decoder.clear(pool);
-        self.forget_message_clock(index);
+        self.table.end_message(index);
         self.close_with(index, TOO_LONG, Closed::MessageTimeout, State::Finishing);
         if self.flush_close(index) == Flow::Gone {
             return Flow::Gone;
@@ -94,15 +94,15 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     fn on_timer(&mut self, index: u32, due: u32) -> Flow {
-        let before = self.record_mut(index).state;
+        let before = self.table.record_mut(index).state;
         if self.awaits_peer(index, due) {
             // What is read is held against it.
-            self.wheel.put_off(&mut self.table, index, due, self.tick + 1);
+            self.table.put_off(index, due, self.tick + 1);
             let looked = self.take_last_look(index, Timer::Connection, due);
             if looked == Looked::Gone {
                 return Flow::Gone;
             }
-            if self.record_mut(index).timer.deadline() != Some(due) {
+            if self.table.record_mut(index).timer.deadline() != Some(due) {
                 // What it has said has put another in its place.
                 self.forget_look(index, Timer::Connection);
                 return Flow::Alive;
@@ -112,10 +112,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 self.look_again(index, Timer::Connection, due);
                 return Flow::Alive;
             }
-            self.wheel.disarm(&mut self.table, index);
+            self.table.disarm(index);
             self.forget_look(index, Timer::Connection);
         }
-        let state = self.record_mut(index).state;
+        let state = self.table.record_mut(index).state;
         match state {
             State::Handshaking => {
                 self.counters.handshake_timeouts.add(1);
@@ -134,9 +134,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Whether something is awaited of the peer until the deadline `due`, which has passed.
     fn awaits_peer(&self, index: u32, due: u32) -> bool {
-        let Self { table, sides, limits, pong_times, .. } = self;
-        let Some(record) = table.get(index as usize) else { return false };
-        let side = record.side.index().and_then(|side| sides.get(side));
+        let Self { table, limits, pong_times, .. } = self;
+        let Some((record, side)) = table.entry(index) else { return false };
         record.state != State::Open
             || is_awaited(record, pinged_at(record, side, due, *pong_times), limits.ping_policy)
     }
@@ -150,18 +149,18 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Arms the timer for the next Ping of a connection that was opened, pinged, or last heard of at the tick `since`.
     pub(super) fn schedule_ping(&mut self, index: u32, since: u32) {
         match self.cadence {
-            Some(cadence) => self.arm(index, cadence.next(index, since)),
-            None => self.wheel.disarm(&mut self.table, index),
+            Some(cadence) => self.table.arm(index, cadence.next(index, since)),
+            None => self.table.disarm(index),
         }
     }
 
     fn keep_alive(&mut self, index: u32, due: u32) -> Flow {
         let Some(cadence) = self.cadence else { return Flow::Alive };
         let (tick, policy) = (self.tick, self.limits.ping_policy);
-        let Self { table, sides, pong_times, .. } = self;
-        let Some(record) = table.get_mut(index as usize) else { return Flow::Gone };
+        let Self { table, pong_times, .. } = self;
+        let Some((record, side)) = table.entry_mut(index) else { return Flow::Gone };
         let last_seen = record.last_seen;
-        let side = record.side.index().and_then(|side| sides.get(side));
+        let side = side.as_deref();
         let pinged = pinged_at(record, side, due, *pong_times);
         let has_late = side.is_some_and(|side| side.late_pong.is_some());
         let was_looked_at = side.is_some_and(|side| side.looks.are_under_way());
@@ -171,7 +170,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             let PongTimes { first_look, deadline } = *pong_times;
             if had_timer && !has_late && first_look < deadline {
                 // The next Ping would be due, but this one still has time.
-                self.arm(index, due - first_look + deadline);
+                self.table.arm(index, due - first_look + deadline);
                 return Flow::Alive;
             }
             return self.await_longer(index, pinged);
@@ -188,7 +187,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             PingPolicy::WhenIdle => cadence.next(index, last_seen),
         };
         if next > tick {
-            self.arm(index, next);
+            self.table.arm(index, next);
             return Flow::Alive;
         }
         if self.puts_ping_off(index, due, cadence.interval()) {
@@ -199,8 +198,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Sends a Ping, and looks after its Pong when its time is up, or when the next Ping would be due.
     fn ping(&mut self, index: u32) -> Flow {
-        let (id, now) = (self.id(index), self.os.now());
-        let record = self.record_mut(index);
+        let (id, now) = (self.table.id(index), self.os.now());
+        let record = self.table.record_mut(index);
         record.flags.set(Flags::AWAIT_PONG | Flags::PONG_TIMER);
         let is_stuck = record.flags.has(Flags::PAUSED);
         if is_stuck {
@@ -221,30 +220,29 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let sent = tick_at(self.os.now());
         let PongTimes { first_look, deadline } = self.pong_times;
         if is_stuck {
-            return self.arm(index, sent + deadline);
+            return self.table.arm(index, sent + deadline);
         }
         let time = if first_look < deadline && sent > pinged {
             // The first look would not know of that.
-            self.record_mut(index).flags.clear(Flags::PONG_TIMER);
+            self.table.record_mut(index).flags.clear(Flags::PONG_TIMER);
             deadline
         } else {
             first_look
         };
-        self.wheel.put_off(&mut self.table, index, pinged + time, sent + time);
+        self.table.put_off(index, pinged + time, sent + time);
     }
 
     /// A Ping that waited behind other output leaves only now, and its Pong has its time from now on.
     pub(super) fn extend_pong_deadline(&mut self, index: u32) {
-        let Self { table, sides, limits, pong_times, .. } = self;
-        let Some(record) = table.get(index as usize) else { return };
-        let side = record.side.index().and_then(|side| sides.get(side));
+        let Self { table, limits, pong_times, .. } = self;
+        let Some((record, side)) = table.entry(index) else { return };
         if record.state == State::Open
             && let Some(due) = record.timer.deadline()
             && let pinged = pinged_at(record, side, due, *pong_times)
             && is_awaited(record, pinged, limits.ping_policy)
             && self.release_late_pong(index, pinged)
         {
-            self.arm(index, tick_at(self.os.now()) + self.pong_times.deadline);
+            self.table.arm(index, tick_at(self.os.now()) + self.pong_times.deadline);
         }
     }
 }

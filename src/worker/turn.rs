@@ -7,9 +7,8 @@ use super::batch::{Batch, Pushed};
 use super::conn::SendError;
 use super::core::{Flow, LIST_KEEP, Worker};
 use super::handler::{Closed, Handler};
-use super::id::ConnId;
 use super::os::Os;
-use super::outbox::Outbox;
+use super::table::{ConnId, Outbox};
 use crate::ws::{CloseCode, CloseFrame, Message};
 
 /// When a handler wants its next turn. It comes earlier if anything happens on the worker.
@@ -151,7 +150,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return true;
         }
         // A long message that waits must not cost the client its answers.
-        let kept = (limit / 2).saturating_sub(self.outbox(index).map_or(0, Outbox::copied));
+        let kept = (limit / 2).saturating_sub(self.table.outbox(index).map_or(0, Outbox::copied));
         kept > room && self.write_message(index, opcode, payload, kept)
     }
 
@@ -185,15 +184,15 @@ impl<O: Os, H: Handler> Desk<H::Data> for Worker<O, H> {
     }
 
     fn end(&self) -> u32 {
-        u32::try_from(self.table.end()).unwrap_or(u32::MAX)
+        self.table.end()
     }
 
     fn id_of_open(&self, index: u32) -> Option<ConnId> {
-        self.is_open(index).then(|| self.id(index))
+        self.table.is_open(index).then(|| self.table.id(index))
     }
 
     fn data_mut(&mut self, index: u32) -> Option<&mut H::Data> {
-        self.table.get_mut(index as usize)?.data.as_mut()
+        self.table.get_mut(index)?.data.as_mut()
     }
 
     fn backlog(&self, index: u32) -> usize {
@@ -210,9 +209,9 @@ impl<O: Os, H: Handler> Desk<H::Data> for Worker<O, H> {
 
     fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)> {
         // Whoever has something waiting has a side record, and few do.
-        let sides = (0..self.sides.end()).filter_map(|at| self.sides.get(at));
-        let waiting = sides.filter(|side| side.outbox.weight() > 0);
-        let mut all: Vec<_> = waiting.map(|side| (self.id(side.owner()), side.outbox.weight())).collect();
+        let waiting = self.table.sides().filter(|side| side.outbox.weight() > 0);
+        let mut all: Vec<_> =
+            waiting.map(|side| (self.table.id(side.owner()), side.outbox.weight())).collect();
         all.sort_unstable_by_key(|&(id, weight)| (std::cmp::Reverse(weight), id));
         all.truncate(limit);
         all
@@ -223,7 +222,7 @@ impl<O: Os, H: Handler> Desk<H::Data> for Worker<O, H> {
     }
 
     fn send(&mut self, index: u32, message: Message<'_>) -> Result<(), SendError> {
-        if !self.is_open(index) {
+        if !self.table.is_open(index) {
             return Err(SendError::Gone);
         }
         if self.write_answer(index, message) {
@@ -241,7 +240,7 @@ impl<O: Os, H: Handler> Desk<H::Data> for Worker<O, H> {
     }
 
     fn close(&mut self, index: u32, code: CloseCode, reason: &str) {
-        if self.is_open(index) {
+        if self.table.is_open(index) {
             let frame = CloseFrame { code: Some(code), reason };
             let _ = self.close_open(index, frame, Closed::ByUs(frame));
         }

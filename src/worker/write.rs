@@ -6,10 +6,9 @@ use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::lateness::Lateness;
 use super::os::Os;
-use super::record::{Flags, Record, Side, State};
 use super::reply::Piece;
 use super::send::{send_bytes, send_slices};
-use super::table::Table;
+use super::table::{Flags, Record, Side, State};
 use crate::budget::{REPLY_FLUSH_LEAST, REPLY_KEEP, SLICES_PER_WRITE};
 
 /// Bytes of a reply that are worth copying to have them leave together with a Ping.
@@ -34,7 +33,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// The same for a reply with messages in it that go back as they came.
     fn flush_pieces(&mut self, index: u32) -> Flow {
         let all = self.reply.len();
-        let must_wait = self.queued(index) > 0 || self.record_mut(index).flags.has(Flags::BLOCKED);
+        let must_wait = self.queued(index) > 0 || self.table.record_mut(index).flags.has(Flags::BLOCKED);
         if !must_wait && all <= JOINED && self.has_company(index) {
             let bytes = self.reply.flatten(&self.landing);
             self.reply.finish_writing(&mut self.pool);
@@ -52,10 +51,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Puts what is not `written` of the reply into the outbox. `false` when there is no buffer for part of it.
     fn queue_reply(&mut self, index: u32, mut written: usize) -> bool {
-        self.side_or_new(index);
-        let Self { table, sides, pool, landing, reply, .. } = self;
-        let side = table.get(index as usize).and_then(|record| sides.get_mut(record.side.index()?));
-        let Some(Side { outbox, .. }) = side else { return false };
+        let Self { table, pool, landing, reply, .. } = self;
+        let Side { outbox, .. } = table.side_or_new(index);
         let mut queued = true;
         reply.drain(landing, |piece| {
             let skip = written.min(piece.len());
@@ -70,7 +67,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     fn send_reply(&mut self, index: u32) -> io::Result<usize> {
         let Self { table, os, counters, landing, reply, .. } = self;
-        let Some(record) = table.get_mut(index as usize) else { return Ok(0) };
+        let Some(record) = table.get_mut(index) else { return Ok(0) };
         if let Some(bytes) = reply.sole_piece(landing) {
             return send_bytes(os, record, counters, bytes);
         }
@@ -86,7 +83,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Queues bytes, which leave at the end of the iteration together with all else it has brought for the connection.
     pub(super) fn write_later(&mut self, index: u32, bytes: &[u8]) -> Flow {
-        let is_free = self.queued(index) == 0 && !self.record_mut(index).flags.has(Flags::BLOCKED);
+        let is_free = self.queued(index) == 0 && !self.table.record_mut(index).flags.has(Flags::BLOCKED);
         let queued = self.queue(index, bytes);
         if !queued && is_free {
             // For want of a buffer it goes out alone.
@@ -112,16 +109,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Puts a copy of the bytes into the outbox. `false` when there is no buffer for them.
     pub(super) fn queue(&mut self, index: u32, bytes: &[u8]) -> bool {
-        self.side_or_new(index);
-        let Self { table, sides, pool, .. } = self;
-        let side = table.get(index as usize).and_then(|record| sides.get_mut(record.side.index()?));
-        side.is_some_and(|side| side.outbox.push(bytes, pool))
+        self.table.side_or_new(index).outbox.push(bytes, &mut self.pool)
     }
 
     /// Whether other output leaves in this iteration, or cannot: then more of it joins the queue, for one system call.
     pub(super) fn has_company(&self, index: u32) -> bool {
-        let Self { table, sides, tick, lateness, .. } = self;
-        table.get(index as usize).is_some_and(|record| is_in_company(record, sides, *tick, lateness))
+        let Self { table, tick, lateness, .. } = self;
+        table.entry(index).is_some_and(|(record, side)| is_in_company(record, side, *tick, lateness))
     }
 
     pub(super) fn after_queueing(&mut self, index: u32, queued: bool) -> Flow {
@@ -129,8 +123,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             // The stream would have a hole: nothing can follow, not even a Close.
             return self.drop_connection(index, Closed::BuffersExhausted);
         }
-        let id = self.id(index);
-        let record = self.record_mut(index);
+        let id = self.table.id(index);
+        let record = self.table.record_mut(index);
         if record.flags.has(Flags::BLOCKED) {
             self.pause(index);
             return Flow::Alive;
@@ -144,7 +138,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Writes what was queued in this iteration for one connection, without waiting for its end.
     pub(super) fn write_at_once(&mut self, index: u32) -> Flow {
-        let flags = self.record_mut(index).flags;
+        let flags = self.table.record_mut(index).flags;
         if flags.has(Flags::DIRTY) && !flags.has(Flags::BLOCKED) {
             self.write_outbox(index)
         } else {
@@ -156,8 +150,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn write_queued(&mut self) {
         let mut dirty = std::mem::take(&mut self.dirty);
         for id in dirty.drain(..) {
-            let Some(index) = self.find(id) else { continue };
-            let record = self.record_mut(index);
+            let Some(index) = self.table.find(id) else { continue };
+            let record = self.table.record_mut(index);
             record.flags.clear(Flags::DIRTY);
             if !record.flags.has(Flags::BLOCKED) {
                 let _ = self.write_outbox(index);
@@ -171,18 +165,22 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// The kernel has room again.
     pub(super) fn unblock(&mut self, index: u32) -> Flow {
-        if self.record_mut(index).flags.has(Flags::BLOCKED) { self.retry_writing(index) } else { Flow::Alive }
+        if self.table.record_mut(index).flags.has(Flags::BLOCKED) {
+            self.retry_writing(index)
+        } else {
+            Flow::Alive
+        }
     }
 
     /// Writes to a connection whose kernel took less than it was given.
     pub(super) fn retry_writing(&mut self, index: u32) -> Flow {
-        self.record_mut(index).flags.clear(Flags::BLOCKED);
+        self.table.record_mut(index).flags.clear(Flags::BLOCKED);
         self.write_outbox(index)
     }
 
     /// A peer that does not read is not read from: what it sends would only make more output.
     fn pause(&mut self, index: u32) {
-        if !self.record_mut(index).flags.replace(Flags::PAUSED) {
+        if !self.table.record_mut(index).flags.replace(Flags::PAUSED) {
             self.stop_message_clock(index);
         }
     }
@@ -200,8 +198,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             }
         }
         self.free_side(index);
-        let id = self.id(index);
-        let record = self.record_mut(index);
+        let id = self.table.id(index);
+        let record = self.table.record_mut(index);
         if record.flags.has(Flags::PAUSED) {
             record.flags.clear(Flags::PAUSED);
             self.go_on_with_message_clock(index);
@@ -214,9 +212,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// One system call for the start of the outbox. `false` when the kernel took less than it was given.
     fn send_outbox(&mut self, index: u32) -> io::Result<bool> {
-        let Self { table, sides, os, pool, counters, tick, .. } = self;
-        let Some(record) = table.get_mut(index as usize) else { return Ok(false) };
-        let Some(side) = record.side.index().and_then(|side| sides.get_mut(side)) else { return Ok(false) };
+        let Self { table, os, pool, counters, tick, .. } = self;
+        let Some((record, Some(side))) = table.entry_mut(index) else { return Ok(false) };
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
         let filled = side.outbox.slices(&mut slices);
         let offered: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
@@ -231,22 +228,21 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// One system call for bytes that are in no outbox.
     pub(super) fn send(&mut self, index: u32, bytes: &[u8]) -> io::Result<usize> {
         let Self { table, os, counters, .. } = self;
-        let Some(record) = table.get_mut(index as usize) else { return Ok(0) };
+        let Some(record) = table.get_mut(index) else { return Ok(0) };
         send_bytes(os, record, counters, bytes)
     }
 }
 
 /// The same as [`Worker::has_company`] of a record at hand: a push asks for each connection, so what is rare is looked at last.
 #[inline]
-pub(super) fn is_in_company<S, D, const PAGE: usize>(
+pub(super) fn is_in_company<S, D>(
     record: &Record<S, D>,
-    sides: &Table<Side, PAGE>,
+    side: Option<&Side>,
     tick: u32,
     lateness: &Lateness,
 ) -> bool {
-    let has_queued = |at| sides.get(at).is_some_and(|side: &Side| !side.outbox.is_empty());
     record.flags.has(Flags::BLOCKED)
-        || record.side.index().is_some_and(has_queued)
+        || side.is_some_and(|side| !side.outbox.is_empty())
         || (record.timer.deadline().is_some_and(|due| due <= tick) && pings_now(record.state, lateness))
 }
 

@@ -2,7 +2,7 @@
 
 use super::deflating::{Deflating, Heard, text};
 use super::rig::{Rig, Seen, limits, play, secs};
-use crate::worker::outbox::REFERENCE;
+use crate::worker::table::REFERENCE;
 use crate::worker::{Batch, Deflation, Limits, PreparedMessage, Pushed, SlowPolicy};
 use crate::ws::deflate::Context;
 use crate::ws::{Message, Opcode};

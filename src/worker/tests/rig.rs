@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::app::{App, InTurn, Log};
+use crate::base::counter::Counter;
 use crate::budget::{WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT};
 use crate::http::HeadLimits;
 use crate::simulation::net::{Net, Wakes};
 use crate::simulation::world::{Ending, World};
-use crate::worker::counters::{Counter, Counters};
+use crate::worker::counters::Counters;
 use crate::worker::{Allowance, Budgets, Connections, Handle, Limits, PingPolicy, Turn, Worker};
 use crate::ws::{CloseCode, Decoder, Event, Heap, Message, Opcode, Role, Rules, encode};
 

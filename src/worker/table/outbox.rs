@@ -2,13 +2,16 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::sync::Arc;
 
-use super::mailbox::Frame;
-use super::pool::Pool;
+use crate::base::pool::Pool;
 use crate::ws::Buffers;
 
+/// A frame in its wire form, shared by all it is sent to.
+pub(crate) type Frame = Arc<[u8]>;
+
 /// The least capacity of a chunk of bytes.
-pub(super) const CHUNK: usize = 1024;
+pub(crate) const CHUNK: usize = 1024;
 
 /// What a reference to a shared frame costs beside the frame, by which many small ones are bounded.
 pub(crate) const REFERENCE: usize = 64;

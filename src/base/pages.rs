@@ -7,7 +7,7 @@ use slab::Slab;
 /// A slab in pages of `PAGE` slots. New entries go to the lowest page with a vacant slot, so that the upper pages run empty
 /// when the number of entries falls; an empty page is freed, but for one that is kept against flapping.
 #[derive(Debug)]
-pub(crate) struct Table<T, const PAGE: usize> {
+pub(crate) struct PagedSlab<T, const PAGE: usize> {
     /// A freed page is an empty slab without capacity.
     pages: Vec<Slab<T>>,
     /// Pages with a vacant slot, freed ones included.
@@ -17,13 +17,13 @@ pub(crate) struct Table<T, const PAGE: usize> {
     len: usize,
 }
 
-impl<T, const PAGE: usize> Default for Table<T, PAGE> {
+impl<T, const PAGE: usize> Default for PagedSlab<T, PAGE> {
     fn default() -> Self {
         Self { pages: Vec::new(), with_room: BTreeSet::new(), spare: None, len: 0 }
     }
 }
 
-impl<T, const PAGE: usize> Table<T, PAGE> {
+impl<T, const PAGE: usize> PagedSlab<T, PAGE> {
     /// Entries in the table.
     pub(crate) const fn len(&self) -> usize {
         self.len
@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    type Small = Table<u32, 4>;
+    type Small = PagedSlab<u32, 4>;
 
     fn pages_with_memory(table: &Small) -> usize {
         table.pages.iter().filter(|page| page.capacity() > 0).count()

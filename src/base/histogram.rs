@@ -1,6 +1,6 @@
 //! A histogram that one thread writes and any thread reads, without locks.
 
-use super::counters::Counter;
+use super::counter::Counter;
 
 /// Bits of a value that are kept within its octave: buckets are at most 1/16 wide.
 const SUB_BITS: u32 = 4;
@@ -12,17 +12,17 @@ const BUCKETS: usize = SUB * (OCTAVES + 1);
 /// Counts of durations in microseconds, in buckets whose width is a sixteenth of their octave: 3 KiB, one per worker. Reports
 /// are made from it with a proper histogram; this one only has to be cheap to write.
 #[derive(Debug)]
-pub(crate) struct Latency {
+pub(crate) struct Histogram {
     buckets: [Counter; BUCKETS],
 }
 
-impl Default for Latency {
+impl Default for Histogram {
     fn default() -> Self {
         Self { buckets: std::array::from_fn(|_| Counter::default()) }
     }
 }
 
-impl Latency {
+impl Histogram {
     /// Counts one duration.
     pub(crate) fn record(&self, micros: u64) {
         self.buckets[bucket(micros)].add(1);
@@ -62,9 +62,9 @@ mod tests {
 
     #[test]
     fn what_is_too_long_counts_as_the_longest() {
-        let latency = Latency::default();
-        latency.record(0);
-        latency.record(u64::MAX);
-        assert_eq!(latency.snapshot(), [(0, 1), ((1 << 27) - 1, 1)]);
+        let histogram = Histogram::default();
+        histogram.record(0);
+        histogram.record(u64::MAX);
+        assert_eq!(histogram.snapshot(), [(0, 1), ((1 << 27) - 1, 1)]);
     }
 }

@@ -1,0 +1,14 @@
+//! Containers and measures that know no connection.
+//!
+//! - `pages`: a slab whose memory is taken and given back a page at a time. `wheel`, `ticks`: timers and the time that they count in.
+//! - `pool`, `lazy_buffer`: memory for bytes.
+//! - `counter`, `histogram`: numbers with one writer that any thread reads.
+#![forbid(unsafe_code)]
+
+pub(crate) mod counter;
+pub(crate) mod histogram;
+pub(crate) mod lazy_buffer;
+pub(crate) mod pages;
+pub(crate) mod pool;
+pub(crate) mod ticks;
+pub mod wheel;

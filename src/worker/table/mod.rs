@@ -1,0 +1,22 @@
+//! All that a worker keeps of its connections, as plain data.
+//!
+//! - `connections`: the table, with the timers of all that is in it. `id`: what names a connection.
+//! - `record`: what each connection has. `side`: what few have.
+//! - `outbox`, `message_clock`, `looks`, `progress`: the parts of a side record.
+
+mod connections;
+mod id;
+mod looks;
+mod message_clock;
+mod outbox;
+mod progress;
+mod record;
+mod side;
+
+pub(super) use connections::ConnectionTable;
+pub use id::ConnId;
+pub(super) use looks::Timer;
+pub(crate) use outbox::{CHUNK, Frame, Lane, Outbox, REFERENCE};
+pub(super) use progress::{LatePong, Stage};
+pub(crate) use record::{Flags, Record, State};
+pub(crate) use side::{Side, SideId, Unread};
