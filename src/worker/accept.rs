@@ -12,7 +12,7 @@ use super::os::{Os, Token};
 use super::table::{Flags, Record, SideId, State};
 use crate::base::ticks::deadline;
 use crate::base::wheel::Node;
-use crate::budget::{EXHAUSTED_PAUSE, FULL_AGAIN, LINGER};
+use crate::budget::{EXHAUSTED_PAUSE, FULL_AGAIN, LINGER, READ_BUFFER};
 use crate::http::{Refusal, Status, is_head};
 use crate::ws::deflate::Terms;
 
@@ -268,9 +268,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let refused = accepted.map(|socket| {
             // The request has usually arrived; unread, it would turn the end of this connection into a reset, which can
             // overtake the response.
-            let arrived = self.os.recv(&socket, self.landing.bytes_mut()).unwrap_or(0);
+            let from = self.receive.input_start();
+            let room = self.receive.room(from..from + READ_BUFFER);
+            let arrived = self.os.recv(&socket, room).unwrap_or(0);
             let mut response = Vec::new();
-            if is_head(&self.landing.bytes()[..arrived]) {
+            if is_head(self.receive.bytes(from..from + arrived)) {
                 AT_LIMIT.write_head(&mut response);
             } else {
                 AT_LIMIT.write(&mut response);

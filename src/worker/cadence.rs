@@ -47,7 +47,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::worker::ticks::{TICK, tick_at};
+    use crate::base::ticks::{TICK, tick_at};
 
     proptest! {
         #[test]

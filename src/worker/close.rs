@@ -21,7 +21,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn close_with(&mut self, index: u32, frame: CloseFrame<'_>, why: Closed<'_>, next: State) {
         debug_assert!(matches!(next, State::Closing | State::Finishing));
         // RFC 6455-7.1.2-1 and 6455-7.3-2
-        encode::close(&mut self.reply.bytes, frame.code, frame.reason, None);
+        encode::close(&mut self.receive.reply_mut().bytes, frame.code, frame.reason, None);
         self.conclude(index, why);
         // RFC 6455-5.5.1-4: messages, Pings and broadcasts go to `Open` connections alone.
         self.table.record_mut(index).state = next;
@@ -148,7 +148,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Takes a connection out of every place it is in, and closes its socket.
     pub(super) fn discard(&mut self, index: u32) -> Flow {
-        self.reply.clear(&mut self.pool);
+        self.receive.clear_reply(&mut self.pool);
         let Some((record, side)) = self.table.remove(index) else { return Flow::Gone };
         debug_assert!(record.data.is_none(), "the handler was not told");
         if let Some(mut side) = side {
@@ -203,7 +203,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         match self.table.record_mut(index).state {
             State::Open => {
                 self.call(index, H::farewell);
-                self.reply.close = None;
+                self.receive.reply_mut().close = None;
                 self.close_open(index, GOING_AWAY, Closed::ByUs(GOING_AWAY))
             }
             State::Handshaking => {

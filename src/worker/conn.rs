@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::compression::Outgoing;
 use super::os::Os;
-use super::reply::Reply;
+use super::stream::Reply;
 use super::table::ConnId;
 use crate::ws::{CloseCode, Message, encode};
 
@@ -96,7 +96,7 @@ impl<D> Conn<'_, D> {
             return Err(SendError::OutboxFull);
         }
         self.returnable = NOTHING;
-        self.reply.give_back(message.opcode(), len);
+        self.reply.echo(message.opcode(), len);
         self.reply.messages += 1;
         Ok(())
     }

@@ -12,7 +12,6 @@ use super::connections::id_of;
 use super::counters::Counters;
 use super::handle::Handle;
 use super::handler::{Context, Handler};
-use super::held::HeldReplies;
 use super::lateness::Lateness;
 use super::limits::Limits;
 use super::mail::Broadcast;
@@ -20,15 +19,14 @@ use super::mailbox::Inbox;
 use super::meter::Meter;
 use super::os::{Os, Ready};
 use super::ping::Seal;
-use super::reply::Reply;
 use super::shared::{Common, Stage};
+use super::stream::ReceiveBuffer;
 use super::table::{ConnId, ConnectionTable, Flags, Timer};
 use super::timers::PongTimes;
 use super::turn::Ended;
-use crate::base::lazy_buffer::LazyBuffer;
 use crate::base::pool::Pool;
 use crate::base::ticks::{MAX_TIME, micros, tick_at, time_of};
-use crate::budget::{EVENTS_PER_WAIT, HOUSEKEEPING, LANDING_KEEP, MOST_LANDED, READ_BUFFER};
+use crate::budget::{EVENTS_PER_WAIT, HOUSEKEEPING, LANDING_KEEP};
 
 /// The shortest interval between two ticks of the application: a worker is never kept from waiting.
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
@@ -66,17 +64,12 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     pub(super) pong_times: PongTimes,
     pub(super) seal: Seal,
 
-    /// Where all input is received, and the frames of `reply` that are messages which go back.
-    pub(super) landing: LazyBuffer,
-    /// Empty between connections.
-    pub(super) reply: Reply,
+    pub(super) receive: ReceiveBuffer,
     /// The last message that did not come whole was a large one.
     pub(super) is_large_expected: bool,
     /// The last read that was more work than a visit may do has not been followed by one that is as long and was not: less is read, so that
     /// less has to be kept.
     pub(super) is_costly_expected: bool,
-    /// Replies in the landing; empty between phases.
-    pub(super) held: HeldReplies,
     pub(super) compressor: Compressor,
     pub(super) decompressor: Decompressor,
     pub(super) meter: Meter,
@@ -164,11 +157,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
             cadence: limits.ping_interval.map(|interval| Cadence::new(interval, (os.random() >> 32) as u32)),
             pong_times: PongTimes::of(&limits),
             seal: Seal::new(|| os.random()),
-            landing: LazyBuffer::new(MOST_LANDED + READ_BUFFER),
-            reply: Reply::new(limits.outbox, limits.rules.max_message),
+            receive: ReceiveBuffer::new(limits.outbox, limits.rules.max_message),
             is_large_expected: false,
             is_costly_expected: false,
-            held: HeldReplies::default(),
             compressor: Compressor::new(limits.deflation),
             decompressor: Decompressor::new(limits.deflation),
             meter: Meter::new(limits.work),
@@ -232,7 +223,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     pub(super) fn wait(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
-        debug_assert!(self.held.is_empty(), "a reply outlives its phase");
+        debug_assert!(!self.receive.is_deferring(), "a reply outlives its phase");
         self.counters.loop_time.record(micros(self.os.now().saturating_sub(self.now)));
         self.os.wait(timeout, &mut self.ready)?;
         // Before anything is looked at that comes with a wake-up, the stage as well as mail: whoever changes it later wakes
@@ -358,7 +349,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.table.free_spare();
             self.compressor.trim();
             self.decompressor.trim();
-            self.landing.trim(LANDING_KEEP);
+            self.receive.trim();
             self.next_housekeeping = None;
         }
         // Trimming takes two rounds, and there may be no other reason to wake up for the second.
@@ -366,7 +357,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             || self.table.has_spare()
             || self.compressor.is_holding()
             || self.decompressor.is_holding()
-            || self.landing.is_holding(LANDING_KEEP);
+            || self.receive.is_holding(LANDING_KEEP);
         if self.next_housekeeping.is_none() && has_unused {
             self.next_housekeeping = Some(self.now + HOUSEKEEPING);
         }

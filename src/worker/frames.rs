@@ -79,7 +79,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 }
                 Stop::LatePong => self.end_late_pong(index),
                 Stop::CloseAsked => {
-                    if let Some((code, reason)) = self.reply.close.take() {
+                    if let Some((code, reason)) = self.receive.reply_mut().close.take() {
                         let frame = CloseFrame { code: Some(code), reason: &reason };
                         self.close_with(index, frame, Closed::ByUs(frame), State::Closing);
                         // What follows is decoded for the peer's Close alone.
@@ -107,11 +107,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Deals with the most common input in the fewest steps: whole messages for a connection with nothing kept from before. `None` when
     /// there is more to it, which takes a decoder.
     fn take_plain(&mut self, index: u32, input: &mut Input) -> Option<Stop> {
-        if !Whole::begins(&self.landing.bytes()[input.rest()]) {
+        if !Whole::begins(self.receive.bytes(input.rest())) {
             return None;
         }
         let id = self.table.id(index);
-        let Self { table, handler, landing, reply, limits, counters, os, compressor, meter, .. } = self;
+        let Self { table, handler, receive, limits, counters, os, compressor, meter, .. } = self;
         let record = table.get_mut(index)?;
         if record.side.index().is_some() || record.terms.is_agreed() {
             return None;
@@ -119,12 +119,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let peer = SocketPeer { os, socket: &record.socket };
         let (data, handler) = (record.data.as_mut()?, handler.as_mut()?);
         let outgoing = Outgoing { compressor, terms: record.terms, contexts: &mut None, counters, meter };
+        let (memory, reply) = receive.split();
         let conn = Conn::new(id, data, reply, 0, limits.outbox, outgoing, &peer);
-        let taken = take_whole(handler, conn, landing.bytes_mut(), input, limits.max_message(record.terms));
+        let taken = take_whole(handler, conn, memory, input, limits.max_message(record.terms));
         if let Err(error) = taken {
             return Some(Stop::Failed(error.into()));
         }
-        (input.at == input.end && reply.close.is_none()).then_some(Stop::Drained)
+        (input.at == input.end && receive.reply().close.is_none()).then_some(Stop::Drained)
     }
 
     /// Keeps what there is of a frame or a message, and sees to it that the rest comes in time.
@@ -154,7 +155,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if !self.pool.reserve(&mut bytes, input.len()) {
             return false;
         }
-        bytes.extend_from_slice(&self.landing.bytes()[input]);
+        bytes.extend_from_slice(self.receive.bytes(input));
         self.table.side_or_new(index).unread = Unread { bytes, at: 0 };
         true
     }
@@ -181,8 +182,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let Self {
             table,
             handler,
-            landing,
-            reply,
+            receive,
             pool,
             limits,
             counters,
@@ -198,7 +198,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return Stop::Drained;
         };
         let side = side.as_deref();
-        let landing = landing.bytes_mut();
+        let (memory, reply) = receive.split();
         let queued = side.map_or(0, |side| side.outbox.len());
         let peer = SocketPeer { os, socket: &record.socket };
         let terms = record.terms;
@@ -210,12 +210,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
             input.was_between |= is_idle || !decoder.is_partial();
             if is_idle
                 && !is_agreed
-                && Whole::begins(&landing[input.rest()])
+                && Whole::begins(&memory[input.rest()])
                 && let Some(data) = &mut record.data
             {
                 let outgoing = Outgoing { compressor, terms, contexts, counters, meter };
                 let conn = Conn::new(id, data, reply, queued, limits.outbox, outgoing, &peer);
-                if let Err(error) = take_whole(handler, conn, landing, input, rules.max_message) {
+                if let Err(error) = take_whole(handler, conn, memory, input, rules.max_message) {
                     return Stop::Failed(error.into());
                 }
             }
@@ -231,7 +231,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 return Stop::Spent;
             }
             let Decoded { consumed, frames, is_kept, event } =
-                match decoder.decode(&mut landing[input.rest()], &rules, pool) {
+                match decoder.decode(&mut memory[input.rest()], &rules, pool) {
                     Ok(decoded) => decoded,
                     Err(error) => return Stop::Failed(error),
                 };
@@ -286,10 +286,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
                     conn.may_return(message.as_bytes());
                 }
                 handler.message(&mut conn, message);
-                if let Some(returning) = reply.take_returning()
+                if let Some(echo) = reply.take_echo()
                     && let Some(payload) = decoder.take_message(pool)
                 {
-                    reply.return_taken(returning, payload);
+                    reply.echo_buffer(echo, payload);
                 }
             }
         }
@@ -300,7 +300,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 fn take_whole<H: Handler>(
     handler: &mut H,
     mut conn: Conn<'_, H::Data>,
-    landing: &mut [u8],
+    memory: &mut [u8],
     input: &mut Input,
     max_message: usize,
 ) -> Result<(), ProtocolError> {
@@ -309,9 +309,9 @@ fn take_whole<H: Handler>(
     while count < most
         && !conn.reply.must_leave()
         && !conn.outgoing.meter.is_spent()
-        && let Some(whole) = Whole::find(&landing[input.rest()], max_message)
+        && let Some(whole) = Whole::find(&memory[input.rest()], max_message)
     {
-        let payload = whole.unmask_down(landing, input.at, conn.reply.landed());
+        let payload = whole.unmask_down(memory, input.at, conn.reply.echo_end());
         input.at += whole.end();
         let message = match Message::new(whole.opcode, payload) {
             Ok(message) => message,
@@ -323,8 +323,8 @@ fn take_whole<H: Handler>(
         count += 1;
         conn.may_return(payload);
         handler.message(&mut conn, message);
-        if let Some(returning) = conn.reply.take_returning() {
-            conn.reply.return_landed(returning, landing, &whole);
+        if let Some(echo) = conn.reply.take_echo() {
+            conn.reply.echo_in_place(echo, memory, &whole);
         }
     }
     // All at once: of many small ones, charging for each would be a twentieth.

@@ -25,7 +25,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
         let old_len = kept.len();
         let mut head = kept;
-        let input = &self.landing.bytes()[part.clone()];
+        let input = self.receive.bytes(part.clone());
         let most = self.limits.head.bytes;
         let fresh = &input[..input.len().min(most.saturating_sub(old_len))];
         if !self.pool.reserve(&mut head, fresh.len()) {
@@ -51,12 +51,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
         drained: bool,
     ) -> Flow {
         // The handler is lent the request while it can send.
-        let landing = std::mem::take(&mut self.landing);
+        let memory = self.receive.take_memory();
         let seen = kept.as_ref().map_or(part.len(), |(head, _)| head.len());
         self.meter.charge(seen.min(self.limits.head.bytes) / HEAD_PER_WORK);
         let outcome = {
             let mut fields = HeadBuffer::new(self.limits.head);
-            let bytes = kept.as_ref().map_or(&landing.bytes()[part.clone()], |(head, _)| head);
+            let bytes = kept.as_ref().map_or(&memory.bytes()[part.clone()], |(head, _)| head);
             match parse_head(bytes, &mut fields) {
                 Ok(Some((request, len))) => self.upgrade(index, &request).map(|()| Some(len)),
                 Ok(None) => Ok(None),
@@ -64,7 +64,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             }
             .map_err(|refusal| (refusal, is_head(bytes)))
         };
-        self.landing = landing;
+        self.receive.put_memory_back(memory);
         match outcome {
             Ok(None) => self.keep_head(index, kept, part),
             Ok(Some(len)) => {
@@ -85,10 +85,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
             None => {
                 let mut head = Vec::new();
                 if !self.pool.reserve(&mut head, part.len()) {
-                    let is_head = is_head(&self.landing.bytes()[part]);
+                    let is_head = is_head(self.receive.bytes(part));
                     return self.refuse(index, AT_LIMIT, is_head);
                 }
-                head.extend_from_slice(&self.landing.bytes()[part]);
+                head.extend_from_slice(self.receive.bytes(part));
                 head
             }
         };
@@ -118,7 +118,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let deflation = self.limits.deflation.filter(|_| compression);
         let agreement = deflation.and_then(|deflation| Agreement::of(request, deflation.context));
         let subprotocol = subprotocol.as_deref().filter(offered);
-        upgrade.accept(subprotocol, agreement.as_ref(), &mut self.reply.bytes);
+        upgrade.accept(subprotocol, agreement.as_ref(), &mut self.receive.reply_mut().bytes);
         self.counters.opened.add(1);
         self.counters.open.add(1);
         let record = self.table.record_mut(index);
@@ -150,7 +150,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             counters: &self.counters,
             meter: &mut self.meter,
         };
-        let mut conn = Conn::new(id, data, &mut self.reply, queued, self.limits.outbox, outgoing, &peer);
+        let mut conn =
+            Conn::new(id, data, self.receive.reply_mut(), queued, self.limits.outbox, outgoing, &peer);
         act(handler, &mut conn);
         if contexts.is_some() {
             self.table.side_or_new(index).contexts = contexts;
@@ -167,11 +168,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if let Some(record) = self.table.get(index) {
             self.tell_refused(&record.socket, refusal.status(), refusal.detail());
         }
-        self.reply.bytes.clear();
+        self.receive.reply_mut().bytes.clear();
         if is_head {
-            refusal.write_head(&mut self.reply.bytes);
+            refusal.write_head(&mut self.receive.reply_mut().bytes);
         } else {
-            refusal.write(&mut self.reply.bytes);
+            refusal.write(&mut self.receive.reply_mut().bytes);
         }
         self.finish(index)
     }

@@ -87,13 +87,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Sends a message at the end of the iteration, compressed where that was agreed on. `false`, and nothing is sent, when its frame has
     /// more than `room` bytes.
     pub(super) fn write_message(&mut self, index: u32, opcode: Opcode, payload: &[u8], room: usize) -> bool {
-        let mut encoded = std::mem::take(&mut self.reply.bytes);
+        let mut encoded = std::mem::take(&mut self.receive.reply_mut().bytes);
         let fits = self.with_outgoing(index, |outgoing| outgoing.write(&mut encoded, opcode, payload, room));
         if fits {
             self.counters.messages_out.add(1);
             let _ = self.write_later(index, &encoded);
         }
-        self.reply.bytes = reusable(encoded);
+        self.receive.reply_mut().bytes = reusable(encoded);
         fits
     }
 

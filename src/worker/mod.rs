@@ -10,7 +10,7 @@
 //!   there is too little.
 //! - `relief`: who gives way when buffer memory is used up.
 //! - `meter`: how much is done for one of them before others have their turn.
-//! - `landing`, `reply`, `held`: where input is received, what of it goes back, and what of that waits for others.
+//! - `stream`: where input is received, and what leaves from there. `deferring`: what of that waits for others.
 //! - `table`: what is kept of connections, and when it is due. `connections`: what is looked up there most.
 //! - `cadence`, `ping`, `late_pong`, `late_close`: when peers are pinged, with what, and how long an answer to that or to a Close may take.
 //! - `handler`, `conn`, `handle`, `id`: what the application sees.
@@ -30,12 +30,12 @@ mod conn;
 mod connections;
 mod core;
 mod counters;
+mod deferring;
 mod frames;
 mod group;
 mod handle;
 mod handler;
 mod handshake;
-mod held;
 #[cfg(any(test, feature = "simulation"))]
 mod inspect;
 mod last_look;
@@ -55,9 +55,9 @@ mod prepared;
 mod push;
 mod read;
 mod relief;
-mod reply;
 mod send;
 mod shared;
+mod stream;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -62,7 +62,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 false => READ_BUFFER,
             };
             self.counters.reads.add(1);
-            let at = self.reply.landed();
+            let at = self.receive.input_start();
             let received = match self.receive(index, at..at + most) {
                 Ok(Received { all: 0, .. }) => return self.lose(index),
                 Ok(received) => received,
@@ -75,7 +75,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.meter.charge(WORK_OF_READ + all / BYTES_PER_WORK);
             let drained = all < room;
             let end = at + all - appended;
-            self.landing.note(end);
+            self.receive.note(end);
             let flow = self.take_fresh(index, at..end, drained);
             if flow == Flow::Gone {
                 return Flow::Gone;
@@ -85,7 +85,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 return self.finish_reply(index);
             }
             // One read's worth of replies is enough for a peer that may not read them.
-            if self.reply.len() >= REPLY_FLUSH_LEAST && self.flush_reply(index) == Flow::Gone {
+            if self.receive.reply().len() >= REPLY_FLUSH_LEAST && self.flush_reply(index) == Flow::Gone {
                 return Flow::Gone;
             }
             // After a short read only the end of the stream can follow, which is no work.
@@ -115,8 +115,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// One system call, into that part of the landing, or first to where the rest of a large message belongs.
     fn receive(&mut self, index: u32, part: Range<usize>) -> io::Result<Received> {
-        let Self { table, os, pool, landing, .. } = self;
-        let buffer = &mut landing.bytes_mut()[part];
+        let Self { table, os, pool, receive, .. } = self;
+        let buffer = receive.room(part);
         let Some((record, side)) = table.entry_mut(index) else { return Ok(Received::default()) };
         if let Some(Side { decoder, .. }) = side
             && let Some((payload, most)) = decoder.vacancy(pool)
@@ -150,10 +150,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let Unread { bytes, at } = std::mem::take(&mut side.unread);
         let at = at as usize;
         let fresh = &bytes[at..bytes.len().min(at + UNREAD_SLICE)];
-        let landed = self.reply.landed();
+        let landed = self.receive.input_start();
         let part = landed..landed + fresh.len();
-        self.landing.note(part.end);
-        self.landing.bytes_mut()[part.clone()].copy_from_slice(fresh);
+        self.receive.note(part.end);
+        self.receive.room(part.clone()).copy_from_slice(fresh);
         let at = at + fresh.len();
         let state = self.table.record_mut(index).state;
         self.left_again = Some(0);
@@ -171,7 +171,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             }
         }
         // What is landed of the replies must not grow into the next part.
-        if flow == Flow::Alive && self.reply.len() >= REPLY_FLUSH_LEAST {
+        if flow == Flow::Alive && self.receive.reply().len() >= REPLY_FLUSH_LEAST {
             flow = self.flush_reply(index);
         }
         flow

@@ -206,7 +206,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.expect_late_pong(index);
         }
         self.counters.pings_sent.add(1);
-        encode::frame(&mut self.reply.bytes, true, Opcode::Ping, &self.seal.payload(id, now), None);
+        encode::frame(
+            &mut self.receive.reply_mut().bytes,
+            true,
+            Opcode::Ping,
+            &self.seal.payload(id, now),
+            None,
+        );
         if self.flush_reply(index) == Flow::Gone || self.write_at_once(index) == Flow::Gone {
             return Flow::Gone;
         }

@@ -6,8 +6,8 @@ use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::lateness::Lateness;
 use super::os::Os;
-use super::reply::Piece;
 use super::send::{send_bytes, send_slices};
+use super::stream::Piece;
 use super::table::{Flags, Record, Side, State};
 use crate::budget::{REPLY_FLUSH_LEAST, REPLY_KEEP, SLICES_PER_WRITE};
 
@@ -17,32 +17,32 @@ const JOINED: usize = 4096;
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Writes the replies gathered so far.
     pub(super) fn flush_reply(&mut self, index: u32) -> Flow {
-        self.counters.messages_out.add(std::mem::take(&mut self.reply.messages));
-        if !self.reply.is_plain() {
+        self.counters.messages_out.add(std::mem::take(&mut self.receive.reply_mut().messages));
+        if !self.receive.reply().is_plain() {
             return self.flush_pieces(index);
         }
-        if self.reply.bytes.is_empty() {
+        if self.receive.reply().bytes.is_empty() {
             return Flow::Alive;
         }
-        let bytes = std::mem::take(&mut self.reply.bytes);
+        let bytes = std::mem::take(&mut self.receive.reply_mut().bytes);
         let flow = self.write(index, &bytes);
-        self.reply.bytes = reusable(bytes);
+        self.receive.reply_mut().bytes = reusable(bytes);
         flow
     }
 
     /// The same for a reply with messages in it that go back as they came.
     fn flush_pieces(&mut self, index: u32) -> Flow {
-        let all = self.reply.len();
+        let all = self.receive.reply().len();
         let must_wait = self.queued(index) > 0 || self.table.record_mut(index).flags.has(Flags::BLOCKED);
         if !must_wait && all <= JOINED && self.has_company(index) {
-            let bytes = self.reply.flatten(&self.landing);
-            self.reply.finish_writing(&mut self.pool);
+            let bytes = self.receive.flatten();
+            self.receive.reply_mut().finish_writing(&mut self.pool);
             return self.write_later(index, &bytes);
         }
         let sent = if must_wait { Ok(0) } else { self.send_reply(index) };
         let Ok(written) = sent else { return self.lose(index) };
         if written == all {
-            self.reply.finish_writing(&mut self.pool);
+            self.receive.reply_mut().finish_writing(&mut self.pool);
             return Flow::Alive;
         }
         let queued = self.queue_reply(index, written);
@@ -51,28 +51,28 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Puts what is not `written` of the reply into the outbox. `false` when there is no buffer for part of it.
     fn queue_reply(&mut self, index: u32, mut written: usize) -> bool {
-        let Self { table, pool, landing, reply, .. } = self;
+        let Self { table, pool, receive, .. } = self;
         let Side { outbox, .. } = table.side_or_new(index);
         let mut queued = true;
-        reply.drain(landing, |piece| {
+        receive.drain(|piece| {
             let skip = written.min(piece.len());
             written -= skip;
             match piece {
                 Piece::Bytes(bytes) => queued &= skip == bytes.len() || outbox.push(&bytes[skip..], pool),
-                Piece::Taken(buffer) => outbox.push_buffer(buffer, skip, pool),
+                Piece::Buffer(buffer) => outbox.push_buffer(buffer, skip, pool),
             }
         });
         queued
     }
 
     fn send_reply(&mut self, index: u32) -> io::Result<usize> {
-        let Self { table, os, counters, landing, reply, .. } = self;
+        let Self { table, os, counters, receive, .. } = self;
         let Some(record) = table.get_mut(index) else { return Ok(0) };
-        if let Some(bytes) = reply.sole_piece(landing) {
+        if let Some(bytes) = receive.sole_piece() {
             return send_bytes(os, record, counters, bytes);
         }
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
-        let filled = reply.slices(landing, &mut slices);
+        let filled = receive.slices(&mut slices);
         send_slices(os, record, counters, &slices[..filled])
     }
 

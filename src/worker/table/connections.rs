@@ -259,6 +259,12 @@ impl<S, D> ConnectionTable<S, D> {
         self.set_message_clock(index, |clock| clock.go_on(now()));
     }
 
+    /// The tick at which a timer of a message is to be looked at next.
+    #[cfg(test)]
+    pub(in crate::worker) fn next_message_tick(&self) -> Option<u32> {
+        self.message_timers.next_tick()
+    }
+
     /// No message is under way any more.
     pub(in crate::worker) fn end_message(&mut self, index: u32) {
         let Some(at) = self.side_slot(index) else { return };

@@ -178,7 +178,7 @@ fn half_a_message_goes_with_its_connection() {
         assert!(rig.worker.pool.used() > 0);
         rig.world().client_resets(client);
         rig.settle();
-        assert_eq!((rig.worker.pool.used(), rig.worker.sides.len()), (0, 0));
+        assert_eq!((rig.worker.pool.used(), rig.worker.table.sides_len()), (0, 0));
     });
 }
 

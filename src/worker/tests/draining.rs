@@ -153,12 +153,12 @@ fn memory_goes_back_after_a_spike() {
             rig.send(client, &bytes);
         }
         rig.settle();
-        assert_eq!((rig.worker.sides.len(), rig.worker.table.len()), (10_000, 10_000));
+        assert_eq!((rig.worker.table.sides_len(), rig.worker.table.len()), (10_000, 10_000));
         for &client in &clients {
             rig.world().client_resets(client);
         }
         rig.run_for(secs(5));
-        assert_eq!((rig.worker.sides.end(), rig.worker.table.end()), (0, 0));
+        assert_eq!((rig.worker.table.side_slots(), rig.worker.table.end()), (0, 0));
         assert!(!rig.worker.pool.is_holding());
         assert_eq!(rig.run_for(secs(3_600)), 1, "and then nothing is looked after any more");
     });

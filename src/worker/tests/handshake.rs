@@ -29,7 +29,7 @@ fn a_request_may_come_byte_by_byte_with_frames_behind_it() {
         let mut got = rig.world().client_takes(client);
         let head = got.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
         assert_eq!(super::rig::decode(&mut got[head..]), [Seen::Text("hi".into())]);
-        assert_eq!(rig.worker.sides.len(), 0, "an idle connection has no side record");
+        assert_eq!(rig.worker.table.sides_len(), 0, "an idle connection has no side record");
     });
 }
 
@@ -169,6 +169,6 @@ fn a_refused_request_that_came_in_pieces_leaves_no_side_record() {
             rig.settle();
         }
         assert!(rig.response(client).starts_with("HTTP/1.1 403 "));
-        assert_eq!((rig.worker.table.len(), rig.worker.sides.len()), (1, 0));
+        assert_eq!((rig.worker.table.len(), rig.worker.table.sides_len()), (1, 0));
     });
 }

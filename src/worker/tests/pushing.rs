@@ -84,7 +84,7 @@ fn what_the_kernel_does_not_take_follows_in_order_wherever_it_stopped() {
             rig.world().set_room(client, usize::MAX);
             rig.settle();
             assert_eq!(rig.frames(client), said(&["first", "secnd", "third", "forth"]));
-            assert_eq!((rig.worker.sides.len(), rig.worker.pool.lent()), (0, 0));
+            assert_eq!((rig.worker.table.sides_len(), rig.worker.pool.lent()), (0, 0));
         });
     }
 }
@@ -280,7 +280,7 @@ fn two_messages_longer_than_an_outbox_reach_who_reads_at_once() {
                 rig.world().set_room(client, usize::MAX);
                 rig.settle();
                 assert_eq!(rig.frames(client), said(&[&texts[0], &texts[1]]));
-                assert_eq!((rig.worker.sides.len(), rig.worker.pool.lent()), (0, 0));
+                assert_eq!((rig.worker.table.sides_len(), rig.worker.pool.lent()), (0, 0));
             });
         }
     }

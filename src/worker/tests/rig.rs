@@ -225,9 +225,9 @@ impl Rig {
         }
         let Self { worker, log, world, .. } = &self;
         assert_eq!(worker.table.len(), 0, "records");
-        assert_eq!(worker.sides.len(), 0, "side records");
+        assert_eq!(worker.table.sides_len(), 0, "side records");
         assert_eq!(worker.pool.used(), 0, "buffers");
-        assert_eq!(worker.wheel.next_tick(), None, "timers");
+        assert_eq!(worker.table.next_tick(), None, "timers");
         assert_eq!(worker.acceptor.refused, 0, "refusals");
         assert_eq!(worker.common.add_connection(), 0, "connections of the server");
         let counters = self.counters();

@@ -45,7 +45,7 @@ fn a_client_with_many_small_messages_has_its_turn_among_the_others() {
         // Twice: when it is ready, and when it is visited again.
         assert!(most <= 2 * (WORK_PER_VISIT / WORK_OF_MESSAGE + 1), "{most}");
         assert!(iterations >= 4, "{iterations}");
-        assert_eq!((rig.worker.sides.len(), rig.worker.pool.used()), (0, 0));
+        assert_eq!((rig.worker.table.sides_len(), rig.worker.pool.used()), (0, 0));
     });
 }
 
@@ -141,7 +141,7 @@ fn whatever_is_small_and_costs_much_is_bounded() {
             let (loud, quiet) = (rig.open(), rig.open());
             rig.send(loud, &flood);
             let mut iterations = 0;
-            while !rig.world().connections[loud].inbound.is_empty() || rig.worker.sides.len() > 0 {
+            while !rig.world().connections[loud].inbound.is_empty() || rig.worker.table.sides_len() > 0 {
                 rig.say(quiet, "hi");
                 rig.iterate();
                 assert_eq!(rig.frames(quiet), [Seen::Text("hi".into())]);
@@ -218,7 +218,7 @@ fn what_waits_of_a_flood_is_dealt_with_in_order_and_forgotten_with_its_end() {
             rig.send(client, &messages(Opcode::Text, b"quiet", 3_000));
             end(rig, client);
             rig.settle();
-            assert_eq!((rig.worker.sides.len(), rig.worker.pool.used()), (0, 0));
+            assert_eq!((rig.worker.table.sides_len(), rig.worker.pool.used()), (0, 0));
         }
     });
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::rig::{Client, Rig, Seen, limits, millis, play, request, secs};
+use crate::base::ticks::time_of;
 use crate::simulation::world::Ending;
-use crate::worker::ticks::time_of;
 use crate::worker::{Limits, PingPolicy};
 use crate::ws::{CloseCode, Opcode, encode};
 
@@ -285,7 +285,7 @@ fn a_pong_that_is_read_after_the_last_look_leaves_nothing_of_that() {
         stand_still(rig, LONG);
         rig.settle();
         assert_eq!((rig.counters().open.get(), rig.counters().pongs_received.get()), (1, 1));
-        assert_eq!(rig.worker.sides.len(), 0);
+        assert_eq!(rig.worker.table.sides_len(), 0);
     });
 }
 

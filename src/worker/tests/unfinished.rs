@@ -2,9 +2,10 @@
 
 use super::deflating::Deflating;
 use super::rig::{Client, Rig, Seen, limits, millis, play, secs};
+use crate::base::ticks::TICK;
+use crate::base::ticks::time_of;
 use crate::simulation::world::Ending;
-use crate::worker::ticks::time_of;
-use crate::worker::{Allowance, Deflation, Limits, PingPolicy, TICK};
+use crate::worker::{Allowance, Deflation, Limits, PingPolicy};
 use crate::ws::deflate::Context;
 use crate::ws::{CloseCode, Opcode, encode};
 
@@ -171,7 +172,7 @@ fn a_message_that_ends_leaves_no_deadline_behind() {
             rig.send(client, &message[4..]);
             rig.settle();
             assert_eq!(rig.frames(client), [Seen::Text("hi".into())]);
-            assert_eq!(rig.worker.message_wheel.next_tick(), None);
+            assert_eq!(rig.worker.table.next_message_tick(), None);
             rig.run_for(secs(20));
             assert_eq!(rig.counters().message_timeouts.get(), 0);
         });
@@ -207,7 +208,7 @@ fn the_clock_of_pings_goes_on_beside_it() {
         rig.send(client, &frame(false, Opcode::Text, b"first"));
         rig.run_for(secs(4));
         assert_eq!((rig.counters().pong_timeouts.get(), rig.counters().message_timeouts.get()), (1, 0));
-        assert_eq!(rig.worker.message_wheel.next_tick(), None);
+        assert_eq!(rig.worker.table.next_message_tick(), None);
     });
 }
 

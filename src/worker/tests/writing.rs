@@ -44,7 +44,7 @@ fn mail_replies_and_a_ping_leave_in_one_call() {
         let client = rig.open();
         let id = rig.log().opened[0];
         // All three come to be in the iteration in which the Ping is due.
-        let due = rig.worker.wheel.next_tick().map(crate::worker::ticks::time_of).unwrap();
+        let due = rig.worker.table.next_tick().map(crate::base::ticks::time_of).unwrap();
         rig.world().now = due;
         rig.handle.send(id, Message::Text("one")).unwrap();
         rig.handle.send(id, Message::Text("two")).unwrap();
@@ -125,7 +125,7 @@ fn blocked_output_waits_for_room_and_is_not_tried_before() {
         let mut expected = vec![Seen::Binary(1000)];
         expected.extend(vec![Seen::Text("more".into()); 5]);
         assert_eq!(rig.frames(client), expected);
-        assert_eq!((rig.worker.pool.used(), rig.worker.sides.len()), (0, 0));
+        assert_eq!((rig.worker.pool.used(), rig.worker.table.sides_len()), (0, 0));
     });
 }
 
@@ -246,7 +246,7 @@ fn a_message_from_another_thread_and_a_reply_leave_in_one_call() {
         rig.settle();
         assert_eq!(rig.frames(client), ["one", "two", "three"].map(|text| Seen::Text(text.into())));
         assert_eq!(rig.sends(client) - before, 1);
-        assert_eq!(rig.worker.sides.len(), 0);
+        assert_eq!(rig.worker.table.sides_len(), 0);
     });
 }
 
@@ -290,6 +290,6 @@ fn without_buffers_a_message_leaves_if_the_kernel_takes_it() {
         }
         rig.settle();
         assert_eq!(rig.frames(client), ["one", "two"].map(|text| Seen::Text(text.into())));
-        assert_eq!(rig.worker.sides.len(), 0);
+        assert_eq!(rig.worker.table.sides_len(), 0);
     });
 }
