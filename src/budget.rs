@@ -36,6 +36,8 @@ pub(crate) const RELIEF_MOST: usize = 64;
 pub(crate) const RELIEF_LEAST: usize = 64;
 /// Calls of recv(2) for one connection before the others get their turn.
 pub(crate) const READS_PER_VISIT: usize = 2;
+/// Entries of capacity that a list of connections keeps.
+pub(crate) const LIST_KEEP: usize = 4096;
 /// Bytes of that buffer that keep their memory while more is not needed.
 pub(crate) const LANDING_KEEP: usize = 64 * 1024;
 /// The least an outbox may be told to hold.

@@ -128,7 +128,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 }
             }
             let listening = &mut self.acceptor.listeners[at];
-            self.unfinished |= listening.ready && self.acceptor.paused_until.is_none();
+            self.schedule.is_unfinished |= listening.ready && self.acceptor.paused_until.is_none();
             let closes = self.acceptor.leaving && (!listening.is_shared() || self.drain.is_some());
             if closes
                 && !listening.ready

@@ -186,7 +186,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             }
         }
         if end < self.table.end() {
-            self.unfinished = true;
+            self.schedule.is_unfinished = true;
         } else if is_last {
             self.abandon_all();
             return false;

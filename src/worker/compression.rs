@@ -16,6 +16,30 @@ pub(super) const MOST_BITS: u8 = 15;
 /// What both ends of a connection's messages have passed through, made when first needed.
 pub(super) type Contexts = Option<Box<Windows>>;
 
+/// What the messages of all connections of a worker pass through that agreed on compression.
+#[derive(Debug)]
+pub(super) struct Codec {
+    pub(super) compressor: Compressor,
+    pub(super) decompressor: Decompressor,
+}
+
+impl Codec {
+    pub(super) fn new(deflation: Option<Deflation>) -> Self {
+        Self { compressor: Compressor::new(deflation), decompressor: Decompressor::new(deflation) }
+    }
+
+    /// Whether either has memory that it can give back.
+    pub(super) fn is_holding(&self) -> bool {
+        self.compressor.is_holding() || self.decompressor.is_holding()
+    }
+
+    /// Gives memory back that was not needed of late.
+    pub(super) fn trim(&mut self) {
+        self.compressor.trim();
+        self.decompressor.trim();
+    }
+}
+
 /// The worker's compressor.
 #[derive(Debug)]
 pub(super) struct Compressor {

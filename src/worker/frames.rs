@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 
-use super::compression::{Contexts, Outgoing};
+use super::compression::{Codec, Contexts, Outgoing};
 use super::conn::{Conn, SocketPeer};
 use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
+use super::keepalive::Keepalive;
 use super::os::Os;
 use super::table::{Flags, Side, State, Unread};
 use super::timers::pinged_at;
+use super::visits::Visits;
 use crate::base::ticks::{micros, tick_at};
 use crate::budget::{BYTES_PER_WORK, WORK_OF_MESSAGE};
 use crate::ws::{
@@ -70,7 +72,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                         break self.fail(index, DecodeError::OutOfBuffers);
                     }
                     // There is no buffer for it. A read's worth of messages that need none is bounded, too.
-                    self.meter.begin_visit();
+                    self.visits.meter.begin_visit();
                 }
                 Stop::ReplyFull => {
                     if self.flush_reply(index) == Flow::Gone {
@@ -111,7 +113,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return None;
         }
         let id = self.table.id(index);
-        let Self { table, handler, receive, limits, counters, os, compressor, meter, .. } = self;
+        let Self { table, handler, receive, limits, counters, os, codec, visits, .. } = self;
+        let (Codec { compressor, .. }, Visits { meter, .. }) = (codec, visits);
         let record = table.get_mut(index)?;
         if record.side.index().is_some() || record.terms.is_agreed() {
             return None;
@@ -147,7 +150,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Keeps input for the next visit. `false` when there is no buffer for it.
     fn keep_unread(&mut self, index: u32, input: Range<usize>) -> bool {
-        if let Some(left) = &mut self.left_again {
+        if let Some(left) = &mut self.visits.left_again {
             *left = input.len();
             return true;
         }
@@ -187,11 +190,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
             limits,
             counters,
             os,
-            seal,
-            pong_times,
-            compressor,
-            decompressor,
-            meter,
+            keepalive: Keepalive { seal, pong_times, .. },
+            codec: Codec { compressor, decompressor },
+            visits: Visits { meter, .. },
             ..
         } = self;
         let (Some((record, side)), Some(handler)) = (table.entry_mut(index), handler) else {

@@ -53,7 +53,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         // The handler is lent the request while it can send.
         let memory = self.receive.take_memory();
         let seen = kept.as_ref().map_or(part.len(), |(head, _)| head.len());
-        self.meter.charge(seen.min(self.limits.head.bytes) / HEAD_PER_WORK);
+        self.visits.meter.charge(seen.min(self.limits.head.bytes) / HEAD_PER_WORK);
         let outcome = {
             let mut fields = HeadBuffer::new(self.limits.head);
             let bytes = kept.as_ref().map_or(&memory.bytes()[part.clone()], |(head, _)| head);
@@ -104,7 +104,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Opens the WebSocket that the request asks for: the 101 and what the handler sends at once are in the reply then.
     fn upgrade(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
-        self.meter.charge(WORK_OF_HANDSHAKE);
+        self.visits.meter.charge(WORK_OF_HANDSHAKE);
         let upgrade = Upgrade::of(request)?;
         if self.table.record_mut(index).flags.has(Flags::REFUSED) || self.drain.is_some() {
             return Err(AT_LIMIT);
@@ -144,11 +144,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let (Some(data), Some(handler)) = (&mut record.data, &mut self.handler) else { return };
         let peer = SocketPeer { os: &self.os, socket: &record.socket };
         let outgoing = Outgoing {
-            compressor: &mut self.compressor,
+            compressor: &mut self.codec.compressor,
             terms: record.terms,
             contexts: &mut contexts,
             counters: &self.counters,
-            meter: &mut self.meter,
+            meter: &mut self.visits.meter,
         };
         let mut conn =
             Conn::new(id, data, self.receive.reply_mut(), queued, self.limits.outbox, outgoing, &peer);

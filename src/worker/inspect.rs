@@ -73,7 +73,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             has_timers: self.table.next_tick().is_some(),
             refused: self.acceptor.refused,
             counted,
-            revisits: self.revisit.len() + self.unseen.len(),
+            revisits: self.visits.revisit.len() + self.visits.unseen.len(),
             unread: self.table.sides().map(|side| side.unread.len()).sum(),
             dirty: self.dirty.len(),
             is_broadcasting: self.broadcast.is_some(),

@@ -52,7 +52,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn put_overdue_back(&mut self) {
         let mut overdue = std::mem::take(&mut self.overdue);
         for (id, timer, due) in overdue.drain(..) {
-            self.unfinished = true;
+            self.schedule.is_unfinished = true;
             let Some(index) = self.table.find(id) else { continue };
             match timer {
                 Timer::Message => self.table.put_message_off(index, due, self.tick),

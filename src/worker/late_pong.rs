@@ -83,7 +83,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let left = (self.queued(index) == 0).then_some(pinged);
         let new = || Box::new(LatePong { pinged, stage, left });
         self.table.side_or_new(index).late_pong.get_or_insert_with(new).stage = stage;
-        self.table.arm(index, tick_at(self.os.now()) + self.pong_times.deadline);
+        self.table.arm(index, tick_at(self.os.now()) + self.keepalive.pong_times.deadline);
         Flow::Alive
     }
 
@@ -91,7 +91,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let since = self.now.saturating_sub(time_of(pinged));
         let late = self.table.side_mut(index).and_then(|side| side.late_pong.as_deref());
         let stage = late.map_or(Stage::Unmeasured, |late| late.stage);
-        self.progress(index, stage, self.pong_times.deadline, since)
+        self.progress(index, stage, self.keepalive.pong_times.deadline, since)
     }
 
     /// What comes behind a stage at a look that is so many ticks behind the last, of what was sent `since` then; `None`: the peer is not

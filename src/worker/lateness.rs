@@ -75,14 +75,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn observe_lateness(&mut self) {
         let Some(due) = self.table.first_due(self.tick) else { return };
         let lag = self.now.saturating_sub(time_of(due));
-        if self.lateness.observe(self.now, lag) && self.common.tell_of_lateness() {
+        if self.keepalive.lateness.observe(self.now, lag) && self.common.tell_of_lateness() {
             self.common.notices.say(Notice::PutsPingsOff { worker: self.number, late_by: lag });
         }
     }
 
     /// Whether a Ping that is due, and was first at the tick `due`, has to wait, because the worker is late.
     pub(super) fn puts_ping_off(&mut self, index: u32, due: u32, interval: u32) -> bool {
-        let Some(later) = self.lateness.put_off(due, self.tick, interval) else { return false };
+        let Some(later) = self.keepalive.lateness.put_off(due, self.tick, interval) else { return false };
         self.counters.pings_put_off.add(1);
         self.table.put_off(index, due, later);
         true

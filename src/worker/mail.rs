@@ -1,12 +1,13 @@
 //! What other threads want: messages, broadcasts and closes from the mailbox.
 
-use super::compression::{Outgoing, is_common};
+use super::compression::{Codec, Outgoing, is_common};
 use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::mailbox::Mail;
 use super::os::Os;
 use super::prepared::{PreparedMessage, message_of};
 use super::table::{CHUNK, ConnId, Frame, Lane, REFERENCE, State};
+use super::visits::Visits;
 use super::write::reusable;
 use crate::budget::{BYTES_PER_WORK, MAILS_PER_ITERATION, WORK_OF_MESSAGE, outbox_for};
 use crate::ws::deflate::Terms;
@@ -27,9 +28,9 @@ pub(super) struct Broadcast {
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Handles mail in order, for as long as it may take. Sockets have all of their time after it.
     pub(super) fn handle_mail(&mut self) {
-        self.meter.begin_mail();
+        self.visits.meter.begin_mail();
         self.handle_entries();
-        self.meter.begin_iteration();
+        self.visits.meter.begin_iteration();
     }
 
     /// A broadcast to many goes out a slice at a time, between which sockets have their turn; what came after it waits.
@@ -38,7 +39,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             if self.broadcast.is_some() {
                 return self.go_on_broadcasting();
             }
-            if self.meter.is_spent() {
+            if self.visits.meter.is_spent() {
                 break;
             }
             match self.inbox.take() {
@@ -48,7 +49,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 Some(Mail::Broadcast(message)) => self.broadcast = Some(Broadcast { message, cursor: 0 }),
             }
         }
-        self.unfinished = true;
+        self.schedule.is_unfinished = true;
     }
 
     fn deliver(&mut self, to: ConnId, frame: &Frame) {
@@ -81,7 +82,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     fn charge_for(&mut self, frame: &Frame) {
-        self.meter.charge(WORK_OF_MESSAGE + frame.len() / BYTES_PER_WORK);
+        self.visits.meter.charge(WORK_OF_MESSAGE + frame.len() / BYTES_PER_WORK);
     }
 
     /// Sends a message at the end of the iteration, compressed where that was agreed on. `false`, and nothing is sent, when its frame has
@@ -106,7 +107,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn with_outgoing<T>(&mut self, index: u32, act: impl FnOnce(&mut Outgoing<'_>) -> T) -> T {
         let mut contexts = self.table.side_mut(index).and_then(|side| side.contexts.take());
         let terms = self.table.record_mut(index).terms;
-        let Self { compressor, counters, meter, .. } = self;
+        let Self { codec: Codec { compressor, .. }, counters, visits: Visits { meter, .. }, .. } = self;
         let result = act(&mut Outgoing { compressor, terms, contexts: &mut contexts, counters, meter });
         if contexts.is_some() {
             self.table.side_or_new(index).contexts = contexts;
@@ -124,7 +125,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn go_on_broadcasting(&mut self) {
         let Some(Broadcast { message, mut cursor }) = self.broadcast.take() else { return };
         let end = self.table.end().min(cursor + self.limits.budgets.sweep);
-        while cursor < end && !self.meter.is_spent() {
+        while cursor < end && !self.visits.meter.is_spent() {
             let at = cursor;
             cursor += 1;
             let Some(record) = self.table.get(at).filter(|record| record.state == State::Open) else {
@@ -144,7 +145,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if cursor < self.table.end() {
             self.broadcast = Some(Broadcast { message, cursor });
         }
-        self.unfinished = true;
+        self.schedule.is_unfinished = true;
     }
 
     /// The compressed form of a broadcast, where there is one that a connection with these terms can read. One with a small
@@ -153,7 +154,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if !is_common(message.plain().len(), terms) {
             return None;
         }
-        let Self { compressor, meter, .. } = self;
+        let Self { codec: Codec { compressor, .. }, visits: Visits { meter, .. }, .. } = self;
         message.compressed(|opcode, payload| {
             meter.charge(compressor.work(payload.len(), Terms::NONE, &None));
             let compressed = compressor.common_message(payload)?;

@@ -9,10 +9,10 @@
 //! - `last_look`, `message_clock`, `lateness`: what is read before a deadline is judged, the time that a message has, and what is put off when
 //!   there is too little.
 //! - `relief`: who gives way when buffer memory is used up.
-//! - `meter`: how much is done for one of them before others have their turn.
+//! - `visits`, `meter`: who is read from, and how much is done for one of them before others have their turn. `schedule`: what a worker does of itself.
 //! - `stream`: where input is received, and what leaves from there. `deferring`: what of that waits for others.
 //! - `table`: what is kept of connections, and when it is due. `connections`: what is looked up there most.
-//! - `cadence`, `ping`, `late_pong`, `late_close`: when peers are pinged, with what, and how long an answer to that or to a Close may take.
+//! - `keepalive`, `cadence`, `ping`, `late_pong`, `late_close`: when peers are pinged, with what, and how long an answer to that or to a Close may take.
 //! - `handler`, `conn`, `handle`, `id`: what the application sees.
 //! - `turn`, `batch`, `push`, `prepared`: its turn, in which it sends messages to many.
 //! - `mailbox`, `shared`, `counters`, `latency`: what other threads see; `notice`: what the log is told by way of one of them.
@@ -38,6 +38,7 @@ mod handler;
 mod handshake;
 #[cfg(any(test, feature = "simulation"))]
 mod inspect;
+mod keepalive;
 mod last_look;
 mod late_close;
 mod late_pong;
@@ -55,6 +56,7 @@ mod prepared;
 mod push;
 mod read;
 mod relief;
+mod schedule;
 mod send;
 mod shared;
 mod stream;
@@ -63,6 +65,7 @@ mod table;
 mod tests;
 mod timers;
 mod turn;
+mod visits;
 mod write;
 
 pub use batch::{Batch, Pushed, SlowPolicy};

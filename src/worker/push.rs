@@ -6,6 +6,7 @@ use super::batch::{Batch, Form, Pushed, SlowPolicy};
 use super::compression::MOST_BITS;
 use super::core::{Flow, Worker};
 use super::handler::Handler;
+use super::keepalive::Keepalive;
 use super::os::Os;
 use super::send::send_bytes;
 use super::table::{Flags, Frame, Lane, REFERENCE, State};
@@ -16,7 +17,7 @@ use crate::ws::deflate::Terms;
 
 impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn push_batch(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed {
-        let Self { table, os, counters, tick, lateness, .. } = self;
+        let Self { table, os, counters, tick, keepalive: Keepalive { lateness, .. }, .. } = self;
         let entry = table.entry_mut(index).filter(|(record, _)| record.state == State::Open);
         let all = u32::try_from(batch.len()).unwrap_or(u32::MAX);
         let Some((record, side)) = entry else { return Pushed { undelivered: all, ..Pushed::default() } };

@@ -7,10 +7,7 @@ use super::core::{Flow, Worker};
 use super::handler::Handler;
 use super::os::Os;
 use super::table::{ConnId, Flags, Side, State, Unread};
-use crate::budget::{
-    BYTES_PER_WORK, READ_BEFORE_LARGE, READ_BUFFER, READ_COSTLY, READS_PER_VISIT, REPLY_FLUSH_LEAST,
-    UNREAD_SLICE, WORK_OF_READ,
-};
+use crate::budget::{BYTES_PER_WORK, READS_PER_VISIT, REPLY_FLUSH_LEAST, UNREAD_SLICE, WORK_OF_READ};
 use crate::ws::{Buffers, LARGE};
 
 /// What one system call has read.
@@ -27,13 +24,13 @@ struct Received {
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Reads from a connection that has become ready, for as long as most of them take.
     pub(super) fn read_first(&mut self, index: u32, ended: bool) -> Flow {
-        self.meter.begin_first();
+        self.visits.meter.begin_first();
         self.read_on(index, ended)
     }
 
     /// Reads from a connection for as long as one may take.
     pub(super) fn read(&mut self, index: u32, ended: bool) -> Flow {
-        self.meter.begin_visit();
+        self.visits.meter.begin_visit();
         self.read_on(index, ended)
     }
 
@@ -56,11 +53,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             let Some(record) = self.table.get(index).filter(|record| !record.flags.has(Flags::PAUSED)) else {
                 return self.flush_reply(index);
             };
-            let most = match record.terms.is_agreed() || self.is_costly_expected {
-                true => READ_COSTLY,
-                false if self.is_large_expected => READ_BEFORE_LARGE,
-                false => READ_BUFFER,
-            };
+            let most = self.visits.most_at_a_time(record.terms.is_agreed());
             self.counters.reads.add(1);
             let at = self.receive.input_start();
             let received = match self.receive(index, at..at + most) {
@@ -72,7 +65,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             let Received { all, appended, room } = received;
             self.counters.bytes_in.add(all as u64);
             received_in_all += all;
-            self.meter.charge(WORK_OF_READ + all / BYTES_PER_WORK);
+            self.visits.meter.charge(WORK_OF_READ + all / BYTES_PER_WORK);
             let drained = all < room;
             let end = at + all - appended;
             self.receive.note(end);
@@ -89,7 +82,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 return Flow::Gone;
             }
             // After a short read only the end of the stream can follow, which is no work.
-            if has_unread || (self.meter.is_spent() && !drained) {
+            if has_unread || (self.visits.meter.is_spent() && !drained) {
                 break;
             }
         }
@@ -102,14 +95,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
         Flow::Alive
     }
 
-    /// Guesses by what has arrived what comes next, on whichever connection: more of the same size, and as much work. Returns whether
-    /// a part of what has arrived was not dealt with.
+    /// Notes what a read has brought. Returns whether a part of it was not dealt with.
     fn expect_size(&mut self, index: u32, drained: bool) -> bool {
         let side = self.table.side(index);
         let has_unread = side.is_some_and(|side| !side.unread.is_empty());
-        self.is_costly_expected = has_unread || (self.is_costly_expected && drained);
         let is_large = side.is_some_and(|side| side.decoder.lacks() >= LARGE);
-        self.is_large_expected = is_large || (self.is_large_expected && drained);
+        self.visits.note_read(drained, is_large, has_unread);
         has_unread
     }
 
@@ -134,7 +125,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Goes on with what an earlier visit left, for as long as this one may take.
     fn take_all_unread(&mut self, index: u32) -> Flow {
         while self.unread(index) > 0
-            && !self.meter.is_spent()
+            && !self.visits.meter.is_spent()
             && !self.table.record_mut(index).flags.has(Flags::PAUSED)
         {
             if self.take_unread(index) == Flow::Gone {
@@ -156,9 +147,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.receive.room(part.clone()).copy_from_slice(fresh);
         let at = at + fresh.len();
         let state = self.table.record_mut(index).state;
-        self.left_again = Some(0);
+        self.visits.left_again = Some(0);
         let mut flow = self.take_input(index, state, part, false);
-        let at = at - self.left_again.take().unwrap_or_default();
+        let at = at - self.visits.left_again.take().unwrap_or_default();
         if flow == Flow::Alive && at < bytes.len() && self.table.record_mut(index).state != State::Finishing {
             // It is no longer than a read.
             let at = u32::try_from(at).unwrap_or(u32::MAX);
@@ -185,7 +176,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Has the connection read from again without a new event.
     pub(super) fn queue_visit(&mut self, id: ConnId) {
         if !self.table.record_mut(id.index()).flags.replace(Flags::REVISIT) {
-            self.revisit.push_back(id);
+            self.visits.revisit.push_back(id);
         }
     }
 

@@ -54,7 +54,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let from = if self.relief_cursor < end { self.relief_cursor } else { 0 };
         let most = end.min(RELIEF_SEARCH);
         self.relief_cursor = from + most;
-        self.meter.charge(WORK_OF_SEARCH * most);
+        self.visits.meter.charge(WORK_OF_SEARCH * most);
         let looked_at = self.table.sides_from(from, most);
         let mut all: Vec<Held> = looked_at
             .filter_map(|side| {

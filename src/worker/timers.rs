@@ -2,6 +2,7 @@
 
 use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
+use super::keepalive::Keepalive;
 use super::last_look::Looked;
 use super::limits::{Limits, PingPolicy};
 use super::os::Os;
@@ -33,32 +34,32 @@ impl PongTimes {
 impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn expire_timers(&mut self) {
         self.observe_lateness();
-        self.meter.begin_iteration();
+        self.visits.meter.begin_iteration();
         let most = self.most_looked_at();
         let most_pings = self.counters.pings_sent.get() + self.limits.budgets.pings;
         for _ in 0..self.limits.budgets.expiries {
-            let has_looked_enough = self.counters.bytes_in.get() >= most || self.meter.is_over();
+            let has_looked_enough = self.counters.bytes_in.get() >= most || self.visits.meter.is_over();
             if has_looked_enough || self.counters.pings_sent.get() >= most_pings {
                 break;
             }
             let Some((index, due)) = self.table.expire(self.tick) else { return };
             let _ = self.on_timer(index, due);
         }
-        self.unfinished = true;
+        self.schedule.is_unfinished = true;
     }
 
     /// Looks after messages that have begun and not ended.
     pub(super) fn expire_messages(&mut self) {
-        self.meter.begin_iteration();
+        self.visits.meter.begin_iteration();
         let most = self.most_looked_at();
         for _ in 0..self.limits.budgets.expiries {
-            if self.counters.bytes_in.get() >= most || self.meter.is_over() {
+            if self.counters.bytes_in.get() >= most || self.visits.meter.is_over() {
                 break;
             }
             let Some((index, due)) = self.table.expire_message(self.tick) else { return };
             let _ = self.judge_message(index, due);
         }
-        self.unfinished = true;
+        self.schedule.is_unfinished = true;
     }
 
     /// The count of bytes read at which the timers' phase leaves the rest to the next iteration.
@@ -134,7 +135,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Whether something is awaited of the peer until the deadline `due`, which has passed.
     fn awaits_peer(&self, index: u32, due: u32) -> bool {
-        let Self { table, limits, pong_times, .. } = self;
+        let Self { table, limits, keepalive: Keepalive { pong_times, .. }, .. } = self;
         let Some((record, side)) = table.entry(index) else { return false };
         record.state != State::Open
             || is_awaited(record, pinged_at(record, side, due, *pong_times), limits.ping_policy)
@@ -148,16 +149,16 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Arms the timer for the next Ping of a connection that was opened, pinged, or last heard of at the tick `since`.
     pub(super) fn schedule_ping(&mut self, index: u32, since: u32) {
-        match self.cadence {
+        match self.keepalive.cadence {
             Some(cadence) => self.table.arm(index, cadence.next(index, since)),
             None => self.table.disarm(index),
         }
     }
 
     fn keep_alive(&mut self, index: u32, due: u32) -> Flow {
-        let Some(cadence) = self.cadence else { return Flow::Alive };
+        let Some(cadence) = self.keepalive.cadence else { return Flow::Alive };
         let (tick, policy) = (self.tick, self.limits.ping_policy);
-        let Self { table, pong_times, .. } = self;
+        let Self { table, keepalive: Keepalive { pong_times, .. }, .. } = self;
         let Some((record, side)) = table.entry_mut(index) else { return Flow::Gone };
         let last_seen = record.last_seen;
         let side = side.as_deref();
@@ -210,7 +211,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             &mut self.receive.reply_mut().bytes,
             true,
             Opcode::Ping,
-            &self.seal.payload(id, now),
+            &self.keepalive.seal.payload(id, now),
             None,
         );
         if self.flush_reply(index) == Flow::Gone || self.write_at_once(index) == Flow::Gone {
@@ -224,7 +225,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// stood still meanwhile.
     fn await_pong(&mut self, index: u32, is_stuck: bool, pinged: u32) {
         let sent = tick_at(self.os.now());
-        let PongTimes { first_look, deadline } = self.pong_times;
+        let PongTimes { first_look, deadline } = self.keepalive.pong_times;
         if is_stuck {
             return self.table.arm(index, sent + deadline);
         }
@@ -240,7 +241,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// A Ping that waited behind other output leaves only now, and its Pong has its time from now on.
     pub(super) fn extend_pong_deadline(&mut self, index: u32) {
-        let Self { table, limits, pong_times, .. } = self;
+        let Self { table, limits, keepalive: Keepalive { pong_times, .. }, .. } = self;
         let Some((record, side)) = table.entry(index) else { return };
         if record.state == State::Open
             && let Some(due) = record.timer.deadline()
@@ -248,7 +249,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             && is_awaited(record, pinged, limits.ping_policy)
             && self.release_late_pong(index, pinged)
         {
-            self.table.arm(index, tick_at(self.os.now()) + self.pong_times.deadline);
+            self.table.arm(index, tick_at(self.os.now()) + self.keepalive.pong_times.deadline);
         }
     }
 }

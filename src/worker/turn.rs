@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::batch::{Batch, Pushed};
 use super::conn::SendError;
-use super::core::{Flow, LIST_KEEP, Worker};
+use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::os::Os;
 use super::table::{ConnId, Outbox};
+use crate::budget::LIST_KEEP;
 use crate::ws::{CloseCode, CloseFrame, Message};
 
 /// When a handler wants its next turn. It comes earlier if anything happens on the worker.
@@ -156,12 +157,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Gives the handler its turn.
     pub(super) fn take_turn(&mut self) {
-        self.next_turn = None;
+        self.schedule.turn = None;
         let Some(mut handler) = self.handler.take() else { return };
         let turn = handler.turn(&mut Connections::new(self));
         let mut ended = std::mem::take(&mut self.ended);
         // What they leave to do is done in another turn, for which nobody else may wake the worker.
-        self.unfinished |= !ended.is_empty();
+        self.schedule.is_unfinished |= !ended.is_empty();
         for Ended { id, data, why, reason } in ended.drain(..) {
             handler.close(id, data, why.with_reason(&reason));
         }
@@ -172,8 +173,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.handler = Some(handler);
         match turn {
             Turn::Idle => {}
-            Turn::Within(time) => self.next_turn = Some(self.now.saturating_add(time)),
-            Turn::Again => self.unfinished = true,
+            Turn::Within(time) => self.schedule.turn = Some(self.now.saturating_add(time)),
+            Turn::Again => self.schedule.is_unfinished = true,
         }
     }
 }

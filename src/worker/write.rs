@@ -4,12 +4,13 @@ use std::io::{self, IoSlice};
 
 use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
+use super::keepalive::Keepalive;
 use super::lateness::Lateness;
 use super::os::Os;
 use super::send::{send_bytes, send_slices};
 use super::stream::Piece;
 use super::table::{Flags, Record, Side, State};
-use crate::budget::{REPLY_FLUSH_LEAST, REPLY_KEEP, SLICES_PER_WRITE};
+use crate::budget::{LIST_KEEP, REPLY_FLUSH_LEAST, REPLY_KEEP, SLICES_PER_WRITE};
 
 /// Bytes of a reply that are worth copying to have them leave together with a Ping.
 const JOINED: usize = 4096;
@@ -114,7 +115,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Whether other output leaves in this iteration, or cannot: then more of it joins the queue, for one system call.
     pub(super) fn has_company(&self, index: u32) -> bool {
-        let Self { table, tick, lateness, .. } = self;
+        let Self { table, tick, keepalive: Keepalive { lateness, .. }, .. } = self;
         table.entry(index).is_some_and(|(record, side)| is_in_company(record, side, *tick, lateness))
     }
 
@@ -158,7 +159,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             }
         }
         // Kept for the next iteration, unless a burst has made it large.
-        if dirty.capacity() <= super::core::LIST_KEEP {
+        if dirty.capacity() <= LIST_KEEP {
             self.dirty = dirty;
         }
     }

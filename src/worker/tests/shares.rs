@@ -2,10 +2,10 @@
 
 use super::deflating::Deflating;
 use super::rig::{Client, Rig, Seen, limits, millis, play, request, secs};
+use crate::budget::LIST_KEEP;
 use crate::budget::{
     READ_BUFFER, READ_COSTLY, WORK_OF_MESSAGE, WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT,
 };
-use crate::worker::core::LIST_KEEP;
 use crate::worker::{Allowance, Deflation, Limits, PingPolicy};
 use crate::ws::deflate::Context;
 use crate::ws::{CloseCode, Opcode, encode};
@@ -252,7 +252,11 @@ fn lists_of_connections_that_wait_keep_no_memory() {
         }
         rig.settle();
         assert_eq!(rig.log().messages.len(), 10_000);
-        let kept = [rig.worker.unseen.capacity(), rig.worker.revisit.capacity(), rig.worker.dirty.capacity()];
+        let kept = [
+            rig.worker.visits.unseen.capacity(),
+            rig.worker.visits.revisit.capacity(),
+            rig.worker.dirty.capacity(),
+        ];
         assert!(kept.iter().all(|&kept| kept <= LIST_KEEP), "{kept:?} places");
     });
 }
