@@ -109,21 +109,21 @@ impl<L> Acceptor<L> {
 impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn accept_connections(&mut self) {
         if let Some(until) = self.acceptor.paused_until {
-            if self.now < until {
+            if self.streams.now < until {
                 return;
             }
             self.acceptor.paused_until = None;
         }
-        self.os.refill_reserve();
+        self.streams.os.refill_reserve();
         self.join_or_leave_group();
         if self.acceptor.is_unwatched && self.acceptor.in_group {
             self.watch_shared();
         }
         for at in 0..self.acceptor.listeners.len() {
             if self.acceptor.listeners[at].ready {
-                let accepted = self.counters.accepted.get();
+                let accepted = self.streams.counters.accepted.get();
                 self.accept_from(at);
-                if self.counters.accepted.get() != accepted {
+                if self.streams.counters.accepted.get() != accepted {
                     self.go_to_the_end_of_the_line(at);
                 }
             }
@@ -135,8 +135,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 && let Some(listener) = listening.listener.take()
             {
                 // Others have copies of a shared one, with which it would stay watched.
-                self.os.unwatch(&listener);
-                self.os.close_listener(listener);
+                self.streams.os.unwatch(&listener);
+                self.streams.os.close_listener(listener);
             }
         }
     }
@@ -151,17 +151,17 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 listening.ready = false;
                 return;
             };
-            match self.os.accept(listener) {
+            match self.streams.os.accept(listener) {
                 Ok(socket) => self.admit(socket),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => listening.ready = false,
                 Err(error) if is_exhaustion(&error) => {
-                    self.counters.accept_exhausted.add(1);
+                    self.streams.counters.accept_exhausted.add(1);
                     if let Err(error) = self.shed_one(at) {
                         if error.kind() == io::ErrorKind::WouldBlock {
                             self.acceptor.listeners[at].ready = false;
                         } else {
                             // No event comes for what waits already, so the queue is looked at again by the clock.
-                            self.acceptor.paused_until = Some(self.now + EXHAUSTED_PAUSE);
+                            self.acceptor.paused_until = Some(self.streams.now + EXHAUSTED_PAUSE);
                         }
                         return;
                     }
@@ -174,55 +174,55 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Takes a connection in: to be served, to be refused, or not at all.
     fn admit(&mut self, socket: O::Socket) {
-        self.counters.accepted.add(1);
+        self.streams.counters.accepted.add(1);
         let mut flags = Flags::default();
         let mut patience = self.limits.handshake_timeout;
         if !self.has_room() {
             self.tell_full();
             if self.acceptor.refused >= self.limits.refusals {
-                self.counters.dropped_at_limit.add(1);
+                self.streams.counters.dropped_at_limit.add(1);
                 self.tell_refused(
                     &socket,
                     Status::SERVICE_UNAVAILABLE,
                     "dropped: too many are being refused",
                 );
-                self.os.close(socket);
+                self.streams.os.close(socket);
                 return;
             }
             self.acceptor.refused += 1;
             flags.set(Flags::REFUSED);
             patience = patience.min(LINGER);
         }
-        let index = self.table.insert(Record {
+        let index = self.streams.table.insert(Record {
             socket,
             generation: 0,
             timer: Node::UNLINKED,
-            last_seen: self.tick,
+            last_seen: self.streams.tick,
             side: SideId::NONE,
             state: State::Handshaking,
             flags,
             terms: Terms::NONE,
             data: None,
         });
-        self.counters.sockets.add(1);
+        self.streams.counters.sockets.add(1);
         // Not the iteration's time, here as with every deadline of a peer's: what has passed of it is not the peer's.
-        self.table.arm(index, deadline(self.os.now(), patience));
-        let token = token_of(self.table.id(index));
-        let record = self.table.get(index);
-        if record.is_none_or(|record| self.os.watch(&record.socket, token).is_err()) {
+        self.streams.table.arm(index, deadline(self.streams.os.now(), patience));
+        let token = token_of(self.streams.table.id(index));
+        let record = self.streams.table.get(index);
+        if record.is_none_or(|record| self.streams.os.watch(&record.socket, token).is_err()) {
             // epoll is out of memory or of watches (/proc/sys/fs/epoll/max_user_watches).
-            self.counters.accept_exhausted.add(1);
+            self.streams.counters.accept_exhausted.add(1);
             let _ = self.discard(index);
         }
     }
 
     /// Has the log say that clients are refused, and for want of what, if it has not just been said.
     fn tell_full(&mut self) {
-        if self.drain.is_some() || self.acceptor.full_again.is_some_and(|again| self.now < again) {
+        if self.drain.is_some() || self.acceptor.full_again.is_some_and(|again| self.streams.now < again) {
             return;
         }
-        self.acceptor.full_again = Some(self.now + FULL_AGAIN);
-        let has_table = self.table.len() < self.limits.worker_connections;
+        self.acceptor.full_again = Some(self.streams.now + FULL_AGAIN);
+        let has_table = self.streams.table.len() < self.limits.worker_connections;
         let of = if has_table { "max-connections" } else { "a worker's descriptor table" };
         self.common.notices.say(Notice::Full { worker: self.number, of });
     }
@@ -230,7 +230,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Has the log say that a request is refused, if anybody wants to know. It may not have arrived.
     pub(super) fn tell_refused(&self, socket: &O::Socket, status: Status, reason: &'static str) {
         if tells_refusals() {
-            let (worker, peer, status) = (self.number, self.os.peer_address(socket), status.get());
+            let (worker, peer, status) = (self.number, self.streams.os.peer_address(socket), status.get());
             self.common.notices.say(Notice::Refused { worker, peer, status, reason });
         }
     }
@@ -238,16 +238,16 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Has the log say that a request has not come in time, if anybody wants to know.
     pub(super) fn tell_late(&self, index: u32) {
         if tells_refusals()
-            && let Some(record) = self.table.get(index)
+            && let Some(record) = self.streams.table.get(index)
         {
-            let (worker, peer) = (self.number, self.os.peer_address(&record.socket));
+            let (worker, peer) = (self.number, self.streams.os.peer_address(&record.socket));
             self.common.notices.say(Notice::Late { worker, peer });
         }
     }
 
     /// Whether one more connection may be served; if so it is counted in.
     fn has_room(&self) -> bool {
-        if self.drain.is_some() || self.table.len() >= self.limits.worker_connections {
+        if self.drain.is_some() || self.streams.table.len() >= self.limits.worker_connections {
             return false;
         }
         if self.common.add_connection() >= self.limits.server_connections {
@@ -261,29 +261,29 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// descriptor before it looks at the queue.
     fn shed_one(&mut self, at: usize) -> io::Result<()> {
         let listening = &self.acceptor.listeners[at];
-        let Some(listener) = listening.listener.as_ref().filter(|_| self.os.release_reserve()) else {
+        let Some(listener) = listening.listener.as_ref().filter(|_| self.streams.os.release_reserve()) else {
             return Err(io::Error::from_raw_os_error(libc::EMFILE));
         };
-        let accepted = self.os.accept(listener);
+        let accepted = self.streams.os.accept(listener);
         let refused = accepted.map(|socket| {
             // The request has usually arrived; unread, it would turn the end of this connection into a reset, which can
             // overtake the response.
-            let from = self.receive.input_start();
-            let room = self.receive.room(from..from + READ_BUFFER);
-            let arrived = self.os.recv(&socket, room).unwrap_or(0);
+            let from = self.streams.receive.input_start();
+            let room = self.streams.receive.room(from..from + READ_BUFFER);
+            let arrived = self.streams.os.recv(&socket, room).unwrap_or(0);
             let mut response = Vec::new();
-            if is_head(self.receive.bytes(from..from + arrived)) {
+            if is_head(self.streams.receive.bytes(from..from + arrived)) {
                 AT_LIMIT.write_head(&mut response);
             } else {
                 AT_LIMIT.write(&mut response);
             }
-            let _ = self.os.send(&socket, &response);
+            let _ = self.streams.os.send(&socket, &response);
             self.tell_refused(&socket, AT_LIMIT.status(), "no descriptor is left");
-            self.counters.accepted.add(1);
-            self.counters.refused_at_limit.add(1);
-            self.os.close(socket);
+            self.streams.counters.accepted.add(1);
+            self.streams.counters.refused_at_limit.add(1);
+            self.streams.os.close(socket);
         });
-        self.os.refill_reserve();
+        self.streams.os.refill_reserve();
         refused
     }
 }

@@ -21,11 +21,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn close_with(&mut self, index: u32, frame: CloseFrame<'_>, why: Closed<'_>, next: State) {
         debug_assert!(matches!(next, State::Closing | State::Finishing));
         // RFC 6455-7.1.2-1 and 6455-7.3-2
-        encode::close(&mut self.receive.reply_mut().bytes, frame.code, frame.reason, None);
+        encode::close(&mut self.streams.receive.reply_mut().bytes, frame.code, frame.reason, None);
         self.conclude(index, why);
         // RFC 6455-5.5.1-4: messages, Pings and broadcasts go to `Open` connections alone.
-        self.table.record_mut(index).state = next;
-        self.table.arm(index, deadline(self.os.now(), self.limits.close_timeout));
+        self.streams.table.record_mut(index).state = next;
+        self.streams.table.arm(index, deadline(self.streams.os.now(), self.limits.close_timeout));
     }
 
     /// Writes what [`close_with`](Self::close_with) put down.
@@ -47,7 +47,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// (RFC 6455-5.5.1-10). The server ends the TCP connection (RFC 6455-7.1.1-2); where the peer may have sent more (`at_end` is
     /// `false`), in a way that does not turn into a reset (RFC 6455-7.1.1-1).
     pub(super) fn answer_close(&mut self, index: u32, frame: CloseFrame<'_>, at_end: bool) -> Flow {
-        if self.table.record_mut(index).state == State::Open {
+        if self.streams.table.record_mut(index).state == State::Open {
             let answer = CloseFrame { code: frame.code, reason: "" };
             self.close_with(index, answer, Closed::ByPeer(frame), State::Finishing);
         }
@@ -56,10 +56,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return Flow::Gone;
         }
         // RFC 6455-5.5.1-7, 6455-5.5.1-8, 6455-7.1.1-3 and 6455-7.1.2-2
-        if at_end && self.queued(index) == 0 {
+        if at_end && self.streams.queued(index) == 0 {
             return self.discard(index);
         }
-        self.table.record_mut(index).state = State::Finishing;
+        self.streams.table.record_mut(index).state = State::Finishing;
         self.end_writing(index);
         Flow::Alive
     }
@@ -67,13 +67,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Fails the connection (RFC 6455-7.1.7-2): a Close with the code of the error (RFC 6455-7.1.7-4 and 6455-10.7-2), and
     /// nothing more is read (RFC 6455-7.1.7-5).
     pub(super) fn fail(&mut self, index: u32, error: DecodeError) -> Flow {
-        if self.table.record_mut(index).state != State::Open {
+        if self.streams.table.record_mut(index).state != State::Open {
             // It breaks the protocol after our Close, which is all there is to say, and must not be overtaken by a reset.
             // Pongs of this visit go before the end of our half.
             if self.flush_reply(index) == Flow::Gone {
                 return Flow::Gone;
             }
-            self.table.record_mut(index).state = State::Finishing;
+            self.streams.table.record_mut(index).state = State::Finishing;
             self.end_writing(index);
             return Flow::Alive;
         }
@@ -88,28 +88,22 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Writes the reply at hand as the last thing and ends the connection.
     pub(super) fn finish(&mut self, index: u32) -> Flow {
-        self.table.record_mut(index).state = State::Finishing;
-        self.table.arm(index, deadline(self.os.now(), LINGER));
+        self.streams.table.record_mut(index).state = State::Finishing;
+        self.streams.table.arm(index, deadline(self.streams.os.now(), LINGER));
         let flow = self.flush_close(index);
         if flow == Flow::Alive {
             // The request may have come in pieces, which were kept there.
-            self.free_side(index);
+            self.streams.free_side(index);
         }
         flow
     }
 
     /// Ends the writing half of a connection that has nothing left to say, once its output is out.
     pub(super) fn end_writing(&mut self, index: u32) {
-        if self.queued(index) > 0 {
-            if self.is_blocked(index) {
-                self.expect_late_close(index);
-            }
-            return;
-        }
-        let Some(record) = self.table.get_mut(index) else { return };
-        if record.state == State::Finishing && !record.flags.replace(Flags::SHUT) {
-            // It can only fail for a connection that is gone, which the next read finds out.
-            let _ = self.os.shutdown_write(&record.socket);
+        if self.streams.queued(index) == 0 {
+            self.streams.end_writing(index);
+        } else if self.streams.is_blocked(index) {
+            self.expect_late_close(index);
         }
     }
 
@@ -126,20 +120,20 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Tells the handler, once, that a connection is over for it, and counts why.
     fn conclude(&mut self, index: u32, why: Closed<'_>) {
-        let id = self.table.id(index);
-        let Some(data) = self.table.record_mut(index).data.take() else { return };
+        let id = self.streams.table.id(index);
+        let Some(data) = self.streams.table.record_mut(index).data.take() else { return };
         let counter = match why {
-            Closed::ByPeer(_) => &self.counters.closed_by_peer,
-            Closed::ByUs(_) => &self.counters.closed_by_us,
-            Closed::Failed(_) => &self.counters.protocol_errors,
-            Closed::PongTimeout => &self.counters.pong_timeouts,
-            Closed::MessageTimeout => &self.counters.message_timeouts,
-            Closed::OutboxOverflow => &self.counters.outbox_overflows,
-            Closed::BuffersExhausted => &self.counters.buffer_exhausted,
-            Closed::Lost => &self.counters.lost,
+            Closed::ByPeer(_) => &self.streams.counters.closed_by_peer,
+            Closed::ByUs(_) => &self.streams.counters.closed_by_us,
+            Closed::Failed(_) => &self.streams.counters.protocol_errors,
+            Closed::PongTimeout => &self.streams.counters.pong_timeouts,
+            Closed::MessageTimeout => &self.streams.counters.message_timeouts,
+            Closed::OutboxOverflow => &self.streams.counters.outbox_overflows,
+            Closed::BuffersExhausted => &self.streams.counters.buffer_exhausted,
+            Closed::Lost => &self.streams.counters.lost,
         };
         counter.add(1);
-        self.counters.open.decrement();
+        self.streams.counters.open.decrement();
         match &mut self.handler {
             Some(handler) => handler.close(id, data, why),
             None => self.ended.push(Ended::new(id, data, why)),
@@ -148,20 +142,20 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Takes a connection out of every place it is in, and closes its socket.
     pub(super) fn discard(&mut self, index: u32) -> Flow {
-        self.receive.clear_reply(&mut self.pool);
-        let Some((record, side)) = self.table.remove(index) else { return Flow::Gone };
+        self.streams.receive.clear_reply(&mut self.streams.pool);
+        let Some((record, side)) = self.streams.table.remove(index) else { return Flow::Gone };
         debug_assert!(record.data.is_none(), "the handler was not told");
         if let Some(mut side) = side {
-            count_context(&self.counters, side.context_bytes(), 0);
-            side.clear(&mut self.pool);
+            count_context(&self.streams.counters, side.context_bytes(), 0);
+            side.clear(&mut self.streams.pool);
         }
         if record.flags.has(Flags::REFUSED) {
             self.acceptor.refused -= 1;
         } else {
             self.common.remove_connection();
         }
-        self.counters.sockets.decrement();
-        self.os.close(record.socket);
+        self.streams.counters.sockets.decrement();
+        self.streams.os.close(record.socket);
         Flow::Gone
     }
 
@@ -170,22 +164,22 @@ impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn drain(&mut self) -> bool {
         if self.drain.is_none() {
             self.acceptor.leave();
-            let deadline = self.os.now() + self.common.drain_time();
+            let deadline = self.streams.os.now() + self.common.drain_time();
             self.drain = Some(Drain { deadline, cursor: 0, is_last: false });
         }
         let Some(drain) = &mut self.drain else { return true };
-        if self.now >= drain.deadline && !std::mem::replace(&mut drain.is_last, true) {
+        if self.streams.now >= drain.deadline && !std::mem::replace(&mut drain.is_last, true) {
             drain.cursor = 0;
         }
         let (from, is_last) = (drain.cursor, drain.is_last);
-        let end = self.table.end().min(from + self.limits.budgets.sweep);
+        let end = self.streams.table.end().min(from + self.limits.budgets.sweep);
         drain.cursor = end;
         for at in from..end {
-            if self.table.get(at).is_some() {
+            if self.streams.table.get(at).is_some() {
                 let _ = self.drain_one(at, is_last);
             }
         }
-        if end < self.table.end() {
+        if end < self.streams.table.end() {
             self.schedule.is_unfinished = true;
         } else if is_last {
             self.abandon_all();
@@ -200,14 +194,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if is_last && self.take_all(index) == Flow::Gone {
             return Flow::Gone;
         }
-        match self.table.record_mut(index).state {
+        match self.streams.table.record_mut(index).state {
             State::Open => {
                 self.call(index, H::farewell);
-                self.receive.reply_mut().close = None;
+                self.streams.receive.reply_mut().close = None;
                 self.close_open(index, GOING_AWAY, Closed::ByUs(GOING_AWAY))
             }
             State::Handshaking => {
-                let is_head = self.table.side_mut(index).is_some_and(|side| is_head(&side.head));
+                let is_head = self.streams.table.side_mut(index).is_some_and(|side| is_head(&side.head));
                 self.refuse(index, super::accept::AT_LIMIT, is_head)
             }
             State::Closing | State::Finishing => Flow::Alive,
@@ -216,18 +210,18 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Whether an orderly end is complete: nobody is left and nobody can come.
     pub(super) fn has_drained(&self) -> bool {
-        self.drain.is_some() && self.table.len() == 0 && !self.acceptor.is_listening()
+        self.drain.is_some() && self.streams.table.len() == 0 && !self.acceptor.is_listening()
     }
 
     /// Drops whoever is left.
     pub(super) fn abandon_all(&mut self) {
-        for at in 0..self.table.end() {
-            if self.table.get(at).is_some() {
+        for at in 0..self.streams.table.end() {
+            if self.streams.table.get(at).is_some() {
                 let _ = self.drop_connection(at, Closed::ByUs(GOING_AWAY));
             }
         }
         // The iteration does not come to its end, where this is counted.
-        self.counters.buffered_bytes.set(self.pool.used() as u64);
-        self.counters.backlog_bytes.set(self.pool.lent() as u64);
+        self.streams.counters.buffered_bytes.set(self.streams.pool.used() as u64);
+        self.streams.counters.backlog_bytes.set(self.streams.pool.lent() as u64);
     }
 }

@@ -1,33 +1,7 @@
-//! Tokens of connections, and side records given back.
+//! Tokens of connections.
 
-use super::core::Worker;
-use super::handler::Handler;
-use super::os::{Os, Token};
-use super::table::{ConnId, Flags, Outbox};
-
-impl<O: Os, H: Handler> Worker<O, H> {
-    /// Whether the kernel takes nothing more at the moment.
-    pub(super) fn is_blocked(&self, index: u32) -> bool {
-        self.table.get(index).is_none_or(|record| record.flags.has(Flags::BLOCKED))
-    }
-
-    /// Bytes in the connection's outbox.
-    pub(super) fn queued(&self, index: u32) -> usize {
-        self.table.outbox(index).map_or(0, Outbox::len)
-    }
-
-    /// Bytes in the connection's outbox, and what keeping them costs.
-    pub(super) fn weight(&self, index: u32) -> usize {
-        self.table.outbox(index).map_or(0, Outbox::weight)
-    }
-
-    /// Frees the side record when there is nothing in it.
-    pub(super) fn free_side(&mut self, index: u32) {
-        if let Some(mut side) = self.table.take_empty_side(index) {
-            side.clear(&mut self.pool);
-        }
-    }
-}
+use super::os::Token;
+use super::table::ConnId;
 
 /// The token under which a connection is watched.
 pub(super) fn token_of(id: ConnId) -> Token {

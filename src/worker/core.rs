@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::accept::{Acceptor, Listening, is_listener};
 use super::compression::Codec;
 use super::connections::id_of;
-use super::counters::Counters;
 use super::handle::Handle;
 use super::handler::{Context, Handler};
 use super::keepalive::Keepalive;
@@ -17,23 +16,18 @@ use super::mailbox::Inbox;
 use super::os::{Os, Ready};
 use super::schedule::Schedule;
 use super::shared::{Common, Stage};
-use super::stream::ReceiveBuffer;
-use super::table::{ConnId, ConnectionTable, Flags, Timer};
+use super::stream::Streams;
+use super::table::{ConnId, Flags, Timer};
 use super::turn::Ended;
 use super::visits::Visits;
-use crate::base::pool::Pool;
-use crate::base::ticks::{MAX_TIME, micros, tick_at, time_of};
+use crate::base::ticks::{MAX_TIME, micros, time_of};
 use crate::budget::{EVENTS_PER_WAIT, HOUSEKEEPING, LANDING_KEEP};
 
 /// The shortest interval between two ticks of the application: a worker is never kept from waiting.
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
 
-/// The connections of a worker.
-pub(super) type Connections<O, H> = ConnectionTable<<O as Os>::Socket, <H as Handler>::Data>;
-
 /// One core's event loop with everything it owns.
 pub(crate) struct Worker<O: Os, H: Handler> {
-    pub(super) os: O,
     /// In its place but during its own turn.
     pub(super) handler: Option<H>,
     /// Connections that ended during the turn.
@@ -42,28 +36,20 @@ pub(crate) struct Worker<O: Os, H: Handler> {
     pub(super) number: usize,
     handle: Handle,
     pub(super) common: Arc<Common>,
-    pub(super) counters: Arc<Counters>,
     pub(super) inbox: Inbox,
     pub(super) acceptor: Acceptor<O::Listener>,
 
-    pub(super) table: Connections<O, H>,
-    pub(super) pool: Pool,
     /// From where on side records are looked through for what has to give way.
     pub(super) relief_cursor: usize,
 
-    /// The time at which this iteration began, since the worker's start, and its tick.
-    pub(super) now: Duration,
-    pub(super) tick: u32,
     pub(super) keepalive: Keepalive,
 
-    pub(super) receive: ReceiveBuffer,
+    pub(super) streams: Streams<O, H::Data>,
     pub(super) codec: Codec,
     pub(super) visits: Visits,
     ready: Vec<Ready>,
     /// Deadlines that have passed and are to be judged once more is read; empty between phases.
     pub(super) overdue: Vec<(ConnId, Timer, u32)>,
-    /// Connections with queued output to be written in this iteration; each is flagged `DIRTY`.
-    pub(super) dirty: Vec<ConnId>,
     /// A broadcast that has not reached every connection. No mail is handled meanwhile, which keeps the order.
     pub(super) broadcast: Option<Broadcast>,
     pub(super) drain: Option<Drain>,
@@ -115,28 +101,24 @@ impl<O: Os, H: Handler> Worker<O, H> {
             let interval = interval.clamp(SHORTEST_TICK, MAX_TIME);
             (interval, now + interval)
         });
+        let keepalive = Keepalive::new(&limits, &mut os, now);
+        let counters = Arc::clone(&shared.workers[number].counters);
+        let streams = Streams::new(number, os, now, &limits, counters);
         Ok(Self {
             schedule: Schedule { tick, ..Schedule::default() },
             number,
             common: Arc::clone(&shared.common),
-            counters: Arc::clone(&shared.workers[number].counters),
             inbox,
             acceptor,
-            table: ConnectionTable::new(number, tick_at(now)),
-            pool: Pool::new(limits.buffers, limits.least_buffers, limits.spare_buffers, limits.backlog),
             relief_cursor: 0,
-            now,
-            tick: tick_at(now),
-            keepalive: Keepalive::new(&limits, &mut os, now),
-            receive: ReceiveBuffer::new(limits.outbox, limits.rules.max_message),
+            keepalive,
+            streams,
             codec: Codec::new(limits.deflation),
             visits: Visits::new(limits.work),
             ready: Vec::with_capacity(EVENTS_PER_WAIT),
             overdue: Vec::new(),
-            dirty: Vec::new(),
             broadcast: None,
             drain: None,
-            os,
             handler: Some(handler),
             ended: Vec::new(),
             limits,
@@ -173,27 +155,29 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.tick_handler();
         self.take_turn();
         self.keep_house();
-        let open = self.counters.open.get();
+        let open = self.streams.counters.open.get();
         self.write_queued();
         // The handler was told of those that were lost: what they leave to do is done in another turn.
-        self.schedule.is_unfinished |= self.counters.open.get() != open;
-        self.counters.buffered_bytes.set(self.pool.used() as u64);
-        self.counters.backlog_bytes.set(self.pool.lent() as u64);
+        self.schedule.is_unfinished |= self.streams.counters.open.get() != open;
+        self.streams.counters.buffered_bytes.set(self.streams.pool.used() as u64);
+        self.streams.counters.backlog_bytes.set(self.streams.pool.lent() as u64);
         Ok(!self.has_drained())
     }
 
     pub(super) fn wait(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
-        debug_assert!(!self.receive.is_deferring(), "a reply outlives its phase");
-        self.counters.loop_time.record(micros(self.os.now().saturating_sub(self.now)));
-        self.os.wait(timeout, &mut self.ready)?;
+        debug_assert!(!self.streams.receive.is_deferring(), "a reply outlives its phase");
+        self.streams
+            .counters
+            .loop_time
+            .record(micros(self.streams.os.now().saturating_sub(self.streams.now)));
+        self.streams.os.wait(timeout, &mut self.ready)?;
         // Before anything is looked at that comes with a wake-up, the stage as well as mail: whoever changes it later wakes
         // the worker again.
         self.inbox.acknowledge();
         self.schedule.is_unfinished = false;
-        self.now = self.os.now();
-        self.tick = tick_at(self.now);
-        self.counters.waits.add(1);
+        self.streams.look_at_clock();
+        self.streams.counters.waits.add(1);
         Ok(())
     }
 
@@ -203,13 +187,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return Some(Duration::ZERO);
         }
         let due = [
-            self.table.next_tick().map(time_of),
+            self.streams.table.next_tick().map(time_of),
             self.schedule.next(),
             self.acceptor.retry_at(),
             self.drain.as_ref().map(|drain| drain.deadline),
         ];
         // Not from the iteration's beginning: what it took would be slept on top.
-        due.into_iter().flatten().min().map(|due| due.saturating_sub(self.os.now()))
+        due.into_iter().flatten().min().map(|due| due.saturating_sub(self.streams.os.now()))
     }
 
     /// Ends the worker, or begins to, when the server does.
@@ -241,17 +225,17 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn handle_socket(&mut self, event: Ready) {
         let id = id_of(self.number, event.token);
         self.let_go(id);
-        let Some(index) = self.table.find(id) else { return };
+        let Some(index) = self.streams.table.find(id) else { return };
         if event.writable && self.unblock(index) == Flow::Gone {
             return;
         }
         let may_wait = self.visits.are_waiting();
-        if !event.readable || (may_wait && self.table.record_mut(index).flags.has(Flags::REVISIT)) {
+        if !event.readable || (may_wait && self.streams.table.record_mut(index).flags.has(Flags::REVISIT)) {
             // It has its turn among those who wait for another one.
             return;
         }
         if self.visits.meter.is_over() {
-            self.table.record_mut(index).flags.set(Flags::REVISIT);
+            self.streams.table.record_mut(index).flags.set(Flags::REVISIT);
             return self.visits.unseen.push_back(id);
         }
         let _ = self.read_first(index, event.closed);
@@ -260,10 +244,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Reads from those for whom there was no time in the last iteration, who come before those of this one.
     fn look_at_unseen(&mut self) {
         while !self.visits.unseen.is_empty() && !self.visits.meter.is_over() {
-            let Some(index) = self.visits.unseen.pop_front().and_then(|id| self.table.find(id)) else {
+            let Some(index) = self.visits.unseen.pop_front().and_then(|id| self.streams.table.find(id))
+            else {
                 continue;
             };
-            self.table.record_mut(index).flags.clear(Flags::REVISIT);
+            self.streams.table.record_mut(index).flags.clear(Flags::REVISIT);
             // What made the connection ready may have included its end: read until nothing is left.
             let _ = self.read_first(index, true);
         }
@@ -277,8 +262,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 break;
             }
             let Some(id) = self.visits.revisit.pop_front() else { break };
-            let Some(index) = self.table.find(id) else { continue };
-            self.table.record_mut(index).flags.clear(Flags::REVISIT);
+            let Some(index) = self.streams.table.find(id) else { continue };
+            self.streams.table.record_mut(index).flags.clear(Flags::REVISIT);
             // The same.
             let _ = self.read(index, true);
         }
@@ -288,10 +273,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     fn tick_handler(&mut self) {
         if let Some((interval, due)) = self.schedule.tick
-            && due <= self.now
+            && due <= self.streams.now
         {
-            self.schedule.tick = Some((interval, (due + interval).max(self.now)));
-            let open = usize::try_from(self.counters.open.get()).unwrap_or(usize::MAX);
+            self.schedule.tick = Some((interval, (due + interval).max(self.streams.now)));
+            let open = usize::try_from(self.streams.counters.open.get()).unwrap_or(usize::MAX);
             let max_message = self.limits.rules.max_message;
             let context = Context { worker: self.number, open, max_message, handle: &self.handle };
             self.handler.iter_mut().for_each(|handler| handler.tick(&context));
@@ -300,20 +285,20 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Gives unused memory back, as long as there is some.
     fn keep_house(&mut self) {
-        if self.schedule.housekeeping.is_some_and(|due| due <= self.now) {
-            self.pool.trim();
-            self.table.free_spare();
+        if self.schedule.housekeeping.is_some_and(|due| due <= self.streams.now) {
+            self.streams.pool.trim();
+            self.streams.table.free_spare();
             self.codec.trim();
-            self.receive.trim();
+            self.streams.receive.trim();
             self.schedule.housekeeping = None;
         }
         // Trimming takes two rounds, and there may be no other reason to wake up for the second.
-        let has_unused = self.pool.is_holding()
-            || self.table.has_spare()
+        let has_unused = self.streams.pool.is_holding()
+            || self.streams.table.has_spare()
             || self.codec.is_holding()
-            || self.receive.is_holding(LANDING_KEEP);
+            || self.streams.receive.is_holding(LANDING_KEEP);
         if self.schedule.housekeeping.is_none() && has_unused {
-            self.schedule.housekeeping = Some(self.now + HOUSEKEEPING);
+            self.schedule.housekeeping = Some(self.streams.now + HOUSEKEEPING);
         }
     }
 }

@@ -10,15 +10,22 @@ use crate::budget::{HELD_EACH, HELD_MOST};
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Ends a visit: holds the reply, or writes it where it is long or there is other output.
     pub(super) fn finish_reply(&mut self, index: u32) -> Flow {
-        let len = self.receive.reply().len();
-        if len == 0 || len > HELD_EACH || !self.table.is_open(index) || self.has_company(index) {
+        let len = self.streams.receive.reply().len();
+        if len == 0
+            || len > HELD_EACH
+            || !self.streams.table.is_open(index)
+            || self.streams.has_other_output(index)
+        {
             return self.flush_reply(index);
         }
-        if !self.receive.defer(self.table.id(index)) {
+        if !self.streams.receive.defer(self.streams.table.id(index)) {
             return self.flush_reply(index);
         }
-        self.counters.messages_out.add(std::mem::take(&mut self.receive.reply_mut().messages));
-        if self.receive.deferred() >= HELD_MOST {
+        self.streams
+            .counters
+            .messages_out
+            .add(std::mem::take(&mut self.streams.receive.reply_mut().messages));
+        if self.streams.receive.deferred() >= HELD_MOST {
             self.write_held();
         }
         Flow::Alive
@@ -28,22 +35,22 @@ impl<O: Os, H: Handler> Worker<O, H> {
     #[inline]
     pub(super) fn let_go(&mut self, id: ConnId) {
         // No system reports a connection twice at a time, which is no reason to break a stream if one does.
-        if self.receive.has_deferred(id) {
+        if self.streams.receive.has_deferred(id) {
             self.write_held();
         }
     }
 
     /// Writes what is held.
     pub(super) fn write_held(&mut self) {
-        if !self.receive.is_deferring() {
+        if !self.streams.receive.is_deferring() {
             return;
         }
-        let (replies, memory) = self.receive.take_deferred();
+        let (replies, memory) = self.streams.receive.take_deferred();
         for DeferredReply { id, at } in &replies {
             // Its connection may have ended meanwhile.
-            let Some(index) = self.table.find(*id) else { continue };
+            let Some(index) = self.streams.table.find(*id) else { continue };
             let _ = self.write_now(index, &memory.bytes()[at.clone()]);
         }
-        self.receive.end_deferring(replies, memory);
+        self.streams.receive.end_deferring(replies, memory);
     }
 }

@@ -8,6 +8,7 @@ use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::keepalive::Keepalive;
 use super::os::Os;
+use super::stream::Streams;
 use super::table::{Flags, Side, State, Unread};
 use super::timers::pinged_at;
 use super::visits::Visits;
@@ -58,7 +59,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             Some(Stop::Drained) => return Flow::Alive,
             other => other,
         };
-        let mut decoder = self.table.side_mut(index).map(Side::lend_decoder).unwrap_or_default();
+        let mut decoder = self.streams.table.side_mut(index).map(Side::lend_decoder).unwrap_or_default();
         let flow = loop {
             let stop = stop.take().unwrap_or_else(|| self.run_decoder(index, &mut decoder, &mut input));
             match stop {
@@ -68,7 +69,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                     if self.keep_unread(index, input.rest()) {
                         return self.keep_decoder(index, decoder, &input);
                     }
-                    if self.table.record_mut(index).terms.is_agreed() {
+                    if self.streams.table.record_mut(index).terms.is_agreed() {
                         break self.fail(index, DecodeError::OutOfBuffers);
                     }
                     // There is no buffer for it. A read's worth of messages that need none is bounded, too.
@@ -81,7 +82,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 }
                 Stop::LatePong => self.end_late_pong(index),
                 Stop::CloseAsked => {
-                    if let Some((code, reason)) = self.receive.reply_mut().close.take() {
+                    if let Some((code, reason)) = self.streams.receive.reply_mut().close.take() {
                         let frame = CloseFrame { code: Some(code), reason: &reason };
                         self.close_with(index, frame, Closed::ByUs(frame), State::Closing);
                         // What follows is decoded for the peer's Close alone.
@@ -97,11 +98,15 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 Stop::Failed(error) => break self.fail(index, error),
             }
         };
-        decoder.clear(&mut self.pool);
+        decoder.clear(&mut self.streams.pool);
         if flow == Flow::Alive {
-            self.table.side_mut(index).into_iter().for_each(|side| side.give_back(Decoder::default()));
-            self.table.end_message(index);
-            self.free_side(index);
+            self.streams
+                .table
+                .side_mut(index)
+                .into_iter()
+                .for_each(|side| side.give_back(Decoder::default()));
+            self.streams.table.end_message(index);
+            self.streams.free_side(index);
         }
         flow
     }
@@ -109,11 +114,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Deals with the most common input in the fewest steps: whole messages for a connection with nothing kept from before. `None` when
     /// there is more to it, which takes a decoder.
     fn take_plain(&mut self, index: u32, input: &mut Input) -> Option<Stop> {
-        if !Whole::begins(self.receive.bytes(input.rest())) {
+        if !Whole::begins(self.streams.receive.bytes(input.rest())) {
             return None;
         }
-        let id = self.table.id(index);
-        let Self { table, handler, receive, limits, counters, os, codec, visits, .. } = self;
+        let id = self.streams.table.id(index);
+        let Self { streams, handler, limits, codec, visits, .. } = self;
+        let Streams { table, receive, counters, os, .. } = streams;
         let (Codec { compressor, .. }, Visits { meter, .. }) = (codec, visits);
         let record = table.get_mut(index)?;
         if record.side.index().is_some() || record.terms.is_agreed() {
@@ -134,15 +140,15 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Keeps what there is of a frame or a message, and sees to it that the rest comes in time.
     fn keep_decoder(&mut self, index: u32, decoder: Decoder, input: &Input) -> Flow {
         let is_partial = decoder.is_partial();
-        let tick = self.tick;
-        let side = self.table.side_or_new(index);
+        let tick = self.streams.tick;
+        let side = self.streams.table.side_or_new(index);
         side.give_back(decoder);
         if input.was_between {
             side.begun = tick;
         }
         if !is_partial {
-            self.table.end_message(index);
-        } else if input.was_between && self.table.record_mut(index).state == State::Open {
+            self.streams.table.end_message(index);
+        } else if input.was_between && self.streams.table.record_mut(index).state == State::Open {
             self.begin_message_clock(index);
         }
         Flow::Alive
@@ -155,21 +161,21 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return true;
         }
         let mut bytes = Vec::new();
-        if !self.pool.reserve(&mut bytes, input.len()) {
+        if !self.streams.pool.reserve(&mut bytes, input.len()) {
             return false;
         }
-        bytes.extend_from_slice(self.receive.bytes(input));
-        self.table.side_or_new(index).unread = Unread { bytes, at: 0 };
+        bytes.extend_from_slice(self.streams.receive.bytes(input));
+        self.streams.table.side_or_new(index).unread = Unread { bytes, at: 0 };
         true
     }
 
     /// Deals with events until one needs more than the connection's record and the handler.
     fn run_decoder(&mut self, index: u32, decoder: &mut Decoder, input: &mut Input) -> Stop {
         // With the contexts out of the side record the handler can send while the record is looked at.
-        let mut contexts = self.table.side_mut(index).and_then(|side| side.contexts.take());
+        let mut contexts = self.streams.table.side_mut(index).and_then(|side| side.contexts.take());
         let stop = self.handle_events(index, decoder, input, &mut contexts);
         if contexts.is_some() {
-            self.table.side_or_new(index).contexts = contexts;
+            self.streams.table.side_or_new(index).contexts = contexts;
         }
         stop
     }
@@ -181,15 +187,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
         input: &mut Input,
         contexts: &mut Contexts,
     ) -> Stop {
-        let id = self.table.id(index);
+        let id = self.streams.table.id(index);
         let Self {
-            table,
+            streams: Streams { table, receive, pool, counters, os, .. },
             handler,
-            receive,
-            pool,
             limits,
-            counters,
-            os,
             keepalive: Keepalive { seal, pong_times, .. },
             codec: Codec { compressor, decompressor },
             visits: Visits { meter, .. },

@@ -18,25 +18,26 @@ use crate::ws::handshake::{Upgrade, is_token};
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Takes in bytes of a request head, that part of the landing. Behind its end there may be frames already.
     pub(super) fn take_head(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
-        let kept = self.table.side_mut(index).map(|side| std::mem::take(&mut side.head)).unwrap_or_default();
+        let kept =
+            self.streams.table.side_mut(index).map(|side| std::mem::take(&mut side.head)).unwrap_or_default();
         if kept.is_empty() {
             // The common case: the whole head is in the worker's own buffer.
             return self.judge(index, None, part, drained);
         }
         let old_len = kept.len();
         let mut head = kept;
-        let input = self.receive.bytes(part.clone());
+        let input = self.streams.receive.bytes(part.clone());
         let most = self.limits.head.bytes;
         let fresh = &input[..input.len().min(most.saturating_sub(old_len))];
-        if !self.pool.reserve(&mut head, fresh.len()) {
+        if !self.streams.pool.reserve(&mut head, fresh.len()) {
             let is_head = is_head(&head);
-            self.pool.recycle(head);
+            self.streams.pool.recycle(head);
             return self.refuse(index, AT_LIMIT, is_head);
         }
         head.extend_from_slice(fresh);
         // A head ends with a line: until one ends there is nothing new to learn, and each byte is parsed a few times at most.
         if !fresh.contains(&b'\n') && head.len() < most {
-            self.table.side_or_new(index).head = head;
+            self.streams.table.side_or_new(index).head = head;
             return Flow::Alive;
         }
         self.judge(index, Some((head, old_len)), part, drained)
@@ -51,7 +52,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         drained: bool,
     ) -> Flow {
         // The handler is lent the request while it can send.
-        let memory = self.receive.take_memory();
+        let memory = self.streams.receive.take_memory();
         let seen = kept.as_ref().map_or(part.len(), |(head, _)| head.len());
         self.visits.meter.charge(seen.min(self.limits.head.bytes) / HEAD_PER_WORK);
         let outcome = {
@@ -64,7 +65,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             }
             .map_err(|refusal| (refusal, is_head(bytes)))
         };
-        self.receive.put_memory_back(memory);
+        self.streams.receive.put_memory_back(memory);
         match outcome {
             Ok(None) => self.keep_head(index, kept, part),
             Ok(Some(len)) => {
@@ -84,21 +85,21 @@ impl<O: Os, H: Handler> Worker<O, H> {
             Some((head, _)) => head,
             None => {
                 let mut head = Vec::new();
-                if !self.pool.reserve(&mut head, part.len()) {
-                    let is_head = is_head(self.receive.bytes(part));
+                if !self.streams.pool.reserve(&mut head, part.len()) {
+                    let is_head = is_head(self.streams.receive.bytes(part));
                     return self.refuse(index, AT_LIMIT, is_head);
                 }
-                head.extend_from_slice(self.receive.bytes(part));
+                head.extend_from_slice(self.streams.receive.bytes(part));
                 head
             }
         };
-        self.table.side_or_new(index).head = head;
+        self.streams.table.side_or_new(index).head = head;
         Flow::Alive
     }
 
     fn recycle_head(&mut self, kept: Option<(Vec<u8>, usize)>) {
         if let Some((head, _)) = kept {
-            self.pool.recycle(head);
+            self.streams.pool.recycle(head);
         }
     }
 
@@ -106,7 +107,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn upgrade(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
         self.visits.meter.charge(WORK_OF_HANDSHAKE);
         let upgrade = Upgrade::of(request)?;
-        if self.table.record_mut(index).flags.has(Flags::REFUSED) || self.drain.is_some() {
+        if self.streams.table.record_mut(index).flags.has(Flags::REFUSED) || self.drain.is_some() {
             return Err(AT_LIMIT);
         }
         // RFC 6455-4.2.2-3 and 6455-4.2.2-5: origins and resources are the handler's to refuse.
@@ -118,10 +119,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let deflation = self.limits.deflation.filter(|_| compression);
         let agreement = deflation.and_then(|deflation| Agreement::of(request, deflation.context));
         let subprotocol = subprotocol.as_deref().filter(offered);
-        upgrade.accept(subprotocol, agreement.as_ref(), &mut self.receive.reply_mut().bytes);
-        self.counters.opened.add(1);
-        self.counters.open.add(1);
-        let record = self.table.record_mut(index);
+        upgrade.accept(subprotocol, agreement.as_ref(), &mut self.streams.receive.reply_mut().bytes);
+        self.streams.counters.opened.add(1);
+        self.streams.counters.open.add(1);
+        let record = self.streams.table.record_mut(index);
         // RFC 6455-4.2.2-1
         record.state = State::Open;
         record.data = Some(data);
@@ -135,44 +136,51 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Calls the handler about a connection whose input is not being dealt with. What it sends is in the reply then.
     pub(super) fn call(&mut self, index: u32, act: impl FnOnce(&mut H, &mut Conn<'_, H::Data>)) {
-        let (id, queued) = (self.table.id(index), self.queued(index));
-        if self.table.get(index).is_none_or(|record| record.data.is_none()) {
+        let (id, queued) = (self.streams.table.id(index), self.streams.queued(index));
+        if self.streams.table.get(index).is_none_or(|record| record.data.is_none()) {
             return;
         }
-        let mut contexts = self.table.side_mut(index).and_then(|side| side.contexts.take());
-        let Some(record) = self.table.get_mut(index) else { return };
+        let mut contexts = self.streams.table.side_mut(index).and_then(|side| side.contexts.take());
+        let Some(record) = self.streams.table.get_mut(index) else { return };
         let (Some(data), Some(handler)) = (&mut record.data, &mut self.handler) else { return };
-        let peer = SocketPeer { os: &self.os, socket: &record.socket };
+        let peer = SocketPeer { os: &self.streams.os, socket: &record.socket };
         let outgoing = Outgoing {
             compressor: &mut self.codec.compressor,
             terms: record.terms,
             contexts: &mut contexts,
-            counters: &self.counters,
+            counters: &self.streams.counters,
             meter: &mut self.visits.meter,
         };
-        let mut conn =
-            Conn::new(id, data, self.receive.reply_mut(), queued, self.limits.outbox, outgoing, &peer);
+        let mut conn = Conn::new(
+            id,
+            data,
+            self.streams.receive.reply_mut(),
+            queued,
+            self.limits.outbox,
+            outgoing,
+            &peer,
+        );
         act(handler, &mut conn);
         if contexts.is_some() {
-            self.table.side_or_new(index).contexts = contexts;
+            self.streams.table.side_or_new(index).contexts = contexts;
         }
     }
 
     /// Answers with an error and ends the connection (RFC 6455-7.2.2-1). The answer to HEAD has no body.
     pub(super) fn refuse(&mut self, index: u32, refusal: Refusal, is_head: bool) -> Flow {
         if refusal.status() == Status::SERVICE_UNAVAILABLE {
-            self.counters.refused_at_limit.add(1);
+            self.streams.counters.refused_at_limit.add(1);
         } else {
-            self.counters.refused_requests.add(1);
+            self.streams.counters.refused_requests.add(1);
         }
-        if let Some(record) = self.table.get(index) {
+        if let Some(record) = self.streams.table.get(index) {
             self.tell_refused(&record.socket, refusal.status(), refusal.detail());
         }
-        self.receive.reply_mut().bytes.clear();
+        self.streams.receive.reply_mut().bytes.clear();
         if is_head {
-            refusal.write_head(&mut self.receive.reply_mut().bytes);
+            refusal.write_head(&mut self.streams.receive.reply_mut().bytes);
         } else {
-            refusal.write(&mut self.receive.reply_mut().bytes);
+            refusal.write(&mut self.streams.receive.reply_mut().bytes);
         }
         self.finish(index)
     }

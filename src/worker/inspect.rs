@@ -64,18 +64,18 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let counted = self.common.add_connection();
         self.common.remove_connection();
         Inventory {
-            records: self.table.len(),
-            record_slots: self.table.end() as usize,
-            sides: self.table.sides_len(),
-            side_slots: self.table.side_slots(),
-            buffers: self.pool.used(),
-            keeps_buffers: self.pool.is_holding(),
-            has_timers: self.table.next_tick().is_some(),
+            records: self.streams.table.len(),
+            record_slots: self.streams.table.end() as usize,
+            sides: self.streams.table.sides_len(),
+            side_slots: self.streams.table.side_slots(),
+            buffers: self.streams.pool.used(),
+            keeps_buffers: self.streams.pool.is_holding(),
+            has_timers: self.streams.table.next_tick().is_some(),
             refused: self.acceptor.refused,
             counted,
             revisits: self.visits.revisit.len() + self.visits.unseen.len(),
-            unread: self.table.sides().map(|side| side.unread.len()).sum(),
-            dirty: self.dirty.len(),
+            unread: self.streams.table.sides().map(|side| side.unread.len()).sum(),
+            dirty: self.streams.dirty.len(),
             is_broadcasting: self.broadcast.is_some(),
             is_draining: self.drain.is_some(),
             accepts_at: self.acceptor.retry_at(),
@@ -84,8 +84,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Every connection in the table.
     pub(crate) fn glimpses(&self) -> impl Iterator<Item = Glimpse<'_, O::Socket>> {
-        (0..self.table.end()).filter_map(|at| {
-            let (record, side) = self.table.entry(at)?;
+        (0..self.streams.table.end()).filter_map(|at| {
+            let (record, side) = self.streams.table.entry(at)?;
             Some(Glimpse {
                 socket: &record.socket,
                 state: record.state,
@@ -108,7 +108,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     pub(crate) fn counters(&self) -> &Counters {
-        &self.counters
+        &self.streams.counters
     }
 
     /// How long the next wait would be; `None` for good.

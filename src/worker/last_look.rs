@@ -26,17 +26,17 @@ pub(super) enum Looked {
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Takes in what has arrived for a connection, one of whose deadlines has passed at the tick `due`.
     pub(super) fn take_last_look(&mut self, index: u32, timer: Timer, due: u32) -> Looked {
-        let id = self.table.id(index);
-        let is_paused = self.table.record_mut(index).flags.has(Flags::PAUSED);
+        let id = self.streams.table.id(index);
+        let is_paused = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
         // Who does not read is not read from; that it has begun to is a sign of life.
         let flow = if is_paused { self.retry_writing(index) } else { self.read(index, true) };
         // What is said to it now must not overtake a reply.
         self.write_held();
-        if flow == Flow::Gone || self.table.find(id).is_none() {
+        if flow == Flow::Gone || self.streams.table.find(id).is_none() {
             return Looked::Gone;
         }
         let found = self.unseen(index);
-        if found > 0 && self.table.side_or_new(index).looks.owed(timer, due, found) > 0 {
+        if found > 0 && self.streams.table.side_or_new(index).looks.owed(timer, due, found) > 0 {
             return Looked::Unseen;
         }
         self.forget_look(index, timer);
@@ -45,7 +45,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Has a verdict wait for the next iteration, in which the connection is read on.
     pub(super) fn look_again(&mut self, index: u32, timer: Timer, due: u32) {
-        self.overdue.push((self.table.id(index), timer, due));
+        self.overdue.push((self.streams.table.id(index), timer, due));
     }
 
     /// Arms the timers of those whose verdict has to wait. Not earlier, or the phase that has found them would find them again.
@@ -53,11 +53,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let mut overdue = std::mem::take(&mut self.overdue);
         for (id, timer, due) in overdue.drain(..) {
             self.schedule.is_unfinished = true;
-            let Some(index) = self.table.find(id) else { continue };
+            let Some(index) = self.streams.table.find(id) else { continue };
             match timer {
-                Timer::Message => self.table.put_message_off(index, due, self.tick),
-                Timer::Connection if self.table.record_mut(index).timer.deadline() == Some(due) => {
-                    self.table.put_off(index, due, self.tick);
+                Timer::Message => self.streams.table.put_message_off(index, due, self.streams.tick),
+                Timer::Connection if self.streams.table.record_mut(index).timer.deadline() == Some(due) => {
+                    self.streams.table.put_off(index, due, self.streams.tick);
                 }
                 Timer::Connection => {}
             }
@@ -67,7 +67,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Takes in all that has arrived for a connection which is about to be cut, though not for ever what a peer goes on to send.
     pub(super) fn take_all(&mut self, index: u32) -> Flow {
-        let due = self.tick;
+        let due = self.streams.tick;
         for _ in 0..VISITS_AT_THE_END {
             match self.take_last_look(index, Timer::Connection, due) {
                 Looked::Gone => return Flow::Gone,
@@ -81,17 +81,17 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// The deadline was not missed, or has been judged.
     pub(super) fn forget_look(&mut self, index: u32, timer: Timer) {
-        if let Some(side) = self.table.side_mut(index)
+        if let Some(side) = self.streams.table.side_mut(index)
             && side.looks.are_under_way()
         {
             side.looks.forget(timer);
-            self.free_side(index);
+            self.streams.free_side(index);
         }
     }
 
     /// A visit has ended before its input did: `received` bytes came from the kernel, and `unread` had waited since the last.
     pub(super) fn count_for_look(&mut self, index: u32, received: usize, unread: usize) {
-        if let Some(side) = self.table.side_mut(index)
+        if let Some(side) = self.streams.table.side_mut(index)
             && side.looks.are_under_way()
         {
             let taken = (received + unread).saturating_sub(side.unread.len());
@@ -101,11 +101,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Bytes that have arrived and could be dealt with now, but are not.
     fn unseen(&mut self, index: u32) -> u32 {
-        let Some((record, side)) = self.table.entry(index) else { return 0 };
+        let Some((record, side)) = self.streams.table.entry(index) else { return 0 };
         if record.flags.has(Flags::PAUSED) {
             return 0;
         }
-        let bytes = side.map_or(0, |side| side.unread.len()) + self.os.unread(&record.socket);
+        let bytes = side.map_or(0, |side| side.unread.len()) + self.streams.os.unread(&record.socket);
         u32::try_from(bytes).unwrap_or(u32::MAX)
     }
 }

@@ -12,24 +12,24 @@ use crate::base::ticks::{TICK, tick_at, ticks};
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Our Close has joined output that is stuck, of which enough must be taken from now on.
     pub(super) fn expect_late_close(&mut self, index: u32) {
-        if self.table.side_mut(index).is_some_and(|side| side.late_close.is_none()) {
+        if self.streams.table.side_mut(index).is_some_and(|side| side.late_close.is_none()) {
             let measured = self.measured(index, 0);
-            self.table.side_or_new(index).late_close = Some(Box::new(measured));
+            self.streams.table.side_or_new(index).late_close = Some(Box::new(measured));
         }
     }
 
     /// The time to close is up: whether the connection goes on until the next look, because the peer takes what is in front of our Close.
     pub(super) fn awaits_close_longer(&mut self, index: u32) -> bool {
         // Places for those who are refused are few.
-        if self.table.record_mut(index).flags.has(Flags::REFUSED) {
+        if self.streams.table.record_mut(index).flags.has(Flags::REFUSED) {
             return false;
         }
         let patience = ticks(self.limits.close_timeout) + 1;
-        let late = self.table.side_mut(index).and_then(|side| side.late_close.as_deref());
+        let late = self.streams.table.side_mut(index).and_then(|side| side.late_close.as_deref());
         let stage = late.map_or(Stage::Unmeasured, |stage| *stage);
         let Some(next) = self.progress(index, stage, patience, TICK * patience) else { return false };
-        self.table.side_or_new(index).late_close = Some(Box::new(next));
-        self.table.arm(index, tick_at(self.os.now()) + patience);
+        self.streams.table.side_or_new(index).late_close = Some(Box::new(next));
+        self.streams.table.arm(index, tick_at(self.streams.os.now()) + patience);
         true
     }
 }

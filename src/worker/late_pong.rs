@@ -19,17 +19,18 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// A Ping of this tick joins output that is stuck.
     pub(super) fn expect_late_pong(&mut self, index: u32) {
         let stage = self.measured(index, encode::frame_len(PING_PAYLOAD, false));
-        let pinged = self.tick;
-        self.table.side_or_new(index).late_pong = Some(Box::new(LatePong { pinged, stage, left: None }));
+        let pinged = self.streams.tick;
+        self.streams.table.side_or_new(index).late_pong =
+            Some(Box::new(LatePong { pinged, stage, left: None }));
     }
 
     /// All output has left, the Ping of the tick `pinged` with it, if it had not before. Whether its Pong has all its time from now on:
     /// once for each Ping.
     pub(super) fn release_late_pong(&mut self, index: u32, pinged: u32) -> bool {
         let measured = self.measured(index, 0);
-        let tick = self.tick;
+        let tick = self.streams.tick;
         let new = || Box::new(LatePong { pinged, stage: measured, left: None });
-        let late = self.table.side_or_new(index).late_pong.get_or_insert_with(new);
+        let late = self.streams.table.side_or_new(index).late_pong.get_or_insert_with(new);
         if late.left.is_some() {
             return false;
         }
@@ -42,18 +43,20 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// The Ping has been answered.
     pub(super) fn forget_late_pong(&mut self, index: u32) {
-        if self.table.side_mut(index).is_some_and(|side| side.late_pong.take().is_some()) {
-            self.free_side(index);
+        if self.streams.table.side_mut(index).is_some_and(|side| side.late_pong.take().is_some()) {
+            self.streams.free_side(index);
         }
     }
 
     /// The late Pong has come: the next Ping is due as if it had been in time.
     #[cold]
     pub(super) fn end_late_pong(&mut self, index: u32) {
-        let record = self.table.record_mut(index);
+        let record = self.streams.table.record_mut(index);
         record.flags.clear(Flags::PONG_TIMER);
         let last_seen = record.last_seen;
-        let Some(late) = self.table.side_mut(index).and_then(|side| side.late_pong.take()) else { return };
+        let Some(late) = self.streams.table.side_mut(index).and_then(|side| side.late_pong.take()) else {
+            return;
+        };
         let since = match self.limits.ping_policy {
             PingPolicy::Always => late.left.unwrap_or(late.pinged),
             PingPolicy::WhenIdle => last_seen,
@@ -65,12 +68,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// answers the Ping; the first such sign decides on the next one.
     #[cold]
     pub(super) fn hear_late_peer(&mut self, index: u32, before: u32) {
-        let late = self.table.side_mut(index).and_then(|side| side.late_pong.as_deref());
+        let late = self.streams.table.side_mut(index).and_then(|side| side.late_pong.as_deref());
         if late.is_some_and(|late| before < late.pinged)
             && self.limits.ping_policy == PingPolicy::WhenIdle
-            && self.table.is_open(index)
+            && self.streams.table.is_open(index)
         {
-            self.schedule_ping(index, self.tick);
+            self.schedule_ping(index, self.streams.tick);
         }
     }
 
@@ -80,16 +83,16 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let Some(stage) = self.next_stage(index, pinged) else {
             return self.drop_connection(index, Closed::PongTimeout);
         };
-        let left = (self.queued(index) == 0).then_some(pinged);
+        let left = (self.streams.queued(index) == 0).then_some(pinged);
         let new = || Box::new(LatePong { pinged, stage, left });
-        self.table.side_or_new(index).late_pong.get_or_insert_with(new).stage = stage;
-        self.table.arm(index, tick_at(self.os.now()) + self.keepalive.pong_times.deadline);
+        self.streams.table.side_or_new(index).late_pong.get_or_insert_with(new).stage = stage;
+        self.streams.table.arm(index, tick_at(self.streams.os.now()) + self.keepalive.pong_times.deadline);
         Flow::Alive
     }
 
     fn next_stage(&mut self, index: u32, pinged: u32) -> Option<Stage> {
-        let since = self.now.saturating_sub(time_of(pinged));
-        let late = self.table.side_mut(index).and_then(|side| side.late_pong.as_deref());
+        let since = self.streams.now.saturating_sub(time_of(pinged));
+        let late = self.streams.table.side_mut(index).and_then(|side| side.late_pong.as_deref());
         let stage = late.map_or(Stage::Unmeasured, |late| late.stage);
         self.progress(index, stage, self.keepalive.pong_times.deadline, since)
     }
@@ -108,26 +111,30 @@ impl<O: Os, H: Handler> Worker<O, H> {
         };
         let least = u128::from(self.limits.slowest_reader) * (TICK * patience).as_millis() / 1000;
         let least = u64::try_from(least).unwrap_or(u64::MAX).max(1);
-        stage.next(output, self.queued(index), least, since)
+        stage.next(output, self.streams.queued(index), least, since)
     }
 
     /// Where the system does not say what was acknowledged: whether the outbox has become shorter since the last look.
     fn has_taken(&mut self, index: u32, patience: u32) -> bool {
-        let tick = self.tick;
-        let is_stuck = self.table.record_mut(index).flags.has(Flags::PAUSED);
+        let tick = self.streams.tick;
+        let is_stuck = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
         is_stuck
-            && self.table.side_mut(index).is_some_and(|side| side.taken_at.saturating_add(patience) > tick)
+            && self
+                .streams
+                .table
+                .side_mut(index)
+                .is_some_and(|side| side.taken_at.saturating_add(patience) > tick)
     }
 
     /// What there is to be taken now, and `more` bytes.
     pub(super) fn measured(&self, index: u32, more: usize) -> Stage {
         self.output(index).map_or(Stage::Unmeasured, |output| Stage::Taking {
             before: output.acknowledged,
-            goal: output.acknowledged + output.unacknowledged + (self.queued(index) + more) as u64,
+            goal: output.acknowledged + output.unacknowledged + (self.streams.queued(index) + more) as u64,
         })
     }
 
     fn output(&self, index: u32) -> Option<Output> {
-        self.table.get(index).and_then(|record| self.os.output(&record.socket))
+        self.streams.table.get(index).and_then(|record| self.streams.os.output(&record.socket))
     }
 }

@@ -73,18 +73,22 @@ impl Lateness {
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Looks how late the first of the timers is that are due.
     pub(super) fn observe_lateness(&mut self) {
-        let Some(due) = self.table.first_due(self.tick) else { return };
-        let lag = self.now.saturating_sub(time_of(due));
-        if self.keepalive.lateness.observe(self.now, lag) && self.common.tell_of_lateness() {
+        let Some(due) = self.streams.table.first_due(self.streams.tick) else { return };
+        let lag = self.streams.now.saturating_sub(time_of(due));
+        let begins = self.keepalive.lateness.observe(self.streams.now, lag);
+        self.streams.puts_pings_off = self.keepalive.lateness.puts_pings_off();
+        if begins && self.common.tell_of_lateness() {
             self.common.notices.say(Notice::PutsPingsOff { worker: self.number, late_by: lag });
         }
     }
 
     /// Whether a Ping that is due, and was first at the tick `due`, has to wait, because the worker is late.
     pub(super) fn puts_ping_off(&mut self, index: u32, due: u32, interval: u32) -> bool {
-        let Some(later) = self.keepalive.lateness.put_off(due, self.tick, interval) else { return false };
-        self.counters.pings_put_off.add(1);
-        self.table.put_off(index, due, later);
+        let Some(later) = self.keepalive.lateness.put_off(due, self.streams.tick, interval) else {
+            return false;
+        };
+        self.streams.counters.pings_put_off.add(1);
+        self.streams.table.put_off(index, due, later);
         true
     }
 }

@@ -53,10 +53,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     fn deliver(&mut self, to: ConnId, frame: &Frame) {
-        let Some(index) = self.find_open(to) else { return self.counters.messages_to_nobody.add(1) };
+        let Some(index) = self.find_open(to) else { return self.streams.counters.messages_to_nobody.add(1) };
         self.charge_for(frame);
         // It leaves at the end of the iteration, with what else there is for this connection.
-        if self.table.record_mut(index).terms.is_agreed()
+        if self.streams.table.record_mut(index).terms.is_agreed()
             && let Some((opcode, payload)) = message_of(frame)
         {
             self.deliver_agreed(index, opcode, payload, frame.len());
@@ -69,14 +69,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// The same for a connection that agreed on compression, for which it is compressed by itself.
     fn deliver_agreed(&mut self, index: u32, opcode: Opcode, payload: &[u8], len: usize) {
         let most = outbox_for(self.limits.outbox, len);
-        if self.write_message(index, opcode, payload, most.saturating_sub(self.queued(index))) {
+        if self.write_message(index, opcode, payload, most.saturating_sub(self.streams.queued(index))) {
             return;
         }
         // Whoever reads at once is not slow because of what waits for the end of the iteration.
-        if !self.is_blocked(index) && self.write_outbox(index) == Flow::Gone {
+        if !self.streams.is_blocked(index) && self.write_outbox(index) == Flow::Gone {
             return;
         }
-        if self.is_blocked(index) || !self.write_message(index, opcode, payload, most) {
+        if self.streams.is_blocked(index) || !self.write_message(index, opcode, payload, most) {
             self.close_slow(index);
         }
     }
@@ -88,13 +88,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Sends a message at the end of the iteration, compressed where that was agreed on. `false`, and nothing is sent, when its frame has
     /// more than `room` bytes.
     pub(super) fn write_message(&mut self, index: u32, opcode: Opcode, payload: &[u8], room: usize) -> bool {
-        let mut encoded = std::mem::take(&mut self.receive.reply_mut().bytes);
+        let mut encoded = std::mem::take(&mut self.streams.receive.reply_mut().bytes);
         let fits = self.with_outgoing(index, |outgoing| outgoing.write(&mut encoded, opcode, payload, room));
         if fits {
-            self.counters.messages_out.add(1);
+            self.streams.counters.messages_out.add(1);
             let _ = self.write_later(index, &encoded);
         }
-        self.receive.reply_mut().bytes = reusable(encoded);
+        self.streams.receive.reply_mut().bytes = reusable(encoded);
         fits
     }
 
@@ -105,12 +105,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Lends what compresses a connection's messages.
     fn with_outgoing<T>(&mut self, index: u32, act: impl FnOnce(&mut Outgoing<'_>) -> T) -> T {
-        let mut contexts = self.table.side_mut(index).and_then(|side| side.contexts.take());
-        let terms = self.table.record_mut(index).terms;
-        let Self { codec: Codec { compressor, .. }, counters, visits: Visits { meter, .. }, .. } = self;
+        let mut contexts = self.streams.table.side_mut(index).and_then(|side| side.contexts.take());
+        let terms = self.streams.table.record_mut(index).terms;
+        let Self { codec: Codec { compressor, .. }, streams, visits: Visits { meter, .. }, .. } = self;
+        let counters = &streams.counters;
         let result = act(&mut Outgoing { compressor, terms, contexts: &mut contexts, counters, meter });
         if contexts.is_some() {
-            self.table.side_or_new(index).contexts = contexts;
+            self.streams.table.side_or_new(index).contexts = contexts;
         }
         result
     }
@@ -124,11 +125,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     fn go_on_broadcasting(&mut self) {
         let Some(Broadcast { message, mut cursor }) = self.broadcast.take() else { return };
-        let end = self.table.end().min(cursor + self.limits.budgets.sweep);
+        let end = self.streams.table.end().min(cursor + self.limits.budgets.sweep);
         while cursor < end && !self.visits.meter.is_spent() {
             let at = cursor;
             cursor += 1;
-            let Some(record) = self.table.get(at).filter(|record| record.state == State::Open) else {
+            let Some(record) = self.streams.table.get(at).filter(|record| record.state == State::Open) else {
                 continue;
             };
             let terms = record.terms;
@@ -136,13 +137,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
             let compressed = self.compressed(&message, terms);
             let frame = compressed.unwrap_or(message.plain());
             self.charge_for(frame);
-            let is_copied = self.table.outbox(index).is_some_and(|outbox| outbox.prefers_copy(frame.len()));
+            let is_copied =
+                self.streams.table.outbox(index).is_some_and(|outbox| outbox.prefers_copy(frame.len()));
             if self.push_frame(index, frame, false, is_copied) && compressed.is_some() {
-                self.counters.compressed_out.add(1);
+                self.streams.counters.compressed_out.add(1);
                 self.remember_sent(index, &message);
             }
         }
-        if cursor < self.table.end() {
+        if cursor < self.streams.table.end() {
             self.broadcast = Some(Broadcast { message, cursor });
         }
         self.schedule.is_unfinished = true;
@@ -165,7 +167,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     pub(super) fn remember_sent(&mut self, index: u32, message: &PreparedMessage) {
-        if self.table.record_mut(index).terms.server_takeover()
+        if self.streams.table.record_mut(index).terms.server_takeover()
             && let Some((_, payload)) = message_of(message.plain())
         {
             self.with_outgoing(index, |outgoing| {
@@ -179,16 +181,18 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn push_frame(&mut self, index: u32, frame: &Frame, later: bool, is_copied: bool) -> bool {
         let len = frame.len();
         let most = outbox_for(self.limits.outbox, len);
-        let fits = |worker: &Self| len <= most.saturating_sub(worker.queued(index));
-        let may_wait = |worker: &Self| is_copied || worker.pool.can_lend(len + REFERENCE);
+        let fits = |worker: &Self| len <= most.saturating_sub(worker.streams.queued(index));
+        let may_wait = |worker: &Self| is_copied || worker.streams.pool.can_lend(len + REFERENCE);
         // Whoever reads at once is not slow because of what waits for the end of the iteration, nor because of what waits for others.
         let must_leave = !(fits(self) && may_wait(self));
-        if must_leave && !self.is_blocked(index) && self.write_outbox(index) == Flow::Gone {
+        if must_leave && !self.streams.is_blocked(index) && self.write_outbox(index) == Flow::Gone {
             return false;
         }
         let mut written = 0;
-        if !self.is_blocked(index) && (!may_wait(self) || !(later || self.has_company(index))) {
-            match self.send(index, frame) {
+        if !self.streams.is_blocked(index)
+            && (!may_wait(self) || !(later || self.streams.has_other_output(index)))
+        {
+            match self.streams.send(index, frame) {
                 Ok(count) => written = count,
                 Err(_) => {
                     let _ = self.lose(index);
@@ -201,19 +205,19 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.close_slow(index);
             return false;
         }
-        self.counters.messages_out.add(1);
+        self.streams.counters.messages_out.add(1);
         if written == len {
             return true;
         }
-        if !is_copied || !self.queue(index, &frame[written..]) {
-            self.queue_shared(index, frame, written, Lane::NONE);
+        if !is_copied || !self.streams.queue(index, &frame[written..]) {
+            self.streams.queue_shared(index, frame, written, Lane::NONE);
         }
         self.after_queueing(index, true) == Flow::Alive
     }
 
     fn find_open(&self, id: ConnId) -> Option<u32> {
-        let index = self.table.find(id)?;
+        let index = self.streams.table.find(id)?;
         // RFC 6455-6.1-1 and 6455-6.1-2: what is under way to a connection that is closing goes nowhere.
-        self.table.is_open(index).then_some(index)
+        self.streams.table.is_open(index).then_some(index)
     }
 }

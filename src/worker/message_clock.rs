@@ -10,18 +10,18 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Gives a message that has begun its time, from now on.
     pub(super) fn begin_message_clock(&mut self, index: u32) {
         let Some(time) = self.limits.message_timeout.map(|time| time.min(MAX_TIME)) else { return };
-        let stands = self.table.record_mut(index).flags.has(Flags::PAUSED);
+        let stands = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
         // Not the iteration's time, here as below: what has passed of it would be taken from the peer's.
-        self.table.begin_message(index, || self.os.now(), time, stands);
+        self.streams.table.begin_message(index, || self.streams.os.now(), time, stands);
     }
 
     /// From now on the connection is not read from.
     pub(super) fn stop_message_clock(&mut self, index: u32) {
-        self.table.stop_message(index, || self.os.now());
+        self.streams.table.stop_message(index, || self.streams.os.now());
     }
 
     /// From now on it is.
     pub(super) fn go_on_with_message_clock(&mut self, index: u32) {
-        self.table.resume_message(index, || self.os.now());
+        self.streams.table.resume_message(index, || self.streams.os.now());
     }
 }

@@ -57,7 +57,6 @@ mod push;
 mod read;
 mod relief;
 mod schedule;
-mod send;
 mod shared;
 mod stream;
 mod table;

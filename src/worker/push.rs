@@ -6,18 +6,16 @@ use super::batch::{Batch, Form, Pushed, SlowPolicy};
 use super::compression::MOST_BITS;
 use super::core::{Flow, Worker};
 use super::handler::Handler;
-use super::keepalive::Keepalive;
 use super::os::Os;
-use super::send::send_bytes;
-use super::table::{Flags, Frame, Lane, REFERENCE, State};
-use super::write::is_in_company;
+use super::stream::{Streams, has_other_output, send_bytes};
+use super::table::{Flags, Lane, REFERENCE, State};
 use crate::base::pool::Pool;
 use crate::budget::outbox_for;
 use crate::ws::deflate::Terms;
 
 impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn push_batch(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed {
-        let Self { table, os, counters, tick, keepalive: Keepalive { lateness, .. }, .. } = self;
+        let Streams { table, os, counters, tick, puts_pings_off, .. } = &mut self.streams;
         let entry = table.entry_mut(index).filter(|(record, _)| record.state == State::Open);
         let all = u32::try_from(batch.len()).unwrap_or(u32::MAX);
         let Some((record, side)) = entry else { return Pushed { undelivered: all, ..Pushed::default() } };
@@ -25,7 +23,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return Pushed::default();
         }
         let (form, terms) = (batch.form(record.terms), record.terms);
-        if later || is_in_company(record, side.as_deref(), *tick, lateness) {
+        if later || has_other_output(record, side.as_deref(), *tick, *puts_pings_off) {
             return self.queue_batch(index, batch, form, 0);
         }
         // Most get it like this: with one look at the record.
@@ -68,9 +66,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
         match &batch.messages[..] {
             [only] => {
                 let bytes = self.compressed(only, terms).unwrap_or(only.plain());
-                self.send(index, bytes)
+                self.streams.send(index, bytes)
             }
-            _ => self.send(index, &batch.compressed),
+            _ => self.streams.send(index, &batch.compressed),
         }
     }
 
@@ -78,7 +76,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn queue_batch(&mut self, index: u32, batch: &Batch, form: Form, mut written: usize) -> Pushed {
         let mut pushed = Pushed::default();
         let mut has_queued = false;
-        let Some(terms) = self.table.get(index).map(|record| record.terms) else { return pushed };
+        let Some(terms) = self.streams.table.get(index).map(|record| record.terms) else { return pushed };
         // What a policy does not drop once it waits, messages with another policy must not displace, either.
         let lane = if batch.policy.drops_waiting() { batch.lane } else { Lane::NONE };
         for (at, message) in batch.messages.iter().enumerate() {
@@ -90,7 +88,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 true
             } else if written > 0 {
                 // Half a frame is out: the rest has to follow, whatever the limits say.
-                self.queue_shared(index, frame, written, Lane::NONE);
+                self.streams.queue_shared(index, frame, written, Lane::NONE);
                 (written, has_queued) = (0, true);
                 true
             } else {
@@ -102,7 +100,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 }
                 let fits = self.make_room(index, frame.len(), lane, batch.policy, &mut pushed.displaced);
                 if fits {
-                    self.queue_shared(index, frame, 0, lane);
+                    self.streams.queue_shared(index, frame, 0, lane);
                     has_queued = true;
                 } else if batch.policy == SlowPolicy::Close {
                     pushed.undelivered = u32::try_from(batch.len() - at).unwrap_or(u32::MAX);
@@ -116,9 +114,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 continue;
             }
             pushed.taken += 1;
-            self.counters.messages_out.add(1);
+            self.streams.counters.messages_out.add(1);
             if is_compressed {
-                self.counters.compressed_out.add(1);
+                self.streams.counters.compressed_out.add(1);
                 if form == Form::Remembered {
                     self.remember_sent(index, message);
                 }
@@ -130,16 +128,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
         pushed
     }
 
-    pub(super) fn queue_shared(&mut self, index: u32, frame: &Frame, written: usize, lane: Lane) {
-        self.table.side_or_new(index);
-        self.table.side_or_new(index).outbox.push_shared(Frame::clone(frame), written, lane, &mut self.pool);
-    }
-
     /// Whether a frame finds no room behind what only waits for the end of the iteration: whoever reads at once is not slow because of
     /// that.
     fn should_write_first(&self, index: u32, len: usize) -> bool {
-        let (needed, weight) = (len + REFERENCE, self.weight(index));
-        weight > 0 && needed + weight > outbox_for(self.limits.outbox, needed) && !self.is_blocked(index)
+        let (needed, weight) = (len + REFERENCE, self.streams.weight(index));
+        weight > 0
+            && needed + weight > outbox_for(self.limits.outbox, needed)
+            && !self.streams.is_blocked(index)
     }
 
     /// Whether a frame fits the outbox, after the policy has done what it can.
@@ -153,7 +148,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     ) -> bool {
         let needed = len + REFERENCE;
         let limit = outbox_for(self.limits.outbox, needed);
-        let Self { table, pool, .. } = self;
+        let Streams { table, pool, .. } = &mut self.streams;
         let Some((record, side)) = table.entry_mut(index) else { return false };
         let is_blocked = record.flags.has(Flags::BLOCKED);
         let Some(side) = side else {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::core::{Flow, Worker};
 use super::handler::Handler;
 use super::os::Os;
+use super::stream::Streams;
 use super::table::{ConnId, Flags, Side, State, Unread};
 use crate::budget::{BYTES_PER_WORK, READS_PER_VISIT, REPLY_FLUSH_LEAST, UNREAD_SLICE, WORK_OF_READ};
 use crate::ws::{Buffers, LARGE};
@@ -43,19 +44,21 @@ impl<O: Os, H: Handler> Worker<O, H> {
             if self.take_all_unread(index) == Flow::Gone {
                 return Flow::Gone;
             }
-            let is_paused = self.table.record_mut(index).flags.has(Flags::PAUSED);
+            let is_paused = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
             if !is_paused && self.unread(index) > 0 {
                 reads = 0;
             }
         }
         let mut received_in_all = 0;
         for _ in 0..reads {
-            let Some(record) = self.table.get(index).filter(|record| !record.flags.has(Flags::PAUSED)) else {
+            let Some(record) =
+                self.streams.table.get(index).filter(|record| !record.flags.has(Flags::PAUSED))
+            else {
                 return self.flush_reply(index);
             };
             let most = self.visits.most_at_a_time(record.terms.is_agreed());
-            self.counters.reads.add(1);
-            let at = self.receive.input_start();
+            self.streams.counters.reads.add(1);
+            let at = self.streams.receive.input_start();
             let received = match self.receive(index, at..at + most) {
                 Ok(Received { all: 0, .. }) => return self.lose(index),
                 Ok(received) => received,
@@ -63,12 +66,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 Err(_) => return self.lose(index),
             };
             let Received { all, appended, room } = received;
-            self.counters.bytes_in.add(all as u64);
+            self.streams.counters.bytes_in.add(all as u64);
             received_in_all += all;
             self.visits.meter.charge(WORK_OF_READ + all / BYTES_PER_WORK);
             let drained = all < room;
             let end = at + all - appended;
-            self.receive.note(end);
+            self.streams.receive.note(end);
             let flow = self.take_fresh(index, at..end, drained);
             if flow == Flow::Gone {
                 return Flow::Gone;
@@ -78,7 +81,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 return self.finish_reply(index);
             }
             // One read's worth of replies is enough for a peer that may not read them.
-            if self.receive.reply().len() >= REPLY_FLUSH_LEAST && self.flush_reply(index) == Flow::Gone {
+            if self.streams.receive.reply().len() >= REPLY_FLUSH_LEAST
+                && self.flush_reply(index) == Flow::Gone
+            {
                 return Flow::Gone;
             }
             // After a short read only the end of the stream can follow, which is no work.
@@ -86,7 +91,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 break;
             }
         }
-        let id = self.table.id(index);
+        let id = self.streams.table.id(index);
         if self.flush_reply(index) == Flow::Gone {
             return Flow::Gone;
         }
@@ -97,7 +102,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Notes what a read has brought. Returns whether a part of it was not dealt with.
     fn expect_size(&mut self, index: u32, drained: bool) -> bool {
-        let side = self.table.side(index);
+        let side = self.streams.table.side(index);
         let has_unread = side.is_some_and(|side| !side.unread.is_empty());
         let is_large = side.is_some_and(|side| side.decoder.lacks() >= LARGE);
         self.visits.note_read(drained, is_large, has_unread);
@@ -106,7 +111,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// One system call, into that part of the landing, or first to where the rest of a large message belongs.
     fn receive(&mut self, index: u32, part: Range<usize>) -> io::Result<Received> {
-        let Self { table, os, pool, receive, .. } = self;
+        let Streams { table, os, pool, receive, .. } = &mut self.streams;
         let buffer = receive.room(part);
         let Some((record, side)) = table.entry_mut(index) else { return Ok(Received::default()) };
         if let Some(Side { decoder, .. }) = side
@@ -126,7 +131,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn take_all_unread(&mut self, index: u32) -> Flow {
         while self.unread(index) > 0
             && !self.visits.meter.is_spent()
-            && !self.table.record_mut(index).flags.has(Flags::PAUSED)
+            && !self.streams.table.record_mut(index).flags.has(Flags::PAUSED)
         {
             if self.take_unread(index) == Flow::Gone {
                 return Flow::Gone;
@@ -137,32 +142,35 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// The same with a part of it, since what this visit leaves of that has to be copied again.
     fn take_unread(&mut self, index: u32) -> Flow {
-        let Some(side) = self.table.side_mut(index) else { return Flow::Alive };
+        let Some(side) = self.streams.table.side_mut(index) else { return Flow::Alive };
         let Unread { bytes, at } = std::mem::take(&mut side.unread);
         let at = at as usize;
         let fresh = &bytes[at..bytes.len().min(at + UNREAD_SLICE)];
-        let landed = self.receive.input_start();
+        let landed = self.streams.receive.input_start();
         let part = landed..landed + fresh.len();
-        self.receive.note(part.end);
-        self.receive.room(part.clone()).copy_from_slice(fresh);
+        self.streams.receive.note(part.end);
+        self.streams.receive.room(part.clone()).copy_from_slice(fresh);
         let at = at + fresh.len();
-        let state = self.table.record_mut(index).state;
+        let state = self.streams.table.record_mut(index).state;
         self.visits.left_again = Some(0);
         let mut flow = self.take_input(index, state, part, false);
         let at = at - self.visits.left_again.take().unwrap_or_default();
-        if flow == Flow::Alive && at < bytes.len() && self.table.record_mut(index).state != State::Finishing {
+        if flow == Flow::Alive
+            && at < bytes.len()
+            && self.streams.table.record_mut(index).state != State::Finishing
+        {
             // It is no longer than a read.
             let at = u32::try_from(at).unwrap_or(u32::MAX);
-            self.table.side_or_new(index).unread = Unread { bytes, at };
+            self.streams.table.side_or_new(index).unread = Unread { bytes, at };
         } else {
-            self.pool.recycle(bytes);
+            self.streams.pool.recycle(bytes);
             // Whose end has been said is decoded no more, and nothing else frees it.
             if flow == Flow::Alive {
-                self.free_side(index);
+                self.streams.free_side(index);
             }
         }
         // What is landed of the replies must not grow into the next part.
-        if flow == Flow::Alive && self.receive.reply().len() >= REPLY_FLUSH_LEAST {
+        if flow == Flow::Alive && self.streams.receive.reply().len() >= REPLY_FLUSH_LEAST {
             flow = self.flush_reply(index);
         }
         flow
@@ -170,36 +178,36 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Bytes that were read and that no visit has dealt with yet.
     fn unread(&self, index: u32) -> usize {
-        self.table.side(index).map_or(0, |side| side.unread.len())
+        self.streams.table.side(index).map_or(0, |side| side.unread.len())
     }
 
     /// Has the connection read from again without a new event.
     pub(super) fn queue_visit(&mut self, id: ConnId) {
-        if !self.table.record_mut(id.index()).flags.replace(Flags::REVISIT) {
+        if !self.streams.table.record_mut(id.index()).flags.replace(Flags::REVISIT) {
             self.visits.revisit.push_back(id);
         }
     }
 
     /// Takes in what has just been received, a sign of life.
     fn take_fresh(&mut self, index: u32, input: Range<usize>, drained: bool) -> Flow {
-        let tick = self.tick;
-        let record = self.table.record_mut(index);
+        let tick = self.streams.tick;
+        let record = self.streams.table.record_mut(index);
         let seen_before = std::mem::replace(&mut record.last_seen, tick);
         let state = record.state;
-        let (needed, is_late) = match self.table.side(index) {
+        let (needed, is_late) = match self.streams.table.side(index) {
             Some(side) => (side.decoder.needs(input.len()), side.late_pong.is_some()),
             None => (input.len(), false),
         };
         if is_late {
             self.hear_late_peer(index, seen_before);
         }
-        if self.pool.has_plenty(needed) {
+        if self.streams.pool.has_plenty(needed) {
             return self.take_input(index, state, input, drained);
         }
         if self.relieve(index, needed) == Flow::Gone {
             return Flow::Gone;
         }
-        let state = self.table.record_mut(index).state;
+        let state = self.streams.table.record_mut(index).state;
         self.take_input(index, state, input, drained)
     }
 

@@ -6,6 +6,7 @@
 use super::core::{Flow, Worker};
 use super::handler::Handler;
 use super::os::Os;
+use super::stream::Streams;
 use super::table::State;
 use crate::budget::{RELIEF_LEAST, RELIEF_MOST, RELIEF_SEARCH, WORK_OF_SEARCH};
 use crate::ws::DecodeError;
@@ -23,20 +24,20 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// give way to it. It may be the connection itself, which goes on to its end then.
     #[cold]
     pub(super) fn relieve(&mut self, index: u32, needed: usize) -> Flow {
-        if !self.pool.lacks(needed) {
+        if !self.streams.pool.lacks(needed) {
             return Flow::Alive;
         }
-        let id = self.table.id(index);
+        let id = self.streams.table.id(index);
         // What is said to others must not mix with the reply at hand, nor overtake one that waits.
         if self.flush_reply(index) == Flow::Gone {
             return Flow::Gone;
         }
         self.write_held();
         // Some more than is needed, so that the next to come need not search.
-        let enough = needed.saturating_add(self.pool.limit() / RELIEF_LEAST);
+        let enough = needed.saturating_add(self.streams.pool.limit() / RELIEF_LEAST);
         for held in self.largest().into_iter().take(RELIEF_MOST) {
             // Nobody gives way to what is larger.
-            if !self.pool.lacks(enough) || held.bytes.ilog2() < needed.max(1).ilog2() {
+            if !self.streams.pool.lacks(enough) || held.bytes.ilog2() < needed.max(1).ilog2() {
                 break;
             }
             self.give_up(held.owner);
@@ -44,18 +45,18 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 break;
             }
         }
-        if self.table.find(id).is_some() { Flow::Alive } else { Flow::Gone }
+        if self.streams.table.find(id).is_some() { Flow::Alive } else { Flow::Gone }
     }
 
     /// Incomplete messages, those with most bytes first, and of about as many bytes those that began first. Where there are very many,
     /// it is some of them, and others the next time.
     fn largest(&mut self) -> Vec<Held> {
-        let end = self.table.side_slots();
+        let end = self.streams.table.side_slots();
         let from = if self.relief_cursor < end { self.relief_cursor } else { 0 };
         let most = end.min(RELIEF_SEARCH);
         self.relief_cursor = from + most;
         self.visits.meter.charge(WORK_OF_SEARCH * most);
-        let looked_at = self.table.sides_from(from, most);
+        let looked_at = self.streams.table.sides_from(from, most);
         let mut all: Vec<Held> = looked_at
             .filter_map(|side| {
                 let bytes = side.decoder.held();
@@ -68,16 +69,16 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Gives up what a connection has sent of a message, and closes it with 1013.
     fn give_up(&mut self, index: u32) {
-        let Self { table, pool, .. } = self;
+        let Streams { table, pool, .. } = &mut self.streams;
         let Some((record, Some(side))) = table.entry_mut(index) else { return };
         if !matches!(record.state, State::Open | State::Closing) {
             return;
         }
         side.decoder.clear(pool);
         side.drop_unread(pool);
-        self.table.end_message(index);
+        self.streams.table.end_message(index);
         if self.fail(index, DecodeError::OutOfBuffers) == Flow::Alive {
-            self.free_side(index);
+            self.streams.free_side(index);
         }
     }
 }

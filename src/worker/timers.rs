@@ -6,6 +6,7 @@ use super::keepalive::Keepalive;
 use super::last_look::Looked;
 use super::limits::{Limits, PingPolicy};
 use super::os::Os;
+use super::stream::Streams;
 use super::table::{Flags, Record, Side, State, Timer};
 use crate::base::ticks::{tick_at, ticks};
 use crate::budget::LOOKED_AT_PER_ITERATION;
@@ -36,13 +37,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.observe_lateness();
         self.visits.meter.begin_iteration();
         let most = self.most_looked_at();
-        let most_pings = self.counters.pings_sent.get() + self.limits.budgets.pings;
+        let most_pings = self.streams.counters.pings_sent.get() + self.limits.budgets.pings;
         for _ in 0..self.limits.budgets.expiries {
-            let has_looked_enough = self.counters.bytes_in.get() >= most || self.visits.meter.is_over();
-            if has_looked_enough || self.counters.pings_sent.get() >= most_pings {
+            let has_looked_enough =
+                self.streams.counters.bytes_in.get() >= most || self.visits.meter.is_over();
+            if has_looked_enough || self.streams.counters.pings_sent.get() >= most_pings {
                 break;
             }
-            let Some((index, due)) = self.table.expire(self.tick) else { return };
+            let Some((index, due)) = self.streams.table.expire(self.streams.tick) else { return };
             let _ = self.on_timer(index, due);
         }
         self.schedule.is_unfinished = true;
@@ -53,10 +55,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.visits.meter.begin_iteration();
         let most = self.most_looked_at();
         for _ in 0..self.limits.budgets.expiries {
-            if self.counters.bytes_in.get() >= most || self.visits.meter.is_over() {
+            if self.streams.counters.bytes_in.get() >= most || self.visits.meter.is_over() {
                 break;
             }
-            let Some((index, due)) = self.table.expire_message(self.tick) else { return };
+            let Some((index, due)) = self.streams.table.expire_message(self.streams.tick) else { return };
             let _ = self.judge_message(index, due);
         }
         self.schedule.is_unfinished = true;
@@ -64,7 +66,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// The count of bytes read at which the timers' phase leaves the rest to the next iteration.
     fn most_looked_at(&self) -> u64 {
-        self.counters.bytes_in.get() + LOOKED_AT_PER_ITERATION
+        self.streams.counters.bytes_in.get() + LOOKED_AT_PER_ITERATION
     }
 
     /// The time of a message is up.
@@ -73,7 +75,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if looked == Looked::Gone {
             return Flow::Gone;
         }
-        let Self { table, pool, .. } = self;
+        let Streams { table, pool, .. } = &mut self.streams;
         let entry = table.entry_mut(index).filter(|(record, _)| record.state == State::Open);
         let Some((_, Some(side))) = entry else { return Flow::Alive };
         // It may have ended, and another begun, whose clock runs; or it stands still.
@@ -85,25 +87,25 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return Flow::Alive;
         }
         side.decoder.clear(pool);
-        self.table.end_message(index);
+        self.streams.table.end_message(index);
         self.close_with(index, TOO_LONG, Closed::MessageTimeout, State::Finishing);
         if self.flush_close(index) == Flow::Gone {
             return Flow::Gone;
         }
-        self.free_side(index);
+        self.streams.free_side(index);
         Flow::Alive
     }
 
     fn on_timer(&mut self, index: u32, due: u32) -> Flow {
-        let before = self.table.record_mut(index).state;
+        let before = self.streams.table.record_mut(index).state;
         if self.awaits_peer(index, due) {
             // What is read is held against it.
-            self.table.put_off(index, due, self.tick + 1);
+            self.streams.table.put_off(index, due, self.streams.tick + 1);
             let looked = self.take_last_look(index, Timer::Connection, due);
             if looked == Looked::Gone {
                 return Flow::Gone;
             }
-            if self.table.record_mut(index).timer.deadline() != Some(due) {
+            if self.streams.table.record_mut(index).timer.deadline() != Some(due) {
                 // What it has said has put another in its place.
                 self.forget_look(index, Timer::Connection);
                 return Flow::Alive;
@@ -113,13 +115,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 self.look_again(index, Timer::Connection, due);
                 return Flow::Alive;
             }
-            self.table.disarm(index);
+            self.streams.table.disarm(index);
             self.forget_look(index, Timer::Connection);
         }
-        let state = self.table.record_mut(index).state;
+        let state = self.streams.table.record_mut(index).state;
         match state {
             State::Handshaking => {
-                self.counters.handshake_timeouts.add(1);
+                self.streams.counters.handshake_timeouts.add(1);
                 self.tell_late(index);
                 self.discard(index)
             }
@@ -127,7 +129,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             State::Closing | State::Finishing if self.awaits_close_longer(index) => Flow::Alive,
             State::Closing | State::Finishing => {
                 // Whose Close was found at the last look is not late.
-                self.counters.close_timeouts.add(u64::from(state == before));
+                self.streams.counters.close_timeouts.add(u64::from(state == before));
                 self.discard(index)
             }
         }
@@ -135,7 +137,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Whether something is awaited of the peer until the deadline `due`, which has passed.
     fn awaits_peer(&self, index: u32, due: u32) -> bool {
-        let Self { table, limits, keepalive: Keepalive { pong_times, .. }, .. } = self;
+        let Self { streams: Streams { table, .. }, limits, keepalive: Keepalive { pong_times, .. }, .. } =
+            self;
         let Some((record, side)) = table.entry(index) else { return false };
         record.state != State::Open
             || is_awaited(record, pinged_at(record, side, due, *pong_times), limits.ping_policy)
@@ -144,21 +147,21 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Clients that came together are not pinged together, and one that has just come, which is as good as a Pong, is not pinged at
     /// once.
     pub(super) fn schedule_first_ping(&mut self, index: u32) {
-        self.schedule_ping(index, self.tick);
+        self.schedule_ping(index, self.streams.tick);
     }
 
     /// Arms the timer for the next Ping of a connection that was opened, pinged, or last heard of at the tick `since`.
     pub(super) fn schedule_ping(&mut self, index: u32, since: u32) {
         match self.keepalive.cadence {
-            Some(cadence) => self.table.arm(index, cadence.next(index, since)),
-            None => self.table.disarm(index),
+            Some(cadence) => self.streams.table.arm(index, cadence.next(index, since)),
+            None => self.streams.table.disarm(index),
         }
     }
 
     fn keep_alive(&mut self, index: u32, due: u32) -> Flow {
         let Some(cadence) = self.keepalive.cadence else { return Flow::Alive };
-        let (tick, policy) = (self.tick, self.limits.ping_policy);
-        let Self { table, keepalive: Keepalive { pong_times, .. }, .. } = self;
+        let (tick, policy) = (self.streams.tick, self.limits.ping_policy);
+        let Self { streams: Streams { table, .. }, keepalive: Keepalive { pong_times, .. }, .. } = self;
         let Some((record, side)) = table.entry_mut(index) else { return Flow::Gone };
         let last_seen = record.last_seen;
         let side = side.as_deref();
@@ -171,7 +174,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             let PongTimes { first_look, deadline } = *pong_times;
             if had_timer && !has_late && first_look < deadline {
                 // The next Ping would be due, but this one still has time.
-                self.table.arm(index, due - first_look + deadline);
+                self.streams.table.arm(index, due - first_look + deadline);
                 return Flow::Alive;
             }
             return self.await_longer(index, pinged);
@@ -188,7 +191,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             PingPolicy::WhenIdle => cadence.next(index, last_seen),
         };
         if next > tick {
-            self.table.arm(index, next);
+            self.streams.table.arm(index, next);
             return Flow::Alive;
         }
         if self.puts_ping_off(index, due, cadence.interval()) {
@@ -199,16 +202,16 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Sends a Ping, and looks after its Pong when its time is up, or when the next Ping would be due.
     fn ping(&mut self, index: u32) -> Flow {
-        let (id, now) = (self.table.id(index), self.os.now());
-        let record = self.table.record_mut(index);
+        let (id, now) = (self.streams.table.id(index), self.streams.os.now());
+        let record = self.streams.table.record_mut(index);
         record.flags.set(Flags::AWAIT_PONG | Flags::PONG_TIMER);
         let is_stuck = record.flags.has(Flags::PAUSED);
         if is_stuck {
             self.expect_late_pong(index);
         }
-        self.counters.pings_sent.add(1);
+        self.streams.counters.pings_sent.add(1);
         encode::frame(
-            &mut self.receive.reply_mut().bytes,
+            &mut self.streams.receive.reply_mut().bytes,
             true,
             Opcode::Ping,
             &self.keepalive.seal.payload(id, now),
@@ -224,24 +227,25 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// A Ping of the tick `pinged` has just left, or joined output that is stuck. Its Pong has its time from now on: the process may have
     /// stood still meanwhile.
     fn await_pong(&mut self, index: u32, is_stuck: bool, pinged: u32) {
-        let sent = tick_at(self.os.now());
+        let sent = tick_at(self.streams.os.now());
         let PongTimes { first_look, deadline } = self.keepalive.pong_times;
         if is_stuck {
-            return self.table.arm(index, sent + deadline);
+            return self.streams.table.arm(index, sent + deadline);
         }
         let time = if first_look < deadline && sent > pinged {
             // The first look would not know of that.
-            self.table.record_mut(index).flags.clear(Flags::PONG_TIMER);
+            self.streams.table.record_mut(index).flags.clear(Flags::PONG_TIMER);
             deadline
         } else {
             first_look
         };
-        self.table.put_off(index, pinged + time, sent + time);
+        self.streams.table.put_off(index, pinged + time, sent + time);
     }
 
     /// A Ping that waited behind other output leaves only now, and its Pong has its time from now on.
     pub(super) fn extend_pong_deadline(&mut self, index: u32) {
-        let Self { table, limits, keepalive: Keepalive { pong_times, .. }, .. } = self;
+        let Self { streams: Streams { table, .. }, limits, keepalive: Keepalive { pong_times, .. }, .. } =
+            self;
         let Some((record, side)) = table.entry(index) else { return };
         if record.state == State::Open
             && let Some(due) = record.timer.deadline()
@@ -249,7 +253,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
             && is_awaited(record, pinged, limits.ping_policy)
             && self.release_late_pong(index, pinged)
         {
-            self.table.arm(index, tick_at(self.os.now()) + self.keepalive.pong_times.deadline);
+            self.streams
+                .table
+                .arm(index, tick_at(self.streams.os.now()) + self.keepalive.pong_times.deadline);
         }
     }
 }

@@ -146,12 +146,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Sends a message that is for one connection alone; `false` where there is no room.
     fn write_answer(&mut self, index: u32, message: Message<'_>) -> bool {
         let (limit, opcode, payload) = (self.limits.outbox, message.opcode(), message.as_bytes());
-        let room = limit.saturating_sub(self.weight(index));
+        let room = limit.saturating_sub(self.streams.weight(index));
         if self.write_message(index, opcode, payload, room) {
             return true;
         }
         // A long message that waits must not cost the client its answers.
-        let kept = (limit / 2).saturating_sub(self.table.outbox(index).map_or(0, Outbox::copied));
+        let kept = (limit / 2).saturating_sub(self.streams.table.outbox(index).map_or(0, Outbox::copied));
         kept > room && self.write_message(index, opcode, payload, kept)
     }
 
@@ -173,7 +173,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.handler = Some(handler);
         match turn {
             Turn::Idle => {}
-            Turn::Within(time) => self.schedule.turn = Some(self.now.saturating_add(time)),
+            Turn::Within(time) => self.schedule.turn = Some(self.streams.now.saturating_add(time)),
             Turn::Again => self.schedule.is_unfinished = true,
         }
     }
@@ -181,23 +181,23 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
 impl<O: Os, H: Handler> Desk<H::Data> for Worker<O, H> {
     fn now(&self) -> Duration {
-        self.now
+        self.streams.now
     }
 
     fn end(&self) -> u32 {
-        self.table.end()
+        self.streams.table.end()
     }
 
     fn id_of_open(&self, index: u32) -> Option<ConnId> {
-        self.table.is_open(index).then(|| self.table.id(index))
+        self.streams.table.is_open(index).then(|| self.streams.table.id(index))
     }
 
     fn data_mut(&mut self, index: u32) -> Option<&mut H::Data> {
-        self.table.get_mut(index)?.data.as_mut()
+        self.streams.table.get_mut(index)?.data.as_mut()
     }
 
     fn backlog(&self, index: u32) -> usize {
-        self.weight(index)
+        self.streams.weight(index)
     }
 
     fn outbox_limit(&self) -> usize {
@@ -205,14 +205,14 @@ impl<O: Os, H: Handler> Desk<H::Data> for Worker<O, H> {
     }
 
     fn spare_backlog(&self) -> usize {
-        self.pool.spare_lendable()
+        self.streams.pool.spare_lendable()
     }
 
     fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)> {
         // Whoever has something waiting has a side record, and few do.
-        let waiting = self.table.sides().filter(|side| side.outbox.weight() > 0);
+        let waiting = self.streams.table.sides().filter(|side| side.outbox.weight() > 0);
         let mut all: Vec<_> =
-            waiting.map(|side| (self.table.id(side.owner()), side.outbox.weight())).collect();
+            waiting.map(|side| (self.streams.table.id(side.owner()), side.outbox.weight())).collect();
         all.sort_unstable_by_key(|&(id, weight)| (std::cmp::Reverse(weight), id));
         all.truncate(limit);
         all
@@ -223,14 +223,14 @@ impl<O: Os, H: Handler> Desk<H::Data> for Worker<O, H> {
     }
 
     fn send(&mut self, index: u32, message: Message<'_>) -> Result<(), SendError> {
-        if !self.table.is_open(index) {
+        if !self.streams.table.is_open(index) {
             return Err(SendError::Gone);
         }
         if self.write_answer(index, message) {
             return Ok(());
         }
         // Whoever reads at once is not slow because of what waits for the end of the iteration.
-        if self.is_blocked(index) || self.queued(index) == 0 {
+        if self.streams.is_blocked(index) || self.streams.queued(index) == 0 {
             return Err(SendError::OutboxFull);
         }
         match self.write_outbox(index) {
@@ -241,7 +241,7 @@ impl<O: Os, H: Handler> Desk<H::Data> for Worker<O, H> {
     }
 
     fn close(&mut self, index: u32, code: CloseCode, reason: &str) {
-        if self.table.is_open(index) {
+        if self.streams.table.is_open(index) {
             let frame = CloseFrame { code: Some(code), reason };
             let _ = self.close_open(index, frame, Closed::ByUs(frame));
         }

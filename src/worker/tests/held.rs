@@ -8,7 +8,7 @@ use crate::ws::{CloseCode, Opcode, encode};
 /// Visits one connection, as its readiness would, without the rest of an iteration. They were opened in the order of their numbers.
 fn visit(rig: &mut Rig, client: Client) -> Flow {
     let id = rig.log().opened[client];
-    let index = rig.worker.table.find(id).unwrap();
+    let index = rig.worker.streams.table.find(id).unwrap();
     rig.worker.read_first(index, false)
 }
 
@@ -116,7 +116,7 @@ fn those_of_a_connection_that_has_ended_are_forgotten() {
             assert_eq!(visit(rig, client), Flow::Alive);
         }
         // One ends here, another one's peer is gone when it is written to.
-        let index = rig.worker.table.find(rig.log().opened[clients[0]]).unwrap();
+        let index = rig.worker.streams.table.find(rig.log().opened[clients[0]]).unwrap();
         assert_eq!(rig.worker.lose(index), Flow::Gone);
         rig.world().client_resets(clients[1]);
         rig.worker.write_held();

@@ -1,7 +1,7 @@
 //! The application's turn: when it comes, and what it may do.
 
 use super::rig::{Seen, limits, millis, play};
-use crate::worker::core::LIST_KEEP;
+use crate::budget::LIST_KEEP;
 use crate::worker::{SendError, Turn};
 use crate::ws::{CloseCode, Message};
 

@@ -2,14 +2,14 @@
 
 use std::io::{self, IoSlice};
 
-use super::counters::Counters;
-use super::os::Os;
-use super::table::{Flags, Record};
 use crate::budget::{UNSENT_IN_KERNEL, UNSENT_OF_LARGE};
+use crate::worker::counters::Counters;
+use crate::worker::os::Os;
+use crate::worker::table::{Flags, Record};
 
 /// One system call for bytes that are in one place.
 #[inline]
-pub(super) fn send_bytes<O: Os, D>(
+pub(in crate::worker) fn send_bytes<O: Os, D>(
     os: &mut O,
     record: &mut Record<O::Socket, D>,
     counters: &Counters,
@@ -20,7 +20,7 @@ pub(super) fn send_bytes<O: Os, D>(
 }
 
 /// One system call for bytes that are in several.
-pub(super) fn send_slices<O: Os, D>(
+pub(in crate::worker) fn send_slices<O: Os, D>(
     os: &mut O,
     record: &mut Record<O::Socket, D>,
     counters: &Counters,

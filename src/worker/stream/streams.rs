@@ -1,0 +1,58 @@
+//! What the bytes of a worker's connections pass through.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::receive::ReceiveBuffer;
+use crate::base::pool::Pool;
+use crate::base::ticks::tick_at;
+use crate::worker::counters::Counters;
+use crate::worker::limits::Limits;
+use crate::worker::os::Os;
+use crate::worker::table::{ConnId, ConnectionTable};
+
+/// The connections of a worker as streams of bytes: what is received, what is written, and what waits to be.
+pub(in crate::worker) struct Streams<O: Os, D> {
+    pub(in crate::worker) os: O,
+    pub(in crate::worker) table: ConnectionTable<O::Socket, D>,
+    pub(in crate::worker) pool: Pool,
+    pub(in crate::worker) receive: ReceiveBuffer,
+    /// Connections with queued output to be written in this iteration; each is flagged `DIRTY`.
+    pub(in crate::worker) dirty: Vec<ConnId>,
+    /// The time at which this iteration began, since the worker's start, and its tick.
+    pub(in crate::worker) now: Duration,
+    pub(in crate::worker) tick: u32,
+    /// The worker is late, and pings nobody whose time has come.
+    pub(in crate::worker) puts_pings_off: bool,
+    pub(in crate::worker) counters: Arc<Counters>,
+}
+
+impl<O: Os, D> Streams<O, D> {
+    /// Those of the worker with this number, which has no connections yet.
+    pub(in crate::worker) fn new(
+        worker: usize,
+        os: O,
+        now: Duration,
+        limits: &Limits,
+        counters: Arc<Counters>,
+    ) -> Self {
+        let tick = tick_at(now);
+        Self {
+            os,
+            table: ConnectionTable::new(worker, tick),
+            pool: Pool::new(limits.buffers, limits.least_buffers, limits.spare_buffers, limits.backlog),
+            receive: ReceiveBuffer::new(limits.outbox, limits.rules.max_message),
+            dirty: Vec::new(),
+            now,
+            tick,
+            puts_pings_off: false,
+            counters,
+        }
+    }
+
+    /// Begins an iteration: from now on it is later.
+    pub(in crate::worker) fn look_at_clock(&mut self) {
+        self.now = self.os.now();
+        self.tick = tick_at(self.now);
+    }
+}
