@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::connections::token_of;
 use super::core::Worker;
 use super::handler::Handler;
-use super::notice::{Notice, tells_refusals};
+use super::notice::Notice;
 use super::os::{Os, Token};
 use super::table::{Flags, Record, SideId, State};
 use crate::base::ticks::deadline;
@@ -51,8 +51,6 @@ pub(super) struct Acceptor<L> {
     pub(super) paused_until: Option<Duration>,
     /// It is not said before that the server is full.
     full_again: Option<Duration>,
-    /// Connections held only to be refused.
-    pub(super) refused: usize,
 }
 
 /// The tokens of listeners: no connection has this bit in the lower half of its own.
@@ -78,7 +76,6 @@ impl<L> Acceptor<L> {
             is_unwatched: false,
             paused_until: None,
             full_again: None,
-            refused: 0,
         })
     }
 
@@ -109,21 +106,21 @@ impl<L> Acceptor<L> {
 impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn accept_connections(&mut self) {
         if let Some(until) = self.acceptor.paused_until {
-            if self.streams.now < until {
+            if self.sessions.streams.now < until {
                 return;
             }
             self.acceptor.paused_until = None;
         }
-        self.streams.os.refill_reserve();
+        self.sessions.streams.os.refill_reserve();
         self.join_or_leave_group();
         if self.acceptor.is_unwatched && self.acceptor.in_group {
             self.watch_shared();
         }
         for at in 0..self.acceptor.listeners.len() {
             if self.acceptor.listeners[at].ready {
-                let accepted = self.streams.counters.accepted.get();
+                let accepted = self.sessions.streams.counters.accepted.get();
                 self.accept_from(at);
-                if self.streams.counters.accepted.get() != accepted {
+                if self.sessions.streams.counters.accepted.get() != accepted {
                     self.go_to_the_end_of_the_line(at);
                 }
             }
@@ -135,14 +132,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 && let Some(listener) = listening.listener.take()
             {
                 // Others have copies of a shared one, with which it would stay watched.
-                self.streams.os.unwatch(&listener);
-                self.streams.os.close_listener(listener);
+                self.sessions.streams.os.unwatch(&listener);
+                self.sessions.streams.os.close_listener(listener);
             }
         }
     }
 
     fn accept_from(&mut self, at: usize) {
-        for _ in 0..self.limits.budgets.accepts {
+        for _ in 0..self.sessions.limits.budgets.accepts {
             let listening = &mut self.acceptor.listeners[at];
             if !listening.ready {
                 return;
@@ -151,17 +148,17 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 listening.ready = false;
                 return;
             };
-            match self.streams.os.accept(listener) {
+            match self.sessions.streams.os.accept(listener) {
                 Ok(socket) => self.admit(socket),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => listening.ready = false,
                 Err(error) if is_exhaustion(&error) => {
-                    self.streams.counters.accept_exhausted.add(1);
+                    self.sessions.streams.counters.accept_exhausted.add(1);
                     if let Err(error) = self.shed_one(at) {
                         if error.kind() == io::ErrorKind::WouldBlock {
                             self.acceptor.listeners[at].ready = false;
                         } else {
                             // No event comes for what waits already, so the queue is looked at again by the clock.
-                            self.acceptor.paused_until = Some(self.streams.now + EXHAUSTED_PAUSE);
+                            self.acceptor.paused_until = Some(self.sessions.streams.now + EXHAUSTED_PAUSE);
                         }
                         return;
                     }
@@ -174,84 +171,70 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Takes a connection in: to be served, to be refused, or not at all.
     fn admit(&mut self, socket: O::Socket) {
-        self.streams.counters.accepted.add(1);
+        self.sessions.streams.counters.accepted.add(1);
         let mut flags = Flags::default();
-        let mut patience = self.limits.handshake_timeout;
+        let mut patience = self.sessions.limits.handshake_timeout;
         if !self.has_room() {
             self.tell_full();
-            if self.acceptor.refused >= self.limits.refusals {
-                self.streams.counters.dropped_at_limit.add(1);
-                self.tell_refused(
+            if self.sessions.refused >= self.sessions.limits.refusals {
+                self.sessions.streams.counters.dropped_at_limit.add(1);
+                self.sessions.tell_refused(
                     &socket,
                     Status::SERVICE_UNAVAILABLE,
                     "dropped: too many are being refused",
                 );
-                self.streams.os.close(socket);
+                self.sessions.streams.os.close(socket);
                 return;
             }
-            self.acceptor.refused += 1;
+            self.sessions.refused += 1;
             flags.set(Flags::REFUSED);
             patience = patience.min(LINGER);
         }
-        let index = self.streams.table.insert(Record {
+        let index = self.sessions.streams.table.insert(Record {
             socket,
             generation: 0,
             timer: Node::UNLINKED,
-            last_seen: self.streams.tick,
+            last_seen: self.sessions.streams.tick,
             side: SideId::NONE,
             state: State::Handshaking,
             flags,
             terms: Terms::NONE,
             data: None,
         });
-        self.streams.counters.sockets.add(1);
+        self.sessions.streams.counters.sockets.add(1);
         // Not the iteration's time, here as with every deadline of a peer's: what has passed of it is not the peer's.
-        self.streams.table.arm(index, deadline(self.streams.os.now(), patience));
-        let token = token_of(self.streams.table.id(index));
-        let record = self.streams.table.get(index);
-        if record.is_none_or(|record| self.streams.os.watch(&record.socket, token).is_err()) {
+        self.sessions.streams.table.arm(index, deadline(self.sessions.streams.os.now(), patience));
+        let token = token_of(self.sessions.streams.table.id(index));
+        let record = self.sessions.streams.table.get(index);
+        if record.is_none_or(|record| self.sessions.streams.os.watch(&record.socket, token).is_err()) {
             // epoll is out of memory or of watches (/proc/sys/fs/epoll/max_user_watches).
-            self.streams.counters.accept_exhausted.add(1);
-            let _ = self.discard(index);
+            self.sessions.streams.counters.accept_exhausted.add(1);
+            let _ = self.sessions.discard(index);
         }
     }
 
     /// Has the log say that clients are refused, and for want of what, if it has not just been said.
     fn tell_full(&mut self) {
-        if self.drain.is_some() || self.acceptor.full_again.is_some_and(|again| self.streams.now < again) {
+        if self.drain.is_some()
+            || self.acceptor.full_again.is_some_and(|again| self.sessions.streams.now < again)
+        {
             return;
         }
-        self.acceptor.full_again = Some(self.streams.now + FULL_AGAIN);
-        let has_table = self.streams.table.len() < self.limits.worker_connections;
+        self.acceptor.full_again = Some(self.sessions.streams.now + FULL_AGAIN);
+        let has_table = self.sessions.streams.table.len() < self.sessions.limits.worker_connections;
         let of = if has_table { "max-connections" } else { "a worker's descriptor table" };
-        self.common.notices.say(Notice::Full { worker: self.number, of });
-    }
-
-    /// Has the log say that a request is refused, if anybody wants to know. It may not have arrived.
-    pub(super) fn tell_refused(&self, socket: &O::Socket, status: Status, reason: &'static str) {
-        if tells_refusals() {
-            let (worker, peer, status) = (self.number, self.streams.os.peer_address(socket), status.get());
-            self.common.notices.say(Notice::Refused { worker, peer, status, reason });
-        }
-    }
-
-    /// Has the log say that a request has not come in time, if anybody wants to know.
-    pub(super) fn tell_late(&self, index: u32) {
-        if tells_refusals()
-            && let Some(record) = self.streams.table.get(index)
-        {
-            let (worker, peer) = (self.number, self.streams.os.peer_address(&record.socket));
-            self.common.notices.say(Notice::Late { worker, peer });
-        }
+        self.sessions.common.notices.say(Notice::Full { worker: self.sessions.number, of });
     }
 
     /// Whether one more connection may be served; if so it is counted in.
     fn has_room(&self) -> bool {
-        if self.drain.is_some() || self.streams.table.len() >= self.limits.worker_connections {
+        if self.drain.is_some()
+            || self.sessions.streams.table.len() >= self.sessions.limits.worker_connections
+        {
             return false;
         }
-        if self.common.add_connection() >= self.limits.server_connections {
-            self.common.remove_connection();
+        if self.sessions.common.add_connection() >= self.sessions.limits.server_connections {
+            self.sessions.common.remove_connection();
             return false;
         }
         true
@@ -261,29 +244,31 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// descriptor before it looks at the queue.
     fn shed_one(&mut self, at: usize) -> io::Result<()> {
         let listening = &self.acceptor.listeners[at];
-        let Some(listener) = listening.listener.as_ref().filter(|_| self.streams.os.release_reserve()) else {
+        let Some(listener) =
+            listening.listener.as_ref().filter(|_| self.sessions.streams.os.release_reserve())
+        else {
             return Err(io::Error::from_raw_os_error(libc::EMFILE));
         };
-        let accepted = self.streams.os.accept(listener);
+        let accepted = self.sessions.streams.os.accept(listener);
         let refused = accepted.map(|socket| {
             // The request has usually arrived; unread, it would turn the end of this connection into a reset, which can
             // overtake the response.
-            let from = self.streams.receive.input_start();
-            let room = self.streams.receive.room(from..from + READ_BUFFER);
-            let arrived = self.streams.os.recv(&socket, room).unwrap_or(0);
+            let from = self.sessions.streams.receive.input_start();
+            let room = self.sessions.streams.receive.room(from..from + READ_BUFFER);
+            let arrived = self.sessions.streams.os.recv(&socket, room).unwrap_or(0);
             let mut response = Vec::new();
-            if is_head(self.streams.receive.bytes(from..from + arrived)) {
+            if is_head(self.sessions.streams.receive.bytes(from..from + arrived)) {
                 AT_LIMIT.write_head(&mut response);
             } else {
                 AT_LIMIT.write(&mut response);
             }
-            let _ = self.streams.os.send(&socket, &response);
-            self.tell_refused(&socket, AT_LIMIT.status(), "no descriptor is left");
-            self.streams.counters.accepted.add(1);
-            self.streams.counters.refused_at_limit.add(1);
-            self.streams.os.close(socket);
+            let _ = self.sessions.streams.os.send(&socket, &response);
+            self.sessions.tell_refused(&socket, AT_LIMIT.status(), "no descriptor is left");
+            self.sessions.streams.counters.accepted.add(1);
+            self.sessions.streams.counters.refused_at_limit.add(1);
+            self.sessions.streams.os.close(socket);
         });
-        self.streams.os.refill_reserve();
+        self.sessions.streams.os.refill_reserve();
         refused
     }
 }

@@ -1,21 +1,22 @@
 //! How connections end: by a Close from either side, for a fault, or without a word.
 
+use super::accept::AT_LIMIT;
 use super::compression::count_context;
-use super::core::{Drain, Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::os::Os;
+use super::sessions::{Flow, Sessions};
+use super::stream::Streams;
 use super::table::{Flags, State};
-use super::turn::Ended;
 use crate::base::ticks::deadline;
 use crate::budget::LINGER;
 use crate::http::is_head;
 use crate::ws::{CloseCode, CloseFrame, DecodeError, encode};
 
 /// What every peer is told when the server ends.
-const GOING_AWAY: CloseFrame<'static> =
+pub(super) const GOING_AWAY: CloseFrame<'static> =
     CloseFrame { code: Some(CloseCode::GOING_AWAY), reason: "the server is going down" };
 
-impl<O: Os, H: Handler> Worker<O, H> {
+impl<O: Os, H: Handler> Sessions<O, H> {
     /// Puts a Close frame behind the replies at hand, tells the handler, and goes on to `next`: `Closing` to await the peer's
     /// Close, `Finishing` when nothing the peer says matters any more. Follow it with [`flush_close`](Self::flush_close).
     pub(super) fn close_with(&mut self, index: u32, frame: CloseFrame<'_>, why: Closed<'_>, next: State) {
@@ -134,23 +135,20 @@ impl<O: Os, H: Handler> Worker<O, H> {
         };
         counter.add(1);
         self.streams.counters.open.decrement();
-        match &mut self.handler {
-            Some(handler) => handler.close(id, data, why),
-            None => self.ended.push(Ended::new(id, data, why)),
-        }
+        self.app.close(id, data, why);
     }
 
     /// Takes a connection out of every place it is in, and closes its socket.
     pub(super) fn discard(&mut self, index: u32) -> Flow {
         self.streams.receive.clear_reply(&mut self.streams.pool);
-        let Some((record, side)) = self.streams.table.remove(index) else { return Flow::Gone };
+        let Streams { table, pool, counters, .. } = &mut self.streams;
+        let Some((record, context_bytes)) = table.remove(index, pool) else { return Flow::Gone };
         debug_assert!(record.data.is_none(), "the handler was not told");
-        if let Some(mut side) = side {
-            count_context(&self.streams.counters, side.context_bytes(), 0);
-            side.clear(&mut self.streams.pool);
+        if context_bytes > 0 {
+            count_context(counters, context_bytes, 0);
         }
         if record.flags.has(Flags::REFUSED) {
-            self.acceptor.refused -= 1;
+            self.refused -= 1;
         } else {
             self.common.remove_connection();
         }
@@ -159,38 +157,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
         Flow::Gone
     }
 
-    /// Ends the worker in order: refuses what comes, closes all that is open a slice at a time, and waits for the peers until
-    /// the deadline. `false` behind it.
-    pub(super) fn drain(&mut self) -> bool {
-        if self.drain.is_none() {
-            self.acceptor.leave();
-            let deadline = self.streams.os.now() + self.common.drain_time();
-            self.drain = Some(Drain { deadline, cursor: 0, is_last: false });
-        }
-        let Some(drain) = &mut self.drain else { return true };
-        if self.streams.now >= drain.deadline && !std::mem::replace(&mut drain.is_last, true) {
-            drain.cursor = 0;
-        }
-        let (from, is_last) = (drain.cursor, drain.is_last);
-        let end = self.streams.table.end().min(from + self.limits.budgets.sweep);
-        drain.cursor = end;
-        for at in from..end {
-            if self.streams.table.get(at).is_some() {
-                let _ = self.drain_one(at, is_last);
-            }
-        }
-        if end < self.streams.table.end() {
-            self.schedule.is_unfinished = true;
-        } else if is_last {
-            self.abandon_all();
-            return false;
-        }
-        true
-    }
-
     /// Tells a connection of the end. The last time, what it has said is taken in before: it may have answered while the process stood
     /// still, or may not have been told.
-    fn drain_one(&mut self, index: u32, is_last: bool) -> Flow {
+    pub(super) fn drain_one(&mut self, index: u32, is_last: bool) -> Flow {
         if is_last && self.take_all(index) == Flow::Gone {
             return Flow::Gone;
         }
@@ -202,26 +171,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
             }
             State::Handshaking => {
                 let is_head = self.streams.table.side_mut(index).is_some_and(|side| is_head(&side.head));
-                self.refuse(index, super::accept::AT_LIMIT, is_head)
+                self.refuse(index, AT_LIMIT, is_head)
             }
             State::Closing | State::Finishing => Flow::Alive,
         }
-    }
-
-    /// Whether an orderly end is complete: nobody is left and nobody can come.
-    pub(super) fn has_drained(&self) -> bool {
-        self.drain.is_some() && self.streams.table.len() == 0 && !self.acceptor.is_listening()
-    }
-
-    /// Drops whoever is left.
-    pub(super) fn abandon_all(&mut self) {
-        for at in 0..self.streams.table.end() {
-            if self.streams.table.get(at).is_some() {
-                let _ = self.drop_connection(at, Closed::ByUs(GOING_AWAY));
-            }
-        }
-        // The iteration does not come to its end, where this is counted.
-        self.streams.counters.buffered_bytes.set(self.streams.pool.used() as u64);
-        self.streams.counters.backlog_bytes.set(self.streams.pool.lent() as u64);
     }
 }

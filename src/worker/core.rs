@@ -5,20 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::accept::{Acceptor, Listening, is_listener};
+use super::commands::Broadcast;
 use super::compression::Codec;
-use super::connections::id_of;
+use super::drain::Drain;
 use super::handle::Handle;
 use super::handler::{Context, Handler};
 use super::keepalive::Keepalive;
 use super::limits::Limits;
-use super::mail::Broadcast;
 use super::mailbox::Inbox;
 use super::os::{Os, Ready};
 use super::schedule::Schedule;
-use super::shared::{Common, Stage};
+use super::sessions::Sessions;
+use super::shared::Stage;
 use super::stream::Streams;
-use super::table::{ConnId, Flags, Timer};
-use super::turn::Ended;
+use super::turn::{App, Turn};
 use super::visits::Visits;
 use crate::base::ticks::{MAX_TIME, micros, time_of};
 use crate::budget::{EVENTS_PER_WAIT, HOUSEKEEPING, LANDING_KEEP};
@@ -28,50 +28,15 @@ const SHORTEST_TICK: Duration = Duration::from_millis(1);
 
 /// One core's event loop with everything it owns.
 pub(crate) struct Worker<O: Os, H: Handler> {
-    /// In its place but during its own turn.
-    pub(super) handler: Option<H>,
-    /// Connections that ended during the turn.
-    pub(super) ended: Vec<Ended<H::Data>>,
-    pub(super) limits: Limits,
-    pub(super) number: usize,
+    pub(super) sessions: Sessions<O, H>,
     handle: Handle,
-    pub(super) common: Arc<Common>,
     pub(super) inbox: Inbox,
     pub(super) acceptor: Acceptor<O::Listener>,
-
-    /// From where on side records are looked through for what has to give way.
-    pub(super) relief_cursor: usize,
-
-    pub(super) keepalive: Keepalive,
-
-    pub(super) streams: Streams<O, H::Data>,
-    pub(super) codec: Codec,
-    pub(super) visits: Visits,
     ready: Vec<Ready>,
-    /// Deadlines that have passed and are to be judged once more is read; empty between phases.
-    pub(super) overdue: Vec<(ConnId, Timer, u32)>,
     /// A broadcast that has not reached every connection. No mail is handled meanwhile, which keeps the order.
     pub(super) broadcast: Option<Broadcast>,
     pub(super) drain: Option<Drain>,
     pub(super) schedule: Schedule,
-}
-
-/// The end of a worker, in order.
-#[derive(Debug)]
-pub(super) struct Drain {
-    pub(super) deadline: Duration,
-    /// Connections below this index have been told.
-    pub(super) cursor: u32,
-    /// The deadline has passed: who is behind the cursor has been looked at for the last time.
-    pub(super) is_last: bool,
-}
-
-/// Whether a connection is still in the table after what was done to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub(super) enum Flow {
-    Alive,
-    Gone,
 }
 
 /// The parts of a worker.
@@ -104,25 +69,29 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let keepalive = Keepalive::new(&limits, &mut os, now);
         let counters = Arc::clone(&shared.workers[number].counters);
         let streams = Streams::new(number, os, now, &limits, counters);
-        Ok(Self {
-            schedule: Schedule { tick, ..Schedule::default() },
+        let sessions = Sessions {
             number,
             common: Arc::clone(&shared.common),
-            inbox,
-            acceptor,
-            relief_cursor: 0,
-            keepalive,
             streams,
+            app: App::new(handler),
+            keepalive,
             codec: Codec::new(limits.deflation),
             visits: Visits::new(limits.work),
-            ready: Vec::with_capacity(EVENTS_PER_WAIT),
             overdue: Vec::new(),
+            relief_cursor: 0,
+            refused: 0,
+            is_draining: false,
+            limits,
+        };
+        Ok(Self {
+            sessions,
+            handle,
+            inbox,
+            acceptor,
+            ready: Vec::with_capacity(EVENTS_PER_WAIT),
             broadcast: None,
             drain: None,
-            handler: Some(handler),
-            ended: Vec::new(),
-            limits,
-            handle,
+            schedule: Schedule { tick, ..Schedule::default() },
         })
     }
 
@@ -147,58 +116,59 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
         self.handle_mail();
         self.handle_ready();
-        self.revisit_connections();
+        self.sessions.revisit_connections();
         self.accept_connections();
-        self.expire_timers();
-        self.expire_messages();
-        self.put_overdue_back();
+        self.schedule.is_unfinished |= self.sessions.expire_timers();
+        self.schedule.is_unfinished |= self.sessions.expire_messages();
+        self.schedule.is_unfinished |= self.sessions.put_overdue_back();
         self.tick_handler();
         self.take_turn();
         self.keep_house();
-        let open = self.streams.counters.open.get();
-        self.write_queued();
+        let open = self.sessions.streams.counters.open.get();
+        self.sessions.write_queued();
         // The handler was told of those that were lost: what they leave to do is done in another turn.
-        self.schedule.is_unfinished |= self.streams.counters.open.get() != open;
-        self.streams.counters.buffered_bytes.set(self.streams.pool.used() as u64);
-        self.streams.counters.backlog_bytes.set(self.streams.pool.lent() as u64);
+        self.schedule.is_unfinished |= self.sessions.streams.counters.open.get() != open;
+        self.sessions.streams.counters.buffered_bytes.set(self.sessions.streams.pool.used() as u64);
+        self.sessions.streams.counters.backlog_bytes.set(self.sessions.streams.pool.lent() as u64);
         Ok(!self.has_drained())
     }
 
     pub(super) fn wait(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
-        debug_assert!(!self.streams.receive.is_deferring(), "a reply outlives its phase");
-        self.streams
+        debug_assert!(!self.sessions.streams.receive.is_deferring(), "a reply outlives its phase");
+        self.sessions
+            .streams
             .counters
             .loop_time
-            .record(micros(self.streams.os.now().saturating_sub(self.streams.now)));
-        self.streams.os.wait(timeout, &mut self.ready)?;
+            .record(micros(self.sessions.streams.os.now().saturating_sub(self.sessions.streams.now)));
+        self.sessions.streams.os.wait(timeout, &mut self.ready)?;
         // Before anything is looked at that comes with a wake-up, the stage as well as mail: whoever changes it later wakes
         // the worker again.
         self.inbox.acknowledge();
         self.schedule.is_unfinished = false;
-        self.streams.look_at_clock();
-        self.streams.counters.waits.add(1);
+        self.sessions.streams.look_at_clock();
+        self.sessions.streams.counters.waits.add(1);
         Ok(())
     }
 
     /// How long nothing is due; `None` for good.
     pub(super) fn timeout(&self) -> Option<Duration> {
-        if self.schedule.is_unfinished || self.visits.are_waiting() || self.broadcast.is_some() {
+        if self.schedule.is_unfinished || self.sessions.visits.are_waiting() || self.broadcast.is_some() {
             return Some(Duration::ZERO);
         }
         let due = [
-            self.streams.table.next_tick().map(time_of),
+            self.sessions.streams.table.next_tick().map(time_of),
             self.schedule.next(),
             self.acceptor.retry_at(),
             self.drain.as_ref().map(|drain| drain.deadline),
         ];
         // Not from the iteration's beginning: what it took would be slept on top.
-        due.into_iter().flatten().min().map(|due| due.saturating_sub(self.streams.os.now()))
+        due.into_iter().flatten().min().map(|due| due.saturating_sub(self.sessions.streams.os.now()))
     }
 
     /// Ends the worker, or begins to, when the server does.
     pub(super) fn follow_stage(&mut self) -> bool {
-        match self.common.stage() {
+        match self.sessions.common.stage() {
             Stage::Running => true,
             Stage::Draining => self.drain(),
             Stage::Stopped => {
@@ -209,96 +179,58 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     fn handle_ready(&mut self) {
-        self.look_at_unseen();
+        self.sessions.look_at_unseen();
         let ready = std::mem::take(&mut self.ready);
         for &event in &ready {
             if is_listener(event.token) {
                 self.acceptor.mark_ready(event.token);
             } else {
-                self.handle_socket(event);
+                self.sessions.handle_socket(event);
             }
         }
         self.ready = ready;
-        self.write_held();
-    }
-
-    fn handle_socket(&mut self, event: Ready) {
-        let id = id_of(self.number, event.token);
-        self.let_go(id);
-        let Some(index) = self.streams.table.find(id) else { return };
-        if event.writable && self.unblock(index) == Flow::Gone {
-            return;
-        }
-        let may_wait = self.visits.are_waiting();
-        if !event.readable || (may_wait && self.streams.table.record_mut(index).flags.has(Flags::REVISIT)) {
-            // It has its turn among those who wait for another one.
-            return;
-        }
-        if self.visits.meter.is_over() {
-            self.streams.table.record_mut(index).flags.set(Flags::REVISIT);
-            return self.visits.unseen.push_back(id);
-        }
-        let _ = self.read_first(index, event.closed);
-    }
-
-    /// Reads from those for whom there was no time in the last iteration, who come before those of this one.
-    fn look_at_unseen(&mut self) {
-        while !self.visits.unseen.is_empty() && !self.visits.meter.is_over() {
-            let Some(index) = self.visits.unseen.pop_front().and_then(|id| self.streams.table.find(id))
-            else {
-                continue;
-            };
-            self.streams.table.record_mut(index).flags.clear(Flags::REVISIT);
-            // What made the connection ready may have included its end: read until nothing is left.
-            let _ = self.read_first(index, true);
-        }
-    }
-
-    fn revisit_connections(&mut self) {
-        self.visits.meter.begin_revisits();
-        // Those that are queued meanwhile wait for the next iteration.
-        for _ in 0..self.visits.revisit.len() {
-            if self.visits.meter.is_over() {
-                break;
-            }
-            let Some(id) = self.visits.revisit.pop_front() else { break };
-            let Some(index) = self.streams.table.find(id) else { continue };
-            self.streams.table.record_mut(index).flags.clear(Flags::REVISIT);
-            // The same.
-            let _ = self.read(index, true);
-        }
-        self.write_held();
-        self.visits.give_back();
+        self.sessions.write_held();
     }
 
     fn tick_handler(&mut self) {
         if let Some((interval, due)) = self.schedule.tick
-            && due <= self.streams.now
+            && due <= self.sessions.streams.now
         {
-            self.schedule.tick = Some((interval, (due + interval).max(self.streams.now)));
-            let open = usize::try_from(self.streams.counters.open.get()).unwrap_or(usize::MAX);
-            let max_message = self.limits.rules.max_message;
-            let context = Context { worker: self.number, open, max_message, handle: &self.handle };
-            self.handler.iter_mut().for_each(|handler| handler.tick(&context));
+            self.schedule.tick = Some((interval, (due + interval).max(self.sessions.streams.now)));
+            let open = usize::try_from(self.sessions.streams.counters.open.get()).unwrap_or(usize::MAX);
+            let max_message = self.sessions.limits.rules.max_message;
+            let context = Context { worker: self.sessions.number, open, max_message, handle: &self.handle };
+            self.sessions.app.handler.iter_mut().for_each(|handler| handler.tick(&context));
+        }
+    }
+
+    /// Gives the handler its turn.
+    fn take_turn(&mut self) {
+        self.schedule.turn = None;
+        let (turn, has_ended) = self.sessions.take_turn();
+        self.schedule.is_unfinished |= has_ended || turn == Turn::Again;
+        if let Turn::Within(time) = turn {
+            self.schedule.turn = Some(self.sessions.streams.now.saturating_add(time));
         }
     }
 
     /// Gives unused memory back, as long as there is some.
     fn keep_house(&mut self) {
-        if self.schedule.housekeeping.is_some_and(|due| due <= self.streams.now) {
-            self.streams.pool.trim();
-            self.streams.table.free_spare();
-            self.codec.trim();
-            self.streams.receive.trim();
+        let Sessions { streams, codec, .. } = &mut self.sessions;
+        if self.schedule.housekeeping.is_some_and(|due| due <= streams.now) {
+            streams.pool.trim();
+            streams.table.free_spare();
+            codec.trim();
+            streams.receive.trim();
             self.schedule.housekeeping = None;
         }
         // Trimming takes two rounds, and there may be no other reason to wake up for the second.
-        let has_unused = self.streams.pool.is_holding()
-            || self.streams.table.has_spare()
-            || self.codec.is_holding()
-            || self.streams.receive.is_holding(LANDING_KEEP);
+        let has_unused = streams.pool.is_holding()
+            || streams.table.has_spare()
+            || codec.is_holding()
+            || streams.receive.is_holding(LANDING_KEEP);
         if self.schedule.housekeeping.is_none() && has_unused {
-            self.schedule.housekeeping = Some(self.streams.now + HOUSEKEEPING);
+            self.schedule.housekeeping = Some(streams.now + HOUSEKEEPING);
         }
     }
 }

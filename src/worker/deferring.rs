@@ -1,13 +1,13 @@
 //! Replies that are written together with those of other connections, and when.
 
-use super::core::{Flow, Worker};
 use super::handler::Handler;
 use super::os::Os;
+use super::sessions::{Flow, Sessions};
 use super::stream::DeferredReply;
 use super::table::ConnId;
 use crate::budget::{HELD_EACH, HELD_MOST};
 
-impl<O: Os, H: Handler> Worker<O, H> {
+impl<O: Os, H: Handler> Sessions<O, H> {
     /// Ends a visit: holds the reply, or writes it where it is long or there is other output.
     pub(super) fn finish_reply(&mut self, index: u32) -> Flow {
         let len = self.streams.receive.reply().len();

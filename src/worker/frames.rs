@@ -4,13 +4,14 @@ use std::ops::Range;
 
 use super::compression::{Codec, Contexts, Outgoing};
 use super::conn::{Conn, SocketPeer};
-use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::keepalive::Keepalive;
 use super::os::Os;
+use super::sessions::{Flow, Sessions};
 use super::stream::Streams;
 use super::table::{Flags, Side, State, Unread};
 use super::timers::pinged_at;
+use super::turn::App;
 use super::visits::Visits;
 use crate::base::ticks::{micros, tick_at};
 use crate::budget::{BYTES_PER_WORK, WORK_OF_MESSAGE};
@@ -36,7 +37,7 @@ enum Stop {
     Failed(DecodeError),
 }
 
-/// What a connection's frames are decoded from: a part of the landing.
+/// What a connection's frames are decoded from: a part of the receive buffer.
 struct Input {
     /// Where what is not done with begins: never before the end of what has landed.
     at: usize,
@@ -51,8 +52,8 @@ impl Input {
     }
 }
 
-impl<O: Os, H: Handler> Worker<O, H> {
-    /// Takes in bytes of frames, that part of the landing. Replies stay in the reply buffer unless there are many.
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Takes in bytes of frames, that part of the receive buffer. Replies stay in the reply buffer unless there are many.
     pub(super) fn take_frames(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
         let mut input = Input { at: part.start, end: part.end, was_between: false };
         let mut stop = match self.take_plain(index, &mut input) {
@@ -118,7 +119,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             return None;
         }
         let id = self.streams.table.id(index);
-        let Self { streams, handler, limits, codec, visits, .. } = self;
+        let Self { streams, app: App { handler, .. }, limits, codec, visits, .. } = self;
         let Streams { table, receive, counters, os, .. } = streams;
         let (Codec { compressor, .. }, Visits { meter, .. }) = (codec, visits);
         let record = table.get_mut(index)?;
@@ -190,7 +191,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let id = self.streams.table.id(index);
         let Self {
             streams: Streams { table, receive, pool, counters, os, .. },
-            handler,
+            app: App { handler, .. },
             limits,
             keepalive: Keepalive { seal, pong_times, .. },
             codec: Codec { compressor, decompressor },

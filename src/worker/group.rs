@@ -12,9 +12,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
     pub(super) fn go_to_the_end_of_the_line(&mut self, at: usize) {
         let listening = &self.acceptor.listeners[at];
         let Some(listener) = listening.listener.as_ref().filter(|_| listening.is_shared()) else { return };
-        self.streams.os.unwatch(listener);
+        self.sessions.streams.os.unwatch(listener);
         if self.acceptor.in_group
-            && self.streams.os.watch_together(listener, Token(LISTENER + at as u64)).is_err()
+            && self.sessions.streams.os.watch_together(listener, Token(LISTENER + at as u64)).is_err()
         {
             self.watch_shared_later();
         }
@@ -27,8 +27,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             let Some(listener) = listening.listener.as_ref().filter(|_| listening.is_shared()) else {
                 continue;
             };
-            self.streams.os.unwatch(listener);
-            if self.streams.os.watch_together(listener, Token(at)).is_err() {
+            self.sessions.streams.os.unwatch(listener);
+            if self.sessions.streams.os.watch_together(listener, Token(at)).is_err() {
                 self.watch_shared_later();
                 return;
             }
@@ -37,9 +37,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// The system is out of memory or watches (/proc/sys/fs/epoll/max_user_watches): the clock says when to try again.
     fn watch_shared_later(&mut self) {
-        self.streams.counters.accept_exhausted.add(1);
+        self.sessions.streams.counters.accept_exhausted.add(1);
         self.acceptor.is_unwatched = true;
-        self.acceptor.paused_until = Some(self.streams.now + EXHAUSTED_PAUSE);
+        self.acceptor.paused_until = Some(self.sessions.streams.now + EXHAUSTED_PAUSE);
     }
 
     /// A worker that is full leaves the group while another one is in it, so that new connections go where there is room; it
@@ -48,16 +48,16 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if self.drain.is_some() {
             return;
         }
-        let (held, room) = (self.streams.table.len(), self.limits.worker_connections);
+        let (held, room) = (self.sessions.streams.table.len(), self.sessions.limits.worker_connections);
         if self.acceptor.in_group && held >= room {
-            if self.common.leave_group() {
-                self.streams.counters.left_group.add(1);
+            if self.sessions.common.leave_group() {
+                self.sessions.streams.counters.left_group.add(1);
                 self.acceptor.in_group = false;
                 // What comes after this wakes another worker; what queues is dealt with below.
                 let shared = self.acceptor.listeners.iter().filter(|listening| listening.is_shared());
                 shared
                     .filter_map(|listening| listening.listener.as_ref())
-                    .for_each(|listener| self.streams.os.unwatch(listener));
+                    .for_each(|listener| self.sessions.streams.os.unwatch(listener));
                 self.acceptor.leave();
             }
         } else if !self.acceptor.in_group && held < room - room / 16 {
@@ -68,17 +68,17 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn join_group(&mut self) {
         for (at, listening) in (LISTENER..).zip(&mut self.acceptor.listeners) {
             let (None, Some(address)) = (&listening.listener, listening.address) else { continue };
-            let opened = self.streams.os.listen(address);
+            let opened = self.sessions.streams.os.listen(address);
             let watched = opened.and_then(|listener| {
-                self.streams.os.watch_listener(&listener, Token(at))?;
+                self.sessions.streams.os.watch_listener(&listener, Token(at))?;
                 Ok(listener)
             });
             match watched {
                 Ok(listener) => (listening.listener, listening.ready) = (Some(listener), true),
                 Err(error) => {
-                    let worker = self.number;
-                    self.common.notices.say(Notice::CannotListen { worker, address, error });
-                    self.acceptor.paused_until = Some(self.streams.now + EXHAUSTED_PAUSE);
+                    let worker = self.sessions.number;
+                    self.sessions.common.notices.say(Notice::CannotListen { worker, address, error });
+                    self.acceptor.paused_until = Some(self.sessions.streams.now + EXHAUSTED_PAUSE);
                     return;
                 }
             }
@@ -86,6 +86,6 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.acceptor.leaving = false;
         self.acceptor.is_unwatched = true;
         self.acceptor.in_group = true;
-        self.common.join_group();
+        self.sessions.common.join_group();
     }
 }

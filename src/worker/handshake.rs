@@ -5,9 +5,9 @@ use std::ops::Range;
 use super::accept::AT_LIMIT;
 use super::compression::Outgoing;
 use super::conn::{Conn, SocketPeer};
-use super::core::{Flow, Worker};
 use super::handler::{Accept, Handler};
 use super::os::Os;
+use super::sessions::{Flow, Sessions};
 use super::table::{Flags, State};
 use crate::budget::{HEAD_PER_WORK, WORK_OF_HANDSHAKE};
 use crate::http::{HeadBuffer, Refusal, Request, Status, is_head, parse_head};
@@ -15,8 +15,8 @@ use crate::ws::Buffers;
 use crate::ws::deflate::{Agreement, Terms};
 use crate::ws::handshake::{Upgrade, is_token};
 
-impl<O: Os, H: Handler> Worker<O, H> {
-    /// Takes in bytes of a request head, that part of the landing. Behind its end there may be frames already.
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Takes in bytes of a request head, that part of the receive buffer. Behind its end there may be frames already.
     pub(super) fn take_head(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
         let kept =
             self.streams.table.side_mut(index).map(|side| std::mem::take(&mut side.head)).unwrap_or_default();
@@ -107,11 +107,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn upgrade(&mut self, index: u32, request: &Request<'_>) -> Result<(), Refusal> {
         self.visits.meter.charge(WORK_OF_HANDSHAKE);
         let upgrade = Upgrade::of(request)?;
-        if self.streams.table.record_mut(index).flags.has(Flags::REFUSED) || self.drain.is_some() {
+        if self.streams.table.record_mut(index).flags.has(Flags::REFUSED) || self.is_draining {
             return Err(AT_LIMIT);
         }
         // RFC 6455-4.2.2-3 and 6455-4.2.2-5: origins and resources are the handler's to refuse.
-        let Some(handler) = &mut self.handler else { return Err(AT_LIMIT) };
+        let Some(handler) = &mut self.app.handler else { return Err(AT_LIMIT) };
         let Accept { data, subprotocol, compression, enveloped } = handler.upgrade(request)?;
         // RFC 6455-4.2.2-6
         let offered =
@@ -142,7 +142,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
         let mut contexts = self.streams.table.side_mut(index).and_then(|side| side.contexts.take());
         let Some(record) = self.streams.table.get_mut(index) else { return };
-        let (Some(data), Some(handler)) = (&mut record.data, &mut self.handler) else { return };
+        let (Some(data), Some(handler)) = (&mut record.data, &mut self.app.handler) else { return };
         let peer = SocketPeer { os: &self.streams.os, socket: &record.socket };
         let outgoing = Outgoing {
             compressor: &mut self.codec.compressor,

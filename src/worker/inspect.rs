@@ -61,21 +61,21 @@ pub(crate) struct Glimpse<'a, S> {
 
 impl<O: Os, H: Handler> Worker<O, H> {
     pub(crate) fn inventory(&self) -> Inventory {
-        let counted = self.common.add_connection();
-        self.common.remove_connection();
+        let counted = self.sessions.common.add_connection();
+        self.sessions.common.remove_connection();
         Inventory {
-            records: self.streams.table.len(),
-            record_slots: self.streams.table.end() as usize,
-            sides: self.streams.table.sides_len(),
-            side_slots: self.streams.table.side_slots(),
-            buffers: self.streams.pool.used(),
-            keeps_buffers: self.streams.pool.is_holding(),
-            has_timers: self.streams.table.next_tick().is_some(),
-            refused: self.acceptor.refused,
+            records: self.sessions.streams.table.len(),
+            record_slots: self.sessions.streams.table.end() as usize,
+            sides: self.sessions.streams.table.sides_len(),
+            side_slots: self.sessions.streams.table.side_slots(),
+            buffers: self.sessions.streams.pool.used(),
+            keeps_buffers: self.sessions.streams.pool.is_holding(),
+            has_timers: self.sessions.streams.table.next_tick().is_some(),
+            refused: self.sessions.refused,
             counted,
-            revisits: self.visits.revisit.len() + self.visits.unseen.len(),
-            unread: self.streams.table.sides().map(|side| side.unread.len()).sum(),
-            dirty: self.streams.dirty.len(),
+            revisits: self.sessions.visits.revisit.len() + self.sessions.visits.unseen.len(),
+            unread: self.sessions.streams.table.sides().map(|side| side.unread.len()).sum(),
+            dirty: self.sessions.streams.dirty.len(),
             is_broadcasting: self.broadcast.is_some(),
             is_draining: self.drain.is_some(),
             accepts_at: self.acceptor.retry_at(),
@@ -84,8 +84,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Every connection in the table.
     pub(crate) fn glimpses(&self) -> impl Iterator<Item = Glimpse<'_, O::Socket>> {
-        (0..self.streams.table.end()).filter_map(|at| {
-            let (record, side) = self.streams.table.entry(at)?;
+        (0..self.sessions.streams.table.end()).filter_map(|at| {
+            let (record, side) = self.sessions.streams.table.entry(at)?;
             Some(Glimpse {
                 socket: &record.socket,
                 state: record.state,
@@ -104,11 +104,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     #[cfg(feature = "simulation")]
     pub(crate) const fn handler(&self) -> Option<&H> {
-        self.handler.as_ref()
+        self.sessions.app.handler.as_ref()
     }
 
     pub(crate) fn counters(&self) -> &Counters {
-        &self.streams.counters
+        &self.sessions.streams.counters
     }
 
     /// How long the next wait would be; `None` for good.

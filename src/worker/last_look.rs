@@ -5,9 +5,9 @@
 //! once more on the way to a verdict, and nowhere else, which costs nothing where no deadline passes. Where more has arrived than a visit
 //! takes, the verdict waits until as much has been read as had arrived at that look. What comes after it gains no time.
 
-use super::core::{Flow, Worker};
 use super::handler::Handler;
 use super::os::Os;
+use super::sessions::{Flow, Sessions};
 use super::table::{Flags, Timer};
 use crate::budget::VISITS_AT_THE_END;
 
@@ -23,7 +23,7 @@ pub(super) enum Looked {
     Unseen,
 }
 
-impl<O: Os, H: Handler> Worker<O, H> {
+impl<O: Os, H: Handler> Sessions<O, H> {
     /// Takes in what has arrived for a connection, one of whose deadlines has passed at the tick `due`.
     pub(super) fn take_last_look(&mut self, index: u32, timer: Timer, due: u32) -> Looked {
         let id = self.streams.table.id(index);
@@ -49,10 +49,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// Arms the timers of those whose verdict has to wait. Not earlier, or the phase that has found them would find them again.
-    pub(super) fn put_overdue_back(&mut self) {
+    /// `true` where there are any.
+    pub(super) fn put_overdue_back(&mut self) -> bool {
         let mut overdue = std::mem::take(&mut self.overdue);
+        let are_any = !overdue.is_empty();
         for (id, timer, due) in overdue.drain(..) {
-            self.schedule.is_unfinished = true;
             let Some(index) = self.streams.table.find(id) else { continue };
             match timer {
                 Timer::Message => self.streams.table.put_message_off(index, due, self.streams.tick),
@@ -63,6 +64,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             }
         }
         self.overdue = overdue;
+        are_any
     }
 
     /// Takes in all that has arrived for a connection which is about to be cut, though not for ever what a peer goes on to send.

@@ -3,13 +3,13 @@
 //! As with a [Pong](super::late_pong), a peer that reads slowly and steadily gets to it: it must take as much from one look to the next, and
 //! once our Close has been acknowledged it has its time and no more.
 
-use super::core::Worker;
 use super::handler::Handler;
 use super::os::Os;
+use super::sessions::Sessions;
 use super::table::{Flags, Stage};
 use crate::base::ticks::{TICK, tick_at, ticks};
 
-impl<O: Os, H: Handler> Worker<O, H> {
+impl<O: Os, H: Handler> Sessions<O, H> {
     /// Our Close has joined output that is stuck, of which enough must be taken from now on.
     pub(super) fn expect_late_close(&mut self, index: u32) {
         if self.streams.table.side_mut(index).is_some_and(|side| side.late_close.is_none()) {

@@ -6,16 +6,16 @@
 
 use std::time::Duration;
 
-use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::limits::PingPolicy;
 use super::os::{Os, Output};
 use super::ping::PING_PAYLOAD;
+use super::sessions::{Flow, Sessions};
 use super::table::{Flags, LatePong, Stage};
 use crate::base::ticks::{TICK, tick_at, time_of};
 use crate::ws::encode;
 
-impl<O: Os, H: Handler> Worker<O, H> {
+impl<O: Os, H: Handler> Sessions<O, H> {
     /// A Ping of this tick joins output that is stuck.
     pub(super) fn expect_late_pong(&mut self, index: u32) {
         let stage = self.measured(index, encode::frame_len(PING_PAYLOAD, false));

@@ -7,10 +7,10 @@
 
 use std::time::Duration;
 
-use super::core::Worker;
 use super::handler::Handler;
 use super::notice::Notice;
 use super::os::Os;
+use super::sessions::Sessions;
 use crate::base::ticks::time_of;
 use crate::budget::{LATE, LATENESS_STEP, MOST_STRETCH};
 
@@ -70,7 +70,7 @@ impl Lateness {
     }
 }
 
-impl<O: Os, H: Handler> Worker<O, H> {
+impl<O: Os, H: Handler> Sessions<O, H> {
     /// Looks how late the first of the timers is that are due.
     pub(super) fn observe_lateness(&mut self) {
         let Some(due) = self.streams.table.first_due(self.streams.tick) else { return };

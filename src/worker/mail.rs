@@ -1,15 +1,13 @@
-//! What other threads want: messages, broadcasts and closes from the mailbox.
+//! Messages of other threads, to one connection or to all.
 
 use super::compression::{Codec, Outgoing, is_common};
-use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
-use super::mailbox::Mail;
 use super::os::Os;
 use super::prepared::{PreparedMessage, message_of};
+use super::sessions::{Flow, Sessions};
 use super::table::{CHUNK, ConnId, Frame, Lane, REFERENCE, State};
 use super::visits::Visits;
-use super::write::reusable;
-use crate::budget::{BYTES_PER_WORK, MAILS_PER_ITERATION, WORK_OF_MESSAGE, outbox_for};
+use crate::budget::{BYTES_PER_WORK, WORK_OF_MESSAGE, outbox_for};
 use crate::ws::deflate::Terms;
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
@@ -17,42 +15,9 @@ use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 const TOO_SLOW: CloseFrame<'static> =
     CloseFrame { code: Some(CloseCode::POLICY_VIOLATION), reason: "messages are read too slowly" };
 
-/// A message on its way to every connection of the worker.
-#[derive(Debug)]
-pub(super) struct Broadcast {
-    message: PreparedMessage,
-    /// Connections below this index have it.
-    cursor: u32,
-}
-
-impl<O: Os, H: Handler> Worker<O, H> {
-    /// Handles mail in order, for as long as it may take. Sockets have all of their time after it.
-    pub(super) fn handle_mail(&mut self) {
-        self.visits.meter.begin_mail();
-        self.handle_entries();
-        self.visits.meter.begin_iteration();
-    }
-
-    /// A broadcast to many goes out a slice at a time, between which sockets have their turn; what came after it waits.
-    fn handle_entries(&mut self) {
-        for _ in 0..MAILS_PER_ITERATION {
-            if self.broadcast.is_some() {
-                return self.go_on_broadcasting();
-            }
-            if self.visits.meter.is_spent() {
-                break;
-            }
-            match self.inbox.take() {
-                None => return,
-                Some(Mail::Send { to, frame }) => self.deliver(to, &frame),
-                Some(Mail::Close { id, code, reason }) => self.close_by_mail(id, code, &reason),
-                Some(Mail::Broadcast(message)) => self.broadcast = Some(Broadcast { message, cursor: 0 }),
-            }
-        }
-        self.schedule.is_unfinished = true;
-    }
-
-    fn deliver(&mut self, to: ConnId, frame: &Frame) {
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Sends a message to one connection, if it is still open.
+    pub(super) fn deliver(&mut self, to: ConnId, frame: &Frame) {
         let Some(index) = self.find_open(to) else { return self.streams.counters.messages_to_nobody.add(1) };
         self.charge_for(frame);
         // It leaves at the end of the iteration, with what else there is for this connection.
@@ -94,7 +59,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.streams.counters.messages_out.add(1);
             let _ = self.write_later(index, &encoded);
         }
-        self.streams.receive.reply_mut().bytes = reusable(encoded);
+        self.streams.receive.reply_mut().reuse(encoded);
         fits
     }
 
@@ -116,38 +81,38 @@ impl<O: Os, H: Handler> Worker<O, H> {
         result
     }
 
-    fn close_by_mail(&mut self, id: ConnId, code: CloseCode, reason: &str) {
+    /// Closes one connection, if it is still open.
+    pub(super) fn close_by_mail(&mut self, id: ConnId, code: CloseCode, reason: &str) {
         if let Some(index) = self.find_open(id) {
             let frame = CloseFrame { code: Some(code), reason };
             let _ = self.close_open(index, frame, Closed::ByUs(frame));
         }
     }
 
-    fn go_on_broadcasting(&mut self) {
-        let Some(Broadcast { message, mut cursor }) = self.broadcast.take() else { return };
-        let end = self.streams.table.end().min(cursor + self.limits.budgets.sweep);
-        while cursor < end && !self.visits.meter.is_spent() {
-            let at = cursor;
-            cursor += 1;
-            let Some(record) = self.streams.table.get(at).filter(|record| record.state == State::Open) else {
-                continue;
-            };
-            let terms = record.terms;
-            let index = at;
-            let compressed = self.compressed(&message, terms);
-            let frame = compressed.unwrap_or(message.plain());
-            self.charge_for(frame);
-            let is_copied =
-                self.streams.table.outbox(index).is_some_and(|outbox| outbox.prefers_copy(frame.len()));
-            if self.push_frame(index, frame, false, is_copied) && compressed.is_some() {
-                self.streams.counters.compressed_out.add(1);
-                self.remember_sent(index, &message);
+    /// Sends a message to open connections from the index `from` on, as many as an iteration may. Returns where it has come to.
+    pub(super) fn broadcast(&mut self, message: &PreparedMessage, from: u32) -> u32 {
+        let mut index = from;
+        let end = self.streams.table.end().min(from + self.limits.budgets.sweep);
+        while index < end && !self.visits.meter.is_spent() {
+            if let Some(record) = self.streams.table.get(index).filter(|record| record.state == State::Open) {
+                let terms = record.terms;
+                self.broadcast_to(index, message, terms);
             }
+            index += 1;
         }
-        if cursor < self.streams.table.end() {
-            self.broadcast = Some(Broadcast { message, cursor });
+        index
+    }
+
+    fn broadcast_to(&mut self, index: u32, message: &PreparedMessage, terms: Terms) {
+        let compressed = self.compressed(message, terms);
+        let frame = compressed.unwrap_or(message.plain());
+        self.charge_for(frame);
+        let is_copied =
+            self.streams.table.outbox(index).is_some_and(|outbox| outbox.prefers_copy(frame.len()));
+        if self.push_frame(index, frame, false, is_copied) && compressed.is_some() {
+            self.streams.counters.compressed_out.add(1);
+            self.remember_sent(index, message);
         }
-        self.schedule.is_unfinished = true;
     }
 
     /// The compressed form of a broadcast, where there is one that a connection with these terms can read. One with a small
@@ -181,8 +146,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn push_frame(&mut self, index: u32, frame: &Frame, later: bool, is_copied: bool) -> bool {
         let len = frame.len();
         let most = outbox_for(self.limits.outbox, len);
-        let fits = |worker: &Self| len <= most.saturating_sub(worker.streams.queued(index));
-        let may_wait = |worker: &Self| is_copied || worker.streams.pool.can_lend(len + REFERENCE);
+        let fits = |sessions: &Self| len <= most.saturating_sub(sessions.streams.queued(index));
+        let may_wait = |sessions: &Self| is_copied || sessions.streams.pool.can_lend(len + REFERENCE);
         // Whoever reads at once is not slow because of what waits for the end of the iteration, nor because of what waits for others.
         let must_leave = !(fits(self) && may_wait(self));
         if must_leave && !self.streams.is_blocked(index) && self.write_outbox(index) == Flow::Gone {

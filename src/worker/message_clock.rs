@@ -1,12 +1,12 @@
 //! When the time of a message that has begun to arrive runs, and when it stands still.
 
-use super::core::Worker;
 use super::handler::Handler;
 use super::os::Os;
+use super::sessions::Sessions;
 use super::table::Flags;
 use crate::base::ticks::MAX_TIME;
 
-impl<O: Os, H: Handler> Worker<O, H> {
+impl<O: Os, H: Handler> Sessions<O, H> {
     /// Gives a message that has begun its time, from now on.
     pub(super) fn begin_message_clock(&mut self, index: u32) {
         let Some(time) = self.limits.message_timeout.map(|time| time.min(MAX_TIME)) else { return };

@@ -4,16 +4,16 @@ use std::io;
 
 use super::batch::{Batch, Form, Pushed, SlowPolicy};
 use super::compression::MOST_BITS;
-use super::core::{Flow, Worker};
 use super::handler::Handler;
 use super::os::Os;
+use super::sessions::{Flow, Sessions};
 use super::stream::{Streams, has_other_output, send_bytes};
 use super::table::{Flags, Lane, REFERENCE, State};
 use crate::base::pool::Pool;
 use crate::budget::outbox_for;
 use crate::ws::deflate::Terms;
 
-impl<O: Os, H: Handler> Worker<O, H> {
+impl<O: Os, H: Handler> Sessions<O, H> {
     pub(super) fn push_batch(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed {
         let Streams { table, os, counters, tick, puts_pings_off, .. } = &mut self.streams;
         let entry = table.entry_mut(index).filter(|(record, _)| record.state == State::Open);

@@ -3,9 +3,9 @@
 use std::io;
 use std::ops::Range;
 
-use super::core::{Flow, Worker};
 use super::handler::Handler;
 use super::os::Os;
+use super::sessions::{Flow, Sessions};
 use super::stream::Streams;
 use super::table::{ConnId, Flags, Side, State, Unread};
 use crate::budget::{BYTES_PER_WORK, READS_PER_VISIT, REPLY_FLUSH_LEAST, UNREAD_SLICE, WORK_OF_READ};
@@ -22,7 +22,7 @@ struct Received {
     room: usize,
 }
 
-impl<O: Os, H: Handler> Worker<O, H> {
+impl<O: Os, H: Handler> Sessions<O, H> {
     /// Reads from a connection that has become ready, for as long as most of them take.
     pub(super) fn read_first(&mut self, index: u32, ended: bool) -> Flow {
         self.visits.meter.begin_first();
@@ -109,7 +109,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         has_unread
     }
 
-    /// One system call, into that part of the landing, or first to where the rest of a large message belongs.
+    /// One system call, into that part of the receive buffer, or first to where the rest of a large message belongs.
     fn receive(&mut self, index: u32, part: Range<usize>) -> io::Result<Received> {
         let Streams { table, os, pool, receive, .. } = &mut self.streams;
         let buffer = receive.room(part);

@@ -3,9 +3,9 @@
 //! What may be needed is known before it is: input that ends inside a message has to be kept. So there is room, or there is somebody to give
 //! up, before the decoder asks for it, and a message is only refused where nothing larger is held.
 
-use super::core::{Flow, Worker};
 use super::handler::Handler;
 use super::os::Os;
+use super::sessions::{Flow, Sessions};
 use super::stream::Streams;
 use super::table::State;
 use crate::budget::{RELIEF_LEAST, RELIEF_MOST, RELIEF_SEARCH, WORK_OF_SEARCH};
@@ -19,7 +19,7 @@ struct Held {
     begun: u32,
 }
 
-impl<O: Os, H: Handler> Worker<O, H> {
+impl<O: Os, H: Handler> Sessions<O, H> {
     /// Sees to it that a buffer of `needed` bytes can be had for a connection's input, which has just been received, as far as anything can
     /// give way to it. It may be the connection itself, which goes on to its end then.
     #[cold]

@@ -1,11 +1,11 @@
 //! What is due: handshakes, Pings, Pongs and closes, one timer a connection; and messages that have begun.
 
-use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::keepalive::Keepalive;
 use super::last_look::Looked;
 use super::limits::{Limits, PingPolicy};
 use super::os::Os;
+use super::sessions::{Flow, Sessions};
 use super::stream::Streams;
 use super::table::{Flags, Record, Side, State, Timer};
 use crate::base::ticks::{tick_at, ticks};
@@ -32,8 +32,9 @@ impl PongTimes {
     }
 }
 
-impl<O: Os, H: Handler> Worker<O, H> {
-    pub(super) fn expire_timers(&mut self) {
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Looks after connections whose timers are due. `true` where some are left for the next iteration.
+    pub(super) fn expire_timers(&mut self) -> bool {
         self.observe_lateness();
         self.visits.meter.begin_iteration();
         let most = self.most_looked_at();
@@ -44,24 +45,26 @@ impl<O: Os, H: Handler> Worker<O, H> {
             if has_looked_enough || self.streams.counters.pings_sent.get() >= most_pings {
                 break;
             }
-            let Some((index, due)) = self.streams.table.expire(self.streams.tick) else { return };
+            let Some((index, due)) = self.streams.table.expire(self.streams.tick) else { return false };
             let _ = self.on_timer(index, due);
         }
-        self.schedule.is_unfinished = true;
+        true
     }
 
-    /// Looks after messages that have begun and not ended.
-    pub(super) fn expire_messages(&mut self) {
+    /// Looks after messages that have begun and not ended. `true` where some are left for the next iteration.
+    pub(super) fn expire_messages(&mut self) -> bool {
         self.visits.meter.begin_iteration();
         let most = self.most_looked_at();
         for _ in 0..self.limits.budgets.expiries {
             if self.streams.counters.bytes_in.get() >= most || self.visits.meter.is_over() {
                 break;
             }
-            let Some((index, due)) = self.streams.table.expire_message(self.streams.tick) else { return };
+            let Some((index, due)) = self.streams.table.expire_message(self.streams.tick) else {
+                return false;
+            };
             let _ = self.judge_message(index, due);
         }
-        self.schedule.is_unfinished = true;
+        true
     }
 
     /// The count of bytes read at which the timers' phase leaves the rest to the next iteration.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::batch::{Batch, Pushed};
 use super::conn::SendError;
-use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::os::Os;
+use super::sessions::{Flow, Sessions};
 use super::table::{ConnId, Outbox};
 use crate::budget::LIST_KEEP;
 use crate::ws::{CloseCode, CloseFrame, Message};
@@ -127,6 +127,28 @@ pub(super) trait Desk<D> {
     fn close(&mut self, index: u32, code: CloseCode, reason: &str);
 }
 
+/// A worker's handler, and what it has still to be told.
+pub(super) struct App<H: Handler> {
+    /// In its place but during its own turn.
+    pub(super) handler: Option<H>,
+    /// Connections that ended during the turn.
+    pub(super) ended: Vec<Ended<H::Data>>,
+}
+
+impl<H: Handler> App<H> {
+    pub(super) const fn new(handler: H) -> Self {
+        Self { handler: Some(handler), ended: Vec::new() }
+    }
+
+    /// Tells the handler that a connection is over for it, or keeps that until its turn is over.
+    pub(super) fn close(&mut self, id: ConnId, data: H::Data, why: Closed<'_>) {
+        match &mut self.handler {
+            Some(handler) => handler.close(id, data, why),
+            None => self.ended.push(Ended::new(id, data, why)),
+        }
+    }
+}
+
 /// A connection that ended during the turn, of which the handler has to be told.
 pub(super) struct Ended<D> {
     id: ConnId,
@@ -142,7 +164,7 @@ impl<D> Ended<D> {
     }
 }
 
-impl<O: Os, H: Handler> Worker<O, H> {
+impl<O: Os, H: Handler> Sessions<O, H> {
     /// Sends a message that is for one connection alone; `false` where there is no room.
     fn write_answer(&mut self, index: u32, message: Message<'_>) -> bool {
         let (limit, opcode, payload) = (self.limits.outbox, message.opcode(), message.as_bytes());
@@ -155,31 +177,26 @@ impl<O: Os, H: Handler> Worker<O, H> {
         kept > room && self.write_message(index, opcode, payload, kept)
     }
 
-    /// Gives the handler its turn.
-    pub(super) fn take_turn(&mut self) {
-        self.schedule.turn = None;
-        let Some(mut handler) = self.handler.take() else { return };
+    /// Gives the handler its turn. Returns when it wants the next one, and whether it has been told of connections that ended meanwhile: what
+    /// they leave to do is done in another turn, for which nobody else may wake the worker.
+    pub(super) fn take_turn(&mut self) -> (Turn, bool) {
+        let Some(mut handler) = self.app.handler.take() else { return (Turn::Idle, false) };
         let turn = handler.turn(&mut Connections::new(self));
-        let mut ended = std::mem::take(&mut self.ended);
-        // What they leave to do is done in another turn, for which nobody else may wake the worker.
-        self.schedule.is_unfinished |= !ended.is_empty();
+        let mut ended = std::mem::take(&mut self.app.ended);
+        let are_any = !ended.is_empty();
         for Ended { id, data, why, reason } in ended.drain(..) {
             handler.close(id, data, why.with_reason(&reason));
         }
         // Kept for the next turn, unless a burst has made it large.
         if ended.capacity() <= LIST_KEEP {
-            self.ended = ended;
+            self.app.ended = ended;
         }
-        self.handler = Some(handler);
-        match turn {
-            Turn::Idle => {}
-            Turn::Within(time) => self.schedule.turn = Some(self.streams.now.saturating_add(time)),
-            Turn::Again => self.schedule.is_unfinished = true,
-        }
+        self.app.handler = Some(handler);
+        (turn, are_any)
     }
 }
 
-impl<O: Os, H: Handler> Desk<H::Data> for Worker<O, H> {
+impl<O: Os, H: Handler> Desk<H::Data> for Sessions<O, H> {
     fn now(&self) -> Duration {
         self.streams.now
     }

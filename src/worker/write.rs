@@ -1,15 +1,15 @@
 //! Writing to a connection: at once where the kernel takes it, from its outbox where not.
 
-use super::core::{Flow, Worker};
 use super::handler::{Closed, Handler};
 use super::os::Os;
+use super::sessions::{Flow, Sessions};
 use super::table::Flags;
-use crate::budget::{LIST_KEEP, REPLY_FLUSH_LEAST, REPLY_KEEP};
+use crate::budget::{LIST_KEEP, REPLY_FLUSH_LEAST};
 
 /// Bytes of a reply that are worth copying to have them leave together with a Ping.
 const JOINED: usize = 4096;
 
-impl<O: Os, H: Handler> Worker<O, H> {
+impl<O: Os, H: Handler> Sessions<O, H> {
     /// Writes the replies gathered so far.
     pub(super) fn flush_reply(&mut self, index: u32) -> Flow {
         self.streams
@@ -24,7 +24,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
         let bytes = std::mem::take(&mut self.streams.receive.reply_mut().bytes);
         let flow = self.write(index, &bytes);
-        self.streams.receive.reply_mut().bytes = reusable(bytes);
+        self.streams.receive.reply_mut().reuse(bytes);
         flow
     }
 
@@ -171,13 +171,4 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.end_writing(index);
         Flow::Alive
     }
-}
-
-/// A buffer emptied for its next use, no larger than is worth keeping.
-pub(super) fn reusable(mut bytes: Vec<u8>) -> Vec<u8> {
-    bytes.clear();
-    if bytes.capacity() > REPLY_KEEP {
-        bytes.shrink_to(REPLY_KEEP);
-    }
-    bytes
 }

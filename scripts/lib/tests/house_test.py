@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.dont_write_bytecode = True
 
 import house  # noqa: E402
+import walls  # noqa: E402
 from rust_text import code_only  # noqa: E402
 
 UNDONE = "TO" + "DO"
@@ -102,6 +103,21 @@ class Rules(unittest.TestCase):
         rule = house.nothing_undone
         self.assertEqual(complaints(rule, a=f"\n// {UNDONE}: later\n"), ["a.rs:2"])
         self.assertEqual(complaints(rule, a=f"{UNDONE}S mktemp {'X' * 6}"), [])
+
+    def test_rooms_import_those_below_them(self):
+        rule = walls.walls
+        allowed = "use std::io;\nuse super::record::Record;\nuse crate::{base::pool::Pool, ws::{Decoder, deflate::Terms}};\n"
+        self.assertEqual(complaints(rule, src__worker__table__a=allowed), [])
+        above = "use std::io;\n\npub(crate) use crate::{\n    base::pool::Pool,\n    worker::stream::Streams,\n};\n"
+        self.assertEqual(complaints(rule, src__worker__table__a=above), ["src/worker/table/a.rs:3"])
+        self.assertEqual(complaints(rule, src__worker__stream__mod="use super::sessions::Flow;"), ["src/worker/stream/mod.rs:1"])
+        self.assertEqual(complaints(rule, src__base__a="// use crate::hub;\nuse crate::hub::Hub;"), ["src/base/a.rs:2"])
+        self.assertEqual(complaints(rule, src__base__a="#[cfg(test)]\nmod tests {\n    use crate::hub::Hub;\n}"), [])
+
+    def test_nobody_below_imports_the_loop(self):
+        rule, use = walls.walls, "use super::core::Worker;"
+        self.assertEqual(complaints(rule, src__worker__close=use), ["src/worker/close.rs:1"])
+        self.assertEqual(complaints(rule, src__worker__drain=use, src__worker__mod="pub(crate) use core::Worker;"), [])
 
     def test_modules_begin_with_their_doc_line(self):
         rule = house.every_module_says_what_it_is

@@ -5,8 +5,7 @@ use std::ops::Range;
 
 use crate::base::lazy_buffer::LazyBuffer;
 use crate::base::pool::Pool;
-use crate::budget::{REPLY_FLUSH, REPLY_FLUSH_LEAST, SLICES_PER_WRITE};
-use crate::worker::write::reusable;
+use crate::budget::{REPLY_FLUSH, REPLY_FLUSH_LEAST, REPLY_KEEP, SLICES_PER_WRITE};
 use crate::ws::encode::{self, HeaderBytes};
 use crate::ws::{Buffers, CloseCode, Opcode, Whole};
 
@@ -191,7 +190,7 @@ impl Reply {
         self.echoed.is_empty() && self.bytes.is_empty()
     }
 
-    /// Leaves all of it in the landing, where no input is any more, says where, and is empty then. `None` when it is more than one
+    /// Leaves all of it in the memory, where no input is any more, says where, and is empty then. `None` when it is more than one
     /// piece; it stays as it is.
     #[inline]
     pub(in crate::worker) fn defer(&mut self, memory: &mut LazyBuffer) -> Option<Range<usize>> {
@@ -302,6 +301,16 @@ impl Reply {
     fn empty(&mut self) {
         self.begin_run();
         self.echoed_bytes = 0;
-        self.bytes = reusable(std::mem::take(&mut self.bytes));
+        let bytes = std::mem::take(&mut self.bytes);
+        self.reuse(bytes);
+    }
+
+    /// Takes a buffer back whose frames have been written, no larger than is worth keeping.
+    pub(in crate::worker) fn reuse(&mut self, mut bytes: Vec<u8>) {
+        bytes.clear();
+        if bytes.capacity() > REPLY_KEEP {
+            bytes.shrink_to(REPLY_KEEP);
+        }
+        self.bytes = bytes;
     }
 }

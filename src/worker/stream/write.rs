@@ -119,9 +119,7 @@ impl<O: Os, D> Streams<O, D> {
 
     /// Frees the side record when there is nothing in it.
     pub(in crate::worker) fn free_side(&mut self, index: u32) {
-        if let Some(mut side) = self.table.take_empty_side(index) {
-            side.clear(&mut self.pool);
-        }
+        self.table.free_side(index, &mut self.pool);
     }
 }
 

@@ -9,6 +9,7 @@ use super::outbox::Outbox;
 use super::record::{Record, State};
 use super::side::{Side, SideId};
 use crate::base::pages::PagedSlab;
+use crate::base::pool::Pool;
 use crate::base::wheel::{Node, Nodes, Wheel};
 use crate::budget::RECORDS_PER_PAGE;
 
@@ -66,13 +67,17 @@ impl<S, D> ConnectionTable<S, D> {
         u32::try_from(self.records.insert(record)).unwrap_or(u32::MAX)
     }
 
-    /// Takes a connection out, with its side record, and disarms its timers.
-    pub(in crate::worker) fn remove(&mut self, index: u32) -> Option<(Record<S, D>, Option<Side>)> {
+    /// Takes a connection out, frees its side record, and disarms its timers. Returns its record, and how many bytes its windows took.
+    pub(in crate::worker) fn remove(&mut self, index: u32, pool: &mut Pool) -> Option<(Record<S, D>, usize)> {
         self.disarm(index);
         self.end_message(index);
         let record = self.records.remove(index as usize)?;
-        let side = record.side.index().and_then(|at| self.sides.remove(at));
-        Some((record, side))
+        let mut context_bytes = 0;
+        if let Some(mut side) = record.side.index().and_then(|at| self.sides.remove(at)) {
+            context_bytes = side.context_bytes();
+            side.clear(pool);
+        }
+        Some((record, context_bytes))
     }
 
     /// The index of the connection with this id, if it is still there.
@@ -151,15 +156,16 @@ impl<S, D> ConnectionTable<S, D> {
         sides.get_mut(at).expect("a connection's side record is in its table")
     }
 
-    /// Takes a side record out that has nothing in it but buffers to give back.
-    pub(in crate::worker) fn take_empty_side(&mut self, index: u32) -> Option<Side> {
-        let at = self.record_mut(index).side.index()?;
-        if !self.sides.get(at).is_none_or(Side::is_empty) {
-            return None;
+    /// Frees a connection's side record when there is nothing in it.
+    pub(in crate::worker) fn free_side(&mut self, index: u32, pool: &mut Pool) {
+        let Some(at) = self.record_mut(index).side.index() else { return };
+        if self.sides.get(at).is_none_or(Side::is_empty) {
+            self.end_message(index);
+            self.record_mut(index).side = SideId::NONE;
+            if let Some(mut side) = self.sides.remove(at) {
+                side.clear(pool);
+            }
         }
-        self.end_message(index);
-        self.record_mut(index).side = SideId::NONE;
-        self.sides.remove(at)
     }
 
     /// A connection's output that waits, if it has had any.

@@ -115,7 +115,7 @@ fn without_any_descriptor_accepting_rests_and_does_not_spin() {
 fn a_full_worker_leaves_the_group_and_comes_back() {
     play(Limits { worker_connections: 32, ..limits() }, |rig| {
         // Another worker listens too.
-        rig.worker.common.join_group();
+        rig.worker.sessions.common.join_group();
         let mut clients: Vec<Client> = (0..31).map(|_| rig.open()).collect();
         // The second is in the queue when the first makes the worker full.
         clients.push(rig.connect());
@@ -155,7 +155,7 @@ fn the_last_of_the_group_stays_and_refuses() {
 #[test]
 fn a_worker_that_cannot_listen_again_retries_by_the_clock() {
     play(Limits { worker_connections: 4, ..limits() }, |rig| {
-        rig.worker.common.join_group();
+        rig.worker.sessions.common.join_group();
         let clients: Vec<Client> = (0..4).map(|_| rig.open()).collect();
         rig.run_for(millis(100));
         assert_eq!(rig.world().listening(), 0);
@@ -173,7 +173,7 @@ fn a_worker_that_cannot_listen_again_retries_by_the_clock() {
 #[test]
 fn a_worker_out_of_the_group_serves_those_it_has() {
     play(Limits { worker_connections: 2, ..limits() }, |rig| {
-        rig.worker.common.join_group();
+        rig.worker.sessions.common.join_group();
         let clients = [rig.open(), rig.open()];
         rig.settle();
         assert_eq!(rig.world().listening(), 0);

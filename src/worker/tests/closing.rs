@@ -175,10 +175,13 @@ fn half_a_message_goes_with_its_connection() {
         let client = rig.open();
         rig.send(client, b"\x82\xfe\x0f\xa0\0\0\0\0half");
         rig.settle();
-        assert!(rig.worker.streams.pool.used() > 0);
+        assert!(rig.worker.sessions.streams.pool.used() > 0);
         rig.world().client_resets(client);
         rig.settle();
-        assert_eq!((rig.worker.streams.pool.used(), rig.worker.streams.table.sides_len()), (0, 0));
+        assert_eq!(
+            (rig.worker.sessions.streams.pool.used(), rig.worker.sessions.streams.table.sides_len()),
+            (0, 0)
+        );
     });
 }
 

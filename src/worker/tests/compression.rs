@@ -87,7 +87,10 @@ fn a_connection_without_context_keeps_nothing() {
         peer.say(rig, &text(1, 1024));
         rig.settle();
         assert_eq!(peer.hear(rig), [compressed(&text(1, 1024))]);
-        assert_eq!((rig.worker.streams.table.sides_len(), rig.worker.streams.pool.used()), (0, 0));
+        assert_eq!(
+            (rig.worker.sessions.streams.table.sides_len(), rig.worker.sessions.streams.pool.used()),
+            (0, 0)
+        );
         assert_eq!(rig.counters().context_bytes.get(), 0);
     });
 }
@@ -96,7 +99,10 @@ fn a_connection_without_context_keeps_nothing() {
 fn a_connection_with_context_keeps_its_windows_and_they_help() {
     play(with(Context::Window(11)), |rig| {
         let mut peer = Deflating::open(rig, OFFER);
-        assert_eq!((rig.worker.streams.table.sides_len(), rig.counters().context_bytes.get()), (0, 0));
+        assert_eq!(
+            (rig.worker.sessions.streams.table.sides_len(), rig.counters().context_bytes.get()),
+            (0, 0)
+        );
         let text = text(1, 1024);
         let mut sizes = Vec::new();
         for _ in 0..3 {
@@ -109,7 +115,10 @@ fn a_connection_with_context_keeps_its_windows_and_they_help() {
         let second = sizes[1] - sizes[0];
         assert!(second < 40, "{second} bytes for what was sent before");
         assert_eq!(rig.counters().context_bytes.get(), 2 * 2048);
-        assert_eq!((rig.worker.streams.table.sides_len(), rig.worker.streams.pool.used()), (1, 0));
+        assert_eq!(
+            (rig.worker.sessions.streams.table.sides_len(), rig.worker.sessions.streams.pool.used()),
+            (1, 0)
+        );
     });
 }
 
@@ -207,7 +216,7 @@ fn what_breaks_a_rule_is_told_by_its_code() {
             rig.send(plain, &corrupt);
             rig.settle();
             assert_eq!(rig.frames(plain), [Seen::Close(1002)]);
-            assert_eq!(rig.worker.streams.pool.used(), 0);
+            assert_eq!(rig.worker.sessions.streams.pool.used(), 0);
         });
     }
 }
@@ -253,7 +262,7 @@ fn decompressing_takes_turns_with_other_connections() {
             assert!(iterations > 15, "{iterations}");
             rig.settle();
             assert_eq!(loud.hear(rig).len(), 100);
-            assert_eq!(rig.worker.streams.pool.used(), 0);
+            assert_eq!(rig.worker.sessions.streams.pool.used(), 0);
         });
     }
 }
@@ -275,7 +284,7 @@ fn an_iteration_decompresses_a_bounded_amount_for_all_together() {
             seen = now;
         }
         rig.settle();
-        assert_eq!(rig.worker.streams.pool.used(), 0);
+        assert_eq!(rig.worker.sessions.streams.pool.used(), 0);
     });
 }
 
@@ -293,8 +302,8 @@ fn a_peer_that_does_not_read_is_not_decompressed_for() {
         rig.world().set_room(peer.client, 0);
         rig.send(peer.client, &bytes);
         rig.settle();
-        let index = rig.worker.streams.table.find(rig.log().opened[0]).unwrap();
-        assert!(rig.worker.streams.queued(index) < 128 << 10);
+        let index = rig.worker.sessions.streams.table.find(rig.log().opened[0]).unwrap();
+        assert!(rig.worker.sessions.streams.queued(index) < 128 << 10);
         assert!(rig.settle() < 5, "it does not spin");
         rig.world().set_room(peer.client, usize::MAX);
         rig.settle();
@@ -326,10 +335,10 @@ fn what_waits_is_forgotten_with_a_reset() {
             peer.say(rig, &text);
         }
         rig.iterate();
-        assert!(rig.worker.streams.pool.used() > 0);
+        assert!(rig.worker.sessions.streams.pool.used() > 0);
         rig.world().client_resets(peer.client);
         rig.settle();
-        assert_eq!((rig.log().last_close(), rig.worker.streams.pool.used()), ("lost", 0));
+        assert_eq!((rig.log().last_close(), rig.worker.sessions.streams.pool.used()), ("lost", 0));
     });
 }
 

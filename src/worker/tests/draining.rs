@@ -153,13 +153,19 @@ fn memory_goes_back_after_a_spike() {
             rig.send(client, &bytes);
         }
         rig.settle();
-        assert_eq!((rig.worker.streams.table.sides_len(), rig.worker.streams.table.len()), (10_000, 10_000));
+        assert_eq!(
+            (rig.worker.sessions.streams.table.sides_len(), rig.worker.sessions.streams.table.len()),
+            (10_000, 10_000)
+        );
         for &client in &clients {
             rig.world().client_resets(client);
         }
         rig.run_for(secs(5));
-        assert_eq!((rig.worker.streams.table.side_slots(), rig.worker.streams.table.end()), (0, 0));
-        assert!(!rig.worker.streams.pool.is_holding());
+        assert_eq!(
+            (rig.worker.sessions.streams.table.side_slots(), rig.worker.sessions.streams.table.end()),
+            (0, 0)
+        );
+        assert!(!rig.worker.sessions.streams.pool.is_holding());
         assert_eq!(rig.run_for(secs(3_600)), 1, "and then nothing is looked after any more");
     });
 }

@@ -29,7 +29,7 @@ fn a_request_may_come_byte_by_byte_with_frames_behind_it() {
         let mut got = rig.world().client_takes(client);
         let head = got.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
         assert_eq!(super::rig::decode(&mut got[head..]), [Seen::Text("hi".into())]);
-        assert_eq!(rig.worker.streams.table.sides_len(), 0, "an idle connection has no side record");
+        assert_eq!(rig.worker.sessions.streams.table.sides_len(), 0, "an idle connection has no side record");
     });
 }
 
@@ -107,7 +107,7 @@ fn a_handshake_has_its_time_and_no_more() {
         rig.run_for(millis(101));
         assert_eq!((rig.counters().handshake_timeouts.get(), rig.world().held()), (2, 0));
         assert_eq!([rig.ending(silent), rig.ending(slow)], [Ending::Clean; 2]);
-        assert_eq!(rig.worker.streams.pool.used(), 0);
+        assert_eq!(rig.worker.sessions.streams.pool.used(), 0);
     });
 }
 
@@ -121,7 +121,7 @@ fn a_head_that_never_ends_is_refused_at_the_limit() {
             rig.settle();
         }
         assert!(rig.response(client).starts_with("HTTP/1.1 431 "));
-        assert_eq!(rig.worker.streams.pool.used(), 0);
+        assert_eq!(rig.worker.sessions.streams.pool.used(), 0);
     });
 }
 
@@ -138,7 +138,7 @@ fn without_buffers_a_split_head_is_told_to_come_back() {
         rig.send(first, b"\r\n");
         rig.settle();
         assert!(rig.response(first).starts_with("HTTP/1.1 503 "));
-        assert_eq!(rig.worker.streams.pool.used(), 0);
+        assert_eq!(rig.worker.sessions.streams.pool.used(), 0);
     });
 }
 
@@ -169,6 +169,9 @@ fn a_refused_request_that_came_in_pieces_leaves_no_side_record() {
             rig.settle();
         }
         assert!(rig.response(client).starts_with("HTTP/1.1 403 "));
-        assert_eq!((rig.worker.streams.table.len(), rig.worker.streams.table.sides_len()), (1, 0));
+        assert_eq!(
+            (rig.worker.sessions.streams.table.len(), rig.worker.sessions.streams.table.sides_len()),
+            (1, 0)
+        );
     });
 }

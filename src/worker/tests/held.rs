@@ -2,14 +2,14 @@
 
 use super::rig::{Client, Rig, Seen, limits, play};
 use crate::budget::{HELD_EACH, HELD_MOST};
-use crate::worker::core::Flow;
+use crate::worker::sessions::Flow;
 use crate::ws::{CloseCode, Opcode, encode};
 
 /// Visits one connection, as its readiness would, without the rest of an iteration. They were opened in the order of their numbers.
 fn visit(rig: &mut Rig, client: Client) -> Flow {
     let id = rig.log().opened[client];
-    let index = rig.worker.streams.table.find(id).unwrap();
-    rig.worker.read_first(index, false)
+    let index = rig.worker.sessions.streams.table.find(id).unwrap();
+    rig.worker.sessions.read_first(index, false)
 }
 
 fn text(text: &str) -> Seen {
@@ -26,7 +26,7 @@ fn several_are_read_from_before_several_are_written_to() {
             assert_eq!(visit(rig, client), Flow::Alive);
         }
         assert_eq!(clients.map(|client| rig.sends(client)), before);
-        rig.worker.write_held();
+        rig.worker.sessions.write_held();
         assert_eq!(clients.map(|client| rig.sends(client)), before.map(|sends| sends + 1));
         let expected = [text("one"), Seen::Binary(100), text("three")];
         for (client, seen) in clients.into_iter().zip(expected) {
@@ -48,7 +48,7 @@ fn no_more_are_held_than_may_be() {
             assert_eq!(rig.frames(client), [text("hello")]);
         }
         assert_eq!(rig.frames(*last), []);
-        rig.worker.write_held();
+        rig.worker.sessions.write_held();
         assert_eq!(rig.frames(*last), [text("hello")]);
     });
 }
@@ -76,7 +76,7 @@ fn longer_ones_leave_at_once() {
             rig.send_frame(client, Opcode::Binary, &payload);
             assert_eq!(visit(rig, client), Flow::Alive);
             assert_eq!(rig.frames(client).is_empty(), held, "{len} bytes");
-            rig.worker.write_held();
+            rig.worker.sessions.write_held();
         }
         rig.frames(client);
     });
@@ -116,10 +116,10 @@ fn those_of_a_connection_that_has_ended_are_forgotten() {
             assert_eq!(visit(rig, client), Flow::Alive);
         }
         // One ends here, another one's peer is gone when it is written to.
-        let index = rig.worker.streams.table.find(rig.log().opened[clients[0]]).unwrap();
-        assert_eq!(rig.worker.lose(index), Flow::Gone);
+        let index = rig.worker.sessions.streams.table.find(rig.log().opened[clients[0]]).unwrap();
+        assert_eq!(rig.worker.sessions.lose(index), Flow::Gone);
         rig.world().client_resets(clients[1]);
-        rig.worker.write_held();
+        rig.worker.sessions.write_held();
         rig.settle();
         assert_eq!(rig.log().closed.len(), 2);
         assert_eq!(rig.frames(clients[2]), [text("hello")]);
@@ -136,10 +136,10 @@ fn a_connection_that_is_reported_twice_gets_its_replies_in_order() {
         let id = rig.log().opened[client];
         rig.say(client, "one");
         assert_eq!(visit(rig, client), Flow::Alive);
-        rig.worker.let_go(id);
+        rig.worker.sessions.let_go(id);
         rig.send_close(client, CloseCode::NORMAL);
         assert_eq!(visit(rig, client), Flow::Gone);
-        rig.worker.write_held();
+        rig.worker.sessions.write_held();
         assert_eq!(rig.frames(client), [text("one"), Seen::Close(1000)]);
     });
 }

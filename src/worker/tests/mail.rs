@@ -64,7 +64,7 @@ fn a_broadcast_to_a_blocked_peer_is_a_reference() {
         rig.world().set_room(client, 0);
         rig.handle.broadcast(Message::Binary(&[1; 5_000])).unwrap();
         rig.settle();
-        assert_eq!(rig.worker.streams.pool.used(), 0);
+        assert_eq!(rig.worker.sessions.streams.pool.used(), 0);
         rig.world().set_room(client, usize::MAX);
         rig.settle();
         assert_eq!(rig.frames(client), [Seen::Binary(5_000)]);
@@ -175,7 +175,7 @@ fn many_small_broadcasts_to_a_blocked_peer_are_counted() {
             rig.settle();
         }
         // A reference takes more than these frames of six bytes do.
-        let used = rig.worker.streams.pool.used();
+        let used = rig.worker.sessions.streams.pool.used();
         assert!((5_000 * 6 - 100..5_000 * 6 + 2_048).contains(&used), "{used}");
         rig.world().set_room(client, usize::MAX);
         rig.settle();

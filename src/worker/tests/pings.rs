@@ -268,7 +268,7 @@ fn a_reader_that_stops_is_a_pong_timeout() {
             assert_eq!(rig.counters().open.get(), 1);
             rig.run_for(millis(400));
             assert_eq!(rig.log().last_close(), "pong timeout");
-            assert_eq!(rig.worker.streams.pool.used(), 0);
+            assert_eq!(rig.worker.sessions.streams.pool.used(), 0);
         });
     }
 }
@@ -363,7 +363,7 @@ fn after_a_late_pong_the_next_ping_comes_in_its_time() {
                 rig.world().client_reads(client, 1_000);
             }
             assert_eq!(rig.counters().pings_sent.get(), 1, "{policy:?}");
-            while rig.worker.streams.queued(0) > 0 {
+            while rig.worker.sessions.streams.queued(0) > 0 {
                 rig.world().client_reads(client, 3_000);
                 rig.settle();
             }

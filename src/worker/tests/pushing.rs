@@ -69,7 +69,7 @@ fn batches_for_later_leave_together() {
         });
         assert_eq!(rig.frames(client), said(&["one", "two", "three"]));
         assert_eq!(rig.sends(client) - before, 1);
-        assert_eq!(rig.worker.streams.pool.lent(), 0);
+        assert_eq!(rig.worker.sessions.streams.pool.lent(), 0);
     });
 }
 
@@ -84,7 +84,10 @@ fn what_the_kernel_does_not_take_follows_in_order_wherever_it_stopped() {
             rig.world().set_room(client, usize::MAX);
             rig.settle();
             assert_eq!(rig.frames(client), said(&["first", "secnd", "third", "forth"]));
-            assert_eq!((rig.worker.streams.table.sides_len(), rig.worker.streams.pool.lent()), (0, 0));
+            assert_eq!(
+                (rig.worker.sessions.streams.table.sides_len(), rig.worker.sessions.streams.pool.lent()),
+                (0, 0)
+            );
         });
     }
 }
@@ -177,13 +180,13 @@ fn what_waits_for_all_connections_is_bounded_and_comes_back() {
         let mut more = batch(SlowPolicy::DropNewest, 0, &[&long(0), &long(1)]);
         let pushed = rig.turn(move |connections| connections.push(1, &mut more, false));
         assert_eq!(pushed, Pushed { taken: 1, dropped: 1, ..Pushed::default() });
-        assert_eq!(rig.worker.streams.pool.lent(), 4 * (FRAME + REFERENCE));
+        assert_eq!(rig.worker.sessions.streams.pool.lent(), 4 * (FRAME + REFERENCE));
         rig.world().client_resets(clients[0]);
         rig.settle();
-        assert_eq!(rig.worker.streams.pool.lent(), FRAME + REFERENCE);
+        assert_eq!(rig.worker.sessions.streams.pool.lent(), FRAME + REFERENCE);
         rig.world().set_room(clients[1], usize::MAX);
         rig.settle();
-        assert_eq!(rig.worker.streams.pool.lent(), 0);
+        assert_eq!(rig.worker.sessions.streams.pool.lent(), 0);
     });
 }
 
@@ -280,7 +283,10 @@ fn two_messages_longer_than_an_outbox_reach_who_reads_at_once() {
                 rig.world().set_room(client, usize::MAX);
                 rig.settle();
                 assert_eq!(rig.frames(client), said(&[&texts[0], &texts[1]]));
-                assert_eq!((rig.worker.streams.table.sides_len(), rig.worker.streams.pool.lent()), (0, 0));
+                assert_eq!(
+                    (rig.worker.sessions.streams.table.sides_len(), rig.worker.sessions.streams.pool.lent()),
+                    (0, 0)
+                );
             });
         }
     }

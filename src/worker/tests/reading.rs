@@ -106,7 +106,10 @@ fn a_message_in_pieces_is_whole_to_the_handler() {
             rig.settle();
         }
         assert_eq!(rig.frames(client), [Seen::Pong(b"between".into()), Seen::Text("in pieces".into())]);
-        assert_eq!((rig.worker.streams.table.sides_len(), rig.worker.streams.pool.used()), (0, 0));
+        assert_eq!(
+            (rig.worker.sessions.streams.table.sides_len(), rig.worker.sessions.streams.pool.used()),
+            (0, 0)
+        );
     });
 }
 
@@ -120,7 +123,7 @@ fn of_the_next_large_message_little_is_read_that_would_have_to_move() {
             rig.send_frame(client, Opcode::Binary, &large);
             rig.settle();
             assert_eq!(rig.frames(client), [Seen::Binary(large.len())]);
-            let received = &rig.worker.streams.receive;
+            let received = &rig.worker.sessions.streams.receive;
             let is_more = received.is_holding(READ_BEFORE_LARGE);
             assert!(received.is_holding(if is_more { READ_BUFFER - 1 } else { READ_BEFORE_LARGE - 1 }));
             rig.run_for(secs(5));

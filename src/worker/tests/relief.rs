@@ -56,7 +56,7 @@ fn is_served(rig: &mut Rig, len: usize) {
 fn what_is_there_ahead_of_what_has_arrived_does_not_count() {
     play(with(16 * MIB), |rig| {
         let clients: Vec<Client> = (0..150).map(|_| sending(rig, 66_000)).collect();
-        let used = rig.worker.streams.pool.used();
+        let used = rig.worker.sessions.streams.pool.used();
         assert!((150 * 65_900..150 * 70_000).contains(&used), "{used}");
         is_served(rig, 30_000);
         assert_eq!(rig.counters().buffer_exhausted.get(), 0);
@@ -64,13 +64,13 @@ fn what_is_there_ahead_of_what_has_arrived_does_not_count() {
         for &client in &clients[..10] {
             more(rig, client, &message()[66_000..500_000]);
         }
-        let grown = rig.worker.streams.pool.used() - used;
+        let grown = rig.worker.sessions.streams.pool.used() - used;
         assert!((10 * 433_000..10 * 440_000).contains(&grown), "{grown}");
         for &client in &clients[..10] {
             more(rig, client, &message()[500_000..]);
             assert_eq!(rig.frames(client), [Seen::Binary(MIB)]);
         }
-        let left = rig.worker.streams.pool.used();
+        let left = rig.worker.sessions.streams.pool.used();
         assert!((140 * 65_900..140 * 70_000).contains(&left), "{left}");
         assert_eq!(rig.counters().buffer_exhausted.get(), 0);
     });
@@ -103,7 +103,7 @@ fn the_largest_gives_way_and_of_those_the_oldest() {
         for client in small {
             assert_eq!(rig.frames(client), []);
         }
-        assert!(rig.worker.streams.pool.used() <= 8 * MIB);
+        assert!(rig.worker.sessions.streams.pool.used() <= 8 * MIB);
     });
 }
 
@@ -112,7 +112,7 @@ fn however_many_come_with_large_messages_small_ones_have_their_share() {
     play(with(8 * MIB), |rig| {
         let attackers: Vec<Client> = (0..40).map(|_| sending(rig, 600_000)).collect();
         assert!(rig.counters().buffer_exhausted.get() >= 25, "{}", rig.counters().buffer_exhausted.get());
-        assert!(rig.worker.streams.pool.used() <= 8 * MIB);
+        assert!(rig.worker.sessions.streams.pool.used() <= 8 * MIB);
         // The latest of them are those that are left.
         assert_eq!(rig.frames(attackers[39]), []);
         assert_eq!(rig.frames(attackers[0]), [Seen::Close(1013)]);

@@ -56,7 +56,7 @@ fn what_the_kernel_does_not_take_of_them_follows() {
             rig.world().set_room(client, 1 << 20);
             rig.settle();
             assert_eq!(rig.frames(client), expected, "after {room} bytes");
-            assert_eq!(rig.worker.streams.pool.used(), 0);
+            assert_eq!(rig.worker.sessions.streams.pool.used(), 0);
         }
     });
 }
@@ -67,8 +67,8 @@ fn the_memory_they_landed_in_is_given_back() {
         let client = rig.open();
         rig.send_frame(client, Opcode::Binary, &vec![1; 3 * LANDING_KEEP]);
         rig.settle();
-        assert!(rig.worker.streams.receive.is_holding(LANDING_KEEP));
+        assert!(rig.worker.sessions.streams.receive.is_holding(LANDING_KEEP));
         rig.run_for(secs(5));
-        assert!(!rig.worker.streams.receive.is_holding(0));
+        assert!(!rig.worker.sessions.streams.receive.is_holding(0));
     });
 }

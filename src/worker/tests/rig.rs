@@ -112,8 +112,8 @@ impl Rig {
     pub(super) fn iterate(&mut self) {
         assert!(self.alive, "the worker has ended");
         self.alive = self.worker.iterate().unwrap();
-        assert_eq!(self.counters().buffered_bytes.get(), self.worker.streams.pool.used() as u64);
-        assert_eq!(self.counters().backlog_bytes.get(), self.worker.streams.pool.lent() as u64);
+        assert_eq!(self.counters().buffered_bytes.get(), self.worker.sessions.streams.pool.used() as u64);
+        assert_eq!(self.counters().backlog_bytes.get(), self.worker.sessions.streams.pool.lent() as u64);
     }
 
     /// Lets everything happen that happens within `time`, and returns the number of waits that took.
@@ -224,12 +224,12 @@ impl Rig {
             self.alive = self.worker.iterate().unwrap();
         }
         let Self { worker, log, world, .. } = &self;
-        assert_eq!(worker.streams.table.len(), 0, "records");
-        assert_eq!(worker.streams.table.sides_len(), 0, "side records");
-        assert_eq!(worker.streams.pool.used(), 0, "buffers");
-        assert_eq!(worker.streams.table.next_tick(), None, "timers");
-        assert_eq!(worker.acceptor.refused, 0, "refusals");
-        assert_eq!(worker.common.add_connection(), 0, "connections of the server");
+        assert_eq!(worker.sessions.streams.table.len(), 0, "records");
+        assert_eq!(worker.sessions.streams.table.sides_len(), 0, "side records");
+        assert_eq!(worker.sessions.streams.pool.used(), 0, "buffers");
+        assert_eq!(worker.sessions.streams.table.next_tick(), None, "timers");
+        assert_eq!(worker.sessions.refused, 0, "refusals");
+        assert_eq!(worker.sessions.common.add_connection(), 0, "connections of the server");
         let counters = self.counters();
         let levels = [
             &counters.open,

@@ -45,7 +45,10 @@ fn a_client_with_many_small_messages_has_its_turn_among_the_others() {
         // Twice: when it is ready, and when it is visited again.
         assert!(most <= 2 * (WORK_PER_VISIT / WORK_OF_MESSAGE + 1), "{most}");
         assert!(iterations >= 4, "{iterations}");
-        assert_eq!((rig.worker.streams.table.sides_len(), rig.worker.streams.pool.used()), (0, 0));
+        assert_eq!(
+            (rig.worker.sessions.streams.table.sides_len(), rig.worker.sessions.streams.pool.used()),
+            (0, 0)
+        );
     });
 }
 
@@ -142,7 +145,7 @@ fn whatever_is_small_and_costs_much_is_bounded() {
             rig.send(loud, &flood);
             let mut iterations = 0;
             while !rig.world().connections[loud].inbound.is_empty()
-                || rig.worker.streams.table.sides_len() > 0
+                || rig.worker.sessions.streams.table.sides_len() > 0
             {
                 rig.say(quiet, "hi");
                 rig.iterate();
@@ -152,7 +155,11 @@ fn whatever_is_small_and_costs_much_is_bounded() {
             let least = frames * WORK_OF_MESSAGE / (2 * WORK_PER_VISIT);
             assert!(iterations >= least, "{what}: {iterations} iterations, {least} at the least");
             rig.settle();
-            assert_eq!((rig.counters().open.get(), rig.worker.streams.pool.used()), (2, 0), "{what}");
+            assert_eq!(
+                (rig.counters().open.get(), rig.worker.sessions.streams.pool.used()),
+                (2, 0),
+                "{what}"
+            );
         });
     }
 }
@@ -195,7 +202,7 @@ fn messages_that_come_whole_pass_without_a_buffer_and_are_read_in_parts() {
         rig.settle();
         // Where a read ends inside a message there is a buffer for it.
         assert_eq!((rig.log().messages.len(), rig.counters().open.get()), (total, 1));
-        assert_eq!(rig.worker.streams.pool.used(), 0);
+        assert_eq!(rig.worker.sessions.streams.pool.used(), 0);
     });
 }
 
@@ -220,7 +227,10 @@ fn what_waits_of_a_flood_is_dealt_with_in_order_and_forgotten_with_its_end() {
             rig.send(client, &messages(Opcode::Text, b"quiet", 3_000));
             end(rig, client);
             rig.settle();
-            assert_eq!((rig.worker.streams.table.sides_len(), rig.worker.streams.pool.used()), (0, 0));
+            assert_eq!(
+                (rig.worker.sessions.streams.table.sides_len(), rig.worker.sessions.streams.pool.used()),
+                (0, 0)
+            );
         }
     });
 }
@@ -230,7 +240,7 @@ impl Rig {
     fn reset(&mut self, client: Client) {
         self.iterate();
         self.iterate();
-        assert!(self.worker.streams.pool.used() > READ_COSTLY / 4);
+        assert!(self.worker.sessions.streams.pool.used() > READ_COSTLY / 4);
         self.world().client_resets(client);
     }
 
@@ -255,9 +265,9 @@ fn lists_of_connections_that_wait_keep_no_memory() {
         rig.settle();
         assert_eq!(rig.log().messages.len(), 10_000);
         let kept = [
-            rig.worker.visits.unseen.capacity(),
-            rig.worker.visits.revisit.capacity(),
-            rig.worker.streams.dirty.capacity(),
+            rig.worker.sessions.visits.unseen.capacity(),
+            rig.worker.sessions.visits.revisit.capacity(),
+            rig.worker.sessions.streams.dirty.capacity(),
         ];
         assert!(kept.iter().all(|&kept| kept <= LIST_KEEP), "{kept:?} places");
     });

@@ -203,7 +203,7 @@ fn a_reader_whose_kernel_took_in_something_meanwhile_lives() {
 fn a_ping_that_leaves_after_the_process_stood_still_within_an_iteration_has_its_time() {
     play(Limits { pong_timeout: secs(1), ..pinging(PingPolicy::WhenIdle) }, |rig| {
         let client = rig.open();
-        let due = time_of(rig.worker.streams.table.get(0).unwrap().timer.deadline().unwrap());
+        let due = time_of(rig.worker.sessions.streams.table.get(0).unwrap().timer.deadline().unwrap());
         let busy = rig.open();
         let wait = due - rig.world().now - millis(1);
         rig.run_for(wait);
@@ -285,7 +285,7 @@ fn a_pong_that_is_read_after_the_last_look_leaves_nothing_of_that() {
         stand_still(rig, LONG);
         rig.settle();
         assert_eq!((rig.counters().open.get(), rig.counters().pongs_received.get()), (1, 1));
-        assert_eq!(rig.worker.streams.table.sides_len(), 0);
+        assert_eq!(rig.worker.sessions.streams.table.sides_len(), 0);
     });
 }
 

@@ -29,7 +29,7 @@ fn is_given_up_in_time(rig: &mut Rig, client: Client) {
     rig.run_for(TICK + millis(1));
     assert_eq!((rig.counters().message_timeouts.get(), rig.log().last_close()), (1, "message timeout"));
     assert_eq!(rig.frames(client), [Seen::Close(1008)]);
-    assert_eq!((rig.ending(client), rig.worker.streams.pool.used()), (Ending::Clean, 0));
+    assert_eq!((rig.ending(client), rig.worker.sessions.streams.pool.used()), (Ending::Clean, 0));
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_message_that_ends_leaves_no_deadline_behind() {
             rig.send(client, &message[4..]);
             rig.settle();
             assert_eq!(rig.frames(client), [Seen::Text("hi".into())]);
-            assert_eq!(rig.worker.streams.table.next_message_tick(), None);
+            assert_eq!(rig.worker.sessions.streams.table.next_message_tick(), None);
             rig.run_for(secs(20));
             assert_eq!(rig.counters().message_timeouts.get(), 0);
         });
@@ -208,7 +208,7 @@ fn the_clock_of_pings_goes_on_beside_it() {
         rig.send(client, &frame(false, Opcode::Text, b"first"));
         rig.run_for(secs(4));
         assert_eq!((rig.counters().pong_timeouts.get(), rig.counters().message_timeouts.get()), (1, 0));
-        assert_eq!(rig.worker.streams.table.next_message_tick(), None);
+        assert_eq!(rig.worker.sessions.streams.table.next_message_tick(), None);
     });
 }
 
@@ -249,7 +249,7 @@ fn a_flood_of_pings_while_a_ping_is_due_does_not_make_the_deadline_vanish() {
     let limits = Limits { ping_interval: Some(secs(2)), ping_policy: PingPolicy::Always, ..timed() };
     play(limits, |rig| {
         let client = rig.open();
-        let due = time_of(rig.worker.streams.table.get(0).unwrap().timer.deadline().unwrap());
+        let due = time_of(rig.worker.sessions.streams.table.get(0).unwrap().timer.deadline().unwrap());
         let wait = due - rig.world().now - millis(50);
         rig.run_for(wait);
         rig.send(client, &frame(false, Opcode::Text, b"first"));

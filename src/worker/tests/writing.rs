@@ -44,7 +44,7 @@ fn mail_replies_and_a_ping_leave_in_one_call() {
         let client = rig.open();
         let id = rig.log().opened[0];
         // All three come to be in the iteration in which the Ping is due.
-        let due = rig.worker.streams.table.next_tick().map(crate::base::ticks::time_of).unwrap();
+        let due = rig.worker.sessions.streams.table.next_tick().map(crate::base::ticks::time_of).unwrap();
         rig.world().now = due;
         rig.handle.send(id, Message::Text("one")).unwrap();
         rig.handle.send(id, Message::Text("two")).unwrap();
@@ -71,12 +71,16 @@ fn a_peer_that_does_not_read_is_not_read_from() {
             rig.settle();
         }
         assert_eq!(rig.log().messages.len(), 1, "the others wait in the kernel");
-        assert!(rig.worker.streams.pool.used() <= 4_096, "{}", rig.worker.streams.pool.used());
+        assert!(
+            rig.worker.sessions.streams.pool.used() <= 4_096,
+            "{}",
+            rig.worker.sessions.streams.pool.used()
+        );
         // Room for all: reading goes on without a new event from the client.
         rig.world().set_room(client, usize::MAX);
         rig.settle();
         assert_eq!(rig.frames(client), vec![Seen::Binary(1000); 1001]);
-        assert_eq!((rig.log().messages.len(), rig.worker.streams.pool.used()), (1001, 0));
+        assert_eq!((rig.log().messages.len(), rig.worker.sessions.streams.pool.used()), (1001, 0));
     });
 }
 
@@ -125,7 +129,10 @@ fn blocked_output_waits_for_room_and_is_not_tried_before() {
         let mut expected = vec![Seen::Binary(1000)];
         expected.extend(vec![Seen::Text("more".into()); 5]);
         assert_eq!(rig.frames(client), expected);
-        assert_eq!((rig.worker.streams.pool.used(), rig.worker.streams.table.sides_len()), (0, 0));
+        assert_eq!(
+            (rig.worker.sessions.streams.pool.used(), rig.worker.sessions.streams.table.sides_len()),
+            (0, 0)
+        );
     });
 }
 
@@ -215,7 +222,11 @@ fn answers_to_pings_do_not_pile_up_behind_mail() {
         rig.send(client, &bytes);
         rig.handle.send(id, Message::Text("hi")).unwrap();
         rig.settle();
-        assert!(rig.worker.streams.queued(0) <= 2 * READ_BUFFER, "{}", rig.worker.streams.queued(0));
+        assert!(
+            rig.worker.sessions.streams.queued(0) <= 2 * READ_BUFFER,
+            "{}",
+            rig.worker.sessions.streams.queued(0)
+        );
         rig.world().set_room(client, usize::MAX);
         rig.settle();
         assert_eq!(rig.frames(client).len(), 1 + bytes.len() / 131);
@@ -246,7 +257,7 @@ fn a_message_from_another_thread_and_a_reply_leave_in_one_call() {
         rig.settle();
         assert_eq!(rig.frames(client), ["one", "two", "three"].map(|text| Seen::Text(text.into())));
         assert_eq!(rig.sends(client) - before, 1);
-        assert_eq!(rig.worker.streams.table.sides_len(), 0);
+        assert_eq!(rig.worker.sessions.streams.table.sides_len(), 0);
     });
 }
 
@@ -262,7 +273,10 @@ fn messages_of_other_threads_count_towards_the_limits_of_what_waits() {
         }
         rig.settle();
         // Where there is no buffer for another copy, the message itself is kept.
-        assert!(rig.worker.streams.pool.used() >= 1_800 && rig.worker.streams.pool.lent() >= 900);
+        assert!(
+            rig.worker.sessions.streams.pool.used() >= 1_800
+                && rig.worker.sessions.streams.pool.lent() >= 900
+        );
         assert_eq!(rig.counters().open.get(), 1);
     });
     let long = Limits { backlog: 100_000, ..limits() };
@@ -275,7 +289,10 @@ fn messages_of_other_threads_count_towards_the_limits_of_what_waits() {
             rig.settle();
         }
         assert_eq!(rig.counters().outbox_overflows.get(), 1);
-        assert!(rig.worker.streams.pool.used() < 1_024 * 2 && rig.worker.streams.pool.lent() >= 60_000);
+        assert!(
+            rig.worker.sessions.streams.pool.used() < 1_024 * 2
+                && rig.worker.sessions.streams.pool.lent() >= 60_000
+        );
     });
 }
 
@@ -290,6 +307,6 @@ fn without_buffers_a_message_leaves_if_the_kernel_takes_it() {
         }
         rig.settle();
         assert_eq!(rig.frames(client), ["one", "two"].map(|text| Seen::Text(text.into())));
-        assert_eq!(rig.worker.streams.table.sides_len(), 0);
+        assert_eq!(rig.worker.sessions.streams.table.sides_len(), 0);
     });
 }

@@ -1,0 +1,84 @@
+"""Who may import whom in `src/`. A wall is broken where it stands: the complaint is at the line that imports."""
+
+import re
+from collections.abc import Iterator
+
+from tree import Complaint, Tree
+
+# What the files of a room may import of this crate, by the beginnings of paths of modules. What is not named here may import anything.
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "src/base/": ("base", "budget", "ws"),
+    "src/worker/table/": ("base", "budget", "ws", "worker::os", "worker::table"),
+    "src/worker/stream/": (
+        *("base", "budget", "ws"),
+        *("worker::counters", "worker::limits", "worker::os", "worker::stream", "worker::table"),
+    ),
+}
+# Modules that only these files may import: the top of a room.
+IMPORTED_BY: dict[str, tuple[str, ...]] = {
+    "worker::core": (
+        *("accept", "alone", "commands", "core", "drain", "group", "inspect", "mod", "tests/"),
+    ),
+}
+
+_USE = re.compile(r"^\s*(?:pub(?:\([^)]*\))?\s+)?use\s+((?:crate|super|self)::[^;]*);", re.MULTILINE)
+_TESTS = re.compile(r"^#\[cfg\(test\)\]\nmod tests\b", re.MULTILINE)
+
+
+def module_of(path: str) -> list[str]:
+    """The module that a file under `src/` is, as a list of names."""
+    names = path.removeprefix("src/").removesuffix(".rs").split("/")
+    return names[:-1] if names[-1] in ("mod", "lib") else names
+
+
+def imports(path: str, code: str) -> Iterator[tuple[int, str]]:
+    """The modules of this crate that a file imports, beside its tests, with the lines where it does."""
+    tests = _TESTS.search(code)
+    for found in _USE.finditer(code, 0, tests.start() if tests else len(code)):
+        line = code.count("\n", 0, found.start(1)) + 1
+        for name in _flat(re.sub(r"\s+", "", found[1])):
+            yield line, "::".join(_absolute(module_of(path), name.split("::")))
+
+
+def _flat(use: str) -> list[str]:
+    """`a::{b, c::{d}}` as `a::b` and `a::c::d`."""
+    head, brace, rest = use.partition("{")
+    if not brace:
+        return [use]
+    parts, depth, start = [], 0, 0
+    body = rest[: rest.rfind("}")]
+    for at, char in enumerate(body + ","):
+        if char == "," and depth == 0:
+            parts.append(body[start:at])
+            start = at + 1
+        depth += {"{": 1, "}": -1}.get(char, 0)
+    return [head + name for part in parts if part for name in _flat(part)]
+
+
+def _absolute(module: list[str], name: list[str]) -> list[str]:
+    if name[0] == "crate":
+        return name[1:]
+    module = list(module)
+    while name and name[0] in ("super", "self"):
+        if name[0] == "super":
+            module = module[:-1]
+        name = name[1:]
+    return module + name
+
+
+def _begins(name: str, start: str) -> bool:
+    return name == start or name.startswith(start + "::")
+
+
+def walls(tree: Tree) -> Iterator[Complaint]:
+    """Rooms import those below them, and nobody imports the top of a room but what belongs to it."""
+    for path in tree.rust("src/"):
+        allowed = next((names for room, names in MAY_IMPORT.items() if path.startswith(room)), None)
+        for line, name in imports(path, tree.code(path)):
+            if allowed and not any(_begins(name, start) for start in allowed):
+                yield Complaint(path, line, f"{name}: this room may import {', '.join(allowed)} of this crate")
+            for top, files in IMPORTED_BY.items():
+                room = "src/" + top.rpartition("::")[0].replace("::", "/") + "/"
+                inside = path.startswith(room)
+                if inside and _begins(name, top) and not path.removeprefix(room).startswith(files):
+                    yield Complaint(path, line, f"{name}: nobody below imports the top of the room")
