@@ -69,13 +69,13 @@ pub mod sys;
 mod worker;
 pub mod ws;
 
+#[doc(hidden)]
+pub use base::wheel;
 pub use server::{
     Bell, Builder, Compression, Config, ConfigError, DescriptorTables, Listen, Pinning, RunError, Server,
     StartError, Steering,
 };
 pub use settings::RangeError;
-#[doc(hidden)]
-pub use base::wheel;
 pub use worker::{
     Accept, Batch, Closed, Conn, ConnId, Connections, Context, Handle, Handler, PingPolicy, PreparedMessage,
     Pushed, SendError, SlowPolicy, Stats, Turn,

@@ -144,6 +144,7 @@ RULES = [
     nothing_undone,
     every_module_says_what_it_is,
     walls.walls,
+    walls.circles,
     rfc.every_requirement_is_accounted_for,
 ]
 

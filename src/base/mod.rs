@@ -2,12 +2,15 @@
 //!
 //! - `pages`: a slab whose memory is taken and given back a page at a time. `wheel`, `ticks`: timers and the time that they count in.
 //! - `pool`, `lazy_buffer`: memory for bytes.
+//! - `meter`: how much may be done at a time. `notifier`: who waits woken.
 //! - `counter`, `histogram`: numbers with one writer that any thread reads.
 #![forbid(unsafe_code)]
 
 pub(crate) mod counter;
 pub(crate) mod histogram;
 pub(crate) mod lazy_buffer;
+pub(crate) mod meter;
+pub(crate) mod notifier;
 pub(crate) mod pages;
 pub(crate) mod pool;
 pub(crate) mod ticks;

@@ -28,8 +28,9 @@ use kernel::Kernel;
 pub use kernel::Script;
 use net::{Listener, Net, Woken};
 
+use crate::base::notifier::Wake;
 use crate::server::limits_of_one;
-use crate::worker::{Context, Handle, Handler, Wake, Worker};
+use crate::worker::{Context, Handle, Handler, Worker};
 use crate::{Config, ConfigError};
 
 /// Iterations within which a worker must have done what is asked of it: more is an endless loop.

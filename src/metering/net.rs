@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use super::calls::tally;
 use super::kernel::Kernel;
+use crate::base::notifier::Wake;
 use crate::budget::EVENTS_PER_WAIT;
-use crate::worker::{Os, Output, Ready, Token, Wake};
+use crate::worker::{Os, Output, Ready, Token};
 
 /// How long an iteration takes on the clock.
 const ITERATION: Duration = Duration::from_micros(50);
@@ -44,7 +45,7 @@ pub(crate) struct Net {
 #[derive(Debug, Default)]
 pub(super) struct Woken(AtomicBool);
 
-impl Wake for Arc<Woken> {
+impl Wake for Woken {
     fn wake(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -2,8 +2,8 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::base::notifier::Notifier;
 use crate::sys::eventfd::EventFd;
 
 /// Wakes a loop of the program's own, such as an async runtime's, from any thread. Cheap to clone.
@@ -14,37 +14,27 @@ use crate::sys::eventfd::EventFd;
 /// Watch its descriptor for reading, edge-triggered (`EPOLLET`), and never read from it: every ring is an edge. After an edge
 /// call [`acknowledge`](Self::acknowledge), and only then look at what the ring may have been about.
 #[derive(Debug, Clone)]
-pub struct Bell(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    eventfd: EventFd,
-    /// Whether it has been rung since the last acknowledgement: then it need not be rung again.
-    is_rung: AtomicBool,
-}
+pub struct Bell(Arc<Notifier<EventFd>>);
 
 impl Bell {
     pub(super) fn new() -> std::io::Result<Self> {
-        Ok(Self(Arc::new(Inner { eventfd: EventFd::new()?, is_rung: AtomicBool::new(false) })))
+        Ok(Self(Arc::new(Notifier::new(EventFd::new()?))))
     }
 
     /// Wakes whoever watches, unless that has happened and not been acknowledged yet.
     pub fn ring(&self) {
-        if !self.0.is_rung.swap(true, Ordering::AcqRel) {
-            // Its counter takes centuries to fill.
-            let _ = self.0.eventfd.signal();
-        }
+        self.0.notify();
     }
 
     /// To be called after an edge: whoever rings from now on makes another one.
     pub fn acknowledge(&self) {
-        self.0.is_rung.swap(false, Ordering::AcqRel);
+        self.0.acknowledge();
     }
 }
 
 impl AsFd for Bell {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.eventfd.as_fd()
+        self.0.waker().as_fd()
     }
 }
 

@@ -20,6 +20,8 @@ use super::error::StartError;
 use super::listeners::{Handed, open_listeners, open_unix, tcp_addresses};
 use super::plan::{Plan, buffers_of_one};
 use super::{Server, listen, log};
+use crate::base::meter::Allowance;
+use crate::base::notifier::Wake;
 use crate::base::ticks::TICK;
 use crate::budget::{
     POOL_KEEP, POOL_KEEP_LEAST, SLOWEST_READER, SMALL_SERVER, WORK_PER_FIRST, WORK_PER_ITERATION,
@@ -28,8 +30,7 @@ use crate::budget::{
 use crate::sys::eventfd::EventFd;
 use crate::sys::{fdtable, signals};
 use crate::worker::{
-    Allowance, Assembly, Budgets, Context, Handle, Handler, Inbox, Limits, Linux, Notice, Shared, Wake,
-    Worker,
+    Assembly, Budgets, Context, Handle, Handler, Inbox, Limits, Linux, Notice, Shared, Worker,
 };
 
 /// What a worker's thread needs to become one. In a server with private tables it holds no descriptor but the wakers.

@@ -104,7 +104,7 @@ impl Load {
             backlog: 1 << 20,
             head: crate::http::HeadLimits::default(),
             least_buffers: 0,
-            work: crate::worker::Allowance {
+            work: crate::base::meter::Allowance {
                 first: crate::budget::WORK_PER_FIRST,
                 visit: crate::budget::WORK_PER_VISIT,
                 iteration: crate::budget::WORK_PER_ITERATION,

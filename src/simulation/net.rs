@@ -16,8 +16,9 @@ use std::time::Duration;
 
 use super::choices::{Choices, split_mix};
 use super::world::{Ending, Fd, Segment, Source, World};
+use crate::base::notifier::Wake;
 use crate::budget::EVENTS_PER_WAIT;
-use crate::worker::{Os, Output, Ready, Token, Wake};
+use crate::worker::{Os, Output, Ready, Token};
 
 /// The worker's end.
 pub(crate) struct Net {
@@ -39,7 +40,7 @@ impl Wakes {
     }
 }
 
-impl Wake for Arc<Wakes> {
+impl Wake for Wakes {
     fn wake(&self) {
         self.asked.fetch_add(1, Ordering::Relaxed);
     }

@@ -9,9 +9,10 @@ use std::time::Duration;
 use super::app::{answer, why};
 use super::client::Why;
 use super::speech::Order;
+use crate::base::notifier::Wake;
 use crate::http::{Refusal, Request, Status};
 use crate::worker::{
-    Accept, Closed, Conn, ConnId, Handle, Handler, Limits, Os, Output, Ready, Token, Wake, Worker,
+    Accept, Closed, Conn, ConnId, Handle, Handler, Limits, Os, Output, Ready, Token, Worker,
 };
 use crate::ws::{CloseCode, Message, Opcode};
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::choices::Choices;
 use super::speech::Bounds;
+use crate::base::meter::Allowance;
 use crate::budget::{WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT};
 use crate::http::HeadLimits;
-use crate::worker::{Allowance, Budgets, Deflation, Limits, PingPolicy};
+use crate::worker::{Budgets, Deflation, Limits, PingPolicy};
 use crate::ws::deflate::Context;
 use crate::ws::{Role, Rules, encode};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::meter::Allowance;
+use crate::base::meter::Allowance;
 use crate::budget::enveloped;
 use crate::budget::{
     ACCEPTS_PER_ITERATION, EXPIRIES_PER_ITERATION, PINGS_PER_ITERATION, SWEEP_PER_ITERATION,
@@ -105,13 +105,13 @@ impl Default for Budgets {
 
 impl Limits {
     /// Most bytes of a message of a client with these terms.
-    pub(super) const fn max_message(&self, terms: Terms) -> usize {
+    pub(in crate::worker) const fn max_message(&self, terms: Terms) -> usize {
         let most = self.rules.max_message;
         if terms.is_enveloped() { enveloped(most) } else { most }
     }
 
     /// What holds for the frames of a client with these terms.
-    pub(super) const fn rules_of(&self, terms: Terms) -> Rules {
+    pub(in crate::worker) const fn rules_of(&self, terms: Terms) -> Rules {
         Rules { deflate: terms.is_agreed(), max_message: self.max_message(terms), ..self.rules }
     }
 }

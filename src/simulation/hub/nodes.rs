@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::setup::Setup;
+use crate::base::notifier::Wake;
 use crate::hub::inspect::Inventory;
 use crate::hub::{Hub, HubHandler};
 use crate::simulation::choices::Choices;
 use crate::simulation::net::{Net, Wakes};
 use crate::simulation::run::Violation;
 use crate::simulation::world::{Mischief, World};
-use crate::worker::{Assembly, Context, Handle, Listening, Shared, Wake, Worker};
+use crate::worker::{Assembly, Context, Handle, Listening, Shared, Worker};
 
 /// One worker and its system.
 pub(crate) struct Node {

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::base::meter::Allowance;
 use crate::budget::{
     LEAST_OUTBOX, WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT, enveloped, outbox_for,
 };
 use crate::hub::journal::Journal;
 use crate::hub::{Access, HistoryRule, HubConfig, Rule, Rules, Sizes, TopicRule, TopicsPath};
 use crate::simulation::choices::Choices;
-use crate::worker::{Allowance, Budgets, Deflation, Limits, PingPolicy, SlowPolicy};
+use crate::worker::{Budgets, Deflation, Limits, PingPolicy, SlowPolicy};
 use crate::ws::Role;
 use crate::ws::deflate::Context;
 

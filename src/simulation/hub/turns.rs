@@ -7,9 +7,9 @@ use super::run::Run;
 use super::setup::{Setup, Subject};
 use super::steps::ELSEWHERE;
 use super::tests::run;
+use crate::base::meter::Allowance;
 use crate::budget::{RECORDS_PER_PAGE, WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT};
 use crate::hub::{Answer, HistoryRule, PublishError, Question, Reply};
-use crate::worker::Allowance;
 
 /// Clients that come back together.
 const MANY: usize = 20;

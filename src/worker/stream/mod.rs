@@ -2,8 +2,10 @@
 //!
 //! - `streams`: all of them, with what they share. `receive`: the one buffer that a worker receives in; `reply`, `deferred`: what leaves from
 //!   there.
+//! - `compression`: what messages pass through where a connection agreed on that.
 //! - `write`, `send`: output that is queued, and the system calls for it.
 
+pub(super) mod compression;
 mod deferred;
 mod receive;
 mod reply;

@@ -1,6 +1,6 @@
 //! All that a worker keeps of its connections, as plain data.
 //!
-//! - `connections`: the table, with the timers of all that is in it. `id`: what names a connection.
+//! - `connections`: the table, with the timers of all that is in it. `id`, `token`: what names a connection, and its events.
 //! - `record`: what each connection has. `side`: what few have.
 //! - `outbox`, `message_clock`, `looks`, `progress`: the parts of a side record.
 
@@ -12,6 +12,7 @@ mod outbox;
 mod progress;
 mod record;
 mod side;
+mod token;
 
 pub(super) use connections::ConnectionTable;
 pub use id::ConnId;
@@ -20,3 +21,4 @@ pub(crate) use outbox::{CHUNK, Frame, Lane, Outbox, REFERENCE};
 pub(super) use progress::{LatePong, Stage};
 pub(crate) use record::{Flags, Record, State};
 pub(crate) use side::{Side, SideId, Unread};
+pub(super) use token::{id_of, token_of};

@@ -2,7 +2,7 @@
 
 use super::rig::{Client, Rig, Seen, limits, play};
 use crate::budget::{HELD_EACH, HELD_MOST};
-use crate::worker::sessions::Flow;
+use crate::worker::session::sessions::Flow;
 use crate::ws::{CloseCode, Opcode, encode};
 
 /// Visits one connection, as its readiness would, without the rest of an iteration. They were opened in the order of their numbers.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::rig::{Client, Rig, Seen, limits, millis, play, secs};
 use crate::budget::LATE;
-use crate::worker::ping::PING_PAYLOAD;
+use crate::worker::session::ping::PING_PAYLOAD;
 use crate::worker::{Limits, Notice, PingPolicy};
 use crate::ws::{Opcode, encode};
 

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use super::app::{App, InTurn, Log};
 use crate::base::counter::Counter;
+use crate::base::meter::Allowance;
 use crate::budget::{WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT};
 use crate::http::HeadLimits;
 use crate::simulation::net::{Net, Wakes};
 use crate::simulation::world::{Ending, World};
 use crate::worker::counters::Counters;
-use crate::worker::{Allowance, Budgets, Connections, Handle, Limits, PingPolicy, Turn, Worker};
+use crate::worker::{Budgets, Connections, Handle, Limits, PingPolicy, Turn, Worker};
 use crate::ws::{CloseCode, Decoder, Event, Heap, Message, Opcode, Role, Rules, encode};
 
 /// A client, by the number of its connection.

@@ -2,11 +2,12 @@
 
 use super::deflating::Deflating;
 use super::rig::{Client, Rig, Seen, limits, millis, play, request, secs};
+use crate::base::meter::Allowance;
 use crate::budget::LIST_KEEP;
 use crate::budget::{
     READ_BUFFER, READ_COSTLY, WORK_OF_MESSAGE, WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT,
 };
-use crate::worker::{Allowance, Deflation, Limits, PingPolicy};
+use crate::worker::{Deflation, Limits, PingPolicy};
 use crate::ws::deflate::Context;
 use crate::ws::{CloseCode, Opcode, encode};
 

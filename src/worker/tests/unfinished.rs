@@ -2,10 +2,11 @@
 
 use super::deflating::Deflating;
 use super::rig::{Client, Rig, Seen, limits, millis, play, secs};
+use crate::base::meter::Allowance;
 use crate::base::ticks::TICK;
 use crate::base::ticks::time_of;
 use crate::simulation::world::Ending;
-use crate::worker::{Allowance, Deflation, Limits, PingPolicy};
+use crate::worker::{Deflation, Limits, PingPolicy};
 use crate::ws::deflate::Context;
 use crate::ws::{CloseCode, Opcode, encode};
 

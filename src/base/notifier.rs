@@ -1,0 +1,80 @@
+//! Waking whoever waits, once until it looks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Wakes a thread that waits.
+pub(crate) trait Wake: Send + Sync {
+    /// Ends the thread's wait, or its next one.
+    fn wake(&self);
+}
+
+impl<W: Wake + ?Sized> Wake for Box<W> {
+    fn wake(&self) {
+        (**self).wake();
+    }
+}
+
+impl<W: Wake + ?Sized> Wake for Arc<W> {
+    fn wake(&self) {
+        (**self).wake();
+    }
+}
+
+/// A waker, and whether it has been used since the woken thread last looked: then it need not be used again.
+#[derive(Debug)]
+pub(crate) struct Notifier<W> {
+    waker: W,
+    is_notified: AtomicBool,
+}
+
+impl<W: Wake> Notifier<W> {
+    pub(crate) const fn new(waker: W) -> Self {
+        Self { waker, is_notified: AtomicBool::new(false) }
+    }
+
+    /// What wakes.
+    pub(crate) const fn waker(&self) -> &W {
+        &self.waker
+    }
+
+    /// Wakes the thread, unless that has happened and it has not looked yet.
+    pub(crate) fn notify(&self) {
+        if !self.is_notified.swap(true, Ordering::AcqRel) {
+            self.waker.wake();
+        }
+    }
+
+    /// For the woken thread, before it looks at what the wake-up may be about: whoever changes that from now on wakes it again.
+    pub(crate) fn acknowledge(&self) {
+        self.is_notified.swap(false, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_thread_is_woken_once_until_it_looks() {
+        let notifier = Notifier::new(Arc::new(Count(AtomicUsize::new(0))));
+        let wakes = || notifier.waker().0.load(Ordering::Relaxed);
+        notifier.notify();
+        notifier.notify();
+        assert_eq!(wakes(), 1);
+        notifier.acknowledge();
+        assert_eq!(wakes(), 1);
+        notifier.notify();
+        assert_eq!(wakes(), 2);
+    }
+}

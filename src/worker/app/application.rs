@@ -1,0 +1,57 @@
+//! A worker's handler, and what it has still to be told.
+
+use super::handler::{Closed, Handler};
+use crate::budget::LIST_KEEP;
+use crate::worker::table::ConnId;
+
+/// A worker's handler, and what it has still to be told.
+pub(in crate::worker) struct App<H: Handler> {
+    /// In its place but during its own turn.
+    pub(in crate::worker) handler: Option<H>,
+    /// Connections that ended during the turn.
+    pub(in crate::worker) ended: Vec<Ended<H::Data>>,
+}
+
+impl<H: Handler> App<H> {
+    pub(in crate::worker) const fn new(handler: H) -> Self {
+        Self { handler: Some(handler), ended: Vec::new() }
+    }
+
+    /// Puts the handler back after its turn, and tells it of connections that ended meanwhile; `true` where there were any.
+    pub(in crate::worker) fn end_turn(&mut self, mut handler: H) -> bool {
+        let mut ended = std::mem::take(&mut self.ended);
+        let are_any = !ended.is_empty();
+        for Ended { id, data, why, reason } in ended.drain(..) {
+            handler.close(id, data, why.with_reason(&reason));
+        }
+        // Kept for the next turn, unless a burst has made it large.
+        if ended.capacity() <= LIST_KEEP {
+            self.ended = ended;
+        }
+        self.handler = Some(handler);
+        are_any
+    }
+
+    /// Tells the handler that a connection is over for it, or keeps that until its turn is over.
+    pub(in crate::worker) fn close(&mut self, id: ConnId, data: H::Data, why: Closed<'_>) {
+        match &mut self.handler {
+            Some(handler) => handler.close(id, data, why),
+            None => self.ended.push(Ended::new(id, data, why)),
+        }
+    }
+}
+
+/// A connection that ended during the turn, of which the handler has to be told.
+pub(in crate::worker) struct Ended<D> {
+    id: ConnId,
+    data: D,
+    why: Closed<'static>,
+    reason: Box<str>,
+}
+
+impl<D> Ended<D> {
+    pub(in crate::worker) fn new(id: ConnId, data: D, why: Closed<'_>) -> Self {
+        let (why, reason) = why.without_reason();
+        Self { id, data, why, reason: reason.into() }
+    }
+}

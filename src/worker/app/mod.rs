@@ -1,0 +1,16 @@
+//! The application's side of a worker: what its handler sees, and what other threads do.
+//!
+//! - `application`: a worker's handler. `handler`: the trait; `conn`: a connection during a call; `turn`: all of them, once in each iteration.
+//! - `batch`, `prepared`: messages to many.
+//! - `handle`, `mailbox`: what other threads want. `shared`: what all workers and threads share; `notice`: what the log is told.
+
+pub(super) mod application;
+pub(super) mod batch;
+pub(super) mod conn;
+pub(super) mod handle;
+pub(super) mod handler;
+pub(super) mod mailbox;
+pub(super) mod notice;
+pub(super) mod prepared;
+pub(super) mod shared;
+pub(super) mod turn;

@@ -1,0 +1,69 @@
+//! Messages to many, prepared once.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use crate::worker::table::Frame;
+use crate::ws::{FrameHeader, Message, Opcode, Role, encode};
+
+/// A message for many connections: encoded once, compressed at most once, and shared until the last of them has it. Cheap to
+/// clone, and to send to other threads.
+#[derive(Clone)]
+pub struct PreparedMessage(Arc<Forms>);
+
+struct Forms {
+    plain: Frame,
+    /// Filled in by the first worker that meets a connection which can have it; `None` where it got no smaller.
+    compressed: OnceLock<Option<Frame>>,
+}
+
+impl PreparedMessage {
+    /// Encodes a message.
+    #[must_use]
+    pub fn new(message: Message<'_>) -> Self {
+        let payload = message.as_bytes();
+        let mut bytes = Vec::with_capacity(encode::frame_len(payload.len(), false));
+        encode::frame(&mut bytes, true, message.opcode(), payload, None);
+        Self::of_frame(bytes.into())
+    }
+
+    /// The message in a frame that [`new`](Self::new) made, which is shared; compressed forms are not.
+    pub(crate) fn of_frame(plain: Frame) -> Self {
+        Self(Arc::new(Forms { plain, compressed: OnceLock::new() }))
+    }
+
+    /// The message's payload.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        message_of(&self.0.plain).map_or(&[], |(_, payload)| payload)
+    }
+
+    /// Whether it is a text message; a binary one otherwise.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        message_of(&self.0.plain).is_some_and(|(opcode, _)| opcode == Opcode::Text)
+    }
+
+    pub(crate) fn plain(&self) -> &Frame {
+        &self.0.plain
+    }
+
+    /// The compressed form. `compress` makes the payload of it, once: a worker that needs it meanwhile waits.
+    pub(crate) fn compressed(&self, compress: impl FnOnce(Opcode, &[u8]) -> Option<Frame>) -> Option<&Frame> {
+        let make = || message_of(&self.0.plain).and_then(|(opcode, payload)| compress(opcode, payload));
+        self.0.compressed.get_or_init(make).as_ref()
+    }
+}
+
+impl fmt::Debug for PreparedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.payload().len();
+        f.debug_struct("PreparedMessage").field("bytes", &bytes).finish_non_exhaustive()
+    }
+}
+
+/// The message in an unfragmented frame of the server's.
+pub(crate) fn message_of(frame: &[u8]) -> Option<(Opcode, &[u8])> {
+    let (header, len) = FrameHeader::parse(frame, Role::Client, false).ok()??;
+    Some((header.opcode, &frame[len..]))
+}

@@ -1,0 +1,124 @@
+//! The application's turn: once in each iteration it may look after any of its connections.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::batch::{Batch, Pushed};
+use super::conn::SendError;
+use crate::worker::table::ConnId;
+use crate::ws::{CloseCode, Message};
+
+/// When a handler wants its next turn. It comes earlier if anything happens on the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// With the next iteration, whenever that is.
+    Idle,
+    /// Within this time.
+    Within(Duration),
+    /// As soon as the sockets have had theirs: there is more to do.
+    Again,
+}
+
+/// The open connections of a worker, during its handler's [turn](crate::Handler::turn).
+///
+/// They are named by their [index](ConnId::index), which is theirs from the call of [`Handler::open`](crate::Handler::open) to that of
+/// [`Handler::close`](crate::Handler::close). Closes that a turn brings about are told when it is over, and another turn follows.
+pub struct Connections<'a, D> {
+    desk: &'a mut dyn Desk<D>,
+}
+
+impl<D> Connections<'_, D> {
+    /// The worker's time, since about its start.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.desk.now()
+    }
+
+    /// One more than the highest index there may be.
+    #[must_use]
+    pub fn end(&self) -> u32 {
+        self.desk.end()
+    }
+
+    /// A connection's name; `None` where none is open.
+    #[must_use]
+    pub fn id(&self, index: u32) -> Option<ConnId> {
+        self.desk.id_of_open(index)
+    }
+
+    /// A connection's data, to change; `None` where none is open.
+    pub fn data_mut(&mut self, index: u32) -> Option<&mut D> {
+        self.desk.data_mut(index)
+    }
+
+    /// Bytes that wait to be written to a connection, and what keeping them costs.
+    #[must_use]
+    pub fn backlog(&self, index: u32) -> usize {
+        self.desk.backlog(index)
+    }
+
+    /// The most bytes that may wait for a connection, with what keeping them costs.
+    #[must_use]
+    pub fn outbox_limit(&self) -> usize {
+        self.desk.outbox_limit()
+    }
+
+    /// The connections for which most waits, at most `limit` of them, most first.
+    #[must_use]
+    pub fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)> {
+        self.desk.slowest(limit)
+    }
+
+    /// Sends a batch of prepared messages to a connection, in one system call where the kernel takes it. With `later` they wait
+    /// until the end of the iteration and leave together with others.
+    pub fn push(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed {
+        self.desk.push(index, batch, later)
+    }
+
+    /// Bytes of messages to many that may still wait for slow connections of this worker.
+    #[must_use]
+    pub fn spare_backlog(&self) -> usize {
+        self.desk.spare_backlog()
+    }
+
+    /// Sends a message to one connection; it leaves at the end of the iteration. Such messages find half of the outbox, however many of a
+    /// [`Batch`] wait in it.
+    ///
+    /// # Errors
+    /// [`SendError::Gone`] where none is open; [`SendError::OutboxFull`] when it does not fit: nothing is sent then.
+    pub fn send(&mut self, index: u32, message: Message<'_>) -> Result<(), SendError> {
+        self.desk.send(index, message)
+    }
+
+    /// Closes a connection once everything sent so far is out. A reason over 123 bytes is clipped.
+    pub fn close(&mut self, index: u32, code: CloseCode, reason: &str) {
+        self.desk.close(index, code, reason);
+    }
+}
+
+impl<D> fmt::Debug for Connections<'_, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections").field("end", &self.end()).finish_non_exhaustive()
+    }
+}
+
+impl<'a, D> Connections<'a, D> {
+    pub(in crate::worker) fn new(desk: &'a mut dyn Desk<D>) -> Self {
+        Self { desk }
+    }
+}
+
+/// What a worker does for its handler's turn: [`Connections`] without the system's type.
+pub(in crate::worker) trait Desk<D> {
+    fn now(&self) -> Duration;
+    fn end(&self) -> u32;
+    fn id_of_open(&self, index: u32) -> Option<ConnId>;
+    fn data_mut(&mut self, index: u32) -> Option<&mut D>;
+    fn backlog(&self, index: u32) -> usize;
+    fn outbox_limit(&self) -> usize;
+    fn spare_backlog(&self) -> usize;
+    fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)>;
+    fn push(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed;
+    fn send(&mut self, index: u32, message: Message<'_>) -> Result<(), SendError>;
+    fn close(&mut self, index: u32, code: CloseCode, reason: &str);
+}

@@ -1,0 +1,191 @@
+//! New connections: taken within a budget, refused at a limit, and waited with when the system is exhausted.
+
+use std::io;
+
+use super::worker::Worker;
+use crate::base::ticks::deadline;
+use crate::base::wheel::Node;
+use crate::budget::{EXHAUSTED_PAUSE, FULL_AGAIN, LINGER, READ_BUFFER};
+use crate::http::{Status, is_head};
+use crate::worker::app::handler::Handler;
+use crate::worker::app::notice::Notice;
+use crate::worker::os::Os;
+use crate::worker::session::handshake::AT_LIMIT;
+use crate::worker::table::token_of;
+use crate::worker::table::{Flags, Record, SideId, State};
+use crate::ws::deflate::Terms;
+
+impl<O: Os, H: Handler> Worker<O, H> {
+    pub(in crate::worker) fn accept_connections(&mut self) {
+        if let Some(until) = self.acceptor.paused_until {
+            if self.sessions.streams.now < until {
+                return;
+            }
+            self.acceptor.paused_until = None;
+        }
+        self.sessions.streams.os.refill_reserve();
+        self.join_or_leave_group();
+        if self.acceptor.is_unwatched && self.acceptor.in_group {
+            self.watch_shared();
+        }
+        for at in 0..self.acceptor.listeners.len() {
+            if self.acceptor.listeners[at].ready {
+                let accepted = self.sessions.streams.counters.accepted.get();
+                self.accept_from(at);
+                if self.sessions.streams.counters.accepted.get() != accepted {
+                    self.go_to_the_end_of_the_line(at);
+                }
+            }
+            let listening = &mut self.acceptor.listeners[at];
+            self.schedule.is_unfinished |= listening.ready && self.acceptor.paused_until.is_none();
+            let closes = self.acceptor.leaving && (!listening.is_shared() || self.schedule.drain.is_some());
+            if closes
+                && !listening.ready
+                && let Some(listener) = listening.listener.take()
+            {
+                // Others have copies of a shared one, with which it would stay watched.
+                self.sessions.streams.os.unwatch(&listener);
+                self.sessions.streams.os.close_listener(listener);
+            }
+        }
+    }
+
+    fn accept_from(&mut self, at: usize) {
+        for _ in 0..self.sessions.limits.budgets.accepts {
+            let listening = &mut self.acceptor.listeners[at];
+            if !listening.ready {
+                return;
+            }
+            let Some(listener) = &listening.listener else {
+                listening.ready = false;
+                return;
+            };
+            match self.sessions.streams.os.accept(listener) {
+                Ok(socket) => self.admit(socket),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => listening.ready = false,
+                Err(error) if is_exhaustion(&error) => {
+                    self.sessions.streams.counters.accept_exhausted.add(1);
+                    if let Err(error) = self.shed_one(at) {
+                        if error.kind() == io::ErrorKind::WouldBlock {
+                            self.acceptor.listeners[at].ready = false;
+                        } else {
+                            // No event comes for what waits already, so the queue is looked at again by the clock.
+                            self.acceptor.paused_until = Some(self.sessions.streams.now + EXHAUSTED_PAUSE);
+                        }
+                        return;
+                    }
+                }
+                // The connection ended while it waited, or the network did: accept(2), "Error handling".
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Takes a connection in: to be served, to be refused, or not at all.
+    fn admit(&mut self, socket: O::Socket) {
+        self.sessions.streams.counters.accepted.add(1);
+        let mut flags = Flags::default();
+        let mut patience = self.sessions.limits.handshake_timeout;
+        if !self.has_room() {
+            self.tell_full();
+            if self.sessions.refused >= self.sessions.limits.refusals {
+                self.sessions.streams.counters.dropped_at_limit.add(1);
+                self.sessions.tell_refused(
+                    &socket,
+                    Status::SERVICE_UNAVAILABLE,
+                    "dropped: too many are being refused",
+                );
+                self.sessions.streams.os.close(socket);
+                return;
+            }
+            self.sessions.refused += 1;
+            flags.set(Flags::REFUSED);
+            patience = patience.min(LINGER);
+        }
+        let index = self.sessions.streams.table.insert(Record {
+            socket,
+            generation: 0,
+            timer: Node::UNLINKED,
+            last_seen: self.sessions.streams.tick,
+            side: SideId::NONE,
+            state: State::Handshaking,
+            flags,
+            terms: Terms::NONE,
+            data: None,
+        });
+        self.sessions.streams.counters.sockets.add(1);
+        // Not the iteration's time, here as with every deadline of a peer's: what has passed of it is not the peer's.
+        self.sessions.streams.table.arm(index, deadline(self.sessions.streams.os.now(), patience));
+        let token = token_of(self.sessions.streams.table.id(index));
+        let record = self.sessions.streams.table.get(index);
+        if record.is_none_or(|record| self.sessions.streams.os.watch(&record.socket, token).is_err()) {
+            // epoll is out of memory or of watches (/proc/sys/fs/epoll/max_user_watches).
+            self.sessions.streams.counters.accept_exhausted.add(1);
+            let _ = self.sessions.discard(index);
+        }
+    }
+
+    /// Has the log say that clients are refused, and for want of what, if it has not just been said.
+    fn tell_full(&mut self) {
+        if self.schedule.drain.is_some()
+            || self.acceptor.full_again.is_some_and(|again| self.sessions.streams.now < again)
+        {
+            return;
+        }
+        self.acceptor.full_again = Some(self.sessions.streams.now + FULL_AGAIN);
+        let has_table = self.sessions.streams.table.len() < self.sessions.limits.worker_connections;
+        let of = if has_table { "max-connections" } else { "a worker's descriptor table" };
+        self.sessions.common.notices.say(Notice::Full { worker: self.sessions.number, of });
+    }
+
+    /// Whether one more connection may be served; if so it is counted in.
+    fn has_room(&self) -> bool {
+        if self.schedule.drain.is_some()
+            || self.sessions.streams.table.len() >= self.sessions.limits.worker_connections
+        {
+            return false;
+        }
+        if self.sessions.common.add_connection() >= self.sessions.limits.server_connections {
+            self.sessions.common.remove_connection();
+            return false;
+        }
+        true
+    }
+
+    /// Refuses one waiting connection with the descriptor in reserve. `WouldBlock` when none waits: the kernel looks for a
+    /// descriptor before it looks at the queue.
+    fn shed_one(&mut self, at: usize) -> io::Result<()> {
+        let listening = &self.acceptor.listeners[at];
+        let Some(listener) =
+            listening.listener.as_ref().filter(|_| self.sessions.streams.os.release_reserve())
+        else {
+            return Err(io::Error::from_raw_os_error(libc::EMFILE));
+        };
+        let accepted = self.sessions.streams.os.accept(listener);
+        let refused = accepted.map(|socket| {
+            // The request has usually arrived; unread, it would turn the end of this connection into a reset, which can
+            // overtake the response.
+            let from = self.sessions.streams.receive.input_start();
+            let room = self.sessions.streams.receive.room(from..from + READ_BUFFER);
+            let arrived = self.sessions.streams.os.recv(&socket, room).unwrap_or(0);
+            let mut response = Vec::new();
+            if is_head(self.sessions.streams.receive.bytes(from..from + arrived)) {
+                AT_LIMIT.write_head(&mut response);
+            } else {
+                AT_LIMIT.write(&mut response);
+            }
+            let _ = self.sessions.streams.os.send(&socket, &response);
+            self.sessions.tell_refused(&socket, AT_LIMIT.status(), "no descriptor is left");
+            self.sessions.streams.counters.accepted.add(1);
+            self.sessions.streams.counters.refused_at_limit.add(1);
+            self.sessions.streams.os.close(socket);
+        });
+        self.sessions.streams.os.refill_reserve();
+        refused
+    }
+}
+
+/// Whether accepting failed for want of descriptors or memory, which passes by itself or not at all.
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}

@@ -1,0 +1,93 @@
+//! The listeners of a worker.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::worker::os::{Os, Token};
+
+/// A listener of a worker, and where to open it again.
+#[derive(Debug)]
+pub(crate) struct Listening<L> {
+    /// `None` while the worker is out of the group.
+    pub(crate) listener: Option<L>,
+    /// `None` for a Unix socket, which is one listener of all workers: a worker that leaves the group does not watch it.
+    pub(crate) address: Option<SocketAddr>,
+    /// Connections may wait: accepting has not met `EAGAIN` since the last event.
+    pub(crate) ready: bool,
+}
+
+impl<L> Listening<L> {
+    pub(in crate::worker) const fn is_shared(&self) -> bool {
+        self.address.is_none()
+    }
+}
+
+/// A worker's listeners.
+#[derive(Debug)]
+pub(in crate::worker) struct Acceptor<L> {
+    pub(in crate::worker) listeners: Vec<Listening<L>>,
+    /// Whether the worker is among those that new connections are spread over.
+    pub(in crate::worker) in_group: bool,
+    /// The listeners are to be closed as soon as their queues are empty.
+    pub(in crate::worker) leaving: bool,
+    /// The listeners that the workers share are to be watched, and are not.
+    pub(in crate::worker) is_unwatched: bool,
+    /// Accepting rests until then.
+    pub(in crate::worker) paused_until: Option<Duration>,
+    /// It is not said before that the server is full.
+    pub(in crate::worker) full_again: Option<Duration>,
+}
+
+/// The tokens of listeners: no connection has this bit in the lower half of its own.
+pub(in crate::worker) const LISTENER: u64 = 1 << 31;
+
+pub(in crate::worker) const fn is_listener(token: Token) -> bool {
+    token.0 & LISTENER != 0
+}
+
+impl<L> Acceptor<L> {
+    pub(in crate::worker) fn new<O: Os<Listener = L>>(
+        listeners: Vec<Listening<L>>,
+        os: &mut O,
+    ) -> io::Result<Self> {
+        for (token, listening) in (LISTENER..).zip(&listeners) {
+            match &listening.listener {
+                Some(listener) if listening.is_shared() => os.watch_together(listener, Token(token))?,
+                Some(listener) => os.watch_listener(listener, Token(token))?,
+                None => {}
+            }
+        }
+        Ok(Self {
+            listeners,
+            in_group: true,
+            leaving: false,
+            is_unwatched: false,
+            paused_until: None,
+            full_again: None,
+        })
+    }
+
+    pub(in crate::worker) fn mark_ready(&mut self, token: Token) {
+        let at = usize::try_from(token.0 & !LISTENER).unwrap_or(usize::MAX);
+        if let Some(listening) = self.listeners.get_mut(at) {
+            listening.ready = true;
+        }
+    }
+
+    /// Whether a listener is still open.
+    pub(in crate::worker) fn is_listening(&self) -> bool {
+        self.listeners.iter().any(|listening| listening.listener.is_some())
+    }
+
+    /// When accepting is tried again after a pause.
+    pub(in crate::worker) const fn retry_at(&self) -> Option<Duration> {
+        self.paused_until
+    }
+
+    /// Closes the listeners once what waits in their queues has been dealt with.
+    pub(in crate::worker) fn leave(&mut self) {
+        self.leaving = true;
+        self.listeners.iter_mut().for_each(|listening| listening.ready = true);
+    }
+}

@@ -1,0 +1,42 @@
+//! A worker by itself, for who looks at one: over a system that is none.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use super::acceptor::Listening;
+use super::worker::{Assembly, Worker};
+use crate::base::notifier::Wake;
+use crate::worker::app::handle::Handle;
+use crate::worker::app::handler::Handler;
+use crate::worker::app::shared::Shared;
+use crate::worker::limits::Limits;
+use crate::worker::os::Os;
+
+impl<O: Os, H: Handler> Worker<O, H> {
+    /// The only worker of a server with one listener, and the handle to it.
+    ///
+    /// # Errors
+    /// When the listener cannot be watched.
+    pub(crate) fn alone(
+        os: O,
+        listener: O::Listener,
+        waker: Box<dyn Wake>,
+        limits: Limits,
+        make_handler: impl FnOnce(&Handle) -> H,
+    ) -> io::Result<(Self, Handle)> {
+        let (shared, mut inboxes) = Shared::new(vec![waker], limits.outbox);
+        let handle = Handle { shared: Arc::new(shared) };
+        let address = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9001)));
+        let worker = Self::new(Assembly {
+            os,
+            handler: make_handler(&handle),
+            limits,
+            number: 0,
+            handle: handle.clone(),
+            inbox: inboxes.remove(0),
+            listeners: vec![Listening { listener: Some(listener), address, ready: false }],
+        })?;
+        Ok((worker, handle))
+    }
+}

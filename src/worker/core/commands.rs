@@ -1,0 +1,47 @@
+//! What other threads want of a worker: messages, broadcasts and closes from the mailbox.
+
+use super::schedule::Broadcast;
+use super::worker::Worker;
+use crate::budget::MAILS_PER_ITERATION;
+use crate::worker::app::handler::Handler;
+use crate::worker::app::mailbox::Mail;
+use crate::worker::os::Os;
+
+impl<O: Os, H: Handler> Worker<O, H> {
+    /// Handles mail in order, for as long as it may take. Sockets have all of their time after it.
+    pub(in crate::worker) fn handle_mail(&mut self) {
+        self.sessions.visits.meter.begin_mail();
+        self.handle_entries();
+        self.sessions.visits.meter.begin_iteration();
+    }
+
+    /// A broadcast to many goes out a slice at a time, between which sockets have their turn; what came after it waits.
+    fn handle_entries(&mut self) {
+        for _ in 0..MAILS_PER_ITERATION {
+            if self.schedule.broadcast.is_some() {
+                return self.go_on_broadcasting();
+            }
+            if self.sessions.visits.meter.is_spent() {
+                break;
+            }
+            match self.inbox.take() {
+                None => return,
+                Some(Mail::Send { to, frame }) => self.sessions.deliver(to, &frame),
+                Some(Mail::Close { id, code, reason }) => self.sessions.close_by_mail(id, code, &reason),
+                Some(Mail::Broadcast(message)) => {
+                    self.schedule.broadcast = Some(Broadcast { message, cursor: 0 })
+                }
+            }
+        }
+        self.schedule.is_unfinished = true;
+    }
+
+    fn go_on_broadcasting(&mut self) {
+        let Some(Broadcast { message, cursor }) = self.schedule.broadcast.take() else { return };
+        let cursor = self.sessions.broadcast(&message, cursor);
+        if cursor < self.sessions.streams.table.end() {
+            self.schedule.broadcast = Some(Broadcast { message, cursor });
+        }
+        self.schedule.is_unfinished = true;
+    }
+}

@@ -1,0 +1,58 @@
+//! The end of a worker, in order.
+
+use super::schedule::Drain;
+use super::worker::Worker;
+use crate::worker::app::handler::{Closed, Handler};
+use crate::worker::os::Os;
+use crate::worker::session::close::GOING_AWAY;
+
+impl<O: Os, H: Handler> Worker<O, H> {
+    /// Ends the worker in order: refuses what comes, closes all that is open a slice at a time, and waits for the peers until
+    /// the deadline. `false` behind it.
+    pub(in crate::worker) fn drain(&mut self) -> bool {
+        if self.schedule.drain.is_none() {
+            self.acceptor.leave();
+            self.sessions.is_draining = true;
+            let deadline = self.sessions.streams.os.now() + self.sessions.common.drain_time();
+            self.schedule.drain = Some(Drain { deadline, cursor: 0, is_last: false });
+        }
+        let Some(drain) = &mut self.schedule.drain else { return true };
+        if self.sessions.streams.now >= drain.deadline && !std::mem::replace(&mut drain.is_last, true) {
+            drain.cursor = 0;
+        }
+        let (from, is_last) = (drain.cursor, drain.is_last);
+        let end = self.sessions.streams.table.end().min(from + self.sessions.limits.budgets.sweep);
+        drain.cursor = end;
+        for at in from..end {
+            if self.sessions.streams.table.get(at).is_some() {
+                let _ = self.sessions.drain_one(at, is_last);
+            }
+        }
+        if end < self.sessions.streams.table.end() {
+            self.schedule.is_unfinished = true;
+        } else if is_last {
+            self.abandon_all();
+            return false;
+        }
+        true
+    }
+
+    /// Whether an orderly end is complete: nobody is left and nobody can come.
+    pub(in crate::worker) fn has_drained(&self) -> bool {
+        self.schedule.drain.is_some()
+            && self.sessions.streams.table.len() == 0
+            && !self.acceptor.is_listening()
+    }
+
+    /// Drops whoever is left.
+    pub(in crate::worker) fn abandon_all(&mut self) {
+        for at in 0..self.sessions.streams.table.end() {
+            if self.sessions.streams.table.get(at).is_some() {
+                let _ = self.sessions.drop_connection(at, Closed::ByUs(GOING_AWAY));
+            }
+        }
+        // The iteration does not come to its end, where this is counted.
+        self.sessions.streams.counters.buffered_bytes.set(self.sessions.streams.pool.used() as u64);
+        self.sessions.streams.counters.backlog_bytes.set(self.sessions.streams.pool.lent() as u64);
+    }
+}

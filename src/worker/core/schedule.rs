@@ -1,0 +1,46 @@
+//! What a worker has to do, and when, beside what its connections' timers say.
+
+use std::time::Duration;
+
+use crate::worker::app::prepared::PreparedMessage;
+
+/// Times of a worker's own, since its start.
+#[derive(Debug, Default)]
+pub(in crate::worker) struct Schedule {
+    /// A phase left work undone for want of budget: the next wait does not wait.
+    pub(in crate::worker) is_unfinished: bool,
+    pub(in crate::worker) housekeeping: Option<Duration>,
+    /// The application's tick: its interval and when it is due next.
+    pub(in crate::worker) tick: Option<(Duration, Duration)>,
+    /// When the application wants its next turn.
+    pub(in crate::worker) turn: Option<Duration>,
+    /// A broadcast that has not reached every connection. No mail is handled meanwhile, which keeps the order.
+    pub(in crate::worker) broadcast: Option<Broadcast>,
+    pub(in crate::worker) drain: Option<Drain>,
+}
+
+/// A message on its way to every connection of the worker.
+#[derive(Debug)]
+pub(in crate::worker) struct Broadcast {
+    pub(in crate::worker) message: PreparedMessage,
+    /// Connections below this index have it.
+    pub(in crate::worker) cursor: u32,
+}
+
+/// How far the end of a worker is.
+#[derive(Debug)]
+pub(in crate::worker) struct Drain {
+    pub(in crate::worker) deadline: Duration,
+    /// Connections below this index have been told.
+    pub(in crate::worker) cursor: u32,
+    /// The deadline has passed: who is behind the cursor has been looked at for the last time.
+    pub(in crate::worker) is_last: bool,
+}
+
+impl Schedule {
+    /// When the first of these is due.
+    pub(in crate::worker) fn next(&self) -> Option<Duration> {
+        let drained = self.drain.as_ref().map(|drain| drain.deadline);
+        [self.housekeeping, self.tick.map(|(_, due)| due), self.turn, drained].into_iter().flatten().min()
+    }
+}

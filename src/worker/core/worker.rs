@@ -1,0 +1,232 @@
+//! The worker and the phases of its loop.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::acceptor::{Acceptor, Listening, is_listener};
+use super::schedule::Schedule;
+use crate::base::ticks::{MAX_TIME, micros, time_of};
+use crate::budget::{EVENTS_PER_WAIT, HOUSEKEEPING, LANDING_KEEP};
+use crate::worker::app::application::App;
+use crate::worker::app::handle::Handle;
+use crate::worker::app::handler::{Context, Handler};
+use crate::worker::app::mailbox::Inbox;
+use crate::worker::app::shared::Stage;
+use crate::worker::app::turn::Turn;
+use crate::worker::limits::Limits;
+use crate::worker::os::{Os, Ready};
+use crate::worker::session::keepalive::Keepalive;
+use crate::worker::session::sessions::Sessions;
+use crate::worker::session::visits::Visits;
+use crate::worker::stream::Streams;
+use crate::worker::stream::compression::Codec;
+
+/// The shortest interval between two ticks of the application: a worker is never kept from waiting.
+const SHORTEST_TICK: Duration = Duration::from_millis(1);
+
+/// One core's event loop with everything it owns.
+pub(crate) struct Worker<O: Os, H: Handler> {
+    pub(in crate::worker) sessions: Sessions<O, H>,
+    handle: Handle,
+    pub(in crate::worker) inbox: Inbox,
+    pub(in crate::worker) acceptor: Acceptor<O::Listener>,
+    ready: Vec<Ready>,
+    pub(in crate::worker) schedule: Schedule,
+}
+
+/// The parts of a worker.
+pub(crate) struct Assembly<O: Os, H: Handler> {
+    pub(crate) os: O,
+    pub(crate) handler: H,
+    pub(crate) limits: Limits,
+    /// The worker's number among those of its server.
+    pub(crate) number: usize,
+    pub(crate) handle: Handle,
+    pub(crate) inbox: Inbox,
+    pub(crate) listeners: Vec<Listening<O::Listener>>,
+}
+
+impl<O: Os, H: Handler> Worker<O, H> {
+    /// Puts a worker together and watches its listeners.
+    ///
+    /// # Errors
+    /// When a listener cannot be watched.
+    pub(crate) fn new(parts: Assembly<O, H>) -> io::Result<Self> {
+        let Assembly { mut os, handler, limits, number, handle, inbox, listeners } = parts;
+        let now = os.now();
+        let shared = Arc::clone(&handle.shared);
+        let acceptor = Acceptor::new(listeners, &mut os)?;
+        shared.common.join_group();
+        let tick = handler.tick_interval().map(|interval| {
+            let interval = interval.clamp(SHORTEST_TICK, MAX_TIME);
+            (interval, now + interval)
+        });
+        let keepalive = Keepalive::new(&limits, &mut os, now);
+        let counters = Arc::clone(&shared.workers[number].counters);
+        let streams = Streams::new(number, os, now, &limits, counters);
+        let sessions = Sessions {
+            number,
+            common: Arc::clone(&shared.common),
+            streams,
+            app: App::new(handler),
+            keepalive,
+            codec: Codec::new(limits.deflation),
+            visits: Visits::new(limits.work),
+            overdue: Vec::new(),
+            relief_cursor: 0,
+            refused: 0,
+            is_draining: false,
+            limits,
+        };
+        Ok(Self {
+            sessions,
+            handle,
+            inbox,
+            acceptor,
+            ready: Vec::with_capacity(EVENTS_PER_WAIT),
+            schedule: Schedule { tick, ..Schedule::default() },
+        })
+    }
+
+    /// Runs until the server's end.
+    ///
+    /// # Errors
+    /// When waiting for readiness fails, which no peer can bring about.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        while self.iterate()? {}
+        Ok(())
+    }
+
+    /// One iteration: waits, and does what there is to do. `false` once the worker has ended.
+    ///
+    /// The order matters. Mail comes before sockets, so that what it queues leaves together with the replies. Timers come after
+    /// sockets, so that a Pong that has arrived counts before its deadline is judged. Writing comes last, so that a connection
+    /// is written to once, whatever its output came from.
+    pub(crate) fn iterate(&mut self) -> io::Result<bool> {
+        self.wait()?;
+        if !self.follow_stage() {
+            return Ok(false);
+        }
+        self.handle_mail();
+        self.handle_ready();
+        self.sessions.revisit_connections();
+        self.accept_connections();
+        self.schedule.is_unfinished |= self.sessions.expire_timers();
+        self.schedule.is_unfinished |= self.sessions.expire_messages();
+        self.schedule.is_unfinished |= self.sessions.put_overdue_back();
+        self.tick_handler();
+        self.take_turn();
+        self.keep_house();
+        let open = self.sessions.streams.counters.open.get();
+        self.sessions.write_queued();
+        // The handler was told of those that were lost: what they leave to do is done in another turn.
+        self.schedule.is_unfinished |= self.sessions.streams.counters.open.get() != open;
+        self.sessions.streams.counters.buffered_bytes.set(self.sessions.streams.pool.used() as u64);
+        self.sessions.streams.counters.backlog_bytes.set(self.sessions.streams.pool.lent() as u64);
+        Ok(!self.has_drained())
+    }
+
+    pub(in crate::worker) fn wait(&mut self) -> io::Result<()> {
+        let timeout = self.timeout();
+        debug_assert!(!self.sessions.streams.receive.is_deferring(), "a reply outlives its phase");
+        self.sessions
+            .streams
+            .counters
+            .loop_time
+            .record(micros(self.sessions.streams.os.now().saturating_sub(self.sessions.streams.now)));
+        self.sessions.streams.os.wait(timeout, &mut self.ready)?;
+        // Before anything is looked at that comes with a wake-up, the stage as well as mail: whoever changes it later wakes
+        // the worker again.
+        self.inbox.acknowledge();
+        self.schedule.is_unfinished = false;
+        self.sessions.streams.look_at_clock();
+        self.sessions.streams.counters.waits.add(1);
+        Ok(())
+    }
+
+    /// How long nothing is due; `None` for good.
+    pub(in crate::worker) fn timeout(&self) -> Option<Duration> {
+        if self.schedule.is_unfinished
+            || self.sessions.visits.are_waiting()
+            || self.schedule.broadcast.is_some()
+        {
+            return Some(Duration::ZERO);
+        }
+        let due = [
+            self.sessions.streams.table.next_tick().map(time_of),
+            self.schedule.next(),
+            self.acceptor.retry_at(),
+        ];
+        // Not from the iteration's beginning: what it took would be slept on top.
+        due.into_iter().flatten().min().map(|due| due.saturating_sub(self.sessions.streams.os.now()))
+    }
+
+    /// Ends the worker, or begins to, when the server does.
+    pub(in crate::worker) fn follow_stage(&mut self) -> bool {
+        match self.sessions.common.stage() {
+            Stage::Running => true,
+            Stage::Draining => self.drain(),
+            Stage::Stopped => {
+                self.abandon_all();
+                false
+            }
+        }
+    }
+
+    fn handle_ready(&mut self) {
+        self.sessions.look_at_unseen();
+        let ready = std::mem::take(&mut self.ready);
+        for &event in &ready {
+            if is_listener(event.token) {
+                self.acceptor.mark_ready(event.token);
+            } else {
+                self.sessions.handle_socket(event);
+            }
+        }
+        self.ready = ready;
+        self.sessions.write_held();
+    }
+
+    fn tick_handler(&mut self) {
+        if let Some((interval, due)) = self.schedule.tick
+            && due <= self.sessions.streams.now
+        {
+            self.schedule.tick = Some((interval, (due + interval).max(self.sessions.streams.now)));
+            let open = usize::try_from(self.sessions.streams.counters.open.get()).unwrap_or(usize::MAX);
+            let max_message = self.sessions.limits.rules.max_message;
+            let context = Context { worker: self.sessions.number, open, max_message, handle: &self.handle };
+            self.sessions.app.handler.iter_mut().for_each(|handler| handler.tick(&context));
+        }
+    }
+
+    /// Gives the handler its turn.
+    fn take_turn(&mut self) {
+        self.schedule.turn = None;
+        let (turn, has_ended) = self.sessions.take_turn();
+        self.schedule.is_unfinished |= has_ended || turn == Turn::Again;
+        if let Turn::Within(time) = turn {
+            self.schedule.turn = Some(self.sessions.streams.now.saturating_add(time));
+        }
+    }
+
+    /// Gives unused memory back, as long as there is some.
+    fn keep_house(&mut self) {
+        let Sessions { streams, codec, .. } = &mut self.sessions;
+        if self.schedule.housekeeping.is_some_and(|due| due <= streams.now) {
+            streams.pool.trim();
+            streams.table.free_spare();
+            codec.trim();
+            streams.receive.trim();
+            self.schedule.housekeeping = None;
+        }
+        // Trimming takes two rounds, and there may be no other reason to wake up for the second.
+        let has_unused = streams.pool.is_holding()
+            || streams.table.has_spare()
+            || codec.is_holding()
+            || streams.receive.is_holding(LANDING_KEEP);
+        if self.schedule.housekeeping.is_none() && has_unused {
+            self.schedule.housekeeping = Some(streams.now + HOUSEKEEPING);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The real operating system: epoll through mio, sockets through [`sys`](crate::sys).
+
+use std::fs::File;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll};
+
+use crate::base::notifier::Wake;
+use crate::budget::{DEFER_ACCEPT, EVENTS_PER_WAIT, LISTEN_BACKLOG, UNSENT_IN_KERNEL};
+use crate::sys::eventfd::EventFd;
+use crate::sys::socket::{self, Sharing};
+use crate::sys::{epoll, options};
+use crate::worker::os::{Os, Output, Ready, Token};
+
+/// The token of the waker, which no connection or listener can have.
+const WAKER: usize = usize::MAX;
+
+/// Makes a listener for clients, one of the group that shares the address or the first of it. With a core it gets those whose first packet
+/// is dealt with there.
+pub(crate) fn listen_for_clients(
+    address: SocketAddr,
+    sharing: Sharing,
+    core: Option<usize>,
+) -> io::Result<OwnedFd> {
+    let listener = socket::listen_tcp(address, sharing, LISTEN_BACKLOG)?;
+    options::limit_unsent(listener.as_fd(), UNSENT_IN_KERNEL)?;
+    options::defer_accept(listener.as_fd(), DEFER_ACCEPT)?;
+    if let Some(core) = core {
+        options::prefer_core(listener.as_fd(), core)?;
+    }
+    Ok(listener)
+}
+
+/// Linux, seen from one worker thread. Everything in it belongs to that thread's descriptor table.
+pub(crate) struct Linux {
+    poll: Poll,
+    events: Events,
+    start: Instant,
+    random: RandomState,
+    drawn: u64,
+    /// The core whose connections its listeners are for; `None`: any.
+    core: Option<usize>,
+    /// A descriptor kept so that a connection can still be refused when no other is left.
+    reserve: Option<File>,
+}
+
+impl Linux {
+    /// Makes the worker's epoll and watches `waker` with it. Times count from `start`. With a core, its listeners are for connections
+    /// whose first packet is dealt with there.
+    pub(crate) fn new(start: Instant, waker: BorrowedFd<'_>, core: Option<usize>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        // A waker is written to and never read: each write is an edge.
+        poll.registry().register(&mut SourceFd(&waker.as_raw_fd()), mio::Token(WAKER), Interest::READABLE)?;
+        let events = Events::with_capacity(EVENTS_PER_WAIT);
+        let mut this =
+            Self { poll, events, start, random: RandomState::new(), drawn: 0, core, reserve: None };
+        this.refill_reserve();
+        Ok(this)
+    }
+
+    fn register(&self, fd: &OwnedFd, token: Token, interest: Interest) -> io::Result<()> {
+        let token = usize::try_from(token.0).map_err(|_| io::ErrorKind::InvalidInput)?;
+        self.poll.registry().register(&mut SourceFd(&fd.as_raw_fd()), mio::Token(token), interest)
+    }
+}
+
+impl Os for Linux {
+    type Socket = OwnedFd;
+    type Listener = OwnedFd;
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        ready.clear();
+        let mut timeout = timeout;
+        while let Err(error) = self.poll.poll(&mut self.events, timeout) {
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+            // The process may have stood still, for as long as you like (epoll_wait(2) ends with this after SIGSTOP and SIGCONT,
+            // signal(7)): what is ready now is taken before anything is judged by the clock.
+            timeout = Some(Duration::ZERO);
+        }
+        let events = self.events.iter().filter(|event| event.token().0 != WAKER);
+        ready.extend(events.map(|event| Ready {
+            token: Token(event.token().0 as u64),
+            readable: event.is_readable() || event.is_read_closed() || event.is_error(),
+            writable: event.is_writable(),
+            closed: event.is_read_closed() || event.is_error(),
+        }));
+        Ok(())
+    }
+
+    fn watch_listener(&mut self, listener: &OwnedFd, token: Token) -> io::Result<()> {
+        self.register(listener, token, Interest::READABLE)
+    }
+
+    fn watch_together(&mut self, listener: &OwnedFd, token: Token) -> io::Result<()> {
+        epoll::watch_together(self.poll.as_raw_fd(), listener.as_fd(), token.0)
+    }
+
+    fn unwatch(&mut self, listener: &OwnedFd) {
+        // It fails where it is not watched, which is what is wanted.
+        let _ = epoll::unwatch(self.poll.as_raw_fd(), listener.as_fd());
+    }
+
+    fn watch(&mut self, socket: &OwnedFd, token: Token) -> io::Result<()> {
+        self.register(socket, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    fn listen(&mut self, address: SocketAddr) -> io::Result<OwnedFd> {
+        listen_for_clients(address, Sharing::Group, self.core)
+    }
+
+    fn close_listener(&mut self, listener: OwnedFd) {
+        drop(listener);
+    }
+
+    fn accept(&mut self, listener: &OwnedFd) -> io::Result<OwnedFd> {
+        uninterrupted(|| socket::accept(listener.as_fd()))
+    }
+
+    fn release_reserve(&mut self) -> bool {
+        self.reserve.take().is_some()
+    }
+
+    fn refill_reserve(&mut self) {
+        if self.reserve.is_none() {
+            self.reserve = File::open("/dev/null").ok();
+        }
+    }
+
+    fn recv(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
+        uninterrupted(|| socket::recv(socket.as_fd(), buffer))
+    }
+
+    fn recv_append(
+        &mut self,
+        socket: &OwnedFd,
+        first: &mut Vec<u8>,
+        most: usize,
+        rest: &mut [u8],
+    ) -> io::Result<usize> {
+        uninterrupted(|| socket::recv_append(socket.as_fd(), first, most, rest))
+    }
+
+    fn unread(&mut self, socket: &OwnedFd) -> usize {
+        // It cannot fail for a connection; where it does, nothing is known to have arrived.
+        socket::unread(socket.as_fd()).unwrap_or(0)
+    }
+
+    fn send(&mut self, socket: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
+        uninterrupted(|| socket::send(socket.as_fd(), bytes))
+    }
+
+    fn send_vectored(&mut self, socket: &OwnedFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        uninterrupted(|| socket::send_vectored(socket.as_fd(), slices))
+    }
+
+    fn limit_unsent(&mut self, socket: &OwnedFd, bytes: u32) {
+        // It fails for sockets that are not TCP's, which have no such limit.
+        let _ = options::limit_unsent(socket.as_fd(), bytes);
+    }
+
+    fn output(&self, socket: &OwnedFd) -> Option<Output> {
+        // It fails for sockets that are not TCP's.
+        let info = options::tcp_info(socket.as_fd()).ok()?;
+        let unacknowledged = options::unacknowledged(socket.as_fd()).ok()?;
+        Some(Output {
+            acknowledged: info.bytes_acked,
+            unacknowledged: u64::from(unacknowledged),
+            silent_for: Duration::from_millis(info.last_ack_recv.into()),
+        })
+    }
+
+    fn shutdown_write(&mut self, socket: &OwnedFd) -> io::Result<()> {
+        socket::shutdown_write(socket.as_fd())
+    }
+
+    fn close(&mut self, socket: OwnedFd) {
+        drop(socket);
+    }
+
+    fn peer_address(&self, socket: &OwnedFd) -> Option<SocketAddr> {
+        socket::peer_address(socket.as_fd()).ok()
+    }
+
+    fn random(&mut self) -> u64 {
+        // Keyed SipHash of a counter: the keys come from the system's entropy, once per process.
+        let mut hasher = self.random.build_hasher();
+        self.drawn += 1;
+        hasher.write_u64(self.drawn);
+        hasher.finish()
+    }
+}
+
+/// Repeats a call that a signal interrupted, which never means anything to a worker.
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+impl Wake for EventFd {
+    fn wake(&self) {
+        // The only error is a full counter, which is as good as a wake-up.
+        let _ = self.signal();
+    }
+}

@@ -1,0 +1,102 @@
+//! When each connection is pinged: at a place of its own in every interval, whenever it was opened.
+
+use std::time::Duration;
+
+use crate::base::ticks::ticks;
+
+/// 2^32 divided by the golden ratio: multiples of it, modulo 2^32, are spread evenly however many there are in a row (Knuth, "The Art
+/// of Computer Programming", volume 3, section 6.4, theorem S).
+const GOLDEN: u32 = 0x9e37_79b9;
+
+/// The schedule of a worker's Pings.
+///
+/// A connection's Pings lie on one tick of each interval, which its index decides. So a worker sends as many in one part of an
+/// interval as in any other, whatever brought its connections about: clients that have come together after a restart are not pinged
+/// together ever after. It takes no memory of the connection.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::worker) struct Cadence {
+    /// In ticks, at least one.
+    interval: u32,
+    /// Where in the interval the first index is, in parts of 2^32: a worker's own, so that those of several do not beat together.
+    start: u32,
+}
+
+impl Cadence {
+    pub(in crate::worker) fn new(interval: Duration, start: u32) -> Self {
+        Self { interval: ticks(interval).max(1), start }
+    }
+
+    /// In ticks.
+    pub(in crate::worker) const fn interval(&self) -> u32 {
+        self.interval
+    }
+
+    /// The tick of the next Ping of a connection that was opened, pinged, or last heard of at the tick `since`: more than half an
+    /// interval later, and at most one and a half. After a Ping that was on time it is a whole one.
+    pub(in crate::worker) fn next(&self, index: u32, since: u32) -> u32 {
+        let part = index.wrapping_mul(GOLDEN).wrapping_add(self.start);
+        let place = ((u64::from(part) * u64::from(self.interval)) >> 32) as u32;
+        let after = since.saturating_add(self.interval / 2);
+        let past = after.wrapping_sub(place) % self.interval;
+        after.saturating_add(self.interval - past)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::ticks::{TICK, tick_at};
+
+    proptest! {
+        #[test]
+        fn a_ping_comes_half_an_interval_to_one_and_a_half_later_and_then_every_interval(
+            interval in 1..2_000_u32, start: u32, index in 0..1_u32 << 26, since in 1..1_u32 << 24,
+        ) {
+            let since = tick_at(Duration::ZERO) + since;
+            let cadence = Cadence::new(TICK * interval, start);
+            let first = cadence.next(index, since);
+            prop_assert!(first > since + interval / 2 && first <= since + interval + interval / 2);
+            prop_assert_eq!(cadence.next(index, first), first + interval);
+            // A Ping that was late by less than half an interval does not move those behind it.
+            prop_assert_eq!(cadence.next(index, first + (interval - 1) / 2), first + interval);
+        }
+
+        /// Ramps, storms and trickles: the openings are any at all.
+        #[test]
+        fn two_intervals_after_any_storm_the_load_is_even_and_stays_so(
+            start: u32,
+            from in 0..1_u32 << 20,
+            storms in prop::collection::vec((0..600_u32, 1..60_u32, 3_000..6_000_u32), 1..5),
+        ) {
+            const INTERVAL: u32 = 300;
+            let cadence = Cadence::new(TICK * INTERVAL, start);
+            let (mut index, mut end) = (from, 0);
+            let mut due = Vec::new();
+            for (begin, length, count) in storms {
+                for number in 0..count {
+                    due.push((index, cadence.next(index, begin + number * length / count)));
+                    index += 1;
+                }
+                end = end.max(begin + length);
+            }
+            let even = due.len() / 30;
+            for interval in 2..5 {
+                // In each second, a thirtieth of an interval.
+                let mut seconds = [0_usize; 30];
+                let from = end + interval * INTERVAL;
+                for (index, next) in &mut due {
+                    while *next < from {
+                        *next = cadence.next(*index, *next);
+                    }
+                    prop_assert!(*next < from + INTERVAL, "an interval without a Ping");
+                    seconds[((*next - from) / 10) as usize] += 1;
+                }
+                let most = even + even * 15 / 100;
+                let least = even - even * 15 / 100;
+                prop_assert!(seconds.iter().all(|count| (least..=most).contains(count)), "{seconds:?}");
+            }
+        }
+    }
+}

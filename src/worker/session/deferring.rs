@@ -1,0 +1,56 @@
+//! Replies that are written together with those of other connections, and when.
+
+use super::sessions::{Flow, Sessions};
+use crate::budget::{HELD_EACH, HELD_MOST};
+use crate::worker::app::handler::Handler;
+use crate::worker::os::Os;
+use crate::worker::stream::DeferredReply;
+use crate::worker::table::ConnId;
+
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Ends a visit: holds the reply, or writes it where it is long or there is other output.
+    pub(in crate::worker) fn finish_reply(&mut self, index: u32) -> Flow {
+        let len = self.streams.receive.reply().len();
+        if len == 0
+            || len > HELD_EACH
+            || !self.streams.table.is_open(index)
+            || self.streams.has_other_output(index)
+        {
+            return self.flush_reply(index);
+        }
+        if !self.streams.receive.defer(self.streams.table.id(index)) {
+            return self.flush_reply(index);
+        }
+        self.streams
+            .counters
+            .messages_out
+            .add(std::mem::take(&mut self.streams.receive.reply_mut().messages));
+        if self.streams.receive.deferred() >= HELD_MOST {
+            self.write_held();
+        }
+        Flow::Alive
+    }
+
+    /// Sees to it that no reply to this connection is held.
+    #[inline]
+    pub(in crate::worker) fn let_go(&mut self, id: ConnId) {
+        // No system reports a connection twice at a time, which is no reason to break a stream if one does.
+        if self.streams.receive.has_deferred(id) {
+            self.write_held();
+        }
+    }
+
+    /// Writes what is held.
+    pub(in crate::worker) fn write_held(&mut self) {
+        if !self.streams.receive.is_deferring() {
+            return;
+        }
+        let (replies, memory) = self.streams.receive.take_deferred();
+        for DeferredReply { id, at } in &replies {
+            // Its connection may have ended meanwhile.
+            let Some(index) = self.streams.table.find(*id) else { continue };
+            let _ = self.write_now(index, &memory.bytes()[at.clone()]);
+        }
+        self.streams.receive.end_deferring(replies, memory);
+    }
+}

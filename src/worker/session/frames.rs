@@ -1,0 +1,337 @@
+//! Frames that a connection has received, and what they bring about.
+
+use std::ops::Range;
+
+use super::keepalive::{Keepalive, pinged_at};
+use super::sessions::{Flow, Sessions};
+use super::visits::Visits;
+use crate::base::ticks::{micros, tick_at};
+use crate::budget::{BYTES_PER_WORK, WORK_OF_MESSAGE};
+use crate::worker::app::application::App;
+use crate::worker::app::conn::{Conn, SocketPeer};
+use crate::worker::app::handler::{Closed, Handler};
+use crate::worker::os::Os;
+use crate::worker::stream::Streams;
+use crate::worker::stream::compression::{Codec, Contexts, Outgoing};
+use crate::worker::table::{Flags, Side, State, Unread};
+use crate::ws::{
+    Buffers, CloseCode, CloseFrame, DecodeError, Decoded, Decoder, Event, Message, Opcode, ProtocolError,
+    Whole, encode,
+};
+
+/// Why the frames at hand are not gone on with.
+enum Stop {
+    /// There are no more.
+    Drained,
+    /// The replies so far should leave first.
+    ReplyFull,
+    /// What was done has taken up this visit: the rest has to wait for the next.
+    Spent,
+    /// A Pong has come that was late.
+    LatePong,
+    /// The handler closes the connection.
+    CloseAsked,
+    /// The peer does.
+    PeerClosed(Option<CloseCode>, Box<str>),
+    Failed(DecodeError),
+}
+
+/// What a connection's frames are decoded from: a part of the receive buffer.
+struct Input {
+    /// Where what is not done with begins: never before the end of what has landed.
+    at: usize,
+    end: usize,
+    /// No message was under way at some point: one that is now has begun in these bytes.
+    was_between: bool,
+}
+
+impl Input {
+    const fn rest(&self) -> Range<usize> {
+        self.at..self.end
+    }
+}
+
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Takes in bytes of frames, that part of the receive buffer. Replies stay in the reply buffer unless there are many.
+    pub(in crate::worker) fn take_frames(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
+        let mut input = Input { at: part.start, end: part.end, was_between: false };
+        let mut stop = match self.take_plain(index, &mut input) {
+            Some(Stop::Drained) => return Flow::Alive,
+            other => other,
+        };
+        let mut decoder = self.streams.table.side_mut(index).map(Side::lend_decoder).unwrap_or_default();
+        let flow = loop {
+            let stop = stop.take().unwrap_or_else(|| self.run_decoder(index, &mut decoder, &mut input));
+            match stop {
+                Stop::Drained if decoder.is_idle() => break Flow::Alive,
+                Stop::Drained => return self.keep_decoder(index, decoder, &input),
+                Stop::Spent => {
+                    if self.keep_unread(index, input.rest()) {
+                        return self.keep_decoder(index, decoder, &input);
+                    }
+                    if self.streams.table.record_mut(index).terms.is_agreed() {
+                        break self.fail(index, DecodeError::OutOfBuffers);
+                    }
+                    // There is no buffer for it. A read's worth of messages that need none is bounded, too.
+                    self.visits.meter.begin_visit();
+                }
+                Stop::ReplyFull => {
+                    if self.flush_reply(index) == Flow::Gone {
+                        break Flow::Gone;
+                    }
+                }
+                Stop::LatePong => self.end_late_pong(index),
+                Stop::CloseAsked => {
+                    if let Some((code, reason)) = self.streams.receive.reply_mut().close.take() {
+                        let frame = CloseFrame { code: Some(code), reason: &reason };
+                        self.close_with(index, frame, Closed::ByUs(frame), State::Closing);
+                        // What follows is decoded for the peer's Close alone.
+                        if self.flush_close(index) == Flow::Gone {
+                            break Flow::Gone;
+                        }
+                    }
+                }
+                Stop::PeerClosed(code, reason) => {
+                    let at_end = drained && input.at == input.end;
+                    break self.answer_close(index, CloseFrame { code, reason: &reason }, at_end);
+                }
+                Stop::Failed(error) => break self.fail(index, error),
+            }
+        };
+        decoder.clear(&mut self.streams.pool);
+        if flow == Flow::Alive {
+            self.streams
+                .table
+                .side_mut(index)
+                .into_iter()
+                .for_each(|side| side.give_back(Decoder::default()));
+            self.streams.table.end_message(index);
+            self.streams.free_side(index);
+        }
+        flow
+    }
+
+    /// Deals with the most common input in the fewest steps: whole messages for a connection with nothing kept from before. `None` when
+    /// there is more to it, which takes a decoder.
+    fn take_plain(&mut self, index: u32, input: &mut Input) -> Option<Stop> {
+        if !Whole::begins(self.streams.receive.bytes(input.rest())) {
+            return None;
+        }
+        let id = self.streams.table.id(index);
+        let Self { streams, app: App { handler, .. }, limits, codec, visits, .. } = self;
+        let Streams { table, receive, counters, os, .. } = streams;
+        let (Codec { compressor, .. }, Visits { meter, .. }) = (codec, visits);
+        let record = table.get_mut(index)?;
+        if record.side.index().is_some() || record.terms.is_agreed() {
+            return None;
+        }
+        let peer = SocketPeer { os, socket: &record.socket };
+        let (data, handler) = (record.data.as_mut()?, handler.as_mut()?);
+        let outgoing = Outgoing { compressor, terms: record.terms, contexts: &mut None, counters, meter };
+        let (memory, reply) = receive.split();
+        let conn = Conn::new(id, data, reply, 0, limits.outbox, outgoing, &peer);
+        let taken = take_whole(handler, conn, memory, input, limits.max_message(record.terms));
+        if let Err(error) = taken {
+            return Some(Stop::Failed(error.into()));
+        }
+        (input.at == input.end && receive.reply().close.is_none()).then_some(Stop::Drained)
+    }
+
+    /// Keeps what there is of a frame or a message, and sees to it that the rest comes in time.
+    fn keep_decoder(&mut self, index: u32, decoder: Decoder, input: &Input) -> Flow {
+        let is_partial = decoder.is_partial();
+        let tick = self.streams.tick;
+        let side = self.streams.table.side_or_new(index);
+        side.give_back(decoder);
+        if input.was_between {
+            side.begun = tick;
+        }
+        if !is_partial {
+            self.streams.table.end_message(index);
+        } else if input.was_between && self.streams.table.record_mut(index).state == State::Open {
+            self.begin_message_clock(index);
+        }
+        Flow::Alive
+    }
+
+    /// Keeps input for the next visit. `false` when there is no buffer for it.
+    fn keep_unread(&mut self, index: u32, input: Range<usize>) -> bool {
+        if let Some(left) = &mut self.visits.left_again {
+            *left = input.len();
+            return true;
+        }
+        let mut bytes = Vec::new();
+        if !self.streams.pool.reserve(&mut bytes, input.len()) {
+            return false;
+        }
+        bytes.extend_from_slice(self.streams.receive.bytes(input));
+        self.streams.table.side_or_new(index).unread = Unread { bytes, at: 0 };
+        true
+    }
+
+    /// Deals with events until one needs more than the connection's record and the handler.
+    fn run_decoder(&mut self, index: u32, decoder: &mut Decoder, input: &mut Input) -> Stop {
+        // With the contexts out of the side record the handler can send while the record is looked at.
+        let mut contexts = self.streams.table.side_mut(index).and_then(|side| side.contexts.take());
+        let stop = self.handle_events(index, decoder, input, &mut contexts);
+        if contexts.is_some() {
+            self.streams.table.side_or_new(index).contexts = contexts;
+        }
+        stop
+    }
+
+    fn handle_events(
+        &mut self,
+        index: u32,
+        decoder: &mut Decoder,
+        input: &mut Input,
+        contexts: &mut Contexts,
+    ) -> Stop {
+        let id = self.streams.table.id(index);
+        let Self {
+            streams: Streams { table, receive, pool, counters, os, .. },
+            app: App { handler, .. },
+            limits,
+            keepalive: Keepalive { seal, pong_times, .. },
+            codec: Codec { compressor, decompressor },
+            visits: Visits { meter, .. },
+            ..
+        } = self;
+        let (Some((record, side)), Some(handler)) = (table.entry_mut(index), handler) else {
+            return Stop::Drained;
+        };
+        let side = side.as_deref();
+        let (memory, reply) = receive.split();
+        let queued = side.map_or(0, |side| side.outbox.len());
+        let peer = SocketPeer { os, socket: &record.socket };
+        let terms = record.terms;
+        let rules = limits.rules_of(terms);
+        let is_agreed = terms.is_agreed();
+        loop {
+            // Between two events: with no message under way, a frame that follows is the first of one.
+            let is_idle = decoder.is_idle();
+            input.was_between |= is_idle || !decoder.is_partial();
+            if is_idle
+                && !is_agreed
+                && Whole::begins(&memory[input.rest()])
+                && let Some(data) = &mut record.data
+            {
+                let outgoing = Outgoing { compressor, terms, contexts, counters, meter };
+                let conn = Conn::new(id, data, reply, queued, limits.outbox, outgoing, &peer);
+                if let Err(error) = take_whole(handler, conn, memory, input, rules.max_message) {
+                    return Stop::Failed(error.into());
+                }
+            }
+            if reply.close.is_some() {
+                return Stop::CloseAsked;
+            }
+            if reply.is_full() {
+                return Stop::ReplyFull;
+            }
+            // A peer that does not read is not read from, and what was read already can be a thousand times as much as it seems.
+            let must_wait = meter.is_spent() || (is_agreed && record.flags.has(Flags::PAUSED));
+            if must_wait && input.at < input.end {
+                return Stop::Spent;
+            }
+            let Decoded { consumed, frames, is_kept, event } =
+                match decoder.decode(&mut memory[input.rest()], &rules, pool) {
+                    Ok(decoded) => decoded,
+                    Err(error) => return Stop::Failed(error),
+                };
+            input.at += consumed;
+            meter.charge(WORK_OF_MESSAGE * frames + consumed / BYTES_PER_WORK);
+            let Some(event) = event else { return Stop::Drained };
+            // RFC 6455-6.2-2
+            let message = match event {
+                Event::Message(message) => message,
+                // None once the handler has been told of the close: what still comes is ignored.
+                Event::Compressed { .. } if record.data.is_none() => continue,
+                Event::Compressed { opcode, payload } => {
+                    // RFC 7692-5-15 and 7692-6.2-1
+                    let mut through = Outgoing { compressor, terms, contexts, counters, meter };
+                    let message = decompressor.message(opcode, payload, rules.max_message, &mut through);
+                    match message {
+                        Ok(message) => message,
+                        Err(error) => return Stop::Failed(error.into()),
+                    }
+                }
+                Event::Ping(payload) => {
+                    counters.pings_received.add(1);
+                    // RFC 6455-5.5.2-1, 6455-5.5.2-2, 6455-5.5.2-3 and 6455-5.5.3-1
+                    if matches!(record.state, State::Open | State::Closing) {
+                        encode::frame(&mut reply.bytes, true, Opcode::Pong, payload, None);
+                    }
+                    continue;
+                }
+                Event::Pong(payload) => {
+                    if record.state == State::Open
+                        && record.flags.has(Flags::AWAIT_PONG)
+                        && let Some(due) = record.timer.deadline()
+                        && let Some(sent) = seal.sent(id, payload)
+                        && tick_at(sent) >= pinged_at(record, side, due, *pong_times)
+                    {
+                        counters.pongs_received.add(1);
+                        counters.ping_rtt.record(micros(os.now().saturating_sub(sent)));
+                        record.flags.clear(Flags::AWAIT_PONG);
+                        if side.is_some_and(|side| side.late_pong.is_some()) {
+                            return Stop::LatePong;
+                        }
+                    }
+                    continue;
+                }
+                Event::Close(CloseFrame { code, reason }) => return Stop::PeerClosed(code, reason.into()),
+            };
+            counters.messages_in.add(1);
+            if let Some(data) = &mut record.data {
+                let outgoing = Outgoing { compressor, terms, contexts, counters, meter };
+                let mut conn = Conn::new(id, data, reply, queued, limits.outbox, outgoing, &peer);
+                if is_kept && !is_agreed {
+                    conn.may_return(message.as_bytes());
+                }
+                handler.message(&mut conn, message);
+                if let Some(echo) = reply.take_echo()
+                    && let Some(payload) = decoder.take_message(pool)
+                {
+                    reply.echo_buffer(echo, payload);
+                }
+            }
+        }
+    }
+}
+
+/// Deals with messages that lie whole in the input, each in one frame, as most do: until there is none, or the reply has to leave.
+fn take_whole<H: Handler>(
+    handler: &mut H,
+    mut conn: Conn<'_, H::Data>,
+    memory: &mut [u8],
+    input: &mut Input,
+    max_message: usize,
+) -> Result<(), ProtocolError> {
+    let (mut count, most, start) = (0, conn.outgoing.meter.messages_left(), input.at);
+    let mut outcome = Ok(());
+    while count < most
+        && !conn.reply.must_leave()
+        && !conn.outgoing.meter.is_spent()
+        && let Some(whole) = Whole::find(&memory[input.rest()], max_message)
+    {
+        let payload = whole.unmask_down(memory, input.at, conn.reply.echo_end());
+        input.at += whole.end();
+        let message = match Message::new(whole.opcode, payload) {
+            Ok(message) => message,
+            Err(error) => {
+                outcome = Err(error);
+                break;
+            }
+        };
+        count += 1;
+        conn.may_return(payload);
+        handler.message(&mut conn, message);
+        if let Some(echo) = conn.reply.take_echo() {
+            conn.reply.echo_in_place(echo, memory, &whole);
+        }
+    }
+    // All at once: of many small ones, charging for each would be a twentieth.
+    conn.outgoing.meter.charge(WORK_OF_MESSAGE * count + (input.at - start) / BYTES_PER_WORK);
+    conn.outgoing.counters.messages_in.add(count as u64);
+    outcome
+}

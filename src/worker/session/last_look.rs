@@ -1,0 +1,113 @@
+//! A last look at a connection before a deadline of its peer's is judged.
+//!
+//! What has arrived in time counts, however late it is read: the process may have stood still, the wait may have been cut short by a
+//! signal, or have brought as many events as it can and not this one, or the connection may wait for another visit. So it is read from
+//! once more on the way to a verdict, and nowhere else, which costs nothing where no deadline passes. Where more has arrived than a visit
+//! takes, the verdict waits until as much has been read as had arrived at that look. What comes after it gains no time.
+
+use super::sessions::{Flow, Sessions};
+use crate::budget::VISITS_AT_THE_END;
+use crate::worker::app::handler::Handler;
+use crate::worker::os::Os;
+use crate::worker::table::{Flags, Timer};
+
+/// What a last look has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(in crate::worker) enum Looked {
+    /// The connection has ended.
+    Gone,
+    /// Everything that had arrived by the deadline has been taken in, or cannot be before output has left.
+    Seen,
+    /// There is more to read: look again later.
+    Unseen,
+}
+
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Takes in what has arrived for a connection, one of whose deadlines has passed at the tick `due`.
+    pub(in crate::worker) fn take_last_look(&mut self, index: u32, timer: Timer, due: u32) -> Looked {
+        let id = self.streams.table.id(index);
+        let is_paused = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
+        // Who does not read is not read from; that it has begun to is a sign of life.
+        let flow = if is_paused { self.retry_writing(index) } else { self.read(index, true) };
+        // What is said to it now must not overtake a reply.
+        self.write_held();
+        if flow == Flow::Gone || self.streams.table.find(id).is_none() {
+            return Looked::Gone;
+        }
+        let found = self.unseen(index);
+        if found > 0 && self.streams.table.side_or_new(index).looks.owed(timer, due, found) > 0 {
+            return Looked::Unseen;
+        }
+        self.forget_look(index, timer);
+        Looked::Seen
+    }
+
+    /// Has a verdict wait for the next iteration, in which the connection is read on.
+    pub(in crate::worker) fn look_again(&mut self, index: u32, timer: Timer, due: u32) {
+        self.overdue.push((self.streams.table.id(index), timer, due));
+    }
+
+    /// Arms the timers of those whose verdict has to wait. Not earlier, or the phase that has found them would find them again.
+    /// `true` where there are any.
+    pub(in crate::worker) fn put_overdue_back(&mut self) -> bool {
+        let mut overdue = std::mem::take(&mut self.overdue);
+        let are_any = !overdue.is_empty();
+        for (id, timer, due) in overdue.drain(..) {
+            let Some(index) = self.streams.table.find(id) else { continue };
+            match timer {
+                Timer::Message => self.streams.table.put_message_off(index, due, self.streams.tick),
+                Timer::Connection if self.streams.table.record_mut(index).timer.deadline() == Some(due) => {
+                    self.streams.table.put_off(index, due, self.streams.tick);
+                }
+                Timer::Connection => {}
+            }
+        }
+        self.overdue = overdue;
+        are_any
+    }
+
+    /// Takes in all that has arrived for a connection which is about to be cut, though not for ever what a peer goes on to send.
+    pub(in crate::worker) fn take_all(&mut self, index: u32) -> Flow {
+        let due = self.streams.tick;
+        for _ in 0..VISITS_AT_THE_END {
+            match self.take_last_look(index, Timer::Connection, due) {
+                Looked::Gone => return Flow::Gone,
+                Looked::Seen => break,
+                Looked::Unseen => {}
+            }
+        }
+        self.forget_look(index, Timer::Connection);
+        Flow::Alive
+    }
+
+    /// The deadline was not missed, or has been judged.
+    pub(in crate::worker) fn forget_look(&mut self, index: u32, timer: Timer) {
+        if let Some(side) = self.streams.table.side_mut(index)
+            && side.looks.are_under_way()
+        {
+            side.looks.forget(timer);
+            self.streams.free_side(index);
+        }
+    }
+
+    /// A visit has ended before its input did: `received` bytes came from the kernel, and `unread` had waited since the last.
+    pub(in crate::worker) fn count_for_look(&mut self, index: u32, received: usize, unread: usize) {
+        if let Some(side) = self.streams.table.side_mut(index)
+            && side.looks.are_under_way()
+        {
+            let taken = (received + unread).saturating_sub(side.unread.len());
+            side.looks.took(taken);
+        }
+    }
+
+    /// Bytes that have arrived and could be dealt with now, but are not.
+    fn unseen(&mut self, index: u32) -> u32 {
+        let Some((record, side)) = self.streams.table.entry(index) else { return 0 };
+        if record.flags.has(Flags::PAUSED) {
+            return 0;
+        }
+        let bytes = side.map_or(0, |side| side.unread.len()) + self.streams.os.unread(&record.socket);
+        u32::try_from(bytes).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,140 @@
+//! A Pong that is late because its Ping has output in front of it.
+//!
+//! What a peer's kernel has acknowledged is a sign of life: a peer that reads slowly and steadily answers each Ping when it gets to
+//! it. One that takes a byte now and then must not live for ever, so there is a least rate, and once the Ping itself has been
+//! acknowledged its Pong has its time and no more.
+
+use std::time::Duration;
+
+use super::ping::PING_PAYLOAD;
+use super::sessions::{Flow, Sessions};
+use crate::base::ticks::{TICK, tick_at, time_of};
+use crate::worker::app::handler::{Closed, Handler};
+use crate::worker::limits::PingPolicy;
+use crate::worker::os::{Os, Output};
+use crate::worker::table::{Flags, LatePong, Stage};
+use crate::ws::encode;
+
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// A Ping of this tick joins output that is stuck.
+    pub(in crate::worker) fn expect_late_pong(&mut self, index: u32) {
+        let stage = self.measured(index, encode::frame_len(PING_PAYLOAD, false));
+        let pinged = self.streams.tick;
+        self.streams.table.side_or_new(index).late_pong =
+            Some(Box::new(LatePong { pinged, stage, left: None }));
+    }
+
+    /// All output has left, the Ping of the tick `pinged` with it, if it had not before. Whether its Pong has all its time from now on:
+    /// once for each Ping.
+    pub(in crate::worker) fn release_late_pong(&mut self, index: u32, pinged: u32) -> bool {
+        let measured = self.measured(index, 0);
+        let tick = self.streams.tick;
+        let new = || Box::new(LatePong { pinged, stage: measured, left: None });
+        let late = self.streams.table.side_or_new(index).late_pong.get_or_insert_with(new);
+        if late.left.is_some() {
+            return false;
+        }
+        late.left = Some(tick);
+        if let (Stage::Taking { goal, .. }, Stage::Taking { before, .. }) = (late.stage, measured) {
+            late.stage = if before < goal { Stage::Taking { before, goal } } else { Stage::Reached };
+        }
+        true
+    }
+
+    /// The Ping has been answered.
+    pub(in crate::worker) fn forget_late_pong(&mut self, index: u32) {
+        if self.streams.table.side_mut(index).is_some_and(|side| side.late_pong.take().is_some()) {
+            self.streams.free_side(index);
+        }
+    }
+
+    /// The late Pong has come: the next Ping is due as if it had been in time.
+    #[cold]
+    pub(in crate::worker) fn end_late_pong(&mut self, index: u32) {
+        let record = self.streams.table.record_mut(index);
+        record.flags.clear(Flags::PONG_TIMER);
+        let last_seen = record.last_seen;
+        let Some(late) = self.streams.table.side_mut(index).and_then(|side| side.late_pong.take()) else {
+            return;
+        };
+        let since = match self.limits.ping_policy {
+            PingPolicy::Always => late.left.unwrap_or(late.pinged),
+            PingPolicy::WhenIdle => last_seen,
+        };
+        self.schedule_ping(index, since);
+    }
+
+    /// Something has come of a peer whose Pong is late, and that had been heard of at the tick `before`. Under the policy for idle peers it
+    /// answers the Ping; the first such sign decides on the next one.
+    #[cold]
+    pub(in crate::worker) fn hear_late_peer(&mut self, index: u32, before: u32) {
+        let late = self.streams.table.side_mut(index).and_then(|side| side.late_pong.as_deref());
+        if late.is_some_and(|late| before < late.pinged)
+            && self.limits.ping_policy == PingPolicy::WhenIdle
+            && self.streams.table.is_open(index)
+        {
+            self.schedule_ping(index, self.streams.tick);
+        }
+    }
+
+    /// A Pong is over time: the connection is dropped, or goes on until the next look if the peer takes the output that is in front of
+    /// its Ping.
+    pub(in crate::worker) fn await_longer(&mut self, index: u32, pinged: u32) -> Flow {
+        let Some(stage) = self.next_stage(index, pinged) else {
+            return self.drop_connection(index, Closed::PongTimeout);
+        };
+        let left = (self.streams.queued(index) == 0).then_some(pinged);
+        let new = || Box::new(LatePong { pinged, stage, left });
+        self.streams.table.side_or_new(index).late_pong.get_or_insert_with(new).stage = stage;
+        self.streams.table.arm(index, tick_at(self.streams.os.now()) + self.keepalive.pong_times.deadline);
+        Flow::Alive
+    }
+
+    fn next_stage(&mut self, index: u32, pinged: u32) -> Option<Stage> {
+        let since = self.streams.now.saturating_sub(time_of(pinged));
+        let late = self.streams.table.side_mut(index).and_then(|side| side.late_pong.as_deref());
+        let stage = late.map_or(Stage::Unmeasured, |late| late.stage);
+        self.progress(index, stage, self.keepalive.pong_times.deadline, since)
+    }
+
+    /// What comes behind a stage at a look that is so many ticks behind the last, of what was sent `since` then; `None`: the peer is not
+    /// waited for any longer.
+    pub(in crate::worker) fn progress(
+        &mut self,
+        index: u32,
+        stage: Stage,
+        patience: u32,
+        since: Duration,
+    ) -> Option<Stage> {
+        let Some(output) = self.output(index) else {
+            return self.has_taken(index, patience).then_some(Stage::Unmeasured);
+        };
+        let least = u128::from(self.limits.slowest_reader) * (TICK * patience).as_millis() / 1000;
+        let least = u64::try_from(least).unwrap_or(u64::MAX).max(1);
+        stage.next(output, self.streams.queued(index), least, since)
+    }
+
+    /// Where the system does not say what was acknowledged: whether the outbox has become shorter since the last look.
+    fn has_taken(&mut self, index: u32, patience: u32) -> bool {
+        let tick = self.streams.tick;
+        let is_stuck = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
+        is_stuck
+            && self
+                .streams
+                .table
+                .side_mut(index)
+                .is_some_and(|side| side.taken_at.saturating_add(patience) > tick)
+    }
+
+    /// What there is to be taken now, and `more` bytes.
+    pub(in crate::worker) fn measured(&self, index: u32, more: usize) -> Stage {
+        self.output(index).map_or(Stage::Unmeasured, |output| Stage::Taking {
+            before: output.acknowledged,
+            goal: output.acknowledged + output.unacknowledged + (self.streams.queued(index) + more) as u64,
+        })
+    }
+
+    fn output(&self, index: u32) -> Option<Output> {
+        self.streams.table.get(index).and_then(|record| self.streams.os.output(&record.socket))
+    }
+}

@@ -1,0 +1,130 @@
+//! What a worker does that is late: its Pings give way.
+//!
+//! Pings are the one thing that a worker does of itself, and they can be more than it has time for: a million connections and an interval
+//! of ten seconds are a hundred thousand Pings a second and as many Pongs. Dropping those whose Pongs are late makes it worse, since each comes
+//! back with a handshake. So when what is due has been late for a while, whoever's time has come is pinged later, in an interval that is
+//! stretched up to fourfold, while requests and messages are dealt with as ever; and when the worker is up to date again it shrinks.
+
+use std::time::Duration;
+
+use crate::budget::{LATE, LATENESS_STEP, MOST_STRETCH};
+
+/// The parts that an interval is stretched by.
+const WHOLE: u32 = 16;
+const MOST: u32 = WHOLE * MOST_STRETCH;
+
+/// How late a worker is, and what it makes of it.
+#[derive(Debug)]
+pub(in crate::worker) struct Lateness {
+    /// How much longer than an interval the time between Pings is, in sixteenths: from 16 for as long as it.
+    stretch: u32,
+    /// Since when everything due was late.
+    late_since: Option<Duration>,
+    changed_at: Duration,
+}
+
+impl Lateness {
+    pub(in crate::worker) const fn new(now: Duration) -> Self {
+        Self { stretch: WHOLE, late_since: None, changed_at: now }
+    }
+
+    /// What was due first is looked at now, so much later. `true` when Pings begin to give way.
+    ///
+    /// Once is not enough, however late it is: a process that stood still has caught up with what was due in a moment.
+    pub(in crate::worker) fn observe(&mut self, now: Duration, lag: Duration) -> bool {
+        if lag < LATE {
+            self.late_since = None;
+            let steps = now.saturating_sub(self.changed_at).as_millis() / LATENESS_STEP.as_millis();
+            if self.stretch > WHOLE && steps > 0 {
+                let less = u32::try_from(steps).unwrap_or(MOST).saturating_mul(2);
+                self.stretch = self.stretch.saturating_sub(less).max(WHOLE);
+                self.changed_at = now;
+            }
+            return false;
+        }
+        let since = *self.late_since.get_or_insert(now);
+        if now.saturating_sub(since.max(self.changed_at)) < LATENESS_STEP {
+            return false;
+        }
+        let begins = self.stretch == WHOLE;
+        self.stretch = (self.stretch + self.stretch / 4).min(MOST);
+        self.changed_at = now;
+        begins
+    }
+
+    pub(in crate::worker) const fn puts_pings_off(&self) -> bool {
+        self.stretch > WHOLE
+    }
+
+    /// When a Ping is due that was due at the tick `due` before: `None` for now.
+    pub(in crate::worker) fn put_off(&self, due: u32, tick: u32, interval: u32) -> Option<u32> {
+        let more = u64::from(interval) * u64::from(self.stretch - WHOLE) / u64::from(WHOLE);
+        let later = due.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
+        // Not all at once: by then the worker may be up to date.
+        (later > tick).then(|| later.min(tick.saturating_add((interval / 2).max(1))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// Observes the lag every 50 ms for a time, and returns when that ends.
+    pub(in crate::worker) fn observe(
+        lateness: &mut Lateness,
+        from: Duration,
+        time: Duration,
+        lag: Duration,
+    ) -> Duration {
+        let mut now = from;
+        while now < from + time {
+            now += millis(50);
+            lateness.observe(now, lag);
+        }
+        now
+    }
+
+    #[test]
+    fn pings_give_way_step_by_step_and_fourfold_at_most() {
+        let mut lateness = Lateness::new(Duration::ZERO);
+        let mut now = observe(&mut lateness, millis(5_000), millis(1_000), LATE);
+        assert_eq!(lateness.stretch, WHOLE, "late for less than a step");
+        now = observe(&mut lateness, now, millis(100), LATE);
+        assert_eq!(lateness.stretch, 20);
+        now = observe(&mut lateness, now, millis(60_000), LATE);
+        assert_eq!(lateness.stretch, MOST);
+        now = observe(&mut lateness, now, millis(10_000), LATE - millis(1));
+        assert!((40..=46).contains(&lateness.stretch), "{lateness:?}");
+        observe(&mut lateness, now, millis(20_000), Duration::ZERO);
+        assert_eq!(lateness.stretch, WHOLE);
+    }
+
+    #[test]
+    fn one_who_stood_still_is_not_late_for_that() {
+        let mut lateness = Lateness::new(Duration::ZERO);
+        for stop in 1..100 {
+            lateness.observe(millis(stop * 6_000), millis(6_000));
+            lateness.observe(millis(stop * 6_000 + 200), millis(100));
+        }
+        assert_eq!(lateness.stretch, WHOLE);
+    }
+
+    #[test]
+    fn a_ping_is_put_off_by_what_the_interval_is_stretched() {
+        let mut lateness = Lateness::new(Duration::ZERO);
+        assert_eq!(lateness.put_off(1_000, 1_000, 100), None);
+        lateness.stretch = 2 * WHOLE;
+        assert_eq!(lateness.put_off(1_000, 1_000, 100), Some(1_050));
+        assert_eq!(lateness.put_off(1_000, 1_060, 100), Some(1_100));
+        assert_eq!(lateness.put_off(1_000, 1_100, 100), None);
+        lateness.stretch = MOST;
+        assert_eq!(lateness.put_off(1_000, 1_299, 100), Some(1_300));
+        assert_eq!(lateness.put_off(1_000, 1_300, 100), None);
+        // The shortest interval that there is.
+        assert_eq!(lateness.put_off(1_000, 1_001, 1), Some(1_002));
+    }
+}

@@ -1,0 +1,198 @@
+//! Messages of other threads, to one connection or to all.
+
+use super::sessions::{Flow, Sessions};
+use super::visits::Visits;
+use crate::budget::{BYTES_PER_WORK, WORK_OF_MESSAGE, outbox_for};
+use crate::worker::app::handler::{Closed, Handler};
+use crate::worker::app::prepared::{PreparedMessage, message_of};
+use crate::worker::os::Os;
+use crate::worker::stream::compression::{Codec, Outgoing, is_common};
+use crate::worker::table::{CHUNK, ConnId, Frame, Lane, REFERENCE, State};
+use crate::ws::deflate::Terms;
+use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
+
+/// What a peer is told that reads too slowly.
+const TOO_SLOW: CloseFrame<'static> =
+    CloseFrame { code: Some(CloseCode::POLICY_VIOLATION), reason: "messages are read too slowly" };
+
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Sends a message to one connection, if it is still open.
+    pub(in crate::worker) fn deliver(&mut self, to: ConnId, frame: &Frame) {
+        let Some(index) = self.find_open(to) else { return self.streams.counters.messages_to_nobody.add(1) };
+        self.charge_for(frame);
+        // It leaves at the end of the iteration, with what else there is for this connection.
+        if self.streams.table.record_mut(index).terms.is_agreed()
+            && let Some((opcode, payload)) = message_of(frame)
+        {
+            self.deliver_agreed(index, opcode, payload, frame.len());
+        } else {
+            // A short one takes less as a copy.
+            self.push_frame(index, frame, true, frame.len() < CHUNK);
+        }
+    }
+
+    /// The same for a connection that agreed on compression, for which it is compressed by itself.
+    fn deliver_agreed(&mut self, index: u32, opcode: Opcode, payload: &[u8], len: usize) {
+        let most = outbox_for(self.limits.outbox, len);
+        if self.write_message(index, opcode, payload, most.saturating_sub(self.streams.queued(index))) {
+            return;
+        }
+        // Whoever reads at once is not slow because of what waits for the end of the iteration.
+        if !self.streams.is_blocked(index) && self.write_outbox(index) == Flow::Gone {
+            return;
+        }
+        if self.streams.is_blocked(index) || !self.write_message(index, opcode, payload, most) {
+            self.close_slow(index);
+        }
+    }
+
+    fn charge_for(&mut self, frame: &Frame) {
+        self.visits.meter.charge(WORK_OF_MESSAGE + frame.len() / BYTES_PER_WORK);
+    }
+
+    /// Sends a message at the end of the iteration, compressed where that was agreed on. `false`, and nothing is sent, when its frame has
+    /// more than `room` bytes.
+    pub(in crate::worker) fn write_message(
+        &mut self,
+        index: u32,
+        opcode: Opcode,
+        payload: &[u8],
+        room: usize,
+    ) -> bool {
+        let mut encoded = std::mem::take(&mut self.streams.receive.reply_mut().bytes);
+        let fits = self.with_outgoing(index, |outgoing| outgoing.write(&mut encoded, opcode, payload, room));
+        if fits {
+            self.streams.counters.messages_out.add(1);
+            let _ = self.write_later(index, &encoded);
+        }
+        self.streams.receive.reply_mut().reuse(encoded);
+        fits
+    }
+
+    /// Closes a connection that reads too slowly.
+    pub(in crate::worker) fn close_slow(&mut self, index: u32) {
+        let _ = self.close_open(index, TOO_SLOW, Closed::OutboxOverflow);
+    }
+
+    /// Lends what compresses a connection's messages.
+    fn with_outgoing<T>(&mut self, index: u32, act: impl FnOnce(&mut Outgoing<'_>) -> T) -> T {
+        let mut contexts = self.streams.table.side_mut(index).and_then(|side| side.contexts.take());
+        let terms = self.streams.table.record_mut(index).terms;
+        let Self { codec: Codec { compressor, .. }, streams, visits: Visits { meter, .. }, .. } = self;
+        let counters = &streams.counters;
+        let result = act(&mut Outgoing { compressor, terms, contexts: &mut contexts, counters, meter });
+        if contexts.is_some() {
+            self.streams.table.side_or_new(index).contexts = contexts;
+        }
+        result
+    }
+
+    /// Closes one connection, if it is still open.
+    pub(in crate::worker) fn close_by_mail(&mut self, id: ConnId, code: CloseCode, reason: &str) {
+        if let Some(index) = self.find_open(id) {
+            let frame = CloseFrame { code: Some(code), reason };
+            let _ = self.close_open(index, frame, Closed::ByUs(frame));
+        }
+    }
+
+    /// Sends a message to open connections from the index `from` on, as many as an iteration may. Returns where it has come to.
+    pub(in crate::worker) fn broadcast(&mut self, message: &PreparedMessage, from: u32) -> u32 {
+        let mut index = from;
+        let end = self.streams.table.end().min(from + self.limits.budgets.sweep);
+        while index < end && !self.visits.meter.is_spent() {
+            if let Some(record) = self.streams.table.get(index).filter(|record| record.state == State::Open) {
+                let terms = record.terms;
+                self.broadcast_to(index, message, terms);
+            }
+            index += 1;
+        }
+        index
+    }
+
+    fn broadcast_to(&mut self, index: u32, message: &PreparedMessage, terms: Terms) {
+        let compressed = self.compressed(message, terms);
+        let frame = compressed.unwrap_or(message.plain());
+        self.charge_for(frame);
+        let is_copied =
+            self.streams.table.outbox(index).is_some_and(|outbox| outbox.prefers_copy(frame.len()));
+        if self.push_frame(index, frame, false, is_copied) && compressed.is_some() {
+            self.streams.counters.compressed_out.add(1);
+            self.remember_sent(index, message);
+        }
+    }
+
+    /// The compressed form of a broadcast, where there is one that a connection with these terms can read. One with a small
+    /// window is sent larger messages as they are.
+    pub(in crate::worker) fn compressed<'m>(
+        &mut self,
+        message: &'m PreparedMessage,
+        terms: Terms,
+    ) -> Option<&'m Frame> {
+        if !is_common(message.plain().len(), terms) {
+            return None;
+        }
+        let Self { codec: Codec { compressor, .. }, visits: Visits { meter, .. }, .. } = self;
+        message.compressed(|opcode, payload| {
+            meter.charge(compressor.work(payload.len(), Terms::NONE, &None));
+            let compressed = compressor.common_message(payload)?;
+            let mut frame = Vec::with_capacity(encode::frame_len(compressed.len(), false));
+            encode::compressed_frame(&mut frame, true, opcode, compressed, None);
+            Some(frame.into())
+        })
+    }
+
+    pub(in crate::worker) fn remember_sent(&mut self, index: u32, message: &PreparedMessage) {
+        if self.streams.table.record_mut(index).terms.server_takeover()
+            && let Some((_, payload)) = message_of(message.plain())
+        {
+            self.with_outgoing(index, |outgoing| {
+                outgoing.compressor.remember(payload, outgoing.terms, outgoing.contexts, outgoing.counters);
+            });
+        }
+    }
+
+    /// Sends a frame, `later` or at once; what has to wait for the kernel waits as a copy or as a reference. `false` when the connection has
+    /// ended, or has to because there is no room for it.
+    fn push_frame(&mut self, index: u32, frame: &Frame, later: bool, is_copied: bool) -> bool {
+        let len = frame.len();
+        let most = outbox_for(self.limits.outbox, len);
+        let fits = |sessions: &Self| len <= most.saturating_sub(sessions.streams.queued(index));
+        let may_wait = |sessions: &Self| is_copied || sessions.streams.pool.can_lend(len + REFERENCE);
+        // Whoever reads at once is not slow because of what waits for the end of the iteration, nor because of what waits for others.
+        let must_leave = !(fits(self) && may_wait(self));
+        if must_leave && !self.streams.is_blocked(index) && self.write_outbox(index) == Flow::Gone {
+            return false;
+        }
+        let mut written = 0;
+        if !self.streams.is_blocked(index)
+            && (!may_wait(self) || !(later || self.streams.has_other_output(index)))
+        {
+            match self.streams.send(index, frame) {
+                Ok(count) => written = count,
+                Err(_) => {
+                    let _ = self.lose(index);
+                    return false;
+                }
+            }
+        }
+        // Of half a frame the rest has to follow, whatever the limits say.
+        if written == 0 && !(fits(self) && may_wait(self)) {
+            self.close_slow(index);
+            return false;
+        }
+        self.streams.counters.messages_out.add(1);
+        if written == len {
+            return true;
+        }
+        if !is_copied || !self.streams.queue(index, &frame[written..]) {
+            self.streams.queue_shared(index, frame, written, Lane::NONE);
+        }
+        self.after_queueing(index, true) == Flow::Alive
+    }
+
+    fn find_open(&self, id: ConnId) -> Option<u32> {
+        let index = self.streams.table.find(id)?;
+        // RFC 6455-6.1-1 and 6455-6.1-2: what is under way to a connection that is closing goes nowhere.
+        self.streams.table.is_open(index).then_some(index)
+    }
+}

@@ -1,0 +1,32 @@
+//! What connections speak: from the first byte of a request to the last of a close.
+//!
+//! - `sessions`: all of a worker, with what they share. `visits`: who is read from, for how long, and how much at a time.
+//! - `read`, `handshake`, `frames`: what a peer says, and what comes of it. `relief`: who gives way when buffer memory is used up.
+//! - `write`, `deferring`, `messages`, `push`: what leaves, at once or later, to one connection or to many. `turn`: what the handler does in its
+//!   turn.
+//! - `close`: how connections end.
+//! - `timers`, `last_look`, `message_clock`: what is due, and what is read before that is judged.
+//! - `keepalive`, `cadence`, `ping`, `lateness`: when peers are pinged, and with what. `late_pong`, `late_close`: how long a peer is waited for that has
+//!   output to read first.
+
+pub(super) mod cadence;
+pub(super) mod close;
+mod deferring;
+mod frames;
+pub(super) mod handshake;
+pub(super) mod keepalive;
+mod last_look;
+mod late_close;
+mod late_pong;
+mod lateness;
+mod message_clock;
+mod messages;
+pub(super) mod ping;
+mod push;
+mod read;
+mod relief;
+pub(super) mod sessions;
+mod timers;
+mod turn;
+pub(super) mod visits;
+mod write;

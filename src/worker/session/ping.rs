@@ -1,0 +1,96 @@
+//! What a Ping of ours carries: when it was sent, and a proof that we sent it.
+
+use std::time::Duration;
+
+use siphasher::sip::SipHasher13;
+
+use crate::base::ticks::micros;
+use crate::worker::table::ConnId;
+
+/// The payload of a Ping: 8 bytes of time and 8 of proof.
+pub(in crate::worker) const PING_PAYLOAD: usize = 16;
+
+/// Seals Pings, so that a Pong tells the round trip without anything being kept of it.
+///
+/// The proof is a keyed hash of the time and of the connection's name, under keys of the worker's: a peer can send back what it was
+/// sent and nothing else, neither another time nor what another connection was sent.
+pub(in crate::worker) struct Seal {
+    hasher: SipHasher13,
+    /// The time is not written plainly, since it says for how long the server has been up.
+    mask: u64,
+}
+
+impl Seal {
+    /// A seal under keys that are hard to guess.
+    pub(in crate::worker) fn new(mut random: impl FnMut() -> u64) -> Self {
+        Self { hasher: SipHasher13::new_with_keys(random(), random()), mask: random() }
+    }
+
+    /// The payload of a Ping to the connection `id` that is sent at the time `now` since the worker's start.
+    pub(in crate::worker) fn payload(&self, id: ConnId, now: Duration) -> [u8; PING_PAYLOAD] {
+        let sent = micros(now);
+        let parts = u128::from(sent ^ self.mask) << 64 | u128::from(self.proof(id, sent));
+        parts.to_be_bytes()
+    }
+
+    /// When the Ping was sent that this is the payload of. `None`: it is none of ours to that connection, as with Pongs that come
+    /// unasked (RFC 6455, section 5.5.3).
+    pub(in crate::worker) fn sent(&self, id: ConnId, payload: &[u8]) -> Option<Duration> {
+        let parts = u128::from_be_bytes(payload.try_into().ok()?);
+        #[expect(clippy::cast_possible_truncation, reason = "the two halves of a payload")]
+        let (sent, proof) = ((parts >> 64) as u64 ^ self.mask, parts as u64);
+        (self.proof(id, sent) == proof).then(|| Duration::from_micros(sent))
+    }
+
+    fn proof(&self, id: ConnId, sent: u64) -> u64 {
+        let parts = u128::from(id.to_u64()) << 64 | u128::from(sent);
+        self.hasher.hash(&parts.to_le_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seal(key: u64) -> Seal {
+        let mut drawn = key;
+        Seal::new(|| {
+            drawn = drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1);
+            drawn
+        })
+    }
+
+    #[test]
+    fn a_payload_tells_when_it_was_sent_to_whom_it_was_sent_alone() {
+        let (id, now) = (ConnId::new(3, 7, 11), Duration::from_micros(1_234_567_891));
+        let (ours, another) = (seal(1), seal(2));
+        let payload = ours.payload(id, now);
+        assert_eq!(ours.sent(id, &payload), Some(now));
+        assert_eq!(another.sent(id, &payload), None);
+        for id in [ConnId::new(3, 8, 11), ConnId::new(3, 7, 12), ConnId::new(2, 7, 11)] {
+            assert_eq!(ours.sent(id, &payload), None);
+        }
+    }
+
+    #[test]
+    fn a_payload_that_was_changed_or_made_up_is_none() {
+        let (id, now) = (ConnId::new(0, 1, 2), Duration::from_secs(5));
+        let seal = seal(9);
+        let payload = seal.payload(id, now);
+        for at in 0..PING_PAYLOAD * 8 {
+            let mut changed = payload;
+            changed[at / 8] ^= 1 << (at % 8);
+            assert_eq!(seal.sent(id, &changed), None, "bit {at}");
+        }
+        for len in [0, 8, 15] {
+            assert_eq!(seal.sent(id, &payload[..len]), None);
+        }
+        assert_eq!(seal.sent(id, &[&payload[..], &[0]].concat()), None);
+    }
+
+    #[test]
+    fn the_time_cannot_be_read() {
+        let (id, now) = (ConnId::new(0, 1, 2), Duration::from_secs(5));
+        assert_ne!(seal(1).payload(id, now)[..8], 5_000_000_u64.to_be_bytes());
+    }
+}

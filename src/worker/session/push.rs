@@ -1,0 +1,170 @@
+//! Pushing a batch of prepared messages to one connection after the other.
+
+use std::io;
+
+use super::sessions::{Flow, Sessions};
+use crate::base::pool::Pool;
+use crate::budget::outbox_for;
+use crate::worker::app::batch::{Batch, Form, Pushed, SlowPolicy};
+use crate::worker::app::handler::Handler;
+use crate::worker::os::Os;
+use crate::worker::stream::compression::MOST_BITS;
+use crate::worker::stream::{Streams, has_other_output, send_bytes};
+use crate::worker::table::{Flags, Lane, REFERENCE, State};
+use crate::ws::deflate::Terms;
+
+impl<O: Os, H: Handler> Sessions<O, H> {
+    pub(in crate::worker) fn push_batch(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed {
+        let Streams { table, os, counters, tick, puts_pings_off, .. } = &mut self.streams;
+        let entry = table.entry_mut(index).filter(|(record, _)| record.state == State::Open);
+        let all = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+        let Some((record, side)) = entry else { return Pushed { undelivered: all, ..Pushed::default() } };
+        if batch.is_empty() {
+            return Pushed::default();
+        }
+        let (form, terms) = (batch.form(record.terms), record.terms);
+        if later || has_other_output(record, side.as_deref(), *tick, *puts_pings_off) {
+            return self.queue_batch(index, batch, form, 0);
+        }
+        // Most get it like this: with one look at the record.
+        let sent = if form == Form::Plain {
+            let bytes = batch.plain();
+            let sent = send_bytes(os, record, counters, bytes);
+            if sent.as_ref().is_ok_and(|&written| written == bytes.len()) {
+                counters.messages_out.add(u64::from(all));
+                return Pushed { taken: all, ..Pushed::default() };
+            }
+            sent
+        } else if self.is_joinable(batch, form, terms) {
+            self.send_compressed(index, batch, terms)
+        } else {
+            Ok(0)
+        };
+        let Ok(written) = sent else {
+            let _ = self.lose(index);
+            return Pushed { undelivered: all, ..Pushed::default() };
+        };
+        self.queue_batch(index, batch, form, written)
+    }
+
+    /// Whether the connection gets the same compressed bytes as others, which then are made.
+    fn is_joinable(&mut self, batch: &mut Batch, form: Form, terms: Terms) -> bool {
+        if form != Form::Compressed || terms.server_bits() != MOST_BITS {
+            return batch.len() == 1;
+        }
+        if batch.len() > 1 && batch.compressed.is_empty() {
+            for message in &batch.messages {
+                let compressed = self.compressed(message, terms);
+                batch.compressed.extend_from_slice(compressed.unwrap_or(message.plain()));
+            }
+        }
+        true
+    }
+
+    /// One system call for the bytes of a joinable batch.
+    fn send_compressed(&mut self, index: u32, batch: &Batch, terms: Terms) -> io::Result<usize> {
+        match &batch.messages[..] {
+            [only] => {
+                let bytes = self.compressed(only, terms).unwrap_or(only.plain());
+                self.streams.send(index, bytes)
+            }
+            _ => self.streams.send(index, &batch.compressed),
+        }
+    }
+
+    /// Queues what is left of a batch of which `written` bytes are out.
+    fn queue_batch(&mut self, index: u32, batch: &Batch, form: Form, mut written: usize) -> Pushed {
+        let mut pushed = Pushed::default();
+        let mut has_queued = false;
+        let Some(terms) = self.streams.table.get(index).map(|record| record.terms) else { return pushed };
+        // What a policy does not drop once it waits, messages with another policy must not displace, either.
+        let lane = if batch.policy.drops_waiting() { batch.lane } else { Lane::NONE };
+        for (at, message) in batch.messages.iter().enumerate() {
+            let compressed = if form == Form::Plain { None } else { self.compressed(message, terms) };
+            let is_compressed = compressed.is_some();
+            let frame = compressed.unwrap_or(message.plain());
+            let goes = if written >= frame.len() {
+                written -= frame.len();
+                true
+            } else if written > 0 {
+                // Half a frame is out: the rest has to follow, whatever the limits say.
+                self.streams.queue_shared(index, frame, written, Lane::NONE);
+                (written, has_queued) = (0, true);
+                true
+            } else {
+                let lane = if is_compressed && form == Form::Remembered { Lane::NONE } else { lane };
+                if self.should_write_first(index, frame.len()) && self.write_outbox(index) == Flow::Gone {
+                    let left = u32::try_from(batch.len() - at).unwrap_or(u32::MAX);
+                    pushed.undelivered += left + std::mem::take(&mut pushed.taken);
+                    return pushed;
+                }
+                let fits = self.make_room(index, frame.len(), lane, batch.policy, &mut pushed.displaced);
+                if fits {
+                    self.streams.queue_shared(index, frame, 0, lane);
+                    has_queued = true;
+                } else if batch.policy == SlowPolicy::Close {
+                    pushed.undelivered = u32::try_from(batch.len() - at).unwrap_or(u32::MAX);
+                    self.close_slow(index);
+                    return pushed;
+                }
+                fits
+            };
+            if !goes {
+                pushed.dropped += 1;
+                continue;
+            }
+            pushed.taken += 1;
+            self.streams.counters.messages_out.add(1);
+            if is_compressed {
+                self.streams.counters.compressed_out.add(1);
+                if form == Form::Remembered {
+                    self.remember_sent(index, message);
+                }
+            }
+        }
+        if has_queued && self.after_queueing(index, true) == Flow::Gone {
+            pushed.undelivered += std::mem::take(&mut pushed.taken);
+        }
+        pushed
+    }
+
+    /// Whether a frame finds no room behind what only waits for the end of the iteration: whoever reads at once is not slow because of
+    /// that.
+    fn should_write_first(&self, index: u32, len: usize) -> bool {
+        let (needed, weight) = (len + REFERENCE, self.streams.weight(index));
+        weight > 0
+            && needed + weight > outbox_for(self.limits.outbox, needed)
+            && !self.streams.is_blocked(index)
+    }
+
+    /// Whether a frame fits the outbox, after the policy has done what it can.
+    fn make_room(
+        &mut self,
+        index: u32,
+        len: usize,
+        lane: Lane,
+        policy: SlowPolicy,
+        displaced: &mut u32,
+    ) -> bool {
+        let needed = len + REFERENCE;
+        let limit = outbox_for(self.limits.outbox, needed);
+        let Streams { table, pool, .. } = &mut self.streams;
+        let Some((record, side)) = table.entry_mut(index) else { return false };
+        let is_blocked = record.flags.has(Flags::BLOCKED);
+        let Some(side) = side else {
+            return pool.can_lend(needed);
+        };
+        let outbox = &mut side.outbox;
+        let fits = |weight: usize, pool: &Pool| needed <= limit - weight.min(limit) && pool.can_lend(needed);
+        // Who is not slow gets all that leaves together.
+        if policy == SlowPolicy::Conflate && is_blocked {
+            *displaced += outbox.drop_lane(lane, pool);
+        }
+        if policy.drops_waiting() {
+            while !fits(outbox.weight(), pool) && outbox.drop_oldest(pool) {
+                *displaced += 1;
+            }
+        }
+        fits(outbox.weight(), pool)
+    }
+}

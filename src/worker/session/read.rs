@@ -1,0 +1,222 @@
+//! Reading from a connection.
+
+use std::io;
+use std::ops::Range;
+
+use super::sessions::{Flow, Sessions};
+use crate::budget::{BYTES_PER_WORK, READS_PER_VISIT, REPLY_FLUSH_LEAST, UNREAD_SLICE, WORK_OF_READ};
+use crate::worker::app::handler::Handler;
+use crate::worker::os::Os;
+use crate::worker::stream::Streams;
+use crate::worker::table::{ConnId, Flags, Side, State, Unread};
+use crate::ws::{Buffers, LARGE};
+
+/// What one system call has read.
+#[derive(Default)]
+struct Received {
+    /// Bytes in all; 0 is the end of the stream.
+    all: usize,
+    /// Bytes of them in the decoder's buffer; the others have landed.
+    appended: usize,
+    /// Bytes that would have fitted.
+    room: usize,
+}
+
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Reads from a connection that has become ready, for as long as most of them take.
+    pub(in crate::worker) fn read_first(&mut self, index: u32, ended: bool) -> Flow {
+        self.visits.meter.begin_first();
+        self.read_on(index, ended)
+    }
+
+    /// Reads from a connection for as long as one may take.
+    pub(in crate::worker) fn read(&mut self, index: u32, ended: bool) -> Flow {
+        self.visits.meter.begin_visit();
+        self.read_on(index, ended)
+    }
+
+    /// Reads from a connection until nothing is left, or its budget for this visit is used up. A short read means that
+    /// nothing is left (epoll(7)), unless the peer has `ended` its stream: then there is still its end to be read.
+    fn read_on(&mut self, index: u32, ended: bool) -> Flow {
+        let unread = self.unread(index);
+        let mut reads = READS_PER_VISIT;
+        if unread > 0 {
+            if self.take_all_unread(index) == Flow::Gone {
+                return Flow::Gone;
+            }
+            let is_paused = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
+            if !is_paused && self.unread(index) > 0 {
+                reads = 0;
+            }
+        }
+        let mut received_in_all = 0;
+        for _ in 0..reads {
+            let Some(record) =
+                self.streams.table.get(index).filter(|record| !record.flags.has(Flags::PAUSED))
+            else {
+                return self.flush_reply(index);
+            };
+            let most = self.visits.most_at_a_time(record.terms.is_agreed());
+            self.streams.counters.reads.add(1);
+            let at = self.streams.receive.input_start();
+            let received = match self.receive(index, at..at + most) {
+                Ok(Received { all: 0, .. }) => return self.lose(index),
+                Ok(received) => received,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.finish_reply(index),
+                Err(_) => return self.lose(index),
+            };
+            let Received { all, appended, room } = received;
+            self.streams.counters.bytes_in.add(all as u64);
+            received_in_all += all;
+            self.visits.meter.charge(WORK_OF_READ + all / BYTES_PER_WORK);
+            let drained = all < room;
+            let end = at + all - appended;
+            self.streams.receive.note(end);
+            let flow = self.take_fresh(index, at..end, drained);
+            if flow == Flow::Gone {
+                return Flow::Gone;
+            }
+            let has_unread = self.expect_size(index, drained);
+            if drained && !ended && !has_unread {
+                return self.finish_reply(index);
+            }
+            // One read's worth of replies is enough for a peer that may not read them.
+            if self.streams.receive.reply().len() >= REPLY_FLUSH_LEAST
+                && self.flush_reply(index) == Flow::Gone
+            {
+                return Flow::Gone;
+            }
+            // After a short read only the end of the stream can follow, which is no work.
+            if has_unread || (self.visits.meter.is_spent() && !drained) {
+                break;
+            }
+        }
+        let id = self.streams.table.id(index);
+        if self.flush_reply(index) == Flow::Gone {
+            return Flow::Gone;
+        }
+        self.count_for_look(index, received_in_all, unread);
+        self.queue_visit(id);
+        Flow::Alive
+    }
+
+    /// Notes what a read has brought. Returns whether a part of it was not dealt with.
+    fn expect_size(&mut self, index: u32, drained: bool) -> bool {
+        let side = self.streams.table.side(index);
+        let has_unread = side.is_some_and(|side| !side.unread.is_empty());
+        let is_large = side.is_some_and(|side| side.decoder.lacks() >= LARGE);
+        self.visits.note_read(drained, is_large, has_unread);
+        has_unread
+    }
+
+    /// One system call, into that part of the receive buffer, or first to where the rest of a large message belongs.
+    fn receive(&mut self, index: u32, part: Range<usize>) -> io::Result<Received> {
+        let Streams { table, os, pool, receive, .. } = &mut self.streams;
+        let buffer = receive.room(part);
+        let Some((record, side)) = table.entry_mut(index) else { return Ok(Received::default()) };
+        if let Some(Side { decoder, .. }) = side
+            && let Some((payload, most)) = decoder.vacancy(pool)
+        {
+            let before = payload.len();
+            let all = os.recv_append(&record.socket, payload, most, buffer)?;
+            let appended = payload.len() - before;
+            decoder.appended(appended, pool);
+            return Ok(Received { all, appended, room: most + buffer.len() });
+        }
+        let all = os.recv(&record.socket, buffer)?;
+        Ok(Received { all, appended: 0, room: buffer.len() })
+    }
+
+    /// Goes on with what an earlier visit left, for as long as this one may take.
+    fn take_all_unread(&mut self, index: u32) -> Flow {
+        while self.unread(index) > 0
+            && !self.visits.meter.is_spent()
+            && !self.streams.table.record_mut(index).flags.has(Flags::PAUSED)
+        {
+            if self.take_unread(index) == Flow::Gone {
+                return Flow::Gone;
+            }
+        }
+        Flow::Alive
+    }
+
+    /// The same with a part of it, since what this visit leaves of that has to be copied again.
+    fn take_unread(&mut self, index: u32) -> Flow {
+        let Some(side) = self.streams.table.side_mut(index) else { return Flow::Alive };
+        let Unread { bytes, at } = std::mem::take(&mut side.unread);
+        let at = at as usize;
+        let fresh = &bytes[at..bytes.len().min(at + UNREAD_SLICE)];
+        let landed = self.streams.receive.input_start();
+        let part = landed..landed + fresh.len();
+        self.streams.receive.note(part.end);
+        self.streams.receive.room(part.clone()).copy_from_slice(fresh);
+        let at = at + fresh.len();
+        let state = self.streams.table.record_mut(index).state;
+        self.visits.left_again = Some(0);
+        let mut flow = self.take_input(index, state, part, false);
+        let at = at - self.visits.left_again.take().unwrap_or_default();
+        if flow == Flow::Alive
+            && at < bytes.len()
+            && self.streams.table.record_mut(index).state != State::Finishing
+        {
+            // It is no longer than a read.
+            let at = u32::try_from(at).unwrap_or(u32::MAX);
+            self.streams.table.side_or_new(index).unread = Unread { bytes, at };
+        } else {
+            self.streams.pool.recycle(bytes);
+            // Whose end has been said is decoded no more, and nothing else frees it.
+            if flow == Flow::Alive {
+                self.streams.free_side(index);
+            }
+        }
+        // What is landed of the replies must not grow into the next part.
+        if flow == Flow::Alive && self.streams.receive.reply().len() >= REPLY_FLUSH_LEAST {
+            flow = self.flush_reply(index);
+        }
+        flow
+    }
+
+    /// Bytes that were read and that no visit has dealt with yet.
+    fn unread(&self, index: u32) -> usize {
+        self.streams.table.side(index).map_or(0, |side| side.unread.len())
+    }
+
+    /// Has the connection read from again without a new event.
+    pub(in crate::worker) fn queue_visit(&mut self, id: ConnId) {
+        if !self.streams.table.record_mut(id.index()).flags.replace(Flags::REVISIT) {
+            self.visits.revisit.push_back(id);
+        }
+    }
+
+    /// Takes in what has just been received, a sign of life.
+    fn take_fresh(&mut self, index: u32, input: Range<usize>, drained: bool) -> Flow {
+        let tick = self.streams.tick;
+        let record = self.streams.table.record_mut(index);
+        let seen_before = std::mem::replace(&mut record.last_seen, tick);
+        let state = record.state;
+        let (needed, is_late) = match self.streams.table.side(index) {
+            Some(side) => (side.decoder.needs(input.len()), side.late_pong.is_some()),
+            None => (input.len(), false),
+        };
+        if is_late {
+            self.hear_late_peer(index, seen_before);
+        }
+        if self.streams.pool.has_plenty(needed) {
+            return self.take_input(index, state, input, drained);
+        }
+        if self.relieve(index, needed) == Flow::Gone {
+            return Flow::Gone;
+        }
+        let state = self.streams.table.record_mut(index).state;
+        self.take_input(index, state, input, drained)
+    }
+
+    fn take_input(&mut self, index: u32, state: State, input: Range<usize>, drained: bool) -> Flow {
+        match state {
+            State::Handshaking => self.take_head(index, input, drained),
+            State::Open | State::Closing => self.take_frames(index, input, drained),
+            // RFC 6455-7.1.7-5
+            State::Finishing => Flow::Alive,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Who gives way when buffer memory is used up: whoever holds most and has held it for longest, not whoever comes next.
+//!
+//! What may be needed is known before it is: input that ends inside a message has to be kept. So there is room, or there is somebody to give
+//! up, before the decoder asks for it, and a message is only refused where nothing larger is held.
+
+use super::sessions::{Flow, Sessions};
+use crate::budget::{RELIEF_LEAST, RELIEF_MOST, RELIEF_SEARCH, WORK_OF_SEARCH};
+use crate::worker::app::handler::Handler;
+use crate::worker::os::Os;
+use crate::worker::stream::Streams;
+use crate::worker::table::State;
+use crate::ws::DecodeError;
+
+/// An incomplete message.
+struct Held {
+    owner: u32,
+    bytes: usize,
+    /// The tick at which it began.
+    begun: u32,
+}
+
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Sees to it that a buffer of `needed` bytes can be had for a connection's input, which has just been received, as far as anything can
+    /// give way to it. It may be the connection itself, which goes on to its end then.
+    #[cold]
+    pub(in crate::worker) fn relieve(&mut self, index: u32, needed: usize) -> Flow {
+        if !self.streams.pool.lacks(needed) {
+            return Flow::Alive;
+        }
+        let id = self.streams.table.id(index);
+        // What is said to others must not mix with the reply at hand, nor overtake one that waits.
+        if self.flush_reply(index) == Flow::Gone {
+            return Flow::Gone;
+        }
+        self.write_held();
+        // Some more than is needed, so that the next to come need not search.
+        let enough = needed.saturating_add(self.streams.pool.limit() / RELIEF_LEAST);
+        for held in self.largest().into_iter().take(RELIEF_MOST) {
+            // Nobody gives way to what is larger.
+            if !self.streams.pool.lacks(enough) || held.bytes.ilog2() < needed.max(1).ilog2() {
+                break;
+            }
+            self.give_up(held.owner);
+            if held.owner == index {
+                break;
+            }
+        }
+        if self.streams.table.find(id).is_some() { Flow::Alive } else { Flow::Gone }
+    }
+
+    /// Incomplete messages, those with most bytes first, and of about as many bytes those that began first. Where there are very many,
+    /// it is some of them, and others the next time.
+    fn largest(&mut self) -> Vec<Held> {
+        let end = self.streams.table.side_slots();
+        let from = if self.relief_cursor < end { self.relief_cursor } else { 0 };
+        let most = end.min(RELIEF_SEARCH);
+        self.relief_cursor = from + most;
+        self.visits.meter.charge(WORK_OF_SEARCH * most);
+        let looked_at = self.streams.table.sides_from(from, most);
+        let mut all: Vec<Held> = looked_at
+            .filter_map(|side| {
+                let bytes = side.decoder.held();
+                (bytes > 0).then(|| Held { owner: side.owner(), bytes, begun: side.begun })
+            })
+            .collect();
+        all.sort_unstable_by_key(|held| (std::cmp::Reverse(held.bytes.ilog2()), held.begun));
+        all
+    }
+
+    /// Gives up what a connection has sent of a message, and closes it with 1013.
+    fn give_up(&mut self, index: u32) {
+        let Streams { table, pool, .. } = &mut self.streams;
+        let Some((record, Some(side))) = table.entry_mut(index) else { return };
+        if !matches!(record.state, State::Open | State::Closing) {
+            return;
+        }
+        side.decoder.clear(pool);
+        side.drop_unread(pool);
+        self.streams.table.end_message(index);
+        if self.fail(index, DecodeError::OutOfBuffers) == Flow::Alive {
+            self.streams.free_side(index);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What the connections of a worker speak, and for whom.
+
+use std::sync::Arc;
+
+use super::keepalive::Keepalive;
+use super::visits::Visits;
+use crate::http::Status;
+use crate::worker::app::application::App;
+use crate::worker::app::handler::Handler;
+use crate::worker::app::notice::{Notice, tells_refusals};
+use crate::worker::app::shared::Common;
+use crate::worker::limits::Limits;
+use crate::worker::os::{Os, Ready};
+use crate::worker::stream::Streams;
+use crate::worker::stream::compression::Codec;
+use crate::worker::table::id_of;
+use crate::worker::table::{ConnId, Flags, Timer};
+
+/// The connections of a worker: what each of them speaks, when it is visited, and the handler that hears of it.
+pub(in crate::worker) struct Sessions<O: Os, H: Handler> {
+    /// The worker's number.
+    pub(in crate::worker) number: usize,
+    pub(in crate::worker) limits: Limits,
+    pub(in crate::worker) common: Arc<Common>,
+    pub(in crate::worker) streams: Streams<O, H::Data>,
+    pub(in crate::worker) app: App<H>,
+    pub(in crate::worker) keepalive: Keepalive,
+    pub(in crate::worker) codec: Codec,
+    pub(in crate::worker) visits: Visits,
+    /// Deadlines that have passed and are to be judged once more is read; empty between phases.
+    pub(in crate::worker) overdue: Vec<(ConnId, Timer, u32)>,
+    /// From where on side records are looked through for what has to give way.
+    pub(in crate::worker) relief_cursor: usize,
+    /// Connections held only to be refused.
+    pub(in crate::worker) refused: usize,
+    /// The worker ends: whoever asks to open a WebSocket is refused.
+    pub(in crate::worker) is_draining: bool,
+}
+
+/// Whether a connection is still in the table after what was done to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(in crate::worker) enum Flow {
+    Alive,
+    Gone,
+}
+
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Deals with a socket that is ready.
+    pub(in crate::worker) fn handle_socket(&mut self, event: Ready) {
+        let id = id_of(self.number, event.token);
+        self.let_go(id);
+        let Some(index) = self.streams.table.find(id) else { return };
+        if event.writable && self.unblock(index) == Flow::Gone {
+            return;
+        }
+        let may_wait = self.visits.are_waiting();
+        if !event.readable || (may_wait && self.streams.table.record_mut(index).flags.has(Flags::REVISIT)) {
+            // It has its turn among those who wait for another one.
+            return;
+        }
+        if self.visits.meter.is_over() {
+            self.streams.table.record_mut(index).flags.set(Flags::REVISIT);
+            return self.visits.unseen.push_back(id);
+        }
+        let _ = self.read_first(index, event.closed);
+    }
+
+    /// Reads from those for whom there was no time in the last iteration, who come before those of this one.
+    pub(in crate::worker) fn look_at_unseen(&mut self) {
+        while !self.visits.unseen.is_empty() && !self.visits.meter.is_over() {
+            let Some(index) = self.visits.unseen.pop_front().and_then(|id| self.streams.table.find(id))
+            else {
+                continue;
+            };
+            self.streams.table.record_mut(index).flags.clear(Flags::REVISIT);
+            // What made the connection ready may have included its end: read until nothing is left.
+            let _ = self.read_first(index, true);
+        }
+    }
+
+    /// Reads again from those who wait for that without a new event.
+    pub(in crate::worker) fn revisit_connections(&mut self) {
+        self.visits.meter.begin_revisits();
+        // Those that are queued meanwhile wait for the next iteration.
+        for _ in 0..self.visits.revisit.len() {
+            if self.visits.meter.is_over() {
+                break;
+            }
+            let Some(id) = self.visits.revisit.pop_front() else { break };
+            let Some(index) = self.streams.table.find(id) else { continue };
+            self.streams.table.record_mut(index).flags.clear(Flags::REVISIT);
+            // The same.
+            let _ = self.read(index, true);
+        }
+        self.write_held();
+        self.visits.give_back();
+    }
+
+    /// Has the log say that a request is refused, if anybody wants to know. It may not have arrived.
+    pub(in crate::worker) fn tell_refused(&self, socket: &O::Socket, status: Status, reason: &'static str) {
+        if tells_refusals() {
+            let (worker, peer, status) = (self.number, self.streams.os.peer_address(socket), status.get());
+            self.common.notices.say(Notice::Refused { worker, peer, status, reason });
+        }
+    }
+
+    /// Has the log say that a request has not come in time, if anybody wants to know.
+    pub(in crate::worker) fn tell_late(&self, index: u32) {
+        if tells_refusals()
+            && let Some(record) = self.streams.table.get(index)
+        {
+            let (worker, peer) = (self.number, self.streams.os.peer_address(&record.socket));
+            self.common.notices.say(Notice::Late { worker, peer });
+        }
+    }
+}

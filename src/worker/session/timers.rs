@@ -1,0 +1,270 @@
+//! What is due: handshakes, Pings, Pongs and closes, one timer a connection; and messages that have begun.
+
+use super::keepalive::{Keepalive, PongTimes, is_awaited, pinged_at};
+use super::last_look::Looked;
+use super::sessions::{Flow, Sessions};
+use crate::base::ticks::{tick_at, time_of};
+use crate::budget::LOOKED_AT_PER_ITERATION;
+use crate::worker::app::handler::{Closed, Handler};
+use crate::worker::app::notice::Notice;
+use crate::worker::limits::PingPolicy;
+use crate::worker::os::Os;
+use crate::worker::stream::Streams;
+use crate::worker::table::{Flags, State, Timer};
+use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
+
+/// What a peer is told whose message does not come to its end.
+const TOO_LONG: CloseFrame<'static> =
+    CloseFrame { code: Some(CloseCode::POLICY_VIOLATION), reason: "the message took too long" };
+
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Looks after connections whose timers are due. `true` where some are left for the next iteration.
+    pub(in crate::worker) fn expire_timers(&mut self) -> bool {
+        self.observe_lateness();
+        self.visits.meter.begin_iteration();
+        let most = self.most_looked_at();
+        let most_pings = self.streams.counters.pings_sent.get() + self.limits.budgets.pings;
+        for _ in 0..self.limits.budgets.expiries {
+            let has_looked_enough =
+                self.streams.counters.bytes_in.get() >= most || self.visits.meter.is_over();
+            if has_looked_enough || self.streams.counters.pings_sent.get() >= most_pings {
+                break;
+            }
+            let Some((index, due)) = self.streams.table.expire(self.streams.tick) else { return false };
+            let _ = self.on_timer(index, due);
+        }
+        true
+    }
+
+    /// Looks after messages that have begun and not ended. `true` where some are left for the next iteration.
+    pub(in crate::worker) fn expire_messages(&mut self) -> bool {
+        self.visits.meter.begin_iteration();
+        let most = self.most_looked_at();
+        for _ in 0..self.limits.budgets.expiries {
+            if self.streams.counters.bytes_in.get() >= most || self.visits.meter.is_over() {
+                break;
+            }
+            let Some((index, due)) = self.streams.table.expire_message(self.streams.tick) else {
+                return false;
+            };
+            let _ = self.judge_message(index, due);
+        }
+        true
+    }
+
+    /// The count of bytes read at which the timers' phase leaves the rest to the next iteration.
+    fn most_looked_at(&self) -> u64 {
+        self.streams.counters.bytes_in.get() + LOOKED_AT_PER_ITERATION
+    }
+
+    /// The time of a message is up.
+    fn judge_message(&mut self, index: u32, due: u32) -> Flow {
+        let looked = self.take_last_look(index, Timer::Message, due);
+        if looked == Looked::Gone {
+            return Flow::Gone;
+        }
+        let Streams { table, pool, .. } = &mut self.streams;
+        let entry = table.entry_mut(index).filter(|(record, _)| record.state == State::Open);
+        let Some((_, Some(side))) = entry else { return Flow::Alive };
+        // It may have ended, and another begun, whose clock runs; or it stands still.
+        if !side.clock.is_overdue() {
+            return Flow::Alive;
+        }
+        if looked == Looked::Unseen {
+            self.look_again(index, Timer::Message, due);
+            return Flow::Alive;
+        }
+        side.decoder.clear(pool);
+        self.streams.table.end_message(index);
+        self.close_with(index, TOO_LONG, Closed::MessageTimeout, State::Finishing);
+        if self.flush_close(index) == Flow::Gone {
+            return Flow::Gone;
+        }
+        self.streams.free_side(index);
+        Flow::Alive
+    }
+
+    fn on_timer(&mut self, index: u32, due: u32) -> Flow {
+        let before = self.streams.table.record_mut(index).state;
+        if self.awaits_peer(index, due) {
+            // What is read is held against it.
+            self.streams.table.put_off(index, due, self.streams.tick + 1);
+            let looked = self.take_last_look(index, Timer::Connection, due);
+            if looked == Looked::Gone {
+                return Flow::Gone;
+            }
+            if self.streams.table.record_mut(index).timer.deadline() != Some(due) {
+                // What it has said has put another in its place.
+                self.forget_look(index, Timer::Connection);
+                return Flow::Alive;
+            }
+            if looked == Looked::Unseen && self.awaits_peer(index, due) {
+                // It stays armed: by its deadline it is known when the Ping was sent.
+                self.look_again(index, Timer::Connection, due);
+                return Flow::Alive;
+            }
+            self.streams.table.disarm(index);
+            self.forget_look(index, Timer::Connection);
+        }
+        let state = self.streams.table.record_mut(index).state;
+        match state {
+            State::Handshaking => {
+                self.streams.counters.handshake_timeouts.add(1);
+                self.tell_late(index);
+                self.discard(index)
+            }
+            State::Open => self.keep_alive(index, due),
+            State::Closing | State::Finishing if self.awaits_close_longer(index) => Flow::Alive,
+            State::Closing | State::Finishing => {
+                // Whose Close was found at the last look is not late.
+                self.streams.counters.close_timeouts.add(u64::from(state == before));
+                self.discard(index)
+            }
+        }
+    }
+
+    /// Whether something is awaited of the peer until the deadline `due`, which has passed.
+    fn awaits_peer(&self, index: u32, due: u32) -> bool {
+        let Self { streams: Streams { table, .. }, limits, keepalive: Keepalive { pong_times, .. }, .. } =
+            self;
+        let Some((record, side)) = table.entry(index) else { return false };
+        record.state != State::Open
+            || is_awaited(record, pinged_at(record, side, due, *pong_times), limits.ping_policy)
+    }
+
+    /// Clients that came together are not pinged together, and one that has just come, which is as good as a Pong, is not pinged at
+    /// once.
+    pub(in crate::worker) fn schedule_first_ping(&mut self, index: u32) {
+        self.schedule_ping(index, self.streams.tick);
+    }
+
+    /// Arms the timer for the next Ping of a connection that was opened, pinged, or last heard of at the tick `since`.
+    pub(in crate::worker) fn schedule_ping(&mut self, index: u32, since: u32) {
+        match self.keepalive.cadence {
+            Some(cadence) => self.streams.table.arm(index, cadence.next(index, since)),
+            None => self.streams.table.disarm(index),
+        }
+    }
+
+    fn keep_alive(&mut self, index: u32, due: u32) -> Flow {
+        let Some(cadence) = self.keepalive.cadence else { return Flow::Alive };
+        let (tick, policy) = (self.streams.tick, self.limits.ping_policy);
+        let Self { streams: Streams { table, .. }, keepalive: Keepalive { pong_times, .. }, .. } = self;
+        let Some((record, side)) = table.entry_mut(index) else { return Flow::Gone };
+        let last_seen = record.last_seen;
+        let side = side.as_deref();
+        let pinged = pinged_at(record, side, due, *pong_times);
+        let has_late = side.is_some_and(|side| side.late_pong.is_some());
+        let was_looked_at = side.is_some_and(|side| side.looks.are_under_way());
+        let had_timer = record.flags.has(Flags::PONG_TIMER);
+        record.flags.clear(Flags::PONG_TIMER);
+        if is_awaited(record, pinged, policy) {
+            let PongTimes { first_look, deadline } = *pong_times;
+            if had_timer && !has_late && first_look < deadline {
+                // The next Ping would be due, but this one still has time.
+                self.streams.table.arm(index, due - first_look + deadline);
+                return Flow::Alive;
+            }
+            return self.await_longer(index, pinged);
+        }
+        record.flags.clear(Flags::AWAIT_PONG);
+        if was_looked_at {
+            // What was looked for has been read since.
+            self.forget_look(index, Timer::Connection);
+        }
+        self.forget_late_pong(index);
+        let next = match policy {
+            PingPolicy::Always if had_timer || has_late => cadence.next(index, pinged),
+            PingPolicy::Always => tick,
+            PingPolicy::WhenIdle => cadence.next(index, last_seen),
+        };
+        if next > tick {
+            self.streams.table.arm(index, next);
+            return Flow::Alive;
+        }
+        if self.puts_ping_off(index, due, cadence.interval()) {
+            return Flow::Alive;
+        }
+        self.ping(index)
+    }
+
+    /// Sends a Ping, and looks after its Pong when its time is up, or when the next Ping would be due.
+    fn ping(&mut self, index: u32) -> Flow {
+        let (id, now) = (self.streams.table.id(index), self.streams.os.now());
+        let record = self.streams.table.record_mut(index);
+        record.flags.set(Flags::AWAIT_PONG | Flags::PONG_TIMER);
+        let is_stuck = record.flags.has(Flags::PAUSED);
+        if is_stuck {
+            self.expect_late_pong(index);
+        }
+        self.streams.counters.pings_sent.add(1);
+        encode::frame(
+            &mut self.streams.receive.reply_mut().bytes,
+            true,
+            Opcode::Ping,
+            &self.keepalive.seal.payload(id, now),
+            None,
+        );
+        if self.flush_reply(index) == Flow::Gone || self.write_at_once(index) == Flow::Gone {
+            return Flow::Gone;
+        }
+        self.await_pong(index, is_stuck, tick_at(now));
+        Flow::Alive
+    }
+
+    /// A Ping of the tick `pinged` has just left, or joined output that is stuck. Its Pong has its time from now on: the process may have
+    /// stood still meanwhile.
+    fn await_pong(&mut self, index: u32, is_stuck: bool, pinged: u32) {
+        let sent = tick_at(self.streams.os.now());
+        let PongTimes { first_look, deadline } = self.keepalive.pong_times;
+        if is_stuck {
+            return self.streams.table.arm(index, sent + deadline);
+        }
+        let time = if first_look < deadline && sent > pinged {
+            // The first look would not know of that.
+            self.streams.table.record_mut(index).flags.clear(Flags::PONG_TIMER);
+            deadline
+        } else {
+            first_look
+        };
+        self.streams.table.put_off(index, pinged + time, sent + time);
+    }
+
+    /// A Ping that waited behind other output leaves only now, and its Pong has its time from now on.
+    pub(in crate::worker) fn extend_pong_deadline(&mut self, index: u32) {
+        let Self { streams: Streams { table, .. }, limits, keepalive: Keepalive { pong_times, .. }, .. } =
+            self;
+        let Some((record, side)) = table.entry(index) else { return };
+        if record.state == State::Open
+            && let Some(due) = record.timer.deadline()
+            && let pinged = pinged_at(record, side, due, *pong_times)
+            && is_awaited(record, pinged, limits.ping_policy)
+            && self.release_late_pong(index, pinged)
+        {
+            self.streams
+                .table
+                .arm(index, tick_at(self.streams.os.now()) + self.keepalive.pong_times.deadline);
+        }
+    }
+
+    /// Looks how late the first of the timers is that are due.
+    pub(in crate::worker) fn observe_lateness(&mut self) {
+        let Some(due) = self.streams.table.first_due(self.streams.tick) else { return };
+        let lag = self.streams.now.saturating_sub(time_of(due));
+        let begins = self.keepalive.lateness.observe(self.streams.now, lag);
+        self.streams.puts_pings_off = self.keepalive.lateness.puts_pings_off();
+        if begins && self.common.tell_of_lateness() {
+            self.common.notices.say(Notice::PutsPingsOff { worker: self.number, late_by: lag });
+        }
+    }
+
+    /// Whether a Ping that is due, and was first at the tick `due`, has to wait, because the worker is late.
+    pub(in crate::worker) fn puts_ping_off(&mut self, index: u32, due: u32, interval: u32) -> bool {
+        let Some(later) = self.keepalive.lateness.put_off(due, self.streams.tick, interval) else {
+            return false;
+        };
+        self.streams.counters.pings_put_off.add(1);
+        self.streams.table.put_off(index, due, later);
+        true
+    }
+}

@@ -1,0 +1,103 @@
+//! What a handler does to connections in its turn.
+
+use std::time::Duration;
+
+use super::sessions::{Flow, Sessions};
+use crate::worker::app::batch::{Batch, Pushed};
+use crate::worker::app::conn::SendError;
+use crate::worker::app::handler::{Closed, Handler};
+use crate::worker::app::turn::{Connections, Desk, Turn};
+use crate::worker::os::Os;
+use crate::worker::table::{ConnId, Outbox};
+use crate::ws::{CloseCode, CloseFrame, Message};
+
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Sends a message that is for one connection alone; `false` where there is no room.
+    fn write_answer(&mut self, index: u32, message: Message<'_>) -> bool {
+        let (limit, opcode, payload) = (self.limits.outbox, message.opcode(), message.as_bytes());
+        let room = limit.saturating_sub(self.streams.weight(index));
+        if self.write_message(index, opcode, payload, room) {
+            return true;
+        }
+        // A long message that waits must not cost the client its answers.
+        let kept = (limit / 2).saturating_sub(self.streams.table.outbox(index).map_or(0, Outbox::copied));
+        kept > room && self.write_message(index, opcode, payload, kept)
+    }
+
+    /// Gives the handler its turn. Returns when it wants the next one, and whether it has been told of connections that ended meanwhile: what
+    /// they leave to do is done in another turn, for which nobody else may wake the worker.
+    pub(in crate::worker) fn take_turn(&mut self) -> (Turn, bool) {
+        let Some(mut handler) = self.app.handler.take() else { return (Turn::Idle, false) };
+        let turn = handler.turn(&mut Connections::new(self));
+        (turn, self.app.end_turn(handler))
+    }
+}
+
+impl<O: Os, H: Handler> Desk<H::Data> for Sessions<O, H> {
+    fn now(&self) -> Duration {
+        self.streams.now
+    }
+
+    fn end(&self) -> u32 {
+        self.streams.table.end()
+    }
+
+    fn id_of_open(&self, index: u32) -> Option<ConnId> {
+        self.streams.table.is_open(index).then(|| self.streams.table.id(index))
+    }
+
+    fn data_mut(&mut self, index: u32) -> Option<&mut H::Data> {
+        self.streams.table.get_mut(index)?.data.as_mut()
+    }
+
+    fn backlog(&self, index: u32) -> usize {
+        self.streams.weight(index)
+    }
+
+    fn outbox_limit(&self) -> usize {
+        self.limits.outbox
+    }
+
+    fn spare_backlog(&self) -> usize {
+        self.streams.pool.spare_lendable()
+    }
+
+    fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)> {
+        // Whoever has something waiting has a side record, and few do.
+        let waiting = self.streams.table.sides().filter(|side| side.outbox.weight() > 0);
+        let mut all: Vec<_> =
+            waiting.map(|side| (self.streams.table.id(side.owner()), side.outbox.weight())).collect();
+        all.sort_unstable_by_key(|&(id, weight)| (std::cmp::Reverse(weight), id));
+        all.truncate(limit);
+        all
+    }
+
+    fn push(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed {
+        self.push_batch(index, batch, later)
+    }
+
+    fn send(&mut self, index: u32, message: Message<'_>) -> Result<(), SendError> {
+        if !self.streams.table.is_open(index) {
+            return Err(SendError::Gone);
+        }
+        if self.write_answer(index, message) {
+            return Ok(());
+        }
+        // Whoever reads at once is not slow because of what waits for the end of the iteration.
+        if self.streams.is_blocked(index) || self.streams.queued(index) == 0 {
+            return Err(SendError::OutboxFull);
+        }
+        match self.write_outbox(index) {
+            Flow::Gone => Err(SendError::Gone),
+            Flow::Alive if self.write_answer(index, message) => Ok(()),
+            Flow::Alive => Err(SendError::OutboxFull),
+        }
+    }
+
+    fn close(&mut self, index: u32, code: CloseCode, reason: &str) {
+        if self.streams.table.is_open(index) {
+            let frame = CloseFrame { code: Some(code), reason };
+            let _ = self.close_open(index, frame, Closed::ByUs(frame));
+        }
+    }
+}

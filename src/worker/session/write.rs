@@ -1,0 +1,174 @@
+//! Writing to a connection: at once where the kernel takes it, from its outbox where not.
+
+use super::sessions::{Flow, Sessions};
+use crate::budget::{LIST_KEEP, REPLY_FLUSH_LEAST};
+use crate::worker::app::handler::{Closed, Handler};
+use crate::worker::os::Os;
+use crate::worker::table::Flags;
+
+/// Bytes of a reply that are worth copying to have them leave together with a Ping.
+const JOINED: usize = 4096;
+
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Writes the replies gathered so far.
+    pub(in crate::worker) fn flush_reply(&mut self, index: u32) -> Flow {
+        self.streams
+            .counters
+            .messages_out
+            .add(std::mem::take(&mut self.streams.receive.reply_mut().messages));
+        if !self.streams.receive.reply().is_plain() {
+            return self.flush_pieces(index);
+        }
+        if self.streams.receive.reply().bytes.is_empty() {
+            return Flow::Alive;
+        }
+        let bytes = std::mem::take(&mut self.streams.receive.reply_mut().bytes);
+        let flow = self.write(index, &bytes);
+        self.streams.receive.reply_mut().reuse(bytes);
+        flow
+    }
+
+    /// The same for a reply with messages in it that go back as they came.
+    fn flush_pieces(&mut self, index: u32) -> Flow {
+        let all = self.streams.receive.reply().len();
+        let must_wait =
+            self.streams.queued(index) > 0 || self.streams.table.record_mut(index).flags.has(Flags::BLOCKED);
+        if !must_wait && all <= JOINED && self.streams.has_other_output(index) {
+            let bytes = self.streams.receive.flatten();
+            self.streams.receive.reply_mut().finish_writing(&mut self.streams.pool);
+            return self.write_later(index, &bytes);
+        }
+        let sent = if must_wait { Ok(0) } else { self.streams.send_reply(index) };
+        let Ok(written) = sent else { return self.lose(index) };
+        if written == all {
+            self.streams.receive.reply_mut().finish_writing(&mut self.streams.pool);
+            return Flow::Alive;
+        }
+        let queued = self.streams.queue_reply(index, written);
+        self.after_queueing(index, queued)
+    }
+
+    /// Writes bytes, or queues what cannot be written now.
+    fn write(&mut self, index: u32, bytes: &[u8]) -> Flow {
+        if self.streams.has_other_output(index) {
+            self.write_later(index, bytes)
+        } else {
+            self.write_now(index, bytes)
+        }
+    }
+
+    /// Queues bytes, which leave at the end of the iteration together with all else it has brought for the connection.
+    pub(in crate::worker) fn write_later(&mut self, index: u32, bytes: &[u8]) -> Flow {
+        let is_free = self.streams.queued(index) == 0
+            && !self.streams.table.record_mut(index).flags.has(Flags::BLOCKED);
+        let queued = self.streams.queue(index, bytes);
+        if !queued && is_free {
+            // For want of a buffer it goes out alone.
+            let flow = self.write_now(index, bytes);
+            if flow == Flow::Alive {
+                self.streams.free_side(index);
+            }
+            return flow;
+        }
+        self.after_queueing(index, queued)
+    }
+
+    pub(in crate::worker) fn write_now(&mut self, index: u32, bytes: &[u8]) -> Flow {
+        match self.streams.send(index, bytes) {
+            Err(_) => self.lose(index),
+            Ok(written) if written == bytes.len() => Flow::Alive,
+            Ok(written) => {
+                let queued = self.streams.queue(index, &bytes[written..]);
+                self.after_queueing(index, queued)
+            }
+        }
+    }
+
+    pub(in crate::worker) fn after_queueing(&mut self, index: u32, queued: bool) -> Flow {
+        if !queued {
+            // The stream would have a hole: nothing can follow, not even a Close.
+            return self.drop_connection(index, Closed::BuffersExhausted);
+        }
+        if self.streams.is_blocked(index) {
+            self.pause(index);
+            return Flow::Alive;
+        }
+        self.streams.mark_dirty(index);
+        // No limit counts the Pongs among it: what a peer's Pings bring about must not pile up over several reads.
+        if self.streams.queued(index) >= REPLY_FLUSH_LEAST { self.write_outbox(index) } else { Flow::Alive }
+    }
+
+    /// Writes what was queued in this iteration for one connection, without waiting for its end.
+    pub(in crate::worker) fn write_at_once(&mut self, index: u32) -> Flow {
+        let flags = self.streams.table.record_mut(index).flags;
+        if flags.has(Flags::DIRTY) && !flags.has(Flags::BLOCKED) {
+            self.write_outbox(index)
+        } else {
+            Flow::Alive
+        }
+    }
+
+    /// Writes what was queued in this iteration (RFC 6455-6.1-7).
+    pub(in crate::worker) fn write_queued(&mut self) {
+        let mut dirty = std::mem::take(&mut self.streams.dirty);
+        for id in dirty.drain(..) {
+            let Some(index) = self.streams.table.find(id) else { continue };
+            let record = self.streams.table.record_mut(index);
+            record.flags.clear(Flags::DIRTY);
+            if !record.flags.has(Flags::BLOCKED) {
+                let _ = self.write_outbox(index);
+            }
+        }
+        // Kept for the next iteration, unless a burst has made it large.
+        if dirty.capacity() <= LIST_KEEP {
+            self.streams.dirty = dirty;
+        }
+    }
+
+    /// The kernel has room again.
+    pub(in crate::worker) fn unblock(&mut self, index: u32) -> Flow {
+        if self.streams.table.record_mut(index).flags.has(Flags::BLOCKED) {
+            self.retry_writing(index)
+        } else {
+            Flow::Alive
+        }
+    }
+
+    /// Writes to a connection whose kernel took less than it was given.
+    pub(in crate::worker) fn retry_writing(&mut self, index: u32) -> Flow {
+        self.streams.table.record_mut(index).flags.clear(Flags::BLOCKED);
+        self.write_outbox(index)
+    }
+
+    /// A peer that does not read is not read from: what it sends would only make more output.
+    fn pause(&mut self, index: u32) {
+        if !self.streams.table.record_mut(index).flags.replace(Flags::PAUSED) {
+            self.stop_message_clock(index);
+        }
+    }
+
+    /// Writes what waits, as much as the kernel takes.
+    pub(in crate::worker) fn write_outbox(&mut self, index: u32) -> Flow {
+        while self.streams.queued(index) > 0 {
+            match self.streams.send_outbox(index) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.pause(index);
+                    return Flow::Alive;
+                }
+                Err(_) => return self.lose(index),
+            }
+        }
+        self.streams.free_side(index);
+        let id = self.streams.table.id(index);
+        let record = self.streams.table.record_mut(index);
+        if record.flags.has(Flags::PAUSED) {
+            record.flags.clear(Flags::PAUSED);
+            self.go_on_with_message_clock(index);
+            self.queue_visit(id);
+            self.extend_pong_deadline(index);
+        }
+        self.end_writing(index);
+        Flow::Alive
+    }
+}

@@ -1,0 +1,265 @@
+//! Compression for a worker's connections: one compressor and one decompressor for all of them.
+//!
+//! A connection itself keeps its [`Terms`] in its record and, where messages may refer to earlier ones, two [`Windows`] in its
+//! side record from the first compressed message on.
+
+use crate::base::meter::Meter;
+use crate::budget::{WORK_OF_DEFLATING, WORK_PER_DEFLATED};
+use crate::worker::counters::Counters;
+use crate::worker::limits::Deflation;
+use crate::ws::deflate::{Context, Deflater, Inflater, Terms, Windows};
+use crate::ws::{Message, Opcode, ProtocolError, encode};
+
+/// The largest window, as a power of two (RFC 7692, section 7.1.2).
+pub(in crate::worker) const MOST_BITS: u8 = 15;
+
+/// What both ends of a connection's messages have passed through, made when first needed.
+pub(in crate::worker) type Contexts = Option<Box<Windows>>;
+
+/// What the messages of all connections of a worker pass through that agreed on compression.
+#[derive(Debug)]
+pub(in crate::worker) struct Codec {
+    pub(in crate::worker) compressor: Compressor,
+    pub(in crate::worker) decompressor: Decompressor,
+}
+
+impl Codec {
+    pub(in crate::worker) fn new(deflation: Option<Deflation>) -> Self {
+        Self { compressor: Compressor::new(deflation), decompressor: Decompressor::new(deflation) }
+    }
+
+    /// Whether either has memory that it can give back.
+    pub(in crate::worker) fn is_holding(&self) -> bool {
+        self.compressor.is_holding() || self.decompressor.is_holding()
+    }
+
+    /// Gives memory back that was not needed of late.
+    pub(in crate::worker) fn trim(&mut self) {
+        self.compressor.trim();
+        self.decompressor.trim();
+    }
+}
+
+/// The worker's compressor.
+#[derive(Debug)]
+pub(in crate::worker) struct Compressor {
+    /// `None`: nothing is ever agreed on.
+    deflation: Option<Deflation>,
+    /// Made when first needed: it is large.
+    deflater: Option<Deflater>,
+}
+
+impl Compressor {
+    pub(in crate::worker) const fn new(deflation: Option<Deflation>) -> Self {
+        Self { deflation, deflater: None }
+    }
+
+    /// Compresses a message for a connection; `None` where it is better sent as it is.
+    fn message(&mut self, payload: &[u8], terms: Terms, contexts: &Contexts) -> Option<&[u8]> {
+        // RFC 7692-7.2.1-6 and 7692-7.2.1-8
+        let context = contexts.as_ref().filter(|_| terms.server_takeover());
+        self.shrink(payload, terms.server_bits(), context.map_or(&[], |windows| windows.sent.bytes()))
+    }
+
+    /// Compresses a message that stands alone for many connections. `None` where it is better sent as it is.
+    pub(in crate::worker) fn common_message(&mut self, payload: &[u8]) -> Option<&[u8]> {
+        self.shrink(payload, MOST_BITS, &[])
+    }
+
+    /// Remembers a message that was sent compressed, where later ones may refer to it.
+    pub(in crate::worker) fn remember(
+        &self,
+        payload: &[u8],
+        terms: Terms,
+        contexts: &mut Contexts,
+        counters: &Counters,
+    ) {
+        if let Some(Context::Window(bits)) = self.deflation.map(|deflation| deflation.context)
+            && terms.server_takeover()
+        {
+            let windows = contexts.get_or_insert_default();
+            let before = windows.capacity();
+            windows.sent.push(payload, bits.min(terms.server_bits()));
+            count_context(counters, before, windows.capacity());
+        }
+    }
+
+    fn shrink(&mut self, payload: &[u8], bits: u8, context: &[u8]) -> Option<&[u8]> {
+        let deflation = self.deflation.filter(|deflation| payload.len() >= deflation.threshold)?;
+        let deflater = self.deflater.get_or_insert_with(|| Deflater::new(deflation.level));
+        let compressed = deflater.message(payload, bits, context);
+        (compressed.len() < payload.len()).then_some(compressed)
+    }
+
+    /// The work of compressing so many bytes that may refer to those in `contexts`, each of which is looked at for that.
+    pub(in crate::worker) fn work(&self, len: usize, terms: Terms, contexts: &Contexts) -> usize {
+        let known = contexts.as_ref().filter(|_| terms.server_takeover());
+        let known = known.map_or(0, |windows| windows.sent.bytes().len());
+        let deflation = self.deflation.filter(|deflation| len >= deflation.threshold);
+        deflation.map_or(0, |deflation| {
+            let level = usize::try_from(deflation.level).unwrap_or_default();
+            WORK_OF_DEFLATING + known + len.saturating_mul(WORK_PER_DEFLATED + level)
+        })
+    }
+
+    pub(in crate::worker) fn is_holding(&self) -> bool {
+        self.deflater.as_ref().is_some_and(Deflater::is_holding)
+    }
+
+    pub(in crate::worker) fn trim(&mut self) {
+        self.deflater.as_mut().into_iter().for_each(Deflater::trim);
+    }
+}
+
+/// What the messages of one connection pass through. It writes them, compressed where it agreed and it is worth it.
+pub(in crate::worker) struct Outgoing<'a> {
+    pub(in crate::worker) compressor: &'a mut Compressor,
+    pub(in crate::worker) terms: Terms,
+    pub(in crate::worker) contexts: &'a mut Contexts,
+    pub(in crate::worker) counters: &'a Counters,
+    pub(in crate::worker) meter: &'a mut Meter,
+}
+
+impl Outgoing<'_> {
+    /// Appends a message to `out`. `false`, and nothing is appended, when its frame has more than `room` bytes.
+    #[inline(always)]
+    pub(in crate::worker) fn write(
+        &mut self,
+        out: &mut Vec<u8>,
+        opcode: Opcode,
+        payload: &[u8],
+        room: usize,
+    ) -> bool {
+        if self.terms.is_agreed() {
+            return self.write_agreed(out, opcode, payload, room);
+        }
+        // RFC 7692-6.1-2 and 7692-7.2.3.2-1
+        let fits = encode::frame_len(payload.len(), false) <= room;
+        if fits {
+            encode::message(out, opcode, payload);
+        }
+        fits
+    }
+
+    /// The same for a connection that agreed on compression.
+    #[inline(never)]
+    fn write_agreed(&mut self, out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], room: usize) -> bool {
+        let Self { compressor, terms, contexts, counters, meter } = self;
+        meter.charge(compressor.work(payload.len(), *terms, contexts));
+        let compressed = compressor.message(payload, *terms, contexts);
+        let len = compressed.map_or(payload.len(), <[u8]>::len);
+        if encode::frame_len(len, false) > room {
+            return false;
+        }
+        match compressed {
+            Some(compressed) => {
+                // RFC 6455-6.1-4, 6455-6.1-5 and RFC 7692-6.1-1
+                encode::compressed_frame(out, true, opcode, compressed, None);
+                counters.compressed_out.add(1);
+                compressor.remember(payload, *terms, contexts, counters);
+            }
+            // RFC 7692-6.1-2 and 7692-7.2.3.2-1
+            None => encode::message(out, opcode, payload),
+        }
+        true
+    }
+}
+
+/// Whether what [`Compressor::common_message`] makes of a message of `len` bytes can be read under `terms`: its references reach
+/// back no further than the message and the largest window do.
+pub(in crate::worker) const fn is_common(len: usize, terms: Terms) -> bool {
+    terms.is_agreed() && (terms.server_bits() == MOST_BITS || len <= 1 << terms.server_bits())
+}
+
+/// Keeps the bytes of all windows up to date.
+pub(in crate::worker) fn count_context(counters: &Counters, before: usize, after: usize) {
+    let others = counters.context_bytes.get().wrapping_sub(before as u64);
+    counters.context_bytes.set(others.wrapping_add(after as u64));
+}
+
+/// The worker's decompressor.
+#[derive(Debug)]
+pub(in crate::worker) struct Decompressor {
+    /// The window of clients that may refer to earlier messages, as a power of two; they were told it or a smaller one.
+    bits: u8,
+    /// Made when first needed.
+    inflater: Option<Inflater>,
+}
+
+impl Decompressor {
+    pub(in crate::worker) fn new(deflation: Option<Deflation>) -> Self {
+        let bits = match deflation.map(|deflation| deflation.context) {
+            Some(Context::Window(bits)) => bits,
+            Some(Context::None) | None => MOST_BITS,
+        };
+        Self { bits, inflater: None }
+    }
+
+    /// Decompresses a message, to `max_message` bytes at most, and charges for what that takes.
+    pub(in crate::worker) fn message(
+        &mut self,
+        opcode: Opcode,
+        compressed: &[u8],
+        max_message: usize,
+        through: &mut Outgoing<'_>,
+    ) -> Result<Message<'_>, ProtocolError> {
+        let Outgoing { terms, contexts, counters, meter, .. } = through;
+        // RFC 7692-7.2.2-3 and 7692-7.2.2-4: by what was agreed on, whatever was offered.
+        let context = contexts.as_ref().filter(|_| terms.client_takeover());
+        let context = context.map_or(&[][..], |windows| windows.received.bytes());
+        let inflater = self.inflater.get_or_insert_default();
+        let outcome = inflater.message(compressed, max_message, context).map(<[u8]>::len);
+        meter.charge(inflater.work());
+        let payload = inflater.last(outcome?);
+        if terms.client_takeover() {
+            let windows = contexts.get_or_insert_default();
+            let before = windows.capacity();
+            windows.received.push(payload, self.bits);
+            // The window moves.
+            meter.charge(windows.received.bytes().len());
+            count_context(counters, before, windows.capacity());
+        }
+        counters.compressed_in.add(1);
+        Message::new(opcode, payload)
+    }
+
+    pub(in crate::worker) fn is_holding(&self) -> bool {
+        self.inflater.as_ref().is_some_and(Inflater::is_holding)
+    }
+
+    pub(in crate::worker) fn trim(&mut self) {
+        self.inflater.as_mut().into_iter().for_each(Inflater::trim);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::meter::Allowance;
+    use crate::ws::deflate::{Agreement, Direction};
+
+    /// With a window of 32 KiB a message of 300 bytes takes eight times as long as without.
+    #[test]
+    fn what_a_message_may_refer_to_is_paid_for() {
+        const LEN: usize = 300;
+        let (alone, window) = (WORK_OF_DEFLATING + LEN * (WORK_PER_DEFLATED + 1), 1 << 15);
+        let direction = |takeover| Direction { takeover, window_bits: None };
+        for (takeover, work) in [(false, alone), (true, alone + window)] {
+            let terms = Terms::from(Agreement { server: direction(takeover), client: direction(false) });
+            let deflation = Deflation { context: Context::Window(15), level: 1, threshold: 0 };
+            let mut compressor = Compressor::new(Some(deflation));
+            let (mut contexts, counters, mut out) = (None, Counters::default(), Vec::new());
+            compressor.remember(&vec![7; 2 * window], terms, &mut contexts, &counters);
+            for (visit, is_spent) in [(work, true), (work + 1, false)] {
+                let mut meter = Meter::new(Allowance { first: 0, visit, iteration: 1 << 20 });
+                meter.begin_iteration();
+                meter.begin_visit();
+                let meter = &mut meter;
+                let (compressor, contexts) = (&mut compressor, &mut contexts);
+                let mut outgoing = Outgoing { compressor, terms, contexts, counters: &counters, meter };
+                assert!(outgoing.write(&mut out, Opcode::Binary, &[8; LEN], usize::MAX));
+                assert_eq!(outgoing.meter.is_spent(), is_spent, "{takeover}, {visit}");
+            }
+        }
+    }
+}
