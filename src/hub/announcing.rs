@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::dialect::Dialect;
 use super::message::Announcement;
 use super::round::{cost, skip};
 use super::seat::Seat;
@@ -22,9 +23,9 @@ pub(crate) struct Announcing {
 #[derive(Debug)]
 struct Current {
     /// It counts as under way to the end.
-    _announcement: Arc<Announcement>,
-    bare: Batch,
-    v1: Batch,
+    announcement: Arc<Announcement>,
+    /// By the dialect's number.
+    batches: [Batch; Dialect::COUNT],
     next: u32,
     end: u32,
 }
@@ -41,8 +42,8 @@ impl Announcing {
     /// How many there are, and their bytes.
     #[cfg(feature = "simulation")]
     pub(crate) fn queued(&self) -> [usize; 2] {
-        let waiting = self.waiting.iter().map(|announcement| announcement.bare.payload().len());
-        let all = waiting.chain(self.current.iter().map(|current| current.bare.bytes()));
+        let current = self.current.iter().map(|current| &current.announcement);
+        let all = self.waiting.iter().chain(current).map(|announcement| announcement.bytes());
         all.fold([0; 2], |[messages, bytes], more| [messages + 1, bytes + more])
     }
 
@@ -65,7 +66,7 @@ impl Announcing {
                     skip(&mut empty, budget);
                     continue;
                 };
-                let batch = if seat.is_v1() { &mut current.v1 } else { &mut current.bare };
+                let batch = &mut current.batches[usize::from(seat.dialect().number())];
                 let pushed = connections.push(index, batch, false);
                 counters.count(pushed);
                 *budget = budget.saturating_sub(cost(batch, pushed));
@@ -78,9 +79,11 @@ impl Announcing {
 
     fn begin(&mut self, end: u32) -> Option<Current> {
         let announcement = self.waiting.pop_front()?;
-        let (mut bare, mut v1) = (Batch::new(LANE, SlowPolicy::Close), Batch::new(LANE, SlowPolicy::Close));
-        bare.add(announcement.bare.clone());
-        v1.add(announcement.v1().clone());
-        Some(Current { _announcement: announcement, bare, v1, next: 0, end })
+        let batches = Dialect::ALL.map(|dialect| {
+            let mut batch = Batch::new(LANE, SlowPolicy::Close);
+            batch.add(announcement.encoded(dialect).clone());
+            batch
+        });
+        Some(Current { announcement, batches, next: 0, end })
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::exchange::Exchange;
 use super::mail::Asker;
-use super::publisher::{PublishError, Reply, post_quietly};
+use super::outcome::PublishError;
+use super::publisher::{Reply, post_quietly};
 use crate::worker::PreparedMessage;
 use crate::ws::Message;
 

@@ -12,6 +12,7 @@ use super::config::HubConfig;
 use super::founders::Founders;
 use super::freight::Ledger;
 use super::mail::{Asked, Asker, Delivery, Request};
+use super::outcome::PublishError;
 use super::stats::HubCounters;
 use crate::budget::{FORMS_OF_HISTORY, TOPICS_OF_OPERATOR};
 use crate::worker::{Handle, PreparedMessage};
@@ -68,6 +69,15 @@ pub(crate) struct Ends {
 pub(crate) enum Unposted {
     Full,
     NotRunning,
+}
+
+impl From<Unposted> for PublishError {
+    fn from(unposted: Unposted) -> Self {
+        match unposted {
+            Unposted::Full => Self::Busy,
+            Unposted::NotRunning => Self::NotRunning,
+        }
+    }
 }
 
 impl Exchange {

@@ -28,7 +28,7 @@ impl HubHandler {
         if let Some(only) = topic.only() {
             let rule = self.exchange.config.rules.of(&item.topic);
             let mut batch = batch(at, rule);
-            batch.add(item.form(only.is_v1()).clone());
+            batch.add(item.encoded(only.dialect()).clone());
             let later = has_many(connections, only.index());
             let pushed = connections.push(only.index(), &mut batch, later);
             self.ends.counters.count(pushed);
@@ -116,7 +116,7 @@ impl HubHandler {
                 continue;
             };
             let index = member.index();
-            let batch = if member.is_v1() { &mut round.v1 } else { &mut round.bare };
+            let batch = &mut round.batches[usize::from(member.dialect().number())];
             let later = has_others && has_many(connections, index);
             let pushed = connections.push(index, batch, later);
             self.ends.counters.count(pushed);

@@ -7,11 +7,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::dialect::most_bytes;
 use super::exchange::Exchange;
 use super::message::{Item, measure};
 use super::name::Name;
 use super::rules::HistoryRule;
-use super::v1;
 use crate::worker::{Frame, PreparedMessage, message_of};
 
 /// What keeping a message costs beside its payload, about.
@@ -267,7 +267,7 @@ impl History {
         }
         let message = PreparedMessage::of_frame(Frame::clone(&kept.frame));
         // One, and as much again when it is compressed. Only clients of `throng.v1` say what they have seen.
-        let bytes = ITEM_COST + 2 * v1::most_bytes(topic, &message);
+        let bytes = ITEM_COST + 2 * most_bytes(topic, &message);
         let item = Arc::new(Item::new(Name::clone(topic), hash, offset, message, None));
         if exchange.add_forms(bytes) {
             self.forms += bytes;
@@ -292,6 +292,7 @@ fn len_of(frame: &Frame) -> usize {
 mod tests {
     use super::*;
     use crate::hub::HubConfig;
+    use crate::hub::dialect::Dialect;
     use crate::ws::Message;
 
     const RULE: HistoryRule = HistoryRule { messages: 4, bytes: 100, age: Duration::from_secs(10) };
@@ -398,7 +399,7 @@ mod tests {
         let (first, again) = (all(&mut history), all(&mut history));
         assert!(first.iter().zip(&again).all(|(one, other)| Arc::ptr_eq(one, other)), "they are made once");
         let forms = history.forms();
-        let made: usize = first.iter().map(|item| item.v1().plain().len()).sum();
+        let made: usize = first.iter().map(|item| item.encoded(Dialect::ThrongV1).plain().len()).sum();
         assert!(forms >= 2 * made && forms <= 2 * (made + 3 * ITEM_COST), "{forms} for {made}");
         let rest = (1 << 20) - forms - 3 * (ITEM_COST + 30);
         assert!(exchange.add_history(rest) && !exchange.add_history(1));
@@ -420,7 +421,7 @@ mod tests {
         exchange.remove_forms(each);
         let missed = behind(&mut history, 0, 2, (9, 99_999), &exchange);
         assert_eq!((offsets(&missed), history.forms()), (vec![1, 2], 0), "there is no room to keep any");
-        assert!(missed.items.iter().all(|item| item.v1().is_text()));
+        assert!(missed.items.iter().all(|item| item.encoded(Dialect::ThrongV1).is_text()));
         let (exchange, mut history) = (self::exchange(4 * 1024), History::default());
         (1..=4).for_each(|offset| push(&mut history, offset, 20, Duration::ZERO, &exchange));
         behind(&mut history, 0, 4, (9, 99_999), &exchange);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::history::History;
-use super::message::Epoch;
 use super::name::Name;
+use super::position::Epoch;
 use super::stats::HubCounters;
 use crate::budget::MAX_WORKERS;
 use crate::worker::ConnId;

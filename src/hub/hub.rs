@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::announcing::Announcing;
 use super::asking::Asking;
+use super::dialect::{Dialect, Told, v1};
 use super::exchange::{Ends, Exchange};
 use super::faults::Faults;
 use super::home::Home;
@@ -16,11 +17,10 @@ use super::name::Name;
 use super::posts::Posts;
 use super::publisher::Answer;
 use super::replay::Replays;
-use super::requests::say;
+use super::requests::tell;
 use super::roster::Roster;
 use super::seat::Seat;
 use super::url::topics_of;
-use super::v1;
 use crate::budget::WORK_OF_REQUEST;
 use crate::http::{Refusal, Request as HttpRequest, Status};
 use crate::worker::{Accept, Closed, Conn, ConnId, Connections, Context, Handler, Turn};
@@ -197,14 +197,14 @@ impl Handler for HubHandler {
 
     fn upgrade(&mut self, request: &HttpRequest<'_>) -> Result<Accept<Seat>, Refusal> {
         let config = &self.exchange.config;
-        let is_v1 = request.subprotocols().any(|name| name == v1::SUBPROTOCOL);
+        let dialect = Dialect::of_request(request);
         let (path, query) = (request.path(), request.query());
-        self.asked = topics_of(path, query, &config.topics_path, is_v1, config.max_subscriptions)?;
+        self.asked = topics_of(path, query, &config.topics_path, dialect, config.max_subscriptions)?;
         let may_subscribe = |topic: &Name| config.rules.of(topic).subscribe.allows(&super::Claims::default());
         if !self.asked.iter().all(may_subscribe) {
             return Err(Refusal::new(Status::FORBIDDEN, "no client may subscribe to this topic"));
         }
-        if !is_v1 && self.asked.is_empty() {
+        if !dialect.has_requests() && self.asked.is_empty() {
             let detail = "name a topic, as in /?topic=NAME, or speak the subprotocol throng.v1";
             return Err(Refusal::new(Status::BAD_REQUEST, detail));
         }
@@ -212,15 +212,16 @@ impl Handler for HubHandler {
         if !self.asked.is_empty() && self.posts.held_requests() >= config.sizes.held {
             return Err(Refusal::new(Status::SERVICE_UNAVAILABLE, "too much is asked for at the moment"));
         }
-        let accept = Accept::new(Seat::new(is_v1));
-        Ok(if is_v1 { accept.subprotocol(v1::SUBPROTOCOL).enveloped() } else { accept })
+        let accept = Accept::new(Seat::new(dialect));
+        Ok(match dialect.subprotocol() {
+            Some(name) => accept.subprotocol(name).enveloped(),
+            None => accept,
+        })
     }
 
     fn open(&mut self, conn: &mut Conn<'_, Seat>, _: &HttpRequest<'_>) {
         self.connections += 1;
-        if conn.data().is_v1() {
-            say(conn, &v1::welcome(self.max_message));
-        }
+        tell(conn, &Told::Welcome { max_message: self.max_message });
         let asked = std::mem::take(&mut self.asked);
         // Each is what a request of its own would be.
         conn.charge(WORK_OF_REQUEST * asked.len());
@@ -231,8 +232,8 @@ impl Handler for HubHandler {
 
     fn message(&mut self, conn: &mut Conn<'_, Seat>, message: Message<'_>) {
         match message {
-            Message::Text(text) if conn.data().is_v1() => self.take_v1(conn, text),
-            Message::Binary(_) if conn.data().is_v1() => {
+            Message::Text(text) if conn.data().dialect() == Dialect::ThrongV1 => self.take_v1(conn, text),
+            Message::Binary(_) if conn.data().dialect() == Dialect::ThrongV1 => {
                 conn.close(CloseCode::UNSUPPORTED_DATA, "throng.v1 is spoken in text messages");
             }
             // Some clients keep their connections alive with empty messages.
@@ -245,9 +246,10 @@ impl Handler for HubHandler {
     }
 
     fn farewell(&mut self, conn: &mut Conn<'_, Seat>) {
-        if conn.data().is_v1() {
+        let told = Told::Reconnect { within: self.exchange.config.reconnect_within };
+        if let Some(text) = conn.data().dialect().say(&told) {
             // Who has no room for it reads too slowly to be told when to come back, and takes its own time.
-            let _ = conn.send(Message::Text(&v1::reconnect(self.exchange.config.reconnect_within)));
+            let _ = conn.send(Message::Text(&text));
         }
     }
 

@@ -1,8 +1,8 @@
 //! What a worker's hub holds, in plain numbers: for the simulation, which compares it with what there should be.
 
+use super::dialect::v1;
 use super::hub::HubHandler;
 use super::topic::Waiting;
-use super::v1;
 
 /// Whether a text is a request of `throng.v1`.
 pub(crate) fn is_request(text: &str) -> bool {
@@ -50,7 +50,7 @@ impl HubHandler {
             Waiting::Joined(_) => None,
         });
         let rounds = self.roster.crowds().filter_map(|crowd| crowd.round.as_ref());
-        let rounds = rounds.map(|round| [round.bare.len(), round.bare.bytes()]);
+        let rounds = rounds.map(|round| [round.messages, round.bytes]);
         let sum = |[messages, bytes]: [usize; 2], more: [usize; 2]| [messages + more[0], bytes + more[1]];
         items.chain(rounds).chain([self.announcing.queued()]).fold([0; 2], sum)
     }

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::mail::Welcome;
-use super::message::Position;
 use super::name::Name;
-use super::publisher::{PublishError, Published};
+use super::outcome::{PublishError, Published};
+use super::position::Position;
 use crate::worker::PreparedMessage;
 
 /// One decision.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::home::Home;
 use super::name::Name;
-use super::publisher::{Answer, PublishError, Reply};
+use super::outcome::PublishError;
+use super::publisher::{Answer, Reply};
 
 /// Topics looked at in a turn.
 const LOOKS_PER_TURN: usize = 4096;

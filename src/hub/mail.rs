@@ -6,11 +6,13 @@
 
 use std::sync::Arc;
 
+use super::dialect::v1::Id;
 use super::freight::Freight;
-use super::message::{Announcement, Item, Position};
+use super::message::{Announcement, Item};
 use super::name::Name;
-use super::publisher::{Answer, PublishError, Published, Reply};
-use super::v1::Id;
+use super::outcome::{PublishError, Published};
+use super::position::Position;
+use super::publisher::{Answer, Reply};
 use crate::worker::{ConnId, PreparedMessage};
 
 /// Who is told what became of a message.

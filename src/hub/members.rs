@@ -1,25 +1,30 @@
 //! The subscribers of one topic on one worker.
 
-/// A subscriber: the index of its connection, and whether it speaks `throng.v1`. There are at most 2^26 connections.
+use super::dialect::Dialect;
+
+/// A subscriber: the index of its connection, and what it speaks. There are at most 2^26 connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Member(u32);
 
-const V1: u32 = 1 << 31;
+/// Where the number of the dialect begins.
+const DIALECT: u32 = 28;
+const INDEX: u32 = (1 << DIALECT) - 1;
 
 impl Member {
     /// Nobody, in a place that was left.
-    pub(crate) const NOBODY: Self = Self(V1 - 1);
+    pub(crate) const NOBODY: Self = Self(INDEX);
 
-    pub(crate) const fn new(index: u32, is_v1: bool) -> Self {
-        Self(index | if is_v1 { V1 } else { 0 })
+    pub(crate) const fn new(index: u32, dialect: Dialect) -> Self {
+        Self(index | (dialect.number() as u32) << DIALECT)
     }
 
     pub(crate) const fn index(self) -> u32 {
-        self.0 & !V1
+        self.0 & INDEX
     }
 
-    pub(crate) const fn is_v1(self) -> bool {
-        self.0 & V1 != 0
+    #[expect(clippy::cast_possible_truncation, reason = "four bits, of which a dialect takes three")]
+    pub(crate) const fn dialect(self) -> Dialect {
+        Dialect::of_number((self.0 >> DIALECT) as u8)
     }
 
     pub(crate) const fn is_nobody(self) -> bool {
@@ -123,7 +128,7 @@ mod tests {
             for (number, (step, which, most)) in (0..).zip(steps) {
                 match step {
                     0 | 1 => {
-                        let member = Member::new(number, number % 2 == 0);
+                        let member = Member::new(number, Dialect::ALL[number as usize % 2]);
                         twin.insert(number, members.add(member));
                     }
                     2 if !twin.is_empty() => {
@@ -141,7 +146,7 @@ mod tests {
                 }
                 prop_assert_eq!(members.len(), twin.len());
                 for (number, place) in &twin {
-                    prop_assert_eq!(members.get(*place), Some(Member::new(*number, number % 2 == 0)));
+                    prop_assert_eq!(members.get(*place), Some(Member::new(*number, Dialect::ALL[*number as usize % 2])));
                 }
                 let seen = (0..members.end()).filter_map(|place| members.get(place)).count();
                 prop_assert_eq!(seen, twin.len());
@@ -152,7 +157,7 @@ mod tests {
     #[test]
     fn memory_goes_back_when_most_have_left() {
         let mut members = Members::default();
-        (0..10_000).for_each(|index| assert_eq!(members.add(Member::new(index, false)), index));
+        (0..10_000).for_each(|index| assert_eq!(members.add(Member::new(index, Dialect::Raw)), index));
         (0..9_990).for_each(|place| members.remove(place));
         assert!(members.is_sparse(16));
         while !members.fill(100, |_, _| true) {}

@@ -21,13 +21,15 @@
 //! - `faults`, `asking`: who says what is no request, and who waits for homes.
 //! - `exchange`, `mail`, `posts`: what passes between workers; `freight`: how much of it.
 //! - `journal`, `inspect`: what homes decide and hubs hold, for the simulation.
-//! - `publisher`, `burst`: what other threads see. `v1`, `url`, `name`: what clients say. `rules`, `config`: what the operator says.
+//! - `dialect`: what clients speak. `message`, `position`: what is published, and where. `outcome`: what comes of it.
+//! - `publisher`, `burst`: what other threads see. `url`, `name`: what clients name. `rules`, `config`: what the operator says.
 #![forbid(unsafe_code)]
 
 mod announcing;
 mod asking;
 mod burst;
 mod config;
+mod dialect;
 mod exchange;
 mod fan_out;
 mod faults;
@@ -49,6 +51,8 @@ mod mail;
 mod members;
 mod message;
 mod name;
+mod outcome;
+mod position;
 mod posts;
 mod publisher;
 mod replay;
@@ -62,7 +66,6 @@ mod stats;
 mod sweep;
 mod topic;
 mod url;
-mod v1;
 
 use std::sync::Arc;
 
@@ -71,9 +74,10 @@ pub use config::HubConfig;
 #[doc(hidden)]
 pub use config::Sizes;
 pub use hub::HubHandler;
-pub use message::{Epoch, NoEpoch, Position};
 pub use name::{MAX_TOPIC, NameError, check_name};
-pub use publisher::{Answer, PublishError, Published, Publisher, Question, Reply, TopicInfo};
+pub use outcome::{PublishError, Published, TopicInfo};
+pub use position::{Epoch, NoEpoch, Position};
+pub use publisher::{Answer, Publisher, Question, Reply};
 pub use rules::{Access, Claims, DuplicatePrefix, HistoryRule, Rule, Rules, TopicRule};
 pub use seat::Seat;
 pub use stats::HubStats;

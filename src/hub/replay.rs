@@ -7,15 +7,16 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
+use super::dialect::Told;
+use super::dialect::v1::Code;
 use super::hub::HubHandler;
 use super::mail::{Join, Joined, Joiner, Request, Welcome};
-use super::message::Position;
 use super::name::Name;
-use super::publisher::PublishError;
+use super::outcome::PublishError;
+use super::position::Position;
 use super::round::batch;
 use super::seat::Seat;
 use super::topic::Waiting;
-use super::v1::{self, Code};
 use crate::budget::ENVELOPED_BYTE;
 use crate::worker::{ConnId, Connections, SlowPolicy};
 use crate::ws::{CloseCode, Message};
@@ -108,7 +109,7 @@ impl HubHandler {
         }
         let index = who.conn.index();
         let seat = seat_of(connections, who.conn);
-        let is_v1 = seat.is_some_and(Seat::is_v1);
+        let is_answered = seat.is_some_and(|seat| seat.dialect().has_requests());
         let seat = seat.filter(|seat| self.roster.is_awaited(*seat, at, who.ticket));
         if let (Ok(welcome), Some(local)) = (&result, self.roster.get_mut(at)) {
             local.join(Position { offset: welcome.latest, ..welcome.from });
@@ -116,9 +117,10 @@ impl HubHandler {
         let more = match (seat, result) {
             (None, _) => {
                 // Every request is answered.
-                if is_v1 && !goes_on && who.id.is_some() {
+                if is_answered && !goes_on && who.id.is_some() {
                     let why = "the subscription was ended before it had begun";
-                    say(connections, index, &v1::error(Code::Cancelled, why, Some(&topic), &who.id));
+                    let told = Told::Refused { code: Code::Cancelled, why, topic: Some(&topic), id: &who.id };
+                    tell(connections, index, &told);
                 }
                 None
             }
@@ -174,14 +176,13 @@ impl HubHandler {
                 Some(false) => counters.gaps.add(1),
                 None => {}
             }
-            if seat.is_v1() {
-                say(connections, index, &v1::subscribed(topic, welcome.from, welcome.recovered, &who.id));
-            }
+            let (from, recovered) = (welcome.from, welcome.recovered);
+            tell(connections, index, &Told::Subscribed { topic, from, recovered, id: &who.id });
         }
         if !welcome.missed.is_empty() {
             // All of it, or nothing: what is missed now would be missed for good.
             let mut batch = batch(at, self.exchange.config.rules.of(topic)).with_policy(SlowPolicy::Close);
-            welcome.missed.iter().for_each(|item| batch.add(item.form(seat.is_v1()).clone()));
+            welcome.missed.iter().for_each(|item| batch.add(item.encoded(seat.dialect()).clone()));
             let pushed = connections.push(index, &mut batch, true);
             cost = super::round::cost(&batch, pushed);
             counters.count(pushed);
@@ -218,9 +219,9 @@ impl HubHandler {
             self.roster.leave(&mut seat, sub);
             self.put_seat(index, seat, connections);
         }
-        if seat.is_v1() {
-            let text = v1::error(Code::of(error), &error.to_string(), Some(topic), &who.id);
-            say(connections, index, &text);
+        if seat.dialect().has_requests() {
+            let (code, why) = (Code::of(error), &error.to_string());
+            tell(connections, index, &Told::Refused { code, why, topic: Some(topic), id: &who.id });
         } else {
             connections.close(index, CloseCode::TRY_AGAIN_LATER, "there are too many topics");
         }
@@ -273,12 +274,14 @@ impl HubHandler {
         }
         match note.result {
             Ok(published) if note.id.is_some() => {
-                say(connections, index, &v1::published(&note.topic, published, &note.id));
+                let told = Told::Published { topic: &note.topic, published, id: &note.id };
+                tell(connections, index, &told);
             }
             Ok(_) => {}
             Err(error) => {
-                let text = v1::error(Code::of(error), &error.to_string(), Some(&note.topic), &note.id);
-                say(connections, index, &text);
+                let (code, why) = (Code::of(error), &error.to_string());
+                let told = Told::Refused { code, why, topic: Some(&note.topic), id: &note.id };
+                tell(connections, index, &told);
             }
         }
     }
@@ -290,9 +293,12 @@ fn seat_of(connections: &mut Connections<'_, Seat>, conn: ConnId) -> Option<Seat
     connections.data_mut(conn.index()).filter(|_| is_there).copied()
 }
 
-/// Says something to a client that speaks `throng.v1`.
-fn say(connections: &mut Connections<'_, Seat>, index: u32, text: &str) {
-    if connections.send(index, Message::Text(text)).is_err() {
+/// Tells a client something, in its dialect if that has words for it.
+fn tell(connections: &mut Connections<'_, Seat>, index: u32, told: &Told<'_>) {
+    let dialect = connections.data_mut(index).map(|seat| seat.dialect());
+    if let Some(text) = dialect.and_then(|dialect| dialect.say(told))
+        && connections.send(index, Message::Text(&text)).is_err()
+    {
         connections.close(index, CloseCode::POLICY_VIOLATION, "answers are read too slowly");
     }
 }
@@ -301,7 +307,7 @@ fn say(connections: &mut Connections<'_, Seat>, index: u32, text: &str) {
 mod tests {
     use super::*;
     use crate::hub::Epoch;
-    use crate::hub::v1::Id;
+    use crate::hub::dialect::v1::Id;
 
     #[test]
     fn memory_goes_back_when_the_many_have_gone_that_came_back_together() {

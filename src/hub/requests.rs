@@ -1,14 +1,15 @@
 //! What clients ask for, in their URLs and in `throng.v1`.
 
+use super::dialect::Told;
+use super::dialect::v1::{self, Bad, Code, Id, Incoming};
 use super::hub::HubHandler;
 use super::mail::{Asker, Join, Joiner, Request};
-use super::message::Position;
 use super::name::{MAX_TOPIC, Name, check_name};
-use super::publisher::PublishError;
+use super::outcome::PublishError;
+use super::position::Position;
 use super::roster::Begun;
 use super::rules::Claims;
 use super::seat::Seat;
-use super::v1::{self, Bad, Code, Id, Incoming};
 use crate::budget::{WORK_OF_REQUEST, WORK_PER_PARSED};
 use crate::worker::{Conn, ConnId, PreparedMessage};
 use crate::ws::{CloseCode, Message};
@@ -24,15 +25,13 @@ impl HubHandler {
     ) {
         let hash = self.exchange.hash(&topic);
         // Where all answers to a URL with many topics do not fit at once, the home gives them one by one.
-        let is_crowded = conn.data().is_v1() && conn.buffered() > conn.outbox_limit() / 2;
+        let is_crowded = conn.data().dialect().has_requests() && conn.buffered() > conn.outbox_limit() / 2;
         let from_home = since.is_some() || is_crowded;
         let (begun, topic) =
             self.roster.begin(topic, hash, conn.id().index(), conn.data_mut(), from_home, self.exchange.run);
         match begun {
             Begun::At(position) => {
-                if conn.data().is_v1() {
-                    say(conn, &v1::subscribed(&topic, position, None, &id));
-                }
+                tell(conn, &Told::Subscribed { topic: &topic, from: position, recovered: None, id: &id });
             }
             Begun::Asked(ticket) => {
                 self.asking.add(conn.id());
@@ -51,7 +50,7 @@ impl HubHandler {
             Ok(request) => request,
             Err(Bad { id, why }) => {
                 self.ends.counters.bad_requests.add(1);
-                say(conn, &v1::error(Code::BadRequest, &why, None, &id));
+                tell(conn, &Told::Refused { code: Code::BadRequest, why: &why, topic: None, id: &id });
                 if self.faults.add(index) {
                     conn.close(CloseCode::POLICY_VIOLATION, "too many messages in a row are no requests");
                 }
@@ -60,17 +59,19 @@ impl HubHandler {
         };
         self.faults.forgive(index);
         match request {
-            (id, Incoming::Ping) => say(conn, &v1::pong(&id)),
+            (id, Incoming::Ping) => tell(conn, &Told::Pong { id: &id }),
             (id, Incoming::Subscribe { topic, since }) => {
                 match self.may_subscribe(conn.id(), *conn.data(), &topic) {
                     Ok(()) => self.subscribe(conn, topic.into(), since, id),
-                    Err((code, why)) => say(conn, &v1::error(code, why, named(&topic), &id)),
+                    Err((code, why)) => {
+                        tell(conn, &Told::Refused { code, why, topic: named(&topic), id: &id })
+                    }
                 }
             }
             (id, Incoming::Unsubscribe { topic }) => self.unsubscribe(conn, &topic, &id),
             (id, Incoming::Publish { topic, data }) => {
                 if let Err((code, why)) = self.publish(conn, &topic, data.as_message(), id.clone()) {
-                    say(conn, &v1::error(code, why, named(&topic), &id));
+                    tell(conn, &Told::Refused { code, why, topic: named(&topic), id: &id });
                 }
             }
         }
@@ -106,12 +107,11 @@ impl HubHandler {
         let found = self.roster.find(topic, self.exchange.hash(topic));
         let sub = found.and_then(|at| self.roster.sub(*conn.data(), at));
         let Some(sub) = sub else {
-            let text =
-                v1::error(Code::NotSubscribed, "there is no subscription to this topic", named(topic), id);
-            return say(conn, &text);
+            let why = "there is no subscription to this topic";
+            return tell(conn, &Told::Refused { code: Code::NotSubscribed, why, topic: named(topic), id });
         };
         self.leave(conn.data_mut(), sub);
-        say(conn, &v1::unsubscribed(topic, id));
+        tell(conn, &Told::Unsubscribed { topic, id });
     }
 
     fn publish(
@@ -156,9 +156,11 @@ impl Code {
     }
 }
 
-/// Says something to a client that speaks `throng.v1`, while its input is dealt with.
-pub(super) fn say(conn: &mut Conn<'_, Seat>, text: &str) {
-    if conn.send(Message::Text(text)).is_err() {
+/// Tells a client something, in its dialect if that has words for it, while its input is dealt with.
+pub(super) fn tell(conn: &mut Conn<'_, Seat>, told: &Told<'_>) {
+    if let Some(text) = conn.data().dialect().say(told)
+        && conn.send(Message::Text(&text)).is_err()
+    {
         conn.close(CloseCode::POLICY_VIOLATION, "answers are read too slowly");
     }
 }

@@ -2,8 +2,8 @@
 
 use super::index::Index;
 use super::members::Member;
-use super::message::Position;
 use super::name::Name;
+use super::position::Position;
 use super::seat::{MAX_TICKET, Place, Seat, Sub, Subs};
 use super::set::Set;
 use super::topic::Topic;
@@ -114,7 +114,7 @@ impl Roster {
 
     /// Makes the connection at `index` a member of a topic.
     fn add_member(&mut self, at: u32, index: u32, seat: &mut Seat) {
-        let place = self.topic_mut(at).add(Member::new(index, seat.is_v1()));
+        let place = self.topic_mut(at).add(Member::new(index, seat.dialect()));
         self.note_change(at);
         self.subscriptions += 1;
         self.add_sub(seat, Sub { topic: at, place: Place::At(place) });
@@ -267,11 +267,12 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::hub::dialect::Dialect;
 
     #[test]
     fn what_a_client_with_many_subscriptions_asks_for_costs_no_more_for_their_number() {
         const TOPICS: u32 = 100_000;
-        let (mut roster, mut seat) = (Roster::default(), Seat::new(true));
+        let (mut roster, mut seat) = (Roster::default(), Seat::new(Dialect::ThrongV1));
         let (started, [index, run]) = (Instant::now(), [7, 1]);
         for number in 0..TOPICS {
             let (begun, _) =

@@ -1,6 +1,7 @@
 //! Messages of a topic on their way to its members.
 
 use super::config::Sizes;
+use super::dialect::Dialect;
 use super::rules::TopicRule;
 use super::topic::{Crowd, Waiting};
 use crate::worker::{Batch, Pushed};
@@ -10,10 +11,10 @@ use crate::worker::{Batch, Pushed};
 pub(crate) struct Round {
     /// How many of those that wait are its: they stay there, and count as under way, to its end.
     pub(crate) messages: usize,
-    /// For those who subscribed by URL.
-    pub(crate) bare: Batch,
-    /// For those who speak `throng.v1`.
-    pub(crate) v1: Batch,
+    /// Bytes of their payloads.
+    pub(crate) bytes: usize,
+    /// By the dialect's number; empty where nobody speaks that.
+    pub(crate) batches: [Batch; Dialect::COUNT],
     /// Places below have been dealt with.
     pub(crate) place: u32,
     /// Who has joined since has this place or a higher one.
@@ -29,25 +30,25 @@ pub(crate) fn batch(topic: u32, rule: &TopicRule) -> Batch {
 impl Crowd {
     /// Begins a round with what waits, up to whatever is no message. Returns the last message's offset.
     pub(crate) fn begin_round(&mut self, topic: u32, rule: &TopicRule, sizes: &Sizes) -> Option<u64> {
-        let is_any_bare = self.members.len() > self.v1;
-        let is_any_v1 = self.v1 > 0;
-        let (mut bare, mut v1) = (batch(topic, rule), batch(topic, rule));
+        let mut batches = Dialect::ALL.map(|_| batch(topic, rule));
         let (mut messages, mut bytes, mut last) = (0, 0, None);
         for waiting in &self.waiting {
             let Waiting::Item(item) = waiting else { break };
             if messages == sizes.round_messages || bytes >= sizes.round_bytes {
                 break;
             }
-            // A form is made only where somebody gets it.
-            for (is_v1, is_any, batch) in [(false, is_any_bare, &mut bare), (true, is_any_v1, &mut v1)] {
-                if is_any {
-                    batch.add(item.form(is_v1).clone());
+            // An encoding is made only where somebody gets it.
+            for ((dialect, batch), &speakers) in
+                Dialect::ALL.into_iter().zip(&mut batches).zip(&self.speakers)
+            {
+                if speakers > 0 {
+                    batch.add(item.encoded(dialect).clone());
                 }
             }
             (messages, bytes, last) = (messages + 1, bytes + item.bytes(), Some(item.offset));
         }
         if messages > 0 {
-            self.round = Some(Round { messages, bare, v1, place: 0, end: self.members.end() });
+            self.round = Some(Round { messages, bytes, batches, place: 0, end: self.members.end() });
         }
         last
     }

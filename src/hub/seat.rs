@@ -2,6 +2,8 @@
 
 use std::num::NonZeroU32;
 
+use super::dialect::Dialect;
+
 /// One subscription, as its connection knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sub {
@@ -20,18 +22,21 @@ pub(crate) enum Place {
 }
 
 /// Numbers under which homes are asked count up to here and start again.
-pub(crate) const MAX_TICKET: u32 = ASKED - 1;
+pub(crate) const MAX_TICKET: u32 = PLACES - 1;
 
+/// In the word of the place: whether it is one that was asked for, and the number of the dialect.
 const ASKED: u32 = 1 << 31;
+const DIALECT: u32 = 28;
+/// More than places of members and numbers under which homes are asked.
+const PLACES: u32 = 1 << DIALECT;
 const ONE: u32 = 1 << 31;
 const MANY: u32 = 1 << 30;
-const V1: u32 = 1 << 29;
 /// Always set, so that there is a value for a record without one.
 const TAKEN: u32 = 1 << 28;
 /// The most topics of a worker, and sets of subscriptions.
 pub(crate) const MAX_NUMBER: u32 = TAKEN - 1;
 
-/// The data of a connection: whether it speaks `throng.v1`, and its subscription where it has one. Those of a connection with
+/// The data of a connection: what it speaks, and its subscription where it has one. Those of a connection with
 /// several are in a table, of which it has the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seat {
@@ -50,8 +55,8 @@ pub(crate) enum Subs {
 
 impl Seat {
     /// Of a connection without subscriptions.
-    pub(crate) const fn new(is_v1: bool) -> Self {
-        Self::pack(if is_v1 { V1 } else { 0 }, 0)
+    pub(crate) const fn new(dialect: Dialect) -> Self {
+        Self::pack(0, (dialect.number() as u32) << DIALECT)
     }
 
     const fn pack(head: u32, place: u32) -> Self {
@@ -61,8 +66,9 @@ impl Seat {
         }
     }
 
-    pub(crate) const fn is_v1(self) -> bool {
-        self.head.get() & V1 != 0
+    #[expect(clippy::cast_possible_truncation, reason = "three bits")]
+    pub(crate) const fn dialect(self) -> Dialect {
+        Dialect::of_number((self.place >> DIALECT & 7) as u8)
     }
 
     pub(crate) const fn subs(self) -> Subs {
@@ -78,11 +84,11 @@ impl Seat {
     }
 
     pub(crate) const fn set(&mut self, subs: Subs) {
-        let kept = self.head.get() & V1;
+        let kept = self.place & 7 << DIALECT;
         *self = match subs {
-            Subs::None => Self::pack(kept, 0),
-            Subs::One(sub) => Self::pack(kept | ONE | (sub.topic & MAX_NUMBER), sub.place.pack()),
-            Subs::Many(set) => Self::pack(kept | MANY | (set & MAX_NUMBER), 0),
+            Subs::None => Self::pack(0, kept),
+            Subs::One(sub) => Self::pack(ONE | (sub.topic & MAX_NUMBER), kept | sub.place.pack()),
+            Subs::Many(set) => Self::pack(MANY | (set & MAX_NUMBER), kept),
         };
     }
 }
@@ -96,7 +102,8 @@ impl Place {
     }
 
     const fn unpack(place: u32) -> Self {
-        if place & ASKED == 0 { Self::At(place) } else { Self::Asked(place & !ASKED) }
+        let number = place & (PLACES - 1);
+        if place & ASKED == 0 { Self::At(number) } else { Self::Asked(number) }
     }
 }
 
@@ -108,9 +115,9 @@ mod tests {
 
     #[test]
     fn what_is_put_in_comes_out() {
-        for is_v1 in [false, true] {
-            let mut seat = Seat::new(is_v1);
-            assert_eq!((seat.is_v1(), seat.subs()), (is_v1, Subs::None));
+        for dialect in Dialect::ALL {
+            let mut seat = Seat::new(dialect);
+            assert_eq!((seat.dialect(), seat.subs()), (dialect, Subs::None));
             for subs in [
                 Subs::One(Sub { topic: 0, place: Place::At(0) }),
                 Subs::One(Sub { topic: MAX_NUMBER, place: Place::At(MAX_TICKET) }),
@@ -121,7 +128,7 @@ mod tests {
                 Subs::None,
             ] {
                 seat.set(subs);
-                assert_eq!((seat.is_v1(), seat.subs()), (is_v1, subs));
+                assert_eq!((seat.dialect(), seat.subs()), (dialect, subs));
             }
         }
     }

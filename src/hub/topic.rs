@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::dialect::Dialect;
 use super::mail::Joined;
 use super::members::{Member, Members};
-use super::message::{Epoch, Item, Position};
+use super::message::Item;
 use super::name::Name;
+use super::position::{Epoch, Position};
 use super::round::Round;
 
 /// A topic with subscribers here, or clients that want to be: 48 bytes. Its name is shared with its home. Most topics have one
@@ -35,8 +37,8 @@ pub(crate) struct Topic {
 #[derive(Debug, Default)]
 pub(crate) struct Crowd {
     pub(crate) members: Members,
-    /// Those of them that speak `throng.v1`.
-    pub(crate) v1: usize,
+    /// How many of them speak what, by the dialect's number.
+    pub(crate) speakers: [u32; Dialect::COUNT],
     /// What came from the home, in order, and has not been begun with.
     pub(crate) waiting: VecDeque<Waiting>,
     /// Messages on their way to the members.
@@ -124,7 +126,9 @@ impl Topic {
     pub(crate) fn remove(&mut self, place: u32) {
         match &mut self.crowd {
             Some(crowd) => {
-                crowd.v1 -= usize::from(crowd.members.get(place).is_some_and(Member::is_v1));
+                if let Some(member) = crowd.members.get(place) {
+                    crowd.speakers[usize::from(member.dialect().number())] -= 1;
+                }
                 crowd.members.remove(place);
             }
             None => self.only = Member::NOBODY,
@@ -159,7 +163,7 @@ impl Crowd {
     }
 
     fn add(&mut self, member: Member) -> u32 {
-        self.v1 += usize::from(member.is_v1());
+        self.speakers[usize::from(member.dialect().number())] += 1;
         self.members.add(member)
     }
 }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 
+use super::dialect::Dialect;
 use super::name::{Name, check_name};
 use crate::http::{Refusal, Status};
 
@@ -60,7 +61,7 @@ impl fmt::Display for NoTopicsPath {
 
 impl std::error::Error for NoTopicsPath {}
 
-/// The topics in a path and a query, each once. Who speaks `throng.v1` need not name any, and may come by any path.
+/// The topics in a path and a query, each once. A client whose dialect has requests need not name any, and may come by any path.
 ///
 /// # Errors
 /// The refusal to answer with: 404 for a path that leads nowhere, 400 for names that are none and more topics than `most`.
@@ -68,18 +69,18 @@ pub(crate) fn topics_of(
     path: &str,
     query: Option<&str>,
     topics_path: &TopicsPath,
-    is_v1: bool,
+    dialect: Dialect,
     most: usize,
 ) -> Result<Vec<Name>, Refusal> {
     let mut topics = Named::default();
     match path.strip_prefix(&*topics_path.0) {
-        Some("") if is_v1 || path == "/" => {}
+        Some("") if dialect.has_requests() || path == "/" => {}
         Some(name) => {
             let name = percent_decode_str(name).decode_utf8();
             let name = name.map_err(|_| Refusal::new(Status::BAD_REQUEST, "the topic is not UTF-8"))?;
             topics.add(name, most)?;
         }
-        None if is_v1 || path == "/" => {}
+        None if dialect.has_requests() || path == "/" => {}
         None => {
             let detail = "no topic is here: name it behind topics-path, as in /topics/NAME, or as in /?topic=NAME, or speak the subprotocol \
                           throng.v1, at any path";
@@ -138,14 +139,14 @@ impl Named {
 mod tests {
     use super::*;
 
-    fn ask(at: &str, is_v1: bool, path: &str, query: Option<&str>) -> Result<Vec<String>, u16> {
-        let topics = topics_of(path, query, &at.parse().unwrap(), is_v1, 3);
+    fn ask(at: &str, dialect: Dialect, path: &str, query: Option<&str>) -> Result<Vec<String>, u16> {
+        let topics = topics_of(path, query, &at.parse().unwrap(), dialect, 3);
         let topics = topics.map_err(|refusal| refusal.status().get())?;
         Ok(topics.iter().map(ToString::to_string).collect())
     }
 
     fn topics(path: &str, query: Option<&str>) -> Result<Vec<String>, u16> {
-        ask("/topics/", false, path, query)
+        ask("/topics/", Dialect::Raw, path, query)
     }
 
     #[test]
@@ -189,7 +190,7 @@ mod tests {
         const MANY: usize = 50_000;
         let query: String = (0..2 * MANY).map(|at| format!("topic={}&", at % MANY)).collect();
         let start = std::time::Instant::now();
-        let found = |most| topics_of("/", Some(&query), &TopicsPath::default(), false, most);
+        let found = |most| topics_of("/", Some(&query), &TopicsPath::default(), Dialect::Raw, most);
         let topics = found(MANY).unwrap();
         assert!(
             topics.len() == MANY && topics.iter().enumerate().all(|(at, topic)| **topic == *at.to_string())
@@ -202,13 +203,13 @@ mod tests {
     #[test]
     fn throng_v1_is_spoken_at_any_path() {
         for path in ["/", "/live", "/topics", "/topics/", "/a/b/", "/%ff"] {
-            assert_eq!(ask("/topics/", true, path, None), Ok(vec![]), "{path}");
+            assert_eq!(ask("/topics/", Dialect::ThrongV1, path, None), Ok(vec![]), "{path}");
         }
-        let named = ask("/topics/", true, "/live", Some("x=y&topic=a"));
+        let named = ask("/topics/", Dialect::ThrongV1, "/live", Some("x=y&topic=a"));
         assert_eq!(named, Ok(vec!["a".into()]));
-        assert_eq!(ask("/topics/", true, "/topics/a", None), Ok(vec!["a".into()]));
+        assert_eq!(ask("/topics/", Dialect::ThrongV1, "/topics/a", None), Ok(vec!["a".into()]));
         // What names a topic has to name one.
-        assert_eq!(ask("/topics/", true, "/topics/%ff", None), Err(400));
+        assert_eq!(ask("/topics/", Dialect::ThrongV1, "/topics/%ff", None), Err(400));
     }
 
     #[test]
@@ -222,9 +223,9 @@ mod tests {
             ("/", "/", Ok(vec![])),
         ];
         for (at, path, expected) in cases {
-            assert_eq!(ask(at, false, path, None), expected, "{at} {path}");
+            assert_eq!(ask(at, Dialect::Raw, path, None), expected, "{at} {path}");
         }
-        assert_eq!(ask("/", true, "/live", None), Ok(vec!["live".into()]));
+        assert_eq!(ask("/", Dialect::ThrongV1, "/live", None), Ok(vec!["live".into()]));
         for wrong in ["", "topics/", "/topics", "/a b/", "/a?/", "/%41/", "/é/", "/a#/"] {
             assert_eq!(wrong.parse::<TopicsPath>(), Err(NoTopicsPath), "{wrong}");
         }

@@ -16,7 +16,7 @@ const MOST_ECHOED: usize = 20;
 // them, the first of which has no header of its own.
 const _: () = assert!(3 * (MOST_ECHOED + 1) <= SLICES_PER_WRITE);
 
-/// Output of the connection at hand. It is a part of the [receive buffer](super::ReceiveBuffer), whose `memory` its functions are given.
+/// Output of the connection at hand. It is a part of the [receive buffer](super::receive::ReceiveBuffer), whose `memory` its functions are given.
 ///
 /// Frames of the handler's are in `bytes`. Messages that go back as they came are where they were received, or in buffers of the pool's. In
 /// the memory, deferred replies end where `deferred_end` says, and from there on to `echo_end` are frames that go back; those from `run_start`

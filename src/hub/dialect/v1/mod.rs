@@ -9,9 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 pub(crate) use incoming::{Bad, Incoming, parse};
-pub(crate) use outgoing::{
-    broadcast, error, message, most_bytes, pong, published, reconnect, subscribed, unsubscribed, welcome,
-};
+pub(crate) use outgoing::{broadcast, message, most_bytes, say};
 
 /// The subprotocol's name in the handshake.
 pub(crate) const SUBPROTOCOL: &str = "throng.v1";

@@ -1,14 +1,13 @@
 //! What the server says.
 
-use std::time::Duration;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::{Code, Id, Name};
-use crate::hub::message::Position;
-use crate::hub::publisher::Published;
+use super::{Code, Name};
+use crate::hub::dialect::Told;
+use crate::hub::outcome::Published;
+use crate::hub::position::Position;
 use crate::worker::PreparedMessage;
 use crate::ws::Message;
 
@@ -84,39 +83,29 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// What comes first: most bytes of a payload.
-pub(crate) fn welcome(max_message: usize) -> String {
-    text(&Outgoing::Welcome { max_message })
+/// The text that says something.
+pub(crate) fn say(told: &Told<'_>) -> String {
+    text(&match *told {
+        Told::Welcome { max_message } => Outgoing::Welcome { max_message },
+        Told::Reconnect { within } => {
+            Outgoing::Reconnect { within: u64::try_from(within.as_millis()).unwrap_or(u64::MAX) }
+        }
+        Told::Subscribed { topic, from: Position { offset, epoch }, recovered, id } => {
+            Outgoing::Subscribed { topic, offset, epoch: epoch.to_string(), recovered, id: id.0.as_deref() }
+        }
+        Told::Unsubscribed { topic, id } => Outgoing::Unsubscribed { topic, id: id.0.as_deref() },
+        Told::Published { topic, published: Published { offset, epoch, subscribers }, id } => {
+            let epoch = epoch.to_string();
+            Outgoing::Published { topic, offset, epoch, subscribers, id: id.0.as_deref() }
+        }
+        Told::Pong { id } => Outgoing::Pong { id: id.0.as_deref() },
+        Told::Refused { code, why, topic, id } => {
+            Outgoing::Error { code, message: why, topic, id: id.0.as_deref() }
+        }
+    })
 }
 
-/// What comes last when the server ends: the time over which its clients come back.
-pub(crate) fn reconnect(within: Duration) -> String {
-    text(&Outgoing::Reconnect { within: u64::try_from(within.as_millis()).unwrap_or(u64::MAX) })
-}
-
-pub(crate) fn subscribed(topic: &str, from: Position, recovered: Option<bool>, id: &Id) -> String {
-    let Position { offset, epoch } = from;
-    text(&Outgoing::Subscribed { topic, offset, epoch: epoch.to_string(), recovered, id: id.0.as_deref() })
-}
-
-pub(crate) fn unsubscribed(topic: &str, id: &Id) -> String {
-    text(&Outgoing::Unsubscribed { topic, id: id.0.as_deref() })
-}
-
-pub(crate) fn published(topic: &str, published: Published, id: &Id) -> String {
-    let Published { offset, epoch, subscribers } = published;
-    let epoch = epoch.to_string();
-    text(&Outgoing::Published { topic, offset, epoch, subscribers, id: id.0.as_deref() })
-}
-
-pub(crate) fn pong(id: &Id) -> String {
-    text(&Outgoing::Pong { id: id.0.as_deref() })
-}
-
-pub(crate) fn error(code: Code, message: &str, topic: Option<&str>, id: &Id) -> String {
-    text(&Outgoing::Error { code, message, topic, id: id.0.as_deref() })
-}
-
+/// A message of a topic.
 pub(crate) fn message(topic: &str, offset: u64, bare: &PreparedMessage) -> PreparedMessage {
     PreparedMessage::new(Message::Text(&text(&Outgoing::Message {
         topic,
@@ -155,8 +144,11 @@ fn text(outgoing: &Outgoing<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::Id;
     use super::*;
-    use crate::hub::message::Epoch;
+    use crate::hub::position::Epoch;
 
     fn number(number: u64) -> Id {
         Id(Some(Box::new(Name::Number(number.to_string().into()))))
@@ -179,28 +171,42 @@ mod tests {
     fn the_server_speaks_json() {
         let from = Position { offset: 3, epoch: Epoch { run: 1, serial: 2 } };
         assert_eq!(
-            subscribed("t", from, Some(true), &number(9)),
+            say(&Told::Subscribed { topic: "t", from, recovered: Some(true), id: &number(9) }),
             r#"{"type":"subscribed","topic":"t","offset":3,"epoch":"00000001-2","recovered":true,"id":9}"#
         );
         assert_eq!(
-            subscribed("t", from, None, &Id::NONE),
+            say(&Told::Subscribed { topic: "t", from, recovered: None, id: &Id::NONE }),
             r#"{"type":"subscribed","topic":"t","offset":3,"epoch":"00000001-2"}"#
         );
-        assert_eq!(unsubscribed("\"", &Id::NONE), r#"{"type":"unsubscribed","topic":"\""}"#);
+        assert_eq!(
+            say(&Told::Unsubscribed { topic: "\"", id: &Id::NONE }),
+            r#"{"type":"unsubscribed","topic":"\""}"#
+        );
         let done = Published { offset: 1, epoch: from.epoch, subscribers: 4 };
         assert_eq!(
-            published("t", done, &number(1)),
+            say(&Told::Published { topic: "t", published: done, id: &number(1) }),
             r#"{"type":"published","topic":"t","offset":1,"epoch":"00000001-2","subscribers":4,"id":1}"#
         );
         assert_eq!(
-            error(Code::TooManySubscriptions, "no", Some("t"), &Id::NONE),
+            say(&Told::Refused {
+                code: Code::TooManySubscriptions,
+                why: "no",
+                topic: Some("t"),
+                id: &Id::NONE
+            }),
             r#"{"type":"error","code":"too-many-subscriptions","message":"no","topic":"t"}"#
         );
-        assert_eq!(welcome(1 << 20), r#"{"type":"welcome","max_message":1048576}"#);
-        assert_eq!(reconnect(Duration::from_secs(10)), r#"{"type":"reconnect","within":10000}"#);
-        assert_eq!(pong(&number(2)), r#"{"type":"pong","id":2}"#);
+        assert_eq!(
+            say(&Told::Welcome { max_message: 1 << 20 }),
+            r#"{"type":"welcome","max_message":1048576}"#
+        );
+        assert_eq!(
+            say(&Told::Reconnect { within: Duration::from_secs(10) }),
+            r#"{"type":"reconnect","within":10000}"#
+        );
+        assert_eq!(say(&Told::Pong { id: &number(2) }), r#"{"type":"pong","id":2}"#);
         let exact = Id(Some(Box::new(Name::Number("12345678901234567890123.50".into()))));
-        assert_eq!(pong(&exact), r#"{"type":"pong","id":12345678901234567890123.50}"#);
+        assert_eq!(say(&Told::Pong { id: &exact }), r#"{"type":"pong","id":12345678901234567890123.50}"#);
         let text = PreparedMessage::new(Message::Text("é\n"));
         assert_eq!(
             message("t", 5, &text).payload(),

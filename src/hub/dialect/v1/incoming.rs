@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
 use super::{Id, Name, members};
-use crate::hub::message::{Epoch, Position};
+use crate::hub::position::{Epoch, Position};
 use crate::ws::Message;
 
 /// Most bytes of an `id`.

@@ -1,0 +1,37 @@
+//! A published message as each dialect has it.
+
+use std::sync::OnceLock;
+
+use super::Dialect;
+use crate::worker::PreparedMessage;
+
+/// A message, encoded once for each dialect in which somebody gets it, and shared by all who do.
+#[derive(Debug)]
+pub(crate) struct Encodings {
+    published: PreparedMessage,
+    /// By the number of the dialect. That of [`Dialect::Raw`] stays empty.
+    others: [OnceLock<PreparedMessage>; Dialect::COUNT],
+}
+
+impl Encodings {
+    pub(crate) const fn new(published: PreparedMessage) -> Self {
+        Self { published, others: [const { OnceLock::new() }; Dialect::COUNT] }
+    }
+
+    /// The message as it was published.
+    pub(crate) const fn published(&self) -> &PreparedMessage {
+        &self.published
+    }
+
+    /// The message in a dialect. `encode` makes that of what was published, once: a worker that needs it meanwhile waits.
+    pub(crate) fn get(
+        &self,
+        dialect: Dialect,
+        encode: impl FnOnce(&PreparedMessage) -> PreparedMessage,
+    ) -> &PreparedMessage {
+        match dialect {
+            Dialect::Raw => &self.published,
+            other => self.others[usize::from(other.number())].get_or_init(|| encode(&self.published)),
+        }
+    }
+}
