@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::exchange::Exchange;
 use super::mail::Asker;
 use super::outcome::PublishError;
-use super::publisher::{Reply, post_quietly};
+use super::questions::Reply;
 use crate::worker::PreparedMessage;
 use crate::ws::Message;
 
@@ -48,7 +48,7 @@ impl Burst {
         reply: Option<Reply>,
     ) -> Result<(), PublishError> {
         let asker = reply.map_or(Asker::Nobody, Asker::Thread);
-        let home = post_quietly(&self.exchange, topic, message.clone(), asker)?;
+        let home = self.exchange.publish_for_operator(topic, message.clone(), asker)?;
         if !self.homes.contains(&home) {
             self.homes.push(home);
         }

@@ -12,6 +12,7 @@ use super::config::HubConfig;
 use super::founders::Founders;
 use super::freight::Ledger;
 use super::mail::{Asked, Asker, Delivery, Request};
+use super::name::check_name;
 use super::outcome::PublishError;
 use super::stats::HubCounters;
 use crate::budget::{FORMS_OF_HISTORY, TOPICS_OF_OPERATOR};
@@ -157,6 +158,27 @@ impl Exchange {
             None => post.ask(request)?,
         }
         Ok(home)
+    }
+
+    /// Sends a message of the operator's to its topic's home, which is returned and has still to be [woken](Self::wake).
+    ///
+    /// # Errors
+    /// When the message was not taken.
+    pub(crate) fn publish_for_operator(
+        &self,
+        topic: &str,
+        message: PreparedMessage,
+        asker: Asker,
+    ) -> Result<usize, PublishError> {
+        check_name(topic)?;
+        if self.is_too_large(message.payload()) {
+            return Err(PublishError::TooLarge);
+        }
+        let published = self.publish(topic, message, asker);
+        if published == Err(Unposted::Full) {
+            self.ledger.note_refusal();
+        }
+        Ok(published?)
     }
 
     /// Asks a worker for something in the operator's name.

@@ -18,7 +18,7 @@ use super::name::Name;
 use super::outcome::{PublishError, Published, TopicInfo};
 use super::position::{Epoch, Position};
 use super::posts::Posts;
-use super::publisher::Answer;
+use super::questions::Answer;
 use super::stats::HubCounters;
 use super::sweep::Sweep;
 use crate::base::pages::PagedSlab;

@@ -12,7 +12,7 @@ use super::message::{Announcement, Item};
 use super::name::Name;
 use super::outcome::{PublishError, Published};
 use super::position::Position;
-use super::publisher::{Answer, Reply};
+use super::questions::{Answer, Reply};
 use crate::worker::{ConnId, PreparedMessage};
 
 /// Who is told what became of a message.

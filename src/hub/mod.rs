@@ -15,14 +15,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - `hub`: the handler and its turn; `requests`, `fan_out`, `replay`, `announcing`, `leaving`: what it does for clients.
+//! - `hub`: the handler and its turn; `requests`, `telling`, `fan_out`, `replay`, `replays`, `announcing`, `leaving`: what it does for clients.
 //! - `roster`, `topic`, `members`, `seat`, `set`, `round`: who subscribes here, and what is on its way to them.
-//! - `home`, `home_topic`, `history`, `sweep`, `founders`: the topics that are at home here. `index`, `listing`: how topics are found.
+//! - `home`, `home_topic`, `history`, `home_sweep`, `sweep`, `founders`: the topics that are at home here. `index`, `home_listing`, `listing`: how topics are found.
 //! - `faults`, `asking`: who says what is no request, and who waits for homes.
 //! - `exchange`, `mail`, `posts`: what passes between workers; `freight`: how much of it.
 //! - `journal`, `inspect`: what homes decide and hubs hold, for the simulation.
 //! - `dialect`: what clients speak. `message`, `position`: what is published, and where. `outcome`: what comes of it.
-//! - `publisher`, `burst`: what other threads see. `url`, `name`: what clients name. `rules`, `config`: what the operator says.
+//! - `publisher`, `burst`, `questions`: what other threads see. `url`, `name`: what clients name. `rules`, `config`: what the operator says.
 #![forbid(unsafe_code)]
 
 mod announcing;
@@ -37,6 +37,8 @@ mod founders;
 pub(crate) mod freight;
 mod history;
 mod home;
+mod home_listing;
+mod home_sweep;
 mod home_topic;
 #[expect(clippy::module_inception, reason = "the hub of the hub's room")]
 mod hub;
@@ -55,7 +57,9 @@ mod outcome;
 mod position;
 mod posts;
 mod publisher;
+mod questions;
 mod replay;
+mod replays;
 mod requests;
 mod roster;
 mod round;
@@ -64,6 +68,7 @@ mod seat;
 mod set;
 mod stats;
 mod sweep;
+mod telling;
 mod topic;
 mod url;
 
@@ -77,7 +82,8 @@ pub use hub::HubHandler;
 pub use name::{MAX_TOPIC, NameError, check_name};
 pub use outcome::{PublishError, Published, TopicInfo};
 pub use position::{Epoch, NoEpoch, Position};
-pub use publisher::{Answer, Publisher, Question, Reply};
+pub use publisher::Publisher;
+pub use questions::{Answer, Question, Reply};
 pub use rules::{Access, Claims, DuplicatePrefix, HistoryRule, Rule, Rules, TopicRule};
 pub use seat::Seat;
 pub use stats::HubStats;

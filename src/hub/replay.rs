@@ -4,7 +4,6 @@
 //! has given and there is no room for is forgotten, and asked for again when there is. Live messages behind it wait in the history
 //! meanwhile. A client with several such topics gets a part of each in turn, one at a time.
 
-use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use super::dialect::Told;
@@ -14,57 +13,19 @@ use super::mail::{Join, Joined, Joiner, Request, Welcome};
 use super::name::Name;
 use super::outcome::PublishError;
 use super::position::Position;
+use super::replays::Replay;
 use super::round::batch;
 use super::seat::Seat;
+use super::telling::tell_later;
 use super::topic::Waiting;
 use crate::budget::ENVELOPED_BYTE;
 use crate::worker::{ConnId, Connections, SlowPolicy};
-use crate::ws::{CloseCode, Message};
+use crate::ws::CloseCode;
 
 /// Subscribers looked at in a turn.
 const LOOKS_PER_TURN: usize = 256;
 /// When they are looked at again.
 const LOOK: Duration = Duration::from_millis(10);
-/// Places for subscribers that are kept where there is none.
-const MOST_SPARE: usize = 1024;
-
-/// Subscribers in the middle of being given what they have missed.
-#[derive(Debug, Default)]
-pub(crate) struct Replays {
-    queue: VecDeque<Replay>,
-    /// Clients for which a home has been asked to go on with one.
-    asking: HashSet<ConnId>,
-    /// Some have got a part in this turn: once it is written there may be room for another.
-    has_moved: bool,
-}
-
-impl Replays {
-    #[cfg(feature = "simulation")]
-    pub(crate) fn len(&self) -> usize {
-        self.queue.len() + self.asking.len()
-    }
-
-    /// Gives memory back when the many have gone that came back together.
-    fn give_back(&mut self) {
-        if self.queue.is_empty() && self.queue.capacity() > MOST_SPARE {
-            self.queue = VecDeque::new();
-        }
-        if self.asking.is_empty() && self.asking.capacity() > MOST_SPARE {
-            self.asking = HashSet::new();
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Replay {
-    topic: Name,
-    hash: u64,
-    who: Joiner,
-    /// What it has now.
-    seen: Position,
-    /// Bytes that the part takes for which there was no room last.
-    lacks: usize,
-}
 
 impl HubHandler {
     /// A home has answered. What came before that from it goes out before. Returns what was pushed at once, in small messages.
@@ -120,7 +81,7 @@ impl HubHandler {
                 if is_answered && !goes_on && who.id.is_some() {
                     let why = "the subscription was ended before it had begun";
                     let told = Told::Refused { code: Code::Cancelled, why, topic: Some(&topic), id: &who.id };
-                    tell(connections, index, &told);
+                    tell_later(connections, index, &told);
                 }
                 None
             }
@@ -177,7 +138,7 @@ impl HubHandler {
                 None => {}
             }
             let (from, recovered) = (welcome.from, welcome.recovered);
-            tell(connections, index, &Told::Subscribed { topic, from, recovered, id: &who.id });
+            tell_later(connections, index, &Told::Subscribed { topic, from, recovered, id: &who.id });
         }
         if !welcome.missed.is_empty() {
             // All of it, or nothing: what is missed now would be missed for good.
@@ -221,7 +182,7 @@ impl HubHandler {
         }
         if seat.dialect().has_requests() {
             let (code, why) = (Code::of(error), &error.to_string());
-            tell(connections, index, &Told::Refused { code, why, topic: Some(topic), id: &who.id });
+            tell_later(connections, index, &Told::Refused { code, why, topic: Some(topic), id: &who.id });
         } else {
             connections.close(index, CloseCode::TRY_AGAIN_LATER, "there are too many topics");
         }
@@ -275,13 +236,13 @@ impl HubHandler {
         match note.result {
             Ok(published) if note.id.is_some() => {
                 let told = Told::Published { topic: &note.topic, published, id: &note.id };
-                tell(connections, index, &told);
+                tell_later(connections, index, &told);
             }
             Ok(_) => {}
             Err(error) => {
                 let (code, why) = (Code::of(error), &error.to_string());
                 let told = Told::Refused { code, why, topic: Some(&note.topic), id: &note.id };
-                tell(connections, index, &told);
+                tell_later(connections, index, &told);
             }
         }
     }
@@ -291,40 +252,4 @@ impl HubHandler {
 fn seat_of(connections: &mut Connections<'_, Seat>, conn: ConnId) -> Option<Seat> {
     let is_there = connections.id(conn.index()) == Some(conn);
     connections.data_mut(conn.index()).filter(|_| is_there).copied()
-}
-
-/// Tells a client something, in its dialect if that has words for it.
-fn tell(connections: &mut Connections<'_, Seat>, index: u32, told: &Told<'_>) {
-    let dialect = connections.data_mut(index).map(|seat| seat.dialect());
-    if let Some(text) = dialect.and_then(|dialect| dialect.say(told))
-        && connections.send(index, Message::Text(&text)).is_err()
-    {
-        connections.close(index, CloseCode::POLICY_VIOLATION, "answers are read too slowly");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::hub::Epoch;
-    use crate::hub::dialect::v1::Id;
-
-    #[test]
-    fn memory_goes_back_when_the_many_have_gone_that_came_back_together() {
-        let mut replays = Replays::default();
-        for index in 0..10_000 {
-            let conn = ConnId::new(0, 1, index);
-            let who = Joiner { conn, ticket: index, id: Id::NONE };
-            let seen = Position { offset: 1, epoch: Epoch { run: 1, serial: 1 } };
-            replays.queue.push_back(Replay { topic: "t".into(), hash: 0, who, seen, lacks: 0 });
-            replays.asking.insert(conn);
-        }
-        replays.queue.truncate(1);
-        replays.asking.clear();
-        replays.give_back();
-        assert_eq!((replays.queue.len(), replays.asking.capacity()), (1, 0));
-        replays.queue.clear();
-        replays.give_back();
-        assert_eq!(replays.queue.capacity(), 0);
-    }
 }

@@ -10,6 +10,7 @@ use super::position::Position;
 use super::roster::Begun;
 use super::rules::Claims;
 use super::seat::Seat;
+use super::telling::tell;
 use crate::budget::{WORK_OF_REQUEST, WORK_PER_PARSED};
 use crate::worker::{Conn, ConnId, PreparedMessage};
 use crate::ws::{CloseCode, Message};
@@ -153,14 +154,5 @@ impl Code {
             PublishError::TooManyTopics | PublishError::TooManyFounded => Self::TooManyTopics,
             PublishError::Busy | PublishError::NotRunning => Self::Busy,
         }
-    }
-}
-
-/// Tells a client something, in its dialect if that has words for it, while its input is dealt with.
-pub(super) fn tell(conn: &mut Conn<'_, Seat>, told: &Told<'_>) {
-    if let Some(text) = conn.data().dialect().say(told)
-        && conn.send(Message::Text(&text)).is_err()
-    {
-        conn.close(CloseCode::POLICY_VIOLATION, "answers are read too slowly");
     }
 }

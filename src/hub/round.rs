@@ -1,9 +1,7 @@
 //! Messages of a topic on their way to its members.
 
-use super::config::Sizes;
 use super::dialect::Dialect;
 use super::rules::TopicRule;
-use super::topic::{Crowd, Waiting};
 use crate::worker::{Batch, Pushed};
 
 /// One round: a few messages in a row, for everybody who was a member when it began.
@@ -25,38 +23,6 @@ pub(crate) struct Round {
 pub(crate) fn batch(topic: u32, rule: &TopicRule) -> Batch {
     let batch = Batch::new(topic, rule.slow);
     if rule.compression { batch } else { batch.uncompressed() }
-}
-
-impl Crowd {
-    /// Begins a round with what waits, up to whatever is no message. Returns the last message's offset.
-    pub(crate) fn begin_round(&mut self, topic: u32, rule: &TopicRule, sizes: &Sizes) -> Option<u64> {
-        let mut batches = Dialect::ALL.map(|_| batch(topic, rule));
-        let (mut messages, mut bytes, mut last) = (0, 0, None);
-        for waiting in &self.waiting {
-            let Waiting::Item(item) = waiting else { break };
-            if messages == sizes.round_messages || bytes >= sizes.round_bytes {
-                break;
-            }
-            // An encoding is made only where somebody gets it.
-            for ((dialect, batch), &speakers) in
-                Dialect::ALL.into_iter().zip(&mut batches).zip(&self.speakers)
-            {
-                if speakers > 0 {
-                    batch.add(item.encoded(dialect).clone());
-                }
-            }
-            (messages, bytes, last) = (messages + 1, bytes + item.bytes(), Some(item.offset));
-        }
-        if messages > 0 {
-            self.round = Some(Round { messages, bytes, batches, place: 0, end: self.members.end() });
-        }
-        last
-    }
-
-    /// Ends a round of so many messages.
-    pub(crate) fn end_round(&mut self, messages: usize) {
-        self.waiting.drain(..messages.min(self.waiting.len()));
-    }
 }
 
 /// Empty places that cost as much to look at as a small message to push.

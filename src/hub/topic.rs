@@ -3,13 +3,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::config::Sizes;
 use super::dialect::Dialect;
 use super::mail::Joined;
 use super::members::{Member, Members};
 use super::message::Item;
 use super::name::Name;
 use super::position::{Epoch, Position};
-use super::round::Round;
+use super::round::{Round, batch};
+use super::rules::TopicRule;
 
 /// A topic with subscribers here, or clients that want to be: 48 bytes. Its name is shared with its home. Most topics have one
 /// subscriber and nothing under way.
@@ -155,6 +157,36 @@ impl Topic {
 }
 
 impl Crowd {
+    /// Begins a round with what waits, up to whatever is no message. Returns the last message's offset.
+    pub(crate) fn begin_round(&mut self, topic: u32, rule: &TopicRule, sizes: &Sizes) -> Option<u64> {
+        let mut batches = Dialect::ALL.map(|_| batch(topic, rule));
+        let (mut messages, mut bytes, mut last) = (0, 0, None);
+        for waiting in &self.waiting {
+            let Waiting::Item(item) = waiting else { break };
+            if messages == sizes.round_messages || bytes >= sizes.round_bytes {
+                break;
+            }
+            // An encoding is made only where somebody gets it.
+            for ((dialect, batch), &speakers) in
+                Dialect::ALL.into_iter().zip(&mut batches).zip(&self.speakers)
+            {
+                if speakers > 0 {
+                    batch.add(item.encoded(dialect).clone());
+                }
+            }
+            (messages, bytes, last) = (messages + 1, bytes + item.bytes(), Some(item.offset));
+        }
+        if messages > 0 {
+            self.round = Some(Round { messages, bytes, batches, place: 0, end: self.members.end() });
+        }
+        last
+    }
+
+    /// Ends a round of so many messages.
+    pub(crate) fn end_round(&mut self, messages: usize) {
+        self.waiting.drain(..messages.min(self.waiting.len()));
+    }
+
     /// Gives memory back that a burst of messages took to wait in.
     pub(crate) fn give_back(&mut self) {
         if self.waiting.is_empty() && self.waiting.capacity() > MOST_SPARE {
