@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::hub::HubHandler;
+use super::indices::{MemberIndex, TopicIndex};
 use super::message::Item;
 use super::round::{Round, batch, cost, skip};
 use super::seat::{Seat, Subs};
@@ -38,7 +39,7 @@ impl HubHandler {
     }
 
     /// The topic has something to do.
-    pub(super) fn activate(&mut self, at: u32) {
+    pub(super) fn activate(&mut self, at: TopicIndex) {
         if let Some(topic) = self.roster.get_mut(at)
             && !std::mem::replace(&mut topic.is_active, true)
         {
@@ -62,7 +63,7 @@ impl HubHandler {
     }
 
     /// Does what there is to do for one topic; `true` where there is more.
-    fn serve(&mut self, at: u32, connections: &mut Connections<'_, Seat>, budget: &mut usize) -> bool {
+    fn serve(&mut self, at: TopicIndex, connections: &mut Connections<'_, Seat>, budget: &mut usize) -> bool {
         loop {
             if *budget == 0 {
                 return true;
@@ -100,7 +101,7 @@ impl HubHandler {
     /// Goes on with a round; `true` at its end.
     fn go_round(
         &mut self,
-        at: u32,
+        at: TopicIndex,
         round: &mut Round,
         connections: &mut Connections<'_, Seat>,
         budget: &mut usize,
@@ -109,7 +110,7 @@ impl HubHandler {
         let has_others = !self.active.is_empty();
         let mut empty = 0;
         while round.place < round.end && *budget > 0 {
-            let member = crowd.members.get(round.place);
+            let member = crowd.members.get(MemberIndex::new(round.place));
             round.place += 1;
             let Some(member) = member else {
                 skip(&mut empty, budget);
@@ -126,7 +127,7 @@ impl HubHandler {
     }
 
     /// With nothing to send, a topic gives memory back. `true` where it has not come to the end of that.
-    fn rest(&mut self, at: u32, connections: &mut Connections<'_, Seat>, budget: &mut usize) -> bool {
+    fn rest(&mut self, at: TopicIndex, connections: &mut Connections<'_, Seat>, budget: &mut usize) -> bool {
         let Some(topic) = self.roster.get_mut(at) else { return false };
         let (crowd, sizes) = (topic.crowd(), self.exchange.config.sizes);
         crowd.give_back();
@@ -149,12 +150,18 @@ impl HubHandler {
         let Some(topic) = self.roster.get_mut(at) else { return false };
         topic.is_active = false;
         if let Some(only) = topic.relax() {
-            self.move_member(at, only.index(), 0, connections);
+            self.move_member(at, only.index(), MemberIndex::new(0), connections);
         }
         false
     }
 
-    fn move_member(&mut self, at: u32, index: u32, place: u32, connections: &mut Connections<'_, Seat>) {
+    fn move_member(
+        &mut self,
+        at: TopicIndex,
+        index: u32,
+        place: MemberIndex,
+        connections: &mut Connections<'_, Seat>,
+    ) {
         if let Some(seat) = connections.data_mut(index) {
             self.roster.move_member(seat, at, place);
         }

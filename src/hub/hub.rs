@@ -11,6 +11,7 @@ use super::dialect::{Dialect, Told, v1};
 use super::exchange::{Ends, Exchange};
 use super::faults::Faults;
 use super::home::Home;
+use super::indices::TopicIndex;
 use super::listing::Listing;
 use super::mail::{Delivery, Request};
 use super::name::Name;
@@ -38,9 +39,9 @@ pub struct HubHandler {
     pub(super) home: Box<Home>,
     pub(super) roster: Roster,
     /// Topics with something to do here.
-    pub(super) active: VecDeque<u32>,
+    pub(super) active: VecDeque<TopicIndex>,
     /// Topics that clients have left who are gone, as often as that was.
-    pub(super) left: VecDeque<u32>,
+    pub(super) left: VecDeque<TopicIndex>,
     /// Messages whose rounds have not come to their end.
     pub(super) waiting: usize,
     pub(super) replays: Replays,
@@ -173,7 +174,7 @@ impl HubHandler {
     }
 
     /// Forgets a topic that nobody here wants any more, and tells its home.
-    pub(super) fn tidy(&mut self, topic: u32) {
+    pub(super) fn tidy(&mut self, topic: TopicIndex) {
         let Self { roster, exchange, .. } = self;
         if let Some((topic, hash, waiting)) = roster.tidy(topic, |name| exchange.hash(name)) {
             self.waiting -= waiting;

@@ -1,6 +1,7 @@
 //! Clients that go, with all their subscriptions.
 
 use super::hub::HubHandler;
+use super::indices::TopicIndex;
 use super::seat::{Seat, Sub};
 
 impl HubHandler {
@@ -36,7 +37,7 @@ impl HubHandler {
     }
 
     /// Does what there is to do when somebody has left a topic, whose number may have come to mean another one meanwhile.
-    fn clear_up(&mut self, topic: u32) {
+    fn clear_up(&mut self, topic: TopicIndex) {
         self.tidy(topic);
         let vacant = self.exchange.config.sizes.vacant;
         if self.roster.get(topic).is_some_and(|topic| topic.has_spare(vacant)) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::dialect::v1::Id;
 use super::freight::Freight;
+use super::indices::JoinId;
 use super::message::{Announcement, Item};
 use super::name::Name;
 use super::outcome::{PublishError, Published};
@@ -125,8 +126,7 @@ pub(crate) struct Join {
 #[derive(Debug, Clone)]
 pub(crate) struct Joiner {
     pub(crate) conn: ConnId,
-    /// The request's number among those of its worker.
-    pub(crate) ticket: u32,
+    pub(crate) join: JoinId,
     pub(crate) id: Id,
 }
 

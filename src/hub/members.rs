@@ -1,6 +1,7 @@
 //! The subscribers of one topic on one worker.
 
 use super::dialect::Dialect;
+use super::indices::MemberIndex;
 
 /// A subscriber: the index of its connection, and what it speaks. There are at most 2^26 connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,19 +56,19 @@ impl Members {
     }
 
     /// Who has a place.
-    pub(crate) fn get(&self, place: u32) -> Option<Member> {
-        self.places.get(place as usize).copied().filter(|member| !member.is_nobody())
+    pub(crate) fn get(&self, place: MemberIndex) -> Option<Member> {
+        self.places.get(place.entry()).copied().filter(|member| !member.is_nobody())
     }
 
     /// Gives a place to somebody.
-    pub(crate) fn add(&mut self, member: Member) -> u32 {
+    pub(crate) fn add(&mut self, member: Member) -> MemberIndex {
         self.places.push(member);
-        self.end() - 1
+        MemberIndex::of(self.places.len() - 1)
     }
 
     /// Takes a place from somebody.
-    pub(crate) fn remove(&mut self, place: u32) {
-        let at = place as usize;
+    pub(crate) fn remove(&mut self, place: MemberIndex) {
+        let at = place.entry();
         if self.get(place).is_some() {
             self.places[at] = Member::NOBODY;
             self.vacant += 1;
@@ -82,7 +83,7 @@ impl Members {
 
     /// Fills empty places from the end, with at most `steps` looks. `moves` is called with who is to get which place, and may say no,
     /// which ends it. Not to be done in the middle of a round. `true` when none is empty any more.
-    pub(crate) fn fill(&mut self, steps: usize, mut moves: impl FnMut(Member, u32) -> bool) -> bool {
+    pub(crate) fn fill(&mut self, steps: usize, mut moves: impl FnMut(Member, MemberIndex) -> bool) -> bool {
         for _ in 0..steps {
             let Some(&last) = self.places.last() else { break };
             if self.vacant == 0 {
@@ -92,7 +93,7 @@ impl Members {
                 self.places.pop();
                 self.vacant -= 1;
             } else if self.places[self.full_below].is_nobody() {
-                if !moves(last, u32::try_from(self.full_below).unwrap_or(u32::MAX)) {
+                if !moves(last, MemberIndex::of(self.full_below)) {
                     break;
                 }
                 self.places.pop();
@@ -148,7 +149,7 @@ mod tests {
                 for (number, place) in &twin {
                     prop_assert_eq!(members.get(*place), Some(Member::new(*number, Dialect::ALL[*number as usize % 2])));
                 }
-                let seen = (0..members.end()).filter_map(|place| members.get(place)).count();
+                let seen = (0..members.end()).filter_map(|place| members.get(MemberIndex::new(place))).count();
                 prop_assert_eq!(seen, twin.len());
             }
         }
@@ -157,8 +158,8 @@ mod tests {
     #[test]
     fn memory_goes_back_when_most_have_left() {
         let mut members = Members::default();
-        (0..10_000).for_each(|index| assert_eq!(members.add(Member::new(index, Dialect::Raw)), index));
-        (0..9_990).for_each(|place| members.remove(place));
+        (0..10_000).for_each(|index| assert_eq!(members.add(Member::new(index, Dialect::Raw)).get(), index));
+        (0..9_990).for_each(|place| members.remove(MemberIndex::new(place)));
         assert!(members.is_sparse(16));
         while !members.fill(100, |_, _| true) {}
         assert_eq!((members.len(), members.end()), (10, 10));

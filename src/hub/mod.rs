@@ -17,7 +17,7 @@
 //!
 //! - `hub`: the handler and its turn; `requests`, `telling`, `fan_out`, `replay`, `replays`, `announcing`, `leaving`: what it does for clients.
 //! - `roster`, `topic`, `members`, `seat`, `set`, `round`: who subscribes here, and what is on its way to them.
-//! - `home`, `home_topic`, `history`, `home_sweep`, `sweep`, `founders`: the topics that are at home here. `index`, `home_listing`, `listing`: how topics are found.
+//! - `home`, `home_topic`, `history`, `home_sweep`, `sweep`, `founders`: the topics that are at home here. `index`, `home_listing`, `listing`: how topics are found. `indices`: their numbers.
 //! - `faults`, `asking`: who says what is no request, and who waits for homes.
 //! - `exchange`, `mail`, `posts`: what passes between workers; `freight`: how much of it.
 //! - `journal`, `inspect`: what homes decide and hubs hold, for the simulation.
@@ -43,6 +43,7 @@ mod home_topic;
 #[expect(clippy::module_inception, reason = "the hub of the hub's room")]
 mod hub;
 mod index;
+mod indices;
 #[cfg(feature = "simulation")]
 pub(crate) mod inspect;
 #[cfg(feature = "simulation")]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::dialect::Told;
 use super::dialect::v1::Code;
 use super::hub::HubHandler;
+use super::indices::TopicIndex;
 use super::mail::{Join, Joined, Joiner, Request, Welcome};
 use super::name::Name;
 use super::outcome::PublishError;
@@ -53,7 +54,7 @@ impl HubHandler {
     /// Makes a subscriber of the client that a home has answered about. Returns what was pushed to it, in small messages.
     pub(super) fn welcome(
         &mut self,
-        at: u32,
+        at: TopicIndex,
         joined: Joined,
         connections: &mut Connections<'_, Seat>,
     ) -> usize {
@@ -71,7 +72,7 @@ impl HubHandler {
         let index = who.conn.index();
         let seat = seat_of(connections, who.conn);
         let is_answered = seat.is_some_and(|seat| seat.dialect().has_requests());
-        let seat = seat.filter(|seat| self.roster.is_awaited(*seat, at, who.ticket));
+        let seat = seat.filter(|seat| self.roster.is_awaited(*seat, at, who.join));
         if let (Ok(welcome), Some(local)) = (&result, self.roster.get_mut(at)) {
             local.join(Position { offset: welcome.latest, ..welcome.from });
         }
@@ -120,7 +121,7 @@ impl HubHandler {
     #[expect(clippy::too_many_arguments, reason = "all of one client")]
     fn greet(
         &mut self,
-        at: u32,
+        at: TopicIndex,
         seat: Seat,
         topic: &Name,
         who: &Joiner,
@@ -154,7 +155,7 @@ impl HubHandler {
         if !welcome.more
             && let Some(mut seat) = seat_of(connections, who.conn)
         {
-            self.roster.admit(at, index, &mut seat, who.ticket);
+            self.roster.admit(at, index, &mut seat, who.join);
             self.put_seat(index, seat, connections);
         }
         cost
@@ -168,7 +169,7 @@ impl HubHandler {
 
     fn turn_away(
         &mut self,
-        at: u32,
+        at: TopicIndex,
         mut seat: Seat,
         topic: &Name,
         who: &Joiner,
@@ -204,7 +205,7 @@ impl HubHandler {
             let index = replay.who.conn.index();
             let Some(at) = self.roster.find(&replay.topic, replay.hash) else { continue };
             let seat = seat_of(connections, replay.who.conn);
-            if !seat.is_some_and(|seat| self.roster.is_awaited(seat, at, replay.who.ticket)) {
+            if !seat.is_some_and(|seat| self.roster.is_awaited(seat, at, replay.who.join)) {
                 self.roster.settle(at);
                 self.tidy(at);
             } else if self.posts.held_requests() < most_held

@@ -54,13 +54,14 @@ mod tests {
     use super::*;
     use crate::hub::Epoch;
     use crate::hub::dialect::v1::Id;
+    use crate::hub::indices::JoinId;
 
     #[test]
     fn memory_goes_back_when_the_many_have_gone_that_came_back_together() {
         let mut replays = Replays::default();
         for index in 0..10_000 {
             let conn = ConnId::new(0, 1, index);
-            let who = Joiner { conn, ticket: index, id: Id::NONE };
+            let who = Joiner { conn, join: JoinId::new(index), id: Id::NONE };
             let seen = Position { offset: 1, epoch: Epoch { run: 1, serial: 1 } };
             replays.queue.push_back(Replay { topic: "t".into(), hash: 0, who, seen, lacks: 0 });
             replays.asking.insert(conn);

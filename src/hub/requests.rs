@@ -34,9 +34,9 @@ impl HubHandler {
             Begun::At(position) => {
                 tell(conn, &Told::Subscribed { topic: &topic, from: position, recovered: None, id: &id });
             }
-            Begun::Asked(ticket) => {
+            Begun::Asked(join_id) => {
                 self.asking.add(conn.id());
-                let who = Joiner { conn: conn.id(), ticket, id };
+                let who = Joiner { conn: conn.id(), join: join_id, id };
                 let join = Join { topic, hash, who, since, goes_on: false };
                 self.posts.request(hash, Request::Join(join));
             }

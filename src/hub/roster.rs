@@ -1,10 +1,11 @@
 //! The subscribers of one worker, by topic and by connection.
 
 use super::index::Index;
+use super::indices::{JoinId, MemberIndex, TopicIndex};
 use super::members::Member;
 use super::name::Name;
 use super::position::Position;
-use super::seat::{MAX_TICKET, Place, Seat, Sub, Subs};
+use super::seat::{MAX_JOIN, Place, Seat, Sub, Subs};
 use super::set::Set;
 use super::topic::Topic;
 use crate::base::pages::PagedSlab;
@@ -20,9 +21,9 @@ pub(crate) struct Roster {
     /// Subscriptions of connections that have several.
     sets: PagedSlab<Set, SETS_PER_PAGE>,
     /// Topics whose number of members has changed.
-    changed: Vec<u32>,
+    changed: Vec<TopicIndex>,
     subscriptions: u64,
-    next_ticket: u32,
+    next_join: u32,
 }
 
 /// How a subscription begins.
@@ -31,7 +32,7 @@ pub(crate) enum Begun {
     /// At once, behind this position.
     At(Position),
     /// When the home has answered the request with this number.
-    Asked(u32),
+    Asked(JoinId),
 }
 
 impl Roster {
@@ -55,21 +56,21 @@ impl Roster {
         self.sets.len()
     }
 
-    pub(crate) fn find(&self, name: &str, hash: u64) -> Option<u32> {
+    pub(crate) fn find(&self, name: &str, hash: u64) -> Option<TopicIndex> {
         let is_it = |at| self.topics.get(at as usize).is_some_and(|topic: &Topic| *topic.name == *name);
-        self.index.find(hash, is_it)
+        self.index.find(hash, is_it).map(TopicIndex::new)
     }
 
-    pub(crate) fn get(&self, topic: u32) -> Option<&Topic> {
-        self.topics.get(topic as usize)
+    pub(crate) fn get(&self, topic: TopicIndex) -> Option<&Topic> {
+        self.topics.get(topic.entry())
     }
 
-    pub(crate) fn get_mut(&mut self, topic: u32) -> Option<&mut Topic> {
-        self.topics.get_mut(topic as usize)
+    pub(crate) fn get_mut(&mut self, topic: TopicIndex) -> Option<&mut Topic> {
+        self.topics.get_mut(topic.entry())
     }
 
     /// The subscription of a connection to a topic.
-    pub(crate) fn sub(&self, seat: Seat, topic: u32) -> Option<Sub> {
+    pub(crate) fn sub(&self, seat: Seat, topic: TopicIndex) -> Option<Sub> {
         match seat.subs() {
             Subs::None => None,
             Subs::One(sub) => Some(sub).filter(|sub| sub.topic == topic),
@@ -106,23 +107,23 @@ impl Roster {
             return (Begun::At(position), name);
         }
         topic.asked += 1;
-        let ticket = self.next_ticket;
-        self.next_ticket = if ticket == MAX_TICKET { 0 } else { ticket + 1 };
-        self.add_sub(seat, Sub { topic: at, place: Place::Asked(ticket) });
-        (Begun::Asked(ticket), name)
+        let join = JoinId::new(self.next_join);
+        self.next_join = if self.next_join == MAX_JOIN { 0 } else { self.next_join + 1 };
+        self.add_sub(seat, Sub { topic: at, place: Place::Asked(join) });
+        (Begun::Asked(join), name)
     }
 
     /// Makes the connection at `index` a member of a topic.
-    fn add_member(&mut self, at: u32, index: u32, seat: &mut Seat) {
+    fn add_member(&mut self, at: TopicIndex, index: u32, seat: &mut Seat) {
         let place = self.topic_mut(at).add(Member::new(index, seat.dialect()));
         self.note_change(at);
         self.subscriptions += 1;
         self.add_sub(seat, Sub { topic: at, place: Place::At(place) });
     }
 
-    /// Makes a connection a member that has been asked for under `ticket`. `false` where it has left meanwhile.
-    pub(crate) fn admit(&mut self, at: u32, index: u32, seat: &mut Seat, ticket: u32) -> bool {
-        let is_awaited = self.is_awaited(*seat, at, ticket);
+    /// Makes a connection a member that has been asked for under `join`. `false` where it has left meanwhile.
+    pub(crate) fn admit(&mut self, at: TopicIndex, index: u32, seat: &mut Seat, join: JoinId) -> bool {
+        let is_awaited = self.is_awaited(*seat, at, join);
         if is_awaited {
             self.remove_sub(seat, at);
             self.add_member(at, index, seat);
@@ -130,13 +131,13 @@ impl Roster {
         is_awaited
     }
 
-    /// Whether a connection still waits for what the home was asked under `ticket`.
-    pub(crate) fn is_awaited(&self, seat: Seat, topic: u32, ticket: u32) -> bool {
-        self.sub(seat, topic).is_some_and(|sub| sub.place == Place::Asked(ticket))
+    /// Whether a connection still waits for what the home was asked under `join`.
+    pub(crate) fn is_awaited(&self, seat: Seat, topic: TopicIndex, join: JoinId) -> bool {
+        self.sub(seat, topic).is_some_and(|sub| sub.place == Place::Asked(join))
     }
 
     /// The home has answered, or nobody waits for that any more. Follow it with [`tidy`](Self::tidy).
-    pub(crate) fn settle(&mut self, at: u32) {
+    pub(crate) fn settle(&mut self, at: TopicIndex) {
         let topic = self.topic_mut(at);
         debug_assert!(topic.asked > 0, "an answer without a question");
         topic.asked = topic.asked.saturating_sub(1);
@@ -149,7 +150,7 @@ impl Roster {
     }
 
     /// Ends all subscriptions of a connection that has gone. `note` is told each topic; follow it with [`tidy`](Self::tidy).
-    pub(crate) fn take_subs(&mut self, seat: Seat, mut note: impl FnMut(u32)) {
+    pub(crate) fn take_subs(&mut self, seat: Seat, mut note: impl FnMut(TopicIndex)) {
         let mut end = |roster: &mut Self, sub: Sub| {
             roster.vacate(sub);
             note(sub.topic);
@@ -174,14 +175,18 @@ impl Roster {
     }
 
     /// Removes a topic that nobody here wants any more, and returns its name: its home has to be told.
-    pub(crate) fn tidy(&mut self, at: u32, hash: impl FnOnce(&str) -> u64) -> Option<(Name, u64, usize)> {
-        let topic = self.topics.get(at as usize)?;
+    pub(crate) fn tidy(
+        &mut self,
+        at: TopicIndex,
+        hash: impl FnOnce(&str) -> u64,
+    ) -> Option<(Name, u64, usize)> {
+        let topic = self.topics.get(at.entry())?;
         if topic.asked > 0 || topic.len() > 0 {
             return None;
         }
-        let topic = self.topics.remove(at as usize)?;
+        let topic = self.topics.remove(at.entry())?;
         let hash = hash(&topic.name);
-        self.index.remove(hash, at);
+        self.index.remove(hash, at.get());
         let waiting = topic.crowd.map_or(0, |crowd| crowd.waiting.len());
         Some((topic.name, hash, waiting))
     }
@@ -190,7 +195,7 @@ impl Roster {
     pub(crate) fn take_change(&mut self) -> Option<(Name, u32)> {
         while let Some(at) = self.changed.pop() {
             // The number may have come to mean another topic, which then is told of once more.
-            if let Some(topic) = self.topics.get_mut(at as usize)
+            if let Some(topic) = self.topics.get_mut(at.entry())
                 && std::mem::replace(&mut topic.is_changed, false)
                 // Otherwise it is about to go, of which its home is told.
                 && (topic.len() > 0 || topic.asked > 0)
@@ -206,7 +211,7 @@ impl Roster {
     }
 
     /// Gives a member another place in its topic.
-    pub(crate) fn move_member(&mut self, seat: &mut Seat, topic: u32, place: u32) {
+    pub(crate) fn move_member(&mut self, seat: &mut Seat, topic: TopicIndex, place: MemberIndex) {
         let moved = Sub { topic, place: Place::At(place) };
         match seat.subs() {
             Subs::One(sub) if sub.topic == topic => seat.set(Subs::One(moved)),
@@ -215,18 +220,18 @@ impl Roster {
         }
     }
 
-    fn topic_mut(&mut self, at: u32) -> &mut Topic {
-        self.topics.get_mut(at as usize).expect("a topic that has subscribers, or is asked for, is there")
+    fn topic_mut(&mut self, at: TopicIndex) -> &mut Topic {
+        self.topics.get_mut(at.entry()).expect("a topic that has subscribers, or is asked for, is there")
     }
 
-    fn make(&mut self, name: Name, hash: u64) -> u32 {
+    fn make(&mut self, name: Name, hash: u64) -> TopicIndex {
         // A worker has no more topics than its connections have subscriptions, which memory bounds below 2^28.
-        let at = u32::try_from(self.topics.insert(Topic::new(name))).unwrap_or(u32::MAX);
-        self.index.insert(hash, at);
+        let at = TopicIndex::of(self.topics.insert(Topic::new(name)));
+        self.index.insert(hash, at.get());
         at
     }
 
-    fn note_change(&mut self, at: u32) {
+    fn note_change(&mut self, at: TopicIndex) {
         if !std::mem::replace(&mut self.topic_mut(at).is_changed, true) {
             self.changed.push(at);
         }
@@ -243,7 +248,7 @@ impl Roster {
         }
     }
 
-    fn remove_sub(&mut self, seat: &mut Seat, topic: u32) {
+    fn remove_sub(&mut self, seat: &mut Seat, topic: TopicIndex) {
         match seat.subs() {
             Subs::None => {}
             Subs::One(sub) => {
@@ -277,18 +282,18 @@ mod tests {
         for number in 0..TOPICS {
             let (begun, _) =
                 roster.begin(number.to_string().into(), number.into(), index, &mut seat, true, run);
-            let Begun::Asked(ticket) = begun else { panic!("{begun:?}") };
-            assert!(roster.admit(number, index, &mut seat, ticket));
-            roster.settle(number);
+            let Begun::Asked(join) = begun else { panic!("{begun:?}") };
+            assert!(roster.admit(TopicIndex::new(number), index, &mut seat, join));
+            roster.settle(TopicIndex::new(number));
         }
         assert_eq!((roster.count(seat), roster.subscriptions()), (TOPICS as usize, TOPICS.into()));
-        for topic in (0..TOPICS).step_by(2) {
+        for topic in (0..TOPICS).step_by(2).map(TopicIndex::new) {
             let sub = roster.sub(seat, topic).unwrap();
             roster.leave(&mut seat, sub);
-            assert!(roster.tidy(topic, |_| topic.into()).is_some());
+            assert!(roster.tidy(topic, |_| topic.get().into()).is_some());
         }
         let mut left = 0;
-        roster.take_subs(seat, |topic| left += topic % 2);
+        roster.take_subs(seat, |topic| left += topic.get() % 2);
         assert_eq!((left, roster.subscriptions()), (TOPICS / 2, 0));
         // A tenth of it without optimization; with a look at all of them for each it is minutes.
         let took = started.elapsed();

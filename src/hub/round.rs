@@ -1,6 +1,7 @@
 //! Messages of a topic on their way to its members.
 
 use super::dialect::Dialect;
+use super::indices::TopicIndex;
 use super::rules::TopicRule;
 use crate::worker::{Batch, Pushed};
 
@@ -20,8 +21,8 @@ pub(crate) struct Round {
 }
 
 /// An empty batch for a topic.
-pub(crate) fn batch(topic: u32, rule: &TopicRule) -> Batch {
-    let batch = Batch::new(topic, rule.slow);
+pub(crate) fn batch(topic: TopicIndex, rule: &TopicRule) -> Batch {
+    let batch = Batch::new(topic.get(), rule.slow);
     if rule.compression { batch } else { batch.uncompressed() }
 }
 

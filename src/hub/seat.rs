@@ -3,12 +3,13 @@
 use std::num::NonZeroU32;
 
 use super::dialect::Dialect;
+use super::indices::{JoinId, MemberIndex, TopicIndex};
 
 /// One subscription, as its connection knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sub {
     /// The topic's number on this worker.
-    pub(crate) topic: u32,
+    pub(crate) topic: TopicIndex,
     pub(crate) place: Place,
 }
 
@@ -16,13 +17,13 @@ pub(crate) struct Sub {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// Among the members, there.
-    At(u32),
-    /// Not yet: the topic's home has been asked, under this number.
-    Asked(u32),
+    At(MemberIndex),
+    /// Not yet: the topic's home has been asked.
+    Asked(JoinId),
 }
 
 /// Numbers under which homes are asked count up to here and start again.
-pub(crate) const MAX_TICKET: u32 = PLACES - 1;
+pub(crate) const MAX_JOIN: u32 = PLACES - 1;
 
 /// In the word of the place: whether it is one that was asked for, and the number of the dialect.
 const ASKED: u32 = 1 << 31;
@@ -75,7 +76,7 @@ impl Seat {
         let head = self.head.get();
         let number = head & MAX_NUMBER;
         if head & ONE != 0 {
-            Subs::One(Sub { topic: number, place: Place::unpack(self.place) })
+            Subs::One(Sub { topic: TopicIndex::new(number), place: Place::unpack(self.place) })
         } else if head & MANY != 0 {
             Subs::Many(number)
         } else {
@@ -87,7 +88,7 @@ impl Seat {
         let kept = self.place & 7 << DIALECT;
         *self = match subs {
             Subs::None => Self::pack(0, kept),
-            Subs::One(sub) => Self::pack(ONE | (sub.topic & MAX_NUMBER), kept | sub.place.pack()),
+            Subs::One(sub) => Self::pack(ONE | (sub.topic.get() & MAX_NUMBER), kept | sub.place.pack()),
             Subs::Many(set) => Self::pack(MANY | (set & MAX_NUMBER), kept),
         };
     }
@@ -96,14 +97,14 @@ impl Seat {
 impl Place {
     const fn pack(self) -> u32 {
         match self {
-            Self::At(place) => place,
-            Self::Asked(ticket) => ASKED | ticket,
+            Self::At(place) => place.get(),
+            Self::Asked(join) => ASKED | join.get(),
         }
     }
 
     const fn unpack(place: u32) -> Self {
         let number = place & (PLACES - 1);
-        if place & ASKED == 0 { Self::At(number) } else { Self::Asked(number) }
+        if place & ASKED == 0 { Self::At(MemberIndex::new(number)) } else { Self::Asked(JoinId::new(number)) }
     }
 }
 
@@ -119,10 +120,13 @@ mod tests {
             let mut seat = Seat::new(dialect);
             assert_eq!((seat.dialect(), seat.subs()), (dialect, Subs::None));
             for subs in [
-                Subs::One(Sub { topic: 0, place: Place::At(0) }),
-                Subs::One(Sub { topic: MAX_NUMBER, place: Place::At(MAX_TICKET) }),
-                Subs::One(Sub { topic: 5, place: Place::Asked(0) }),
-                Subs::One(Sub { topic: 5, place: Place::Asked(MAX_TICKET) }),
+                Subs::One(Sub { topic: TopicIndex::new(0), place: Place::At(MemberIndex::new(0)) }),
+                Subs::One(Sub {
+                    topic: TopicIndex::new(MAX_NUMBER),
+                    place: Place::At(MemberIndex::new(MAX_JOIN)),
+                }),
+                Subs::One(Sub { topic: TopicIndex::new(5), place: Place::Asked(JoinId::new(0)) }),
+                Subs::One(Sub { topic: TopicIndex::new(5), place: Place::Asked(JoinId::new(MAX_JOIN)) }),
                 Subs::Many(0),
                 Subs::Many(MAX_NUMBER),
                 Subs::None,

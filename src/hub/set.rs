@@ -2,6 +2,7 @@
 
 use hashbrown::HashTable;
 
+use super::indices::TopicIndex;
 use super::seat::Sub;
 
 /// Up to so many are looked through.
@@ -28,7 +29,7 @@ impl Set {
     }
 
     /// The subscription to a topic.
-    pub(crate) fn get(&self, topic: u32) -> Option<Sub> {
+    pub(crate) fn get(&self, topic: TopicIndex) -> Option<Sub> {
         match self {
             Self::Few(subs) => subs.iter().find(|sub| sub.topic == topic).copied(),
             Self::Many(subs) => subs.find(spread(topic), |sub| sub.topic == topic).copied(),
@@ -58,7 +59,7 @@ impl Set {
     }
 
     /// Takes the subscription to a topic out.
-    pub(crate) fn remove(&mut self, topic: u32) {
+    pub(crate) fn remove(&mut self, topic: TopicIndex) {
         match self {
             Self::Few(subs) => subs.retain(|sub| sub.topic != topic),
             Self::Many(subs) => {
@@ -92,8 +93,8 @@ impl Set {
 }
 
 /// A hash of a topic's number: the table looks at the top and the bottom of it.
-const fn spread(topic: u32) -> u64 {
-    let mixed = (topic as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+const fn spread(topic: TopicIndex) -> u64 {
+    let mixed = (topic.get() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed ^ mixed >> 32
 }
 
@@ -104,26 +105,30 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::hub::indices::MemberIndex;
     use crate::hub::seat::Place;
 
     proptest! {
         #[test]
         fn holds_what_a_map_would_hold(steps in prop::collection::vec((0..3_u8, 0..100_u32), 0..400)) {
-            let sub = |topic, place| Sub { topic, place: Place::At(place) };
+            let sub = |topic, place| Sub {
+                topic: TopicIndex::new(topic),
+                place: Place::At(MemberIndex::new(place)),
+            };
             let (mut set, mut twin) = (Set::new(sub(200, 0), sub(201, 0)), BTreeMap::from([(200, 0), (201, 0)]));
             for (place, (step, topic)) in (1..).zip(steps) {
                 if step < 2 {
                     set.put(sub(topic, place));
                     twin.insert(topic, place);
                 } else {
-                    set.remove(topic);
+                    set.remove(TopicIndex::new(topic));
                     twin.remove(&topic);
                 }
                 prop_assert_eq!(set.len(), twin.len());
-                prop_assert_eq!(set.get(topic).map(|sub| sub.place), twin.get(&topic).map(|place| Place::At(*place)));
-                let all: BTreeMap<u32, Place> = set.iter().map(|sub| (sub.topic, sub.place)).collect();
+                prop_assert_eq!(set.get(TopicIndex::new(topic)).map(|sub| sub.place), twin.get(&topic).map(|place| Place::At(MemberIndex::new(*place))));
+                let all: BTreeMap<u32, Place> = set.iter().map(|sub| (sub.topic.get(), sub.place)).collect();
                 let expected: BTreeMap<u32, Place> =
-                    twin.iter().map(|(topic, place)| (*topic, Place::At(*place))).collect();
+                    twin.iter().map(|(topic, place)| (*topic, Place::At(MemberIndex::new(*place)))).collect();
                 prop_assert_eq!(all, expected);
                 prop_assert_eq!(set.only().is_some(), twin.len() == 1);
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::config::Sizes;
 use super::dialect::Dialect;
+use super::indices::{MemberIndex, TopicIndex};
 use super::mail::Joined;
 use super::members::{Member, Members};
 use super::message::Item;
@@ -116,16 +117,16 @@ impl Topic {
     }
 
     /// Adds a member, and returns its place.
-    pub(crate) fn add(&mut self, member: Member) -> u32 {
+    pub(crate) fn add(&mut self, member: Member) -> MemberIndex {
         if self.crowd.is_none() && self.only.is_nobody() {
             self.only = member;
-            return 0;
+            return MemberIndex::new(0);
         }
         self.crowd().add(member)
     }
 
     /// Takes a place from its member.
-    pub(crate) fn remove(&mut self, place: u32) {
+    pub(crate) fn remove(&mut self, place: MemberIndex) {
         match &mut self.crowd {
             Some(crowd) => {
                 if let Some(member) = crowd.members.get(place) {
@@ -149,7 +150,7 @@ impl Topic {
         if crowd.members.len() > 1 || !crowd.waiting.is_empty() || crowd.round.is_some() {
             return None;
         }
-        let only = (0..crowd.members.end()).find_map(|place| crowd.members.get(place));
+        let only = (0..crowd.members.end()).find_map(|place| crowd.members.get(MemberIndex::new(place)));
         self.crowd = None;
         self.only = only.unwrap_or(Member::NOBODY);
         only
@@ -158,7 +159,7 @@ impl Topic {
 
 impl Crowd {
     /// Begins a round with what waits, up to whatever is no message. Returns the last message's offset.
-    pub(crate) fn begin_round(&mut self, topic: u32, rule: &TopicRule, sizes: &Sizes) -> Option<u64> {
+    pub(crate) fn begin_round(&mut self, topic: TopicIndex, rule: &TopicRule, sizes: &Sizes) -> Option<u64> {
         let mut batches = Dialect::ALL.map(|_| batch(topic, rule));
         let (mut messages, mut bytes, mut last) = (0, 0, None);
         for waiting in &self.waiting {
@@ -194,7 +195,7 @@ impl Crowd {
         }
     }
 
-    fn add(&mut self, member: Member) -> u32 {
+    fn add(&mut self, member: Member) -> MemberIndex {
         self.speakers[usize::from(member.dialect().number())] += 1;
         self.members.add(member)
     }
