@@ -11,6 +11,10 @@ from tree import PROGRAM_SUFFIXES, Complaint, Tree, read_tree
 
 LONGEST = 600
 LONG = 300
+# Lines of a function, from its name to its end.
+LONGEST_FUNCTION = 70
+# Functions that are longer, still to be parted.
+LONG_FUNCTIONS = {("src/worker/session/frames.rs", "handle_events")}
 # Files that may be longer than LONGEST, each with the reason: tables only.
 LONG_TABLES: dict[str, str] = {}
 
@@ -34,6 +38,43 @@ def file_length(tree: Tree) -> Iterator[Complaint]:
     for path in LONG_TABLES:
         if tree.files.get(path, "").count("\n") <= LONGEST:
             yield Complaint("scripts/lib/house.py", 1, f"{path} needs no exception any more: take it out of LONG_TABLES")
+
+
+def function_length(tree: Tree) -> Iterator[Complaint]:
+    for path in tree.rust("src/"):
+        code = tree.code(path)
+        tests = re.search(r"^#\[cfg\(test\)\]\nmod tests\b", code, re.MULTILINE)
+        product = code if tests is None else code[: tests.start()]
+        if "/tests/" in path or path.startswith("src/simulation/"):
+            continue
+        for found in re.finditer(r"\bfn (\w+)", product):
+            body = _body(product, found.end())
+            if body is None:
+                continue
+            line = code.count("\n", 0, found.start()) + 1
+            lines = product.count("\n", found.start(), _closing(product, body)) + 1
+            if lines > LONGEST_FUNCTION and (path, found[1]) not in LONG_FUNCTIONS:
+                yield Complaint(path, line, f"{found[1]} has {lines} lines, over {LONGEST_FUNCTION}: part it")
+
+
+def _body(code: str, start: int) -> int | None:
+    """Where the body begins of a function whose name ends there; None where it has none."""
+    depth = 0
+    for found in re.finditer(r"[\[\](){};]", code[start:]):
+        if depth == 0 and found[0] in "{;":
+            return start + found.start() if found[0] == "{" else None
+        depth += {"[": 1, "(": 1, "]": -1, ")": -1}.get(found[0], 0)
+    return None
+
+
+def _closing(code: str, opening: int) -> int:
+    """Where the brace closes that opens there."""
+    depth = 0
+    for found in re.finditer(r"[{}]", code[opening:]):
+        depth += 1 if found[0] == "{" else -1
+        if depth == 0:
+            return opening + found.start()
+    return len(code)
 
 
 def mio_stays_in_the_worker(tree: Tree) -> Iterator[Complaint]:
@@ -135,6 +176,7 @@ def every_module_says_what_it_is(tree: Tree) -> Iterator[Complaint]:
 
 RULES = [
     file_length,
+    function_length,
     mio_stays_in_the_worker,
     unsafe_stays_in_sys,
     sans_io,

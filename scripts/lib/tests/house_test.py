@@ -104,6 +104,13 @@ class Rules(unittest.TestCase):
         self.assertEqual(complaints(rule, a=f"\n// {UNDONE}: later\n"), ["a.rs:2"])
         self.assertEqual(complaints(rule, a=f"{UNDONE}S mktemp {'X' * 6}"), [])
 
+    def test_long_functions(self):
+        rule = house.function_length
+        long = "fn long(a: [u8; 2]) {\n" + "    { a() }\n" * 69 + "}\n"
+        self.assertEqual(complaints(rule, src__a="fn short() {}\n\n" + long), ["src/a.rs:3"])
+        self.assertEqual(complaints(rule, src__a=long.replace("    { a() }\n", "", 1)), [])
+        self.assertEqual(complaints(rule, src__a="#[cfg(test)]\nmod tests {\n" + long + "}"), [])
+
     def test_rooms_import_those_below_them(self):
         rule = walls.walls
         allowed = "use std::io;\nuse super::record::Record;\nuse crate::{base::pool::Pool, ws::{Decoder, deflate::Terms}};\n"

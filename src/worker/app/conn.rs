@@ -25,7 +25,7 @@ pub struct Conn<'a, D> {
     pub(in crate::worker) peer: &'a dyn Peer,
 }
 
-/// What no message is: a null pointer.
+/// A null pointer, which is the address of no message: none can go back without a copy.
 const NOTHING: *const [u8] = std::ptr::slice_from_raw_parts(std::ptr::null(), 0);
 
 impl<'a, D> Conn<'a, D> {

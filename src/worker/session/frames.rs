@@ -2,21 +2,20 @@
 
 use std::ops::Range;
 
-use super::keepalive::{Keepalive, pinged_at};
 use super::sessions::{Flow, Sessions};
 use super::visits::Visits;
-use crate::base::ticks::{micros, tick_at};
 use crate::budget::{BYTES_PER_WORK, WORK_OF_MESSAGE};
 use crate::worker::app::application::App;
-use crate::worker::app::conn::{Conn, SocketPeer};
+use crate::worker::app::conn::{Conn, Peer, SocketPeer};
 use crate::worker::app::handler::{Closed, Handler};
+use crate::worker::counters::Counters;
 use crate::worker::os::Os;
-use crate::worker::stream::Streams;
 use crate::worker::stream::compression::{Codec, Contexts, Outgoing};
-use crate::worker::table::{Flags, Side, State, Unread};
+use crate::worker::stream::{Reply, Streams};
+use crate::worker::table::{ConnId, Flags, Side, State, Unread};
 use crate::ws::{
-    Buffers, CloseCode, CloseFrame, DecodeError, Decoded, Decoder, Event, Message, Opcode, ProtocolError,
-    Whole, encode,
+    Buffers, CloseCode, CloseFrame, DecodeError, Decoder, Event, Message, Opcode, ProtocolError, Whole,
+    encode,
 };
 
 /// Why the frames at hand are not gone on with.
@@ -188,25 +187,23 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         contexts: &mut Contexts,
     ) -> Stop {
         let id = self.streams.table.id(index);
-        let Self {
-            streams: Streams { table, receive, pool, counters, os, .. },
-            app: App { handler, .. },
-            limits,
-            keepalive: Keepalive { seal, pong_times, .. },
-            codec: Codec { compressor, decompressor },
-            visits: Visits { meter, .. },
-            ..
-        } = self;
+        let Self { streams, app: App { handler, .. }, limits, keepalive, codec, visits, .. } = self;
+        let Streams { table, receive, pool, counters, os, .. } = streams;
+        let Codec { compressor, decompressor } = codec;
         let (Some((record, side)), Some(handler)) = (table.entry_mut(index), handler) else {
             return Stop::Drained;
         };
-        let side = side.as_deref();
+        let (side, terms) = (side.as_deref(), record.terms);
+        let (rules, is_agreed) = (limits.rules_of(terms), terms.is_agreed());
         let (memory, reply) = receive.split();
-        let queued = side.map_or(0, |side| side.outbox.len());
-        let peer = SocketPeer { os, socket: &record.socket };
-        let terms = record.terms;
-        let rules = limits.rules_of(terms);
-        let is_agreed = terms.is_agreed();
+        let mut call = Call {
+            handler,
+            id,
+            queued: side.map_or(0, |side| side.outbox.len()),
+            outbox_limit: limits.outbox,
+            outgoing: Outgoing { compressor, terms, contexts, counters, meter: &mut visits.meter },
+            peer: &SocketPeer { os, socket: &record.socket },
+        };
         loop {
             // Between two events: with no message under way, a frame that follows is the first of one.
             let is_idle = decoder.is_idle();
@@ -216,31 +213,23 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 && Whole::begins(&memory[input.rest()])
                 && let Some(data) = &mut record.data
             {
-                let outgoing = Outgoing { compressor, terms, contexts, counters, meter };
-                let conn = Conn::new(id, data, reply, queued, limits.outbox, outgoing, &peer);
+                let (handler, conn) = call.begin(data, reply);
                 if let Err(error) = take_whole(handler, conn, memory, input, rules.max_message) {
                     return Stop::Failed(error.into());
                 }
             }
-            if reply.close.is_some() {
-                return Stop::CloseAsked;
-            }
-            if reply.is_full() {
-                return Stop::ReplyFull;
-            }
             // A peer that does not read is not read from, and what was read already can be a thousand times as much as it seems.
-            let must_wait = meter.is_spent() || (is_agreed && record.flags.has(Flags::PAUSED));
-            if must_wait && input.at < input.end {
-                return Stop::Spent;
+            let must_wait = is_agreed && record.flags.has(Flags::PAUSED);
+            if let Some(stop) = call.stop(reply, must_wait && input.at < input.end, input) {
+                return stop;
             }
-            let Decoded { consumed, frames, is_kept, event } =
-                match decoder.decode(&mut memory[input.rest()], &rules, pool) {
-                    Ok(decoded) => decoded,
-                    Err(error) => return Stop::Failed(error),
-                };
-            input.at += consumed;
-            meter.charge(WORK_OF_MESSAGE * frames + consumed / BYTES_PER_WORK);
-            let Some(event) = event else { return Stop::Drained };
+            let decoded = match decoder.decode(&mut memory[input.rest()], &rules, pool) {
+                Ok(decoded) => decoded,
+                Err(error) => return Stop::Failed(error),
+            };
+            input.at += decoded.consumed;
+            call.outgoing.meter.charge(WORK_OF_MESSAGE * decoded.frames + decoded.consumed / BYTES_PER_WORK);
+            let Some(event) = decoded.event else { return Stop::Drained };
             // RFC 6455-6.2-2
             let message = match event {
                 Event::Message(message) => message,
@@ -248,34 +237,22 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 Event::Compressed { .. } if record.data.is_none() => continue,
                 Event::Compressed { opcode, payload } => {
                     // RFC 7692-5-15 and 7692-6.2-1
-                    let mut through = Outgoing { compressor, terms, contexts, counters, meter };
-                    let message = decompressor.message(opcode, payload, rules.max_message, &mut through);
-                    match message {
+                    match decompressor.message(opcode, payload, rules.max_message, &mut call.outgoing) {
                         Ok(message) => message,
                         Err(error) => return Stop::Failed(error.into()),
                     }
                 }
                 Event::Ping(payload) => {
-                    counters.pings_received.add(1);
-                    // RFC 6455-5.5.2-1, 6455-5.5.2-2, 6455-5.5.2-3 and 6455-5.5.3-1
-                    if matches!(record.state, State::Open | State::Closing) {
-                        encode::frame(&mut reply.bytes, true, Opcode::Pong, payload, None);
-                    }
+                    answer_ping(payload, record.state, reply, counters);
                     continue;
                 }
                 Event::Pong(payload) => {
-                    if record.state == State::Open
-                        && record.flags.has(Flags::AWAIT_PONG)
-                        && let Some(due) = record.timer.deadline()
-                        && let Some(sent) = seal.sent(id, payload)
-                        && tick_at(sent) >= pinged_at(record, side, due, *pong_times)
-                    {
-                        counters.pongs_received.add(1);
-                        counters.ping_rtt.record(micros(os.now().saturating_sub(sent)));
+                    let is_late = keepalive.take_pong(id, payload, record, side, (os, counters));
+                    if is_late.is_some() {
                         record.flags.clear(Flags::AWAIT_PONG);
-                        if side.is_some_and(|side| side.late_pong.is_some()) {
-                            return Stop::LatePong;
-                        }
+                    }
+                    if is_late == Some(true) {
+                        return Stop::LatePong;
                     }
                     continue;
                 }
@@ -283,12 +260,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             };
             counters.messages_in.add(1);
             if let Some(data) = &mut record.data {
-                let outgoing = Outgoing { compressor, terms, contexts, counters, meter };
-                let mut conn = Conn::new(id, data, reply, queued, limits.outbox, outgoing, &peer);
-                if is_kept && !is_agreed {
-                    conn.may_return(message.as_bytes());
-                }
-                handler.message(&mut conn, message);
+                call.hear(data, reply, message, decoded.is_kept && !is_agreed);
                 if let Some(echo) = reply.take_echo()
                     && let Some(payload) = decoder.take_message(pool)
                 {
@@ -296,6 +268,64 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 }
             }
         }
+    }
+}
+
+/// What a call to the handler about a connection takes, beside the connection's data and the reply.
+struct Call<'a, H> {
+    handler: &'a mut H,
+    id: ConnId,
+    /// Bytes in the connection's outbox.
+    queued: usize,
+    outbox_limit: usize,
+    outgoing: Outgoing<'a>,
+    peer: &'a dyn Peer,
+}
+
+impl<H: Handler> Call<'_, H> {
+    #[inline]
+    fn begin<'c>(
+        &'c mut self,
+        data: &'c mut H::Data,
+        reply: &'c mut Reply,
+    ) -> (&'c mut H, Conn<'c, H::Data>) {
+        let Self { handler, id, queued, outbox_limit, outgoing, peer } = self;
+        (handler, Conn::new(*id, data, reply, *queued, *outbox_limit, outgoing.reborrow(), *peer))
+    }
+
+    /// Tells the handler of a message, which may go back without a copy where it `is_kept`.
+    #[inline]
+    fn hear(&mut self, data: &mut H::Data, reply: &mut Reply, message: Message<'_>, is_kept: bool) {
+        let (handler, mut conn) = self.begin(data, reply);
+        if is_kept {
+            conn.may_return(message.as_bytes());
+        }
+        handler.message(&mut conn, message);
+    }
+
+    /// Why nothing more is decoded now, if there is a reason.
+    #[inline]
+    const fn stop(&self, reply: &Reply, must_wait: bool, input: &Input) -> Option<Stop> {
+        if reply.close.is_some() {
+            return Some(Stop::CloseAsked);
+        }
+        if reply.is_full() {
+            return Some(Stop::ReplyFull);
+        }
+        if must_wait || (self.outgoing.meter.is_spent() && input.at < input.end) {
+            return Some(Stop::Spent);
+        }
+        None
+    }
+}
+
+/// Puts the answer to a Ping into the reply.
+#[inline]
+fn answer_ping(payload: &[u8], state: State, reply: &mut Reply, counters: &Counters) {
+    counters.pings_received.add(1);
+    // RFC 6455-5.5.2-1, 6455-5.5.2-2, 6455-5.5.2-3 and 6455-5.5.3-1
+    if matches!(state, State::Open | State::Closing) {
+        encode::frame(&mut reply.bytes, true, Opcode::Pong, payload, None);
     }
 }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::cadence::Cadence;
 use super::lateness::Lateness;
 use super::ping::Seal;
-use crate::base::ticks::ticks;
+use crate::base::ticks::{micros, tick_at, ticks};
+use crate::worker::counters::Counters;
 use crate::worker::limits::{Limits, PingPolicy};
 use crate::worker::os::Os;
-use crate::worker::table::{Flags, Record, Side};
+use crate::worker::table::{ConnId, Flags, Record, Side, State};
 
 /// What a worker keeps about the Pings of all its connections.
 pub(in crate::worker) struct Keepalive {
@@ -27,6 +28,28 @@ impl Keepalive {
             seal: Seal::new(|| os.random()),
             lateness: Lateness::new(now),
         }
+    }
+
+    /// Counts a Pong, if it answers the Ping that is out, which no other does then. Tells whether it was late.
+    pub(in crate::worker) fn take_pong<O: Os, D>(
+        &self,
+        id: ConnId,
+        payload: &[u8],
+        record: &Record<O::Socket, D>,
+        side: Option<&Side>,
+        (os, counters): (&O, &Counters),
+    ) -> Option<bool> {
+        if record.state == State::Open
+            && record.flags.has(Flags::AWAIT_PONG)
+            && let Some(due) = record.timer.deadline()
+            && let Some(sent) = self.seal.sent(id, payload)
+            && tick_at(sent) >= pinged_at(record, side, due, self.pong_times)
+        {
+            counters.pongs_received.add(1);
+            counters.ping_rtt.record(micros(os.now().saturating_sub(sent)));
+            return Some(side.is_some_and(|side| side.late_pong.is_some()));
+        }
+        None
     }
 }
 

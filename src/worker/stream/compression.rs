@@ -121,6 +121,18 @@ pub(in crate::worker) struct Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
+    /// The same, lent for a shorter time.
+    #[inline]
+    pub(in crate::worker) const fn reborrow(&mut self) -> Outgoing<'_> {
+        Outgoing {
+            compressor: self.compressor,
+            terms: self.terms,
+            contexts: self.contexts,
+            counters: self.counters,
+            meter: self.meter,
+        }
+    }
+
     /// Appends a message to `out`. `false`, and nothing is appended, when its frame has more than `room` bytes.
     #[inline(always)]
     pub(in crate::worker) fn write(
