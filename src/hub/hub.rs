@@ -201,7 +201,7 @@ impl Handler for HubHandler {
         let dialect = Dialect::of_request(request);
         let (path, query) = (request.path(), request.query());
         self.asked = topics_of(path, query, &config.topics_path, dialect, config.max_subscriptions)?;
-        let may_subscribe = |topic: &Name| config.rules.of(topic).subscribe.allows(&super::Claims::default());
+        let may_subscribe = |topic: &Name| config.rules.of(topic).subscribe.allows_clients();
         if !self.asked.iter().all(may_subscribe) {
             return Err(Refusal::new(Status::FORBIDDEN, "no client may subscribe to this topic"));
         }

@@ -85,7 +85,7 @@ pub use outcome::{PublishError, Published, TopicInfo};
 pub use position::{Epoch, NoEpoch, Position};
 pub use publisher::Publisher;
 pub use questions::{Answer, Question, Reply};
-pub use rules::{Access, Claims, DuplicatePrefix, HistoryRule, Rule, Rules, TopicRule};
+pub use rules::{Access, DuplicatePrefix, HistoryRule, Rule, Rules, TopicRule};
 pub use seat::Seat;
 pub use stats::HubStats;
 pub use url::{NoTopicsPath, TopicsPath};

@@ -8,7 +8,6 @@ use super::name::{MAX_TOPIC, Name, check_name};
 use super::outcome::PublishError;
 use super::position::Position;
 use super::roster::Begun;
-use super::rules::Claims;
 use super::seat::Seat;
 use super::telling::tell;
 use crate::budget::{WORK_OF_REQUEST, WORK_PER_PARSED};
@@ -81,7 +80,7 @@ impl HubHandler {
     fn may_subscribe(&self, client: ConnId, seat: Seat, topic: &str) -> Result<(), (Code, &'static str)> {
         check_name(topic).map_err(|error| (Code::BadTopic, error.describe()))?;
         let config = &self.exchange.config;
-        if !config.rules.of(topic).subscribe.allows(&Claims::default()) {
+        if !config.rules.of(topic).subscribe.allows_clients() {
             return Err((Code::Forbidden, "no client may subscribe to this topic"));
         }
         let found = self.roster.find(topic, self.exchange.hash(topic));
@@ -124,7 +123,7 @@ impl HubHandler {
     ) -> Result<(), (Code, &'static str)> {
         check_name(topic).map_err(|error| (Code::BadTopic, error.describe()))?;
         let counters = &self.ends.counters;
-        if !self.exchange.config.rules.of(topic).publish.allows(&Claims::default()) {
+        if !self.exchange.config.rules.of(topic).publish.allows_clients() {
             counters.publish_forbidden.add(1);
             return Err((Code::Forbidden, "no client may publish to this topic"));
         }

@@ -17,18 +17,12 @@ pub enum Access {
 }
 
 impl Access {
-    /// Whether a client with these claims may.
+    /// Whether clients may.
     #[must_use]
-    pub const fn allows(self, claims: &Claims) -> bool {
-        let Claims {} = claims;
+    pub const fn allows_clients(self) -> bool {
         matches!(self, Self::Anyone)
     }
 }
-
-/// What is known of a client: nothing, until clients have identities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Claims {}
 
 /// How much of a topic's past is kept for those who come back. Each limit holds by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -245,6 +239,6 @@ mod tests {
 
     #[test]
     fn access_is_for_anyone_or_nobody() {
-        assert!(Access::Anyone.allows(&Claims::default()) && !Access::Nobody.allows(&Claims::default()));
+        assert!(Access::Anyone.allows_clients() && !Access::Nobody.allows_clients());
     }
 }

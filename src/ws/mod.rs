@@ -3,7 +3,7 @@
 //! - [`handshake`] judges an upgrade request and writes the 101; [`client`] is its other side.
 //! - [`Decoder`] turns received bytes into [`Event`]s, unmasking in place; it keeps nothing between whole messages.
 //! - [`deflate`] negotiates compression, compresses and decompresses.
-//! - [`encode`] writes frames; [`Closing`] says who has closed and what is still owed.
+//! - [`encode`] writes frames.
 //!
 //! There are no sockets, clocks, threads or prints here. Memory comes from the caller through [`Buffers`].
 #![forbid(unsafe_code)]
@@ -11,7 +11,6 @@
 mod buffers;
 pub mod client;
 mod close;
-mod closing;
 mod decode;
 pub mod deflate;
 pub mod encode;
@@ -27,7 +26,6 @@ mod whole;
 pub use buffers::{Buffers, Heap};
 pub(crate) use close::clip_reason;
 pub use close::{CloseCode, CloseFrame};
-pub use closing::Closing;
 pub(crate) use decode::LARGE;
 pub use decode::{Decoded, Decoder, Rules};
 pub use error::{DecodeError, ProtocolError};

@@ -1,5 +1,6 @@
 //! One connection, from its first SYN to its end.
 
+mod closing;
 mod opening;
 mod serving;
 
@@ -8,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use mio::event::Event as Readiness;
 use throng::sys::socket;
-use throng::ws::{CloseCode, Closing, client, encode};
+use throng::ws::{CloseCode, client, encode};
 
 use super::Timeouts;
 use super::wire::{Unsent, Wire, reason, timeout_reason};
 use crate::target::Target;
+use closing::Closing;
 use opening::Opening;
 pub(crate) use opening::dial;
 use serving::Busy;

@@ -2,9 +2,10 @@
 
 use std::os::fd::AsFd;
 
-use throng::ws::{CloseCode, Closing, Decoder, Event, Heap, Opcode, encode};
+use throng::ws::{CloseCode, Decoder, Event, Heap, Opcode, encode};
 
 use super::super::wire::{Unsent, Wire, read, reason};
+use super::closing::Closing;
 use super::{Connection, Extra, Ready, Step};
 
 /// An open connection with something unfinished.
