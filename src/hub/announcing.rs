@@ -23,7 +23,7 @@ pub(crate) struct Announcing {
 #[derive(Debug)]
 struct Current {
     /// It counts as under way to the end.
-    announcement: Arc<Announcement>,
+    _announcement: Arc<Announcement>,
     /// By the dialect's number.
     batches: [Batch; Dialect::COUNT],
     next: u32,
@@ -42,8 +42,9 @@ impl Announcing {
     /// How many there are, and their bytes.
     #[cfg(feature = "simulation")]
     pub(crate) fn queued(&self) -> [usize; 2] {
-        let current = self.current.iter().map(|current| &current.announcement);
-        let all = self.waiting.iter().chain(current).map(|announcement| announcement.bytes());
+        let waiting = self.waiting.iter().map(|announcement| announcement.bytes());
+        let largest = |current: &Current| current.batches.iter().map(Batch::bytes).max().unwrap_or_default();
+        let all = waiting.chain(self.current.iter().map(largest));
         all.fold([0; 2], |[messages, bytes], more| [messages + 1, bytes + more])
     }
 
@@ -84,6 +85,6 @@ impl Announcing {
             batch.add(announcement.encoded(dialect).clone());
             batch
         });
-        Some(Current { announcement, batches, next: 0, end })
+        Some(Current { _announcement: announcement, batches, next: 0, end })
     }
 }

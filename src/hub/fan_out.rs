@@ -108,22 +108,28 @@ impl HubHandler {
     ) -> bool {
         let Some(crowd) = self.roster.get(at).and_then(|topic| topic.crowd.as_ref()) else { return true };
         let has_others = !self.active.is_empty();
-        let mut empty = 0;
-        while round.place < round.end && *budget > 0 {
-            let member = crowd.members.get(MemberIndex::new(round.place));
-            round.place += 1;
-            let Some(member) = member else {
-                skip(&mut empty, budget);
+        // In numbers of its own: for many, what is kept in the round would be written for each.
+        let (mut empty, mut left, mut passed) = (0, *budget, 0);
+        let members = crowd.members.between(round.place, round.end);
+        for member in members {
+            if left == 0 {
+                break;
+            }
+            passed += 1;
+            if member.is_nobody() {
+                skip(&mut empty, &mut left);
                 continue;
-            };
+            }
             let index = member.index();
             let batch = &mut round.batches[usize::from(member.dialect().number())];
             let later = has_others && has_many(connections, index);
             let pushed = connections.push(index, batch, later);
             self.ends.counters.count(pushed);
-            *budget = budget.saturating_sub(cost(batch, pushed));
+            left = left.saturating_sub(cost(batch, pushed));
         }
-        round.place >= round.end
+        let is_over = passed == members.len();
+        (round.place, *budget) = (round.place + u32::try_from(passed).unwrap_or(u32::MAX), left);
+        is_over
     }
 
     /// With nothing to send, a topic gives memory back. `true` where it has not come to the end of that.

@@ -50,7 +50,10 @@ impl HubHandler {
             Waiting::Joined(_) => None,
         });
         let rounds = self.roster.crowds().filter_map(|crowd| crowd.round.as_ref());
-        let rounds = rounds.map(|round| [round.messages, round.bytes]);
+        let rounds = rounds.map(|round| {
+            let largest = round.batches.iter().max_by_key(|batch| batch.bytes());
+            largest.map_or([0; 2], |batch| [batch.len(), batch.bytes()])
+        });
         let sum = |[messages, bytes]: [usize; 2], more: [usize; 2]| [messages + more[0], bytes + more[1]];
         items.chain(rounds).chain([self.announcing.queued()]).fold([0; 2], sum)
     }

@@ -23,8 +23,8 @@ impl Member {
         self.0 & INDEX
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "four bits, of which a dialect takes three")]
     pub(crate) const fn dialect(self) -> Dialect {
+        // Four bits, of which a dialect takes three.
         Dialect::of_number((self.0 >> DIALECT) as u8)
     }
 
@@ -58,6 +58,12 @@ impl Members {
     /// Who has a place.
     pub(crate) fn get(&self, place: MemberIndex) -> Option<Member> {
         self.places.get(place.entry()).copied().filter(|member| !member.is_nobody())
+    }
+
+    /// The places from `from` on, those that were left as well, up to `end`.
+    pub(crate) fn between(&self, from: u32, end: u32) -> &[Member] {
+        let end = self.places.len().min(end as usize);
+        &self.places[end.min(from as usize)..end]
     }
 
     /// Gives a place to somebody.

@@ -10,8 +10,6 @@ use crate::worker::{Batch, Pushed};
 pub(crate) struct Round {
     /// How many of those that wait are its: they stay there, and count as under way, to its end.
     pub(crate) messages: usize,
-    /// Bytes of their payloads.
-    pub(crate) bytes: usize,
     /// By the dialect's number; empty where nobody speaks that.
     pub(crate) batches: [Batch; Dialect::COUNT],
     /// Places below have been dealt with.

@@ -67,8 +67,8 @@ impl Seat {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "three bits")]
     pub(crate) const fn dialect(self) -> Dialect {
+        // Three bits.
         Dialect::of_number((self.place >> DIALECT & 7) as u8)
     }
 

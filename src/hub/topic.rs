@@ -178,7 +178,7 @@ impl Crowd {
             (messages, bytes, last) = (messages + 1, bytes + item.bytes(), Some(item.offset));
         }
         if messages > 0 {
-            self.round = Some(Round { messages, bytes, batches, place: 0, end: self.members.end() });
+            self.round = Some(Round { messages, batches, place: 0, end: self.members.end() });
         }
         last
     }

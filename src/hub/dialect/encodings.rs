@@ -9,13 +9,13 @@ use crate::worker::PreparedMessage;
 #[derive(Debug)]
 pub(crate) struct Encodings {
     published: PreparedMessage,
-    /// By the number of the dialect. That of [`Dialect::Raw`] stays empty.
-    others: [OnceLock<PreparedMessage>; Dialect::COUNT],
+    /// By the number of the dialect, of which [`Dialect::Raw`] is the first and has none.
+    others: [OnceLock<PreparedMessage>; Dialect::COUNT - 1],
 }
 
 impl Encodings {
     pub(crate) const fn new(published: PreparedMessage) -> Self {
-        Self { published, others: [const { OnceLock::new() }; Dialect::COUNT] }
+        Self { published, others: [const { OnceLock::new() }; Dialect::COUNT - 1] }
     }
 
     /// The message as it was published.
@@ -31,7 +31,7 @@ impl Encodings {
     ) -> &PreparedMessage {
         match dialect {
             Dialect::Raw => &self.published,
-            other => self.others[usize::from(other.number())].get_or_init(|| encode(&self.published)),
+            other => self.others[usize::from(other.number()) - 1].get_or_init(|| encode(&self.published)),
         }
     }
 }
