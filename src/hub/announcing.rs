@@ -23,7 +23,8 @@ pub(crate) struct Announcing {
 #[derive(Debug)]
 struct Current {
     /// It counts as under way to the end.
-    _announcement: Arc<Announcement>,
+    #[cfg_attr(not(feature = "simulation"), expect(dead_code, reason = "it counts by being kept"))]
+    announcement: Arc<Announcement>,
     /// By the dialect's number.
     batches: [Batch; Dialect::COUNT],
     next: u32,
@@ -42,9 +43,8 @@ impl Announcing {
     /// How many there are, and their bytes.
     #[cfg(feature = "simulation")]
     pub(crate) fn queued(&self) -> [usize; 2] {
-        let waiting = self.waiting.iter().map(|announcement| announcement.bytes());
-        let largest = |current: &Current| current.batches.iter().map(Batch::bytes).max().unwrap_or_default();
-        let all = waiting.chain(self.current.iter().map(largest));
+        let current = self.current.iter().map(|current| &current.announcement);
+        let all = self.waiting.iter().chain(current).map(|announcement| announcement.bytes());
         all.fold([0; 2], |[messages, bytes], more| [messages + 1, bytes + more])
     }
 
@@ -85,6 +85,6 @@ impl Announcing {
             batch.add(announcement.encoded(dialect).clone());
             batch
         });
-        Some(Current { _announcement: announcement, batches, next: 0, end })
+        Some(Current { announcement, batches, next: 0, end })
     }
 }

@@ -41,21 +41,15 @@ pub(crate) struct Inventory {
 }
 
 impl HubHandler {
+    /// What a round sends stays among what waits to its end.
     fn queued(&self) -> [usize; 2] {
-        let waiting = self.roster.crowds().flat_map(|crowd| {
-            crowd.waiting.iter().skip(crowd.round.as_ref().map_or(0, |round| round.messages))
-        });
+        let waiting = self.roster.crowds().flat_map(|crowd| crowd.waiting.iter());
         let items = waiting.filter_map(|waiting| match waiting {
             Waiting::Item(item) => Some([1, item.bytes()]),
             Waiting::Joined(_) => None,
         });
-        let rounds = self.roster.crowds().filter_map(|crowd| crowd.round.as_ref());
-        let rounds = rounds.map(|round| {
-            let largest = round.batches.iter().max_by_key(|batch| batch.bytes());
-            largest.map_or([0; 2], |batch| [batch.len(), batch.bytes()])
-        });
         let sum = |[messages, bytes]: [usize; 2], more: [usize; 2]| [messages + more[0], bytes + more[1]];
-        items.chain(rounds).chain([self.announcing.queued()]).fold([0; 2], sum)
+        items.chain([self.announcing.queued()]).fold([0; 2], sum)
     }
 
     pub(crate) fn inventory(&self) -> Inventory {
