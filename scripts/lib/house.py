@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import rfc
+import shapes
 import walls
 from tree import PROGRAM_SUFFIXES, Complaint, Tree, read_tree
 
@@ -187,6 +188,8 @@ RULES = [
     every_module_says_what_it_is,
     walls.walls,
     walls.circles,
+    shapes.number_of_fields,
+    shapes.no_public_bool_parameters,
     rfc.every_requirement_is_accounted_for,
 ]
 

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.dont_write_bytecode = True
 
 import house  # noqa: E402
+import shapes  # noqa: E402
 import walls  # noqa: E402
 from rust_text import code_only  # noqa: E402
 
@@ -133,6 +134,21 @@ class Rules(unittest.TestCase):
         rule, use = walls.walls, "use super::core::Worker;"
         self.assertEqual(complaints(rule, src__worker__close=use), ["src/worker/close.rs:1"])
         self.assertEqual(complaints(rule, src__worker__core__drain=use.replace("core", "worker"), src__worker__mod="pub(crate) use core::Worker;"), [])
+
+    def test_types_have_so_many_fields(self):
+        rule = shapes.number_of_fields
+        fields = ["    pub(crate) a: HashMap<u8, [u8; 2]>,", *(f"    f{number}: fn(u8, u8) -> u8," for number in range(shapes.MOST_FIELDS))]
+        most, more = ("struct S<T: Into<u8>> {\n" + "\n".join(some) + "\n}\n" for some in (fields[1:], fields))
+        self.assertEqual(complaints(rule, src__a=most, src__b="\n" + more), ["src/b.rs:2"])
+        self.assertEqual(complaints(rule, src__a__tests__b=more, src__c="#[cfg(test)]\nmod tests {\n" + more + "}\n"), [])
+        exceptions = len(shapes.TABLES) + len(shapes.LARGE)
+        self.assertEqual(len(complaints(rule, src__lib=most)), exceptions, "an exception of no use")
+
+    def test_no_public_function_takes_a_bool(self):
+        rule = shapes.no_public_bool_parameters
+        self.assertEqual(complaints(rule, src__a="\npub const fn f(a: u8, b: bool) {}\n"), ["src/a.rs:2"])
+        fine = "pub(crate) fn f(b: bool) {}\nfn g(b: bool) {}\npub fn h(b: &mut bool, c: fn(u8) -> bool) -> bool {}\n"
+        self.assertEqual(complaints(rule, src__a=fine), [])
 
     def test_modules_begin_with_their_doc_line(self):
         rule = house.every_module_says_what_it_is
