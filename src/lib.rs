@@ -15,7 +15,7 @@
 //!     type Data = u32;
 //!
 //!     fn upgrade(&mut self, request: &Request<'_>) -> Result<Accept<u32>, Refusal> {
-//!         println!("somebody asks for {}", request.path());
+//!         println!("a client asks for {}", request.path());
 //!         Ok(Accept::new(0))
 //!     }
 //!

@@ -3,7 +3,7 @@
 use throng::http::{Refusal, Request};
 use throng::{Accept, CloseCode, Conn, Handler, Message};
 
-/// The echo server of tests and benchmarks. A client whose outbox is full is closed with 1008; it cannot come to that by
+/// The echo server of tests and benchmarks. A client whose outbox is full is closed with 1008; that cannot come of
 /// sending alone, because a client that does not read is not read from.
 #[derive(Debug)]
 pub(crate) struct Echo;

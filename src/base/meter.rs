@@ -9,8 +9,8 @@ use crate::budget::WORK_OF_MESSAGE;
 /// The most work at a time, beyond which only the message under way may go.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Allowance {
-    /// For a connection that has become ready, whose input is looked at for the first time: enough for most. Whoever has more waits with
-    /// others like him.
+    /// For a connection that has become ready, whose input is looked at for the first time: enough for most. A connection with more
+    /// waits for another turn.
     pub(crate) first: usize,
     /// For one that waits to be gone on with.
     pub(crate) visit: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Meter {
     iteration: isize,
 }
 
-/// Of an iteration's allowance, the share that is kept for those who wait for more than one, so that they go on however many come.
+/// Of an iteration's allowance, the share that is kept for connections that wait for another turn, so that they go on however many become ready.
 const KEPT: isize = 4;
 
 impl Meter {
@@ -43,13 +43,13 @@ impl Meter {
         (self.left, self.counted, self.iteration) = (0, 0, most - most / KEPT);
     }
 
-    /// Begins with what comes before the input of an iteration: another share of as much as is kept for those who wait.
+    /// Begins with what comes before the input of an iteration: another share as large as the one kept for connections that wait.
     pub(crate) fn begin_mail(&mut self) {
         self.left = (signed(self.most.iteration) / KEPT).max(1);
         self.counted = self.left;
     }
 
-    /// Has those who wait have their share of the iteration.
+    /// Makes the share of the connections that wait available.
     pub(crate) fn begin_revisits(&mut self) {
         self.settle();
         self.iteration = self.iteration.max(0) + signed(self.most.iteration) / KEPT;

@@ -2,7 +2,7 @@
 //!
 //! - `pages`: a slab whose memory is taken and given back a page at a time. `wheel`, `ticks`: timers and the time that they count in.
 //! - `pool`, `lazy_buffer`: memory for bytes.
-//! - `meter`: how much may be done at a time. `notifier`: who waits woken.
+//! - `meter`: how much may be done at a time. `notifier`: wakes a thread that waits.
 //! - `counter`, `histogram`: numbers with one writer that any thread reads.
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Waking whoever waits, once until it looks.
+//! Wakes a thread that waits, once until it looks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,7 +45,7 @@ impl<W: Wake> Notifier<W> {
         }
     }
 
-    /// For the woken thread, before it looks at what the wake-up may be about: whoever changes that from now on wakes it again.
+    /// For the woken thread, before it looks at what the wake-up may be about: a later change wakes it again.
     pub(crate) fn acknowledge(&self) {
         self.is_notified.swap(false, Ordering::AcqRel);
     }

@@ -37,7 +37,7 @@ pub(crate) struct Pool {
     /// Bytes of capacity in `free`, and those of buffers that have no mapping of their own.
     free_bytes: usize,
     free_small: usize,
-    /// The fewest free bytes since the last trim: what nobody needed.
+    /// The fewest free bytes since the last trim: what was not needed.
     unneeded: usize,
     /// Most bytes in `free` of small ones. Large ones are all kept: they go straight back to the system when they are trimmed, and
     /// taking one anew is 0.5 us a page.

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// A tick. Deadlines are kept to within one: never early, at most a tick late beside the loop's own delay.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
-/// The same in milliseconds. Not of the 128 bits of [`Duration::as_millis`]: dividing those is a call.
+/// An instant in milliseconds since the start. Not of the 128 bits of [`Duration::as_millis`]: dividing those is a call.
 const TICK_MILLIS: u64 = 100;
 
 /// The tick at time zero. It is not 0, so that a tick some days ago is a number too; 2^24 ticks are 19 days.

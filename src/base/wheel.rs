@@ -3,7 +3,7 @@
 /// Slots of the wheel: at a tick of 100 ms it turns once in 102 seconds. A deadline further away waits in the last slot and
 /// is looked at again there.
 const SLOTS: u32 = 1024;
-/// A `prev` or `next` that is nobody.
+/// A `prev` or `next` without a node.
 const NONE: u32 = u32::MAX;
 /// Marks a `prev` that is the head of a slot instead of a node; the slot is in the other bits.
 const HEAD: u32 = 1 << 31;

@@ -21,12 +21,12 @@ impl Bell {
         Ok(Self(Arc::new(Notifier::new(EventFd::new()?))))
     }
 
-    /// Wakes whoever watches, unless that has happened and not been acknowledged yet.
+    /// Wakes the watcher, unless that has happened and not been acknowledged yet.
     pub fn ring(&self) {
         self.0.notify();
     }
 
-    /// To be called after an edge: whoever rings from now on makes another one.
+    /// To be called after an edge: a later ring makes another one.
     pub fn acknowledge(&self) {
         self.0.acknowledge();
     }

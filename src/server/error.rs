@@ -47,7 +47,7 @@ pub enum ConfigError {
         /// The second.
         second: Listen,
     },
-    /// The permissions of Unix sockets are none, or let nobody connect.
+    /// The permissions of Unix sockets are not valid, or allow no connection.
     UnixMode {
         /// They.
         mode: u32,

@@ -69,7 +69,7 @@ pub(super) fn claim(places: &[Listen]) -> Vec<Claim> {
     ports.chain(directories).filter_map(Result::ok).collect()
 }
 
-/// The directory of a path, with a name that is the same for whoever claims it.
+/// The directory of a path, with the name that every process gives it in a claim.
 fn directory_of(path: &Path) -> PathBuf {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     directory.canonicalize().unwrap_or_else(|_| directory.to_owned())
@@ -89,7 +89,7 @@ pub(super) fn open(
     opened.map_err(|error| StartError::Listen { listen: Listen::Tcp(address), error })
 }
 
-/// Opens a Unix socket to which whoever may write to its file may connect.
+/// Opens a Unix socket. A process that may write to its file may connect.
 pub(super) fn open_unix(
     path: &Path,
     mode: u32,
@@ -132,7 +132,7 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // While we drained, nobody listened there, and another server may have taken the path over: its file stays.
+        // While we drained, no socket listened there, and another server may have taken the path over: its file stays.
         if Self::identity(&self.path).is_ok_and(|identity| identity == self.identity) {
             let _ = fs::remove_file(&self.path);
         }

@@ -32,7 +32,7 @@ pub(super) fn tcp_addresses(config: &Config) -> Vec<SocketAddr> {
 pub(super) enum Handed {
     /// Descriptors of the table that all share, for this worker.
     Own(Vec<OwnedFd>),
-    /// Numbers of those whose copies are this worker's in its private table. They are open until all workers have theirs.
+    /// Numbers of the listeners whose copies this worker has in its private table. They are open until all workers have theirs.
     Copies(Vec<RawFd>),
 }
 

@@ -107,7 +107,7 @@ impl Server {
         self.private_tables
     }
 
-    /// Begins to end it in order: nobody is accepted any more, every connection is closed with 1001, and the workers end when
+    /// Begins to end the server in order: no connection is accepted any more, every connection is closed with 1001, and the workers end when
     /// all peers have answered or `within` has passed. Returns at once; [`join`](Self::join) waits.
     pub fn drain(&self, within: Duration) {
         self.shared.drain(within);
@@ -159,7 +159,7 @@ impl Server {
         }
         if let Some(log) = self.log.take() {
             self.shared.common.notices.end();
-            // It ends with its last line; a panic of whoever writes lines is told on standard error.
+            // The thread ends after its last line. If the log's writer panics, the panic is told on standard error.
             let _ = log.join();
         }
         self.socket_files.clear();
@@ -170,7 +170,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
-        // There is nobody to tell; who wants to know calls `join`.
+        // The error has no receiver here: a caller that needs it calls `join`.
         let _ = self.join_workers();
     }
 }

@@ -177,8 +177,8 @@ fn share(connections: usize, workers: usize) -> usize {
     mean.saturating_add(6 * (mean.isqrt() + 1))
 }
 
-/// A worker's shares of the memory for buffers and for what waits. One connection must be able to use its limits; what nobody has set
-/// is large enough for that.
+/// A worker's shares of the memory for buffers and for what waits. One connection must be able to use its limits; a share that is not
+/// set is large enough for that.
 fn shares(config: &Config, envelopes: bool, workers: usize) -> Result<(usize, usize), ConfigError> {
     let needed = buffers_of_one(config, envelopes).saturating_mul(workers);
     let buffers = config.buffer_limit.unwrap_or(DEFAULT_BUFFERS.max(needed));

@@ -238,8 +238,8 @@ fn pin<F>(launch: &Launch<F>, number: usize) -> Option<usize> {
     Some(core.id)
 }
 
-/// How many workers can be pinned so that each core has as many of them. The others are the scheduler's: somebody else may have chosen
-/// the first cores, too.
+/// How many workers can be pinned so that each core has as many of them. The scheduler places the others: another program
+/// may have chosen the first cores, too.
 const fn evenly_pinned(workers: usize, cores: usize) -> usize {
     match workers.checked_rem(cores) {
         Some(rest) => workers - rest,

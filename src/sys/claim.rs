@@ -1,8 +1,8 @@
 //! Who may start to listen on a port or a path: one process at a time.
 //!
 //! Two processes that begin to listen on the same place in the same moment can find each other in the way, so that neither listens, and
-//! looking for a socket's owner before its file is replaced takes two steps. Whoever starts therefore holds a claim meanwhile. It says
-//! nothing of who listens: the kernel alone knows that.
+//! looking for a socket's owner before its file is replaced takes two steps. A server that starts holds a claim meanwhile. The claim
+//! does not say which process listens: the kernel alone knows that.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How often a claim of somebody else's is looked at again.
+/// How often another process's claim is looked at again.
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// A claim, until it is dropped or the process ends: a socket bound to a name that no other can have meanwhile, or a directory with a lock,

@@ -50,7 +50,7 @@ pub fn make_private(keep: &[RawFd]) -> io::Result<()> {
     make_private_with(keep, &[]).map(drop)
 }
 
-/// The same, and returns this table's copies of the descriptors in `own`, which are this thread's from then on: they can be closed here
+/// Gives the calling thread a private table, and returns the table's copies of the descriptors in `own`, which are this thread's from then on: they can be closed here
 /// without harm to those they are copies of, which must be open when this is called.
 ///
 /// # Errors

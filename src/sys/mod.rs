@@ -28,7 +28,7 @@ fn check(returned: libc::c_int) -> io::Result<libc::c_int> {
     if returned == -1 { Err(io::Error::last_os_error()) } else { Ok(returned) }
 }
 
-/// The same for calls that return a byte count: a `ssize_t`, or a `c_long` where they are made by their number.
+/// Turns the result of a call that returns a byte count into a `Result`: a `ssize_t`, or a `c_long` where they are made by their number.
 fn check_len(returned: impl TryInto<usize>) -> io::Result<usize> {
     returned.try_into().map_err(|_| io::Error::last_os_error())
 }

@@ -17,7 +17,7 @@ pub fn spawn_tied(command: &mut Command) -> io::Result<Child> {
         // SAFETY: this prctl takes a signal number and no pointers.
         check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) })?;
         if std::os::unix::process::parent_id() != parent {
-            // The parent died before the call above, which then waits for somebody else's end.
+            // The parent died before the call above, which then waits for the end of another process.
             return Err(io::Error::from_raw_os_error(libc::ESRCH));
         }
         Ok(())

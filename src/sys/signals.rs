@@ -14,7 +14,7 @@ use libc::c_int;
 use super::check;
 use super::eventfd::EventFd;
 
-/// How long after a signal to end another one is somebody who does not want to wait any more. What comes sooner is the same wish told
+/// How long after a signal to end another one counts as a second wish: not to wait any more. What comes sooner is the same wish told
 /// twice, as by timeout(1), which signals its child and then their group.
 pub const APART: Duration = Duration::from_secs(1);
 
@@ -90,7 +90,7 @@ impl Signals {
 }
 
 impl AsFd for Signals {
-    /// Every signal is an edge for whoever watches it for reading; it must not be read from.
+    /// Every signal is an edge for an epoll instance that watches it for reading. It must not be read from.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.event.as_fd()
     }
@@ -137,7 +137,7 @@ extern "C" fn note(signal: c_int) {
     // SAFETY: the pointer and length are those of a live local array. That it fails only when the counter is full, or in the moment
     // before there is a descriptor, does not matter: what was noted is looked at then, too.
     unsafe { libc::write(EVENT.load(Ordering::Acquire), one.as_ptr().cast(), one.len()) };
-    // SAFETY: as above; whoever was interrupted finds errno as it was.
+    // SAFETY: as above; the interrupted code finds errno as it was.
     unsafe { *errno = before };
 }
 

@@ -1,4 +1,4 @@
-//! Standard error, for lines that must not hold up who writes them.
+//! Standard error, for lines that must not hold up their writer.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use libc::c_int;
 use super::{check, check_len};
 
 /// Writes to standard error as far as its reader takes it in within `patience`. A pipe that is full, or a terminal that is stopped, would
-/// keep write(2) waiting for as long as nobody reads. It holds for as long as no other process writes to the same pipe: what poll(2) says
+/// keep write(2) waiting for as long as its reader does not read. The bound holds while no other process writes to the same pipe: what poll(2) says
 /// there is room for may be taken meanwhile.
 ///
 /// # Errors

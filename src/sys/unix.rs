@@ -1,4 +1,4 @@
-//! Unix sockets that listen, and who may connect to them.
+//! Unix sockets that listen, and the permissions to connect to them.
 
 use std::ffi::{CString, OsStr};
 use std::fs::Permissions;
@@ -24,7 +24,7 @@ pub fn bind(path: &Path) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Whether nobody listens any more on the socket at a path. It does not wait: who listens and accepts nobody is there, too.
+/// Whether no process listens any more on the socket at a path. It does not wait: a process that listens and does not accept counts.
 #[must_use]
 pub fn is_deserted(path: &Path) -> bool {
     let connect = || {
@@ -63,7 +63,7 @@ fn address(path: &Path) -> io::Result<libc::sockaddr_un> {
     Ok(address)
 }
 
-/// Says who may connect: whoever may write to the socket's file. `mode` are its permissions, whatever the umask, and `group` its group, if
+/// Sets which processes may connect: those that may write to the socket's file. `mode` are its permissions, whatever the umask, and `group` its group, if
 /// it is to be another one than the process's.
 ///
 /// # Errors

@@ -34,7 +34,7 @@ impl Handle {
     /// compressed at most once where connections agreed on it, and shared.
     ///
     /// # Errors
-    /// [`SendError::TooLong`], and nobody gets it; [`SendError::MailboxFull`] or [`SendError::Gone`] when a worker did not take it: its
+    /// [`SendError::TooLong`], and no connection gets it; [`SendError::MailboxFull`] or [`SendError::Gone`] when a worker did not take it: its
     /// connections do not get the message, those of the others do.
     pub fn broadcast(&self, message: Message<'_>) -> Result<(), SendError> {
         let prepared = self.prepare(message)?;

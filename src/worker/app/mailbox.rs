@@ -102,7 +102,7 @@ impl Mailbox {
 }
 
 impl Inbox {
-    /// To be called after a wait, before looking at what the wake-up may be about: whoever changes it from now on wakes the
+    /// To be called after a wait, before looking at what the wake-up may be about: a later change wakes the
     /// worker again.
     pub(crate) fn acknowledge(&self) {
         self.notifier.acknowledge();

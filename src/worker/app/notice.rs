@@ -1,7 +1,7 @@
 //! What workers have to say to the log.
 //!
 //! They write no line themselves. Whatever writes it may use a descriptor, which means something else in a private table, and may have to
-//! wait for whoever reads it. A thread in the table of the program does it for them.
+//! wait for its reader. A thread in the table of the program does it for them.
 
 use std::io;
 use std::net::SocketAddr;
@@ -36,7 +36,7 @@ pub(crate) enum Notice {
 /// The way of notices to the thread that writes them.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
-    /// Without it nobody is told anything.
+    /// The receiver of notices. Without one there are none.
     to: OnceLock<SyncSender<Notice>>,
     lost: AtomicU64,
 }
@@ -71,7 +71,7 @@ impl Notices {
     }
 }
 
-/// Whether anybody wants to know of each request that is refused: the level is asked for before anything is found out about it.
+/// Whether each refused request makes a notice: the level is asked for before anything is found out about it.
 pub(in crate::worker) fn tells_refusals() -> bool {
     LevelFilter::current() >= LevelFilter::DEBUG
 }

@@ -1,4 +1,4 @@
-//! What the workers of a server, and those who hold a handle to it, share: atomics and mailboxes, no locks.
+//! What the workers of a server, and the holders of a handle to it, share: atomics and mailboxes, no locks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -43,7 +43,7 @@ pub(crate) struct Common {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     Running,
-    /// Nobody is accepted, everybody is closed with 1001.
+    /// No connection is accepted, and all are closed with 1001.
     Draining,
     /// Workers end at once.
     Stopped,
@@ -114,7 +114,7 @@ impl Common {
         self.listening.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Leaves the group of listeners, unless nobody else would be left in it.
+    /// Leaves the group of listeners, unless it would be empty then.
     pub(crate) fn leave_group(&self) -> bool {
         let leave = |listening: usize| (listening > 1).then(|| listening - 1);
         self.listening.fetch_update(Ordering::AcqRel, Ordering::Acquire, leave).is_ok()

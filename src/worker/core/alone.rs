@@ -1,4 +1,4 @@
-//! A worker by itself, for who looks at one: over a system that is none.
+//! A worker by itself, over a system that does nothing: for tests and measurements.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -37,14 +37,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
         true
     }
 
-    /// Whether an orderly end is complete: nobody is left and nobody can come.
+    /// Whether an orderly end is complete: no connection is left and none can come.
     pub(in crate::worker) fn has_drained(&self) -> bool {
         self.schedule.drain.is_some()
             && self.sessions.streams.table.len() == 0
             && !self.acceptor.is_listening()
     }
 
-    /// Drops whoever is left.
+    /// Drops the connections that are left.
     pub(in crate::worker) fn abandon_all(&mut self) {
         for at in 0..self.sessions.streams.table.end() {
             if self.sessions.streams.table.get(at).is_some() {

@@ -1,4 +1,4 @@
-//! The workers that new connections are spread over: who is among them, and in which order they are woken for a listener that they share.
+//! The workers that new connections are spread over: which are in the group, and in which order they are woken for a listener that they share.
 
 use super::acceptor::LISTENER;
 use super::worker::Worker;

@@ -116,7 +116,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.timeout()
     }
 
-    /// Whether mail waits. One entry is lost if so: only for who reports that as a fault.
+    /// Whether mail waits. One entry is lost if so: only for a caller that reports that as a fault.
     pub(crate) fn forgets_mail(&self) -> bool {
         self.inbox.take().is_some()
     }

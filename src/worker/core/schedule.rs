@@ -33,7 +33,7 @@ pub(in crate::worker) struct Drain {
     pub(in crate::worker) deadline: Duration,
     /// Connections below this index have been told.
     pub(in crate::worker) cursor: u32,
-    /// The deadline has passed: who is behind the cursor has been looked at for the last time.
+    /// The deadline has passed: connections behind the cursor have been looked at for the last time.
     pub(in crate::worker) is_last: bool,
 }
 

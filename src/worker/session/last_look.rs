@@ -48,7 +48,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.overdue.push((self.streams.table.id(index), timer, due));
     }
 
-    /// Arms the timers of those whose verdict has to wait. Not earlier, or the phase that has found them would find them again.
+    /// Arms the timers of the connections whose verdict has to wait. Not earlier, or the phase that has found them would find them again.
     /// `true` where there are any.
     pub(in crate::worker) fn put_overdue_back(&mut self) -> bool {
         let mut overdue = std::mem::take(&mut self.overdue);

@@ -20,7 +20,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// The time to close is up: whether the connection goes on until the next look, because the peer takes what is in front of our Close.
     pub(in crate::worker) fn awaits_close_longer(&mut self, index: u32) -> bool {
-        // Places for those who are refused are few.
+        // Refused connections have few places.
         if self.streams.table.record_mut(index).flags.has(Flags::REFUSED) {
             return false;
         }

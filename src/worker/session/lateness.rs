@@ -2,7 +2,7 @@
 //!
 //! Pings are the one thing that a worker does of itself, and they can be more than it has time for: a million connections and an interval
 //! of ten seconds are a hundred thousand Pings a second and as many Pongs. Dropping those whose Pongs are late makes it worse, since each comes
-//! back with a handshake. So when what is due has been late for a while, whoever's time has come is pinged later, in an interval that is
+//! back with a handshake. So when what is due has been late for a while, Pings are sent later than they are due, in an interval that is
 //! stretched up to fourfold, while requests and messages are dealt with as ever; and when the worker is up to date again it shrinks.
 
 use std::time::Duration;

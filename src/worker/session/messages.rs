@@ -31,7 +31,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// The same for a connection that agreed on compression, for which it is compressed by itself.
+    /// Sends a message to a connection that agreed on compression: it is compressed for that connection alone.
     fn deliver_agreed(&mut self, index: u32, opcode: Opcode, payload: &[u8], len: usize) {
         let most = outbox_for(self.limits.outbox, len);
         if self.write_message(index, opcode, payload, most.saturating_sub(self.streams.queued(index))) {

@@ -1,7 +1,7 @@
 //! What connections speak: from the first byte of a request to the last of a close.
 //!
-//! - `sessions`: all of a worker, with what they share. `visits`: who is read from, for how long, and how much at a time.
-//! - `read`, `handshake`, `frames`: what a peer says, and what comes of it. `relief`: who gives way when buffer memory is used up.
+//! - `sessions`: all of a worker, with what they share. `visits`: which connections are read from, for how long, and how much at a time.
+//! - `read`, `handshake`, `frames`: what a peer says, and what comes of it. `relief`: which message gives way when buffer memory is used up.
 //! - `write`, `deferring`, `messages`, `push`: what leaves, at once or later, to one connection or to many. `turn`: what the handler does in its
 //!   turn.
 //! - `close`: how connections end.

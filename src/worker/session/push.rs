@@ -128,7 +128,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         pushed
     }
 
-    /// Whether a frame finds no room behind what only waits for the end of the iteration: whoever reads at once is not slow because of
+    /// Whether a frame finds no room behind what only waits for the end of the iteration: a peer that reads at once is not slow because of
     /// that.
     fn should_write_first(&self, index: u32, len: usize) -> bool {
         let (needed, weight) = (len + REFERENCE, self.streams.weight(index));

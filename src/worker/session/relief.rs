@@ -1,6 +1,6 @@
-//! Who gives way when buffer memory is used up: whoever holds most and has held it for longest, not whoever comes next.
+//! Which messages give way when buffer memory is used up: those that hold most and have held it for longest, not those that come next.
 //!
-//! What may be needed is known before it is: input that ends inside a message has to be kept. So there is room, or there is somebody to give
+//! What may be needed is known before it is: input that ends inside a message has to be kept. So there is room, or a message is given
 //! up, before the decoder asks for it, and a message is only refused where nothing larger is held.
 
 use super::sessions::{Flow, Sessions};

@@ -1,4 +1,4 @@
-//! What the connections of a worker speak, and for whom.
+//! The sessions of a worker's connections, and what they share.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub(in crate::worker) struct Sessions<O: Os, H: Handler> {
     pub(in crate::worker) relief_cursor: usize,
     /// Connections held only to be refused.
     pub(in crate::worker) refused: usize,
-    /// The worker ends: whoever asks to open a WebSocket is refused.
+    /// The worker ends: requests to open a WebSocket are refused.
     pub(in crate::worker) is_draining: bool,
 }
 
@@ -56,7 +56,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
         let may_wait = self.visits.are_waiting();
         if !event.readable || (may_wait && self.streams.table.record_mut(index).flags.has(Flags::REVISIT)) {
-            // It has its turn among those who wait for another one.
+            // It has its turn among the connections that wait for another one.
             return;
         }
         if self.visits.meter.is_over() {
@@ -66,7 +66,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let _ = self.read_first(index, event.closed);
     }
 
-    /// Reads from those for whom there was no time in the last iteration, who come before those of this one.
+    /// Reads from the connections that the last iteration had no time for, before those of this one.
     pub(in crate::worker) fn look_at_unseen(&mut self) {
         while !self.visits.unseen.is_empty() && !self.visits.meter.is_over() {
             let Some(index) = self.visits.unseen.pop_front().and_then(|id| self.streams.table.find(id))
@@ -79,7 +79,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Reads again from those who wait for that without a new event.
+    /// Reads again from connections that wait for that without a new event.
     pub(in crate::worker) fn revisit_connections(&mut self) {
         self.visits.meter.begin_revisits();
         // Those that are queued meanwhile wait for the next iteration.
@@ -97,7 +97,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.visits.give_back();
     }
 
-    /// Has the log say that a request is refused, if anybody wants to know. It may not have arrived.
+    /// Has the log say that a request is refused, at a level that asks for it. The request may not have arrived.
     pub(in crate::worker) fn tell_refused(&self, socket: &O::Socket, status: Status, reason: &'static str) {
         if tells_refusals() {
             let (worker, peer, status) = (self.number, self.streams.os.peer_address(socket), status.get());
@@ -105,7 +105,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Has the log say that a request has not come in time, if anybody wants to know.
+    /// Has the log say that a request has not come in time, at a level that asks for it.
     pub(in crate::worker) fn tell_late(&self, index: u32) {
         if tells_refusals()
             && let Some(record) = self.streams.table.get(index)

@@ -13,7 +13,7 @@ use crate::worker::stream::Streams;
 use crate::worker::table::{Flags, State, Timer};
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
-/// What a peer is told whose message does not come to its end.
+/// The reason in the Close frame for a peer whose message does not end in time.
 const TOO_LONG: CloseFrame<'static> =
     CloseFrame { code: Some(CloseCode::POLICY_VIOLATION), reason: "the message took too long" };
 

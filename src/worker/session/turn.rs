@@ -25,7 +25,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Gives the handler its turn. Returns when it wants the next one, and whether it has been told of connections that ended meanwhile: what
-    /// they leave to do is done in another turn, for which nobody else may wake the worker.
+    /// they leave to do is done in another turn, for which no other thread may wake the worker.
     pub(in crate::worker) fn take_turn(&mut self) -> (Turn, bool) {
         let Some(mut handler) = self.app.handler.take() else { return (Turn::Idle, false) };
         let turn = handler.turn(&mut Connections::new(self));

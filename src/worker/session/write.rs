@@ -28,7 +28,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         flow
     }
 
-    /// The same for a reply with messages in it that go back as they came.
+    /// Writes a reply in which messages go back as they came.
     fn flush_pieces(&mut self, index: u32) -> Flow {
         let all = self.streams.receive.reply().len();
         let must_wait =
