@@ -12,12 +12,12 @@ impl Counter {
         self.0.store(self.get().wrapping_add(amount), Ordering::Relaxed);
     }
 
-    /// Takes one off, for those that are levels.
+    /// Takes one off, for a number that is a level.
     pub(crate) fn decrement(&self) {
         self.0.store(self.get().wrapping_sub(1), Ordering::Relaxed);
     }
 
-    /// Sets the number, for those that are levels rather than sums.
+    /// Sets the number, for one that is a level rather than a sum.
     pub(crate) fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }

@@ -2,15 +2,15 @@
 
 use super::counter::Counter;
 
-/// Bits of a value that are kept within its octave: buckets are at most 1/16 wide.
+/// Bits of a value that are kept below its leading one: a bucket is at most 1/16 of its values wide.
 const SUB_BITS: u32 = 4;
 const SUB: usize = 1 << SUB_BITS;
 /// Values from 2^27 microseconds (134 s) on share the last bucket.
 const OCTAVES: usize = 27 - SUB_BITS as usize;
 const BUCKETS: usize = SUB * (OCTAVES + 1);
 
-/// Counts of durations in microseconds, in buckets whose width is a sixteenth of their octave: 3 KiB, one per worker. Reports
-/// are made from it with a proper histogram; this one only has to be cheap to write.
+/// Counts of durations in microseconds, in buckets whose width is a sixteenth of their octave: 3 KiB, one per worker. It is
+/// cheap to write. Reports are made from it with a full histogram.
 #[derive(Debug)]
 pub(crate) struct Histogram {
     buckets: [Counter; BUCKETS],

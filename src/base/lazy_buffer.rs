@@ -1,18 +1,18 @@
-//! A large buffer of which only what is used takes memory.
+//! A large buffer of which only the used part takes memory.
 
 /// The length of a page of memory on x86-64. Kernel copies are about 5 % faster to and from the beginning of one.
 const PAGE: usize = 4096;
 
-/// A buffer of fixed length, page-aligned and zeroed at first. The system gives it memory where it is first touched, and gets it
-/// back with [`trim`](Self::trim).
+/// A buffer of fixed length, page-aligned and zeroed at first. A page of it takes memory once it is touched, until
+/// [`trim`](Self::trim) gives the memory back.
 #[derive(Debug, Default)]
 pub(crate) struct LazyBuffer {
-    /// Longer than the buffer by what aligns it.
+    /// Longer than the buffer by less than a page, so that the buffer can be aligned in it.
     block: Vec<u8>,
-    /// Where the buffer begins in the block, and ends.
+    /// The part of the block that is the buffer.
     start: usize,
     end: usize,
-    /// Bytes that may have been touched, and those since the last trim.
+    /// Bytes from the beginning that may have been touched, ever and since the last trim.
     touched: usize,
     recent: usize,
 }
@@ -25,7 +25,7 @@ impl LazyBuffer {
         Self { block, start, end: start + len, touched: 0, recent: 0 }
     }
 
-    /// All of it.
+    /// The whole buffer.
     #[inline]
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.block[self.start..self.end]

@@ -1,18 +1,18 @@
-//! How much a worker does for one connection before others have their turn, and for all of them before it looks for new input.
+//! How much work a worker does for one connection before others have their turn, and for all of them before it looks for new input.
 //!
-//! Work is charged where it is done, whatever brings it about. Its unit is about a nanosecond: a byte decompressed. So what a client can
-//! make a worker do is bounded in time, not in bytes or messages, of which some cost a thousand times what others do; and no clock is
-//! looked at, which would cost more than most messages.
+//! Work is charged where it is done, whatever causes it. Its unit is about a nanosecond, the time that decompressing a byte takes. So
+//! what a client can make a worker do is bounded in time: bytes and messages differ a thousandfold in what they cost. No clock is read,
+//! which would cost more than most messages.
 
 use crate::budget::WORK_OF_MESSAGE;
 
-/// The most work at a time, beyond which only the message under way may go.
+/// The most work at a time. Only the message under way may go beyond.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Allowance {
     /// For a connection that has become ready, whose input is looked at for the first time: enough for most. A connection with more
     /// waits for another turn.
     pub(crate) first: usize,
-    /// For one that waits to be gone on with.
+    /// For a connection that waits for another turn.
     pub(crate) visit: usize,
     /// For all connections in an iteration.
     pub(crate) iteration: usize,
@@ -24,13 +24,14 @@ pub(crate) struct Meter {
     most: Allowance,
     /// For the connection at hand. Below 0 when it went beyond.
     left: isize,
-    /// What that was when it last counted in the iteration.
+    /// `left` as it was when it was last subtracted from `iteration`.
     counted: isize,
-    /// For this iteration.
+    /// For all connections, in this iteration.
     iteration: isize,
 }
 
-/// Of an iteration's allowance, the share that is kept for connections that wait for another turn, so that they go on however many become ready.
+/// One part in so many of an iteration's allowance is kept for connections that wait for another turn, so that they go on however many
+/// become ready.
 const KEPT: isize = 4;
 
 impl Meter {
@@ -43,7 +44,7 @@ impl Meter {
         (self.left, self.counted, self.iteration) = (0, 0, most - most / KEPT);
     }
 
-    /// Begins with what comes before the input of an iteration: another share as large as the one kept for connections that wait.
+    /// Begins the mail, which comes before input: it has another part as large as that of the connections that wait.
     pub(crate) fn begin_mail(&mut self) {
         self.left = (signed(self.most.iteration) / KEPT).max(1);
         self.counted = self.left;
@@ -59,7 +60,7 @@ impl Meter {
         self.begin(self.most.first);
     }
 
-    /// Begins another visit, or lets one go on that cannot be interrupted; the iteration pays for either.
+    /// Begins another visit, or goes on with one that cannot be interrupted. Either is charged to the iteration.
     pub(crate) fn begin_visit(&mut self) {
         self.begin(self.most.visit);
     }
@@ -75,7 +76,7 @@ impl Meter {
         self.left = self.left.saturating_sub_unsigned(work);
     }
 
-    /// How many messages with nothing in them there is time for; one, if it is not spent.
+    /// How many empty messages what is left is enough for: at least one unless it is spent.
     pub(crate) fn messages_left(&self) -> usize {
         usize::try_from(self.left).unwrap_or_default().div_ceil(WORK_OF_MESSAGE)
     }

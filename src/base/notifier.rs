@@ -1,4 +1,4 @@
-//! Wakes a thread that waits, once until it looks.
+//! Wakes a thread that waits, once until the thread looks at what has changed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ impl<W: Wake + ?Sized> Wake for Arc<W> {
     }
 }
 
-/// A waker, and whether it has been used since the woken thread last looked: then it need not be used again.
+/// A waker that is used once, and again only after the woken thread has [looked](Self::acknowledge): a system call saved.
 #[derive(Debug)]
 pub(crate) struct Notifier<W> {
     waker: W,
@@ -45,7 +45,7 @@ impl<W: Wake> Notifier<W> {
         }
     }
 
-    /// For the woken thread, before it looks at what the wake-up may be about: a later change wakes it again.
+    /// Notes that the woken thread looks now. It calls this before it looks, so that a later change wakes it again.
     pub(crate) fn acknowledge(&self) {
         self.is_notified.swap(false, Ordering::AcqRel);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use slab::Slab;
 
 /// A slab in pages of `PAGE` slots. New entries go to the lowest page with a vacant slot, so that the upper pages run empty
-/// when the number of entries falls; an empty page is freed, but for one that is kept against flapping.
+/// when the number of entries falls; an empty page is freed, but for one that is kept for a load that rises and falls.
 #[derive(Debug)]
 pub(crate) struct PagedSlab<T, const PAGE: usize> {
     /// A freed page is an empty slab without capacity.
@@ -83,7 +83,7 @@ impl<T, const PAGE: usize> PagedSlab<T, PAGE> {
         self.spare.is_some()
     }
 
-    /// Frees the page that was kept against flapping, for when the load has gone for good.
+    /// Frees the empty page that was kept.
     pub(crate) fn free_spare(&mut self) {
         if let Some(page) = self.spare.take() {
             self.pages[page] = Slab::new();

@@ -1,4 +1,4 @@
-//! Buffers for what does not pass through at once: incomplete input and output that the kernel does not take yet.
+//! Buffers for incomplete input, and for output that the kernel does not take yet.
 
 use crate::budget::MAPPED_BLOCK;
 use crate::ws::Buffers;
@@ -21,7 +21,8 @@ const CLASSES: [usize; 13] = [
     16 << 20,
 ];
 
-/// The largest buffer that counts as small, which holds a request's head, and of what is there for all the share that is kept for such.
+/// The largest buffer that counts as small, which holds a request's head; and the part of the limit that is kept for small ones: one in so
+/// many.
 const SMALL_BUFFER: usize = 16 << 10;
 const SMALL_SHARE: usize = 16;
 
@@ -42,13 +43,13 @@ pub(crate) struct Pool {
     /// Most bytes in `free` of small ones. Large ones are all kept: they go straight back to the system when they are trimmed, and
     /// taking one anew is 0.5 us a page.
     keep: usize,
-    /// Bytes of capacity handed out. With those that are free they are at most `limit`.
-    /// What is there ahead of what has arrived is not counted: it has no memory before something is put into it.
+    /// Bytes of capacity handed out. With those in `free` they are at most `limit`. Room ahead of the input that has arrived is not counted:
+    /// it has no memory before it is written to.
     used: usize,
     limit: usize,
-    /// How much of it large buffers may take: the rest is for small messages and requests.
+    /// How much of `limit` large buffers may take. The rest is for small messages and requests.
     large: usize,
-    /// Bytes of shared frames that wait in outboxes, each counted for each, and the most there should be.
+    /// Bytes of shared frames that wait in outboxes, a frame counted for each of them, and the most there should be.
     lent: usize,
     lendable: usize,
 }
@@ -97,7 +98,7 @@ impl Pool {
         self.lent = self.lent.saturating_sub(len);
     }
 
-    /// Whether there is room for a buffer of so many bytes, whatever it takes: four times as much at most, or the least there is.
+    /// Whether there is room for a buffer of so many bytes, whose capacity may be four times as much, or the smallest there is.
     #[inline]
     pub(crate) const fn has_plenty(&self, size: usize) -> bool {
         self.used.saturating_add(4 * size + CLASSES[0]) <= self.large
@@ -168,7 +169,7 @@ impl Pool {
         }
     }
 
-    /// Frees what is kept, where it and what is handed out, with so many bytes more, would be over the limit.
+    /// Frees kept buffers as far as they, with those handed out and so many bytes more, would be over the limit.
     fn make_way(&mut self, size: usize) {
         let most = self.limit.saturating_sub(self.used + size);
         if self.free_bytes > most {
@@ -181,7 +182,7 @@ impl Pool {
         is_large(capacity) || self.free_small + capacity <= self.keep
     }
 
-    /// A free buffer of this capacity is none any more.
+    /// Subtracts a buffer of this capacity from the free ones.
     const fn forget(&mut self, capacity: usize) {
         self.free_bytes -= capacity;
         self.free_small -= if is_large(capacity) { 0 } else { capacity };
@@ -229,7 +230,7 @@ impl Buffers for Pool {
         let needed = buffer.len() + additional;
         let class = CLASSES.iter().position(|&class| class >= needed);
         let size = class.map_or(needed, |class| CLASSES[class]);
-        // One that was in use has its memory, and counts with all of it; there are others to be had while there is plenty.
+        // A buffer that was in use has its memory, and counts in full. While little of the limit is used a new one may do.
         let is_plenty = self.used + size <= self.limit / 2;
         if is_plenty && class.is_some_and(|class| !self.free[class].is_empty()) {
             self.reserve(buffer, additional);

@@ -1,4 +1,4 @@
-//! Time in ticks: what the wheel and the records count in.
+//! Ticks: the unit of time of the wheel and the records.
 
 use std::time::Duration;
 

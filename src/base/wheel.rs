@@ -1,4 +1,4 @@
-//! A timer wheel whose nodes live in the connection records: 12 bytes a connection, no allocation, constant time.
+//! A timer wheel whose nodes are in the connection records: 12 bytes a connection, no allocation, constant time.
 
 /// Slots of the wheel: at a tick of 100 ms it turns once in 102 seconds. A deadline further away waits in the last slot and
 /// is looked at again there.
@@ -15,7 +15,7 @@ pub struct Node {
     prev: u32,
     /// The node behind, or `NONE`.
     next: u32,
-    /// The tick at which the timer is due; only of meaning while the node is in a slot.
+    /// The tick at which the timer is due. It has a meaning only while the node is in a slot.
     deadline: u32,
 }
 
@@ -73,8 +73,8 @@ impl Wheel {
         self.put_off(nodes, index, deadline, deadline);
     }
 
-    /// Arms the timer of `index` for the tick `deadline`, and has it expire at the tick `seen_at`, or later: it goes on to be known when it
-    /// was due.
+    /// Arms the timer of `index` for the tick `deadline`, and has it expire at the tick `seen_at`, or later. Its deadline stays
+    /// `deadline`.
     pub fn put_off(&mut self, nodes: &mut impl Nodes, index: u32, deadline: u32, seen_at: u32) {
         self.disarm(nodes, index);
         // What is overdue is due now; what is too far away is looked at again at the end of the turn.

@@ -1,6 +1,6 @@
 //! HTTP/1.1 as far as a WebSocket server needs it, without I/O: request heads in, responses out (RFC 9110, RFC 9112).
 //!
-//! Every door on the port starts here: what upgrades goes on in [`ws::handshake`](crate::ws::handshake), what does not gets
+//! Every connection to a serving port begins here: a WebSocket goes on in [`ws::handshake`](crate::ws::handshake), what does not gets
 //! an error [`Refusal`] as a response.
 #![forbid(unsafe_code)]
 

@@ -5,14 +5,14 @@ use std::mem::MaybeUninit;
 
 use super::{Refusal, Status, is_authority};
 
-/// How much a request head may have unless it is set otherwise, in bytes, the blank line included.
+/// The default of the most bytes of a request head, the blank line included.
 pub const MAX_HEAD: usize = 16 * 1024;
-/// How many header fields a request may have unless it is set otherwise: what proxies add to what browsers send.
+/// The default of the most header fields of a request: what browsers send, and what proxies add.
 pub const MAX_HEADERS: usize = 100;
-/// The most header fields that a [`HeadBuffer`] has room for, whatever is set.
+/// The most header fields that a [`HeadBuffer`] has room for.
 pub const MOST_HEADERS: usize = 256;
 
-/// What a request head may have. Over it the answer is 431.
+/// The limits of a request head. A head over them is answered with 431.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadLimits {
     /// Most bytes, the blank line included.
@@ -27,8 +27,8 @@ impl Default for HeadLimits {
     }
 }
 
-/// Scratch space that a parsed head's header fields are listed in, with the limits of the head. Only what is used of it is ever
-/// written, so that it costs nothing to make one for each head.
+/// Scratch space for the list of a parsed head's header fields, with the limits of the head. Only its used part is written,
+/// so it costs nothing to make one for each head.
 #[derive(Debug)]
 pub struct HeadBuffer<'b> {
     fields: [MaybeUninit<httparse::Header<'b>>; MOST_HEADERS],
@@ -36,7 +36,7 @@ pub struct HeadBuffer<'b> {
 }
 
 impl HeadBuffer<'_> {
-    /// For heads within these limits.
+    /// A buffer for heads within these limits.
     #[must_use]
     pub const fn new(limits: HeadLimits) -> Self {
         Self { fields: [const { MaybeUninit::uninit() }; MOST_HEADERS], limits }
@@ -44,7 +44,7 @@ impl HeadBuffer<'_> {
 }
 
 impl Default for HeadBuffer<'_> {
-    /// For heads within the default limits.
+    /// A buffer for heads within the default limits.
     fn default() -> Self {
         Self::new(HeadLimits::default())
     }
@@ -66,12 +66,12 @@ pub struct Request<'b> {
 /// refused (RFC 9112 sections 2.2 and 5.2, RFC 9110 section 5.5).
 ///
 /// # Errors
-/// 400 for what is no HTTP/1.1 request, 431 for a head over the limits of `buffer`.
+/// 400 for bytes that are not a request of HTTP/1.1, 431 for a head over the limits of `buffer`.
 pub fn parse_head<'b>(
     bytes: &'b [u8],
     buffer: &'b mut HeadBuffer<'b>,
 ) -> Result<Option<(Request<'b>, usize)>, Refusal> {
-    // What is beyond the limit may have arrived or not: it must not make a difference.
+    // The answer must not depend on whether bytes beyond the limit have arrived.
     let HeadBuffer { fields, limits } = buffer;
     let bytes = &bytes[..bytes.len().min(limits.bytes)];
     let fields = &mut fields[..limits.fields.min(MOST_HEADERS)];
@@ -160,7 +160,7 @@ impl<'b> Request<'b> {
     }
 
     /// The members of a header field that is a comma-separated list, over all its lines, empty ones left out (RFC 9110,
-    /// section 5.6.1). What is not UTF-8 is left out as well.
+    /// section 5.6.1). Members that are not UTF-8 are left out as well.
     pub(crate) fn list<'n>(&self, name: &'n str) -> impl Iterator<Item = &'b str> + use<'b, 'n> {
         self.header_all(name)
             .filter_map(|value| std::str::from_utf8(value).ok())

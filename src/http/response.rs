@@ -17,7 +17,7 @@ impl Status {
     pub const NOT_FOUND: Self = Self(404);
     /// 405: the method is neither GET nor HEAD.
     pub const METHOD_NOT_ALLOWED: Self = Self(405);
-    /// 426: the request does not upgrade, or to another version of the protocol (RFC 6455, section 4.2.2).
+    /// 426: the request does not ask for an upgrade, or asks for another version of the protocol (RFC 6455, section 4.2.2).
     pub const UPGRADE_REQUIRED: Self = Self(426);
     /// 429: too many requests from this client (RFC 6585, section 4).
     pub const TOO_MANY_REQUESTS: Self = Self(429);
@@ -28,7 +28,7 @@ impl Status {
     /// 503: at a limit, or going down.
     pub const SERVICE_UNAVAILABLE: Self = Self(503);
 
-    /// The status of this number, or `None` where that is no error.
+    /// The status with this number, or `None` where that is not the number of an error.
     #[must_use]
     pub const fn new(code: u16) -> Option<Self> {
         if matches!(code, 400..=599) { Some(Self(code)) } else { None }

@@ -1,4 +1,4 @@
-//! What wakes a loop of the program's own from a worker's thread.
+//! A waker for an event loop of the program, which worker threads may use.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::base::notifier::Notifier;
 use crate::sys::eventfd::EventFd;
 
-/// Wakes a loop of the program's own, such as an async runtime's, from any thread. Cheap to clone.
+/// Wakes an event loop of the program, such as an async runtime, from any thread. Cheap to clone.
 ///
 /// A runtime's own waker must not be used in a worker's thread when workers have private descriptor tables: it would write to a
-/// descriptor of that table which means something else there. This one was made before those tables and is kept in each.
+/// descriptor of that table which means something else there. The eventfd of this one is made before those tables and is open in each.
 ///
 /// Watch its descriptor for reading, edge-triggered (`EPOLLET`), and never read from it: every ring is an edge. After an edge
 /// call [`acknowledge`](Self::acknowledge), and only then look at what the ring may have been about.

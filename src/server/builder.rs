@@ -1,4 +1,4 @@
-//! A server described, setting by setting.
+//! The builder of a server.
 
 use super::error::StartError;
 use super::{Config, DescriptorTables, Server};
@@ -12,7 +12,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Whether workers may have descriptor tables of their own where the connections do not fit one.
+    /// Whether workers may have private descriptor tables where the connections do not fit one table.
     pub fn descriptor_tables(mut self, tables: DescriptorTables) -> Self {
         self.config.descriptor_tables = tables;
         self

@@ -1,4 +1,4 @@
-//! The words that an operator chooses from.
+//! Settings that are a choice between names.
 
 use crate::choices;
 
@@ -9,7 +9,7 @@ choices! {
         /// Messages are not compressed.
         #[default]
         Off = "off",
-        /// Each message is compressed by itself, in both directions: a connection keeps nothing. A worker has one compressor and one
+        /// Each message is compressed on its own, in both directions: a connection keeps nothing. A worker has one compressor and one
         /// decompressor, about half a megabyte, once they are needed.
         Shared = "shared",
         /// Messages may refer to those before them, which makes small messages much smaller. From its first compressed message on, a
@@ -43,15 +43,15 @@ choices! {
     }
 }
 
-/// Whether workers may have descriptor tables of their own.
+/// Whether workers may have private descriptor tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DescriptorTables {
     /// All workers use the table of the process.
     #[default]
     Shared,
-    /// Each worker gets a table of its own where the connections do not fit one table. Then no descriptor of the program's may be used in a
-    /// [`Handler`](crate::Handler), standard streams aside, or be opened there and used elsewhere. That holds for log lines too: those of
-    /// a handler must go to standard error or to another thread. A thread of its own writes those of the workers, in the table of the
-    /// thread that starts the server.
+    /// Each worker gets a private table where the connections do not fit one table. A [`Handler`](crate::Handler) must then not use a
+    /// descriptor that was opened elsewhere, standard streams aside, and a descriptor that it opens must not be used elsewhere. That holds
+    /// for log lines too: those of a handler must go to standard error or to another thread. The workers' own are written by a thread in
+    /// the table of the thread that starts the server.
     PrivateIfNeeded,
 }

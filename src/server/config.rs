@@ -16,13 +16,13 @@ use crate::worker::{Deflation, PingPolicy};
 use crate::ws::deflate;
 use crate::ws::{Role, Rules};
 
-/// The least message limit in bytes: anything below could not hold what a control frame can.
+/// The least that the limit of a message may be, in bytes: the most that a control frame can carry.
 const MIN_MESSAGE: usize = 125;
-/// The most that a limit of one connection's bytes may be, so that sums of a few do not overflow.
+/// The most that a limit of one connection may be, in bytes: the sum of a few does not overflow.
 const MOST_BYTES: usize = usize::MAX / 8;
-/// The least time that anything is given; the clock ticks every tenth of a second.
+/// The least that a time may be. The clock ticks every tenth of a second.
 const MIN_TIME: Duration = Duration::from_millis(100);
-/// What a time may be.
+/// The range of times.
 const TIMES: RangeInclusive<Duration> = MIN_TIME..=MAX_TIME;
 /// The windows of permessage-deflate in bytes (RFC 7692, section 7.1.2).
 const WINDOWS: RangeInclusive<usize> = 1 << 8..=1 << 15;
@@ -196,7 +196,7 @@ impl Config {
 mod tests {
     use super::*;
 
-    /// What a setting that is out of its range is called in the error; `None` when nothing is.
+    /// The setting that the error names as out of its range; `None` for another error.
     fn complaint(change: impl FnOnce(&mut Config)) -> Option<&'static str> {
         let mut config = Config { listen: vec!["127.0.0.1:0".parse().unwrap()], ..Config::default() };
         change(&mut config);

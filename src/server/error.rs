@@ -1,19 +1,19 @@
-//! What can go wrong with a server as a whole: the operator's doing, or ours.
+//! Errors of a server as a whole.
 
 use std::{fmt, io};
 
 use super::Listen;
 use crate::settings::RangeError;
 
-/// A configuration that cannot be served. Each says what to change.
+/// A configuration that cannot be served. The message says what to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// There is nowhere to listen.
+    /// No address to listen on is given.
     NoListener,
     /// A setting is out of its range.
     OutOfRange(RangeError),
-    /// More connections are wanted than a descriptor table holds, and tables of the workers' own are not allowed.
+    /// More connections are wanted than one descriptor table holds, and private tables are not allowed.
     DescriptorLimit {
         /// Connections wanted.
         wanted: usize,
@@ -31,7 +31,7 @@ pub enum ConfigError {
         /// Workers needed.
         needed: usize,
     },
-    /// What so many workers need for themselves leaves no room for the connections.
+    /// The descriptors that so many workers need for themselves leave no room for connections.
     TooManyWorkers {
         /// Workers asked for.
         workers: usize,
@@ -40,28 +40,28 @@ pub enum ConfigError {
         /// The limit, `RLIMIT_NOFILE`.
         limit: usize,
     },
-    /// Two places to listen at are the same, or one contains the other.
+    /// Two addresses to listen on are equal, or one contains the other.
     SamePlace {
-        /// The first of them.
+        /// The first of the two addresses.
         first: Listen,
-        /// The second.
+        /// The second of the two addresses.
         second: Listen,
     },
     /// The permissions of Unix sockets are not valid, or allow no connection.
     UnixMode {
-        /// They.
+        /// The permissions.
         mode: u32,
     },
-    /// Connections are to go to the workers on their cores, which the workers are not pinned to.
+    /// Connections are to be steered to the workers' cores, but the workers are not pinned.
     SteeredUnpinned,
-    /// A worker's share of the buffer memory does not hold what one connection may need.
+    /// A worker's share of `buffer-limit` does not hold what one connection may need.
     BufferShare {
         /// Bytes that all workers need together.
         needed: usize,
         /// Their number.
         workers: usize,
     },
-    /// A worker's share of what may wait for slow connections does not hold one connection's outbox.
+    /// A worker's share of `backlog-limit` does not hold one connection's outbox.
     BacklogShare {
         /// Bytes that all workers need together.
         needed: usize,
@@ -177,7 +177,7 @@ impl std::error::Error for StartError {
     }
 }
 
-/// How a running server failed. Either is a bug, or the machine giving way.
+/// Why a running server failed: a bug, or a failure of the machine.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError {
@@ -188,7 +188,7 @@ pub enum RunError {
         /// What the system said.
         error: io::Error,
     },
-    /// A worker panicked: its handler did, or throng has a bug. The panic's message is on standard error.
+    /// A worker panicked: its handler panicked, or throng has a bug. The panic's message is on standard error.
     Panicked {
         /// Its number.
         worker: usize,

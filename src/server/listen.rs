@@ -1,4 +1,4 @@
-//! Where a server listens.
+//! Addresses that a server listens on.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -15,14 +15,14 @@ use crate::sys::socket::{self, Sharing};
 use crate::sys::unix;
 use crate::worker::listen_for_clients;
 
-/// A place to listen at.
+/// An address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Listen {
     /// A TCP address. Every worker listens on it, and the kernel spreads connections over them (`SO_REUSEPORT`). Port 0 is any
     /// free one. An IPv6 address takes IPv6 only: give `[::]:80` and `0.0.0.0:80` for both.
     Tcp(SocketAddr),
-    /// A Unix socket. The workers take its connections by turns. The file is made at the start and removed at the end; one that a dead
-    /// server has left is replaced. Who may connect is said by [`Config::unix_mode`](super::Config::unix_mode).
+    /// A Unix socket. The workers take its connections by turns. The file is made at the start and removed at the end. A file that a dead
+    /// server has left is replaced. [`Config::unix_mode`](super::Config::unix_mode) sets which processes may connect.
     Unix(PathBuf),
 }
 
@@ -44,9 +44,9 @@ impl Listen {
     }
 }
 
-/// Claims all places, so that of servers that start there at once one listens and the others find it listening. In the same order for
-/// all, so that none holds what another waits for. Where a claim cannot be had the start goes on: the kernel still lets one of them listen
-/// at most.
+/// Claims all addresses. Of several servers that start there at once, one then listens and the others find it listening. All servers claim in
+/// one order, so that none holds what another waits for. Without a claim the start goes on: the kernel still lets at most one server
+/// listen.
 pub(super) fn claim(places: &[Listen]) -> Vec<Claim> {
     let mut ports = BTreeSet::new();
     let mut directories = BTreeSet::new();
@@ -139,7 +139,7 @@ impl Drop for SocketFile {
     }
 }
 
-/// Removes the socket file of a server that died; one that answers, or a file of another kind, is left alone.
+/// Removes the socket file of a server that died. The file of a live server, and a file of another kind, stay.
 fn remove_stale_socket(path: &Path) -> io::Result<()> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     if is_socket && unix::is_deserted(path) { fs::remove_file(path) } else { Ok(()) }

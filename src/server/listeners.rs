@@ -10,7 +10,7 @@ use super::listen::{self, Listen, SocketFile};
 use crate::sys::socket::Sharing;
 use crate::worker::Listening;
 
-/// Opens the Unix sockets among the places to listen at.
+/// Opens the Unix sockets among the addresses to listen on.
 pub(super) fn open_unix(config: &Config) -> Result<(Vec<OwnedFd>, Vec<SocketFile>), StartError> {
     let paths = config.listen.iter().filter_map(|place| match place {
         Listen::Unix(path) => Some(path),
@@ -19,7 +19,7 @@ pub(super) fn open_unix(config: &Config) -> Result<(Vec<OwnedFd>, Vec<SocketFile
     paths.map(|path| listen::open_unix(path, config.unix_mode, config.unix_group)).collect()
 }
 
-/// The TCP addresses among them.
+/// The TCP addresses among the addresses to listen on.
 pub(super) fn tcp_addresses(config: &Config) -> Vec<SocketAddr> {
     let addresses = config.listen.iter().filter_map(|place| match place {
         Listen::Tcp(address) => Some(*address),
@@ -30,7 +30,7 @@ pub(super) fn tcp_addresses(config: &Config) -> Vec<SocketAddr> {
 
 /// Unix sockets on their way to a worker's thread.
 pub(super) enum Handed {
-    /// Descriptors of the table that all share, for this worker.
+    /// Descriptors for this worker, in the table that all workers share.
     Own(Vec<OwnedFd>),
     /// Numbers of the listeners whose copies this worker has in its private table. They are open until all workers have theirs.
     Copies(Vec<RawFd>),
@@ -46,8 +46,8 @@ impl Handed {
     }
 }
 
-/// The listeners of a worker, and the addresses of those for TCP. The first worker's find out whether the addresses are free, and which
-/// port 0 is.
+/// The listeners of a worker, and the addresses of those for TCP. Those of the first worker find out whether the addresses are free, and
+/// which port stands for port 0.
 pub(super) fn open_listeners(
     places: &[SocketAddr],
     unix: Vec<OwnedFd>,

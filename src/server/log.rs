@@ -1,4 +1,4 @@
-//! The thread that writes what workers have to say to the log.
+//! The thread that writes the workers' notices to the log.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,16 +20,16 @@ struct Log {
     told_full: Option<Instant>,
 }
 
-/// Starts the thread, in the descriptor table of the calling one: so it must be before the first private table.
+/// Starts the thread, in the descriptor table of the calling thread: call it before the first private table is made.
 pub(super) fn start(shared: &Arc<Shared>, max_connections: usize) -> Result<JoinHandle<()>, StartError> {
     // Before the workers have anything to say.
     let again = || StartError::system("open the log")(io::ErrorKind::AlreadyExists.into());
     let notices = shared.common.notices.open().ok_or_else(again)?;
     let mut log = Log { shared: Arc::clone(shared), max_connections, told_full: None };
-    // Lines go where those of the thread go that started the server.
+    // Lines go to the subscriber of the thread that started the server.
     let dispatch = tracing::dispatcher::get_default(Clone::clone);
     let body = move || {
-        // None is expected to fail, and then signals would only be handled here.
+        // No failure is expected. After one, this thread would handle signals, too.
         let _ = signals::block_all();
         tracing::dispatcher::with_default(&dispatch, || log.write_all(&notices));
     };
@@ -71,7 +71,7 @@ impl Log {
         }
     }
 
-    /// Says that clients are refused, not too often.
+    /// Logs that clients are refused, at most once in a while.
     fn write_full(&mut self, worker: usize, of: &'static str) {
         if self.told_full.is_some_and(|told| told.elapsed() < FULL_AGAIN) {
             return;

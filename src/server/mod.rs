@@ -49,7 +49,7 @@ pub struct Server {
     shared: Arc<Shared>,
     bell: Bell,
     threads: Vec<JoinHandle<io::Result<()>>>,
-    /// Writes what they have to say, until they have ended.
+    /// Writes the workers' notices, until all workers have ended.
     log: Option<JoinHandle<()>>,
     addresses: Vec<SocketAddr>,
     /// Removed at the end.
@@ -59,49 +59,48 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to describe a server.
+    /// A builder with the default settings.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// The TCP addresses it listens on, with the ports that were found where 0 was asked for.
+    /// The TCP addresses that the server listens on, with the ports that the kernel chose where 0 was given.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// A handle for other threads.
+    /// A handle by which other threads reach connections.
     #[must_use]
     pub fn handle(&self) -> Handle {
         Handle { shared: Arc::clone(&self.shared) }
     }
 
-    /// What wakes a loop of the program's own from any thread, the workers' among them, whether they have private descriptor
-    /// tables or not.
+    /// A waker for an event loop of the program. Any thread may use it, those of workers with private descriptor tables included.
     #[must_use]
     pub fn bell(&self) -> Bell {
         self.bell.clone()
     }
 
-    /// What all workers have counted.
+    /// The sums of all workers' counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.handle().stats()
     }
 
-    /// How many workers it has.
+    /// The number of workers.
     #[must_use]
     pub const fn workers(&self) -> usize {
         self.threads.len()
     }
 
-    /// The most connections it holds.
+    /// The most connections that the server holds.
     #[must_use]
     pub const fn max_connections(&self) -> usize {
         self.max_connections
     }
 
-    /// Whether each worker has a descriptor table of its own.
+    /// Whether each worker has a private descriptor table.
     #[must_use]
     pub const fn private_tables(&self) -> bool {
         self.private_tables
@@ -113,7 +112,7 @@ impl Server {
         self.shared.drain(within);
     }
 
-    /// Ends it at once: connections are cut.
+    /// Ends the server at once: connections are cut.
     pub fn stop(&self) {
         self.shared.stop();
     }
@@ -131,7 +130,7 @@ impl Server {
         self.threads.iter().all(JoinHandle::is_finished)
     }
 
-    /// Waits for its end.
+    /// Waits for the server's end.
     ///
     /// # Errors
     /// When a worker failed or panicked.
@@ -139,7 +138,7 @@ impl Server {
         self.join_workers()
     }
 
-    /// Ends it in order and waits for the end: [`drain`](Self::drain), then [`join`](Self::join).
+    /// Ends the server in order and waits for the end: [`drain`](Self::drain), then [`join`](Self::join).
     ///
     /// # Errors
     /// When a worker failed or panicked.

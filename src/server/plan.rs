@@ -1,4 +1,4 @@
-//! How many workers, whether each needs a descriptor table of its own, and what each may take.
+//! How many workers there are, whether each needs a private descriptor table, and the share of each.
 
 use super::choices::{Compression, DescriptorTables};
 use super::config::Config;
@@ -17,7 +17,7 @@ pub(super) struct Plan {
     pub(super) connections: usize,
     /// The most connections of one worker.
     pub(super) per_worker: usize,
-    /// Connections that each may hold above its limit or the server's, to refuse them.
+    /// Connections that each worker may hold above its limit or the server's, to refuse them.
     pub(super) refusals: usize,
     pub(super) private_tables: bool,
     /// Bytes of buffers of one worker, and of messages that wait for slow connections.
@@ -25,7 +25,7 @@ pub(super) struct Plan {
     pub(super) backlog: usize,
 }
 
-/// The part of a plan that is about descriptors.
+/// The part of a plan that concerns descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Shape {
     workers: usize,
@@ -38,9 +38,9 @@ struct Shape {
 /// What descriptor tables have room for.
 #[derive(Debug, Clone, Copy)]
 struct Tables {
-    /// The limit of each.
+    /// The limit of each table, in descriptors.
     descriptors: usize,
-    /// Places to listen at, each with a listener of every worker.
+    /// Addresses to listen on, each with a listener for every worker.
     listeners: usize,
     may_be_private: bool,
 }
@@ -104,7 +104,7 @@ impl Tables {
         best.filter(|shape| shape.connections > 0).ok_or_else(|| self.no_room(config, workers))
     }
 
-    /// What it takes to hold that many.
+    /// The plan for that many connections.
     fn for_connections(self, config: &Config, workers: usize, wanted: usize) -> Result<Shape, ConfigError> {
         let as_wanted = |shape| Shape { connections: wanted, ..shape };
         if self.shared(workers).connections >= wanted {
@@ -113,7 +113,7 @@ impl Tables {
         let in_private = |&workers: &usize| share(wanted, workers) <= self.private(workers).per_worker;
         let in_shared = |&workers: &usize| self.shared(workers).connections >= wanted;
         let more = (workers..=MAX_WORKERS).find(in_private).filter(|_| self.may_be_private);
-        // Fewer need less for themselves.
+        // Fewer workers need fewer descriptors for themselves.
         let fewer = || {
             let private = (1..workers).rev().find(in_private).filter(|_| self.may_be_private);
             private
@@ -170,8 +170,8 @@ pub(super) fn buffers_of_one(config: &Config, envelopes: bool) -> usize {
     rules.max_payload(config.compression != Compression::Off).saturating_add(config.outbox_limit)
 }
 
-/// The most connections that one of several workers gets, for all practical purposes: the kernel spreads them by a hash, so a
-/// worker's number has a standard deviation of about the square root of its mean; six of them are added.
+/// The most connections that one of several workers is planned for. The kernel spreads them by a hash, so a worker's number has a
+/// standard deviation of about the square root of its mean: six of them are added.
 fn share(connections: usize, workers: usize) -> usize {
     let mean = connections.div_ceil(workers);
     mean.saturating_add(6 * (mean.isqrt() + 1))

@@ -33,7 +33,7 @@ use crate::worker::{
     Assembly, Budgets, Context, Handle, Handler, Inbox, Limits, Linux, Notice, Shared, Worker,
 };
 
-/// What a worker's thread needs to become one. In a server with private tables it holds no descriptor but the wakers.
+/// What a worker's thread is given. In a server with private tables it holds no descriptor but the wakers.
 struct Launch<F> {
     plan: Plan,
     limits: Limits,
@@ -48,7 +48,7 @@ struct Launch<F> {
     bell: Bell,
 }
 
-/// What a worker's thread says when it listens, or cannot: the TCP addresses.
+/// A worker's report that it listens, with the TCP addresses, or that it cannot.
 type Report = Result<Vec<SocketAddr>, StartError>;
 
 /// Plans and starts a server; returns when every worker listens.
@@ -172,7 +172,7 @@ where
     let body = move || {
         let worker = match set_up(&launch, number, inbox, &places, unix) {
             Ok((worker, found)) => {
-                // Whoever started us waits for the report; if it has gone, the server's end follows at once.
+                // The starting thread waits for the report. If it has gone, the server's end follows at once.
                 let _ = reports.send(Ok(found));
                 worker
             }
@@ -247,8 +247,8 @@ const fn evenly_pinned(workers: usize, cores: usize) -> usize {
     }
 }
 
-/// Where a worker's time counts from: a fraction of a tick apart from the others', so that with many workers not all of them
-/// find their timers due at the same moment.
+/// The origin of a worker's time: a fraction of a tick apart from those of the others, so that not all workers find their timers due at
+/// the same moment.
 fn clock_of<F>(launch: &Launch<F>, number: usize) -> Instant {
     let apart = TICK.mul_f64(number as f64 / launch.plan.workers as f64);
     launch.start.checked_sub(apart).unwrap_or(launch.start)

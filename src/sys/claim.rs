@@ -1,4 +1,4 @@
-//! Who may start to listen on a port or a path: one process at a time.
+//! Claims: one process at a time may start to listen on a port or a path.
 //!
 //! Two processes that begin to listen on the same place in the same moment can find each other in the way, so that neither listens, and
 //! looking for a socket's owner before its file is replaced takes two steps. A server that starts holds a claim meanwhile. The claim

@@ -1,4 +1,4 @@
-//! An allocator that counts what is asked of it, for the program that measures it (docs/TESTING.md).
+//! An allocator that counts its requests, for the program that measures what operations cost (docs/TESTING.md).
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,19 +13,19 @@ pub struct Counting {
     freed: AtomicU64,
 }
 
-/// What was asked of an allocator since the program's start.
+/// The requests to an allocator since the program's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Requests {
     /// Blocks that were asked for, and blocks that were asked to grow or shrink.
     pub allocations: u64,
-    /// Bytes of those, as the program asked for them.
+    /// Bytes of these blocks, as requested.
     pub allocated: u64,
-    /// Bytes of blocks that were given back, or that others have taken the place of.
+    /// Bytes of blocks that were freed, or replaced as they grew or shrank.
     pub freed: u64,
 }
 
 impl Requests {
-    /// Bytes that the program has, as it asked for them.
+    /// Bytes that the program holds, as requested.
     #[must_use]
     pub const fn held(&self) -> i64 {
         self.allocated.wrapping_sub(self.freed).cast_signed()
@@ -33,13 +33,13 @@ impl Requests {
 }
 
 impl Counting {
-    /// One that has counted nothing.
+    /// An allocator that has counted nothing.
     #[must_use]
     pub const fn new() -> Self {
         Self { allocations: AtomicU64::new(0), allocated: AtomicU64::new(0), freed: AtomicU64::new(0) }
     }
 
-    /// What was asked of it so far.
+    /// The requests so far.
     pub fn requests(&self) -> Requests {
         Requests {
             allocations: self.allocations.load(Ordering::Relaxed),

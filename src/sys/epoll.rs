@@ -1,4 +1,4 @@
-//! What mio's epoll cannot: to wake one of several that wait for the same socket.
+//! Exclusive epoll, which mio lacks: an event wakes one of several threads that wait for one socket.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -6,8 +6,8 @@ use std::ptr;
 
 use super::check;
 
-/// Watches a socket for reading, edge-triggered, together with other epolls of which an event wakes one, the first in line that waits
-/// (`EPOLLEXCLUSIVE`, epoll_ctl(2)). If something is there to read already, that is an event.
+/// Watches a socket for reading, edge-triggered and exclusively (`EPOLLEXCLUSIVE`, epoll_ctl(2)): of the epoll instances that watch the
+/// socket, an event wakes the first in line that waits. If there is something to read already, that is an event.
 ///
 /// # Errors
 /// `ENOMEM`, `ENOSPC`; `EEXIST` when it is watched.
@@ -18,7 +18,7 @@ pub fn watch_together(epoll: RawFd, fd: BorrowedFd<'_>, token: u64) -> io::Resul
     check(unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd.as_raw_fd(), &raw mut event) }).map(drop)
 }
 
-/// Watches it no more.
+/// Ends the watch of a socket.
 ///
 /// # Errors
 /// `ENOENT` when it is not watched.

@@ -1,4 +1,4 @@
-//! Descriptor limits, and threads with a descriptor table of their own.
+//! Descriptor limits, and threads with private descriptor tables.
 //!
 //! `RLIMIT_NOFILE` bounds a descriptor *table*. Threads normally share one; a thread that unshares gets a copy with its
 //! own full allowance, so that one process can hold more sockets than the limit. The price: a descriptor number means
@@ -50,8 +50,8 @@ pub fn make_private(keep: &[RawFd]) -> io::Result<()> {
     make_private_with(keep, &[]).map(drop)
 }
 
-/// Gives the calling thread a private table, and returns the table's copies of the descriptors in `own`, which are this thread's from then on: they can be closed here
-/// without harm to those they are copies of, which must be open when this is called.
+/// Gives the calling thread a private table, and returns the table's copies of the descriptors in `own`. The copies belong to this thread:
+/// closing one does not close the original. The originals must be open when this is called.
 ///
 /// # Errors
 /// Those of [`make_private`].

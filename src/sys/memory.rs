@@ -1,4 +1,4 @@
-//! What the C library's allocator needs to be told so that memory really goes back to the system.
+//! Options of the C library's allocator that make it give free memory back to the system.
 
 /// Sets glibc's allocator so that each block of `threshold` bytes or more is a mapping of its own, given back the moment
 /// it is freed (mallopt(3), `M_MMAP_THRESHOLD`; setting it stops glibc from raising it by itself).

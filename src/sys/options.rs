@@ -14,7 +14,7 @@ use super::check;
 /// outbox sees any of it. On a listener it holds for the connections accepted from it, for the same reason as `TCP_NODELAY`.
 ///
 /// # Errors
-/// None that could be helped: the option is there since Linux 3.12.
+/// None on Linux 3.12 or later.
 pub fn limit_unsent(fd: BorrowedFd<'_>, bytes: u32) -> io::Result<()> {
     set_option(fd, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, &bytes)
 }
@@ -24,7 +24,7 @@ pub fn limit_unsent(fd: BorrowedFd<'_>, bytes: u32) -> io::Result<()> {
 /// the kernel's alone, and smaller.
 ///
 /// # Errors
-/// None that could be helped: the option is there since Linux 2.4.
+/// None on Linux 2.4 or later.
 pub fn defer_accept(listener: BorrowedFd<'_>, time: Duration) -> io::Result<()> {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
@@ -36,7 +36,7 @@ pub fn defer_accept(listener: BorrowedFd<'_>, time: Duration) -> io::Result<()> 
 /// net/core/sock_reuseport.c). Where no listener has the core, or the kernel is older than Linux 6.2, they are spread as without it.
 ///
 /// # Errors
-/// None that could be helped: the option can be set since Linux 4.4.
+/// None on Linux 4.4 or later.
 pub fn prefer_core(listener: BorrowedFd<'_>, core: usize) -> io::Result<()> {
     let core = c_int::try_from(core).map_err(|_| io::ErrorKind::InvalidInput)?;
     set_option(listener, libc::SOL_SOCKET, libc::SO_INCOMING_CPU, &core)

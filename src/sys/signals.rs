@@ -1,4 +1,4 @@
-//! Signals are the main thread's business; workers block them all.
+//! Signals of the program: the main thread handles them, workers block them all.
 //!
 //! A handler notes what came in atomics and writes to an eventfd, which is all that a handler may do (signal-safety(7)).
 
@@ -14,30 +14,30 @@ use libc::c_int;
 use super::check;
 use super::eventfd::EventFd;
 
-/// How long after a signal to end another one counts as a second wish: not to wait any more. What comes sooner is the same wish told
-/// twice, as by timeout(1), which signals its child and then their group.
+/// How long after a signal to end another one must come to count as a second, which cuts the wait. A sooner one counts as the first:
+/// timeout(1) signals its child and then their group.
 pub const APART: Duration = Duration::from_secs(1);
 
-/// Signals that ask for the end, and their names.
+/// Signals that ask the program to end, and their names.
 const ENDS: [(c_int, &str); 3] =
     [(libc::SIGTERM, "SIGTERM"), (libc::SIGINT, "SIGINT"), (libc::SIGQUIT, "SIGQUIT")];
-/// Signals that would end the program, and mean nothing to it.
+/// Signals that would end the program by default, and have no effect on it.
 const OTHERS: [(c_int, &str); 3] =
     [(libc::SIGHUP, "SIGHUP"), (libc::SIGUSR1, "SIGUSR1"), (libc::SIGUSR2, "SIGUSR2")];
 
-/// Where the handler finds the eventfd, -1 before there is one.
+/// The eventfd's number, for the handler; -1 before there is one.
 static EVENT: AtomicI32 = AtomicI32::new(-1);
-/// Whether there is anything yet that must end in order.
+/// Whether the program has anything yet that must end in order.
 static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
 /// When the first signal to end came, in nanoseconds of the monotonic clock; 0: none has.
 static FIRST_AT: AtomicU64 = AtomicU64::new(0);
 /// That signal, and the first one that came long enough after it; 0: none has.
 static END: AtomicI32 = AtomicI32::new(0);
 static CUT: AtomicI32 = AtomicI32::new(0);
-/// Which of the others came, a bit each.
+/// A bit for each of the other signals that came.
 static CAME: AtomicU32 = AtomicU32::new(0);
 
-/// Signals as they come, taken over from the system for as long as the process lives: it ends by none of them any more.
+/// The program's signals, taken over for as long as the process lives: none of them ends it by default any more.
 #[derive(Debug)]
 pub struct Signals {
     /// Never closed: the handler writes to it.
@@ -65,7 +65,7 @@ impl Signals {
         Ok(Self { event })
     }
 
-    /// From now on there is something to end in order.
+    /// Begins to note signals to end: from now on the program has something to end in order.
     pub fn begin(&self) {
         HAS_BEGUN.store(true, Ordering::Release);
     }
@@ -82,7 +82,7 @@ impl Signals {
         name(&ENDS, CUT.load(Ordering::Acquire))
     }
 
-    /// Those of the others that came since the last call.
+    /// The signals without an effect that came since the last call.
     pub fn take_others(&self) -> impl Iterator<Item = &'static str> {
         let came = CAME.swap(0, Ordering::AcqRel);
         OTHERS.into_iter().filter(move |(signal, _)| came & bit(*signal) != 0).map(|(_, name)| name)
@@ -104,7 +104,7 @@ const fn bit(signal: c_int) -> u32 {
     1_u32.wrapping_shl(signal.cast_unsigned())
 }
 
-/// Has a signal noted. Calls that it interrupts go on (`SA_RESTART`).
+/// Sets the handler that notes a signal. Calls that it interrupts go on (`SA_RESTART`).
 fn handle(signal: c_int) -> io::Result<()> {
     // SAFETY: an all-zero sigaction is a valid one.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };

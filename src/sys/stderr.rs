@@ -7,9 +7,9 @@ use libc::c_int;
 
 use super::{check, check_len};
 
-/// Writes to standard error as far as its reader takes it in within `patience`. A pipe that is full, or a terminal that is stopped, would
-/// keep write(2) waiting for as long as its reader does not read. The bound holds while no other process writes to the same pipe: what poll(2) says
-/// there is room for may be taken meanwhile.
+/// Writes to standard error as much as there is room for within `patience`. On a full pipe or a stopped terminal write(2) would wait for
+/// as long as the reader does not read. The bound holds while no other process writes to the same pipe: it may take the room that
+/// poll(2) has reported.
 ///
 /// # Errors
 /// `TimedOut` when the rest has found no room; what poll(2) and write(2) say.

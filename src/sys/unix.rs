@@ -12,7 +12,7 @@ use std::ptr;
 
 use super::check;
 
-/// Makes a socket that is bound to a path and does not listen yet (unix(7)). Nobody can connect to it so far.
+/// Makes a socket that is bound to a path and does not listen yet (unix(7)). No process can connect to it yet.
 ///
 /// # Errors
 /// `EADDRINUSE` when the path exists, `ENAMETOOLONG` over 107 bytes, `EACCES`, `ENOENT` for a missing directory.
@@ -63,8 +63,8 @@ fn address(path: &Path) -> io::Result<libc::sockaddr_un> {
     Ok(address)
 }
 
-/// Sets which processes may connect: those that may write to the socket's file. `mode` are its permissions, whatever the umask, and `group` its group, if
-/// it is to be another one than the process's.
+/// Sets which processes may connect: those that may write to the socket's file. `mode` is the file's permissions, whatever the umask, and
+/// `group` its group; `None` leaves that of the process.
 ///
 /// # Errors
 /// `EPERM` for a group that the process is not in.
