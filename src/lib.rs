@@ -52,12 +52,12 @@ compile_error!("throng is made of epoll, eventfd and SO_REUSEPORT: it runs on Li
 
 mod base;
 pub mod budget;
+#[cfg(feature = "guard")]
+#[doc(hidden)]
+pub mod guard;
 pub mod http;
 #[cfg(feature = "hub")]
 pub mod hub;
-#[cfg(feature = "metering")]
-#[doc(hidden)]
-pub mod metering;
 mod server;
 #[doc(hidden)]
 pub mod settings;

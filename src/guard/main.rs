@@ -1,23 +1,17 @@
-//! `throng-guard SCENARIO COUNT` does one thing to a worker `COUNT` times and says what that took: docs/TESTING.md.
+//! `throng-guard SCENARIO COUNT` repeats a scenario `COUNT` times and prints what that cost (docs/TESTING.md).
 //!
-//! What one time costs is the difference between a run of `COUNT` and one of twice as many, divided by the difference of their
-//! `operations`. `scripts/guard` makes such runs, under valgrind to count instructions and copied bytes, and judges them.
+//! An operation costs the difference between a run of `COUNT` and one of twice as many, divided by the difference of their
+//! `operations`. `scripts/guard` makes these runs, under valgrind to count instructions and copied bytes, and holds them against the
+//! budgets.
 #![forbid(unsafe_code)]
 
 #[path = "../app/mod.rs"]
 mod app;
-mod broadcast;
-mod clients;
-mod echo;
-mod figures;
-mod handshake;
-mod held;
-mod pings;
-mod scenario;
+mod scenarios;
 
 use std::process::ExitCode;
 
-use scenario::SCENARIOS;
+use scenarios::SCENARIOS;
 use throng::budget::MAPPED_BLOCK;
 use throng::sys::counting::Counting;
 use throng::sys::memory;
@@ -74,7 +68,7 @@ fn misused(what: &str) -> ExitCode {
 mod tests {
     use super::SCENARIOS;
 
-    /// Each checks what its clients get. The allocations are left out, which the test harness's threads have too.
+    /// Each scenario checks what its clients get. Allocations are left out: the test harness's threads make some too.
     #[test]
     fn every_scenario_does_what_it_should_and_the_same_each_time() {
         for scenario in SCENARIOS {

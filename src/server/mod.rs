@@ -24,7 +24,7 @@ pub use config::Config;
 pub use error::{ConfigError, RunError, StartError};
 pub use listen::Listen;
 use listen::SocketFile;
-#[cfg(feature = "metering")]
+#[cfg(feature = "guard")]
 pub(crate) use start::limits_of_one;
 
 use crate::worker::{Handle, Shared, Stats};

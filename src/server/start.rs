@@ -14,7 +14,7 @@ use core_affinity::CoreId;
 use super::bell::Bell;
 use super::choices::{Pinning, Steering};
 use super::config::Config;
-#[cfg(feature = "metering")]
+#[cfg(feature = "guard")]
 use super::error::ConfigError;
 use super::error::StartError;
 use super::listeners::{Handed, open_listeners, open_unix, tcp_addresses};
@@ -255,7 +255,7 @@ fn clock_of<F>(launch: &Launch<F>, number: usize) -> Instant {
 }
 
 /// The limits of a server's only worker, where the table of descriptors has room for `descriptors`.
-#[cfg(feature = "metering")]
+#[cfg(feature = "guard")]
 pub(crate) fn limits_of_one(
     config: &Config,
     envelopes: bool,

@@ -5,7 +5,7 @@
 
 mod address;
 pub mod claim;
-#[cfg(feature = "metering")]
+#[cfg(feature = "guard")]
 pub mod counting;
 pub mod epoll;
 pub mod eventfd;

@@ -47,7 +47,7 @@ pub(crate) use {app::prepared::message_of, table::Frame};
 
 #[cfg(feature = "simulation")]
 pub(crate) use app::shared::Stage;
-#[cfg(any(test, feature = "simulation", feature = "metering"))]
+#[cfg(any(test, feature = "simulation", feature = "guard"))]
 pub(crate) use os::{Os, Output, Ready, Token};
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use {

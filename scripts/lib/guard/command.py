@@ -17,7 +17,7 @@ It builds throng-guard in the release profile and runs it under valgrind, which 
 """
 CODES = "Exit codes: 0 within the budgets, 1 above them or failed, 2 wrong usage, 77 valgrind cannot be had on this machine."
 # The features of the release build (scripts/test build), and its packages, so that its dependencies are not built again.
-BUILD = "cargo build --release --locked -p throng --features throng/serve,throng/metering -p throng-bench --bin throng-guard"
+BUILD = "cargo build --release --locked -p throng --features throng/serve,throng/guard -p throng-bench --bin throng-guard"
 
 
 def arguments(words: list[str]) -> argparse.Namespace:

@@ -116,10 +116,10 @@ def memory(_: Scenario, pairs: list[list[Run]]) -> dict[str, float]:
     return {"held-bytes": slope(pairs[0], lambda run: run.said["held_bytes"])}
 
 
-def itself(_: Scenario, pairs: list[list[Run]]) -> dict[str, float]:
+def bare(_: Scenario, pairs: list[list[Run]]) -> dict[str, float]:
     return {"instructions": slope(pairs[0], lambda run: run.counted)}
 
 
 # Which runs the figures of a scenario are made of, by what it measures, and how.
-TOOLS = {"costs": [INSTRUCTIONS, COPIED], "memory": [None], "itself": [INSTRUCTIONS]}
-FIGURES = {"costs": costs, "memory": memory, "itself": itself}
+TOOLS = {"costs": [INSTRUCTIONS, COPIED], "memory": [None], "bare": [INSTRUCTIONS]}
+FIGURES = {"costs": costs, "memory": memory, "bare": bare}

@@ -21,7 +21,7 @@ from guard import budgets, command, figures, verdict  # noqa: E402
 GUARD = """
     import json, os, sys
     if sys.argv[1:] == ["--list"]:
-        for name, measures in (("echo", "costs"), ("held", "memory"), ("bare", "itself")):
+        for name, measures in (("echo", "costs"), ("held", "memory"), ("bare", "bare")):
             print(json.dumps({"name": name, "what": f"one {name}", "count": 10, "measures": measures}))
         sys.exit()
     name, count = sys.argv[1], int(sys.argv[2])

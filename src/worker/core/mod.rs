@@ -6,7 +6,7 @@
 
 mod accept;
 pub(super) mod acceptor;
-#[cfg(any(test, feature = "simulation", feature = "metering"))]
+#[cfg(any(test, feature = "simulation", feature = "guard"))]
 mod alone;
 mod commands;
 mod drain;

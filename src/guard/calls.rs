@@ -1,13 +1,11 @@
-//! What a worker asked of its system.
-
-use std::ops::AddAssign;
+//! Counts of a worker's system calls.
 
 /// System calls of a worker by kind, and the bytes that went through them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Calls {
     /// epoll_wait(2).
     pub wait: u64,
-    /// accept4(2), those that found nobody included.
+    /// accept4(2), those that found no connection included.
     pub accept: u64,
     /// epoll_ctl(2).
     pub watch: u64,
@@ -34,7 +32,7 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// What was counted since it was as `earlier`.
+    /// The counts less those of `earlier`.
     #[must_use]
     pub const fn since(&self, earlier: &Self) -> Self {
         Self {
@@ -89,7 +87,7 @@ impl Calls {
     }
 }
 
-/// Counts one more.
-pub(super) fn tally(counter: &mut u64) {
-    counter.add_assign(1);
+/// Adds one.
+pub(super) fn count(counter: &mut u64) {
+    *counter += 1;
 }

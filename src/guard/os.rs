@@ -1,4 +1,4 @@
-//! The measuring system, as the worker sees it.
+//! The worker's access to the counting system.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::calls::tally;
-use super::kernel::Kernel;
+use super::calls::count;
+use super::kernel::CountingKernel;
 use crate::base::notifier::Wake;
 use crate::budget::EVENTS_PER_WAIT;
 use crate::worker::{Os, Output, Ready, Token};
 
-/// How long an iteration takes on the clock.
+/// How far each wait advances the clock.
 const ITERATION: Duration = Duration::from_micros(50);
 
 /// The worker's end of a connection; its number is one more than the place of its stream.
@@ -35,49 +35,49 @@ impl Socket {
     }
 }
 
-/// The worker's end of the system.
-pub(crate) struct Net {
-    pub(super) kernel: Rc<RefCell<Kernel>>,
-    pub(super) woken: Arc<Woken>,
+/// The [`Os`] of a worker on the counting system.
+pub(crate) struct CountingOs {
+    pub(super) kernel: Rc<RefCell<CountingKernel>>,
+    pub(super) woken: Arc<WakeFlag>,
 }
 
-/// Whether the worker was woken since its last wait.
+/// Set by a wake-up, cleared by the worker's next wait.
 #[derive(Debug, Default)]
-pub(super) struct Woken(AtomicBool);
+pub(super) struct WakeFlag(AtomicBool);
 
-impl Wake for Woken {
+impl Wake for WakeFlag {
     fn wake(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-impl Woken {
-    /// Whether a wake-up has not ended a wait yet.
+impl WakeFlag {
+    /// Whether a wake-up has yet to end a wait.
     pub(super) fn is_due(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-impl Os for Net {
+impl Os for CountingOs {
     type Socket = Socket;
     type Listener = Listener;
 
     fn now(&self) -> Duration {
         let mut kernel = self.kernel.borrow_mut();
-        tally(&mut kernel.calls.clock);
+        count(&mut kernel.calls.clock);
         kernel.now
     }
 
     fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
         let mut kernel = self.kernel.borrow_mut();
-        tally(&mut kernel.calls.wait);
+        count(&mut kernel.calls.wait);
         kernel.now += ITERATION;
         ready.clear();
         let count = kernel.ready.len().min(EVENTS_PER_WAIT);
         ready.extend(kernel.ready.drain(..count));
         let woken = self.woken.0.swap(false, Ordering::Relaxed);
-        kernel.rested = count == 0 && !woken && timeout != Some(Duration::ZERO);
-        if let Some(end) = kernel.wakes_at.filter(|_| kernel.rested) {
+        kernel.is_idle = count == 0 && !woken && timeout != Some(Duration::ZERO);
+        if let Some(end) = kernel.wakes_at.filter(|_| kernel.is_idle) {
             let due = timeout.map_or(end, |timeout| kernel.now.saturating_add(timeout));
             kernel.now = due.min(end).max(kernel.now);
         }
@@ -86,14 +86,14 @@ impl Os for Net {
 
     fn watch_listener(&mut self, _: &Listener, token: Token) -> io::Result<()> {
         let mut kernel = self.kernel.borrow_mut();
-        tally(&mut kernel.calls.watch);
+        count(&mut kernel.calls.watch);
         kernel.listener = Some(token);
         Ok(())
     }
 
     fn watch(&mut self, socket: &Socket, token: Token) -> io::Result<()> {
         let mut kernel = self.kernel.borrow_mut();
-        tally(&mut kernel.calls.watch);
+        count(&mut kernel.calls.watch);
         let number = socket.number();
         let readable = kernel.unread(number) > 0;
         kernel.streams[number as usize].token = Some(token);
@@ -109,7 +109,7 @@ impl Os for Net {
 
     fn accept(&mut self, _: &Listener) -> io::Result<Socket> {
         let mut kernel = self.kernel.borrow_mut();
-        tally(&mut kernel.calls.accept);
+        count(&mut kernel.calls.accept);
         kernel.backlog.pop_front().map(Socket::of).ok_or(io::ErrorKind::WouldBlock.into())
     }
 
@@ -125,26 +125,26 @@ impl Os for Net {
 
     fn unread(&mut self, socket: &Socket) -> usize {
         let mut kernel = self.kernel.borrow_mut();
-        tally(&mut kernel.calls.ioctl);
+        count(&mut kernel.calls.ioctl);
         kernel.unread(socket.number())
     }
 
     fn send(&mut self, socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
         let mut kernel = self.kernel.borrow_mut();
-        tally(&mut kernel.calls.send);
+        count(&mut kernel.calls.send);
         kernel.send(socket.number(), bytes);
         Ok(bytes.len())
     }
 
     fn send_vectored(&mut self, socket: &Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut kernel = self.kernel.borrow_mut();
-        tally(&mut kernel.calls.sendmsg);
+        count(&mut kernel.calls.sendmsg);
         slices.iter().for_each(|bytes| kernel.send(socket.number(), bytes));
         Ok(slices.iter().map(|bytes| bytes.len()).sum())
     }
 
     fn limit_unsent(&mut self, _: &Socket, _: u32) {
-        tally(&mut self.kernel.borrow_mut().calls.setsockopt);
+        count(&mut self.kernel.borrow_mut().calls.setsockopt);
     }
 
     fn output(&self, _: &Socket) -> Option<Output> {
@@ -152,13 +152,13 @@ impl Os for Net {
     }
 
     fn shutdown_write(&mut self, _: &Socket) -> io::Result<()> {
-        tally(&mut self.kernel.borrow_mut().calls.shutdown);
+        count(&mut self.kernel.borrow_mut().calls.shutdown);
         Ok(())
     }
 
     fn close(&mut self, socket: Socket) {
         let mut kernel = self.kernel.borrow_mut();
-        tally(&mut kernel.calls.close);
+        count(&mut kernel.calls.close);
         kernel.streams[socket.number() as usize].token = None;
         kernel.free.push(socket.number());
     }

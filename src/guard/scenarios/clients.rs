@@ -2,19 +2,19 @@
 
 use std::error::Error;
 
-use throng::metering::{Client, Invalid, Meter};
+use throng::guard::{Client, Harness, MeasurementError};
 use throng::ws::client::{encode_key, request};
 use throng::ws::encode;
 use throng::ws::{CloseCode, Opcode};
 
-/// A request with nothing in it that need not be.
+/// The smallest valid request.
 pub(crate) fn small_request(target: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     request(&mut bytes, "127.0.0.1:9001", target, &encode_key(*b"throng's guard's"), "");
     bytes
 }
 
-/// A request as browsers send it: that of Chromium 140, with a cookie.
+/// The request of a browser, Chromium 140, with a cookie.
 pub(crate) fn browser_request() -> Vec<u8> {
     let fields = [
         "GET /live HTTP/1.1",
@@ -35,7 +35,7 @@ pub(crate) fn browser_request() -> Vec<u8> {
     (fields.join("\r\n") + "\r\n\r\n").into_bytes()
 }
 
-/// The masking key of the frame with this number: any bytes, others for each frame.
+/// A masking key for the frame with this number, different for each.
 fn masking_key(number: usize) -> [u8; 4] {
     let bits = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let [.., a, b, c, d] = bits.rotate_left(32).to_be_bytes();
@@ -56,21 +56,25 @@ pub(crate) fn close() -> Vec<u8> {
     bytes
 }
 
-/// So many clients connect, a few at a time, and get their responses.
-pub(crate) fn connect(meter: &mut Meter, request: Vec<u8>, count: usize) -> Result<Vec<Client>, Invalid> {
+/// Connects `count` clients, 64 at a time, each of which gets its response.
+pub(crate) fn connect(
+    harness: &mut Harness,
+    request: Vec<u8>,
+    count: usize,
+) -> Result<Vec<Client>, MeasurementError> {
     /// As many as are accepted in an iteration.
     const AT_A_TIME: usize = 64;
-    let request = meter.script(request);
+    let request = harness.script(request);
     let mut clients = Vec::with_capacity(count);
     while clients.len() < count {
         let more = AT_A_TIME.min(count - clients.len());
-        clients.extend((0..more).map(|_| meter.connect(request)));
-        meter.settle()?;
+        clients.extend((0..more).map(|_| harness.connect(request)));
+        harness.run_until_idle()?;
     }
     Ok(clients)
 }
 
-/// An error where a client was sent something else than it should have been.
+/// Checks that a client was sent the expected bytes.
 pub(crate) fn check(what: &str, heard: &[u8], due: &[u8]) -> Result<(), Box<dyn Error>> {
     if heard == due {
         return Ok(());

@@ -1,7 +1,7 @@
-//! What a run took.
+//! What a run cost.
 
 use serde_json::{Map, Value, json};
-use throng::metering::{Calls, Meter};
+use throng::guard::{Calls, Harness};
 use throng::sys::counting::Requests;
 
 /// The counts of a run, from where its measured part began.
@@ -22,16 +22,16 @@ pub(crate) struct Start {
 }
 
 impl Start {
-    pub(crate) fn of(meter: &Meter) -> Self {
-        Self { requests: crate::ALLOCATOR.requests(), calls: meter.calls() }
+    pub(crate) fn of(harness: &Harness) -> Self {
+        Self { requests: crate::ALLOCATOR.requests(), calls: harness.calls() }
     }
 
     /// What was counted since then, for that many operations.
-    pub(crate) fn to(self, meter: &Meter, operations: u64) -> Figures {
+    pub(crate) fn to(self, harness: &Harness, operations: u64) -> Figures {
         let now = crate::ALLOCATOR.requests();
         Figures {
             operations,
-            calls: meter.calls().since(&self.calls),
+            calls: harness.calls().since(&self.calls),
             allocations: now.allocations - self.requests.allocations,
             allocated: now.allocated - self.requests.allocated,
             held: now.held() - self.requests.held(),

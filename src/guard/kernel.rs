@@ -1,14 +1,13 @@
 //! A system that costs next to nothing: sockets deliver bytes that were prepared, swallow what is sent, and are counted.
 //!
-//! It has the edges of epoll: data that arrives reports its socket once, with the room to write that there always is, and so does
-//! the beginning of the watch. There is always room, and nothing ever fails: what full buffers and errors lead to is the simulation's
-//! to look at.
+//! Readiness is edge-triggered, as epoll's: a socket is reported once when it is registered and once when data arrives, always as
+//! writable. Send buffers are never full and nothing fails; the simulation covers both.
 
 use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
-use super::calls::{Calls, tally};
+use super::calls::{Calls, count};
 use crate::worker::{Ready, Token};
 
 /// A Ping with sixteen bytes, as a worker sends them, and a client's Pong.
@@ -18,7 +17,7 @@ const PONG_LEN: usize = 22;
 /// The masking key of Pongs.
 const PONG_KEY: [u8; 4] = [0x6b, 0xe3, 0x19, 0xd4];
 
-/// Bytes that clients send, prepared once and sent by many.
+/// Prepared bytes that any number of clients send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Script(usize);
 
@@ -33,15 +32,15 @@ enum Source {
 #[derive(Debug)]
 pub(super) struct Stream {
     source: Source,
-    /// Bytes of the source that were read.
+    /// Bytes of the source that the worker has read.
     read: usize,
     pub(super) token: Option<Token>,
-    /// What was sent to the client, while the kernel listens.
-    heard: Vec<u8>,
+    /// Bytes that the client was sent while [`keeps_sent`](CountingKernel::keeps_sent) is set.
+    received: Vec<u8>,
 }
 
 #[derive(Debug)]
-pub(super) struct Kernel {
+pub(super) struct CountingKernel {
     scripts: Vec<Vec<u8>>,
     pub(super) streams: Vec<Stream>,
     /// Places of streams that were closed.
@@ -51,12 +50,12 @@ pub(super) struct Kernel {
     pub(super) listener: Option<Token>,
     pub(super) ready: VecDeque<Ready>,
     pub(super) now: Duration,
-    /// The worker would sleep: nothing is ready and its timeout is not zero.
-    pub(super) rested: bool,
-    /// Time passes while the worker sleeps, until then.
+    /// Whether the worker would sleep: nothing is ready and its timeout is not zero.
+    pub(super) is_idle: bool,
+    /// While the worker sleeps, the clock advances to this time.
     pub(super) wakes_at: Option<Duration>,
-    /// Keeps what is sent.
-    pub(super) listens: bool,
+    /// Whether the bytes that clients are sent are kept.
+    pub(super) keeps_sent: bool,
     pub(super) answers_pings: bool,
     /// Pings that were sent to clients that answer them.
     pub(super) pings: u64,
@@ -65,8 +64,8 @@ pub(super) struct Kernel {
     pub(super) drawn: u64,
 }
 
-impl Kernel {
-    /// One with memory for so many clients.
+impl CountingKernel {
+    /// A system with memory for so many clients.
     pub(super) fn new(clients: usize) -> Self {
         Self {
             scripts: Vec::with_capacity(64),
@@ -76,9 +75,9 @@ impl Kernel {
             listener: None,
             ready: VecDeque::with_capacity(clients + 1),
             now: Duration::from_secs(1),
-            rested: false,
+            is_idle: false,
             wakes_at: None,
-            listens: false,
+            keeps_sent: false,
             answers_pings: false,
             pings: 0,
             calls: Calls::default(),
@@ -91,10 +90,10 @@ impl Kernel {
         Script(self.scripts.len() - 1)
     }
 
-    /// A client connects and sends the script. Its number is returned, which is another one's once its socket is closed.
+    /// A client connects and sends the script. Returns its number, which is free for the next client once its socket is closed.
     pub(super) fn connect(&mut self, script: Script) -> u32 {
-        self.rested = false;
-        let stream = Stream { source: Source::Script(script), read: 0, token: None, heard: Vec::new() };
+        self.is_idle = false;
+        let stream = Stream { source: Source::Script(script), read: 0, token: None, received: Vec::new() };
         let number = if let Some(number) = self.free.pop() {
             self.streams[number as usize] = stream;
             number
@@ -111,7 +110,7 @@ impl Kernel {
         number
     }
 
-    /// A client sends the script. `false` when it has sent something that was not read yet.
+    /// A client sends the script. Returns `false`, and sends nothing, while bytes from before are unread.
     pub(super) fn deliver(&mut self, number: u32, script: Script) -> bool {
         if self.unread(number) > 0 {
             return false;
@@ -121,7 +120,7 @@ impl Kernel {
     }
 
     fn send_to_worker(&mut self, number: u32, source: Source) {
-        self.rested = false;
+        self.is_idle = false;
         let stream = &mut self.streams[number as usize];
         (stream.source, stream.read) = (source, 0);
         if let Some(token) = stream.token {
@@ -139,14 +138,14 @@ impl Kernel {
         sent - stream.read
     }
 
-    /// What was sent to a client since this was last asked.
-    pub(super) fn take_heard(&mut self, number: u32) -> Vec<u8> {
-        std::mem::take(&mut self.streams[number as usize].heard)
+    /// Takes the kept bytes that a client was sent.
+    pub(super) fn take_received(&mut self, number: u32) -> Vec<u8> {
+        std::mem::take(&mut self.streams[number as usize].received)
     }
 
-    /// The next bytes that a client has sent, as many as fit.
+    /// Receives the next bytes of a client, as many as fit.
     pub(super) fn recv(&mut self, number: u32, buffer: &mut [u8]) -> io::Result<usize> {
-        tally(&mut self.calls.recv);
+        count(&mut self.calls.recv);
         let Self { scripts, streams, calls, .. } = self;
         let stream = &mut streams[number as usize];
         let source = match &stream.source {
@@ -164,11 +163,11 @@ impl Kernel {
         Ok(len)
     }
 
-    /// Swallows bytes for a client, which answers a Ping by itself if it is not sending anything else.
+    /// Sends bytes to a client. A client that answers Pings does so at once unless bytes of its own are unread.
     pub(super) fn send(&mut self, number: u32, bytes: &[u8]) {
         self.calls.bytes_out += bytes.len() as u64;
-        if self.listens {
-            self.streams[number as usize].heard.extend_from_slice(bytes);
+        if self.keeps_sent {
+            self.streams[number as usize].received.extend_from_slice(bytes);
         }
         if self.answers_pings
             && let [first, second, payload @ ..] = bytes

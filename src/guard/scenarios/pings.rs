@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use throng::Config;
-use throng::metering::Meter;
+use throng::guard::Harness;
 
+use super::Outcome;
+use super::clients::{connect, small_request};
+use super::figures::Start;
 use crate::app::Sink;
-use crate::clients::{connect, small_request};
-use crate::figures::Start;
-use crate::scenario::Outcome;
 
 const CLIENTS: usize = 4096;
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -17,19 +17,19 @@ const INTERVAL: Duration = Duration::from_secs(30);
 pub(crate) fn pings(count: u64) -> Outcome {
     let mut config = Config::default();
     config.ping_interval = Some(INTERVAL);
-    let mut meter = Meter::new(&config, CLIENTS, |_| Sink)?;
-    connect(&mut meter, small_request("/"), CLIENTS)?;
-    meter.answer_pings(true);
+    let mut harness = Harness::new(&config, CLIENTS, |_| Sink)?;
+    connect(&mut harness, small_request("/"), CLIENTS)?;
+    harness.answer_pings();
     // The first Ping of each comes half an interval to one and a half after the opening.
-    meter.pass(2 * INTERVAL)?;
-    let (start, before) = (Start::of(&meter), meter.pings());
+    harness.run_for(2 * INTERVAL)?;
+    let (start, before) = (Start::of(&harness), harness.pings_answered());
     for _ in 0..count {
-        meter.pass(INTERVAL)?;
+        harness.run_for(INTERVAL)?;
     }
-    let pings = meter.pings() - before;
+    let pings = harness.pings_answered() - before;
     let due = count * CLIENTS as u64;
     if pings != due {
         return Err(format!("{pings} Pings were sent, not {due}").into());
     }
-    Ok(start.to(&meter, pings))
+    Ok(start.to(&harness, pings))
 }

@@ -1,13 +1,13 @@
 //! Messages of a topic to its subscribers.
 
+use throng::guard::Harness;
 use throng::hub::{Hub, HubConfig};
-use throng::metering::Meter;
 use throng::ws::{Opcode, encode};
 use throng::{Config, Message};
 
-use crate::clients::{check, connect, small_request};
-use crate::figures::Start;
-use crate::scenario::Outcome;
+use super::Outcome;
+use super::clients::{check, connect, small_request};
+use super::figures::Start;
 
 const SUBSCRIBERS: usize = 1024;
 pub(crate) const TOPIC: &str = "news";
@@ -22,32 +22,32 @@ pub(crate) fn hub() -> Hub {
     Hub::new(config)
 }
 
-/// `together` messages are published and get to all subscribers, `count` times.
+/// `together` messages are published and reach all subscribers, `count` times.
 pub(crate) fn broadcast(together: usize, count: u64) -> Outcome {
     let hub = hub();
-    let mut meter = Meter::new(&Config::default(), SUBSCRIBERS, hub.handler())?;
-    let clients = connect(&mut meter, small_request(TARGET), SUBSCRIBERS)?;
+    let mut harness = Harness::new(&Config::default(), SUBSCRIBERS, hub.handler())?;
+    let clients = connect(&mut harness, small_request(TARGET), SUBSCRIBERS)?;
     let mut due = Vec::new();
     encode::frame(&mut due, true, Opcode::Text, PAYLOAD.as_bytes(), None);
     let due = due.repeat(together);
     let bytes = (SUBSCRIBERS * due.len()) as u64;
 
     let publisher = hub.publisher();
-    let round = |meter: &mut Meter| -> Result<(), Box<dyn std::error::Error>> {
+    let publish = |harness: &mut Harness| -> Result<(), Box<dyn std::error::Error>> {
         for _ in 0..together {
             publisher.publish(TOPIC, Message::Text(PAYLOAD))?;
         }
-        Ok(meter.run_for(bytes)?)
+        Ok(harness.run_until_sent(bytes)?)
     };
-    meter.listen(true);
-    round(&mut meter)?;
+    harness.keep_sent();
+    publish(&mut harness)?;
     for &client in &clients {
-        check("a subscriber", &meter.heard(client), &due)?;
+        check("a subscriber", &harness.take_received(client), &due)?;
     }
-    meter.listen(false);
-    let start = Start::of(&meter);
+    harness.forget_sent();
+    let start = Start::of(&harness);
     for _ in 0..count {
-        round(&mut meter)?;
+        publish(&mut harness)?;
     }
-    Ok(start.to(&meter, count * (SUBSCRIBERS * together) as u64))
+    Ok(start.to(&harness, count * (SUBSCRIBERS * together) as u64))
 }
