@@ -14,8 +14,6 @@ LONGEST = 600
 LONG = 300
 # Lines of a function, from its name to its end.
 LONGEST_FUNCTION = 70
-# Functions that are longer, still to be parted.
-LONG_FUNCTIONS = {("src/worker/session/frames.rs", "handle_events")}
 # Files that may be longer than LONGEST, each with the reason: tables only.
 LONG_TABLES: dict[str, str] = {}
 
@@ -54,7 +52,7 @@ def function_length(tree: Tree) -> Iterator[Complaint]:
                 continue
             line = code.count("\n", 0, found.start()) + 1
             lines = product.count("\n", found.start(), _closing(product, body)) + 1
-            if lines > LONGEST_FUNCTION and (path, found[1]) not in LONG_FUNCTIONS:
+            if lines > LONGEST_FUNCTION:
                 yield Complaint(path, line, f"{found[1]} has {lines} lines, over {LONGEST_FUNCTION}: part it")
 
 

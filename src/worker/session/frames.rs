@@ -2,53 +2,17 @@
 
 use std::ops::Range;
 
+use super::dispatch::{Call, Input, Stop, answer_ping, echo_buffer, take_whole};
 use super::sessions::{Flow, Sessions};
 use super::visits::Visits;
-use crate::budget::{BYTES_PER_WORK, WORK_OF_MESSAGE};
 use crate::worker::app::application::App;
-use crate::worker::app::conn::{Conn, Peer, SocketPeer};
+use crate::worker::app::conn::{Conn, SocketPeer};
 use crate::worker::app::handler::{Closed, Handler};
-use crate::worker::counters::Counters;
 use crate::worker::os::Os;
+use crate::worker::stream::Streams;
 use crate::worker::stream::compression::{Codec, Contexts, Outgoing};
-use crate::worker::stream::{Reply, Streams};
-use crate::worker::table::{ConnId, Flags, Side, State, Unread};
-use crate::ws::{
-    Buffers, CloseCode, CloseFrame, DecodeError, Decoder, Event, Message, Opcode, ProtocolError, Whole,
-    encode,
-};
-
-/// Why the frames at hand are not gone on with.
-enum Stop {
-    /// There are no more.
-    Drained,
-    /// The replies so far should leave first.
-    ReplyFull,
-    /// What was done has taken up this visit: the rest has to wait for the next.
-    Spent,
-    /// A Pong has come that was late.
-    LatePong,
-    /// The handler closes the connection.
-    CloseAsked,
-    /// The peer does.
-    PeerClosed(Option<CloseCode>, Box<str>),
-    Failed(DecodeError),
-}
-
-/// What a connection's frames are decoded from: a part of the receive buffer.
-struct Input {
-    /// Where what is not done with begins: never before the end of what has landed.
-    at: usize,
-    end: usize,
-    /// No message was under way at some point: one that is now has begun in these bytes.
-    was_between: bool,
-}
-
-impl Input {
-    const fn rest(&self) -> Range<usize> {
-        self.at..self.end
-    }
-}
+use crate::worker::table::{Flags, Side, State, Unread};
+use crate::ws::{Buffers, CloseFrame, DecodeError, Decoder, Event, Whole};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Takes in bytes of frames, that part of the receive buffer. Replies stay in the reply buffer unless there are many.
@@ -172,26 +136,27 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     fn run_decoder(&mut self, index: u32, decoder: &mut Decoder, input: &mut Input) -> Stop {
         // With the contexts out of the side record the handler can send while the record is looked at.
         let mut contexts = self.streams.table.side_mut(index).and_then(|side| side.contexts.take());
-        let stop = self.handle_events(index, decoder, input, &mut contexts);
+        let stop = self.handle_events(index, decoder, input, &mut contexts).unwrap_or_else(Stop::Failed);
         if contexts.is_some() {
             self.streams.table.side_or_new(index).contexts = contexts;
         }
         stop
     }
 
+    /// Decodes frames and handles what they bring, until there is a reason to stop.
     fn handle_events(
         &mut self,
         index: u32,
         decoder: &mut Decoder,
         input: &mut Input,
         contexts: &mut Contexts,
-    ) -> Stop {
+    ) -> Result<Stop, DecodeError> {
         let id = self.streams.table.id(index);
         let Self { streams, app: App { handler, .. }, limits, keepalive, codec, visits, .. } = self;
         let Streams { table, receive, pool, counters, os, .. } = streams;
         let Codec { compressor, decompressor } = codec;
         let (Some((record, side)), Some(handler)) = (table.entry_mut(index), handler) else {
-            return Stop::Drained;
+            return Ok(Stop::Drained);
         };
         let (side, terms) = (side.as_deref(), record.terms);
         let (rules, is_agreed) = (limits.rules_of(terms), terms.is_agreed());
@@ -206,41 +171,25 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         };
         loop {
             // Between two events: with no message under way, a frame that follows is the first of one.
-            let is_idle = decoder.is_idle();
-            input.was_between |= is_idle || !decoder.is_partial();
-            if is_idle
-                && !is_agreed
-                && Whole::begins(&memory[input.rest()])
-                && let Some(data) = &mut record.data
-            {
-                let (handler, conn) = call.begin(data, reply);
-                if let Err(error) = take_whole(handler, conn, memory, input, rules.max_message) {
-                    return Stop::Failed(error.into());
-                }
+            input.was_between |= !decoder.is_partial();
+            if !is_agreed && decoder.is_idle() {
+                call.take_whole(&mut record.data, reply, memory, input, rules.max_message)?;
             }
-            // A peer that does not read is not read from, and what was read already can be a thousand times as much as it seems.
-            let must_wait = is_agreed && record.flags.has(Flags::PAUSED);
-            if let Some(stop) = call.stop(reply, must_wait && input.at < input.end, input) {
-                return stop;
+            if let Some(stop) = call.stop(reply, is_agreed && record.flags.has(Flags::PAUSED), input) {
+                return Ok(stop);
             }
-            let decoded = match decoder.decode(&mut memory[input.rest()], &rules, pool) {
-                Ok(decoded) => decoded,
-                Err(error) => return Stop::Failed(error),
-            };
+            let decoded = decoder.decode(&mut memory[input.rest()], &rules, pool)?;
             input.at += decoded.consumed;
-            call.outgoing.meter.charge(WORK_OF_MESSAGE * decoded.frames + decoded.consumed / BYTES_PER_WORK);
-            let Some(event) = decoded.event else { return Stop::Drained };
+            call.charge(decoded.frames, decoded.consumed);
+            let Some(event) = decoded.event else { return Ok(Stop::Drained) };
             // RFC 6455-6.2-2
             let message = match event {
                 Event::Message(message) => message,
                 // None once the handler has been told of the close: what still comes is ignored.
                 Event::Compressed { .. } if record.data.is_none() => continue,
+                // RFC 7692-5-15 and 7692-6.2-1
                 Event::Compressed { opcode, payload } => {
-                    // RFC 7692-5-15 and 7692-6.2-1
-                    match decompressor.message(opcode, payload, rules.max_message, &mut call.outgoing) {
-                        Ok(message) => message,
-                        Err(error) => return Stop::Failed(error.into()),
-                    }
+                    decompressor.message(opcode, payload, rules.max_message, &mut call.outgoing)?
                 }
                 Event::Ping(payload) => {
                     answer_ping(payload, record.state, reply, counters);
@@ -252,116 +201,17 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                         record.flags.clear(Flags::AWAIT_PONG);
                     }
                     if is_late == Some(true) {
-                        return Stop::LatePong;
+                        return Ok(Stop::LatePong);
                     }
                     continue;
                 }
-                Event::Close(CloseFrame { code, reason }) => return Stop::PeerClosed(code, reason.into()),
+                Event::Close(close) => return Ok(Stop::PeerClosed(close.code, close.reason.into())),
             };
             counters.messages_in.add(1);
             if let Some(data) = &mut record.data {
                 call.hear(data, reply, message, decoded.is_kept && !is_agreed);
-                if let Some(echo) = reply.take_echo()
-                    && let Some(payload) = decoder.take_message(pool)
-                {
-                    reply.echo_buffer(echo, payload);
-                }
+                echo_buffer(reply, decoder, pool);
             }
         }
     }
-}
-
-/// What a call to the handler about a connection takes, beside the connection's data and the reply.
-struct Call<'a, H> {
-    handler: &'a mut H,
-    id: ConnId,
-    /// Bytes in the connection's outbox.
-    queued: usize,
-    outbox_limit: usize,
-    outgoing: Outgoing<'a>,
-    peer: &'a dyn Peer,
-}
-
-impl<H: Handler> Call<'_, H> {
-    #[inline]
-    fn begin<'c>(
-        &'c mut self,
-        data: &'c mut H::Data,
-        reply: &'c mut Reply,
-    ) -> (&'c mut H, Conn<'c, H::Data>) {
-        let Self { handler, id, queued, outbox_limit, outgoing, peer } = self;
-        (handler, Conn::new(*id, data, reply, *queued, *outbox_limit, outgoing.reborrow(), *peer))
-    }
-
-    /// Tells the handler of a message, which may go back without a copy where it `is_kept`.
-    #[inline]
-    fn hear(&mut self, data: &mut H::Data, reply: &mut Reply, message: Message<'_>, is_kept: bool) {
-        let (handler, mut conn) = self.begin(data, reply);
-        if is_kept {
-            conn.may_return(message.as_bytes());
-        }
-        handler.message(&mut conn, message);
-    }
-
-    /// Why nothing more is decoded now, if there is a reason.
-    #[inline]
-    const fn stop(&self, reply: &Reply, must_wait: bool, input: &Input) -> Option<Stop> {
-        if reply.close.is_some() {
-            return Some(Stop::CloseAsked);
-        }
-        if reply.is_full() {
-            return Some(Stop::ReplyFull);
-        }
-        if must_wait || (self.outgoing.meter.is_spent() && input.at < input.end) {
-            return Some(Stop::Spent);
-        }
-        None
-    }
-}
-
-/// Puts the answer to a Ping into the reply.
-#[inline]
-fn answer_ping(payload: &[u8], state: State, reply: &mut Reply, counters: &Counters) {
-    counters.pings_received.add(1);
-    // RFC 6455-5.5.2-1, 6455-5.5.2-2, 6455-5.5.2-3 and 6455-5.5.3-1
-    if matches!(state, State::Open | State::Closing) {
-        encode::frame(&mut reply.bytes, true, Opcode::Pong, payload, None);
-    }
-}
-
-/// Deals with messages that lie whole in the input, each in one frame, as most do: until there is none, or the reply has to leave.
-fn take_whole<H: Handler>(
-    handler: &mut H,
-    mut conn: Conn<'_, H::Data>,
-    memory: &mut [u8],
-    input: &mut Input,
-    max_message: usize,
-) -> Result<(), ProtocolError> {
-    let (mut count, most, start) = (0, conn.outgoing.meter.messages_left(), input.at);
-    let mut outcome = Ok(());
-    while count < most
-        && !conn.reply.must_leave()
-        && !conn.outgoing.meter.is_spent()
-        && let Some(whole) = Whole::find(&memory[input.rest()], max_message)
-    {
-        let payload = whole.unmask_down(memory, input.at, conn.reply.echo_end());
-        input.at += whole.end();
-        let message = match Message::new(whole.opcode, payload) {
-            Ok(message) => message,
-            Err(error) => {
-                outcome = Err(error);
-                break;
-            }
-        };
-        count += 1;
-        conn.may_return(payload);
-        handler.message(&mut conn, message);
-        if let Some(echo) = conn.reply.take_echo() {
-            conn.reply.echo_in_place(echo, memory, &whole);
-        }
-    }
-    // All at once: of many small ones, charging for each would be a twentieth.
-    conn.outgoing.meter.charge(WORK_OF_MESSAGE * count + (input.at - start) / BYTES_PER_WORK);
-    conn.outgoing.counters.messages_in.add(count as u64);
-    outcome
 }

@@ -12,6 +12,7 @@
 pub(super) mod cadence;
 pub(super) mod close;
 mod deferring;
+mod dispatch;
 mod frames;
 pub(super) mod handshake;
 pub(super) mod keepalive;

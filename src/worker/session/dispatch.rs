@@ -1,0 +1,183 @@
+//! Calls to the handler with a connection's messages, and why decoding stops. Nothing here looks at the connection table.
+
+use std::ops::Range;
+
+use crate::base::pool::Pool;
+use crate::budget::{BYTES_PER_WORK, WORK_OF_MESSAGE};
+use crate::worker::app::conn::{Conn, Peer};
+use crate::worker::app::handler::Handler;
+use crate::worker::counters::Counters;
+use crate::worker::stream::Reply;
+use crate::worker::stream::compression::Outgoing;
+use crate::worker::table::{ConnId, State};
+use crate::ws::{CloseCode, DecodeError, Decoder, Message, Opcode, ProtocolError, Whole, encode};
+
+/// Why decoding of a connection's input stops.
+pub(super) enum Stop {
+    /// The input holds no further event.
+    Drained,
+    /// The replies so far have to be sent first.
+    ReplyFull,
+    /// This visit's work is used up: the rest of the input waits for the next visit.
+    Spent,
+    /// A Pong was received after its deadline.
+    LatePong,
+    /// The handler closes the connection.
+    CloseAsked,
+    /// The peer closes the connection.
+    PeerClosed(Option<CloseCode>, Box<str>),
+    /// The input breaks the protocol or a limit, or there is no memory for it.
+    Failed(DecodeError),
+}
+
+/// The part of the receive buffer that a connection's frames are decoded from.
+pub(super) struct Input {
+    /// Where the input begins that is not decoded yet. Payloads moved down for an echo in place end at or before it.
+    pub(super) at: usize,
+    pub(super) end: usize,
+    /// Whether no message was under way at some point: a message under way now begins in this input.
+    pub(super) was_between: bool,
+}
+
+impl Input {
+    pub(super) const fn rest(&self) -> Range<usize> {
+        self.at..self.end
+    }
+}
+
+/// What every call to the handler about a connection needs, beside the connection's data and the reply.
+pub(super) struct Call<'a, H> {
+    pub(super) handler: &'a mut H,
+    pub(super) id: ConnId,
+    /// Bytes in the connection's outbox.
+    pub(super) queued: usize,
+    pub(super) outbox_limit: usize,
+    pub(super) outgoing: Outgoing<'a>,
+    pub(super) peer: &'a dyn Peer,
+}
+
+impl<H: Handler> Call<'_, H> {
+    #[inline]
+    pub(super) fn begin<'c>(
+        &'c mut self,
+        data: &'c mut H::Data,
+        reply: &'c mut Reply,
+    ) -> (&'c mut H, Conn<'c, H::Data>) {
+        let Self { handler, id, queued, outbox_limit, outgoing, peer } = self;
+        (handler, Conn::new(*id, data, reply, *queued, *outbox_limit, outgoing.reborrow(), *peer))
+    }
+
+    /// Tells the handler of the messages that lie complete at the start of the input, each in one frame.
+    #[inline]
+    pub(super) fn take_whole(
+        &mut self,
+        data: &mut Option<H::Data>,
+        reply: &mut Reply,
+        memory: &mut [u8],
+        input: &mut Input,
+        max_message: usize,
+    ) -> Result<(), ProtocolError> {
+        match data {
+            Some(data) if Whole::begins(&memory[input.rest()]) => {
+                let (handler, conn) = self.begin(data, reply);
+                take_whole(handler, conn, memory, input, max_message)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Charges for frames and bytes that were decoded.
+    #[inline]
+    pub(super) fn charge(&mut self, frames: usize, bytes: usize) {
+        self.outgoing.meter.charge(WORK_OF_MESSAGE * frames + bytes / BYTES_PER_WORK);
+    }
+
+    /// Tells the handler of a message, which may go back without a copy where it `is_kept`.
+    #[inline]
+    pub(super) fn hear(
+        &mut self,
+        data: &mut H::Data,
+        reply: &mut Reply,
+        message: Message<'_>,
+        is_kept: bool,
+    ) {
+        let (handler, mut conn) = self.begin(data, reply);
+        if is_kept {
+            conn.may_return(message.as_bytes());
+        }
+        handler.message(&mut conn, message);
+    }
+
+    /// Why nothing more is decoded now, if there is a reason. A peer that does not read `must_wait` where messages are compressed: what was
+    /// read of it already can decompress to a thousand times as much.
+    #[inline]
+    pub(super) const fn stop(&self, reply: &Reply, must_wait: bool, input: &Input) -> Option<Stop> {
+        if reply.close.is_some() {
+            return Some(Stop::CloseAsked);
+        }
+        if reply.is_full() {
+            return Some(Stop::ReplyFull);
+        }
+        if (must_wait || self.outgoing.meter.is_spent()) && input.at < input.end {
+            return Some(Stop::Spent);
+        }
+        None
+    }
+}
+
+/// Moves the buffer of a message into the reply, where the handler sends that message back.
+#[inline]
+pub(super) fn echo_buffer(reply: &mut Reply, decoder: &mut Decoder, pool: &mut Pool) {
+    if let Some(echo) = reply.take_echo()
+        && let Some(payload) = decoder.take_message(pool)
+    {
+        reply.echo_buffer(echo, payload);
+    }
+}
+
+/// Puts the answer to a Ping into the reply.
+#[inline]
+pub(super) fn answer_ping(payload: &[u8], state: State, reply: &mut Reply, counters: &Counters) {
+    counters.pings_received.add(1);
+    // RFC 6455-5.5.2-1, 6455-5.5.2-2, 6455-5.5.2-3 and 6455-5.5.3-1
+    if matches!(state, State::Open | State::Closing) {
+        encode::frame(&mut reply.bytes, true, Opcode::Pong, payload, None);
+    }
+}
+
+/// Deals with messages that lie whole in the input, each in one frame, as most do: until there is none, or the reply has to leave.
+pub(super) fn take_whole<H: Handler>(
+    handler: &mut H,
+    mut conn: Conn<'_, H::Data>,
+    memory: &mut [u8],
+    input: &mut Input,
+    max_message: usize,
+) -> Result<(), ProtocolError> {
+    let (mut count, most, start) = (0, conn.outgoing.meter.messages_left(), input.at);
+    let mut outcome = Ok(());
+    while count < most
+        && !conn.reply.must_leave()
+        && !conn.outgoing.meter.is_spent()
+        && let Some(whole) = Whole::find(&memory[input.rest()], max_message)
+    {
+        let payload = whole.unmask_down(memory, input.at, conn.reply.echo_end());
+        input.at += whole.end();
+        let message = match Message::new(whole.opcode, payload) {
+            Ok(message) => message,
+            Err(error) => {
+                outcome = Err(error);
+                break;
+            }
+        };
+        count += 1;
+        conn.may_return(payload);
+        handler.message(&mut conn, message);
+        if let Some(echo) = conn.reply.take_echo() {
+            conn.reply.echo_in_place(echo, memory, &whole);
+        }
+    }
+    // All at once: of many small ones, charging for each would be a twentieth.
+    conn.outgoing.meter.charge(WORK_OF_MESSAGE * count + (input.at - start) / BYTES_PER_WORK);
+    conn.outgoing.counters.messages_in.add(count as u64);
+    outcome
+}
