@@ -1,4 +1,4 @@
-//! What a worker enforces, as its server's configuration has it.
+//! The limits that a worker enforces, from its server's configuration.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ choices! {
     /// Which connections are pinged.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
     pub enum PingPolicy {
-        /// Those that have been silent for half an interval to one and a half: each connection has a place of its own in the interval, so
-        /// that clients which spoke together are not pinged together. Anything from the peer is a sign of life, and answers a Ping.
+        /// Connections that have been silent for half an interval to one and a half. Each has its own place in the interval, so that
+        /// clients which spoke together are not pinged together. Anything from the peer is a sign of life, and answers a Ping.
         #[default]
         WhenIdle = "idle",
-        /// All of them every interval; only its Pong answers a Ping. The first Ping comes half an interval to one and a half after the
+        /// All connections, every interval. Only its Pong answers a Ping. The first Ping comes half an interval to one and a half after the
         /// opening.
         Always = "always",
     }
@@ -46,7 +46,7 @@ pub(crate) struct Limits {
     /// Sockets beyond either limit that it can hold to refuse them.
     pub(crate) refusals: usize,
     pub(crate) head: HeadLimits,
-    /// What holds for frames; how long a message may be, and whether it may be compressed, depends on the connection.
+    /// The rules for frames. How long a message may be, and whether it may be compressed, depends on the connection.
     pub(crate) rules: Rules,
     /// `None`: nothing is compressed.
     pub(crate) deflation: Option<Deflation>,
@@ -54,13 +54,13 @@ pub(crate) struct Limits {
     pub(crate) outbox: usize,
     /// Bytes of all pooled buffers in use.
     pub(crate) buffers: usize,
-    /// What of that one connection must be able to use, its longest message and its outbox.
+    /// The part of `buffers` that one connection must be able to use: for its longest message and its outbox.
     pub(crate) least_buffers: usize,
     /// Bytes of shared frames that wait in all outboxes, each counted for each outbox it is in.
     pub(crate) backlog: usize,
     /// Work done at a time.
     pub(crate) work: Allowance,
-    /// Bytes of free small ones that are kept for the next use; large ones all are.
+    /// Bytes of free small buffers that are kept for the next use. Large ones are all kept.
     pub(crate) spare_buffers: usize,
     pub(crate) handshake_timeout: Duration,
     /// Time for a message that has begun to end. `None`: any.
@@ -69,14 +69,14 @@ pub(crate) struct Limits {
     pub(crate) ping_interval: Option<Duration>,
     pub(crate) ping_policy: PingPolicy,
     pub(crate) pong_timeout: Duration,
-    /// Bytes a second that a peer must take at the least whose Pong is late because output is in front of its Ping.
+    /// The least bytes a second that a peer must take while its Pong is late because output is in front of its Ping.
     pub(crate) slowest_reader: u64,
     pub(crate) close_timeout: Duration,
     pub(crate) budgets: Budgets,
 }
 
-/// How much of a kind an iteration does before all others have their turn. Servers have the [default](Self::default); where few are to
-/// stand for many, it is smaller.
+/// How much of each kind an iteration does. Servers have the [default](Self::default). Tests have less, so that a few connections are as
+/// good as many.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budgets {
     /// Readiness events of a wait: the simulated system's to keep, as Linux keeps its own.

@@ -43,7 +43,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 && !listening.ready
                 && let Some(listener) = listening.listener.take()
             {
-                // Others have copies of a shared one, with which it would stay watched.
+                // Other workers have copies of a shared listener: closing this one would not end the watch.
                 self.sessions.streams.os.unwatch(&listener);
                 self.sessions.streams.os.close_listener(listener);
             }
@@ -69,19 +69,19 @@ impl<O: Os, H: Handler> Worker<O, H> {
                         if error.kind() == io::ErrorKind::WouldBlock {
                             self.acceptor.listeners[at].ready = false;
                         } else {
-                            // No event comes for what waits already, so the queue is looked at again by the clock.
+                            // Connections that wait already bring no event, so a timer tries again.
                             self.acceptor.paused_until = Some(self.sessions.streams.now + EXHAUSTED_PAUSE);
                         }
                         return;
                     }
                 }
-                // The connection ended while it waited, or the network did: accept(2), "Error handling".
+                // The connection or the network failed while it waited: accept(2), "Error handling".
                 Err(_) => {}
             }
         }
     }
 
-    /// Takes a connection in: to be served, to be refused, or not at all.
+    /// Takes a connection in, to be served or to be refused, or drops it.
     fn admit(&mut self, socket: O::Socket) {
         self.sessions.streams.counters.accepted.add(1);
         let mut flags = Flags::default();
@@ -114,7 +114,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             data: None,
         });
         self.sessions.streams.counters.sockets.add(1);
-        // Not the iteration's time, here as with every deadline of a peer's: what has passed of it is not the peer's.
+        // By the clock as it is now, as for every deadline: the time that the iteration has taken is not the peer's.
         self.sessions.streams.table.arm(index, deadline(self.sessions.streams.os.now(), patience));
         let token = token_of(self.sessions.streams.table.id(index));
         let record = self.sessions.streams.table.get(index);
@@ -125,7 +125,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    /// Has the log say that clients are refused, and for want of what, if it has not just been said.
+    /// Makes a notice that clients are refused, and for lack of what, unless there was one a short time ago.
     fn tell_full(&mut self) {
         if self.schedule.drain.is_some()
             || self.acceptor.full_again.is_some_and(|again| self.sessions.streams.now < again)
@@ -185,7 +185,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 }
 
-/// Whether accepting failed for want of descriptors or memory, which passes by itself or not at all.
+/// Whether accepting failed for lack of descriptors or memory: a later try may succeed.
 fn is_exhaustion(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }

@@ -33,13 +33,13 @@ pub(in crate::worker) struct Acceptor<L> {
     pub(in crate::worker) leaving: bool,
     /// The listeners that the workers share are to be watched, and are not.
     pub(in crate::worker) is_unwatched: bool,
-    /// Accepting rests until then.
+    /// Accepting pauses until then.
     pub(in crate::worker) paused_until: Option<Duration>,
-    /// It is not said before that the server is full.
+    /// No notice says before then that the server is full.
     pub(in crate::worker) full_again: Option<Duration>,
 }
 
-/// The tokens of listeners: no connection has this bit in the lower half of its own.
+/// The bit that marks the token of a listener: a connection's token does not have it.
 pub(in crate::worker) const LISTENER: u64 = 1 << 31;
 
 pub(in crate::worker) const fn is_listener(token: Token) -> bool {
@@ -85,7 +85,7 @@ impl<L> Acceptor<L> {
         self.paused_until
     }
 
-    /// Closes the listeners once what waits in their queues has been dealt with.
+    /// Closes the listeners once their queues are empty.
     pub(in crate::worker) fn leave(&mut self) {
         self.leaving = true;
         self.listeners.iter_mut().for_each(|listening| listening.ready = true);

@@ -1,4 +1,4 @@
-//! What other threads want of a worker: messages, broadcasts and closes from the mailbox.
+//! Commands of other threads: messages, broadcasts and closes from the mailbox.
 
 use super::schedule::Broadcast;
 use super::worker::Worker;
@@ -8,14 +8,14 @@ use crate::worker::app::mailbox::Mail;
 use crate::worker::os::Os;
 
 impl<O: Os, H: Handler> Worker<O, H> {
-    /// Handles mail in order, for as long as it may take. Sockets have all of their time after it.
+    /// Handles mail in order, within its share of the iteration's work.
     pub(in crate::worker) fn handle_mail(&mut self) {
         self.sessions.visits.meter.begin_mail();
         self.handle_entries();
         self.sessions.visits.meter.begin_iteration();
     }
 
-    /// A broadcast to many goes out a slice at a time, between which sockets have their turn; what came after it waits.
+    /// Writes the next slice of a broadcast. Sockets have their turn between two slices, and later mail waits.
     fn handle_entries(&mut self) {
         for _ in 0..MAILS_PER_ITERATION {
             if self.schedule.broadcast.is_some() {

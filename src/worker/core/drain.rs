@@ -51,7 +51,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 let _ = self.sessions.drop_connection(at, Closed::ByUs(GOING_AWAY));
             }
         }
-        // The iteration does not come to its end, where this is counted.
+        // The iteration ends here, before it would count this.
         self.sessions.streams.counters.buffered_bytes.set(self.sessions.streams.pool.used() as u64);
         self.sessions.streams.counters.backlog_bytes.set(self.sessions.streams.pool.lent() as u64);
     }

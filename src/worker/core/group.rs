@@ -1,4 +1,4 @@
-//! The workers that new connections are spread over: which are in the group, and in which order they are woken for a listener that they share.
+//! The group of workers that get new connections: who is in it, and in which order a shared listener wakes them.
 
 use super::acceptor::LISTENER;
 use super::worker::Worker;
@@ -8,7 +8,7 @@ use crate::worker::app::notice::Notice;
 use crate::worker::os::{Os, Token};
 
 impl<O: Os, H: Handler> Worker<O, H> {
-    /// Lets the other workers have the next connection of a listener that they share: the kernel wakes the first in line.
+    /// Leaves the next connection of a shared listener to the other workers: the kernel wakes the first in line.
     pub(in crate::worker) fn go_to_the_end_of_the_line(&mut self, at: usize) {
         let listening = &self.acceptor.listeners[at];
         let Some(listener) = listening.listener.as_ref().filter(|_| listening.is_shared()) else { return };
@@ -53,7 +53,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             if self.sessions.common.leave_group() {
                 self.sessions.streams.counters.left_group.add(1);
                 self.acceptor.in_group = false;
-                // What comes after this wakes another worker; what queues is dealt with below.
+                // Later connections wake another worker. Those in the queue are dealt with below.
                 let shared = self.acceptor.listeners.iter().filter(|listening| listening.is_shared());
                 shared
                     .filter_map(|listening| listening.listener.as_ref())

@@ -32,7 +32,7 @@ pub(crate) struct Inventory {
     pub(crate) dirty: usize,
     pub(crate) is_broadcasting: bool,
     pub(crate) is_draining: bool,
-    /// Accepting rests until then.
+    /// Accepting pauses until then.
     pub(crate) accepts_at: Option<Duration>,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Glimpse<'a, S> {
     /// Bytes in its outbox.
     pub(crate) queued: usize,
     pub(crate) has_side: bool,
-    /// It has a side record for nothing.
+    /// It has a side record that is empty.
     pub(crate) has_empty_side: bool,
 }
 

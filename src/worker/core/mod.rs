@@ -1,8 +1,9 @@
 //! The loop of a worker. Nobody below imports this room.
 //!
-//! - `worker`: the loop and its phases; `schedule`: what it does of itself, and when.
-//! - `acceptor`, `accept`, `group`: new connections, and the workers that they are spread over. `commands`: what other threads want. `drain`: the end.
-//! - `inspect`, `alone`: what a worker holds, and one by itself, for the simulation.
+//! - `worker`: the loop and its phases; `schedule`: when the worker has something to do without input.
+//! - `acceptor`, `accept`, `group`: new connections, and the group of workers that get them.
+//! - `commands`: the mail of other threads. `drain`: the end.
+//! - `inspect`: what a worker holds; `alone`: a worker by itself. Both are for tests and measurements.
 
 mod accept;
 pub(super) mod acceptor;

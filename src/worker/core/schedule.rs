@@ -1,18 +1,18 @@
-//! What a worker has to do, and when, beside what its connections' timers say.
+//! When a worker has something to do beside input and the timers of its connections.
 
 use std::time::Duration;
 
 use crate::worker::app::prepared::PreparedMessage;
 
-/// Times of a worker's own, since its start.
+/// What a worker has to do of itself. Times count from its start.
 #[derive(Debug, Default)]
 pub(in crate::worker) struct Schedule {
-    /// A phase left work undone for want of budget: the next wait does not wait.
+    /// A phase used up its budget before its work was done: the next wait returns at once.
     pub(in crate::worker) is_unfinished: bool,
     pub(in crate::worker) housekeeping: Option<Duration>,
-    /// The application's tick: its interval and when it is due next.
+    /// The handler's tick: its interval, and when it is due next.
     pub(in crate::worker) tick: Option<(Duration, Duration)>,
-    /// When the application wants its next turn.
+    /// When the handler wants its next turn.
     pub(in crate::worker) turn: Option<Duration>,
     /// A broadcast that has not reached every connection. No mail is handled meanwhile, which keeps the order.
     pub(in crate::worker) broadcast: Option<Broadcast>,

@@ -22,7 +22,7 @@ use crate::worker::session::visits::Visits;
 use crate::worker::stream::Streams;
 use crate::worker::stream::compression::Codec;
 
-/// The shortest interval between two ticks of the application: a worker is never kept from waiting.
+/// The shortest interval between two ticks of the handler: a worker can wait between them.
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
 
 /// One core's event loop with everything it owns.
@@ -92,13 +92,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Runs until the server's end.
     ///
     /// # Errors
-    /// When waiting for readiness fails, which no peer can bring about.
+    /// When waiting for readiness fails. No peer can cause this.
     pub(crate) fn run(mut self) -> io::Result<()> {
         while self.iterate()? {}
         Ok(())
     }
 
-    /// One iteration: waits, and does what there is to do. `false` once the worker has ended.
+    /// One iteration: waits, and does everything that is due. `false` once the worker has ended.
     ///
     /// The order matters. Mail comes before sockets, so that what it queues leaves together with the replies. Timers come after
     /// sockets, so that a Pong that has arrived counts before its deadline is judged. Writing comes last, so that a connection
@@ -120,7 +120,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.keep_house();
         let open = self.sessions.streams.counters.open.get();
         self.sessions.write_queued();
-        // The handler was told of those that were lost: what they leave to do is done in another turn.
+        // The handler was told of connections that were lost: it may need another turn for what they leave to do.
         self.schedule.is_unfinished |= self.sessions.streams.counters.open.get() != open;
         self.sessions.streams.counters.buffered_bytes.set(self.sessions.streams.pool.used() as u64);
         self.sessions.streams.counters.backlog_bytes.set(self.sessions.streams.pool.lent() as u64);
@@ -136,8 +136,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             .loop_time
             .record(micros(self.sessions.streams.os.now().saturating_sub(self.sessions.streams.now)));
         self.sessions.streams.os.wait(timeout, &mut self.ready)?;
-        // Before anything is looked at that comes with a wake-up, the stage as well as mail: whoever changes it later wakes
-        // the worker again.
+        // Before the stage and the mail are looked at: a later change of either wakes the worker again.
         self.inbox.acknowledge();
         self.schedule.is_unfinished = false;
         self.sessions.streams.look_at_clock();
@@ -145,7 +144,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         Ok(())
     }
 
-    /// How long nothing is due; `None` for good.
+    /// The time until something is due; `None` when nothing is.
     pub(in crate::worker) fn timeout(&self) -> Option<Duration> {
         if self.schedule.is_unfinished
             || self.sessions.visits.are_waiting()
@@ -158,7 +157,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.schedule.next(),
             self.acceptor.retry_at(),
         ];
-        // Not from the iteration's beginning: what it took would be slept on top.
+        // By the clock as it is now: from the iteration's beginning, its duration would be slept on top.
         due.into_iter().flatten().min().map(|due| due.saturating_sub(self.sessions.streams.os.now()))
     }
 
@@ -210,7 +209,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    /// Gives unused memory back, as long as there is some.
+    /// Gives unused memory back, and comes again as long as there is some.
     fn keep_house(&mut self) {
         let Sessions { streams, codec, .. } = &mut self.sessions;
         if self.schedule.housekeeping.is_some_and(|due| due <= streams.now) {

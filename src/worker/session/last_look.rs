@@ -17,7 +17,7 @@ use crate::worker::table::{Flags, Timer};
 pub(in crate::worker) enum Looked {
     /// The connection has ended.
     Gone,
-    /// Everything that had arrived by the deadline has been taken in, or cannot be before output has left.
+    /// Everything that had arrived by the deadline is taken in, or the rest must wait until output has left.
     Seen,
     /// There is more to read: look again later.
     Unseen,
@@ -28,9 +28,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     pub(in crate::worker) fn take_last_look(&mut self, index: u32, timer: Timer, due: u32) -> Looked {
         let id = self.streams.table.id(index);
         let is_paused = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
-        // Who does not read is not read from; that it has begun to is a sign of life.
+        // A peer that does not read is not read from. That it reads again is a sign of life.
         let flow = if is_paused { self.retry_writing(index) } else { self.read(index, true) };
-        // What is said to it now must not overtake a reply.
+        // A frame to it must not overtake a reply.
         self.write_held();
         if flow == Flow::Gone || self.streams.table.find(id).is_none() {
             return Looked::Gone;
@@ -43,12 +43,12 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Looked::Seen
     }
 
-    /// Has a verdict wait for the next iteration, in which the connection is read on.
+    /// Puts a verdict off to the next iteration, in which the connection is read from again.
     pub(in crate::worker) fn look_again(&mut self, index: u32, timer: Timer, due: u32) {
         self.overdue.push((self.streams.table.id(index), timer, due));
     }
 
-    /// Arms the timers of the connections whose verdict has to wait. Not earlier, or the phase that has found them would find them again.
+    /// Arms the timers of the connections whose verdict has to wait. Armed earlier, they would be found again in the same phase.
     /// `true` where there are any.
     pub(in crate::worker) fn put_overdue_back(&mut self) -> bool {
         let mut overdue = std::mem::take(&mut self.overdue);
@@ -67,7 +67,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         are_any
     }
 
-    /// Takes in all that has arrived for a connection which is about to be cut, though not for ever what a peer goes on to send.
+    /// Takes in all that has arrived for a connection which is about to be cut, within a bound for a peer that goes on to send.
     pub(in crate::worker) fn take_all(&mut self, index: u32) -> Flow {
         let due = self.streams.tick;
         for _ in 0..VISITS_AT_THE_END {

@@ -1,7 +1,7 @@
-//! A close that is late because our Close has output in front of it.
+//! The close deadline waits while output is in front of our Close.
 //!
-//! As with a [Pong](crate::worker::session::late_pong), a peer that reads slowly and steadily gets to it: it must take as much from one look to the next, and
-//! once our Close has been acknowledged it has its time and no more.
+//! The rules are those of a late [Pong](crate::worker::session::late_pong): the peer must take a least number of bytes from one look to the
+//! next, and once our Close is acknowledged it has the time to close and no more.
 
 use super::sessions::Sessions;
 use crate::base::ticks::{TICK, tick_at, ticks};
@@ -10,7 +10,7 @@ use crate::worker::os::Os;
 use crate::worker::table::{Flags, Stage};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Our Close has joined output that is stuck, of which enough must be taken from now on.
+    /// Notes that our Close has joined output that is stuck. From now on the peer must take enough of it.
     pub(in crate::worker) fn expect_late_close(&mut self, index: u32) {
         if self.streams.table.side_mut(index).is_some_and(|side| side.late_close.is_none()) {
             let measured = self.measured(index, 0);
@@ -18,7 +18,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// The time to close is up: whether the connection goes on until the next look, because the peer takes what is in front of our Close.
+    /// Whether a connection whose time to close is up goes on until the next look, because the peer takes what is in front of our Close.
     pub(in crate::worker) fn awaits_close_longer(&mut self, index: u32) -> bool {
         // Refused connections have few places.
         if self.streams.table.record_mut(index).flags.has(Flags::REFUSED) {

@@ -1,8 +1,8 @@
-//! A Pong that is late because its Ping has output in front of it.
+//! The deadline of a Pong waits while output is in front of its Ping.
 //!
-//! What a peer's kernel has acknowledged is a sign of life: a peer that reads slowly and steadily answers each Ping when it gets to
-//! it. One that takes a byte now and then must not live for ever, so there is a least rate, and once the Ping itself has been
-//! acknowledged its Pong has its time and no more.
+//! What a peer's kernel acknowledges is a sign of life: a peer that reads slowly and steadily answers each Ping when it gets to it. A peer
+//! that takes a byte now and then must not be kept for ever. So there is a least rate, and once the Ping itself is acknowledged the Pong
+//! has `pong-timeout` and no more.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::worker::table::{Flags, LatePong, Stage};
 use crate::ws::encode;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// A Ping of this tick joins output that is stuck.
+    /// Notes that a Ping of this tick joins output that is stuck.
     pub(in crate::worker) fn expect_late_pong(&mut self, index: u32) {
         let stage = self.measured(index, encode::frame_len(PING_PAYLOAD, false));
         let pinged = self.streams.tick;
@@ -41,14 +41,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         true
     }
 
-    /// The Ping has been answered.
+    /// Notes that the Ping is answered.
     pub(in crate::worker) fn forget_late_pong(&mut self, index: u32) {
         if self.streams.table.side_mut(index).is_some_and(|side| side.late_pong.take().is_some()) {
             self.streams.free_side(index);
         }
     }
 
-    /// The late Pong has come: the next Ping is due as if it had been in time.
+    /// Notes that the late Pong has come: the next Ping is due as if it had come in time.
     #[cold]
     pub(in crate::worker) fn end_late_pong(&mut self, index: u32) {
         let record = self.streams.table.record_mut(index);
@@ -64,7 +64,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.schedule_ping(index, since);
     }
 
-    /// Something has come of a peer whose Pong is late, and that had been heard of at the tick `before`. Under the policy for idle peers it
+    /// Notes a sign of life from a peer whose Pong is late, and whose last one was at the tick `before`. Under the policy for idle peers it
     /// answers the Ping; the first such sign decides on the next one.
     #[cold]
     pub(in crate::worker) fn hear_late_peer(&mut self, index: u32, before: u32) {

@@ -1,22 +1,22 @@
-//! What a worker does that is late: its Pings give way.
+//! A worker that is late sends fewer Pings.
 //!
-//! Pings are the one thing that a worker does of itself, and they can be more than it has time for: a million connections and an interval
-//! of ten seconds are a hundred thousand Pings a second and as many Pongs. Dropping those whose Pongs are late makes it worse, since each comes
-//! back with a handshake. So when what is due has been late for a while, Pings are sent later than they are due, in an interval that is
-//! stretched up to fourfold, while requests and messages are dealt with as ever; and when the worker is up to date again it shrinks.
+//! Pings can be more than a worker has time for: a million connections and an interval of ten seconds are a hundred thousand Pings a
+//! second and as many Pongs. To drop connections whose Pongs are late makes it worse, since each client comes back with a handshake. So
+//! when due timers have been late for a while, the interval of Pings is stretched, up to fourfold. Requests and messages are not
+//! affected. When the worker is up to date again, the interval shrinks.
 
 use std::time::Duration;
 
 use crate::budget::{LATE, LATENESS_STEP, MOST_STRETCH};
 
-/// The parts that an interval is stretched by.
+/// The unit of the stretch: parts of an interval.
 const WHOLE: u32 = 16;
 const MOST: u32 = WHOLE * MOST_STRETCH;
 
-/// How late a worker is, and what it makes of it.
+/// How late a worker is, and how far its interval of Pings is stretched.
 #[derive(Debug)]
 pub(in crate::worker) struct Lateness {
-    /// How much longer than an interval the time between Pings is, in sixteenths: from 16 for as long as it.
+    /// The time between Pings in sixteenths of an interval: 16 when it is not stretched.
     stretch: u32,
     /// Since when everything due was late.
     late_since: Option<Duration>,
@@ -28,9 +28,9 @@ impl Lateness {
         Self { stretch: WHOLE, late_since: None, changed_at: now }
     }
 
-    /// What was due first is looked at now, so much later. `true` when Pings begin to give way.
+    /// Notes by how much the first due timer is late. `true` when the interval begins to be stretched.
     ///
-    /// Once is not enough, however late it is: a process that stood still has caught up with what was due in a moment.
+    /// One late look is not enough, however late: a process that stood still has caught up in a moment.
     pub(in crate::worker) fn observe(&mut self, now: Duration, lag: Duration) -> bool {
         if lag < LATE {
             self.late_since = None;
@@ -56,11 +56,11 @@ impl Lateness {
         self.stretch > WHOLE
     }
 
-    /// When a Ping is due that was due at the tick `due` before: `None` for now.
+    /// The tick to which a Ping that is due at the tick `due` is put off; `None`: it is sent now.
     pub(in crate::worker) fn put_off(&self, due: u32, tick: u32, interval: u32) -> Option<u32> {
         let more = u64::from(interval) * u64::from(self.stretch - WHOLE) / u64::from(WHOLE);
         let later = due.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
-        // Not all at once: by then the worker may be up to date.
+        // A step at a time: by then the worker may be up to date.
         (later > tick).then(|| later.min(tick.saturating_add((interval / 2).max(1))))
     }
 }

@@ -1,13 +1,13 @@
 //! What connections speak: from the first byte of a request to the last of a close.
 //!
-//! - `sessions`: all of a worker, with what they share. `visits`: which connections are read from, for how long, and how much at a time.
+//! - `sessions`: all sessions of a worker, with what they share. `visits`: which connections are read from, for how long, and how much at a time.
 //! - `read`, `handshake`, `frames`: what a peer says, and what comes of it. `relief`: which message gives way when buffer memory is used up.
 //! - `write`, `deferring`, `messages`, `push`: what leaves, at once or later, to one connection or to many. `turn`: what the handler does in its
 //!   turn.
 //! - `close`: how connections end.
-//! - `timers`, `last_look`, `message_clock`: what is due, and what is read before that is judged.
-//! - `keepalive`, `cadence`, `ping`, `lateness`: when peers are pinged, and with what. `late_pong`, `late_close`: how long a peer is waited for that has
-//!   output to read first.
+//! - `timers`, `last_look`, `message_clock`: deadlines, and the input that is read before one is judged.
+//! - `keepalive`, `cadence`, `ping`, `lateness`: when peers are pinged, and with what payload.
+//! - `late_pong`, `late_close`: how long deadlines wait for a peer that has output to read first.
 
 pub(super) mod cadence;
 pub(super) mod close;

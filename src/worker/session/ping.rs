@@ -1,4 +1,4 @@
-//! What a Ping of ours carries: when it was sent, and a proof that we sent it.
+//! The payload of a Ping: when it was sent, and a proof that we sent it.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ pub(in crate::worker) const PING_PAYLOAD: usize = 16;
 
 /// Seals Pings, so that a Pong tells the round trip without anything being kept of it.
 ///
-/// The proof is a keyed hash of the time and of the connection's name, under keys of the worker's: a peer can send back what it was
-/// sent and nothing else, neither another time nor what another connection was sent.
+/// The proof is a keyed hash of the time and of the connection's id, under keys of the worker. A peer can only send back what it was sent:
+/// another time, or the payload of another connection's Ping, has no valid proof.
 pub(in crate::worker) struct Seal {
     hasher: SipHasher13,
     /// The time is not written plainly, since it says for how long the server has been up.
@@ -33,8 +33,8 @@ impl Seal {
         parts.to_be_bytes()
     }
 
-    /// When the Ping was sent that this is the payload of. `None`: it is none of ours to that connection, as with Pongs that come
-    /// unasked (RFC 6455, section 5.5.3).
+    /// When the Ping with this payload was sent. `None`: the payload is not that of a Ping to this connection, as in an unsolicited Pong
+    /// (RFC 6455, section 5.5.3).
     pub(in crate::worker) fn sent(&self, id: ConnId, payload: &[u8]) -> Option<Duration> {
         let parts = u128::from_be_bytes(payload.try_into().ok()?);
         #[expect(clippy::cast_possible_truncation, reason = "the two halves of a payload")]

@@ -1,6 +1,6 @@
 //! Which messages give way when buffer memory is used up: those that hold most and have held it for longest, not those that come next.
 //!
-//! What may be needed is known before it is: input that ends inside a message has to be kept. So there is room, or a message is given
+//! The need is known in advance: input that ends inside a message has to be kept. So there is room, or a message is given
 //! up, before the decoder asks for it, and a message is only refused where nothing larger is held.
 
 use super::sessions::{Flow, Sessions};
@@ -20,23 +20,23 @@ struct Held {
 }
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Sees to it that a buffer of `needed` bytes can be had for a connection's input, which has just been received, as far as anything can
-    /// give way to it. It may be the connection itself, which goes on to its end then.
+    /// Makes room for a buffer of `needed` bytes for a connection's input, which has just been received, as far as other messages can give way.
+    /// The message that gives way may be the connection's own: then the connection goes on to its end.
     #[cold]
     pub(in crate::worker) fn relieve(&mut self, index: u32, needed: usize) -> Flow {
         if !self.streams.pool.lacks(needed) {
             return Flow::Alive;
         }
         let id = self.streams.table.id(index);
-        // What is said to others must not mix with the reply at hand, nor overtake one that waits.
+        // Frames to other connections must not mix with the reply at hand, nor overtake one that waits.
         if self.flush_reply(index) == Flow::Gone {
             return Flow::Gone;
         }
         self.write_held();
-        // Some more than is needed, so that the next to come need not search.
+        // Somewhat more than is needed, so that the next one need not search.
         let enough = needed.saturating_add(self.streams.pool.limit() / RELIEF_LEAST);
         for held in self.largest().into_iter().take(RELIEF_MOST) {
-            // Nobody gives way to what is larger.
+            // A message does not give way to a larger one.
             if !self.streams.pool.lacks(enough) || held.bytes.ilog2() < needed.max(1).ilog2() {
                 break;
             }
@@ -48,8 +48,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if self.streams.table.find(id).is_some() { Flow::Alive } else { Flow::Gone }
     }
 
-    /// Incomplete messages, those with most bytes first, and of about as many bytes those that began first. Where there are very many,
-    /// it is some of them, and others the next time.
+    /// Incomplete messages, those with most bytes first, and of about as many bytes those that began first. Where there are very
+    /// many, these are some of them, and others the next time.
     fn largest(&mut self) -> Vec<Held> {
         let end = self.streams.table.side_slots();
         let from = if self.relief_cursor < end { self.relief_cursor } else { 0 };

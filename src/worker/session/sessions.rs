@@ -27,9 +27,9 @@ pub(in crate::worker) struct Sessions<O: Os, H: Handler> {
     pub(in crate::worker) keepalive: Keepalive,
     pub(in crate::worker) codec: Codec,
     pub(in crate::worker) visits: Visits,
-    /// Deadlines that have passed and are to be judged once more is read; empty between phases.
+    /// Deadlines that have passed, and are judged when more has been read. The list is empty between phases.
     pub(in crate::worker) overdue: Vec<(ConnId, Timer, u32)>,
-    /// From where on side records are looked through for what has to give way.
+    /// The side record at which the next search for a message that has to give way begins.
     pub(in crate::worker) relief_cursor: usize,
     /// Connections held only to be refused.
     pub(in crate::worker) refused: usize,
@@ -46,7 +46,7 @@ pub(in crate::worker) enum Flow {
 }
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Deals with a socket that is ready.
+    /// Handles a socket that is ready.
     pub(in crate::worker) fn handle_socket(&mut self, event: Ready) {
         let id = id_of(self.number, event.token);
         self.let_go(id);
@@ -74,7 +74,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 continue;
             };
             self.streams.table.record_mut(index).flags.clear(Flags::REVISIT);
-            // What made the connection ready may have included its end: read until nothing is left.
+            // The event may have said that the peer has ended: read until nothing is left.
             let _ = self.read_first(index, true);
         }
     }
@@ -82,7 +82,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Reads again from connections that wait for that without a new event.
     pub(in crate::worker) fn revisit_connections(&mut self) {
         self.visits.meter.begin_revisits();
-        // Those that are queued meanwhile wait for the next iteration.
+        // Connections that are queued meanwhile wait for the next iteration.
         for _ in 0..self.visits.revisit.len() {
             if self.visits.meter.is_over() {
                 break;

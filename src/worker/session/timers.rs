@@ -1,4 +1,4 @@
-//! What is due: handshakes, Pings, Pongs and closes, one timer a connection; and messages that have begun.
+//! Timers that are due: of handshakes, Pings, Pongs and closes, one for each connection; and of messages that have begun.
 
 use super::keepalive::{Keepalive, PongTimes, is_awaited, pinged_at};
 use super::last_look::Looked;
@@ -18,7 +18,7 @@ const TOO_LONG: CloseFrame<'static> =
     CloseFrame { code: Some(CloseCode::POLICY_VIOLATION), reason: "the message took too long" };
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Looks after connections whose timers are due. `true` where some are left for the next iteration.
+    /// Handles connections whose timers are due. `true` where some are left for the next iteration.
     pub(in crate::worker) fn expire_timers(&mut self) -> bool {
         self.observe_lateness();
         self.visits.meter.begin_iteration();
@@ -36,7 +36,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         true
     }
 
-    /// Looks after messages that have begun and not ended. `true` where some are left for the next iteration.
+    /// Handles messages whose deadline has passed. `true` where some are left for the next iteration.
     pub(in crate::worker) fn expire_messages(&mut self) -> bool {
         self.visits.meter.begin_iteration();
         let most = self.most_looked_at();
@@ -52,12 +52,12 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         true
     }
 
-    /// The count of bytes read at which the timers' phase leaves the rest to the next iteration.
+    /// The count of bytes read from which on the timers' phase leaves the rest to the next iteration.
     fn most_looked_at(&self) -> u64 {
         self.streams.counters.bytes_in.get() + LOOKED_AT_PER_ITERATION
     }
 
-    /// The time of a message is up.
+    /// Handles a message whose deadline has passed.
     fn judge_message(&mut self, index: u32, due: u32) -> Flow {
         let looked = self.take_last_look(index, Timer::Message, due);
         if looked == Looked::Gone {
@@ -66,7 +66,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let Streams { table, pool, .. } = &mut self.streams;
         let entry = table.entry_mut(index).filter(|(record, _)| record.state == State::Open);
         let Some((_, Some(side))) = entry else { return Flow::Alive };
-        // It may have ended, and another begun, whose clock runs; or it stands still.
+        // It may have ended, and another one begun, with a deadline of its own; or its deadline stands still.
         if !side.clock.is_overdue() {
             return Flow::Alive;
         }
@@ -87,19 +87,19 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     fn on_timer(&mut self, index: u32, due: u32) -> Flow {
         let before = self.streams.table.record_mut(index).state;
         if self.awaits_peer(index, due) {
-            // What is read is held against it.
+            // Further input is checked against it.
             self.streams.table.put_off(index, due, self.streams.tick + 1);
             let looked = self.take_last_look(index, Timer::Connection, due);
             if looked == Looked::Gone {
                 return Flow::Gone;
             }
             if self.streams.table.record_mut(index).timer.deadline() != Some(due) {
-                // What it has said has put another in its place.
+                // The input has put another timer in its place.
                 self.forget_look(index, Timer::Connection);
                 return Flow::Alive;
             }
             if looked == Looked::Unseen && self.awaits_peer(index, due) {
-                // It stays armed: by its deadline it is known when the Ping was sent.
+                // It stays armed: its deadline tells when the Ping was sent.
                 self.look_again(index, Timer::Connection, due);
                 return Flow::Alive;
             }
@@ -116,14 +116,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             State::Open => self.keep_alive(index, due),
             State::Closing | State::Finishing if self.awaits_close_longer(index) => Flow::Alive,
             State::Closing | State::Finishing => {
-                // Whose Close was found at the last look is not late.
+                // A peer whose Close was found at the last look is not late.
                 self.streams.counters.close_timeouts.add(u64::from(state == before));
                 self.discard(index)
             }
         }
     }
 
-    /// Whether something is awaited of the peer until the deadline `due`, which has passed.
+    /// Whether the peer still owes something for which the deadline `due` has passed.
     fn awaits_peer(&self, index: u32, due: u32) -> bool {
         let Self { streams: Streams { table, .. }, limits, keepalive: Keepalive { pong_times, .. }, .. } =
             self;
@@ -132,8 +132,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             || is_awaited(record, pinged_at(record, side, due, *pong_times), limits.ping_policy)
     }
 
-    /// Clients that came together are not pinged together, and one that has just come, which is as good as a Pong, is not pinged at
-    /// once.
+    /// Schedules the first Ping. Clients that came together are not pinged together. A client that has just come is not pinged at once: its
+    /// handshake is a sign of life.
     pub(in crate::worker) fn schedule_first_ping(&mut self, index: u32) {
         self.schedule_ping(index, self.streams.tick);
     }
@@ -169,7 +169,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
         record.flags.clear(Flags::AWAIT_PONG);
         if was_looked_at {
-            // What was looked for has been read since.
+            // The awaited input has been read meanwhile.
             self.forget_look(index, Timer::Connection);
         }
         self.forget_late_pong(index);
@@ -188,7 +188,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.ping(index)
     }
 
-    /// Sends a Ping, and looks after its Pong when its time is up, or when the next Ping would be due.
+    /// Sends a Ping. Its timer fires when the Pong's time is up, or when the next Ping would be due.
     fn ping(&mut self, index: u32) -> Flow {
         let (id, now) = (self.streams.table.id(index), self.streams.os.now());
         let record = self.streams.table.record_mut(index);
@@ -212,8 +212,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    /// A Ping of the tick `pinged` has just left, or joined output that is stuck. Its Pong has its time from now on: the process may have
-    /// stood still meanwhile.
+    /// Arms the deadline of a Pong whose Ping, of the tick `pinged`, has just left or joined output that is stuck. The Pong's time begins now:
+    /// the process may have stood still meanwhile.
     fn await_pong(&mut self, index: u32, is_stuck: bool, pinged: u32) {
         let sent = tick_at(self.streams.os.now());
         let PongTimes { first_look, deadline } = self.keepalive.pong_times;
@@ -230,7 +230,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.streams.table.put_off(index, pinged + time, sent + time);
     }
 
-    /// A Ping that waited behind other output leaves only now, and its Pong has its time from now on.
+    /// Arms the deadline of a Pong anew: its Ping waited behind other output and leaves only now.
     pub(in crate::worker) fn extend_pong_deadline(&mut self, index: u32) {
         let Self { streams: Streams { table, .. }, limits, keepalive: Keepalive { pong_times, .. }, .. } =
             self;
@@ -247,7 +247,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Looks how late the first of the timers is that are due.
+    /// Notes how late the first due timer is.
     pub(in crate::worker) fn observe_lateness(&mut self) {
         let Some(due) = self.streams.table.first_due(self.streams.tick) else { return };
         let lag = self.streams.now.saturating_sub(time_of(due));
@@ -258,7 +258,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Whether a Ping that is due, and was first at the tick `due`, has to wait, because the worker is late.
+    /// Whether a Ping that was first due at the tick `due` has to wait, because the worker is late.
     pub(in crate::worker) fn puts_ping_off(&mut self, index: u32, due: u32, interval: u32) -> bool {
         let Some(later) = self.keepalive.lateness.put_off(due, self.streams.tick, interval) else {
             return false;

@@ -1,4 +1,4 @@
-//! What a handler does to connections in its turn.
+//! The handler's turn, and what it does to connections.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::worker::table::{ConnId, Outbox};
 use crate::ws::{CloseCode, CloseFrame, Message};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Sends a message that is for one connection alone; `false` where there is no room.
+    /// Sends a message to one connection; `false` where there is no room.
     fn write_answer(&mut self, index: u32, message: Message<'_>) -> bool {
         let (limit, opcode, payload) = (self.limits.outbox, message.opcode(), message.as_bytes());
         let room = limit.saturating_sub(self.streams.weight(index));
         if self.write_message(index, opcode, payload, room) {
             return true;
         }
-        // A long message that waits must not cost the client its answers.
+        // A long message that waits must not keep the client from its answers.
         let kept = (limit / 2).saturating_sub(self.streams.table.outbox(index).map_or(0, Outbox::copied));
         kept > room && self.write_message(index, opcode, payload, kept)
     }
@@ -63,7 +63,7 @@ impl<O: Os, H: Handler> Desk<H::Data> for Sessions<O, H> {
     }
 
     fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)> {
-        // Whoever has something waiting has a side record, and few do.
+        // A connection with output that waits has a side record, and few have one.
         let waiting = self.streams.table.sides().filter(|side| side.outbox.weight() > 0);
         let mut all: Vec<_> =
             waiting.map(|side| (self.streams.table.id(side.owner()), side.outbox.weight())).collect();
@@ -83,7 +83,7 @@ impl<O: Os, H: Handler> Desk<H::Data> for Sessions<O, H> {
         if self.write_answer(index, message) {
             return Ok(());
         }
-        // Whoever reads at once is not slow because of what waits for the end of the iteration.
+        // A peer that reads at once is not slow because output waits for the end of the iteration.
         if self.streams.is_blocked(index) || self.streams.queued(index) == 0 {
             return Err(SendError::OutboxFull);
         }

@@ -1,4 +1,4 @@
-//! Writing to a connection: at once where the kernel takes it, from its outbox where not.
+//! Writing to a connection: at once what the kernel takes, and the rest through its outbox.
 
 use super::sessions::{Flow, Sessions};
 use crate::budget::{LIST_KEEP, REPLY_FLUSH_LEAST};
@@ -6,7 +6,7 @@ use crate::worker::app::handler::{Closed, Handler};
 use crate::worker::os::Os;
 use crate::worker::table::Flags;
 
-/// Bytes of a reply that are worth copying to have them leave together with a Ping.
+/// A reply of up to so many bytes is copied to leave together with a Ping.
 const JOINED: usize = 4096;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
@@ -57,13 +57,13 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Queues bytes, which leave at the end of the iteration together with all else it has brought for the connection.
+    /// Queues bytes. They leave at the end of the iteration, together with the connection's other output.
     pub(in crate::worker) fn write_later(&mut self, index: u32, bytes: &[u8]) -> Flow {
         let is_free = self.streams.queued(index) == 0
             && !self.streams.table.record_mut(index).flags.has(Flags::BLOCKED);
         let queued = self.streams.queue(index, bytes);
         if !queued && is_free {
-            // For want of a buffer it goes out alone.
+            // Without a buffer it leaves alone.
             let flow = self.write_now(index, bytes);
             if flow == Flow::Alive {
                 self.streams.free_side(index);
@@ -94,11 +94,11 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return Flow::Alive;
         }
         self.streams.mark_dirty(index);
-        // No limit counts the Pongs among it: what a peer's Pings bring about must not pile up over several reads.
+        // No limit counts its Pongs: the answers to a peer's Pings must not pile up over several reads.
         if self.streams.queued(index) >= REPLY_FLUSH_LEAST { self.write_outbox(index) } else { Flow::Alive }
     }
 
-    /// Writes what was queued in this iteration for one connection, without waiting for its end.
+    /// Writes what was queued in this iteration for one connection, before the iteration ends.
     pub(in crate::worker) fn write_at_once(&mut self, index: u32) -> Flow {
         let flags = self.streams.table.record_mut(index).flags;
         if flags.has(Flags::DIRTY) && !flags.has(Flags::BLOCKED) {
@@ -119,13 +119,13 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 let _ = self.write_outbox(index);
             }
         }
-        // Kept for the next iteration, unless a burst has made it large.
+        // The list is kept for the next iteration, unless a burst has made it large.
         if dirty.capacity() <= LIST_KEEP {
             self.streams.dirty = dirty;
         }
     }
 
-    /// The kernel has room again.
+    /// Handles room in the kernel's buffer.
     pub(in crate::worker) fn unblock(&mut self, index: u32) -> Flow {
         if self.streams.table.record_mut(index).flags.has(Flags::BLOCKED) {
             self.retry_writing(index)
@@ -140,14 +140,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.write_outbox(index)
     }
 
-    /// A peer that does not read is not read from: what it sends would only make more output.
+    /// Pauses reading from a peer that does not read: its input would only make more output.
     fn pause(&mut self, index: u32) {
         if !self.streams.table.record_mut(index).flags.replace(Flags::PAUSED) {
             self.stop_message_clock(index);
         }
     }
 
-    /// Writes what waits, as much as the kernel takes.
+    /// Writes as much of the waiting output as the kernel takes.
     pub(in crate::worker) fn write_outbox(&mut self, index: u32) -> Flow {
         while self.streams.queued(index) > 0 {
             match self.streams.send_outbox(index) {
