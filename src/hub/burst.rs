@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::exchange::Exchange;
 use super::mail::Asker;
 use super::outcome::PublishError;
-use super::questions::Reply;
+use super::outcome::Published;
+use super::reply::Reply;
 use crate::worker::PreparedMessage;
 use crate::ws::Message;
 
@@ -23,8 +24,8 @@ impl Burst {
         Self { exchange, homes: Vec::new() }
     }
 
-    /// Publishes a message, as [`Publisher::publish`](super::Publisher::publish) does. With `reply`, one
-    /// [`Answer`](super::Answer) tells what became of it.
+    /// Publishes a message, as [`Publisher::publish`](super::Publisher::publish) does. `reply` is told what
+    /// becomes of it.
     ///
     /// # Errors
     /// When the message was not taken; no answer comes then.
@@ -32,7 +33,7 @@ impl Burst {
         &mut self,
         topic: &str,
         message: Message<'_>,
-        reply: Option<Reply>,
+        reply: Option<Reply<Published>>,
     ) -> Result<(), PublishError> {
         self.publish_prepared(topic, &PreparedMessage::new(message), reply)
     }
@@ -45,7 +46,7 @@ impl Burst {
         &mut self,
         topic: &str,
         message: &PreparedMessage,
-        reply: Option<Reply>,
+        reply: Option<Reply<Published>>,
     ) -> Result<(), PublishError> {
         let asker = reply.map_or(Asker::Nobody, Asker::Thread);
         let home = self.exchange.publish_for_operator(topic, message.clone(), asker)?;

@@ -11,7 +11,7 @@ use siphasher::sip::SipHasher13;
 use super::config::HubConfig;
 use super::founders::Founders;
 use super::freight::Ledger;
-use super::mail::{Asked, Asker, Delivery, Request};
+use super::mail::{Asker, Delivery, Request};
 use super::name::check_name;
 use super::outcome::PublishError;
 use super::stats::HubCounters;
@@ -47,8 +47,8 @@ struct Net {
 
 /// One worker's queues, as others see them.
 struct Post {
-    /// What threads with a publisher ask for: the operator's, which does not wait behind what clients do.
-    asked: SyncSender<Asked>,
+    /// What threads with a publisher publish: the operator's, which does not wait behind what clients do.
+    published: SyncSender<Box<Request>>,
     requests: SyncSender<Box<Request>>,
     deliveries: SyncSender<Delivery>,
     counters: Arc<HubCounters>,
@@ -59,7 +59,7 @@ struct Post {
 /// One worker's queues, as it sees them.
 pub(crate) struct Ends {
     pub(crate) worker: usize,
-    asked: Receiver<Asked>,
+    published: Receiver<Box<Request>>,
     requests: Receiver<Box<Request>>,
     deliveries: Receiver<Delivery>,
     pub(crate) counters: Arc<HubCounters>,
@@ -146,18 +146,27 @@ impl Exchange {
         message: PreparedMessage,
         asker: Asker,
     ) -> Result<usize, Unposted> {
-        let net = self.net.get().ok_or(Unposted::NotRunning)?;
+        let refuse = |unposted, asker: Asker| {
+            asker.cancel();
+            Err(unposted)
+        };
+        let Some(net) = self.net.get() else { return refuse(Unposted::NotRunning, asker) };
         let hash = self.hash(topic);
         let home = self.home(hash);
         let client = asker.client();
-        let freight = self.ledger.admit(client, hash, message.payload().len()).ok_or(Unposted::Full)?;
+        let Some(freight) = self.ledger.admit(client, hash, message.payload().len()) else {
+            return refuse(Unposted::Full, asker);
+        };
         let post = &net.posts[home];
-        let request = Box::new(Request::Publish { topic: topic.into(), hash, message, freight, asker });
-        match client {
-            Some(_) => send(&post.requests, request).map_err(|(unposted, _)| unposted)?,
-            None => post.ask(request)?,
+        let queue = if client.is_some() { &post.requests } else { &post.published };
+        let request = Request::Publish { topic: topic.into(), hash, message, freight, asker };
+        match send(queue, Box::new(request)) {
+            Ok(()) => Ok(home),
+            Err((unposted, request)) => match *request {
+                Request::Publish { asker, .. } => refuse(unposted, asker),
+                _ => Err(unposted),
+            },
         }
-        Ok(home)
     }
 
     /// Sends a message of the operator's to its topic's home, which is returned and has still to be [woken](Self::wake).
@@ -170,23 +179,17 @@ impl Exchange {
         message: PreparedMessage,
         asker: Asker,
     ) -> Result<usize, PublishError> {
-        check_name(topic)?;
-        if self.is_too_large(message.payload()) {
-            return Err(PublishError::TooLarge);
+        let checked = check_name(topic).map_err(PublishError::from);
+        let fits = || if self.is_too_large(message.payload()) { Err(PublishError::TooLarge) } else { Ok(()) };
+        if let Err(error) = checked.and_then(|()| fits()) {
+            asker.cancel();
+            return Err(error);
         }
         let published = self.publish(topic, message, asker);
         if published == Err(Unposted::Full) {
             self.ledger.note_refusal();
         }
         Ok(published?)
-    }
-
-    /// Asks a worker for something in the operator's name.
-    pub(crate) fn ask(&self, worker: usize, request: Request) -> Result<(), Unposted> {
-        let net = self.net.get().ok_or(Unposted::NotRunning)?;
-        net.posts[worker].ask(Box::new(request))?;
-        self.wake(worker);
-        Ok(())
     }
 
     /// Sends a request of clients to a worker, or gives it back.
@@ -292,27 +295,18 @@ fn send<T>(queue: &SyncSender<T>, entry: T) -> Result<(), (Unposted, T)> {
 impl Post {
     fn new(worker: usize, queue: usize) -> Self {
         // Twice what a topic may have under way, so that one does not keep the others out.
-        let (asked, asking) = sync_channel(2 * queue);
+        let (published, publishing) = sync_channel(2 * queue);
         let (requests, requested) = sync_channel(queue);
         let (deliveries, delivered) = sync_channel(queue);
         let counters = Arc::<HubCounters>::default();
         let ends = Ends {
             worker,
-            asked: asking,
+            published: publishing,
             requests: requested,
             deliveries: delivered,
             counters: Arc::clone(&counters),
         };
-        Self { asked, requests, deliveries, counters, ends: Mutex::new(Some(ends)) }
-    }
-
-    /// Asks for something in the operator's name.
-    fn ask(&self, request: Box<Request>) -> Result<(), Unposted> {
-        send(&self.asked, Asked::new(request)).map_err(|(unposted, asked)| {
-            // Whoever asks is told so, and no answer comes.
-            drop(asked.take());
-            unposted
-        })
+        Self { published, requests, deliveries, counters, ends: Mutex::new(Some(ends)) }
     }
 }
 
@@ -325,8 +319,8 @@ impl Ends {
     }
 
     /// Of the operator's.
-    pub(crate) fn next_asked(&self) -> Option<Box<Request>> {
-        self.asked.try_recv().ok().and_then(Asked::take)
+    pub(crate) fn next_published(&self) -> Option<Box<Request>> {
+        self.published.try_recv().ok()
     }
 
     /// Of clients'.

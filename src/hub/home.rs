@@ -18,7 +18,6 @@ use super::name::Name;
 use super::outcome::{PublishError, Published, TopicInfo};
 use super::position::{Epoch, Position};
 use super::posts::Posts;
-use super::questions::Answer;
 use super::stats::HubCounters;
 use super::sweep::Sweep;
 use crate::base::pages::PagedSlab;
@@ -94,7 +93,7 @@ impl Home {
         self.exchange.note(|| Entry::published(&name, now, copy, &result));
         match asker {
             Asker::Nobody => {}
-            Asker::Thread(reply) => reply.give(result.map_or_else(Answer::Refused, Answer::Published)),
+            Asker::Thread(reply) => reply.settle(result),
             Asker::Client(conn, id) => {
                 let note = ToClient { conn, id, topic: name, result };
                 posts.deliver(conn.worker(), Delivery::Published(Box::new(note)));

@@ -2,7 +2,6 @@
 
 use super::home::Home;
 use super::name::Name;
-use super::questions::Answer;
 
 /// Topics looked at in a turn.
 const LOOKS_PER_TURN: usize = 4096;
@@ -28,7 +27,7 @@ impl Home {
             return true;
         }
         let topics = listing.found.iter().filter_map(|name| self.look_up(name)).collect();
-        listing.answer(Answer::Topics(topics));
+        listing.reply.give(topics);
         !self.listings.is_empty()
     }
 }

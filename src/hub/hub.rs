@@ -12,12 +12,12 @@ use super::exchange::{Ends, Exchange};
 use super::faults::Faults;
 use super::home::Home;
 use super::indices::TopicIndex;
-use super::listing::Listing;
 use super::mail::{Delivery, Request};
 use super::name::Name;
 use super::posts::Posts;
-use super::questions::Answer;
+use super::question::Questions;
 use super::replays::Replays;
+use super::responder::Responder;
 use super::roster::Roster;
 use super::seat::Seat;
 use super::telling::tell;
@@ -34,6 +34,7 @@ const RETRY: Duration = Duration::from_millis(1);
 pub struct HubHandler {
     pub(super) exchange: Arc<Exchange>,
     pub(super) ends: Ends,
+    questions: Questions,
     pub(super) posts: Posts,
     /// Apart, since a worker moves its handler out of the way and back for each turn.
     pub(super) home: Box<Home>,
@@ -56,12 +57,18 @@ pub struct HubHandler {
 }
 
 impl HubHandler {
-    pub(super) fn new(exchange: Arc<Exchange>, ends: Ends, context: &Context<'_>) -> Self {
+    pub(super) fn new(
+        exchange: Arc<Exchange>,
+        ends: Ends,
+        questions: Questions,
+        context: &Context<'_>,
+    ) -> Self {
         Self {
             posts: Posts::new(Arc::clone(&exchange), context.handle().workers()),
             home: Box::new(Home::new(Arc::clone(&exchange), &ends)),
             exchange,
             ends,
+            questions,
             roster: Roster::default(),
             active: VecDeque::new(),
             left: VecDeque::new(),
@@ -99,16 +106,16 @@ impl HubHandler {
     }
 
     /// Takes in what is asked of the topics at home here: the operator's first, which goes on where what comes of it has to wait.
-    fn take_requests(&mut self, connections: &Connections<'_, Seat>, now: Duration) -> bool {
+    fn take_requests(&mut self, now: Duration) -> bool {
         let sizes = self.exchange.config.sizes;
         let most = sizes.mails_per_turn;
         if self.posts.held_deliveries() > 0 {
             // One of clients' as well, so that those come to their turn however much the operator's is.
-            let more = self.take_some(Ends::next_request, 1, sizes.queue, connections, now);
-            return self.take_some(Ends::next_asked, most, sizes.queue, connections, now) || more;
+            let more = self.take_some(Ends::next_request, 1, sizes.queue, now);
+            return self.take_some(Ends::next_published, most, sizes.queue, now) || more;
         }
-        let more = self.take_some(Ends::next_asked, most, sizes.queue, connections, now);
-        self.take_some(Ends::next_request, most, 1, connections, now) || more
+        let more = self.take_some(Ends::next_published, most, sizes.queue, now);
+        self.take_some(Ends::next_request, most, 1, now) || more
     }
 
     /// Takes so many requests, fewer where what is asked for takes long, while fewer than `held` deliveries are held back; `true` where
@@ -118,7 +125,6 @@ impl HubHandler {
         next: impl Fn(&Ends) -> Option<Box<Request>>,
         most: usize,
         held: usize,
-        connections: &Connections<'_, Seat>,
         now: Duration,
     ) -> bool {
         let mut budget = self.exchange.config.sizes.pushes_per_turn;
@@ -127,18 +133,13 @@ impl HubHandler {
                 return true;
             }
             let Some(request) = next(&self.ends) else { return false };
-            budget = budget.saturating_sub(self.take_request(*request, connections, now));
+            budget = budget.saturating_sub(self.take_request(*request, now));
         }
         true
     }
 
     /// Returns what it took beside what every request takes, in small messages.
-    fn take_request(
-        &mut self,
-        request: Request,
-        connections: &Connections<'_, Seat>,
-        now: Duration,
-    ) -> usize {
+    fn take_request(&mut self, request: Request, now: Duration) -> usize {
         match request {
             Request::Publish { topic, hash, message, freight, asker } => {
                 self.home.publish(topic, hash, message, freight, asker, now, &mut self.posts);
@@ -146,19 +147,22 @@ impl HubHandler {
             Request::Join(join) => return self.home.join(join, now, &mut self.posts),
             Request::Count { worker, topic, hash, count } => self.home.count(worker, &topic, hash, count),
             Request::Leave { worker, topic, hash } => self.home.leave(worker, &topic, hash, now),
-            Request::Look { topic, hash, reply } => {
-                reply.give(Answer::Topic(self.home.look(&topic, hash)));
-            }
-            Request::List { prefix, limit, reply } => {
-                self.home.listings.push_back(Listing::new(prefix, limit, reply));
-            }
-            Request::Slowest { limit, reply } => reply.give(Answer::Slowest(connections.slowest(limit))),
-            Request::Announce { announcement, reply } => {
-                self.announcing.add(announcement);
-                reply.give(Answer::Broadcast { connections: self.connections });
-            }
         }
         0
+    }
+
+    /// Answers questions of other threads; `true` where there may be more.
+    fn answer_questions(&mut self, connections: &Connections<'_, Seat>) -> bool {
+        for _ in 0..self.exchange.config.sizes.mails_per_turn {
+            let Ok(question) = self.questions.try_recv() else { return false };
+            question.answer(&mut Responder {
+                connections,
+                open: self.connections,
+                home: &mut self.home,
+                announcing: &mut self.announcing,
+            });
+        }
+        true
     }
 
     /// Tells the homes how many subscribers there are where that has changed.
@@ -265,7 +269,8 @@ impl Handler for HubHandler {
         self.home.limit_replays(connections.outbox_limit());
         self.posts.retry();
         let mut more = self.take_deliveries(connections);
-        more |= self.take_requests(connections, now);
+        more |= self.take_requests(now);
+        more |= self.answer_questions(connections);
         self.posts.wake();
         more |= self.home.go_on_listing();
         let mut budget = self.exchange.config.sizes.pushes_per_turn;

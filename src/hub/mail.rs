@@ -9,18 +9,18 @@ use std::sync::Arc;
 use super::dialect::v1::Id;
 use super::freight::Freight;
 use super::indices::JoinId;
-use super::message::{Announcement, Item};
+use super::message::Item;
 use super::name::Name;
 use super::outcome::{PublishError, Published};
 use super::position::Position;
-use super::questions::{Answer, Reply};
+use super::reply::Reply;
 use crate::worker::{ConnId, PreparedMessage};
 
 /// Who is told what became of a message.
 #[derive(Debug)]
 pub(crate) enum Asker {
     Nobody,
-    Thread(Reply),
+    Thread(Reply<Published>),
     Client(ConnId, Id),
 }
 
@@ -32,9 +32,16 @@ impl Asker {
             Self::Nobody | Self::Thread(_) => None,
         }
     }
+
+    /// Tells nobody.
+    pub(crate) fn cancel(self) {
+        if let Self::Thread(reply) = self {
+            reply.cancel();
+        }
+    }
 }
 
-/// To a topic's home, or to all workers.
+/// To a topic's home.
 #[derive(Debug)]
 pub(crate) enum Request {
     Publish {
@@ -58,56 +65,6 @@ pub(crate) enum Request {
         topic: Name,
         hash: u64,
     },
-    Look {
-        topic: Name,
-        hash: u64,
-        reply: Reply,
-    },
-    List {
-        prefix: Box<str>,
-        limit: usize,
-        reply: Reply,
-    },
-    Slowest {
-        limit: usize,
-        reply: Reply,
-    },
-    Announce {
-        announcement: Arc<Announcement>,
-        reply: Reply,
-    },
-}
-
-/// What the operator asks for, in a queue. Where the worker ends before it has come to that, it is answered nevertheless: whoever waits
-/// has been told how many answers come.
-#[derive(Debug)]
-pub(crate) struct Asked(Option<Box<Request>>);
-
-impl Asked {
-    pub(crate) const fn new(request: Box<Request>) -> Self {
-        Self(Some(request))
-    }
-
-    pub(crate) fn take(mut self) -> Option<Box<Request>> {
-        self.0.take()
-    }
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        let Some(request) = self.0.take() else { return };
-        let reply = match *request {
-            Request::Publish { asker: Asker::Thread(reply), .. }
-            | Request::Look { reply, .. }
-            | Request::List { reply, .. }
-            | Request::Slowest { reply, .. }
-            | Request::Announce { reply, .. } => reply,
-            Request::Publish { .. } | Request::Join(_) | Request::Count { .. } | Request::Leave { .. } => {
-                return;
-            }
-        };
-        reply.give(Answer::Refused(PublishError::NotRunning));
-    }
 }
 
 /// A client wants to be a subscriber.

@@ -22,7 +22,7 @@
 //! - `exchange`, `mail`, `posts`: what passes between workers; `freight`: how much of it.
 //! - `journal`, `inspect`: what homes decide and hubs hold, for the simulation.
 //! - `dialect`: what clients speak. `message`, `position`: what is published, and where. `outcome`: what comes of it.
-//! - `publisher`, `burst`, `questions`: what other threads see. `url`, `name`: what clients name. `rules`, `config`: what the operator says.
+//! - `publisher`, `burst`: what other threads see. `question`, `reply`, `responder`: the seam for questions; `questions`: those there are. `url`, `name`: what clients name. `rules`, `config`: what the operator says.
 #![forbid(unsafe_code)]
 
 mod announcing;
@@ -58,10 +58,13 @@ mod outcome;
 mod position;
 mod posts;
 mod publisher;
+mod question;
 mod questions;
 mod replay;
 mod replays;
+mod reply;
 mod requests;
+mod responder;
 mod roster;
 mod round;
 mod rules;
@@ -81,10 +84,13 @@ pub use config::HubConfig;
 pub use config::Sizes;
 pub use hub::HubHandler;
 pub use name::{MAX_TOPIC, NameError, check_name};
-pub use outcome::{PublishError, Published, TopicInfo};
+pub use outcome::{PublishError, Published, SlowClient, TopicInfo};
 pub use position::{Epoch, NoEpoch, Position};
 pub use publisher::Publisher;
-pub use questions::{Answer, Question, Reply};
+pub use question::{Question, Recipients};
+pub use questions::{DescribeTopic, FindSlowest, ListTopics};
+pub use reply::Reply;
+pub use responder::Responder;
 pub use rules::{Access, DuplicatePrefix, HistoryRule, Rule, Rules, TopicRule};
 pub use seat::Seat;
 pub use stats::HubStats;
@@ -92,18 +98,20 @@ pub use url::{NoTopicsPath, TopicsPath};
 
 use crate::worker::Context;
 use exchange::Exchange;
+use question::QuestionQueues;
 
 /// The hubs of one server's workers.
 #[derive(Debug, Clone)]
 pub struct Hub {
     exchange: Arc<Exchange>,
+    questions: Arc<QuestionQueues>,
 }
 
 impl Hub {
     /// A hub for one server.
     #[must_use]
     pub fn new(config: HubConfig) -> Self {
-        Self { exchange: Arc::new(Exchange::new(config)) }
+        Self { exchange: Arc::new(Exchange::new(config)), questions: Arc::default() }
     }
 
     /// What makes the workers' handlers: for [`Builder::start`](crate::Builder::start), and one server only.
@@ -111,11 +119,13 @@ impl Hub {
     /// # Panics
     /// What it returns panics when a second server is started with it.
     pub fn handler(&self) -> impl Fn(&Context<'_>) -> HubHandler + Send + Sync + 'static {
-        let exchange = Arc::clone(&self.exchange);
+        let Self { exchange, questions } = self.clone();
         move |context| {
             let ends = exchange.take_ends(context.worker(), context.handle(), context.max_message());
             let ends = ends.expect("a hub is for one server");
-            HubHandler::new(Arc::clone(&exchange), ends, context)
+            let (workers, room) = (context.handle().workers(), exchange.config.sizes.queue);
+            let asked = questions.take(context.worker(), workers, room).expect("a hub is for one server");
+            HubHandler::new(Arc::clone(&exchange), ends, asked, context)
         }
     }
 
@@ -128,7 +138,7 @@ impl Hub {
     /// Publishes to this hub's topics.
     #[must_use]
     pub fn publisher(&self) -> Publisher {
-        Publisher::new(Arc::clone(&self.exchange))
+        Publisher::new(Arc::clone(&self.exchange), Arc::clone(&self.questions))
     }
 
     /// What all workers have counted, and what is under way between them.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::name::NameError;
 use super::position::Epoch;
+use crate::worker::ConnId;
 
 /// A published message's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,15 @@ pub struct TopicInfo {
     pub history_messages: usize,
     /// Bytes of their payloads.
     pub history_bytes: usize,
+}
+
+/// A client for which bytes wait to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlowClient {
+    /// Its connection.
+    pub connection: ConnId,
+    /// Bytes that wait, and what keeping them costs.
+    pub bytes: usize,
 }
 
 /// Why a message was not published, or a question not taken.

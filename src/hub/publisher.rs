@@ -1,4 +1,4 @@
-//! What other threads want of the hub: to publish, and to look.
+//! What other threads want of the hub: to publish, and to ask.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,32 +6,49 @@ use std::sync::Arc;
 use super::burst::Burst;
 use super::exchange::Exchange;
 use super::freight::ANNOUNCEMENTS;
-use super::mail::{Asker, Request};
+use super::mail::Asker;
 use super::message::Announcement;
 use super::name::check_name;
-use super::outcome::PublishError;
-use super::questions::{Answer, Question, Reply};
+use super::outcome::{PublishError, Published};
+use super::question::{Question, QuestionQueues, Recipients};
+use super::questions::Announce;
+use super::reply::{Reply, Sink};
 use crate::worker::PreparedMessage;
 use crate::ws::Message;
 
-/// Publishes to topics from any thread. Cheap to clone. It never blocks: what the hub cannot take at once is refused.
+/// Publishes to topics and asks questions, from any thread. Cheap to clone. It never blocks: what the hub cannot take at once is refused.
 #[derive(Clone)]
 pub struct Publisher {
     exchange: Arc<Exchange>,
+    questions: Arc<QuestionQueues>,
 }
 
 impl Publisher {
-    pub(super) const fn new(exchange: Arc<Exchange>) -> Self {
-        Self { exchange }
+    pub(super) const fn new(exchange: Arc<Exchange>, questions: Arc<QuestionQueues>) -> Self {
+        Self { exchange, questions }
     }
 
     /// Publishes a message. The rules for clients do not bind it. Messages of one thread to one topic keep their order.
     ///
     /// # Errors
     /// When the message was not taken. That a topic could not be made for it ([`PublishError::TooManyTopics`]) is known to its owner
-    /// alone; [`ask`](Self::ask) tells.
+    /// alone; [`publish_with_reply`](Self::publish_with_reply) tells.
     pub fn publish(&self, topic: &str, message: Message<'_>) -> Result<(), PublishError> {
         self.post_message(topic, message, Asker::Nobody)
+    }
+
+    /// Publishes a message as [`publish`](Self::publish) does. `reply` gets the message's place in its topic, or the reason why the
+    /// message was not published.
+    ///
+    /// # Errors
+    /// When the message was not taken; no answer comes then.
+    pub fn publish_with_reply(
+        &self,
+        topic: &str,
+        message: Message<'_>,
+        reply: Reply<Published>,
+    ) -> Result<(), PublishError> {
+        self.post_message(topic, message, Asker::Thread(reply))
     }
 
     /// Publishes several messages that leave together.
@@ -40,57 +57,55 @@ impl Publisher {
         Burst::new(Arc::clone(&self.exchange))
     }
 
-    /// Asks something; the answers come through `reply`, from the workers' threads. How many will come is returned. A worker that ends
-    /// before it has come to the question answers with [`PublishError::NotRunning`].
+    /// Sends a message to all clients. `answers` gets the number of open connections of each worker, whose clients get the message, or
+    /// [`PublishError::Busy`] from a worker whose clients do not get it. Returns how many answers come.
     ///
     /// # Errors
-    /// When the question was not taken; no answer comes then.
-    pub fn ask(&self, question: Question<'_>, reply: Reply) -> Result<usize, PublishError> {
-        match question {
-            Question::Publish { topic, message } => {
-                self.post_message(topic, message, Asker::Thread(reply)).map(|()| 1)
-            }
-            Question::Topic(topic) => {
-                check_name(topic)?;
-                let hash = self.exchange.hash(topic);
-                self.exchange
-                    .ask(self.exchange.home(hash), Request::Look { topic: topic.into(), hash, reply })?;
-                Ok(1)
-            }
-            Question::Topics { prefix, limit } => {
-                self.ask_all(&reply, || Request::List { prefix: prefix.into(), limit, reply: reply.clone() })
-            }
-            Question::Slowest { limit } => {
-                self.ask_all(&reply, || Request::Slowest { limit, reply: reply.clone() })
-            }
-            Question::Broadcast(message) if self.exchange.is_too_large(message.as_bytes()) => {
-                Err(PublishError::TooLarge)
-            }
-            Question::Broadcast(message) => {
-                let message = PreparedMessage::new(message);
-                let ledger = &self.exchange.ledger;
-                let Some(freight) = ledger.admit(None, ANNOUNCEMENTS, message.payload().len()) else {
-                    ledger.note_refusal();
-                    return Err(PublishError::Busy);
-                };
-                let announcement = Announcement::new(message, freight);
-                self.ask_all(&reply, || Request::Announce {
-                    announcement: Arc::clone(&announcement),
-                    reply: reply.clone(),
-                })
-            }
+    /// When the message was not taken; no answer comes then.
+    pub fn broadcast(
+        &self,
+        message: Message<'_>,
+        answers: impl Fn(Result<u64, PublishError>) + Send + Sync + 'static,
+    ) -> Result<usize, PublishError> {
+        if self.exchange.is_too_large(message.as_bytes()) {
+            return Err(PublishError::TooLarge);
         }
+        let message = PreparedMessage::new(message);
+        let ledger = &self.exchange.ledger;
+        let Some(freight) = ledger.admit(None, ANNOUNCEMENTS, message.payload().len()) else {
+            ledger.note_refusal();
+            return Err(PublishError::Busy);
+        };
+        self.ask(Announce(Announcement::new(message, freight)), answers)
     }
 
-    /// Asks every worker. One that cannot take it is answered for.
-    fn ask_all(&self, reply: &Reply, make: impl Fn() -> Request) -> Result<usize, PublishError> {
+    /// Asks something of the workers that the question names as its [recipients](Question::recipients). `answers` is called for each of
+    /// them once, mostly on its thread: with its answer, with [`PublishError::Busy`] where it has too many questions to answer, or with
+    /// [`PublishError::NotRunning`] where it ends before it has answered. What holds for `answers` is said at [`Reply::new`]. Returns how
+    /// many answers come.
+    ///
+    /// # Errors
+    /// When nobody could be asked; no answer comes then.
+    pub fn ask<Q: Question>(
+        &self,
+        question: Q,
+        answers: impl Fn(Result<Q::Answer, PublishError>) + Send + Sync + 'static,
+    ) -> Result<usize, PublishError> {
         let workers = self.exchange.workers().ok_or(PublishError::NotRunning)?;
-        for worker in 0..workers {
-            if let Err(unposted) = self.exchange.ask(worker, make()) {
-                reply.give(Answer::Refused(unposted.into()));
+        let recipients = match question.recipients() {
+            Recipients::EveryWorker => 0..workers,
+            Recipients::OwnerOf(topic) => {
+                check_name(topic)?;
+                let owner = self.exchange.home(self.exchange.hash(topic));
+                owner..owner + 1
             }
+        };
+        let answers: Sink<Q::Answer> = Arc::new(answers);
+        for worker in recipients.clone() {
+            self.questions.put(worker, question.clone(), &answers);
+            self.exchange.wake(worker);
         }
-        Ok(workers)
+        Ok(recipients.len())
     }
 
     fn post_message(&self, topic: &str, message: Message<'_>, asker: Asker) -> Result<(), PublishError> {

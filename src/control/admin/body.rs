@@ -15,7 +15,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use throng::Message;
 
 use super::content::{Kind, kind};
-use super::desk::Desk;
+use super::hub_client::HubClient;
 use super::problem::Problem;
 
 /// A request's body, as the message that its fields declare.
@@ -53,17 +53,17 @@ impl Body {
     }
 }
 
-impl FromRequest<Arc<Desk>> for Body {
+impl FromRequest<Arc<HubClient>> for Body {
     type Rejection = Problem;
 
     /// Looks at the fields before it asks for the body, so that whoever expects 100-continue need not send it in vain.
-    async fn from_request(request: Request, desk: &Arc<Desk>) -> Result<Self, Problem> {
+    async fn from_request(request: Request, hub: &Arc<HubClient>) -> Result<Self, Problem> {
         let kind = kind(request.headers())?;
-        let most = desk.max_body();
+        let most = hub.limits().max_body;
         if request.body().size_hint().lower() > most as u64 {
             return Err(Problem::body_too_large(most));
         }
-        let bytes = Bytes::from_request(request, desk).await.map_err(|rejection| unread(&rejection, most))?;
+        let bytes = Bytes::from_request(request, hub).await.map_err(|rejection| unread(&rejection, most))?;
         Ok(Self { bytes, kind })
     }
 }

@@ -4,15 +4,15 @@
 //! - `guard`: who may ask; `token`: what they know; `origin`: web pages, which may not.
 //! - `publish`, `batch`, `topics`, `slowest`, `counters`: what is answered; `problem`: what is answered instead.
 //! - `body`: what is published, `content`: as what.
-//! - `desk`: questions to the hub's workers, whose answers come from their threads.
+//! - `hub_client`: questions to the hub's workers, whose answers come from their threads.
 
 mod batch;
 mod body;
 mod content;
 mod counters;
-mod desk;
 mod door;
 mod guard;
+mod hub_client;
 mod origin;
 mod places;
 mod problem;
@@ -42,9 +42,9 @@ use tokio::time::timeout;
 
 use super::exit::Failure;
 use counters::Counters;
-use desk::{Desk, Limits};
 use door::Allowance;
 use guard::HEALTH;
+use hub_client::{HubClient, Limits};
 pub(super) use places::Places;
 use problem::Problem;
 pub(super) use token::Token;
@@ -98,7 +98,7 @@ pub(super) async fn run(
     max_message: usize,
 ) -> Result<Infallible, Failure> {
     let max_body = max_message.max(MAX_BODY);
-    let limits = Limits { max_message, max_body, patience: ANSWER_TIMEOUT };
+    let limits = Limits { max_message, max_body, answer_timeout: ANSWER_TIMEOUT };
     let allowance = Allowance::new(max_body);
     let counters = Counters::new(server.handle(), hub.cloned());
     // Nobody waits for a turn to hear that the program is well.
@@ -109,18 +109,18 @@ pub(super) async fn run(
         let routes = guarded(routes.route_layer(turns).merge(health), token, max_body);
         return Ok(door::run(listener, routes, places, allowance).await);
     };
-    let (desk, answers) = Desk::new(hub.publisher(), server.bell(), limits);
-    let routes = routes.merge(hub_routes(Arc::clone(&desk))).route_layer(turns).merge(health);
+    let client = Arc::new(HubClient::new(hub.publisher(), server.bell(), limits));
+    let routes = routes.merge(hub_routes(Arc::clone(&client))).route_layer(turns).merge(health);
     tokio::select! {
         never = door::run(listener, guarded(routes, token, max_body), places, allowance) => Ok(never),
-        failed = answers.deliver(&desk) => {
+        failed = client.deliver() => {
             let Err(error) = failed;
             Err(Failure::Runtime(format!("cannot hear of the workers' answers: {error}")))
         }
     }
 }
 
-fn hub_routes(desk: Arc<Desk>) -> Router {
+fn hub_routes(client: Arc<HubClient>) -> Router {
     Router::new()
         .route("/publish/{*topic}", post(publish::one))
         .route("/publish", post(publish::batch))
@@ -128,7 +128,7 @@ fn hub_routes(desk: Arc<Desk>) -> Router {
         .route("/slowest", get(slowest::slowest))
         .route("/topics/{*topic}", get(topics::one))
         .route("/topics", get(topics::list))
-        .with_state(desk)
+        .with_state(client)
 }
 
 /// The routes, with what holds for all of them: who may ask, how much, and that errors are JSON.

@@ -7,11 +7,11 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use serde::Serialize;
-use throng::hub::{Answer, Published};
+use throng::hub::Published;
 
 use super::batch::Batch;
 use super::body::Body;
-use super::desk::{Asked, Desk};
+use super::hub_client::HubClient;
 use super::problem::Problem;
 
 /// Messages of a batch that are under way to their topics' owners at a time: few enough that their queues have room for others. Of
@@ -50,32 +50,31 @@ pub(super) struct Reached {
 
 /// `POST /publish/{topic}`
 pub(super) async fn one(
-    State(desk): State<Arc<Desk>>,
+    State(hub): State<Arc<HubClient>>,
     topic: Result<Path<String>, PathRejection>,
     body: Body,
 ) -> Result<Json<Place>, Problem> {
     let Path(topic) = topic.map_err(|rejection| Problem::bad_topic(rejection.body_text()))?;
-    let asked = desk.publish(&topic, body.message()?)?;
-    let outcome = published(asked).await?.into();
+    let outcome = hub.publish(&topic, body.message()?)?.only().await?.into();
     Ok(Json(Place { topic, outcome }))
 }
 
 /// `POST /publish`. What is wrong with the batch as a whole refuses it before anything is published; afterwards each message has an
 /// outcome of its own. Messages of one topic keep their order.
-pub(super) async fn batch(State(desk): State<Arc<Desk>>, body: Body) -> Result<Json<Results>, Problem> {
+pub(super) async fn batch(State(hub): State<Arc<HubClient>>, body: Body) -> Result<Json<Results>, Problem> {
     let batch = Batch::parse(body.json()?)?;
     let mut results = Vec::new();
     let mut entries = batch.entries();
-    let end = Instant::now() + ROUNDS * desk.patience();
+    let end = Instant::now() + ROUNDS * hub.limits().answer_timeout;
     while Instant::now() < end {
-        let mut burst = desk.burst();
+        let mut burst = hub.burst();
         let (mut asked, mut bytes) = (Vec::new(), 0);
         while asked.len() < AT_A_TIME
-            && bytes < desk.max_message()
+            && bytes < hub.limits().max_message
             && let Some((topic, message)) = entries.next()
         {
             bytes += message.payload().len();
-            asked.push((topic, desk.publish_with(&mut burst, topic, message)));
+            asked.push((topic, hub.publish_with(&mut burst, topic, message)));
         }
         drop(burst);
         if asked.is_empty() {
@@ -83,7 +82,7 @@ pub(super) async fn batch(State(desk): State<Arc<Desk>>, body: Body) -> Result<J
         }
         for (topic, asked) in asked {
             let outcome = match asked {
-                Ok(asked) => published(asked).await,
+                Ok(asked) => asked.only().await,
                 Err(error) => Err(error),
             };
             let outcome = outcome.map_or_else(|error| Outcome::Not { error }, Outcome::from);
@@ -96,25 +95,14 @@ pub(super) async fn batch(State(desk): State<Arc<Desk>>, body: Body) -> Result<J
 }
 
 /// `POST /broadcast`
-pub(super) async fn broadcast(State(desk): State<Arc<Desk>>, body: Body) -> Result<Json<Reached>, Problem> {
-    let answers = desk.broadcast(body.message()?)?.answers().await?;
-    let mut connections = 0;
-    let mut is_partial = false;
-    for answer in answers {
-        match answer {
-            Answer::Broadcast { connections: reached } => connections += reached,
-            _ => is_partial = true,
-        }
-    }
+pub(super) async fn broadcast(
+    State(hub): State<Arc<HubClient>>,
+    body: Body,
+) -> Result<Json<Reached>, Problem> {
+    let workers = hub.broadcast(body.message()?)?.each().await?;
+    let is_partial = workers.iter().any(Result::is_err);
+    let connections = workers.into_iter().flatten().sum();
     if is_partial { Err(Problem::partly(connections)) } else { Ok(Json(Reached { connections })) }
-}
-
-async fn published(asked: Asked<'_>) -> Result<Published, Problem> {
-    match asked.answer().await? {
-        Answer::Published(published) => Ok(published),
-        Answer::Refused(error) => Err(error.into()),
-        _ => Err(Problem::unanswered()),
-    }
 }
 
 impl From<Published> for Outcome {
@@ -126,13 +114,27 @@ impl From<Published> for Outcome {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
     use std::time::Duration;
 
-    use throng::hub::{Hub, HubConfig};
+    use throng::hub::{Hub, HubConfig, Question, Reply, Responder};
     use throng::{Pinning, Server};
 
-    use super::super::desk::Limits;
+    use super::super::hub_client::Limits;
     use super::*;
+
+    /// Meets the test twice: the worker is held up between.
+    #[derive(Clone)]
+    struct HoldUp(Arc<Barrier>);
+
+    impl Question for HoldUp {
+        type Answer = ();
+
+        fn answer(self, _: &mut Responder<'_, '_>, _: Reply<()>) {
+            self.0.wait();
+            self.0.wait();
+        }
+    }
 
     /// The request's own time is up in six times as long as a worker has to answer.
     #[test]
@@ -141,17 +143,21 @@ mod tests {
         let builder =
             Server::builder().listen("127.0.0.1:0".parse().unwrap()).workers(1).pinning(Pinning::Off);
         let server = builder.start(hub.handler()).unwrap();
-        let limits = Limits { max_message: 100, max_body: 1 << 20, patience: Duration::from_millis(200) };
-        // Nobody hands the answers on.
-        let (desk, _answers) = Desk::new(hub.publisher(), server.bell(), limits);
+        let limits =
+            Limits { max_message: 100, max_body: 1 << 20, answer_timeout: Duration::from_millis(200) };
+        let client = Arc::new(HubClient::new(hub.publisher(), server.bell(), limits));
+        let barrier = Arc::new(Barrier::new(2));
+        let _held_up = client.ask(HoldUp(Arc::clone(&barrier))).unwrap();
+        barrier.wait();
         let messages = vec![r#"{"topic":"a","data":"x"}"#; 1000].join(",");
         let body = Body::of_text(format!(r#"{{"messages":[{messages}]}}"#));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let start = Instant::now();
-        let Json(Results { results }) = runtime.block_on(batch(State(desk), body)).unwrap();
-        assert!(start.elapsed() < 6 * limits.patience, "{:?}", start.elapsed());
+        let Json(Results { results }) = runtime.block_on(batch(State(client), body)).unwrap();
+        assert!(start.elapsed() < 6 * limits.answer_timeout, "{:?}", start.elapsed());
         let is = |place: &Place, problem: &Problem| matches!(&place.outcome, Outcome::Not { error } if error == problem);
         assert_eq!(results.len(), 1000);
         assert!(is(&results[0], &Problem::unanswered()) && is(&results[999], &Problem::not_begun()));
+        barrier.wait();
     }
 }

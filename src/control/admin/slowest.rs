@@ -1,14 +1,15 @@
 //! `GET /slowest`
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
-use throng::hub::{Answer, Question};
+use throng::hub::{FindSlowest, SlowClient};
 
-use super::desk::Desk;
+use super::hub_client::HubClient;
 use super::problem::Problem;
 
 /// Clients that are listed unless the request says otherwise.
@@ -40,25 +41,24 @@ struct Slow {
     bytes: usize,
 }
 
+impl From<SlowClient> for Slow {
+    fn from(client: SlowClient) -> Self {
+        Self { connection: client.connection.to_string(), bytes: client.bytes }
+    }
+}
+
 /// `GET /slowest`
 pub(super) async fn slowest(
-    State(desk): State<Arc<Desk>>,
+    State(hub): State<Arc<HubClient>>,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<Slowest>, Problem> {
     let Query(Which { limit }) = which.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Problem::bad_request(format!("limit must be from 1 to {MAX_LIMIT}")));
     }
-    let mut all = Vec::new();
-    for answer in desk.ask(Question::Slowest { limit })?.answers().await? {
-        match answer {
-            Answer::Slowest(some) => all.extend(some),
-            Answer::Refused(error) => return Err(error.into()),
-            _ => return Err(Problem::unanswered()),
-        }
-    }
-    all.sort_by_key(|&(id, bytes)| (std::cmp::Reverse(bytes), id));
+    let mut all = hub.ask(FindSlowest { limit })?.all().await?.concat();
+    all.sort_by_key(|client| (Reverse(client.bytes), client.connection));
     all.truncate(limit);
-    let slowest = all.into_iter().map(|(id, bytes)| Slow { connection: id.to_string(), bytes }).collect();
+    let slowest = all.into_iter().map(Slow::from).collect();
     Ok(Json(Slowest { slowest }))
 }

@@ -6,9 +6,9 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
-use throng::hub::{Answer, Question, TopicInfo};
+use throng::hub::{DescribeTopic, ListTopics, TopicInfo};
 
-use super::desk::Desk;
+use super::hub_client::HubClient;
 use super::problem::Problem;
 
 /// Topics that are listed unless the request says otherwise.
@@ -68,21 +68,17 @@ impl From<TopicInfo> for Topic {
 
 /// `GET /topics/{topic}`
 pub(super) async fn one(
-    State(desk): State<Arc<Desk>>,
+    State(hub): State<Arc<HubClient>>,
     topic: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Topic>, Problem> {
     let Path(topic) = topic.map_err(|rejection| Problem::bad_topic(rejection.body_text()))?;
-    match desk.ask(Question::Topic(&topic))?.answer().await? {
-        Answer::Topic(Some(info)) => Ok(Json(info.into())),
-        Answer::Topic(None) => Err(Problem::not_found("there is no such topic")),
-        Answer::Refused(error) => Err(error.into()),
-        _ => Err(Problem::unanswered()),
-    }
+    let found = hub.ask(DescribeTopic(topic))?.only().await?;
+    found.map(|info| Json(info.into())).ok_or_else(|| Problem::not_found("there is no such topic"))
 }
 
 /// `GET /topics`
 pub(super) async fn list(
-    State(desk): State<Arc<Desk>>,
+    State(hub): State<Arc<HubClient>>,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Json<List>, Problem> {
     let Query(Which { prefix, limit }) =
@@ -91,15 +87,7 @@ pub(super) async fn list(
         return Err(Problem::bad_request(format!("limit must be from 1 to {MAX_LIMIT}")));
     }
     // One more than is shown tells whether there are more.
-    let answers = desk.list(&prefix, limit + 1).await?;
-    let mut topics = Vec::new();
-    for answer in answers {
-        match answer {
-            Answer::Topics(found) => topics.extend(found),
-            Answer::Refused(error) => return Err(error.into()),
-            _ => return Err(Problem::unanswered()),
-        }
-    }
+    let mut topics = hub.list(ListTopics { prefix, limit: limit + 1 }).await?.concat();
     topics.sort_by(|a, b| a.topic.cmp(&b.topic));
     let more = topics.len() > limit;
     topics.truncate(limit);

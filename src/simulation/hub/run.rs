@@ -10,7 +10,7 @@ use super::nodes::Nodes;
 use super::setup::Setup;
 use super::wire::Client;
 use crate::hub::freight::MESSAGE_COST;
-use crate::hub::{Answer, PublishError, Publisher, Question, Reply};
+use crate::hub::{DescribeTopic, PublishError, Published, Publisher, Reply};
 use crate::simulation::choices::Choices;
 use crate::simulation::run::Violation;
 
@@ -18,6 +18,13 @@ use crate::simulation::run::Violation;
 const MOST_ITERATIONS: usize = 50_000;
 /// Lines of the trace.
 const LINES: usize = 60;
+
+/// What a thread that publishes is told, by the number of the message or the announcement.
+#[derive(Debug)]
+enum Answer {
+    Published(usize, Result<Published, PublishError>),
+    Announced(usize, Result<u64, PublishError>),
+}
 
 /// A run in progress.
 pub(crate) struct Run {
@@ -30,8 +37,8 @@ pub(crate) struct Run {
     /// Clients that take part.
     pub(crate) live: Vec<usize>,
     pub(crate) announcements: usize,
-    replies: Sender<(u64, Answer)>,
-    answers: Receiver<(u64, Answer)>,
+    replies: Sender<Answer>,
+    answers: Receiver<Answer>,
     /// What the numbers of sent messages say cannot be told exactly any more.
     pub(crate) is_vague: bool,
     /// Nothing happens but that clients take in what they have missed, for which none is closed.
@@ -96,8 +103,8 @@ impl Run {
             self.note(format_args!("home of {}: {:.250}", entry.topic, what));
             self.model.take(&entry, &self.setup)?;
         }
-        while let Ok((token, answer)) = self.answers.try_recv() {
-            self.hear_answer(token, &answer)?;
+        while let Ok(answer) = self.answers.try_recv() {
+            self.hear_answer(&answer)?;
         }
         Ok(())
     }
@@ -199,8 +206,9 @@ impl Run {
         let sent = &mut self.model.sent[number];
         let topic = &*self.setup.subjects[subject].name.clone();
         let result = if asks {
-            let reply = Reply::new(self.replies.clone(), number as u64, None);
-            self.publisher.ask(Question::Publish { topic, message: sent.message() }, reply).map(|_| ())
+            let replies = self.replies.clone();
+            let reply = Reply::new(move |result| _ = replies.send(Answer::Published(number, result)));
+            self.publisher.publish_with_reply(topic, sent.message(), reply)
         } else {
             self.publisher.publish(topic, sent.message())
         };
@@ -231,8 +239,9 @@ impl Run {
         let number = self.announcements;
         self.announcements += 1;
         let text = super::stream::announcement(number);
-        let reply = Reply::new(self.replies.clone(), u64::MAX - number as u64, None);
-        let taken = self.publisher.ask(Question::Broadcast(crate::ws::Message::Text(&text)), reply);
+        let replies = self.replies.clone();
+        let answers = move |result| _ = replies.send(Answer::Announced(number, result));
+        let taken = self.publisher.broadcast(crate::ws::Message::Text(&text), answers);
         self.note(format_args!("announcement {number}: {taken:?}"));
         if taken.is_ok() {
             for &client in &self.live {
@@ -244,35 +253,35 @@ impl Run {
         }
     }
 
-    fn hear_answer(&mut self, token: u64, answer: &Answer) -> Result<(), Violation> {
-        let announcement = usize::try_from(u64::MAX - token).unwrap_or(usize::MAX);
-        if announcement < self.announcements && *answer == Answer::Refused(PublishError::Busy) {
-            // One of the workers did not take it: nobody has to get it any more.
-            self.clients.iter_mut().for_each(|client| _ = client.stream.due.remove(&announcement));
-            return Ok(());
-        }
-        let sent = usize::try_from(token).ok().and_then(|number| self.model.sent.get(number));
-        let is_right = match (sent, answer) {
-            (None, Answer::Broadcast { connections }) => *connections <= self.clients.len() as u64,
-            (Some(sent), Answer::Published(published)) => matches!(
-                sent.fate,
+    fn hear_answer(&mut self, answer: &Answer) -> Result<(), Violation> {
+        let is_right = match *answer {
+            Answer::Announced(number, Err(PublishError::Busy)) => {
+                // One of the workers did not take it: nobody has to get it any more.
+                self.clients.iter_mut().for_each(|client| _ = client.stream.due.remove(&number));
+                true
+            }
+            Answer::Announced(_, Ok(connections)) => connections <= self.clients.len() as u64,
+            Answer::Published(number, Ok(published)) => matches!(
+                self.model.sent[number].fate,
                 Fate::Placed(position) if (position.offset, position.epoch) == (published.offset, published.epoch)
             ),
-            (Some(sent), Answer::Refused(PublishError::TooManyTopics)) => sent.fate == Fate::Refused,
-            _ => false,
+            Answer::Published(number, Err(PublishError::TooManyTopics)) => {
+                self.model.sent[number].fate == Fate::Refused
+            }
+            Answer::Published(..) | Answer::Announced(..) => false,
         };
-        if is_right { Ok(()) } else { Err(format!("{answer:?} to {token}, {sent:?}")) }
+        if is_right { Ok(()) } else { Err(format!("a wrong answer: {answer:?}")) }
     }
 
     /// What a topic's home says of it.
     pub(crate) fn look(&mut self, subject: usize) -> Result<Option<crate::hub::TopicInfo>, Violation> {
         let (to, from) = channel();
-        let question = Question::Topic(&self.setup.subjects[subject].name);
-        let asked = self.publisher.ask(question, Reply::new(to, 0, None));
+        let question = DescribeTopic(self.setup.subjects[subject].name.to_string());
+        let asked = self.publisher.ask(question, move |info| _ = to.send(info));
         asked.map_err(|error| format!("a topic cannot be looked at: {error}"))?;
         self.settle()?;
         match from.try_recv() {
-            Ok((0, Answer::Topic(info))) => Ok(info),
+            Ok(Ok(info)) => Ok(info),
             other => Err(format!("a look at topic {subject} gave {other:?}")),
         }
     }

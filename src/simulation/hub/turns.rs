@@ -9,7 +9,7 @@ use super::steps::ELSEWHERE;
 use super::tests::run;
 use crate::base::meter::Allowance;
 use crate::budget::{RECORDS_PER_PAGE, WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT};
-use crate::hub::{Answer, HistoryRule, PublishError, Question, Reply};
+use crate::hub::{DescribeTopic, FindSlowest, HistoryRule, ListTopics, PublishError, Reply};
 
 /// Clients that come back together.
 const MANY: usize = 20;
@@ -157,23 +157,28 @@ fn what_was_asked_of_a_worker_that_ends_is_answered() {
     let (to, answers) = channel();
     let mut run = worker(256, |_| {});
     let publisher = run.publisher.clone();
-    let questions = [
-        Question::Publish { topic: "news", message: crate::ws::Message::Text("x") },
-        Question::Topic("news"),
-        Question::Topics { prefix: "", limit: 1 },
-        Question::Slowest { limit: 1 },
-        Question::Broadcast(crate::ws::Message::Text("x")),
-    ];
-    let mut expected = 0;
-    for (token, question) in (0..).zip(questions) {
-        expected += publisher.ask(question, Reply::new(to.clone(), token, None)).unwrap();
-    }
+    let hear = |number: usize| {
+        let to = to.clone();
+        move |refused: Option<PublishError>| to.send((number, refused)).unwrap()
+    };
+    let text = crate::ws::Message::Text("x");
+    let heard = hear(0);
+    publisher.publish_with_reply("news", text, Reply::new(move |place| heard(place.err()))).unwrap();
+    let mut expected = 1;
+    let heard = hear(1);
+    expected += publisher.broadcast(text, move |count| heard(count.err())).unwrap();
+    let heard = hear(2);
+    expected += publisher.ask(DescribeTopic("news".into()), move |topic| heard(topic.err())).unwrap();
+    let (heard, all) = (hear(3), ListTopics { prefix: String::new(), limit: 1 });
+    expected += publisher.ask(all, move |topics| heard(topics.err())).unwrap();
+    let heard = hear(4);
+    expected += publisher.ask(FindSlowest { limit: 1 }, move |slowest| heard(slowest.err())).unwrap();
     run.nodes.nodes.clear();
-    let mut got: Vec<(u64, Answer)> = answers.try_iter().collect();
-    got.sort_by_key(|(token, _)| *token);
-    let refused = |token| (token, Answer::Refused(PublishError::NotRunning));
-    assert_eq!(got, (0..expected as u64).map(refused).collect::<Vec<_>>());
-    // From then on nothing is taken, and nothing comes.
-    let late = publisher.ask(Question::Topic("news"), Reply::new(to, 9, None));
-    assert_eq!((late, answers.try_recv().is_err()), (Err(PublishError::NotRunning), true));
+    let mut got: Vec<_> = answers.try_iter().collect();
+    got.sort_by_key(|(number, _)| *number);
+    assert_eq!(got, (0..expected).map(|number| (number, Some(PublishError::NotRunning))).collect::<Vec<_>>());
+    // From then on nothing that a single worker would have to take is taken, and it is answered for.
+    let heard = hear(9);
+    let late = publisher.ask(DescribeTopic("news".into()), move |topic| heard(topic.err()));
+    assert_eq!((late, answers.try_recv()), (Ok(1), Ok((9, Some(PublishError::NotRunning)))));
 }

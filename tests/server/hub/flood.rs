@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use throng::Message;
-use throng::hub::{PublishError, Question, Reply};
+use throng::hub::{PublishError, Reply};
 use throng::ws::{Opcode, encode};
 
 use super::{Client, ask, start};
@@ -106,9 +106,10 @@ fn who_subscribes_and_leaves_without_end_keeps_nobody_from_publishing_and_connec
         while started.elapsed() < Duration::from_secs(3) {
             for number in 0..20 {
                 let topic = format!("kept/{number}");
-                let question = Question::Publish { topic: &topic, message: Message::Text("x") };
-                match publisher.ask(question, Reply::new(to.clone(), 0, None)) {
-                    Ok(_) => counts[0] += 1,
+                let to = to.clone();
+                let reply = Reply::new(move |place| _ = to.send(place));
+                match publisher.publish_with_reply(&topic, Message::Text("x"), reply) {
+                    Ok(()) => counts[0] += 1,
                     Err(PublishError::Busy) => counts[1] += 1,
                     Err(error) => panic!("{error}"),
                 }

@@ -73,10 +73,7 @@ fn what_is_longer_than_a_message_may_be_is_refused_when_it_is_published() {
     let publisher = running.hub.publisher();
     assert_eq!(publisher.publish("a", Message::Binary(&[0; 1_000])), Ok(()));
     assert_eq!(publisher.publish("a", Message::Binary(&[0; 1_001])), Err(PublishError::TooLarge));
-    let refused = publisher.ask(
-        throng::hub::Question::Broadcast(Message::Binary(&[0; 1_001])),
-        throng::hub::Reply::new(std::sync::mpsc::channel().0, 0, None),
-    );
+    let refused = publisher.broadcast(Message::Binary(&[0; 1_001]), |answer| panic!("{answer:?}"));
     assert_eq!(refused, Err(PublishError::TooLarge));
 }
 

@@ -1,8 +1,7 @@
 //! Limits of topics and subscriptions, at their edges.
 
 use serde_json::json;
-use throng::Message;
-use throng::hub::{Answer, HistoryRule, PublishError, Question, Rule, Rules};
+use throng::hub::{HistoryRule, PublishError, Rule, Rules};
 
 use super::super::client::{Client, Got, eventually};
 use super::{ask, hear, keep, rule, start};
@@ -38,8 +37,7 @@ fn there_are_so_many_topics_and_no_more() {
     let first = running.listener("a");
     running.has_subscribers("a", 1);
     running.publish("kept/b", "x");
-    let answer = running.ask(Question::Publish { topic: "kept/c", message: Message::Text("x") });
-    assert_eq!(answer, [Answer::Refused(PublishError::TooManyTopics)]);
+    assert_eq!(running.try_publish("kept/c", "x"), Err(PublishError::TooManyTopics));
     assert_eq!(running.publish("c", "nobody listens, nothing keeps it: no room is needed").offset, 1);
     let mut refused = running.listener("c");
     assert_eq!(refused.get(), Got::Close(1013));
@@ -94,8 +92,7 @@ fn the_last_sixteenth_of_the_topics_is_for_the_operator() {
     let refused = ask(&mut client, &json!({"type": "publish", "topic": "long/a", "data": "x"}));
     assert_eq!(refused["code"], "too-many-topics");
     assert_eq!([running.publish("kept/a", "x").offset, running.publish("kept/b", "x").offset], [1, 1]);
-    let answer = running.ask(Question::Publish { topic: "kept/c", message: Message::Text("x") });
-    assert_eq!(answer, [Answer::Refused(PublishError::TooManyTopics)]);
+    assert_eq!(running.try_publish("kept/c", "x"), Err(PublishError::TooManyTopics));
 }
 
 #[test]

@@ -15,11 +15,12 @@ mod under_way;
 mod wire;
 
 use std::net::SocketAddr;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::channel;
 
 use serde_json::Value;
 use throng::hub::{
-    Access, Answer, HistoryRule, Hub, HubConfig, Position, Published, Question, Reply, Rule, Rules,
+    Access, DescribeTopic, HistoryRule, Hub, HubConfig, Position, PublishError, Published, Question, Reply,
+    Rule, Rules,
 };
 use throng::{Builder, Message, Server};
 
@@ -62,28 +63,27 @@ fn keep(messages: u32) -> HistoryRule {
 impl Running {
     /// Publishes, and waits until the message has its place.
     fn publish(&self, topic: &str, text: &str) -> Published {
-        match self.ask(Question::Publish { topic, message: Message::Text(text) }).pop() {
-            Some(Answer::Published(published)) => published,
-            answer => panic!("{answer:?}"),
-        }
+        self.try_publish(topic, text).unwrap()
     }
 
-    fn ask(&self, question: Question<'_>) -> Vec<Answer> {
-        let (to, answers): (_, Receiver<(u64, Answer)>) = channel();
-        let expected = self.hub.publisher().ask(question, Reply::new(to, 7, None)).unwrap();
-        let next = |_| {
-            let (token, answer) = answers.recv_timeout(PATIENCE).unwrap();
-            assert_eq!(token, 7);
-            answer
-        };
-        (0..expected).map(next).collect()
+    fn try_publish(&self, topic: &str, text: &str) -> Result<Published, PublishError> {
+        let (to, places) = channel();
+        let reply = Reply::new(move |place| to.send(place).unwrap());
+        self.hub.publisher().publish_with_reply(topic, Message::Text(text), reply)?;
+        places.recv_timeout(PATIENCE).unwrap()
+    }
+
+    /// Asks something, and waits for the answers of all workers that are asked.
+    fn ask<Q: Question>(&self, question: Q) -> Vec<Q::Answer> {
+        let (to, answers) = channel();
+        let hear = move |answer: Result<Q::Answer, PublishError>| to.send(answer).unwrap();
+        let expected = self.hub.publisher().ask(question, hear).unwrap();
+        (0..expected).map(|_| answers.recv_timeout(PATIENCE).unwrap().unwrap()).collect()
     }
 
     fn subscribers(&self, topic: &str) -> Option<u64> {
-        match self.ask(Question::Topic(topic)).pop() {
-            Some(Answer::Topic(info)) => info.map(|info| info.subscribers),
-            answer => panic!("{answer:?}"),
-        }
+        let [topic] = self.ask(DescribeTopic(topic.into())).try_into().unwrap();
+        topic.map(|topic: throng::hub::TopicInfo| topic.subscribers)
     }
 
     /// Waits until a topic's home knows of so many subscribers; with none, until the topic is gone.

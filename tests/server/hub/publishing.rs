@@ -1,10 +1,12 @@
 //! From those who publish to all who subscribe.
 
+use std::sync::mpsc::channel;
+
 use serde_json::json;
 use throng::Message;
-use throng::hub::{Answer, PublishError, Question};
+use throng::hub::{ListTopics, PublishError, Question, Reply, Responder};
 
-use super::super::client::{Client, Got, eventually};
+use super::super::client::{Client, Got, PATIENCE, eventually};
 use super::{ask, hear, start};
 
 #[test]
@@ -66,14 +68,58 @@ fn a_broadcast_reaches_all_in_their_own_words() {
     let mut listeners: Vec<Client> = (0..5).map(|_| running.listener("a")).collect();
     let mut speaker = running.speaker();
     eventually("all are open", || running.server.stats().open == 6);
-    let answers = running.ask(Question::Broadcast(Message::Text("all")));
-    let counts = answers.iter().map(|answer| match answer {
-        Answer::Broadcast { connections } => *connections,
-        answer => panic!("{answer:?}"),
-    });
-    assert_eq!((answers.len(), counts.sum::<u64>()), (2, 6));
+    let (to, counts) = channel();
+    let workers =
+        running.hub.publisher().broadcast(Message::Text("all"), move |open| to.send(open.unwrap()).unwrap());
+    let counts: Vec<u64> = (0..2).map(|_| counts.recv_timeout(PATIENCE).unwrap()).collect();
+    assert_eq!((workers, counts.iter().sum()), (Ok(2), 6));
     listeners.iter_mut().for_each(|client| assert_eq!(client.get(), "all".into()));
     assert_eq!(hear(&mut speaker), json!({"type": "broadcast", "data": "all"}));
+}
+
+/// Asks each worker for its open connections, and for the subscribers of a topic that it owns.
+#[derive(Clone)]
+struct Census(&'static str);
+
+impl Question for Census {
+    type Answer = (u64, Option<u64>);
+
+    fn answer(self, worker: &mut Responder<'_, '_>, reply: Reply<Self::Answer>) {
+        let subscribers = worker.topic(self.0).map(|topic| topic.subscribers);
+        reply.give((worker.open(), subscribers));
+    }
+}
+
+#[test]
+fn a_program_asks_questions_of_its_own() {
+    let running = start(|builder, _| builder);
+    let clients = ["x", "x", "y"].map(|topic| running.listener(topic));
+    running.has_subscribers("x", 2);
+    let census = running.ask(Census("x"));
+    assert_eq!((census.len(), census.iter().map(|(open, _)| open).sum::<u64>()), (2, 3));
+    assert_eq!(census.iter().filter_map(|(_, subscribers)| *subscribers).collect::<Vec<_>>(), [2]);
+    drop(clients);
+}
+
+/// Asks something that no worker answers.
+#[derive(Clone)]
+struct Ignored;
+
+impl Question for Ignored {
+    type Answer = ();
+
+    fn answer(self, _: &mut Responder<'_, '_>, _: Reply<()>) {}
+}
+
+#[test]
+fn who_asks_hears_from_each_worker_that_it_does_not_answer() {
+    let running = start(|builder, _| builder);
+    let (to, answers) = channel();
+    let workers = running.hub.publisher().ask(Ignored, move |answer| to.send(answer).unwrap());
+    assert_eq!(workers, Ok(2));
+    for _ in 0..2 {
+        assert_eq!(answers.recv_timeout(PATIENCE), Ok(Err(PublishError::NotRunning)));
+    }
 }
 
 #[test]
@@ -85,13 +131,10 @@ fn presence_is_counted_and_topics_are_listed() {
     running.has_subscribers("y", 1);
     running.publish("kept/z", "hello");
     let list = |prefix, limit| {
-        let answers = running.ask(Question::Topics { prefix, limit });
+        let answers = running.ask(ListTopics { prefix: String::from(prefix), limit });
         let mut topics: Vec<(String, u64, u64)> = answers
             .into_iter()
-            .flat_map(|answer| match answer {
-                Answer::Topics(topics) => topics,
-                answer => panic!("{answer:?}"),
-            })
+            .flatten()
             .map(|topic| (topic.topic, topic.subscribers, topic.offset))
             .collect();
         topics.sort();

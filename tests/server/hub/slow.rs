@@ -126,12 +126,9 @@ fn control_frames_get_through_whatever_the_policy() {
     flood(&running);
     let other = running.listener("a");
     running.has_subscribers("a", 2);
-    let slowest = match running.ask(throng::hub::Question::Slowest { limit: 5 }).pop() {
-        Some(throng::hub::Answer::Slowest(slowest)) => slowest,
-        answer => panic!("{answer:?}"),
-    };
+    let slowest = running.ask(throng::hub::FindSlowest { limit: 5 }).pop().unwrap();
     assert!(
-        matches!(slowest[..], [(_, waiting)] if waiting > OUTBOX / 2 && waiting <= OUTBOX),
+        matches!(slowest[..], [client] if client.bytes > OUTBOX / 2 && client.bytes <= OUTBOX),
         "{slowest:?}"
     );
     drop(other);

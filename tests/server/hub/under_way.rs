@@ -4,7 +4,7 @@ use std::sync::mpsc::channel;
 
 use serde_json::json;
 use throng::Message;
-use throng::hub::{Answer, PublishError, Question, Reply};
+use throng::hub::PublishError;
 
 use super::super::client::{Client, Got, PATIENCE, eventually};
 use super::{Running, hear, start};
@@ -41,8 +41,9 @@ fn what_is_announced_arrives_and_what_is_refused_is_told() {
     let (to, answers) = channel();
     let mut taken = Vec::new();
     for number in 0..1_000 {
-        let reply = Reply::new(to.clone(), number as u64, None);
-        match running.hub.publisher().ask(Question::Broadcast(Message::Text(&text(number))), reply) {
+        let to = to.clone();
+        let answers = move |connections| to.send(connections).unwrap();
+        match running.hub.publisher().broadcast(Message::Text(&text(number)), answers) {
             Ok(workers) => taken.push((number, workers)),
             Err(error) => assert_eq!(error, PublishError::Busy),
         }
@@ -52,8 +53,8 @@ fn what_is_announced_arrives_and_what_is_refused_is_told() {
     let refused = 1_000 - taken.len() as u64;
     assert_eq!(running.hub.stats().refused_busy, refused);
     for _ in 0..taken.iter().map(|(_, workers)| workers).sum() {
-        let (_, answer) = answers.recv_timeout(PATIENCE).unwrap();
-        assert!(matches!(answer, Answer::Broadcast { .. }), "{answer:?}");
+        let answer = answers.recv_timeout(PATIENCE).unwrap();
+        assert!(answer.is_ok(), "{answer:?}");
     }
     let expected: Vec<usize> = taken.iter().map(|(number, _)| *number).collect();
     for reader in &mut readers {

@@ -1,0 +1,35 @@
+//! What a question may look at on a worker.
+
+use super::announcing::Announcing;
+use super::home::Home;
+use super::outcome::TopicInfo;
+use super::seat::Seat;
+use crate::worker::Connections;
+
+/// One worker's part of the hub, as a [`Question`](super::Question) sees it.
+pub struct Responder<'a, 'worker> {
+    pub(super) connections: &'a Connections<'worker, Seat>,
+    pub(super) open: u64,
+    pub(super) home: &'a mut Home,
+    pub(super) announcing: &'a mut Announcing,
+}
+
+impl Responder<'_, '_> {
+    /// How many connections are open on this worker.
+    #[must_use]
+    pub const fn open(&self) -> u64 {
+        self.open
+    }
+
+    /// What this worker knows of a topic; `None` where the topic does not exist, or another worker owns it.
+    #[must_use]
+    pub fn topic(&self, name: &str) -> Option<TopicInfo> {
+        self.home.look_up(name)
+    }
+}
+
+impl std::fmt::Debug for Responder<'_, '_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Responder").field("open", &self.open).finish_non_exhaustive()
+    }
+}
