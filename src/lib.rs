@@ -58,6 +58,7 @@ pub mod guard;
 pub mod http;
 #[cfg(feature = "hub")]
 pub mod hub;
+pub mod metrics;
 mod server;
 #[doc(hidden)]
 pub mod settings;
@@ -71,6 +72,7 @@ pub mod ws;
 
 #[doc(hidden)]
 pub use base::wheel;
+pub use metrics::Stats;
 pub use server::{
     Bell, Builder, Compression, Config, ConfigError, DescriptorTables, Listen, Pinning, RunError, Server,
     StartError, Steering,
@@ -78,7 +80,7 @@ pub use server::{
 pub use settings::RangeError;
 pub use worker::{
     Accept, Batch, Closed, Conn, ConnId, Connections, Context, Handle, Handler, PingPolicy, PreparedMessage,
-    Pushed, SendError, SlowPolicy, Stats, Turn,
+    Pushed, SendError, SlowPolicy, Turn,
 };
 pub use ws::{CloseCode, CloseFrame, Message};
 

@@ -7,7 +7,7 @@ use super::dialect::Dialect;
 use super::message::Announcement;
 use super::round::{cost, skip};
 use super::seat::Seat;
-use super::stats::HubCounters;
+use crate::metrics::HubCounters;
 use crate::worker::{Batch, Connections, SlowPolicy};
 
 /// The lane of announcements: no topic has this number.

@@ -14,8 +14,8 @@ use super::freight::Ledger;
 use super::mail::{Asker, Delivery, Request};
 use super::name::check_name;
 use super::outcome::PublishError;
-use super::stats::HubCounters;
 use crate::budget::{FORMS_OF_HISTORY, TOPICS_OF_OPERATOR};
+use crate::metrics::HubCounters;
 use crate::worker::{Handle, PreparedMessage};
 
 /// What is shared by the hubs of all workers, and by those who publish.

@@ -179,7 +179,7 @@ fn has_many(connections: &mut Connections<'_, Seat>, index: u32) -> bool {
     connections.data_mut(index).is_some_and(|seat| matches!(seat.subs(), Subs::Many(_)))
 }
 
-impl super::stats::HubCounters {
+impl crate::metrics::HubCounters {
     /// Counts what became of a push.
     pub(super) fn count(&self, pushed: Pushed) {
         self.delivered.add(u64::from(pushed.taken));

@@ -18,9 +18,9 @@ use super::name::Name;
 use super::outcome::{PublishError, Published, TopicInfo};
 use super::position::{Epoch, Position};
 use super::posts::Posts;
-use super::stats::HubCounters;
 use super::sweep::Sweep;
 use crate::base::pages::PagedSlab;
+use crate::metrics::HubCounters;
 use crate::worker::{ConnId, PreparedMessage};
 
 const TOPICS_PER_PAGE: usize = 256;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::history::History;
 use super::name::Name;
 use super::position::Epoch;
-use super::stats::HubCounters;
 use crate::budget::MAX_WORKERS;
+use crate::metrics::HubCounters;
 use crate::worker::ConnId;
 
 /// No worker: there are at most 1,024.

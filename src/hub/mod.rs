@@ -70,7 +70,6 @@ mod round;
 mod rules;
 mod seat;
 mod set;
-mod stats;
 mod sweep;
 mod telling;
 mod topic;
@@ -93,8 +92,9 @@ pub use reply::Reply;
 pub use responder::Responder;
 pub use rules::{Access, DuplicatePrefix, HistoryRule, Rule, Rules, TopicRule};
 pub use seat::Seat;
-pub use stats::HubStats;
 pub use url::{NoTopicsPath, TopicsPath};
+
+pub use crate::metrics::HubStats;
 
 use crate::worker::Context;
 use exchange::Exchange;

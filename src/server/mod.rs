@@ -27,7 +27,8 @@ use listen::SocketFile;
 #[cfg(feature = "guard")]
 pub(crate) use start::limits_of_one;
 
-use crate::worker::{Handle, Shared, Stats};
+use crate::metrics::Stats;
+use crate::worker::{Handle, Shared};
 
 /// A running server. Dropping it ends it at once; [`shutdown`](Self::shutdown) ends it in order.
 ///

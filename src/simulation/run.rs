@@ -12,7 +12,8 @@ use super::net::{Net, Wakes};
 use super::setup::Setup;
 use super::world::{Mischief, World};
 use crate::base::ticks::TICK;
-use crate::worker::{Counters, Flags, Handle, Worker};
+use crate::metrics::Counters;
+use crate::worker::{Flags, Handle, Worker};
 
 /// Iterations between two rests: far more than any work there is takes, even a frame at a time, so that a loop that spins is found out.
 const MOST_ITERATIONS: usize = 100_000;

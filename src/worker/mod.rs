@@ -12,11 +12,10 @@
 //! - [`table`]: all that is kept of connections, as plain data, with their timers.
 //! - [`os`]: the operating system.
 //!
-//! [`counters`] and [`limits`] are of all of them.
+//! [`limits`] is of all of them.
 
 mod app;
 mod core;
-mod counters;
 mod limits;
 mod os;
 mod session;
@@ -31,7 +30,6 @@ pub use app::handle::Handle;
 pub use app::handler::{Accept, Closed, Context, Handler};
 pub use app::prepared::PreparedMessage;
 pub use app::turn::{Connections, Turn};
-pub use counters::Stats;
 pub use limits::PingPolicy;
 pub use table::ConnId;
 
@@ -52,6 +50,5 @@ pub(crate) use os::{Os, Output, Ready, Token};
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use {
     core::inspect::Glimpse,
-    counters::Counters,
     table::{Flags, State},
 };

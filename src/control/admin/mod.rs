@@ -2,16 +2,16 @@
 //!
 //! - `door`: connections, and how long they may take; `places` and `seat`: how many, and who gives way.
 //! - `guard`: who may ask; `token`: what they know; `origin`: web pages, which may not.
-//! - `publish`, `batch`, `topics`, `slowest`, `counters`: what is answered; `problem`: what is answered instead.
+//! - `publish`, `batch`, `topics`, `slowest`, `stats`, `health`: what is answered; `problem`: what is answered instead.
 //! - `body`: what is published, `content`: as what.
 //! - `hub_client`: questions to the hub's workers, whose answers come from their threads.
 
 mod batch;
 mod body;
 mod content;
-mod counters;
 mod door;
 mod guard;
+mod health;
 mod hub_client;
 mod origin;
 mod places;
@@ -19,6 +19,7 @@ mod problem;
 mod publish;
 mod seat;
 mod slowest;
+mod stats;
 mod token;
 mod topics;
 
@@ -41,12 +42,12 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use super::exit::Failure;
-use counters::Counters;
 use door::Allowance;
 use guard::HEALTH;
 use hub_client::{HubClient, Limits};
 pub(super) use places::Places;
 use problem::Problem;
+use stats::Counted;
 pub(super) use token::Token;
 
 /// Most bytes of a request's body, or as many as a message may have where those are more. A longer one is answered with 413.
@@ -100,11 +101,13 @@ pub(super) async fn run(
     let max_body = max_message.max(MAX_BODY);
     let limits = Limits { max_message, max_body, answer_timeout: ANSWER_TIMEOUT };
     let allowance = Allowance::new(max_body);
-    let counters = Counters::new(server.handle(), hub.cloned());
     // Nobody waits for a turn to hear that the program is well.
-    let health = Router::new().route(HEALTH, get(counters::health)).with_state(server.handle());
+    let health = Router::new().route(HEALTH, get(health::health)).with_state(server.handle());
     let turns = from_fn_with_state(Arc::clone(&places), places::take_turn);
-    let routes = Router::new().route("/stats", get(counters::stats).with_state(counters));
+    let routes = Router::new()
+        .route("/stats", get(stats::stats))
+        .route("/metrics", get(stats::metrics))
+        .with_state(Counted::new(server.handle(), hub.cloned()));
     let Some(hub) = hub else {
         let routes = guarded(routes.route_layer(turns).merge(health), token, max_body);
         return Ok(door::run(listener, routes, places, allowance).await);

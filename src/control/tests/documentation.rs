@@ -1,15 +1,20 @@
-//! docs/CONFIGURATION.md lists every setting, as the command line does.
+//! docs/CONFIGURATION.md lists every setting, as the command line does, and docs/METRICS.md every metric.
 
 use std::fmt::Write;
 
 use clap::{Arg, ArgAction};
+use throng::Stats;
+use throng::hub::HubStats;
+use throng::metrics::{Kind, Snapshot};
 
 use super::super::cli::{read, serve};
 use super::super::options;
 use super::super::sources::{Environment, variable};
 
-const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CONFIGURATION.md");
-const BEGIN: &str = "<!-- The table of settings. A test compares it with the command line's, and writes it if UPDATE_EXPECT is set. -->\n";
+const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CONFIGURATION.md");
+const METRICS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/METRICS.md");
+const BEGIN_SETTINGS: &str = "<!-- The table of settings. A test compares it with the command line's, and writes it if UPDATE_EXPECT is set. -->\n";
+const BEGIN_METRICS: &str = "<!-- The table of metrics. A test compares it with the program's, and writes it if UPDATE_EXPECT is set. -->\n";
 const END: &str = "<!-- The end of the table. -->\n";
 
 /// The table that the document must have.
@@ -35,25 +40,51 @@ fn values(arg: &Arg) -> String {
     if names.is_empty() { placeholder + several } else { names.join(", ") }
 }
 
-#[test]
-fn the_list_of_settings_is_the_command_lines() {
-    let document = std::fs::read_to_string(PATH).unwrap();
-    let (before, rest) = document.split_once(BEGIN).expect("the table begins");
+/// The rows of the metrics of a snapshot, whose keys stand behind a prefix in JSON.
+fn metrics<S: Snapshot>(prefix: &str) -> String {
+    let mut text = String::new();
+    for metric in S::METRICS {
+        let suffix = if metric.kind == Kind::Counter { "_total" } else { "" };
+        let help = metric.help.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (key, name, kind) = (metric.key, metric.name, metric.kind.name());
+        writeln!(text, "| `{prefix}{key}` | `{name}{suffix}` | {kind} | {help} |").unwrap();
+    }
+    text
+}
+
+/// Compares the table of a document with what it must be, or writes it.
+fn check_table(path: &str, begin: &str, expected: &str) {
+    let document = std::fs::read_to_string(path).unwrap();
+    let (before, rest) = document.split_once(begin).expect("the table begins");
     let (listed, after) = rest.split_once(END).expect("the table ends");
-    let expected = settings();
     if std::env::var_os("UPDATE_EXPECT").is_some() {
-        std::fs::write(PATH, [before, BEGIN, &expected, END, after].concat()).unwrap();
+        std::fs::write(path, [before, begin, expected, END, after].concat()).unwrap();
         return;
     }
     assert!(
         listed == expected,
-        "docs/CONFIGURATION.md is out of date: run this test with UPDATE_EXPECT=1, which writes the table:\n{expected}"
+        "{path} is out of date: run this test with UPDATE_EXPECT=1, which writes the table:\n{expected}"
+    );
+}
+
+#[test]
+fn the_list_of_settings_is_the_command_lines() {
+    check_table(CONFIGURATION, BEGIN_SETTINGS, &settings());
+}
+
+#[test]
+fn the_list_of_metrics_is_the_programs() {
+    let head = "| `/stats` | `/metrics` | kind | |\n|---|---|---|---|\n";
+    check_table(
+        METRICS,
+        BEGIN_METRICS,
+        &[head, &metrics::<Stats>(""), &metrics::<HubStats>("hub.")].concat(),
     );
 }
 
 #[test]
 fn the_example_is_a_configuration() {
-    let document = std::fs::read_to_string(PATH).unwrap();
+    let document = std::fs::read_to_string(CONFIGURATION).unwrap();
     let (_, rest) = document.split_once("```toml\n").expect("there is an example");
     let (example, _) = rest.split_once("```").expect("it ends");
     let path = std::env::temp_dir().join(format!("throng-{}-example.toml", std::process::id()));

@@ -7,7 +7,7 @@ use super::conn::SendError;
 use super::mailbox::{Mail, Rejected};
 use super::prepared::PreparedMessage;
 use super::shared::{Shared, Slot, Stage};
-use crate::worker::counters::Stats;
+use crate::metrics::Stats;
 use crate::worker::table::ConnId;
 use crate::ws::{CloseCode, Message, clip_reason, encode};
 

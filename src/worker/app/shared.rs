@@ -8,7 +8,7 @@ use super::mailbox::{Inbox, Mailbox, mailbox};
 use super::notice::Notices;
 use crate::base::notifier::Wake;
 use crate::budget::{MAILBOX, MAILBOX_BYTES};
-use crate::worker::counters::Counters;
+use crate::metrics::Counters;
 
 /// Shared by all threads of a server.
 pub(crate) struct Shared {

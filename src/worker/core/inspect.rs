@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::worker::Worker;
+use crate::metrics::Counters;
 use crate::worker::app::handler::Handler;
-use crate::worker::counters::Counters;
 use crate::worker::os::Os;
 use crate::worker::table::{Flags, Side, State};
 

@@ -133,7 +133,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.sessions
             .streams
             .counters
-            .loop_time
+            .loop_us
             .record(micros(self.sessions.streams.os.now().saturating_sub(self.sessions.streams.now)));
         self.sessions.streams.os.wait(timeout, &mut self.ready)?;
         // Before the stage and the mail are looked at: a later change of either wakes the worker again.

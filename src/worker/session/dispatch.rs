@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use crate::base::pool::Pool;
 use crate::budget::{BYTES_PER_WORK, WORK_OF_MESSAGE};
+use crate::metrics::Counters;
 use crate::worker::app::conn::{Conn, Peer};
 use crate::worker::app::handler::Handler;
-use crate::worker::counters::Counters;
 use crate::worker::stream::Reply;
 use crate::worker::stream::compression::Outgoing;
 use crate::worker::table::{ConnId, State};

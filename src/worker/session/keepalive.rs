@@ -6,7 +6,7 @@ use super::cadence::Cadence;
 use super::lateness::Lateness;
 use super::ping::Seal;
 use crate::base::ticks::{micros, tick_at, ticks};
-use crate::worker::counters::Counters;
+use crate::metrics::Counters;
 use crate::worker::limits::{Limits, PingPolicy};
 use crate::worker::os::Os;
 use crate::worker::table::{ConnId, Flags, Record, Side, State};
@@ -46,7 +46,7 @@ impl Keepalive {
             && tick_at(sent) >= pinged_at(record, side, due, self.pong_times)
         {
             counters.pongs_received.add(1);
-            counters.ping_rtt.record(micros(os.now().saturating_sub(sent)));
+            counters.ping_rtt_us.record(micros(os.now().saturating_sub(sent)));
             return Some(side.is_some_and(|side| side.late_pong.is_some()));
         }
         None

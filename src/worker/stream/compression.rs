@@ -5,7 +5,7 @@
 
 use crate::base::meter::Meter;
 use crate::budget::{WORK_OF_DEFLATING, WORK_PER_DEFLATED};
-use crate::worker::counters::Counters;
+use crate::metrics::Counters;
 use crate::worker::limits::Deflation;
 use crate::ws::deflate::{Context, Deflater, Inflater, Terms, Windows};
 use crate::ws::{Message, Opcode, ProtocolError, encode};

@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 
 use crate::budget::{UNSENT_IN_KERNEL, UNSENT_OF_LARGE};
-use crate::worker::counters::Counters;
+use crate::metrics::Counters;
 use crate::worker::os::Os;
 use crate::worker::table::{Flags, Record};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::receive::ReceiveBuffer;
 use crate::base::pool::Pool;
 use crate::base::ticks::tick_at;
-use crate::worker::counters::Counters;
+use crate::metrics::Counters;
 use crate::worker::limits::Limits;
 use crate::worker::os::Os;
 use crate::worker::table::{ConnId, ConnectionTable};

@@ -10,9 +10,9 @@ use crate::base::counter::Counter;
 use crate::base::meter::Allowance;
 use crate::budget::{WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT};
 use crate::http::HeadLimits;
+use crate::metrics::Counters;
 use crate::simulation::net::{Net, Wakes};
 use crate::simulation::world::{Ending, World};
-use crate::worker::counters::Counters;
 use crate::worker::{Budgets, Connections, Handle, Limits, PingPolicy, Turn, Worker};
 use crate::ws::{CloseCode, Decoder, Event, Heap, Message, Opcode, Role, Rules, encode};
 

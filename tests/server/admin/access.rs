@@ -27,9 +27,13 @@ fn with_a_token_everything_but_health_needs_it() {
     // With a token it may be reached from elsewhere: by any name, and by web pages that know it.
     let program = Program::start(None, &["--admin", "0.0.0.0:0", "--admin-token-file", file.path()]);
     assert_eq!(program.get("/health"), "ok\n");
-    for (what, body) in
-        [("GET /stats", ""), ("POST /publish/a", "x"), ("GET /topics", ""), ("GET /nothing", "")]
-    {
+    for (what, body) in [
+        ("GET /stats", ""),
+        ("GET /metrics", ""),
+        ("POST /publish/a", "x"),
+        ("GET /topics", ""),
+        ("GET /nothing", ""),
+    ] {
         for fields in [
             "",
             "Authorization: Bearer 0123456789abcdeg\r\n",
@@ -63,7 +67,14 @@ fn without_a_token_no_web_page_gets_in() {
     ] {
         let answered = program.ask("POST /publish/a", fields, b"x");
         assert_eq!((answered.status, &*answered.code()), (403, "forbidden"), "{fields}");
-        for what in ["GET /stats", "GET /topics?limit=1000", "GET /slowest", "HEAD /topics", "GET /none"] {
+        for what in [
+            "GET /stats",
+            "GET /metrics",
+            "GET /topics?limit=1000",
+            "GET /slowest",
+            "HEAD /topics",
+            "GET /none",
+        ] {
             assert_eq!(program.ask(what, fields, b"").status, 403, "{what} {fields}");
         }
     }

@@ -3,6 +3,7 @@
 mod access;
 mod ending;
 mod health;
+mod metrics;
 mod places;
 mod publishing;
 mod types;

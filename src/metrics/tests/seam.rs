@@ -1,0 +1,55 @@
+//! A table of the test's own: what one entry gives.
+
+use super::super::table::metrics;
+use super::super::{Exposition, Kind, Snapshot, Unit, Value};
+use super::parser::parse;
+
+metrics! {
+    /// What the test counts.
+    #[derive(Debug, Default)]
+    struct Counters;
+
+    /// What the test has counted.
+    #[derive(Debug, Clone, Default, PartialEq, Eq)]
+    #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+    struct Stats, "test_";
+
+    /// Apples that were
+    /// eaten.
+    apples: counter;
+    /// Bytes there are.
+    kept: gauge(bytes) as "kept_bytes";
+    /// Times of meals.
+    meals_us: histogram(seconds) as "meals_seconds";
+}
+
+#[test]
+fn one_entry_gives_counter_snapshot_sum_description_and_text() {
+    let (here, there) = (Counters::default(), Counters::default());
+    here.apples.add(2);
+    there.apples.add(3);
+    there.kept.set(5);
+    there.meals_us.record(1_000);
+    let mut total = here.snapshot();
+    total.merge(&there.snapshot());
+    assert_eq!(total.values()[..2], [Value::Number(5), Value::Number(5)]);
+    let described = Stats::METRICS.iter().map(|metric| (metric.key, metric.name, metric.kind, metric.unit));
+    let expected = [
+        ("apples", "test_apples", Kind::Counter, None),
+        ("kept", "test_kept_bytes", Kind::Gauge, Some(Unit::Bytes)),
+        ("meals_us", "test_meals_seconds", Kind::Histogram, Some(Unit::Seconds)),
+    ];
+    assert_eq!(described.collect::<Vec<_>>(), expected);
+    let mut exposition = Exposition::default();
+    exposition.add(&total);
+    let families = parse(&exposition.finish()).unwrap();
+    assert_eq!(families["test_apples"].help, "Apples that were eaten.");
+    assert_eq!(families["test_meals_seconds"].samples.last().unwrap().2, 1.0);
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn keys_are_those_of_the_table() {
+    let json = serde_json::to_value(Stats { apples: 1, ..Stats::default() }).unwrap();
+    assert_eq!(json, serde_json::json!({ "apples": 1, "kept": 0, "meals_us": [] }));
+}
