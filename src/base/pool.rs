@@ -1,5 +1,6 @@
 //! Buffers for incomplete input, and for output that the kernel does not take yet.
 
+use super::bug;
 use crate::budget::MAPPED_BLOCK;
 use crate::ws::Buffers;
 
@@ -93,9 +94,11 @@ impl Pool {
     }
 
     /// Counts bytes of a shared frame that wait no more.
-    pub(crate) const fn reclaim(&mut self, len: usize) {
-        debug_assert!(len <= self.lent, "more came back than had been lent");
-        self.lent = self.lent.saturating_sub(len);
+    pub(crate) fn reclaim(&mut self, len: usize) {
+        match self.lent.checked_sub(len) {
+            Some(lent) => self.lent = lent,
+            None => bug::survived("more came back than had been lent"),
+        }
     }
 
     /// Whether there is room for a buffer of so many bytes, whose capacity may be four times as much, or the smallest there is.
@@ -157,8 +160,10 @@ impl Pool {
     /// Takes a buffer back that [`take`](Self::take) gave.
     pub(crate) fn put(&mut self, mut buffer: Vec<u8>) {
         let capacity = buffer.capacity();
-        debug_assert!(capacity <= self.used, "a buffer came back that was never handed out");
-        self.used = self.used.saturating_sub(capacity);
+        match self.used.checked_sub(capacity) {
+            Some(used) => self.used = used,
+            None => bug::survived("a buffer came back that was never handed out"),
+        }
         if let Some(class) = CLASSES.iter().position(|&class| class == capacity)
             && self.has_place(capacity)
         {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::base::bug;
 use crate::worker::ConnId;
 
 /// By client, subscriptions that topics' homes have been asked for and have not answered about, with those that the client has ended
@@ -22,7 +23,7 @@ impl Asking {
     /// A home has answered.
     pub(crate) fn remove(&mut self, client: ConnId) {
         let Some(count) = self.0.get_mut(&client) else {
-            return debug_assert!(false, "an answer that no client waits for");
+            return bug::survived("an answer that no client waits for");
         };
         *count -= 1;
         if *count == 0 {

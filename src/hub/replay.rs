@@ -19,6 +19,7 @@ use super::round::batch;
 use super::seat::Seat;
 use super::telling::tell_later;
 use super::topic::Waiting;
+use crate::base::bug;
 use crate::budget::ENVELOPED_BYTE;
 use crate::worker::{ConnId, Connections, SlowPolicy};
 use crate::ws::CloseCode;
@@ -36,7 +37,7 @@ impl HubHandler {
         connections: &mut Connections<'_, Seat>,
     ) -> usize {
         let Some(at) = self.roster.find(&joined.topic, joined.hash) else {
-            debug_assert!(false, "a topic went while its home was asked");
+            bug::survived("a topic went while its home was asked");
             self.hear(joined.who.conn, joined.goes_on);
             return 0;
         };
@@ -192,7 +193,7 @@ impl HubHandler {
     fn put_seat(&self, index: u32, seat: Seat, connections: &mut Connections<'_, Seat>) {
         match connections.data_mut(index) {
             Some(place) => *place = seat,
-            None => debug_assert!(false, "the connection has been looked at"),
+            None => bug::survived("a connection went while it was looked at"),
         }
     }
 

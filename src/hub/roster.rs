@@ -8,6 +8,7 @@ use super::position::Position;
 use super::seat::{MAX_JOIN, Place, Seat, Sub, Subs};
 use super::set::Set;
 use super::topic::Topic;
+use crate::base::bug;
 use crate::base::pages::PagedSlab;
 
 const TOPICS_PER_PAGE: usize = 256;
@@ -139,8 +140,10 @@ impl Roster {
     /// The home has answered, or nobody waits for that any more. Follow it with [`tidy`](Self::tidy).
     pub(crate) fn settle(&mut self, at: TopicIndex) {
         let topic = self.topic_mut(at);
-        debug_assert!(topic.asked > 0, "an answer without a question");
-        topic.asked = topic.asked.saturating_sub(1);
+        match topic.asked.checked_sub(1) {
+            Some(asked) => topic.asked = asked,
+            None => bug::survived("an answer without a question"),
+        }
     }
 
     /// Ends a subscription. Follow it with [`tidy`](Self::tidy).
@@ -216,7 +219,7 @@ impl Roster {
         match seat.subs() {
             Subs::One(sub) if sub.topic == topic => seat.set(Subs::One(moved)),
             Subs::Many(set) => self.sets.get_mut(set as usize).into_iter().for_each(|set| set.put(moved)),
-            Subs::One(_) | Subs::None => debug_assert!(false, "a member has no subscription"),
+            Subs::One(_) | Subs::None => bug::survived("a member has no subscription"),
         }
     }
 

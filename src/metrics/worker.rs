@@ -90,7 +90,7 @@ metrics! {
     backlog_bytes: gauge(bytes);
     /// Bytes kept now of what has passed compressed, for later messages to refer to.
     context_bytes: gauge(bytes);
-    /// Bugs of ours that were survived. Anything but zero is worth a report.
+    /// Bugs of this program that were survived. Anything but zero is worth a report: the log names the first.
     bugs: counter;
     /// Times from Ping to Pong.
     ping_rtt_us: histogram(seconds) as "ping_rtt_seconds";

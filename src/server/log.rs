@@ -59,6 +59,11 @@ impl Log {
                     ?late_by,
                     "late: Pings are put off, up to {MOST_STRETCH} times ping-interval (pings_put_off counts them); said once"
                 ),
+                Notice::Bug { worker, what } => tracing::error!(
+                    worker,
+                    what,
+                    "a bug of this program was survived (the metric bugs counts them): please report it; said once"
+                ),
                 Notice::CannotPin { worker, core } => {
                     tracing::warn!(worker, core, "cannot pin the worker to its core");
                 }

@@ -27,6 +27,8 @@ pub(crate) enum Notice {
     CannotListen { worker: usize, address: SocketAddr, error: io::Error },
     /// A worker is late, by so much, and puts Pings off.
     PutsPingsOff { worker: usize, late_by: Duration },
+    /// A worker has survived a fault of this program.
+    Bug { worker: usize, what: &'static str },
     /// A worker runs on any core.
     CannotPin { worker: usize, core: usize },
     /// No more follow.

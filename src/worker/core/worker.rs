@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use super::acceptor::{Acceptor, Listening, is_listener};
 use super::schedule::Schedule;
+use crate::base::bug;
 use crate::base::ticks::{MAX_TIME, micros, time_of};
 use crate::budget::{EVENTS_PER_WAIT, HOUSEKEEPING, LANDING_KEEP};
 use crate::worker::app::application::App;
 use crate::worker::app::handle::Handle;
 use crate::worker::app::handler::{Context, Handler};
 use crate::worker::app::mailbox::Inbox;
+use crate::worker::app::notice::Notice;
 use crate::worker::app::shared::Stage;
 use crate::worker::app::turn::Turn;
 use crate::worker::limits::Limits;
@@ -124,6 +126,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.schedule.is_unfinished |= self.sessions.streams.counters.open.get() != open;
         self.sessions.streams.counters.buffered_bytes.set(self.sessions.streams.pool.used() as u64);
         self.sessions.streams.counters.backlog_bytes.set(self.sessions.streams.pool.lent() as u64);
+        self.count_bugs();
         Ok(!self.has_drained())
     }
 
@@ -207,6 +210,16 @@ impl<O: Os, H: Handler> Worker<O, H> {
         if let Turn::Within(time) = turn {
             self.schedule.turn = Some(self.sessions.streams.now.saturating_add(time));
         }
+    }
+
+    /// Counts the faults of this program that the iteration has survived. The log is told of the first.
+    fn count_bugs(&self) {
+        let Some((count, what)) = bug::take() else { return };
+        let counters = &self.sessions.streams.counters;
+        if counters.bugs.get() == 0 {
+            self.sessions.common.notices.say(Notice::Bug { worker: self.sessions.number, what });
+        }
+        counters.bugs.add(count);
     }
 
     /// Gives unused memory back, and comes again as long as there is some.

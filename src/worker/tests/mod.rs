@@ -1,6 +1,7 @@
 //! The worker as a whole, on an operating system whose every answer the test decides.
 
 mod app;
+mod bugs;
 mod deflating;
 mod rig;
 mod shares;

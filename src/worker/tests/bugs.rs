@@ -1,0 +1,23 @@
+//! Faults of the program that a worker survives: they are counted, and the log hears of the first.
+
+use super::rig::{limits, play};
+use crate::base::bug;
+use crate::worker::Notice;
+
+#[test]
+fn bugs_are_counted_and_the_first_is_logged() {
+    play(limits(), |rig| {
+        let notices = rig.handle.shared.common.notices.open().unwrap();
+        rig.iterate();
+        assert_eq!(rig.counters().bugs.get(), 0);
+        ["first", "second"].into_iter().for_each(bug::pretend);
+        rig.iterate();
+        bug::pretend("third");
+        rig.iterate();
+        assert_eq!(rig.counters().bugs.get(), 3);
+        let said: Vec<Notice> = notices.try_iter().collect();
+        assert!(matches!(said[..], [Notice::Bug { worker: 0, what: "first" }]), "{said:?}");
+        // Every other test ends without any.
+        rig.counters().bugs.set(0);
+    });
+}
