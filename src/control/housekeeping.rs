@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use throng::Server;
-use throng::hub::{Hub, HubStats};
+use throng::hub::Hub;
 use throng::sys::memory;
 
 /// How often memory is looked at.
@@ -12,8 +12,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const WORTHWHILE: u64 = 1 << 20;
 /// Looks in a row for which less than a quarter of all memory must not have been needed.
 const LOOKS: u32 = 5;
-/// Bytes that a connection's record takes.
-const RECORD: u64 = 32;
 
 /// Notices memory that is resident though the load does not explain it, and has the allocator give free pages back.
 ///
@@ -40,9 +38,7 @@ impl Housekeeper {
             return;
         }
         self.next_look = Some(now + LOOK);
-        let stats = server.stats();
-        let explained =
-            stats.sockets * RECORD + stats.buffered_bytes + hub.map_or(0, |hub| explain(&hub.stats()));
+        let explained = server.memory() + hub.map_or(0, Hub::memory);
         // Without /proc nothing is known, and nothing is done.
         let Ok(resident) = memory::anonymous_resident() else { return };
         if self.should_trim(resident, explained) {
@@ -72,15 +68,6 @@ impl Housekeeper {
     fn note_trim(&mut self, left: u64) {
         *self = Self { next_look: self.next_look, last: left, base: left, ..Self::default() };
     }
-}
-
-/// Bytes that a hub takes, about (docs/HUB.md, "How it works").
-const fn explain(hub: &HubStats) -> u64 {
-    hub.topics * (48 + 48 + 16)
-        + hub.local_topics * (48 + 16)
-        + hub.subscriptions * 12
-        + hub.history_messages * 256
-        + hub.history_bytes
 }
 
 #[cfg(test)]

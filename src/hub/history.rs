@@ -15,7 +15,7 @@ use super::rules::HistoryRule;
 use crate::worker::{Frame, PreparedMessage, message_of};
 
 /// What keeping a message costs beside its payload, about.
-const ITEM_COST: usize = 256;
+pub(super) const ITEM_COST: usize = 256;
 
 /// For how long forms of messages are kept that were made for somebody who came back: others may come back with them.
 const DRESSED: Duration = Duration::from_secs(5);

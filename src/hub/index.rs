@@ -2,6 +2,9 @@
 
 use hashbrown::HashTable;
 
+/// Bytes that a topic takes in an index, about: an entry, in a table that is half full.
+pub(super) const ENTRY_COST: usize = 2 * size_of::<(u32, u32)>();
+
 /// Numbers of topics by the hash of their names. It keeps half of each hash, so that neither growing nor most comparisons have to
 /// look at the names: 8 bytes a topic, and the table's own.
 #[derive(Debug, Default)]

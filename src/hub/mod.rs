@@ -20,7 +20,7 @@
 //! - `home`, `home_topic`, `history`, `home_sweep`, `sweep`, `founders`: the topics that are at home here. `index`, `home_listing`, `listing`: how topics are found. `indices`: their numbers.
 //! - `faults`, `asking`: who says what is no request, and who waits for homes.
 //! - `exchange`, `mail`, `posts`: what passes between workers; `freight`: how much of it.
-//! - `journal`, `inspect`: what homes decide and hubs hold, for the simulation.
+//! - `journal`, `inspect`: what homes decide and hubs hold, for the simulation. `memory`: how many bytes a hub takes.
 //! - `dialect`: what clients speak. `message`, `position`: what is published, and where. `outcome`: what comes of it.
 //! - `publisher`, `burst`: what other threads see. `question`, `reply`, `responder`: the seam for questions; `questions`: those there are. `url`, `name`: what clients name. `rules`, `config`: what the operator says.
 #![forbid(unsafe_code)]
@@ -52,6 +52,7 @@ mod leaving;
 mod listing;
 mod mail;
 mod members;
+mod memory;
 mod message;
 mod name;
 mod outcome;
@@ -139,6 +140,12 @@ impl Hub {
     #[must_use]
     pub fn publisher(&self) -> Publisher {
         Publisher::new(Arc::clone(&self.exchange), Arc::clone(&self.questions))
+    }
+
+    /// Bytes of memory that topics, subscriptions and histories take, about.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        memory::memory(&self.stats())
     }
 
     /// What all workers have counted, and what is under way between them.

@@ -57,6 +57,8 @@ pub struct Server {
     socket_files: Vec<SocketFile>,
     max_connections: usize,
     private_tables: bool,
+    /// Bytes of a connection in its table.
+    record_bytes: usize,
 }
 
 impl Server {
@@ -87,6 +89,13 @@ impl Server {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.handle().stats()
+    }
+
+    /// The bytes of memory that connections and their buffers take, about, without what the handlers allocate.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        let stats = self.stats();
+        stats.sockets * self.record_bytes as u64 + stats.buffered_bytes
     }
 
     /// The number of workers.

@@ -30,7 +30,7 @@ use crate::budget::{
 use crate::sys::eventfd::EventFd;
 use crate::sys::{fdtable, signals};
 use crate::worker::{
-    Assembly, Budgets, Context, Handle, Handler, Inbox, Limits, Linux, Notice, Shared, Worker,
+    Assembly, Budgets, Context, Handle, Handler, Inbox, Limits, Linux, Notice, Shared, Worker, record_bytes,
 };
 
 /// What a worker's thread is given. In a server with private tables it holds no descriptor but the wakers.
@@ -111,6 +111,7 @@ where
         socket_files,
         max_connections: plan.connections,
         private_tables: plan.private_tables,
+        record_bytes: record_bytes::<H::Data>(),
     };
     start_workers(&launch, inboxes, tcp_addresses(&config), &unix_listeners, &mut server)?;
     drop(claims);

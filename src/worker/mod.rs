@@ -40,6 +40,7 @@ pub(crate) use core::acceptor::Listening;
 pub(crate) use core::worker::{Assembly, Worker};
 pub(crate) use limits::{Budgets, Deflation, Limits};
 pub(crate) use os::linux::{Linux, listen_for_clients};
+pub(crate) use table::record_bytes;
 #[cfg(feature = "hub")]
 pub(crate) use {app::prepared::message_of, table::Frame};
 

@@ -19,6 +19,6 @@ pub use id::ConnId;
 pub(super) use looks::Timer;
 pub(crate) use outbox::{CHUNK, Frame, Lane, Outbox, REFERENCE};
 pub(super) use progress::{LatePong, Stage};
-pub(crate) use record::{Flags, Record, State};
+pub(crate) use record::{Flags, Record, State, record_bytes};
 pub(crate) use side::{Side, SideId, Unread};
 pub(super) use token::{id_of, token_of};

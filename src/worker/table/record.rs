@@ -83,6 +83,11 @@ impl Flags {
     }
 }
 
+/// Bytes that a connection takes in a table, where its handler's data has the type `D`.
+pub(crate) const fn record_bytes<D>() -> usize {
+    size_of::<Slot<Record<OwnedFd, D>>>()
+}
+
 /// The layout of a slot of `slab::Slab`, whose own type is private.
 #[expect(dead_code, reason = "only its size is looked at")]
 enum Slot<T> {
@@ -91,4 +96,4 @@ enum Slot<T> {
 }
 
 const _: () = assert!(size_of::<Record<OwnedFd, ()>>() == 32);
-const _: () = assert!(size_of::<Slot<Record<OwnedFd, ()>>>() == 32);
+const _: () = assert!(record_bytes::<()>() == 32);
