@@ -45,7 +45,7 @@
 //!
 //! # Features
 //!
-//! None is on by default. `hub` is [topics and subscribers](hub). `serve` is what the `throng` program needs beside the library; `serde` makes [`Stats`] travel.
+//! None is on by default. `hub` is topics and their subscribers, in a module of that name. `serve` is what the `throng` program needs beside the library; `serde` makes [`Stats`] travel.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("throng is made of epoll, eventfd and SO_REUSEPORT: it runs on Linux only");

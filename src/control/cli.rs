@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use clap::{Arg, Command, value_parser};
 
-use super::admin::Token;
-use super::exit::Failure;
-use super::file::File;
+use super::admin::AdminToken;
+use super::config_file::ConfigFile;
+use super::environment::Environment;
+use super::error::ExitError;
 use super::logging::Filter;
 use super::options::{self, ServeOption};
 use super::settings::Settings;
-use super::sources::{self, Environment};
+use super::sources;
 
 /// What is said at the end of the options.
 const SOURCES: &str = "\
@@ -37,7 +38,7 @@ A file with settings (TOML): `NAME = VALUE` for the options below, and `[[topics
 pub(super) struct Serve {
     pub(super) settings: Settings,
     /// What requests to the admin port must bear.
-    pub(super) token: Option<Token>,
+    pub(super) token: Option<AdminToken>,
     /// What is logged.
     pub(super) log: Filter,
     /// What may not be meant as it is said.
@@ -46,27 +47,27 @@ pub(super) struct Serve {
 
 /// Why there is nothing to run.
 #[derive(Debug)]
-pub(super) enum Refused {
+pub(super) enum CliError {
     /// The command line cannot be read, or asks for help.
     CommandLine(clap::Error),
     /// The environment or the file cannot.
-    Configuration(Failure),
+    Configuration(ExitError),
 }
 
-impl From<clap::Error> for Refused {
+impl From<clap::Error> for CliError {
     fn from(error: clap::Error) -> Self {
         Self::CommandLine(error)
     }
 }
 
-impl From<Failure> for Refused {
-    fn from(failure: Failure) -> Self {
-        Self::Configuration(failure)
+impl From<ExitError> for CliError {
+    fn from(error: ExitError) -> Self {
+        Self::Configuration(error)
     }
 }
 
 /// Reads the command line, the environment and the file.
-pub(super) fn read(arguments: &[OsString], environment: &Environment) -> Result<Serve, Refused> {
+pub(super) fn read(arguments: &[OsString], environment: &Environment) -> Result<Serve, CliError> {
     let options = options::all();
     let serve = serve(&options);
     // The environment or the file may give what is required.
@@ -75,16 +76,16 @@ pub(super) fn read(arguments: &[OsString], environment: &Environment) -> Result<
     let matches = matches.subcommand_matches("serve").unwrap_or(&matches);
     let from_environment = sources::of_environment(&options, environment)?;
     let path = matches.get_one("config").cloned().or_else(|| environment.path(sources::CONFIG));
-    let file = path.as_deref().map(File::read).transpose()?.unwrap_or_default();
+    let file = path.as_deref().map(ConfigFile::read).transpose()?.unwrap_or_default();
     let mut given = sources::of_file(&options, &file)?;
     given.extend(from_environment);
     given.extend(options.iter().filter_map(|option| Some((option.name, option.given(matches)?))));
     if options.iter().any(|option| option.is_list && !given.contains_key(option.name)) {
         program(serve).try_get_matches_from(arguments)?;
     }
-    let mut settings = Settings::new(&options, &given).map_err(Failure::Configuration)?;
+    let mut settings = options::apply(&options, &given).map_err(ExitError::Configuration)?;
     settings.hub.rules = file.rules;
-    let token = Token::find(settings.program.admin_token_file.as_deref(), environment)?;
+    let token = AdminToken::find(settings.program.admin_token_file.as_deref(), environment)?;
     let log = Filter::read(environment)?;
     let unknown = sources::unknown(&options, environment).into_iter();
     let unknown = unknown.map(|name| format!("{name}: a variable that looks like a setting and is none"));

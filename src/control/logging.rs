@@ -1,15 +1,13 @@
-//! Logs on standard error.
+//! The filter of the log, and where its lines go: to standard error.
 
-use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::io::{self, IsTerminal};
 
-use throng::sys::stderr::write_within;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
-use super::exit::Failure;
-use super::sources::Environment;
+use super::environment::Environment;
+use super::error::ExitError;
+use super::stderr::{Lines, write_line};
 
 /// The variable that says what is logged.
 const VARIABLE: &str = "THRONG_LOG";
@@ -18,39 +16,20 @@ const DEFAULT: &str = "info";
 /// The crates that have something to say, in whose modules targets are.
 const CRATES: [&str; 6] = ["throng", "axum", "hyper", "hyper_util", "mio", "tokio"];
 
-/// How long a line waits for whoever reads standard error. Then it is lost, and so is what follows and finds no room at once: a collector of
-/// logs that hangs must keep nobody from publishing, or the program from ending in order.
-const PATIENCE: Duration = Duration::from_millis(500);
-
-/// What has become of the lines before.
-static READER: Mutex<Reader> = Mutex::new(Reader { is_stuck: false, lost: 0 });
-
-/// Who reads standard error.
-#[derive(Debug)]
-struct Reader {
-    is_stuck: bool,
-    /// Lines that it has not taken, and has not been told of.
-    lost: u64,
-}
-
-/// Standard error, as the log writes to it: a line at a time.
-#[derive(Debug)]
-struct Lines;
-
 /// What is logged.
 #[derive(Debug)]
 pub(super) struct Filter {
     filter: EnvFilter,
     /// Targets that nothing logs under.
-    strangers: Vec<String>,
+    unknown_targets: Vec<String>,
 }
 
 impl Filter {
     /// What `THRONG_LOG` says: a level, or targets with levels (`debug`, `info,throng=trace`). Blanks around them do not count, and
     /// empty counts as not set.
-    pub(super) fn read(environment: &Environment) -> Result<Self, Failure> {
+    pub(super) fn read(environment: &Environment) -> Result<Self, ExitError> {
         let text = environment.text(VARIABLE)?.unwrap_or_default();
-        Self::parse(&text).map_err(|what| Failure::Configuration(format!("{VARIABLE}: {what}")))
+        Self::parse(&text).map_err(|what| ExitError::Configuration(format!("{VARIABLE}: {what}")))
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -58,15 +37,15 @@ impl Filter {
         parts.iter().try_for_each(|part| check(part))?;
         let directives = if parts.is_empty() { DEFAULT.into() } else { parts.join(",") };
         let filter = EnvFilter::builder().parse(directives).map_err(|error| error.to_string())?;
-        let strangers = parts.iter().filter_map(|part| stranger(part)).map(Into::into).collect();
-        Ok(Self { filter, strangers })
+        let unknown_targets = parts.iter().filter_map(|part| unknown_target(part)).map(Into::into).collect();
+        Ok(Self { filter, unknown_targets })
     }
 
     /// Sends logs to standard error from now on.
     pub(super) fn init(self) {
-        for name in &self.strangers {
+        for name in &self.unknown_targets {
             // Not as a line of the log, which the filter may leave out.
-            say(&format!("throng: {VARIABLE}: nothing is logged as `{name}`\n"));
+            write_line(&format!("throng: {VARIABLE}: nothing is logged as `{name}`\n"));
         }
         tracing_subscriber::fmt()
             .with_env_filter(self.filter)
@@ -76,41 +55,6 @@ impl Filter {
             // It would be told on standard error, too: when that is gone, it must not end the program.
             .log_internal_errors(false)
             .init();
-    }
-}
-
-/// Writes a line to standard error, unless nobody takes it.
-pub(super) fn say(line: &str) {
-    say_by(&READER, line.as_bytes(), write_within);
-}
-
-fn say_by(reader: &Mutex<Reader>, line: &[u8], write: impl Fn(&[u8], Duration) -> io::Result<()>) {
-    let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-    let patience = if reader.is_stuck { Duration::ZERO } else { PATIENCE };
-    let told = if reader.lost == 0 {
-        write(line, patience)
-    } else {
-        let lost = format!("throng: {} lines are missing here, which nobody has read in time\n", reader.lost);
-        write(&[lost.as_bytes(), line].concat(), patience)
-    };
-    match told {
-        Ok(()) => *reader = Reader { is_stuck: false, lost: 0 },
-        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-            *reader = Reader { is_stuck: true, lost: reader.lost + 1 };
-        }
-        // It is gone for good, and nobody is left to be told.
-        Err(_) => {}
-    }
-}
-
-impl Write for Lines {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        say_by(&READER, line, write_within);
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -130,7 +74,7 @@ fn check(part: &str) -> Result<(), String> {
 }
 
 /// The target of a part, if it is in no crate that logs.
-fn stranger(part: &str) -> Option<&str> {
+fn unknown_target(part: &str) -> Option<&str> {
     let (target, _) = part.split_once(['=', '['])?;
     let name = target.split("::").next().unwrap_or(target);
     (!name.is_empty() && !CRATES.contains(&name)).then_some(target)
@@ -138,8 +82,6 @@ fn stranger(part: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-
     use super::*;
 
     #[test]
@@ -156,31 +98,8 @@ mod tests {
         ] {
             let filter = Filter::parse(text).unwrap();
             assert_eq!(filter.filter.to_string(), means, "{text:?}");
-            assert_eq!(filter.strangers, [""; 0]);
+            assert_eq!(filter.unknown_targets, [""; 0]);
         }
-    }
-
-    #[test]
-    fn lines_that_nobody_reads_are_lost_and_told_of_and_only_the_first_waits() {
-        let reader = Mutex::new(Reader { is_stuck: false, lost: 0 });
-        let (waited, written) = (RefCell::new(Vec::new()), RefCell::new(String::new()));
-        let say = |line: &str, is_read: bool| {
-            say_by(&reader, line.as_bytes(), |bytes, patience| {
-                waited.borrow_mut().push(patience);
-                written.borrow_mut().push_str(if is_read { std::str::from_utf8(bytes).unwrap() } else { "" });
-                if is_read { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
-            });
-        };
-        for (line, is_read) in
-            [("a\n", true), ("b\n", false), ("c\n", false), ("d\n", true), ("e\n", false), ("f\n", true)]
-        {
-            say(line, is_read);
-        }
-        let none = Duration::ZERO;
-        assert_eq!(*waited.borrow(), [PATIENCE, PATIENCE, none, none, PATIENCE, none]);
-        let missing =
-            |count| format!("throng: {count} lines are missing here, which nobody has read in time\n");
-        assert_eq!(*written.borrow(), format!("a\n{}d\n{}f\n", missing(2), missing(1)));
     }
 
     #[test]
@@ -203,7 +122,8 @@ mod tests {
 
     #[test]
     fn a_target_that_nothing_logs_under_is_found() {
-        let strangers = Filter::parse("info,thron=debug,hyper=off,thron::worker[a]=trace").unwrap().strangers;
-        assert_eq!(strangers, ["thron", "thron::worker"]);
+        let unknown_targets =
+            Filter::parse("info,thron=debug,hyper=off,thron::worker[a]=trace").unwrap().unknown_targets;
+        assert_eq!(unknown_targets, ["thron", "thron::worker"]);
     }
 }

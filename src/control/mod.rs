@@ -3,30 +3,32 @@
 //! It never touches a connection. It reads the workers' counters, tells them to end, and puts what is published into the hub's queues;
 //! nothing else passes between the planes.
 //!
-//! - `settings`, `options`, `cli`, `sources`, `file`, `rules`: what the operator sets.
-//! - `serve`, `signals`, `housekeeping`, `logging`, `exit`: the program's life.
+//! - `cli`, `options`, `settings`, `sources`, `environment`, `config_file`, `topic_rules`: what the operator sets.
+//! - `serve`, `signals`, `housekeeping`: the program's life. `logging`, `stderr`, `error`: what it says, and how it exits.
 //! - `admin`: the admin port.
 
 mod admin;
 mod cli;
-mod exit;
-mod file;
+mod config_file;
+mod environment;
+mod error;
 mod housekeeping;
 mod logging;
 mod options;
-mod rules;
 mod serve;
 mod settings;
 mod signals;
 mod sources;
+mod stderr;
 #[cfg(test)]
 mod tests;
+mod topic_rules;
 
 use std::process::ExitCode;
 
-use cli::Refused;
-use exit::Failure;
-use sources::Environment;
+use cli::CliError;
+use environment::Environment;
+use error::ExitError;
 use throng::sys::signals::Signals;
 
 /// Runs the program to its end.
@@ -34,16 +36,16 @@ pub(crate) fn main() -> ExitCode {
     // Before anything else, so that none is lost: the system throws those away that process 1 has no handler for.
     let signals = match Signals::take_over() {
         Ok(signals) => signals,
-        Err(error) => return Failure::Runtime(format!("cannot take over signals: {error}")).report(),
+        Err(error) => return ExitError::Runtime(format!("cannot take over signals: {error}")).report(),
     };
     let arguments: Vec<_> = std::env::args_os().collect();
     let served = match cli::read(&arguments, &Environment::of_process()) {
         Ok(serve) => serve::serve(serve, &signals),
-        Err(Refused::CommandLine(error)) => error.exit(),
-        Err(Refused::Configuration(failure)) => Err(failure),
+        Err(CliError::CommandLine(error)) => error.exit(),
+        Err(CliError::Configuration(error)) => Err(error),
     };
     match served {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(error) => error.report(),
     }
 }

@@ -1,10 +1,12 @@
 //! The options of `throng serve`: one for each setting.
 
+use std::collections::BTreeMap;
+
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, parser::ValueSource};
 use throng::Config;
 use throng::hub::HubConfig;
-use throng::settings::Settings as Table;
+use throng::settings::SettingsTable;
 use throng::settings::kinds::Setting;
 
 use super::settings::{ProgramConfig, Settings};
@@ -18,6 +20,9 @@ pub(super) struct ServeOption {
     read: Box<Read>,
 }
 
+/// Values of settings, by the names of the options.
+pub(super) type Values = BTreeMap<&'static str, Vec<String>>;
+
 /// Sets a setting to what has been given.
 type Read = dyn Fn(&mut Settings, &[&str]) -> Result<(), String>;
 
@@ -28,7 +33,24 @@ pub(super) fn all() -> Vec<ServeOption> {
     server.chain(hub).chain(of_table::<ProgramConfig>(|settings| &mut settings.program)).collect()
 }
 
-fn of_table<C: Table>(part: fn(&mut Settings) -> &mut C) -> impl Iterator<Item = ServeOption> {
+/// The settings that have been given, and defaults for the others.
+///
+/// # Errors
+/// A value that cannot be read, with the name of its option.
+pub(super) fn apply(options: &[ServeOption], given: &Values) -> Result<Settings, String> {
+    let mut settings = Settings::default();
+    for option in options {
+        if let Some(values) = given.get(option.name) {
+            option.read(&mut settings, values).map_err(|error| format!("{}: {error}", option.name))?;
+        }
+    }
+    if !given.contains_key("queue-limit") {
+        settings.hub.queue_limit = settings.hub.queue_limit.max(settings.least_queue());
+    }
+    Ok(settings)
+}
+
+fn of_table<C: SettingsTable>(part: fn(&mut Settings) -> &mut C) -> impl Iterator<Item = ServeOption> {
     C::SETTINGS.iter().map(move |setting| ServeOption {
         arg: arg(setting),
         name: setting.name,
@@ -38,7 +60,7 @@ fn of_table<C: Table>(part: fn(&mut Settings) -> &mut C) -> impl Iterator<Item =
 }
 
 /// A setting as the command line has it. Its values stay texts, which can be read.
-fn arg<C: Table>(setting: &'static Setting<C>) -> Arg {
+fn arg<C: SettingsTable>(setting: &'static Setting<C>) -> Arg {
     let form = setting.form;
     let arg = Arg::new(setting.name).long(setting.name).help(plain(setting.help));
     let arg = arg.default_values((setting.show)(&C::default())).required(form.is_list);

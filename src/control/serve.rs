@@ -13,12 +13,12 @@ use throng::sys::{fdtable, memory};
 use throng::{Builder, Server, budget};
 use tokio::net::TcpListener;
 
-use super::admin::{self, Token};
+use super::admin::{self, AdminToken};
 use super::cli::Serve;
-use super::exit::Failure;
+use super::error::ExitError;
 use super::housekeeping::Housekeeper;
 use super::settings::{App, ProgramConfig, QUEUED_MESSAGES, Settings};
-use super::signals::Asked;
+use super::signals::SignalStream;
 use crate::app::{Echo, Sink};
 
 /// Arenas of the allocator. Each keeps free memory of its own, and a worker seldom allocates.
@@ -41,7 +41,7 @@ struct Ready {
 }
 
 /// Runs the server to its end.
-pub(super) fn serve(serve: Serve, signals: &Signals) -> Result<(), Failure> {
+pub(super) fn serve(serve: Serve, signals: &Signals) -> Result<(), ExitError> {
     let Serve { settings, token, log, doubts } = serve;
     if let Some(address) = settings.admin() {
         admin::check(address, token.as_ref())?;
@@ -63,21 +63,21 @@ pub(super) fn serve(serve: Serve, signals: &Signals) -> Result<(), Failure> {
     // The runtime's descriptors are made after the workers have got tables of their own, and stay in the main thread's.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(|error| {
-            Failure::Runtime(format!("cannot start the control thread's runtime: {error}"))
+            ExitError::Runtime(format!("cannot start the control thread's runtime: {error}"))
         })?;
     runtime.block_on(control(server, &settings, hub.as_ref(), admin, token, signals))
 }
 
-fn start(settings: &Settings, hub: Option<&Hub>) -> Result<Server, Failure> {
+fn start(settings: &Settings, hub: Option<&Hub>) -> Result<Server, ExitError> {
     let Settings { server: config, hub: hub_config, program: ProgramConfig { app, .. } } = settings;
     if *app == App::Echo && config.outbox_limit < config.max_message.saturating_add(ECHO_ROOM) {
-        return Err(Failure::Configuration(
+        return Err(ExitError::Configuration(
             "outbox-limit must be at least 128 KiB more than max-message, so that every message can be echoed".into(),
         ));
     }
     let (queue, least) = (hub_config.queue_limit, settings.least_queue());
     if *app == App::Hub && queue < least {
-        return Err(Failure::Configuration(format!(
+        return Err(ExitError::Configuration(format!(
             "queue-limit is {queue}, and must be at least {QUEUED_MESSAGES} times max-message, {least}, so that long messages of several \
              clients can be under way: raise it, or lower max-message"
         )));
@@ -104,54 +104,54 @@ async fn control(
     settings: &Settings,
     hub: Option<&Hub>,
     admin: Option<std::net::TcpListener>,
-    token: Option<Token>,
+    token: Option<AdminToken>,
     signals: &Signals,
-) -> Result<(), Failure> {
-    let asked = Asked::new(signals).map_err(signals_lost)?;
+) -> Result<(), ExitError> {
+    let stream = SignalStream::new(signals).map_err(signals_lost)?;
     let admin = admin
         .map(TcpListener::from_std)
         .transpose()
-        .map_err(|error| Failure::Runtime(format!("cannot watch the admin port: {error}")))?;
+        .map_err(|error| ExitError::Runtime(format!("cannot watch the admin port: {error}")))?;
     announce(&server, settings, admin.as_ref().and_then(|listener| listener.local_addr().ok()))?;
-    run(&server, settings, hub, admin, token, &asked).await?;
+    run(&server, settings, hub, admin, token, &stream).await?;
     let stats = server.stats();
     server.join()?;
     tracing::info!(opened = stats.opened, bugs = stats.bugs, "ended");
     Ok(())
 }
 
-/// Runs the server and its admin port until all workers have ended, and those who asked something there have their answers.
+/// Runs the server and its admin port until all workers have ended, and those who stream something there have their answers.
 async fn run(
     server: &Server,
     settings: &Settings,
     hub: Option<&Hub>,
     admin: Option<TcpListener>,
-    token: Option<Token>,
-    asked: &Asked<'_>,
-) -> Result<(), Failure> {
-    let places = Arc::<admin::Places>::default();
+    token: Option<AdminToken>,
+    stream: &SignalStream<'_>,
+) -> Result<(), ExitError> {
+    let admission = Arc::<admin::Admission>::default();
     let serve_admin = async {
         match admin {
             Some(listener) => {
-                let places = Arc::clone(&places);
-                admin::run(listener, places, server, hub, token, settings.server.max_message).await
+                let admission = Arc::clone(&admission);
+                admin::run(listener, admission, server, hub, token, settings.server.max_message).await
             }
             None => std::future::pending().await,
         }
     };
     let mut serve_admin = pin!(serve_admin);
     tokio::select! {
-        ended = until_the_end(server, hub, asked, settings.program.drain_timeout) => ended?,
+        ended = until_the_end(server, hub, stream, settings.program.drain_timeout) => ended?,
         failed = &mut serve_admin => match failed? {},
     }
     tokio::select! {
-        () = admin::end(&places) => Ok(()),
+        () = admin::end(&admission) => Ok(()),
         failed = serve_admin => match failed? {},
     }
 }
 
 /// Says that the server is ready, on standard output for programs and in the log for people.
-fn announce(server: &Server, settings: &Settings, admin: Option<SocketAddr>) -> Result<(), Failure> {
+fn announce(server: &Server, settings: &Settings, admin: Option<SocketAddr>) -> Result<(), ExitError> {
     let unix = settings.server.listen.iter().filter(|listen| matches!(listen, throng::Listen::Unix(_)));
     let tcp = server.addresses().iter().map(ToString::to_string);
     let ready = Ready {
@@ -169,28 +169,28 @@ fn announce(server: &Server, settings: &Settings, admin: Option<SocketAddr>) -> 
         "ready"
     );
     let mut line = serde_json::to_string(&ready)
-        .map_err(|error| Failure::Runtime(format!("cannot write the ready line: {error}")))?;
+        .map_err(|error| ExitError::Runtime(format!("cannot write the ready line: {error}")))?;
     line.push('\n');
     let mut out = std::io::stdout().lock();
     out.write_all(line.as_bytes())
         .and_then(|()| out.flush())
-        .map_err(|error| Failure::Runtime(format!("cannot write to standard output: {error}")))
+        .map_err(|error| ExitError::Runtime(format!("cannot write to standard output: {error}")))
 }
 
 /// Waits until all workers have ended: in order after a signal, at once after a second one that comes a second later or more.
 async fn until_the_end(
     server: &Server,
     hub: Option<&Hub>,
-    asked: &Asked<'_>,
+    stream: &SignalStream<'_>,
     drain_timeout: Duration,
-) -> Result<(), Failure> {
+) -> Result<(), ExitError> {
     let mut housekeeper = Housekeeper::default();
     let first = loop {
         tokio::select! {
-            signal = asked.end() => break signal.map_err(signals_lost)?,
+            signal = stream.end() => break signal.map_err(signals_lost)?,
             () = tokio::time::sleep(WATCH) => {
                 if server.has_ended_worker() {
-                    return Err(Failure::Runtime("a worker has ended by itself, see above".into()));
+                    return Err(ExitError::Runtime("a worker has ended by itself, see above".into()));
                 }
                 housekeeper.look_after(server, hub);
             }
@@ -201,10 +201,10 @@ async fn until_the_end(
     tracing::info!(signal = first, open, ?drain_timeout, "ending: closing all connections");
     while !server.has_ended() {
         tokio::select! {
-            signal = asked.cut() => {
+            signal = stream.cut() => {
                 let signal = signal.map_err(signals_lost)?;
                 server.stop();
-                return Err(Failure::Runtime(format!("{signal} while ending: connections were cut")));
+                return Err(ExitError::Runtime(format!("{signal} while ending: connections were cut")));
             }
             () = tokio::time::sleep(WATCH) => {}
         }
@@ -212,6 +212,6 @@ async fn until_the_end(
     Ok(())
 }
 
-fn signals_lost(error: std::io::Error) -> Failure {
-    Failure::Runtime(format!("cannot hear of signals: {error}"))
+fn signals_lost(error: std::io::Error) -> ExitError {
+    ExitError::Runtime(format!("cannot hear of signals: {error}"))
 }

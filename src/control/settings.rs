@@ -7,9 +7,6 @@ use std::time::Duration;
 use throng::hub::HubConfig;
 use throng::{Config, DescriptorTables, choices, settings};
 
-use super::options::ServeOption;
-use super::sources::Values;
-
 /// The hub's admin port, unless it is said to be elsewhere.
 const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9190);
 
@@ -68,20 +65,6 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What has been given, and defaults.
-    pub(super) fn new(options: &[ServeOption], given: &Values) -> Result<Self, String> {
-        let mut settings = Self::default();
-        for option in options {
-            if let Some(values) = given.get(option.name) {
-                option.read(&mut settings, values).map_err(|error| format!("{}: {error}", option.name))?;
-            }
-        }
-        if !given.contains_key("queue-limit") {
-            settings.hub.queue_limit = settings.hub.queue_limit.max(settings.least_queue());
-        }
-        Ok(settings)
-    }
-
     /// The least that may be on its way to clients: of the half that is for them, one topic of one of them has a half.
     pub(super) const fn least_queue(&self) -> usize {
         self.server.max_message.saturating_mul(QUEUED_MESSAGES)

@@ -8,12 +8,12 @@ use throng::sys::watch;
 use tokio::io::unix::AsyncFd;
 
 /// The program's signals, watched in its runtime.
-pub(super) struct Asked<'a> {
+pub(super) struct SignalStream<'a> {
     signals: &'a Signals,
     watched: AsyncFd<BorrowedFd<'a>>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> SignalStream<'a> {
     /// Watches signals that have been taken over: those that came before count as well.
     pub(super) fn new(signals: &'a Signals) -> io::Result<Self> {
         Ok(Self { signals, watched: watch::for_reading(signals.as_fd())? })

@@ -11,7 +11,7 @@ use crate::base::ticks::MAX_TIME;
 use crate::budget::{LEAST_HEAD, LEAST_HEADERS, LEAST_OUTBOX, MAX_WORKERS, MOST_HEAD};
 use crate::http::{HeadLimits, MAX_HEAD, MAX_HEADERS, MOST_HEADERS};
 use crate::settings;
-use crate::settings::{RangeError, Settings};
+use crate::settings::{RangeError, SettingsTable};
 use crate::worker::{Deflation, PingPolicy};
 use crate::ws::deflate;
 use crate::ws::{Role, Rules};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::choice::{self, Choice};
 use super::text;
 
 /// A setting of the configuration `C`.
@@ -41,12 +42,6 @@ pub struct Kind<T> {
     pub form: Form,
     read: fn(&[&str]) -> Result<T, String>,
     show: fn(&T) -> String,
-}
-
-/// An enumeration that the macro `choices!` has made.
-pub trait Choice: Copy + PartialEq + 'static {
-    /// All variants: names, texts and values.
-    const ALL: &'static [(&'static str, &'static str, Self)];
 }
 
 impl<T> Kind<T> {
@@ -124,6 +119,6 @@ pub const fn list_of<T: FromStr<Err: Display> + Display>(placeholder: &'static s
 #[must_use]
 pub const fn choice<T: Choice>() -> Kind<T> {
     let choices = || T::ALL.iter().map(|&(name, text, _)| (name, text)).collect();
-    let kind = one!("", text::choice, text::name_of);
+    let kind = one!("", choice::read, choice::show);
     Kind { form: Form { choices, ..kind.form }, ..kind }
 }

@@ -71,7 +71,7 @@ macro_rules! settings {
             }
         }
 
-        impl $crate::settings::Settings for $config {
+        impl $crate::settings::SettingsTable for $config {
             #[cfg(feature = "serve")]
             const SETTINGS: &'static [$crate::settings::kinds::Setting<Self>] = {
                 use $crate::settings::kinds::*;
@@ -119,7 +119,7 @@ macro_rules! choices {
         }
 
         #[cfg(feature = "serve")]
-        impl $crate::settings::kinds::Choice for $choice {
+        impl $crate::settings::choice::Choice for $choice {
             const ALL: &'static [(&'static str, &'static str, Self)] =
                 &[$(($name, concat!($($crate::choices!(@text $($about)+), "\n"),+), Self::$variant),)+];
         }

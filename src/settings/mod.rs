@@ -2,9 +2,11 @@
 //! builder, its documentation, and what the `throng` program has to know to read it from text.
 //!
 //! - `macros`: what makes all that of a table.
-//! - `kinds`: what kinds of settings there are; `text`: how their values are read from text, and written.
+//! - `kinds`: what kinds of settings there are. `text`, `choice`: how their values are read from text, and written.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "serve")]
+pub mod choice;
 #[cfg(feature = "serve")]
 pub mod kinds;
 mod macros;
@@ -15,7 +17,7 @@ use std::fmt::{self, Debug};
 use std::ops::{Bound, RangeBounds};
 
 /// A configuration that the macro `settings!` has made.
-pub trait Settings: Default + 'static {
+pub trait SettingsTable: Default + 'static {
     /// The settings that can be given as text, in the order of the documentation.
     #[cfg(feature = "serve")]
     const SETTINGS: &'static [kinds::Setting<Self>];

@@ -8,23 +8,11 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::kinds::Choice;
 use crate::sys::unix;
 
 /// Reads a value of a type that reads itself.
 pub(super) fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| error.to_string())
-}
-
-/// Reads the name of a choice.
-pub(super) fn choice<T: Choice>(text: &str) -> Result<T, String> {
-    let found = T::ALL.iter().find(|(name, ..)| *name == text);
-    found.map(|&(.., value)| value).ok_or_else(|| format!("`{text}` is none of the choices"))
-}
-
-/// The name of a choice.
-pub(super) fn name_of<T: Choice>(value: &T) -> String {
-    T::ALL.iter().find(|(.., other)| other == value).map_or_else(String::new, |&(name, ..)| name.into())
 }
 
 /// Reads a time. A number without a unit is refused: seconds and milliseconds are too easily confused.

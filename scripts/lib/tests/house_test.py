@@ -127,6 +127,9 @@ class Rules(unittest.TestCase):
         three = {"src__worker__app__a": "use super::b::B;", "src__worker__app__b": "use super::{c::C, d};", "src__worker__app__c": "\nuse super::a::A;"}
         self.assertEqual(complaints(rule, **three), ["src/worker/app/a.rs:1"])
         self.assertEqual(complaints(rule, **three | {"src__worker__app__c": "use super::d::D;", "src__worker__app__d": "use std::io;"}), [])
+        for room in ("control", "control__admin", "metrics", "settings"):
+            two = {f"src__{room}__a": "use super::b::B;", f"src__{room}__b": "use super::a::A;"}
+            self.assertEqual(complaints(rule, **two), [f"src/{room.replace('__', '/')}/a.rs:1"])
         through = {"src__worker__app__mod": "pub use a::A;", "src__worker__app__a": "use super::A;"}
         self.assertEqual(complaints(rule, **through), [])
 

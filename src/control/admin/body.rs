@@ -14,27 +14,27 @@ use axum::response::Response;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use throng::Message;
 
-use super::content::{Kind, kind};
+use super::content::{BodyKind, kind};
 use super::hub_client::HubClient;
 use super::problem::Problem;
 
 /// A request's body, as the message that its fields declare.
 pub(super) struct Body {
     bytes: Bytes,
-    kind: Kind,
+    kind: BodyKind,
 }
 
 impl Body {
     #[cfg(test)]
     pub(super) fn of_text(text: String) -> Self {
-        Self { bytes: text.into(), kind: Kind::Text }
+        Self { bytes: text.into(), kind: BodyKind::Text }
     }
 
     /// The message.
     pub(super) fn message(&self) -> Result<Message<'_>, Problem> {
         match self.kind {
-            Kind::Binary => Ok(Message::Binary(&self.bytes)),
-            Kind::Text => std::str::from_utf8(&self.bytes).map(Message::Text).map_err(|_| {
+            BodyKind::Binary => Ok(Message::Binary(&self.bytes)),
+            BodyKind::Text => std::str::from_utf8(&self.bytes).map(Message::Text).map_err(|_| {
                 Problem::bad_request(
                     "the body is not UTF-8: say Content-Type: application/octet-stream for a binary message",
                 )
@@ -45,8 +45,8 @@ impl Body {
     /// The JSON of a batch.
     pub(super) fn json(&self) -> Result<&[u8], Problem> {
         match self.kind {
-            Kind::Text => Ok(&self.bytes),
-            Kind::Binary => {
+            BodyKind::Text => Ok(&self.bytes),
+            BodyKind::Binary => {
                 Err(Problem::unsupported_type("a batch is JSON: say Content-Type: application/json"))
             }
         }

@@ -7,7 +7,7 @@ use super::problem::Problem;
 
 /// What kind of message a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum BodyKind {
     /// UTF-8, which is checked.
     Text,
     Binary,
@@ -21,7 +21,7 @@ const UTF_8: [&str; 4] = ["utf-8", "utf8", "us-ascii", "ascii"];
 /// # Errors
 /// 415 for what is packed or encoded in a way that subscribers would have to undo and are not told of; 501 for a transfer coding that is
 /// not known; 400 for fields that break their grammar (RFC 9110, section 8.3) or contradict each other.
-pub(super) fn kind(fields: &HeaderMap) -> Result<Kind, Problem> {
+pub(super) fn kind(fields: &HeaderMap) -> Result<BodyKind, Problem> {
     if codings(fields, CONTENT_ENCODING).any(|coding| !coding.eq_ignore_ascii_case("identity")) {
         return Err(Problem::encoded(
             "a Content-Encoding is not undone: publish the body as subscribers shall get it",
@@ -33,7 +33,7 @@ pub(super) fn kind(fields: &HeaderMap) -> Result<Kind, Problem> {
     }
     let mut types = fields.get_all(CONTENT_TYPE).iter();
     match (types.next(), types.next()) {
-        (None, _) => Ok(Kind::Text),
+        (None, _) => Ok(BodyKind::Text),
         (Some(kind), None) => kind_of(kind),
         (Some(_), Some(_)) => Err(Problem::bad_request("there are two fields Content-Type: which is meant?")),
     }
@@ -47,13 +47,13 @@ fn codings(fields: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     lists.map(str::trim).filter(|coding| !coding.is_empty())
 }
 
-fn kind_of(value: &HeaderValue) -> Result<Kind, Problem> {
+fn kind_of(value: &HeaderValue) -> Result<BodyKind, Problem> {
     let malformed = || Problem::bad_request("Content-Type must be a type, such as text/plain; charset=utf-8");
     let value = value.to_str().map_err(|_| malformed())?;
     let (essence, parameters) = value.split_at(value.find(';').unwrap_or(value.len()));
     let essence = essence.trim().to_ascii_lowercase();
     if essence.is_empty() && parameters.is_empty() {
-        return Ok(Kind::Text);
+        return Ok(BodyKind::Text);
     }
     let (main, sub) = essence.split_once('/').ok_or_else(malformed)?;
     if !is_token(main) || !is_token(sub) {
@@ -63,7 +63,7 @@ fn kind_of(value: &HeaderValue) -> Result<Kind, Problem> {
         return Err(Problem::unsupported_type("a multipart body is several: publish each part by itself"));
     }
     if !is_text(main, sub) {
-        return Ok(Kind::Binary);
+        return Ok(BodyKind::Binary);
     }
     for (name, charset) in read_parameters(parameters).ok_or_else(malformed)? {
         if name.eq_ignore_ascii_case("charset")
@@ -74,7 +74,7 @@ fn kind_of(value: &HeaderValue) -> Result<Kind, Problem> {
             ));
         }
     }
-    Ok(Kind::Text)
+    Ok(BodyKind::Text)
 }
 
 /// Whether a type is one of text: JSON and XML by their suffixes, too (RFC 6839, RFC 7303), and what `curl -d` says of everything.
@@ -134,7 +134,7 @@ fn is_token(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn declared(name: HeaderName, values: &[&str]) -> Result<Kind, u16> {
+    fn declared(name: HeaderName, values: &[&str]) -> Result<BodyKind, u16> {
         let mut fields = HeaderMap::new();
         for value in values {
             fields.append(&name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn text_json_xml_nothing_and_forms_are_text() {
-        assert_eq!(kind(&HeaderMap::new()).ok(), Some(Kind::Text));
+        assert_eq!(kind(&HeaderMap::new()).ok(), Some(BodyKind::Text));
         for value in [
             "",
             "text/plain",
@@ -160,7 +160,7 @@ mod tests {
             "image/svg+xml",
             "application/x-www-form-urlencoded",
         ] {
-            assert_eq!(declared(CONTENT_TYPE, &[value]), Ok(Kind::Text), "{value}");
+            assert_eq!(declared(CONTENT_TYPE, &[value]), Ok(BodyKind::Text), "{value}");
         }
     }
 
@@ -176,7 +176,7 @@ mod tests {
             "model/xml",
             "text+json/x",
         ] {
-            assert_eq!(declared(CONTENT_TYPE, &[value]), Ok(Kind::Binary), "{value}");
+            assert_eq!(declared(CONTENT_TYPE, &[value]), Ok(BodyKind::Binary), "{value}");
         }
     }
 
@@ -197,9 +197,9 @@ mod tests {
         }
         assert_eq!(declared(TRANSFER_ENCODING, &["gzip, chunked"]), Err(501));
         for values in [&["identity"][..], &["Identity, identity"], &[""]] {
-            assert_eq!(declared(CONTENT_ENCODING, values), Ok(Kind::Text), "{values:?}");
+            assert_eq!(declared(CONTENT_ENCODING, values), Ok(BodyKind::Text), "{values:?}");
         }
-        assert_eq!(declared(TRANSFER_ENCODING, &["chunked"]), Ok(Kind::Text));
+        assert_eq!(declared(TRANSFER_ENCODING, &["chunked"]), Ok(BodyKind::Text));
     }
 
     #[test]

@@ -31,12 +31,12 @@ pub(super) struct HubClient {
     listing: Semaphore,
     /// Held by the lists that wait as well. Their number is bounded, so that they do not use up the turns of other requests.
     lists: Semaphore,
-    limits: Limits,
+    limits: AdminLimits,
 }
 
 /// What the admin port allows its clients.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(super) struct AdminLimits {
     /// The most bytes of a message.
     pub(super) max_message: usize,
     /// The most bytes of a request's body.
@@ -58,13 +58,13 @@ pub(super) struct Pending<'a, A> {
 
 impl HubClient {
     /// A client of the hub that `publisher` belongs to. [`deliver`](Self::deliver) must run for its questions to be answered.
-    pub(super) fn new(publisher: Publisher, bell: Bell, limits: Limits) -> Self {
+    pub(super) fn new(publisher: Publisher, bell: Bell, limits: AdminLimits) -> Self {
         let (listing, lists) = (Semaphore::new(1), Semaphore::new(MAX_LISTS));
         Self { publisher, bell, answered: Notify::new(), listing, lists, limits }
     }
 
     /// The limits of requests.
-    pub(super) const fn limits(&self) -> &Limits {
+    pub(super) const fn limits(&self) -> &AdminLimits {
         &self.limits
     }
 
@@ -192,7 +192,8 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits { max_message: 8, max_body: 64, answer_timeout: Duration::from_secs(20) };
+    const LIMITS: AdminLimits =
+        AdminLimits { max_message: 8, max_body: 64, answer_timeout: Duration::from_secs(20) };
 
     fn hub() -> (Server, Hub) {
         let hub = Hub::new(HubConfig::default());
@@ -254,7 +255,7 @@ mod tests {
         }
 
         let (server, hub) = hub();
-        let limits = Limits { answer_timeout: Duration::from_millis(100), ..LIMITS };
+        let limits = AdminLimits { answer_timeout: Duration::from_millis(100), ..LIMITS };
         let client = HubClient::new(hub.publisher(), server.bell(), limits);
         let kept = Kept(Arc::default());
         let asked = client.ask(kept.clone()).unwrap();
@@ -272,7 +273,7 @@ mod tests {
     #[test]
     fn few_wait_for_a_list_and_no_longer_than_for_an_answer() {
         let (server, hub) = hub();
-        let limits = Limits { answer_timeout: Duration::from_secs(1), ..LIMITS };
+        let limits = AdminLimits { answer_timeout: Duration::from_secs(1), ..LIMITS };
         // Nobody hears of the answers.
         let client = Arc::new(HubClient::new(hub.publisher(), server.bell(), limits));
         run(async {

@@ -9,10 +9,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use throng::hub::PublishError;
 
-/// The code of bodies that are packed.
+/// The code for bodies with a content coding.
 const ENCODED: &str = "unsupported-encoding";
 
-/// Why something was not done. The codes are those of docs/HUB.md.
+/// An error of a request. The codes are those of docs/HUB.md.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Problem {
     #[serde(skip)]
@@ -55,7 +55,7 @@ impl Problem {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-type", message)
     }
 
-    /// The body is packed in a way that is not undone.
+    /// The body has a content coding.
     pub(super) fn encoded(message: impl Display) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ENCODED, message)
     }
@@ -82,21 +82,21 @@ impl Problem {
         ))
     }
 
-    /// As many requests are being worked on as may be.
-    pub(super) fn no_turn(most: usize) -> Self {
+    /// The most requests are being worked on.
+    pub(super) fn no_permit(most: usize) -> Self {
         let message = format!(
             "{most} requests are being worked on, and this one has waited as long as it may: try again"
         );
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
     }
 
-    /// As many lists are being made, or wait for it, as may.
+    /// The most lists are being made, or wait.
     pub(super) fn too_many_lists(most: usize) -> Self {
         let message = format!("{most} lists of topics are being made or wait for it: try again");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
     }
 
-    /// Some workers had no room for a message to everybody.
+    /// Some workers had no room for a broadcast.
     pub(super) fn partly(connections: u64) -> Self {
         let message = format!(
             "{connections} connections get it, those of busy workers do not: if it is sent again, the others get it twice"
@@ -117,7 +117,7 @@ impl Problem {
     }
 }
 
-/// Of an answer that is a problem, for the log.
+/// Why a request was refused, for the log.
 #[derive(Debug, Clone)]
 pub(super) struct Reason {
     pub(super) code: &'static str,

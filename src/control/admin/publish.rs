@@ -9,21 +9,21 @@ use axum::extract::{Path, State};
 use serde::Serialize;
 use throng::hub::Published;
 
-use super::batch::Batch;
 use super::body::Body;
 use super::hub_client::HubClient;
 use super::problem::Problem;
+use super::publish_batch::PublishBatch;
 
-/// Messages of a batch that are under way to their topics' owners at a time: few enough that their queues have room for others. Of
-/// large messages there are as many as come to the longest that may be, which `queue-limit` has room for.
-const AT_A_TIME: usize = 128;
-/// For how many times the time that a worker has to answer a batch goes on. What is left of it then is not published: the request's own
-/// time must not end before it is told what has become of which message.
-const ROUNDS: u32 = 2;
+/// The most messages of a batch that are under way to their topics' owners at a time: the owners' queues have room for others. Fewer are
+/// under way where their bytes come to `max-message`, which `queue-limit` has room for.
+const MESSAGES_AT_A_TIME: usize = 128;
+/// The time for a batch, in times for a worker to answer. The messages that are left then are not published: the request has a time of its
+/// own, within which the client must hear what became of each message.
+const ANSWER_TIMEOUTS: u32 = 2;
 
-/// What became of a message.
+/// A message of a request, and what became of it.
 #[derive(Debug, Serialize)]
-pub(super) struct Place {
+pub(super) struct MessageResult {
     topic: String,
     #[serde(flatten)]
     outcome: Outcome,
@@ -38,38 +38,41 @@ enum Outcome {
 
 /// What became of each message of a batch, in its order.
 #[derive(Debug, Serialize)]
-pub(super) struct Results {
-    results: Vec<Place>,
+pub(super) struct BatchResults {
+    results: Vec<MessageResult>,
 }
 
-/// How many a message to everybody is under way to.
+/// How many connections a broadcast is under way to.
 #[derive(Debug, Serialize)]
-pub(super) struct Reached {
+pub(super) struct BroadcastResult {
     connections: u64,
 }
 
-/// `POST /publish/{topic}`
+/// `POST /publish/{topic}`: publishes one message.
 pub(super) async fn one(
     State(hub): State<Arc<HubClient>>,
     topic: Result<Path<String>, PathRejection>,
     body: Body,
-) -> Result<Json<Place>, Problem> {
+) -> Result<Json<MessageResult>, Problem> {
     let Path(topic) = topic.map_err(|rejection| Problem::bad_topic(rejection.body_text()))?;
     let outcome = hub.publish(&topic, body.message()?)?.only().await?.into();
-    Ok(Json(Place { topic, outcome }))
+    Ok(Json(MessageResult { topic, outcome }))
 }
 
-/// `POST /publish`. What is wrong with the batch as a whole refuses it before anything is published; afterwards each message has an
-/// outcome of its own. Messages of one topic keep their order.
-pub(super) async fn batch(State(hub): State<Arc<HubClient>>, body: Body) -> Result<Json<Results>, Problem> {
-    let batch = Batch::parse(body.json()?)?;
+/// `POST /publish`. A batch that is wrong as a whole is refused before any message is published. Otherwise each message has an outcome of its
+/// own. Messages of one topic keep their order.
+pub(super) async fn batch(
+    State(hub): State<Arc<HubClient>>,
+    body: Body,
+) -> Result<Json<BatchResults>, Problem> {
+    let batch = PublishBatch::parse(body.json()?)?;
     let mut results = Vec::new();
     let mut entries = batch.entries();
-    let end = Instant::now() + ROUNDS * hub.limits().answer_timeout;
+    let end = Instant::now() + ANSWER_TIMEOUTS * hub.limits().answer_timeout;
     while Instant::now() < end {
         let mut burst = hub.burst();
         let (mut asked, mut bytes) = (Vec::new(), 0);
-        while asked.len() < AT_A_TIME
+        while asked.len() < MESSAGES_AT_A_TIME
             && bytes < hub.limits().max_message
             && let Some((topic, message)) = entries.next()
         {
@@ -78,7 +81,7 @@ pub(super) async fn batch(State(hub): State<Arc<HubClient>>, body: Body) -> Resu
         }
         drop(burst);
         if asked.is_empty() {
-            return Ok(Json(Results { results }));
+            return Ok(Json(BatchResults { results }));
         }
         for (topic, asked) in asked {
             let outcome = match asked {
@@ -86,23 +89,23 @@ pub(super) async fn batch(State(hub): State<Arc<HubClient>>, body: Body) -> Resu
                 Err(error) => Err(error),
             };
             let outcome = outcome.map_or_else(|error| Outcome::Not { error }, Outcome::from);
-            results.push(Place { topic: topic.into(), outcome });
+            results.push(MessageResult { topic: topic.into(), outcome });
         }
     }
     let left = entries.map(|(topic, _)| (topic, Outcome::Not { error: Problem::not_begun() }));
-    results.extend(left.map(|(topic, outcome)| Place { topic: topic.into(), outcome }));
-    Ok(Json(Results { results }))
+    results.extend(left.map(|(topic, outcome)| MessageResult { topic: topic.into(), outcome }));
+    Ok(Json(BatchResults { results }))
 }
 
-/// `POST /broadcast`
+/// `POST /broadcast`: sends a message to all clients.
 pub(super) async fn broadcast(
     State(hub): State<Arc<HubClient>>,
     body: Body,
-) -> Result<Json<Reached>, Problem> {
+) -> Result<Json<BroadcastResult>, Problem> {
     let workers = hub.broadcast(body.message()?)?.each().await?;
     let is_partial = workers.iter().any(Result::is_err);
     let connections = workers.into_iter().flatten().sum();
-    if is_partial { Err(Problem::partly(connections)) } else { Ok(Json(Reached { connections })) }
+    if is_partial { Err(Problem::partly(connections)) } else { Ok(Json(BroadcastResult { connections })) }
 }
 
 impl From<Published> for Outcome {
@@ -120,7 +123,7 @@ mod tests {
     use throng::hub::{Hub, HubConfig, Question, Reply, Responder};
     use throng::{Pinning, Server};
 
-    use super::super::hub_client::Limits;
+    use super::super::hub_client::AdminLimits;
     use super::*;
 
     /// Meets the test twice: the worker is held up between.
@@ -144,7 +147,7 @@ mod tests {
             Server::builder().listen("127.0.0.1:0".parse().unwrap()).workers(1).pinning(Pinning::Off);
         let server = builder.start(hub.handler()).unwrap();
         let limits =
-            Limits { max_message: 100, max_body: 1 << 20, answer_timeout: Duration::from_millis(200) };
+            AdminLimits { max_message: 100, max_body: 1 << 20, answer_timeout: Duration::from_millis(200) };
         let client = Arc::new(HubClient::new(hub.publisher(), server.bell(), limits));
         let barrier = Arc::new(Barrier::new(2));
         let _held_up = client.ask(HoldUp(Arc::clone(&barrier))).unwrap();
@@ -153,9 +156,9 @@ mod tests {
         let body = Body::of_text(format!(r#"{{"messages":[{messages}]}}"#));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let start = Instant::now();
-        let Json(Results { results }) = runtime.block_on(batch(State(client), body)).unwrap();
+        let Json(BatchResults { results }) = runtime.block_on(batch(State(client), body)).unwrap();
         assert!(start.elapsed() < 6 * limits.answer_timeout, "{:?}", start.elapsed());
-        let is = |place: &Place, problem: &Problem| matches!(&place.outcome, Outcome::Not { error } if error == problem);
+        let is = |result: &MessageResult, problem: &Problem| matches!(&result.outcome, Outcome::Not { error } if error == problem);
         assert_eq!(results.len(), 1000);
         assert!(is(&results[0], &Problem::unanswered()) && is(&results[999], &Problem::not_begun()));
         barrier.wait();

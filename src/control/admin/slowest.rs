@@ -1,4 +1,4 @@
-//! `GET /slowest`
+//! `GET /slowest`: the clients for which most bytes wait.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ const LIMIT: usize = 10;
 /// Most clients that can be listed.
 const MAX_LIMIT: usize = 1000;
 
-/// What the query may say.
+/// The query of the target.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Which {
+pub(super) struct SlowestQuery {
     #[serde(default = "default_limit")]
     limit: usize,
 }
@@ -31,17 +31,17 @@ const fn default_limit() -> usize {
 
 /// The clients for which most bytes wait, most first.
 #[derive(Debug, Serialize)]
-pub(super) struct Slowest {
-    slowest: Vec<Slow>,
+pub(super) struct SlowestReport {
+    slowest: Vec<SlowEntry>,
 }
 
 #[derive(Debug, Serialize)]
-struct Slow {
+struct SlowEntry {
     connection: String,
     bytes: usize,
 }
 
-impl From<SlowClient> for Slow {
+impl From<SlowClient> for SlowEntry {
     fn from(client: SlowClient) -> Self {
         Self { connection: client.connection.to_string(), bytes: client.bytes }
     }
@@ -50,15 +50,16 @@ impl From<SlowClient> for Slow {
 /// `GET /slowest`
 pub(super) async fn slowest(
     State(hub): State<Arc<HubClient>>,
-    which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<Slowest>, Problem> {
-    let Query(Which { limit }) = which.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    which: Result<Query<SlowestQuery>, QueryRejection>,
+) -> Result<Json<SlowestReport>, Problem> {
+    let Query(SlowestQuery { limit }) =
+        which.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Problem::bad_request(format!("limit must be from 1 to {MAX_LIMIT}")));
     }
     let mut all = hub.ask(FindSlowest { limit })?.all().await?.concat();
     all.sort_by_key(|client| (Reverse(client.bytes), client.connection));
     all.truncate(limit);
-    let slowest = all.into_iter().map(Slow::from).collect();
-    Ok(Json(Slowest { slowest }))
+    let slowest = all.into_iter().map(SlowEntry::from).collect();
+    Ok(Json(SlowestReport { slowest }))
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use subtle::ConstantTimeEq;
 
-use super::super::exit::Failure;
-use super::super::sources::Environment;
+use super::super::environment::Environment;
+use super::super::error::ExitError;
 
 /// The variable that may hold the token itself.
 const VARIABLE: &str = "THRONG_ADMIN_TOKEN";
@@ -20,16 +20,16 @@ const LONGEST: usize = 1024;
 const MAX_FILE: u64 = 2 * LONGEST as u64;
 
 /// A token. It is compared in constant time, and never shown.
-pub(crate) struct Token(Box<[u8]>);
+pub(crate) struct AdminToken(Box<[u8]>);
 
-impl Token {
+impl AdminToken {
     /// The token of the file or of the environment, if there is one.
-    pub(crate) fn find(file: Option<&Path>, environment: &Environment) -> Result<Option<Self>, Failure> {
+    pub(crate) fn find(file: Option<&Path>, environment: &Environment) -> Result<Option<Self>, ExitError> {
         let text = environment.text(VARIABLE)?;
         let (place, text) = match (file, text) {
             (None, None) => return Ok(None),
             (Some(_), Some(_)) => {
-                return Err(Failure::Configuration(format!(
+                return Err(ExitError::Configuration(format!(
                     "both admin-token-file and {VARIABLE} are given: take one of them away"
                 )));
             }
@@ -39,12 +39,12 @@ impl Token {
                 let mut text = String::new();
                 // Not by its length: that of a device or a pipe says nothing.
                 File::open(path).and_then(|file| file.take(MAX_FILE).read_to_string(&mut text)).map_err(
-                    |error| Failure::Configuration(format!("cannot read the admin token {place}: {error}")),
+                    |error| ExitError::Configuration(format!("cannot read the admin token {place}: {error}")),
                 )?;
                 (place, text)
             }
         };
-        Self::new(&text).map(Some).map_err(|error| Failure::Configuration(format!("{place}: {error}")))
+        Self::new(&text).map(Some).map_err(|error| ExitError::Configuration(format!("{place}: {error}")))
     }
 
     fn new(text: &str) -> Result<Self, String> {
@@ -63,9 +63,9 @@ impl Token {
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for AdminToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(..)")
+        f.write_str("AdminToken(..)")
     }
 }
 
@@ -80,37 +80,37 @@ mod tests {
     #[test]
     fn tokens_have_a_length_and_visible_characters() {
         let good = "0123456789abcdef";
-        assert!(Token::new(good).unwrap().is(good.as_bytes()));
-        assert!(Token::new(&format!("{good}\r\n")).unwrap().is(good.as_bytes()));
-        assert!(Token::new(&"x".repeat(1024)).is_ok());
+        assert!(AdminToken::new(good).unwrap().is(good.as_bytes()));
+        assert!(AdminToken::new(&format!("{good}\r\n")).unwrap().is(good.as_bytes()));
+        assert!(AdminToken::new(&"x".repeat(1024)).is_ok());
         let too_long = "x".repeat(1025);
         for wrong in ["", "0123456789abcde", "0123456789 abcdef", "0123456789abcdefü", "\n\n", &too_long] {
-            assert!(Token::new(wrong).unwrap_err().contains("16 to 1024 visible ASCII"), "{wrong}");
+            assert!(AdminToken::new(wrong).unwrap_err().contains("16 to 1024 visible ASCII"), "{wrong}");
         }
     }
 
     #[test]
     fn only_the_token_is_the_token() {
-        let token = Token::new("0123456789abcdef").unwrap();
+        let token = AdminToken::new("0123456789abcdef").unwrap();
         for wrong in ["", "0123456789abcde", "0123456789abcdeg", "0123456789abcdef0"] {
             assert!(!token.is(wrong.as_bytes()), "{wrong}");
         }
-        assert_eq!(format!("{token:?}"), "Token(..)");
+        assert_eq!(format!("{token:?}"), "AdminToken(..)");
     }
 
     #[test]
     fn it_comes_from_one_place() {
-        assert!(Token::find(None, &Environment::default()).unwrap().is_none());
-        assert!(Token::find(None, &environment("0123456789abcdef")).unwrap().is_some());
-        let both = Token::find(Some(Path::new("/nowhere")), &environment("0123456789abcdef"));
+        assert!(AdminToken::find(None, &Environment::default()).unwrap().is_none());
+        assert!(AdminToken::find(None, &environment("0123456789abcdef")).unwrap().is_some());
+        let both = AdminToken::find(Some(Path::new("/nowhere")), &environment("0123456789abcdef"));
         assert!(both.unwrap_err().to_string().contains("take one of them away"));
-        let missing = Token::find(Some(Path::new("/nowhere/token")), &Environment::default());
+        let missing = AdminToken::find(Some(Path::new("/nowhere/token")), &Environment::default());
         let said = missing.unwrap_err().to_string();
         assert!(said.starts_with("cannot read the admin token /nowhere/token: "), "{said}");
-        let endless = Token::find(Some(Path::new("/dev/zero")), &Environment::default());
+        let endless = AdminToken::find(Some(Path::new("/dev/zero")), &Environment::default());
         let said = endless.unwrap_err().to_string();
         assert!(said.starts_with("/dev/zero: the admin token must be"), "{said}");
-        let short = Token::find(None, &environment("secret")).unwrap_err().to_string();
+        let short = AdminToken::find(None, &environment("secret")).unwrap_err().to_string();
         assert!(short.starts_with("THRONG_ADMIN_TOKEN: the admin token must be"), "{short}");
         assert!(!short.contains("secret"), "{short}");
     }

@@ -1,4 +1,4 @@
-//! `GET /topics/{topic}` and `GET /topics`.
+//! `GET /topics/{topic}` and `GET /topics`: topics, one or several.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ const LIMIT: usize = 100;
 /// Most topics that can be listed at a time.
 const MAX_LIMIT: usize = 1000;
 
-/// What the query may say.
+/// The query of the target.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Which {
+pub(super) struct TopicsQuery {
     #[serde(default)]
     prefix: String,
     #[serde(default = "default_limit")]
@@ -32,36 +32,36 @@ const fn default_limit() -> usize {
 
 /// A topic.
 #[derive(Debug, Serialize)]
-pub(super) struct Topic {
+pub(super) struct TopicEntry {
     topic: String,
     subscribers: u64,
     offset: u64,
     epoch: String,
-    history: History,
+    history: HistoryEntry,
 }
 
 #[derive(Debug, Serialize)]
-struct History {
+struct HistoryEntry {
     messages: usize,
     bytes: usize,
 }
 
 /// Topics in the order of their names.
 #[derive(Debug, Serialize)]
-pub(super) struct List {
-    topics: Vec<Topic>,
+pub(super) struct TopicsPage {
+    topics: Vec<TopicEntry>,
     /// Whether there are others behind the last one.
     more: bool,
 }
 
-impl From<TopicInfo> for Topic {
+impl From<TopicInfo> for TopicEntry {
     fn from(info: TopicInfo) -> Self {
         Self {
             topic: info.topic,
             subscribers: info.subscribers,
             offset: info.offset,
             epoch: info.epoch.to_string(),
-            history: History { messages: info.history_messages, bytes: info.history_bytes },
+            history: HistoryEntry { messages: info.history_messages, bytes: info.history_bytes },
         }
     }
 }
@@ -70,7 +70,7 @@ impl From<TopicInfo> for Topic {
 pub(super) async fn one(
     State(hub): State<Arc<HubClient>>,
     topic: Result<Path<String>, PathRejection>,
-) -> Result<Json<Topic>, Problem> {
+) -> Result<Json<TopicEntry>, Problem> {
     let Path(topic) = topic.map_err(|rejection| Problem::bad_topic(rejection.body_text()))?;
     let found = hub.ask(DescribeTopic(topic))?.only().await?;
     found.map(|info| Json(info.into())).ok_or_else(|| Problem::not_found("there is no such topic"))
@@ -79,9 +79,9 @@ pub(super) async fn one(
 /// `GET /topics`
 pub(super) async fn list(
     State(hub): State<Arc<HubClient>>,
-    which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<List>, Problem> {
-    let Query(Which { prefix, limit }) =
+    which: Result<Query<TopicsQuery>, QueryRejection>,
+) -> Result<Json<TopicsPage>, Problem> {
+    let Query(TopicsQuery { prefix, limit }) =
         which.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Problem::bad_request(format!("limit must be from 1 to {MAX_LIMIT}")));
@@ -91,5 +91,5 @@ pub(super) async fn list(
     topics.sort_by(|a, b| a.topic.cmp(&b.topic));
     let more = topics.len() > limit;
     topics.truncate(limit);
-    Ok(Json(List { topics: topics.into_iter().map(Topic::from).collect(), more }))
+    Ok(Json(TopicsPage { topics: topics.into_iter().map(TopicEntry::from).collect(), more }))
 }

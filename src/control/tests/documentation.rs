@@ -8,8 +8,8 @@ use throng::hub::HubStats;
 use throng::metrics::{Kind, Snapshot};
 
 use super::super::cli::{read, serve};
+use super::super::environment::{Environment, variable};
 use super::super::options;
-use super::super::sources::{Environment, variable};
 
 const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CONFIGURATION.md");
 const METRICS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/METRICS.md");

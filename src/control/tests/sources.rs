@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use throng::hub::HubConfig;
 use throng::{Config, DescriptorTables, Pinning};
 
-use super::super::cli::{Refused, Serve, program, read, serve};
-use super::super::file::File;
+use super::super::cli::{CliError, Serve, program, read, serve};
+use super::super::config_file::ConfigFile;
+use super::super::environment::{Environment, variable};
 use super::super::options;
 use super::super::settings::Settings;
-use super::super::sources::{self, Environment};
 
 /// A file of this test's own, removed at the end.
 struct Scratch(PathBuf);
@@ -37,7 +37,7 @@ fn environment(variables: &[(&str, &str)]) -> Environment {
     variables.iter().map(|&(name, value)| (name.to_owned(), value.into())).collect()
 }
 
-fn read_with(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Serve, Refused> {
+fn read_with(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Serve, CliError> {
     let arguments: Vec<OsString> = ["throng", "serve"].iter().chain(arguments).map(Into::into).collect();
     read(&arguments, &environment(variables))
 }
@@ -50,8 +50,8 @@ fn settings(arguments: &[&str], variables: &[(&str, &str)]) -> Settings {
 fn complaint(text: &str) -> String {
     let file = Scratch::new(&format!("{:?}", std::thread::current().id()).replace(['(', ')'], ""), text);
     match read_with(&["--config", file.path(), "--listen", "127.0.0.1:0"], &[]) {
-        Err(Refused::Configuration(failure)) => {
-            let said = failure.to_string();
+        Err(CliError::Configuration(error)) => {
+            let said = error.to_string();
             said.strip_prefix(file.path()).expect("it names the file").to_owned()
         }
         other => panic!("{text}: {other:?}"),
@@ -171,7 +171,7 @@ fn every_option_can_be_set_everywhere() {
     let mut text = String::new();
     for (key, plain, toml) in values {
         arguments.push(format!("--{key}={plain}"));
-        variables.push((sources::variable(key), plain));
+        variables.push((variable(key), plain));
         text += &format!("{key} = {toml}\n");
     }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -223,8 +223,8 @@ fn what_is_wrong_in_the_environment_is_said_with_the_variable() {
     let wrong = ("THRONG_PING_INTERVAL", "30");
     // It is wrong even where the command line comes before it.
     for arguments in [&listen[..], &[&listen[..], &["--ping-interval", "1s"]].concat()] {
-        let Err(Refused::Configuration(failure)) = read_with(arguments, &[wrong]) else { panic!() };
-        let said = failure.to_string();
+        let Err(CliError::Configuration(error)) = read_with(arguments, &[wrong]) else { panic!() };
+        let said = error.to_string();
         assert!(said.starts_with("THRONG_PING_INTERVAL: invalid value '30'"), "{said}");
         assert!(said.ends_with("as in 30s or 500ms"), "{said}");
     }
@@ -236,21 +236,18 @@ fn what_is_wrong_in_the_environment_is_said_with_the_variable() {
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
     for path in ["/nowhere/throng.toml", "/", "/dev/zero"] {
-        let Err(Refused::Configuration(failure)) = read_with(&["--config", path], &[]) else { panic!() };
-        assert!(
-            failure.to_string().starts_with(&format!("cannot read the configuration {path}: ")),
-            "{failure}"
-        );
+        let Err(CliError::Configuration(error)) = read_with(&["--config", path], &[]) else { panic!() };
+        assert!(error.to_string().starts_with(&format!("cannot read the configuration {path}: ")), "{error}");
     }
     let long = Scratch::new("long", &" ".repeat((1 << 20) + 1));
-    let Err(Refused::Configuration(failure)) = read_with(&["--config", long.path()], &[]) else { panic!() };
-    assert!(failure.to_string().contains("more than 1048576 bytes"), "{failure}");
-    assert!(File::read(Path::new(Scratch::new("edge", &" ".repeat(1 << 20)).path())).is_ok());
+    let Err(CliError::Configuration(error)) = read_with(&["--config", long.path()], &[]) else { panic!() };
+    assert!(error.to_string().contains("more than 1048576 bytes"), "{error}");
+    assert!(ConfigFile::read(Path::new(Scratch::new("edge", &" ".repeat(1 << 20)).path())).is_ok());
 }
 
 #[test]
 fn nowhere_to_listen_is_an_error_of_the_command_line() {
-    let Err(Refused::CommandLine(error)) = read_with(&[], &[]) else { panic!() };
+    let Err(CliError::CommandLine(error)) = read_with(&[], &[]) else { panic!() };
     assert_eq!(error.exit_code(), 2);
     assert!(error.to_string().contains("--listen <ADDRESS>"), "{error}");
 }

@@ -9,17 +9,17 @@ use throng::hub::Rules;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::exit::Failure;
-use super::rules::{RuleTable, doubt};
+use super::error::ExitError;
+use super::topic_rules::{RuleTable, doubt};
 
 /// The most bytes of a configuration file: a mistaken path must not fill the memory.
 const MAX_FILE: u64 = 1 << 20;
 
 /// A file that has been read; without one, nothing is set.
 #[derive(Debug, Default)]
-pub(super) struct File {
+pub(super) struct ConfigFile {
     path: PathBuf,
-    pub(super) settings: Vec<Setting>,
+    pub(super) entries: Vec<Entry>,
     pub(super) rules: Rules,
     /// What may not be meant as it is said, each with its line.
     pub(super) doubts: Vec<String>,
@@ -27,7 +27,7 @@ pub(super) struct File {
 
 /// A key with its values as the command line takes them.
 #[derive(Debug)]
-pub(super) struct Setting {
+pub(super) struct Entry {
     pub(super) key: String,
     pub(super) values: Vec<String>,
     /// Whether the values stood in brackets.
@@ -36,11 +36,11 @@ pub(super) struct Setting {
     pub(super) line: usize,
 }
 
-impl File {
+impl ConfigFile {
     /// Reads a file. Whether its keys are settings is for others to say.
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn read(path: &Path) -> Result<Self, ExitError> {
         let cannot = |what: String| {
-            Failure::Configuration(format!("cannot read the configuration {}: {what}", path.display()))
+            ExitError::Configuration(format!("cannot read the configuration {}: {what}", path.display()))
         };
         let mut text = String::new();
         // Not by its length: that of a device or a pipe says nothing.
@@ -53,59 +53,59 @@ impl File {
         Self::parse(path, &text)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
+    fn parse(path: &Path, text: &str) -> Result<Self, ExitError> {
         let mut file = Self { path: path.into(), ..Self::default() };
         let lines = Lines::of(text);
-        let table = DeTable::parse(text).map_err(|error| file.toml_failure(&lines, &error))?;
+        let table = DeTable::parse(text).map_err(|error| file.toml_error(&lines, &error))?;
         for (key, value) in table.into_inner() {
             let line = lines.line(&key.span());
             if key.get_ref() == "topics" {
                 file.rules = file.parse_rules(&lines, line, value.into_inner())?;
                 continue;
             }
-            let setting = Setting::new(key.into_inner().into_owned(), value, line);
-            file.settings.push(setting.map_err(|what| file.failure(line, &what))?);
+            let entry = Entry::new(key.into_inner().into_owned(), value, line);
+            file.entries.push(entry.map_err(|what| file.error(line, &what))?);
         }
         Ok(file)
     }
 
-    fn parse_rules(&mut self, lines: &Lines, line: usize, value: DeValue<'_>) -> Result<Rules, Failure> {
+    fn parse_rules(&mut self, lines: &Lines, line: usize, value: DeValue<'_>) -> Result<Rules, ExitError> {
         let DeValue::Array(tables) = value else {
-            return Err(self.failure(line, "topics are tables in a list: write [[topics]], in two brackets"));
+            return Err(self.error(line, "topics are tables in a list: write [[topics]], in two brackets"));
         };
         let (mut rules, mut known) = (Vec::new(), HashMap::new());
         for table in tables {
             let line = lines.line(&table.span());
             let rule = RuleTable::deserialize(ValueDeserializer::from(table));
-            let rule = rule.map_err(|error| self.toml_failure(lines, &error))?;
+            let rule = rule.map_err(|error| self.toml_error(lines, &error))?;
             if let Some(first) = known.insert(rule.prefix.clone(), line) {
                 let what =
                     format!("there is a rule with the prefix {:?} in line {first} already", rule.prefix);
-                return Err(self.failure(line, &(what + ": make one of them")));
+                return Err(self.error(line, &(what + ": make one of them")));
             }
             let doubt = doubt(&rule.prefix).map(|what| self.place(line, &what));
             self.doubts.extend(doubt);
             rules.push(rule);
         }
-        Rules::new(rules).map_err(|error| self.failure(line, &error.to_string()))
+        Rules::new(rules).map_err(|error| self.error(line, &error.to_string()))
     }
 
     /// What is wrong in a line of the file.
-    pub(super) fn failure(&self, line: usize, what: &str) -> Failure {
-        Failure::Configuration(self.place(line, what))
+    pub(super) fn error(&self, line: usize, what: &str) -> ExitError {
+        ExitError::Configuration(self.place(line, what))
     }
 
     fn place(&self, line: usize, what: &str) -> String {
         format!("{}:{line}: {what}", self.path.display())
     }
 
-    fn toml_failure(&self, lines: &Lines, error: &toml::de::Error) -> Failure {
+    fn toml_error(&self, lines: &Lines, error: &toml::de::Error) -> ExitError {
         let what = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
-        self.failure(error.span().map_or(1, |span| lines.line(&span)), &what)
+        self.error(error.span().map_or(1, |span| lines.line(&span)), &what)
     }
 }
 
-impl Setting {
+impl Entry {
     fn new(key: String, value: Spanned<DeValue<'_>>, line: usize) -> Result<Self, String> {
         let value = value.into_inner();
         let is_list = value.is_array();
@@ -155,8 +155,8 @@ mod tests {
 
     use super::*;
 
-    fn parse(text: &str) -> Result<File, String> {
-        File::parse(Path::new("f"), text).map_err(|failure| failure.to_string())
+    fn parse(text: &str) -> Result<ConfigFile, String> {
+        ConfigFile::parse(Path::new("f"), text).map_err(|error| error.to_string())
     }
 
     /// As many as a file has room for, in a time that grows with their number.
@@ -173,7 +173,7 @@ mod tests {
             "{twice}"
         );
         let keys: String = (0..80_000).map(|number| format!("key-{number:05} = 1\n")).collect();
-        let last = parse(&keys).unwrap().settings.pop().map(|setting| setting.line);
+        let last = parse(&keys).unwrap().entries.pop().map(|entry| entry.line);
         assert_eq!(last, Some(80_000));
         assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use throng::{RunError, StartError};
 
-use super::logging::say;
+use super::stderr::write_line;
 
 /// Something failed, or was cut short: also what a service manager should restart after.
 const FAILURE: u8 = 1;
@@ -15,18 +15,18 @@ const CONFIGURATION: u8 = 78;
 
 /// Why the program ends with another code than 0.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum ExitError {
     /// The operator has to change something.
     Configuration(String),
     /// Something else failed.
     Runtime(String),
 }
 
-impl Failure {
+impl ExitError {
     /// Says it on standard error and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         // Where nobody can hear it any more, the code still tells.
-        say(&format!("throng: {self}\n"));
+        write_line(&format!("throng: {self}\n"));
         ExitCode::from(match self {
             Self::Configuration(_) => CONFIGURATION,
             Self::Runtime(_) => FAILURE,
@@ -34,7 +34,7 @@ impl Failure {
     }
 }
 
-impl From<StartError> for Failure {
+impl From<StartError> for ExitError {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Config(_) | StartError::Listen { .. } => Self::Configuration(error.to_string()),
@@ -43,13 +43,13 @@ impl From<StartError> for Failure {
     }
 }
 
-impl From<RunError> for Failure {
+impl From<RunError> for ExitError {
     fn from(error: RunError) -> Self {
         Self::Runtime(error.to_string())
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for ExitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Configuration(text) | Self::Runtime(text) => f.write_str(text),

@@ -1,4 +1,4 @@
-//! Who may use the admin port: whoever bears the token; without one, programs on this machine, but no web page.
+//! Who may use the admin port: clients that send the token; where there is none, programs on this machine, but no web page.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use axum::http::{HeaderMap, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::client::Client;
 use super::origin;
 use super::problem::Problem;
-use super::seat::Seat;
-use super::token::Token;
+use super::token::AdminToken;
 
-/// What anybody may ask for, by any name of this machine or none: whether the program is well.
+/// The path that needs no token, and that any name of the machine may stand before, or none.
 pub(super) const HEALTH: &str = "/health";
 
-/// Asks for the token, or, where there is none, keeps browsers out.
+/// Checks the token of a request, or, where there is none, that no web page makes the request.
 pub(super) async fn check(
-    State(token): State<Option<Arc<Token>>>,
+    State(token): State<Option<Arc<AdminToken>>>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
@@ -28,14 +28,14 @@ pub(super) async fn check(
             Some(token) => check_token(&token, request.headers())?,
             None => origin::check(&request)?,
         }
-        if let Some(seat) = request.extensions().get::<Arc<Seat>>() {
-            seat.recognize();
+        if let Some(client) = request.extensions().get::<Arc<Client>>() {
+            client.authenticate();
         }
     }
     Ok(next.run(request).await)
 }
 
-/// Refuses what breaks a rule that does not depend on who asks, and on neither port is let pass.
+/// Checks the rules for requests that do not depend on the client, and hold on the serving port too.
 fn check_form(request: &Request) -> Result<(), Problem> {
     // RFC 3986, section 2.
     if !request.uri().path_and_query().is_none_or(|target| target.as_str().is_ascii()) {
@@ -56,7 +56,7 @@ fn is_host(host: &[u8]) -> bool {
     Authority::try_from(host).is_ok() && !host.contains(&b'@')
 }
 
-fn check_token(token: &Token, headers: &HeaderMap) -> Result<(), Problem> {
+fn check_token(token: &AdminToken, headers: &HeaderMap) -> Result<(), Problem> {
     let mut fields = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(field), None) = (fields.next(), fields.next()) else {
         return Err(Problem::unauthorized("one field is needed: Authorization: Bearer TOKEN"));
