@@ -14,6 +14,9 @@ use crate::ws::{LARGE, MAX_HEADER};
 pub const MAX_WORKERS: usize = 1 << 10;
 /// The most connections of a worker: a [`ConnId`](crate::ConnId) has 26 bits for the connection's index.
 pub const MAX_CONNECTIONS_PER_WORKER: usize = 1 << 26;
+/// The most listeners of a worker, and so the most places that a server listens at: a connection's record has four bits for its listener's
+/// number.
+pub const MAX_LISTENERS: usize = 1 << 4;
 /// A server is warned at start that the limit of descriptors leaves it fewer connections than this.
 pub(crate) const SMALL_SERVER: usize = 4096;
 /// Records in one page of a connection table: 4,096 of 32 bytes are 128 KiB.

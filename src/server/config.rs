@@ -8,7 +8,7 @@ use super::choices::{Compression, DescriptorTables, Pinning, Steering};
 use super::error::ConfigError;
 use super::listen::Listen;
 use crate::base::ticks::MAX_TIME;
-use crate::budget::{LEAST_HEAD, LEAST_HEADERS, LEAST_OUTBOX, MAX_WORKERS, MOST_HEAD};
+use crate::budget::{LEAST_HEAD, LEAST_HEADERS, LEAST_OUTBOX, MAX_LISTENERS, MAX_WORKERS, MOST_HEAD};
 use crate::http::{HeadLimits, MAX_HEAD, MAX_HEADERS, MOST_HEADERS};
 use crate::settings;
 use crate::settings::{RangeError, SettingsTable};
@@ -35,8 +35,8 @@ settings! {
     #[derive(Debug, Clone)]
     #[non_exhaustive]
     pub struct Config, built by Builder {
-        /// Where to listen: `IP:PORT`, `[IPv6]:PORT` or `unix:PATH`. It may be given several times; the environment separates by commas,
-        /// and the file has a list. Port 0 is any free one.
+        /// Where to listen: `IP:PORT`, `[IPv6]:PORT` or `unix:PATH`. It may be given several times, 16 at most; the environment separates by
+        /// commas, and the file has a list. Port 0 is any free one.
         #[option("listen", list_of::<Listen>("ADDRESS"))]
         listen: Vec<Listen> = Vec::new();
         /// The permissions of Unix sockets' files, whatever the umask, in octal with a 0 before it. A client needs the permission to write.
@@ -142,6 +142,9 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         if self.listen.is_empty() {
             return Err(ConfigError::NoListener);
+        }
+        if self.listen.len() > MAX_LISTENERS {
+            return Err(ConfigError::TooManyListeners { given: self.listen.len() });
         }
         for (at, second) in self.listen.iter().enumerate() {
             if let Some(first) = self.listen[..at].iter().find(|first| first.overlaps(second)) {
@@ -311,6 +314,16 @@ mod tests {
     #[test]
     fn without_a_place_to_listen_there_is_no_server() {
         assert_eq!(Config::default().validate(), Err(ConfigError::NoListener));
+    }
+
+    #[test]
+    fn there_are_no_more_places_to_listen_than_a_record_tells_apart() {
+        for given in [MAX_LISTENERS, MAX_LISTENERS + 1] {
+            let listen = vec!["127.0.0.1:0".parse().unwrap(); given];
+            let checked = Config { listen, ..Config::default() }.validate();
+            let is_right = given == MAX_LISTENERS;
+            assert_eq!(checked, if is_right { Ok(()) } else { Err(ConfigError::TooManyListeners { given }) });
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{fmt, io};
 
 use super::Listen;
+use crate::budget::MAX_LISTENERS;
 use crate::settings::RangeError;
 
 /// A configuration that cannot be served. The message says what to change.
@@ -11,6 +12,11 @@ use crate::settings::RangeError;
 pub enum ConfigError {
     /// No address to listen on is given.
     NoListener,
+    /// There are more places to listen at than a connection's record can tell apart, which is 16.
+    TooManyListeners {
+        /// How many were given.
+        given: usize,
+    },
     /// A setting is out of its range.
     OutOfRange(RangeError),
     /// More connections are wanted than one descriptor table holds, and private tables are not allowed.
@@ -74,6 +80,11 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoListener => f.write_str("there is nowhere to listen: give at least one address"),
+            Self::TooManyListeners { given } => write!(
+                f,
+                "there are {given} places to listen at and {MAX_LISTENERS} are the most: leave out some, or listen on 0.0.0.0 or [::] for \
+                 all addresses of a port"
+            ),
             Self::OutOfRange(error) => error.fmt(f),
             Self::DescriptorLimit { wanted, room, limit } => write!(
                 f,

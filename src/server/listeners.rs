@@ -60,9 +60,8 @@ pub(super) fn open_listeners(
         let sharing = if is_first { Sharing::First } else { Sharing::Group };
         let (listener, address) = listen::open(place, sharing, core)?;
         found.push(address);
-        listeners.push(Listening { listener: Some(listener), address: Some(address), ready: false });
+        listeners.push(Listening::new(listener, Some(address)));
     }
-    let unix = unix.into_iter().map(Some);
-    listeners.extend(unix.map(|listener| Listening { listener, address: None, ready: false }));
+    listeners.extend(unix.into_iter().map(|listener| Listening::new(listener, None)));
     Ok((listeners, found))
 }

@@ -61,7 +61,7 @@ impl Nodes {
                 number,
                 handle: handle.clone(),
                 inbox,
-                listeners: vec![Listening { listener: Some(listener), address: Some(address), ready: false }],
+                listeners: vec![Listening::new(listener, Some(address))],
             });
             let worker = worker.expect("the simulated listener can be watched");
             Node { worker: Some(worker), world, wakes }

@@ -4,7 +4,6 @@ use std::io;
 
 use super::worker::Worker;
 use crate::base::ticks::deadline;
-use crate::base::wheel::Node;
 use crate::budget::{EXHAUSTED_PAUSE, FULL_AGAIN, LINGER, READ_BUFFER};
 use crate::http::{Status, is_head};
 use crate::worker::app::handler::Handler;
@@ -12,8 +11,7 @@ use crate::worker::app::notice::Notice;
 use crate::worker::os::Os;
 use crate::worker::session::handshake::AT_LIMIT;
 use crate::worker::table::token_of;
-use crate::worker::table::{Flags, Record, SideId, State};
-use crate::ws::deflate::Terms;
+use crate::worker::table::{Flags, ListenerIndex, Record, TransportKind};
 
 impl<O: Os, H: Handler> Worker<O, H> {
     pub(in crate::worker) fn accept_connections(&mut self) {
@@ -61,7 +59,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 return;
             };
             match self.sessions.streams.os.accept(listener) {
-                Ok(socket) => self.admit(socket),
+                Ok(socket) => self.admit(socket, at),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => listening.ready = false,
                 Err(error) if is_exhaustion(&error) => {
                     self.sessions.streams.counters.accept_exhausted.add(1);
@@ -81,11 +79,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    /// Takes a connection in, to be served or to be refused, or drops it.
-    fn admit(&mut self, socket: O::Socket) {
+    /// Takes a connection of the listener at `at` in, to be served or to be refused, or drops it.
+    fn admit(&mut self, socket: O::Socket, at: usize) {
         self.sessions.streams.counters.accepted.add(1);
         let mut flags = Flags::default();
-        let mut patience = self.sessions.limits.handshake_timeout;
+        let mut time = self.sessions.limits.handshake_timeout;
         if !self.has_room() {
             self.tell_full();
             if self.sessions.refused >= self.sessions.limits.refusals {
@@ -100,22 +98,16 @@ impl<O: Os, H: Handler> Worker<O, H> {
             }
             self.sessions.refused += 1;
             flags.set(Flags::REFUSED);
-            patience = patience.min(LINGER);
+            time = time.min(LINGER);
         }
-        let index = self.sessions.streams.table.insert(Record {
-            socket,
-            generation: 0,
-            timer: Node::UNLINKED,
-            last_seen: self.sessions.streams.tick,
-            side: SideId::NONE,
-            state: State::Handshaking,
-            flags,
-            terms: Terms::NONE,
-            data: None,
-        });
+        let listener = ListenerIndex::new(at).expect("listeners were counted when the worker was made");
+        let begins = self.sessions.streams.listeners[at].at_first();
+        let mut record = Record::new(socket, listener, begins, self.sessions.streams.tick);
+        record.flags = flags;
+        let index = self.sessions.streams.table.insert(record);
         self.sessions.streams.counters.sockets.add(1);
         // By the clock as it is now, as for every deadline: the time that the iteration has taken is not the peer's.
-        self.sessions.streams.table.arm(index, deadline(self.sessions.streams.os.now(), patience));
+        self.sessions.streams.table.arm(index, deadline(self.sessions.streams.os.now(), time));
         let token = token_of(self.sessions.streams.table.id(index));
         let record = self.sessions.streams.table.get(index);
         if record.is_none_or(|record| self.sessions.streams.os.watch(&record.socket, token).is_err()) {
@@ -161,6 +153,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         else {
             return Err(io::Error::from_raw_os_error(libc::EMFILE));
         };
+        let transport = self.sessions.streams.listeners[at].transport;
         let accepted = self.sessions.streams.os.accept(listener);
         let refused = accepted.map(|socket| {
             // The request has usually arrived; unread, it would turn the end of this connection into a reset, which can
@@ -174,7 +167,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
             } else {
                 AT_LIMIT.write(&mut response);
             }
-            let _ = self.sessions.streams.os.send(&socket, &response);
+            // No transport can be begun for it; what is not plain would take this for nonsense.
+            if transport == TransportKind::Plain {
+                let _ = self.sessions.streams.os.send(&socket, &response);
+            }
             self.sessions.tell_refused(&socket, AT_LIMIT.status(), "no descriptor is left");
             self.sessions.streams.counters.accepted.add(1);
             self.sessions.streams.counters.refused_at_limit.add(1);

@@ -4,20 +4,28 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::budget::MAX_LISTENERS;
 use crate::worker::os::{Os, Token};
+use crate::worker::stream::ListenerOptions;
 
 /// A listener of a worker, and where to open it again.
 #[derive(Debug)]
 pub(crate) struct Listening<L> {
     /// `None` while the worker is out of the group.
-    pub(crate) listener: Option<L>,
+    pub(in crate::worker) listener: Option<L>,
     /// `None` for a Unix socket, which is one listener of all workers: a worker that leaves the group does not watch it.
-    pub(crate) address: Option<SocketAddr>,
+    pub(in crate::worker) address: Option<SocketAddr>,
+    pub(in crate::worker) options: ListenerOptions,
     /// Connections may wait: accepting has not met `EAGAIN` since the last event.
-    pub(crate) ready: bool,
+    pub(in crate::worker) ready: bool,
 }
 
 impl<L> Listening<L> {
+    /// A listener for TCP at this address, or, without one, for a Unix socket.
+    pub(crate) const fn new(listener: L, address: Option<SocketAddr>) -> Self {
+        Self { listener: Some(listener), address, options: ListenerOptions::PLAIN, ready: false }
+    }
+
     pub(in crate::worker) const fn is_shared(&self) -> bool {
         self.address.is_none()
     }
@@ -47,10 +55,17 @@ pub(in crate::worker) const fn is_listener(token: Token) -> bool {
 }
 
 impl<L> Acceptor<L> {
+    /// The listeners of a worker, watched from now on.
+    ///
+    /// # Errors
+    /// When one cannot be watched, or there are more than [`MAX_LISTENERS`].
     pub(in crate::worker) fn new<O: Os<Listener = L>>(
         listeners: Vec<Listening<L>>,
         os: &mut O,
     ) -> io::Result<Self> {
+        if listeners.len() > MAX_LISTENERS {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         for (token, listening) in (LISTENER..).zip(&listeners) {
             match &listening.listener {
                 Some(listener) if listening.is_shared() => os.watch_together(listener, Token(token))?,

@@ -35,7 +35,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             number: 0,
             handle: handle.clone(),
             inbox: inboxes.remove(0),
-            listeners: vec![Listening { listener: Some(listener), address, ready: false }],
+            listeners: vec![Listening::new(listener, address)],
         })?;
         Ok((worker, handle))
     }

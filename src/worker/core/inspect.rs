@@ -88,7 +88,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             let (record, side) = self.sessions.streams.table.entry(at)?;
             Some(Glimpse {
                 socket: &record.socket,
-                state: record.state,
+                state: record.state(),
                 flags: record.flags,
                 has_data: record.data.is_some(),
                 due: record.timer.deadline(),

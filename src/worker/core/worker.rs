@@ -58,6 +58,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let Assembly { mut os, handler, limits, number, handle, inbox, listeners } = parts;
         let now = os.now();
         let shared = Arc::clone(&handle.shared);
+        let options = listeners.iter().map(|listening| listening.options).collect();
         let acceptor = Acceptor::new(listeners, &mut os)?;
         shared.common.join_group();
         let tick = handler.tick_interval().map(|interval| {
@@ -66,7 +67,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         });
         let keepalive = Keepalive::new(&limits, &mut os, now);
         let counters = Arc::clone(&shared.workers[number].counters);
-        let streams = Streams::new(number, os, now, &limits, counters);
+        let streams = Streams::new(number, os, now, &limits, options, counters);
         let sessions = Sessions {
             number,
             common: Arc::clone(&shared.common),

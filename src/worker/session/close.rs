@@ -31,7 +31,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         encode::close(&mut self.streams.receive.reply_mut().bytes, frame.code, frame.reason, None);
         self.conclude(index, why);
         // RFC 6455-5.5.1-4: messages, Pings and broadcasts go to `Open` connections alone.
-        self.streams.table.record_mut(index).state = next;
+        self.streams.table.record_mut(index).set_state(next);
         self.streams.table.arm(index, deadline(self.streams.os.now(), self.limits.close_timeout));
     }
 
@@ -64,7 +64,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         frame: CloseFrame<'_>,
         at_end: bool,
     ) -> Flow {
-        if self.streams.table.record_mut(index).state == State::Open {
+        if self.streams.table.record_mut(index).state() == State::Open {
             let answer = CloseFrame { code: frame.code, reason: "" };
             self.close_with(index, answer, Closed::ByPeer(frame), State::Finishing);
         }
@@ -73,10 +73,10 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return Flow::Gone;
         }
         // RFC 6455-5.5.1-7, 6455-5.5.1-8, 6455-7.1.1-3 and 6455-7.1.2-2
-        if at_end && self.streams.queued(index) == 0 {
+        if at_end && !self.streams.has_unsent(index) {
             return self.discard(index);
         }
-        self.streams.table.record_mut(index).state = State::Finishing;
+        self.streams.table.record_mut(index).set_state(State::Finishing);
         self.end_writing(index);
         Flow::Alive
     }
@@ -84,13 +84,13 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Fails the connection (RFC 6455-7.1.7-2): a Close with the code of the error (RFC 6455-7.1.7-4 and 6455-10.7-2), and
     /// nothing more is read (RFC 6455-7.1.7-5).
     pub(in crate::worker) fn fail(&mut self, index: u32, error: DecodeError) -> Flow {
-        if self.streams.table.record_mut(index).state != State::Open {
+        if self.streams.table.record_mut(index).state() != State::Open {
             // It breaks the protocol after our Close, which is all there is to say, and must not be overtaken by a reset.
             // Pongs of this visit go before the end of our half.
             if self.flush_reply(index) == Flow::Gone {
                 return Flow::Gone;
             }
-            self.streams.table.record_mut(index).state = State::Finishing;
+            self.streams.table.record_mut(index).set_state(State::Finishing);
             self.end_writing(index);
             return Flow::Alive;
         }
@@ -105,7 +105,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Writes the reply at hand as the last thing and ends the connection.
     pub(in crate::worker) fn finish(&mut self, index: u32) -> Flow {
-        self.streams.table.record_mut(index).state = State::Finishing;
+        self.streams.table.record_mut(index).set_state(State::Finishing);
         self.streams.table.arm(index, deadline(self.streams.os.now(), LINGER));
         let flow = self.flush_close(index);
         if flow == Flow::Alive {
@@ -115,9 +115,22 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         flow
     }
 
+    /// The peer has broken the rules of the connection's transport, by which it has been told so. Nothing of the stream is sent or received any
+    /// more; the peer's end is awaited.
+    pub(in crate::worker) fn fail_transport(&mut self, index: u32) -> Flow {
+        self.conclude(index, Closed::Lost);
+        self.streams.drop_stream(index);
+        self.streams.table.record_mut(index).set_state(State::Finishing);
+        self.streams.table.arm(index, deadline(self.streams.os.now(), LINGER));
+        self.end_writing(index);
+        // What has arrived already is read and dropped: no event need tell of it.
+        self.queue_visit(self.streams.table.id(index));
+        Flow::Alive
+    }
+
     /// Ends the writing half of a connection that has nothing left to say, once its output is out.
     pub(in crate::worker) fn end_writing(&mut self, index: u32) {
-        if self.streams.queued(index) == 0 {
+        if !self.streams.has_unsent(index) {
             self.streams.end_writing(index);
         } else if self.streams.is_blocked(index) {
             self.expect_late_close(index);
@@ -169,7 +182,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             self.common.remove_connection();
         }
         self.streams.counters.sockets.decrement();
-        self.streams.os.close(record.socket);
+        self.streams.close(index, record);
         Flow::Gone
     }
 
@@ -179,7 +192,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if is_last && self.take_all(index) == Flow::Gone {
             return Flow::Gone;
         }
-        match self.streams.table.record_mut(index).state {
+        match self.streams.table.record_mut(index).state() {
             State::Open => {
                 self.call(index, H::farewell);
                 self.streams.receive.reply_mut().close = None;

@@ -111,7 +111,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
         if !is_partial {
             self.streams.table.end_message(index);
-        } else if input.was_between && self.streams.table.record_mut(index).state == State::Open {
+        } else if input.was_between && self.streams.table.record_mut(index).state() == State::Open {
             self.begin_message_clock(index);
         }
         Flow::Alive
@@ -192,7 +192,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                     decompressor.message(opcode, payload, rules.max_message, &mut call.outgoing)?
                 }
                 Event::Ping(payload) => {
-                    answer_ping(payload, record.state, reply, counters);
+                    answer_ping(payload, record.state(), reply, counters);
                     continue;
                 }
                 Event::Pong(payload) => {

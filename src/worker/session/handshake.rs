@@ -9,7 +9,7 @@ use crate::worker::app::conn::{Conn, SocketPeer};
 use crate::worker::app::handler::{Accept, Handler};
 use crate::worker::os::Os;
 use crate::worker::stream::compression::Outgoing;
-use crate::worker::table::{Flags, State};
+use crate::worker::table::{Flags, Protocol, State};
 use crate::ws::Buffers;
 use crate::ws::deflate::{Agreement, Terms};
 use crate::ws::handshake::{Upgrade, is_token};
@@ -127,7 +127,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.streams.counters.open.add(1);
         let record = self.streams.table.record_mut(index);
         // RFC 6455-4.2.2-1
-        record.state = State::Open;
+        record.set_state(State::Open);
+        record.set_protocol(Protocol::WebSocket);
         record.data = Some(data);
         let terms = agreement.map_or(Terms::NONE, Terms::from);
         debug_assert!(H::ENVELOPES || !enveloped, "a handler envelopes without having said so");

@@ -39,7 +39,7 @@ impl Keepalive {
         side: Option<&Side>,
         (os, counters): (&O, &Counters),
     ) -> Option<bool> {
-        if record.state == State::Open
+        if record.state() == State::Open
             && record.flags.has(Flags::AWAIT_PONG)
             && let Some(due) = record.timer.deadline()
             && let Some(sent) = self.seal.sent(id, payload)

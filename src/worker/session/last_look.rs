@@ -107,7 +107,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if record.flags.has(Flags::PAUSED) {
             return 0;
         }
-        let bytes = side.map_or(0, |side| side.unread.len()) + self.streams.os.unread(&record.socket);
+        let bytes = side.map_or(0, |side| side.unread.len()) + self.streams.unreceived(index);
         u32::try_from(bytes).unwrap_or(u32::MAX)
     }
 }

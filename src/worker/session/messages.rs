@@ -100,7 +100,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let mut index = from;
         let end = self.streams.table.end().min(from + self.limits.budgets.sweep);
         while index < end && !self.visits.meter.is_spent() {
-            if let Some(record) = self.streams.table.get(index).filter(|record| record.state == State::Open) {
+            if let Some(record) = self.streams.table.get(index).filter(|record| record.state() == State::Open)
+            {
                 let terms = record.terms;
                 self.broadcast_to(index, message, terms);
             }

@@ -23,6 +23,7 @@ mod lateness;
 mod message_clock;
 mod messages;
 pub(super) mod ping;
+mod preamble;
 mod push;
 mod read;
 mod relief;

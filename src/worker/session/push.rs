@@ -9,14 +9,14 @@ use crate::worker::app::batch::{Batch, Form, Pushed, SlowPolicy};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::stream::compression::MOST_BITS;
-use crate::worker::stream::{Streams, has_other_output, send_bytes};
+use crate::worker::stream::{Sender, Streams, has_other_output};
 use crate::worker::table::{Flags, Lane, REFERENCE, State};
 use crate::ws::deflate::Terms;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     pub(in crate::worker) fn push_batch(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed {
-        let Streams { table, os, counters, tick, puts_pings_off, .. } = &mut self.streams;
-        let entry = table.entry_mut(index).filter(|(record, _)| record.state == State::Open);
+        let Streams { table, os, transports, pool, counters, tick, puts_pings_off, .. } = &mut self.streams;
+        let entry = table.entry_mut(index).filter(|(record, _)| record.state() == State::Open);
         let all = u32::try_from(batch.len()).unwrap_or(u32::MAX);
         let Some((record, side)) = entry else { return Pushed { undelivered: all, ..Pushed::default() } };
         if batch.is_empty() {
@@ -29,7 +29,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         // Most get it like this: with one look at the record.
         let sent = if form == Form::Plain {
             let bytes = batch.plain();
-            let sent = send_bytes(os, record, counters, bytes);
+            let sent = Sender { os, transports, pool, counters }.send(index, record, bytes);
             if sent.as_ref().is_ok_and(|&written| written == bytes.len()) {
                 counters.messages_out.add(u64::from(all));
                 return Pushed { taken: all, ..Pushed::default() };

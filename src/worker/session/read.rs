@@ -7,20 +7,9 @@ use super::sessions::{Flow, Sessions};
 use crate::budget::{BYTES_PER_WORK, READS_PER_VISIT, REPLY_FLUSH_LEAST, UNREAD_SLICE, WORK_OF_READ};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
-use crate::worker::stream::Streams;
-use crate::worker::table::{ConnId, Flags, Side, State, Unread};
+use crate::worker::stream::{Next, Received};
+use crate::worker::table::{ConnId, Flags, Protocol, State, Unread};
 use crate::ws::{Buffers, LARGE};
-
-/// What one system call has read.
-#[derive(Default)]
-struct Received {
-    /// Bytes in all; 0 is the end of the stream.
-    all: usize,
-    /// Bytes of them in the decoder's buffer; the others have landed.
-    appended: usize,
-    /// Bytes that would have fitted.
-    room: usize,
-}
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Reads from a connection that has become ready, for as long as most of them take.
@@ -59,22 +48,23 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             let most = self.visits.most_at_a_time(record.terms.is_agreed());
             self.streams.counters.reads.add(1);
             let at = self.streams.receive.input_start();
-            let received = match self.receive(index, at..at + most) {
-                Ok(Received { all: 0, .. }) => return self.lose(index),
+            let Received { len, appended, next } = match self.streams.receive(index, at..at + most) {
+                Ok(Received { len: 0, next: Next::End, .. }) => return self.lose(index),
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.finish_reply(index),
                 Err(_) => return self.lose(index),
             };
-            let Received { all, appended, room } = received;
-            self.streams.counters.bytes_in.add(all as u64);
-            received_in_all += all;
-            self.visits.meter.charge(WORK_OF_READ + all / BYTES_PER_WORK);
-            let drained = all < room;
-            let end = at + all - appended;
+            self.streams.counters.bytes_in.add(len as u64);
+            received_in_all += len;
+            self.visits.meter.charge(WORK_OF_READ + len / BYTES_PER_WORK);
+            let drained = next != Next::More;
+            let end = at + len - appended;
             self.streams.receive.note(end);
-            let flow = self.take_fresh(index, at..end, drained);
-            if flow == Flow::Gone {
+            if len > 0 && self.take_fresh(index, at..end, drained) == Flow::Gone {
                 return Flow::Gone;
+            }
+            if matches!(next, Next::End | Next::Failed) {
+                return self.follow(index, next);
             }
             let has_unread = self.expect_size(index, drained);
             if drained && !ended && !has_unread {
@@ -109,24 +99,6 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         has_unread
     }
 
-    /// One system call, into that part of the receive buffer, or first to where the rest of a large message belongs.
-    fn receive(&mut self, index: u32, part: Range<usize>) -> io::Result<Received> {
-        let Streams { table, os, pool, receive, .. } = &mut self.streams;
-        let buffer = receive.room(part);
-        let Some((record, side)) = table.entry_mut(index) else { return Ok(Received::default()) };
-        if let Some(Side { decoder, .. }) = side
-            && let Some((payload, most)) = decoder.vacancy(pool)
-        {
-            let before = payload.len();
-            let all = os.recv_append(&record.socket, payload, most, buffer)?;
-            let appended = payload.len() - before;
-            decoder.appended(appended, pool);
-            return Ok(Received { all, appended, room: most + buffer.len() });
-        }
-        let all = os.recv(&record.socket, buffer)?;
-        Ok(Received { all, appended: 0, room: buffer.len() })
-    }
-
     /// Goes on with what an earlier visit left, for as long as this one may take.
     fn take_all_unread(&mut self, index: u32) -> Flow {
         while self.unread(index) > 0
@@ -151,13 +123,12 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.streams.receive.note(part.end);
         self.streams.receive.room(part.clone()).copy_from_slice(fresh);
         let at = at + fresh.len();
-        let state = self.streams.table.record_mut(index).state;
         self.visits.left_again = Some(0);
-        let mut flow = self.take_input(index, state, part, false);
+        let mut flow = self.take_input(index, part, false);
         let at = at - self.visits.left_again.take().unwrap_or_default();
         if flow == Flow::Alive
             && at < bytes.len()
-            && self.streams.table.record_mut(index).state != State::Finishing
+            && self.streams.table.record_mut(index).state() != State::Finishing
         {
             // It is no longer than a read.
             let at = u32::try_from(at).unwrap_or(u32::MAX);
@@ -193,7 +164,6 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let tick = self.streams.tick;
         let record = self.streams.table.record_mut(index);
         let seen_before = std::mem::replace(&mut record.last_seen, tick);
-        let state = record.state;
         let (needed, is_late) = match self.streams.table.side(index) {
             Some(side) => (side.decoder.needs(input.len()), side.late_pong.is_some()),
             None => (input.len(), false),
@@ -201,22 +171,29 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if is_late {
             self.hear_late_peer(index, seen_before);
         }
-        if self.streams.pool.has_plenty(needed) {
-            return self.take_input(index, state, input, drained);
-        }
-        if self.relieve(index, needed) == Flow::Gone {
+        if !self.streams.pool.has_plenty(needed) && self.relieve(index, needed) == Flow::Gone {
             return Flow::Gone;
         }
-        let state = self.streams.table.record_mut(index).state;
-        self.take_input(index, state, input, drained)
+        self.take_input(index, input, drained)
     }
 
-    fn take_input(&mut self, index: u32, state: State, input: Range<usize>, drained: bool) -> Flow {
-        match state {
-            State::Handshaking => self.take_head(index, input, drained),
-            State::Open | State::Closing => self.take_frames(index, input, drained),
+    /// Does what has to be done after the bytes were taken in that came with it.
+    pub(in crate::worker) fn follow(&mut self, index: u32, next: Next) -> Flow {
+        match next {
+            Next::More | Next::Event => Flow::Alive,
+            Next::End => self.lose(index),
+            Next::Failed => self.fail_transport(index),
+        }
+    }
+
+    pub(in crate::worker) fn take_input(&mut self, index: u32, input: Range<usize>, drained: bool) -> Flow {
+        let record = self.streams.table.record_mut(index);
+        match record.protocol() {
             // RFC 6455-7.1.7-5
-            State::Finishing => Flow::Alive,
+            _ if record.state() == State::Finishing => Flow::Alive,
+            Protocol::Opening => self.take_head(index, input, drained),
+            Protocol::WebSocket => self.take_frames(index, input, drained),
+            Protocol::Preamble => self.take_preamble(index, input, drained),
         }
     }
 }

@@ -71,7 +71,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     fn give_up(&mut self, index: u32) {
         let Streams { table, pool, .. } = &mut self.streams;
         let Some((record, Some(side))) = table.entry_mut(index) else { return };
-        if !matches!(record.state, State::Open | State::Closing) {
+        if !matches!(record.state(), State::Open | State::Closing) {
             return;
         }
         side.decoder.clear(pool);

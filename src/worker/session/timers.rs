@@ -64,7 +64,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return Flow::Gone;
         }
         let Streams { table, pool, .. } = &mut self.streams;
-        let entry = table.entry_mut(index).filter(|(record, _)| record.state == State::Open);
+        let entry = table.entry_mut(index).filter(|(record, _)| record.state() == State::Open);
         let Some((_, Some(side))) = entry else { return Flow::Alive };
         // It may have ended, and another one begun, with a deadline of its own; or its deadline stands still.
         if !side.clock.is_overdue() {
@@ -85,7 +85,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     fn on_timer(&mut self, index: u32, due: u32) -> Flow {
-        let before = self.streams.table.record_mut(index).state;
+        let before = self.streams.table.record_mut(index).state();
         if self.awaits_peer(index, due) {
             // Further input is checked against it.
             self.streams.table.put_off(index, due, self.streams.tick + 1);
@@ -106,7 +106,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             self.streams.table.disarm(index);
             self.forget_look(index, Timer::Connection);
         }
-        let state = self.streams.table.record_mut(index).state;
+        let state = self.streams.table.record_mut(index).state();
         match state {
             State::Handshaking => {
                 self.streams.counters.handshake_timeouts.add(1);
@@ -128,7 +128,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let Self { streams: Streams { table, .. }, limits, keepalive: Keepalive { pong_times, .. }, .. } =
             self;
         let Some((record, side)) = table.entry(index) else { return false };
-        record.state != State::Open
+        record.state() != State::Open
             || is_awaited(record, pinged_at(record, side, due, *pong_times), limits.ping_policy)
     }
 
@@ -235,7 +235,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let Self { streams: Streams { table, .. }, limits, keepalive: Keepalive { pong_times, .. }, .. } =
             self;
         let Some((record, side)) = table.entry(index) else { return };
-        if record.state == State::Open
+        if record.state() == State::Open
             && let Some(due) = record.timer.deadline()
             && let pinged = pinged_at(record, side, due, *pong_times)
             && is_awaited(record, pinged, limits.ping_policy)

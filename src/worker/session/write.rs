@@ -137,7 +137,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Writes to a connection whose kernel took less than it was given.
     pub(in crate::worker) fn retry_writing(&mut self, index: u32) -> Flow {
         self.streams.table.record_mut(index).flags.clear(Flags::BLOCKED);
-        self.write_outbox(index)
+        match self.streams.flush_transport(index) {
+            Ok(true) => self.write_outbox(index),
+            Ok(false) => {
+                self.pause(index);
+                Flow::Alive
+            }
+            Err(_) => self.lose(index),
+        }
     }
 
     /// Pauses reading from a peer that does not read: its input would only make more output.

@@ -7,14 +7,19 @@
 
 pub(super) mod compression;
 mod deferred;
+mod input;
+mod listener;
 mod receive;
 mod reply;
 mod send;
 mod streams;
+pub(super) mod transport;
 mod write;
 
 pub(super) use deferred::DeferredReply;
+pub(crate) use listener::{ListenerOptions, PreambleError};
 pub(super) use reply::Reply;
-pub(super) use send::send_bytes;
+pub(super) use send::Sender;
 pub(super) use streams::Streams;
+pub(super) use transport::{Next, Received};
 pub(super) use write::has_other_output;

@@ -2,68 +2,83 @@
 
 use std::io::{self, IoSlice};
 
+use super::transport::{Link, Sent, Transports};
+use crate::base::pool::Pool;
 use crate::budget::{UNSENT_IN_KERNEL, UNSENT_OF_LARGE};
 use crate::metrics::Counters;
 use crate::worker::os::Os;
-use crate::worker::table::{Flags, Record};
+use crate::worker::table::{Flags, Record, TransportKind};
 
-/// One system call for bytes that are in one place.
-#[inline]
-pub(in crate::worker) fn send_bytes<O: Os, D>(
-    os: &mut O,
-    record: &mut Record<O::Socket, D>,
-    counters: &Counters,
-    bytes: &[u8],
-) -> io::Result<usize> {
-    let is_large = bytes.len() > UNSENT_IN_KERNEL as usize;
-    send_with(os, record, counters, bytes.len(), is_large, |os, socket| os.send(socket, bytes))
+/// What sending to a connection takes beside its record.
+pub(in crate::worker) struct Sender<'a, O: Os> {
+    pub(in crate::worker) os: &'a mut O,
+    pub(in crate::worker) transports: &'a mut Transports,
+    pub(in crate::worker) pool: &'a mut Pool,
+    pub(in crate::worker) counters: &'a Counters,
 }
 
-/// One system call for bytes that are in several.
-pub(in crate::worker) fn send_slices<O: Os, D>(
-    os: &mut O,
-    record: &mut Record<O::Socket, D>,
-    counters: &Counters,
-    slices: &[IoSlice<'_>],
-) -> io::Result<usize> {
-    if let [only] = slices {
-        return send_bytes(os, record, counters, only);
+impl<O: Os> Sender<'_, O> {
+    /// Offers bytes that are in one place to the connection's transport. Returns how many it took; the connection is flagged `BLOCKED` when
+    /// the kernel has no more room.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    #[inline]
+    pub(in crate::worker) fn send<D>(
+        self,
+        index: u32,
+        record: &mut Record<O::Socket, D>,
+        bytes: &[u8],
+    ) -> io::Result<usize> {
+        let is_large = bytes.len() > UNSENT_IN_KERNEL as usize;
+        self.send_with(index, record, is_large, |transports, kind, link| transports.send(kind, link, bytes))
     }
-    let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-    let limit = UNSENT_IN_KERNEL as usize;
-    let is_large = offered > limit && slices.iter().any(|slice| slice.len() > limit);
-    send_with(os, record, counters, offered, is_large, |os, socket| os.send_vectored(socket, slices))
-}
 
-#[inline]
-fn send_with<O: Os, D>(
-    os: &mut O,
-    record: &mut Record<O::Socket, D>,
-    counters: &Counters,
-    offered: usize,
-    is_large: bool,
-    send: impl FnOnce(&mut O, &O::Socket) -> io::Result<usize>,
-) -> io::Result<usize> {
-    counters.writes.add(1);
-    if is_large {
-        os.limit_unsent(&record.socket, UNSENT_OF_LARGE);
+    /// Offers bytes that are in several places, like [`send`](Self::send).
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub(in crate::worker) fn send_slices<D>(
+        self,
+        index: u32,
+        record: &mut Record<O::Socket, D>,
+        slices: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        if let [only] = slices {
+            return self.send(index, record, only);
+        }
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        let limit = UNSENT_IN_KERNEL as usize;
+        let is_large = offered > limit && slices.iter().any(|slice| slice.len() > limit);
+        self.send_with(index, record, is_large, |transports, kind, link| {
+            transports.send_vectored(kind, link, slices, offered)
+        })
     }
-    let sent = send(os, &record.socket);
-    if is_large {
-        os.limit_unsent(&record.socket, UNSENT_IN_KERNEL);
-    }
-    let written = none_if_blocked(sent)?;
-    counters.bytes_out.add(written as u64);
-    if written < offered {
-        record.flags.set(Flags::BLOCKED);
-    }
-    Ok(written)
-}
 
-/// What was written, with "would block" as nothing.
-fn none_if_blocked(sent: io::Result<usize>) -> io::Result<usize> {
-    match sent {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-        other => other,
+    #[inline]
+    fn send_with<D>(
+        self,
+        index: u32,
+        record: &mut Record<O::Socket, D>,
+        is_large: bool,
+        send: impl FnOnce(&mut Transports, TransportKind, &mut Link<'_, O>) -> io::Result<Sent>,
+    ) -> io::Result<usize> {
+        let Self { os, transports, pool, counters } = self;
+        counters.writes.add(1);
+        let kind = record.transport();
+        let socket = &record.socket;
+        if is_large {
+            os.limit_unsent(socket, UNSENT_OF_LARGE);
+        }
+        let sent = send(transports, kind, &mut Link { os, socket, index, pool });
+        if is_large {
+            os.limit_unsent(socket, UNSENT_IN_KERNEL);
+        }
+        let Sent { len, is_blocked } = sent?;
+        counters.bytes_out.add(len as u64);
+        if is_blocked {
+            record.flags.set(Flags::BLOCKED);
+        }
+        Ok(len)
     }
 }

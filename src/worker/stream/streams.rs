@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::listener::ListenerOptions;
 use super::receive::ReceiveBuffer;
+use super::transport::Transports;
 use crate::base::pool::Pool;
 use crate::base::ticks::tick_at;
 use crate::metrics::Counters;
@@ -17,6 +19,9 @@ pub(in crate::worker) struct Streams<O: Os, D> {
     pub(in crate::worker) table: ConnectionTable<O::Socket, D>,
     pub(in crate::worker) pool: Pool,
     pub(in crate::worker) receive: ReceiveBuffer,
+    pub(in crate::worker) transports: Transports,
+    /// What the connections of each listener begin with.
+    pub(in crate::worker) listeners: Vec<ListenerOptions>,
     /// Connections with queued output to be written in this iteration; each is flagged `DIRTY`.
     pub(in crate::worker) dirty: Vec<ConnId>,
     /// The time at which this iteration began, since the worker's start, and its tick.
@@ -34,6 +39,7 @@ impl<O: Os, D> Streams<O, D> {
         os: O,
         now: Duration,
         limits: &Limits,
+        listeners: Vec<ListenerOptions>,
         counters: Arc<Counters>,
     ) -> Self {
         let tick = tick_at(now);
@@ -42,6 +48,8 @@ impl<O: Os, D> Streams<O, D> {
             table: ConnectionTable::new(worker, tick),
             pool: Pool::new(limits.buffers, limits.least_buffers, limits.spare_buffers, limits.backlog),
             receive: ReceiveBuffer::new(limits.outbox, limits.rules.max_message),
+            transports: Transports::default(),
+            listeners,
             dirty: Vec::new(),
             now,
             tick,

@@ -3,8 +3,9 @@
 use std::io::{self, IoSlice};
 
 use super::reply::Piece;
-use super::send::{send_bytes, send_slices};
+use super::send::Sender;
 use super::streams::Streams;
+use super::transport::Link;
 use crate::budget::SLICES_PER_WRITE;
 use crate::worker::os::Os;
 use crate::worker::table::{Flags, Frame, Lane, Outbox, Record, Side, State};
@@ -70,14 +71,15 @@ impl<O: Os, D> Streams<O, D> {
     /// # Errors
     /// When the connection is lost.
     pub(in crate::worker) fn send_reply(&mut self, index: u32) -> io::Result<usize> {
-        let Self { table, os, counters, receive, .. } = self;
+        let Self { table, os, transports, pool, counters, receive, .. } = self;
         let Some(record) = table.get_mut(index) else { return Ok(0) };
+        let sender = Sender { os, transports, pool, counters };
         if let Some(bytes) = receive.sole_piece() {
-            return send_bytes(os, record, counters, bytes);
+            return sender.send(index, record, bytes);
         }
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
         let filled = receive.slices(&mut slices);
-        send_slices(os, record, counters, &slices[..filled])
+        sender.send_slices(index, record, &slices[..filled])
     }
 
     /// One system call for bytes that are in no outbox. Returns how many of them were written.
@@ -85,36 +87,82 @@ impl<O: Os, D> Streams<O, D> {
     /// # Errors
     /// When the connection is lost.
     pub(in crate::worker) fn send(&mut self, index: u32, bytes: &[u8]) -> io::Result<usize> {
-        let Self { table, os, counters, .. } = self;
+        let Self { table, os, transports, pool, counters, .. } = self;
         let Some(record) = table.get_mut(index) else { return Ok(0) };
-        send_bytes(os, record, counters, bytes)
+        Sender { os, transports, pool, counters }.send(index, record, bytes)
     }
 
-    /// One system call for the start of the outbox. `false` when the kernel took less than it was given.
+    /// One system call for the start of the outbox. `false` when the kernel has no more room.
     ///
     /// # Errors
     /// When the connection is lost.
     pub(in crate::worker) fn send_outbox(&mut self, index: u32) -> io::Result<bool> {
-        let Self { table, os, pool, counters, tick, .. } = self;
+        let Self { table, os, transports, pool, counters, tick, .. } = self;
         let Some((record, Some(side))) = table.entry_mut(index) else { return Ok(false) };
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
         let filled = side.outbox.slices(&mut slices);
-        let offered: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
-        let written = send_slices(os, record, counters, &slices[..filled])?;
+        let sender = Sender { os, transports, pool, counters };
+        let written = sender.send_slices(index, record, &slices[..filled])?;
         side.outbox.advance(written, pool);
         if written > 0 {
             side.taken_at = *tick;
         }
-        Ok(written == offered)
+        Ok(!record.flags.has(Flags::BLOCKED))
+    }
+
+    /// Sends what the connection's transport itself has to send. `false` when the kernel has no room for all of it; the connection is flagged
+    /// `BLOCKED` then.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub(in crate::worker) fn flush_transport(&mut self, index: u32) -> io::Result<bool> {
+        let Self { table, os, transports, pool, .. } = self;
+        let Some(record) = table.get_mut(index) else { return Ok(true) };
+        let is_flushed =
+            transports.flush(record.transport(), &mut Link { os, socket: &record.socket, index, pool })?;
+        if !is_flushed {
+            record.flags.set(Flags::BLOCKED);
+        }
+        Ok(is_flushed)
+    }
+
+    /// Whether output waits for the kernel, or for the end of the iteration.
+    pub(in crate::worker) fn has_unsent(&self, index: u32) -> bool {
+        self.queued(index) > 0
+            || self
+                .table
+                .get(index)
+                .is_some_and(|record| self.transports.unsent(record.transport(), index) > 0)
     }
 
     /// Ends the writing half of a connection that has nothing left to say, and whose output is out.
     pub(in crate::worker) fn end_writing(&mut self, index: u32) {
-        let Some(record) = self.table.get_mut(index) else { return };
-        if record.state == State::Finishing && !record.flags.replace(Flags::SHUT) {
+        let Self { table, os, transports, pool, .. } = self;
+        let Some(record) = table.get_mut(index) else { return };
+        if record.state() == State::Finishing && !record.flags.has(Flags::SHUT) {
+            let ended = transports
+                .end_writing(record.transport(), &mut Link { os, socket: &record.socket, index, pool });
             // It can only fail for a connection that is gone, which the next read finds out.
-            let _ = self.os.shutdown_write(&record.socket);
+            record.flags.set(if ended.unwrap_or(true) { Flags::SHUT } else { Flags::BLOCKED });
         }
+    }
+
+    /// Forgets all that was received of a connection's stream and all that was to be sent in it.
+    pub(in crate::worker) fn drop_stream(&mut self, index: u32) {
+        self.receive.clear_reply(&mut self.pool);
+        self.table.end_message(index);
+        if let Some(side) = self.table.side_mut(index) {
+            side.clear(&mut self.pool);
+        }
+        self.table.record_mut(index).flags.clear(Flags::PAUSED);
+        self.free_side(index);
+    }
+
+    /// Closes the socket of a connection that was taken out of the table.
+    pub(in crate::worker) fn close(&mut self, index: u32, record: Record<O::Socket, D>) {
+        let Self { os, transports, pool, .. } = self;
+        transports.close(record.transport(), &mut Link { os, socket: &record.socket, index, pool });
+        self.os.close(record.socket);
     }
 
     /// Frees the side record when there is nothing in it.
@@ -135,6 +183,6 @@ pub(in crate::worker) fn has_other_output<S, D>(
     record.flags.has(Flags::BLOCKED)
         || side.is_some_and(|side| !side.outbox.is_empty())
         || (record.timer.deadline().is_some_and(|due| due <= tick)
-            && record.state == State::Open
+            && record.state() == State::Open
             && !puts_pings_off)
 }

@@ -6,8 +6,9 @@ use super::id::{ConnId, MAX_GENERATION};
 use super::looks::Timer;
 use super::message_clock::MessageClock;
 use super::outbox::Outbox;
-use super::record::{Record, State};
+use super::record::Record;
 use super::side::{Side, SideId};
+use super::tags::State;
 use crate::base::pages::PagedSlab;
 use crate::base::pool::Pool;
 use crate::base::wheel::{Node, Nodes, Wheel};
@@ -62,7 +63,7 @@ impl<S, D> ConnectionTable<S, D> {
 
     /// Adds a connection, which gets a generation of its own, and returns its index.
     pub(in crate::worker) fn insert(&mut self, mut record: Record<S, D>) -> u32 {
-        record.generation = self.next_generation;
+        record.set_generation(self.next_generation);
         self.next_generation = (self.next_generation + 1) & MAX_GENERATION;
         u32::try_from(self.records.insert(record)).unwrap_or(u32::MAX)
     }
@@ -83,12 +84,12 @@ impl<S, D> ConnectionTable<S, D> {
     /// The index of the connection with this id, if it is still there.
     pub(in crate::worker) fn find(&self, id: ConnId) -> Option<u32> {
         let record = self.get(id.index())?;
-        (record.generation == id.generation()).then_some(id.index())
+        (record.generation() == id.generation()).then_some(id.index())
     }
 
     /// The id of the connection at `index`.
     pub(in crate::worker) fn id(&self, index: u32) -> ConnId {
-        let generation = self.get(index).map_or(0, |record| record.generation);
+        let generation = self.get(index).map_or(0, Record::generation);
         ConnId::new(self.worker, generation, index)
     }
 
@@ -128,7 +129,7 @@ impl<S, D> ConnectionTable<S, D> {
 
     /// Whether messages may pass.
     pub(in crate::worker) fn is_open(&self, index: u32) -> bool {
-        self.get(index).is_some_and(|record| record.state == State::Open)
+        self.get(index).is_some_and(|record| record.state() == State::Open)
     }
 
     /// A connection's side record, if it has one.

@@ -6,7 +6,7 @@ use crate::budget::{MAX_CONNECTIONS_PER_WORKER, MAX_WORKERS};
 
 const INDEX_BITS: u32 = MAX_CONNECTIONS_PER_WORKER.trailing_zeros();
 const WORKER_BITS: u32 = MAX_WORKERS.trailing_zeros();
-const GENERATION_BITS: u32 = u64::BITS - INDEX_BITS - WORKER_BITS;
+pub(super) const GENERATION_BITS: u32 = u64::BITS - INDEX_BITS - WORKER_BITS;
 
 /// Generations count up to here and start again at 0.
 pub(crate) const MAX_GENERATION: u32 = (1 << GENERATION_BITS) - 1;

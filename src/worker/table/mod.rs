@@ -1,7 +1,7 @@
 //! All that a worker keeps of its connections, as plain data.
 //!
 //! - `connections`: the table, with the timers of all that is in it. `id`, `token`: what names a connection, and its events.
-//! - `record`: what each connection has. `side`: what few have.
+//! - `record`: what each connection has, and `tags` what kind of one it is. `side`: what few have.
 //! - `outbox`, `message_clock`, `looks`, `progress`: the parts of a side record.
 
 mod connections;
@@ -12,6 +12,7 @@ mod outbox;
 mod progress;
 mod record;
 mod side;
+mod tags;
 mod token;
 
 pub(super) use connections::ConnectionTable;
@@ -19,6 +20,7 @@ pub use id::ConnId;
 pub(super) use looks::Timer;
 pub(crate) use outbox::{CHUNK, Frame, Lane, Outbox, REFERENCE};
 pub(super) use progress::{LatePong, Stage};
-pub(crate) use record::{Flags, Record, State, record_bytes};
-pub(crate) use side::{Side, SideId, Unread};
+pub(crate) use record::{Flags, Record, record_bytes};
+pub(crate) use side::{Side, Unread};
+pub(crate) use tags::{ListenerIndex, Protocol, State, TransportKind};
 pub(super) use token::{id_of, token_of};

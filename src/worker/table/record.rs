@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use super::side::SideId;
+use super::tags::{GenerationAndListener, ListenerIndex, Protocol, State, Tags, TransportKind};
 use crate::base::wheel::Node;
 use crate::ws::deflate::Terms;
 
@@ -13,13 +14,13 @@ use crate::ws::deflate::Terms;
 #[derive(Debug)]
 pub(crate) struct Record<S, D> {
     pub(crate) socket: S,
-    /// Which of the connections that have had this slot it is; tokens and ids of another one are void.
-    pub(crate) generation: u32,
+    /// Which of the connections that have had this slot it is; tokens and ids of another one are void. And the listener it came by.
+    origin: GenerationAndListener,
     pub(crate) timer: Node,
     /// The tick at which bytes of the peer were last read.
     pub(crate) last_seen: u32,
     pub(crate) side: SideId,
-    pub(crate) state: State,
+    tags: Tags,
     pub(crate) flags: Flags,
     /// What was agreed on about compression.
     pub(crate) terms: Terms,
@@ -27,18 +28,68 @@ pub(crate) struct Record<S, D> {
     pub(crate) data: Option<D>,
 }
 
-/// How far a connection is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    /// The request head is awaited. Timer: the handshake deadline.
-    Handshaking,
-    /// Messages pass. Timer: the next Ping, or the deadline of its Pong.
-    Open,
-    /// Our Close is sent or queued, the peer's awaited; nothing more may be sent. Timer: the close deadline.
-    Closing,
-    /// Nothing more is to be said or heard: once queued output is out, the writing half ends, and the peer's end of the
-    /// stream is awaited, so that no reset overtakes our last bytes. Timer: the close deadline.
-    Finishing,
+impl<S, D> Record<S, D> {
+    /// A connection that was accepted from that listener at the tick `now`, with its generation still to be given.
+    pub(crate) fn new(
+        socket: S,
+        listener: ListenerIndex,
+        begins: (TransportKind, Protocol),
+        now: u32,
+    ) -> Self {
+        let (transport, protocol) = begins;
+        Self {
+            socket,
+            origin: GenerationAndListener::new(0, listener),
+            timer: Node::UNLINKED,
+            last_seen: now,
+            side: SideId::NONE,
+            tags: Tags::new(State::Handshaking, protocol, transport),
+            flags: Flags::default(),
+            terms: Terms::NONE,
+            data: None,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn state(&self) -> State {
+        self.tags.state()
+    }
+
+    pub(crate) const fn set_state(&mut self, state: State) {
+        self.tags.set_state(state);
+    }
+
+    #[inline(always)]
+    pub(crate) const fn protocol(&self) -> Protocol {
+        self.tags.protocol()
+    }
+
+    pub(crate) const fn set_protocol(&mut self, protocol: Protocol) {
+        self.tags.set_protocol(protocol);
+    }
+
+    #[inline(always)]
+    pub(crate) const fn transport(&self) -> TransportKind {
+        self.tags.transport()
+    }
+
+    pub(crate) const fn set_transport(&mut self, transport: TransportKind) {
+        self.tags.set_transport(transport);
+    }
+
+    /// The listener that the connection came by.
+    pub(crate) const fn listener(&self) -> ListenerIndex {
+        self.origin.listener()
+    }
+
+    #[inline(always)]
+    pub(crate) const fn generation(&self) -> u32 {
+        self.origin.generation()
+    }
+
+    pub(super) const fn set_generation(&mut self, generation: u32) {
+        self.origin = GenerationAndListener::new(generation, self.listener());
+    }
 }
 
 /// Facts of a connection, one bit each.

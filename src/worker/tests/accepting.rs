@@ -4,6 +4,8 @@ use super::rig::{Client, Seen, limits, millis, play, request, secs};
 use crate::budget::{ACCEPTS_PER_ITERATION, REFUSALS};
 use crate::simulation::world::Ending;
 use crate::worker::Limits;
+use crate::worker::core::acceptor::Listening;
+use crate::worker::stream::ListenerOptions;
 use crate::ws::Message;
 
 #[test]
@@ -28,6 +30,30 @@ fn connections_that_died_in_the_queue_are_passed_over() {
         rig.world().accept_errors.extend([libc::ECONNABORTED, libc::EPROTO, libc::ENETDOWN]);
         rig.open();
         assert_eq!(rig.counters().accept_exhausted.get(), 0);
+    });
+}
+
+#[test]
+fn a_record_knows_the_listener_of_its_connection() {
+    play(limits(), |rig| {
+        rig.open();
+        let second = Listening::new(rig.world().add_listener(), None);
+        rig.worker.acceptor.listeners.push(Listening { ready: true, ..second });
+        rig.worker.sessions.streams.listeners.push(ListenerOptions::PLAIN);
+        let client = rig.connect();
+        {
+            let mut world = rig.world();
+            let queued = world.listeners[0].queue.pop_back();
+            world.listeners[1].queue.extend(queued);
+        }
+        rig.send(client, request("/").as_bytes());
+        // No event tells of the second listener: the first iteration finds it ready.
+        rig.iterate();
+        rig.settle();
+        assert!(rig.response(client).starts_with("HTTP/1.1 101 "));
+        let table = &rig.worker.sessions.streams.table;
+        let listeners = [0, 1].map(|index| table.get(index).unwrap().listener().index());
+        assert_eq!(listeners, [0, 1]);
     });
 }
 

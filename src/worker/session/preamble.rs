@@ -1,0 +1,84 @@
+//! Bytes that come before the first byte of a connection's transport and protocol.
+
+use std::ops::Range;
+
+use super::sessions::{Flow, Sessions};
+use crate::worker::app::handler::Handler;
+use crate::worker::os::Os;
+use crate::worker::stream::{ListenerOptions, Next, PreambleError, Received};
+use crate::worker::table::Protocol;
+use crate::ws::Buffers;
+
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Takes in bytes of a preamble, that part of the receive buffer. What is behind it is the transport's. The preamble has the time of the
+    /// handshake, and no more bytes than a request head may have.
+    pub(in crate::worker) fn take_preamble(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
+        let ListenerOptions { preamble, .. } = self.streams.listener_options(index);
+        let Some(parse) = preamble else { return self.fail_preamble(index) };
+        let mut kept =
+            self.streams.table.side_mut(index).map(|side| std::mem::take(&mut side.head)).unwrap_or_default();
+        let (kept_len, most) = (kept.len(), self.limits.head.bytes);
+        let fresh = part.start..part.end.min(part.start + most.saturating_sub(kept_len));
+        let is_last = kept_len + fresh.len() == most;
+        let input = self.streams.receive.bytes(fresh);
+        // The common case: all of it is in the receive buffer.
+        let mut parsed = if kept_len == 0 { parse(input) } else { Ok(None) };
+        if parsed == Ok(None) {
+            if self.streams.pool.reserve(&mut kept, input.len()) {
+                kept.extend_from_slice(input);
+                parsed = parse(&kept);
+            } else {
+                parsed = Err(PreambleError);
+            }
+        }
+        match parsed {
+            Ok(None) if !is_last => {
+                self.streams.table.side_or_new(index).head = kept;
+                Flow::Alive
+            }
+            Ok(Some(len)) => {
+                self.recycle(kept);
+                self.streams.free_side(index);
+                self.begin_transport(index, part.start + len.saturating_sub(kept_len)..part.end, drained)
+            }
+            Ok(None) | Err(PreambleError) => {
+                self.recycle(kept);
+                self.fail_preamble(index)
+            }
+        }
+    }
+
+    fn fail_preamble(&mut self, index: u32) -> Flow {
+        self.streams.counters.preamble_errors.add(1);
+        self.discard(index)
+    }
+
+    fn recycle(&mut self, buffer: Vec<u8>) {
+        if buffer.capacity() > 0 {
+            self.streams.pool.recycle(buffer);
+        }
+    }
+
+    /// The preamble has ended: what follows it, that part of the receive buffer, is for the transport of the listener, and then for the
+    /// opening.
+    fn begin_transport(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
+        let ListenerOptions { transport, .. } = self.streams.listener_options(index);
+        let record = self.streams.table.record_mut(index);
+        record.set_transport(transport);
+        record.set_protocol(Protocol::Opening);
+        if part.is_empty() {
+            return Flow::Alive;
+        }
+        let start = part.start;
+        let Ok(Received { len, next, .. }) = self.streams.begin(index, part) else { return self.lose(index) };
+        let drained = drained && next != Next::More;
+        if len > 0 && self.take_input(index, start..start + len, drained) == Flow::Gone {
+            return Flow::Gone;
+        }
+        if next == Next::More {
+            // No event will tell of it.
+            self.queue_visit(self.streams.table.id(index));
+        }
+        self.follow(index, next)
+    }
+}

@@ -1,0 +1,102 @@
+//! The transports of a worker.
+
+use std::io::{self, IoSlice};
+
+use super::plain::Plain;
+#[cfg(test)]
+use super::records::Records;
+use super::seam::{Link, Received, Sent, Transport};
+use crate::worker::os::Os;
+use crate::worker::table::TransportKind;
+
+/// The transports of a worker, with what they keep of connections. Each function calls the one of that name of the [`Transport`] of that
+/// kind.
+#[derive(Debug, Default)]
+pub(in crate::worker) struct Transports {
+    plain: Plain,
+    #[cfg(test)]
+    records: Records,
+}
+
+/// Calls the transport of a kind. With one kind there is nothing to decide.
+macro_rules! call {
+    ($transports:ident, $kind:ident, $function:ident($($argument:expr),*)) => {
+        match $kind {
+            TransportKind::Plain => $transports.plain.$function($($argument),*),
+            #[cfg(test)]
+            TransportKind::Records => $transports.records.$function($($argument),*),
+        }
+    };
+}
+
+impl Transports {
+    #[inline(always)]
+    pub(in crate::worker) fn receive<O: Os>(
+        &mut self,
+        kind: TransportKind,
+        link: &mut Link<'_, O>,
+        message: Option<(&mut Vec<u8>, usize)>,
+        buffer: &mut [u8],
+    ) -> io::Result<Received> {
+        call!(self, kind, receive(link, message, buffer))
+    }
+
+    pub(in crate::worker) fn begin<O: Os>(
+        &mut self,
+        kind: TransportKind,
+        link: &mut Link<'_, O>,
+        received: &mut [u8],
+    ) -> io::Result<Received> {
+        call!(self, kind, begin(link, received))
+    }
+
+    pub(in crate::worker) fn unread<O: Os>(&mut self, kind: TransportKind, link: &mut Link<'_, O>) -> usize {
+        call!(self, kind, unread(link))
+    }
+
+    #[inline(always)]
+    pub(in crate::worker) fn send<O: Os>(
+        &mut self,
+        kind: TransportKind,
+        link: &mut Link<'_, O>,
+        bytes: &[u8],
+    ) -> io::Result<Sent> {
+        call!(self, kind, send(link, bytes))
+    }
+
+    pub(in crate::worker) fn send_vectored<O: Os>(
+        &mut self,
+        kind: TransportKind,
+        link: &mut Link<'_, O>,
+        slices: &[IoSlice<'_>],
+        offered: usize,
+    ) -> io::Result<Sent> {
+        call!(self, kind, send_vectored(link, slices, offered))
+    }
+
+    #[inline(always)]
+    pub(in crate::worker) fn unsent(&self, kind: TransportKind, index: u32) -> usize {
+        call!(self, kind, unsent(index))
+    }
+
+    #[inline(always)]
+    pub(in crate::worker) fn flush<O: Os>(
+        &mut self,
+        kind: TransportKind,
+        link: &mut Link<'_, O>,
+    ) -> io::Result<bool> {
+        call!(self, kind, flush(link))
+    }
+
+    pub(in crate::worker) fn end_writing<O: Os>(
+        &mut self,
+        kind: TransportKind,
+        link: &mut Link<'_, O>,
+    ) -> io::Result<bool> {
+        call!(self, kind, end_writing(link))
+    }
+
+    pub(in crate::worker) fn close<O: Os>(&mut self, kind: TransportKind, link: &mut Link<'_, O>) {
+        call!(self, kind, close(link));
+    }
+}
