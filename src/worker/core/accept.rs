@@ -73,8 +73,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
                         return;
                     }
                 }
-                // The connection or the network failed while it waited: accept(2), "Error handling".
-                Err(_) => {}
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(_) => {
+                    // It may last, and no event would come, as with exhaustion.
+                    self.sessions.streams.counters.accept_exhausted.add(1);
+                    self.acceptor.paused_until = Some(self.sessions.streams.now + EXHAUSTED_PAUSE);
+                    return;
+                }
             }
         }
     }
@@ -179,6 +184,26 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.sessions.streams.os.refill_reserve();
         refused
     }
+}
+
+/// Whether accepting failed because the connection ended while it waited, or the network did (accept(2), "Error handling"), or a firewall
+/// forbids it. Others that wait may be accepted at once.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ECONNABORTED
+                | libc::EPERM
+                | libc::EPROTO
+                | libc::ENOPROTOOPT
+                | libc::EOPNOTSUPP
+                | libc::ENETDOWN
+                | libc::ENETUNREACH
+                | libc::EHOSTDOWN
+                | libc::EHOSTUNREACH
+                | libc::ENONET
+        )
+    )
 }
 
 /// Whether accepting failed for lack of descriptors or memory: a later try may succeed.

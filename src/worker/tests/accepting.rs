@@ -33,6 +33,23 @@ fn connections_that_died_in_the_queue_are_passed_over() {
     });
 }
 
+/// `EINVAL` has no meaning for a listener, so nothing is known of how long it lasts.
+#[test]
+fn an_error_that_lasts_makes_accepting_pause() {
+    play(limits(), |rig| {
+        let client = rig.connect();
+        rig.send(client, request("/").as_bytes());
+        rig.world().accept_errors.extend(std::iter::repeat_n(libc::EINVAL, 100_000));
+        let waits = rig.run_for(secs(1));
+        assert!(waits <= 13, "{waits} waits in a second");
+        let failures = rig.counters().accept_exhausted.get();
+        assert!((10..=11).contains(&failures), "{failures}");
+        rig.world().accept_errors.clear();
+        rig.run_for(millis(100));
+        assert!(rig.response(client).starts_with("HTTP/1.1 101 "));
+    });
+}
+
 #[test]
 fn a_record_knows_the_listener_of_its_connection() {
     play(limits(), |rig| {
