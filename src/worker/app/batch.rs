@@ -1,7 +1,7 @@
 //! Batches of prepared messages: encoded and joined once, for any number of connections.
 
 use super::prepared::PreparedMessage;
-use crate::worker::table::Lane;
+use crate::worker::table::ConflationKey;
 use crate::ws::deflate::Terms;
 
 /// What happens to a message that does not fit the outbox of a connection, whose peer reads too slowly.
@@ -15,8 +15,8 @@ pub enum SlowPolicy {
     DropNewest,
     /// As many of the oldest messages that wait, of this policy and the next, are dropped as make room for it.
     DropOldest,
-    /// While the kernel takes no more, only the latest message of each lane waits: a new one takes the place of those before, whether
-    /// there is room or not. Where that is not enough, the oldest are dropped.
+    /// While the kernel takes no more, only the latest message with each [key](Batch::new) waits: a new one takes the place of those before,
+    /// whether there is room or not. Where that is not enough, the oldest are dropped.
     Conflate,
 }
 
@@ -33,7 +33,7 @@ pub struct Batch {
     pub(in crate::worker) messages: Vec<PreparedMessage>,
     /// Bytes of their frames, uncompressed.
     bytes: usize,
-    pub(in crate::worker) lane: Lane,
+    pub(in crate::worker) key: ConflationKey,
     pub(in crate::worker) policy: SlowPolicy,
     uncompressed: bool,
     /// All plain frames in a row, and all as those get them who have agreed on compression; empty until needed, and where there is
@@ -43,11 +43,11 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// An empty batch. `lane` is a number below 2^32 - 1 of the application's, by which [`SlowPolicy::Conflate`] tells what belongs
-    /// together: a topic, say.
+    /// An empty batch. `key` is a number below 2^32 - 1 that the application chooses. [`SlowPolicy::Conflate`] keeps the latest of the messages
+    /// with the same key, which may be the number of a topic.
     #[must_use]
-    pub fn new(lane: u32, policy: SlowPolicy) -> Self {
-        Self { lane: Lane::new(lane), policy, ..Self::default() }
+    pub fn new(key: u32, policy: SlowPolicy) -> Self {
+        Self { key: ConflationKey::new(key), policy, ..Self::default() }
     }
 
     /// Leaves its messages uncompressed.

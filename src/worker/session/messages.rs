@@ -7,7 +7,7 @@ use crate::worker::app::handler::{Closed, Handler};
 use crate::worker::app::prepared::{PreparedMessage, message_of};
 use crate::worker::os::Os;
 use crate::worker::stream::compression::{Codec, Outgoing, is_common};
-use crate::worker::table::{CHUNK, ConnId, Frame, Lane, REFERENCE, State};
+use crate::worker::table::{CHUNK, ConflationKey, ConnId, Frame, REFERENCE, State};
 use crate::ws::deflate::Terms;
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
@@ -186,7 +186,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return true;
         }
         if !is_copied || !self.streams.queue(index, &frame[written..]) {
-            self.streams.queue_shared(index, frame, written, Lane::NONE);
+            self.streams.queue_shared(index, frame, written, ConflationKey::NONE);
         }
         self.after_queueing(index, true) == Flow::Alive
     }

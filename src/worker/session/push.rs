@@ -10,7 +10,7 @@ use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::stream::compression::MOST_BITS;
 use crate::worker::stream::{Sender, Streams, has_other_output};
-use crate::worker::table::{Flags, Lane, REFERENCE, State};
+use crate::worker::table::{ConflationKey, Flags, REFERENCE, State};
 use crate::ws::deflate::Terms;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
@@ -78,7 +78,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let mut has_queued = false;
         let Some(terms) = self.streams.table.get(index).map(|record| record.terms) else { return pushed };
         // What a policy does not drop once it waits, messages with another policy must not displace, either.
-        let lane = if batch.policy.drops_waiting() { batch.lane } else { Lane::NONE };
+        let key = if batch.policy.drops_waiting() { batch.key } else { ConflationKey::NONE };
         for (at, message) in batch.messages.iter().enumerate() {
             let compressed = if form == Form::Plain { None } else { self.compressed(message, terms) };
             let is_compressed = compressed.is_some();
@@ -88,19 +88,19 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 true
             } else if written > 0 {
                 // Half a frame is out: the rest has to follow, whatever the limits say.
-                self.streams.queue_shared(index, frame, written, Lane::NONE);
+                self.streams.queue_shared(index, frame, written, ConflationKey::NONE);
                 (written, has_queued) = (0, true);
                 true
             } else {
-                let lane = if is_compressed && form == Form::Remembered { Lane::NONE } else { lane };
+                let key = if is_compressed && form == Form::Remembered { ConflationKey::NONE } else { key };
                 if self.should_write_first(index, frame.len()) && self.write_outbox(index) == Flow::Gone {
                     let left = u32::try_from(batch.len() - at).unwrap_or(u32::MAX);
                     pushed.undelivered += left + std::mem::take(&mut pushed.taken);
                     return pushed;
                 }
-                let fits = self.make_room(index, frame.len(), lane, batch.policy, &mut pushed.displaced);
+                let fits = self.make_room(index, frame.len(), key, batch.policy, &mut pushed.displaced);
                 if fits {
-                    self.streams.queue_shared(index, frame, 0, lane);
+                    self.streams.queue_shared(index, frame, 0, key);
                     has_queued = true;
                 } else if batch.policy == SlowPolicy::Close {
                     pushed.undelivered = u32::try_from(batch.len() - at).unwrap_or(u32::MAX);
@@ -142,7 +142,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         &mut self,
         index: u32,
         len: usize,
-        lane: Lane,
+        key: ConflationKey,
         policy: SlowPolicy,
         displaced: &mut u32,
     ) -> bool {
@@ -158,12 +158,10 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let fits = |weight: usize, pool: &Pool| needed <= limit - weight.min(limit) && pool.can_lend(needed);
         // Who is not slow gets all that leaves together.
         if policy == SlowPolicy::Conflate && is_blocked {
-            *displaced += outbox.drop_lane(lane, pool);
+            *displaced += outbox.drop_conflated(key, pool);
         }
         if policy.drops_waiting() {
-            while !fits(outbox.weight(), pool) && outbox.drop_oldest(pool) {
-                *displaced += 1;
-            }
+            *displaced += outbox.drop_oldest(pool, fits);
         }
         fits(outbox.weight(), pool)
     }

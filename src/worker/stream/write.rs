@@ -8,7 +8,7 @@ use super::streams::Streams;
 use super::transport::Link;
 use crate::budget::SLICES_PER_WRITE;
 use crate::worker::os::Os;
-use crate::worker::table::{Flags, Frame, Lane, Outbox, Record, Side, State};
+use crate::worker::table::{ConflationKey, Flags, Frame, Outbox, Record, Side, State};
 
 impl<O: Os, D> Streams<O, D> {
     /// Whether the kernel takes nothing more at the moment.
@@ -38,9 +38,15 @@ impl<O: Os, D> Streams<O, D> {
     }
 
     /// Puts a reference to a frame of which `written` bytes are out into the outbox.
-    pub(in crate::worker) fn queue_shared(&mut self, index: u32, frame: &Frame, written: usize, lane: Lane) {
+    pub(in crate::worker) fn queue_shared(
+        &mut self,
+        index: u32,
+        frame: &Frame,
+        written: usize,
+        key: ConflationKey,
+    ) {
         let Side { outbox, .. } = self.table.side_or_new(index);
-        outbox.push_shared(Frame::clone(frame), written, lane, &mut self.pool);
+        outbox.push_shared(Frame::clone(frame), written, key, &mut self.pool);
     }
 
     /// Puts what is not `written` of the reply into the outbox. `false` when there is no buffer for part of it.

@@ -18,7 +18,7 @@ mod token;
 pub(super) use connections::ConnectionTable;
 pub use id::ConnId;
 pub(super) use looks::Timer;
-pub(crate) use outbox::{CHUNK, Frame, Lane, Outbox, REFERENCE};
+pub(crate) use outbox::{CHUNK, ConflationKey, Frame, Outbox, REFERENCE};
 pub(super) use progress::{LatePong, Stage};
 pub(crate) use record::{Flags, Record, record_bytes};
 pub(crate) use side::{Side, Unread};

@@ -32,12 +32,12 @@ pub(crate) struct Outbox {
     references: usize,
 }
 
-/// Which messages in an outbox belong together, so that a later one may take the place of an earlier one.
+/// Which queued messages a later one may take the place of: those with the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Lane(u32);
+pub(crate) struct ConflationKey(u32);
 
-impl Lane {
-    /// Of messages that stay where they are.
+impl ConflationKey {
+    /// The key of messages that are never dropped.
     pub(crate) const NONE: Self = Self(u32::MAX);
 
     pub(crate) const fn new(number: u32) -> Self {
@@ -45,7 +45,7 @@ impl Lane {
     }
 }
 
-impl Default for Lane {
+impl Default for ConflationKey {
     fn default() -> Self {
         Self::NONE
     }
@@ -54,7 +54,7 @@ impl Default for Lane {
 #[derive(Debug)]
 enum Chunk {
     Pooled(Vec<u8>),
-    Shared(Frame, Lane),
+    Shared(Frame, ConflationKey),
 }
 
 impl Chunk {
@@ -62,6 +62,16 @@ impl Chunk {
         match self {
             Self::Pooled(bytes) => bytes,
             Self::Shared(frame, _) => frame,
+        }
+    }
+
+    /// The key of a message that may be dropped.
+    fn key(&self) -> Option<ConflationKey> {
+        #[cfg(test)]
+        tests::LOOKS.set(tests::LOOKS.get() + 1);
+        match self {
+            Self::Shared(_, key) if *key != ConflationKey::NONE => Some(*key),
+            _ => None,
         }
     }
 }
@@ -126,8 +136,8 @@ impl Outbox {
         len < CHUNK && self.chunks.len() >= MANY_CHUNKS
     }
 
-    /// Appends a reference to a shared frame, of which `written` bytes are out already. With a lane it may be dropped again.
-    pub(crate) fn push_shared(&mut self, frame: Frame, written: usize, lane: Lane, pool: &mut Pool) {
+    /// Appends a reference to a shared frame, of which `written` bytes are out already. With a key it may be dropped again.
+    pub(crate) fn push_shared(&mut self, frame: Frame, written: usize, key: ConflationKey, pool: &mut Pool) {
         debug_assert!(written == 0 || self.is_empty(), "only the first chunk can be partly written");
         debug_assert!(written < frame.len());
         if self.is_empty() {
@@ -136,43 +146,48 @@ impl Outbox {
         self.len += frame.len() - written;
         self.references += 1;
         pool.lend(frame.len() + REFERENCE);
-        self.chunks.push_back(Chunk::Shared(frame, lane));
+        self.chunks.push_back(Chunk::Shared(frame, key));
     }
 
-    /// Drops the messages of a lane, and says how many there were. One that is partly written stays.
-    pub(crate) fn drop_lane(&mut self, lane: Lane, pool: &mut Pool) -> u32 {
-        if lane == Lane::NONE {
+    /// Drops the messages with that key, and returns how many there were. A message that is partly written stays. It looks at each entry once.
+    pub(crate) fn drop_conflated(&mut self, key: ConflationKey, pool: &mut Pool) -> u32 {
+        if key == ConflationKey::NONE {
             return 0;
         }
-        let mut dropped = 0;
-        let mut at = usize::from(self.written > 0);
-        while at < self.chunks.len() {
-            if matches!(self.chunks[at], Chunk::Shared(_, of) if of == lane) {
-                self.take_out(at, pool);
+        let (mut first, mut dropped) = (self.written > 0, 0);
+        let Self { chunks, len, references, .. } = self;
+        chunks.retain(|chunk| {
+            let stays = std::mem::take(&mut first) || chunk.key() != Some(key);
+            if !stays {
+                *len -= chunk.bytes().len();
+                *references -= 1;
+                pool.reclaim(chunk.bytes().len() + REFERENCE);
                 dropped += 1;
-            } else {
-                at += 1;
             }
-        }
+            stays
+        });
         dropped
     }
 
-    /// Drops the oldest message that may be dropped; `false` where there is none.
-    pub(crate) fn drop_oldest(&mut self, pool: &mut Pool) -> bool {
-        let may_go = |chunk: &Chunk| matches!(chunk, Chunk::Shared(_, lane) if *lane != Lane::NONE);
-        let first = usize::from(self.written > 0);
-        match self.chunks.iter().skip(first).position(may_go) {
-            Some(at) => self.take_out(first + at, pool),
-            None => return false,
-        }
-        true
-    }
-
-    fn take_out(&mut self, at: usize, pool: &mut Pool) {
-        if let Some(chunk) = self.chunks.remove(at) {
+    /// Drops messages that have a key, the oldest first, until an outbox of such a [`weight`](Self::weight) `fits`. Returns how many it dropped.
+    /// A message that is partly written stays. It looks at each entry once, and at none behind the last that it drops.
+    pub(crate) fn drop_oldest(&mut self, pool: &mut Pool, fits: impl Fn(usize, &Pool) -> bool) -> u32 {
+        let mut dropped = 0;
+        let partly_written = if self.written > 0 { self.chunks.pop_front() } else { None };
+        let mut kept = Vec::new();
+        while !fits(self.weight(), pool)
+            && let Some(chunk) = self.chunks.pop_front()
+        {
+            if chunk.key().is_none() {
+                kept.push(chunk);
+                continue;
+            }
             self.len -= chunk.bytes().len();
             self.release(chunk, pool);
+            dropped += 1;
         }
+        kept.into_iter().rev().chain(partly_written).for_each(|chunk| self.chunks.push_front(chunk));
+        dropped
     }
 
     fn release(&mut self, chunk: Chunk, pool: &mut Pool) {
@@ -220,9 +235,16 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use proptest::prelude::*;
 
     use super::*;
+
+    thread_local! {
+        /// Entries looked at for whether they may be dropped.
+        pub(super) static LOOKS: Cell<usize> = const { Cell::new(0) };
+    }
 
     fn pool() -> Pool {
         Pool::new(1 << 20, usize::MAX, 0, 1 << 20)
@@ -245,7 +267,7 @@ mod tests {
             for (bytes, shared, writable) in pieces {
                 expected.extend_from_slice(&bytes);
                 if shared {
-                    outbox.push_shared(Frame::from(bytes), 0, Lane::NONE, &mut pool);
+                    outbox.push_shared(Frame::from(bytes), 0, ConflationKey::NONE, &mut pool);
                 } else {
                     prop_assert!(outbox.push(&bytes, &mut pool));
                 }
@@ -264,12 +286,81 @@ mod tests {
     #[test]
     fn clearing_gives_all_memory_back() {
         let (mut outbox, mut pool) = (Outbox::default(), pool());
-        outbox.push_shared(Frame::from(&b"shared"[..]), 2, Lane::NONE, &mut pool);
+        outbox.push_shared(Frame::from(&b"shared"[..]), 2, ConflationKey::NONE, &mut pool);
         assert!(outbox.push(&[0; 5000], &mut pool) && outbox.push(&[0; 5000], &mut pool));
         assert_eq!((outbox.len(), outbox.copied()), (10_004, 10_000));
         outbox.advance(1_004, &mut pool);
         assert_eq!((outbox.len(), outbox.copied()), (9_000, 9_000));
         outbox.clear(&mut pool);
         assert_eq!((outbox.len(), pool.used(), pool.lent()), (0, 0, 0));
+    }
+
+    const MANY: usize = 1_000;
+
+    fn frame(number: usize) -> Frame {
+        Frame::from(number.to_be_bytes())
+    }
+
+    /// As many messages of each of two keys, and as many that are never dropped, by turns.
+    fn mixed(pool: &mut Pool) -> Outbox {
+        let mut outbox = Outbox::default();
+        let keys = [ConflationKey::NONE, ConflationKey::new(1), ConflationKey::new(2)];
+        for number in 0..3 * MANY {
+            outbox.push_shared(frame(number), 0, keys[number % 3], pool);
+        }
+        outbox
+    }
+
+    /// The numbers of the messages in an outbox, whose first may be partly written.
+    fn numbers(outbox: &Outbox) -> Vec<usize> {
+        let numbers =
+            outbox.chunks.iter().map(|chunk| usize::from_be_bytes(chunk.bytes().try_into().unwrap()));
+        numbers.collect()
+    }
+
+    fn looks() -> usize {
+        LOOKS.take()
+    }
+
+    #[test]
+    fn messages_of_a_key_are_dropped_in_one_pass() {
+        for written in [0, 1] {
+            let mut pool = Pool::new(1 << 20, usize::MAX, 0, 1 << 20);
+            let mut outbox = mixed(&mut pool);
+            outbox.advance(8 + written, &mut pool);
+            looks();
+            assert_eq!(outbox.drop_conflated(ConflationKey::NONE, &mut pool), 0);
+            let dropped = outbox.drop_conflated(ConflationKey::new(1), &mut pool) as usize;
+            assert_eq!((dropped, looks() <= 3 * MANY), (MANY - written, true), "the first is partly written");
+            let left = (1..3 * MANY).filter(|number| number % 3 != 1 || (*number == 1 && written == 1));
+            assert_eq!(numbers(&outbox), left.collect::<Vec<_>>());
+            assert_eq!(outbox.len(), outbox.chunks.len() * 8 - written);
+            assert_eq!(pool.lent(), outbox.chunks.len() * (8 + REFERENCE));
+            outbox.clear(&mut pool);
+            assert_eq!(pool.lent(), 0);
+        }
+    }
+
+    #[test]
+    fn the_oldest_messages_are_dropped_in_one_pass() {
+        for written in [0, 1] {
+            let mut pool = Pool::new(1 << 20, usize::MAX, 0, 1 << 20);
+            let mut outbox = mixed(&mut pool);
+            outbox.advance(8 + written, &mut pool);
+            looks();
+            let goal = outbox.weight() - MANY * (8 + REFERENCE);
+            let dropped = outbox.drop_oldest(&mut pool, |weight, _| weight <= goal) as usize;
+            assert_eq!((dropped, looks() <= 3 * MANY / 2 + 3), (MANY, true));
+            let kept = (1..3 * MANY).filter(|number| {
+                let is_old = *number <= 3 * MANY / 2 + written;
+                number % 3 == 0 || !is_old || (*number == 1 && written == 1)
+            });
+            assert_eq!(numbers(&outbox), kept.collect::<Vec<_>>());
+            // However much is wanted: messages without a key stay.
+            outbox.drop_oldest(&mut pool, |_, _| false);
+            assert!(numbers(&outbox).into_iter().skip(written).all(|number| number % 3 == 0));
+            outbox.clear(&mut pool);
+            assert_eq!(pool.lent(), 0);
+        }
     }
 }

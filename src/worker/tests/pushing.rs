@@ -7,14 +7,14 @@ use crate::worker::{Batch, Deflation, Limits, PreparedMessage, Pushed, SlowPolic
 use crate::ws::deflate::Context;
 use crate::ws::{Message, Opcode};
 
-fn batch(policy: SlowPolicy, lane: u32, texts: &[&str]) -> Batch {
-    let mut batch = Batch::new(lane, policy);
+fn batch(policy: SlowPolicy, key: u32, texts: &[&str]) -> Batch {
+    let mut batch = Batch::new(key, policy);
     texts.iter().for_each(|text| batch.add(PreparedMessage::new(Message::Text(text))));
     batch
 }
 
-fn push(rig: &mut Rig, policy: SlowPolicy, lane: u32, texts: &[&str]) -> Pushed {
-    let mut batch = batch(policy, lane, texts);
+fn push(rig: &mut Rig, policy: SlowPolicy, key: u32, texts: &[&str]) -> Pushed {
+    let mut batch = batch(policy, key, texts);
     rig.turn(move |connections| connections.push(0, &mut batch, false))
 }
 
@@ -93,12 +93,12 @@ fn what_the_kernel_does_not_take_follows_in_order_wherever_it_stopped() {
 }
 
 /// Pushes five long messages one by one to a client with so much room, and returns what became of them and what it gets.
-fn overfill(policy: SlowPolicy, room: usize, lanes: [u32; 5]) -> ([Pushed; 5], Vec<Seen>) {
+fn overfill(policy: SlowPolicy, room: usize, keys: [u32; 5]) -> ([Pushed; 5], Vec<Seen>) {
     let mut outcome = None;
     play(narrow(), |rig| {
         let client = rig.open();
         rig.world().set_room(client, room);
-        let pushed = [0, 1, 2, 3, 4].map(|number| push(rig, policy, lanes[number], &[&long(number)]));
+        let pushed = [0, 1, 2, 3, 4].map(|number| push(rig, policy, keys[number], &[&long(number)]));
         rig.world().set_room(client, usize::MAX);
         rig.settle();
         outcome = Some((pushed, rig.frames(client)));
@@ -134,12 +134,12 @@ fn drop_oldest_makes_room_but_never_from_what_is_partly_out() {
 }
 
 #[test]
-fn conflate_keeps_the_latest_of_each_lane() {
+fn conflate_keeps_the_latest_of_each_key() {
     let made_room = Pushed { taken: 1, displaced: 1, ..Pushed::default() };
     let (pushed, seen) = overfill(SlowPolicy::Conflate, 0, [0, 1, 0, 0, 1]);
     assert_eq!(pushed, [taken(1), taken(1), made_room, made_room, made_room]);
     assert_eq!(seen, [3, 4].map(|number| Seen::Text(long(number))));
-    // Of a lane of its own each, until there is no room.
+    // Each with a key of its own, until there is no room.
     let (pushed, seen) = overfill(SlowPolicy::Conflate, 1, [0, 1, 2, 3, 4]);
     assert_eq!(pushed, [taken(1), taken(1), taken(1), made_room, made_room]);
     assert_eq!(seen, [0, 3, 4].map(|number| Seen::Text(long(number))));
