@@ -1,4 +1,5 @@
-//! The questions that other threads ask. Each is a type, with the type of its answer and what a worker does to answer it.
+//! The questions that the hub's workers can answer by themselves. Each is a type, with the type of its answer and what a worker does to
+//! answer it.
 
 use std::sync::Arc;
 

@@ -10,7 +10,8 @@ use std::pin::pin;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use throng::hub::{Burst, ListTopics, PublishError, Published, Publisher, Question, Reply, TopicInfo};
+use throng::hub::questions::ListTopics;
+use throng::hub::{Burst, PublishError, Published, Publisher, Question, Reply, TopicInfo};
 use throng::sys::watch;
 use throng::{Bell, Message, PreparedMessage};
 use tokio::sync::{Notify, Semaphore};
@@ -187,7 +188,8 @@ impl<A> Pending<'_, A> {
 mod tests {
     use std::sync::Arc;
 
-    use throng::hub::{DescribeTopic, Hub, HubConfig, Responder};
+    use throng::hub::questions::DescribeTopic;
+    use throng::hub::{Hub, HubConfig, Responder};
     use throng::{Pinning, Server};
 
     use super::*;

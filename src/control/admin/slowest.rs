@@ -7,7 +7,8 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
-use throng::hub::{FindSlowest, SlowClient};
+use throng::hub::SlowClient;
+use throng::hub::questions::FindSlowest;
 
 use super::hub_client::HubClient;
 use super::problem::Problem;

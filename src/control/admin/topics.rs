@@ -6,7 +6,8 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
-use throng::hub::{DescribeTopic, ListTopics, TopicInfo};
+use throng::hub::TopicInfo;
+use throng::hub::questions::{DescribeTopic, ListTopics};
 
 use super::hub_client::HubClient;
 use super::problem::Problem;

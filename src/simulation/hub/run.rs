@@ -10,7 +10,8 @@ use super::nodes::Nodes;
 use super::setup::Setup;
 use super::wire::Client;
 use crate::hub::freight::MESSAGE_COST;
-use crate::hub::{DescribeTopic, PublishError, Published, Publisher, Reply};
+use crate::hub::questions::DescribeTopic;
+use crate::hub::{PublishError, Published, Publisher, Reply};
 use crate::simulation::choices::Choices;
 use crate::simulation::run::Violation;
 

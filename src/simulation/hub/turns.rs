@@ -9,7 +9,8 @@ use super::steps::ELSEWHERE;
 use super::tests::run;
 use crate::base::meter::Allowance;
 use crate::budget::{RECORDS_PER_PAGE, WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT};
-use crate::hub::{DescribeTopic, FindSlowest, HistoryRule, ListTopics, PublishError, Reply};
+use crate::hub::questions::{DescribeTopic, FindSlowest, ListTopics};
+use crate::hub::{HistoryRule, PublishError, Reply};
 
 /// Clients that come back together.
 const MANY: usize = 20;

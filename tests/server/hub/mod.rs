@@ -18,9 +18,9 @@ use std::net::SocketAddr;
 use std::sync::mpsc::channel;
 
 use serde_json::Value;
+use throng::hub::questions::DescribeTopic;
 use throng::hub::{
-    Access, DescribeTopic, HistoryRule, Hub, HubConfig, Position, PublishError, Published, Question, Reply,
-    Rule, Rules,
+    Access, HistoryRule, Hub, HubConfig, Position, PublishError, Published, Question, Reply, Rule, Rules,
 };
 use throng::{Builder, Message, Server};
 

@@ -4,7 +4,8 @@ use std::sync::mpsc::channel;
 
 use serde_json::json;
 use throng::Message;
-use throng::hub::{ListTopics, PublishError, Question, Reply, Responder};
+use throng::hub::questions::ListTopics;
+use throng::hub::{PublishError, Question, Reply, Responder};
 
 use super::super::client::{Client, Got, PATIENCE, eventually};
 use super::{ask, hear, start};

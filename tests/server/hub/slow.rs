@@ -126,7 +126,7 @@ fn control_frames_get_through_whatever_the_policy() {
     flood(&running);
     let other = running.listener("a");
     running.has_subscribers("a", 2);
-    let slowest = running.ask(throng::hub::FindSlowest { limit: 5 }).pop().unwrap();
+    let slowest = running.ask(throng::hub::questions::FindSlowest { limit: 5 }).pop().unwrap();
     assert!(
         matches!(slowest[..], [client] if client.bytes > OUTBOX / 2 && client.bytes <= OUTBOX),
         "{slowest:?}"
