@@ -8,7 +8,7 @@ use crate::budget::{
     LEAST_OUTBOX, WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT, enveloped, outbox_for,
 };
 use crate::hub::journal::Journal;
-use crate::hub::{Access, HistoryRule, HubConfig, Rule, Rules, Sizes, TopicRule, TopicsPath};
+use crate::hub::{Access, HistoryRule, HubConfig, Rule, Rules, Sizes, TopicRule};
 use crate::simulation::choices::Choices;
 use crate::worker::{Budgets, Deflation, Limits, PingPolicy, SlowPolicy};
 use crate::ws::Role;
@@ -83,11 +83,11 @@ impl Setup {
                 64 << 20,
             ]),
             history_limit: if has_little_history { choices.pick(&[300, 1_500, 10_000]) } else { 256 << 20 },
-            topics_path: TopicsPath::default(),
             reconnect_within: choices.pick(&[Duration::ZERO, millis(10_000)]),
             seed: Some([choices.bits(), choices.bits()]),
             sizes: sizes(choices),
             journal: Some(journal.clone()),
+            ..HubConfig::default()
         };
         Self {
             workers: choices.between(2, 4),
