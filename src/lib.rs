@@ -74,8 +74,8 @@ pub mod ws;
 pub use base::wheel;
 pub use metrics::Stats;
 pub use server::{
-    Bell, Builder, Compression, Config, ConfigError, DescriptorTables, Listen, Pinning, RunError, Server,
-    StartError, Steering,
+    Builder, Compression, Config, ConfigError, DescriptorTables, Listen, LoopWaker, Pinning, RunError,
+    Server, StartError, Steering,
 };
 pub use settings::RangeError;
 pub use worker::{

@@ -42,7 +42,7 @@ pub(super) struct Serve {
     /// What is logged.
     pub(super) log: Filter,
     /// What may not be meant as it is said.
-    pub(super) doubts: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// Why there is nothing to run.
@@ -89,8 +89,8 @@ pub(super) fn read(arguments: &[OsString], environment: &Environment) -> Result<
     let log = Filter::read(environment)?;
     let unknown = sources::unknown(&options, environment).into_iter();
     let unknown = unknown.map(|name| format!("{name}: a variable that looks like a setting and is none"));
-    let doubts = unknown.chain(file.doubts).collect();
-    Ok(Serve { settings, token, log, doubts })
+    let warnings = unknown.chain(file.warnings).collect();
+    Ok(Serve { settings, token, log, warnings })
 }
 
 /// The command line.

@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::error::ExitError;
-use super::topic_rules::{RuleTable, doubt};
+use super::topic_rules::{RuleTable, warning};
 
 /// The most bytes of a configuration file: a mistaken path must not fill the memory.
 const MAX_FILE: u64 = 1 << 20;
@@ -22,7 +22,7 @@ pub(super) struct ConfigFile {
     pub(super) entries: Vec<Entry>,
     pub(super) rules: Rules,
     /// What may not be meant as it is said, each with its line.
-    pub(super) doubts: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// A key with its values as the command line takes them.
@@ -83,8 +83,8 @@ impl ConfigFile {
                     format!("there is a rule with the prefix {:?} in line {first} already", rule.prefix);
                 return Err(self.error(line, &(what + ": make one of them")));
             }
-            let doubt = doubt(&rule.prefix).map(|what| self.place(line, &what));
-            self.doubts.extend(doubt);
+            let warning = warning(&rule.prefix).map(|what| self.place(line, &what));
+            self.warnings.extend(warning);
             rules.push(rule);
         }
         Rules::new(rules).map_err(|error| self.error(line, &error.to_string()))
@@ -223,8 +223,8 @@ mod tests {
     #[test]
     fn a_doubtful_prefix_is_told_with_its_line() {
         let file = parse("[[topics]]\nprefix = 'a/'\n\n[[topics]]\nprefix = 'a/*'").unwrap();
-        let [doubt] = &file.doubts[..] else { panic!("{:?}", file.doubts) };
-        assert!(doubt.starts_with("f:4: prefix \"a/*\" is taken as it is"), "{doubt}");
+        let [warning] = &file.warnings[..] else { panic!("{:?}", file.warnings) };
+        assert!(warning.starts_with("f:4: prefix \"a/*\" is taken as it is"), "{warning}");
     }
 
     #[test]

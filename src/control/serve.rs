@@ -42,7 +42,7 @@ struct Ready {
 
 /// Runs the server to its end.
 pub(super) fn serve(serve: Serve, signals: &Signals) -> Result<(), ExitError> {
-    let Serve { settings, token, log, doubts } = serve;
+    let Serve { settings, token, log, warnings } = serve;
     if let Some(address) = settings.admin() {
         admin::check(address, token.as_ref())?;
     }
@@ -50,8 +50,8 @@ pub(super) fn serve(serve: Serve, signals: &Signals) -> Result<(), ExitError> {
     memory::map_large_blocks(budget::MAPPED_BLOCK);
     memory::limit_arenas(ARENAS);
     log.init();
-    for doubt in doubts {
-        tracing::warn!("{doubt}");
+    for warning in warnings {
+        tracing::warn!("{warning}");
     }
     if let Err(error) = fdtable::raise_limit() {
         tracing::warn!(%error, "cannot raise the descriptor limit");

@@ -40,7 +40,7 @@ struct HistoryTable {
 }
 
 /// What a prefix may be meant to be that it is not: it is taken as it is.
-pub(super) fn doubt(prefix: &str) -> Option<String> {
+pub(super) fn warning(prefix: &str) -> Option<String> {
     let is_pattern =
         |char: char| matches!(char, '*' | '?' | '>' | '^' | '$' | '|' | '\\' | '[' | ']' | '{' | '}' | '%');
     let what = match prefix.find(is_pattern) {
@@ -164,11 +164,11 @@ mod tests {
             ("a%2Fb", "a"),
             ("/news", "news"),
         ] {
-            let said = doubt(prefix).expect(prefix);
+            let said = warning(prefix).expect(prefix);
             assert!(said.contains(&format!("{prefix:?}")) && said.contains(&format!("{meant:?}")), "{said}");
         }
         for prefix in ["", "a", "a/", "chat/room-1.2_3:x@y"] {
-            assert_eq!(doubt(prefix), None);
+            assert_eq!(warning(prefix), None);
         }
     }
 }

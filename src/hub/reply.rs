@@ -19,7 +19,7 @@ impl<A> Reply<A> {
     /// Makes a reply that hands its answer to `sink`.
     ///
     /// `sink` is called on a worker's thread, or on the thread that asks. It must not block. In a server with private descriptor tables it
-    /// must not use descriptors that were made after the server had started: [`Bell`](crate::Bell) is what wakes another thread there.
+    /// must not use descriptors that were made after the server had started: [`LoopWaker`](crate::LoopWaker) is what wakes another thread there.
     pub fn new(sink: impl Fn(Result<A, PublishError>) + Send + Sync + 'static) -> Self {
         Self { sink: Some(Arc::new(sink)) }
     }

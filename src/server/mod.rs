@@ -1,6 +1,5 @@
 //! A server: its workers planned, started, watched and ended.
 
-mod bell;
 mod builder;
 mod choices;
 mod config;
@@ -8,6 +7,7 @@ mod error;
 mod listen;
 mod listeners;
 mod log;
+mod loop_waker;
 mod plan;
 mod start;
 
@@ -17,13 +17,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fmt, io};
 
-pub use bell::Bell;
 pub use builder::Builder;
 pub use choices::{Compression, DescriptorTables, Pinning, Steering};
 pub use config::Config;
 pub use error::{ConfigError, RunError, StartError};
 pub use listen::Listen;
 use listen::SocketFile;
+pub use loop_waker::LoopWaker;
 #[cfg(feature = "guard")]
 pub(crate) use start::limits_of_one;
 
@@ -48,7 +48,7 @@ use crate::worker::{Handle, Shared};
 /// ```
 pub struct Server {
     shared: Arc<Shared>,
-    bell: Bell,
+    loop_waker: LoopWaker,
     threads: Vec<JoinHandle<io::Result<()>>>,
     /// Writes the workers' notices, until all workers have ended.
     log: Option<JoinHandle<()>>,
@@ -81,8 +81,8 @@ impl Server {
 
     /// A waker for an event loop of the program. Any thread may use it, those of workers with private descriptor tables included.
     #[must_use]
-    pub fn bell(&self) -> Bell {
-        self.bell.clone()
+    pub fn loop_waker(&self) -> LoopWaker {
+        self.loop_waker.clone()
     }
 
     /// The sums of all workers' counters.

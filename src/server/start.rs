@@ -11,13 +11,13 @@ use std::time::Instant;
 
 use core_affinity::CoreId;
 
-use super::bell::Bell;
 use super::choices::{Pinning, Steering};
 use super::config::Config;
 #[cfg(feature = "guard")]
 use super::error::ConfigError;
 use super::error::StartError;
 use super::listeners::{Handed, open_listeners, open_unix, tcp_addresses};
+use super::loop_waker::LoopWaker;
 use super::plan::{Plan, buffers_of_one};
 use super::{Server, listen, log};
 use crate::base::meter::Allowance;
@@ -45,7 +45,7 @@ struct Launch<F> {
     handler: F,
     handle: Handle,
     wakers: Vec<Arc<EventFd>>,
-    bell: Bell,
+    loop_waker: LoopWaker,
 }
 
 /// A worker's report that it listens, with the TCP addresses, or that it cannot.
@@ -80,7 +80,7 @@ where
     let wakers: io::Result<Vec<Arc<EventFd>>> =
         (0..plan.workers).map(|_| EventFd::new().map(Arc::new)).collect();
     let wakers = wakers.map_err(StartError::system("make a waker"))?;
-    let bell = Bell::new().map_err(StartError::system("make a waker"))?;
+    let loop_waker = LoopWaker::new().map_err(StartError::system("make a waker"))?;
     let boxed = wakers.iter().map(|waker| Box::new(Arc::clone(waker)) as Box<dyn Wake>).collect();
     let (shared, inboxes) = Shared::new(boxed, config.outbox_limit);
     let handle = Handle { shared: Arc::new(shared) };
@@ -94,7 +94,7 @@ where
         handler,
         handle: handle.clone(),
         wakers,
-        bell: bell.clone(),
+        loop_waker: loop_waker.clone(),
     };
     let launch = Arc::new(launch);
     if plan.private_tables {
@@ -105,7 +105,7 @@ where
     let mut server = Server {
         log: Some(log::start(&handle.shared, plan.connections)?),
         shared: handle.shared,
-        bell,
+        loop_waker,
         threads: Vec::with_capacity(plan.workers),
         addresses: Vec::new(),
         socket_files,
@@ -206,7 +206,8 @@ where
         Handed::Own(listeners) => listeners,
         Handed::Copies(numbers) => {
             let wakers = launch.wakers.iter().map(|waker| waker.as_fd());
-            let keep: Vec<RawFd> = wakers.chain([launch.bell.as_fd()]).map(|fd| fd.as_raw_fd()).collect();
+            let keep: Vec<RawFd> =
+                wakers.chain([launch.loop_waker.as_fd()]).map(|fd| fd.as_raw_fd()).collect();
             fdtable::make_private_with(&keep, &numbers)
                 .map_err(StartError::system("get a private descriptor table"))?
         }

@@ -113,6 +113,16 @@ fn a_full_mailbox_says_so_and_what_it_took_arrives() {
 }
 
 #[test]
+fn memory_is_that_of_connections_with_their_data() {
+    let running = start(|builder| builder);
+    let before = running.server.memory();
+    let _clients: Vec<Client> = (0..10).map(|_| Client::open(running.address)).collect();
+    eventually("all are open", || running.server.stats().open == 10);
+    // A record without data has 32 bytes.
+    assert!((before + 320..before + 1_000).contains(&running.server.memory()), "{}", running.server.memory());
+}
+
+#[test]
 fn a_handle_outlives_its_server() {
     let running = start(|builder| builder);
     let (_client, id) = (Client::open(running.address), running.next_opened());

@@ -1,7 +1,7 @@
 //! Asks the hub's workers, and waits for their answers.
 //!
-//! A worker answers on its own thread: it puts the answer into a channel of the question and rings the bell, which means the same in each
-//! descriptor table. It cannot wake the runtime itself: that would write to a descriptor which is a client's in the worker's own table.
+//! A worker answers on its own thread: it puts the answer into a channel of the question and uses a [`LoopWaker`], which means the same in
+//! each descriptor table. It cannot wake the runtime itself: that would write to a descriptor which is a client's in the worker's own table.
 
 use std::convert::Infallible;
 use std::io;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use throng::hub::questions::ListTopics;
 use throng::hub::{Burst, PublishError, Published, Publisher, Question, Reply, TopicInfo};
 use throng::sys::watch;
-use throng::{Bell, Message, PreparedMessage};
+use throng::{LoopWaker, Message, PreparedMessage};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{timeout, timeout_at};
 
@@ -25,7 +25,7 @@ const MAX_LISTS: usize = 8;
 /// The admin port's access to the hub.
 pub(super) struct HubClient {
     publisher: Publisher,
-    bell: Bell,
+    waker: LoopWaker,
     /// Notified when workers have answered.
     answered: Notify,
     /// Held by the list that is being made. Each list makes every worker look at all its topics, so only one is made at a time.
@@ -59,9 +59,9 @@ pub(super) struct Pending<'a, A> {
 
 impl HubClient {
     /// A client of the hub that `publisher` belongs to. [`deliver`](Self::deliver) must run for its questions to be answered.
-    pub(super) fn new(publisher: Publisher, bell: Bell, limits: AdminLimits) -> Self {
+    pub(super) fn new(publisher: Publisher, waker: LoopWaker, limits: AdminLimits) -> Self {
         let (listing, lists) = (Semaphore::new(1), Semaphore::new(MAX_LISTS));
-        Self { publisher, bell, answered: Notify::new(), listing, lists, limits }
+        Self { publisher, waker, answered: Notify::new(), listing, lists, limits }
     }
 
     /// The limits of requests.
@@ -121,10 +121,10 @@ impl HubClient {
 
     /// Hears of the workers' answers, for as long as it is polled.
     pub(super) async fn deliver(&self) -> io::Result<Infallible> {
-        let watched = watch::for_reading(self.bell.as_fd())?;
+        let watched = watch::for_reading(self.waker.as_fd())?;
         loop {
             watched.readable().await?.clear_ready();
-            self.bell.acknowledge();
+            self.waker.acknowledge();
             self.answered.notify_waiters();
         }
     }
@@ -143,11 +143,11 @@ impl HubClient {
         S: FnOnce(Box<dyn Fn(Result<A, PublishError>) + Send + Sync>) -> Result<usize, PublishError>,
     {
         let (sender, answers) = channel();
-        let bell = self.bell.clone();
+        let waker = self.waker.clone();
         let expected = ask(Box::new(move |answer| {
             // A client that has given up hears nothing.
             if sender.send(answer).is_ok() {
-                bell.ring();
+                waker.wake();
             }
         }))?;
         let deadline = Instant::now() + self.limits.answer_timeout;
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn every_worker_that_is_asked_answers() {
         let (server, hub) = hub();
-        let client = HubClient::new(hub.publisher(), server.bell(), LIMITS);
+        let client = HubClient::new(hub.publisher(), server.loop_waker(), LIMITS);
         let asking = async {
             for number in 1..=100 {
                 let place = client.publish("a", Message::Text("8 bytes.")).unwrap().only().await.unwrap();
@@ -258,7 +258,7 @@ mod tests {
 
         let (server, hub) = hub();
         let limits = AdminLimits { answer_timeout: Duration::from_millis(100), ..LIMITS };
-        let client = HubClient::new(hub.publisher(), server.bell(), limits);
+        let client = HubClient::new(hub.publisher(), server.loop_waker(), limits);
         let kept = Kept(Arc::default());
         let asked = client.ask(kept.clone()).unwrap();
         run(async {
@@ -277,7 +277,7 @@ mod tests {
         let (server, hub) = hub();
         let limits = AdminLimits { answer_timeout: Duration::from_secs(1), ..LIMITS };
         // Nobody hears of the answers.
-        let client = Arc::new(HubClient::new(hub.publisher(), server.bell(), limits));
+        let client = Arc::new(HubClient::new(hub.publisher(), server.loop_waker(), limits));
         run(async {
             // The first one is being made.
             let _made = client.listing.acquire().await.unwrap();
@@ -299,10 +299,10 @@ mod tests {
     #[test]
     fn what_is_not_taken_is_refused_at_once() {
         let (server, _hub) = hub();
-        let client = HubClient::new(Hub::new(HubConfig::default()).publisher(), server.bell(), LIMITS);
+        let client = HubClient::new(Hub::new(HubConfig::default()).publisher(), server.loop_waker(), LIMITS);
         assert_eq!(client.ask(DescribeTopic("a".into())).err(), Some(PublishError::NotRunning));
         let (server, hub) = self::hub();
-        let client = HubClient::new(hub.publisher(), server.bell(), LIMITS);
+        let client = HubClient::new(hub.publisher(), server.loop_waker(), LIMITS);
         assert!(matches!(client.ask(DescribeTopic("#".into())), Err(PublishError::Name(_))));
         for asked in [
             client.publish("a", Message::Text("9 bytes..")).err(),

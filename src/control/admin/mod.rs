@@ -112,7 +112,7 @@ pub(super) async fn run(
         let routes = with_common_layers(routes.route_layer(permits).merge(health), token, max_body);
         return Ok(connections::run(listener, routes, admission, connection_limits).await);
     };
-    let client = Arc::new(HubClient::new(hub.publisher(), server.bell(), limits));
+    let client = Arc::new(HubClient::new(hub.publisher(), server.loop_waker(), limits));
     let routes = routes.merge(hub_routes(Arc::clone(&client))).route_layer(permits).merge(health);
     tokio::select! {
         never = connections::run(listener, with_common_layers(routes, token, max_body), admission, connection_limits) => Ok(never),

@@ -148,7 +148,7 @@ mod tests {
         let server = builder.start(hub.handler()).unwrap();
         let limits =
             AdminLimits { max_message: 100, max_body: 1 << 20, answer_timeout: Duration::from_millis(200) };
-        let client = Arc::new(HubClient::new(hub.publisher(), server.bell(), limits));
+        let client = Arc::new(HubClient::new(hub.publisher(), server.loop_waker(), limits));
         let barrier = Arc::new(Barrier::new(2));
         let _held_up = client.ask(HoldUp(Arc::clone(&barrier))).unwrap();
         barrier.wait();

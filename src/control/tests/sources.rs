@@ -229,8 +229,8 @@ fn what_is_wrong_in_the_environment_is_said_with_the_variable() {
         assert!(said.ends_with("as in 30s or 500ms"), "{said}");
     }
     let serve = read_with(&listen, &[("THRONG_WORKER", "3"), ("THRONG_LOG", "debug"), ("WORKERS", "x")]);
-    let doubts = serve.unwrap().doubts;
-    assert_eq!(doubts, ["THRONG_WORKER: a variable that looks like a setting and is none"]);
+    let warnings = serve.unwrap().warnings;
+    assert_eq!(warnings, ["THRONG_WORKER: a variable that looks like a setting and is none"]);
 }
 
 #[test]

@@ -11,28 +11,28 @@ use crate::sys::eventfd::EventFd;
 /// A runtime's own waker must not be used in a worker's thread when workers have private descriptor tables: it would write to a
 /// descriptor of that table which means something else there. The eventfd of this one is made before those tables and is open in each.
 ///
-/// Watch its descriptor for reading, edge-triggered (`EPOLLET`), and never read from it: every ring is an edge. After an edge
-/// call [`acknowledge`](Self::acknowledge), and only then look at what the ring may have been about.
+/// Watch its descriptor for reading, edge-triggered (`EPOLLET`), and never read from it: every wake-up is an edge. After an
+/// edge call [`acknowledge`](Self::acknowledge), and only then look for the reason.
 #[derive(Debug, Clone)]
-pub struct Bell(Arc<Notifier<EventFd>>);
+pub struct LoopWaker(Arc<Notifier<EventFd>>);
 
-impl Bell {
+impl LoopWaker {
     pub(super) fn new() -> std::io::Result<Self> {
         Ok(Self(Arc::new(Notifier::new(EventFd::new()?))))
     }
 
     /// Wakes the watcher, unless that has happened and not been acknowledged yet.
-    pub fn ring(&self) {
+    pub fn wake(&self) {
         self.0.notify();
     }
 
-    /// To be called after an edge: a later ring makes another one.
+    /// To be called after an edge: a later wake-up makes another one.
     pub fn acknowledge(&self) {
         self.0.acknowledge();
     }
 }
 
-impl AsFd for Bell {
+impl AsFd for LoopWaker {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.waker().as_fd()
     }
@@ -46,9 +46,9 @@ mod tests {
     use super::*;
 
     /// How often the eventfd was written to since the last time.
-    fn edges(bell: &Bell) -> u64 {
+    fn edges(waker: &LoopWaker) -> u64 {
         let mut count = [0; 8];
-        let mut file = File::from(bell.as_fd().try_clone_to_owned().unwrap());
+        let mut file = File::from(waker.as_fd().try_clone_to_owned().unwrap());
         match file.read_exact(&mut count) {
             Ok(()) => u64::from_ne_bytes(count),
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
@@ -57,15 +57,15 @@ mod tests {
     }
 
     #[test]
-    fn it_rings_once_until_it_is_acknowledged() {
-        let bell = Bell::new().unwrap();
-        assert_eq!(edges(&bell), 0);
-        bell.ring();
-        bell.clone().ring();
-        assert_eq!(edges(&bell), 1);
-        bell.acknowledge();
-        assert_eq!(edges(&bell), 0);
-        bell.ring();
-        assert_eq!(edges(&bell), 1);
+    fn it_wakes_once_until_it_is_acknowledged() {
+        let waker = LoopWaker::new().unwrap();
+        assert_eq!(edges(&waker), 0);
+        waker.wake();
+        waker.clone().wake();
+        assert_eq!(edges(&waker), 1);
+        waker.acknowledge();
+        assert_eq!(edges(&waker), 0);
+        waker.wake();
+        assert_eq!(edges(&waker), 1);
     }
 }
