@@ -19,7 +19,7 @@ use super::client::{Activity, Client, lock};
 use super::problem::Problem;
 
 /// The most connections at a time. Each takes a descriptor of the reserve, which is not for WebSockets.
-const MAX_CONNECTIONS: usize = 64;
+pub(super) const MAX_CONNECTIONS: usize = 64;
 /// The most requests that are worked on at a time. More wait for a permit.
 const MAX_REQUESTS: usize = 48;
 /// The time that a request waits for a permit. Then it is answered with 503.
@@ -37,8 +37,17 @@ pub(crate) struct Admission {
     requests: Semaphore,
     /// Notified when a client has gone, or can give way now.
     changed: Notify,
-    /// Whether the port ends.
-    ending: watch::Sender<bool>,
+    port: watch::Sender<Port>,
+}
+
+/// Whether new connections are accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Port {
+    /// There is no listener, or no longer one.
+    Closed,
+    Open,
+    /// The connections in the listener's queue are the last.
+    Ending,
 }
 
 /// The right to a connection. Dropping it makes room for another one.
@@ -73,9 +82,9 @@ pub(super) async fn admit_request(
 impl Default for Admission {
     fn default() -> Self {
         let clients = Mutex::new(Vec::with_capacity(MAX_CONNECTIONS));
-        let (requests, changed, ending) =
-            (Semaphore::new(MAX_REQUESTS), Notify::new(), watch::Sender::new(false));
-        Self { clients, requests, changed, ending }
+        let (requests, changed, port) =
+            (Semaphore::new(MAX_REQUESTS), Notify::new(), watch::Sender::new(Port::Closed));
+        Self { clients, requests, changed, port }
     }
 }
 
@@ -91,9 +100,27 @@ impl Admission {
         }
     }
 
+    /// Notes that a listener accepts connections.
+    pub(super) fn open(&self) {
+        self.port.send_replace(Port::Open);
+    }
+
+    /// Notes that the listener is closed.
+    pub(super) fn close(&self) {
+        self.port.send_replace(Port::Closed);
+    }
+
     /// Ends the port: no connection is admitted any more, and each ends after the request under way. Returns when no request is left.
     pub(super) async fn end(&self) {
-        self.ending.send_replace(true);
+        self.port.send_if_modified(|port| {
+            let is_open = *port == Port::Open;
+            if is_open {
+                *port = Port::Ending;
+            }
+            is_open
+        });
+        // The sender lives as long as `self`.
+        let _ = self.port.subscribe().wait_for(|port| *port == Port::Closed).await;
         while lock(&self.clients).iter().any(|client| client.is_busy()) {
             self.changed.notified().await;
         }
@@ -102,7 +129,7 @@ impl Admission {
     /// Waits until the port ends.
     pub(super) async fn ending(&self) {
         // The sender lives as long as `self`.
-        let _ = self.ending.subscribe().wait_for(|ending| *ending).await;
+        let _ = self.port.subscribe().wait_for(|port| *port != Port::Open).await;
     }
 
     fn try_admit(self: &Arc<Self>) -> Option<ConnectionPermit> {

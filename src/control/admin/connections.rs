@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
-use super::admission::{Admission, ConnectionPermit};
+use super::admission::{Admission, ConnectionPermit, MAX_CONNECTIONS};
 use super::body::Arrived;
 use super::problem::{Problem, Reason};
 
@@ -77,6 +77,7 @@ pub(super) async fn run(
 ) -> Infallible {
     let routes =
         routes.layer(from_fn_with_state(limits.request_timeout, limit_time)).layer(from_fn(log_refusal));
+    admission.open();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -100,8 +101,39 @@ pub(super) async fn run(
             }
         }
     }
-    drop(listener);
+    if let Err(error) = serve_queued(listener, &routes, &admission, limits).await {
+        tracing::warn!(%error, "cannot serve what has connected to the admin port before its end");
+    }
+    admission.close();
     std::future::pending().await
+}
+
+/// Serves the connections that wait in the listener's queue, and closes it. Its end would reset them.
+async fn serve_queued(
+    listener: TcpListener,
+    routes: &Router,
+    admission: &Arc<Admission>,
+    limits: ConnectionLimits,
+) -> io::Result<()> {
+    // The runtime's listener does not look at the queue before the runtime has heard of an event.
+    let listener = listener.into_std()?;
+    for _ in 0..MAX_CONNECTIONS {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                stream.set_nonblocking(true)?;
+                let permit = admission.admit().await;
+                let stream = TcpStream::from_std(stream)?;
+                tokio::spawn(serve(stream, PeerAddress(peer), routes.clone(), limits, permit));
+                yield_now().await;
+                let_input_be_read().await;
+            }
+            Err(error)
+                if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Serves a connection, which has its permit until it ends.
@@ -134,7 +166,7 @@ async fn serve(
                 return;
             }
             () = sleep(limits.lifetime) => {}
-            () = admission.ending() => {}
+            () = async { admission.ending().await; let_input_be_read().await } => {}
         }
         Pin::new(&mut connection).graceful_shutdown();
         let _ = timeout(limits.request_timeout, &mut connection).await;
@@ -155,6 +187,13 @@ async fn serve(
         () = permit.gives_way() => {}
         _ = timeout(limits.linger_timeout, linger(&mut stream, limits.linger_bytes)) => {}
     }
+}
+
+/// Lets a connection read what has arrived: hyper drops one that ends before its first byte. The first turn is for the runtime to hear of
+/// the input, the second for the connection.
+async fn let_input_be_read() {
+    yield_now().await;
+    yield_now().await;
 }
 
 /// Ends the server's half of the connection, and reads until the peer has ended the other half, or has sent too much.
@@ -290,6 +329,35 @@ mod tests {
         // More than is allowed, and than the buffers of two sockets hold.
         assert!(sent(limits, 4 * MOST).is_err());
         assert!(sent(limits, MOST / 2).unwrap().starts_with("HTTP/1.1 405 "));
+    }
+
+    /// The accept queue is the kernel's: a listener that is closed resets what waits there.
+    #[test]
+    fn a_request_that_waits_in_the_queue_at_the_end_is_answered() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let mut clients: Vec<_> = (0..MAX_CONNECTIONS - 1)
+                .map(|_| TcpStream::connect(listener.local_addr().unwrap()).unwrap())
+                .collect();
+            for client in &mut clients {
+                client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi").unwrap();
+            }
+            let admission = Arc::<Admission>::default();
+            let permits = from_fn_with_state(Arc::clone(&admission), super::super::admission::admit_request);
+            let routes = Router::new().route("/", post(|body: String| async move { body })).layer(permits);
+            tokio::select! {
+                biased;
+                never = run(listener, routes, Arc::clone(&admission), PATIENT) => match never {},
+                () = admission.end() => {}
+            }
+            for (index, client) in clients.iter_mut().enumerate() {
+                let mut told = [0; 15];
+                client.set_read_timeout(Some(LONG / 2)).unwrap();
+                assert!(client.read_exact(&mut told).is_ok(), "client {index}");
+                assert_eq!(&told, b"HTTP/1.1 200 OK");
+            }
+        });
     }
 
     #[test]
