@@ -22,7 +22,7 @@ mod session;
 mod stream;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use app::batch::{Batch, Pushed, SlowPolicy};
 pub use app::conn::{Conn, SendError};
@@ -42,7 +42,11 @@ pub(crate) use limits::{Budgets, Deflation, Limits};
 pub(crate) use os::linux::{Linux, listen_for_clients};
 pub(crate) use table::record_bytes;
 #[cfg(feature = "hub")]
-pub(crate) use {app::prepared::message_of, table::Frame};
+pub(crate) use {
+    app::pass::{Pass, SliceBudget},
+    app::prepared::message_of,
+    table::Frame,
+};
 
 #[cfg(feature = "simulation")]
 pub(crate) use app::shared::Stage;

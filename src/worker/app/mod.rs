@@ -1,7 +1,7 @@
 //! The application's side of a worker: what its handler sees, and what other threads do.
 //!
 //! - `application`: a worker's handler. `handler`: the trait; `conn`: a connection during a call; `turn`: all of them, once in each iteration.
-//! - `batch`, `prepared`: messages to many.
+//! - `batch`, `prepared`, `pass`: messages to many.
 //! - `handle`, `mailbox`: what other threads want. `shared`: what all workers and threads share; `notice`: what the log is told.
 
 pub(super) mod application;
@@ -11,6 +11,7 @@ pub(super) mod handle;
 pub(super) mod handler;
 pub(super) mod mailbox;
 pub(super) mod notice;
+pub(super) mod pass;
 pub(super) mod prepared;
 pub(super) mod shared;
 pub(super) mod turn;

@@ -5,6 +5,7 @@ use super::worker::Worker;
 use crate::budget::MAILS_PER_ITERATION;
 use crate::worker::app::handler::Handler;
 use crate::worker::app::mailbox::Mail;
+use crate::worker::app::pass::Pass;
 use crate::worker::os::Os;
 
 impl<O: Os, H: Handler> Worker<O, H> {
@@ -29,7 +30,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 Some(Mail::Send { to, frame }) => self.sessions.deliver(to, &frame),
                 Some(Mail::Close { id, code, reason }) => self.sessions.close_by_mail(id, code, &reason),
                 Some(Mail::Broadcast(message)) => {
-                    self.schedule.broadcast = Some(Broadcast { message, cursor: 0 })
+                    self.schedule.broadcast = Some(Broadcast { message, pass: Pass::default() })
                 }
             }
         }
@@ -37,10 +38,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     fn go_on_broadcasting(&mut self) {
-        let Some(Broadcast { message, cursor }) = self.schedule.broadcast.take() else { return };
-        let cursor = self.sessions.broadcast(&message, cursor);
-        if cursor < self.sessions.streams.table.end() {
-            self.schedule.broadcast = Some(Broadcast { message, cursor });
+        let Some(mut broadcast) = self.schedule.broadcast.take() else { return };
+        self.sessions.broadcast(&broadcast.message, &mut broadcast.pass);
+        if broadcast.pass.rest().start < self.sessions.streams.table.end() {
+            self.schedule.broadcast = Some(broadcast);
         }
         self.schedule.is_unfinished = true;
     }

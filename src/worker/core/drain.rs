@@ -3,6 +3,7 @@
 use super::schedule::Drain;
 use super::worker::Worker;
 use crate::worker::app::handler::{Closed, Handler};
+use crate::worker::app::pass::{Pass, SliceBudget};
 use crate::worker::os::Os;
 use crate::worker::session::close::GOING_AWAY;
 
@@ -14,21 +15,23 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.acceptor.leave();
             self.sessions.is_draining = true;
             let deadline = self.sessions.streams.os.now() + self.sessions.common.drain_time();
-            self.schedule.drain = Some(Drain { deadline, cursor: 0, is_last: false });
+            self.schedule.drain = Some(Drain { deadline, pass: Pass::default(), is_last: false });
         }
         let Some(drain) = &mut self.schedule.drain else { return true };
         if self.sessions.streams.now >= drain.deadline && !std::mem::replace(&mut drain.is_last, true) {
-            drain.cursor = 0;
+            drain.pass = Pass::default();
         }
-        let (from, is_last) = (drain.cursor, drain.is_last);
-        let end = self.sessions.streams.table.end().min(from + self.sessions.limits.budgets.sweep);
-        drain.cursor = end;
-        for at in from..end {
+        let Drain { pass, is_last, .. } = drain;
+        let is_last = *is_last;
+        pass.set_end(self.sessions.streams.table.end());
+        let mut budget = SliceBudget::of_looks(self.sessions.limits.budgets.sweep as usize);
+        pass.advance(pass.rest(), &mut budget, |at, budget| {
+            budget.look();
             if self.sessions.streams.table.get(at).is_some() {
                 let _ = self.sessions.drain_one(at, is_last);
             }
-        }
-        if end < self.sessions.streams.table.end() {
+        });
+        if pass.rest().start < self.sessions.streams.table.end() {
             self.schedule.is_unfinished = true;
         } else if is_last {
             self.abandon_all();

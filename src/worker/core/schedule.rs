@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::worker::app::pass::Pass;
 use crate::worker::app::prepared::PreparedMessage;
 
 /// What a worker has to do of itself. Times count from its start.
@@ -23,17 +24,16 @@ pub(in crate::worker) struct Schedule {
 #[derive(Debug)]
 pub(in crate::worker) struct Broadcast {
     pub(in crate::worker) message: PreparedMessage,
-    /// Connections below this index have it.
-    pub(in crate::worker) cursor: u32,
+    pub(in crate::worker) pass: Pass,
 }
 
 /// How far the end of a worker is.
 #[derive(Debug)]
 pub(in crate::worker) struct Drain {
     pub(in crate::worker) deadline: Duration,
-    /// Connections below this index have been told.
-    pub(in crate::worker) cursor: u32,
-    /// The deadline has passed: connections behind the cursor have been looked at for the last time.
+    /// Over the connections that are to be closed.
+    pub(in crate::worker) pass: Pass,
+    /// The deadline has passed: another pass looks at the connections for the last time.
     pub(in crate::worker) is_last: bool,
 }
 

@@ -4,6 +4,7 @@ use super::sessions::{Flow, Sessions};
 use super::visits::Visits;
 use crate::budget::{BYTES_PER_WORK, WORK_OF_MESSAGE, outbox_for};
 use crate::worker::app::handler::{Closed, Handler};
+use crate::worker::app::pass::{Pass, SliceBudget};
 use crate::worker::app::prepared::{PreparedMessage, message_of};
 use crate::worker::os::Os;
 use crate::worker::stream::compression::{Codec, Outgoing, is_common};
@@ -95,19 +96,30 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Sends a message to open connections from the index `from` on, as many as an iteration may. Returns where it has come to.
-    pub(in crate::worker) fn broadcast(&mut self, message: &PreparedMessage, from: u32) -> u32 {
-        let mut index = from;
-        let end = self.streams.table.end().min(from + self.limits.budgets.sweep);
-        while index < end && !self.visits.meter.is_spent() {
+    /// Sends a message to open connections, as many as an iteration may.
+    pub(in crate::worker) fn broadcast(&mut self, message: &PreparedMessage, pass: &mut Pass) {
+        pass.set_end(self.streams.table.end());
+        let mut budget = self.sweep_budget();
+        pass.advance(pass.rest(), &mut budget, |index, budget| {
             if let Some(record) = self.streams.table.get(index).filter(|record| record.state() == State::Open)
             {
                 let terms = record.terms;
                 self.broadcast_to(index, message, terms);
             }
-            index += 1;
+            budget.look();
+            if self.visits.meter.is_spent() {
+                *budget = SliceBudget::SPENT;
+            }
+        });
+    }
+
+    /// Connections that an iteration may look at, if it has time for any.
+    fn sweep_budget(&self) -> SliceBudget {
+        if self.visits.meter.is_spent() {
+            SliceBudget::SPENT
+        } else {
+            SliceBudget::of_looks(self.limits.budgets.sweep as usize)
         }
-        index
     }
 
     fn broadcast_to(&mut self, index: u32, message: &PreparedMessage, terms: Terms) {

@@ -1,0 +1,155 @@
+//! Passes over many places, a slice at a time: how a message goes to all connections of a worker, or to all subscribers of a topic.
+
+use std::ops::Range;
+
+/// Looks that take as long as a small message.
+#[cfg(feature = "hub")]
+const LOOKS_PER_MESSAGE: usize = 64;
+
+/// What a slice may still take, counted in looks at places. Sending a small message takes as long as 64 looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SliceBudget {
+    looks: usize,
+}
+
+impl SliceBudget {
+    pub(crate) const SPENT: Self = Self { looks: 0 };
+
+    pub(crate) const fn of_looks(looks: usize) -> Self {
+        Self { looks }
+    }
+
+    #[cfg(feature = "hub")]
+    pub(crate) const fn of_messages(messages: usize) -> Self {
+        Self { looks: messages.saturating_mul(LOOKS_PER_MESSAGE) }
+    }
+
+    pub(crate) const fn is_spent(self) -> bool {
+        self.looks == 0
+    }
+
+    /// Counts a look at a place.
+    pub(crate) const fn look(&mut self) {
+        self.looks = self.looks.saturating_sub(1);
+    }
+
+    /// Counts what takes as long as so many small messages.
+    #[cfg(feature = "hub")]
+    pub(crate) const fn spend(&mut self, messages: usize) {
+        self.looks = self.looks.saturating_sub(messages * LOOKS_PER_MESSAGE);
+    }
+
+    /// Takes a quarter out.
+    #[cfg(feature = "hub")]
+    pub(crate) const fn take_quarter(&mut self) -> Self {
+        let quarter = Self { looks: self.looks.div_ceil(4) };
+        self.looks -= quarter.looks;
+        quarter
+    }
+
+    /// Puts back what is left of a part.
+    #[cfg(feature = "hub")]
+    pub(crate) const fn put_back(&mut self, part: Self) {
+        self.looks += part.looks;
+    }
+}
+
+/// A pass over numbered places, which goes on where the last slice has stopped.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Pass {
+    /// Places below have been visited.
+    next: u32,
+    /// Places from here on are not visited.
+    end: u32,
+}
+
+impl Pass {
+    /// A pass over the places below `end`.
+    #[cfg(feature = "hub")]
+    pub(crate) const fn below(end: u32) -> Self {
+        Self { next: 0, end }
+    }
+
+    /// The places that have not been visited.
+    pub(crate) const fn rest(&self) -> Range<u32> {
+        self.next..self.end
+    }
+
+    #[cfg(any(test, feature = "hub"))]
+    pub(crate) const fn is_over(&self) -> bool {
+        self.next >= self.end
+    }
+
+    /// Moves the end: for a pass that visits what has come since its beginning, too.
+    pub(crate) const fn set_end(&mut self, end: u32) {
+        self.end = end;
+    }
+
+    /// Visits one after the other what is at the places of the [rest](Self::rest), until the budget is spent. `visit` counts what it takes.
+    /// Where `targets` ends before, so does the pass.
+    #[inline]
+    pub(crate) fn advance<T>(
+        &mut self,
+        targets: impl IntoIterator<Item = T>,
+        budget: &mut SliceBudget,
+        mut visit: impl FnMut(T, &mut SliceBudget),
+    ) {
+        // In local variables: fields behind a reference would be written for each place.
+        let (mut left, mut visited, mut targets) = (*budget, 0, targets.into_iter());
+        while !left.is_spent() {
+            let Some(target) = targets.next() else {
+                visited = self.end.saturating_sub(self.next);
+                break;
+            };
+            visited += 1;
+            visit(target, &mut left);
+        }
+        self.next += visited;
+        *budget = left;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass_visits_each_place_once_in_slices_of_its_budget() {
+        let (mut pass, mut seen, mut slices) = (Pass::default(), Vec::new(), 0);
+        pass.set_end(10);
+        while !pass.is_over() {
+            let mut budget = SliceBudget::of_looks(4);
+            pass.advance(pass.rest(), &mut budget, |place, budget| {
+                seen.push(place);
+                budget.look();
+            });
+            slices += 1;
+        }
+        assert_eq!((seen, slices), ((0..10).collect(), 3));
+    }
+
+    #[test]
+    fn a_spent_budget_visits_nothing_and_an_end_of_the_targets_ends_the_pass() {
+        let mut pass = Pass::default();
+        pass.set_end(10);
+        pass.advance(0..10, &mut SliceBudget::SPENT.clone(), |_, _| panic!("a visit"));
+        assert_eq!(pass.rest(), 0..10);
+        let mut budget = SliceBudget::of_looks(100);
+        pass.advance(0..3, &mut budget, |_, budget| budget.look());
+        assert!(pass.is_over() && budget == SliceBudget::of_looks(97));
+    }
+
+    #[cfg(feature = "hub")]
+    #[test]
+    fn a_message_takes_as_long_as_64_looks() {
+        let mut budget = SliceBudget::of_messages(2);
+        (0..64).for_each(|_| budget.look());
+        budget.spend(1);
+        assert!(budget.is_spent());
+        let mut budget = SliceBudget::of_looks(9);
+        let quarter = budget.take_quarter();
+        assert_eq!((quarter, budget), (SliceBudget::of_looks(3), SliceBudget::of_looks(6)));
+        budget.put_back(quarter);
+        assert_eq!(budget, SliceBudget::of_looks(9));
+    }
+}
