@@ -22,7 +22,8 @@ fn a_request_under_way_at_the_end_is_answered() {
     under_way.write_all(b"lo").unwrap();
     let answered = read_answer(&mut under_way);
     assert_eq!((answered.status, &*answered.code()), (503, "busy"), "{answered:?}");
-    assert_eq!(read_answer(&mut idle).body, "ok\n");
+    // The signal may have come before the question.
+    assert!(["ok\n", "draining\n"].contains(&&*read_answer(&mut idle).body));
     assert_eq!(program.exit_code(), 0);
 }
 

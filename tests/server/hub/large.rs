@@ -41,11 +41,11 @@ fn the_longest_message_reaches_who_reads_in_every_form() {
         let publisher = running.hub.publisher();
         // Two in one iteration, of which the second finds the first before it.
         let texts = [b'a', b'b'].map(|last| controls(MAX, last));
-        let mut burst = publisher.burst();
+        let mut batch = publisher.batch();
         for text in &texts {
-            burst.publish("a", Message::Text(text), None).unwrap();
+            batch.publish("a", Message::Text(text), None).unwrap();
         }
-        drop(burst);
+        drop(batch);
         for (text, offset) in texts.iter().zip(1..) {
             let heard = hear(&mut speaker);
             assert_eq!(heard["offset"], offset, "{slow:?}");
