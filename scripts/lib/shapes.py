@@ -13,7 +13,7 @@ TABLES = {
     ("src/worker/limits.rs", "Limits"): "limits of a worker, most of them settings",
 }
 # Types that are larger, still to be parted.
-LARGE = {("src/hub/hub.rs", "HubHandler"), ("src/worker/table/side.rs", "Side")}
+LARGE = {("src/worker/table/side.rs", "Side")}
 # Public functions with such parameters, still to be changed.
 BOOLS = {("src/worker/app/turn.rs", "push"), *(("src/ws/encode.rs", name) for name in ("frame_len", "frame", "compressed_frame")), ("src/ws/frame.rs", "parse")}
 

@@ -5,15 +5,36 @@ from collections.abc import Iterator
 
 from tree import Complaint, Tree
 
-# What the files of a room may import of this crate, by the beginnings of paths of modules. What is not named here may import anything.
 BASE = ("base", "budget", "http", "metrics", "sys", "ws")
+# What the rooms of the hub share.
+HUB_MODEL = tuple(
+    f"hub::{name}"
+    for name in (
+        *("config", "hash", "in_flight", "index", "indices", "name", "outcome", "position", "publication", "reply"),
+        *("request_id", "rules"),
+    )
+)
+# What the files of a room may import of this crate, by the beginnings of paths of modules. What is not named here may import anything.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "src/base/": ("base", "budget", "ws"),
     "src/http/": ("budget", "http"),
     "src/ws/": ("budget", "http", "ws"),
     "src/metrics/": ("base", "metrics"),
     "src/settings/": ("settings", "sys"),
-    "src/hub/dialect/": (*BASE, "worker", *(f"hub::{name}" for name in ("dialect", "outcome", "position"))),
+    "src/hub/dialect/": (*BASE, "worker", *(f"hub::{name}" for name in ("dialect", "outcome", "position", "request_id"))),
+    "src/hub/broker/": (
+        *("base", "budget", "metrics"),
+        *(f"worker::{name}" for name in ("ConnId", "Frame", "Handle", "PreparedMessage", "Turn", "message_of")),
+        *("hub::broker", "hub::journal"),
+        *HUB_MODEL,
+    ),
+    "src/hub/core/": (
+        *BASE,
+        "worker",
+        *(f"hub::{name}" for name in ("core", "dialect", "question", "responder", "shared")),
+        *(f"hub::broker::{name}" for name in ("Broker", "BrokerInventory", "Congestion", "messages")),
+        *HUB_MODEL,
+    ),
     "src/worker/os/": (*BASE, "worker::os"),
     "src/worker/table/": (*BASE, "worker::os", "worker::table"),
     "src/worker/stream/": (*BASE, *(f"worker::{name}" for name in ("limits", "os", "stream", "table"))),

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::core::url::TopicsPath;
 use super::rules::Rules;
-use super::url::TopicsPath;
 use crate::settings;
 
 settings! {
@@ -52,7 +52,7 @@ settings! {
         /// How much is done at a time, and how much waits.
         #[doc(hidden)]
         pub sizes: Sizes = Sizes::default();
-        /// Where homes write down what they decide.
+        /// Where owners write down what they decide.
         #[cfg(feature = "simulation")]
         pub(crate) journal: Option<super::journal::Journal> = None;
     }
@@ -68,17 +68,17 @@ pub struct Sizes {
     pub queue: usize,
     /// Messages of one topic that are under way, at most; clients may publish half of them.
     pub topic_messages: usize,
-    /// The same of one client.
+    /// Messages of one client that are under way, at most.
     pub client_messages: usize,
     /// Entries taken from each queue in a turn.
     pub mails_per_turn: usize,
     /// Small messages pushed in a turn, between which sockets have theirs.
     pub pushes_per_turn: usize,
-    /// Messages on a worker whose rounds have not come to their end; with more of them no deliveries are taken.
+    /// Messages on a worker whose passes have not come to their end; with more of them no deliveries are taken.
     pub waiting: usize,
-    /// Subscriptions of a client that homes are asked for at a time, if it may not have more.
+    /// Subscriptions of a client that owners are asked for at a time, if it may not have more.
     pub asked: usize,
-    /// Requests that may be held back for homes whose queues are full, before clients are refused.
+    /// Requests that may be held back for owners whose queues are full, before clients are refused.
     pub held: usize,
     /// Messages that leave together, and their bytes, at most; the last of them may go beyond.
     pub round_messages: usize,

@@ -43,7 +43,7 @@ impl Index {
     }
 }
 
-/// The half of a name's hash that is kept; the other one decides on the topic's home.
+/// The half of a name's hash that is kept; the other one decides on the topic's owner.
 #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
 const fn half(hash: u64) -> u32 {
     hash as u32

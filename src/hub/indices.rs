@@ -33,13 +33,13 @@ index! {
 }
 index! {
     /// A subscriber of a topic on a worker, among those.
-    MemberIndex
+    SubscriberIndex
 }
-/// What a topic's home has been asked for a client, among what its worker has asked: it starts again at 0.
+/// What a topic's owner has been asked for a client, among what its worker has asked: it starts again at 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct JoinId(u32);
+pub(crate) struct SubscribeId(u32);
 
-impl JoinId {
+impl SubscribeId {
     pub(crate) const fn new(number: u32) -> Self {
         Self(number)
     }

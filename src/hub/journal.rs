@@ -1,9 +1,9 @@
-//! What homes decide, in order, written down for the simulation, whose model checks it.
+//! What owners decide, in order, written down for the simulation, whose model checks it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::mail::Welcome;
+use super::broker::messages::Subscribed;
 use super::name::Name;
 use super::outcome::{PublishError, Published};
 use super::position::Position;
@@ -13,7 +13,7 @@ use crate::worker::PreparedMessage;
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) topic: Name,
-    /// The home's time.
+    /// The owner's time.
     pub(crate) now: Duration,
     pub(crate) what: Decided,
 }
@@ -37,16 +37,16 @@ impl Entry {
         topic: &Name,
         now: Duration,
         since: Option<Position>,
-        result: &Result<Welcome, PublishError>,
+        result: &Result<Subscribed, PublishError>,
     ) -> Self {
-        let told = |welcome: &Welcome| Joined {
-            from: welcome.from,
-            recovered: welcome.recovered,
-            missed: welcome.missed.iter().map(|item| item.offset).collect(),
-            more: welcome.more,
-            latest: welcome.latest,
+        let message = |subscribed: &Subscribed| Joined {
+            from: subscribed.from,
+            recovered: subscribed.recovered,
+            missed: subscribed.missed.iter().map(|publication| publication.offset).collect(),
+            more: subscribed.more,
+            latest: subscribed.latest,
         };
-        let result = result.as_ref().map(told).map_err(|error| *error);
+        let result = result.as_ref().map(message).map_err(|error| *error);
         Self { topic: Name::clone(topic), now, what: Decided::Joined { since, result } }
     }
 }

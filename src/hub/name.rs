@@ -20,7 +20,7 @@ pub enum NameError {
     /// It has a control character, `+` or `#`; the latter two are kept for wildcards.
     Forbidden,
     /// It is `.` or `..`, or has one of them between slashes: browsers, curl and proxies take those out of URLs (RFC 3986, section
-    /// 5.2.4), so that a message to it, or who subscribes to it, would end up at another topic.
+    /// 5.2.4), so that a message or a subscription would end up at another topic.
     DotSegment,
 }
 

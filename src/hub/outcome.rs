@@ -55,8 +55,8 @@ pub enum PublishError {
     TooLarge,
     /// There are as many topics as there may be.
     TooManyTopics,
-    /// The client has founded as many topics as it may: only clients are told so.
-    TooManyFounded,
+    /// The client has created as many topics as it may: only clients get this error.
+    TooManyCreated,
     /// The server has not started, or has ended.
     NotRunning,
 }
@@ -74,7 +74,7 @@ impl fmt::Display for PublishError {
             Self::Busy => f.write_str("more is published than goes out: try again later"),
             Self::TooLarge => f.write_str("the payload is longer than max-message"),
             Self::TooManyTopics => f.write_str("there are as many topics as there may be"),
-            Self::TooManyFounded => f.write_str(
+            Self::TooManyCreated => f.write_str(
                 "there are as many topics as there may be that this client was the first to publish to",
             ),
             Self::NotRunning => f.write_str("the server is not running"),

@@ -3,29 +3,29 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::burst::Burst;
-use super::exchange::Exchange;
-use super::freight::ANNOUNCEMENTS;
-use super::mail::Asker;
-use super::message::Announcement;
+use super::broker::messages::ReplyTo;
+use super::in_flight::BROADCASTS;
 use super::name::check_name;
 use super::outcome::{PublishError, Published};
+use super::publication::Broadcast;
+use super::publish_batch::PublishBatch;
 use super::question::{Question, QuestionQueues, Recipients};
-use super::questions::Announce;
+use super::questions::SendBroadcast;
 use super::reply::{Reply, Sink};
+use super::shared::HubShared;
 use crate::worker::PreparedMessage;
 use crate::ws::Message;
 
 /// Publishes to topics and asks questions, from any thread. Cheap to clone. It never blocks: what the hub cannot take at once is refused.
 #[derive(Clone)]
 pub struct Publisher {
-    exchange: Arc<Exchange>,
+    shared: Arc<HubShared>,
     questions: Arc<QuestionQueues>,
 }
 
 impl Publisher {
-    pub(super) const fn new(exchange: Arc<Exchange>, questions: Arc<QuestionQueues>) -> Self {
-        Self { exchange, questions }
+    pub(super) const fn new(shared: Arc<HubShared>, questions: Arc<QuestionQueues>) -> Self {
+        Self { shared, questions }
     }
 
     /// Publishes a message. The rules for clients do not bind it. Messages of one thread to one topic keep their order.
@@ -34,7 +34,7 @@ impl Publisher {
     /// When the message was not taken. That a topic could not be made for it ([`PublishError::TooManyTopics`]) is known to its owner
     /// alone; [`publish_with_reply`](Self::publish_with_reply) tells.
     pub fn publish(&self, topic: &str, message: Message<'_>) -> Result<(), PublishError> {
-        self.post_message(topic, message, Asker::Nobody)
+        self.post_message(topic, message, ReplyTo::Nobody)
     }
 
     /// Publishes a message as [`publish`](Self::publish) does. `reply` gets the message's place in its topic, or the reason why the
@@ -48,13 +48,13 @@ impl Publisher {
         message: Message<'_>,
         reply: Reply<Published>,
     ) -> Result<(), PublishError> {
-        self.post_message(topic, message, Asker::Thread(reply))
+        self.post_message(topic, message, ReplyTo::Thread(reply))
     }
 
     /// Publishes several messages that leave together.
     #[must_use]
-    pub fn burst(&self) -> Burst {
-        Burst::new(Arc::clone(&self.exchange))
+    pub fn batch(&self) -> PublishBatch {
+        PublishBatch::new(Arc::clone(&self.shared))
     }
 
     /// Sends a message to all clients. `answers` gets the number of open connections of each worker, whose clients get the message, or
@@ -67,16 +67,16 @@ impl Publisher {
         message: Message<'_>,
         answers: impl Fn(Result<u64, PublishError>) + Send + Sync + 'static,
     ) -> Result<usize, PublishError> {
-        if self.exchange.is_too_large(message.as_bytes()) {
+        if self.shared.is_too_large(message.as_bytes()) {
             return Err(PublishError::TooLarge);
         }
         let message = PreparedMessage::new(message);
-        let ledger = &self.exchange.ledger;
-        let Some(freight) = ledger.admit(None, ANNOUNCEMENTS, message.payload().len()) else {
-            ledger.note_refusal();
+        let in_flight = &self.shared.in_flight;
+        let Some(reservation) = in_flight.admit(None, BROADCASTS, message.payload().len()) else {
+            in_flight.note_refusal();
             return Err(PublishError::Busy);
         };
-        self.ask(Announce(Announcement::new(message, freight)), answers)
+        self.ask(SendBroadcast(Broadcast::new(message, reservation)), answers)
     }
 
     /// Asks something of the workers that the question names as its [recipients](Question::recipients). `answers` is called for each of
@@ -91,26 +91,26 @@ impl Publisher {
         question: Q,
         answers: impl Fn(Result<Q::Answer, PublishError>) + Send + Sync + 'static,
     ) -> Result<usize, PublishError> {
-        let workers = self.exchange.workers().ok_or(PublishError::NotRunning)?;
+        let workers = self.shared.workers().ok_or(PublishError::NotRunning)?;
         let recipients = match question.recipients() {
             Recipients::EveryWorker => 0..workers,
             Recipients::OwnerOf(topic) => {
                 check_name(topic)?;
-                let owner = self.exchange.home(self.exchange.hash(topic));
+                let owner = self.shared.owner(self.shared.hash(topic));
                 owner..owner + 1
             }
         };
         let answers: Sink<Q::Answer> = Arc::new(answers);
         for worker in recipients.clone() {
             self.questions.put(worker, question.clone(), &answers);
-            self.exchange.wake(worker);
+            self.shared.wake(worker);
         }
         Ok(recipients.len())
     }
 
-    fn post_message(&self, topic: &str, message: Message<'_>, asker: Asker) -> Result<(), PublishError> {
-        let home = self.exchange.publish_for_operator(topic, PreparedMessage::new(message), asker)?;
-        self.exchange.wake(home);
+    fn post_message(&self, topic: &str, message: Message<'_>, reply_to: ReplyTo) -> Result<(), PublishError> {
+        let worker = self.shared.publish_for_operator(topic, PreparedMessage::new(message), reply_to)?;
+        self.shared.wake(worker);
         Ok(())
     }
 }

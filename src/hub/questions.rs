@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use super::listing::Listing;
-use super::message::Announcement;
 use super::outcome::{SlowClient, TopicInfo};
+use super::publication::Broadcast;
 use super::question::{Question, Recipients};
 use super::reply::Reply;
 use super::responder::Responder;
@@ -22,7 +21,7 @@ impl Question for DescribeTopic {
     }
 
     fn answer(self, worker: &mut Responder<'_, '_>, reply: Reply<Self::Answer>) {
-        reply.give(worker.topic(&self.0));
+        worker.broker.describe(&self.0, reply);
     }
 }
 
@@ -39,7 +38,7 @@ impl Question for ListTopics {
     type Answer = Vec<TopicInfo>;
 
     fn answer(self, worker: &mut Responder<'_, '_>, reply: Reply<Self::Answer>) {
-        worker.home.listings.push_back(Listing::new(self.prefix.into(), self.limit, reply));
+        worker.broker.list(self.prefix.into(), self.limit, reply);
     }
 }
 
@@ -61,13 +60,13 @@ impl Question for FindSlowest {
 
 /// Has a message sent to all clients. Each worker answers with the number of its open connections.
 #[derive(Debug, Clone)]
-pub(super) struct Announce(pub(super) Arc<Announcement>);
+pub(super) struct SendBroadcast(pub(super) Arc<Broadcast>);
 
-impl Question for Announce {
+impl Question for SendBroadcast {
     type Answer = u64;
 
     fn answer(self, worker: &mut Responder<'_, '_>, reply: Reply<Self::Answer>) {
-        worker.announcing.add(self.0);
+        worker.broadcasts.add(self.0);
         reply.give(worker.open());
     }
 }

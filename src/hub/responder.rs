@@ -1,17 +1,17 @@
 //! What a question may look at on a worker.
 
-use super::announcing::Announcing;
-use super::home::Home;
+use super::broker::Broker;
+use super::core::broadcasting::Broadcasts;
+use super::core::client_state::ClientState;
 use super::outcome::TopicInfo;
-use super::seat::Seat;
 use crate::worker::Connections;
 
 /// One worker's part of the hub, as a [`Question`](super::Question) sees it.
 pub struct Responder<'a, 'worker> {
-    pub(super) connections: &'a Connections<'worker, Seat>,
+    pub(super) connections: &'a Connections<'worker, ClientState>,
     pub(super) open: u64,
-    pub(super) home: &'a mut Home,
-    pub(super) announcing: &'a mut Announcing,
+    pub(super) broker: &'a mut dyn Broker,
+    pub(super) broadcasts: &'a mut Broadcasts,
 }
 
 impl Responder<'_, '_> {
@@ -24,7 +24,7 @@ impl Responder<'_, '_> {
     /// What this worker knows of a topic; `None` where the topic does not exist, or another worker owns it.
     #[must_use]
     pub fn topic(&self, name: &str) -> Option<TopicInfo> {
-        self.home.look_up(name)
+        self.broker.topic(name)
     }
 }
 

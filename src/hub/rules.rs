@@ -12,7 +12,7 @@ use crate::worker::SlowPolicy;
 pub enum Access {
     /// Every client.
     Anyone,
-    /// No client. Whoever has the admin port or a [`Publisher`](super::Publisher) is none.
+    /// No client. The admin port and a [`Publisher`](super::Publisher) are not clients.
     Nobody,
 }
 
@@ -24,7 +24,7 @@ impl Access {
     }
 }
 
-/// How much of a topic's past is kept for those who come back. Each limit holds by itself.
+/// How much of a topic's past is kept for subscribers that come back. Each limit holds by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HistoryRule {
     /// Most messages; 0 keeps nothing.

@@ -122,6 +122,17 @@ class Rules(unittest.TestCase):
         self.assertEqual(complaints(rule, src__base__a="// use crate::hub;\nuse crate::hub::Hub;"), ["src/base/a.rs:2"])
         self.assertEqual(complaints(rule, src__base__a="#[cfg(test)]\nmod tests {\n    use crate::hub::Hub;\n}"), [])
 
+    def test_rooms_of_the_hub_reach_offsets_and_history_through_the_broker_alone(self):
+        rule = walls.walls
+        seam = "use crate::hub::broker::{Broker, messages::Delivery};\nuse crate::hub::publication::Publication;\n"
+        self.assertEqual(complaints(rule, src__hub__core__a=seam), [])
+        for wrong in ("crate::hub::broker::history::History", "crate::hub::broker::local::LocalBroker", "crate::hub::handler::HubHandler"):
+            self.assertEqual(complaints(rule, src__hub__core__a=f"use {wrong};"), ["src/hub/core/a.rs:1"])
+        for wrong in ("crate::hub::core::topic::Topic", "crate::hub::dialect::Dialect", "crate::worker::Connections", "crate::hub::shared::HubShared"):
+            self.assertEqual(complaints(rule, src__hub__broker__a=f"use {wrong};"), ["src/hub/broker/a.rs:1"])
+        for wrong in ("crate::hub::core::topic::Topic", "crate::hub::broker::messages::Delivery", "crate::hub::publication::Publication"):
+            self.assertEqual(complaints(rule, src__hub__dialect__a=f"use {wrong};"), ["src/hub/dialect/a.rs:1"])
+
     def test_files_import_each_other_in_no_circle(self):
         rule = walls.circles
         three = {"src__worker__app__a": "use super::b::B;", "src__worker__app__b": "use super::{c::C, d};", "src__worker__app__c": "\nuse super::a::A;"}

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use throng::hub::questions::ListTopics;
-use throng::hub::{Burst, PublishError, Published, Publisher, Question, Reply, TopicInfo};
+use throng::hub::{PublishBatch, PublishError, Published, Publisher, Question, Reply, TopicInfo};
 use throng::sys::watch;
 use throng::{LoopWaker, Message, PreparedMessage};
 use tokio::sync::{Notify, Semaphore};
@@ -86,19 +86,19 @@ impl HubClient {
     }
 
     /// Begins to publish several messages, which leave when what is returned is dropped.
-    pub(super) fn burst(&self) -> Burst {
-        self.publisher.burst()
+    pub(super) fn batch(&self) -> PublishBatch {
+        self.publisher.batch()
     }
 
     /// Publishes a message together with others.
     pub(super) fn publish_with(
         &self,
-        burst: &mut Burst,
+        batch: &mut PublishBatch,
         topic: &str,
         message: &PreparedMessage,
     ) -> Result<Pending<'_, Published>, Problem> {
         self.check(message.payload().len())?;
-        let mut publish = |answers| burst.publish_prepared(topic, message, Some(Reply::new(answers)));
+        let mut publish = |answers| batch.publish_prepared(topic, message, Some(Reply::new(answers)));
         Ok(self.pending(|answers| publish(answers).map(|()| 1))?)
     }
 

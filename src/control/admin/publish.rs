@@ -70,16 +70,16 @@ pub(super) async fn batch(
     let mut entries = batch.entries();
     let end = Instant::now() + ANSWER_TIMEOUTS * hub.limits().answer_timeout;
     while Instant::now() < end {
-        let mut burst = hub.burst();
+        let mut together = hub.batch();
         let (mut asked, mut bytes) = (Vec::new(), 0);
         while asked.len() < MESSAGES_AT_A_TIME
             && bytes < hub.limits().max_message
             && let Some((topic, message)) = entries.next()
         {
             bytes += message.payload().len();
-            asked.push((topic, hub.publish_with(&mut burst, topic, message)));
+            asked.push((topic, hub.publish_with(&mut together, topic, message)));
         }
-        drop(burst);
+        drop(together);
         if asked.is_empty() {
             return Ok(Json(BatchResults { results }));
         }

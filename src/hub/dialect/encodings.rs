@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use super::Dialect;
 use crate::worker::PreparedMessage;
 
-/// A message, encoded once for each dialect in which somebody gets it, and shared by all who do.
+/// A message, encoded at most once for each dialect. All subscribers share the encodings.
 #[derive(Debug)]
 pub(crate) struct Encodings {
     published: PreparedMessage,

@@ -1,6 +1,6 @@
-//! What subscribers speak: how a published message looks to each of them, and what else they are told.
+//! What subscribers speak: how a published message looks to each of them, and what else the server says.
 //!
-//! A dialect is a number of three bits in a connection's record. A message is encoded once for each dialect in which somebody gets it. To add
+//! A dialect is a number of three bits in a connection's record. A message is encoded once for each dialect that one of its subscribers speaks. To add
 //! one, give it a number and an arm in each function here, and write what it says in a module of its own.
 
 mod encodings;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::outcome::Published;
 use super::position::Position;
+use super::request_id::RequestId;
 use crate::http::Request;
 use crate::worker::PreparedMessage;
 
@@ -25,23 +26,23 @@ pub(crate) enum Dialect {
     ThrongV1 = 1,
 }
 
-/// What a subscriber is told beside messages.
+/// What the server says to a client beside published messages.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Told<'a> {
+pub(crate) enum ServerMessage<'a> {
     /// First of all: most bytes of a payload.
     Welcome { max_message: usize },
     /// Last of all, when the server ends: the time over which clients come back.
     Reconnect { within: Duration },
     /// A subscription has begun behind this position; `recovered` where the client asked for what it missed.
-    Subscribed { topic: &'a str, from: Position, recovered: Option<bool>, id: &'a v1::Id },
+    Subscribed { topic: &'a str, from: Position, recovered: Option<bool>, id: &'a RequestId },
     /// A subscription has ended.
-    Unsubscribed { topic: &'a str, id: &'a v1::Id },
+    Unsubscribed { topic: &'a str, id: &'a RequestId },
     /// A message of the client's has its place.
-    Published { topic: &'a str, published: Published, id: &'a v1::Id },
+    Published { topic: &'a str, published: Published, id: &'a RequestId },
     /// The answer to a ping.
-    Pong { id: &'a v1::Id },
+    Pong { id: &'a RequestId },
     /// A request was not done.
-    Refused { code: v1::Code, why: &'a str, topic: Option<&'a str>, id: &'a v1::Id },
+    Refused { code: v1::Code, why: &'a str, topic: Option<&'a str>, id: &'a RequestId },
 }
 
 impl Dialect {
@@ -101,10 +102,10 @@ impl Dialect {
     }
 
     /// A text that says something; `None` where the dialect has no words for it.
-    pub(crate) fn say(self, told: &Told<'_>) -> Option<String> {
+    pub(crate) fn say(self, message: &ServerMessage<'_>) -> Option<String> {
         match self {
             Self::Raw => None,
-            Self::ThrongV1 => Some(v1::say(told)),
+            Self::ThrongV1 => Some(v1::say(message)),
         }
     }
 }

@@ -284,7 +284,7 @@ impl Life {
 fn may_be_refused(error: PublishError, setup: &Setup) -> Result<(), Violation> {
     match error {
         PublishError::TooManyTopics if setup.has_few_topics => Ok(()),
-        PublishError::TooManyFounded if setup.may_lack_topics() => Ok(()),
+        PublishError::TooManyCreated if setup.may_lack_topics() => Ok(()),
         _ => Err(format!("a home refused: {error}")),
     }
 }

@@ -57,7 +57,7 @@ impl Run {
                 continue;
             }
             // What a queue has no room for is tried again in a while.
-            let waits = |at| self.nodes.inventory(at).is_some_and(|hub| hub.held + hub.replays > 0);
+            let waits = |at| self.nodes.inventory(at).is_some_and(|hub| hub.broker.held + hub.recoveries > 0);
             quiet = if self.nodes.alive().any(waits) { 0 } else { quiet + 1 };
             rounds += 1;
             if quiet > PAUSES || rounds > MOST_PAUSES {
@@ -72,8 +72,11 @@ impl Run {
     fn judge_hubs(&self) -> Result<(), Violation> {
         for at in self.nodes.alive() {
             let inventory = self.nodes.inventory(at).ok_or("a handler has not come back from its turn")?;
-            let Inventory { active, waiting, left, replays, is_announcing, held, asking, .. } = inventory;
-            if (active, waiting, left, replays, is_announcing, held, asking) != (0, 0, 0, 0, false, 0, 0) {
+            let Inventory { active, waiting, abandoned, recoveries, is_announcing, pending, broker, .. } =
+                inventory;
+            if (active, waiting, abandoned, recoveries, is_announcing, broker.held, pending)
+                != (0, 0, 0, 0, false, 0, 0)
+            {
                 return Err(format!("at rest, worker {at} has {inventory:?}"));
             }
             let [_, _, queued, _] = self.nodes.left(at);

@@ -9,7 +9,7 @@ use super::model::{Fate, Model};
 use super::nodes::Nodes;
 use super::setup::Setup;
 use super::wire::Client;
-use crate::hub::freight::MESSAGE_COST;
+use crate::hub::in_flight::MESSAGE_COST;
 use crate::hub::questions::DescribeTopic;
 use crate::hub::{PublishError, Published, Publisher, Reply};
 use crate::simulation::choices::Choices;
@@ -226,10 +226,10 @@ impl Run {
 
     /// Whether a message of the operator's must be taken, whatever clients do.
     fn is_due(&self, len: usize) -> bool {
-        let (config, glimpse) = (&self.setup.config, self.nodes.hub.glimpse());
+        let (config, in_flight) = (&self.setup.config, self.nodes.hub.in_flight());
         let most = config.queue_limit / 8;
-        glimpse.of_operator == 0
-            && glimpse.bytes <= 3 * most
+        in_flight.of_operator == 0
+            && in_flight.bytes <= 3 * most
             && len + 2 * MESSAGE_COST <= most
             && config.sizes.topic_messages >= 4
             && self.nodes.handle.shared.common.stage() == crate::worker::Stage::Running

@@ -48,7 +48,7 @@ impl Run {
 }
 
 #[test]
-fn a_worker_that_waits_for_a_home_stays_known_to_it_when_its_last_subscriber_leaves() {
+fn a_worker_that_waits_for_an_owner_stays_known_to_it_when_its_last_subscriber_leaves() {
     let mut run = run(|_| {});
     let first = run.open(true, "/topics/news");
     let second = run.open(true, "/");
@@ -87,8 +87,7 @@ fn a_subscriber_that_is_lost_during_its_replay_does_not_become_a_member() {
     let client = run.open(true, "/");
     run.say_subscribe(client, 0, Some(ELSEWHERE));
     run.send(client, usize::MAX);
-    // A reset that nobody has noticed, which the replay meets when so much is queued that it is written.
-    run.iterate(0).unwrap();
+    // A reset behind the request that nobody has noticed, which the replay meets when so much is queued that it is written.
     run.nodes.nodes[0].world.borrow_mut().connections[0].client_reset = true;
     run.settle().unwrap();
     assert_eq!(run.look(0).unwrap().unwrap().subscribers, 0);
@@ -134,7 +133,6 @@ fn the_place_of_a_subscriber_that_is_closed_in_a_round_is_not_given_to_it_again(
     run.narrow(slow, 10);
     (0..9).for_each(|_| run.publish(0, 1_000, false, false).unwrap());
     // They come to the subscribers in the same turn in which the first has left its place.
-    run.iterate(0).unwrap();
     run.die(first, super::wire::Death::Vanish);
     run.rest().unwrap();
     run.publish_and_settle(1, 10);
@@ -163,8 +161,7 @@ fn what_a_loss_in_writing_brings_about_does_not_wait_for_another_wake_up() {
     let request = clients[client].stream.requests.publish(1, client + 1, model, setup, choices);
     clients[client].say(Opcode::Text, request.as_bytes());
     run.send(client, usize::MAX);
-    // A reset that nobody has noticed, which the answer meets when it is written at the end of an iteration.
-    run.iterate(0).unwrap();
+    // A reset behind the request that nobody has noticed, which the answer meets when it is written at the end of an iteration.
     run.nodes.nodes[0].world.borrow_mut().connections[0].client_reset = true;
     run.settle().unwrap();
     assert_eq!(run.look(0).unwrap().unwrap().subscribers, 1);

@@ -102,7 +102,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         })
     }
 
-    #[cfg(feature = "simulation")]
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) const fn handler(&self) -> Option<&H> {
         self.sessions.app.handler.as_ref()
     }

@@ -3,7 +3,7 @@
 mod app;
 mod bugs;
 mod deflating;
-mod rig;
+pub(crate) mod rig;
 mod shares;
 
 mod accepting;

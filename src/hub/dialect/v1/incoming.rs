@@ -6,8 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
-use super::{Id, Name, members};
+use super::members;
 use crate::hub::position::{Epoch, Position};
+use crate::hub::request_id::{RequestId, RequestName};
 use crate::ws::Message;
 
 /// Most bytes of an `id`.
@@ -43,7 +44,7 @@ impl Data<'_> {
 /// A request that is none. Its `id` is there if it could be read.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Bad {
-    pub(crate) id: Id,
+    pub(crate) id: RequestId,
     pub(crate) why: String,
 }
 
@@ -58,13 +59,13 @@ struct Raw<'a> {
 }
 
 /// Reads a request. Members that it does not need are ignored.
-pub(crate) fn parse(text: &str) -> Result<(Id, Incoming<'_>), Bad> {
+pub(crate) fn parse(text: &str) -> Result<(RequestId, Incoming<'_>), Bad> {
     let mut found = [None; 6];
     let names = ["id", "type", "topic", "since", "data", "base64"];
     let read = members::read(text, names, &mut found);
     let [id, kind, topic, since, data, base64] =
         found.map(|value| value.filter(|value| value.get() != "null"));
-    let id = id.map_or(Ok(Id::NONE), id_of).map_err(|why| Bad { id: Id::NONE, why })?;
+    let id = id.map_or(Ok(RequestId::NONE), id_of).map_err(|why| Bad { id: RequestId::NONE, why })?;
     let request = read
         .map_err(|why| format!("this is no request: {why}"))
         .and_then(|()| incoming(&Raw { kind, topic, since, data, base64 }));
@@ -74,16 +75,16 @@ pub(crate) fn parse(text: &str) -> Result<(Id, Incoming<'_>), Bad> {
     }
 }
 
-fn id_of(value: &RawValue) -> Result<Id, String> {
+fn id_of(value: &RawValue) -> Result<RequestId, String> {
     let name = match value.get().as_bytes()[..] {
-        [b'"', ..] => text("id", value).map(|text| Name::Text(text.into()))?,
-        [b'-' | b'0'..=b'9', ..] => Name::Number(value.get().into()),
+        [b'"', ..] => text("id", value).map(|text| RequestName::Text(text.into()))?,
+        [b'-' | b'0'..=b'9', ..] => RequestName::Number(value.get().into()),
         _ => return Err("id is a number or a text".into()),
     };
     if name.len() > MAX_ID {
         return Err(format!("id has at most {MAX_ID} bytes"));
     }
-    Ok(Id(Some(Box::new(name))))
+    Ok(RequestId::new(name))
 }
 
 fn incoming<'a>(raw: &Raw<'a>) -> Result<Incoming<'a>, String> {
@@ -133,8 +134,8 @@ fn position(since: &RawValue) -> Result<Position, String> {
 mod tests {
     use super::*;
 
-    fn number(number: u64) -> Id {
-        Id(Some(Box::new(Name::Number(number.to_string().into()))))
+    fn number(number: u64) -> RequestId {
+        RequestId::new(RequestName::Number(number.to_string().into()))
     }
 
     fn why(text: &str) -> String {
@@ -147,7 +148,7 @@ mod tests {
         let cases = [
             (
                 r#"{"type":"subscribe","topic":"a"}"#,
-                Id::NONE,
+                RequestId::NONE,
                 Incoming::Subscribe { topic: "a".into(), since: None },
             ),
             (
@@ -157,17 +158,17 @@ mod tests {
             ),
             (
                 r#"{"type":"unsubscribe","topic":"a","id":"x"}"#,
-                Id(Some(Box::new(Name::Text("x".into())))),
+                RequestId::new(RequestName::Text("x".into())),
                 Incoming::Unsubscribe { topic: "a".into() },
             ),
             (
                 r#"{"type":"publish","topic":"a","data":"hi"}"#,
-                Id::NONE,
+                RequestId::NONE,
                 Incoming::Publish { topic: "a".into(), data: Data::Text("hi".into()) },
             ),
             (
                 r#"{"type":"publish","topic":"a","base64":"AAE="}"#,
-                Id::NONE,
+                RequestId::NONE,
                 Incoming::Publish { topic: "a".into(), data: Data::Binary(vec![0, 1]) },
             ),
             (r#"{"type":"ping","id":1}"#, number(1), Incoming::Ping),
@@ -238,16 +239,19 @@ mod tests {
     #[test]
     fn what_is_not_needed_may_be_anything() {
         let text = r#"{"\ud800":["\ud800"],"since":5,"topic":[],"type":"ping","id":"\ud83d\ude00"}"#;
-        assert_eq!(parse(text), Ok((Id(Some(Box::new(Name::Text("😀".into())))), Incoming::Ping)));
+        assert_eq!(parse(text), Ok((RequestId::new(RequestName::Text("😀".into())), Incoming::Ping)));
         let text = r#"{"type":"subscribe","topic":"a","since":null,"id":null,"data":null}"#;
-        assert_eq!(parse(text), Ok((Id::NONE, Incoming::Subscribe { topic: "a".into(), since: None })));
+        assert_eq!(
+            parse(text),
+            Ok((RequestId::NONE, Incoming::Subscribe { topic: "a".into(), since: None }))
+        );
     }
 
     #[test]
     fn an_id_is_a_number_or_a_text_and_short() {
         for id in ["[[[[]]]]", "{\"a\":1}", "true", r#""\ud83d""#] {
             let bad = parse(&format!(r#"{{"type":"ping","id":{id}}}"#)).unwrap_err();
-            assert_eq!(bad.id, Id::NONE);
+            assert_eq!(bad.id, RequestId::NONE);
             assert!(bad.why.starts_with("id is a"), "{id}: {}", bad.why);
         }
         for (longest, quote) in [("x".repeat(MAX_ID), "\""), ("7".repeat(MAX_ID), "")] {

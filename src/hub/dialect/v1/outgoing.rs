@@ -4,10 +4,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::{Code, Name};
-use crate::hub::dialect::Told;
+use super::Code;
+use crate::hub::dialect::ServerMessage;
 use crate::hub::outcome::Published;
 use crate::hub::position::Position;
+use crate::hub::request_id::RequestName;
 use crate::worker::PreparedMessage;
 use crate::ws::Message;
 
@@ -28,12 +29,12 @@ enum Outgoing<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         recovered: Option<bool>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a Name>,
+        id: Option<&'a RequestName>,
     },
     Unsubscribed {
         topic: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a Name>,
+        id: Option<&'a RequestName>,
     },
     Published {
         topic: &'a str,
@@ -41,7 +42,7 @@ enum Outgoing<'a> {
         epoch: String,
         subscribers: u64,
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a Name>,
+        id: Option<&'a RequestName>,
     },
     Message {
         topic: &'a str,
@@ -55,7 +56,7 @@ enum Outgoing<'a> {
     },
     Pong {
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a Name>,
+        id: Option<&'a RequestName>,
     },
     Error {
         code: Code,
@@ -63,7 +64,7 @@ enum Outgoing<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         topic: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a Name>,
+        id: Option<&'a RequestName>,
     },
 }
 
@@ -84,23 +85,23 @@ impl<'a> Payload<'a> {
 }
 
 /// The text that says something.
-pub(crate) fn say(told: &Told<'_>) -> String {
-    text(&match *told {
-        Told::Welcome { max_message } => Outgoing::Welcome { max_message },
-        Told::Reconnect { within } => {
+pub(crate) fn say(message: &ServerMessage<'_>) -> String {
+    text(&match *message {
+        ServerMessage::Welcome { max_message } => Outgoing::Welcome { max_message },
+        ServerMessage::Reconnect { within } => {
             Outgoing::Reconnect { within: u64::try_from(within.as_millis()).unwrap_or(u64::MAX) }
         }
-        Told::Subscribed { topic, from: Position { offset, epoch }, recovered, id } => {
-            Outgoing::Subscribed { topic, offset, epoch: epoch.to_string(), recovered, id: id.0.as_deref() }
+        ServerMessage::Subscribed { topic, from: Position { offset, epoch }, recovered, id } => {
+            Outgoing::Subscribed { topic, offset, epoch: epoch.to_string(), recovered, id: id.name() }
         }
-        Told::Unsubscribed { topic, id } => Outgoing::Unsubscribed { topic, id: id.0.as_deref() },
-        Told::Published { topic, published: Published { offset, epoch, subscribers }, id } => {
+        ServerMessage::Unsubscribed { topic, id } => Outgoing::Unsubscribed { topic, id: id.name() },
+        ServerMessage::Published { topic, published: Published { offset, epoch, subscribers }, id } => {
             let epoch = epoch.to_string();
-            Outgoing::Published { topic, offset, epoch, subscribers, id: id.0.as_deref() }
+            Outgoing::Published { topic, offset, epoch, subscribers, id: id.name() }
         }
-        Told::Pong { id } => Outgoing::Pong { id: id.0.as_deref() },
-        Told::Refused { code, why, topic, id } => {
-            Outgoing::Error { code, message: why, topic, id: id.0.as_deref() }
+        ServerMessage::Pong { id } => Outgoing::Pong { id: id.name() },
+        ServerMessage::Refused { code, why, topic, id } => {
+            Outgoing::Error { code, message: why, topic, id: id.name() }
         }
     })
 }
@@ -146,12 +147,12 @@ fn text(outgoing: &Outgoing<'_>) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::super::Id;
     use super::*;
     use crate::hub::position::Epoch;
+    use crate::hub::request_id::RequestId;
 
-    fn number(number: u64) -> Id {
-        Id(Some(Box::new(Name::Number(number.to_string().into()))))
+    fn number(number: u64) -> RequestId {
+        RequestId::new(RequestName::Number(number.to_string().into()))
     }
 
     proptest::proptest! {
@@ -171,42 +172,45 @@ mod tests {
     fn the_server_speaks_json() {
         let from = Position { offset: 3, epoch: Epoch { run: 1, serial: 2 } };
         assert_eq!(
-            say(&Told::Subscribed { topic: "t", from, recovered: Some(true), id: &number(9) }),
+            say(&ServerMessage::Subscribed { topic: "t", from, recovered: Some(true), id: &number(9) }),
             r#"{"type":"subscribed","topic":"t","offset":3,"epoch":"00000001-2","recovered":true,"id":9}"#
         );
         assert_eq!(
-            say(&Told::Subscribed { topic: "t", from, recovered: None, id: &Id::NONE }),
+            say(&ServerMessage::Subscribed { topic: "t", from, recovered: None, id: &RequestId::NONE }),
             r#"{"type":"subscribed","topic":"t","offset":3,"epoch":"00000001-2"}"#
         );
         assert_eq!(
-            say(&Told::Unsubscribed { topic: "\"", id: &Id::NONE }),
+            say(&ServerMessage::Unsubscribed { topic: "\"", id: &RequestId::NONE }),
             r#"{"type":"unsubscribed","topic":"\""}"#
         );
         let done = Published { offset: 1, epoch: from.epoch, subscribers: 4 };
         assert_eq!(
-            say(&Told::Published { topic: "t", published: done, id: &number(1) }),
+            say(&ServerMessage::Published { topic: "t", published: done, id: &number(1) }),
             r#"{"type":"published","topic":"t","offset":1,"epoch":"00000001-2","subscribers":4,"id":1}"#
         );
         assert_eq!(
-            say(&Told::Refused {
+            say(&ServerMessage::Refused {
                 code: Code::TooManySubscriptions,
                 why: "no",
                 topic: Some("t"),
-                id: &Id::NONE
+                id: &RequestId::NONE
             }),
             r#"{"type":"error","code":"too-many-subscriptions","message":"no","topic":"t"}"#
         );
         assert_eq!(
-            say(&Told::Welcome { max_message: 1 << 20 }),
+            say(&ServerMessage::Welcome { max_message: 1 << 20 }),
             r#"{"type":"welcome","max_message":1048576}"#
         );
         assert_eq!(
-            say(&Told::Reconnect { within: Duration::from_secs(10) }),
+            say(&ServerMessage::Reconnect { within: Duration::from_secs(10) }),
             r#"{"type":"reconnect","within":10000}"#
         );
-        assert_eq!(say(&Told::Pong { id: &number(2) }), r#"{"type":"pong","id":2}"#);
-        let exact = Id(Some(Box::new(Name::Number("12345678901234567890123.50".into()))));
-        assert_eq!(say(&Told::Pong { id: &exact }), r#"{"type":"pong","id":12345678901234567890123.50}"#);
+        assert_eq!(say(&ServerMessage::Pong { id: &number(2) }), r#"{"type":"pong","id":2}"#);
+        let exact = RequestId::new(RequestName::Number("12345678901234567890123.50".into()));
+        assert_eq!(
+            say(&ServerMessage::Pong { id: &exact }),
+            r#"{"type":"pong","id":12345678901234567890123.50}"#
+        );
         let text = PreparedMessage::new(Message::Text("é\n"));
         assert_eq!(
             message("t", 5, &text).payload(),

@@ -1,0 +1,191 @@
+//! What an owner keeps without subscribers, freed when it is too old.
+
+use std::time::Duration;
+
+use super::owner::Owner;
+use crate::budget::EVICTION_LOOKS;
+
+/// Small messages whose memory is freed when room for a topic is looked for.
+const FREED_FOR_ONE: usize = 256;
+
+/// Small messages whose memory is freed with a part, or as many that take as long. Where there are more, another iteration goes on.
+const FREED: usize = 4096;
+
+impl Owner {
+    /// Forgets messages that are too old, and topics with them.
+    pub(crate) fn sweep(&mut self, now: Duration) {
+        let due = self.keeping.due(now);
+        // A topic of another owner may want the room.
+        let is_short = due > 0 && self.shared.is_short_of_topics();
+        let mut budget = FREED;
+        for at in 0..due {
+            if budget == 0 || self.sweep_next(now, is_short, &mut budget) == Swept::More {
+                self.keeping.put_off = due - at;
+                break;
+            }
+        }
+        self.keeping.rest();
+    }
+
+    /// Looks for a topic that stays for no messages and no subscribers, and removes it. Only a part of the topics is looked at, the
+    /// next one the next time.
+    pub(super) fn evict(&mut self, now: Duration) -> bool {
+        let mut budget = FREED_FOR_ONE;
+        for _ in 0..EVICTION_LOOKS.min(self.keeping.queue.len()) {
+            match self.sweep_next(now, true, &mut budget) {
+                Swept::Gone => return true,
+                Swept::Stays => {}
+                Swept::More => {
+                    // The next one that needs room looks at others.
+                    self.keeping.queue.rotate_left(1);
+                    return false;
+                }
+            }
+        }
+        false
+    }
+
+    /// Looks at the next topic.
+    fn sweep_next(&mut self, now: Duration, is_short: bool, budget: &mut usize) -> Swept {
+        let Some(at) = self.keeping.queue.pop_front() else { return Swept::Stays };
+        let Self { topics, shared, counters, .. } = self;
+        let Some(topic) = topics.get_mut(at as usize).filter(|topic| topic.keeps) else {
+            return Swept::Stays;
+        };
+        let rule = shared.config.rules.of(&topic.name).history;
+        let has_more = topic.change_history(counters, |history| {
+            history.expire(now, &rule);
+            history.tidy(now, budget, shared)
+        });
+        if has_more {
+            self.keeping.queue.push_front(at);
+            return Swept::More;
+        }
+        if topic.stays(now, rule.age, is_short) {
+            self.keeping.queue.push_back(at);
+            return Swept::Stays;
+        }
+        topic.keeps = false;
+        let hash = shared.hash(&topic.name);
+        let is_wanted = topic.is_wanted();
+        self.remove_if_unused(at, hash);
+        if is_wanted { Swept::Stays } else { Swept::Gone }
+    }
+}
+
+/// What a look at a topic came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Swept {
+    /// The topic is gone.
+    Gone,
+    Stays,
+    /// It has to be gone on with: the budget of what is freed is used up.
+    More,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::hub::broker::messages::{Publish, ReplyTo};
+    use crate::hub::broker::peers::Peers;
+    use crate::hub::broker::shared::LocalShared;
+    use crate::hub::broker::sweep::{LEAST, MOST, ROUND, STEP, Sweep};
+    use crate::hub::hash::NameHasher;
+    use crate::hub::in_flight::InFlight;
+    use crate::hub::{HistoryRule, HubConfig, Rule, Rules};
+    use crate::worker::PreparedMessage;
+    use crate::ws::Message;
+
+    const AGE: Duration = Duration::from_secs(60);
+
+    /// An owner with a message in each of so many topics, and the queues that it sends nothing with.
+    fn owner(topics: usize) -> (Owner, Peers) {
+        owner_with(topics, 1)
+    }
+
+    /// An owner with so many messages in each of so many topics.
+    fn owner_with(topics: usize, messages: u32) -> (Owner, Peers) {
+        let history = HistoryRule { messages, bytes: 1 << 30, age: AGE };
+        let rules = Rules::new(vec![Rule { history: Some(history), ..Rule::default() }]).unwrap();
+        let config = Arc::new(HubConfig { rules, ..HubConfig::default() });
+        let shared = Arc::new(LocalShared::new(config, NameHasher::new(None)));
+        let mut owner = Owner::new(Arc::clone(&shared), Arc::default());
+        let mut peers = Peers::new(Arc::clone(&shared), 0, 1, None);
+        let in_flight = InFlight::new(1 << 20, 1, 1);
+        for number in (0..messages as usize).flat_map(|_| 0..topics) {
+            publish(&mut owner, &in_flight, &number.to_string(), &mut peers);
+        }
+        (owner, peers)
+    }
+
+    fn publish(owner: &mut Owner, in_flight: &Arc<InFlight>, topic: &str, peers: &mut Peers) {
+        let hash = owner.shared.hash(topic);
+        let reservation = in_flight.admit(None, hash, 1).unwrap();
+        let message = PreparedMessage::new(Message::Text("x"));
+        let publish = Publish { topic: topic.into(), hash, message, reservation, reply_to: ReplyTo::Nobody };
+        owner.publish(publish, Duration::ZERO, peers);
+    }
+
+    #[test]
+    fn what_is_too_old_is_gone_within_a_round_however_much_it_is() {
+        for topics in [1, 64, 3_300, 60_000] {
+            let (mut owner, _peers) = owner(topics);
+            let (mut now, mut most) = (AGE, 0);
+            // The round under way may have passed it when it grew too old.
+            while let Some(step) = owner.keeping.step() {
+                let before = owner.topics();
+                owner.sweep(now);
+                most = most.max(before - owner.topics());
+                now += step;
+                assert!(now <= AGE + 2 * ROUND + STEP, "{topics}: {} are left", owner.topics());
+            }
+            assert_eq!(owner.topics(), 0);
+            assert!(most <= MOST.max(topics.div_ceil(50)), "{topics}: {most} in one part");
+        }
+    }
+
+    #[test]
+    fn much_that_grew_old_in_one_topic_is_freed_in_parts_between_which_others_have_their_turn() {
+        for (topics, messages) in [(1, 100_000), (10, 10_000), (300, 300)] {
+            let (mut owner, _peers) = owner_with(topics, messages);
+            let shared = Arc::clone(&owner.shared);
+            let each = shared.history() / (topics * messages as usize);
+            let mut now = AGE;
+            while let Some(step) = owner.keeping.step() {
+                let before = shared.history();
+                owner.sweep(now);
+                let freed = (before - shared.history()) / each;
+                assert!(freed <= FREED, "{topics} of {messages}: {freed} messages in one part");
+                now += step;
+                assert!(now <= AGE + 2 * ROUND + STEP, "{topics} of {messages}: {} are left", owner.topics());
+            }
+            assert_eq!((owner.topics(), shared.history()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn room_for_a_topic_is_found_though_the_next_has_much_to_free() {
+        let (mut owner, mut peers) = owner_with(1, 10_000);
+        let shared = Arc::clone(&owner.shared);
+        publish(&mut owner, &InFlight::new(1 << 20, 1, 1), "other", &mut peers);
+        let before = shared.history();
+        let late = AGE + Duration::from_nanos(1);
+        assert!(!owner.evict(late) && owner.topics() == 2);
+        assert!(before - shared.history() <= FREED_FOR_ONE * 300);
+        assert!(owner.evict(late) && owner.topics() == 1);
+    }
+
+    #[test]
+    fn what_comes_in_a_round_is_looked_at_in_the_next() {
+        let mut sweep = Sweep::default();
+        (0..1_000).for_each(|topic| sweep.add(topic));
+        let second = Duration::from_secs(1);
+        assert_eq!([sweep.due(second), sweep.due(second)], [LEAST, 0], "a part at a time");
+        (1_000..9_000).for_each(|topic| sweep.add(topic));
+        let parts = (1..=15).map(|step| sweep.due(second + step * STEP)).sum::<usize>();
+        assert_eq!(parts, 1_000 - LEAST);
+        assert_eq!(sweep.due(second + 16 * STEP), 9_000_usize.div_ceil(50));
+    }
+}

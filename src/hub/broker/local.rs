@@ -1,0 +1,178 @@
+//! The broker of one machine: the worker that owns a topic gives its messages their offsets and keeps its history.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+#[cfg(feature = "simulation")]
+use super::BrokerInventory;
+use super::listing::Listing;
+use super::messages::{Delivery, Publish, Subscribe};
+use super::owner::Owner;
+use super::peers::Peers;
+use super::shared::{LocalShared, OwnerRequest, QueueError};
+use super::{Broker, Congestion};
+use crate::hub::name::Name;
+use crate::hub::outcome::{PublishError, TopicInfo};
+use crate::hub::reply::Reply;
+use crate::metrics::HubCounters;
+use crate::worker::{Handle, Turn};
+
+/// When what a full queue did not take is tried again.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// One worker's end: the topics that it owns, and the queues to and from the other ends.
+pub(crate) struct LocalBroker {
+    worker: usize,
+    shared: Arc<LocalShared>,
+    /// Apart, since a worker moves its handler out of the way and back for each turn.
+    owner: Box<Owner>,
+    peers: Peers,
+}
+
+impl LocalBroker {
+    /// The end of a worker; `None` where it has been taken.
+    pub(crate) fn new(
+        shared: &Arc<LocalShared>,
+        worker: usize,
+        handle: &Handle,
+        counters: Arc<HubCounters>,
+    ) -> Option<Self> {
+        let ends = shared.take_ends(worker, handle)?;
+        let peers = Peers::new(Arc::clone(shared), worker, handle.workers(), Some(ends));
+        let owner = Box::new(Owner::new(Arc::clone(shared), counters));
+        Some(Self { worker, shared: Arc::clone(shared), owner, peers })
+    }
+
+    #[cfg(feature = "simulation")]
+    pub(crate) fn inventory(&self) -> BrokerInventory {
+        let own: usize = self.peers.own().iter().sum();
+        BrokerInventory {
+            topics: self.owner.topics(),
+            keeping: self.owner.keeping(),
+            creators: self.shared.quota.len(),
+            held: usize::from(self.peers.has_held()) + own,
+        }
+    }
+
+    /// Serves so many requests, fewer where what is asked for takes long, while fewer than `held` deliveries are held back. `true` where
+    /// there may be more.
+    fn serve_some(&mut self, most: usize, held: usize, now: Duration) -> bool {
+        let mut budget = self.shared.config.sizes.pushes_per_turn;
+        for _ in 0..most {
+            if self.peers.held_deliveries() >= held || budget == 0 {
+                return true;
+            }
+            let Some(request) = self.peers.next_request() else { return false };
+            budget = budget.saturating_sub(self.serve_one(*request, now));
+        }
+        true
+    }
+
+    /// Returns what it took beside what every request takes, in small messages.
+    fn serve_one(&mut self, request: OwnerRequest, now: Duration) -> usize {
+        let Self { owner, peers, .. } = self;
+        match request {
+            OwnerRequest::Publish(publish) => owner.publish(publish, now, peers),
+            OwnerRequest::Subscribe(subscribe) => return owner.subscribe(subscribe, now, peers),
+            OwnerRequest::SetSubscribers { worker, topic, hash, count } => {
+                owner.set_subscribers(worker, &topic, hash, count);
+            }
+            OwnerRequest::Unsubscribe { worker, topic, hash } => {
+                owner.unsubscribe(worker, &topic, hash, now);
+            }
+        }
+        0
+    }
+}
+
+impl Broker for LocalBroker {
+    fn run(&self) -> u32 {
+        self.shared.names.run()
+    }
+
+    fn try_publish(&mut self, publish: Publish) -> Result<(), PublishError> {
+        let hash = publish.hash;
+        self.peers.try_request(hash, OwnerRequest::Publish(publish)).map_err(|error| match error {
+            QueueError::Full => PublishError::Busy,
+            QueueError::Ended => PublishError::NotRunning,
+        })
+    }
+
+    fn publish(&mut self, publish: Publish, now: Duration) {
+        self.owner.publish(publish, now, &mut self.peers);
+    }
+
+    fn subscribe(&mut self, subscribe: Subscribe) {
+        self.peers.request(subscribe.hash, OwnerRequest::Subscribe(subscribe));
+    }
+
+    fn set_subscribers(&mut self, topic: Name, hash: u64, count: u32) {
+        let worker = self.worker;
+        self.peers.request(hash, OwnerRequest::SetSubscribers { worker, topic, hash, count });
+    }
+
+    fn unsubscribe(&mut self, topic: Name, hash: u64) {
+        let worker = self.worker;
+        self.peers.request(hash, OwnerRequest::Unsubscribe { worker, topic, hash });
+    }
+
+    fn topic(&self, name: &str) -> Option<TopicInfo> {
+        self.owner.look_up(name)
+    }
+
+    fn describe(&mut self, name: &str, reply: Reply<Option<TopicInfo>>) {
+        reply.give(self.owner.look_up(name));
+    }
+
+    fn list(&mut self, prefix: Box<str>, limit: usize, reply: Reply<Vec<TopicInfo>>) {
+        self.owner.listings.push_back(Listing::new(prefix, limit, reply));
+    }
+
+    fn unsent_requests(&self) -> usize {
+        self.peers.held_requests()
+    }
+
+    fn congestion(&self) -> Congestion {
+        match self.peers.held_deliveries() {
+            0 => Congestion::None,
+            held if held < self.shared.config.sizes.queue => Congestion::Some,
+            _ => Congestion::Full,
+        }
+    }
+
+    fn begin_turn(&mut self, outbox_limit: usize) {
+        self.owner.limit_replays(outbox_limit);
+        self.peers.retry();
+    }
+
+    fn serve(&mut self, now: Duration) -> bool {
+        let sizes = &self.shared.config.sizes;
+        // With answers held back one all the same, so that clients come to their turn however much the operator asks.
+        let (most, held) = match self.congestion() {
+            Congestion::None => (sizes.mails_per_turn, 1),
+            Congestion::Some | Congestion::Full => (1, sizes.queue),
+        };
+        self.serve_some(most, held, now)
+    }
+
+    fn flush(&mut self) {
+        self.peers.wake();
+    }
+
+    fn next_delivery(&mut self) -> Option<Delivery> {
+        self.peers.next_delivery()
+    }
+
+    fn end_turn(&mut self, now: Duration) -> Turn {
+        let has_listings = self.owner.go_on_listing();
+        self.owner.sweep(now);
+        self.peers.shrink();
+        let [requests, deliveries] = self.peers.own();
+        let is_blocked = self.peers.has_held();
+        if deliveries > 0 || (!is_blocked && (requests > 0 || has_listings)) {
+            return Turn::Again;
+        }
+        let waits = [is_blocked.then_some(RETRY), self.owner.keeping.step()];
+        waits.into_iter().flatten().min().map_or(Turn::Idle, Turn::Within)
+    }
+}

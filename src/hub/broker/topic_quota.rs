@@ -1,0 +1,67 @@
+//! Clients that were the first to publish to topics, and how many such topics there are.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::worker::ConnId;
+
+/// How many topics there are that a client has created: was the first to publish to, so that they may stay when it leaves. The lock
+/// is taken when such a topic comes and goes, not for other messages. A client has no more entries than there are topics.
+#[derive(Debug, Default)]
+pub(crate) struct TopicQuota(Mutex<HashMap<ConnId, usize>>);
+
+impl TopicQuota {
+    /// Counts one more topic of a client; `false`, and nothing is counted, where it has `most`.
+    pub(crate) fn add(&self, client: ConnId, most: usize) -> bool {
+        let mut topics_of = self.lock();
+        let topics = topics_of.entry(client).or_default();
+        let fits = *topics < most;
+        if fits {
+            *topics += 1;
+        } else if *topics == 0 {
+            topics_of.remove(&client);
+        }
+        fits
+    }
+
+    /// One of its topics is gone.
+    pub(crate) fn remove(&self, client: ConnId) {
+        let mut topics_of = self.lock();
+        if let Some(topics) = topics_of.get_mut(&client) {
+            *topics -= 1;
+            if *topics == 0 {
+                topics_of.remove(&client);
+            }
+        }
+        if topics_of.capacity() > 1024 && topics_of.len() < topics_of.capacity() / 8 {
+            topics_of.shrink_to_fit();
+        }
+    }
+
+    /// Clients that have created topics which are there.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ConnId, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_client_has_so_many_and_no_more() {
+        let (topics_of, [one, other]) = (TopicQuota::default(), [1, 2].map(|index| ConnId::new(0, 7, index)));
+        assert_eq!([2, 2, 2].map(|most| topics_of.add(one, most)), [true, true, false]);
+        assert!(topics_of.add(other, 2) && !topics_of.add(ConnId::new(0, 7, 3), 0));
+        assert_eq!(topics_of.len(), 2);
+        topics_of.remove(one);
+        assert_eq!([topics_of.add(one, 2), topics_of.add(one, 2)], [true, false]);
+        [one, one, other].into_iter().for_each(|client| topics_of.remove(client));
+        assert_eq!(topics_of.len(), 0);
+    }
+}

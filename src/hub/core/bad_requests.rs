@@ -1,0 +1,52 @@
+//! Messages in a row that are no requests, counted by client.
+
+use std::collections::HashMap;
+
+use crate::budget::BAD_REQUESTS;
+
+/// By the index of its connection, how many bad requests a client has sent since its last good one. Few send any.
+#[derive(Debug, Default)]
+pub(crate) struct BadRequests(HashMap<u32, u32>);
+
+impl BadRequests {
+    /// A client has sent one more; `true` when it is to be its last.
+    pub(crate) fn add(&mut self, index: u32) -> bool {
+        let count = self.0.entry(index).or_default();
+        *count += 1;
+        *count >= BAD_REQUESTS
+    }
+
+    /// A client has sent a good one, or has gone.
+    pub(crate) fn reset(&mut self, index: u32) {
+        if !self.0.is_empty() {
+            self.0.remove(&index);
+            if self.0.is_empty() {
+                self.0 = HashMap::new();
+            }
+        }
+    }
+
+    /// Clients that have sent some.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_in_a_row_are_too_many() {
+        let mut bad_requests = BadRequests::default();
+        let row = |bad_requests: &mut BadRequests| (1..=BAD_REQUESTS).position(|_| bad_requests.add(7));
+        assert!(!bad_requests.add(8));
+        assert_eq!(row(&mut bad_requests), Some(BAD_REQUESTS as usize - 1));
+        bad_requests.reset(7);
+        assert!(!bad_requests.add(7));
+        bad_requests.reset(7);
+        bad_requests.reset(8);
+        assert_eq!(bad_requests.0.capacity(), 0);
+    }
+}

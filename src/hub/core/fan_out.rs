@@ -1,0 +1,203 @@
+//! The fan-out: publications to the subscribers of their topics on this worker, a slice at a time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::client_state::{ClientState, Subscriptions};
+use super::fan_out_pass::{FanOutPass, batch, cost};
+use super::topic::Queued;
+use super::worker_hub::WorkerHub;
+use crate::hub::broker::Broker;
+use crate::hub::indices::{SubscriberIndex, TopicIndex};
+use crate::hub::publication::Publication;
+use crate::worker::{Connections, Pushed, SliceBudget};
+
+/// Places for topics that are kept where none has anything to do.
+const MOST_SPARE: usize = 1024;
+
+impl<B: Broker> WorkerHub<B> {
+    /// The broker has delivered a message. Returns what was pushed of it at once, in small messages.
+    pub(super) fn take_publication(
+        &mut self,
+        publication: Arc<Publication>,
+        connections: &mut Connections<'_, ClientState>,
+    ) -> usize {
+        let Some(at) = self.table.find(&publication.topic, publication.hash) else { return 0 };
+        let Some(topic) = self.table.get_mut(at).filter(|topic| topic.is_subscribed) else { return 0 };
+        if topic.fan_out.is_some() {
+            topic.fan_out_mut().queue.push_back(Queued::Publication(publication));
+            self.waiting += 1;
+            self.activate(at);
+            return 0;
+        }
+        topic.offset = publication.offset;
+        if let Some(only) = topic.only() {
+            let rule = self.shared.config.rules.of(&publication.topic);
+            let mut batch = batch(at, rule);
+            batch.add(publication.encoded(only.dialect()).clone());
+            let later = has_many(connections, only.index());
+            let pushed = connections.push(only.index(), &mut batch, later);
+            self.inbox.counters.count(pushed);
+            return cost(&batch, pushed);
+        }
+        0
+    }
+
+    /// Puts a topic into the list of those with something to do.
+    pub(super) fn activate(&mut self, at: TopicIndex) {
+        if let Some(topic) = self.table.get_mut(at)
+            && !std::mem::replace(&mut topic.is_active, true)
+        {
+            self.active.push_back(at);
+        }
+    }
+
+    /// Gives the topics their turns, until the budget of pushes is used up.
+    pub(super) fn fan_out(
+        &mut self,
+        connections: &mut Connections<'_, ClientState>,
+        budget: &mut SliceBudget,
+    ) {
+        while !budget.is_spent() {
+            let Some(at) = self.active.pop_front() else {
+                if self.active.capacity() > MOST_SPARE {
+                    self.active = VecDeque::new();
+                }
+                return;
+            };
+            if self.serve(at, connections, budget) {
+                self.active.push_back(at);
+            }
+        }
+    }
+
+    /// Does what there is to do for one topic; `true` where there is more.
+    fn serve(
+        &mut self,
+        at: TopicIndex,
+        connections: &mut Connections<'_, ClientState>,
+        budget: &mut SliceBudget,
+    ) -> bool {
+        loop {
+            if budget.is_spent() {
+                return true;
+            }
+            let Some(topic) = self.table.get_mut(at) else { return false };
+            let Some(fan_out) = &mut topic.fan_out else {
+                topic.is_active = false;
+                return false;
+            };
+            if let Some(mut pass) = fan_out.pass.take() {
+                let is_over = self.continue_pass(at, &mut pass, connections, budget);
+                let Some(topic) = self.table.get_mut(at) else { return false };
+                if is_over {
+                    topic.fan_out_mut().end_pass(pass.messages);
+                    self.waiting -= pass.messages;
+                } else {
+                    topic.fan_out_mut().pass = Some(pass);
+                }
+            } else if let Some(Queued::Reply(_)) = fan_out.queue.front() {
+                if let Some(Queued::Reply(reply)) = fan_out.queue.pop_front() {
+                    self.waiting -= 1;
+                    budget.spend(self.finish_subscribe(at, *reply, connections));
+                }
+            } else if fan_out.queue.is_empty() {
+                return self.compact(at, connections, budget);
+            } else {
+                let rule = self.shared.config.rules.of(&topic.name);
+                if let Some(last) = fan_out.begin_pass(at, rule, &self.shared.config.sizes) {
+                    topic.offset = last;
+                }
+            }
+        }
+    }
+
+    /// Goes on with a pass. `true` at its end.
+    fn continue_pass(
+        &mut self,
+        at: TopicIndex,
+        pass: &mut FanOutPass,
+        connections: &mut Connections<'_, ClientState>,
+        budget: &mut SliceBudget,
+    ) -> bool {
+        let Some(fan_out) = self.table.get(at).and_then(|topic| topic.fan_out.as_ref()) else { return true };
+        let has_others = !self.active.is_empty();
+        let FanOutPass { batches, places, .. } = pass;
+        let subscribers = fan_out.subscribers.between(places.rest());
+        places.advance(subscribers, budget, |subscriber, budget| {
+            if subscriber.is_vacant() {
+                return budget.look();
+            }
+            let index = subscriber.index();
+            let batch = &mut batches[usize::from(subscriber.dialect().number())];
+            let later = has_others && has_many(connections, index);
+            let pushed = connections.push(index, batch, later);
+            self.inbox.counters.count(pushed);
+            budget.spend(cost(batch, pushed));
+        });
+        places.is_over()
+    }
+
+    /// With nothing to send, a topic gives memory back. `true` where it has not come to the end of that.
+    fn compact(
+        &mut self,
+        at: TopicIndex,
+        connections: &mut Connections<'_, ClientState>,
+        budget: &mut SliceBudget,
+    ) -> bool {
+        let Some(topic) = self.table.get_mut(at) else { return false };
+        let (fan_out, sizes) = (topic.fan_out_mut(), self.shared.config.sizes);
+        fan_out.give_back();
+        if fan_out.subscribers.is_sparse(sizes.vacant) {
+            let mut moves = Vec::new();
+            let is_full = fan_out.subscribers.fill(sizes.fill_steps, |subscriber, place| {
+                // One that was closed or lost in this turn gives up the place that it knows of when the turn is over.
+                let is_open = connections.id(subscriber.index()).is_some();
+                moves.extend(is_open.then_some((subscriber, place)));
+                is_open
+            });
+            for (subscriber, place) in moves {
+                self.move_subscriber(at, subscriber.index(), place, connections);
+            }
+            budget.spend(sizes.fill_steps.div_ceil(16));
+            if !is_full {
+                return true;
+            }
+        }
+        let Some(topic) = self.table.get_mut(at) else { return false };
+        topic.is_active = false;
+        if let Some(only) = topic.collapse() {
+            self.move_subscriber(at, only.index(), SubscriberIndex::new(0), connections);
+        }
+        false
+    }
+
+    fn move_subscriber(
+        &mut self,
+        at: TopicIndex,
+        index: u32,
+        place: SubscriberIndex,
+        connections: &mut Connections<'_, ClientState>,
+    ) {
+        if let Some(state) = connections.data_mut(index) {
+            self.table.move_subscriber(state, at, place);
+        }
+    }
+}
+
+/// Whether a connection has several subscriptions, so that messages of several topics may come for it together.
+fn has_many(connections: &mut Connections<'_, ClientState>, index: u32) -> bool {
+    connections.data_mut(index).is_some_and(|state| matches!(state.subscriptions(), Subscriptions::Many(_)))
+}
+
+impl crate::metrics::HubCounters {
+    /// Counts what became of a push.
+    pub(super) fn count(&self, pushed: Pushed) {
+        self.delivered.add(u64::from(pushed.taken));
+        if pushed.dropped + pushed.displaced + pushed.undelivered > 0 {
+            self.dropped_newest.add(u64::from(pushed.dropped));
+            self.displaced.add(u64::from(pushed.displaced));
+            self.undelivered.add(u64::from(pushed.undelivered));
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! How subscriptions end: one at a client's request, or all with their connection.
+
+use super::client_state::{ClientState, Subscription};
+use super::worker_hub::WorkerHub;
+use crate::hub::broker::Broker;
+use crate::hub::indices::TopicIndex;
+
+impl<B: Broker> WorkerHub<B> {
+    /// Ends a subscription.
+    pub(super) fn leave(&mut self, state: &mut ClientState, subscription: Subscription) {
+        self.table.leave(state, subscription);
+        self.remove_or_shrink(subscription.topic);
+    }
+
+    /// Ends all subscriptions of a connection that has gone. Its places are vacant at once, since another connection may have its index soon.
+    /// Topics without subscribers are removed in slices.
+    pub(super) fn leave_all(&mut self, state: ClientState) {
+        let (table, abandoned) = (&mut self.table, &mut self.abandoned);
+        table.take_subscriptions(state, |topic| abandoned.push_back(topic));
+        if self.abandoned.len() == 1 && self.broker.unsent_requests() == 0 {
+            self.continue_leaving();
+        }
+    }
+
+    /// Goes on with topics that connections have left. While the broker's queues are full, the topics wait here: that takes less memory than
+    /// requests to the broker, and no client is refused for it.
+    pub(super) fn continue_leaving(&mut self) {
+        for _ in 0..self.shared.config.sizes.leaves_per_turn {
+            if self.broker.unsent_requests() > 0 {
+                return;
+            }
+            let Some(topic) = self.abandoned.pop_front() else { break };
+            self.remove_or_shrink(topic);
+        }
+        if self.abandoned.is_empty() && self.abandoned.capacity() > 1024 {
+            self.abandoned = std::collections::VecDeque::new();
+        }
+    }
+
+    /// Removes or shrinks a topic that has lost a subscriber. Its number may mean another topic by now, which does no harm.
+    fn remove_or_shrink(&mut self, topic: TopicIndex) {
+        self.remove_if_unused(topic);
+        let vacant = self.shared.config.sizes.vacant;
+        if self.table.get(topic).is_some_and(|topic| topic.has_spare(vacant)) {
+            self.activate(topic);
+        }
+    }
+}

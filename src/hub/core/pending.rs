@@ -1,0 +1,61 @@
+//! Subscriptions that the broker has not answered, counted by client.
+
+use std::collections::HashMap;
+
+use crate::base::bug;
+use crate::worker::ConnId;
+
+/// By client, subscriptions for which the broker has been asked and has not answered, those that the client has ended meanwhile
+/// included: each takes a place in queues that all clients share. Few clients have any.
+#[derive(Debug, Default)]
+pub(crate) struct PendingSubscribes(HashMap<ConnId, u32>);
+
+impl PendingSubscribes {
+    /// Whether a client may ask for one more, where it may ask for `most` at a time.
+    pub(crate) fn may_add(&self, client: ConnId, most: usize) -> bool {
+        self.0.get(&client).is_none_or(|&count| (count as usize) < most)
+    }
+
+    pub(crate) fn add(&mut self, client: ConnId) {
+        *self.0.entry(client).or_default() += 1;
+    }
+
+    /// The broker has answered.
+    pub(crate) fn remove(&mut self, client: ConnId) {
+        let Some(count) = self.0.get_mut(&client) else {
+            return bug::survived("an answer that no client waits for");
+        };
+        *count -= 1;
+        if *count == 0 {
+            self.0.remove(&client);
+            if self.0.is_empty() && self.0.capacity() > 1024 {
+                self.0 = HashMap::new();
+            }
+        }
+    }
+
+    /// Clients that wait for answers.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_may_ask_for_so_many_at_a_time() {
+        let mut pending = PendingSubscribes::default();
+        let [client, other] = [1, 2].map(|index| ConnId::new(0, 1, index));
+        pending.add(client);
+        assert!(pending.may_add(client, 2));
+        pending.add(client);
+        assert!(!pending.may_add(client, 2) && pending.may_add(other, 2));
+        pending.remove(client);
+        assert!(pending.may_add(client, 2));
+        pending.remove(client);
+        assert!(pending.0.is_empty());
+    }
+}

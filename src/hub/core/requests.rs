@@ -1,0 +1,172 @@
+//! What clients ask for, in their URLs and in `throng.v1`.
+
+use super::client_state::ClientState;
+use super::replies::tell;
+use super::subscriptions::Begun;
+use super::worker_hub::WorkerHub;
+use crate::budget::{WORK_OF_REQUEST, WORK_PER_PARSED};
+use crate::hub::broker::Broker;
+use crate::hub::broker::messages::{ReplyTo, Requester, Subscribe};
+use crate::hub::dialect::ServerMessage;
+use crate::hub::dialect::v1::{self, Bad, Code, Incoming};
+use crate::hub::name::{MAX_TOPIC, Name, check_name};
+use crate::hub::outcome::PublishError;
+use crate::hub::position::Position;
+use crate::hub::request_id::RequestId;
+use crate::worker::{Conn, ConnId, PreparedMessage};
+use crate::ws::{CloseCode, Message};
+
+impl<B: Broker> WorkerHub<B> {
+    /// Begins a subscription, and answers the client now or when the broker has answered.
+    pub(super) fn subscribe(
+        &mut self,
+        conn: &mut Conn<'_, ClientState>,
+        topic: Name,
+        since: Option<Position>,
+        id: RequestId,
+    ) {
+        let hash = self.shared.hash(&topic);
+        // Where all answers to a URL with many topics do not fit at once, the broker gives them one by one.
+        let is_crowded = conn.data().dialect().has_requests() && conn.buffered() > conn.outbox_limit() / 2;
+        let from_broker = since.is_some() || is_crowded;
+        let (begun, topic) =
+            self.table.begin(topic, hash, conn.id().index(), conn.data_mut(), from_broker, self.broker.run());
+        match begun {
+            Begun::Now(position) => {
+                tell(
+                    conn,
+                    &ServerMessage::Subscribed { topic: &topic, from: position, recovered: None, id: &id },
+                );
+            }
+            Begun::Pending(subscribe_id) => {
+                self.clients.pending.add(conn.id());
+                let requester = Requester { conn: conn.id(), subscribe_id, id };
+                self.broker.subscribe(Subscribe { topic, hash, requester, since, is_continued: false });
+            }
+        }
+    }
+
+    /// Does what a message of `throng.v1` says.
+    pub(super) fn take_v1(&mut self, conn: &mut Conn<'_, ClientState>, text: &str) {
+        conn.charge(WORK_OF_REQUEST + WORK_PER_PARSED * text.len());
+        let index = conn.id().index();
+        let request = match v1::parse(text) {
+            Ok(request) => request,
+            Err(Bad { id, why }) => {
+                self.inbox.counters.bad_requests.add(1);
+                tell(
+                    conn,
+                    &ServerMessage::Refused { code: Code::BadRequest, why: &why, topic: None, id: &id },
+                );
+                if self.clients.bad_requests.add(index) {
+                    conn.close(CloseCode::POLICY_VIOLATION, "too many messages in a row are no requests");
+                }
+                return;
+            }
+        };
+        self.clients.bad_requests.reset(index);
+        match request {
+            (id, Incoming::Ping) => tell(conn, &ServerMessage::Pong { id: &id }),
+            (id, Incoming::Subscribe { topic, since }) => {
+                match self.may_subscribe(conn.id(), *conn.data(), &topic) {
+                    Ok(()) => self.subscribe(conn, topic.into(), since, id),
+                    Err((code, why)) => {
+                        tell(conn, &ServerMessage::Refused { code, why, topic: named(&topic), id: &id })
+                    }
+                }
+            }
+            (id, Incoming::Unsubscribe { topic }) => self.unsubscribe(conn, &topic, &id),
+            (id, Incoming::Publish { topic, data }) => {
+                if let Err((code, why)) = self.publish(conn, &topic, data.as_message(), id.clone()) {
+                    tell(conn, &ServerMessage::Refused { code, why, topic: named(&topic), id: &id });
+                }
+            }
+        }
+    }
+
+    fn may_subscribe(
+        &self,
+        client: ConnId,
+        state: ClientState,
+        topic: &str,
+    ) -> Result<(), (Code, &'static str)> {
+        check_name(topic).map_err(|error| (Code::BadTopic, error.describe()))?;
+        let config = &self.shared.config;
+        if !config.rules.of(topic).subscribe.allows_clients() {
+            return Err((Code::Forbidden, "no client may subscribe to this topic"));
+        }
+        let found = self.table.find(topic, self.shared.hash(topic));
+        if found.is_some_and(|at| self.table.subscription(state, at).is_some()) {
+            return Err((Code::AlreadySubscribed, "there is a subscription to this topic"));
+        }
+        if self.table.count(state) >= config.max_subscriptions {
+            self.inbox.counters.refused_at_limit.add(1);
+            return Err((Code::TooManySubscriptions, "a client may have no more subscriptions"));
+        }
+        if !self.clients.pending.may_add(client, config.max_subscriptions.max(config.sizes.asked)) {
+            let why =
+                "too many of this client's subscriptions are being begun: wait for answers, and try again";
+            return Err((Code::Busy, why));
+        }
+        // The other half is for clients that connect with topics in their URLs, which cannot try again on the same connection.
+        if self.broker.unsent_requests() >= config.sizes.held.div_ceil(2) {
+            return Err((Code::Busy, "too much is asked for at the moment: try again later"));
+        }
+        Ok(())
+    }
+
+    fn unsubscribe(&mut self, conn: &mut Conn<'_, ClientState>, topic: &str, id: &RequestId) {
+        let found = self.table.find(topic, self.shared.hash(topic));
+        let subscription = found.and_then(|at| self.table.subscription(*conn.data(), at));
+        let Some(subscription) = subscription else {
+            let why = "there is no subscription to this topic";
+            return tell(
+                conn,
+                &ServerMessage::Refused { code: Code::NotSubscribed, why, topic: named(topic), id },
+            );
+        };
+        self.leave(conn.data_mut(), subscription);
+        tell(conn, &ServerMessage::Unsubscribed { topic, id });
+    }
+
+    fn publish(
+        &mut self,
+        conn: &Conn<'_, ClientState>,
+        topic: &str,
+        message: Message<'_>,
+        id: RequestId,
+    ) -> Result<(), (Code, &'static str)> {
+        check_name(topic).map_err(|error| (Code::BadTopic, error.describe()))?;
+        let counters = &self.inbox.counters;
+        if !self.shared.config.rules.of(topic).publish.allows_clients() {
+            counters.publish_forbidden.add(1);
+            return Err((Code::Forbidden, "no client may publish to this topic"));
+        }
+        if message.as_bytes().len() > self.shared.max_message() {
+            return Err((Code::TooLarge, "the payload is longer than the server's max-message"));
+        }
+        let reply_to = ReplyTo::Client(conn.id(), id);
+        let admitted = self.shared.admit(topic, PreparedMessage::new(message), reply_to);
+        let taken = admitted.and_then(|publish| self.broker.try_publish(publish));
+        taken.map_err(|_| {
+            self.inbox.counters.publish_busy.add(1);
+            (Code::Busy, "more is published than goes out: try again later")
+        })
+    }
+}
+
+/// What an error about a topic calls it: what is too long for any says the client's own words back.
+fn named(topic: &str) -> Option<&str> {
+    Some(topic).filter(|topic| topic.len() <= MAX_TOPIC)
+}
+
+impl Code {
+    pub(super) const fn of(error: PublishError) -> Self {
+        match error {
+            PublishError::Name(_) => Self::BadTopic,
+            PublishError::TooLarge => Self::TooLarge,
+            PublishError::TooManyTopics | PublishError::TooManyCreated => Self::TooManyTopics,
+            PublishError::Busy | PublishError::NotRunning => Self::Busy,
+        }
+    }
+}

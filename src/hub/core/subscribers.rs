@@ -1,0 +1,181 @@
+//! The subscribers of one topic on one worker.
+
+use std::ops::Range;
+
+use crate::hub::dialect::Dialect;
+use crate::hub::indices::SubscriberIndex;
+
+/// A subscriber: the index of its connection, and what it speaks. There are at most 2^26 connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Subscriber(u32);
+
+/// Where the number of the dialect begins.
+const DIALECT: u32 = 28;
+const INDEX: u32 = (1 << DIALECT) - 1;
+
+impl Subscriber {
+    /// A place without a subscriber.
+    pub(crate) const VACANT: Self = Self(INDEX);
+
+    pub(crate) const fn new(index: u32, dialect: Dialect) -> Self {
+        Self(index | (dialect.number() as u32) << DIALECT)
+    }
+
+    pub(crate) const fn index(self) -> u32 {
+        self.0 & INDEX
+    }
+
+    pub(crate) const fn dialect(self) -> Dialect {
+        // Four bits, of which a dialect takes three.
+        Dialect::of_number((self.0 >> DIALECT) as u8)
+    }
+
+    pub(crate) const fn is_vacant(self) -> bool {
+        self.0 == Self::VACANT.0
+    }
+}
+
+/// Places for subscribers. A new subscriber gets the next place. A place that was left stays vacant until many are, and is then filled
+/// from the end. So a pass over the places, which takes many slices, meets each subscriber that was there at its beginning once,
+/// whatever comes and goes meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct SubscriberList {
+    places: Vec<Subscriber>,
+    vacant: usize,
+    /// No place below is vacant.
+    full_below: usize,
+}
+
+impl SubscriberList {
+    /// How many there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.places.len() - self.vacant
+    }
+
+    /// One more than the last place.
+    pub(crate) fn end(&self) -> u32 {
+        u32::try_from(self.places.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The subscriber at a place.
+    pub(crate) fn get(&self, place: SubscriberIndex) -> Option<Subscriber> {
+        self.places.get(place.entry()).copied().filter(|subscriber| !subscriber.is_vacant())
+    }
+
+    /// The subscribers at these places. Vacant places are among them.
+    pub(crate) fn between(&self, places: Range<u32>) -> &[Subscriber] {
+        let end = self.places.len().min(places.end as usize);
+        &self.places[end.min(places.start as usize)..end]
+    }
+
+    /// Adds a subscriber, and returns its place.
+    pub(crate) fn add(&mut self, subscriber: Subscriber) -> SubscriberIndex {
+        self.places.push(subscriber);
+        SubscriberIndex::of(self.places.len() - 1)
+    }
+
+    /// Leaves a place vacant.
+    pub(crate) fn remove(&mut self, place: SubscriberIndex) {
+        let at = place.entry();
+        if self.get(place).is_some() {
+            self.places[at] = Subscriber::VACANT;
+            self.vacant += 1;
+            self.full_below = self.full_below.min(at);
+        }
+    }
+
+    /// Whether so many places are empty, and more than `least`, that they should be filled.
+    pub(crate) const fn is_sparse(&self, least: usize) -> bool {
+        self.vacant > least && self.vacant > self.places.len() / 4
+    }
+
+    /// Fills empty places from the end, with at most `steps` looks. `moves` is called with a subscriber and its new place. It may say no,
+    /// which ends the filling. Not to be done in the middle of a pass. `true` when none is empty any more.
+    pub(crate) fn fill(
+        &mut self,
+        steps: usize,
+        mut moves: impl FnMut(Subscriber, SubscriberIndex) -> bool,
+    ) -> bool {
+        for _ in 0..steps {
+            let Some(&last) = self.places.last() else { break };
+            if self.vacant == 0 {
+                break;
+            }
+            if last.is_vacant() {
+                self.places.pop();
+                self.vacant -= 1;
+            } else if self.places[self.full_below].is_vacant() {
+                if !moves(last, SubscriberIndex::of(self.full_below)) {
+                    break;
+                }
+                self.places.pop();
+                self.places[self.full_below] = last;
+                self.vacant -= 1;
+                self.full_below += 1;
+            } else {
+                self.full_below += 1;
+            }
+        }
+        self.full_below = self.full_below.min(self.places.len());
+        if self.vacant == 0 && self.places.capacity() > 64 && self.places.len() < self.places.capacity() / 4 {
+            self.places.shrink_to(2 * self.places.len());
+        }
+        self.vacant == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn everybody_keeps_a_place_until_leaving(
+            steps in prop::collection::vec((0..4_u8, any::<prop::sample::Index>(), 1..40_usize), 0..300),
+        ) {
+            let (mut subscribers, mut twin) = (SubscriberList::default(), BTreeMap::new());
+            for (number, (step, which, most)) in (0..).zip(steps) {
+                match step {
+                    0 | 1 => {
+                        let subscriber = Subscriber::new(number, Dialect::ALL[number as usize % 2]);
+                        twin.insert(number, subscribers.add(subscriber));
+                    }
+                    2 if !twin.is_empty() => {
+                        let number = *twin.keys().nth(which.index(twin.len())).unwrap();
+                        subscribers.remove(twin.remove(&number).unwrap());
+                    }
+                    _ => {
+                        let filled = subscribers.fill(most, |subscriber, place| {
+                            let before = twin.insert(subscriber.index(), place);
+                            assert!(before.is_some_and(|before| before > place));
+                            true
+                        });
+                        prop_assert_eq!(filled, subscribers.end() as usize == twin.len());
+                    }
+                }
+                prop_assert_eq!(subscribers.len(), twin.len());
+                for (number, place) in &twin {
+                    prop_assert_eq!(subscribers.get(*place), Some(Subscriber::new(*number, Dialect::ALL[*number as usize % 2])));
+                }
+                let seen = (0..subscribers.end()).filter_map(|place| subscribers.get(SubscriberIndex::new(place))).count();
+                prop_assert_eq!(seen, twin.len());
+            }
+        }
+    }
+
+    #[test]
+    fn memory_goes_back_when_most_have_left() {
+        let mut subscribers = SubscriberList::default();
+        (0..10_000)
+            .for_each(|index| assert_eq!(subscribers.add(Subscriber::new(index, Dialect::Raw)).get(), index));
+        (0..9_990).for_each(|place| subscribers.remove(SubscriberIndex::new(place)));
+        assert!(subscribers.is_sparse(16));
+        while !subscribers.fill(100, |_, _| true) {}
+        assert_eq!((subscribers.len(), subscribers.end()), (10, 10));
+        assert!(subscribers.places.capacity() <= 64);
+    }
+}

@@ -1,0 +1,144 @@
+//! The subscriptions of a connection that has several.
+
+use hashbrown::HashTable;
+
+use super::client_state::Subscription;
+use crate::hub::indices::TopicIndex;
+
+/// Up to so many are looked through.
+const FEW: usize = 32;
+
+/// Subscriptions, one for each topic. With many of them, each is found by its topic, so that what a client with 100,000 asks for costs no
+/// more than what one with ten does.
+#[derive(Debug)]
+pub(crate) enum SubscriptionSet {
+    Few(Vec<Subscription>),
+    Many(Box<HashTable<Subscription>>),
+}
+
+impl SubscriptionSet {
+    pub(crate) fn new(first: Subscription, second: Subscription) -> Self {
+        Self::Few(vec![first, second])
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Few(subs) => subs.len(),
+            Self::Many(subs) => subs.len(),
+        }
+    }
+
+    /// The subscription to a topic.
+    pub(crate) fn get(&self, topic: TopicIndex) -> Option<Subscription> {
+        match self {
+            Self::Few(subs) => subs.iter().find(|subscription| subscription.topic == topic).copied(),
+            Self::Many(subs) => subs.find(spread(topic), |subscription| subscription.topic == topic).copied(),
+        }
+    }
+
+    /// Adds a subscription, or puts it in the place of the one to the same topic.
+    pub(crate) fn put(&mut self, subscription: Subscription) {
+        let is_it = |other: &Subscription| other.topic == subscription.topic;
+        match self {
+            Self::Few(subs) => match subs.iter().position(is_it) {
+                Some(at) => subs[at] = subscription,
+                None if subs.len() < FEW => subs.push(subscription),
+                None => {
+                    let mut many = HashTable::with_capacity(2 * FEW);
+                    for subscription in subs.drain(..).chain([subscription]) {
+                        many.insert_unique(spread(subscription.topic), subscription, |subscription| {
+                            spread(subscription.topic)
+                        });
+                    }
+                    *self = Self::Many(Box::new(many));
+                }
+            },
+            Self::Many(subs) => match subs.find_mut(spread(subscription.topic), is_it) {
+                Some(other) => *other = subscription,
+                None => {
+                    _ = subs.insert_unique(spread(subscription.topic), subscription, |subscription| {
+                        spread(subscription.topic)
+                    })
+                }
+            },
+        }
+    }
+
+    /// Takes the subscription to a topic out.
+    pub(crate) fn remove(&mut self, topic: TopicIndex) {
+        match self {
+            Self::Few(subs) => subs.retain(|subscription| subscription.topic != topic),
+            Self::Many(subs) => {
+                if let Ok(entry) = subs.find_entry(spread(topic), |subscription| subscription.topic == topic)
+                {
+                    entry.remove();
+                }
+                if subs.len() <= FEW / 2 {
+                    *self = Self::Few(subs.iter().copied().collect());
+                } else if subs.len() < subs.capacity() / 8 {
+                    subs.shrink_to(2 * subs.len(), |subscription| spread(subscription.topic));
+                }
+            }
+        }
+    }
+
+    /// The only one there is.
+    pub(crate) fn only(&self) -> Option<Subscription> {
+        match self {
+            Self::Few(subs) => <[Subscription; 1]>::try_from(&subs[..]).ok().map(|[only]| only),
+            Self::Many(_) => None,
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Subscription> {
+        let (few, many) = match self {
+            Self::Few(subs) => (Some(subs), None),
+            Self::Many(subs) => (None, Some(subs)),
+        };
+        few.into_iter().flatten().chain(many.into_iter().flat_map(|many| many.iter())).copied()
+    }
+}
+
+/// A hash of a topic's number: the table looks at the top and the bottom of it.
+const fn spread(topic: TopicIndex) -> u64 {
+    let mixed = (topic.get() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ mixed >> 32
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::hub::core::client_state::Stage;
+    use crate::hub::indices::SubscriberIndex;
+
+    proptest! {
+        #[test]
+        fn holds_what_a_map_would_hold(steps in prop::collection::vec((0..3_u8, 0..100_u32), 0..400)) {
+            let subscription = |topic, place| Subscription {
+                topic: TopicIndex::new(topic),
+                stage: Stage::Active(SubscriberIndex::new(place)),
+            };
+            let (mut set, mut twin) = (SubscriptionSet::new(subscription(200, 0), subscription(201, 0)), BTreeMap::from([(200, 0), (201, 0)]));
+            for (place, (step, topic)) in (1..).zip(steps) {
+                if step < 2 {
+                    set.put(subscription(topic, place));
+                    twin.insert(topic, place);
+                } else {
+                    set.remove(TopicIndex::new(topic));
+                    twin.remove(&topic);
+                }
+                prop_assert_eq!(set.len(), twin.len());
+                prop_assert_eq!(set.get(TopicIndex::new(topic)).map(|subscription| subscription.stage), twin.get(&topic).map(|place| Stage::Active(SubscriberIndex::new(*place))));
+                let all: BTreeMap<u32, Stage> = set.iter().map(|subscription| (subscription.topic.get(), subscription.stage)).collect();
+                let expected: BTreeMap<u32, Stage> =
+                    twin.iter().map(|(topic, place)| (*topic, Stage::Active(SubscriberIndex::new(*place)))).collect();
+                prop_assert_eq!(all, expected);
+                prop_assert_eq!(set.only().is_some(), twin.len() == 1);
+            }
+        }
+    }
+}

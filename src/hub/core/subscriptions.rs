@@ -1,0 +1,332 @@
+//! The subscriptions of one worker's connections, by topic and by connection.
+
+use super::client_state::{ClientState, MAX_SUBSCRIBE_ID, Stage, Subscription, Subscriptions};
+use super::subscribers::Subscriber;
+use super::subscription_set::SubscriptionSet;
+use super::topic::Topic;
+use crate::base::bug;
+use crate::base::pages::PagedSlab;
+use crate::hub::index::Index;
+use crate::hub::indices::{SubscribeId, SubscriberIndex, TopicIndex};
+use crate::hub::name::Name;
+use crate::hub::position::Position;
+
+const TOPICS_PER_PAGE: usize = 256;
+const SETS_PER_PAGE: usize = 64;
+
+/// The subscriptions of one worker's connections: by topic, and by connection.
+#[derive(Debug, Default)]
+pub(crate) struct SubscriptionTable {
+    topics: PagedSlab<Topic, TOPICS_PER_PAGE>,
+    index: Index,
+    /// Subscriptions of connections that have several.
+    sets: PagedSlab<SubscriptionSet, SETS_PER_PAGE>,
+    /// Topics whose number of subscribers has changed.
+    changed: Vec<TopicIndex>,
+    subscriptions: u64,
+    next_subscribe_id: u32,
+}
+
+/// How a subscription begins.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// At once, behind this position.
+    Now(Position),
+    /// When the owner has answered the request with this number.
+    Pending(SubscribeId),
+}
+
+impl SubscriptionTable {
+    pub(crate) const fn subscriptions(&self) -> u64 {
+        self.subscriptions
+    }
+
+    pub(crate) fn topics(&self) -> usize {
+        self.index.len()
+    }
+
+    /// What topics with several subscribers have.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn fan_outs(&self) -> impl Iterator<Item = &super::topic::FanOut> {
+        (0..self.topics.end()).filter_map(|at| self.topics.get(at)?.fan_out.as_deref())
+    }
+
+    /// Connections with several subscriptions.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) const fn sets(&self) -> usize {
+        self.sets.len()
+    }
+
+    pub(crate) fn find(&self, name: &str, hash: u64) -> Option<TopicIndex> {
+        let is_it = |at| self.topics.get(at as usize).is_some_and(|topic: &Topic| *topic.name == *name);
+        self.index.find(hash, is_it).map(TopicIndex::new)
+    }
+
+    pub(crate) fn get(&self, topic: TopicIndex) -> Option<&Topic> {
+        self.topics.get(topic.entry())
+    }
+
+    pub(crate) fn get_mut(&mut self, topic: TopicIndex) -> Option<&mut Topic> {
+        self.topics.get_mut(topic.entry())
+    }
+
+    /// The subscription of a connection to a topic.
+    pub(crate) fn subscription(&self, state: ClientState, topic: TopicIndex) -> Option<Subscription> {
+        match state.subscriptions() {
+            Subscriptions::None => None,
+            Subscriptions::One(subscription) => {
+                Some(subscription).filter(|subscription| subscription.topic == topic)
+            }
+            Subscriptions::Many(set) => self.sets.get(set as usize)?.get(topic),
+        }
+    }
+
+    /// How many subscriptions a connection has.
+    pub(crate) fn count(&self, state: ClientState) -> usize {
+        match state.subscriptions() {
+            Subscriptions::None => 0,
+            Subscriptions::One(_) => 1,
+            Subscriptions::Many(set) => self.sets.get(set as usize).map_or(0, SubscriptionSet::len),
+        }
+    }
+
+    /// Begins a subscription of the connection at `index`, which has none to this topic. It can begin at once where the topic's messages
+    /// come here already and nothing that has passed is asked for.
+    pub(crate) fn begin(
+        &mut self,
+        name: Name,
+        hash: u64,
+        index: u32,
+        state: &mut ClientState,
+        from_broker: bool,
+        run: u32,
+    ) -> (Begun, Name) {
+        let at = self.find(&name, hash).unwrap_or_else(|| self.make(name, hash));
+        let topic = self.topic_mut(at);
+        let name = Name::clone(&topic.name);
+        if topic.is_subscribed && !from_broker {
+            let position = topic.position(run);
+            self.add_subscriber(at, index, state);
+            return (Begun::Now(position), name);
+        }
+        topic.pending += 1;
+        let subscribe_id = SubscribeId::new(self.next_subscribe_id);
+        self.next_subscribe_id =
+            if self.next_subscribe_id == MAX_SUBSCRIBE_ID { 0 } else { self.next_subscribe_id + 1 };
+        self.add_subscription(state, Subscription { topic: at, stage: Stage::Pending(subscribe_id) });
+        (Begun::Pending(subscribe_id), name)
+    }
+
+    /// Makes the connection at `index` a subscriber of a topic.
+    fn add_subscriber(&mut self, at: TopicIndex, index: u32, state: &mut ClientState) {
+        let place = self.topic_mut(at).add(Subscriber::new(index, state.dialect()));
+        self.note_change(at);
+        self.subscriptions += 1;
+        self.add_subscription(state, Subscription { topic: at, stage: Stage::Active(place) });
+    }
+
+    /// Makes a connection a subscriber that has been asked for under `subscribe_id`. `false` where it has left meanwhile.
+    pub(crate) fn admit(
+        &mut self,
+        at: TopicIndex,
+        index: u32,
+        state: &mut ClientState,
+        subscribe_id: SubscribeId,
+    ) -> bool {
+        let is_pending = self.is_pending(*state, at, subscribe_id);
+        if is_pending {
+            self.remove_subscription(state, at);
+            self.add_subscriber(at, index, state);
+        }
+        is_pending
+    }
+
+    /// Whether a connection still waits for what the owner was asked under `subscribe_id`.
+    pub(crate) fn is_pending(
+        &self,
+        state: ClientState,
+        topic: TopicIndex,
+        subscribe_id: SubscribeId,
+    ) -> bool {
+        self.subscription(state, topic)
+            .is_some_and(|subscription| subscription.stage == Stage::Pending(subscribe_id))
+    }
+
+    /// The broker has answered a pending subscription, or its connection has gone. Follow it with [`remove_if_unused`](Self::remove_if_unused).
+    pub(crate) fn settle(&mut self, at: TopicIndex) {
+        let topic = self.topic_mut(at);
+        match topic.pending.checked_sub(1) {
+            Some(pending) => topic.pending = pending,
+            None => bug::survived("an answer without a question"),
+        }
+    }
+
+    /// Ends a subscription. Follow it with [`remove_if_unused`](Self::remove_if_unused).
+    pub(crate) fn leave(&mut self, state: &mut ClientState, subscription: Subscription) {
+        self.remove_subscription(state, subscription.topic);
+        self.release(subscription);
+    }
+
+    /// Ends all subscriptions of a connection that has gone. `note` is called with each topic. Follow it with [`remove_if_unused`](Self::remove_if_unused).
+    pub(crate) fn take_subscriptions(&mut self, state: ClientState, mut note: impl FnMut(TopicIndex)) {
+        let mut end = |table: &mut Self, subscription: Subscription| {
+            table.release(subscription);
+            note(subscription.topic);
+        };
+        match state.subscriptions() {
+            Subscriptions::None => {}
+            Subscriptions::One(subscription) => end(self, subscription),
+            Subscriptions::Many(set) => {
+                let set = self.sets.remove(set as usize);
+                set.iter().flat_map(SubscriptionSet::iter).for_each(|subscription| end(self, subscription));
+            }
+        }
+    }
+
+    /// Gives up a subscriber's place.
+    fn release(&mut self, subscription: Subscription) {
+        if let Stage::Active(place) = subscription.stage {
+            self.topic_mut(subscription.topic).remove(place);
+            self.subscriptions -= 1;
+            self.note_change(subscription.topic);
+        }
+    }
+
+    /// Removes a topic that has neither subscribers nor pending ones, and returns its name and hash and the length of its queue. The broker has
+    /// to be told.
+    pub(crate) fn remove_if_unused(
+        &mut self,
+        at: TopicIndex,
+        hash: impl FnOnce(&str) -> u64,
+    ) -> Option<(Name, u64, usize)> {
+        let topic = self.topics.get(at.entry())?;
+        if topic.pending > 0 || topic.len() > 0 {
+            return None;
+        }
+        let topic = self.topics.remove(at.entry())?;
+        let hash = hash(&topic.name);
+        self.index.remove(hash, at.get());
+        let waiting = topic.fan_out.map_or(0, |fan_out| fan_out.queue.len());
+        Some((topic.name, hash, waiting))
+    }
+
+    /// Takes the topics whose number of subscribers has changed out, one by one, with that number.
+    pub(crate) fn take_change(&mut self) -> Option<(Name, u32)> {
+        while let Some(at) = self.changed.pop() {
+            // The number may mean another topic by now, whose count is then reported once more.
+            if let Some(topic) = self.topics.get_mut(at.entry())
+                && std::mem::replace(&mut topic.is_changed, false)
+                // Otherwise the topic is about to be removed, and its subscription to end.
+                && (topic.len() > 0 || topic.pending > 0)
+            {
+                let count = u32::try_from(topic.len()).unwrap_or(u32::MAX);
+                return Some((Name::clone(&topic.name), count));
+            }
+        }
+        if self.changed.capacity() > 1024 {
+            self.changed = Vec::new();
+        }
+        None
+    }
+
+    /// Gives a subscriber another place in its topic.
+    pub(crate) fn move_subscriber(
+        &mut self,
+        state: &mut ClientState,
+        topic: TopicIndex,
+        place: SubscriberIndex,
+    ) {
+        let moved = Subscription { topic, stage: Stage::Active(place) };
+        match state.subscriptions() {
+            Subscriptions::One(subscription) if subscription.topic == topic => {
+                state.set(Subscriptions::One(moved))
+            }
+            Subscriptions::Many(set) => {
+                self.sets.get_mut(set as usize).into_iter().for_each(|set| set.put(moved))
+            }
+            Subscriptions::One(_) | Subscriptions::None => bug::survived("a subscriber has no subscription"),
+        }
+    }
+
+    fn topic_mut(&mut self, at: TopicIndex) -> &mut Topic {
+        self.topics.get_mut(at.entry()).expect("a topic that has subscribers, or is asked for, is there")
+    }
+
+    fn make(&mut self, name: Name, hash: u64) -> TopicIndex {
+        // A worker has no more topics than its connections have subscriptions, which memory bounds below 2^28.
+        let at = TopicIndex::of(self.topics.insert(Topic::new(name)));
+        self.index.insert(hash, at.get());
+        at
+    }
+
+    fn note_change(&mut self, at: TopicIndex) {
+        if !std::mem::replace(&mut self.topic_mut(at).is_changed, true) {
+            self.changed.push(at);
+        }
+    }
+
+    fn add_subscription(&mut self, state: &mut ClientState, subscription: Subscription) {
+        match state.subscriptions() {
+            Subscriptions::None => state.set(Subscriptions::One(subscription)),
+            Subscriptions::One(first) => {
+                let set = self.sets.insert(SubscriptionSet::new(first, subscription));
+                state.set(Subscriptions::Many(u32::try_from(set).unwrap_or(u32::MAX)));
+            }
+            Subscriptions::Many(set) => {
+                self.sets.get_mut(set as usize).into_iter().for_each(|set| set.put(subscription))
+            }
+        }
+    }
+
+    fn remove_subscription(&mut self, state: &mut ClientState, topic: TopicIndex) {
+        match state.subscriptions() {
+            Subscriptions::None => {}
+            Subscriptions::One(subscription) => {
+                debug_assert_eq!(subscription.topic, topic);
+                state.set(Subscriptions::None);
+            }
+            Subscriptions::Many(number) => {
+                let Some(set) = self.sets.get_mut(number as usize) else { return };
+                set.remove(topic);
+                if let Some(only) = set.only() {
+                    self.sets.remove(number as usize);
+                    state.set(Subscriptions::One(only));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::hub::dialect::Dialect;
+
+    #[test]
+    fn what_a_client_with_many_subscriptions_asks_for_costs_no_more_for_their_number() {
+        const TOPICS: u32 = 100_000;
+        let (mut table, mut state) = (SubscriptionTable::default(), ClientState::new(Dialect::ThrongV1));
+        let (started, [index, run]) = (Instant::now(), [7, 1]);
+        for number in 0..TOPICS {
+            let (begun, _) =
+                table.begin(number.to_string().into(), number.into(), index, &mut state, true, run);
+            let Begun::Pending(subscribe_id) = begun else { panic!("{begun:?}") };
+            assert!(table.admit(TopicIndex::new(number), index, &mut state, subscribe_id));
+            table.settle(TopicIndex::new(number));
+        }
+        assert_eq!((table.count(state), table.subscriptions()), (TOPICS as usize, TOPICS.into()));
+        for topic in (0..TOPICS).step_by(2).map(TopicIndex::new) {
+            let subscription = table.subscription(state, topic).unwrap();
+            table.leave(&mut state, subscription);
+            assert!(table.remove_if_unused(topic, |_| topic.get().into()).is_some());
+        }
+        let mut left = 0;
+        table.take_subscriptions(state, |topic| left += topic.get() % 2);
+        assert_eq!((left, table.subscriptions()), (TOPICS / 2, 0));
+        // A tenth of it without optimization; with a look at all of them for each it is minutes.
+        let took = started.elapsed();
+        assert!(took < Duration::from_secs(20), "{took:?}");
+    }
+}

@@ -1,0 +1,236 @@
+//! The topics that a request's target names.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+use std::str::FromStr;
+
+use percent_encoding::percent_decode_str;
+
+use crate::http::{Refusal, Status};
+use crate::hub::dialect::Dialect;
+use crate::hub::name::{Name, check_name};
+
+/// Where in a URL's path the names of topics begin: `/topics/` unless the operator says otherwise. `/` makes every path but itself a
+/// topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicsPath(Box<str>);
+
+/// Most bytes of it.
+const MAX_PATH: usize = 255;
+
+/// Topics of a URL that are looked through for one that is there twice; among more, each is found by its name.
+const FEW: usize = 16;
+
+impl Default for TopicsPath {
+    fn default() -> Self {
+        Self("/topics/".into())
+    }
+}
+
+impl fmt::Display for TopicsPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for TopicsPath {
+    type Err = NoTopicsPath;
+
+    fn from_str(text: &str) -> Result<Self, NoTopicsPath> {
+        // What a client may have percent-encoded or not, and what ends a path, would be compared in vain.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*,;=:@".contains(&byte);
+        let is_one = text.len() <= MAX_PATH && text.starts_with('/') && text.ends_with('/');
+        if is_one && text.bytes().all(is_plain) { Ok(Self(text.into())) } else { Err(NoTopicsPath) }
+    }
+}
+
+/// A text is no [`TopicsPath`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoTopicsPath;
+
+impl fmt::Display for NoTopicsPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "write a path that begins and ends with a slash, as in /topics/ or /, of at most {MAX_PATH} characters that URLs have \
+             without an escape"
+        )
+    }
+}
+
+impl std::error::Error for NoTopicsPath {}
+
+/// The topics in a path and a query, each once. A client whose dialect has requests need not name any, and may come by any path.
+///
+/// # Errors
+/// The refusal to answer with: 404 for a path that leads nowhere, 400 for names that are none and more topics than `most`.
+pub(crate) fn topics_of(
+    path: &str,
+    query: Option<&str>,
+    topics_path: &TopicsPath,
+    dialect: Dialect,
+    most: usize,
+) -> Result<Vec<Name>, Refusal> {
+    let mut topics = Named::default();
+    match path.strip_prefix(&*topics_path.0) {
+        Some("") if dialect.has_requests() || path == "/" => {}
+        Some(name) => {
+            let name = percent_decode_str(name).decode_utf8();
+            let name = name.map_err(|_| Refusal::new(Status::BAD_REQUEST, "the topic is not UTF-8"))?;
+            topics.add(name, most)?;
+        }
+        None if dialect.has_requests() || path == "/" => {}
+        None => {
+            let detail = "no topic is here: name it behind topics-path, as in /topics/NAME, or as in /?topic=NAME, or speak the subprotocol \
+                          throng.v1, at any path";
+            return Err(Refusal::new(Status::NOT_FOUND, detail));
+        }
+    }
+    for pair in query.unwrap_or("").split('&') {
+        if let Some(value) = pair.strip_prefix("topic=") {
+            let spaced = value.replace('+', " ");
+            let name = percent_decode_str(&spaced).decode_utf8();
+            let name = name.map_err(|_| Refusal::new(Status::BAD_REQUEST, "a topic is not UTF-8"))?;
+            topics.add(name, most)?;
+        }
+    }
+    Ok(topics.all)
+}
+
+/// Topics, each once.
+#[derive(Default)]
+struct Named {
+    all: Vec<Name>,
+    /// The same, where there are more than a few.
+    known: HashSet<Name>,
+}
+
+impl Named {
+    fn add(&mut self, name: Cow<'_, str>, most: usize) -> Result<(), Refusal> {
+        check_name(&name).map_err(|error| Refusal::new(Status::BAD_REQUEST, error.describe()))?;
+        if self.has(&name) {
+            return Ok(());
+        }
+        if self.all.len() == most {
+            return Err(Refusal::new(Status::BAD_REQUEST, "these are more topics than a client may have"));
+        }
+        let name = Name::from(name);
+        if self.all.len() >= FEW {
+            if self.known.is_empty() {
+                self.known.extend(self.all.iter().cloned());
+            }
+            self.known.insert(Name::clone(&name));
+        }
+        self.all.push(name);
+        Ok(())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        if self.known.is_empty() {
+            self.all.iter().any(|topic| **topic == *name)
+        } else {
+            self.known.contains(name)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(at: &str, dialect: Dialect, path: &str, query: Option<&str>) -> Result<Vec<String>, u16> {
+        let topics = topics_of(path, query, &at.parse().unwrap(), dialect, 3);
+        let topics = topics.map_err(|refusal| refusal.status().get())?;
+        Ok(topics.iter().map(ToString::to_string).collect())
+    }
+
+    fn topics(path: &str, query: Option<&str>) -> Result<Vec<String>, u16> {
+        ask("/topics/", Dialect::Raw, path, query)
+    }
+
+    #[test]
+    fn names_come_from_path_and_query() {
+        let cases: [(&str, Option<&str>, &[&str]); 6] = [
+            ("/topics/news", None, &["news"]),
+            ("/topics/news/sport%20%C3%BC", None, &["news/sport ü"]),
+            ("/", Some("topic=a&topic=b+c&topic=a"), &["a", "b c"]),
+            ("/topics/a", Some("topic=b&topic=c"), &["a", "b", "c"]),
+            ("/", None, &[]),
+            ("/", Some("topics=a&atopic=b"), &[]),
+        ];
+        for (path, query, expected) in cases {
+            assert_eq!(topics(path, query), Ok(expected.iter().map(ToString::to_string).collect()), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_topic_is_refused() {
+        for (path, query) in [
+            ("/topics/", None),
+            ("/topics/%ff", None),
+            ("/topics/a%00", None),
+            ("/topics/a+b", None),
+            ("/topics/a/%2E%2e/b", None),
+            ("/", Some("topic=..")),
+            ("/", Some("topic=")),
+            ("/", Some("topic=%23")),
+            ("/", Some("topic=%ff")),
+            ("/", Some("topic=a&topic=b&topic=c&topic=d")),
+        ] {
+            assert_eq!(topics(path, query), Err(400), "{path} {query:?}");
+        }
+        for path in ["/topics", "/other", "/topicsx/a"] {
+            assert_eq!(topics(path, None), Err(404), "{path}");
+        }
+    }
+
+    #[test]
+    fn many_topics_are_found_by_their_names() {
+        const MANY: usize = 50_000;
+        let query: String = (0..2 * MANY).map(|at| format!("topic={}&", at % MANY)).collect();
+        let start = std::time::Instant::now();
+        let found = |most| topics_of("/", Some(&query), &TopicsPath::default(), Dialect::Raw, most);
+        let topics = found(MANY).unwrap();
+        assert!(
+            topics.len() == MANY && topics.iter().enumerate().all(|(at, topic)| **topic == *at.to_string())
+        );
+        assert!(found(MANY - 1).is_err());
+        // Looked through one by one they take a minute.
+        assert!(start.elapsed().as_secs() < 15, "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn throng_v1_is_spoken_at_any_path() {
+        for path in ["/", "/live", "/topics", "/topics/", "/a/b/", "/%ff"] {
+            assert_eq!(ask("/topics/", Dialect::ThrongV1, path, None), Ok(vec![]), "{path}");
+        }
+        let named = ask("/topics/", Dialect::ThrongV1, "/live", Some("x=y&topic=a"));
+        assert_eq!(named, Ok(vec!["a".into()]));
+        assert_eq!(ask("/topics/", Dialect::ThrongV1, "/topics/a", None), Ok(vec!["a".into()]));
+        // What names a topic has to name one.
+        assert_eq!(ask("/topics/", Dialect::ThrongV1, "/topics/%ff", None), Err(400));
+    }
+
+    #[test]
+    fn the_operator_says_where_topics_are() {
+        let cases = [
+            ("/ws/t/", "/ws/t/a/b", Ok(vec!["a/b".into()])),
+            ("/ws/t/", "/topics/a", Err(404)),
+            ("/ws/t/", "/", Ok(vec![])),
+            ("/ws/t/", "/ws/t/", Err(400)),
+            ("/", "/a/b", Ok(vec!["a/b".into()])),
+            ("/", "/", Ok(vec![])),
+        ];
+        for (at, path, expected) in cases {
+            assert_eq!(ask(at, Dialect::Raw, path, None), expected, "{at} {path}");
+        }
+        assert_eq!(ask("/", Dialect::ThrongV1, "/live", None), Ok(vec!["live".into()]));
+        for wrong in ["", "topics/", "/topics", "/a b/", "/a?/", "/%41/", "/é/", "/a#/"] {
+            assert_eq!(wrong.parse::<TopicsPath>(), Err(NoTopicsPath), "{wrong}");
+        }
+        let longest = format!("/{}/", "x".repeat(MAX_PATH - 2));
+        assert_eq!(longest.parse::<TopicsPath>().map(|path| path.to_string()), Ok(longest.clone()));
+        assert_eq!(format!("/x{longest}").parse::<TopicsPath>(), Err(NoTopicsPath));
+    }
+}

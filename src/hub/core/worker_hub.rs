@@ -1,0 +1,287 @@
+//! One worker's hub: a handler whose connections are subscribers.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::bad_requests::BadRequests;
+use super::broadcasting::Broadcasts;
+use super::client_state::ClientState;
+use super::pending::PendingSubscribes;
+use super::recoveries::Recoveries;
+use super::replies::tell;
+use super::subscriptions::SubscriptionTable;
+use super::url::topics_of;
+use crate::budget::WORK_OF_REQUEST;
+use crate::http::{Refusal, Request as HttpRequest, Status};
+use crate::hub::broker::messages::Delivery;
+use crate::hub::broker::{Broker, Congestion};
+use crate::hub::dialect::{Dialect, ServerMessage};
+use crate::hub::indices::TopicIndex;
+use crate::hub::name::Name;
+use crate::hub::question::Questions;
+use crate::hub::request_id::RequestId;
+use crate::hub::responder::Responder;
+use crate::hub::shared::{HubShared, OperatorInbox};
+use crate::worker::{Accept, Closed, Conn, ConnId, Connections, Handler, SliceBudget, Turn};
+use crate::ws::{CloseCode, Message};
+
+/// One worker's hub over a broker.
+pub(crate) struct WorkerHub<B> {
+    pub(super) shared: Arc<HubShared>,
+    pub(super) inbox: OperatorInbox,
+    questions: Questions,
+    pub(super) broker: B,
+    pub(super) table: SubscriptionTable,
+    /// Topics with something to do here.
+    pub(super) active: VecDeque<TopicIndex>,
+    /// Topics of subscriptions that ended with their connections, once for each. They are looked at a part at a time.
+    pub(super) abandoned: VecDeque<TopicIndex>,
+    /// Entries in the queues of all topics. An entry leaves its queue when its pass is over.
+    pub(super) waiting: usize,
+    pub(super) recoveries: Recoveries,
+    pub(super) broadcasts: Broadcasts,
+    pub(super) clients: Clients,
+    /// Topics in the URL of the connection that is being opened.
+    requested_topics: Vec<Name>,
+}
+
+/// What is counted of the worker's clients.
+#[derive(Default)]
+pub(super) struct Clients {
+    pub(super) connections: u64,
+    pub(super) bad_requests: BadRequests,
+    pub(super) pending: PendingSubscribes,
+}
+
+/// How much of what a broker delivers is still taken in a turn.
+struct Intake {
+    deliveries: usize,
+    /// Small messages pushed at once.
+    pushes: usize,
+}
+
+impl<B: Broker> WorkerHub<B> {
+    pub(crate) fn new(shared: Arc<HubShared>, inbox: OperatorInbox, questions: Questions, broker: B) -> Self {
+        Self {
+            shared,
+            inbox,
+            questions,
+            broker,
+            table: SubscriptionTable::default(),
+            active: VecDeque::new(),
+            abandoned: VecDeque::new(),
+            waiting: 0,
+            recoveries: Recoveries::default(),
+            broadcasts: Broadcasts::default(),
+            clients: Clients::default(),
+            requested_topics: Vec::new(),
+        }
+    }
+
+    /// Takes in what the broker has delivered. `true` where there may be more.
+    fn take_deliveries(
+        &mut self,
+        connections: &mut Connections<'_, ClientState>,
+        intake: &mut Intake,
+    ) -> bool {
+        while intake.deliveries > 0 {
+            if self.waiting >= self.shared.config.sizes.waiting || intake.pushes == 0 {
+                return true;
+            }
+            let pushed = match self.broker.next_delivery() {
+                None => return false,
+                // Between large messages sockets have their turn, in which their readers may make room.
+                Some(Delivery::Publication(publication)) => self.take_publication(publication, connections),
+                Some(Delivery::Subscribed(reply)) => self.take_reply(reply, connections),
+                Some(Delivery::Published(reply)) => {
+                    self.tell_published(&reply, connections);
+                    0
+                }
+            };
+            intake.deliveries -= 1;
+            intake.pushes = intake.pushes.saturating_sub(pushed);
+        }
+        true
+    }
+
+    /// Takes in what is asked of this worker: the operator's first, which goes on where what comes of it has to wait. `true` where there
+    /// may be more.
+    fn take_requests(&mut self, now: Duration) -> bool {
+        if self.broker.congestion() == Congestion::None {
+            let more = self.take_published(now);
+            self.broker.serve(now) || more
+        } else {
+            let more = self.broker.serve(now);
+            self.take_published(now) || more
+        }
+    }
+
+    /// Publishes what the operator has published. `true` where there may be more.
+    fn take_published(&mut self, now: Duration) -> bool {
+        for _ in 0..self.shared.config.sizes.mails_per_turn {
+            if self.broker.congestion() == Congestion::Full {
+                return true;
+            }
+            let Some(publish) = self.inbox.next_published() else { return false };
+            self.broker.publish(*publish, now);
+        }
+        true
+    }
+
+    /// Answers questions of other threads. `true` where there may be more.
+    fn answer_questions(&mut self, connections: &Connections<'_, ClientState>) -> bool {
+        for _ in 0..self.shared.config.sizes.mails_per_turn {
+            let Ok(question) = self.questions.try_recv() else { return false };
+            question.answer(&mut Responder {
+                connections,
+                open: self.clients.connections,
+                broker: &mut self.broker,
+                broadcasts: &mut self.broadcasts,
+            });
+        }
+        true
+    }
+
+    /// Tells the broker how many subscribers there are where that has changed.
+    fn report_changes(&mut self) {
+        // As long as the broker's queues have no room, later changes take the place of earlier ones.
+        while self.broker.unsent_requests() < self.shared.config.sizes.queue
+            && let Some((topic, count)) = self.table.take_change()
+        {
+            let hash = self.shared.hash(&topic);
+            self.broker.set_subscribers(topic, hash, count);
+        }
+    }
+
+    /// Removes a topic that has neither subscribers here nor pending ones, and tells the broker.
+    pub(super) fn remove_if_unused(&mut self, topic: TopicIndex) {
+        let Self { table, shared, .. } = self;
+        if let Some((topic, hash, waiting)) = table.remove_if_unused(topic, |name| shared.hash(name)) {
+            self.waiting -= waiting;
+            self.broker.unsubscribe(topic, hash);
+        }
+    }
+
+    fn count(&self) {
+        let counters = &self.inbox.counters;
+        counters.local_topics.set(self.table.topics() as u64);
+        counters.subscriptions.set(self.table.subscriptions());
+        counters.waiting.set(self.waiting as u64);
+    }
+}
+
+impl<B: Broker> Handler for WorkerHub<B> {
+    type Data = ClientState;
+
+    const ENVELOPES: bool = true;
+
+    fn upgrade(&mut self, request: &HttpRequest<'_>) -> Result<Accept<ClientState>, Refusal> {
+        let config = &self.shared.config;
+        let dialect = Dialect::of_request(request);
+        let (path, query) = (request.path(), request.query());
+        self.requested_topics =
+            topics_of(path, query, &config.topics_path, dialect, config.max_subscriptions)?;
+        let may_subscribe = |topic: &Name| config.rules.of(topic).subscribe.allows_clients();
+        if !self.requested_topics.iter().all(may_subscribe) {
+            return Err(Refusal::new(Status::FORBIDDEN, "no client may subscribe to this topic"));
+        }
+        if !dialect.has_requests() && self.requested_topics.is_empty() {
+            let detail = "name a topic, as in /?topic=NAME, or speak the subprotocol throng.v1";
+            return Err(Refusal::new(Status::BAD_REQUEST, detail));
+        }
+        // A client that names no topic yet asks the broker for nothing.
+        if !self.requested_topics.is_empty() && self.broker.unsent_requests() >= config.sizes.held {
+            return Err(Refusal::new(Status::SERVICE_UNAVAILABLE, "too much is asked for at the moment"));
+        }
+        let accept = Accept::new(ClientState::new(dialect));
+        Ok(match dialect.subprotocol() {
+            Some(name) => accept.subprotocol(name).enveloped(),
+            None => accept,
+        })
+    }
+
+    fn open(&mut self, conn: &mut Conn<'_, ClientState>, _: &HttpRequest<'_>) {
+        self.clients.connections += 1;
+        tell(conn, &ServerMessage::Welcome { max_message: self.shared.max_message() });
+        let asked = std::mem::take(&mut self.requested_topics);
+        // Each is what a request of its own would be.
+        conn.charge(WORK_OF_REQUEST * asked.len());
+        for topic in asked {
+            self.subscribe(conn, topic, None, RequestId::NONE);
+        }
+    }
+
+    fn message(&mut self, conn: &mut Conn<'_, ClientState>, message: Message<'_>) {
+        match message {
+            Message::Text(text) if conn.data().dialect() == Dialect::ThrongV1 => self.take_v1(conn, text),
+            Message::Binary(_) if conn.data().dialect() == Dialect::ThrongV1 => {
+                conn.close(CloseCode::UNSUPPORTED_DATA, "throng.v1 is spoken in text messages");
+            }
+            // Some clients keep their connections alive with empty messages.
+            empty if empty.as_bytes().is_empty() => {}
+            _ => conn.close(
+                CloseCode::POLICY_VIOLATION,
+                "this connection is for listening: speak throng.v1 to say something",
+            ),
+        }
+    }
+
+    fn farewell(&mut self, conn: &mut Conn<'_, ClientState>) {
+        let message = ServerMessage::Reconnect { within: self.shared.config.reconnect_within };
+        if let Some(text) = conn.data().dialect().say(&message) {
+            // A client without room for it reads too slowly, and comes back when it likes.
+            let _ = conn.send(Message::Text(&text));
+        }
+    }
+
+    fn close(&mut self, id: ConnId, state: ClientState, _: Closed<'_>) {
+        self.clients.connections -= 1;
+        self.clients.bad_requests.reset(id.index());
+        self.leave_all(state);
+    }
+
+    fn turn(&mut self, connections: &mut Connections<'_, ClientState>) -> Turn {
+        let now = connections.now();
+        let sizes = &self.shared.config.sizes;
+        let mut budget = SliceBudget::of_messages(sizes.pushes_per_turn);
+        let mut intake = Intake { deliveries: sizes.mails_per_turn, pushes: sizes.pushes_per_turn };
+        self.broker.begin_turn(connections.outbox_limit());
+        let mut more = self.take_deliveries(connections, &mut intake);
+        more |= self.take_requests(now);
+        more |= self.answer_questions(connections);
+        self.broker.flush();
+        // What this worker has just delivered to itself.
+        more |= self.take_deliveries(connections, &mut intake);
+        // Broadcasts have a share of their own, so that topics in constant use do not hold them up.
+        let mut share = budget.take_quarter();
+        self.broadcasts.go_on(connections, &mut share, &self.inbox.counters);
+        budget.put_back(share);
+        self.fan_out(connections, &mut budget);
+        self.broadcasts.go_on(connections, &mut budget, &self.inbox.counters);
+        let recovering = self.continue_recoveries(connections);
+        self.continue_leaving();
+        self.report_changes();
+        let wanted = self.broker.end_turn(now);
+        self.count();
+        // With the broker's queues full, it says when it tries again.
+        let held = self.broker.unsent_requests() > 0 || self.broker.congestion() != Congestion::None;
+        more |= !self.abandoned.is_empty();
+        if !self.active.is_empty() || !self.broadcasts.is_empty() || (more && !held) || wanted == Turn::Again
+        {
+            return Turn::Again;
+        }
+        match (wanted, recovering) {
+            (Turn::Within(first), Some(second)) => Turn::Within(first.min(second)),
+            (wanted, None) => wanted,
+            (_, Some(time)) => Turn::Within(time),
+        }
+    }
+}
+
+impl<B> fmt::Debug for WorkerHub<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerHub").field("connections", &self.clients.connections).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,327 @@
+//! Messages under way: published, and not yet handed to the outboxes of all that are to get them. Their bytes are bounded, and shared
+//! out between topics and clients.
+//!
+//! Each may have as much under way as is left for others (Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet
+//! Switches", 1998): one alone comes to a half, two to a third each, and there is always room for the next. Half of all is for the
+//! operator's publishers alone.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::worker::ConnId;
+
+/// Counters of topics, and of clients: those whose hashes meet in one share what one may have.
+const BUCKETS: usize = 1024;
+/// The bucket of broadcasts, which no topic has.
+pub(crate) const BROADCASTS: u64 = BUCKETS as u64;
+/// What a message costs beside its payload, about: its name, its place in queues, what tells of it.
+pub(crate) const MESSAGE_COST: usize = 512;
+/// The most bytes that a message counts, and the highest limit of all.
+const MOST: usize = 1 << 38;
+
+/// What is under way, counted.
+pub(crate) struct InFlight {
+    limit: usize,
+    /// Most messages of a topic, and of a client.
+    topic_messages: usize,
+    client_messages: usize,
+    all: Meter,
+    /// Those that clients have published.
+    clients: Meter,
+    topics: Vec<Meter>,
+    publishers: Vec<Meter>,
+    /// Messages of the operator that were refused.
+    refused: AtomicU64,
+}
+
+/// What a message counts, until it is dropped.
+pub(crate) struct Reservation {
+    in_flight: Arc<InFlight>,
+    bytes: AtomicUsize,
+    topic: u16,
+    client: Option<u16>,
+}
+
+/// A number of messages, above a number of bytes.
+#[derive(Default)]
+struct Meter(AtomicU64);
+
+const MESSAGE: u64 = 1 << 40;
+
+/// What is under way, for the simulation.
+#[cfg(feature = "simulation")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct InFlightTotals {
+    /// Messages and broadcasts of the operator's.
+    pub(crate) of_operator: u64,
+    /// Bytes of all.
+    pub(crate) bytes: usize,
+}
+
+impl InFlight {
+    /// Bounds all bytes, the messages of each topic, of which clients may publish half, and those of each client.
+    pub(crate) fn new(limit: usize, topic_messages: usize, client_messages: usize) -> Arc<Self> {
+        let buckets = |buckets: usize| (0..buckets).map(|_| Meter::default()).collect();
+        Arc::new(Self {
+            limit: limit.min(MOST),
+            topic_messages,
+            client_messages,
+            all: Meter::default(),
+            clients: Meter::default(),
+            topics: buckets(BUCKETS + 1),
+            publishers: buckets(BUCKETS),
+            refused: AtomicU64::new(0),
+        })
+    }
+
+    /// Counts a message of a client's, or of the operator's, to the topic with this hash. `None` where it is one too many; the only
+    /// one of all, or of those of clients, is none.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        client: Option<ConnId>,
+        hash: u64,
+        len: usize,
+    ) -> Option<Reservation> {
+        let bytes = len.saturating_add(MESSAGE_COST).min(MOST);
+        let topic = if hash == BROADCASTS { BUCKETS } else { bucket(hash) };
+        let publisher = client.map(|client| bucket(spread(client)));
+        let (share, used, messages) = match publisher {
+            None => (self.limit, &self.all, self.topic_messages),
+            Some(_) => (self.limit / 2, &self.clients, self.topic_messages.div_ceil(2)),
+        };
+        let free = share.saturating_sub(used.bytes());
+        let meters = [
+            (Some(&self.all), usize::MAX, self.limit),
+            (publisher.map(|_| &self.clients), usize::MAX, share),
+            (publisher.map(|at| &self.publishers[at]), self.client_messages, free),
+            (Some(&self.topics[topic]), messages, free),
+        ];
+        for (at, (meter, messages, most)) in meters.iter().enumerate() {
+            if meter.is_some_and(|meter| !meter.add(bytes, *messages, *most)) {
+                meters[..at].iter().filter_map(|(meter, ..)| *meter).for_each(|meter| meter.remove(bytes));
+                return None;
+            }
+        }
+        Some(Reservation {
+            in_flight: Arc::clone(self),
+            bytes: AtomicUsize::new(bytes),
+            topic: short(topic),
+            client: publisher.map(short),
+        })
+    }
+
+    /// Messages under way, and their bytes.
+    pub(crate) fn under_way(&self) -> (u64, u64) {
+        let all = self.all.0.load(Ordering::Relaxed);
+        (all / MESSAGE, all % MESSAGE)
+    }
+
+    #[cfg(feature = "simulation")]
+    pub(crate) fn in_flight(&self) -> InFlightTotals {
+        let of = |meter: &Meter| meter.0.load(Ordering::Relaxed);
+        let (all, of_clients) = (of(&self.all), of(&self.clients));
+        InFlightTotals { of_operator: all / MESSAGE - of_clients / MESSAGE, bytes: self.all.bytes() }
+    }
+
+    /// Counts a message of the operator's that was refused.
+    pub(crate) fn note_refusal(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Messages of the operator's that were refused.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    fn meters(&self, reservation: &Reservation) -> impl Iterator<Item = &Meter> {
+        let client = reservation.client.map(|at| [&self.clients, &self.publishers[usize::from(at)]]);
+        [&self.all, &self.topics[usize::from(reservation.topic)]]
+            .into_iter()
+            .chain(client.into_iter().flatten())
+    }
+}
+
+impl Reservation {
+    /// Counts bytes that the message has come to beside those, whether there is room for them or not: less is let in behind it.
+    pub(crate) fn grow(&self, bytes: usize) {
+        let bytes = bytes.min(MOST);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.in_flight.meters(self).for_each(|meter| meter.grow(bytes));
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let bytes = *self.bytes.get_mut();
+        self.in_flight.meters(self).for_each(|meter| meter.remove(bytes));
+    }
+}
+
+impl Meter {
+    fn bytes(&self) -> usize {
+        usize::try_from(self.0.load(Ordering::Relaxed) % MESSAGE).unwrap_or(usize::MAX)
+    }
+
+    /// Adds a message if there are then at most so many, and at most so many bytes, or if it is the only one.
+    fn add(&self, bytes: usize, messages: usize, most: usize) -> bool {
+        let [bytes, messages, most] = [bytes, messages, most].map(|number| number as u64);
+        let more = |sum: u64| {
+            let fits = sum / MESSAGE < messages && sum % MESSAGE + bytes <= most;
+            (fits || sum < MESSAGE).then_some(sum + MESSAGE + bytes)
+        };
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    fn grow(&self, bytes: usize) {
+        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    fn remove(&self, bytes: usize) {
+        self.0.fetch_sub(MESSAGE + bytes as u64, Ordering::Relaxed);
+    }
+}
+
+/// The upper bits of a hash.
+fn bucket(hash: u64) -> usize {
+    usize::try_from(hash >> (u64::BITS - BUCKETS.ilog2())).unwrap_or(0)
+}
+
+/// Clients with neighbouring names are in different buckets.
+fn spread(client: ConnId) -> u64 {
+    let name = u64::from(client.index()) | (client.worker() as u64) << 26;
+    name.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+fn short(bucket: usize) -> u16 {
+    u16::try_from(bucket).unwrap_or(u16::MAX)
+}
+
+impl fmt::Debug for Reservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Freight").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KIB: usize = 1024;
+
+    /// Hashes of topics in buckets of their own, and clients in theirs.
+    fn topic(number: u64) -> u64 {
+        number << 54
+    }
+
+    fn client(index: u32) -> Option<ConnId> {
+        Some(ConnId::new(0, 1, index))
+    }
+
+    /// Messages of a KiB, with what they cost, that are taken one after the other until one is refused.
+    fn fill(in_flight: &Arc<InFlight>, client: Option<ConnId>, hash: u64) -> Vec<Reservation> {
+        std::iter::from_fn(|| in_flight.admit(client, hash, KIB - MESSAGE_COST)).take(10_000).collect()
+    }
+
+    fn in_flight(kib: usize) -> Arc<InFlight> {
+        InFlight::new(kib * KIB, 10_000, 10_000)
+    }
+
+    #[test]
+    fn a_topic_comes_to_half_and_leaves_room_for_the_next() {
+        let in_flight = in_flight(64);
+        let held: Vec<Vec<Reservation>> =
+            (0..6).map(|number| fill(&in_flight, None, topic(number))).collect();
+        let counts: Vec<usize> = held.iter().map(Vec::len).collect();
+        assert_eq!(counts, [32, 16, 8, 4, 2, 1]);
+        assert_eq!(in_flight.under_way(), (63, 63 * KIB as u64));
+        drop(held);
+        assert_eq!(in_flight.under_way(), (0, 0));
+    }
+
+    #[test]
+    fn half_is_the_operators() {
+        let in_flight = in_flight(64);
+        let of_clients: Vec<Reservation> =
+            (0..40).flat_map(|number| fill(&in_flight, client(number), topic(number.into()))).collect();
+        assert_eq!(of_clients.len(), 32);
+        assert_eq!(fill(&in_flight, None, topic(50)).len(), 16);
+        assert!(in_flight.admit(client(99), topic(99), 0).is_none());
+    }
+
+    #[test]
+    fn a_client_comes_to_half_of_what_is_for_clients() {
+        let in_flight = in_flight(64);
+        let one: Vec<Reservation> =
+            (0..40).flat_map(|number| fill(&in_flight, client(1), topic(number))).collect();
+        assert_eq!(one.len(), 16);
+        assert_eq!(fill(&in_flight, client(2), topic(50)).len(), 8);
+        assert!(fill(&in_flight, client(1), topic(60)).is_empty());
+    }
+
+    #[test]
+    fn messages_are_counted_too() {
+        let in_flight = InFlight::new(usize::MAX, 6, 2);
+        assert_eq!(fill(&in_flight, None, topic(1)).len(), 6);
+        let held: Vec<Reservation> =
+            (1..9).flat_map(|number| fill(&in_flight, client(number), topic(1))).collect();
+        assert_eq!(held.len(), 3, "half of a topic's are for clients");
+        assert_eq!(fill(&in_flight, None, topic(1)).len(), 3);
+        let of_one: usize = (2..9).map(|number| fill(&in_flight, client(50), topic(number)).len()).sum();
+        assert_eq!(of_one, 14, "none was held");
+        let held: Vec<Reservation> =
+            (2..9).flat_map(|number| fill(&in_flight, client(50), topic(number))).collect();
+        assert_eq!(held.len(), 2);
+    }
+
+    #[test]
+    fn what_is_alone_always_fits() {
+        let in_flight = InFlight::new(10, 0, 0);
+        for publisher in [None, client(1)] {
+            let only = in_flight.admit(publisher, topic(1), 100 * KIB).unwrap();
+            assert!([None, client(2)].iter().all(|other| in_flight.admit(*other, topic(2), 0).is_none()));
+            drop(only);
+        }
+        assert_eq!(in_flight.under_way(), (0, 0));
+    }
+
+    #[test]
+    fn what_a_message_comes_to_later_counts() {
+        let in_flight = in_flight(64);
+        let grown = in_flight.admit(None, topic(1), KIB - MESSAGE_COST).unwrap();
+        grown.grow(61 * KIB);
+        assert_eq!((fill(&in_flight, None, topic(1)).len(), fill(&in_flight, None, topic(2)).len()), (0, 1));
+        grown.grow(KIB);
+        assert!(in_flight.admit(None, topic(3), KIB).is_none());
+        drop(grown);
+        assert_eq!(fill(&in_flight, None, topic(1)).len(), 32);
+    }
+
+    proptest! {
+        #[test]
+        fn the_limit_holds_and_all_comes_back(
+            steps in prop::collection::vec((0..4_u32, 0..4_u64, 0..5_000_usize, any::<prop::sample::Index>()), 0..200),
+        ) {
+            let in_flight = InFlight::new(16 * KIB, 8, 4);
+            let mut held: Vec<Reservation> = Vec::new();
+            for (publisher, number, len, which) in steps {
+                let publisher = if publisher == 0 { None } else { client(publisher) };
+                match in_flight.admit(publisher, topic(number), len) {
+                    Some(reservation) => held.push(reservation),
+                    None => prop_assert!(!held.is_empty(), "the only one is refused"),
+                }
+                let sum = held.iter().map(|reservation| reservation.bytes.load(Ordering::Relaxed)).sum::<usize>();
+                prop_assert_eq!(in_flight.under_way(), (held.len() as u64, sum as u64));
+                prop_assert!(sum <= 16 * KIB || held.len() == 1);
+                if len % 2 == 0 && !held.is_empty() {
+                    held.swap_remove(which.index(held.len()));
+                }
+            }
+            drop(held);
+            prop_assert_eq!(in_flight.under_way(), (0, 0));
+            prop_assert!(in_flight.topics.iter().chain(&in_flight.publishers).all(|meter| meter.0.load(Ordering::Relaxed) == 0));
+        }
+    }
+}

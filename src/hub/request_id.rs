@@ -1,0 +1,53 @@
+//! What a client calls its request.
+
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// The `id` of a request, if it has one: the answer repeats it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct RequestId(Option<Box<RequestName>>);
+
+impl RequestId {
+    /// The client gave the request no `id`.
+    pub(crate) const NONE: Self = Self(None);
+
+    pub(crate) fn new(name: RequestName) -> Self {
+        Self(Some(Box::new(name)))
+    }
+
+    pub(crate) const fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(crate) fn name(&self) -> Option<&RequestName> {
+        self.0.as_deref()
+    }
+}
+
+/// What a request is called, as the client wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RequestName {
+    /// The literal: it may have more digits than a number of ours.
+    Number(Box<str>),
+    Text(Box<str>),
+}
+
+impl RequestName {
+    pub(crate) const fn len(&self) -> usize {
+        let (Self::Number(name) | Self::Text(name)) = self;
+        name.len()
+    }
+}
+
+impl Serialize for RequestName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Number(literal) => {
+                let literal: &RawValue = serde_json::from_str(literal).map_err(S::Error::custom)?;
+                literal.serialize(serializer)
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What the hubs of all workers share, and the queues by which other threads ask them.
+
+use std::fmt;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::broker::messages::{Publish, ReplyTo};
+use super::config::HubConfig;
+use super::hash::{self, NameHasher};
+use super::in_flight::InFlight;
+use super::name::check_name;
+use super::outcome::PublishError;
+use crate::metrics::HubCounters;
+use crate::worker::{Handle, PreparedMessage};
+
+/// What the hubs of all workers and the publishers share.
+pub(crate) struct HubShared {
+    pub(crate) config: Arc<HubConfig>,
+    pub(crate) names: NameHasher,
+    /// Messages under way.
+    pub(crate) in_flight: Arc<InFlight>,
+    /// There once the first worker has started.
+    net: OnceLock<Net>,
+}
+
+struct Net {
+    handle: Handle,
+    /// Most bytes of a payload.
+    max_message: usize,
+    workers: Vec<WorkerSlot>,
+}
+
+/// One worker, as others see it.
+struct WorkerSlot {
+    /// What the operator publishes, which does not wait behind what clients do.
+    published: SyncSender<Box<Publish>>,
+    counters: Arc<HubCounters>,
+    /// The worker's end, until it has taken it.
+    end: Mutex<Option<OperatorInbox>>,
+}
+
+/// One worker's queue, as it sees it.
+pub(crate) struct OperatorInbox {
+    published: Receiver<Box<Publish>>,
+    pub(crate) counters: Arc<HubCounters>,
+}
+
+impl HubShared {
+    pub(crate) fn new(config: HubConfig) -> Self {
+        let sizes = &config.sizes;
+        let in_flight = InFlight::new(config.queue_limit, sizes.topic_messages, sizes.client_messages);
+        Self {
+            names: NameHasher::new(config.seed),
+            config: Arc::new(config),
+            in_flight,
+            net: OnceLock::new(),
+        }
+    }
+
+    /// Takes a worker's end of its queue; `None` where it has been taken.
+    pub(crate) fn take_inbox(
+        &self,
+        worker: usize,
+        handle: &Handle,
+        max_message: usize,
+    ) -> Option<OperatorInbox> {
+        let net = self.net.get_or_init(|| Net {
+            handle: handle.clone(),
+            max_message,
+            workers: (0..handle.workers()).map(|_| WorkerSlot::new(self.config.sizes.queue)).collect(),
+        });
+        let queue = net.workers.get(worker)?;
+        queue.end.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// How many workers there are, once they are there.
+    pub(crate) fn workers(&self) -> Option<usize> {
+        self.net.get().map(|net| net.workers.len())
+    }
+
+    /// Most bytes of a payload that clients' outboxes are sure to have room for, once the first worker has started.
+    pub(crate) fn max_message(&self) -> usize {
+        self.net.get().map_or(usize::MAX, |net| net.max_message)
+    }
+
+    /// Whether a payload is longer than clients' outboxes are sure to have room for.
+    pub(crate) fn is_too_large(&self, payload: &[u8]) -> bool {
+        payload.len() > self.max_message()
+    }
+
+    pub(crate) fn counters(&self) -> impl Iterator<Item = &HubCounters> {
+        self.net.get().into_iter().flat_map(|net| net.workers.iter().map(|worker| &*worker.counters))
+    }
+
+    pub(crate) fn hash(&self, name: &str) -> u64 {
+        self.names.hash(name)
+    }
+
+    /// The worker that is asked about the topic with this hash.
+    pub(crate) fn owner(&self, hash: u64) -> usize {
+        hash::owner(hash, self.workers().unwrap_or(1))
+    }
+
+    /// A message to publish, if there is room for it among those under way.
+    ///
+    /// # Errors
+    /// [`PublishError::Busy`] where there is none. Its [`ReplyTo`] gets no answer then.
+    pub(crate) fn admit(
+        &self,
+        topic: &str,
+        message: PreparedMessage,
+        reply_to: ReplyTo,
+    ) -> Result<Publish, PublishError> {
+        let hash = self.hash(topic);
+        match self.in_flight.admit(reply_to.client(), hash, message.payload().len()) {
+            Some(reservation) => Ok(Publish { topic: topic.into(), hash, message, reservation, reply_to }),
+            None => {
+                reply_to.cancel();
+                Err(PublishError::Busy)
+            }
+        }
+    }
+
+    /// Sends a message of the operator's to the worker that publishes it, which is returned and has still to be [woken](Self::wake).
+    ///
+    /// # Errors
+    /// When the message was not taken. Its [`ReplyTo`] gets no answer then.
+    pub(crate) fn publish_for_operator(
+        &self,
+        topic: &str,
+        message: PreparedMessage,
+        reply_to: ReplyTo,
+    ) -> Result<usize, PublishError> {
+        let net = match self.check(topic, &message) {
+            Ok(net) => net,
+            Err(error) => {
+                reply_to.cancel();
+                return Err(error);
+            }
+        };
+        let posted = self.admit(topic, message, reply_to).and_then(|publish| {
+            let worker = self.owner(publish.hash);
+            net.workers[worker].publish(publish).map(|()| worker)
+        });
+        if posted == Err(PublishError::Busy) {
+            self.in_flight.note_refusal();
+        }
+        posted
+    }
+
+    /// Whether a message of the operator's can be published now.
+    fn check(&self, topic: &str, message: &PreparedMessage) -> Result<&Net, PublishError> {
+        check_name(topic)?;
+        if self.is_too_large(message.payload()) {
+            return Err(PublishError::TooLarge);
+        }
+        self.net.get().ok_or(PublishError::NotRunning)
+    }
+
+    /// Has a worker look into its queue.
+    pub(crate) fn wake(&self, worker: usize) {
+        if let Some(net) = self.net.get() {
+            // A worker that has ended needs no waking.
+            let _ = net.handle.wake(worker);
+        }
+    }
+}
+
+impl WorkerSlot {
+    fn new(queue: usize) -> Self {
+        // Twice what a topic may have under way, so that one does not keep the others out.
+        let (published, publishing) = sync_channel(2 * queue);
+        let counters = Arc::<HubCounters>::default();
+        let end = OperatorInbox { published: publishing, counters: Arc::clone(&counters) };
+        Self { published, counters, end: Mutex::new(Some(end)) }
+    }
+
+    fn publish(&self, publish: Publish) -> Result<(), PublishError> {
+        self.published.try_send(Box::new(publish)).map_err(|error| {
+            let (publish, error) = match error {
+                TrySendError::Full(publish) => (publish, PublishError::Busy),
+                TrySendError::Disconnected(publish) => (publish, PublishError::NotRunning),
+            };
+            publish.reply_to.cancel();
+            error
+        })
+    }
+}
+
+impl OperatorInbox {
+    /// What the operator publishes next.
+    pub(crate) fn next_published(&self) -> Option<Box<Publish>> {
+        self.published.try_recv().ok()
+    }
+}
+
+impl fmt::Debug for HubShared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("workers", &self.workers()).finish_non_exhaustive()
+    }
+}
