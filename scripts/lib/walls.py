@@ -48,7 +48,19 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 IMPORTED_BY: dict[str, tuple[str, ...]] = {"worker::core": ("core/", "mod", "tests/")}
 
 # Rooms whose files import each other in no circle; in the others some still do.
-WITHOUT_CIRCLES = ("src/base/", "src/control/", "src/http/", "src/hub/", "src/metrics/", "src/server/", "src/settings/", "src/sys/", "src/worker/")
+WITHOUT_CIRCLES = (
+    "src/base/",
+    "src/control/",
+    "src/guard/",
+    "src/http/",
+    "src/hub/",
+    "src/metrics/",
+    "src/server/",
+    "src/settings/",
+    "src/simulation/",
+    "src/sys/",
+    "src/worker/",
+)
 
 _USE = re.compile(r"^\s*(?:pub(?:\([^)]*\))?\s+)?use\s+((?:crate|super|self)::[^;]*);", re.MULTILINE)
 _TESTS = re.compile(r"^#\[cfg\(test\)\]\nmod tests\b", re.MULTILINE)

@@ -1,19 +1,19 @@
-//! The application: it does what the ledger says, and has it write down what it was told.
+//! The application: it does what the model says, and has it write down what it was told.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::client::Why;
-use super::ledger::Ledger;
-use super::speech::Order;
+use super::behavior::EndReason;
+use super::model::Model;
+use super::output::AppAction;
 use super::world::World;
 use crate::http::{Refusal, Request, Status};
 use crate::worker::{Accept, Closed, Conn, ConnId, Context, Handle, Handler, SendError};
 use crate::ws::{CloseCode, Message, Opcode, encode};
 
 pub(crate) struct App {
-    pub(crate) ledger: Rc<RefCell<Ledger>>,
+    pub(crate) model: Rc<RefCell<Model>>,
     pub(crate) world: Rc<RefCell<World>>,
     pub(crate) handle: Handle,
     pub(crate) tick_interval: Option<Duration>,
@@ -25,16 +25,16 @@ pub(crate) fn answer(len: usize) -> Vec<u8> {
 }
 
 /// Why a connection is over, in words of the model's.
-pub(crate) fn why(reason: Closed<'_>) -> Why {
+pub(crate) fn why(reason: Closed<'_>) -> EndReason {
     match reason {
-        Closed::ByPeer(frame) => Why::ByPeer(frame.code.map(CloseCode::get)),
-        Closed::ByUs(frame) => Why::ByUs(frame.code.map(CloseCode::get), frame.reason.into()),
-        Closed::Failed(error) => Why::Failed(error.close_code().get()),
-        Closed::PongTimeout => Why::PongTimeout,
-        Closed::OutboxOverflow => Why::Overflow,
-        Closed::BuffersExhausted => Why::Exhausted,
-        Closed::MessageTimeout => Why::MessageTimeout,
-        Closed::Lost => Why::Lost,
+        Closed::ByPeer(frame) => EndReason::ByPeer(frame.code.map(CloseCode::get)),
+        Closed::ByUs(frame) => EndReason::ByUs(frame.code.map(CloseCode::get), frame.reason.into()),
+        Closed::Failed(error) => EndReason::Failed(error.close_code().get()),
+        Closed::PongTimeout => EndReason::PongTimeout,
+        Closed::OutboxOverflow => EndReason::Overflow,
+        Closed::BuffersExhausted => EndReason::Exhausted,
+        Closed::MessageTimeout => EndReason::MessageTimeout,
+        Closed::Lost => EndReason::Lost,
     }
 }
 
@@ -46,20 +46,20 @@ impl App {
             Opcode::Text => Message::Text(std::str::from_utf8(payload).unwrap_or("")),
             _ => Message::Binary(payload),
         };
-        let mut ledger = self.ledger.borrow_mut();
+        let mut model = self.model.borrow_mut();
         let result = conn.send(message);
         let is_within = conn.buffered() <= conn.outbox_limit();
-        let client = &ledger.clients[*conn.data()];
-        let may_shrink = client.speech.offer.is_some() && ledger.setup.limits.deflation.is_some();
+        let client = &model.clients[*conn.data()];
+        let may_shrink = client.output.offer.is_some() && model.setup.limits.deflation.is_some();
         match (result, client.app_close) {
             (Ok(()), None) if fits || (may_shrink && is_within) => {
-                ledger.replied(*conn.data(), opcode, payload);
+                model.replied(*conn.data(), opcode, payload);
             }
             (Err(SendError::OutboxFull), None) if !fits => {}
             (Err(SendError::Closing), Some(_)) => {}
             (result, asked) => {
                 let bytes = payload.len();
-                ledger.blame(format!(
+                model.fail(format!(
                     "client {}: sending {bytes} bytes into room for {room} gave {result:?}, close {asked:?}",
                     conn.data()
                 ));
@@ -68,7 +68,7 @@ impl App {
     }
 
     fn close_from_within(&self, conn: &mut Conn<'_, usize>, code: u16) {
-        self.ledger.borrow_mut().clients[*conn.data()].app_close.get_or_insert(code);
+        self.model.borrow_mut().clients[*conn.data()].app_close.get_or_insert(code);
         conn.close(CloseCode::new(code).unwrap_or(CloseCode::NORMAL), "app");
     }
 }
@@ -85,7 +85,7 @@ impl Handler for App {
     fn open(&mut self, conn: &mut Conn<'_, usize>, _: &Request<'_>) {
         let number = *conn.data();
         let now = self.world.borrow().now;
-        self.ledger.borrow_mut().opened(number, conn.id(), now);
+        self.model.borrow_mut().opened(number, conn.id(), now);
         if number % 4 == 1 {
             self.send(conn, Opcode::Text, b"hello");
         }
@@ -98,26 +98,26 @@ impl Handler for App {
     fn message(&mut self, conn: &mut Conn<'_, usize>, message: Message<'_>) {
         let number = *conn.data();
         let read = self.world.borrow().connections[number].read;
-        let order = self.ledger.borrow_mut().message(number, conn.id(), message, read);
+        let order = self.model.borrow_mut().message(number, conn.id(), message, read);
         match order {
-            Order::Quiet => {}
-            Order::Echo => self.send(conn, message.opcode(), message.as_bytes()),
-            Order::Repeat(times) => {
+            AppAction::Quiet => {}
+            AppAction::Echo => self.send(conn, message.opcode(), message.as_bytes()),
+            AppAction::Repeat(times) => {
                 (0..times).for_each(|_| self.send(conn, message.opcode(), message.as_bytes()))
             }
-            Order::Answer(len) => self.send(conn, Opcode::Binary, &answer(len)),
-            Order::Close(code) => {
+            AppAction::Answer(len) => self.send(conn, Opcode::Binary, &answer(len)),
+            AppAction::Close(code) => {
                 self.send(conn, message.opcode(), message.as_bytes());
                 self.close_from_within(conn, code);
                 self.send(conn, Opcode::Text, b"too late");
             }
-            Order::Post => {
+            AppAction::Post => {
                 let now = self.world.borrow().now;
-                self.ledger.borrow_mut().post_to(&self.handle, Some(number), conn.id(), 20, now);
+                self.model.borrow_mut().post_to(&self.handle, Some(number), conn.id(), 20, now);
             }
-            Order::Drain => {
+            AppAction::Drain => {
                 let now = self.world.borrow().now;
-                self.ledger.borrow_mut().drain(&self.handle, Duration::from_secs(3), now);
+                self.model.borrow_mut().drain(&self.handle, Duration::from_secs(3), now);
             }
         }
     }
@@ -125,7 +125,7 @@ impl Handler for App {
     fn close(&mut self, id: ConnId, data: usize, reason: Closed<'_>) {
         let why = why(reason);
         let world = self.world.borrow();
-        self.ledger.borrow_mut().closed(data, id, why, &world);
+        self.model.borrow_mut().closed(data, id, why, &world);
     }
 
     fn tick_interval(&self) -> Option<Duration> {
@@ -134,11 +134,11 @@ impl Handler for App {
 
     fn tick(&mut self, context: &Context<'_>) {
         let now = self.world.borrow().now;
-        let mut ledger = self.ledger.borrow_mut();
-        let open = ledger.clients.iter().filter(|client| client.is_open()).count();
+        let mut model = self.model.borrow_mut();
+        let open = model.clients.iter().filter(|client| client.is_open()).count();
         if open != context.open() {
-            ledger.blame(format!("the tick was told of {} open WebSockets, of {open}", context.open()));
+            model.fail(format!("the tick was told of {} open WebSockets, of {open}", context.open()));
         }
-        ledger.ticks.push(now);
+        model.ticks.push(now);
     }
 }

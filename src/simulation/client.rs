@@ -1,31 +1,15 @@
-//! One client: what it is like, what it says and reads, and what is known of its connection.
+//! One client: its behavior, its streams, and what the model knows of its connection.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::behavior::{Behavior, EndReason};
 use super::choices::Choices;
-use super::speech::{Bounds, Order, Speech};
-use super::tap::{Heard, Tap};
-use super::world::{Ending, Segment, World};
+use super::connection::{Ending, Segment};
+use super::output::ClientOutput;
+use super::parser::{Received, StreamParser};
+use super::world::World;
 use crate::worker::ConnId;
-
-/// How a client behaves.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Habits {
-    /// Most bytes that it sends at a time.
-    pub(crate) piece: usize,
-    /// Most bytes that it reads at a time.
-    pub(crate) sip: usize,
-    /// It reads once in so many turns.
-    pub(crate) reads: usize,
-    /// It answers a Ping once in so many, or never; after how many turns.
-    pub(crate) pong: Option<usize>,
-    pub(crate) answers_close: bool,
-    /// It breaks the protocol once in so many turns.
-    pub(crate) faults: usize,
-    /// It ends, resets or vanishes once in so many turns.
-    pub(crate) quits: usize,
-}
 
 /// When a connection was not read from because its output was stuck: from the end of an iteration to that of another.
 #[derive(Debug, Default)]
@@ -53,25 +37,12 @@ impl Pauses {
     }
 }
 
-/// Why a connection is over for the application.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Why {
-    ByPeer(Option<u16>),
-    ByUs(Option<u16>, String),
-    Failed(u16),
-    PongTimeout,
-    MessageTimeout,
-    Overflow,
-    Exhausted,
-    Lost,
-}
-
 /// A client and all that is known of its connection.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) number: usize,
-    pub(crate) habits: Habits,
-    pub(crate) speech: Speech,
+    pub(crate) behavior: Behavior,
+    pub(crate) output: ClientOutput,
     /// Answers to Pings that wait for their turn.
     pongs: VecDeque<(usize, Vec<u8>)>,
     /// Those that were given, and where each ends in the client's stream.
@@ -82,13 +53,13 @@ pub(crate) struct Client {
     pub(crate) has_left: bool,
 
     // What the server sends.
-    pub(crate) tap: Tap,
-    /// What was heard, with the end of each in the stream, until the client reads that far.
-    pub(crate) heard: VecDeque<(usize, Heard)>,
+    pub(crate) parser: StreamParser,
+    /// What was parsed, with the end of each in the stream, until the client reads that far.
+    pub(crate) received: VecDeque<(usize, Received)>,
     /// Bytes that the client has read.
     taken: usize,
-    /// Bytes that were listened to.
-    pub(crate) tapped: usize,
+    /// Bytes of the server's stream that the model has parsed.
+    pub(crate) observed: usize,
     pub(crate) response: Option<u16>,
     pub(crate) got_close: bool,
     /// Where our Close ends in the stream.
@@ -97,7 +68,7 @@ pub(crate) struct Client {
     // What the application was told.
     pub(crate) id: Option<ConnId>,
     pub(crate) opened_at: Duration,
-    pub(crate) over: Option<(Why, Duration)>,
+    pub(crate) over: Option<(EndReason, Duration)>,
     /// The application has asked to close with this code.
     pub(crate) app_close: Option<u16>,
 
@@ -127,26 +98,26 @@ pub(crate) struct Client {
     /// The same with input that was read and not dealt with.
     pub(crate) unread_at: Duration,
     pub(crate) has_unread: bool,
-    /// Reading rested for stuck output.
+    /// When reading was paused for output that the kernel did not take.
     pub(crate) pauses: Pauses,
     pub(crate) is_refused: bool,
-    pub(crate) end_judged: bool,
+    pub(crate) end_checked: bool,
 }
 
 impl Client {
-    pub(crate) fn new(number: usize, habits: Habits) -> Self {
+    pub(crate) fn new(number: usize, behavior: Behavior) -> Self {
         Self {
             number,
-            habits,
-            speech: Speech::default(),
+            behavior,
+            output: ClientOutput::default(),
             pongs: VecDeque::new(),
             answers: Vec::new(),
             has_ended: false,
             has_left: false,
-            tap: Tap::default(),
-            heard: VecDeque::new(),
+            parser: StreamParser::default(),
+            received: VecDeque::new(),
             taken: 0,
-            tapped: 0,
+            observed: 0,
             response: None,
             got_close: false,
             close_end: None,
@@ -170,7 +141,7 @@ impl Client {
             has_unread: false,
             pauses: Pauses::default(),
             is_refused: false,
-            end_judged: false,
+            end_checked: false,
         }
     }
 
@@ -179,99 +150,10 @@ impl Client {
         self.id.is_some() && self.over.is_none()
     }
 
-    /// Says something new.
-    pub(crate) fn say(&mut self, bounds: Bounds, choices: &Choices) {
-        if self.has_ended || self.speech.pending.len() > 100_000 {
-            return;
-        }
-        if self.speech.is_over {
-            if choices.one_in(10) {
-                self.speech.noise(choices);
-            }
-            return;
-        }
-        if choices.one_in(self.habits.faults) {
-            return self.speech.fault(bounds, choices);
-        }
-        let small = choices.pick(&[0, 1, 5, 20, 125, 126, 300]);
-        match choices.weigh(&[40, 10, 10, 10, 6, 3, 3, 2, 2, 2, 1]) {
-            0 => self.speech.message(small, 1, Order::Echo, bounds, choices),
-            1 => self.speech.message(small, choices.between(2, 5), Order::Echo, bounds, choices),
-            2 => self.speech.ping(choices),
-            3 => self.speech.message(small, 1, Order::Quiet, bounds, choices),
-            4 => {
-                let order = Order::Answer(choices.pick(&[0, 126, 500, 4_000, 70_000]));
-                self.speech.message(small, 1, order, bounds, choices);
-            }
-            5 => self.speech.pong(b"unasked", choices),
-            6 => {
-                let len = choices.pick(&[
-                    bounds.max_message,
-                    bounds.max_message - 1,
-                    65_535,
-                    65_536,
-                    bounds.fills_outbox,
-                ]);
-                let order = choices.pick(&[Order::Echo, Order::Quiet]);
-                self.speech.message(len, choices.between(1, 64), order, bounds, choices);
-            }
-            7 => self.speech.message(small, 1, Order::Post, bounds, choices),
-            8 => self.speech.message(small, 1, Order::Repeat(choices.between(2, 6)), bounds, choices),
-            9 => {
-                let code = choices.pick(&[None, Some(1000), Some(1001), Some(3000), Some(4999)]);
-                self.speech.close(code, choices);
-            }
-            _ => {
-                let code = choices.pick(&[1000, 1008, 3999]);
-                let order =
-                    if choices.one_in(12) && bounds.may_drain { Order::Drain } else { Order::Close(code) };
-                self.speech.message(small, 1, order, bounds, choices);
-            }
-        }
-    }
-
-    /// Says more at once than an iteration reads from one connection.
-    pub(crate) fn flood(&mut self, bounds: Bounds, choices: &Choices) {
-        let len = choices.pick(&[0, 100, 1_000]).min(bounds.max_message);
-        let what = choices.below(if self.speech.squeezer.is_some() { 5 } else { 3 });
-        let order = choices.pick(&[Order::Quiet, Order::Echo]);
-        let mut expanded = 0;
-        while self.speech.pending.len() < 300_000 && !self.speech.is_over && !self.has_ended {
-            match what {
-                // A little that becomes much.
-                3.. if expanded > 1_500_000 => break,
-                3.. => {
-                    self.speech.squeezed_message(bounds.max_message, order, bounds, choices);
-                    expanded += bounds.max_message;
-                }
-                0 => self.speech.pong(&[0; 125], choices),
-                1 => self.speech.message(len.max(100), 1, Order::Quiet, bounds, choices),
-                _ => self.speech.ping(choices),
-            }
-        }
-    }
-
-    /// Begins a message, and returns how many bytes of Pings come before its end, which stays for later; `None` when it has nothing more to
-    /// say.
-    pub(crate) fn begin_message(
-        &mut self,
-        world: &mut World,
-        bounds: Bounds,
-        choices: &Choices,
-    ) -> Option<usize> {
-        if self.speech.is_over || self.has_ended {
-            return None;
-        }
-        let pings = choices.pick(&[600, 2_000, 9_000]);
-        let (first, flood) = self.speech.message_around(pings, bounds, choices);
-        self.send(world, first);
-        Some(flood)
-    }
-
     /// Puts up to `most` bytes on the wire.
     pub(crate) fn send(&mut self, world: &mut World, most: usize) {
-        if !self.has_ended && !self.speech.pending.is_empty() {
-            let bytes = self.speech.take(most);
+        if !self.has_ended && !self.output.pending.is_empty() {
+            let bytes = self.output.take(most);
             world.connections[self.number].wire.push_back(Segment::Data(bytes));
         }
     }
@@ -279,9 +161,9 @@ impl Client {
     /// Reads up to `most` bytes, and does what they call for.
     pub(crate) fn read(&mut self, world: &mut World, most: usize, choices: &Choices) {
         self.taken += world.client_reads(self.number, most);
-        while let Some((end, heard)) = self.heard.pop_front() {
+        while let Some((end, heard)) = self.received.pop_front() {
             if end > self.taken {
-                self.heard.push_front((end, heard));
+                self.received.push_front((end, heard));
                 break;
             }
             self.react(heard, choices);
@@ -295,20 +177,20 @@ impl Client {
         }
     }
 
-    fn react(&mut self, heard: Heard, choices: &Choices) {
+    fn react(&mut self, heard: Received, choices: &Choices) {
         match heard {
-            Heard::Response(_, Some(agreement)) => self.speech.agree(agreement.client),
-            Heard::Ping(payload) => {
-                if let Some(turns) = self.habits.pong {
+            Received::Response(_, Some(agreement)) => self.output.agree(agreement.client),
+            Received::Ping(payload) => {
+                if let Some(turns) = self.behavior.pong_delay {
                     self.pongs.push_back((turns, payload));
                 }
             }
-            Heard::Close(code, _) if self.habits.answers_close && !self.speech.is_over => {
+            Received::Close(code, _) if self.behavior.answers_close && !self.output.is_finished => {
                 // Sometimes something that had been on its way comes first.
                 if choices.one_in(8) {
-                    self.speech.ping(choices);
+                    self.output.ping(choices);
                 }
-                self.speech.close(code, choices);
+                self.output.close(code, choices);
             }
             _ => {}
         }
@@ -320,9 +202,9 @@ impl Client {
         while self.pongs.front().is_some_and(|(turns, _)| *turns == 0)
             && let Some((_, payload)) = self.pongs.pop_front()
         {
-            if !self.speech.is_over && !self.has_ended {
-                self.speech.pong(&payload, choices);
-                self.answers.push((self.speech.made(), payload));
+            if !self.output.is_finished && !self.has_ended {
+                self.output.pong(&payload, choices);
+                self.answers.push((self.output.produced(), payload));
             }
         }
     }

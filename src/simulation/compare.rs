@@ -1,43 +1,36 @@
-//! Two servers, on the simulated kernel and on Linux, brought to rest and compared.
+//! Two servers, on the simulated kernel and on Linux, run until both are idle and compared.
 
-use std::io::{self, ErrorKind, Read};
-use std::net::TcpStream;
+use std::io;
 use std::time::{Duration, Instant};
 
-use super::replay::Stage;
-use super::world::Ending;
+use super::connection::Ending;
+use super::peer::Peer;
+use super::replay::Comparison;
 
 /// How long bytes may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const LINUX_TIMEOUT: Duration = Duration::from_secs(20);
 /// Iterations that anything may take on the simulated kernel.
 const MOST_ITERATIONS: usize = 10_000;
 
-/// A client on the real kernel.
-pub(super) struct Peer {
-    pub(super) stream: Option<TcpStream>,
-    pub(super) got: Vec<u8>,
-    pub(super) ending: Ending,
-}
-
-impl Stage {
+impl Comparison {
     /// Lets time pass, for both.
-    pub(super) fn pass(&mut self, time: Duration) -> Result<(), String> {
+    pub(super) fn advance(&mut self, time: Duration) -> Result<(), String> {
         self.trace.push(format!("{time:?} pass"));
         let until = self.now.get() + time;
         loop {
-            self.settle()?;
+            self.run_until_idle()?;
             let wait = self.simulated.next_wait().min(self.real.next_wait());
             let now = self.now.get().saturating_add(wait).min(until);
             self.now.set(now);
             self.world.borrow_mut().now = now;
             if now == until {
-                return self.settle();
+                return self.run_until_idle();
             }
         }
     }
 
     /// Lets both servers do all that they have to do, and compares.
-    pub(super) fn settle(&mut self) -> Result<(), String> {
+    pub(super) fn run_until_idle(&mut self) -> Result<(), String> {
         loop {
             self.settle_simulated().map_err(|error| error.to_string())?;
             self.settle_real()?;
@@ -55,13 +48,13 @@ impl Stage {
     fn settle_simulated(&mut self) -> io::Result<()> {
         for iteration in 0.. {
             self.simulated.iterate()?;
-            let is_quiet =
+            let is_idle =
                 self.world.borrow().edges.is_empty() && self.simulated.next_wait() != Duration::ZERO;
-            if iteration > 2 && (is_quiet || !self.simulated.is_alive) {
+            if iteration > 2 && (is_idle || !self.simulated.is_alive) {
                 break;
             }
             if iteration > MOST_ITERATIONS {
-                return Err(io::Error::other("the simulated worker does not come to rest"));
+                return Err(io::Error::other("the simulated worker does not become idle"));
             }
         }
         let mut world = self.world.borrow_mut();
@@ -74,8 +67,8 @@ impl Stage {
             if *ending == Ending::Open {
                 *ending = connection.ending;
             }
-            let heard = client.tap.feed(&connection.outbound).map_err(io::Error::other)?;
-            client.heard.extend(heard);
+            let heard = client.parser.feed(&connection.outbound).map_err(io::Error::other)?;
+            client.received.extend(heard);
             client.read(&mut world, usize::MAX, &self.choices);
         }
         Ok(())
@@ -88,7 +81,7 @@ impl Stage {
             self.peers.iter_mut().for_each(Peer::read);
             match self.difference() {
                 None => break,
-                Some(difference) if started.elapsed() > PATIENCE => return Err(difference),
+                Some(difference) if started.elapsed() > LINUX_TIMEOUT => return Err(difference),
                 // Others need the processor for it to arrive.
                 Some(_) => std::thread::sleep(Duration::from_micros(50)),
             }
@@ -129,21 +122,5 @@ impl Stage {
         }
         let is_same = expected == seen && self.simulated.is_alive == self.real.is_alive;
         (!is_same).then(|| format!("the server has come to {expected:?}, on Linux to {seen:?}"))
-    }
-}
-
-impl Peer {
-    /// Reads all that there is.
-    fn read(&mut self) {
-        let Some(stream) = &mut self.stream else { return };
-        let mut buffer = [0; 16 * 1024];
-        while self.ending == Ending::Open {
-            match stream.read(&mut buffer) {
-                Ok(0) => self.ending = Ending::Clean,
-                Ok(len) => self.got.extend_from_slice(&buffer[..len]),
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => self.ending = Ending::Reset,
-                Err(_) => return,
-            }
-        }
     }
 }

@@ -1,8 +1,8 @@
 //! What breaks the protocol: requests with the status, and frames with the close code, that each deserves.
 
+use super::behavior::Bounds;
 use super::choices::Choices;
-use super::deflating::Squeezer;
-use super::speech::Bounds;
+use super::deflate::ClientDeflater;
 use crate::http::{MAX_HEAD, MAX_HEADERS};
 use crate::ws::{Opcode, encode};
 
@@ -95,7 +95,7 @@ pub(crate) fn frames(out: &mut Vec<u8>, bounds: Bounds, has_offered: bool, choic
 pub(crate) fn compressed(
     out: &mut Vec<u8>,
     bounds: Bounds,
-    squeezer: &mut Squeezer,
+    deflater: &mut ClientDeflater,
     choices: &Choices,
 ) -> Fault {
     let key = Some([5, 6, 7, 8]);
@@ -110,17 +110,17 @@ pub(crate) fn compressed(
             ("a stored block with another length", 1007)
         }
         2 => {
-            let piece = squeezer.squeeze(b"a message that ends within a block");
+            let piece = deflater.compress(b"a message that ends within a block");
             message(Opcode::Binary, &piece[..piece.len() / 2]);
             ("half a message", 1007)
         }
         3 => {
-            message(Opcode::Text, &squeezer.squeeze(b"ends within a character \xe2\x82"));
+            message(Opcode::Text, &deflater.compress(b"ends within a character \xe2\x82"));
             ("compressed text that is not UTF-8", 1007)
         }
         4 => {
             let times = choices.pick(&[1, 1, 30]);
-            message(Opcode::Binary, &squeezer.squeeze(&vec![0; bounds.max_message * times + 1]));
+            message(Opcode::Binary, &deflater.compress(&vec![0; bounds.max_message * times + 1]));
             ("a little that becomes more than the message limit", 1009)
         }
         5 => {
@@ -128,7 +128,7 @@ pub(crate) fn compressed(
             ("more than compression makes of the largest message", 1009)
         }
         6 => {
-            let payload = squeezer.squeeze(b"in two frames, both marked");
+            let payload = deflater.compress(b"in two frames, both marked");
             encode::compressed_frame(out, false, Opcode::Text, &payload, key);
             out.extend_from_slice(b"\xc0\x80\0\0\0\0");
             ("a continuation that is marked as compressed", 1002)

@@ -149,7 +149,7 @@ impl Load {
         for _ in 0..crowd {
             self.connect(false);
         }
-        self.pass(self.interval)?;
+        self.advance(self.interval)?;
         if self.handle.shared.workers[0].counters.pings_put_off.get() > 0 {
             return Err("Pings are put off although there is time for them".into());
         }
@@ -173,9 +173,9 @@ impl Load {
         }
         self.world.borrow_mut().charge = Duration::ZERO;
         self.stops = false;
-        self.pass(self.interval * 5)?;
+        self.advance(self.interval * 5)?;
         let before = self.handle.shared.workers[0].counters.pings_put_off.get();
-        self.pass(self.interval * 3)?;
+        self.advance(self.interval * 3)?;
         match self.handle.shared.workers[0].counters.pings_put_off.get() - before {
             0 => Ok(()),
             count => Err(format!("{count} Pings are put off although there is time for them again")),
@@ -200,7 +200,7 @@ impl Load {
         let now = world.now;
         if !is_silent {
             let mut request = Vec::new();
-            crate::ws::client::request(&mut request, "h", "/", super::speech::KEY, "");
+            crate::ws::client::request(&mut request, "h", "/", super::output::KEY, "");
             world.client_sends(number, &request);
         }
         self.clients.push(Client {
@@ -213,7 +213,7 @@ impl Load {
         });
     }
 
-    fn pass(&mut self, time: Duration) -> Result<(), String> {
+    fn advance(&mut self, time: Duration) -> Result<(), String> {
         let until = self.now() + time;
         while self.now() < until {
             self.iterate()?;

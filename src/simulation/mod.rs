@@ -4,39 +4,47 @@
 //! arrive, what fails, when the clock jumps and the server ends. The worker is the real one. The first thing that is not as
 //! the model has it ends the run.
 //!
-//! - `world`, `net`: the kernel, which the scripted tests of the worker use as well.
-//! - `choices`, `setup`, `steps`, `run`: what happens.
-//! - `client`, `speech`, `hostile`: clients and what they send; `tap`: what is sent to them; `deflating`: both compressed;
-//!   `app`: the application.
-//! - `ledger`, `judge`, `ends`, `rest`: the model.
+//! - `choices`: the source of every decision. `setup`, `steps`, `run`: the workload.
+//! - `world`, `net`: the simulated kernel, which the scripted tests of the worker use as well, and the faults injected into it.
+//! - `client`, `behavior`, `output`, `hostile`: clients and what they send. `parser`: what they are sent. `deflate`: their compression.
+//! - `app`: the application.
+//! - `model`: the expected state. `check_output`, `check_close`, `check_idle`, `read_pace`: the oracle, which compares the worker with it.
 //! - `load`: a worker that has more to do than it has time for.
-//! - `hub`: several workers with a hub, and rooms of its own.
-//! - `kernels`: the simulated kernel against Linux; `server`, `replay`, `compare`: the worker on both.
+//! - `hub`: several workers with a hub, and modules of its own.
+//! - `kernels`: the simulated kernel against Linux. `replay`, `compare`, `peer`, `server`: the same worker on both.
 #![forbid(unsafe_code)]
 
 mod app;
+mod behavior;
+mod check_close;
+mod check_idle;
+mod check_output;
 mod choices;
 mod client;
 mod compare;
-mod deflating;
-mod ends;
+pub(crate) mod connection;
+mod deflate;
+mod finish;
 mod hostile;
 #[cfg(feature = "simulation")]
 mod hub;
-mod judge;
+mod injection;
+mod kernel;
 mod kernels;
-mod ledger;
 mod load;
+mod mailbox;
+mod model;
 pub(crate) mod net;
+mod output;
+mod parser;
+mod peer;
+mod read_pace;
 mod replay;
-mod rest;
 mod run;
 mod server;
 mod setup;
-mod slow;
-mod speech;
 mod steps;
-mod tap;
+mod workload;
 pub(crate) mod world;
 
 use std::any::Any;
@@ -66,8 +74,8 @@ pub struct Report {
     pub messages: u64,
     /// Compressed messages, in both directions.
     pub compressed: u64,
-    /// Times that the worker rested and everything was looked at.
-    pub rests: u64,
+    /// Times that the worker would_sleep and everything was looked at.
+    pub idle_checks: u64,
     /// System calls of the worker.
     pub calls: u64,
 }
@@ -80,7 +88,7 @@ impl Report {
         self.opened += other.opened;
         self.messages += other.messages;
         self.compressed += other.compressed;
-        self.rests += other.rests;
+        self.idle_checks += other.idle_checks;
         self.calls += other.calls;
     }
 }
@@ -130,7 +138,7 @@ fn run_choices(choices: &Choices, profile: Profile) -> Result<Report, Failure> {
     // A debug assertion of the worker's is a violation like others, and the trace says what led to it.
     let outcome = catch_unwind(AssertUnwindSafe(|| run.play()));
     let outcome = outcome.unwrap_or_else(panicked);
-    let ledger = run.ledger.try_borrow();
+    let model = run.model.try_borrow();
     match outcome {
         Ok(steps) => {
             let counters = run.counters();
@@ -142,15 +150,13 @@ fn run_choices(choices: &Choices, profile: Profile) -> Result<Report, Failure> {
                 opened: counters.opened.get(),
                 messages: counters.messages_in.get(),
                 compressed: counters.compressed_in.get() + counters.compressed_out.get(),
-                rests: run.rests as u64,
+                idle_checks: run.idle_checks as u64,
                 calls,
             })
         }
         Err(violation) => {
-            let trace = ledger.map_or_else(
-                |_| "(in use)".into(),
-                |ledger| format!("{:?}\n{}", ledger.setup, ledger.tail()),
-            );
+            let trace = model
+                .map_or_else(|_| "(in use)".into(), |model| format!("{:?}\n{}", model.setup, model.tail()));
             Err(Failure { violation, trace })
         }
     }

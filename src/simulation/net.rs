@@ -14,10 +14,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::choices::{Choices, split_mix};
-use super::world::{Ending, Fd, Segment, Source, World};
+use super::choices::split_mix;
+use super::connection::{Ending, Fd, Segment};
+use super::injection::{invent, shuffle};
+use super::world::{Source, World};
 use crate::base::notifier::Wake;
-use crate::budget::EVENTS_PER_WAIT;
 use crate::worker::{Os, Output, Ready, Token};
 
 /// The worker's end.
@@ -30,13 +31,13 @@ pub(crate) struct Net {
 #[derive(Debug, Default)]
 pub(crate) struct Wakes {
     pub(crate) asked: AtomicUsize,
-    heard: AtomicUsize,
+    seen: AtomicUsize,
 }
 
 impl Wakes {
     /// Whether a wake-up has not ended a wait yet.
     pub(crate) fn are_due(&self) -> bool {
-        self.asked.load(Ordering::Relaxed) != self.heard.load(Ordering::Relaxed)
+        self.asked.load(Ordering::Relaxed) != self.seen.load(Ordering::Relaxed)
     }
 }
 
@@ -61,10 +62,10 @@ impl Os for Net {
     fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
         let mut world = self.world.borrow_mut();
         world.waits += 1;
-        world.rested = false;
+        world.would_sleep = false;
         ready.clear();
-        let mischief = world.mischief.as_ref();
-        let odd = mischief.filter(|odd| odd.choices.one_in(odd.waits)).map(|odd| odd.choices.clone());
+        let injection = world.injection.as_ref();
+        let odd = injection.filter(|odd| odd.choices.one_in(odd.waits)).map(|odd| odd.choices.clone());
         world.interrupted = world.signals > 0 || odd.as_ref().is_some_and(|choices| choices.one_in(4));
         world.signals = world.signals.saturating_sub(1);
         if world.interrupted {
@@ -73,7 +74,7 @@ impl Os for Net {
         }
         let most_events = world.most_events;
         let most = odd.as_ref().map_or(most_events, |choices| {
-            shuffle(&mut world, choices);
+            shuffle(&mut world.edges, choices);
             choices.between(1, 4)
         });
         while ready.len() < most
@@ -82,13 +83,13 @@ impl Os for Net {
             ready.extend(world.report(source));
         }
         if let Some(choices) = odd {
-            invent(&world, &choices, ready);
+            invent(&world.connections, &choices, ready);
         }
         let asked = self.wakes.asked.load(Ordering::Relaxed);
-        let woken = self.wakes.heard.swap(asked, Ordering::Relaxed) != asked;
+        let woken = self.wakes.seen.swap(asked, Ordering::Relaxed) != asked;
         if ready.is_empty() && !woken && timeout != Some(Duration::ZERO) {
             let until = timeout.map_or(Duration::MAX, |timeout| world.now + timeout);
-            world.rested = until > world.limit;
+            world.would_sleep = until > world.limit;
             world.now = until.min(world.limit).max(world.now);
         }
         Ok(())
@@ -280,31 +281,5 @@ impl Os for Net {
 
     fn random(&mut self) -> u64 {
         split_mix(&mut self.world.borrow_mut().random)
-    }
-}
-
-/// The ready list in another order.
-fn shuffle(world: &mut World, choices: &Choices) {
-    for at in (1..world.edges.len()).rev() {
-        world.edges.swap(at, choices.below(at + 1));
-    }
-}
-
-/// Adds an event that nothing has brought about, every other time of a connection that is reported already.
-fn invent(world: &World, choices: &Choices, ready: &mut Vec<Ready>) {
-    if ready.len() >= EVENTS_PER_WAIT || world.connections.is_empty() || !choices.one_in(2) {
-        return;
-    }
-    let all = world.connections.len();
-    let at = choices.below(2 * all);
-    // Of a closed socket as well: its token may have been on the way when it was closed.
-    let mut token = world.connections[at % all].token;
-    if at >= all {
-        let is_connection = |event: &&Ready| world.connections.iter().any(|of| of.token == Some(event.token));
-        token = ready.iter().rfind(is_connection).map(|event| event.token).or(token);
-    }
-    if let Some(token) = token {
-        let closed = choices.one_in(2);
-        ready.push(Ready { token, readable: true, writable: choices.one_in(2), closed });
     }
 }

@@ -11,15 +11,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::behavior::{Behavior, Bounds};
 use super::choices::Choices;
-use super::client::{Client, Habits};
-use super::compare::Peer;
-use super::deflating::OFFERS;
+use super::client::Client;
+use super::connection::{Ending, Segment};
+use super::deflate::OFFERS;
 use super::net::{Net, Wakes};
+use super::output::{AppAction, ItemKind};
+use super::peer::Peer;
 use super::server::{Common, Server};
 use super::setup::{Profile, Setup};
-use super::speech::What;
-use super::world::{Ending, Segment, World};
+use super::world::World;
 use crate::sys::eventfd::EventFd;
 use crate::sys::socket::{Sharing, listen_tcp, local_address, reset_on_close};
 use crate::worker::Linux;
@@ -36,11 +38,11 @@ pub struct Replay {
     pub bytes: u64,
 }
 
-pub(super) struct Stage {
+pub(super) struct Comparison {
     pub(super) choices: Choices,
     pub(super) setup: Setup,
     pub(super) now: Rc<Cell<Duration>>,
-    pub(super) orders: Rc<RefCell<Vec<Vec<super::speech::Order>>>>,
+    pub(super) actions: Rc<RefCell<Vec<Vec<AppAction>>>>,
     pub(super) world: Rc<RefCell<World>>,
     pub(super) simulated: Server<Net>,
     pub(super) real: Server<Linux>,
@@ -58,18 +60,18 @@ pub(super) struct Stage {
 /// # Errors
 /// The first difference, with what led to it.
 pub fn replay(seed: u64) -> Result<Replay, String> {
-    let mut stage = Stage::new(seed).map_err(|error| format!("no sockets: {error}"))?;
-    match stage.play() {
+    let mut comparison = Comparison::new(seed).map_err(|error| format!("no sockets: {error}"))?;
+    match comparison.play() {
         Ok(()) => Ok(Replay {
-            clients: stage.clients.len() as u64,
-            events: stage.real.log.borrow().told.iter().map(|told| told.len() as u64).sum(),
-            bytes: stage.peers.iter().map(|peer| peer.got.len() as u64).sum(),
+            clients: comparison.clients.len() as u64,
+            events: comparison.real.log.borrow().told.iter().map(|told| told.len() as u64).sum(),
+            bytes: comparison.peers.iter().map(|peer| peer.got.len() as u64).sum(),
         }),
-        Err(error) => Err(format!("{error}\n{:?}\nafter {}", stage.setup, stage.trace.join("\n"))),
+        Err(error) => Err(format!("{error}\n{:?}\nafter {}", comparison.setup, comparison.trace.join("\n"))),
     }
 }
 
-impl Stage {
+impl Comparison {
     fn new(seed: u64) -> io::Result<Self> {
         let choices = Choices::of_seed(seed);
         let mut setup = Setup::draw(Profile::Short, &choices);
@@ -80,9 +82,9 @@ impl Stage {
         let listener = world.add_listener();
         let now = Rc::new(Cell::new(world.now));
         let world = Rc::new(RefCell::new(world));
-        let orders = Rc::default();
+        let actions = Rc::default();
         let common =
-            Common { limits: setup.limits.clone(), now: Rc::clone(&now), orders: Rc::clone(&orders) };
+            Common { limits: setup.limits.clone(), now: Rc::clone(&now), actions: Rc::clone(&actions) };
         let wakes = Arc::new(Wakes::default());
         let net = Net { world: Rc::clone(&world), wakes: Arc::clone(&wakes) };
         let local = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -96,7 +98,7 @@ impl Stage {
             choices,
             setup,
             now,
-            orders,
+            actions,
             world,
             simulated,
             real,
@@ -113,14 +115,14 @@ impl Stage {
         let steps = self.choices.between(20, 150);
         for _ in 0..steps {
             self.step().map_err(|error| error.to_string())?;
-            self.settle()?;
+            self.run_until_idle()?;
         }
         // Everybody leaves, or is told to.
         if self.choices.one_in(2) {
             self.trace.push("the server drains".into());
             self.simulated.handle.shared.drain(Duration::from_secs(3));
             self.real.handle.shared.drain(Duration::from_secs(3));
-            self.settle()?;
+            self.run_until_idle()?;
         }
         for number in 0..self.clients.len() {
             if !self.clients[number].has_left {
@@ -128,8 +130,8 @@ impl Stage {
                 self.transfer(number);
             }
         }
-        self.settle()?;
-        self.pass(Duration::from_secs(45))
+        self.run_until_idle()?;
+        self.advance(Duration::from_secs(45))
     }
 
     fn step(&mut self) -> io::Result<()> {
@@ -146,9 +148,9 @@ impl Stage {
             3 => self.post(),
             4 => {
                 let time = Duration::from_millis(choices.between(1, 2_000) as u64);
-                return self.pass(time).map_err(io::Error::other);
+                return self.advance(time).map_err(io::Error::other);
             }
-            _ => return self.pass(Duration::from_secs(31)).map_err(io::Error::other),
+            _ => return self.advance(Duration::from_secs(31)).map_err(io::Error::other),
         }
         Ok(())
     }
@@ -159,33 +161,33 @@ impl Stage {
             return Ok(());
         }
         let number = self.world.borrow_mut().connect().ok_or(ErrorKind::ConnectionRefused)?;
-        let habits = Habits {
-            piece: choices.pick(&[1, 7, 200, usize::MAX, usize::MAX]),
-            sip: usize::MAX,
-            reads: 1,
-            pong: choices.pick(&[Some(0), Some(2), None]),
+        let behavior = Behavior {
+            write_size: choices.pick(&[1, 7, 200, usize::MAX, usize::MAX]),
+            read_size: usize::MAX,
+            read_every: 1,
+            pong_delay: choices.pick(&[Some(0), Some(2), None]),
             answers_close: !choices.one_in(4),
-            faults: choices.pick(&[1 << 20, 30, 4]),
-            quits: 1,
+            fault_every: choices.pick(&[1 << 20, 30, 4]),
+            quit_every: 1,
         };
-        let mut client = Client::new(number, habits);
+        let mut client = Client::new(number, behavior);
         if choices.one_in(2) {
             let offer = choices.pick(&OFFERS);
-            client.speech.offer = Some(offer);
-            client.tap.offer = offer.parse().ok();
+            client.output.offer = Some(offer);
+            client.parser.offer = offer.parse().ok();
         }
         match choices.one_in(10) {
-            false => client.speech.request(number),
-            true => client.speech.bad_request(number, choices),
+            false => client.output.request(number),
+            true => client.output.bad_request(number, choices),
         }
         let stream = TcpStream::connect(self.address)?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
-        self.trace.push(format!("client {number} connects: {habits:?}"));
+        self.trace.push(format!("client {number} connects: {behavior:?}"));
         self.clients.push(client);
         self.got.push((Vec::new(), Ending::Open));
         self.peers.push(Peer { stream: Some(stream), got: Vec::new(), ending: Ending::Open });
-        self.orders.borrow_mut().push(Vec::new());
+        self.actions.borrow_mut().push(Vec::new());
         self.simulated.joined();
         self.real.joined();
         Ok(())
@@ -200,18 +202,18 @@ impl Stage {
 
     fn turn(&mut self, number: usize) {
         let (choices, bounds) = (&self.choices, self.setup.bounds());
-        let bounds = super::speech::Bounds { may_drain: false, ..bounds };
+        let bounds = Bounds { may_drain: false, ..bounds };
         let client = &mut self.clients[number];
-        let said = client.speech.script.len();
-        client.say(bounds, choices);
+        let said = client.output.script.len();
+        client.produce(bounds, choices);
         client.answer(choices);
-        let piece = client.habits.piece;
+        let piece = client.behavior.write_size;
         let most = if piece == usize::MAX { 30_000 } else { choices.between(1, piece) };
         client.send(&mut self.world.borrow_mut(), most);
-        for said in &client.speech.script[said..] {
+        for said in &client.output.script[said..] {
             self.trace.push(format!("client {number} says {:.80}", format!("{:?}", said.what)));
-            if let What::Message(_, _, order) = &said.what {
-                self.orders.borrow_mut()[number].push(*order);
+            if let ItemKind::Message(_, _, order) = &said.what {
+                self.actions.borrow_mut()[number].push(*order);
             }
         }
         self.transfer(number);

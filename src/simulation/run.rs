@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use super::app::App;
 use super::choices::Choices;
-use super::ledger::Ledger;
+use super::injection::FaultInjection;
+use super::model::Model;
 use super::net::{Net, Wakes};
 use super::setup::Setup;
-use super::world::{Mischief, World};
+use super::world::World;
 use crate::base::ticks::TICK;
 use crate::metrics::Counters;
 use crate::worker::{Flags, Handle, Worker};
 
-/// Iterations between two rests: far more than any work there is takes, even a frame at a time, so that a loop that spins is found out.
+/// Most iterations until the worker is idle: far more than any work takes, even a frame at a time, so that a spinning loop is found.
 const MOST_ITERATIONS: usize = 100_000;
 
 /// A run in progress.
@@ -24,12 +25,12 @@ pub(crate) struct Run {
     pub(crate) worker: Worker<Net, App>,
     pub(crate) handle: Handle,
     pub(crate) world: Rc<RefCell<World>>,
-    pub(crate) ledger: Rc<RefCell<Ledger>>,
+    pub(crate) model: Rc<RefCell<Model>>,
     wakes: Arc<Wakes>,
     pub(crate) is_alive: bool,
     /// Iterations in a row that had nothing to do and did not sleep.
     idle: usize,
-    pub(crate) rests: usize,
+    pub(crate) idle_checks: usize,
     /// Clients that take part, and those whose sockets are open, by number.
     pub(crate) live: Vec<usize>,
     watched: Vec<usize>,
@@ -43,25 +44,25 @@ impl Run {
         let mut world = World::new(choices.bits());
         world.free_descriptors = setup.descriptors;
         world.most_events = setup.limits.budgets.events;
-        world.mischief =
-            Some(Mischief { choices: choices.clone(), arrivals: setup.arrivals, waits: setup.waits });
+        world.injection =
+            Some(FaultInjection { choices: choices.clone(), arrivals: setup.arrivals, waits: setup.waits });
         let listener = world.add_listener();
         let now = world.now;
         let world = Rc::new(RefCell::new(world));
-        let (limits, tick_interval, has_company) =
-            (setup.limits.clone(), setup.tick_interval, setup.has_company);
-        let ledger = Rc::new(RefCell::new(Ledger::new(setup, now)));
+        let (limits, tick_interval, has_other_workers) =
+            (setup.limits.clone(), setup.tick_interval, setup.has_other_workers);
+        let model = Rc::new(RefCell::new(Model::new(setup, now)));
         let wakes = Arc::new(Wakes::default());
         let os = Net { world: Rc::clone(&world), wakes: Arc::clone(&wakes) };
         let make_app = |handle: &Handle| App {
-            ledger: Rc::clone(&ledger),
+            model: Rc::clone(&model),
             world: Rc::clone(&world),
             handle: handle.clone(),
             tick_interval,
         };
         let alone = Worker::alone(os, listener, Box::new(Arc::clone(&wakes)), limits, make_app);
         let (worker, handle) = alone.expect("the simulated listener can be watched");
-        if has_company {
+        if has_other_workers {
             handle.shared.common.join_group();
         }
         Self {
@@ -69,11 +70,11 @@ impl Run {
             worker,
             handle,
             world,
-            ledger,
+            model,
             wakes,
             is_alive: true,
             idle: 0,
-            rests: 0,
+            idle_checks: 0,
             live: Vec::new(),
             watched: Vec::new(),
         }
@@ -92,24 +93,24 @@ impl Run {
         self.watched.push(number);
     }
 
-    /// One iteration of the worker, whose doings are judged.
+    /// One iteration of the worker, after which the model is compared with what it did.
     pub(crate) fn iterate(&mut self) -> Result<(), Violation> {
         let (calls, edges, now) = {
             let world = self.world.borrow();
             (world.calls, world.edges.len(), world.now)
         };
-        self.ledger.borrow_mut().now = now;
-        let posted = self.ledger.borrow().in_box;
+        self.model.borrow_mut().now = now;
+        let posted = self.model.borrow().mailbox_len;
         let (given, unread) = (self.counters().messages_in.get(), self.worker.inventory().unread);
         self.is_alive = self.worker.iterate().map_err(|error| format!("the worker ended: {error}"))?;
-        self.judge()?;
+        self.check()?;
         let world = self.world.borrow();
         let busy = world.calls > calls || world.edges.len() != edges || world.now > now || posted > 0;
         // What was read is decompressed, and what waits of it dealt with, without a call.
         let busy =
             busy || self.counters().messages_in.get() > given || self.worker.inventory().unread != unread;
         // A wait that a signal cut short tells nothing.
-        self.idle = match busy || world.rested {
+        self.idle = match busy || world.would_sleep {
             true => 0,
             false => self.idle + usize::from(!world.interrupted),
         };
@@ -118,71 +119,71 @@ impl Run {
     }
 
     /// Takes in what the worker has done.
-    fn judge(&mut self) -> Result<(), Violation> {
+    fn check(&mut self) -> Result<(), Violation> {
         let world = self.world.borrow();
-        let mut ledger = self.ledger.borrow_mut();
-        ledger.now = world.now;
-        if self.worker.inventory().is_draining && ledger.drain_seen.is_zero() {
-            ledger.drain_seen = world.now;
+        let mut model = self.model.borrow_mut();
+        model.now = world.now;
+        if self.worker.inventory().is_draining && model.drain_seen.is_zero() {
+            model.drain_seen = world.now;
         }
-        ledger.was_exhausted |= self.handle.shared.workers[0].counters.accept_exhausted.get() > 0;
+        model.was_exhausted |= self.handle.shared.workers[0].counters.accept_exhausted.get() > 0;
         self.watched.retain(|&number| {
-            ledger.listen(number, &world);
-            ledger.judge_end(number, &world);
-            // For the next iteration; what is seen at rest is surer.
-            ledger.clients[number].was_paused |= world.connections[number].wants_room;
+            model.observe_output(number, &world);
+            model.check_socket_close(number, &world);
+            // For the next iteration; what is seen while idle is surer.
+            model.clients[number].was_paused |= world.connections[number].wants_room;
             !world.connections[number].closed
         });
-        for glimpse in self.worker.glimpses() {
-            let client = &mut ledger.clients[glimpse.socket.0];
-            let waits = glimpse.flags.has(Flags::PAUSED | Flags::REVISIT);
-            client.pauses.set(glimpse.flags.has(Flags::PAUSED), world.now);
+        for snapshot in self.worker.connections() {
+            let client = &mut model.clients[snapshot.socket.0];
+            let waits = snapshot.flags.has(Flags::PAUSED | Flags::REVISIT);
+            client.pauses.set(snapshot.flags.has(Flags::PAUSED), world.now);
             if std::mem::replace(&mut client.is_kept_waiting, waits) || waits {
                 client.kept_waiting_at = world.now;
             }
-            if std::mem::replace(&mut client.has_unread, glimpse.has_unread) || glimpse.has_unread {
+            if std::mem::replace(&mut client.has_unread, snapshot.has_unread) || snapshot.has_unread {
                 client.unread_at = world.now;
             }
         }
         let used = self.worker.inventory().buffers;
-        let most = ledger.setup.limits.buffers;
-        ledger.expect(used <= most, || format!("{used} bytes of buffers, over the limit of {most}"));
-        ledger.violation.take().map_or(Ok(()), Err)
+        let most = model.setup.limits.buffers;
+        model.expect(used <= most, || format!("{used} bytes of buffers, over the limit of {most}"));
+        model.violation.take().map_or(Ok(()), Err)
     }
 
     /// Lets the worker do all that it has to do now, and looks at what it has left.
-    pub(crate) fn settle(&mut self) -> Result<(), Violation> {
+    pub(crate) fn run_until_idle(&mut self) -> Result<(), Violation> {
         for _ in 0..MOST_ITERATIONS {
             if !self.is_alive {
                 return Ok(());
             }
-            if self.is_quiet() {
-                self.rests += 1;
+            if self.is_idle() {
+                self.idle_checks += 1;
                 let world = self.world.borrow();
-                self.ledger.borrow_mut().judge_rest(&self.worker, &world)?;
+                self.model.borrow_mut().check_idle(&self.worker, &world)?;
                 return Ok(());
             }
             let now = self.now();
             self.world.borrow_mut().limit = now;
             self.iterate()?;
         }
-        Err("the worker does not come to rest".into())
+        Err("the worker does not become idle".into())
     }
 
     /// Whether the worker would sleep, and nothing in the system would keep it from that.
-    fn is_quiet(&self) -> bool {
+    fn is_idle(&self) -> bool {
         let world = self.world.borrow();
         world.edges.is_empty() && !self.wakes.are_due() && self.worker.next_wait() != Some(Duration::ZERO)
     }
 
     /// Lets time pass, and the worker wake up when it wants to.
-    pub(crate) fn pass(&mut self, time: Duration) -> Result<(), Violation> {
+    pub(crate) fn advance(&mut self, time: Duration) -> Result<(), Violation> {
         let until = self.now() + time;
-        let interval = self.ledger.borrow().setup.tick_interval.unwrap_or(TICK).min(TICK);
+        let interval = self.model.borrow().setup.tick_interval.unwrap_or(TICK).min(TICK);
         let most = 100 + 4 * (time.as_millis() / interval.as_millis());
         let mut woken = 0;
         while woken < most {
-            self.settle()?;
+            self.run_until_idle()?;
             let now = self.now();
             match self.worker.next_wait() {
                 Some(wait) if self.is_alive && now + wait <= until => {
@@ -192,7 +193,7 @@ impl Run {
                 }
                 _ => {
                     self.world.borrow_mut().now = until;
-                    return self.settle();
+                    return self.run_until_idle();
                 }
             }
         }

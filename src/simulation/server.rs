@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::app::{answer, why};
-use super::client::Why;
-use super::speech::Order;
+use super::behavior::EndReason;
+use super::output::AppAction;
 use crate::base::notifier::Wake;
 use crate::http::{Refusal, Request, Status};
 use crate::worker::{
@@ -18,12 +18,12 @@ use crate::ws::{CloseCode, Message, Opcode};
 
 /// A kernel but for its clock, which stands until it is moved, its waits, which do not wait, and its chance, which is none:
 /// so two of them see the same.
-pub(crate) struct Steady<O> {
+pub(crate) struct FixedClockOs<O> {
     os: O,
     now: Rc<Cell<Duration>>,
 }
 
-impl<O: Os> Os for Steady<O> {
+impl<O: Os> Os for FixedClockOs<O> {
     type Socket = O::Socket;
     type Listener = O::Listener;
 
@@ -108,16 +108,16 @@ impl<O: Os> Os for Steady<O> {
 
 /// What the application was told of one client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum AppEvent {
     Opened,
     Message(Opcode, Vec<u8>),
-    Closed(Why),
+    Closed(EndReason),
 }
 
 /// What the application was told, by client.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    pub(crate) told: Vec<Vec<Told>>,
+    pub(crate) told: Vec<Vec<AppEvent>>,
     pub(crate) ids: Vec<Option<ConnId>>,
 }
 
@@ -125,16 +125,16 @@ pub(crate) struct Log {
 pub(crate) struct Recorder {
     log: Rc<RefCell<Log>>,
     /// Of each client's messages.
-    orders: Rc<RefCell<Vec<Vec<Order>>>>,
+    actions: Rc<RefCell<Vec<Vec<AppAction>>>>,
     handle: Handle,
 }
 
 impl Recorder {
-    fn told(&self, number: usize, what: Told) -> usize {
+    fn told(&self, number: usize, what: AppEvent) -> usize {
         let mut log = self.log.borrow_mut();
         let told = &mut log.told[number];
         told.push(what);
-        told.iter().filter(|told| matches!(told, Told::Message(..))).count()
+        told.iter().filter(|told| matches!(told, AppEvent::Message(..))).count()
     }
 }
 
@@ -150,7 +150,7 @@ impl Handler for Recorder {
     fn open(&mut self, conn: &mut Conn<'_, usize>, _: &Request<'_>) {
         let number = *conn.data();
         self.log.borrow_mut().ids[number] = Some(conn.id());
-        self.told(number, Told::Opened);
+        self.told(number, AppEvent::Opened);
         if number % 4 == 1 {
             let _ = conn.send(Message::Text("hello"));
         }
@@ -158,30 +158,30 @@ impl Handler for Recorder {
 
     fn message(&mut self, conn: &mut Conn<'_, usize>, message: Message<'_>) {
         let number = *conn.data();
-        let count = self.told(number, Told::Message(message.opcode(), message.as_bytes().into()));
-        let order = self.orders.borrow()[number].get(count - 1).copied();
+        let count = self.told(number, AppEvent::Message(message.opcode(), message.as_bytes().into()));
+        let order = self.actions.borrow()[number].get(count - 1).copied();
         // What is refused is refused on both kernels.
         match order {
-            Some(Order::Echo) => _ = conn.send(message),
-            Some(Order::Repeat(times)) => (0..times).for_each(|_| _ = conn.send(message)),
-            Some(Order::Answer(len)) => _ = conn.send(Message::Binary(&answer(len))),
-            Some(Order::Close(code)) => {
+            Some(AppAction::Echo) => _ = conn.send(message),
+            Some(AppAction::Repeat(times)) => (0..times).for_each(|_| _ = conn.send(message)),
+            Some(AppAction::Answer(len)) => _ = conn.send(Message::Binary(&answer(len))),
+            Some(AppAction::Close(code)) => {
                 let _ = conn.send(message);
                 conn.close(CloseCode::new(code).unwrap_or(CloseCode::NORMAL), "app");
             }
-            Some(Order::Post) => _ = self.handle.send(conn.id(), message),
-            Some(Order::Quiet | Order::Drain) | None => {}
+            Some(AppAction::Post) => _ = self.handle.send(conn.id(), message),
+            Some(AppAction::Quiet | AppAction::Drain) | None => {}
         }
     }
 
     fn close(&mut self, _: ConnId, number: usize, reason: Closed<'_>) {
-        self.told(number, Told::Closed(why(reason)));
+        self.told(number, AppEvent::Closed(why(reason)));
     }
 }
 
 /// A worker on a kernel.
 pub(crate) struct Server<O: Os> {
-    worker: Worker<Steady<O>, Recorder>,
+    worker: Worker<FixedClockOs<O>, Recorder>,
     pub(crate) handle: Handle,
     pub(crate) log: Rc<RefCell<Log>>,
     pub(crate) is_alive: bool,
@@ -191,7 +191,7 @@ pub(crate) struct Server<O: Os> {
 pub(crate) struct Common {
     pub(crate) limits: Limits,
     pub(crate) now: Rc<Cell<Duration>>,
-    pub(crate) orders: Rc<RefCell<Vec<Vec<Order>>>>,
+    pub(crate) actions: Rc<RefCell<Vec<Vec<AppAction>>>>,
 }
 
 impl<O: Os> Server<O> {
@@ -202,10 +202,10 @@ impl<O: Os> Server<O> {
         common: &Common,
     ) -> io::Result<Self> {
         let log = Rc::new(RefCell::new(Log::default()));
-        let steady = Steady { os, now: Rc::clone(&common.now) };
+        let steady = FixedClockOs { os, now: Rc::clone(&common.now) };
         let make_handler = |handle: &Handle| Recorder {
             log: Rc::clone(&log),
-            orders: Rc::clone(&common.orders),
+            actions: Rc::clone(&common.actions),
             handle: handle.clone(),
         };
         let (worker, handle) = Worker::alone(steady, listener, waker, common.limits.clone(), make_handler)?;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::behavior::Bounds;
 use super::choices::Choices;
-use super::speech::Bounds;
 use crate::base::meter::Allowance;
 use crate::budget::{WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT};
 use crate::http::HeadLimits;
@@ -36,10 +36,10 @@ pub(crate) struct Setup {
     /// Buffer memory may run out.
     pub(crate) is_tight: bool,
     /// Another worker listens as well, so that this one may leave the group.
-    pub(crate) has_company: bool,
+    pub(crate) has_other_workers: bool,
     /// Descriptors that the process has.
     pub(crate) descriptors: usize,
-    /// See [`Mischief`](super::world::Mischief).
+    /// See [`FaultInjection`](super::injection::FaultInjection).
     pub(crate) arrivals: usize,
     pub(crate) waits: usize,
 }
@@ -133,7 +133,7 @@ impl Setup {
             crowd,
             may_end: profile == Profile::Short,
             is_tight,
-            has_company: choices.one_in(2),
+            has_other_workers: choices.one_in(2),
             descriptors: if choices.one_in(6) { choices.between(1, 6) + crowd } else { 1 << 20 },
             arrivals: choices.pick(&[2, 6, 30]),
             waits: choices.pick(&[2, 5, 30]),

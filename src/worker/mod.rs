@@ -54,6 +54,6 @@ pub(crate) use app::shared::Stage;
 pub(crate) use os::{Os, Output, Ready, Token};
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use {
-    core::inspect::Glimpse,
+    core::inspect::ConnectionSnapshot,
     table::{Flags, State},
 };

@@ -8,11 +8,11 @@
 //! - `nodes`: the workers. `wire`: a client's connection.
 //! - `model`, `stream`, `requests`, `rest`: the model.
 
+mod check_idle;
 mod model;
 mod nodes;
 mod replays;
 mod requests;
-mod rest;
 mod run;
 mod setup;
 mod steps;
@@ -48,7 +48,7 @@ pub struct HubReport {
     /// Messages that slow clients did not get.
     pub dropped: u64,
     /// Times that everything was looked at.
-    pub rests: u64,
+    pub idle_checks: u64,
 }
 
 impl HubReport {
@@ -61,7 +61,7 @@ impl HubReport {
         self.recovered += other.recovered;
         self.gaps += other.gaps;
         self.dropped += other.dropped;
-        self.rests += other.rests;
+        self.idle_checks += other.idle_checks;
     }
 }
 
@@ -80,7 +80,7 @@ pub fn run_hub(seed: u64) -> Result<HubReport, Failure> {
         clients: run.clients.len() as u64,
         published: run.model.placed,
         dropped: stats.dropped_newest + stats.displaced,
-        rests: run.rests,
+        idle_checks: run.idle_checks,
         ..HubReport::default()
     };
     for client in &run.clients {

@@ -261,7 +261,7 @@ impl Model {
     }
 
     /// What a queue has taken has its place by now.
-    pub(crate) fn judge_rest(&self) -> Result<(), Violation> {
+    pub(crate) fn check_idle(&self) -> Result<(), Violation> {
         match self.sent.iter().position(|sent| sent.fate == Fate::Taken) {
             Some(number) => Err(format!("message {number} was taken and has no place")),
             None => Ok(()),

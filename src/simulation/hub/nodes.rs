@@ -10,9 +10,10 @@ use crate::base::notifier::Wake;
 use crate::hub::inspect::Inventory;
 use crate::hub::{Hub, HubHandler};
 use crate::simulation::choices::Choices;
+use crate::simulation::injection::FaultInjection;
 use crate::simulation::net::{Net, Wakes};
 use crate::simulation::run::Violation;
-use crate::simulation::world::{Mischief, World};
+use crate::simulation::world::World;
 use crate::worker::{Assembly, Context, Handle, Listening, Shared, Worker};
 
 /// One worker and its system.
@@ -44,7 +45,7 @@ impl Nodes {
         let nodes = parts.map(|(number, (wakes, inbox))| {
             let mut world = World::new(choices.bits());
             let (arrivals, waits) = (setup.arrivals, setup.waits);
-            world.mischief = Some(Mischief { choices: choices.clone(), arrivals, waits });
+            world.injection = Some(FaultInjection { choices: choices.clone(), arrivals, waits });
             let listener = world.add_listener();
             now = world.now;
             let world = Rc::new(RefCell::new(world));
@@ -120,7 +121,7 @@ impl Nodes {
         let held = node.world.borrow().held();
         let Some(worker) = &node.worker else { return [0, 0, 0, held] };
         let inventory = worker.inventory();
-        let queued = worker.glimpses().map(|glimpse| glimpse.queued).sum();
+        let queued = worker.connections().map(|glimpse| glimpse.queued).sum();
         [inventory.records, inventory.sides, queued, held]
     }
 }

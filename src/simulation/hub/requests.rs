@@ -236,7 +236,7 @@ impl Requests {
     }
 
     /// Every answer has come, and the client is subscribed to what it has asked for.
-    pub(crate) fn judge_rest(&mut self, follows: &BTreeSet<usize>, setup: &Setup) -> Result<(), Violation> {
+    pub(crate) fn check_idle(&mut self, follows: &BTreeSet<usize>, setup: &Setup) -> Result<(), Violation> {
         self.replays.clear();
         if let Some((id, question)) = self.open.first_key_value() {
             return Err(format!("request {id} has no answer: {question:?}"));

@@ -15,7 +15,7 @@ use crate::hub::{PublishError, Published, Publisher, Reply};
 use crate::simulation::choices::Choices;
 use crate::simulation::run::Violation;
 
-/// Iterations between two rests: far more than any work there is takes.
+/// Iterations between two idle_checks: far more than any work there is takes.
 const MOST_ITERATIONS: usize = 50_000;
 /// Lines of the trace.
 const LINES: usize = 60;
@@ -44,7 +44,7 @@ pub(crate) struct Run {
     pub(crate) is_vague: bool,
     /// Nothing happens but that clients take in what they have missed, for which none is closed.
     pub(crate) is_quiet: bool,
-    pub(crate) rests: u64,
+    pub(crate) idle_checks: u64,
     trace: VecDeque<String>,
 }
 
@@ -65,7 +65,7 @@ impl Run {
             answers,
             is_vague: false,
             is_quiet: false,
-            rests: 0,
+            idle_checks: 0,
             trace: VecDeque::new(),
         }
     }

@@ -48,7 +48,7 @@ pub(crate) struct Setup {
     pub(crate) is_roomy: bool,
     /// Clients are killed.
     pub(crate) kills: bool,
-    /// See [`Mischief`](crate::simulation::world::Mischief).
+    /// See [`FaultInjection`](crate::simulation::injection::FaultInjection).
     pub(crate) arrivals: usize,
     pub(crate) waits: usize,
 }

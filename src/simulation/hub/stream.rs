@@ -208,9 +208,9 @@ impl Stream {
     }
 
     /// Everything that is due has been read.
-    pub(crate) fn judge_rest(&mut self, model: &Model, setup: &Setup) -> Result<(), Violation> {
+    pub(crate) fn check_idle(&mut self, model: &Model, setup: &Setup) -> Result<(), Violation> {
         if self.is_v1 {
-            self.requests.judge_rest(&self.follows.keys().copied().collect(), setup)?;
+            self.requests.check_idle(&self.follows.keys().copied().collect(), setup)?;
         }
         if let Some(number) = self.due.first() {
             return Err(format!("announcement {number} has not come"));

@@ -2,11 +2,12 @@
 
 use super::stream::Stream;
 use crate::simulation::choices::Choices;
-use crate::simulation::deflating::OFFERS;
+use crate::simulation::connection::{Ending, Segment};
+use crate::simulation::deflate::OFFERS;
+use crate::simulation::output::KEY;
+use crate::simulation::parser::{Received, StreamParser};
 use crate::simulation::run::Violation;
-use crate::simulation::speech::KEY;
-use crate::simulation::tap::{Heard, Tap};
-use crate::simulation::world::{Ending, Segment, World};
+use crate::simulation::world::World;
 use crate::ws::{CloseCode, Opcode, client, encode};
 
 /// A client.
@@ -21,7 +22,7 @@ pub(crate) struct Client {
     reads: usize,
     /// What it says, until it is on the wire.
     pending: Vec<u8>,
-    tap: Tap,
+    parser: StreamParser,
     pub(crate) stream: Stream,
     pub(crate) status: Option<u16>,
     /// The code of the Close that it got.
@@ -62,9 +63,9 @@ impl Client {
     ) -> Self {
         let buffer =
             if is_quick { usize::MAX } else { choices.pick(&[usize::MAX, usize::MAX, 60, 1_000, 20_000]) };
-        let mut tap = Tap::default();
+        let mut parser = StreamParser::default();
         let offer = if choices.one_in(2) { choices.pick(&OFFERS) } else { "" };
-        tap.offer = if offer.is_empty() { None } else { offer.parse().ok() };
+        parser.offer = if offer.is_empty() { None } else { offer.parse().ok() };
         let mut pending = Vec::new();
         let subprotocol = if stream.is_v1 { choices.pick(&["throng.v1", "other, throng.v1"]) } else { "" };
         client::request_extended(&mut pending, "simulated", target, KEY, subprotocol, offer);
@@ -75,7 +76,7 @@ impl Client {
             sip: if is_quick { usize::MAX } else { choices.pick(&[10, 1_000, usize::MAX]) },
             reads: if is_quick { 1 } else { choices.pick(&[1, 2, 12, 100]) },
             pending,
-            tap,
+            parser,
             stream,
             status: None,
             got_close: None,
@@ -134,11 +135,11 @@ impl Client {
         let bytes = connection.outbound[..connection.outbound.len().min(most)].to_vec();
         world.client_reads(self.socket, most);
         let mut messages = Vec::new();
-        for (_, heard) in self.tap.feed(&bytes)? {
+        for (_, heard) in self.parser.feed(&bytes)? {
             match heard {
-                Heard::Response(status, _) => self.status = Some(status),
-                Heard::Message(opcode, payload) => messages.push((opcode, payload)),
-                Heard::Close(code, _) => {
+                Received::Response(status, _) => self.status = Some(status),
+                Received::Message(opcode, payload) => messages.push((opcode, payload)),
+                Received::Close(code, _) => {
                     self.got_close = Some(code.unwrap_or(1005));
                     if !self.said_close {
                         encode::close(&mut self.pending, code.and_then(CloseCode::new), "", Some([1; 4]));
@@ -146,7 +147,7 @@ impl Client {
                     }
                     self.end(world);
                 }
-                Heard::Ping(_) | Heard::Pong(_) => return Err("a Ping or a Pong".into()),
+                Received::Ping(_) | Received::Pong(_) => return Err("a Ping or a Pong".into()),
             }
         }
         let connection = &world.connections[self.socket];
@@ -155,7 +156,7 @@ impl Client {
             Ending::Open => {}
             // Nobody waits long for who is refused.
             Ending::Clean if self.may_break_off || self.status != Some(101) => self.end(world),
-            Ending::Clean if !self.tap.is_between() => return Err("the stream ends within a frame".into()),
+            Ending::Clean if !self.parser.is_between() => return Err("the stream ends within a frame".into()),
             Ending::Clean if self.status == Some(101) && self.got_close.is_none() => {
                 return Err("the stream ends without a Close".into());
             }

@@ -1,4 +1,4 @@
-//! What a worker holds, in plain numbers: for the simulation, which compares it with what there should be.
+//! What a worker holds, in plain numbers, for the simulation to compare with its model.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(crate) struct Inventory {
 
 /// One connection of a worker.
 #[derive(Debug)]
-pub(crate) struct Glimpse<'a, S> {
+pub(crate) struct ConnectionSnapshot<'a, S> {
     pub(crate) socket: &'a S,
     pub(crate) state: State,
     pub(crate) flags: Flags,
@@ -83,10 +83,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// Every connection in the table.
-    pub(crate) fn glimpses(&self) -> impl Iterator<Item = Glimpse<'_, O::Socket>> {
+    pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionSnapshot<'_, O::Socket>> {
         (0..self.sessions.streams.table.end()).filter_map(|at| {
             let (record, side) = self.sessions.streams.table.entry(at)?;
-            Some(Glimpse {
+            Some(ConnectionSnapshot {
                 socket: &record.socket,
                 state: record.state(),
                 flags: record.flags,

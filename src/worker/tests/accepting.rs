@@ -2,7 +2,7 @@
 
 use super::rig::{Client, Seen, limits, millis, play, request, secs};
 use crate::budget::{ACCEPTS_PER_ITERATION, REFUSALS};
-use crate::simulation::world::Ending;
+use crate::simulation::connection::Ending;
 use crate::worker::Limits;
 use crate::worker::core::acceptor::Listening;
 use crate::worker::stream::ListenerOptions;

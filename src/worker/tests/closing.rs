@@ -1,7 +1,7 @@
 //! The closing handshake from both sides, and peers that do not take part in it.
 
 use super::rig::{Client, Rig, Seen, limits, millis, play, secs};
-use crate::simulation::world::Ending;
+use crate::simulation::connection::Ending;
 use crate::ws::{CloseCode, Opcode};
 
 #[test]

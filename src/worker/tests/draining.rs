@@ -2,7 +2,7 @@
 
 use super::rig::{Client, Seen, limits, millis, play, request, secs};
 use crate::budget::SWEEP_PER_ITERATION;
-use crate::simulation::world::Ending;
+use crate::simulation::connection::Ending;
 use crate::ws::{CloseCode, Message};
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::rig::{Seen, limits, millis, play, request, secs};
 use crate::http::MAX_HEAD;
-use crate::simulation::world::Ending;
+use crate::simulation::connection::Ending;
 use crate::ws::Opcode;
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::rig::{Client, Rig, Seen, limits, play, secs};
 use crate::budget::{READ_BEFORE_LARGE, READ_BUFFER, READS_PER_VISIT};
-use crate::simulation::world::Ending;
+use crate::simulation::connection::Ending;
 use crate::worker::limits::Limits;
 use crate::ws::{CloseCode, Opcode, encode};
 

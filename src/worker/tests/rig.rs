@@ -11,8 +11,9 @@ use crate::base::meter::Allowance;
 use crate::budget::{WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT};
 use crate::http::HeadLimits;
 use crate::metrics::Counters;
+use crate::simulation::connection::Ending;
 use crate::simulation::net::{Net, Wakes};
-use crate::simulation::world::{Ending, World};
+use crate::simulation::world::World;
 use crate::worker::{Budgets, Connections, Handle, Limits, PingPolicy, Turn, Worker};
 use crate::ws::{CloseCode, Decoder, Event, Heap, Message, Opcode, Role, Rules, encode};
 
@@ -125,7 +126,7 @@ impl Rig {
         while self.alive {
             self.iterate();
             assert!(self.world().waits - before < 100_000, "the loop spins");
-            if self.world().rested {
+            if self.world().would_sleep {
                 break;
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::rig::{Client, Rig, Seen, limits, millis, play, request, secs};
 use crate::base::ticks::time_of;
-use crate::simulation::world::Ending;
+use crate::simulation::connection::Ending;
 use crate::worker::{Limits, PingPolicy};
 use crate::ws::{CloseCode, Opcode, encode};
 
@@ -210,7 +210,7 @@ fn a_ping_that_leaves_after_the_process_stood_still_within_an_iteration_has_its_
         // It stands still while it reads from the one, in the iteration in which the other's Ping is due.
         rig.say(busy, "quiet");
         rig.world().now = due;
-        rig.world().stands_still = LONG;
+        rig.world().stall = LONG;
         rig.iterate();
         let [Seen::Ping(payload)] = &rig.frames(client)[..] else { panic!("no Ping") };
         rig.run_for(millis(900));
@@ -227,7 +227,7 @@ fn a_connection_accepted_after_the_process_stood_still_within_an_iteration_has_i
         let busy = rig.open();
         rig.say(busy, "quiet");
         let client = rig.connect();
-        rig.world().stands_still = LONG;
+        rig.world().stall = LONG;
         rig.settle();
         rig.run_for(millis(9_900));
         assert_eq!(rig.counters().handshake_timeouts.get(), 0);

@@ -5,7 +5,7 @@ use super::rig::{Client, Rig, Seen, limits, millis, play, secs};
 use crate::base::meter::Allowance;
 use crate::base::ticks::TICK;
 use crate::base::ticks::time_of;
-use crate::simulation::world::Ending;
+use crate::simulation::connection::Ending;
 use crate::worker::{Deflation, Limits, PingPolicy};
 use crate::ws::deflate::Context;
 use crate::ws::{CloseCode, Opcode, encode};

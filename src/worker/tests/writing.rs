@@ -2,7 +2,7 @@
 
 use super::rig::{Seen, limits, play, secs};
 use crate::budget::{READ_BUFFER, UNSENT_IN_KERNEL, UNSENT_OF_LARGE};
-use crate::simulation::world::Ending;
+use crate::simulation::connection::Ending;
 use crate::worker::{Limits, PingPolicy};
 use crate::ws::{Message, Opcode, encode};
 

@@ -1,7 +1,8 @@
 //! What clients say: the only place where their frames are made, each noted with what it means to the server.
 
+use super::behavior::Bounds;
 use super::choices::Choices;
-use super::deflating::Squeezer;
+use super::deflate::ClientDeflater;
 use super::hostile::{self, Fault};
 use crate::ws::deflate::Direction;
 use crate::ws::{CloseCode, Opcode, encode};
@@ -11,7 +12,7 @@ pub(crate) const KEY: &[u8; 24] = b"dGhlIHNhbXBsZSBub25jZQ==";
 
 /// What the application does with a message. It is not in the message: the application looks it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum AppAction {
     /// Sends it back.
     Echo,
     /// Sends it back so many times.
@@ -29,10 +30,10 @@ pub(crate) enum Order {
 
 /// What a client has said, when all of it has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum ItemKind {
     /// A request, and the status it deserves.
     Request(u16),
-    Message(Opcode, Vec<u8>, Order),
+    Message(Opcode, Vec<u8>, AppAction),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<u16>),
@@ -42,8 +43,8 @@ pub(crate) enum What {
 
 /// One thing that a client says.
 #[derive(Debug)]
-pub(crate) struct Said {
-    pub(crate) what: What,
+pub(crate) struct OutputItem {
+    pub(crate) what: ItemKind,
     /// Where it begins and ends in the client's stream.
     pub(crate) start: usize,
     pub(crate) end: usize,
@@ -53,63 +54,58 @@ pub(crate) struct Said {
     pub(crate) replies: Vec<(Opcode, Vec<u8>)>,
 }
 
-/// The limits that a speaker keeps to, or breaks on purpose.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
-    pub(crate) max_message: usize,
-    pub(crate) max_frames: u32,
-    /// Bytes of a message that fills an empty outbox to the last one when it is sent back.
-    pub(crate) fills_outbox: usize,
-    /// A message may end the server.
-    pub(crate) may_drain: bool,
-}
-
 /// A client's stream, as it is made.
 #[derive(Debug, Default)]
-pub(crate) struct Speech {
-    pub(crate) script: Vec<Said>,
+pub(crate) struct ClientOutput {
+    pub(crate) script: Vec<OutputItem>,
     /// Bytes made but not sent yet.
     pub(crate) pending: Vec<u8>,
     /// Bytes sent.
     sent: usize,
     /// A Close or a violation is out: the server hears nothing of what comes behind.
-    pub(crate) is_over: bool,
+    pub(crate) is_finished: bool,
     messages: usize,
-    squeezes: bool,
+    compresses: bool,
     /// The compression that its request offers.
     pub(crate) offer: Option<&'static str>,
     /// There once the client knows that compression was agreed on.
-    pub(crate) squeezer: Option<Squeezer>,
+    pub(crate) deflater: Option<ClientDeflater>,
 }
 
-impl Speech {
+impl ClientOutput {
     /// The request to open client `number`.
     pub(crate) fn request(&mut self, number: usize) {
         let start = self.pending.len();
         let host = "simulated";
         let (target, offer) = (format!("/{number}"), self.offer.unwrap_or(""));
         crate::ws::client::request_extended(&mut self.pending, host, &target, KEY, "", offer);
-        self.note(start, What::Request(101));
+        self.note(start, ItemKind::Request(101));
     }
 
     /// A request that deserves an error.
     pub(crate) fn bad_request(&mut self, number: usize, choices: &Choices) {
         let start = self.pending.len();
         let status = hostile::request(&mut self.pending, number, choices);
-        self.note(start, What::Request(status));
-        self.is_over = true;
+        self.note(start, ItemKind::Request(status));
+        self.is_finished = true;
     }
 
     /// From now on messages may be compressed.
     pub(crate) fn agree(&mut self, direction: Direction) {
-        self.squeezer = Some(Squeezer::new(direction));
+        self.deflater = Some(ClientDeflater::new(direction));
     }
 
     /// A message in one frame, which is compressed where that was agreed on.
-    pub(crate) fn squeezed_message(&mut self, len: usize, order: Order, bounds: Bounds, choices: &Choices) {
-        self.squeezes = true;
+    pub(crate) fn compressed_message(
+        &mut self,
+        len: usize,
+        order: AppAction,
+        bounds: Bounds,
+        choices: &Choices,
+    ) {
+        self.compresses = true;
         self.message(len, 1, order, bounds, choices);
-        self.squeezes = false;
+        self.compresses = false;
     }
 
     /// A message, in up to `frames` frames with Pings between them.
@@ -117,17 +113,17 @@ impl Speech {
         &mut self,
         len: usize,
         frames: usize,
-        order: Order,
+        order: AppAction,
         bounds: Bounds,
         choices: &Choices,
     ) {
         let len = len.min(bounds.max_message);
         let opcode = choices.pick(&[Opcode::Text, Opcode::Binary]);
         let payload = self.payload(opcode, len);
-        let squeezes = self.squeezes;
-        let squeezer = self.squeezer.as_mut().filter(|_| squeezes || choices.one_in(2));
-        let squeezed = squeezer.map(|squeezer| squeezer.squeeze(&payload));
-        let wire = squeezed.as_deref().unwrap_or(&payload);
+        let compresses = self.compresses;
+        let deflater = self.deflater.as_mut().filter(|_| compresses || choices.one_in(2));
+        let compressed = deflater.map(|deflater| deflater.compress(&payload));
+        let wire = compressed.as_deref().unwrap_or(&payload);
         let frames = frames.clamp(1, bounds.max_frames as usize);
         let mut at = 0;
         let start = self.pending.len();
@@ -136,7 +132,7 @@ impl Speech {
             let end = if last { wire.len() } else { choices.between(at, wire.len()) };
             let (piece, key) = (&wire[at..end], Some(key(choices)));
             match frame {
-                1 if squeezed.is_some() => {
+                1 if compressed.is_some() => {
                     encode::compressed_frame(&mut self.pending, last, opcode, piece, key);
                 }
                 1 => encode::frame(&mut self.pending, last, opcode, piece, key),
@@ -147,12 +143,12 @@ impl Speech {
                 self.ping(choices);
             }
         }
-        self.note(start, What::Message(opcode, payload, order));
+        self.note(start, ItemKind::Message(opcode, payload, order));
     }
 
     /// A message in two frames, with so many of the longest Pings between them. Returns how much of what is pending comes before the
     /// Pings, and how much before the second.
-    pub(crate) fn message_around(
+    pub(crate) fn message_with_pings(
         &mut self,
         pings: usize,
         bounds: Bounds,
@@ -168,7 +164,7 @@ impl Speech {
         let before = self.pending.len();
         let rest = &payload[5..];
         encode::frame(&mut self.pending, true, Opcode::Continuation, rest, Some(key(choices)));
-        self.note(start, What::Message(Opcode::Text, payload, Order::Quiet));
+        self.note(start, ItemKind::Message(Opcode::Text, payload, AppAction::Quiet));
         (first, before - first)
     }
 
@@ -179,38 +175,38 @@ impl Speech {
     fn ping_with(&mut self, payload: Vec<u8>, choices: &Choices) {
         let start = self.pending.len();
         encode::frame(&mut self.pending, true, Opcode::Ping, &payload, Some(key(choices)));
-        self.note(start, What::Ping(payload));
+        self.note(start, ItemKind::Ping(payload));
     }
 
     pub(crate) fn pong(&mut self, payload: &[u8], choices: &Choices) {
         let start = self.pending.len();
         encode::frame(&mut self.pending, true, Opcode::Pong, payload, Some(key(choices)));
-        self.note(start, What::Pong(payload.into()));
+        self.note(start, ItemKind::Pong(payload.into()));
     }
 
     pub(crate) fn close(&mut self, code: Option<u16>, choices: &Choices) {
         let start = self.pending.len();
         let legal = code.and_then(CloseCode::new);
         encode::close(&mut self.pending, legal, "client", Some(key(choices)));
-        self.note(start, What::Close(legal.map(CloseCode::get)));
-        self.is_over = true;
+        self.note(start, ItemKind::Close(legal.map(CloseCode::get)));
+        self.is_finished = true;
     }
 
     pub(crate) fn fault(&mut self, bounds: Bounds, choices: &Choices) {
         let start = self.pending.len();
-        let fault = match &mut self.squeezer {
-            Some(squeezer) if choices.one_in(2) => {
-                hostile::compressed(&mut self.pending, bounds, squeezer, choices)
+        let fault = match &mut self.deflater {
+            Some(deflater) if choices.one_in(2) => {
+                hostile::compressed(&mut self.pending, bounds, deflater, choices)
             }
             _ => hostile::frames(&mut self.pending, bounds, self.offer.is_some(), choices),
         };
-        self.note(start, What::Fault(fault));
-        self.is_over = true;
+        self.note(start, ItemKind::Fault(fault));
+        self.is_finished = true;
     }
 
     /// Bytes behind the end of all that is heard.
-    pub(crate) fn noise(&mut self, choices: &Choices) {
-        if matches!(self.script.last(), Some(said) if said.what == What::Request(101)) {
+    pub(crate) fn garbage(&mut self, choices: &Choices) {
+        if matches!(self.script.last(), Some(said) if said.what == ItemKind::Request(101)) {
             // Half a request stays one.
             return;
         }
@@ -221,18 +217,18 @@ impl Speech {
     /// Where that begins which the server has read a part of, the whole message rather than a Ping between its frames.
     pub(crate) fn under_way(&self, read: usize) -> Option<usize> {
         let partly = self.script.iter().filter(|said| said.start < read && read < said.end);
-        partly.filter(|said| !matches!(said.what, What::Request(_))).map(|said| said.start).min()
+        partly.filter(|said| !matches!(said.what, ItemKind::Request(_))).map(|said| said.start).min()
     }
 
     /// Where the first message begins which the server has read all of, and the application has not been given.
-    pub(crate) fn not_given(&self, read: usize) -> Option<usize> {
-        let is_message = |said: &&Said| matches!(said.what, What::Message(..) | What::Fault(_));
+    pub(crate) fn undelivered(&self, read: usize) -> Option<usize> {
+        let is_message = |said: &&OutputItem| matches!(said.what, ItemKind::Message(..) | ItemKind::Fault(_));
         let mut read = self.script.iter().filter(|said| said.end <= read && !said.delivered);
         read.find(is_message).map(|said| said.start)
     }
 
     /// Bytes made.
-    pub(crate) fn made(&self) -> usize {
+    pub(crate) fn produced(&self) -> usize {
         self.sent + self.pending.len()
     }
 
@@ -245,12 +241,14 @@ impl Speech {
 
     /// Whether the client has said a Close and nothing behind it.
     pub(crate) fn ends_with_close(&self) -> bool {
-        self.script.last().is_some_and(|said| matches!(said.what, What::Close(_)) && said.end == self.made())
+        self.script
+            .last()
+            .is_some_and(|said| matches!(said.what, ItemKind::Close(_)) && said.end == self.produced())
     }
 
-    fn note(&mut self, start: usize, what: What) {
-        let (start, end) = (self.sent + start, self.made());
-        self.script.push(Said { what, start, end, delivered: false, replies: Vec::new() });
+    fn note(&mut self, start: usize, what: ItemKind) {
+        let (start, end) = (self.sent + start, self.produced());
+        self.script.push(OutputItem { what, start, end, delivered: false, replies: Vec::new() });
     }
 
     /// A payload that no other message of the client has, if it is long enough.

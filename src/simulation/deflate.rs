@@ -27,18 +27,18 @@ fn window_bits(direction: Direction) -> u8 {
 }
 
 /// Compresses what a client says.
-pub(crate) struct Squeezer {
+pub(crate) struct ClientDeflater {
     stream: Deflate,
     takeover: bool,
 }
 
-impl Squeezer {
+impl ClientDeflater {
     pub(crate) fn new(direction: Direction) -> Self {
         Self { stream: Deflate::new(6, false, window_bits(direction)), takeover: direction.takeover }
     }
 
     /// The payload that a message has on its way.
-    pub(crate) fn squeeze(&mut self, payload: &[u8]) -> Vec<u8> {
+    pub(crate) fn compress(&mut self, payload: &[u8]) -> Vec<u8> {
         if payload.is_empty() {
             // A second flush with nothing new makes nothing (RFC 7692, section 7.2.3.6).
             return vec![0];
@@ -56,25 +56,25 @@ impl Squeezer {
     }
 }
 
-impl fmt::Debug for Squeezer {
+impl fmt::Debug for ClientDeflater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Squeezer").field("takeover", &self.takeover).finish_non_exhaustive()
+        f.debug_struct("ClientDeflater").field("takeover", &self.takeover).finish_non_exhaustive()
     }
 }
 
 /// Decompresses what a client is told.
-pub(crate) struct Expander {
+pub(crate) struct ClientInflater {
     stream: Inflate,
     takeover: bool,
 }
 
-impl Expander {
+impl ClientInflater {
     pub(crate) fn new(direction: Direction) -> Self {
         Self { stream: Inflate::new(false, window_bits(direction)), takeover: direction.takeover }
     }
 
     /// The message of this payload.
-    pub(crate) fn expand(&mut self, payload: &[u8]) -> Result<Vec<u8>, String> {
+    pub(crate) fn decompress(&mut self, payload: &[u8]) -> Result<Vec<u8>, String> {
         if !self.takeover {
             self.stream.reset(false);
         }
@@ -92,8 +92,8 @@ impl Expander {
     }
 }
 
-impl fmt::Debug for Expander {
+impl fmt::Debug for ClientInflater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Expander").field("takeover", &self.takeover).finish_non_exhaustive()
+        f.debug_struct("ClientInflater").field("takeover", &self.takeover).finish_non_exhaustive()
     }
 }

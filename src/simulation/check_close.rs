@@ -1,18 +1,20 @@
 //! Why the worker closes sockets: no end without a reason, none too early, and no reset where the peer did its part.
 
-use super::client::{Client, Why};
-use super::ledger::Ledger;
-use super::slow::Pace;
-use super::speech::{Said, What};
-use super::world::{Connection, Ending, World};
+use super::behavior::EndReason;
+use super::client::Client;
+use super::connection::{Connection, Ending};
+use super::model::Model;
+use super::output::{ItemKind, OutputItem};
+use super::read_pace::ReadPace;
+use super::world::World;
 use crate::budget::LINGER;
 
-impl Ledger {
+impl Model {
     /// Judges the end of a socket, once.
-    pub(crate) fn judge_end(&mut self, number: usize, world: &World) {
+    pub(crate) fn check_socket_close(&mut self, number: usize, world: &World) {
         let connection = &world.connections[number];
         let client = &mut self.clients[number];
-        if !connection.closed || std::mem::replace(&mut client.end_judged, true) {
+        if !connection.closed || std::mem::replace(&mut client.end_checked, true) {
             return;
         }
         if connection.accepted_at.is_none() {
@@ -24,12 +26,12 @@ impl Ledger {
         self.expect(!untold, || {
             format!("client {number}: its socket was closed and the application not told")
         });
-        if let Err(what) = self.excuse(number, world) {
-            self.blame(format!("client {number}: its socket was closed, but {what}"));
+        if let Err(what) = self.justify_close(number, world) {
+            self.fail(format!("client {number}: its socket was closed, but {what}"));
         }
     }
 
-    fn excuse(&self, number: usize, world: &World) -> Result<(), String> {
+    fn justify_close(&self, number: usize, world: &World) -> Result<(), String> {
         let (client, connection) = (&self.clients[number], &world.connections[number]);
         let cut = self.draining.is_some_and(|(since, time)| world.now >= since + time);
         if connection.told_end || self.is_stopped || cut {
@@ -39,25 +41,25 @@ impl Ledger {
             // Whatever it says or is told may have found no buffer.
             return Ok(());
         }
-        let Some((why, at)) = &client.over else { return self.excuse_unopened(number, world) };
-        if matches!(why, Why::PongTimeout | Why::Exhausted) {
+        let Some((why, at)) = &client.over else { return self.justify_unopened_close(number, world) };
+        if matches!(why, EndReason::PongTimeout | EndReason::Exhausted) {
             return Ok(());
         }
         if world.now >= *at + self.setup.limits.close_timeout {
-            let pace = Pace::of_closes(&self.setup.limits);
+            let pace = ReadPace::of_closes(&self.setup.limits);
             let is_taking = connection.is_taking(client.close_end, pace, world.now);
-            if is_taking && !client.speech.script.iter().any(|said| has_ended(said, connection)) {
+            if is_taking && !client.output.script.iter().any(|said| has_ended(said, connection)) {
                 return Err("it takes what is in front of our Close".into());
             }
             return self.was_looked_at(client, connection);
         }
         // The closing handshake is complete.
-        let mut read = client.speech.script.iter().filter(|said| said.start < connection.read);
-        let end = read.find(|said| matches!(said.what, What::Close(_) | What::Fault(_)));
+        let mut read = client.output.script.iter().filter(|said| said.start < connection.read);
+        let end = read.find(|said| matches!(said.what, ItemKind::Close(_) | ItemKind::Fault(_)));
         match end.map(|said| (&said.what, said.end <= connection.read)) {
-            Some((What::Close(_), true)) if !client.got_close => Err("our Close has not left".into()),
-            Some((What::Close(_), true)) => {
-                let polite = client.speech.ends_with_close()
+            Some((ItemKind::Close(_), true)) if !client.got_close => Err("our Close has not left".into()),
+            Some((ItemKind::Close(_), true)) => {
+                let polite = client.output.ends_with_close()
                     && connection.ending == Ending::Reset
                     && !connection.client_reset;
                 if polite { Err("with a reset, which its input did not call for".into()) } else { Ok(()) }
@@ -68,22 +70,22 @@ impl Ledger {
 
     /// Nobody is dropped at a deadline whose request, Close or end has arrived, unless it does not read what it is sent.
     fn was_looked_at(&self, client: &Client, connection: &Connection) -> Result<(), String> {
-        let mut script = client.speech.script.iter();
+        let mut script = client.output.script.iter();
         if client.pauses.last() || self.setup.is_tight || script.any(|said| has_ended(said, connection)) {
             return Ok(());
         }
         if connection.closed_behind_end {
             return Err("its end has arrived and is not read".into());
         }
-        let waits = client.speech.script.iter().find(|said| {
+        let waits = client.output.script.iter().find(|said| {
             let has_arrived = connection.read < said.end && said.end <= connection.arrived();
-            has_arrived && matches!(said.what, What::Close(_) | What::Request(_))
+            has_arrived && matches!(said.what, ItemKind::Close(_) | ItemKind::Request(_))
         });
         waits.map_or(Ok(()), |said| Err(format!("this has arrived and is not read: {:?}", said.what)))
     }
 
     /// A connection that was no WebSocket yet.
-    fn excuse_unopened(&self, number: usize, world: &World) -> Result<(), String> {
+    fn justify_unopened_close(&self, number: usize, world: &World) -> Result<(), String> {
         let (client, connection) = (&self.clients[number], &world.connections[number]);
         // It was never watched: dropped at the limit, shed for want of a descriptor, or epoll had no room.
         if connection.token.is_none() {
@@ -95,8 +97,8 @@ impl Ledger {
         let handshake = self.setup.limits.handshake_timeout;
         let most = self.setup.limits.worker_connections.min(self.setup.limits.server_connections);
         let is_refused = connection.held_before >= most || self.draining.is_some();
-        let patience = if is_refused { handshake.min(LINGER) } else { handshake };
-        let deadline = client.answered_at.map_or(accepted + patience, |answered| answered + LINGER);
+        let window = if is_refused { handshake.min(LINGER) } else { handshake };
+        let deadline = client.answered_at.map_or(accepted + window, |answered| answered + LINGER);
         if world.now < deadline {
             return Err(format!("it had until {deadline:?}"));
         }
@@ -105,6 +107,6 @@ impl Ledger {
 }
 
 /// Whether the client has said, and the worker read, that it is over.
-const fn has_ended(said: &Said, connection: &Connection) -> bool {
-    said.end <= connection.read && matches!(said.what, What::Close(_) | What::Fault(_))
+const fn has_ended(said: &OutputItem, connection: &Connection) -> bool {
+    said.end <= connection.read && matches!(said.what, ItemKind::Close(_) | ItemKind::Fault(_))
 }

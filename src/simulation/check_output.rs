@@ -2,71 +2,72 @@
 
 use std::time::Duration;
 
-use super::client::{Client, Why};
-use super::ledger::Ledger;
-use super::speech::What;
-use super::tap::Heard;
+use super::behavior::EndReason;
+use super::client::Client;
+use super::model::Model;
+use super::output::ItemKind;
+use super::parser::Received;
 use super::world::World;
 use crate::base::ticks::TICK;
 use crate::worker::PingPolicy;
 use crate::ws::{Opcode, encode};
 
-impl Ledger {
+impl Model {
     /// Takes in what the worker has sent since the last call, and judges it.
-    pub(crate) fn listen(&mut self, number: usize, world: &World) {
+    pub(crate) fn observe_output(&mut self, number: usize, world: &World) {
         let connection = &world.connections[number];
         let client = &mut self.clients[number];
         // What the client has not read includes all that was not listened to.
-        let fresh = connection.written - client.tapped;
+        let fresh = connection.written - client.observed;
         if fresh == 0 {
             return;
         }
-        client.tapped = connection.written;
+        client.observed = connection.written;
         client.answered_at.get_or_insert(world.now);
         let bytes = &connection.outbound[connection.outbound.len() - fresh..];
-        match client.tap.feed(bytes) {
-            Err(what) => self.blame(format!("client {number} hears {what}")),
+        match client.parser.feed(bytes) {
+            Err(what) => self.fail(format!("client {number} hears {what}")),
             Ok(heard) => {
                 for (end, heard) in heard {
                     match heard {
-                        Heard::Ping(_) => self.clients[number].ping_end = end,
-                        Heard::Close(..) => self.clients[number].close_end = Some(end),
+                        Received::Ping(_) => self.clients[number].ping_end = end,
+                        Received::Close(..) => self.clients[number].close_end = Some(end),
                         _ => {}
                     }
-                    if let Err(what) = self.judge(number, &heard, world) {
+                    if let Err(what) = self.check(number, &heard, world) {
                         let shown = format!("{heard:.120?}");
-                        self.blame(format!("client {number} hears {shown}: {what}"));
+                        self.fail(format!("client {number} hears {shown}: {what}"));
                     }
-                    self.clients[number].heard.push_back((end, heard));
+                    self.clients[number].received.push_back((end, heard));
                 }
             }
         }
     }
 
-    fn judge(&mut self, number: usize, heard: &Heard, world: &World) -> Result<(), String> {
+    fn check(&mut self, number: usize, heard: &Received, world: &World) -> Result<(), String> {
         match heard {
-            Heard::Response(status, agreement) => {
-                self.judge_compression(number, *status, agreement.is_some())?;
-                self.judge_response(number, *status, world)
+            Received::Response(status, agreement) => {
+                self.check_compression(number, *status, agreement.is_some())?;
+                self.check_response(number, *status, world)
             }
-            Heard::Message(Opcode::Text, payload) if payload.starts_with(b"mail ") => {
-                self.judge_mail(number, payload)
+            Received::Message(Opcode::Text, payload) if payload.starts_with(b"mail ") => {
+                self.check_mail(number, payload)
             }
-            Heard::Message(opcode, payload) => self.clients[number].take_reply(*opcode, payload),
-            Heard::Pong(payload) => self.clients[number].take_reply(Opcode::Pong, payload),
-            Heard::Ping(payload) => self.judge_ping(number, payload, world),
-            Heard::Close(code, reason) => self.judge_close(number, *code, reason),
+            Received::Message(opcode, payload) => self.clients[number].take_reply(*opcode, payload),
+            Received::Pong(payload) => self.clients[number].take_reply(Opcode::Pong, payload),
+            Received::Ping(payload) => self.check_ping(number, payload, world),
+            Received::Close(code, reason) => self.check_close(number, *code, reason),
         }
     }
 
     /// What was offered is agreed on where the server compresses at all.
-    fn judge_compression(&self, number: usize, status: u16, is_agreed: bool) -> Result<(), String> {
-        let offered = self.clients[number].speech.offer.is_some();
+    fn check_compression(&self, number: usize, status: u16, is_agreed: bool) -> Result<(), String> {
+        let offered = self.clients[number].output.offer.is_some();
         let should = status == 101 && offered && self.setup.limits.deflation.is_some();
         if is_agreed == should { Ok(()) } else { Err(format!("compression is agreed on: {is_agreed}")) }
     }
 
-    fn judge_response(&mut self, number: usize, status: u16, world: &World) -> Result<(), String> {
+    fn check_response(&mut self, number: usize, status: u16, world: &World) -> Result<(), String> {
         let limits = &self.setup.limits;
         let connection = &world.connections[number];
         let most = limits.worker_connections.min(limits.server_connections);
@@ -76,8 +77,8 @@ impl Ledger {
             || connection.held_before >= most;
         let client = &mut self.clients[number];
         client.response = Some(status);
-        let request = client.speech.script.first().ok_or("it has asked for nothing")?;
-        let What::Request(deserved) = request.what else { return Err("it has made no request".into()) };
+        let request = client.output.script.first().ok_or("it has asked for nothing")?;
+        let ItemKind::Request(deserved) = request.what else { return Err("it has made no request".into()) };
         let is_early = connection.read <= request.start && status != 503;
         match status {
             101 if connection.read < request.end => Err("the request is not read".into()),
@@ -89,7 +90,7 @@ impl Ledger {
         }
     }
 
-    fn judge_mail(&mut self, number: usize, payload: &[u8]) -> Result<(), String> {
+    fn check_mail(&mut self, number: usize, payload: &[u8]) -> Result<(), String> {
         let text = str::from_utf8(payload).unwrap_or("");
         let mail =
             text.split(' ').nth(1).and_then(|mail| mail.parse::<usize>().ok()).ok_or("no mail of ours")?;
@@ -116,7 +117,7 @@ impl Ledger {
         }
     }
 
-    fn judge_ping(&mut self, number: usize, payload: &[u8], world: &World) -> Result<(), String> {
+    fn check_ping(&mut self, number: usize, payload: &[u8], world: &World) -> Result<(), String> {
         let limits = &self.setup.limits;
         let interval = limits.ping_interval.ok_or("there are to be no Pings")?;
         let (policy, now) = (limits.ping_policy, world.now);
@@ -124,7 +125,7 @@ impl Ledger {
         let client = &mut self.clients[number];
         // What is read on the way to the verdict on a message comes behind the Ping.
         let (read, before) = connection.read_before(now);
-        let is_looked_at = limits.message_timeout.is_some() && client.speech.under_way(read).is_some();
+        let is_looked_at = limits.message_timeout.is_some() && client.output.under_way(read).is_some();
         let read_at = if is_looked_at { before } else { connection.read_at };
         client.most_queued += encode::frame_len(payload.len(), false);
         let pause = match (policy, client.last_ping) {
@@ -144,16 +145,16 @@ impl Ledger {
         Ok(())
     }
 
-    fn judge_close(&mut self, number: usize, code: Option<u16>, reason: &str) -> Result<(), String> {
+    fn check_close(&mut self, number: usize, code: Option<u16>, reason: &str) -> Result<(), String> {
         let client = &mut self.clients[number];
         client.got_close = true;
         let (why, _) = client.over.as_ref().ok_or("the application was not told")?;
         let deserved = match why {
-            Why::ByPeer(code) | Why::ByUs(code, _) => *code,
-            Why::Failed(code) => Some(*code),
-            Why::Overflow | Why::MessageTimeout => Some(1008),
-            Why::Exhausted => Some(1013),
-            Why::PongTimeout | Why::Lost => return Err(format!("it is over for {why:?}")),
+            EndReason::ByPeer(code) | EndReason::ByUs(code, _) => *code,
+            EndReason::Failed(code) => Some(*code),
+            EndReason::Overflow | EndReason::MessageTimeout => Some(1008),
+            EndReason::Exhausted => Some(1013),
+            EndReason::PongTimeout | EndReason::Lost => return Err(format!("it is over for {why:?}")),
         };
         if code != deserved {
             return Err(format!("the code should be {deserved:?}"));
@@ -162,7 +163,9 @@ impl Ledger {
             return Err("the reason is too long".into());
         }
         let mail = match why {
-            Why::ByUs(_, reason) => reason.strip_prefix("mail ").and_then(|mail| mail.parse::<usize>().ok()),
+            EndReason::ByUs(_, reason) => {
+                reason.strip_prefix("mail ").and_then(|mail| mail.parse::<usize>().ok())
+            }
             _ => None,
         };
         if let (Some(mail), Some(&due)) = (mail, client.due.front())
@@ -170,7 +173,7 @@ impl Ledger {
         {
             return Err(format!("mail {due} was sent before it"));
         }
-        let through = matches!(why, Why::ByPeer(_) | Why::Failed(_));
+        let through = matches!(why, EndReason::ByPeer(_) | EndReason::Failed(_));
         client.owes_replies(through).map_or(Ok(()), Err)
     }
 
@@ -181,18 +184,18 @@ impl Ledger {
             return Some(format!("mail {mail}"));
         }
         let missed = client
-            .speech
+            .output
             .script
             .iter()
             .skip(client.next)
-            .find(|said| said.end <= read && !matches!(said.what, What::Ping(_) | What::Pong(_)));
+            .find(|said| said.end <= read && !matches!(said.what, ItemKind::Ping(_) | ItemKind::Pong(_)));
         if let Some(said) = missed {
             return Some(format!("that the server heeds {:.80}", format!("{:?}", said.what)));
         }
-        let script = &client.speech.script;
+        let script = &client.output.script;
         let pending = script[client.cursor.0.min(script.len())..].iter().enumerate().find(|(at, said)| {
             let heard = if *at == 0 { client.cursor.1 } else { 0 };
-            said.end <= read && (matches!(said.what, What::Ping(_)) || said.replies.len() > heard)
+            said.end <= read && (matches!(said.what, ItemKind::Ping(_)) || said.replies.len() > heard)
         });
         pending.map(|(_, said)| format!("an answer to {:.80}", format!("{:?}", said.what)))
     }
@@ -201,12 +204,12 @@ impl Ledger {
 impl Client {
     /// The next reply is this one: in the order of what it answers.
     fn take_reply(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), String> {
-        while let Some(said) = self.speech.script.get(self.cursor.0) {
+        while let Some(said) = self.output.script.get(self.cursor.0) {
             let expected = match &said.what {
-                What::Ping(ping) => Some((Opcode::Pong, &ping[..])),
+                ItemKind::Ping(ping) => Some((Opcode::Pong, &ping[..])),
                 // What comes behind our Close is not delivered.
-                What::Message(..) if !said.delivered && self.over.is_some() => None,
-                What::Message(..) | What::Request(_) if !said.delivered => {
+                ItemKind::Message(..) if !said.delivered && self.over.is_some() => None,
+                ItemKind::Message(..) | ItemKind::Request(_) if !said.delivered => {
                     return Err("what it would answer has not been delivered".into());
                 }
                 _ => said.replies.get(self.cursor.1).map(|(opcode, payload)| (*opcode, &payload[..])),
@@ -233,14 +236,14 @@ impl Client {
     /// A reply that should have come before the Close; those to Pings as well, up to the last message that was delivered or
     /// (`through`) all that was said before the end.
     fn owes_replies(&self, through: bool) -> Option<String> {
-        let script = &self.speech.script;
+        let script = &self.output.script;
         let last = script.iter().rposition(|said| said.delivered).map_or(0, |at| at + 1);
-        let end = script.iter().position(|said| matches!(said.what, What::Close(_) | What::Fault(_)));
+        let end = script.iter().position(|said| matches!(said.what, ItemKind::Close(_) | ItemKind::Fault(_)));
         let end = if through { end.unwrap_or(last).max(last) } else { last };
         (self.cursor.0..end.min(script.len())).find_map(|at| {
             let heard = if at == self.cursor.0 { self.cursor.1 } else { 0 };
             let said = &script[at];
-            let owes = matches!(said.what, What::Ping(_)) || said.replies.len() > heard;
+            let owes = matches!(said.what, ItemKind::Ping(_)) || said.replies.len() > heard;
             owes.then(|| format!("the answer to {:.80} is missing", format!("{:?}", said.what)))
         })
     }

@@ -20,13 +20,13 @@ impl Run {
     pub(crate) fn rest(&mut self) -> Result<(), Violation> {
         self.calm()?;
         self.note("rest");
-        self.rests += 1;
-        self.model.judge_rest()?;
+        self.idle_checks += 1;
+        self.model.check_idle()?;
         for at in 0..self.live.len() {
             let client = &mut self.clients[self.live[at]];
             self.is_vague |= client.stream.is_vague;
             if client.is_open() {
-                let judged = client.stream.judge_rest(&self.model, &self.setup);
+                let judged = client.stream.check_idle(&self.model, &self.setup);
                 judged.map_err(|violation| format!("at rest, client {}: {violation}", client.number))?;
             } else if !client.has_left {
                 return Err(format!("at rest, client {} waits: {:?}", client.number, client.status));

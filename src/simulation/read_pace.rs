@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::ledger::Ledger;
-use super::world::Connection;
+use super::connection::Connection;
 use crate::base::ticks::TICK;
 use crate::worker::Limits;
 
@@ -26,14 +25,14 @@ impl Connection {
 
     /// Whether the client takes enough of what is in front of a Ping or a Close, which ends there in the stream or has not left yet: then
     /// it has not failed to answer.
-    pub(crate) fn is_taking(&self, end: Option<usize>, pace: Pace, now: Duration) -> bool {
+    pub(crate) fn is_taking(&self, end: Option<usize>, pace: ReadPace, now: Duration) -> bool {
         // Two looks are so far from each other, but for the rest of a tick.
-        let recent = self.taken_by(now.saturating_sub(pace.patience - TICK));
+        let recent = self.taken_by(now.saturating_sub(pace.window - TICK));
         let taken = self.taken_by(now);
         self.is_bounded()
             && end.is_none_or(|end| taken < end)
             && taken - recent >= pace.least
-            && self.takes.last().is_some_and(|(_, at)| *at + pace.patience > now + TICK)
+            && self.takes.last().is_some_and(|(_, at)| *at + pace.window > now + TICK)
     }
 
     /// A client that has not answered a Ping or a Close that left at a time, and ends at a place in the stream, must take what is in front
@@ -41,11 +40,11 @@ impl Connection {
     pub(crate) fn must_take(
         &self,
         (sent, end): (Duration, usize),
-        pace: Pace,
+        pace: ReadPace,
         now: Duration,
     ) -> Result<(), String> {
         // From a look to the next, and all the time anew when it leaves an outbox.
-        let most = 3 * pace.patience + 3 * TICK;
+        let most = 3 * pace.window + 3 * TICK;
         if !self.is_bounded() || now <= sent.max(self.written_at) + most {
             return Ok(());
         }
@@ -62,14 +61,14 @@ impl Connection {
 
 /// How fast a client must read what is in front of something that it is to answer.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
+pub(crate) struct ReadPace {
     /// From one look to the next.
-    pub(crate) patience: Duration,
+    pub(crate) window: Duration,
     /// Bytes that it must take meanwhile.
     least: usize,
 }
 
-impl Pace {
+impl ReadPace {
     pub(crate) fn of_pongs(limits: &Limits) -> Self {
         Self::new(limits, limits.pong_timeout)
     }
@@ -79,8 +78,14 @@ impl Pace {
     }
 
     fn new(limits: &Limits, timeout: Duration) -> Self {
-        let patience = Ledger::in_ticks(timeout) + TICK;
-        let least = u128::from(limits.slowest_reader) * patience.as_millis() / 1000;
-        Self { patience, least: usize::try_from(least).unwrap_or(usize::MAX).max(1) }
+        let window = whole_ticks(timeout) + TICK;
+        let least = u128::from(limits.slowest_reader) * window.as_millis() / 1000;
+        Self { window, least: usize::try_from(least).unwrap_or(usize::MAX).max(1) }
     }
+}
+
+/// A time in whole ticks, rounded up.
+pub(crate) fn whole_ticks(time: Duration) -> Duration {
+    let ticks = time.as_millis().div_ceil(TICK.as_millis());
+    TICK * u32::try_from(ticks).unwrap_or(u32::MAX)
 }

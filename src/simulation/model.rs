@@ -1,21 +1,21 @@
 //! What has been said, sent and told, and whether it may be so: the model of a server that a run is held against.
 //!
-//! This file has what the application is told; `judge` what clients hear; `ends` why sockets close; `rest` what must hold
+//! This file has what the application is told; `check` what clients hear; `check_close` why sockets close; `rest` what must hold
 //! while the worker has nothing to do.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::client::{Client, Why};
+use super::behavior::EndReason;
+use super::client::Client;
+use super::connection::Connection;
+use super::output::{AppAction, ItemKind};
+use super::read_pace::ReadPace;
 use super::setup::Setup;
-use super::slow::Pace;
-use super::speech::{Order, What};
-use super::world::{Connection, World};
-use crate::base::ticks::TICK;
-use crate::budget::MAILBOX;
-use crate::worker::{ConnId, Handle, PingPolicy, SendError};
-use crate::ws::{CloseCode, Message, Opcode, encode};
+use super::world::World;
+use crate::worker::{ConnId, Handle, PingPolicy};
+use crate::ws::{Message, Opcode, encode};
 
 /// Lines of the trace that are kept.
 const TRACE: usize = 120;
@@ -30,14 +30,14 @@ pub(crate) struct Mail {
 
 /// Everything that is known of a run.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct Model {
     pub(crate) setup: Setup,
     pub(crate) clients: Vec<Client>,
     pub(crate) mails: Vec<Mail>,
     /// Entries that the mailbox took since it was known to be empty.
-    pub(crate) in_box: usize,
+    pub(crate) mailbox_len: usize,
     /// Bytes of broadcasts among them: who opens meanwhile may get them.
-    pub(crate) broadcast_in_box: usize,
+    pub(crate) mailbox_broadcast_bytes: usize,
     pub(crate) ticks: Vec<Duration>,
     /// Accepting has met exhaustion, or was made to.
     pub(crate) was_exhausted: bool,
@@ -53,14 +53,14 @@ pub(crate) struct Ledger {
     trace: VecDeque<String>,
 }
 
-impl Ledger {
+impl Model {
     pub(crate) fn new(setup: Setup, now: Duration) -> Self {
         Self {
             setup,
             clients: Vec::new(),
             mails: Vec::new(),
-            in_box: 0,
-            broadcast_in_box: 0,
+            mailbox_len: 0,
+            mailbox_broadcast_bytes: 0,
             ticks: Vec::new(),
             was_exhausted: false,
             draining: None,
@@ -89,26 +89,27 @@ impl Ledger {
         text
     }
 
-    pub(crate) fn blame(&mut self, what: String) {
+    pub(crate) fn fail(&mut self, what: String) {
         self.violation.get_or_insert(what);
     }
 
     /// Blames unless `holds`.
     pub(crate) fn expect(&mut self, holds: bool, what: impl FnOnce() -> String) {
         if !holds {
-            self.blame(what());
+            self.fail(what());
         }
     }
 
     pub(crate) fn opened(&mut self, number: usize, id: ConnId, now: Duration) {
         self.note(format_args!("client {number} is open as {id}"));
         let client = &mut self.clients[number];
-        let deserved = matches!(client.speech.script.first(), Some(said) if said.what == What::Request(101));
+        let deserved =
+            matches!(client.output.script.first(), Some(said) if said.what == ItemKind::Request(101));
         let twice = client.id.replace(id).is_some();
         client.opened_at = now;
         client.next = 1;
-        client.most_queued += 300 + self.broadcast_in_box;
-        if let Some(said) = client.speech.script.first_mut() {
+        client.most_queued += 300 + self.mailbox_broadcast_bytes;
+        if let Some(said) = client.output.script.first_mut() {
             said.delivered = true;
         }
         self.expect(deserved && !twice, || format!("client {number} was opened twice, or for a bad request"));
@@ -120,15 +121,22 @@ impl Ledger {
     }
 
     /// The application got a message: what is it to do?
-    pub(crate) fn message(&mut self, number: usize, id: ConnId, message: Message<'_>, read: usize) -> Order {
+    pub(crate) fn message(
+        &mut self,
+        number: usize,
+        id: ConnId,
+        message: Message<'_>,
+        read: usize,
+    ) -> AppAction {
         let client = &mut self.clients[number];
         let is_open = client.is_open() && client.id == Some(id) && client.app_close.is_none();
-        let mut script = client.speech.script.iter_mut().enumerate().skip(client.next);
-        let next =
-            script.find(|(_, said)| matches!(said.what, What::Message(..) | What::Close(_) | What::Fault(_)));
+        let mut script = client.output.script.iter_mut().enumerate().skip(client.next);
+        let next = script.find(|(_, said)| {
+            matches!(said.what, ItemKind::Message(..) | ItemKind::Close(_) | ItemKind::Fault(_))
+        });
         let expected = match next {
             Some((at, said)) if said.end <= read => match &said.what {
-                What::Message(opcode, payload, order)
+                ItemKind::Message(opcode, payload, order)
                     if (*opcode, &payload[..]) == (message.opcode(), message.as_bytes()) =>
                 {
                     said.delivered = true;
@@ -144,12 +152,12 @@ impl Ledger {
             let next = client.next;
             let bytes = message.as_bytes();
             let start = bytes[..bytes.len().min(20)].escape_ascii();
-            self.blame(format!(
+            self.fail(format!(
                 "client {number}: the application got {} bytes ({start}...) that are not its turn: next is {next}, open {is_open}",
                 bytes.len(),
             ));
         }
-        order.unwrap_or(Order::Quiet)
+        order.unwrap_or(AppAction::Quiet)
     }
 
     /// The application has sent something in answer to the message it was given last.
@@ -157,12 +165,12 @@ impl Ledger {
         let client = &mut self.clients[number];
         client.most_queued += encode::frame_len(payload.len(), false);
         if let Some(at) = client.next.checked_sub(1) {
-            client.speech.script[at].replies.push((opcode, payload.into()));
+            client.output.script[at].replies.push((opcode, payload.into()));
         }
     }
 
     /// The application was told of an end.
-    pub(crate) fn closed(&mut self, number: usize, id: ConnId, why: Why, world: &World) {
+    pub(crate) fn closed(&mut self, number: usize, id: ConnId, why: EndReason, world: &World) {
         let now = world.now;
         self.note(format_args!("client {number} is over: {why:?}"));
         let client = &self.clients[number];
@@ -170,57 +178,57 @@ impl Ledger {
         self.expect(known, || format!("client {number} is over under the name {id}, which is not its own"));
         self.expect(!again, || format!("client {number} is over a second time"));
         if let Err(reason) = self.justify(number, &why, world) {
-            self.blame(format!("client {number} is over for {why:?}, but {reason}"));
+            self.fail(format!("client {number} is over for {why:?}, but {reason}"));
         }
         self.clients[number].over = Some((why, now));
     }
 
     /// Whether a connection may be over for this reason.
-    fn justify(&self, number: usize, why: &Why, world: &World) -> Result<(), String> {
+    fn justify(&self, number: usize, why: &EndReason, world: &World) -> Result<(), String> {
         let (client, connection) = (&self.clients[number], &world.connections[number]);
         let read = connection.read;
         let must = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
         // Whatever the reason, all messages before it that were read have been delivered; the one that is being dealt with
         // may be the cause.
-        let rest = client.speech.script.iter().skip(client.next);
-        let rest = rest.filter(|said| !matches!(said.what, What::Ping(_) | What::Pong(_)));
+        let rest = client.output.script.iter().skip(client.next);
+        let rest = rest.filter(|said| !matches!(said.what, ItemKind::Ping(_) | ItemKind::Pong(_)));
         let mut rest = rest.take_while(|said| said.start < read);
         match why {
-            Why::ByPeer(code) => {
+            EndReason::ByPeer(code) => {
                 let said = rest.next().map(|said| (&said.what, said.end <= read));
-                must(said == Some((&What::Close(*code), true)), "it has not said that Close")
+                must(said == Some((&ItemKind::Close(*code), true)), "it has not said that Close")
             }
-            Why::Failed(code) => match rest.next().map(|said| &said.what) {
-                Some(What::Fault(fault)) => {
+            EndReason::Failed(code) => match rest.next().map(|said| &said.what) {
+                Some(ItemKind::Fault(fault)) => {
                     must(fault.code == *code, &format!("its fault ({}) is worth {}", fault.name, fault.code))
                 }
                 _ => Err("it has not broken the protocol".into()),
             },
-            Why::ByUs(Some(code), reason) if reason == "app" => {
+            EndReason::ByUs(Some(code), reason) if reason == "app" => {
                 must(client.app_close == Some(*code), "the application has not asked for that")
             }
-            Why::ByUs(Some(1001), reason) if reason == "the server is going down" => {
+            EndReason::ByUs(Some(1001), reason) if reason == "the server is going down" => {
                 must(self.draining.is_some() || self.is_stopped, "the server runs on")
             }
-            Why::ByUs(Some(_), reason) => {
+            EndReason::ByUs(Some(_), reason) => {
                 let mail =
                     reason.strip_prefix("mail ").and_then(|mail| self.mails.get(mail.parse::<usize>().ok()?));
                 must(mail.is_some_and(|mail| mail.to == Some(number)), "nobody has asked for that")
             }
-            Why::ByUs(None, _) => Err("our Closes have a code".into()),
-            Why::PongTimeout => self.justify_pong_timeout(client, world),
-            Why::MessageTimeout => self.justify_message_timeout(client, connection, world.now),
-            Why::Overflow => {
-                let pings = client.speech.script.iter().map(|said| match &said.what {
-                    What::Ping(ping) if said.end <= read => encode::frame_len(ping.len(), false),
+            EndReason::ByUs(None, _) => Err("our Closes have a code".into()),
+            EndReason::PongTimeout => self.justify_pong_timeout(client, world),
+            EndReason::MessageTimeout => self.justify_message_timeout(client, connection, world.now),
+            EndReason::Overflow => {
+                let pings = client.output.script.iter().map(|said| match &said.what {
+                    ItemKind::Ping(ping) if said.end <= read => encode::frame_len(ping.len(), false),
                     _ => 0,
                 });
                 let most = client.most_queued + pings.sum::<usize>();
                 let queued = most - connection.written.min(most);
                 must(queued > self.setup.limits.outbox, &format!("at most {queued} bytes wait"))
             }
-            Why::Exhausted => must(self.setup.is_tight, "there are buffers for all"),
-            Why::Lost => must(connection.told_end, "its stream has not ended"),
+            EndReason::Exhausted => must(self.setup.is_tight, "there are buffers for all"),
+            EndReason::Lost => must(connection.told_end, "its stream has not ended"),
         }
     }
 
@@ -232,12 +240,12 @@ impl Ledger {
         now: Duration,
     ) -> Result<(), String> {
         let timeout = self.setup.limits.message_timeout.ok_or("messages have any time")?;
-        let under_way = client.speech.under_way(connection.read);
-        let start = under_way.or_else(|| client.speech.not_given(connection.read));
+        let under_way = client.output.under_way(connection.read);
+        let start = under_way.or_else(|| client.output.undelivered(connection.read));
         let start = start.ok_or("nothing has begun that has not ended")?;
         let since = connection.read_since(start).ok_or("nothing of it is read")?;
         if client.pauses.last() && connection.written_at < now {
-            return Err("reading rests for output that is stuck".into());
+            return Err("reading idle_checks for output that is stuck".into());
         }
         let paused = client.pauses.between(since, now);
         let due = since + timeout + paused;
@@ -247,7 +255,7 @@ impl Ledger {
         // What comes after the first look gains no time, however long it takes to deal with what had come before.
         let look = connection.looks.iter().find(|(_, at)| *at >= due);
         let arrived = look.map_or_else(|| connection.arrived(), |(arrived, _)| *arrived);
-        let end = client.speech.script.iter().find(|said| said.start == start).map(|said| said.end);
+        let end = client.output.script.iter().find(|said| said.start == start).map(|said| said.end);
         if end.is_some_and(|end| end <= arrived) {
             return Err("its end has arrived".into());
         }
@@ -261,7 +269,7 @@ impl Ledger {
         let timeout = self.setup.limits.pong_timeout;
         let since = match &client.ping {
             Some((sent, _)) => *sent,
-            None if client.was_paused || !client.tap.is_between() || connection.room == 0 => {
+            None if client.was_paused || !client.parser.is_between() || connection.room == 0 => {
                 let before = match self.setup.limits.ping_policy {
                     PingPolicy::Always => client.last_ping.unwrap_or(client.opened_at),
                     PingPolicy::WhenIdle => connection.read_at.max(client.opened_at),
@@ -275,7 +283,7 @@ impl Ledger {
         }
         if connection.is_taking(
             client.ping.is_some().then_some(client.ping_end),
-            Pace::of_pongs(&self.setup.limits),
+            ReadPace::of_pongs(&self.setup.limits),
             world.now,
         ) {
             return Err("it takes what is in front of its Ping".into());
@@ -299,87 +307,11 @@ impl Ledger {
         if waited < timeout { Err(format!("it has had {waited:?}")) } else { Ok(()) }
     }
 
-    /// Another thread, or the application, sends to a client, to all, or to nobody that there is (`id` of no client).
-    pub(crate) fn post_to(
-        &mut self,
-        handle: &Handle,
-        to: Option<usize>,
-        id: ConnId,
-        len: usize,
-        now: Duration,
-    ) {
-        let number = self.mails.len();
-        let payload = format!("mail {number} {}", "m".repeat(len));
-        let result = handle.send(id, Message::Text(&payload));
-        self.note(format_args!("mail {number}: {len} bytes to {id}: {result:?}"));
-        // Nobody has the number of no client.
-        self.posted(Mail { to: Some(to.unwrap_or(usize::MAX)), payload }, result, now);
-    }
-
-    pub(crate) fn post_to_all(&mut self, handle: &Handle, len: usize, now: Duration) {
-        let number = self.mails.len();
-        let payload = format!("mail {number} {}", "b".repeat(len));
-        let result = handle.broadcast(Message::Text(&payload));
-        self.note(format_args!("mail {number}: {len} bytes to all: {result:?}"));
-        self.posted(Mail { to: None, payload }, result, now);
-    }
-
-    pub(crate) fn post_close(&mut self, handle: &Handle, to: Option<usize>, id: ConnId, now: Duration) {
-        let number = self.mails.len();
-        let code = CloseCode::new(3_000 + u16::try_from(number % 2_000).unwrap_or(0));
-        let result = handle.close(id, code.unwrap_or(CloseCode::NORMAL), &format!("mail {number}"));
-        self.note(format_args!("mail {number}: close {id}: {result:?}"));
-        self.posted(Mail { to: Some(to.unwrap_or(usize::MAX)), payload: String::new() }, result, now);
-    }
-
-    fn posted(&mut self, mail: Mail, result: Result<(), SendError>, now: Duration) {
-        let number = self.mails.len();
-        let frame = encode::frame_len(mail.payload.len(), false);
-        match result {
-            Ok(()) => {
-                self.in_box += 1;
-                self.broadcast_in_box += if mail.to.is_none() { frame } else { 0 };
-                for client in &mut self.clients {
-                    if mail.to.is_some_and(|to| to != client.number) {
-                        continue;
-                    }
-                    client.most_queued += frame;
-                    // What comes to be after a drain has begun cannot be told in time from what came before it.
-                    if client.is_open() && !mail.payload.is_empty() {
-                        client.due.push_back(number);
-                    }
-                }
-            }
-            Err(SendError::MailboxFull) => {
-                let in_box = self.in_box;
-                self.expect(in_box >= MAILBOX, || format!("the mailbox is full with {in_box} entries"));
-            }
-            Err(SendError::Gone) => {
-                let known = mail.to.is_none_or(|to| to != usize::MAX);
-                let ended = self.is_stopped || self.draining.is_some();
-                self.expect(!known || ended, || format!("mail {number} finds nobody"));
-            }
-            Err(SendError::TooLong) => {
-                let outbox = self.setup.limits.outbox;
-                self.expect(frame > outbox, || format!("{frame} bytes are too long for {outbox}"));
-            }
-            Err(error) => self.blame(format!("mail {number} was refused: {error}")),
-        }
-        self.now = now;
-        self.mails.push(mail);
-    }
-
     pub(crate) fn drain(&mut self, handle: &Handle, time: Duration, now: Duration) {
         if self.draining.is_none() {
             self.note(format_args!("the server drains within {time:?}"));
             handle.shared.drain(time);
             self.draining = Some((now, time));
         }
-    }
-
-    /// A time in whole ticks, rounded up.
-    pub(crate) fn in_ticks(time: Duration) -> Duration {
-        let ticks = time.as_millis().div_ceil(TICK.as_millis());
-        TICK * u32::try_from(ticks).unwrap_or(u32::MAX)
     }
 }

@@ -1,16 +1,16 @@
-//! The server's stream, taken apart by a parser of its own: the only place where what servers send is read.
+//! A parser of the server's stream that is independent of the one under test.
 //!
 //! It is strict: a server of ours sends whole, unmasked frames in their shortest form, and but Pongs nothing behind a Close.
 
-use super::deflating::Expander;
-use super::speech::KEY;
+use super::deflate::ClientInflater;
+use super::output::KEY;
 use crate::ws::Opcode;
 use crate::ws::client::{Accepted, ResponseError, check_response_to};
 use crate::ws::deflate::{Agreement, Offer};
 
 /// What a server has sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum Received {
     /// The status of its response, and what was agreed on about compression.
     Response(u16, Option<Agreement>),
     Message(Opcode, Vec<u8>),
@@ -20,7 +20,7 @@ pub(crate) enum Heard {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Stage {
+enum ParserState {
     #[default]
     Head,
     Frames,
@@ -30,95 +30,99 @@ enum Stage {
     End,
 }
 
-/// A listener to one connection.
+/// The parser of one connection's stream.
 #[derive(Debug, Default)]
-pub(crate) struct Tap {
-    stage: Stage,
+pub(crate) struct StreamParser {
+    state: ParserState,
     /// What the client has offered.
     pub(crate) offer: Option<Offer>,
     /// There where compression was agreed on.
-    expander: Option<Expander>,
+    inflater: Option<ClientInflater>,
     /// Bytes that are no whole frame yet.
     rest: Vec<u8>,
-    /// Bytes of all that was heard.
-    pub(crate) heard: usize,
+    /// Bytes of all that was parsed.
+    pub(crate) parsed: usize,
 }
 
-impl Tap {
+impl StreamParser {
     /// Whether the stream may end here: between frames, behind a response.
     pub(crate) fn is_between(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// Takes bytes in and returns what is whole, each with the offset of its end.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<(usize, Heard)>, String> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<(usize, Received)>, String> {
         self.rest.extend_from_slice(bytes);
         let mut all = Vec::new();
         let mut at = 0;
-        while let Some((len, is_compressed, mut heard)) = self.next(&self.rest[at..])? {
+        while let Some((len, is_compressed, mut received)) = self.next(&self.rest[at..])? {
             at += len;
             if is_compressed {
-                heard = self.expand(heard)?;
+                received = self.decompress(received)?;
             }
-            self.heard += len;
-            self.stage = match heard {
-                Heard::Response(101, agreement) => {
-                    self.expander = agreement.map(|agreement| Expander::new(agreement.server));
-                    Stage::Frames
+            self.parsed += len;
+            self.state = match received {
+                Received::Response(101, agreement) => {
+                    self.inflater = agreement.map(|agreement| ClientInflater::new(agreement.server));
+                    ParserState::Frames
                 }
-                Heard::Response(..) => Stage::End,
-                Heard::Close(..) => Stage::Closing,
-                _ => self.stage,
+                Received::Response(..) => ParserState::End,
+                Received::Close(..) => ParserState::Closing,
+                _ => self.state,
             };
-            all.push((self.heard, heard));
+            all.push((self.parsed, received));
         }
         self.rest.drain(..at);
         Ok(all)
     }
 
     /// A message as it was before it was compressed.
-    fn expand(&mut self, heard: Heard) -> Result<Heard, String> {
-        let Heard::Message(opcode, payload) = heard else { return Err("a compressed control frame".into()) };
-        let expander = self.expander.as_mut().ok_or("a compressed message, which was not agreed on")?;
-        let message = expander.expand(&payload)?;
+    fn decompress(&mut self, received: Received) -> Result<Received, String> {
+        let Received::Message(opcode, payload) = received else {
+            return Err("a compressed control frame".into());
+        };
+        let inflater = self.inflater.as_mut().ok_or("a compressed message, which was not agreed on")?;
+        let message = inflater.decompress(&payload)?;
         match opcode {
             _ if message.len() <= payload.len() => {
                 Err("a message that compression has not made smaller".into())
             }
             Opcode::Text if str::from_utf8(&message).is_err() => Err("a text that is no UTF-8".into()),
-            _ => Ok(Heard::Message(opcode, message)),
+            _ => Ok(Received::Message(opcode, message)),
         }
     }
 
-    /// The next thing heard, with its length and whether it is compressed.
-    fn next(&self, bytes: &[u8]) -> Result<Option<(usize, bool, Heard)>, String> {
-        match self.stage {
+    /// The next thing received, with its length and whether it is compressed.
+    fn next(&self, bytes: &[u8]) -> Result<Option<(usize, bool, Received)>, String> {
+        match self.state {
             _ if bytes.is_empty() => Ok(None),
-            Stage::Head => response(bytes, self.offer.as_ref()),
-            Stage::Frames => frame(bytes),
-            Stage::Closing if bytes[0] == 0x8a => frame(bytes),
-            Stage::Closing => Err(format!("{} bytes behind a Close that are no Pong", bytes.len())),
-            Stage::End => Err(format!("{} bytes behind the end of all", bytes.len())),
+            ParserState::Head => response(bytes, self.offer.as_ref()),
+            ParserState::Frames => frame(bytes),
+            ParserState::Closing if bytes[0] == 0x8a => frame(bytes),
+            ParserState::Closing => Err(format!("{} bytes behind a Close that are no Pong", bytes.len())),
+            ParserState::End => Err(format!("{} bytes behind the end of all", bytes.len())),
         }
     }
 }
 
-fn response(bytes: &[u8], offer: Option<&Offer>) -> Result<Option<(usize, bool, Heard)>, String> {
+fn response(bytes: &[u8], offer: Option<&Offer>) -> Result<Option<(usize, bool, Received)>, String> {
     match check_response_to(bytes, KEY, offer) {
         Ok(None) => Ok(None),
-        Ok(Some(Accepted { len, compression })) => Ok(Some((len, false, Heard::Response(101, compression)))),
+        Ok(Some(Accepted { len, compression })) => {
+            Ok(Some((len, false, Received::Response(101, compression))))
+        }
         Err(ResponseError::Status(status)) => {
             let text = String::from_utf8_lossy(bytes);
             let Some((head, body)) = text.split_once("\r\n\r\n") else { return Ok(None) };
             let len = head.split("\r\n").find_map(|line| line.strip_prefix("Content-Length: "));
             let len: usize = len.and_then(|len| len.parse().ok()).ok_or("a response without a length")?;
-            Ok((body.len() >= len).then_some((head.len() + 4 + len, false, Heard::Response(status, None))))
+            Ok((body.len() >= len).then_some((head.len() + 4 + len, false, Received::Response(status, None))))
         }
         Err(error) => Err(format!("{error}: {}", bytes.escape_ascii())),
     }
 }
 
-fn frame(bytes: &[u8]) -> Result<Option<(usize, bool, Heard)>, String> {
+fn frame(bytes: &[u8]) -> Result<Option<(usize, bool, Received)>, String> {
     let [first, second, ..] = *bytes else { return Ok(None) };
     let opcode = match first {
         0x81 | 0xc1 => Opcode::Text,
@@ -147,28 +151,28 @@ fn frame(bytes: &[u8]) -> Result<Option<(usize, bool, Heard)>, String> {
     let Some(payload) = bytes.get(header..end) else { return Ok(None) };
     let payload = payload.to_vec();
     let is_compressed = first & 0x40 != 0;
-    let heard = match opcode {
-        Opcode::Ping => Heard::Ping(payload),
-        Opcode::Pong => Heard::Pong(payload),
+    let received = match opcode {
+        Opcode::Ping => Received::Ping(payload),
+        Opcode::Pong => Received::Pong(payload),
         Opcode::Close => close(&payload)?,
         Opcode::Text if !is_compressed && std::str::from_utf8(&payload).is_err() => {
             return Err("a text that is no UTF-8".into());
         }
-        _ => Heard::Message(opcode, payload),
+        _ => Received::Message(opcode, payload),
     };
-    Ok(Some((end, is_compressed, heard)))
+    Ok(Some((end, is_compressed, received)))
 }
 
-fn close(body: &[u8]) -> Result<Heard, String> {
+fn close(body: &[u8]) -> Result<Received, String> {
     match body {
-        [] => Ok(Heard::Close(None, String::new())),
+        [] => Ok(Received::Close(None, String::new())),
         [high, low, reason @ ..] => {
             let code = u16::from_be_bytes([*high, *low]);
             if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
                 return Err(format!("a Close with the code {code}, which must not travel"));
             }
             let reason = String::from_utf8(reason.into()).map_err(|_| "a reason that is no UTF-8")?;
-            Ok(Heard::Close(Some(code), reason))
+            Ok(Received::Close(Some(code), reason))
         }
         _ => Err("a Close with a body of one byte".into()),
     }

@@ -3,31 +3,32 @@
 use std::time::Duration;
 
 use super::app::App;
-use super::ledger::Ledger;
+use super::connection::{Connection, Fd};
+use super::model::Model;
 use super::net::Net;
-use super::slow::Pace;
-use super::world::{Connection, Fd, World};
+use super::read_pace::{ReadPace, whole_ticks};
+use super::world::World;
 use crate::base::ticks::TICK;
 use crate::budget::{LINGER, READ_BUFFER, REPLY_FLUSH};
-use crate::worker::{Flags, Glimpse, PingPolicy, State, Worker};
+use crate::worker::{ConnectionSnapshot, Flags, PingPolicy, State, Worker};
 use crate::ws::deflate::Context;
 
 /// Output that the outbox limit does not count: Pongs, of one read behind what is flushed at the latest, a Ping, a Close, the
 /// response.
 const BEYOND_OUTBOX: usize = REPLY_FLUSH + READ_BUFFER + 1024;
 
-impl Ledger {
+impl Model {
     /// Looks at everything. The worker is about to sleep for `next_wait`.
-    pub(crate) fn judge_rest(&mut self, worker: &Worker<Net, App>, world: &World) -> Result<(), String> {
+    pub(crate) fn check_idle(&mut self, worker: &Worker<Net, App>, world: &World) -> Result<(), String> {
         let inventory = worker.inventory();
         let must = |holds: bool, what: &str| {
-            if holds { Ok(()) } else { Err(format!("at rest, {what}: {inventory:?}")) }
+            if holds { Ok(()) } else { Err(format!("while idle, {what}: {inventory:?}")) }
         };
         must(inventory.revisits == 0, "connections are to be looked at again")?;
         must(inventory.dirty == 0, "output waits for the end of the iteration")?;
         must(!inventory.is_broadcasting, "a broadcast is half done")?;
         must(!worker.forgets_mail(), "mail waits")?;
-        (self.in_box, self.broadcast_in_box) = (0, 0);
+        (self.mailbox_len, self.mailbox_broadcast_bytes) = (0, 0);
         must(inventory.buffers <= self.setup.limits.buffers, "buffers are over their limit")?;
         must(inventory.sides > 0 || inventory.buffers == 0, "buffers belong to nobody")?;
         must(inventory.records == world.held(), "records are not the sockets that are held")?;
@@ -48,14 +49,14 @@ impl Ledger {
             must(world.now < since.max(self.drain_seen) + time, "the drain is over time")?;
         }
         let (mut refused, mut open, mut sides, mut context) = (0, 0, 0, 0);
-        for glimpse in worker.glimpses() {
-            refused += usize::from(glimpse.flags.has(Flags::REFUSED));
-            open += u64::from(glimpse.has_data);
-            sides += usize::from(glimpse.has_side);
-            context += glimpse.context;
-            let number = glimpse.socket.0;
-            self.judge_connection(&glimpse, world)
-                .map_err(|what| format!("at rest, client {number}: {what}; {glimpse:?}"))?;
+        for snapshot in worker.connections() {
+            refused += usize::from(snapshot.flags.has(Flags::REFUSED));
+            open += u64::from(snapshot.has_data);
+            sides += usize::from(snapshot.has_side);
+            context += snapshot.context;
+            let number = snapshot.socket.0;
+            self.check_connection(&snapshot, world)
+                .map_err(|what| format!("while idle, client {number}: {what}; {snapshot:?}"))?;
         }
         must(refused == inventory.refused, "refused connections are counted wrong")?;
         must(sides == inventory.sides, "side records belong to nobody")?;
@@ -65,14 +66,14 @@ impl Ledger {
         must(counters.buffered_bytes.get() == inventory.buffers as u64, "buffered bytes are counted wrong")?;
         must(counters.context_bytes.get() == context as u64, "bytes of windows are counted wrong")?;
         must(counters.bugs.get() == 0, "bugs were counted")?;
-        self.judge_ticks(world.now)
+        self.check_ticks(world.now)
     }
 
-    fn judge_ticks(&self, now: Duration) -> Result<(), String> {
+    fn check_ticks(&self, now: Duration) -> Result<(), String> {
         let Some(interval) = self.setup.tick_interval else { return Ok(()) };
         let (count, last) = (self.ticks.len(), self.ticks.last().copied().unwrap_or(self.started));
         if now - last > interval {
-            return Err(format!("at rest, the application's tick is over time: the last was at {last:?}"));
+            return Err(format!("while idle, the application's tick is over time: the last was at {last:?}"));
         }
         let most = (now - self.started).as_millis() / interval.as_millis();
         if count as u128 > most {
@@ -81,35 +82,39 @@ impl Ledger {
         Ok(())
     }
 
-    fn judge_connection(&mut self, glimpse: &Glimpse<'_, Fd>, world: &World) -> Result<(), String> {
-        let number = glimpse.socket.0;
+    fn check_connection(
+        &mut self,
+        snapshot: &ConnectionSnapshot<'_, Fd>,
+        world: &World,
+    ) -> Result<(), String> {
+        let number = snapshot.socket.0;
         let (connection, now) = (&world.connections[number], world.now);
         let must = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
-        let (flags, queued) = (glimpse.flags, glimpse.queued);
+        let (flags, queued) = (snapshot.flags, snapshot.queued);
         let (paused, blocked) = (flags.has(Flags::PAUSED), flags.has(Flags::BLOCKED));
         must(paused || !connection.is_readable(), "there is something to read")?;
-        must(!paused || queued > 0, "reading rests for no output")?;
-        must(paused || !glimpse.has_unread, "input was read and not dealt with")?;
+        must(!paused || queued > 0, "reading idle_checks for no output")?;
+        must(paused || !snapshot.has_unread, "input was read and not dealt with")?;
         must(queued == 0 || blocked, "output waits for nothing")?;
         must(!blocked || !connection.is_writable(), "the kernel has room, and it was not told")?;
         must(!blocked || connection.wants_room, "nobody will tell it of room")?;
-        must(!glimpse.has_empty_side, "its side record is empty")?;
+        must(!snapshot.has_empty_side, "its side record is empty")?;
         must(queued <= self.setup.limits.outbox + BEYOND_OUTBOX, "its outbox is over the limit")?;
         must(!flags.has(Flags::REVISIT) && !flags.has(Flags::DIRTY), "a flag says that it stands in a list")?;
-        must(glimpse.context <= self.most_context(), "its windows are too large")?;
-        must(glimpse.has_data == (glimpse.state == State::Open), "the handler knows it in another state")?;
-        let finished = glimpse.state == State::Finishing && queued == 0;
+        must(snapshot.context <= self.most_context(), "its windows are too large")?;
+        must(snapshot.has_data == (snapshot.state == State::Open), "the handler knows it in another state")?;
+        let finished = snapshot.state == State::Finishing && queued == 0;
         must(!finished || flags.has(Flags::SHUT), "its writing half should be ended")?;
-        let needs_timer = glimpse.state != State::Open || self.setup.limits.ping_interval.is_some();
-        must(glimpse.due.is_some() == needs_timer, "its timer is wrong")?;
-        self.judge_admission(glimpse, connection)?;
+        let needs_timer = snapshot.state != State::Open || self.setup.limits.ping_interval.is_some();
+        must(snapshot.due.is_some() == needs_timer, "its timer is wrong")?;
+        self.check_admission(snapshot, connection)?;
 
         let limits = &self.setup.limits;
         let client = &mut self.clients[number];
         client.was_paused = paused;
         client.is_refused = flags.has(Flags::REFUSED);
-        let deadline = match glimpse.state {
-            State::Open => return self.judge_open(number, glimpse, world),
+        let deadline = match snapshot.state {
+            State::Open => return self.check_open(number, snapshot, world),
             State::Handshaking if client.is_refused => {
                 connection.accepted_at.unwrap_or(now) + limits.handshake_timeout.min(LINGER)
             }
@@ -119,13 +124,13 @@ impl Ledger {
                     (Some((_, since)), _) => *since + limits.close_timeout,
                     (None, since) => since.unwrap_or(now) + LINGER,
                 };
-                let pace = Pace::of_closes(limits);
+                let pace = ReadPace::of_closes(limits);
                 if connection.is_bounded() && !client.is_refused {
                     let end = client.close_end.unwrap_or(usize::MAX);
                     return connection.must_take((deadline.max(world.jumped_at), end), pace, now);
                 }
                 // A look at what was in front of our Close, and another when it has been taken.
-                let looked_at = connection.freed_at.map(|freed| freed + 2 * pace.patience + TICK);
+                let looked_at = connection.freed_at.map(|freed| freed + 2 * pace.window + TICK);
                 looked_at.map_or(deadline, |at| at.max(deadline))
             }
         };
@@ -141,12 +146,16 @@ impl Ledger {
     }
 
     /// At a limit, and only there, connections are refused.
-    fn judge_admission(&self, glimpse: &Glimpse<'_, Fd>, connection: &Connection) -> Result<(), String> {
+    fn check_admission(
+        &self,
+        snapshot: &ConnectionSnapshot<'_, Fd>,
+        connection: &Connection,
+    ) -> Result<(), String> {
         let limits = &self.setup.limits;
         let held = connection.held_before;
         let full = held >= limits.worker_connections;
         let may_be_full = held >= limits.worker_connections.min(limits.server_connections);
-        match glimpse.flags.has(Flags::REFUSED) {
+        match snapshot.flags.has(Flags::REFUSED) {
             true if may_be_full || self.draining.is_some() => Ok(()),
             true => Err(format!("it is refused with {held} connections")),
             false if full => Err(format!("it is served with {held} connections")),
@@ -155,22 +164,22 @@ impl Ledger {
     }
 
     /// A message that has begun has its time, which stands still while it is us who do not read.
-    fn judge_message_time(
+    fn check_message_time(
         &self,
-        glimpse: &Glimpse<'_, Fd>,
+        snapshot: &ConnectionSnapshot<'_, Fd>,
         connection: &Connection,
         now: Duration,
     ) -> Result<(), String> {
         let Some(timeout) = self.setup.limits.message_timeout else { return Ok(()) };
-        let client = &self.clients[glimpse.socket.0];
-        let start = client.speech.under_way(connection.read);
-        if start.is_some() != glimpse.awaits_end {
-            return Err(format!("what has begun at byte {start:?} is timed: {}", glimpse.awaits_end));
+        let client = &self.clients[snapshot.socket.0];
+        let start = client.output.under_way(connection.read);
+        if start.is_some() != snapshot.awaits_end {
+            return Err(format!("what has begun at byte {start:?} is timed: {}", snapshot.awaits_end));
         }
         let Some(start) = start else { return Ok(()) };
         let since = connection.read_since(start).ok_or("nothing of a message that has begun is read")?;
         // What is compressed, or more than there is time for, may be read long before it is looked at.
-        let is_compressed = client.speech.offer.is_some();
+        let is_compressed = client.output.offer.is_some();
         let since = since.max(if is_compressed { client.kept_waiting_at } else { client.unread_at });
         let paused = client.pauses.between(since, now);
         if now >= since + timeout + paused + TICK {
@@ -180,16 +189,21 @@ impl Ledger {
         }
     }
 
-    fn judge_open(&mut self, number: usize, glimpse: &Glimpse<'_, Fd>, world: &World) -> Result<(), String> {
+    fn check_open(
+        &mut self,
+        number: usize,
+        snapshot: &ConnectionSnapshot<'_, Fd>,
+        world: &World,
+    ) -> Result<(), String> {
         let (connection, now) = (&world.connections[number], world.now);
-        if !glimpse.flags.has(Flags::PAUSED) {
-            self.judge_message_time(glimpse, connection, now)?;
+        if !snapshot.flags.has(Flags::PAUSED) {
+            self.check_message_time(snapshot, connection, now)?;
         }
-        let owed = if glimpse.queued == 0 { self.owed(number, connection.read) } else { None };
+        let owed = if snapshot.queued == 0 { self.owed(number, connection.read) } else { None };
         if let Some(owed) = owed {
             return Err(format!("it is owed {owed}"));
         }
-        if glimpse.queued == 0 && !self.clients[number].tap.is_between() {
+        if snapshot.queued == 0 && !self.clients[number].parser.is_between() {
             return Err("a frame to it is not whole".into());
         }
         let limits = &self.setup.limits;
@@ -197,13 +211,13 @@ impl Ledger {
         client.settle_ping(limits.ping_policy, connection.read, connection.read_at);
         let Some(interval) = limits.ping_interval else { return Ok(()) };
         if let Some((sent, _)) = &client.ping {
-            let pace = Pace::of_pongs(limits);
+            let pace = ReadPace::of_pongs(limits);
             connection.must_take(((*sent).max(world.jumped_at), client.ping_end), pace, now)?;
         }
-        if glimpse.flags.has(Flags::PAUSED) {
+        if snapshot.flags.has(Flags::PAUSED) {
             return Ok(());
         }
-        let timeout = Self::in_ticks(limits.pong_timeout);
+        let timeout = whole_ticks(limits.pong_timeout);
         if let Some((sent, _)) = &client.ping {
             let since = (*sent).max(connection.written_at);
             if !connection.is_bounded() && now > since + timeout + 2 * TICK {
@@ -222,7 +236,7 @@ impl Ledger {
         // So it is while a peer that is late takes what was in front of its Ping.
         let looked_at = looked_at.max(world.jumped_at + timeout);
         let looked_at = looked_at.max(connection.written_at + interval.min(timeout));
-        if now > looked_at.max(since + Self::in_ticks(interval) * 3 / 2) + 2 * TICK {
+        if now > looked_at.max(since + whole_ticks(interval) * 3 / 2) + 2 * TICK {
             return Err(format!(
                 "a Ping is over time at {now:?}, from {since:?} on, the last was at {:?}",
                 client.last_ping
