@@ -5,10 +5,11 @@ use std::hint::black_box;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use throng::http::{HeadBuffer, parse_head};
 use throng::ws::handshake::{Upgrade, accept_key};
-use throng::ws::{Decoder, Heap, Opcode, Role, Rules, apply_mask, encode};
+use throng::ws::{Decoder, DecoderConfig, Heap, Opcode, Role, apply_mask, encode};
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
-const RULES: Rules = Rules { role: Role::Server, max_message: 1 << 20, max_frames: 1024, deflate: false };
+const CONFIG: DecoderConfig =
+    DecoderConfig { role: Role::Server, max_message: 1 << 20, max_frames: 1024, deflate: false };
 /// Bytes of a payload: a chat message, a page, and what a read brings at most.
 const SIZES: [usize; 4] = [16, 125, 4096, 65_000];
 
@@ -23,7 +24,7 @@ fn decode(c: &mut Criterion) {
         ] {
             let payload = letter.repeat(size / letter.len());
             let mut frame = Vec::new();
-            encode::frame(&mut frame, true, opcode, payload.as_bytes(), Some(KEY));
+            encode::frame(&mut frame, opcode, payload.as_bytes(), Some(KEY));
             group.throughput(Throughput::Bytes(frame.len() as u64));
             group.bench_with_input(BenchmarkId::new(name, size), &frame, |bencher, frame| {
                 bencher.iter_batched_ref(|| frame.clone(), |frame| take(frame), BatchSize::SmallInput);
@@ -36,7 +37,7 @@ fn decode(c: &mut Criterion) {
 /// Pongs of a ping cycle, as many as one read brings when a client sends them all at once.
 fn pongs(c: &mut Criterion) {
     let mut frame = Vec::new();
-    encode::frame(&mut frame, true, Opcode::Pong, &[7; 8], Some(KEY));
+    encode::frame(&mut frame, Opcode::Pong, &[7; 8], Some(KEY));
     let frames = frame.repeat(100);
     let mut group = c.benchmark_group("decode");
     group.throughput(Throughput::Elements(100));
@@ -49,7 +50,7 @@ fn pongs(c: &mut Criterion) {
 fn take(mut input: &mut [u8]) {
     let mut decoder = Decoder::default();
     while !input.is_empty() {
-        let decoded = decoder.decode(input, &RULES, &mut Heap).expect("a correct frame");
+        let decoded = decoder.decode(input, &CONFIG, &mut Heap).expect("a correct frame");
         black_box(&decoded.event);
         let consumed = decoded.consumed;
         input = &mut input[consumed..];

@@ -16,7 +16,7 @@ use support::{count, serve};
 use throng::http::{HeadBuffer, Refusal, Request, parse_head};
 use throng::ws::deflate::{Agreement, Deflater, Direction, Inflater};
 use throng::ws::handshake::Upgrade;
-use throng::ws::{Decoder, Event, Heap, Opcode, Role, Rules, encode};
+use throng::ws::{Decoder, DecoderConfig, Event, Heap, Opcode, Role, encode};
 use throng::{Accept, Compression, Conn, Handler, Message, Server};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_throng-bench");
@@ -153,23 +153,23 @@ fn compressing(agreement: Agreement, answer: fn(&[u8]) -> Vec<u8>) -> SocketAddr
             break response;
         };
         stream.write_all(&response).unwrap();
-        let rules = Rules { role: Role::Server, max_message: 1 << 20, max_frames: 1, deflate: true };
+        let config = DecoderConfig { role: Role::Server, max_message: 1 << 20, max_frames: 1, deflate: true };
         let mut decoder = Decoder::default();
         while let Ok(read @ 1..) = stream.read(&mut input) {
             let mut bytes = &mut input[..read];
             let mut output = Vec::new();
             loop {
-                let decoded = decoder.decode(bytes, &rules, &mut Heap).unwrap();
+                let decoded = decoder.decode(bytes, &config, &mut Heap).unwrap();
                 let consumed = decoded.consumed;
                 match decoded.event {
                     None => break,
                     Some(Event::Compressed { opcode, payload }) => {
                         let message = Inflater::new().message(payload, 1 << 20, &[]).unwrap().to_vec();
                         let answer = answer(Deflater::new(6).message(&message, 15, &[]));
-                        encode::compressed_frame(&mut output, true, opcode, &answer, None);
+                        encode::compressed_frame(&mut output, opcode, &answer, None);
                     }
                     Some(Event::Close(_)) => {
-                        encode::frame(&mut output, true, Opcode::Close, &[], None);
+                        encode::frame(&mut output, Opcode::Close, &[], None);
                         let _ = stream.write_all(&output);
                         return;
                     }

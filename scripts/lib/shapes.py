@@ -15,13 +15,13 @@ TABLES = {
 # Types that are larger, still to be parted.
 LARGE = {("src/worker/table/side.rs", "Side")}
 # Public functions with such parameters, still to be changed.
-BOOLS = {("src/worker/app/turn.rs", "push"), *(("src/ws/encode.rs", name) for name in ("frame_len", "frame", "compressed_frame")), ("src/ws/frame.rs", "parse")}
+BOOLS = {("src/worker/app/turn.rs", "push")}
 
 _TESTS = re.compile(r"^#\[cfg\(test\)\]\nmod tests\b", re.MULTILINE)
 _STRUCT = re.compile(r"\bstruct (\w+)[^;{(]*\{")
 _PUBLIC_FN = re.compile(r"^\s*pub (?:const |async |unsafe )*fn (\w+)", re.MULTILINE)
 # Tests, and what is built for tests and measurements only.
-_NOT_PRODUCT = re.compile(r"/tests/|^src/(?:simulation|guard|metering)/|/inspect\.rs$")
+_NOT_PRODUCT = re.compile(r"/tests/|^src/(?:simulation|guard)/|/inspect\.rs$")
 
 
 def product(tree: Tree, path: str) -> str:

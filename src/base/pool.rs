@@ -259,16 +259,16 @@ impl Buffers for Pool {
         uncounted
     }
 
-    fn count(&mut self, bytes: usize) -> bool {
+    fn try_count(&mut self, bytes: usize) -> bool {
         let fits = bytes <= self.large.saturating_sub(self.used);
         if fits {
-            self.settle(bytes);
+            self.count(bytes);
             self.make_way(0);
         }
         fits
     }
 
-    fn settle(&mut self, bytes: usize) {
+    fn count(&mut self, bytes: usize) {
         self.used += bytes;
     }
 
@@ -376,9 +376,9 @@ mod tests {
         let uncounted = pool.reserve_ahead(&mut buffer, 900_000);
         assert_eq!((buffer.len(), buffer.capacity()), (60_000, 1 << 20));
         assert_eq!((pool.used(), uncounted), (60_000, (1 << 20) - 60_000));
-        assert!(pool.count(100_000));
+        assert!(pool.try_count(100_000));
         assert_eq!(pool.used(), 160_000);
-        pool.settle(uncounted - 100_000);
+        pool.count(uncounted - 100_000);
         pool.recycle(buffer);
         assert_eq!(pool.used(), 0);
         // What is used again has its memory already.
@@ -395,7 +395,7 @@ mod tests {
         let mut pool = Pool::new(4 << 20, 1 << 20, 0, 1 << 20);
         let large: Vec<_> = std::iter::from_fn(|| pool.take(64 << 10)).collect();
         assert_eq!(large.len() * (64 << 10), (4 << 20) - (256 << 10));
-        assert!(pool.lacks(17 << 10) && !pool.lacks(16 << 10) && !pool.count(1));
+        assert!(pool.lacks(17 << 10) && !pool.lacks(16 << 10) && !pool.try_count(1));
         let small: Vec<_> = std::iter::from_fn(|| pool.take(16 << 10)).collect();
         assert_eq!((small.len(), pool.used()), (16, 4 << 20));
         assert!(pool.lacks(1));

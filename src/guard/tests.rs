@@ -119,10 +119,10 @@ fn a_ping_is_answered_with_its_payload_masked() {
     let (_, socket) = client(&kernel, &mut os, b"");
     kernel.borrow_mut().answers_pings = true;
     let mut ping = Vec::new();
-    encode::frame(&mut ping, true, Opcode::Ping, b"1234567890123456", None);
+    encode::frame(&mut ping, Opcode::Ping, b"1234567890123456", None);
     os.send(&socket, &ping).unwrap();
     let mut pong = Vec::new();
-    encode::frame(&mut pong, true, Opcode::Pong, b"1234567890123456", Some([0x6b, 0xe3, 0x19, 0xd4]));
+    encode::frame(&mut pong, Opcode::Pong, b"1234567890123456", Some([0x6b, 0xe3, 0x19, 0xd4]));
     let mut buffer = [0; 64];
     let len = os.recv(&socket, &mut buffer).unwrap();
     assert_eq!((&buffer[..len], kernel.borrow().pings), (&pong[..], 1));
@@ -170,7 +170,7 @@ fn echoing() -> (Harness, Client, Script, u64) {
     let client = harness.connect(harness.script(bytes));
     harness.run_until_idle().unwrap();
     let mut bytes = Vec::new();
-    encode::frame(&mut bytes, true, Opcode::Binary, b"hello", Some([1, 2, 3, 4]));
+    encode::frame(&mut bytes, Opcode::Binary, b"hello", Some([1, 2, 3, 4]));
     let echo = bytes.len() as u64 - 4;
     let script = harness.script(bytes);
     (harness, client, script, echo)

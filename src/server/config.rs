@@ -14,7 +14,7 @@ use crate::settings;
 use crate::settings::{RangeError, SettingsTable};
 use crate::worker::{Deflation, PingPolicy};
 use crate::ws::deflate;
-use crate::ws::{Role, Rules};
+use crate::ws::{DecoderConfig, Role};
 
 /// The least that the limit of a message may be, in bytes: the most that a control frame can carry.
 const MIN_MESSAGE: usize = 125;
@@ -171,8 +171,8 @@ impl Config {
     }
 
     /// What every worker enforces on frames.
-    pub(super) const fn rules(&self) -> Rules {
-        Rules {
+    pub(super) const fn decoder_config(&self) -> DecoderConfig {
+        DecoderConfig {
             role: Role::Server,
             max_message: self.max_message,
             max_frames: self.max_frames_per_message,
@@ -184,10 +184,10 @@ impl Config {
     pub(super) fn deflation(&self) -> Option<Deflation> {
         let context = match self.compression {
             Compression::Off => return None,
-            Compression::Shared => deflate::Context::None,
+            Compression::Shared => deflate::ContextTakeover::Off,
             // At most 15.
             Compression::Dedicated => {
-                deflate::Context::Window(u8::try_from(self.compression_window.ilog2()).unwrap_or(15))
+                deflate::ContextTakeover::Window(u8::try_from(self.compression_window.ilog2()).unwrap_or(15))
             }
         };
         let level = self.compression_level.into();
@@ -335,7 +335,7 @@ mod tests {
                 ..Config::default()
             };
             let context = config.deflation().map(|deflation| deflation.context);
-            assert_eq!(context, Some(deflate::Context::Window(bits)));
+            assert_eq!(context, Some(deflate::ContextTakeover::Window(bits)));
         }
         assert!(Config::default().deflation().is_none());
     }

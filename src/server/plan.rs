@@ -7,7 +7,7 @@ use crate::budget::{
     DEFAULT_BACKLOG, DEFAULT_BUFFERS, DESCRIPTOR_RESERVE, MAX_CONNECTIONS_PER_WORKER, MAX_WORKERS, REFUSALS,
     WORKER_DESCRIPTORS, enveloped, outbox_for,
 };
-use crate::ws::Rules;
+use crate::ws::DecoderConfig;
 
 /// The shape of a server on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,9 +165,10 @@ const fn refusals(room: usize) -> usize {
 
 /// Bytes of buffers that one connection must be able to use: for its longest message, and its outbox.
 pub(super) fn buffers_of_one(config: &Config, envelopes: bool) -> usize {
-    let plain = config.rules();
-    let rules = if envelopes { Rules { max_message: enveloped(plain.max_message), ..plain } } else { plain };
-    rules.max_payload(config.compression != Compression::Off).saturating_add(config.outbox_limit)
+    let plain = config.decoder_config();
+    let decoder =
+        if envelopes { DecoderConfig { max_message: enveloped(plain.max_message), ..plain } } else { plain };
+    decoder.max_payload(config.compression != Compression::Off).saturating_add(config.outbox_limit)
 }
 
 /// The most connections that one of several workers is planned for. The kernel spreads them by a hash, so a worker's number has a

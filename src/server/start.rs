@@ -217,7 +217,7 @@ where
         .map_err(StartError::system("make an epoll"))?;
     let (listeners, found) = open_listeners(places, unix, number == 0, core)?;
     let limits = launch.limits.clone();
-    let max_message = limits.rules.max_message;
+    let max_message = limits.decoder.max_message;
     let handler = (launch.handler)(&Context { worker: number, open: 0, max_message, handle: &launch.handle });
     let parts = Assembly { os, handler, limits, number, handle: launch.handle.clone(), inbox, listeners };
     let worker = Worker::new(parts).map_err(StartError::system("watch a listener"))?;
@@ -272,7 +272,7 @@ fn limits(config: &Config, envelopes: bool, plan: &Plan) -> Limits {
         worker_connections: plan.per_worker,
         refusals: plan.refusals,
         head: config.head(),
-        rules: config.rules(),
+        decoder: config.decoder_config(),
         deflation: config.deflation(),
         outbox: config.outbox_limit,
         buffers: plan.buffers,

@@ -41,7 +41,7 @@ pub(crate) fn why(reason: Closed<'_>) -> EndReason {
 impl App {
     fn send(&self, conn: &mut Conn<'_, usize>, opcode: Opcode, payload: &[u8]) {
         let room = conn.outbox_limit().saturating_sub(conn.buffered());
-        let fits = encode::frame_len(payload.len(), false) <= room;
+        let fits = encode::frame_len(payload.len()) <= room;
         let message = match opcode {
             Opcode::Text => Message::Text(std::str::from_utf8(payload).unwrap_or("")),
             _ => Message::Binary(payload),

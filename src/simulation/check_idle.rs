@@ -11,7 +11,7 @@ use super::world::World;
 use crate::base::ticks::TICK;
 use crate::budget::{LINGER, READ_BUFFER, REPLY_FLUSH};
 use crate::worker::{ConnectionSnapshot, Flags, PingPolicy, State, Worker};
-use crate::ws::deflate::Context;
+use crate::ws::deflate::ContextTakeover;
 
 /// Output that the outbox limit does not count: Pongs, of one read behind what is flushed at the latest, a Ping, a Close, the
 /// response.
@@ -140,8 +140,8 @@ impl Model {
     /// Most bytes of the windows of one connection.
     fn most_context(&self) -> usize {
         match self.setup.limits.deflation.map(|deflation| deflation.context) {
-            Some(Context::Window(bits)) => 2 << bits,
-            Some(Context::None) | None => 0,
+            Some(ContextTakeover::Window(bits)) => 2 << bits,
+            Some(ContextTakeover::Off) | None => 0,
         }
     }
 

@@ -127,7 +127,7 @@ impl Model {
         let (read, before) = connection.read_before(now);
         let is_looked_at = limits.message_timeout.is_some() && client.output.under_way(read).is_some();
         let read_at = if is_looked_at { before } else { connection.read_at };
-        client.most_queued += encode::frame_len(payload.len(), false);
+        client.most_queued += encode::frame_len(payload.len());
         let pause = match (policy, client.last_ping) {
             (PingPolicy::Always, Some(last)) => now - last,
             (PingPolicy::Always, None) => now - client.opened_at,

@@ -55,7 +55,7 @@ pub(crate) fn frames(out: &mut Vec<u8>, bounds: Bounds, has_offered: bool, choic
     match choices.below(FRAMES.len() + 3) {
         0 => {
             let payload = vec![0; bounds.max_message + 1];
-            encode::frame(out, true, Opcode::Binary, &payload, key);
+            encode::frame(out, Opcode::Binary, &payload, key);
             Fault { name: "a byte over the message limit", code: 1009 }
         }
         1 => {
@@ -64,14 +64,14 @@ pub(crate) fn frames(out: &mut Vec<u8>, bounds: Bounds, has_offered: bool, choic
             let piece = bounds.max_message / frames + 1;
             for frame in 0..frames {
                 let opcode = if frame == 0 { Opcode::Binary } else { Opcode::Continuation };
-                encode::frame(out, frame + 1 == frames, opcode, &vec![0; piece], key);
+                encode::fragment(out, (frame + 1 == frames).into(), opcode, &vec![0; piece], key);
             }
             Fault { name: "a message over the limit in frames under it", code: 1009 }
         }
         2 => {
             for frame in 0..=bounds.max_frames {
                 let opcode = if frame == 0 { Opcode::Binary } else { Opcode::Continuation };
-                encode::frame(out, false, opcode, b"", key);
+                encode::fragment(out, encode::Fin::Clear, opcode, b"", key);
             }
             Fault { name: "a frame over the limit of frames", code: 1008 }
         }
@@ -99,7 +99,7 @@ pub(crate) fn compressed(
     choices: &Choices,
 ) -> Fault {
     let key = Some([5, 6, 7, 8]);
-    let mut message = |opcode, payload: &[u8]| encode::compressed_frame(out, true, opcode, payload, key);
+    let mut message = |opcode, payload: &[u8]| encode::compressed_frame(out, opcode, payload, key);
     let (name, code) = match choices.below(9) {
         0 => {
             message(Opcode::Binary, b"\x07\0\0");
@@ -129,7 +129,7 @@ pub(crate) fn compressed(
         }
         6 => {
             let payload = deflater.compress(b"in two frames, both marked");
-            encode::compressed_frame(out, false, Opcode::Text, &payload, key);
+            encode::compressed_fragment(out, encode::Fin::Clear, Opcode::Text, &payload, key);
             out.extend_from_slice(b"\xc0\x80\0\0\0\0");
             ("a continuation that is marked as compressed", 1002)
         }

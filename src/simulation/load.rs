@@ -14,7 +14,7 @@ use super::net::{Net, Wakes};
 use super::world::World;
 use crate::http::{Refusal, Request};
 use crate::worker::{Accept, Budgets, Conn, Handle, Handler, Limits, PingPolicy, Worker};
-use crate::ws::{Message, Opcode, Role, Rules, encode};
+use crate::ws::{DecoderConfig, Message, Opcode, Role, encode};
 
 /// Most that a worker may be late for what is not a Ping, once it has had time to give way, beside a hundred system calls.
 const MOST_LATE: Duration = Duration::from_secs(2);
@@ -97,7 +97,12 @@ impl Load {
             server_connections: 10_000,
             worker_connections: 10_000,
             refusals: 128,
-            rules: Rules { role: Role::Server, max_message: 1 << 16, max_frames: 8, deflate: false },
+            decoder: DecoderConfig {
+                role: Role::Server,
+                max_message: 1 << 16,
+                max_frames: 8,
+                deflate: false,
+            },
             deflation: None,
             outbox: 128 << 10,
             buffers: 4 << 20,
@@ -260,7 +265,7 @@ impl Load {
             (client.pinged_at, late) = (now, Duration::ZERO);
             if !client.is_dead {
                 let mut pong = Vec::new();
-                encode::frame(&mut pong, true, Opcode::Pong, &payload, Some([1, 2, 3, 4]));
+                encode::frame(&mut pong, Opcode::Pong, &payload, Some([1, 2, 3, 4]));
                 world.client_sends(number, &pong);
             }
         }

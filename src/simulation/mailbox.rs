@@ -43,7 +43,7 @@ impl Model {
 
     fn posted(&mut self, mail: Mail, result: Result<(), SendError>, now: Duration) {
         let number = self.mails.len();
-        let frame = encode::frame_len(mail.payload.len(), false);
+        let frame = encode::frame_len(mail.payload.len());
         match result {
             Ok(()) => {
                 self.mailbox_len += 1;

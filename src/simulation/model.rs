@@ -163,7 +163,7 @@ impl Model {
     /// The application has sent something in answer to the message it was given last.
     pub(crate) fn replied(&mut self, number: usize, opcode: Opcode, payload: &[u8]) {
         let client = &mut self.clients[number];
-        client.most_queued += encode::frame_len(payload.len(), false);
+        client.most_queued += encode::frame_len(payload.len());
         if let Some(at) = client.next.checked_sub(1) {
             client.output.script[at].replies.push((opcode, payload.into()));
         }
@@ -220,7 +220,7 @@ impl Model {
             EndReason::MessageTimeout => self.justify_message_timeout(client, connection, world.now),
             EndReason::Overflow => {
                 let pings = client.output.script.iter().map(|said| match &said.what {
-                    ItemKind::Ping(ping) if said.end <= read => encode::frame_len(ping.len(), false),
+                    ItemKind::Ping(ping) if said.end <= read => encode::frame_len(ping.len()),
                     _ => 0,
                 });
                 let most = client.most_queued + pings.sum::<usize>();

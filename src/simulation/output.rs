@@ -78,7 +78,7 @@ impl ClientOutput {
         let start = self.pending.len();
         let host = "simulated";
         let (target, offer) = (format!("/{number}"), self.offer.unwrap_or(""));
-        crate::ws::client::request_extended(&mut self.pending, host, &target, KEY, "", offer);
+        crate::ws::client::request_with_extensions(&mut self.pending, host, &target, KEY, "", offer);
         self.note(start, ItemKind::Request(101));
     }
 
@@ -133,10 +133,10 @@ impl ClientOutput {
             let (piece, key) = (&wire[at..end], Some(key(choices)));
             match frame {
                 1 if compressed.is_some() => {
-                    encode::compressed_frame(&mut self.pending, last, opcode, piece, key);
+                    encode::compressed_fragment(&mut self.pending, last.into(), opcode, piece, key);
                 }
-                1 => encode::frame(&mut self.pending, last, opcode, piece, key),
-                _ => encode::frame(&mut self.pending, last, Opcode::Continuation, piece, key),
+                1 => encode::fragment(&mut self.pending, last.into(), opcode, piece, key),
+                _ => encode::fragment(&mut self.pending, last.into(), Opcode::Continuation, piece, key),
             }
             at = end;
             if !last && choices.one_in(3) {
@@ -156,14 +156,20 @@ impl ClientOutput {
     ) -> (usize, usize) {
         let payload = self.payload(Opcode::Text, 20.min(bounds.max_message));
         let start = self.pending.len();
-        encode::frame(&mut self.pending, false, Opcode::Text, &payload[..5], Some(key(choices)));
+        encode::fragment(
+            &mut self.pending,
+            encode::Fin::Clear,
+            Opcode::Text,
+            &payload[..5],
+            Some(key(choices)),
+        );
         let first = self.pending.len();
         for _ in 0..pings {
             self.ping_with(vec![b'?'; 125], choices);
         }
         let before = self.pending.len();
         let rest = &payload[5..];
-        encode::frame(&mut self.pending, true, Opcode::Continuation, rest, Some(key(choices)));
+        encode::frame(&mut self.pending, Opcode::Continuation, rest, Some(key(choices)));
         self.note(start, ItemKind::Message(Opcode::Text, payload, AppAction::Quiet));
         (first, before - first)
     }
@@ -174,13 +180,13 @@ impl ClientOutput {
 
     fn ping_with(&mut self, payload: Vec<u8>, choices: &Choices) {
         let start = self.pending.len();
-        encode::frame(&mut self.pending, true, Opcode::Ping, &payload, Some(key(choices)));
+        encode::frame(&mut self.pending, Opcode::Ping, &payload, Some(key(choices)));
         self.note(start, ItemKind::Ping(payload));
     }
 
     pub(crate) fn pong(&mut self, payload: &[u8], choices: &Choices) {
         let start = self.pending.len();
-        encode::frame(&mut self.pending, true, Opcode::Pong, payload, Some(key(choices)));
+        encode::frame(&mut self.pending, Opcode::Pong, payload, Some(key(choices)));
         self.note(start, ItemKind::Pong(payload.into()));
     }
 

@@ -5,7 +5,7 @@
 use super::deflate::ClientInflater;
 use super::output::KEY;
 use crate::ws::Opcode;
-use crate::ws::client::{Accepted, ResponseError, check_response_to};
+use crate::ws::client::{Accepted, ResponseError, check_response_to_offer};
 use crate::ws::deflate::{Agreement, Offer};
 
 /// What a server has sent.
@@ -106,7 +106,7 @@ impl StreamParser {
 }
 
 fn response(bytes: &[u8], offer: Option<&Offer>) -> Result<Option<(usize, bool, Received)>, String> {
-    match check_response_to(bytes, KEY, offer) {
+    match check_response_to_offer(bytes, KEY, offer) {
         Ok(None) => Ok(None),
         Ok(Some(Accepted { len, compression })) => {
             Ok(Some((len, false, Received::Response(101, compression))))

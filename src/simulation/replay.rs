@@ -77,7 +77,7 @@ impl Comparison {
         let mut setup = Setup::draw(Profile::Short, &choices);
         // What does not fit depends on when the kernel takes output.
         (setup.limits.buffers, setup.limits.outbox) = (1 << 30, 1 << 20);
-        setup.limits.rules.max_message = setup.limits.rules.max_message.min(4_000);
+        setup.limits.decoder.max_message = setup.limits.decoder.max_message.min(4_000);
         let mut world = World::new(seed);
         let listener = world.add_listener();
         let now = Rc::new(Cell::new(world.now));

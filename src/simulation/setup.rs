@@ -8,8 +8,8 @@ use crate::base::meter::Allowance;
 use crate::budget::{WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT};
 use crate::http::HeadLimits;
 use crate::worker::{Budgets, Deflation, Limits, PingPolicy};
-use crate::ws::deflate::Context;
-use crate::ws::{Role, Rules, encode};
+use crate::ws::deflate::ContextTakeover;
+use crate::ws::{DecoderConfig, Role, encode};
 
 /// What a run is to be like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,11 +66,11 @@ impl Setup {
         let buffers = if is_tight { choices.pick(&[300, 3_000, 40_000, 150_000]) } else { 1 << 30 };
         let deflation = choices.one_in(3).then(|| Deflation {
             context: choices.pick(&[
-                Context::None,
-                Context::Window(8),
-                Context::Window(9),
-                Context::Window(12),
-                Context::Window(15),
+                ContextTakeover::Off,
+                ContextTakeover::Window(8),
+                ContextTakeover::Window(9),
+                ContextTakeover::Window(12),
+                ContextTakeover::Window(15),
             ]),
             level: choices.pick(&[1, 6, 9]),
             threshold: choices.pick(&[0, 64, 300]),
@@ -81,7 +81,7 @@ impl Setup {
                 worker_connections: few,
                 refusals: crate::budget::REFUSALS,
                 head: HeadLimits::default(),
-                rules: Rules {
+                decoder: DecoderConfig {
                     role: Role::Server,
                     max_message: choices.pick(&[300, 4_000, 70_000]),
                     max_frames: choices.pick(&[2, 5, 64]),
@@ -141,7 +141,7 @@ impl Setup {
     }
 
     pub(crate) const fn bounds(&self) -> Bounds {
-        let Rules { max_message, max_frames, .. } = self.limits.rules;
+        let DecoderConfig { max_message, max_frames, .. } = self.limits.decoder;
         let fills_outbox = self.limits.outbox - encode::header_len(self.limits.outbox);
         Bounds { max_message, max_frames, fills_outbox, may_drain: self.may_end }
     }

@@ -9,8 +9,8 @@ use crate::budget::{
 };
 use crate::choices;
 use crate::http::HeadLimits;
-use crate::ws::Rules;
-use crate::ws::deflate::{Context, Terms};
+use crate::ws::DecoderConfig;
+use crate::ws::deflate::{ContextTakeover, DeflateParams};
 
 choices! {
     /// Which connections are pinged.
@@ -29,7 +29,7 @@ choices! {
 /// How messages are compressed where a client agrees.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deflation {
-    pub(crate) context: Context,
+    pub(crate) context: ContextTakeover,
     /// From 1, the fastest, to 9, the smallest.
     pub(crate) level: i32,
     /// Messages with fewer bytes are sent as they are.
@@ -46,8 +46,8 @@ pub(crate) struct Limits {
     /// Sockets beyond either limit that it can hold to refuse them.
     pub(crate) refusals: usize,
     pub(crate) head: HeadLimits,
-    /// The rules for frames. How long a message may be, and whether it may be compressed, depends on the connection.
-    pub(crate) rules: Rules,
+    /// The limits of decoders. How long a message may be, and whether it may be compressed, depends on the connection.
+    pub(crate) decoder: DecoderConfig,
     /// `None`: nothing is compressed.
     pub(crate) deflation: Option<Deflation>,
     /// Bytes queued for one connection.
@@ -104,14 +104,18 @@ impl Default for Budgets {
 }
 
 impl Limits {
-    /// Most bytes of a message of a client with these terms.
-    pub(in crate::worker) const fn max_message(&self, terms: Terms) -> usize {
-        let most = self.rules.max_message;
-        if terms.is_enveloped() { enveloped(most) } else { most }
+    /// Most bytes of a message of a client with these params.
+    pub(in crate::worker) const fn max_message(&self, params: DeflateParams) -> usize {
+        let most = self.decoder.max_message;
+        if params.is_enveloped() { enveloped(most) } else { most }
     }
 
-    /// What holds for the frames of a client with these terms.
-    pub(in crate::worker) const fn rules_of(&self, terms: Terms) -> Rules {
-        Rules { deflate: terms.is_agreed(), max_message: self.max_message(terms), ..self.rules }
+    /// What holds for the frames of a client with these params.
+    pub(in crate::worker) const fn decoder_config(&self, params: DeflateParams) -> DecoderConfig {
+        DecoderConfig {
+            deflate: params.is_negotiated(),
+            max_message: self.max_message(params),
+            ..self.decoder
+        }
     }
 }

@@ -1,27 +1,28 @@
-//! Memory for what does not arrive whole.
+//! Memory for messages that arrive in pieces.
 
-/// Where a decoder gets the memory for messages that do not arrive whole.
+/// Gives a [`Decoder`](super::Decoder) the memory for messages that arrive in pieces.
 pub trait Buffers {
     /// Makes room for `additional` more bytes in `buffer`, which is empty and without capacity at first. Return `false` to
     /// refuse: decoding then ends with [`DecodeError::OutOfBuffers`](super::DecodeError).
     fn reserve(&mut self, buffer: &mut Vec<u8>, additional: usize) -> bool;
 
-    /// Makes room ahead of what arrives, for `additional` more bytes in `buffer` or none. Returns how many bytes at the end of the buffer
-    /// are not counted until they arrive, which is told with [`count`](Self::count).
+    /// Makes room in `buffer` for `additional` more bytes that have not arrived, or none. Returns how many bytes at the end of the
+    /// buffer's capacity do not count for a limit of memory yet: they count once [`try_count`](Self::try_count) or [`count`](Self::count) is
+    /// called.
     fn reserve_ahead(&mut self, buffer: &mut Vec<u8>, additional: usize) -> usize {
         self.reserve(buffer, additional);
         0
     }
 
-    /// Counts bytes for which room was made ahead, before they are put there. Return `false` to refuse, as above.
-    fn count(&mut self, bytes: usize) -> bool {
+    /// Counts bytes of room made ahead, before something is put there. Return `false` to refuse, as [`reserve`](Self::reserve) does.
+    fn try_count(&mut self, bytes: usize) -> bool {
         let _ = bytes;
         true
     }
 
-    /// Counts such bytes that are there already, or that will not be asked for any more because the buffer is about to be recycled or handed
+    /// Counts bytes of room made ahead without a limit: something was put there already, or the buffer is about to be recycled or handed
     /// on.
-    fn settle(&mut self, bytes: usize) {
+    fn count(&mut self, bytes: usize) {
         let _ = bytes;
     }
 

@@ -22,12 +22,12 @@ pub fn encode_key(nonce: [u8; 16]) -> [u8; KEY_LEN] {
 /// Appends a request to upgrade to `out`. `target` is the path and query, `subprotocols` a comma-separated list, empty for
 /// none.
 pub fn request(out: &mut Vec<u8>, host: &str, target: &str, key: &[u8; KEY_LEN], subprotocols: &str) {
-    request_extended(out, host, target, key, subprotocols, "");
+    request_with_extensions(out, host, target, key, subprotocols, "");
 }
 
 /// Appends a request as [`request`] does, which offers `extensions`: the value of `Sec-WebSocket-Extensions` (RFC 6455,
 /// section 9.1), empty for none.
-pub fn request_extended(
+pub fn request_with_extensions(
     out: &mut Vec<u8>,
     host: &str,
     target: &str,
@@ -99,15 +99,15 @@ pub struct Accepted {
 /// # Errors
 /// Anything but a 101 that answers the key, without an extension.
 pub fn check_response(bytes: &[u8], key: &[u8; KEY_LEN]) -> Result<Option<usize>, ResponseError> {
-    Ok(check_response_to(bytes, key, None)?.map(|accepted| accepted.len))
+    Ok(check_response_to_offer(bytes, key, None)?.map(|accepted| accepted.len))
 }
 
-/// Judges a response as [`check_response`] does, to a request that has offered compression ([`request_extended`]) and no other
+/// Judges a response as [`check_response`] does, to a request that has offered compression ([`request_with_extensions`]) and no other
 /// extension; `None` for none at all.
 ///
 /// # Errors
 /// Anything but a 101 that answers the key, and the offer if it takes it (RFC 7692, section 7.1).
-pub fn check_response_to(
+pub fn check_response_to_offer(
     bytes: &[u8],
     key: &[u8; KEY_LEN],
     offer: Option<&Offer>,

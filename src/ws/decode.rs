@@ -3,7 +3,8 @@
 use super::frame::{MAX_CONTROL, MAX_HEADER};
 use super::utf8::Utf8Check;
 use super::{
-    Buffers, CloseFrame, DecodeError, Event, FrameHeader, Message, Opcode, ProtocolError, Role, apply_mask,
+    Buffers, CloseFrame, DecodeError, DecoderConfig, Event, FrameHeader, Message, Opcode, ProtocolError,
+    apply_mask,
 };
 
 /// Bytes of a message from which on memory is taken ahead of what has arrived.
@@ -17,30 +18,6 @@ const WORTH_A_CALL: usize = 16 * 1024;
 /// Bytes that are unmasked while the processor still has their copy at hand.
 const BLOCK: usize = 4096;
 
-/// What a decoder enforces.
-#[derive(Debug, Clone, Copy)]
-pub struct Rules {
-    /// Which end we are.
-    pub role: Role,
-    /// Most payload bytes of a message, over all its frames.
-    pub max_message: usize,
-    /// Most frames of a message.
-    pub max_frames: u32,
-    /// Whether permessage-deflate is agreed on: then messages may be marked as compressed.
-    pub deflate: bool,
-}
-
-impl Rules {
-    /// Most payload bytes of a message as they travel.
-    ///
-    /// DEFLATE makes of a message that cannot be compressed at most an eighth more and a few bytes, however badly it is used: a
-    /// literal has at most 9 bits in a block with fixed codes (RFC 1951, section 3.2.6). So what is over this is over
-    /// `max_message` once it is decompressed, or blown up on purpose.
-    pub(crate) const fn max_payload(&self, compressed: bool) -> usize {
-        if compressed { self.max_message.saturating_add(self.max_message / 8 + 64) } else { self.max_message }
-    }
-}
-
 /// One step of [`Decoder::decode`].
 #[derive(Debug)]
 pub struct Decoded<'a> {
@@ -48,8 +25,8 @@ pub struct Decoded<'a> {
     pub consumed: usize,
     /// Frames whose headers were read, of which those in the middle of a message bring about no event.
     pub frames: usize,
-    /// Whether the event's payload is in a buffer of the decoder's rather than in the input.
-    pub is_kept: bool,
+    /// Whether the event's payload lies in the decoder's buffer rather than in the input.
+    pub is_buffered: bool,
     /// What happened, or `None` when the input holds no further event: then all of it was consumed.
     pub event: Option<Event<'a>>,
 }
@@ -72,9 +49,9 @@ pub struct Decoder {
     message: Option<PartialMessage>,
     /// The payload of `message` so far, unmasked; after its last frame until the next call, all of it.
     payload: Vec<u8>,
-    /// Bytes at the end of the capacity of `payload` that are not [counted](Buffers::count): memory that nothing has been put into.
+    /// Bytes at the end of the capacity of `payload` that are not [counted](Buffers::try_count): memory that nothing has been put into.
     uncounted: usize,
-    /// Bytes at the end of `payload` that arrived [there](Self::vacancy) and are still masked.
+    /// Bytes at the end of `payload` that arrived [there](Self::spare_capacity) and are still masked.
     masked: usize,
     /// The payload of a control frame that did not arrive whole.
     control: Vec<u8>,
@@ -128,13 +105,13 @@ impl Decoder {
     pub fn decode<'a>(
         &'a mut self,
         input: &'a mut [u8],
-        rules: &Rules,
+        config: &DecoderConfig,
         buffers: &mut impl Buffers,
     ) -> Result<Decoded<'a>, DecodeError> {
         self.take_back(buffers);
         let (mut at, mut frames) = (0, 0);
-        let Some(finished) = self.advance(input, &mut at, &mut frames, rules, buffers)? else {
-            return Ok(Decoded { consumed: at, frames, is_kept: false, event: None });
+        let Some(finished) = self.advance(input, &mut at, &mut frames, config, buffers)? else {
+            return Ok(Decoded { consumed: at, frames, is_buffered: false, event: None });
         };
         let event = match finished {
             Finished::Input { opcode, compressed, range } => event(opcode, compressed, &input[range])?,
@@ -147,28 +124,28 @@ impl Decoder {
                 event(opcode, compressed, &self.payload)?
             }
         };
-        Ok(Decoded { consumed: at, frames, is_kept: self.lent, event: Some(event) })
+        Ok(Decoded { consumed: at, frames, is_buffered: self.lent, event: Some(event) })
     }
 
-    /// Takes the buffer that the message of the last event was lent from, if it was: it is the caller's to recycle then.
-    pub fn take_message(&mut self, buffers: &mut impl Buffers) -> Option<Vec<u8>> {
+    /// Takes the buffer that the message of the last event lies in, or returns `None` where it lies in the input. The caller recycles it.
+    pub fn take_buffer(&mut self, buffers: &mut impl Buffers) -> Option<Vec<u8>> {
         let is_message = self.lent && self.control.capacity() == 0 && self.message.is_none();
         if !is_message {
             return None;
         }
         self.lent = false;
-        self.settle(buffers);
+        self.count_rest(buffers);
         Some(std::mem::take(&mut self.payload))
     }
 
     /// Has all of the payload's buffer count.
-    fn settle(&mut self, buffers: &mut impl Buffers) {
+    fn count_rest(&mut self, buffers: &mut impl Buffers) {
         if self.uncounted > 0 {
-            buffers.settle(std::mem::take(&mut self.uncounted));
+            buffers.count(std::mem::take(&mut self.uncounted));
         }
     }
 
-    /// Whether nothing is kept: the next byte starts a new message.
+    /// Whether nothing is buffered: the next byte starts a new message.
     #[must_use]
     pub const fn is_idle(&self) -> bool {
         !self.is_partial() && !self.lent
@@ -186,28 +163,28 @@ impl Decoder {
         self.payload.len() + self.control.len()
     }
 
-    /// Bytes of memory that are taken for it, as far as they count.
+    /// Bytes of buffer memory that are taken and [counted](Buffers::try_count).
     #[must_use]
-    pub const fn held(&self) -> usize {
+    pub const fn buffer_len(&self) -> usize {
         self.payload.capacity() + self.control.capacity() - self.uncounted
     }
 
-    /// Bytes of memory that `len` more bytes of input may take, if they end within the message under way or another.
+    /// Bytes of buffer memory that `len` more bytes of input may take, if they end within a message.
     #[must_use]
-    pub fn needs(&self, len: usize) -> usize {
+    pub fn buffer_needed(&self, len: usize) -> usize {
         let room = self.payload.capacity() - self.payload.len();
         if room >= len { self.fresh(len) } else { self.payload.len().saturating_add(len) }
     }
 
-    /// Payload bytes that the message frame under way still lacks; 0 without one.
+    /// Payload bytes of the current data frame that have not arrived; 0 without one.
     #[must_use]
-    pub fn lacks(&self) -> usize {
+    pub fn missing(&self) -> usize {
         self.frame.as_ref().filter(|frame| !frame.header.opcode.is_control()).map_or(0, PartialFrame::missing)
     }
 
     /// Where the rest of a large message can arrive without a copy: a buffer to append to, and how many bytes at most. Tell
     /// [`appended`](Self::appended) how many it was. `None` where a copy costs less, or there is no memory for it.
-    pub fn vacancy(&mut self, buffers: &mut impl Buffers) -> Option<(&mut Vec<u8>, usize)> {
+    pub fn spare_capacity(&mut self, buffers: &mut impl Buffers) -> Option<(&mut Vec<u8>, usize)> {
         let frame = self.frame.as_ref().filter(|frame| !frame.header.opcode.is_control())?;
         let missing = frame.missing();
         let len = self.payload.len();
@@ -218,12 +195,12 @@ impl Decoder {
         (room >= WORTH_A_CALL).then_some((&mut self.payload, room))
     }
 
-    /// So many bytes were appended to the buffer of [`vacancy`](Self::vacancy). Decode what has arrived besides, even if that is nothing.
+    /// So many bytes were appended to the buffer of [`spare_capacity`](Self::spare_capacity). Decode what has arrived besides, even if that is nothing.
     pub fn appended(&mut self, len: usize, buffers: &mut impl Buffers) {
         self.masked = len;
         let fresh = self.fresh(0);
         self.uncounted -= fresh;
-        buffers.settle(fresh);
+        buffers.count(fresh);
     }
 
     /// Bytes at the end of the payload, with `additional` more, that are not counted.
@@ -233,18 +210,18 @@ impl Decoder {
     }
 
     fn reserve_ahead(&mut self, additional: usize, buffers: &mut impl Buffers) {
-        self.settle(buffers);
+        self.count_rest(buffers);
         self.uncounted = buffers.reserve_ahead(&mut self.payload, additional);
     }
 
     /// Makes room for payload that has arrived. `false` when there is no memory for it.
     fn reserve(&mut self, additional: usize, buffers: &mut impl Buffers) -> bool {
         if self.payload.capacity() - self.payload.len() < additional {
-            self.settle(buffers);
+            self.count_rest(buffers);
             return buffers.reserve(&mut self.payload, additional);
         }
         let fresh = self.fresh(additional);
-        if fresh > 0 && !buffers.count(fresh) {
+        if fresh > 0 && !buffers.try_count(fresh) {
             return false;
         }
         self.uncounted -= fresh;
@@ -253,7 +230,7 @@ impl Decoder {
 
     /// Gives all memory back and becomes idle, whatever had arrived.
     pub fn clear(&mut self, buffers: &mut impl Buffers) {
-        self.settle(buffers);
+        self.count_rest(buffers);
         for buffer in [std::mem::take(&mut self.payload), std::mem::take(&mut self.control)] {
             if buffer.capacity() > 0 {
                 buffers.recycle(buffer);
@@ -264,7 +241,7 @@ impl Decoder {
 
     /// Gives back the buffer that the last event was lent from.
     fn take_back(&mut self, buffers: &mut impl Buffers) {
-        let message = self.take_message(buffers);
+        let message = self.take_buffer(buffers);
         // A control frame can be lent in the middle of a message, whose payload must stay.
         let control = std::mem::take(&mut self.lent).then(|| std::mem::take(&mut self.control));
         if let Some(buffer) = message.or(control).filter(|buffer| buffer.capacity() > 0) {
@@ -277,7 +254,7 @@ impl Decoder {
         input: &mut [u8],
         at: &mut usize,
         frames: &mut usize,
-        rules: &Rules,
+        config: &DecoderConfig,
         buffers: &mut impl Buffers,
     ) -> Result<Option<Finished>, DecodeError> {
         loop {
@@ -289,12 +266,12 @@ impl Decoder {
                 }
             }
             // RFC 6455-6.2-1 and 6455-10.7-1
-            let Some(header) = self.take_header(input, at, rules)? else { return Ok(None) };
+            let Some(header) = self.take_header(input, at, config)? else { return Ok(None) };
             *frames += 1;
             if !header.opcode.is_control() {
-                self.admit(&header, rules)?;
+                self.admit(&header, config)?;
             }
-            if let Some(range) = whole_payload(&header, *at, input.len())
+            if let Some(range) = complete_payload(&header, *at, input.len())
                 && (header.opcode.is_control() || (header.fin && self.starts_message(&header)))
             {
                 *at = range.end;
@@ -314,19 +291,19 @@ impl Decoder {
         &mut self,
         input: &[u8],
         at: &mut usize,
-        rules: &Rules,
+        config: &DecoderConfig,
     ) -> Result<Option<FrameHeader>, ProtocolError> {
         let rest = &input[*at..];
         let kept = usize::from(self.header_len);
         if kept == 0
-            && let Some((header, len)) = FrameHeader::parse(rest, rules.role, rules.deflate)?
+            && let Some((header, len)) = FrameHeader::parse_extended(rest, config.role, config.deflate)?
         {
             *at += len;
             return Ok(Some(header));
         }
         let fresh = rest.len().min(MAX_HEADER - kept);
         self.header[kept..kept + fresh].copy_from_slice(&rest[..fresh]);
-        match FrameHeader::parse(&self.header[..kept + fresh], rules.role, rules.deflate)? {
+        match FrameHeader::parse_extended(&self.header[..kept + fresh], config.role, config.deflate)? {
             Some((header, len)) => {
                 self.header_len = 0;
                 // The header was incomplete without the input, so it ends inside it.
@@ -347,17 +324,17 @@ impl Decoder {
 
     /// Applies the rules of messages to the header of a data frame, before its payload comes: RFC 6455-5.4-4, 6455-5.4-11, and
     /// our limits, RFC 6455-10.4-1 and 6455-10.4-2.
-    fn admit(&self, header: &FrameHeader, rules: &Rules) -> Result<(), ProtocolError> {
+    fn admit(&self, header: &FrameHeader, config: &DecoderConfig) -> Result<(), ProtocolError> {
         let (frames, compressed) = match (header.opcode, &self.message) {
             (Opcode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
             (Opcode::Continuation, Some(message)) => (message.frames, message.compressed),
             (_, Some(_)) => return Err(ProtocolError::ExpectedContinuation),
             (_, None) => (0, header.compressed),
         };
-        if frames >= rules.max_frames {
+        if frames >= config.max_frames {
             return Err(ProtocolError::TooManyFrames);
         }
-        let room = rules.max_payload(compressed).saturating_sub(self.payload.len());
+        let room = config.max_payload(compressed).saturating_sub(self.payload.len());
         if header.payload_len > room as u64 {
             return Err(ProtocolError::MessageTooBig);
         }
@@ -458,7 +435,7 @@ fn check_text(message: &mut Option<PartialMessage>, piece: &[u8]) -> Result<(), 
 }
 
 /// The range of a frame's payload when all of it lies in the input.
-fn whole_payload(header: &FrameHeader, at: usize, input_len: usize) -> Option<std::ops::Range<usize>> {
+fn complete_payload(header: &FrameHeader, at: usize, input_len: usize) -> Option<std::ops::Range<usize>> {
     let len = usize::try_from(header.payload_len).ok()?;
     (len <= input_len - at).then(|| at..at + len)
 }

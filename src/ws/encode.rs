@@ -48,16 +48,37 @@ pub fn header(header: &FrameHeader) -> HeaderBytes {
     HeaderBytes { bytes, len }
 }
 
-/// Bytes on the wire of an unfragmented frame with a payload of `payload_len` bytes.
+/// Bytes on the wire of a server's frame with a payload of `payload_len` bytes. A client's has four more, the masking key.
 #[must_use]
-pub const fn frame_len(payload_len: usize, masked: bool) -> usize {
-    header_len(payload_len) + if masked { 4 } else { 0 } + payload_len
+pub const fn frame_len(payload_len: usize) -> usize {
+    header_len(payload_len) + payload_len
 }
 
-/// Appends a frame to `out`: masked by a client (`key` given, fresh and unpredictable for each frame, section 5.3), plain by
-/// a server (RFC 6455-5.1-3). `fin` is `false` for all but the last fragment of a message (RFC 6455-6.1-5); a control frame is
-/// never fragmented (RFC 6455-5.4-2 and 6455-5.5-2) and its payload at most 125 bytes (RFC 6455-5.5-1).
-pub fn frame(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) {
+/// The FIN bit of a frame (RFC 6455, section 5.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fin {
+    /// The frame is the last, or only, fragment of its message.
+    Set,
+    /// Further fragments of the message follow.
+    Clear,
+}
+
+impl From<bool> for Fin {
+    fn from(is_last: bool) -> Self {
+        if is_last { Self::Set } else { Self::Clear }
+    }
+}
+
+/// Appends a frame with FIN set to `out`: an unfragmented message, the last fragment of one, or a control frame. A client masks it with a
+/// `key` that is fresh and unpredictable for each frame (section 5.3); a server gives `None` (RFC 6455-5.1-3). The payload of a control frame
+/// has at most 125 bytes (RFC 6455-5.5-1), and it is never fragmented (RFC 6455-5.4-2 and 6455-5.5-2).
+pub fn frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) {
+    fragment(out, Fin::Set, opcode, payload, key);
+}
+
+/// Appends a frame as [`frame`] does, with FIN as given: it is clear in all fragments of a message but the last (RFC 6455-6.1-5).
+pub fn fragment(out: &mut Vec<u8>, fin: Fin, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) {
+    let fin = fin == Fin::Set;
     debug_assert!(!opcode.is_control() || (fin && payload.len() <= MAX_CONTROL), "an illegal control frame");
     write(
         out,
@@ -66,11 +87,23 @@ pub fn frame(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &[u8], key: 
     );
 }
 
-/// Appends the first frame of a message that is compressed, or the whole message, as [`frame`] does: `payload` is what a
-/// [`Deflater`](super::deflate::Deflater) made of it.
-pub fn compressed_frame(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) {
+/// Appends an unfragmented compressed message, as [`frame`] does: `payload` is the output of a
+/// [`Deflater`](super::deflate::Deflater).
+pub fn compressed_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) {
+    compressed_fragment(out, Fin::Set, opcode, payload, key);
+}
+
+/// Appends the first fragment of a compressed message. Those that follow it are [`fragment`]s.
+pub fn compressed_fragment(
+    out: &mut Vec<u8>,
+    fin: Fin,
+    opcode: Opcode,
+    payload: &[u8],
+    key: Option<[u8; 4]>,
+) {
     // RFC 7692-6.1-1 and 7692-6.1-3
     debug_assert!(opcode.starts_message(), "only a message's first frame is marked");
+    let fin = fin == Fin::Set;
     write(
         out,
         &FrameHeader { fin, compressed: true, opcode, key, payload_len: payload.len() as u64 },
@@ -78,7 +111,7 @@ pub fn compressed_frame(out: &mut Vec<u8>, fin: bool, opcode: Opcode, payload: &
     );
 }
 
-/// Appends a whole message as a server sends it, in one frame.
+/// Appends an unfragmented message as a server sends it.
 #[inline(always)]
 pub fn message(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     debug_assert!(opcode.starts_message(), "a message is text or binary");
@@ -91,7 +124,7 @@ pub fn message(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
-/// Writes the header of such a frame at the start of `out`, behind whose [`header_len`] bytes the payload lies.
+/// Writes the header of an unfragmented message of a server to the start of `out`. The payload follows it, behind [`header_len`] bytes.
 #[inline(always)]
 pub fn header_in_place(out: &mut [u8], opcode: Opcode, payload_len: usize) {
     if payload_len <= MAX_SHORT {
@@ -102,7 +135,7 @@ pub fn header_in_place(out: &mut [u8], opcode: Opcode, payload_len: usize) {
     }
 }
 
-/// The header of a whole message in one frame, as a server sends it.
+/// The header of an unfragmented message, as a server sends it.
 #[must_use]
 pub const fn server_header(opcode: Opcode, payload_len: usize) -> FrameHeader {
     FrameHeader { fin: true, compressed: false, opcode, key: None, payload_len: payload_len as u64 }
@@ -153,7 +186,7 @@ pub fn close(out: &mut Vec<u8>, code: Option<CloseCode>, reason: &str, key: Opti
         body[2..2 + reason.len()].copy_from_slice(reason);
         len = 2 + reason.len();
     }
-    frame(out, true, Opcode::Close, &body[..len], key);
+    frame(out, Opcode::Close, &body[..len], key);
 }
 
 #[cfg(test)]
@@ -178,25 +211,25 @@ mod tests {
         let payload: Vec<u8> = (0..=u8::MAX).cycle().take(65_537).collect();
         for (len, head) in EDGES {
             let mut plain = Vec::new();
-            frame(&mut plain, true, Opcode::Binary, &payload[..len], None);
+            frame(&mut plain, Opcode::Binary, &payload[..len], None);
             assert_eq!(plain, [head, &payload[..len]].concat());
-            assert_eq!(plain.len(), frame_len(len, false));
+            assert_eq!(plain.len(), frame_len(len));
 
             let mut masked = Vec::new();
-            frame(&mut masked, true, Opcode::Binary, &payload[..len], Some(KEY));
+            frame(&mut masked, Opcode::Binary, &payload[..len], Some(KEY));
             let mut expected = [head, &KEY].concat();
             expected[1] |= 0x80;
             expected.extend(payload[..len].iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key));
             assert_eq!(masked, expected);
-            assert_eq!(masked.len(), frame_len(len, true));
+            assert_eq!(masked.len(), frame_len(len) + KEY.len());
         }
     }
 
     #[test]
     fn what_is_already_in_the_output_stays() {
         let mut out = b"before".to_vec();
-        frame(&mut out, false, Opcode::Text, b"Hel", Some(KEY));
-        frame(&mut out, true, Opcode::Continuation, b"lo", None);
+        fragment(&mut out, Fin::Clear, Opcode::Text, b"Hel", Some(KEY));
+        frame(&mut out, Opcode::Continuation, b"lo", None);
         assert_eq!(out, b"before\x01\x83\x37\xfa\x21\x3d\x7f\x9f\x4d\x80\x02lo");
     }
 
@@ -208,7 +241,7 @@ mod tests {
                     let written = FrameHeader { fin, compressed, opcode: Opcode::Text, key, payload_len };
                     let bytes = header(&written);
                     let bytes = bytes.as_ref();
-                    let parse = |bytes: &[u8]| FrameHeader::parse(bytes, role, compressed);
+                    let parse = |bytes: &[u8]| FrameHeader::parse_extended(bytes, role, compressed);
                     assert_eq!(parse(bytes), Ok(Some((written, bytes.len()))));
                     for end in 0..bytes.len() {
                         assert_eq!(parse(&bytes[..end]), Ok(None), "{written:?} to {end}");
@@ -237,10 +270,10 @@ mod tests {
     #[cfg(debug_assertions)]
     fn an_illegal_control_frame_is_a_bug_of_the_caller() {
         let panics = |fin, len| {
-            std::panic::catch_unwind(|| frame(&mut Vec::new(), fin, Opcode::Ping, &[0; 126][..len], None))
+            std::panic::catch_unwind(|| fragment(&mut Vec::new(), fin, Opcode::Ping, &[0; 126][..len], None))
         };
-        assert!(panics(true, 125).is_ok());
-        assert!(panics(true, 126).is_err());
-        assert!(panics(false, 0).is_err());
+        assert!(panics(Fin::Set, 125).is_ok());
+        assert!(panics(Fin::Set, 126).is_err());
+        assert!(panics(Fin::Clear, 0).is_err());
     }
 }

@@ -40,9 +40,9 @@ pub enum ProtocolError {
     CloseBodyTooShort,
     /// A close code that must not travel (section 7.4).
     InvalidCloseCode(u16),
-    /// A message over the limit of bytes, [`Rules::max_message`](super::Rules), compressed or not.
+    /// A message over the limit of bytes, [`DecoderConfig::max_message`](super::DecoderConfig), compressed or not.
     MessageTooBig,
-    /// A message in more frames than the limit, [`Rules::max_frames`](super::Rules).
+    /// A message in more frames than the limit, [`DecoderConfig::max_frames`](super::DecoderConfig).
     TooManyFrames,
 }
 

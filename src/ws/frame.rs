@@ -82,14 +82,24 @@ pub struct FrameHeader {
 }
 
 impl FrameHeader {
-    /// Reads a header from the start of `input` and returns it with its length in bytes, or `None` while it is incomplete.
-    /// Each rule is applied as soon as its bytes are there. `deflate` says whether permessage-deflate is agreed on, which gives
-    /// RSV1 its meaning.
+    /// Reads a header from the start of `input` and returns it with its length in bytes, or `None` while it is incomplete. No extension
+    /// is negotiated. Each rule is applied as soon as its bytes are there.
     ///
     /// # Errors
     /// A header that the peer of a `role` must not send.
     #[inline]
-    pub fn parse(input: &[u8], role: Role, deflate: bool) -> Result<Option<(Self, usize)>, ProtocolError> {
+    pub fn parse(input: &[u8], role: Role) -> Result<Option<(Self, usize)>, ProtocolError> {
+        Self::parse_extended(input, role, false)
+    }
+
+    /// Reads a header as [`parse`](Self::parse) does. `deflate` says whether permessage-deflate is negotiated, which gives RSV1 its
+    /// meaning.
+    #[inline]
+    pub(super) fn parse_extended(
+        input: &[u8],
+        role: Role,
+        deflate: bool,
+    ) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some(&first) = input.first() else { return Ok(None) };
         let compressed = first & RSV1 != 0;
         // RFC 6455-5.2-2

@@ -1,7 +1,7 @@
 //! RFC 6455 without I/O: bytes in, events and bytes out, for both roles.
 //!
 //! - [`handshake`] judges an upgrade request and writes the 101; [`client`] is its other side.
-//! - [`Decoder`] turns received bytes into [`Event`]s, unmasking in place; it keeps nothing between whole messages.
+//! - [`Decoder`] turns received bytes into [`Event`]s, unmasking in place; it keeps nothing between messages.
 //! - [`deflate`] negotiates compression, compresses and decompresses.
 //! - [`encode`] writes frames.
 //!
@@ -11,6 +11,7 @@
 mod buffers;
 pub mod client;
 mod close;
+mod config;
 mod decode;
 pub mod deflate;
 pub mod encode;
@@ -20,17 +21,18 @@ mod extensions;
 mod frame;
 pub mod handshake;
 mod mask;
+mod unfragmented;
 mod utf8;
-mod whole;
 
 pub use buffers::{Buffers, Heap};
 pub(crate) use close::clip_reason;
 pub use close::{CloseCode, CloseFrame};
+pub use config::DecoderConfig;
 pub(crate) use decode::LARGE;
-pub use decode::{Decoded, Decoder, Rules};
+pub use decode::{Decoded, Decoder};
 pub use error::{DecodeError, ProtocolError};
 pub use event::{Event, Message};
 pub(crate) use frame::MAX_HEADER;
 pub use frame::{FrameHeader, Opcode, Role};
 pub use mask::apply_mask;
-pub use whole::Whole;
+pub use unfragmented::UnfragmentedMessage;

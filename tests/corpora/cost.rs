@@ -5,7 +5,7 @@
 
 use allocation_counter::measure;
 use throng::ws::deflate::Inflater;
-use throng::ws::{Buffers, Decoder, Role, Rules};
+use throng::ws::{Buffers, Decoder, DecoderConfig, Role};
 
 use super::input::{Input, cuts};
 
@@ -76,8 +76,12 @@ pub(crate) fn read(input: &[u8]) -> Cost {
 /// A byte that chooses the pieces, one that says whether compression is agreed on, and a stream of frames.
 fn frames(mut input: Input<'_>) -> Cost {
     let (pieces, choice) = (input.byte(), input.byte());
-    let rules =
-        Rules { role: Role::Server, max_message: 1 << 20, max_frames: 4096, deflate: choice & 1 != 0 };
+    let config = DecoderConfig {
+        role: Role::Server,
+        max_message: 1 << 20,
+        max_frames: 4096,
+        deflate: choice & 1 != 0,
+    };
     let stream = input.rest();
     let (mut decoder, mut buffers) = (Decoder::default(), Doubling::default());
     let (mut start, mut charged, mut steps) = (0, 0, 0);
@@ -89,7 +93,7 @@ fn frames(mut input: Input<'_>) -> Cost {
         let mut at = 0;
         loop {
             steps += 1;
-            let Ok(decoded) = decoder.decode(&mut piece[at..], &rules, &mut buffers) else {
+            let Ok(decoded) = decoder.decode(&mut piece[at..], &config, &mut buffers) else {
                 outcome = Outcome::BrokenFrames;
                 break 'all;
             };

@@ -2,8 +2,8 @@
 //! simpler means.
 
 use throng::http::{HeadBuffer, MAX_HEAD, MAX_HEADERS, Refusal, Request, parse_head};
-use throng::ws::client::{ResponseError, check_response, check_response_to};
-use throng::ws::deflate::{self, Agreement, Context};
+use throng::ws::client::{ResponseError, check_response, check_response_to_offer};
+use throng::ws::deflate::{self, Agreement, ContextTakeover};
 use throng::ws::handshake::{Upgrade, accept_key};
 
 use super::input::{Input, cuts};
@@ -42,7 +42,8 @@ pub(crate) fn check(input: &[u8]) -> Outcome {
     let pieces = input.byte();
     let head = if choice & 4 == 0 { input.rest().to_vec() } else { long(input.rest()) };
     if choice & 1 == 0 {
-        let context = if choice & 2 == 0 { Context::None } else { Context::Window(choice >> 4) };
+        let context =
+            if choice & 2 == 0 { ContextTakeover::Off } else { ContextTakeover::Window(choice >> 4) };
         asked(&head, pieces, context)
     } else {
         let offer = (choice & 2 != 0).then(|| OFFERS[usize::from(choice >> 4 & 3)]);
@@ -64,7 +65,7 @@ fn long(head: &[u8]) -> Vec<u8> {
 
 // --- The server's side ----------------------------------------------------------------------------------------------
 
-fn asked(head: &[u8], pieces: u8, context: Context) -> Outcome {
+fn asked(head: &[u8], pieces: u8, context: ContextTakeover) -> Outcome {
     let whole = answer(head, context);
     let ends = cuts(pieces, head.len()).into_iter().chain([head.len()]);
     let first = ends.map(|end| answer(&head[..end], context)).find(|answer| *answer != Answer::Incomplete);
@@ -90,7 +91,7 @@ enum Answer {
 }
 
 /// What a server says to `head`, as a worker goes about it.
-fn answer(head: &[u8], context: Context) -> Answer {
+fn answer(head: &[u8], context: ContextTakeover) -> Answer {
     let mut buffer = HeadBuffer::default();
     let judged = match parse_head(head, &mut buffer) {
         Ok(None) => return Answer::Incomplete,
@@ -196,7 +197,7 @@ fn accepted(upgrade: &Upgrade, request: &Request<'_>, agreement: Option<&Agreeme
             );
             assert_eq!(check_response(&response, key), Err(ResponseError::UnaskedExtension));
             let offer: deflate::Offer = text.parse().expect("an offer that was granted");
-            let heard = check_response_to(&response, key, Some(&offer)).map(Option::unwrap).unwrap();
+            let heard = check_response_to_offer(&response, key, Some(&offer)).map(Option::unwrap).unwrap();
             assert_eq!(heard.len, response.len());
             assert_eq!(heard.compression.map(|heard| heard.server), agreement.map(|granted| granted.server));
         }
@@ -248,7 +249,7 @@ fn parse(response: &[u8]) -> (u16, Vec<(String, String)>, usize) {
 
 fn answered(head: &[u8], pieces: u8, offered: Option<&str>) -> Outcome {
     let offer: Option<deflate::Offer> = offered.map(|offer| offer.parse().unwrap());
-    let check = |head: &[u8]| check_response_to(head, KEY, offer.as_ref());
+    let check = |head: &[u8]| check_response_to_offer(head, KEY, offer.as_ref());
     let whole = check(head);
     let ends = cuts(pieces, head.len()).into_iter().chain([head.len()]);
     let first = ends.map(|end| check(&head[..end])).find(|checked| *checked != Ok(None));

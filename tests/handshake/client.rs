@@ -2,9 +2,9 @@
 
 use throng::http::{HeadBuffer, MAX_HEAD, parse_head};
 use throng::ws::client::{
-    ResponseError, check_response, check_response_to, encode_key, request, request_extended,
+    ResponseError, check_response, check_response_to_offer, encode_key, request, request_with_extensions,
 };
-use throng::ws::deflate::{Agreement, Context, Offer};
+use throng::ws::deflate::{Agreement, ContextTakeover, Offer};
 use throng::ws::handshake::Upgrade;
 
 /// The key of RFC 6455 section 1.2.
@@ -111,7 +111,7 @@ fn compression(offer: &str, answer: &str) -> Result<Option<String>, ResponseErro
         "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n{answer}\r\n\r\n"
     );
-    let accepted = check_response_to(response.as_bytes(), &key(), Some(&offer))?.unwrap();
+    let accepted = check_response_to_offer(response.as_bytes(), &key(), Some(&offer))?.unwrap();
     assert_eq!(accepted.len, response.len());
     Ok(accepted.compression.map(|agreement| {
         let mut words = Vec::new();
@@ -125,18 +125,18 @@ fn an_offer_is_sent_as_it_is_and_its_answer_taken() {
     let words = "permessage-deflate; client_max_window_bits";
     let offer = words.parse().unwrap();
     let mut asked = Vec::new();
-    request_extended(&mut asked, "h", "/", &key(), "chat", words);
+    request_with_extensions(&mut asked, "h", "/", &key(), "chat", words);
     let mut buffer = HeadBuffer::default();
     let (request, _) = parse_head(&asked, &mut buffer).unwrap().unwrap();
     assert_eq!(request.header("sec-websocket-extensions"), Some(words.as_bytes()));
     assert_eq!(request.subprotocols().collect::<Vec<_>>(), ["chat"]);
-    let agreement = Agreement::of(&request, Context::Window(11)).unwrap();
+    let agreement = Agreement::of(&request, ContextTakeover::Window(11)).unwrap();
     let mut answered = Vec::new();
     Upgrade::of(&request).unwrap().accept(None, Some(&agreement), &mut answered);
     for end in 0..answered.len() {
-        assert_eq!(check_response_to(&answered[..end], &key(), Some(&offer)), Ok(None), "{end}");
+        assert_eq!(check_response_to_offer(&answered[..end], &key(), Some(&offer)), Ok(None), "{end}");
     }
-    let accepted = check_response_to(&answered, &key(), Some(&offer)).unwrap().unwrap();
+    let accepted = check_response_to_offer(&answered, &key(), Some(&offer)).unwrap().unwrap();
     assert_eq!((accepted.len, accepted.compression), (answered.len(), Some(agreement)));
     assert_eq!(
         check_response(&answered, &key()),

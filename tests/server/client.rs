@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use throng::ws::client::{check_response, encode_key, request};
-use throng::ws::{Decoder, Event, Heap, Opcode, Role, Rules, encode};
+use throng::ws::{Decoder, DecoderConfig, Event, Heap, Opcode, Role, encode};
 use throng::{CloseCode, Message};
 
 /// Longer than anything takes that works.
@@ -105,7 +105,7 @@ impl<S: Read + Write> Client<S> {
 
     pub(crate) fn frame(&mut self, fin: bool, opcode: Opcode, payload: &[u8]) {
         let mut bytes = Vec::new();
-        encode::frame(&mut bytes, fin, opcode, payload, Some([9, 8, 7, 6]));
+        encode::fragment(&mut bytes, fin.into(), opcode, payload, Some([9, 8, 7, 6]));
         self.raw(&bytes);
     }
 
@@ -124,9 +124,10 @@ impl<S: Read + Write> Client<S> {
 
     /// The next thing that comes.
     pub(crate) fn get(&mut self) -> Got {
-        let rules = Rules { role: Role::Client, max_message: 1 << 26, max_frames: 1, deflate: false };
+        let config =
+            DecoderConfig { role: Role::Client, max_message: 1 << 26, max_frames: 1, deflate: false };
         loop {
-            let decoded = self.decoder.decode(&mut self.input[self.done..], &rules, &mut Heap).unwrap();
+            let decoded = self.decoder.decode(&mut self.input[self.done..], &config, &mut Heap).unwrap();
             self.done += decoded.consumed;
             match decoded.event {
                 Some(Event::Message(Message::Text(text))) => return Got::Text(text.into()),

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use throng::ws::deflate::{Deflater, Inflater};
-use throng::ws::{Decoder, Event, Heap, Opcode, Role, Rules, encode};
+use throng::ws::{Decoder, DecoderConfig, Event, Heap, Opcode, Role, encode};
 
 use super::client::dial;
 
@@ -36,7 +36,6 @@ pub(crate) fn message(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
     encode::compressed_frame(
         &mut frame,
-        true,
         opcode,
         Deflater::new(9).message(payload, 8, &[]),
         Some([1, 2, 3, 4]),
@@ -46,12 +45,12 @@ pub(crate) fn message(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
 
 /// The next message or close code.
 pub(crate) fn next(stream: &mut TcpStream) -> Result<(Vec<u8>, bool), u16> {
-    let rules = Rules { role: Role::Client, max_message: 1 << 26, max_frames: 1, deflate: true };
+    let config = DecoderConfig { role: Role::Client, max_message: 1 << 26, max_frames: 1, deflate: true };
     let (mut decoder, mut byte) = (Decoder::default(), [0; 1]);
     loop {
         // A byte at a time, so that nothing of the next message is taken.
         stream.read_exact(&mut byte).unwrap();
-        match decoder.decode(&mut byte, &rules, &mut Heap).unwrap().event {
+        match decoder.decode(&mut byte, &config, &mut Heap).unwrap().event {
             None => {}
             Some(Event::Message(message)) => return Ok((message.as_bytes().to_vec(), false)),
             Some(Event::Compressed { payload, .. }) => {

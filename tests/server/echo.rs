@@ -23,7 +23,7 @@ fn messages_of_all_sizes_come_back() {
             let payload = &payload;
             scope.spawn(move || {
                 let mut bytes = Vec::new();
-                throng::ws::encode::frame(&mut bytes, true, Opcode::Binary, payload, Some([5, 6, 7, 8]));
+                throng::ws::encode::frame(&mut bytes, Opcode::Binary, payload, Some([5, 6, 7, 8]));
                 std::io::Write::write_all(&mut stream, &bytes).unwrap();
             });
             let Got::Binary(echoed) = client.get() else { panic!("no message of {len} bytes") };
@@ -67,7 +67,7 @@ fn many_small_messages_keep_their_order() {
     let mut bytes = Vec::new();
     for number in 0..5_000 {
         let text = number.to_string();
-        throng::ws::encode::frame(&mut bytes, true, Opcode::Text, text.as_bytes(), Some([1; 4]));
+        throng::ws::encode::frame(&mut bytes, Opcode::Text, text.as_bytes(), Some([1; 4]));
     }
     client.raw(&bytes);
     for number in 0..5_000 {

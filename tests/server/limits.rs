@@ -39,7 +39,7 @@ fn memory_goes_back_after_a_spike() {
     let running = start(|builder| builder.max_connections(5_000));
     let bystander = Bystander::new(running.address);
     let mut message = Vec::new();
-    encode::frame(&mut message, true, Opcode::Binary, &[0; 3_000], Some([1; 4]));
+    encode::frame(&mut message, Opcode::Binary, &[0; 3_000], Some([1; 4]));
     let mut clients: Vec<Client> = (0..2_000).map(|_| Client::open(running.address)).collect();
     for client in &mut clients {
         client.raw(&message[..2_000]);
@@ -59,7 +59,7 @@ fn a_peer_without_buffers_is_told_to_come_back_and_others_go_on() {
     let running = start(settings);
     let bystander = Bystander::new(running.address);
     let mut message = Vec::new();
-    encode::frame(&mut message, true, Opcode::Binary, &vec![0; 256 << 10], Some([1; 4]));
+    encode::frame(&mut message, Opcode::Binary, &vec![0; 256 << 10], Some([1; 4]));
     let mut clients: Vec<Client> = (0..8).map(|_| Client::open(running.address)).collect();
     for client in &mut clients {
         client.raw(&message[..200 << 10]);

@@ -40,7 +40,7 @@ fn answer(stream: &mut TcpStream, rest: &mut Vec<u8>) -> usize {
         && let Some(payload) = rest.get(2..2 + usize::from(len))
     {
         let mut pong = Vec::new();
-        encode::frame(&mut pong, true, Opcode::Pong, payload, Some([9, 8, 7, 6]));
+        encode::frame(&mut pong, Opcode::Pong, payload, Some([9, 8, 7, 6]));
         stream.write_all(&pong).unwrap();
         rest.drain(..2 + usize::from(len));
         answered += 1;

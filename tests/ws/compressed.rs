@@ -3,7 +3,7 @@
 
 use throng::ws::ProtocolError::{self, *};
 use throng::ws::deflate::{InflateError, Inflater};
-use throng::ws::{Role, Rules};
+use throng::ws::{DecoderConfig, Role};
 
 use super::replay::{Said, with_deflate};
 use super::script::*;
@@ -227,7 +227,7 @@ fn only_the_first_frame_of_a_message_is_marked() {
 #[test]
 fn compressed_messages_are_limited_when_the_header_is_there() {
     for role in [Role::Server, Role::Client] {
-        let ten = Rules { max_message: 10, max_frames: 3, ..with_deflate(role) };
+        let ten = DecoderConfig { max_message: 10, max_frames: 3, ..with_deflate(role) };
         let s = |name| Script::new(name, role);
         // An eighth more and 64 bytes: as much as ten bytes can become.
         let longest = [b'x'; 75];
@@ -257,7 +257,7 @@ fn compressed_messages_are_limited_when_the_header_is_there() {
             .header(FIN, Form::Seven, 0)
             .fails(TooManyFrames)
             .check_by(&ten);
-        let endless = Rules { max_message: usize::MAX, ..with_deflate(role) };
+        let endless = DecoderConfig { max_message: usize::MAX, ..with_deflate(role) };
         s("no limit")
             .header(RSV1 | BINARY, Form::SixtyFour, (1 << 63) - 1)
             .raw(b"abc")

@@ -10,7 +10,7 @@ use tungstenite::protocol::{WebSocketConfig, frame::coding::CloseCode};
 use tungstenite::{Error, Message, WebSocket};
 
 use super::replay::{Outcome, Said, replay};
-use super::streams::{damaged, encoded, pieces, places, role, rules, sent};
+use super::streams::{config, damaged, encoded, pieces, places, role, sent};
 
 /// A socket that holds what was sent, then nothing more, and swallows the answers.
 struct Sent<'s>(&'s [u8]);
@@ -36,7 +36,7 @@ impl Write for Sent<'_> {
 
 /// What tungstenite hears up to the first Close, and whether it refuses what follows.
 fn theirs(stream: &[u8], role: Role) -> (Vec<Said>, bool) {
-    let most = Some(rules(role).max_message);
+    let most = Some(config(role).max_message);
     let config = WebSocketConfig::default().max_message_size(most).max_frame_size(most);
     let role = match role {
         Role::Server => tungstenite::protocol::Role::Server,
@@ -69,7 +69,7 @@ fn theirs(stream: &[u8], role: Role) -> (Vec<Said>, bool) {
 
 /// The same of our decoder, which gets the stream in pieces.
 fn ours(stream: &[u8], cuts: &[Index], role: Role) -> (Vec<Said>, Option<DecodeError>) {
-    let Outcome { mut said, error, .. } = replay(stream, places(cuts, stream.len()), &rules(role));
+    let Outcome { mut said, error, .. } = replay(stream, places(cuts, stream.len()), &config(role));
     match said.iter().position(|said| matches!(said, Said::Close(..))) {
         // What follows a Close is to be ignored.
         Some(close) => {
@@ -107,7 +107,7 @@ proptest! {
 
     #[test]
     fn the_same_is_refused(
-        (role, stream) in role().prop_flat_map(|role| (Just(role), damaged(&rules(role)))), cuts in pieces(),
+        (role, stream) in role().prop_flat_map(|role| (Just(role), damaged(&config(role)))), cuts in pieces(),
     ) {
         let (ours, error) = ours(&stream, &cuts, role);
         let Some(error) = error else {
@@ -119,7 +119,7 @@ proptest! {
             return Ok(());
         };
         // We refuse at the first wrong byte, tungstenite when it has the whole frame: so the frame must have an end.
-        let stream = [stream, vec![0; rules(role).max_message]].concat();
+        let stream = [stream, vec![0; config(role).max_message]].concat();
         let (theirs, refused) = theirs(&stream, role);
         prop_assert!(refused || is_stricter(error), "{error:?} beside {theirs:?}");
         prop_assert!(theirs.starts_with(&ours));

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use throng::ws::deflate::{Deflater, Inflater, Windows};
-use throng::ws::{DecodeError, Decoder, Opcode, Role, Rules, encode};
+use throng::ws::{DecodeError, Decoder, DecoderConfig, Opcode, Role, encode};
 
 use super::replay::Said;
 use super::replay::{Counting, feed, replay};
@@ -20,10 +20,10 @@ fn plain() -> impl Strategy<Value = Said> {
 proptest! {
     #[test]
     fn what_is_encoded_is_decoded(
-        (rules, script) in agreed(0..6), key: [u8; 4], cuts in pieces(),
+        (config, script) in agreed(0..6), key: [u8; 4], cuts in pieces(),
     ) {
-        let (stream, heard) = encoded(&script, rules.role, key);
-        let outcome = replay(&stream, places(&cuts, stream.len()), &rules);
+        let (stream, heard) = encoded(&script, config.role, key);
+        let outcome = replay(&stream, places(&cuts, stream.len()), &config);
         prop_assert_eq!(outcome.error, None);
         prop_assert_eq!(outcome.said, heard);
         prop_assert!(outcome.idle, "nothing is kept between messages");
@@ -34,7 +34,7 @@ proptest! {
         len in 20_000..1_000_000_usize, text: bool, key: [u8; 4], first in 1..400_000_usize, reads in vec(1..200_000_usize, 1..40),
         fragment in 0..3_000_usize, spoilt in proptest::option::of(any::<Index>()),
     ) {
-        let rules = Rules { role: Role::Server, max_message: 1 << 20, max_frames: 8, deflate: false };
+        let config = DecoderConfig { role: Role::Server, max_message: 1 << 20, max_frames: 8, deflate: false };
         let mut payload = "h\u{e9}llo ".repeat(len / 7).into_bytes();
         let opcode = if text { Opcode::Text } else { Opcode::Binary };
         if let Some(at) = &spoilt {
@@ -43,17 +43,17 @@ proptest! {
         }
         let mut stream = Vec::new();
         let (last, rest) = payload.split_at(fragment);
-        encode::frame(&mut stream, false, opcode, rest, Some(key));
-        encode::frame(&mut stream, true, Opcode::Continuation, last, Some(key));
-        encode::frame(&mut stream, true, Opcode::Ping, b"next", Some(key));
-        let expected = replay(&stream, [], &rules);
+        encode::fragment(&mut stream, encode::Fin::Clear, opcode, rest, Some(key));
+        encode::frame(&mut stream, Opcode::Continuation, last, Some(key));
+        encode::frame(&mut stream, Opcode::Ping, b"next", Some(key));
+        let expected = replay(&stream, [], &config);
 
         let (mut decoder, mut buffers) = (Decoder::default(), Counting::new());
         let (mut said, mut error, mut at) = (Vec::new(), None, 0);
         let mut reads = std::iter::once(first).chain(reads.into_iter().cycle());
         while at < stream.len() && error.is_none() {
             let mut left = reads.next().unwrap_or(1).min(stream.len() - at);
-            if let Some((buffer, room)) = decoder.vacancy(&mut buffers) {
+            if let Some((buffer, room)) = decoder.spare_capacity(&mut buffers) {
                 let direct = left.min(room);
                 buffer.extend_from_slice(&stream[at..at + direct]);
                 decoder.appended(direct, &mut buffers);
@@ -65,7 +65,7 @@ proptest! {
             prop_assert!(buffers.bytes <= most, "in proportion to what has arrived");
             let mut input = stream[at..at + left].to_vec();
             at += left;
-            error = feed(&mut decoder, &mut input, &rules, &mut buffers, &mut said).err();
+            error = feed(&mut decoder, &mut input, &config, &mut buffers, &mut said).err();
         }
         decoder.clear(&mut buffers);
         buffers.assert_all_returned();
@@ -74,10 +74,10 @@ proptest! {
 
     #[test]
     fn pieces_do_not_matter_to_what_is_wrong(
-        (rules, stream) in either_rules().prop_flat_map(|rules| (Just(rules), damaged(&rules))), cuts in pieces(),
+        (config, stream) in either_rules().prop_flat_map(|config| (Just(config), damaged(&config))), cuts in pieces(),
     ) {
-        let whole = replay(&stream, [], &rules);
-        let pieces = replay(&stream, places(&cuts, stream.len()), &rules);
+        let whole = replay(&stream, [], &config);
+        let pieces = replay(&stream, places(&cuts, stream.len()), &config);
         prop_assert_eq!((&pieces.said, pieces.error), (&whole.said, whole.error));
         prop_assert!(pieces.error.is_some() || pieces.idle == whole.idle);
         prop_assert!(pieces.fed <= whole.fed);
@@ -130,35 +130,35 @@ proptest! {
 
     #[test]
     fn a_cleared_decoder_starts_anew(
-        (rules, script) in agreed(1..4), key: [u8; 4], cuts in pieces(), end: Index,
+        (config, script) in agreed(1..4), key: [u8; 4], cuts in pieces(), end: Index,
     ) {
-        let (stream, heard) = encoded(&script, rules.role, key);
+        let (stream, heard) = encoded(&script, config.role, key);
         let (mut decoder, mut buffers, mut said) = (Decoder::default(), Counting::new(), Vec::new());
         let mut start = 0;
         for end in places(&cuts, end.index(stream.len() + 1)) {
             let mut piece = stream[start..end].to_vec();
-            feed(&mut decoder, &mut piece, &rules, &mut buffers, &mut said).unwrap();
+            feed(&mut decoder, &mut piece, &config, &mut buffers, &mut said).unwrap();
             start = end;
         }
         decoder.clear(&mut buffers);
         buffers.assert_all_returned();
         prop_assert!(decoder.is_idle() && decoder.buffered() == 0);
         said.clear();
-        feed(&mut decoder, &mut stream.clone(), &rules, &mut buffers, &mut said).unwrap();
+        feed(&mut decoder, &mut stream.clone(), &config, &mut buffers, &mut said).unwrap();
         prop_assert_eq!(said, heard);
         buffers.assert_all_returned();
     }
 
     #[test]
     fn a_decoder_dropped_while_idle_loses_nothing(
-        (rules, script) in agreed(0..6), key: [u8; 4], cuts in pieces(),
+        (config, script) in agreed(0..6), key: [u8; 4], cuts in pieces(),
     ) {
-        let (stream, heard) = encoded(&script, rules.role, key);
+        let (stream, heard) = encoded(&script, config.role, key);
         let (mut decoder, mut buffers, mut said) = (Decoder::default(), Counting::new(), Vec::new());
         let mut start = 0;
         for end in places(&cuts, stream.len()).into_iter().chain([stream.len()]) {
             let mut piece = stream[start..end].to_vec();
-            feed(&mut decoder, &mut piece, &rules, &mut buffers, &mut said).unwrap();
+            feed(&mut decoder, &mut piece, &config, &mut buffers, &mut said).unwrap();
             if decoder.is_idle() {
                 decoder = Decoder::default();
             }
@@ -170,15 +170,15 @@ proptest! {
 
     #[test]
     fn where_memory_ends_is_the_only_other_error(
-        (rules, script) in agreed(1..6), key: [u8; 4], cuts in pieces(), limit in 0..200_usize,
+        (config, script) in agreed(1..6), key: [u8; 4], cuts in pieces(), limit in 0..200_usize,
     ) {
-        let (stream, heard) = encoded(&script, rules.role, key);
+        let (stream, heard) = encoded(&script, config.role, key);
         let (mut decoder, mut said) = (Decoder::default(), Vec::new());
         let mut buffers = Counting { limit, ..Counting::new() };
         let mut start = 0;
         for end in places(&cuts, stream.len()).into_iter().chain([stream.len()]) {
             let mut piece = stream[start..end].to_vec();
-            if let Err(error) = feed(&mut decoder, &mut piece, &rules, &mut buffers, &mut said) {
+            if let Err(error) = feed(&mut decoder, &mut piece, &config, &mut buffers, &mut said) {
                 prop_assert_eq!(error, DecodeError::OutOfBuffers);
                 break;
             }

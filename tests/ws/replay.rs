@@ -1,6 +1,6 @@
 //! Replays bytes into a decoder in given pieces, watching what it does with memory.
 
-use throng::ws::{Buffers, DecodeError, Decoder, Event, Message, Opcode, Role, Rules};
+use throng::ws::{Buffers, DecodeError, Decoder, DecoderConfig, Event, Message, Opcode, Role};
 
 /// An event that owns its payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,27 +81,27 @@ pub(crate) struct Outcome {
     pub(crate) idle: bool,
 }
 
-pub(crate) const fn rules(role: Role) -> Rules {
-    Rules { role, max_message: 70_000, max_frames: 8, deflate: false }
+pub(crate) const fn config(role: Role) -> DecoderConfig {
+    DecoderConfig { role, max_message: 70_000, max_frames: 8, deflate: false }
 }
 
 /// The same where permessage-deflate is agreed on.
-pub(crate) const fn with_deflate(role: Role) -> Rules {
-    Rules { deflate: true, ..rules(role) }
+pub(crate) const fn with_deflate(role: Role) -> DecoderConfig {
+    DecoderConfig { deflate: true, ..config(role) }
 }
 
 /// Feeds `bytes` in pieces that end at `ends` (ascending) and at the end.
 ///
 /// On the way it checks what holds of every replay: a step consumes at most its input, and all of it where it has no event;
 /// no more memory is held than bytes have arrived; an idle decoder holds none; after `clear` none is held at all.
-pub(crate) fn replay(bytes: &[u8], ends: impl IntoIterator<Item = usize>, rules: &Rules) -> Outcome {
+pub(crate) fn replay(bytes: &[u8], ends: impl IntoIterator<Item = usize>, config: &DecoderConfig) -> Outcome {
     let mut decoder = Decoder::default();
     let mut buffers = Counting::new();
     let mut outcome = Outcome { said: Vec::new(), error: None, fed: 0, idle: true };
     for end in ends.into_iter().chain([bytes.len()]) {
         let mut piece = bytes[outcome.fed..end].to_vec();
         outcome.fed = end;
-        outcome.error = feed(&mut decoder, &mut piece, rules, &mut buffers, &mut outcome.said).err();
+        outcome.error = feed(&mut decoder, &mut piece, config, &mut buffers, &mut outcome.said).err();
         assert!(buffers.bytes <= outcome.fed, "{} bytes held of {} that arrived", buffers.bytes, outcome.fed);
         if outcome.error.is_some() {
             break;
@@ -121,14 +121,14 @@ pub(crate) fn replay(bytes: &[u8], ends: impl IntoIterator<Item = usize>, rules:
 pub(crate) fn feed(
     decoder: &mut Decoder,
     piece: &mut [u8],
-    rules: &Rules,
+    config: &DecoderConfig,
     buffers: &mut Counting,
     said: &mut Vec<Said>,
 ) -> Result<(), DecodeError> {
     let mut at = 0;
     loop {
         let left = piece.len() - at;
-        let decoded = decoder.decode(&mut piece[at..], rules, buffers)?;
+        let decoded = decoder.decode(&mut piece[at..], config, buffers)?;
         assert!(decoded.consumed <= left);
         at += decoded.consumed;
         match decoded.event {

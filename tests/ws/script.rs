@@ -1,8 +1,8 @@
 //! Streams of frames written by hand, apart from the crate's encoder, with what must be made of them.
 
-use throng::ws::{DecodeError, ProtocolError, Role, Rules};
+use throng::ws::{DecodeError, DecoderConfig, ProtocolError, Role};
 
-use super::replay::{Outcome, Said, replay, rules};
+use super::replay::{Outcome, Said, config, replay};
 
 pub(crate) const TEXT: u8 = 0x01;
 pub(crate) const BINARY: u8 = 0x02;
@@ -103,38 +103,38 @@ impl Script {
 
     /// Replays the stream whole, in two pieces with every split, in three (where it is short) and byte by byte.
     pub(crate) fn check(self) {
-        let rules = rules(self.role);
-        self.check_by(&rules);
+        let config = config(self.role);
+        self.check_by(&config);
     }
 
-    pub(crate) fn check_by(mut self, rules: &Rules) {
+    pub(crate) fn check_by(mut self, config: &DecoderConfig) {
         if self.error.is_some() {
             // Nothing that follows can hasten or heal an error.
             self.bytes.extend_from_slice(&[0x81, 0x80, 0, 0, 0, 0, 0x82]);
         }
         let len = self.bytes.len();
-        self.replay([].into(), rules);
-        self.replay((1..len).collect(), rules);
+        self.replay([].into(), config);
+        self.replay((1..len).collect(), config);
         // Of a long payload only the ends are of interest: headers are at most 14 bytes.
         let cuts: Vec<usize> = (0..=len).filter(|&cut| len < 600 || cut < 40 || cut + 40 > len).collect();
         for &cut in &cuts {
-            self.replay([cut].into(), rules);
+            self.replay([cut].into(), config);
         }
         if len <= 40 {
             for first in 0..=len {
-                (first..=len).for_each(|second| self.replay([first, second].into(), rules));
+                (first..=len).for_each(|second| self.replay([first, second].into(), config));
             }
         }
     }
 
-    fn replay(&self, ends: Vec<usize>, rules: &Rules) {
+    fn replay(&self, ends: Vec<usize>, config: &DecoderConfig) {
         let len = self.bytes.len();
         let fed = match self.error {
             None => len,
             // The piece that holds the byte must fail: not a later one, nor an earlier one.
             Some((_, at)) => ends.iter().copied().find(|&end| end >= at).unwrap_or(len),
         };
-        let outcome = replay(&self.bytes, ends.iter().copied(), rules);
+        let outcome = replay(&self.bytes, ends.iter().copied(), config);
         let expected = Outcome {
             said: self.said.clone(),
             error: self.error.map(|(error, _)| DecodeError::Protocol(error)),
@@ -155,13 +155,17 @@ impl Script {
 
 /// Checks the script that `write` makes for each role.
 pub(crate) fn both(name: &'static str, write: impl Fn(Script) -> Script) {
-    both_by(rules, name, write);
+    both_by(config, name, write);
 }
 
-/// The same by other rules.
-pub(crate) fn both_by(rules: fn(Role) -> Rules, name: &'static str, write: impl Fn(Script) -> Script) {
+/// The same by other config.
+pub(crate) fn both_by(
+    config: fn(Role) -> DecoderConfig,
+    name: &'static str,
+    write: impl Fn(Script) -> Script,
+) {
     for role in [Role::Server, Role::Client] {
-        write(Script::new(name, role)).check_by(&rules(role));
+        write(Script::new(name, role)).check_by(&config(role));
     }
 }
 

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use throng::ws::{CloseCode, Opcode, Role, Rules, encode};
+use throng::ws::{CloseCode, DecoderConfig, Opcode, Role, encode};
 
 use super::replay::Said;
 
@@ -53,15 +53,15 @@ pub(crate) fn in_fragments(message: impl Strategy<Value = Said>) -> impl Strateg
 }
 
 /// A script for either role, with permessage-deflate agreed on or not.
-pub(crate) fn agreed(len: std::ops::Range<usize>) -> impl Strategy<Value = (Rules, Vec<Sent>)> {
-    either_rules().prop_flat_map(move |rules| {
-        let sent = if rules.deflate { sent_with_deflate().boxed() } else { sent().boxed() };
-        (Just(rules), vec(sent, len.clone()))
+pub(crate) fn agreed(len: std::ops::Range<usize>) -> impl Strategy<Value = (DecoderConfig, Vec<Sent>)> {
+    either_rules().prop_flat_map(move |config| {
+        let sent = if config.deflate { sent_with_deflate().boxed() } else { sent().boxed() };
+        (Just(config), vec(sent, len.clone()))
     })
 }
 
-pub(crate) fn either_rules() -> impl Strategy<Value = Rules> {
-    prop_oneof![role().prop_map(rules), role().prop_map(with_deflate)]
+pub(crate) fn either_rules() -> impl Strategy<Value = DecoderConfig> {
+    prop_oneof![role().prop_map(config), role().prop_map(with_deflate)]
 }
 
 pub(crate) fn role() -> impl Strategy<Value = Role> {
@@ -79,13 +79,13 @@ pub(crate) fn places(indices: &[Index], len: usize) -> Vec<usize> {
     places
 }
 
-pub(crate) const fn rules(role: Role) -> Rules {
-    Rules { role, max_message: 70_000, max_frames: 10, deflate: false }
+pub(crate) const fn config(role: Role) -> DecoderConfig {
+    DecoderConfig { role, max_message: 70_000, max_frames: 10, deflate: false }
 }
 
 /// The same where permessage-deflate is agreed on.
-pub(crate) const fn with_deflate(role: Role) -> Rules {
-    Rules { deflate: true, ..rules(role) }
+pub(crate) const fn with_deflate(role: Role) -> DecoderConfig {
+    DecoderConfig { deflate: true, ..config(role) }
 }
 
 /// Writes what the peer of `role` sends, and what must be heard.
@@ -110,10 +110,10 @@ pub(crate) fn encoded(script: &[Sent], role: Role, mut key: [u8; 4]) -> (Vec<u8>
             let piece = &payload[start..end];
             match (i, message) {
                 (0, Said::Compressed(..)) => {
-                    encode::compressed_frame(&mut stream, fin, opcode, piece, next_key());
+                    encode::compressed_fragment(&mut stream, fin.into(), opcode, piece, next_key());
                 }
-                (0, _) => encode::frame(&mut stream, fin, opcode, piece, next_key()),
-                _ => encode::frame(&mut stream, fin, Opcode::Continuation, piece, next_key()),
+                (0, _) => encode::fragment(&mut stream, fin.into(), opcode, piece, next_key()),
+                _ => encode::fragment(&mut stream, fin.into(), Opcode::Continuation, piece, next_key()),
             }
             start = end;
             if !fin && let Some(control) = between.next() {
@@ -132,8 +132,8 @@ pub(crate) fn encoded(script: &[Sent], role: Role, mut key: [u8; 4]) -> (Vec<u8>
 
 fn encode_control(stream: &mut Vec<u8>, control: &Said, key: Option<[u8; 4]>) {
     match control {
-        Said::Ping(payload) => encode::frame(stream, true, Opcode::Ping, payload, key),
-        Said::Pong(payload) => encode::frame(stream, true, Opcode::Pong, payload, key),
+        Said::Ping(payload) => encode::frame(stream, Opcode::Ping, payload, key),
+        Said::Pong(payload) => encode::frame(stream, Opcode::Pong, payload, key),
         Said::Close(code, reason) => {
             encode::close(stream, code.and_then(CloseCode::new), reason, key);
         }
@@ -142,9 +142,9 @@ fn encode_control(stream: &mut Vec<u8>, control: &Said, key: Option<[u8; 4]>) {
 }
 
 /// Frames that follow one another without a plan, with a header that is wrong now and then.
-fn unplanned(rules: &Rules) -> impl Strategy<Value = Vec<u8>> + use<> {
+fn unplanned(config: &DecoderConfig) -> impl Strategy<Value = Vec<u8>> + use<> {
     let mut known = vec![0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a_u8];
-    if rules.deflate {
+    if config.deflate {
         known.extend([0x41, 0x42, 0xc1, 0xc2]);
     }
     let first = prop_oneof![20 => prop::sample::select(known), 1 => any::<u8>()];
@@ -156,7 +156,7 @@ fn unplanned(rules: &Rules) -> impl Strategy<Value = Vec<u8>> + use<> {
         (0..7_usize, 0..7_usize).prop_map(|(start, len)| "é😀é😀".as_bytes()[start..][..len.min(5)].to_vec()),
         code.prop_map(|code| [&code.to_be_bytes()[..], b"why"].concat()),
     ];
-    let masked = prop_oneof![20 => Just(rules.role == Role::Server), 1 => any::<bool>()];
+    let masked = prop_oneof![20 => Just(config.role == Role::Server), 1 => any::<bool>()];
     let form = prop_oneof![20 => Just(0), 1 => Just(126_u8), 1 => Just(127)];
     let frame = (first, masked, form, payload).prop_map(|(first, masked, form, payload)| {
         let mut frame = vec![first];
@@ -178,13 +178,13 @@ fn unplanned(rules: &Rules) -> impl Strategy<Value = Vec<u8>> + use<> {
 }
 
 /// Bytes that go wrong somewhere: a good stream with a few bytes changed, frames in no order, or no frames at all.
-pub(crate) fn damaged(rules: &Rules) -> impl Strategy<Value = Vec<u8>> + use<> {
-    let role = rules.role;
-    let sent = if rules.deflate { sent_with_deflate().boxed() } else { sent().boxed() };
+pub(crate) fn damaged(config: &DecoderConfig) -> impl Strategy<Value = Vec<u8>> + use<> {
+    let role = config.role;
+    let sent = if config.deflate { sent_with_deflate().boxed() } else { sent().boxed() };
     let changed = (vec(sent, 1..4), any::<[u8; 4]>(), vec((any::<Index>(), any::<u8>()), 0..4));
     prop_oneof![
         vec(any::<u8>(), 0..100),
-        unplanned(rules),
+        unplanned(config),
         changed.prop_map(move |(script, key, changes)| {
             let (mut stream, _) = encoded(&script, role, key);
             for (at, byte) in changes {

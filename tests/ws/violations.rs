@@ -1,9 +1,9 @@
 //! What no peer may say, as bytes with the error they must give and the byte that must give it, however the bytes arrive.
 
 use throng::ws::ProtocolError::{self, *};
-use throng::ws::{Role, Rules};
+use throng::ws::{DecoderConfig, Role};
 
-use super::replay::rules;
+use super::replay::config;
 use super::script::*;
 
 #[test]
@@ -150,7 +150,7 @@ fn close_frames_fail_when_they_are_whole() {
 #[test]
 fn messages_are_limited_in_bytes_when_the_header_is_there() {
     for role in [Role::Server, Role::Client] {
-        let ten = Rules { max_message: 10, ..rules(role) };
+        let ten = DecoderConfig { max_message: 10, ..config(role) };
         let s = |name| Script::new(name, role);
         s("exactly").frame(FIN | TEXT, b"0123456789").says(text("0123456789")).check_by(&ten);
         s("one more").header(FIN | TEXT, Form::Seven, 11).fails(MessageTooBig).check_by(&ten);
@@ -183,14 +183,14 @@ fn messages_are_limited_in_bytes_when_the_header_is_there() {
             .header(FIN, Form::SixtyFour, (1 << 63) - 1)
             .fails(MessageTooBig)
             .check_by(&ten);
-        let none = Rules { max_message: 0, ..rules(role) };
+        let none = DecoderConfig { max_message: 0, ..config(role) };
         s("nothing")
             .frame(FIN | TEXT, b"")
             .says(text(""))
             .header(FIN | TEXT, Form::Seven, 1)
             .fails(MessageTooBig)
             .check_by(&none);
-        let endless = Rules { max_message: usize::MAX, ..rules(role) };
+        let endless = DecoderConfig { max_message: usize::MAX, ..config(role) };
         s("no limit").header(BINARY, Form::SixtyFour, (1 << 63) - 1).raw(b"abc").open().check_by(&endless);
     }
 }
@@ -198,7 +198,7 @@ fn messages_are_limited_in_bytes_when_the_header_is_there() {
 #[test]
 fn messages_are_limited_in_frames_when_the_header_is_there() {
     for role in [Role::Server, Role::Client] {
-        let three = Rules { max_frames: 3, ..rules(role) };
+        let three = DecoderConfig { max_frames: 3, ..config(role) };
         let s = |name| {
             Script::new(name, role).frame(TEXT, b"").frame(CONTINUATION, b"").frame(PING, b"").says(ping(b""))
         };
@@ -214,7 +214,7 @@ fn messages_are_limited_in_frames_when_the_header_is_there() {
             .header(FIN, Form::Seven, 0)
             .fails(TooManyFrames)
             .check_by(&three);
-        let one = Rules { max_frames: 1, ..rules(role) };
+        let one = DecoderConfig { max_frames: 1, ..config(role) };
         let s = |name| Script::new(name, role).frame(FIN | TEXT, b"a").says(text("a"));
         s("no fragments").frame(TEXT, b"a").header(FIN, Form::Seven, 1).fails(TooManyFrames).check_by(&one);
     }

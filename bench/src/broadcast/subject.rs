@@ -208,7 +208,7 @@ fn throng(args: &BroadcastArgs, policy: Option<Policy>, interrupt: &Interrupt) -
     command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--ping-interval", "off"]);
     command.arg("--max-connections").arg((args.connections + SPARE).to_string());
     // It is read before the server says that it is ready.
-    let rules = policy.map(Rules::write).transpose()?;
+    let rules = policy.map(DecoderConfig::write).transpose()?;
     if let Some(rules) = &rules {
         command.arg("--config").arg(&rules.0);
     }
@@ -228,9 +228,9 @@ fn floor(args: &BroadcastArgs, interrupt: &Interrupt) -> anyhow::Result<Server> 
 }
 
 /// A file with rules for topics, which goes with this.
-struct Rules(PathBuf);
+struct DecoderConfig(PathBuf);
 
-impl Rules {
+impl DecoderConfig {
     fn write(policy: Policy) -> anyhow::Result<Self> {
         let name = format!("throng-bench-{}-{}.toml", std::process::id(), policy.name());
         let path = std::env::temp_dir().join(name);
@@ -240,7 +240,7 @@ impl Rules {
     }
 }
 
-impl Drop for Rules {
+impl Drop for DecoderConfig {
     fn drop(&mut self) {
         // What is left in a directory for temporary files does no harm.
         let _ = fs::remove_file(&self.0);

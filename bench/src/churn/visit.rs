@@ -104,7 +104,7 @@ impl Visit {
     pub(super) fn unfinished_message(&self, key: [u8; 4], out: &mut Vec<u8>) {
         let payload = vec![b'x'; self.message];
         let start = out.len();
-        encode::frame(out, !self.fragmented, Opcode::Binary, &payload, Some(key));
+        encode::fragment(out, (!self.fragmented).into(), Opcode::Binary, &payload, Some(key));
         if !self.fragmented {
             let frame = out.len() - start;
             // One byte at least, or nothing would be broken off.
@@ -145,7 +145,7 @@ const fn mix(number: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use throng::ws::{Decoder, Heap, Role, Rules};
+    use throng::ws::{Decoder, DecoderConfig, Heap, Role};
 
     use super::*;
 
@@ -184,7 +184,8 @@ mod tests {
 
     #[test]
     fn what_is_broken_off_is_right_as_far_as_it_goes_and_never_whole() {
-        let rules = Rules { role: Role::Server, max_message: 1 << 20, max_frames: 16, deflate: false };
+        let config =
+            DecoderConfig { role: Role::Server, max_message: 1 << 20, max_frames: 16, deflate: false };
         for slot in 0..2_000 {
             let visit = HABITS.visit(slot, 0);
             assert!(visit.part_of(b"GET / HTTP/1.1\r\n\r\n").len() < 18);
@@ -193,7 +194,7 @@ mod tests {
             let (mut decoder, mut rest) = (Decoder::default(), &mut bytes[..]);
             assert!(!rest.is_empty());
             loop {
-                let decoded = decoder.decode(rest, &rules, &mut Heap).unwrap();
+                let decoded = decoder.decode(rest, &config, &mut Heap).unwrap();
                 assert!(decoded.event.is_none(), "{visit:?} sends all of a message");
                 let consumed = decoded.consumed;
                 rest = &mut rest[consumed..];

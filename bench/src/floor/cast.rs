@@ -25,7 +25,7 @@ pub(super) fn parse(line: &str) -> Option<Cast> {
     let (topic, messages) = line.strip_prefix(SEND)?.split_once(BETWEEN)?;
     let mut frames = Vec::new();
     for message in messages.split(BETWEEN) {
-        encode::frame(&mut frames, true, Opcode::Text, message.as_bytes(), None);
+        encode::frame(&mut frames, Opcode::Text, message.as_bytes(), None);
     }
     Some(Cast { topic: topic.parse().ok()?, frames })
 }
@@ -92,7 +92,7 @@ mod tests {
         let mut frames = Vec::new();
         messages
             .iter()
-            .for_each(|message| encode::frame(&mut frames, true, Opcode::Text, message.as_bytes(), None));
+            .for_each(|message| encode::frame(&mut frames, Opcode::Text, message.as_bytes(), None));
         assert_eq!(parse(line(7, &messages).trim_end()), Some(Cast { topic: 7, frames }));
         for other in ["stats", "send", "send\t7", "send\tx\tfirst"] {
             assert_eq!(parse(other), None, "{other}");

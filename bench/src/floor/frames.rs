@@ -80,14 +80,14 @@ mod tests {
     fn frames_of_one_read_are_answered_in_their_order() {
         let mut input = Vec::new();
         let mask = Some([1, 2, 3, 4]);
-        encode::frame(&mut input, true, Opcode::Text, b"first", mask);
-        encode::frame(&mut input, true, Opcode::Pong, &ping(77)[2..], mask);
-        encode::frame(&mut input, true, Opcode::Binary, b"", mask);
+        encode::frame(&mut input, Opcode::Text, b"first", mask);
+        encode::frame(&mut input, Opcode::Pong, &ping(77)[2..], mask);
+        encode::frame(&mut input, Opcode::Binary, b"", mask);
         encode::close(&mut input, None, "", mask);
         let answers = answer(&mut input).unwrap();
         let mut expected = Vec::new();
-        encode::frame(&mut expected, true, Opcode::Text, b"first", None);
-        encode::frame(&mut expected, true, Opcode::Binary, b"", None);
+        encode::frame(&mut expected, Opcode::Text, b"first", None);
+        encode::frame(&mut expected, Opcode::Binary, b"", None);
         assert_eq!(answers, Answers { echoes: expected.len(), sent: Some(77), closes: true });
         assert_eq!(input[..answers.echoes], expected);
         assert!(answer(&mut [0x81, 0x85, 0, 0, 0, 0, 1]).is_err() && answer(&mut [0x81]).is_err());

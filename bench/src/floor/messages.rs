@@ -301,8 +301,8 @@ mod tests {
         theirs.write_all(&input).unwrap();
         input.clear();
         for len in [5, 2_000_000, 300, LARGE, 70_000, LARGE - 14, LARGE - 13, 1_048_576, 0, 4_000_000] {
-            encode::frame(&mut input, true, Opcode::Binary, &bytes(len), MASK);
-            encode::frame(&mut expected, true, Opcode::Binary, &bytes(len), None);
+            encode::frame(&mut input, Opcode::Binary, &bytes(len), MASK);
+            encode::frame(&mut expected, Opcode::Binary, &bytes(len), None);
         }
         let (mut messages, mut received, mut written) = (Messages::new(), Vec::new(), 0);
         let mut rng = fastrand::Rng::with_seed(7);

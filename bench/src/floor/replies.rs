@@ -176,12 +176,12 @@ mod tests {
         for len in
             [0, 1, 7, 8, 15, 16, 17, 125, 126, LONG - 8, LONG - 7, 65_535, 65_536, 3].into_iter().chain(long)
         {
-            encode::frame(&mut input, true, Opcode::Binary, &bytes(len), MASK);
-            encode::frame(&mut input, true, Opcode::Pong, b"nobody asked", MASK);
-            encode::frame(&mut expected, true, Opcode::Binary, &bytes(len), None);
+            encode::frame(&mut input, Opcode::Binary, &bytes(len), MASK);
+            encode::frame(&mut input, Opcode::Pong, b"nobody asked", MASK);
+            encode::frame(&mut expected, Opcode::Binary, &bytes(len), None);
         }
         let whole = input.len();
-        encode::frame(&mut input, true, Opcode::Text, b"cut", MASK);
+        encode::frame(&mut input, Opcode::Text, b"cut", MASK);
         input.pop();
         let (mut output, mut answers) = (vec![0; input.len()], Vec::new());
         let (mut replies, mut taken) = (Replies::default(), 0);
@@ -203,11 +203,11 @@ mod tests {
     #[test]
     fn a_close_ends_what_is_answered() {
         let (mut input, mut expected) = (Vec::new(), Vec::new());
-        encode::frame(&mut input, true, Opcode::Text, b"last", MASK);
-        encode::frame(&mut expected, true, Opcode::Text, b"last", None);
+        encode::frame(&mut input, Opcode::Text, b"last", MASK);
+        encode::frame(&mut expected, Opcode::Text, b"last", None);
         encode::close(&mut input, None, "", MASK);
         let whole = input.len();
-        encode::frame(&mut input, true, Opcode::Text, b"too late", MASK);
+        encode::frame(&mut input, Opcode::Text, b"too late", MASK);
         let (mut output, mut replies) = (vec![0; input.len()], Replies::default());
         take(&mut input, &mut output, &mut replies);
         assert_eq!((replies.taken, replies.closes), (whole, true));
@@ -218,7 +218,7 @@ mod tests {
     fn heads_are_read_once_they_are_whole() {
         for (len, head) in [(125, 2), (126, 4), (65_536, 10)] {
             let mut frame = Vec::new();
-            encode::frame(&mut frame, true, Opcode::Text, &bytes(len), MASK);
+            encode::frame(&mut frame, Opcode::Text, &bytes(len), MASK);
             assert_eq!(Head::of(&frame), Some(Head { len: head, key: [1, 2, 3, 4], payload: len }));
             assert!((0..head + KEY).all(|cut| Head::of(&frame[..cut]).is_none()), "{len}");
         }

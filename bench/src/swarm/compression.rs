@@ -111,7 +111,7 @@ impl Codec {
         };
         let bits = agreement.client.window_bits.unwrap_or(LARGEST_WINDOW);
         let compressed = self.deflater.message(message, bits, windows.sent.bytes());
-        encode::compressed_frame(output, true, opcode, compressed, Some(mask));
+        encode::compressed_frame(output, opcode, compressed, Some(mask));
         if agreement.client.takeover {
             windows.sent.push(message, bits);
         }
@@ -140,7 +140,7 @@ impl Codec {
 #[cfg(test)]
 mod tests {
     use throng::ws::deflate::Direction;
-    use throng::ws::{Decoder, Event, Heap, Role, Rules};
+    use throng::ws::{Decoder, DecoderConfig, Event, Heap, Role};
 
     use super::*;
 
@@ -153,9 +153,9 @@ mod tests {
 
     /// The payload of a frame that a client wrote.
     fn payload(frame: &mut [u8]) -> Vec<u8> {
-        let rules = Rules { role: Role::Server, max_message: 1 << 20, max_frames: 1, deflate: true };
+        let config = DecoderConfig { role: Role::Server, max_message: 1 << 20, max_frames: 1, deflate: true };
         let mut decoder = Decoder::default();
-        match decoder.decode(frame, &rules, &mut Heap).unwrap().event {
+        match decoder.decode(frame, &config, &mut Heap).unwrap().event {
             Some(Event::Compressed { opcode: Opcode::Text, payload }) => payload.to_vec(),
             other => panic!("{other:?}"),
         }

@@ -1,4 +1,4 @@
-//! What the connections of a thread share: buffers, rules and chance. None of them has any of its own while it is idle.
+//! What the connections of a thread share: buffers, the decoder configuration and random numbers. None of them has any of its own while it is idle.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use throng::sys::socket;
-use throng::ws::{Message, Opcode, ProtocolError, Role, Rules};
+use throng::ws::{DecoderConfig, Message, Opcode, ProtocolError, Role};
 
 use super::compression::Codec;
 use super::echo::Echoes;
@@ -29,7 +29,7 @@ pub(crate) struct Wire {
     pub(crate) output: Vec<u8>,
     /// What came in one piece with a handshake's response: the first frames.
     pub(crate) behind: Vec<u8>,
-    pub(crate) rules: Rules,
+    pub(crate) config: DecoderConfig,
     pub(crate) rng: fastrand::Rng,
     /// Every handshake sends the key of RFC 6455, section 1.3.
     pub(crate) sample_key: bool,
@@ -57,7 +57,7 @@ impl Wire {
             input: vec![0; INPUT].into_boxed_slice(),
             output: Vec::new(),
             behind: Vec::new(),
-            rules: Rules {
+            config: DecoderConfig {
                 role: Role::Client,
                 max_message: MAX_MESSAGE,
                 max_frames: u32::MAX,
@@ -101,9 +101,9 @@ impl Wire {
     }
 
     /// What the connection at hand must keep to.
-    pub(crate) fn rules(&self) -> Rules {
+    pub(crate) fn config(&self) -> DecoderConfig {
         let deflate = self.codec.as_ref().is_some_and(|codec| codec.is_agreed(self.index));
-        Rules { deflate, ..self.rules }
+        DecoderConfig { deflate, ..self.config }
     }
 
     /// Takes in a compressed message for the connection at hand.

@@ -28,7 +28,7 @@ pub(crate) fn broadcast(together: usize, count: u64) -> Outcome {
     let mut harness = Harness::new(&Config::default(), SUBSCRIBERS, hub.handler())?;
     let clients = connect(&mut harness, small_request(TARGET), SUBSCRIBERS)?;
     let mut due = Vec::new();
-    encode::frame(&mut due, true, Opcode::Text, PAYLOAD.as_bytes(), None);
+    encode::frame(&mut due, Opcode::Text, PAYLOAD.as_bytes(), None);
     let due = due.repeat(together);
     let bytes = (SUBSCRIBERS * due.len()) as u64;
 

@@ -45,7 +45,7 @@ fn masking_key(number: usize) -> [u8; 4] {
 /// `count` messages, each in a frame of its own.
 pub(crate) fn messages(opcode: Opcode, payload: &[u8], count: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
-    (0..count).for_each(|number| encode::frame(&mut bytes, true, opcode, payload, Some(masking_key(number))));
+    (0..count).for_each(|number| encode::frame(&mut bytes, opcode, payload, Some(masking_key(number))));
     bytes
 }
 

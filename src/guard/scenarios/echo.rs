@@ -52,7 +52,7 @@ impl Echoes {
     /// The frames that it gets back.
     fn echoes(self) -> Vec<u8> {
         let (mut bytes, payload) = (Vec::new(), self.payload());
-        (0..self.depth).for_each(|_| encode::frame(&mut bytes, true, self.opcode(), &payload, None));
+        (0..self.depth).for_each(|_| encode::frame(&mut bytes, self.opcode(), &payload, None));
         bytes
     }
 }

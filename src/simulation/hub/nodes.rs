@@ -55,7 +55,7 @@ impl Nodes {
                 handler: make(&Context {
                     worker: number,
                     open: 0,
-                    max_message: setup.limits.rules.max_message,
+                    max_message: setup.limits.decoder.max_message,
                     handle: &handle,
                 }),
                 limits: setup.limits.clone(),

@@ -12,7 +12,7 @@ use crate::hub::{Access, HistoryRule, HubConfig, Rule, Rules, Sizes, TopicRule};
 use crate::simulation::choices::Choices;
 use crate::worker::{Budgets, Deflation, Limits, PingPolicy, SlowPolicy};
 use crate::ws::Role;
-use crate::ws::deflate::Context;
+use crate::ws::deflate::ContextTakeover;
 
 /// The longest payload that is published, which JSON may make six times as long.
 pub(crate) const LONGEST: usize = 60_000;
@@ -196,7 +196,12 @@ fn sizes(choices: &Choices) -> Sizes {
 
 fn limits(is_roomy: bool, choices: &Choices) -> Limits {
     let deflation = choices.one_in(2).then(|| Deflation {
-        context: choices.pick(&[Context::None, Context::Window(9), Context::Window(12), Context::Window(15)]),
+        context: choices.pick(&[
+            ContextTakeover::Off,
+            ContextTakeover::Window(9),
+            ContextTakeover::Window(12),
+            ContextTakeover::Window(15),
+        ]),
         level: choices.pick(&[1, 6]),
         threshold: choices.pick(&[0, 64, 300]),
     });
@@ -211,7 +216,12 @@ fn limits(is_roomy: bool, choices: &Choices) -> Limits {
         worker_connections: 10_000,
         refusals: crate::budget::REFUSALS,
         head: crate::http::HeadLimits::default(),
-        rules: crate::ws::Rules { role: Role::Server, max_message: 70_000, max_frames: 64, deflate: false },
+        decoder: crate::ws::DecoderConfig {
+            role: Role::Server,
+            max_message: 70_000,
+            max_frames: 64,
+            deflate: false,
+        },
         deflation,
         outbox,
         buffers: 1 << 30,

@@ -93,7 +93,7 @@ impl Stream {
 
     fn hear_v1(&mut self, told: &Value, model: &Model, setup: &Setup) -> Result<(), Violation> {
         let subject = told["topic"].as_str().and_then(|name| setup.subject(name));
-        let is_welcome = *told == json!({"type": "welcome", "max_message": setup.limits.rules.max_message});
+        let is_welcome = *told == json!({"type": "welcome", "max_message": setup.limits.decoder.max_message});
         if std::mem::replace(&mut self.has_welcome, true) == is_welcome || self.has_farewell {
             return Err(format!("{told} where a welcome, or nothing, was to come"));
         }

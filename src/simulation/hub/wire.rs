@@ -68,7 +68,7 @@ impl Client {
         parser.offer = if offer.is_empty() { None } else { offer.parse().ok() };
         let mut pending = Vec::new();
         let subprotocol = if stream.is_v1 { choices.pick(&["throng.v1", "other, throng.v1"]) } else { "" };
-        client::request_extended(&mut pending, "simulated", target, KEY, subprotocol, offer);
+        client::request_with_extensions(&mut pending, "simulated", target, KEY, subprotocol, offer);
         let client = Self {
             number,
             node,
@@ -102,7 +102,7 @@ impl Client {
     }
 
     pub(crate) fn say(&mut self, opcode: Opcode, payload: &[u8]) {
-        encode::frame(&mut self.pending, true, opcode, payload, Some([5, 6, 7, 8]));
+        encode::frame(&mut self.pending, opcode, payload, Some([5, 6, 7, 8]));
     }
 
     /// Puts some or all of what it says on the wire.

@@ -2,7 +2,7 @@
 
 use super::prepared::PreparedMessage;
 use crate::worker::table::ConflationKey;
-use crate::ws::deflate::Terms;
+use crate::ws::deflate::DeflateParams;
 
 /// What happens to a message that does not fit the outbox of a connection, whose peer reads too slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -107,12 +107,12 @@ impl Batch {
         self.messages.iter().for_each(|message| self.plain.extend_from_slice(message.plain()));
     }
 
-    /// What a connection gets of it that has agreed on these terms.
+    /// What a connection gets of it that has agreed on these params.
     #[inline]
-    pub(in crate::worker) const fn form(&self, terms: Terms) -> Form {
-        match terms {
-            terms if self.uncompressed || !terms.is_agreed() => Form::Plain,
-            terms if !terms.server_takeover() => Form::Compressed,
+    pub(in crate::worker) const fn form(&self, params: DeflateParams) -> Form {
+        match params {
+            params if self.uncompressed || !params.is_negotiated() => Form::Plain,
+            params if !params.server_context_takeover() => Form::Compressed,
             // What is dropped must not have been compressed: later messages would refer to what never came.
             _ if self.policy.drops_waiting() => Form::Plain,
             _ => Form::Remembered,

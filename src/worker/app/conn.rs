@@ -92,7 +92,7 @@ impl<D> Conn<'_, D> {
     #[inline]
     fn give_back(&mut self, message: Message<'_>, room: usize) -> Result<(), SendError> {
         let len = message.as_bytes().len();
-        if encode::frame_len(len, false) > room {
+        if encode::frame_len(len) > room {
             return Err(SendError::OutboxFull);
         }
         self.returnable = NOTHING;

@@ -91,7 +91,7 @@ impl Handle {
     }
 
     fn prepare(&self, message: Message<'_>) -> Result<PreparedMessage, SendError> {
-        let len = encode::frame_len(message.as_bytes().len(), false);
+        let len = encode::frame_len(message.as_bytes().len());
         if len <= self.shared.longest { Ok(PreparedMessage::new(message)) } else { Err(SendError::TooLong) }
     }
 

@@ -22,8 +22,8 @@ impl PreparedMessage {
     #[must_use]
     pub fn new(message: Message<'_>) -> Self {
         let payload = message.as_bytes();
-        let mut bytes = Vec::with_capacity(encode::frame_len(payload.len(), false));
-        encode::frame(&mut bytes, true, message.opcode(), payload, None);
+        let mut bytes = Vec::with_capacity(encode::frame_len(payload.len()));
+        encode::frame(&mut bytes, message.opcode(), payload, None);
         Self::of_frame(bytes.into())
     }
 
@@ -64,6 +64,6 @@ impl fmt::Debug for PreparedMessage {
 
 /// The message in an unfragmented frame of the server's.
 pub(crate) fn message_of(frame: &[u8]) -> Option<(Opcode, &[u8])> {
-    let (header, len) = FrameHeader::parse(frame, Role::Client, false).ok()??;
+    let (header, len) = FrameHeader::parse(frame, Role::Client).ok()??;
     Some((header.opcode, &frame[len..]))
 }

@@ -197,7 +197,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         {
             self.schedule.tick = Some((interval, (due + interval).max(self.sessions.streams.now)));
             let open = usize::try_from(self.sessions.streams.counters.open.get()).unwrap_or(usize::MAX);
-            let max_message = self.sessions.limits.rules.max_message;
+            let max_message = self.sessions.limits.decoder.max_message;
             let context = Context { worker: self.sessions.number, open, max_message, handle: &self.handle };
             self.sessions.app.handler.iter_mut().for_each(|handler| handler.tick(&context));
         }

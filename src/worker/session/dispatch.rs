@@ -10,7 +10,9 @@ use crate::worker::app::handler::Handler;
 use crate::worker::stream::Reply;
 use crate::worker::stream::compression::Outgoing;
 use crate::worker::table::{ConnId, State};
-use crate::ws::{CloseCode, DecodeError, Decoder, Message, Opcode, ProtocolError, Whole, encode};
+use crate::ws::{
+    CloseCode, DecodeError, Decoder, Message, Opcode, ProtocolError, UnfragmentedMessage, encode,
+};
 
 /// Why decoding of a connection's input stops.
 pub(super) enum Stop {
@@ -69,7 +71,7 @@ impl<H: Handler> Call<'_, H> {
 
     /// Tells the handler of the messages that lie complete at the start of the input, each in one frame.
     #[inline]
-    pub(super) fn take_whole(
+    pub(super) fn take_unfragmented(
         &mut self,
         data: &mut Option<H::Data>,
         reply: &mut Reply,
@@ -78,9 +80,9 @@ impl<H: Handler> Call<'_, H> {
         max_message: usize,
     ) -> Result<(), ProtocolError> {
         match data {
-            Some(data) if Whole::begins(&memory[input.rest()]) => {
+            Some(data) if UnfragmentedMessage::may_begin(&memory[input.rest()]) => {
                 let (handler, conn) = self.begin(data, reply);
-                take_whole(handler, conn, memory, input, max_message)
+                take_unfragmented(handler, conn, memory, input, max_message)
             }
             _ => Ok(()),
         }
@@ -92,17 +94,17 @@ impl<H: Handler> Call<'_, H> {
         self.outgoing.meter.charge(WORK_OF_MESSAGE * frames + bytes / BYTES_PER_WORK);
     }
 
-    /// Tells the handler of a message, which may go back without a copy where it `is_kept`.
+    /// Tells the handler of a message, which may go back without a copy where it `is_buffered`.
     #[inline]
     pub(super) fn hear(
         &mut self,
         data: &mut H::Data,
         reply: &mut Reply,
         message: Message<'_>,
-        is_kept: bool,
+        is_buffered: bool,
     ) {
         let (handler, mut conn) = self.begin(data, reply);
-        if is_kept {
+        if is_buffered {
             conn.may_return(message.as_bytes());
         }
         handler.message(&mut conn, message);
@@ -129,7 +131,7 @@ impl<H: Handler> Call<'_, H> {
 #[inline]
 pub(super) fn echo_buffer(reply: &mut Reply, decoder: &mut Decoder, pool: &mut Pool) {
     if let Some(echo) = reply.take_echo()
-        && let Some(payload) = decoder.take_message(pool)
+        && let Some(payload) = decoder.take_buffer(pool)
     {
         reply.echo_buffer(echo, payload);
     }
@@ -141,12 +143,13 @@ pub(super) fn answer_ping(payload: &[u8], state: State, reply: &mut Reply, count
     counters.pings_received.add(1);
     // RFC 6455-5.5.2-1, 6455-5.5.2-2, 6455-5.5.2-3 and 6455-5.5.3-1
     if matches!(state, State::Open | State::Closing) {
-        encode::frame(&mut reply.bytes, true, Opcode::Pong, payload, None);
+        encode::frame(&mut reply.bytes, Opcode::Pong, payload, None);
     }
 }
 
-/// Deals with messages that lie whole in the input, each in one frame, as most do: until there is none, or the reply has to leave.
-pub(super) fn take_whole<H: Handler>(
+/// Tells the handler of the unfragmented messages that lie complete in the input, as most do, until there is none or the reply has to be
+/// sent.
+pub(super) fn take_unfragmented<H: Handler>(
     handler: &mut H,
     mut conn: Conn<'_, H::Data>,
     memory: &mut [u8],
@@ -158,11 +161,11 @@ pub(super) fn take_whole<H: Handler>(
     while count < most
         && !conn.reply.must_leave()
         && !conn.outgoing.meter.is_spent()
-        && let Some(whole) = Whole::find(&memory[input.rest()], max_message)
+        && let Some(parsed) = UnfragmentedMessage::parse(&memory[input.rest()], max_message)
     {
-        let payload = whole.unmask_down(memory, input.at, conn.reply.echo_end());
-        input.at += whole.end();
-        let message = match Message::new(whole.opcode, payload) {
+        let payload = parsed.unmask_to(memory, input.at, conn.reply.echo_end());
+        input.at += parsed.end();
+        let message = match Message::new(parsed.opcode, payload) {
             Ok(message) => message,
             Err(error) => {
                 outcome = Err(error);
@@ -173,7 +176,7 @@ pub(super) fn take_whole<H: Handler>(
         conn.may_return(payload);
         handler.message(&mut conn, message);
         if let Some(echo) = conn.reply.take_echo() {
-            conn.reply.echo_in_place(echo, memory, &whole);
+            conn.reply.echo_in_place(echo, memory, &parsed);
         }
     }
     // All at once: of many small ones, charging for each would be a twentieth.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::dispatch::{Call, Input, Stop, answer_ping, echo_buffer, take_whole};
+use super::dispatch::{Call, Input, Stop, answer_ping, echo_buffer, take_unfragmented};
 use super::sessions::{Flow, Sessions};
 use super::visits::Visits;
 use crate::worker::app::application::App;
@@ -12,7 +12,7 @@ use crate::worker::os::Os;
 use crate::worker::stream::Streams;
 use crate::worker::stream::compression::{Codec, Contexts, Outgoing};
 use crate::worker::table::{Flags, Side, State, Unread};
-use crate::ws::{Buffers, CloseFrame, DecodeError, Decoder, Event, Whole};
+use crate::ws::{Buffers, CloseFrame, DecodeError, Decoder, Event, UnfragmentedMessage};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Takes in bytes of frames, that part of the receive buffer. Replies stay in the reply buffer unless there are many.
@@ -32,7 +32,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                     if self.keep_unread(index, input.rest()) {
                         return self.keep_decoder(index, decoder, &input);
                     }
-                    if self.streams.table.record_mut(index).terms.is_agreed() {
+                    if self.streams.table.record_mut(index).params.is_negotiated() {
                         break self.fail(index, DecodeError::OutOfBuffers);
                     }
                     // There is no buffer for it. A read's worth of messages that need none is bounded, too.
@@ -77,7 +77,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Deals with the most common input in the fewest steps: whole messages for a connection with nothing kept from before. `None` when
     /// there is more to it, which takes a decoder.
     fn take_plain(&mut self, index: u32, input: &mut Input) -> Option<Stop> {
-        if !Whole::begins(self.streams.receive.bytes(input.rest())) {
+        if !UnfragmentedMessage::may_begin(self.streams.receive.bytes(input.rest())) {
             return None;
         }
         let id = self.streams.table.id(index);
@@ -85,15 +85,15 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let Streams { table, receive, counters, os, .. } = streams;
         let (Codec { compressor, .. }, Visits { meter, .. }) = (codec, visits);
         let record = table.get_mut(index)?;
-        if record.side.index().is_some() || record.terms.is_agreed() {
+        if record.side.index().is_some() || record.params.is_negotiated() {
             return None;
         }
         let peer = SocketPeer { os, socket: &record.socket };
         let (data, handler) = (record.data.as_mut()?, handler.as_mut()?);
-        let outgoing = Outgoing { compressor, terms: record.terms, contexts: &mut None, counters, meter };
+        let outgoing = Outgoing { compressor, params: record.params, contexts: &mut None, counters, meter };
         let (memory, reply) = receive.split();
         let conn = Conn::new(id, data, reply, 0, limits.outbox, outgoing, &peer);
-        let taken = take_whole(handler, conn, memory, input, limits.max_message(record.terms));
+        let taken = take_unfragmented(handler, conn, memory, input, limits.max_message(record.params));
         if let Err(error) = taken {
             return Some(Stop::Failed(error.into()));
         }
@@ -158,27 +158,27 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let (Some((record, side)), Some(handler)) = (table.entry_mut(index), handler) else {
             return Ok(Stop::Drained);
         };
-        let (side, terms) = (side.as_deref(), record.terms);
-        let (rules, is_agreed) = (limits.rules_of(terms), terms.is_agreed());
+        let (side, params) = (side.as_deref(), record.params);
+        let (config, is_negotiated) = (limits.decoder_config(params), params.is_negotiated());
         let (memory, reply) = receive.split();
         let mut call = Call {
             handler,
             id,
             queued: side.map_or(0, |side| side.outbox.len()),
             outbox_limit: limits.outbox,
-            outgoing: Outgoing { compressor, terms, contexts, counters, meter: &mut visits.meter },
+            outgoing: Outgoing { compressor, params, contexts, counters, meter: &mut visits.meter },
             peer: &SocketPeer { os, socket: &record.socket },
         };
         loop {
             // Between two events: with no message under way, a frame that follows is the first of one.
             input.was_between |= !decoder.is_partial();
-            if !is_agreed && decoder.is_idle() {
-                call.take_whole(&mut record.data, reply, memory, input, rules.max_message)?;
+            if !is_negotiated && decoder.is_idle() {
+                call.take_unfragmented(&mut record.data, reply, memory, input, config.max_message)?;
             }
-            if let Some(stop) = call.stop(reply, is_agreed && record.flags.has(Flags::PAUSED), input) {
+            if let Some(stop) = call.stop(reply, is_negotiated && record.flags.has(Flags::PAUSED), input) {
                 return Ok(stop);
             }
-            let decoded = decoder.decode(&mut memory[input.rest()], &rules, pool)?;
+            let decoded = decoder.decode(&mut memory[input.rest()], &config, pool)?;
             input.at += decoded.consumed;
             call.charge(decoded.frames, decoded.consumed);
             let Some(event) = decoded.event else { return Ok(Stop::Drained) };
@@ -189,7 +189,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 Event::Compressed { .. } if record.data.is_none() => continue,
                 // RFC 7692-5-15 and 7692-6.2-1
                 Event::Compressed { opcode, payload } => {
-                    decompressor.message(opcode, payload, rules.max_message, &mut call.outgoing)?
+                    decompressor.message(opcode, payload, config.max_message, &mut call.outgoing)?
                 }
                 Event::Ping(payload) => {
                     answer_ping(payload, record.state(), reply, counters);
@@ -209,7 +209,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             };
             counters.messages_in.add(1);
             if let Some(data) = &mut record.data {
-                call.hear(data, reply, message, decoded.is_kept && !is_agreed);
+                call.hear(data, reply, message, decoded.is_buffered && !is_negotiated);
                 echo_buffer(reply, decoder, pool);
             }
         }

@@ -11,7 +11,7 @@ use crate::worker::os::Os;
 use crate::worker::stream::compression::Outgoing;
 use crate::worker::table::{Flags, Protocol, State};
 use crate::ws::Buffers;
-use crate::ws::deflate::{Agreement, Terms};
+use crate::ws::deflate::{Agreement, DeflateParams};
 use crate::ws::handshake::{Upgrade, is_token};
 
 /// What a connection over a limit is told.
@@ -130,9 +130,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         record.set_state(State::Open);
         record.set_protocol(Protocol::WebSocket);
         record.data = Some(data);
-        let terms = agreement.map_or(Terms::NONE, Terms::from);
+        let params = agreement.map_or(DeflateParams::NONE, DeflateParams::from);
         debug_assert!(H::ENVELOPES || !enveloped, "a handler envelopes without having said so");
-        record.terms = if enveloped { terms.enveloped() } else { terms };
+        record.params = if enveloped { params.enveloped() } else { params };
         self.schedule_first_ping(index);
         self.call(index, |handler, conn| handler.open(conn, request));
         Ok(())
@@ -150,7 +150,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let peer = SocketPeer { os: &self.streams.os, socket: &record.socket };
         let outgoing = Outgoing {
             compressor: &mut self.codec.compressor,
-            terms: record.terms,
+            params: record.params,
             contexts: &mut contexts,
             counters: &self.streams.counters,
             meter: &mut self.visits.meter,

@@ -18,7 +18,7 @@ use crate::ws::encode;
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Notes that a Ping of this tick joins output that is stuck.
     pub(in crate::worker) fn expect_late_pong(&mut self, index: u32) {
-        let stage = self.measured(index, encode::frame_len(PING_PAYLOAD, false));
+        let stage = self.measured(index, encode::frame_len(PING_PAYLOAD));
         let pinged = self.streams.tick;
         self.streams.table.side_or_new(index).late_pong =
             Some(Box::new(LatePong { pinged, stage, left: None }));

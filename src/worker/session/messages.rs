@@ -9,7 +9,7 @@ use crate::worker::app::prepared::{PreparedMessage, message_of};
 use crate::worker::os::Os;
 use crate::worker::stream::compression::{Codec, Outgoing, is_common};
 use crate::worker::table::{CHUNK, ConflationKey, ConnId, Frame, REFERENCE, State};
-use crate::ws::deflate::Terms;
+use crate::ws::deflate::DeflateParams;
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
 /// What a peer is told that reads too slowly.
@@ -22,7 +22,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let Some(index) = self.find_open(to) else { return self.streams.counters.messages_to_nobody.add(1) };
         self.charge_for(frame);
         // It leaves at the end of the iteration, with what else there is for this connection.
-        if self.streams.table.record_mut(index).terms.is_agreed()
+        if self.streams.table.record_mut(index).params.is_negotiated()
             && let Some((opcode, payload)) = message_of(frame)
         {
             self.deliver_agreed(index, opcode, payload, frame.len());
@@ -78,10 +78,10 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Lends what compresses a connection's messages.
     fn with_outgoing<T>(&mut self, index: u32, act: impl FnOnce(&mut Outgoing<'_>) -> T) -> T {
         let mut contexts = self.streams.table.side_mut(index).and_then(|side| side.contexts.take());
-        let terms = self.streams.table.record_mut(index).terms;
+        let params = self.streams.table.record_mut(index).params;
         let Self { codec: Codec { compressor, .. }, streams, visits: Visits { meter, .. }, .. } = self;
         let counters = &streams.counters;
-        let result = act(&mut Outgoing { compressor, terms, contexts: &mut contexts, counters, meter });
+        let result = act(&mut Outgoing { compressor, params, contexts: &mut contexts, counters, meter });
         if contexts.is_some() {
             self.streams.table.side_or_new(index).contexts = contexts;
         }
@@ -103,8 +103,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         pass.advance(pass.rest(), &mut budget, |index, budget| {
             if let Some(record) = self.streams.table.get(index).filter(|record| record.state() == State::Open)
             {
-                let terms = record.terms;
-                self.broadcast_to(index, message, terms);
+                let params = record.params;
+                self.broadcast_to(index, message, params);
             }
             budget.look();
             if self.visits.meter.is_spent() {
@@ -122,8 +122,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    fn broadcast_to(&mut self, index: u32, message: &PreparedMessage, terms: Terms) {
-        let compressed = self.compressed(message, terms);
+    fn broadcast_to(&mut self, index: u32, message: &PreparedMessage, params: DeflateParams) {
+        let compressed = self.compressed(message, params);
         let frame = compressed.unwrap_or(message.plain());
         self.charge_for(frame);
         let is_copied =
@@ -134,32 +134,32 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// The compressed form of a broadcast, where there is one that a connection with these terms can read. One with a small
+    /// The compressed form of a broadcast, where there is one that a connection with these params can read. One with a small
     /// window is sent larger messages as they are.
     pub(in crate::worker) fn compressed<'m>(
         &mut self,
         message: &'m PreparedMessage,
-        terms: Terms,
+        params: DeflateParams,
     ) -> Option<&'m Frame> {
-        if !is_common(message.plain().len(), terms) {
+        if !is_common(message.plain().len(), params) {
             return None;
         }
         let Self { codec: Codec { compressor, .. }, visits: Visits { meter, .. }, .. } = self;
         message.compressed(|opcode, payload| {
-            meter.charge(compressor.work(payload.len(), Terms::NONE, &None));
+            meter.charge(compressor.work(payload.len(), DeflateParams::NONE, &None));
             let compressed = compressor.common_message(payload)?;
-            let mut frame = Vec::with_capacity(encode::frame_len(compressed.len(), false));
-            encode::compressed_frame(&mut frame, true, opcode, compressed, None);
+            let mut frame = Vec::with_capacity(encode::frame_len(compressed.len()));
+            encode::compressed_frame(&mut frame, opcode, compressed, None);
             Some(frame.into())
         })
     }
 
     pub(in crate::worker) fn remember_sent(&mut self, index: u32, message: &PreparedMessage) {
-        if self.streams.table.record_mut(index).terms.server_takeover()
+        if self.streams.table.record_mut(index).params.server_context_takeover()
             && let Some((_, payload)) = message_of(message.plain())
         {
             self.with_outgoing(index, |outgoing| {
-                outgoing.compressor.remember(payload, outgoing.terms, outgoing.contexts, outgoing.counters);
+                outgoing.compressor.remember(payload, outgoing.params, outgoing.contexts, outgoing.counters);
             });
         }
     }

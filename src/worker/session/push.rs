@@ -11,7 +11,7 @@ use crate::worker::os::Os;
 use crate::worker::stream::compression::MOST_BITS;
 use crate::worker::stream::{Sender, Streams, has_other_output};
 use crate::worker::table::{ConflationKey, Flags, REFERENCE, State};
-use crate::ws::deflate::Terms;
+use crate::ws::deflate::DeflateParams;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     pub(in crate::worker) fn push_batch(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed {
@@ -22,7 +22,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if batch.is_empty() {
             return Pushed::default();
         }
-        let (form, terms) = (batch.form(record.terms), record.terms);
+        let (form, params) = (batch.form(record.params), record.params);
         if later || has_other_output(record, side.as_deref(), *tick, *puts_pings_off) {
             return self.queue_batch(index, batch, form, 0);
         }
@@ -35,8 +35,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 return Pushed { taken: all, ..Pushed::default() };
             }
             sent
-        } else if self.is_joinable(batch, form, terms) {
-            self.send_compressed(index, batch, terms)
+        } else if self.is_joinable(batch, form, params) {
+            self.send_compressed(index, batch, params)
         } else {
             Ok(0)
         };
@@ -48,13 +48,13 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Whether the connection gets the same compressed bytes as others, which then are made.
-    fn is_joinable(&mut self, batch: &mut Batch, form: Form, terms: Terms) -> bool {
-        if form != Form::Compressed || terms.server_bits() != MOST_BITS {
+    fn is_joinable(&mut self, batch: &mut Batch, form: Form, params: DeflateParams) -> bool {
+        if form != Form::Compressed || params.server_window_bits() != MOST_BITS {
             return batch.len() == 1;
         }
         if batch.len() > 1 && batch.compressed.is_empty() {
             for message in &batch.messages {
-                let compressed = self.compressed(message, terms);
+                let compressed = self.compressed(message, params);
                 batch.compressed.extend_from_slice(compressed.unwrap_or(message.plain()));
             }
         }
@@ -62,10 +62,10 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// One system call for the bytes of a joinable batch.
-    fn send_compressed(&mut self, index: u32, batch: &Batch, terms: Terms) -> io::Result<usize> {
+    fn send_compressed(&mut self, index: u32, batch: &Batch, params: DeflateParams) -> io::Result<usize> {
         match &batch.messages[..] {
             [only] => {
-                let bytes = self.compressed(only, terms).unwrap_or(only.plain());
+                let bytes = self.compressed(only, params).unwrap_or(only.plain());
                 self.streams.send(index, bytes)
             }
             _ => self.streams.send(index, &batch.compressed),
@@ -76,11 +76,11 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     fn queue_batch(&mut self, index: u32, batch: &Batch, form: Form, mut written: usize) -> Pushed {
         let mut pushed = Pushed::default();
         let mut has_queued = false;
-        let Some(terms) = self.streams.table.get(index).map(|record| record.terms) else { return pushed };
+        let Some(params) = self.streams.table.get(index).map(|record| record.params) else { return pushed };
         // What a policy does not drop once it waits, messages with another policy must not displace, either.
         let key = if batch.policy.drops_waiting() { batch.key } else { ConflationKey::NONE };
         for (at, message) in batch.messages.iter().enumerate() {
-            let compressed = if form == Form::Plain { None } else { self.compressed(message, terms) };
+            let compressed = if form == Form::Plain { None } else { self.compressed(message, params) };
             let is_compressed = compressed.is_some();
             let frame = compressed.unwrap_or(message.plain());
             let goes = if written >= frame.len() {

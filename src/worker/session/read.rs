@@ -45,7 +45,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             else {
                 return self.flush_reply(index);
             };
-            let most = self.visits.most_at_a_time(record.terms.is_agreed());
+            let most = self.visits.most_at_a_time(record.params.is_negotiated());
             self.streams.counters.reads.add(1);
             let at = self.streams.receive.input_start();
             let Received { len, appended, next } = match self.streams.receive(index, at..at + most) {
@@ -94,7 +94,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     fn expect_size(&mut self, index: u32, drained: bool) -> bool {
         let side = self.streams.table.side(index);
         let has_unread = side.is_some_and(|side| !side.unread.is_empty());
-        let is_large = side.is_some_and(|side| side.decoder.lacks() >= LARGE);
+        let is_large = side.is_some_and(|side| side.decoder.missing() >= LARGE);
         self.visits.note_read(drained, is_large, has_unread);
         has_unread
     }
@@ -165,7 +165,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let record = self.streams.table.record_mut(index);
         let seen_before = std::mem::replace(&mut record.last_seen, tick);
         let (needed, is_late) = match self.streams.table.side(index) {
-            Some(side) => (side.decoder.needs(input.len()), side.late_pong.is_some()),
+            Some(side) => (side.decoder.buffer_needed(input.len()), side.late_pong.is_some()),
             None => (input.len(), false),
         };
         if is_late {

@@ -59,7 +59,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let looked_at = self.streams.table.sides_from(from, most);
         let mut all: Vec<Held> = looked_at
             .filter_map(|side| {
-                let bytes = side.decoder.held();
+                let bytes = side.decoder.buffer_len();
                 (bytes > 0).then(|| Held { owner: side.owner(), bytes, begun: side.begun })
             })
             .collect();

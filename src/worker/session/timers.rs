@@ -200,7 +200,6 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.streams.counters.pings_sent.add(1);
         encode::frame(
             &mut self.streams.receive.reply_mut().bytes,
-            true,
             Opcode::Ping,
             &self.keepalive.seal.payload(id, now),
             None,

@@ -1,13 +1,13 @@
 //! Compression for a worker's connections: one compressor and one decompressor for all of them.
 //!
-//! A connection itself keeps its [`Terms`] in its record and, where messages may refer to earlier ones, two [`Windows`] in its
+//! A connection itself keeps its [`DeflateParams`] in its record and, where messages may refer to earlier ones, two [`Windows`] in its
 //! side record from the first compressed message on.
 
 use crate::base::meter::Meter;
 use crate::budget::{WORK_OF_DEFLATING, WORK_PER_DEFLATED};
 use crate::metrics::Counters;
 use crate::worker::limits::Deflation;
-use crate::ws::deflate::{Context, Deflater, Inflater, Terms, Windows};
+use crate::ws::deflate::{ContextTakeover, DeflateParams, Deflater, Inflater, Windows};
 use crate::ws::{Message, Opcode, ProtocolError, encode};
 
 /// The largest window, as a power of two (RFC 7692, section 7.1.2).
@@ -55,10 +55,10 @@ impl Compressor {
     }
 
     /// Compresses a message for a connection; `None` where it is better sent as it is.
-    fn message(&mut self, payload: &[u8], terms: Terms, contexts: &Contexts) -> Option<&[u8]> {
+    fn message(&mut self, payload: &[u8], params: DeflateParams, contexts: &Contexts) -> Option<&[u8]> {
         // RFC 7692-7.2.1-6 and 7692-7.2.1-8
-        let context = contexts.as_ref().filter(|_| terms.server_takeover());
-        self.shrink(payload, terms.server_bits(), context.map_or(&[], |windows| windows.sent.bytes()))
+        let context = contexts.as_ref().filter(|_| params.server_context_takeover());
+        self.shrink(payload, params.server_window_bits(), context.map_or(&[], |windows| windows.sent.bytes()))
     }
 
     /// Compresses a message that stands alone for many connections. `None` where it is better sent as it is.
@@ -70,16 +70,16 @@ impl Compressor {
     pub(in crate::worker) fn remember(
         &self,
         payload: &[u8],
-        terms: Terms,
+        params: DeflateParams,
         contexts: &mut Contexts,
         counters: &Counters,
     ) {
-        if let Some(Context::Window(bits)) = self.deflation.map(|deflation| deflation.context)
-            && terms.server_takeover()
+        if let Some(ContextTakeover::Window(bits)) = self.deflation.map(|deflation| deflation.context)
+            && params.server_context_takeover()
         {
             let windows = contexts.get_or_insert_default();
             let before = windows.capacity();
-            windows.sent.push(payload, bits.min(terms.server_bits()));
+            windows.sent.push(payload, bits.min(params.server_window_bits()));
             count_context(counters, before, windows.capacity());
         }
     }
@@ -92,8 +92,8 @@ impl Compressor {
     }
 
     /// The work of compressing so many bytes that may refer to those in `contexts`, each of which is looked at for that.
-    pub(in crate::worker) fn work(&self, len: usize, terms: Terms, contexts: &Contexts) -> usize {
-        let known = contexts.as_ref().filter(|_| terms.server_takeover());
+    pub(in crate::worker) fn work(&self, len: usize, params: DeflateParams, contexts: &Contexts) -> usize {
+        let known = contexts.as_ref().filter(|_| params.server_context_takeover());
         let known = known.map_or(0, |windows| windows.sent.bytes().len());
         let deflation = self.deflation.filter(|deflation| len >= deflation.threshold);
         deflation.map_or(0, |deflation| {
@@ -114,7 +114,7 @@ impl Compressor {
 /// What the messages of one connection pass through. It writes them, compressed where it agreed and it is worth it.
 pub(in crate::worker) struct Outgoing<'a> {
     pub(in crate::worker) compressor: &'a mut Compressor,
-    pub(in crate::worker) terms: Terms,
+    pub(in crate::worker) params: DeflateParams,
     pub(in crate::worker) contexts: &'a mut Contexts,
     pub(in crate::worker) counters: &'a Counters,
     pub(in crate::worker) meter: &'a mut Meter,
@@ -126,7 +126,7 @@ impl Outgoing<'_> {
     pub(in crate::worker) const fn reborrow(&mut self) -> Outgoing<'_> {
         Outgoing {
             compressor: self.compressor,
-            terms: self.terms,
+            params: self.params,
             contexts: self.contexts,
             counters: self.counters,
             meter: self.meter,
@@ -142,11 +142,11 @@ impl Outgoing<'_> {
         payload: &[u8],
         room: usize,
     ) -> bool {
-        if self.terms.is_agreed() {
+        if self.params.is_negotiated() {
             return self.write_agreed(out, opcode, payload, room);
         }
         // RFC 7692-6.1-2 and 7692-7.2.3.2-1
-        let fits = encode::frame_len(payload.len(), false) <= room;
+        let fits = encode::frame_len(payload.len()) <= room;
         if fits {
             encode::message(out, opcode, payload);
         }
@@ -156,19 +156,19 @@ impl Outgoing<'_> {
     /// The same for a connection that agreed on compression.
     #[inline(never)]
     fn write_agreed(&mut self, out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], room: usize) -> bool {
-        let Self { compressor, terms, contexts, counters, meter } = self;
-        meter.charge(compressor.work(payload.len(), *terms, contexts));
-        let compressed = compressor.message(payload, *terms, contexts);
+        let Self { compressor, params, contexts, counters, meter } = self;
+        meter.charge(compressor.work(payload.len(), *params, contexts));
+        let compressed = compressor.message(payload, *params, contexts);
         let len = compressed.map_or(payload.len(), <[u8]>::len);
-        if encode::frame_len(len, false) > room {
+        if encode::frame_len(len) > room {
             return false;
         }
         match compressed {
             Some(compressed) => {
                 // RFC 6455-6.1-4, 6455-6.1-5 and RFC 7692-6.1-1
-                encode::compressed_frame(out, true, opcode, compressed, None);
+                encode::compressed_frame(out, opcode, compressed, None);
                 counters.compressed_out.add(1);
-                compressor.remember(payload, *terms, contexts, counters);
+                compressor.remember(payload, *params, contexts, counters);
             }
             // RFC 7692-6.1-2 and 7692-7.2.3.2-1
             None => encode::message(out, opcode, payload),
@@ -177,10 +177,11 @@ impl Outgoing<'_> {
     }
 }
 
-/// Whether what [`Compressor::common_message`] makes of a message of `len` bytes can be read under `terms`: its references reach
+/// Whether what [`Compressor::common_message`] makes of a message of `len` bytes can be read under `params`: its references reach
 /// back no further than the message and the largest window do.
-pub(in crate::worker) const fn is_common(len: usize, terms: Terms) -> bool {
-    terms.is_agreed() && (terms.server_bits() == MOST_BITS || len <= 1 << terms.server_bits())
+pub(in crate::worker) const fn is_common(len: usize, params: DeflateParams) -> bool {
+    params.is_negotiated()
+        && (params.server_window_bits() == MOST_BITS || len <= 1 << params.server_window_bits())
 }
 
 /// Keeps the bytes of all windows up to date.
@@ -201,8 +202,8 @@ pub(in crate::worker) struct Decompressor {
 impl Decompressor {
     pub(in crate::worker) fn new(deflation: Option<Deflation>) -> Self {
         let bits = match deflation.map(|deflation| deflation.context) {
-            Some(Context::Window(bits)) => bits,
-            Some(Context::None) | None => MOST_BITS,
+            Some(ContextTakeover::Window(bits)) => bits,
+            Some(ContextTakeover::Off) | None => MOST_BITS,
         };
         Self { bits, inflater: None }
     }
@@ -215,15 +216,15 @@ impl Decompressor {
         max_message: usize,
         through: &mut Outgoing<'_>,
     ) -> Result<Message<'_>, ProtocolError> {
-        let Outgoing { terms, contexts, counters, meter, .. } = through;
+        let Outgoing { params, contexts, counters, meter, .. } = through;
         // RFC 7692-7.2.2-3 and 7692-7.2.2-4: by what was agreed on, whatever was offered.
-        let context = contexts.as_ref().filter(|_| terms.client_takeover());
+        let context = contexts.as_ref().filter(|_| params.client_context_takeover());
         let context = context.map_or(&[][..], |windows| windows.received.bytes());
         let inflater = self.inflater.get_or_insert_default();
         let outcome = inflater.message(compressed, max_message, context).map(<[u8]>::len);
         meter.charge(inflater.work());
         let payload = inflater.last(outcome?);
-        if terms.client_takeover() {
+        if params.client_context_takeover() {
             let windows = contexts.get_or_insert_default();
             let before = windows.capacity();
             windows.received.push(payload, self.bits);
@@ -257,18 +258,19 @@ mod tests {
         let (alone, window) = (WORK_OF_DEFLATING + LEN * (WORK_PER_DEFLATED + 1), 1 << 15);
         let direction = |takeover| Direction { takeover, window_bits: None };
         for (takeover, work) in [(false, alone), (true, alone + window)] {
-            let terms = Terms::from(Agreement { server: direction(takeover), client: direction(false) });
-            let deflation = Deflation { context: Context::Window(15), level: 1, threshold: 0 };
+            let params =
+                DeflateParams::from(Agreement { server: direction(takeover), client: direction(false) });
+            let deflation = Deflation { context: ContextTakeover::Window(15), level: 1, threshold: 0 };
             let mut compressor = Compressor::new(Some(deflation));
             let (mut contexts, counters, mut out) = (None, Counters::default(), Vec::new());
-            compressor.remember(&vec![7; 2 * window], terms, &mut contexts, &counters);
+            compressor.remember(&vec![7; 2 * window], params, &mut contexts, &counters);
             for (visit, is_spent) in [(work, true), (work + 1, false)] {
                 let mut meter = Meter::new(Allowance { first: 0, visit, iteration: 1 << 20 });
                 meter.begin_iteration();
                 meter.begin_visit();
                 let meter = &mut meter;
                 let (compressor, contexts) = (&mut compressor, &mut contexts);
-                let mut outgoing = Outgoing { compressor, terms, contexts, counters: &counters, meter };
+                let mut outgoing = Outgoing { compressor, params, contexts, counters: &counters, meter };
                 assert!(outgoing.write(&mut out, Opcode::Binary, &[8; LEN], usize::MAX));
                 assert_eq!(outgoing.meter.is_spent(), is_spent, "{takeover}, {visit}");
             }

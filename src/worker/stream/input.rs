@@ -22,7 +22,7 @@ impl<O: Os, D> Streams<O, D> {
         };
         let kind = record.transport();
         let received = if let Some(Side { decoder, .. }) = side
-            && let Some((payload, most)) = decoder.vacancy(pool)
+            && let Some((payload, most)) = decoder.spare_capacity(pool)
         {
             let mut link = Link { os, socket: &record.socket, index, pool };
             let received = transports.receive(kind, &mut link, Some((payload, most)), buffer)?;

@@ -7,7 +7,7 @@ use crate::base::lazy_buffer::LazyBuffer;
 use crate::base::pool::Pool;
 use crate::budget::{REPLY_FLUSH, REPLY_FLUSH_LEAST, REPLY_KEEP, SLICES_PER_WRITE};
 use crate::ws::encode::{self, HeaderBytes};
-use crate::ws::{Buffers, CloseCode, Opcode, Whole};
+use crate::ws::{Buffers, CloseCode, Opcode, UnfragmentedMessage};
 
 /// Pieces of a reply that are not in its own buffer, at most.
 const MOST_ECHOED: usize = 20;
@@ -138,7 +138,7 @@ impl Reply {
     #[inline]
     pub(in crate::worker) const fn echo(&mut self, opcode: Opcode, len: usize) {
         debug_assert!(self.echo.is_none());
-        self.echoed_bytes += encode::frame_len(len, false);
+        self.echoed_bytes += encode::frame_len(len);
         self.echo = Some(Echo { opcode, behind: self.bytes.len() });
     }
 
@@ -150,14 +150,19 @@ impl Reply {
 
     /// The message lies behind what goes back before it and room for its header.
     #[inline(always)]
-    pub(in crate::worker) fn echo_in_place(&mut self, message: Echo, memory: &mut [u8], whole: &Whole) {
+    pub(in crate::worker) fn echo_in_place(
+        &mut self,
+        message: Echo,
+        memory: &mut [u8],
+        parsed: &UnfragmentedMessage,
+    ) {
         let Echo { opcode, behind } = message;
         if behind != self.run_behind {
             self.end_run();
             self.run_behind = behind;
         }
-        encode::header_in_place(&mut memory[self.echo_end..], opcode, whole.len);
-        self.echo_end += whole.header_len + whole.len;
+        encode::header_in_place(&mut memory[self.echo_end..], opcode, parsed.len);
+        self.echo_end += parsed.header_len + parsed.len;
     }
 
     /// What goes back in one piece so far is followed by something else.

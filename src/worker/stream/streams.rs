@@ -47,7 +47,7 @@ impl<O: Os, D> Streams<O, D> {
             os,
             table: ConnectionTable::new(worker, tick),
             pool: Pool::new(limits.buffers, limits.least_buffers, limits.spare_buffers, limits.backlog),
-            receive: ReceiveBuffer::new(limits.outbox, limits.rules.max_message),
+            receive: ReceiveBuffer::new(limits.outbox, limits.decoder.max_message),
             transports: Transports::default(),
             listeners,
             dirty: Vec::new(),

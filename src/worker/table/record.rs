@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use super::side::SideId;
 use super::tags::{GenerationAndListener, ListenerIndex, Protocol, State, Tags, TransportKind};
 use crate::base::wheel::Node;
-use crate::ws::deflate::Terms;
+use crate::ws::deflate::DeflateParams;
 
 /// A connection.
 ///
@@ -23,7 +23,7 @@ pub(crate) struct Record<S, D> {
     tags: Tags,
     pub(crate) flags: Flags,
     /// What was agreed on about compression.
-    pub(crate) terms: Terms,
+    pub(crate) params: DeflateParams,
     /// The application's data: there from the upgrade until the application has been told of the close.
     pub(crate) data: Option<D>,
 }
@@ -45,7 +45,7 @@ impl<S, D> Record<S, D> {
             side: SideId::NONE,
             tags: Tags::new(State::Handshaking, protocol, transport),
             flags: Flags::default(),
-            terms: Terms::NONE,
+            params: DeflateParams::NONE,
             data: None,
         }
     }

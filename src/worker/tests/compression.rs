@@ -4,17 +4,17 @@ use super::deflating::{Deflating, Heard, agreed, noise, offering, text};
 use super::rig::{Rig, Seen, limits, play, request};
 use crate::budget::{WORK_PER_ITERATION, WORK_PER_VISIT};
 use crate::worker::{Deflation, Limits};
-use crate::ws::deflate::Context;
+use crate::ws::deflate::ContextTakeover;
 use crate::ws::{CloseCode, Message, Opcode, encode};
 
 const OFFER: &str = "permessage-deflate; client_max_window_bits";
 
-fn with(context: Context) -> Limits {
+fn with(context: ContextTakeover) -> Limits {
     Limits { deflation: Some(Deflation { context, level: 1, threshold: 256 }), ..limits() }
 }
 
-const fn both() -> [Context; 2] {
-    [Context::None, Context::Window(11)]
+const fn both() -> [ContextTakeover; 2] {
+    [ContextTakeover::Off, ContextTakeover::Window(11)]
 }
 
 fn compressed(text: &str) -> Heard {
@@ -27,7 +27,7 @@ fn it_is_agreed_on_where_both_ends_want_it() {
         let (_, response) = rig.open_by(&offering("/", OFFER));
         assert_eq!(agreed(&response), None);
     });
-    play(with(Context::None), |rig| {
+    play(with(ContextTakeover::Off), |rig| {
         let (_, response) = rig.open_by(&offering("/", OFFER));
         let expected = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
         assert_eq!(agreed(&response), Some(expected));
@@ -44,7 +44,7 @@ fn it_is_agreed_on_where_both_ends_want_it() {
         rig.settle();
         assert!(rig.response(malformed).starts_with("HTTP/1.1 400 "));
     });
-    play(with(Context::Window(11)), |rig| {
+    play(with(ContextTakeover::Window(11)), |rig| {
         let (_, response) = rig.open_by(&offering("/", OFFER));
         let expected = "permessage-deflate; client_max_window_bits=11";
         assert_eq!(agreed(&response), Some(expected));
@@ -82,7 +82,7 @@ fn messages_come_back_in_one_stream_each_way() {
 
 #[test]
 fn a_connection_without_context_keeps_nothing() {
-    play(with(Context::None), |rig| {
+    play(with(ContextTakeover::Off), |rig| {
         let mut peer = Deflating::open(rig, OFFER);
         peer.say(rig, &text(1, 1024));
         rig.settle();
@@ -97,7 +97,7 @@ fn a_connection_without_context_keeps_nothing() {
 
 #[test]
 fn a_connection_with_context_keeps_its_windows_and_they_help() {
-    play(with(Context::Window(11)), |rig| {
+    play(with(ContextTakeover::Window(11)), |rig| {
         let mut peer = Deflating::open(rig, OFFER);
         assert_eq!(
             (rig.worker.sessions.streams.table.sides_len(), rig.counters().context_bytes.get()),
@@ -148,7 +148,7 @@ fn small_messages_and_noise_are_sent_as_they_are() {
 
 #[test]
 fn fragments_with_pings_between_are_one_message() {
-    play(with(Context::Window(10)), |rig| {
+    play(with(ContextTakeover::Window(10)), |rig| {
         let mut peer = Deflating::open(rig, OFFER);
         for number in 0..4 {
             let text = text(number, 2000);
@@ -157,10 +157,10 @@ fn fragments_with_pings_between_are_one_message() {
             let (second, third) = rest.split_at(rest.len() / 2);
             let key = Some([9, 8, 7, 6]);
             let mut bytes = Vec::new();
-            encode::compressed_frame(&mut bytes, false, Opcode::Text, first, key);
-            encode::frame(&mut bytes, true, Opcode::Pong, b"unasked", key);
-            encode::frame(&mut bytes, false, Opcode::Continuation, second, key);
-            encode::frame(&mut bytes, true, Opcode::Continuation, third, key);
+            encode::compressed_fragment(&mut bytes, encode::Fin::Clear, Opcode::Text, first, key);
+            encode::frame(&mut bytes, Opcode::Pong, b"unasked", key);
+            encode::fragment(&mut bytes, encode::Fin::Clear, Opcode::Continuation, second, key);
+            encode::frame(&mut bytes, Opcode::Continuation, third, key);
             for byte in bytes {
                 rig.send(peer.client, &[byte]);
                 rig.iterate();
@@ -195,20 +195,20 @@ fn what_breaks_a_rule_is_told_by_its_code() {
             };
             // The limit of a message is 1 MiB, whatever it takes to say it.
             assert_eq!(code_after(rig, |peer| peer.frame(Opcode::Binary, &vec![0; (1 << 20) + 1])), 1009);
-            let corrupt = frame(&|out| encode::compressed_frame(out, true, Opcode::Text, &[0x07, 0], key));
+            let corrupt = frame(&|out| encode::compressed_frame(out, Opcode::Text, &[0x07, 0], key));
             assert_eq!(code_after(rig, |_| corrupt.clone()), 1007);
             assert_eq!(code_after(rig, |peer| peer.frame(Opcode::Text, b"\xc3\x28")), 1007);
-            let mut marked_ping = frame(&|out| encode::frame(out, true, Opcode::Ping, b"", key));
+            let mut marked_ping = frame(&|out| encode::frame(out, Opcode::Ping, b"", key));
             marked_ping[0] |= 0x40;
             assert_eq!(code_after(rig, |_| marked_ping.clone()), 1002);
             let marked_continuation = frame(&|out| {
-                encode::compressed_frame(out, false, Opcode::Text, &[], key);
+                encode::compressed_fragment(out, encode::Fin::Clear, Opcode::Text, &[], key);
                 let at = out.len();
-                encode::frame(out, true, Opcode::Continuation, &[0], key);
+                encode::frame(out, Opcode::Continuation, &[0], key);
                 out[at] |= 0x40;
             });
             assert_eq!(code_after(rig, |_| marked_continuation.clone()), 1002);
-            let mut rsv2 = frame(&|out| encode::frame(out, true, Opcode::Text, b"", key));
+            let mut rsv2 = frame(&|out| encode::frame(out, Opcode::Text, b"", key));
             rsv2[0] |= 0x20;
             assert_eq!(code_after(rig, |_| rsv2.clone()), 1002);
             // Nothing was agreed on with this one.
@@ -223,7 +223,7 @@ fn what_breaks_a_rule_is_told_by_its_code() {
 
 #[test]
 fn the_limit_of_a_message_is_a_byte_exact() {
-    play(Limits { outbox: 2 << 20, ..with(Context::None) }, |rig| {
+    play(Limits { outbox: 2 << 20, ..with(ContextTakeover::Off) }, |rig| {
         let mut peer = Deflating::open(rig, OFFER);
         for payload in [vec![0; 1 << 20], noise(1 << 20)] {
             let frame = peer.frame(Opcode::Binary, &payload);
@@ -269,7 +269,7 @@ fn decompressing_takes_turns_with_other_connections() {
 
 #[test]
 fn an_iteration_decompresses_a_bounded_amount_for_all_together() {
-    play(with(Context::None), |rig| {
+    play(with(ContextTakeover::Off), |rig| {
         let text = "quiet".repeat(60_000);
         let mut peers: Vec<Deflating> = (0..60).map(|_| Deflating::open(rig, OFFER)).collect();
         for peer in &mut peers {
@@ -290,7 +290,7 @@ fn an_iteration_decompresses_a_bounded_amount_for_all_together() {
 
 #[test]
 fn a_peer_that_does_not_read_is_not_decompressed_for() {
-    play(with(Context::None), |rig| {
+    play(with(ContextTakeover::Off), |rig| {
         let mut peer = Deflating::open(rig, OFFER);
         let noise = noise(60_000);
         // The echoes of what one read brings are many times the outbox.
@@ -313,7 +313,7 @@ fn a_peer_that_does_not_read_is_not_decompressed_for() {
 
 #[test]
 fn what_waits_is_seen_before_the_end_of_the_stream() {
-    play(with(Context::None), |rig| {
+    play(with(ContextTakeover::Off), |rig| {
         let mut peer = Deflating::open(rig, OFFER);
         let text = "quiet".repeat(50_000);
         for _ in 0..5 {
@@ -328,7 +328,7 @@ fn what_waits_is_seen_before_the_end_of_the_stream() {
 
 #[test]
 fn what_waits_is_forgotten_with_a_reset() {
-    play(with(Context::Window(9)), |rig| {
+    play(with(ContextTakeover::Window(9)), |rig| {
         let mut peer = Deflating::open(rig, OFFER);
         let text = "quiet".repeat(50_000);
         for _ in 0..5 {
@@ -380,7 +380,7 @@ fn mail_and_broadcasts_are_of_the_same_stream() {
 
 #[test]
 fn a_message_through_a_handle_that_does_not_fit_closes_with_1008() {
-    play(with(Context::Window(11)), |rig| {
+    play(with(ContextTakeover::Window(11)), |rig| {
         let mut peer = Deflating::open(rig, OFFER);
         rig.world().set_room(peer.client, 0);
         let id = rig.log().opened[0];
@@ -397,7 +397,7 @@ fn a_message_through_a_handle_that_does_not_fit_closes_with_1008() {
 
 #[test]
 fn after_our_close_nothing_is_decompressed() {
-    play(with(Context::None), |rig| {
+    play(with(ContextTakeover::Off), |rig| {
         let mut peer = Deflating::open(rig, OFFER);
         peer.say(rig, "close");
         let frame = [0xc1, 0x82, 0, 0, 0, 0, 0x07, 0x00];

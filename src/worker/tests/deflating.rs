@@ -3,7 +3,7 @@
 use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush};
 
 use super::rig::{Client, Rig, request};
-use crate::ws::{CloseCode, Decoder, Event, Heap, Message, Opcode, Role, Rules, encode};
+use crate::ws::{CloseCode, Decoder, DecoderConfig, Event, Heap, Message, Opcode, Role, encode};
 
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
@@ -61,7 +61,7 @@ impl Deflating {
     /// The frame of a compressed message.
     pub(super) fn frame(&mut self, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
         let mut frame = Vec::new();
-        encode::compressed_frame(&mut frame, true, opcode, &self.compress(payload), Some([1, 2, 3, 4]));
+        encode::compressed_frame(&mut frame, opcode, &self.compress(payload), Some([1, 2, 3, 4]));
         frame
     }
 
@@ -85,7 +85,7 @@ impl Deflating {
     /// The messages that came, decompressed.
     pub(super) fn hear(&mut self, rig: &mut Rig) -> Vec<Heard> {
         let mut bytes = rig.world().client_takes(self.client);
-        let rules = Rules { role: Role::Client, max_message: 1 << 24, max_frames: 1, deflate: true };
+        let rules = DecoderConfig { role: Role::Client, max_message: 1 << 24, max_frames: 1, deflate: true };
         let (mut decoder, mut at, mut heard) = (Decoder::default(), 0, Vec::new());
         loop {
             let decoded = decoder.decode(&mut bytes[at..], &rules, &mut Heap).unwrap();

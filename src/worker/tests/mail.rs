@@ -7,7 +7,7 @@ use super::deflating::{Deflating, Heard, text};
 use super::rig::{Client, Seen, limits, millis, play, play_with, request, secs};
 use crate::budget::{MAILBOX, SWEEP_PER_ITERATION};
 use crate::worker::{ConnId, Deflation, Limits, SendError};
-use crate::ws::deflate::Context;
+use crate::ws::deflate::ContextTakeover;
 use crate::ws::{CloseCode, Message, encode};
 
 #[test]
@@ -276,7 +276,7 @@ fn a_mailbox_full_of_bytes_refuses_and_loses_nothing() {
 
 #[test]
 fn mail_that_takes_long_leaves_sockets_their_time() {
-    let deflation = Some(Deflation { context: Context::None, level: 6, threshold: 256 });
+    let deflation = Some(Deflation { context: ContextTakeover::Off, level: 6, threshold: 256 });
     play(Limits { deflation, ..limits() }, |rig| {
         let (mut deflating, other) = (Deflating::open(rig, "permessage-deflate"), rig.open());
         let id = rig.log().opened[0];

@@ -294,8 +294,7 @@ fn a_slow_reader_whose_ping_is_behind_output_in_the_kernel_is_no_pong_timeout() 
         play(pinging(policy), |rig| {
             let client = read_slowly(rig, 1_000);
             assert_eq!((rig.counters().open.get(), rig.counters().pings_sent.get()), (1, 1), "{policy:?}");
-            let in_front =
-                rig.world().connections[client].outbound.len() - encode::frame_len(PING_PAYLOAD, false);
+            let in_front = rig.world().connections[client].outbound.len() - encode::frame_len(PING_PAYLOAD);
             rig.world().client_reads(client, in_front);
             let [Seen::Ping(payload)] = &rig.frames(client)[..] else { panic!("no Ping") };
             rig.send_frame(client, Opcode::Pong, payload);
@@ -367,8 +366,7 @@ fn after_a_late_pong_the_next_ping_comes_in_its_time() {
                 rig.world().client_reads(client, 3_000);
                 rig.settle();
             }
-            let in_front =
-                rig.world().connections[client].outbound.len() - encode::frame_len(PING_PAYLOAD, false);
+            let in_front = rig.world().connections[client].outbound.len() - encode::frame_len(PING_PAYLOAD);
             rig.world().client_reads(client, in_front);
             rig.run_for(millis(300));
             let [Seen::Ping(pong)] = &rig.frames(client)[..] else { panic!("no Ping") };

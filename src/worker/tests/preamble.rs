@@ -24,7 +24,7 @@ fn use_preamble(rig: &mut Rig, transport: TransportKind) {
 
 fn frame(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode::frame(&mut bytes, true, Opcode::Text, text.as_bytes(), Some([1, 2, 3, 4]));
+    encode::frame(&mut bytes, Opcode::Text, text.as_bytes(), Some([1, 2, 3, 4]));
     bytes
 }
 

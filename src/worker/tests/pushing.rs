@@ -4,7 +4,7 @@ use super::deflating::{Deflating, Heard, text};
 use super::rig::{Rig, Seen, limits, play, secs};
 use crate::worker::table::REFERENCE;
 use crate::worker::{Batch, Deflation, Limits, PreparedMessage, Pushed, SlowPolicy};
-use crate::ws::deflate::Context;
+use crate::ws::deflate::ContextTakeover;
 use crate::ws::{Message, Opcode};
 
 fn batch(policy: SlowPolicy, key: u32, texts: &[&str]) -> Batch {
@@ -207,7 +207,7 @@ fn who_is_lost_while_pushing_is_told_once() {
     });
 }
 
-fn deflating(context: Context) -> Limits {
+fn deflating(context: ContextTakeover) -> Limits {
     Limits {
         deflation: Some(Deflation { context, level: 1, threshold: 256 }),
         ping_interval: Some(secs(30)),
@@ -222,7 +222,7 @@ fn batches_are_compressed_once_and_read_by_everybody() {
         "permessage-deflate; server_max_window_bits=9",
         "permessage-deflate; server_no_context_takeover",
     ];
-    for context in [Context::None, Context::Window(11)] {
+    for context in [ContextTakeover::Off, ContextTakeover::Window(11)] {
         for policy in [SlowPolicy::Close, SlowPolicy::Conflate] {
             play(deflating(context), |rig| {
                 let mut peers: Vec<Deflating> =
@@ -256,7 +256,7 @@ fn batches_are_compressed_once_and_read_by_everybody() {
 
 #[test]
 fn a_batch_that_says_so_is_not_compressed() {
-    play(deflating(Context::None), |rig| {
+    play(deflating(ContextTakeover::Off), |rig| {
         let mut peer = Deflating::open(rig, "permessage-deflate");
         let text = text(1, 500);
         let mut batch = batch(SlowPolicy::Close, 0, &[&text]).uncompressed();

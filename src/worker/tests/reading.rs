@@ -10,7 +10,7 @@ use crate::ws::{CloseCode, Opcode, encode};
 fn flood(rig: &mut Rig, client: Client) -> usize {
     let mut bytes = Vec::new();
     while bytes.len() < 5 * READS_PER_VISIT * READ_BUFFER {
-        encode::frame(&mut bytes, true, Opcode::Pong, &[0; 125], Some([1; 4]));
+        encode::frame(&mut bytes, Opcode::Pong, &[0; 125], Some([1; 4]));
     }
     rig.send(client, &bytes);
     bytes.len()
@@ -98,9 +98,9 @@ fn a_message_in_pieces_is_whole_to_the_handler() {
     play(limits(), |rig| {
         let client = rig.open();
         let mut bytes = Vec::new();
-        encode::frame(&mut bytes, false, Opcode::Text, b"in ", Some([1; 4]));
-        encode::frame(&mut bytes, true, Opcode::Ping, b"between", Some([2; 4]));
-        encode::frame(&mut bytes, true, Opcode::Continuation, b"pieces", Some([3; 4]));
+        encode::fragment(&mut bytes, encode::Fin::Clear, Opcode::Text, b"in ", Some([1; 4]));
+        encode::frame(&mut bytes, Opcode::Ping, b"between", Some([2; 4]));
+        encode::frame(&mut bytes, Opcode::Continuation, b"pieces", Some([3; 4]));
         for byte in bytes {
             rig.send(client, &[byte]);
             rig.settle();

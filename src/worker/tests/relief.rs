@@ -21,7 +21,7 @@ fn sending(rig: &mut Rig, bytes: usize) -> Client {
 
 fn message() -> Vec<u8> {
     let mut message = Vec::new();
-    encode::frame(&mut message, true, Opcode::Binary, &vec![7; MIB], Some([1; 4]));
+    encode::frame(&mut message, Opcode::Binary, &vec![7; MIB], Some([1; 4]));
     message
 }
 
@@ -43,7 +43,7 @@ fn is_served(rig: &mut Rig, len: usize) {
     rig.settle();
     assert!(rig.response(client).starts_with("HTTP/1.1 101 "));
     let mut message = Vec::new();
-    encode::frame(&mut message, true, Opcode::Binary, &vec![1; len], Some([1; 4]));
+    encode::frame(&mut message, Opcode::Binary, &vec![1; len], Some([1; 4]));
     let (first, rest) = message.split_at(message.len() / 2);
     rig.send(client, first);
     rig.settle();

@@ -15,7 +15,7 @@ use crate::simulation::connection::Ending;
 use crate::simulation::net::{Net, Wakes};
 use crate::simulation::world::World;
 use crate::worker::{Budgets, Connections, Handle, Limits, PingPolicy, Turn, Worker};
-use crate::ws::{CloseCode, Decoder, Event, Heap, Message, Opcode, Role, Rules, encode};
+use crate::ws::{CloseCode, Decoder, DecoderConfig, Event, Heap, Message, Opcode, Role, encode};
 
 /// A client, by the number of its connection.
 pub(super) type Client = usize;
@@ -54,7 +54,7 @@ pub(crate) fn limits() -> Limits {
         worker_connections: 10_000,
         refusals: crate::budget::REFUSALS,
         head: HeadLimits::default(),
-        rules: Rules { role: Role::Server, max_message: 1 << 20, max_frames: 64, deflate: false },
+        decoder: DecoderConfig { role: Role::Server, max_message: 1 << 20, max_frames: 64, deflate: false },
         deflation: None,
         outbox: 128 << 10,
         buffers: 4 << 20,
@@ -171,7 +171,7 @@ impl Rig {
 
     pub(super) fn send_frame(&mut self, client: Client, opcode: Opcode, payload: &[u8]) {
         let mut bytes = Vec::new();
-        encode::frame(&mut bytes, true, opcode, payload, Some([1, 2, 3, 4]));
+        encode::frame(&mut bytes, opcode, payload, Some([1, 2, 3, 4]));
         self.send(client, &bytes);
     }
 
@@ -262,7 +262,7 @@ pub(crate) fn request(path: &str) -> String {
 
 /// Reads what a server sent, which must end with a whole message.
 pub(super) fn decode(bytes: &mut [u8]) -> Vec<Seen> {
-    let rules = Rules { role: Role::Client, max_message: 1 << 24, max_frames: 1, deflate: false };
+    let rules = DecoderConfig { role: Role::Client, max_message: 1 << 24, max_frames: 1, deflate: false };
     let (mut decoder, mut at, mut seen) = (Decoder::default(), 0, Vec::new());
     loop {
         let decoded = decoder.decode(&mut bytes[at..], &rules, &mut Heap).unwrap();

@@ -8,12 +8,12 @@ use crate::budget::{
     READ_BUFFER, READ_COSTLY, WORK_OF_MESSAGE, WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT,
 };
 use crate::worker::{Deflation, Limits, PingPolicy};
-use crate::ws::deflate::Context;
+use crate::ws::deflate::ContextTakeover;
 use crate::ws::{CloseCode, Opcode, encode};
 
 fn messages(opcode: Opcode, payload: &[u8], count: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
-    (0..count).for_each(|_| encode::frame(&mut bytes, true, opcode, payload, Some([1; 4])));
+    (0..count).for_each(|_| encode::frame(&mut bytes, opcode, payload, Some([1; 4])));
     bytes
 }
 
@@ -130,9 +130,11 @@ fn who_waits_goes_on_however_many_come() {
 fn whatever_is_small_and_costs_much_is_bounded() {
     let empty_fragments = {
         let mut bytes = Vec::new();
-        encode::frame(&mut bytes, false, Opcode::Text, b"", Some([1; 4]));
-        (0..60).for_each(|_| encode::frame(&mut bytes, false, Opcode::Continuation, b"", Some([1; 4])));
-        encode::frame(&mut bytes, true, Opcode::Continuation, b"quiet", Some([1; 4]));
+        encode::fragment(&mut bytes, encode::Fin::Clear, Opcode::Text, b"", Some([1; 4]));
+        (0..60).for_each(|_| {
+            encode::fragment(&mut bytes, encode::Fin::Clear, Opcode::Continuation, b"", Some([1; 4]))
+        });
+        encode::frame(&mut bytes, Opcode::Continuation, b"quiet", Some([1; 4]));
         bytes.repeat(300)
     };
     for (what, flood, frames) in [
@@ -167,7 +169,7 @@ fn whatever_is_small_and_costs_much_is_bounded() {
 
 #[test]
 fn compressed_messages_that_come_to_nothing_take_their_turn() {
-    let deflation = Some(Deflation { context: Context::Window(15), level: 1, threshold: 1 << 20 });
+    let deflation = Some(Deflation { context: ContextTakeover::Window(15), level: 1, threshold: 1 << 20 });
     play(Limits { deflation, ..limits() }, |rig| {
         let mut loud = Deflating::open(rig, "permessage-deflate; client_max_window_bits");
         let quiet = rig.open();
@@ -177,8 +179,7 @@ fn compressed_messages_that_come_to_nothing_take_their_turn() {
         rig.settle();
         loud.hear(rig);
         let mut bytes = Vec::new();
-        (0..1_000)
-            .for_each(|_| encode::compressed_frame(&mut bytes, true, Opcode::Binary, &[0], Some([1; 4])));
+        (0..1_000).for_each(|_| encode::compressed_frame(&mut bytes, Opcode::Binary, &[0], Some([1; 4])));
         rig.send(loud.client, &bytes);
         let mut iterations = 0;
         while rig.counters().compressed_in.get() < 1_001 {

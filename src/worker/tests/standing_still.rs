@@ -34,7 +34,7 @@ fn ping(rig: &mut Rig, client: Client) -> Vec<u8> {
 
 fn half(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode::frame(&mut bytes, false, Opcode::Text, text, Some([1, 2, 3, 4]));
+    encode::fragment(&mut bytes, encode::Fin::Clear, Opcode::Text, text, Some([1, 2, 3, 4]));
     bytes
 }
 
@@ -294,9 +294,9 @@ fn a_pong_that_is_found_when_the_end_of_a_message_is_looked_for_counts() {
     play(Limits { message_timeout: Some(secs(3)), ..pinging(PingPolicy::Always) }, |rig| {
         let client = rig.open();
         let payload = ping(rig, client);
-        let piece = |fin, opcode| {
+        let piece = |fin: bool, opcode| {
             let mut bytes = Vec::new();
-            encode::frame(&mut bytes, fin, opcode, &[7; 60_000], Some([1, 2, 3, 4]));
+            encode::fragment(&mut bytes, fin.into(), opcode, &[7; 60_000], Some([1, 2, 3, 4]));
             bytes
         };
         rig.send(client, &piece(false, Opcode::Binary));

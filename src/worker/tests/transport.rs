@@ -1,7 +1,7 @@
 //! A second transport in the place of the plain one: records with a handshake before them and a notice at the end.
 
 use super::rig::{Client, Rig, Seen, decode, limits, play, request, secs};
-use crate::simulation::world::Ending;
+use crate::simulation::connection::Ending;
 use crate::worker::Limits;
 use crate::worker::stream::ListenerOptions;
 use crate::worker::stream::transport::records::{ALERT, HELLO, LONGEST, WELCOME, change, seal};
@@ -70,7 +70,7 @@ impl Peer {
 
 fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode::frame(&mut bytes, true, opcode, payload, Some([1, 2, 3, 4]));
+    encode::frame(&mut bytes, opcode, payload, Some([1, 2, 3, 4]));
     bytes
 }
 

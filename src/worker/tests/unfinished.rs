@@ -7,7 +7,7 @@ use crate::base::ticks::TICK;
 use crate::base::ticks::time_of;
 use crate::simulation::connection::Ending;
 use crate::worker::{Deflation, Limits, PingPolicy};
-use crate::ws::deflate::Context;
+use crate::ws::deflate::ContextTakeover;
 use crate::ws::{CloseCode, Opcode, encode};
 
 const TIMEOUT: std::time::Duration = secs(3);
@@ -19,7 +19,7 @@ fn timed() -> Limits {
 /// The first frame of a message, or all of it.
 fn frame(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode::frame(&mut bytes, fin, opcode, payload, Some([1, 2, 3, 4]));
+    encode::fragment(&mut bytes, fin.into(), opcode, payload, Some([1, 2, 3, 4]));
     bytes
 }
 
@@ -154,7 +154,7 @@ fn split_pings_are_no_unfinished_message() {
 
 #[test]
 fn a_message_that_ends_leaves_no_deadline_behind() {
-    for context in [None, Some(Context::Window(9))] {
+    for context in [None, Some(ContextTakeover::Window(9))] {
         let deflation = context.map(|context| Deflation { context, level: 1, threshold: 64 });
         play(Limits { deflation, ..timed() }, |rig| {
             let client = match deflation {

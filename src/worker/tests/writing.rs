@@ -217,7 +217,7 @@ fn answers_to_pings_do_not_pile_up_behind_mail() {
         // Mail is queued for the end of the iteration, and what is sent meanwhile joins it: Pongs, which no limit counts.
         let mut bytes = Vec::new();
         while bytes.len() < 8 * READ_BUFFER {
-            encode::frame(&mut bytes, true, Opcode::Ping, &[0; 125], Some([1; 4]));
+            encode::frame(&mut bytes, Opcode::Ping, &[0; 125], Some([1; 4]));
         }
         rig.send(client, &bytes);
         rig.handle.send(id, Message::Text("hi")).unwrap();

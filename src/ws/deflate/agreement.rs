@@ -13,11 +13,11 @@ pub(super) const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 /// The smallest and the largest window as powers of two (section 7.1.2).
 pub(super) const WINDOW_BITS: RangeInclusive<u8> = 8..=15;
 
-/// What the server is ready to keep of a connection from one message to the next.
+/// How much context of a connection the server is ready to keep from one message to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Context {
+pub enum ContextTakeover {
     /// Nothing: each message stands alone, in both directions.
-    None,
+    Off,
     /// The last bytes of each direction, as a power of two from 8 to 15; what is outside becomes the nearer of the two.
     ///
     /// The client is told to refer back no further. We are free to: within a message there is no need to keep anything, so that
@@ -52,17 +52,17 @@ impl Agreement {
     ///
     /// ```
     /// use throng::http::{HeadBuffer, parse_head};
-    /// use throng::ws::deflate::{Agreement, Context};
+    /// use throng::ws::deflate::{Agreement, ContextTakeover};
     ///
     /// let head = b"GET / HTTP/1.1\r\nHost: h\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
     /// let mut buffer = HeadBuffer::default();
     /// let (request, _) = parse_head(head, &mut buffer).unwrap().unwrap();
     /// let mut response = Vec::new();
-    /// Agreement::of(&request, Context::None).unwrap().write(&mut response);
+    /// Agreement::of(&request, ContextTakeover::Off).unwrap().write(&mut response);
     /// assert_eq!(response, b"permessage-deflate; server_no_context_takeover; client_no_context_takeover");
     /// ```
     #[must_use]
-    pub fn of(request: &Request<'_>, context: Context) -> Option<Self> {
+    pub fn of(request: &Request<'_>, context: ContextTakeover) -> Option<Self> {
         // RFC 6455-9.1-6: several fields are one list. RFC 6455-4.2.2-8 and 6455-5.8-1: nothing is used that is not offered.
         let offers = request.header_all("sec-websocket-extensions").flat_map(extensions);
         let mut offers = offers.filter(|extension| extension.name == NAME.as_bytes());
@@ -136,11 +136,11 @@ impl Offer {
     }
 
     /// RFC 6455-9-2 and RFC 7692-5-7: what the server is ready for, as far as the offer allows it.
-    fn accept(&self, context: Context) -> Agreement {
+    fn accept(&self, context: ContextTakeover) -> Agreement {
         let none = |window_bits| Direction { takeover: false, window_bits };
         // RFC 7692-5-3 and 7692-7.1.2.1-2: accepted by naming the same window or a smaller one.
         let asked = self.server_max_window_bits;
-        let Context::Window(own) = context else {
+        let ContextTakeover::Window(own) = context else {
             // Section 7.1.1.2: a server may demand of the client what it has not offered.
             return Agreement { server: none(asked), client: none(None) };
         };
@@ -177,7 +177,7 @@ mod tests {
     use crate::http::{HeadBuffer, parse_head};
 
     /// The response to offers, one header field each.
-    fn response(fields: &[&str], context: Context) -> Option<String> {
+    fn response(fields: &[&str], context: ContextTakeover) -> Option<String> {
         let fields: String =
             fields.iter().map(|field| format!("Sec-WebSocket-Extensions: {field}\r\n")).collect();
         let head = format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
@@ -199,7 +199,7 @@ mod tests {
             "permessage-deflate; client_max_window_bits=9; client_no_context_takeover",
             "x-webkit-deflate-frame, permessage-deflate; server_no_context_takeover",
         ] {
-            assert_eq!(response(&[offer], Context::None).as_deref(), Some(ALONE), "{offer}");
+            assert_eq!(response(&[offer], ContextTakeover::Off).as_deref(), Some(ALONE), "{offer}");
         }
     }
 
@@ -210,7 +210,7 @@ mod tests {
             let expected = format!(
                 "permessage-deflate; server_no_context_takeover; server_max_window_bits={named}; client_no_context_takeover"
             );
-            assert_eq!(response(&[&offer], Context::None), Some(expected), "{offered}");
+            assert_eq!(response(&[&offer], ContextTakeover::Off), Some(expected), "{offered}");
         }
     }
 
@@ -237,9 +237,10 @@ mod tests {
         ] {
             let expected = format!("permessage-deflate{expected}");
             let offer = format!("permessage-deflate{offer}");
-            assert_eq!(response(&[&offer], Context::Window(11)), Some(expected), "{offer}");
+            assert_eq!(response(&[&offer], ContextTakeover::Window(11)), Some(expected), "{offer}");
         }
-        let widest = response(&["permessage-deflate; client_max_window_bits"], Context::Window(99)).unwrap();
+        let widest =
+            response(&["permessage-deflate; client_max_window_bits"], ContextTakeover::Window(99)).unwrap();
         assert!(widest.contains("client_max_window_bits=15"), "{widest}");
     }
 
@@ -262,13 +263,13 @@ mod tests {
             "Permessage-Deflate",
             "permessage-bzip2",
         ] {
-            assert_eq!(response(&[bad], Context::None), None, "{bad}");
+            assert_eq!(response(&[bad], ContextTakeover::Off), None, "{bad}");
             let then = format!("{bad}, permessage-deflate; server_max_window_bits=12");
-            let accepted = response(&[&then], Context::None).unwrap_or_else(|| panic!("{then}"));
+            let accepted = response(&[&then], ContextTakeover::Off).unwrap_or_else(|| panic!("{then}"));
             assert!(accepted.contains("server_max_window_bits=12"), "{accepted}");
-            let in_another_field = response(&[bad, "permessage-deflate"], Context::None);
+            let in_another_field = response(&[bad, "permessage-deflate"], ContextTakeover::Off);
             assert!(in_another_field.is_some(), "{bad}");
         }
-        assert_eq!(response(&[], Context::None), None);
+        assert_eq!(response(&[], ContextTakeover::Off), None);
     }
 }

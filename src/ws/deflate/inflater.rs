@@ -3,8 +3,8 @@
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::TAIL;
+use super::inflate_error::InflateError;
 use super::work::{Block, CODED, Work};
-use crate::ws::ProtocolError;
 
 /// The largest window (RFC 1951): nothing refers further back.
 const WINDOW: usize = 1 << 15;
@@ -25,27 +25,6 @@ pub struct Inflater {
     /// The last message; what lies beyond it is of no meaning.
     out: Vec<u8>,
     work: Work,
-}
-
-/// Why a message cannot be decompressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InflateError {
-    /// It is not DEFLATE (RFC 1951), ends inside a block, or refers to bytes that it may not refer to.
-    Corrupt,
-    /// It has more bytes than are allowed.
-    TooBig,
-    /// It has more streams, or more blocks for its size, than anybody needs: it is made to take time.
-    TooCostly,
-}
-
-impl From<InflateError> for ProtocolError {
-    fn from(error: InflateError) -> Self {
-        match error {
-            InflateError::Corrupt => Self::InvalidCompression,
-            InflateError::TooBig => Self::MessageTooBig,
-            InflateError::TooCostly => Self::CostlyCompression,
-        }
-    }
 }
 
 impl Inflater {

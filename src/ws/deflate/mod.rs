@@ -2,19 +2,21 @@
 
 mod agreement;
 mod deflater;
+mod inflate_error;
 mod inflater;
 mod offer;
-mod terms;
+mod params;
 #[cfg(test)]
-mod twin;
+mod reference;
 mod window;
 mod work;
 
-pub use agreement::{Agreement, Context, Direction, Offer};
+pub use agreement::{Agreement, ContextTakeover, Direction, Offer};
 pub use deflater::Deflater;
-pub use inflater::{InflateError, Inflater};
+pub use inflate_error::InflateError;
+pub use inflater::Inflater;
 pub use offer::OfferError;
-pub use terms::Terms;
+pub use params::DeflateParams;
 pub use window::{Window, Windows};
 
 /// The extension's name. RFC 6455-9.1-3: a registered one.

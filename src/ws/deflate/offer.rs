@@ -81,7 +81,7 @@ impl Offer {
 mod tests {
     use super::*;
     use crate::http::{HeadBuffer, parse_head};
-    use crate::ws::deflate::Context;
+    use crate::ws::deflate::ContextTakeover;
 
     #[test]
     fn only_one_legal_offer_is_an_offer() {
@@ -117,7 +117,12 @@ mod tests {
             "permessage-deflate; server_no_context_takeover; client_max_window_bits",
             "permessage-deflate; server_no_context_takeover; server_max_window_bits=15",
         ] {
-            for context in [Context::None, Context::Window(8), Context::Window(11), Context::Window(15)] {
+            for context in [
+                ContextTakeover::Off,
+                ContextTakeover::Window(8),
+                ContextTakeover::Window(11),
+                ContextTakeover::Window(15),
+            ] {
                 let head = format!("GET / HTTP/1.1\r\nHost: h\r\nSec-WebSocket-Extensions: {offer}\r\n\r\n");
                 let mut buffer = HeadBuffer::default();
                 let (request, _) = parse_head(head.as_bytes(), &mut buffer).unwrap().unwrap();

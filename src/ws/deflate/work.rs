@@ -1,7 +1,7 @@
 //! What decompressing costs, which is not in the bytes of a message: a few of them can ask for tables to be built, or for all that
 //! went before to be copied.
 
-use super::inflater::InflateError;
+use super::inflate_error::InflateError;
 
 /// The work of setting up a message and ending it, in bytes whose decompression takes as long; so are the others here.
 const MESSAGE: usize = 512;

@@ -71,7 +71,7 @@ fn streams_without_end_are_closed_with_1008() {
     // What is left of a flush behind it, and then blocks that end a stream, each of which begins another.
     let message = [&valid[..], &[0, 0, 0xff, 0xff], &[0x03, 0x00].repeat(500_000)].concat();
     let mut frame = Vec::new();
-    encode::compressed_frame(&mut frame, true, Opcode::Binary, &message, Some([1, 2, 3, 4]));
+    encode::compressed_frame(&mut frame, Opcode::Binary, &message, Some([1, 2, 3, 4]));
     for _ in 0..10 {
         let (mut stream, _) = open(running.address, OFFER);
         stream.write_all(&frame).unwrap();

@@ -85,7 +85,7 @@ fn partial_messages_beyond_the_share_are_1013_and_small_messages_still_pass() {
     let running = start(settings);
     let bystander = Bystander::new(running.address);
     let mut message = Vec::new();
-    encode::frame(&mut message, true, Opcode::Binary, &[0; 60_000], Some([1; 4]));
+    encode::frame(&mut message, Opcode::Binary, &[0; 60_000], Some([1; 4]));
     let mut clients = open_many(running.address, 1_000);
     let mut most = 0;
     for client in &mut clients {

@@ -51,7 +51,7 @@ fn who_asks_now_and_then_is_answered_while_others_ask_without_end() {
         json!({}),
         json!(""),
     ] {
-        encode::frame(&mut requests, true, Opcode::Text, request.to_string().as_bytes(), Some([1; 4]));
+        encode::frame(&mut requests, Opcode::Text, request.to_string().as_bytes(), Some([1; 4]));
     }
     let requests = requests.repeat(2_000);
     let speakers: Vec<_> = (0..LOUD).map(|_| running.speaker()).collect();
@@ -85,7 +85,7 @@ fn comings_and_goings() -> Vec<u8> {
     for number in 0..20_000 {
         for kind in ["subscribe", "unsubscribe"] {
             let request = json!({"type": kind, "topic": format!("t/{number}")}).to_string();
-            encode::frame(&mut requests, true, Opcode::Text, request.as_bytes(), Some([1; 4]));
+            encode::frame(&mut requests, Opcode::Text, request.as_bytes(), Some([1; 4]));
         }
     }
     requests

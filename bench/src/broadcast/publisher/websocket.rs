@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail, ensure};
 use throng::ws::client::{check_response, encode_key, request};
-use throng::ws::{Decoder, Event, Heap, Opcode, Role, Rules, encode};
+use throng::ws::{Decoder, DecoderConfig, Event, Heap, Opcode, Role, encode};
 
 use crate::swarm::connect_reason;
 use crate::target::Target;
@@ -52,7 +52,7 @@ impl WebSocket {
         let line = &mut self.0[line];
         for message in messages {
             let mask = line.mask();
-            encode::frame(&mut line.output, true, Opcode::Text, message.as_bytes(), Some(mask));
+            encode::frame(&mut line.output, Opcode::Text, message.as_bytes(), Some(mask));
         }
         line.flush().context("cannot publish")
     }
@@ -129,10 +129,14 @@ impl Line {
 
     /// Answers Pings. Messages are no concern of whoever publishes, though many a server sends him his own.
     fn take_in(&mut self, mut bytes: &mut [u8]) -> anyhow::Result<()> {
-        let rules =
-            Rules { role: Role::Client, max_message: MAX_MESSAGE, max_frames: u32::MAX, deflate: false };
+        let config = DecoderConfig {
+            role: Role::Client,
+            max_message: MAX_MESSAGE,
+            max_frames: u32::MAX,
+            deflate: false,
+        };
         loop {
-            let decoded = self.decoder.decode(bytes, &rules, &mut Heap);
+            let decoded = self.decoder.decode(bytes, &config, &mut Heap);
             let decoded =
                 decoded.map_err(|error| anyhow::anyhow!("the server broke the protocol: {error}"))?;
             let consumed = decoded.consumed;
@@ -140,7 +144,7 @@ impl Line {
                 None => return Ok(()),
                 Some(Event::Ping(payload)) => {
                     let mask = self.rng.u32(..).to_ne_bytes();
-                    encode::frame(&mut self.output, true, Opcode::Pong, payload, Some(mask));
+                    encode::frame(&mut self.output, Opcode::Pong, payload, Some(mask));
                 }
                 Some(Event::Close(frame)) => {
                     let code = frame.code.map_or_else(|| "no code".to_owned(), |code| code.to_string());

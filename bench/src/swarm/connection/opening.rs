@@ -65,7 +65,7 @@ impl Connection {
         wire.output.clear();
         let offer = wire.codec.as_ref().map_or("", |codec| codec.compression.words());
         let path = target.path_of(wire.number);
-        client::request_extended(&mut wire.output, &target.host, &path, &opening.key, "", offer);
+        client::request_with_extensions(&mut wire.output, &target.host, &path, &opening.key, "", offer);
         // A connect that failed fails this too: asking for its error first would be one more system call.
         opening.unsent.send(fd, &wire.output, wire.most_unsent).map_err(failed)?;
         *state = State::Handshaking;
@@ -86,7 +86,7 @@ impl Connection {
             }
             opening.response.extend_from_slice(&wire.input[..len]);
             let offer = wire.codec.as_ref().map(|codec| codec.compression.offer());
-            let checked = client::check_response_to(&opening.response, &opening.key, offer);
+            let checked = client::check_response_to_offer(&opening.response, &opening.key, offer);
             let Some(accepted) = checked.map_err(|error| format!("handshake: {error}"))? else {
                 if opening.response.len() > MAX_RESPONSE {
                     return Err("handshake: the response has no end".to_owned());

@@ -102,9 +102,9 @@ impl Connection {
         wire.output.clear();
         let mut answered: u16 = 0;
         let mut closed_by_server = None;
-        let rules = wire.rules();
+        let config = wire.config();
         while !matches!(self.closing, Closing::Received | Closing::Done) {
-            let decoded = decoder.decode(bytes, &rules, &mut Heap);
+            let decoded = decoder.decode(bytes, &config, &mut Heap);
             let decoded = decoded.map_err(|error| format!("the server broke the protocol: {error}"))?;
             let consumed = decoded.consumed;
             match decoded.event {
@@ -112,7 +112,7 @@ impl Connection {
                 // Nothing may follow our Close frame (section 5.5.1).
                 Some(Event::Ping(payload)) if self.closing == Closing::Open => {
                     let mask = wire.mask();
-                    encode::frame(&mut wire.output, true, Opcode::Pong, payload, Some(mask));
+                    encode::frame(&mut wire.output, Opcode::Pong, payload, Some(mask));
                     answered += 1;
                 }
                 Some(Event::Close(frame)) => {

@@ -151,7 +151,7 @@ impl Echoes {
                     .as_deref_mut()
                     .is_some_and(|codec| codec.write(index, opcode, message, mask, output));
                 if !is_written {
-                    encode::frame(output, true, opcode, message, Some(mask));
+                    encode::frame(output, opcode, message, Some(mask));
                 }
             }
             self.slots[slot].sent += 1;

@@ -1,4 +1,4 @@
-//! The common case: a message that has arrived whole, in one frame, with no other under way.
+//! The common case: an unfragmented message (RFC 6455, section 5.4) that lies complete in the input.
 
 use super::Opcode;
 use super::mask::move_masked;
@@ -9,9 +9,9 @@ const BINARY: u8 = 0x80 | Opcode::Binary as u8;
 /// MASK of a frame's second byte.
 const MASKED: u8 = 0x80;
 
-/// A message that lies whole in the input, masked as it came.
+/// An unfragmented message of a client that lies complete in the input, still masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Whole {
+pub struct UnfragmentedMessage {
     /// Text or binary.
     pub opcode: Opcode,
     /// Bytes of the payload.
@@ -22,20 +22,20 @@ pub struct Whole {
     start: usize,
 }
 
-impl Whole {
-    /// Whether there may be one at the start of `input`: its first byte says so.
+impl UnfragmentedMessage {
+    /// Whether the first byte of `input` may begin an unfragmented message.
     #[inline]
     #[must_use]
-    pub const fn begins(input: &[u8]) -> bool {
+    pub const fn may_begin(input: &[u8]) -> bool {
         matches!(input, [TEXT | BINARY, ..])
     }
 
-    /// Finds the message at the start of `input`, of at most `max_message` bytes, as a server between two messages receives it. `None`
-    /// for whatever is not so simple or not allowed: a [`Decoder`](super::Decoder) knows what to make of it. A text is still to be
-    /// checked ([`Message::new`](super::Message::new)).
+    /// Parses the message at the start of `input`, of at most `max_message` bytes, which a server receives between two messages. Returns
+    /// `None` for anything else, legal or not: a [`Decoder`](super::Decoder) handles it. Whether a text is UTF-8 is not checked:
+    /// [`Message::new`](super::Message::new) does that.
     #[inline]
     #[must_use]
-    pub fn find(input: &[u8], max_message: usize) -> Option<Self> {
+    pub fn parse(input: &[u8], max_message: usize) -> Option<Self> {
         let opcode = match *input.first()? {
             TEXT => Opcode::Text,
             BINARY => Opcode::Binary,
@@ -75,10 +75,10 @@ impl Whole {
         self.start + self.len
     }
 
-    /// Moves the payload of a message that is found at `at` of `bytes` down, unmasked (RFC 6455-6.2-5), to where it stands in a frame of
-    /// a server's that begins at `to`, which is `at` or before, and returns it.
+    /// Unmasks the payload (RFC 6455-6.2-5) of the message at `at` of `bytes`, moves it to where it stands in a server's frame that begins
+    /// at `to`, at most `at`, and returns it.
     #[inline(always)]
-    pub fn unmask_down<'a>(&self, bytes: &'a mut [u8], at: usize, to: usize) -> &'a [u8] {
+    pub fn unmask_to<'a>(&self, bytes: &'a mut [u8], at: usize, to: usize) -> &'a [u8] {
         let to = to + self.header_len;
         // The header has a key besides, so that there is always a word between the two.
         move_masked(bytes, at + self.start, to, self.len, self.key);
@@ -91,14 +91,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ws::{Decoder, Event, Heap, Message, Role, Rules, encode};
+    use crate::ws::{Decoder, DecoderConfig, Event, Heap, Message, Role, encode};
 
-    const RULES: Rules = Rules { role: Role::Server, max_message: 70_000, max_frames: 8, deflate: false };
+    const CONFIG: DecoderConfig =
+        DecoderConfig { role: Role::Server, max_message: 70_000, max_frames: 8, deflate: false };
 
     /// What the decoder makes of the same input: bytes consumed and the message.
-    fn decoded(input: &mut [u8], rules: &Rules) -> Option<(usize, Opcode, Vec<u8>)> {
+    fn decoded(input: &mut [u8], config: &DecoderConfig) -> Option<(usize, Opcode, Vec<u8>)> {
         let mut decoder = Decoder::default();
-        let decoded = decoder.decode(input, rules, &mut Heap).ok()?;
+        let decoded = decoder.decode(input, config, &mut Heap).ok()?;
         match decoded.event? {
             Event::Message(message) => {
                 Some((decoded.consumed, message.opcode(), message.as_bytes().to_vec()))
@@ -115,30 +116,30 @@ mod tests {
         ) {
             let opcode = if text { Opcode::Text } else { Opcode::Binary };
             let mut input = Vec::new();
-            encode::frame(&mut input, true, opcode, &vec![b'x'; len], Some(key));
+            encode::frame(&mut input, opcode, &vec![b'x'; len], Some(key));
             input.extend(b"what comes next");
             if let Some((at, bit)) = flip {
                 input[at] ^= 1 << bit;
             }
             input.truncate(input.len() - cut);
-            let rules = Rules { deflate, ..RULES };
-            if let Some(whole) = Whole::find(&input, rules.max_message) {
+            let config = DecoderConfig { deflate, ..CONFIG };
+            if let Some(parsed) = UnfragmentedMessage::parse(&input, config.max_message) {
                 let mut moved = input.clone();
-                let payload = whole.unmask_down(&mut moved, 0, 0).to_vec();
-                prop_assert_eq!(&moved[whole.end()..], &input[whole.end()..]);
-                let is_message = Message::new(whole.opcode, &payload).is_ok();
-                let found = is_message.then_some((whole.end(), whole.opcode, payload));
-                prop_assert_eq!(decoded(&mut input, &rules), found);
+                let payload = parsed.unmask_to(&mut moved, 0, 0).to_vec();
+                prop_assert_eq!(&moved[parsed.end()..], &input[parsed.end()..]);
+                let is_message = Message::new(parsed.opcode, &payload).is_ok();
+                let found = is_message.then_some((parsed.end(), parsed.opcode, payload));
+                prop_assert_eq!(decoded(&mut input, &config), found);
             }
         }
 
         #[test]
         fn misses_none(len in 0..70_000_usize, key: [u8; 4]) {
             let mut input = Vec::new();
-            encode::frame(&mut input, true, Opcode::Binary, &vec![7; len], Some(key));
-            let whole = Whole::find(&input, RULES.max_message).unwrap();
-            prop_assert_eq!((whole.end(), whole.len), (input.len(), len));
-            prop_assert_eq!(whole.header_len, encode::header_len(len));
+            encode::frame(&mut input, Opcode::Binary, &vec![7; len], Some(key));
+            let parsed = UnfragmentedMessage::parse(&input, CONFIG.max_message).unwrap();
+            prop_assert_eq!((parsed.end(), parsed.len), (input.len(), len));
+            prop_assert_eq!(parsed.header_len, encode::header_len(len));
         }
     }
 }

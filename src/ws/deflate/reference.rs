@@ -1,4 +1,4 @@
-//! A slow and obvious inflater (RFC 1951) for the tests: it also tells how far back a stream refers.
+//! A slow and obvious reference inflater (RFC 1951) for the tests: it also tells how far back a stream refers.
 
 /// What came out, and the longest distance that was referred to.
 #[derive(Debug, Default)]
