@@ -79,8 +79,8 @@ pub use server::{
 };
 pub use settings::RangeError;
 pub use worker::{
-    Accept, Batch, Closed, Conn, ConnId, Connections, Context, Handle, Handler, PingPolicy, PreparedMessage,
-    Pushed, SendError, SlowPolicy, Turn,
+    Accept, Batch, Closed, Conn, ConnId, Connections, Context, Flush, Handle, Handler, PingPolicy,
+    PreparedMessage, Pushed, SendError, SlowPolicy, Turn,
 };
 pub use ws::{CloseCode, CloseFrame, Message};
 

@@ -29,7 +29,7 @@ pub use app::conn::{Conn, SendError};
 pub use app::handle::Handle;
 pub use app::handler::{Accept, Closed, Context, Handler};
 pub use app::prepared::PreparedMessage;
-pub use app::turn::{Connections, Turn};
+pub use app::turn::{Connections, Flush, Turn};
 pub use limits::PingPolicy;
 pub use table::ConnId;
 

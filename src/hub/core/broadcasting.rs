@@ -8,7 +8,7 @@ use super::fan_out_pass::cost;
 use crate::hub::dialect::Dialect;
 use crate::hub::publication::Broadcast;
 use crate::metrics::HubCounters;
-use crate::worker::{Batch, Connections, Pass, SliceBudget, SlowPolicy};
+use crate::worker::{Batch, Connections, Flush, Pass, SliceBudget, SlowPolicy};
 
 /// The lane of broadcasts: no topic has this number.
 const LANE: u32 = u32::MAX - 1;
@@ -65,7 +65,7 @@ impl Broadcasts {
             pass.advance(pass.rest(), budget, |index, budget| {
                 let Some(state) = connections.data_mut(index).copied() else { return budget.look() };
                 let batch = &mut batches[usize::from(state.dialect().number())];
-                let pushed = connections.push(index, batch, false);
+                let pushed = connections.push(index, batch, Flush::Now);
                 counters.count(pushed);
                 budget.spend(cost(batch, pushed));
             });

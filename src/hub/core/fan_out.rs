@@ -10,7 +10,7 @@ use super::worker_hub::WorkerHub;
 use crate::hub::broker::Broker;
 use crate::hub::indices::{SubscriberIndex, TopicIndex};
 use crate::hub::publication::Publication;
-use crate::worker::{Connections, Pushed, SliceBudget};
+use crate::worker::{Connections, Flush, Pushed, SliceBudget};
 
 /// Places for topics that are kept where none has anything to do.
 const MOST_SPARE: usize = 1024;
@@ -35,8 +35,8 @@ impl<B: Broker> WorkerHub<B> {
             let rule = self.shared.config.rules.of(&publication.topic);
             let mut batch = batch(at, rule);
             batch.add(publication.encoded(only.dialect()).clone());
-            let later = has_many(connections, only.index());
-            let pushed = connections.push(only.index(), &mut batch, later);
+            let flush = if has_many(connections, only.index()) { Flush::Later } else { Flush::Now };
+            let pushed = connections.push(only.index(), &mut batch, flush);
             self.inbox.counters.count(pushed);
             return cost(&batch, pushed);
         }
@@ -130,8 +130,8 @@ impl<B: Broker> WorkerHub<B> {
             }
             let index = subscriber.index();
             let batch = &mut batches[usize::from(subscriber.dialect().number())];
-            let later = has_others && has_many(connections, index);
-            let pushed = connections.push(index, batch, later);
+            let flush = if has_others && has_many(connections, index) { Flush::Later } else { Flush::Now };
+            let pushed = connections.push(index, batch, flush);
             self.inbox.counters.count(pushed);
             budget.spend(cost(batch, pushed));
         });

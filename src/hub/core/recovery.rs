@@ -22,7 +22,7 @@ use crate::hub::indices::TopicIndex;
 use crate::hub::name::Name;
 use crate::hub::outcome::PublishError;
 use crate::hub::position::Position;
-use crate::worker::{ConnId, Connections, SlowPolicy};
+use crate::worker::{ConnId, Connections, Flush, SlowPolicy};
 use crate::ws::CloseCode;
 
 /// Subscribers looked at in a turn.
@@ -164,7 +164,7 @@ impl<B: Broker> WorkerHub<B> {
                 .missed
                 .iter()
                 .for_each(|publication| batch.add(publication.encoded(state.dialect()).clone()));
-            let pushed = connections.push(index, &mut batch, true);
+            let pushed = connections.push(index, &mut batch, Flush::Later);
             cost = super::fan_out_pass::cost(&batch, pushed);
             counters.count(pushed);
             counters.replayed.add(u64::from(pushed.taken));

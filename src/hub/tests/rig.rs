@@ -14,7 +14,7 @@ use crate::simulation::net::{Net, Wakes};
 use crate::simulation::world::World;
 use crate::worker::tests::rig::limits;
 use crate::worker::{Assembly, Handle, Listening, Shared, Worker};
-use crate::ws::{Decoder, Event, Heap, Message, Opcode, Role, Rules, encode};
+use crate::ws::{Decoder, DecoderConfig, Event, Heap, Message, Opcode, Role, encode};
 
 /// A client, by its worker and the number of its connection there.
 pub(super) type Client = (usize, usize);
@@ -46,7 +46,7 @@ impl<B: Broker> Rig<B> {
         let workers = parts.map(|(number, (wakes, inbox))| {
             let world = Rc::new(RefCell::new(World::new(7)));
             let listener = world.borrow_mut().add_listener();
-            let max_message = limits.rules.max_message;
+            let max_message = limits.decoder.max_message;
             let operator = shared.take_inbox(number, &handle, max_message).expect("nobody has taken it");
             let questions_end = questions.take(number, handle.workers(), 8).expect("nobody has taken it");
             let broker = end(number, &shared, &handle, &operator);
@@ -96,7 +96,7 @@ impl<B: Broker> Rig<B> {
 
     pub(super) fn say(&self, (worker, client): Client, text: &str) {
         let mut bytes = Vec::new();
-        encode::frame(&mut bytes, true, Opcode::Text, text.as_bytes(), Some([1, 2, 3, 4]));
+        encode::frame(&mut bytes, Opcode::Text, text.as_bytes(), Some([1, 2, 3, 4]));
         self.workers[worker].1.borrow_mut().client_sends(client, &bytes);
     }
 
@@ -107,7 +107,7 @@ impl<B: Broker> Rig<B> {
     /// The texts that a client has got, and the code of a Close as a text.
     pub(super) fn texts(&self, (worker, client): Client) -> Vec<String> {
         let mut bytes = self.workers[worker].1.borrow_mut().client_takes(client);
-        let rules = Rules { role: Role::Client, max_message: 1 << 20, max_frames: 1, deflate: false };
+        let rules = DecoderConfig { role: Role::Client, max_message: 1 << 20, max_frames: 1, deflate: false };
         let (mut decoder, mut at, mut texts) = (Decoder::default(), 0, Vec::new());
         loop {
             let decoded = decoder.decode(&mut bytes[at..], &rules, &mut Heap).expect("frames");

@@ -7,6 +7,7 @@ use crate::base::pool::Pool;
 use crate::budget::outbox_for;
 use crate::worker::app::batch::{Batch, Form, Pushed, SlowPolicy};
 use crate::worker::app::handler::Handler;
+use crate::worker::app::turn::Flush;
 use crate::worker::os::Os;
 use crate::worker::stream::compression::MOST_BITS;
 use crate::worker::stream::{Sender, Streams, has_other_output};
@@ -14,7 +15,7 @@ use crate::worker::table::{ConflationKey, Flags, REFERENCE, State};
 use crate::ws::deflate::DeflateParams;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    pub(in crate::worker) fn push_batch(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed {
+    pub(in crate::worker) fn push_batch(&mut self, index: u32, batch: &mut Batch, flush: Flush) -> Pushed {
         let Streams { table, os, transports, pool, counters, tick, puts_pings_off, .. } = &mut self.streams;
         let entry = table.entry_mut(index).filter(|(record, _)| record.state() == State::Open);
         let all = u32::try_from(batch.len()).unwrap_or(u32::MAX);
@@ -23,7 +24,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return Pushed::default();
         }
         let (form, params) = (batch.form(record.params), record.params);
-        if later || has_other_output(record, side.as_deref(), *tick, *puts_pings_off) {
+        if flush == Flush::Later || has_other_output(record, side.as_deref(), *tick, *puts_pings_off) {
             return self.queue_batch(index, batch, form, 0);
         }
         // Most get it like this: with one look at the record.

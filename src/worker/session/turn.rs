@@ -1,12 +1,14 @@
 //! The handler's turn, and what it does to connections.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::sessions::{Flow, Sessions};
+use crate::base::largest::Largest;
 use crate::worker::app::batch::{Batch, Pushed};
 use crate::worker::app::conn::SendError;
 use crate::worker::app::handler::{Closed, Handler};
-use crate::worker::app::turn::{Connections, Desk, Turn};
+use crate::worker::app::turn::{ConnectionAccess, Connections, Flush, Turn};
 use crate::worker::os::Os;
 use crate::worker::table::{ConnId, Outbox};
 use crate::ws::{CloseCode, CloseFrame, Message};
@@ -33,7 +35,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 }
 
-impl<O: Os, H: Handler> Desk<H::Data> for Sessions<O, H> {
+impl<O: Os, H: Handler> ConnectionAccess<H::Data> for Sessions<O, H> {
     fn now(&self) -> Duration {
         self.streams.now
     }
@@ -63,17 +65,16 @@ impl<O: Os, H: Handler> Desk<H::Data> for Sessions<O, H> {
     }
 
     fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)> {
-        // A connection with output that waits has a side record, and few have one.
-        let waiting = self.streams.table.sides().filter(|side| side.outbox.weight() > 0);
-        let mut all: Vec<_> =
-            waiting.map(|side| (self.streams.table.id(side.owner()), side.outbox.weight())).collect();
-        all.sort_unstable_by_key(|&(id, weight)| (std::cmp::Reverse(weight), id));
-        all.truncate(limit);
-        all
+        let mut slowest = Largest::new(limit);
+        // A connection with queued output has a side record, and few do.
+        for side in self.streams.table.sides().filter(|side| side.outbox.weight() > 0) {
+            slowest.offer((side.outbox.weight(), Reverse(self.streams.table.id(side.owner()))));
+        }
+        slowest.into_sorted().map(|(weight, Reverse(id))| (id, weight)).collect()
     }
 
-    fn push(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed {
-        self.push_batch(index, batch, later)
+    fn push(&mut self, index: u32, batch: &mut Batch, flush: Flush) -> Pushed {
+        self.push_batch(index, batch, flush)
     }
 
     fn send(&mut self, index: u32, message: Message<'_>) -> Result<(), SendError> {

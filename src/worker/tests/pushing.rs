@@ -3,7 +3,7 @@
 use super::deflating::{Deflating, Heard, text};
 use super::rig::{Rig, Seen, limits, play, secs};
 use crate::worker::table::REFERENCE;
-use crate::worker::{Batch, Deflation, Limits, PreparedMessage, Pushed, SlowPolicy};
+use crate::worker::{Batch, Deflation, Flush, Limits, PreparedMessage, Pushed, SlowPolicy};
 use crate::ws::deflate::ContextTakeover;
 use crate::ws::{Message, Opcode};
 
@@ -15,7 +15,7 @@ fn batch(policy: SlowPolicy, key: u32, texts: &[&str]) -> Batch {
 
 fn push(rig: &mut Rig, policy: SlowPolicy, key: u32, texts: &[&str]) -> Pushed {
     let mut batch = batch(policy, key, texts);
-    rig.turn(move |connections| connections.push(0, &mut batch, false))
+    rig.turn(move |connections| connections.push(0, &mut batch, Flush::Now))
 }
 
 fn taken(taken: u32) -> Pushed {
@@ -44,8 +44,9 @@ fn a_batch_leaves_in_one_call_for_each_connection() {
         let before = clients.map(|client| rig.sends(client));
         let mut batch = batch(SlowPolicy::Close, 0, &["one", "two", "three"]);
         assert_eq!((batch.len(), batch.is_empty(), batch.bytes()), (3, false, 3 * 2 + 11));
-        let pushed =
-            rig.turn(move |connections| [0, 1, 2, 3].map(|index| connections.push(index, &mut batch, false)));
+        let pushed = rig.turn(move |connections| {
+            [0, 1, 2, 3].map(|index| connections.push(index, &mut batch, Flush::Now))
+        });
         let gone = Pushed { undelivered: 3, ..Pushed::default() };
         assert_eq!(pushed, [taken(3), taken(3), taken(3), gone]);
         for (client, before) in clients.into_iter().zip(before) {
@@ -65,7 +66,7 @@ fn batches_for_later_leave_together() {
         let mut batches =
             [batch(SlowPolicy::Close, 0, &["one"]), batch(SlowPolicy::Close, 1, &["two", "three"])];
         rig.turn(move |connections| {
-            batches.iter_mut().for_each(|batch| assert!(connections.push(0, batch, true).taken > 0));
+            batches.iter_mut().for_each(|batch| assert!(connections.push(0, batch, Flush::Later).taken > 0));
         });
         assert_eq!(rig.frames(client), said(&["one", "two", "three"]));
         assert_eq!(rig.sends(client) - before, 1);
@@ -178,7 +179,7 @@ fn what_waits_for_all_connections_is_bounded_and_comes_back() {
             assert_eq!(push(rig, SlowPolicy::DropNewest, 0, &[&long(number)]), expected);
         }
         let mut more = batch(SlowPolicy::DropNewest, 0, &[&long(0), &long(1)]);
-        let pushed = rig.turn(move |connections| connections.push(1, &mut more, false));
+        let pushed = rig.turn(move |connections| connections.push(1, &mut more, Flush::Now));
         assert_eq!(pushed, Pushed { taken: 1, dropped: 1, ..Pushed::default() });
         assert_eq!(rig.worker.sessions.streams.pool.lent(), 4 * (FRAME + REFERENCE));
         rig.world().client_resets(clients[0]);
@@ -197,8 +198,8 @@ fn who_is_lost_while_pushing_is_told_once() {
         rig.world().client_resets(client);
         let mut batch = batch(SlowPolicy::Close, 0, &["one"]);
         let pushed = rig.turn(move |connections| {
-            let first = connections.push(0, &mut batch, false);
-            (first, connections.push(0, &mut batch, false), connections.id(0))
+            let first = connections.push(0, &mut batch, Flush::Now);
+            (first, connections.push(0, &mut batch, Flush::Now), connections.id(0))
         });
         let gone = Pushed { undelivered: 1, ..Pushed::default() };
         assert_eq!((pushed.1, pushed.2), (gone, None));
@@ -232,7 +233,13 @@ fn batches_are_compressed_once_and_read_by_everybody() {
                     let texts = [text(round, 400), text(round, 20), text(round + 1, 300)];
                     let mut batch = batch(policy, 0, &texts.each_ref().map(String::as_str));
                     let pushed = rig.turn(move |connections| {
-                        [0, 1, 2, 3].map(|index| connections.push(index, &mut batch, round == 2))
+                        [0, 1, 2, 3].map(|index| {
+                            connections.push(
+                                index,
+                                &mut batch,
+                                if round == 2 { Flush::Later } else { Flush::Now },
+                            )
+                        })
                     });
                     assert_eq!(pushed, [taken(3); 4]);
                     for peer in &mut peers {
@@ -260,7 +267,7 @@ fn a_batch_that_says_so_is_not_compressed() {
         let mut peer = Deflating::open(rig, "permessage-deflate");
         let text = text(1, 500);
         let mut batch = batch(SlowPolicy::Close, 0, &[&text]).uncompressed();
-        rig.turn(move |connections| connections.push(0, &mut batch, false));
+        rig.turn(move |connections| connections.push(0, &mut batch, Flush::Now));
         assert_eq!(peer.hear(rig), [Heard::Text(text, false)]);
     });
 }
@@ -326,7 +333,7 @@ fn what_waits_for_the_end_of_the_iteration_makes_nobody_slow() {
                 .map(|texts| batch(policy, 0, &[&texts[0], &texts[1], &texts[2], &texts[3], &texts[4]]))
                 .collect();
             let pushed = rig.turn(move |connections| {
-                batches.iter_mut().map(|batch| connections.push(0, batch, true)).collect::<Vec<_>>()
+                batches.iter_mut().map(|batch| connections.push(0, batch, Flush::Later)).collect::<Vec<_>>()
             });
             assert_eq!(pushed, [taken(5); 4]);
             assert_eq!(rig.frames(client), texts.into_iter().map(Seen::Text).collect::<Vec<_>>());
