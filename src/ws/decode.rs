@@ -1,19 +1,12 @@
 //! The resumable decoder: received bytes in, events out.
 
-use super::frame::{MAX_CONTROL, MAX_HEADER};
-use super::utf8::Utf8Check;
+use super::frame::MAX_CONTROL;
+use super::partial::{PartialFrame, PartialHeader, PartialMessage, check_text};
+use super::payload::PayloadBuffer;
 use super::{
     Buffers, CloseFrame, DecodeError, DecoderConfig, Event, FrameHeader, Message, Opcode, ProtocolError,
     apply_mask,
 };
-
-/// Bytes of a message from which on memory is taken ahead of what has arrived.
-pub(crate) const LARGE: usize = 64 * 1024;
-/// Up to how much of its declared length memory is there for once a message is large: most large messages need no more, and each byte
-/// that has to move to a larger buffer costs as much as receiving it.
-const AHEAD: usize = 1024 * 1024;
-/// Bytes for which it pays to have them arrive in a place of their own.
-const WORTH_A_CALL: usize = 16 * 1024;
 
 /// Bytes that are unmasked while the processor still has their copy at hand.
 const BLOCK: usize = 4096;
@@ -38,9 +31,8 @@ pub struct Decoded<'a> {
 /// Between whole messages the decoder is [idle](Self::is_idle) and can be thrown away.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    /// The first bytes of an incomplete header; only the first `header_len` count.
-    header: [u8; MAX_HEADER],
-    header_len: u8,
+    /// The first bytes of an incomplete header.
+    header: PartialHeader,
     /// Whether `payload` was lent out by the last event and goes back at the next call.
     lent: bool,
     /// A frame whose payload is still arriving.
@@ -48,36 +40,9 @@ pub struct Decoder {
     /// A message whose last frame has not arrived. RFC 6455-5.4-5: a control frame in between leaves it alone.
     message: Option<PartialMessage>,
     /// The payload of `message` so far, unmasked; after its last frame until the next call, all of it.
-    payload: Vec<u8>,
-    /// Bytes at the end of the capacity of `payload` that are not [counted](Buffers::try_count): memory that nothing has been put into.
-    uncounted: usize,
-    /// Bytes at the end of `payload` that arrived [there](Self::spare_capacity) and are still masked.
-    masked: usize,
+    payload: PayloadBuffer,
     /// The payload of a control frame that did not arrive whole.
     control: Vec<u8>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct PartialFrame {
-    header: FrameHeader,
-    /// Payload bytes that have arrived, less than `header.payload_len`.
-    arrived: u64,
-}
-
-impl PartialFrame {
-    /// As far as memory is concerned: bytes that have not arrived.
-    fn missing(&self) -> usize {
-        usize::try_from(self.header.payload_len - self.arrived).unwrap_or(usize::MAX)
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-struct PartialMessage {
-    /// Text or binary, as its first frame has it (RFC 6455-6.2-3).
-    opcode: Opcode,
-    compressed: bool,
-    frames: u32,
-    utf8: Utf8Check,
 }
 
 /// Where the payload of a finished event is; turned into a borrow only at the very end.
@@ -121,7 +86,7 @@ impl Decoder {
             }
             Finished::Message { opcode, compressed } => {
                 self.lent = true;
-                event(opcode, compressed, &self.payload)?
+                event(opcode, compressed, self.payload.bytes())?
             }
         };
         Ok(Decoded { consumed: at, frames, is_buffered: self.lent, event: Some(event) })
@@ -134,15 +99,7 @@ impl Decoder {
             return None;
         }
         self.lent = false;
-        self.count_rest(buffers);
-        Some(std::mem::take(&mut self.payload))
-    }
-
-    /// Has all of the payload's buffer count.
-    fn count_rest(&mut self, buffers: &mut impl Buffers) {
-        if self.uncounted > 0 {
-            buffers.count(std::mem::take(&mut self.uncounted));
-        }
+        Some(self.payload.take(buffers))
     }
 
     /// Whether nothing is buffered: the next byte starts a new message.
@@ -154,7 +111,7 @@ impl Decoder {
     /// Whether a frame or a message has begun and not ended.
     #[must_use]
     pub const fn is_partial(&self) -> bool {
-        self.header_len > 0 || self.frame.is_some() || self.message.is_some()
+        !self.header.is_empty() || self.frame.is_some() || self.message.is_some()
     }
 
     /// Payload bytes kept for what has not arrived whole.
@@ -166,14 +123,13 @@ impl Decoder {
     /// Bytes of buffer memory that are taken and [counted](Buffers::try_count).
     #[must_use]
     pub const fn buffer_len(&self) -> usize {
-        self.payload.capacity() + self.control.capacity() - self.uncounted
+        self.payload.counted() + self.control.capacity()
     }
 
     /// Bytes of buffer memory that `len` more bytes of input may take, if they end within a message.
     #[must_use]
     pub fn buffer_needed(&self, len: usize) -> usize {
-        let room = self.payload.capacity() - self.payload.len();
-        if room >= len { self.fresh(len) } else { self.payload.len().saturating_add(len) }
+        self.payload.needed(len)
     }
 
     /// Payload bytes of the current data frame that have not arrived; 0 without one.
@@ -186,52 +142,17 @@ impl Decoder {
     /// [`appended`](Self::appended) how many it was. `None` where a copy costs less, or there is no memory for it.
     pub fn spare_capacity(&mut self, buffers: &mut impl Buffers) -> Option<(&mut Vec<u8>, usize)> {
         let frame = self.frame.as_ref().filter(|frame| !frame.header.opcode.is_control())?;
-        let missing = frame.missing();
-        let len = self.payload.len();
-        if len >= LARGE && self.payload.capacity() - len < missing.min(LARGE) {
-            self.reserve_ahead(missing.min(ahead(len)), buffers);
-        }
-        let room = missing.min(self.payload.capacity() - len);
-        (room >= WORTH_A_CALL).then_some((&mut self.payload, room))
+        self.payload.spare_capacity(frame.missing(), buffers)
     }
 
     /// So many bytes were appended to the buffer of [`spare_capacity`](Self::spare_capacity). Decode what has arrived besides, even if that is nothing.
     pub fn appended(&mut self, len: usize, buffers: &mut impl Buffers) {
-        self.masked = len;
-        let fresh = self.fresh(0);
-        self.uncounted -= fresh;
-        buffers.count(fresh);
-    }
-
-    /// Bytes at the end of the payload, with `additional` more, that are not counted.
-    fn fresh(&self, additional: usize) -> usize {
-        let counted = self.payload.capacity() - self.uncounted;
-        (self.payload.len() + additional).saturating_sub(counted)
-    }
-
-    fn reserve_ahead(&mut self, additional: usize, buffers: &mut impl Buffers) {
-        self.count_rest(buffers);
-        self.uncounted = buffers.reserve_ahead(&mut self.payload, additional);
-    }
-
-    /// Makes room for payload that has arrived. `false` when there is no memory for it.
-    fn reserve(&mut self, additional: usize, buffers: &mut impl Buffers) -> bool {
-        if self.payload.capacity() - self.payload.len() < additional {
-            self.count_rest(buffers);
-            return buffers.reserve(&mut self.payload, additional);
-        }
-        let fresh = self.fresh(additional);
-        if fresh > 0 && !buffers.try_count(fresh) {
-            return false;
-        }
-        self.uncounted -= fresh;
-        true
+        self.payload.appended(len, buffers);
     }
 
     /// Gives all memory back and becomes idle, whatever had arrived.
     pub fn clear(&mut self, buffers: &mut impl Buffers) {
-        self.count_rest(buffers);
-        for buffer in [std::mem::take(&mut self.payload), std::mem::take(&mut self.control)] {
+        for buffer in [self.payload.take(buffers), std::mem::take(&mut self.control)] {
             if buffer.capacity() > 0 {
                 buffers.recycle(buffer);
             }
@@ -266,7 +187,7 @@ impl Decoder {
                 }
             }
             // RFC 6455-6.2-1 and 6455-10.7-1
-            let Some(header) = self.take_header(input, at, config)? else { return Ok(None) };
+            let Some(header) = self.header.read(&input[*at..], at, config)? else { return Ok(None) };
             *frames += 1;
             if !header.opcode.is_control() {
                 self.admit(&header, config)?;
@@ -283,42 +204,6 @@ impl Decoder {
                 self.enter_message(&header);
             }
             self.frame = Some(PartialFrame { header, arrived: 0 });
-        }
-    }
-
-    /// Reads a header from the kept bytes and the input, or keeps what there is of one.
-    fn take_header(
-        &mut self,
-        input: &[u8],
-        at: &mut usize,
-        config: &DecoderConfig,
-    ) -> Result<Option<FrameHeader>, ProtocolError> {
-        let rest = &input[*at..];
-        let kept = usize::from(self.header_len);
-        if kept == 0
-            && let Some((header, len)) = FrameHeader::parse_extended(rest, config.role, config.deflate)?
-        {
-            *at += len;
-            return Ok(Some(header));
-        }
-        let fresh = rest.len().min(MAX_HEADER - kept);
-        self.header[kept..kept + fresh].copy_from_slice(&rest[..fresh]);
-        match FrameHeader::parse_extended(&self.header[..kept + fresh], config.role, config.deflate)? {
-            Some((header, len)) => {
-                self.header_len = 0;
-                // The header was incomplete without the input, so it ends inside it.
-                *at += len - kept;
-                Ok(Some(header))
-            }
-            None => {
-                *at += fresh;
-                // At most MAX_HEADER - 1: that many bytes always complete a header.
-                #[expect(clippy::cast_possible_truncation, reason = "below 14")]
-                {
-                    self.header_len = (kept + fresh) as u8;
-                }
-                Ok(None)
-            }
         }
     }
 
@@ -347,7 +232,7 @@ impl Decoder {
 
     fn enter_message(&mut self, header: &FrameHeader) {
         let FrameHeader { opcode, compressed, .. } = *header;
-        let start = PartialMessage { opcode, compressed, frames: 0, utf8: Utf8Check::default() };
+        let start = PartialMessage::new(opcode, compressed);
         self.message.get_or_insert(start).frames += 1;
     }
 
@@ -360,32 +245,26 @@ impl Decoder {
         buffers: &mut impl Buffers,
     ) -> Result<Progress, DecodeError> {
         let header = frame.header;
-        let masked = std::mem::take(&mut self.masked);
-        if masked > 0 {
-            let start = self.payload.len() - masked;
-            let piece = &mut self.payload[start..];
-            unmask(piece, &header, frame.arrived);
-            check_text(&mut self.message, piece)?;
-            frame.arrived += masked as u64;
+        let masked = self.payload.take_masked();
+        if !masked.is_empty() {
+            unmask(masked, &header, frame.arrived);
+            check_text(&mut self.message, masked)?;
+            frame.arrived += masked.len() as u64;
         }
         let available = input.len() - *at;
         let missing = frame.missing();
         let take = missing.min(available);
         let piece = &input[*at..*at + take];
         let is_control = header.opcode.is_control();
-        let arrived = self.payload.len() + take;
-        if !is_control && arrived >= LARGE && self.payload.capacity() < arrived {
-            self.reserve_ahead(missing.min(take + ahead(arrived)), buffers);
-        }
         let has_room = match take {
             0 => true,
             _ if is_control => buffers.reserve(&mut self.control, take),
-            _ => self.reserve(take, buffers),
+            _ => self.payload.reserve(take, missing, buffers),
         };
         if !has_room {
             return Err(DecodeError::OutOfBuffers);
         }
-        let target = if is_control { &mut self.control } else { &mut self.payload };
+        let target = if is_control { &mut self.control } else { self.payload.bytes_mut() };
         // RFC 6455-5.4-1 and 6455-5.4-3: one payload, wherever frames end; RFC 7692-6.2-1: also that of a compressed message.
         let start = target.len();
         for (block, offset) in piece.chunks(BLOCK).zip((frame.arrived..).step_by(BLOCK)) {
@@ -394,7 +273,7 @@ impl Decoder {
             unmask(&mut target[copied..], &header, offset);
         }
         if !header.opcode.is_control() {
-            check_text(&mut self.message, &self.payload[start..])?;
+            check_text(&mut self.message, &self.payload.bytes()[start..])?;
         }
         *at += take;
         frame.arrived += take as u64;
@@ -415,22 +294,6 @@ impl Decoder {
             return Ok(Progress::Frame);
         };
         Ok(Progress::Event(Finished::Message { opcode, compressed }))
-    }
-}
-
-/// How much more than what has arrived of a large message there may be room for, whatever was declared.
-fn ahead(arrived: usize) -> usize {
-    AHEAD.saturating_sub(arrived).max(3 * arrived)
-}
-
-/// Checks a further piece of a message, if that is text as it is.
-fn check_text(message: &mut Option<PartialMessage>, piece: &[u8]) -> Result<(), ProtocolError> {
-    match message {
-        Some(PartialMessage { opcode: Opcode::Text, compressed: false, utf8, .. }) => {
-            // RFC 6455-5.6-1: a character may be split between frames.
-            utf8.feed(piece).map_err(|_| ProtocolError::InvalidUtf8)
-        }
-        _ => Ok(()),
     }
 }
 

@@ -1,0 +1,125 @@
+//! The memory of a message that arrives in pieces.
+
+use super::Buffers;
+
+/// Bytes of a message from which on memory is taken ahead of what has arrived.
+pub(crate) const LARGE: usize = 64 * 1024;
+/// Bytes of a large message's declared length that memory is taken for at once: most large messages need no more, and each byte that has
+/// to move to a larger buffer costs as much as receiving it.
+const AHEAD: usize = 1024 * 1024;
+/// The least bytes for which receiving directly into the payload pays.
+const WORTH_A_CALL: usize = 16 * 1024;
+
+/// The payload of a message that arrives in pieces, in memory of the caller's [`Buffers`].
+#[derive(Debug, Default)]
+pub(super) struct PayloadBuffer {
+    bytes: Vec<u8>,
+    /// Bytes at the end of the capacity that are not [counted](Buffers::try_count): nothing was put into them yet.
+    uncounted: usize,
+    /// Bytes at the end of `bytes` that were received directly into [`spare_capacity`](Self::spare_capacity) and are still masked.
+    masked: usize,
+}
+
+impl PayloadBuffer {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The buffer, to append to what [`reserve`](Self::reserve) has made room for.
+    pub(super) const fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Bytes of memory that are counted.
+    pub(super) const fn counted(&self) -> usize {
+        self.bytes.capacity() - self.uncounted
+    }
+
+    /// Bytes of memory that `additional` more bytes may take.
+    pub(super) fn needed(&self, additional: usize) -> usize {
+        let room = self.bytes.capacity() - self.bytes.len();
+        if room >= additional {
+            self.uncounted_within(additional)
+        } else {
+            self.bytes.len().saturating_add(additional)
+        }
+    }
+
+    /// Where the rest of a large message, of which `missing` bytes have not arrived, can be received directly, and how many bytes at
+    /// most. `None` where a copy costs less, or there is no memory for it.
+    pub(super) fn spare_capacity(
+        &mut self,
+        missing: usize,
+        buffers: &mut impl Buffers,
+    ) -> Option<(&mut Vec<u8>, usize)> {
+        let len = self.bytes.len();
+        if len >= LARGE && self.bytes.capacity() - len < missing.min(LARGE) {
+            self.reserve_ahead(missing.min(ahead(len)), buffers);
+        }
+        let room = missing.min(self.bytes.capacity() - len);
+        (room >= WORTH_A_CALL).then_some((&mut self.bytes, room))
+    }
+
+    /// So many bytes were appended to the buffer of [`spare_capacity`](Self::spare_capacity).
+    pub(super) fn appended(&mut self, len: usize, buffers: &mut impl Buffers) {
+        self.masked = len;
+        let fresh = self.uncounted_within(0);
+        self.uncounted -= fresh;
+        buffers.count(fresh);
+    }
+
+    /// The appended bytes, to be unmasked: once.
+    pub(super) fn take_masked(&mut self) -> &mut [u8] {
+        let start = self.bytes.len() - std::mem::take(&mut self.masked);
+        &mut self.bytes[start..]
+    }
+
+    /// Makes room for `additional` bytes that have arrived of the `missing` ones. `false` when there is no memory for them.
+    pub(super) fn reserve(&mut self, additional: usize, missing: usize, buffers: &mut impl Buffers) -> bool {
+        let arrived = self.bytes.len() + additional;
+        if arrived >= LARGE && self.bytes.capacity() < arrived {
+            self.reserve_ahead(missing.min(additional + ahead(arrived)), buffers);
+        }
+        if self.bytes.capacity() < arrived {
+            self.count_rest(buffers);
+            return buffers.reserve(&mut self.bytes, additional);
+        }
+        let fresh = self.uncounted_within(additional);
+        if fresh > 0 && !buffers.try_count(fresh) {
+            return false;
+        }
+        self.uncounted -= fresh;
+        true
+    }
+
+    /// Takes the buffer out, all of which is counted then.
+    pub(super) fn take(&mut self, buffers: &mut impl Buffers) -> Vec<u8> {
+        self.count_rest(buffers);
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// Bytes within the payload and `additional` more that are not counted.
+    fn uncounted_within(&self, additional: usize) -> usize {
+        (self.bytes.len() + additional).saturating_sub(self.counted())
+    }
+
+    fn reserve_ahead(&mut self, additional: usize, buffers: &mut impl Buffers) {
+        self.count_rest(buffers);
+        self.uncounted = buffers.reserve_ahead(&mut self.bytes, additional);
+    }
+
+    fn count_rest(&mut self, buffers: &mut impl Buffers) {
+        if self.uncounted > 0 {
+            buffers.count(std::mem::take(&mut self.uncounted));
+        }
+    }
+}
+
+/// How many bytes more than have arrived of a large message there may be room for, whatever length was declared.
+fn ahead(arrived: usize) -> usize {
+    AHEAD.saturating_sub(arrived).max(3 * arrived)
+}
