@@ -1,6 +1,6 @@
 """Plants the bugs of tests/simulation/planted, each by itself, and runs the simulation until a seed finds it.
 
-A patch begins with a sentence that says what it breaks; `Profile: crowd` in a line of its own asks for seeds of that profile
+A patch begins with a sentence that says what it breaks; `Profile: many` in a line of its own asks for seeds of that profile
 instead of short ones. A patch that does not apply, or does not compile, or that no seed finds, is a failure.
 """
 
@@ -27,7 +27,7 @@ PROFILES = {
     "short": ("short_seeds", "SIMULATION_SEEDS", 5_000),
     "long": ("long_seeds", "SIMULATION_LONG", 20),
     "hub": ("seeds_with_a_hub", "SIMULATION_HUB", 10_000),
-    "crowd": ("crowds", "SIMULATION_LONG", 20),
+    "many": ("many_clients", "SIMULATION_LONG", 20),
     "load": ("seeds_under_load", "SIMULATION_LOAD", 20),
     "replay": ("schedules_go_the_same_on_linux", "SIMULATION_REPLAYS", 300),
 }

@@ -122,7 +122,7 @@ impl Load {
             pong_timeout,
             slowest_reader: 1,
             close_timeout: 5 * second,
-            // As small beside the crowd as a server's beside a million.
+            // As small beside these clients as a server's beside a million.
             budgets: Budgets { events: 30, accepts: 4, expiries: 100, pings: 8, ..Budgets::default() },
         };
         world.most_events = limits.budgets.events;
@@ -150,8 +150,8 @@ impl Load {
     }
 
     fn play(&mut self) -> Result<(), String> {
-        let crowd = self.choices.between(300, 700);
-        for _ in 0..crowd {
+        let initial = self.choices.between(300, 700);
+        for _ in 0..initial {
             self.connect(false);
         }
         self.advance(self.interval)?;
@@ -159,7 +159,7 @@ impl Load {
             return Err("Pings are put off although there is time for them".into());
         }
         // A Ping and its Pong are two calls: more than fit into the interval, by up to twice.
-        let parts = u32::try_from(2 * crowd).unwrap_or(u32::MAX);
+        let parts = u32::try_from(2 * initial).unwrap_or(u32::MAX);
         let most = self.interval * u32::try_from(self.choices.between(12, 22)).unwrap_or(1) / 10;
         self.disturb();
         self.world.borrow_mut().charge = most / parts;

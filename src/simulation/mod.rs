@@ -95,26 +95,26 @@ impl Report {
 
 /// What went wrong, and what had happened until then.
 #[derive(Debug, Clone)]
-pub struct Failure {
+pub struct SimulationError {
     /// The rule that was broken.
     pub violation: String,
     /// The last lines of the trace.
     pub trace: String,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for SimulationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}\nthe last that happened:\n{}", self.violation, self.trace)
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for SimulationError {}
 
 /// Runs what a seed decides.
 ///
 /// # Errors
 /// The first violation.
-pub fn run(seed: u64, profile: Profile) -> Result<Report, Failure> {
+pub fn run(seed: u64, profile: Profile) -> Result<Report, SimulationError> {
     run_choices(&Choices::of_seed(seed), profile)
 }
 
@@ -129,11 +129,11 @@ pub fn reads_request(text: &str) -> bool {
 ///
 /// # Errors
 /// The first violation.
-pub fn run_bytes(bytes: &[u8]) -> Result<Report, Failure> {
+pub fn run_bytes(bytes: &[u8]) -> Result<Report, SimulationError> {
     run_choices(&Choices::of_bytes(bytes), Profile::Short)
 }
 
-fn run_choices(choices: &Choices, profile: Profile) -> Result<Report, Failure> {
+fn run_choices(choices: &Choices, profile: Profile) -> Result<Report, SimulationError> {
     let mut run = Run::new(Setup::draw(profile, choices), choices);
     // A debug assertion of the worker's is a violation like others, and the trace says what led to it.
     let outcome = catch_unwind(AssertUnwindSafe(|| run.play()));
@@ -157,7 +157,7 @@ fn run_choices(choices: &Choices, profile: Profile) -> Result<Report, Failure> {
         Err(violation) => {
             let trace = model
                 .map_or_else(|_| "(in use)".into(), |model| format!("{:?}\n{}", model.setup, model.tail()));
-            Err(Failure { violation, trace })
+            Err(SimulationError { violation, trace })
         }
     }
 }

@@ -19,7 +19,7 @@ pub enum Profile {
     /// Dozens of clients that come and go, thousands of steps.
     Long,
     /// More clients than a broadcast or a drain visits in one iteration.
-    Crowd,
+    ManyClients,
 }
 
 /// A server, and how much happens to it.
@@ -30,7 +30,7 @@ pub(crate) struct Setup {
     pub(crate) steps: usize,
     pub(crate) most_clients: usize,
     /// Clients that connect before the first step.
-    pub(crate) crowd: usize,
+    pub(crate) initial_clients: usize,
     /// The server may end before the last step.
     pub(crate) may_end: bool,
     /// Buffer memory may run out.
@@ -59,9 +59,9 @@ fn small(choices: &Choices) -> Budgets {
 
 impl Setup {
     pub(crate) fn draw(profile: Profile, choices: &Choices) -> Self {
-        let crowd = if profile == Profile::Crowd { 4_200 } else { 0 };
+        let initial_clients = if profile == Profile::ManyClients { 4_200 } else { 0 };
         let plenty = 10_000;
-        let few = choices.pick(&[2, 5, 16, plenty, plenty]).max(2 * crowd);
+        let few = choices.pick(&[2, 5, 16, plenty, plenty]).max(2 * initial_clients);
         let is_tight = choices.one_in(4);
         let buffers = if is_tight { choices.pick(&[300, 3_000, 40_000, 150_000]) } else { 1 << 30 };
         let deflation = choices.one_in(3).then(|| Deflation {
@@ -123,18 +123,18 @@ impl Setup {
             steps: match profile {
                 Profile::Short => choices.between(20, 140),
                 Profile::Long => 3_000,
-                Profile::Crowd => 150,
+                Profile::ManyClients => 150,
             },
             most_clients: match profile {
                 Profile::Short => choices.pick(&[1, 3, 8, 20]),
                 Profile::Long => choices.pick(&[6, 25]),
-                Profile::Crowd => crowd + 50,
+                Profile::ManyClients => initial_clients + 50,
             },
-            crowd,
+            initial_clients,
             may_end: profile == Profile::Short,
             is_tight,
             has_other_workers: choices.one_in(2),
-            descriptors: if choices.one_in(6) { choices.between(1, 6) + crowd } else { 1 << 20 },
+            descriptors: if choices.one_in(6) { choices.between(1, 6) + initial_clients } else { 1 << 20 },
             arrivals: choices.pick(&[2, 6, 30]),
             waits: choices.pick(&[2, 5, 30]),
         }

@@ -16,12 +16,12 @@ const ACCEPT_ERRORS: [i32; 5] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc:
 impl Run {
     /// Everything from the first client to the end of the worker.
     pub(crate) fn play(&mut self) -> Result<usize, Violation> {
-        let (crowd, steps) = {
+        let (count, steps) = {
             let model = self.model.borrow();
-            (model.setup.crowd, model.setup.steps)
+            (model.setup.initial_clients, model.setup.steps)
         };
-        if crowd > 0 {
-            self.connect_initial(crowd)?;
+        if count > 0 {
+            self.connect_initial(count)?;
         }
         let mut taken = 0;
         while taken < steps && self.is_alive && !self.choices.are_spent() {
@@ -61,8 +61,8 @@ impl Run {
     }
 
     /// Many clients at once, all of which open a WebSocket.
-    fn connect_initial(&mut self, crowd: usize) -> Result<(), Violation> {
-        for _ in 0..crowd {
+    fn connect_initial(&mut self, count: usize) -> Result<(), Violation> {
+        for _ in 0..count {
             self.connect();
         }
         let mut world = self.world.borrow_mut();
@@ -99,7 +99,7 @@ impl Run {
         };
         let mut client = Client::new(number, behavior);
         // Each stream of zlib's takes a quarter of a megabyte.
-        let offering = if model.setup.crowd > 0 { 40 } else { 2 };
+        let offering = if model.setup.initial_clients > 0 { 40 } else { 2 };
         if choices.one_in(offering) {
             let offer = choices.pick(&OFFERS);
             client.output.offer = Some(offer);

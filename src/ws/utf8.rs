@@ -11,11 +11,11 @@ pub(super) struct Utf8Check {
 
 /// The bytes cannot be part of UTF-8 text, whatever follows.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct InvalidUtf8;
+pub(super) struct Utf8Error;
 
 impl Utf8Check {
     /// Checks the next piece of a text.
-    pub(super) fn feed(&mut self, mut piece: &[u8]) -> Result<(), InvalidUtf8> {
+    pub(super) fn feed(&mut self, mut piece: &[u8]) -> Result<(), Utf8Error> {
         while self.len > 0 {
             let [next, rest @ ..] = piece else { return Ok(()) };
             self.partial[usize::from(self.len)] = *next;
@@ -23,13 +23,13 @@ impl Utf8Check {
             piece = rest;
             match std::str::from_utf8(&self.partial[..usize::from(self.len)]) {
                 Ok(_) => self.len = 0,
-                Err(error) if error.error_len().is_some() => return Err(InvalidUtf8),
+                Err(error) if error.error_len().is_some() => return Err(Utf8Error),
                 Err(_) => {}
             }
         }
         let Err(error) = std::str::from_utf8(piece) else { return Ok(()) };
         if error.error_len().is_some() {
-            return Err(InvalidUtf8);
+            return Err(Utf8Error);
         }
         for &byte in &piece[error.valid_up_to()..] {
             self.partial[usize::from(self.len)] = byte;
@@ -68,7 +68,7 @@ mod tests {
             for &byte in good {
                 assert_eq!(check.feed(&[byte]), Ok(()), "{good:x?}");
             }
-            assert_eq!(check.feed(&[bad]), Err(InvalidUtf8), "{good:x?} then {bad:x}");
+            assert_eq!(check.feed(&[bad]), Err(Utf8Error), "{good:x?} then {bad:x}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use throng::simulation::{HubReport, Profile, Report, compare_kernels, replay, run, run_hub, run_load};
 
 const PROFILES: [(&str, Profile); 3] =
-    [("short", Profile::Short), ("long", Profile::Long), ("crowd", Profile::Crowd)];
+    [("short", Profile::Short), ("long", Profile::Long), ("many", Profile::ManyClients)];
 
 /// A number from the environment.
 fn number(name: &str, default: u64) -> u64 {
@@ -46,8 +46,8 @@ fn long_seeds() {
 }
 
 #[test]
-fn crowds() {
-    seeds("crowd", Profile::Crowd, number("SIMULATION_FIRST", 0), number("SIMULATION_LONG", 1));
+fn many_clients() {
+    seeds("many", Profile::ManyClients, number("SIMULATION_FIRST", 0), number("SIMULATION_LONG", 1));
 }
 
 /// Runs seeds of the simulation with a hub and reports on them. The first that fails ends the test.
@@ -101,7 +101,7 @@ fn one_seed() {
         return hub_seeds(seed, 1);
     }
     let found = PROFILES.iter().find(|(name, _)| *name == wanted);
-    let (name, profile) = found.expect("SIMULATION_PROFILE must be short, long, crowd or hub");
+    let (name, profile) = found.expect("SIMULATION_PROFILE must be short, long, many or hub");
     seeds(name, *profile, seed, 1);
 }
 

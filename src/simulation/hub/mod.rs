@@ -25,7 +25,7 @@ mod wire;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::Failure;
+use super::SimulationError;
 use super::choices::Choices;
 use run::Run;
 use setup::Setup;
@@ -69,11 +69,11 @@ impl HubReport {
 ///
 /// # Errors
 /// The first violation.
-pub fn run_hub(seed: u64) -> Result<HubReport, Failure> {
+pub fn run_hub(seed: u64) -> Result<HubReport, SimulationError> {
     let choices = Choices::of_seed(seed);
     let mut run = Run::new(Setup::draw(&choices), &choices);
     let outcome = catch_unwind(AssertUnwindSafe(|| run.play())).unwrap_or_else(super::panicked);
-    let steps = outcome.map_err(|violation| Failure { violation, trace: run.tail() })?;
+    let steps = outcome.map_err(|violation| SimulationError { violation, trace: run.tail() })?;
     let stats = run.nodes.hub.stats();
     let mut report = HubReport {
         steps,
