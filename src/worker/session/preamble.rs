@@ -12,6 +12,7 @@ use crate::ws::Buffers;
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Takes in bytes of a preamble, that part of the receive buffer. What is behind it is the transport's. The preamble has the time of the
     /// handshake, and no more bytes than a request head may have.
+    #[cold]
     pub(in crate::worker) fn take_preamble(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
         let ListenerOptions { preamble, .. } = self.streams.listener_options(index);
         let Some(parse) = preamble else { return self.fail_preamble(index) };

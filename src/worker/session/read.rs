@@ -49,7 +49,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             self.streams.counters.reads.add(1);
             let at = self.streams.receive.input_start();
             let Received { len, appended, next } = match self.streams.receive(index, at..at + most) {
-                Ok(Received { len: 0, next: Next::End, .. }) => return self.lose(index),
+                Ok(received) if matches!(received.next, Next::End | Next::Failed) => {
+                    return self.take_last(index, at, received);
+                }
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.finish_reply(index),
                 Err(_) => return self.lose(index),
@@ -62,9 +64,6 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             self.streams.receive.note(end);
             if len > 0 && self.take_fresh(index, at..end, drained) == Flow::Gone {
                 return Flow::Gone;
-            }
-            if matches!(next, Next::End | Next::Failed) {
-                return self.follow(index, next);
             }
             let has_unread = self.expect_size(index, drained);
             if drained && !ended && !has_unread {
@@ -164,6 +163,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let tick = self.streams.tick;
         let record = self.streams.table.record_mut(index);
         let seen_before = std::mem::replace(&mut record.last_seen, tick);
+        let (state, protocol) = (record.state(), record.protocol());
         let (needed, is_late) = match self.streams.table.side(index) {
             Some(side) => (side.decoder.buffer_needed(input.len()), side.late_pong.is_some()),
             None => (input.len(), false),
@@ -171,13 +171,31 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if is_late {
             self.hear_late_peer(index, seen_before);
         }
-        if !self.streams.pool.has_plenty(needed) && self.relieve(index, needed) == Flow::Gone {
+        if self.streams.pool.has_plenty(needed) {
+            return self.take_input_of(index, (state, protocol), input, drained);
+        }
+        if self.relieve(index, needed) == Flow::Gone {
             return Flow::Gone;
         }
         self.take_input(index, input, drained)
     }
 
+    /// Takes in the last bytes of a stream, which were received at `at`, and ends the connection.
+    #[cold]
+    fn take_last(&mut self, index: u32, at: usize, received: Received) -> Flow {
+        let Received { len, appended, next } = received;
+        self.streams.counters.bytes_in.add(len as u64);
+        self.visits.meter.charge(len / BYTES_PER_WORK);
+        let end = at + len - appended;
+        self.streams.receive.note(end);
+        if len > 0 && self.take_fresh(index, at..end, true) == Flow::Gone {
+            return Flow::Gone;
+        }
+        self.follow(index, next)
+    }
+
     /// Does what has to be done after the bytes were taken in that came with it.
+    #[cold]
     pub(in crate::worker) fn follow(&mut self, index: u32, next: Next) -> Flow {
         match next {
             Next::More | Next::Event => Flow::Alive,
@@ -188,9 +206,22 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     pub(in crate::worker) fn take_input(&mut self, index: u32, input: Range<usize>, drained: bool) -> Flow {
         let record = self.streams.table.record_mut(index);
-        match record.protocol() {
+        let tags = (record.state(), record.protocol());
+        self.take_input_of(index, tags, input, drained)
+    }
+
+    /// Takes in what was received of a connection in this state, which speaks this protocol.
+    #[inline(always)]
+    fn take_input_of(
+        &mut self,
+        index: u32,
+        (state, protocol): (State, Protocol),
+        input: Range<usize>,
+        drained: bool,
+    ) -> Flow {
+        match protocol {
             // RFC 6455-7.1.7-5
-            _ if record.state() == State::Finishing => Flow::Alive,
+            _ if state == State::Finishing => Flow::Alive,
             Protocol::Opening => self.take_head(index, input, drained),
             Protocol::WebSocket => self.take_frames(index, input, drained),
             Protocol::Preamble => self.take_preamble(index, input, drained),

@@ -14,6 +14,7 @@ impl<O: Os, D> Streams<O, D> {
     ///
     /// # Errors
     /// When the connection is lost; `WouldBlock` when nothing has arrived.
+    #[inline(always)]
     pub(in crate::worker) fn receive(&mut self, index: u32, part: Range<usize>) -> io::Result<Received> {
         let Self { table, os, pool, receive, transports, .. } = self;
         let buffer = receive.room(part);
