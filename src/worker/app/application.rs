@@ -6,19 +6,19 @@ use crate::worker::table::ConnId;
 
 /// A worker's handler, and what it has still to be told.
 pub(in crate::worker) struct App<H: Handler> {
-    /// In its place but during its own turn.
-    pub(in crate::worker) handler: Option<H>,
+    /// In its place but during its own turn. Boxed, because a turn moves it, and a handler may be large.
+    pub(in crate::worker) handler: Option<Box<H>>,
     /// Connections that ended during the turn.
     pub(in crate::worker) ended: Vec<Ended<H::Data>>,
 }
 
 impl<H: Handler> App<H> {
-    pub(in crate::worker) const fn new(handler: H) -> Self {
-        Self { handler: Some(handler), ended: Vec::new() }
+    pub(in crate::worker) fn new(handler: H) -> Self {
+        Self { handler: Some(Box::new(handler)), ended: Vec::new() }
     }
 
     /// Puts the handler back after its turn, and tells it of connections that ended meanwhile; `true` where there were any.
-    pub(in crate::worker) fn end_turn(&mut self, mut handler: H) -> bool {
+    pub(in crate::worker) fn end_turn(&mut self, mut handler: Box<H>) -> bool {
         let mut ended = std::mem::take(&mut self.ended);
         let are_any = !ended.is_empty();
         for Ended { id, data, why, reason } in ended.drain(..) {

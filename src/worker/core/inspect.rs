@@ -103,8 +103,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     #[cfg(any(test, feature = "simulation"))]
-    pub(crate) const fn handler(&self) -> Option<&H> {
-        self.sessions.app.handler.as_ref()
+    pub(crate) fn handler(&self) -> Option<&H> {
+        self.sessions.app.handler.as_deref()
     }
 
     pub(crate) fn counters(&self) -> &Counters {

@@ -89,7 +89,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return None;
         }
         let peer = SocketPeer { os, socket: &record.socket };
-        let (data, handler) = (record.data.as_mut()?, handler.as_mut()?);
+        let (data, handler) = (record.data.as_mut()?, handler.as_deref_mut()?);
         let outgoing = Outgoing { compressor, params: record.params, contexts: &mut None, counters, meter };
         let (memory, reply) = receive.split();
         let conn = Conn::new(id, data, reply, 0, limits.outbox, outgoing, &peer);
@@ -155,7 +155,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let Self { streams, app: App { handler, .. }, limits, keepalive, codec, visits, .. } = self;
         let Streams { table, receive, pool, counters, os, .. } = streams;
         let Codec { compressor, decompressor } = codec;
-        let (Some((record, side)), Some(handler)) = (table.entry_mut(index), handler) else {
+        let (Some((record, side)), Some(handler)) = (table.entry_mut(index), handler.as_deref_mut()) else {
             return Ok(Stop::Drained);
         };
         let (side, params) = (side.as_deref(), record.params);
