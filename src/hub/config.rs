@@ -71,7 +71,7 @@ pub struct Sizes {
     /// Messages of one client that are under way, at most.
     pub client_messages: usize,
     /// Entries taken from each queue in a turn.
-    pub mails_per_turn: usize,
+    pub entries_per_turn: usize,
     /// Small messages pushed in a turn, between which sockets have theirs.
     pub pushes_per_turn: usize,
     /// Messages on a worker whose passes have not come to their end; with more of them no deliveries are taken.
@@ -81,9 +81,9 @@ pub struct Sizes {
     /// Requests that may be held back for owners whose queues are full, before clients are refused.
     pub held: usize,
     /// Messages that leave together, and their bytes, at most; the last of them may go beyond.
-    pub round_messages: usize,
+    pub pass_messages: usize,
     /// The bytes.
-    pub round_bytes: usize,
+    pub pass_bytes: usize,
     /// Missed messages given to a subscriber at a time, and bytes of them; at most what fits an outbox in every form.
     pub replay_messages: usize,
     /// The bytes.
@@ -104,14 +104,14 @@ impl Default for Sizes {
             queue: 512,
             topic_messages: 512,
             client_messages: 256,
-            mails_per_turn: 256,
+            entries_per_turn: 256,
             pushes_per_turn: 256,
             // Eight topics at their limit do not hold up the next.
             waiting: 4096,
             asked: 128,
             held: 10_000,
-            round_messages: 64,
-            round_bytes: 64 * 1024,
+            pass_messages: 64,
+            pass_bytes: 64 * 1024,
             replay_messages: 64,
             replay_bytes: 64 * 1024,
             replay_low: 16 * 1024,

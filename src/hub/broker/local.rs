@@ -149,7 +149,7 @@ impl Broker for LocalBroker {
         let sizes = &self.shared.config.sizes;
         // With answers held back one all the same, so that clients come to their turn however much the operator asks.
         let (most, held) = match self.congestion() {
-            Congestion::None => (sizes.mails_per_turn, 1),
+            Congestion::None => (sizes.entries_per_turn, 1),
             Congestion::Some | Congestion::Full => (1, sizes.queue),
         };
         self.serve_some(most, held, now)

@@ -8,7 +8,7 @@ use crate::budget::{WORK_OF_REQUEST, WORK_PER_PARSED};
 use crate::hub::broker::Broker;
 use crate::hub::broker::messages::{ReplyTo, Requester, Subscribe};
 use crate::hub::dialect::ServerMessage;
-use crate::hub::dialect::v1::{self, Bad, Code, Incoming};
+use crate::hub::dialect::v1::{self, BadRequest, ClientRequest, Code};
 use crate::hub::name::{MAX_TOPIC, Name, check_name};
 use crate::hub::outcome::PublishError;
 use crate::hub::position::Position;
@@ -52,7 +52,7 @@ impl<B: Broker> WorkerHub<B> {
         let index = conn.id().index();
         let request = match v1::parse(text) {
             Ok(request) => request,
-            Err(Bad { id, why }) => {
+            Err(BadRequest { id, why }) => {
                 self.inbox.counters.bad_requests.add(1);
                 tell(
                     conn,
@@ -66,8 +66,8 @@ impl<B: Broker> WorkerHub<B> {
         };
         self.clients.bad_requests.reset(index);
         match request {
-            (id, Incoming::Ping) => tell(conn, &ServerMessage::Pong { id: &id }),
-            (id, Incoming::Subscribe { topic, since }) => {
+            (id, ClientRequest::Ping) => tell(conn, &ServerMessage::Pong { id: &id }),
+            (id, ClientRequest::Subscribe { topic, since }) => {
                 match self.may_subscribe(conn.id(), *conn.data(), &topic) {
                     Ok(()) => self.subscribe(conn, topic.into(), since, id),
                     Err((code, why)) => {
@@ -75,8 +75,8 @@ impl<B: Broker> WorkerHub<B> {
                     }
                 }
             }
-            (id, Incoming::Unsubscribe { topic }) => self.unsubscribe(conn, &topic, &id),
-            (id, Incoming::Publish { topic, data }) => {
+            (id, ClientRequest::Unsubscribe { topic }) => self.unsubscribe(conn, &topic, &id),
+            (id, ClientRequest::Publish { topic, data }) => {
                 if let Err((code, why)) = self.publish(conn, &topic, data.as_message(), id.clone()) {
                     tell(conn, &ServerMessage::Refused { code, why, topic: named(&topic), id: &id });
                 }

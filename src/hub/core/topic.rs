@@ -166,7 +166,7 @@ impl FanOut {
         let (mut messages, mut bytes, mut last) = (0, 0, None);
         for waiting in &self.queue {
             let Queued::Publication(publication) = waiting else { break };
-            if messages == sizes.round_messages || bytes >= sizes.round_bytes {
+            if messages == sizes.pass_messages || bytes >= sizes.pass_bytes {
                 break;
             }
             // An encoding is made only for a dialect that a subscriber speaks.

@@ -120,7 +120,7 @@ impl<B: Broker> WorkerHub<B> {
 
     /// Publishes what the operator has published. `true` where there may be more.
     fn take_published(&mut self, now: Duration) -> bool {
-        for _ in 0..self.shared.config.sizes.mails_per_turn {
+        for _ in 0..self.shared.config.sizes.entries_per_turn {
             if self.broker.congestion() == Congestion::Full {
                 return true;
             }
@@ -132,7 +132,7 @@ impl<B: Broker> WorkerHub<B> {
 
     /// Answers questions of other threads. `true` where there may be more.
     fn answer_questions(&mut self, connections: &Connections<'_, ClientState>) -> bool {
-        for _ in 0..self.shared.config.sizes.mails_per_turn {
+        for _ in 0..self.shared.config.sizes.entries_per_turn {
             let Ok(question) = self.questions.try_recv() else { return false };
             question.answer(&mut Responder {
                 connections,
@@ -246,7 +246,7 @@ impl<B: Broker> Handler for WorkerHub<B> {
         let now = connections.now();
         let sizes = &self.shared.config.sizes;
         let mut budget = SliceBudget::of_messages(sizes.pushes_per_turn);
-        let mut intake = Intake { deliveries: sizes.mails_per_turn, pushes: sizes.pushes_per_turn };
+        let mut intake = Intake { deliveries: sizes.entries_per_turn, pushes: sizes.pushes_per_turn };
         self.broker.begin_turn(connections.outbox_limit());
         let mut more = self.take_deliveries(connections, &mut intake);
         more |= self.take_requests(now);

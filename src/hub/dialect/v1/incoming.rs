@@ -18,7 +18,7 @@ const MAX_QUOTED: usize = 64;
 
 /// A client's request.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Incoming<'a> {
+pub(crate) enum ClientRequest<'a> {
     Subscribe { topic: Cow<'a, str>, since: Option<Position> },
     Unsubscribe { topic: Cow<'a, str> },
     Publish { topic: Cow<'a, str>, data: Data<'a> },
@@ -43,7 +43,7 @@ impl Data<'_> {
 
 /// A request that is none. Its `id` is there if it could be read.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Bad {
+pub(crate) struct BadRequest {
     pub(crate) id: RequestId,
     pub(crate) why: String,
 }
@@ -59,19 +59,19 @@ struct Raw<'a> {
 }
 
 /// Reads a request. Members that it does not need are ignored.
-pub(crate) fn parse(text: &str) -> Result<(RequestId, Incoming<'_>), Bad> {
+pub(crate) fn parse(text: &str) -> Result<(RequestId, ClientRequest<'_>), BadRequest> {
     let mut found = [None; 6];
     let names = ["id", "type", "topic", "since", "data", "base64"];
     let read = members::read(text, names, &mut found);
     let [id, kind, topic, since, data, base64] =
         found.map(|value| value.filter(|value| value.get() != "null"));
-    let id = id.map_or(Ok(RequestId::NONE), id_of).map_err(|why| Bad { id: RequestId::NONE, why })?;
+    let id = id.map_or(Ok(RequestId::NONE), id_of).map_err(|why| BadRequest { id: RequestId::NONE, why })?;
     let request = read
         .map_err(|why| format!("this is no request: {why}"))
         .and_then(|()| incoming(&Raw { kind, topic, since, data, base64 }));
     match request {
         Ok(incoming) => Ok((id, incoming)),
-        Err(why) => Err(Bad { id, why }),
+        Err(why) => Err(BadRequest { id, why }),
     }
 }
 
@@ -87,10 +87,10 @@ fn id_of(value: &RawValue) -> Result<RequestId, String> {
     Ok(RequestId::new(name))
 }
 
-fn incoming<'a>(raw: &Raw<'a>) -> Result<Incoming<'a>, String> {
+fn incoming<'a>(raw: &Raw<'a>) -> Result<ClientRequest<'a>, String> {
     let kind = text("type", raw.kind.ok_or("a request has a type")?)?;
     if kind == "ping" {
-        return Ok(Incoming::Ping);
+        return Ok(ClientRequest::Ping);
     }
     if !matches!(&*kind, "subscribe" | "unsubscribe" | "publish") {
         let quoted = &kind[..kind.floor_char_boundary(MAX_QUOTED)];
@@ -98,14 +98,14 @@ fn incoming<'a>(raw: &Raw<'a>) -> Result<Incoming<'a>, String> {
     }
     let topic = text("topic", raw.topic.ok_or_else(|| format!("{kind} needs a topic"))?)?;
     match &*kind {
-        "subscribe" => Ok(Incoming::Subscribe { topic, since: raw.since.map(position).transpose()? }),
-        "unsubscribe" => Ok(Incoming::Unsubscribe { topic }),
+        "subscribe" => Ok(ClientRequest::Subscribe { topic, since: raw.since.map(position).transpose()? }),
+        "unsubscribe" => Ok(ClientRequest::Unsubscribe { topic }),
         _ => match (raw.data, raw.base64) {
-            (Some(data), None) => Ok(Incoming::Publish { topic, data: Data::Text(text("data", data)?) }),
+            (Some(data), None) => Ok(ClientRequest::Publish { topic, data: Data::Text(text("data", data)?) }),
             (None, Some(base64)) => {
                 let bytes = STANDARD.decode(&*text("base64", base64)?);
                 let bytes = bytes.map_err(|error| format!("base64: {error}"))?;
-                Ok(Incoming::Publish { topic, data: Data::Binary(bytes) })
+                Ok(ClientRequest::Publish { topic, data: Data::Binary(bytes) })
             }
             _ => Err("publish needs either data or base64".into()),
         },
@@ -149,29 +149,29 @@ mod tests {
             (
                 r#"{"type":"subscribe","topic":"a"}"#,
                 RequestId::NONE,
-                Incoming::Subscribe { topic: "a".into(), since: None },
+                ClientRequest::Subscribe { topic: "a".into(), since: None },
             ),
             (
                 r#"{"since":{"epoch":"000000ab-3","offset":7},"more":[1],"id":7,"topic":"a\n","type":"subscribe"}"#,
                 number(7),
-                Incoming::Subscribe { topic: "a\n".into(), since: Some(Position { offset: 7, epoch }) },
+                ClientRequest::Subscribe { topic: "a\n".into(), since: Some(Position { offset: 7, epoch }) },
             ),
             (
                 r#"{"type":"unsubscribe","topic":"a","id":"x"}"#,
                 RequestId::new(RequestName::Text("x".into())),
-                Incoming::Unsubscribe { topic: "a".into() },
+                ClientRequest::Unsubscribe { topic: "a".into() },
             ),
             (
                 r#"{"type":"publish","topic":"a","data":"hi"}"#,
                 RequestId::NONE,
-                Incoming::Publish { topic: "a".into(), data: Data::Text("hi".into()) },
+                ClientRequest::Publish { topic: "a".into(), data: Data::Text("hi".into()) },
             ),
             (
                 r#"{"type":"publish","topic":"a","base64":"AAE="}"#,
                 RequestId::NONE,
-                Incoming::Publish { topic: "a".into(), data: Data::Binary(vec![0, 1]) },
+                ClientRequest::Publish { topic: "a".into(), data: Data::Binary(vec![0, 1]) },
             ),
-            (r#"{"type":"ping","id":1}"#, number(1), Incoming::Ping),
+            (r#"{"type":"ping","id":1}"#, number(1), ClientRequest::Ping),
         ];
         for (text, id, incoming) in cases {
             assert_eq!(parse(text), Ok((id, incoming)), "{text}");
@@ -239,11 +239,11 @@ mod tests {
     #[test]
     fn what_is_not_needed_may_be_anything() {
         let text = r#"{"\ud800":["\ud800"],"since":5,"topic":[],"type":"ping","id":"\ud83d\ude00"}"#;
-        assert_eq!(parse(text), Ok((RequestId::new(RequestName::Text("😀".into())), Incoming::Ping)));
+        assert_eq!(parse(text), Ok((RequestId::new(RequestName::Text("😀".into())), ClientRequest::Ping)));
         let text = r#"{"type":"subscribe","topic":"a","since":null,"id":null,"data":null}"#;
         assert_eq!(
             parse(text),
-            Ok((RequestId::NONE, Incoming::Subscribe { topic: "a".into(), since: None }))
+            Ok((RequestId::NONE, ClientRequest::Subscribe { topic: "a".into(), since: None }))
         );
     }
 

@@ -6,7 +6,7 @@ mod outgoing;
 
 use serde::Serialize;
 
-pub(crate) use incoming::{Bad, Incoming, parse};
+pub(crate) use incoming::{BadRequest, ClientRequest, parse};
 pub(crate) use outgoing::{broadcast, message, most_bytes, say};
 
 /// The subprotocol's name in the handshake.
