@@ -4,7 +4,7 @@
 use std::error::Error;
 
 use throng::http::{Refusal, Request, Status};
-use throng::{Accept, Closed, Conn, ConnId, Context, Handle, Handler, Message, Server};
+use throng::{Accept, Closed, Conn, ConnId, Connecting, Context, Handle, Handler, Message, Server, Verdict};
 
 /// The longest name in bytes.
 const MAX_NAME: usize = 16;
@@ -45,13 +45,11 @@ impl Chat {
 impl Handler for Chat {
     type Data = Name;
 
-    fn upgrade(&mut self, request: &Request<'_>) -> Result<Accept<Name>, Refusal> {
-        let name =
-            request.query().and_then(|query| query.strip_prefix("name=")).filter(|name| !name.is_empty());
-        let name = name.and_then(Name::new);
-        let name =
-            name.ok_or(Refusal::new(Status::BAD_REQUEST, "connect to /?name=YOU, in 16 bytes at most"))?;
-        Ok(Accept::new(name))
+    fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Name> {
+        let name = connecting.request().query().and_then(|query| query.strip_prefix("name="));
+        let name = name.filter(|name| !name.is_empty()).and_then(Name::new);
+        let refusal = Refusal::new(Status::BAD_REQUEST, "connect to /?name=YOU, in 16 bytes at most");
+        name.map(Accept::new).ok_or(refusal).into()
     }
 
     fn open(&mut self, conn: &mut Conn<'_, Name>, _: &Request<'_>) {

@@ -2,8 +2,7 @@
 
 use std::error::Error;
 
-use throng::http::{Refusal, Request};
-use throng::{Accept, CloseCode, Conn, Handler, Message, Server};
+use throng::{Accept, CloseCode, Conn, Connecting, Handler, Message, Server, Verdict};
 
 struct Echo;
 
@@ -11,8 +10,8 @@ impl Handler for Echo {
     /// Nothing is kept of a connection, so its record stays at 32 bytes.
     type Data = ();
 
-    fn upgrade(&mut self, _: &Request<'_>) -> Result<Accept<()>, Refusal> {
-        Ok(Accept::new(()))
+    fn upgrade(&mut self, _: &mut Connecting<'_>) -> Verdict<()> {
+        Accept::new(()).into()
     }
 
     fn message(&mut self, conn: &mut Conn<'_, ()>, message: Message<'_>) {

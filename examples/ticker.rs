@@ -4,8 +4,7 @@ use std::error::Error;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use throng::http::{Refusal, Request};
-use throng::{Accept, Conn, Handle, Handler, Message, SendError, Server};
+use throng::{Accept, Conn, Connecting, Handle, Handler, Message, SendError, Server, Verdict};
 
 /// Clients only listen.
 struct Audience;
@@ -13,8 +12,8 @@ struct Audience;
 impl Handler for Audience {
     type Data = ();
 
-    fn upgrade(&mut self, _: &Request<'_>) -> Result<Accept<()>, Refusal> {
-        Ok(Accept::new(()))
+    fn upgrade(&mut self, _: &mut Connecting<'_>) -> Verdict<()> {
+        Accept::new(()).into()
     }
 
     fn message(&mut self, _: &mut Conn<'_, ()>, _: Message<'_>) {}

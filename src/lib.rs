@@ -5,8 +5,7 @@
 //! reach connections through a [`Handle`].
 //!
 //! ```no_run
-//! use throng::http::{Refusal, Request};
-//! use throng::{Accept, Conn, Handler, Message, Server};
+//! use throng::{Accept, Conn, Connecting, Handler, Message, Server, Verdict};
 //!
 //! /// Counts each client's messages, in four bytes of its record.
 //! struct Counting;
@@ -14,9 +13,9 @@
 //! impl Handler for Counting {
 //!     type Data = u32;
 //!
-//!     fn upgrade(&mut self, request: &Request<'_>) -> Result<Accept<u32>, Refusal> {
-//!         println!("a client asks for {}", request.path());
-//!         Ok(Accept::new(0))
+//!     fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<u32> {
+//!         println!("a client asks for {}", connecting.request().path());
+//!         Accept::new(0).into()
 //!     }
 //!
 //!     fn message(&mut self, conn: &mut Conn<'_, u32>, message: Message<'_>) {
@@ -79,8 +78,8 @@ pub use server::{
 };
 pub use settings::RangeError;
 pub use worker::{
-    Accept, Batch, Closed, Conn, ConnId, Connections, Context, Flush, Handle, Handler, PingPolicy,
-    PreparedMessage, Pushed, SendError, SlowPolicy, Turn,
+    Accept, Batch, Closed, Conn, ConnId, Connecting, Connections, Context, Flush, Handle, Handler,
+    PingPolicy, PreparedMessage, Pushed, SendError, SlowPolicy, Transport, Turn, Verdict,
 };
 pub use ws::{CloseCode, CloseFrame, Message};
 

@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use throng::http::{Refusal, Request};
-use throng::{Accept, CloseCode, Conn, Handle, Handler, Message, PingPolicy, Server};
+use throng::http::Request;
+use throng::{Accept, CloseCode, Conn, Connecting, Handle, Handler, Message, PingPolicy, Server, Verdict};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_throng-bench");
 const LONG: Duration = Duration::from_secs(20);
@@ -53,8 +53,8 @@ struct Sink {
 impl Handler for Sink {
     type Data = ();
 
-    fn upgrade(&mut self, _: &Request<'_>) -> Result<Accept<()>, Refusal> {
-        Ok(Accept::new(()))
+    fn upgrade(&mut self, _: &mut Connecting<'_>) -> Verdict<()> {
+        Accept::new(()).into()
     }
 
     fn open(&mut self, conn: &mut Conn<'_, ()>, _: &Request<'_>) {

@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::{count, serve};
-use throng::http::{HeadBuffer, Refusal, Request, parse_head};
+use throng::http::{HeadBuffer, parse_head};
 use throng::ws::deflate::{Agreement, Deflater, Direction, Inflater};
 use throng::ws::handshake::Upgrade;
 use throng::ws::{Decoder, DecoderConfig, Event, Heap, Opcode, Role, encode};
-use throng::{Accept, Compression, Conn, Handler, Message, Server};
+use throng::{Accept, Compression, Conn, Connecting, Handler, Message, Server, Verdict};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_throng-bench");
 /// How throng is to compress, for the test that is a server.
@@ -64,9 +64,9 @@ const SUBSCRIPTION: usize = 64 << 10;
 impl Handler for Echo {
     type Data = Vec<u8>;
 
-    fn upgrade(&mut self, request: &Request<'_>) -> Result<Accept<Vec<u8>>, Refusal> {
-        let subscribes = request.path().starts_with("/topics/");
-        Ok(Accept::new(vec![7; if subscribes { SUBSCRIPTION } else { 0 }]))
+    fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Vec<u8>> {
+        let subscribes = connecting.request().path().starts_with("/topics/");
+        Accept::new(vec![7; if subscribes { SUBSCRIPTION } else { 0 }]).into()
     }
 
     fn message(&mut self, conn: &mut Conn<'_, Vec<u8>>, message: Message<'_>) {

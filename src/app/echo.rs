@@ -1,7 +1,6 @@
 //! Sends every message back.
 
-use throng::http::{Refusal, Request};
-use throng::{Accept, CloseCode, Conn, Handler, Message};
+use throng::{Accept, CloseCode, Conn, Connecting, Handler, Message, Verdict};
 
 /// The echo server of tests and benchmarks. A client whose outbox is full is closed with 1008; that cannot come of
 /// sending alone, because a client that does not read is not read from.
@@ -11,8 +10,8 @@ pub(crate) struct Echo;
 impl Handler for Echo {
     type Data = ();
 
-    fn upgrade(&mut self, _: &Request<'_>) -> Result<Accept<()>, Refusal> {
-        Ok(Accept::new(()))
+    fn upgrade(&mut self, _: &mut Connecting<'_>) -> Verdict<()> {
+        Accept::new(()).into()
     }
 
     #[inline]

@@ -9,11 +9,10 @@ use super::harness::{Client, Harness, MeasurementError, parts};
 use super::kernel::{CountingKernel, Script};
 use super::os::{CountingOs, Listener, Socket};
 use crate::base::notifier::Wake;
-use crate::http::{Refusal, Request};
 use crate::worker::{Os, Ready, Token};
 use crate::ws::client::{encode_key, request};
 use crate::ws::{Opcode, encode};
-use crate::{Accept, Config, Conn, Handler, Message};
+use crate::{Accept, Config, Conn, Connecting, Handler, Message, Verdict};
 
 /// The system, and the worker's end of it, which watches the listener.
 fn system() -> (Rc<RefCell<CountingKernel>>, CountingOs) {
@@ -153,8 +152,8 @@ struct Echo;
 impl Handler for Echo {
     type Data = ();
 
-    fn upgrade(&mut self, _: &Request<'_>) -> Result<Accept<()>, Refusal> {
-        Ok(Accept::new(()))
+    fn upgrade(&mut self, _: &mut Connecting<'_>) -> Verdict<()> {
+        Accept::new(()).into()
     }
 
     fn message(&mut self, conn: &mut Conn<'_, ()>, message: Message<'_>) {

@@ -1,175 +1,286 @@
-//! Error responses: why a request is not served, as status, explanation and the header fields each status demands.
+//! Responses: status, header fields and body, as bytes.
 
+use std::borrow::Cow;
 use std::fmt;
 
-/// The status code of an error response: 400 to 599 (RFC 9110, sections 15.5 and 15.6).
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Status(u16);
+use super::{Status, is_token};
 
-impl Status {
-    /// 400: the request is malformed.
-    pub const BAD_REQUEST: Self = Self(400);
-    /// 401: credentials are missing or wrong.
-    pub const UNAUTHORIZED: Self = Self(401);
-    /// 403: understood and refused.
-    pub const FORBIDDEN: Self = Self(403);
-    /// 404: nothing is there.
-    pub const NOT_FOUND: Self = Self(404);
-    /// 405: the method is neither GET nor HEAD.
-    pub const METHOD_NOT_ALLOWED: Self = Self(405);
-    /// 426: the request does not ask for an upgrade, or asks for another version of the protocol (RFC 6455, section 4.2.2).
-    pub const UPGRADE_REQUIRED: Self = Self(426);
-    /// 429: too many requests from this client (RFC 6585, section 4).
-    pub const TOO_MANY_REQUESTS: Self = Self(429);
-    /// 431: the head is too large (RFC 6585, section 5).
-    pub const HEADER_FIELDS_TOO_LARGE: Self = Self(431);
-    /// 500: our bug.
-    pub const INTERNAL_SERVER_ERROR: Self = Self(500);
-    /// 503: at a limit, or going down.
-    pub const SERVICE_UNAVAILABLE: Self = Self(503);
-
-    /// The status with this number, or `None` where that is not the number of an error.
-    #[must_use]
-    pub const fn new(code: u16) -> Option<Self> {
-        if matches!(code, 400..=599) { Some(Self(code)) } else { None }
-    }
-
-    /// The number.
-    #[must_use]
-    pub const fn get(self) -> u16 {
-        self.0
-    }
-
-    const fn reason(self) -> &'static str {
-        match self.0 {
-            400 => "Bad Request",
-            401 => "Unauthorized",
-            403 => "Forbidden",
-            404 => "Not Found",
-            405 => "Method Not Allowed",
-            426 => "Upgrade Required",
-            429 => "Too Many Requests",
-            431 => "Request Header Fields Too Large",
-            500 => "Internal Server Error",
-            503 => "Service Unavailable",
-            // The phrase is optional and has no meaning (RFC 9112, section 4).
-            _ => "",
-        }
-    }
-
-    /// Header fields that the status calls for.
-    const fn fields(self) -> &'static str {
-        match self.0 {
-            // RFC 9110 section 15.5.6.
-            405 => "Connection: close\r\nAllow: GET, HEAD\r\n",
-            // RFC 9110 section 15.5.22. RFC 6455-4.2.2-4 and 6455-4.4-1: with the versions that are understood.
-            426 => "Connection: upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
-            429 | 503 => "Connection: close\r\nRetry-After: 5\r\n",
-            _ => "Connection: close\r\n",
-        }
-    }
-}
-
-impl fmt::Debug for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Status({})", self.0)
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// Why a request is not served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refusal {
+/// A response that a handler gives: a status, header fields and a body.
+///
+/// How long the body is, and whether the connection goes on behind it, is said by the server. It has no calendar: where a response
+/// should have a `Date` (RFC 9110, section 6.6.1), the handler adds it.
+///
+/// ```
+/// use throng::http::{Response, Status};
+///
+/// let refused = Response::new(Status::UNAUTHORIZED)
+///     .field("WWW-Authenticate", "Bearer")?
+///     .body("application/json", r#"{"error":"no token"}"#);
+/// # Ok::<(), throng::http::FieldError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
     status: Status,
+    /// Whole lines.
+    fields: Vec<u8>,
+    content_type: Cow<'static, str>,
+    body: Cow<'static, [u8]>,
+    persistence: Persistence,
+    /// What the log is told where it stands for a refusal.
     detail: &'static str,
 }
 
-impl Refusal {
-    /// A refusal with an explanation of one line, which is the response's body.
+/// Whether a connection is used for another request after a response (RFC 9112, section 9.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Persistence {
+    /// Another request may follow.
+    KeepAlive,
+    /// The response says that it is the last thing on the connection.
+    Close,
+}
+
+/// Why a header field cannot be added to a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FieldError {
+    /// The name is no token (RFC 9110, section 5.1).
+    Name,
+    /// The value has a control character, which could end the line, or space around it (RFC 9110, section 5.5).
+    Value,
+    /// The server writes the field itself: `Connection`, `Content-Length`, `Content-Type`, `Transfer-Encoding`, `Upgrade`.
+    Reserved,
+}
+
+/// Fields that a response gets from the server.
+const RESERVED: [&str; 5] = ["connection", "content-length", "content-type", "transfer-encoding", "upgrade"];
+
+impl Response {
+    /// A response with this status, without fields and without a body, after which the connection may be used for another request.
     #[must_use]
-    pub const fn new(status: Status, detail: &'static str) -> Self {
-        Self { status, detail }
+    pub const fn new(status: Status) -> Self {
+        Self {
+            status,
+            fields: Vec::new(),
+            content_type: Cow::Borrowed(""),
+            body: Cow::Borrowed(b""),
+            persistence: Persistence::KeepAlive,
+            detail: "the handler refuses it",
+        }
     }
 
-    /// The status of the response.
+    /// Adds a header field. One that the status calls for, as `Retry-After` with 503, takes the place of the server's own.
+    ///
+    /// # Errors
+    /// The name or the value would not be legal, or the server writes the field itself.
+    pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
+        let value = value.as_ref();
+        if !is_token(name.as_bytes()) {
+            return Err(FieldError::Name);
+        }
+        if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+            return Err(FieldError::Reserved);
+        }
+        let is_legal = |&byte: &u8| byte == b'\t' || (byte >= b' ' && byte != 0x7f);
+        if !value.iter().all(is_legal) || value.trim_ascii().len() != value.len() {
+            return Err(FieldError::Value);
+        }
+        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+            self.fields.extend_from_slice(part);
+        }
+        Ok(self)
+    }
+
+    /// Gives it a body of this media type (RFC 9110, section 8.3), which takes the place of another. A body of a status that has none
+    /// (204, 205, 304) is not sent.
+    ///
+    /// # Panics
+    /// The media type has a control character.
+    #[must_use]
+    pub fn body(mut self, media_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        assert!(!media_type.bytes().any(|byte| byte.is_ascii_control()), "a media type is one line");
+        self.content_type = Cow::Borrowed(media_type);
+        self.body = Cow::Owned(body.into());
+        self
+    }
+
+    /// Ends the connection after it.
+    #[must_use]
+    pub const fn close(mut self) -> Self {
+        self.persistence = Persistence::Close;
+        self
+    }
+
+    pub(super) const fn with_detail(mut self, detail: &'static str) -> Self {
+        self.detail = detail;
+        self
+    }
+
+    /// The status.
     #[must_use]
     pub const fn status(&self) -> Status {
         self.status
     }
 
-    /// The explanation.
+    /// Whether the connection may go on after it, as far as the response is concerned.
     #[must_use]
-    pub const fn detail(&self) -> &'static str {
+    pub const fn persistence(&self) -> Persistence {
+        self.persistence
+    }
+
+    /// What it says for the log, where it stands for a refusal.
+    pub(crate) const fn detail(&self) -> &'static str {
         self.detail
     }
 
-    /// Appends the response to `out`: it says that the connection ends with it.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        self.write_head(out);
-        out.extend_from_slice(self.detail.as_bytes());
-        out.push(b'\n');
+    /// About how many bytes it takes on the wire; no fewer than it does.
+    pub(crate) fn len(&self) -> usize {
+        const OWN_LINES: usize = 256;
+        OWN_LINES + self.fields.len() + self.content_type.len() + self.body.len()
     }
 
-    /// Appends the same response without its body, which is the answer to HEAD (RFC 9110, section 9.3.2).
-    pub fn write_head(&self, out: &mut Vec<u8>) {
-        let Self { status, detail } = self;
-        let head = format!(
-            "HTTP/1.1 {status} {}\r\n{}Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n",
-            status.reason(),
-            status.fields(),
-            detail.len() + 1,
-        );
-        out.extend_from_slice(head.as_bytes());
+    /// Appends it to `out`. It says that the connection ends where either `persistence` or the response itself wants that.
+    pub fn write(&self, persistence: Persistence, out: &mut Vec<u8>) {
+        self.write_head(persistence, out);
+        if self.status.has_body() {
+            out.extend_from_slice(&self.body);
+        }
+    }
+
+    /// Appends it to `out` without its body, which is the answer to HEAD (RFC 9110, section 9.3.2).
+    pub fn write_head(&self, persistence: Persistence, out: &mut Vec<u8>) {
+        let persistence = persistence.and(self.persistence);
+        write_head(out, self.status, persistence, &self.fields, &self.content_type, self.body.len());
     }
 }
 
-impl fmt::Display for Refusal {
+impl Persistence {
+    /// What two sides want together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::KeepAlive, Self::KeepAlive) => Self::KeepAlive,
+            _ => Self::Close,
+        }
+    }
+}
+
+/// Appends the head of a response whose body has `len` bytes; `fields` are whole lines.
+pub(super) fn write_head(
+    out: &mut Vec<u8>,
+    status: Status,
+    persistence: Persistence,
+    fields: &[u8],
+    content_type: &str,
+    len: usize,
+) {
+    let mut add = |parts: &[&[u8]]| parts.iter().for_each(|part| out.extend_from_slice(part));
+    add(&[format!("HTTP/1.1 {status} {}\r\n", status.reason()).as_bytes()]);
+    let close = (persistence == Persistence::Close).then_some("close");
+    match (status.connection_option(), close) {
+        (Some(option), Some(close)) => {
+            add(&[b"Connection: ", option.as_bytes(), b", ", close.as_bytes(), b"\r\n"])
+        }
+        (Some(option), None) | (None, Some(option)) => add(&[b"Connection: ", option.as_bytes(), b"\r\n"]),
+        (None, None) => {}
+    }
+    for (name, value) in status.fields() {
+        if !has_field(fields, name) {
+            add(&[name.as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+        }
+    }
+    add(&[fields]);
+    let len = if status.has_body() { len } else { 0 };
+    if len > 0 && !content_type.is_empty() {
+        add(&[b"Content-Type: ", content_type.as_bytes(), b"\r\n"]);
+    }
+    if status.has_length() {
+        add(&[format!("Content-Length: {len}\r\n").as_bytes()]);
+    }
+    add(&[b"\r\n"]);
+}
+
+/// Whether one of these lines is a field of that name.
+fn has_field(lines: &[u8], name: &str) -> bool {
+    let is_it = |line: &[u8]| {
+        line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
+            && line.get(name.len()) == Some(&b':')
+    };
+    lines.split(|&byte| byte == b'\n').any(is_it)
+}
+
+impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.status, self.detail)
+        f.write_str(match self {
+            Self::Name => "the name of a header field is a token",
+            Self::Value => "the value of a header field has no control characters, and no space around it",
+            Self::Reserved => "the server writes this header field itself",
+        })
     }
 }
+
+impl std::error::Error for FieldError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn response(status: Status) -> String {
+    fn text(response: &Response, persistence: Persistence) -> String {
         let mut out = Vec::new();
-        Refusal::new(status, "why").write(&mut out);
+        response.write(persistence, &mut out);
+        let mut head = Vec::new();
+        response.write_head(persistence, &mut head);
+        assert!(out.starts_with(&head) && head.ends_with(b"\r\n\r\n"));
+        assert!(out.len() <= response.len());
         String::from_utf8(out).unwrap()
     }
 
     #[test]
-    fn a_response_has_status_fields_and_body() {
+    fn a_response_that_is_not_the_last_says_nothing_of_the_connection() {
+        let response = Response::new(Status::OK).body("text/plain", "ok\n");
         assert_eq!(
-            response(Status::BAD_REQUEST),
-            "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\
-             Content-Length: 4\r\n\r\nwhy\n"
+            text(&response, Persistence::KeepAlive),
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nok\n"
         );
-        assert!(response(Status::METHOD_NOT_ALLOWED).contains("\r\nAllow: GET, HEAD\r\n"));
-        assert!(response(Status::SERVICE_UNAVAILABLE).contains("\r\nRetry-After: 5\r\n"));
-        let upgrade = response(Status::UPGRADE_REQUIRED);
-        assert!(upgrade.contains("\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"), "{upgrade}");
-        assert!(response(Status::new(599).unwrap()).starts_with("HTTP/1.1 599 \r\n"));
+        let closing = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nok\n";
+        assert_eq!(text(&response, Persistence::Close), closing);
+        assert_eq!(text(&response.close(), Persistence::KeepAlive), closing);
     }
 
     #[test]
-    fn the_answer_to_head_is_the_same_without_its_body() {
-        for status in [Status::BAD_REQUEST, Status::METHOD_NOT_ALLOWED, Status::UPGRADE_REQUIRED] {
-            let mut head = Vec::new();
-            Refusal::new(status, "why").write_head(&mut head);
-            assert_eq!(response(status), String::from_utf8(head).unwrap() + "why\n");
+    fn statuses_without_a_body_have_none() {
+        for (code, end) in [(204, "\r\n"), (304, "\r\n"), (205, "Content-Length: 0\r\n\r\n")] {
+            let response = Response::new(Status::new(code).unwrap()).body("text/plain", "nobody reads it");
+            let text = text(&response, Persistence::KeepAlive);
+            let (line, rest) = text.split_once("\r\n").unwrap();
+            assert_eq!((line.starts_with(&format!("HTTP/1.1 {code} ")), rest), (true, end));
         }
+        let empty = text(&Response::new(Status::OK), Persistence::KeepAlive);
+        assert_eq!(empty, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     }
 
     #[test]
-    fn only_errors_are_refusals() {
-        let legal: Vec<u16> = (0..=999).filter(|&code| Status::new(code).is_some()).collect();
-        assert_eq!(legal, (400..=599).collect::<Vec<_>>());
+    fn fields_of_the_handler_go_before_those_that_the_status_calls_for() {
+        let response = Response::new(Status::SERVICE_UNAVAILABLE).field("retry-after", "60").unwrap();
+        let text = text(&response.field("X-A", "b").unwrap(), Persistence::KeepAlive);
+        assert_eq!(
+            text,
+            "HTTP/1.1 503 Service Unavailable\r\nretry-after: 60\r\nX-A: b\r\nContent-Length: 0\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn no_field_ends_its_line_or_is_the_servers() {
+        let add = |name: &str, value: &[u8]| Response::new(Status::OK).field(name, value).map(|_| ());
+        assert_eq!(add("X", b""), Ok(()));
+        assert_eq!(add("X", "a\tb \u{e4}".as_bytes()), Ok(()));
+        for value in [&b"a\r\nSet-Cookie: b"[..], b"a\n", b"\0", b"\x7f", b" a", b"a ", b"\ta"] {
+            assert_eq!(add("X", value), Err(FieldError::Value), "{}", value.escape_ascii());
+        }
+        for name in ["", "a b", "a:", "a\r\n", "\u{e4}"] {
+            assert_eq!(add(name, b"a"), Err(FieldError::Name), "{name:?}");
+        }
+        for name in ["Connection", "content-length", "CONTENT-TYPE", "Transfer-Encoding", "upgrade"] {
+            assert_eq!(add(name, b"a"), Err(FieldError::Reserved), "{name}");
+        }
     }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use super::broker::local::LocalBroker;
 use super::core::client_state::ClientState;
 use super::core::worker_hub::WorkerHub;
-use crate::http::{Refusal, Request};
-use crate::worker::{Accept, Closed, Conn, ConnId, Connections, Handler, Turn};
+use crate::http::Request;
+use crate::worker::{Closed, Conn, ConnId, Connecting, Connections, Handler, Turn, Verdict};
 use crate::ws::Message;
 
 /// The handler of a [`Hub`](super::Hub)'s worker.
@@ -31,8 +31,8 @@ impl Handler for HubHandler {
 
     const ENVELOPES: bool = <WorkerHub<LocalBroker> as Handler>::ENVELOPES;
 
-    fn upgrade(&mut self, request: &Request<'_>) -> Result<Accept<ClientState>, Refusal> {
-        self.hub.upgrade(request)
+    fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<ClientState> {
+        self.hub.upgrade(connecting)
     }
 
     fn open(&mut self, conn: &mut Conn<'_, ClientState>, request: &Request<'_>) {

@@ -26,6 +26,8 @@ metrics! {
     refused_at_limit: counter;
     /// Requests refused for what they say, with another status than 503.
     refused_requests: counter;
+    /// Plain requests that the application has answered, and not refused.
+    responses: counter;
     /// Connections closed because they did not begin with the preamble that their listener demands.
     preamble_errors: counter;
     /// Connections dropped unanswered because even the allowance for refusals was used up.

@@ -36,8 +36,8 @@ use crate::worker::{Handle, Shared};
 /// # struct Echo;
 /// # impl throng::Handler for Echo {
 /// #     type Data = ();
-/// #     fn upgrade(&mut self, _: &throng::http::Request<'_>) -> Result<throng::Accept<()>, throng::http::Refusal> {
-/// #         Ok(throng::Accept::new(()))
+/// #     fn upgrade(&mut self, _: &mut throng::Connecting<'_>) -> throng::Verdict<()> {
+/// #         throng::Accept::new(()).into()
 /// #     }
 /// #     fn message(&mut self, _: &mut throng::Conn<'_, ()>, _: throng::Message<'_>) {}
 /// # }

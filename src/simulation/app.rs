@@ -9,7 +9,7 @@ use super::model::Model;
 use super::output::AppAction;
 use super::world::World;
 use crate::http::{Refusal, Request, Status};
-use crate::worker::{Accept, Closed, Conn, ConnId, Context, Handle, Handler, SendError};
+use crate::worker::{Accept, Closed, Conn, ConnId, Connecting, Context, Handle, Handler, SendError, Verdict};
 use crate::ws::{CloseCode, Message, Opcode, encode};
 
 pub(crate) struct App {
@@ -77,9 +77,9 @@ impl Handler for App {
     /// The client's number.
     type Data = usize;
 
-    fn upgrade(&mut self, request: &Request<'_>) -> Result<Accept<usize>, Refusal> {
-        let number = request.path().strip_prefix('/').and_then(|number| number.parse().ok());
-        number.map(Accept::new).ok_or(Refusal::new(Status::FORBIDDEN, "not you"))
+    fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<usize> {
+        let number = connecting.request().path().strip_prefix('/').and_then(|number| number.parse().ok());
+        number.map(Accept::new).ok_or(Refusal::new(Status::FORBIDDEN, "not you")).into()
     }
 
     fn open(&mut self, conn: &mut Conn<'_, usize>, _: &Request<'_>) {

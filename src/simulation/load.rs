@@ -12,8 +12,9 @@ use std::time::Duration;
 use super::choices::Choices;
 use super::net::{Net, Wakes};
 use super::world::World;
-use crate::http::{Refusal, Request};
-use crate::worker::{Accept, Budgets, Conn, Handle, Handler, Limits, PingPolicy, Worker};
+use crate::worker::{
+    Accept, Budgets, Conn, Connecting, Handle, Handler, Limits, PingPolicy, Verdict, Worker,
+};
 use crate::ws::{DecoderConfig, Message, Opcode, Role, encode};
 
 /// Most that a worker may be late for what is not a Ping, once it has had time to give way, beside a hundred system calls.
@@ -37,8 +38,8 @@ struct Echo;
 impl Handler for Echo {
     type Data = ();
 
-    fn upgrade(&mut self, _: &Request<'_>) -> Result<Accept<()>, Refusal> {
-        Ok(Accept::new(()))
+    fn upgrade(&mut self, _: &mut Connecting<'_>) -> Verdict<()> {
+        Accept::new(()).into()
     }
 
     fn message(&mut self, conn: &mut Conn<'_, ()>, message: Message<'_>) {

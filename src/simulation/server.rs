@@ -12,7 +12,8 @@ use super::output::AppAction;
 use crate::base::notifier::Wake;
 use crate::http::{Refusal, Request, Status};
 use crate::worker::{
-    Accept, Closed, Conn, ConnId, Handle, Handler, Limits, Os, Output, Ready, Token, Worker,
+    Accept, Closed, Conn, ConnId, Connecting, Handle, Handler, Limits, Os, Output, Ready, Token, Verdict,
+    Worker,
 };
 use crate::ws::{CloseCode, Message, Opcode};
 
@@ -142,9 +143,9 @@ impl Handler for Recorder {
     /// The client's number.
     type Data = usize;
 
-    fn upgrade(&mut self, request: &Request<'_>) -> Result<Accept<usize>, Refusal> {
-        let number = request.path().strip_prefix('/').and_then(|number| number.parse().ok());
-        number.map(Accept::new).ok_or(Refusal::new(Status::FORBIDDEN, "not you"))
+    fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<usize> {
+        let number = connecting.request().path().strip_prefix('/').and_then(|number| number.parse().ok());
+        number.map(Accept::new).ok_or(Refusal::new(Status::FORBIDDEN, "not you")).into()
     }
 
     fn open(&mut self, conn: &mut Conn<'_, usize>, _: &Request<'_>) {

@@ -26,10 +26,12 @@ pub(crate) mod tests;
 
 pub use app::batch::{Batch, Pushed, SlowPolicy};
 pub use app::conn::{Conn, SendError};
+pub use app::connecting::{Connecting, Transport};
 pub use app::handle::Handle;
-pub use app::handler::{Accept, Closed, Context, Handler};
+pub use app::handler::{Closed, Context, Handler};
 pub use app::prepared::PreparedMessage;
 pub use app::turn::{Connections, Flush, Turn};
+pub use app::verdict::{Accept, Verdict};
 pub use limits::PingPolicy;
 pub use table::ConnId;
 

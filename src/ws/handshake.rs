@@ -6,6 +6,7 @@ use sha1::{Digest, Sha1};
 
 use super::deflate::Agreement;
 use super::extensions::is_extension_list;
+pub use crate::http::is_token;
 use crate::http::{Refusal, Request, Status, is_authority};
 
 /// What the accept key is made with (RFC 6455, section 1.3).
@@ -20,6 +21,63 @@ const KEYS: GeneralPurpose = GeneralPurpose::new(
 pub const ACCEPT_LEN: usize = 28;
 /// Bytes of a `Sec-WebSocket-Key`: base64 of 16 bytes.
 pub const KEY_LEN: usize = 24;
+
+/// What a request asks of a server that speaks WebSocket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// To open a WebSocket.
+    WebSocket(Upgrade),
+    /// Something else. The request names one host, and announces no body.
+    Plain,
+}
+
+impl Asked {
+    /// Judges a request by RFC 9110 and RFC 9112, and one that asks for a WebSocket by RFC 6455, section 4.2.1.
+    ///
+    /// # Errors
+    /// 405 for another method than GET and HEAD where the request has a body or not one host, 426 for a WebSocket of another version than
+    /// 13, 400 for everything else.
+    pub fn of(request: &Request<'_>) -> Result<Self, Refusal> {
+        // RFC 6455-4.2.1-1, 6455-10.1-1 and 6455-10.7-3: whatever differs from section 4.2.1 is answered with an error.
+        // RFC 6455-4.2.1-12: what is not looked at here is ignored.
+        // RFC 6455-4.2.1-2: the version is judged where the head is parsed.
+        // A server has HEAD wherever it has GET (RFC 9110, section 9.1).
+        let is_head = request.method() == "HEAD";
+        if request.method() != "GET" && !is_head {
+            return check_host_and_body(request).map(|()| Self::Plain).map_err(|_| NOT_ALLOWED);
+        }
+        check_host_and_body(request)?;
+        // RFC 6455-4.2.1-5. HEAD is answered as a GET that does not upgrade: an Upgrade may always be ignored (RFC 9110, section 7.8).
+        if is_head || !request.list("upgrade").any(|protocol| protocol.eq_ignore_ascii_case("websocket")) {
+            return Ok(Self::Plain);
+        }
+        Upgrade::of_rest(request).map(Self::WebSocket)
+    }
+}
+
+/// What a server that speaks nothing but WebSocket says to a [plain request](Asked::Plain): 426 to GET and HEAD, 405 to another method.
+#[must_use]
+pub fn refusal_of_plain(request: &Request<'_>) -> Refusal {
+    if matches!(request.method(), "GET" | "HEAD") { UPGRADE_REQUIRED } else { NOT_ALLOWED }
+}
+
+const NOT_ALLOWED: Refusal = Refusal::new(Status::METHOD_NOT_ALLOWED, "the method must be GET");
+const UPGRADE_REQUIRED: Refusal =
+    Refusal::new(Status::UPGRADE_REQUIRED, "this is a WebSocket server: upgrade to one");
+
+fn check_host_and_body(request: &Request<'_>) -> Result<(), Refusal> {
+    // RFC 6455-4.2.1-4
+    let host = exactly_one(request, "host", "there must be one Host header field")?;
+    if !is_authority(host) {
+        return Err(bad("the Host header field must name a host"));
+    }
+    if request.header("transfer-encoding").is_some()
+        || request.header_all("content-length").any(|length| length != b"0")
+    {
+        return Err(bad("a request to upgrade has no body"));
+    }
+    Ok(())
+}
 
 /// A request to upgrade that breaks no rule; [`Upgrade::accept`] answers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,31 +102,16 @@ impl Upgrade {
     /// ```
     ///
     /// # Errors
-    /// 405 for another method than GET and HEAD; 426 for a request that does not upgrade to a WebSocket, as HEAD never does, or in
-    /// another version than 13; 400 for everything else.
+    /// The [refusal of a plain request](refusal_of_plain), 426 for another version than 13, 400 for everything else.
     pub fn of(request: &Request<'_>) -> Result<Self, Refusal> {
-        // RFC 6455-4.2.1-1, 6455-10.1-1 and 6455-10.7-3: whatever differs from section 4.2.1 is answered with an error.
-        // RFC 6455-4.2.1-12: what is not looked at here is ignored.
-        // RFC 6455-4.2.1-2: the version is judged where the head is parsed.
-        // A server has HEAD wherever it has GET (RFC 9110, section 9.1).
-        let is_head = request.method() == "HEAD";
-        if request.method() != "GET" && !is_head {
-            return Err(Refusal::new(Status::METHOD_NOT_ALLOWED, "the method must be GET"));
+        match Asked::of(request)? {
+            Asked::WebSocket(upgrade) => Ok(upgrade),
+            Asked::Plain => Err(refusal_of_plain(request)),
         }
-        // RFC 6455-4.2.1-4
-        let host = exactly_one(request, "host", "there must be one Host header field")?;
-        if !is_authority(host) {
-            return Err(bad("the Host header field must name a host"));
-        }
-        if request.header("transfer-encoding").is_some()
-            || request.header_all("content-length").any(|length| length != b"0")
-        {
-            return Err(bad("a request to upgrade has no body"));
-        }
-        // RFC 6455-4.2.1-5. HEAD is answered as a GET that does not upgrade: an Upgrade may always be ignored (RFC 9110, section 7.8).
-        if is_head || !request.list("upgrade").any(|protocol| protocol.eq_ignore_ascii_case("websocket")) {
-            return Err(Refusal::new(Status::UPGRADE_REQUIRED, "this is a WebSocket server: upgrade to one"));
-        }
+    }
+
+    /// Judges what is left of a request of which the method, the host and the protocol are known.
+    fn of_rest(request: &Request<'_>) -> Result<Self, Refusal> {
         // RFC 6455-4.2.1-6
         if !request.list("connection").any(|option| option.eq_ignore_ascii_case("upgrade")) {
             return Err(bad("the Connection header field must name Upgrade"));
@@ -133,13 +176,6 @@ pub fn accept_key(key: &[u8]) -> [u8; ACCEPT_LEN] {
     let written = STANDARD.encode_slice(digest, &mut accept);
     debug_assert_eq!(written, Ok(ACCEPT_LEN), "20 bytes are 28 in base64");
     accept
-}
-
-/// Whether `name` is a token as RFC 9110 section 5.6.2 defines it, which a subprotocol's name must be.
-#[must_use]
-pub fn is_token(name: &[u8]) -> bool {
-    let is_token_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !name.is_empty() && name.iter().all(is_token_byte)
 }
 
 /// The members of a comma-separated list but the empty ones. Not for lists with commas inside quoted strings.

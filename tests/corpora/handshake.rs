@@ -1,10 +1,12 @@
 //! Opening handshakes: whatever is asked or answered, in whatever pieces it comes, both sides keep to the rules, as read here by
 //! simpler means.
 
-use throng::http::{HeadBuffer, MAX_HEAD, MAX_HEADERS, Refusal, Request, parse_head};
+use throng::http::{
+    HeadBuffer, MAX_HEAD, MAX_HEADERS, Persistence, Refusal, Request, Response, Status, parse_head,
+};
 use throng::ws::client::{ResponseError, check_response, check_response_to_offer};
 use throng::ws::deflate::{self, Agreement, ContextTakeover};
-use throng::ws::handshake::{Upgrade, accept_key};
+use throng::ws::handshake::{Asked, Upgrade, accept_key, refusal_of_plain};
 
 use super::input::{Input, cuts};
 use super::offer::{Offer, is_answer, members};
@@ -97,6 +99,7 @@ fn answer(head: &[u8], context: ContextTakeover) -> Answer {
         Ok(None) => return Answer::Incomplete,
         Ok(Some((request, len))) => {
             same_as_parsed(&request, &head[..len]);
+            routed(&request);
             Upgrade::of(&request).map(|upgrade| (upgrade, request, len))
         }
         Err(refusal) => Err(refusal),
@@ -111,6 +114,30 @@ fn answer(head: &[u8], context: ContextTakeover) -> Answer {
             let agreement = Agreement::of(&request, context);
             accepted(&upgrade, &request, agreement.as_ref());
             Answer::Accepted { len, compressed: agreement.is_some() }
+        }
+    }
+}
+
+/// A request asks for a WebSocket, or is a plain one, which may be answered on a connection that goes on.
+fn routed(request: &Request<'_>) {
+    let asked = Asked::of(request);
+    let upgrade = Upgrade::of(request);
+    match asked {
+        Ok(Asked::WebSocket(asked)) => assert_eq!(upgrade, Ok(asked)),
+        Err(refusal) => assert_eq!(upgrade, Err(refusal)),
+        Ok(Asked::Plain) => {
+            assert_eq!(upgrade, Err(refusal_of_plain(request)));
+            // No body follows that another reader could take for a request, or the other way round.
+            assert_eq!(request.header_all("host").count(), 1);
+            assert!(request.header("transfer-encoding").is_none());
+            assert!(request.header_all("content-length").all(|length| length == b"0"));
+            if let Ok(response) = Response::new(Status::OK).field("X-Path", request.path()) {
+                let mut out = Vec::new();
+                response.body("text/plain", "ok").write(Persistence::KeepAlive, &mut out);
+                let (status, fields, len) = parse(&out);
+                assert_eq!((status, len, &out[len..]), (200, out.len() - 2, &b"ok"[..]));
+                assert_eq!(fields[0], ("X-Path".into(), request.path().into()));
+            }
         }
     }
 }

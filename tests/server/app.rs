@@ -1,11 +1,15 @@
 //! The server of the tests: an echo that also does what it is told.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use throng::http::{Refusal, Request, Status};
-use throng::{Accept, Builder, CloseCode, Closed, Conn, ConnId, Handler, Message, Pinning, Server};
+use throng::http::{Refusal, Request, Response, Status};
+use throng::ws::handshake::refusal_of_plain;
+use throng::{
+    Accept, Builder, CloseCode, Closed, Conn, ConnId, Connecting, Handler, Message, Pinning, Server, Verdict,
+};
 
 /// What the application was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,17 +33,24 @@ impl Handler for App {
     /// Messages received.
     type Data = u64;
 
-    fn upgrade(&mut self, request: &Request<'_>) -> Result<Accept<u64>, Refusal> {
+    fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<u64> {
+        let request = connecting.request();
         if request.path() == "/secret" && request.query() != Some("key=1") {
-            return Err(Refusal::new(Status::UNAUTHORIZED, "not without the key"));
+            return Refusal::new(Status::UNAUTHORIZED, "not without the key").into();
         }
         let accept = Accept::new(0);
         let chosen = request.subprotocols().find(|name| name.starts_with("known"));
-        Ok(match chosen {
-            Some(name) => accept.subprotocol(name),
-            // Nobody offers it, so it must not be sent.
-            None => accept.subprotocol("made-up"),
-        })
+        // Nobody offers the other one, so it must not be sent.
+        accept.subprotocol(chosen.unwrap_or("made-up")).into()
+    }
+
+    /// `/health` is answered; everything else that asks for no WebSocket is not served.
+    fn request(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Infallible> {
+        let request = connecting.request();
+        match request.path() {
+            "/health" => Verdict::Respond(Response::new(Status::OK).body("text/plain", "ok\n")),
+            _ => refusal_of_plain(&request).into(),
+        }
     }
 
     fn open(&mut self, conn: &mut Conn<'_, u64>, request: &Request<'_>) {

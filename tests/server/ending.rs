@@ -84,11 +84,8 @@ fn a_panic_of_the_handler_is_reported() {
     struct Fragile;
     impl throng::Handler for Fragile {
         type Data = ();
-        fn upgrade(
-            &mut self,
-            _: &throng::http::Request<'_>,
-        ) -> Result<throng::Accept<()>, throng::http::Refusal> {
-            Ok(throng::Accept::new(()))
+        fn upgrade(&mut self, _: &mut throng::Connecting<'_>) -> throng::Verdict<()> {
+            throng::Accept::new(()).into()
         }
         fn message(&mut self, _: &mut throng::Conn<'_, ()>, _: throng::Message<'_>) {
             panic!("a handler of the tests");

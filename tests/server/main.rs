@@ -24,6 +24,7 @@ mod log;
 mod pairs;
 #[cfg(feature = "serve")]
 mod placing;
+mod plain;
 #[cfg(feature = "serve")]
 mod private_tables;
 #[cfg(feature = "serve")]

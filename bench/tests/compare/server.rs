@@ -9,8 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
-use throng::http::{Refusal, Request};
-use throng::{Accept, Compression, Conn, Handle, Handler, Message, Server};
+use throng::{Accept, Compression, Conn, Connecting, Handle, Handler, Message, Server, Verdict};
 
 /// The arguments of the script, for the test that is a server.
 const ARGUMENTS: &str = "THRONG_BENCH_COMPARE_ARGUMENTS";
@@ -76,8 +75,8 @@ struct Peer {
 impl Handler for Serving {
     type Data = Peer;
 
-    fn upgrade(&mut self, request: &Request<'_>) -> Result<Accept<Peer>, Refusal> {
-        Ok(Accept::new(Peer { publishes: request.path() == "/publish", messages: 0 }))
+    fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Peer> {
+        Accept::new(Peer { publishes: connecting.request().path() == "/publish", messages: 0 }).into()
     }
 
     fn message(&mut self, conn: &mut Conn<'_, Peer>, message: Message<'_>) {

@@ -24,7 +24,9 @@ use crate::hub::question::Questions;
 use crate::hub::request_id::RequestId;
 use crate::hub::responder::Responder;
 use crate::hub::shared::{HubShared, OperatorInbox};
-use crate::worker::{Accept, Closed, Conn, ConnId, Connections, Handler, SliceBudget, Turn};
+use crate::worker::{
+    Accept, Closed, Conn, ConnId, Connecting, Connections, Handler, SliceBudget, Turn, Verdict,
+};
 use crate::ws::{CloseCode, Message};
 
 /// One worker's hub over a broker.
@@ -170,14 +172,9 @@ impl<B: Broker> WorkerHub<B> {
         counters.subscriptions.set(self.table.subscriptions());
         counters.waiting.set(self.waiting as u64);
     }
-}
 
-impl<B: Broker> Handler for WorkerHub<B> {
-    type Data = ClientState;
-
-    const ENVELOPES: bool = true;
-
-    fn upgrade(&mut self, request: &HttpRequest<'_>) -> Result<Accept<ClientState>, Refusal> {
+    /// Accepts a client that asks for nothing it may not have.
+    fn admit(&mut self, request: &HttpRequest<'_>) -> Result<Accept<ClientState>, Refusal> {
         let config = &self.shared.config;
         let dialect = Dialect::of_request(request);
         let (path, query) = (request.path(), request.query());
@@ -200,6 +197,16 @@ impl<B: Broker> Handler for WorkerHub<B> {
             Some(name) => accept.subprotocol(name).enveloped(),
             None => accept,
         })
+    }
+}
+
+impl<B: Broker> Handler for WorkerHub<B> {
+    type Data = ClientState;
+
+    const ENVELOPES: bool = true;
+
+    fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<ClientState> {
+        self.admit(&connecting.request()).into()
     }
 
     fn open(&mut self, conn: &mut Conn<'_, ClientState>, _: &HttpRequest<'_>) {

@@ -1,12 +1,16 @@
 //! The application's side of a worker.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use super::conn::Conn;
+use super::connecting::Connecting;
 use super::handle::Handle;
 use super::turn::{Connections, Turn};
-use crate::http::{Refusal, Request};
+use super::verdict::Verdict;
+use crate::http::Request;
 use crate::worker::table::ConnId;
+use crate::ws::handshake::refusal_of_plain;
 use crate::ws::{CloseFrame, DecodeError, Message, ProtocolError};
 
 /// What an application does with its connections.
@@ -16,16 +20,15 @@ use crate::ws::{CloseFrame, DecodeError, Message, ProtocolError};
 /// answers through a [`Handle`].
 ///
 /// ```
-/// use throng::http::{Refusal, Request};
-/// use throng::{Accept, Conn, Handler, Message};
+/// use throng::{Accept, Conn, Connecting, Handler, Message, Verdict};
 ///
 /// struct Echo;
 ///
 /// impl Handler for Echo {
 ///     type Data = ();
 ///
-///     fn upgrade(&mut self, _: &Request<'_>) -> Result<Accept<()>, Refusal> {
-///         Ok(Accept::new(()))
+///     fn upgrade(&mut self, _: &mut Connecting<'_>) -> Verdict<()> {
+///         Accept::new(()).into()
 ///     }
 ///
 ///     fn message(&mut self, conn: &mut Conn<'_, ()>, message: Message<'_>) {
@@ -44,12 +47,16 @@ pub trait Handler {
     /// start then.
     const ENVELOPES: bool = false;
 
-    /// A request to open a WebSocket, well-formed by RFC 6455. Accept it, with one of the [subprotocols it
-    /// offers](Request::subprotocols) if there is one for it, or refuse it with an HTTP status.
-    ///
-    /// # Errors
-    /// The refusal to answer with.
-    fn upgrade(&mut self, request: &Request<'_>) -> Result<Accept<Self::Data>, Refusal>;
+    /// A request to open a WebSocket has come, which is well-formed by RFC 6455. Accept it, with one of the [subprotocols it
+    /// offers](Request::subprotocols) if there is one for it, or refuse it.
+    fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Self::Data>;
+
+    /// A request has come that asks for no WebSocket: of any method, with one host, and without a body, which the server does not take.
+    /// The answer to HEAD is that to GET, whose body the server leaves out. Without this function it is 426, and 405 to other methods than
+    /// GET and HEAD.
+    fn request(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Infallible> {
+        refusal_of_plain(&connecting.request()).into()
+    }
 
     /// The connection is open: messages may be sent from now on.
     fn open(&mut self, conn: &mut Conn<'_, Self::Data>, request: &Request<'_>) {
@@ -88,47 +95,6 @@ pub trait Handler {
     /// The interval has passed.
     fn tick(&mut self, worker: &Context<'_>) {
         let _ = worker;
-    }
-}
-
-/// A handler's consent to a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accept<D> {
-    pub(crate) data: D,
-    pub(crate) subprotocol: Option<String>,
-    pub(crate) compression: bool,
-    pub(crate) enveloped: bool,
-}
-
-impl<D> Accept<D> {
-    /// Accepts, keeping `data` with the connection.
-    pub const fn new(data: D) -> Self {
-        Self { data, subprotocol: None, compression: true, enveloped: false }
-    }
-
-    /// Chooses a subprotocol, which must be one that the request offers: another one is not sent, since the client would have
-    /// to fail the connection (RFC 6455, section 4.1).
-    #[must_use]
-    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
-        self.subprotocol = Some(name.into());
-        self
-    }
-
-    /// Lets this connection's messages be longer than [`Config::max_message`](crate::Config::max_message), by what a text makes of a
-    /// payload that it wraps: six times as long, as JSON writes control characters, and 4 KiB more. It is the handler then that holds
-    /// payloads to the limit. For handlers that [say so](Handler::ENVELOPES).
-    #[must_use]
-    pub const fn enveloped(mut self) -> Self {
-        self.enveloped = true;
-        self
-    }
-
-    /// Leaves the messages of this connection uncompressed, whatever the client offers and the server is set to: for those that
-    /// carry secrets beside what a stranger can choose, whose lengths would tell of them (as in CRIME and BREACH, RFC 7692-8-1).
-    #[must_use]
-    pub fn uncompressed(mut self) -> Self {
-        self.compression = false;
-        self
     }
 }
 

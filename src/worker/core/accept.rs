@@ -9,7 +9,7 @@ use crate::http::{Status, is_head};
 use crate::worker::app::handler::Handler;
 use crate::worker::app::notice::Notice;
 use crate::worker::os::Os;
-use crate::worker::session::handshake::AT_LIMIT;
+use crate::worker::session::opening::AT_LIMIT;
 use crate::worker::table::token_of;
 use crate::worker::table::{Flags, ListenerIndex, Record, TransportKind};
 

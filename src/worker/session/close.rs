@@ -1,6 +1,6 @@
 //! How connections end: by a Close from either side, for a fault, or without a word.
 
-use super::handshake::AT_LIMIT;
+use super::opening::AT_LIMIT;
 use super::sessions::{Flow, Sessions};
 use crate::base::ticks::deadline;
 use crate::budget::LINGER;
@@ -202,6 +202,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 let is_head = self.streams.table.side_mut(index).is_some_and(|side| is_head(&side.head));
                 self.refuse(index, AT_LIMIT, is_head)
             }
+            State::KeptAlive => self.finish(index),
             State::Closing | State::Finishing => Flow::Alive,
         }
     }

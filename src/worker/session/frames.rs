@@ -118,7 +118,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Keeps input for the next visit. `false` when there is no buffer for it.
-    fn keep_unread(&mut self, index: u32, input: Range<usize>) -> bool {
+    pub(in crate::worker) fn keep_unread(&mut self, index: u32, input: Range<usize>) -> bool {
         if let Some(left) = &mut self.visits.left_again {
             *left = input.len();
             return true;

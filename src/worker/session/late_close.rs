@@ -18,6 +18,18 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
+    /// The time of the next request is up: whether the connection goes on until the next look, because the peer takes what was answered.
+    pub(in crate::worker) fn awaits_reader_longer(&mut self, index: u32) -> bool {
+        self.streams.queued(index) > 0 && self.awaits_close_longer(index)
+    }
+
+    /// The connection goes on.
+    pub(in crate::worker) fn forget_late_close(&mut self, index: u32) {
+        if self.streams.table.side_mut(index).is_some_and(|side| side.late_close.take().is_some()) {
+            self.streams.free_side(index);
+        }
+    }
+
     /// Whether a connection whose time to close is up goes on until the next look, because the peer takes what is in front of our Close.
     pub(in crate::worker) fn awaits_close_longer(&mut self, index: u32) -> bool {
         // Refused connections have few places.

@@ -1,7 +1,8 @@
 //! What connections speak: from the first byte of a request to the last of a close.
 //!
 //! - `sessions`: all sessions of a worker, with what they share. `visits`: which connections are read from, for how long, and how much at a time.
-//! - `read`, `handshake`, `frames`: what a peer says, and what comes of it. `relief`: which message gives way when buffer memory is used up.
+//! - `opening`: the request that a connection begins with.
+//! - `read`, `frames`: what a peer says, and what comes of it. `relief`: which message gives way when buffer memory is used up.
 //! - `write`, `deferring`, `messages`, `push`: what leaves, at once or later, to one connection or to many. `turn`: what the handler does in its
 //!   turn.
 //! - `close`: how connections end.
@@ -14,7 +15,6 @@ pub(super) mod close;
 mod deferring;
 mod dispatch;
 mod frames;
-pub(super) mod handshake;
 pub(super) mod keepalive;
 mod last_look;
 mod late_close;
@@ -22,6 +22,7 @@ mod late_pong;
 mod lateness;
 mod message_clock;
 mod messages;
+pub(super) mod opening;
 pub(super) mod ping;
 mod preamble;
 mod push;

@@ -222,7 +222,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         match protocol {
             // RFC 6455-7.1.7-5
             _ if state == State::Finishing => Flow::Alive,
-            Protocol::Opening => self.take_head(index, input, drained),
+            Protocol::Opening if state == State::KeptAlive => self.take_next_heads(index, input, drained),
+            Protocol::Opening => self.take_heads(index, input, drained),
             Protocol::WebSocket => self.take_frames(index, input, drained),
             Protocol::Preamble => self.take_preamble(index, input, drained),
         }

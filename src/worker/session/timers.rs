@@ -108,7 +108,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
         let state = self.streams.table.record_mut(index).state();
         match state {
-            State::Handshaking => {
+            State::Handshaking | State::KeptAlive if self.awaits_reader_longer(index) => Flow::Alive,
+            State::KeptAlive if self.streams.queued(index) == 0 => self.discard(index),
+            State::Handshaking | State::KeptAlive => {
                 self.streams.counters.handshake_timeouts.add(1);
                 self.tell_late(index);
                 self.discard(index)

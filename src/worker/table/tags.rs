@@ -15,6 +15,8 @@ pub(crate) enum State {
     /// Nothing more is to be said or heard: once queued output is out, the writing half ends, and the peer's end of the
     /// stream is awaited, so that no reset overtakes our last bytes. Timer: the close deadline.
     Finishing,
+    /// A request has been answered, and another may come. Timer: the time that it may take to come.
+    KeptAlive,
 }
 
 /// What a connection speaks: who takes the bytes that its transport has received.
@@ -42,7 +44,7 @@ pub(crate) enum TransportKind {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tags(u8);
 
-const STATE_BITS: u32 = 2;
+const STATE_BITS: u32 = 3;
 const PROTOCOL_BITS: u32 = 3;
 const STATE: u8 = (1 << STATE_BITS) - 1;
 const PROTOCOL: u8 = ((1 << PROTOCOL_BITS) - 1) << STATE_BITS;
@@ -59,7 +61,8 @@ impl Tags {
             0 => State::Handshaking,
             1 => State::Open,
             2 => State::Closing,
-            _ => State::Finishing,
+            3 => State::Finishing,
+            _ => State::KeptAlive,
         }
     }
 
@@ -142,7 +145,8 @@ const _: () = assert!(MAX_LISTENERS == 1 << (u32::BITS - GENERATION_BITS), "a li
 mod tests {
     use super::*;
 
-    const STATES: [State; 4] = [State::Handshaking, State::Open, State::Closing, State::Finishing];
+    const STATES: [State; 5] =
+        [State::Handshaking, State::Open, State::Closing, State::Finishing, State::KeptAlive];
     const PROTOCOLS: [Protocol; 3] = [Protocol::Opening, Protocol::WebSocket, Protocol::Preamble];
     const TRANSPORTS: [TransportKind; 2] = [TransportKind::Plain, TransportKind::Records];
 

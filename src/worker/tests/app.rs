@@ -1,11 +1,13 @@
 //! The application of the tests: it does what the messages tell it and writes down what it is told.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::http::{Refusal, Request, Status};
-use crate::worker::{Accept, Closed, Conn, ConnId, Connections, Context, Handler, Turn};
+use crate::http::{Refusal, Request, Response, Status};
+use crate::worker::{Accept, Closed, Conn, ConnId, Connecting, Connections, Context, Handler, Turn, Verdict};
+use crate::ws::handshake::refusal_of_plain;
 use crate::ws::{CloseCode, Message};
 
 /// What the application was told, in order.
@@ -39,12 +41,31 @@ impl Handler for App {
     /// The length of the path, so that there is something to get back.
     type Data = usize;
 
-    fn upgrade(&mut self, request: &Request<'_>) -> Result<Accept<usize>, Refusal> {
-        if request.path() == "/forbidden" {
-            return Err(Refusal::new(Status::FORBIDDEN, "not you"));
-        }
+    fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<usize> {
+        let request = connecting.request();
         let accept = Accept::new(request.path().len());
-        Ok(if request.path() == "/uncompressed" { accept.uncompressed() } else { accept })
+        match request.path() {
+            "/forbidden" => Refusal::new(Status::FORBIDDEN, "not you").into(),
+            "/uncompressed" => accept.uncompressed().into(),
+            _ => accept.into(),
+        }
+    }
+
+    /// `/ok` is answered, `/last` for the last time, `/big N` by N bytes; everything else is not served.
+    fn request(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Infallible> {
+        let request = connecting.request();
+        let ok = Response::new(Status::OK);
+        match request.path() {
+            "/ok" => Verdict::Respond(ok.body("text/plain", "ok\n")),
+            "/last" => Verdict::Respond(ok.body("text/plain", "bye\n").close()),
+            "/none" => Verdict::Respond(Response::new(Status::NO_CONTENT)),
+            "/json" => Verdict::Refuse(Response::new(Status::NOT_FOUND).body("application/json", "{}")),
+            "/big" => {
+                let len = request.query().and_then(|len| len.parse().ok()).unwrap();
+                Verdict::Respond(ok.body("application/octet-stream", vec![b'x'; len]))
+            }
+            _ => refusal_of_plain(&request).into(),
+        }
     }
 
     fn open(&mut self, conn: &mut Conn<'_, usize>, request: &Request<'_>) {

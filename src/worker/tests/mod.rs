@@ -18,6 +18,7 @@ mod preamble;
 mod pushing;
 mod reading;
 mod relief;
+mod responding;
 mod returning;
 mod standing_still;
 mod transport;

@@ -1,0 +1,178 @@
+//! From the first byte of a request head to its last.
+
+use std::ops::Range;
+
+use super::respond::AT_LIMIT;
+use super::routed::Routed;
+use crate::base::ticks::deadline;
+use crate::budget::HEAD_PER_WORK;
+use crate::http::{HeadBuffer, Refusal, is_head, parse_head};
+use crate::worker::app::handler::Handler;
+use crate::worker::os::Os;
+use crate::worker::session::sessions::{Flow, Sessions};
+use crate::worker::table::{Flags, State};
+use crate::ws::Buffers;
+
+/// How the input goes on behind a request head, or the bytes of one.
+enum Next {
+    /// There is nothing left to do.
+    Done(Flow),
+    /// With frames, in this part of the receive buffer.
+    Frames(Range<usize>),
+    /// With another request.
+    Request(Range<usize>),
+}
+
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Takes in bytes of request heads, that part of the receive buffer. Behind the end of one there may be frames already, or another
+    /// request.
+    pub(in crate::worker) fn take_heads(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
+        let mut part = part;
+        loop {
+            match self.take_head(index, part) {
+                Next::Done(flow) => return flow,
+                Next::Frames(rest) => return self.take_frames(index, rest, drained),
+                Next::Request(rest) => {
+                    if let Some(flow) = self.await_request(index, &rest) {
+                        return flow;
+                    }
+                    part = rest;
+                }
+            }
+        }
+    }
+
+    /// The first bytes of another request have come on a connection on which one has been answered.
+    pub(in crate::worker) fn take_next_heads(
+        &mut self,
+        index: u32,
+        part: Range<usize>,
+        drained: bool,
+    ) -> Flow {
+        self.begin_head(index);
+        self.take_heads(index, part, drained)
+    }
+
+    /// From now on a head has its time.
+    fn begin_head(&mut self, index: u32) {
+        self.streams.table.record_mut(index).set_state(State::Handshaking);
+        self.streams.table.arm(index, deadline(self.streams.os.now(), self.limits.handshake_timeout));
+        self.forget_late_close(index);
+    }
+
+    /// A request has been answered, and the connection goes on with what is in this part of the receive buffer. `None` where that is
+    /// dealt with now.
+    fn await_request(&mut self, index: u32, rest: &Range<usize>) -> Option<Flow> {
+        if self.streams.receive.reply().is_full() && self.flush_reply(index) == Flow::Gone {
+            return Some(Flow::Gone);
+        }
+        self.begin_head(index);
+        if rest.is_empty() {
+            self.streams.table.record_mut(index).set_state(State::KeptAlive);
+            return Some(Flow::Alive);
+        }
+        let is_paused = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
+        if !is_paused && !self.visits.meter.is_spent() {
+            return None;
+        }
+        // It has its turn among the others, or first has to read what it was answered.
+        if self.keep_unread(index, rest.clone()) {
+            return Some(Flow::Alive);
+        }
+        let is_head = is_head(self.streams.receive.bytes(rest.clone()));
+        Some(self.refuse(index, AT_LIMIT, is_head))
+    }
+
+    fn take_head(&mut self, index: u32, part: Range<usize>) -> Next {
+        let kept =
+            self.streams.table.side_mut(index).map(|side| std::mem::take(&mut side.head)).unwrap_or_default();
+        if kept.is_empty() {
+            // The common case: the whole head is in the worker's own buffer.
+            return self.judge(index, None, part);
+        }
+        let old_len = kept.len();
+        let mut head = kept;
+        let input = self.streams.receive.bytes(part.clone());
+        let most = self.limits.head.bytes;
+        let fresh = &input[..input.len().min(most.saturating_sub(old_len))];
+        if !self.streams.pool.reserve(&mut head, fresh.len()) {
+            let is_head = is_head(&head);
+            self.streams.pool.recycle(head);
+            return Next::Done(self.refuse(index, AT_LIMIT, is_head));
+        }
+        head.extend_from_slice(fresh);
+        // A head ends with a line: until one ends there is nothing new to learn, and each byte is parsed a few times at most.
+        if !fresh.contains(&b'\n') && head.len() < most {
+            self.streams.table.side_or_new(index).head = head;
+            return Next::Done(Flow::Alive);
+        }
+        self.judge(index, Some((head, old_len)), part)
+    }
+
+    /// Parses the head, which is at the start of the part or, with that many bytes kept from before, in a buffer of its own.
+    fn judge(&mut self, index: u32, kept: Option<(Vec<u8>, usize)>, part: Range<usize>) -> Next {
+        // The handler is lent the request while it can send.
+        let memory = self.streams.receive.take_memory();
+        let seen = kept.as_ref().map_or(part.len(), |(head, _)| head.len());
+        self.visits.meter.charge(seen.min(self.limits.head.bytes) / HEAD_PER_WORK);
+        let outcome = {
+            let mut fields = HeadBuffer::new(self.limits.head);
+            let bytes = kept.as_ref().map_or(&memory.bytes()[part.clone()], |(head, _)| head);
+            match parse_head(bytes, &mut fields) {
+                Ok(Some((request, len))) => self.route(index, &request).map(|routed| Some((routed, len))),
+                Ok(None) => Ok(None),
+                Err(refusal) => Err(refusal),
+            }
+            .map_err(|refusal| (refusal, is_head(bytes)))
+        };
+        self.streams.receive.put_memory_back(memory);
+        match outcome {
+            Ok(None) => Next::Done(self.keep_head(index, kept, part)),
+            Ok(Some((routed, len))) => {
+                let taken = len - kept.as_ref().map_or(0, |(_, old_len)| *old_len);
+                self.recycle_head(kept);
+                let rest = part.start + taken..part.end;
+                match routed {
+                    Routed::WebSocket => Next::Frames(rest),
+                    Routed::Answered => Next::Request(rest),
+                    Routed::Ended => Next::Done(self.finish(index)),
+                }
+            }
+            Err((refusal, is_head)) => Next::Done(self.refuse_kept(index, kept, refusal, is_head)),
+        }
+    }
+
+    fn refuse_kept(
+        &mut self,
+        index: u32,
+        kept: Option<(Vec<u8>, usize)>,
+        refusal: Refusal,
+        is_head: bool,
+    ) -> Flow {
+        self.recycle_head(kept);
+        self.refuse(index, refusal, is_head)
+    }
+
+    fn keep_head(&mut self, index: u32, kept: Option<(Vec<u8>, usize)>, part: Range<usize>) -> Flow {
+        let head = match kept {
+            Some((head, _)) => head,
+            None => {
+                let mut head = Vec::new();
+                if !self.streams.pool.reserve(&mut head, part.len()) {
+                    let is_head = is_head(self.streams.receive.bytes(part));
+                    return self.refuse(index, AT_LIMIT, is_head);
+                }
+                head.extend_from_slice(self.streams.receive.bytes(part));
+                head
+            }
+        };
+        self.streams.table.side_or_new(index).head = head;
+        Flow::Alive
+    }
+
+    fn recycle_head(&mut self, kept: Option<(Vec<u8>, usize)>) {
+        if let Some((head, _)) = kept {
+            self.streams.pool.recycle(head);
+        }
+    }
+}

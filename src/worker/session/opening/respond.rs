@@ -1,0 +1,83 @@
+//! HTTP responses: behind one the next request may come, or the connection ends.
+
+use super::routed::Routed;
+use crate::http::{Persistence, Refusal, Request, Response, Status};
+use crate::worker::app::handler::Handler;
+use crate::worker::os::Os;
+use crate::worker::session::sessions::{Flow, Sessions};
+
+/// What a connection over a limit is told.
+pub(in crate::worker) const AT_LIMIT: Refusal =
+    Refusal::new(Status::SERVICE_UNAVAILABLE, "the server is full or going down, try again later");
+/// What is said instead of a response that is longer than a connection's output may be.
+const TOO_LONG: Refusal =
+    Refusal::new(Status::INTERNAL_SERVER_ERROR, "the response is longer than the outbox limit");
+
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Answers a request, and ends the connection behind it where either side wants that, or where it `must_end`.
+    pub(super) fn respond(
+        &mut self,
+        index: u32,
+        request: &Request<'_>,
+        response: Response,
+        must_end: bool,
+    ) -> Routed {
+        if response.len() > self.limits.outbox {
+            return self.answer_with_refusal(index, request, &TOO_LONG.into());
+        }
+        // RFC 9112 section 9.3
+        let wants_end = request.list("connection").any(|option| option.eq_ignore_ascii_case("close"));
+        let wanted = if must_end || wants_end { Persistence::Close } else { Persistence::KeepAlive };
+        let persistence = wanted.and(response.persistence());
+        self.streams.counters.responses.add(1);
+        self.write_response(request.method() == "HEAD", &response, persistence);
+        match persistence {
+            Persistence::KeepAlive => Routed::Answered,
+            Persistence::Close => Routed::Ended,
+        }
+    }
+
+    /// Answers a request with a refusal of the handler's.
+    pub(super) fn answer_with_refusal(
+        &mut self,
+        index: u32,
+        request: &Request<'_>,
+        response: &Response,
+    ) -> Routed {
+        self.count_refusal(index, response.status(), response.detail());
+        self.write_response(request.method() == "HEAD", response, Persistence::Close);
+        Routed::Ended
+    }
+
+    fn write_response(&mut self, is_head: bool, response: &Response, persistence: Persistence) {
+        let bytes = &mut self.streams.receive.reply_mut().bytes;
+        if is_head {
+            response.write_head(persistence, bytes);
+        } else {
+            response.write(persistence, bytes);
+        }
+    }
+
+    fn count_refusal(&mut self, index: u32, status: Status, detail: &'static str) {
+        if status == Status::SERVICE_UNAVAILABLE {
+            self.streams.counters.refused_at_limit.add(1);
+        } else {
+            self.streams.counters.refused_requests.add(1);
+        }
+        if let Some(record) = self.streams.table.get(index) {
+            self.tell_refused(&record.socket, status, detail);
+        }
+    }
+
+    /// Answers with an error and ends the connection (RFC 6455-7.2.2-1). The answer to HEAD has no body.
+    pub(in crate::worker) fn refuse(&mut self, index: u32, refusal: Refusal, is_head: bool) -> Flow {
+        self.count_refusal(index, refusal.status(), refusal.detail());
+        let bytes = &mut self.streams.receive.reply_mut().bytes;
+        if is_head {
+            refusal.write_head(bytes);
+        } else {
+            refusal.write(bytes);
+        }
+        self.finish(index)
+    }
+}

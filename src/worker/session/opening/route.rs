@@ -1,0 +1,48 @@
+//! What a request asks for, and what the handler says to it.
+
+use super::respond::AT_LIMIT;
+use super::routed::Routed;
+use crate::budget::WORK_OF_HANDSHAKE;
+use crate::http::{Refusal, Request};
+use crate::worker::app::conn::SocketPeer;
+use crate::worker::app::connecting::Connecting;
+use crate::worker::app::handler::Handler;
+use crate::worker::app::verdict::Verdict;
+use crate::worker::os::Os;
+use crate::worker::session::sessions::Sessions;
+use crate::worker::table::Flags;
+use crate::ws::handshake::Asked;
+
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Has a request decided on.
+    ///
+    /// # Errors
+    /// The refusal of a request that the handler is not asked about.
+    pub(super) fn route(&mut self, index: u32, request: &Request<'_>) -> Result<Routed, Refusal> {
+        self.visits.meter.charge(WORK_OF_HANDSHAKE);
+        let asked = Asked::of(request)?;
+        let Some(record) = self.streams.table.get(index) else { return Err(AT_LIMIT) };
+        let is_refused = record.flags.has(Flags::REFUSED) || self.is_draining;
+        let Some(handler) = &mut self.app.handler else { return Err(AT_LIMIT) };
+        let peer = SocketPeer { os: &self.streams.os, socket: &record.socket };
+        let mut connecting = Connecting::new(*request, &peer, record.listener());
+        let verdict = match asked {
+            Asked::WebSocket(_) if is_refused => return Err(AT_LIMIT),
+            // RFC 6455-4.2.2-3 and 6455-4.2.2-5: origins and resources are the handler's to refuse.
+            Asked::WebSocket(upgrade) => match handler.upgrade(&mut connecting) {
+                Verdict::Accept(accept) => {
+                    self.open(index, request, &upgrade, accept);
+                    return Ok(Routed::WebSocket);
+                }
+                Verdict::Respond(response) => Verdict::Respond(response),
+                Verdict::Refuse(response) => Verdict::Refuse(response),
+            },
+            Asked::Plain => handler.request(&mut connecting),
+        };
+        Ok(match verdict {
+            Verdict::Accept(never) => match never.data {},
+            Verdict::Respond(response) => self.respond(index, request, response, is_refused),
+            Verdict::Refuse(response) => self.answer_with_refusal(index, request, &response),
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! The WebSocket that a request asks for.
+
+use crate::http::Request;
+use crate::worker::app::conn::{Conn, SocketPeer};
+use crate::worker::app::handler::Handler;
+use crate::worker::app::verdict::Accept;
+use crate::worker::os::Os;
+use crate::worker::session::sessions::Sessions;
+use crate::worker::stream::compression::Outgoing;
+use crate::worker::table::{Protocol, State};
+use crate::ws::deflate::{Agreement, DeflateParams};
+use crate::ws::handshake::{Upgrade, is_token};
+
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Opens the WebSocket that the request asks for: the 101 and what the handler sends at once are in the reply then.
+    pub(super) fn open(
+        &mut self,
+        index: u32,
+        request: &Request<'_>,
+        upgrade: &Upgrade,
+        accept: Accept<H::Data>,
+    ) {
+        let Accept { data, subprotocol, compression, enveloped } = accept;
+        // RFC 6455-4.2.2-6
+        let offered =
+            |name: &&str| is_token(name.as_bytes()) && request.subprotocols().any(|offer| offer == *name);
+        let deflation = self.limits.deflation.filter(|_| compression);
+        let agreement = deflation.and_then(|deflation| Agreement::of(request, deflation.context));
+        let subprotocol = subprotocol.as_deref().filter(offered);
+        upgrade.accept(subprotocol, agreement.as_ref(), &mut self.streams.receive.reply_mut().bytes);
+        self.streams.counters.opened.add(1);
+        self.streams.counters.open.add(1);
+        let record = self.streams.table.record_mut(index);
+        // RFC 6455-4.2.2-1
+        record.set_state(State::Open);
+        record.set_protocol(Protocol::WebSocket);
+        record.data = Some(data);
+        let params = agreement.map_or(DeflateParams::NONE, DeflateParams::from);
+        debug_assert!(H::ENVELOPES || !enveloped, "a handler envelopes without having said so");
+        record.params = if enveloped { params.enveloped() } else { params };
+        self.schedule_first_ping(index);
+        self.call(index, |handler, conn| handler.open(conn, request));
+    }
+
+    /// Calls the handler about a connection whose input is not being dealt with. What it sends is in the reply then.
+    pub(in crate::worker) fn call(&mut self, index: u32, act: impl FnOnce(&mut H, &mut Conn<'_, H::Data>)) {
+        let (id, queued) = (self.streams.table.id(index), self.streams.queued(index));
+        if self.streams.table.get(index).is_none_or(|record| record.data.is_none()) {
+            return;
+        }
+        let mut contexts = self.streams.table.side_mut(index).and_then(|side| side.contexts.take());
+        let Some(record) = self.streams.table.get_mut(index) else { return };
+        let (Some(data), Some(handler)) = (&mut record.data, &mut self.app.handler) else { return };
+        let peer = SocketPeer { os: &self.streams.os, socket: &record.socket };
+        let outgoing = Outgoing {
+            compressor: &mut self.codec.compressor,
+            params: record.params,
+            contexts: &mut contexts,
+            counters: &self.streams.counters,
+            meter: &mut self.visits.meter,
+        };
+        let mut conn = Conn::new(
+            id,
+            data,
+            self.streams.receive.reply_mut(),
+            queued,
+            self.limits.outbox,
+            outgoing,
+            &peer,
+        );
+        act(handler, &mut conn);
+        if contexts.is_some() {
+            self.streams.table.side_or_new(index).contexts = contexts;
+        }
+    }
+}
