@@ -172,6 +172,8 @@ pub(crate) const WORK_PER_PARSED: usize = 4;
 
 // --- Queues between threads ----------------------------------------------------------------------------------------------
 
+/// Decisions of a worker that are under way: requests that its handler has put off, and what was learnt about them and is not taken in yet.
+pub const DECISIONS: usize = 4096;
 /// Entries of a worker's mailbox. A full one refuses the sender.
 pub(crate) const MAILBOX: usize = 1024;
 /// Bytes of the messages in a worker's mailbox. A longer message goes alone.

@@ -78,7 +78,7 @@ pub use server::{
 };
 pub use settings::RangeError;
 pub use worker::{
-    Accept, Batch, Closed, Conn, ConnId, Connecting, Connections, Context, Flush, Handle, Handler,
+    Accept, Batch, Closed, Conn, ConnId, Connecting, Connections, Context, Decision, Flush, Handle, Handler,
     PingPolicy, PreparedMessage, Pushed, SendError, SlowPolicy, Transport, Turn, Verdict,
 };
 pub use ws::{CloseCode, CloseFrame, Message};

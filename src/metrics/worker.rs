@@ -28,6 +28,14 @@ metrics! {
     refused_requests: counter;
     /// Plain requests that the application has answered, and not refused.
     responses: counter;
+    /// Requests that wait for a decision of the application's now.
+    decisions_pending: gauge;
+    /// Requests answered with 503 because the application did not decide on them in time.
+    decisions_timed_out: counter;
+    /// Requests answered with 503 because the application gave up deciding on them.
+    decisions_dropped: counter;
+    /// Requests answered with 503 because too many waited for a decision already.
+    decisions_refused: counter;
     /// Connections closed because they did not begin with the preamble that their listener demands.
     preamble_errors: counter;
     /// Connections dropped unanswered because even the allowance for refusals was used up.

@@ -78,6 +78,10 @@ settings! {
         /// then the connection is dropped.
         #[option("handshake-timeout", TIME, TIMES)]
         handshake_timeout: Duration = Duration::from_secs(10);
+        /// Time for the handler of a program to decide on a request that it has put off; then the client gets 503. What `throng serve` runs
+        /// decides at once.
+        #[option("decision-timeout", TIME, TIMES)]
+        decision_timeout: Duration = Duration::from_secs(10);
         /// Time for a message to arrive, from its first byte to its last, or `off`; then the connection is closed with 1008.
         #[option("message-timeout", TIME_OR_OFF, TIMES)]
         message_timeout: Option<Duration> = Some(Duration::from_secs(60));

@@ -281,6 +281,7 @@ fn limits(config: &Config, envelopes: bool, plan: &Plan) -> Limits {
         work: Allowance { first: WORK_PER_FIRST, visit: WORK_PER_VISIT, iteration: WORK_PER_ITERATION },
         spare_buffers: (POOL_KEEP / plan.workers).max(POOL_KEEP_LEAST),
         handshake_timeout: config.handshake_timeout,
+        decision_timeout: config.decision_timeout,
         message_timeout: config.message_timeout,
         ping_interval: config.ping_interval,
         ping_policy: config.ping_policy,

@@ -79,6 +79,18 @@ impl Handler for App {
 
     fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<usize> {
         let number = connecting.request().path().strip_prefix('/').and_then(|number| number.parse().ok());
+        if let Some(learnt) = connecting.take_learnt::<usize>() {
+            if number != Some(learnt) {
+                self.model
+                    .borrow_mut()
+                    .fail(format!("what was learnt of client {learnt} is told of {number:?}"));
+            }
+        } else if let Some(number) = number
+            && self.model.borrow().puts_off(number)
+        {
+            let now = self.world.borrow().now;
+            return connecting.later(|decision| self.model.borrow_mut().put_off(number, decision, now));
+        }
         number.map(Accept::new).ok_or(Refusal::new(Status::FORBIDDEN, "not you")).into()
     }
 

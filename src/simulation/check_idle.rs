@@ -48,10 +48,11 @@ impl Model {
             must(inventory.is_draining, "the drain has not begun")?;
             must(world.now < since.max(self.drain_seen) + time, "the drain is over time")?;
         }
-        let (mut refused, mut open, mut sides, mut context) = (0, 0, 0, 0);
+        let (mut refused, mut open, mut sides, mut context, mut deciding) = (0, 0, 0, 0, 0);
         for snapshot in worker.connections() {
             refused += usize::from(snapshot.flags.has(Flags::REFUSED));
             open += u64::from(snapshot.has_data);
+            deciding += u64::from(snapshot.state == State::Deciding);
             sides += usize::from(snapshot.has_side);
             context += snapshot.context;
             let number = snapshot.socket.0;
@@ -66,6 +67,8 @@ impl Model {
         must(counters.buffered_bytes.get() == inventory.buffers as u64, "buffered bytes are counted wrong")?;
         must(counters.context_bytes.get() == context as u64, "bytes of windows are counted wrong")?;
         must(counters.bugs.get() == 0, "bugs were counted")?;
+        must(inventory.decisions == self.decisions.len(), "a decision was made and not heeded")?;
+        must(counters.decisions_pending.get() == deciding, "decisions are counted wrong")?;
         self.check_ticks(world.now)
     }
 
@@ -93,7 +96,9 @@ impl Model {
         let (flags, queued) = (snapshot.flags, snapshot.queued);
         let (paused, blocked) = (flags.has(Flags::PAUSED), flags.has(Flags::BLOCKED));
         must(paused || !connection.is_readable(), "there is something to read")?;
-        must(!paused || queued > 0, "reading idle_checks for no output")?;
+        let is_deciding = snapshot.state == State::Deciding;
+        must(!paused || queued > 0 || is_deciding, "reading is paused for no output")?;
+        must(paused || !is_deciding, "what follows a request that is put off is read")?;
         must(paused || !snapshot.has_unread, "input was read and not dealt with")?;
         must(queued == 0 || blocked, "output waits for nothing")?;
         must(!blocked || !connection.is_writable(), "the kernel has room, and it was not told")?;
@@ -115,6 +120,7 @@ impl Model {
         client.is_refused = flags.has(Flags::REFUSED);
         let deadline = match snapshot.state {
             State::Open => return self.check_open(number, snapshot, world),
+            State::Deciding => client.put_off_at.unwrap_or_default() + limits.decision_timeout,
             State::Handshaking if client.is_refused => {
                 connection.accepted_at.unwrap_or(now) + limits.handshake_timeout.min(LINGER)
             }

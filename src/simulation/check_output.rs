@@ -75,7 +75,10 @@ impl Model {
             || self.setup.is_tight
             || self.was_exhausted
             || connection.held_before >= most;
+        let decision_timeout = limits.decision_timeout;
         let client = &mut self.clients[number];
+        let is_late = client.put_off_at.is_some_and(|since| world.now >= since + decision_timeout);
+        let excused = excused || client.is_given_up || is_late;
         client.response = Some(status);
         let request = client.output.script.first().ok_or("it has asked for nothing")?;
         let ItemKind::Request(deserved) = request.what else { return Err("it has made no request".into()) };

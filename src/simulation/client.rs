@@ -101,6 +101,9 @@ pub(crate) struct Client {
     /// When reading was paused for output that the kernel did not take.
     pub(crate) pauses: Pauses,
     pub(crate) is_refused: bool,
+    /// When the application put it off, and whether the decision was given up.
+    pub(crate) put_off_at: Option<Duration>,
+    pub(crate) is_given_up: bool,
     pub(crate) end_checked: bool,
 }
 
@@ -141,6 +144,8 @@ impl Client {
             has_unread: false,
             pauses: Pauses::default(),
             is_refused: false,
+            put_off_at: None,
+            is_given_up: false,
             end_checked: false,
         }
     }

@@ -117,6 +117,7 @@ impl Load {
             },
             spare_buffers: 1 << 16,
             handshake_timeout: 5 * second,
+            decision_timeout: 5 * second,
             message_timeout: None,
             ping_interval: Some(interval),
             ping_policy: choices.pick(&[PingPolicy::WhenIdle, PingPolicy::Always]),

@@ -14,7 +14,7 @@ use super::output::{AppAction, ItemKind};
 use super::read_pace::ReadPace;
 use super::setup::Setup;
 use super::world::World;
-use crate::worker::{ConnId, Handle, PingPolicy};
+use crate::worker::{ConnId, Decision, Handle, PingPolicy};
 use crate::ws::{Message, Opcode, encode};
 
 /// Lines of the trace that are kept.
@@ -46,6 +46,8 @@ pub(crate) struct Model {
     /// When the worker saw that.
     pub(crate) drain_seen: Duration,
     pub(crate) is_stopped: bool,
+    /// What is to be decided, and about which client.
+    pub(crate) decisions: Vec<(usize, Decision<usize>)>,
     pub(crate) started: Duration,
     /// The first thing that was wrong.
     pub(crate) violation: Option<String>,
@@ -66,6 +68,7 @@ impl Model {
             draining: None,
             drain_seen: Duration::ZERO,
             is_stopped: false,
+            decisions: Vec::new(),
             started: now,
             violation: None,
             now,
@@ -97,6 +100,29 @@ impl Model {
     pub(crate) fn expect(&mut self, holds: bool, what: impl FnOnce() -> String) {
         if !holds {
             self.fail(what());
+        }
+    }
+
+    /// Whether the application decides on a client later.
+    pub(crate) const fn puts_off(&self, number: usize) -> bool {
+        self.setup.puts_off > 0 && number.is_multiple_of(self.setup.puts_off)
+    }
+
+    pub(crate) fn put_off(&mut self, number: usize, decision: Decision<usize>, now: Duration) {
+        self.note(format_args!("client {number} is put off"));
+        let again = self.clients[number].put_off_at.replace(now).is_some();
+        self.expect(!again, || format!("client {number} is put off a second time"));
+        self.decisions.push((number, decision));
+    }
+
+    /// The decision at that place is made, or given up.
+    pub(crate) fn decide(&mut self, at: usize, is_given_up: bool) {
+        let (number, decision) = self.decisions.swap_remove(at);
+        self.note(format_args!("client {number} is decided on, given up: {is_given_up}"));
+        if is_given_up {
+            self.clients[number].is_given_up = true;
+        } else {
+            decision.resolve(number);
         }
     }
 

@@ -40,8 +40,10 @@ pub(crate) struct Run {
 pub(crate) type Violation = String;
 
 impl Run {
-    pub(crate) fn new(setup: Setup, choices: &Choices) -> Self {
-        let mut world = World::new(choices.bits());
+    pub(crate) fn new(mut setup: Setup, choices: &Choices) -> Self {
+        let bits = choices.bits();
+        setup.put_off(bits);
+        let mut world = World::new(bits);
         world.free_descriptors = setup.descriptors;
         world.most_events = setup.limits.budgets.events;
         world.injection =

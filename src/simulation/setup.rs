@@ -42,6 +42,8 @@ pub(crate) struct Setup {
     /// See [`FaultInjection`](super::injection::FaultInjection).
     pub(crate) arrivals: usize,
     pub(crate) waits: usize,
+    /// The application decides later on one client in so many; 0 for none.
+    pub(crate) puts_off: usize,
 }
 
 const fn millis(millis: u64) -> Duration {
@@ -98,6 +100,7 @@ impl Setup {
                 },
                 spare_buffers: choices.pick(&[0, 5_000, 64 << 10]),
                 handshake_timeout: choices.pick(&[millis(1_000), millis(2_350), millis(10_000)]),
+                decision_timeout: millis(1_750),
                 ping_interval: choices.pick(&[
                     None,
                     Some(millis(500)),
@@ -137,6 +140,15 @@ impl Setup {
             descriptors: if choices.one_in(6) { choices.between(1, 6) + initial_clients } else { 1 << 20 },
             arrivals: choices.pick(&[2, 6, 30]),
             waits: choices.pick(&[2, 5, 30]),
+            puts_off: 0,
+        }
+    }
+
+    /// Has the application decide later on some clients or none, by a number that was drawn for something else.
+    pub(crate) const fn put_off(&mut self, bits: u64) {
+        // A crowd is more than a worker puts off at a time.
+        if self.initial_clients == 0 {
+            self.puts_off = [0, 0, 1, 3][(bits % 4) as usize];
         }
     }
 

@@ -57,7 +57,18 @@ impl Run {
             _ if choices.one_in(4) && self.model.borrow().setup.may_end => self.end_of_server(),
             _ => {}
         }
+        self.decide();
         Ok(())
+    }
+
+    /// Another thread has learnt what the application asked for, or has not.
+    fn decide(&self) {
+        let choices = &self.choices;
+        let mut model = self.model.borrow_mut();
+        let pending = model.decisions.len();
+        if pending > 0 && choices.one_in(3) {
+            model.decide(choices.below(pending), choices.one_in(6));
+        }
     }
 
     /// Many clients at once, all of which open a WebSocket.

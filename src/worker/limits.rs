@@ -63,6 +63,8 @@ pub(crate) struct Limits {
     /// Bytes of free small buffers that are kept for the next use. Large ones are all kept.
     pub(crate) spare_buffers: usize,
     pub(crate) handshake_timeout: Duration,
+    /// Time for the handler to decide on a request that it has put off.
+    pub(crate) decision_timeout: Duration,
     /// Time for a message that has begun to end. `None`: any.
     pub(crate) message_timeout: Option<Duration>,
     /// `None`: no Pings.

@@ -27,6 +27,7 @@ pub(crate) mod tests;
 pub use app::batch::{Batch, Pushed, SlowPolicy};
 pub use app::conn::{Conn, SendError};
 pub use app::connecting::{Connecting, Transport};
+pub use app::decision::Decision;
 pub use app::handle::Handle;
 pub use app::handler::{Closed, Context, Handler};
 pub use app::prepared::PreparedMessage;

@@ -131,6 +131,7 @@ fn every_option_can_be_set_everywhere() {
         ("ping", "always", "'always'"),
         ("pong-timeout", "7s", "'7s'"),
         ("handshake-timeout", "7s", "'7s'"),
+        ("decision-timeout", "4s", "'4s'"),
         ("message-timeout", "7s", "'7s'"),
         ("close-timeout", "7s", "'7s'"),
         ("max-head", "8KiB", "8192"),

@@ -239,6 +239,7 @@ fn limits(is_roomy: bool, choices: &Choices) -> Limits {
         spare_buffers: choices.pick(&[0, 5_000, 64 << 10]),
         // Nobody is dropped for taking their time.
         handshake_timeout: millis(600_000),
+        decision_timeout: millis(600_000),
         message_timeout: None,
         ping_interval: None,
         ping_policy: PingPolicy::WhenIdle,

@@ -1,5 +1,6 @@
 //! A worker's handler, and what it has still to be told.
 
+use super::decision::Decisions;
 use super::handler::{Closed, Handler};
 use crate::budget::LIST_KEEP;
 use crate::worker::table::ConnId;
@@ -10,11 +11,13 @@ pub(in crate::worker) struct App<H: Handler> {
     pub(in crate::worker) handler: Option<Box<H>>,
     /// Connections that ended during the turn.
     pub(in crate::worker) ended: Vec<Ended<H::Data>>,
+    /// What it decides later.
+    pub(in crate::worker) decisions: Decisions,
 }
 
 impl<H: Handler> App<H> {
-    pub(in crate::worker) fn new(handler: H) -> Self {
-        Self { handler: Some(Box::new(handler)), ended: Vec::new() }
+    pub(in crate::worker) fn new(handler: H, decisions: Decisions) -> Self {
+        Self { handler: Some(Box::new(handler)), ended: Vec::new(), decisions }
     }
 
     /// Puts the handler back after its turn, and tells it of connections that ended meanwhile; `true` where there were any.

@@ -108,6 +108,11 @@ impl Inbox {
         self.notifier.acknowledge();
     }
 
+    /// What wakes the worker.
+    pub(crate) fn notifier(&self) -> &Arc<Notifier<Box<dyn Wake>>> {
+        &self.notifier
+    }
+
     /// The next entry.
     pub(crate) fn take(&self) -> Option<Mail> {
         let mail = self.receiver.try_recv().ok()?;

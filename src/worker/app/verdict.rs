@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use crate::http::{Refusal, Response};
 
 /// What a handler says to a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
 pub enum Verdict<D> {
@@ -16,6 +16,25 @@ pub enum Verdict<D> {
     /// A response that ends the connection. It counts as a refused request ([`Stats::refused_requests`](crate::Stats::refused_requests)), or
     /// with the status 503 as one at a limit, and the log tells of it at the level `debug`.
     Refuse(Response),
+    /// The request is decided on later: what [`Connecting::later`](crate::Connecting::later) returns.
+    Later(Later),
+}
+
+/// That a request is decided on later.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Later {
+    /// The number of the decision.
+    number: u64,
+}
+
+impl Later {
+    pub(super) const fn new(number: u64) -> Self {
+        Self { number }
+    }
+
+    pub(in crate::worker) const fn number(&self) -> u64 {
+        self.number
+    }
 }
 
 impl<D> Verdict<D> {
@@ -27,6 +46,7 @@ impl<D> Verdict<D> {
             }
             Self::Respond(response) => Verdict::Respond(response),
             Self::Refuse(response) => Verdict::Refuse(response),
+            Self::Later(later) => Verdict::Later(later),
         }
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Inventory {
     /// Bytes that were read and wait for the next visit.
     pub(crate) unread: usize,
     pub(crate) dirty: usize,
+    /// Decisions that are to be made, or that the worker has not heard of.
+    pub(crate) decisions: usize,
     pub(crate) is_broadcasting: bool,
     pub(crate) is_draining: bool,
     /// Accepting pauses until then.
@@ -76,6 +78,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             revisits: self.sessions.visits.revisit.len() + self.sessions.visits.unseen.len(),
             unread: self.sessions.streams.table.sides().map(|side| side.unread.len()).sum(),
             dirty: self.sessions.streams.dirty.len(),
+            decisions: self.sessions.app.decisions.taken(),
             is_broadcasting: self.schedule.broadcast.is_some(),
             is_draining: self.schedule.drain.is_some(),
             accepts_at: self.acceptor.retry_at(),

@@ -8,8 +8,9 @@ use super::acceptor::{Acceptor, Listening, is_listener};
 use super::schedule::Schedule;
 use crate::base::bug;
 use crate::base::ticks::{MAX_TIME, micros, time_of};
-use crate::budget::{EVENTS_PER_WAIT, HOUSEKEEPING, LANDING_KEEP};
+use crate::budget::{DECISIONS, EVENTS_PER_WAIT, HOUSEKEEPING, LANDING_KEEP};
 use crate::worker::app::application::App;
+use crate::worker::app::decision::Decisions;
 use crate::worker::app::handle::Handle;
 use crate::worker::app::handler::{Context, Handler};
 use crate::worker::app::mailbox::Inbox;
@@ -68,11 +69,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let keepalive = Keepalive::new(&limits, &mut os, now);
         let counters = Arc::clone(&shared.workers[number].counters);
         let streams = Streams::new(number, os, now, &limits, options, counters);
+        let decisions =
+            Decisions::new(Arc::clone(inbox.notifier()), DECISIONS, Arc::clone(&streams.counters));
         let sessions = Sessions {
             number,
             common: Arc::clone(&shared.common),
             streams,
-            app: App::new(handler),
+            app: App::new(handler, decisions),
             keepalive,
             codec: Codec::new(limits.deflation),
             visits: Visits::new(limits.work),

@@ -181,6 +181,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         } else {
             self.common.remove_connection();
         }
+        if record.state() == State::Deciding {
+            self.app.decisions.forget(index);
+        }
         self.streams.counters.sockets.decrement();
         self.streams.close(index, record);
         Flow::Gone
@@ -202,6 +205,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 let is_head = self.streams.table.side_mut(index).is_some_and(|side| is_head(&side.head));
                 self.refuse(index, AT_LIMIT, is_head)
             }
+            State::Deciding => self.drain_undecided(index),
             State::KeptAlive => self.finish(index),
             State::Closing | State::Finishing => Flow::Alive,
         }

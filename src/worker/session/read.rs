@@ -43,7 +43,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             let Some(record) =
                 self.streams.table.get(index).filter(|record| !record.flags.has(Flags::PAUSED))
             else {
-                return self.flush_reply(index);
+                return self.end_paused_visit(index, ended);
             };
             let most = self.visits.most_at_a_time(record.params.is_negotiated());
             self.streams.counters.reads.add(1);
@@ -87,6 +87,15 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.count_for_look(index, received_in_all, unread);
         self.queue_visit(id);
         Flow::Alive
+    }
+
+    /// The connection is not read from for now. Where it waits for a decision, its peer may be gone.
+    fn end_paused_visit(&mut self, index: u32, ended: bool) -> Flow {
+        let is_deciding = self.streams.table.record_mut(index).state() == State::Deciding;
+        if ended && is_deciding && self.look_for_loss(index) == Flow::Gone {
+            return Flow::Gone;
+        }
+        self.flush_reply(index)
     }
 
     /// Notes what a read has brought. Returns whether a part of it was not dealt with.

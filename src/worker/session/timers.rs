@@ -115,6 +115,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 self.tell_late(index);
                 self.discard(index)
             }
+            State::Deciding => self.expire_decision(index),
             State::Open => self.keep_alive(index, due),
             State::Closing | State::Finishing if self.awaits_close_longer(index) => Flow::Alive,
             State::Closing | State::Finishing => {
@@ -130,8 +131,11 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let Self { streams: Streams { table, .. }, limits, keepalive: Keepalive { pong_times, .. }, .. } =
             self;
         let Some((record, side)) = table.entry(index) else { return false };
-        record.state() != State::Open
-            || is_awaited(record, pinged_at(record, side, due, *pong_times), limits.ping_policy)
+        match record.state() {
+            State::Deciding => false,
+            State::Open => is_awaited(record, pinged_at(record, side, due, *pong_times), limits.ping_policy),
+            _ => true,
+        }
     }
 
     /// Schedules the first Ping. Clients that came together are not pinged together. A client that has just come is not pinged at once: its

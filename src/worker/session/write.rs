@@ -4,7 +4,7 @@ use super::sessions::{Flow, Sessions};
 use crate::budget::{LIST_KEEP, REPLY_FLUSH_LEAST};
 use crate::worker::app::handler::{Closed, Handler};
 use crate::worker::os::Os;
-use crate::worker::table::Flags;
+use crate::worker::table::{Flags, State};
 
 /// A reply of up to so many bytes is copied to leave together with a Ping.
 const JOINED: usize = 4096;
@@ -169,7 +169,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.streams.free_side(index);
         let id = self.streams.table.id(index);
         let record = self.streams.table.record_mut(index);
-        if record.flags.has(Flags::PAUSED) {
+        if record.flags.has(Flags::PAUSED) && record.state() != State::Deciding {
             record.flags.clear(Flags::PAUSED);
             self.go_on_with_message_clock(index);
             self.queue_visit(id);

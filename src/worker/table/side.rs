@@ -56,7 +56,7 @@ pub(crate) struct Side {
     pub(crate) clock: MessageClock,
     /// Deadlines that have passed over input which is not read yet.
     pub(crate) looks: Looks,
-    /// The request head so far.
+    /// The request head so far, or all of it while a decision on it is awaited.
     pub(crate) head: Vec<u8>,
     /// What has arrived of a message.
     pub(crate) decoder: Decoder,

@@ -17,6 +17,8 @@ pub(crate) enum State {
     Finishing,
     /// A request has been answered, and another may come. Timer: the time that it may take to come.
     KeptAlive,
+    /// A request has come, and the handler decides on it later. Reading is paused. Timer: the deadline of the decision.
+    Deciding,
 }
 
 /// What a connection speaks: who takes the bytes that its transport has received.
@@ -62,7 +64,8 @@ impl Tags {
             1 => State::Open,
             2 => State::Closing,
             3 => State::Finishing,
-            _ => State::KeptAlive,
+            4 => State::KeptAlive,
+            _ => State::Deciding,
         }
     }
 
@@ -145,8 +148,14 @@ const _: () = assert!(MAX_LISTENERS == 1 << (u32::BITS - GENERATION_BITS), "a li
 mod tests {
     use super::*;
 
-    const STATES: [State; 5] =
-        [State::Handshaking, State::Open, State::Closing, State::Finishing, State::KeptAlive];
+    const STATES: [State; 6] = [
+        State::Handshaking,
+        State::Open,
+        State::Closing,
+        State::Finishing,
+        State::KeptAlive,
+        State::Deciding,
+    ];
     const PROTOCOLS: [Protocol; 3] = [Protocol::Opening, Protocol::WebSocket, Protocol::Preamble];
     const TRANSPORTS: [TransportKind; 2] = [TransportKind::Plain, TransportKind::Records];
 

@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::http::{Refusal, Request, Response, Status};
-use crate::worker::{Accept, Closed, Conn, ConnId, Connecting, Connections, Context, Handler, Turn, Verdict};
+use crate::worker::{
+    Accept, Closed, Conn, ConnId, Connecting, Connections, Context, Decision, Handler, Turn, Verdict,
+};
 use crate::ws::handshake::refusal_of_plain;
 use crate::ws::{CloseCode, Message};
 
@@ -35,6 +37,14 @@ pub(super) struct App {
     pub(super) log: Rc<RefCell<Log>>,
     pub(super) in_turn: Rc<RefCell<Option<InTurn>>>,
     pub(super) tick_interval: Option<Duration>,
+    /// Those that are to be made, the latest last.
+    pub(super) decisions: Rc<RefCell<Vec<Decision<usize>>>>,
+}
+
+impl App {
+    fn put_off<D>(&self, connecting: &mut Connecting<'_>) -> Verdict<D> {
+        connecting.later(|decision| self.decisions.borrow_mut().push(decision))
+    }
 }
 
 impl Handler for App {
@@ -44,18 +54,36 @@ impl Handler for App {
     fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<usize> {
         let request = connecting.request();
         let accept = Accept::new(request.path().len());
+        if let Some(learnt) = connecting.take_learnt::<usize>() {
+            return match learnt {
+                0 => Verdict::Refuse(
+                    Response::new(Status::FORBIDDEN).body("application/json", "{\"error\":1}"),
+                ),
+                1 => self.put_off(connecting),
+                learnt => Accept::new(learnt).into(),
+            };
+        }
         match request.path() {
+            "/later" | "/greeted/later" | "/turned-away/later" => self.put_off(connecting),
+            "/later-or-now" => {
+                let _ = self.put_off::<Infallible>(connecting);
+                accept.into()
+            }
             "/forbidden" => Refusal::new(Status::FORBIDDEN, "not you").into(),
             "/uncompressed" => accept.uncompressed().into(),
             _ => accept.into(),
         }
     }
 
-    /// `/ok` is answered, `/last` for the last time, `/big N` by N bytes; everything else is not served.
+    /// `/later` is answered with what was learnt, `/ok` at once, `/last` for the last time, `/big N` by N bytes; everything else is not served.
     fn request(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Infallible> {
         let request = connecting.request();
         let ok = Response::new(Status::OK);
+        if let Some(learnt) = connecting.take_learnt::<usize>() {
+            return Verdict::Respond(ok.body("text/plain", format!("{learnt}\n")));
+        }
         match request.path() {
+            "/later" => self.put_off(connecting),
             "/ok" => Verdict::Respond(ok.body("text/plain", "ok\n")),
             "/last" => Verdict::Respond(ok.body("text/plain", "bye\n").close()),
             "/none" => Verdict::Respond(Response::new(Status::NO_CONTENT)),
@@ -71,8 +99,8 @@ impl Handler for App {
     fn open(&mut self, conn: &mut Conn<'_, usize>, request: &Request<'_>) {
         self.log.borrow_mut().opened.push(conn.id());
         match request.path() {
-            "/greeted" => conn.send(Message::Text("hello")).unwrap(),
-            "/turned-away" => conn.close(CloseCode::POLICY_VIOLATION, "no"),
+            "/greeted" | "/greeted/later" => conn.send(Message::Text("hello")).unwrap(),
+            "/turned-away" | "/turned-away/later" => conn.close(CloseCode::POLICY_VIOLATION, "no"),
             _ => {}
         }
     }

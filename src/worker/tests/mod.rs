@@ -9,6 +9,7 @@ mod shares;
 mod accepting;
 mod closing;
 mod compression;
+mod deciding;
 mod draining;
 mod handshake;
 mod held;

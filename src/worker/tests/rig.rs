@@ -14,7 +14,7 @@ use crate::metrics::Counters;
 use crate::simulation::connection::Ending;
 use crate::simulation::net::{Net, Wakes};
 use crate::simulation::world::World;
-use crate::worker::{Budgets, Connections, Handle, Limits, PingPolicy, Turn, Worker};
+use crate::worker::{Budgets, Connections, Decision, Handle, Limits, PingPolicy, Turn, Worker};
 use crate::ws::{CloseCode, Decoder, DecoderConfig, Event, Heap, Message, Opcode, Role, encode};
 
 /// A client, by the number of its connection.
@@ -36,6 +36,7 @@ pub(super) struct Rig {
     world: Rc<RefCell<World>>,
     log: Rc<RefCell<Log>>,
     in_turn: Rc<RefCell<Option<InTurn>>>,
+    decisions: Rc<RefCell<Vec<Decision<usize>>>>,
     pub(super) wakes: Arc<Wakes>,
     alive: bool,
 }
@@ -63,6 +64,7 @@ pub(crate) fn limits() -> Limits {
         work: Allowance { first: WORK_PER_FIRST, visit: WORK_PER_VISIT, iteration: WORK_PER_ITERATION },
         spare_buffers: 1 << 20,
         handshake_timeout: secs(10),
+        decision_timeout: secs(7),
         message_timeout: None,
         ping_interval: None,
         ping_policy: PingPolicy::WhenIdle,
@@ -85,10 +87,16 @@ pub(super) fn play_with(limits: Limits, tick_interval: Option<Duration>, script:
     let wakes = Arc::new(Wakes::default());
     let listener = world.borrow_mut().add_listener();
     let os = Net { world: Rc::clone(&world), wakes: Arc::clone(&wakes) };
-    let app = App { log: Rc::clone(&log), in_turn: Rc::clone(&in_turn), tick_interval };
+    let decisions = Rc::new(RefCell::new(Vec::new()));
+    let app = App {
+        log: Rc::clone(&log),
+        in_turn: Rc::clone(&in_turn),
+        tick_interval,
+        decisions: Rc::clone(&decisions),
+    };
     let alone = Worker::alone(os, listener, Box::new(Arc::clone(&wakes)), limits, |_| app);
     let (worker, handle) = alone.unwrap();
-    let mut rig = Rig { worker, handle, world, log, in_turn, wakes, alive: true };
+    let mut rig = Rig { worker, handle, world, log, in_turn, decisions, wakes, alive: true };
     script(&mut rig);
     rig.end();
 }
@@ -159,6 +167,11 @@ impl Rig {
         *self.in_turn.borrow_mut() = Some(Box::new(move |_| turn));
         self.handle.wake(0).unwrap();
         self.iterate();
+    }
+
+    /// The latest decision that the application is to make.
+    pub(super) fn decision(&self) -> Decision<usize> {
+        self.decisions.borrow_mut().pop().expect("something is to be decided")
     }
 
     pub(super) fn connect(&mut self) -> Client {
@@ -239,8 +252,9 @@ impl Rig {
             &counters.buffered_bytes,
             &counters.backlog_bytes,
             &counters.context_bytes,
+            &counters.decisions_pending,
         ];
-        assert_eq!(levels.map(Counter::get), [0; 5], "levels");
+        assert_eq!(levels.map(Counter::get), [0; 6], "levels");
         assert_eq!(counters.bugs.get(), 0);
         assert_eq!(world.borrow().held(), 0, "sockets");
         let log = log.borrow();

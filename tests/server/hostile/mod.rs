@@ -5,6 +5,7 @@ mod bombs;
 mod buffers;
 mod closing;
 mod connections;
+mod deciding;
 mod floods;
 mod frames;
 mod handshakes;

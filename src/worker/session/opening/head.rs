@@ -53,6 +53,12 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.take_heads(index, part, drained)
     }
 
+    /// A request was answered and what follows it has not been read: from now on the next one has its time.
+    pub(super) fn keep_alive_after_response(&mut self, index: u32) {
+        self.begin_head(index);
+        self.streams.table.record_mut(index).set_state(State::KeptAlive);
+    }
+
     /// From now on a head has its time.
     fn begin_head(&mut self, index: u32) {
         self.streams.table.record_mut(index).set_state(State::Handshaking);
@@ -66,11 +72,11 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if self.streams.receive.reply().is_full() && self.flush_reply(index) == Flow::Gone {
             return Some(Flow::Gone);
         }
-        self.begin_head(index);
         if rest.is_empty() {
-            self.streams.table.record_mut(index).set_state(State::KeptAlive);
+            self.keep_alive_after_response(index);
             return Some(Flow::Alive);
         }
+        self.begin_head(index);
         let is_paused = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
         if !is_paused && !self.visits.meter.is_spent() {
             return None;
@@ -119,7 +125,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             let mut fields = HeadBuffer::new(self.limits.head);
             let bytes = kept.as_ref().map_or(&memory.bytes()[part.clone()], |(head, _)| head);
             match parse_head(bytes, &mut fields) {
-                Ok(Some((request, len))) => self.route(index, &request).map(|routed| Some((routed, len))),
+                Ok(Some((request, len))) => {
+                    self.route(index, &request, None).map(|routed| Some((routed, len)))
+                }
                 Ok(None) => Ok(None),
                 Err(refusal) => Err(refusal),
             }
@@ -130,12 +138,21 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             Ok(None) => Next::Done(self.keep_head(index, kept, part)),
             Ok(Some((routed, len))) => {
                 let taken = len - kept.as_ref().map_or(0, |(_, old_len)| *old_len);
-                self.recycle_head(kept);
                 let rest = part.start + taken..part.end;
+                if let Routed::Later(number) = routed {
+                    let head = kept.map(|(head, _)| head).or_else(|| self.copy_head(part.start..rest.start));
+                    let Some(mut head) = head else {
+                        let is_head = is_head(self.streams.receive.bytes(part));
+                        return Next::Done(self.refuse(index, AT_LIMIT, is_head));
+                    };
+                    head.truncate(len);
+                    return Next::Done(self.await_decision(index, number, head, rest));
+                }
+                self.recycle_head(kept);
                 match routed {
                     Routed::WebSocket => Next::Frames(rest),
                     Routed::Answered => Next::Request(rest),
-                    Routed::Ended => Next::Done(self.finish(index)),
+                    Routed::Ended | Routed::Later(_) => Next::Done(self.finish(index)),
                 }
             }
             Err((refusal, is_head)) => Next::Done(self.refuse_kept(index, kept, refusal, is_head)),
@@ -154,20 +171,23 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     fn keep_head(&mut self, index: u32, kept: Option<(Vec<u8>, usize)>, part: Range<usize>) -> Flow {
-        let head = match kept {
-            Some((head, _)) => head,
-            None => {
-                let mut head = Vec::new();
-                if !self.streams.pool.reserve(&mut head, part.len()) {
-                    let is_head = is_head(self.streams.receive.bytes(part));
-                    return self.refuse(index, AT_LIMIT, is_head);
-                }
-                head.extend_from_slice(self.streams.receive.bytes(part));
-                head
-            }
+        let head = kept.map(|(head, _)| head).or_else(|| self.copy_head(part.clone()));
+        let Some(head) = head else {
+            let is_head = is_head(self.streams.receive.bytes(part));
+            return self.refuse(index, AT_LIMIT, is_head);
         };
         self.streams.table.side_or_new(index).head = head;
         Flow::Alive
+    }
+
+    /// A copy of that part of the receive buffer; `None` where there is no buffer for it.
+    fn copy_head(&mut self, part: Range<usize>) -> Option<Vec<u8>> {
+        let mut head = Vec::new();
+        if !self.streams.pool.reserve(&mut head, part.len()) {
+            return None;
+        }
+        head.extend_from_slice(self.streams.receive.bytes(part));
+        Some(head)
     }
 
     fn recycle_head(&mut self, kept: Option<(Vec<u8>, usize)>) {

@@ -3,8 +3,10 @@
 //! - `head`: bytes become a request head. `route`: what is asked, and what the handler says to it; `routed`: what comes of
 //!   that.
 //! - `upgrade`: the WebSocket that is opened. `respond`: HTTP responses, after which the next request may come or the connection ends.
+//! - `pending`: requests that wait for a decision of the handler's.
 
 mod head;
+mod pending;
 mod respond;
 mod route;
 mod routed;

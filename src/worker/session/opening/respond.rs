@@ -64,6 +64,10 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         } else {
             self.streams.counters.refused_requests.add(1);
         }
+        self.log_refusal(index, status, detail);
+    }
+
+    fn log_refusal(&self, index: u32, status: Status, detail: &'static str) {
         if let Some(record) = self.streams.table.get(index) {
             self.tell_refused(&record.socket, status, detail);
         }
@@ -72,6 +76,16 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Answers with an error and ends the connection (RFC 6455-7.2.2-1). The answer to HEAD has no body.
     pub(in crate::worker) fn refuse(&mut self, index: u32, refusal: Refusal, is_head: bool) -> Flow {
         self.count_refusal(index, refusal.status(), refusal.detail());
+        self.write_refusal(index, refusal, is_head)
+    }
+
+    /// The same for a refusal that has a counter of its own.
+    pub(super) fn refuse_uncounted(&mut self, index: u32, refusal: Refusal, is_head: bool) -> Flow {
+        self.log_refusal(index, refusal.status(), refusal.detail());
+        self.write_refusal(index, refusal, is_head)
+    }
+
+    fn write_refusal(&mut self, index: u32, refusal: Refusal, is_head: bool) -> Flow {
         let bytes = &mut self.streams.receive.reply_mut().bytes;
         if is_head {
             refusal.write_head(bytes);

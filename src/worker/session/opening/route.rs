@@ -4,8 +4,10 @@ use super::respond::AT_LIMIT;
 use super::routed::Routed;
 use crate::budget::WORK_OF_HANDSHAKE;
 use crate::http::{Refusal, Request};
+use crate::worker::app::application::App;
 use crate::worker::app::conn::SocketPeer;
-use crate::worker::app::connecting::Connecting;
+use crate::worker::app::connecting::{Connecting, MayDecideLater};
+use crate::worker::app::decision::Learnt;
 use crate::worker::app::handler::Handler;
 use crate::worker::app::verdict::Verdict;
 use crate::worker::os::Os;
@@ -14,18 +16,29 @@ use crate::worker::table::Flags;
 use crate::ws::handshake::Asked;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Has a request decided on.
+    /// Has a request decided on, of which something was `learnt` where that was put off before.
     ///
     /// # Errors
     /// The refusal of a request that the handler is not asked about.
-    pub(super) fn route(&mut self, index: u32, request: &Request<'_>) -> Result<Routed, Refusal> {
+    pub(super) fn route(
+        &mut self,
+        index: u32,
+        request: &Request<'_>,
+        learnt: Option<Learnt>,
+    ) -> Result<Routed, Refusal> {
         self.visits.meter.charge(WORK_OF_HANDSHAKE);
         let asked = Asked::of(request)?;
+        let id = self.streams.table.id(index);
         let Some(record) = self.streams.table.get(index) else { return Err(AT_LIMIT) };
         let is_refused = record.flags.has(Flags::REFUSED) || self.is_draining;
-        let Some(handler) = &mut self.app.handler else { return Err(AT_LIMIT) };
+        let App { handler: Some(handler), decisions, .. } = &mut self.app else { return Err(AT_LIMIT) };
+        let later = match learnt {
+            _ if is_refused => MayDecideLater::NotNow,
+            Some(_) => MayDecideLater::NotAgain,
+            None => MayDecideLater::Yes(id, decisions),
+        };
         let peer = SocketPeer { os: &self.streams.os, socket: &record.socket };
-        let mut connecting = Connecting::new(*request, &peer, record.listener());
+        let mut connecting = Connecting::new(*request, &peer, record.listener(), learnt, later);
         let verdict = match asked {
             Asked::WebSocket(_) if is_refused => return Err(AT_LIMIT),
             // RFC 6455-4.2.2-3 and 6455-4.2.2-5: origins and resources are the handler's to refuse.
@@ -36,6 +49,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 }
                 Verdict::Respond(response) => Verdict::Respond(response),
                 Verdict::Refuse(response) => Verdict::Refuse(response),
+                Verdict::Later(later) => Verdict::Later(later),
             },
             Asked::Plain => handler.request(&mut connecting),
         };
@@ -43,6 +57,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             Verdict::Accept(never) => match never.data {},
             Verdict::Respond(response) => self.respond(index, request, response, is_refused),
             Verdict::Refuse(response) => self.answer_with_refusal(index, request, &response),
+            Verdict::Later(later) => Routed::Later(later.number()),
         })
     }
 }

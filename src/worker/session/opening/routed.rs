@@ -9,4 +9,6 @@ pub(super) enum Routed {
     Answered,
     /// The answer is the last thing on the connection.
     Ended,
+    /// It waits for the decision of this number.
+    Later(u64),
 }

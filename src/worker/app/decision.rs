@@ -1,0 +1,237 @@
+//! Decisions that are made later, on any thread, and the worker's queue of what comes of them.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::base::notifier::{Notifier, Wake};
+use crate::metrics::Counters;
+use crate::worker::table::ConnId;
+
+/// What a decision has brought.
+pub(in crate::worker) type Learnt = Box<dyn Any + Send>;
+
+/// A decision on a request that is to be made, on any thread: [`Connecting::later`](crate::Connecting::later) gives it.
+///
+/// Resolve it with what was learnt, and the handler is asked about the request again. Where it is dropped instead, the client gets 503.
+/// Both are free for a client that has gone meanwhile, or whose time is up.
+///
+/// Its place in the worker's queue is reserved, so that a full mailbox does not refuse it. A worker has 4,096 of those places
+/// ([`budget::DECISIONS`](crate::budget::DECISIONS)), and one is taken until its decision is resolved or dropped: do not leak them.
+#[must_use]
+pub struct Decision<T> {
+    name: DecisionName,
+    /// `None` once it is resolved.
+    to: Option<Arc<Returns>>,
+    learnt: PhantomData<fn(T)>,
+}
+
+/// Names a decision, for as long as its worker lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::worker) struct DecisionName {
+    /// The connection whose request it is about.
+    pub(in crate::worker) conn: ConnId,
+    /// The number of the decision, from 1, among those of the worker: a connection may have several requests decided on, one after the
+    /// other.
+    pub(in crate::worker) number: u64,
+}
+
+/// A decision that was resolved, or dropped.
+pub(in crate::worker) struct Returned {
+    pub(in crate::worker) name: DecisionName,
+    /// `None`: it was dropped.
+    pub(in crate::worker) learnt: Option<Learnt>,
+}
+
+/// The way of decisions back to their worker.
+struct Returns {
+    sender: Sender<Returned>,
+    notifier: Arc<Notifier<Box<dyn Wake>>>,
+}
+
+/// A worker's decisions that are to be made, and the queue of those that have been.
+pub(in crate::worker) struct Decisions {
+    counters: Arc<Counters>,
+    to: Arc<Returns>,
+    /// It has an entry for each decision that was made, of which no more are under way than there are places.
+    returned: Receiver<Returned>,
+    /// Places that are taken: by decisions that are to be made, and by entries of the queue.
+    taken: usize,
+    most: usize,
+    last_number: u64,
+    /// The numbers of the decisions that connections wait for, by the connections' indices.
+    awaited: HashMap<u32, u64>,
+}
+
+/// Entries for which that table keeps its memory while it is empty.
+const AWAITED_KEEP: usize = 64;
+
+impl<T: Send + 'static> Decision<T> {
+    /// Tells the worker what was learnt. Its handler is asked about the request again, and finds it with
+    /// [`Connecting::take_learnt`](crate::Connecting::take_learnt).
+    pub fn resolve(mut self, learnt: T) {
+        if let Some(to) = self.to.take() {
+            to.send(Returned { name: self.name, learnt: Some(Box::new(learnt)) });
+        }
+    }
+}
+
+impl<T> Drop for Decision<T> {
+    fn drop(&mut self) {
+        if let Some(to) = self.to.take() {
+            to.send(Returned { name: self.name, learnt: None });
+        }
+    }
+}
+
+impl<T> fmt::Debug for Decision<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decision").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Returns {
+    fn send(&self, returned: Returned) {
+        // A worker that has ended waits for nothing.
+        if self.sender.send(returned).is_ok() {
+            self.notifier.notify();
+        }
+    }
+}
+
+impl Decisions {
+    /// With so many places, and a worker that is woken by `notifier`.
+    pub(in crate::worker) fn new(
+        notifier: Arc<Notifier<Box<dyn Wake>>>,
+        most: usize,
+        counters: Arc<Counters>,
+    ) -> Self {
+        let (sender, returned) = channel();
+        Self {
+            counters,
+            to: Arc::new(Returns { sender, notifier }),
+            returned,
+            taken: 0,
+            most,
+            last_number: 0,
+            awaited: HashMap::new(),
+        }
+    }
+
+    /// Takes a place for a decision on a request of this connection; `None` where all are taken.
+    pub(in crate::worker) fn begin<T>(&mut self, conn: ConnId) -> Option<Decision<T>> {
+        if self.taken == self.most {
+            self.counters.decisions_refused.add(1);
+            return None;
+        }
+        self.taken += 1;
+        self.last_number += 1;
+        let name = DecisionName { conn, number: self.last_number };
+        Some(Decision { name, to: Some(Arc::clone(&self.to)), learnt: PhantomData })
+    }
+
+    /// The connection at `index` waits for the decision of this number.
+    pub(in crate::worker) fn await_one(&mut self, index: u32, number: u64) {
+        self.awaited.insert(index, number);
+        self.counters.decisions_pending.set(self.awaited.len() as u64);
+    }
+
+    /// Whether the connection at `index` waits for this decision.
+    pub(in crate::worker) fn is_awaited(&self, index: u32, name: DecisionName) -> bool {
+        self.awaited.get(&index) == Some(&name.number)
+    }
+
+    /// The connection at `index` waits no longer.
+    pub(in crate::worker) fn forget(&mut self, index: u32) {
+        self.awaited.remove(&index);
+        if self.awaited.is_empty() && self.awaited.capacity() > AWAITED_KEEP {
+            self.awaited = HashMap::new();
+        }
+        self.counters.decisions_pending.set(self.awaited.len() as u64);
+    }
+
+    /// The next decision that was made, whose place is free again.
+    pub(in crate::worker) fn take(&mut self) -> Option<Returned> {
+        if self.taken == 0 {
+            return None;
+        }
+        let returned = self.returned.try_recv().ok()?;
+        self.taken -= 1;
+        Some(returned)
+    }
+
+    /// Places that are taken.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(in crate::worker) const fn taken(&self) -> usize {
+        self.taken
+    }
+}
+
+impl<T> Decision<T> {
+    pub(in crate::worker) const fn name(&self) -> DecisionName {
+        self.name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    struct Count(Arc<AtomicUsize>);
+
+    impl Wake for Count {
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn decisions(most: usize) -> (Decisions, Arc<AtomicUsize>) {
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let notifier = Notifier::new(Box::new(Count(Arc::clone(&wakes))) as Box<dyn Wake>);
+        (Decisions::new(Arc::new(notifier), most, Arc::default()), wakes)
+    }
+
+    #[test]
+    fn a_decision_comes_back_once_with_what_was_learnt_or_without() {
+        let (mut decisions, wakes) = decisions(10);
+        let conn = ConnId::from_u64(7);
+        let first = decisions.begin::<String>(conn).unwrap();
+        let second = decisions.begin::<u32>(conn).unwrap();
+        assert_ne!(first.name(), second.name());
+        let (first_name, second_name) = (first.name(), second.name());
+        std::thread::spawn(move || second.resolve(5)).join().unwrap();
+        drop(first);
+        assert_eq!(wakes.load(Ordering::Relaxed), 1);
+        let returned = decisions.take().unwrap();
+        assert_eq!((returned.name, *returned.learnt.unwrap().downcast::<u32>().unwrap()), (second_name, 5));
+        let returned = decisions.take().unwrap();
+        assert_eq!((returned.name, returned.learnt.is_none()), (first_name, true));
+        assert!(decisions.take().is_none() && decisions.taken() == 0);
+    }
+
+    #[test]
+    fn a_place_is_taken_until_the_worker_has_heard() {
+        let (mut decisions, _) = decisions(2);
+        let conn = ConnId::from_u64(7);
+        let (first, second) = (decisions.begin::<()>(conn).unwrap(), decisions.begin::<()>(conn));
+        assert!(second.is_some() && decisions.begin::<()>(conn).is_none());
+        first.resolve(());
+        assert!(decisions.begin::<()>(conn).is_none(), "its entry is in the queue");
+        assert!(decisions.take().is_some());
+        assert!(decisions.begin::<()>(conn).is_some());
+    }
+
+    #[test]
+    fn a_worker_that_has_ended_hears_nothing() {
+        let (mut decisions, wakes) = decisions(2);
+        let decision = decisions.begin::<()>(ConnId::from_u64(7)).unwrap();
+        drop(decisions);
+        decision.resolve(());
+        assert_eq!(wakes.load(Ordering::Relaxed), 0);
+    }
+}

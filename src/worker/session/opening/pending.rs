@@ -1,0 +1,168 @@
+//! Requests that wait for a decision.
+//!
+//! Such a connection is not read from: what comes behind its request waits in the kernel. It has a deadline of ours and none of its own.
+//! When the decision comes, the request is parsed again, and the connection read from without an event.
+
+use std::ops::Range;
+
+use super::respond::AT_LIMIT;
+use super::routed::Routed;
+use crate::base::ticks::deadline;
+use crate::budget::{READ_COSTLY, WORK_OF_READ};
+use crate::http::{HeadBuffer, Refusal, Status, is_head, parse_head};
+use crate::worker::app::decision::{Learnt, Returned};
+use crate::worker::app::handler::Handler;
+use crate::worker::os::Os;
+use crate::worker::session::sessions::{Flow, Sessions};
+use crate::worker::stream::{Next, Received};
+use crate::worker::table::{Flags, State};
+use crate::ws::Buffers;
+
+const TIMED_OUT: Refusal =
+    Refusal::new(Status::SERVICE_UNAVAILABLE, "the server has not decided on the request in time");
+const DROPPED: Refusal =
+    Refusal::new(Status::SERVICE_UNAVAILABLE, "the server has given up deciding on the request");
+const UNDECIDED: Refusal =
+    Refusal::new(Status::INTERNAL_SERVER_ERROR, "the server could not decide on the request");
+
+impl<O: Os, H: Handler> Sessions<O, H> {
+    /// Keeps a request until the decision of that number has come, and what follows it in that part of the receive buffer.
+    pub(super) fn await_decision(
+        &mut self,
+        index: u32,
+        number: u64,
+        head: Vec<u8>,
+        rest: Range<usize>,
+    ) -> Flow {
+        if !rest.is_empty() && !self.keep_unread(index, rest) {
+            let is_head = is_head(&head);
+            self.streams.pool.recycle(head);
+            return self.refuse(index, AT_LIMIT, is_head);
+        }
+        self.app.decisions.await_one(index, number);
+        self.streams.table.side_or_new(index).head = head;
+        let record = self.streams.table.record_mut(index);
+        record.set_state(State::Deciding);
+        record.flags.set(Flags::PAUSED);
+        self.streams.table.arm(index, deadline(self.streams.os.now(), self.limits.decision_timeout));
+        Flow::Alive
+    }
+
+    /// Takes in decisions that were made, for as long as it may. `true` where there may be more.
+    pub(in crate::worker) fn take_decisions(&mut self) -> bool {
+        while !self.visits.meter.is_spent() {
+            let Some(returned) = self.app.decisions.take() else { return false };
+            self.take_decision(returned);
+        }
+        true
+    }
+
+    /// A decision was made, or given up. Its connection may have gone, or wait for another one.
+    fn take_decision(&mut self, Returned { name, learnt }: Returned) {
+        self.visits.meter.charge(WORK_OF_READ);
+        let Some(index) = self.streams.table.find(name.conn) else { return };
+        if !self.app.decisions.is_awaited(index, name) {
+            return;
+        }
+        let head = self.end_decision(index);
+        let flow = match learnt {
+            Some(learnt) => self.decide(index, &head, learnt),
+            None => {
+                self.streams.counters.decisions_dropped.add(1);
+                self.refuse_uncounted(index, DROPPED, is_head(&head))
+            }
+        };
+        self.streams.pool.recycle(head);
+        let _ = self.read_again(index, flow);
+    }
+
+    /// The time of a decision is up.
+    pub(in crate::worker) fn expire_decision(&mut self, index: u32) -> Flow {
+        self.streams.counters.decisions_timed_out.add(1);
+        let head = self.end_decision(index);
+        let is_head = is_head(&head);
+        self.streams.pool.recycle(head);
+        let flow = self.refuse_uncounted(index, TIMED_OUT, is_head);
+        self.read_again(index, flow)
+    }
+
+    /// The server ends, and decides on nothing any more.
+    pub(in crate::worker) fn drain_undecided(&mut self, index: u32) -> Flow {
+        let head = self.end_decision(index);
+        let is_head = is_head(&head);
+        self.streams.pool.recycle(head);
+        let flow = self.refuse(index, AT_LIMIT, is_head);
+        self.read_again(index, flow)
+    }
+
+    /// Nothing is awaited any more. Returns the head of the request.
+    fn end_decision(&mut self, index: u32) -> Vec<u8> {
+        self.app.decisions.forget(index);
+        let is_written = self.streams.queued(index) == 0;
+        let record = self.streams.table.record_mut(index);
+        record.set_state(State::Handshaking);
+        if is_written {
+            record.flags.clear(Flags::PAUSED);
+        }
+        self.streams.table.side_mut(index).map(|side| std::mem::take(&mut side.head)).unwrap_or_default()
+    }
+
+    /// What has arrived meanwhile is no event any more.
+    fn read_again(&mut self, index: u32, flow: Flow) -> Flow {
+        if flow == Flow::Alive {
+            self.streams.free_side(index);
+            self.queue_visit(self.streams.table.id(index));
+        }
+        flow
+    }
+
+    /// Asks the handler again, which has learnt something.
+    fn decide(&mut self, index: u32, head: &[u8], learnt: Learnt) -> Flow {
+        let mut fields = HeadBuffer::new(self.limits.head);
+        let routed = match parse_head(head, &mut fields) {
+            Ok(Some((request, _))) => self.route(index, &request, Some(learnt)),
+            Ok(None) => Err(UNDECIDED),
+            Err(refusal) => Err(refusal),
+        };
+        match routed {
+            Ok(Routed::WebSocket) => {
+                let at = self.streams.receive.input_start();
+                // The handler may have closed it.
+                if self.take_frames(index, at..at, false) == Flow::Gone {
+                    return Flow::Gone;
+                }
+                self.flush_reply(index)
+            }
+            Ok(Routed::Answered) => {
+                self.keep_alive_after_response(index);
+                self.flush_reply(index)
+            }
+            Ok(Routed::Ended) => self.finish(index),
+            Ok(Routed::Later(_)) => self.refuse(index, UNDECIDED, is_head(head)),
+            Err(refusal) => self.refuse(index, refusal, is_head(head)),
+        }
+    }
+
+    /// The peer of a connection that waits for a decision may be gone. What it has sent is kept, as much as is read at a time, and that it
+    /// has ended its half is found again later.
+    #[cold]
+    pub(in crate::worker) fn look_for_loss(&mut self, index: u32) -> Flow {
+        if self.streams.table.side(index).is_some_and(|side| !side.unread.is_empty()) {
+            return Flow::Alive;
+        }
+        self.streams.counters.reads.add(1);
+        let at = self.streams.receive.input_start();
+        let Received { len, next, .. } = match self.streams.receive(index, at..at + READ_COSTLY) {
+            Ok(received) => received,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Flow::Alive,
+            Err(_) => return self.lose(index),
+        };
+        self.streams.receive.note(at + len);
+        self.streams.counters.bytes_in.add(len as u64);
+        if len > 0 && !self.keep_unread(index, at..at + len) {
+            return self.drain_undecided(index);
+        }
+        // Of an end of the stream in order the socket tells again.
+        if matches!(next, Next::Failed) { self.follow(index, next) } else { Flow::Alive }
+    }
+}
