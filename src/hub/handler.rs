@@ -10,6 +10,75 @@ use crate::worker::{Closed, Conn, ConnId, Connecting, Connections, Handler, Turn
 use crate::ws::Message;
 
 /// The handler of a [`Hub`](super::Hub)'s worker.
+///
+/// A program can have a handler of its own around it, which decides who may connect and keeps data of its own beside the hub's:
+///
+/// ```
+/// use std::thread;
+///
+/// use throng::http::{Request, Response, Status};
+/// use throng::hub::HubHandler;
+/// use throng::{Closed, Conn, ConnId, Connecting, Connections, Decision, Handler, Message, Turn, Verdict};
+///
+/// struct Guarded {
+///     hub: HubHandler,
+/// }
+///
+/// struct Member {
+///     hub: <HubHandler as Handler>::Data,
+///     user: u32,
+/// }
+///
+/// /// What the users' database says; it takes its time.
+/// fn look_up(token: &str) -> Option<u32> {
+///     token.strip_prefix("token=")?.parse().ok()
+/// }
+///
+/// impl Handler for Guarded {
+///     type Data = Member;
+///
+///     const ENVELOPES: bool = HubHandler::ENVELOPES;
+///
+///     fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Member> {
+///         match connecting.take_learnt::<Option<u32>>() {
+///             None => {
+///                 let token = connecting.request().query().unwrap_or_default().to_owned();
+///                 connecting.later(|decision: Decision<Option<u32>>| {
+///                     thread::spawn(move || decision.resolve(look_up(&token)));
+///                 })
+///             }
+///             Some(Some(user)) => self.hub.upgrade(connecting).map(|hub| Member { hub, user }),
+///             Some(None) => {
+///                 let body = r#"{"error":"nobody has this token"}"#;
+///                 Verdict::Refuse(Response::new(Status::FORBIDDEN).body("application/json", body))
+///             }
+///         }
+///     }
+///
+///     fn open(&mut self, conn: &mut Conn<'_, Member>, request: &Request<'_>) {
+///         self.hub.open(&mut conn.map(|member| &mut member.hub), request);
+///     }
+///
+///     fn message(&mut self, conn: &mut Conn<'_, Member>, message: Message<'_>) {
+///         self.hub.message(&mut conn.map(|member| &mut member.hub), message);
+///     }
+///
+///     fn farewell(&mut self, conn: &mut Conn<'_, Member>) {
+///         self.hub.farewell(&mut conn.map(|member| &mut member.hub));
+///     }
+///
+///     fn close(&mut self, id: ConnId, member: Member, reason: Closed<'_>) {
+///         self.hub.close(id, member.hub, reason);
+///     }
+///
+///     fn turn(&mut self, connections: &mut Connections<'_, Member>) -> Turn {
+///         connections.map(|member| &mut member.hub, |connections| self.hub.turn(connections))
+///     }
+/// }
+/// ```
+///
+/// `Builder::start(move |context| Guarded { hub: make_hub(context) })` starts it, where `make_hub` is what
+/// [`Hub::handler`](super::Hub::handler) returns. `examples/identity.rs` is the whole program.
 pub struct HubHandler {
     hub: WorkerHub<LocalBroker>,
 }

@@ -49,6 +49,22 @@ impl<'a, D> Conn<'a, D> {
 }
 
 impl<D> Conn<'_, D> {
+    /// The same connection with a part of its data: for a handler that passes calls on to another one, whose data is that part.
+    ///
+    /// The message at hand can be sent back without a copy by the handler that it is passed on to, and no longer by this one.
+    pub fn map<E>(&mut self, part: fn(&mut D) -> &mut E) -> Conn<'_, E> {
+        Conn {
+            id: self.id,
+            data: part(self.data),
+            reply: self.reply,
+            returnable: std::mem::replace(&mut self.returnable, NOTHING),
+            queued: self.queued,
+            outbox_limit: self.outbox_limit,
+            outgoing: self.outgoing.reborrow(),
+            peer: self.peer,
+        }
+    }
+
     /// The connection's name, to address it later and from elsewhere through a [`Handle`](crate::Handle).
     #[must_use]
     pub const fn id(&self) -> ConnId {

@@ -114,6 +114,10 @@ impl<'a, D> Connections<'a, D> {
     pub(in crate::worker) fn new(access: &'a mut dyn ConnectionAccess<D>) -> Self {
         Self { access }
     }
+
+    pub(super) fn desk_mut(&mut self) -> &mut dyn Desk<D> {
+        self.desk
+    }
 }
 
 /// What a worker does for its handler's turn: [`Connections`] without the system's type.

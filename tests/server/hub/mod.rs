@@ -3,6 +3,7 @@
 #[cfg(feature = "serve")]
 mod churn;
 mod flood;
+mod identity;
 mod large;
 mod limits;
 #[cfg(feature = "serve")]
