@@ -9,7 +9,9 @@ use super::model::Model;
 use super::output::AppAction;
 use super::world::World;
 use crate::http::{Refusal, Request, Status};
-use crate::worker::{Accept, Closed, Conn, ConnId, Connecting, Context, Handle, Handler, SendError, Verdict};
+use crate::worker::{
+    Accept, Closed, Conn, ConnId, Connecting, Context, Ending, Handle, Handler, SendError, Verdict,
+};
 use crate::ws::{CloseCode, Message, Opcode, encode};
 
 pub(crate) struct App {
@@ -27,8 +29,8 @@ pub(crate) fn answer(len: usize) -> Vec<u8> {
 /// Why a connection is over, in words of the model's.
 pub(crate) fn why(reason: Closed<'_>) -> EndReason {
     match reason {
-        Closed::ByPeer(frame) => EndReason::ByPeer(frame.code.map(CloseCode::get)),
-        Closed::ByUs(frame) => EndReason::ByUs(frame.code.map(CloseCode::get), frame.reason.into()),
+        Closed::ByPeer(ending) => EndReason::ByPeer(code_of(ending)),
+        Closed::ByUs(ending) => EndReason::ByUs(code_of(ending), ending.text.into()),
         Closed::Failed(error) => EndReason::Failed(error.close_code().get()),
         Closed::PongTimeout => EndReason::PongTimeout,
         Closed::OutboxOverflow => EndReason::Overflow,
@@ -36,6 +38,10 @@ pub(crate) fn why(reason: Closed<'_>) -> EndReason {
         Closed::MessageTimeout => EndReason::MessageTimeout,
         Closed::Lost => EndReason::Lost,
     }
+}
+
+fn code_of(ending: Ending<'_>) -> Option<u16> {
+    ending.reason.map(|reason| reason.close_code().get())
 }
 
 impl App {

@@ -25,11 +25,12 @@ mod table;
 pub(crate) mod tests;
 
 pub use app::batch::{Batch, Pushed, SlowPolicy};
+pub use app::closed::{CloseReason, Closed, Ending};
 pub use app::conn::{Conn, SendError};
 pub use app::connecting::{Connecting, Transport};
 pub use app::decision::Decision;
 pub use app::handle::Handle;
-pub use app::handler::{Closed, Context, Handler};
+pub use app::handler::{Context, Handler};
 pub use app::prepared::PreparedMessage;
 pub use app::turn::{Connections, Flush, Turn};
 pub use app::verdict::{Accept, Verdict};

@@ -1,7 +1,8 @@
 //! A worker's handler, and what it has still to be told.
 
+use super::closed::Closed;
 use super::decision::Decisions;
-use super::handler::{Closed, Handler};
+use super::handler::Handler;
 use crate::budget::LIST_KEEP;
 use crate::worker::table::ConnId;
 

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use super::closed::CloseReason;
 use crate::worker::os::Os;
 use crate::worker::stream::Reply;
 use crate::worker::stream::compression::Outgoing;
 use crate::worker::table::ConnId;
-use crate::ws::{CloseCode, Message, encode};
+use crate::ws::{Message, encode};
 
 /// One connection, during a call to its handler.
 ///
@@ -117,10 +118,10 @@ impl<D> Conn<'_, D> {
         Ok(())
     }
 
-    /// Closes the connection once everything sent so far is out. The first call counts; a reason over 123 bytes is clipped.
-    pub fn close(&mut self, code: CloseCode, reason: &str) {
+    /// Closes the connection once everything sent so far is out. The first call counts; a text over 123 bytes is clipped.
+    pub fn close(&mut self, reason: impl Into<CloseReason>, text: &str) {
         if self.reply.close.is_none() {
-            self.reply.close = Some((code, reason.into()));
+            self.reply.close = Some((reason.into().close_code(), text.into()));
         }
     }
 

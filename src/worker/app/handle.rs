@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::closed::CloseReason;
 use super::conn::SendError;
 use super::mailbox::{Mail, Rejected};
 use super::prepared::PreparedMessage;
 use super::shared::{Shared, Slot, Stage};
 use crate::metrics::Stats;
 use crate::worker::table::ConnId;
-use crate::ws::{CloseCode, Message, clip_reason, encode};
+use crate::ws::{Message, clip_reason, encode};
 
 /// Sends to and closes connections from any thread. Cheap to clone.
 ///
@@ -44,12 +45,13 @@ impl Handle {
         posted.fold(Ok(()), Result::and)
     }
 
-    /// Closes a connection. Messages sent before leave first. A reason over 123 bytes is clipped.
+    /// Closes a connection. Messages sent before leave first. A text over 123 bytes is clipped.
     ///
     /// # Errors
     /// [`SendError::MailboxFull`] or [`SendError::Gone`].
-    pub fn close(&self, id: ConnId, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        self.post(id.worker(), Mail::Close { id, code, reason: clip_reason(reason).into() })
+    pub fn close(&self, id: ConnId, reason: impl Into<CloseReason>, text: &str) -> Result<(), SendError> {
+        let code = reason.into().close_code();
+        self.post(id.worker(), Mail::Close { id, code, reason: clip_reason(text).into() })
     }
 
     /// Wakes a worker, so that its handler gets a [turn](crate::Handler::turn) soon. Many calls before it comes are one.

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use super::closed::Closed;
 use super::conn::Conn;
 use super::connecting::Connecting;
 use super::handle::Handle;
@@ -10,8 +11,8 @@ use super::turn::{Connections, Turn};
 use super::verdict::Verdict;
 use crate::http::Request;
 use crate::worker::table::ConnId;
+use crate::ws::Message;
 use crate::ws::handshake::refusal_of_plain;
-use crate::ws::{CloseFrame, DecodeError, Message, ProtocolError};
 
 /// What an application does with its connections.
 ///
@@ -20,7 +21,7 @@ use crate::ws::{CloseFrame, DecodeError, Message, ProtocolError};
 /// answers through a [`Handle`].
 ///
 /// ```
-/// use throng::{Accept, Conn, Connecting, Handler, Message, Verdict};
+/// use throng::{Accept, CloseReason, Conn, Connecting, Handler, Message, Verdict};
 ///
 /// struct Echo;
 ///
@@ -33,7 +34,7 @@ use crate::ws::{CloseFrame, DecodeError, Message, ProtocolError};
 ///
 ///     fn message(&mut self, conn: &mut Conn<'_, ()>, message: Message<'_>) {
 ///         if conn.send(message).is_err() {
-///             conn.close(throng::CloseCode::POLICY_VIOLATION, "read what you are sent");
+///             conn.close(CloseReason::Policy, "read what you are sent");
 ///         }
 ///     }
 /// }
@@ -130,62 +131,5 @@ impl Context<'_> {
     #[must_use]
     pub const fn handle(&self) -> &Handle {
         self.handle
-    }
-}
-
-/// Why a connection is over, and whose doing it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Closed<'a> {
-    /// The peer closed it, with this Close frame.
-    ByPeer(CloseFrame<'a>),
-    /// We closed it, with this Close frame: the handler, a [`Handle`], or the end of the server.
-    ByUs(CloseFrame<'a>),
-    /// The peer broke the protocol.
-    Failed(ProtocolError),
-    /// The peer did not answer a Ping in time.
-    PongTimeout,
-    /// A message that the peer had begun did not end in time.
-    MessageTimeout,
-    /// A message from another thread did not fit the outbox: the peer reads too slowly.
-    OutboxOverflow,
-    /// The worker had no buffer memory left for it.
-    BuffersExhausted,
-    /// It ended without a Close frame: reset, or the peer is gone (1006 in the API of browsers).
-    Lost,
-}
-
-impl<'a> Closed<'a> {
-    /// The same without the reason's text, and the text.
-    pub(in crate::worker) fn without_reason(self) -> (Closed<'static>, &'a str) {
-        let silent = |frame: CloseFrame<'a>| CloseFrame { code: frame.code, reason: "" };
-        match self {
-            Self::ByPeer(frame) => (Closed::ByPeer(silent(frame)), frame.reason),
-            Self::ByUs(frame) => (Closed::ByUs(silent(frame)), frame.reason),
-            Self::Failed(error) => (Closed::Failed(error), ""),
-            Self::PongTimeout => (Closed::PongTimeout, ""),
-            Self::MessageTimeout => (Closed::MessageTimeout, ""),
-            Self::OutboxOverflow => (Closed::OutboxOverflow, ""),
-            Self::BuffersExhausted => (Closed::BuffersExhausted, ""),
-            Self::Lost => (Closed::Lost, ""),
-        }
-    }
-
-    /// The same with a reason's text where it can have one.
-    pub(in crate::worker) const fn with_reason(self, reason: &'a str) -> Self {
-        match self {
-            Self::ByPeer(frame) => Self::ByPeer(CloseFrame { code: frame.code, reason }),
-            Self::ByUs(frame) => Self::ByUs(CloseFrame { code: frame.code, reason }),
-            other => other,
-        }
-    }
-}
-
-impl From<DecodeError> for Closed<'_> {
-    fn from(error: DecodeError) -> Self {
-        match error {
-            DecodeError::Protocol(error) => Self::Failed(error),
-            DecodeError::OutOfBuffers => Self::BuffersExhausted,
-        }
     }
 }

@@ -7,6 +7,7 @@
 
 pub(super) mod application;
 pub(super) mod batch;
+pub(super) mod closed;
 pub(super) mod conn;
 pub(super) mod connecting;
 pub(super) mod decision;

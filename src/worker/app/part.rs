@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::batch::{Batch, Pushed};
 use super::conn::SendError;
-use super::turn::{Connections, Desk};
+use super::turn::{ConnectionAccess, Connections, Flush};
 use crate::worker::table::ConnId;
 use crate::ws::{CloseCode, Message};
 
 struct Part<'a, D, E> {
-    all: &'a mut dyn Desk<D>,
+    all: &'a mut dyn ConnectionAccess<D>,
     part: fn(&mut D) -> &mut E,
 }
 
@@ -21,11 +21,11 @@ impl<D> Connections<'_, D> {
         part: fn(&mut D) -> &mut E,
         act: impl FnOnce(&mut Connections<'_, E>) -> R,
     ) -> R {
-        act(&mut Connections::new(&mut Part { all: self.desk_mut(), part }))
+        act(&mut Connections::new(&mut Part { all: self.access_mut(), part }))
     }
 }
 
-impl<D, E> Desk<E> for Part<'_, D, E> {
+impl<D, E> ConnectionAccess<E> for Part<'_, D, E> {
     fn now(&self) -> Duration {
         self.all.now()
     }
@@ -58,8 +58,8 @@ impl<D, E> Desk<E> for Part<'_, D, E> {
         self.all.slowest(limit)
     }
 
-    fn push(&mut self, index: u32, batch: &mut Batch, later: bool) -> Pushed {
-        self.all.push(index, batch, later)
+    fn push(&mut self, index: u32, batch: &mut Batch, flush: Flush) -> Pushed {
+        self.all.push(index, batch, flush)
     }
 
     fn send(&mut self, index: u32, message: Message<'_>) -> Result<(), SendError> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::batch::{Batch, Pushed};
+use super::closed::CloseReason;
 use super::conn::SendError;
 use crate::worker::table::ConnId;
 use crate::ws::{CloseCode, Message};
@@ -98,9 +99,9 @@ impl<D> Connections<'_, D> {
         self.access.send(index, message)
     }
 
-    /// Closes a connection once everything sent so far is out. A reason over 123 bytes is clipped.
-    pub fn close(&mut self, index: u32, code: CloseCode, reason: &str) {
-        self.access.close(index, code, reason);
+    /// Closes a connection once everything sent so far is out. A text over 123 bytes is clipped.
+    pub fn close(&mut self, index: u32, reason: impl Into<CloseReason>, text: &str) {
+        self.access.close(index, reason.into().close_code(), text);
     }
 }
 
@@ -115,8 +116,8 @@ impl<'a, D> Connections<'a, D> {
         Self { access }
     }
 
-    pub(super) fn desk_mut(&mut self) -> &mut dyn Desk<D> {
-        self.desk
+    pub(super) fn access_mut(&mut self) -> &mut dyn ConnectionAccess<D> {
+        self.access
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::schedule::Drain;
 use super::worker::Worker;
-use crate::worker::app::handler::{Closed, Handler};
+use crate::worker::app::closed::Closed;
+use crate::worker::app::handler::Handler;
 use crate::worker::app::pass::{Pass, SliceBudget};
 use crate::worker::os::Os;
 use crate::worker::session::close::GOING_AWAY;
@@ -51,7 +52,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     pub(in crate::worker) fn abandon_all(&mut self) {
         for at in 0..self.sessions.streams.table.end() {
             if self.sessions.streams.table.get(at).is_some() {
-                let _ = self.sessions.drop_connection(at, Closed::ByUs(GOING_AWAY));
+                let _ = self.sessions.drop_connection(at, Closed::ByUs(GOING_AWAY.into()));
             }
         }
         // The iteration ends here, before it would count this.

@@ -5,7 +5,8 @@ use super::sessions::{Flow, Sessions};
 use crate::base::ticks::deadline;
 use crate::budget::LINGER;
 use crate::http::is_head;
-use crate::worker::app::handler::{Closed, Handler};
+use crate::worker::app::closed::Closed;
+use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::stream::Streams;
 use crate::worker::stream::compression::count_context;
@@ -66,7 +67,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     ) -> Flow {
         if self.streams.table.record_mut(index).state() == State::Open {
             let answer = CloseFrame { code: frame.code, reason: "" };
-            self.close_with(index, answer, Closed::ByPeer(frame), State::Finishing);
+            self.close_with(index, answer, Closed::ByPeer(frame.into()), State::Finishing);
         }
         // After our Close there can be Pongs.
         if self.flush_reply(index) == Flow::Gone {
@@ -199,7 +200,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             State::Open => {
                 self.call(index, H::farewell);
                 self.streams.receive.reply_mut().close = None;
-                self.close_open(index, GOING_AWAY, Closed::ByUs(GOING_AWAY))
+                self.close_open(index, GOING_AWAY, Closed::ByUs(GOING_AWAY.into()))
             }
             State::Handshaking => {
                 let is_head = self.streams.table.side_mut(index).is_some_and(|side| is_head(&side.head));

@@ -6,8 +6,9 @@ use super::dispatch::{Call, Input, Stop, answer_ping, echo_buffer, take_unfragme
 use super::sessions::{Flow, Sessions};
 use super::visits::Visits;
 use crate::worker::app::application::App;
+use crate::worker::app::closed::Closed;
 use crate::worker::app::conn::{Conn, SocketPeer};
-use crate::worker::app::handler::{Closed, Handler};
+use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::stream::Streams;
 use crate::worker::stream::compression::{Codec, Contexts, Outgoing};
@@ -47,7 +48,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 Stop::CloseAsked => {
                     if let Some((code, reason)) = self.streams.receive.reply_mut().close.take() {
                         let frame = CloseFrame { code: Some(code), reason: &reason };
-                        self.close_with(index, frame, Closed::ByUs(frame), State::Closing);
+                        self.close_with(index, frame, Closed::ByUs(frame.into()), State::Closing);
                         // What follows is decoded for the peer's Close alone.
                         if self.flush_close(index) == Flow::Gone {
                             break Flow::Gone;

@@ -3,7 +3,8 @@
 use super::sessions::{Flow, Sessions};
 use super::visits::Visits;
 use crate::budget::{BYTES_PER_WORK, WORK_OF_MESSAGE, outbox_for};
-use crate::worker::app::handler::{Closed, Handler};
+use crate::worker::app::closed::Closed;
+use crate::worker::app::handler::Handler;
 use crate::worker::app::pass::{Pass, SliceBudget};
 use crate::worker::app::prepared::{PreparedMessage, message_of};
 use crate::worker::os::Os;
@@ -92,7 +93,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     pub(in crate::worker) fn close_by_mail(&mut self, id: ConnId, code: CloseCode, reason: &str) {
         if let Some(index) = self.find_open(id) {
             let frame = CloseFrame { code: Some(code), reason };
-            let _ = self.close_open(index, frame, Closed::ByUs(frame));
+            let _ = self.close_open(index, frame, Closed::ByUs(frame.into()));
         }
     }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::sessions::{Flow, Sessions};
 use crate::base::largest::Largest;
 use crate::worker::app::batch::{Batch, Pushed};
+use crate::worker::app::closed::Closed;
 use crate::worker::app::conn::SendError;
-use crate::worker::app::handler::{Closed, Handler};
+use crate::worker::app::handler::Handler;
 use crate::worker::app::turn::{ConnectionAccess, Connections, Flush, Turn};
 use crate::worker::os::Os;
 use crate::worker::table::{ConnId, Outbox};
@@ -98,7 +99,7 @@ impl<O: Os, H: Handler> ConnectionAccess<H::Data> for Sessions<O, H> {
     fn close(&mut self, index: u32, code: CloseCode, reason: &str) {
         if self.streams.table.is_open(index) {
             let frame = CloseFrame { code: Some(code), reason };
-            let _ = self.close_open(index, frame, Closed::ByUs(frame));
+            let _ = self.close_open(index, frame, Closed::ByUs(frame.into()));
         }
     }
 }

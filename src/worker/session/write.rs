@@ -2,7 +2,8 @@
 
 use super::sessions::{Flow, Sessions};
 use crate::budget::{LIST_KEEP, REPLY_FLUSH_LEAST};
-use crate::worker::app::handler::{Closed, Handler};
+use crate::worker::app::closed::Closed;
+use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::table::{Flags, State};
 

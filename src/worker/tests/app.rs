@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::http::{Refusal, Request, Response, Status};
 use crate::worker::{
-    Accept, Closed, Conn, ConnId, Connecting, Connections, Context, Decision, Handler, Turn, Verdict,
+    Accept, Closed, Conn, ConnId, Connecting, Connections, Context, Decision, Ending, Handler, Turn, Verdict,
 };
 use crate::ws::handshake::refusal_of_plain;
 use crate::ws::{CloseCode, Message};
@@ -28,6 +28,10 @@ impl Log {
     pub(super) fn last_close(&self) -> &str {
         self.closed.last().map_or("", |(_, why)| why)
     }
+}
+
+fn code_of(ending: Ending<'_>) -> u16 {
+    ending.reason.map_or(1005, |reason| reason.close_code().get())
 }
 
 /// What a test does in the application's next turn.
@@ -129,8 +133,8 @@ impl Handler for App {
     fn close(&mut self, id: ConnId, data: usize, reason: Closed<'_>) {
         assert!(data > 0, "the data came back");
         let why = match reason {
-            Closed::ByPeer(frame) => format!("by peer {}", frame.code.map_or(1005, CloseCode::get)),
-            Closed::ByUs(frame) => format!("by us {}", frame.code.map_or(1005, CloseCode::get)),
+            Closed::ByPeer(ending) => format!("by peer {}", code_of(ending)),
+            Closed::ByUs(ending) => format!("by us {}", code_of(ending)),
             Closed::Failed(error) => format!("failed {}", error.close_code()),
             Closed::MessageTimeout => "message timeout".into(),
             Closed::PongTimeout => "pong timeout".into(),

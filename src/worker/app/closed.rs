@@ -1,0 +1,144 @@
+//! Why connections end, in terms that every protocol has something for.
+
+use crate::ws::{CloseCode, CloseFrame, DecodeError, ProtocolError};
+
+/// Why one side closes a connection. On a WebSocket it is a close code (RFC 6455, section 7.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// Everything is done: 1000.
+    Done,
+    /// The server ends, or the client leaves: 1001.
+    GoingAway,
+    /// Something was sent that is not understood: 1003.
+    Unsupported,
+    /// A rule of the application's is broken: 1008.
+    Policy,
+    /// Something was sent that is too long: 1009.
+    TooLong,
+    /// A bug keeps the server from going on: 1011.
+    Internal,
+    /// The server has no room for it at the moment: 1013.
+    TryAgainLater,
+    /// Another close code, of those that an application may choose for example.
+    Code(CloseCode),
+}
+
+impl CloseReason {
+    /// The close code that a WebSocket has for it.
+    #[must_use]
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Self::Done => CloseCode::NORMAL,
+            Self::GoingAway => CloseCode::GOING_AWAY,
+            Self::Unsupported => CloseCode::UNSUPPORTED_DATA,
+            Self::Policy => CloseCode::POLICY_VIOLATION,
+            Self::TooLong => CloseCode::MESSAGE_TOO_BIG,
+            Self::Internal => CloseCode::INTERNAL_ERROR,
+            Self::TryAgainLater => CloseCode::TRY_AGAIN_LATER,
+            Self::Code(code) => code,
+        }
+    }
+}
+
+impl From<CloseCode> for CloseReason {
+    fn from(code: CloseCode) -> Self {
+        match code {
+            CloseCode::NORMAL => Self::Done,
+            CloseCode::GOING_AWAY => Self::GoingAway,
+            CloseCode::UNSUPPORTED_DATA => Self::Unsupported,
+            CloseCode::POLICY_VIOLATION => Self::Policy,
+            CloseCode::MESSAGE_TOO_BIG => Self::TooLong,
+            CloseCode::INTERNAL_ERROR => Self::Internal,
+            CloseCode::TRY_AGAIN_LATER => Self::TryAgainLater,
+            other => Self::Code(other),
+        }
+    }
+}
+
+/// What was said when one side closed a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending<'a> {
+    /// Why; `None` where the peer has not said it.
+    pub reason: Option<CloseReason>,
+    /// The same in words, which may be none.
+    pub text: &'a str,
+}
+
+impl<'a> From<CloseFrame<'a>> for Ending<'a> {
+    fn from(frame: CloseFrame<'a>) -> Self {
+        Self { reason: frame.code.map(CloseReason::from), text: frame.reason }
+    }
+}
+
+/// Why a connection is over, and whose doing it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Closed<'a> {
+    /// The peer closed it, and said this.
+    ByPeer(Ending<'a>),
+    /// We closed it, and said this: the handler, a [`Handle`](crate::Handle), or the end of the server.
+    ByUs(Ending<'a>),
+    /// The peer broke the protocol.
+    Failed(ProtocolError),
+    /// The peer did not answer a Ping in time.
+    PongTimeout,
+    /// A message that the peer had begun did not end in time.
+    MessageTimeout,
+    /// A message from another thread did not fit the outbox: the peer reads too slowly.
+    OutboxOverflow,
+    /// The worker had no buffer memory left for it.
+    BuffersExhausted,
+    /// It ended without a Close frame: reset, or the peer is gone (1006 in the API of browsers).
+    Lost,
+}
+
+impl<'a> Closed<'a> {
+    /// The same without the reason's text, and the text.
+    pub(in crate::worker) fn without_reason(self) -> (Closed<'static>, &'a str) {
+        let silent = |ending: Ending<'a>| Ending { reason: ending.reason, text: "" };
+        match self {
+            Self::ByPeer(ending) => (Closed::ByPeer(silent(ending)), ending.text),
+            Self::ByUs(ending) => (Closed::ByUs(silent(ending)), ending.text),
+            Self::Failed(error) => (Closed::Failed(error), ""),
+            Self::PongTimeout => (Closed::PongTimeout, ""),
+            Self::MessageTimeout => (Closed::MessageTimeout, ""),
+            Self::OutboxOverflow => (Closed::OutboxOverflow, ""),
+            Self::BuffersExhausted => (Closed::BuffersExhausted, ""),
+            Self::Lost => (Closed::Lost, ""),
+        }
+    }
+
+    /// The same with a reason's text where it can have one.
+    pub(in crate::worker) const fn with_reason(self, text: &'a str) -> Self {
+        match self {
+            Self::ByPeer(ending) => Self::ByPeer(Ending { reason: ending.reason, text }),
+            Self::ByUs(ending) => Self::ByUs(Ending { reason: ending.reason, text }),
+            other => other,
+        }
+    }
+}
+
+impl From<DecodeError> for Closed<'_> {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Protocol(error) => Self::Failed(error),
+            DecodeError::OutOfBuffers => Self::BuffersExhausted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_and_close_codes_stand_for_each_other() {
+        for number in 0..=u16::MAX {
+            let Some(code) = CloseCode::new(number) else { continue };
+            let reason = CloseReason::from(code);
+            assert_eq!(reason.close_code(), code);
+            assert_eq!(CloseReason::from(reason.close_code()), reason);
+        }
+    }
+}
