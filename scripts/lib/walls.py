@@ -10,7 +10,7 @@ BASE = ("base", "budget", "http", "metrics", "sys", "ws")
 HUB_MODEL = tuple(
     f"hub::{name}"
     for name in (
-        *("config", "hash", "in_flight", "index", "indices", "name", "outcome", "position", "publication", "reply"),
+        *("config", "hash", "in_flight", "index", "indices", "name", "outcome", "position", "publication", "answer_sender"),
         *("request_id", "rules"),
     )
 )
@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "src/hub/core/": (
         *BASE,
         "worker",
-        *(f"hub::{name}" for name in ("core", "dialect", "question", "responder", "shared")),
+        *(f"hub::{name}" for name in ("core", "dialect", "question", "hub_view", "shared")),
         *(f"hub::broker::{name}" for name in ("Broker", "BrokerInventory", "Congestion", "messages")),
         *HUB_MODEL,
     ),

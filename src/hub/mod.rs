@@ -17,18 +17,20 @@
 //!
 //! - `core`: topics, subscriptions and fan-out on one worker. `broker`: where offsets and history come from. `dialect`: what clients speak.
 //! - `handler`: the public handler. `publisher`, `publish_batch`: what other threads do. `shared`: what all workers share.
-//! - `question`, `reply`, `responder`: the seam for questions of other threads. `questions`: those there are.
+//! - `question`, `answer_sender`, `hub_view`: the seam for questions of other threads. `questions`: those there are.
 //! - `publication`, `name`, `position`, `outcome`, `request_id`: what is published, where, and what comes of it. `in_flight`: how much is
 //!   under way. `index`, `indices`, `hash`: how topics are found.
 //! - `config`, `rules`: what the operator says. `memory`: how many bytes a hub takes. `journal`: what owners decide, for the simulation.
 #![forbid(unsafe_code)]
 
+mod answer_sender;
 pub(crate) mod broker;
 mod config;
 mod core;
 mod dialect;
 mod handler;
 mod hash;
+mod hub_view;
 pub(crate) mod in_flight;
 mod index;
 mod indices;
@@ -43,9 +45,7 @@ mod publish_batch;
 mod publisher;
 mod question;
 pub mod questions;
-mod reply;
 mod request_id;
-mod responder;
 mod rules;
 mod shared;
 #[cfg(test)]
@@ -53,20 +53,20 @@ mod tests;
 
 use std::sync::Arc;
 
+pub use answer_sender::AnswerSender;
 pub use config::HubConfig;
 #[doc(hidden)]
 pub use config::Sizes;
 pub use core::client_state::ClientState;
 pub use core::url::{NoTopicsPath, TopicsPath};
 pub use handler::HubHandler;
+pub use hub_view::HubView;
 pub use name::{MAX_TOPIC, NameError, check_name};
 pub use outcome::{PublishError, Published, SlowClient, TopicInfo};
 pub use position::{Epoch, NoEpoch, Position};
 pub use publish_batch::PublishBatch;
 pub use publisher::Publisher;
 pub use question::{Question, Recipients};
-pub use reply::Reply;
-pub use responder::Responder;
 pub use rules::{Access, DuplicatePrefix, HistoryRule, Rule, Rules, TopicRule};
 
 #[cfg(feature = "simulation")]

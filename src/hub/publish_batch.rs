@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::answer_sender::AnswerSender;
 use super::broker::messages::ReplyTo;
 use super::outcome::{PublishError, Published};
-use super::reply::Reply;
 use super::shared::HubShared;
 use crate::worker::PreparedMessage;
 use crate::ws::Message;
@@ -32,7 +32,7 @@ impl PublishBatch {
         &mut self,
         topic: &str,
         message: Message<'_>,
-        reply: Option<Reply<Published>>,
+        reply: Option<AnswerSender<Published>>,
     ) -> Result<(), PublishError> {
         self.publish_prepared(topic, &PreparedMessage::new(message), reply)
     }
@@ -45,7 +45,7 @@ impl PublishBatch {
         &mut self,
         topic: &str,
         message: &PreparedMessage,
-        reply: Option<Reply<Published>>,
+        reply: Option<AnswerSender<Published>>,
     ) -> Result<(), PublishError> {
         let reply_to = reply.map_or(ReplyTo::Nobody, ReplyTo::Thread);
         let worker = self.shared.publish_for_operator(topic, message.clone(), reply_to)?;

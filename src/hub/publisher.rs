@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::answer_sender::{AnswerSender, Sink};
 use super::broker::messages::ReplyTo;
 use super::in_flight::BROADCASTS;
 use super::name::check_name;
@@ -11,7 +12,6 @@ use super::publication::Broadcast;
 use super::publish_batch::PublishBatch;
 use super::question::{Question, QuestionQueues, Recipients};
 use super::questions::SendBroadcast;
-use super::reply::{Reply, Sink};
 use super::shared::HubShared;
 use crate::worker::PreparedMessage;
 use crate::ws::Message;
@@ -46,7 +46,7 @@ impl Publisher {
         &self,
         topic: &str,
         message: Message<'_>,
-        reply: Reply<Published>,
+        reply: AnswerSender<Published>,
     ) -> Result<(), PublishError> {
         self.post_message(topic, message, ReplyTo::Thread(reply))
     }
@@ -81,7 +81,7 @@ impl Publisher {
 
     /// Asks something of the workers that the question names as its [recipients](Question::recipients). `answers` is called for each of
     /// them once, mostly on its thread: with its answer, with [`PublishError::Busy`] where it has too many questions to answer, or with
-    /// [`PublishError::NotRunning`] where it ends before it has answered. What holds for `answers` is said at [`Reply::new`]. Returns how
+    /// [`PublishError::NotRunning`] where it ends before it has answered. What holds for `answers` is said at [`AnswerSender::new`]. Returns how
     /// many answers come.
     ///
     /// # Errors

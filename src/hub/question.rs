@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use super::answer_sender::{AnswerSender, Sink};
+use super::hub_view::HubView;
 use super::outcome::PublishError;
-use super::reply::{Reply, Sink};
-use super::responder::Responder;
 
 /// Something that another thread asks of the hub's workers with [`Publisher::ask`](super::Publisher::ask).
 ///
@@ -21,7 +21,7 @@ pub trait Question: Clone + Send + 'static {
     }
 
     /// Answers on a worker's thread. Other connections wait meanwhile: what takes long must be done in parts.
-    fn answer(self, worker: &mut Responder<'_, '_>, reply: Reply<Self::Answer>);
+    fn answer(self, worker: &mut HubView<'_, '_>, reply: AnswerSender<Self::Answer>);
 }
 
 /// The workers to which a question is put.
@@ -36,7 +36,7 @@ pub enum Recipients<'a> {
 /// A question in a worker's queue, with any type of answer.
 pub(super) trait Queued: Send {
     /// Answers it.
-    fn answer(self: Box<Self>, worker: &mut Responder<'_, '_>);
+    fn answer(self: Box<Self>, worker: &mut HubView<'_, '_>);
     /// Says why it is not answered.
     fn refuse(self: Box<Self>, error: PublishError);
 }
@@ -44,11 +44,11 @@ pub(super) trait Queued: Send {
 /// A question, and where its answer goes.
 struct Asked<Q: Question> {
     question: Q,
-    reply: Reply<Q::Answer>,
+    reply: AnswerSender<Q::Answer>,
 }
 
 impl<Q: Question> Queued for Asked<Q> {
-    fn answer(self: Box<Self>, worker: &mut Responder<'_, '_>) {
+    fn answer(self: Box<Self>, worker: &mut HubView<'_, '_>) {
         self.question.answer(worker, self.reply);
     }
 
@@ -82,7 +82,7 @@ impl QuestionQueues {
 
     /// Puts a question to a worker, which has still to be woken. A worker that cannot take it is answered for.
     pub(super) fn put<Q: Question>(&self, worker: usize, question: Q, answers: &Sink<Q::Answer>) {
-        let asked = Box::new(Asked { question, reply: Reply::to(answers) });
+        let asked = Box::new(Asked { question, reply: AnswerSender::to(answers) });
         let Some(queue) = self.queues.get().and_then(|queues| queues.get(worker)) else { return };
         match queue.sender.try_send(asked) {
             Ok(()) => {}

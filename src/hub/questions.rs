@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
+use super::answer_sender::AnswerSender;
+use super::hub_view::HubView;
 use super::outcome::{SlowClient, TopicInfo};
 use super::publication::Broadcast;
 use super::question::{Question, Recipients};
-use super::reply::Reply;
-use super::responder::Responder;
 
 /// Asks for the state of the topic with this name. The answer is `None` where there is no such topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl Question for DescribeTopic {
         Recipients::OwnerOf(&self.0)
     }
 
-    fn answer(self, worker: &mut Responder<'_, '_>, reply: Reply<Self::Answer>) {
+    fn answer(self, worker: &mut HubView<'_, '_>, reply: AnswerSender<Self::Answer>) {
         worker.broker.describe(&self.0, reply);
     }
 }
@@ -37,7 +37,7 @@ pub struct ListTopics {
 impl Question for ListTopics {
     type Answer = Vec<TopicInfo>;
 
-    fn answer(self, worker: &mut Responder<'_, '_>, reply: Reply<Self::Answer>) {
+    fn answer(self, worker: &mut HubView<'_, '_>, reply: AnswerSender<Self::Answer>) {
         worker.broker.list(self.prefix.into(), self.limit, reply);
     }
 }
@@ -52,7 +52,7 @@ pub struct FindSlowest {
 impl Question for FindSlowest {
     type Answer = Vec<SlowClient>;
 
-    fn answer(self, worker: &mut Responder<'_, '_>, reply: Reply<Self::Answer>) {
+    fn answer(self, worker: &mut HubView<'_, '_>, reply: AnswerSender<Self::Answer>) {
         let slowest = worker.connections.slowest(self.limit).into_iter();
         reply.give(slowest.map(|(connection, bytes)| SlowClient { connection, bytes }).collect());
     }
@@ -65,7 +65,7 @@ pub(super) struct SendBroadcast(pub(super) Arc<Broadcast>);
 impl Question for SendBroadcast {
     type Answer = u64;
 
-    fn answer(self, worker: &mut Responder<'_, '_>, reply: Reply<Self::Answer>) {
+    fn answer(self, worker: &mut HubView<'_, '_>, reply: AnswerSender<Self::Answer>) {
         worker.broadcasts.add(self.0);
         reply.give(worker.open());
     }

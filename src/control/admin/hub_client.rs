@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use throng::hub::questions::ListTopics;
-use throng::hub::{PublishBatch, PublishError, Published, Publisher, Question, Reply, TopicInfo};
+use throng::hub::{AnswerSender, PublishBatch, PublishError, Published, Publisher, Question, TopicInfo};
 use throng::sys::watch;
 use throng::{LoopWaker, Message, PreparedMessage};
 use tokio::sync::{Notify, Semaphore};
@@ -81,7 +81,7 @@ impl HubClient {
         message: Message<'_>,
     ) -> Result<Pending<'_, Published>, Problem> {
         self.check(message.as_bytes().len())?;
-        let publish = |answers| self.publisher.publish_with_reply(topic, message, Reply::new(answers));
+        let publish = |answers| self.publisher.publish_with_reply(topic, message, AnswerSender::new(answers));
         Ok(self.pending(|answers| publish(answers).map(|()| 1))?)
     }
 
@@ -98,7 +98,7 @@ impl HubClient {
         message: &PreparedMessage,
     ) -> Result<Pending<'_, Published>, Problem> {
         self.check(message.payload().len())?;
-        let mut publish = |answers| batch.publish_prepared(topic, message, Some(Reply::new(answers)));
+        let mut publish = |answers| batch.publish_prepared(topic, message, Some(AnswerSender::new(answers)));
         Ok(self.pending(|answers| publish(answers).map(|()| 1))?)
     }
 
@@ -189,7 +189,7 @@ mod tests {
     use std::sync::Arc;
 
     use throng::hub::questions::DescribeTopic;
-    use throng::hub::{Hub, HubConfig, Responder};
+    use throng::hub::{Hub, HubConfig, HubView};
     use throng::{Pinning, Server};
 
     use super::*;
@@ -215,7 +215,7 @@ mod tests {
     impl Question for HowManyAreOpen {
         type Answer = u64;
 
-        fn answer(self, worker: &mut Responder<'_, '_>, reply: Reply<u64>) {
+        fn answer(self, worker: &mut HubView<'_, '_>, reply: AnswerSender<u64>) {
             reply.give(worker.open());
         }
     }
@@ -246,12 +246,12 @@ mod tests {
     fn what_is_not_answered_in_time_is_given_up() {
         /// A question whose reply is kept, so that no answer comes.
         #[derive(Clone)]
-        struct Kept(Arc<std::sync::Mutex<Vec<Reply<()>>>>);
+        struct Kept(Arc<std::sync::Mutex<Vec<AnswerSender<()>>>>);
 
         impl Question for Kept {
             type Answer = ();
 
-            fn answer(self, _: &mut Responder<'_, '_>, reply: Reply<()>) {
+            fn answer(self, _: &mut HubView<'_, '_>, reply: AnswerSender<()>) {
                 self.0.lock().unwrap().push(reply);
             }
         }

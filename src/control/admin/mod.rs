@@ -2,12 +2,13 @@
 //!
 //! - `connections`: connections and their limits. `admission`, `client`: how many there may be, and which gives way to another one.
 //! - `auth`, `token`, `origin`: who may use the port.
-//! - `publish`, `publish_batch`, `topics`, `slowest`, `stats`, `health`: the routes. `problem`: their errors.
+//! - `publish`, `batch`, `topics`, `slowest`, `stats`, `health`: the routes. `problem`: their errors.
 //! - `body`, `content`: a request's body, and what it is.
 //! - `hub_client`: questions to the hub's workers, whose answers come from their threads.
 
 mod admission;
 mod auth;
+mod batch;
 mod body;
 mod client;
 mod connections;
@@ -17,7 +18,7 @@ mod hub_client;
 mod origin;
 mod problem;
 mod publish;
-mod publish_batch;
+
 mod slowest;
 mod stats;
 mod token;

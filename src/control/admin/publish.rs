@@ -9,10 +9,10 @@ use axum::extract::{Path, State};
 use serde::Serialize;
 use throng::hub::Published;
 
+use super::batch::BatchRequest;
 use super::body::Body;
 use super::hub_client::HubClient;
 use super::problem::Problem;
-use super::publish_batch::PublishBatch;
 
 /// The most messages of a batch that are under way to their topics' owners at a time: the owners' queues have room for others. Fewer are
 /// under way where their bytes come to `max-message`, which `queue-limit` has room for.
@@ -65,7 +65,7 @@ pub(super) async fn batch(
     State(hub): State<Arc<HubClient>>,
     body: Body,
 ) -> Result<Json<BatchResults>, Problem> {
-    let batch = PublishBatch::parse(body.json()?)?;
+    let batch = BatchRequest::parse(body.json()?)?;
     let mut results = Vec::new();
     let mut entries = batch.entries();
     let end = Instant::now() + ANSWER_TIMEOUTS * hub.limits().answer_timeout;
@@ -120,7 +120,7 @@ mod tests {
     use std::sync::Barrier;
     use std::time::Duration;
 
-    use throng::hub::{Hub, HubConfig, Question, Reply, Responder};
+    use throng::hub::{AnswerSender, Hub, HubConfig, HubView, Question};
     use throng::{Pinning, Server};
 
     use super::super::hub_client::AdminLimits;
@@ -133,7 +133,7 @@ mod tests {
     impl Question for HoldUp {
         type Answer = ();
 
-        fn answer(self, _: &mut Responder<'_, '_>, _: Reply<()>) {
+        fn answer(self, _: &mut HubView<'_, '_>, _: AnswerSender<()>) {
             self.0.wait();
             self.0.wait();
         }

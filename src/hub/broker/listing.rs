@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use crate::hub::answer_sender::AnswerSender;
 use crate::hub::name::Name;
 use crate::hub::outcome::TopicInfo;
-use crate::hub::reply::Reply;
 
 /// A list in the making.
 #[derive(Debug)]
 pub(crate) struct Listing {
     pub(super) prefix: Box<str>,
     pub(super) limit: usize,
-    pub(super) reply: Reply<Vec<TopicInfo>>,
+    pub(super) reply: AnswerSender<Vec<TopicInfo>>,
     /// Places below have been looked at.
     pub(super) next: usize,
     /// The first names so far.
@@ -19,7 +19,7 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    pub(crate) const fn new(prefix: Box<str>, limit: usize, reply: Reply<Vec<TopicInfo>>) -> Self {
+    pub(crate) const fn new(prefix: Box<str>, limit: usize, reply: AnswerSender<Vec<TopicInfo>>) -> Self {
         Self { prefix, limit, reply, next: 0, found: BTreeSet::new() }
     }
 }

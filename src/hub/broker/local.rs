@@ -11,9 +11,9 @@ use super::owner::Owner;
 use super::peers::Peers;
 use super::shared::{LocalShared, OwnerRequest, QueueError};
 use super::{Broker, Congestion};
+use crate::hub::answer_sender::AnswerSender;
 use crate::hub::name::Name;
 use crate::hub::outcome::{PublishError, TopicInfo};
-use crate::hub::reply::Reply;
 use crate::metrics::HubCounters;
 use crate::worker::{Handle, Turn};
 
@@ -120,11 +120,11 @@ impl Broker for LocalBroker {
         self.owner.look_up(name)
     }
 
-    fn describe(&mut self, name: &str, reply: Reply<Option<TopicInfo>>) {
+    fn describe(&mut self, name: &str, reply: AnswerSender<Option<TopicInfo>>) {
         reply.give(self.owner.look_up(name));
     }
 
-    fn list(&mut self, prefix: Box<str>, limit: usize, reply: Reply<Vec<TopicInfo>>) {
+    fn list(&mut self, prefix: Box<str>, limit: usize, reply: AnswerSender<Vec<TopicInfo>>) {
         self.owner.listings.push_back(Listing::new(prefix, limit, reply));
     }
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::hub::answer_sender::AnswerSender;
 use crate::hub::in_flight::Reservation;
 use crate::hub::indices::SubscribeId;
 use crate::hub::name::Name;
 use crate::hub::outcome::{PublishError, Published};
 use crate::hub::position::Position;
 use crate::hub::publication::Publication;
-use crate::hub::reply::Reply;
 use crate::hub::request_id::RequestId;
 use crate::worker::{ConnId, PreparedMessage};
 
@@ -28,7 +28,7 @@ pub(crate) struct Publish {
 #[derive(Debug)]
 pub(crate) enum ReplyTo {
     Nobody,
-    Thread(Reply<Published>),
+    Thread(AnswerSender<Published>),
     Client(ConnId, RequestId),
 }
 

@@ -26,9 +26,9 @@ mod topic_quota;
 
 use std::time::Duration;
 
+use super::answer_sender::AnswerSender;
 use super::name::Name;
 use super::outcome::{PublishError, TopicInfo};
-use super::reply::Reply;
 use crate::worker::Turn;
 pub(crate) use history::ITEM_COST;
 use messages::{Delivery, Publish, Subscribe};
@@ -69,10 +69,10 @@ pub(crate) trait Broker {
     fn topic(&self, name: &str) -> Option<TopicInfo>;
 
     /// Answers with what there is of a topic.
-    fn describe(&mut self, name: &str, reply: Reply<Option<TopicInfo>>);
+    fn describe(&mut self, name: &str, reply: AnswerSender<Option<TopicInfo>>);
 
     /// Answers with at most `limit` of this worker's share of all topics whose names begin with `prefix`.
-    fn list(&mut self, prefix: Box<str>, limit: usize, reply: Reply<Vec<TopicInfo>>);
+    fn list(&mut self, prefix: Box<str>, limit: usize, reply: AnswerSender<Vec<TopicInfo>>);
 
     /// Calls that have not left this worker yet, because queues are full. Clients are refused while there are many.
     fn unsent_requests(&self) -> usize;

@@ -18,11 +18,11 @@ use crate::http::{Refusal, Request as HttpRequest, Status};
 use crate::hub::broker::messages::Delivery;
 use crate::hub::broker::{Broker, Congestion};
 use crate::hub::dialect::{Dialect, ServerMessage};
+use crate::hub::hub_view::HubView;
 use crate::hub::indices::TopicIndex;
 use crate::hub::name::Name;
 use crate::hub::question::Questions;
 use crate::hub::request_id::RequestId;
-use crate::hub::responder::Responder;
 use crate::hub::shared::{HubShared, OperatorInbox};
 use crate::worker::{
     Accept, Closed, Conn, ConnId, Connecting, Connections, Handler, SliceBudget, Turn, Verdict,
@@ -136,7 +136,7 @@ impl<B: Broker> WorkerHub<B> {
     fn answer_questions(&mut self, connections: &Connections<'_, ClientState>) -> bool {
         for _ in 0..self.shared.config.sizes.entries_per_turn {
             let Ok(question) = self.questions.try_recv() else { return false };
-            question.answer(&mut Responder {
+            question.answer(&mut HubView {
                 connections,
                 open: self.clients.connections,
                 broker: &mut self.broker,

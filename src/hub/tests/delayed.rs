@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::hub::answer_sender::AnswerSender;
 use crate::hub::broker::messages::{Delivery, Publish, Subscribe, SubscribeReply, Subscribed};
 use crate::hub::broker::{Broker, Congestion};
 use crate::hub::name::Name;
 use crate::hub::outcome::{PublishError, Published, TopicInfo};
 use crate::hub::position::{Epoch, Position};
 use crate::hub::publication::Publication;
-use crate::hub::reply::Reply;
 use crate::worker::{PreparedMessage, Turn};
 
 /// The part of all epochs that is this broker's.
@@ -45,7 +45,7 @@ enum Call {
     Subscribe(Subscribe),
     SetSubscribers(Name, u32),
     Unsubscribe(Name),
-    Describe(String, Reply<Option<TopicInfo>>),
+    Describe(String, AnswerSender<Option<TopicInfo>>),
 }
 
 /// A worker's end.
@@ -157,11 +157,11 @@ impl Broker for Delayed {
         None
     }
 
-    fn describe(&mut self, name: &str, reply: Reply<Option<TopicInfo>>) {
+    fn describe(&mut self, name: &str, reply: AnswerSender<Option<TopicInfo>>) {
         self.call(Call::Describe(name.into(), reply));
     }
 
-    fn list(&mut self, _: Box<str>, _: usize, reply: Reply<Vec<TopicInfo>>) {
+    fn list(&mut self, _: Box<str>, _: usize, reply: AnswerSender<Vec<TopicInfo>>) {
         reply.give(Vec::new());
     }
 

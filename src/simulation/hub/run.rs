@@ -11,7 +11,7 @@ use super::setup::Setup;
 use super::wire::Client;
 use crate::hub::in_flight::MESSAGE_COST;
 use crate::hub::questions::DescribeTopic;
-use crate::hub::{PublishError, Published, Publisher, Reply};
+use crate::hub::{AnswerSender, PublishError, Published, Publisher};
 use crate::simulation::choices::Choices;
 use crate::simulation::run::Violation;
 
@@ -208,7 +208,7 @@ impl Run {
         let topic = &*self.setup.subjects[subject].name.clone();
         let result = if asks {
             let replies = self.replies.clone();
-            let reply = Reply::new(move |result| _ = replies.send(Answer::Published(number, result)));
+            let reply = AnswerSender::new(move |result| _ = replies.send(Answer::Published(number, result)));
             self.publisher.publish_with_reply(topic, sent.message(), reply)
         } else {
             self.publisher.publish(topic, sent.message())

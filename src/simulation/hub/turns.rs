@@ -10,7 +10,7 @@ use super::tests::run;
 use crate::base::meter::Allowance;
 use crate::budget::{RECORDS_PER_PAGE, WORK_PER_FIRST, WORK_PER_ITERATION, WORK_PER_VISIT};
 use crate::hub::questions::{DescribeTopic, FindSlowest, ListTopics};
-use crate::hub::{HistoryRule, PublishError, Reply};
+use crate::hub::{AnswerSender, HistoryRule, PublishError};
 
 /// Clients that come back together.
 const MANY: usize = 20;
@@ -164,7 +164,7 @@ fn what_was_asked_of_a_worker_that_ends_is_answered() {
     };
     let text = crate::ws::Message::Text("x");
     let heard = hear(0);
-    publisher.publish_with_reply("news", text, Reply::new(move |place| heard(place.err()))).unwrap();
+    publisher.publish_with_reply("news", text, AnswerSender::new(move |place| heard(place.err()))).unwrap();
     let mut expected = 1;
     let heard = hear(1);
     expected += publisher.broadcast(text, move |count| heard(count.err())).unwrap();

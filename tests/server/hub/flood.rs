@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use throng::Message;
-use throng::hub::{PublishError, Reply};
+use throng::hub::{AnswerSender, PublishError};
 use throng::ws::{Opcode, encode};
 
 use super::{Client, ask, start};
@@ -107,7 +107,7 @@ fn who_subscribes_and_leaves_without_end_keeps_nobody_from_publishing_and_connec
             for number in 0..20 {
                 let topic = format!("kept/{number}");
                 let to = to.clone();
-                let reply = Reply::new(move |place| _ = to.send(place));
+                let reply = AnswerSender::new(move |place| _ = to.send(place));
                 match publisher.publish_with_reply(&topic, Message::Text("x"), reply) {
                     Ok(()) => counts[0] += 1,
                     Err(PublishError::Busy) => counts[1] += 1,

@@ -21,7 +21,8 @@ use std::sync::mpsc::channel;
 use serde_json::Value;
 use throng::hub::questions::DescribeTopic;
 use throng::hub::{
-    Access, HistoryRule, Hub, HubConfig, Position, PublishError, Published, Question, Reply, Rule, Rules,
+    Access, AnswerSender, HistoryRule, Hub, HubConfig, Position, PublishError, Published, Question, Rule,
+    Rules,
 };
 use throng::{Builder, Message, Server};
 
@@ -69,7 +70,7 @@ impl Running {
 
     fn try_publish(&self, topic: &str, text: &str) -> Result<Published, PublishError> {
         let (to, places) = channel();
-        let reply = Reply::new(move |place| to.send(place).unwrap());
+        let reply = AnswerSender::new(move |place| to.send(place).unwrap());
         self.hub.publisher().publish_with_reply(topic, Message::Text(text), reply)?;
         places.recv_timeout(PATIENCE).unwrap()
     }

@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use serde_json::json;
 use throng::Message;
 use throng::hub::questions::ListTopics;
-use throng::hub::{PublishError, Question, Reply, Responder};
+use throng::hub::{AnswerSender, HubView, PublishError, Question};
 
 use super::super::client::{Client, Got, PATIENCE, eventually};
 use super::{ask, hear, start};
@@ -85,7 +85,7 @@ struct Census(&'static str);
 impl Question for Census {
     type Answer = (u64, Option<u64>);
 
-    fn answer(self, worker: &mut Responder<'_, '_>, reply: Reply<Self::Answer>) {
+    fn answer(self, worker: &mut HubView<'_, '_>, reply: AnswerSender<Self::Answer>) {
         let subscribers = worker.topic(self.0).map(|topic| topic.subscribers);
         reply.give((worker.open(), subscribers));
     }
@@ -109,7 +109,7 @@ struct Ignored;
 impl Question for Ignored {
     type Answer = ();
 
-    fn answer(self, _: &mut Responder<'_, '_>, _: Reply<()>) {}
+    fn answer(self, _: &mut HubView<'_, '_>, _: AnswerSender<()>) {}
 }
 
 #[test]

@@ -7,14 +7,14 @@ use super::outcome::TopicInfo;
 use crate::worker::Connections;
 
 /// One worker's part of the hub, as a [`Question`](super::Question) sees it.
-pub struct Responder<'a, 'worker> {
+pub struct HubView<'a, 'worker> {
     pub(super) connections: &'a Connections<'worker, ClientState>,
     pub(super) open: u64,
     pub(super) broker: &'a mut dyn Broker,
     pub(super) broadcasts: &'a mut Broadcasts,
 }
 
-impl Responder<'_, '_> {
+impl HubView<'_, '_> {
     /// How many connections are open on this worker.
     #[must_use]
     pub const fn open(&self) -> u64 {
@@ -28,8 +28,8 @@ impl Responder<'_, '_> {
     }
 }
 
-impl std::fmt::Debug for Responder<'_, '_> {
+impl std::fmt::Debug for HubView<'_, '_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Responder").field("open", &self.open).finish_non_exhaustive()
+        f.debug_struct("HubView").field("open", &self.open).finish_non_exhaustive()
     }
 }

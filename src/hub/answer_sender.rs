@@ -8,15 +8,15 @@ use super::outcome::PublishError;
 /// Takes the answers to a question, from whichever threads they come.
 pub(super) type Sink<A> = Arc<dyn Fn(Result<A, PublishError>) + Send + Sync>;
 
-/// Takes one answer of type `A`. A reply that is dropped without an answer gives [`PublishError::NotRunning`], so that each question gets
-/// exactly one answer from each worker that it was put to.
-pub struct Reply<A> {
+/// Sends one answer of type `A` to the thread that asked. Dropped without an answer it sends [`PublishError::NotRunning`], so that each
+/// question gets exactly one answer from each worker that is asked.
+pub struct AnswerSender<A> {
     /// `None` once the answer was given.
     sink: Option<Sink<A>>,
 }
 
-impl<A> Reply<A> {
-    /// Makes a reply that hands its answer to `sink`.
+impl<A> AnswerSender<A> {
+    /// Makes a sender that hands its answer to `sink`.
     ///
     /// `sink` is called on a worker's thread, or on the thread that asks. It must not block. In a server with private descriptor tables it
     /// must not use descriptors that were made after the server had started: [`LoopWaker`](crate::LoopWaker) is what wakes another thread there.
@@ -45,13 +45,13 @@ impl<A> Reply<A> {
         }
     }
 
-    /// Gives up the reply without an answer.
+    /// Drops the sender without an answer.
     pub(super) fn cancel(mut self) {
         self.sink = None;
     }
 }
 
-impl<A> Drop for Reply<A> {
+impl<A> Drop for AnswerSender<A> {
     fn drop(&mut self) {
         if let Some(sink) = self.sink.take() {
             sink(Err(PublishError::NotRunning));
@@ -59,9 +59,9 @@ impl<A> Drop for Reply<A> {
     }
 }
 
-impl<A> fmt::Debug for Reply<A> {
+impl<A> fmt::Debug for AnswerSender<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reply").field("is_open", &self.sink.is_some()).finish()
+        f.debug_struct("AnswerSender").field("is_open", &self.sink.is_some()).finish()
     }
 }
 
@@ -72,16 +72,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reply_is_answered_once_whatever_becomes_of_it() {
+    fn one_answer_is_sent_whatever_becomes_of_the_sender() {
         let (to, answers) = channel();
-        let reply = || {
+        let sender = || {
             let to = to.clone();
-            Reply::new(move |answer: Result<u8, _>| to.send(answer).unwrap())
+            AnswerSender::new(move |answer: Result<u8, _>| to.send(answer).unwrap())
         };
-        reply().give(7);
-        reply().refuse(PublishError::Busy);
-        drop(reply());
-        reply().cancel();
+        sender().give(7);
+        sender().refuse(PublishError::Busy);
+        drop(sender());
+        sender().cancel();
         let expected = [Ok(7), Err(PublishError::Busy), Err(PublishError::NotRunning)];
         assert_eq!(answers.try_iter().collect::<Vec<_>>(), expected);
     }

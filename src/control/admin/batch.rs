@@ -16,7 +16,7 @@ const MAX_MESSAGES: usize = 1000;
 
 /// A batch that can be published as far as its form goes.
 #[derive(Debug)]
-pub(super) struct PublishBatch {
+pub(super) struct BatchRequest {
     entries: Vec<Entry>,
 }
 
@@ -45,7 +45,7 @@ struct RawEntry {
 #[derive(Deserialize)]
 struct Bounded(#[serde(deserialize_with = "bounded")] Vec<String>);
 
-impl PublishBatch {
+impl BatchRequest {
     /// Reads one. Members that mean nothing are ignored.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Problem> {
         let raw: RawBatch = serde_json::from_slice(bytes)
@@ -128,14 +128,14 @@ mod tests {
     use super::*;
 
     fn complaint(text: &str) -> String {
-        format!("{:?}", PublishBatch::parse(text.as_bytes()).unwrap_err())
+        format!("{:?}", BatchRequest::parse(text.as_bytes()).unwrap_err())
     }
 
     #[test]
     fn messages_go_to_each_of_their_topics_in_order() {
         let text =
             r#"{"more":1,"messages":[{"topic":"a","data":"x","id":7},{"topics":["b","a"],"base64":"AAE="}]}"#;
-        let batch = PublishBatch::parse(text.as_bytes()).unwrap();
+        let batch = BatchRequest::parse(text.as_bytes()).unwrap();
         let entries: Vec<_> = batch.entries().map(|(topic, message)| (topic, message.payload())).collect();
         assert_eq!(entries, [("a", &b"x"[..]), ("b", &[0, 1]), ("a", &[0, 1])]);
         let places: Vec<_> = batch.entries().map(|(_, message)| message.payload().as_ptr()).collect();
@@ -143,7 +143,7 @@ mod tests {
             places[0] != places[1] && places[1] == places[2],
             "a message to several topics is there once"
         );
-        assert_eq!(PublishBatch::parse(br#"{"messages":[]}"#).unwrap().entries().count(), 0);
+        assert_eq!(BatchRequest::parse(br#"{"messages":[]}"#).unwrap().entries().count(), 0);
     }
 
     #[test]
@@ -176,7 +176,7 @@ mod tests {
             format!(r#"{{"messages":[{}]}}"#, vec![message; messages].join(","))
         };
         for (messages, topics) in [(1000, 1), (1, 1000), (10, 100)] {
-            assert!(PublishBatch::parse(batch(messages, topics).as_bytes()).is_ok());
+            assert!(BatchRequest::parse(batch(messages, topics).as_bytes()).is_ok());
         }
         for (messages, topics) in [(1001, 1), (1, 1001)] {
             assert!(complaint(&batch(messages, topics)).contains("there are more than 1000"));
