@@ -10,6 +10,9 @@ use crate::worker::{Batch, Pass, Pushed};
 pub(crate) struct FanOutPass {
     /// How many entries of the topic's queue it sends. They stay in the queue, and count as under way, to its end.
     pub(crate) messages: usize,
+    /// The messages in its batches, and bytes of their payloads: for the simulation, which does not ask the queue for them.
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) kept: [usize; 2],
     /// By the dialect's number; empty where no subscriber speaks that.
     pub(crate) batches: [Batch; Dialect::COUNT],
     /// Over the places of subscribers. Subscribers that have come since it began have places behind its end.

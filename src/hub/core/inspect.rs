@@ -38,15 +38,18 @@ pub(crate) struct Inventory {
 }
 
 impl<B> WorkerHub<B> {
-    /// What a pass sends stays in the queue to its end.
+    /// What passes keep, and what waits behind it.
     fn queued(&self) -> [usize; 2] {
-        let waiting = self.table.fan_outs().flat_map(|fan_out| fan_out.queue.iter());
+        let passes = self.table.fan_outs().filter_map(|fan_out| fan_out.pass.as_ref()).map(|pass| pass.kept);
+        let waiting = self.table.fan_outs().flat_map(|fan_out| {
+            fan_out.queue.iter().skip(fan_out.pass.as_ref().map_or(0, |pass| pass.messages))
+        });
         let publications = waiting.filter_map(|waiting| match waiting {
             Queued::Publication(publication) => Some([1, publication.bytes()]),
             Queued::Reply(_) => None,
         });
         let sum = |[messages, bytes]: [usize; 2], more: [usize; 2]| [messages + more[0], bytes + more[1]];
-        publications.chain([self.broadcasts.queued()]).fold([0; 2], sum)
+        publications.chain(passes).chain([self.broadcasts.queued()]).fold([0; 2], sum)
     }
 
     #[cfg(feature = "simulation")]

@@ -180,7 +180,13 @@ impl FanOut {
             (messages, bytes, last) = (messages + 1, bytes + publication.bytes(), Some(publication.offset));
         }
         if messages > 0 {
-            self.pass = Some(FanOutPass { messages, batches, places: Pass::below(self.subscribers.end()) });
+            self.pass = Some(FanOutPass {
+                messages,
+                #[cfg(any(test, feature = "simulation"))]
+                kept: [messages, bytes],
+                batches,
+                places: Pass::below(self.subscribers.end()),
+            });
         }
         last
     }
