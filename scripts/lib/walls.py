@@ -60,6 +60,7 @@ WITHOUT_CIRCLES = (
     "src/simulation/",
     "src/sys/",
     "src/worker/",
+    "src/ws/",
 )
 
 _USE = re.compile(r"^\s*(?:pub(?:\([^)]*\))?\s+)?use\s+((?:crate|super|self)::[^;]*);", re.MULTILINE)

@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::deflate::{self, Agreement, Offer};
-use super::extensions::extensions;
-use super::handshake::{KEY_LEN, accept_key, members};
+use super::extensions::{extensions, members};
+use super::handshake::{KEY_LEN, accept_key};
 use crate::http::{MAX_HEAD, MAX_HEADERS};
 
 /// The `Sec-WebSocket-Key` of a 16-byte nonce, which must be chosen at random for each connection.

@@ -1,6 +1,6 @@
 //! The grammar of `Sec-WebSocket-Extensions` (RFC 6455, section 9.1).
 
-use super::handshake::{is_token, members};
+use crate::http::is_token;
 
 /// One extension of a list, with its parameters.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,11 @@ pub(super) struct Value<'a>(&'a [u8]);
 /// there is no legal one with either inside.
 pub(super) fn is_extension_list(value: &[u8]) -> bool {
     extensions(value).all(|extension| extension.is_legal())
+}
+
+/// The members of a comma-separated list but the empty ones. Not for lists with commas inside quoted strings.
+pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
 }
 
 /// The extensions of a list, in its order.

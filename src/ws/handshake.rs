@@ -5,7 +5,7 @@ use base64::{Engine, alphabet};
 use sha1::{Digest, Sha1};
 
 use super::deflate::Agreement;
-use super::extensions::is_extension_list;
+use super::extensions::{is_extension_list, members};
 pub use crate::http::is_token;
 use crate::http::{Refusal, Request, Status, is_authority};
 
@@ -176,11 +176,6 @@ pub fn accept_key(key: &[u8]) -> [u8; ACCEPT_LEN] {
     let written = STANDARD.encode_slice(digest, &mut accept);
     debug_assert_eq!(written, Ok(ACCEPT_LEN), "20 bytes are 28 in base64");
     accept
-}
-
-/// The members of a comma-separated list but the empty ones. Not for lists with commas inside quoted strings.
-pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
 }
 
 fn decodes_to_16_bytes(key: &[u8; KEY_LEN]) -> bool {
