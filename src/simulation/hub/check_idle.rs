@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::run::Run;
-use super::wire::Death;
+use super::wire::Disconnect;
 use crate::hub::inspect::Inventory;
 use crate::simulation::run::Violation;
 
@@ -18,26 +18,26 @@ const MOST_PAUSES: usize = 300;
 impl Run {
     /// All clients read what there is, until nothing comes any more. Then everybody has what is due.
     pub(crate) fn rest(&mut self) -> Result<(), Violation> {
-        self.calm()?;
+        self.run_until_idle()?;
         self.note("rest");
         self.idle_checks += 1;
         self.model.check_idle()?;
         for at in 0..self.live.len() {
             let client = &mut self.clients[self.live[at]];
-            self.is_vague |= client.stream.is_vague;
+            self.is_inexact |= client.view.is_inexact;
             if client.is_open() {
-                let judged = client.stream.check_idle(&self.model, &self.setup);
-                judged.map_err(|violation| format!("at rest, client {}: {violation}", client.number))?;
+                let checked = client.view.check_idle(&self.model, &self.setup);
+                checked.map_err(|violation| format!("at rest, client {}: {violation}", client.number))?;
             } else if !client.has_left {
                 return Err(format!("at rest, client {} waits: {:?}", client.number, client.status));
             }
         }
-        self.judge_hubs()?;
-        self.judge_numbers()?;
-        self.judge_presence()
+        self.check_hubs()?;
+        self.check_numbers()?;
+        self.check_presence()
     }
 
-    fn calm(&mut self) -> Result<(), Violation> {
+    fn run_until_idle(&mut self) -> Result<(), Violation> {
         let (mut quiet, mut rounds) = (0, 0);
         for _ in 0..100_000 {
             self.settle()?;
@@ -51,7 +51,7 @@ impl Run {
                 let mut world = self.nodes.nodes[client.node].world.borrow_mut();
                 moved |= client.arrive(&mut world);
             }
-            self.bury();
+            self.remove_disconnected();
             if moved || !self.nodes.due().is_empty() {
                 (quiet, rounds) = (0, 0);
                 continue;
@@ -69,7 +69,7 @@ impl Run {
     }
 
     /// Nothing is under way in any hub.
-    fn judge_hubs(&self) -> Result<(), Violation> {
+    fn check_hubs(&self) -> Result<(), Violation> {
         for at in self.nodes.alive() {
             let inventory = self.nodes.inventory(at).ok_or("a handler has not come back from its turn")?;
             let Inventory { active, waiting, abandoned, recoveries, is_announcing, pending, broker, .. } =
@@ -88,37 +88,39 @@ impl Run {
     }
 
     /// What was counted is what the clients have got.
-    fn judge_numbers(&self) -> Result<(), Violation> {
+    fn check_numbers(&self) -> Result<(), Violation> {
         let stats = self.nodes.hub.stats();
-        let sum = |part: fn(&super::stream::Stream) -> u64| -> u64 {
-            self.clients.iter().map(|client| part(&client.stream)).sum()
+        let sum = |part: fn(&super::view::ClientView) -> u64| -> u64 {
+            self.clients.iter().map(|client| part(&client.view)).sum()
         };
-        let (received, holes) = (sum(|stream| stream.received), sum(|stream| stream.holes));
+        let (received, skipped) = (sum(|view| view.received), sum(|view| view.skipped));
         let dropped = stats.dropped_newest + stats.displaced;
         let delivered = stats.delivered - stats.displaced;
-        let is_exact = !self.is_vague;
+        let is_exact = !self.is_inexact;
         let is_right = stats.published == self.model.placed
             && received <= delivered
-            && holes <= dropped
-            && (dropped == 0 || !self.setup.is_roomy)
-            && (!is_exact || (received == delivered && holes == dropped && stats.undelivered == 0));
+            && skipped <= dropped
+            && (dropped == 0 || !self.setup.has_large_outboxes)
+            && (!is_exact || (received == delivered && skipped == dropped && stats.undelivered == 0));
         if is_right {
             return Ok(());
         }
         let placed = self.model.placed;
-        Err(format!("received {received}, holes {holes}, published {placed}, exact {is_exact}: {stats:?}"))
+        Err(format!(
+            "received {received}, skipped {skipped}, published {placed}, exact {is_exact}: {stats:?}"
+        ))
     }
 
     /// The homes and the workers know who subscribes.
-    fn judge_presence(&mut self) -> Result<(), Violation> {
+    fn check_presence(&mut self) -> Result<(), Violation> {
         let mut all = 0;
         let mut local = BTreeSet::new();
         for subject in 0..self.setup.subjects.len() {
-            let follows = |number: &&usize| {
+            let subscriptions = |number: &&usize| {
                 let client = &self.clients[**number];
-                client.is_open() && client.stream.follows.contains_key(&subject)
+                client.is_open() && client.view.subscriptions.contains_key(&subject)
             };
-            let subscribers: Vec<usize> = self.live.iter().filter(follows).copied().collect();
+            let subscribers: Vec<usize> = self.live.iter().filter(subscriptions).copied().collect();
             local.extend(subscribers.iter().map(|&number| (self.clients[number].node, subject)));
             all += subscribers.len() as u64;
             let info = self.look(subject)?;
@@ -132,7 +134,7 @@ impl Run {
                     "topic {subject} stays for nobody, and has never had a message: {info:?}"
                 ));
             }
-            let latest = self.model.current(subject).map(super::model::Life::offset);
+            let latest = self.model.current(subject).map(super::model::EpochLog::offset);
             if offset.is_some() && offset != latest {
                 return Err(format!("topic {subject} is at {latest:?}: {info:?}"));
             }
@@ -155,7 +157,7 @@ impl Run {
             0 => self.nodes.handle.shared.drain(Duration::from_secs(2)),
             1 => self.nodes.handle.shared.stop(),
             _ => {
-                self.everybody_leaves()?;
+                self.all_clients_leave()?;
                 self.nodes.handle.shared.stop();
             }
         }
@@ -166,7 +168,7 @@ impl Run {
                 self.send(self.live[at], usize::MAX);
                 self.read(self.live[at], true)?;
             }
-            self.bury();
+            self.remove_disconnected();
             self.pass(Duration::from_millis(100))?;
         }
         if self.nodes.alive().next().is_some() {
@@ -176,17 +178,21 @@ impl Run {
     }
 
     /// With the last client, all that was there for any goes.
-    fn everybody_leaves(&mut self) -> Result<(), Violation> {
+    fn all_clients_leave(&mut self) -> Result<(), Violation> {
         while let Some(&number) = self.live.last() {
-            self.die(
+            self.disconnect(
                 number,
-                if self.choices.one_in(2) { Death::Vanish } else { Death::Reset { overtakes: false } },
+                if self.choices.one_in(2) {
+                    Disconnect::Vanish
+                } else {
+                    Disconnect::Reset { overtakes: false }
+                },
             );
             if self.choices.one_in(4) {
                 self.settle()?;
             }
         }
-        self.calm()?;
+        self.run_until_idle()?;
         // All messages grow old, and the parts of the homes are looked through one after the other.
         self.pass(Duration::from_secs(70))?;
         for at in self.nodes.alive() {

@@ -6,7 +6,7 @@
 //!
 //! - `setup`, `steps`, `replays`, `run`: what happens.
 //! - `nodes`: the workers. `wire`: a client's connection.
-//! - `model`, `stream`, `requests`, `rest`: the model.
+//! - `model`, `view`, `requests`, `check_idle`: the model.
 
 mod check_idle;
 mod model;
@@ -16,11 +16,11 @@ mod requests;
 mod run;
 mod setup;
 mod steps;
-mod stream;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod turns;
+mod view;
 mod wire;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -84,9 +84,9 @@ pub fn run_hub(seed: u64) -> Result<HubReport, SimulationError> {
         ..HubReport::default()
     };
     for client in &run.clients {
-        report.received += client.stream.received;
-        report.recovered += client.stream.recovered;
-        report.gaps += client.stream.gaps;
+        report.received += client.view.received;
+        report.recovered += client.view.recovered;
+        report.gaps += client.view.gaps;
     }
     Ok(report)
 }

@@ -14,11 +14,11 @@ pub(crate) type Source = usize;
 
 /// What may have become of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum PublishState {
     /// It is on its way, and may be refused or lost with its client.
-    Open,
+    Pending,
     /// A queue has taken it: it gets a place, unless there are too many topics.
-    Taken,
+    Queued,
     Refused,
     Placed(Position),
 }
@@ -30,12 +30,12 @@ pub(crate) struct Sent {
     pub(crate) opcode: Opcode,
     pub(crate) payload: Vec<u8>,
     source: Source,
-    pub(crate) fate: Fate,
+    pub(crate) state: PublishState,
 }
 
 /// A topic from when it came into being until it went.
 #[derive(Debug)]
-pub(crate) struct Life {
+pub(crate) struct EpochLog {
     pub(crate) epoch: Epoch,
     /// The numbers of its messages: the first has offset 1.
     pub(crate) messages: Vec<usize>,
@@ -45,10 +45,10 @@ pub(crate) struct Life {
 
 /// Everything that is known.
 #[derive(Debug, Default)]
-pub(crate) struct Model {
+pub(crate) struct HubModel {
     pub(crate) sent: Vec<Sent>,
     /// By topic, in order.
-    lives: Vec<Vec<Life>>,
+    logs: Vec<Vec<EpochLog>>,
     /// The last message of each source that has its place, by topic.
     latest: BTreeMap<(Source, usize), usize>,
     pub(crate) placed: u64,
@@ -56,7 +56,7 @@ pub(crate) struct Model {
     taken: [usize; 2],
 }
 
-impl Life {
+impl EpochLog {
     pub(crate) const fn offset(&self) -> u64 {
         self.messages.len() as u64
     }
@@ -71,9 +71,9 @@ impl Sent {
     }
 }
 
-impl Model {
+impl HubModel {
     pub(crate) fn new(setup: &Setup) -> Self {
-        Self { lives: setup.subjects.iter().map(|_| Vec::new()).collect(), ..Self::default() }
+        Self { logs: setup.subjects.iter().map(|_| Vec::new()).collect(), ..Self::default() }
     }
 
     /// A new message of `len` bytes or a few more, which begin with its number.
@@ -90,14 +90,14 @@ impl Model {
             payload.push(0xff);
         }
         let opcode = if is_binary { Opcode::Binary } else { Opcode::Text };
-        self.sent.push(Sent { subject, opcode, payload, source, fate: Fate::Open });
+        self.sent.push(Sent { subject, opcode, payload, source, state: PublishState::Pending });
         number
     }
 
     /// Counts a message that may have been taken by a queue, where so many bytes at most may be that have no place.
     pub(crate) fn note_taken(&mut self, number: usize, setup: &Setup) -> Result<(), Violation> {
         let sent = &self.sent[number];
-        if sent.fate != Fate::Taken {
+        if sent.state != PublishState::Queued {
             return Ok(());
         }
         self.taken = [self.taken[0] + 1, self.taken[1] + sent.payload.len()];
@@ -121,13 +121,13 @@ impl Model {
     }
 
     /// The topic as it is now, or was last.
-    pub(crate) fn current(&self, subject: usize) -> Option<&Life> {
-        self.lives[subject].last()
+    pub(crate) fn current(&self, subject: usize) -> Option<&EpochLog> {
+        self.logs[subject].last()
     }
 
-    /// The topic's life of this epoch.
-    pub(crate) fn life(&self, subject: usize, epoch: Epoch) -> Option<&Life> {
-        self.lives[subject].iter().rev().find(|life| life.epoch == epoch)
+    /// The topic's log of this epoch.
+    pub(crate) fn log(&self, subject: usize, epoch: Epoch) -> Option<&EpochLog> {
+        self.logs[subject].iter().rev().find(|log| log.epoch == epoch)
     }
 
     /// Takes in what a home has decided.
@@ -137,19 +137,19 @@ impl Model {
             Decided::Published { message, result } => {
                 let opcode = if message.is_text() { Opcode::Text } else { Opcode::Binary };
                 let number = self.recognise(opcode, message.payload())?;
-                if self.sent[number].fate == Fate::Taken {
+                if self.sent[number].state == PublishState::Queued {
                     self.taken = [self.taken[0] - 1, self.taken[1] - self.sent[number].payload.len()];
                 }
                 match *result {
                     Ok((position, _)) => self.place(number, subject, position, entry.now, setup),
                     Err(error) => {
-                        self.sent[number].fate = Fate::Refused;
+                        self.sent[number].state = PublishState::Refused;
                         may_be_refused(error, setup)
                     }
                 }
             }
             Decided::Joined { since, result, .. } => match result {
-                Ok(joined) => self.judge_joined(subject, *since, joined, entry.now, setup),
+                Ok(joined) => self.check_joined(subject, *since, joined, entry.now, setup),
                 Err(error) => may_be_refused(*error, setup),
             },
         }
@@ -165,40 +165,40 @@ impl Model {
     ) -> Result<(), Violation> {
         self.enter(subject, position.epoch, now, setup)?;
         let sent = &mut self.sent[number];
-        let life = self.lives[subject].last_mut().ok_or("a topic without a life")?;
-        if sent.subject != subject || !matches!(sent.fate, Fate::Open | Fate::Taken) {
+        let log = self.logs[subject].last_mut().ok_or("a topic without a log")?;
+        if sent.subject != subject || !matches!(sent.state, PublishState::Pending | PublishState::Queued) {
             return Err(format!(
                 "message {number} of topic {}, {:?}, is published to {subject}",
-                sent.subject, sent.fate
+                sent.subject, sent.state
             ));
         }
-        if position.offset != life.offset() + 1 {
-            return Err(format!("message {number} is at {position:?}, behind {}", life.offset()));
+        if position.offset != log.offset() + 1 {
+            return Err(format!("message {number} is at {position:?}, behind {}", log.offset()));
         }
         let before = self.latest.insert((sent.source, subject), number);
         if before.is_some_and(|before| before > number) {
             return Err(format!("message {number} comes behind {before:?} of the same source"));
         }
-        sent.fate = Fate::Placed(position);
-        life.messages.push(number);
+        sent.state = PublishState::Placed(position);
+        log.messages.push(number);
         self.placed += 1;
         let (rule, bytes) = (setup.subjects[subject].rule.history, sent.payload.len());
         if rule.is_off() || bytes > rule.bytes {
-            life.kept.clear();
+            log.kept.clear();
             return Ok(());
         }
-        while life.kept.len() >= rule.messages as usize || life.bytes() + bytes > rule.bytes {
-            life.kept.pop_front();
+        while log.kept.len() >= rule.messages as usize || log.bytes() + bytes > rule.bytes {
+            log.kept.pop_front();
         }
-        life.kept.push_back((position.offset, bytes, now));
+        log.kept.push_back((position.offset, bytes, now));
         Ok(())
     }
 
     /// The topic has this epoch now.
     fn enter(&mut self, subject: usize, epoch: Epoch, now: Duration, setup: &Setup) -> Result<(), Violation> {
         let rule = setup.subjects[subject].rule.history;
-        let lives = &mut self.lives[subject];
-        if let Some(last) = lives.last_mut() {
+        let logs = &mut self.logs[subject];
+        if let Some(last) = logs.last_mut() {
             if last.epoch == epoch {
                 return Ok(());
             }
@@ -210,14 +210,14 @@ impl Model {
                 ));
             }
         }
-        if lives.iter().any(|life| life.epoch == epoch) {
+        if logs.iter().any(|log| log.epoch == epoch) {
             return Err(format!("topic {subject} has the epoch {epoch} again"));
         }
-        lives.push(Life { epoch, messages: Vec::new(), kept: VecDeque::new() });
+        logs.push(EpochLog { epoch, messages: Vec::new(), kept: VecDeque::new() });
         Ok(())
     }
 
-    fn judge_joined(
+    fn check_joined(
         &mut self,
         subject: usize,
         since: Option<Position>,
@@ -227,12 +227,12 @@ impl Model {
     ) -> Result<(), Violation> {
         let epoch = joined.from.epoch;
         self.enter(subject, epoch, now, setup)?;
-        let life = self.lives[subject].last_mut().ok_or("a topic without a life")?;
-        let (latest, from) = (life.offset(), joined.from.offset);
+        let log = self.logs[subject].last_mut().ok_or("a topic without a log")?;
+        let (latest, from) = (log.offset(), joined.from.offset);
         let expected = since.map(|since| {
-            life.expire(now, setup.subjects[subject].rule.history.age);
+            log.expire(now, setup.subjects[subject].rule.history.age);
             let seen = (since.epoch == epoch && since.offset <= latest).then_some(since.offset);
-            let first = life.kept.front().map_or(latest + 1, |(offset, ..)| *offset);
+            let first = log.kept.front().map_or(latest + 1, |(offset, ..)| *offset);
             let from = seen.unwrap_or(0).max(first - 1);
             (from, seen == Some(from), seen)
         });
@@ -262,14 +262,14 @@ impl Model {
 
     /// What a queue has taken has its place by now.
     pub(crate) fn check_idle(&self) -> Result<(), Violation> {
-        match self.sent.iter().position(|sent| sent.fate == Fate::Taken) {
+        match self.sent.iter().position(|sent| sent.state == PublishState::Queued) {
             Some(number) => Err(format!("message {number} was taken and has no place")),
             None => Ok(()),
         }
     }
 }
 
-impl Life {
+impl EpochLog {
     fn bytes(&self) -> usize {
         self.kept.iter().map(|(_, bytes, _)| bytes).sum()
     }

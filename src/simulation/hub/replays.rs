@@ -3,7 +3,7 @@
 use super::run::Run;
 use super::setup::LONGEST;
 use super::steps::ELSEWHERE;
-use super::wire::Death;
+use super::wire::Disconnect;
 use crate::budget::LEAST_OUTBOX;
 use crate::hub::{Access, Position};
 use crate::simulation::run::Violation;
@@ -24,7 +24,7 @@ impl Run {
             let Some(number) = self.admit(node, true, &[], "/") else { continue };
             self.narrow(number, choices.pick(&[1_000, 5_000, 30_000]));
             for subject in 0..self.setup.subjects.len() {
-                let epoch = self.model.current(subject).map_or(ELSEWHERE.epoch, |life| life.epoch);
+                let epoch = self.model.current(subject).map_or(ELSEWHERE.epoch, |log| log.epoch);
                 self.say_subscribe(number, subject, Some(Position { offset: 0, epoch }));
             }
             self.send(number, usize::MAX);
@@ -32,7 +32,7 @@ impl Run {
         }
         self.rest()?;
         self.is_quiet = false;
-        if self.setup.is_roomy {
+        if self.setup.has_large_outboxes {
             numbers.into_iter().for_each(|number| self.narrow(number, usize::MAX));
         }
         Ok(())
@@ -51,16 +51,16 @@ impl Run {
         self.publish(subject, LONGEST, true, false)?;
         self.settle()?;
         // No more than that is missed, so that it is the end of the replay.
-        let last = self.model.current(subject).map(|life| (life.offset().saturating_sub(1), life.epoch));
+        let last = self.model.current(subject).map(|log| (log.offset().saturating_sub(1), log.epoch));
         let since = last.map_or(ELSEWHERE, |(offset, epoch)| Position { offset, epoch });
         let Some(number) = self.admit(node, true, &[], "/") else { return Ok(()) };
         self.narrow(number, usize::MAX);
         self.say_subscribe(number, subject, Some(since));
         self.send(number, usize::MAX);
-        let death = Death::Reset { overtakes: false };
-        self.clients[number].die(death, &mut self.nodes.nodes[node].world.borrow_mut());
-        self.note(format_args!("client {number} dies: {death:?}"));
-        self.bury();
+        let disconnect = Disconnect::Reset { overtakes: false };
+        self.clients[number].disconnect(disconnect, &mut self.nodes.nodes[node].world.borrow_mut());
+        self.note(format_args!("client {number} dies: {disconnect:?}"));
+        self.remove_disconnected();
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::model::{Fate, Model, Source};
+use super::model::{HubModel, PublishState, Source};
 use super::setup::Setup;
 use crate::hub::{Access, Position};
 use crate::simulation::choices::Choices;
@@ -12,7 +12,7 @@ use crate::simulation::run::Violation;
 
 /// What was asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Asked {
+enum RequestKind {
     Subscribe(usize, Option<Position>),
     Unsubscribe(usize),
     /// The number of a message.
@@ -24,11 +24,11 @@ enum Asked {
 /// A question that waits for its answer.
 #[derive(Debug)]
 struct Question {
-    asked: Asked,
+    kind: RequestKind,
     /// The code of the error that it deserves, if it does.
     error: Option<&'static str>,
     /// What it asked for was taken back, so that it may be answered by `cancelled`.
-    is_void: bool,
+    is_cancelled: bool,
 }
 
 /// Everything asked.
@@ -52,9 +52,9 @@ impl Requests {
         Self { wanted, by_url: by_url.iter().map(|&subject| (subject, true)).collect(), ..Self::default() }
     }
 
-    fn ask(&mut self, asked: Asked, error: Option<&'static str>) -> Value {
+    fn ask(&mut self, kind: RequestKind, error: Option<&'static str>) -> Value {
         self.next += 1;
-        self.open.insert(self.next, Question { asked, error, is_void: false });
+        self.open.insert(self.next, Question { kind, error, is_cancelled: false });
         if self.next.is_multiple_of(3) { json!(self.next.to_string()) } else { json!(self.next) }
     }
 
@@ -70,7 +70,7 @@ impl Requests {
             self.wanted.insert(subject);
             None
         };
-        let id = self.ask(Asked::Subscribe(subject, since), error);
+        let id = self.ask(RequestKind::Subscribe(subject, since), error);
         let topic = &*setup.subjects[subject].name;
         match since {
             None => json!({"type": "subscribe", "topic": topic, "id": id}).to_string(),
@@ -84,17 +84,17 @@ impl Requests {
     /// The request not to subscribe any more.
     pub(crate) fn unsubscribe(&mut self, subject: usize, setup: &Setup) -> String {
         let error = if self.wanted.remove(&subject) { None } else { Some("not-subscribed") };
-        if error.is_none() || setup.is_moody() {
+        if error.is_none() || setup.is_unpredictable() {
             self.by_url.entry(subject).and_modify(|must| *must = false);
-            let asks = |question: &&mut Question| matches!(question.asked, Asked::Subscribe(other, _) if other == subject);
+            let asks = |question: &&mut Question| matches!(question.kind, RequestKind::Subscribe(other, _) if other == subject);
             let open = self
                 .open
                 .values_mut()
                 .filter(asks)
-                .filter(|question| question.error.is_none() || setup.is_moody());
-            open.for_each(|question| question.is_void = true);
+                .filter(|question| question.error.is_none() || setup.is_unpredictable());
+            open.for_each(|question| question.is_cancelled = true);
         }
-        let id = self.ask(Asked::Unsubscribe(subject), error);
+        let id = self.ask(RequestKind::Unsubscribe(subject), error);
         json!({"type": "unsubscribe", "topic": &*setup.subjects[subject].name, "id": id}).to_string()
     }
 
@@ -103,7 +103,7 @@ impl Requests {
         &mut self,
         subject: usize,
         source: Source,
-        model: &mut Model,
+        model: &mut HubModel,
         setup: &Setup,
         choices: &Choices,
     ) -> String {
@@ -111,9 +111,9 @@ impl Requests {
         let is_binary = choices.one_in(4);
         let number = model.compose(subject, choices.pick(&[0, 20, 100, 1_000]), is_binary, source);
         if is_forbidden {
-            model.sent[number].fate = Fate::Refused;
+            model.sent[number].state = PublishState::Refused;
         }
-        let id = self.ask(Asked::Publish(number), is_forbidden.then_some("forbidden"));
+        let id = self.ask(RequestKind::Publish(number), is_forbidden.then_some("forbidden"));
         let topic = &*setup.subjects[subject].name;
         let payload = &model.sent[number].payload;
         let mut request = json!({"type": "publish", "topic": topic, "id": id});
@@ -129,36 +129,40 @@ impl Requests {
     /// Something else: a sign of life, or what is no request.
     pub(crate) fn other(&mut self, choices: &Choices) -> String {
         if choices.one_in(2) {
-            let id = self.ask(Asked::Ping, None);
+            let id = self.ask(RequestKind::Ping, None);
             return json!({"type": "ping", "id": id}).to_string();
         }
-        let id = self.ask(Asked::Nonsense, Some("bad-request"));
+        let id = self.ask(RequestKind::Nonsense, Some("bad-request"));
         json!({"type": "dance", "id": id}).to_string()
     }
 
     /// Takes out the question that is answered, which has to be about this topic.
-    fn close(&mut self, told: &Value) -> Result<Question, Violation> {
-        let id = told["id"].as_u64().or_else(|| told["id"].as_str()?.parse().ok());
-        id.and_then(|id| self.open.remove(&id)).ok_or_else(|| format!("{told} was not asked for"))
+    fn close(&mut self, event: &Value) -> Result<Question, Violation> {
+        let id = event["id"].as_u64().or_else(|| event["id"].as_str()?.parse().ok());
+        id.and_then(|id| self.open.remove(&id)).ok_or_else(|| format!("{event} was not asked for"))
     }
 
     /// A subscription has begun. Returns what it was to begin behind.
-    pub(crate) fn subscribed(&mut self, told: &Value, subject: usize) -> Result<Option<Position>, Violation> {
-        if told["id"].is_null() {
+    pub(crate) fn subscribed(
+        &mut self,
+        event: &Value,
+        subject: usize,
+    ) -> Result<Option<Position>, Violation> {
+        if event["id"].is_null() {
             return if self.by_url.remove(&subject).is_some() {
                 Ok(None)
             } else {
-                Err(format!("{told} was not asked for"))
+                Err(format!("{event} was not asked for"))
             };
         }
-        match self.close(told)? {
-            Question { asked: Asked::Subscribe(other, since), .. } if other == subject => {
+        match self.close(event)? {
+            Question { kind: RequestKind::Subscribe(other, since), .. } if other == subject => {
                 if since.is_some() {
                     self.replays.insert(subject);
                 }
                 Ok(since)
             }
-            other => Err(format!("{told} to {other:?}")),
+            other => Err(format!("{event} to {other:?}")),
         }
     }
 
@@ -168,75 +172,88 @@ impl Requests {
     }
 
     /// A subscription has ended.
-    pub(crate) fn answer(&mut self, told: &Value, subject: usize, setup: &Setup) -> Result<(), Violation> {
-        let question = self.close(told)?;
-        let is_right = question.asked == Asked::Unsubscribe(subject);
+    pub(crate) fn answer(&mut self, event: &Value, subject: usize, setup: &Setup) -> Result<(), Violation> {
+        let question = self.close(event)?;
+        let is_right = question.kind == RequestKind::Unsubscribe(subject);
         self.replays.remove(&subject);
-        if is_right && (question.error.is_none() || setup.is_moody()) {
+        if is_right && (question.error.is_none() || setup.is_unpredictable()) {
             Ok(())
         } else {
-            Err(format!("{told} to {question:?}"))
+            Err(format!("{event} to {question:?}"))
         }
     }
 
     /// A message has its place.
-    pub(crate) fn published(&mut self, told: &Value, subject: usize, model: &Model) -> Result<(), Violation> {
-        let question = self.close(told)?;
-        let Asked::Publish(number) = question.asked else { return Err(format!("{told} to {question:?}")) };
+    pub(crate) fn published(
+        &mut self,
+        event: &Value,
+        subject: usize,
+        model: &HubModel,
+    ) -> Result<(), Violation> {
+        let question = self.close(event)?;
+        let RequestKind::Publish(number) = question.kind else {
+            return Err(format!("{event} to {question:?}"));
+        };
         let sent = &model.sent[number];
-        let place = match sent.fate {
-            Fate::Placed(position) => position,
-            fate => return Err(format!("{told}, but message {number} is {fate:?}")),
+        let place = match sent.state {
+            PublishState::Placed(position) => position,
+            state => return Err(format!("{event}, but message {number} is {state:?}")),
         };
         let is_right = sent.subject == subject
-            && told["offset"] == json!(place.offset)
-            && told["epoch"] == json!(place.epoch.to_string())
-            && told["subscribers"].is_u64();
-        if is_right { Ok(()) } else { Err(format!("{told}, but message {number} is at {place:?}")) }
+            && event["offset"] == json!(place.offset)
+            && event["epoch"] == json!(place.epoch.to_string())
+            && event["subscribers"].is_u64();
+        if is_right { Ok(()) } else { Err(format!("{event}, but message {number} is at {place:?}")) }
     }
 
-    pub(crate) fn pong(&mut self, told: &Value) -> Result<(), Violation> {
-        let question = self.close(told)?;
-        if question.asked == Asked::Ping { Ok(()) } else { Err(format!("{told} to {question:?}")) }
+    pub(crate) fn pong(&mut self, event: &Value) -> Result<(), Violation> {
+        let question = self.close(event)?;
+        if question.kind == RequestKind::Ping { Ok(()) } else { Err(format!("{event} to {question:?}")) }
     }
 
     /// Something was not done.
     pub(crate) fn refused(
         &mut self,
-        told: &Value,
+        event: &Value,
         subject: Option<usize>,
         setup: &Setup,
     ) -> Result<(), Violation> {
-        let code = told["code"].as_str().unwrap_or("");
-        if told["id"].is_null() {
+        let code = event["code"].as_str().unwrap_or("");
+        if event["id"].is_null() {
             let known = subject.is_some_and(|subject| self.by_url.remove(&subject).is_some());
             let may_be = code == "too-many-topics" && setup.has_few_topics;
-            return if known && may_be { Ok(()) } else { Err(format!("{told} was not asked for")) };
+            return if known && may_be { Ok(()) } else { Err(format!("{event} was not asked for")) };
         }
-        let question = self.close(told)?;
-        if let Asked::Publish(number) = question.asked {
+        let question = self.close(event)?;
+        if let RequestKind::Publish(number) = question.kind {
             self.refused.push(number);
         }
-        let is_moody = setup.is_moody();
+        let is_unpredictable = setup.is_unpredictable();
         let is_right = question.error == Some(code)
-            || match question.asked {
-                Asked::Publish(_) => {
+            || match question.kind {
+                RequestKind::Publish(_) => {
                     question.error.is_none()
                         && (code == "busy" || (code == "too-many-topics" && setup.may_lack_topics()))
                 }
-                Asked::Subscribe(..) if question.is_void && code == "cancelled" => true,
-                Asked::Subscribe(..) if is_moody && question.error != Some("forbidden") => matches!(
-                    code,
-                    "busy" | "too-many-topics" | "already-subscribed" | "too-many-subscriptions"
-                ),
-                Asked::Unsubscribe(_) => is_moody && code == "not-subscribed",
+                RequestKind::Subscribe(..) if question.is_cancelled && code == "cancelled" => true,
+                RequestKind::Subscribe(..) if is_unpredictable && question.error != Some("forbidden") => {
+                    matches!(
+                        code,
+                        "busy" | "too-many-topics" | "already-subscribed" | "too-many-subscriptions"
+                    )
+                }
+                RequestKind::Unsubscribe(_) => is_unpredictable && code == "not-subscribed",
                 _ => false,
             };
-        if is_right { Ok(()) } else { Err(format!("{told} to {question:?}")) }
+        if is_right { Ok(()) } else { Err(format!("{event} to {question:?}")) }
     }
 
     /// Every answer has come, and the client is subscribed to what it has asked for.
-    pub(crate) fn check_idle(&mut self, follows: &BTreeSet<usize>, setup: &Setup) -> Result<(), Violation> {
+    pub(crate) fn check_idle(
+        &mut self,
+        subscriptions: &BTreeSet<usize>,
+        setup: &Setup,
+    ) -> Result<(), Violation> {
         self.replays.clear();
         if let Some((id, question)) = self.open.first_key_value() {
             return Err(format!("request {id} has no answer: {question:?}"));
@@ -245,13 +262,13 @@ impl Requests {
         if let Some((subject, _)) = self.by_url.first_key_value() {
             return Err(format!("topic {subject} of the URL has no answer"));
         }
-        if setup.is_moody() {
-            self.wanted = follows.clone();
+        if setup.is_unpredictable() {
+            self.wanted = subscriptions.clone();
         }
-        if self.wanted == *follows {
+        if self.wanted == *subscriptions {
             Ok(())
         } else {
-            Err(format!("subscribed to {follows:?}, not {:?}", self.wanted))
+            Err(format!("subscribed to {subscriptions:?}, not {:?}", self.wanted))
         }
     }
 }

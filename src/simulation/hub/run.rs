@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use super::model::{Fate, Model};
+use super::model::{HubModel, PublishState};
 use super::nodes::Nodes;
 use super::setup::Setup;
 use super::wire::Client;
@@ -33,7 +33,7 @@ pub(crate) struct Run {
     pub(crate) setup: Setup,
     pub(crate) nodes: Nodes,
     pub(crate) publisher: Publisher,
-    pub(crate) model: Model,
+    pub(crate) model: HubModel,
     pub(crate) clients: Vec<Client>,
     /// Clients that take part.
     pub(crate) live: Vec<usize>,
@@ -41,7 +41,7 @@ pub(crate) struct Run {
     replies: Sender<Answer>,
     answers: Receiver<Answer>,
     /// What the numbers of sent messages say cannot be told exactly any more.
-    pub(crate) is_vague: bool,
+    pub(crate) is_inexact: bool,
     /// Nothing happens but that clients take in what they have missed, for which none is closed.
     pub(crate) is_quiet: bool,
     pub(crate) idle_checks: u64,
@@ -55,7 +55,7 @@ impl Run {
         Self {
             choices: choices.clone(),
             publisher: nodes.hub.publisher(),
-            model: Model::new(&setup),
+            model: HubModel::new(&setup),
             nodes,
             setup,
             clients: Vec::new(),
@@ -63,7 +63,7 @@ impl Run {
             announcements: 0,
             replies,
             answers,
-            is_vague: false,
+            is_inexact: false,
             is_quiet: false,
             idle_checks: 0,
             trace: VecDeque::new(),
@@ -84,12 +84,12 @@ impl Run {
     /// One iteration of a worker, and a look at what the homes have decided in it.
     pub(crate) fn iterate(&mut self, at: usize) -> Result<(), Violation> {
         self.nodes.iterate(at)?;
-        self.judge_queued(at)?;
+        self.check_queued(at)?;
         self.absorb()
     }
 
     /// What is on its way to a worker's clients, in entries that were let in, has the bytes that it may have.
-    fn judge_queued(&self, at: usize) -> Result<(), Violation> {
+    fn check_queued(&self, at: usize) -> Result<(), Violation> {
         let [messages, bytes] = self.nodes.inventory(at).map_or([0; 2], |inventory| inventory.queued);
         let most = self.setup.config.queue_limit;
         if messages <= 1 || bytes <= most {
@@ -105,7 +105,7 @@ impl Run {
             self.model.take(&entry, &self.setup)?;
         }
         while let Ok(answer) = self.answers.try_recv() {
-            self.hear_answer(&answer)?;
+            self.receive_answer(&answer)?;
         }
         Ok(())
     }
@@ -138,7 +138,7 @@ impl Run {
         Err(format!("the workers wake up too often within {time:?}"))
     }
 
-    /// A client reads, and what it hears is judged. Returns whether anything moved.
+    /// A client reads, and what it hears is checked. Returns whether anything moved.
     pub(crate) fn read(&mut self, number: usize, all: bool) -> Result<bool, Violation> {
         let Self { clients, nodes, model, setup, choices, .. } = self;
         let client = &mut clients[number];
@@ -149,25 +149,25 @@ impl Run {
         drop(world);
         let moved = !messages.is_empty() || before != (client.status, client.got_close, client.has_left);
         for (opcode, payload) in messages {
-            let heard = client.stream.hear(opcode, &payload, model, setup);
+            let heard = client.view.receive(opcode, &payload, model, setup);
             heard.map_err(|violation| format!("client {number}: {violation}"))?;
         }
-        for message in std::mem::take(&mut client.stream.requests.refused) {
-            match std::mem::replace(&mut model.sent[message].fate, Fate::Refused) {
-                Fate::Open | Fate::Refused => {}
-                fate => return Err(format!("message {message} was refused, and is {fate:?}")),
+        for message in std::mem::take(&mut client.view.requests.refused) {
+            match std::mem::replace(&mut model.sent[message].state, PublishState::Refused) {
+                PublishState::Pending | PublishState::Refused => {}
+                state => return Err(format!("message {message} was refused, and is {state:?}")),
             }
         }
         let (status, close) = (client.status, client.got_close);
         if before.0 != status || before.1 != close {
-            self.judge_turn(number)?;
+            self.check_turn(number)?;
             self.note(format_args!("client {number} has status {status:?}, Close {close:?}"));
         }
         Ok(moved)
     }
 
     /// What came of a client's request, or why it was closed.
-    fn judge_turn(&self, number: usize) -> Result<(), Violation> {
+    fn check_turn(&self, number: usize) -> Result<(), Violation> {
         let (client, setup) = (&self.clients[number], &self.setup);
         let sizes = &setup.config.sizes;
         let is_draining = self.nodes.handle.shared.common.stage() != crate::worker::Stage::Running;
@@ -179,12 +179,12 @@ impl Run {
         let close = match client.got_close {
             None => true,
             // Reads too slowly, or is a listener and speaks.
-            Some(1008) => (!setup.is_roomy && !self.is_quiet) || client.has_erred,
-            Some(1013) => setup.has_few_topics && !client.stream.is_v1,
+            Some(1008) => (!setup.has_large_outboxes && !self.is_quiet) || client.has_erred,
+            Some(1013) => setup.has_few_topics && !client.view.is_v1,
             Some(1001) => {
-                is_draining && (!client.stream.is_v1 || client.stream.has_farewell || !setup.is_roomy)
+                is_draining && (!client.view.is_v1 || client.view.has_farewell || !setup.has_large_outboxes)
             }
-            Some(1003) => client.has_erred && client.stream.is_v1,
+            Some(1003) => client.has_erred && client.view.is_v1,
             Some(1000) => client.said_close,
             Some(_) => false,
         };
@@ -213,7 +213,7 @@ impl Run {
         } else {
             self.publisher.publish(topic, sent.message())
         };
-        sent.fate = if result.is_ok() { Fate::Taken } else { Fate::Refused };
+        sent.state = if result.is_ok() { PublishState::Queued } else { PublishState::Refused };
         self.model.note_taken(number, &self.setup)?;
         if result.is_err() && is_due {
             return Err(format!(
@@ -239,7 +239,7 @@ impl Run {
     pub(crate) fn announce(&mut self) {
         let number = self.announcements;
         self.announcements += 1;
-        let text = super::stream::announcement(number);
+        let text = super::view::announcement(number);
         let replies = self.replies.clone();
         let answers = move |result| _ = replies.send(Answer::Announced(number, result));
         let taken = self.publisher.broadcast(crate::ws::Message::Text(&text), answers);
@@ -248,26 +248,26 @@ impl Run {
             for &client in &self.live {
                 let client = &mut self.clients[client];
                 if client.is_open() {
-                    client.stream.due.insert(number);
+                    client.view.due.insert(number);
                 }
             }
         }
     }
 
-    fn hear_answer(&mut self, answer: &Answer) -> Result<(), Violation> {
+    fn receive_answer(&mut self, answer: &Answer) -> Result<(), Violation> {
         let is_right = match *answer {
             Answer::Announced(number, Err(PublishError::Busy)) => {
                 // One of the workers did not take it: nobody has to get it any more.
-                self.clients.iter_mut().for_each(|client| _ = client.stream.due.remove(&number));
+                self.clients.iter_mut().for_each(|client| _ = client.view.due.remove(&number));
                 true
             }
             Answer::Announced(_, Ok(connections)) => connections <= self.clients.len() as u64,
             Answer::Published(number, Ok(published)) => matches!(
-                self.model.sent[number].fate,
-                Fate::Placed(position) if (position.offset, position.epoch) == (published.offset, published.epoch)
+                self.model.sent[number].state,
+                PublishState::Placed(position) if (position.offset, position.epoch) == (published.offset, published.epoch)
             ),
             Answer::Published(number, Err(PublishError::TooManyTopics)) => {
-                self.model.sent[number].fate == Fate::Refused
+                self.model.sent[number].state == PublishState::Refused
             }
             Answer::Published(..) | Answer::Announced(..) => false,
         };

@@ -43,11 +43,11 @@ pub(crate) struct Setup {
     /// The limit of topics may be reached.
     pub(crate) has_few_topics: bool,
     /// Clients subscribe to many topics at a time, and leave them.
-    pub(crate) hoards: bool,
+    pub(crate) has_many_topics: bool,
     /// Clients that no queue ever fills up for: they always read everything.
-    pub(crate) is_roomy: bool,
+    pub(crate) has_large_outboxes: bool,
     /// Clients are killed.
-    pub(crate) kills: bool,
+    pub(crate) disconnects_clients: bool,
     /// See [`FaultInjection`](crate::simulation::injection::FaultInjection).
     pub(crate) arrivals: usize,
     pub(crate) waits: usize,
@@ -59,10 +59,10 @@ const fn millis(millis: u64) -> Duration {
 
 impl Setup {
     pub(crate) fn draw(choices: &Choices) -> Self {
-        let hoards = choices.one_in(6);
-        let subjects = if hoards { MANY } else { choices.pick(&[1, 1, 2, 3, NAMES.len()]) };
+        let has_many_topics = choices.one_in(6);
+        let subjects = if has_many_topics { MANY } else { choices.pick(&[1, 1, 2, 3, NAMES.len()]) };
         let subjects: Vec<Subject> = (0..subjects).map(|number| subject(name(number), choices)).collect();
-        let is_roomy = choices.one_in(3);
+        let has_large_outboxes = choices.one_in(3);
         let has_little_history = choices.one_in(4);
         let has_few_topics = choices.one_in(6);
         let journal = Journal::default();
@@ -70,7 +70,11 @@ impl Setup {
             rules: rules(&subjects),
             max_topics: if has_few_topics { choices.between(1, subjects.len()) } else { 1_000 },
             max_client_topics: choices.pick(&[1, 2, MANY, MANY, MANY]),
-            max_subscriptions: if hoards { choices.pick(&[30, 100]) } else { choices.pick(&[1, 2, 100]) },
+            max_subscriptions: if has_many_topics {
+                choices.pick(&[30, 100])
+            } else {
+                choices.pick(&[1, 2, 100])
+            },
             queue_limit: choices.pick(&[
                 1,
                 3_000,
@@ -91,7 +95,7 @@ impl Setup {
         };
         Self {
             workers: choices.between(2, 4),
-            limits: limits(is_roomy, choices),
+            limits: limits(has_large_outboxes, choices),
             config,
             journal,
             subjects,
@@ -99,9 +103,9 @@ impl Setup {
             most_clients: choices.pick(&[3, 8, 20, 40]),
             has_little_history,
             has_few_topics,
-            hoards,
-            is_roomy,
-            kills: !choices.one_in(4),
+            has_many_topics,
+            has_large_outboxes,
+            disconnects_clients: !choices.one_in(4),
             arrivals: choices.pick(&[2, 6, 30]),
             waits: choices.pick(&[2, 5, 30]),
         }
@@ -119,7 +123,7 @@ impl Setup {
 
     /// Whether a request may be refused although nothing that its client knows speaks against it, so that what its later ones
     /// deserve cannot be foreseen.
-    pub(crate) const fn is_moody(&self) -> bool {
+    pub(crate) const fn is_unpredictable(&self) -> bool {
         self.has_few_topics || self.config.sizes.held < 1_000 || self.config.sizes.asked < 1_000
     }
 }
@@ -194,7 +198,7 @@ fn sizes(choices: &Choices) -> Sizes {
     }
 }
 
-fn limits(is_roomy: bool, choices: &Choices) -> Limits {
+fn limits(has_large_outboxes: bool, choices: &Choices) -> Limits {
     let deflation = choices.one_in(2).then(|| Deflation {
         context: choices.pick(&[
             ContextTakeover::Off,
@@ -205,7 +209,7 @@ fn limits(is_roomy: bool, choices: &Choices) -> Limits {
         level: choices.pick(&[1, 6]),
         threshold: choices.pick(&[0, 64, 300]),
     });
-    let outbox = if is_roomy {
+    let outbox = if has_large_outboxes {
         choices.pick(&[64 << 20, 128 << 10, LEAST_OUTBOX])
     } else {
         choices.pick(&[700, 3_000, 20_000, 128 << 10, LEAST_OUTBOX])
@@ -226,7 +230,7 @@ fn limits(is_roomy: bool, choices: &Choices) -> Limits {
         outbox,
         buffers: 1 << 30,
         least_buffers: 0,
-        backlog: if is_roomy {
+        backlog: if has_large_outboxes {
             usize::MAX
         } else {
             choices.pick(&[usize::MAX, usize::MAX, least_backlog, 2 * least_backlog])

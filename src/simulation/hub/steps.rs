@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::run::Run;
 use super::setup::LONGEST;
-use super::stream::Stream;
-use super::wire::{Client, Death};
+use super::view::ClientView;
+use super::wire::{Client, Disconnect};
 use crate::hub::{Access, Epoch, Position};
 use crate::simulation::run::Violation;
 use crate::worker::SlowPolicy;
@@ -26,8 +26,23 @@ impl Run {
 
     fn step(&mut self) -> Result<(), Violation> {
         let choices = self.choices.clone();
-        let kills = if self.setup.kills { 16 } else { 0 };
-        match choices.weigh(&[18, 100, 60, 12, 12, 2, 1, 30, 2, 4, kills, 3, 2, kills / 8]) {
+        let disconnects_clients = if self.setup.disconnects_clients { 16 } else { 0 };
+        match choices.weigh(&[
+            18,
+            100,
+            60,
+            12,
+            12,
+            2,
+            1,
+            30,
+            2,
+            4,
+            disconnects_clients,
+            3,
+            2,
+            disconnects_clients / 8,
+        ]) {
             0 => self.connect(None)?,
             1 => self.turn()?,
             2 => {
@@ -75,7 +90,7 @@ impl Run {
     }
 
     /// A client connects: a new one, or one that comes back with its positions.
-    fn connect(&mut self, back: Option<&Stream>) -> Result<(), Violation> {
+    fn connect(&mut self, back: Option<&ClientView>) -> Result<(), Violation> {
         let choices = self.choices.clone();
         if self.live.len() >= self.setup.most_clients {
             return Ok(());
@@ -83,7 +98,7 @@ impl Run {
         let is_v1 = back.map_or_else(|| !choices.one_in(3), |back| back.is_v1);
         let most = self.setup.subjects.len();
         let mut asked: Vec<usize> = match back {
-            Some(back) if !back.is_v1 => back.follows.keys().copied().collect(),
+            Some(back) if !back.is_v1 => back.subscriptions.keys().copied().collect(),
             Some(_) => Vec::new(),
             None => (0..choices.between(usize::from(!is_v1), 3)).map(|_| choices.below(most)).collect(),
         };
@@ -94,7 +109,7 @@ impl Run {
         let node = choices.below(self.nodes.nodes.len());
         let Some(number) = self.admit(node, is_v1, &asked, &target) else { return Ok(()) };
         if let Some(back) = back {
-            self.clients[number].stream.positions.clone_from(&back.positions);
+            self.clients[number].view.positions.clone_from(&back.positions);
             if is_v1 {
                 back.positions
                     .iter()
@@ -117,14 +132,14 @@ impl Run {
         };
         let socket = self.nodes.nodes[node].world.borrow_mut().connect()?;
         let number = self.clients.len();
-        let stream = Stream::new(is_v1, asked);
-        let is_quick = self.setup.is_roomy;
+        let view = ClientView::new(is_v1, asked);
+        let reads_everything = self.setup.has_large_outboxes;
         // Where its stream begins only the first message tells, before which others may have been dropped.
         let drops = |subject: &usize| self.setup.subjects[*subject].rule.slow != SlowPolicy::Close;
-        self.is_vague |= !is_v1 && asked.iter().any(drops);
+        self.is_inexact |= !is_v1 && asked.iter().any(drops);
         let mut client = {
             let mut world = self.nodes.nodes[node].world.borrow_mut();
-            Client::new(number, (node, socket), target, stream, is_quick, &mut world, &choices)
+            Client::new(number, (node, socket), target, view, reads_everything, &mut world, &choices)
         };
         client.deserves = deserves;
         self.clients.push(client);
@@ -135,7 +150,7 @@ impl Run {
 
     pub(crate) fn say_subscribe(&mut self, number: usize, subject: usize, since: Option<Position>) {
         let Self { clients, setup, .. } = self;
-        let request = clients[number].stream.requests.subscribe(subject, since, setup);
+        let request = clients[number].view.requests.subscribe(subject, since, setup);
         clients[number].say(Opcode::Text, request.as_bytes());
         self.note(format_args!("client {number} says {request}"));
     }
@@ -155,14 +170,14 @@ impl Run {
         }
         let number = choices.pick(&self.live);
         if self.clients[number].is_open() && choices.one_in(2) {
-            let most = if self.setup.hoards { 40 } else { 5 };
+            let most = if self.setup.has_many_topics { 40 } else { 5 };
             for _ in 0..choices.pick(&[1, 1, 1, 2, most]) {
                 self.speak(number);
             }
         }
         self.send(number, choices.pick(&[7, 200, usize::MAX, usize::MAX]));
         self.read(number, false)?;
-        self.bury();
+        self.remove_disconnected();
         Ok(())
     }
 
@@ -171,7 +186,7 @@ impl Run {
         let subject = choices.below(self.setup.subjects.len());
         let Self { clients, setup, model, .. } = self;
         let client = &mut clients[number];
-        if !client.stream.is_v1 {
+        if !client.view.is_v1 {
             if choices.one_in(60) {
                 client.has_erred = true;
                 client.say(Opcode::Text, b"hello");
@@ -180,10 +195,10 @@ impl Run {
             }
             return;
         }
-        let requests = &mut client.stream.requests;
+        let requests = &mut client.view.requests;
         let request = match choices.weigh(&[6, 4, 6, 1]) {
             0 => {
-                let since = since(client.stream.positions.get(&subject).copied(), model, subject, &choices);
+                let since = since(client.view.positions.get(&subject).copied(), model, subject, &choices);
                 requests.subscribe(subject, since, setup)
             }
             1 => requests.unsubscribe(subject, setup),
@@ -205,38 +220,38 @@ impl Run {
             return Ok(());
         }
         let number = choices.pick(&self.live);
-        let death = match choices.below(4) {
-            0 | 1 => Death::Reset { overtakes: choices.one_in(2) },
-            2 => Death::Vanish,
-            _ => Death::Close,
+        let disconnect = match choices.below(4) {
+            0 | 1 => Disconnect::Reset { overtakes: choices.one_in(2) },
+            2 => Disconnect::Vanish,
+            _ => Disconnect::Close,
         };
-        self.die(number, death);
+        self.disconnect(number, disconnect);
         if self.clients[number].has_left && !choices.one_in(4) {
-            let back = self.clients[number].stream.trace();
+            let back = self.clients[number].view.trace();
             self.connect(Some(&back))?;
         }
         Ok(())
     }
 
-    pub(crate) fn die(&mut self, number: usize, death: Death) {
+    pub(crate) fn disconnect(&mut self, number: usize, disconnect: Disconnect) {
         let client = &mut self.clients[number];
         let mut world = self.nodes.nodes[client.node].world.borrow_mut();
-        client.die(death, &mut world);
+        client.disconnect(disconnect, &mut world);
         // Otherwise it comes while the worker is in the middle of something.
         if !self.choices.one_in(2) {
             client.arrive(&mut world);
         }
         drop(world);
-        self.note(format_args!("client {number} dies: {death:?}"));
-        self.bury();
+        self.note(format_args!("client {number} dies: {disconnect:?}"));
+        self.remove_disconnected();
     }
 
     /// Forgets clients that take no part any more, whose last segments are on their way.
-    pub(crate) fn bury(&mut self) {
-        let Self { live, clients, is_vague, .. } = self;
+    pub(crate) fn remove_disconnected(&mut self) {
+        let Self { live, clients, is_inexact, .. } = self;
         live.retain(|&number| {
             // What it was sent last it has not read, or it is not known what it would have got.
-            *is_vague |= clients[number].has_left;
+            *is_inexact |= clients[number].has_left;
             !clients[number].has_left
         });
     }
@@ -263,18 +278,17 @@ fn target(names: &[&str], choices: &crate::simulation::choices::Choices) -> Stri
 /// What a client says it has seen: mostly what it has.
 fn since(
     position: Option<Position>,
-    model: &super::model::Model,
+    model: &super::model::HubModel,
     subject: usize,
     choices: &crate::simulation::choices::Choices,
 ) -> Option<Position> {
-    let life = model.current(subject);
+    let log = model.current(subject);
     match choices.below(8) {
         0..3 => None,
-        3 => life.map(|life| Position {
-            offset: choices.below(life.messages.len() + 1) as u64,
-            epoch: life.epoch,
-        }),
-        4 => life.map(|life| Position { offset: life.offset() + 5, epoch: life.epoch }),
+        3 => {
+            log.map(|log| Position { offset: choices.below(log.messages.len() + 1) as u64, epoch: log.epoch })
+        }
+        4 => log.map(|log| Position { offset: log.offset() + 5, epoch: log.epoch }),
         5 => Some(Position { offset: 1, epoch: Epoch { run: 7, serial: 7 } }),
         _ => position,
     }

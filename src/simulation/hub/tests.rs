@@ -37,7 +37,7 @@ impl Run {
     }
 
     fn unsubscribe(&mut self, number: usize) {
-        let request = self.clients[number].stream.requests.unsubscribe(0, &self.setup);
+        let request = self.clients[number].view.requests.unsubscribe(0, &self.setup);
         self.clients[number].say(Opcode::Text, request.as_bytes());
     }
 
@@ -59,7 +59,7 @@ fn a_worker_that_waits_for_an_owner_stays_known_to_it_when_its_last_subscriber_l
     run.rest().unwrap();
     run.publish_and_settle(3, 10);
     run.rest().unwrap();
-    assert_eq!(run.clients[second].stream.received, 3);
+    assert_eq!(run.clients[second].view.received, 3);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_message_longer_than_an_outbox_is_replayed_to_who_reads() {
     run.say_subscribe(client, 0, Some(ELSEWHERE));
     run.send(client, usize::MAX);
     run.rest().unwrap();
-    assert_eq!((run.clients[client].got_close, run.clients[client].stream.received), (None, 3));
+    assert_eq!((run.clients[client].got_close, run.clients[client].view.received), (None, 3));
 }
 
 /// As docs/HUB.md says.
@@ -119,10 +119,7 @@ fn a_third_long_message_finds_room_when_all_but_half_an_outbox_of_the_first_is_o
         run.publish_and_settle(3, LONGEST);
         run.rest().unwrap();
         let client = &run.clients[client];
-        assert_eq!(
-            (client.got_close, client.stream.received),
-            (closed, if closed.is_none() { 3 } else { 2 })
-        );
+        assert_eq!((client.got_close, client.view.received), (closed, if closed.is_none() { 3 } else { 2 }));
     }
 }
 
@@ -133,12 +130,12 @@ fn the_place_of_a_subscriber_that_is_closed_in_a_round_is_not_given_to_it_again(
     run.narrow(slow, 10);
     (0..9).for_each(|_| run.publish(0, 1_000, false, false).unwrap());
     // They come to the subscribers in the same turn in which the first has left its place.
-    run.die(first, super::wire::Death::Vanish);
+    run.disconnect(first, super::wire::Disconnect::Vanish);
     run.rest().unwrap();
     run.publish_and_settle(1, 10);
     run.rest().unwrap();
     let closed = run.clients[slow].got_close;
-    assert_eq!((closed, run.clients[other].stream.received), (Some(1008), 10));
+    assert_eq!((closed, run.clients[other].view.received), (Some(1008), 10));
 }
 
 #[test]
@@ -158,7 +155,7 @@ fn what_a_loss_in_writing_brings_about_does_not_wait_for_another_wake_up() {
     });
     let [client, _] = [0; 2].map(|_| run.open(true, "/topics/news"));
     let Run { clients, model, setup, choices, .. } = &mut run;
-    let request = clients[client].stream.requests.publish(1, client + 1, model, setup, choices);
+    let request = clients[client].view.requests.publish(1, client + 1, model, setup, choices);
     clients[client].say(Opcode::Text, request.as_bytes());
     run.send(client, usize::MAX);
     // A reset behind the request that nobody has noticed, which the answer meets when it is written at the end of an iteration.

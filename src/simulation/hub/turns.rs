@@ -118,7 +118,7 @@ fn places_that_nobody_has_are_looked_at_a_few_in_a_turn() {
 
     run.open(false, "/topics/news");
     let gone: Vec<usize> = (0..700).map(|_| run.open(false, "/topics/news")).collect();
-    gone.into_iter().for_each(|client| run.die(client, super::wire::Death::Vanish));
+    gone.into_iter().for_each(|client| run.disconnect(client, super::wire::Disconnect::Vanish));
     run.rest().unwrap();
     run.publish(0, 10, false, false).unwrap();
     let iterations = run.iterate_all(|_| {});

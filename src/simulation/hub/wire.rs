@@ -1,6 +1,6 @@
 //! A client's connection: what it sends and reads, how it goes, and what came of its request.
 
-use super::stream::Stream;
+use super::view::ClientView;
 use crate::simulation::choices::Choices;
 use crate::simulation::connection::{Ending, Segment};
 use crate::simulation::deflate::OFFERS;
@@ -18,12 +18,12 @@ pub(crate) struct Client {
     pub(crate) node: usize,
     socket: usize,
     /// Most bytes that it reads at a time, once in so many turns.
-    sip: usize,
-    reads: usize,
+    read_size: usize,
+    read_every: usize,
     /// What it says, until it is on the wire.
     pending: Vec<u8>,
     parser: StreamParser,
-    pub(crate) stream: Stream,
+    pub(crate) view: ClientView,
     pub(crate) status: Option<u16>,
     /// The code of the Close that it got.
     pub(crate) got_close: Option<u16>,
@@ -41,7 +41,7 @@ pub(crate) struct Client {
 
 /// How a client goes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Death {
+pub(crate) enum Disconnect {
     /// A reset, which may overtake what it has said.
     Reset { overtakes: bool },
     /// Its process is gone: its end of the stream, and a reset for what still comes.
@@ -56,28 +56,31 @@ impl Client {
         number: usize,
         (node, socket): (usize, usize),
         target: &str,
-        stream: Stream,
-        is_quick: bool,
+        view: ClientView,
+        reads_everything: bool,
         world: &mut World,
         choices: &Choices,
     ) -> Self {
-        let buffer =
-            if is_quick { usize::MAX } else { choices.pick(&[usize::MAX, usize::MAX, 60, 1_000, 20_000]) };
+        let buffer = if reads_everything {
+            usize::MAX
+        } else {
+            choices.pick(&[usize::MAX, usize::MAX, 60, 1_000, 20_000])
+        };
         let mut parser = StreamParser::default();
         let offer = if choices.one_in(2) { choices.pick(&OFFERS) } else { "" };
         parser.offer = if offer.is_empty() { None } else { offer.parse().ok() };
         let mut pending = Vec::new();
-        let subprotocol = if stream.is_v1 { choices.pick(&["throng.v1", "other, throng.v1"]) } else { "" };
+        let subprotocol = if view.is_v1 { choices.pick(&["throng.v1", "other, throng.v1"]) } else { "" };
         client::request_with_extensions(&mut pending, "simulated", target, KEY, subprotocol, offer);
         let client = Self {
             number,
             node,
             socket,
-            sip: if is_quick { usize::MAX } else { choices.pick(&[10, 1_000, usize::MAX]) },
-            reads: if is_quick { 1 } else { choices.pick(&[1, 2, 12, 100]) },
+            read_size: if reads_everything { usize::MAX } else { choices.pick(&[10, 1_000, usize::MAX]) },
+            read_every: if reads_everything { 1 } else { choices.pick(&[1, 2, 12, 100]) },
             pending,
             parser,
-            stream,
+            view,
             status: None,
             got_close: None,
             said_close: false,
@@ -127,10 +130,10 @@ impl Client {
         all: bool,
         choices: &Choices,
     ) -> Result<Vec<(Opcode, Vec<u8>)>, Violation> {
-        if self.has_left || !(all || choices.one_in(self.reads)) {
+        if self.has_left || !(all || choices.one_in(self.read_every)) {
             return Ok(Vec::new());
         }
-        let most = if all { usize::MAX } else { self.sip };
+        let most = if all { usize::MAX } else { self.read_size };
         let connection = &world.connections[self.socket];
         let bytes = connection.outbound[..connection.outbound.len().min(most)].to_vec();
         world.client_reads(self.socket, most);
@@ -173,16 +176,16 @@ impl Client {
         self.has_left = true;
     }
 
-    pub(crate) fn die(&mut self, death: Death, world: &mut World) {
+    pub(crate) fn disconnect(&mut self, disconnect: Disconnect, world: &mut World) {
         let connection = &mut world.connections[self.socket];
-        match death {
-            Death::Close if self.is_open() => {
+        match disconnect {
+            Disconnect::Close if self.is_open() => {
                 encode::close(&mut self.pending, Some(CloseCode::NORMAL), "", Some([9; 4]));
                 self.send(world, usize::MAX);
                 self.said_close = true;
                 return;
             }
-            Death::Reset { overtakes } => {
+            Disconnect::Reset { overtakes } => {
                 if overtakes {
                     connection.wire.clear();
                 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::model::{Fate, Model, number_of};
+use super::model::{HubModel, PublishState, number_of};
 use super::requests::Requests;
 use super::setup::Setup;
 use crate::hub::{Epoch, Position};
@@ -14,17 +14,17 @@ use crate::ws::Opcode;
 
 /// A subscription, as its client knows it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Follow {
+pub(crate) struct Subscription {
     /// What it has, and of which epoch; `None` for one by URL of which nothing has come.
     pub(crate) seen: Option<Position>,
 }
 
 /// What a client has been told.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub(crate) struct ClientView {
     pub(crate) is_v1: bool,
     /// By the number of the topic.
-    pub(crate) follows: BTreeMap<usize, Follow>,
+    pub(crate) subscriptions: BTreeMap<usize, Subscription>,
     pub(crate) requests: Requests,
     /// Announcements that it must get, and the last one it got.
     pub(crate) due: BTreeSet<usize>,
@@ -34,9 +34,9 @@ pub(crate) struct Stream {
     /// Messages of topics and announcements.
     pub(crate) received: u64,
     /// Offsets that were left out.
-    pub(crate) holes: u64,
+    pub(crate) skipped: u64,
     /// Other offsets may have been left out.
-    pub(crate) is_vague: bool,
+    pub(crate) is_inexact: bool,
     pub(crate) recovered: u64,
     pub(crate) gaps: u64,
     has_welcome: bool,
@@ -44,20 +44,20 @@ pub(crate) struct Stream {
     pub(crate) has_farewell: bool,
 }
 
-impl Stream {
+impl ClientView {
     /// Of a client that asks for these topics in its URL.
     pub(crate) fn new(is_v1: bool, asked: &[usize]) -> Self {
-        let follow = |subject: &usize| (*subject, Follow { seen: None });
+        let subscription = |subject: &usize| (*subject, Subscription { seen: None });
         Self {
             is_v1,
-            follows: if is_v1 { BTreeMap::new() } else { asked.iter().map(follow).collect() },
+            subscriptions: if is_v1 { BTreeMap::new() } else { asked.iter().map(subscription).collect() },
             requests: Requests::new(if is_v1 { asked } else { &[] }),
             due: BTreeSet::new(),
             last_announced: None,
             positions: BTreeMap::new(),
             received: 0,
-            holes: 0,
-            is_vague: false,
+            skipped: 0,
+            is_inexact: false,
             recovered: 0,
             gaps: 0,
             has_welcome: false,
@@ -66,123 +66,128 @@ impl Stream {
     }
 
     /// A message has come.
-    pub(crate) fn hear(
+    pub(crate) fn receive(
         &mut self,
         opcode: Opcode,
         payload: &[u8],
-        model: &Model,
+        model: &HubModel,
         setup: &Setup,
     ) -> Result<(), Violation> {
         if self.is_v1 {
-            let told: Value = match opcode {
+            let event: Value = match opcode {
                 Opcode::Text => serde_json::from_slice(payload).map_err(|error| error.to_string())?,
                 _ => return Err(format!("throng.v1 in a message of {opcode:?}")),
             };
-            return self.hear_v1(&told, model, setup);
+            return self.receive_v1(&event, model, setup);
         }
         if number_of(payload, b'b').is_some() {
-            return self.hear_announcement(opcode, payload);
+            return self.receive_announcement(opcode, payload);
         }
         let number = model.recognise(opcode, payload)?;
         let sent = &model.sent[number];
-        let Fate::Placed(position) = sent.fate else {
+        let PublishState::Placed(position) = sent.state else {
             return Err(format!("message {number} has no place"));
         };
         self.advance(sent.subject, position, setup)
     }
 
-    fn hear_v1(&mut self, told: &Value, model: &Model, setup: &Setup) -> Result<(), Violation> {
-        let subject = told["topic"].as_str().and_then(|name| setup.subject(name));
-        let is_welcome = *told == json!({"type": "welcome", "max_message": setup.limits.decoder.max_message});
+    fn receive_v1(&mut self, event: &Value, model: &HubModel, setup: &Setup) -> Result<(), Violation> {
+        let subject = event["topic"].as_str().and_then(|name| setup.subject(name));
+        let is_welcome =
+            *event == json!({"type": "welcome", "max_message": setup.limits.decoder.max_message});
         if std::mem::replace(&mut self.has_welcome, true) == is_welcome || self.has_farewell {
-            return Err(format!("{told} where a welcome, or nothing, was to come"));
+            return Err(format!("{event} where a welcome, or nothing, was to come"));
         }
         if is_welcome {
             return Ok(());
         }
         let within = u64::try_from(setup.config.reconnect_within.as_millis()).unwrap_or(u64::MAX);
-        self.has_farewell = *told == json!({"type": "reconnect", "within": within});
+        self.has_farewell = *event == json!({"type": "reconnect", "within": within});
         if self.has_farewell {
             return Ok(());
         }
-        match (told["type"].as_str().unwrap_or(""), subject) {
+        match (event["type"].as_str().unwrap_or(""), subject) {
             ("message", Some(subject)) => {
-                let offset = told["offset"].as_u64().ok_or("a message without an offset")?;
-                let seen = self.follows.get(&subject).and_then(|follow| follow.seen);
-                let seen = seen.ok_or_else(|| format!("{told} without a subscription"))?;
-                let (opcode, payload) = payload_of(told)?;
+                let offset = event["offset"].as_u64().ok_or("a message without an offset")?;
+                let seen = self.subscriptions.get(&subject).and_then(|subscription| subscription.seen);
+                let seen = seen.ok_or_else(|| format!("{event} without a subscription"))?;
+                let (opcode, payload) = payload_of(event)?;
                 let number = model.recognise(opcode, &payload)?;
-                let life = model.life(subject, seen.epoch);
-                if life.and_then(|life| life.messages.get(usize::try_from(offset).ok()? - 1)) != Some(&number)
-                {
+                let log = model.log(subject, seen.epoch);
+                if log.and_then(|log| log.messages.get(usize::try_from(offset).ok()? - 1)) != Some(&number) {
                     return Err(format!("{offset} of topic {subject} is not message {number}"));
                 }
                 self.advance(subject, Position { offset, epoch: seen.epoch }, setup)
             }
             ("broadcast", None) => {
-                let (opcode, payload) = payload_of(told)?;
-                self.hear_announcement(opcode, &payload)
+                let (opcode, payload) = payload_of(event)?;
+                self.receive_announcement(opcode, &payload)
             }
-            ("subscribed", Some(subject)) => self.hear_subscribed(subject, told, model),
+            ("subscribed", Some(subject)) => self.receive_subscribed(subject, event, model),
             ("unsubscribed", Some(subject)) => {
-                self.requests.answer(told, subject, setup)?;
+                self.requests.answer(event, subject, setup)?;
                 // It may not have begun yet. What was dropped last is known to nobody.
-                self.follows.remove(&subject);
-                self.is_vague |= setup.subjects[subject].rule.slow != SlowPolicy::Close;
+                self.subscriptions.remove(&subject);
+                self.is_inexact |= setup.subjects[subject].rule.slow != SlowPolicy::Close;
                 Ok(())
             }
-            ("published", Some(subject)) => self.requests.published(told, subject, model),
-            ("error", _) => self.requests.refused(told, subject, setup),
-            ("pong", None) => self.requests.pong(told),
-            _ => Err(format!("{told}")),
+            ("published", Some(subject)) => self.requests.published(event, subject, model),
+            ("error", _) => self.requests.refused(event, subject, setup),
+            ("pong", None) => self.requests.pong(event),
+            _ => Err(format!("{event}")),
         }
     }
 
     /// It has got the message at this position.
     fn advance(&mut self, subject: usize, position: Position, setup: &Setup) -> Result<(), Violation> {
-        let follow = self.follows.get_mut(&subject).ok_or("a message without a subscription")?;
+        let subscription = self.subscriptions.get_mut(&subject).ok_or("a message without a subscription")?;
         let policy = setup.subjects[subject].rule.slow;
-        if let Some(seen) = follow.seen.replace(position) {
+        if let Some(seen) = subscription.seen.replace(position) {
             let expected = seen.offset + 1;
             let is_next =
                 position.offset == expected || (position.offset > expected && policy != SlowPolicy::Close);
             if !is_next || seen.epoch != position.epoch {
                 return Err(format!("topic {subject}: {position:?} behind {seen:?} under {policy:?}"));
             }
-            self.holes += position.offset - expected;
+            self.skipped += position.offset - expected;
         }
         self.positions.insert(subject, position);
         self.received += 1;
         Ok(())
     }
 
-    fn hear_subscribed(&mut self, subject: usize, told: &Value, model: &Model) -> Result<(), Violation> {
-        let epoch: Option<Epoch> = told["epoch"].as_str().and_then(|epoch| epoch.parse().ok());
-        let (Some(epoch), Some(offset)) = (epoch, told["offset"].as_u64()) else {
-            return Err(format!("{told} without a position"));
+    fn receive_subscribed(
+        &mut self,
+        subject: usize,
+        event: &Value,
+        model: &HubModel,
+    ) -> Result<(), Violation> {
+        let epoch: Option<Epoch> = event["epoch"].as_str().and_then(|epoch| epoch.parse().ok());
+        let (Some(epoch), Some(offset)) = (epoch, event["offset"].as_u64()) else {
+            return Err(format!("{event} without a position"));
         };
-        let (from, recovered) = (Position { offset, epoch }, told["recovered"].as_bool());
-        if model.life(subject, epoch).is_none_or(|life| life.offset() < offset) {
-            return Err(format!("{told} of a future"));
+        let (from, recovered) = (Position { offset, epoch }, event["recovered"].as_bool());
+        if model.log(subject, epoch).is_none_or(|log| log.offset() < offset) {
+            return Err(format!("{event} of a future"));
         }
-        if let Some(before) = self.follows.insert(subject, Follow { seen: Some(from) }) {
+        if let Some(before) = self.subscriptions.insert(subject, Subscription { seen: Some(from) }) {
             // The replay has come upon a gap.
             let seen = before.seen.filter(|seen| seen.epoch == epoch);
             let is_gap = recovered == Some(false) && self.requests.is_replaying(subject);
             if !is_gap || seen.is_none_or(|seen| seen.offset >= offset) {
-                return Err(format!("{told} again"));
+                return Err(format!("{event} again"));
             }
         } else {
-            let since = self.requests.subscribed(told, subject)?;
+            let since = self.requests.subscribed(event, subject)?;
             let is_right = match (since, recovered) {
                 (None, None) => true,
                 (Some(since), Some(true)) => since == from,
-                // What was asked for is of another life, or older, or has never been.
+                // What was asked for is of another epoch, or older, or has never been.
                 (Some(since), Some(false)) => since.epoch != epoch || since.offset != offset,
                 _ => false,
             };
             if !is_right {
-                return Err(format!("{told} to since {since:?}"));
+                return Err(format!("{event} to since {since:?}"));
             }
         }
         self.recovered += u64::from(recovered == Some(true));
@@ -191,7 +196,7 @@ impl Stream {
         Ok(())
     }
 
-    fn hear_announcement(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Violation> {
+    fn receive_announcement(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Violation> {
         let number = number_of(payload, b'b').ok_or("an announcement without a number")?;
         if opcode != Opcode::Text || announcement(number).as_bytes() != payload {
             return Err(format!(
@@ -208,22 +213,22 @@ impl Stream {
     }
 
     /// Everything that is due has been read.
-    pub(crate) fn check_idle(&mut self, model: &Model, setup: &Setup) -> Result<(), Violation> {
+    pub(crate) fn check_idle(&mut self, model: &HubModel, setup: &Setup) -> Result<(), Violation> {
         if self.is_v1 {
-            self.requests.check_idle(&self.follows.keys().copied().collect(), setup)?;
+            self.requests.check_idle(&self.subscriptions.keys().copied().collect(), setup)?;
         }
         if let Some(number) = self.due.first() {
             return Err(format!("announcement {number} has not come"));
         }
-        for (&subject, follow) in &mut self.follows {
-            let life = model.current(subject).ok_or_else(|| format!("topic {subject} is nowhere"))?;
-            let now = Position { offset: life.offset(), epoch: life.epoch };
-            let Some(seen) = follow.seen.replace(now) else { continue };
+        for (&subject, subscription) in &mut self.subscriptions {
+            let log = model.current(subject).ok_or_else(|| format!("topic {subject} is nowhere"))?;
+            let now = Position { offset: log.offset(), epoch: log.epoch };
+            let Some(seen) = subscription.seen.replace(now) else { continue };
             let is_whole = seen == now || setup.subjects[subject].rule.slow != SlowPolicy::Close;
             if !is_whole || seen.epoch != now.epoch {
                 return Err(format!("topic {subject} has come to {seen:?} of {now:?}"));
             }
-            self.holes += now.offset - seen.offset;
+            self.skipped += now.offset - seen.offset;
             self.positions.insert(subject, now);
         }
         Ok(())
@@ -232,7 +237,7 @@ impl Stream {
     /// What is left of it for a client that comes back.
     pub(crate) fn trace(&self) -> Self {
         let positions = self.positions.clone();
-        Self { positions, follows: self.follows.clone(), ..Self::new(self.is_v1, &[]) }
+        Self { positions, subscriptions: self.subscriptions.clone(), ..Self::new(self.is_v1, &[]) }
     }
 }
 
@@ -242,14 +247,14 @@ pub(crate) fn announcement(number: usize) -> String {
 }
 
 /// The payload in what `throng.v1` says.
-fn payload_of(told: &Value) -> Result<(Opcode, Vec<u8>), Violation> {
+fn payload_of(event: &Value) -> Result<(Opcode, Vec<u8>), Violation> {
     use base64::Engine;
-    match (told["data"].as_str(), told["base64"].as_str()) {
+    match (event["data"].as_str(), event["base64"].as_str()) {
         (Some(text), None) => Ok((Opcode::Text, text.into())),
         (None, Some(text)) => {
             let bytes = base64::engine::general_purpose::STANDARD.decode(text);
             Ok((Opcode::Binary, bytes.map_err(|error| error.to_string())?))
         }
-        _ => Err(format!("{told} without a payload")),
+        _ => Err(format!("{event} without a payload")),
     }
 }
