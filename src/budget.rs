@@ -73,7 +73,7 @@ pub(crate) const UNREAD_SLICE: usize = 16 * 1024;
 /// Calls of recv(2) for one connection before the others get their turn.
 pub(crate) const READS_PER_VISIT: usize = 2;
 /// Bytes of the receive buffer that stay mapped while more are not needed.
-pub(crate) const LANDING_KEEP: usize = 64 * 1024;
+pub(crate) const RECEIVE_KEEP: usize = 64 * 1024;
 /// Bytes read, per iteration, of connections whose deadline has passed and whose input is looked at before the verdict. The timers that
 /// are left wait for the next iteration. A visit may go beyond.
 pub(crate) const LOOKED_AT_PER_ITERATION: u64 = 4 * 1024 * 1024;
@@ -94,12 +94,12 @@ pub(crate) const REPLY_FLUSH_LEAST: usize = 64 * 1024;
 /// Bytes of capacity that the reply buffer keeps between visits.
 pub(crate) const REPLY_KEEP: usize = 256 * 1024;
 /// Connections whose replies are gathered before any is written.
-pub(crate) const HELD_MOST: usize = 16;
+pub(crate) const DEFERRED_MOST: usize = 16;
 /// The most bytes of a reply that is gathered with others: longer ones gain nothing.
-pub(crate) const HELD_EACH: usize = 4096;
+pub(crate) const DEFERRED_EACH: usize = 4096;
 /// The most bytes of replies in the receive buffer when a connection is read from: those that are gathered, and what the connection's own
 /// reply may come to without being written.
-pub(crate) const MOST_LANDED: usize = HELD_MOST * HELD_EACH + REPLY_FLUSH_LEAST;
+pub(crate) const REPLIES_IN_RECEIVE_BUFFER: usize = DEFERRED_MOST * DEFERRED_EACH + REPLY_FLUSH_LEAST;
 /// Bytes that the kernel takes of a connection before the peer's window admits them (`TCP_NOTSENT_LOWAT`, tcp(7)). More waits in the
 /// outbox, whose limits and policies hold. A fast connection sends about as much while the loop does other things.
 pub(crate) const UNSENT_IN_KERNEL: u32 = 128 * 1024;

@@ -8,7 +8,7 @@ use super::acceptor::{Acceptor, Listening, is_listener};
 use super::schedule::Schedule;
 use crate::base::bug;
 use crate::base::ticks::{MAX_TIME, micros, time_of};
-use crate::budget::{DECISIONS, EVENTS_PER_WAIT, HOUSEKEEPING, LANDING_KEEP};
+use crate::budget::{DECISIONS, EVENTS_PER_WAIT, HOUSEKEEPING, RECEIVE_KEEP};
 use crate::worker::app::application::App;
 use crate::worker::app::decision::Decisions;
 use crate::worker::app::handle::Handle;
@@ -191,7 +191,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             }
         }
         self.ready = ready;
-        self.sessions.write_held();
+        self.sessions.write_deferred();
     }
 
     fn tick_handler(&mut self) {
@@ -240,7 +240,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let has_unused = streams.pool.is_holding()
             || streams.table.has_spare()
             || codec.is_holding()
-            || streams.receive.is_holding(LANDING_KEEP);
+            || streams.receive.is_holding(RECEIVE_KEEP);
         if self.schedule.housekeeping.is_none() && has_unused {
             self.schedule.housekeeping = Some(streams.now + HOUSEKEEPING);
         }

@@ -1,7 +1,7 @@
 //! Replies that are written together with those of other connections, and when.
 
 use super::sessions::{Flow, Sessions};
-use crate::budget::{HELD_EACH, HELD_MOST};
+use crate::budget::{DEFERRED_EACH, DEFERRED_MOST};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::stream::DeferredReply;
@@ -12,7 +12,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     pub(in crate::worker) fn finish_reply(&mut self, index: u32) -> Flow {
         let len = self.streams.receive.reply().len();
         if len == 0
-            || len > HELD_EACH
+            || len > DEFERRED_EACH
             || !self.streams.table.is_open(index)
             || self.streams.has_other_output(index)
         {
@@ -25,23 +25,23 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             .counters
             .messages_out
             .add(std::mem::take(&mut self.streams.receive.reply_mut().messages));
-        if self.streams.receive.deferred() >= HELD_MOST {
-            self.write_held();
+        if self.streams.receive.deferred() >= DEFERRED_MOST {
+            self.write_deferred();
         }
         Flow::Alive
     }
 
     /// Sees to it that no reply to this connection is held.
     #[inline]
-    pub(in crate::worker) fn let_go(&mut self, id: ConnId) {
+    pub(in crate::worker) fn write_deferred_to(&mut self, id: ConnId) {
         // No system reports a connection twice at a time, which is no reason to break a stream if one does.
         if self.streams.receive.has_deferred(id) {
-            self.write_held();
+            self.write_deferred();
         }
     }
 
     /// Writes what is held.
-    pub(in crate::worker) fn write_held(&mut self) {
+    pub(in crate::worker) fn write_deferred(&mut self) {
         if !self.streams.receive.is_deferring() {
             return;
         }

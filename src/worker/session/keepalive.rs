@@ -57,7 +57,7 @@ impl Keepalive {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::worker) struct PongTimes {
     /// Until the first look after it: its deadline, or when the next Ping would be due.
-    pub(in crate::worker) first_look: u32,
+    pub(in crate::worker) first_check: u32,
     /// Until its deadline: one more than the time it has, so that it has all of it.
     pub(in crate::worker) deadline: u32,
 }
@@ -65,7 +65,7 @@ pub(in crate::worker) struct PongTimes {
 impl PongTimes {
     pub(in crate::worker) fn of(limits: &Limits) -> Self {
         let deadline = ticks(limits.pong_timeout) + 1;
-        Self { first_look: limits.ping_interval.map_or(u32::MAX, ticks).min(deadline), deadline }
+        Self { first_check: limits.ping_interval.map_or(u32::MAX, ticks).min(deadline), deadline }
     }
 }
 
@@ -80,7 +80,7 @@ pub(in crate::worker) fn pinged_at<S, D>(
     if let Some(late) = side.and_then(|side| side.late_pong.as_deref()) {
         return late.pinged();
     }
-    due.saturating_sub(if record.flags.has(Flags::PONG_TIMER) { times.first_look } else { times.deadline })
+    due.saturating_sub(if record.flags.has(Flags::PONG_TIMER) { times.first_check } else { times.deadline })
 }
 
 /// Whether nothing has answered the Ping of the tick `pinged` that the policy takes for an answer.

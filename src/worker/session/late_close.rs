@@ -1,13 +1,13 @@
 //! The close deadline waits while output is in front of our Close.
 //!
-//! The rules are those of a late [Pong](crate::worker::session::late_pong): the peer must take a least number of bytes from one look to the
+//! The rules are those of a late [Pong](crate::worker::session::late_pong): the peer must take a least number of bytes from one check to the
 //! next, and once our Close is acknowledged it has the time to close and no more.
 
 use super::sessions::Sessions;
 use crate::base::ticks::{TICK, tick_at, ticks};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
-use crate::worker::table::{Flags, Stage};
+use crate::worker::table::{Flags, OutputProgress};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Notes that our Close has joined output that is stuck. From now on the peer must take enough of it.
@@ -18,7 +18,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// The time of the next request is up: whether the connection goes on until the next look, because the peer takes what was answered.
+    /// The time of the next request is up: whether the connection goes on until the next check, because the peer takes what was answered.
     pub(in crate::worker) fn awaits_reader_longer(&mut self, index: u32) -> bool {
         self.streams.queued(index) > 0 && self.awaits_close_longer(index)
     }
@@ -30,7 +30,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Whether a connection whose time to close is up goes on until the next look, because the peer takes what is in front of our Close.
+    /// Whether a connection whose time to close is up goes on until the next check, because the peer takes what is in front of our Close.
     pub(in crate::worker) fn awaits_close_longer(&mut self, index: u32) -> bool {
         // Refused connections have few places.
         if self.streams.table.record_mut(index).flags.has(Flags::REFUSED) {
@@ -38,7 +38,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
         let patience = ticks(self.limits.close_timeout) + 1;
         let late = self.streams.table.side_mut(index).and_then(|side| side.late_close.as_deref());
-        let stage = late.map_or(Stage::Unmeasured, |stage| *stage);
+        let stage = late.map_or(OutputProgress::Unmeasured, |stage| *stage);
         let Some(next) = self.progress(index, stage, patience, TICK * patience) else { return false };
         self.streams.table.side_or_new(index).late_close = Some(Box::new(next));
         self.streams.table.arm(index, tick_at(self.streams.os.now()) + patience);

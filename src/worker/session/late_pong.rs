@@ -13,7 +13,7 @@ use crate::worker::app::closed::Closed;
 use crate::worker::app::handler::Handler;
 use crate::worker::limits::PingPolicy;
 use crate::worker::os::{Os, Output};
-use crate::worker::table::{Flags, LatePong, Stage};
+use crate::worker::table::{Flags, LatePong, OutputProgress};
 use crate::ws::encode;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
@@ -36,8 +36,11 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return false;
         }
         late.left = Some(tick);
-        if let (Stage::Taking { goal, .. }, Stage::Taking { before, .. }) = (late.stage, measured) {
-            late.stage = if before < goal { Stage::Taking { before, goal } } else { Stage::Reached };
+        if let (OutputProgress::Taking { goal, .. }, OutputProgress::Taking { before, .. }) =
+            (late.stage, measured)
+        {
+            late.stage =
+                if before < goal { OutputProgress::Taking { before, goal } } else { OutputProgress::Reached };
         }
         true
     }
@@ -78,7 +81,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// A Pong is over time: the connection is dropped, or goes on until the next look if the peer takes the output that is in front of
+    /// A Pong is over time: the connection is dropped, or goes on until the next check if the peer takes the output that is in front of
     /// its Ping.
     pub(in crate::worker) fn await_longer(&mut self, index: u32, pinged: u32) -> Flow {
         let Some(stage) = self.next_stage(index, pinged) else {
@@ -91,31 +94,31 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    fn next_stage(&mut self, index: u32, pinged: u32) -> Option<Stage> {
+    fn next_stage(&mut self, index: u32, pinged: u32) -> Option<OutputProgress> {
         let since = self.streams.now.saturating_sub(time_of(pinged));
         let late = self.streams.table.side_mut(index).and_then(|side| side.late_pong.as_deref());
-        let stage = late.map_or(Stage::Unmeasured, |late| late.stage);
+        let stage = late.map_or(OutputProgress::Unmeasured, |late| late.stage);
         self.progress(index, stage, self.keepalive.pong_times.deadline, since)
     }
 
-    /// What comes behind a stage at a look that is so many ticks behind the last, of what was sent `since` then; `None`: the peer is not
+    /// What comes behind a stage at a check that is so many ticks behind the last, of what was sent `since` then; `None`: the peer is not
     /// waited for any longer.
     pub(in crate::worker) fn progress(
         &mut self,
         index: u32,
-        stage: Stage,
+        stage: OutputProgress,
         patience: u32,
         since: Duration,
-    ) -> Option<Stage> {
+    ) -> Option<OutputProgress> {
         let Some(output) = self.output(index) else {
-            return self.has_taken(index, patience).then_some(Stage::Unmeasured);
+            return self.has_taken(index, patience).then_some(OutputProgress::Unmeasured);
         };
         let least = u128::from(self.limits.slowest_reader) * (TICK * patience).as_millis() / 1000;
         let least = u64::try_from(least).unwrap_or(u64::MAX).max(1);
         stage.next(output, self.streams.queued(index), least, since)
     }
 
-    /// Where the system does not say what was acknowledged: whether the outbox has become shorter since the last look.
+    /// Where the system does not say what was acknowledged: whether the outbox has become shorter since the last check.
     fn has_taken(&mut self, index: u32, patience: u32) -> bool {
         let tick = self.streams.tick;
         let is_stuck = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
@@ -128,8 +131,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// What there is to be taken now, and `more` bytes.
-    pub(in crate::worker) fn measured(&self, index: u32, more: usize) -> Stage {
-        self.output(index).map_or(Stage::Unmeasured, |output| Stage::Taking {
+    pub(in crate::worker) fn measured(&self, index: u32, more: usize) -> OutputProgress {
+        self.output(index).map_or(OutputProgress::Unmeasured, |output| OutputProgress::Taking {
             before: output.acknowledged,
             goal: output.acknowledged + output.unacknowledged + (self.streams.queued(index) + more) as u64,
         })

@@ -6,7 +6,7 @@
 //! - `write`, `deferring`, `messages`, `push`: what leaves, at once or later, to one connection or to many. `turn`: what the handler does in its
 //!   turn.
 //! - `close`: how connections end.
-//! - `timers`, `last_look`, `message_clock`: deadlines, and the input that is read before one is judged.
+//! - `timers`, `final_read`, `message_clock`: deadlines, and the input that is read before one is judged.
 //! - `keepalive`, `cadence`, `ping`, `lateness`: when peers are pinged, and with what payload.
 //! - `late_pong`, `late_close`: how long deadlines wait for a peer that has output to read first.
 
@@ -14,9 +14,9 @@ pub(super) mod cadence;
 pub(super) mod close;
 mod deferring;
 mod dispatch;
+mod final_read;
 mod frames;
 pub(super) mod keepalive;
-mod last_look;
 mod late_close;
 mod late_pong;
 mod lateness;

@@ -84,7 +84,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if self.flush_reply(index) == Flow::Gone {
             return Flow::Gone;
         }
-        self.count_for_look(index, received_in_all, unread);
+        self.count_final_read(index, received_in_all, unread);
         self.queue_visit(id);
         Flow::Alive
     }
@@ -126,8 +126,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let Unread { bytes, at } = std::mem::take(&mut side.unread);
         let at = at as usize;
         let fresh = &bytes[at..bytes.len().min(at + UNREAD_SLICE)];
-        let landed = self.streams.receive.input_start();
-        let part = landed..landed + fresh.len();
+        let start = self.streams.receive.input_start();
+        let part = start..start + fresh.len();
         self.streams.receive.note(part.end);
         self.streams.receive.room(part.clone()).copy_from_slice(fresh);
         let at = at + fresh.len();
@@ -148,7 +148,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 self.streams.free_side(index);
             }
         }
-        // What is landed of the replies must not grow into the next part.
+        // Replies in the receive buffer must not grow into the next part.
         if flow == Flow::Alive && self.streams.receive.reply().len() >= REPLY_FLUSH_LEAST {
             flow = self.flush_reply(index);
         }

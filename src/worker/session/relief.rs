@@ -32,7 +32,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if self.flush_reply(index) == Flow::Gone {
             return Flow::Gone;
         }
-        self.write_held();
+        self.write_deferred();
         // Somewhat more than is needed, so that the next one need not search.
         let enough = needed.saturating_add(self.streams.pool.limit() / RELIEF_LEAST);
         for held in self.largest().into_iter().take(RELIEF_MOST) {

@@ -49,7 +49,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Handles a socket that is ready.
     pub(in crate::worker) fn handle_socket(&mut self, event: Ready) {
         let id = id_of(self.number, event.token);
-        self.let_go(id);
+        self.write_deferred_to(id);
         let Some(index) = self.streams.table.find(id) else { return };
         if event.writable && self.unblock(index) == Flow::Gone {
             return;
@@ -93,7 +93,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             // The same.
             let _ = self.read(index, true);
         }
-        self.write_held();
+        self.write_deferred();
         self.visits.give_back();
     }
 

@@ -1,7 +1,7 @@
 //! Timers that are due: of handshakes, Pings, Pongs and closes, one for each connection; and of messages that have begun.
 
+use super::final_read::FinalRead;
 use super::keepalive::{Keepalive, PongTimes, is_awaited, pinged_at};
-use super::last_look::Looked;
 use super::sessions::{Flow, Sessions};
 use crate::base::ticks::{tick_at, time_of};
 use crate::budget::LOOKED_AT_PER_ITERATION;
@@ -23,12 +23,11 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     pub(in crate::worker) fn expire_timers(&mut self) -> bool {
         self.observe_lateness();
         self.visits.meter.begin_iteration();
-        let most = self.most_looked_at();
+        let most = self.most_bytes_read();
         let most_pings = self.streams.counters.pings_sent.get() + self.limits.budgets.pings;
         for _ in 0..self.limits.budgets.expiries {
-            let has_looked_enough =
-                self.streams.counters.bytes_in.get() >= most || self.visits.meter.is_over();
-            if has_looked_enough || self.streams.counters.pings_sent.get() >= most_pings {
+            let has_read_enough = self.streams.counters.bytes_in.get() >= most || self.visits.meter.is_over();
+            if has_read_enough || self.streams.counters.pings_sent.get() >= most_pings {
                 break;
             }
             let Some((index, due)) = self.streams.table.expire(self.streams.tick) else { return false };
@@ -40,7 +39,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Handles messages whose deadline has passed. `true` where some are left for the next iteration.
     pub(in crate::worker) fn expire_messages(&mut self) -> bool {
         self.visits.meter.begin_iteration();
-        let most = self.most_looked_at();
+        let most = self.most_bytes_read();
         for _ in 0..self.limits.budgets.expiries {
             if self.streams.counters.bytes_in.get() >= most || self.visits.meter.is_over() {
                 break;
@@ -54,14 +53,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// The count of bytes read from which on the timers' phase leaves the rest to the next iteration.
-    fn most_looked_at(&self) -> u64 {
+    fn most_bytes_read(&self) -> u64 {
         self.streams.counters.bytes_in.get() + LOOKED_AT_PER_ITERATION
     }
 
     /// Handles a message whose deadline has passed.
     fn judge_message(&mut self, index: u32, due: u32) -> Flow {
-        let looked = self.take_last_look(index, Timer::Message, due);
-        if looked == Looked::Gone {
+        let read = self.final_read(index, Timer::Message, due);
+        if read == FinalRead::Gone {
             return Flow::Gone;
         }
         let Streams { table, pool, .. } = &mut self.streams;
@@ -71,8 +70,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if !side.clock.is_overdue() {
             return Flow::Alive;
         }
-        if looked == Looked::Unseen {
-            self.look_again(index, Timer::Message, due);
+        if read == FinalRead::Incomplete {
+            self.retry_final_read(index, Timer::Message, due);
             return Flow::Alive;
         }
         side.decoder.clear(pool);
@@ -90,22 +89,22 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if self.awaits_peer(index, due) {
             // Further input is checked against it.
             self.streams.table.put_off(index, due, self.streams.tick + 1);
-            let looked = self.take_last_look(index, Timer::Connection, due);
-            if looked == Looked::Gone {
+            let read = self.final_read(index, Timer::Connection, due);
+            if read == FinalRead::Gone {
                 return Flow::Gone;
             }
             if self.streams.table.record_mut(index).timer.deadline() != Some(due) {
                 // The input has put another timer in its place.
-                self.forget_look(index, Timer::Connection);
+                self.forget_final_read(index, Timer::Connection);
                 return Flow::Alive;
             }
-            if looked == Looked::Unseen && self.awaits_peer(index, due) {
+            if read == FinalRead::Incomplete && self.awaits_peer(index, due) {
                 // It stays armed: its deadline tells when the Ping was sent.
-                self.look_again(index, Timer::Connection, due);
+                self.retry_final_read(index, Timer::Connection, due);
                 return Flow::Alive;
             }
             self.streams.table.disarm(index);
-            self.forget_look(index, Timer::Connection);
+            self.forget_final_read(index, Timer::Connection);
         }
         let state = self.streams.table.record_mut(index).state();
         match state {
@@ -162,22 +161,22 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let side = side.as_deref();
         let pinged = pinged_at(record, side, due, *pong_times);
         let has_late = side.is_some_and(|side| side.late_pong.is_some());
-        let was_looked_at = side.is_some_and(|side| side.looks.are_under_way());
+        let had_final_read = side.is_some_and(|side| side.final_reads.are_pending());
         let had_timer = record.flags.has(Flags::PONG_TIMER);
         record.flags.clear(Flags::PONG_TIMER);
         if is_awaited(record, pinged, policy) {
-            let PongTimes { first_look, deadline } = *pong_times;
-            if had_timer && !has_late && first_look < deadline {
+            let PongTimes { first_check, deadline } = *pong_times;
+            if had_timer && !has_late && first_check < deadline {
                 // The next Ping would be due, but this one still has time.
-                self.streams.table.arm(index, due - first_look + deadline);
+                self.streams.table.arm(index, due - first_check + deadline);
                 return Flow::Alive;
             }
             return self.await_longer(index, pinged);
         }
         record.flags.clear(Flags::AWAIT_PONG);
-        if was_looked_at {
+        if had_final_read {
             // The awaited input has been read meanwhile.
-            self.forget_look(index, Timer::Connection);
+            self.forget_final_read(index, Timer::Connection);
         }
         self.forget_late_pong(index);
         let next = match policy {
@@ -222,16 +221,16 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// the process may have stood still meanwhile.
     fn await_pong(&mut self, index: u32, is_stuck: bool, pinged: u32) {
         let sent = tick_at(self.streams.os.now());
-        let PongTimes { first_look, deadline } = self.keepalive.pong_times;
+        let PongTimes { first_check, deadline } = self.keepalive.pong_times;
         if is_stuck {
             return self.streams.table.arm(index, sent + deadline);
         }
-        let time = if first_look < deadline && sent > pinged {
+        let time = if first_check < deadline && sent > pinged {
             // The first look would not know of that.
             self.streams.table.record_mut(index).flags.clear(Flags::PONG_TIMER);
             deadline
         } else {
-            first_look
+            first_check
         };
         self.streams.table.put_off(index, pinged + time, sent + time);
     }

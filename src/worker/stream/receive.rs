@@ -16,7 +16,7 @@ use super::deferred::{DeferredReplies, DeferredReply};
 use super::reply::{Piece, Reply};
 use crate::base::lazy_buffer::LazyBuffer;
 use crate::base::pool::Pool;
-use crate::budget::{LANDING_KEEP, MOST_LANDED, READ_BUFFER, SLICES_PER_WRITE};
+use crate::budget::{READ_BUFFER, RECEIVE_KEEP, REPLIES_IN_RECEIVE_BUFFER, SLICES_PER_WRITE};
 use crate::worker::table::ConnId;
 
 /// The receive buffer of a worker, with what is written from it.
@@ -40,7 +40,7 @@ impl ReceiveBuffer {
     /// For connections whose outboxes hold so many bytes, and where messages have so many at most.
     pub(in crate::worker) fn new(outbox: usize, max_message: usize) -> Self {
         Self {
-            memory: LazyBuffer::new(MOST_LANDED + READ_BUFFER),
+            memory: LazyBuffer::new(REPLIES_IN_RECEIVE_BUFFER + READ_BUFFER),
             reply: Reply::new(outbox, max_message),
             deferred: DeferredReplies::default(),
         }
@@ -168,6 +168,6 @@ impl ReceiveBuffer {
 
     /// Gives memory back that was not needed since the last call. What is in it is lost.
     pub(in crate::worker) fn trim(&mut self) {
-        self.memory.trim(LANDING_KEEP);
+        self.memory.trim(RECEIVE_KEEP);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::final_read::Timer;
 use super::id::{ConnId, MAX_GENERATION};
-use super::looks::Timer;
 use super::message_clock::MessageClock;
 use super::outbox::Outbox;
 use super::record::Record;
@@ -278,7 +278,7 @@ impl<S, D> ConnectionTable<S, D> {
         let Some(side) = self.sides.get_mut(at as usize).filter(|side| side.clock.is_under_way()) else {
             return;
         };
-        side.looks.forget(Timer::Message);
+        side.final_reads.forget(Timer::Message);
         side.clock.forget();
         self.message_timers.disarm(&mut self.sides, at);
     }

@@ -1,9 +1,9 @@
 //! What is kept of a connection while there is more than its record holds.
 
-use super::looks::Looks;
+use super::final_read::FinalReads;
 use super::message_clock::MessageClock;
 use super::outbox::Outbox;
-use super::progress::{LatePong, Stage};
+use super::progress::{LatePong, OutputProgress};
 use crate::base::pool::Pool;
 use crate::ws::deflate::Windows;
 use crate::ws::{Buffers, Decoder};
@@ -55,7 +55,7 @@ pub(crate) struct Side {
     /// When the message that has begun to arrive must be whole.
     pub(crate) clock: MessageClock,
     /// Deadlines that have passed over input which is not read yet.
-    pub(crate) looks: Looks,
+    pub(crate) final_reads: FinalReads,
     /// The request head so far, or all of it while a decision on it is awaited.
     pub(crate) head: Vec<u8>,
     /// What has arrived of a message.
@@ -71,7 +71,7 @@ pub(crate) struct Side {
     /// There while a Pong has more time than usual.
     pub(crate) late_pong: Option<Box<LatePong>>,
     /// There while the time to close depends on what the peer takes.
-    pub(crate) late_close: Option<Box<Stage>>,
+    pub(crate) late_close: Option<Box<OutputProgress>>,
 }
 
 impl Side {
@@ -81,7 +81,7 @@ impl Side {
             begun: 0,
             is_lent: false,
             clock: MessageClock::default(),
-            looks: Looks::default(),
+            final_reads: FinalReads::default(),
             head: Vec::new(),
             decoder: Decoder::default(),
             unread: Unread::default(),
@@ -112,7 +112,7 @@ impl Side {
 
     pub(crate) fn is_empty(&self) -> bool {
         !self.is_lent
-            && !self.looks.are_under_way()
+            && !self.final_reads.are_pending()
             && self.head.is_empty()
             && self.decoder.is_idle()
             && self.unread.is_empty()

@@ -2,6 +2,7 @@
 
 mod app;
 mod bugs;
+mod deferring;
 mod deflating;
 pub(crate) mod rig;
 mod shares;
@@ -12,7 +13,6 @@ mod compression;
 mod deciding;
 mod draining;
 mod handshake;
-mod held;
 mod mail;
 mod pings;
 mod preamble;

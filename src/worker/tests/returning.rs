@@ -1,7 +1,7 @@
 //! Messages that go back as they came: in order with all else, whatever the kernel takes of them.
 
 use super::rig::{Rig, Seen, limits, play, secs};
-use crate::budget::LANDING_KEEP;
+use crate::budget::RECEIVE_KEEP;
 use crate::ws::Opcode;
 
 /// Echoes before, between and behind answers that are not, and what comes back.
@@ -65,9 +65,9 @@ fn what_the_kernel_does_not_take_of_them_follows() {
 fn the_memory_they_landed_in_is_given_back() {
     play(limits(), |rig| {
         let client = rig.open();
-        rig.send_frame(client, Opcode::Binary, &vec![1; 3 * LANDING_KEEP]);
+        rig.send_frame(client, Opcode::Binary, &vec![1; 3 * RECEIVE_KEEP]);
         rig.settle();
-        assert!(rig.worker.sessions.streams.receive.is_holding(LANDING_KEEP));
+        assert!(rig.worker.sessions.streams.receive.is_holding(RECEIVE_KEEP));
         rig.run_for(secs(5));
         assert!(!rig.worker.sessions.streams.receive.is_holding(0));
     });

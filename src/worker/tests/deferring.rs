@@ -1,7 +1,7 @@
 //! Replies that wait for those of other connections.
 
 use super::rig::{Client, Rig, Seen, limits, play};
-use crate::budget::{HELD_EACH, HELD_MOST};
+use crate::budget::{DEFERRED_EACH, DEFERRED_MOST};
 use crate::worker::session::sessions::Flow;
 use crate::ws::{CloseCode, Opcode, encode};
 
@@ -26,7 +26,7 @@ fn several_are_read_from_before_several_are_written_to() {
             assert_eq!(visit(rig, client), Flow::Alive);
         }
         assert_eq!(clients.map(|client| rig.sends(client)), before);
-        rig.worker.sessions.write_held();
+        rig.worker.sessions.write_deferred();
         assert_eq!(clients.map(|client| rig.sends(client)), before.map(|sends| sends + 1));
         let expected = [text("one"), Seen::Binary(100), text("three")];
         for (client, seen) in clients.into_iter().zip(expected) {
@@ -38,7 +38,7 @@ fn several_are_read_from_before_several_are_written_to() {
 #[test]
 fn no_more_are_held_than_may_be() {
     play(limits(), |rig| {
-        let clients: Vec<Client> = (0..=HELD_MOST).map(|_| rig.open()).collect();
+        let clients: Vec<Client> = (0..=DEFERRED_MOST).map(|_| rig.open()).collect();
         for &client in &clients {
             rig.say(client, "hello");
             assert_eq!(visit(rig, client), Flow::Alive);
@@ -48,7 +48,7 @@ fn no_more_are_held_than_may_be() {
             assert_eq!(rig.frames(client), [text("hello")]);
         }
         assert_eq!(rig.frames(*last), []);
-        rig.worker.sessions.write_held();
+        rig.worker.sessions.write_deferred();
         assert_eq!(rig.frames(*last), [text("hello")]);
     });
 }
@@ -56,7 +56,7 @@ fn no_more_are_held_than_may_be() {
 #[test]
 fn those_of_many_connections_leave_in_one_iteration() {
     play(limits(), |rig| {
-        let clients: Vec<Client> = (0..3 * HELD_MOST + 1).map(|_| rig.open()).collect();
+        let clients: Vec<Client> = (0..3 * DEFERRED_MOST + 1).map(|_| rig.open()).collect();
         for &client in &clients {
             rig.say(client, &format!("I am {client}"));
         }
@@ -71,12 +71,12 @@ fn those_of_many_connections_leave_in_one_iteration() {
 fn longer_ones_leave_at_once() {
     play(limits(), |rig| {
         let client = rig.open();
-        for (len, held) in [(HELD_EACH, true), (HELD_EACH + 1, false)] {
+        for (len, held) in [(DEFERRED_EACH, true), (DEFERRED_EACH + 1, false)] {
             let payload = vec![1; len - encode::header_len(len)];
             rig.send_frame(client, Opcode::Binary, &payload);
             assert_eq!(visit(rig, client), Flow::Alive);
             assert_eq!(rig.frames(client).is_empty(), held, "{len} bytes");
-            rig.worker.sessions.write_held();
+            rig.worker.sessions.write_deferred();
         }
         rig.frames(client);
     });
@@ -119,7 +119,7 @@ fn those_of_a_connection_that_has_ended_are_forgotten() {
         let index = rig.worker.sessions.streams.table.find(rig.log().opened[clients[0]]).unwrap();
         assert_eq!(rig.worker.sessions.lose(index), Flow::Gone);
         rig.world().client_resets(clients[1]);
-        rig.worker.sessions.write_held();
+        rig.worker.sessions.write_deferred();
         rig.settle();
         assert_eq!(rig.log().closed.len(), 2);
         assert_eq!(rig.frames(clients[2]), [text("hello")]);
@@ -136,10 +136,10 @@ fn a_connection_that_is_reported_twice_gets_its_replies_in_order() {
         let id = rig.log().opened[client];
         rig.say(client, "one");
         assert_eq!(visit(rig, client), Flow::Alive);
-        rig.worker.sessions.let_go(id);
+        rig.worker.sessions.write_deferred_to(id);
         rig.send_close(client, CloseCode::NORMAL);
         assert_eq!(visit(rig, client), Flow::Gone);
-        rig.worker.sessions.write_held();
+        rig.worker.sessions.write_deferred();
         assert_eq!(rig.frames(client), [text("one"), Seen::Close(1000)]);
     });
 }

@@ -1,9 +1,9 @@
-//! A last look at a connection before a deadline of its peer's is judged.
+//! The final read of a connection before a deadline of its peer is judged.
 //!
 //! What has arrived in time counts, however late it is read: the process may have stood still, the wait may have been cut short by a
 //! signal, or have brought as many events as it can and not this one, or the connection may wait for another visit. So it is read from
 //! once more on the way to a verdict, and nowhere else, which costs nothing where no deadline passes. Where more has arrived than a visit
-//! takes, the verdict waits until as much has been read as had arrived at that look. What comes after it gains no time.
+//! takes, the verdict waits until as much has been read as had arrived at that read. What comes after it gains no time.
 
 use super::sessions::{Flow, Sessions};
 use crate::budget::VISITS_AT_THE_END;
@@ -11,40 +11,40 @@ use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::table::{Flags, Timer};
 
-/// What a last look has come to.
+/// What a final read has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub(in crate::worker) enum Looked {
+pub(in crate::worker) enum FinalRead {
     /// The connection has ended.
     Gone,
     /// Everything that had arrived by the deadline is taken in, or the rest must wait until output has left.
-    Seen,
-    /// There is more to read: look again later.
-    Unseen,
+    Complete,
+    /// There is more to read, in the next iteration.
+    Incomplete,
 }
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Takes in what has arrived for a connection, one of whose deadlines has passed at the tick `due`.
-    pub(in crate::worker) fn take_last_look(&mut self, index: u32, timer: Timer, due: u32) -> Looked {
+    pub(in crate::worker) fn final_read(&mut self, index: u32, timer: Timer, due: u32) -> FinalRead {
         let id = self.streams.table.id(index);
         let is_paused = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
         // A peer that does not read is not read from. That it reads again is a sign of life.
         let flow = if is_paused { self.retry_writing(index) } else { self.read(index, true) };
         // A frame to it must not overtake a reply.
-        self.write_held();
+        self.write_deferred();
         if flow == Flow::Gone || self.streams.table.find(id).is_none() {
-            return Looked::Gone;
+            return FinalRead::Gone;
         }
         let found = self.unseen(index);
-        if found > 0 && self.streams.table.side_or_new(index).looks.owed(timer, due, found) > 0 {
-            return Looked::Unseen;
+        if found > 0 && self.streams.table.side_or_new(index).final_reads.left(timer, due, found) > 0 {
+            return FinalRead::Incomplete;
         }
-        self.forget_look(index, timer);
-        Looked::Seen
+        self.forget_final_read(index, timer);
+        FinalRead::Complete
     }
 
     /// Puts a verdict off to the next iteration, in which the connection is read from again.
-    pub(in crate::worker) fn look_again(&mut self, index: u32, timer: Timer, due: u32) {
+    pub(in crate::worker) fn retry_final_read(&mut self, index: u32, timer: Timer, due: u32) {
         self.overdue.push((self.streams.table.id(index), timer, due));
     }
 
@@ -71,33 +71,33 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     pub(in crate::worker) fn take_all(&mut self, index: u32) -> Flow {
         let due = self.streams.tick;
         for _ in 0..VISITS_AT_THE_END {
-            match self.take_last_look(index, Timer::Connection, due) {
-                Looked::Gone => return Flow::Gone,
-                Looked::Seen => break,
-                Looked::Unseen => {}
+            match self.final_read(index, Timer::Connection, due) {
+                FinalRead::Gone => return Flow::Gone,
+                FinalRead::Complete => break,
+                FinalRead::Incomplete => {}
             }
         }
-        self.forget_look(index, Timer::Connection);
+        self.forget_final_read(index, Timer::Connection);
         Flow::Alive
     }
 
     /// The deadline was not missed, or has been judged.
-    pub(in crate::worker) fn forget_look(&mut self, index: u32, timer: Timer) {
+    pub(in crate::worker) fn forget_final_read(&mut self, index: u32, timer: Timer) {
         if let Some(side) = self.streams.table.side_mut(index)
-            && side.looks.are_under_way()
+            && side.final_reads.are_pending()
         {
-            side.looks.forget(timer);
+            side.final_reads.forget(timer);
             self.streams.free_side(index);
         }
     }
 
     /// A visit has ended before its input did: `received` bytes came from the kernel, and `unread` had waited since the last.
-    pub(in crate::worker) fn count_for_look(&mut self, index: u32, received: usize, unread: usize) {
+    pub(in crate::worker) fn count_final_read(&mut self, index: u32, received: usize, unread: usize) {
         if let Some(side) = self.streams.table.side_mut(index)
-            && side.looks.are_under_way()
+            && side.final_reads.are_pending()
         {
             let taken = (received + unread).saturating_sub(side.unread.len());
-            side.looks.took(taken);
+            side.final_reads.count(taken);
         }
     }
 

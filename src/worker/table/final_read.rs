@@ -1,0 +1,55 @@
+//! Final reads of a connection, which come before a deadline of its peer's is judged.
+
+/// The timers of a connection whose deadlines are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// That of the handshake, a Pong, the close.
+    Connection,
+    /// That of a message that has begun.
+    Message,
+}
+
+/// Final reads that are not complete, one for each timer. Few connections have any.
+#[derive(Debug, Default)]
+pub(crate) struct FinalReads(Option<Box<[Incomplete; 2]>>);
+
+/// A deadline that has passed while input was unread.
+#[derive(Debug, Clone, Copy, Default)]
+struct Incomplete {
+    /// The deadline, a tick. 0 is none: ticks begin higher.
+    due: u32,
+    /// Bytes that had arrived and are not handled.
+    left: u32,
+}
+
+impl FinalReads {
+    pub(crate) const fn are_pending(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(crate) fn forget(&mut self, timer: Timer) {
+        if let Some(reads) = &mut self.0 {
+            reads[timer as usize] = Incomplete::default();
+            if reads.iter().all(|read| read.due == 0) {
+                self.0 = None;
+            }
+        }
+    }
+
+    /// Bytes that are to be handled before the deadline is judged. `found` is how many are unread now; the first call for a deadline decides.
+    pub(crate) fn left(&mut self, timer: Timer, due: u32, found: u32) -> u32 {
+        let read = &mut self.0.get_or_insert_default()[timer as usize];
+        if read.due != due {
+            *read = Incomplete { due, left: found };
+        }
+        read.left
+    }
+
+    /// Counts bytes that were handled.
+    pub(crate) fn count(&mut self, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.0.iter_mut().flat_map(|reads| reads.iter_mut()).for_each(|read| {
+            read.left = read.left.saturating_sub(bytes);
+        });
+    }
+}
