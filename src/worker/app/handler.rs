@@ -44,7 +44,7 @@ pub trait Handler {
     /// plain data little more than themselves. Prefer them to boxes: a million connections have a million.
     type Data;
 
-    /// Whether it accepts connections as [enveloped](Accept::enveloped): a server that has not the memory for messages so long does not
+    /// Whether it accepts connections as [enveloped](crate::Accept::enveloped): a server that has not the memory for messages so long does not
     /// start then.
     const ENVELOPES: bool = false;
 
