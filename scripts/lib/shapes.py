@@ -12,10 +12,6 @@ TABLES = {
     ("src/hub/config.rs", "Sizes"): "limits of the hub that no setting changes",
     ("src/worker/limits.rs", "Limits"): "limits of a worker, most of them settings",
 }
-# Types that are larger, still to be parted.
-LARGE = {("src/worker/table/side.rs", "Side")}
-# Public functions with such parameters, still to be changed.
-BOOLS: set[tuple[str, str]] = set()
 
 _TESTS = re.compile(r"^#\[cfg\(test\)\]\nmod tests\b", re.MULTILINE)
 _STRUCT = re.compile(r"\bstruct (\w+)[^;{(]*\{")
@@ -35,7 +31,7 @@ def product(tree: Tree, path: str) -> str:
 
 def number_of_fields(tree: Tree) -> Iterator[Complaint]:
     """No type keeps more than can be understood at once."""
-    exceptions = {*TABLES, *LARGE}
+    exceptions = set(TABLES)
     for path in tree.rust("src/"):
         code = product(tree, path)
         for found in _STRUCT.finditer(code):
@@ -47,33 +43,23 @@ def number_of_fields(tree: Tree) -> Iterator[Complaint]:
             else:
                 line = code.count("\n", 0, found.start()) + 1
                 yield Complaint(path, line, f"{found[1]} has {fields} fields, over {MOST_FIELDS}: part it by what owns them")
-    yield from _needless(tree, exceptions)
+    # A tree without a library has but a few files, of a test.
+    for path, name in sorted(exceptions):
+        if "src/lib.rs" in tree.files:
+            yield Complaint("scripts/lib/shapes.py", 1, f"{name} in {path} needs no exception any more: take it out of TABLES")
 
 
 def no_public_bool_parameters(tree: Tree) -> Iterator[Complaint]:
     """`f(true)` says nothing to a reader: an enum does, or two functions. A setter of one switch is understood."""
-    exceptions = set(BOOLS)
     for path in tree.rust("src/"):
         code = product(tree, path)
         for found in _PUBLIC_FN.finditer(code):
             opening = code.find("(", found.end())
             for parameter in _parts(code, opening):
                 name, _, kind = parameter.partition(":")
-                if kind.strip() != "bool":
-                    continue
-                if (path, found[1]) in BOOLS:
-                    exceptions.discard((path, found[1]))
-                else:
+                if kind.strip() == "bool":
                     line = code.count("\n", 0, found.start(1)) + 1
                     yield Complaint(path, line, f"{found[1]}({name.strip()}: bool): use an enum, or two functions")
-    yield from _needless(tree, exceptions)
-
-
-def _needless(tree: Tree, exceptions: set[tuple[str, str]]) -> Iterator[Complaint]:
-    """Exceptions that are left over. A tree without a library has but a few files, of a test."""
-    for path, name in sorted(exceptions):
-        if "src/lib.rs" in tree.files:
-            yield Complaint("scripts/lib/shapes.py", 1, f"{name} in {path} needs no exception any more: take it out")
 
 
 def _parts(code: str, opening: int) -> list[str]:

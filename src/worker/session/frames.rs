@@ -108,7 +108,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let side = self.streams.table.side_or_new(index);
         side.give_back(decoder);
         if input.was_between {
-            side.begun = tick;
+            side.message.begun = tick;
         }
         if !is_partial {
             self.streams.table.end_message(index);

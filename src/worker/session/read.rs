@@ -102,7 +102,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     fn expect_size(&mut self, index: u32, drained: bool) -> bool {
         let side = self.streams.table.side(index);
         let has_unread = side.is_some_and(|side| !side.unread.is_empty());
-        let is_large = side.is_some_and(|side| side.decoder.missing() >= LARGE);
+        let is_large = side.is_some_and(|side| side.message.decoder.missing() >= LARGE);
         self.visits.note_read(drained, is_large, has_unread);
         has_unread
     }
@@ -174,7 +174,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let seen_before = std::mem::replace(&mut record.last_seen, tick);
         let (state, protocol) = (record.state(), record.protocol());
         let (needed, is_late) = match self.streams.table.side(index) {
-            Some(side) => (side.decoder.buffer_needed(input.len()), side.late_pong.is_some()),
+            Some(side) => (side.message.decoder.buffer_needed(input.len()), side.late_pong.is_some()),
             None => (input.len(), false),
         };
         if is_late {

@@ -59,8 +59,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let looked_at = self.streams.table.sides_from(from, most);
         let mut all: Vec<Held> = looked_at
             .filter_map(|side| {
-                let bytes = side.decoder.buffer_len();
-                (bytes > 0).then(|| Held { owner: side.owner(), bytes, begun: side.begun })
+                let bytes = side.message.decoder.buffer_len();
+                (bytes > 0).then(|| Held { owner: side.owner(), bytes, begun: side.message.begun })
             })
             .collect();
         all.sort_unstable_by_key(|held| (std::cmp::Reverse(held.bytes.ilog2()), held.begun));
@@ -74,7 +74,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if !matches!(record.state(), State::Open | State::Closing) {
             return;
         }
-        side.decoder.clear(pool);
+        side.message.decoder.clear(pool);
         side.drop_unread(pool);
         self.streams.table.end_message(index);
         if self.fail(index, DecodeError::OutOfBuffers) == Flow::Alive {

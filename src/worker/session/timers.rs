@@ -67,14 +67,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let entry = table.entry_mut(index).filter(|(record, _)| record.state() == State::Open);
         let Some((_, Some(side))) = entry else { return Flow::Alive };
         // It may have ended, and another one begun, with a deadline of its own; or its deadline stands still.
-        if !side.clock.is_overdue() {
+        if !side.message.clock.is_overdue() {
             return Flow::Alive;
         }
         if read == FinalRead::Incomplete {
             self.retry_final_read(index, Timer::Message, due);
             return Flow::Alive;
         }
-        side.decoder.clear(pool);
+        side.message.decoder.clear(pool);
         self.streams.table.end_message(index);
         self.close_with(index, TOO_LONG, Closed::MessageTimeout, State::Finishing);
         if self.flush_close(index) == Flow::Gone {

@@ -22,12 +22,12 @@ impl<O: Os, D> Streams<O, D> {
             return Ok(Received { len: 0, appended: 0, next: Next::End });
         };
         let kind = record.transport();
-        let received = if let Some(Side { decoder, .. }) = side
-            && let Some((payload, most)) = decoder.spare_capacity(pool)
+        let received = if let Some(Side { message, .. }) = side
+            && let Some((payload, most)) = message.decoder.spare_capacity(pool)
         {
             let mut link = Link { os, socket: &record.socket, index, pool };
             let received = transports.receive(kind, &mut link, Some((payload, most)), buffer)?;
-            decoder.appended(received.appended, pool);
+            message.decoder.appended(received.appended, pool);
             received
         } else {
             let mut link = Link { os, socket: &record.socket, index, pool };

@@ -275,11 +275,12 @@ impl<S, D> ConnectionTable<S, D> {
     /// No message is under way any more.
     pub(in crate::worker) fn end_message(&mut self, index: u32) {
         let Some(at) = self.side_slot(index) else { return };
-        let Some(side) = self.sides.get_mut(at as usize).filter(|side| side.clock.is_under_way()) else {
+        let Some(side) = self.sides.get_mut(at as usize).filter(|side| side.message.clock.is_under_way())
+        else {
             return;
         };
         side.final_reads.forget(Timer::Message);
-        side.clock.forget();
+        side.message.clock.forget();
         self.message_timers.disarm(&mut self.sides, at);
     }
 
@@ -292,7 +293,7 @@ impl<S, D> ConnectionTable<S, D> {
     /// Arms the timer again of a message that was due at the tick `due`, and is to be judged at the tick `seen_at`.
     pub(in crate::worker) fn put_message_off(&mut self, index: u32, due: u32, seen_at: u32) {
         if let Some(at) = self.side_slot(index)
-            && self.sides.get(at as usize).is_some_and(|side| side.clock.is_overdue())
+            && self.sides.get(at as usize).is_some_and(|side| side.message.clock.is_overdue())
         {
             self.message_timers.put_off(&mut self.sides, at, due, seen_at);
         }
@@ -301,8 +302,8 @@ impl<S, D> ConnectionTable<S, D> {
     fn set_message_clock(&mut self, index: u32, set: impl FnOnce(&mut MessageClock)) {
         let Some(at) = self.side_slot(index) else { return };
         let Some(side) = self.sides.get_mut(at as usize) else { return };
-        set(&mut side.clock);
-        match side.clock.deadline() {
+        set(&mut side.message.clock);
+        match side.message.clock.deadline() {
             Some(deadline) => self.message_timers.arm(&mut self.sides, at, deadline),
             None => self.message_timers.disarm(&mut self.sides, at),
         }
@@ -322,6 +323,6 @@ impl<S, D> Nodes for Records<S, D> {
 
 impl Nodes for Sides {
     fn node(&mut self, index: u32) -> &mut Node {
-        &mut self.get_mut(index as usize).expect("an armed timer has a side record").clock.timer
+        &mut self.get_mut(index as usize).expect("an armed timer has a side record").message.clock.timer
     }
 }

@@ -43,23 +43,30 @@ impl Unread {
     }
 }
 
+/// A message that has begun to arrive.
+#[derive(Debug, Default)]
+pub(crate) struct IncompleteMessage {
+    /// What has arrived of it.
+    pub(crate) decoder: Decoder,
+    /// Whether the decoder is in use outside of the side record, which then stays, empty or not.
+    decoder_is_lent: bool,
+    /// The tick at which it began to arrive.
+    pub(crate) begun: u32,
+    /// When all of it must have arrived.
+    pub(crate) clock: MessageClock,
+}
+
 /// What an idle connection does not have. It goes as soon as it is empty.
 #[derive(Debug)]
 pub(crate) struct Side {
     /// The index of its connection.
     owner: u32,
-    /// The tick at which the message that has begun to arrive did.
-    pub(crate) begun: u32,
-    /// The decoder is out, in use: this stays, empty or not, with whatever else is kept of the connection.
-    is_lent: bool,
-    /// When the message that has begun to arrive must be whole.
-    pub(crate) clock: MessageClock,
     /// Deadlines that have passed over input which is not read yet.
     pub(crate) final_reads: FinalReads,
     /// The request head so far, or all of it while a decision on it is awaited.
     pub(crate) head: Vec<u8>,
-    /// What has arrived of a message.
-    pub(crate) decoder: Decoder,
+    /// The message that has begun to arrive.
+    pub(crate) message: IncompleteMessage,
     /// Bytes that were read and wait for the next visit, because those before them took up this one.
     pub(crate) unread: Unread,
     /// What later compressed messages may refer to.
@@ -78,12 +85,9 @@ impl Side {
     pub(crate) fn new(owner: u32) -> Self {
         Self {
             owner,
-            begun: 0,
-            is_lent: false,
-            clock: MessageClock::default(),
             final_reads: FinalReads::default(),
             head: Vec::new(),
-            decoder: Decoder::default(),
+            message: IncompleteMessage::default(),
             unread: Unread::default(),
             contexts: None,
             outbox: Outbox::default(),
@@ -99,22 +103,22 @@ impl Side {
 
     /// Takes the decoder out. Until it [comes back](Self::give_back) the record is not empty.
     pub(crate) fn lend_decoder(&mut self) -> Decoder {
-        debug_assert!(!self.is_lent, "the decoder is out");
-        self.is_lent = true;
-        std::mem::take(&mut self.decoder)
+        debug_assert!(!self.message.decoder_is_lent, "the decoder is out");
+        self.message.decoder_is_lent = true;
+        std::mem::take(&mut self.message.decoder)
     }
 
     /// Puts the decoder back, or another that has nothing to keep in its place.
     pub(crate) fn give_back(&mut self, decoder: Decoder) {
-        self.is_lent = false;
-        self.decoder = decoder;
+        self.message.decoder_is_lent = false;
+        self.message.decoder = decoder;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        !self.is_lent
+        !self.message.decoder_is_lent
             && !self.final_reads.are_pending()
             && self.head.is_empty()
-            && self.decoder.is_idle()
+            && self.message.decoder.is_idle()
             && self.unread.is_empty()
             && self.contexts.is_none()
             && self.outbox.is_empty()
@@ -137,7 +141,7 @@ impl Side {
                 pool.recycle(buffer);
             }
         }
-        self.decoder.clear(pool);
+        self.message.decoder.clear(pool);
         self.outbox.clear(pool);
     }
 
