@@ -1,25 +1,26 @@
-//! Where the answer to a question goes.
+//! The sender of the answer to a question.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::outcome::PublishError;
 
-/// Takes the answers to a question, from whichever threads they come.
+/// The function that receives all answers to a question. Any thread may call it.
 pub(super) type Sink<A> = Arc<dyn Fn(Result<A, PublishError>) + Send + Sync>;
 
-/// Sends one answer of type `A` to the thread that asked. Dropped without an answer it sends [`PublishError::NotRunning`], so that each
-/// question gets exactly one answer from each worker that is asked.
+/// Sends one answer of type `A` to the thread that asked. If it is dropped without an answer, it sends [`PublishError::NotRunning`], so
+/// that each question gets exactly one answer from each worker that is asked.
 pub struct AnswerSender<A> {
-    /// `None` once the answer was given.
+    /// `None` once the answer has been sent.
     sink: Option<Sink<A>>,
 }
 
 impl<A> AnswerSender<A> {
-    /// Makes a sender that hands its answer to `sink`.
+    /// Makes a sender that passes its answer to `sink`.
     ///
-    /// `sink` is called on a worker's thread, or on the thread that asks. It must not block. In a server with private descriptor tables it
-    /// must not use descriptors that were made after the server had started: [`LoopWaker`](crate::LoopWaker) is what wakes another thread there.
+    /// `sink` is called on a worker's thread, or on the thread that asks. It must not block. In a server with private descriptor tables, it
+    /// must not use file descriptors that were opened after the server started: use [`LoopWaker`](crate::LoopWaker) to wake another thread
+    /// there.
     pub fn new(sink: impl Fn(Result<A, PublishError>) + Send + Sync + 'static) -> Self {
         Self { sink: Some(Arc::new(sink)) }
     }
@@ -28,24 +29,24 @@ impl<A> AnswerSender<A> {
         Self { sink: Some(Arc::clone(sink)) }
     }
 
-    /// Gives the answer.
+    /// Sends the answer.
     pub fn give(self, answer: A) {
         self.settle(Ok(answer));
     }
 
-    /// Says why there is no answer.
+    /// Sends an error instead of an answer.
     pub fn refuse(self, error: PublishError) {
         self.settle(Err(error));
     }
 
-    /// Gives an answer, or says why there is none.
+    /// Sends an answer or an error.
     pub fn settle(mut self, outcome: Result<A, PublishError>) {
         if let Some(sink) = self.sink.take() {
             sink(outcome);
         }
     }
 
-    /// Drops the sender without an answer.
+    /// Drops the sender without sending an answer.
     pub(super) fn cancel(mut self) {
         self.sink = None;
     }

@@ -9,8 +9,8 @@ use crate::settings;
 settings! {
     /// The settings of a hub.
     ///
-    /// Those with a plain value are options of `throng serve` too, with the same text. What the operator publishes is what comes over the
-    /// admin port of the program, or through a [`Publisher`](super::Publisher).
+    /// Settings with a plain value are options of `throng serve` too, with the same text. In these texts, messages of the operator are
+    /// those that come over the admin port of the program or through a [`Publisher`](super::Publisher).
     #[derive(Debug, Clone)]
     #[non_exhaustive]
     pub struct HubConfig {
@@ -44,57 +44,59 @@ settings! {
         reconnect_within: Duration = Duration::from_secs(10);
     }
     with {
-        /// What holds for which topics.
+        /// Access, history and delivery rules by topic prefix.
         pub rules: Rules = Rules::default();
-        /// What hashes and epochs are drawn from; at random if left out, which it should be outside of tests.
+        /// Seed of the hash keys and of the epochs; `None` draws a random seed. Only tests should set it.
         #[doc(hidden)]
         pub seed: Option<[u64; 2]> = None;
-        /// How much is done at a time, and how much waits.
+        /// Limits of the work of one turn, and of queues.
         #[doc(hidden)]
         pub sizes: Sizes = Sizes::default();
-        /// Where owners write down what they decide.
+        /// The journal to which owners write their decisions.
         #[cfg(feature = "simulation")]
         pub(crate) journal: Option<super::journal::Journal> = None;
     }
 }
 
-/// How much a hub does at a time, and how much waits. The defaults are meant for use; others are for tests, which meet the edges
-/// sooner with them.
+/// Limits of a hub's work in one turn, and of its queues. Only tests should change the defaults: smaller values reach the limits sooner.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Sizes {
-    /// Entries of a queue between two turns of its reader; a full one makes the writer wait, or refuses.
+    /// Capacity of a queue between workers, in entries. When the queue is full, the sender holds entries back or refuses requests.
     pub queue: usize,
-    /// Messages of one topic that are under way, at most; clients may publish half of them.
+    /// Most messages of one topic under way; clients may publish half of them.
     pub topic_messages: usize,
-    /// Messages of one client that are under way, at most.
+    /// Most messages of one client under way.
     pub client_messages: usize,
-    /// Entries taken from each queue in a turn.
+    /// Most entries that a worker takes from each queue in a turn.
     pub entries_per_turn: usize,
-    /// Small messages pushed in a turn, between which sockets have theirs.
+    /// Most small messages that a worker pushes to outboxes in a turn, before it polls its sockets again.
     pub pushes_per_turn: usize,
-    /// Messages on a worker whose passes have not come to their end; with more of them no deliveries are taken.
+    /// Entries in the topics' queues on a worker at which the worker takes no further deliveries.
     pub waiting: usize,
-    /// Subscriptions of a client that owners are asked for at a time, if it may not have more.
+    /// Most pending subscriptions of a client at a time, where `max_subscriptions` is lower.
     pub asked: usize,
-    /// Requests that may be held back for owners whose queues are full, before clients are refused.
+    /// Requests held back for owners with full queues at which the worker refuses connections that name topics in their URLs. It refuses
+    /// requests to subscribe in messages at half as many.
     pub held: usize,
-    /// Messages that leave together, and their bytes, at most; the last of them may go beyond.
+    /// Most messages of one pass of a topic.
     pub pass_messages: usize,
-    /// The bytes.
+    /// Payload bytes of a pass at which the pass takes no further message; the last message may exceed them.
     pub pass_bytes: usize,
-    /// Missed messages given to a subscriber at a time, and bytes of them; at most what fits an outbox in every form.
+    /// Most missed messages in one part of a recovery.
     pub replay_messages: usize,
-    /// The bytes.
+    /// Most bytes of the missed messages in one part of a recovery. The outbox limit lowers it, so that each part fits an outbox in every
+    /// dialect.
     pub replay_bytes: usize,
-    /// A subscriber is given what it has missed when less than this, and than an eighth of its outbox, waits for it.
+    /// Bytes in a subscriber's outbox below which it gets the next part of a recovery. An eighth of the outbox limit applies if that is
+    /// less.
     pub replay_low: usize,
-    /// Subscriptions of clients that have gone whose topics are cleared up in a turn.
+    /// Most subscriptions of closed connections whose topics a worker cleans up in a turn.
     pub leaves_per_turn: usize,
-    /// Empty places that a topic may have before any are filled.
+    /// Vacant places that a topic's list of subscribers may have before the worker fills them.
     pub vacant: usize,
-    /// Places looked at in one go when empty ones are filled.
+    /// Most steps of filling vacant places at a time.
     pub fill_steps: usize,
 }
 
@@ -106,7 +108,7 @@ impl Default for Sizes {
             client_messages: 256,
             entries_per_turn: 256,
             pushes_per_turn: 256,
-            // Eight topics at their limit do not hold up the next.
+            // Eight topics at their limit do not block the next topic.
             waiting: 4096,
             asked: 128,
             held: 10_000,

@@ -11,7 +11,7 @@ use crate::ws::Message;
 
 /// The handler of a [`Hub`](super::Hub)'s worker.
 ///
-/// A program can have a handler of its own around it, which decides who may connect and keeps data of its own beside the hub's:
+/// A program can wrap it in its own handler, which decides which clients may connect and keeps its own data beside the hub's:
 ///
 /// ```
 /// use std::thread;
@@ -29,7 +29,7 @@ use crate::ws::Message;
 ///     user: u32,
 /// }
 ///
-/// /// What the users' database says; it takes its time.
+/// /// Looks a token up in the users' database, which is slow.
 /// fn look_up(token: &str) -> Option<u32> {
 ///     token.strip_prefix("token=")?.parse().ok()
 /// }
@@ -77,7 +77,7 @@ use crate::ws::Message;
 /// }
 /// ```
 ///
-/// `Builder::start(move |context| Guarded { hub: make_hub(context) })` starts it, where `make_hub` is what
+/// `Builder::start(move |context| Guarded { hub: make_hub(context) })` starts such a server, where `make_hub` is the function that
 /// [`Hub::handler`](super::Hub::handler) returns. `examples/identity.rs` is the whole program.
 pub struct HubHandler {
     hub: WorkerHub<LocalBroker>,
@@ -88,7 +88,7 @@ impl HubHandler {
         Self { hub }
     }
 
-    /// What the worker's hub holds.
+    /// Returns the contents of the worker's hub.
     #[cfg(feature = "simulation")]
     pub(crate) fn inventory(&self) -> super::inspect::Inventory {
         self.hub.inventory(self.hub.broker().inventory())

@@ -1,24 +1,24 @@
-//! Hashes of topics' names, by which all workers find the same owner.
+//! Hashes of topic names, by which all workers determine the same owner.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use siphasher::sip::SipHasher13;
 
-/// The keys of the hash of names, which clients must not foresee.
+/// Hashes names with SipHash keys that clients cannot predict.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NameHasher {
     keys: [u64; 2],
 }
 
 impl NameHasher {
-    /// With these keys, or at random.
+    /// Makes a hasher with these keys, or with random keys if `keys` is `None`.
     pub(crate) fn new(keys: Option<[u64; 2]>) -> Self {
-        // The standard library draws the keys of its own tables at random.
+        // The standard library draws the keys of its own hash tables at random.
         let random = || [0, 1].map(|number: u8| RandomState::new().hash_one(number));
         Self { keys: keys.unwrap_or_else(random) }
     }
 
-    /// A number that differs from one run of the server to the next.
+    /// Returns a number that differs between runs of the server.
     #[expect(clippy::cast_possible_truncation, reason = "as good a half as the other")]
     pub(crate) const fn run(self) -> u32 {
         (self.keys[0] ^ self.keys[1].rotate_left(17)) as u32
@@ -31,7 +31,7 @@ impl NameHasher {
     }
 }
 
-/// The worker that owns the topic with this hash.
+/// Returns the worker that owns the topic with this hash.
 pub(crate) fn owner(hash: u64, workers: usize) -> usize {
     usize::try_from(hash >> 32).unwrap_or(0) % workers.max(1)
 }

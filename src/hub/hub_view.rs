@@ -1,4 +1,4 @@
-//! What a question may look at on a worker.
+//! The part of a worker's hub that a question can read.
 
 use super::broker::Broker;
 use super::core::broadcasting::Broadcasts;
@@ -15,13 +15,13 @@ pub struct HubView<'a, 'worker> {
 }
 
 impl HubView<'_, '_> {
-    /// How many connections are open on this worker.
+    /// Returns the number of open connections on this worker.
     #[must_use]
     pub const fn open(&self) -> u64 {
         self.open
     }
 
-    /// What this worker knows of a topic; `None` where the topic does not exist, or another worker owns it.
+    /// Returns the state of a topic that this worker owns; `None` if the topic does not exist or another worker owns it.
     #[must_use]
     pub fn topic(&self, name: &str) -> Option<TopicInfo> {
         self.broker.topic(name)

@@ -1,9 +1,9 @@
-//! Messages under way: published, and not yet handed to the outboxes of all that are to get them. Their bytes are bounded, and shared
-//! out between topics and clients.
+//! Messages under way: those that are published and not yet in the outboxes of all their subscribers. Their bytes are limited, and topics
+//! and clients share the limit.
 //!
-//! Each may have as much under way as is left for others (Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet
-//! Switches", 1998): one alone comes to a half, two to a third each, and there is always room for the next. Half of all is for the
-//! operator's publishers alone.
+//! Each topic and each client may have as many bytes under way as are still free (Choudhury and Hahne, "Dynamic Queue Length Thresholds for
+//! Shared-Memory Packet Switches", 1998). A single topic gets up to a half of the limit, two topics up to a third each, and there is always
+//! room for one more. Half of the limit is reserved for the operator's publishers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::worker::ConnId;
 
-/// Counters of topics, and of clients: those whose hashes meet in one share what one may have.
+/// Number of counters of topics, and of clients. Topics or clients whose hashes select the same counter share one limit.
 const BUCKETS: usize = 1024;
-/// The bucket of broadcasts, which no topic has.
+/// The hash that selects the counter of broadcasts. No topic uses that counter.
 pub(crate) const BROADCASTS: u64 = BUCKETS as u64;
-/// What a message costs beside its payload, about: its name, its place in queues, what tells of it.
+/// Approximate bytes that a message costs beside its payload: its topic's name, its entries in queues and its bookkeeping.
 pub(crate) const MESSAGE_COST: usize = 512;
-/// The most bytes that a message counts, and the highest limit of all.
+/// Most bytes that one message counts, and the highest possible limit.
 const MOST: usize = 1 << 38;
 
-/// What is under way, counted.
+/// The counters of messages under way, and their limits.
 pub(crate) struct InFlight {
     limit: usize,
     /// Most messages of a topic, and of a client.
     topic_messages: usize,
     client_messages: usize,
     all: Meter,
-    /// Those that clients have published.
+    /// Messages that clients have published.
     clients: Meter,
     topics: Vec<Meter>,
     publishers: Vec<Meter>,
@@ -35,7 +35,7 @@ pub(crate) struct InFlight {
     refused: AtomicU64,
 }
 
-/// What a message counts, until it is dropped.
+/// The bytes that a message counts as under way. Dropping the reservation subtracts them.
 pub(crate) struct Reservation {
     in_flight: Arc<InFlight>,
     bytes: AtomicUsize,
@@ -43,24 +43,25 @@ pub(crate) struct Reservation {
     client: Option<u16>,
 }
 
-/// A number of messages, above a number of bytes.
+/// A number of messages in the upper 24 bits and a number of bytes in the lower 40 bits.
 #[derive(Default)]
 struct Meter(AtomicU64);
 
 const MESSAGE: u64 = 1 << 40;
 
-/// What is under way, for the simulation.
+/// The messages under way, for the simulation.
 #[cfg(feature = "simulation")]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct InFlightTotals {
-    /// Messages and broadcasts of the operator's.
+    /// Messages and broadcasts of the operator.
     pub(crate) of_operator: u64,
-    /// Bytes of all.
+    /// Bytes of all messages.
     pub(crate) bytes: usize,
 }
 
 impl InFlight {
-    /// Bounds all bytes, the messages of each topic, of which clients may publish half, and those of each client.
+    /// Limits the bytes of all messages, the number of messages of each topic, of which clients may publish half, and the number of
+    /// messages of each client.
     pub(crate) fn new(limit: usize, topic_messages: usize, client_messages: usize) -> Arc<Self> {
         let buckets = |buckets: usize| (0..buckets).map(|_| Meter::default()).collect();
         Arc::new(Self {
@@ -75,8 +76,9 @@ impl InFlight {
         })
     }
 
-    /// Counts a message of a client's, or of the operator's, to the topic with this hash. `None` where it is one too many; the only
-    /// one of all, or of those of clients, is none.
+    /// Reserves room for a message of a client, or of the operator if `client` is `None`, to the topic with this hash. Returns `None` where
+    /// there is no room. A message always fits when no other message is under way; a client's message also needs no other message of a
+    /// client under way.
     pub(crate) fn admit(
         self: &Arc<Self>,
         client: Option<ConnId>,
@@ -111,7 +113,7 @@ impl InFlight {
         })
     }
 
-    /// Messages under way, and their bytes.
+    /// Returns the number of messages under way and of their bytes.
     pub(crate) fn under_way(&self) -> (u64, u64) {
         let all = self.all.0.load(Ordering::Relaxed);
         (all / MESSAGE, all % MESSAGE)
@@ -124,12 +126,12 @@ impl InFlight {
         InFlightTotals { of_operator: all / MESSAGE - of_clients / MESSAGE, bytes: self.all.bytes() }
     }
 
-    /// Counts a message of the operator's that was refused.
+    /// Counts a message of the operator that was refused.
     pub(crate) fn note_refusal(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Messages of the operator's that were refused.
+    /// Returns the number of the operator's messages that were refused.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
@@ -143,7 +145,7 @@ impl InFlight {
 }
 
 impl Reservation {
-    /// Counts bytes that the message has come to beside those, whether there is room for them or not: less is let in behind it.
+    /// Adds bytes to the reservation, without a check of the limits: fewer later messages are admitted instead.
     pub(crate) fn grow(&self, bytes: usize) {
         let bytes = bytes.min(MOST);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -163,7 +165,8 @@ impl Meter {
         usize::try_from(self.0.load(Ordering::Relaxed) % MESSAGE).unwrap_or(usize::MAX)
     }
 
-    /// Adds a message if there are then at most so many, and at most so many bytes, or if it is the only one.
+    /// Adds a message and its bytes if the sums then are at most `messages` and `most`, or if it is the only message. Returns whether it
+    /// was added.
     fn add(&self, bytes: usize, messages: usize, most: usize) -> bool {
         let [bytes, messages, most] = [bytes, messages, most].map(|number| number as u64);
         let more = |sum: u64| {
@@ -182,12 +185,12 @@ impl Meter {
     }
 }
 
-/// The upper bits of a hash.
+/// Returns the counter that a hash selects: the upper bits of the hash.
 fn bucket(hash: u64) -> usize {
     usize::try_from(hash >> (u64::BITS - BUCKETS.ilog2())).unwrap_or(0)
 }
 
-/// Clients with neighbouring names are in different buckets.
+/// Returns a hash of a client's id that puts clients with neighbouring ids into different buckets.
 fn spread(client: ConnId) -> u64 {
     let name = u64::from(client.index()) | (client.worker() as u64) << 26;
     name.wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -211,7 +214,7 @@ mod tests {
 
     const KIB: usize = 1024;
 
-    /// Hashes of topics in buckets of their own, and clients in theirs.
+    /// Returns a hash of a topic, in a bucket of its own for each number.
     fn topic(number: u64) -> u64 {
         number << 54
     }
@@ -220,7 +223,7 @@ mod tests {
         Some(ConnId::new(0, 1, index))
     }
 
-    /// Messages of a KiB, with what they cost, that are taken one after the other until one is refused.
+    /// Publishes messages of a KiB, including their cost, until one is refused.
     fn fill(in_flight: &Arc<InFlight>, client: Option<ConnId>, hash: u64) -> Vec<Reservation> {
         std::iter::from_fn(|| in_flight.admit(client, hash, KIB - MESSAGE_COST)).take(10_000).collect()
     }

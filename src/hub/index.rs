@@ -1,55 +1,55 @@
-//! Finding topics by their names.
+//! Lookup of topics by name.
 
 use hashbrown::HashTable;
 
-/// Bytes that a topic takes in an index, about: an entry, in a table that is half full.
+/// Approximate bytes that a topic takes in an index: an entry, in a table that is half full.
 pub(super) const ENTRY_COST: usize = 2 * size_of::<(u32, u32)>();
 
-/// Numbers of topics by the hash of their names. It keeps half of each hash, so that neither growing nor most comparisons have to
-/// look at the names: 8 bytes a topic, and the table's own.
+/// A hash table of topic numbers by the hash of their names. It stores half of each hash, so that growing the table and most comparisons
+/// need not read the names. A topic takes 8 bytes, plus the table's overhead.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     table: HashTable<(u32, u32)>,
 }
 
 impl Index {
-    /// The topic with this hash for which `is_it` holds.
+    /// Returns the topic with this hash for which `is_it` returns `true`.
     pub(crate) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let half = half(hash);
         let found = self.table.find(spread(half), |&(other, topic)| other == half && is_it(topic));
         found.map(|&(_, topic)| topic)
     }
 
-    /// Adds a topic that is not there.
+    /// Adds a topic that is not in the index.
     pub(crate) fn insert(&mut self, hash: u64, topic: u32) {
         self.table.insert_unique(spread(half(hash)), (half(hash), topic), |&(half, _)| spread(half));
     }
 
-    /// Takes a topic out.
+    /// Removes a topic.
     pub(crate) fn remove(&mut self, hash: u64, topic: u32) {
         let half = half(hash);
         if let Ok(entry) = self.table.find_entry(spread(half), |&entry| entry == (half, topic)) {
             entry.remove();
         }
-        // Memory goes back when most of the topics have gone.
+        // The table shrinks when most topics have been removed.
         if self.table.capacity() > 64 && self.table.len() < self.table.capacity() / 8 {
             self.table.shrink_to(2 * self.table.len(), |&(half, _)| spread(half));
         }
     }
 
-    /// How many there are.
+    /// Returns the number of topics.
     pub(crate) fn len(&self) -> usize {
         self.table.len()
     }
 }
 
-/// The half of a name's hash that is kept; the other one decides on the topic's owner.
+/// Returns the lower half of a name's hash, which the index stores. The upper half determines the topic's owner.
 #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
 const fn half(hash: u64) -> u32 {
     hash as u32
 }
 
-/// The table looks at the top and the bottom of a hash.
+/// Returns a hash for the table, which uses the top and the bottom bits.
 const fn spread(half: u32) -> u64 {
     (half as u64) << 32 | half as u64
 }
@@ -62,7 +62,7 @@ mod tests {
     fn topics_are_found_by_hash_and_name() {
         let mut index = Index::default();
         for topic in 0..1000 {
-            // Ten of each hash.
+            // Ten topics of each hash.
             index.insert(u64::from(topic / 10), topic);
         }
         assert_eq!(index.len(), 1000);

@@ -1,4 +1,4 @@
-//! Numbers of what is in tables, each of a type of its own, so that one is never taken for another.
+//! Index types of tables, a separate type for each table, so that the compiler tells them apart.
 
 macro_rules! index {
     ($(#[doc = $doc:literal])+ $name:ident) => {
@@ -11,7 +11,7 @@ macro_rules! index {
                 Self(number)
             }
 
-            /// The index of an entry of a table, which has fewer than 2^28.
+            /// Makes the index of a table's entry. A table has fewer than 2^28 entries.
             pub(crate) fn of(entry: usize) -> Self {
                 Self(u32::try_from(entry).unwrap_or(u32::MAX))
             }
@@ -28,14 +28,14 @@ macro_rules! index {
 }
 
 index! {
-    /// A topic with subscribers on a worker, among those.
+    /// Index of a topic among the topics with subscribers on a worker.
     TopicIndex
 }
 index! {
-    /// A subscriber of a topic on a worker, among those.
+    /// Index of a subscriber's place in its topic's list on a worker.
     SubscriberIndex
 }
-/// What a topic's owner has been asked for a client, among what its worker has asked: it starts again at 0.
+/// Identifies a pending subscription among those that a worker has sent to owners. The numbers wrap around to 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SubscribeId(u32);
 

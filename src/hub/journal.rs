@@ -1,4 +1,4 @@
-//! What owners decide, in order, written down for the simulation, whose model checks it.
+//! A journal of the owners' decisions, in order. The simulation checks it against its model.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,11 +9,11 @@ use super::outcome::{PublishError, Published};
 use super::position::Position;
 use crate::worker::PreparedMessage;
 
-/// One decision.
+/// One decision of an owner.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) topic: Name,
-    /// The owner's time.
+    /// The owner's clock at the decision.
     pub(crate) now: Duration,
     pub(crate) what: Decided,
 }
@@ -51,27 +51,27 @@ impl Entry {
     }
 }
 
-/// What was decided.
+/// The kind and the result of a decision.
 #[derive(Debug, Clone)]
 pub(crate) enum Decided {
-    /// A message has this place; the topic had so many subscribers.
+    /// A message was published, with the position assigned to it and the topic's number of subscribers, or refused.
     Published { message: PreparedMessage, result: Result<(Position, u64), PublishError> },
-    /// A worker gets the topic's messages from now on, for a client that asked for what is behind `since`.
+    /// A worker asked for the topic's messages, for a client that has received all messages up to `since`.
     Joined { since: Option<Position>, result: Result<Joined, PublishError> },
 }
 
-/// What a new subscriber was told.
+/// The answer to a new subscriber.
 #[derive(Debug, Clone)]
 pub(crate) struct Joined {
     pub(crate) from: Position,
     pub(crate) recovered: Option<bool>,
-    /// Offsets of the missed messages that were sent along.
+    /// Offsets of the missed messages in the answer.
     pub(crate) missed: Vec<u64>,
     pub(crate) more: bool,
     pub(crate) latest: u64,
 }
 
-/// All decisions that have not been read yet.
+/// The decisions that the simulation has not read yet.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Journal(Arc<Mutex<Vec<Entry>>>);
 
@@ -80,7 +80,7 @@ impl Journal {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
     }
 
-    /// Takes out what is new.
+    /// Takes the decisions since the last call.
     pub(crate) fn take(&self) -> Vec<Entry> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,17 +1,17 @@
-//! How much memory a hub takes for what it counts.
+//! An estimate of a hub's memory, made from its counters.
 
 use super::broker::{ITEM_COST, TOPIC_SIZE};
 use super::core::{LOCAL_TOPIC_SIZE, SUBSCRIPTION_SIZE};
 use super::index::ENTRY_COST;
 use crate::metrics::HubStats;
 
-/// Bytes of a topic's name, about: most are a few words long.
+/// Approximate bytes of a topic's name: most names are a few words long.
 const NAME: usize = 48;
-/// Bytes of a topic at its owner, with its name, and of what finds it.
+/// Bytes of a topic at its owner, with its name and its entry in the index.
 const TOPIC: usize = TOPIC_SIZE + NAME + ENTRY_COST;
-/// Bytes of a topic on a worker with subscribers, which shares the name, and of what finds it.
+/// Bytes of a topic on a worker with subscribers, with its entry in the index. The topic shares its owner's name.
 const LOCAL_TOPIC: usize = LOCAL_TOPIC_SIZE + ENTRY_COST;
-/// Bytes of memory that a hub takes which has counted so much, about.
+/// Returns the approximate bytes of memory of a hub with these counters.
 pub(super) const fn memory(stats: &HubStats) -> u64 {
     stats.topics * TOPIC as u64
         + stats.local_topics * LOCAL_TOPIC as u64
@@ -24,7 +24,7 @@ pub(super) const fn memory(stats: &HubStats) -> u64 {
 mod tests {
     use super::*;
 
-    /// What docs/HUB.md says of it.
+    /// docs/HUB.md states these sizes.
     #[test]
     fn topics_and_subscriptions_take_what_the_documentation_says() {
         assert_eq!((TOPIC, LOCAL_TOPIC, SUBSCRIPTION_SIZE), (48 + 48 + 16, 48 + 16, 12));

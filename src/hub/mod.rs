@@ -1,8 +1,9 @@
-//! Topics: clients subscribe to them, clients and the operator publish to them. What clients see of it is in docs/HUB.md.
+//! Publish/subscribe by topic: clients subscribe to topics, and clients and the operator publish to them. docs/HUB.md specifies what
+//! clients see.
 //!
-//! Every worker runs a [`HubHandler`]. A topic has one owner, the worker that the hash of its name says, which assigns offsets and keeps the
-//! history. Other workers with subscribers get its messages from there, in order, and pass them on in slices. The hubs share
-//! nothing but bounded queues and counts.
+//! Every worker runs a [`HubHandler`]. Each topic has one owner: the worker that the hash of the topic's name selects. The owner assigns
+//! offsets and keeps the history. The owner sends each message, in order, to all workers with subscribers, and each of these workers
+//! delivers the message to its own subscribers in slices. The workers' hubs share nothing but bounded queues and counters.
 //!
 //! ```no_run
 //! use throng::hub::{Hub, HubConfig};
@@ -15,12 +16,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - `core`: topics, subscriptions and fan-out on one worker. `broker`: where offsets and history come from. `dialect`: what clients speak.
-//! - `handler`: the public handler. `publisher`, `publish_batch`: what other threads do. `shared`: what all workers share.
-//! - `question`, `answer_sender`, `hub_view`: the seam for questions of other threads. `questions`: those there are.
-//! - `publication`, `name`, `position`, `outcome`, `request_id`: what is published, where, and what comes of it. `in_flight`: how much is
-//!   under way. `index`, `indices`, `hash`: how topics are found.
-//! - `config`, `rules`: what the operator says. `memory`: how many bytes a hub takes. `journal`: what owners decide, for the simulation.
+//! - `core`: topics, subscriptions and fan-out on one worker. `broker`: the source of offsets and histories. `dialect`: message formats of
+//!   clients.
+//! - `handler`: the public handler. `publisher`, `publish_batch`: publishing from other threads. `shared`: the state that all workers
+//!   share.
+//! - `question`, `answer_sender`, `hub_view`: the interface for questions of other threads. `questions`: the built-in questions.
+//! - `publication`, `name`, `position`, `outcome`, `request_id`: published messages, topic names, positions, results and request ids.
+//!   `in_flight`: limits of messages under way. `index`, `indices`, `hash`: lookup of topics.
+//! - `config`, `rules`: the operator's settings. `memory`: an estimate of a hub's memory. `journal`: the owners' decisions, for the
+//!   simulation.
 #![forbid(unsafe_code)]
 
 mod answer_sender;
@@ -81,7 +85,7 @@ use core::worker_hub::WorkerHub;
 use question::QuestionQueues;
 use shared::HubShared;
 
-/// The hubs of one server's workers.
+/// A hub for one server. It consists of one part on each worker.
 #[derive(Debug, Clone)]
 pub struct Hub {
     shared: Arc<HubShared>,
@@ -90,7 +94,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub for one server.
+    /// Makes a hub for one server.
     #[must_use]
     pub fn new(config: HubConfig) -> Self {
         let shared = HubShared::new(config);
@@ -98,10 +102,10 @@ impl Hub {
         Self { shared: Arc::new(shared), broker: Arc::new(broker), questions: Arc::default() }
     }
 
-    /// What makes the workers' handlers: for [`Builder::start`](crate::Builder::start), and one server only.
+    /// Returns the function that makes each worker's handler, for [`Builder::start`](crate::Builder::start). It works for one server only.
     ///
     /// # Panics
-    /// What it returns panics when a second server is started with it.
+    /// The returned function panics when a second server starts with it.
     pub fn handler(&self) -> impl Fn(&Context<'_>) -> HubHandler + Send + Sync + 'static {
         let Self { shared, broker, questions } = self.clone();
         move |context| {
@@ -116,25 +120,25 @@ impl Hub {
         }
     }
 
-    /// What is under way.
+    /// Returns the messages and bytes under way.
     #[cfg(feature = "simulation")]
     pub(crate) fn in_flight(&self) -> in_flight::InFlightTotals {
         self.shared.in_flight.in_flight()
     }
 
-    /// Publishes to this hub's topics.
+    /// Returns a publisher for this hub's topics.
     #[must_use]
     pub fn publisher(&self) -> Publisher {
         Publisher::new(Arc::clone(&self.shared), Arc::clone(&self.questions))
     }
 
-    /// Bytes of memory that topics, subscriptions and histories take, about.
+    /// Returns roughly how many bytes of memory topics, subscriptions and histories take.
     #[must_use]
     pub fn memory(&self) -> u64 {
         memory::memory(&self.stats())
     }
 
-    /// What all workers have counted, and what is under way between them.
+    /// Returns the sum of all workers' counters, with the messages and bytes under way between workers.
     #[must_use]
     pub fn stats(&self) -> HubStats {
         let mut total = HubStats::default();

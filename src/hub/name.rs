@@ -9,26 +9,26 @@ pub const MAX_TOPIC: usize = 255;
 /// A topic's name, which has been checked.
 pub(crate) type Name = Arc<str>;
 
-/// Why a text is no name of a topic.
+/// Why a text is not a valid topic name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NameError {
-    /// It has no characters.
+    /// The name has no characters.
     Empty,
-    /// It has more than [`MAX_TOPIC`] bytes.
+    /// The name has more than [`MAX_TOPIC`] bytes.
     TooLong,
-    /// It has a control character, `+` or `#`; the latter two are kept for wildcards.
+    /// The name has a control character, `+` or `#`. The characters `+` and `#` are reserved for wildcards.
     Forbidden,
-    /// It is `.` or `..`, or has one of them between slashes: browsers, curl and proxies take those out of URLs (RFC 3986, section
-    /// 5.2.4), so that a message or a subscription would end up at another topic.
+    /// The name is `.` or `..`, or has one of them between slashes. Browsers, curl and proxies remove dot segments from URLs (RFC 3986,
+    /// section 5.2.4), so that a message or a subscription would reach another topic.
     DotSegment,
 }
 
-/// Whether a text can be a topic's name: 1 to 255 bytes of UTF-8 without control characters, `+` and `#`, and neither `.` nor `..`
-/// nor one of these between slashes.
+/// Checks that a text is a valid topic name: 1 to 255 bytes of UTF-8 without control characters, `+` and `#`, and neither `.` nor `..` nor
+/// one of these between slashes.
 ///
 /// # Errors
-/// Why not.
+/// Returns why the text is not a valid topic name.
 pub fn check_name(name: &str) -> Result<(), NameError> {
     match name.len() {
         0 => return Err(NameError::Empty),
@@ -47,7 +47,7 @@ pub fn check_name(name: &str) -> Result<(), NameError> {
 }
 
 impl NameError {
-    /// What is wrong.
+    /// Returns a description of the error.
     #[must_use]
     pub const fn describe(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! What comes of what is published and asked.
+//! Results of publishing and of questions.
 
 use std::fmt;
 
@@ -6,58 +6,59 @@ use super::name::NameError;
 use super::position::Epoch;
 use crate::worker::ConnId;
 
-/// A published message's place.
+/// The position of a published message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
-    /// Its offset.
+    /// The message's offset in its topic.
     pub offset: u64,
-    /// Its topic's epoch.
+    /// The topic's epoch.
     pub epoch: Epoch,
-    /// Subscribers of the topic when its owner took the message.
+    /// Number of the topic's subscribers when the owner accepted the message.
     pub subscribers: u64,
 }
 
-/// What there is of a topic.
+/// The state of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicInfo {
-    /// Its name.
+    /// The topic's name.
     pub topic: String,
-    /// How many subscribe to it.
+    /// Number of subscribers.
     pub subscribers: u64,
-    /// The offset of its latest message.
+    /// The offset of the topic's latest message.
     pub offset: u64,
-    /// Its epoch.
+    /// The topic's epoch.
     pub epoch: Epoch,
-    /// Messages in its history.
+    /// Number of messages in the topic's history.
     pub history_messages: usize,
-    /// Bytes of their payloads.
+    /// Bytes of the payloads of the messages in the topic's history.
     pub history_bytes: usize,
 }
 
-/// A client for which bytes wait to be written.
+/// A client with unwritten bytes in its outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SlowClient {
-    /// Its connection.
+    /// The client's connection.
     pub connection: ConnId,
-    /// Bytes that wait, and what keeping them costs.
+    /// Bytes that wait in the outbox, with the cost of keeping them.
     pub bytes: usize,
 }
 
-/// Why a message was not published, or a question not taken.
+/// Why a message was not published, or a question was not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// The topic's name is none.
+    /// The topic's name is not valid.
     Name(NameError),
-    /// More is published than goes out: try again later.
+    /// Messages are published faster than they are delivered: try again later.
     Busy,
-    /// The payload has more bytes than the server's [`max_message`](crate::Config::max_message), so that its clients may not get it.
+    /// The payload has more bytes than the server's [`max_message`](crate::Config::max_message), so that clients may be unable to receive
+    /// it.
     TooLarge,
-    /// There are as many topics as there may be.
+    /// The number of topics has reached its limit.
     TooManyTopics,
-    /// The client has created as many topics as it may: only clients get this error.
+    /// The client has created as many topics as its limit allows. Only clients get this error.
     TooManyCreated,
-    /// The server has not started, or has ended.
+    /// The server has not started or has ended.
     NotRunning,
 }
 

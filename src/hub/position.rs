@@ -1,23 +1,24 @@
-//! Where in a topic's life a message stands.
+//! Positions of messages in a topic: offset and epoch.
 
 use std::fmt;
 
-/// Where in a topic's life a message stands.
+/// The position of a message in a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Position {
-    /// 1 for the first message, one more for each after it; 0 before the first.
+    /// The offset: 1 for the topic's first message, incremented by 1 for each further message. 0 is the position before the first message.
     pub offset: u64,
-    /// Which of the topics that have had the name it is.
+    /// The epoch in which the offset counts.
     pub epoch: Epoch,
 }
 
-/// Tells topics of one name apart: where one has gone and come back, or the server was started anew, its offsets count from 1
-/// again, and this is another one. Its text form is two hexadecimal numbers, as in `5f0c2ab4-1`.
+/// Identifies one lifetime of a topic. When a topic has been removed and is created again, or the server has restarted, its offsets count
+/// from 1 again in a new epoch. The text form is two hexadecimal numbers, as in `5f0c2ab4-1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Epoch {
-    /// Drawn at random when the server was started.
+    /// Number of the server's run, drawn at random at its start.
     pub(crate) run: u32,
-    /// Another one than that of each topic which had the name before and has had messages.
+    /// Number of the topic's lifetime in this run. It differs from the serials of all earlier topics of the same name that have had
+    /// messages.
     pub(crate) serial: u32,
 }
 
@@ -37,7 +38,7 @@ impl std::str::FromStr for Epoch {
     }
 }
 
-/// A text is no [`Epoch`].
+/// Error: a text is not an [`Epoch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoEpoch;
 

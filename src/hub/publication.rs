@@ -1,4 +1,4 @@
-//! A message of a topic, and one to all connections, with what they are in each dialect.
+//! Published messages of topics and broadcasts to all connections, each with its encodings by dialect.
 
 use std::sync::Arc;
 
@@ -7,15 +7,15 @@ use super::in_flight::Reservation;
 use super::name::{MAX_TOPIC, Name};
 use crate::worker::PreparedMessage;
 
-/// A published message with its place, shared by its topic's history and all workers that have subscribers.
+/// A published message with its position. The topic's history and all workers with subscribers share it.
 #[derive(Debug)]
 pub(crate) struct Publication {
     pub(crate) topic: Name,
-    /// The name's hash, by which workers find the topic.
+    /// The hash of the topic's name, by which workers look up the topic.
     pub(crate) hash: u64,
     pub(crate) offset: u64,
     encodings: Encodings,
-    /// What it counts among the messages under way; `None` for what a history gives.
+    /// The message's share of the limit of messages under way; `None` for a message read from a history.
     reservation: Option<Reservation>,
 }
 
@@ -30,38 +30,38 @@ impl Publication {
         Self { topic, hash, offset, encodings: Encodings::new(published), reservation }
     }
 
-    /// As a subscriber gets it that speaks this dialect.
+    /// Returns the message as a subscriber with this dialect receives it.
     pub(crate) fn encoded(&self, dialect: Dialect) -> &PreparedMessage {
         self.encodings.get(dialect, |published| {
             counted(dialect.encode(&self.topic, self.offset, published), self.reservation.as_ref())
         })
     }
 
-    /// Bytes of it, of which an encoding takes six times as many in an outbox at most.
+    /// Returns the message's bytes for limits. An encoding takes at most six times as many in an outbox.
     pub(crate) fn measure(&self) -> usize {
         measure(self.bytes())
     }
 
-    /// Bytes of its payload.
+    /// Returns the number of payload bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.encodings.published().payload().len()
     }
 }
 
-/// What a message's place counts beside its payload and its topic's name.
+/// Bytes that a message's position counts for limits, beside its payload and the name of its topic.
 const PLACE: usize = 32;
 
-/// Bytes of a message with so many in its payload, of which an encoding takes six times as many in an outbox at most.
+/// Returns the bytes for limits of a message with a payload of `payload` bytes. An encoding takes at most six times as many in an outbox.
 pub(crate) const fn measure(payload: usize) -> usize {
     payload + MAX_TOPIC + PLACE
 }
 
-/// The most bytes that an encoding has of a message, in any dialect whose clients say what they have seen.
+/// Returns the most bytes that an encoding of a message has, in any dialect whose clients can recover missed messages.
 pub(crate) fn most_bytes(topic: &str, published: &PreparedMessage) -> usize {
     dialect::most_bytes(topic, published)
 }
 
-/// A message to all connections, of no topic.
+/// A message to all connections, which belongs to no topic.
 #[derive(Debug)]
 pub(crate) struct Broadcast {
     encodings: Encodings,
@@ -73,7 +73,7 @@ impl Broadcast {
         Arc::new(Self { encodings: Encodings::new(published), reservation })
     }
 
-    /// As a client gets it that speaks this dialect.
+    /// Returns the message as a client with this dialect receives it.
     pub(crate) fn encoded(&self, dialect: Dialect) -> &PreparedMessage {
         let encode = |published: &PreparedMessage| {
             counted(dialect.encode_broadcast(published), Some(&self.reservation))
@@ -81,14 +81,14 @@ impl Broadcast {
         self.encodings.get(dialect, encode)
     }
 
-    /// Bytes of its payload.
+    /// Returns the number of payload bytes.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn bytes(&self) -> usize {
         self.encodings.published().payload().len()
     }
 }
 
-/// An encoding that was made of a message under way, which counts with it.
+/// Adds the bytes of an encoding to the reservation of its message.
 fn counted(encoded: PreparedMessage, reservation: Option<&Reservation>) -> PreparedMessage {
     if let Some(reservation) = reservation {
         reservation.grow(encoded.payload().len());

@@ -1,4 +1,4 @@
-//! Messages that are published together.
+//! Publishing several messages together.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use super::shared::HubShared;
 use crate::worker::PreparedMessage;
 use crate::ws::Message;
 
-/// Publishes several messages. The workers are woken when it is dropped, so that they find all messages at once and those of one topic
-/// leave together. From [`Publisher::batch`](super::Publisher::batch).
+/// Publishes several messages. Dropping the batch wakes the workers, so that they find all messages at once, and the messages of one topic
+/// are delivered together. [`Publisher::batch`](super::Publisher::batch) makes a batch.
 pub struct PublishBatch {
     shared: Arc<HubShared>,
-    /// Workers that have something to do.
+    /// Workers to wake.
     workers: Vec<usize>,
 }
 
@@ -23,11 +23,10 @@ impl PublishBatch {
         Self { shared, workers: Vec::new() }
     }
 
-    /// Publishes a message, as [`Publisher::publish`](super::Publisher::publish) does. `reply` is told what
-    /// becomes of it.
+    /// Publishes a message as [`Publisher::publish`](super::Publisher::publish) does. `reply` receives the result.
     ///
     /// # Errors
-    /// When the message was not taken; no answer comes then.
+    /// When the hub did not accept the message. `reply` receives no answer then.
     pub fn publish(
         &mut self,
         topic: &str,
@@ -37,10 +36,10 @@ impl PublishBatch {
         self.publish_prepared(topic, &PreparedMessage::new(message), reply)
     }
 
-    /// Publishes a prepared message. All topics that it is published to share its bytes.
+    /// Publishes a prepared message. All topics to which it is published share its bytes.
     ///
     /// # Errors
-    /// When the message was not taken; no answer comes then.
+    /// When the hub did not accept the message. `reply` receives no answer then.
     pub fn publish_prepared(
         &mut self,
         topic: &str,

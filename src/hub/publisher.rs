@@ -1,4 +1,4 @@
-//! What other threads want of the hub: to publish, and to ask.
+//! Publishing and asking questions from threads other than the workers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,8 @@ use super::shared::HubShared;
 use crate::worker::PreparedMessage;
 use crate::ws::Message;
 
-/// Publishes to topics and asks questions, from any thread. Cheap to clone. It never blocks: what the hub cannot take at once is refused.
+/// Publishes to topics and asks the workers questions, from any thread. A clone is cheap. No method blocks: where the hub has no room, the
+/// method returns an error.
 #[derive(Clone)]
 pub struct Publisher {
     shared: Arc<HubShared>,
@@ -28,20 +29,21 @@ impl Publisher {
         Self { shared, questions }
     }
 
-    /// Publishes a message. The rules for clients do not bind it. Messages of one thread to one topic keep their order.
+    /// Publishes a message. The access rules for clients do not apply to it. Messages that one thread publishes to one topic keep their
+    /// order.
     ///
     /// # Errors
-    /// When the message was not taken. That a topic could not be made for it ([`PublishError::TooManyTopics`]) is known to its owner
-    /// alone; [`publish_with_reply`](Self::publish_with_reply) tells.
+    /// When the hub did not accept the message. The error [`PublishError::TooManyTopics`] occurs at the topic's owner only, after this
+    /// method has returned; [`publish_with_reply`](Self::publish_with_reply) reports it.
     pub fn publish(&self, topic: &str, message: Message<'_>) -> Result<(), PublishError> {
         self.post_message(topic, message, ReplyTo::Nobody)
     }
 
-    /// Publishes a message as [`publish`](Self::publish) does. `reply` gets the message's place in its topic, or the reason why the
+    /// Publishes a message as [`publish`](Self::publish) does. `reply` receives the message's position in its topic, or the reason why the
     /// message was not published.
     ///
     /// # Errors
-    /// When the message was not taken; no answer comes then.
+    /// When the hub did not accept the message. `reply` receives no answer then.
     pub fn publish_with_reply(
         &self,
         topic: &str,
@@ -51,17 +53,17 @@ impl Publisher {
         self.post_message(topic, message, ReplyTo::Thread(reply))
     }
 
-    /// Publishes several messages that leave together.
+    /// Returns a batch: the messages published with it are sent to subscribers together.
     #[must_use]
     pub fn batch(&self) -> PublishBatch {
         PublishBatch::new(Arc::clone(&self.shared))
     }
 
-    /// Sends a message to all clients. `answers` gets the number of open connections of each worker, whose clients get the message, or
-    /// [`PublishError::Busy`] from a worker whose clients do not get it. Returns how many answers come.
+    /// Sends a message to all clients. `answers` receives one answer from each worker: the number of open connections of the worker, if it
+    /// sends the message to them, or [`PublishError::Busy`]. Returns the number of answers to expect.
     ///
     /// # Errors
-    /// When the message was not taken; no answer comes then.
+    /// When the hub did not accept the message. `answers` receives nothing then.
     pub fn broadcast(
         &self,
         message: Message<'_>,
@@ -79,13 +81,13 @@ impl Publisher {
         self.ask(SendBroadcast(Broadcast::new(message, reservation)), answers)
     }
 
-    /// Asks something of the workers that the question names as its [recipients](Question::recipients). `answers` is called for each of
-    /// them once, mostly on its thread: with its answer, with [`PublishError::Busy`] where it has too many questions to answer, or with
-    /// [`PublishError::NotRunning`] where it ends before it has answered. What holds for `answers` is said at [`AnswerSender::new`]. Returns how
-    /// many answers come.
+    /// Asks the workers that the question names as its [recipients](Question::recipients). `answers` is called once for each of these
+    /// workers, usually on the worker's thread: with the worker's answer, with [`PublishError::Busy`] if the worker's queue of questions is
+    /// full, or with [`PublishError::NotRunning`] if the worker ends before it has answered. [`AnswerSender::new`] states the restrictions
+    /// on `answers`. Returns the number of answers to expect.
     ///
     /// # Errors
-    /// When nobody could be asked; no answer comes then.
+    /// When no worker could be asked. `answers` receives nothing then.
     pub fn ask<Q: Question>(
         &self,
         question: Q,

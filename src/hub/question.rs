@@ -1,4 +1,4 @@
-//! The seam for questions: a type that is asked, the type of its answer, and the way to the workers.
+//! The interface for questions: the trait of a question, the type of its answer, and the queues to the workers.
 
 use std::fmt;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -8,40 +8,40 @@ use super::answer_sender::{AnswerSender, Sink};
 use super::hub_view::HubView;
 use super::outcome::PublishError;
 
-/// Something that another thread asks of the hub's workers with [`Publisher::ask`](super::Publisher::ask).
+/// A question that another thread asks the hub's workers with [`Publisher::ask`](super::Publisher::ask).
 ///
-/// Each worker that is asked gets a copy of the question, in its own thread, and answers it once.
+/// Each worker that is asked gets a copy of the question and answers it once, on its own thread.
 pub trait Question: Clone + Send + 'static {
-    /// What one worker answers.
+    /// The answer of one worker.
     type Answer: Send + 'static;
 
-    /// Which workers are asked.
+    /// Returns which workers are asked.
     fn recipients(&self) -> Recipients<'_> {
         Recipients::EveryWorker
     }
 
-    /// Answers on a worker's thread. Other connections wait meanwhile: what takes long must be done in parts.
+    /// Answers the question on a worker's thread. The worker's connections wait meanwhile, so that long work must be split into parts.
     fn answer(self, worker: &mut HubView<'_, '_>, reply: AnswerSender<Self::Answer>);
 }
 
-/// The workers to which a question is put.
+/// The workers that a question is sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recipients<'a> {
-    /// The worker that owns the topic with this name: it gives the topic's messages their offsets.
+    /// The worker that owns the topic with this name and assigns the offsets of its messages.
     OwnerOf(&'a str),
-    /// Each worker.
+    /// All workers.
     EveryWorker,
 }
 
 /// A question in a worker's queue, with any type of answer.
 pub(super) trait Queued: Send {
-    /// Answers it.
+    /// Answers the question.
     fn answer(self: Box<Self>, worker: &mut HubView<'_, '_>);
-    /// Says why it is not answered.
+    /// Reports why the question is not answered.
     fn refuse(self: Box<Self>, error: PublishError);
 }
 
-/// A question, and where its answer goes.
+/// A question with the sender of its answer.
 struct Asked<Q: Question> {
     question: Q,
     reply: AnswerSender<Q::Answer>,
@@ -57,10 +57,10 @@ impl<Q: Question> Queued for Asked<Q> {
     }
 }
 
-/// The questions that one worker has not answered.
+/// A worker's queue of unanswered questions: the receiving end.
 pub(super) type Questions = Receiver<Box<dyn Queued>>;
 
-/// The queues of questions, one for each worker. They exist once the first worker has started.
+/// The queues of questions, one for each worker. The first worker that starts makes all of them.
 #[derive(Default)]
 pub(crate) struct QuestionQueues {
     queues: OnceLock<Vec<Queue>>,
@@ -69,18 +69,19 @@ pub(crate) struct QuestionQueues {
 /// One worker's queue.
 struct Queue {
     sender: SyncSender<Box<dyn Queued>>,
-    /// The worker's end, until it has taken it.
+    /// The receiving end, until the worker takes it.
     receiver: Mutex<Option<Questions>>,
 }
 
 impl QuestionQueues {
-    /// Takes a worker's end of its queue, which has room for `room` questions; `None` where that was taken before.
+    /// Takes a worker's receiving end of its queue, which has room for `room` questions. Returns `None` if the end was taken before.
     pub(super) fn take(&self, worker: usize, workers: usize, room: usize) -> Option<Questions> {
         let queues = self.queues.get_or_init(|| (0..workers).map(|_| Queue::new(room)).collect());
         queues.get(worker)?.receiver.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Puts a question to a worker, which has still to be woken. A worker that cannot take it is answered for.
+    /// Sends a question to a worker, which the caller still has to wake. Answers with an error where the worker's queue is full or the
+    /// worker has ended.
     pub(super) fn put<Q: Question>(&self, worker: usize, question: Q, answers: &Sink<Q::Answer>) {
         let asked = Box::new(Asked { question, reply: AnswerSender::to(answers) });
         let Some(queue) = self.queues.get().and_then(|queues| queues.get(worker)) else { return };

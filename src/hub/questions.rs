@@ -1,5 +1,4 @@
-//! The questions that the hub's workers can answer by themselves. Each is a type, with the type of its answer and what a worker does to
-//! answer it.
+//! The built-in questions. Each question is a type that defines the type of its answer and how a worker answers it.
 
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use super::outcome::{SlowClient, TopicInfo};
 use super::publication::Broadcast;
 use super::question::{Question, Recipients};
 
-/// Asks for the state of the topic with this name. The answer is `None` where there is no such topic.
+/// Asks for the state of the topic with this name. The answer is `None` if the topic does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeTopic(pub String);
 
@@ -25,12 +24,12 @@ impl Question for DescribeTopic {
     }
 }
 
-/// Asks for topics. Each worker answers with those that it owns, in the order of their names.
+/// Asks for a list of topics. Each worker answers with the topics that it owns, in the order of their names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListTopics {
-    /// How the names begin.
+    /// The prefix of the topics' names.
     pub prefix: String,
-    /// The most topics of one worker.
+    /// Most topics in one worker's answer.
     pub limit: usize,
 }
 
@@ -42,10 +41,10 @@ impl Question for ListTopics {
     }
 }
 
-/// Asks for the clients for which most bytes wait to be written. Each worker answers with its own clients, most bytes first.
+/// Asks for the clients with the most unwritten bytes. Each worker answers with its own clients, most bytes first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindSlowest {
-    /// The most clients of one worker.
+    /// Most clients in one worker's answer.
     pub limit: usize,
 }
 
@@ -58,7 +57,7 @@ impl Question for FindSlowest {
     }
 }
 
-/// Has a message sent to all clients. Each worker answers with the number of its open connections.
+/// Sends a message to all clients. Each worker answers with the number of its open connections.
 #[derive(Debug, Clone)]
 pub(super) struct SendBroadcast(pub(super) Arc<Broadcast>);
 

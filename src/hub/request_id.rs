@@ -1,15 +1,15 @@
-//! What a client calls its request.
+//! The ids of clients' requests.
 
 use serde::ser::Error;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// The `id` of a request, if it has one: the answer repeats it.
+/// The `id` of a request, if the request has one. The answer repeats it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct RequestId(Option<Box<RequestName>>);
 
 impl RequestId {
-    /// The client gave the request no `id`.
+    /// The id of a request without `id`.
     pub(crate) const NONE: Self = Self(None);
 
     pub(crate) fn new(name: RequestName) -> Self {
@@ -25,10 +25,10 @@ impl RequestId {
     }
 }
 
-/// What a request is called, as the client wrote it.
+/// The value of an `id`, as the client wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RequestName {
-    /// The literal: it may have more digits than a number of ours.
+    /// The number's literal, since it may have more digits than any integer type holds.
     Number(Box<str>),
     Text(Box<str>),
 }

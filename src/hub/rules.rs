@@ -1,11 +1,11 @@
-//! What holds for which topics.
+//! Rules by topic prefix: access, history, slow subscribers and compression.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::worker::SlowPolicy;
 
-/// Which clients may do something.
+/// Which clients may subscribe or publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -17,85 +17,85 @@ pub enum Access {
 }
 
 impl Access {
-    /// Whether clients may.
+    /// Returns whether clients have access.
     #[must_use]
     pub const fn allows_clients(self) -> bool {
         matches!(self, Self::Anyone)
     }
 }
 
-/// How much of a topic's past is kept for subscribers that come back. Each limit holds by itself.
+/// How many of a topic's latest messages are kept for subscribers that reconnect. All three limits apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HistoryRule {
-    /// Most messages; 0 keeps nothing.
+    /// Most messages; 0 keeps none.
     pub messages: u32,
-    /// Most bytes of their payloads.
+    /// Most bytes of payloads.
     pub bytes: usize,
-    /// How long a message is kept.
+    /// Most time that a message is kept.
     pub age: Duration,
 }
 
 impl HistoryRule {
-    /// Nothing is kept.
+    /// Keeps no messages.
     pub const OFF: Self = Self { messages: 0, bytes: 0, age: Duration::ZERO };
 
-    /// Whether anything is kept.
+    /// Returns whether the rule keeps no messages.
     #[must_use]
     pub const fn is_off(&self) -> bool {
         self.messages == 0
     }
 }
 
-/// What a rule says of the topics whose names begin with its prefix. What it leaves out is decided by the rule with the next
-/// shorter prefix that says something of it, and by [`Rules::DEFAULT`] at last.
+/// A rule for the topics whose names begin with a prefix. For a field that is `None`, the rule with the next shorter prefix that sets the
+/// field applies, and finally [`Rules::DEFAULT`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rule {
-    /// How the names begin; empty for all topics.
+    /// The prefix of the topics' names; empty for all topics.
     pub prefix: String,
     /// Which clients may subscribe.
     pub subscribe: Option<Access>,
     /// Which clients may publish.
     pub publish: Option<Access>,
-    /// What is kept.
+    /// How many of the latest messages are kept.
     pub history: Option<HistoryRule>,
     /// What happens to messages for subscribers that read too slowly.
     pub slow: Option<SlowPolicy>,
-    /// Whether messages are compressed for clients that have agreed on it.
+    /// Whether messages are compressed for clients that have negotiated compression.
     pub compression: Option<bool>,
 }
 
-/// What holds for one topic.
+/// The resolved rule of one topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TopicRule {
     /// Which clients may subscribe.
     pub subscribe: Access,
     /// Which clients may publish.
     pub publish: Access,
-    /// What is kept.
+    /// How many of the latest messages are kept.
     pub history: HistoryRule,
     /// What happens to messages for subscribers that read too slowly.
     pub slow: SlowPolicy,
-    /// Whether messages are compressed for clients that have agreed on it.
+    /// Whether messages are compressed for clients that have negotiated compression.
     pub compression: bool,
 }
 
-/// All rules, resolved: of those whose prefix a name begins with, the longest decides.
+/// All rules, resolved: the rule with the longest prefix of a topic's name applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
-    /// In the order of their prefixes, so that a topic's is found however many there are; the first one is for all topics.
+    /// The rules in ascending order of their prefixes, for a binary search. The first rule has the empty prefix.
     resolved: Vec<Resolved>,
 }
 
-/// A rule with what those of shorter prefixes say of what it leaves out.
+/// A rule whose unset fields are filled in from rules with shorter prefixes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Resolved {
     prefix: Box<str>,
     rule: TopicRule,
-    /// Where the rule stands with the longest prefix of the prefix; itself where there is none.
+    /// Index of the rule with the longest proper prefix of this prefix; its own index if there is none.
     outer: usize,
 }
 
-/// Two rules have the same prefix.
+/// Two rules have the same prefix. The value is the prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DuplicatePrefix(pub String);
 
@@ -108,7 +108,7 @@ impl fmt::Display for DuplicatePrefix {
 impl std::error::Error for DuplicatePrefix {}
 
 impl Rules {
-    /// What holds where no rule says otherwise.
+    /// The rule of topics for which no other rule sets a field.
     pub const DEFAULT: TopicRule = TopicRule {
         subscribe: Access::Anyone,
         publish: Access::Nobody,
@@ -117,10 +117,10 @@ impl Rules {
         compression: true,
     };
 
-    /// Resolves rules; their order does not matter.
+    /// Resolves rules, given in any order.
     ///
     /// # Errors
-    /// When two have the same prefix.
+    /// When two rules have the same prefix.
     pub fn new(mut rules: Vec<Rule>) -> Result<Self, DuplicatePrefix> {
         rules.sort_by(|a, b| a.prefix.cmp(&b.prefix));
         if let Some(pair) = rules.windows(2).find(|pair| pair[0].prefix == pair[1].prefix) {
@@ -128,7 +128,7 @@ impl Rules {
         }
         let mut all = Self::default();
         for rule in rules {
-            // Those before it are all there are of its prefixes.
+            // The rules are sorted, so all rules with a proper prefix of this one are already in `all`.
             let outer = all.find(&rule.prefix);
             let said = all.resolved[outer].rule;
             let resolved = TopicRule {
@@ -147,15 +147,15 @@ impl Rules {
         Ok(all)
     }
 
-    /// What holds for a topic.
+    /// Returns the rule of a topic.
     #[must_use]
     pub fn of(&self, name: &str) -> &TopicRule {
         &self.resolved[self.find(name)].rule
     }
 
-    /// Where the rule stands with the longest prefix of a name.
+    /// Returns the index of the rule with the longest prefix of `name`.
     fn find(&self, name: &str) -> usize {
-        // The last one that is not behind the name begins with whatever of the name is a prefix.
+        // The last prefix that does not sort after the name begins with every rule's prefix that the name begins with.
         let mut at = self.resolved.partition_point(|resolved| *resolved.prefix <= *name) - 1;
         while !name.starts_with(&*self.resolved[at].prefix) {
             at = self.resolved[at].outer;
@@ -163,7 +163,7 @@ impl Rules {
         at
     }
 
-    /// Whether there are topics of which anything is kept.
+    /// Returns whether any rule keeps a history.
     #[must_use]
     pub fn keep_history(&self) -> bool {
         self.resolved.iter().any(|resolved| !resolved.rule.history.is_off())

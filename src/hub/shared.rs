@@ -1,4 +1,4 @@
-//! What the hubs of all workers share, and the queues by which other threads ask them.
+//! The state that the hubs of all workers share, and the queues of the operator's messages.
 
 use std::fmt;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -13,13 +13,13 @@ use super::outcome::PublishError;
 use crate::metrics::HubCounters;
 use crate::worker::{Handle, PreparedMessage};
 
-/// What the hubs of all workers and the publishers share.
+/// The state that the hubs of all workers and the publishers share.
 pub(crate) struct HubShared {
     pub(crate) config: Arc<HubConfig>,
     pub(crate) names: NameHasher,
-    /// Messages under way.
+    /// The counters of messages under way.
     pub(crate) in_flight: Arc<InFlight>,
-    /// There once the first worker has started.
+    /// The queues of all workers. The first worker that starts sets them.
     net: OnceLock<Net>,
 }
 
@@ -30,16 +30,16 @@ struct Net {
     workers: Vec<WorkerSlot>,
 }
 
-/// One worker, as others see it.
+/// The sending end of one worker's queue.
 struct WorkerSlot {
-    /// What the operator publishes, which does not wait behind what clients do.
+    /// The operator's messages. They have their own queue, so that they do not wait behind clients' requests.
     published: SyncSender<Box<Publish>>,
     counters: Arc<HubCounters>,
-    /// The worker's end, until it has taken it.
+    /// The worker's receiving end, until the worker takes it.
     end: Mutex<Option<OperatorInbox>>,
 }
 
-/// One worker's queue, as it sees it.
+/// The receiving end of one worker's queue.
 pub(crate) struct OperatorInbox {
     published: Receiver<Box<Publish>>,
     pub(crate) counters: Arc<HubCounters>,
@@ -57,7 +57,7 @@ impl HubShared {
         }
     }
 
-    /// Takes a worker's end of its queue; `None` where it has been taken.
+    /// Takes a worker's receiving end of its queue. Returns `None` if it was taken before.
     pub(crate) fn take_inbox(
         &self,
         worker: usize,
@@ -73,17 +73,17 @@ impl HubShared {
         queue.end.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// How many workers there are, once they are there.
+    /// Returns the number of workers; `None` before the first worker has started.
     pub(crate) fn workers(&self) -> Option<usize> {
         self.net.get().map(|net| net.workers.len())
     }
 
-    /// Most bytes of a payload that clients' outboxes are sure to have room for, once the first worker has started.
+    /// Returns the most bytes of a payload that every client's outbox has room for, or `usize::MAX` before the first worker has started.
     pub(crate) fn max_message(&self) -> usize {
         self.net.get().map_or(usize::MAX, |net| net.max_message)
     }
 
-    /// Whether a payload is longer than clients' outboxes are sure to have room for.
+    /// Returns whether a payload is longer than [`max_message`](Self::max_message).
     pub(crate) fn is_too_large(&self, payload: &[u8]) -> bool {
         payload.len() > self.max_message()
     }
@@ -96,15 +96,15 @@ impl HubShared {
         self.names.hash(name)
     }
 
-    /// The worker that is asked about the topic with this hash.
+    /// Returns the worker that owns the topic with this hash.
     pub(crate) fn owner(&self, hash: u64) -> usize {
         hash::owner(hash, self.workers().unwrap_or(1))
     }
 
-    /// A message to publish, if there is room for it among those under way.
+    /// Makes a message to publish, if there is room for it among the messages under way.
     ///
     /// # Errors
-    /// [`PublishError::Busy`] where there is none. Its [`ReplyTo`] gets no answer then.
+    /// [`PublishError::Busy`] if there is no room. The [`ReplyTo`] gets no answer then.
     pub(crate) fn admit(
         &self,
         topic: &str,
@@ -121,10 +121,10 @@ impl HubShared {
         }
     }
 
-    /// Sends a message of the operator's to the worker that publishes it, which is returned and has still to be [woken](Self::wake).
+    /// Sends a message of the operator to the topic's owner. Returns the owner, which the caller still has to [wake](Self::wake).
     ///
     /// # Errors
-    /// When the message was not taken. Its [`ReplyTo`] gets no answer then.
+    /// When the message was not accepted. The [`ReplyTo`] gets no answer then.
     pub(crate) fn publish_for_operator(
         &self,
         topic: &str,
@@ -148,7 +148,7 @@ impl HubShared {
         posted
     }
 
-    /// Whether a message of the operator's can be published now.
+    /// Checks whether a message of the operator can be published now.
     fn check(&self, topic: &str, message: &PreparedMessage) -> Result<&Net, PublishError> {
         check_name(topic)?;
         if self.is_too_large(message.payload()) {
@@ -157,7 +157,7 @@ impl HubShared {
         self.net.get().ok_or(PublishError::NotRunning)
     }
 
-    /// Has a worker look into its queue.
+    /// Wakes a worker, so that it reads its queue.
     pub(crate) fn wake(&self, worker: usize) {
         if let Some(net) = self.net.get() {
             // A worker that has ended needs no waking.
@@ -168,7 +168,7 @@ impl HubShared {
 
 impl WorkerSlot {
     fn new(queue: usize) -> Self {
-        // Twice what a topic may have under way, so that one does not keep the others out.
+        // Twice the limit of a topic's messages under way, so that one topic does not block the others.
         let (published, publishing) = sync_channel(2 * queue);
         let counters = Arc::<HubCounters>::default();
         let end = OperatorInbox { published: publishing, counters: Arc::clone(&counters) };
@@ -188,7 +188,7 @@ impl WorkerSlot {
 }
 
 impl OperatorInbox {
-    /// What the operator publishes next.
+    /// Takes the operator's next message out of the queue.
     pub(crate) fn next_published(&self) -> Option<Box<Publish>> {
         self.published.try_recv().ok()
     }

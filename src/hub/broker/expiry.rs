@@ -1,21 +1,21 @@
-//! What an owner keeps without subscribers, freed when it is too old.
+//! Removal of an owner's topics without subscribers, and of expired messages.
 
 use std::time::Duration;
 
 use super::owner::Owner;
 use crate::budget::EVICTION_LOOKS;
 
-/// Small messages whose memory is freed when room for a topic is looked for.
+/// Small messages whose memory the owner frees while it searches for a topic to evict.
 const FREED_FOR_ONE: usize = 256;
 
-/// Small messages whose memory is freed with a part, or as many that take as long. Where there are more, another iteration goes on.
+/// Small messages, or the equivalent in bytes, whose memory the owner frees with one part of a round. The next iteration frees the rest.
 const FREED: usize = 4096;
 
 impl Owner {
-    /// Forgets messages that are too old, and topics with them.
+    /// Forgets expired messages, and removes topics that need not stay, in the part of the topics that is due.
     pub(crate) fn sweep(&mut self, now: Duration) {
         let due = self.keeping.due(now);
-        // A topic of another owner may want the room.
+        // Another owner may need room for a topic.
         let is_short = due > 0 && self.shared.is_short_of_topics();
         let mut budget = FREED;
         for at in 0..due {
@@ -27,8 +27,8 @@ impl Owner {
         self.keeping.rest();
     }
 
-    /// Looks for a topic that stays for no messages and no subscribers, and removes it. Only a part of the topics is looked at, the
-    /// next one the next time.
+    /// Finds a topic without subscribers and messages, and removes it. Returns whether there was one. Each call checks a part of the topics
+    /// only, and the next call checks the next part.
     pub(super) fn evict(&mut self, now: Duration) -> bool {
         let mut budget = FREED_FOR_ONE;
         for _ in 0..EVICTION_LOOKS.min(self.keeping.queue.len()) {
@@ -36,7 +36,7 @@ impl Owner {
                 Swept::Gone => return true,
                 Swept::Stays => {}
                 Swept::More => {
-                    // The next one that needs room looks at others.
+                    // The next call checks other topics.
                     self.keeping.queue.rotate_left(1);
                     return false;
                 }
@@ -45,7 +45,7 @@ impl Owner {
         false
     }
 
-    /// Looks at the next topic.
+    /// Checks the next topic.
     fn sweep_next(&mut self, now: Duration, is_short: bool, budget: &mut usize) -> Swept {
         let Some(at) = self.keeping.queue.pop_front() else { return Swept::Stays };
         let Self { topics, shared, counters, .. } = self;
@@ -73,13 +73,13 @@ impl Owner {
     }
 }
 
-/// What a look at a topic came to.
+/// The result of a check of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Swept {
-    /// The topic is gone.
+    /// The topic was removed.
     Gone,
     Stays,
-    /// It has to be gone on with: the budget of what is freed is used up.
+    /// The check has to continue, since the budget of memory to free is used up.
     More,
 }
 
@@ -100,12 +100,12 @@ mod tests {
 
     const AGE: Duration = Duration::from_secs(60);
 
-    /// An owner with a message in each of so many topics, and the queues that it sends nothing with.
+    /// Makes an owner with one message in each of `topics` topics, and its queues.
     fn owner(topics: usize) -> (Owner, Peers) {
         owner_with(topics, 1)
     }
 
-    /// An owner with so many messages in each of so many topics.
+    /// Makes an owner with `messages` messages in each of `topics` topics, and its queues.
     fn owner_with(topics: usize, messages: u32) -> (Owner, Peers) {
         let history = HistoryRule { messages, bytes: 1 << 30, age: AGE };
         let rules = Rules::new(vec![Rule { history: Some(history), ..Rule::default() }]).unwrap();
@@ -133,7 +133,7 @@ mod tests {
         for topics in [1, 64, 3_300, 60_000] {
             let (mut owner, _peers) = owner(topics);
             let (mut now, mut most) = (AGE, 0);
-            // The round under way may have passed it when it grew too old.
+            // The round under way may have passed a topic just before the topic expired.
             while let Some(step) = owner.keeping.step() {
                 let before = owner.topics();
                 owner.sweep(now);

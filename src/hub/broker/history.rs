@@ -1,7 +1,7 @@
-//! A topic's latest messages.
+//! A topic's history: its latest messages.
 //!
-//! What is too old or has to make room is *forgotten* at once, however much it is: from then on it is given to no subscriber and counts for no
-//! rule. Its memory, for which the limit of all histories goes on to count it, is freed a few messages at a time.
+//! Messages that are expired or have to make room are *forgotten* at once, however many they are: no subscriber gets them any more, and the
+//! topic's rule no longer counts them. Their memory is freed a few messages at a time. Until then, the limit of all histories counts it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,61 +13,63 @@ use crate::hub::publication::{Publication, measure, most_bytes};
 use crate::hub::rules::HistoryRule;
 use crate::worker::{Frame, PreparedMessage, message_of};
 
-/// What keeping a message costs beside its payload, about.
+/// Approximate bytes that a message in a history costs beside its payload.
 pub(crate) const ITEM_COST: usize = 256;
 
-/// How long the encodings of a message are kept that were made for a subscriber that came back. Others may come back at the same time.
+/// How long a history keeps the encodings of a message that were made for a recovering subscriber. Other subscribers may recover at the
+/// same time.
 const CACHED_FOR: Duration = Duration::from_secs(5);
 
-/// Messages that are forgotten one by one, before their number is looked for.
+/// Messages that a linear search checks for expiry before a binary search begins.
 const FEW: usize = 4;
-/// Messages freed with each that is kept, beside what its bytes allow: more than one, so that none are left in a steady stream.
+/// Messages freed with each message that is added, beside those that its bytes allow. It is more than one, so that a steady stream leaves
+/// none.
 const FREED_WITH_ONE: usize = 4;
-/// Bytes whose freeing takes as long as a small message's.
+/// Bytes whose freeing takes as long as that of a small message.
 const FREED_AT_ONCE: usize = 4096;
 
-/// The latest messages of a topic, as many as its rule and the limit of all histories allow.
+/// The latest messages of a topic, limited by its rule and by the limit of all histories.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    /// Oldest first. The first `forgotten` have still to be freed; the offsets of the others are without a gap.
+    /// The messages, oldest first. The first `forgotten` have still to be freed. The offsets of the others are consecutive.
     kept: VecDeque<Kept>,
     forgotten: usize,
-    /// The offset of the oldest that is not forgotten.
+    /// The offset of the oldest message that is not forgotten.
     first: u64,
-    /// Bytes of the payloads of all that were ever kept.
+    /// Payload bytes of all messages that were ever kept.
     sum: u64,
-    /// Bytes set aside for encodings of them.
+    /// Bytes reserved for encodings.
     forms: usize,
-    /// Offsets of those that have such, in the order in which they were made. It may have been forgotten.
+    /// Offsets of the messages with cached encodings, in the order in which these were made. Such a message may have been forgotten since.
     cached: VecDeque<u64>,
 }
 
-/// A message: its frame, which it shares with the subscribers that it is sent to now.
+/// A message in a history. It shares its frame with the outboxes of subscribers.
 #[derive(Debug)]
 struct Kept {
     time: Duration,
-    /// Bytes of the payloads of all that were kept before.
+    /// Payload bytes of all messages that were kept before this one.
     before: u64,
     frame: Frame,
     cached: Option<Box<Cached>>,
 }
 
-/// A message with the encodings that were made of it for subscribers that come back.
+/// A message with the encodings that were made of it for recovering subscribers.
 #[derive(Debug)]
 struct Cached {
     publication: Arc<Publication>,
     since: Duration,
-    /// The most bytes that its encodings come to.
+    /// Most bytes of all its encodings together.
     bytes: usize,
 }
 
-/// What there is behind an offset.
+/// Messages after an offset.
 #[derive(Debug)]
 pub(crate) struct Missed {
-    /// The offset in front of `items`.
+    /// The offset before the first of `publications`.
     pub(crate) from: u64,
     pub(crate) publications: Vec<Arc<Publication>>,
-    /// There is more behind them.
+    /// The history has more messages after `publications`.
     pub(crate) more: bool,
 }
 
@@ -76,23 +78,23 @@ impl History {
         self.kept.len() - self.forgotten
     }
 
-    /// Bytes of their payloads.
+    /// Returns the payload bytes of the messages.
     pub(crate) fn bytes(&self) -> usize {
         let before = self.kept.get(self.forgotten).map_or(self.sum, |kept| kept.before);
         usize::try_from(self.sum - before).unwrap_or(usize::MAX)
     }
 
-    /// Bytes set aside for encodings.
+    /// Returns the bytes reserved for encodings.
     pub(crate) const fn forms(&self) -> usize {
         self.forms
     }
 
-    /// Whether it takes no memory: nothing is kept, and nothing is left to be freed.
+    /// Returns whether the history takes no memory: it has no messages, and none that have still to be freed.
     pub(crate) fn holds_nothing(&self) -> bool {
         self.kept.is_empty()
     }
 
-    /// Keeps a message, if its rule allows it, at the expense of older ones.
+    /// Adds a message, if the rule allows it, and forgets older ones to make room.
     pub(crate) fn push(
         &mut self,
         offset: u64,
@@ -104,7 +106,7 @@ impl History {
         let bytes = len_of(frame);
         let mut freed = FREED_WITH_ONE + bytes / FREED_AT_ONCE;
         if rule.is_off() || bytes > rule.bytes {
-            // A gap in the middle would be worse than less of the past.
+            // A shorter history is better than one with a gap.
             self.forget(self.kept.len());
             self.free(&mut freed, shared);
             return;
@@ -112,9 +114,9 @@ impl History {
         self.forget((self.kept.len() + 1).saturating_sub(rule.messages as usize));
         let least = self.sum.saturating_sub((rule.bytes - bytes) as u64);
         self.forget_while(|kept| kept.before < least);
-        // As many at most as there are 256 bytes in this one.
+        // At most one iteration for each 256 bytes of this message.
         while !shared.add_history(bytes + ITEM_COST) {
-            // Encodings can be made again.
+            // Encodings can be made again, messages cannot.
             if self.forgotten == 0 && self.drop_first_cached(shared) {
                 continue;
             }
@@ -132,26 +134,27 @@ impl History {
         self.free(&mut freed, shared);
     }
 
-    /// Forgets what is too old.
+    /// Forgets expired messages.
     pub(crate) fn expire(&mut self, now: Duration, rule: &HistoryRule) {
         self.forget_while(|kept| now.saturating_sub(kept.time) > rule.age);
     }
 
-    /// Forgets those in front for which `is_over` holds, behind which it holds for none.
+    /// Forgets the oldest messages for which `is_over` returns `true`. It must return `false` for all messages after the first for which it
+    /// does.
     fn forget_while(&mut self, is_over: impl Fn(&Kept) -> bool) {
         let few = self.kept.range(self.forgotten..).take(FEW).position(|kept| !is_over(kept));
         self.forget(few.map_or_else(|| self.kept.partition_point(&is_over), |few| self.forgotten + few));
     }
 
-    /// Forgets all before a place.
+    /// Forgets all messages before an index of `kept`.
     fn forget(&mut self, end: usize) {
         let end = end.clamp(self.forgotten, self.kept.len());
         self.first += (end - self.forgotten) as u64;
         self.forgotten = end;
     }
 
-    /// Frees what has been forgotten, and encodings that were made a while ago, as far as the budget goes, which is counted in small messages.
-    /// `true` where there is more.
+    /// Frees forgotten messages and old encodings, as far as the budget goes, which counts small messages. Returns `true` where there are
+    /// more.
     pub(crate) fn tidy(&mut self, now: Duration, budget: &mut usize, shared: &LocalShared) -> bool {
         while let Some(&offset) = self.cached.front() {
             if self.cached_of(offset).is_some_and(|cached| now.saturating_sub(cached.since) <= CACHED_FOR) {
@@ -170,7 +173,7 @@ impl History {
         self.free(budget, shared)
     }
 
-    /// Frees what has been forgotten, as far as the budget goes. `true` where there is more.
+    /// Frees forgotten messages, as far as the budget goes. Returns `true` where there are more.
     fn free(&mut self, budget: &mut usize, shared: &LocalShared) -> bool {
         while self.forgotten > 0 {
             if *budget == 0 {
@@ -186,7 +189,7 @@ impl History {
         false
     }
 
-    /// Frees the first that is forgotten; `false` where there is none.
+    /// Frees the first forgotten message. Returns `false` where there is none.
     fn free_first(&mut self, shared: &LocalShared) -> bool {
         if self.forgotten == 0 {
             return false;
@@ -199,10 +202,10 @@ impl History {
         true
     }
 
-    /// Drops the encodings that were made first; `false` where there are none.
+    /// Drops the oldest encodings. Returns `false` where there are none.
     fn drop_first_cached(&mut self, shared: &LocalShared) -> bool {
         let Some(offset) = self.cached.pop_front() else { return false };
-        // One that was forgotten goes with its message.
+        // The encodings of a forgotten message are dropped when that message is freed.
         let place = self.place_of(offset);
         let cached = place.and_then(|at| self.kept.get_mut(at)).and_then(|kept| kept.cached.take());
         self.drop_cached(cached, shared);
@@ -220,14 +223,15 @@ impl History {
         self.kept.get(self.place_of(offset)?)?.cached.as_deref()
     }
 
-    /// Where the message of an offset is, if it is not forgotten.
+    /// Returns the index in `kept` of the message with an offset; `None` for an offset before the first message.
     fn place_of(&self, offset: u64) -> Option<usize> {
         let behind = usize::try_from(offset.checked_sub(self.first)?).ok()?;
         Some(self.forgotten + behind)
     }
 
-    /// What follows `offset`, as much of it as there is: at most so many messages of at most so many bytes together, names and places
-    /// included, but one at least. `latest` is the topic's latest offset; `item` makes an item of the message at a place.
+    /// Returns the messages after `offset`: at most `messages` messages of at most `bytes` bytes together, including names and positions,
+    /// but at least one message if there is any. `latest` is the topic's latest offset. `publication` makes the publication of the message
+    /// at an index.
     pub(crate) fn behind(
         &mut self,
         offset: u64,
@@ -249,8 +253,8 @@ impl History {
         Missed { from, publications, more: false }
     }
 
-    /// The message at a place, for a subscriber that has missed it. Its encodings are kept with it for a while if there is room for them, so
-    /// that they are made once for many subscribers that come back together.
+    /// Returns the message at an index of `kept`, for a subscriber that has missed it. The history caches the encodings for a while if
+    /// there is room for them, so that many subscribers that recover at the same time share them.
     pub(crate) fn publication(
         &mut self,
         at: usize,
@@ -265,7 +269,7 @@ impl History {
             return Arc::clone(&cached.publication);
         }
         let message = PreparedMessage::of_frame(Frame::clone(&kept.frame));
-        // One, and as much again when it is compressed. Only clients of `throng.v1` say what they have seen.
+        // One encoding, and as much again for its compressed form. Only clients of `throng.v1` can recover missed messages.
         let bytes = ITEM_COST + 2 * most_bytes(topic, &message);
         let publication = Arc::new(Publication::new(Name::clone(topic), hash, offset, message, None));
         if shared.add_forms(bytes) {
@@ -277,12 +281,12 @@ impl History {
     }
 }
 
-/// Counts the freeing of so many bytes.
+/// Subtracts the cost of freeing `bytes` bytes from a budget.
 const fn spend(budget: &mut usize, bytes: usize) {
     *budget = budget.saturating_sub(1 + bytes / FREED_AT_ONCE);
 }
 
-/// Bytes of a frame's payload.
+/// Returns the payload bytes of a frame.
 fn len_of(frame: &Frame) -> usize {
     message_of(frame).map_or(0, |(_, payload)| payload.len())
 }
@@ -301,12 +305,12 @@ mod tests {
         Frame::clone(PreparedMessage::new(Message::Binary(&vec![0; bytes])).plain())
     }
 
-    /// Keeps a message of so many bytes.
+    /// Adds a message of `bytes` bytes.
     fn push(history: &mut History, offset: u64, bytes: usize, now: Duration, shared: &LocalShared) {
         history.push(offset, &frame(bytes), now, &RULE, shared);
     }
 
-    /// What follows an offset.
+    /// Returns the messages after an offset.
     fn behind(
         history: &mut History,
         offset: u64,
@@ -324,7 +328,7 @@ mod tests {
         history.tidy(now, &mut budget, shared)
     }
 
-    /// Forgets all, and frees it.
+    /// Forgets and frees all messages.
     fn clear(history: &mut History, shared: &LocalShared) {
         history.forget(usize::MAX);
         assert!(!tidy(history, Duration::ZERO, 999, shared) && history.holds_nothing());
@@ -351,7 +355,7 @@ mod tests {
         assert_eq!(history.len(), 3, "ten seconds are allowed");
         history.expire(11 * second + Duration::from_nanos(1), &RULE);
         assert_eq!((history.len(), history.bytes()), (1, 80));
-        // What fits nowhere leaves no gap behind it.
+        // A message that is too long leaves no gap after it.
         push(&mut history, 8, 101, 3 * second, &shared);
         assert_eq!((history.len(), history.bytes()), (0, 0));
         assert!(shared.add_history(1 << 20), "everything was given back");
@@ -416,7 +420,7 @@ mod tests {
 
     #[test]
     fn forms_take_a_quarter_at_most_and_give_way_to_messages() {
-        // Room for four messages, and for the forms of one.
+        // The limit has room for four messages, and for the encodings of one.
         let each = ITEM_COST + 20;
         let (shared, mut history) = (shared(4 * each), History::default());
         (1..=2).for_each(|offset| push(&mut history, offset, 20, Duration::ZERO, &shared));
@@ -433,13 +437,13 @@ mod tests {
         assert!(history.forms() > 0 && history.forms() <= 1024);
         assert!(shared.add_history(4 * 1024 - 4 * each - history.forms()));
         push(&mut history, 5, 20, Duration::ZERO, &shared);
-        // Its rule has four; the oldest has gone for that, and no other.
+        // The rule allows four messages. It has removed the oldest one, and no other message was removed.
         assert_eq!((history.len(), history.bytes()), (4, 80));
         clear(&mut history, &shared);
         assert_eq!((history.forms(), history.bytes()), (0, 0));
     }
 
-    /// A million messages were freed in one go.
+    /// A regression test: a million messages were once freed all at once.
     #[test]
     fn whatever_makes_a_history_forget_much_frees_a_little_at_a_time() {
         type Forget = fn(&mut History, &HistoryRule, &LocalShared);
@@ -488,15 +492,15 @@ mod tests {
         let each = history.forms() / 100;
         assert!(tidy(&mut history, late, 30, &shared));
         assert_eq!(history.forms(), 70 * each);
-        // The forms of 31 to 50 go with their messages.
+        // The encodings of the messages 31 to 50 are dropped with the messages.
         (101..=150).for_each(|offset| history.push(offset, &one, late, &rule, &shared));
         assert_eq!((history.len(), history.forms()), (100, 50 * each));
         cache(&mut history, 150, late);
         assert_eq!(history.forms(), 100 * each);
-        // What is left of the first ones: 20 numbers of messages that are gone, and 50 forms.
+        // What is left of the first encodings: 20 offsets of messages that are gone, and 50 encodings.
         assert!(tidy(&mut history, late, 69, &shared) && !tidy(&mut history, late, 2, &shared));
         assert_eq!(history.forms(), 50 * each);
-        // Room for a message is made of as many forms as that takes.
+        // Only as many encodings are dropped as the new message needs room.
         assert!(shared.add_history((1 << 20) - shared.history()));
         history.push(151, &one, late, &HistoryRule { messages: 101, ..rule }, &shared);
         assert_eq!((history.len(), history.forms()), (101, 49 * each));

@@ -1,4 +1,4 @@
-//! Topics listed by the beginning of their names, a part of them at a time.
+//! Lists of topics by prefix, made a part at a time.
 
 use std::collections::BTreeSet;
 
@@ -6,15 +6,15 @@ use crate::hub::answer_sender::AnswerSender;
 use crate::hub::name::Name;
 use crate::hub::outcome::TopicInfo;
 
-/// A list in the making.
+/// A list that is being made.
 #[derive(Debug)]
 pub(crate) struct Listing {
     pub(super) prefix: Box<str>,
     pub(super) limit: usize,
     pub(super) reply: AnswerSender<Vec<TopicInfo>>,
-    /// Places below have been looked at.
+    /// The places below this one have been checked.
     pub(super) next: usize,
-    /// The first names so far.
+    /// The first names that were found so far, at most `limit`.
     pub(super) found: BTreeSet<Name>,
 }
 

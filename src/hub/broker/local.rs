@@ -1,4 +1,4 @@
-//! The broker of one machine: the worker that owns a topic gives its messages their offsets and keeps its history.
+//! The broker of one machine. The worker that owns a topic assigns offsets to its messages and keeps its history.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,20 +17,20 @@ use crate::hub::outcome::{PublishError, TopicInfo};
 use crate::metrics::HubCounters;
 use crate::worker::{Handle, Turn};
 
-/// When what a full queue did not take is tried again.
+/// Time until the next attempt to send what a full queue did not take.
 const RETRY: Duration = Duration::from_millis(1);
 
-/// One worker's end: the topics that it owns, and the queues to and from the other ends.
+/// One worker's end of the broker: the topics that the worker owns, and the queues to and from the other ends.
 pub(crate) struct LocalBroker {
     worker: usize,
     shared: Arc<LocalShared>,
-    /// Apart, since a worker moves its handler out of the way and back for each turn.
+    /// The owner is boxed, since a worker moves its handler out and back in for each turn.
     owner: Box<Owner>,
     peers: Peers,
 }
 
 impl LocalBroker {
-    /// The end of a worker; `None` where it has been taken.
+    /// Makes a worker's end. Returns `None` if the worker's queues were taken before.
     pub(crate) fn new(
         shared: &Arc<LocalShared>,
         worker: usize,
@@ -54,7 +54,7 @@ impl LocalBroker {
         }
     }
 
-    /// Serves so many requests, fewer where what is asked for takes long, while fewer than `held` deliveries are held back. `true` where
+    /// Serves at most `most` requests, fewer if they are costly, while fewer than `held` deliveries are held back. Returns `true` where
     /// there may be more.
     fn serve_some(&mut self, most: usize, held: usize, now: Duration) -> bool {
         let mut budget = self.shared.config.sizes.pushes_per_turn;
@@ -68,7 +68,7 @@ impl LocalBroker {
         true
     }
 
-    /// Returns what it took beside what every request takes, in small messages.
+    /// Serves a request. Returns its cost beyond that of every request, in small messages.
     fn serve_one(&mut self, request: OwnerRequest, now: Duration) -> usize {
         let Self { owner, peers, .. } = self;
         match request {
@@ -147,7 +147,8 @@ impl Broker for LocalBroker {
 
     fn serve(&mut self, now: Duration) -> bool {
         let sizes = &self.shared.config.sizes;
-        // With answers held back one all the same, so that clients come to their turn however much the operator asks.
+        // With deliveries held back, one request is served all the same, so that clients' requests progress however many the operator
+        // sends.
         let (most, held) = match self.congestion() {
             Congestion::None => (sizes.entries_per_turn, 1),
             Congestion::Some | Congestion::Full => (1, sizes.queue),

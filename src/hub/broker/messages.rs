@@ -1,4 +1,4 @@
-//! What a worker's hub asks of its broker, and what it is delivered.
+//! Requests of a worker's hub to its broker, and the broker's deliveries.
 
 use std::sync::Arc;
 
@@ -16,15 +16,15 @@ use crate::worker::{ConnId, PreparedMessage};
 #[derive(Debug)]
 pub(crate) struct Publish {
     pub(crate) topic: Name,
-    /// The name's hash.
+    /// The hash of the topic's name.
     pub(crate) hash: u64,
     pub(crate) message: PreparedMessage,
-    /// What it counts among the messages under way.
+    /// The message's share of the limit of messages under way.
     pub(crate) reservation: Reservation,
     pub(crate) reply_to: ReplyTo,
 }
 
-/// Where the answer to a published message goes.
+/// Where the result of publishing a message goes.
 #[derive(Debug)]
 pub(crate) enum ReplyTo {
     Nobody,
@@ -33,7 +33,7 @@ pub(crate) enum ReplyTo {
 }
 
 impl ReplyTo {
-    /// The client that has published the message; `None` for a thread of the operator's.
+    /// Returns the client that has published the message; `None` for the operator.
     pub(crate) const fn client(&self) -> Option<ConnId> {
         match self {
             Self::Client(client, _) => Some(*client),
@@ -41,14 +41,14 @@ impl ReplyTo {
         }
     }
 
-    /// Answers nobody: the caller gets the error.
+    /// Drops the reply without an answer: the caller gets the error.
     pub(crate) fn cancel(self) {
         if let Self::Thread(reply) = self {
             reply.cancel();
         }
     }
 
-    /// Answers a thread. For a client, returns what has to be delivered to its worker.
+    /// Sends the result to a thread. For a client, returns the reply to deliver to its worker.
     pub(crate) fn answer(self, topic: Name, result: Result<Published, PublishError>) -> Option<PublishReply> {
         match self {
             Self::Nobody => None,
@@ -61,20 +61,20 @@ impl ReplyTo {
     }
 }
 
-/// A client's subscription to begin, or the next part of what it has missed.
+/// A request to begin a client's subscription, or for the next part of its recovery.
 #[derive(Debug)]
 pub(crate) struct Subscribe {
     pub(crate) topic: Name,
-    /// The name's hash.
+    /// The hash of the topic's name.
     pub(crate) hash: u64,
     pub(crate) requester: Requester,
-    /// The position behind which the client wants all messages.
+    /// The position after which the client needs all messages.
     pub(crate) since: Option<Position>,
-    /// The client has got a part of what it has missed, and this asks for the next.
+    /// The client has got a part of its missed messages, and this asks for the next part.
     pub(crate) is_continued: bool,
 }
 
-/// The client that subscribes.
+/// The client that subscribes, with the ids of its subscription and its request.
 #[derive(Debug, Clone)]
 pub(crate) struct Requester {
     pub(crate) conn: ConnId,
@@ -82,7 +82,7 @@ pub(crate) struct Requester {
     pub(crate) id: RequestId,
 }
 
-/// To a worker.
+/// A delivery of the broker to a worker.
 #[derive(Debug)]
 pub(crate) enum Delivery {
     /// A message of a topic that the worker has subscribed to.
@@ -93,7 +93,7 @@ pub(crate) enum Delivery {
     Published(Box<PublishReply>),
 }
 
-/// The answer to a message that a client has published.
+/// The result of a client's request to publish a message.
 #[derive(Debug)]
 pub(crate) struct PublishReply {
     pub(crate) conn: ConnId,
@@ -102,7 +102,7 @@ pub(crate) struct PublishReply {
     pub(crate) result: Result<Published, PublishError>,
 }
 
-/// The answer to [`Subscribe`]. Publications that are delivered after it come behind those in it.
+/// The answer to [`Subscribe`]. Publications that are delivered later have higher offsets than those in it.
 #[derive(Debug)]
 pub(crate) struct SubscribeReply {
     pub(crate) topic: Name,
@@ -112,23 +112,23 @@ pub(crate) struct SubscribeReply {
     pub(crate) result: Result<Subscribed, PublishError>,
 }
 
-/// Where a new subscriber begins.
+/// The start of a subscription, or the next part of its recovery.
 #[derive(Debug)]
 pub(crate) struct Subscribed {
-    /// The position in front of all that follows.
+    /// The position before all messages that follow.
     pub(crate) from: Position,
-    /// Whether nothing is missing between what the client has seen and `from`; `None` if it did not ask.
+    /// Whether no message is missing between the client's position and `from`; `None` if the client did not give a position.
     pub(crate) recovered: Option<bool>,
-    /// What it has missed, in order, or the beginning of that.
+    /// The client's missed messages, in order, or the first part of them.
     pub(crate) missed: Vec<Arc<Publication>>,
-    /// There is more of it, for which the broker has to be asked again.
+    /// There are more missed messages, for which the worker has to ask again.
     pub(crate) more: bool,
-    /// The topic's latest message.
+    /// The offset of the topic's latest message.
     pub(crate) latest: u64,
 }
 
 impl Subscribed {
-    /// What it takes to make it, in small messages: each of those missed is a few blocks of memory, and its bytes are looked at.
+    /// Returns the cost of making this answer, in small messages: each missed message takes a few blocks of memory, and its bytes are read.
     pub(crate) fn cost(&self) -> usize {
         let bytes: usize = self.missed.iter().map(|publication| publication.bytes()).sum();
         self.missed.len() / 4 + bytes / 4096

@@ -1,14 +1,14 @@
-//! Where offsets and history come from.
+//! Brokers: the source of offsets and histories.
 //!
-//! Each worker's hub has one end of a broker: a [`Broker`]. It asks with calls that return at once. The answers, and the messages of the
-//! topics to which the worker has subscribed, come as [`Delivery`]s, in the same turn or in any later one, so that a broker may ask another
-//! machine before it answers.
+//! Each worker's hub has one end of a broker: a [`Broker`]. The hub calls it with methods that return at once. The answers, and the
+//! messages of the topics to which the worker has subscribed, arrive as [`Delivery`]s, in the same turn or in a later one, so that a broker
+//! may ask another machine before it answers.
 //!
-//! - `messages`: what is asked and what is delivered.
-//! - `local`: the broker of one machine. Each topic has an owner: the worker that the hash of its name says.
-//! - `owner`, `owned_topic`, `history`: the topics of one owner. `owner_listing`, `listing`: how they are listed. `expiry`, `sweep`: how
-//!   they are freed. `topic_quota`: how many a client may create.
-//! - `peers`, `shared`: the queues between the workers' ends, and what all of them share.
+//! - `messages`: requests and deliveries.
+//! - `local`: the broker of one machine. Each topic has an owner: the worker that the hash of its name selects.
+//! - `owner`, `owned_topic`, `history`: the topics of one owner. `owner_listing`, `listing`: lists of them. `expiry`, `sweep`: their
+//!   removal. `topic_quota`: limits of the topics that a client creates.
+//! - `peers`, `shared`: the queues between the workers' ends, and the state that all ends share.
 
 pub(crate) mod local;
 pub(crate) mod messages;
@@ -33,70 +33,71 @@ use crate::worker::Turn;
 pub(crate) use history::ITEM_COST;
 use messages::{Delivery, Publish, Subscribe};
 
-/// Bytes of a topic at its owner.
+/// Bytes of a topic at its owner, without its name.
 pub(crate) const TOPIC_SIZE: usize = size_of::<owned_topic::OwnedTopic>();
 
 /// One worker's end of a broker.
 ///
-/// The deliveries of one topic to one worker keep their order: each publication has the offset behind the one before it, and the answer to
-/// [`subscribe`](Self::subscribe) stands between the publications before its position and those behind it.
+/// The deliveries of one topic to one worker keep their order: each publication has the offset after that of the previous one, and the
+/// answer to [`subscribe`](Self::subscribe) comes after the publications up to its position and before the later ones.
 pub(crate) trait Broker {
-    /// The part of every epoch that this broker gives to all its topics.
+    /// Returns the run number, which all epochs of this broker's topics share.
     fn run(&self) -> u32;
 
-    /// Publishes a message of a client. A [`Delivery::Published`] on the client's worker tells what became of it. The message is
-    /// delivered to every worker that has subscribed to the topic.
+    /// Publishes a message of a client. A [`Delivery::Published`] to the client's worker reports the result. The broker delivers the
+    /// message to every worker that has subscribed to the topic.
     ///
     /// # Errors
     /// When a queue is full or the broker has ended. No answer is delivered then.
     fn try_publish(&mut self, publish: Publish) -> Result<(), PublishError>;
 
-    /// Publishes a message of the operator, which has already waited for its turn. Its [`ReplyTo`](messages::ReplyTo) is answered.
+    /// Publishes a message of the operator that this worker has taken out of its queue. Sends the result to its
+    /// [`ReplyTo`](messages::ReplyTo).
     fn publish(&mut self, publish: Publish, now: Duration);
 
-    /// Subscribes this worker to a topic for one of its clients. With [`since`](Subscribe::since), the answer has what the client has
-    /// missed, or the first part of that. One [`Delivery::Subscribed`] answers each call. From a successful answer on, until
-    /// [`unsubscribe`](Self::unsubscribe), all publications of the topic are delivered to this worker.
+    /// Subscribes this worker to a topic for one of its clients. With [`since`](Subscribe::since), the answer contains the messages that
+    /// the client has missed, or the first part of them. One [`Delivery::Subscribed`] answers each call. From a successful answer until
+    /// [`unsubscribe`](Self::unsubscribe), the broker delivers all publications of the topic to this worker.
     fn subscribe(&mut self, subscribe: Subscribe);
 
-    /// Tells how many subscribers of a topic this worker has.
+    /// Reports this worker's number of subscribers of a topic.
     fn set_subscribers(&mut self, topic: Name, hash: u64, count: u32);
 
-    /// Ends the subscription of this worker to a topic: no subscription of a client is left here, and none has been asked for.
+    /// Unsubscribes this worker from a topic of which it has neither subscriptions nor pending subscriptions.
     fn unsubscribe(&mut self, topic: Name, hash: u64);
 
-    /// What this end knows of a topic without asking.
+    /// Returns the state of a topic that this end owns, without asking other ends.
     fn topic(&self, name: &str) -> Option<TopicInfo>;
 
-    /// Answers with what there is of a topic.
+    /// Answers with the state of a topic.
     fn describe(&mut self, name: &str, reply: AnswerSender<Option<TopicInfo>>);
 
-    /// Answers with at most `limit` of this worker's share of all topics whose names begin with `prefix`.
+    /// Answers with the topics of this worker's share whose names begin with `prefix`, at most `limit` of them.
     fn list(&mut self, prefix: Box<str>, limit: usize, reply: AnswerSender<Vec<TopicInfo>>);
 
-    /// Calls that have not left this worker yet, because queues are full. Clients are refused while there are many.
+    /// Returns the number of requests that have not left this worker yet because queues are full. Clients are refused while there are many.
     fn unsent_requests(&self) -> usize;
 
-    /// Whether answers pile up. The operator's requests wait while this is [`Congestion::Full`].
+    /// Returns how many deliveries are held back. The operator's requests wait while this is [`Congestion::Full`].
     fn congestion(&self) -> Congestion;
 
-    /// Begins a turn of the worker, whose connections may each have `outbox_limit` bytes wait.
+    /// Begins a turn of the worker, whose outboxes have a limit of `outbox_limit` bytes.
     fn begin_turn(&mut self, outbox_limit: usize);
 
-    /// Does what other workers have asked of this end, as much as a turn allows. `true` where more is left.
+    /// Serves the requests of other workers, as many as a turn allows. Returns `true` where there are more.
     fn serve(&mut self, now: Duration) -> bool;
 
-    /// Sends off what this turn has brought about. Other workers are woken once for all of it.
+    /// Wakes the workers that have got deliveries in this turn, each of them once.
     fn flush(&mut self);
 
-    /// Takes the next delivery out.
+    /// Takes the next delivery to this worker.
     fn next_delivery(&mut self) -> Option<Delivery>;
 
-    /// Does the upkeep that is due, and says when the next turn is needed.
+    /// Does the upkeep that is due. Returns when the next turn is needed.
     fn end_turn(&mut self, now: Duration) -> Turn;
 }
 
-/// How much of what a broker has to deliver waits for room.
+/// How many of a broker's deliveries are held back because queues are full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Congestion {
     None,
@@ -104,15 +105,15 @@ pub(crate) enum Congestion {
     Full,
 }
 
-/// What a worker's end holds, for tests and the simulation.
+/// The contents of a worker's end, for tests and the simulation.
 #[cfg(any(test, feature = "simulation"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct BrokerInventory {
-    /// Topics that this worker owns, and those of them with a history.
+    /// Topics that this worker owns, and those of them in the list of topics that stay without subscribers.
     pub(crate) topics: usize,
     pub(crate) keeping: usize,
-    /// Clients that were the first to publish to topics which stay, anywhere.
+    /// Clients of all workers that were the first to publish to topics with a history.
     pub(crate) creators: usize,
-    /// Requests and deliveries for which a queue had no room, or that the worker has sent to itself and not taken.
+    /// Requests and deliveries that wait in this worker's queue to itself, plus 1 if any are held back for other workers.
     pub(crate) held: usize,
 }

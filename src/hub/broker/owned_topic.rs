@@ -1,4 +1,4 @@
-//! A topic, as the worker that owns it keeps it.
+//! A topic at the worker that owns it.
 
 use std::time::Duration;
 
@@ -9,69 +9,69 @@ use crate::hub::position::Epoch;
 use crate::metrics::HubCounters;
 use crate::worker::ConnId;
 
-/// No worker: there are at most 1,024.
+/// Stands for no worker. Workers' numbers are lower: there are at most 1,024.
 const NO_WORKER: u16 = u16::MAX;
 
-/// A topic, 48 bytes and its name. Most have subscribers on one worker and no history.
+/// A topic at its owner: 48 bytes and the name. Most topics have subscribers on one worker and no history.
 #[derive(Debug)]
 pub(crate) struct OwnedTopic {
     pub(crate) name: Name,
-    /// Of the latest message; 0 before the first.
+    /// The offset of the latest message; 0 before the first.
     pub(crate) offset: u64,
-    /// The part of the epoch that is this topic's.
+    /// The serial of the topic's epoch.
     serial: u32,
-    /// Subscribers on the one worker that has some.
+    /// Number of subscribers on `worker`, the first worker with subscribers.
     count: u32,
     worker: u16,
-    /// It is in the list of those with a history.
+    /// The topic is in the list of topics that stay without subscribers.
     pub(crate) keeps: bool,
     more: Option<Box<More>>,
 }
 
-/// What few topics have.
+/// The state that few topics have.
 #[derive(Debug, Default)]
 struct More {
-    /// Workers with subscribers beyond the first, and how many each has.
+    /// Further workers with subscribers, and the number of subscribers of each.
     workers: Vec<(u16, u32)>,
     history: History,
-    /// When the last subscriber has left. A topic whose messages are kept stays for as long as they are, if there are any or not, so
-    /// that a subscriber that comes back meanwhile finds the topic with its epoch.
+    /// When the last subscriber left. A topic with a history rule then stays for the rule's `age`, with or without messages, so that a
+    /// subscriber that reconnects within that time finds the topic with the same epoch.
     left: Option<Duration>,
-    /// The client that was the first to publish to it, while a history lets it stay.
+    /// The client that was the first to publish to the topic, if the topic has a history.
     creator: Option<ConnId>,
 }
 
 const _: () = assert!(size_of::<OwnedTopic>() == 48);
 
 impl OwnedTopic {
-    /// The topic of this name with this number, of which nothing has been published.
+    /// Makes a topic with this name and serial, without messages.
     pub(crate) const fn new(name: Name, serial: u32) -> Self {
         Self { name, offset: 0, serial, count: 0, worker: NO_WORKER, keeps: false, more: None }
     }
 
-    /// Its epoch in a run of the server.
+    /// Returns the topic's epoch in a run of the server.
     pub(crate) const fn epoch(&self, run: u32) -> Epoch {
         Epoch { run, serial: self.serial }
     }
 
-    /// What is kept of it.
+    /// Returns the topic's history, if it has one.
     pub(crate) fn history(&self) -> Option<&History> {
         self.more.as_ref().map(|more| &more.history)
     }
 
-    /// Whether some worker wants its messages.
+    /// Returns whether any worker has subscribed.
     pub(crate) const fn is_wanted(&self) -> bool {
         self.worker != NO_WORKER
     }
 
-    /// Workers with subscribers, and how many each has.
+    /// Returns the workers that have subscribed, and the number of subscribers of each.
     pub(crate) fn subscribers(&self) -> impl Iterator<Item = (usize, u32)> {
         let first = self.is_wanted().then_some((self.worker, self.count));
         let all = first.into_iter().chain(self.more.iter().flat_map(|more| more.workers.iter().copied()));
         all.map(|(worker, count)| (usize::from(worker), count))
     }
 
-    /// A worker wants its messages from now on.
+    /// Subscribes a worker to the topic.
     pub(crate) fn add_worker(&mut self, worker: usize) {
         if self.subscribers().any(|(other, _)| other == worker) {
             return;
@@ -85,7 +85,7 @@ impl OwnedTopic {
         }
     }
 
-    /// A worker has so many subscribers now. With none it may still have clients that want to be.
+    /// Sets a worker's number of subscribers. A worker with none may still have pending subscriptions.
     pub(crate) fn set_count(&mut self, worker: usize, count: u32) {
         let worker = short(worker);
         if self.worker == worker {
@@ -96,7 +96,7 @@ impl OwnedTopic {
         }
     }
 
-    /// A worker wants no more messages.
+    /// Unsubscribes a worker from the topic.
     pub(crate) fn remove_worker(&mut self, worker: usize) {
         let worker = short(worker);
         if self.worker == worker {
@@ -108,33 +108,33 @@ impl OwnedTopic {
         self.drop_unused();
     }
 
-    /// This client is the first to publish to it.
+    /// Notes that this client is the first to publish to the topic.
     pub(crate) fn set_creator(&mut self, client: ConnId) {
         self.more.get_or_insert_default().creator = Some(client);
     }
 
-    /// The client that was the first to publish to it.
+    /// Returns the client that was the first to publish to the topic.
     pub(crate) fn creator(&self) -> Option<ConnId> {
         self.more.as_ref().and_then(|more| more.creator)
     }
 
-    /// Its last subscriber has left.
+    /// Notes the time at which the last subscriber left.
     pub(crate) fn linger(&mut self, now: Duration) {
         self.more.get_or_insert_default().left = Some(now);
     }
 
-    /// Whether it stays without subscribers: there are messages of it, or its last subscriber has left less than `age` ago and room
-    /// is not `short`.
+    /// Returns whether the topic stays without subscribers: it has messages, or its last subscriber left at most `age` ago and topics are
+    /// not `short`.
     pub(crate) fn stays(&mut self, now: Duration, age: Duration, is_short: bool) -> bool {
         let Some(more) = &mut self.more else { return false };
         more.left = more.left.filter(|left| now.saturating_sub(*left) <= age && !is_short);
-        // What is left to be freed is found by the topic's place.
+        // Forgotten messages that have still to be freed keep the topic as well.
         let stays = more.left.is_some() || !more.history.holds_nothing();
         self.drop_unused();
         stays
     }
 
-    /// Changes the history, and the counters with it.
+    /// Changes the history, and updates the counters.
     pub(crate) fn change_history<T>(
         &mut self,
         counters: &HubCounters,
@@ -166,7 +166,7 @@ impl OwnedTopic {
     }
 }
 
-/// A worker's number in two bytes.
+/// Returns a worker's number in two bytes.
 fn short(worker: usize) -> u16 {
     u16::try_from(worker).unwrap_or(NO_WORKER)
 }

@@ -1,4 +1,4 @@
-//! The topics that a worker owns: their offsets, their histories, and which workers have subscribers.
+//! The topics that a worker owns: their offsets, their histories, and the workers that have subscribed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::metrics::HubCounters;
 use crate::worker::ConnId;
 
 const TOPICS_PER_PAGE: usize = 256;
-/// Parts of all hashes within which topics that go are counted together.
+/// Number of buckets of hashes by which removed topics are counted.
 const EPOCHS: usize = 4096;
 
 /// The topics that a worker owns.
@@ -32,13 +32,13 @@ pub(crate) struct Owner {
     pub(super) counters: Arc<HubCounters>,
     pub(super) topics: PagedSlab<OwnedTopic, TOPICS_PER_PAGE>,
     index: Index,
-    /// How many topics have had messages and gone, of each part of all hashes.
+    /// Number of removed topics that had messages, by bucket of their hashes.
     gone: Vec<u32>,
-    /// Topics that may stay without subscribers.
+    /// The topics that may stay without subscribers.
     pub(super) keeping: Sweep,
-    /// Bytes of messages that a subscriber is given at a time of what it has missed: as text in JSON they may be six times as many.
+    /// Most bytes of the messages in one part of a recovery. As JSON text they may take six times as many.
     replay_bytes: usize,
-    /// Lists that have been asked for.
+    /// Requested lists of topics that are not finished.
     pub(crate) listings: VecDeque<Listing>,
 }
 
@@ -56,24 +56,24 @@ impl Owner {
         }
     }
 
-    /// Bounds what a subscriber is given at a time of what it has missed, so that it fits an outbox in every form.
+    /// Limits the bytes of one part of a recovery, so that the part fits an outbox in every dialect.
     pub(crate) fn limit_replays(&mut self, outbox_limit: usize) {
         self.replay_bytes = self.shared.config.sizes.replay_bytes.min(outbox_limit / 8);
     }
 
-    /// Topics.
+    /// Returns the number of topics.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) const fn topics(&self) -> usize {
         self.topics.len()
     }
 
-    /// Topics that may have a history.
+    /// Returns the number of topics that may stay without subscribers.
     #[cfg(feature = "simulation")]
     pub(crate) fn keeping(&self) -> usize {
         self.keeping.len()
     }
 
-    /// Gives a message its place and sends it to all workers with subscribers.
+    /// Assigns an offset to a message and delivers it to all workers that have subscribed.
     pub(crate) fn publish(&mut self, mut publish: Publish, now: Duration, peers: &mut Peers) {
         let reply_to = std::mem::replace(&mut publish.reply_to, ReplyTo::Nobody);
         let topic = Name::clone(&publish.topic);
@@ -131,7 +131,7 @@ impl Owner {
         Ok(Published { offset, epoch, subscribers })
     }
 
-    /// A topic without subscribers and history exists only while a message is published to it. It needs no room.
+    /// Publishes a message to a topic without subscribers and history. Such a topic exists during this call only, and takes no room.
     fn publish_to_nobody(&mut self, hash: u64) -> Published {
         self.counters.published.add(1);
         let epoch = Epoch { run: self.shared.names.run(), serial: self.serial(hash) };
@@ -139,7 +139,8 @@ impl Owner {
         Published { offset: 1, epoch, subscribers: 0 }
     }
 
-    /// The topic that a message is published to. If it is the first, and kept, and a client's, that client has created the topic.
+    /// Finds or makes the topic of a message. If the message is the topic's first, a client's, and the topic has a history, the client
+    /// counts as the topic's creator.
     fn find_or_create(
         &mut self,
         found: Option<u32>,
@@ -168,8 +169,8 @@ impl Owner {
         at
     }
 
-    /// A worker has a client that wants to subscribe. From now on it gets all messages of the topic. Returns what giving it what it has
-    /// missed takes, in small messages.
+    /// Subscribes a worker to a topic for one of its clients. From now on the worker gets all messages of the topic. Returns the cost of
+    /// the missed messages in the answer, in small messages.
     pub(crate) fn subscribe(&mut self, subscribe: Subscribe, now: Duration, peers: &mut Peers) -> usize {
         let Subscribe { topic, hash, requester, since, is_continued } = subscribe;
         let worker = requester.conn.worker();
@@ -202,7 +203,7 @@ impl Owner {
         let Some(since) = since else {
             return Ok(Subscribed { from: live, recovered: None, missed: Vec::new(), more: false, latest });
         };
-        // Of another epoch, or of a future that this one has not had: nothing of what there is has been seen.
+        // A position in another epoch, or after the latest message, means that the client has seen none of the messages.
         let seen = if since.epoch == epoch && since.offset <= latest { Some(since.offset) } else { None };
         let (name, most) = (Name::clone(&topic.name), (messages, *replay_bytes));
         let missed = topic.change_history(counters, |history| {
@@ -220,7 +221,7 @@ impl Owner {
         })
     }
 
-    /// A worker has so many subscribers of a topic now.
+    /// Sets a worker's number of subscribers of a topic.
     pub(crate) fn set_subscribers(&mut self, worker: usize, name: &str, hash: u64, count: u32) {
         let Some(at) = self.find(name, hash) else { return };
         if let Some(topic) = self.topics.get_mut(at as usize) {
@@ -228,14 +229,14 @@ impl Owner {
         }
     }
 
-    /// A worker wants no more messages of a topic.
+    /// Unsubscribes a worker from a topic.
     pub(crate) fn unsubscribe(&mut self, worker: usize, name: &str, hash: u64, now: Duration) {
         let Some(at) = self.find(name, hash) else { return };
         let is_kept = !self.shared.config.rules.of(name).history.is_off();
         let Self { topics, keeping, .. } = self;
         if let Some(topic) = topics.get_mut(at as usize) {
             topic.remove_worker(worker);
-            // No subscriber can have missed anything of a topic that has had no messages.
+            // No subscriber can miss messages of a topic that has had none.
             if is_kept && !topic.is_wanted() && topic.offset > 0 {
                 topic.linger(now);
                 if !std::mem::replace(&mut topic.keeps, true) {
@@ -246,22 +247,22 @@ impl Owner {
         self.remove_if_unused(at, hash);
     }
 
-    /// What there is of a topic.
+    /// Returns the state of a topic.
     pub(crate) fn look(&self, name: &str, hash: u64) -> Option<TopicInfo> {
         self.topics.get(self.find(name, hash)? as usize).map(|topic| self.describe(topic))
     }
 
-    /// What there is of a topic, found by its name.
+    /// Returns the state of a topic, found by its name.
     pub(crate) fn look_up(&self, name: &str) -> Option<TopicInfo> {
         self.look(name, self.shared.hash(name))
     }
 
-    /// One more than the highest place of a topic.
+    /// Returns one more than the highest place of a topic.
     pub(crate) const fn end(&self) -> usize {
         self.topics.end()
     }
 
-    /// The topic at a place.
+    /// Returns the topic at a place.
     pub(crate) fn get(&self, at: usize) -> Option<&OwnedTopic> {
         self.topics.get(at)
     }
@@ -271,8 +272,8 @@ impl Owner {
         self.index.find(hash, is_it)
     }
 
-    /// Makes a topic that is not there, for the operator or for a client. Where there is no room, it evicts one without subscribers and
-    /// messages.
+    /// Makes a topic that does not exist, for the operator or for a client. If the number of topics has reached its limit, evicts a topic
+    /// without subscribers and messages.
     fn make(
         &mut self,
         name: &Name,
@@ -287,29 +288,29 @@ impl Owner {
             return Err(PublishError::TooManyTopics);
         }
         let topic = OwnedTopic::new(Name::clone(name), self.serial(hash));
-        // There are at most `max_topics`, which is less than 2^28.
+        // A hub has at most `max_topics` topics, which is fewer than 2^28.
         let at = u32::try_from(self.topics.insert(topic)).unwrap_or(u32::MAX);
         self.index.insert(hash, at);
         self.counters.topics.add(1);
         Ok(at)
     }
 
-    /// The part of a topic's epoch that is its own. A topic that had no messages keeps its epoch when it comes back, since
-    /// no subscriber has missed anything.
+    /// Returns the serial of a new topic's epoch. A topic that had no messages gets the same serial when it is made again, since no
+    /// subscriber has missed any.
     fn serial(&self, hash: u64) -> u32 {
         self.gone[epochs(hash)].wrapping_add(1)
     }
 
-    /// A topic is gone that has had messages: the next of its name is another one.
+    /// Counts the removal of a topic that had messages, so that the next topic of its name gets another serial.
     fn count_gone(&mut self, hash: u64) {
         let gone = &mut self.gone[epochs(hash)];
         *gone = gone.wrapping_add(1);
     }
 
-    /// A topic without subscribers and history is gone.
+    /// Removes a topic that has neither subscribers nor a history.
     pub(super) fn remove_if_unused(&mut self, at: u32, hash: u64) {
         let Some(topic) = self.topics.get_mut(at as usize) else { return };
-        // One that is in the list of those with a history is looked at again when its turn comes there.
+        // The sweep removes a topic that is in its list.
         if topic.is_wanted() || topic.keeps {
             return;
         }
@@ -339,7 +340,7 @@ impl Owner {
     }
 }
 
-/// The part of all hashes that one is in.
+/// Returns the bucket of a hash.
 fn epochs(hash: u64) -> usize {
     usize::try_from(hash >> (u64::BITS - EPOCHS.ilog2())).unwrap_or(0)
 }

@@ -3,11 +3,11 @@
 use super::owner::Owner;
 use crate::hub::name::Name;
 
-/// Topics looked at in a turn.
+/// Most places of topics that a turn checks.
 const LOOKS_PER_TURN: usize = 4096;
 
 impl Owner {
-    /// Goes on with the lists that were asked for; `true` where there is more to do.
+    /// Continues the first requested list, and answers when it is complete. Returns `true` where there is more to do.
     pub(crate) fn go_on_listing(&mut self) -> bool {
         let Some(mut listing) = self.listings.pop_front() else { return false };
         let end = self.end().min(listing.next + LOOKS_PER_TURN);

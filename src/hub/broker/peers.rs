@@ -1,4 +1,5 @@
-//! What a worker's end of the local broker sends to the others and to itself, in order, even where their queues are full for the moment.
+//! The queues from a worker's end of the local broker to the other ends and to itself. They keep the order of entries even where a queue is
+//! full.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,33 +7,33 @@ use std::sync::Arc;
 use super::messages::Delivery;
 use super::shared::{LocalShared, OwnerRequest, QueueError, WorkerEnds};
 
-/// Places that a queue keeps where nothing waits in it.
+/// Most entries of unused capacity that an empty queue keeps.
 const MOST_SPARE: usize = 64;
 
-/// The queues to and from other workers. What a full queue did not take is held back, and all that follows it to the same worker.
+/// The queues to and from other workers. An entry that a full queue does not take is held back, with all later entries to the same worker.
 ///
-/// What the worker sends to itself goes through no channel and wakes nobody: the worker takes it before it waits again.
+/// Entries that the worker sends to itself go through no channel and cause no wake-up: the worker takes them before it waits again.
 pub(crate) struct Peers {
     shared: Arc<LocalShared>,
     worker: usize,
-    /// There but in tests of an owner by itself.
+    /// The receiving ends of this worker's queues; `None` only in tests of an owner without workers.
     ends: Option<WorkerEnds>,
     requests: Vec<VecDeque<Box<OwnerRequest>>>,
     deliveries: Vec<VecDeque<Delivery>>,
-    /// Held back, to other workers.
+    /// Number of requests and deliveries that are held back for other workers.
     held_requests: usize,
     held_deliveries: usize,
     own: Own,
-    /// Workers that have got deliveries since the last [`wake`](Self::wake).
+    /// Workers that have got deliveries since the last [`wake`](Self::wake), by number.
     delivered: Vec<bool>,
 }
 
-/// What the worker has sent to itself.
+/// Requests and deliveries that the worker has sent to itself.
 #[derive(Default)]
 struct Own {
     requests: VecDeque<Box<OwnerRequest>>,
     deliveries: VecDeque<Delivery>,
-    /// What was taken last came from another worker.
+    /// The last turn was the worker's own, so that the next one is the other workers'.
     is_next_request: bool,
     is_next_delivery: bool,
 }
@@ -57,8 +58,7 @@ impl Peers {
         }
     }
 
-    /// Sends a request to the owner of a topic, which may be this worker. There are never more of them held back than what clients wait
-    /// for.
+    /// Sends a request to the owner of a topic, which may be this worker. What clients wait for bounds the number of requests held back.
     pub(crate) fn request(&mut self, hash: u64, request: OwnerRequest) {
         let (owner, request) = (self.shared.owner(hash), Box::new(request));
         if owner == self.worker {
@@ -75,7 +75,7 @@ impl Peers {
         self.held_requests += 1;
     }
 
-    /// Sends a request to the owner of a topic, if its queue has room.
+    /// Sends a request to the owner of a topic, if the owner's queue has room.
     pub(crate) fn try_request(&mut self, hash: u64, request: OwnerRequest) -> Result<(), QueueError> {
         let (owner, request) = (self.shared.owner(hash), Box::new(request));
         if owner != self.worker {
@@ -88,7 +88,7 @@ impl Peers {
         Ok(())
     }
 
-    /// Delivers something to a worker. Another one finds it when it is [woken](Self::wake).
+    /// Sends a delivery to a worker. Another worker has still to be [woken](Self::wake).
     pub(crate) fn deliver(&mut self, worker: usize, delivery: Delivery) {
         if worker == self.worker {
             return self.own.deliveries.push_back(delivery);
@@ -105,39 +105,40 @@ impl Peers {
         self.held_deliveries += 1;
     }
 
-    /// The next request to this worker: in turn one of its own and one of another's.
+    /// Takes the next request to this worker: alternately one of its own and one of another worker.
     pub(crate) fn next_request(&mut self) -> Option<Box<OwnerRequest>> {
         let Self { ends, own: Own { requests, is_next_request, .. }, .. } = self;
         take_turns(requests, is_next_request, || ends.as_ref()?.requests.try_recv().ok())
     }
 
-    /// The next delivery to this worker: in turn one of its own and one of another's.
+    /// Takes the next delivery to this worker: alternately one of its own and one of another worker.
     pub(crate) fn next_delivery(&mut self) -> Option<Delivery> {
         let Self { ends, own: Own { deliveries, is_next_delivery, .. }, .. } = self;
         take_turns(deliveries, is_next_delivery, || ends.as_ref()?.deliveries.try_recv().ok())
     }
 
-    /// Requests that are held back, and those to itself that no queue would have room for.
+    /// Returns the number of requests held back, including those to itself that exceed a queue's capacity.
     pub(crate) fn held_requests(&self) -> usize {
         self.held_requests + self.own.requests.len().saturating_sub(self.shared.config.sizes.queue)
     }
 
-    /// Deliveries that are held back: as long as there are any, this worker should take nothing in that makes more.
+    /// Returns the number of deliveries held back, including those to itself that exceed a queue's capacity. While there are any, the
+    /// worker should accept no requests that cause more.
     pub(crate) fn held_deliveries(&self) -> usize {
         self.held_deliveries + self.own.deliveries.len().saturating_sub(self.shared.config.sizes.queue)
     }
 
-    /// Whether something is held back for other workers, so that it has to be [tried again](Self::retry).
+    /// Returns whether entries are held back for other workers, so that the worker has to [try again](Self::retry).
     pub(crate) const fn has_held(&self) -> bool {
         self.held_requests + self.held_deliveries > 0
     }
 
-    /// What the worker has sent to itself and not taken, requests and deliveries.
+    /// Returns the numbers of requests and deliveries that the worker has sent to itself and not taken.
     pub(crate) fn own(&self) -> [usize; 2] {
         [self.own.requests.len(), self.own.deliveries.len()]
     }
 
-    /// Wakes the workers that have got deliveries: once for all of them, so that messages which were published together leave together.
+    /// Wakes the workers that have got deliveries, each of them once, so that messages that were published together are delivered together.
     pub(crate) fn wake(&mut self) {
         for (worker, delivered) in self.delivered.iter_mut().enumerate() {
             if std::mem::take(delivered) {
@@ -146,7 +147,7 @@ impl Peers {
         }
     }
 
-    /// Tries again what was held back.
+    /// Tries to send the entries that are held back.
     pub(crate) fn retry(&mut self) {
         let Self { shared, requests, deliveries, held_requests, held_deliveries, delivered, .. } = self;
         if *held_requests > 0 {
@@ -163,14 +164,14 @@ impl Peers {
         }
     }
 
-    /// Gives memory back that much at a time has taken.
+    /// Frees unused capacity of empty queues.
     pub(crate) fn shrink(&mut self) {
         shrink(&mut self.own.requests);
         shrink(&mut self.own.deliveries);
     }
 }
 
-/// Takes the next entry of a worker's own, or of the others where it is their turn or the worker has none.
+/// Takes the next entry: alternately one of the worker's own and one of the others, or one of the others if the worker has none of its own.
 fn take_turns<T>(
     own: &mut VecDeque<T>,
     is_next: &mut bool,
@@ -183,7 +184,7 @@ fn take_turns<T>(
     if *is_next { own.pop_front() } else { others().or_else(|| own.pop_front()) }
 }
 
-/// Sends what is held until the queue is full, and says how many went.
+/// Sends held entries until the queue is full. Returns the number of entries sent.
 fn drain<T>(held: &mut VecDeque<T>, send: impl Fn(T) -> Result<(), (QueueError, T)>) -> usize {
     let before = held.len();
     while let Some(first) = held.pop_front() {

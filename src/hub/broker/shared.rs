@@ -1,4 +1,4 @@
-//! What the ends of the local broker share: the queues between them, and what bounds all topics together.
+//! The state that the ends of the local broker share: the queues between workers, and the limits of all topics together.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,18 +13,18 @@ use crate::hub::hash::{self, NameHasher};
 use crate::hub::name::Name;
 use crate::worker::Handle;
 
-/// What the ends of all workers share.
+/// The state that the ends of all workers share.
 pub(crate) struct LocalShared {
     pub(crate) config: Arc<HubConfig>,
     pub(crate) names: NameHasher,
-    /// Topics of all owners.
+    /// Number of topics of all owners.
     topics: AtomicUsize,
-    /// Bytes of all histories, and those of them that are not of messages but of forms made of them.
+    /// Bytes of all histories, and the part of them that encodings take.
     history: AtomicUsize,
     forms: AtomicUsize,
-    /// Which clients have created topics that may stay.
+    /// Number of topics that each client has created.
     pub(crate) quota: TopicQuota,
-    /// There once the first worker has started.
+    /// The queues of all workers. The first worker that starts sets them.
     net: OnceLock<Net>,
 }
 
@@ -33,26 +33,26 @@ struct Net {
     workers: Vec<WorkerQueues>,
 }
 
-/// One worker's queues, as others see them.
+/// The sending ends of one worker's queues.
 struct WorkerQueues {
     requests: SyncSender<Box<OwnerRequest>>,
     deliveries: SyncSender<Delivery>,
-    /// The worker's ends, until it has taken them.
+    /// The worker's receiving ends, until the worker takes them.
     ends: Mutex<Option<WorkerEnds>>,
 }
 
-/// One worker's queues, as it sees them.
+/// The receiving ends of one worker's queues.
 pub(crate) struct WorkerEnds {
     pub(super) requests: Receiver<Box<OwnerRequest>>,
     pub(super) deliveries: Receiver<Delivery>,
 }
 
-/// What a worker asks of the owner of a topic.
+/// A request of a worker to the owner of a topic.
 #[derive(Debug)]
 pub(crate) enum OwnerRequest {
     Publish(Publish),
     Subscribe(Subscribe),
-    /// So many subscribers the topic has on this worker now.
+    /// The number of the topic's subscribers on this worker has changed to `count`.
     SetSubscribers {
         worker: usize,
         topic: Name,
@@ -66,7 +66,7 @@ pub(crate) enum OwnerRequest {
     },
 }
 
-/// Why something was not put into a queue.
+/// Why a queue did not take an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum QueueError {
     Full,
@@ -86,7 +86,7 @@ impl LocalShared {
         }
     }
 
-    /// Takes a worker's ends of its queues; `None` where they have been taken.
+    /// Takes a worker's receiving ends of its queues. Returns `None` if they were taken before.
     pub(crate) fn take_ends(&self, worker: usize, handle: &Handle) -> Option<WorkerEnds> {
         let queue = self.config.sizes.queue;
         let net = self.net.get_or_init(|| Net {
@@ -101,12 +101,12 @@ impl LocalShared {
         self.names.hash(name)
     }
 
-    /// The worker that owns the topic with this hash.
+    /// Returns the worker that owns the topic with this hash.
     pub(crate) fn owner(&self, hash: u64) -> usize {
         hash::owner(hash, self.net.get().map_or(1, |net| net.workers.len()))
     }
 
-    /// Sends a request to a worker and wakes it, or gives the request back.
+    /// Sends a request to a worker and wakes it, or returns the request with an error.
     pub(crate) fn try_request(
         &self,
         worker: usize,
@@ -118,7 +118,7 @@ impl LocalShared {
         Ok(())
     }
 
-    /// Sends a delivery to a worker, which has still to be [woken](Self::wake), or gives it back.
+    /// Sends a delivery to a worker, which the caller still has to [wake](Self::wake), or returns the delivery with an error.
     pub(crate) fn try_deliver(
         &self,
         worker: usize,
@@ -128,7 +128,7 @@ impl LocalShared {
         send(&net.workers[worker].deliveries, delivery)
     }
 
-    /// Has a worker look into its queues.
+    /// Wakes a worker, so that it reads its queues.
     pub(crate) fn wake(&self, worker: usize) {
         if let Some(net) = self.net.get() {
             // A worker that has ended needs no waking.
@@ -136,19 +136,20 @@ impl LocalShared {
         }
     }
 
-    /// Counts one more topic, which the operator wants or a client; `false` where there are as many as there may be.
+    /// Counts one more topic, for the operator or for a client. Returns `false`, and counts nothing, where the number of topics has reached
+    /// its limit.
     pub(crate) fn add_topic(&self, is_operators: bool) -> bool {
         let most = if is_operators { self.config.max_topics } else { self.most_of_clients() };
         let more = |topics: usize| (topics < most).then_some(topics + 1);
         self.topics.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
-    /// Most topics while a client wants another.
+    /// Returns the number of topics at which clients can make no more.
     fn most_of_clients(&self) -> usize {
         self.config.max_topics - self.config.max_topics / TOPICS_OF_OPERATOR
     }
 
-    /// Whether clients get no more topics, so that topics without subscribers and messages must go.
+    /// Returns whether clients can make no more topics, so that topics without subscribers and messages must go.
     pub(crate) fn is_short_of_topics(&self) -> bool {
         self.topics.load(Ordering::Relaxed) >= self.most_of_clients()
     }
@@ -157,15 +158,15 @@ impl LocalShared {
         self.topics.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Counts bytes of histories; `false`, and nothing is counted, where they would be too many.
+    /// Adds bytes of histories. Returns `false`, and adds nothing, where they would exceed the limit.
     pub(crate) fn add_history(&self, bytes: usize) -> bool {
         let most = self.config.history_limit;
         let more = |sum: usize| sum.checked_add(bytes).filter(|&sum| sum <= most);
         self.history.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
-    /// Counts bytes of forms made of messages in histories, which have no more than a quarter of what those may have; `false`, and
-    /// nothing is counted, where they would be too many.
+    /// Adds bytes of encodings of messages in histories. They may take a quarter of the limit of histories. Returns `false`, and adds
+    /// nothing, where they would exceed it.
     pub(crate) fn add_forms(&self, bytes: usize) -> bool {
         let most = self.config.history_limit / FORMS_OF_HISTORY;
         let more = |sum: usize| sum.checked_add(bytes).filter(|&sum| sum <= most);
@@ -188,13 +189,13 @@ impl LocalShared {
         self.history.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes of all histories.
+    /// Returns the bytes of all histories.
     #[cfg(test)]
     pub(crate) fn history(&self) -> usize {
         self.history.load(Ordering::Relaxed)
     }
 
-    /// Writes down what an owner has decided.
+    /// Writes an owner's decision to the journal.
     #[cfg(feature = "simulation")]
     pub(crate) fn note(&self, entry: impl FnOnce() -> crate::hub::journal::Entry) {
         if let Some(journal) = &self.config.journal {

@@ -1,29 +1,29 @@
-//! What owners keep without subscribers, looked through for what is too old, a part at a time.
+//! A sweep: rounds through the topics that stay without subscribers, a part of them at a time, for expired messages and topics.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Time in which all are looked through.
+/// Time for a round through all topics.
 pub(super) const ROUND: Duration = Duration::from_secs(5);
-/// Time between two looks at a part of them.
+/// Longest time between two parts of a round.
 pub(super) const STEP: Duration = Duration::from_millis(100);
-/// The least topics in such a part.
+/// Least topics of a part.
 pub(super) const LEAST: usize = 64;
-/// The most: one to two milliseconds' work. Where there are more topics, the parts come sooner after each other.
+/// Most topics of a part: one to two milliseconds of work. If there are more topics, the parts follow each other sooner.
 pub(super) const MOST: usize = 4096;
 
-/// Topics with a history, and where the round through them is.
+/// The topics that may stay without subscribers, and the state of the round through them.
 #[derive(Debug)]
 pub(crate) struct Sweep {
-    /// In the order in which they are looked through; a number may have come to mean another topic.
+    /// Topics' places, in the order of the round. A place may belong to a new topic by now.
     pub(super) queue: VecDeque<u32>,
-    /// When the last part was.
+    /// When the last part began.
     pub(super) at: Duration,
-    /// Topics in each part of the round under way, the time between those, and topics that it has not come to.
+    /// Topics of each part of the current round, time between its parts, and topics that are left of it.
     part: usize,
     step: Duration,
     left: usize,
-    /// Topics of the last part that were put off because there was so much to free.
+    /// Topics of the last part that were put off because there was too much memory to free.
     pub(super) put_off: usize,
 }
 
@@ -39,18 +39,18 @@ impl Sweep {
         self.queue.len()
     }
 
-    /// Adds a topic, which is not in it.
+    /// Adds a topic that is not in the list.
     pub(crate) fn add(&mut self, topic: u32) {
         self.queue.push_back(topic);
     }
 
-    /// The time between two parts; `None` where there is nothing to look through.
+    /// Returns the time between two parts; `None` where there are no topics.
     pub(crate) fn step(&self) -> Option<Duration> {
         let step = if self.put_off > 0 { Duration::ZERO } else { self.step };
         (!self.queue.is_empty()).then_some(step)
     }
 
-    /// How many topics are due.
+    /// Returns the number of topics that are due.
     pub(super) fn due(&mut self, now: Duration) -> usize {
         if self.put_off > 0 {
             return std::mem::take(&mut self.put_off);
@@ -67,15 +67,15 @@ impl Sweep {
         part
     }
 
-    /// Gives memory back where there is nothing to look through.
+    /// Frees memory where there are no topics.
     pub(super) fn rest(&mut self) {
         if self.queue.is_empty() {
             *self = Self { at: self.at, ..Self::default() };
         }
     }
 
-    /// Begins another round. Its parts are as long to its end, though most topics may go in it: otherwise the last of many would be
-    /// looked at late.
+    /// Begins another round. All its parts have the same length, even if most topics are removed during it: otherwise the last topics of a
+    /// long list would wait too long.
     fn begin(&mut self) {
         self.left = self.queue.len();
         let parts = u32::try_from(self.left.div_ceil(MOST)).unwrap_or(u32::MAX);

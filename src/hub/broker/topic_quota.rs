@@ -1,17 +1,18 @@
-//! Clients that were the first to publish to topics, and how many such topics there are.
+//! Numbers of topics that clients have created, for a limit of each client's.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::worker::ConnId;
 
-/// How many topics there are that a client has created: was the first to publish to, so that they may stay when it leaves. The lock
-/// is taken when such a topic comes and goes, not for other messages. A client has no more entries than there are topics.
+/// The number of topics that each client has created: the client was the first to publish to the topic, and the topic has a history, so
+/// that it may stay when the client leaves. The lock is taken when such a topic is created or removed, not for other messages. There are at
+/// most as many clients as topics.
 #[derive(Debug, Default)]
 pub(crate) struct TopicQuota(Mutex<HashMap<ConnId, usize>>);
 
 impl TopicQuota {
-    /// Counts one more topic of a client; `false`, and nothing is counted, where it has `most`.
+    /// Counts one more topic of a client. Returns `false`, and counts nothing, where the client has `most` topics.
     pub(crate) fn add(&self, client: ConnId, most: usize) -> bool {
         let mut topics_of = self.lock();
         let topics = topics_of.entry(client).or_default();
@@ -24,7 +25,7 @@ impl TopicQuota {
         fits
     }
 
-    /// One of its topics is gone.
+    /// Subtracts a removed topic of a client.
     pub(crate) fn remove(&self, client: ConnId) {
         let mut topics_of = self.lock();
         if let Some(topics) = topics_of.get_mut(&client) {
@@ -38,7 +39,7 @@ impl TopicQuota {
         }
     }
 
-    /// Clients that have created topics which are there.
+    /// Returns the number of clients with topics.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn len(&self) -> usize {
         self.lock().len()

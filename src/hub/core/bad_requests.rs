@@ -1,22 +1,22 @@
-//! Messages in a row that are no requests, counted by client.
+//! Consecutive messages that are not valid requests, counted by client.
 
 use std::collections::HashMap;
 
 use crate::budget::BAD_REQUESTS;
 
-/// By the index of its connection, how many bad requests a client has sent since its last good one. Few send any.
+/// Number of bad requests since the last valid one, by the index of the client's connection. Few clients send any.
 #[derive(Debug, Default)]
 pub(crate) struct BadRequests(HashMap<u32, u32>);
 
 impl BadRequests {
-    /// A client has sent one more; `true` when it is to be its last.
+    /// Counts one more bad request of a client. Returns `true` when the client has reached the limit.
     pub(crate) fn add(&mut self, index: u32) -> bool {
         let count = self.0.entry(index).or_default();
         *count += 1;
         *count >= BAD_REQUESTS
     }
 
-    /// A client has sent a good one, or has gone.
+    /// Resets the counter of a client that has sent a valid request or has closed its connection.
     pub(crate) fn reset(&mut self, index: u32) {
         if !self.0.is_empty() {
             self.0.remove(&index);
@@ -26,7 +26,7 @@ impl BadRequests {
         }
     }
 
-    /// Clients that have sent some.
+    /// Returns the number of clients with bad requests.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn len(&self) -> usize {
         self.0.len()

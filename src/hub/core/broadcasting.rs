@@ -1,4 +1,4 @@
-//! Messages to all connections of a worker, on their way.
+//! Broadcasts: messages to all connections of a worker.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use crate::hub::publication::Broadcast;
 use crate::metrics::HubCounters;
 use crate::worker::{Batch, Connections, Flush, Pass, SliceBudget, SlowPolicy};
 
-/// The lane of broadcasts: no topic has this number.
+/// The lane of broadcasts in outboxes: no topic has this index.
 const LANE: u32 = u32::MAX - 1;
 
-/// Broadcasts under way, one after the other.
+/// Broadcasts under way, which are sent one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Broadcasts {
     waiting: VecDeque<Arc<Broadcast>>,
@@ -22,13 +22,13 @@ pub(crate) struct Broadcasts {
 
 #[derive(Debug)]
 struct Current {
-    /// It counts as under way to the end.
+    /// The broadcast counts as under way until the pass ends.
     #[cfg_attr(
         not(any(test, feature = "simulation")),
         expect(dead_code, reason = "it counts by being kept")
     )]
     broadcast: Arc<Broadcast>,
-    /// By the dialect's number.
+    /// Batches by the dialect's number.
     batches: [Batch; Dialect::COUNT],
     pass: Pass,
 }
@@ -42,7 +42,7 @@ impl Broadcasts {
         self.current.is_none() && self.waiting.is_empty()
     }
 
-    /// How many there are, and their bytes.
+    /// Returns the number of broadcasts and of their payload bytes.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn queued(&self) -> [usize; 2] {
         let current = self.current.iter().map(|current| &current.broadcast);
@@ -50,7 +50,7 @@ impl Broadcasts {
         all.fold([0; 2], |[messages, bytes], more| [messages + 1, bytes + more])
     }
 
-    /// Goes on with as many connections as the budget allows.
+    /// Sends broadcasts to further connections, as far as the budget allows.
     pub(crate) fn go_on(
         &mut self,
         connections: &mut Connections<'_, ClientState>,

@@ -1,44 +1,44 @@
-//! What a connection's record keeps of its subscriptions: eight bytes.
+//! The subscriptions in a connection's record: eight bytes.
 
 use std::num::NonZeroU32;
 
 use crate::hub::dialect::Dialect;
 use crate::hub::indices::{SubscribeId, SubscriberIndex, TopicIndex};
 
-/// One subscription, as its connection knows it.
+/// A subscription in a connection's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Subscription {
-    /// The topic's number on this worker.
+    /// The topic's index on this worker.
     pub(crate) topic: TopicIndex,
     pub(crate) stage: Stage,
 }
 
-/// Where in its topic a subscriber is.
+/// The stage of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Among the subscribers, there.
+    /// The connection is a subscriber, at this place of the topic's list.
     Active(SubscriberIndex),
-    /// Not yet: the topic's owner has been asked.
+    /// The topic's owner has not answered yet.
     Pending(SubscribeId),
 }
 
-/// Numbers under which owners are asked count up to here and start again.
+/// The highest number of a pending subscription; the next number is 0.
 pub(crate) const MAX_SUBSCRIBE_ID: u32 = PLACES - 1;
 
-/// In the word of the place: whether it is one that was asked for, and the number of the dialect.
+/// In `place`, this bit marks a pending subscription. `DIALECT` is the lowest bit of the dialect's number.
 const ASKED: u32 = 1 << 31;
 const DIALECT: u32 = 28;
-/// More than places of subscribers and numbers under which owners are asked.
+/// One more than the highest place of a subscriber and the highest number of a pending subscription.
 const PLACES: u32 = 1 << DIALECT;
 const ONE: u32 = 1 << 31;
 const MANY: u32 = 1 << 30;
-/// Always set, so that there is a value for a record without one.
+/// This bit is always set, so that `head` is not zero and `Option<ClientState>` takes no more bytes.
 const TAKEN: u32 = 1 << 28;
-/// The most topics of a worker, and sets of subscriptions.
+/// The highest index of a topic, or of a set of subscriptions, on a worker.
 pub(crate) const MAX_NUMBER: u32 = TAKEN - 1;
 
-/// The data of a connection: what it speaks, and its subscription where it has one. Those of a connection with
-/// several are in a table, of which it has the number.
+/// The data of a connection: its dialect, and its subscription if it has one. A connection with several subscriptions has the number of a
+/// set in a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientState {
     head: NonZeroU32,
@@ -50,12 +50,12 @@ pub struct ClientState {
 pub(crate) enum Subscriptions {
     None,
     One(Subscription),
-    /// The number of a set.
+    /// The number of the set.
     Many(u32),
 }
 
 impl ClientState {
-    /// Of a connection without subscriptions.
+    /// Makes the state of a connection without subscriptions.
     pub(crate) const fn new(dialect: Dialect) -> Self {
         Self::pack(0, (dialect.number() as u32) << DIALECT)
     }
@@ -68,7 +68,7 @@ impl ClientState {
     }
 
     pub(crate) const fn dialect(self) -> Dialect {
-        // Three bits.
+        // The number has three bits.
         Dialect::of_number((self.place >> DIALECT & 7) as u8)
     }
 

@@ -1,4 +1,4 @@
-//! The fan-out: publications to the subscribers of their topics on this worker, a slice at a time.
+//! The fan-out: the delivery of publications to the subscribers of their topics on this worker, in slices.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use crate::hub::indices::{SubscriberIndex, TopicIndex};
 use crate::hub::publication::Publication;
 use crate::worker::{Connections, Flush, Pushed, SliceBudget};
 
-/// Places for topics that are kept where none has anything to do.
+/// Most entries of unused capacity that the empty list of active topics keeps.
 const MOST_SPARE: usize = 1024;
 
 impl<B: Broker> WorkerHub<B> {
-    /// The broker has delivered a message. Returns what was pushed of it at once, in small messages.
+    /// Handles a publication that the broker has delivered. Returns the cost of the messages pushed at once, in small messages.
     pub(super) fn take_publication(
         &mut self,
         publication: Arc<Publication>,
@@ -43,7 +43,7 @@ impl<B: Broker> WorkerHub<B> {
         0
     }
 
-    /// Puts a topic into the list of those with something to do.
+    /// Adds a topic to the list of topics with work to do.
     pub(super) fn activate(&mut self, at: TopicIndex) {
         if let Some(topic) = self.table.get_mut(at)
             && !std::mem::replace(&mut topic.is_active, true)
@@ -52,7 +52,7 @@ impl<B: Broker> WorkerHub<B> {
         }
     }
 
-    /// Gives the topics their turns, until the budget of pushes is used up.
+    /// Serves the active topics, in turn, until the budget is used up.
     pub(super) fn fan_out(
         &mut self,
         connections: &mut Connections<'_, ClientState>,
@@ -71,7 +71,7 @@ impl<B: Broker> WorkerHub<B> {
         }
     }
 
-    /// Does what there is to do for one topic; `true` where there is more.
+    /// Does the work of one topic. Returns `true` where there is more.
     fn serve(
         &mut self,
         at: TopicIndex,
@@ -112,7 +112,7 @@ impl<B: Broker> WorkerHub<B> {
         }
     }
 
-    /// Goes on with a pass. `true` at its end.
+    /// Continues a pass. Returns `true` at its end.
     fn continue_pass(
         &mut self,
         at: TopicIndex,
@@ -138,7 +138,7 @@ impl<B: Broker> WorkerHub<B> {
         places.is_over()
     }
 
-    /// With nothing to send, a topic gives memory back. `true` where it has not come to the end of that.
+    /// Frees memory of a topic without messages to send. Returns `true` where there is more to free.
     fn compact(
         &mut self,
         at: TopicIndex,
@@ -151,7 +151,8 @@ impl<B: Broker> WorkerHub<B> {
         if fan_out.subscribers.is_sparse(sizes.vacant) {
             let mut moves = Vec::new();
             let is_full = fan_out.subscribers.fill(sizes.fill_steps, |subscriber, place| {
-                // One that was closed or lost in this turn gives up the place that it knows of when the turn is over.
+                // A connection that was closed or lost in this turn frees the place in its record at the end of the turn, so the subscriber
+                // must not move.
                 let is_open = connections.id(subscriber.index()).is_some();
                 moves.extend(is_open.then_some((subscriber, place)));
                 is_open
@@ -185,13 +186,13 @@ impl<B: Broker> WorkerHub<B> {
     }
 }
 
-/// Whether a connection has several subscriptions, so that messages of several topics may come for it together.
+/// Returns whether a connection has several subscriptions, so that messages of several topics may follow each other.
 fn has_many(connections: &mut Connections<'_, ClientState>, index: u32) -> bool {
     connections.data_mut(index).is_some_and(|state| matches!(state.subscriptions(), Subscriptions::Many(_)))
 }
 
 impl crate::metrics::HubCounters {
-    /// Counts what became of a push.
+    /// Counts the results of a push.
     pub(super) fn count(&self, pushed: Pushed) {
         self.delivered.add(u64::from(pushed.taken));
         if pushed.dropped + pushed.displaced + pushed.undelivered > 0 {

@@ -1,33 +1,33 @@
-//! Messages of a topic on their way to its subscribers.
+//! A pass: messages of a topic on their way to its subscribers.
 
 use crate::hub::dialect::Dialect;
 use crate::hub::indices::TopicIndex;
 use crate::hub::rules::TopicRule;
 use crate::worker::{Batch, Pass, Pushed};
 
-/// One pass over the subscribers of a topic: a few messages in a row, for all connections that were subscribers when it began.
+/// One pass over the subscribers of a topic: a few consecutive messages, for all connections that were subscribers when the pass began.
 #[derive(Debug)]
 pub(crate) struct FanOutPass {
-    /// How many entries of the topic's queue it sends. They stay in the queue, and count as under way, to its end.
+    /// Number of the topic's queue entries that the pass sends. They stay in the queue, and count as under way, until the pass ends.
     pub(crate) messages: usize,
-    /// The messages in its batches, and bytes of their payloads: for the simulation, which does not ask the queue for them.
+    /// Messages in the batches, and bytes of their payloads. The simulation reads them here instead of in the queue.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) kept: [usize; 2],
-    /// By the dialect's number; empty where no subscriber speaks that.
+    /// Batches by the dialect's number; empty for a dialect without subscribers.
     pub(crate) batches: [Batch; Dialect::COUNT],
-    /// Over the places of subscribers. Subscribers that have come since it began have places behind its end.
+    /// The places of subscribers that the pass has still to visit. Subscribers that were added after the pass began have higher places.
     pub(crate) places: Pass,
 }
 
-/// An empty batch for a topic.
+/// Makes an empty batch for a topic.
 pub(crate) fn batch(topic: TopicIndex, rule: &TopicRule) -> Batch {
     let batch = Batch::new(topic.get(), rule.slow);
     if rule.compression { batch } else { batch.uncompressed() }
 }
 
-/// What pushing a batch costs of a turn's budget, which is counted in small messages.
+/// Returns the cost of pushing a batch, in small messages of a turn's budget.
 pub(crate) fn cost(batch: &Batch, pushed: Pushed) -> usize {
-    // A call of the kernel, and its copying of bytes.
+    // The cost of a system call, and of the bytes that the kernel copies.
     let made = pushed.taken > 0 || pushed.undelivered > 0;
     if made { 1 + batch.bytes() / 4096 } else { 1 }
 }

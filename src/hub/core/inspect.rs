@@ -1,4 +1,4 @@
-//! What a worker's hub holds, in plain numbers: for the simulation, which compares it with what there should be.
+//! The contents of a worker's hub, as numbers. The simulation compares them with its model.
 
 use super::topic::Queued;
 use super::worker_hub::WorkerHub;
@@ -6,39 +6,39 @@ use crate::hub::broker::BrokerInventory;
 #[cfg(feature = "simulation")]
 use crate::hub::dialect::v1;
 
-/// Whether a text is a request of `throng.v1`.
+/// Returns whether a text is a valid request of `throng.v1`.
 #[cfg(feature = "simulation")]
 pub(crate) fn is_request(text: &str) -> bool {
     v1::parse(text).is_ok()
 }
 
-/// What is in a hub's tables, lists and queues.
+/// Sizes of a hub's tables, lists and queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Inventory {
     pub(crate) connections: u64,
-    /// Topics with subscribers here.
+    /// Topics with subscribers on this worker.
     pub(crate) local_topics: usize,
     pub(crate) subscriptions: u64,
     /// Connections with several subscriptions.
     pub(crate) sets: usize,
-    /// Topics with something to do, and messages that wait there.
+    /// Topics with work to do, and entries in the queues of all topics.
     pub(crate) active: usize,
     pub(crate) waiting: usize,
-    /// Topics of subscriptions that ended with their connections.
+    /// Topics to clean up, whose subscriptions ended with their connections.
     pub(crate) abandoned: usize,
     pub(crate) recoveries: usize,
     pub(crate) is_announcing: bool,
-    /// Messages and broadcasts that are on their way to clients here, and bytes of their payloads or frames.
+    /// Messages and broadcasts on their way to this worker's clients, and bytes of their payloads.
     pub(crate) queued: [usize; 2],
     pub(crate) broker: BrokerInventory,
-    /// Clients whose last message was no request.
+    /// Clients with bad requests since their last valid one.
     pub(crate) bad_requests: usize,
-    /// Clients that wait for the broker.
+    /// Clients with subscriptions that the broker has not answered.
     pub(crate) pending: usize,
 }
 
 impl<B> WorkerHub<B> {
-    /// What passes keep, and what waits behind it.
+    /// Returns the messages of all passes and those that wait behind them, and their bytes.
     fn queued(&self) -> [usize; 2] {
         let passes = self.table.fan_outs().filter_map(|fan_out| fan_out.pass.as_ref()).map(|pass| pass.kept);
         let waiting = self.table.fan_outs().flat_map(|fan_out| {
@@ -57,7 +57,7 @@ impl<B> WorkerHub<B> {
         &self.broker
     }
 
-    /// What the hub holds, with what its broker holds.
+    /// Returns the contents of the hub, with those of its broker.
     pub(crate) fn inventory(&self, broker: BrokerInventory) -> Inventory {
         Inventory {
             connections: self.clients.connections,

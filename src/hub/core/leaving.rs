@@ -1,4 +1,4 @@
-//! How subscriptions end: one at a client's request, or all with their connection.
+//! The end of subscriptions: of one at a client's request, or of all when their connection closes.
 
 use super::client_state::{ClientState, Subscription};
 use super::worker_hub::WorkerHub;
@@ -12,7 +12,7 @@ impl<B: Broker> WorkerHub<B> {
         self.remove_or_shrink(subscription.topic);
     }
 
-    /// Ends all subscriptions of a connection that has gone. Its places are vacant at once, since another connection may have its index soon.
+    /// Ends all subscriptions of a closed connection. Its places become vacant at once, since a new connection may get its index soon.
     /// Topics without subscribers are removed in slices.
     pub(super) fn leave_all(&mut self, state: ClientState) {
         let (table, abandoned) = (&mut self.table, &mut self.abandoned);
@@ -22,8 +22,8 @@ impl<B: Broker> WorkerHub<B> {
         }
     }
 
-    /// Goes on with topics that connections have left. While the broker's queues are full, the topics wait here: that takes less memory than
-    /// requests to the broker, and no client is refused for it.
+    /// Cleans up topics of closed connections. While the broker's queues are full, the topics wait in a list: it takes less memory than
+    /// requests to the broker, and no client is refused because of it.
     pub(super) fn continue_leaving(&mut self) {
         for _ in 0..self.shared.config.sizes.leaves_per_turn {
             if self.broker.unsent_requests() > 0 {
@@ -37,7 +37,7 @@ impl<B: Broker> WorkerHub<B> {
         }
     }
 
-    /// Removes or shrinks a topic that has lost a subscriber. Its number may mean another topic by now, which does no harm.
+    /// Removes or shrinks a topic that has lost a subscriber. If the index belongs to a new topic by now, the call does no harm.
     fn remove_or_shrink(&mut self, topic: TopicIndex) {
         self.remove_if_unused(topic);
         let vacant = self.shared.config.sizes.vacant;

@@ -1,10 +1,11 @@
-//! What a worker's hub does for its clients: topics, subscriptions and the fan-out of what the broker delivers.
+//! A worker's hub: topics, subscriptions and the fan-out of the messages that the broker delivers.
 //!
-//! - `worker_hub`: the hub and its turn. `requests`, `replies`, `leaving`: what clients ask, what they are told, and how they go.
-//! - `topic`, `subscribers`, `subscriptions`, `subscription_set`, `client_state`: who subscribes here.
-//! - `fan_out`, `fan_out_pass`, `broadcasting`: what is on its way to subscribers. `recovery`, `recoveries`: what they have missed.
-//! - `bad_requests`, `pending`: what is counted against clients. `url`: what their URLs name.
-//! - `inspect`: what a hub holds, for tests and the simulation.
+//! - `worker_hub`: the hub and its turn. `requests`, `replies`, `leaving`: requests of clients, replies to them, and the end of
+//!   subscriptions.
+//! - `topic`, `subscribers`, `subscriptions`, `subscription_set`, `client_state`: topics and subscriptions on this worker.
+//! - `fan_out`, `fan_out_pass`, `broadcasting`: delivery of messages to clients. `recovery`, `recoveries`: delivery of missed messages.
+//! - `bad_requests`, `pending`: counters for limits of clients. `url`: topics in URLs.
+//! - `inspect`: the contents of a hub, for tests and the simulation.
 
 pub(crate) mod broadcasting;
 pub(crate) mod client_state;
@@ -27,8 +28,8 @@ mod subscription_set;
 mod subscriptions;
 mod topic;
 
-/// Bytes of a topic on a worker with subscribers, which shares the name with its owner.
+/// Bytes of a topic on a worker with subscribers. The topic shares its owner's name.
 pub(crate) const LOCAL_TOPIC_SIZE: usize = size_of::<topic::Topic>();
-/// Bytes of a subscription: in the connection's record, and in the topic's list.
+/// Bytes of a subscription: in the connection's record, and in the topic's list of subscribers.
 pub(crate) const SUBSCRIPTION_SIZE: usize =
     size_of::<client_state::ClientState>() + size_of::<subscribers::Subscriber>();

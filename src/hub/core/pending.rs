@@ -1,17 +1,17 @@
-//! Subscriptions that the broker has not answered, counted by client.
+//! Pending subscriptions, counted by client.
 
 use std::collections::HashMap;
 
 use crate::base::bug;
 use crate::worker::ConnId;
 
-/// By client, subscriptions for which the broker has been asked and has not answered, those that the client has ended meanwhile
-/// included: each takes a place in queues that all clients share. Few clients have any.
+/// Number of pending subscriptions by client: those that the broker has not answered, including those that the client has ended meanwhile.
+/// Each takes a place in queues that all clients share. Few clients have any.
 #[derive(Debug, Default)]
 pub(crate) struct PendingSubscribes(HashMap<ConnId, u32>);
 
 impl PendingSubscribes {
-    /// Whether a client may ask for one more, where it may ask for `most` at a time.
+    /// Returns whether a client may begin one more, where it may have `most` at a time.
     pub(crate) fn may_add(&self, client: ConnId, most: usize) -> bool {
         self.0.get(&client).is_none_or(|&count| (count as usize) < most)
     }
@@ -20,7 +20,7 @@ impl PendingSubscribes {
         *self.0.entry(client).or_default() += 1;
     }
 
-    /// The broker has answered.
+    /// Subtracts a subscription that the broker has answered.
     pub(crate) fn remove(&mut self, client: ConnId) {
         let Some(count) = self.0.get_mut(&client) else {
             return bug::survived("an answer that no client waits for");
@@ -34,7 +34,7 @@ impl PendingSubscribes {
         }
     }
 
-    /// Clients that wait for answers.
+    /// Returns the number of clients with pending subscriptions.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn len(&self) -> usize {
         self.0.len()

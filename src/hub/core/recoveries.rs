@@ -1,4 +1,4 @@
-//! Subscribers in the middle of being given what they have missed.
+//! Subscribers that are recovering missed messages.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -7,16 +7,16 @@ use crate::hub::name::Name;
 use crate::hub::position::Position;
 use crate::worker::ConnId;
 
-/// Places for subscribers that are kept where there is none.
+/// Most entries of unused capacity that an empty collection keeps.
 const MOST_SPARE: usize = 1024;
 
-/// Subscribers in the middle of being given what they have missed.
+/// Subscribers that are recovering missed messages.
 #[derive(Debug, Default)]
 pub(crate) struct Recoveries {
     pub(super) queue: VecDeque<Recovery>,
-    /// Clients for which the broker has been asked to go on with one.
+    /// Clients for which the worker has asked the broker for the next part of a recovery.
     pub(super) pending: HashSet<ConnId>,
-    /// Some have got a part in this turn: once it is written there may be room for another.
+    /// A client has got a part in this turn. Once that part is written, the client may have room for the next.
     pub(super) has_moved: bool,
 }
 
@@ -26,7 +26,7 @@ impl Recoveries {
         self.queue.len() + self.pending.len()
     }
 
-    /// Gives memory back when the many have gone that came back together.
+    /// Frees unused capacity after many clients have reconnected at once.
     pub(super) fn give_back(&mut self) {
         if self.queue.is_empty() && self.queue.capacity() > MOST_SPARE {
             self.queue = VecDeque::new();
@@ -37,15 +37,15 @@ impl Recoveries {
     }
 }
 
-/// A subscriber in the middle of that.
+/// The recovery of one subscriber.
 #[derive(Debug)]
 pub(super) struct Recovery {
     pub(super) topic: Name,
     pub(super) hash: u64,
     pub(super) requester: Requester,
-    /// What it has now.
+    /// The position of the last message that the subscriber has got.
     pub(super) seen: Position,
-    /// Bytes that the part takes for which there was no room last.
+    /// Bytes of the last part for which there was no room; 0 if there was room.
     pub(super) lacks: usize,
 }
 

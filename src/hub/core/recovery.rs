@@ -1,8 +1,8 @@
-//! How subscriptions begin once the broker has answered, and how subscribers recover what they have missed, at their own pace.
+//! The start of subscriptions after the broker's answer, and the recovery of missed messages at the pace of each subscriber.
 //!
-//! Missed messages are put into an empty outbox only, so that no client is closed for them. Where there is no room, the broker's answer is
-//! dropped, and the broker is asked again when there is. Later messages of the topic wait in the history meanwhile. A client that recovers
-//! several topics gets a part of each in turn.
+//! The worker puts missed messages into an almost empty outbox only, so that no client is closed because of them. If the outbox has no
+//! room, the worker drops the missed messages and asks the broker again later. Later messages of the topic wait in its history meanwhile. A
+//! client that recovers several topics gets a part of each in turn.
 
 use std::time::Duration;
 
@@ -25,13 +25,14 @@ use crate::hub::position::Position;
 use crate::worker::{ConnId, Connections, Flush, SlowPolicy};
 use crate::ws::CloseCode;
 
-/// Subscribers looked at in a turn.
+/// Most subscribers that a turn checks.
 const LOOKS_PER_TURN: usize = 256;
-/// When they are looked at again.
+/// Time until the next check.
 const LOOK: Duration = Duration::from_millis(10);
 
 impl<B: Broker> WorkerHub<B> {
-    /// Takes the broker's answer to a subscription. Publications in the topic's queue go out before it. Returns what was pushed at once, in small messages.
+    /// Handles the broker's answer to a subscription. Publications that are in the topic's queue go out before it. Returns the cost of the
+    /// messages pushed at once, in small messages.
     pub(super) fn take_reply(
         &mut self,
         reply: Box<SubscribeReply>,
@@ -56,7 +57,8 @@ impl<B: Broker> WorkerHub<B> {
         self.finish_subscribe(at, *reply, connections)
     }
 
-    /// Makes a subscriber of the client that the broker has answered. Returns what was pushed to it, in small messages.
+    /// Turns a pending subscription that the broker has answered into an active one, or begins its recovery. Returns the cost of the
+    /// messages pushed, in small messages.
     pub(super) fn finish_subscribe(
         &mut self,
         at: TopicIndex,
@@ -84,7 +86,7 @@ impl<B: Broker> WorkerHub<B> {
         }
         let more = match (state, result) {
             (None, _) => {
-                // Every request is answered.
+                // Every request gets an answer.
                 if is_answered && !is_continued && requester.id.is_some() {
                     let why = "the subscription was ended before it had begun";
                     let message = ServerMessage::Refused {
@@ -110,7 +112,7 @@ impl<B: Broker> WorkerHub<B> {
             }
         };
         match more {
-            // The topic goes on to count as asked for.
+            // The topic keeps its pending subscription.
             Some(recovery) => self.recoveries.queue.push_back(recovery),
             None => {
                 self.table.settle(at);
@@ -129,7 +131,8 @@ impl<B: Broker> WorkerHub<B> {
         }
     }
 
-    /// Tells a client where it stands, and gives it what it has missed; at the end of that it becomes a subscriber. Returns what was pushed.
+    /// Sends a client its position and its missed messages. After the last of them the client becomes a subscriber. Returns the cost of the
+    /// messages pushed, in small messages.
     #[expect(clippy::too_many_arguments, reason = "all of one client")]
     fn start(
         &mut self,
@@ -158,7 +161,7 @@ impl<B: Broker> WorkerHub<B> {
             );
         }
         if !subscribed.missed.is_empty() {
-            // All of it, or nothing: what is missed now would be missed for good.
+            // Nothing may be dropped: a message that is dropped here is not sent again.
             let mut batch = batch(at, self.shared.config.rules.of(topic)).with_policy(SlowPolicy::Close);
             subscribed
                 .missed
@@ -170,7 +173,7 @@ impl<B: Broker> WorkerHub<B> {
             counters.replayed.add(u64::from(pushed.taken));
             self.recoveries.has_moved = true;
         }
-        // It may have been lost.
+        // Sending may have lost or closed the connection.
         if !subscribed.more
             && let Some(mut state) = state_of(connections, requester.conn)
         {
@@ -180,7 +183,8 @@ impl<B: Broker> WorkerHub<B> {
         cost
     }
 
-    /// Whether a client may be given so many bytes of messages: it has read what was sent to it, and its worker may keep them.
+    /// Returns whether a client may get `needed` bytes of messages: its outbox is almost empty, and the worker's limit of queued bytes has
+    /// room.
     fn has_room(&self, index: u32, needed: usize, connections: &Connections<'_, ClientState>) -> bool {
         let low = self.shared.config.sizes.replay_low.min(connections.outbox_limit() / 8);
         connections.backlog(index) < low.max(1) && needed <= connections.spare_backlog()
@@ -223,12 +227,12 @@ impl<B: Broker> WorkerHub<B> {
         }
     }
 
-    /// Gives more to those that have room for it. Returns when to look again.
+    /// Asks the broker for the next part of each recovery whose client has room for it. Returns the time until the next check.
     pub(super) fn continue_recoveries(
         &mut self,
         connections: &mut Connections<'_, ClientState>,
     ) -> Option<Duration> {
-        // No client is refused for what is asked here.
+        // Recoveries use at most half of the requests held back, so that no client is refused because of them.
         let most_held = self.shared.config.sizes.held.div_ceil(2);
         for _ in 0..self.recoveries.queue.len().min(LOOKS_PER_TURN) {
             let Some(recovery) = self.recoveries.queue.pop_front() else { break };
@@ -254,7 +258,7 @@ impl<B: Broker> WorkerHub<B> {
         (!self.recoveries.queue.is_empty()).then_some(look)
     }
 
-    /// The broker has taken a client's message, or refused it.
+    /// Sends a client the result of publishing a message.
     pub(super) fn tell_published(&self, note: &PublishReply, connections: &mut Connections<'_, ClientState>) {
         let index = note.conn.index();
         if connections.id(index) != Some(note.conn) {
@@ -275,7 +279,7 @@ impl<B: Broker> WorkerHub<B> {
     }
 }
 
-/// The state of a connection, if it is still open.
+/// Returns the state of a connection that is still open.
 fn state_of(connections: &mut Connections<'_, ClientState>, conn: ConnId) -> Option<ClientState> {
     let is_there = connections.id(conn.index()) == Some(conn);
     connections.data_mut(conn.index()).filter(|_| is_there).copied()

@@ -1,11 +1,12 @@
-//! Sends what the server says to a client beside published messages.
+//! Replies of the server to clients.
 
 use super::client_state::ClientState;
 use crate::hub::dialect::ServerMessage;
 use crate::worker::{Conn, Connections};
 use crate::ws::{CloseCode, Message};
 
-/// Tells a client something, in its dialect if that has words for it, while its input is dealt with.
+/// Sends a message of the server to a client while the worker handles the client's input. Does nothing if the client's dialect has no such
+/// messages.
 pub(super) fn tell(conn: &mut Conn<'_, ClientState>, message: &ServerMessage<'_>) {
     if let Some(text) = conn.data().dialect().say(message)
         && conn.send(Message::Text(&text)).is_err()
@@ -14,7 +15,7 @@ pub(super) fn tell(conn: &mut Conn<'_, ClientState>, message: &ServerMessage<'_>
     }
 }
 
-/// Tells a client something, in its dialect if that has words for it, in the turn of the hub.
+/// Sends a message of the server to a client in the turn of the hub. Does nothing if the client's dialect has no such messages.
 pub(super) fn tell_later(
     connections: &mut Connections<'_, ClientState>,
     index: u32,

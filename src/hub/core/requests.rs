@@ -1,4 +1,4 @@
-//! What clients ask for, in their URLs and in `throng.v1`.
+//! Requests of clients, in their URLs and in `throng.v1`.
 
 use super::client_state::ClientState;
 use super::replies::tell;
@@ -17,7 +17,7 @@ use crate::worker::{Conn, ConnId, PreparedMessage};
 use crate::ws::{CloseCode, Message};
 
 impl<B: Broker> WorkerHub<B> {
-    /// Begins a subscription, and answers the client now or when the broker has answered.
+    /// Begins a subscription, and answers the client now or after the broker has answered.
     pub(super) fn subscribe(
         &mut self,
         conn: &mut Conn<'_, ClientState>,
@@ -26,7 +26,7 @@ impl<B: Broker> WorkerHub<B> {
         id: RequestId,
     ) {
         let hash = self.shared.hash(&topic);
-        // Where all answers to a URL with many topics do not fit at once, the broker gives them one by one.
+        // If the answers to a URL with many topics do not fit the outbox at once, the broker's answers spread them over time.
         let is_crowded = conn.data().dialect().has_requests() && conn.buffered() > conn.outbox_limit() / 2;
         let from_broker = since.is_some() || is_crowded;
         let (begun, topic) =
@@ -46,7 +46,7 @@ impl<B: Broker> WorkerHub<B> {
         }
     }
 
-    /// Does what a message of `throng.v1` says.
+    /// Executes a request of `throng.v1`.
     pub(super) fn take_v1(&mut self, conn: &mut Conn<'_, ClientState>, text: &str) {
         conn.charge(WORK_OF_REQUEST + WORK_PER_PARSED * text.len());
         let index = conn.id().index();
@@ -108,7 +108,7 @@ impl<B: Broker> WorkerHub<B> {
                 "too many of this client's subscriptions are being begun: wait for answers, and try again";
             return Err((Code::Busy, why));
         }
-        // The other half is for clients that connect with topics in their URLs, which cannot try again on the same connection.
+        // The other half is reserved for clients that connect with topics in their URLs: they cannot try again on the same connection.
         if self.broker.unsent_requests() >= config.sizes.held.div_ceil(2) {
             return Err((Code::Busy, "too much is asked for at the moment: try again later"));
         }
@@ -155,7 +155,7 @@ impl<B: Broker> WorkerHub<B> {
     }
 }
 
-/// What an error about a topic calls it: what is too long for any says the client's own words back.
+/// Returns the topic to name in an error; `None` for a text that is too long to be a topic, so that the error does not repeat it.
 fn named(topic: &str) -> Option<&str> {
     Some(topic).filter(|topic| topic.len() <= MAX_TOPIC)
 }

@@ -5,16 +5,16 @@ use std::ops::Range;
 use crate::hub::dialect::Dialect;
 use crate::hub::indices::SubscriberIndex;
 
-/// A subscriber: the index of its connection, and what it speaks. There are at most 2^26 connections.
+/// A subscriber: the index of its connection and its dialect. A worker has at most 2^26 connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Subscriber(u32);
 
-/// Where the number of the dialect begins.
+/// The lowest bit of the dialect's number.
 const DIALECT: u32 = 28;
 const INDEX: u32 = (1 << DIALECT) - 1;
 
 impl Subscriber {
-    /// A place without a subscriber.
+    /// A vacant place.
     pub(crate) const VACANT: Self = Self(INDEX);
 
     pub(crate) const fn new(index: u32, dialect: Dialect) -> Self {
@@ -26,7 +26,7 @@ impl Subscriber {
     }
 
     pub(crate) const fn dialect(self) -> Dialect {
-        // Four bits, of which a dialect takes three.
+        // The number takes three of the four bits.
         Dialect::of_number((self.0 >> DIALECT) as u8)
     }
 
@@ -35,34 +35,34 @@ impl Subscriber {
     }
 }
 
-/// Places for subscribers. A new subscriber gets the next place. A place that was left stays vacant until many are, and is then filled
-/// from the end. So a pass over the places, which takes many slices, meets each subscriber that was there at its beginning once,
-/// whatever comes and goes meanwhile.
+/// Places of subscribers. A new subscriber gets the next place. The place of a removed subscriber stays vacant until many places are
+/// vacant. Subscribers from the end of the list then fill the vacant places. So a pass over the places, which takes many slices, visits
+/// each subscriber that was in the list at its beginning exactly once, whatever subscribers are added and removed meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct SubscriberList {
     places: Vec<Subscriber>,
     vacant: usize,
-    /// No place below is vacant.
+    /// All places below this one are occupied.
     full_below: usize,
 }
 
 impl SubscriberList {
-    /// How many there are.
+    /// Returns the number of subscribers.
     pub(crate) const fn len(&self) -> usize {
         self.places.len() - self.vacant
     }
 
-    /// One more than the last place.
+    /// Returns the number of places, vacant ones included.
     pub(crate) fn end(&self) -> u32 {
         u32::try_from(self.places.len()).unwrap_or(u32::MAX)
     }
 
-    /// The subscriber at a place.
+    /// Returns the subscriber at a place; `None` if the place is vacant.
     pub(crate) fn get(&self, place: SubscriberIndex) -> Option<Subscriber> {
         self.places.get(place.entry()).copied().filter(|subscriber| !subscriber.is_vacant())
     }
 
-    /// The subscribers at these places. Vacant places are among them.
+    /// Returns a range of places, vacant ones included.
     pub(crate) fn between(&self, places: Range<u32>) -> &[Subscriber] {
         let end = self.places.len().min(places.end as usize);
         &self.places[end.min(places.start as usize)..end]
@@ -74,7 +74,7 @@ impl SubscriberList {
         SubscriberIndex::of(self.places.len() - 1)
     }
 
-    /// Leaves a place vacant.
+    /// Makes a place vacant.
     pub(crate) fn remove(&mut self, place: SubscriberIndex) {
         let at = place.entry();
         if self.get(place).is_some() {
@@ -84,13 +84,13 @@ impl SubscriberList {
         }
     }
 
-    /// Whether so many places are empty, and more than `least`, that they should be filled.
+    /// Returns whether the vacant places should be filled: they are more than `least` and more than a quarter of all places.
     pub(crate) const fn is_sparse(&self, least: usize) -> bool {
         self.vacant > least && self.vacant > self.places.len() / 4
     }
 
-    /// Fills empty places from the end, with at most `steps` looks. `moves` is called with a subscriber and its new place. It may say no,
-    /// which ends the filling. Not to be done in the middle of a pass. `true` when none is empty any more.
+    /// Fills vacant places with subscribers from the end, in at most `steps` steps. Calls `moves` with each subscriber and its new place;
+    /// the filling stops if `moves` returns `false`. It must not run during a pass. Returns `true` when no place is vacant.
     pub(crate) fn fill(
         &mut self,
         steps: usize,

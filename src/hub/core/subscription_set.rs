@@ -1,15 +1,15 @@
-//! The subscriptions of a connection that has several.
+//! The subscriptions of a connection with several.
 
 use hashbrown::HashTable;
 
 use super::client_state::Subscription;
 use crate::hub::indices::TopicIndex;
 
-/// Up to so many are looked through.
+/// Most subscriptions that a linear search covers.
 const FEW: usize = 32;
 
-/// Subscriptions, one for each topic. With many of them, each is found by its topic, so that what a client with 100,000 asks for costs no
-/// more than what one with ten does.
+/// Subscriptions, one for each topic. A large set is a hash table by topic, so that a request of a client with 100,000 subscriptions costs
+/// no more than one of a client with ten.
 #[derive(Debug)]
 pub(crate) enum SubscriptionSet {
     Few(Vec<Subscription>),
@@ -28,7 +28,7 @@ impl SubscriptionSet {
         }
     }
 
-    /// The subscription to a topic.
+    /// Returns the subscription to a topic.
     pub(crate) fn get(&self, topic: TopicIndex) -> Option<Subscription> {
         match self {
             Self::Few(subs) => subs.iter().find(|subscription| subscription.topic == topic).copied(),
@@ -36,7 +36,7 @@ impl SubscriptionSet {
         }
     }
 
-    /// Adds a subscription, or puts it in the place of the one to the same topic.
+    /// Adds a subscription, or replaces the one to the same topic.
     pub(crate) fn put(&mut self, subscription: Subscription) {
         let is_it = |other: &Subscription| other.topic == subscription.topic;
         match self {
@@ -64,7 +64,7 @@ impl SubscriptionSet {
         }
     }
 
-    /// Takes the subscription to a topic out.
+    /// Removes the subscription to a topic.
     pub(crate) fn remove(&mut self, topic: TopicIndex) {
         match self {
             Self::Few(subs) => subs.retain(|subscription| subscription.topic != topic),
@@ -82,7 +82,7 @@ impl SubscriptionSet {
         }
     }
 
-    /// The only one there is.
+    /// Returns the subscription if the set has exactly one.
     pub(crate) fn only(&self) -> Option<Subscription> {
         match self {
             Self::Few(subs) => <[Subscription; 1]>::try_from(&subs[..]).ok().map(|[only]| only),
@@ -99,7 +99,7 @@ impl SubscriptionSet {
     }
 }
 
-/// A hash of a topic's number: the table looks at the top and the bottom of it.
+/// Returns a hash of a topic's index for the table, which uses the top and the bottom bits.
 const fn spread(topic: TopicIndex) -> u64 {
     let mixed = (topic.get() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed ^ mixed >> 32

@@ -14,12 +14,12 @@ use crate::hub::position::Position;
 const TOPICS_PER_PAGE: usize = 256;
 const SETS_PER_PAGE: usize = 64;
 
-/// The subscriptions of one worker's connections: by topic, and by connection.
+/// The subscriptions of one worker's connections, by topic and by connection.
 #[derive(Debug, Default)]
 pub(crate) struct SubscriptionTable {
     topics: PagedSlab<Topic, TOPICS_PER_PAGE>,
     index: Index,
-    /// Subscriptions of connections that have several.
+    /// Sets of subscriptions of connections with several.
     sets: PagedSlab<SubscriptionSet, SETS_PER_PAGE>,
     /// Topics whose number of subscribers has changed.
     changed: Vec<TopicIndex>,
@@ -27,12 +27,12 @@ pub(crate) struct SubscriptionTable {
     next_subscribe_id: u32,
 }
 
-/// How a subscription begins.
+/// When a subscription begins.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Begun {
-    /// At once, behind this position.
+    /// At once. Messages after this position follow.
     Now(Position),
-    /// When the owner has answered the request with this number.
+    /// When the broker has answered the request with this number.
     Pending(SubscribeId),
 }
 
@@ -45,13 +45,13 @@ impl SubscriptionTable {
         self.index.len()
     }
 
-    /// What topics with several subscribers have.
+    /// Returns the fan-outs of all topics that have one.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn fan_outs(&self) -> impl Iterator<Item = &super::topic::FanOut> {
         (0..self.topics.end()).filter_map(|at| self.topics.get(at)?.fan_out.as_deref())
     }
 
-    /// Connections with several subscriptions.
+    /// Returns the number of connections with several subscriptions.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) const fn sets(&self) -> usize {
         self.sets.len()
@@ -70,7 +70,7 @@ impl SubscriptionTable {
         self.topics.get_mut(topic.entry())
     }
 
-    /// The subscription of a connection to a topic.
+    /// Returns the subscription of a connection to a topic.
     pub(crate) fn subscription(&self, state: ClientState, topic: TopicIndex) -> Option<Subscription> {
         match state.subscriptions() {
             Subscriptions::None => None,
@@ -81,7 +81,7 @@ impl SubscriptionTable {
         }
     }
 
-    /// How many subscriptions a connection has.
+    /// Returns the number of subscriptions of a connection.
     pub(crate) fn count(&self, state: ClientState) -> usize {
         match state.subscriptions() {
             Subscriptions::None => 0,
@@ -90,8 +90,8 @@ impl SubscriptionTable {
         }
     }
 
-    /// Begins a subscription of the connection at `index`, which has none to this topic. It can begin at once where the topic's messages
-    /// come here already and nothing that has passed is asked for.
+    /// Begins a subscription of the connection at `index`, which has none to this topic. The subscription begins at once if the worker
+    /// receives the topic's messages already and the client asks for no earlier messages.
     pub(crate) fn begin(
         &mut self,
         name: Name,
@@ -117,7 +117,7 @@ impl SubscriptionTable {
         (Begun::Pending(subscribe_id), name)
     }
 
-    /// Makes the connection at `index` a subscriber of a topic.
+    /// Adds the connection at `index` to the subscribers of a topic.
     fn add_subscriber(&mut self, at: TopicIndex, index: u32, state: &mut ClientState) {
         let place = self.topic_mut(at).add(Subscriber::new(index, state.dialect()));
         self.note_change(at);
@@ -125,7 +125,8 @@ impl SubscriptionTable {
         self.add_subscription(state, Subscription { topic: at, stage: Stage::Active(place) });
     }
 
-    /// Makes a connection a subscriber that has been asked for under `subscribe_id`. `false` where it has left meanwhile.
+    /// Turns the pending subscription `subscribe_id` of a connection into an active one. Returns `false` if the client has ended the
+    /// subscription meanwhile.
     pub(crate) fn admit(
         &mut self,
         at: TopicIndex,
@@ -141,7 +142,7 @@ impl SubscriptionTable {
         is_pending
     }
 
-    /// Whether a connection still waits for what the owner was asked under `subscribe_id`.
+    /// Returns whether the subscription of a connection to a topic is still pending as `subscribe_id`.
     pub(crate) fn is_pending(
         &self,
         state: ClientState,
@@ -152,7 +153,8 @@ impl SubscriptionTable {
             .is_some_and(|subscription| subscription.stage == Stage::Pending(subscribe_id))
     }
 
-    /// The broker has answered a pending subscription, or its connection has gone. Follow it with [`remove_if_unused`](Self::remove_if_unused).
+    /// Subtracts a pending subscription of a topic: the broker has answered it, or its connection has closed. The caller calls
+    /// [`remove_if_unused`](Self::remove_if_unused) next.
     pub(crate) fn settle(&mut self, at: TopicIndex) {
         let topic = self.topic_mut(at);
         match topic.pending.checked_sub(1) {
@@ -161,13 +163,14 @@ impl SubscriptionTable {
         }
     }
 
-    /// Ends a subscription. Follow it with [`remove_if_unused`](Self::remove_if_unused).
+    /// Ends a subscription. The caller calls [`remove_if_unused`](Self::remove_if_unused) next.
     pub(crate) fn leave(&mut self, state: &mut ClientState, subscription: Subscription) {
         self.remove_subscription(state, subscription.topic);
         self.release(subscription);
     }
 
-    /// Ends all subscriptions of a connection that has gone. `note` is called with each topic. Follow it with [`remove_if_unused`](Self::remove_if_unused).
+    /// Ends all subscriptions of a closed connection, and calls `note` with the topic of each. The caller calls
+    /// [`remove_if_unused`](Self::remove_if_unused) next.
     pub(crate) fn take_subscriptions(&mut self, state: ClientState, mut note: impl FnMut(TopicIndex)) {
         let mut end = |table: &mut Self, subscription: Subscription| {
             table.release(subscription);
@@ -183,7 +186,7 @@ impl SubscriptionTable {
         }
     }
 
-    /// Gives up a subscriber's place.
+    /// Frees a subscriber's place.
     fn release(&mut self, subscription: Subscription) {
         if let Stage::Active(place) = subscription.stage {
             self.topic_mut(subscription.topic).remove(place);
@@ -192,8 +195,8 @@ impl SubscriptionTable {
         }
     }
 
-    /// Removes a topic that has neither subscribers nor pending ones, and returns its name and hash and the length of its queue. The broker has
-    /// to be told.
+    /// Removes a topic without subscribers and pending subscriptions. Returns its name, its hash and the length of its queue. The caller
+    /// unsubscribes the worker from the topic.
     pub(crate) fn remove_if_unused(
         &mut self,
         at: TopicIndex,
@@ -210,13 +213,13 @@ impl SubscriptionTable {
         Some((topic.name, hash, waiting))
     }
 
-    /// Takes the topics whose number of subscribers has changed out, one by one, with that number.
+    /// Takes the next topic whose number of subscribers has changed, with that number.
     pub(crate) fn take_change(&mut self) -> Option<(Name, u32)> {
         while let Some(at) = self.changed.pop() {
-            // The number may mean another topic by now, whose count is then reported once more.
+            // The index may belong to a new topic by now, whose number is then reported once more.
             if let Some(topic) = self.topics.get_mut(at.entry())
                 && std::mem::replace(&mut topic.is_changed, false)
-                // Otherwise the topic is about to be removed, and its subscription to end.
+                // Otherwise the topic is about to be removed and unsubscribed.
                 && (topic.len() > 0 || topic.pending > 0)
             {
                 let count = u32::try_from(topic.len()).unwrap_or(u32::MAX);
@@ -229,7 +232,7 @@ impl SubscriptionTable {
         None
     }
 
-    /// Gives a subscriber another place in its topic.
+    /// Moves a subscriber to another place of its topic.
     pub(crate) fn move_subscriber(
         &mut self,
         state: &mut ClientState,
@@ -253,7 +256,7 @@ impl SubscriptionTable {
     }
 
     fn make(&mut self, name: Name, hash: u64) -> TopicIndex {
-        // A worker has no more topics than its connections have subscriptions, which memory bounds below 2^28.
+        // A worker has no more topics than its connections have subscriptions, which memory limits to fewer than 2^28.
         let at = TopicIndex::of(self.topics.insert(Topic::new(name)));
         self.index.insert(hash, at.get());
         at
@@ -325,7 +328,7 @@ mod tests {
         let mut left = 0;
         table.take_subscriptions(state, |topic| left += topic.get() % 2);
         assert_eq!((left, table.subscriptions()), (TOPICS / 2, 0));
-        // A tenth of it without optimization; with a look at all of them for each it is minutes.
+        // It takes a tenth of this time without optimization. A linear search of the set for each topic takes minutes.
         let took = started.elapsed();
         assert!(took < Duration::from_secs(20), "{took:?}");
     }

@@ -1,4 +1,4 @@
-//! The topics that a request's target names.
+//! Topics in the target of a request.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -11,15 +11,14 @@ use crate::http::{Refusal, Status};
 use crate::hub::dialect::Dialect;
 use crate::hub::name::{Name, check_name};
 
-/// Where in a URL's path the names of topics begin: `/topics/` unless the operator says otherwise. `/` makes every path but itself a
-/// topic.
+/// The path that precedes the names of topics in URLs: `/topics/` by default. With `/`, every path except `/` is a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicsPath(Box<str>);
 
-/// Most bytes of it.
+/// Most bytes of a [`TopicsPath`].
 const MAX_PATH: usize = 255;
 
-/// Topics of a URL that are looked through for one that is there twice; among more, each is found by its name.
+/// Number of topics in a URL up to which duplicates are found by a linear search; for more topics, a hash set finds them.
 const FEW: usize = 16;
 
 impl Default for TopicsPath {
@@ -38,14 +37,14 @@ impl FromStr for TopicsPath {
     type Err = NoTopicsPath;
 
     fn from_str(text: &str) -> Result<Self, NoTopicsPath> {
-        // What a client may have percent-encoded or not, and what ends a path, would be compared in vain.
+        // Characters that a client may percent-encode, and characters that end a path, would never match.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*,;=:@".contains(&byte);
         let is_one = text.len() <= MAX_PATH && text.starts_with('/') && text.ends_with('/');
         if is_one && text.bytes().all(is_plain) { Ok(Self(text.into())) } else { Err(NoTopicsPath) }
     }
 }
 
-/// A text is no [`TopicsPath`].
+/// Error: a text is not a [`TopicsPath`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoTopicsPath;
 
@@ -61,10 +60,11 @@ impl fmt::Display for NoTopicsPath {
 
 impl std::error::Error for NoTopicsPath {}
 
-/// The topics in a path and a query, each once. A client whose dialect has requests need not name any, and may come by any path.
+/// Returns the topics in a path and a query, without duplicates. A client whose dialect has requests need not name a topic, and may connect
+/// with any path.
 ///
 /// # Errors
-/// The refusal to answer with: 404 for a path that leads nowhere, 400 for names that are none and more topics than `most`.
+/// Returns the refusal to answer with: 404 for an unknown path, 400 for names that are not valid and for more than `most` topics.
 pub(crate) fn topics_of(
     path: &str,
     query: Option<&str>,
@@ -98,11 +98,11 @@ pub(crate) fn topics_of(
     Ok(topics.all)
 }
 
-/// Topics, each once.
+/// A list of topics without duplicates.
 #[derive(Default)]
 struct Named {
     all: Vec<Name>,
-    /// The same, where there are more than a few.
+    /// All topics as a set, if there are more than [`FEW`].
     known: HashSet<Name>,
 }
 
@@ -196,7 +196,7 @@ mod tests {
             topics.len() == MANY && topics.iter().enumerate().all(|(at, topic)| **topic == *at.to_string())
         );
         assert!(found(MANY - 1).is_err());
-        // Looked through one by one they take a minute.
+        // A linear search takes a minute.
         assert!(start.elapsed().as_secs() < 15, "{:?}", start.elapsed());
     }
 
@@ -208,7 +208,7 @@ mod tests {
         let named = ask("/topics/", Dialect::ThrongV1, "/live", Some("x=y&topic=a"));
         assert_eq!(named, Ok(vec!["a".into()]));
         assert_eq!(ask("/topics/", Dialect::ThrongV1, "/topics/a", None), Ok(vec!["a".into()]));
-        // What names a topic has to name one.
+        // A path or a query that names a topic must name a valid one.
         assert_eq!(ask("/topics/", Dialect::ThrongV1, "/topics/%ff", None), Err(400));
     }
 

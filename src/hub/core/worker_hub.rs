@@ -36,20 +36,20 @@ pub(crate) struct WorkerHub<B> {
     questions: Questions,
     pub(super) broker: B,
     pub(super) table: SubscriptionTable,
-    /// Topics with something to do here.
+    /// Topics with work to do on this worker.
     pub(super) active: VecDeque<TopicIndex>,
-    /// Topics of subscriptions that ended with their connections, once for each. They are looked at a part at a time.
+    /// Topics whose subscriptions ended with their connections, one entry for each subscription. Each turn cleans up a part of them.
     pub(super) abandoned: VecDeque<TopicIndex>,
     /// Entries in the queues of all topics. An entry leaves its queue when its pass is over.
     pub(super) waiting: usize,
     pub(super) recoveries: Recoveries,
     pub(super) broadcasts: Broadcasts,
     pub(super) clients: Clients,
-    /// Topics in the URL of the connection that is being opened.
+    /// Topics in the URL of the connection that is opening.
     requested_topics: Vec<Name>,
 }
 
-/// What is counted of the worker's clients.
+/// Counters of the worker's clients.
 #[derive(Default)]
 pub(super) struct Clients {
     pub(super) connections: u64,
@@ -57,10 +57,10 @@ pub(super) struct Clients {
     pub(super) pending: PendingSubscribes,
 }
 
-/// How much of what a broker delivers is still taken in a turn.
+/// How many deliveries of the broker the rest of a turn may take.
 struct Intake {
     deliveries: usize,
-    /// Small messages pushed at once.
+    /// Small messages that may still be pushed at once.
     pushes: usize,
 }
 
@@ -82,7 +82,7 @@ impl<B: Broker> WorkerHub<B> {
         }
     }
 
-    /// Takes in what the broker has delivered. `true` where there may be more.
+    /// Takes deliveries from the broker. Returns `true` where there may be more.
     fn take_deliveries(
         &mut self,
         connections: &mut Connections<'_, ClientState>,
@@ -94,7 +94,7 @@ impl<B: Broker> WorkerHub<B> {
             }
             let pushed = match self.broker.next_delivery() {
                 None => return false,
-                // Between large messages sockets have their turn, in which their readers may make room.
+                // The worker polls its sockets between large messages, so that slow readers may make room in their outboxes.
                 Some(Delivery::Publication(publication)) => self.take_publication(publication, connections),
                 Some(Delivery::Subscribed(reply)) => self.take_reply(reply, connections),
                 Some(Delivery::Published(reply)) => {
@@ -108,8 +108,8 @@ impl<B: Broker> WorkerHub<B> {
         true
     }
 
-    /// Takes in what is asked of this worker: the operator's first, which goes on where what comes of it has to wait. `true` where there
-    /// may be more.
+    /// Serves the requests to this worker, the operator's first. Where deliveries are held back, the operator's requests come last. Returns
+    /// `true` where there may be more.
     fn take_requests(&mut self, now: Duration) -> bool {
         if self.broker.congestion() == Congestion::None {
             let more = self.take_published(now);
@@ -120,7 +120,7 @@ impl<B: Broker> WorkerHub<B> {
         }
     }
 
-    /// Publishes what the operator has published. `true` where there may be more.
+    /// Publishes the operator's messages. Returns `true` where there may be more.
     fn take_published(&mut self, now: Duration) -> bool {
         for _ in 0..self.shared.config.sizes.entries_per_turn {
             if self.broker.congestion() == Congestion::Full {
@@ -132,7 +132,7 @@ impl<B: Broker> WorkerHub<B> {
         true
     }
 
-    /// Answers questions of other threads. `true` where there may be more.
+    /// Answers questions of other threads. Returns `true` where there may be more.
     fn answer_questions(&mut self, connections: &Connections<'_, ClientState>) -> bool {
         for _ in 0..self.shared.config.sizes.entries_per_turn {
             let Ok(question) = self.questions.try_recv() else { return false };
@@ -146,9 +146,9 @@ impl<B: Broker> WorkerHub<B> {
         true
     }
 
-    /// Tells the broker how many subscribers there are where that has changed.
+    /// Reports changed numbers of subscribers to the broker.
     fn report_changes(&mut self) {
-        // As long as the broker's queues have no room, later changes take the place of earlier ones.
+        // While the broker's queues are full, a later change of a topic replaces an earlier one.
         while self.broker.unsent_requests() < self.shared.config.sizes.queue
             && let Some((topic, count)) = self.table.take_change()
         {
@@ -157,7 +157,7 @@ impl<B: Broker> WorkerHub<B> {
         }
     }
 
-    /// Removes a topic that has neither subscribers here nor pending ones, and tells the broker.
+    /// Removes a topic without subscribers and pending subscriptions on this worker, and unsubscribes the worker from it.
     pub(super) fn remove_if_unused(&mut self, topic: TopicIndex) {
         let Self { table, shared, .. } = self;
         if let Some((topic, hash, waiting)) = table.remove_if_unused(topic, |name| shared.hash(name)) {
@@ -173,7 +173,7 @@ impl<B: Broker> WorkerHub<B> {
         counters.waiting.set(self.waiting as u64);
     }
 
-    /// Accepts a client that asks for nothing it may not have.
+    /// Accepts a connection if its URL names only topics that it may subscribe to, and the broker has room for its requests.
     fn admit(&mut self, request: &HttpRequest<'_>) -> Result<Accept<ClientState>, Refusal> {
         let config = &self.shared.config;
         let dialect = Dialect::of_request(request);
@@ -188,7 +188,7 @@ impl<B: Broker> WorkerHub<B> {
             let detail = "name a topic, as in /?topic=NAME, or speak the subprotocol throng.v1";
             return Err(Refusal::new(Status::BAD_REQUEST, detail));
         }
-        // A client that names no topic yet asks the broker for nothing.
+        // A connection without topics in its URL sends no request to the broker.
         if !self.requested_topics.is_empty() && self.broker.unsent_requests() >= config.sizes.held {
             return Err(Refusal::new(Status::SERVICE_UNAVAILABLE, "too much is asked for at the moment"));
         }
@@ -213,7 +213,7 @@ impl<B: Broker> Handler for WorkerHub<B> {
         self.clients.connections += 1;
         tell(conn, &ServerMessage::Welcome { max_message: self.shared.max_message() });
         let asked = std::mem::take(&mut self.requested_topics);
-        // Each is what a request of its own would be.
+        // Each topic costs as much work as a request to subscribe.
         conn.charge(WORK_OF_REQUEST * asked.len());
         for topic in asked {
             self.subscribe(conn, topic, None, RequestId::NONE);
@@ -238,7 +238,7 @@ impl<B: Broker> Handler for WorkerHub<B> {
     fn farewell(&mut self, conn: &mut Conn<'_, ClientState>) {
         let message = ServerMessage::Reconnect { within: self.shared.config.reconnect_within };
         if let Some(text) = conn.data().dialect().say(&message) {
-            // A client without room for it reads too slowly, and comes back when it likes.
+            // A client without room for the message reads too slowly. It reconnects at a time of its own choice.
             let _ = conn.send(Message::Text(&text));
         }
     }
@@ -259,9 +259,9 @@ impl<B: Broker> Handler for WorkerHub<B> {
         more |= self.take_requests(now);
         more |= self.answer_questions(connections);
         self.broker.flush();
-        // What this worker has just delivered to itself.
+        // The worker may have delivered messages to itself meanwhile.
         more |= self.take_deliveries(connections, &mut intake);
-        // Broadcasts have a share of their own, so that topics in constant use do not hold them up.
+        // Broadcasts have their own share, so that busy topics do not delay them.
         let mut share = budget.take_quarter();
         self.broadcasts.go_on(connections, &mut share, &self.inbox.counters);
         budget.put_back(share);
@@ -272,7 +272,7 @@ impl<B: Broker> Handler for WorkerHub<B> {
         self.report_changes();
         let wanted = self.broker.end_turn(now);
         self.count();
-        // With the broker's queues full, it says when it tries again.
+        // While its queues are full, the broker determines when the next turn is due.
         let held = self.broker.unsent_requests() > 0 || self.broker.congestion() != Congestion::None;
         more |= !self.abandoned.is_empty();
         if !self.active.is_empty() || !self.broadcasts.is_empty() || (more && !held) || wanted == Turn::Again

@@ -1,15 +1,15 @@
-//! A published message as each dialect has it.
+//! The encodings of a published message, by dialect.
 
 use std::sync::OnceLock;
 
 use super::Dialect;
 use crate::worker::PreparedMessage;
 
-/// A message, encoded at most once for each dialect. All subscribers share the encodings.
+/// A message, encoded at most once for each dialect. All subscribers share its encodings.
 #[derive(Debug)]
 pub(crate) struct Encodings {
     published: PreparedMessage,
-    /// By the number of the dialect, of which [`Dialect::Raw`] is the first and has none.
+    /// Encodings by the dialect's number minus 1: [`Dialect::Raw`] has number 0 and needs no encoding.
     others: [OnceLock<PreparedMessage>; Dialect::COUNT - 1],
 }
 
@@ -18,12 +18,13 @@ impl Encodings {
         Self { published, others: [const { OnceLock::new() }; Dialect::COUNT - 1] }
     }
 
-    /// The message as it was published.
+    /// Returns the message as it was published.
     pub(crate) const fn published(&self) -> &PreparedMessage {
         &self.published
     }
 
-    /// The message in a dialect. `encode` makes that of what was published, once: a worker that needs it meanwhile waits.
+    /// Returns the message in a dialect. The first call for a dialect makes the encoding with `encode`; other workers wait for it
+    /// meanwhile.
     pub(crate) fn get(
         &self,
         dialect: Dialect,

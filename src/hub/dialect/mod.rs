@@ -1,7 +1,8 @@
-//! What subscribers speak: how a published message looks to each of them, and what else the server says.
+//! Dialects: the format in which a client receives published messages and other messages of the server.
 //!
-//! A dialect is a number of three bits in a connection's record. A message is encoded once for each dialect that one of its subscribers speaks. To add
-//! one, give it a number and an arm in each function here, and write what it says in a module of its own.
+//! A connection's record stores the number of its dialect in three bits. A message is encoded once for each dialect that one of its
+//! subscribers uses. To add a dialect, give it a number and an arm in each function of this module, and write its encoding in a module of
+//! its own.
 
 mod encodings;
 pub(crate) mod v1;
@@ -16,46 +17,46 @@ use crate::worker::PreparedMessage;
 
 pub(crate) use encodings::Encodings;
 
-/// What the subscribers of a connection speak.
+/// The dialect of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Dialect {
-    /// Messages as they were published, of the topics that the URL names, and nothing else.
+    /// Messages as they were published, of the topics that the URL names, and no other messages.
     Raw = 0,
     /// The subprotocol `throng.v1`.
     ThrongV1 = 1,
 }
 
-/// What the server says to a client beside published messages.
+/// A message of the server that is not a published message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ServerMessage<'a> {
-    /// First of all: most bytes of a payload.
+    /// The first message: the most bytes of a payload.
     Welcome { max_message: usize },
-    /// Last of all, when the server ends: the time over which clients come back.
+    /// The last message, when the server ends: the time within which clients reconnect, spread at random.
     Reconnect { within: Duration },
-    /// A subscription has begun behind this position; `recovered` where the client asked for what it missed.
+    /// A subscription has begun after this position. `recovered` is set if the client asked for missed messages.
     Subscribed { topic: &'a str, from: Position, recovered: Option<bool>, id: &'a RequestId },
     /// A subscription has ended.
     Unsubscribed { topic: &'a str, id: &'a RequestId },
-    /// A message of the client's has its place.
+    /// A message of the client was published at this position.
     Published { topic: &'a str, published: Published, id: &'a RequestId },
     /// The answer to a ping.
     Pong { id: &'a RequestId },
-    /// A request was not done.
+    /// A request was refused.
     Refused { code: v1::Code, why: &'a str, topic: Option<&'a str>, id: &'a RequestId },
 }
 
 impl Dialect {
-    /// How many there are.
+    /// Number of dialects.
     pub(crate) const COUNT: usize = Self::ALL.len();
     pub(crate) const ALL: [Self; 2] = [Self::Raw, Self::ThrongV1];
 
-    /// Its number, below 8.
+    /// Returns the dialect's number, which is below 8.
     pub(crate) const fn number(self) -> u8 {
         self as u8
     }
 
-    /// The dialect with this number, which one of them has.
+    /// Returns the dialect with this number.
     pub(crate) const fn of_number(number: u8) -> Self {
         match number {
             1 => Self::ThrongV1,
@@ -63,13 +64,13 @@ impl Dialect {
         }
     }
 
-    /// What a client wants to speak that asks to open a WebSocket.
+    /// Returns the dialect that a client asks for in its opening handshake.
     pub(crate) fn of_request(request: &Request<'_>) -> Self {
         let is_v1 = request.subprotocols().any(|name| name == v1::SUBPROTOCOL);
         if is_v1 { Self::ThrongV1 } else { Self::Raw }
     }
 
-    /// The subprotocol that is answered with.
+    /// Returns the subprotocol for the server's opening handshake, if the dialect has one.
     pub(crate) const fn subprotocol(self) -> Option<&'static str> {
         match self {
             Self::Raw => None,
@@ -77,7 +78,7 @@ impl Dialect {
         }
     }
 
-    /// Whether clients ask for things in messages, and are answered.
+    /// Returns whether clients send requests in messages, and get replies.
     pub(crate) const fn has_requests(self) -> bool {
         match self {
             Self::Raw => false,
@@ -85,7 +86,7 @@ impl Dialect {
         }
     }
 
-    /// A message of a topic.
+    /// Encodes a message of a topic.
     pub(crate) fn encode(self, topic: &str, offset: u64, published: &PreparedMessage) -> PreparedMessage {
         match self {
             Self::Raw => published.clone(),
@@ -93,7 +94,7 @@ impl Dialect {
         }
     }
 
-    /// A message to all connections.
+    /// Encodes a message to all connections.
     pub(crate) fn encode_broadcast(self, published: &PreparedMessage) -> PreparedMessage {
         match self {
             Self::Raw => published.clone(),
@@ -101,7 +102,7 @@ impl Dialect {
         }
     }
 
-    /// A text that says something; `None` where the dialect has no words for it.
+    /// Encodes a message of the server; `None` if the dialect has no such message.
     pub(crate) fn say(self, message: &ServerMessage<'_>) -> Option<String> {
         match self {
             Self::Raw => None,
@@ -110,7 +111,7 @@ impl Dialect {
     }
 }
 
-/// The most bytes that an encoding has of a message, in any dialect whose clients say what they have seen.
+/// Returns the most bytes that an encoding of a message has, in any dialect whose clients can recover missed messages.
 pub(crate) fn most_bytes(topic: &str, published: &PreparedMessage) -> usize {
     v1::most_bytes(topic, published)
 }

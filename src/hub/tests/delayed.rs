@@ -1,4 +1,4 @@
-//! A broker that answers some turns after it was asked, and may refuse.
+//! A broker that answers some turns after a request, and may refuse requests.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -15,17 +15,17 @@ use crate::hub::position::{Epoch, Position};
 use crate::hub::publication::Publication;
 use crate::worker::{PreparedMessage, Turn};
 
-/// The part of all epochs that is this broker's.
+/// The run number of this broker's epochs.
 pub(super) const RUN: u32 = 77;
-/// Missed messages in one answer.
+/// Most missed messages in one answer.
 const PART: usize = 2;
 
-/// The machine that all ends ask.
+/// The machine that all ends send their requests to.
 #[derive(Default)]
 pub(super) struct Remote {
-    /// Turns of an end from a call to what comes of it.
+    /// Turns of an end from a call to its execution.
     pub(super) delay: usize,
-    /// Refuses all that is asked of it.
+    /// The machine refuses all requests.
     pub(super) is_down: bool,
     pub(super) topics: BTreeMap<String, RemoteTopic>,
     inboxes: Vec<VecDeque<Delivery>>,
@@ -39,7 +39,7 @@ pub(super) struct RemoteTopic {
     pub(super) subscribers: BTreeMap<usize, u32>,
 }
 
-/// What an end has been asked, until its time has come.
+/// A request that an end executes after the delay.
 enum Call {
     Publish(Publish),
     Subscribe(Subscribe),
@@ -48,7 +48,7 @@ enum Call {
     Describe(String, AnswerSender<Option<TopicInfo>>),
 }
 
-/// A worker's end.
+/// A worker's end of the broker.
 pub(super) struct Delayed {
     worker: usize,
     remote: Rc<RefCell<Remote>>,

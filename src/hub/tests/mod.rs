@@ -1,4 +1,4 @@
-//! Hubs over a broker that has to ask another machine, and over the local one.
+//! Tests of hubs over a broker on another machine, and over the local broker.
 
 mod delayed;
 mod rig;
@@ -17,10 +17,10 @@ use crate::ws::Message;
 use delayed::{Delayed, RUN, Remote};
 use rig::Rig;
 
-/// Turns until the broker answers.
+/// Turns from a request to the broker's answer.
 const DELAY: usize = 5;
 
-/// So many workers, whose broker answers later.
+/// Makes workers whose broker answers after [`DELAY`] turns.
 fn delayed(workers: usize) -> (Rig<Delayed>, Rc<RefCell<Remote>>) {
     let remote = Remote::new(workers, DELAY);
     (Rig::new(workers, |number, _, _, _| Delayed::new(number, &remote)), remote)
@@ -145,7 +145,7 @@ fn what_the_broker_refuses_is_refused_to_the_client() {
     assert_eq!(rig.texts(raw), ["1013"]);
     rig.iterate(2 * DELAY);
     assert_eq!(rig.left(0), [0; 4]);
-    // It is there again.
+    // The broker is available again.
     remote.borrow_mut().is_down = false;
     rig.say(v1, r#"{"type":"subscribe","topic":"t","id":2}"#);
     rig.iterate(DELAY + 1);

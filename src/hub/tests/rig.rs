@@ -1,4 +1,4 @@
-//! Workers with hubs over any broker, each on a simulated system of its own.
+//! A test rig: workers with hubs over any broker, each on its own simulated system.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use crate::worker::tests::rig::limits;
 use crate::worker::{Assembly, Handle, Listening, Shared, Worker};
 use crate::ws::{Decoder, DecoderConfig, Event, Heap, Message, Opcode, Role, encode};
 
-/// A client, by its worker and the number of its connection there.
+/// A client: the number of its worker, and the number of its connection on that worker.
 pub(super) type Client = (usize, usize);
 
 type HubWorker<B> = Worker<Net, WorkerHub<B>>;
@@ -28,7 +28,7 @@ pub(super) struct Rig<B: Broker> {
 }
 
 impl<B: Broker> Rig<B> {
-    /// So many workers, and the end of a broker for each.
+    /// Makes workers, with an end of a broker for each.
     pub(super) fn new(
         workers: usize,
         mut end: impl FnMut(usize, &HubShared, &Handle, &OperatorInbox) -> B,
@@ -66,7 +66,7 @@ impl<B: Broker> Rig<B> {
         Self { workers, wakes, publisher: Publisher::new(shared, questions) }
     }
 
-    /// Iterations of all workers.
+    /// Runs iterations of all workers.
     pub(super) fn iterate(&mut self, times: usize) {
         for _ in 0..times {
             for (worker, world) in &mut self.workers {
@@ -77,7 +77,7 @@ impl<B: Broker> Rig<B> {
         }
     }
 
-    /// A client of a worker that has asked for this target, in this subprotocol.
+    /// Connects a client to a worker, with a request target and a subprotocol. Returns the client.
     pub(super) fn connect(&mut self, worker: usize, target: &str, subprotocol: &str) -> Client {
         let mut request = Vec::new();
         crate::ws::client::request(&mut request, "h", target, b"dGhlIHNhbXBsZSBub25jZQ==", subprotocol);
@@ -85,7 +85,7 @@ impl<B: Broker> Rig<B> {
         let client = world.connect().expect("a listener is open");
         world.client_sends(client, &request);
         drop(world);
-        // It is accepted at the end of the first, and looked at in the second.
+        // The first iteration accepts the connection, and the second reads its request.
         self.iterate(2);
         let response = self.workers[worker].1.borrow_mut().connections[client].outbound.clone();
         let head = response.windows(4).position(|end| end == b"\r\n\r\n").expect("a response") + 4;
@@ -104,7 +104,7 @@ impl<B: Broker> Rig<B> {
         self.workers[worker].1.borrow_mut().client_resets(client);
     }
 
-    /// The texts that a client has got, and the code of a Close as a text.
+    /// Returns the texts that a client has received, and the code of a Close frame as a text.
     pub(super) fn texts(&self, (worker, client): Client) -> Vec<String> {
         let mut bytes = self.workers[worker].1.borrow_mut().client_takes(client);
         let rules = DecoderConfig { role: Role::Client, max_message: 1 << 20, max_frames: 1, deflate: false };
@@ -123,7 +123,7 @@ impl<B: Broker> Rig<B> {
         }
     }
 
-    /// What a worker's hub has: topics with subscribers, subscriptions, subscriptions that have been asked for, and unfinished work.
+    /// Returns the numbers of a worker's topics with subscribers, subscriptions, pending subscriptions and unfinished work.
     pub(super) fn left(&self, worker: usize) -> [usize; 4] {
         let hub = self.workers[worker].0.handler().expect("no turn is under way");
         let held = hub.inventory(BrokerInventory::default());

@@ -1,4 +1,4 @@
-//! What clients say.
+//! Parsing of clients' requests.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::ws::Message;
 
 /// Most bytes of an `id`.
 const MAX_ID: usize = 64;
-/// Most bytes of a client's that an error repeats.
+/// Most bytes of a client's text that an error repeats.
 const MAX_QUOTED: usize = 64;
 
 /// A client's request.
@@ -25,7 +25,7 @@ pub(crate) enum ClientRequest<'a> {
     Ping,
 }
 
-/// A message's payload.
+/// The payload of a message.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Data<'a> {
     Text(Cow<'a, str>),
@@ -41,14 +41,14 @@ impl Data<'_> {
     }
 }
 
-/// A request that is none. Its `id` is there if it could be read.
+/// A message that is not a valid request. `id` is set if it could be read.
 #[derive(Debug, PartialEq)]
 pub(crate) struct BadRequest {
     pub(crate) id: RequestId,
     pub(crate) why: String,
 }
 
-/// The members that requests have, by their places in [`members::read`].
+/// The members of requests, in the order of the names given to [`members::read`].
 #[derive(Debug, Default)]
 struct Raw<'a> {
     kind: Option<&'a RawValue>,
@@ -58,7 +58,7 @@ struct Raw<'a> {
     base64: Option<&'a RawValue>,
 }
 
-/// Reads a request. Members that it does not need are ignored.
+/// Parses a request. Members that the request does not need are ignored.
 pub(crate) fn parse(text: &str) -> Result<(RequestId, ClientRequest<'_>), BadRequest> {
     let mut found = [None; 6];
     let names = ["id", "type", "topic", "since", "data", "base64"];
@@ -116,7 +116,7 @@ fn text<'a>(name: &str, value: &'a RawValue) -> Result<Cow<'a, str>, String> {
     members::text(value).map_err(|why| format!("{name} {why}"))
 }
 
-/// An epoch that this server cannot have given is one that is over.
+/// Parses a position. A well-formed epoch that this server has not given is accepted, and counts as an epoch that has ended.
 fn position(since: &RawValue) -> Result<Position, String> {
     let mut found = [None; 2];
     members::read(since.get(), ["offset", "epoch"], &mut found).map_err(|why| format!("since: {why}"))?;

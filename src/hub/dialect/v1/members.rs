@@ -1,5 +1,5 @@
-//! The members of a JSON object, each as it stands there: what is wrong in one keeps none of the others from being read, and whatever a
-//! client sends takes no more memory than that.
+//! Reading the members of a JSON object as unparsed JSON texts. An error in one member does not prevent the others from being read, and
+//! reading builds no tree of values, whatever a client sends.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,11 +9,11 @@ use serde_json::Deserializer;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-/// Reads the members with these names into `found`, in the order of the names, and leaves out others. Where an object breaks off,
-/// those in front of that have been found.
+/// Reads the members with these names into `found`, in the order of the names, and ignores others. Where the object is malformed, `found`
+/// has the members before that place.
 ///
 /// # Errors
-/// What is wrong, in a few words, none of them the client's.
+/// Returns a short description of the error. It contains no text of the client.
 pub(super) fn read<'a, const COUNT: usize>(
     json: &'a str,
     names: [&str; COUNT],
@@ -26,23 +26,23 @@ pub(super) fn read<'a, const COUNT: usize>(
     let mut source = Deserializer::from_str(json);
     let read = source.deserialize_map(Members { names, found }).and_then(|()| source.end());
     read.map_err(|error| match error.classify() {
-        // The one error that is not the parser's.
+        // The only data error is that of `visit_map`.
         Category::Data => "a member is there twice".into(),
         Category::Io | Category::Syntax | Category::Eof => format!("it is no JSON: {error}"),
     })
 }
 
-/// A text that is a member. It may be borrowed where nothing in it is escaped.
+/// Returns the text of a member, borrowed if it contains no escapes.
 ///
 /// # Errors
-/// What it should have been.
+/// Returns what the member should have been.
 pub(super) fn text(value: &RawValue) -> Result<Cow<'_, str>, &'static str> {
     let json = value.get();
     let inner = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or("is a text")?;
     if !inner.contains('\\') {
         return Ok(Cow::Borrowed(inner));
     }
-    // All else has been checked when the member was found.
+    // The rest of the syntax was checked when the member was read.
     let text = serde_json::from_str(json);
     text.map(Cow::Owned)
         .map_err(|_| "is a text, which half a surrogate pair (as of a cut emoji) has no place in")
@@ -73,7 +73,7 @@ impl<'a, const COUNT: usize> Visitor<'a> for Members<'_, '_, 'a, COUNT> {
     }
 }
 
-/// Which of the names a key is. As bytes, for a key may be no UTF-8 once its escapes are read.
+/// Finds a key's index among the names. Compares bytes, since a key with escapes may be invalid UTF-8.
 struct Key<'n, const COUNT: usize>([&'n str; COUNT]);
 
 impl<'a, const COUNT: usize> DeserializeSeed<'a> for Key<'_, COUNT> {

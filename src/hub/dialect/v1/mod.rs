@@ -12,7 +12,7 @@ pub(crate) use outgoing::{broadcast, message, most_bytes, say};
 /// The subprotocol's name in the handshake.
 pub(crate) const SUBPROTOCOL: &str = "throng.v1";
 
-/// Why a request was not done, as `code` says it.
+/// Why a request was refused: the value of `code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Code {

@@ -1,4 +1,4 @@
-//! What the server says.
+//! Encoding of the server's messages.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use crate::hub::request_id::RequestName;
 use crate::worker::PreparedMessage;
 use crate::ws::Message;
 
-/// What the server says.
+/// A message of the server, as JSON.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 enum Outgoing<'a> {
@@ -84,7 +84,7 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// The text that says something.
+/// Returns the JSON text of a message of the server.
 pub(crate) fn say(message: &ServerMessage<'_>) -> String {
     text(&match *message {
         ServerMessage::Welcome { max_message } => Outgoing::Welcome { max_message },
@@ -106,7 +106,7 @@ pub(crate) fn say(message: &ServerMessage<'_>) -> String {
     })
 }
 
-/// A message of a topic.
+/// Encodes a message of a topic.
 pub(crate) fn message(topic: &str, offset: u64, bare: &PreparedMessage) -> PreparedMessage {
     PreparedMessage::new(Message::Text(&text(&Outgoing::Message {
         topic,
@@ -115,16 +115,16 @@ pub(crate) fn message(topic: &str, offset: u64, bare: &PreparedMessage) -> Prepa
     })))
 }
 
-/// The most bytes that a frame of [`message`] has.
+/// Returns the most bytes of a frame made by [`message`].
 pub(crate) fn most_bytes(topic: &str, bare: &PreparedMessage) -> usize {
     let payload = bare.payload();
-    // Members, the largest offset and a header.
+    // The members' names, the largest offset and a frame header.
     let rest = 96;
     let payload = if bare.is_text() { escaped(payload) } else { payload.len().div_ceil(3) * 4 };
     rest + escaped(topic.as_bytes()) + payload
 }
 
-/// Bytes of a text in JSON.
+/// Returns the bytes of a text in JSON, without its quotation marks.
 fn escaped(text: &[u8]) -> usize {
     let len = |byte: &u8| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
@@ -139,7 +139,7 @@ pub(crate) fn broadcast(bare: &PreparedMessage) -> PreparedMessage {
 }
 
 fn text(outgoing: &Outgoing<'_>) -> String {
-    // Texts, numbers and booleans can always be written.
+    // Serializing texts, numbers and booleans cannot fail.
     serde_json::to_string(outgoing).unwrap_or_default()
 }
 
