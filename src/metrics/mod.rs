@@ -1,9 +1,9 @@
-//! Metrics: tables of what is counted. One entry for each metric gives the counter, the value that is read, the sum over workers, its key
-//! in JSON, its name and text in the OpenMetrics format, and its row in docs/METRICS.md.
+//! Metrics: counters, gauges and histograms, defined in tables. One table entry defines a metric's counter, its value in a snapshot, its
+//! sum over workers, its key in JSON, its name and text in the OpenMetrics format, and its row in docs/METRICS.md.
 //!
-//! - [`Stats`]: what workers count. `HubStats`, with the feature `hub`: what the hub counts.
-//! - [`Snapshot`]: values that were read, with the table that describes them.
-//! - [`Exposition`]: snapshots as text for Prometheus and others that read OpenMetrics.
+//! - [`Stats`]: the metrics of workers. `HubStats`, with the feature `hub`: the metrics of the hub.
+//! - [`Snapshot`]: values read at one time, with the table that describes them.
+//! - [`Exposition`]: snapshots as text for Prometheus and other readers of OpenMetrics.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "hub")]

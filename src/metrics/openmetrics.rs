@@ -7,11 +7,11 @@ use super::table::{Kind, Metric, Snapshot, Value};
 /// The media type of the text, as in a `Content-Type` field.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The upper bounds of histograms' buckets are powers of two in microseconds less one, which are bounds of the histograms in memory too: so
-/// no count has to be split. From 64 us to 67 s.
+/// Exponents of the histograms' bucket bounds. A bound is a power of two in microseconds, minus one: from 64 us to 67 s. The histograms in
+/// memory have these bounds too, so that no count has to be split.
 pub(super) const BOUNDS: std::ops::RangeInclusive<u32> = 6..=26;
 
-/// Text in the OpenMetrics format that is being put together.
+/// A text in the OpenMetrics format, to which snapshots are added one by one.
 ///
 /// ```
 /// use throng::metrics::Exposition;
@@ -26,15 +26,15 @@ pub struct Exposition {
 }
 
 impl Exposition {
-    /// Adds all metrics of a snapshot. Each kind of snapshot can be added once: a metric family must not be there twice.
+    /// Adds all metrics of a snapshot. Each type of snapshot can be added only once, since a metric family must not occur twice.
     pub fn add<S: Snapshot>(&mut self, snapshot: &S) {
         for (metric, value) in S::METRICS.iter().zip(snapshot.values()) {
             self.add_metric(metric, value);
         }
     }
 
-    /// Adds facts about a program, such as its version: a metric family of the kind `info`, with a label for each fact. `name`, which stands
-    /// without the suffix `_info`, and the names of the labels must be names of OpenMetrics.
+    /// Adds facts about a program, such as its version: a metric family of the type `info`, with a label for each fact. `name`, without the
+    /// suffix `_info`, and the names of the labels must be valid OpenMetrics names.
     pub fn add_info(&mut self, name: &str, help: &str, labels: &[(&str, &str)]) {
         self.describe(name, "info", None, help);
         let labels: Vec<_> =
@@ -42,7 +42,7 @@ impl Exposition {
         self.line(format_args!("{name}_info{{{}}} 1", labels.join(",")));
     }
 
-    /// The whole text.
+    /// Returns the whole text.
     #[must_use]
     pub fn finish(mut self) -> String {
         self.line(format_args!("# EOF"));
@@ -69,7 +69,8 @@ impl Exposition {
         self.line(format_args!("# HELP {name} {}", Escaped(&help)));
     }
 
-    /// Writes a histogram's samples. There is no sum of all durations, which the buckets do not tell; so there must be no count either.
+    /// Writes a histogram's samples. The buckets do not contain the sum of all durations, so the text has no sum, and therefore no count
+    /// either.
     fn add_buckets(&mut self, name: &str, buckets: &[(u64, u64)]) {
         for bound in BOUNDS {
             let bound = (1 << bound) - 1;
@@ -86,7 +87,7 @@ impl Exposition {
     }
 
     fn line(&mut self, line: fmt::Arguments<'_>) {
-        // Writing to a text cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(self.text, "{line}");
     }
 }

@@ -1,34 +1,34 @@
-//! What a metric is, and the macro that makes counters of a table of metrics.
+//! Descriptions of metrics, and the macro that makes counters from a table of metrics.
 
-/// A metric, as its table describes it.
+/// The description of a metric in its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metric {
-    /// Its key in JSON.
+    /// The metric's key in JSON.
     pub key: &'static str,
-    /// The name of its metric family in OpenMetrics, without the suffixes of samples.
+    /// The name of the metric family in OpenMetrics, without the suffixes of samples.
     pub name: &'static str,
-    /// What kind of number it is.
+    /// The metric's kind.
     pub kind: Kind,
-    /// What it is measured in in OpenMetrics; `None` for what is only counted.
+    /// The metric's unit in OpenMetrics; `None` for a plain count.
     pub unit: Option<Unit>,
-    /// What it counts, as a doc comment.
+    /// What the metric counts: the doc comment of its table entry.
     pub help: &'static str,
 }
 
-/// What kind of number a metric is.
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// It only grows.
+    /// A count that only grows.
     Counter,
-    /// It is what there is now.
+    /// A current value, which may fall.
     Gauge,
-    /// It counts durations by their length.
+    /// Counts of durations, by ranges of their length.
     Histogram,
 }
 
-/// What a metric is measured in.
+/// The unit of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unit {
@@ -42,13 +42,13 @@ pub enum Unit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Value<'a> {
-    /// Of a counter or a gauge.
+    /// The value of a counter or a gauge.
     Number(u64),
-    /// Of a histogram: the highest value of each bucket in microseconds, in rising order, with the bucket's count.
+    /// The buckets of a histogram: the highest value of each bucket in microseconds, in ascending order, with the bucket's count.
     Histogram(&'a [(u64, u64)]),
 }
 
-/// Values of metrics, which were read at about the same time.
+/// Values of metrics, read at about the same time.
 pub trait Snapshot {
     /// The table of the metrics.
     const METRICS: &'static [Metric];
@@ -58,7 +58,7 @@ pub trait Snapshot {
 }
 
 impl Kind {
-    /// Its name in OpenMetrics.
+    /// Returns the kind's name in OpenMetrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ impl Kind {
 }
 
 impl Unit {
-    /// Its name in OpenMetrics, with which the names of its metrics end.
+    /// Returns the unit's name in OpenMetrics. The names of metrics with this unit end with it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -80,7 +80,7 @@ impl Unit {
     }
 }
 
-/// Adds the counts of a histogram's buckets to those of another one.
+/// Adds the counts of a histogram's buckets to those of another histogram.
 pub(super) fn add_buckets(buckets: &mut Vec<(u64, u64)>, others: &[(u64, u64)]) {
     for &(highest, count) in others {
         match buckets.binary_search_by_key(&highest, |bucket| bucket.0) {
@@ -90,10 +90,10 @@ pub(super) fn add_buckets(buckets: &mut Vec<(u64, u64)>, others: &[(u64, u64)]) 
     }
 }
 
-/// Makes the counters of a thread, and the snapshot of them, of a table of metrics.
+/// Defines the counters of a thread, and the snapshot of them, from a table of metrics.
 ///
-/// Each entry is the text of the metric, for rustdoc, `# HELP` and docs/METRICS.md, and `KEY: KIND;` or `KEY: KIND(UNIT);`, where a kind is
-/// `counter`, `gauge` or `histogram`. A metric's name is its key behind the prefix, or the name behind `as`.
+/// Each entry is the metric's text, for rustdoc, `# HELP` and docs/METRICS.md, and `KEY: KIND;` or `KEY: KIND(UNIT);`, where the kind is
+/// `counter`, `gauge` or `histogram`. A metric's name is the prefix followed by its key, or by the name after `as`.
 macro_rules! metrics {
     (@cell histogram) => { $crate::base::histogram::Histogram };
     (@cell $kind:ident) => { $crate::base::counter::Counter };
@@ -128,7 +128,7 @@ macro_rules! metrics {
         }
 
         impl $counters {
-            /// The counters as they are now. They are read one by one: sums over several may be off by what happened meanwhile.
+            /// Returns the current values. Reads the counters one by one, so that sums over several may be off by concurrent changes.
             pub(crate) fn snapshot(&self) -> $stats {
                 $stats { $($key: $crate::metrics::table::metrics!(@read $kind self.$key),)+ }
             }
@@ -140,7 +140,7 @@ macro_rules! metrics {
         }
 
         impl $stats {
-            /// Adds what another thread has counted.
+            /// Adds the values of another thread.
             $stats_visibility fn merge(&mut self, other: &Self) {
                 $($crate::metrics::table::metrics!(@add $kind self.$key, other.$key);)+
             }

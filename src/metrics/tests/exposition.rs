@@ -1,4 +1,4 @@
-//! The text of what the server counts.
+//! Tests of the OpenMetrics text.
 
 use super::super::{Counters, Exposition, Kind, Snapshot, Stats};
 use super::parser::parse;
@@ -40,7 +40,7 @@ fn texts_are_escaped() {
     assert_eq!(build.samples[0].1["version"], "1\\2\"3\n4");
 }
 
-/// Each bound of the text parts two buckets of the histogram in memory.
+/// Each bound in the text is also a bound between two buckets of the histogram in memory.
 #[test]
 fn no_bucket_has_to_be_split() {
     for bound in super::super::openmetrics::BOUNDS {

@@ -1,4 +1,4 @@
-//! Tests of the tables of metrics, and of their text, which is read by a parser that accepts nothing but OpenMetrics.
+//! Tests of the tables of metrics and of their text. A strict OpenMetrics parser reads the text.
 
 mod exposition;
 mod parser;

@@ -1,4 +1,4 @@
-//! A strict parser of the OpenMetrics text format 1.0.0, as far as it has no timestamps and exemplars.
+//! A strict parser of the OpenMetrics text format 1.0.0, without timestamps and exemplars.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,11 +8,11 @@ pub(super) struct Family {
     pub(super) kind: String,
     pub(super) unit: String,
     pub(super) help: String,
-    /// Names, labels and values.
+    /// Names, labels and values of the samples.
     pub(super) samples: Vec<(String, BTreeMap<String, String>, f64)>,
 }
 
-/// Reads a text.
+/// Parses a text.
 pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Family>, String> {
     let body = text.strip_suffix("# EOF\n").ok_or("the text ends with # EOF and a line feed")?;
     let mut families: BTreeMap<String, Family> = BTreeMap::new();

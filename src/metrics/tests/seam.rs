@@ -1,15 +1,15 @@
-//! A table of the test's own: what one entry gives.
+//! Tests of what a table entry defines, with a table of the tests' own.
 
 use super::super::table::metrics;
 use super::super::{Exposition, Kind, Snapshot, Unit, Value};
 use super::parser::parse;
 
 metrics! {
-    /// What the test counts.
+    /// The counters of the test.
     #[derive(Debug, Default)]
     struct Counters;
 
-    /// What the test has counted.
+    /// The values of the test's counters.
     #[derive(Debug, Clone, Default, PartialEq, Eq)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize))]
     struct Stats, "test_";
