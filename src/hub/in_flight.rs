@@ -77,8 +77,8 @@ impl InFlight {
     }
 
     /// Reserves room for a message of a client, or of the operator if `client` is `None`, to the topic with this hash. Returns `None` where
-    /// there is no room. A message always fits when no other message is under way; a client's message also needs no other message of a
-    /// client under way.
+    /// there is no room. The limits do not apply when no other message is under way, and the clients' share does not apply when no other
+    /// message of a client is under way.
     pub(crate) fn admit(
         self: &Arc<Self>,
         client: Option<ConnId>,

@@ -1,4 +1,4 @@
-//! What the hub counts: each worker its own part.
+//! The metrics of the hub. Each worker counts those of its own part.
 
 use super::table::metrics;
 
@@ -8,8 +8,8 @@ metrics! {
     #[repr(align(128))]
     pub(crate) struct HubCounters;
 
-    /// What the hubs of all workers have counted since the start. Each message that a subscriber should have got is counted once:
-    /// as delivered, or with the reason why not.
+    /// The sums of all workers' hub counters since the start of the server. Each message is counted once for each subscriber that should
+    /// get it: as delivered, or by the reason why it was not delivered.
     #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
     pub struct HubStats, "throng_hub_";

@@ -1,4 +1,4 @@
-//! What a worker counts: written by it alone, read by any thread, without locks.
+//! The metrics of a worker. Only the worker writes them, and any thread reads them, without locks.
 
 use super::table::metrics;
 
@@ -8,8 +8,8 @@ metrics! {
     #[repr(align(128))]
     pub(crate) struct Counters;
 
-    /// What a worker, or a whole server, has counted since its start. Times are pairs of a bucket's highest value in microseconds and its
-    /// count.
+    /// The metrics of a worker, or of a whole server, since its start. A histogram is a list of pairs: a bucket's highest value in
+    /// microseconds, and the bucket's count.
     #[derive(Debug, Clone, Default, PartialEq, Eq)]
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
     pub struct Stats, "throng_";

@@ -87,7 +87,7 @@ pub(crate) trait Broker {
     /// Serves the requests of other workers, as many as a turn allows. Returns `true` where there are more.
     fn serve(&mut self, now: Duration) -> bool;
 
-    /// Wakes the workers that have got deliveries in this turn, each of them once.
+    /// Sends the deliveries of this turn. Wakes each of the workers that get some once.
     fn flush(&mut self);
 
     /// Takes the next delivery to this worker.
