@@ -1,4 +1,4 @@
-//! The opening handshake, client side (RFC 6455, section 4.1), for load generators and tests.
+//! The client side of the opening handshake (RFC 6455, section 4.1), for load generators and tests.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use super::extensions::{extensions, members};
 use super::handshake::{KEY_LEN, accept_key};
 use crate::http::{MAX_HEAD, MAX_HEADERS};
 
-/// The `Sec-WebSocket-Key` of a 16-byte nonce, which must be chosen at random for each connection.
+/// Encodes a 16-byte nonce as a `Sec-WebSocket-Key`. The nonce must be random for each connection.
 #[must_use]
 pub fn encode_key(nonce: [u8; 16]) -> [u8; KEY_LEN] {
     let mut key = [0; KEY_LEN];
@@ -19,14 +19,13 @@ pub fn encode_key(nonce: [u8; 16]) -> [u8; KEY_LEN] {
     key
 }
 
-/// Appends a request to upgrade to `out`. `target` is the path and query, `subprotocols` a comma-separated list, empty for
-/// none.
+/// Appends an upgrade request to `out`. `target` is the path and query; `subprotocols` is a comma-separated list, empty for none.
 pub fn request(out: &mut Vec<u8>, host: &str, target: &str, key: &[u8; KEY_LEN], subprotocols: &str) {
     request_with_extensions(out, host, target, key, subprotocols, "");
 }
 
-/// Appends a request as [`request`] does, which offers `extensions`: the value of `Sec-WebSocket-Extensions` (RFC 6455,
-/// section 9.1), empty for none.
+/// Appends a request as [`request`] does, with an offer of `extensions`: the value of `Sec-WebSocket-Extensions` (RFC 6455, section 9.1),
+/// empty for none.
 pub fn request_with_extensions(
     out: &mut Vec<u8>,
     host: &str,
@@ -49,20 +48,20 @@ pub fn request_with_extensions(
     out.extend_from_slice(b"\r\n\r\n");
 }
 
-/// Why a response does not open a connection.
+/// The reason why a response does not open a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResponseError {
-    /// It is no HTTP response.
+    /// The response is not HTTP.
     Malformed,
-    /// It has another status than 101.
+    /// The response has a status other than 101.
     Status(u16),
-    /// It does not upgrade to a WebSocket.
+    /// The response does not upgrade to a WebSocket.
     NoUpgrade,
-    /// It does not answer the key that was sent.
+    /// The response's `Sec-WebSocket-Accept` does not match the request's key.
     WrongAccept,
-    /// It turns on an extension that was not asked for.
+    /// The response has an extension that the client did not offer.
     UnaskedExtension,
-    /// It turns on compression in a way that does not answer the offer.
+    /// The response's permessage-deflate parameters do not answer the offer.
     IllegalExtension,
 }
 
@@ -86,27 +85,27 @@ impl std::error::Error for ResponseError {}
 /// A response that opens a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accepted {
-    /// Its length in bytes, behind which frames may follow.
+    /// The length of the response in bytes; frames may follow it.
     pub len: usize,
-    /// What was agreed on about compression; `None` where messages are not compressed.
+    /// The negotiated compression; `None` if messages are not compressed.
     pub compression: Option<Agreement>,
 }
 
-/// Judges the response at the start of `bytes` to a [`request`] with `key` (section 4.1, the client's list of checks): its
-/// length in bytes, behind which frames may follow, or `None` while it is incomplete. A subprotocol it names is not held
-/// against the offer, which is not known here.
+/// Checks the response at the start of `bytes` to a [`request`] with `key` (section 4.1, the client's list of checks). Returns the length
+/// of the response in bytes, behind which frames may follow, or `None` while it is incomplete. The subprotocol is not checked against the
+/// offer, which this function does not know.
 ///
 /// # Errors
-/// Anything but a 101 that answers the key, without an extension.
+/// Returns an error for anything but a 101 that matches the key and has no extension.
 pub fn check_response(bytes: &[u8], key: &[u8; KEY_LEN]) -> Result<Option<usize>, ResponseError> {
     Ok(check_response_to_offer(bytes, key, None)?.map(|accepted| accepted.len))
 }
 
-/// Judges a response as [`check_response`] does, to a request that has offered compression ([`request_with_extensions`]) and no other
-/// extension; `None` for none at all.
+/// Checks a response as [`check_response`] does, to a request that has offered compression ([`request_with_extensions`]) and no other
+/// extension. An `offer` of `None` means that the request has offered no extension.
 ///
 /// # Errors
-/// Anything but a 101 that answers the key, and the offer if it takes it (RFC 7692, section 7.1).
+/// Returns an error for anything but a 101 that matches the key and whose compression, if any, answers the offer (RFC 7692, section 7.1).
 pub fn check_response_to_offer(
     bytes: &[u8],
     key: &[u8; KEY_LEN],
@@ -145,7 +144,7 @@ pub fn check_response_to_offer(
     Ok(Some(Accepted { len, compression }))
 }
 
-/// What the fields of `Sec-WebSocket-Extensions` agree to.
+/// Returns the compression that the fields of `Sec-WebSocket-Extensions` agree to.
 fn check_extensions<'b>(
     fields: impl Iterator<Item = &'b [u8]>,
     offer: Option<&Offer>,

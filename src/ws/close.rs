@@ -6,8 +6,8 @@ use super::ProtocolError;
 
 /// A status code that may be sent in a Close frame.
 ///
-/// Those are 1000-1003 and 1007-1014 (RFC 6455 section 7.4.1 and the IANA registry of close codes), 3000-3999 (registered by
-/// frameworks) and 4000-4999 (private). 1004 is reserved; 1005, 1006 and 1015 only describe what happened and never travel.
+/// These codes are 1000-1003 and 1007-1014 (RFC 6455 section 7.4.1 and the IANA registry of close codes), 3000-3999 (registered by
+/// frameworks) and 4000-4999 (private). 1004 is reserved; 1005, 1006 and 1015 only describe local events and are never sent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(u16);
 
@@ -20,7 +20,7 @@ impl CloseCode {
     pub const PROTOCOL_ERROR: Self = Self(1002);
     /// 1003: the peer sent a type of data that is not accepted.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
-    /// 1007: the data do not fit the message's type, such as a text that is not UTF-8.
+    /// 1007: the data does not fit the message's type, such as a text that is not UTF-8.
     pub const INVALID_PAYLOAD: Self = Self(1007);
     /// 1008: a policy was violated and no other code fits.
     pub const POLICY_VIOLATION: Self = Self(1008);
@@ -28,24 +28,24 @@ impl CloseCode {
     pub const MESSAGE_TOO_BIG: Self = Self(1009);
     /// 1010: the client expected an extension that the server did not negotiate.
     pub const EXTENSION_REQUIRED: Self = Self(1010);
-    /// 1011: the server met a condition it did not expect.
+    /// 1011: the server met an unexpected condition.
     pub const INTERNAL_ERROR: Self = Self(1011);
     /// 1012: the server is restarting.
     pub const SERVICE_RESTART: Self = Self(1012);
-    /// 1013: the server is overloaded; come back later.
+    /// 1013: the server is overloaded; the client may try again later.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
 
-    /// The code of this number, or `None` where it must not be sent.
+    /// Returns the code with this number, or `None` if the code must not be sent.
     #[must_use]
     pub const fn new(code: u16) -> Option<Self> {
-        // RFC 6455-7.4.1-1, 6455-7.4.1-2, 6455-7.4.1-4 and 6455-7.4.2-1: there is no other way to a code, ours or theirs.
+        // RFC 6455-7.4.1-1, 6455-7.4.1-2, 6455-7.4.1-4 and 6455-7.4.2-1: every code, sent or received, is made here.
         match code {
             1000..=1003 | 1007..=1014 | 3000..=4999 => Some(Self(code)),
             _ => None,
         }
     }
 
-    /// The number on the wire.
+    /// Returns the number on the wire.
     #[must_use]
     pub const fn get(self) -> u16 {
         self.0
@@ -64,23 +64,23 @@ impl fmt::Display for CloseCode {
     }
 }
 
-/// What a Close frame says.
+/// The body of a Close frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CloseFrame<'a> {
-    /// The status code; `None` for an empty body, which the API of browsers reports as 1005.
+    /// The status code; `None` for an empty body, which browsers report as 1005.
     pub code: Option<CloseCode>,
-    /// The reason, at most 123 bytes, empty where there is none.
+    /// The reason, at most 123 bytes; empty if the frame has none.
     pub reason: &'a str,
 }
 
 impl<'a> CloseFrame<'a> {
-    /// The longest reason in bytes: a control frame's 125 less the code's two.
+    /// The longest reason in bytes: the 125 bytes of a control frame less the two of the code.
     pub const MAX_REASON: usize = 123;
 
-    /// Reads the body of a Close frame.
+    /// Parses the body of a Close frame.
     ///
     /// # Errors
-    /// A body of one byte, a code that must not travel, a reason that is not UTF-8.
+    /// Returns an error for a body of one byte, a code that must not be sent, and a reason that is not UTF-8.
     pub fn parse(body: &'a [u8]) -> Result<Self, ProtocolError> {
         let (code, reason) = match body {
             [] => return Ok(Self { code: None, reason: "" }),
@@ -95,7 +95,7 @@ impl<'a> CloseFrame<'a> {
     }
 }
 
-/// The longest prefix of `reason` that fits a Close frame and ends on a character's boundary.
+/// Returns the longest prefix of `reason` that fits a Close frame and ends on a character boundary.
 pub(crate) fn clip_reason(reason: &str) -> &str {
     &reason[..reason.floor_char_boundary(CloseFrame::MAX_REASON)]
 }

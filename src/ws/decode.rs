@@ -1,4 +1,4 @@
-//! The resumable decoder: received bytes in, events out.
+//! The resumable decoder: it takes received bytes and returns events.
 
 use super::frame::MAX_CONTROL;
 use super::partial::{PartialFrame, PartialHeader, PartialMessage, check_text};
@@ -8,65 +8,65 @@ use super::{
     apply_mask,
 };
 
-/// Bytes that are unmasked while the processor still has their copy at hand.
+/// The bytes that are copied and then unmasked at a time, so that the copy is still in the processor's cache.
 const BLOCK: usize = 4096;
 
-/// One step of [`Decoder::decode`].
+/// The result of one call of [`Decoder::decode`].
 #[derive(Debug)]
 pub struct Decoded<'a> {
-    /// Bytes of the input that are done with; continue behind them.
+    /// Bytes of the input that the decoder has consumed. The next call continues after them.
     pub consumed: usize,
-    /// Frames whose headers were read, of which those in the middle of a message bring about no event.
+    /// Frames whose headers were read. A frame in the middle of a message counts here but causes no event.
     pub frames: usize,
     /// Whether the event's payload lies in the decoder's buffer rather than in the input.
     pub is_buffered: bool,
-    /// What happened, or `None` when the input holds no further event: then all of it was consumed.
+    /// The event, or `None` if the input ends before the next one; all of the input is consumed then.
     pub event: Option<Event<'a>>,
 }
 
 /// Decodes a stream of frames from pieces of any size.
 ///
-/// A message that lies whole in one piece of input is unmasked there and lent to the caller from there: no copy, no
-/// allocation. Only what is incomplete moves into the decoder, and only as it arrives: a declared length reserves nothing.
-/// Between whole messages the decoder is [idle](Self::is_idle) and can be thrown away.
+/// A message that lies complete in one piece of input is unmasked in place and lent to the caller, without a copy or an allocation. The
+/// decoder copies only incomplete headers, frames and messages, as they arrive: a declared length alone reserves no memory. Between
+/// messages the decoder is [idle](Self::is_idle) and can be dropped.
 #[derive(Debug, Default)]
 pub struct Decoder {
     /// The first bytes of an incomplete header.
     header: PartialHeader,
-    /// Whether `payload` was lent out by the last event and goes back at the next call.
+    /// Whether the last event has borrowed `payload` or `control`, which the next call recycles.
     lent: bool,
-    /// A frame whose payload is still arriving.
+    /// The frame whose payload is arriving.
     frame: Option<PartialFrame>,
-    /// A message whose last frame has not arrived. RFC 6455-5.4-5: a control frame in between leaves it alone.
+    /// The message whose last frame has not arrived. A control frame between its fragments does not change it (RFC 6455-5.4-5).
     message: Option<PartialMessage>,
-    /// The payload of `message` so far, unmasked; after its last frame until the next call, all of it.
+    /// The unmasked payload of `message` that has arrived. It holds the whole payload from the last frame until the next call.
     payload: PayloadBuffer,
-    /// The payload of a control frame that did not arrive whole.
+    /// The payload of a control frame that arrives in pieces.
     control: Vec<u8>,
 }
 
-/// Where the payload of a finished event is; turned into a borrow only at the very end.
+/// The place of a finished event's payload. `decode` borrows the payload at its end, after all mutable uses.
 enum Finished {
     Input { opcode: Opcode, compressed: bool, range: std::ops::Range<usize> },
     Control(Opcode),
     Message { opcode: Opcode, compressed: bool },
 }
 
-/// How far the input carried a partial frame.
+/// How far the input completes a partial frame.
 enum Progress {
-    /// Not to its end.
+    /// The frame is still incomplete.
     NeedsMore,
-    /// To the end of the frame, but not of its message.
+    /// The frame is complete, but its message is not.
     Frame,
     Event(Finished),
 }
 
 impl Decoder {
-    /// Takes in `input` up to the end of the next event. Call it again with the rest until there is no event.
+    /// Decodes `input` up to the end of the next event. The caller passes the rest of the input again until there is no event.
     ///
     /// # Errors
-    /// The peer broke the protocol, or `buffers` gave no memory. The decoder is of no further use then, but must still be
-    /// [cleared](Self::clear).
+    /// Returns an error if the peer breaks the protocol or `buffers` refuses memory. The decoder cannot continue afterwards, but must still
+    /// be [cleared](Self::clear).
     pub fn decode<'a>(
         &'a mut self,
         input: &'a mut [u8],
@@ -92,7 +92,8 @@ impl Decoder {
         Ok(Decoded { consumed: at, frames, is_buffered: self.lent, event: Some(event) })
     }
 
-    /// Takes the buffer that the message of the last event lies in, or returns `None` where it lies in the input. The caller recycles it.
+    /// Takes the buffer that holds the message of the last event; the caller recycles the buffer. Returns `None` if the message lies in the
+    /// input.
     pub fn take_buffer(&mut self, buffers: &mut impl Buffers) -> Option<Vec<u8>> {
         let is_message = self.lent && self.control.capacity() == 0 && self.message.is_none();
         if !is_message {
@@ -102,55 +103,56 @@ impl Decoder {
         Some(self.payload.take(buffers))
     }
 
-    /// Whether nothing is buffered: the next byte starts a new message.
+    /// Returns whether nothing is buffered, so that the next byte begins a new frame outside a message.
     #[must_use]
     pub const fn is_idle(&self) -> bool {
         !self.is_partial() && !self.lent
     }
 
-    /// Whether a frame or a message has begun and not ended.
+    /// Returns whether a header, frame or message has arrived in part.
     #[must_use]
     pub const fn is_partial(&self) -> bool {
         !self.header.is_empty() || self.frame.is_some() || self.message.is_some()
     }
 
-    /// Payload bytes kept for what has not arrived whole.
+    /// Returns the payload bytes that are buffered for incomplete frames and messages.
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.payload.len() + self.control.len()
     }
 
-    /// Bytes of buffer memory that are taken and [counted](Buffers::try_count).
+    /// Returns the bytes of buffer memory that are taken and [counted](Buffers::try_count).
     #[must_use]
     pub const fn buffer_len(&self) -> usize {
         self.payload.counted() + self.control.capacity()
     }
 
-    /// Bytes of buffer memory that `len` more bytes of input may take, if they end within a message.
+    /// Returns the bytes of buffer memory that `len` more bytes of input may take if they end within a message.
     #[must_use]
     pub fn buffer_needed(&self, len: usize) -> usize {
         self.payload.needed(len)
     }
 
-    /// Payload bytes of the current data frame that have not arrived; 0 without one.
+    /// Returns the payload bytes of the current data frame that have not arrived; 0 outside a data frame.
     #[must_use]
     pub fn missing(&self) -> usize {
         self.frame.as_ref().filter(|frame| !frame.header.opcode.is_control()).map_or(0, PartialFrame::missing)
     }
 
-    /// Where the rest of a large message can arrive without a copy: a buffer to append to, and how many bytes at most. Tell
-    /// [`appended`](Self::appended) how many it was. `None` where a copy costs less, or there is no memory for it.
+    /// Returns a buffer to which the caller can append the rest of a large message without a copy, and the most bytes to append. The caller
+    /// reports the number of appended bytes to [`appended`](Self::appended). Returns `None` if a copy costs less, or if there is no memory.
     pub fn spare_capacity(&mut self, buffers: &mut impl Buffers) -> Option<(&mut Vec<u8>, usize)> {
         let frame = self.frame.as_ref().filter(|frame| !frame.header.opcode.is_control())?;
         self.payload.spare_capacity(frame.missing(), buffers)
     }
 
-    /// So many bytes were appended to the buffer of [`spare_capacity`](Self::spare_capacity). Decode what has arrived besides, even if that is nothing.
+    /// Notes that `len` bytes were appended to the buffer of [`spare_capacity`](Self::spare_capacity). The caller then calls
+    /// [`decode`](Self::decode), with empty input if no other bytes have arrived.
     pub fn appended(&mut self, len: usize, buffers: &mut impl Buffers) {
         self.payload.appended(len, buffers);
     }
 
-    /// Gives all memory back and becomes idle, whatever had arrived.
+    /// Recycles all buffers and makes the decoder idle, even within a message.
     pub fn clear(&mut self, buffers: &mut impl Buffers) {
         for buffer in [self.payload.take(buffers), std::mem::take(&mut self.control)] {
             if buffer.capacity() > 0 {
@@ -160,10 +162,10 @@ impl Decoder {
         *self = Self::default();
     }
 
-    /// Gives back the buffer that the last event was lent from.
+    /// Recycles the buffer that the last event has borrowed.
     fn take_back(&mut self, buffers: &mut impl Buffers) {
         let message = self.take_buffer(buffers);
-        // A control frame can be lent in the middle of a message, whose payload must stay.
+        // A control frame can be lent between the fragments of a message, whose payload must stay.
         let control = std::mem::take(&mut self.lent).then(|| std::mem::take(&mut self.control));
         if let Some(buffer) = message.or(control).filter(|buffer| buffer.capacity() > 0) {
             buffers.recycle(buffer);
@@ -207,8 +209,8 @@ impl Decoder {
         }
     }
 
-    /// Applies the rules of messages to the header of a data frame, before its payload comes: RFC 6455-5.4-4, 6455-5.4-11, and
-    /// our limits, RFC 6455-10.4-1 and 6455-10.4-2.
+    /// Checks the header of a data frame against the rules of messages before the payload arrives: RFC 6455-5.4-4 and 6455-5.4-11, and the
+    /// receiver's limits (RFC 6455-10.4-1 and 6455-10.4-2).
     fn admit(&self, header: &FrameHeader, config: &DecoderConfig) -> Result<(), ProtocolError> {
         let (frames, compressed) = match (header.opcode, &self.message) {
             (Opcode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
@@ -236,7 +238,7 @@ impl Decoder {
         self.message.get_or_insert(start).frames += 1;
     }
 
-    /// Takes what has arrived of a frame's payload.
+    /// Takes the arrived part of a frame's payload.
     fn take_payload(
         &mut self,
         mut frame: PartialFrame,
@@ -265,7 +267,7 @@ impl Decoder {
             return Err(DecodeError::OutOfBuffers);
         }
         let target = if is_control { &mut self.control } else { self.payload.bytes_mut() };
-        // RFC 6455-5.4-1 and 6455-5.4-3: one payload, wherever frames end; RFC 7692-6.2-1: also that of a compressed message.
+        // RFC 6455-5.4-1 and 6455-5.4-3: the payload is one, wherever frames end; RFC 7692-6.2-1: so is that of a compressed message.
         let start = target.len();
         for (block, offset) in piece.chunks(BLOCK).zip((frame.arrived..).step_by(BLOCK)) {
             let copied = target.len();
@@ -289,7 +291,7 @@ impl Decoder {
         if !header.fin {
             return Ok(Progress::Frame);
         }
-        // RFC 6455-6.2-4: what comes next is a message of its own.
+        // RFC 6455-6.2-4: the next data frame begins a message of its own.
         let Some(PartialMessage { opcode, compressed, .. }) = self.message.take() else {
             return Ok(Progress::Frame);
         };
@@ -297,7 +299,7 @@ impl Decoder {
     }
 }
 
-/// The range of a frame's payload when all of it lies in the input.
+/// Returns the range of a frame's payload in the input if the input holds all of it.
 fn complete_payload(header: &FrameHeader, at: usize, input_len: usize) -> Option<std::ops::Range<usize>> {
     let len = usize::try_from(header.payload_len).ok()?;
     (len <= input_len - at).then(|| at..at + len)
@@ -310,9 +312,9 @@ fn unmask(piece: &mut [u8], header: &FrameHeader, offset: u64) {
     }
 }
 
-/// The event of a finished payload. A text that came in pieces was checked on the way, to fail early, and is checked again
-/// here, for its end and because the standard library has no safe way to take our word for the rest; whole messages are the
-/// common case.
+/// Returns the event of a finished payload. A fragmented text was checked as it arrived, to fail early. It is checked again here, because
+/// it may end within a character and the standard library has no safe conversion without a check. Most messages are unfragmented and are
+/// checked only once.
 #[inline]
 fn event(opcode: Opcode, compressed: bool, payload: &[u8]) -> Result<Event<'_>, ProtocolError> {
     debug_assert!(!opcode.is_control() || payload.len() <= MAX_CONTROL);

@@ -1,4 +1,4 @@
-//! Frames written, for both roles (RFC 6455, section 5.2).
+//! The encoder of frames, for both roles (RFC 6455, section 5.2).
 
 use super::close::clip_reason;
 use super::frame::{MAX_CONTROL, MAX_HEADER, RSV1};
@@ -17,8 +17,8 @@ impl AsRef<[u8]> for HeaderBytes {
     }
 }
 
-/// The wire form of a header, its length in as few bytes as possible (RFC 6455-5.2-5). RFC 6455-5.2-1 and RFC 7692-6.1-2: RSV1
-/// is set for what is compressed alone, RSV2 and RSV3 never.
+/// Returns the wire form of a header, with the length in as few bytes as possible (RFC 6455-5.2-5). RSV1 is set only for a compressed
+/// message, and RSV2 and RSV3 never are (RFC 6455-5.2-1 and RFC 7692-6.1-2).
 #[must_use]
 #[inline]
 pub fn header(header: &FrameHeader) -> HeaderBytes {
@@ -48,7 +48,8 @@ pub fn header(header: &FrameHeader) -> HeaderBytes {
     HeaderBytes { bytes, len }
 }
 
-/// Bytes on the wire of a server's frame with a payload of `payload_len` bytes. A client's has four more, the masking key.
+/// Returns the bytes on the wire of a server's frame with a payload of `payload_len` bytes. A client's frame has four more for the masking
+/// key.
 #[must_use]
 pub const fn frame_len(payload_len: usize) -> usize {
     header_len(payload_len) + payload_len
@@ -69,14 +70,16 @@ impl From<bool> for Fin {
     }
 }
 
-/// Appends a frame with FIN set to `out`: an unfragmented message, the last fragment of one, or a control frame. A client masks it with a
-/// `key` that is fresh and unpredictable for each frame (section 5.3); a server gives `None` (RFC 6455-5.1-3). The payload of a control frame
-/// has at most 125 bytes (RFC 6455-5.5-1), and it is never fragmented (RFC 6455-5.4-2 and 6455-5.5-2).
+/// Appends a frame with FIN set to `out`: an unfragmented message, the last fragment of a message, or a control frame.
+///
+/// A client masks the frame with a `key` that is fresh and unpredictable for each frame (section 5.3); a server passes `None`
+/// (RFC 6455-5.1-3). The payload of a control frame has at most 125 bytes (RFC 6455-5.5-1), and a control frame is never fragmented
+/// (RFC 6455-5.4-2 and 6455-5.5-2).
 pub fn frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) {
     fragment(out, Fin::Set, opcode, payload, key);
 }
 
-/// Appends a frame as [`frame`] does, with FIN as given: it is clear in all fragments of a message but the last (RFC 6455-6.1-5).
+/// Appends a frame as [`frame`] does, with FIN as given. FIN is clear in all fragments of a message but the last (RFC 6455-6.1-5).
 pub fn fragment(out: &mut Vec<u8>, fin: Fin, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) {
     let fin = fin == Fin::Set;
     debug_assert!(!opcode.is_control() || (fin && payload.len() <= MAX_CONTROL), "an illegal control frame");
@@ -87,13 +90,12 @@ pub fn fragment(out: &mut Vec<u8>, fin: Fin, opcode: Opcode, payload: &[u8], key
     );
 }
 
-/// Appends an unfragmented compressed message, as [`frame`] does: `payload` is the output of a
-/// [`Deflater`](super::deflate::Deflater).
+/// Appends an unfragmented compressed message as [`frame`] does. `payload` is the output of a [`Deflater`](super::deflate::Deflater).
 pub fn compressed_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) {
     compressed_fragment(out, Fin::Set, opcode, payload, key);
 }
 
-/// Appends the first fragment of a compressed message. Those that follow it are [`fragment`]s.
+/// Appends the first fragment of a compressed message. [`fragment`] appends the fragments after it.
 pub fn compressed_fragment(
     out: &mut Vec<u8>,
     fin: Fin,
@@ -111,7 +113,7 @@ pub fn compressed_fragment(
     );
 }
 
-/// Appends an unfragmented message as a server sends it.
+/// Appends an unfragmented, unmasked message of a server.
 #[inline(always)]
 pub fn message(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     debug_assert!(opcode.starts_message(), "a message is text or binary");
@@ -124,7 +126,7 @@ pub fn message(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
-/// Writes the header of an unfragmented message of a server to the start of `out`. The payload follows it, behind [`header_len`] bytes.
+/// Writes the header of an unfragmented message of a server to the start of `out`. The payload begins [`header_len`] bytes after the start.
 #[inline(always)]
 pub fn header_in_place(out: &mut [u8], opcode: Opcode, payload_len: usize) {
     if payload_len <= MAX_SHORT {
@@ -135,16 +137,16 @@ pub fn header_in_place(out: &mut [u8], opcode: Opcode, payload_len: usize) {
     }
 }
 
-/// The header of an unfragmented message, as a server sends it.
+/// Returns the header of an unfragmented message of a server.
 #[must_use]
 pub const fn server_header(opcode: Opcode, payload_len: usize) -> FrameHeader {
     FrameHeader { fin: true, compressed: false, opcode, key: None, payload_len: payload_len as u64 }
 }
 
-/// The longest payload of a frame whose length is in the second byte of its header: most messages have no more.
+/// The longest payload in bytes whose length fits the second byte of the header. Most messages are no longer.
 const MAX_SHORT: usize = 125;
 
-/// The wire form of a [`server_header`] for up to [`MAX_SHORT`] bytes, in the fewest instructions.
+/// Returns the wire form of a [`server_header`] for at most [`MAX_SHORT`] bytes, in the fewest instructions.
 #[inline(always)]
 const fn short_header(opcode: Opcode, payload_len: usize) -> [u8; 2] {
     debug_assert!(payload_len <= MAX_SHORT);
@@ -152,7 +154,7 @@ const fn short_header(opcode: Opcode, payload_len: usize) -> [u8; 2] {
     [0x80 | opcode as u8, payload_len as u8]
 }
 
-/// Bytes of the header of an unfragmented frame that a server sends.
+/// Returns the header bytes of an unfragmented frame of a server.
 #[must_use]
 #[inline]
 pub const fn header_len(payload_len: usize) -> usize {
@@ -175,8 +177,8 @@ fn write(out: &mut Vec<u8>, frame: &FrameHeader, payload: &[u8]) {
     }
 }
 
-/// Appends a Close frame to `out`. A reason over 123 bytes is clipped between two characters; without a code there is no
-/// body and the reason is left out (RFC 6455-5.5.1-1).
+/// Appends a Close frame to `out`. A reason over 123 bytes is clipped on a character boundary. Without a code the frame has no body, and
+/// the reason is left out (RFC 6455-5.5.1-1).
 pub fn close(out: &mut Vec<u8>, code: Option<CloseCode>, reason: &str, key: Option<[u8; 4]>) {
     let mut body = [0; 125];
     let mut len = 0;
@@ -196,7 +198,7 @@ mod tests {
 
     const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-    /// Header bytes of a payload of each length at the edges of the three forms.
+    /// Checks the length of the header for payload lengths at the limits of the three length formats.
     const EDGES: [(usize, &[u8]); 6] = [
         (0, &[0x82, 0]),
         (125, &[0x82, 125]),

@@ -1,53 +1,52 @@
-//! How a peer can break the protocol, and the close code each way maps to.
+//! Protocol violations of a peer, and the close code of each.
 
 use std::fmt;
 
 use super::CloseCode;
 
-/// The peer's fault: the connection is failed with [`ProtocolError::close_code`] (RFC 6455, section 7.1.7).
+/// A protocol violation by the peer. The connection is failed with [`ProtocolError::close_code`] (RFC 6455, section 7.1.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProtocolError {
-    /// A reserved bit is set that no negotiated extension uses (section 5.2).
+    /// A reserved bit that no negotiated extension uses is set (section 5.2).
     ReservedBits,
-    /// A frame marked as compressed that is not the first of a message (RFC 7692, section 6).
+    /// A frame that is not the first of a message is marked as compressed (RFC 7692, section 6).
     MisplacedCompression,
-    /// A message that is marked as compressed and is not (RFC 7692, section 7.2.2).
+    /// A message that is marked as compressed is not valid DEFLATE data (RFC 7692, section 7.2.2).
     InvalidCompression,
-    /// A compressed message that takes far more work than its size (RFC 7692, section 8): many streams, or many blocks with
-    /// nothing in them.
+    /// A compressed message takes far more work than its size justifies (RFC 7692, section 8): it has many streams, or many empty blocks.
     CostlyCompression,
-    /// An opcode with no meaning (section 5.2).
+    /// An opcode is reserved (section 5.2).
     ReservedOpcode(u8),
     /// A client's frame is not masked (section 5.1).
     NotMasked,
     /// A server's frame is masked (section 5.1).
     Masked,
-    /// A payload length in more bytes than it needs (section 5.2).
+    /// A payload length is encoded in more bytes than it needs (section 5.2).
     NonMinimalLength,
-    /// A payload length with its highest bit set (section 5.2).
+    /// A payload length has its highest bit set (section 5.2).
     LengthOverflow,
-    /// A control frame with over 125 bytes of payload (section 5.5).
+    /// A control frame has more than 125 bytes of payload (section 5.5).
     ControlTooLong,
-    /// A control frame in fragments (section 5.5).
+    /// A control frame is fragmented (section 5.5).
     ControlFragmented,
-    /// A continuation of no message (section 5.4).
+    /// A continuation frame arrives outside a fragmented message (section 5.4).
     UnexpectedContinuation,
-    /// A new message inside a fragmented one (section 5.4).
+    /// A new message begins inside a fragmented one (section 5.4).
     ExpectedContinuation,
-    /// A text or a close reason that is not UTF-8 (sections 5.6 and 8.1).
+    /// A text message or a close reason is not UTF-8 (sections 5.6 and 8.1).
     InvalidUtf8,
-    /// A Close frame with a body of one byte (section 5.5.1).
+    /// A Close frame has a body of one byte (section 5.5.1).
     CloseBodyTooShort,
-    /// A close code that must not travel (section 7.4).
+    /// A Close frame has a code that must not be sent (section 7.4).
     InvalidCloseCode(u16),
-    /// A message over the limit of bytes, [`DecoderConfig::max_message`](super::DecoderConfig), compressed or not.
+    /// A message, compressed or not, exceeds the limit of bytes, [`DecoderConfig::max_message`](super::DecoderConfig).
     MessageTooBig,
-    /// A message in more frames than the limit, [`DecoderConfig::max_frames`](super::DecoderConfig).
+    /// A message has more frames than the limit, [`DecoderConfig::max_frames`](super::DecoderConfig).
     TooManyFrames,
 }
 
 impl ProtocolError {
-    /// The code to close with.
+    /// Returns the code to close the connection with.
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
@@ -58,7 +57,7 @@ impl ProtocolError {
         }
     }
 
-    /// What the peer did, short enough for a close reason.
+    /// Describes the violation in a few words that fit a close reason.
     #[must_use]
     pub const fn describe(self) -> &'static str {
         match self {
@@ -97,17 +96,17 @@ impl fmt::Display for ProtocolError {
 
 impl std::error::Error for ProtocolError {}
 
-/// Why decoding cannot go on.
+/// The reason why a decoder stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecodeError {
     /// The peer broke the protocol.
     Protocol(ProtocolError),
-    /// The caller's [`Buffers`](super::Buffers) had no more memory to give: our limit, not the peer's fault.
+    /// The caller's [`Buffers`](super::Buffers) refused memory. This is a limit of the receiver, not a fault of the peer.
     OutOfBuffers,
 }
 
 impl DecodeError {
-    /// The code to close with.
+    /// Returns the code to close the connection with.
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {

@@ -1,21 +1,21 @@
-//! What a peer has said.
+//! Messages and control frames that a decoder returns.
 
 use super::{CloseFrame, Opcode, ProtocolError};
 
 /// A whole message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message<'a> {
-    /// Text, checked to be UTF-8.
+    /// Text, checked to be valid UTF-8.
     Text(&'a str),
-    /// Bytes.
+    /// Binary data.
     Binary(&'a [u8]),
 }
 
 impl<'a> Message<'a> {
-    /// The message whose first frame has the opcode `opcode`.
+    /// Returns the message with this payload whose first frame has the opcode `opcode`.
     ///
     /// # Errors
-    /// [`ProtocolError::InvalidUtf8`] for a text that is none (RFC 6455-5.6-1 and 6455-8.1-1).
+    /// Returns [`ProtocolError::InvalidUtf8`] for a text message whose payload is not UTF-8 (RFC 6455-5.6-1 and 6455-8.1-1).
     pub fn new(opcode: Opcode, payload: &'a [u8]) -> Result<Self, ProtocolError> {
         debug_assert!(opcode.starts_message(), "a message is text or binary");
         Ok(match opcode {
@@ -24,7 +24,7 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// The opcode of the message's first frame.
+    /// Returns the opcode of the message's first frame.
     #[must_use]
     pub const fn opcode(&self) -> Opcode {
         match self {
@@ -33,7 +33,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The payload.
+    /// Returns the payload.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {
         match self {
@@ -43,23 +43,23 @@ impl<'a> Message<'a> {
     }
 }
 
-/// What a peer has said.
+/// A message or a control frame that a peer has sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// A message is complete.
+    /// An uncompressed message has arrived completely.
     Message(Message<'a>),
-    /// A message is complete that is compressed: the payload is as it travelled. An
-    /// [`Inflater`](super::deflate::Inflater) decompresses it, and [`Message::new`] judges what comes out.
+    /// A compressed message has arrived completely; its payload is still compressed. An [`Inflater`](super::deflate::Inflater) decompresses
+    /// the payload, and [`Message::new`] checks the result.
     Compressed {
-        /// Text or binary.
+        /// The message's opcode, text or binary.
         opcode: Opcode,
-        /// The payload of all its frames.
+        /// The compressed payload of all the message's frames.
         payload: &'a [u8],
     },
-    /// A Ping with its payload, at most 125 bytes: answer it with a Pong of the same.
+    /// A Ping with its payload of at most 125 bytes. The receiver answers with a Pong that has the same payload.
     Ping(&'a [u8]),
-    /// A Pong with its payload, at most 125 bytes.
+    /// A Pong with its payload of at most 125 bytes.
     Pong(&'a [u8]),
-    /// A Close: whatever follows it is to be ignored.
+    /// A Close. The receiver ignores all data after it.
     Close(CloseFrame<'a>),
 }

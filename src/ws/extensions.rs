@@ -2,11 +2,11 @@
 
 use crate::http::is_token;
 
-/// One extension of a list, with its parameters.
+/// An extension of a list, with its parameters.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Extension<'a> {
     pub(super) name: &'a [u8],
-    /// What stands behind the name, from the first semicolon on.
+    /// The text after the name, beginning with the first semicolon.
     parameters: &'a [u8],
 }
 
@@ -17,25 +17,25 @@ pub(super) struct Parameter<'a> {
     pub(super) value: Option<Value<'a>>,
 }
 
-/// What a parameter is set to: a token, quoted or not.
+/// The value of a parameter: a token, quoted or not.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Value<'a>(&'a [u8]);
 
-/// Whether `value` is `extension-list`: extensions, each a token with parameters behind semicolons (RFC 6455-9.1-1). One must be
-/// there by the grammar; a list without any is tolerated, for that is how some clients offer nothing.
+/// Returns whether `value` is an `extension-list`: extensions, each a token with parameters after semicolons (RFC 6455-9.1-1). The grammar
+/// requires at least one extension, but an empty list is tolerated, because some clients send one when they offer nothing.
 ///
-/// Commas and semicolons can separate before quotes are looked at: a quoted value must be a token once it is unquoted, so
-/// there is no legal one with either inside.
+/// The list can be split at commas and semicolons before quotes are parsed: a quoted value must be a token once it is unquoted, so a legal
+/// value contains neither.
 pub(super) fn is_extension_list(value: &[u8]) -> bool {
     extensions(value).all(|extension| extension.is_legal())
 }
 
-/// The members of a comma-separated list but the empty ones. Not for lists with commas inside quoted strings.
+/// Returns the nonempty members of a comma-separated list. The list must not have commas inside quoted strings.
 pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
 }
 
-/// The extensions of a list, in its order.
+/// Returns the extensions of a list in its order.
 pub(super) fn extensions(value: &[u8]) -> impl Iterator<Item = Extension<'_>> {
     members(value).map(|member| {
         let end = member.iter().position(|&byte| byte == b';').unwrap_or(member.len());
@@ -45,7 +45,7 @@ pub(super) fn extensions(value: &[u8]) -> impl Iterator<Item = Extension<'_>> {
 
 impl<'a> Extension<'a> {
     pub(super) fn parameters(&self) -> impl Iterator<Item = Parameter<'a>> + use<'a> {
-        // The first piece is what stands before the first semicolon: nothing.
+        // The first piece is the text before the first semicolon, which is empty.
         self.parameters.split(|&byte| byte == b';').skip(1).map(Parameter::of)
     }
 
@@ -73,7 +73,7 @@ impl<'a> Parameter<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The token's bytes, without quotes and backslashes.
+    /// Returns the token's bytes, without quotes and backslashes.
     pub(super) fn bytes(self) -> impl Iterator<Item = u8> + use<'a> {
         let (text, is_quoted) = match self.0 {
             [b'"', quoted @ .., b'"'] => (quoted, true),
@@ -94,7 +94,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Whether what stands between two quotes is a token once the backslashes are gone (RFC 6455-4.3-1 and 6455-9.1-2).
+/// Returns whether the text between two quotes is a token once its backslashes are removed (RFC 6455-4.3-1 and 6455-9.1-2).
 fn is_quoted_token(mut quoted: &[u8]) -> bool {
     if quoted.is_empty() {
         return false;

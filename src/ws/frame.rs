@@ -1,17 +1,17 @@
-//! The frame header (RFC 6455, section 5.2), read from as few bytes as settle each rule.
+//! The frame header (RFC 6455, section 5.2). The parser applies each rule as soon as the bytes that decide it have arrived.
 
 use super::ProtocolError;
 
-/// Which end of the connection we are: it decides who masks (RFC 6455, section 5.1).
+/// The local end of a connection. It decides which direction is masked (RFC 6455, section 5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// We are the server: what arrives must be masked, what leaves is not.
+    /// The local end is the server: received frames must be masked, sent frames are not.
     Server,
-    /// We are the client: the reverse.
+    /// The local end is the client: sent frames are masked, received frames must not be.
     Client,
 }
 
-/// What a frame is.
+/// The opcode of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Opcode {
@@ -23,9 +23,9 @@ pub enum Opcode {
     Binary = 0x2,
     /// The closing handshake.
     Close = 0x8,
-    /// A sign of life that asks for one.
+    /// A request for a Pong, which shows that the peer is alive.
     Ping = 0x9,
-    /// The answer.
+    /// The answer to a Ping.
     Pong = 0xa,
 }
 
@@ -43,13 +43,13 @@ impl Opcode {
         })
     }
 
-    /// Whether the frame is Close, Ping or Pong: never fragmented, at most 125 bytes.
+    /// Returns whether the frame is a Close, Ping or Pong. A control frame is never fragmented and has at most 125 bytes of payload.
     #[must_use]
     pub const fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong)
     }
 
-    /// Whether the frame is the first of a message.
+    /// Returns whether the frame is the first of a message.
     #[must_use]
     pub const fn starts_message(self) -> bool {
         matches!(self, Self::Text | Self::Binary)
@@ -58,10 +58,10 @@ impl Opcode {
 
 /// The longest payload of a control frame in bytes (section 5.5).
 pub(super) const MAX_CONTROL: usize = 125;
-/// The longest header in bytes: two, eight of length, four of masking key.
+/// The longest header in bytes: two, eight of the payload length, and four of the masking key.
 pub(crate) const MAX_HEADER: usize = 14;
 
-/// The bits of the first byte that extensions give a meaning to (section 5.2).
+/// The reserved bits of the first byte, whose meaning extensions define (section 5.2).
 pub(super) const RSV1: u8 = 0x40;
 const RSV2: u8 = 0x20;
 const RSV3: u8 = 0x10;
@@ -71,29 +71,28 @@ const RSV3: u8 = 0x10;
 pub struct FrameHeader {
     /// Whether this is the last fragment of its message.
     pub fin: bool,
-    /// RSV1: the frame is the first of a message that is compressed (RFC 7692, section 6).
+    /// RSV1: the frame is the first of a compressed message (RFC 7692, section 6).
     pub compressed: bool,
-    /// What the frame is.
+    /// The opcode of the frame.
     pub opcode: Opcode,
-    /// The masking key; `None` for a frame that is not masked.
+    /// The masking key; `None` for an unmasked frame.
     pub key: Option<[u8; 4]>,
-    /// Payload bytes, below 2^63.
+    /// The length of the payload in bytes, below 2^63.
     pub payload_len: u64,
 }
 
 impl FrameHeader {
-    /// Reads a header from the start of `input` and returns it with its length in bytes, or `None` while it is incomplete. No extension
-    /// is negotiated. Each rule is applied as soon as its bytes are there.
+    /// Parses a header at the start of `input` for a connection without extensions. Returns the header and its length in bytes, or `None`
+    /// while it is incomplete. The parser applies each rule as soon as the bytes that decide it are in `input`.
     ///
     /// # Errors
-    /// A header that the peer of a `role` must not send.
+    /// Returns an error for a header that the peer of a `role` must not send.
     #[inline]
     pub fn parse(input: &[u8], role: Role) -> Result<Option<(Self, usize)>, ProtocolError> {
         Self::parse_extended(input, role, false)
     }
 
-    /// Reads a header as [`parse`](Self::parse) does. `deflate` says whether permessage-deflate is negotiated, which gives RSV1 its
-    /// meaning.
+    /// Parses a header as [`parse`](Self::parse) does. `deflate` is whether permessage-deflate is negotiated, which defines RSV1.
     #[inline]
     pub(super) fn parse_extended(
         input: &[u8],
@@ -138,7 +137,7 @@ impl FrameHeader {
     }
 }
 
-/// The payload length and the offset of what follows it (RFC 6455-5.2-4 and 6455-5.2-5).
+/// Returns the payload length and the offset of the byte after it (RFC 6455-5.2-4 and 6455-5.2-5).
 fn parse_length(short_len: u8, input: &[u8]) -> Result<Option<(u64, usize)>, ProtocolError> {
     match short_len {
         126 => {

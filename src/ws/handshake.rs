@@ -1,4 +1,4 @@
-//! The opening handshake, server side (RFC 6455, section 4.2).
+//! The server side of the opening handshake (RFC 6455, section 4.2).
 
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use base64::{Engine, alphabet};
@@ -9,45 +9,45 @@ use super::extensions::{is_extension_list, members};
 pub use crate::http::is_token;
 use crate::http::{Refusal, Request, Status, is_authority};
 
-/// What the accept key is made with (RFC 6455, section 1.3).
+/// The GUID that is hashed with the key to make the accept key (RFC 6455, section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/// How keys are decoded: four bits stand behind the last byte, and RFC 6455's own sample of a key (section 4.1, step 7) has some
-/// set.
+/// The decoder of keys. Base64 of 16 bytes leaves four bits unused after the last byte, and RFC 6455's own sample key (section 4.1, step 7)
+/// has some of them set, so these bits are allowed.
 const KEYS: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
-/// Bytes of an accept key: base64 of a 20-byte SHA-1.
+/// The length in bytes of an accept key: base64 of a 20-byte SHA-1.
 pub const ACCEPT_LEN: usize = 28;
-/// Bytes of a `Sec-WebSocket-Key`: base64 of 16 bytes.
+/// The length in bytes of a `Sec-WebSocket-Key`: base64 of 16 bytes.
 pub const KEY_LEN: usize = 24;
 
 /// What a request asks of a server that speaks WebSocket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
-    /// To open a WebSocket.
+    /// The request asks to open a WebSocket.
     WebSocket(Upgrade),
-    /// Something else. The request names one host, and announces no body.
+    /// The request asks for something else. It names one host and announces no body.
     Plain,
 }
 
 impl Asked {
-    /// Judges a request by RFC 9110 and RFC 9112, and one that asks for a WebSocket by RFC 6455, section 4.2.1.
+    /// Checks a request against RFC 9110 and RFC 9112, and a request for a WebSocket against RFC 6455, section 4.2.1.
     ///
     /// # Errors
-    /// 405 for another method than GET and HEAD where the request has a body or not one host, 426 for a WebSocket of another version than
-    /// 13, 400 for everything else.
+    /// Returns 405 if the method is neither GET nor HEAD and the request has a body or not exactly one host, 426 for a WebSocket of a
+    /// version other than 13, and 400 for everything else.
     pub fn of(request: &Request<'_>) -> Result<Self, Refusal> {
         // RFC 6455-4.2.1-1, 6455-10.1-1 and 6455-10.7-3: whatever differs from section 4.2.1 is answered with an error.
-        // RFC 6455-4.2.1-12: what is not looked at here is ignored.
-        // RFC 6455-4.2.1-2: the version is judged where the head is parsed.
-        // A server has HEAD wherever it has GET (RFC 9110, section 9.1).
+        // RFC 6455-4.2.1-12: fields that are not checked here are ignored.
+        // RFC 6455-4.2.1-2: the parser of the head checks the HTTP version.
+        // A server must support HEAD wherever it supports GET (RFC 9110, section 9.1).
         let is_head = request.method() == "HEAD";
         if request.method() != "GET" && !is_head {
             return check_host_and_body(request).map(|()| Self::Plain).map_err(|_| NOT_ALLOWED);
         }
         check_host_and_body(request)?;
-        // RFC 6455-4.2.1-5. HEAD is answered as a GET that does not upgrade: an Upgrade may always be ignored (RFC 9110, section 7.8).
+        // RFC 6455-4.2.1-5. HEAD is answered as a GET that does not upgrade: a server may always ignore an Upgrade (RFC 9110, section 7.8).
         if is_head || !request.list("upgrade").any(|protocol| protocol.eq_ignore_ascii_case("websocket")) {
             return Ok(Self::Plain);
         }
@@ -55,7 +55,7 @@ impl Asked {
     }
 }
 
-/// What a server that speaks nothing but WebSocket says to a [plain request](Asked::Plain): 426 to GET and HEAD, 405 to another method.
+/// Returns a WebSocket-only server's refusal of a [plain request](Asked::Plain): 426 for GET and HEAD, 405 for other methods.
 #[must_use]
 pub fn refusal_of_plain(request: &Request<'_>) -> Refusal {
     if matches!(request.method(), "GET" | "HEAD") { UPGRADE_REQUIRED } else { NOT_ALLOWED }
@@ -79,14 +79,14 @@ fn check_host_and_body(request: &Request<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A request to upgrade that breaks no rule; [`Upgrade::accept`] answers it.
+/// A valid upgrade request; [`Upgrade::accept`] answers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Upgrade {
     key: [u8; KEY_LEN],
 }
 
 impl Upgrade {
-    /// Judges a request by the rules of RFC 6455, section 4.2.1.
+    /// Checks a request against the rules of RFC 6455, section 4.2.1.
     ///
     /// ```
     /// use throng::http::{HeadBuffer, parse_head};
@@ -102,7 +102,7 @@ impl Upgrade {
     /// ```
     ///
     /// # Errors
-    /// The [refusal of a plain request](refusal_of_plain), 426 for another version than 13, 400 for everything else.
+    /// Returns the [refusal of a plain request](refusal_of_plain), 426 for a version other than 13, and 400 for everything else.
     pub fn of(request: &Request<'_>) -> Result<Self, Refusal> {
         match Asked::of(request)? {
             Asked::WebSocket(upgrade) => Ok(upgrade),
@@ -110,7 +110,7 @@ impl Upgrade {
         }
     }
 
-    /// Judges what is left of a request of which the method, the host and the protocol are known.
+    /// Checks the remaining fields of a request whose method, host and protocol were checked before.
     fn of_rest(request: &Request<'_>) -> Result<Self, Refusal> {
         // RFC 6455-4.2.1-6
         if !request.list("connection").any(|option| option.eq_ignore_ascii_case("upgrade")) {
@@ -122,7 +122,7 @@ impl Upgrade {
             "sec-websocket-version",
             "there must be one Sec-WebSocket-Version header field",
         )?;
-        // RFC 6455-4.2.2-4: the status brings the version that is understood.
+        // RFC 6455-4.2.2-4: the response with this status names the supported version.
         if version != b"13" {
             return Err(Refusal::new(Status::UPGRADE_REQUIRED, "the version of the protocol must be 13"));
         }
@@ -131,22 +131,23 @@ impl Upgrade {
             exactly_one(request, "sec-websocket-key", "there must be one Sec-WebSocket-Key header field")?;
         let key = <[u8; KEY_LEN]>::try_from(key).ok().filter(decodes_to_16_bytes);
         let key = key.ok_or(bad("Sec-WebSocket-Key must be 16 bytes in base64"))?;
-        // RFC 6455-4.2.1-10. An empty list offers nothing, as no field does: clients send one for it, though it may not be empty.
+        // RFC 6455-4.2.1-10. An empty list counts as no offer, like an absent field: some clients send one, although the grammar forbids
+        // it.
         if !request.header_all("sec-websocket-protocol").flat_map(members).all(is_token) {
             return Err(bad("Sec-WebSocket-Protocol must be a list of tokens"));
         }
-        // RFC 6455-4.2.1-11 and 6455-9.1-1: a malformed list is refused also where none of the extensions is known; an empty one is
-        // none, as above.
+        // RFC 6455-4.2.1-11 and 6455-9.1-1: a malformed list is refused even if none of its extensions is known. An empty list counts as no
+        // offer here too.
         if !request.header_all("sec-websocket-extensions").all(is_extension_list) {
             return Err(bad("Sec-WebSocket-Extensions must be a list of extensions"));
         }
         Ok(Self { key })
     }
 
-    /// Appends the 101 response to `out`, with the subprotocol chosen from the client's offer and the compression agreed on, if
-    /// any. Another one than was offered would make the client fail the connection.
+    /// Appends the 101 response to `out`, with the subprotocol chosen from the client's offer and the negotiated compression, if any. A
+    /// client fails the connection if it has not offered the subprotocol.
     pub fn accept(&self, subprotocol: Option<&str>, compression: Option<&Agreement>, out: &mut Vec<u8>) {
-        // RFC 6455-11.3.2-1, 6455-11.3.3-1 and 6455-11.3.4-2: each field is written in one place, once.
+        // RFC 6455-11.3.2-1, 6455-11.3.3-1 and 6455-11.3.4-2: each field is written at one place, once.
         debug_assert!(subprotocol.is_none_or(|name| is_token(name.as_bytes())), "an offered name is a token");
         // RFC 6455-4.2.2-10, 6455-4.2.2-11 and 6455-4.2.2-12
         out.extend_from_slice(
@@ -158,8 +159,8 @@ impl Upgrade {
             out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
             out.extend_from_slice(subprotocol.as_bytes());
         }
-        // RFC 6455-4.2.2-9, 6455-9-1 and RFC 7692-5-13: no other extension, and none where none was agreed on. RFC 7692-5-9 and
-        // RFC 7692-5-11: so there is nothing beside this one that it could conflict with.
+        // RFC 6455-4.2.2-9, 6455-9-1 and RFC 7692-5-13: no other extension is written, and none without an agreement. RFC 7692-5-9 and
+        // RFC 7692-5-11: so no other extension can conflict with this one.
         if let Some(agreement) = compression {
             out.extend_from_slice(b"\r\nSec-WebSocket-Extensions: ");
             agreement.write(out);
@@ -168,7 +169,7 @@ impl Upgrade {
     }
 }
 
-/// The `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455-4.2.2-13).
+/// Returns the `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455-4.2.2-13).
 #[must_use]
 pub fn accept_key(key: &[u8]) -> [u8; ACCEPT_LEN] {
     let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();

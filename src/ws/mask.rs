@@ -1,8 +1,8 @@
-//! Masking and unmasking, which are the same (RFC 6455-5.3-5).
+//! Masking and unmasking, which are one operation (RFC 6455-5.3-5).
 
-/// Applies `key` to `bytes` in place, as if they stood `offset` bytes into the payload.
+/// Applies `key` to `bytes` in place. `offset` is the position of the first byte in the payload.
 ///
-/// Eight bytes at a time without SIMD: 125 bytes take 11 ns, and what a socket read costs dwarfs the rest.
+/// The function handles eight bytes at a time without SIMD: 125 bytes take 11 ns, which is little beside a read from the socket.
 #[inline]
 pub fn apply_mask(bytes: &mut [u8], mut key: [u8; 4], offset: u64) {
     key.rotate_left((offset % 4) as usize);
@@ -21,11 +21,12 @@ pub fn apply_mask(bytes: &mut [u8], mut key: [u8; 4], offset: u64) {
     }
 }
 
-/// Bytes that are unmasked at a time where a payload has so many.
+/// The bytes that are unmasked at a time in a payload of at least as many bytes.
 const BLOCK: usize = 64;
 
-/// Moves `len` bytes down from `from` to `to`, at least a key's length, with `key` applied. They are read and written in words of four
-/// bytes: up to three behind them at `to` are written to as well, all of which lie before the end of the bytes at `from`.
+/// Moves `len` bytes from `from` down to `to` and applies `key`. `to` is at least a key's length below `from`. The bytes are read and
+/// written in words of four bytes, so up to three bytes behind them at `to` are overwritten too; these lie before the end of the bytes at
+/// `from`.
 #[inline(always)]
 pub(super) fn move_masked(bytes: &mut [u8], from: usize, to: usize, len: usize, key: [u8; 4]) {
     debug_assert!(to + size_of_val(&key) <= from, "what has not been read would be written to");
@@ -40,14 +41,14 @@ pub(super) fn move_masked(bytes: &mut [u8], from: usize, to: usize, len: usize, 
     move_pieces::<4>(span, ahead, key);
 }
 
-/// Moves as many pieces of `N` bytes, a multiple of a key's, as there are down by `ahead`, with `key` applied, and returns what is left:
-/// from where the next goes to.
+/// Moves pieces of `N` bytes down by `ahead` and applies `key`, as long as whole pieces are left. `N` is a multiple of the key's length.
+/// Returns the rest of `span`, which begins where the next piece is written to.
 #[inline(always)]
 fn move_pieces<const N: usize>(mut span: &mut [u8], ahead: usize, key: [u8; 4]) -> &mut [u8] {
     while let Some(piece) = span.get(ahead..ahead + N).and_then(<[u8]>::first_chunk::<N>) {
         let mut piece = *piece;
         apply_mask(&mut piece, key, 0);
-        // There are more bytes than those ahead.
+        // `span` has more than `ahead` bytes, so the else branch is unreachable.
         let Some((to, rest)) = span.split_first_chunk_mut() else { return &mut [] };
         *to = piece;
         span = rest;

@@ -1,11 +1,11 @@
 //! RFC 6455 without I/O: bytes in, events and bytes out, for both roles.
 //!
-//! - [`handshake`] judges an upgrade request and writes the 101; [`client`] is its other side.
-//! - [`Decoder`] turns received bytes into [`Event`]s, unmasking in place; it keeps nothing between messages.
+//! - [`handshake`] checks an upgrade request and writes the 101 response; [`client`] is the client side of the handshake.
+//! - [`Decoder`] turns received bytes into [`Event`]s and unmasks payloads in place; it keeps no state between messages.
 //! - [`deflate`] negotiates compression, compresses and decompresses.
 //! - [`encode`] writes frames.
 //!
-//! There are no sockets, clocks, threads or prints here. Memory comes from the caller through [`Buffers`].
+//! This module uses no sockets, clocks, threads or output. The caller gives it memory through [`Buffers`].
 #![forbid(unsafe_code)]
 
 mod buffers;

@@ -1,13 +1,13 @@
-//! Headers, frames and messages of which a part has arrived.
+//! Headers, frames and messages that have arrived in part.
 
 use super::frame::MAX_HEADER;
 use super::utf8::Utf8Check;
 use super::{DecoderConfig, FrameHeader, Opcode, ProtocolError};
 
-/// The first bytes of a header that has not arrived to its end.
+/// The first bytes of an incomplete header.
 #[derive(Debug, Default)]
 pub(super) struct PartialHeader {
-    /// Only the first `len` bytes count.
+    /// The bytes, of which only the first `len` are valid.
     bytes: [u8; MAX_HEADER],
     len: u8,
 }
@@ -17,7 +17,8 @@ impl PartialHeader {
         self.len == 0
     }
 
-    /// Reads a header from the kept bytes and those of the input, or keeps what there is of one. Moves `at` to behind what was read.
+    /// Reads a header from the kept bytes and the input, and moves `at` behind the bytes that were read. Keeps the bytes of an incomplete
+    /// header and returns `None`.
     pub(super) fn read(
         &mut self,
         input: &[u8],
@@ -62,7 +63,7 @@ pub(super) struct PartialFrame {
 }
 
 impl PartialFrame {
-    /// Bytes that have not arrived, or `usize::MAX` for more than memory can hold.
+    /// Returns the payload bytes that have not arrived, or `usize::MAX` if they exceed a `usize`.
     pub(super) fn missing(&self) -> usize {
         usize::try_from(self.header.payload_len - self.arrived).unwrap_or(usize::MAX)
     }
@@ -71,7 +72,7 @@ impl PartialFrame {
 /// A message whose last frame has not arrived.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PartialMessage {
-    /// Text or binary, as its first frame has it (RFC 6455-6.2-3).
+    /// The opcode of the message's first frame, text or binary (RFC 6455-6.2-3).
     pub(super) opcode: Opcode,
     pub(super) compressed: bool,
     pub(super) frames: u32,
@@ -84,7 +85,7 @@ impl PartialMessage {
     }
 }
 
-/// Checks a further piece of a message, if it is uncompressed text.
+/// Checks the next piece of a message's payload if the message is uncompressed text.
 pub(super) fn check_text(message: &mut Option<PartialMessage>, piece: &[u8]) -> Result<(), ProtocolError> {
     match message {
         Some(PartialMessage { opcode: Opcode::Text, compressed: false, utf8, .. }) => {

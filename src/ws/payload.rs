@@ -1,20 +1,20 @@
-//! The memory of a message that arrives in pieces.
+//! The buffer of a message that arrives in pieces.
 
 use super::Buffers;
 
-/// Bytes of a message from which on memory is taken ahead of what has arrived.
+/// The arrived bytes of a message from which on memory is reserved ahead for the rest.
 pub(crate) const LARGE: usize = 64 * 1024;
-/// Bytes of a large message's declared length that memory is taken for at once: most large messages need no more, and each byte that has
-/// to move to a larger buffer costs as much as receiving it.
+/// The bytes of a large message's declared length for which memory is reserved at once. Most large messages need no more, and moving a byte
+/// to a larger buffer costs as much as receiving it.
 const AHEAD: usize = 1024 * 1024;
-/// The least bytes for which receiving directly into the payload pays.
+/// The least bytes for which a separate system call that receives directly into the payload costs less than a copy.
 const WORTH_A_CALL: usize = 16 * 1024;
 
 /// The payload of a message that arrives in pieces, in memory of the caller's [`Buffers`].
 #[derive(Debug, Default)]
 pub(super) struct PayloadBuffer {
     bytes: Vec<u8>,
-    /// Bytes at the end of the capacity that are not [counted](Buffers::try_count): nothing was put into them yet.
+    /// Bytes at the end of the capacity that are not [counted](Buffers::try_count) because nothing has been written to them yet.
     uncounted: usize,
     /// Bytes at the end of `bytes` that were received directly into [`spare_capacity`](Self::spare_capacity) and are still masked.
     masked: usize,
@@ -25,7 +25,7 @@ impl PayloadBuffer {
         &self.bytes
     }
 
-    /// The buffer, to append to what [`reserve`](Self::reserve) has made room for.
+    /// Returns the buffer, to append bytes that [`reserve`](Self::reserve) has made room for.
     pub(super) const fn bytes_mut(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
@@ -34,12 +34,12 @@ impl PayloadBuffer {
         self.bytes.len()
     }
 
-    /// Bytes of memory that are counted.
+    /// Returns the bytes of memory that are counted.
     pub(super) const fn counted(&self) -> usize {
         self.bytes.capacity() - self.uncounted
     }
 
-    /// Bytes of memory that `additional` more bytes may take.
+    /// Returns the bytes of memory that `additional` more bytes of payload may take.
     pub(super) fn needed(&self, additional: usize) -> usize {
         let room = self.bytes.capacity() - self.bytes.len();
         if room >= additional {
@@ -49,8 +49,8 @@ impl PayloadBuffer {
         }
     }
 
-    /// Where the rest of a large message, of which `missing` bytes have not arrived, can be received directly, and how many bytes at
-    /// most. `None` where a copy costs less, or there is no memory for it.
+    /// Returns a buffer into which the rest of a large message can be received directly, and the most bytes to append. `missing` bytes of
+    /// the payload have not arrived. Returns `None` if a copy costs less, or if there is no memory.
     pub(super) fn spare_capacity(
         &mut self,
         missing: usize,
@@ -64,7 +64,7 @@ impl PayloadBuffer {
         (room >= WORTH_A_CALL).then_some((&mut self.bytes, room))
     }
 
-    /// So many bytes were appended to the buffer of [`spare_capacity`](Self::spare_capacity).
+    /// Notes that the caller has appended `len` bytes to the buffer of [`spare_capacity`](Self::spare_capacity).
     pub(super) fn appended(&mut self, len: usize, buffers: &mut impl Buffers) {
         self.masked = len;
         let fresh = self.uncounted_within(0);
@@ -72,13 +72,14 @@ impl PayloadBuffer {
         buffers.count(fresh);
     }
 
-    /// The appended bytes, to be unmasked: once.
+    /// Returns the appended bytes, which the caller unmasks. A second call returns none.
     pub(super) fn take_masked(&mut self) -> &mut [u8] {
         let start = self.bytes.len() - std::mem::take(&mut self.masked);
         &mut self.bytes[start..]
     }
 
-    /// Makes room for `additional` bytes that have arrived of the `missing` ones. `false` when there is no memory for them.
+    /// Makes room for `additional` bytes that have arrived, of the `missing` bytes of the payload. Returns `false` if there is no memory
+    /// for them.
     pub(super) fn reserve(&mut self, additional: usize, missing: usize, buffers: &mut impl Buffers) -> bool {
         let arrived = self.bytes.len() + additional;
         if arrived >= LARGE && self.bytes.capacity() < arrived {
@@ -96,13 +97,13 @@ impl PayloadBuffer {
         true
     }
 
-    /// Takes the buffer out, all of which is counted then.
+    /// Takes the buffer out and counts all of its capacity.
     pub(super) fn take(&mut self, buffers: &mut impl Buffers) -> Vec<u8> {
         self.count_rest(buffers);
         std::mem::take(&mut self.bytes)
     }
 
-    /// Bytes within the payload and `additional` more that are not counted.
+    /// Returns how many of the payload's bytes and of `additional` more are not counted.
     fn uncounted_within(&self, additional: usize) -> usize {
         (self.bytes.len() + additional).saturating_sub(self.counted())
     }
@@ -119,7 +120,7 @@ impl PayloadBuffer {
     }
 }
 
-/// How many bytes more than have arrived of a large message there may be room for, whatever length was declared.
+/// Returns the most bytes to reserve beyond the `arrived` bytes of a large message, whatever its declared length.
 fn ahead(arrived: usize) -> usize {
     AHEAD.saturating_sub(arrived).max(3 * arrived)
 }

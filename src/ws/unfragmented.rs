@@ -1,38 +1,38 @@
-//! The common case: an unfragmented message (RFC 6455, section 5.4) that lies complete in the input.
+//! The parser of the most frequent input: an unfragmented message (RFC 6455, section 5.4) that lies complete in the input.
 
 use super::Opcode;
 use super::mask::move_masked;
 
-/// The first bytes of a message in one frame: FIN, no reserved bits, and the opcode (RFC 6455, section 5.2).
+/// The first bytes of an unfragmented message: FIN, no reserved bits, and the opcode (RFC 6455, section 5.2).
 const TEXT: u8 = 0x80 | Opcode::Text as u8;
 const BINARY: u8 = 0x80 | Opcode::Binary as u8;
-/// MASK of a frame's second byte.
+/// The MASK bit of a frame's second byte.
 const MASKED: u8 = 0x80;
 
 /// An unfragmented message of a client that lies complete in the input, still masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnfragmentedMessage {
-    /// Text or binary.
+    /// The message's opcode, text or binary.
     pub opcode: Opcode,
-    /// Bytes of the payload.
+    /// The length of the payload in bytes.
     pub len: usize,
-    /// Bytes of the header with which a server sends it.
+    /// The length in bytes of a server's header for this payload, which has no masking key.
     pub header_len: usize,
     key: [u8; 4],
     start: usize,
 }
 
 impl UnfragmentedMessage {
-    /// Whether the first byte of `input` may begin an unfragmented message.
+    /// Returns whether the first byte of `input` may begin an unfragmented message.
     #[inline]
     #[must_use]
     pub const fn may_begin(input: &[u8]) -> bool {
         matches!(input, [TEXT | BINARY, ..])
     }
 
-    /// Parses the message at the start of `input`, of at most `max_message` bytes, which a server receives between two messages. Returns
-    /// `None` for anything else, legal or not: a [`Decoder`](super::Decoder) handles it. Whether a text is UTF-8 is not checked:
-    /// [`Message::new`](super::Message::new) does that.
+    /// Parses a client's message of at most `max_message` bytes at the start of `input`, outside a fragmented message. Returns `None` for
+    /// anything else, legal or not: a [`Decoder`](super::Decoder) handles such input. `parse` does not check that a text is UTF-8;
+    /// [`Message::new`](super::Message::new) does.
     #[inline]
     #[must_use]
     pub fn parse(input: &[u8], max_message: usize) -> Option<Self> {
@@ -45,7 +45,7 @@ impl UnfragmentedMessage {
             len @ 0..=125 => (usize::from(len), 2),
             126 => {
                 let len = u16::from_be_bytes(*input.get(2..)?.first_chunk()?);
-                // RFC 6455-5.2-4: in the shortest form.
+                // RFC 6455-5.2-4: the length must have its shortest form.
                 if len < 126 {
                     return None;
                 }
@@ -69,18 +69,18 @@ impl UnfragmentedMessage {
         Some(Self { opcode, len, header_len: at, key, start })
     }
 
-    /// Where the frame ends in the input.
+    /// Returns the offset of the frame's end from its start.
     #[must_use]
     pub const fn end(&self) -> usize {
         self.start + self.len
     }
 
-    /// Unmasks the payload (RFC 6455-6.2-5) of the message at `at` of `bytes`, moves it to where it stands in a server's frame that begins
-    /// at `to`, at most `at`, and returns it.
+    /// Unmasks the payload (RFC 6455-6.2-5) of the message at `at` in `bytes`, and moves it to the place of the payload in a server's frame
+    /// that begins at `to`, which is at most `at`. Returns the payload.
     #[inline(always)]
     pub fn unmask_to<'a>(&self, bytes: &'a mut [u8], at: usize, to: usize) -> &'a [u8] {
         let to = to + self.header_len;
-        // The header has a key besides, so that there is always a word between the two.
+        // The client's header has a masking key in addition, so that the source is always at least a word behind the target.
         move_masked(bytes, at + self.start, to, self.len, self.key);
         &bytes[to..to + self.len]
     }
@@ -96,7 +96,7 @@ mod tests {
     const CONFIG: DecoderConfig =
         DecoderConfig { role: Role::Server, max_message: 70_000, max_frames: 8, deflate: false };
 
-    /// What the decoder makes of the same input: bytes consumed and the message.
+    /// Decodes the same input with the decoder; returns the bytes consumed and the message.
     fn decoded(input: &mut [u8], config: &DecoderConfig) -> Option<(usize, Opcode, Vec<u8>)> {
         let mut decoder = Decoder::default();
         let decoded = decoder.decode(input, config, &mut Heap).ok()?;

@@ -1,15 +1,15 @@
-//! UTF-8 checked as it arrives, so that a bad text fails at its first wrong byte (RFC 6455, section 8.1).
+//! An incremental UTF-8 check, which fails at the first wrong byte of a text (RFC 6455, section 8.1).
 
-/// A checker that carries the unfinished character at the end of one piece into the next.
+/// A checker that keeps the unfinished character at the end of a piece for the next piece.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Utf8Check {
-    /// The first bytes of an unfinished character; only the first `len` count.
+    /// The first bytes of an unfinished character, of which only the first `len` are valid.
     partial: [u8; 4],
-    /// At most 3: four bytes are a whole character or an error.
+    /// The number of bytes in `partial`, at most 3: four bytes are a whole character or an error.
     len: u8,
 }
 
-/// The bytes cannot be part of UTF-8 text, whatever follows.
+/// The error of bytes that cannot be part of UTF-8 text, whatever follows them.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Utf8Error;
 
@@ -38,7 +38,7 @@ impl Utf8Check {
         Ok(())
     }
 
-    /// Whether the text so far ends between two characters.
+    /// Returns whether the text so far ends between two characters.
     #[cfg(test)]
     const fn is_complete(self) -> bool {
         self.len == 0

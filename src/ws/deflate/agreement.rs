@@ -1,4 +1,4 @@
-//! The negotiation of permessage-deflate (RFC 7692, sections 5 and 7.1), server side.
+//! The server side of the negotiation of permessage-deflate (RFC 7692, sections 5 and 7.1).
 
 use std::ops::RangeInclusive;
 
@@ -13,42 +13,43 @@ pub(super) const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 /// The smallest and the largest window as powers of two (section 7.1.2).
 pub(super) const WINDOW_BITS: RangeInclusive<u8> = 8..=15;
 
-/// How much context of a connection the server is ready to keep from one message to the next.
+/// How much context of a connection the server keeps from one message to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContextTakeover {
-    /// Nothing: each message stands alone, in both directions.
+    /// No context: each message is compressed separately, in both directions.
     Off,
-    /// The last bytes of each direction, as a power of two from 8 to 15; what is outside becomes the nearer of the two.
+    /// The last bytes of each direction, as a power of two from 8 to 15; a value outside becomes the nearer limit.
     ///
-    /// The client is told to refer back no further. We are free to: within a message there is no need to keep anything, so that
-    /// our own window is as large as the client allows, and only what is kept of earlier messages is as small.
+    /// The server limits the client's window to this size. Its own window is as large as the client allows, because references within a
+    /// message need no kept context; only the context kept from earlier messages has this size.
     Window(u8),
 }
 
-/// How the messages of one direction are compressed.
+/// The compression of the messages of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Direction {
-    /// Whether a message may refer to those before it.
+    /// Whether a message may refer to earlier messages.
     pub takeover: bool,
-    /// How far back it may refer, as a power of two of bytes, 8 to 15; `None` for 15, without a word about it.
+    /// The window, the farthest distance of a reference in bytes, as a power of two from 8 to 15. `None` means 15, and the parameter is not
+    /// sent.
     pub window_bits: Option<u8>,
 }
 
-/// What both ends have agreed on.
+/// The compression that both ends have agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Agreement {
-    /// What the server sends.
+    /// The compression of the server's messages.
     pub server: Direction,
-    /// What the client sends.
+    /// The compression of the client's messages.
     pub client: Direction,
 }
 
 impl Agreement {
-    /// Accepts the first of the request's offers that can be accepted; `None` when there is none.
+    /// Accepts the first acceptable offer of the request; returns `None` if there is none.
     ///
-    /// An offer is declined, and the next one looked at, when it has a parameter that is unknown, is there twice, or has an
-    /// illegal value (section 7.1). A list that breaks the grammar of extensions is none:
-    /// [`Upgrade::of`](crate::ws::handshake::Upgrade::of) refuses such a request.
+    /// An offer is declined, and the next one is tried, if it has a parameter that is unknown, occurs twice, or has an illegal value
+    /// (section 7.1). A list that breaks the grammar of extensions offers nothing: [`Upgrade::of`](crate::ws::handshake::Upgrade::of)
+    /// refuses such a request.
     ///
     /// ```
     /// use throng::http::{HeadBuffer, parse_head};
@@ -63,27 +64,27 @@ impl Agreement {
     /// ```
     #[must_use]
     pub fn of(request: &Request<'_>, context: ContextTakeover) -> Option<Self> {
-        // RFC 6455-9.1-6: several fields are one list. RFC 6455-4.2.2-8 and 6455-5.8-1: nothing is used that is not offered.
+        // RFC 6455-9.1-6: several fields form one list. RFC 6455-4.2.2-8 and 6455-5.8-1: only offered extensions are used.
         let offers = request.header_all("sec-websocket-extensions").flat_map(extensions);
         let mut offers = offers.filter(|extension| extension.name == NAME.as_bytes());
-        // RFC 7692-5-2: the first is what the client prefers.
+        // RFC 7692-5-2: the client prefers its first offer.
         offers.find_map(|offer| Some(Offer::parse(&offer)?.accept(context)))
     }
 
-    /// Appends what the response's `Sec-WebSocket-Extensions` says of it.
+    /// Appends the agreement's element of the response's `Sec-WebSocket-Extensions`.
     pub fn write(&self, out: &mut Vec<u8>) {
-        // RFC 7692-5-6 and 7692-5-8: the name, and all that was agreed on, whichever offer it came from.
+        // RFC 7692-5-6 and 7692-5-8: the name and all agreed parameters, whichever offer they come from.
         out.extend_from_slice(NAME.as_bytes());
         for (direction, no_takeover, window_bits) in [
             (self.server, SERVER_NO_CONTEXT_TAKEOVER, SERVER_MAX_WINDOW_BITS),
             (self.client, CLIENT_NO_CONTEXT_TAKEOVER, CLIENT_MAX_WINDOW_BITS),
         ] {
-            // RFC 7692-7.1.1.1-2 and 7692-7.1.1.2-2: without a value.
+            // RFC 7692-7.1.1.1-2 and 7692-7.1.1.2-2: the parameter has no value.
             if !direction.takeover {
                 out.extend_from_slice(b"; ");
                 out.extend_from_slice(no_takeover.as_bytes());
             }
-            // RFC 7692-7.1.2.1-3 and 7692-7.1.2.2-3: 8 to 15, as a `Direction` has it.
+            // RFC 7692-7.1.2.1-3 and 7692-7.1.2.2-3: the value is 8 to 15, as in a `Direction`.
             if let Some(bits) = direction.window_bits {
                 out.extend_from_slice(format!("; {window_bits}={bits}").as_bytes());
             }
@@ -91,19 +92,19 @@ impl Agreement {
     }
 }
 
-/// What a client asks for.
+/// A client's offer of permessage-deflate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Offer {
     pub(super) server_no_context_takeover: bool,
     pub(super) client_no_context_takeover: bool,
     pub(super) server_max_window_bits: Option<u8>,
-    /// The largest window that the client would use, where it can be told to use a smaller one.
+    /// The largest window that the client uses; `None` if the server must not limit it.
     pub(super) client_max_window_bits: Option<u8>,
 }
 
 impl Offer {
-    /// `None` for an offer that must be declined (RFC 7692-7-1, 7692-7-2 and 7692-7-3). RFC 7692-7-4: of what is left
-    /// everything is supported.
+    /// Parses an offer; returns `None` if it must be declined (RFC 7692-7-1, 7692-7-2 and 7692-7-3). All parameters of a parsed offer are
+    /// supported (RFC 7692-7-4).
     pub(super) fn parse(extension: &Extension<'_>) -> Option<Self> {
         let mut offer = Self::default();
         for parameter in extension.parameters() {
@@ -135,20 +136,20 @@ impl Offer {
         Some(offer)
     }
 
-    /// RFC 6455-9-2 and RFC 7692-5-7: what the server is ready for, as far as the offer allows it.
+    /// Accepts the offer with as much of the server's `context` as it allows (RFC 6455-9-2 and RFC 7692-5-7).
     fn accept(&self, context: ContextTakeover) -> Agreement {
         let none = |window_bits| Direction { takeover: false, window_bits };
-        // RFC 7692-5-3 and 7692-7.1.2.1-2: accepted by naming the same window or a smaller one.
+        // RFC 7692-5-3 and 7692-7.1.2.1-2: the server accepts a window by naming the same one or a smaller one.
         let asked = self.server_max_window_bits;
         let ContextTakeover::Window(own) = context else {
-            // Section 7.1.1.2: a server may demand of the client what it has not offered.
+            // Section 7.1.1.2: a server may demand `client_no_context_takeover` even if the client has not offered it.
             return Agreement { server: none(asked), client: none(None) };
         };
         let own = own.clamp(*WINDOW_BITS.start(), *WINDOW_BITS.end());
         // RFC 7692-7.1.1.1-2
         let server = Direction { takeover: !self.server_no_context_takeover, window_bits: asked };
-        // RFC 7692-5-5, 7692-7.1.2.2-2 and 7692-7.1.2.2-4: a window may be named only to a client that has said it understands.
-        // Whoever has not would use the largest, so he is told to use none.
+        // RFC 7692-5-5, 7692-7.1.2.2-2 and 7692-7.1.2.2-4: a window may be named only to a client whose offer has the parameter. Another
+        // client would use the largest window, so the server turns its context takeover off.
         let client = match self.client_max_window_bits {
             Some(most) if !self.client_no_context_takeover => {
                 Direction { takeover: true, window_bits: Some(own.min(most)) }
@@ -159,7 +160,7 @@ impl Offer {
     }
 }
 
-/// A decimal number from 8 to 15, without leading zeros (section 7.1.2).
+/// Parses a decimal number from 8 to 15 without leading zeros (section 7.1.2).
 fn window_bits(value: Value<'_>) -> Option<u8> {
     let mut digits = value.bytes();
     let bits = match (digits.next()?, digits.next(), digits.next()) {
@@ -176,7 +177,7 @@ mod tests {
     use super::*;
     use crate::http::{HeadBuffer, parse_head};
 
-    /// The response to offers, one header field each.
+    /// Returns the response to offers, each in a header field of its own.
     fn response(fields: &[&str], context: ContextTakeover) -> Option<String> {
         let fields: String =
             fields.iter().map(|field| format!("Sec-WebSocket-Extensions: {field}\r\n")).collect();

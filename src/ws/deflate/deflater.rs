@@ -1,40 +1,40 @@
-//! Messages compressed (RFC 7692, section 7.2.1).
+//! The compression of messages (RFC 7692, section 7.2.1).
 
 use zlib_rs::{Deflate, DeflateFlush, Status};
 
 use super::TAIL;
 
-/// The smallest window that the library has, as a power of two. It refers back by at most 250 bytes then, so that it serves for
-/// a window of 256 (8) too.
+/// The smallest window of the library, as a power of two. Its references reach back at most 250 bytes, so that it also serves a window of
+/// 256 bytes (8).
 const LEAST_BITS: u8 = 9;
-/// RFC 7692-7.2.1-4: 32,768 bytes.
+/// The largest window, 32,768 bytes (RFC 7692-7.2.1-4), as a power of two.
 const MOST_BITS: u8 = 15;
-/// The least that the output grows by, in bytes.
+/// The least bytes by which the output buffer grows.
 const LEAST_ROOM: usize = 256;
-/// Bytes of output that are kept at a trim.
+/// The bytes of the output buffer that [`Deflater::trim`] keeps.
 const KEEP: usize = 64 << 10;
 
-/// Compresses messages, one after the other. Nothing is kept in between: what a message may refer to is given with it.
+/// Compresses messages, one after the other. A deflater keeps no context in between: the caller passes it with each message.
 ///
-/// It takes 150 to 380 KiB for each size of window that is used, from the first message on: have one for many connections.
+/// A deflater takes 150 to 380 KiB for each window size that is used, from the first message on: share one among many connections.
 pub struct Deflater {
     level: i32,
-    /// By size of window; made when first needed.
+    /// The stream of each window size, made at its first use.
     streams: [Option<Deflate>; (MOST_BITS - LEAST_BITS + 1) as usize],
-    /// The last message; what lies beyond it is of no meaning.
+    /// The last message, followed by stale bytes.
     out: Vec<u8>,
 }
 
 impl Deflater {
-    /// Compresses as hard as `level` says: 1 is the fastest, 9 the smallest; what is outside becomes the nearer of the two.
+    /// Makes a deflater with the compression level `level`: 1 is the fastest, 9 the smallest; a value outside becomes the nearer limit.
     #[must_use]
     pub fn new(level: i32) -> Self {
         Self { level: level.clamp(1, 9), streams: Default::default(), out: Vec::new() }
     }
 
-    /// Lends a message as it goes into a frame with RSV1 set, without references further back than a window of `window_bits`, a
-    /// power of two from 8 to 15. `context` is what it may refer to before its own beginning, empty for a message that stands
-    /// alone.
+    /// Compresses a message and returns the payload of a frame with RSV1 set. No reference reaches further back than a window of
+    /// `window_bits`, a power of two from 8 to 15. `context` is the data before the message that it may refer to; it is empty for a message
+    /// without context takeover.
     pub fn message(&mut self, payload: &[u8], window_bits: u8, context: &[u8]) -> &[u8] {
         // RFC 7692-7.2.1-8
         let bits = window_bits.clamp(LEAST_BITS, MOST_BITS);
@@ -43,7 +43,7 @@ impl Deflater {
             .get_or_insert_with(|| Deflate::new(level, false, bits));
         stream.reset();
         if !context.is_empty() {
-            // Only a stream that is under way refuses one.
+            // Only a stream that has already begun refuses a dictionary.
             let set = stream.set_dictionary(context);
             debug_assert!(set.is_ok(), "{set:?}");
         }
@@ -56,7 +56,7 @@ impl Deflater {
             }
             let (read, written) = (stream.total_in(), stream.total_out());
             let status = stream.compress(input, &mut self.out[end..], DeflateFlush::SyncFlush);
-            // Only a broken stream fails.
+            // Only an inconsistent stream fails.
             debug_assert!(matches!(status, Ok(Status::Ok | Status::BufError)), "{status:?}");
             let written = size(stream.total_out() - written);
             input = &input[size(stream.total_in() - read)..];
@@ -73,13 +73,13 @@ impl Deflater {
         &self.out[..end.saturating_sub(TAIL.len())]
     }
 
-    /// Whether it keeps more memory than small messages need.
+    /// Returns whether the buffer is larger than small messages need.
     #[must_use]
     pub const fn is_holding(&self) -> bool {
         self.out.len() > KEEP
     }
 
-    /// Gives back what large messages took.
+    /// Frees the memory that large messages took.
     pub fn trim(&mut self) {
         if self.is_holding() {
             self.out = Vec::new();
@@ -93,7 +93,7 @@ impl std::fmt::Debug for Deflater {
     }
 }
 
-/// Bytes of a slice.
+/// Converts a number of bytes of a slice.
 fn size(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn no_reference_leaves_the_window() {
-        // Repeats itself at every distance up to 40,000, and so at those just over each window.
+        // The payload repeats itself at every distance up to 40,000, and so at those just over each window.
         let mut payload: Vec<u8> =
             (0..40_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24).to_le_bytes()[0]).collect();
         for distance in [200, 250, 251, 255, 256, 257, 300, 511, 513, 1_025, 4_097, 33_000] {

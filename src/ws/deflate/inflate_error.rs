@@ -1,15 +1,15 @@
-//! Why a message cannot be decompressed.
+//! Errors of decompression.
 
 use crate::ws::ProtocolError;
 
-/// Why a message cannot be decompressed.
+/// The reason why a message cannot be decompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InflateError {
-    /// It is not DEFLATE (RFC 1951), ends inside a block, or refers to bytes that it may not refer to.
+    /// The message is not DEFLATE (RFC 1951), ends inside a block, or refers to bytes outside its context.
     Corrupt,
-    /// It has more bytes than are allowed.
+    /// The message has more decompressed bytes than the limit.
     TooBig,
-    /// It has more streams, or more blocks for its size, than any compressor makes: it is crafted to cost time.
+    /// The message has more streams, or more blocks for its size, than any compressor writes: it is crafted to cost time.
     TooCostly,
 }
 

@@ -1,4 +1,4 @@
-//! Messages decompressed (RFC 7692, section 7.2.2).
+//! The decompression of messages (RFC 7692, section 7.2.2).
 
 use zlib_rs::{Inflate, InflateFlush, Status};
 
@@ -6,72 +6,73 @@ use super::TAIL;
 use super::inflate_error::InflateError;
 use super::work::{Block, CODED, Work};
 
-/// The largest window (RFC 1951): nothing refers further back.
+/// The largest window in bytes (RFC 1951): no reference reaches further back.
 const WINDOW: usize = 1 << 15;
-/// The least that the output grows by, in bytes.
+/// The least bytes by which the output buffer grows.
 const LEAST_ROOM: usize = 4 << 10;
-/// Bytes of output that are kept at a trim.
+/// The bytes of the output buffer that [`Inflater::trim`] keeps.
 const KEEP: usize = 64 << 10;
-/// The least bytes of an empty stored block, as a flush leaves it, and more than any other block has with nothing in it.
+/// The least compressed bytes of the empty stored block that a flush writes. An empty block with fixed codes has fewer.
 const FLUSH_LEAST: usize = 4;
-/// An empty block with BFINAL: behind a message that is whole, and nowhere else, it ends the stream.
+/// An empty block with BFINAL. It ends the stream behind a complete message, and only there.
 const END: [u8; 2] = [0x03, 0x00];
 
-/// Decompresses messages, one after the other. Nothing is kept in between: what a message may refer to is given with it.
+/// Decompresses messages, one after the other. An inflater keeps no context in between: the caller passes it with each message.
 ///
-/// It takes 47 KiB and the longest message lately: have one for many connections.
+/// An inflater takes 47 KiB and a buffer for the longest message since the last [`trim`](Self::trim): share one among many connections.
 pub struct Inflater {
     stream: Inflate,
-    /// The last message; what lies beyond it is of no meaning.
+    /// The last message, followed by stale bytes.
     out: Vec<u8>,
     work: Work,
 }
 
 impl Inflater {
-    /// Makes the stream; the output comes with the messages.
+    /// Makes an inflater with an empty output buffer.
     #[must_use]
     pub fn new() -> Self {
-        // RFC 7692-7.2.2-6: the largest window, whatever was agreed on.
+        // RFC 7692-7.2.2-6: the largest window, whatever the agreement.
         Self { stream: Inflate::new(false, 15), out: Vec::new(), work: Work::default() }
     }
 
-    /// Lends the bytes of a message, of which at most `max` come out: it stops there, whatever is still to come.
-    /// `compressed` is the payload of all its frames, `context` what it may refer to before its own beginning: empty for a
-    /// message that stands alone.
+    /// Decompresses a message and returns its bytes. Decompression stops when the result exceeds `max` bytes. `compressed` is the payload
+    /// of all the message's frames. `context` is the data before the message that it may refer to; it is empty for a message without
+    /// context takeover.
     ///
     /// # Errors
-    /// See [`InflateError`].
+    /// Returns an [`InflateError`] if the message is not valid, too big or too costly.
     pub fn message(&mut self, compressed: &[u8], max: usize, context: &[u8]) -> Result<&[u8], InflateError> {
         self.work = Work::of_message(max);
         let len = self.decompress(compressed, max, context)?;
         Ok(&self.out[..len])
     }
 
-    /// The first `len` bytes of what [`message`](Self::message) lent last.
+    /// Returns the first `len` bytes of the last message that [`message`](Self::message) returned.
     pub(crate) fn last(&self, len: usize) -> &[u8] {
         &self.out[..len]
     }
 
-    /// What the last message has cost, whatever came of it, in bytes whose decompression takes as long.
+    /// Returns the work of the last message, valid or not. The unit is the decompression of one byte.
     #[must_use]
     pub const fn work(&self) -> usize {
         self.work.done()
     }
 
-    /// Fills the output and says how far.
+    /// Decompresses a message into the output buffer and returns the number of bytes.
     fn decompress(&mut self, compressed: &[u8], max: usize, context: &[u8]) -> Result<usize, InflateError> {
         let Self { stream, out, work } = self;
         let mut output = Output { bytes: out, end: 0, max };
         begin(stream, context, &[], work)?;
         let mut input = compressed;
         while output.blocks(stream, &mut input, work)? == Pass::Stream {
-            // RFC 7692-7.2.3.4-1: behind a block with BFINAL another stream may begin, if only with the byte that is put there.
+            // RFC 7692-7.2.3.4-1: another stream may begin behind a block with BFINAL, at least with the zero byte that the sender appends.
             if input.is_empty() {
                 return Ok(output.end);
             }
             begin(stream, context, &output.bytes[..output.end], work)?;
         }
-        // RFC 7692-7.2.2-1. The two ends are no bytes of the message's: after the first, the stream is between two blocks.
+        // RFC 7692-7.2.2-1. The message must not end inside a block that `TAIL` or `END` completes: after `TAIL`, the stream must be
+        // between two blocks.
         let (mut tail, mut end) = (&TAIL[..], &END[..]);
         let after_tail = output.pass(stream, &mut tail, InflateFlush::SyncFlush)?;
         let len = output.end;
@@ -82,13 +83,13 @@ impl Inflater {
         }
     }
 
-    /// Whether it keeps more memory than small messages need.
+    /// Returns whether the buffer is larger than small messages need.
     #[must_use]
     pub const fn is_holding(&self) -> bool {
         self.out.len() > KEEP
     }
 
-    /// Gives back what large messages took.
+    /// Frees the memory that large messages took.
     pub fn trim(&mut self) {
         if self.is_holding() {
             self.out = Vec::new();
@@ -96,14 +97,14 @@ impl Inflater {
     }
 }
 
-/// Begins a stream with what it may refer to: the end of `context` and `output`, one behind the other.
+/// Begins a stream that may refer to the end of `context` followed by `output`.
 fn begin(stream: &mut Inflate, context: &[u8], output: &[u8], work: &mut Work) -> Result<(), InflateError> {
     let output = &output[output.len().saturating_sub(WINDOW)..];
     let context = &context[context.len().saturating_sub(WINDOW - output.len())..];
     work.add_stream(context.len() + output.len())?;
     stream.reset(false);
     let set = |stream: &mut Inflate, bytes: &[u8]| {
-        // Only a stream that is under way refuses one.
+        // Only a stream that has already begun refuses a dictionary.
         stream.set_dictionary(bytes).map(drop).map_err(|_| InflateError::Corrupt)
     };
     match (context, output) {
@@ -113,33 +114,33 @@ fn begin(stream: &mut Inflate, context: &[u8], output: &[u8], work: &mut Work) -
     }
 }
 
-/// Whether the block that begins there has no codes of its own: its second and third bit say so (RFC 1951, section 3.2.3).
+/// Returns whether the block at the start of `input` has no dynamic codes, as its second and third bits show (RFC 1951, section 3.2.3).
 fn is_without_codes(input: &[u8]) -> bool {
     input.first().is_none_or(|byte| byte >> 1 & 3 != 2)
 }
 
-/// What has come to its end in a pass.
+/// The reason why a pass ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pass {
-    /// A block, with input behind it.
+    /// A block has ended, and input is left.
     Block,
-    /// All of the input is done with.
+    /// All of the input is consumed.
     Input,
-    /// A block with BFINAL; there may be input left.
+    /// A block with BFINAL has ended; input may be left.
     Stream,
 }
 
-/// Where the bytes of a message go.
+/// The output of a message's decompression.
 struct Output<'o> {
     bytes: &'o mut Vec<u8>,
-    /// Bytes of the message so far.
+    /// The decompressed bytes of the message so far.
     end: usize,
-    /// The most it may have.
+    /// The most decompressed bytes of the message.
     max: usize,
 }
 
 impl Output<'_> {
-    /// Decompresses up to the end of the input, or of the stream in it, block by block, since what a block costs is not in its bytes.
+    /// Decompresses up to the end of the input or of the stream, block by block, to count the work of each block.
     fn blocks(
         &mut self,
         stream: &mut Inflate,
@@ -151,19 +152,20 @@ impl Output<'_> {
             let (end, left) = (self.end, input.len());
             let pass = self.pass(stream, input, InflateFlush::Block);
             work.add_block(&Block { compressed: left - input.len(), len: self.end - end, is_plain })?;
-            // Only a stored block has so many bytes and none in it, and only it ends where a byte does.
+            // Only a stored block has this many compressed bytes and no output, and it ends on a byte boundary, where the next header is
+            // readable.
             let is_flush = self.end == end && (FLUSH_LEAST..CODED).contains(&(left - input.len()));
             is_plain = is_flush && is_without_codes(input);
             match pass? {
                 Pass::Block => {}
-                // Where the last block is one with BFINAL, the stream's end is still to be told.
+                // If the last block has BFINAL, the library reports the end of the stream only in another pass.
                 Pass::Input => return self.pass(stream, input, InflateFlush::SyncFlush),
                 Pass::Stream => return Ok(Pass::Stream),
             }
         }
     }
 
-    /// Decompresses up to the end of the input, or of the stream in it, or of a block if that is asked for.
+    /// Decompresses up to the end of the input or of the stream, or of the next block if `flush` says so.
     fn pass(
         &mut self,
         stream: &mut Inflate,
@@ -171,11 +173,11 @@ impl Output<'_> {
         flush: InflateFlush,
     ) -> Result<Pass, InflateError> {
         loop {
-            // One byte over the limit tells a message of the largest size from a larger one.
+            // One byte over the limit distinguishes a message of the largest size from a larger one.
             let most = self.max.saturating_add(1);
             if self.bytes.len() < most && self.bytes.len() - self.end < LEAST_ROOM.min(most - self.end) {
                 let wanted = self.end + (4 * input.len()).max(self.end).max(LEAST_ROOM);
-                // No more than is asked for, where growth by the standard library would go over the limit.
+                // `reserve_exact`, because the standard library's growth could exceed the limit.
                 self.bytes.reserve_exact(wanted.min(most) - self.bytes.len());
                 self.bytes.resize(wanted.min(most), 0);
             }
@@ -190,7 +192,7 @@ impl Output<'_> {
             }
             match status {
                 Status::StreamEnd => return Ok(Pass::Stream),
-                // Room is left: there is nothing more to come out.
+                // Room is left, so the decompressor has no more output.
                 Status::Ok | Status::BufError if self.end < limit => {
                     return match flush {
                         _ if input.is_empty() => Ok(Pass::Input),
@@ -216,7 +218,7 @@ impl std::fmt::Debug for Inflater {
     }
 }
 
-/// Bytes of a slice.
+/// Converts a number of bytes of a slice.
 fn size(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
@@ -232,16 +234,16 @@ mod tests {
         inflater.message(compressed, max, &[]).map(<[u8]>::to_vec)
     }
 
-    /// The examples of RFC 7692, section 7.2.3, but the one that takes the context over.
+    /// Decompresses the examples of RFC 7692, section 7.2.3, except the one with context takeover.
     #[test]
     fn the_examples_of_the_standard() {
         let mut inflater = Inflater::new();
         for compressed in [
-            // One block, with Huffman codes.
+            // One block with Huffman codes.
             &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00][..],
             // A stored block.
             &[0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00],
-            // A block with BFINAL, and the byte behind it.
+            // A block with BFINAL, and the zero byte behind it.
             &[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00],
             // Two blocks.
             &[0xf2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xff, 0xff, 0xca, 0xc9, 0xc9, 0x07, 0x00],
@@ -268,8 +270,7 @@ mod tests {
     #[test]
     fn what_is_not_deflate_is_told_and_does_not_last() {
         let mut inflater = Inflater::new();
-        // A reserved block type; stored lengths that disagree; a reference before the first byte, as a message with the context
-        // taken over has it.
+        // A reserved block type; stored lengths that disagree; a reference before the first byte, as in a message with context takeover.
         for bad in [&[0x07, 0x00][..], &[0x00, 0x05, 0x00, 0xfb, 0xff, 0x48], &[0xf2, 0x00, 0x11, 0x00, 0x00]]
         {
             assert_eq!(inflate(&mut inflater, bad, 100), Err(InflateError::Corrupt), "{bad:x?}");
@@ -293,10 +294,10 @@ mod tests {
         assert_eq!(inflate(&mut inflater, &compressed, 1 << 20), Ok(payload));
     }
 
-    /// What is put behind it must not end it: neither the tail nor the end of the stream are bytes of the message's.
+    /// Checks that the appended bytes do not end an unfinished block: neither `TAIL` nor `END` belongs to the message.
     #[test]
     fn a_last_block_that_ends_in_what_is_put_behind_it_is_corrupt() {
-        // Codes (RFC 1951, section 3.2.7) under which the block's own end is found three bits behind the tail.
+        // A block with dynamic codes (RFC 1951, section 3.2.7) under which its end is found three bits behind the tail.
         let unfinished =
             [0x05, 0xc0, 0xb1, 0x0d, 0x00, 0x30, 0x0c, 0xc3, 0xb0, 0x5b, 0x29, 0xb7, 0xff, 0xbf, 0x10, 0x02];
         assert_eq!(inflate(&mut Inflater::new(), &unfinished, 100), Err(InflateError::Corrupt));
@@ -325,7 +326,7 @@ mod tests {
         }
     }
 
-    /// The example of RFC 7692, section 7.2.3.2, with the context taken over.
+    /// Decompresses the example of RFC 7692, section 7.2.3.2, with context takeover.
     #[test]
     fn a_message_may_refer_to_its_context_and_not_beyond() {
         let mut inflater = Inflater::new();
@@ -337,7 +338,7 @@ mod tests {
     #[test]
     fn a_context_reaches_over_final_blocks() {
         let mut inflater = Inflater::new();
-        // "Hello" in a block with BFINAL, then the same by reference.
+        // "Hello" in a block with BFINAL, then "Hello" again as a reference.
         let twice =
             [&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00][..], &[0xf2, 0x00, 0x11, 0x00, 0x00]].concat();
         assert_eq!(inflater.message(&twice, 10, b""), Ok(&b"HelloHello"[..]));
@@ -345,7 +346,7 @@ mod tests {
     }
 
     proptest! {
-        /// One long stream at the other end, cut into messages at its flushes, as a peer with a stream of its own has it.
+        /// The peer has one long stream, cut into messages at its flushes.
         #[test]
         fn messages_with_windows_are_one_stream(
             messages in prop::collection::vec(prop::collection::vec(0..4_u8, 1..1_500), 1..8),
@@ -357,7 +358,7 @@ mod tests {
             let (mut deflater, mut inflater) = (Deflater::new(level), Inflater::new());
             let mut windows = Windows::default();
             for payload in messages {
-                // What they send.
+                // The peer sends a message.
                 let mut sent = vec![0; payload.len() + 100];
                 let before = theirs.total_out();
                 theirs.compress(&payload, &mut sent, zlib_rs::DeflateFlush::SyncFlush).unwrap();
@@ -365,7 +366,7 @@ mod tests {
                 let received = inflater.message(&sent, payload.len(), windows.received.bytes());
                 prop_assert_eq!(received, Ok(&payload[..]));
                 windows.received.push(&payload, bits);
-                // What they get.
+                // The peer receives a message.
                 let ours = [deflater.message(&payload, bits, windows.sent.bytes()), &TAIL].concat();
                 windows.sent.push(&payload, bits);
                 let mut got = vec![0; payload.len() + 1];

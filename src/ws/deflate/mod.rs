@@ -1,4 +1,4 @@
-//! permessage-deflate (RFC 7692) without I/O: what two ends agree on in the handshake, and messages compressed and decompressed.
+//! permessage-deflate (RFC 7692) without I/O: its negotiation in the handshake, and the compression and decompression of messages.
 
 mod agreement;
 mod deflater;
@@ -19,7 +19,7 @@ pub use offer::OfferError;
 pub use params::DeflateParams;
 pub use window::{Window, Windows};
 
-/// The extension's name. RFC 6455-9.1-3: a registered one.
+/// The extension's registered name (RFC 6455-9.1-3).
 pub(super) const NAME: &str = "permessage-deflate";
-/// The end of a flushed DEFLATE stream, which does not travel (section 7.2.1): an empty stored block but for its first byte.
+/// The last four bytes of a flushed DEFLATE stream, which are not sent (section 7.2.1): an empty stored block without its first byte.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];

@@ -1,4 +1,4 @@
-//! The negotiation of permessage-deflate, client side: an offer, and which answers to it are legal (RFC 7692, sections 5 and 7.1).
+//! The client side of the negotiation of permessage-deflate: an offer, and the check of the server's answer (RFC 7692, sections 5 and 7.1).
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,8 +7,8 @@ use super::NAME;
 use super::agreement::{Agreement, CLIENT_MAX_WINDOW_BITS, Direction, Offer, WINDOW_BITS};
 use crate::ws::extensions::{Extension, extensions};
 
-/// Why a text is no offer of permessage-deflate: it has another extension's name, several extensions, or a parameter that is
-/// unknown, there twice, or set to an illegal value.
+/// The error of a text that is not an offer of permessage-deflate: it has another extension's name, several extensions, or a parameter that
+/// is unknown, occurs twice, or has an illegal value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OfferError;
 
@@ -23,7 +23,7 @@ impl std::error::Error for OfferError {}
 impl FromStr for Offer {
     type Err = OfferError;
 
-    /// Reads one offer as it stands in a request's `Sec-WebSocket-Extensions`.
+    /// Parses one offer in the form of a request's `Sec-WebSocket-Extensions`.
     fn from_str(text: &str) -> Result<Self, OfferError> {
         let mut offers = extensions(text.as_bytes());
         match (offers.next(), offers.next()) {
@@ -34,11 +34,10 @@ impl FromStr for Offer {
 }
 
 impl Offer {
-    /// What both ends have agreed on when the server answers this offer with the extension `accepted`, whose name is the right one; `None` for an answer that is illegal
-    /// (section 7.1), whereupon the client must fail the connection.
+    /// Returns the agreement if the server answers this offer with the extension `accepted`, whose name the caller has checked. Returns
+    /// `None` for an illegal answer (section 7.1), upon which the client must fail the connection.
     pub(in crate::ws) fn agreement(&self, accepted: &Extension<'_>) -> Option<Agreement> {
-        // An answer has the parameters of an offer, but that the client's window is never named without its size
-        // (section 7.1.2.2).
+        // An answer has the parameters of an offer, except that the client's window always has a value (section 7.1.2.2).
         let mut parameters = accepted.parameters();
         if parameters
             .any(|parameter| parameter.name == CLIENT_MAX_WINDOW_BITS.as_bytes() && parameter.value.is_none())
@@ -48,21 +47,21 @@ impl Offer {
         let answer = Self::parse(accepted)?;
         let is_server_as_asked = !self.server_no_context_takeover || answer.server_no_context_takeover;
         let is_server_window_legal = match (self.server_max_window_bits, answer.server_max_window_bits) {
-            // Section 7.1.2.1: who accepts says so, with this window or a smaller one.
+            // Section 7.1.2.1: a server that accepts the limit names this window or a smaller one.
             (Some(most), named) => named.is_some_and(|bits| bits <= most),
-            // It may name one by itself.
+            // A server may name a window without being asked.
             (None, _) => true,
         };
         let is_client_window_legal = match (self.client_max_window_bits, answer.client_max_window_bits) {
             (Some(most), Some(bits)) => bits <= most,
-            // Section 7.1.2.2: it must not name one to a client that has not said it understands.
+            // Section 7.1.2.2: a server must not name a window to a client whose offer lacks the parameter.
             (None, Some(_)) => false,
             (_, None) => true,
         };
         if !(is_server_as_asked && is_server_window_legal && is_client_window_legal) {
             return None;
         }
-        // A client keeps to the limits it has announced whether the server repeats them or not.
+        // A client keeps the limits that it has announced, whether or not the server repeats them.
         let own_window = self.client_max_window_bits.filter(|bits| bits != WINDOW_BITS.end());
         Some(Agreement {
             server: Direction {
@@ -106,7 +105,7 @@ mod tests {
         }
     }
 
-    /// What the client takes of an answer is what the server has made of the offer.
+    /// Checks that the client derives from the server's answer the agreement that the server has made of the offer.
     #[test]
     fn both_ends_agree_on_every_offer() {
         for offer in [

@@ -1,54 +1,54 @@
-//! The negotiated parameters of a connection, in a byte.
+//! The negotiated parameters of a connection, in one byte.
 
 use super::agreement::{Agreement, WINDOW_BITS};
 
-/// The negotiated parameters of permessage-deflate that a server needs for each message, in a byte of every connection.
+/// The negotiated parameters of permessage-deflate that a server needs for each message, in one byte of every connection.
 ///
-/// The client's window is left out: a server may remember more than the client refers to.
+/// The client's window is left out: the server may keep more bytes than the client refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DeflateParams(u8);
 
 impl DeflateParams {
-    /// The extension is not negotiated.
+    /// The parameters of a connection without the extension.
     pub const NONE: Self = Self(0);
 
     const NEGOTIATED: u8 = 1 << 7;
     const SERVER_TAKEOVER: u8 = 1 << 6;
     const CLIENT_TAKEOVER: u8 = 1 << 5;
     const ENVELOPED: u8 = 1 << 3;
-    /// The server's window, less the smallest.
+    /// The bits of the server's window less the smallest one.
     const SERVER_BITS: u8 = 0b111;
 
-    /// Whether the extension is negotiated, so that messages may be compressed.
+    /// Returns whether the extension is negotiated, so that messages may be compressed.
     #[must_use]
     pub const fn is_negotiated(self) -> bool {
         self.0 & Self::NEGOTIATED != 0
     }
 
-    /// Marks the connection of a client whose messages wrap payloads. The mark has nothing to do with compression, but bounds the client's
-    /// messages from the upgrade on as well, and this byte has room for it.
+    /// Marks the connection of a client whose messages wrap payloads. The mark has nothing to do with compression, but it also limits the
+    /// client's messages from the upgrade on, and this byte has a bit left for it.
     pub(crate) const fn enveloped(self) -> Self {
         Self(self.0 | Self::ENVELOPED)
     }
 
-    /// Whether the client's messages wrap payloads.
+    /// Returns whether the client's messages wrap payloads.
     pub(crate) const fn is_enveloped(self) -> bool {
         self.0 & Self::ENVELOPED != 0
     }
 
-    /// The server's window (`server_max_window_bits`), as a power of two from 8 to 15.
+    /// Returns the server's window (`server_max_window_bits`) as a power of two from 8 to 15.
     #[must_use]
     pub const fn server_window_bits(self) -> u8 {
         (self.0 & Self::SERVER_BITS) + *WINDOW_BITS.start()
     }
 
-    /// Whether the server takes over context: its messages may refer to earlier ones.
+    /// Returns whether the server takes over context, so that its messages may refer to earlier ones.
     #[must_use]
     pub const fn server_context_takeover(self) -> bool {
         self.0 & Self::SERVER_TAKEOVER != 0
     }
 
-    /// Whether the client takes over context: its messages may refer to earlier ones.
+    /// Returns whether the client takes over context, so that its messages may refer to earlier ones.
     #[must_use]
     pub const fn client_context_takeover(self) -> bool {
         self.0 & Self::CLIENT_TAKEOVER != 0

@@ -1,13 +1,13 @@
-//! A slow and obvious reference inflater (RFC 1951) for the tests: it also tells how far back a stream refers.
+//! A slow and simple reference inflater (RFC 1951) for the tests, which also reports how far back a stream refers.
 
-/// What came out, and the longest distance that was referred to.
+/// The decompressed bytes, and the longest distance of a reference.
 #[derive(Debug, Default)]
 pub(super) struct Inflated {
     pub(super) bytes: Vec<u8>,
     pub(super) farthest: usize,
 }
 
-/// Inflates a whole stream; ends with its input, at the end of a block.
+/// Decompresses a stream up to the end of `input`, which must be the end of a block.
 pub(super) fn inflate(input: &[u8]) -> Inflated {
     let mut bits = Bits { input, at: 0 };
     let mut out = Inflated::default();
@@ -31,7 +31,7 @@ pub(super) fn inflate(input: &[u8]) -> Inflated {
 
 struct Bits<'a> {
     input: &'a [u8],
-    /// In bits.
+    /// The position in bits.
     at: usize,
 }
 
@@ -44,7 +44,7 @@ impl Bits<'_> {
     }
 }
 
-/// A canonical code: for each symbol its length and its bits.
+/// A canonical Huffman code: the length, the bits and the value of each symbol.
 struct Huffman(Vec<(usize, usize, usize)>);
 
 impl Huffman {
@@ -123,7 +123,7 @@ fn codes(bits: &mut Bits<'_>, out: &mut Inflated, literals: &Huffman, distances:
     }
 }
 
-/// A number of a code whose steps double every `each` codes, from the second such group on (section 3.2.5).
+/// Reads a number whose count of extra bits grows by one every `each` codes, from the second such group on (section 3.2.5).
 fn stepped(bits: &mut Bits<'_>, code: usize, each: usize) -> usize {
     if code < 2 * each {
         return code;

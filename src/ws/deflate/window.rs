@@ -1,29 +1,29 @@
-//! The end of what has passed, which later messages may refer to.
+//! The last bytes of earlier messages, which later messages may refer to.
 
 /// The least capacity of a window in bytes.
 const LEAST: usize = 256;
 
-/// The last bytes of one direction of a connection, as many as later messages may refer to: what is kept of a context between
-/// two messages instead of a stream with all its tables.
+/// The last bytes of one direction of a connection, as many as later messages may refer to. A window replaces a whole stream with its
+/// tables as the context that is kept between two messages.
 ///
-/// It takes no memory before the first message and at most its size later.
+/// A window takes no memory before the first message, and at most its size afterwards.
 #[derive(Debug, Default)]
 pub struct Window(Vec<u8>);
 
 impl Window {
-    /// The bytes, oldest first.
+    /// Returns the bytes, oldest first.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Bytes of memory that are taken.
+    /// Returns the bytes of memory that the window takes.
     #[must_use]
     pub const fn capacity(&self) -> usize {
         self.0.capacity()
     }
 
-    /// Takes in a message that has passed, and forgets what is further back than a window of `bits`, a power of two.
+    /// Appends a message and drops the bytes beyond a window of `bits`, a power of two.
     pub fn push(&mut self, message: &[u8], bits: u8) {
         let size = 1_usize << bits;
         let message = &message[message.len().saturating_sub(size)..];
@@ -31,7 +31,7 @@ impl Window {
         self.0.drain(..surplus);
         let needed = self.0.len() + message.len();
         if needed > self.0.capacity() {
-            // No more than a window, where growth by the standard library would go beyond.
+            // `reserve_exact`, because the standard library's growth could exceed the window.
             let capacity = needed.next_power_of_two().clamp(LEAST.min(size), size);
             self.0.reserve_exact(capacity - self.0.len());
         }
@@ -39,17 +39,17 @@ impl Window {
     }
 }
 
-/// Both windows of a connection.
+/// The windows of both directions of a connection.
 #[derive(Debug, Default)]
 pub struct Windows {
-    /// What was sent compressed.
+    /// The last bytes of the compressed messages that were sent, before compression.
     pub sent: Window,
-    /// What was received compressed.
+    /// The last bytes of the compressed messages that were received, after decompression.
     pub received: Window,
 }
 
 impl Windows {
-    /// Bytes of memory that are taken.
+    /// Returns the bytes of memory that both windows take.
     #[must_use]
     pub const fn capacity(&self) -> usize {
         self.sent.capacity() + self.received.capacity()

@@ -1,49 +1,50 @@
-//! What decompressing costs, which is not in the bytes of a message: a few of them can ask for tables to be built, or for all that
-//! went before to be copied.
+//! The cost of decompression beyond the bytes of a message: a few bytes can demand that tables are built, or that all earlier bytes are
+//! copied.
 
 use super::inflate_error::InflateError;
 
-/// The work of setting up a message and ending it, in bytes whose decompression takes as long; so are the others here.
+/// The work of setting up and ending a message. The unit of all work here is the decompression of one byte.
 const MESSAGE: usize = 512;
-/// Beginning another stream, beside the bytes that it may refer to, each of which is copied.
+/// The work of beginning another stream, in addition to one for each byte that it may refer to, because these bytes are copied.
 const STREAM: usize = 512;
-/// A block, beside its bytes.
+/// The work of a block, in addition to one for each of its bytes.
 const BLOCK: usize = 128;
-/// A block with codes of its own, whose tables are built: at most, and for each byte that says which they are. Which of the blocks
-/// behind the first and a flush have their own is not told by the decompressor, so that all which are long enough count.
+/// The most work of building the tables of a block with dynamic Huffman codes, and that work for each compressed byte. The header is
+/// readable only for the first block and for those behind a flush, so every other block that is long enough counts as one with dynamic
+/// codes.
 const TABLES: usize = 16 << 10;
 const TABLES_PER_BYTE: usize = 512;
-/// The least bytes of such a block (RFC 1951, section 3.2.7).
+/// The least compressed bytes of a block with dynamic Huffman codes (RFC 1951, section 3.2.7).
 pub(super) const CODED: usize = 10;
 
-/// Most streams of a message. A message has one; RFC 7692 lets it be several (section 7.2.3.4), of which no use is known.
+/// The most streams of a message. Messages have one; RFC 7692 allows several (section 7.2.3.4), but no use of that is known.
 pub(super) const MOST_STREAMS: usize = 64;
-/// What the blocks may cost of any message beside their bytes, and for each byte that one may have. In a message of 1 MiB that is room for
-/// 1,280 tables: a compressor has one for as many symbols as it keeps, of which zlib's have 16,384 unless they are told to keep fewer,
-/// and more than 1,024 with all memory levels but the lowest three.
+/// The most work of a message's blocks in addition to their bytes: for any message, and for each byte that the message may have. A message
+/// of 1 MiB may have 1,280 tables. A compressor writes one for as many symbols as its buffer holds: 16,384 by default in zlib, and 1,024 or
+/// more with all memory levels but the lowest three.
 const BLOCKS_LEAST: usize = 4 << 20;
 const BLOCKS_PER_BYTE: usize = 16;
 
-/// Work done on a message, and its bounds.
+/// The work done on a message, and its limits.
 #[derive(Debug, Default)]
 pub(super) struct Work {
     done: usize,
     streams: usize,
-    /// What more blocks may cost.
+    /// The work that further blocks may cost in addition to their bytes.
     blocks: usize,
 }
 
-/// What came of a block, or of a part of one.
+/// The result of decompressing a block or a part of one.
 #[derive(Debug)]
 pub(super) struct Block {
     pub(super) compressed: usize,
     pub(super) len: usize,
-    /// It has no codes of its own, as far as is known.
+    /// Whether the block is known to have no dynamic codes.
     pub(super) is_plain: bool,
 }
 
 impl Work {
-    /// For a message of at most so many bytes.
+    /// Begins to count the work of a message of at most `max` bytes.
     pub(super) const fn of_message(max: usize) -> Self {
         let blocks = max.saturating_mul(BLOCKS_PER_BYTE).saturating_add(BLOCKS_LEAST);
         Self { done: MESSAGE, streams: 0, blocks }
@@ -53,7 +54,7 @@ impl Work {
         self.done
     }
 
-    /// Counts a stream that may refer to so many bytes.
+    /// Counts a stream that may refer to `known` bytes. Returns an error if the message has too many streams.
     pub(super) const fn add_stream(&mut self, known: usize) -> Result<(), InflateError> {
         self.done += known + if self.streams > 0 { STREAM } else { 0 };
         self.streams += 1;
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
     use crate::ws::deflate::{Deflater, Inflater};
 
-    /// Bits in the order of DEFLATE.
+    /// Writes bits in the order of DEFLATE.
     #[derive(Default)]
     struct Bits {
         bytes: Vec<u8>,
@@ -92,7 +93,7 @@ mod tests {
     }
 
     impl Bits {
-        /// The lowest bit first, as numbers are written.
+        /// Writes a number, lowest bit first.
         fn put(&mut self, value: u32, count: u32) {
             for at in 0..count {
                 if self.used.is_multiple_of(8) {
@@ -104,19 +105,19 @@ mod tests {
             }
         }
 
-        /// The highest bit first, as codes are.
+        /// Writes a Huffman code, highest bit first.
         fn code(&mut self, code: u32, count: u32) {
             (0..count).rev().for_each(|at| self.put(code >> at & 1, 1));
         }
 
-        /// An empty block with codes of its own, for which the largest tables are built: lengths of 1 to 14 and two of 15, of
-        /// literals and distances both.
+        /// Writes an empty block with dynamic codes that demand the largest tables: both literals and distances have codes with the lengths
+        /// 1 to 14 and two codes with the length 15.
         fn tables(&mut self) {
             self.put(0b100, 3);
             self.put(29, 5);
             self.put(15, 5);
             self.put(15, 4);
-            // Lengths of code lengths: 16 of them, of 4 bits each; the two of repeats are not among them, but that of zeros is.
+            // The code length code: 16 symbols of 4 bits each. Of the repeat symbols only 18, for zeros, is used.
             for symbol in [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15] {
                 self.put(if matches!(symbol, 16 | 17 | 0) { 0 } else { 4 }, 3);
             }
@@ -132,14 +133,14 @@ mod tests {
             zeros(self, 29);
             (1..=15).for_each(|bits| length(self, bits));
             length(self, 15);
-            // The end of the block: the last code.
+            // The end of the block is the last code.
             self.code((1 << 15) - 1, 15);
         }
     }
 
     /// "Hello" in a block with BFINAL.
     const FINAL_HELLO: &[u8] = &[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
-    /// Nothing, in a block with BFINAL.
+    /// An empty block with BFINAL.
     const FINAL: &[u8] = &[0x03, 0x00];
 
     fn noise(len: usize) -> Vec<u8> {
@@ -151,14 +152,14 @@ mod tests {
         (0..len).map(|_| next()).collect()
     }
 
-    /// What comes of a message, and the work of it.
+    /// Decompresses a message and returns the length of the result and the work.
     fn inflated(message: &[u8], max: usize) -> (Result<usize, InflateError>, usize) {
         let mut inflater = Inflater::new();
         let outcome = inflater.message(message, max, &[]).map(<[u8]>::len);
         (outcome, inflater.work())
     }
 
-    /// A message in a stream that is flushed for every `piece` bytes.
+    /// Returns a message in a stream that is flushed after every `piece` bytes.
     fn flushed(payload: &[u8], piece: usize) -> Vec<u8> {
         let mut deflate = zlib_rs::Deflate::new(6, false, 15);
         let mut out = vec![0; 2 * payload.len() + payload.len().div_ceil(piece) * 16];
@@ -184,7 +185,7 @@ mod tests {
         }
     }
 
-    /// 1.15 MB of them took half a second.
+    /// Without the limit, 1.15 MB of such streams took half a second.
     #[test]
     fn streams_without_end_are_given_up() {
         let streams = |count: usize| [&FINAL.repeat(count)[..], &[0]].concat();
@@ -227,7 +228,7 @@ mod tests {
         assert_eq!(outcome, Ok(0));
         assert!(work >= 1_000 * BLOCK, "{work}");
         assert_eq!(inflated(&[0], 0), (Ok(0), MESSAGE + BLOCK + 1));
-        // A message that stands alone refers to nothing; one that does not has all of its context copied.
+        // A message without context has nothing to copy; a message with context has all of it copied.
         let mut inflater = Inflater::new();
         assert_eq!(inflater.message(&[0], 0, &[7; 2048]), Ok(&[][..]));
         assert_eq!(inflater.work(), MESSAGE + BLOCK + 1 + 2048);
@@ -247,7 +248,7 @@ mod tests {
                 let bytes = payload.len() + message.len();
                 assert!(work < bytes + bytes / 2 + TABLES + 1024, "{work} for {bytes} bytes");
             }
-            // One that flushes at each of many fragments.
+            // A compressor may flush at each of many fragments.
             let piece = payload.len().div_ceil(700);
             assert_eq!(inflated(&flushed(payload, piece), max).0, Ok(payload.len()));
         }
