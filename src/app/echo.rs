@@ -2,8 +2,8 @@
 
 use throng::{Accept, CloseCode, Conn, Connecting, Handler, Message, Verdict};
 
-/// The echo server of tests and benchmarks. A client whose outbox is full is closed with 1008; that cannot come of
-/// sending alone, because a client that does not read is not read from.
+/// The echo server of tests and benchmarks. It closes a client whose outbox is full with 1008. Echoes alone cannot fill an outbox, because
+/// the worker stops reading from a client that does not read.
 #[derive(Debug)]
 pub(crate) struct Echo;
 

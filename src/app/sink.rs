@@ -1,8 +1,8 @@
-//! Takes every message and says nothing.
+//! The application that receives every message and sends none.
 
 use throng::{Accept, Conn, Connecting, Handler, Message, Verdict};
 
-/// The server of the million-connection benchmark: it holds connections and answers only on the protocol's own account.
+/// The server of the million-connection benchmark. It holds connections; the only frames it sends are those that the protocol demands.
 #[derive(Debug)]
 pub(crate) struct Sink;
 
