@@ -1,4 +1,4 @@
-//! The least server on the counting system: it sends back what it reads, undecoded.
+//! The minimal server on the counting system: it sends back the bytes that it reads, without decoding them.
 
 use std::cell::RefCell;
 use std::io;
@@ -10,7 +10,7 @@ use super::os::{CountingOs, Listener, Socket, WakeFlag};
 use crate::budget::{EVENTS_PER_WAIT, READ_BUFFER};
 use crate::worker::{Os, Ready, Token};
 
-/// Shows what the measuring itself costs: a worker's own cost is its figure less this server's.
+/// A server that measures the cost of the measurement itself: a worker's own cost is its figure less this server's.
 pub(super) struct BareServer {
     os: CountingOs,
     sockets: Vec<Socket>,

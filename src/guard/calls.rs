@@ -5,11 +5,11 @@
 pub struct Calls {
     /// epoll_wait(2).
     pub wait: u64,
-    /// accept4(2), those that found no connection included.
+    /// accept4(2), including calls that found no connection.
     pub accept: u64,
     /// epoll_ctl(2).
     pub watch: u64,
-    /// recv(2), those that found nothing included.
+    /// recv(2), including calls that found no data.
     pub recv: u64,
     /// send(2).
     pub send: u64,
@@ -23,7 +23,7 @@ pub struct Calls {
     pub shutdown: u64,
     /// close(2).
     pub close: u64,
-    /// Looks at the clock, which are no system calls where there is a vDSO (vdso(7)).
+    /// Reads of the clock, which are not system calls with a vDSO (vdso(7)).
     pub clock: u64,
     /// Bytes received.
     pub bytes_in: u64,
@@ -32,7 +32,7 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// The counts less those of `earlier`.
+    /// Returns the counts less those of `earlier`.
     #[must_use]
     pub const fn since(&self, earlier: &Self) -> Self {
         Self {
@@ -52,7 +52,7 @@ impl Calls {
         }
     }
 
-    /// Every count with its name.
+    /// Returns every count with its name.
     pub fn entries(&self) -> [(&'static str, u64); 13] {
         let Self {
             wait,
@@ -87,7 +87,7 @@ impl Calls {
     }
 }
 
-/// Adds one.
+/// Adds one to a counter.
 pub(super) fn count(counter: &mut u64) {
     *counter += 1;
 }

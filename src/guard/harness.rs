@@ -1,4 +1,4 @@
-//! A worker and its clients over the counting system, as scenarios drive them.
+//! A worker and its clients over the counting system, for scenarios to drive.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::server::limits_of_one;
 use crate::worker::{Context, Handle, Handler, Worker};
 use crate::{Config, ConfigError};
 
-/// Most iterations of one step of a scenario: more is an endless loop.
+/// The most iterations of one step of a scenario; more indicate an endless loop.
 const MOST_ITERATIONS: usize = 1_000_000;
 
 /// A server on the counting system, with its clients.
@@ -26,40 +26,41 @@ pub struct Harness {
     iterate: Box<dyn FnMut() -> io::Result<bool>>,
 }
 
-/// A client's number. The next client takes it once the server has closed this one's socket.
+/// A client's number. The next client takes it once the server has closed this client's socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client(u32);
 
-/// Why a measurement means nothing.
+/// The reason why a measurement is void.
 #[derive(Debug)]
 pub enum MeasurementError {
     /// The server would sleep, but has sent fewer bytes than expected.
     TooFewBytes {
-        /// Sent.
+        /// The bytes sent.
         sent: u64,
-        /// Expected.
+        /// The bytes expected.
         due: u64,
     },
     /// The server has sent more bytes than expected.
     TooManyBytes {
-        /// Sent.
+        /// The bytes sent.
         sent: u64,
-        /// Expected.
+        /// The bytes expected.
         due: u64,
     },
-    /// The server has not read what the client sent before.
+    /// The server has not read the client's earlier bytes.
     Unread(Client),
-    /// The server does not sleep after as many iterations as a scenario may take.
+    /// The server does not sleep after the most iterations that a scenario may take.
     NeverIdle,
     /// The server has ended.
     Ended(Option<io::Error>),
 }
 
 impl Harness {
-    /// A server with one worker and memory for `clients` at a time. The settings' number of workers and listen addresses are ignored.
+    /// Starts a server with one worker and memory for `clients` simultaneous clients. The settings' number of workers and listen addresses
+    /// are ignored.
     ///
     /// # Errors
-    /// An invalid setting.
+    /// Returns an error for an invalid setting.
     pub fn new<H: Handler + 'static>(
         config: &Config,
         clients: usize,
@@ -76,7 +77,7 @@ impl Harness {
         Ok(Self { kernel, woken, iterate: Box::new(move || worker.iterate()) })
     }
 
-    /// The least server: it sends back what it reads, undecoded.
+    /// Makes the minimal server, which sends back the bytes that it reads, without decoding them.
     #[must_use]
     pub fn bare(clients: usize) -> Self {
         let (kernel, woken) = parts(clients);
@@ -89,15 +90,15 @@ impl Harness {
         self.kernel.borrow_mut().add_script(bytes)
     }
 
-    /// A client connects and sends the script.
+    /// Connects a client that sends the script.
     pub fn connect(&self, script: Script) -> Client {
         Client(self.kernel.borrow_mut().connect(script))
     }
 
-    /// A client sends the script.
+    /// Has a client send the script.
     ///
     /// # Errors
-    /// [`MeasurementError::Unread`].
+    /// Returns [`MeasurementError::Unread`] while earlier bytes of the client are unread.
     pub fn deliver(&self, client: Client, script: Script) -> Result<(), MeasurementError> {
         let delivered = self.kernel.borrow_mut().deliver(client.0, script);
         if delivered { Ok(()) } else { Err(MeasurementError::Unread(client)) }
@@ -108,38 +109,38 @@ impl Harness {
         self.kernel.borrow_mut().answers_pings = true;
     }
 
-    /// Pings that clients have answered.
+    /// Returns the number of Pings that clients have answered.
     #[must_use]
     pub fn pings_answered(&self) -> u64 {
         self.kernel.borrow().pings
     }
 
-    /// Keeps what clients are sent from now on, for [`take_received`](Self::take_received).
+    /// Keeps the bytes that clients receive from now on, for [`take_received`](Self::take_received).
     pub fn keep_sent(&self) {
         self.kernel.borrow_mut().keeps_sent = true;
     }
 
-    /// Forgets what clients are sent from now on.
+    /// Discards the bytes that clients receive from now on.
     pub fn forget_sent(&self) {
         self.kernel.borrow_mut().keeps_sent = false;
     }
 
-    /// Takes the kept bytes that a client was sent.
+    /// Takes the kept bytes that a client has received.
     #[must_use]
     pub fn take_received(&self, client: Client) -> Vec<u8> {
         self.kernel.borrow_mut().take_received(client.0)
     }
 
-    /// The server's system calls so far.
+    /// Returns the counts of the server's system calls so far.
     #[must_use]
     pub fn calls(&self) -> Calls {
         self.kernel.borrow().calls
     }
 
-    /// Runs the server until it has sent `bytes` more. No wait is made that finds nothing ready, as a busy server makes none.
+    /// Runs the server until it has sent `bytes` more. Waits that would find nothing ready are not made, because a busy server makes none.
     ///
     /// # Errors
-    /// When the server sends more, sleeps before, ends, or never sends as much.
+    /// Returns an error if the server sends more, sleeps or ends before, or never sends as much.
     pub fn run_until_sent(&mut self, bytes: u64) -> Result<(), MeasurementError> {
         let due = self.calls().bytes_out + bytes;
         for _ in 0..MOST_ITERATIONS {
@@ -160,7 +161,7 @@ impl Harness {
     /// Runs the server until it would sleep.
     ///
     /// # Errors
-    /// When the server never does, or ends.
+    /// Returns an error if the server never sleeps, or ends.
     pub fn run_until_idle(&mut self) -> Result<(), MeasurementError> {
         for _ in 0..MOST_ITERATIONS {
             self.iterate()?;
@@ -171,10 +172,10 @@ impl Harness {
         Err(MeasurementError::NeverIdle)
     }
 
-    /// Runs the server for that time of its clock, most of which it sleeps.
+    /// Runs the server until its clock has advanced by `time`, most of which the server sleeps.
     ///
     /// # Errors
-    /// When the server never sleeps that long, or ends.
+    /// Returns an error if the server never sleeps that long, or ends.
     pub fn run_for(&mut self, time: Duration) -> Result<(), MeasurementError> {
         let end = self.kernel.borrow().now + time;
         self.kernel.borrow_mut().wakes_at = Some(end);

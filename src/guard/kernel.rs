@@ -1,7 +1,7 @@
-//! A system that costs next to nothing: sockets deliver bytes that were prepared, swallow what is sent, and are counted.
+//! A system that costs next to nothing: its sockets deliver prepared bytes, discard sent bytes, and count calls.
 //!
-//! Readiness is edge-triggered, as epoll's: a socket is reported once when it is registered and once when data arrives, always as
-//! writable. Send buffers are never full and nothing fails; the simulation covers both.
+//! Readiness is edge-triggered, like that of epoll: a socket is reported once when it is registered and once when data arrives, always as
+//! writable. Send buffers are never full and no call fails; the simulation covers both cases.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,18 +10,18 @@ use std::time::Duration;
 use super::calls::{Calls, count};
 use crate::worker::{Ready, Token};
 
-/// A Ping with sixteen bytes, as a worker sends them, and a client's Pong.
+/// The first bytes of a worker's Ping with a payload of 16 bytes, and of a client's Pong.
 const PING: [u8; 2] = [0x89, 16];
 const PONG: [u8; 2] = [0x8a, 0x90];
 const PONG_LEN: usize = 22;
 /// The masking key of Pongs.
 const PONG_KEY: [u8; 4] = [0x6b, 0xe3, 0x19, 0xd4];
 
-/// Prepared bytes that any number of clients send.
+/// Prepared bytes that any number of clients can send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Script(usize);
 
-/// What a client sends.
+/// The source of a client's bytes.
 #[derive(Debug, Clone, Copy)]
 enum Source {
     Script(Script),
@@ -35,7 +35,7 @@ pub(super) struct Stream {
     /// Bytes of the source that the worker has read.
     read: usize,
     pub(super) token: Option<Token>,
-    /// Bytes that the client was sent while [`keeps_sent`](CountingKernel::keeps_sent) is set.
+    /// Bytes that the client received while [`keeps_sent`](CountingKernel::keeps_sent) was set.
     received: Vec<u8>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Stream {
 pub(super) struct CountingKernel {
     scripts: Vec<Vec<u8>>,
     pub(super) streams: Vec<Stream>,
-    /// Places of streams that were closed.
+    /// Indices of closed streams, which new streams reuse.
     pub(super) free: Vec<u32>,
     /// Clients that wait to be accepted.
     pub(super) backlog: VecDeque<u32>,
@@ -54,18 +54,18 @@ pub(super) struct CountingKernel {
     pub(super) is_idle: bool,
     /// While the worker sleeps, the clock advances to this time.
     pub(super) wakes_at: Option<Duration>,
-    /// Whether the bytes that clients are sent are kept.
+    /// Whether the bytes sent to clients are kept.
     pub(super) keeps_sent: bool,
     pub(super) answers_pings: bool,
-    /// Pings that were sent to clients that answer them.
+    /// Pings sent to clients that answer them.
     pub(super) pings: u64,
     pub(super) calls: Calls,
-    /// Numbers drawn, as the generator counts them.
+    /// The state of the random number generator, which advances by a constant with each draw.
     pub(super) drawn: u64,
 }
 
 impl CountingKernel {
-    /// A system with memory for so many clients.
+    /// Makes a system with memory for `clients` clients.
     pub(super) fn new(clients: usize) -> Self {
         Self {
             scripts: Vec::with_capacity(64),
@@ -90,7 +90,7 @@ impl CountingKernel {
         Script(self.scripts.len() - 1)
     }
 
-    /// A client connects and sends the script. Returns its number, which is free for the next client once its socket is closed.
+    /// Connects a client that sends the script. Returns its number, which the next client takes once this client's socket is closed.
     pub(super) fn connect(&mut self, script: Script) -> u32 {
         self.is_idle = false;
         let stream = Stream { source: Source::Script(script), read: 0, token: None, received: Vec::new() };
@@ -110,7 +110,7 @@ impl CountingKernel {
         number
     }
 
-    /// A client sends the script. Returns `false`, and sends nothing, while bytes from before are unread.
+    /// Has a client send the script. Returns `false` and sends nothing while earlier bytes are unread.
     pub(super) fn deliver(&mut self, number: u32, script: Script) -> bool {
         if self.unread(number) > 0 {
             return false;
@@ -128,7 +128,7 @@ impl CountingKernel {
         }
     }
 
-    /// Bytes that a client has sent and the worker has not read.
+    /// Returns the number of bytes that a client has sent and the worker has not read.
     pub(super) fn unread(&self, number: u32) -> usize {
         let stream = &self.streams[number as usize];
         let sent = match &stream.source {
@@ -138,7 +138,7 @@ impl CountingKernel {
         sent - stream.read
     }
 
-    /// Takes the kept bytes that a client was sent.
+    /// Takes the kept bytes that a client has received.
     pub(super) fn take_received(&mut self, number: u32) -> Vec<u8> {
         std::mem::take(&mut self.streams[number as usize].received)
     }
@@ -163,7 +163,7 @@ impl CountingKernel {
         Ok(len)
     }
 
-    /// Sends bytes to a client. A client that answers Pings does so at once unless bytes of its own are unread.
+    /// Sends bytes to a client. A client that answers Pings answers at once, unless bytes that it has sent are unread.
     pub(super) fn send(&mut self, number: u32, bytes: &[u8]) {
         self.calls.bytes_out += bytes.len() as u64;
         if self.keeps_sent {

@@ -1,7 +1,7 @@
-//! `throng-guard SCENARIO COUNT` repeats a scenario `COUNT` times and prints what that cost (docs/TESTING.md).
+//! `throng-guard SCENARIO COUNT` repeats a scenario `COUNT` times and prints the cost (docs/TESTING.md).
 //!
-//! An operation costs the difference between a run of `COUNT` and one of twice as many, divided by the difference of their
-//! `operations`. `scripts/guard` makes these runs, under valgrind to count instructions and copied bytes, and holds them against the
+//! The cost of an operation is the difference between a run of `COUNT` and one of twice as many, divided by the difference of their
+//! `operations`. `scripts/guard` makes these runs, under valgrind to count instructions and copied bytes, and compares the costs with the
 //! budgets.
 #![forbid(unsafe_code)]
 
@@ -22,11 +22,11 @@ static ALLOCATOR: Counting = Counting::new();
 const USAGE: &str = "usage: throng-guard SCENARIO COUNT    run a scenario
        throng-guard --list            the scenarios as JSON, one a line";
 
-/// The exit code of wrong usage.
+/// The exit code for a usage error.
 const USAGE_ERROR: u8 = 2;
 
 fn main() -> ExitCode {
-    // As the `throng` program does.
+    // The `throng` program does this too.
     memory::map_large_blocks(MAPPED_BLOCK);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -68,7 +68,8 @@ fn misused(what: &str) -> ExitCode {
 mod tests {
     use super::SCENARIOS;
 
-    /// Each scenario checks what its clients get. Allocations are left out: the test harness's threads make some too.
+    /// Runs each scenario, which checks the bytes that its clients receive. Allocations are not compared, because the test harness's
+    /// threads allocate too.
     #[test]
     fn every_scenario_does_what_it_should_and_the_same_each_time() {
         for scenario in SCENARIOS {

@@ -1,11 +1,11 @@
-//! What a worker costs, counted: one worker over a system that does nothing but count (docs/TESTING.md).
+//! Counts of what a worker costs: one worker over a simulated system that only counts (docs/TESTING.md).
 //!
-//! The worker and its handler are the real ones. Clients send prepared bytes; what they are sent is counted and forgotten. The
-//! harness owns the clock, and every run draws the same random numbers, so two runs of one program with the same input take the same
+//! The worker and its handler are the real ones. Clients send prepared bytes; the bytes sent to them are counted and discarded. The harness
+//! controls the clock, and every run draws the same random numbers, so two runs of one program with the same input execute the same
 //! instructions.
 //!
 //! - `kernel`: the counting system. `os`: the worker's access to it. `calls`: the counts.
-//! - `harness`: a server and its clients. `bare`: the least server, which shows what the measuring itself costs.
+//! - `harness`: a server and its clients. `bare`: the minimal server, whose cost is that of the measurement itself.
 //!
 //! `main.rs` and `scenarios/` are the program `throng-guard`, which drives the harness from outside the library.
 #![forbid(unsafe_code)]

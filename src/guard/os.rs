@@ -15,14 +15,14 @@ use crate::base::notifier::Wake;
 use crate::budget::EVENTS_PER_WAIT;
 use crate::worker::{Os, Output, Ready, Token};
 
-/// How far each wait advances the clock.
+/// The time by which each wait advances the clock.
 const ITERATION: Duration = Duration::from_micros(50);
 
-/// The worker's end of a connection; its number is one more than the place of its stream.
+/// The worker's socket of a connection; its number is one more than the stream's index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Socket(NonZeroU32);
 
-/// The one listener.
+/// The only listener.
 pub(crate) struct Listener;
 
 impl Socket {
@@ -41,7 +41,7 @@ pub(crate) struct CountingOs {
     pub(super) woken: Arc<WakeFlag>,
 }
 
-/// Set by a wake-up, cleared by the worker's next wait.
+/// A flag that a wake-up sets and the worker's next wait clears.
 #[derive(Debug, Default)]
 pub(super) struct WakeFlag(AtomicBool);
 
@@ -52,7 +52,7 @@ impl Wake for WakeFlag {
 }
 
 impl WakeFlag {
-    /// Whether a wake-up has yet to end a wait.
+    /// Returns whether a wake-up has not ended a wait yet.
     pub(super) fn is_due(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -167,7 +167,8 @@ impl Os for CountingOs {
         None
     }
 
-    /// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014): the same numbers in every run.
+    /// Draws from SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014): every run gets the same
+    /// numbers.
     fn random(&mut self) -> u64 {
         let mut kernel = self.kernel.borrow_mut();
         kernel.drawn = kernel.drawn.wrapping_add(0x9e37_79b9_7f4a_7c15);

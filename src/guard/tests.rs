@@ -1,4 +1,4 @@
-//! The counting system by itself, and with an echo over it.
+//! Tests of the counting system, alone and with an echo server over it.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -14,7 +14,7 @@ use crate::ws::client::{encode_key, request};
 use crate::ws::{Opcode, encode};
 use crate::{Accept, Config, Conn, Connecting, Handler, Message, Verdict};
 
-/// The system, and the worker's end of it, which watches the listener.
+/// Makes the system and the worker's access to it, which watches the listener.
 fn system() -> (Rc<RefCell<CountingKernel>>, CountingOs) {
     let (kernel, woken) = parts(8);
     let mut os = CountingOs { kernel: Rc::clone(&kernel), woken };
@@ -22,7 +22,7 @@ fn system() -> (Rc<RefCell<CountingKernel>>, CountingOs) {
     (kernel, os)
 }
 
-/// A client that has sent the bytes, as accepted and watched by the worker.
+/// Returns a client that has sent the bytes, accepted and watched by the worker.
 fn client(kernel: &RefCell<CountingKernel>, os: &mut CountingOs, bytes: &[u8]) -> (u32, Socket) {
     let script = kernel.borrow_mut().add_script(bytes.into());
     let number = kernel.borrow_mut().connect(script);
@@ -161,7 +161,7 @@ impl Handler for Echo {
     }
 }
 
-/// A server with an open connection, and a message for it to send, whose echo has four bytes less.
+/// Makes a server with an open connection and a message for the client to send, whose echo is four bytes shorter.
 fn echoing() -> (Harness, Client, Script, u64) {
     let mut harness = Harness::new(&Config::default(), 1, |_| Echo).unwrap();
     let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! Messages of a topic to its subscribers.
+//! A scenario of messages that a topic's subscribers receive.
 
 use throng::guard::Harness;
 use throng::hub::{Hub, HubConfig};
@@ -15,14 +15,14 @@ pub(crate) const TARGET: &str = "/topics/news";
 const PAYLOAD: &str = "sixty-four bytes of news for all who have subscribed to this one";
 const _: () = assert!(PAYLOAD.len() == 64);
 
-/// A hub whose keys are the same in every run.
+/// Makes a hub whose keys are the same in every run.
 pub(crate) fn hub() -> Hub {
     let mut config = HubConfig::default();
     config.seed = Some([1, 2]);
     Hub::new(config)
 }
 
-/// `together` messages are published and reach all subscribers, `count` times.
+/// Publishes `together` messages, which reach all subscribers, `count` times.
 pub(crate) fn broadcast(together: usize, count: u64) -> Outcome {
     let hub = hub();
     let mut harness = Harness::new(&Config::default(), SUBSCRIBERS, hub.handler())?;

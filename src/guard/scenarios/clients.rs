@@ -1,4 +1,4 @@
-//! What clients send: requests and frames.
+//! The bytes that clients send: requests and frames.
 
 use std::error::Error;
 
@@ -7,14 +7,14 @@ use throng::ws::client::{encode_key, request};
 use throng::ws::encode;
 use throng::ws::{CloseCode, Opcode};
 
-/// The smallest valid request.
+/// Returns the smallest valid request.
 pub(crate) fn small_request(target: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     request(&mut bytes, "127.0.0.1:9001", target, &encode_key(*b"throng's guard's"), "");
     bytes
 }
 
-/// The request of a browser, Chromium 140, with a cookie.
+/// Returns the request of a browser, Chromium 140, with a cookie.
 pub(crate) fn browser_request() -> Vec<u8> {
     let fields = [
         "GET /live HTTP/1.1",
@@ -35,34 +35,34 @@ pub(crate) fn browser_request() -> Vec<u8> {
     (fields.join("\r\n") + "\r\n\r\n").into_bytes()
 }
 
-/// A masking key for the frame with this number, different for each.
+/// Returns a masking key, different for each frame `number`.
 fn masking_key(number: usize) -> [u8; 4] {
     let bits = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let [.., a, b, c, d] = bits.rotate_left(32).to_be_bytes();
     [a, b, c, d]
 }
 
-/// `count` messages, each in a frame of its own.
+/// Returns `count` messages, each in a frame of its own.
 pub(crate) fn messages(opcode: Opcode, payload: &[u8], count: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     (0..count).for_each(|number| encode::frame(&mut bytes, opcode, payload, Some(masking_key(number))));
     bytes
 }
 
-/// A Close.
+/// Returns a Close.
 pub(crate) fn close() -> Vec<u8> {
     let mut bytes = Vec::new();
     encode::close(&mut bytes, Some(CloseCode::NORMAL), "", Some(masking_key(0)));
     bytes
 }
 
-/// Connects `count` clients, 64 at a time, each of which gets its response.
+/// Connects `count` clients, 64 at a time; each receives its response.
 pub(crate) fn connect(
     harness: &mut Harness,
     request: Vec<u8>,
     count: usize,
 ) -> Result<Vec<Client>, MeasurementError> {
-    /// As many as are accepted in an iteration.
+    /// The clients that a worker accepts in an iteration.
     const AT_A_TIME: usize = 64;
     let request = harness.script(request);
     let mut clients = Vec::with_capacity(count);
@@ -74,7 +74,7 @@ pub(crate) fn connect(
     Ok(clients)
 }
 
-/// Checks that a client was sent the expected bytes.
+/// Checks that a client has received the expected bytes.
 pub(crate) fn check(what: &str, heard: &[u8], due: &[u8]) -> Result<(), Box<dyn Error>> {
     if heard == due {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Messages that come back.
+//! Scenarios of messages that are echoed.
 
 use throng::Config;
 use throng::guard::{Client, Harness, MeasurementError, Script};
@@ -16,7 +16,7 @@ pub(crate) struct Echoes {
     pub(crate) connections: usize,
     /// Messages that a connection sends before it waits for their echoes.
     pub(crate) depth: usize,
-    /// The bytes of each.
+    /// The bytes of each message.
     pub(crate) bytes: usize,
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct Echoes {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
     Binary,
-    /// Of ASCII, as most of JSON is.
+    /// ASCII text, like most JSON.
     Text,
 }
 
@@ -44,12 +44,12 @@ impl Echoes {
         }
     }
 
-    /// The frames that a connection sends at a time.
+    /// Returns the frames that a connection sends at a time.
     fn frames(self) -> Vec<u8> {
         messages(self.opcode(), &self.payload(), self.depth)
     }
 
-    /// The frames that it gets back.
+    /// Returns the frames that a connection receives in answer.
     fn echoes(self) -> Vec<u8> {
         let (mut bytes, payload) = (Vec::new(), self.payload());
         (0..self.depth).for_each(|_| encode::frame(&mut bytes, self.opcode(), &payload, None));
@@ -57,7 +57,7 @@ impl Echoes {
     }
 }
 
-/// Every connection sends its messages, `count` times, and all get their echoes each time.
+/// Has every connection send its messages and receive their echoes, `count` times.
 pub(crate) fn echo(echoes: Echoes, count: u64) -> Outcome {
     let mut harness = Harness::new(&Config::default(), echoes.connections, |_| Echo)?;
     let clients = connect(&mut harness, small_request("/"), echoes.connections)?;
@@ -73,7 +73,7 @@ pub(crate) fn echo(echoes: Echoes, count: u64) -> Outcome {
     Ok(echo_repeatedly(&mut harness, &clients, frames, due.len(), echoes, count)?)
 }
 
-/// Like [`echo`], with the bare server: frames come back as they were sent.
+/// Runs [`echo`] with the minimal server, which returns frames unchanged.
 pub(crate) fn echo_bare(echoes: Echoes, count: u64) -> Outcome {
     let mut harness = Harness::bare(echoes.connections);
     let clients = connect(&mut harness, small_request("/"), echoes.connections)?;
@@ -99,7 +99,7 @@ fn echo_repeatedly(
     Ok(start.to(harness, count * (echoes.connections * echoes.depth) as u64))
 }
 
-/// Every client sends the frames and gets `len` bytes back.
+/// Has every client send the frames and receive `len` bytes.
 fn echo_once(
     harness: &mut Harness,
     clients: &[Client],

@@ -1,10 +1,10 @@
-//! What a run cost.
+//! The figures of a run.
 
 use serde_json::{Map, Value, json};
 use throng::guard::{Calls, Harness};
 use throng::sys::counting::Requests;
 
-/// The counts of a run, from where its measured part began.
+/// The counts of a run's measured part.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Figures {
     operations: u64,
@@ -14,7 +14,7 @@ pub(crate) struct Figures {
     held: i64,
 }
 
-/// Where the measured part of a run begins.
+/// The counts at the start of a run's measured part.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Start {
     requests: Requests,
@@ -26,7 +26,7 @@ impl Start {
         Self { requests: crate::ALLOCATOR.requests(), calls: harness.calls() }
     }
 
-    /// What was counted since then, for that many operations.
+    /// Returns the counts since the start, for `operations` operations.
     pub(crate) fn to(self, harness: &Harness, operations: u64) -> Figures {
         let now = crate::ALLOCATOR.requests();
         Figures {

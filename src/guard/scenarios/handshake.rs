@@ -1,4 +1,4 @@
-//! Opening handshakes, and connections that close after them.
+//! Scenarios of opening handshakes, and of connections that close after them.
 
 use throng::Config;
 use throng::guard::{Client, Harness, MeasurementError, Script};
@@ -12,7 +12,7 @@ use crate::app::Echo;
 /// Clients that connect at a time: as many as a worker accepts in an iteration.
 const PER_ITERATION: usize = 64;
 
-/// A server, what its clients send, and how many bytes each of them gets back.
+/// A server, the request of its clients, and the bytes that each client receives.
 struct Handshakes {
     harness: Harness,
     request: Script,
@@ -23,7 +23,7 @@ struct Handshakes {
     clients: Vec<Client>,
 }
 
-/// 64 clients connect, `count` times, and stay.
+/// Connects 64 clients, which stay, `count` times.
 pub(crate) fn handshakes(request: &[u8], count: u64) -> Outcome {
     let most = PER_ITERATION * (usize::try_from(count)? + 1);
     let mut handshakes = Handshakes::new(request, most)?;
@@ -34,7 +34,7 @@ pub(crate) fn handshakes(request: &[u8], count: u64) -> Outcome {
     Ok(handshakes.figures(start, count))
 }
 
-/// 64 clients connect and close, `count` times.
+/// Connects 64 clients, which then close, `count` times.
 pub(crate) fn visits(request: &[u8], count: u64) -> Outcome {
     let mut handshakes = Handshakes::new(request, PER_ITERATION)?;
     let start = Start::of(&handshakes.harness);
@@ -46,7 +46,7 @@ pub(crate) fn visits(request: &[u8], count: u64) -> Outcome {
 }
 
 impl Handshakes {
-    /// A server for `most` clients, after some have connected and closed.
+    /// Makes a server for `most` clients, after some have connected and closed.
     fn new(request: &[u8], most: usize) -> Result<Self, Box<dyn std::error::Error>> {
         let mut harness = Harness::new(&Config::default(), most, |_| Echo)?;
         let request = harness.script(request.into());

@@ -1,4 +1,4 @@
-//! Open connections, for the memory that they take.
+//! Scenarios of open connections, which measure their memory.
 
 use throng::Config;
 use throng::guard::Harness;
@@ -10,20 +10,20 @@ use super::clients::{connect, messages, small_request};
 use super::figures::Start;
 use crate::app::Echo;
 
-/// As many as a page of the table has records.
+/// The records of a page of the connection table.
 const PAGE: usize = 4096;
 
-/// `count` times 4,096 clients that send nothing.
+/// Connects `count` times 4,096 clients that send nothing.
 pub(crate) fn idle_clients(count: u64) -> Outcome {
     clients(count, None)
 }
 
-/// `count` times 4,096 clients, each of which sends a message and gets its echo.
+/// Connects `count` times 4,096 clients, each of which sends a message and receives its echo.
 pub(crate) fn echoed_clients(count: u64) -> Outcome {
     clients(count, Some(messages(Opcode::Binary, &[7; 20], 1)))
 }
 
-/// `count` times 4,096 clients, which send the message if there is one.
+/// Connects `count` times 4,096 clients, which send the message if there is one.
 fn clients(count: u64, message: Option<Vec<u8>>) -> Outcome {
     let most = PAGE * usize::try_from(count)?;
     let mut harness = Harness::new(&Config::default(), most, |_| Echo)?;
@@ -39,7 +39,7 @@ fn clients(count: u64, message: Option<Vec<u8>>) -> Outcome {
     Ok(start.to(&harness, most as u64))
 }
 
-/// `count` times 4,096 subscribers of a topic.
+/// Connects `count` times 4,096 subscribers of a topic.
 pub(crate) fn subscribers(count: u64) -> Outcome {
     let most = PAGE * usize::try_from(count)?;
     let hub = hub();

@@ -1,4 +1,4 @@
-//! The scenarios: what each does, and how often a run repeats it.
+//! The scenarios: the operation of each, and how often a run repeats it.
 
 mod broadcast;
 mod clients;
@@ -19,28 +19,28 @@ use memory::{echoed_clients, idle_clients, subscribers};
 use pings::pings;
 use serde_json::{Value, json};
 
-/// The figures of a run, or how the server failed to do what it should.
+/// The figures of a run, or a description of the server's wrong behavior.
 pub(crate) type Outcome = Result<Figures, Box<dyn Error>>;
 
-/// Something that a run repeats.
+/// A scenario, whose operation a run repeats.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
-    /// What an operation is.
+    /// A description of the operation.
     what: &'static str,
-    /// How often to do it, so that a run is long beside its noise and short under valgrind.
+    /// The default number of repetitions: large enough that noise does not matter, small enough for valgrind.
     count: u64,
     operation: Operation,
 }
 
-/// What a scenario repeats.
+/// The operation that a scenario repeats.
 enum Operation {
     Echo(Echoes),
-    /// Echoes by the bare server.
+    /// Echoes by the minimal server.
     BareEcho(Echoes),
     Handshakes(fn() -> Vec<u8>),
     Visits(fn() -> Vec<u8>),
     Pings,
-    /// So many messages at a time.
+    /// A broadcast of this many messages at a time.
     Broadcast(usize),
     IdleMemory,
     EchoedMemory,
@@ -62,7 +62,7 @@ impl Scenario {
         }
     }
 
-    /// A line for `scripts/guard`.
+    /// Returns a JSON description for `scripts/guard`.
     pub(crate) fn describe(&self) -> Value {
         let measures = match self.operation {
             Operation::IdleMemory | Operation::EchoedMemory | Operation::SubscribedMemory => "memory",

@@ -1,4 +1,4 @@
-//! Pings to clients that say nothing else.
+//! A scenario of Pings to clients that send only Pongs.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use crate::app::Sink;
 const CLIENTS: usize = 4096;
 const INTERVAL: Duration = Duration::from_secs(30);
 
-/// `count` intervals pass, in each of which every client is sent a Ping and answers it.
+/// Lets `count` intervals pass, in each of which every client receives a Ping and answers it.
 pub(crate) fn pings(count: u64) -> Outcome {
     let mut config = Config::default();
     config.ping_interval = Some(INTERVAL);
     let mut harness = Harness::new(&config, CLIENTS, |_| Sink)?;
     connect(&mut harness, small_request("/"), CLIENTS)?;
     harness.answer_pings();
-    // The first Ping of each comes half an interval to one and a half after the opening.
+    // Each client's first Ping is sent half an interval to one and a half after the opening.
     harness.run_for(2 * INTERVAL)?;
     let (start, before) = (Start::of(&harness), harness.pings_answered());
     for _ in 0..count {
