@@ -1,4 +1,4 @@
-//! The application: it does what the model says, and has it write down what it was told.
+//! The application: it acts as the model decides, and reports its events to the model.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -21,12 +21,12 @@ pub(crate) struct App {
     pub(crate) tick_interval: Option<Duration>,
 }
 
-/// What an answer of `len` bytes consists of.
+/// Returns the payload of an answer of `len` bytes.
 pub(crate) fn answer(len: usize) -> Vec<u8> {
     (0..len).map(|at| u8::try_from(at % 251).unwrap_or(0)).collect()
 }
 
-/// Why a connection is over, in words of the model's.
+/// Converts the reason why a connection ended to that of the model.
 pub(crate) fn why(reason: Closed<'_>) -> EndReason {
     match reason {
         Closed::ByPeer(ending) => EndReason::ByPeer(code_of(ending)),

@@ -1,35 +1,35 @@
-//! How clients behave, and how a connection may end.
+//! The behavior of clients, and the reasons why a connection ends.
 
-/// How a client behaves.
+/// The behavior of a client.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Behavior {
-    /// Most bytes that it sends at a time.
+    /// The most bytes that the client sends at a time.
     pub(crate) write_size: usize,
-    /// Most bytes that it reads at a time.
+    /// The most bytes that the client reads at a time.
     pub(crate) read_size: usize,
-    /// It reads once in so many turns.
+    /// The client reads once in this many turns.
     pub(crate) read_every: usize,
-    /// Turns after which it answers a Ping; `None` for never.
+    /// Turns after which the client answers a Ping; `None` if it never does.
     pub(crate) pong_delay: Option<usize>,
     pub(crate) answers_close: bool,
-    /// It breaks the protocol once in so many turns.
+    /// The client breaks the protocol once in this many turns.
     pub(crate) fault_every: usize,
-    /// It ends, resets or vanishes once in so many turns.
+    /// The client ends, resets or closes its connection once in this many turns.
     pub(crate) quit_every: usize,
 }
 
-/// The server's limits that a client keeps to, or breaks on purpose.
+/// The server's limits, which a client respects or breaks on purpose.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     pub(crate) max_message: usize,
     pub(crate) max_frames: u32,
-    /// Bytes of a message that fills an empty outbox to the last one when it is sent back.
+    /// The size in bytes of a message whose echo fills an empty outbox exactly.
     pub(crate) fills_outbox: usize,
-    /// A message may end the server.
+    /// Whether a message may make the application drain the server.
     pub(crate) may_drain: bool,
 }
 
-/// Why a connection is over for the application.
+/// The reason why a connection has ended for the application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum EndReason {
     ByPeer(Option<u16>),

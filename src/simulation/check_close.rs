@@ -1,4 +1,4 @@
-//! Why the worker closes sockets: no end without a reason, none too early, and no reset where the peer did its part.
+//! Checks of closed sockets: a socket may close only for a reason, not too early, and not with a reset if the peer has completed its part.
 
 use super::behavior::EndReason;
 use super::client::Client;
@@ -10,7 +10,7 @@ use super::world::World;
 use crate::budget::LINGER;
 
 impl Model {
-    /// Judges the end of a socket, once.
+    /// Checks the end of a socket, once.
     pub(crate) fn check_socket_close(&mut self, number: usize, world: &World) {
         let connection = &world.connections[number];
         let client = &mut self.clients[number];
@@ -18,7 +18,7 @@ impl Model {
             return;
         }
         if connection.accepted_at.is_none() {
-            // It waited in the queue of a listener that was closed.
+            // The connection waited in the queue of a listener that was closed.
             return;
         }
         let untold = client.id.is_some() && client.over.is_none();
@@ -38,7 +38,7 @@ impl Model {
             return Ok(());
         }
         if self.setup.is_tight {
-            // Whatever it says or is told may have found no buffer.
+            // Any input or output of the connection may have found no buffer.
             return Ok(());
         }
         let Some((why, at)) = &client.over else { return self.justify_unopened_close(number, world) };
@@ -53,7 +53,7 @@ impl Model {
             }
             return self.was_looked_at(client, connection);
         }
-        // The closing handshake is complete.
+        // Before the close timeout, a socket may close only after a complete closing handshake.
         let mut read = client.output.script.iter().filter(|said| said.start < connection.read);
         let end = read.find(|said| matches!(said.what, ItemKind::Close(_) | ItemKind::Fault(_)));
         match end.map(|said| (&said.what, said.end <= connection.read)) {
@@ -68,7 +68,8 @@ impl Model {
         }
     }
 
-    /// Nobody is dropped at a deadline whose request, Close or end has arrived, unless it does not read what it is sent.
+    /// Checks that a connection dropped at a deadline has no unread request, Close or end of the stream, unless the client does not read
+    /// its output.
     fn was_looked_at(&self, client: &Client, connection: &Connection) -> Result<(), String> {
         let mut script = client.output.script.iter();
         if client.pauses.last() || self.setup.is_tight || script.any(|said| has_ended(said, connection)) {
@@ -84,10 +85,10 @@ impl Model {
         waits.map_or(Ok(()), |said| Err(format!("this has arrived and is not read: {:?}", said.what)))
     }
 
-    /// A connection that was no WebSocket yet.
+    /// Checks the end of a connection that had not become a WebSocket.
     fn justify_unopened_close(&self, number: usize, world: &World) -> Result<(), String> {
         let (client, connection) = (&self.clients[number], &world.connections[number]);
-        // It was never watched: dropped at the limit, shed for want of a descriptor, or epoll had no room.
+        // The connection was never watched: it was dropped at the limit, shed for lack of a descriptor, or epoll had no room.
         if connection.token.is_none() {
             let most = self.setup.limits.worker_connections.min(self.setup.limits.server_connections);
             let full = connection.held_before >= most;
@@ -106,7 +107,7 @@ impl Model {
     }
 }
 
-/// Whether the client has said, and the worker read, that it is over.
+/// Returns whether the worker has read a Close or a violation, after which the client's stream is over.
 const fn has_ended(said: &OutputItem, connection: &Connection) -> bool {
     said.end <= connection.read && matches!(said.what, ItemKind::Close(_) | ItemKind::Fault(_))
 }

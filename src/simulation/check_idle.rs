@@ -1,4 +1,4 @@
-//! What must hold while the worker has nothing to do: there is nothing that it could do.
+//! Checks of the state while the worker is idle: it must have nothing left to do.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use crate::budget::{LINGER, READ_BUFFER, REPLY_FLUSH};
 use crate::worker::{ConnectionSnapshot, Flags, PingPolicy, State, Worker};
 use crate::ws::deflate::ContextTakeover;
 
-/// Output that the outbox limit does not count: Pongs, of one read behind what is flushed at the latest, a Ping, a Close, the
-/// response.
+/// Bytes of output that the outbox limit does not count: Pongs up to the size at which they are flushed and those to one more read, a Ping,
+/// a Close, and the response.
 const BEYOND_OUTBOX: usize = REPLY_FLUSH + READ_BUFFER + 1024;
 
 impl Model {
-    /// Looks at everything. The worker is about to sleep for `next_wait`.
+    /// Checks the whole state. The worker is about to sleep.
     pub(crate) fn check_idle(&mut self, worker: &Worker<Net, App>, world: &World) -> Result<(), String> {
         let inventory = worker.inventory();
         let must = |holds: bool, what: &str| {
@@ -135,7 +135,7 @@ impl Model {
                     let end = client.close_end.unwrap_or(usize::MAX);
                     return connection.must_take((deadline.max(world.jumped_at), end), pace, now);
                 }
-                // A look at what was in front of our Close, and another when it has been taken.
+                // The worker checks the bytes before its Close, and again after the client has taken them.
                 let looked_at = connection.freed_at.map(|freed| freed + 2 * pace.window + TICK);
                 looked_at.map_or(deadline, |at| at.max(deadline))
             }
@@ -143,7 +143,7 @@ impl Model {
         must(now < deadline + TICK, &format!("its time was up at {deadline:?}"))
     }
 
-    /// Most bytes of the windows of one connection.
+    /// Returns the most bytes of the windows of one connection.
     fn most_context(&self) -> usize {
         match self.setup.limits.deflation.map(|deflation| deflation.context) {
             Some(ContextTakeover::Window(bits)) => 2 << bits,
@@ -151,7 +151,7 @@ impl Model {
         }
     }
 
-    /// At a limit, and only there, connections are refused.
+    /// Checks that connections are refused at a limit, and only there.
     fn check_admission(
         &self,
         snapshot: &ConnectionSnapshot<'_, Fd>,
@@ -169,7 +169,7 @@ impl Model {
         }
     }
 
-    /// A message that has begun has its time, which stands still while it is us who do not read.
+    /// Checks the time of a message that has begun, which stops while the worker does not read.
     fn check_message_time(
         &self,
         snapshot: &ConnectionSnapshot<'_, Fd>,
@@ -184,7 +184,7 @@ impl Model {
         }
         let Some(start) = start else { return Ok(()) };
         let since = connection.read_since(start).ok_or("nothing of a message that has begun is read")?;
-        // What is compressed, or more than there is time for, may be read long before it is looked at.
+        // Bytes that are compressed, or more than an iteration has time for, may be read long before they are decoded.
         let is_compressed = client.output.offer.is_some();
         let since = since.max(if is_compressed { client.kept_waiting_at } else { client.unread_at });
         let paused = client.pauses.between(since, now);
@@ -236,10 +236,10 @@ impl Model {
             PingPolicy::WhenIdle => seen,
             PingPolicy::Always => client.last_ping.unwrap_or(client.opened_at),
         };
-        // While a Pong was awaited beyond the interval, the timer stood for its deadline, and traffic does not move it.
-        // It is set anew when stuck output leaves.
+        // While a Pong is awaited beyond the interval, the timer is set to the Pong's deadline, and traffic does not move it. The timer is
+        // set again when stuck output is sent.
         let looked_at = client.last_ping.map_or(Duration::ZERO, |sent| sent + timeout + TICK);
-        // So it is while a peer that is late takes what was in front of its Ping.
+        // This also holds while a late peer takes the bytes before its Ping.
         let looked_at = looked_at.max(world.jumped_at + timeout);
         let looked_at = looked_at.max(connection.written_at + interval.min(timeout));
         if now > looked_at.max(since + whole_ticks(interval) * 3 / 2) + 2 * TICK {

@@ -1,4 +1,4 @@
-//! What clients hear, held against what they are owed.
+//! Checks of the bytes that clients receive against the expected ones.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::worker::PingPolicy;
 use crate::ws::{Opcode, encode};
 
 impl Model {
-    /// Takes in what the worker has sent since the last call, and judges it.
+    /// Checks the bytes that the worker has sent since the last call.
     pub(crate) fn observe_output(&mut self, number: usize, world: &World) {
         let connection = &world.connections[number];
         let client = &mut self.clients[number];
-        // What the client has not read includes all that was not listened to.
+        // The client's unread bytes include all bytes that were not observed yet.
         let fresh = connection.written - client.observed;
         if fresh == 0 {
             return;
@@ -60,7 +60,7 @@ impl Model {
         }
     }
 
-    /// What was offered is agreed on where the server compresses at all.
+    /// Checks that compression is agreed on exactly if the client has offered it and the server compresses.
     fn check_compression(&self, number: usize, status: u16, is_agreed: bool) -> Result<(), String> {
         let offered = self.clients[number].output.offer.is_some();
         let should = status == 101 && offered && self.setup.limits.deflation.is_some();
@@ -109,7 +109,7 @@ impl Model {
             return Err(format!("it comes behind mail {:?}", client.last_mail));
         }
         client.last_mail = Some(mail);
-        // What was due before it has been left out.
+        // A skipped mail before this one must not have been due.
         match client.due.front() {
             Some(&due) if due < mail => Err(format!("mail {due} is left out")),
             Some(&due) if due == mail => {
@@ -126,7 +126,7 @@ impl Model {
         let (policy, now) = (limits.ping_policy, world.now);
         let connection = &world.connections[number];
         let client = &mut self.clients[number];
-        // What is read on the way to the verdict on a message comes behind the Ping.
+        // Bytes that the worker reads only to judge the timeout of a message are read after the Ping, and do not count.
         let (read, before) = connection.read_before(now);
         let is_looked_at = limits.message_timeout.is_some() && client.output.under_way(read).is_some();
         let read_at = if is_looked_at { before } else { connection.read_at };
@@ -141,7 +141,7 @@ impl Model {
         let line = format!("client {number} hears a Ping {payload:?}");
         client.ping = Some((now, payload.into()));
         self.note(line);
-        // The one after a late Ping comes at its own time. Behind stuck output it waits, while other things come to pass.
+        // The Ping after a late one is sent on schedule. A Ping behind stuck output waits, while the times checked here change.
         if pause + 2 * TICK < interval / 2 && !was_stuck {
             return Err(format!("it comes after {pause:?}"));
         }
@@ -180,7 +180,7 @@ impl Model {
         client.owes_replies(through).map_or(Ok(()), Err)
     }
 
-    /// What a connection that is open, read and written to the end has not been given yet.
+    /// Returns an item that an open connection has not received, although its input was read and its output was written.
     pub(crate) fn owed(&self, number: usize, read: usize) -> Option<String> {
         let client = &self.clients[number];
         if let Some(mail) = client.due.front() {
@@ -205,12 +205,12 @@ impl Model {
 }
 
 impl Client {
-    /// The next reply is this one: in the order of what it answers.
+    /// Checks that a reply is the next one, in the order of the items that the replies answer.
     fn take_reply(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), String> {
         while let Some(said) = self.output.script.get(self.cursor.0) {
             let expected = match &said.what {
                 ItemKind::Ping(ping) => Some((Opcode::Pong, &ping[..])),
-                // What comes behind our Close is not delivered.
+                // Messages after the server's Close are not delivered.
                 ItemKind::Message(..) if !said.delivered && self.over.is_some() => None,
                 ItemKind::Message(..) | ItemKind::Request(_) if !said.delivered => {
                     return Err("what it would answer has not been delivered".into());
@@ -236,8 +236,8 @@ impl Client {
         Err("it answers nothing".into())
     }
 
-    /// A reply that should have come before the Close; those to Pings as well, up to the last message that was delivered or
-    /// (`through`) all that was said before the end.
+    /// Returns a reply that should have been sent before the Close. This includes Pongs, up to the last message that was delivered or, if
+    /// `through`, up to the client's own Close or violation.
     fn owes_replies(&self, through: bool) -> Option<String> {
         let script = &self.output.script;
         let last = script.iter().rposition(|said| said.delivered).map_or(0, |at| at + 1);
@@ -251,7 +251,7 @@ impl Client {
         })
     }
 
-    /// A Ping is answered by what its policy takes for an answer.
+    /// Clears the pending Ping if it was answered: by any bytes under the policy for idle peers, by its Pong otherwise.
     pub(crate) fn settle_ping(&mut self, policy: PingPolicy, read: usize, read_at: Duration) {
         let Some((sent, payload)) = &self.ping else { return };
         let is_answered = match policy {

@@ -1,18 +1,18 @@
-//! The one source of every decision: a seed, or a string of bytes.
+//! The only source of every decision: a seed, or a string of bytes.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// Decides. The same seed, or the same bytes, decide the same.
+/// A source of decisions. One seed, or one string of bytes, always yields the same decisions.
 #[derive(Debug)]
 enum Source {
     /// The state of SplitMix64 (Steele, Lea and Flood: Fast Splittable Pseudorandom Number Generators, 2014).
     Seed(u64),
-    /// For a fuzzer; behind the end, every decision is the first of its options.
+    /// Bytes from a fuzzer. After their end, every decision is the first of its options.
     Bytes { bytes: Vec<u8>, at: usize },
 }
 
-/// A shared source: the simulated kernel decides from the same one as the clients.
+/// A shared source: the simulated kernel takes its decisions from the one that the clients use.
 #[derive(Debug, Clone)]
 pub(crate) struct Choices(Rc<RefCell<Source>>);
 
@@ -25,12 +25,12 @@ impl Choices {
         Self(Rc::new(RefCell::new(Source::Bytes { bytes: bytes.into(), at: 0 })))
     }
 
-    /// Whether nothing is left to decide by; never for a seed.
+    /// Returns whether all bytes are used; never true for a seed.
     pub(crate) fn are_spent(&self) -> bool {
         matches!(&*self.0.borrow(), Source::Bytes { bytes, at } if *at >= bytes.len())
     }
 
-    /// 64 bits; of bytes, the next eight.
+    /// Returns 64 random bits, or the next eight bytes.
     pub(crate) fn bits(&self) -> u64 {
         match &mut *self.0.borrow_mut() {
             Source::Seed(state) => split_mix(state),
@@ -38,7 +38,7 @@ impl Choices {
         }
     }
 
-    /// A number below `bound`, which is not 0. Of bytes, it takes as few as can tell.
+    /// Returns a number below `bound`, which must not be 0. A string of bytes yields as few bytes as `bound` needs: one, two or eight.
     pub(crate) fn below(&self, bound: usize) -> usize {
         let bits = match &mut *self.0.borrow_mut() {
             Source::Seed(state) => split_mix(state),
@@ -49,22 +49,22 @@ impl Choices {
         usize::try_from(bits % bound as u64).unwrap_or(0)
     }
 
-    /// A number from `least` to `most`.
+    /// Returns a number from `least` to `most`.
     pub(crate) fn between(&self, least: usize, most: usize) -> usize {
         least + self.below(most - least + 1)
     }
 
-    /// `true` once in so many times.
+    /// Returns `true` once in `times` calls on average.
     pub(crate) fn one_in(&self, times: usize) -> bool {
         self.below(times) == times - 1
     }
 
-    /// One of the options.
+    /// Returns one of the options.
     pub(crate) fn pick<T: Clone>(&self, options: &[T]) -> T {
         options[self.below(options.len())].clone()
     }
 
-    /// The index of one of the weights, each as likely as it says.
+    /// Returns the index of one of the weights, with a probability in proportion to the weight.
     pub(crate) fn weigh(&self, weights: &[usize]) -> usize {
         let mut drawn = self.below(weights.iter().sum());
         let chosen = weights.iter().position(|&weight| {
@@ -76,7 +76,7 @@ impl Choices {
     }
 }
 
-/// The next number of a SplitMix64.
+/// Returns the next number of a SplitMix64 generator.
 pub(crate) fn split_mix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (*state ^ *state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

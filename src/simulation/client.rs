@@ -1,4 +1,4 @@
-//! One client: its behavior, its streams, and what the model knows of its connection.
+//! A client: its behavior, its streams, and the model's knowledge of its connection.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::parser::{Received, StreamParser};
 use super::world::World;
 use crate::worker::ConnId;
 
-/// When a connection was not read from because its output was stuck: from the end of an iteration to that of another.
+/// The periods in which reading from a connection was paused because of stuck output, from the end of one iteration to that of another.
 #[derive(Debug, Default)]
 pub(crate) struct Pauses(Vec<(Duration, Option<Duration>)>);
 
@@ -25,36 +25,36 @@ impl Pauses {
         }
     }
 
-    /// Whether it was so at the end of the last iteration.
+    /// Returns whether reading was paused at the end of the last iteration.
     pub(crate) fn last(&self) -> bool {
         matches!(self.0.last(), Some((_, None)))
     }
 
-    /// How much of the time between the two moments it was so.
+    /// Returns the time between `since` and `now` in which reading was paused.
     pub(crate) fn between(&self, since: Duration, now: Duration) -> Duration {
         let parts = self.0.iter().map(|&(from, to)| (from.max(since), to.unwrap_or(now).min(now)));
         parts.map(|(from, to)| to.saturating_sub(from)).sum()
     }
 }
 
-/// A client and all that is known of its connection.
+/// A client and the model's knowledge of its connection.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) number: usize,
     pub(crate) behavior: Behavior,
     pub(crate) output: ClientOutput,
-    /// Answers to Pings that wait for their turn.
+    /// Pongs to be sent, each with the turns until then.
     pongs: VecDeque<(usize, Vec<u8>)>,
-    /// Those that were given, and where each ends in the client's stream.
+    /// Pongs that were sent, each with the offset of its end in the client's stream.
     pub(crate) answers: Vec<(usize, Vec<u8>)>,
-    /// It sends no more.
+    /// Whether the client has ended its half of the stream.
     pub(crate) has_ended: bool,
-    /// It takes no part any more.
+    /// Whether the client takes no further part in the run.
     pub(crate) has_left: bool,
 
-    // What the server sends.
+    // The server's output.
     pub(crate) parser: StreamParser,
-    /// What was parsed, with the end of each in the stream, until the client reads that far.
+    /// Parsed items that the client has not read to the end, each with the offset of its end in the stream.
     pub(crate) received: VecDeque<(usize, Received)>,
     /// Bytes that the client has read.
     taken: usize,
@@ -62,46 +62,46 @@ pub(crate) struct Client {
     pub(crate) observed: usize,
     pub(crate) response: Option<u16>,
     pub(crate) got_close: bool,
-    /// Where our Close ends in the stream.
+    /// The offset of the end of the server's Close in the stream.
     pub(crate) close_end: Option<usize>,
 
-    // What the application was told.
+    // The application's events.
     pub(crate) id: Option<ConnId>,
     pub(crate) opened_at: Duration,
     pub(crate) over: Option<(EndReason, Duration)>,
-    /// The application has asked to close with this code.
+    /// The code with which the application has asked to close the connection.
     pub(crate) app_close: Option<u16>,
 
-    // What is owed to it.
-    /// The first thing said that the application has still to be told of.
+    // The expected deliveries.
+    /// The index of the first item of the client's output that the application has not received.
     pub(crate) next: usize,
-    /// The first thing said, and reply to it, that has not been heard.
+    /// The index of the first item whose replies the client has not all received, and the number of its replies received.
     pub(crate) cursor: (usize, usize),
-    /// Mail that must reach it while it stays open, and the last that did.
+    /// Mails that must reach the client while it is open; `last_mail` is the last that did.
     pub(crate) due: VecDeque<usize>,
     pub(crate) last_mail: Option<usize>,
-    /// Bytes that may have been queued for it altogether.
+    /// The most bytes that may have been queued for the client in all.
     pub(crate) most_queued: usize,
 
     // Deadlines.
-    /// A Ping that nothing has answered: when it left, and its payload.
+    /// The time when an unanswered Ping was sent, and its payload.
     pub(crate) ping: Option<(Duration, Vec<u8>)>,
-    /// Where that Ping ends in the stream.
+    /// The offset of that Ping's end in the stream.
     pub(crate) ping_end: usize,
     pub(crate) last_ping: Option<Duration>,
-    /// When the first of its response left.
+    /// The time when the first bytes of the response were sent.
     pub(crate) answered_at: Option<Duration>,
     pub(crate) was_paused: bool,
-    /// When last an iteration began or ended with input of its that we did not want to read, or were to go on reading.
+    /// The time of the last iteration that began or ended with input that the worker did not read, or was to read in a later iteration.
     pub(crate) kept_waiting_at: Duration,
     pub(crate) is_kept_waiting: bool,
-    /// The same with input that was read and not dealt with.
+    /// The time of the last iteration that began or ended with input that was read but not handled.
     pub(crate) unread_at: Duration,
     pub(crate) has_unread: bool,
-    /// When reading was paused for output that the kernel did not take.
+    /// The periods in which reading was paused because the kernel did not take output.
     pub(crate) pauses: Pauses,
     pub(crate) is_refused: bool,
-    /// When the application put it off, and whether the decision was given up.
+    /// The time when the application deferred its decision; `is_given_up` is whether the decision was dropped.
     pub(crate) put_off_at: Option<Duration>,
     pub(crate) is_given_up: bool,
     pub(crate) end_checked: bool,
@@ -150,7 +150,7 @@ impl Client {
         }
     }
 
-    /// Whether messages pass.
+    /// Returns whether the connection is open for messages.
     pub(crate) const fn is_open(&self) -> bool {
         self.id.is_some() && self.over.is_none()
     }
@@ -163,7 +163,7 @@ impl Client {
         }
     }
 
-    /// Reads up to `most` bytes, and does what they call for.
+    /// Reads up to `most` bytes and reacts to them.
     pub(crate) fn read(&mut self, world: &mut World, most: usize, choices: &Choices) {
         self.taken += world.client_reads(self.number, most);
         while let Some((end, heard)) = self.received.pop_front() {
@@ -176,7 +176,7 @@ impl Client {
         let connection = &world.connections[self.number];
         match connection.ending {
             Ending::Reset => self.leave(),
-            // It was told everything: there is nobody to talk to.
+            // The client has received all of the stream, and the server reads no more.
             Ending::Clean if connection.outbound.is_empty() => self.end(world),
             _ => {}
         }
@@ -191,7 +191,7 @@ impl Client {
                 }
             }
             Received::Close(code, _) if self.behavior.answers_close && !self.output.is_finished => {
-                // Sometimes something that had been on its way comes first.
+                // Sometimes a Ping that was already on its way comes first.
                 if choices.one_in(8) {
                     self.output.ping(choices);
                 }
@@ -201,7 +201,7 @@ impl Client {
         }
     }
 
-    /// Answers the Pings whose turn it is.
+    /// Sends the Pongs whose delay has passed.
     pub(crate) fn answer(&mut self, choices: &Choices) {
         self.pongs.iter_mut().for_each(|(turns, _)| *turns = turns.saturating_sub(1));
         while self.pongs.front().is_some_and(|(turns, _)| *turns == 0)
@@ -214,14 +214,14 @@ impl Client {
         }
     }
 
-    /// Ends its half of the stream, behind all that is on the wire.
+    /// Ends the client's half of the stream, after all segments on the wire.
     pub(crate) fn end(&mut self, world: &mut World) {
         if !std::mem::replace(&mut self.has_ended, true) {
             world.connections[self.number].wire.push_back(Segment::End);
         }
     }
 
-    /// Resets the connection, with what is on the wire or overtaking it.
+    /// Resets the connection, after the segments on the wire or discarding them.
     pub(crate) fn reset(&mut self, world: &mut World, overtakes: bool) {
         let connection = &mut world.connections[self.number];
         if overtakes {
@@ -233,7 +233,7 @@ impl Client {
         self.leave();
     }
 
-    /// Closes its socket: a reset if there is anything that it has not read.
+    /// Closes the client's socket, with a reset if it has unread data.
     pub(crate) fn vanish(&mut self, world: &mut World) {
         if !world.connections[self.number].outbound.is_empty() {
             return self.reset(world, false);

@@ -7,13 +7,13 @@ use super::connection::Ending;
 use super::peer::Peer;
 use super::replay::Comparison;
 
-/// How long bytes may take on a busy machine.
+/// The most time that bytes may take on a busy machine.
 const LINUX_TIMEOUT: Duration = Duration::from_secs(20);
-/// Iterations that anything may take on the simulated kernel.
+/// The most iterations until the server on the simulated kernel is idle.
 const MOST_ITERATIONS: usize = 10_000;
 
 impl Comparison {
-    /// Lets time pass, for both.
+    /// Advances the clock of both servers.
     pub(super) fn advance(&mut self, time: Duration) -> Result<(), String> {
         self.trace.push(format!("{time:?} pass"));
         let until = self.now.get() + time;
@@ -29,12 +29,12 @@ impl Comparison {
         }
     }
 
-    /// Lets both servers do all that they have to do, and compares.
+    /// Runs both servers until they are idle, and compares them.
     pub(super) fn run_until_idle(&mut self) -> Result<(), String> {
         loop {
             self.settle_simulated().map_err(|error| error.to_string())?;
             self.settle_real()?;
-            // What a client does at the end of its stream is done on both.
+            // The reaction of a client to the end of its stream is sent on both kernels.
             let fresh: Vec<usize> = (0..self.clients.len())
                 .filter(|&number| !self.world.borrow().connections[number].wire.is_empty())
                 .collect();
@@ -82,11 +82,11 @@ impl Comparison {
             match self.difference() {
                 None => break,
                 Some(difference) if started.elapsed() > LINUX_TIMEOUT => return Err(difference),
-                // Others need the processor for it to arrive.
+                // Other processes need the processor for the bytes to arrive.
                 Some(_) => std::thread::sleep(Duration::from_micros(50)),
             }
         }
-        // And there is no more to come.
+        // Further iterations must not bring more.
         self.real.iterate().map_err(|error| error.to_string())?;
         self.real.iterate().map_err(|error| error.to_string())?;
         self.peers.iter_mut().for_each(Peer::read);

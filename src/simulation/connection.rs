@@ -1,26 +1,26 @@
-//! A connection of the simulated kernel: both its queues, and what the worker has done with it.
+//! A connection of the simulated kernel: its two queues, and the worker's actions on it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::worker::Token;
 
-/// A descriptor of the worker's. It is no number that could be copied, as an `OwnedFd` is none.
+/// A descriptor of the worker. Like an `OwnedFd`, it cannot be copied.
 #[derive(Debug)]
 pub(crate) struct Fd(pub(crate) usize);
 
-/// How a connection has ended for the client.
+/// The way in which a connection has ended for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// Not yet.
+    /// The connection has not ended.
     Open,
-    /// The end of the stream, behind everything that was sent.
+    /// The stream has ended after all sent bytes.
     Clean,
-    /// A reset, which can overtake what was sent.
+    /// The connection was reset, which may discard sent bytes.
     Reset,
 }
 
-/// What travels from a client.
+/// A segment from a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Segment {
     Data(Vec<u8>),
@@ -29,65 +29,66 @@ pub(crate) enum Segment {
     Reset,
 }
 
-/// A connection: both its queues and what the kernel knows.
+/// A connection: its two queues, and the kernel's state of it.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// From the client, on its way.
+    /// Segments from the client that have not arrived.
     pub(crate) wire: VecDeque<Segment>,
-    /// From the client, unread.
+    /// Bytes from the client that have arrived and are unread.
     pub(crate) inbound: VecDeque<u8>,
-    /// To the client, not taken yet.
+    /// Bytes to the client that it has not read.
     pub(crate) outbound: Vec<u8>,
-    /// Bytes that the send buffer takes.
+    /// Free bytes of the send buffer.
     pub(crate) room: usize,
-    /// Bytes that it takes when it is empty; a third must be free before it counts as writable (`sk_stream_is_writeable`).
+    /// The size of the send buffer in bytes; a third must be free before the socket counts as writable (`sk_stream_is_writeable`).
     pub(crate) send_buffer: usize,
-    /// When that ceased to be little.
+    /// The time when the send buffer ceased to be limited.
     pub(crate) freed_at: Option<Duration>,
     pub(crate) ending: Ending,
-    /// Calls that wrote, or tried to.
+    /// Calls that sent bytes, or tried to.
     pub(crate) sends: usize,
-    /// Every limit of unsent bytes that it was given.
+    /// Every limit of unsent bytes that the worker has set.
     pub(crate) unsent_limits: Vec<u32>,
     pub(crate) recvs: usize,
     pub(crate) client_ended: bool,
     pub(crate) client_reset: bool,
-    /// The client has closed its socket: what still reaches it is answered with a reset.
+    /// Whether the client has closed its socket: further data to the client is answered with a reset.
     pub(crate) client_gone: bool,
-    /// The worker met a full buffer and wants to hear of room (`SOCK_NOSPACE`).
+    /// Whether the worker has met a full send buffer and waits for room (`SOCK_NOSPACE`).
     pub(crate) wants_room: bool,
     pub(crate) closed: bool,
     pub(crate) token: Option<Token>,
-    /// It stands in the ready list.
+    /// Whether the connection is in the ready list.
     pub(crate) is_queued: bool,
-    /// The error of a reset was taken by a call (`SO_ERROR`); from then on there is only the end of the stream.
+    /// Whether a call has returned the error of a reset (`SO_ERROR`); later calls return only the end of the stream.
     pub(crate) error_taken: bool,
 
-    // What the worker has done so far, for those who check it.
-    /// Bytes that were read, and when last.
+    // The worker's actions so far, for the checks.
+    /// Bytes that the worker has read; `read_at` is the time of the last read.
     pub(crate) read: usize,
     pub(crate) read_at: Duration,
-    /// How many had been read after each moment at which any were.
+    /// The bytes read so far, at each time of a read.
     pub(crate) reads: Vec<(usize, Duration)>,
-    /// How much had arrived when the worker asked first at that time how much it has not read.
+    /// The bytes that had arrived, at each time when the worker asked for the number of unread bytes; only the first query of a time
+    /// counts.
     pub(crate) looks: Vec<(usize, Duration)>,
-    /// Bytes that the client had taken after each moment at which it took any.
+    /// The bytes that the client had read so far, at each time when it read any.
     pub(crate) takes: Vec<(usize, Duration)>,
-    /// Bytes that were taken for sending, and when last.
+    /// Bytes that the kernel has taken for sending; `written_at` is the time of the last of them.
     pub(crate) written: usize,
     pub(crate) written_at: Duration,
-    /// A call has returned the end of the stream or an error.
+    /// Whether a call has returned the end of the stream or an error.
     pub(crate) told_end: bool,
     pub(crate) accepted_at: Option<Duration>,
     pub(crate) closed_at: Option<Duration>,
-    /// The client had ended its half when the worker closed the socket.
+    /// Whether the client had ended its half of the stream when the worker closed the socket.
     pub(crate) closed_behind_end: bool,
-    /// Descriptors that the worker held before it accepted this one.
+    /// Descriptors that the worker held before it accepted this connection.
     pub(crate) held_before: usize,
 }
 
 impl Connection {
-    /// A connection in the queue of a listener.
+    /// Makes a connection that waits in the queue of a listener.
     pub(crate) const fn new() -> Self {
         Self {
             wire: VecDeque::new(),
@@ -123,13 +124,13 @@ impl Connection {
         }
     }
 
-    /// Whether the kernel would report room.
+    /// Returns whether the kernel would report room.
     pub(crate) const fn is_writable(&self) -> bool {
         let enough = if self.send_buffer == usize::MAX { 1 } else { self.send_buffer.div_ceil(3) };
         self.room >= enough || self.client_reset || !matches!(self.ending, Ending::Open)
     }
 
-    /// The error of a reset, once: of one behind the end of the stream, it is another (tcp_reset).
+    /// Takes the error of a reset, once: `EPIPE` for a reset after the end of the stream, `ECONNRESET` otherwise (tcp_reset).
     pub(crate) const fn take_error(&mut self) -> Option<i32> {
         if std::mem::replace(&mut self.error_taken, true) {
             return None;
@@ -137,19 +138,19 @@ impl Connection {
         Some(if self.client_ended { libc::EPIPE } else { libc::ECONNRESET })
     }
 
-    /// Bytes of the client's stream that have arrived.
+    /// Returns the bytes of the client's stream that have arrived.
     pub(crate) fn arrived(&self) -> usize {
         self.read + self.inbound.len()
     }
 
-    /// Notes that the worker has asked for what it has not read.
+    /// Notes that the worker has asked for the number of unread bytes.
     pub(crate) fn was_looked_at(&mut self, now: Duration) {
         if self.looks.last().is_none_or(|(_, at)| *at < now) {
             self.looks.push((self.arrived(), now));
         }
     }
 
-    /// Counts bytes that the worker has read.
+    /// Notes that the worker has read `len` bytes.
     pub(crate) fn has_read(&mut self, len: usize, now: Duration) {
         self.read += len;
         self.read_at = now;
@@ -159,19 +160,19 @@ impl Connection {
         }
     }
 
-    /// How much had been read before the time `now`, and when last.
+    /// Returns the bytes read before the time `now`, and the time of the last read before it.
     pub(crate) fn read_before(&self, now: Duration) -> (usize, Duration) {
         let before = self.reads.partition_point(|(_, at)| *at < now);
         before.checked_sub(1).map_or((0, Duration::ZERO), |last| self.reads[last])
     }
 
-    /// When the byte at that place of the client's stream was read, if it was.
+    /// Returns the time when the byte at `place` of the client's stream was read, or `None` if it is unread.
     pub(crate) fn read_since(&self, place: usize) -> Option<Duration> {
         let first = self.reads.partition_point(|(read, _)| *read <= place);
         self.reads.get(first).map(|(_, at)| *at)
     }
 
-    /// Whether there is anything to read: bytes, the end, or an error.
+    /// Returns whether there is anything to read: bytes, the end of the stream, or an error.
     pub(crate) fn is_readable(&self) -> bool {
         !self.inbound.is_empty() || ((self.client_ended || self.client_reset) && !self.told_end)
     }

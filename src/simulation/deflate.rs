@@ -1,4 +1,4 @@
-//! A client's end of permessage-deflate: each direction is one stream of zlib's, as other clients have it.
+//! A client's end of permessage-deflate: each direction is one zlib stream, as in other clients.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush};
 
 use crate::ws::deflate::Direction;
 
-/// What clients offer, of all kinds.
+/// Offers of all kinds that clients make.
 pub(crate) const OFFERS: [&str; 5] = [
     "permessage-deflate; client_max_window_bits",
     "permessage-deflate",
@@ -15,18 +15,19 @@ pub(crate) const OFFERS: [&str; 5] = [
     "permessage-deflate; server_max_window_bits=12; client_max_window_bits=10",
 ];
 
-/// The end of a flushed stream, which does not travel (RFC 7692, section 7.2.1).
+/// The end of a flushed stream, which is not sent (RFC 7692, section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
-/// The room for a message to a client, of which few have more bytes, and what none has more than.
+/// The least and the largest size of the output buffer for a message to a client. Few messages exceed the least, and none the largest.
 const MOST: usize = 1 << 18;
 const MOST_OF_HUB: usize = 1 << 20;
 
-/// zlib calls a window of 8 bits one of 9, and refers back no further than 8 allow (deflateInit2 in zlib.h).
+/// Returns the window bits for zlib, which treats a window of 8 bits as one of 9 but refers back no further than 8 allow (deflateInit2 in
+/// zlib.h).
 fn window_bits(direction: Direction) -> u8 {
     direction.window_bits.unwrap_or(15).max(9)
 }
 
-/// Compresses what a client says.
+/// Compresses a client's messages.
 pub(crate) struct ClientDeflater {
     stream: Deflate,
     takeover: bool,
@@ -37,10 +38,10 @@ impl ClientDeflater {
         Self { stream: Deflate::new(6, false, window_bits(direction)), takeover: direction.takeover }
     }
 
-    /// The payload that a message has on its way.
+    /// Compresses a message and returns the payload to send.
     pub(crate) fn compress(&mut self, payload: &[u8]) -> Vec<u8> {
         if payload.is_empty() {
-            // A second flush with nothing new makes nothing (RFC 7692, section 7.2.3.6).
+            // A second flush without new data emits nothing (RFC 7692, section 7.2.3.6).
             return vec![0];
         }
         if !self.takeover {
@@ -62,7 +63,7 @@ impl fmt::Debug for ClientDeflater {
     }
 }
 
-/// Decompresses what a client is told.
+/// Decompresses the messages to a client.
 pub(crate) struct ClientInflater {
     stream: Inflate,
     takeover: bool,
@@ -73,12 +74,12 @@ impl ClientInflater {
         Self { stream: Inflate::new(false, window_bits(direction)), takeover: direction.takeover }
     }
 
-    /// The message of this payload.
+    /// Decompresses the payload of a message.
     pub(crate) fn decompress(&mut self, payload: &[u8]) -> Result<Vec<u8>, String> {
         if !self.takeover {
             self.stream.reset(false);
         }
-        // DEFLATE makes of a byte at most 1,032.
+        // DEFLATE expands a byte to at most 1,032.
         let mut out = vec![0; (1_032 * payload.len()).clamp(MOST, MOST_OF_HUB)];
         let (taken, made) = (self.stream.total_in(), self.stream.total_out());
         let whole = [payload, &TAIL].concat();

@@ -1,4 +1,4 @@
-//! The end of a run: clients leave, the server drains or stops, and nothing may be left.
+//! The end of a run: clients leave, the server drains or stops, and no resources may be left.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::run::{Run, Violation};
 use crate::budget::LINGER;
 
 impl Run {
-    /// All clients leave, or the server ends over them; in the end nothing may be left.
+    /// Has all clients leave, or the server end before they do, and checks that no resources are left.
     pub(crate) fn finish(&mut self) -> Result<(), Violation> {
         {
             let mut world = self.world.borrow_mut();
@@ -67,13 +67,13 @@ impl Run {
         Ok(())
     }
 
-    /// Everything that is on its way arrives, and everybody reads everything.
+    /// Has all segments arrive and all clients read everything.
     pub(crate) fn flush(&mut self) {
         let mut world = self.world.borrow_mut();
         let mut model = self.model.borrow_mut();
         for client in &mut model.clients {
             while world.arrive(client.number) {}
-            // No send buffer is small any more.
+            // From now on no send buffer is limited.
             world.set_room(client.number, usize::MAX);
             let now = world.now;
             let connection = &mut world.connections[client.number];

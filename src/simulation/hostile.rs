@@ -1,4 +1,4 @@
-//! What breaks the protocol: requests with the status, and frames with the close code, that each deserves.
+//! Protocol violations: requests with the status, and frames with the close code, that each must receive.
 
 use super::behavior::Bounds;
 use super::choices::Choices;
@@ -6,15 +6,15 @@ use super::deflate::ClientDeflater;
 use crate::http::{MAX_HEAD, MAX_HEADERS};
 use crate::ws::{Opcode, encode};
 
-/// A violation.
+/// A protocol violation in frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) name: &'static str,
-    /// RFC 6455, section 7.4.1.
+    /// The close code that the violation must receive (RFC 6455, section 7.4.1).
     pub(crate) code: u16,
 }
 
-/// Violations that are bytes, whatever the limits: name, frames, code.
+/// Violations that do not depend on the limits: name, frames, close code.
 const FRAMES: &[(&str, &[u8], u16)] = &[
     ("reserved bit 1", b"\xc1\x80\0\0\0\0", 1002),
     ("reserved bit 2", b"\xa2\x80\0\0\0\0", 1002),
@@ -49,7 +49,7 @@ const FRAMES: &[(&str, &[u8], u16)] = &[
     ("more bytes than anyone has", b"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0", 1009),
 ];
 
-/// Appends a violation in frames. Who has offered compression may find its bit to be in use.
+/// Appends a violation in uncompressed frames. RSV1 is not used as one if the client has offered compression, because it may be legal then.
 pub(crate) fn frames(out: &mut Vec<u8>, bounds: Bounds, has_offered: bool, choices: &Choices) -> Fault {
     let key = Some([9, 8, 7, 6]);
     match choices.below(FRAMES.len() + 3) {
@@ -59,7 +59,7 @@ pub(crate) fn frames(out: &mut Vec<u8>, bounds: Bounds, has_offered: bool, choic
             Fault { name: "a byte over the message limit", code: 1009 }
         }
         1 => {
-            // The limit is one of messages, not of frames.
+            // The limit is that of a message, not of a frame.
             let frames = bounds.max_frames.min(3) as usize;
             let piece = bounds.max_message / frames + 1;
             for frame in 0..frames {
@@ -79,7 +79,7 @@ pub(crate) fn frames(out: &mut Vec<u8>, bounds: Bounds, has_offered: bool, choic
             let at = if has_offered { (at - 3).max(1) } else { at - 3 };
             let (name, bytes, code) = FRAMES[at];
             if choices.one_in(4) && matches!(bytes[0], 0x81 | 0x82) && code == 1007 {
-                // Inside a message, of which it is then a continuation: the same fault.
+                // As a continuation inside a message, the frame has the same fault.
                 out.extend_from_slice(b"\x01\x80\0\0\0\0");
                 out.push(bytes[0] & 0xf0);
                 out.extend_from_slice(&bytes[1..]);

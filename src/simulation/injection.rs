@@ -11,27 +11,27 @@ use crate::worker::Ready;
 #[derive(Debug)]
 pub(crate) struct FaultInjection {
     pub(crate) choices: Choices,
-    /// A segment arrives during one system call in so many.
+    /// A segment arrives in one system call out of this many.
     pub(crate) arrivals: usize,
-    /// One wait in so many reports events in another order, in part, spuriously, or is interrupted.
+    /// One wait out of this many reports events in another order, partially or spuriously, or is interrupted.
     pub(crate) waits: usize,
 }
 
-/// Puts the ready list in another order.
+/// Shuffles the ready list.
 pub(crate) fn shuffle<T>(edges: &mut VecDeque<T>, choices: &Choices) {
     for at in (1..edges.len()).rev() {
         edges.swap(at, choices.below(at + 1));
     }
 }
 
-/// Adds a spurious event, every other time for a connection that is reported already.
+/// Adds a spurious event; in every other case it is for a connection that already has one.
 pub(crate) fn invent(connections: &[Connection], choices: &Choices, ready: &mut Vec<Ready>) {
     if ready.len() >= EVENTS_PER_WAIT || connections.is_empty() || !choices.one_in(2) {
         return;
     }
     let all = connections.len();
     let at = choices.below(2 * all);
-    // Of a closed socket as well: its token may have been on the way when it was closed.
+    // The token may belong to a closed socket: its event may have been on its way when the socket was closed.
     let mut token = connections[at % all].token;
     if at >= all {
         let is_connection = |event: &&Ready| connections.iter().any(|of| of.token == Some(event.token));

@@ -1,4 +1,4 @@
-//! A kernel with the clients of its sockets: the simulated one, and Linux.
+//! A kernel together with the clients of its sockets: the simulated one, and Linux.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
@@ -12,24 +12,24 @@ use crate::sys::eventfd::EventFd;
 use crate::sys::socket::{Sharing, listen_tcp, local_address, reset_on_close};
 use crate::worker::{Linux, Os, Ready, Token};
 
-/// How long an event or bytes may take on a busy machine.
+/// The most time that an event or bytes may take on a busy machine.
 pub(super) const LINUX_TIMEOUT: Duration = Duration::from_secs(20);
-/// The send buffer of a simulated connection.
+/// The send buffer of a simulated connection in bytes.
 pub(super) const SEND_BUFFER: usize = 30_000;
 
-/// Events by token, those of several waits as one.
+/// Events by token; those of several waits are merged.
 pub(super) type Events = BTreeMap<u64, (bool, bool, bool)>;
 
-/// A kernel, with the clients of its sockets.
+/// A kernel together with the clients of its sockets.
 pub(super) trait Kernel {
     type Os: Os;
     fn os(&mut self) -> &mut Self::Os;
-    /// A client connects, and is accepted and watched under its number.
+    /// Connects a client, accepts its connection, and watches the socket with the client's number as its token.
     fn connect(&mut self) -> io::Result<<Self::Os as Os>::Socket>;
     fn client_sends(&mut self, number: usize, bytes: &[u8]);
     fn client_ends(&mut self, number: usize);
     fn client_resets(&mut self, number: usize);
-    /// The client reads that many bytes, which were sent to it.
+    /// Has the client read `len` bytes, which were sent to it before.
     fn client_reads(&mut self, number: usize, len: usize) -> io::Result<()>;
 
     fn wait(&mut self, timeout: Duration, events: &mut Events) -> io::Result<()> {
@@ -126,7 +126,7 @@ impl Kernel for Real {
 
     fn client_sends(&mut self, number: usize, bytes: &[u8]) {
         if let Some(client) = &mut self.clients[number] {
-            // To a socket that the server has closed it may fail, now or the next time.
+            // A write to a socket that the server has closed may fail, now or the next time.
             let _ = client.write_all(bytes);
         }
     }

@@ -1,5 +1,5 @@
-//! The simulated kernel against the real one: the same socket calls on both must return the same and report the same
-//! readiness, so that what the simulation proves of the worker is true of Linux.
+//! The simulated kernel against Linux: the same socket calls on both must return the same results and report the same readiness, so that
+//! the simulation's results hold for Linux.
 
 use std::io;
 use std::rc::Rc;
@@ -12,14 +12,14 @@ use super::net::{Net, Wakes};
 use super::world::World;
 use crate::worker::{Linux, Os};
 
-/// How long a full socket must stay full.
+/// The time for which a full socket must stay full.
 const STILLNESS: Duration = Duration::from_millis(100);
 
-/// One connection in both kernels.
+/// A connection on both kernels.
 struct Pair {
     simulated: <Net as Os>::Socket,
     real: <Linux as Os>::Socket,
-    /// Bytes sent to the client and not read by it, in the real kernel.
+    /// Bytes sent to the client on the real kernel that it has not read.
     unread: usize,
     client_ended: bool,
     client_reset: bool,
@@ -27,10 +27,10 @@ struct Pair {
     is_full: bool,
 }
 
-/// Plays random calls on both kernels and returns how many there were.
+/// Makes random calls on both kernels and returns their number.
 ///
 /// # Errors
-/// The first difference, with what led to it.
+/// Returns the first difference, with the calls before it.
 pub fn compare_kernels(seed: u64) -> Result<usize, String> {
     let choices = Choices::of_seed(seed);
     let world = Rc::new(std::cell::RefCell::new(World::new(seed)));
@@ -106,7 +106,7 @@ fn step(
             let second = real.linux.send(&pair.real, &bytes);
             same_result(&simulated.net.send(&pair.simulated, &bytes), &second)?;
             pair.unread += second.unwrap_or(0);
-            // Their buffers have different sizes; before the smaller one is full, its client reads.
+            // The kernels' buffers have different sizes; the client reads before the smaller one is full.
             if pair.unread > SEND_BUFFER / 2 && !pair.client_reset {
                 drain(simulated, real, number, pair)?;
             }
@@ -137,7 +137,7 @@ fn step(
     Ok(())
 }
 
-/// Sends on both until neither takes more, and in the real kernel nothing moves on to the client either.
+/// Sends on both kernels until neither takes more, and until the real one stops moving bytes on to the client.
 fn fill(simulated: &mut Simulated, real: &mut Real, pair: &mut Pair) -> io::Result<()> {
     let bytes = vec![b'z'; 64 * 1024];
     while simulated.net.send(&pair.simulated, &bytes).is_ok() {}
@@ -150,7 +150,7 @@ fn fill(simulated: &mut Simulated, real: &mut Real, pair: &mut Pair) -> io::Resu
             Ok(len) => (full_since, pair.unread) = (None, pair.unread + len),
             Err(_) => {
                 full_since.get_or_insert_with(Instant::now);
-                // What it reports meanwhile is about room that the next call takes.
+                // An event in the meantime reports room that the next call takes.
                 real.wait(Duration::from_millis(10), &mut Events::new())?;
             }
         }
@@ -174,11 +174,11 @@ fn same_result(simulated: &io::Result<usize>, real: &io::Result<usize>) -> io::R
     Err(io::Error::other(format!("the simulated kernel returns {simulated:?}, the real one {real:?}")))
 }
 
-/// Both report the same; the real one may take its time.
+/// Checks that both kernels report the same events; the real one may take some time.
 fn same_events(simulated: &mut Simulated, real: &mut Real, pairs: &[Option<Pair>]) -> io::Result<()> {
     let (mut expected, mut got) = (Events::new(), Events::new());
     simulated.wait(Duration::ZERO, &mut expected)?;
-    // Once our half has ended, the acknowledgement of that is an edge too (tcp_rcv_state_process), and comes when it comes.
+    // After the server's half has ended, its acknowledgement is an edge too (tcp_rcv_state_process), at an unknown time.
     let counts = |number: u64, expected: &Events| {
         let pair = usize::try_from(number).ok().and_then(|at| pairs.get(at)?.as_ref());
         pair.is_some_and(|pair| !pair.is_shut || expected.contains_key(&number))
@@ -200,7 +200,7 @@ fn same_events(simulated: &mut Simulated, real: &mut Real, pairs: &[Option<Pair>
     Err(io::Error::other(text))
 }
 
-/// Whether something is reported that should not be.
+/// Returns whether an event is reported that should not be.
 fn is_beyond(got: &Events, expected: &Events) -> bool {
     got.iter().any(|(number, event)| match expected.get(number) {
         None => true,

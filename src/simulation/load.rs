@@ -1,8 +1,8 @@
-//! A worker with more to do than it has time for: every system call takes some, and its own Pings alone are more than fit.
+//! An overloaded worker: every system call takes time, and the worker's own Pings alone take more than there is.
 //!
-//! Clients answer each Ping at once, or are dead and never do. Others keep coming. The process stops now and then. Nobody who answers may be
-//! lost, whoever comes is let in, Pings are stretched fourfold at most, and other deadlines stay what they are; when time is enough again,
-//! so are Pings.
+//! Clients answer each Ping at once, or are dead and never do. New clients keep connecting, and the process stops now and then. The worker
+//! must not lose a client that answers, and must accept every new client. It may stretch the interval of Pings at most fourfold and must
+//! keep other deadlines. When the load ends, the interval returns to normal.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -17,19 +17,20 @@ use crate::worker::{
 };
 use crate::ws::{DecoderConfig, Message, Opcode, Role, encode};
 
-/// Most that a worker may be late for what is not a Ping, once it has had time to give way, beside a hundred system calls.
+/// The most time by which anything but a Ping may be late once the worker has adapted to the load, in addition to the time of a hundred
+/// system calls.
 const MOST_LATE: Duration = Duration::from_secs(2);
-/// How long that may take.
+/// The time in which the worker must adapt to the load.
 const SETTLING: Duration = Duration::from_secs(40);
 
-/// What a run came to.
+/// The counts of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LoadReport {
-    /// Clients that were let in.
+    /// Clients that opened a WebSocket.
     pub opened: u64,
     /// Pings that were sent.
     pub pings: u64,
-    /// Times that a Ping was put off.
+    /// Times that a Ping was postponed.
     pub put_off: u64,
 }
 
@@ -51,12 +52,12 @@ impl Handler for Echo {
 #[derive(Debug, Clone, Copy)]
 struct Client {
     came_at: Duration,
-    /// It asks for nothing, and has to go when the time of handshakes is up.
+    /// Whether the client sends no request, and must be dropped at the handshake timeout.
     is_silent: bool,
     is_dead: bool,
     is_open: bool,
     pinged_at: Duration,
-    /// It has been seen gone.
+    /// Whether the client's connection was found closed.
     has_left: bool,
 }
 
@@ -68,15 +69,15 @@ struct Load {
     clients: Vec<Client>,
     interval: Duration,
     pong_timeout: Duration,
-    /// When what was too much began to be, or the process stopped last.
+    /// The time when the last overload began or the process last stopped.
     disturbed_at: Duration,
     stops: bool,
 }
 
-/// Runs what a seed decides.
+/// Runs the simulation that a seed decides.
 ///
 /// # Errors
-/// The first violation.
+/// Returns the first violation.
 pub fn run_load(seed: u64) -> Result<LoadReport, String> {
     let mut load = Load::new(&Choices::of_seed(seed));
     load.play()?;
@@ -124,7 +125,7 @@ impl Load {
             pong_timeout,
             slowest_reader: 1,
             close_timeout: 5 * second,
-            // As small beside these clients as a server's beside a million.
+            // Budgets in proportion to these clients as a server's are to a million.
             budgets: Budgets { events: 30, accepts: 4, expiries: 100, pings: 8, ..Budgets::default() },
         };
         world.most_events = limits.budgets.events;
@@ -160,7 +161,7 @@ impl Load {
         if self.handle.shared.workers[0].counters.pings_put_off.get() > 0 {
             return Err("Pings are put off although there is time for them".into());
         }
-        // A Ping and its Pong are two calls: more than fit into the interval, by up to twice.
+        // A Ping and its Pong are two calls. For all clients they take 1.2 to 2.2 intervals.
         let parts = u32::try_from(2 * initial).unwrap_or(u32::MAX);
         let most = self.interval * u32::try_from(self.choices.between(12, 22)).unwrap_or(1) / 10;
         self.disturb();
@@ -228,7 +229,7 @@ impl Load {
         Ok(())
     }
 
-    /// One iteration, after which clients hear and answer.
+    /// Runs one iteration, after which clients receive their bytes and answer Pings.
     fn iterate(&mut self) -> Result<(), String> {
         let until = self.now() + Duration::from_millis(100);
         self.world.borrow_mut().limit = until;
@@ -281,7 +282,7 @@ impl Load {
             Client { is_silent: false, is_open: false, .. } if waits > most_late => {
                 Err(format!("at {now:?} client {number} has not been let in: {client:?}"))
             }
-            // It is dropped at its Pong's deadline.
+            // A dead client is dropped at its Pong deadline.
             Client { is_dead: true, .. } if late > most.max(self.pong_timeout + most_late) => {
                 Err(format!("at {now:?} client {number} is dead and has not been dropped: {client:?}"))
             }

@@ -1,4 +1,4 @@
-//! What other threads send through the mailbox, and what the model expects of it.
+//! Messages that other threads send through the mailbox, and the model's expectations of them.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::worker::{ConnId, Handle, SendError};
 use crate::ws::{CloseCode, Message, encode};
 
 impl Model {
-    /// Another thread, or the application, sends to a client, to all, or to nobody that there is (`id` of no client).
+    /// Posts a message of another thread or the application to one client, to all, or to an `id` that no client has.
     pub(crate) fn post_to(
         &mut self,
         handle: &Handle,
@@ -21,7 +21,7 @@ impl Model {
         let payload = format!("mail {number} {}", "m".repeat(len));
         let result = handle.send(id, Message::Text(&payload));
         self.note(format_args!("mail {number}: {len} bytes to {id}: {result:?}"));
-        // Nobody has the number of no client.
+        // No client has the number `usize::MAX`.
         self.posted(Mail { to: Some(to.unwrap_or(usize::MAX)), payload }, result, now);
     }
 
@@ -53,7 +53,7 @@ impl Model {
                         continue;
                     }
                     client.most_queued += frame;
-                    // What comes to be after a drain has begun cannot be told in time from what came before it.
+                    // Only clients that are open now must receive the mail; those that open later need not.
                     if client.is_open() && !mail.payload.is_empty() {
                         client.due.push_back(number);
                     }

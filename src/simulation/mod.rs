@@ -1,17 +1,18 @@
-//! The whole worker over a simulated system, held against a model: docs/TESTING.md.
+//! The whole worker over a simulated system, checked against a model: docs/TESTING.md.
 //!
-//! A run is drawn from a seed, or from a string of bytes: the server's limits, its clients and what they do, when segments
-//! arrive, what fails, when the clock jumps and the server ends. The worker is the real one. The first thing that is not as
-//! the model has it ends the run.
+//! A seed or a string of bytes decides a run: the server's limits, its clients and their actions, the arrival of segments, the failures,
+//! and when the clock jumps and the server ends. The worker is the real one. The first deviation from the model ends the run.
 //!
 //! - `choices`: the source of every decision. `setup`, `steps`, `run`: the workload.
 //! - `world`, `net`: the simulated kernel, which the scripted tests of the worker use as well, and the faults injected into it.
-//! - `client`, `behavior`, `output`, `hostile`: clients and what they send. `parser`: what they are sent. `deflate`: their compression.
+//! - `client`, `behavior`, `output`, `hostile`: clients and the bytes that they send. `parser`: the bytes that they receive. `deflate`:
+//!   their compression.
 //! - `app`: the application.
-//! - `model`: the expected state. `check_output`, `check_close`, `check_idle`, `read_pace`: the oracle, which compares the worker with it.
-//! - `load`: a worker that has more to do than it has time for.
-//! - `hub`: several workers with a hub, and modules of its own.
-//! - `kernels`: the simulated kernel against Linux. `replay`, `compare`, `peer`, `server`: the same worker on both.
+//! - `model`: the expected state. `check_output`, `check_close`, `check_idle`, `read_pace`: the oracle, which compares the worker with the
+//!   model.
+//! - `load`: an overloaded worker.
+//! - `hub`: several workers with a hub; it has modules of its own.
+//! - `kernels`: the simulated kernel against Linux. `replay`, `compare`, `peer`, `server`: the same worker on both kernels.
 #![forbid(unsafe_code)]
 
 mod app;
@@ -61,27 +62,27 @@ use run::{Run, Violation};
 pub use setup::Profile;
 use setup::Setup;
 
-/// What a run came to.
+/// The counts of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Report {
-    /// Steps that were drawn.
+    /// Steps of the workload.
     pub steps: u64,
     /// Clients that connected.
     pub clients: u64,
     /// WebSockets opened.
     pub opened: u64,
-    /// Messages that the application was given.
+    /// Messages that the application received.
     pub messages: u64,
     /// Compressed messages, in both directions.
     pub compressed: u64,
-    /// Times that the worker would_sleep and everything was looked at.
+    /// Checks of the whole state, made whenever the worker would sleep.
     pub idle_checks: u64,
     /// System calls of the worker.
     pub calls: u64,
 }
 
 impl Report {
-    /// Adds another run's numbers to these.
+    /// Adds the counts of another run.
     pub fn add(&mut self, other: &Self) {
         self.steps += other.steps;
         self.clients += other.clients;
@@ -93,7 +94,7 @@ impl Report {
     }
 }
 
-/// What went wrong, and what had happened until then.
+/// The first violation of a run, and the events before it.
 #[derive(Debug, Clone)]
 pub struct SimulationError {
     /// The rule that was broken.
@@ -110,32 +111,32 @@ impl fmt::Display for SimulationError {
 
 impl std::error::Error for SimulationError {}
 
-/// Runs what a seed decides.
+/// Runs the simulation that a seed decides.
 ///
 /// # Errors
-/// The first violation.
+/// Returns the first violation.
 pub fn run(seed: u64, profile: Profile) -> Result<Report, SimulationError> {
     run_choices(&Choices::of_seed(seed), profile)
 }
 
-/// Reads a text as a hub does that a client sends in `throng.v1`, and says whether it is a request: for a fuzzer.
+/// Returns whether a hub parses `text` as a request of a `throng.v1` client: for a fuzzer.
 #[cfg(feature = "simulation")]
 #[must_use]
 pub fn reads_request(text: &str) -> bool {
     crate::hub::inspect::is_request(text)
 }
 
-/// Runs what bytes decide, until there are none left: for a fuzzer.
+/// Runs the simulation that a string of bytes decides, until its end: for a fuzzer.
 ///
 /// # Errors
-/// The first violation.
+/// Returns the first violation.
 pub fn run_bytes(bytes: &[u8]) -> Result<Report, SimulationError> {
     run_choices(&Choices::of_bytes(bytes), Profile::Short)
 }
 
 fn run_choices(choices: &Choices, profile: Profile) -> Result<Report, SimulationError> {
     let mut run = Run::new(Setup::draw(profile, choices), choices);
-    // A debug assertion of the worker's is a violation like others, and the trace says what led to it.
+    // A debug assertion in the worker is a violation like others, and the trace shows the events before it.
     let outcome = catch_unwind(AssertUnwindSafe(|| run.play()));
     let outcome = outcome.unwrap_or_else(panicked);
     let model = run.model.try_borrow();
@@ -162,7 +163,7 @@ fn run_choices(choices: &Choices, profile: Profile) -> Result<Report, Simulation
     }
 }
 
-/// The violation that a panic is.
+/// Turns a panic into a violation.
 fn panicked<T>(panic: Box<dyn Any + Send>) -> Result<T, Violation> {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");

@@ -1,7 +1,7 @@
-//! What has been said, sent and told, and whether it may be so: the model of a server that a run is held against.
+//! The model of a server: it records everything sent and received in a run, and checks it.
 //!
-//! This file has what the application is told; `check` what clients hear; `check_close` why sockets close; `rest` what must hold
-//! while the worker has nothing to do.
+//! This file checks the events that the application receives; `check_output` checks the bytes that clients receive, `check_close` the
+//! reasons why sockets are closed, and `check_idle` the state while the worker has nothing to do.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -17,39 +17,39 @@ use super::world::World;
 use crate::worker::{ConnId, Decision, Handle, PingPolicy};
 use crate::ws::{Message, Opcode, encode};
 
-/// Lines of the trace that are kept.
+/// The number of trace lines that are kept.
 const TRACE: usize = 120;
 
-/// An entry of the mailbox.
+/// A message or a close that was posted to the mailbox.
 #[derive(Debug)]
 pub(crate) struct Mail {
-    /// The client it is for; `None` for all.
+    /// The number of the receiving client; `None` for all clients.
     pub(crate) to: Option<usize>,
     pub(crate) payload: String,
 }
 
-/// Everything that is known of a run.
+/// The model's whole state.
 #[derive(Debug)]
 pub(crate) struct Model {
     pub(crate) setup: Setup,
     pub(crate) clients: Vec<Client>,
     pub(crate) mails: Vec<Mail>,
-    /// Entries that the mailbox took since it was known to be empty.
+    /// Entries posted to the mailbox since it was last known to be empty.
     pub(crate) mailbox_len: usize,
-    /// Bytes of broadcasts among them: who opens meanwhile may get them.
+    /// Bytes of the broadcasts among these entries, which clients that open in the meantime may receive.
     pub(crate) mailbox_broadcast_bytes: usize,
     pub(crate) ticks: Vec<Duration>,
-    /// Accepting has met exhaustion, or was made to.
+    /// Whether accepting has failed because of exhaustion, or such an error was injected.
     pub(crate) was_exhausted: bool,
-    /// When the server began to drain, and how long that may take.
+    /// The time when the server began to drain, and the most time that the drain may take.
     pub(crate) draining: Option<(Duration, Duration)>,
-    /// When the worker saw that.
+    /// The time when the worker noticed the drain.
     pub(crate) drain_seen: Duration,
     pub(crate) is_stopped: bool,
-    /// What is to be decided, and about which client.
+    /// The pending decisions, each with the number of its client.
     pub(crate) decisions: Vec<(usize, Decision<usize>)>,
     pub(crate) started: Duration,
-    /// The first thing that was wrong.
+    /// The first violation.
     pub(crate) violation: Option<String>,
     pub(crate) now: Duration,
     trace: VecDeque<String>,
@@ -83,7 +83,7 @@ impl Model {
         self.trace.push_back(format!("{:10.3} s  {line}", self.now.as_secs_f64()));
     }
 
-    /// The last lines of the trace.
+    /// Returns the last lines of the trace.
     pub(crate) fn tail(&self) -> String {
         let mut text = String::new();
         for line in &self.trace {
@@ -96,14 +96,14 @@ impl Model {
         self.violation.get_or_insert(what);
     }
 
-    /// Blames unless `holds`.
+    /// Records a violation unless `holds`.
     pub(crate) fn expect(&mut self, holds: bool, what: impl FnOnce() -> String) {
         if !holds {
             self.fail(what());
         }
     }
 
-    /// Whether the application decides on a client later.
+    /// Returns whether the application defers its decision on a client.
     pub(crate) const fn puts_off(&self, number: usize) -> bool {
         self.setup.puts_off > 0 && number.is_multiple_of(self.setup.puts_off)
     }
@@ -115,7 +115,7 @@ impl Model {
         self.decisions.push((number, decision));
     }
 
-    /// The decision at that place is made, or given up.
+    /// Resolves the decision at index `at`, or drops it.
     pub(crate) fn decide(&mut self, at: usize, is_given_up: bool) {
         let (number, decision) = self.decisions.swap_remove(at);
         self.note(format_args!("client {number} is decided on, given up: {is_given_up}"));
@@ -140,13 +140,13 @@ impl Model {
         }
         self.expect(deserved && !twice, || format!("client {number} was opened twice, or for a bad request"));
         let may = self.draining.is_none() && !self.is_stopped;
-        // The stage may have changed since the worker looked at it.
+        // The server's stage may have changed after the worker read it.
         self.expect(may || self.draining.is_some_and(|(since, _)| since == now), || {
             format!("client {number} was opened during a drain")
         });
     }
 
-    /// The application got a message: what is it to do?
+    /// Checks a message that the application received, and returns the action that the application takes.
     pub(crate) fn message(
         &mut self,
         number: usize,
@@ -186,7 +186,7 @@ impl Model {
         order.unwrap_or(AppAction::Quiet)
     }
 
-    /// The application has sent something in answer to the message it was given last.
+    /// Notes a reply of the application to the last message that it received from a client.
     pub(crate) fn replied(&mut self, number: usize, opcode: Opcode, payload: &[u8]) {
         let client = &mut self.clients[number];
         client.most_queued += encode::frame_len(payload.len());
@@ -195,7 +195,7 @@ impl Model {
         }
     }
 
-    /// The application was told of an end.
+    /// Checks the end of a connection that the application was notified of.
     pub(crate) fn closed(&mut self, number: usize, id: ConnId, why: EndReason, world: &World) {
         let now = world.now;
         self.note(format_args!("client {number} is over: {why:?}"));
@@ -209,13 +209,12 @@ impl Model {
         self.clients[number].over = Some((why, now));
     }
 
-    /// Whether a connection may be over for this reason.
+    /// Returns an error unless a connection may have ended for this reason.
     fn justify(&self, number: usize, why: &EndReason, world: &World) -> Result<(), String> {
         let (client, connection) = (&self.clients[number], &world.connections[number]);
         let read = connection.read;
         let must = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
-        // Whatever the reason, all messages before it that were read have been delivered; the one that is being dealt with
-        // may be the cause.
+        // Whatever the reason, all messages read before it were delivered. The item that the worker is handling may be the reason.
         let rest = client.output.script.iter().skip(client.next);
         let rest = rest.filter(|said| !matches!(said.what, ItemKind::Ping(_) | ItemKind::Pong(_)));
         let mut rest = rest.take_while(|said| said.start < read);
@@ -258,7 +257,8 @@ impl Model {
         }
     }
 
-    /// A message has all its time from when its first byte was read.
+    /// Returns an error unless the time for a message has passed. It begins when the first byte of the message is read, and stops while
+    /// reading is paused.
     fn justify_message_timeout(
         &self,
         client: &Client,
@@ -278,7 +278,8 @@ impl Model {
         if now < due {
             return Err(format!("it has begun at {since:?}, and for {paused:?} was not read from"));
         }
-        // What comes after the first look gains no time, however long it takes to deal with what had come before.
+        // Bytes that arrive after the worker's first query past the deadline do not count, however long the worker takes for the bytes
+        // before them.
         let look = connection.looks.iter().find(|(_, at)| *at >= due);
         let arrived = look.map_or_else(|| connection.arrived(), |(arrived, _)| *arrived);
         let end = client.output.script.iter().find(|said| said.start == start).map(|said| said.end);
@@ -288,8 +289,8 @@ impl Model {
         Ok(())
     }
 
-    /// A Pong's time begins when its Ping leaves, or joins output that is stuck, which is half an interval after the Ping before or, under
-    /// the policy for idle peers, after the last sign of life.
+    /// Returns an error unless the time for a Pong has passed. It begins when the Ping is sent or queued behind stuck output: at the
+    /// earliest half an interval after the last Ping or, under the policy for idle peers, after the last bytes from the peer.
     fn justify_pong_timeout(&self, client: &Client, world: &World) -> Result<(), String> {
         let connection = &world.connections[client.number];
         let timeout = self.setup.limits.pong_timeout;
@@ -315,7 +316,7 @@ impl Model {
             return Err("it takes what is in front of its Ping".into());
         }
         if client.pauses.last() {
-            // It takes too little, whenever its Ping has left.
+            // The client reads too little, whenever its Ping was sent.
             return Ok(());
         }
         let waited = world.now.saturating_sub(since);

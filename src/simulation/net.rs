@@ -1,10 +1,10 @@
-//! An operating system of plain data: sockets are queues, readiness has the edges of epoll, and the clock only moves while
-//! nothing is ready.
+//! A simulated operating system: sockets are queues, readiness is edge-triggered like that of epoll, and the clock moves only while nothing
+//! is ready.
 //!
-//! It follows Linux where the worker relies on it: a descriptor is allocated before the queue of a listener is looked at
-//! (so `EMFILE` comes before `EAGAIN`), room is only reported to those who met a full buffer, what arrived before a reset can
-//! be read before it, and a socket closed over unread input resets its connection. [`kernels`](super::kernels) compares the
-//! two.
+//! It follows Linux where the worker relies on it. accept allocates a descriptor before it looks for a connection (so `EMFILE` takes
+//! precedence over `EAGAIN`). Free room in a send buffer is reported only after a call has met a full one. Data that arrived before a reset
+//! can still be read. Closing a socket with unread input resets its connection. [`kernels`](super::kernels) compares the simulated system
+//! with Linux.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice, Read};
@@ -21,13 +21,13 @@ use super::world::{Source, World};
 use crate::base::notifier::Wake;
 use crate::worker::{Os, Output, Ready, Token};
 
-/// The worker's end.
+/// The worker's access to the simulated system.
 pub(crate) struct Net {
     pub(crate) world: Rc<RefCell<World>>,
     pub(crate) wakes: Arc<Wakes>,
 }
 
-/// Counts wake-ups, for each of which one wait returns.
+/// A counter of wake-ups. A wait returns at once if there were any since the last one.
 #[derive(Debug, Default)]
 pub(crate) struct Wakes {
     pub(crate) asked: AtomicUsize,
@@ -35,7 +35,7 @@ pub(crate) struct Wakes {
 }
 
 impl Wakes {
-    /// Whether a wake-up has not ended a wait yet.
+    /// Returns whether a wake-up has not ended a wait yet.
     pub(crate) fn are_due(&self) -> bool {
         self.asked.load(Ordering::Relaxed) != self.seen.load(Ordering::Relaxed)
     }
@@ -69,7 +69,7 @@ impl Os for Net {
         world.interrupted = world.signals > 0 || odd.as_ref().is_some_and(|choices| choices.one_in(4));
         world.signals = world.signals.saturating_sub(1);
         if world.interrupted {
-            // A signal (EINTR): whatever there is stays.
+            // A signal interrupts the wait (EINTR); pending events stay.
             return Ok(());
         }
         let most_events = world.most_events;
@@ -171,13 +171,13 @@ impl Os for Net {
         let connection = &mut world.connections[socket.0];
         connection.recvs += 1;
         if !connection.inbound.is_empty() {
-            // The queue lies in two pieces at times.
+            // A `VecDeque` may hold its bytes in two pieces.
             let mut len = connection.inbound.read(buffer)?;
             len += connection.inbound.read(&mut buffer[len..])?;
             connection.has_read(len, now);
             return Ok(len);
         }
-        // The end of the stream counts before an error (SOCK_DONE in tcp_recvmsg).
+        // The end of the stream takes precedence over an error (SOCK_DONE in tcp_recvmsg).
         if connection.client_reset && !connection.client_ended {
             connection.told_end = true;
             return connection.take_error().map_or(Ok(0), |code| Err(os_error(code)));
@@ -187,7 +187,7 @@ impl Os for Net {
     }
 
     fn unread(&mut self, socket: &Fd) -> usize {
-        // Nothing arrives meanwhile: whoever judges by it is to have been told everything.
+        // No segment arrives in this call: a worker that decides by the result must have received everything before it.
         let mut world = self.world.borrow_mut();
         world.calls += 1;
         let now = world.now;
@@ -235,7 +235,7 @@ impl Os for Net {
     }
 
     fn limit_unsent(&mut self, socket: &Fd, bytes: u32) {
-        // How much it takes is up to the world; a test can see what it was told.
+        // The world decides how much a send takes; a test can check the limits that were set.
         self.world.borrow_mut().connections[socket.0].unsent_limits.push(bytes);
     }
 
@@ -258,7 +258,7 @@ impl Os for Net {
     fn shutdown_write(&mut self, socket: &Fd) -> io::Result<()> {
         let mut world = self.world.borrow_mut();
         world.meanwhile();
-        // Whoever polls is told in any case (inet_shutdown).
+        // The shutdown is always reported to a poller (inet_shutdown).
         world.edge(Source::Connection(socket.0));
         let connection = &mut world.connections[socket.0];
         if connection.client_reset {

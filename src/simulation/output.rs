@@ -1,4 +1,4 @@
-//! What clients say: the only place where their frames are made, each noted with what it means to the server.
+//! The output of clients: only this module makes their frames, and it notes the meaning of each for the server.
 
 use super::behavior::Bounds;
 use super::choices::Choices;
@@ -7,73 +7,73 @@ use super::hostile::{self, Fault};
 use crate::ws::deflate::Direction;
 use crate::ws::{CloseCode, Opcode, encode};
 
-/// The key of every request, and so of every answer.
+/// The `Sec-WebSocket-Key` of every request.
 pub(crate) const KEY: &[u8; 24] = b"dGhlIHNhbXBsZSBub25jZQ==";
 
-/// What the application does with a message. It is not in the message: the application looks it up.
+/// The application's action on a message. The message does not contain it: the application looks it up in the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AppAction {
-    /// Sends it back.
+    /// Sends the message back.
     Echo,
-    /// Sends it back so many times.
+    /// Sends the message back this many times.
     Repeat(usize),
     Quiet,
-    /// Sends that many bytes.
+    /// Sends a message of this many bytes.
     Answer(usize),
-    /// Sends it back and closes with this code.
+    /// Sends the message back and closes the connection with this code.
     Close(u16),
-    /// Has the same connection sent to through the mailbox.
+    /// Sends to the same connection through the mailbox.
     Post,
-    /// Ends the server in order.
+    /// Drains the server.
     Drain,
 }
 
-/// What a client has said, when all of it has arrived.
+/// The meaning of an item once it has arrived completely.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ItemKind {
-    /// A request, and the status it deserves.
+    /// A request, and the status of the response that it must receive.
     Request(u16),
     Message(Opcode, Vec<u8>, AppAction),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<u16>),
-    /// A violation, and the code it deserves.
+    /// A protocol violation, and the close code that it must receive.
     Fault(Fault),
 }
 
-/// One thing that a client says.
+/// An item of a client's output: a request, a message, a control frame or a violation.
 #[derive(Debug)]
 pub(crate) struct OutputItem {
     pub(crate) what: ItemKind,
-    /// Where it begins and ends in the client's stream.
+    /// The offsets of the item's start and end in the client's stream.
     pub(crate) start: usize,
     pub(crate) end: usize,
-    /// The application was given the message, or has opened the connection.
+    /// Whether the application has received the message, or has opened the connection.
     pub(crate) delivered: bool,
-    /// What the application has sent in answer.
+    /// The application's replies.
     pub(crate) replies: Vec<(Opcode, Vec<u8>)>,
 }
 
-/// A client's stream, as it is made.
+/// A client's stream.
 #[derive(Debug, Default)]
 pub(crate) struct ClientOutput {
     pub(crate) script: Vec<OutputItem>,
     /// Bytes made but not sent yet.
     pub(crate) pending: Vec<u8>,
-    /// Bytes sent.
+    /// The number of bytes sent.
     sent: usize,
-    /// A Close or a violation is out: the server hears nothing of what comes behind.
+    /// Whether the stream has a Close or a violation: the server ignores all bytes after it.
     pub(crate) is_finished: bool,
     messages: usize,
     compresses: bool,
-    /// The compression that its request offers.
+    /// The compression that the client's request offers.
     pub(crate) offer: Option<&'static str>,
-    /// There once the client knows that compression was agreed on.
+    /// The compressor; `Some` once the client knows that compression was agreed on.
     pub(crate) deflater: Option<ClientDeflater>,
 }
 
 impl ClientOutput {
-    /// The request to open client `number`.
+    /// Appends the request of client `number` to open a WebSocket.
     pub(crate) fn request(&mut self, number: usize) {
         let start = self.pending.len();
         let host = "simulated";
@@ -82,7 +82,7 @@ impl ClientOutput {
         self.note(start, ItemKind::Request(101));
     }
 
-    /// A request that deserves an error.
+    /// Appends a request that must receive an error.
     pub(crate) fn bad_request(&mut self, number: usize, choices: &Choices) {
         let start = self.pending.len();
         let status = hostile::request(&mut self.pending, number, choices);
@@ -90,12 +90,12 @@ impl ClientOutput {
         self.is_finished = true;
     }
 
-    /// From now on messages may be compressed.
+    /// Allows messages to be compressed from now on.
     pub(crate) fn agree(&mut self, direction: Direction) {
         self.deflater = Some(ClientDeflater::new(direction));
     }
 
-    /// A message in one frame, which is compressed where that was agreed on.
+    /// Appends a message in one frame, compressed if compression was agreed on.
     pub(crate) fn compressed_message(
         &mut self,
         len: usize,
@@ -108,7 +108,7 @@ impl ClientOutput {
         self.compresses = false;
     }
 
-    /// A message, in up to `frames` frames with Pings between them.
+    /// Appends a message in at most `frames` frames with Pings between them.
     pub(crate) fn message(
         &mut self,
         len: usize,
@@ -146,8 +146,8 @@ impl ClientOutput {
         self.note(start, ItemKind::Message(opcode, payload, order));
     }
 
-    /// A message in two frames, with so many of the longest Pings between them. Returns how much of what is pending comes before the
-    /// Pings, and how much before the second.
+    /// Appends a message in two frames, with `pings` Pings of the greatest length between them. Returns the number of pending bytes before
+    /// the Pings, and the number of bytes of the Pings.
     pub(crate) fn message_with_pings(
         &mut self,
         pings: usize,
@@ -210,42 +210,42 @@ impl ClientOutput {
         self.is_finished = true;
     }
 
-    /// Bytes behind the end of all that is heard.
+    /// Appends random bytes after the end of the items that the server handles.
     pub(crate) fn garbage(&mut self, choices: &Choices) {
         if matches!(self.script.last(), Some(said) if said.what == ItemKind::Request(101)) {
-            // Half a request stays one.
+            // A request that was sent by half must stay incomplete.
             return;
         }
         let len = choices.between(1, 300);
         self.pending.extend(std::iter::repeat_with(|| choices.bits().to_be_bytes()[0]).take(len));
     }
 
-    /// Where that begins which the server has read a part of, the whole message rather than a Ping between its frames.
+    /// Returns the start of the item that the server has read in part: of a message, even if the part ends in a Ping between its frames.
     pub(crate) fn under_way(&self, read: usize) -> Option<usize> {
         let partly = self.script.iter().filter(|said| said.start < read && read < said.end);
         partly.filter(|said| !matches!(said.what, ItemKind::Request(_))).map(|said| said.start).min()
     }
 
-    /// Where the first message begins which the server has read all of, and the application has not been given.
+    /// Returns the start of the first message that the server has read completely and the application has not received.
     pub(crate) fn undelivered(&self, read: usize) -> Option<usize> {
         let is_message = |said: &&OutputItem| matches!(said.what, ItemKind::Message(..) | ItemKind::Fault(_));
         let mut read = self.script.iter().filter(|said| said.end <= read && !said.delivered);
         read.find(is_message).map(|said| said.start)
     }
 
-    /// Bytes made.
+    /// Returns the number of bytes made, sent or pending.
     pub(crate) fn produced(&self) -> usize {
         self.sent + self.pending.len()
     }
 
-    /// Takes up to `most` bytes to be sent.
+    /// Takes up to `most` bytes to send.
     pub(crate) fn take(&mut self, most: usize) -> Vec<u8> {
         let len = self.pending.len().min(most);
         self.sent += len;
         self.pending.drain(..len).collect()
     }
 
-    /// Whether the client has said a Close and nothing behind it.
+    /// Returns whether the stream ends with a Close.
     pub(crate) fn ends_with_close(&self) -> bool {
         self.script
             .last()
@@ -257,7 +257,7 @@ impl ClientOutput {
         self.script.push(OutputItem { what, start, end, delivered: false, replies: Vec::new() });
     }
 
-    /// A payload that no other message of the client has, if it is long enough.
+    /// Makes a payload that differs from those of the client's other messages if it is long enough.
     fn payload(&mut self, opcode: Opcode, len: usize) -> Vec<u8> {
         self.messages += 1;
         let mut payload = format!("c{} ", self.messages).into_bytes();

@@ -1,6 +1,6 @@
-//! A parser of the server's stream that is independent of the one under test.
+//! A parser of the server's stream that is independent of the parser under test.
 //!
-//! It is strict: a server of ours sends whole, unmasked frames in their shortest form, and but Pongs nothing behind a Close.
+//! The parser is strict: the server must send complete, unmasked frames in their shortest form, and only Pongs after a Close.
 
 use super::deflate::ClientInflater;
 use super::output::KEY;
@@ -8,10 +8,10 @@ use crate::ws::Opcode;
 use crate::ws::client::{Accepted, ResponseError, check_response_to_offer};
 use crate::ws::deflate::{Agreement, Offer};
 
-/// What a server has sent.
+/// An item that the server has sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Received {
-    /// The status of its response, and what was agreed on about compression.
+    /// The status of the response, and the agreed compression.
     Response(u16, Option<Agreement>),
     Message(Opcode, Vec<u8>),
     Ping(Vec<u8>),
@@ -24,9 +24,9 @@ enum ParserState {
     #[default]
     Head,
     Frames,
-    /// Behind a Close: Pings are answered until the peer's comes (section 5.5.2), and nothing else is sent.
+    /// The state after a Close: the server answers Pings until the peer's Close arrives (section 5.5.2), and sends nothing else.
     Closing,
-    /// Behind an error response.
+    /// The state after an error response.
     End,
 }
 
@@ -34,23 +34,23 @@ enum ParserState {
 #[derive(Debug, Default)]
 pub(crate) struct StreamParser {
     state: ParserState,
-    /// What the client has offered.
+    /// The client's offer of compression.
     pub(crate) offer: Option<Offer>,
-    /// There where compression was agreed on.
+    /// The decompressor; `Some` if compression was agreed on.
     inflater: Option<ClientInflater>,
-    /// Bytes that are no whole frame yet.
+    /// The bytes of an incomplete frame.
     rest: Vec<u8>,
-    /// Bytes of all that was parsed.
+    /// The number of bytes parsed.
     pub(crate) parsed: usize,
 }
 
 impl StreamParser {
-    /// Whether the stream may end here: between frames, behind a response.
+    /// Returns whether the stream may end here: between frames or after a response.
     pub(crate) fn is_between(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// Takes bytes in and returns what is whole, each with the offset of its end.
+    /// Parses the bytes and returns the complete items, each with the offset of its end.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Vec<(usize, Received)>, String> {
         self.rest.extend_from_slice(bytes);
         let mut all = Vec::new();
@@ -76,7 +76,7 @@ impl StreamParser {
         Ok(all)
     }
 
-    /// A message as it was before it was compressed.
+    /// Decompresses a message.
     fn decompress(&mut self, received: Received) -> Result<Received, String> {
         let Received::Message(opcode, payload) = received else {
             return Err("a compressed control frame".into());
@@ -92,7 +92,7 @@ impl StreamParser {
         }
     }
 
-    /// The next thing received, with its length and whether it is compressed.
+    /// Parses the next item; returns its length, whether it is compressed, and the item.
     fn next(&self, bytes: &[u8]) -> Result<Option<(usize, bool, Received)>, String> {
         match self.state {
             _ if bytes.is_empty() => Ok(None),

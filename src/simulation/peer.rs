@@ -13,7 +13,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Reads all that there is.
+    /// Reads all available bytes.
     pub(super) fn read(&mut self) {
         let Some(stream) = &mut self.stream else { return };
         let mut buffer = [0; 16 * 1024];

@@ -1,4 +1,4 @@
-//! Clients that read slowly: what their systems have acknowledged, and how much of it keeps them alive.
+//! Clients that read slowly: the bytes that their systems have acknowledged, and the pace that keeps them connected.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use crate::base::ticks::TICK;
 use crate::worker::Limits;
 
 impl Connection {
-    /// Whether the client's end takes in only as much as there is room for. Where it does not, it takes in everything at once.
+    /// Returns whether the client's system accepts only as many bytes as its buffer has room for. Otherwise it accepts all bytes at once.
     pub(crate) const fn is_bounded(&self) -> bool {
         self.send_buffer != usize::MAX
     }
 
-    /// Bytes that the client's system has not acknowledged.
+    /// Returns the bytes that the client's system has not acknowledged.
     pub(crate) const fn unacknowledged(&self) -> usize {
         if self.is_bounded() { self.outbound.len() } else { 0 }
     }
 
-    /// Bytes that the client had read by that time.
+    /// Returns the bytes that the client had read by that time.
     fn taken_by(&self, time: Duration) -> usize {
         let takes = &self.takes[..self.takes.partition_point(|(_, at)| *at <= time)];
         takes.last().map_or(0, |(taken, _)| *taken)
     }
 
-    /// Whether the client takes enough of what is in front of a Ping or a Close, which ends there in the stream or has not left yet: then
-    /// it has not failed to answer.
+    /// Returns whether the client reads the bytes before a Ping or a Close fast enough, so that it is not late with its answer. `end` is
+    /// the offset of the frame's end in the stream; `None` if the frame has not been sent.
     pub(crate) fn is_taking(&self, end: Option<usize>, pace: ReadPace, now: Duration) -> bool {
-        // Two looks are so far from each other, but for the rest of a tick.
+        // Two checks by the worker are this far apart, except for a part of a tick.
         let recent = self.taken_by(now.saturating_sub(pace.window - TICK));
         let taken = self.taken_by(now);
         self.is_bounded()
@@ -35,15 +35,15 @@ impl Connection {
             && self.takes.last().is_some_and(|(_, at)| *at + pace.window > now + TICK)
     }
 
-    /// A client that has not answered a Ping or a Close that left at a time, and ends at a place in the stream, must take what is in front
-    /// of it, and answer when it has it.
+    /// Checks a client that has not answered a Ping or a Close, which was sent at the time `sent` and ends at the offset `end` in the
+    /// stream. The client must read the bytes before the frame at the required pace, and answer once it has read the frame.
     pub(crate) fn must_take(
         &self,
         (sent, end): (Duration, usize),
         pace: ReadPace,
         now: Duration,
     ) -> Result<(), String> {
-        // From a look to the next, and all the time anew when it leaves an outbox.
+        // The time from one check to the next, and again in full when the frame leaves an outbox.
         let most = 3 * pace.window + 3 * TICK;
         if !self.is_bounded() || now <= sent.max(self.written_at) + most {
             return Ok(());
@@ -59,12 +59,12 @@ impl Connection {
     }
 }
 
-/// How fast a client must read what is in front of something that it is to answer.
+/// The pace at which a client must read the bytes before a frame that it has to answer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReadPace {
-    /// From one look to the next.
+    /// The time from one check to the next.
     pub(crate) window: Duration,
-    /// Bytes that it must take meanwhile.
+    /// The bytes that the client must read in that time.
     least: usize,
 }
 
@@ -84,7 +84,7 @@ impl ReadPace {
     }
 }
 
-/// A time in whole ticks, rounded up.
+/// Rounds a time up to whole ticks.
 pub(crate) fn whole_ticks(time: Duration) -> Duration {
     let ticks = time.as_millis().div_ceil(TICK.as_millis());
     TICK * u32::try_from(ticks).unwrap_or(u32::MAX)

@@ -1,7 +1,7 @@
-//! Whole schedules on the simulated kernel and on Linux: the same worker must tell its application, and its clients, the same.
+//! Whole schedules on the simulated kernel and on Linux: the worker's application and its clients must receive the same on both.
 //!
-//! Nothing is injected in them that loopback sockets cannot be made to do: no failing call, no segment that arrives at a chosen
-//! moment, no short read. The clock is one for both and moves only between steps.
+//! The schedules have no faults that loopback sockets cannot reproduce: no failing call, no segment that arrives at a chosen moment, no
+//! short read. Both kernels share one clock, which moves only between steps.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind, Write};
@@ -27,14 +27,14 @@ use crate::sys::socket::{Sharing, listen_tcp, local_address, reset_on_close};
 use crate::worker::Linux;
 use crate::ws::{CloseCode, Message};
 
-/// What a replay came to.
+/// The counts of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Replay {
     /// Clients that connected.
     pub clients: u64,
     /// Events of the application.
     pub events: u64,
-    /// Bytes that clients got.
+    /// Bytes that clients received.
     pub bytes: u64,
 }
 
@@ -49,16 +49,16 @@ pub(super) struct Comparison {
     _waker: Arc<EventFd>,
     pub(super) address: SocketAddr,
     pub(super) clients: Vec<Client>,
-    /// What each got on the simulated kernel, and how its connection ended there.
+    /// The bytes that each client received on the simulated kernel, and the end of its connection there.
     pub(super) got: Vec<(Vec<u8>, Ending)>,
     pub(super) peers: Vec<Peer>,
     pub(super) trace: Vec<String>,
 }
 
-/// Plays what a seed decides on both kernels.
+/// Plays the schedule that a seed decides on both kernels.
 ///
 /// # Errors
-/// The first difference, with what led to it.
+/// Returns the first difference, with the events before it.
 pub fn replay(seed: u64) -> Result<Replay, String> {
     let mut comparison = Comparison::new(seed).map_err(|error| format!("no sockets: {error}"))?;
     match comparison.play() {
@@ -75,7 +75,7 @@ impl Comparison {
     fn new(seed: u64) -> io::Result<Self> {
         let choices = Choices::of_seed(seed);
         let mut setup = Setup::draw(Profile::Short, &choices);
-        // What does not fit depends on when the kernel takes output.
+        // Whether output fits the limits depends on when the kernel takes it.
         (setup.limits.buffers, setup.limits.outbox) = (1 << 30, 1 << 20);
         setup.limits.decoder.max_message = setup.limits.decoder.max_message.min(4_000);
         let mut world = World::new(seed);
@@ -117,7 +117,7 @@ impl Comparison {
             self.step().map_err(|error| error.to_string())?;
             self.run_until_idle()?;
         }
-        // Everybody leaves, or is told to.
+        // All clients leave, or the server drains.
         if self.choices.one_in(2) {
             self.trace.push("the server drains".into());
             self.simulated.handle.shared.drain(Duration::from_secs(3));
@@ -139,7 +139,7 @@ impl Comparison {
         match choices.weigh(&[10, 80, 3, 4, 10, 1]) {
             0 => self.connect()?,
             1 => {
-                // At once: in which order the worker sees them is the kernel's affair.
+                // Several clients take their turns at once; the kernel decides the order in which the worker sees them.
                 for _ in 0..choices.between(1, 3) {
                     self.anyone().into_iter().for_each(|number| self.turn(number));
                 }
@@ -193,7 +193,7 @@ impl Comparison {
         Ok(())
     }
 
-    /// One of the clients that take part and have not been told of an end.
+    /// Returns one of the clients that take part and whose connections have not ended.
     fn anyone(&self) -> Option<usize> {
         let live = |number: &usize| !self.clients[*number].has_left && self.got[*number].1 == Ending::Open;
         let live: Vec<usize> = (0..self.clients.len()).filter(live).collect();
@@ -223,7 +223,7 @@ impl Comparison {
         let Some(number) = self.anyone() else { return };
         let how = self.choices.below(3);
         if how == 0 && self.choices.one_in(2) {
-            // Its end comes with the last that it says.
+            // The end of the stream arrives together with the client's last bytes.
             self.turn(number);
         }
         let (client, mut world) = (&mut self.clients[number], self.world.borrow_mut());
@@ -240,12 +240,12 @@ impl Comparison {
         }
     }
 
-    /// What a client has put on the wire arrives on both kernels.
+    /// Has the segments that a client has put on the wire arrive on both kernels.
     pub(super) fn transfer(&mut self, number: usize) {
         let mut world = self.world.borrow_mut();
         let peer = &mut self.peers[number];
         for segment in &world.connections[number].wire {
-            // It may fail on a connection that the server has ended meanwhile.
+            // The write may fail on a connection that the server has ended in the meantime.
             match (segment, &mut peer.stream) {
                 (Segment::Data(bytes), Some(stream)) => drop(stream.write_all(bytes)),
                 (Segment::End, Some(stream)) => drop(stream.shutdown(Shutdown::Write)),
@@ -269,7 +269,7 @@ impl Comparison {
             [(&self.simulated.handle, &self.simulated.log), (&self.real.handle, &self.real.log)]
         {
             let id = log.borrow().ids.get(number).copied().flatten();
-            // Those who have gone are gone on both.
+            // A client that has left has left on both kernels.
             match (what, id) {
                 (0 | 1, Some(id)) => _ = handle.send(id, Message::Text(&text)),
                 (2, Some(id)) => _ = handle.close(id, CloseCode::NORMAL, "mail"),

@@ -16,7 +16,8 @@ use crate::base::ticks::TICK;
 use crate::metrics::Counters;
 use crate::worker::{Flags, Handle, Worker};
 
-/// Most iterations until the worker is idle: far more than any work takes, even a frame at a time, so that a spinning loop is found.
+/// The most iterations until the worker is idle: far more than any work takes, even frame by frame, so that only an endless loop exceeds
+/// it.
 const MOST_ITERATIONS: usize = 100_000;
 
 /// A run in progress.
@@ -28,15 +29,15 @@ pub(crate) struct Run {
     pub(crate) model: Rc<RefCell<Model>>,
     wakes: Arc<Wakes>,
     pub(crate) is_alive: bool,
-    /// Iterations in a row that had nothing to do and did not sleep.
+    /// Consecutive iterations that did no work and did not sleep.
     idle: usize,
     pub(crate) idle_checks: usize,
-    /// Clients that take part, and those whose sockets are open, by number.
+    /// The numbers of the clients that take part; `watched` has those whose sockets are open.
     pub(crate) live: Vec<usize>,
     watched: Vec<usize>,
 }
 
-/// Why a run ended early.
+/// A description of why a run ended early.
 pub(crate) type Violation = String;
 
 impl Run {
@@ -95,7 +96,7 @@ impl Run {
         self.watched.push(number);
     }
 
-    /// One iteration of the worker, after which the model is compared with what it did.
+    /// Runs one iteration of the worker and compares its effects with the model.
     pub(crate) fn iterate(&mut self) -> Result<(), Violation> {
         let (calls, edges, now) = {
             let world = self.world.borrow();
@@ -108,19 +109,19 @@ impl Run {
         self.check()?;
         let world = self.world.borrow();
         let busy = world.calls > calls || world.edges.len() != edges || world.now > now || posted > 0;
-        // What was read is decompressed, and what waits of it dealt with, without a call.
+        // The worker decompresses data and handles unread input without a system call.
         let busy =
             busy || self.counters().messages_in.get() > given || self.worker.inventory().unread != unread;
-        // A wait that a signal cut short tells nothing.
+        // A wait that a signal interrupts shows nothing.
         self.idle = match busy || world.would_sleep {
             true => 0,
             false => self.idle + usize::from(!world.interrupted),
         };
-        // One for each kind of work that may turn out to be none, and some to spare.
+        // Each kind of work may take one iteration that turns out to have none, and the limit leaves room for more.
         if self.idle > 40 { Err("the loop spins".into()) } else { Ok(()) }
     }
 
-    /// Takes in what the worker has done.
+    /// Checks the effects of the last iteration against the model.
     fn check(&mut self) -> Result<(), Violation> {
         let world = self.world.borrow();
         let mut model = self.model.borrow_mut();
@@ -132,7 +133,7 @@ impl Run {
         self.watched.retain(|&number| {
             model.observe_output(number, &world);
             model.check_socket_close(number, &world);
-            // For the next iteration; what is seen while idle is surer.
+            // The next iteration's checks use this value; the check while idle replaces it by a more reliable one.
             model.clients[number].was_paused |= world.connections[number].wants_room;
             !world.connections[number].closed
         });
@@ -153,7 +154,7 @@ impl Run {
         model.violation.take().map_or(Ok(()), Err)
     }
 
-    /// Lets the worker do all that it has to do now, and looks at what it has left.
+    /// Runs the worker until it has nothing left to do, and checks its state.
     pub(crate) fn run_until_idle(&mut self) -> Result<(), Violation> {
         for _ in 0..MOST_ITERATIONS {
             if !self.is_alive {
@@ -172,13 +173,13 @@ impl Run {
         Err("the worker does not become idle".into())
     }
 
-    /// Whether the worker would sleep, and nothing in the system would keep it from that.
+    /// Returns whether the worker would sleep and the system has nothing to report.
     fn is_idle(&self) -> bool {
         let world = self.world.borrow();
         world.edges.is_empty() && !self.wakes.are_due() && self.worker.next_wait() != Some(Duration::ZERO)
     }
 
-    /// Lets time pass, and the worker wake up when it wants to.
+    /// Advances the clock by `time`; the worker wakes up at its own deadlines.
     pub(crate) fn advance(&mut self, time: Duration) -> Result<(), Violation> {
         let until = self.now() + time;
         let interval = self.model.borrow().setup.tick_interval.unwrap_or(TICK).min(TICK);

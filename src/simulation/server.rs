@@ -1,4 +1,4 @@
-//! A worker on any kernel, with an application that writes down what it is told, and a clock that others move.
+//! A worker on any kernel, with an application that records its events, and a clock that the test moves.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
@@ -17,8 +17,8 @@ use crate::worker::{
 };
 use crate::ws::{CloseCode, Message, Opcode};
 
-/// A kernel but for its clock, which stands until it is moved, its waits, which do not wait, and its chance, which is none:
-/// so two of them see the same.
+/// A kernel whose clock moves only by the test, whose waits return at once, and whose random numbers are constant, so that two kernels
+/// behave the same.
 pub(crate) struct FixedClockOs<O> {
     os: O,
     now: Rc<Cell<Duration>>,
@@ -85,7 +85,7 @@ impl<O: Os> Os for FixedClockOs<O> {
     }
 
     fn output(&self, _: &O::Socket) -> Option<Output> {
-        // Two kernels need not acknowledge at the same time.
+        // Two kernels need not acknowledge data at the same time.
         None
     }
 
@@ -102,12 +102,12 @@ impl<O: Os> Os for FixedClockOs<O> {
     }
 
     fn random(&mut self) -> u64 {
-        // Not drawn in turn: the order in which two kernels report connections may differ.
+        // A constant, because two kernels may report connections in different orders.
         0x9e37_79b9_7f4a_7c15
     }
 }
 
-/// What the application was told of one client.
+/// An event of the application for one client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum AppEvent {
     Opened,
@@ -115,17 +115,17 @@ pub(crate) enum AppEvent {
     Closed(EndReason),
 }
 
-/// What the application was told, by client.
+/// The application's events, by client.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     pub(crate) told: Vec<Vec<AppEvent>>,
     pub(crate) ids: Vec<Option<ConnId>>,
 }
 
-/// The application. It knows by a message's number what to do with it.
+/// The application. It looks up its action on a message by the message's number.
 pub(crate) struct Recorder {
     log: Rc<RefCell<Log>>,
-    /// Of each client's messages.
+    /// The actions on each client's messages, in order.
     actions: Rc<RefCell<Vec<Vec<AppAction>>>>,
     handle: Handle,
 }
@@ -161,7 +161,7 @@ impl Handler for Recorder {
         let number = *conn.data();
         let count = self.told(number, AppEvent::Message(message.opcode(), message.as_bytes().into()));
         let order = self.actions.borrow()[number].get(count - 1).copied();
-        // What is refused is refused on both kernels.
+        // A message that one kernel's server refuses is refused on the other as well.
         match order {
             Some(AppAction::Echo) => _ = conn.send(message),
             Some(AppAction::Repeat(times)) => (0..times).for_each(|_| _ = conn.send(message)),
@@ -188,7 +188,7 @@ pub(crate) struct Server<O: Os> {
     pub(crate) is_alive: bool,
 }
 
-/// What the two servers have in common.
+/// The state that the two servers share.
 pub(crate) struct Common {
     pub(crate) limits: Limits,
     pub(crate) now: Rc<Cell<Duration>>,
@@ -226,13 +226,14 @@ impl<O: Os> Server<O> {
         log.ids.push(None);
     }
 
-    /// How long nothing is due.
+    /// Returns the time until the worker's next deadline.
     pub(crate) fn next_wait(&self) -> Duration {
         let wait = self.worker.next_wait().filter(|_| self.is_alive);
         wait.unwrap_or(Duration::MAX)
     }
 
-    /// Numbers that tell how far it is: connections taken, held and open, bytes read, messages, and deadlines that were met.
+    /// Returns numbers that show the server's progress: connections accepted, held and open, bytes read, messages, and deadlines that have
+    /// passed.
     pub(crate) fn progress(&self) -> [u64; 8] {
         let counters = self.worker.counters();
         [

@@ -1,4 +1,4 @@
-//! The server that a run is about, drawn from the choices: every limit is sometimes so low that it is met.
+//! The server of a run, drawn from the choices: every limit is sometimes low enough to be reached.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use crate::worker::{Budgets, Deflation, Limits, PingPolicy};
 use crate::ws::deflate::ContextTakeover;
 use crate::ws::{DecoderConfig, Role, encode};
 
-/// What a run is to be like.
+/// The size of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
     /// A few clients, about a hundred steps.
     Short,
-    /// Dozens of clients that come and go, thousands of steps.
+    /// Dozens of clients that connect and leave, thousands of steps.
     Long,
     /// More clients than a broadcast or a drain visits in one iteration.
     ManyClients,
 }
 
-/// A server, and how much happens to it.
+/// The server of a run, and the size of the workload.
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) limits: Limits,
@@ -31,18 +31,18 @@ pub(crate) struct Setup {
     pub(crate) most_clients: usize,
     /// Clients that connect before the first step.
     pub(crate) initial_clients: usize,
-    /// The server may end before the last step.
+    /// Whether the server may end before the last step.
     pub(crate) may_end: bool,
-    /// Buffer memory may run out.
+    /// Whether buffer memory may run out.
     pub(crate) is_tight: bool,
-    /// Another worker listens as well, so that this one may leave the group.
+    /// Whether another worker listens as well, so that this one may leave the group.
     pub(crate) has_other_workers: bool,
-    /// Descriptors that the process has.
+    /// The number of descriptors of the process.
     pub(crate) descriptors: usize,
-    /// See [`FaultInjection`](super::injection::FaultInjection).
+    /// A segment arrives in one system call out of this many; see [`FaultInjection`](super::injection::FaultInjection).
     pub(crate) arrivals: usize,
     pub(crate) waits: usize,
-    /// The application decides later on one client in so many; 0 for none.
+    /// The application defers its decision on one client out of this many; 0 for none.
     pub(crate) puts_off: usize,
 }
 
@@ -50,7 +50,8 @@ const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Budgets that are as small for a few clients as those of a server are for thousands, but for one in two.
+/// Returns the default budgets in one case out of two, or budgets that are as small for a few clients as those of a server are for
+/// thousands.
 fn small(choices: &Choices) -> Budgets {
     if choices.one_in(2) {
         return Budgets::default();
@@ -144,9 +145,9 @@ impl Setup {
         }
     }
 
-    /// Has the application decide later on some clients or none, by a number that was drawn for something else.
+    /// Decides how often the application defers a decision, by bits that were drawn for another purpose.
     pub(crate) const fn put_off(&mut self, bits: u64) {
-        // A crowd is more than a worker puts off at a time.
+        // The initial clients would exceed the decisions that a worker can have pending.
         if self.initial_clients == 0 {
             self.puts_off = [0, 0, 1, 3][(bits % 4) as usize];
         }

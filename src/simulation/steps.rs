@@ -10,11 +10,11 @@ use crate::base::ticks::time_of;
 use crate::budget::MAILBOX;
 use crate::worker::ConnId;
 
-/// Errors of accept(2) that pass.
+/// Temporary errors of accept(2).
 const ACCEPT_ERRORS: [i32; 5] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS, libc::ECONNABORTED];
 
 impl Run {
-    /// Everything from the first client to the end of the worker.
+    /// Plays the run from the first client to the end of the worker.
     pub(crate) fn play(&mut self) -> Result<usize, Violation> {
         let (count, steps) = {
             let model = self.model.borrow();
@@ -43,7 +43,7 @@ impl Run {
             5 => self.advance(choices.pick(&[1, 1, 2, 2, 5, 11, 31]) * Duration::from_secs(1))?,
             6 => {
                 self.stop();
-                // It may stop again before it has done all that there was to do.
+                // The process may stop again before the worker has handled everything that is due.
                 if choices.one_in(3) {
                     self.iterate()?;
                     self.stop();
@@ -53,7 +53,7 @@ impl Run {
             8 => self.inject_fault(),
             9 => self.flood_mailbox(),
             10 => self.flood()?,
-            // Rarely, for nothing comes behind it.
+            // This is rare, because it ends the run.
             _ if choices.one_in(4) && self.model.borrow().setup.may_end => self.end_of_server(),
             _ => {}
         }
@@ -61,7 +61,7 @@ impl Run {
         Ok(())
     }
 
-    /// Another thread has learnt what the application asked for, or has not.
+    /// Has another thread resolve a pending decision, or drop it.
     fn decide(&self) {
         let choices = &self.choices;
         let mut model = self.model.borrow_mut();
@@ -71,7 +71,7 @@ impl Run {
         }
     }
 
-    /// Many clients at once, all of which open a WebSocket.
+    /// Connects many clients at once, all of which open a WebSocket.
     fn connect_initial(&mut self, count: usize) -> Result<(), Violation> {
         for _ in 0..count {
             self.connect();
@@ -93,7 +93,7 @@ impl Run {
             return;
         }
         let mut world = self.world.borrow_mut();
-        // With no listener there, the connection is another worker's.
+        // Without an open listener, the connection goes to another worker.
         let Some(number) = world.connect() else { return };
         let send_buffer = choices.pick(&[usize::MAX, usize::MAX, 60, 1_000, 20_000]);
         world.connections[number].room = send_buffer;
@@ -109,7 +109,7 @@ impl Run {
             quit_every: choices.pick(&[never, 60, 15]),
         };
         let mut client = Client::new(number, behavior);
-        // Each stream of zlib's takes a quarter of a megabyte.
+        // Each stream of zlib takes a quarter of a megabyte.
         let offering = if model.setup.initial_clients > 0 { 40 } else { 2 };
         if choices.one_in(offering) {
             let offer = choices.pick(&OFFERS);
@@ -119,7 +119,7 @@ impl Run {
         match choices.weigh(&[20, 2, 1]) {
             0 => client.output.request(number),
             1 => client.output.bad_request(number, choices),
-            // It says nothing, or half.
+            // The client sends nothing, or a part of a request.
             _ => {
                 client.output.request(number);
                 let half = choices.below(client.output.pending.len());
@@ -138,7 +138,7 @@ impl Run {
         self.joined(number);
     }
 
-    /// A client has its turn.
+    /// Has a client take its turn.
     fn turn(&mut self) {
         let choices = self.choices.clone();
         if self.live.is_empty() {
@@ -190,8 +190,8 @@ impl Run {
         }
     }
 
-    /// The process stands still: the machine is busy or asleep, somebody has stopped it, or the worker is up to what is due next. Clients go
-    /// on meanwhile, and what they send arrives. A signal may be what wakes it up.
+    /// Stops the process for a while, as a busy or sleeping machine or a debugger does, or until the worker's next deadline. Clients
+    /// continue in the meantime, and their segments arrive. A signal may end the wait afterwards.
     fn stop(&mut self) {
         let choices = self.choices.clone();
         let due = self.worker.next_wait().unwrap_or_default();
@@ -214,7 +214,7 @@ impl Run {
         world.signals += usize::from(choices.one_in(2));
     }
 
-    /// Something from another thread.
+    /// Posts a message or a close from another thread.
     fn post(&mut self) {
         let choices = &self.choices;
         let now = self.world.borrow().now;
@@ -231,7 +231,7 @@ impl Run {
             1_000,
             if choices.one_in(4) { 66_000 } else { 5 },
         ]);
-        // Of those that have gone as well.
+        // The receiver may be a client that has left.
         let all = model.clients.len();
         let number = if all > 0 && choices.one_in(3) { Some(choices.below(all)) } else { None };
         let number = number.or_else(|| self.live.get(choices.below(self.live.len().max(1))).copied());
@@ -246,7 +246,7 @@ impl Run {
                 if choices.one_in(2) {
                     model.post_to(&self.handle, None, id, len, now);
                 } else {
-                    // Of this worker, and a generation to come.
+                    // An id of this worker, with a generation that does not exist yet.
                     let id = ConnId::new(0, 1 << 27, u32::try_from(choices.below(8)).unwrap_or(0));
                     model.post_close(&self.handle, None, id, now);
                 }
@@ -289,7 +289,8 @@ impl Run {
         Ok(())
     }
 
-    /// A message begins, is read, and is followed by Pings, often when one of ours is due.
+    /// Has a client begin a message, which the worker reads, and send Pings after it, often until the worker's next deadline for the
+    /// connection.
     fn flood_within_message(&mut self, number: usize) -> Result<(), Violation> {
         let choices = self.choices.clone();
         let flood = {
@@ -314,7 +315,7 @@ impl Run {
         Ok(())
     }
 
-    /// The system fails, or stops to.
+    /// Makes the system fail, or stop failing.
     fn inject_fault(&mut self) {
         let choices = &self.choices;
         let mut world = self.world.borrow_mut();

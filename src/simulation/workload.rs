@@ -1,4 +1,4 @@
-//! What a client sends next.
+//! The items that a client appends to its output.
 
 use super::behavior::Bounds;
 use super::choices::Choices;
@@ -7,7 +7,7 @@ use super::output::AppAction;
 use super::world::World;
 
 impl Client {
-    /// Says something new.
+    /// Appends a new item to the client's output.
     pub(crate) fn produce(&mut self, bounds: Bounds, choices: &Choices) {
         if self.has_ended || self.output.pending.len() > 100_000 {
             return;
@@ -61,7 +61,7 @@ impl Client {
         }
     }
 
-    /// Says more at once than an iteration reads from one connection.
+    /// Appends more output than an iteration reads from one connection.
     pub(crate) fn flood(&mut self, bounds: Bounds, choices: &Choices) {
         let len = choices.pick(&[0, 100, 1_000]).min(bounds.max_message);
         let what = choices.below(if self.output.deflater.is_some() { 5 } else { 3 });
@@ -69,7 +69,7 @@ impl Client {
         let mut expanded = 0;
         while self.output.pending.len() < 300_000 && !self.output.is_finished && !self.has_ended {
             match what {
-                // A little that becomes much.
+                // A few compressed bytes that become many.
                 3.. if expanded > 1_500_000 => break,
                 3.. => {
                     self.output.compressed_message(bounds.max_message, order, bounds, choices);
@@ -82,8 +82,8 @@ impl Client {
         }
     }
 
-    /// Begins a message, and returns how many bytes of Pings come before its end, which stays for later; `None` when it has nothing more to
-    /// say.
+    /// Begins a message whose last frame follows later, with Pings before it. Returns the bytes of these Pings, or `None` if the client's
+    /// output is finished.
     pub(crate) fn begin_message(
         &mut self,
         world: &mut World,

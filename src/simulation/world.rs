@@ -1,4 +1,4 @@
-//! A network of plain data: connections are queues, and readiness has the edges of epoll.
+//! A simulated network: connections are queues, and readiness is edge-triggered like that of epoll.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::injection::FaultInjection;
 use crate::budget::EVENTS_PER_WAIT;
 use crate::worker::{Ready, Token};
 
-/// Bytes from a client that the worker's end takes in before it has read them.
+/// The receive window: bytes from a client that the worker's socket accepts before the worker reads them.
 pub(crate) const WINDOW: usize = 512 * 1024;
 
 #[derive(Debug)]
@@ -25,25 +25,25 @@ pub(crate) enum Source {
     Listener(usize),
 }
 
-/// Everything behind the trait, shared with the test.
+/// The whole state behind the `Os` trait, shared with the test.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) now: Duration,
-    /// When last the clock moved without the worker.
+    /// The last time when the clock moved without the worker.
     pub(crate) jumped_at: Duration,
-    /// The most events of a wait.
+    /// The most events that a wait returns.
     pub(crate) most_events: usize,
-    /// How far a wait may move the clock.
+    /// The time up to which a wait may move the clock.
     pub(crate) limit: Duration,
-    /// The last wait would have gone on beyond the limit.
+    /// Whether the last wait would have lasted beyond the limit.
     pub(crate) would_sleep: bool,
-    /// A signal cut the last wait short.
+    /// Whether a signal interrupted the last wait.
     pub(crate) interrupted: bool,
-    /// So many waits will be.
+    /// The number of coming waits that a signal interrupts.
     pub(crate) signals: usize,
-    /// How long a system call but a wait takes.
+    /// The duration of each system call except a wait.
     pub(crate) charge: Duration,
-    /// The process stands still for so long within the next system call but a wait.
+    /// The time for which the process is stopped within the next system call except a wait.
     pub(crate) stall: Duration,
     pub(crate) waits: usize,
     /// System calls other than waits.
@@ -52,7 +52,7 @@ pub(crate) struct World {
     pub(crate) has_reserve: bool,
     pub(crate) fail_watch: bool,
     pub(crate) fail_listen: bool,
-    /// Errors that accepting meets next.
+    /// The errors that the next calls of accept return.
     pub(crate) accept_errors: VecDeque<i32>,
     pub(crate) connections: Vec<Connection>,
     pub(crate) listeners: Vec<Listener>,
@@ -60,7 +60,7 @@ pub(crate) struct World {
     pub(crate) edges: VecDeque<Source>,
     pub(crate) random: u64,
     pub(crate) injection: Option<FaultInjection>,
-    /// Sockets of the worker's that are open.
+    /// The number of open sockets of the worker.
     pub(crate) held: usize,
 }
 
@@ -98,18 +98,18 @@ impl World {
         Fd(self.listeners.len() - 1)
     }
 
-    /// Listeners that are open.
+    /// Returns the number of open listeners.
     #[cfg(test)]
     pub(crate) fn listening(&self) -> usize {
         self.listeners.iter().filter(|listener| !listener.closed).count()
     }
 
-    /// Descriptors of connections that the worker holds.
+    /// Returns the number of connections whose descriptors the worker holds.
     pub(crate) const fn held(&self) -> usize {
         self.held
     }
 
-    /// A client connects to the first listener that is open; `None` when there is none.
+    /// Connects a client to the first open listener. Returns its number, or `None` if no listener is open.
     pub(crate) fn connect(&mut self) -> Option<usize> {
         let at = self.listeners.iter().position(|listener| !listener.closed)?;
         self.connections.push(Connection::new());
@@ -137,18 +137,18 @@ impl World {
         self.edge(Source::Connection(number));
     }
 
-    /// A reset arrives. What arrived before it can still be read, as Linux has it.
+    /// Has a client's reset arrive. Bytes that arrived before it can still be read, as on Linux.
     pub(crate) fn client_resets(&mut self, number: usize) {
         let connection = &mut self.connections[number];
         if connection.client_ended && connection.ending != Ending::Open {
-            // Both halves have ended: there is no connection left that could be reset.
+            // Both halves have ended: no connection is left to reset.
             return;
         }
         connection.client_reset = true;
         self.edge(Source::Connection(number));
     }
 
-    /// The next segment of a client's arrives. `false` when there is none, or no room for it.
+    /// Has a client's next segment arrive. Returns `false` if there is none, or no room for it.
     pub(crate) fn arrive(&mut self, number: usize) -> bool {
         let connection = &mut self.connections[number];
         let has_room = connection.inbound.len() < WINDOW;
@@ -168,7 +168,7 @@ impl World {
         true
     }
 
-    /// The client reads up to `most` bytes, which makes as much room.
+    /// Has the client read up to `most` bytes, which frees as much of the send buffer. Returns the number of bytes.
     pub(crate) fn client_reads(&mut self, number: usize, most: usize) -> usize {
         let now = self.now;
         let connection = &mut self.connections[number];
@@ -189,7 +189,7 @@ impl World {
         std::mem::take(&mut self.connections[number].outbound)
     }
 
-    /// The client reads, or its kernel acknowledges: the send buffer takes this much now.
+    /// Sets the free bytes of the send buffer, after the client has read or its kernel has acknowledged data.
     pub(crate) fn set_room(&mut self, number: usize, room: usize) {
         let connection = &mut self.connections[number];
         connection.room = room;
@@ -208,7 +208,7 @@ impl World {
         }
     }
 
-    /// What epoll reports of a source now.
+    /// Returns the event that epoll reports for a source now.
     pub(crate) fn report(&mut self, source: Source) -> Option<Ready> {
         match source {
             Source::Listener(at) => {
@@ -225,14 +225,14 @@ impl World {
                 let closed = connection.client_ended || connection.client_reset;
                 let readable = closed || !connection.inbound.is_empty();
                 let writable = connection.is_writable();
-                // To look at a socket that is not writable is to ask for the next edge (tcp_poll).
+                // Polling a socket that is not writable requests the next edge (tcp_poll).
                 connection.wants_room |= !writable;
                 (readable || writable).then_some(Ready { token, readable, writable, closed })
             }
         }
     }
 
-    /// The worker closes its socket.
+    /// Closes the worker's socket.
     pub(crate) fn end(&mut self, number: usize) {
         let now = self.now;
         self.held -= 1;
@@ -246,7 +246,7 @@ impl World {
         }
     }
 
-    /// Something may arrive while the worker is in a system call.
+    /// Notes a system call of the worker, during which a segment may arrive.
     pub(crate) fn meanwhile(&mut self) {
         self.calls += 1;
         self.now += self.charge + std::mem::take(&mut self.stall);
