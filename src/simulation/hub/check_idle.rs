@@ -1,4 +1,4 @@
-//! What must hold when nobody has anything to do, and at the end.
+//! Checks of the state while all workers are idle, and at the end.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use super::wire::Disconnect;
 use crate::hub::inspect::Inventory;
 use crate::simulation::run::Violation;
 
-/// Longer than anything waits that is no deadline: a retry, a replay that waits for room.
+/// A time longer than any wait other than a deadline: for a retry, or for a replay that waits for room.
 const PAUSE: Duration = Duration::from_millis(10);
-/// Pauses in which nothing happens, before it is believed that nothing will.
+/// The number of pauses without an event after which none is expected.
 const PAUSES: usize = 3;
-/// Pauses in which all that was held back finds its way.
+/// The most pauses until all held messages are delivered.
 const MOST_PAUSES: usize = 300;
 
 impl Run {
-    /// All clients read what there is, until nothing comes any more. Then everybody has what is due.
+    /// Has all clients read everything until no more arrives, and then checks the whole state.
     pub(crate) fn rest(&mut self) -> Result<(), Violation> {
         self.run_until_idle()?;
         self.note("rest");
@@ -56,7 +56,7 @@ impl Run {
                 (quiet, rounds) = (0, 0);
                 continue;
             }
-            // What a queue has no room for is tried again in a while.
+            // An entry that a queue had no room for is retried after a while.
             let waits = |at| self.nodes.inventory(at).is_some_and(|hub| hub.broker.held + hub.recoveries > 0);
             quiet = if self.nodes.alive().any(waits) { 0 } else { quiet + 1 };
             rounds += 1;
@@ -68,7 +68,7 @@ impl Run {
         Err("the clients do not come to rest".into())
     }
 
-    /// Nothing is under way in any hub.
+    /// Checks that no hub has any pending work.
     fn check_hubs(&self) -> Result<(), Violation> {
         for at in self.nodes.alive() {
             let inventory = self.nodes.inventory(at).ok_or("a handler has not come back from its turn")?;
@@ -87,7 +87,7 @@ impl Run {
         Ok(())
     }
 
-    /// What was counted is what the clients have got.
+    /// Checks that the hub's counters match the messages that clients have received.
     fn check_numbers(&self) -> Result<(), Violation> {
         let stats = self.nodes.hub.stats();
         let sum = |part: fn(&super::view::ClientView) -> u64| -> u64 {
@@ -111,7 +111,7 @@ impl Run {
         ))
     }
 
-    /// The homes and the workers know who subscribes.
+    /// Checks that the owners and the workers know the subscribers.
     fn check_presence(&mut self) -> Result<(), Violation> {
         let mut all = 0;
         let mut local = BTreeSet::new();
@@ -150,7 +150,7 @@ impl Run {
         Err(format!("{all} subscriptions, {} topics with some on a worker: {stats:?}", local.len()))
     }
 
-    /// The server's end.
+    /// Ends the server.
     pub(crate) fn finish(&mut self) -> Result<(), Violation> {
         self.rest()?;
         match self.choices.below(4) {
@@ -177,7 +177,7 @@ impl Run {
         Ok(())
     }
 
-    /// With the last client, all that was there for any goes.
+    /// Checks that a hub keeps nothing once its last client has left.
     fn all_clients_leave(&mut self) -> Result<(), Violation> {
         while let Some(&number) = self.live.last() {
             self.disconnect(
@@ -193,7 +193,7 @@ impl Run {
             }
         }
         self.run_until_idle()?;
-        // All messages grow old, and the parts of the homes are looked through one after the other.
+        // All messages expire, and the owners scan their tables part by part.
         self.pass(Duration::from_secs(70))?;
         for at in self.nodes.alive() {
             let (hub, left) = (self.nodes.inventory(at), self.nodes.left(at));

@@ -1,10 +1,11 @@
-//! Several workers with one hub between them, held against a model: docs/TESTING.md.
+//! Several workers with one hub between them, checked against a model: docs/TESTING.md.
 //!
-//! The workers, their handlers and the queues between them are the real ones; each worker has a simulated system of its own, and is
-//! iterated only when that, or its own timeout, would have it wake up. Homes write down what they decide
-//! ([`journal`](crate::hub::journal)), which a model of topics and histories checks; what each client is told is then held against that.
+//! The workers, their handlers and the queues between them are the real ones. Each worker has a simulated system of its own, and runs an
+//! iteration only when that system or the worker's own timeout would wake it up. Owners of topics record their decisions
+//! ([`journal`](crate::hub::journal)), which a model of topics and histories checks; the messages to each client are then checked against
+//! the model.
 //!
-//! - `setup`, `steps`, `replays`, `run`: what happens.
+//! - `setup`, `steps`, `replays`, `run`: the workload.
 //! - `nodes`: the workers. `wire`: a client's connection.
 //! - `model`, `view`, `requests`, `check_idle`: the model.
 
@@ -30,29 +31,29 @@ use super::choices::Choices;
 use run::Run;
 use setup::Setup;
 
-/// What a run with a hub came to.
+/// The counts of a run with a hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HubReport {
-    /// Steps that were drawn.
+    /// Steps of the workload.
     pub steps: u64,
     /// Clients that connected.
     pub clients: u64,
-    /// Messages that got a place in a topic.
+    /// Messages that received an offset in a topic.
     pub published: u64,
-    /// Messages and announcements that clients have got.
+    /// Messages and announcements that clients have received.
     pub received: u64,
-    /// Subscriptions that went on where they had been.
+    /// Subscriptions that continued at the client's position.
     pub recovered: u64,
-    /// Subscriptions that had missed something for good.
+    /// Subscriptions that began with a gap.
     pub gaps: u64,
-    /// Messages that slow clients did not get.
+    /// Messages that were dropped for slow clients.
     pub dropped: u64,
-    /// Times that everything was looked at.
+    /// Checks of the whole state.
     pub idle_checks: u64,
 }
 
 impl HubReport {
-    /// Adds another run's numbers to these.
+    /// Adds the counts of another run.
     pub fn add(&mut self, other: &Self) {
         self.steps += other.steps;
         self.clients += other.clients;
@@ -65,10 +66,10 @@ impl HubReport {
     }
 }
 
-/// Runs what a seed decides.
+/// Runs the simulation that a seed decides.
 ///
 /// # Errors
-/// The first violation.
+/// Returns the first violation.
 pub fn run_hub(seed: u64) -> Result<HubReport, SimulationError> {
     let choices = Choices::of_seed(seed);
     let mut run = Run::new(Setup::draw(&choices), &choices);

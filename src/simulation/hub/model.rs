@@ -1,4 +1,4 @@
-//! What is true of the topics: what was published, where it belongs, and what is kept.
+//! The model of the topics: the published messages, their positions, and the messages that are kept.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -9,21 +9,22 @@ use crate::hub::{Epoch, Position, PublishError};
 use crate::simulation::run::Violation;
 use crate::ws::{Message, Opcode};
 
-/// Whose message it is: what one of them publishes to a topic keeps its order. 0 are the threads with a publisher, others are clients.
+/// The source of a message. The messages of one source to a topic keep their order. 0 stands for the threads with a publisher, other
+/// numbers for clients.
 pub(crate) type Source = usize;
 
-/// What may have become of a message.
+/// The possible states of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PublishState {
-    /// It is on its way, and may be refused or lost with its client.
+    /// The message is on its way, and may be refused or lost with its client.
     Pending,
-    /// A queue has taken it: it gets a place, unless there are too many topics.
+    /// A queue has accepted the message: it gets a position unless there are too many topics.
     Queued,
     Refused,
     Placed(Position),
 }
 
-/// A message that somebody has published, or tried to.
+/// A message that a source has published, or tried to publish.
 #[derive(Debug)]
 pub(crate) struct Sent {
     pub(crate) subject: usize,
@@ -33,26 +34,26 @@ pub(crate) struct Sent {
     pub(crate) state: PublishState,
 }
 
-/// A topic from when it came into being until it went.
+/// A topic from its creation to its removal.
 #[derive(Debug)]
 pub(crate) struct EpochLog {
     pub(crate) epoch: Epoch,
-    /// The numbers of its messages: the first has offset 1.
+    /// The numbers of the topic's messages: the first has offset 1.
     pub(crate) messages: Vec<usize>,
-    /// Offsets of what is kept, with bytes and times.
+    /// The kept messages, each with its offset, its bytes and its time.
     kept: VecDeque<(u64, usize, Duration)>,
 }
 
-/// Everything that is known.
+/// The model's whole state.
 #[derive(Debug, Default)]
 pub(crate) struct HubModel {
     pub(crate) sent: Vec<Sent>,
-    /// By topic, in order.
+    /// The logs of each topic, in the order of their epochs.
     logs: Vec<Vec<EpochLog>>,
-    /// The last message of each source that has its place, by topic.
+    /// The last message of each source that has a position, by topic.
     latest: BTreeMap<(Source, usize), usize>,
     pub(crate) placed: u64,
-    /// Messages that a queue has taken and that have no place, and bytes of their payloads.
+    /// Messages that a queue has accepted and that have no position yet, and the bytes of their payloads.
     taken: [usize; 2],
 }
 
@@ -76,11 +77,11 @@ impl HubModel {
         Self { logs: setup.subjects.iter().map(|_| Vec::new()).collect(), ..Self::default() }
     }
 
-    /// A new message of `len` bytes or a few more, which begin with its number.
+    /// Makes a new message of `len` bytes and a few more, which begins with its number. Returns the number.
     pub(crate) fn compose(&mut self, subject: usize, len: usize, is_binary: bool, source: Source) -> usize {
         let number = self.sent.len();
         let mut payload = format!("p{number}:").into_bytes();
-        // What shrinks, what does not, and what JSON makes six times as long.
+        // Some payloads shrink by compression, some do not, and JSON makes some six times as long.
         payload.extend((0..len).map(|at| match number % 5 {
             0 | 1 => b'x',
             2 | 3 => b'!' + scramble(number, at) % 90,
@@ -94,7 +95,7 @@ impl HubModel {
         number
     }
 
-    /// Counts a message that may have been taken by a queue, where so many bytes at most may be that have no place.
+    /// Counts a message that a queue may have accepted. Returns an error if the messages without a position exceed the limit of bytes.
     pub(crate) fn note_taken(&mut self, number: usize, setup: &Setup) -> Result<(), Violation> {
         let sent = &self.sent[number];
         if sent.state != PublishState::Queued {
@@ -108,7 +109,7 @@ impl HubModel {
         Err(format!("{messages} messages of {bytes} bytes wait for their places, of at most {most}"))
     }
 
-    /// The number of the message with this payload.
+    /// Returns the number of the message with this payload.
     pub(crate) fn recognise(&self, opcode: Opcode, payload: &[u8]) -> Result<usize, Violation> {
         let number =
             number_of(payload, b'p').ok_or_else(|| format!("nobody said {}", payload.escape_ascii()))?;
@@ -120,17 +121,17 @@ impl HubModel {
         }
     }
 
-    /// The topic as it is now, or was last.
+    /// Returns the current log of the topic, or its last one.
     pub(crate) fn current(&self, subject: usize) -> Option<&EpochLog> {
         self.logs[subject].last()
     }
 
-    /// The topic's log of this epoch.
+    /// Returns the topic's log of this epoch.
     pub(crate) fn log(&self, subject: usize, epoch: Epoch) -> Option<&EpochLog> {
         self.logs[subject].iter().rev().find(|log| log.epoch == epoch)
     }
 
-    /// Takes in what a home has decided.
+    /// Checks a decision of an owner and applies it to the model.
     pub(crate) fn take(&mut self, entry: &Entry, setup: &Setup) -> Result<(), Violation> {
         let subject = setup.subject(&entry.topic).ok_or_else(|| format!("a topic {:?}", entry.topic))?;
         match &entry.what {
@@ -194,7 +195,7 @@ impl HubModel {
         Ok(())
     }
 
-    /// The topic has this epoch now.
+    /// Begins a new epoch of the topic unless it has this one.
     fn enter(&mut self, subject: usize, epoch: Epoch, now: Duration, setup: &Setup) -> Result<(), Violation> {
         let rule = setup.subjects[subject].rule.history;
         let logs = &mut self.logs[subject];
@@ -241,7 +242,7 @@ impl HubModel {
                 None => {
                     from == latest && joined.recovered.is_none() && joined.missed.is_empty() && !joined.more
                 }
-                // Less may be kept than the rule says.
+                // The owner may keep less than the rule says.
                 Some((first, _, seen)) if setup.has_little_history => {
                     (first..=latest).contains(&from) && joined.recovered == Some(seen == Some(from))
                 }
@@ -260,7 +261,7 @@ impl HubModel {
         Err(format!("topic {subject} at {latest}: since {since:?} gave {joined:?}, expected {expected:?}"))
     }
 
-    /// What a queue has taken has its place by now.
+    /// Checks that every accepted message has a position.
     pub(crate) fn check_idle(&self) -> Result<(), Violation> {
         match self.sent.iter().position(|sent| sent.state == PublishState::Queued) {
             Some(number) => Err(format!("message {number} was taken and has no place")),
@@ -289,7 +290,7 @@ fn may_be_refused(error: PublishError, setup: &Setup) -> Result<(), Violation> {
     }
 }
 
-/// The number behind a letter at the start of a payload.
+/// Returns the number after a letter at the start of a payload.
 pub(crate) fn number_of(payload: &[u8], letter: u8) -> Option<usize> {
     let rest = payload.strip_prefix(&[letter])?;
     let end = rest.iter().position(|&byte| byte == b':')?;

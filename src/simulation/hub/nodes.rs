@@ -1,4 +1,4 @@
-//! The workers of one server, each on a simulated system of its own, with one clock and the hub between them.
+//! The workers of a server, each on a simulated system of its own, with one clock and the hub between them.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,15 +16,15 @@ use crate::simulation::run::Violation;
 use crate::simulation::world::World;
 use crate::worker::{Assembly, Context, Handle, Listening, Shared, Worker};
 
-/// One worker and its system.
+/// A worker and its system.
 pub(crate) struct Node {
-    /// There until it has ended.
+    /// The worker; `None` once it has ended.
     worker: Option<Worker<Net, HubHandler>>,
     pub(crate) world: Rc<RefCell<World>>,
     wakes: Arc<Wakes>,
 }
 
-/// All of them.
+/// All workers of the server.
 pub(crate) struct Nodes {
     pub(crate) nodes: Vec<Node>,
     pub(crate) handle: Handle,
@@ -70,17 +70,17 @@ impl Nodes {
         Self { nodes: nodes.collect(), handle: handle.clone(), hub, now }
     }
 
-    /// Workers that run.
+    /// Returns the numbers of the workers that run.
     pub(crate) fn alive(&self) -> impl Iterator<Item = usize> {
         (0..self.nodes.len()).filter(|&at| self.nodes[at].worker.is_some())
     }
 
-    /// Workers that do not sleep: something is ready, they were woken, or what they wait for is due.
+    /// Returns the workers that do not sleep: an event is ready, they were woken, or their timeout has passed.
     pub(crate) fn due(&self) -> Vec<usize> {
         self.alive().filter(|&at| self.nodes[at].is_due()).collect()
     }
 
-    /// One iteration of a worker. It ends with the server.
+    /// Runs one iteration of a worker, which may end it together with the server.
     pub(crate) fn iterate(&mut self, at: usize) -> Result<(), Violation> {
         let node = &mut self.nodes[at];
         node.world.borrow_mut().limit = self.now;
@@ -99,23 +99,23 @@ impl Nodes {
         Ok(())
     }
 
-    /// Moves everybody's clock.
+    /// Advances the clock of all systems.
     pub(crate) fn advance(&mut self, time: Duration) {
         self.now += time;
         self.nodes.iter().for_each(|node| node.world.borrow_mut().now = self.now);
     }
 
-    /// How long nobody has anything to do; `None` for good.
+    /// Returns the time until the next deadline of any worker; `None` if no worker has one.
     pub(crate) fn next_wait(&self) -> Option<Duration> {
         self.alive().filter_map(|at| self.nodes[at].worker.as_ref()?.next_wait()).min()
     }
 
-    /// What a worker's hub holds.
+    /// Returns the inventory of a worker's hub.
     pub(crate) fn inventory(&self, at: usize) -> Option<Inventory> {
         Some(self.nodes[at].worker.as_ref()?.handler()?.inventory())
     }
 
-    /// Connections and side records that a worker has, bytes that wait in its outboxes, and sockets that it holds.
+    /// Returns the numbers of a worker's connections and side records, the bytes in its outboxes, and the number of its sockets.
     pub(crate) fn left(&self, at: usize) -> [usize; 4] {
         let node = &self.nodes[at];
         let held = node.world.borrow().held();

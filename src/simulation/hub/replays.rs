@@ -1,4 +1,4 @@
-//! Clients that are given what they have missed: with little room, or lost in the middle of it.
+//! Clients that receive a replay: with little room, or disconnected in the middle of it.
 
 use super::run::Run;
 use super::setup::LONGEST;
@@ -9,11 +9,12 @@ use crate::hub::{Access, Position};
 use crate::simulation::run::Violation;
 
 impl Run {
-    /// Clients with little room ask for all that is kept, while nothing else happens: none is closed for what it takes in at its pace.
+    /// Has clients with little room ask for all kept messages while nothing else happens. No client may be closed, because each receives
+    /// the replay at its own pace.
     pub(super) fn resume(&mut self) -> Result<(), Violation> {
         let choices = self.choices.clone();
         self.rest()?;
-        // With smaller outboxes than a server may have there is no room for the answers.
+        // Outboxes below a server's minimum have no room for the answers.
         if self.setup.limits.outbox < LEAST_OUTBOX {
             return Ok(());
         }
@@ -38,8 +39,8 @@ impl Run {
         Ok(())
     }
 
-    /// A client asks for a message that is so long in JSON that it is written as soon as it is queued, and is reset. That is on its way, and
-    /// may arrive in the system call that writes.
+    /// Has a client ask for a message whose JSON is so long that it is written as soon as it is queued, and then reset the connection. The
+    /// reset is on its way, and may arrive in the system call that writes the message.
     pub(super) fn lose_in_replay(&mut self) -> Result<(), Violation> {
         let choices = self.choices.clone();
         let (subject, node) =
@@ -50,7 +51,7 @@ impl Run {
         }
         self.publish(subject, LONGEST, true, false)?;
         self.settle()?;
-        // No more than that is missed, so that it is the end of the replay.
+        // The client misses only this message, so that it is the end of the replay.
         let last = self.model.current(subject).map(|log| (log.offset().saturating_sub(1), log.epoch));
         let since = last.map_or(ELSEWHERE, |(offset, epoch)| Position { offset, epoch });
         let Some(number) = self.admit(node, true, &[], "/") else { return Ok(()) };

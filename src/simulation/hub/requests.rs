@@ -1,4 +1,4 @@
-//! What a client of `throng.v1` has asked for, and the answers that it deserves: one for each.
+//! The requests of a `throng.v1` client, and the answers that it must receive: one for each request.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,39 +10,39 @@ use crate::hub::{Access, Position};
 use crate::simulation::choices::Choices;
 use crate::simulation::run::Violation;
 
-/// What was asked.
+/// The kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum RequestKind {
     Subscribe(usize, Option<Position>),
     Unsubscribe(usize),
-    /// The number of a message.
+    /// Publishes the message with this number.
     Publish(usize),
     Ping,
     Nonsense,
 }
 
-/// A question that waits for its answer.
+/// A request that waits for its answer.
 #[derive(Debug)]
 struct Question {
     kind: RequestKind,
-    /// The code of the error that it deserves, if it does.
+    /// The code of the error that the request must receive, if any.
     error: Option<&'static str>,
-    /// What it asked for was taken back, so that it may be answered by `cancelled`.
+    /// Whether a later request has cancelled this one, which may then be answered with `cancelled`.
     is_cancelled: bool,
 }
 
-/// Everything asked.
+/// All requests of a client.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     open: BTreeMap<u64, Question>,
-    /// Topics in the URL that are not subscribed to yet, and whether they have to be.
+    /// Topics in the URL that the client is not subscribed to yet, and whether it must be.
     by_url: BTreeMap<usize, bool>,
-    /// What the server has subscribed the client to when it has dealt with all that was asked.
+    /// The topics that the client is subscribed to once the server has handled all requests.
     wanted: BTreeSet<usize>,
-    /// Replays that may go on.
+    /// Topics whose replay may still be in progress.
     replays: BTreeSet<usize>,
     next: u64,
-    /// Messages that were refused, until somebody takes note.
+    /// Refused messages that the model has not taken note of.
     pub(crate) refused: Vec<usize>,
 }
 
@@ -58,7 +58,7 @@ impl Requests {
         if self.next.is_multiple_of(3) { json!(self.next.to_string()) } else { json!(self.next) }
     }
 
-    /// The request to subscribe.
+    /// Makes a request to subscribe.
     pub(crate) fn subscribe(&mut self, subject: usize, since: Option<Position>, setup: &Setup) -> String {
         let error = if setup.subjects[subject].rule.subscribe == Access::Nobody {
             Some("forbidden")
@@ -81,7 +81,7 @@ impl Requests {
         }
     }
 
-    /// The request not to subscribe any more.
+    /// Makes a request to unsubscribe.
     pub(crate) fn unsubscribe(&mut self, subject: usize, setup: &Setup) -> String {
         let error = if self.wanted.remove(&subject) { None } else { Some("not-subscribed") };
         if error.is_none() || setup.is_unpredictable() {
@@ -98,7 +98,7 @@ impl Requests {
         json!({"type": "unsubscribe", "topic": &*setup.subjects[subject].name, "id": id}).to_string()
     }
 
-    /// The request to publish something.
+    /// Makes a request to publish a message.
     pub(crate) fn publish(
         &mut self,
         subject: usize,
@@ -126,7 +126,7 @@ impl Requests {
         request.to_string()
     }
 
-    /// Something else: a sign of life, or what is no request.
+    /// Makes another request: a ping, or an invalid one.
     pub(crate) fn other(&mut self, choices: &Choices) -> String {
         if choices.one_in(2) {
             let id = self.ask(RequestKind::Ping, None);
@@ -136,13 +136,13 @@ impl Requests {
         json!({"type": "dance", "id": id}).to_string()
     }
 
-    /// Takes out the question that is answered, which has to be about this topic.
+    /// Removes the request that an event answers, and returns it.
     fn close(&mut self, event: &Value) -> Result<Question, Violation> {
         let id = event["id"].as_u64().or_else(|| event["id"].as_str()?.parse().ok());
         id.and_then(|id| self.open.remove(&id)).ok_or_else(|| format!("{event} was not asked for"))
     }
 
-    /// A subscription has begun. Returns what it was to begin behind.
+    /// Checks an event that begins a subscription. Returns the position that the client had asked for.
     pub(crate) fn subscribed(
         &mut self,
         event: &Value,
@@ -166,12 +166,12 @@ impl Requests {
         }
     }
 
-    /// A replay may have gaps until the client has all it has missed.
+    /// Returns whether a replay may be in progress, in which gaps are legal.
     pub(crate) fn is_replaying(&self, subject: usize) -> bool {
         self.replays.contains(&subject)
     }
 
-    /// A subscription has ended.
+    /// Checks an event that ends a subscription.
     pub(crate) fn answer(&mut self, event: &Value, subject: usize, setup: &Setup) -> Result<(), Violation> {
         let question = self.close(event)?;
         let is_right = question.kind == RequestKind::Unsubscribe(subject);
@@ -183,7 +183,7 @@ impl Requests {
         }
     }
 
-    /// A message has its place.
+    /// Checks an event that a message was published.
     pub(crate) fn published(
         &mut self,
         event: &Value,
@@ -211,7 +211,7 @@ impl Requests {
         if question.kind == RequestKind::Ping { Ok(()) } else { Err(format!("{event} to {question:?}")) }
     }
 
-    /// Something was not done.
+    /// Checks an error event.
     pub(crate) fn refused(
         &mut self,
         event: &Value,
@@ -248,7 +248,7 @@ impl Requests {
         if is_right { Ok(()) } else { Err(format!("{event} to {question:?}")) }
     }
 
-    /// Every answer has come, and the client is subscribed to what it has asked for.
+    /// Checks that every request has its answer, and that the client is subscribed to the topics that it has asked for.
     pub(crate) fn check_idle(
         &mut self,
         subscriptions: &BTreeSet<usize>,

@@ -1,4 +1,4 @@
-//! A run: several workers with one hub, their clients, and what is known of all.
+//! A run: several workers with one hub, their clients, and the model.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -15,12 +15,12 @@ use crate::hub::{AnswerSender, PublishError, Published, Publisher};
 use crate::simulation::choices::Choices;
 use crate::simulation::run::Violation;
 
-/// Iterations between two idle_checks: far more than any work there is takes.
+/// The most iterations between two idle checks: far more than any work takes.
 const MOST_ITERATIONS: usize = 50_000;
-/// Lines of the trace.
+/// The number of trace lines that are kept.
 const LINES: usize = 60;
 
-/// What a thread that publishes is told, by the number of the message or the announcement.
+/// An answer to a publishing thread, with the number of the message or the announcement.
 #[derive(Debug)]
 enum Answer {
     Published(usize, Result<Published, PublishError>),
@@ -35,14 +35,14 @@ pub(crate) struct Run {
     pub(crate) publisher: Publisher,
     pub(crate) model: HubModel,
     pub(crate) clients: Vec<Client>,
-    /// Clients that take part.
+    /// The numbers of the clients that take part.
     pub(crate) live: Vec<usize>,
     pub(crate) announcements: usize,
     replies: Sender<Answer>,
     answers: Receiver<Answer>,
-    /// What the numbers of sent messages say cannot be told exactly any more.
+    /// Whether the counts of sent messages can no longer be checked exactly.
     pub(crate) is_inexact: bool,
-    /// Nothing happens but that clients take in what they have missed, for which none is closed.
+    /// Whether clients only receive the messages that they have missed, for which no client may be closed.
     pub(crate) is_quiet: bool,
     pub(crate) idle_checks: u64,
     trace: VecDeque<String>,
@@ -81,14 +81,14 @@ impl Run {
         self.trace.iter().fold(format!("{:?}\n", self.setup), |text, line| text + line + "\n")
     }
 
-    /// One iteration of a worker, and a look at what the homes have decided in it.
+    /// Runs one iteration of a worker and checks the decisions of the owners in it.
     pub(crate) fn iterate(&mut self, at: usize) -> Result<(), Violation> {
         self.nodes.iterate(at)?;
         self.check_queued(at)?;
         self.absorb()
     }
 
-    /// What is on its way to a worker's clients, in entries that were let in, has the bytes that it may have.
+    /// Checks that the messages in entries on their way to a worker's clients do not exceed the limit of bytes.
     fn check_queued(&self, at: usize) -> Result<(), Violation> {
         let [messages, bytes] = self.nodes.inventory(at).map_or([0; 2], |inventory| inventory.queued);
         let most = self.setup.config.queue_limit;
@@ -110,7 +110,7 @@ impl Run {
         Ok(())
     }
 
-    /// Lets the workers do all that they have to do now, in any order.
+    /// Runs the workers in any order until they have nothing left to do.
     pub(crate) fn settle(&mut self) -> Result<(), Violation> {
         for _ in 0..MOST_ITERATIONS {
             let due = self.nodes.due();
@@ -122,7 +122,7 @@ impl Run {
         Err("the workers do not come to rest".into())
     }
 
-    /// Lets time pass, in which workers wake up when they want to.
+    /// Advances the clock by `time`; workers wake up at their own deadlines.
     pub(crate) fn pass(&mut self, time: Duration) -> Result<(), Violation> {
         let until = self.nodes.now + time;
         for _ in 0..MOST_ITERATIONS {
@@ -138,7 +138,7 @@ impl Run {
         Err(format!("the workers wake up too often within {time:?}"))
     }
 
-    /// A client reads, and what it hears is checked. Returns whether anything moved.
+    /// Has a client read, and checks the messages that it receives. Returns whether anything has changed.
     pub(crate) fn read(&mut self, number: usize, all: bool) -> Result<bool, Violation> {
         let Self { clients, nodes, model, setup, choices, .. } = self;
         let client = &mut clients[number];
@@ -166,7 +166,7 @@ impl Run {
         Ok(moved)
     }
 
-    /// What came of a client's request, or why it was closed.
+    /// Checks the status of the response to a client, and the code of the Close that the client received.
     fn check_turn(&self, number: usize) -> Result<(), Violation> {
         let (client, setup) = (&self.clients[number], &self.setup);
         let sizes = &setup.config.sizes;
@@ -178,7 +178,7 @@ impl Run {
         };
         let close = match client.got_close {
             None => true,
-            // Reads too slowly, or is a listener and speaks.
+            // The client reads too slowly, or it has sent a message although it may only listen.
             Some(1008) => (!setup.has_large_outboxes && !self.is_quiet) || client.has_erred,
             Some(1013) => setup.has_few_topics && !client.view.is_v1,
             Some(1001) => {
@@ -194,7 +194,7 @@ impl Run {
         Err(format!("client {number} got {:?} and Close {:?}", client.status, client.got_close))
     }
 
-    /// Has another thread publish.
+    /// Has another thread publish a message.
     pub(crate) fn publish(
         &mut self,
         subject: usize,
@@ -224,7 +224,7 @@ impl Run {
         Ok(())
     }
 
-    /// Whether a message of the operator's must be taken, whatever clients do.
+    /// Returns whether a message of the operator must be accepted, whatever clients do.
     fn is_due(&self, len: usize) -> bool {
         let (config, in_flight) = (&self.setup.config, self.nodes.hub.in_flight());
         let most = config.queue_limit / 8;
@@ -235,7 +235,7 @@ impl Run {
             && self.nodes.handle.shared.common.stage() == crate::worker::Stage::Running
     }
 
-    /// Has another thread send something to all clients.
+    /// Has another thread send an announcement to all clients.
     pub(crate) fn announce(&mut self) {
         let number = self.announcements;
         self.announcements += 1;
@@ -257,7 +257,7 @@ impl Run {
     fn receive_answer(&mut self, answer: &Answer) -> Result<(), Violation> {
         let is_right = match *answer {
             Answer::Announced(number, Err(PublishError::Busy)) => {
-                // One of the workers did not take it: nobody has to get it any more.
+                // One of the workers has refused the announcement, so no client has to receive it.
                 self.clients.iter_mut().for_each(|client| _ = client.view.due.remove(&number));
                 true
             }
@@ -274,7 +274,7 @@ impl Run {
         if is_right { Ok(()) } else { Err(format!("a wrong answer: {answer:?}")) }
     }
 
-    /// What a topic's home says of it.
+    /// Asks a topic's owner for a description of the topic.
     pub(crate) fn look(&mut self, subject: usize) -> Result<Option<crate::hub::TopicInfo>, Violation> {
         let (to, from) = channel();
         let question = DescribeTopic(self.setup.subjects[subject].name.to_string());

@@ -1,4 +1,4 @@
-//! The hub that a run is about, drawn from the choices: its topics' rules, and sizes whose edges are met.
+//! The hub of a run, drawn from the choices: the rules of its topics, and limits low enough to be reached.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -14,21 +14,21 @@ use crate::worker::{Budgets, Deflation, Limits, PingPolicy, SlowPolicy};
 use crate::ws::Role;
 use crate::ws::deflate::ContextTakeover;
 
-/// The longest payload that is published, which JSON may make six times as long.
+/// The longest payload that is published; JSON may make it six times as long.
 pub(crate) const LONGEST: usize = 60_000;
-/// Topics of a run whose clients have many.
+/// The number of topics of a run whose clients have many.
 const MANY: usize = 60;
-/// Names of topics, none of which begins another.
+/// Names of topics; no name is a prefix of another one.
 const NAMES: [&str; 6] = ["news", "a/b c", "Zürich", "prices/eu", "%41&?", "one more"];
 
-/// A topic and what holds for it.
+/// A topic and its rule.
 #[derive(Debug)]
 pub(crate) struct Subject {
     pub(crate) name: Cow<'static, str>,
     pub(crate) rule: TopicRule,
 }
 
-/// A server with a hub, and how much happens to it.
+/// The server and the hub of a run, and the size of the workload.
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) workers: usize,
@@ -38,17 +38,17 @@ pub(crate) struct Setup {
     pub(crate) subjects: Vec<Subject>,
     pub(crate) steps: usize,
     pub(crate) most_clients: usize,
-    /// The limit of all histories may be reached.
+    /// Whether the limit of all histories may be reached.
     pub(crate) has_little_history: bool,
-    /// The limit of topics may be reached.
+    /// Whether the limit of topics may be reached.
     pub(crate) has_few_topics: bool,
-    /// Clients subscribe to many topics at a time, and leave them.
+    /// Whether clients subscribe to many topics at a time, and leave them.
     pub(crate) has_many_topics: bool,
-    /// Clients that no queue ever fills up for: they always read everything.
+    /// Whether outboxes are so large that no queue fills up; clients always read everything then.
     pub(crate) has_large_outboxes: bool,
-    /// Clients are killed.
+    /// Whether clients are disconnected.
     pub(crate) disconnects_clients: bool,
-    /// See [`FaultInjection`](crate::simulation::injection::FaultInjection).
+    /// A segment arrives in one system call out of this many; see [`FaultInjection`](crate::simulation::injection::FaultInjection).
     pub(crate) arrivals: usize,
     pub(crate) waits: usize,
 }
@@ -111,18 +111,18 @@ impl Setup {
         }
     }
 
-    /// The number of the topic with this name.
+    /// Returns the number of the topic with this name.
     pub(crate) fn subject(&self, name: &str) -> Option<usize> {
         self.subjects.iter().position(|subject| subject.name == name)
     }
 
-    /// Whether a client's message may be refused because of the topics there are, or that it has founded.
+    /// Returns whether a client's message may be refused because of the limit of all topics or of those that the client has created.
     pub(crate) const fn may_lack_topics(&self) -> bool {
         self.has_few_topics || self.config.max_client_topics < MANY
     }
 
-    /// Whether a request may be refused although nothing that its client knows speaks against it, so that what its later ones
-    /// deserve cannot be foreseen.
+    /// Returns whether a request may be refused for reasons that its client does not know, so that the answers to later requests cannot be
+    /// predicted.
     pub(crate) const fn is_unpredictable(&self) -> bool {
         self.has_few_topics || self.config.sizes.held < 1_000 || self.config.sizes.asked < 1_000
     }
@@ -150,7 +150,7 @@ fn subject(name: Cow<'static, str>, choices: &Choices) -> Subject {
     Subject { name, rule }
 }
 
-/// What the operator would say.
+/// Returns the operator's rules.
 pub(crate) fn rules(subjects: &[Subject]) -> Rules {
     Rules::new(subjects.iter().map(rule_of).collect()).expect("each name is there once")
 }
@@ -241,7 +241,7 @@ fn limits(has_large_outboxes: bool, choices: &Choices) -> Limits {
             iteration: choices.pick(&[4, 20_000, WORK_PER_ITERATION]),
         },
         spare_buffers: choices.pick(&[0, 5_000, 64 << 10]),
-        // Nobody is dropped for taking their time.
+        // The timeouts are too long to drop any client.
         handshake_timeout: millis(600_000),
         decision_timeout: millis(600_000),
         message_timeout: None,

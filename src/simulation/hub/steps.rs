@@ -1,4 +1,4 @@
-//! What happens, step by step.
+//! The steps of a run.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::simulation::run::Violation;
 use crate::worker::SlowPolicy;
 use crate::ws::Opcode;
 
-/// A position of another server's.
+/// A position of another server.
 pub(crate) const ELSEWHERE: Position = Position { offset: 1, epoch: Epoch { run: 1, serial: 1 } };
 
 impl Run {
-    /// Everything from the first client to the end of the server.
+    /// Plays the run from the first client to the end of the server.
     pub(crate) fn play(&mut self) -> Result<u64, Violation> {
         for _ in 0..self.setup.steps {
             self.step()?;
@@ -55,7 +55,7 @@ impl Run {
             4 => self.pass(Duration::from_millis(choices.between(1, 60) as u64))?,
             5 => self.pass(choices.pick(&[300, 1_000, 4_000]) * Duration::from_millis(1))?,
             6 => {
-                // The machine was busy with something else, or asleep.
+                // The machine was busy or asleep.
                 let late = Duration::from_millis(choices.pick(&[70, 1_000, 3_100, 61_000]));
                 self.note(format_args!("the clock jumps by {late:?}"));
                 self.nodes.advance(late);
@@ -71,7 +71,7 @@ impl Run {
         Ok(())
     }
 
-    /// Has the kernels hold no more than so many bytes that a client has not read.
+    /// Limits the unread bytes of a client that the kernels hold.
     pub(crate) fn narrow(&mut self, number: usize, bytes: usize) {
         let client = &self.clients[number];
         client.set_buffer(bytes, &mut self.nodes.nodes[client.node].world.borrow_mut());
@@ -82,14 +82,14 @@ impl Run {
         let subject = choices.below(self.setup.subjects.len());
         let long = if times <= 10 { LONGEST } else { 5_000 };
         let len = choices.pick(&[0, 10, 100, 300, 1_000, 5_000, long]);
-        // Where outboxes are large everything fits them, but a run should not take all memory.
+        // With large outboxes every message fits, but a run should not use up all memory.
         for _ in 0..times {
             self.publish(subject, len, choices.one_in(5), choices.one_in(2))?;
         }
         Ok(())
     }
 
-    /// A client connects: a new one, or one that comes back with its positions.
+    /// Connects a client: a new one, or one that returns with its positions.
     fn connect(&mut self, back: Option<&ClientView>) -> Result<(), Violation> {
         let choices = self.choices.clone();
         if self.live.len() >= self.setup.most_clients {
@@ -120,7 +120,7 @@ impl Run {
         Ok(())
     }
 
-    /// A client comes to a worker, with the topics in its URL.
+    /// Connects a client to a worker, with the topics in its URL.
     pub(crate) fn admit(&mut self, node: usize, is_v1: bool, asked: &[usize], target: &str) -> Option<usize> {
         let choices = self.choices.clone();
         let may = |subject: &usize| self.setup.subjects[*subject].rule.subscribe == Access::Anyone;
@@ -134,7 +134,7 @@ impl Run {
         let number = self.clients.len();
         let view = ClientView::new(is_v1, asked);
         let reads_everything = self.setup.has_large_outboxes;
-        // Where its stream begins only the first message tells, before which others may have been dropped.
+        // Only the first message shows where the stream begins, and messages before it may have been dropped.
         let drops = |subject: &usize| self.setup.subjects[*subject].rule.slow != SlowPolicy::Close;
         self.is_inexact |= !is_v1 && asked.iter().any(drops);
         let mut client = {
@@ -162,7 +162,7 @@ impl Run {
         client.arrive(&mut world) || said
     }
 
-    /// A client has its turn.
+    /// Has a client take its turn.
     fn turn(&mut self) -> Result<(), Violation> {
         let choices = self.choices.clone();
         if self.live.is_empty() {
@@ -213,7 +213,7 @@ impl Run {
         self.note(format_args!("client {number} says {request:.200}"));
     }
 
-    /// A client is killed, and perhaps comes back.
+    /// Disconnects a client, which may return.
     fn kill(&mut self) -> Result<(), Violation> {
         let choices = self.choices.clone();
         if self.live.is_empty() {
@@ -237,7 +237,7 @@ impl Run {
         let client = &mut self.clients[number];
         let mut world = self.nodes.nodes[client.node].world.borrow_mut();
         client.disconnect(disconnect, &mut world);
-        // Otherwise it comes while the worker is in the middle of something.
+        // Otherwise the segment arrives while the worker is in a system call.
         if !self.choices.one_in(2) {
             client.arrive(&mut world);
         }
@@ -246,18 +246,18 @@ impl Run {
         self.remove_disconnected();
     }
 
-    /// Forgets clients that take no part any more, whose last segments are on their way.
+    /// Removes clients that no longer take part; their last segments may still be on their way.
     pub(crate) fn remove_disconnected(&mut self) {
         let Self { live, clients, is_inexact, .. } = self;
         live.retain(|&number| {
-            // What it was sent last it has not read, or it is not known what it would have got.
+            // The client has not read the last messages to it, or messages to it were lost.
             *is_inexact |= clients[number].has_left;
             !clients[number].has_left
         });
     }
 }
 
-/// The path and the query that name topics.
+/// Returns the path and the query that name the topics.
 fn target(names: &[&str], choices: &crate::simulation::choices::Choices) -> String {
     let quoted = |name: &str| {
         let quote = |byte: u8| match byte {
@@ -275,7 +275,7 @@ fn target(names: &[&str], choices: &crate::simulation::choices::Choices) -> Stri
     target
 }
 
-/// What a client says it has seen: mostly what it has.
+/// Returns the position that a client claims to have seen, mostly the right one.
 fn since(
     position: Option<Position>,
     model: &super::model::HubModel,

@@ -1,4 +1,4 @@
-//! What the simulation has found in the hub, each as a script of its own.
+//! Scripted tests of bugs that the simulation has found in the hub.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::simulation::choices::Choices;
 use crate::worker::SlowPolicy;
 use crate::ws::Opcode;
 
-/// A run of two workers and the topic 0, `news`, where nothing happens that no script says.
+/// Makes a run of two workers and the topic 0, `news`, in which only the script's steps happen.
 pub(super) fn run(change: impl FnOnce(&mut Setup)) -> Run {
     let nothing = Choices::of_bytes(b"");
     let mut setup = Setup::draw(&nothing);
@@ -27,7 +27,7 @@ pub(super) fn run(change: impl FnOnce(&mut Setup)) -> Run {
 }
 
 impl Run {
-    /// A client of worker 0, which has opened a WebSocket.
+    /// Opens a WebSocket of a client on worker 0.
     pub(super) fn open(&mut self, is_v1: bool, target: &str) -> usize {
         let asked = if target == "/" { &[][..] } else { &[0] };
         let number = self.admit(0, is_v1, asked, target).unwrap();
@@ -81,13 +81,13 @@ fn a_subscriber_that_is_lost_during_its_replay_does_not_become_a_member() {
         (setup.workers, setup.limits.outbox) = (1, 1 << 20);
         setup.subjects[0].rule.history = keeps;
     });
-    // In JSON it is longer than what is queued before it is written.
+    // In JSON the message is longer than the bytes that are queued before a write.
     run.publish(0, LONGEST, true, false).unwrap();
     run.settle().unwrap();
     let client = run.open(true, "/");
     run.say_subscribe(client, 0, Some(ELSEWHERE));
     run.send(client, usize::MAX);
-    // A reset behind the request that nobody has noticed, which the replay meets when so much is queued that it is written.
+    // The reset follows the request, and the worker has not noticed it: the replay meets it when enough is queued to be written.
     run.nodes.nodes[0].world.borrow_mut().connections[0].client_reset = true;
     run.settle().unwrap();
     assert_eq!(run.look(0).unwrap().unwrap().subscribers, 0);
@@ -106,7 +106,7 @@ fn a_message_longer_than_an_outbox_is_replayed_to_who_reads() {
     assert_eq!((run.clients[client].got_close, run.clients[client].view.received), (None, 3));
 }
 
-/// As docs/HUB.md says.
+/// docs/HUB.md promises this.
 #[test]
 fn a_third_long_message_finds_room_when_all_but_half_an_outbox_of_the_first_is_out() {
     const OUTBOX: usize = LEAST_OUTBOX;
@@ -129,7 +129,7 @@ fn the_place_of_a_subscriber_that_is_closed_in_a_round_is_not_given_to_it_again(
     let [first, other, slow] = [0; 3].map(|_| run.open(false, "/topics/news"));
     run.narrow(slow, 10);
     (0..9).for_each(|_| run.publish(0, 1_000, false, false).unwrap());
-    // They come to the subscribers in the same turn in which the first has left its place.
+    // These messages reach the subscribers in the turn in which the first subscriber has left its slot.
     run.disconnect(first, super::wire::Disconnect::Vanish);
     run.rest().unwrap();
     run.publish_and_settle(1, 10);
@@ -158,7 +158,7 @@ fn what_a_loss_in_writing_brings_about_does_not_wait_for_another_wake_up() {
     let request = clients[client].view.requests.publish(1, client + 1, model, setup, choices);
     clients[client].say(Opcode::Text, request.as_bytes());
     run.send(client, usize::MAX);
-    // A reset behind the request that nobody has noticed, which the answer meets when it is written at the end of an iteration.
+    // The reset follows the request, and the worker has not noticed it: the answer meets it when it is written at the end of an iteration.
     run.nodes.nodes[0].world.borrow_mut().connections[0].client_reset = true;
     run.settle().unwrap();
     assert_eq!(run.look(0).unwrap().unwrap().subscribers, 1);

@@ -1,4 +1,4 @@
-//! How much a hub does in one turn, whatever there is to do: between two, sockets have theirs.
+//! Tests of how much a hub does in one turn, however much is pending: sockets are served between turns.
 
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use crate::budget::{RECORDS_PER_PAGE, WORK_PER_FIRST, WORK_PER_ITERATION, WORK_P
 use crate::hub::questions::{DescribeTopic, FindSlowest, ListTopics};
 use crate::hub::{AnswerSender, HistoryRule, PublishError};
 
-/// Clients that come back together.
+/// The number of clients that return together.
 const MANY: usize = 20;
-/// Messages that each of them has missed, and their bytes.
+/// The number of messages that each client has missed, and their bytes.
 const MISSED: usize = 50;
 const LEN: usize = 1_000;
 
-/// One worker that does as much for its clients in an iteration as a server does, and so many pushes in a turn.
+/// Makes a run with one worker, which has a server's work limits for an iteration and `pushes_per_turn` pushes for a turn.
 fn worker(pushes_per_turn: usize, change: impl FnOnce(&mut Setup)) -> Run {
     run(|setup| {
         (setup.workers, setup.limits.outbox, setup.limits.backlog) = (1, 1 << 20, usize::MAX);
@@ -32,13 +32,13 @@ fn worker(pushes_per_turn: usize, change: impl FnOnce(&mut Setup)) -> Run {
 }
 
 impl Run {
-    /// Bytes that all clients have been sent and have not read.
+    /// Returns the bytes that were sent to all clients and that they have not read.
     fn outbound(&self) -> usize {
         let world = self.nodes.nodes[0].world.borrow();
         world.connections.iter().map(|connection| connection.outbound.len()).sum()
     }
 
-    /// Iterates until there is nothing to do; after each, `look` is called.
+    /// Runs iterations until nothing is left to do, and calls `look` after each. Returns their number.
     fn iterate_all(&mut self, mut look: impl FnMut(&Self)) -> usize {
         let mut iterations = 0;
         while !self.nodes.due().is_empty() {
@@ -49,7 +49,7 @@ impl Run {
         iterations
     }
 
-    /// Clients that are open and listen to nothing.
+    /// Opens clients without subscriptions.
     fn speakers(&mut self, count: usize) -> Vec<usize> {
         let open = |run: &mut Self| {
             let number = run.open(true, "/");
@@ -59,7 +59,7 @@ impl Run {
         (0..count).map(|_| open(self)).collect()
     }
 
-    /// The most bytes that clients are sent in one iteration, of those that they are sent in all.
+    /// Returns the most bytes sent to clients in one iteration, and the bytes sent in all.
     fn burst(&mut self) -> (usize, usize) {
         let (start, mut before, mut most) = (self.outbound(), self.outbound(), 0);
         self.iterate_all(|run| {
@@ -92,7 +92,7 @@ fn those_that_wait_behind_a_round_are_given_what_they_have_missed_one_in_a_turn(
     let mut run = worker(1, |_| {});
     (0..MISSED).for_each(|_| run.publish(0, LEN, false, false).unwrap());
     run.settle().unwrap();
-    // A round takes a turn for each of them.
+    // A fan-out round takes a turn for each of these subscribers.
     (0..2 * MANY).for_each(|_| _ = run.open(false, "/topics/news"));
     let clients = run.speakers(MANY);
     run.publish(0, 10, false, false).unwrap();
@@ -178,7 +178,7 @@ fn what_was_asked_of_a_worker_that_ends_is_answered() {
     let mut got: Vec<_> = answers.try_iter().collect();
     got.sort_by_key(|(number, _)| *number);
     assert_eq!(got, (0..expected).map(|number| (number, Some(PublishError::NotRunning))).collect::<Vec<_>>());
-    // From then on nothing that a single worker would have to take is taken, and it is answered for.
+    // A later request to a worker that has ended is refused, with an answer.
     let heard = hear(9);
     let late = publisher.ask(DescribeTopic("news".into()), move |topic| heard(topic.err()));
     assert_eq!((late, answers.try_recv()), (Ok(1), Ok((9, Some(PublishError::NotRunning)))));

@@ -1,4 +1,4 @@
-//! What a client is told, held against the model: each message once and in order, or an explicit gap.
+//! The view of a client, checked against the model: it receives each message once and in order, or an explicit gap.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,40 +12,40 @@ use crate::simulation::run::Violation;
 use crate::worker::SlowPolicy;
 use crate::ws::Opcode;
 
-/// A subscription, as its client knows it.
+/// A subscription as its client knows it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Subscription {
-    /// What it has, and of which epoch; `None` for one by URL of which nothing has come.
+    /// The last position that the client has received; `None` for a subscription by URL without a message so far.
     pub(crate) seen: Option<Position>,
 }
 
-/// What a client has been told.
+/// The state of a client, from the messages that it has received.
 #[derive(Debug)]
 pub(crate) struct ClientView {
     pub(crate) is_v1: bool,
-    /// By the number of the topic.
+    /// The subscriptions, by the number of the topic.
     pub(crate) subscriptions: BTreeMap<usize, Subscription>,
     pub(crate) requests: Requests,
-    /// Announcements that it must get, and the last one it got.
+    /// Announcements that the client must receive; `last_announced` is the last one that it has received.
     pub(crate) due: BTreeSet<usize>,
     last_announced: Option<usize>,
-    /// The last position of each topic, for when it comes back.
+    /// The last position in each topic, with which the client may return.
     pub(crate) positions: BTreeMap<usize, Position>,
-    /// Messages of topics and announcements.
+    /// Messages of topics and announcements that the client has received.
     pub(crate) received: u64,
-    /// Offsets that were left out.
+    /// The number of skipped offsets.
     pub(crate) skipped: u64,
-    /// Other offsets may have been left out.
+    /// Whether other offsets may have been skipped as well.
     pub(crate) is_inexact: bool,
     pub(crate) recovered: u64,
     pub(crate) gaps: u64,
     has_welcome: bool,
-    /// It was told when to come back, which is the last that it hears.
+    /// Whether the client was told when to reconnect, after which it receives nothing more.
     pub(crate) has_farewell: bool,
 }
 
 impl ClientView {
-    /// Of a client that asks for these topics in its URL.
+    /// Makes the view of a client with these topics in its URL.
     pub(crate) fn new(is_v1: bool, asked: &[usize]) -> Self {
         let subscription = |subject: &usize| (*subject, Subscription { seen: None });
         Self {
@@ -65,7 +65,7 @@ impl ClientView {
         }
     }
 
-    /// A message has come.
+    /// Checks a message that the client has received.
     pub(crate) fn receive(
         &mut self,
         opcode: Opcode,
@@ -126,7 +126,7 @@ impl ClientView {
             ("subscribed", Some(subject)) => self.receive_subscribed(subject, event, model),
             ("unsubscribed", Some(subject)) => {
                 self.requests.answer(event, subject, setup)?;
-                // It may not have begun yet. What was dropped last is known to nobody.
+                // The subscription may not have begun. The client cannot know of messages dropped at its end.
                 self.subscriptions.remove(&subject);
                 self.is_inexact |= setup.subjects[subject].rule.slow != SlowPolicy::Close;
                 Ok(())
@@ -138,7 +138,7 @@ impl ClientView {
         }
     }
 
-    /// It has got the message at this position.
+    /// Moves a subscription on to the position of a received message.
     fn advance(&mut self, subject: usize, position: Position, setup: &Setup) -> Result<(), Violation> {
         let subscription = self.subscriptions.get_mut(&subject).ok_or("a message without a subscription")?;
         let policy = setup.subjects[subject].rule.slow;
@@ -171,7 +171,7 @@ impl ClientView {
             return Err(format!("{event} of a future"));
         }
         if let Some(before) = self.subscriptions.insert(subject, Subscription { seen: Some(from) }) {
-            // The replay has come upon a gap.
+            // The replay has met a gap.
             let seen = before.seen.filter(|seen| seen.epoch == epoch);
             let is_gap = recovered == Some(false) && self.requests.is_replaying(subject);
             if !is_gap || seen.is_none_or(|seen| seen.offset >= offset) {
@@ -182,7 +182,7 @@ impl ClientView {
             let is_right = match (since, recovered) {
                 (None, None) => true,
                 (Some(since), Some(true)) => since == from,
-                // What was asked for is of another epoch, or older, or has never been.
+                // The position asked for has another epoch, is too old, or does not exist.
                 (Some(since), Some(false)) => since.epoch != epoch || since.offset != offset,
                 _ => false,
             };
@@ -212,7 +212,7 @@ impl ClientView {
         Ok(())
     }
 
-    /// Everything that is due has been read.
+    /// Checks that the client has received everything that is due.
     pub(crate) fn check_idle(&mut self, model: &HubModel, setup: &Setup) -> Result<(), Violation> {
         if self.is_v1 {
             self.requests.check_idle(&self.subscriptions.keys().copied().collect(), setup)?;
@@ -234,19 +234,19 @@ impl ClientView {
         Ok(())
     }
 
-    /// What is left of it for a client that comes back.
+    /// Returns the part of the view that a client keeps when it reconnects.
     pub(crate) fn trace(&self) -> Self {
         let positions = self.positions.clone();
         Self { positions, subscriptions: self.subscriptions.clone(), ..Self::new(self.is_v1, &[]) }
     }
 }
 
-/// The text of an announcement.
+/// Returns the text of an announcement.
 pub(crate) fn announcement(number: usize) -> String {
     format!("b{number}:{}", "z".repeat(number % 300))
 }
 
-/// The payload in what `throng.v1` says.
+/// Returns the payload of a `throng.v1` event.
 fn payload_of(event: &Value) -> Result<(Opcode, Vec<u8>), Violation> {
     use base64::Engine;
     match (event["data"].as_str(), event["base64"].as_str()) {

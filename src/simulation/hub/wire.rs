@@ -1,4 +1,4 @@
-//! A client's connection: what it sends and reads, how it goes, and what came of its request.
+//! A client's connection: the bytes that it sends and reads, the way it ends, and the response to its request.
 
 use super::view::ClientView;
 use crate::simulation::choices::Choices;
@@ -10,43 +10,43 @@ use crate::simulation::run::Violation;
 use crate::simulation::world::World;
 use crate::ws::{CloseCode, Opcode, client, encode};
 
-/// A client.
+/// A client and its connection.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) number: usize,
-    /// The worker that it is connected to, and the number of its socket there.
+    /// The number of the worker that the client is connected to; `socket` is the number of its socket there.
     pub(crate) node: usize,
     socket: usize,
-    /// Most bytes that it reads at a time, once in so many turns.
+    /// The most bytes that the client reads at a time, once in `read_every` turns.
     read_size: usize,
     read_every: usize,
-    /// What it says, until it is on the wire.
+    /// The bytes to send that are not on the wire yet.
     pending: Vec<u8>,
     parser: StreamParser,
     pub(crate) view: ClientView,
     pub(crate) status: Option<u16>,
-    /// The code of the Close that it got.
+    /// The code of the Close that the client received.
     pub(crate) got_close: Option<u16>,
-    /// It has said Close, and listens until the answer.
+    /// Whether the client has sent a Close and only waits for the answer.
     pub(crate) said_close: bool,
-    /// It takes no part any more.
+    /// Whether the client takes no further part in the run.
     pub(crate) has_left: bool,
-    /// The status that its request deserves.
+    /// The status that the client's request must receive.
     pub(crate) deserves: u16,
-    /// It has said what it must not.
+    /// Whether the client has sent something that it must not send.
     pub(crate) has_erred: bool,
-    /// The server has been stopped, and says nothing more.
+    /// Whether the server was stopped, so that the stream may end at any point.
     pub(crate) may_break_off: bool,
 }
 
-/// How a client goes.
+/// The way in which a client disconnects.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Disconnect {
-    /// A reset, which may overtake what it has said.
+    /// The client resets the connection, which may discard bytes on the wire.
     Reset { overtakes: bool },
-    /// Its process is gone: its end of the stream, and a reset for what still comes.
+    /// The client's process ends: its stream ends, and later bytes to it are answered with a reset.
     Vanish,
-    /// A Close, whose answer it waits for.
+    /// The client sends a Close and waits for the answer.
     Close,
 }
 
@@ -93,13 +93,13 @@ impl Client {
         client
     }
 
-    /// Its kernel, and the worker's, hold so many bytes that it has not read.
+    /// Sets the number of unread bytes that the kernels of the client and the worker hold.
     pub(crate) fn set_buffer(&self, bytes: usize, world: &mut World) {
         let connection = &mut world.connections[self.socket];
         (connection.room, connection.send_buffer) = (bytes, bytes);
     }
 
-    /// Whether it is a WebSocket, as far as it knows, and speaks.
+    /// Returns whether the client has an open WebSocket and may send messages.
     pub(crate) fn is_open(&self) -> bool {
         self.status == Some(101) && self.got_close.is_none() && !self.said_close && !self.has_left
     }
@@ -108,7 +108,7 @@ impl Client {
         encode::frame(&mut self.pending, opcode, payload, Some([5, 6, 7, 8]));
     }
 
-    /// Puts some or all of what it says on the wire.
+    /// Puts up to `most` pending bytes on the wire. Returns whether there were any.
     pub(crate) fn send(&mut self, world: &mut World, most: usize) -> bool {
         let len = self.pending.len().min(most);
         if len == 0 {
@@ -123,7 +123,7 @@ impl Client {
         world.arrive(self.socket)
     }
 
-    /// Reads as it is its habit, or all there is; what it heard is returned, and what its stream has come to.
+    /// Reads the usual number of bytes, or all of them. Returns the messages received.
     pub(crate) fn read(
         &mut self,
         world: &mut World,
@@ -157,7 +157,7 @@ impl Client {
         match connection.ending {
             _ if !connection.outbound.is_empty() || self.has_left => {}
             Ending::Open => {}
-            // Nobody waits long for who is refused.
+            // A client that was refused does not wait.
             Ending::Clean if self.may_break_off || self.status != Some(101) => self.end(world),
             Ending::Clean if !self.parser.is_between() => return Err("the stream ends within a frame".into()),
             Ending::Clean if self.status == Some(101) && self.got_close.is_none() => {
