@@ -2,7 +2,7 @@
 
 use throng::{Accept, CloseCode, Conn, Connecting, Handler, Message, Verdict};
 
-/// The echo server of tests and benchmarks. It closes a client whose outbox is full with 1008. Echoes alone cannot fill an outbox, because
+/// The echo server of tests and benchmarks. It closes a client with a full outbox with 1008. Echoes alone cannot fill an outbox, because
 /// the worker stops reading from a client that does not read.
 #[derive(Debug)]
 pub(crate) struct Echo;

@@ -193,7 +193,7 @@ impl Comparison {
         Ok(())
     }
 
-    /// Returns one of the clients that take part and whose connections have not ended.
+    /// Returns one of the clients that take part and are still connected.
     fn anyone(&self) -> Option<usize> {
         let live = |number: &usize| !self.clients[*number].has_left && self.got[*number].1 == Ending::Open;
         let live: Vec<usize> = (0..self.clients.len()).filter(live).collect();

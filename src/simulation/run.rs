@@ -32,7 +32,7 @@ pub(crate) struct Run {
     /// Consecutive iterations that did no work and did not sleep.
     idle: usize,
     pub(crate) idle_checks: usize,
-    /// The numbers of the clients that take part; `watched` has those whose sockets are open.
+    /// The numbers of the clients that take part; `watched` has the clients with open sockets.
     pub(crate) live: Vec<usize>,
     watched: Vec<usize>,
 }

@@ -43,7 +43,7 @@ impl PartialHeader {
             }
             None => {
                 *at += fresh;
-                // At most MAX_HEADER - 1: that many bytes always complete a header.
+                // At most MAX_HEADER - 1 bytes are kept: MAX_HEADER bytes always complete a header.
                 #[expect(clippy::cast_possible_truncation, reason = "below 14")]
                 {
                     self.len = (kept + fresh) as u8;

@@ -16,7 +16,7 @@ use crate::ws::deflate::ContextTakeover;
 
 /// The longest payload that is published; JSON may make it six times as long.
 pub(crate) const LONGEST: usize = 60_000;
-/// The number of topics of a run whose clients have many.
+/// The number of topics in a run with many topics per client.
 const MANY: usize = 60;
 /// Names of topics; no name is a prefix of another one.
 const NAMES: [&str; 6] = ["news", "a/b c", "Zürich", "prices/eu", "%41&?", "one more"];

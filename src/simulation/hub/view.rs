@@ -40,7 +40,7 @@ pub(crate) struct ClientView {
     pub(crate) recovered: u64,
     pub(crate) gaps: u64,
     has_welcome: bool,
-    /// Whether the client was told when to reconnect, after which it receives nothing more.
+    /// Whether the client has received the time to reconnect, after which it receives nothing more.
     pub(crate) has_farewell: bool,
 }
 

@@ -148,7 +148,7 @@ impl Offer {
         let own = own.clamp(*WINDOW_BITS.start(), *WINDOW_BITS.end());
         // RFC 7692-7.1.1.1-2
         let server = Direction { takeover: !self.server_no_context_takeover, window_bits: asked };
-        // RFC 7692-5-5, 7692-7.1.2.2-2 and 7692-7.1.2.2-4: a window may be named only to a client whose offer has the parameter. Another
+        // RFC 7692-5-5, 7692-7.1.2.2-2 and 7692-7.1.2.2-4: a window may be named only to a client that has offered the parameter. Another
         // client would use the largest window, so the server turns its context takeover off.
         let client = match self.client_max_window_bits {
             Some(most) if !self.client_no_context_takeover => {

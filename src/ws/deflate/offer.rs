@@ -54,7 +54,7 @@ impl Offer {
         };
         let is_client_window_legal = match (self.client_max_window_bits, answer.client_max_window_bits) {
             (Some(most), Some(bits)) => bits <= most,
-            // Section 7.1.2.2: a server must not name a window to a client whose offer lacks the parameter.
+            // Section 7.1.2.2: a server must not name a window to a client that has not offered the parameter.
             (None, Some(_)) => false,
             (_, None) => true,
         };

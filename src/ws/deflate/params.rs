@@ -25,7 +25,7 @@ impl DeflateParams {
         self.0 & Self::NEGOTIATED != 0
     }
 
-    /// Marks the connection of a client whose messages wrap payloads. The mark has nothing to do with compression, but it also limits the
+    /// Marks a connection on which the client's messages wrap payloads. The mark has nothing to do with compression, but it also limits the
     /// client's messages from the upgrade on, and this byte has a bit left for it.
     pub(crate) const fn enveloped(self) -> Self {
         Self(self.0 | Self::ENVELOPED)
