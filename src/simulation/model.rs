@@ -271,7 +271,7 @@ impl Model {
         let start = start.ok_or("nothing has begun that has not ended")?;
         let since = connection.read_since(start).ok_or("nothing of it is read")?;
         if client.pauses.last() && connection.written_at < now {
-            return Err("reading idle_checks for output that is stuck".into());
+            return Err("reading stops for output that is stuck".into());
         }
         let paused = client.pauses.between(since, now);
         let due = since + timeout + paused;

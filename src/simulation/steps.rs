@@ -334,7 +334,7 @@ impl Run {
             2 => world.fail_listen = !world.fail_listen,
             _ => world.has_reserve = false,
         }
-        model.note(format_args!("inject_fault of kind {what}"));
+        model.note(format_args!("fault of kind {what}"));
     }
 
     fn end_of_server(&mut self) {
