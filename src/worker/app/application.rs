@@ -1,4 +1,4 @@
-//! A worker's handler, and what it has still to be told.
+//! A worker's handler and the close events that are queued for it.
 
 use super::closed::Closed;
 use super::decision::Decisions;
@@ -6,13 +6,13 @@ use super::handler::Handler;
 use crate::budget::LIST_KEEP;
 use crate::worker::table::ConnId;
 
-/// A worker's handler, and what it has still to be told.
+/// A worker's handler and the close events that are queued for it.
 pub(in crate::worker) struct App<H: Handler> {
-    /// In its place but during its own turn. Boxed, because a turn moves it, and a handler may be large.
+    /// `None` during the handler's own turn. Boxed, because a turn moves it, and a handler may be large.
     pub(in crate::worker) handler: Option<Box<H>>,
-    /// Connections that ended during the turn.
+    /// Connections that ended during the turn; the handler is called for each after it.
     pub(in crate::worker) ended: Vec<Ended<H::Data>>,
-    /// What it decides later.
+    /// The handler's pending decisions, and the queue of their results.
     pub(in crate::worker) decisions: Decisions,
 }
 
@@ -21,14 +21,15 @@ impl<H: Handler> App<H> {
         Self { handler: Some(Box::new(handler)), ended: Vec::new(), decisions }
     }
 
-    /// Puts the handler back after its turn, and tells it of connections that ended meanwhile; `true` where there were any.
+    /// Puts the handler back after its turn and calls [`Handler::close`] for each connection that ended meanwhile. Returns `true` if there
+    /// were any.
     pub(in crate::worker) fn end_turn(&mut self, mut handler: Box<H>) -> bool {
         let mut ended = std::mem::take(&mut self.ended);
         let are_any = !ended.is_empty();
         for Ended { id, data, why, reason } in ended.drain(..) {
             handler.close(id, data, why.with_reason(&reason));
         }
-        // Kept for the next turn, unless a burst has made it large.
+        // The list keeps its capacity for the next turn, unless a burst has made it large.
         if ended.capacity() <= LIST_KEEP {
             self.ended = ended;
         }
@@ -36,7 +37,7 @@ impl<H: Handler> App<H> {
         are_any
     }
 
-    /// Tells the handler that a connection is over for it, or keeps that until its turn is over.
+    /// Calls [`Handler::close`] for a connection, or queues the call until the handler's turn is over.
     pub(in crate::worker) fn close(&mut self, id: ConnId, data: H::Data, why: Closed<'_>) {
         match &mut self.handler {
             Some(handler) => handler.close(id, data, why),
@@ -45,7 +46,7 @@ impl<H: Handler> App<H> {
     }
 }
 
-/// A connection that ended during the turn, of which the handler has to be told.
+/// A connection that ended during the turn, for which [`Handler::close`] is still to be called.
 pub(in crate::worker) struct Ended<D> {
     id: ConnId,
     data: D,

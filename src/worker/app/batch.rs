@@ -4,67 +4,68 @@ use super::prepared::PreparedMessage;
 use crate::worker::table::ConflationKey;
 use crate::ws::deflate::DeflateParams;
 
-/// What happens to a message that does not fit the outbox of a connection, whose peer reads too slowly.
+/// What happens to a message that does not fit the outbox of a connection, because the peer reads too slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum SlowPolicy {
-    /// The connection is closed with 1008.
+    /// The server closes the connection with 1008.
     #[default]
     Close,
-    /// The message is dropped.
+    /// The server drops the new message.
     DropNewest,
-    /// As many of the oldest messages that wait, of this policy and the next, are dropped as make room for it.
+    /// The server drops as many of the oldest waiting messages as make room for the new one. It drops only messages pushed with this policy
+    /// or with [`Conflate`](Self::Conflate).
     DropOldest,
-    /// While the kernel takes no more, only the latest message with each [key](Batch::new) waits: a new one takes the place of those before,
-    /// whether there is room or not. Where that is not enough, the oldest are dropped.
+    /// While the kernel takes no more, only the latest message with each [key](Batch::new) waits: a new message replaces earlier ones with
+    /// its key, whether there is room or not. Where that does not make enough room, the server drops the oldest.
     Conflate,
 }
 
 impl SlowPolicy {
-    /// Whether messages that wait may be dropped.
+    /// Whether waiting messages may be dropped.
     pub(in crate::worker) const fn drops_waiting(self) -> bool {
         matches!(self, Self::DropOldest | Self::Conflate)
     }
 }
 
-/// Messages that leave together, for any number of connections: encoded, joined and compressed once.
+/// Messages that leave together, for any number of connections. They are encoded, joined and compressed once.
 #[derive(Debug, Default)]
 pub struct Batch {
     pub(in crate::worker) messages: Vec<PreparedMessage>,
-    /// Bytes of their frames, uncompressed.
+    /// Size of the uncompressed frames, in bytes.
     bytes: usize,
     pub(in crate::worker) key: ConflationKey,
     pub(in crate::worker) policy: SlowPolicy,
     uncompressed: bool,
-    /// All plain frames in a row, and all as those get them who have agreed on compression; empty until needed, and where there is
-    /// but one message.
+    /// The concatenated plain frames. `compressed` has the frames for connections that negotiated compression. Both are empty until needed,
+    /// and in a batch of a single message.
     plain: Vec<u8>,
     pub(in crate::worker) compressed: Vec<u8>,
 }
 
 impl Batch {
-    /// An empty batch. `key` is a number below 2^32 - 1 that the application chooses. [`SlowPolicy::Conflate`] keeps the latest of the messages
-    /// with the same key, which may be the number of a topic.
+    /// Makes an empty batch. `key` is a number below 2^32 - 1 that the application chooses, such as the number of a topic.
+    /// [`SlowPolicy::Conflate`] keeps the latest message with each key.
     #[must_use]
     pub fn new(key: u32, policy: SlowPolicy) -> Self {
         Self { key: ConflationKey::new(key), policy, ..Self::default() }
     }
 
-    /// Leaves its messages uncompressed.
+    /// Leaves the messages of this batch uncompressed.
     #[must_use]
     pub const fn uncompressed(mut self) -> Self {
         self.uncompressed = true;
         self
     }
 
-    /// Treats slow connections in another way.
+    /// Sets the policy for slow connections.
     #[must_use]
     pub const fn with_policy(mut self, policy: SlowPolicy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Adds a message.
+    /// Appends a message.
     pub fn add(&mut self, message: PreparedMessage) {
         self.plain.clear();
         self.compressed.clear();
@@ -72,25 +73,25 @@ impl Batch {
         self.messages.push(message);
     }
 
-    /// How many messages it has.
+    /// Returns the number of messages in this batch.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.messages.len()
     }
 
-    /// Whether it has none.
+    /// Returns whether this batch has no messages.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
 
-    /// Bytes of its frames, uncompressed.
+    /// Returns the size of the uncompressed frames, in bytes.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// All plain frames in a row.
+    /// Returns the concatenated plain frames.
     #[inline]
     pub(in crate::worker) fn plain(&mut self) -> &[u8] {
         if self.messages.len() > 1 && self.plain.is_empty() {
@@ -107,38 +108,39 @@ impl Batch {
         self.messages.iter().for_each(|message| self.plain.extend_from_slice(message.plain()));
     }
 
-    /// What a connection gets of it that has agreed on these params.
+    /// Returns the form of this batch for a connection that negotiated these parameters.
     #[inline]
     pub(in crate::worker) const fn form(&self, params: DeflateParams) -> Form {
         match params {
             params if self.uncompressed || !params.is_negotiated() => Form::Plain,
             params if !params.server_context_takeover() => Form::Compressed,
-            // What is dropped must not have been compressed: later messages would refer to what never came.
+            // A dropped message must not have been compressed with context takeover: later messages would refer to bytes that the client
+            // never got.
             _ if self.policy.drops_waiting() => Form::Plain,
             _ => Form::Remembered,
         }
     }
 }
 
-/// What became of a batch that was pushed to a connection. The numbers are of messages.
+/// What happened to a batch that was pushed to a connection. All fields count messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pushed {
-    /// Handed to the kernel, or waiting to be.
+    /// Messages that were handed to the kernel, or that wait in the outbox.
     pub taken: u32,
-    /// Messages of the batch that were dropped, because the policy says so.
+    /// Messages of the batch that were dropped by its policy.
     pub dropped: u32,
-    /// Earlier messages that were dropped to make room, or replaced by these.
+    /// Earlier messages that were dropped to make room, or replaced by messages of the batch.
     pub displaced: u32,
-    /// Messages of the batch for which there is no connection any more: it was gone, was lost, or has been closed for this.
+    /// Messages of the batch without an open connection: it was closed or lost before, or was closed because of this push.
     pub undelivered: u32,
 }
 
-/// What a connection gets of a batch.
+/// The form in which a connection gets a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::worker) enum Form {
     Plain,
-    /// Each message compressed where that made it smaller.
+    /// Each message is compressed where that made it smaller.
     Compressed,
-    /// As [`Compressed`](Self::Compressed), and the connection remembers what it was sent.
+    /// Compressed like [`Compressed`](Self::Compressed), with context takeover: the connection remembers what it was sent.
     Remembered,
 }

@@ -1,31 +1,31 @@
-//! Why connections end, in terms that every protocol has something for.
+//! Reasons why connections end, independent of the protocol.
 
 use crate::ws::{CloseCode, CloseFrame, DecodeError, ProtocolError};
 
-/// Why one side closes a connection. On a WebSocket it is a close code (RFC 6455, section 7.4).
+/// Why one side closes a connection. On a WebSocket this is a close code (RFC 6455, section 7.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// Everything is done: 1000.
+    /// The purpose of the connection is fulfilled: 1000.
     Done,
     /// The server ends, or the client leaves: 1001.
     GoingAway,
-    /// Something was sent that is not understood: 1003.
+    /// An endpoint received a type of data that it does not support: 1003.
     Unsupported,
-    /// A rule of the application's is broken: 1008.
+    /// An endpoint broke a rule of the application: 1008.
     Policy,
-    /// Something was sent that is too long: 1009.
+    /// An endpoint received a message that is too long: 1009.
     TooLong,
-    /// A bug keeps the server from going on: 1011.
+    /// A bug keeps the server from continuing: 1011.
     Internal,
-    /// The server has no room for it at the moment: 1013.
+    /// The server has no room for the connection at the moment: 1013.
     TryAgainLater,
-    /// Another close code, of those that an application may choose for example.
+    /// Another close code, for example one that is free for applications (4000 to 4999).
     Code(CloseCode),
 }
 
 impl CloseReason {
-    /// The close code that a WebSocket has for it.
+    /// Returns the WebSocket close code for this reason.
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
@@ -56,12 +56,12 @@ impl From<CloseCode> for CloseReason {
     }
 }
 
-/// What was said when one side closed a connection.
+/// The reason and text with which one side closed a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ending<'a> {
-    /// Why; `None` where the peer has not said it.
+    /// The reason; `None` where the peer sent no close code.
     pub reason: Option<CloseReason>,
-    /// The same in words, which may be none.
+    /// The reason in words; may be empty.
     pub text: &'a str,
 }
 
@@ -71,13 +71,13 @@ impl<'a> From<CloseFrame<'a>> for Ending<'a> {
     }
 }
 
-/// Why a connection is over, and whose doing it was.
+/// Why a connection ended, and which side ended it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Closed<'a> {
-    /// The peer closed it, and said this.
+    /// The peer closed the connection, with this reason.
     ByPeer(Ending<'a>),
-    /// We closed it, and said this: the handler, a [`Handle`](crate::Handle), or the end of the server.
+    /// The server closed the connection, with this reason: its handler, a [`Handle`](crate::Handle), or the end of the server.
     ByUs(Ending<'a>),
     /// The peer broke the protocol.
     Failed(ProtocolError),
@@ -85,16 +85,16 @@ pub enum Closed<'a> {
     PongTimeout,
     /// A message that the peer had begun did not end in time.
     MessageTimeout,
-    /// A message from another thread did not fit the outbox: the peer reads too slowly.
+    /// A message from another thread did not fit the outbox, because the peer reads too slowly.
     OutboxOverflow,
-    /// The worker had no buffer memory left for it.
+    /// The worker had no buffer memory left for the connection.
     BuffersExhausted,
-    /// It ended without a Close frame: reset, or the peer is gone (1006 in the API of browsers).
+    /// The connection ended without a Close frame: it was reset, or the peer is gone (1006 in the API of browsers).
     Lost,
 }
 
 impl<'a> Closed<'a> {
-    /// The same without the reason's text, and the text.
+    /// Splits off the reason's text: returns this value with an empty text, and the text.
     pub(in crate::worker) fn without_reason(self) -> (Closed<'static>, &'a str) {
         let silent = |ending: Ending<'a>| Ending { reason: ending.reason, text: "" };
         match self {
@@ -109,7 +109,7 @@ impl<'a> Closed<'a> {
         }
     }
 
-    /// The same with a reason's text where it can have one.
+    /// Returns this value with `text` as the reason's text, in the variants that have one.
     pub(in crate::worker) const fn with_reason(self, text: &'a str) -> Self {
         match self {
             Self::ByPeer(ending) => Self::ByPeer(Ending { reason: ending.reason, text }),

@@ -1,4 +1,4 @@
-//! A connection, as its handler sees it during a call.
+//! A connection as its handler sees it during a call.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -12,12 +12,13 @@ use crate::ws::{Message, encode};
 
 /// One connection, during a call to its handler.
 ///
-/// What is sent is gathered and leaves in one system call when the input at hand has been dealt with.
+/// The worker gathers the messages that the handler sends, and writes them with one system call when it has handled the input that it has
+/// read.
 pub struct Conn<'a, D> {
     pub(in crate::worker) id: ConnId,
     pub(in crate::worker) data: &'a mut D,
     pub(in crate::worker) reply: &'a mut Reply,
-    /// The payload of the message at hand while it can go back without a copy: only looked at, never through.
+    /// The payload of the current message while it can be sent back without a copy. The pointer is only compared, never dereferenced.
     returnable: *const [u8],
     /// Bytes in the connection's outbox.
     pub(in crate::worker) queued: usize,
@@ -26,7 +27,7 @@ pub struct Conn<'a, D> {
     pub(in crate::worker) peer: &'a dyn Peer,
 }
 
-/// A null pointer, which is the address of no message: none can go back without a copy.
+/// A null pointer, which is the address of no payload: no message can be sent back without a copy.
 const NOTHING: *const [u8] = std::ptr::slice_from_raw_parts(std::ptr::null(), 0);
 
 impl<'a, D> Conn<'a, D> {
@@ -42,7 +43,7 @@ impl<'a, D> Conn<'a, D> {
         Self { id, data, reply, returnable: NOTHING, queued, outbox_limit, outgoing, peer }
     }
 
-    /// Lets the message at hand go back without a copy.
+    /// Lets the current message be sent back without a copy.
     #[inline]
     pub(in crate::worker) const fn may_return(&mut self, payload: &[u8]) {
         self.returnable = payload;
@@ -50,9 +51,9 @@ impl<'a, D> Conn<'a, D> {
 }
 
 impl<D> Conn<'_, D> {
-    /// The same connection with a part of its data: for a handler that passes calls on to another one, whose data is that part.
+    /// Returns this connection with a part of its data, for a handler that passes calls on to another handler whose data is that part.
     ///
-    /// The message at hand can be sent back without a copy by the handler that it is passed on to, and no longer by this one.
+    /// The inner handler can send the current message back without a copy; this one no longer can.
     pub fn map<E>(&mut self, part: fn(&mut D) -> &mut E) -> Conn<'_, E> {
         Conn {
             id: self.id,
@@ -66,31 +67,31 @@ impl<D> Conn<'_, D> {
         }
     }
 
-    /// The connection's name, to address it later and from elsewhere through a [`Handle`](crate::Handle).
+    /// Returns the connection's name, which addresses it later and from other threads through a [`Handle`](crate::Handle).
     #[must_use]
     pub const fn id(&self) -> ConnId {
         self.id
     }
 
-    /// The application's data.
+    /// Returns the application's data of this connection.
     #[must_use]
     pub const fn data(&self) -> &D {
         self.data
     }
 
-    /// The application's data, to change.
+    /// Returns the application's data of this connection, mutably.
     pub const fn data_mut(&mut self) -> &mut D {
         self.data
     }
 
-    /// Sends a message, compressed where the connection agreed on it and the message gets smaller.
+    /// Sends a message, compressed where the connection negotiated compression and the message gets smaller.
     ///
     /// # Errors
-    /// [`SendError::Closing`] once the connection is being closed; [`SendError::OutboxFull`] when the message does not fit the
-    /// outbox. Nothing of it is sent then, and the connection goes on: whether to close it, to drop the message or to try again
-    /// later is the application's decision.
+    /// [`SendError::Closing`] once the connection is being closed; [`SendError::OutboxFull`] when the message does not fit the outbox.
+    /// Nothing of the message is sent then, and the connection stays open: the application decides whether to close it, to drop the message
+    /// or to try again later.
     pub fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
-        // RFC 6455-6.1-1: a handler is called for open connections, of which this one ends as soon as the call does.
+        // RFC 6455-6.1-1: handlers are called for open connections only, and this one ends as soon as the call returns.
         if self.reply.close.is_some() {
             return Err(SendError::Closing);
         }
@@ -105,7 +106,7 @@ impl<D> Conn<'_, D> {
         Ok(())
     }
 
-    /// Sends the message at hand back, from where it lies.
+    /// Sends the current message back from the receive buffer.
     #[inline]
     fn give_back(&mut self, message: Message<'_>, room: usize) -> Result<(), SendError> {
         let len = message.as_bytes().len();
@@ -118,32 +119,33 @@ impl<D> Conn<'_, D> {
         Ok(())
     }
 
-    /// Closes the connection once everything sent so far is out. The first call counts; a text over 123 bytes is clipped.
+    /// Closes the connection once everything sent so far is written. Only the first call has an effect. A text longer than 123 bytes is
+    /// truncated.
     pub fn close(&mut self, reason: impl Into<CloseReason>, text: &str) {
         if self.reply.close.is_none() {
             self.reply.close = Some((reason.into().close_code(), text.into()));
         }
     }
 
-    /// Tells the worker that dealing with a message takes more than looking at it: so many nanoseconds, roughly. A client whose messages
-    /// take long has its turn among the others, where it else has one for as many bytes as others send.
+    /// Charges work to this connection: about so many nanoseconds that handling a message takes beyond reading it. Workers interleave their
+    /// connections by the work charged to them; without this call that is about proportional to the bytes received.
     pub fn charge(&mut self, nanoseconds: usize) {
         self.outgoing.meter.charge(nanoseconds);
     }
 
-    /// Bytes that wait to be written: those of this call, and those that the kernel did not take before.
+    /// Returns the number of bytes that wait to be written: those sent during this call, and those that the kernel did not take before.
     #[must_use]
     pub const fn buffered(&self) -> usize {
         self.queued + self.reply.len()
     }
 
-    /// The most bytes that may wait.
+    /// Returns the most bytes that may wait to be written.
     #[must_use]
     pub const fn outbox_limit(&self) -> usize {
         self.outbox_limit
     }
 
-    /// The peer's address; `None` for a Unix socket. A system call.
+    /// Returns the peer's address; `None` for a Unix socket. Makes a system call.
     #[must_use]
     pub fn peer_address(&self) -> Option<SocketAddr> {
         self.peer.address()
@@ -166,9 +168,9 @@ pub enum SendError {
     OutboxFull,
     /// The message is longer than any outbox may be ([`Config::outbox_limit`](crate::Config::outbox_limit)).
     TooLong,
-    /// The worker's mailbox is full: more is sent from other threads than it can handle.
+    /// The worker's mailbox is full: other threads send more than the worker can handle.
     MailboxFull,
-    /// The server has ended, or never had such a connection.
+    /// The server has ended, or never had this connection.
     Gone,
 }
 
@@ -186,7 +188,7 @@ impl fmt::Display for SendError {
 
 impl std::error::Error for SendError {}
 
-/// Who is at the other end, asked only on demand.
+/// The address at the other end, which is looked up only on demand.
 pub(in crate::worker) trait Peer {
     fn address(&self) -> Option<SocketAddr>;
 }

@@ -1,4 +1,4 @@
-//! A request, as the handler sees it that decides on it.
+//! A request as the handler sees it that decides on it.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,32 +9,32 @@ use super::verdict::{Later, Verdict};
 use crate::http::{Refusal, Request, Status};
 use crate::worker::table::{ConnId, ListenerIndex};
 
-/// A client that connects: what it asks for, and what is known of it.
+/// A client that connects: its request, and what the server knows about the connection.
 pub struct Connecting<'a> {
     request: Request<'a>,
     peer: &'a dyn Peer,
     listener: ListenerIndex,
     transport: Transport,
-    /// What a decision has brought.
+    /// The result of a decision that was made later.
     learnt: Option<Learnt>,
     later: MayDecideLater<'a>,
 }
 
-/// Whether a request may be decided on later.
+/// Whether the decision on a request may be made later.
 pub(in crate::worker) enum MayDecideLater<'a> {
-    /// It may, if there is a place for it.
+    /// The decision may be made later, if there is a place for it.
     Yes(ConnId, &'a mut Decisions),
-    /// It was decided on later: now is later.
+    /// The decision has already been made later once.
     NotAgain,
     /// The server is full or ends.
     NotNow,
 }
 
-/// What the bytes of a connection pass through.
+/// How the bytes of a connection are carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Transport {
-    /// They travel as they are.
+    /// Bytes travel unencrypted.
     Plain,
 }
 
@@ -56,39 +56,40 @@ impl<'a> Connecting<'a> {
         Self { request, peer, listener, transport: Transport::Plain, learnt, later }
     }
 
-    /// The request.
+    /// Returns the request.
     #[must_use]
     pub const fn request(&self) -> Request<'a> {
         self.request
     }
 
-    /// The peer's address; `None` for a Unix socket. A system call.
+    /// Returns the peer's address; `None` for a Unix socket. Makes a system call.
     #[must_use]
     pub fn peer_address(&self) -> Option<SocketAddr> {
         self.peer.address()
     }
 
-    /// The number of the listener that the client has come by, from 0, in the order of [`Config::listen`](crate::Config::listen).
+    /// Returns the number of the listener that accepted the client, from 0, in the order of [`Config::listen`](crate::Config::listen).
     #[must_use]
     pub const fn listener(&self) -> usize {
         self.listener.index()
     }
 
-    /// What its bytes pass through.
+    /// Returns how the connection's bytes are carried.
     #[must_use]
     pub const fn transport(&self) -> Transport {
         self.transport
     }
 
-    /// Has the request decided on later. `begin` gets what any thread resolves when it has learnt what there is to know; the handler is
-    /// then asked about the request again, and finds it with [`take_learnt`](Self::take_learnt).
+    /// Puts the decision on this request off. Calls `begin` with a [`Decision`], which any thread resolves with what it has learnt. The
+    /// worker then calls the handler again with the request, and [`take_learnt`](Self::take_learnt) returns what was learnt.
     ///
-    /// The handler returns the verdict that this returns. Meanwhile the request is kept and the connection is not read from. The decision
-    /// has [`Config::decision_timeout`](crate::Config::decision_timeout), and the client no deadline of its own. Where the time is up, and
-    /// where the [`Decision`] is dropped, the client gets 503. That its connection ends meanwhile does not matter to the decision.
+    /// The handler must return the verdict that this function returns. Meanwhile the server keeps the request and does not read from the
+    /// connection. The decision must be resolved within [`Config::decision_timeout`](crate::Config::decision_timeout); the client has no
+    /// other deadline. The client gets 503 when that time is up, or when the [`Decision`] is dropped. A decision may still be resolved
+    /// after its connection has ended; that has no effect.
     ///
-    /// Without `begin` being called the verdict is 503 where the worker has 4,096 decisions under way
-    /// ([`budget::DECISIONS`](crate::budget::DECISIONS)) and while the server ends, and 500 where the request was put off before.
+    /// Some requests cannot wait; `begin` is not called for them. The verdict is 503 when the worker has 4,096 decisions under way
+    /// ([`budget::DECISIONS`](crate::budget::DECISIONS)) and while the server ends, and 500 when this request was put off before.
     ///
     /// ```
     /// use std::thread;
@@ -129,7 +130,8 @@ impl<'a> Connecting<'a> {
         }
     }
 
-    /// What the decision on this request has brought, once; `None` where it was not put off, or has brought something of another type.
+    /// Takes what was learnt by the decision on this request. Returns `None` where the request was not put off, where the value has another
+    /// type, and after the first successful call.
     pub fn take_learnt<T: 'static>(&mut self) -> Option<T> {
         let learnt = self.learnt.take()?;
         match learnt.downcast() {

@@ -1,4 +1,4 @@
-//! Decisions that are made later, on any thread, and the worker's queue of what comes of them.
+//! Decisions that are made later, on any thread, and the worker's queue of their results.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -11,67 +11,66 @@ use crate::base::notifier::{Notifier, Wake};
 use crate::metrics::Counters;
 use crate::worker::table::ConnId;
 
-/// What a decision has brought.
+/// The result of a decision, as any type.
 pub(in crate::worker) type Learnt = Box<dyn Any + Send>;
 
-/// A decision on a request that is to be made, on any thread: [`Connecting::later`](crate::Connecting::later) gives it.
+/// A decision on a request that is made later, on any thread. [`Connecting::later`](crate::Connecting::later) makes it.
 ///
-/// Resolve it with what was learnt, and the handler is asked about the request again. Where it is dropped instead, the client gets 503.
-/// Both are free for a client that has gone meanwhile, or whose time is up.
+/// Resolve the decision with what was learnt, and the worker calls the handler again with the request. If the decision is dropped instead,
+/// the client gets 503. Neither has an effect once the client is gone or the decision has timed out.
 ///
-/// Its place in the worker's queue is reserved, so that a full mailbox does not refuse it. A worker has 4,096 of those places
-/// ([`budget::DECISIONS`](crate::budget::DECISIONS)), and one is taken until its decision is resolved or dropped: do not leak them.
+/// A place in the worker's queue is reserved for each decision, so that a full mailbox does not refuse it. A worker has 4,096 places
+/// ([`budget::DECISIONS`](crate::budget::DECISIONS)), and each is taken until its decision is resolved or dropped: do not leak decisions.
 #[must_use]
 pub struct Decision<T> {
     name: DecisionName,
-    /// `None` once it is resolved.
+    /// `None` once the decision is resolved.
     to: Option<Arc<Returns>>,
     learnt: PhantomData<fn(T)>,
 }
 
-/// Names a decision, for as long as its worker lives.
+/// Identifies a decision for the lifetime of its worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::worker) struct DecisionName {
-    /// The connection whose request it is about.
+    /// The connection that sent the request.
     pub(in crate::worker) conn: ConnId,
-    /// The number of the decision, from 1, among those of the worker: a connection may have several requests decided on, one after the
-    /// other.
+    /// The number of the decision among those of the worker, from 1. A connection may wait for several decisions, one after the other.
     pub(in crate::worker) number: u64,
 }
 
-/// A decision that was resolved, or dropped.
+/// A decision that was resolved or dropped.
 pub(in crate::worker) struct Returned {
     pub(in crate::worker) name: DecisionName,
-    /// `None`: it was dropped.
+    /// What was learnt; `None` when the decision was dropped.
     pub(in crate::worker) learnt: Option<Learnt>,
 }
 
-/// The way of decisions back to their worker.
+/// The sending end of a worker's queue of decisions.
 struct Returns {
     sender: Sender<Returned>,
     notifier: Arc<Notifier<Box<dyn Wake>>>,
 }
 
-/// A worker's decisions that are to be made, and the queue of those that have been.
+/// A worker's pending decisions, and the queue of those that were resolved or dropped.
 pub(in crate::worker) struct Decisions {
     counters: Arc<Counters>,
     to: Arc<Returns>,
-    /// It has an entry for each decision that was made, of which no more are under way than there are places.
+    /// The receiving end of the queue. It has an entry for each decision that was resolved or dropped, and never more than `most`.
     returned: Receiver<Returned>,
-    /// Places that are taken: by decisions that are to be made, and by entries of the queue.
+    /// Places that are taken: by pending decisions and by entries of the queue.
     taken: usize,
     most: usize,
     last_number: u64,
-    /// The numbers of the decisions that connections wait for, by the connections' indices.
+    /// The numbers of the decisions that connections wait for, by the index of the connection.
     awaited: HashMap<u32, u64>,
 }
 
-/// Entries for which that table keeps its memory while it is empty.
+/// Capacity, in entries, that `awaited` keeps while it is empty.
 const AWAITED_KEEP: usize = 64;
 
 impl<T: Send + 'static> Decision<T> {
-    /// Tells the worker what was learnt. Its handler is asked about the request again, and finds it with
-    /// [`Connecting::take_learnt`](crate::Connecting::take_learnt).
+    /// Resolves the decision with what was learnt. The worker calls the handler again with the request, and
+    /// [`Connecting::take_learnt`](crate::Connecting::take_learnt) returns the value.
     pub fn resolve(mut self, learnt: T) {
         if let Some(to) = self.to.take() {
             to.send(Returned { name: self.name, learnt: Some(Box::new(learnt)) });
@@ -95,7 +94,7 @@ impl<T> fmt::Debug for Decision<T> {
 
 impl Returns {
     fn send(&self, returned: Returned) {
-        // A worker that has ended waits for nothing.
+        // The worker may have ended.
         if self.sender.send(returned).is_ok() {
             self.notifier.notify();
         }
@@ -103,7 +102,7 @@ impl Returns {
 }
 
 impl Decisions {
-    /// With so many places, and a worker that is woken by `notifier`.
+    /// Makes a queue with `most` places for a worker that `notifier` wakes.
     pub(in crate::worker) fn new(
         notifier: Arc<Notifier<Box<dyn Wake>>>,
         most: usize,
@@ -121,7 +120,7 @@ impl Decisions {
         }
     }
 
-    /// Takes a place for a decision on a request of this connection; `None` where all are taken.
+    /// Takes a place for a decision on a request of this connection. Returns `None` when all are taken.
     pub(in crate::worker) fn begin<T>(&mut self, conn: ConnId) -> Option<Decision<T>> {
         if self.taken == self.most {
             self.counters.decisions_refused.add(1);
@@ -133,18 +132,18 @@ impl Decisions {
         Some(Decision { name, to: Some(Arc::clone(&self.to)), learnt: PhantomData })
     }
 
-    /// The connection at `index` waits for the decision of this number.
+    /// Notes that the connection at `index` waits for the decision of this number.
     pub(in crate::worker) fn await_one(&mut self, index: u32, number: u64) {
         self.awaited.insert(index, number);
         self.counters.decisions_pending.set(self.awaited.len() as u64);
     }
 
-    /// Whether the connection at `index` waits for this decision.
+    /// Returns whether the connection at `index` waits for this decision.
     pub(in crate::worker) fn is_awaited(&self, index: u32, name: DecisionName) -> bool {
         self.awaited.get(&index) == Some(&name.number)
     }
 
-    /// The connection at `index` waits no longer.
+    /// Notes that the connection at `index` waits for no decision any more.
     pub(in crate::worker) fn forget(&mut self, index: u32) {
         self.awaited.remove(&index);
         if self.awaited.is_empty() && self.awaited.capacity() > AWAITED_KEEP {
@@ -153,7 +152,7 @@ impl Decisions {
         self.counters.decisions_pending.set(self.awaited.len() as u64);
     }
 
-    /// The next decision that was made, whose place is free again.
+    /// Takes the next decision that was resolved or dropped, and frees its place.
     pub(in crate::worker) fn take(&mut self) -> Option<Returned> {
         if self.taken == 0 {
             return None;
@@ -163,7 +162,7 @@ impl Decisions {
         Some(returned)
     }
 
-    /// Places that are taken.
+    /// Returns the number of places that are taken.
     #[cfg(any(test, feature = "simulation"))]
     pub(in crate::worker) const fn taken(&self) -> usize {
         self.taken

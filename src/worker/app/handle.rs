@@ -1,4 +1,4 @@
-//! A server, as other threads see it.
+//! A server as other threads see it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use crate::ws::{Message, clip_reason, encode};
 
 /// Sends to and closes connections from any thread. Cheap to clone.
 ///
-/// What it sends travels through mailboxes, one a worker, in order. Each holds 1,024 entries, and 16 MiB of messages: a full one refuses,
-/// and nothing here blocks. [`Stats::mail_bytes`] is what waits, [`Stats::mail_refused`] counts refusals.
+/// Messages pass through mailboxes, one per worker, in order. A mailbox holds 1,024 entries and 16 MiB of messages. A full mailbox refuses;
+/// no function here blocks. [`Stats::mail_bytes`] is the size of the waiting messages, [`Stats::mail_refused`] counts refusals.
 #[derive(Clone)]
 pub struct Handle {
     pub(crate) shared: Arc<Shared>,
 }
 
 impl Handle {
-    /// Sends a message to a connection. It is encoded here, on the calling thread. That the connection has gone meanwhile is
-    /// counted ([`Stats::messages_to_nobody`]); that its outbox is full closes it with 1008.
+    /// Sends a message to a connection, encoded on the calling thread. If the connection is gone when the worker takes the message, the
+    /// worker counts that ([`Stats::messages_to_nobody`]). If the connection's outbox is full, the worker closes it with 1008.
     ///
     /// # Errors
     /// [`SendError::TooLong`] and [`SendError::MailboxFull`], and the message is not sent; [`SendError::Gone`] once the worker has ended.
@@ -31,21 +31,21 @@ impl Handle {
         self.post(to.worker(), Mail::Send { to, frame: self.prepare(message)?.plain().clone() })
     }
 
-    /// Sends a message to every connection that is open when its worker gets to it. The message is encoded once,
-    /// compressed at most once where connections agreed on it, and shared.
+    /// Sends a message to every connection that is open when its worker takes the message. The message is encoded once, compressed at most
+    /// once for connections that negotiated compression, and shared.
     ///
     /// # Errors
-    /// [`SendError::TooLong`], and no connection gets it; [`SendError::MailboxFull`] or [`SendError::Gone`] when a worker did not take it: its
-    /// connections do not get the message, those of the others do.
+    /// [`SendError::TooLong`], and no connection gets the message; [`SendError::MailboxFull`] or [`SendError::Gone`] when some worker did
+    /// not take it: connections of the other workers get the message.
     pub fn broadcast(&self, message: Message<'_>) -> Result<(), SendError> {
         let prepared = self.prepare(message)?;
         let workers = 0..self.shared.workers.len();
         let posted = workers.map(|worker| self.post(worker, Mail::Broadcast(prepared.clone())));
-        // Every worker gets its turn before the first error is reported.
+        // All mailboxes are tried before the first error is returned.
         posted.fold(Ok(()), Result::and)
     }
 
-    /// Closes a connection. Messages sent before leave first. A text over 123 bytes is clipped.
+    /// Closes a connection. Messages sent before leave first. A text longer than 123 bytes is truncated.
     ///
     /// # Errors
     /// [`SendError::MailboxFull`] or [`SendError::Gone`].
@@ -54,27 +54,27 @@ impl Handle {
         self.post(id.worker(), Mail::Close { id, code, reason: clip_reason(text).into() })
     }
 
-    /// Wakes a worker, so that its handler gets a [turn](crate::Handler::turn) soon. Many calls before it comes are one.
+    /// Wakes a worker, so that its handler gets a [turn](crate::Handler::turn) soon. Calls before that turn are merged into one.
     ///
     /// # Errors
-    /// [`SendError::Gone`] when there is no such worker.
+    /// [`SendError::Gone`] when there is no worker of this number.
     pub fn wake(&self, worker: usize) -> Result<(), SendError> {
         self.shared.workers.get(worker).map(|slot| slot.mailbox.wake()).ok_or(SendError::Gone)
     }
 
-    /// Whether the server is about to end, or has ended: it drains, or was stopped.
+    /// Returns whether the server is about to end or has ended: it drains, or was stopped.
     #[must_use]
     pub fn is_ending(&self) -> bool {
         self.shared.common.stage() != Stage::Running
     }
 
-    /// How many workers there are; they are numbered from 0.
+    /// Returns the number of workers, which are numbered from 0.
     #[must_use]
     pub fn workers(&self) -> usize {
         self.shared.workers.len()
     }
 
-    /// What all workers have counted, added up.
+    /// Returns the sum of all workers' statistics.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut total = Stats::default();
@@ -82,7 +82,7 @@ impl Handle {
         total
     }
 
-    /// What each worker has counted, in the order of their numbers.
+    /// Returns each worker's statistics, in the order of their numbers.
     #[must_use]
     pub fn worker_stats(&self) -> Vec<Stats> {
         let snapshot = |worker: &Slot| {

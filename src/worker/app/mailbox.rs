@@ -1,4 +1,4 @@
-//! What other threads want of a worker, in a bounded queue.
+//! Requests of other threads to a worker, in a bounded queue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ pub(crate) enum Mail {
 }
 
 impl Mail {
-    /// Bytes that it counts for. A message to all counts in each mailbox, though it is shared.
+    /// Returns the bytes that this entry counts for. A broadcast message counts in each mailbox, though it is shared.
     fn len(&self) -> usize {
         match self {
             Self::Send { frame, .. } => frame.len(),
@@ -31,7 +31,7 @@ impl Mail {
     }
 }
 
-/// The senders' end. A full mailbox refuses; it never blocks.
+/// The senders' end of a mailbox. A full mailbox refuses; it never blocks.
 pub(crate) struct Mailbox {
     sender: SyncSender<Mail>,
     notifier: Arc<Notifier<Box<dyn Wake>>>,
@@ -40,14 +40,14 @@ pub(crate) struct Mailbox {
     refused: AtomicU64,
 }
 
-/// The worker's end.
+/// The worker's end of a mailbox.
 pub(crate) struct Inbox {
     receiver: Receiver<Mail>,
     notifier: Arc<Notifier<Box<dyn Wake>>>,
     bytes: Arc<AtomicUsize>,
 }
 
-/// A mailbox of `capacity` entries, with `most_bytes` in all but of a single one, whose worker is woken by `waker`.
+/// Makes a mailbox of `capacity` entries for the worker that `waker` wakes. It holds `most_bytes` in total; a single entry may be longer.
 pub(crate) fn mailbox(capacity: usize, most_bytes: usize, waker: Box<dyn Wake>) -> (Mailbox, Inbox) {
     let (sender, receiver) = sync_channel(capacity);
     let (notifier, bytes) = (Arc::new(Notifier::new(waker)), Arc::<AtomicUsize>::default());
@@ -64,7 +64,7 @@ pub(crate) enum Rejected {
 }
 
 impl Mailbox {
-    /// Puts an entry in and wakes the worker.
+    /// Queues an entry and wakes the worker.
     pub(crate) fn post(&self, mail: Mail) -> Result<(), Rejected> {
         let len = mail.len();
         let before = self.bytes.fetch_add(len, Ordering::Relaxed);
@@ -85,35 +85,35 @@ impl Mailbox {
         Ok(())
     }
 
-    /// Bytes of the messages in it now.
+    /// Returns the size of the queued messages, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// How many entries were refused because it was full.
+    /// Returns how many entries were refused because the mailbox was full.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Wakes the worker, unless it has been woken and has not looked yet.
+    /// Wakes the worker, unless it was woken before and has not acknowledged that yet.
     pub(crate) fn wake(&self) {
         self.notifier.notify();
     }
 }
 
 impl Inbox {
-    /// To be called after a wait, before looking at what the wake-up may be about: a later change wakes the
-    /// worker again.
+    /// Acknowledges a wake-up. The worker calls this after a wait and before it reads what other threads changed: a later change wakes it
+    /// again.
     pub(crate) fn acknowledge(&self) {
         self.notifier.acknowledge();
     }
 
-    /// What wakes the worker.
+    /// Returns the notifier that wakes the worker.
     pub(crate) fn notifier(&self) -> &Arc<Notifier<Box<dyn Wake>>> {
         &self.notifier
     }
 
-    /// The next entry.
+    /// Takes the next entry.
     pub(crate) fn take(&self) -> Option<Mail> {
         let mail = self.receiver.try_recv().ok()?;
         self.bytes.fetch_sub(mail.len(), Ordering::Relaxed);

@@ -1,9 +1,10 @@
 //! The application's side of a worker: what its handler sees, and what other threads do.
 //!
-//! - `application`: a worker's handler. `handler`: the trait; `connecting`: a request that it decides on, `verdict`: how, and `decision`: later; `conn`: a connection
-//!   during a call; `turn`: all of them, once in each iteration; `part`: with a part of their data.
-//! - `batch`, `prepared`, `pass`: messages to many.
-//! - `handle`, `mailbox`: what other threads want. `shared`: what all workers and threads share; `notice`: what the log is told.
+//! - `application`: a worker's handler. `handler`: the trait; `connecting`: a request that it decides on, `verdict`: the decision, and
+//!   `decision`: one that is made later; `conn`: a connection during a call; `turn`: all connections, once in each iteration; `part`:
+//!   connections with a part of their data; `closed`: why they end.
+//! - `batch`, `prepared`, `pass`: messages to many connections.
+//! - `handle`, `mailbox`: requests of other threads. `shared`: what all workers and threads share; `notice`: messages for the log.
 
 pub(super) mod application;
 pub(super) mod batch;

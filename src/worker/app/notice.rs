@@ -1,7 +1,7 @@
-//! What workers have to say to the log.
+//! Log messages of workers.
 //!
-//! They write no line themselves. Whatever writes it may use a descriptor, which means something else in a private table, and may have to
-//! wait for its reader. A thread in the table of the program does it for them.
+//! Workers do not write to the log themselves. The code that writes a line may use a descriptor, which means something else in a worker's
+//! private descriptor table, and may block. A thread in the program's own descriptor table writes the lines for them.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,43 +14,43 @@ use tracing::level_filters::LevelFilter;
 
 use crate::budget::NOTICES;
 
-/// Something for the log.
+/// A message for the log.
 #[derive(Debug)]
 pub(crate) enum Notice {
-    /// A request, or a connection without one, has been refused.
+    /// The server refused a request, or a connection before its request.
     Refused { worker: usize, peer: Option<SocketAddr>, status: u16, reason: &'static str },
-    /// A connection has been dropped whose request has not come in time.
+    /// The server dropped a connection whose request did not arrive in time.
     Late { worker: usize, peer: Option<SocketAddr> },
-    /// Clients are refused for want of this.
+    /// The server refuses clients because this resource is used up.
     Full { worker: usize, of: &'static str },
     /// A worker that was full cannot listen again.
     CannotListen { worker: usize, address: SocketAddr, error: io::Error },
-    /// A worker is late, by so much, and puts Pings off.
+    /// A worker runs `late_by` behind and puts Pings off.
     PutsPingsOff { worker: usize, late_by: Duration },
-    /// A worker has survived a fault of this program.
+    /// A worker has survived a bug of this program.
     Bug { worker: usize, what: &'static str },
-    /// A worker runs on any core.
+    /// A worker could not be pinned to its core, and runs on any.
     CannotPin { worker: usize, core: usize },
-    /// No more follow.
+    /// No more notices follow.
     End,
 }
 
-/// The way of notices to the thread that writes them.
+/// The sending end of the queue of notices.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
-    /// The receiver of notices. Without one there are none.
+    /// The queue to the thread that writes notices; before it is set, notices are discarded.
     to: OnceLock<SyncSender<Notice>>,
     lost: AtomicU64,
 }
 
 impl Notices {
-    /// Begins to pass them on; `None` when that has been done before.
+    /// Opens the queue and returns its receiving end; `None` when it was opened before.
     pub(crate) fn open(&self) -> Option<Receiver<Notice>> {
         let (to, from) = sync_channel(NOTICES);
         self.to.set(to).is_ok().then_some(from)
     }
 
-    /// Passes one on, or loses it when too many wait. It never waits, and uses no descriptor.
+    /// Queues a notice, or drops and counts it when the queue is full. Never blocks, and uses no descriptor.
     pub(crate) fn say(&self, notice: Notice) {
         if let Some(to) = self.to.get()
             && to.try_send(notice).is_err()
@@ -59,21 +59,21 @@ impl Notices {
         }
     }
 
-    /// How many were lost since the last call.
+    /// Returns how many notices were dropped since the last call.
     pub(crate) fn take_lost(&self) -> u64 {
         self.lost.swap(0, Ordering::Relaxed)
     }
 
-    /// Passes the last one on, behind all others.
+    /// Queues the last notice, behind all others.
     pub(crate) fn end(&self) {
         if let Some(to) = self.to.get() {
-            // The reader may have ended.
+            // The receiving thread may have ended.
             let _ = to.send(Notice::End);
         }
     }
 }
 
-/// Whether each refused request makes a notice: the level is asked for before anything is found out about it.
+/// Returns whether each refused request makes a notice. Checks the log level before details of the request are gathered.
 pub(in crate::worker) fn tells_refusals() -> bool {
     LevelFilter::current() >= LevelFilter::DEBUG
 }

@@ -1,4 +1,4 @@
-//! The connections of a worker with a part of their data, for a handler within another one.
+//! The connections of a worker with a part of their data, for a handler within another handler.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ struct Part<'a, D, E> {
 }
 
 impl<D> Connections<'_, D> {
-    /// Lends the same connections with a part of their data: for a handler that passes its [turn](crate::Handler::turn) on to another one,
-    /// whose data is that part.
+    /// Calls `act` with the same connections and a part of their data, for a handler that passes its [turn](crate::Handler::turn) on to
+    /// another handler whose data is that part.
     pub fn map<E, R>(
         &mut self,
         part: fn(&mut D) -> &mut E,

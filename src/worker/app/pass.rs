@@ -1,12 +1,13 @@
-//! Passes over many places, a slice at a time: how a message goes to all connections of a worker, or to all subscribers of a topic.
+//! Passes over many places, a slice at a time: a message is sent to all connections of a worker, or to all subscribers of a topic, this
+//! way.
 
 use std::ops::Range;
 
-/// Looks that take as long as a small message.
+/// Looks at places that take as long as sending a small message.
 #[cfg(feature = "hub")]
 const LOOKS_PER_MESSAGE: usize = 64;
 
-/// What a slice may still take, counted in looks at places. Sending a small message takes as long as 64 looks.
+/// The work that a slice may still do, in looks at places. Sending a small message takes as long as 64 looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SliceBudget {
     looks: usize,
@@ -33,13 +34,13 @@ impl SliceBudget {
         self.looks = self.looks.saturating_sub(1);
     }
 
-    /// Counts what takes as long as so many small messages.
+    /// Counts work that takes as long as sending so many small messages.
     #[cfg(feature = "hub")]
     pub(crate) const fn spend(&mut self, messages: usize) {
         self.looks = self.looks.saturating_sub(messages * LOOKS_PER_MESSAGE);
     }
 
-    /// Takes a quarter out.
+    /// Splits off a quarter of the remaining budget.
     #[cfg(feature = "hub")]
     pub(crate) const fn take_quarter(&mut self) -> Self {
         let quarter = Self { looks: self.looks.div_ceil(4) };
@@ -47,17 +48,17 @@ impl SliceBudget {
         quarter
     }
 
-    /// Puts back what is left of a part.
+    /// Returns the unspent rest of a part to this budget.
     #[cfg(feature = "hub")]
     pub(crate) const fn put_back(&mut self, part: Self) {
         self.looks += part.looks;
     }
 }
 
-/// A pass over numbered places, which goes on where the last slice has stopped.
+/// A pass over numbered places. Each slice continues where the last one stopped.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Pass {
-    /// Places below have been visited.
+    /// Places below this one have been visited.
     next: u32,
     /// Places from here on are not visited.
     end: u32,
@@ -80,13 +81,13 @@ impl Pass {
         self.next >= self.end
     }
 
-    /// Moves the end: for a pass that visits what has come since its beginning, too.
+    /// Moves the end, for a pass that also visits places added after it began.
     pub(crate) const fn set_end(&mut self, end: u32) {
         self.end = end;
     }
 
-    /// Visits one after the other what is at the places of the [rest](Self::rest), until the budget is spent. `visit` counts what it takes.
-    /// Where `targets` ends before, so does the pass.
+    /// Visits the targets at the places of the [rest](Self::rest) in order, until the budget is spent. `visit` charges the budget. The pass
+    /// is over when `targets` ends, even before `end`.
     #[inline]
     pub(crate) fn advance<T>(
         &mut self,
@@ -94,7 +95,7 @@ impl Pass {
         budget: &mut SliceBudget,
         mut visit: impl FnMut(T, &mut SliceBudget),
     ) {
-        // In local variables: fields behind a reference would be written for each place.
+        // Local variables: fields behind a reference would be written for each place.
         let (mut left, mut visited, mut targets) = (*budget, 0, targets.into_iter());
         while !left.is_spent() {
             let Some(target) = targets.next() else {

@@ -1,4 +1,4 @@
-//! Messages to many, prepared once.
+//! Messages to many connections, prepared once.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -6,14 +6,14 @@ use std::sync::{Arc, OnceLock};
 use crate::worker::table::Frame;
 use crate::ws::{FrameHeader, Message, Opcode, Role, encode};
 
-/// A message for many connections: encoded once, compressed at most once, and shared until the last of them has it. Cheap to
-/// clone, and to send to other threads.
+/// A message for many connections: encoded once, compressed at most once, and shared until it is sent to all of them. Cheap to clone, and
+/// to send to other threads.
 #[derive(Clone)]
 pub struct PreparedMessage(Arc<Forms>);
 
 struct Forms {
     plain: Frame,
-    /// Filled in by the first worker that meets a connection which can have it; `None` where it got no smaller.
+    /// Set by the first worker that has a connection with compression; `None` where compression did not make the message smaller.
     compressed: OnceLock<Option<Frame>>,
 }
 
@@ -27,18 +27,18 @@ impl PreparedMessage {
         Self::of_frame(bytes.into())
     }
 
-    /// The message in a frame that [`new`](Self::new) made, which is shared; compressed forms are not.
+    /// Makes a message of a frame that [`new`](Self::new) made. The messages share the frame, but not its compressed form.
     pub(crate) fn of_frame(plain: Frame) -> Self {
         Self(Arc::new(Forms { plain, compressed: OnceLock::new() }))
     }
 
-    /// The message's payload.
+    /// Returns the message's payload.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         message_of(&self.0.plain).map_or(&[], |(_, payload)| payload)
     }
 
-    /// Whether it is a text message; a binary one otherwise.
+    /// Returns `true` for a text message, `false` for a binary one.
     #[must_use]
     pub fn is_text(&self) -> bool {
         message_of(&self.0.plain).is_some_and(|(opcode, _)| opcode == Opcode::Text)
@@ -48,7 +48,8 @@ impl PreparedMessage {
         &self.0.plain
     }
 
-    /// The compressed form. `compress` makes the payload of it, once: a worker that needs it meanwhile waits.
+    /// Returns the compressed form, or `None` where it is no smaller. Calls `compress` once to make it: another worker that needs it
+    /// meanwhile blocks.
     pub(crate) fn compressed(&self, compress: impl FnOnce(Opcode, &[u8]) -> Option<Frame>) -> Option<&Frame> {
         let make = || message_of(&self.0.plain).and_then(|(opcode, payload)| compress(opcode, payload));
         self.0.compressed.get_or_init(make).as_ref()
@@ -62,7 +63,7 @@ impl fmt::Debug for PreparedMessage {
     }
 }
 
-/// The message in an unfragmented frame of the server's.
+/// Returns the opcode and payload of an unfragmented frame that the server made.
 pub(crate) fn message_of(frame: &[u8]) -> Option<(Opcode, &[u8])> {
     let (header, len) = FrameHeader::parse(frame, Role::Client).ok()??;
     Some((header.opcode, &frame[len..]))

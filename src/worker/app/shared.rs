@@ -1,4 +1,4 @@
-//! What the workers of a server, and the holders of a handle to it, share: atomics and mailboxes, no locks.
+//! State that the workers of a server and the holders of its handles share: atomics and mailboxes, no locks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -10,31 +10,31 @@ use crate::base::notifier::Wake;
 use crate::budget::{MAILBOX, MAILBOX_BYTES};
 use crate::metrics::Counters;
 
-/// Shared by all threads of a server.
+/// State shared by all threads of a server.
 pub(crate) struct Shared {
     pub(crate) workers: Vec<Slot>,
     pub(crate) common: Arc<Common>,
-    /// Bytes of the longest frame that may be sent: those of an outbox.
+    /// Size of the longest frame that may be sent, in bytes: that of an outbox.
     pub(crate) longest: usize,
 }
 
-/// One worker, as others see it.
+/// One worker as other threads see it.
 pub(crate) struct Slot {
     pub(crate) mailbox: Mailbox,
     pub(crate) counters: Arc<Counters>,
 }
 
-/// What every worker reads and writes.
+/// Atomics that every worker reads and writes.
 #[derive(Debug, Default)]
 pub(crate) struct Common {
-    /// Sockets of clients held by all workers, for the server's limit.
+    /// Client sockets held by all workers, for the server's limit.
     connections: AtomicUsize,
     /// Workers that are in the group of listeners.
     listening: AtomicUsize,
     stage: AtomicU8,
-    /// The log has been told that a worker is late.
+    /// Whether a notice that a worker is late has been logged.
     told_of_lateness: AtomicBool,
-    /// How long a drain may take, in milliseconds; set before the stage says that there is one.
+    /// The time limit of a drain, in milliseconds; set before `stage` becomes `Draining`.
     drain_millis: AtomicU64,
     pub(crate) notices: Notices,
 }
@@ -43,14 +43,15 @@ pub(crate) struct Common {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     Running,
-    /// No connection is accepted, and all are closed with 1001.
+    /// The server accepts no connection, and closes all with 1001.
     Draining,
     /// Workers end at once.
     Stopped,
 }
 
 impl Shared {
-    /// One slot a waker, and the inboxes of the workers, whose connections may each have `outbox` bytes wait.
+    /// Makes one slot per waker. Returns the shared state and the workers' inboxes. `outbox` is the limit of a connection's outbox, in
+    /// bytes.
     pub(crate) fn new(wakers: Vec<Box<dyn Wake>>, outbox: usize) -> (Self, Vec<Inbox>) {
         let (workers, inboxes) = wakers
             .into_iter()
@@ -62,14 +63,14 @@ impl Shared {
         (Self { workers, common: Arc::default(), longest: outbox }, inboxes)
     }
 
-    /// Tells every worker to close its connections within `time` and end.
+    /// Makes every worker close its connections within `time` and end.
     pub(crate) fn drain(&self, time: Duration) {
         let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         self.common.drain_millis.store(millis, Ordering::Relaxed);
         self.enter(Stage::Draining);
     }
 
-    /// Tells every worker to end at once.
+    /// Makes every worker end at once.
     pub(crate) fn stop(&self) {
         self.enter(Stage::Stopped);
     }
@@ -91,7 +92,7 @@ impl Common {
         }
     }
 
-    /// How long the drain may take; of meaning while there is one.
+    /// Returns the time limit of the drain; meaningful once the stage is `Draining`.
     pub(crate) fn drain_time(&self) -> Duration {
         Duration::from_millis(self.drain_millis.load(Ordering::Relaxed))
     }
@@ -105,7 +106,7 @@ impl Common {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether the log is to be told that a worker is late: once.
+    /// Returns whether a worker's lateness is to be logged: `true` in the first call only.
     pub(crate) fn tell_of_lateness(&self) -> bool {
         !self.told_of_lateness.swap(true, Ordering::Relaxed)
     }
@@ -114,7 +115,7 @@ impl Common {
         self.listening.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Leaves the group of listeners, unless it would be empty then.
+    /// Leaves the group of listeners, unless this worker is its last. Returns whether it left.
     pub(crate) fn leave_group(&self) -> bool {
         let leave = |listening: usize| (listening > 1).then(|| listening - 1);
         self.listening.fetch_update(Ordering::AcqRel, Ordering::Acquire, leave).is_ok()

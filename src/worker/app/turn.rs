@@ -1,4 +1,4 @@
-//! The application's turn: once in each iteration it may look after any of its connections.
+//! The application's turn: once in each iteration it may act on any of its connections.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use super::conn::SendError;
 use crate::worker::table::ConnId;
 use crate::ws::{CloseCode, Message};
 
-/// When a handler wants its next turn. It comes earlier if anything happens on the worker.
+/// When a handler's next turn is due. The turn comes earlier if anything happens on the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// With the next iteration, whenever that is.
+    /// In the next iteration, whenever that is.
     Idle,
     /// Within this time.
     Within(Duration),
-    /// As soon as the sockets have had theirs: there is more to do.
+    /// As soon as the sockets have been handled: there is more to do.
     Again,
 }
 
@@ -31,49 +31,50 @@ pub enum Flush {
 
 /// The open connections of a worker, during its handler's [turn](crate::Handler::turn).
 ///
-/// They are named by their [index](ConnId::index), which is theirs from the call of [`Handler::open`](crate::Handler::open) to that of
-/// [`Handler::close`](crate::Handler::close). Closes that a turn brings about are told when it is over, and another turn follows.
+/// Connections are addressed by their [index](ConnId::index), which each keeps from the call of [`Handler::open`](crate::Handler::open) to
+/// that of [`Handler::close`](crate::Handler::close). The worker calls the latter for connections that a turn closes after that turn, and
+/// another turn follows.
 pub struct Connections<'a, D> {
     access: &'a mut dyn ConnectionAccess<D>,
 }
 
 impl<D> Connections<'_, D> {
-    /// The worker's time, since about its start.
+    /// Returns the worker's monotonic time, from about its start.
     #[must_use]
     pub fn now(&self) -> Duration {
         self.access.now()
     }
 
-    /// One more than the highest index there may be.
+    /// Returns an upper bound of the indices in use: one more than the highest possible.
     #[must_use]
     pub fn end(&self) -> u32 {
         self.access.end()
     }
 
-    /// A connection's name; `None` where none is open.
+    /// Returns the name of a connection; `None` where none is open.
     #[must_use]
     pub fn id(&self, index: u32) -> Option<ConnId> {
         self.access.id_of_open(index)
     }
 
-    /// A connection's data, to change; `None` where none is open.
+    /// Returns the application's data of a connection, mutably; `None` where none is open.
     pub fn data_mut(&mut self, index: u32) -> Option<&mut D> {
         self.access.data_mut(index)
     }
 
-    /// Bytes that wait to be written to a connection, and what keeping them costs.
+    /// Returns the bytes that wait to be written to a connection, with the overhead of keeping them.
     #[must_use]
     pub fn backlog(&self, index: u32) -> usize {
         self.access.backlog(index)
     }
 
-    /// The most bytes that may wait for a connection, with what keeping them costs.
+    /// Returns the most bytes that may wait for a connection, with the overhead of keeping them.
     #[must_use]
     pub fn outbox_limit(&self) -> usize {
         self.access.outbox_limit()
     }
 
-    /// The `limit` connections with the most bytes of queued output, each with that number, most first.
+    /// Returns the `limit` connections with the most bytes of queued output, each with that number, in descending order.
     #[must_use]
     pub fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)> {
         self.access.slowest(limit)
@@ -84,22 +85,22 @@ impl<D> Connections<'_, D> {
         self.access.push(index, batch, flush)
     }
 
-    /// Bytes of messages to many that may still wait for slow connections of this worker.
+    /// Returns how many more bytes of pushed messages may wait for slow connections of this worker.
     #[must_use]
     pub fn spare_backlog(&self) -> usize {
         self.access.spare_backlog()
     }
 
-    /// Sends a message to one connection; it leaves at the end of the iteration. Such messages find half of the outbox, however many of a
-    /// [`Batch`] wait in it.
+    /// Sends a message to one connection, at the end of the iteration. Half of the outbox is reserved for such messages, however many
+    /// messages of a [`Batch`] wait in it.
     ///
     /// # Errors
-    /// [`SendError::Gone`] where none is open; [`SendError::OutboxFull`] when it does not fit: nothing is sent then.
+    /// [`SendError::Gone`] where no connection is open; [`SendError::OutboxFull`] when the message does not fit. Nothing is sent then.
     pub fn send(&mut self, index: u32, message: Message<'_>) -> Result<(), SendError> {
         self.access.send(index, message)
     }
 
-    /// Closes a connection once everything sent so far is out. A text over 123 bytes is clipped.
+    /// Closes a connection once everything sent so far is written. A text longer than 123 bytes is truncated.
     pub fn close(&mut self, index: u32, reason: impl Into<CloseReason>, text: &str) {
         self.access.close(index, reason.into().close_code(), text);
     }
@@ -121,7 +122,7 @@ impl<'a, D> Connections<'a, D> {
     }
 }
 
-/// What a worker does for its handler's turn: [`Connections`] without the system's type.
+/// What a worker does for its handler's turn: [`Connections`] without the type of the operating system.
 pub(in crate::worker) trait ConnectionAccess<D> {
     fn now(&self) -> Duration;
     fn end(&self) -> u32;

@@ -1,26 +1,27 @@
-//! What a handler says to a request.
+//! A handler's decision on a request.
 
 use std::convert::Infallible;
 
 use crate::http::{Refusal, Response};
 
-/// What a handler says to a request.
+/// A handler's decision on a request.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
 pub enum Verdict<D> {
-    /// The WebSocket that the request asks for is opened.
+    /// Opens the WebSocket that the request asks for.
     Accept(Accept<D>),
-    /// A plain HTTP response. The connection may be used for another request, unless the response or the request ends it.
+    /// Sends a plain HTTP response. The connection may carry another request, unless the response or the request ends it.
     Respond(Response),
-    /// A response that ends the connection. It counts as a refused request ([`Stats::refused_requests`](crate::Stats::refused_requests)), or
-    /// with the status 503 as one at a limit, and the log tells of it at the level `debug`.
+    /// Sends a response and ends the connection. It counts as a refused request
+    /// ([`Stats::refused_requests`](crate::Stats::refused_requests)), or with the status 503 as one refused at a limit, and is logged at
+    /// the level `debug`.
     Refuse(Response),
-    /// The request is decided on later: what [`Connecting::later`](crate::Connecting::later) returns.
+    /// Puts the decision off: the verdict that [`Connecting::later`](crate::Connecting::later) returns.
     Later(Later),
 }
 
-/// That a request is decided on later.
+/// Token for a decision that is made later.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Later {
     /// The number of the decision.
@@ -38,7 +39,7 @@ impl Later {
 }
 
 impl<D> Verdict<D> {
-    /// The same verdict, with other data kept with the connection where it is accepted: for a handler that adds data to those of another.
+    /// Converts the data of an accepted connection with `add`, for a handler that adds data to those of another handler.
     pub fn map<E>(self, add: impl FnOnce(D) -> E) -> Verdict<E> {
         match self {
             Self::Accept(Accept { data, subprotocol, compression, enveloped }) => {
@@ -52,7 +53,7 @@ impl<D> Verdict<D> {
 }
 
 impl Verdict<Infallible> {
-    /// The verdict on a plain request, which accepts nothing, as one on any request.
+    /// Converts the verdict on a plain request, which cannot accept, to one on any request.
     pub fn widen<D>(self) -> Verdict<D> {
         self.map(|never| match never {})
     }
@@ -76,7 +77,7 @@ impl<D> From<Result<Accept<D>, Refusal>> for Verdict<D> {
     }
 }
 
-/// A handler's consent to a request.
+/// Acceptance of a request, with the options of the new connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accept<D> {
     pub(crate) data: D,
@@ -86,30 +87,31 @@ pub struct Accept<D> {
 }
 
 impl<D> Accept<D> {
-    /// Accepts, keeping `data` with the connection.
+    /// Accepts the request and keeps `data` with the connection.
     pub const fn new(data: D) -> Self {
         Self { data, subprotocol: None, compression: true, enveloped: false }
     }
 
-    /// Chooses a subprotocol, which must be one that the request offers: another one is not sent, since the client would have
-    /// to fail the connection (RFC 6455, section 4.1).
+    /// Chooses a subprotocol. The request must offer it; otherwise the server leaves it out, since the client would have to fail the
+    /// connection (RFC 6455, section 4.1).
     #[must_use]
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
         self.subprotocol = Some(name.into());
         self
     }
 
-    /// Lets this connection's messages be longer than [`Config::max_message`](crate::Config::max_message), by what a text makes of a
-    /// payload that it wraps: six times as long, as JSON writes control characters, and 4 KiB more. It is the handler then that holds
-    /// payloads to the limit. For handlers that [say so](crate::Handler::ENVELOPES).
+    /// Lets this connection's messages be longer than [`Config::max_message`](crate::Config::max_message), for payloads that are wrapped in
+    /// a text: six times as long, as JSON escapes control characters, plus 4 KiB. The handler then must hold payloads to the limit itself.
+    /// Only for handlers with [`Handler::ENVELOPES`](crate::Handler::ENVELOPES).
     #[must_use]
     pub const fn enveloped(mut self) -> Self {
         self.enveloped = true;
         self
     }
 
-    /// Leaves the messages of this connection uncompressed, whatever the client offers and the server is set to: for those that
-    /// carry secrets beside what a stranger can choose, whose lengths would tell of them (as in CRIME and BREACH, RFC 7692-8-1).
+    /// Leaves the messages of this connection uncompressed, whatever the client offers and the server's setting. For messages that carry
+    /// secrets beside text that an attacker can choose: their compressed lengths would leak the secrets (as in CRIME and BREACH,
+    /// RFC 7692-8-1).
     #[must_use]
     pub fn uncompressed(mut self) -> Self {
         self.compression = false;
