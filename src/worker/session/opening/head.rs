@@ -1,4 +1,4 @@
-//! From the first byte of a request head to its last.
+//! Reading a request head, from its first byte to its last.
 
 use std::ops::Range;
 
@@ -13,19 +13,18 @@ use crate::worker::session::sessions::{Flow, Sessions};
 use crate::worker::table::{Flags, State};
 use crate::ws::Buffers;
 
-/// How the input goes on behind a request head, or the bytes of one.
+/// What follows a request head, or a part of one, in the input.
 enum Next {
-    /// There is nothing left to do.
+    /// Nothing is left to handle.
     Done(Flow),
-    /// With frames, in this part of the receive buffer.
+    /// Frames, in this range of the receive buffer.
     Frames(Range<usize>),
-    /// With another request.
+    /// Another request, in this range of the receive buffer.
     Request(Range<usize>),
 }
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Takes in bytes of request heads, that part of the receive buffer. Behind the end of one there may be frames already, or another
-    /// request.
+    /// Handles bytes of request heads, which are in this range of the receive buffer. Frames or another request may follow a head.
     pub(in crate::worker) fn take_heads(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
         let mut part = part;
         loop {
@@ -42,7 +41,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// The first bytes of another request have come on a connection on which one has been answered.
+    /// Handles the first bytes of another request, on a connection that has had a response.
     pub(in crate::worker) fn take_next_heads(
         &mut self,
         index: u32,
@@ -53,21 +52,22 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.take_heads(index, part, drained)
     }
 
-    /// A request was answered and what follows it has not been read: from now on the next one has its time.
+    /// Keeps a connection alive after a response, when the input behind the request has not been read: the deadline of the next request
+    /// starts now.
     pub(super) fn keep_alive_after_response(&mut self, index: u32) {
         self.begin_head(index);
         self.streams.table.record_mut(index).set_state(State::KeptAlive);
     }
 
-    /// From now on a head has its time.
+    /// Starts the deadline of a request head.
     fn begin_head(&mut self, index: u32) {
         self.streams.table.record_mut(index).set_state(State::Handshaking);
         self.streams.table.arm(index, deadline(self.streams.os.now(), self.limits.handshake_timeout));
         self.forget_late_close(index);
     }
 
-    /// A request has been answered, and the connection goes on with what is in this part of the receive buffer. `None` where that is
-    /// dealt with now.
+    /// Prepares for another request after a response, with the input in this range of the receive buffer. Returns `None` when that input
+    /// may be handled now.
     fn await_request(&mut self, index: u32, rest: &Range<usize>) -> Option<Flow> {
         if self.streams.receive.reply().is_full() && self.flush_reply(index) == Flow::Gone {
             return Some(Flow::Gone);
@@ -81,7 +81,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if !is_paused && !self.visits.meter.is_spent() {
             return None;
         }
-        // It has its turn among the others, or first has to read what it was answered.
+        // The connection waits for its next visit, or for its client to read the response first.
         if self.keep_unread(index, rest.clone()) {
             return Some(Flow::Alive);
         }
@@ -93,7 +93,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let kept =
             self.streams.table.side_mut(index).map(|side| std::mem::take(&mut side.head)).unwrap_or_default();
         if kept.is_empty() {
-            // The common case: the whole head is in the worker's own buffer.
+            // The common case: the whole head is in the worker's receive buffer.
             return self.judge(index, None, part);
         }
         let old_len = kept.len();
@@ -107,7 +107,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return Next::Done(self.refuse(index, AT_LIMIT, is_head));
         }
         head.extend_from_slice(fresh);
-        // A head ends with a line: until one ends there is nothing new to learn, and each byte is parsed a few times at most.
+        // A head ends with a line end: without a new one there is nothing to parse, so that each byte is parsed a few times at most.
         if !fresh.contains(&b'\n') && head.len() < most {
             self.streams.table.side_or_new(index).head = head;
             return Next::Done(Flow::Alive);
@@ -115,9 +115,10 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.judge(index, Some((head, old_len)), part)
     }
 
-    /// Parses the head, which is at the start of the part or, with that many bytes kept from before, in a buffer of its own.
+    /// Parses the head, which is at the start of the range or, with that many bytes from earlier reads, in a buffer of its own. Answers the
+    /// request once the head is complete.
     fn judge(&mut self, index: u32, kept: Option<(Vec<u8>, usize)>, part: Range<usize>) -> Next {
-        // The handler is lent the request while it can send.
+        // The receive buffer lends the request to the handler, which writes to the reply meanwhile.
         let memory = self.streams.receive.take_memory();
         let seen = kept.as_ref().map_or(part.len(), |(head, _)| head.len());
         self.visits.meter.charge(seen.min(self.limits.head.bytes) / HEAD_PER_WORK);
@@ -180,7 +181,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    /// A copy of that part of the receive buffer; `None` where there is no buffer for it.
+    /// Copies this range of the receive buffer. Returns `None` when the pool has no buffer for it.
     fn copy_head(&mut self, part: Range<usize>) -> Option<Vec<u8>> {
         let mut head = Vec::new();
         if !self.streams.pool.reserve(&mut head, part.len()) {

@@ -1,9 +1,8 @@
-//! How a connection begins: a request head comes, is routed by what it asks for, and is answered.
+//! The opening of a connection: a request head is read, routed by what it asks for, and answered.
 //!
-//! - `head`: bytes become a request head. `route`: what is asked, and what the handler says to it; `routed`: what comes of
-//!   that.
-//! - `upgrade`: the WebSocket that is opened. `respond`: HTTP responses, after which the next request may come or the connection ends.
-//! - `pending`: requests that wait for a decision of the handler's.
+//! - `head`: parses a request head. `route`: asks the handler to decide on the request; `routed`: the result.
+//! - `upgrade`: opens the WebSocket. `respond`: writes HTTP responses, after which the next request may follow or the connection ends.
+//! - `pending`: requests that wait for a decision of the handler.
 
 mod head;
 mod pending;

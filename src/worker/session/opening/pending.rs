@@ -1,7 +1,8 @@
 //! Requests that wait for a decision.
 //!
-//! Such a connection is not read from: what comes behind its request waits in the kernel. It has a deadline of ours and none of its own.
-//! When the decision comes, the request is parsed again, and the connection read from without an event.
+//! The worker does not read from a connection with such a request: later input waits in the kernel. The deadline is that of the decision;
+//! the client has none. When the decision is resolved, the worker parses the request again, and reads from the connection without waiting
+//! for an event.
 
 use std::ops::Range;
 
@@ -26,7 +27,7 @@ const UNDECIDED: Refusal =
     Refusal::new(Status::INTERNAL_SERVER_ERROR, "the server could not decide on the request");
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Keeps a request until the decision of that number has come, and what follows it in that part of the receive buffer.
+    /// Keeps a request until the decision of this number is resolved, with the input that follows it in this range of the receive buffer.
     pub(super) fn await_decision(
         &mut self,
         index: u32,
@@ -48,7 +49,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    /// Takes in decisions that were made, for as long as it may. `true` where there may be more.
+    /// Handles resolved decisions, until the meter is spent. Returns `true` if there may be more.
     pub(in crate::worker) fn take_decisions(&mut self) -> bool {
         while !self.visits.meter.is_spent() {
             let Some(returned) = self.app.decisions.take() else { return false };
@@ -57,7 +58,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         true
     }
 
-    /// A decision was made, or given up. Its connection may have gone, or wait for another one.
+    /// Handles a decision that was resolved or dropped. Its connection may be gone, or may wait for another decision.
     fn take_decision(&mut self, Returned { name, learnt }: Returned) {
         self.visits.meter.charge(WORK_OF_READ);
         let Some(index) = self.streams.table.find(name.conn) else { return };
@@ -76,7 +77,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let _ = self.read_again(index, flow);
     }
 
-    /// The time of a decision is up.
+    /// Refuses the request of a decision that has timed out.
     pub(in crate::worker) fn expire_decision(&mut self, index: u32) -> Flow {
         self.streams.counters.decisions_timed_out.add(1);
         let head = self.end_decision(index);
@@ -86,7 +87,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.read_again(index, flow)
     }
 
-    /// The server ends, and decides on nothing any more.
+    /// Refuses a request that waits for a decision, because the server ends.
     pub(in crate::worker) fn drain_undecided(&mut self, index: u32) -> Flow {
         let head = self.end_decision(index);
         let is_head = is_head(&head);
@@ -95,7 +96,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.read_again(index, flow)
     }
 
-    /// Nothing is awaited any more. Returns the head of the request.
+    /// Ends the wait for a decision, and returns the head of the request.
     fn end_decision(&mut self, index: u32) -> Vec<u8> {
         self.app.decisions.forget(index);
         let is_written = self.streams.queued(index) == 0;
@@ -107,7 +108,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.streams.table.side_mut(index).map(|side| std::mem::take(&mut side.head)).unwrap_or_default()
     }
 
-    /// What has arrived meanwhile is no event any more.
+    /// Queues a visit: edge-triggered epoll makes no further event of input that arrived meanwhile.
     fn read_again(&mut self, index: u32, flow: Flow) -> Flow {
         if flow == Flow::Alive {
             self.streams.free_side(index);
@@ -116,7 +117,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         flow
     }
 
-    /// Asks the handler again, which has learnt something.
+    /// Asks the handler again, with what was learnt.
     fn decide(&mut self, index: u32, head: &[u8], learnt: Learnt) -> Flow {
         let mut fields = HeadBuffer::new(self.limits.head);
         let routed = match parse_head(head, &mut fields) {
@@ -127,7 +128,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         match routed {
             Ok(Routed::WebSocket) => {
                 let at = self.streams.receive.input_start();
-                // The handler may have closed it.
+                // The handler may have closed the connection.
                 if self.take_frames(index, at..at, false) == Flow::Gone {
                     return Flow::Gone;
                 }
@@ -143,8 +144,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// The peer of a connection that waits for a decision may be gone. What it has sent is kept, as much as is read at a time, and that it
-    /// has ended its half is found again later.
+    /// Looks for a reset by the peer of a connection that waits for a decision. Keeps the input that one read returns. Leaves an orderly
+    /// end of the stream for a later read.
     #[cold]
     pub(in crate::worker) fn look_for_loss(&mut self, index: u32) -> Flow {
         if self.streams.table.side(index).is_some_and(|side| !side.unread.is_empty()) {
@@ -162,7 +163,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if len > 0 && !self.keep_unread(index, at..at + len) {
             return self.drain_undecided(index);
         }
-        // Of an end of the stream in order the socket tells again.
+        // Later reads return an orderly end of the stream again.
         if matches!(next, Next::Failed) { self.follow(index, next) } else { Flow::Alive }
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP responses: behind one the next request may come, or the connection ends.
+//! HTTP responses, after which the next request may follow or the connection ends.
 
 use super::routed::Routed;
 use crate::http::{Persistence, Refusal, Request, Response, Status};
@@ -6,15 +6,15 @@ use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::session::sessions::{Flow, Sessions};
 
-/// What a connection over a limit is told.
+/// The response on a connection beyond a limit.
 pub(in crate::worker) const AT_LIMIT: Refusal =
     Refusal::new(Status::SERVICE_UNAVAILABLE, "the server is full or going down, try again later");
-/// What is said instead of a response that is longer than a connection's output may be.
+/// The response instead of one that is longer than a connection's outbox may be.
 const TOO_LONG: Refusal =
     Refusal::new(Status::INTERNAL_SERVER_ERROR, "the response is longer than the outbox limit");
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Answers a request, and ends the connection behind it where either side wants that, or where it `must_end`.
+    /// Answers a request. Ends the connection after that if `must_end` is set, or if either side asks for it.
     pub(super) fn respond(
         &mut self,
         index: u32,
@@ -37,7 +37,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Answers a request with a refusal of the handler's.
+    /// Answers a request with the handler's refusal, and ends the connection.
     pub(super) fn answer_with_refusal(
         &mut self,
         index: u32,
@@ -79,7 +79,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.write_refusal(index, refusal, is_head)
     }
 
-    /// The same for a refusal that has a counter of its own.
+    /// Answers with a refusal that has a counter of its own, and ends the connection.
     pub(super) fn refuse_uncounted(&mut self, index: u32, refusal: Refusal, is_head: bool) -> Flow {
         self.log_refusal(index, refusal.status(), refusal.detail());
         self.write_refusal(index, refusal, is_head)

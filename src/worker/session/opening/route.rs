@@ -1,4 +1,4 @@
-//! What a request asks for, and what the handler says to it.
+//! Routing: what a request asks for, and the handler's verdict on it.
 
 use super::respond::AT_LIMIT;
 use super::routed::Routed;
@@ -16,7 +16,7 @@ use crate::worker::table::Flags;
 use crate::ws::handshake::Asked;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Has a request decided on, of which something was `learnt` where that was put off before.
+    /// Asks the handler to decide on a request. `learnt` is the result of a decision that was put off before.
     ///
     /// # Errors
     /// The refusal of a request that the handler is not asked about.
@@ -41,7 +41,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let mut connecting = Connecting::new(*request, &peer, record.listener(), learnt, later);
         let verdict = match asked {
             Asked::WebSocket(_) if is_refused => return Err(AT_LIMIT),
-            // RFC 6455-4.2.2-3 and 6455-4.2.2-5: origins and resources are the handler's to refuse.
+            // RFC 6455-4.2.2-3 and 6455-4.2.2-5: refusing origins and resources is up to the handler.
             Asked::WebSocket(upgrade) => match handler.upgrade(&mut connecting) {
                 Verdict::Accept(accept) => {
                     self.open(index, request, &upgrade, accept);

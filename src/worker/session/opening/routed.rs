@@ -1,14 +1,14 @@
-//! What has come of a request.
+//! The result of routing a request.
 
-/// What has come of a request. What is answered is in the reply.
+/// The result of routing a request. The answer, if any, is in the reply buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Routed {
-    /// Its WebSocket is open.
+    /// The WebSocket is open.
     WebSocket,
-    /// It is answered, and another request may follow.
+    /// The request is answered, and another one may follow.
     Answered,
-    /// The answer is the last thing on the connection.
+    /// The request is answered, and the connection ends after that.
     Ended,
-    /// It waits for the decision of this number.
+    /// The request waits for the decision of this number.
     Later(u64),
 }

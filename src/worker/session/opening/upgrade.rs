@@ -1,4 +1,4 @@
-//! The WebSocket that a request asks for.
+//! Opening the WebSocket that a request asks for.
 
 use crate::http::Request;
 use crate::worker::app::conn::{Conn, SocketPeer};
@@ -12,7 +12,7 @@ use crate::ws::deflate::{Agreement, DeflateParams};
 use crate::ws::handshake::{Upgrade, is_token};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Opens the WebSocket that the request asks for: the 101 and what the handler sends at once are in the reply then.
+    /// Opens the WebSocket that the request asks for. Writes the 101 response and the handler's first messages to the reply buffer.
     pub(super) fn open(
         &mut self,
         index: u32,
@@ -42,7 +42,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.call(index, |handler, conn| handler.open(conn, request));
     }
 
-    /// Calls the handler about a connection whose input is not being dealt with. What it sends is in the reply then.
+    /// Calls the handler about a connection outside the handling of its input. Messages that the handler sends are in the reply buffer
+    /// then.
     pub(in crate::worker) fn call(&mut self, index: u32, act: impl FnOnce(&mut H, &mut Conn<'_, H::Data>)) {
         let (id, queued) = (self.streams.table.id(index), self.streams.queued(index));
         if self.streams.table.get(index).is_none_or(|record| record.data.is_none()) {
