@@ -1,7 +1,7 @@
-//! Compression for a worker's connections: one compressor and one decompressor for all of them.
+//! Compression for a worker's connections. All of them share one compressor and one decompressor.
 //!
-//! A connection itself keeps its [`DeflateParams`] in its record and, where messages may refer to earlier ones, two [`Windows`] in its
-//! side record from the first compressed message on.
+//! A connection keeps its [`DeflateParams`] in its record. With context takeover it also keeps two [`Windows`] in its side record, from the
+//! first compressed message on.
 
 use crate::base::meter::Meter;
 use crate::budget::{WORK_OF_DEFLATING, WORK_PER_DEFLATED};
@@ -10,13 +10,13 @@ use crate::worker::limits::Deflation;
 use crate::ws::deflate::{ContextTakeover, DeflateParams, Deflater, Inflater, Windows};
 use crate::ws::{Message, Opcode, ProtocolError, encode};
 
-/// The largest window, as a power of two (RFC 7692, section 7.1.2).
+/// The largest LZ77 window, as a power of two (RFC 7692, section 7.1.2).
 pub(in crate::worker) const MOST_BITS: u8 = 15;
 
-/// What both ends of a connection's messages have passed through, made when first needed.
+/// The LZ77 windows of both directions of a connection; allocated when first needed.
 pub(in crate::worker) type Contexts = Option<Box<Windows>>;
 
-/// What the messages of all connections of a worker pass through that agreed on compression.
+/// Compressor and decompressor of all connections of a worker that negotiated compression.
 #[derive(Debug)]
 pub(in crate::worker) struct Codec {
     pub(in crate::worker) compressor: Compressor,
@@ -28,24 +28,24 @@ impl Codec {
         Self { compressor: Compressor::new(deflation), decompressor: Decompressor::new(deflation) }
     }
 
-    /// Whether either has memory that it can give back.
+    /// Returns whether either has memory that it can free.
     pub(in crate::worker) fn is_holding(&self) -> bool {
         self.compressor.is_holding() || self.decompressor.is_holding()
     }
 
-    /// Gives memory back that was not needed of late.
+    /// Frees memory that was not needed of late.
     pub(in crate::worker) fn trim(&mut self) {
         self.compressor.trim();
         self.decompressor.trim();
     }
 }
 
-/// The worker's compressor.
+/// The compressor of a worker.
 #[derive(Debug)]
 pub(in crate::worker) struct Compressor {
-    /// `None`: nothing is ever agreed on.
+    /// `None` when the server never agrees on compression.
     deflation: Option<Deflation>,
-    /// Made when first needed: it is large.
+    /// Allocated when first needed, because it is large.
     deflater: Option<Deflater>,
 }
 
@@ -54,19 +54,19 @@ impl Compressor {
         Self { deflation, deflater: None }
     }
 
-    /// Compresses a message for a connection; `None` where it is better sent as it is.
+    /// Compresses a message for a connection. Returns `None` where the message should be sent uncompressed.
     fn message(&mut self, payload: &[u8], params: DeflateParams, contexts: &Contexts) -> Option<&[u8]> {
         // RFC 7692-7.2.1-6 and 7692-7.2.1-8
         let context = contexts.as_ref().filter(|_| params.server_context_takeover());
         self.shrink(payload, params.server_window_bits(), context.map_or(&[], |windows| windows.sent.bytes()))
     }
 
-    /// Compresses a message that stands alone for many connections. `None` where it is better sent as it is.
+    /// Compresses a message without context, for many connections. Returns `None` where the message should be sent uncompressed.
     pub(in crate::worker) fn common_message(&mut self, payload: &[u8]) -> Option<&[u8]> {
         self.shrink(payload, MOST_BITS, &[])
     }
 
-    /// Remembers a message that was sent compressed, where later ones may refer to it.
+    /// Adds a message that was sent compressed to the window, if later messages may refer to it.
     pub(in crate::worker) fn remember(
         &self,
         payload: &[u8],
@@ -91,7 +91,7 @@ impl Compressor {
         (compressed.len() < payload.len()).then_some(compressed)
     }
 
-    /// The work of compressing so many bytes that may refer to those in `contexts`, each of which is looked at for that.
+    /// Returns the work of compressing so many bytes. With context takeover every byte of the window in `contexts` adds to it.
     pub(in crate::worker) fn work(&self, len: usize, params: DeflateParams, contexts: &Contexts) -> usize {
         let known = contexts.as_ref().filter(|_| params.server_context_takeover());
         let known = known.map_or(0, |windows| windows.sent.bytes().len());
@@ -111,7 +111,7 @@ impl Compressor {
     }
 }
 
-/// What the messages of one connection pass through. It writes them, compressed where it agreed and it is worth it.
+/// Writes the messages of one connection, compressed where the connection negotiated compression and a message gets smaller.
 pub(in crate::worker) struct Outgoing<'a> {
     pub(in crate::worker) compressor: &'a mut Compressor,
     pub(in crate::worker) params: DeflateParams,
@@ -121,7 +121,7 @@ pub(in crate::worker) struct Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
-    /// The same, lent for a shorter time.
+    /// Lends this writer for a shorter time.
     #[inline]
     pub(in crate::worker) const fn reborrow(&mut self) -> Outgoing<'_> {
         Outgoing {
@@ -133,7 +133,7 @@ impl Outgoing<'_> {
         }
     }
 
-    /// Appends a message to `out`. `false`, and nothing is appended, when its frame has more than `room` bytes.
+    /// Appends a message to `out`. Returns `false`, and appends nothing, when its frame has more than `room` bytes.
     #[inline(always)]
     pub(in crate::worker) fn write(
         &mut self,
@@ -153,7 +153,7 @@ impl Outgoing<'_> {
         fits
     }
 
-    /// The same for a connection that agreed on compression.
+    /// Appends a message of a connection that negotiated compression, like [`write`](Self::write).
     #[inline(never)]
     fn write_agreed(&mut self, out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], room: usize) -> bool {
         let Self { compressor, params, contexts, counters, meter } = self;
@@ -177,25 +177,25 @@ impl Outgoing<'_> {
     }
 }
 
-/// Whether what [`Compressor::common_message`] makes of a message of `len` bytes can be read under `params`: its references reach
-/// back no further than the message and the largest window do.
+/// Returns whether a client with these parameters can decompress what [`Compressor::common_message`] makes of a message of `len` bytes:
+/// back-references reach no further than the start of the message, or the largest window.
 pub(in crate::worker) const fn is_common(len: usize, params: DeflateParams) -> bool {
     params.is_negotiated()
         && (params.server_window_bits() == MOST_BITS || len <= 1 << params.server_window_bits())
 }
 
-/// Keeps the bytes of all windows up to date.
+/// Updates the count of bytes that all windows take: one connection's windows changed from `before` to `after`.
 pub(in crate::worker) fn count_context(counters: &Counters, before: usize, after: usize) {
     let others = counters.context_bytes.get().wrapping_sub(before as u64);
     counters.context_bytes.set(others.wrapping_add(after as u64));
 }
 
-/// The worker's decompressor.
+/// The decompressor of a worker.
 #[derive(Debug)]
 pub(in crate::worker) struct Decompressor {
-    /// The window of clients that may refer to earlier messages, as a power of two; they were told it or a smaller one.
+    /// The window of clients with context takeover, as a power of two. The handshake allowed each client this window or a smaller one.
     bits: u8,
-    /// Made when first needed.
+    /// Allocated when first needed.
     inflater: Option<Inflater>,
 }
 
@@ -208,7 +208,7 @@ impl Decompressor {
         Self { bits, inflater: None }
     }
 
-    /// Decompresses a message, to `max_message` bytes at most, and charges for what that takes.
+    /// Decompresses a message to at most `max_message` bytes, and charges the work of that.
     pub(in crate::worker) fn message(
         &mut self,
         opcode: Opcode,
@@ -217,7 +217,7 @@ impl Decompressor {
         through: &mut Outgoing<'_>,
     ) -> Result<Message<'_>, ProtocolError> {
         let Outgoing { params, contexts, counters, meter, .. } = through;
-        // RFC 7692-7.2.2-3 and 7692-7.2.2-4: by what was agreed on, whatever was offered.
+        // RFC 7692-7.2.2-3 and 7692-7.2.2-4: what was negotiated counts, whatever was offered.
         let context = contexts.as_ref().filter(|_| params.client_context_takeover());
         let context = context.map_or(&[][..], |windows| windows.received.bytes());
         let inflater = self.inflater.get_or_insert_default();
@@ -228,7 +228,7 @@ impl Decompressor {
             let windows = contexts.get_or_insert_default();
             let before = windows.capacity();
             windows.received.push(payload, self.bits);
-            // The window moves.
+            // Adding to the window moves its bytes.
             meter.charge(windows.received.bytes().len());
             count_context(counters, before, windows.capacity());
         }
@@ -251,7 +251,7 @@ mod tests {
     use crate::base::meter::Allowance;
     use crate::ws::deflate::{Agreement, Direction};
 
-    /// With a window of 32 KiB a message of 300 bytes takes eight times as long as without.
+    /// With a window of 32 KiB, compressing a message of 300 bytes takes eight times as long as without a window.
     #[test]
     fn what_a_message_may_refer_to_is_paid_for() {
         const LEN: usize = 300;

@@ -1,22 +1,23 @@
-//! Replies that wait for those of other connections, so that several are read from before several are written to.
+//! Deferred replies: they wait for those of other connections, so that the worker reads from several connections before it writes to
+//! several.
 
 use std::ops::Range;
 
 use crate::worker::table::ConnId;
 
-/// Small replies that stay where they were made, in the order in which they came.
+/// Small replies that stay in the receive buffer, in the order in which they were made.
 #[derive(Debug, Default)]
 pub(super) struct DeferredReplies {
     replies: Vec<DeferredReply>,
-    /// A bit for each sixty-fourth of all indices of connections: not set where none of them has a reply here.
+    /// A set of connection indices modulo 64, one bit each: a bit is clear where no connection with such an index has a deferred reply.
     marks: u64,
 }
 
-/// A reply to one connection.
+/// A deferred reply to one connection.
 #[derive(Debug)]
 pub(in crate::worker) struct DeferredReply {
     pub(in crate::worker) id: ConnId,
-    /// Where it is in the receive buffer.
+    /// The range of the receive buffer that holds the reply.
     pub(in crate::worker) at: Range<usize>,
 }
 
@@ -34,13 +35,13 @@ impl DeferredReplies {
         self.replies.push(DeferredReply { id, at });
     }
 
-    /// Whether one of them is to this connection.
+    /// Returns whether a reply to this connection is deferred.
     #[inline]
     pub(super) fn has(&self, id: ConnId) -> bool {
         self.marks & mark(id) != 0 && self.replies.iter().any(|reply| reply.id == id)
     }
 
-    /// Takes all of them out. What they are kept in may be [put back](Self::reuse) to be used again.
+    /// Takes all replies out. The list may be [put back](Self::reuse) to be used again.
     pub(super) fn take(&mut self) -> Vec<DeferredReply> {
         self.marks = 0;
         std::mem::take(&mut self.replies)

@@ -1,4 +1,4 @@
-//! Bytes of connections' streams on their way in.
+//! Receiving the bytes of connections' streams.
 
 use std::io;
 use std::ops::Range;
@@ -10,7 +10,8 @@ use crate::worker::os::Os;
 use crate::worker::table::{Flags, Record, Side};
 
 impl<O: Os, D> Streams<O, D> {
-    /// One system call, into that part of the receive buffer, or first to where the rest of a large message belongs.
+    /// Receives with one system call: first into the buffer of a large message that is incomplete, then into this range of the receive
+    /// buffer.
     ///
     /// # Errors
     /// When the connection is lost; `WouldBlock` when nothing has arrived.
@@ -39,7 +40,7 @@ impl<O: Os, D> Streams<O, D> {
         Ok(received)
     }
 
-    /// What the listener of a connection gives it to begin with.
+    /// Returns the transport and the preamble that the connection's listener prescribes.
     pub(in crate::worker) fn listener_options(&self, index: u32) -> ListenerOptions {
         let listener = self.table.get(index).map(Record::listener);
         listener
@@ -48,8 +49,8 @@ impl<O: Os, D> Streams<O, D> {
             .unwrap_or(ListenerOptions::PLAIN)
     }
 
-    /// Gives a connection's transport the bytes in that part of the receive buffer, which came before it and are replaced by bytes of the
-    /// stream.
+    /// Passes the bytes in this range of the receive buffer to a connection's transport. They were received before the transport began;
+    /// bytes of the stream replace them.
     ///
     /// # Errors
     /// When the connection is lost.
@@ -67,7 +68,7 @@ impl<O: Os, D> Streams<O, D> {
         Ok(received)
     }
 
-    /// Bytes that have arrived, were not received, and can be.
+    /// Returns how many bytes have arrived that were not received and can be.
     pub(in crate::worker) fn unreceived(&mut self, index: u32) -> usize {
         let Self { table, os, pool, transports, .. } = self;
         let Some(record) = table.get(index) else { return 0 };

@@ -1,9 +1,9 @@
-//! The bytes of connections: where they are received, and what of them and of what handlers send leaves.
+//! The byte streams of connections: input that is received, and output that is written or queued.
 //!
-//! - `streams`: all of them, with what they share. `receive`: the one buffer that a worker receives in; `reply`, `deferred`: what leaves from
-//!   there.
-//! - `compression`: what messages pass through where a connection agreed on that.
-//! - `write`, `send`: output that is queued, and the system calls for it.
+//! - `streams`: the streams of a worker, with what they share. `receive`: the one buffer that a worker receives in; `input`: receiving;
+//!   `reply`, `deferred`: output that leaves from that buffer. `listener`: how connections begin.
+//! - `compression`: compression of messages. `transport`: how bytes pass through sockets.
+//! - `write`, `send`: queued output, and the system calls that write.
 
 pub(super) mod compression;
 mod deferred;

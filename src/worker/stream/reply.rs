@@ -1,4 +1,4 @@
-//! Output of the connection at hand: frames of its own, and messages that go back from where they were received.
+//! Output of the current connection: frames in a buffer of its own, and messages that are echoed from where they were received.
 
 use std::io::IoSlice;
 use std::ops::Range;
@@ -9,48 +9,49 @@ use crate::budget::{REPLY_FLUSH, REPLY_FLUSH_LEAST, REPLY_KEEP, SLICES_PER_WRITE
 use crate::ws::encode::{self, HeaderBytes};
 use crate::ws::{Buffers, CloseCode, Opcode, UnfragmentedMessage};
 
-/// Pieces of a reply that are not in its own buffer, at most.
+/// The most pieces of a reply that are not in its own buffer.
 const MOST_ECHOED: usize = 20;
 
-// Each may take three slices, itself with its header and what goes before it, and one follows the last. The last message may add two of
-// them, the first of which has no header of its own.
+// Each piece takes up to three slices: the bytes that precede it, its header and its payload. One slice follows the last piece. The last
+// message may add two pieces, the first of which has no header of its own.
 const _: () = assert!(3 * (MOST_ECHOED + 1) <= SLICES_PER_WRITE);
 
-/// Output of the connection at hand. It is a part of the [receive buffer](super::receive::ReceiveBuffer), whose `memory` its functions are given.
+/// Output of the current connection. It is a part of the [receive buffer](super::receive::ReceiveBuffer), whose `memory` the functions get
+/// as an argument.
 ///
-/// Frames of the handler's are in `bytes`. Messages that go back as they came are where they were received, or in buffers of the pool's. In
-/// the memory, deferred replies end where `deferred_end` says, and from there on to `echo_end` are frames that go back; those from `run_start`
-/// on are not yet in the list `echoed`.
+/// Frames that the handler sends are in `bytes`. Echoed messages are where they were received, or in buffers of the pool. In the memory,
+/// deferred replies end at `deferred_end`, and frames of echoed messages follow up to `echo_end`; those from `run_start` on are not yet in
+/// the list `echoed`.
 #[derive(Debug)]
 pub(in crate::worker) struct Reply {
     /// Frames in their wire form.
     pub(in crate::worker) bytes: Vec<u8>,
-    /// Messages in all of the reply.
+    /// Number of messages in the whole reply.
     pub(in crate::worker) messages: u64,
-    /// The handler's wish to close.
+    /// The close that the handler has asked for.
     pub(in crate::worker) close: Option<(CloseCode, Box<str>)>,
-    /// Where the deferred replies of other connections end.
+    /// Position where the deferred replies of other connections end.
     deferred_end: usize,
-    /// Where frames that go back end, behind the deferred replies; input is behind them.
+    /// Position where frames of echoed messages end. Input follows.
     echo_end: usize,
-    /// Where the last of them begin that have nothing between them, and how many bytes of the reply's own go before those.
+    /// Position of the current run: contiguous echoed frames with nothing in between. `run_behind` is how many of `bytes` precede the run.
     run_start: usize,
     run_behind: usize,
-    /// What goes back as it came before those, in order.
+    /// Echoed messages before the current run, in order.
     echoed: Vec<Echoed>,
-    /// Bytes of frames of messages that go back, the one at hand included.
+    /// Size of the frames of echoed messages, the current one included, in bytes.
     echoed_bytes: usize,
-    /// The handler wants the message at hand to be the next of them.
+    /// Set when the handler sends the current message back.
     echo: Option<Echo>,
-    /// Bytes from which on the reply should leave.
+    /// Length from which on the reply should be written, in bytes.
     flush_at: usize,
 }
 
-/// A message that is to go back as it came.
+/// A message that is to be echoed.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::worker) struct Echo {
     opcode: Opcode,
-    /// How many bytes of the reply's own go before it.
+    /// How many of the reply's `bytes` precede the message.
     behind: usize,
 }
 
@@ -62,9 +63,9 @@ struct Echoed {
 
 #[derive(Debug)]
 enum Frames {
-    /// One or more, there in the memory.
+    /// One or more frames in this range of the memory.
     InPlace(Range<usize>),
-    /// One, in a buffer of the pool's.
+    /// One frame: its header, and its payload in a buffer of the pool.
     Buffer(HeaderBytes, Vec<u8>),
 }
 
@@ -84,7 +85,7 @@ impl Piece<'_> {
 }
 
 impl Reply {
-    /// For connections whose outbox holds so many bytes, and where messages have so many at most.
+    /// Makes a reply for connections whose outboxes hold `outbox` bytes, and whose messages have at most `max_message` bytes.
     pub(in crate::worker) fn new(outbox: usize, max_message: usize) -> Self {
         Self {
             bytes: Vec::new(),
@@ -97,44 +98,45 @@ impl Reply {
             echoed: Vec::new(),
             echoed_bytes: 0,
             echo: None,
-            // A handler that answers each message with one as long must not meet a full outbox because of what waits here; nor one that
-            // answers with little, whatever the limits are.
+            // A handler that answers each message with one of the same length must not meet a full outbox because of replies that wait
+            // here; nor must a handler that answers with little, whatever the limits are.
             flush_at: (outbox.saturating_sub(max_message) / 2)
                 .clamp(REPLY_FLUSH_LEAST, REPLY_FLUSH)
                 .min(outbox / 2),
         }
     }
 
-    /// Bytes to be written.
+    /// Returns the number of bytes to be written.
     #[inline]
     pub(in crate::worker) const fn len(&self) -> usize {
         self.bytes.len() + self.echoed_bytes
     }
 
-    /// Whether all of it is in `bytes`.
+    /// Returns whether the whole reply is in `bytes`.
     pub(in crate::worker) const fn is_plain(&self) -> bool {
         self.echoed.is_empty() && self.run_start == self.echo_end
     }
 
-    /// Whether it should be written before there is more of it.
+    /// Returns whether the reply should be written before it grows.
     #[inline]
     pub(in crate::worker) const fn is_full(&self) -> bool {
         self.len() >= self.flush_at || self.echoed.len() >= MOST_ECHOED
     }
 
-    /// Whether it should be written before another message is looked at.
+    /// Returns whether the reply should be written before another message is handled.
     #[inline]
     pub(in crate::worker) const fn must_leave(&self) -> bool {
         self.close.is_some() || self.is_full()
     }
 
-    /// From where on the memory is free, unless there is input.
+    /// Returns the position from which on the memory is free, unless it holds input.
     #[inline]
     pub(in crate::worker) const fn echo_end(&self) -> usize {
         self.echo_end
     }
 
-    /// Has the message at hand, of `len` bytes, go back as it is. It counts from now on; where it lies is told afterwards.
+    /// Echoes the current message, of `len` bytes. It counts from now on; [`echo_in_place`](Self::echo_in_place) or
+    /// [`echo_buffer`](Self::echo_buffer) says later where it is.
     #[inline]
     pub(in crate::worker) const fn echo(&mut self, opcode: Opcode, len: usize) {
         debug_assert!(self.echo.is_none());
@@ -142,13 +144,13 @@ impl Reply {
         self.echo = Some(Echo { opcode, behind: self.bytes.len() });
     }
 
-    /// What [`echo`](Self::echo) was called for.
+    /// Takes the message for which [`echo`](Self::echo) was called.
     #[inline]
     pub(in crate::worker) const fn take_echo(&mut self) -> Option<Echo> {
         self.echo.take()
     }
 
-    /// The message lies behind what goes back before it and room for its header.
+    /// Adds an echoed message that is in the memory, behind earlier ones and room for its header.
     #[inline(always)]
     pub(in crate::worker) fn echo_in_place(
         &mut self,
@@ -165,7 +167,7 @@ impl Reply {
         self.echo_end += parsed.header_len + parsed.len;
     }
 
-    /// What goes back in one piece so far is followed by something else.
+    /// Ends the current run, because other output follows it.
     fn end_run(&mut self) {
         if self.run_start < self.echo_end {
             let frames = Frames::InPlace(self.run_start..self.echo_end);
@@ -174,7 +176,7 @@ impl Reply {
         }
     }
 
-    /// The message is all of `payload`, a buffer of the pool's.
+    /// Adds an echoed message whose payload is all of a buffer of the pool.
     pub(in crate::worker) fn echo_buffer(&mut self, message: Echo, payload: Vec<u8>) {
         let Echo { opcode, behind } = message;
         let frame = encode::server_header(opcode, payload.len());
@@ -183,20 +185,20 @@ impl Reply {
         self.echoed.push(Echoed { behind, frames: Frames::Buffer(encode::header(&frame), payload) });
     }
 
-    /// All of it, if it is messages that go back and nothing else.
+    /// Returns the range of the whole reply, if it consists of one run of echoed messages.
     #[inline]
     pub(in crate::worker) fn sole_piece(&self) -> Option<Range<usize>> {
         self.is_one_piece().then_some(self.run_start..self.echo_end)
     }
 
-    /// Whether all of it is one piece of the memory.
+    /// Returns whether the whole reply is one range of the memory.
     #[inline]
     const fn is_one_piece(&self) -> bool {
         self.echoed.is_empty() && self.bytes.is_empty()
     }
 
-    /// Leaves all of it in the memory, where no input is any more, says where, and is empty then. `None` when it is more than one
-    /// piece; it stays as it is.
+    /// Leaves the whole reply in the memory, which must hold no input, and returns its range. The reply is empty afterwards. Returns
+    /// `None`, and changes nothing, when the reply is in several pieces.
     #[inline]
     pub(in crate::worker) fn defer(&mut self, memory: &mut LazyBuffer) -> Option<Range<usize>> {
         if self.is_plain() {
@@ -215,20 +217,20 @@ impl Reply {
         Some(at)
     }
 
-    /// No reply is deferred any more.
+    /// Notes that no reply is deferred any more.
     pub(in crate::worker) fn end_deferring(&mut self) {
         debug_assert!(self.len() == 0 && self.echo_end == self.deferred_end, "a reply is under way");
         self.deferred_end = 0;
         self.begin_run();
     }
 
-    /// Nothing is in the memory but deferred replies.
+    /// Forgets all echoed messages in the memory, and keeps deferred replies.
     #[inline]
     const fn begin_run(&mut self) {
         (self.echo_end, self.run_start, self.run_behind) = (self.deferred_end, self.deferred_end, 0);
     }
 
-    /// Lends all of it as slices to write, and returns how many it filled in.
+    /// Fills `slices` with the whole reply, and returns how many it filled.
     pub(in crate::worker) fn slices<'a>(
         &'a mut self,
         memory: &'a [u8],
@@ -258,7 +260,7 @@ impl Reply {
         filled
     }
 
-    /// Hands out all of it, one piece after the other, and is empty then.
+    /// Passes each piece of the reply to `take`, in order. The reply is empty afterwards.
     pub(in crate::worker) fn drain(&mut self, memory: &[u8], mut take: impl FnMut(Piece<'_>)) {
         self.end_run();
         let mut at = 0;
@@ -277,14 +279,14 @@ impl Reply {
         self.empty();
     }
 
-    /// A copy of all of it in one piece.
+    /// Returns a copy of the whole reply in one piece.
     pub(in crate::worker) fn flatten(&mut self, memory: &[u8]) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
         let filled = self.slices(memory, &mut slices);
         slices[..filled].iter().flat_map(|slice| slice.iter().copied()).collect()
     }
 
-    /// Forgets everything.
+    /// Discards the output and the handler's requests.
     pub(in crate::worker) fn clear(&mut self, pool: &mut Pool) {
         self.finish_writing(pool);
         self.messages = 0;
@@ -292,7 +294,7 @@ impl Reply {
         self.echo = None;
     }
 
-    /// Forgets what there is to write.
+    /// Discards output that was written or queued.
     pub(in crate::worker) fn finish_writing(&mut self, pool: &mut Pool) {
         for Echoed { frames, .. } in self.echoed.drain(..) {
             if let Frames::Buffer(_, payload) = frames {
@@ -302,7 +304,7 @@ impl Reply {
         self.empty();
     }
 
-    /// What is left after all of it was written or handed out.
+    /// Makes the reply empty, after all of it was written or passed on.
     fn empty(&mut self) {
         self.begin_run();
         self.echoed_bytes = 0;
@@ -310,7 +312,7 @@ impl Reply {
         self.reuse(bytes);
     }
 
-    /// Takes a buffer back whose frames have been written, no larger than is worth keeping.
+    /// Takes back a buffer whose frames have been written, and limits its capacity.
     pub(in crate::worker) fn reuse(&mut self, mut bytes: Vec<u8>) {
         bytes.clear();
         if bytes.capacity() > REPLY_KEEP {

@@ -1,4 +1,4 @@
-//! System calls that write, counted.
+//! System calls that write, with their counters.
 
 use std::io::{self, IoSlice};
 
@@ -9,7 +9,7 @@ use crate::metrics::Counters;
 use crate::worker::os::Os;
 use crate::worker::table::{Flags, Record, TransportKind};
 
-/// What sending to a connection takes beside its record.
+/// What sending to a connection needs beside the connection's record.
 pub(in crate::worker) struct Sender<'a, O: Os> {
     pub(in crate::worker) os: &'a mut O,
     pub(in crate::worker) transports: &'a mut Transports,
@@ -18,8 +18,8 @@ pub(in crate::worker) struct Sender<'a, O: Os> {
 }
 
 impl<O: Os> Sender<'_, O> {
-    /// Offers bytes that are in one place to the connection's transport. Returns how many it took; the connection is flagged `BLOCKED` when
-    /// the kernel has no more room.
+    /// Offers the bytes of one slice to the connection's transport, and returns how many it took. Flags the connection `BLOCKED` when the
+    /// kernel has no more room.
     ///
     /// # Errors
     /// When the connection is lost.
@@ -34,7 +34,7 @@ impl<O: Os> Sender<'_, O> {
         self.send_with(index, record, is_large, |transports, kind, link| transports.send(kind, link, bytes))
     }
 
-    /// Offers bytes that are in several places, like [`send`](Self::send).
+    /// Offers the bytes of several slices, like [`send`](Self::send).
     ///
     /// # Errors
     /// When the connection is lost.

@@ -1,4 +1,4 @@
-//! What the bytes of a worker's connections pass through.
+//! The byte streams of a worker's connections, and what they share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,27 +13,27 @@ use crate::worker::limits::Limits;
 use crate::worker::os::Os;
 use crate::worker::table::{ConnId, ConnectionTable};
 
-/// The connections of a worker as streams of bytes: what is received, what is written, and what waits to be.
+/// The connections of a worker as byte streams: input that is received, and output that is written or queued.
 pub(in crate::worker) struct Streams<O: Os, D> {
     pub(in crate::worker) os: O,
     pub(in crate::worker) table: ConnectionTable<O::Socket, D>,
     pub(in crate::worker) pool: Pool,
     pub(in crate::worker) receive: ReceiveBuffer,
     pub(in crate::worker) transports: Transports,
-    /// What the connections of each listener begin with.
+    /// How the connections of each listener begin.
     pub(in crate::worker) listeners: Vec<ListenerOptions>,
     /// Connections with queued output to be written in this iteration; each is flagged `DIRTY`.
     pub(in crate::worker) dirty: Vec<ConnId>,
-    /// The time at which this iteration began, since the worker's start, and its tick.
+    /// The time at which this iteration began, since the worker's start. `tick` is the same time in ticks.
     pub(in crate::worker) now: Duration,
     pub(in crate::worker) tick: u32,
-    /// The worker is late, and pings nobody whose time has come.
+    /// Whether the worker is late and puts due Pings off.
     pub(in crate::worker) puts_pings_off: bool,
     pub(in crate::worker) counters: Arc<Counters>,
 }
 
 impl<O: Os, D> Streams<O, D> {
-    /// Those of the worker with this number, which has no connections yet.
+    /// Makes the streams of the worker with this number, without connections.
     pub(in crate::worker) fn new(
         worker: usize,
         os: O,
@@ -58,7 +58,7 @@ impl<O: Os, D> Streams<O, D> {
         }
     }
 
-    /// Begins an iteration: from now on it is later.
+    /// Begins an iteration: reads the clock.
     pub(in crate::worker) fn look_at_clock(&mut self) {
         self.now = self.os.now();
         self.tick = tick_at(self.now);

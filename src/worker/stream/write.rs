@@ -1,4 +1,4 @@
-//! Output that is written, or waits: for the end of the iteration, or for the kernel.
+//! Output that is written, or queued for the end of the iteration or until the kernel has room.
 
 use std::io::{self, IoSlice};
 
@@ -11,33 +11,34 @@ use crate::worker::os::Os;
 use crate::worker::table::{ConflationKey, Flags, Frame, Outbox, Record, Side, State};
 
 impl<O: Os, D> Streams<O, D> {
-    /// Whether the kernel takes nothing more at the moment.
+    /// Returns whether the kernel takes no more output at the moment.
     pub(in crate::worker) fn is_blocked(&self, index: u32) -> bool {
         self.table.get(index).is_none_or(|record| record.flags.has(Flags::BLOCKED))
     }
 
-    /// Bytes in a connection's outbox.
+    /// Returns the number of bytes in a connection's outbox.
     pub(in crate::worker) fn queued(&self, index: u32) -> usize {
         self.table.outbox(index).map_or(0, Outbox::len)
     }
 
-    /// Bytes in a connection's outbox, and what keeping them costs.
+    /// Returns the number of bytes in a connection's outbox, with the overhead of keeping them.
     pub(in crate::worker) fn weight(&self, index: u32) -> usize {
         self.table.outbox(index).map_or(0, Outbox::weight)
     }
 
-    /// Whether other output leaves in this iteration, or cannot: then more of it joins the queue, for one system call.
+    /// Returns whether other output of the connection leaves in this iteration, or is blocked. More output then joins the queue, so that
+    /// one system call writes all of it.
     pub(in crate::worker) fn has_other_output(&self, index: u32) -> bool {
         let entry = self.table.entry(index);
         entry.is_some_and(|(record, side)| has_other_output(record, side, self.tick, self.puts_pings_off))
     }
 
-    /// Puts a copy of the bytes into the outbox. `false` when there is no buffer for them.
+    /// Appends a copy of the bytes to the outbox. Returns `false` when the pool has no buffer for them.
     pub(in crate::worker) fn queue(&mut self, index: u32, bytes: &[u8]) -> bool {
         self.table.side_or_new(index).outbox.push(bytes, &mut self.pool)
     }
 
-    /// Puts a reference to a frame of which `written` bytes are out into the outbox.
+    /// Appends a reference to a frame, of which `written` bytes are already written, to the outbox.
     pub(in crate::worker) fn queue_shared(
         &mut self,
         index: u32,
@@ -49,7 +50,7 @@ impl<O: Os, D> Streams<O, D> {
         outbox.push_shared(Frame::clone(frame), written, key, &mut self.pool);
     }
 
-    /// Puts what is not `written` of the reply into the outbox. `false` when there is no buffer for part of it.
+    /// Appends the reply without its first `written` bytes to the outbox. Returns `false` when the pool has no buffer for a part of it.
     pub(in crate::worker) fn queue_reply(&mut self, index: u32, mut written: usize) -> bool {
         let Self { table, pool, receive, .. } = self;
         let Side { outbox, .. } = table.side_or_new(index);
@@ -65,14 +66,14 @@ impl<O: Os, D> Streams<O, D> {
         queued
     }
 
-    /// Has what was queued for a connection written at the end of the iteration.
+    /// Marks a connection, so that its queued output is written at the end of the iteration.
     pub(in crate::worker) fn mark_dirty(&mut self, index: u32) {
         if !self.table.record_mut(index).flags.replace(Flags::DIRTY) {
             self.dirty.push(self.table.id(index));
         }
     }
 
-    /// One system call for the reply. Returns how many bytes of it were written.
+    /// Writes the reply with one system call. Returns how many bytes of it were written.
     ///
     /// # Errors
     /// When the connection is lost.
@@ -88,7 +89,7 @@ impl<O: Os, D> Streams<O, D> {
         sender.send_slices(index, record, &slices[..filled])
     }
 
-    /// One system call for bytes that are in no outbox. Returns how many of them were written.
+    /// Writes bytes that are in no outbox with one system call. Returns how many of them were written.
     ///
     /// # Errors
     /// When the connection is lost.
@@ -98,7 +99,7 @@ impl<O: Os, D> Streams<O, D> {
         Sender { os, transports, pool, counters }.send(index, record, bytes)
     }
 
-    /// One system call for the start of the outbox. `false` when the kernel has no more room.
+    /// Writes the start of the outbox with one system call. Returns `false` when the kernel has no more room.
     ///
     /// # Errors
     /// When the connection is lost.
@@ -116,8 +117,8 @@ impl<O: Os, D> Streams<O, D> {
         Ok(!record.flags.has(Flags::BLOCKED))
     }
 
-    /// Sends what the connection's transport itself has to send. `false` when the kernel has no room for all of it; the connection is flagged
-    /// `BLOCKED` then.
+    /// Sends what the connection's transport itself has to send. Returns `false`, and flags the connection `BLOCKED`, when the kernel has
+    /// no room for all of it.
     ///
     /// # Errors
     /// When the connection is lost.
@@ -132,7 +133,7 @@ impl<O: Os, D> Streams<O, D> {
         Ok(is_flushed)
     }
 
-    /// Whether output waits for the kernel, or for the end of the iteration.
+    /// Returns whether output waits for the kernel, or for the end of the iteration.
     pub(in crate::worker) fn has_unsent(&self, index: u32) -> bool {
         self.queued(index) > 0
             || self
@@ -141,19 +142,19 @@ impl<O: Os, D> Streams<O, D> {
                 .is_some_and(|record| self.transports.unsent(record.transport(), index) > 0)
     }
 
-    /// Ends the writing half of a connection that has nothing left to say, and whose output is out.
+    /// Shuts down the writing half of a connection that has nothing left to send, and whose output is written.
     pub(in crate::worker) fn end_writing(&mut self, index: u32) {
         let Self { table, os, transports, pool, .. } = self;
         let Some(record) = table.get_mut(index) else { return };
         if record.state() == State::Finishing && !record.flags.has(Flags::SHUT) {
             let ended = transports
                 .end_writing(record.transport(), &mut Link { os, socket: &record.socket, index, pool });
-            // It can only fail for a connection that is gone, which the next read finds out.
+            // It can only fail for a connection that is lost, which the next read finds out.
             record.flags.set(if ended.unwrap_or(true) { Flags::SHUT } else { Flags::BLOCKED });
         }
     }
 
-    /// Forgets all that was received of a connection's stream and all that was to be sent in it.
+    /// Discards all input of a connection's stream and all output that was to be sent in it.
     pub(in crate::worker) fn drop_stream(&mut self, index: u32) {
         self.receive.clear_reply(&mut self.pool);
         self.table.end_message(index);
@@ -164,21 +165,21 @@ impl<O: Os, D> Streams<O, D> {
         self.free_side(index);
     }
 
-    /// Closes the socket of a connection that was taken out of the table.
+    /// Closes the socket of a connection that was removed from the table.
     pub(in crate::worker) fn close(&mut self, index: u32, record: Record<O::Socket, D>) {
         let Self { os, transports, pool, .. } = self;
         transports.close(record.transport(), &mut Link { os, socket: &record.socket, index, pool });
         self.os.close(record.socket);
     }
 
-    /// Frees the side record when there is nothing in it.
+    /// Frees the connection's side record when it is empty.
     pub(in crate::worker) fn free_side(&mut self, index: u32) {
         self.table.free_side(index, &mut self.pool);
     }
 }
 
-/// Whether other output of the connection with this record leaves in the iteration of this tick, or cannot. A push asks for each
-/// connection, so what is rare is looked at last.
+/// Returns whether other output of this connection leaves in the iteration of this tick, or is blocked. A push asks this for each
+/// connection, so that rare conditions are checked last.
 #[inline]
 pub(in crate::worker) fn has_other_output<S, D>(
     record: &Record<S, D>,

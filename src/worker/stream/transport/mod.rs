@@ -1,8 +1,8 @@
-//! How the bytes of connections pass through their sockets.
+//! Transports: how the bytes of connections pass through their sockets.
 //!
-//! - `seam`: what a transport does: the trait, and what its functions return.
-//! - `plain`: bytes as they are. `records`: records, for tests.
-//! - `transports`: those of a worker; the tag in a connection's record says which is the connection's.
+//! - `seam`: the trait of a transport, and the results of its functions.
+//! - `plain`: unencrypted bytes. `records`: records, for tests.
+//! - `transports`: the transports of a worker. A tag in each connection's record says which transport it uses.
 
 mod plain;
 #[cfg(test)]

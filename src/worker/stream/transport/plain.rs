@@ -1,11 +1,11 @@
-//! The transport of connections whose stream is what passes through their sockets.
+//! The plain transport: the socket carries the connection's stream unchanged.
 
 use std::io::{self, IoSlice};
 
 use super::seam::{Link, Next, Received, Sent, Transport};
 use crate::worker::os::Os;
 
-/// The bytes as they are.
+/// The plain transport.
 #[derive(Debug, Default)]
 pub(super) struct Plain;
 

@@ -1,8 +1,8 @@
-//! A transport of records, for tests: what TLS will do, without its cryptography.
+//! A transport of records, for tests. It does what TLS will do, without the cryptography.
 //!
-//! The client begins with [`HELLO`], which is answered with [`WELCOME`]. From then on each side sends records: the length of the payload in two
-//! bytes, and the payload, each byte of which is changed by the number of the record. An empty record ends the stream. The length [`ALERT`]
-//! says that the peer has broken these rules.
+//! The client begins with [`HELLO`], and the server answers with [`WELCOME`]. From then on each side sends records: the length of the
+//! payload in two bytes, and the payload, each byte of which is changed by the number of the record. An empty record ends the stream. The
+//! length [`ALERT`] tells the peer that it has broken these rules.
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
@@ -12,9 +12,9 @@ use crate::base::pool::Pool;
 use crate::worker::os::Os;
 use crate::ws::Buffers;
 
-/// What a client begins with.
+/// The first byte of a client.
 pub(in crate::worker) const HELLO: u8 = 0x16;
-/// What it is answered with.
+/// The server's answer to [`HELLO`].
 pub(in crate::worker) const WELCOME: u8 = 0x61;
 /// The longest payload of a record.
 pub(in crate::worker) const LONGEST: usize = 300;
@@ -27,7 +27,7 @@ const AT_A_TIME: usize = 512;
 /// Bytes of the stream handed out at a time, so that some are held.
 const HANDED_OUT: usize = 100;
 
-/// What is kept of connections.
+/// The state of each connection, by its index.
 #[derive(Debug, Default)]
 pub(in crate::worker) struct Records {
     states: HashMap<u32, State>,
@@ -39,7 +39,7 @@ struct State {
     /// Numbers of the next records.
     receives: u8,
     sends: u8,
-    /// What was received of a record that has not ended.
+    /// The received bytes of an incomplete record.
     partial: Vec<u8>,
     /// Bytes of the stream that were received and not handed out.
     held: Vec<u8>,
@@ -59,7 +59,7 @@ enum Stage {
     Failed,
 }
 
-/// Changes the payload of the record with that number, or changes it back.
+/// Changes the payload of the record with this number, or changes it back.
 pub(in crate::worker) fn change(payload: &mut [u8], number: u8) {
     payload.iter_mut().for_each(|byte| *byte ^= 0x55 ^ number);
 }
@@ -73,7 +73,7 @@ pub(in crate::worker) fn seal(out: &mut Vec<u8>, payload: &[u8], number: u8) {
 }
 
 impl State {
-    /// Takes what is whole out of what was received.
+    /// Decodes complete records in the received bytes.
     fn open(&mut self) {
         let mut at = 0;
         loop {
@@ -116,7 +116,7 @@ impl State {
         self.out.extend_from_slice(&ALERT);
     }
 
-    /// Takes in what was received.
+    /// Handles received bytes.
     fn take<O: Os>(&mut self, link: &mut Link<'_, O>, received: &[u8]) -> io::Result<()> {
         if !link.pool.reserve(&mut self.partial, received.len()) || !link.pool.reserve(&mut self.out, HEADER)
         {
@@ -130,7 +130,7 @@ impl State {
         self.flush(link).map(|_| ())
     }
 
-    /// Hands out some of the stream.
+    /// Hands out some bytes of the stream.
     fn hand_out(&mut self, message: Option<(&mut Vec<u8>, usize)>, buffer: &mut [u8]) -> Received {
         let len = self.held.len().min(HANDED_OUT).min(buffer.len());
         let mut appended = 0;
@@ -155,7 +155,7 @@ impl State {
         Ok(true)
     }
 
-    /// What there is to receive after what was handed out.
+    /// Returns what can be received after the bytes that were handed out.
     fn next(&mut self) -> Next {
         match self.stage {
             _ if !self.held.is_empty() => Next::More,

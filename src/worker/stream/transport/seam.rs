@@ -1,25 +1,25 @@
-//! What a transport does for a connection.
+//! The interface of a transport.
 
 use std::io::{self, IoSlice};
 
 use crate::base::pool::Pool;
 use crate::worker::os::Os;
 
-/// A way in which the bytes of a connection's stream pass through its socket, with what is kept for it of each connection.
+/// A way in which the bytes of a connection's stream pass through its socket, with the state that it keeps of each connection.
 ///
-/// The rest of the worker knows the stream's bytes alone. A transport may wrap them in records, have a handshake before the first of them,
-/// hold bytes of the stream that were received and not asked for, and have bytes of its own to send. It keeps what it needs of a connection by the
-/// connection's index, from the first call until [`close`](Self::close).
+/// The rest of the worker handles only bytes of the stream. A transport may wrap them in records, begin with a handshake, hold bytes of the
+/// stream that were received and not asked for, and have bytes of its own to send. It keeps state by the connection's index, from the first
+/// call until [`close`](Self::close).
 ///
-/// Readiness is edge-triggered. So the transport says after each call whether something is left to do without a new event:
-/// [`Received::next`] for reading, [`Sent::is_blocked`] for writing.
+/// Readiness is edge-triggered. So each call returns whether work is left that no new event will announce: [`Received::next`] for reading,
+/// [`Sent::is_blocked`] for writing.
 ///
 /// # Errors
-/// All functions fail when the connection is lost, and it is closed then. Where the peer has broken the rules of the transport and has to be
-/// told before, [`Next::Failed`] is the answer.
+/// All functions fail when the connection is lost; the worker then closes it. When the peer has broken the rules of the transport, and must
+/// receive an alert before the connection ends, a function returns [`Next::Failed`].
 pub(in crate::worker) trait Transport {
-    /// Receives bytes of the stream: first up to `message.1` of them behind those in `message.0`, where there is a message to be continued,
-    /// and then into `buffer`. It makes one system call at most. `WouldBlock` when nothing has arrived.
+    /// Receives bytes of the stream: first up to `message.1` of them, appended to `message.0`, where a message is incomplete, and then into
+    /// `buffer`. Makes at most one system call. Returns `WouldBlock` when nothing has arrived.
     fn receive<O: Os>(
         &mut self,
         link: &mut Link<'_, O>,
@@ -27,18 +27,18 @@ pub(in crate::worker) trait Transport {
         buffer: &mut [u8],
     ) -> io::Result<Received>;
 
-    /// Takes in bytes that were received before there was a transport, behind a [preamble](crate::worker::stream::ListenerOptions). Bytes of the
-    /// stream take their place.
+    /// Handles bytes that were received before the transport began, behind a [preamble](crate::worker::stream::ListenerOptions), and
+    /// replaces them with bytes of the stream.
     fn begin<O: Os>(&mut self, link: &mut Link<'_, O>, received: &mut [u8]) -> io::Result<Received>;
 
-    /// Bytes that have arrived or are held, and were not handed out, about.
+    /// Returns about how many bytes have arrived or are held, and were not handed out.
     fn unread<O: Os>(&mut self, link: &mut Link<'_, O>) -> usize;
 
-    /// Sends bytes of the stream. What it has taken it sends by itself, before anything else: nobody sends it again. What it has not taken is
-    /// offered again, unless the connection ends. It takes something or is blocked.
+    /// Sends bytes of the stream. Either takes some of them or is blocked. The transport sends the bytes that it took itself, before
+    /// anything else; the caller offers the others again, unless the connection ends.
     fn send<O: Os>(&mut self, link: &mut Link<'_, O>, bytes: &[u8]) -> io::Result<Sent>;
 
-    /// Sends bytes of the stream that lie in several places, of which `offered` is the sum, like [`send`](Self::send).
+    /// Sends bytes of the stream from several slices, whose total length is `offered`, like [`send`](Self::send).
     fn send_vectored<O: Os>(
         &mut self,
         link: &mut Link<'_, O>,
@@ -46,17 +46,17 @@ pub(in crate::worker) trait Transport {
         offered: usize,
     ) -> io::Result<Sent>;
 
-    /// Bytes that the transport itself has to send and that the kernel has not taken.
+    /// Returns the number of bytes that the transport itself has to send and that the kernel has not taken.
     fn unsent(&self, index: u32) -> usize;
 
-    /// Sends those: the socket may have room again. Whether all are out.
+    /// Sends the transport's own bytes, when the socket may have room again. Returns whether all of them are sent.
     fn flush<O: Os>(&mut self, link: &mut Link<'_, O>) -> io::Result<bool>;
 
-    /// Tells the peer that the stream ends, and ends the writing half of the socket. `false` when the kernel has no room for that; then this is
-    /// called again when it has.
+    /// Tells the peer that the stream ends, and shuts down the writing half of the socket. Returns `false` when the kernel has no room for
+    /// that; the caller calls it again when there is.
     fn end_writing<O: Os>(&mut self, link: &mut Link<'_, O>) -> io::Result<bool>;
 
-    /// Forgets the connection, whose socket is closed next. Where the stream has not ended, the peer may be told so, in one system call.
+    /// Forgets the connection, whose socket is closed next. May tell the peer that the stream has not ended, with one system call.
     fn close<O: Os>(&mut self, link: &mut Link<'_, O>);
 }
 
@@ -66,40 +66,40 @@ pub(in crate::worker) struct Link<'a, O: Os> {
     pub(in crate::worker) os: &'a mut O,
     pub(in crate::worker) socket: &'a O::Socket,
     pub(in crate::worker) index: u32,
-    /// Where memory for what is kept of it comes from.
+    /// The pool for buffers of the transport's state.
     pub(in crate::worker) pool: &'a mut Pool,
 }
 
-/// What was received.
+/// The result of receiving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::worker) struct Received {
-    /// Bytes of the stream, in all. There may be none: of a record that has not ended nothing can be told.
+    /// Bytes of the stream in total. May be 0, since an incomplete record yields none.
     pub(in crate::worker) len: usize,
-    /// How many of them continue the message; the others are in the buffer.
+    /// How many of these bytes continue the message; the others are in the buffer.
     pub(in crate::worker) appended: usize,
     pub(in crate::worker) next: Next,
 }
 
-/// What there is to receive next.
+/// What can be received next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::worker) enum Next {
-    /// There may be more, of which no event will tell.
+    /// There may be more, and no event will announce it.
     More,
-    /// Nothing: an event will tell of more. Only the end of the stream may have come, if the last event said so.
+    /// Nothing until an event announces more, except the end of the stream if the last event reported it.
     Event,
     /// The end of the stream was received.
     End,
-    /// The peer has broken the rules of the transport, of which it has been told. Nothing is sent and nothing is received of the
-    /// stream any more.
+    /// The peer has broken the rules of the transport, and the transport has sent an alert. No more bytes of the stream are sent or
+    /// received.
     #[cfg_attr(not(test), expect(dead_code, reason = "the plain transport has no rules"))]
     Failed,
 }
 
-/// What was sent.
+/// The result of sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::worker) struct Sent {
     /// Bytes of the stream that were taken.
     pub(in crate::worker) len: usize,
-    /// The kernel takes nothing more until an event tells of room.
+    /// Whether the kernel takes nothing more until an event reports room.
     pub(in crate::worker) is_blocked: bool,
 }

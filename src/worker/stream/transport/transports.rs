@@ -9,8 +9,8 @@ use super::seam::{Link, Received, Sent, Transport};
 use crate::worker::os::Os;
 use crate::worker::table::TransportKind;
 
-/// The transports of a worker, with what they keep of connections. Each function calls the one of that name of the [`Transport`] of that
-/// kind.
+/// The transports of a worker, with the state that they keep of connections. Each function calls the function of that name of the
+/// [`Transport`] of that kind.
 #[derive(Debug, Default)]
 pub(in crate::worker) struct Transports {
     plain: Plain,
@@ -18,7 +18,7 @@ pub(in crate::worker) struct Transports {
     records: Records,
 }
 
-/// Calls the transport of a kind. With one kind there is nothing to decide.
+/// Calls the transport of a kind. With a single kind the compiler removes the match.
 macro_rules! call {
     ($transports:ident, $kind:ident, $function:ident($($argument:expr),*)) => {
         match $kind {
