@@ -1,4 +1,4 @@
-//! The table of a worker's connections: their records, what some of them have beside it, and when each is due.
+//! The table of a worker's connections: their records, the side records that some of them have, and their timers.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::base::pool::Pool;
 use crate::base::wheel::{Node, Nodes, Wheel};
 use crate::budget::RECORDS_PER_PAGE;
 
-/// Side records in one page: they come and go, a few hundred at a time.
+/// Side records in one page. They are allocated and freed often, a few hundred at a time.
 const SIDES_PER_PAGE: usize = 64;
 
 type Records<S, D> = PagedSlab<Record<S, D>, RECORDS_PER_PAGE>;
@@ -22,23 +22,23 @@ type Sides = PagedSlab<Side, SIDES_PER_PAGE>;
 
 /// A worker's connections, found by index and by id.
 ///
-/// A side record belongs to the one connection whose record has its number, and both know of each other for as long as either is there.
-/// A timer is armed in the wheel of its kind exactly while its node, which is in the record or in the side record, says so.
+/// A side record belongs to the one connection whose record has its number. Both refer to each other for as long as either exists. A timer
+/// is armed in the wheel of its kind exactly while its node, which is in the record or in the side record, says so.
 #[derive(Debug)]
 pub(in crate::worker) struct ConnectionTable<S, D> {
-    /// The worker's number, a part of its connections' ids.
+    /// The worker's number, which is a part of its connections' ids.
     worker: usize,
     records: Records<S, D>,
     sides: Sides,
     timers: Wheel,
-    /// Deadlines of messages that have begun, which few connections have at a time: its nodes are in their side records.
+    /// Deadlines of incomplete messages, which few connections have at a time. The nodes of this wheel are in side records.
     message_timers: Wheel,
-    /// What the next connection gets.
+    /// The generation of the next connection.
     next_generation: u32,
 }
 
 impl<S, D> ConnectionTable<S, D> {
-    /// The empty table of a worker, at this tick.
+    /// Makes the empty table of a worker at this tick.
     pub(in crate::worker) fn new(worker: usize, tick: u32) -> Self {
         Self {
             worker,
@@ -50,25 +50,25 @@ impl<S, D> ConnectionTable<S, D> {
         }
     }
 
-    /// How many connections there are.
+    /// Returns the number of connections.
     pub(in crate::worker) const fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// One past the highest index there can be now.
+    /// Returns an upper bound of the indices in use: one more than the highest possible at the moment.
     pub(in crate::worker) fn end(&self) -> u32 {
         // At most MAX_CONNECTIONS_PER_WORKER, 2^26.
         u32::try_from(self.records.end()).unwrap_or(u32::MAX)
     }
 
-    /// Adds a connection, which gets a generation of its own, and returns its index.
+    /// Adds a connection, assigns it the next generation, and returns its index.
     pub(in crate::worker) fn insert(&mut self, mut record: Record<S, D>) -> u32 {
         record.set_generation(self.next_generation);
         self.next_generation = (self.next_generation + 1) & MAX_GENERATION;
         u32::try_from(self.records.insert(record)).unwrap_or(u32::MAX)
     }
 
-    /// Takes a connection out, frees its side record, and disarms its timers. Returns its record, and how many bytes its windows took.
+    /// Removes a connection, frees its side record, and disarms its timers. Returns its record, and how many bytes its windows took.
     pub(in crate::worker) fn remove(&mut self, index: u32, pool: &mut Pool) -> Option<(Record<S, D>, usize)> {
         self.disarm(index);
         self.end_message(index);
@@ -81,13 +81,13 @@ impl<S, D> ConnectionTable<S, D> {
         Some((record, context_bytes))
     }
 
-    /// The index of the connection with this id, if it is still there.
+    /// Returns the index of the connection with this id, if it still exists.
     pub(in crate::worker) fn find(&self, id: ConnId) -> Option<u32> {
         let record = self.get(id.index())?;
         (record.generation() == id.generation()).then_some(id.index())
     }
 
-    /// The id of the connection at `index`.
+    /// Returns the id of the connection at `index`.
     pub(in crate::worker) fn id(&self, index: u32) -> ConnId {
         let generation = self.get(index).map_or(0, Record::generation);
         ConnId::new(self.worker, generation, index)
@@ -103,20 +103,20 @@ impl<S, D> ConnectionTable<S, D> {
         self.records.get_mut(index as usize)
     }
 
-    /// The record of a connection that was just found.
+    /// Returns the record of a connection that is known to exist.
     #[inline]
     pub(in crate::worker) fn record_mut(&mut self, index: u32) -> &mut Record<S, D> {
         self.get_mut(index).expect("the connection is in the table")
     }
 
-    /// A connection's record with its side record, if it has one.
+    /// Returns a connection's record with its side record, if it has one.
     #[inline]
     pub(in crate::worker) fn entry(&self, index: u32) -> Option<(&Record<S, D>, Option<&Side>)> {
         let record = self.records.get(index as usize)?;
         Some((record, record.side.index().and_then(|at| self.sides.get(at))))
     }
 
-    /// A connection's record with its side record, if it has one, to change. The link between the two stays.
+    /// Returns a connection's record with its side record, if it has one, mutably. The caller must not change the link between the two.
     #[inline]
     pub(in crate::worker) fn entry_mut(
         &mut self,
@@ -127,25 +127,25 @@ impl<S, D> ConnectionTable<S, D> {
         Some((record, side))
     }
 
-    /// Whether messages may pass.
+    /// Returns whether messages may be exchanged on the connection.
     pub(in crate::worker) fn is_open(&self, index: u32) -> bool {
         self.get(index).is_some_and(|record| record.state() == State::Open)
     }
 
-    /// A connection's side record, if it has one.
+    /// Returns a connection's side record, if it has one.
     #[inline]
     pub(in crate::worker) fn side(&self, index: u32) -> Option<&Side> {
         self.sides.get(self.get(index)?.side.index()?)
     }
 
-    /// A connection's side record, if it has one, to change.
+    /// Returns a connection's side record, if it has one, mutably.
     #[inline]
     pub(in crate::worker) fn side_mut(&mut self, index: u32) -> Option<&mut Side> {
         let at = self.get(index)?.side.index()?;
         self.sides.get_mut(at)
     }
 
-    /// A connection's side record; a new one where it had none.
+    /// Returns a connection's side record; makes one if it has none.
     pub(in crate::worker) fn side_or_new(&mut self, index: u32) -> &mut Side {
         let Self { records, sides, .. } = self;
         let record = records.get_mut(index as usize).expect("the connection is in the table");
@@ -157,7 +157,7 @@ impl<S, D> ConnectionTable<S, D> {
         sides.get_mut(at).expect("a connection's side record is in its table")
     }
 
-    /// Frees a connection's side record when there is nothing in it.
+    /// Frees a connection's side record when it is empty.
     pub(in crate::worker) fn free_side(&mut self, index: u32, pool: &mut Pool) {
         let Some(at) = self.record_mut(index).side.index() else { return };
         if self.sides.get(at).is_none_or(Side::is_empty) {
@@ -169,53 +169,53 @@ impl<S, D> ConnectionTable<S, D> {
         }
     }
 
-    /// A connection's output that waits, if it has had any.
+    /// Returns a connection's outbox, if it has a side record.
     pub(in crate::worker) fn outbox(&self, index: u32) -> Option<&Outbox> {
         self.side(index).map(|side| &side.outbox)
     }
 
-    /// All side records, from the slot `from` on and around, at most so many slots of them.
+    /// Returns the side records in up to `most` slots, from the slot `from` on, wrapping around at the end.
     pub(in crate::worker) fn sides_from(&self, from: usize, most: usize) -> impl Iterator<Item = &Side> {
         let end = self.sides.end();
         (from.min(end)..end).chain(0..from.min(end)).take(most).filter_map(|at| self.sides.get(at))
     }
 
-    /// All side records.
+    /// Returns all side records.
     pub(in crate::worker) fn sides(&self) -> impl Iterator<Item = &Side> {
         self.sides_from(0, usize::MAX)
     }
 
-    /// Slots of side records.
+    /// Returns the number of slots of side records.
     pub(in crate::worker) const fn side_slots(&self) -> usize {
         self.sides.end()
     }
 
-    /// How many side records there are.
+    /// Returns the number of side records.
     #[cfg(any(test, feature = "simulation"))]
     pub(in crate::worker) const fn sides_len(&self) -> usize {
         self.sides.len()
     }
 
-    /// Whether memory is kept that nothing is in.
+    /// Returns whether the table keeps unused pages.
     pub(in crate::worker) const fn has_spare(&self) -> bool {
         self.records.has_spare() || self.sides.has_spare()
     }
 
-    /// Gives that memory back.
+    /// Frees unused pages.
     pub(in crate::worker) fn free_spare(&mut self) {
         self.records.free_spare();
         self.sides.free_spare();
     }
 }
 
-/// A connection's timer: the earliest of its deadlines.
+/// A connection's timer, which is armed for the earliest of its deadlines.
 impl<S, D> ConnectionTable<S, D> {
     /// Arms a connection's timer for a tick.
     pub(in crate::worker) fn arm(&mut self, index: u32, deadline: u32) {
         self.timers.arm(&mut self.records, index, deadline);
     }
 
-    /// Arms it for the tick `deadline`, and has it expire at the tick `seen_at`, or later.
+    /// Arms a connection's timer for the tick `deadline`, and makes it expire at the tick `seen_at`, or later.
     pub(in crate::worker) fn put_off(&mut self, index: u32, deadline: u32, seen_at: u32) {
         self.timers.put_off(&mut self.records, index, deadline, seen_at);
     }
@@ -226,26 +226,26 @@ impl<S, D> ConnectionTable<S, D> {
         }
     }
 
-    /// Disarms the first timer that is due at the tick `now`, and returns its connection and the tick it was due at.
+    /// Disarms the first timer that is due at the tick `now`. Returns the index of its connection and the tick at which it was due.
     pub(in crate::worker) fn expire(&mut self, now: u32) -> Option<(u32, u32)> {
         self.timers.expire(&mut self.records, now)
     }
 
-    /// The tick at which the first of the timers is due that are due at the tick `now`.
+    /// Returns the first tick up to `now` at which a timer may be due.
     pub(in crate::worker) fn first_due(&self, now: u32) -> Option<u32> {
         self.timers.first_due(now)
     }
 
-    /// The tick at which a timer of either kind is to be looked at next.
+    /// Returns the next tick at which a timer of either kind may be due.
     pub(in crate::worker) fn next_tick(&self) -> Option<u32> {
         let ticks = [self.timers.next_tick(), self.message_timers.next_tick()];
         ticks.into_iter().flatten().min()
     }
 }
 
-/// The time of a message that has begun to arrive.
+/// The deadline of an incomplete message.
 impl<S, D> ConnectionTable<S, D> {
-    /// Gives a message that has begun its time, from now on; none of it passes as long as it `stands`.
+    /// Starts the deadline of an incomplete message, `time` from now. It is suspended from the beginning if `stands` is set.
     pub(in crate::worker) fn begin_message(
         &mut self,
         index: u32,
@@ -256,23 +256,23 @@ impl<S, D> ConnectionTable<S, D> {
         self.set_message_clock(index, |clock| clock.begin(now(), time, stands));
     }
 
-    /// From now on the connection is not read from.
+    /// Suspends the deadline: the connection is not read from any more.
     pub(in crate::worker) fn stop_message(&mut self, index: u32, now: impl FnOnce() -> Duration) {
         self.set_message_clock(index, |clock| clock.stop(now()));
     }
 
-    /// From now on the connection is read from again.
+    /// Resumes the deadline: the connection is read from again.
     pub(in crate::worker) fn resume_message(&mut self, index: u32, now: impl FnOnce() -> Duration) {
         self.set_message_clock(index, |clock| clock.go_on(now()));
     }
 
-    /// The tick at which a timer of a message is to be looked at next.
+    /// Returns the next tick at which the timer of a message may be due.
     #[cfg(test)]
     pub(in crate::worker) fn next_message_tick(&self) -> Option<u32> {
         self.message_timers.next_tick()
     }
 
-    /// No message is under way any more.
+    /// Ends the deadline: no message is incomplete any more.
     pub(in crate::worker) fn end_message(&mut self, index: u32) {
         let Some(at) = self.side_slot(index) else { return };
         let Some(side) = self.sides.get_mut(at as usize).filter(|side| side.message.clock.is_under_way())
@@ -284,13 +284,14 @@ impl<S, D> ConnectionTable<S, D> {
         self.message_timers.disarm(&mut self.sides, at);
     }
 
-    /// Disarms the first timer of a message that is due at the tick `now`, and returns its connection and the tick it was due at.
+    /// Disarms the first timer of a message that is due at the tick `now`. Returns the index of its connection and the tick at which it was
+    /// due.
     pub(in crate::worker) fn expire_message(&mut self, now: u32) -> Option<(u32, u32)> {
         let (at, due) = self.message_timers.expire(&mut self.sides, now)?;
         self.sides.get(at as usize).map(|side| (side.owner(), due))
     }
 
-    /// Arms the timer again of a message that was due at the tick `due`, and is to be judged at the tick `seen_at`.
+    /// Arms the timer of a message again, which was due at the tick `due` and is to be judged at the tick `seen_at`.
     pub(in crate::worker) fn put_message_off(&mut self, index: u32, due: u32, seen_at: u32) {
         if let Some(at) = self.side_slot(index)
             && self.sides.get(at as usize).is_some_and(|side| side.message.clock.is_overdue())

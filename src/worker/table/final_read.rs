@@ -1,24 +1,24 @@
-//! Final reads of a connection, which come before a deadline of its peer's is judged.
+//! Final reads of a connection, which precede the verdict on a deadline of its peer.
 
 /// The timers of a connection whose deadlines are judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Timer {
-    /// That of the handshake, a Pong, the close.
+    /// The timer of the connection: handshake, Pong or close.
     Connection,
-    /// That of a message that has begun.
+    /// The timer of an incomplete message.
     Message,
 }
 
-/// Final reads that are not complete, one for each timer. Few connections have any.
+/// Incomplete final reads, one per timer. Few connections have any.
 #[derive(Debug, Default)]
 pub(crate) struct FinalReads(Option<Box<[Incomplete; 2]>>);
 
 /// A deadline that has passed while input was unread.
 #[derive(Debug, Clone, Copy, Default)]
 struct Incomplete {
-    /// The deadline, a tick. 0 is none: ticks begin higher.
+    /// The deadline, a tick. 0 means none, since ticks begin higher.
     due: u32,
-    /// Bytes that had arrived and are not handled.
+    /// Bytes that had arrived and are not handled yet.
     left: u32,
 }
 
@@ -36,7 +36,8 @@ impl FinalReads {
         }
     }
 
-    /// Bytes that are to be handled before the deadline is judged. `found` is how many are unread now; the first call for a deadline decides.
+    /// Returns the number of bytes that must be handled before the deadline is judged. `found` is the number of bytes that are unread now;
+    /// that of the first call for a deadline counts.
     pub(crate) fn left(&mut self, timer: Timer, due: u32, found: u32) -> u32 {
         let read = &mut self.0.get_or_insert_default()[timer as usize];
         if read.due != due {

@@ -1,4 +1,4 @@
-//! The name of a connection.
+//! The id of a connection.
 
 use std::fmt;
 
@@ -8,14 +8,13 @@ const INDEX_BITS: u32 = MAX_CONNECTIONS_PER_WORKER.trailing_zeros();
 const WORKER_BITS: u32 = MAX_WORKERS.trailing_zeros();
 pub(super) const GENERATION_BITS: u32 = u64::BITS - INDEX_BITS - WORKER_BITS;
 
-/// Generations count up to here and start again at 0.
+/// The largest generation; the next one is 0.
 pub(crate) const MAX_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
 
-/// Names one connection of a server for as long as the server lives.
+/// Identifies one connection of a server for the lifetime of the server.
 ///
-/// It is plain data: copy it, keep it, send it to other threads, and use it with a [`Handle`](crate::Handle). The slot of a
-/// connection that has gone is used again, its name is not: a worker gives the same one out again only when the same slot is
-/// taken exactly 2^28 (268 million) connections later.
+/// An id is plain data: copy it, keep it, send it to other threads, and use it with a [`Handle`](crate::Handle). Slots of connections are
+/// reused, ids are not: a worker assigns the same id again only when the same slot is taken exactly 2^28 (268 million) connections later.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnId(u64);
 
@@ -26,19 +25,19 @@ impl ConnId {
         Self((worker as u64) << (u64::BITS - WORKER_BITS) | generation << INDEX_BITS | u64::from(index))
     }
 
-    /// The name as a number, for tables and logs of your own.
+    /// Returns the id as a number, for tables and logs of the application.
     #[must_use]
     pub const fn to_u64(self) -> u64 {
         self.0
     }
 
-    /// The name that [`to_u64`](Self::to_u64) made a number of. Any number is a name, if perhaps of no connection.
+    /// Returns the id that [`to_u64`](Self::to_u64) made this number of. Any number is an id, though perhaps of no connection.
     #[must_use]
     pub const fn from_u64(number: u64) -> Self {
         Self(number)
     }
 
-    /// The number of its worker.
+    /// Returns the number of the connection's worker.
     #[must_use]
     pub const fn worker(self) -> usize {
         (self.0 >> (u64::BITS - WORKER_BITS)) as usize
@@ -49,7 +48,7 @@ impl ConnId {
         (self.0 >> INDEX_BITS) as u32 & MAX_GENERATION
     }
 
-    /// Its place among the connections of its worker, which is used again when it has gone.
+    /// Returns the connection's slot among those of its worker. The slot is reused after the connection has ended.
     #[must_use]
     pub const fn index(self) -> u32 {
         (self.0 & ((1 << INDEX_BITS) - 1)) as u32
@@ -63,7 +62,7 @@ impl fmt::Debug for ConnId {
 }
 
 impl fmt::Display for ConnId {
-    /// Worker, slot and generation, as in `3-1045-17`.
+    /// Writes worker, slot and generation, as in `3-1045-17`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}-{}", self.worker(), self.index(), self.generation())
     }

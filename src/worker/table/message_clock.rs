@@ -1,21 +1,21 @@
-//! The time that a message has which has begun to arrive. It stands still while it is us who do not read, and by nothing else is it
-//! longer: what the peer does meanwhile gains it none.
+//! The deadline of an incomplete message. It is suspended while the server does not read from the connection. Nothing that the peer does
+//! extends it.
 
 use std::time::Duration;
 
 use crate::base::ticks::{deadline, micros};
 use crate::base::wheel::Node;
 
-/// No time.
+/// No deadline.
 const NEVER: u64 = u64::MAX;
 
-/// The clock of one message, in the side record of its connection. Times are in microseconds.
+/// The deadline of one message, in the side record of its connection. Times are in microseconds.
 #[derive(Debug)]
 pub(crate) struct MessageClock {
-    /// When the message must be whole, since the worker's start, or, while the time stands still, how much of it is left; `NEVER` while
-    /// no message is under way.
+    /// When the message must be complete, since the worker's start; while the deadline is suspended, how much time is left; `NEVER` while
+    /// no message is incomplete.
     due: u64,
-    /// Armed while the time runs, in a wheel of its own.
+    /// Armed while the deadline runs, in a wheel of its own.
     pub(crate) timer: Node,
     stands: bool,
 }
@@ -27,17 +27,17 @@ impl Default for MessageClock {
 }
 
 impl MessageClock {
-    /// Whether a message is under way.
+    /// Returns whether a message is incomplete.
     pub(crate) const fn is_under_way(&self) -> bool {
         self.due != NEVER
     }
 
-    /// Whether its time is up, and is no longer counted.
+    /// Returns whether the deadline has passed, so that its timer is disarmed.
     pub(crate) const fn is_overdue(&self) -> bool {
         self.is_under_way() && !self.stands && !self.timer.is_armed()
     }
 
-    /// The tick at which the time is up; `None` while it stands still, or there is no message.
+    /// Returns the tick of the deadline; `None` while it is suspended, or no message is incomplete.
     pub(super) fn deadline(&self) -> Option<u32> {
         let runs = self.is_under_way() && !self.stands;
         runs.then(|| deadline(Duration::from_micros(self.due), Duration::ZERO))

@@ -1,7 +1,8 @@
-//! All that a worker keeps of its connections, as plain data.
+//! All state that a worker keeps of its connections, as plain data.
 //!
-//! - `connections`: the table, with the timers of all that is in it. `id`, `token`: what names a connection, and its events.
-//! - `record`: what each connection has, and `tags` what kind of one it is. `side`: what few have.
+//! - `connections`: the table, with its timers. `id`, `token`: names of connections, and of their events.
+//! - `record`: the record of each connection; `tags`: its state, protocol and transport. `side`: the side record, which few connections
+//!   have.
 //! - `outbox`, `message_clock`, `final_read`, `progress`: the parts of a side record.
 
 mod connections;

@@ -7,32 +7,31 @@ use std::sync::Arc;
 use crate::base::pool::Pool;
 use crate::ws::Buffers;
 
-/// A frame in its wire form, shared by all it is sent to.
+/// A frame in its wire form, shared by all connections that it is sent to.
 pub(crate) type Frame = Arc<[u8]>;
 
 /// The least capacity of a chunk of bytes.
 pub(crate) const CHUNK: usize = 1024;
 
-/// What a reference to a shared frame costs beside the frame, by which many small ones are bounded.
+/// The overhead of a reference to a shared frame, in bytes. It bounds the number of small frames in outboxes.
 pub(crate) const REFERENCE: usize = 64;
 
-/// Chunks from which on small frames are copied rather than referred to.
+/// The number of chunks from which on small frames are copied rather than referenced.
 const MANY_CHUNKS: usize = 16;
 
-/// A queue of bytes: copied ones in pooled chunks, and frames shared with other connections by reference. How long it may get
-/// is decided where something is added.
+/// A queue of bytes: copies in pooled chunks, and references to frames that connections share. Callers enforce its limit.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     chunks: VecDeque<Chunk>,
-    /// Bytes of the first chunk that are written already.
+    /// Bytes of the first chunk that are already written.
     written: usize,
-    /// Bytes that are not.
+    /// Bytes that are not written yet.
     len: usize,
     /// References to shared frames among the chunks.
     references: usize,
 }
 
-/// Which queued messages a later one may take the place of: those with the same key.
+/// A later message may replace queued messages with the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ConflationKey(u32);
 
@@ -65,7 +64,7 @@ impl Chunk {
         }
     }
 
-    /// The key of a message that may be dropped.
+    /// Returns the key of a message that may be dropped.
     fn key(&self) -> Option<ConflationKey> {
         #[cfg(test)]
         tests::LOOKS.set(tests::LOOKS.get() + 1);
@@ -77,7 +76,7 @@ impl Chunk {
 }
 
 impl Outbox {
-    /// Bytes queued.
+    /// Returns the number of queued bytes.
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
@@ -86,7 +85,7 @@ impl Outbox {
         self.len == 0
     }
 
-    /// Bytes queued that are in no shared frame. It looks at all chunks: for when there is no room.
+    /// Returns the number of queued bytes that are in no shared frame. Visits all chunks: for when there is no room.
     pub(crate) fn copied(&self) -> usize {
         let copies = self.chunks.iter().map(|chunk| match chunk {
             Chunk::Pooled(bytes) => bytes.len(),
@@ -96,12 +95,12 @@ impl Outbox {
         copies.sum::<usize>() - if is_copy { self.written } else { 0 }
     }
 
-    /// Bytes queued, and what keeping them costs.
+    /// Returns the number of queued bytes, with the overhead of keeping them.
     pub(crate) const fn weight(&self) -> usize {
         self.len + self.references * REFERENCE
     }
 
-    /// Appends a copy of `bytes`. `false`, and nothing is appended, when the pool has no memory for it.
+    /// Appends a copy of `bytes`. Returns `false`, and appends nothing, when the pool has no memory for it.
     #[must_use]
     pub(crate) fn push(&mut self, bytes: &[u8], pool: &mut Pool) -> bool {
         if let Some(Chunk::Pooled(last)) = self.chunks.back_mut()
@@ -117,7 +116,7 @@ impl Outbox {
         true
     }
 
-    /// Appends a buffer of the pool's as it is, of which `written` bytes are out already.
+    /// Appends a buffer of the pool without a copy, of which `written` bytes are already written.
     pub(crate) fn push_buffer(&mut self, bytes: Vec<u8>, written: usize, pool: &mut Pool) {
         debug_assert!(written == 0 || self.is_empty(), "only the first chunk can be partly written");
         if written >= bytes.len() {
@@ -130,13 +129,13 @@ impl Outbox {
         self.chunks.push_back(Chunk::Pooled(bytes));
     }
 
-    /// Whether `len` bytes of a shared frame are better copied: a reference costs memory that no limit counts, and of small
-    /// frames there can be very many in one queue.
+    /// Returns whether a shared frame of `len` bytes should be copied: a reference takes memory that no limit counts, and one queue can
+    /// have very many small frames.
     pub(crate) fn prefers_copy(&self, len: usize) -> bool {
         len < CHUNK && self.chunks.len() >= MANY_CHUNKS
     }
 
-    /// Appends a reference to a shared frame, of which `written` bytes are out already. With a key it may be dropped again.
+    /// Appends a reference to a shared frame, of which `written` bytes are already written. With a key it may be dropped later.
     pub(crate) fn push_shared(&mut self, frame: Frame, written: usize, key: ConflationKey, pool: &mut Pool) {
         debug_assert!(written == 0 || self.is_empty(), "only the first chunk can be partly written");
         debug_assert!(written < frame.len());
@@ -149,7 +148,7 @@ impl Outbox {
         self.chunks.push_back(Chunk::Shared(frame, key));
     }
 
-    /// Drops the messages with that key, and returns how many there were. A message that is partly written stays. It looks at each entry once.
+    /// Drops the messages with this key, and returns how many there were. Keeps a message that is partly written. Visits each entry once.
     pub(crate) fn drop_conflated(&mut self, key: ConflationKey, pool: &mut Pool) -> u32 {
         if key == ConflationKey::NONE {
             return 0;
@@ -169,8 +168,8 @@ impl Outbox {
         dropped
     }
 
-    /// Drops messages that have a key, the oldest first, until an outbox of such a [`weight`](Self::weight) `fits`. Returns how many it dropped.
-    /// A message that is partly written stays. It looks at each entry once, and at none behind the last that it drops.
+    /// Drops messages that have a key, oldest first, until `fits` accepts the outbox's [`weight`](Self::weight). Returns how many it
+    /// dropped. Keeps a message that is partly written. Visits each entry once, and none behind the last that it drops.
     pub(crate) fn drop_oldest(&mut self, pool: &mut Pool, fits: impl Fn(usize, &Pool) -> bool) -> u32 {
         let mut dropped = 0;
         let partly_written = if self.written > 0 { self.chunks.pop_front() } else { None };
@@ -200,7 +199,7 @@ impl Outbox {
         }
     }
 
-    /// Lends the start of the queue as slices to write, and returns how many it filled in.
+    /// Fills `slices` with the start of the queue, and returns how many it filled.
     pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut skip = self.written;
         let mut filled = 0;
@@ -211,7 +210,7 @@ impl Outbox {
         filled
     }
 
-    /// Takes out `count` bytes, which were written.
+    /// Removes `count` bytes, which were written.
     pub(crate) fn advance(&mut self, count: usize, pool: &mut Pool) {
         debug_assert!(count <= self.len);
         self.len -= count;
@@ -226,7 +225,7 @@ impl Outbox {
         }
     }
 
-    /// Forgets everything.
+    /// Discards the whole queue.
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
         self.advance(self.len, pool);
         *self = Self::default();
@@ -242,7 +241,7 @@ mod tests {
     use super::*;
 
     thread_local! {
-        /// Entries looked at for whether they may be dropped.
+        /// Counts the entries that were checked for whether they may be dropped.
         pub(super) static LOOKS: Cell<usize> = const { Cell::new(0) };
     }
 
@@ -301,7 +300,7 @@ mod tests {
         Frame::from(number.to_be_bytes())
     }
 
-    /// As many messages of each of two keys, and as many that are never dropped, by turns.
+    /// Returns an outbox with messages of two keys and messages that are never dropped, in turn, as many of each.
     fn mixed(pool: &mut Pool) -> Outbox {
         let mut outbox = Outbox::default();
         let keys = [ConflationKey::NONE, ConflationKey::new(1), ConflationKey::new(2)];
@@ -311,7 +310,7 @@ mod tests {
         outbox
     }
 
-    /// The numbers of the messages in an outbox, whose first may be partly written.
+    /// Returns the numbers of the messages in an outbox, whose first may be partly written.
     fn numbers(outbox: &Outbox) -> Vec<usize> {
         let numbers =
             outbox.chunks.iter().map(|chunk| usize::from_be_bytes(chunk.bytes().try_into().unwrap()));
@@ -356,7 +355,7 @@ mod tests {
                 number % 3 == 0 || !is_old || (*number == 1 && written == 1)
             });
             assert_eq!(numbers(&outbox), kept.collect::<Vec<_>>());
-            // However much is wanted: messages without a key stay.
+            // Messages without a key stay, however much is to be dropped.
             outbox.drop_oldest(&mut pool, |_, _| false);
             assert!(numbers(&outbox).into_iter().skip(written).all(|number| number % 3 == 0));
             outbox.clear(&mut pool);

@@ -1,32 +1,32 @@
-//! How far a peer is with output that is in front of something it has to answer.
+//! How far a peer has taken the output that precedes a frame which it has to answer.
 
 use std::time::Duration;
 
 use crate::worker::os::Output;
 
-/// What is kept of a Ping whose Pong has more time than usual.
+/// State of a Ping whose Pong has more time than usual.
 #[derive(Debug)]
 pub(crate) struct LatePong {
-    /// The tick of the Ping: a Pong to an earlier one does not count.
+    /// The tick of the Ping. A Pong to an earlier Ping does not count.
     pub(crate) pinged: u32,
     pub(crate) stage: OutputProgress,
-    /// The tick at which it was in the kernel, since which its Pong has its time.
+    /// The tick at which the kernel took the Ping; the Pong's deadline counts from there. `None` while the Ping is queued.
     pub(crate) left: Option<u32>,
 }
 
-/// How far the peer is with what is in front of the Ping, or of our Close.
+/// How far the peer has taken the output up to the server's Ping or Close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OutputProgress {
-    /// It is not known what the peer has taken.
+    /// It is unknown what the peer has taken.
     Unmeasured,
-    /// It must take enough from one check to the next.
+    /// The peer must take enough bytes from one check to the next.
     Taking {
-        /// Bytes that it had acknowledged at the last check.
+        /// Bytes that the peer had acknowledged at the last check.
         before: u64,
-        /// Bytes that it will have acknowledged when it has the Ping.
+        /// Bytes that the peer will have acknowledged when it has the Ping.
         goal: u64,
     },
-    /// It has the Ping.
+    /// The peer has acknowledged the Ping.
     Reached,
 }
 
@@ -37,16 +37,16 @@ impl LatePong {
 }
 
 impl OutputProgress {
-    /// What comes behind this stage at a check, which finds `output` in the kernel and `queued` bytes behind it; `None`: the Pong is
-    /// missing. `least` bytes must have been taken since the last check, and the Ping was sent `since` then.
+    /// Returns the stage that follows a check, which finds `output` in the kernel and `queued` bytes behind it; `None` when the Pong is
+    /// missing. The peer must have taken `least` bytes since the last check. The Ping was sent the time `since` ago.
     pub(crate) fn next(self, output: Output, queued: usize, least: u64, since: Duration) -> Option<Self> {
         let Output { acknowledged, unacknowledged, silent_for } = output;
         let ahead = unacknowledged + queued as u64;
         match self {
-            // Nothing is in front of the Ping, or the peer's machine has not been heard of since.
+            // No output precedes the Ping, or the peer's system has acknowledged nothing since the Ping.
             Self::Unmeasured if ahead == 0 || silent_for >= since => None,
             Self::Unmeasured => Some(Self::Taking { before: acknowledged, goal: acknowledged + ahead }),
-            // What was dropped from the queue is never acknowledged.
+            // Output that was dropped from the queue is never acknowledged.
             Self::Taking { goal, .. } if acknowledged >= goal || ahead == 0 => Some(Self::Reached),
             Self::Taking { before, goal } => {
                 let taken = acknowledged.saturating_sub(before);

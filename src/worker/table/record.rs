@@ -1,4 +1,4 @@
-//! What is kept of a connection: 32 bytes of plain data, and a side record while there is more to keep.
+//! The record of a connection: 32 bytes of plain data, and a side record while there is more to keep.
 
 use std::os::fd::OwnedFd;
 
@@ -9,12 +9,13 @@ use crate::ws::deflate::DeflateParams;
 
 /// A connection.
 ///
-/// Without user data it takes 32 bytes, a vacant slot included: most of a million connections are idle, and an idle one has
-/// nothing else.
+/// Without application data a record takes 32 bytes, and so does a vacant slot: most of a million connections are idle, and an idle one has
+/// no other memory.
 #[derive(Debug)]
 pub(crate) struct Record<S, D> {
     pub(crate) socket: S,
-    /// Which of the connections that have had this slot it is; tokens and ids of another one are void. And the listener it came by.
+    /// The generation, which distinguishes the connections that have had this slot, so that tokens and ids of earlier ones are void; and
+    /// the listener that accepted the connection.
     origin: GenerationAndListener,
     pub(crate) timer: Node,
     /// The tick at which bytes of the peer were last read.
@@ -22,14 +23,14 @@ pub(crate) struct Record<S, D> {
     pub(crate) side: SideId,
     tags: Tags,
     pub(crate) flags: Flags,
-    /// What was agreed on about compression.
+    /// The negotiated compression parameters.
     pub(crate) params: DeflateParams,
-    /// The application's data: there from the upgrade until the application has been told of the close.
+    /// The application's data: set from the upgrade until the handler's `close` is called.
     pub(crate) data: Option<D>,
 }
 
 impl<S, D> Record<S, D> {
-    /// A connection that was accepted from that listener at the tick `now`, with its generation still to be given.
+    /// Makes the record of a connection that was accepted from this listener at the tick `now`. The table assigns the generation.
     pub(crate) fn new(
         socket: S,
         listener: ListenerIndex,
@@ -77,7 +78,7 @@ impl<S, D> Record<S, D> {
         self.tags.set_transport(transport);
     }
 
-    /// The listener that the connection came by.
+    /// Returns the listener that accepted the connection.
     pub(crate) const fn listener(&self) -> ListenerIndex {
         self.origin.listener()
     }
@@ -92,26 +93,26 @@ impl<S, D> Record<S, D> {
     }
 }
 
-/// Facts of a connection, one bit each.
+/// Facts about a connection, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Flags(u8);
 
 impl Flags {
-    /// A Ping is out and no Pong has answered it.
+    /// A Ping was sent, and no Pong has answered it.
     pub(crate) const AWAIT_PONG: u8 = 1 << 0;
-    /// The timer was armed with a Ping, to look after its Pong, rather than for the next Ping.
+    /// The timer is armed to check for the Pong of the last Ping, rather than for the next Ping.
     pub(crate) const PONG_TIMER: u8 = 1 << 1;
     /// The kernel took less than it was given: nothing is written before it reports room.
     pub(crate) const BLOCKED: u8 = 1 << 2;
-    /// Reading rests until queued output is out: a peer that does not read is not read from.
+    /// Reading is paused until queued output is written: the server does not read from a peer that does not read.
     pub(crate) const PAUSED: u8 = 1 << 3;
-    /// It stands in the queue of those to be read from again without a new event.
+    /// The connection is queued to be read from again without a new event.
     pub(crate) const REVISIT: u8 = 1 << 4;
-    /// It stands in the list of those whose queued output is written at the end of the iteration.
+    /// The connection is in the list of those whose queued output is written at the end of the iteration.
     pub(crate) const DIRTY: u8 = 1 << 5;
-    /// It was accepted over the limit, to be told 503.
+    /// The connection was accepted beyond a limit, to be refused with 503.
     pub(crate) const REFUSED: u8 = 1 << 6;
-    /// The writing half has been ended.
+    /// The writing half was shut down.
     pub(crate) const SHUT: u8 = 1 << 7;
 
     pub(crate) const fn has(self, flag: u8) -> bool {
@@ -126,7 +127,7 @@ impl Flags {
         self.0 &= !flag;
     }
 
-    /// Sets the flag and says whether it was set before.
+    /// Sets the flag and returns whether it was set before.
     pub(crate) const fn replace(&mut self, flag: u8) -> bool {
         let had = self.has(flag);
         self.set(flag);
@@ -134,7 +135,7 @@ impl Flags {
     }
 }
 
-/// Bytes that a connection takes in a table, where its handler's data has the type `D`.
+/// Returns the bytes that a connection takes in a table, where its handler's data has the type `D`.
 pub(crate) const fn record_bytes<D>() -> usize {
     size_of::<Slot<Record<OwnedFd, D>>>()
 }

@@ -1,4 +1,4 @@
-//! What is kept of a connection while there is more than its record holds.
+//! The side record of a connection, which exists while there is more to keep than the record holds.
 
 use super::final_read::FinalReads;
 use super::message_clock::MessageClock;
@@ -8,7 +8,7 @@ use crate::base::pool::Pool;
 use crate::ws::deflate::Windows;
 use crate::ws::{Buffers, Decoder};
 
-/// The handle of a side record, or none.
+/// The index of a side record, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SideId(u32);
 
@@ -25,7 +25,7 @@ impl SideId {
     }
 }
 
-/// Input that waits: what is in the buffer from there on. Without any there is no buffer.
+/// Unread input: the buffer from the position `at` on. Without input there is no buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Unread {
     pub(crate) bytes: Vec<u8>,
@@ -33,7 +33,7 @@ pub(crate) struct Unread {
 }
 
 impl Unread {
-    /// Bytes that wait.
+    /// Returns the number of unread bytes.
     pub(crate) const fn len(&self) -> usize {
         self.bytes.len() - self.at as usize
     }
@@ -43,41 +43,41 @@ impl Unread {
     }
 }
 
-/// A message that has begun to arrive.
+/// A message of which a part has arrived.
 #[derive(Debug, Default)]
 pub(crate) struct IncompleteMessage {
-    /// What has arrived of it.
+    /// State of the incomplete frame or message.
     pub(crate) decoder: Decoder,
-    /// Whether the decoder is in use outside of the side record, which then stays, empty or not.
+    /// Whether the decoder is lent out. The side record then stays, empty or not, with the other state of the connection.
     decoder_is_lent: bool,
-    /// The tick at which it began to arrive.
+    /// The tick at which the message began to arrive.
     pub(crate) begun: u32,
-    /// When all of it must have arrived.
+    /// The deadline of the message.
     pub(crate) clock: MessageClock,
 }
 
-/// What an idle connection does not have. It goes as soon as it is empty.
+/// State that an idle connection does not have. It is freed as soon as it is empty.
 #[derive(Debug)]
 pub(crate) struct Side {
-    /// The index of its connection.
+    /// The index of the connection that has this side record.
     owner: u32,
-    /// Deadlines that have passed over input which is not read yet.
+    /// Deadlines that have passed while input was unread.
     pub(crate) final_reads: FinalReads,
-    /// The request head so far, or all of it while a decision on it is awaited.
+    /// The request head received so far, or the whole head while a decision on it is pending.
     pub(crate) head: Vec<u8>,
-    /// The message that has begun to arrive.
+    /// The message of which a part has arrived.
     pub(crate) message: IncompleteMessage,
-    /// Bytes that were read and wait for the next visit, because those before them took up this one.
+    /// Bytes that were received and wait for the next visit, because those before them used up this one.
     pub(crate) unread: Unread,
-    /// What later compressed messages may refer to.
+    /// The LZ77 windows that later compressed messages may refer to.
     pub(crate) contexts: Option<Box<Windows>>,
     /// Output that waits for the kernel or for the end of the iteration.
     pub(crate) outbox: Outbox,
-    /// The tick at which the kernel last took some of it.
+    /// The tick at which the kernel last took bytes of the outbox.
     pub(crate) taken_at: u32,
-    /// There while a Pong has more time than usual.
+    /// Set while a Pong has more time than usual.
     pub(crate) late_pong: Option<Box<LatePong>>,
-    /// There while the time to close depends on what the peer takes.
+    /// Set while the close deadline depends on what the peer takes.
     pub(crate) late_close: Option<Box<OutputProgress>>,
 }
 
@@ -101,14 +101,14 @@ impl Side {
         self.owner
     }
 
-    /// Takes the decoder out. Until it [comes back](Self::give_back) the record is not empty.
+    /// Lends the decoder out. Until it is [given back](Self::give_back), the side record is not empty.
     pub(crate) fn lend_decoder(&mut self) -> Decoder {
         debug_assert!(!self.message.decoder_is_lent, "the decoder is out");
         self.message.decoder_is_lent = true;
         std::mem::take(&mut self.message.decoder)
     }
 
-    /// Puts the decoder back, or another that has nothing to keep in its place.
+    /// Puts the decoder back, or an idle one in its place.
     pub(crate) fn give_back(&mut self, decoder: Decoder) {
         self.message.decoder_is_lent = false;
         self.message.decoder = decoder;
@@ -126,7 +126,7 @@ impl Side {
             && self.late_close.is_none()
     }
 
-    /// Forgets input that waits.
+    /// Discards unread input.
     pub(crate) fn drop_unread(&mut self, pool: &mut Pool) {
         let Unread { bytes, .. } = std::mem::take(&mut self.unread);
         if bytes.capacity() > 0 {
@@ -134,7 +134,7 @@ impl Side {
         }
     }
 
-    /// Gives all buffers back.
+    /// Returns all buffers to the pool.
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
         for buffer in [std::mem::take(&mut self.head), std::mem::take(&mut self.unread).bytes] {
             if buffer.capacity() > 0 {
@@ -145,7 +145,7 @@ impl Side {
         self.outbox.clear(pool);
     }
 
-    /// Bytes that its windows take, which are not the pool's.
+    /// Returns the number of bytes that the connection's windows take, which are not of the pool.
     pub(crate) fn context_bytes(&self) -> usize {
         self.contexts.as_deref().map_or(0, Windows::capacity)
     }

@@ -1,41 +1,41 @@
-//! What kind of connection a record is of, in bits that its record has to spare.
+//! State, protocol and transport of a connection, in spare bits of its record.
 
 use super::id::GENERATION_BITS;
 use crate::budget::MAX_LISTENERS;
 
-/// How far a connection is.
+/// The state of a connection. Each has its own meaning of the connection's timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
-    /// The request head is awaited. Timer: the handshake deadline.
+    /// The server waits for a request head. Timer: the handshake deadline.
     Handshaking,
-    /// Messages pass. Timer: the next Ping, or the deadline of its Pong.
+    /// Messages are exchanged. Timer: the next Ping, or the deadline of its Pong.
     Open,
-    /// Our Close is sent or queued, the peer's awaited; nothing more may be sent. Timer: the close deadline.
+    /// The server's Close is sent or queued, and it waits for the peer's; nothing more may be sent. Timer: the close deadline.
     Closing,
-    /// Nothing more is to be said or heard: once queued output is out, the writing half ends, and the peer's end of the
-    /// stream is awaited, so that no reset overtakes our last bytes. Timer: the close deadline.
+    /// Both sides have sent what they have to. Once queued output is written, the server shuts down the writing half and waits for the
+    /// peer's end of the stream, so that no reset overtakes its last bytes. Timer: the close deadline.
     Finishing,
-    /// A request has been answered, and another may come. Timer: the time that it may take to come.
+    /// A request has been answered, and another may follow. Timer: the deadline of the next request.
     KeptAlive,
-    /// A request has come, and the handler decides on it later. Reading is paused. Timer: the deadline of the decision.
+    /// The handler decides on a request later. Reading is paused. Timer: the deadline of the decision.
     Deciding,
 }
 
-/// What a connection speaks: who takes the bytes that its transport has received.
+/// The protocol of a connection, which determines what handles the bytes that its transport has received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
-    /// A request head is awaited, or was refused.
+    /// HTTP: the server waits for a request head, or has refused one.
     Opening,
-    /// RFC 6455.
+    /// WebSocket (RFC 6455).
     WebSocket,
-    /// Bytes are awaited that come before the transport and the protocol.
+    /// The server waits for bytes that precede the transport and the protocol.
     Preamble,
 }
 
 /// How the bytes of a connection's stream pass through its socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TransportKind {
-    /// As they are.
+    /// Unencrypted.
     Plain,
     /// In records, for tests.
     #[cfg(test)]
@@ -106,12 +106,12 @@ impl std::fmt::Debug for Tags {
     }
 }
 
-/// The number of a listener among those of its worker, which is the same for the same address in all workers.
+/// The number of a listener among those of its worker. It is the same for the same address in all workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ListenerIndex(u8);
 
 impl ListenerIndex {
-    /// `None` where there are no so many listeners.
+    /// Returns `None` for a number of [`MAX_LISTENERS`] or more.
     pub(crate) fn new(index: usize) -> Option<Self> {
         u8::try_from(index).ok().filter(|_| index < MAX_LISTENERS).map(Self)
     }
@@ -121,7 +121,7 @@ impl ListenerIndex {
     }
 }
 
-/// The generation of a connection, in the lower bits, and the number of the listener that it came by, in those above.
+/// The generation of a connection, in the lower bits, and the number of the listener that accepted it, in the upper bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct GenerationAndListener(u32);
 

@@ -1,9 +1,9 @@
-//! Tokens of connections.
+//! Epoll tokens of connections.
 
 use super::id::ConnId;
 use crate::worker::os::Token;
 
-/// The token under which a connection is watched.
+/// Returns the token under which a connection is registered with epoll.
 pub(in crate::worker) fn token_of(id: ConnId) -> Token {
     Token(u64::from(id.generation()) << 32 | u64::from(id.index()))
 }
