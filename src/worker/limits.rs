@@ -26,52 +26,52 @@ choices! {
     }
 }
 
-/// How messages are compressed where a client agrees.
+/// How messages are compressed for clients that negotiate compression.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deflation {
     pub(crate) context: ContextTakeover,
-    /// From 1, the fastest, to 9, the smallest.
+    /// The compression level, from 1, the fastest, to 9, the smallest.
     pub(crate) level: i32,
-    /// Messages with fewer bytes are sent as they are.
+    /// Messages with fewer bytes are sent uncompressed.
     pub(crate) threshold: usize,
 }
 
 /// The limits and times of one worker.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
-    /// Sockets that all workers may hold together.
+    /// Sockets that all workers together may hold.
     pub(crate) server_connections: usize,
-    /// Sockets that this worker can hold.
+    /// Sockets that this worker may hold.
     pub(crate) worker_connections: usize,
-    /// Sockets beyond either limit that it can hold to refuse them.
+    /// Sockets beyond either limit that this worker may hold to refuse them.
     pub(crate) refusals: usize,
     pub(crate) head: HeadLimits,
-    /// The limits of decoders. How long a message may be, and whether it may be compressed, depends on the connection.
+    /// The limits of decoders. The longest message, and whether messages may be compressed, depend on the connection.
     pub(crate) decoder: DecoderConfig,
-    /// `None`: nothing is compressed.
+    /// `None` when nothing is compressed.
     pub(crate) deflation: Option<Deflation>,
-    /// Bytes queued for one connection.
+    /// Most bytes queued for one connection.
     pub(crate) outbox: usize,
-    /// Bytes of all pooled buffers in use.
+    /// Most bytes of pooled buffers in use.
     pub(crate) buffers: usize,
-    /// The part of `buffers` that one connection must be able to use: for its longest message and its outbox.
+    /// The part of `buffers` that one connection must be able to use, for its longest message and its outbox, in bytes.
     pub(crate) least_buffers: usize,
-    /// Bytes of shared frames that wait in all outboxes, each counted for each outbox it is in.
+    /// Most bytes of shared frames in all outboxes. A frame counts once for each outbox that it is in.
     pub(crate) backlog: usize,
-    /// Work done at a time.
+    /// The work that is done at a time.
     pub(crate) work: Allowance,
-    /// Bytes of free small buffers that are kept for the next use. Large ones are all kept.
+    /// Bytes of free small buffers that are kept for reuse. All large ones are kept.
     pub(crate) spare_buffers: usize,
     pub(crate) handshake_timeout: Duration,
-    /// Time for the handler to decide on a request that it has put off.
+    /// Time for a decision on a request that the handler has put off.
     pub(crate) decision_timeout: Duration,
-    /// Time for a message that has begun to end. `None`: any.
+    /// Time within which a message must be complete; `None` means no limit.
     pub(crate) message_timeout: Option<Duration>,
-    /// `None`: no Pings.
+    /// `None` when no Pings are sent.
     pub(crate) ping_interval: Option<Duration>,
     pub(crate) ping_policy: PingPolicy,
     pub(crate) pong_timeout: Duration,
-    /// The least bytes a second that a peer must take while its Pong is late because output is in front of its Ping.
+    /// The fewest bytes a second that a peer must take while its Pong is late because output precedes the Ping.
     pub(crate) slowest_reader: u64,
     pub(crate) close_timeout: Duration,
     pub(crate) budgets: Budgets,
@@ -81,13 +81,13 @@ pub(crate) struct Limits {
 /// good as many.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budgets {
-    /// Readiness events of a wait: the simulated system's to keep, as Linux keeps its own.
+    /// Readiness events per wait, which the simulated system observes as Linux does its own limit.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) events: usize,
     pub(crate) accepts: usize,
-    /// Connections visited by a broadcast, or by the closing of all.
+    /// Connections that a broadcast, or the closing of all connections, visits.
     pub(crate) sweep: u32,
-    /// Timers, of each kind.
+    /// Timers of each kind.
     pub(crate) expiries: usize,
     pub(crate) pings: u64,
 }
@@ -106,13 +106,13 @@ impl Default for Budgets {
 }
 
 impl Limits {
-    /// Most bytes of a message of a client with these params.
+    /// Returns the most bytes of a message for a connection with these parameters.
     pub(in crate::worker) const fn max_message(&self, params: DeflateParams) -> usize {
         let most = self.decoder.max_message;
         if params.is_enveloped() { enveloped(most) } else { most }
     }
 
-    /// What holds for the frames of a client with these params.
+    /// Returns the decoder configuration for a connection with these parameters.
     pub(in crate::worker) const fn decoder_config(&self, params: DeflateParams) -> DecoderConfig {
         DecoderConfig {
             deflate: params.is_negotiated(),

@@ -1,18 +1,18 @@
-//! One core: an event loop, the connections it holds, and everything that happens to them.
+//! One core: an event loop, the connections that it holds, and everything that happens to them.
 //!
-//! The only room that knows mio. A [`Worker`] shares nothing with others but atomics and mailboxes. It reaches the operating
-//! system through the [`Os`] trait alone.
+//! This is the only room that uses mio. A [`Worker`] shares nothing with others but atomics and mailboxes. It reaches the operating system
+//! through the [`Os`] trait alone.
 //!
-//! A room knows those below it in this list, and none above:
+//! A room uses those below it in this list, and none above:
 //!
 //! - [`core`]: the loop and its phases, new connections, the end.
-//! - [`session`]: what connections speak, when they are visited, what is due.
-//! - [`app`]: what handlers and other threads see.
-//! - [`stream`]: the bytes of connections: where input is received, and what leaves.
-//! - [`table`]: all that is kept of connections, as plain data, with their timers.
+//! - [`session`]: the protocols of connections, their visits, and their deadlines.
+//! - [`app`]: what handlers and other threads use.
+//! - [`stream`]: the byte streams of connections: input that is received, and output that is written.
+//! - [`table`]: all state of connections, as plain data, with their timers.
 //! - [`os`]: the operating system.
 //!
-//! [`limits`] is of all of them.
+//! All of them use [`limits`].
 
 mod app;
 mod core;

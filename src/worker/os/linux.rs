@@ -17,11 +17,11 @@ use crate::sys::socket::{self, Sharing};
 use crate::sys::{epoll, options};
 use crate::worker::os::{Os, Output, Ready, Token};
 
-/// The token of the waker, which no connection or listener can have.
+/// The token of the waker, which no connection or listener has.
 const WAKER: usize = usize::MAX;
 
-/// Makes a listener for clients, one of the group that shares the address or the first of it. With a core it gets those whose first packet
-/// is dealt with there.
+/// Makes a listener for clients: the first listener of an address, or one of the group that shares it. With a core, the listener gets the
+/// connections whose first packet that core handles.
 pub(crate) fn listen_for_clients(
     address: SocketAddr,
     sharing: Sharing,
@@ -36,25 +36,25 @@ pub(crate) fn listen_for_clients(
     Ok(listener)
 }
 
-/// Linux, seen from one worker thread. Everything in it belongs to that thread's descriptor table.
+/// Linux, as one worker thread sees it. All descriptors belong to that thread's descriptor table.
 pub(crate) struct Linux {
     poll: Poll,
     events: Events,
     start: Instant,
     random: RandomState,
     drawn: u64,
-    /// The core whose connections its listeners are for; `None`: any.
+    /// The core whose connections this worker's listeners get; `None` means any.
     core: Option<usize>,
-    /// A descriptor kept so that a connection can still be refused when no other is left.
+    /// A descriptor held in reserve, so that the worker can still accept and refuse a connection when it has no other left.
     reserve: Option<File>,
 }
 
 impl Linux {
-    /// Makes the worker's epoll and watches `waker` with it. Times count from `start`. With a core, its listeners are for connections
-    /// whose first packet is dealt with there.
+    /// Makes the worker's epoll instance, and registers `waker` with it. Times count from `start`. With a core, the worker's listeners get
+    /// the connections whose first packet that core handles.
     pub(crate) fn new(start: Instant, waker: BorrowedFd<'_>, core: Option<usize>) -> io::Result<Self> {
         let poll = Poll::new()?;
-        // A waker is written to and never read: each write is an edge.
+        // The waker is written to and never read: each write is an edge.
         poll.registry().register(&mut SourceFd(&waker.as_raw_fd()), mio::Token(WAKER), Interest::READABLE)?;
         let events = Events::with_capacity(EVENTS_PER_WAIT);
         let mut this =
@@ -84,8 +84,8 @@ impl Os for Linux {
             if error.kind() != io::ErrorKind::Interrupted {
                 return Err(error);
             }
-            // The process may have stood still, for as long as you like (epoll_wait(2) ends with this after SIGSTOP and SIGCONT,
-            // signal(7)): what is ready now is taken before anything is judged by the clock.
+            // The process may have been stopped, for any length of time (epoll_wait(2) fails with EINTR after SIGSTOP and SIGCONT,
+            // signal(7)): input that is ready now is handled before any deadline is judged by the clock.
             timeout = Some(Duration::ZERO);
         }
         let events = self.events.iter().filter(|event| event.token().0 != WAKER);
@@ -107,7 +107,7 @@ impl Os for Linux {
     }
 
     fn unwatch(&mut self, listener: &OwnedFd) {
-        // It fails where it is not watched, which is what is wanted.
+        // It fails where the listener is not watched, which has the same result.
         let _ = epoll::unwatch(self.poll.as_raw_fd(), listener.as_fd());
     }
 
@@ -152,7 +152,7 @@ impl Os for Linux {
     }
 
     fn unread(&mut self, socket: &OwnedFd) -> usize {
-        // It cannot fail for a connection; where it does, nothing is known to have arrived.
+        // It cannot fail for a connection. If it does, 0 is a safe answer: nothing is known to have arrived.
         socket::unread(socket.as_fd()).unwrap_or(0)
     }
 
@@ -165,12 +165,12 @@ impl Os for Linux {
     }
 
     fn limit_unsent(&mut self, socket: &OwnedFd, bytes: u32) {
-        // It fails for sockets that are not TCP's, which have no such limit.
+        // It fails for sockets other than TCP sockets, which have no such limit.
         let _ = options::limit_unsent(socket.as_fd(), bytes);
     }
 
     fn output(&self, socket: &OwnedFd) -> Option<Output> {
-        // It fails for sockets that are not TCP's.
+        // It fails for sockets other than TCP sockets.
         let info = options::tcp_info(socket.as_fd()).ok()?;
         let unacknowledged = options::unacknowledged(socket.as_fd()).ok()?;
         Some(Output {
@@ -193,7 +193,7 @@ impl Os for Linux {
     }
 
     fn random(&mut self) -> u64 {
-        // Keyed SipHash of a counter: the keys come from the system's entropy, once per process.
+        // A keyed SipHash of a counter. The keys come from the system's entropy, once per process.
         let mut hasher = self.random.build_hasher();
         self.drawn += 1;
         hasher.write_u64(self.drawn);
@@ -201,7 +201,7 @@ impl Os for Linux {
     }
 }
 
-/// Repeats a call that a signal interrupted, which never means anything to a worker.
+/// Repeats a call that a signal interrupted. Signals mean nothing to a worker.
 fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
@@ -213,7 +213,7 @@ fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
 
 impl Wake for EventFd {
     fn wake(&self) {
-        // The only error is a full counter, which is as good as a wake-up.
+        // The only error is a full counter, which wakes the worker as well.
         let _ = self.signal();
     }
 }
