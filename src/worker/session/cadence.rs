@@ -1,4 +1,4 @@
-//! When each connection is pinged: at a place of its own in every interval, whenever it was opened.
+//! The schedule of Pings: each connection has its own place in every interval, whenever it was opened.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ const GOLDEN: u32 = 0x9e37_79b9;
 
 /// The schedule of a worker's Pings.
 ///
-/// A connection's Pings lie on one tick of each interval, which its index decides. So a worker sends as many in one part of an
-/// interval as in any other, whatever brought its connections about: clients that have come together after a restart are not pinged
-/// together ever after. It takes no memory of the connection.
+/// The Pings of a connection fall on one tick of each interval, which its index determines. So a worker sends as many in one part of an
+/// interval as in any other, however its connections were opened: clients that reconnect together after a restart do not get their Pings
+/// together ever after. The schedule takes no memory per connection.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::worker) struct Cadence {
     /// In ticks, at least one.
     interval: u32,
-    /// Where in the interval the first index is, in parts of 2^32: a worker's own, so that those of several do not beat together.
+    /// Where in the interval the first index is, in parts of 2^32. It differs between workers, so that their schedules do not coincide.
     start: u32,
 }
 
@@ -26,13 +26,13 @@ impl Cadence {
         Self { interval: ticks(interval).max(1), start }
     }
 
-    /// In ticks.
+    /// Returns the interval, in ticks.
     pub(in crate::worker) const fn interval(&self) -> u32 {
         self.interval
     }
 
-    /// The tick of the next Ping of a connection that was opened, pinged, or last heard of at the tick `since`: more than half an
-    /// interval later, and at most one and a half. After a Ping that was on time it is a whole one.
+    /// Returns the tick of the next Ping of a connection that was opened, got a Ping, or was last active at the tick `since`: more than
+    /// half an interval later, and at most one and a half. After a Ping that was on time it is one interval later.
     pub(in crate::worker) fn next(&self, index: u32, since: u32) -> u32 {
         let part = index.wrapping_mul(GOLDEN).wrapping_add(self.start);
         let place = ((u64::from(part) * u64::from(self.interval)) >> 32) as u32;
@@ -59,11 +59,11 @@ mod tests {
             let first = cadence.next(index, since);
             prop_assert!(first > since + interval / 2 && first <= since + interval + interval / 2);
             prop_assert_eq!(cadence.next(index, first), first + interval);
-            // A Ping that was late by less than half an interval does not move those behind it.
+            // A Ping that was late by less than half an interval does not move later ones.
             prop_assert_eq!(cadence.next(index, first + (interval - 1) / 2), first + interval);
         }
 
-        /// Ramps, storms and trickles: the openings are any at all.
+        /// Ramps, storms and trickles: connections open at any times.
         #[test]
         fn two_intervals_after_any_storm_the_load_is_even_and_stays_so(
             start: u32,

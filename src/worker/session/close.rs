@@ -1,4 +1,4 @@
-//! How connections end: by a Close from either side, for a fault, or without a word.
+//! How connections end: by a Close from either side, by a fault, or without a Close.
 
 use super::opening::AT_LIMIT;
 use super::sessions::{Flow, Sessions};
@@ -13,13 +13,14 @@ use crate::worker::stream::compression::count_context;
 use crate::worker::table::{Flags, State};
 use crate::ws::{CloseCode, CloseFrame, DecodeError, encode};
 
-/// What every peer is told when the server ends.
+/// The Close frame for every peer when the server ends.
 pub(in crate::worker) const GOING_AWAY: CloseFrame<'static> =
     CloseFrame { code: Some(CloseCode::GOING_AWAY), reason: "the server is going down" };
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Puts a Close frame behind the replies at hand, tells the handler, and goes on to `next`: `Closing` to await the peer's
-    /// Close, `Finishing` when nothing the peer says matters any more. Follow it with [`flush_close`](Self::flush_close).
+    /// Appends a Close frame to the current reply, calls the handler's `close`, and enters the state `next`: `Closing` to wait for the
+    /// peer's Close, `Finishing` when nothing that the peer sends matters any more. The caller must then call
+    /// [`flush_close`](Self::flush_close).
     pub(in crate::worker) fn close_with(
         &mut self,
         index: u32,
@@ -36,7 +37,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.streams.table.arm(index, deadline(self.streams.os.now(), self.limits.close_timeout));
     }
 
-    /// Writes what [`close_with`](Self::close_with) put down.
+    /// Writes the reply that [`close_with`](Self::close_with) has appended to.
     pub(in crate::worker) fn flush_close(&mut self, index: u32) -> Flow {
         if self.flush_reply(index) == Flow::Gone {
             return Flow::Gone;
@@ -45,7 +46,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    /// Closes an open connection from our side.
+    /// Closes an open connection from the server's side.
     pub(in crate::worker) fn close_open(
         &mut self,
         index: u32,
@@ -56,9 +57,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.flush_close(index)
     }
 
-    /// The peer's Close has come: it is answered with the same code (RFC 6455-5.5.1-5 and 6455-5.5.1-6), or is the answer to ours
-    /// (RFC 6455-5.5.1-10). The server ends the TCP connection (RFC 6455-7.1.1-2); where the peer may have sent more (`at_end` is
-    /// `false`), in a way that does not turn into a reset (RFC 6455-7.1.1-1).
+    /// Handles the peer's Close. It is answered with the same code (RFC 6455-5.5.1-5 and 6455-5.5.1-6), or is the answer to the server's
+    /// (RFC 6455-5.5.1-10). The server ends the TCP connection (RFC 6455-7.1.1-2). Where the peer may have sent more (`at_end` is `false`),
+    /// it does so in a way that does not cause a reset (RFC 6455-7.1.1-1).
     pub(in crate::worker) fn answer_close(
         &mut self,
         index: u32,
@@ -69,7 +70,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             let answer = CloseFrame { code: frame.code, reason: "" };
             self.close_with(index, answer, Closed::ByPeer(frame.into()), State::Finishing);
         }
-        // After our Close there can be Pongs.
+        // Pongs may follow the server's Close.
         if self.flush_reply(index) == Flow::Gone {
             return Flow::Gone;
         }
@@ -82,12 +83,12 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    /// Fails the connection (RFC 6455-7.1.7-2): a Close with the code of the error (RFC 6455-7.1.7-4 and 6455-10.7-2), and
-    /// nothing more is read (RFC 6455-7.1.7-5).
+    /// Fails the connection (RFC 6455-7.1.7-2): sends a Close with the code of the error (RFC 6455-7.1.7-4 and 6455-10.7-2), and reads
+    /// nothing more (RFC 6455-7.1.7-5).
     pub(in crate::worker) fn fail(&mut self, index: u32, error: DecodeError) -> Flow {
         if self.streams.table.record_mut(index).state() != State::Open {
-            // It breaks the protocol after our Close, which is all there is to say, and must not be overtaken by a reset.
-            // Pongs of this visit go before the end of our half.
+            // The peer breaks the protocol after the server's Close, which is the last frame and must not be overtaken by a reset. Pongs of
+            // this visit leave before the end of the writing half.
             if self.flush_reply(index) == Flow::Gone {
                 return Flow::Gone;
             }
@@ -104,32 +105,32 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.flush_close(index)
     }
 
-    /// Writes the reply at hand as the last thing and ends the connection.
+    /// Writes the current reply as the last output and ends the connection.
     pub(in crate::worker) fn finish(&mut self, index: u32) -> Flow {
         self.streams.table.record_mut(index).set_state(State::Finishing);
         self.streams.table.arm(index, deadline(self.streams.os.now(), LINGER));
         let flow = self.flush_close(index);
         if flow == Flow::Alive {
-            // The request may have come in pieces, which were kept there.
+            // The side record may hold parts of the request.
             self.streams.free_side(index);
         }
         flow
     }
 
-    /// The peer has broken the rules of the connection's transport, by which it has been told so. Nothing of the stream is sent or received any
-    /// more; the peer's end is awaited.
+    /// Fails a connection whose peer has broken the rules of the transport, which has sent an alert. Nothing of the stream is sent or
+    /// received any more; the server waits for the peer's end.
     pub(in crate::worker) fn fail_transport(&mut self, index: u32) -> Flow {
         self.conclude(index, Closed::Lost);
         self.streams.drop_stream(index);
         self.streams.table.record_mut(index).set_state(State::Finishing);
         self.streams.table.arm(index, deadline(self.streams.os.now(), LINGER));
         self.end_writing(index);
-        // What has arrived already is read and dropped: no event need tell of it.
+        // Input that has arrived already is read and discarded; no event would announce it.
         self.queue_visit(self.streams.table.id(index));
         Flow::Alive
     }
 
-    /// Ends the writing half of a connection that has nothing left to say, once its output is out.
+    /// Shuts down the writing half of a connection that has nothing left to send, once its output is written.
     pub(in crate::worker) fn end_writing(&mut self, index: u32) {
         if !self.streams.has_unsent(index) {
             self.streams.end_writing(index);
@@ -138,18 +139,18 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// The stream has ended, or the connection is lost.
+    /// Drops a connection whose stream has ended or that is lost.
     pub(in crate::worker) fn lose(&mut self, index: u32) -> Flow {
         self.drop_connection(index, Closed::Lost)
     }
 
-    /// Ends a connection without a word, and tells the handler why where it does not know yet.
+    /// Drops a connection without a Close, and calls the handler's `close` where it has not been called.
     pub(in crate::worker) fn drop_connection(&mut self, index: u32, why: Closed<'_>) -> Flow {
         self.conclude(index, why);
         self.discard(index)
     }
 
-    /// Tells the handler, once, that a connection is over for it, and counts why.
+    /// Calls the handler's `close` for a connection, once, and counts the reason.
     fn conclude(&mut self, index: u32, why: Closed<'_>) {
         let id = self.streams.table.id(index);
         let Some(data) = self.streams.table.record_mut(index).data.take() else { return };
@@ -168,7 +169,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.app.close(id, data, why);
     }
 
-    /// Takes a connection out of every place it is in, and closes its socket.
+    /// Removes a connection from all lists, and closes its socket.
     pub(in crate::worker) fn discard(&mut self, index: u32) -> Flow {
         self.streams.receive.clear_reply(&mut self.streams.pool);
         let Streams { table, pool, counters, .. } = &mut self.streams;
@@ -190,8 +191,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Gone
     }
 
-    /// Tells a connection of the end. The last time, what it has said is taken in before: it may have answered while the process stood
-    /// still, or may not have been told.
+    /// Closes a connection because the server ends. The last time, it handles all input before: the peer may have answered while the
+    /// process was stopped, or may not have received the Close.
     pub(in crate::worker) fn drain_one(&mut self, index: u32, is_last: bool) -> Flow {
         if is_last && self.take_all(index) == Flow::Gone {
             return Flow::Gone;

@@ -1,4 +1,4 @@
-//! Replies that are written together with those of other connections, and when.
+//! When replies are deferred, and when deferred replies are written.
 
 use super::sessions::{Flow, Sessions};
 use crate::budget::{DEFERRED_EACH, DEFERRED_MOST};
@@ -8,7 +8,7 @@ use crate::worker::stream::DeferredReply;
 use crate::worker::table::ConnId;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Ends a visit: holds the reply, or writes it where it is long or there is other output.
+    /// Ends a visit: defers the reply, or writes it when it is long or there is other output.
     pub(in crate::worker) fn finish_reply(&mut self, index: u32) -> Flow {
         let len = self.streams.receive.reply().len();
         if len == 0
@@ -31,23 +31,23 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    /// Sees to it that no reply to this connection is held.
+    /// Writes deferred replies if one of them is to this connection.
     #[inline]
     pub(in crate::worker) fn write_deferred_to(&mut self, id: ConnId) {
-        // No system reports a connection twice at a time, which is no reason to break a stream if one does.
+        // No system reports a connection twice at a time. If one does, the stream must not break.
         if self.streams.receive.has_deferred(id) {
             self.write_deferred();
         }
     }
 
-    /// Writes what is held.
+    /// Writes all deferred replies.
     pub(in crate::worker) fn write_deferred(&mut self) {
         if !self.streams.receive.is_deferring() {
             return;
         }
         let (replies, memory) = self.streams.receive.take_deferred();
         for DeferredReply { id, at } in &replies {
-            // Its connection may have ended meanwhile.
+            // The connection may have ended meanwhile.
             let Some(index) = self.streams.table.find(*id) else { continue };
             let _ = self.write_now(index, &memory.bytes()[at.clone()]);
         }

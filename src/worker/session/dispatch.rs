@@ -1,4 +1,4 @@
-//! Calls to the handler with a connection's messages, and why decoding stops. Nothing here looks at the connection table.
+//! Calls to the handler with a connection's messages, and why decoding stops. Nothing here uses the connection table.
 
 use std::ops::Range;
 
@@ -34,10 +34,10 @@ pub(super) enum Stop {
 
 /// The part of the receive buffer that a connection's frames are decoded from.
 pub(super) struct Input {
-    /// Where the input begins that is not decoded yet. Payloads moved down for an echo in place end at or before it.
+    /// Where input begins that is not decoded yet. Payloads moved down for an echo in place end at or before it.
     pub(super) at: usize,
     pub(super) end: usize,
-    /// Whether no message was under way at some point: a message under way now begins in this input.
+    /// Whether no message was incomplete at some point: an incomplete message then begins in this input.
     pub(super) was_between: bool,
 }
 
@@ -69,7 +69,7 @@ impl<H: Handler> Call<'_, H> {
         (handler, Conn::new(*id, data, reply, *queued, *outbox_limit, outgoing.reborrow(), *peer))
     }
 
-    /// Tells the handler of the messages that lie complete at the start of the input, each in one frame.
+    /// Calls the handler with the messages that are complete at the start of the input, each in one frame.
     #[inline]
     pub(super) fn take_unfragmented(
         &mut self,
@@ -88,13 +88,13 @@ impl<H: Handler> Call<'_, H> {
         }
     }
 
-    /// Charges for frames and bytes that were decoded.
+    /// Charges the work of decoded frames and bytes.
     #[inline]
     pub(super) fn charge(&mut self, frames: usize, bytes: usize) {
         self.outgoing.meter.charge(WORK_OF_MESSAGE * frames + bytes / BYTES_PER_WORK);
     }
 
-    /// Tells the handler of a message, which may go back without a copy where it `is_buffered`.
+    /// Calls the handler with a message, which may be echoed without a copy where it `is_buffered`.
     #[inline]
     pub(super) fn hear(
         &mut self,
@@ -110,8 +110,8 @@ impl<H: Handler> Call<'_, H> {
         handler.message(&mut conn, message);
     }
 
-    /// Why nothing more is decoded now, if there is a reason. A peer that does not read `must_wait` where messages are compressed: what was
-    /// read of it already can decompress to a thousand times as much.
+    /// Returns a reason to stop decoding, if there is one. With compression a peer that does not read `must_wait`: input that was read
+    /// already can decompress to a thousand times its length.
     #[inline]
     pub(super) const fn stop(&self, reply: &Reply, must_wait: bool, input: &Input) -> Option<Stop> {
         if reply.close.is_some() {
@@ -127,7 +127,7 @@ impl<H: Handler> Call<'_, H> {
     }
 }
 
-/// Moves the buffer of a message into the reply, where the handler sends that message back.
+/// Moves the buffer of a message into the reply, where the handler echoes that message.
 #[inline]
 pub(super) fn echo_buffer(reply: &mut Reply, decoder: &mut Decoder, pool: &mut Pool) {
     if let Some(echo) = reply.take_echo()
@@ -137,7 +137,7 @@ pub(super) fn echo_buffer(reply: &mut Reply, decoder: &mut Decoder, pool: &mut P
     }
 }
 
-/// Puts the answer to a Ping into the reply.
+/// Appends the answer to a Ping to the reply.
 #[inline]
 pub(super) fn answer_ping(payload: &[u8], state: State, reply: &mut Reply, counters: &Counters) {
     counters.pings_received.add(1);
@@ -147,7 +147,7 @@ pub(super) fn answer_ping(payload: &[u8], state: State, reply: &mut Reply, count
     }
 }
 
-/// Tells the handler of the unfragmented messages that lie complete in the input, as most do, until there is none or the reply has to be
+/// Calls the handler with the unfragmented messages that are complete in the input, as most are, until none is left or the reply has to be
 /// sent.
 pub(super) fn take_unfragmented<H: Handler>(
     handler: &mut H,
@@ -179,7 +179,7 @@ pub(super) fn take_unfragmented<H: Handler>(
             conn.reply.echo_in_place(echo, memory, &parsed);
         }
     }
-    // All at once: of many small ones, charging for each would be a twentieth.
+    // One charge for all: with many small messages, a charge for each would take a twentieth of the time.
     conn.outgoing.meter.charge(WORK_OF_MESSAGE * count + (input.at - start) / BYTES_PER_WORK);
     conn.outgoing.counters.messages_in.add(count as u64);
     outcome

@@ -1,9 +1,9 @@
 //! The final read of a connection before a deadline of its peer is judged.
 //!
-//! What has arrived in time counts, however late it is read: the process may have stood still, the wait may have been cut short by a
-//! signal, or have brought as many events as it can and not this one, or the connection may wait for another visit. So it is read from
-//! once more on the way to a verdict, and nowhere else, which costs nothing where no deadline passes. Where more has arrived than a visit
-//! takes, the verdict waits until as much has been read as had arrived at that read. What comes after it gains no time.
+//! Input that has arrived in time counts, however late it is read: the process may have been stopped, a signal may have cut the wait short,
+//! the wait may have returned as many events as it can without this one, or the connection may wait for another visit. So the worker reads
+//! once more before a verdict, and only then, which costs nothing where no deadline passes. Where more has arrived than a visit handles,
+//! the verdict waits until as much has been read as had arrived at that read. Later input does not extend the deadline.
 
 use super::sessions::{Flow, Sessions};
 use crate::budget::VISITS_AT_THE_END;
@@ -11,26 +11,26 @@ use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::table::{Flags, Timer};
 
-/// What a final read has come to.
+/// The result of a final read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(in crate::worker) enum FinalRead {
     /// The connection has ended.
     Gone,
-    /// Everything that had arrived by the deadline is taken in, or the rest must wait until output has left.
+    /// All input that had arrived by the deadline is handled, or the rest must wait until output is written.
     Complete,
-    /// There is more to read, in the next iteration.
+    /// More input has to be read, in the next iteration.
     Incomplete,
 }
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Takes in what has arrived for a connection, one of whose deadlines has passed at the tick `due`.
+    /// Handles input that has arrived for a connection, one of whose deadlines has passed at the tick `due`.
     pub(in crate::worker) fn final_read(&mut self, index: u32, timer: Timer, due: u32) -> FinalRead {
         let id = self.streams.table.id(index);
         let is_paused = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
-        // A peer that does not read is not read from. That it reads again is a sign of life.
+        // The server does not read from a peer that does not read. That the peer reads again is a sign of life.
         let flow = if is_paused { self.retry_writing(index) } else { self.read(index, true) };
-        // A frame to it must not overtake a reply.
+        // A frame to this connection must not overtake a deferred reply.
         self.write_deferred();
         if flow == Flow::Gone || self.streams.table.find(id).is_none() {
             return FinalRead::Gone;
@@ -43,13 +43,13 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         FinalRead::Complete
     }
 
-    /// Puts a verdict off to the next iteration, in which the connection is read from again.
+    /// Puts a verdict off to the next iteration, which reads from the connection again.
     pub(in crate::worker) fn retry_final_read(&mut self, index: u32, timer: Timer, due: u32) {
         self.overdue.push((self.streams.table.id(index), timer, due));
     }
 
-    /// Arms the timers of the connections whose verdict has to wait. Armed earlier, they would be found again in the same phase.
-    /// `true` where there are any.
+    /// Arms the timers of connections whose verdict has to wait. If they were armed earlier, they would expire again in the same phase.
+    /// Returns `true` if there are any.
     pub(in crate::worker) fn put_overdue_back(&mut self) -> bool {
         let mut overdue = std::mem::take(&mut self.overdue);
         let are_any = !overdue.is_empty();
@@ -67,7 +67,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         are_any
     }
 
-    /// Takes in all that has arrived for a connection which is about to be cut, within a bound for a peer that goes on to send.
+    /// Handles all input that has arrived for a connection which is about to be dropped, up to a bound for a peer that keeps sending.
     pub(in crate::worker) fn take_all(&mut self, index: u32) -> Flow {
         let due = self.streams.tick;
         for _ in 0..VISITS_AT_THE_END {
@@ -81,7 +81,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    /// The deadline was not missed, or has been judged.
+    /// Forgets the final read for a deadline that was not missed, or was judged.
     pub(in crate::worker) fn forget_final_read(&mut self, index: u32, timer: Timer) {
         if let Some(side) = self.streams.table.side_mut(index)
             && side.final_reads.are_pending()
@@ -91,7 +91,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// A visit has ended before its input did: `received` bytes came from the kernel, and `unread` had waited since the last.
+    /// Counts the input that a visit has handled without reaching its end: `received` bytes came from the kernel, and `unread` bytes were
+    /// left by the last visit.
     pub(in crate::worker) fn count_final_read(&mut self, index: u32, received: usize, unread: usize) {
         if let Some(side) = self.streams.table.side_mut(index)
             && side.final_reads.are_pending()
@@ -101,7 +102,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Bytes that have arrived and could be dealt with now, but are not.
+    /// Returns the number of bytes that have arrived and could be handled now, but are not.
     fn unseen(&mut self, index: u32) -> u32 {
         let Some((record, side)) = self.streams.table.entry(index) else { return 0 };
         if record.flags.has(Flags::PAUSED) {

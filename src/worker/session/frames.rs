@@ -1,4 +1,4 @@
-//! Frames that a connection has received, and what they bring about.
+//! Decoding and handling of the frames that a connection has received.
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ use crate::worker::table::{Flags, Side, State, Unread};
 use crate::ws::{Buffers, CloseFrame, DecodeError, Decoder, Event, UnfragmentedMessage};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Takes in bytes of frames, that part of the receive buffer. Replies stay in the reply buffer unless there are many.
+    /// Handles bytes of frames, which are in this range of the receive buffer. Replies stay in the reply buffer unless there are many.
     pub(in crate::worker) fn take_frames(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
         let mut input = Input { at: part.start, end: part.end, was_between: false };
         let mut stop = match self.take_plain(index, &mut input) {
@@ -36,7 +36,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                     if self.streams.table.record_mut(index).params.is_negotiated() {
                         break self.fail(index, DecodeError::OutOfBuffers);
                     }
-                    // There is no buffer for it. A read's worth of messages that need none is bounded, too.
+                    // The pool has no buffer for the rest. Messages without a buffer in one read are bounded as well.
                     self.visits.meter.begin_visit();
                 }
                 Stop::ReplyFull => {
@@ -49,7 +49,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                     if let Some((code, reason)) = self.streams.receive.reply_mut().close.take() {
                         let frame = CloseFrame { code: Some(code), reason: &reason };
                         self.close_with(index, frame, Closed::ByUs(frame.into()), State::Closing);
-                        // What follows is decoded for the peer's Close alone.
+                        // Later input is decoded for the peer's Close only.
                         if self.flush_close(index) == Flow::Gone {
                             break Flow::Gone;
                         }
@@ -75,8 +75,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         flow
     }
 
-    /// Deals with the most common input in the fewest steps: whole messages for a connection with nothing kept from before. `None` when
-    /// there is more to it, which takes a decoder.
+    /// Handles the most common input in the fewest steps: whole messages for a connection without state from earlier input. Returns `None`
+    /// when the rest needs a decoder.
     fn take_plain(&mut self, index: u32, input: &mut Input) -> Option<Stop> {
         if !UnfragmentedMessage::may_begin(self.streams.receive.bytes(input.rest())) {
             return None;
@@ -101,7 +101,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         (input.at == input.end && receive.reply().close.is_none()).then_some(Stop::Drained)
     }
 
-    /// Keeps what there is of a frame or a message, and sees to it that the rest comes in time.
+    /// Keeps an incomplete frame or message, and starts its deadline.
     fn keep_decoder(&mut self, index: u32, decoder: Decoder, input: &Input) -> Flow {
         let is_partial = decoder.is_partial();
         let tick = self.streams.tick;
@@ -118,7 +118,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    /// Keeps input for the next visit. `false` when there is no buffer for it.
+    /// Keeps input for the next visit. Returns `false` when the pool has no buffer for it.
     pub(in crate::worker) fn keep_unread(&mut self, index: u32, input: Range<usize>) -> bool {
         if let Some(left) = &mut self.visits.left_again {
             *left = input.len();
@@ -133,9 +133,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         true
     }
 
-    /// Deals with events until one needs more than the connection's record and the handler.
+    /// Handles events until one needs more than the connection's record and the handler.
     fn run_decoder(&mut self, index: u32, decoder: &mut Decoder, input: &mut Input) -> Stop {
-        // With the contexts out of the side record the handler can send while the record is looked at.
+        // The contexts are taken out of the side record, so that the handler can send while the record is borrowed.
         let mut contexts = self.streams.table.side_mut(index).and_then(|side| side.contexts.take());
         let stop = self.handle_events(index, decoder, input, &mut contexts).unwrap_or_else(Stop::Failed);
         if contexts.is_some() {
@@ -144,7 +144,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         stop
     }
 
-    /// Decodes frames and handles what they bring, until there is a reason to stop.
+    /// Decodes frames and handles their events, until there is a reason to stop.
     fn handle_events(
         &mut self,
         index: u32,
@@ -171,7 +171,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             peer: &SocketPeer { os, socket: &record.socket },
         };
         loop {
-            // Between two events: with no message under way, a frame that follows is the first of one.
+            // Between two events: if no message is incomplete, a frame that follows begins one.
             input.was_between |= !decoder.is_partial();
             if !is_negotiated && decoder.is_idle() {
                 call.take_unfragmented(&mut record.data, reply, memory, input, config.max_message)?;
@@ -186,7 +186,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             // RFC 6455-6.2-2
             let message = match event {
                 Event::Message(message) => message,
-                // None once the handler has been told of the close: what still comes is ignored.
+                // After the handler's `close`, later messages are ignored.
                 Event::Compressed { .. } if record.data.is_none() => continue,
                 // RFC 7692-5-15 and 7692-6.2-1
                 Event::Compressed { opcode, payload } => {

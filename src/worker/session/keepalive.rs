@@ -1,4 +1,4 @@
-//! When peers are pinged, with what, and for how long their Pongs are awaited.
+//! When peers get Pings, with which payload, and how long the server waits for their Pongs.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::worker::limits::{Limits, PingPolicy};
 use crate::worker::os::Os;
 use crate::worker::table::{ConnId, Flags, Record, Side, State};
 
-/// What a worker keeps about the Pings of all its connections.
+/// State of the Pings of all connections of a worker.
 pub(in crate::worker) struct Keepalive {
-    /// When connections are pinged; `None`: never.
+    /// The schedule of Pings; `None` when none are sent.
     pub(in crate::worker) cadence: Option<Cadence>,
     pub(in crate::worker) pong_times: PongTimes,
     pub(in crate::worker) seal: Seal,
@@ -30,7 +30,7 @@ impl Keepalive {
         }
     }
 
-    /// Counts a Pong, if it answers the Ping that is out, which no other does then. Tells whether it was late.
+    /// Counts a Pong if it answers the last Ping, which no other Pong does then. Returns whether it was late; `None` if it does not count.
     pub(in crate::worker) fn take_pong<O: Os, D>(
         &self,
         id: ConnId,
@@ -56,9 +56,9 @@ impl Keepalive {
 /// How long a Pong may take, in ticks from its Ping.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::worker) struct PongTimes {
-    /// Until the first look after it: its deadline, or when the next Ping would be due.
+    /// Time to the first check for the Pong: its deadline, or when the next Ping would be due.
     pub(in crate::worker) first_check: u32,
-    /// Until its deadline: one more than the time it has, so that it has all of it.
+    /// Time to the deadline: one tick more than the timeout, so that the Pong has all of it.
     pub(in crate::worker) deadline: u32,
 }
 
@@ -69,8 +69,8 @@ impl PongTimes {
     }
 }
 
-/// The tick of the Ping of an open connection whose Pong is awaited, and whose timer is due at the tick `due`. What is kept of a Ping that is
-/// late tells it, or else that deadline, with which the timer was armed.
+/// Returns the tick of the last Ping of an open connection that waits for its Pong, and whose timer is due at the tick `due`. The state of
+/// a late Pong has that tick; otherwise it follows from the deadline with which the timer was armed.
 pub(in crate::worker) fn pinged_at<S, D>(
     record: &Record<S, D>,
     side: Option<&Side>,
@@ -83,7 +83,7 @@ pub(in crate::worker) fn pinged_at<S, D>(
     due.saturating_sub(if record.flags.has(Flags::PONG_TIMER) { times.first_check } else { times.deadline })
 }
 
-/// Whether nothing has answered the Ping of the tick `pinged` that the policy takes for an answer.
+/// Returns whether nothing has answered the Ping of the tick `pinged` that counts as an answer under the policy.
 pub(in crate::worker) fn is_awaited<S, D>(record: &Record<S, D>, pinged: u32, policy: PingPolicy) -> bool {
     record.flags.has(Flags::AWAIT_PONG) && (policy == PingPolicy::Always || record.last_seen < pinged)
 }

@@ -1,7 +1,7 @@
-//! The close deadline waits while output is in front of our Close.
+//! The close deadline is extended while output precedes the server's Close.
 //!
-//! The rules are those of a late [Pong](crate::worker::session::late_pong): the peer must take a least number of bytes from one check to the
-//! next, and once our Close is acknowledged it has the time to close and no more.
+//! The rules are those of a late [Pong](crate::worker::session::late_pong): the peer must take a least number of bytes from one check to
+//! the next. Once it has acknowledged the server's Close, the deadline is not extended any more.
 
 use super::sessions::Sessions;
 use crate::base::ticks::{TICK, tick_at, ticks};
@@ -10,7 +10,7 @@ use crate::worker::os::Os;
 use crate::worker::table::{Flags, OutputProgress};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Notes that our Close has joined output that is stuck. From now on the peer must take enough of it.
+    /// Notes that the server's Close has joined output that is blocked. From now on the peer must take enough of it.
     pub(in crate::worker) fn expect_late_close(&mut self, index: u32) {
         if self.streams.table.side_mut(index).is_some_and(|side| side.late_close.is_none()) {
             let measured = self.measured(index, 0);
@@ -18,21 +18,23 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// The time of the next request is up: whether the connection goes on until the next check, because the peer takes what was answered.
+    /// Returns whether a connection whose time for the next request is up stays open until the next check, because the peer takes the
+    /// answer to the last one.
     pub(in crate::worker) fn awaits_reader_longer(&mut self, index: u32) -> bool {
         self.streams.queued(index) > 0 && self.awaits_close_longer(index)
     }
 
-    /// The connection goes on.
+    /// Forgets the state of a late Close, because the connection stays open.
     pub(in crate::worker) fn forget_late_close(&mut self, index: u32) {
         if self.streams.table.side_mut(index).is_some_and(|side| side.late_close.take().is_some()) {
             self.streams.free_side(index);
         }
     }
 
-    /// Whether a connection whose time to close is up goes on until the next check, because the peer takes what is in front of our Close.
+    /// Returns whether a connection whose close deadline has passed stays open until the next check, because the peer takes the output that
+    /// precedes the server's Close.
     pub(in crate::worker) fn awaits_close_longer(&mut self, index: u32) -> bool {
-        // Refused connections have few places.
+        // There are few places for refused connections.
         if self.streams.table.record_mut(index).flags.has(Flags::REFUSED) {
             return false;
         }

@@ -1,8 +1,8 @@
-//! The deadline of a Pong waits while output is in front of its Ping.
+//! The deadline of a Pong is extended while output precedes its Ping.
 //!
-//! What a peer's kernel acknowledges is a sign of life: a peer that reads slowly and steadily answers each Ping when it gets to it. A peer
-//! that takes a byte now and then must not be kept for ever. So there is a least rate, and once the Ping itself is acknowledged the Pong
-//! has `pong-timeout` and no more.
+//! Acknowledgements of the peer's kernel are a sign of life: a peer that reads slowly and steadily answers each Ping when it gets to it. A
+//! peer that takes a byte now and then must not stay connected for ever. So there is a least rate, and once the Ping itself is
+//! acknowledged, the Pong has `pong-timeout` and no more.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::worker::table::{Flags, LatePong, OutputProgress};
 use crate::ws::encode;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Notes that a Ping of this tick joins output that is stuck.
+    /// Notes that a Ping of this tick joins output that is blocked.
     pub(in crate::worker) fn expect_late_pong(&mut self, index: u32) {
         let stage = self.measured(index, encode::frame_len(PING_PAYLOAD));
         let pinged = self.streams.tick;
@@ -25,8 +25,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             Some(Box::new(LatePong { pinged, stage, left: None }));
     }
 
-    /// All output has left, the Ping of the tick `pinged` with it, if it had not before. Whether its Pong has all its time from now on:
-    /// once for each Ping.
+    /// Notes that all output has left, the Ping of the tick `pinged` included. Returns whether the Pong's deadline counts from now on: once
+    /// for each Ping.
     pub(in crate::worker) fn release_late_pong(&mut self, index: u32, pinged: u32) -> bool {
         let measured = self.measured(index, 0);
         let tick = self.streams.tick;
@@ -52,7 +52,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Notes that the late Pong has come: the next Ping is due as if it had come in time.
+    /// Notes that the late Pong has arrived: the next Ping is due as if it had arrived in time.
     #[cold]
     pub(in crate::worker) fn end_late_pong(&mut self, index: u32) {
         let record = self.streams.table.record_mut(index);
@@ -69,7 +69,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Notes a sign of life from a peer whose Pong is late, and whose last one was at the tick `before`. Under the policy for idle peers it
-    /// answers the Ping; the first such sign decides on the next one.
+    /// answers the Ping; the first such sign determines when the next Ping is due.
     #[cold]
     pub(in crate::worker) fn hear_late_peer(&mut self, index: u32, before: u32) {
         let late = self.streams.table.side_mut(index).and_then(|side| side.late_pong.as_deref());
@@ -81,8 +81,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// A Pong is over time: the connection is dropped, or goes on until the next check if the peer takes the output that is in front of
-    /// its Ping.
+    /// Handles a Pong that is late: drops the connection, or keeps it until the next check if the peer takes the output that precedes its
+    /// Ping.
     pub(in crate::worker) fn await_longer(&mut self, index: u32, pinged: u32) -> Flow {
         let Some(stage) = self.next_stage(index, pinged) else {
             return self.drop_connection(index, Closed::PongTimeout);
@@ -101,8 +101,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.progress(index, stage, self.keepalive.pong_times.deadline, since)
     }
 
-    /// What comes behind a stage at a check that is so many ticks behind the last, of what was sent `since` then; `None`: the peer is not
-    /// waited for any longer.
+    /// Returns the stage that follows `stage` at a check which is `patience` ticks after the last, for a frame that was sent the time
+    /// `since` ago; `None` when the peer has no more time.
     pub(in crate::worker) fn progress(
         &mut self,
         index: u32,
@@ -118,7 +118,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         stage.next(output, self.streams.queued(index), least, since)
     }
 
-    /// Where the system does not say what was acknowledged: whether the outbox has become shorter since the last check.
+    /// Returns whether the outbox has become shorter since the last check, where the system does not report what was acknowledged.
     fn has_taken(&mut self, index: u32, patience: u32) -> bool {
         let tick = self.streams.tick;
         let is_stuck = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
@@ -130,7 +130,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 .is_some_and(|side| side.taken_at.saturating_add(patience) > tick)
     }
 
-    /// What there is to be taken now, and `more` bytes.
+    /// Returns the stage of a peer that has to take all current output, and `more` bytes.
     pub(in crate::worker) fn measured(&self, index: u32, more: usize) -> OutputProgress {
         self.output(index).map_or(OutputProgress::Unmeasured, |output| OutputProgress::Taking {
             before: output.acknowledged,

@@ -1,9 +1,9 @@
 //! A worker that is late sends fewer Pings.
 //!
-//! Pings can be more than a worker has time for: a million connections and an interval of ten seconds are a hundred thousand Pings a
-//! second and as many Pongs. To drop connections whose Pongs are late makes it worse, since each client comes back with a handshake. So
-//! when due timers have been late for a while, the interval of Pings is stretched, up to fourfold. Requests and messages are not
-//! affected. When the worker is up to date again, the interval shrinks.
+//! Pings can be more work than a worker has time for: a million connections and an interval of ten seconds mean a hundred thousand Pings a
+//! second and as many Pongs. Dropping connections whose Pongs are late makes it worse, since each client reconnects with a handshake. So
+//! when due timers have been late for a while, the interval of Pings is stretched, up to fourfold. Requests and messages are not affected.
+//! When the worker is on time again, the interval shrinks.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const MOST: u32 = WHOLE * MOST_STRETCH;
 pub(in crate::worker) struct Lateness {
     /// The time between Pings in sixteenths of an interval: 16 when it is not stretched.
     stretch: u32,
-    /// Since when everything due was late.
+    /// The time since which every observed timer was late; `None` when the last one was on time.
     late_since: Option<Duration>,
     changed_at: Duration,
 }
@@ -28,9 +28,9 @@ impl Lateness {
         Self { stretch: WHOLE, late_since: None, changed_at: now }
     }
 
-    /// Notes by how much the first due timer is late. `true` when the interval begins to be stretched.
+    /// Notes by how much the first due timer is late. Returns `true` when the interval begins to be stretched.
     ///
-    /// One late look is not enough, however late: a process that stood still has caught up in a moment.
+    /// A single observation is not enough, however late: a process that was stopped catches up in a moment.
     pub(in crate::worker) fn observe(&mut self, now: Duration, lag: Duration) -> bool {
         if lag < LATE {
             self.late_since = None;
@@ -56,11 +56,11 @@ impl Lateness {
         self.stretch > WHOLE
     }
 
-    /// The tick to which a Ping that is due at the tick `due` is put off; `None`: it is sent now.
+    /// Returns the tick to which a Ping that is due at the tick `due` is put off; `None` when it is sent now.
     pub(in crate::worker) fn put_off(&self, due: u32, tick: u32, interval: u32) -> Option<u32> {
         let more = u64::from(interval) * u64::from(self.stretch - WHOLE) / u64::from(WHOLE);
         let later = due.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
-        // A step at a time: by then the worker may be up to date.
+        // One step at a time: by then the worker may be on time.
         (later > tick).then(|| later.min(tick.saturating_add((interval / 2).max(1))))
     }
 }
@@ -73,7 +73,7 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// Observes the lag every 50 ms for a time, and returns when that ends.
+    /// Observes the lag every 50 ms for `time`, and returns the time at the end.
     pub(in crate::worker) fn observe(
         lateness: &mut Lateness,
         from: Duration,
@@ -124,7 +124,7 @@ mod tests {
         lateness.stretch = MOST;
         assert_eq!(lateness.put_off(1_000, 1_299, 100), Some(1_300));
         assert_eq!(lateness.put_off(1_000, 1_300, 100), None);
-        // The shortest interval that there is.
+        // The shortest interval.
         assert_eq!(lateness.put_off(1_000, 1_001, 1), Some(1_002));
     }
 }

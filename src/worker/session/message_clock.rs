@@ -1,4 +1,4 @@
-//! The deadline of a message that has begun to arrive, and when it stands still.
+//! The deadline of an incomplete message, and when it is suspended.
 
 use super::sessions::Sessions;
 use crate::base::ticks::MAX_TIME;
@@ -7,20 +7,20 @@ use crate::worker::os::Os;
 use crate::worker::table::Flags;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Arms the deadline of a message that has just begun.
+    /// Starts the deadline of a message that has just begun.
     pub(in crate::worker) fn begin_message_clock(&mut self, index: u32) {
         let Some(time) = self.limits.message_timeout.map(|time| time.min(MAX_TIME)) else { return };
         let stands = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
-        // By the clock as it is now, here and below: the time that the iteration has taken is not the peer's.
+        // Here and below the clock is read anew: the time that the iteration has taken does not count against the peer.
         self.streams.table.begin_message(index, || self.streams.os.now(), time, stands);
     }
 
-    /// Stops the deadline: from now on the connection is not read from.
+    /// Suspends the deadline, because the connection is not read from any more.
     pub(in crate::worker) fn stop_message_clock(&mut self, index: u32) {
         self.streams.table.stop_message(index, || self.streams.os.now());
     }
 
-    /// Lets the deadline go on: from now on the connection is read from again.
+    /// Resumes the deadline, because the connection is read from again.
     pub(in crate::worker) fn go_on_with_message_clock(&mut self, index: u32) {
         self.streams.table.resume_message(index, || self.streams.os.now());
     }

@@ -1,4 +1,4 @@
-//! Messages of other threads, to one connection or to all.
+//! Messages that other threads send, to one connection or to all.
 
 use super::sessions::{Flow, Sessions};
 use super::visits::Visits;
@@ -13,7 +13,7 @@ use crate::worker::table::{CHUNK, ConflationKey, ConnId, Frame, REFERENCE, State
 use crate::ws::deflate::DeflateParams;
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
-/// What a peer is told that reads too slowly.
+/// The Close frame for a peer that reads too slowly.
 const TOO_SLOW: CloseFrame<'static> =
     CloseFrame { code: Some(CloseCode::POLICY_VIOLATION), reason: "messages are read too slowly" };
 
@@ -22,24 +22,24 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     pub(in crate::worker) fn deliver(&mut self, to: ConnId, frame: &Frame) {
         let Some(index) = self.find_open(to) else { return self.streams.counters.messages_to_nobody.add(1) };
         self.charge_for(frame);
-        // It leaves at the end of the iteration, with what else there is for this connection.
+        // The message leaves at the end of the iteration, with other output of this connection.
         if self.streams.table.record_mut(index).params.is_negotiated()
             && let Some((opcode, payload)) = message_of(frame)
         {
             self.deliver_agreed(index, opcode, payload, frame.len());
         } else {
-            // A short one takes less as a copy.
+            // For a short frame a copy is cheaper than a reference.
             self.push_frame(index, frame, true, frame.len() < CHUNK);
         }
     }
 
-    /// Sends a message to a connection that agreed on compression: it is compressed for that connection alone.
+    /// Sends a message to a connection that negotiated compression, compressed for that connection alone.
     fn deliver_agreed(&mut self, index: u32, opcode: Opcode, payload: &[u8], len: usize) {
         let most = outbox_for(self.limits.outbox, len);
         if self.write_message(index, opcode, payload, most.saturating_sub(self.streams.queued(index))) {
             return;
         }
-        // Whoever reads at once is not slow because of what waits for the end of the iteration.
+        // Output that only waits for the end of the iteration does not make a peer slow.
         if !self.streams.is_blocked(index) && self.write_outbox(index) == Flow::Gone {
             return;
         }
@@ -52,8 +52,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.visits.meter.charge(WORK_OF_MESSAGE + frame.len() / BYTES_PER_WORK);
     }
 
-    /// Sends a message at the end of the iteration, compressed where that was agreed on. `false`, and nothing is sent, when its frame has
-    /// more than `room` bytes.
+    /// Queues a message for the end of the iteration, compressed where that was negotiated. Returns `false`, and sends nothing, when its
+    /// frame has more than `room` bytes.
     pub(in crate::worker) fn write_message(
         &mut self,
         index: u32,
@@ -76,7 +76,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let _ = self.close_open(index, TOO_SLOW, Closed::OutboxOverflow);
     }
 
-    /// Lends what compresses a connection's messages.
+    /// Calls `act` with the writer of a connection's messages.
     fn with_outgoing<T>(&mut self, index: u32, act: impl FnOnce(&mut Outgoing<'_>) -> T) -> T {
         let mut contexts = self.streams.table.side_mut(index).and_then(|side| side.contexts.take());
         let params = self.streams.table.record_mut(index).params;
@@ -97,7 +97,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Sends a message to open connections, as many as an iteration may.
+    /// Sends a message to open connections, as many as one iteration may.
     pub(in crate::worker) fn broadcast(&mut self, message: &PreparedMessage, pass: &mut Pass) {
         pass.set_end(self.streams.table.end());
         let mut budget = self.sweep_budget();
@@ -114,7 +114,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         });
     }
 
-    /// Connections that an iteration may look at, if it has time for any.
+    /// Returns the number of connections that an iteration may visit: 0 when its work is used up.
     fn sweep_budget(&self) -> SliceBudget {
         if self.visits.meter.is_spent() {
             SliceBudget::SPENT
@@ -135,8 +135,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// The compressed form of a broadcast, where there is one that a connection with these params can read. One with a small
-    /// window is sent larger messages as they are.
+    /// Returns the compressed form of a broadcast, where a connection with these parameters can decompress it. A connection with a small
+    /// window gets larger messages uncompressed.
     pub(in crate::worker) fn compressed<'m>(
         &mut self,
         message: &'m PreparedMessage,
@@ -165,14 +165,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Sends a frame, `later` or at once; what has to wait for the kernel waits as a copy or as a reference. `false` when the connection has
-    /// ended, or has to because there is no room for it.
+    /// Sends a frame, `later` or at once. Output that has to wait for the kernel is queued as a copy or as a reference. Returns `false`
+    /// when the connection has ended, or is closed because there is no room for the frame.
     fn push_frame(&mut self, index: u32, frame: &Frame, later: bool, is_copied: bool) -> bool {
         let len = frame.len();
         let most = outbox_for(self.limits.outbox, len);
         let fits = |sessions: &Self| len <= most.saturating_sub(sessions.streams.queued(index));
         let may_wait = |sessions: &Self| is_copied || sessions.streams.pool.can_lend(len + REFERENCE);
-        // Whoever reads at once is not slow because of what waits for the end of the iteration, nor because of what waits for others.
+        // Output that only waits for the end of the iteration, or for other connections, does not make a peer slow.
         let must_leave = !(fits(self) && may_wait(self));
         if must_leave && !self.streams.is_blocked(index) && self.write_outbox(index) == Flow::Gone {
             return false;
@@ -189,7 +189,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 }
             }
         }
-        // Of half a frame the rest has to follow, whatever the limits say.
+        // After a part of a frame the rest has to follow, whatever the limits are.
         if written == 0 && !(fits(self) && may_wait(self)) {
             self.close_slow(index);
             return false;
@@ -206,7 +206,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     fn find_open(&self, id: ConnId) -> Option<u32> {
         let index = self.streams.table.find(id)?;
-        // RFC 6455-6.1-1 and 6455-6.1-2: what is under way to a connection that is closing goes nowhere.
+        // RFC 6455-6.1-1 and 6455-6.1-2: messages that are under way to a closing connection are not sent.
         self.streams.table.is_open(index).then_some(index)
     }
 }

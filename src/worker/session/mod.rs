@@ -1,14 +1,16 @@
-//! What connections speak: from the first byte of a request to the last of a close.
+//! The protocols of connections: from the first byte of a request to the last of a Close.
 //!
-//! - `sessions`: all sessions of a worker, with what they share. `visits`: which connections are read from, for how long, and how much at a time.
-//! - `opening`: the request that a connection begins with.
-//! - `read`, `frames`: what a peer says, and what comes of it. `relief`: which message gives way when buffer memory is used up.
-//! - `write`, `deferring`, `messages`, `push`: what leaves, at once or later, to one connection or to many. `turn`: what the handler does in its
+//! - `sessions`: all sessions of a worker, with what they share. `visits`: which connections are read from, for how long, and how much at a
+//!   time.
+//! - `preamble`: bytes that precede the transport. `opening`: the request that a connection begins with.
+//! - `read`, `frames`, `dispatch`: reading input, decoding frames, and calling the handler. `relief`: which message is given up when buffer
+//!   memory is used up.
+//! - `write`, `deferring`, `messages`, `push`: output, at once or later, to one connection or to many. `turn`: what the handler does in its
 //!   turn.
 //! - `close`: how connections end.
 //! - `timers`, `final_read`, `message_clock`: deadlines, and the input that is read before one is judged.
-//! - `keepalive`, `cadence`, `ping`, `lateness`: when peers are pinged, and with what payload.
-//! - `late_pong`, `late_close`: how long deadlines wait for a peer that has output to read first.
+//! - `keepalive`, `cadence`, `ping`, `lateness`: when peers get Pings, and with which payload.
+//! - `late_pong`, `late_close`: how deadlines are extended for a peer that has output to read first.
 
 pub(super) mod cadence;
 pub(super) mod close;

@@ -1,4 +1,4 @@
-//! The payload of a Ping: when it was sent, and a proof that we sent it.
+//! The payload of a Ping: when it was sent, and a proof that this worker sent it.
 
 use std::time::Duration;
 
@@ -7,34 +7,34 @@ use siphasher::sip::SipHasher13;
 use crate::base::ticks::micros;
 use crate::worker::table::ConnId;
 
-/// The payload of a Ping: 8 bytes of time and 8 of proof.
+/// Length of a Ping's payload: 8 bytes of time and 8 of proof.
 pub(in crate::worker) const PING_PAYLOAD: usize = 16;
 
-/// Seals Pings, so that a Pong tells the round trip without anything being kept of it.
+/// Makes and checks Ping payloads, so that a Pong yields the round-trip time without state for its Ping.
 ///
 /// The proof is a keyed hash of the time and of the connection's id, under keys of the worker. A peer can only send back what it was sent:
 /// another time, or the payload of another connection's Ping, has no valid proof.
 pub(in crate::worker) struct Seal {
     hasher: SipHasher13,
-    /// The time is not written plainly, since it says for how long the server has been up.
+    /// Hides the time, which would reveal for how long the server has been up.
     mask: u64,
 }
 
 impl Seal {
-    /// A seal under keys that are hard to guess.
+    /// Makes a seal with random keys.
     pub(in crate::worker) fn new(mut random: impl FnMut() -> u64) -> Self {
         Self { hasher: SipHasher13::new_with_keys(random(), random()), mask: random() }
     }
 
-    /// The payload of a Ping to the connection `id` that is sent at the time `now` since the worker's start.
+    /// Returns the payload of a Ping to the connection `id` that is sent at the time `now` since the worker's start.
     pub(in crate::worker) fn payload(&self, id: ConnId, now: Duration) -> [u8; PING_PAYLOAD] {
         let sent = micros(now);
         let parts = u128::from(sent ^ self.mask) << 64 | u128::from(self.proof(id, sent));
         parts.to_be_bytes()
     }
 
-    /// When the Ping with this payload was sent. `None`: the payload is not that of a Ping to this connection, as in an unsolicited Pong
-    /// (RFC 6455, section 5.5.3).
+    /// Returns when the Ping with this payload was sent; `None` when the payload is not that of a Ping to this connection, as in an
+    /// unsolicited Pong (RFC 6455, section 5.5.3).
     pub(in crate::worker) fn sent(&self, id: ConnId, payload: &[u8]) -> Option<Duration> {
         let parts = u128::from_be_bytes(payload.try_into().ok()?);
         #[expect(clippy::cast_possible_truncation, reason = "the two halves of a payload")]

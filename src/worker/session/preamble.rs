@@ -1,4 +1,4 @@
-//! Bytes that come before the first byte of a connection's transport and protocol.
+//! Preambles: bytes that precede the first byte of a connection's transport and protocol.
 
 use std::ops::Range;
 
@@ -10,8 +10,8 @@ use crate::worker::table::Protocol;
 use crate::ws::Buffers;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Takes in bytes of a preamble, that part of the receive buffer. What is behind it is the transport's. The preamble has the time of the
-    /// handshake, and no more bytes than a request head may have.
+    /// Handles bytes of a preamble, which are in this range of the receive buffer. Bytes that follow are the transport's. The preamble has
+    /// the deadline of the handshake, and at most as many bytes as a request head.
     #[cold]
     pub(in crate::worker) fn take_preamble(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
         let ListenerOptions { preamble, .. } = self.streams.listener_options(index);
@@ -22,7 +22,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let fresh = part.start..part.end.min(part.start + most.saturating_sub(kept_len));
         let is_last = kept_len + fresh.len() == most;
         let input = self.streams.receive.bytes(fresh);
-        // The common case: all of it is in the receive buffer.
+        // The common case: the whole preamble is in the receive buffer.
         let mut parsed = if kept_len == 0 { parse(input) } else { Ok(None) };
         if parsed == Ok(None) {
             if self.streams.pool.reserve(&mut kept, input.len()) {
@@ -60,8 +60,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// The preamble has ended: what follows it, that part of the receive buffer, is for the transport of the listener, and then for the
-    /// opening.
+    /// Begins the listener's transport after the preamble, with the bytes that follow in this range of the receive buffer. Bytes of the
+    /// stream then go to the opening.
     fn begin_transport(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
         let ListenerOptions { transport, .. } = self.streams.listener_options(index);
         let record = self.streams.table.record_mut(index);
@@ -77,7 +77,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return Flow::Gone;
         }
         if next == Next::More {
-            // No event will tell of it.
+            // No event announces the rest.
             self.queue_visit(self.streams.table.id(index));
         }
         self.follow(index, next)

@@ -1,4 +1,4 @@
-//! Pushing a batch of prepared messages to one connection after the other.
+//! Pushing a batch of prepared messages to one connection after another.
 
 use std::io;
 
@@ -27,7 +27,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if flush == Flush::Later || has_other_output(record, side.as_deref(), *tick, *puts_pings_off) {
             return self.queue_batch(index, batch, form, 0);
         }
-        // Most get it like this: with one look at the record.
+        // The common case, with one access to the record.
         let sent = if form == Form::Plain {
             let bytes = batch.plain();
             let sent = Sender { os, transports, pool, counters }.send(index, record, bytes);
@@ -48,7 +48,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.queue_batch(index, batch, form, written)
     }
 
-    /// Whether the connection gets the same compressed bytes as others, which then are made.
+    /// Returns whether the connection gets the same compressed bytes as others, and makes these bytes.
     fn is_joinable(&mut self, batch: &mut Batch, form: Form, params: DeflateParams) -> bool {
         if form != Form::Compressed || params.server_window_bits() != MOST_BITS {
             return batch.len() == 1;
@@ -62,7 +62,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         true
     }
 
-    /// One system call for the bytes of a joinable batch.
+    /// Sends the bytes of a joinable batch with one system call.
     fn send_compressed(&mut self, index: u32, batch: &Batch, params: DeflateParams) -> io::Result<usize> {
         match &batch.messages[..] {
             [only] => {
@@ -73,7 +73,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Queues what is left of a batch of which `written` bytes are out.
+    /// Queues the rest of a batch, of which `written` bytes are written.
     fn queue_batch(&mut self, index: u32, batch: &Batch, form: Form, mut written: usize) -> Pushed {
         let mut pushed = Pushed::default();
         let mut has_queued = false;
@@ -88,7 +88,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 written -= frame.len();
                 true
             } else if written > 0 {
-                // Half a frame is out: the rest has to follow, whatever the limits say.
+                // A part of the frame is written: the rest has to follow, whatever the limits are.
                 self.streams.queue_shared(index, frame, written, ConflationKey::NONE);
                 (written, has_queued) = (0, true);
                 true
@@ -129,8 +129,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         pushed
     }
 
-    /// Whether a frame finds no room behind what only waits for the end of the iteration: a peer that reads at once is not slow because of
-    /// that.
+    /// Returns whether a frame has no room because of output that only waits for the end of the iteration. That is to be written first:
+    /// such output does not make a peer slow.
     fn should_write_first(&self, index: u32, len: usize) -> bool {
         let (needed, weight) = (len + REFERENCE, self.streams.weight(index));
         weight > 0
@@ -138,7 +138,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             && !self.streams.is_blocked(index)
     }
 
-    /// Whether a frame fits the outbox, after the policy has done what it can.
+    /// Returns whether a frame fits the outbox, after the policy has dropped what it may.
     fn make_room(
         &mut self,
         index: u32,
@@ -157,7 +157,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         };
         let outbox = &mut side.outbox;
         let fits = |weight: usize, pool: &Pool| needed <= limit - weight.min(limit) && pool.can_lend(needed);
-        // Who is not slow gets all that leaves together.
+        // A peer that is not slow gets all messages that leave together.
         if policy == SlowPolicy::Conflate && is_blocked {
             *displaced += outbox.drop_conflated(key, pool);
         }

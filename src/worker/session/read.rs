@@ -12,20 +12,20 @@ use crate::worker::table::{ConnId, Flags, Protocol, State, Unread};
 use crate::ws::{Buffers, LARGE};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Reads from a connection that has become ready, for as long as most of them take.
+    /// Reads from a connection that has become ready, with the allowance of a first visit, which is enough for most.
     pub(in crate::worker) fn read_first(&mut self, index: u32, ended: bool) -> Flow {
         self.visits.meter.begin_first();
         self.read_on(index, ended)
     }
 
-    /// Reads from a connection for as long as one may take.
+    /// Reads from a connection with the allowance of a later visit.
     pub(in crate::worker) fn read(&mut self, index: u32, ended: bool) -> Flow {
         self.visits.meter.begin_visit();
         self.read_on(index, ended)
     }
 
-    /// Reads from a connection until nothing is left, or its budget for this visit is used up. A short read means that
-    /// nothing is left (epoll(7)), unless the peer has `ended` its stream: then there is still its end to be read.
+    /// Reads from a connection until no input is left, or the work of this visit is used up. A short read means that no input is left
+    /// (epoll(7)), unless the peer has `ended` its stream: then its end is still to be read.
     fn read_on(&mut self, index: u32, ended: bool) -> Flow {
         let unread = self.unread(index);
         let mut reads = READS_PER_VISIT;
@@ -69,7 +69,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             if drained && !ended && !has_unread {
                 return self.finish_reply(index);
             }
-            // One read's worth of replies is enough for a peer that may not read them.
+            // The replies to one read are enough for a peer that may not read them.
             if self.streams.receive.reply().len() >= REPLY_FLUSH_LEAST
                 && self.flush_reply(index) == Flow::Gone
             {
@@ -89,7 +89,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    /// The connection is not read from for now. Where it waits for a decision, its peer may be gone.
+    /// Ends a visit to a connection whose reading is paused. Where it waits for a decision, looks for a reset by its peer.
     fn end_paused_visit(&mut self, index: u32, ended: bool) -> Flow {
         let is_deciding = self.streams.table.record_mut(index).state() == State::Deciding;
         if ended && is_deciding && self.look_for_loss(index) == Flow::Gone {
@@ -98,7 +98,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.flush_reply(index)
     }
 
-    /// Notes what a read has brought. Returns whether a part of it was not dealt with.
+    /// Notes the result of a read for the prediction of the next one. Returns whether a part of the input was not handled.
     fn expect_size(&mut self, index: u32, drained: bool) -> bool {
         let side = self.streams.table.side(index);
         let has_unread = side.is_some_and(|side| !side.unread.is_empty());
@@ -107,7 +107,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         has_unread
     }
 
-    /// Goes on with what an earlier visit left, for as long as this one may take.
+    /// Handles input that an earlier visit left, until the work of this visit is used up.
     fn take_all_unread(&mut self, index: u32) -> Flow {
         while self.unread(index) > 0
             && !self.visits.meter.is_spent()
@@ -120,7 +120,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    /// The same with a part of it, since what this visit leaves of that has to be copied again.
+    /// Handles one slice of the input that an earlier visit left. It is short, because the part of it that this visit leaves is read again.
     fn take_unread(&mut self, index: u32) -> Flow {
         let Some(side) = self.streams.table.side_mut(index) else { return Flow::Alive };
         let Unread { bytes, at } = std::mem::take(&mut side.unread);
@@ -138,36 +138,36 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             && at < bytes.len()
             && self.streams.table.record_mut(index).state() != State::Finishing
         {
-            // It is no longer than a read.
+            // The buffer is no longer than one read.
             let at = u32::try_from(at).unwrap_or(u32::MAX);
             self.streams.table.side_or_new(index).unread = Unread { bytes, at };
         } else {
             self.streams.pool.recycle(bytes);
-            // Whose end has been said is decoded no more, and nothing else frees it.
+            // A connection that is finishing decodes no more, and nothing else frees its side record.
             if flow == Flow::Alive {
                 self.streams.free_side(index);
             }
         }
-        // Replies in the receive buffer must not grow into the next part.
+        // Replies in the receive buffer must not reach into the next slice.
         if flow == Flow::Alive && self.streams.receive.reply().len() >= REPLY_FLUSH_LEAST {
             flow = self.flush_reply(index);
         }
         flow
     }
 
-    /// Bytes that were read and that no visit has dealt with yet.
+    /// Returns the number of bytes that were read and that no visit has handled yet.
     fn unread(&self, index: u32) -> usize {
         self.streams.table.side(index).map_or(0, |side| side.unread.len())
     }
 
-    /// Has the connection read from again without a new event.
+    /// Queues a visit, so that the connection is read from again without a new event.
     pub(in crate::worker) fn queue_visit(&mut self, id: ConnId) {
         if !self.streams.table.record_mut(id.index()).flags.replace(Flags::REVISIT) {
             self.visits.revisit.push_back(id);
         }
     }
 
-    /// Takes in what has just been received, a sign of life.
+    /// Handles input that was just received, which is a sign of life.
     fn take_fresh(&mut self, index: u32, input: Range<usize>, drained: bool) -> Flow {
         let tick = self.streams.tick;
         let record = self.streams.table.record_mut(index);
@@ -189,7 +189,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.take_input(index, input, drained)
     }
 
-    /// Takes in the last bytes of a stream, which were received at `at`, and ends the connection.
+    /// Handles the last bytes of a stream, which were received at `at`, and ends the connection.
     #[cold]
     fn take_last(&mut self, index: u32, at: usize, received: Received) -> Flow {
         let Received { len, appended, next } = received;
@@ -203,7 +203,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.follow(index, next)
     }
 
-    /// Does what has to be done after the bytes were taken in that came with it.
+    /// Acts on what follows the bytes that a read returned, after these were handled.
     #[cold]
     pub(in crate::worker) fn follow(&mut self, index: u32, next: Next) -> Flow {
         match next {
@@ -219,7 +219,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.take_input_of(index, tags, input, drained)
     }
 
-    /// Takes in what was received of a connection in this state, which speaks this protocol.
+    /// Handles input of a connection in this state, with this protocol.
     #[inline(always)]
     fn take_input_of(
         &mut self,

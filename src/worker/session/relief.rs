@@ -1,7 +1,8 @@
-//! Which messages give way when buffer memory is used up: those that hold most and have held it for longest, not those that come next.
+//! Which messages are given up when buffer memory is used up: incomplete ones that hold most memory and have held it for longest, not those
+//! that arrive next.
 //!
-//! The need is known in advance: input that ends inside a message has to be kept. So there is room, or a message is given
-//! up, before the decoder asks for it, and a message is only refused where nothing larger is held.
+//! The need is known in advance: input that ends inside a message has to be kept. So room is made, or a message is given up, before the
+//! decoder asks for memory, and a message is refused only where no larger one holds memory.
 
 use super::sessions::{Flow, Sessions};
 use crate::budget::{RELIEF_LEAST, RELIEF_MOST, RELIEF_SEARCH, WORK_OF_SEARCH};
@@ -15,28 +16,28 @@ use crate::ws::DecodeError;
 struct Held {
     owner: u32,
     bytes: usize,
-    /// The tick at which it began.
+    /// The tick at which the message began.
     begun: u32,
 }
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Makes room for a buffer of `needed` bytes for a connection's input, which has just been received, as far as other messages can give way.
-    /// The message that gives way may be the connection's own: then the connection goes on to its end.
+    /// Makes room for a buffer of `needed` bytes for input of this connection that was just received, as far as other messages can be given
+    /// up. The message that is given up may be this connection's own, which then ends.
     #[cold]
     pub(in crate::worker) fn relieve(&mut self, index: u32, needed: usize) -> Flow {
         if !self.streams.pool.lacks(needed) {
             return Flow::Alive;
         }
         let id = self.streams.table.id(index);
-        // Frames to other connections must not mix with the reply at hand, nor overtake one that waits.
+        // Frames to other connections must not mix with the current reply, nor overtake a deferred one.
         if self.flush_reply(index) == Flow::Gone {
             return Flow::Gone;
         }
         self.write_deferred();
-        // Somewhat more than is needed, so that the next one need not search.
+        // Somewhat more than needed, so that the next connection need not search.
         let enough = needed.saturating_add(self.streams.pool.limit() / RELIEF_LEAST);
         for held in self.largest().into_iter().take(RELIEF_MOST) {
-            // A message does not give way to a larger one.
+            // A message is not given up for a larger one.
             if !self.streams.pool.lacks(enough) || held.bytes.ilog2() < needed.max(1).ilog2() {
                 break;
             }
@@ -48,8 +49,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if self.streams.table.find(id).is_some() { Flow::Alive } else { Flow::Gone }
     }
 
-    /// Incomplete messages, those with most bytes first, and of about as many bytes those that began first. Where there are very
-    /// many, these are some of them, and others the next time.
+    /// Returns incomplete messages, those with most bytes first, and among those of about the same size the oldest first. Where there are
+    /// very many, returns some of them, and others the next time.
     fn largest(&mut self) -> Vec<Held> {
         let end = self.streams.table.side_slots();
         let from = if self.relief_cursor < end { self.relief_cursor } else { 0 };
@@ -67,7 +68,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         all
     }
 
-    /// Gives up what a connection has sent of a message, and closes it with 1013.
+    /// Discards a connection's incomplete message, and closes the connection with 1013.
     fn give_up(&mut self, index: u32) {
         let Streams { table, pool, .. } = &mut self.streams;
         let Some((record, Some(side))) = table.entry_mut(index) else { return };

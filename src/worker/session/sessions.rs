@@ -16,7 +16,7 @@ use crate::worker::stream::compression::Codec;
 use crate::worker::table::id_of;
 use crate::worker::table::{ConnId, Flags, Timer};
 
-/// The connections of a worker: what each of them speaks, when it is visited, and the handler that hears of it.
+/// The sessions of a worker's connections: their protocols, their visits, and the handler that is called about them.
 pub(in crate::worker) struct Sessions<O: Os, H: Handler> {
     /// The worker's number.
     pub(in crate::worker) number: usize,
@@ -27,17 +27,17 @@ pub(in crate::worker) struct Sessions<O: Os, H: Handler> {
     pub(in crate::worker) keepalive: Keepalive,
     pub(in crate::worker) codec: Codec,
     pub(in crate::worker) visits: Visits,
-    /// Deadlines that have passed, and are judged when more has been read. The list is empty between phases.
+    /// Deadlines that have passed, and are judged when more has been read. Empty between phases.
     pub(in crate::worker) overdue: Vec<(ConnId, Timer, u32)>,
-    /// The side record at which the next search for a message that has to give way begins.
+    /// The side record at which the next search for a message to give up begins.
     pub(in crate::worker) relief_cursor: usize,
-    /// Connections held only to be refused.
+    /// Connections that are held only to be refused.
     pub(in crate::worker) refused: usize,
-    /// The worker ends: requests to open a WebSocket are refused.
+    /// Whether the server ends: requests to open a WebSocket are refused.
     pub(in crate::worker) is_draining: bool,
 }
 
-/// Whether a connection is still in the table after what was done to it.
+/// Whether a connection is still in the table after an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(in crate::worker) enum Flow {
@@ -46,7 +46,7 @@ pub(in crate::worker) enum Flow {
 }
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Handles a socket that is ready.
+    /// Handles a readiness event of a socket.
     pub(in crate::worker) fn handle_socket(&mut self, event: Ready) {
         let id = id_of(self.number, event.token);
         self.write_deferred_to(id);
@@ -56,7 +56,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
         let may_wait = self.visits.are_waiting();
         if !event.readable || (may_wait && self.streams.table.record_mut(index).flags.has(Flags::REVISIT)) {
-            // It has its turn among the connections that wait for another one.
+            // The connection is read from in its turn among those that wait for another visit.
             return;
         }
         if self.visits.meter.is_over() {
@@ -66,7 +66,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let _ = self.read_first(index, event.closed);
     }
 
-    /// Reads from the connections that the last iteration had no time for, before those of this one.
+    /// Reads from the connections for which the last iteration had no time, before those of this one.
     pub(in crate::worker) fn look_at_unseen(&mut self) {
         while !self.visits.unseen.is_empty() && !self.visits.meter.is_over() {
             let Some(index) = self.visits.unseen.pop_front().and_then(|id| self.streams.table.find(id))
@@ -74,12 +74,12 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 continue;
             };
             self.streams.table.record_mut(index).flags.clear(Flags::REVISIT);
-            // The event may have said that the peer has ended: read until nothing is left.
+            // The event may have reported the peer's end: read until nothing is left.
             let _ = self.read_first(index, true);
         }
     }
 
-    /// Reads again from connections that wait for that without a new event.
+    /// Reads again from connections that are queued for that without a new event.
     pub(in crate::worker) fn revisit_connections(&mut self) {
         self.visits.meter.begin_revisits();
         // Connections that are queued meanwhile wait for the next iteration.
@@ -90,14 +90,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             let Some(id) = self.visits.revisit.pop_front() else { break };
             let Some(index) = self.streams.table.find(id) else { continue };
             self.streams.table.record_mut(index).flags.clear(Flags::REVISIT);
-            // The same.
+            // An earlier event may have reported the peer's end: read until nothing is left.
             let _ = self.read(index, true);
         }
         self.write_deferred();
         self.visits.give_back();
     }
 
-    /// Has the log say that a request is refused, at a level that asks for it. The request may not have arrived.
+    /// Logs, at a level that includes it, that a request or a connection before its request is refused.
     pub(in crate::worker) fn tell_refused(&self, socket: &O::Socket, status: Status, reason: &'static str) {
         if tells_refusals() {
             let (worker, peer, status) = (self.number, self.streams.os.peer_address(socket), status.get());
@@ -105,7 +105,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Has the log say that a request has not come in time, at a level that asks for it.
+    /// Logs, at a level that includes it, that a request did not arrive in time.
     pub(in crate::worker) fn tell_late(&self, index: u32) {
         if tells_refusals()
             && let Some(record) = self.streams.table.get(index)

@@ -1,4 +1,4 @@
-//! Timers that are due: of handshakes, Pings, Pongs and closes, one for each connection; and of messages that have begun.
+//! Handling of due timers: those of handshakes, Pings, Pongs and closes, one per connection; and those of incomplete messages.
 
 use super::final_read::FinalRead;
 use super::keepalive::{Keepalive, PongTimes, is_awaited, pinged_at};
@@ -14,12 +14,12 @@ use crate::worker::stream::Streams;
 use crate::worker::table::{Flags, State, Timer};
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
-/// The reason in the Close frame for a peer whose message does not end in time.
+/// The Close frame for a peer whose message is not complete in time.
 const TOO_LONG: CloseFrame<'static> =
     CloseFrame { code: Some(CloseCode::POLICY_VIOLATION), reason: "the message took too long" };
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Handles connections whose timers are due. `true` where some are left for the next iteration.
+    /// Handles connections whose timers are due. Returns `true` if some are left for the next iteration.
     pub(in crate::worker) fn expire_timers(&mut self) -> bool {
         self.observe_lateness();
         self.visits.meter.begin_iteration();
@@ -36,7 +36,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         true
     }
 
-    /// Handles messages whose deadline has passed. `true` where some are left for the next iteration.
+    /// Handles messages whose deadlines have passed. Returns `true` if some are left for the next iteration.
     pub(in crate::worker) fn expire_messages(&mut self) -> bool {
         self.visits.meter.begin_iteration();
         let most = self.most_bytes_read();
@@ -52,7 +52,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         true
     }
 
-    /// The count of bytes read from which on the timers' phase leaves the rest to the next iteration.
+    /// Returns the count of bytes read from which on the phase leaves the remaining timers to the next iteration.
     fn most_bytes_read(&self) -> u64 {
         self.streams.counters.bytes_in.get() + LOOKED_AT_PER_ITERATION
     }
@@ -66,7 +66,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let Streams { table, pool, .. } = &mut self.streams;
         let entry = table.entry_mut(index).filter(|(record, _)| record.state() == State::Open);
         let Some((_, Some(side))) = entry else { return Flow::Alive };
-        // It may have ended, and another one begun, with a deadline of its own; or its deadline stands still.
+        // The message may be complete, and another one begun, with a deadline of its own; or its deadline is suspended.
         if !side.message.clock.is_overdue() {
             return Flow::Alive;
         }
@@ -87,19 +87,19 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     fn on_timer(&mut self, index: u32, due: u32) -> Flow {
         let before = self.streams.table.record_mut(index).state();
         if self.awaits_peer(index, due) {
-            // Further input is checked against it.
+            // `is_awaited` checks further input against this deadline.
             self.streams.table.put_off(index, due, self.streams.tick + 1);
             let read = self.final_read(index, Timer::Connection, due);
             if read == FinalRead::Gone {
                 return Flow::Gone;
             }
             if self.streams.table.record_mut(index).timer.deadline() != Some(due) {
-                // The input has put another timer in its place.
+                // The input has armed another timer in its place.
                 self.forget_final_read(index, Timer::Connection);
                 return Flow::Alive;
             }
             if read == FinalRead::Incomplete && self.awaits_peer(index, due) {
-                // It stays armed: its deadline tells when the Ping was sent.
+                // The timer stays armed: the tick of the Ping follows from its deadline.
                 self.retry_final_read(index, Timer::Connection, due);
                 return Flow::Alive;
             }
@@ -119,14 +119,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             State::Open => self.keep_alive(index, due),
             State::Closing | State::Finishing if self.awaits_close_longer(index) => Flow::Alive,
             State::Closing | State::Finishing => {
-                // A peer whose Close was found at the last look is not late.
+                // A peer whose Close arrived with the final read is not late.
                 self.streams.counters.close_timeouts.add(u64::from(state == before));
                 self.discard(index)
             }
         }
     }
 
-    /// Whether the peer still owes something for which the deadline `due` has passed.
+    /// Returns whether the peer has not done yet what it had to do by the deadline `due`.
     fn awaits_peer(&self, index: u32, due: u32) -> bool {
         let Self { streams: Streams { table, .. }, limits, keepalive: Keepalive { pong_times, .. }, .. } =
             self;
@@ -138,13 +138,13 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Schedules the first Ping. Clients that came together are not pinged together. A client that has just come is not pinged at once: its
-    /// handshake is a sign of life.
+    /// Schedules the first Ping. Clients that connected together do not get their Pings together. A client that has just connected gets
+    /// none at once: its handshake is a sign of life.
     pub(in crate::worker) fn schedule_first_ping(&mut self, index: u32) {
         self.schedule_ping(index, self.streams.tick);
     }
 
-    /// Arms the timer for the next Ping of a connection that was opened, pinged, or last heard of at the tick `since`.
+    /// Arms the timer for the next Ping of a connection that was opened, got a Ping, or was last active at the tick `since`.
     pub(in crate::worker) fn schedule_ping(&mut self, index: u32, since: u32) {
         match self.keepalive.cadence {
             Some(cadence) => self.streams.table.arm(index, cadence.next(index, since)),
@@ -167,7 +167,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if is_awaited(record, pinged, policy) {
             let PongTimes { first_check, deadline } = *pong_times;
             if had_timer && !has_late && first_check < deadline {
-                // The next Ping would be due, but this one still has time.
+                // The next Ping would be due, but the Pong to this one still has time.
                 self.streams.table.arm(index, due - first_check + deadline);
                 return Flow::Alive;
             }
@@ -175,7 +175,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
         record.flags.clear(Flags::AWAIT_PONG);
         if had_final_read {
-            // The awaited input has been read meanwhile.
+            // The input that the connection waited for has been read meanwhile.
             self.forget_final_read(index, Timer::Connection);
         }
         self.forget_late_pong(index);
@@ -194,7 +194,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.ping(index)
     }
 
-    /// Sends a Ping. Its timer fires when the Pong's time is up, or when the next Ping would be due.
+    /// Sends a Ping. Its timer expires at the Pong's deadline, or when the next Ping would be due.
     fn ping(&mut self, index: u32) -> Flow {
         let (id, now) = (self.streams.table.id(index), self.streams.os.now());
         let record = self.streams.table.record_mut(index);
@@ -217,8 +217,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    /// Arms the deadline of a Pong whose Ping, of the tick `pinged`, has just left or joined output that is stuck. The Pong's time begins now:
-    /// the process may have stood still meanwhile.
+    /// Arms the deadline of a Pong whose Ping, of the tick `pinged`, has just left or joined output that is blocked. The Pong's time begins
+    /// now: the process may have been stopped meanwhile.
     fn await_pong(&mut self, index: u32, is_stuck: bool, pinged: u32) {
         let sent = tick_at(self.streams.os.now());
         let PongTimes { first_check, deadline } = self.keepalive.pong_times;
@@ -226,7 +226,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return self.streams.table.arm(index, sent + deadline);
         }
         let time = if first_check < deadline && sent > pinged {
-            // The first look would not know of that.
+            // The first check would not account for the delay.
             self.streams.table.record_mut(index).flags.clear(Flags::PONG_TIMER);
             deadline
         } else {
@@ -235,7 +235,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.streams.table.put_off(index, pinged + time, sent + time);
     }
 
-    /// Arms the deadline of a Pong anew: its Ping waited behind other output and leaves only now.
+    /// Restarts the deadline of a Pong whose Ping waited behind other output and leaves only now.
     pub(in crate::worker) fn extend_pong_deadline(&mut self, index: u32) {
         let Self { streams: Streams { table, .. }, limits, keepalive: Keepalive { pong_times, .. }, .. } =
             self;
@@ -263,7 +263,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Whether a Ping that was first due at the tick `due` has to wait, because the worker is late.
+    /// Returns whether a Ping that was first due at the tick `due` is put off, because the worker is late. Arms its timer for then.
     pub(in crate::worker) fn puts_ping_off(&mut self, index: u32, due: u32, interval: u32) -> bool {
         let Some(later) = self.keepalive.lateness.put_off(due, self.streams.tick, interval) else {
             return false;

@@ -1,4 +1,4 @@
-//! The handler's turn, and what it does to connections.
+//! The handler's turn, and its operations on connections.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -15,20 +15,20 @@ use crate::worker::table::{ConnId, Outbox};
 use crate::ws::{CloseCode, CloseFrame, Message};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Sends a message to one connection; `false` where there is no room.
+    /// Sends a message to one connection. Returns `false` when there is no room.
     fn write_answer(&mut self, index: u32, message: Message<'_>) -> bool {
         let (limit, opcode, payload) = (self.limits.outbox, message.opcode(), message.as_bytes());
         let room = limit.saturating_sub(self.streams.weight(index));
         if self.write_message(index, opcode, payload, room) {
             return true;
         }
-        // A long message that waits must not keep the client from its answers.
+        // A long message in the outbox must not block the client's answers.
         let kept = (limit / 2).saturating_sub(self.streams.table.outbox(index).map_or(0, Outbox::copied));
         kept > room && self.write_message(index, opcode, payload, kept)
     }
 
-    /// Gives the handler its turn. Returns when it wants the next one, and whether it has been told of connections that ended meanwhile: what
-    /// they leave to do is done in another turn, for which no other thread may wake the worker.
+    /// Runs the handler's turn. Returns when the next one is due, and whether the handler was called about connections that ended
+    /// meanwhile. What it does about those follows in another turn, for which no other thread may wake the worker.
     pub(in crate::worker) fn take_turn(&mut self) -> (Turn, bool) {
         let Some(mut handler) = self.app.handler.take() else { return (Turn::Idle, false) };
         let turn = handler.turn(&mut Connections::new(self));
@@ -67,7 +67,7 @@ impl<O: Os, H: Handler> ConnectionAccess<H::Data> for Sessions<O, H> {
 
     fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)> {
         let mut slowest = Largest::new(limit);
-        // A connection with queued output has a side record, and few do.
+        // A connection with queued output has a side record, and few connections have one.
         for side in self.streams.table.sides().filter(|side| side.outbox.weight() > 0) {
             slowest.offer((side.outbox.weight(), Reverse(self.streams.table.id(side.owner()))));
         }
@@ -85,7 +85,7 @@ impl<O: Os, H: Handler> ConnectionAccess<H::Data> for Sessions<O, H> {
         if self.write_answer(index, message) {
             return Ok(());
         }
-        // A peer that reads at once is not slow because output waits for the end of the iteration.
+        // Output that only waits for the end of the iteration does not make a peer slow.
         if self.streams.is_blocked(index) || self.streams.queued(index) == 0 {
             return Err(SendError::OutboxFull);
         }

@@ -11,16 +11,16 @@ use crate::worker::table::ConnId;
 #[derive(Debug)]
 pub(in crate::worker) struct Visits {
     pub(in crate::worker) meter: Meter,
-    /// Connections that have become ready when the iteration's work was done, to be read from in the next; each is flagged `REVISIT`.
+    /// Connections that became ready when the iteration's work was used up, to be read from in the next; each is flagged `REVISIT`.
     pub(in crate::worker) unseen: VecDeque<ConnId>,
     /// Connections to be read from again without a new event; each is flagged `REVISIT`.
     pub(in crate::worker) revisit: VecDeque<ConnId>,
-    /// While a part of an earlier visit's input is handled: how many bytes of it are left again.
+    /// While a slice of an earlier visit's input is handled: how many of its bytes are left again.
     pub(in crate::worker) left_again: Option<usize>,
-    /// The last incomplete message was a large one.
+    /// Whether the last incomplete message was a large one.
     is_large_expected: bool,
-    /// A read was more work than a visit may do, and no read of that length has been less since. While this holds, less is read, so that less
-    /// has to be kept.
+    /// Whether a read was more work than a visit may do, and no read of that length has been less since. Reads are then shorter, so that
+    /// less input has to be kept.
     is_costly_expected: bool,
 }
 
@@ -36,12 +36,12 @@ impl Visits {
         }
     }
 
-    /// Whether connections that have had an event wait to be read from.
+    /// Returns whether connections that have had an event wait to be read from.
     pub(in crate::worker) fn are_waiting(&self) -> bool {
         !self.unseen.is_empty() || !self.revisit.is_empty()
     }
 
-    /// Gives memory back that lists of many connections have taken.
+    /// Frees memory that lists of many connections have taken.
     pub(in crate::worker) fn give_back(&mut self) {
         for list in [&mut self.unseen, &mut self.revisit] {
             if list.is_empty() && list.capacity() > LIST_KEEP {
@@ -50,7 +50,7 @@ impl Visits {
         }
     }
 
-    /// The most bytes to read at a time from a connection with or without compression.
+    /// Returns the most bytes to read at a time from a connection with or without compression.
     pub(in crate::worker) const fn most_at_a_time(&self, is_compressed: bool) -> usize {
         match is_compressed || self.is_costly_expected {
             true => READ_COSTLY,
@@ -59,8 +59,8 @@ impl Visits {
         }
     }
 
-    /// Predicts the next read, on any connection, by the last one: as long, and as much work. The last one may have `drained` its socket,
-    /// brought a part of a large message, and brought more than the visit could handle.
+    /// Predicts from this read that the next one, on any connection, is as long and as much work. The read may have `drained` its socket,
+    /// returned a part of a large message, and returned more than the visit could handle.
     pub(in crate::worker) const fn note_read(&mut self, drained: bool, is_large: bool, has_unread: bool) {
         self.is_costly_expected = has_unread || (self.is_costly_expected && drained);
         self.is_large_expected = is_large || (self.is_large_expected && drained);

@@ -7,11 +7,11 @@ use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::table::{Flags, State};
 
-/// A reply of up to so many bytes is copied to leave together with a Ping.
+/// The longest reply that is copied to leave together with a Ping, in bytes.
 const JOINED: usize = 4096;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Writes the replies gathered so far.
+    /// Writes the current reply.
     pub(in crate::worker) fn flush_reply(&mut self, index: u32) -> Flow {
         self.streams
             .counters
@@ -29,7 +29,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         flow
     }
 
-    /// Writes a reply in which messages go back as they came.
+    /// Writes a reply with echoed messages.
     fn flush_pieces(&mut self, index: u32) -> Flow {
         let all = self.streams.receive.reply().len();
         let must_wait =
@@ -49,7 +49,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.after_queueing(index, queued)
     }
 
-    /// Writes bytes, or queues what cannot be written now.
+    /// Writes bytes, or queues those that cannot be written now.
     fn write(&mut self, index: u32, bytes: &[u8]) -> Flow {
         if self.streams.has_other_output(index) {
             self.write_later(index, bytes)
@@ -58,13 +58,13 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Queues bytes. They leave at the end of the iteration, together with the connection's other output.
+    /// Queues bytes. They leave at the end of the iteration, together with other output of the connection.
     pub(in crate::worker) fn write_later(&mut self, index: u32, bytes: &[u8]) -> Flow {
         let is_free = self.streams.queued(index) == 0
             && !self.streams.table.record_mut(index).flags.has(Flags::BLOCKED);
         let queued = self.streams.queue(index, bytes);
         if !queued && is_free {
-            // Without a buffer it leaves alone.
+            // Without a buffer the bytes leave at once.
             let flow = self.write_now(index, bytes);
             if flow == Flow::Alive {
                 self.streams.free_side(index);
@@ -87,7 +87,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     pub(in crate::worker) fn after_queueing(&mut self, index: u32, queued: bool) -> Flow {
         if !queued {
-            // The stream would have a hole: nothing can follow, not even a Close.
+            // The stream would have a gap: nothing can follow, not even a Close.
             return self.drop_connection(index, Closed::BuffersExhausted);
         }
         if self.streams.is_blocked(index) {
@@ -95,11 +95,11 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return Flow::Alive;
         }
         self.streams.mark_dirty(index);
-        // No limit counts its Pongs: the answers to a peer's Pings must not pile up over several reads.
+        // No limit counts Pongs in the outbox: the answers to a peer's Pings must not pile up over several reads.
         if self.streams.queued(index) >= REPLY_FLUSH_LEAST { self.write_outbox(index) } else { Flow::Alive }
     }
 
-    /// Writes what was queued in this iteration for one connection, before the iteration ends.
+    /// Writes output that was queued in this iteration for one connection, before the iteration ends.
     pub(in crate::worker) fn write_at_once(&mut self, index: u32) -> Flow {
         let flags = self.streams.table.record_mut(index).flags;
         if flags.has(Flags::DIRTY) && !flags.has(Flags::BLOCKED) {
@@ -109,7 +109,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Writes what was queued in this iteration (RFC 6455-6.1-7).
+    /// Writes output that was queued in this iteration (RFC 6455-6.1-7).
     pub(in crate::worker) fn write_queued(&mut self) {
         let mut dirty = std::mem::take(&mut self.streams.dirty);
         for id in dirty.drain(..) {
@@ -120,13 +120,13 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 let _ = self.write_outbox(index);
             }
         }
-        // The list is kept for the next iteration, unless a burst has made it large.
+        // The list keeps its capacity for the next iteration, unless a burst has made it large.
         if dirty.capacity() <= LIST_KEEP {
             self.streams.dirty = dirty;
         }
     }
 
-    /// Handles room in the kernel's buffer.
+    /// Handles the event that the kernel has room for output.
     pub(in crate::worker) fn unblock(&mut self, index: u32) -> Flow {
         if self.streams.table.record_mut(index).flags.has(Flags::BLOCKED) {
             self.retry_writing(index)
@@ -135,7 +135,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Writes to a connection whose kernel took less than it was given.
+    /// Writes to a connection for which the kernel took less than it was given.
     pub(in crate::worker) fn retry_writing(&mut self, index: u32) -> Flow {
         self.streams.table.record_mut(index).flags.clear(Flags::BLOCKED);
         match self.streams.flush_transport(index) {
@@ -155,7 +155,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Writes as much of the waiting output as the kernel takes.
+    /// Writes as much of the queued output as the kernel takes.
     pub(in crate::worker) fn write_outbox(&mut self, index: u32) -> Flow {
         while self.streams.queued(index) > 0 {
             match self.streams.send_outbox(index) {
