@@ -14,13 +14,13 @@ use super::options::{self, ServeOption};
 use super::settings::Settings;
 use super::sources;
 
-/// What is said at the end of the options.
+/// The text after the options in `--help`.
 const SOURCES: &str = "\
 Each option can be given as a variable of the environment instead, THRONG_ and its name in capitals with underscores \
 (THRONG_MAX_CONNECTIONS=200k), or in the file of --config by its name (max-connections = 200000). The command line comes before the \
 environment, and the environment before the file. A variable that is empty counts as not set.";
 
-/// What `throng serve` is, in short and with its output and its exit codes.
+/// The description of `throng serve`. `ENDS` describes its output and its exit codes.
 const SERVE: &str = "\
 Runs the server until SIGTERM, SIGINT or SIGQUIT, which end it in order; a second one ends it at once if it comes a second later \
 or more. SIGHUP, SIGUSR1 and SIGUSR2 are logged and ignored";
@@ -29,28 +29,28 @@ When every worker listens, it prints one line of JSON on standard output: the ad
 have descriptor tables of their own. Exit codes: 0 after an orderly end, 1 when something failed or the end was cut short, 2 for a \
 command line it cannot read, 78 for a configuration it cannot serve.";
 
-/// What the option of the configuration file is.
+/// The help text of the option `--config`.
 const FILE: &str = "\
 A file with settings (TOML): `NAME = VALUE` for the options below, and `[[topics]]` tables. See docs/CONFIGURATION.md";
 
-/// A server to run.
+/// A server to run, with its settings.
 #[derive(Debug)]
 pub(super) struct Serve {
     pub(super) settings: Settings,
-    /// What requests to the admin port must bear.
+    /// The token that requests to the admin port must bear.
     pub(super) token: Option<AdminToken>,
-    /// What is logged.
+    /// The filter of the log.
     pub(super) log: Filter,
-    /// What may not be meant as it is said.
+    /// Warnings about settings that may be mistakes.
     pub(super) warnings: Vec<String>,
 }
 
-/// Why there is nothing to run.
+/// Why there is no server to run.
 #[derive(Debug)]
 pub(super) enum CliError {
-    /// The command line cannot be read, or asks for help.
+    /// The command line is invalid, or asks for help.
     CommandLine(clap::Error),
-    /// The environment or the file cannot.
+    /// The environment or the configuration file is invalid.
     Configuration(ExitError),
 }
 
@@ -66,11 +66,11 @@ impl From<ExitError> for CliError {
     }
 }
 
-/// Reads the command line, the environment and the file.
+/// Reads the command line, the environment and the configuration file.
 pub(super) fn read(arguments: &[OsString], environment: &Environment) -> Result<Serve, CliError> {
     let options = options::all();
     let serve = serve(&options);
-    // The environment or the file may give what is required.
+    // The environment or the file may set required options.
     let lenient = serve.clone().mut_args(|arg| arg.required(false));
     let matches = program(lenient).try_get_matches_from(arguments)?;
     let matches = matches.subcommand_matches("serve").unwrap_or(&matches);
@@ -93,7 +93,7 @@ pub(super) fn read(arguments: &[OsString], environment: &Environment) -> Result<
     Ok(Serve { settings, token, log, warnings })
 }
 
-/// The command line.
+/// Returns the command line of the program.
 pub(super) fn program(serve: Command) -> Command {
     Command::new("throng")
         .version(env!("CARGO_PKG_VERSION"))
@@ -104,7 +104,7 @@ pub(super) fn program(serve: Command) -> Command {
         .subcommand(serve)
 }
 
-/// `throng serve` with these options.
+/// Returns the subcommand `throng serve` with these options.
 pub(super) fn serve(options: &[ServeOption]) -> Command {
     let config = Arg::new("config").long("config").help(FILE);
     Command::new("serve")

@@ -1,4 +1,4 @@
-//! The configuration file (TOML 1.1): settings by the names of the options, with the lines they stand in, and rules for topics.
+//! The configuration file (TOML 1.1): settings by the names of the options, with their line numbers, and rules for topics.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -15,35 +15,35 @@ use super::topic_rules::{RuleTable, warning};
 /// The most bytes of a configuration file: a mistaken path must not fill the memory.
 const MAX_FILE: u64 = 1 << 20;
 
-/// A file that has been read; without one, nothing is set.
+/// A configuration file that was read; the default has no settings.
 #[derive(Debug, Default)]
 pub(super) struct ConfigFile {
     path: PathBuf,
     pub(super) entries: Vec<Entry>,
     pub(super) rules: Rules,
-    /// What may not be meant as it is said, each with its line.
+    /// Warnings about rules that may be mistakes, each with its line number.
     pub(super) warnings: Vec<String>,
 }
 
-/// A key with its values as the command line takes them.
+/// A key with its values, in the form of the command line.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) key: String,
     pub(super) values: Vec<String>,
-    /// Whether the values stood in brackets.
+    /// Whether the file has the values as an array.
     pub(super) is_list: bool,
-    /// From 1.
+    /// Line number, from 1.
     pub(super) line: usize,
 }
 
 impl ConfigFile {
-    /// Reads a file. Whether its keys are settings is for others to say.
+    /// Reads a file. Does not check that its keys are settings.
     pub(super) fn read(path: &Path) -> Result<Self, ExitError> {
         let cannot = |what: String| {
             ExitError::Configuration(format!("cannot read the configuration {}: {what}", path.display()))
         };
         let mut text = String::new();
-        // Not by its length: that of a device or a pipe says nothing.
+        // The metadata's length is of no use: that of a device or a pipe says nothing.
         std::fs::File::open(path)
             .and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text))
             .map_err(|error| cannot(error.to_string()))?;
@@ -90,7 +90,7 @@ impl ConfigFile {
         Rules::new(rules).map_err(|error| self.error(line, &error.to_string()))
     }
 
-    /// What is wrong in a line of the file.
+    /// Makes the error for a line of the file.
     pub(super) fn error(&self, line: usize, what: &str) -> ExitError {
         ExitError::Configuration(self.place(line, what))
     }
@@ -117,7 +117,7 @@ impl Entry {
     }
 }
 
-/// A value as on the command line.
+/// Converts a value to the form of the command line.
 fn plain(key: &str, value: &DeValue<'_>) -> Result<String, String> {
     match value {
         DeValue::String(text) => Ok(text.as_ref().into()),
@@ -132,7 +132,7 @@ fn plain(key: &str, value: &DeValue<'_>) -> Result<String, String> {
     }
 }
 
-/// Where the lines of a text end.
+/// The positions of the line ends in a text.
 struct Lines(Vec<usize>);
 
 impl Lines {
@@ -140,7 +140,7 @@ impl Lines {
         Self(text.match_indices('\n').map(|(at, _)| at).collect())
     }
 
-    /// The line in which a span begins, from 1.
+    /// Returns the number of the line in which a span begins, from 1.
     fn line(&self, span: &Range<usize>) -> usize {
         1 + self.0.partition_point(|&end| end < span.start)
     }
@@ -159,7 +159,7 @@ mod tests {
         ConfigFile::parse(Path::new("f"), text).map_err(|error| error.to_string())
     }
 
-    /// As many as a file has room for, in a time that grows with their number.
+    /// As many rules or keys as a file has room for are read in a time that grows linearly with their number.
     #[test]
     fn a_file_full_of_rules_or_keys_is_read_soon() {
         let start = std::time::Instant::now();

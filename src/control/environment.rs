@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::error::ExitError;
 
-/// What the names of all variables begin with.
+/// The prefix of the names of all variables.
 const PREFIX: &str = "THRONG_";
 
 /// The variables of the environment whose names begin with `THRONG_`. Empty ones count as not set.
@@ -14,25 +14,25 @@ const PREFIX: &str = "THRONG_";
 pub(super) struct Environment(BTreeMap<String, OsString>);
 
 impl Environment {
-    /// The environment of the process.
+    /// Returns the variables of the process.
     pub(super) fn of_process() -> Self {
         let variables =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
         Self::from_iter(variables)
     }
 
-    /// The names of all that are set.
+    /// Returns the names of all variables that are set.
     pub(super) fn names(&self) -> impl Iterator<Item = &String> {
         self.0.keys()
     }
 
-    /// A variable as text.
+    /// Returns a variable as text.
     pub(super) fn text(&self, name: &str) -> Result<Option<String>, ExitError> {
         let text = self.0.get(name).map(|value| value.clone().into_string()).transpose();
         text.map_err(|_| ExitError::Configuration(format!("{name}: its value is not UTF-8")))
     }
 
-    /// A variable as a path.
+    /// Returns a variable as a path.
     pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
         self.0.get(name).map(PathBuf::from)
     }
@@ -45,7 +45,7 @@ impl FromIterator<(String, OsString)> for Environment {
     }
 }
 
-/// The variable that stands for an option.
+/// Returns the name of the variable for an option.
 pub(super) fn variable(option: &str) -> String {
     format!("{PREFIX}{}", option.replace('-', "_").to_uppercase())
 }

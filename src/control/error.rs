@@ -1,4 +1,4 @@
-//! Exit codes, by whose fault it was.
+//! Errors that end the program, and their exit codes.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -7,25 +7,25 @@ use throng::{RunError, StartError};
 
 use super::stderr::write_line;
 
-/// Something failed, or was cut short: also what a service manager should restart after.
+/// The exit code when something failed or was cut short. A service manager should restart the program after it.
 const FAILURE: u8 = 1;
-/// The configuration cannot be served, and restarting will not help (`EX_CONFIG` of sysexits(3)). A command line that cannot
-/// be read is 2, by clap.
+/// The exit code when the configuration cannot be served and restarting will not help (`EX_CONFIG` of sysexits(3)). For a command line that
+/// cannot be read, clap's is 2.
 const CONFIGURATION: u8 = 78;
 
-/// Why the program ends with another code than 0.
+/// Why the program ends with an exit code other than 0.
 #[derive(Debug)]
 pub(crate) enum ExitError {
-    /// The operator has to change something.
+    /// The configuration is at fault: the operator has to change it.
     Configuration(String),
     /// Something else failed.
     Runtime(String),
 }
 
 impl ExitError {
-    /// Says it on standard error and returns the exit code.
+    /// Writes the error to standard error and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        // Where nobody can hear it any more, the code still tells.
+        // Without a reader of standard error the exit code still reports the failure.
         write_line(&format!("throng: {self}\n"));
         ExitCode::from(match self {
             Self::Configuration(_) => CONFIGURATION,

@@ -1,4 +1,4 @@
-//! Memory that the workers have freed, given back to the system.
+//! Returning memory that the workers have freed to the system.
 
 use std::time::{Duration, Instant};
 
@@ -6,28 +6,28 @@ use throng::Server;
 use throng::hub::Hub;
 use throng::sys::memory;
 
-/// How often memory is looked at.
+/// The interval between two looks at memory.
 const LOOK: Duration = Duration::from_secs(1);
-/// Bytes that must have become free before it is worth the time.
+/// The fewest free bytes that are worth the time.
 const WORTHWHILE: u64 = 1 << 20;
-/// Looks in a row for which less than a quarter of all memory must not have been needed.
+/// Number of consecutive looks after which memory below a quarter is returned.
 const LOOKS: u32 = 5;
 
-/// Notices memory that is resident though the load does not explain it, and has the allocator give free pages back.
+/// Finds resident memory that the load does not explain, and makes the allocator return free pages.
 ///
-/// Large blocks go back by themselves when they are freed. Small ones leave holes that only the allocator can find, in time
-/// that grows with their number, so it is asked only for a quarter of all memory or more, when that was not needed for a
-/// whole period, or for a sixteenth that was not needed for several. What is resident is looked at rather than how the load changes: a spike can come and go between two looks.
+/// The allocator returns large blocks when they are freed. Small ones leave holes that only the allocator can find, in time that grows with
+/// their number. So it is asked only when a quarter of all memory or more was not needed for a whole period, or a sixteenth for several.
+/// Resident memory is checked rather than changes of the load, because a spike can come and go between two looks.
 #[derive(Debug, Default)]
 pub(super) struct Housekeeper {
     next_look: Option<Instant>,
     /// Unexplained bytes at the last look.
     last: u64,
-    /// The fewest at the looks since those were last judged together, and how many looks that were.
+    /// The fewest unexplained bytes since several looks were last judged together, and how many looks that were.
     fewest: Option<u64>,
     looks: u32,
-    /// Unexplained bytes that the allocator left when it was last asked, or fewer that were seen since: no holes, or such as
-    /// it cannot give back. Nothing is known before the first time, which therefore comes soon after the start.
+    /// Unexplained bytes that the allocator left when it was last asked, or fewer that were seen since: no holes, or holes that it cannot
+    /// return. This is unknown before the first time, which therefore comes soon after the start.
     base: u64,
 }
 
@@ -39,7 +39,7 @@ impl Housekeeper {
         }
         self.next_look = Some(now + LOOK);
         let explained = server.memory() + hub.map_or(0, Hub::memory);
-        // Without /proc nothing is known, and nothing is done.
+        // Without /proc resident memory is unknown.
         let Ok(resident) = memory::anonymous_resident() else { return };
         if self.should_trim(resident, explained) {
             memory::give_back_free_pages();
@@ -76,7 +76,7 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    /// A keeper that has found the program's own megabyte.
+    /// Returns a housekeeper that has found the program's own megabyte.
     fn keeper() -> Housekeeper {
         let mut keeper = Housekeeper::default();
         assert_eq!([1, 1].map(|resident| keeper.should_trim(resident * MIB, 0)), [false, true]);
@@ -84,7 +84,7 @@ mod tests {
         keeper
     }
 
-    /// Its decisions for looks at (resident, explained) megabytes.
+    /// Returns the housekeeper's decisions for looks at (resident, explained) megabytes.
     fn decide<const LOOKS: usize>(keeper: &mut Housekeeper, looks: [(u64, u64); LOOKS]) -> [bool; LOOKS] {
         looks.map(|(resident, explained)| keeper.should_trim(resident * MIB, explained * MIB))
     }
@@ -94,7 +94,7 @@ mod tests {
         let mut keeper = keeper();
         let looks = [(1, 0), (101, 100), (101, 100), (101, 25), (101, 25)];
         assert_eq!(decide(&mut keeper, looks), [false, false, false, false, true]);
-        // Some holes are pinned; they are not asked for again and again.
+        // Some holes are pinned; the allocator is not asked for them again and again.
         keeper.note_trim(11 * MIB);
         let looks = [(36, 25), (36, 25), (37, 25), (37, 25), (20, 9), (20, 9)];
         assert_eq!(decide(&mut keeper, looks), [false; 6]);
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn what_a_spike_between_two_looks_leaves_is_given_back() {
         assert_eq!(decide(&mut keeper(), [(1, 0), (9, 0), (9, 0)]), [false, false, true]);
-        // Before the first look, too.
+        // This holds before the first look, too.
         assert_eq!(decide(&mut Housekeeper::default(), [(9, 0), (9, 0)]), [false, true]);
     }
 
@@ -117,11 +117,11 @@ mod tests {
     fn a_smaller_part_goes_back_when_it_was_not_needed_for_long() {
         let mut keeper = keeper();
         assert_eq!(decide(&mut keeper, [(101, 100); 5]), [false; 5]);
-        // An eighth: when it was not needed at five looks in a row.
+        // An eighth goes back when it was not needed at five consecutive looks.
         assert_eq!(decide(&mut keeper, [(101, 87); 5]), [false, false, false, false, true]);
         keeper.note_trim(MIB);
         assert_eq!(decide(&mut keeper, [(101, 87), (101, 87), (101, 100), (101, 87), (101, 87)]), [false; 5]);
-        // A twentieth is not worth it.
+        // A twentieth is not worth the time.
         assert_eq!(decide(&mut keeper, [(101, 95); 10]), [false; 10]);
     }
 

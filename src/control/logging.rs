@@ -1,4 +1,4 @@
-//! The filter of the log, and where its lines go: to standard error.
+//! The filter of the log, and its output to standard error.
 
 use std::io::{self, IsTerminal};
 
@@ -9,24 +9,24 @@ use super::environment::Environment;
 use super::error::ExitError;
 use super::stderr::{Lines, write_line};
 
-/// The variable that says what is logged.
+/// The variable with the filter.
 const VARIABLE: &str = "THRONG_LOG";
-/// What is logged unless it is said otherwise.
+/// The filter when the variable is not set.
 const DEFAULT: &str = "info";
-/// The crates that have something to say, in whose modules targets are.
+/// The crates that log; targets are paths of their modules.
 const CRATES: [&str; 6] = ["throng", "axum", "hyper", "hyper_util", "mio", "tokio"];
 
-/// What is logged.
+/// The filter of the log.
 #[derive(Debug)]
 pub(super) struct Filter {
     filter: EnvFilter,
-    /// Targets that nothing logs under.
+    /// Targets of the filter that no crate logs under.
     unknown_targets: Vec<String>,
 }
 
 impl Filter {
-    /// What `THRONG_LOG` says: a level, or targets with levels (`debug`, `info,throng=trace`). Blanks around them do not count, and
-    /// empty counts as not set.
+    /// Reads the filter from `THRONG_LOG`: a level, or targets with levels (`debug`, `info,throng=trace`). Blanks around them are ignored,
+    /// and an empty variable counts as not set.
     pub(super) fn read(environment: &Environment) -> Result<Self, ExitError> {
         let text = environment.text(VARIABLE)?.unwrap_or_default();
         Self::parse(&text).map_err(|what| ExitError::Configuration(format!("{VARIABLE}: {what}")))
@@ -41,10 +41,10 @@ impl Filter {
         Ok(Self { filter, unknown_targets })
     }
 
-    /// Sends logs to standard error from now on.
+    /// Sends the log to standard error from now on.
     pub(super) fn init(self) {
         for name in &self.unknown_targets {
-            // Not as a line of the log, which the filter may leave out.
+            // Not a line of the log, which the filter may drop.
             write_line(&format!("throng: {VARIABLE}: nothing is logged as `{name}`\n"));
         }
         tracing_subscriber::fmt()
@@ -52,17 +52,17 @@ impl Filter {
             .with_writer(|| Lines)
             .with_ansi(io::stderr().is_terminal())
             .with_target(false)
-            // It would be told on standard error, too: when that is gone, it must not end the program.
+            // Such errors would go to standard error, too: when that is closed, they must not end the program.
             .log_internal_errors(false)
             .init();
     }
 }
 
-/// Whether a part of a filter is one. A word alone would be a target for the library that reads it, whatever was meant.
+/// Checks that a part of a filter is valid. The library would read a single word as a target, whatever was meant.
 fn check(part: &str) -> Result<(), String> {
     let level = match part.rsplit_once('=') {
         Some((_, level)) if !level.contains(']') => level,
-        // Of a span: what is in its brackets is the library's to read.
+        // A part with a span: the library reads what is in its brackets.
         _ if part.contains('[') => return Ok(()),
         _ => part,
     };
@@ -73,7 +73,7 @@ fn check(part: &str) -> Result<(), String> {
     Err(format!("`{level}` is no level: write {levels}, or TARGET=LEVEL as in throng=debug"))
 }
 
-/// The target of a part, if it is in no crate that logs.
+/// Returns the target of a part, if no crate logs under it.
 fn unknown_target(part: &str) -> Option<&str> {
     let (target, _) = part.split_once(['=', '['])?;
     let name = target.split("::").next().unwrap_or(target);

@@ -1,10 +1,10 @@
 //! The control plane: everything beside the message path, on the main thread.
 //!
-//! It never touches a connection. It reads the workers' counters, tells them to end, and puts what is published into the hub's queues;
+//! It never accesses a connection. It reads the workers' counters, tells workers to end, and puts published messages into the hub's queues;
 //! nothing else passes between the planes.
 //!
-//! - `cli`, `options`, `settings`, `sources`, `environment`, `config_file`, `topic_rules`: what the operator sets.
-//! - `serve`, `signals`, `housekeeping`: the program's life. `logging`, `stderr`, `error`: what it says, and how it exits.
+//! - `cli`, `options`, `settings`, `sources`, `environment`, `config_file`, `topic_rules`: settings of the operator.
+//! - `serve`, `signals`, `housekeeping`: the program's life cycle. `logging`, `stderr`, `error`: its log, its errors and its exit codes.
 //! - `admin`: the admin port.
 
 mod admin;
@@ -33,7 +33,7 @@ use throng::sys::signals::Signals;
 
 /// Runs the program to its end.
 pub(crate) fn main() -> ExitCode {
-    // Before anything else, so that none is lost: the system throws those away that process 1 has no handler for.
+    // Before anything else, so that no signal is lost: the kernel discards signals that process 1 has no handler for.
     let signals = match Signals::take_over() {
         Ok(signals) => signals,
         Err(error) => return ExitError::Runtime(format!("cannot take over signals: {error}")).report(),

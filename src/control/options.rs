@@ -11,9 +11,9 @@ use throng::settings::kinds::Setting;
 
 use super::settings::{ProgramConfig, Settings};
 
-/// An option, which is a variable of the environment and a key of the file too.
+/// An option, which is also a variable of the environment and a key of the file.
 pub(super) struct ServeOption {
-    /// As the command line has it.
+    /// The option on the command line.
     pub(super) arg: Arg,
     pub(super) name: &'static str,
     pub(super) is_list: bool,
@@ -23,17 +23,17 @@ pub(super) struct ServeOption {
 /// Values of settings, by the names of the options.
 pub(super) type Values = BTreeMap<&'static str, Vec<String>>;
 
-/// Sets a setting to what has been given.
+/// Sets a setting to the given values.
 type Read = dyn Fn(&mut Settings, &[&str]) -> Result<(), String>;
 
-/// All options, in the order of the documentation.
+/// Returns all options, in the order of the documentation.
 pub(super) fn all() -> Vec<ServeOption> {
     let server = of_table::<Config>(|settings| &mut settings.server);
     let hub = of_table::<HubConfig>(|settings| &mut settings.hub);
     server.chain(hub).chain(of_table::<ProgramConfig>(|settings| &mut settings.program)).collect()
 }
 
-/// The settings that have been given, and defaults for the others.
+/// Returns the settings with the given values, and defaults for the others.
 ///
 /// # Errors
 /// A value that cannot be read, with the name of its option.
@@ -59,7 +59,7 @@ fn of_table<C: SettingsTable>(part: fn(&mut Settings) -> &mut C) -> impl Iterato
     })
 }
 
-/// A setting as the command line has it. Its values stay texts, which can be read.
+/// Makes the command line's option for a setting. Its values stay texts, after a check that they can be read.
 fn arg<C: SettingsTable>(setting: &'static Setting<C>) -> Arg {
     let form = setting.form;
     let arg = Arg::new(setting.name).long(setting.name).help(plain(setting.help));
@@ -72,7 +72,7 @@ fn arg<C: SettingsTable>(setting: &'static Setting<C>) -> Arg {
             let read = |text: &str| (setting.read)(&mut C::default(), &[text]).map(|()| text.to_owned());
             arg.value_name(form.placeholder).value_parser(read)
         }
-        // A switch, whose name says what is true.
+        // A switch: its name says what `true` means.
         ["true", "false"] => {
             let arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true");
             arg.value_name("BOOL").value_parser(PossibleValuesParser::new(names))
@@ -84,26 +84,26 @@ fn arg<C: SettingsTable>(setting: &'static Setting<C>) -> Arg {
     }
 }
 
-/// A doc comment as the command line has it: in one line, without the full stop.
+/// Converts a doc comment to help text: one line, without the full stop.
 fn plain(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     text.strip_suffix('.').unwrap_or(&text).to_owned()
 }
 
 impl ServeOption {
-    /// Sets it to what has been given.
+    /// Sets the setting to the given values.
     pub(super) fn read(&self, settings: &mut Settings, texts: &[String]) -> Result<(), String> {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         (self.read)(settings, &texts)
     }
 
-    /// What the command line gives.
+    /// Returns the values on the command line, if there are any.
     pub(super) fn given(&self, matches: &ArgMatches) -> Option<Vec<String>> {
         let is_given = matches.value_source(self.name) == Some(ValueSource::CommandLine);
         matches.get_many(self.name).filter(|_| is_given).map(|texts| texts.cloned().collect())
     }
 
-    /// Checks values that stand elsewhere, as the command line does: an error is its own, in one line.
+    /// Checks values from another source like the command line does. Returns clap's error in one line.
     pub(super) fn check(&self, values: &[String]) -> Result<(), String> {
         let alone = Command::new("throng").no_binary_name(true).arg(self.arg.clone().required(false));
         let arguments = values.iter().map(|value| format!("--{}={value}", self.name));

@@ -1,4 +1,4 @@
-//! `throng serve`: from arguments to a running server, and to its end.
+//! `throng serve`: starts the server, and runs it to its end.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -21,15 +21,15 @@ use super::settings::{App, ProgramConfig, QUEUED_MESSAGES, Settings};
 use super::signals::SignalStream;
 use crate::app::{Echo, Sink};
 
-/// Arenas of the allocator. Each keeps free memory of its own, and a worker seldom allocates.
+/// Number of the allocator's arenas. Each keeps free memory of its own, and a worker seldom allocates.
 const ARENAS: usize = 2;
-/// What an outbox must hold beyond the longest message, so that each one can be echoed: the echoes that have not left, and
+/// Bytes that an outbox must hold beyond the longest message, so that each one can be echoed: earlier echoes that have not left, and
 /// headers.
 const ECHO_ROOM: usize = 2 * budget::LEAST_OUTBOX;
-/// How often the main thread looks after its workers.
+/// The interval at which the main thread checks its workers.
 const WATCH: Duration = Duration::from_millis(100);
 
-/// What is printed when every worker listens.
+/// The line of JSON that is printed when every worker listens.
 #[derive(Debug, Serialize)]
 struct Ready {
     ready: bool,
@@ -46,7 +46,7 @@ pub(super) fn serve(serve: Serve, signals: &Signals) -> Result<(), ExitError> {
     if let Some(address) = settings.admin() {
         admin::check(address, token.as_ref())?;
     }
-    // Before there are other threads: what the allocator is told holds for all of them.
+    // Before there are other threads: the allocator's options hold for all of them.
     memory::map_large_blocks(budget::MAPPED_BLOCK);
     memory::limit_arenas(ARENAS);
     log.init();
@@ -60,7 +60,7 @@ pub(super) fn serve(serve: Serve, signals: &Signals) -> Result<(), ExitError> {
     let admin = settings.admin().map(admin::bind).transpose()?;
     let hub = (settings.program.app == App::Hub).then(|| Hub::new(settings.hub.clone()));
     let server = start(&settings, hub.as_ref())?;
-    // The runtime's descriptors are made after the workers have got tables of their own, and stay in the main thread's.
+    // The runtime opens its descriptors after the workers have private tables, so that they stay in the main thread's.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().map_err(|error| {
             ExitError::Runtime(format!("cannot start the control thread's runtime: {error}"))
@@ -98,7 +98,7 @@ fn start(settings: &Settings, hub: Option<&Hub>) -> Result<Server, ExitError> {
     Ok(server)
 }
 
-/// Watches over the server: signals, the admin port, workers that fail, memory to give back.
+/// Controls the running server: handles signals, the admin port and failed workers, and returns free memory.
 async fn control(
     server: Server,
     settings: &Settings,
@@ -120,7 +120,7 @@ async fn control(
     Ok(())
 }
 
-/// Runs the server and its admin port until all workers have ended, and those who stream something there have their answers.
+/// Runs the server and its admin port until all workers have ended, and requests under way on the admin port are answered.
 async fn run(
     server: &Server,
     settings: &Settings,
@@ -150,7 +150,7 @@ async fn run(
     }
 }
 
-/// Says that the server is ready, on standard output for programs and in the log for people.
+/// Announces that the server is ready: on standard output for programs, in the log for people.
 fn announce(server: &Server, settings: &Settings, admin: Option<SocketAddr>) -> Result<(), ExitError> {
     let unix = settings.server.listen.iter().filter(|listen| matches!(listen, throng::Listen::Unix(_)));
     let tcp = server.addresses().iter().map(ToString::to_string);
@@ -177,7 +177,7 @@ fn announce(server: &Server, settings: &Settings, admin: Option<SocketAddr>) -> 
         .map_err(|error| ExitError::Runtime(format!("cannot write to standard output: {error}")))
 }
 
-/// Waits until all workers have ended: in order after a signal, at once after a second one that comes a second later or more.
+/// Waits until all workers have ended: gracefully after a signal, at once after a second one that arrives a second later or more.
 async fn until_the_end(
     server: &Server,
     hub: Option<&Hub>,

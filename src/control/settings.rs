@@ -1,4 +1,4 @@
-//! All that an operator can set: the settings of the server, of the hub, and of the program.
+//! All settings of an operator: those of the server, of the hub, and of the program.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use throng::hub::HubConfig;
 use throng::{Config, DescriptorTables, choices, settings};
 
-/// The hub's admin port, unless it is said to be elsewhere.
+/// The address of the hub's admin port, unless another is set.
 const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9190);
 
-/// The longest messages that must be able to be on their way at a time.
+/// How many messages of the greatest length `queue-limit` must have room for.
 pub(super) const QUEUED_MESSAGES: usize = 4;
 
 choices! {
@@ -47,7 +47,7 @@ settings! {
     }
 }
 
-/// The settings of everything.
+/// The settings of the server, the hub and the program.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) server: Config,
@@ -58,19 +58,20 @@ pub(super) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let mut server = Config::default();
-        // The program owns its process: no descriptor of anything else is in the way.
+        // The program owns its process: no descriptors of other code are in the way.
         server.descriptor_tables = DescriptorTables::PrivateIfNeeded;
         Self { server, hub: HubConfig::default(), program: ProgramConfig::default() }
     }
 }
 
 impl Settings {
-    /// The least that may be on its way to clients: of the half that is for them, one topic of one of them has a half.
+    /// Returns the fewest bytes that `queue-limit` may be. Half of the queue is for messages that clients publish, and a single topic may
+    /// take half of that.
     pub(super) const fn least_queue(&self) -> usize {
         self.server.max_message.saturating_mul(QUEUED_MESSAGES)
     }
 
-    /// Where the admin port is.
+    /// Returns the address of the admin port, if it is on.
     pub(super) fn admin(&self) -> Option<SocketAddr> {
         let default = || (self.program.app == App::Hub).then_some(DEFAULT_ADMIN);
         self.program.admin.unwrap_or_else(default)

@@ -1,4 +1,4 @@
-//! What signals ask of the program.
+//! Signals that end the program.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -7,24 +7,24 @@ use throng::sys::signals::Signals;
 use throng::sys::watch;
 use tokio::io::unix::AsyncFd;
 
-/// The program's signals, watched in its runtime.
+/// The program's signals, watched by its runtime.
 pub(super) struct SignalStream<'a> {
     signals: &'a Signals,
     watched: AsyncFd<BorrowedFd<'a>>,
 }
 
 impl<'a> SignalStream<'a> {
-    /// Watches signals that have been taken over: those that came before count as well.
+    /// Watches signals that have been taken over, including those that arrived before.
     pub(super) fn new(signals: &'a Signals) -> io::Result<Self> {
         Ok(Self { signals, watched: watch::for_reading(signals.as_fd())? })
     }
 
-    /// Waits for one that asks for the end: its name.
+    /// Waits for a signal that ends the server gracefully, and returns its name.
     pub(super) async fn end(&self) -> io::Result<&'static str> {
         self.wait_for(Signals::end).await
     }
 
-    /// Waits for one that asks for it again, a second or more after the first: its name.
+    /// Waits for another such signal, a second or more after the first, and returns its name.
     pub(super) async fn cut(&self) -> io::Result<&'static str> {
         self.wait_for(Signals::cut).await
     }

@@ -1,16 +1,16 @@
-//! Settings from the environment and the configuration file, checked where they stand.
+//! Settings from the environment and the configuration file, checked in their source.
 
 use super::config_file::ConfigFile;
 use super::environment::{Environment, variable};
 use super::error::ExitError;
 use super::options::{ServeOption, Values};
 
-/// The variable that names the configuration file.
+/// The variable with the path of the configuration file.
 pub(super) const CONFIG: &str = "THRONG_CONFIG";
-/// Variables that are read elsewhere.
+/// Variables that other modules read.
 const OTHERS: [&str; 3] = [CONFIG, "THRONG_ADMIN_TOKEN", "THRONG_LOG"];
 
-/// The settings in the environment.
+/// Reads the settings in the environment.
 pub(super) fn of_environment(
     options: &[ServeOption],
     environment: &Environment,
@@ -30,7 +30,7 @@ pub(super) fn of_environment(
     Ok(values)
 }
 
-/// The settings in a file.
+/// Reads the settings in a file.
 pub(super) fn of_file(options: &[ServeOption], file: &ConfigFile) -> Result<Values, ExitError> {
     let mut values = Values::new();
     for entry in &file.entries {
@@ -60,7 +60,7 @@ fn unknown_key(options: &[ServeOption], key: &str) -> String {
     )
 }
 
-/// Variables that look like settings and are none.
+/// Returns the names of variables that look like settings but are none.
 pub(super) fn unknown(options: &[ServeOption], environment: &Environment) -> Vec<String> {
     let known: Vec<String> = options.iter().map(|option| variable(option.name)).collect();
     let is_unknown = |name: &&String| !known.contains(name) && !OTHERS.contains(&name.as_str());

@@ -1,4 +1,4 @@
-//! Standard error, which nobody may read: the program writes lines to it, and does not wait for a reader for long.
+//! Standard error, which may have no reader: the program writes lines to it, and does not wait for a reader for long.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
@@ -6,26 +6,26 @@ use std::time::Duration;
 
 use throng::sys::stderr::write_within;
 
-/// The time that a line waits for the reader of standard error. Then the line is lost, and so is each that follows and finds no room at once:
-/// a collector of logs that hangs must not hold up the admin port, or the end of the program.
+/// The time that a line waits for the reader of standard error. After that the line is lost, and so is each later one for which there is no
+/// room at once: a hanging log collector must not block the admin port, or the end of the program.
 const READER_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// What became of the lines before.
+/// Whether the last line was taken, and how many were lost.
 static READER: Mutex<Reader> = Mutex::new(Reader { is_stuck: false, lost: 0 });
 
 /// The reader of standard error.
 #[derive(Debug)]
 struct Reader {
     is_stuck: bool,
-    /// Lines that it has not taken, and does not know of.
+    /// Lines that were lost, and that the reader has not been notified of.
     lost: u64,
 }
 
-/// Standard error as a writer that gets a line with each call.
+/// Standard error as a writer that gets one line per call.
 #[derive(Debug)]
 pub(super) struct Lines;
 
-/// Writes a line to standard error. It is lost where no reader takes it in time.
+/// Writes a line to standard error. The line is lost if no reader takes it in time.
 pub(super) fn write_line(line: &str) {
     write_line_by(&READER, line.as_bytes(), write_within);
 }
@@ -44,7 +44,7 @@ fn write_line_by(reader: &Mutex<Reader>, line: &[u8], write: impl Fn(&[u8], Dura
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
             *reader = Reader { is_stuck: true, lost: reader.lost + 1 };
         }
-        // The reader is gone for good.
+        // Standard error is closed.
         Err(_) => {}
     }
 }

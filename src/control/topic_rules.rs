@@ -1,4 +1,4 @@
-//! The `[[topics]]` tables of the configuration file: rules for topics, by how their names begin.
+//! The `[[topics]]` tables of the configuration file: rules for topics by name prefix.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use throng::SlowPolicy;
 use throng::hub::{Access, HistoryRule, NameError, Rule, check_name};
 use throng::settings::kinds::{COUNT, Kind, SIZE, TIME};
 
-/// How a table says a rule.
+/// The form of a rule in the configuration file.
 #[derive(Debug, Deserialize)]
 #[serde(remote = "Rule", deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RuleTable {
@@ -27,7 +27,7 @@ pub(super) struct RuleTable {
     compression: Option<bool>,
 }
 
-/// How a table says what is kept.
+/// The form of a history rule in the configuration file.
 #[derive(Debug, Deserialize)]
 #[serde(remote = "HistoryRule", deny_unknown_fields)]
 struct HistoryTable {
@@ -39,7 +39,7 @@ struct HistoryTable {
     age: Duration,
 }
 
-/// What a prefix may be meant to be that it is not: it is taken as it is.
+/// Returns a warning for a prefix that looks like a pattern or a path: it is matched literally.
 pub(super) fn warning(prefix: &str) -> Option<String> {
     let is_pattern =
         |char: char| matches!(char, '*' | '?' | '>' | '^' | '$' | '|' | '\\' | '[' | ']' | '{' | '}' | '%');
@@ -57,7 +57,7 @@ pub(super) fn warning(prefix: &str) -> Option<String> {
     Some(format!("prefix {prefix:?} is taken as it is, for names that begin with these characters; {what}"))
 }
 
-/// Reads `"off"`, or a table.
+/// Reads `"off"` or a table.
 fn history<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HistoryRule>, D::Error> {
     struct OffOrTable;
 
@@ -84,7 +84,7 @@ fn history<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HistoryR
     deserializer.deserialize_any(OffOrTable)
 }
 
-/// Text, or a whole number: as the command line would have it.
+/// Text or a whole number, in the form of the command line.
 struct Plain(String);
 
 impl<'de> Deserialize<'de> for Plain {
@@ -111,7 +111,7 @@ impl<'de> Deserialize<'de> for Plain {
     }
 }
 
-/// Reads a value as the command line does.
+/// Reads a value like the command line does.
 fn read<'de, D, T>(deserializer: D, key: &str, kind: &Kind<T>) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -123,7 +123,7 @@ where
 fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let prefix = String::deserialize(deserializer)?;
     let checked = match check_name(&prefix) {
-        // The name may go on behind the dots.
+        // The name of a topic may continue after the dots.
         Err(NameError::DotSegment) => check_name(&format!("{prefix}x")),
         Err(NameError::Empty) => Ok(()),
         checked => checked,

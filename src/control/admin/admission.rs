@@ -1,8 +1,8 @@
 //! Admission to the admin port: permits for connections, and for requests that make work.
 //!
-//! A new connection is admitted at once, so that `GET /health` is answered whatever other clients do. At the limit another client gives way:
-//! one that asks for nothing, or else one whose request waits for a permit; that request is answered with 503. There are fewer permits for
-//! requests than for connections, so that one of the two always exists.
+//! A new connection is admitted at once, so that `GET /health` is answered whatever other clients do. At the limit another client gives
+//! way: an idle one, or else one whose request waits for a permit; that request is answered with 503. There are fewer permits for requests
+//! than for connections, so that one of the two always exists.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,13 +20,13 @@ use super::problem::Problem;
 
 /// The most connections at a time. Each takes a descriptor of the reserve, which is not for WebSockets.
 pub(super) const MAX_CONNECTIONS: usize = 64;
-/// The most requests that are worked on at a time. More wait for a permit.
+/// The most requests that are handled at a time. More wait for a permit.
 const MAX_REQUESTS: usize = 48;
-/// The time that a request waits for a permit. Then it is answered with 503.
+/// The time that a request waits for a permit. After that it is answered with 503.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 const _: () = assert!(MAX_REQUESTS < MAX_CONNECTIONS, "a client can give way");
-// The rest is for standard streams, the runtime, the log and what the program reads.
+// The remaining descriptors are for standard streams, the runtime, the log and files that the program reads.
 const _: () =
     assert!(MAX_CONNECTIONS + 32 <= DESCRIPTOR_RESERVE, "the admin port's descriptors are reserved");
 
@@ -35,7 +35,7 @@ const _: () =
 pub(crate) struct Admission {
     clients: Mutex<Vec<Arc<Client>>>,
     requests: Semaphore,
-    /// Notified when a client has gone, or can give way now.
+    /// Notified when a client has gone, or has become able to give way.
     changed: Notify,
     port: watch::Sender<Port>,
 }
@@ -43,14 +43,14 @@ pub(crate) struct Admission {
 /// Whether new connections are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Port {
-    /// There is no listener, or no longer one.
+    /// There is no listener, or none any more.
     Closed,
     Open,
-    /// The connections in the listener's queue are the last.
+    /// Only connections in the listener's queue are still accepted.
     Ending,
 }
 
-/// The right to a connection. Dropping it makes room for another one.
+/// The permit of a connection. Dropping it makes room for another one.
 #[derive(Debug)]
 pub(super) struct ConnectionPermit {
     admission: Arc<Admission>,
@@ -59,14 +59,14 @@ pub(super) struct ConnectionPermit {
     ended: oneshot::Receiver<()>,
 }
 
-/// The right to be worked on. Dropping it makes room for another request.
+/// The permit of a request. Dropping it makes room for another request.
 struct RequestPermit<'a> {
     admission: &'a Admission,
     client: &'a Client,
     permit: Option<SemaphorePermit<'a>>,
 }
 
-/// Has a request wait for its permit, and keeps that until the answer is made.
+/// Makes a request wait for its permit, and holds the permit until the response is made.
 pub(super) async fn admit_request(
     State(admission): State<Arc<Admission>>,
     Extension(client): Extension<Arc<Client>>,
@@ -89,7 +89,7 @@ impl Default for Admission {
 }
 
 impl Admission {
-    /// Admits a new connection, as soon as there is room.
+    /// Admits a new connection as soon as there is room.
     pub(super) async fn admit(self: &Arc<Self>) -> ConnectionPermit {
         loop {
             if let Some(permit) = self.try_admit() {
@@ -110,7 +110,7 @@ impl Admission {
         self.port.send_replace(Port::Closed);
     }
 
-    /// Ends the port: no connection is admitted any more, and each ends after the request under way. Returns when no request is left.
+    /// Ends the port: no connection is admitted any more, and each ends after the current request. Returns when no request is left.
     pub(super) async fn end(&self) {
         self.port.send_if_modified(|port| {
             let is_open = *port == Port::Open;
@@ -143,8 +143,8 @@ impl Admission {
         Some(ConnectionPermit { admission: Arc::clone(self), client, ended })
     }
 
-    /// Has one client give way, unless one does already. Idle clients come first: those that have not shown that they may use the port before
-    /// the others, and of each the one that is idle the longest. Then comes the request that has waited the longest.
+    /// Makes one client give way, unless one does already. Idle clients come first: unauthenticated ones before the others, and of each
+    /// kind the one that has been idle the longest. Then comes the client whose request has waited the longest.
     pub(super) fn make_room(&self) {
         let clients = lock(&self.clients);
         if clients.iter().any(|client| client.is_giving_way()) {
@@ -159,11 +159,11 @@ impl Admission {
     /// Waits for the permit of a request.
     async fn request_permit<'a>(&'a self, client: &'a Client) -> Result<RequestPermit<'a>, Problem> {
         let cancelled = client.wait();
-        // Dropped, it says that the client is idle again, whatever becomes of the wait.
+        // Dropping it marks the client as idle again, whatever becomes of the wait.
         let mut request = RequestPermit { admission: self, client, permit: None };
         tokio::select! {
             biased;
-            // A new connection waits for the room.
+            // A new connection needs the room.
             _ = cancelled => {}
             permit = timeout(PERMIT_TIMEOUT, self.requests.acquire()) => {
                 // The semaphore is never closed.
@@ -219,7 +219,7 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(what)
     }
 
-    /// A connection, as the door has it: its permit, which it leaves when it is told.
+    /// Admits a connection that gives way when it has to.
     fn connect(admission: &Arc<Admission>) -> JoinHandle<Arc<Client>> {
         let admission = Arc::clone(admission);
         tokio::spawn(async move { sit(admission.admit().await) })
@@ -235,7 +235,7 @@ mod tests {
         lock(&admission.clients).iter().any(|other| Arc::ptr_eq(other, client))
     }
 
-    /// A request that works for ever, once it has its request_permit; what it is told if it gets none.
+    /// Makes a request that works for ever once it has its permit. Returns the problem if it gets none.
     fn ask(admission: &Arc<Admission>, client: &Arc<Client>) -> JoinHandle<Option<Problem>> {
         let (admission, client) = (Arc::clone(admission), Arc::clone(client));
         tokio::spawn(async move {
@@ -288,7 +288,7 @@ mod tests {
             assert!(
                 asked.iter().all(|(request, client)| !request.is_finished() && holds(&admission, client))
             );
-            // A request_permit that becomes free is that of who waits the longest.
+            // A permit that becomes free goes to the request that has waited the longest.
             asked[0].0.abort();
             for _ in 0..10 {
                 yield_now().await;

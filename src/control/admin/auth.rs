@@ -1,4 +1,5 @@
-//! Who may use the admin port: clients that send the token; where there is none, programs on this machine, but no web page.
+//! Authentication on the admin port: clients must send the token; without a token, programs on this machine are admitted, and web pages are
+//! not.
 
 use std::sync::Arc;
 
@@ -13,10 +14,10 @@ use super::origin;
 use super::problem::Problem;
 use super::token::AdminToken;
 
-/// The path that needs no token, and that any name of the machine may stand before, or none.
+/// The path that needs no token, and no particular host name.
 pub(super) const HEALTH: &str = "/health";
 
-/// Checks the token of a request, or, where there is none, that no web page makes the request.
+/// Checks the token of a request. Without a token, checks that no web page makes the request.
 pub(super) async fn check(
     State(token): State<Option<Arc<AdminToken>>>,
     request: Request,
@@ -35,7 +36,7 @@ pub(super) async fn check(
     Ok(next.run(request).await)
 }
 
-/// Checks the rules for requests that do not depend on the client, and hold on the serving port too.
+/// Checks the rules that do not depend on the client, and that the serving port has too.
 fn check_form(request: &Request) -> Result<(), Problem> {
     // RFC 3986, section 2.
     if !request.uri().path_and_query().is_none_or(|target| target.as_str().is_ascii()) {
@@ -51,7 +52,8 @@ fn check_form(request: &Request) -> Result<(), Problem> {
     }
 }
 
-/// Whether it is a host, perhaps with a port, and no user, whose name before it has no meaning in HTTP (RFC 9110, section 4.2.4).
+/// Returns whether a Host field is a host with an optional port, without user information, which has no meaning in HTTP (RFC 9110,
+/// section 4.2.4).
 fn is_host(host: &[u8]) -> bool {
     Authority::try_from(host).is_ok() && !host.contains(&b'@')
 }
@@ -68,7 +70,7 @@ fn check_token(token: &AdminToken, headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// The token in `Bearer TOKEN`; the scheme's name is case-insensitive (RFC 9110, section 11.1).
+/// Returns the token in `Bearer TOKEN`; the scheme's name is case-insensitive (RFC 9110, section 11.1).
 fn bearer(field: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = field.split_at_checked("Bearer".len())?;
     let given = token.trim_ascii_start();

@@ -11,10 +11,10 @@ use throng::{Message, PreparedMessage};
 
 use super::problem::Problem;
 
-/// Most messages of a batch, a message to several topics counted for each.
+/// Most messages of a batch. A message to several topics counts once for each.
 const MAX_MESSAGES: usize = 1000;
 
-/// A batch that can be published as far as its form goes.
+/// A batch whose form is valid.
 #[derive(Debug)]
 pub(super) struct BatchRequest {
     entries: Vec<Entry>,
@@ -41,12 +41,12 @@ struct RawEntry {
     base64: Option<String>,
 }
 
-/// A list that is refused before it takes up much memory.
+/// A list that is refused before it takes much memory.
 #[derive(Deserialize)]
 struct Bounded(#[serde(deserialize_with = "bounded")] Vec<String>);
 
 impl BatchRequest {
-    /// Reads one. Members that mean nothing are ignored.
+    /// Parses a batch. Ignores unknown members.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Problem> {
         let raw: RawBatch = serde_json::from_slice(bytes)
             .map_err(|error| Problem::bad_request(format!("this is no batch: {error}")))?;
@@ -66,7 +66,7 @@ impl BatchRequest {
         Ok(batch)
     }
 
-    /// Each message with each of its topics, in order.
+    /// Returns each message with each of its topics, in order.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &PreparedMessage)> {
         self.entries
             .iter()

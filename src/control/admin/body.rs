@@ -18,7 +18,7 @@ use super::content::{BodyKind, kind};
 use super::hub_client::HubClient;
 use super::problem::Problem;
 
-/// A request's body, as the message that its fields declare.
+/// A request's body, as the kind of message that its header fields declare.
 pub(super) struct Body {
     bytes: Bytes,
     kind: BodyKind,
@@ -30,7 +30,7 @@ impl Body {
         Self { bytes: text.into(), kind: BodyKind::Text }
     }
 
-    /// The message.
+    /// Returns the message.
     pub(super) fn message(&self) -> Result<Message<'_>, Problem> {
         match self.kind {
             BodyKind::Binary => Ok(Message::Binary(&self.bytes)),
@@ -42,7 +42,7 @@ impl Body {
         }
     }
 
-    /// The JSON of a batch.
+    /// Returns the JSON of a batch.
     pub(super) fn json(&self) -> Result<&[u8], Problem> {
         match self.kind {
             BodyKind::Text => Ok(&self.bytes),
@@ -56,7 +56,7 @@ impl Body {
 impl FromRequest<Arc<HubClient>> for Body {
     type Rejection = Problem;
 
-    /// Looks at the fields before it asks for the body, so that whoever expects 100-continue need not send it in vain.
+    /// Checks the header fields before it reads the body, so that a client that expects 100-continue does not send it in vain.
     async fn from_request(request: Request, hub: &Arc<HubClient>) -> Result<Self, Problem> {
         let kind = kind(request.headers())?;
         let most = hub.limits().max_body;
@@ -75,7 +75,7 @@ fn unread(rejection: &BytesRejection, most: usize) -> Problem {
     Problem::bad_request(rejection.body_text())
 }
 
-/// Whether a request has arrived as a whole.
+/// Whether the whole request has arrived.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Arrived(Arc<AtomicBool>);
 
@@ -85,13 +85,13 @@ impl Arrived {
     }
 }
 
-/// A body that tells whether it was read to its end.
+/// A body that notes when it was read to its end.
 struct Watched {
     inner: AnyBody,
     arrived: Arrived,
 }
 
-/// Says that the connection ends after an answer to a request whose body was not read to its end: what follows is no request.
+/// Announces that the connection ends after the response to a request whose body was not read to its end: what follows is no request.
 pub(super) async fn close_where_unread(request: Request, next: Next) -> Response {
     let arrived = request.extensions().get::<Arrived>().cloned().unwrap_or_default();
     arrived.0.store(request.body().is_end_stream(), Ordering::Relaxed);

@@ -1,20 +1,20 @@
-//! What one client of the admin port is doing, and how it is told to give way to another one.
+//! The activity of one client of the admin port, and how it gives way to another one.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-/// One client's connection, as its requests and the admission of others see it.
+/// The state of one client's connection, shared by its requests and the admission of others.
 #[derive(Debug)]
 pub(super) struct Client(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     activity: Activity,
-    /// Whether it has shown that it may use the port.
+    /// Whether the client has shown that it may use the port.
     is_authenticated: bool,
-    /// When the activity began.
+    /// The time at which the activity began.
     since: Instant,
     /// Ends the connection; `None` once it was used.
     end: Option<oneshot::Sender<()>>,
@@ -22,10 +22,10 @@ struct State {
     cancel: Option<oneshot::Sender<()>>,
 }
 
-/// What a connection is doing. Smaller values give way first.
+/// The activity of a connection. Smaller values give way first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Activity {
-    /// Nothing that the server knows of: the client is silent, sends a head, reads an answer, or sends on after one.
+    /// No complete request: the client is silent, sends a head, reads a response, or continues to send after one.
     Idle,
     /// A request waits for a permit.
     Waiting,
@@ -34,7 +34,7 @@ pub(super) enum Activity {
 }
 
 impl Client {
-    /// A client that is idle. `end` ends its connection.
+    /// Makes an idle client. `end` ends its connection.
     pub(super) fn new(end: oneshot::Sender<()>) -> Self {
         let (activity, since) = (Activity::Idle, Instant::now());
         Self(Mutex::new(State { activity, is_authenticated: false, since, end: Some(end), cancel: None }))
@@ -45,13 +45,13 @@ impl Client {
         lock(&self.0).is_authenticated = true;
     }
 
-    /// The order in which clients give way, smaller ones first; `None` where the client does not.
+    /// Returns the order in which clients give way, smaller values first; `None` where the client does not.
     pub(super) fn rank(&self) -> Option<(Activity, bool, Instant)> {
         let state = lock(&self.0);
         (state.activity != Activity::Working).then_some((state.activity, state.is_authenticated, state.since))
     }
 
-    /// Whether a request is worked on, or waits for a permit.
+    /// Returns whether a request of the client is handled or waits for a permit.
     pub(super) fn is_busy(&self) -> bool {
         self.activity() != Activity::Idle
     }
@@ -60,7 +60,7 @@ impl Client {
         lock(&self.0).activity
     }
 
-    /// Whether the client was told to give way, and has not yet.
+    /// Returns whether the client has been asked to give way and has not done so yet.
     pub(super) fn is_giving_way(&self) -> bool {
         let state = lock(&self.0);
         match state.activity {
@@ -78,11 +78,11 @@ impl Client {
             Activity::Waiting => state.cancel.take(),
             Activity::Working => None,
         };
-        // A connection that does not hear it has ended.
+        // Without a receiver, the connection has ended.
         let _ = told.map(|told| told.send(()));
     }
 
-    /// Notes that a request waits for a permit. What is returned cancels it.
+    /// Notes that a request waits for a permit. Returns a receiver that resolves when the wait is cancelled.
     pub(super) fn wait(&self) -> oneshot::Receiver<()> {
         let (cancel, cancelled) = oneshot::channel();
         self.change(Activity::Waiting);
@@ -90,7 +90,7 @@ impl Client {
         cancelled
     }
 
-    /// Notes what the connection does from now on.
+    /// Notes the current activity of the connection.
     pub(super) fn change(&self, activity: Activity) {
         let mut state = lock(&self.0);
         state.activity = activity;
@@ -99,7 +99,7 @@ impl Client {
     }
 }
 
-/// Locks a mutex that is locked for moments, on the control thread alone.
+/// Locks a mutex that is held for moments, on the control thread alone.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

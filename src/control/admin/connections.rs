@@ -25,12 +25,12 @@ use super::admission::{Admission, ConnectionPermit, MAX_CONNECTIONS};
 use super::body::Arrived;
 use super::problem::{Problem, Reason};
 
-/// Bytes of a request's head after which no more is read. A head that has not ended by then is answered with 431, as is one with more than
-/// the 100 fields that hyper allows.
+/// The most bytes of a request's head that are read. A longer head is answered with 431, as is one with more than the 100 fields that hyper
+/// allows.
 const MAX_HEAD: usize = 64 * 1024;
-/// Pause after accepting has failed, for want of descriptors or memory.
+/// The pause after accepting has failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
-/// Bytes that are read at a time, and dropped, of a request that was answered early.
+/// Bytes that are read at a time, and discarded, of a request that was answered early.
 const SKIPPED_AT_ONCE: usize = 16 * 1024;
 /// The most bytes of a path in the log.
 const MAX_LOGGED_PATH: usize = 256;
@@ -38,21 +38,23 @@ const MAX_LOGGED_PATH: usize = 256;
 /// The limits of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ConnectionLimits {
-    /// The time for a request's head to arrive, and between requests. Then the connection is dropped.
+    /// The time for a request's head to arrive, and between requests. After that the connection is dropped.
     pub(super) head_timeout: Duration,
-    /// The time for a request's body to arrive and the answer to be made. Then the answer is 408, or 503 where the body has arrived.
+    /// The time for a request's body to arrive and the response to be made. After that the response is 408, or 503 where the body has
+    /// arrived.
     pub(super) request_timeout: Duration,
-    /// The time for all requests. Then the connection ends after the request under way: a client that does not read answers cannot keep it.
+    /// The time for all requests. After that the connection ends with the current request: a client that does not read responses cannot
+    /// keep it.
     pub(super) lifetime: Duration,
-    /// The time for the rest of a request that was answered before it had arrived. Input that is left unread makes a reset, which overtakes
-    /// the answer (RFC 9112, section 9.6).
+    /// The time for the rest of a request that was answered before it had arrived. Unread input causes a reset, which overtakes the
+    /// response (RFC 9112, section 9.6).
     pub(super) linger_timeout: Duration,
     /// The most bytes of that rest.
     pub(super) linger_bytes: usize,
 }
 
 impl ConnectionLimits {
-    /// The limits of the program, where bodies have `max_body` bytes at most.
+    /// Returns the limits of the program for bodies of at most `max_body` bytes.
     pub(super) const fn new(max_body: usize) -> Self {
         Self {
             head_timeout: Duration::from_secs(30),
@@ -68,7 +70,7 @@ impl ConnectionLimits {
 #[derive(Debug, Clone, Copy)]
 struct PeerAddress(SocketAddr);
 
-/// Accepts connections and serves each, until the port ends. Then it only waits.
+/// Accepts connections and serves each, until the port ends. Never returns.
 pub(super) async fn run(
     listener: TcpListener,
     routes: Router,
@@ -87,15 +89,15 @@ pub(super) async fn run(
             Ok((stream, peer)) => {
                 let permit = admission.admit().await;
                 tokio::spawn(serve(stream, PeerAddress(peer), routes.clone(), limits, permit));
-                // Its request has usually arrived: it is read before another new connection can take the room.
+                // The request has usually arrived: it is read before another new connection can take the room.
                 yield_now().await;
             }
-            // These errors are about that one connection (accept(2)).
+            // These errors concern a single connection (accept(2)).
             Err(error)
                 if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection to the admin port");
-                // An idle client has the descriptor or the memory that is missing.
+                // An idle client holds the descriptor or the memory that is missing.
                 admission.make_room();
                 sleep(ACCEPT_PAUSE).await;
             }
@@ -108,14 +110,14 @@ pub(super) async fn run(
     std::future::pending().await
 }
 
-/// Serves the connections that wait in the listener's queue, and closes it. Its end would reset them.
+/// Serves the connections in the listener's queue, and closes the listener. Closing it first would reset them.
 async fn serve_queued(
     listener: TcpListener,
     routes: &Router,
     admission: &Arc<Admission>,
     limits: ConnectionLimits,
 ) -> io::Result<()> {
-    // The runtime's listener does not look at the queue before the runtime has heard of an event.
+    // The runtime's listener does not try to accept before the runtime has received an event.
     let listener = listener.into_std()?;
     for _ in 0..MAX_CONNECTIONS {
         match listener.accept() {
@@ -136,7 +138,7 @@ async fn serve_queued(
     Ok(())
 }
 
-/// Serves a connection, which has its permit until it ends.
+/// Serves a connection, which holds its permit until it ends.
 async fn serve(
     stream: TcpStream,
     peer: PeerAddress,
@@ -159,7 +161,7 @@ async fn serve(
     let served = async {
         tokio::select! {
             ended = &mut connection => {
-                // The peer is at fault.
+                // The client is at fault.
                 if let Err(error) = ended {
                     tracing::debug!(peer = %address, reason = %error, "dropped a connection to the admin port");
                 }
@@ -171,7 +173,7 @@ async fn serve(
         Pin::new(&mut connection).graceful_shutdown();
         let _ = timeout(limits.request_timeout, &mut connection).await;
     };
-    // The end comes first: a connection that was idle when it had to give way must not begin with a request any more.
+    // Giving way is checked first: an idle connection that has to give way must not begin a request any more.
     tokio::select! {
         biased;
         () = permit.gives_way() => {
@@ -189,14 +191,14 @@ async fn serve(
     }
 }
 
-/// Lets a connection read what has arrived: hyper drops one that ends before its first byte. The first turn is for the runtime to hear of
-/// the input, the second for the connection.
+/// Lets a connection read input that has arrived: hyper drops one that is shut down before its first byte. The first yield lets the runtime
+/// receive the event, the second lets the connection read.
 async fn let_input_be_read() {
     yield_now().await;
     yield_now().await;
 }
 
-/// Ends the server's half of the connection, and reads until the peer has ended the other half, or has sent too much.
+/// Shuts down the server's half of the connection, and reads until the peer has ended the other half or has sent too much.
 async fn linger(stream: &mut TcpStream, most: usize) -> io::Result<()> {
     std::future::poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await?;
     let mut skipped = vec![0; SKIPPED_AT_ONCE];
@@ -207,7 +209,7 @@ async fn linger(stream: &mut TcpStream, most: usize) -> io::Result<()> {
             Ok(0) => break,
             Ok(len) => {
                 left = left.saturating_sub(len);
-                // A peer that sends as fast as this reads must not keep other connections waiting.
+                // A peer that sends as fast as this reads must not block other connections.
                 yield_now().await;
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -217,7 +219,7 @@ async fn linger(stream: &mut TcpStream, most: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Answers with 408 where a request's body takes too long: the client may send it again. Answers with 503 where the answer takes too long.
+/// Answers with 408 when a request's body takes too long: the client may send it again. Answers with 503 when the response takes too long.
 async fn limit_time(State(most): State<Duration>, mut request: Request, next: Next) -> Response {
     let arrived = Arrived::default();
     request.extensions_mut().insert(arrived.clone());
@@ -265,7 +267,7 @@ mod tests {
         linger_bytes: usize::MAX,
     };
 
-    /// What a client is told that says something and waits for the end of the connection.
+    /// Sends `said`, waits for the end of the connection, and returns the response.
     fn told(limits: ConnectionLimits, said: String) -> io::Result<String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -307,7 +309,7 @@ mod tests {
         assert!(told.contains(r#"{"error":{"code":"timeout","#), "{told}");
     }
 
-    /// Who is told 408 may send it again, though it may have been done.
+    /// A client that gets 408 may send the request again, though the server may have executed it.
     #[test]
     fn an_answer_that_does_not_come_is_no_request_that_has_not_arrived() {
         let limits = ConnectionLimits { request_timeout: SHORT, ..PATIENT };
@@ -323,15 +325,15 @@ mod tests {
         let head = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n";
         let sent = |limits, len| told(limits, head.to_owned() + &"x".repeat(len));
         let limits = ConnectionLimits { linger_bytes: MOST, ..PATIENT };
-        // What little is sent does not end the wait for more; the time does.
+        // A few bytes do not end the wait for more; the timeout does.
         let answered = sent(ConnectionLimits { linger_timeout: SHORT, ..limits }, 1000).unwrap();
         assert!(answered.starts_with("HTTP/1.1 405 "), "{answered}");
-        // More than is allowed, and than the buffers of two sockets hold.
+        // More than is allowed, and more than the buffers of two sockets hold.
         assert!(sent(limits, 4 * MOST).is_err());
         assert!(sent(limits, MOST / 2).unwrap().starts_with("HTTP/1.1 405 "));
     }
 
-    /// The accept queue is the kernel's: a listener that is closed resets what waits there.
+    /// The accept queue is the kernel's: closing a listener resets the connections in it.
     #[test]
     fn a_request_that_waits_in_the_queue_at_the_end_is_answered() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -1,11 +1,11 @@
-//! What a request's body is, by the header fields that say so: a text, or bytes.
+//! The kind of a request's body, by its header fields: text or bytes.
 
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, HeaderValue};
 
 use super::problem::Problem;
 
-/// What kind of message a body is.
+/// The kind of message that a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyKind {
     /// UTF-8, which is checked.
@@ -13,14 +13,15 @@ pub(super) enum BodyKind {
     Binary,
 }
 
-/// Names of character encodings that UTF-8 is, or contains (the registry of IANA, and what is written for them).
+/// Names of character encodings that are UTF-8 or subsets of it (from IANA's registry, and common spellings).
 const UTF_8: [&str; 4] = ["utf-8", "utf8", "us-ascii", "ascii"];
 
-/// The kind that the fields declare. The bytes have no say in it: what a subscriber gets must not change with a message's content.
+/// Returns the kind that the header fields declare. The body's bytes do not matter: what a subscriber gets must not change with a message's
+/// content.
 ///
 /// # Errors
-/// 415 for what is packed or encoded in a way that subscribers would have to undo and are not told of; 501 for a transfer coding that is
-/// not known; 400 for fields that break their grammar (RFC 9110, section 8.3) or contradict each other.
+/// 415 for a body that is compressed or encoded, since subscribers would have to decode it without being informed of the encoding; 501 for
+/// an unknown transfer coding; 400 for fields that break their grammar (RFC 9110, section 8.3) or contradict each other.
 pub(super) fn kind(fields: &HeaderMap) -> Result<BodyKind, Problem> {
     if codings(fields, CONTENT_ENCODING).any(|coding| !coding.eq_ignore_ascii_case("identity")) {
         return Err(Problem::encoded(
@@ -39,10 +40,10 @@ pub(super) fn kind(fields: &HeaderMap) -> Result<BodyKind, Problem> {
     }
 }
 
-/// The codings that fields name, of which there may be several in each.
+/// Returns the codings that the fields name. Each field may name several.
 fn codings(fields: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     let values = fields.get_all(name).into_iter();
-    // What is not ASCII names no coding.
+    // A value that is not ASCII names no coding.
     let lists = values.flat_map(|value| value.to_str().unwrap_or("?").split(','));
     lists.map(str::trim).filter(|coding| !coding.is_empty())
 }
@@ -77,7 +78,8 @@ fn kind_of(value: &HeaderValue) -> Result<BodyKind, Problem> {
     Ok(BodyKind::Text)
 }
 
-/// Whether a type is one of text: JSON and XML by their suffixes, too (RFC 6839, RFC 7303), and what `curl -d` says of everything.
+/// Returns whether a type is text: `text/*`, JSON and XML, including their suffixes (RFC 6839, RFC 7303), and the type that `curl -d`
+/// declares by default.
 fn is_text(main: &str, sub: &str) -> bool {
     let is_json_or_xml = matches!(sub, "json" | "xml") || sub.ends_with("+json") || sub.ends_with("+xml");
     match main {
@@ -87,8 +89,8 @@ fn is_text(main: &str, sub: &str) -> bool {
     }
 }
 
-/// Names and values of `*( OWS ";" OWS [ parameter ] )` (RFC 9110, section 5.6.6), values without their quotes; `None` for what is
-/// something else.
+/// Returns names and values of `*( OWS ";" OWS [ parameter ] )` (RFC 9110, section 5.6.6), values without their quotes; `None` for anything
+/// else.
 fn read_parameters(mut rest: &str) -> Option<Vec<(&str, String)>> {
     let mut parameters = Vec::new();
     loop {
@@ -113,7 +115,7 @@ fn read_parameters(mut rest: &str) -> Option<Vec<(&str, String)>> {
     }
 }
 
-/// What stands before the closing quote, and what is behind it.
+/// Returns the text before the closing quote, unescaped, and the rest behind the quote.
 fn unquote(quoted: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut chars = quoted.char_indices();

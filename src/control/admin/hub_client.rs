@@ -1,7 +1,8 @@
-//! Asks the hub's workers, and waits for their answers.
+//! Questions to the hub's workers, and their answers.
 //!
 //! A worker answers on its own thread: it puts the answer into a channel of the question and uses a [`LoopWaker`], which means the same in
-//! each descriptor table. It cannot wake the runtime itself: that would write to a descriptor which is a client's in the worker's own table.
+//! each descriptor table. It cannot wake the runtime itself: that would write to a descriptor which belongs to a client in the worker's
+//! private table.
 
 use std::convert::Infallible;
 use std::io;
@@ -19,7 +20,7 @@ use tokio::time::{timeout, timeout_at};
 
 use super::problem::Problem;
 
-/// Lists of topics that are being made, or wait for it, at a time.
+/// The most lists of topics that are made, or wait to be made, at a time.
 const MAX_LISTS: usize = 8;
 
 /// The admin port's access to the hub.
@@ -28,53 +29,53 @@ pub(super) struct HubClient {
     waker: LoopWaker,
     /// Notified when workers have answered.
     answered: Notify,
-    /// Held by the list that is being made. Each list makes every worker look at all its topics, so only one is made at a time.
+    /// Held by the list that is being made. Each list visits all topics of every worker, so that only one is made at a time.
     listing: Semaphore,
-    /// Held by the lists that wait as well. Their number is bounded, so that they do not use up the turns of other requests.
+    /// Held by all lists, including those that wait. Their number is bounded, so that they do not use up the permits of other requests.
     lists: Semaphore,
     limits: AdminLimits,
 }
 
-/// What the admin port allows its clients.
+/// The limits of the admin port for its clients.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AdminLimits {
     /// The most bytes of a message.
     pub(super) max_message: usize,
     /// The most bytes of a request's body.
     pub(super) max_body: usize,
-    /// The time for workers to answer.
+    /// The time within which workers must answer.
     pub(super) answer_timeout: Duration,
 }
 
-/// A question that workers have taken. Dropping it cancels the wait.
+/// A question that was queued for workers. Dropping it cancels the wait.
 #[derive(Debug)]
 pub(super) struct Pending<'a, A> {
     answered: &'a Notify,
     answers: Receiver<Result<A, PublishError>>,
-    /// How many answers come.
+    /// The number of expected answers.
     expected: usize,
-    /// Counts from the question, so that of questions asked together none gets more time for the wait for another.
+    /// Counts from the question, so that a question gets no more time by waiting for another that was asked with it.
     deadline: Instant,
 }
 
 impl HubClient {
-    /// A client of the hub that `publisher` belongs to. [`deliver`](Self::deliver) must run for its questions to be answered.
+    /// Makes a client of the hub that `publisher` belongs to. Questions are answered only while [`deliver`](Self::deliver) runs.
     pub(super) fn new(publisher: Publisher, waker: LoopWaker, limits: AdminLimits) -> Self {
         let (listing, lists) = (Semaphore::new(1), Semaphore::new(MAX_LISTS));
         Self { publisher, waker, answered: Notify::new(), listing, lists, limits }
     }
 
-    /// The limits of requests.
+    /// Returns the limits of requests.
     pub(super) const fn limits(&self) -> &AdminLimits {
         &self.limits
     }
 
-    /// Asks something of workers, at once.
+    /// Queues a question for workers.
     pub(super) fn ask<Q: Question>(&self, question: Q) -> Result<Pending<'_, Q::Answer>, PublishError> {
         self.pending(|answers| self.publisher.ask(question, answers))
     }
 
-    /// Publishes a message, at once.
+    /// Queues a message to be published.
     pub(super) fn publish(
         &self,
         topic: &str,
@@ -85,12 +86,12 @@ impl HubClient {
         Ok(self.pending(|answers| publish(answers).map(|()| 1))?)
     }
 
-    /// Begins to publish several messages, which leave when what is returned is dropped.
+    /// Begins to publish several messages, which are sent when the batch is dropped.
     pub(super) fn batch(&self) -> PublishBatch {
         self.publisher.batch()
     }
 
-    /// Publishes a message together with others.
+    /// Adds a message to a batch.
     pub(super) fn publish_with(
         &self,
         batch: &mut PublishBatch,
@@ -102,13 +103,13 @@ impl HubClient {
         Ok(self.pending(|answers| publish(answers).map(|()| 1))?)
     }
 
-    /// Sends a message to all clients, at once. Each worker answers with the number of its connections.
+    /// Queues a message for all clients. Each worker answers with the number of its connections.
     pub(super) fn broadcast(&self, message: Message<'_>) -> Result<Pending<'_, u64>, Problem> {
         self.check(message.as_bytes().len())?;
         Ok(self.pending(|answers| self.publisher.broadcast(message, answers))?)
     }
 
-    /// The first topics of each worker, once no other list is being made.
+    /// Returns the first topics of each worker. Waits until no other list is being made.
     pub(super) async fn list(&self, question: ListTopics) -> Result<Vec<Vec<TopicInfo>>, Problem> {
         let too_many = || Problem::too_many_lists(MAX_LISTS);
         let _waiting = self.lists.try_acquire().map_err(|_| too_many())?;
@@ -119,7 +120,7 @@ impl HubClient {
         self.ask(question)?.all().await
     }
 
-    /// Hears of the workers' answers, for as long as it is polled.
+    /// Passes the workers' answers on, for as long as it is polled.
     pub(super) async fn deliver(&self) -> io::Result<Infallible> {
         let watched = watch::for_reading(self.waker.as_fd())?;
         loop {
@@ -137,7 +138,7 @@ impl HubClient {
         Err(Problem::too_large(format!("a message of {len} bytes is more than max-message, {most}")))
     }
 
-    /// What waits for the answers to what `ask` asks, which returns how many come.
+    /// Calls `ask`, which asks a question and returns the number of expected answers. Returns the wait for those answers.
     fn pending<A: Send + 'static, S>(&self, ask: S) -> Result<Pending<'_, A>, PublishError>
     where
         S: FnOnce(Box<dyn Fn(Result<A, PublishError>) + Send + Sync>) -> Result<usize, PublishError>,
@@ -145,7 +146,7 @@ impl HubClient {
         let (sender, answers) = channel();
         let waker = self.waker.clone();
         let expected = ask(Box::new(move |answer| {
-            // A client that has given up hears nothing.
+            // The client may have given up.
             if sender.send(answer).is_ok() {
                 waker.wake();
             }
@@ -156,7 +157,7 @@ impl HubClient {
 }
 
 impl<A> Pending<'_, A> {
-    /// The answer of each worker that was asked, or the reason why a worker gave none.
+    /// Waits for the answer of each worker that was asked, or for its error.
     pub(super) async fn each(self) -> Result<Vec<Result<A, PublishError>>, Problem> {
         let mut outcomes = Vec::with_capacity(self.expected);
         loop {
@@ -172,13 +173,13 @@ impl<A> Pending<'_, A> {
         }
     }
 
-    /// The answers of all workers that were asked.
+    /// Waits for the answers of all workers that were asked.
     pub(super) async fn all(self) -> Result<Vec<A>, Problem> {
         let answers: Result<Vec<A>, PublishError> = self.each().await?.into_iter().collect();
         Ok(answers?)
     }
 
-    /// The answer of the only worker that was asked.
+    /// Waits for the answer of the only worker that was asked.
     pub(super) async fn only(self) -> Result<A, Problem> {
         self.all().await?.pop().ok_or_else(Problem::unanswered)
     }
@@ -208,7 +209,7 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(what)
     }
 
-    /// A question of the test's own.
+    /// A question of this test.
     #[derive(Clone)]
     struct HowManyAreOpen;
 
@@ -227,7 +228,7 @@ mod tests {
         let asking = async {
             for number in 1..=100 {
                 let place = client.publish("a", Message::Text("8 bytes.")).unwrap().only().await.unwrap();
-                // Nobody subscribes, and nothing is kept, so that the topic is a new one each time.
+                // Without subscribers and history, the topic is a new one each time.
                 assert_eq!(place.offset, 1, "{number}");
             }
             assert_eq!(client.broadcast(Message::Text("8 bytes.")).unwrap().all().await, Ok(vec![0, 0]));
@@ -244,7 +245,7 @@ mod tests {
 
     #[test]
     fn what_is_not_answered_in_time_is_given_up() {
-        /// A question whose reply is kept, so that no answer comes.
+        /// A question whose reply is kept, so that no answer is given.
         #[derive(Clone)]
         struct Kept(Arc<std::sync::Mutex<Vec<AnswerSender<()>>>>);
 
@@ -267,19 +268,19 @@ mod tests {
                 given_up = asked.all() => assert_eq!(given_up, Err(Problem::unanswered())),
             }
         });
-        // Answers that come too late go nowhere.
+        // Late answers are discarded.
         kept.0.lock().unwrap().drain(..).for_each(|reply| reply.give(()));
     }
 
-    /// Each of those that wait has a turn that others could have.
+    /// Each list that waits has a permit that other requests could use.
     #[test]
     fn few_wait_for_a_list_and_no_longer_than_for_an_answer() {
         let (server, hub) = hub();
         let limits = AdminLimits { answer_timeout: Duration::from_secs(1), ..LIMITS };
-        // Nobody hears of the answers.
+        // `deliver` does not run.
         let client = Arc::new(HubClient::new(hub.publisher(), server.loop_waker(), limits));
         run(async {
-            // The first one is being made.
+            // The first list is being made.
             let _made = client.listing.acquire().await.unwrap();
             let lists = (0..=MAX_LISTS).map(|_| {
                 let client = Arc::clone(&client);
@@ -290,7 +291,7 @@ mod tests {
             for list in lists.collect::<Vec<_>>() {
                 outcomes.push(list.await.unwrap());
             }
-            // All of them one after the other would take eight times as long.
+            // All of them one after another would take eight times as long.
             assert!(start.elapsed() < 5 * limits.answer_timeout, "{:?}", start.elapsed());
             assert!(outcomes.iter().all(|outcome| *outcome == Err(Problem::too_many_lists(MAX_LISTS))));
         });

@@ -1,10 +1,10 @@
-//! The admin port: what the server is doing, and publishing, over HTTP.
+//! The admin port: the server's state, and publishing, over HTTP.
 //!
 //! - `connections`: connections and their limits. `admission`, `client`: how many there may be, and which gives way to another one.
-//! - `auth`, `token`, `origin`: who may use the port.
+//! - `auth`, `token`, `origin`: authentication.
 //! - `publish`, `batch`, `topics`, `slowest`, `stats`, `health`: the routes. `problem`: their errors.
-//! - `body`, `content`: a request's body, and what it is.
-//! - `hub_client`: questions to the hub's workers, whose answers come from their threads.
+//! - `body`, `content`: a request's body, and its kind.
+//! - `hub_client`: questions to the hub's workers, which answer from their threads.
 
 mod admission;
 mod auth;
@@ -51,14 +51,14 @@ use problem::Problem;
 use stats::Counted;
 pub(super) use token::AdminToken;
 
-/// The most bytes of a request's body, unless a message may have more. A longer body is answered with 413.
+/// The most bytes of a request's body, unless a message may be longer. A longer body is answered with 413.
 const MAX_BODY: usize = 2 * 1024 * 1024;
-/// The time for workers to answer, well below the time for a request. Then the request is answered with 503.
+/// The time for workers to answer, well below the time for a request. After that the request is answered with 503.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// The time for requests under way when the workers have ended.
+/// The time for current requests after the workers have ended.
 const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Refuses an address that other machines can reach where there is no token.
+/// Refuses an address that other machines can reach if there is no token.
 pub(super) fn check(address: SocketAddr, token: Option<&AdminToken>) -> Result<(), ExitError> {
     if address.ip().is_loopback() || token.is_some() {
         return Ok(());
@@ -69,9 +69,9 @@ pub(super) fn check(address: SocketAddr, token: Option<&AdminToken>) -> Result<(
     )))
 }
 
-/// Listens on the admin address. Called before the server starts, so that no client suffers where this fails.
+/// Listens on the admin address. It is called before the server starts, so that a failure affects no client.
 pub(super) fn bind(address: SocketAddr) -> Result<std::net::TcpListener, ExitError> {
-    // Of servers that start at once, one gets the address, and the others find it taken.
+    // If several servers start at once, one gets the address, and the others find it in use.
     let _claim = (address.port() != 0).then(|| Claim::port(address.port(), CLAIM_PATIENCE));
     let bound = std::net::TcpListener::bind(address).and_then(|listener| {
         listener.set_nonblocking(true)?;
@@ -84,7 +84,7 @@ pub(super) fn bind(address: SocketAddr) -> Result<std::net::TcpListener, ExitErr
     })
 }
 
-/// Waits for the requests under way, while [`run`] goes on. No connection is accepted any more.
+/// Waits for the current requests, while [`run`] continues. No connection is accepted any more.
 pub(super) async fn end(admission: &Admission) {
     // A client that has sent half a request may never send the rest.
     let _ = timeout(LAST_ANSWERS_TIMEOUT, admission.end()).await;
@@ -102,7 +102,7 @@ pub(super) async fn run(
     let max_body = max_message.max(MAX_BODY);
     let limits = AdminLimits { max_message, max_body, answer_timeout: ANSWER_TIMEOUT };
     let connection_limits = ConnectionLimits::new(max_body);
-    // A request for this needs no permit.
+    // A request for `/health` needs no permit.
     let health = Router::new().route(HEALTH, get(health::health)).with_state(server.handle());
     let permits = from_fn_with_state(Arc::clone(&admission), admission::admit_request);
     let routes = Router::new()
@@ -135,7 +135,7 @@ fn hub_routes(client: Arc<HubClient>) -> Router {
         .with_state(client)
 }
 
-/// The routes, with what holds for all: authentication, the longest body, errors as JSON.
+/// Adds the layers that all routes have: authentication, the longest body, errors as JSON.
 fn with_common_layers(routes: Router, token: Option<AdminToken>, max_body: usize) -> Router {
     routes
         .fallback(not_found)
@@ -146,7 +146,7 @@ fn with_common_layers(routes: Router, token: Option<AdminToken>, max_body: usize
         .layer(map_response(keep_private))
 }
 
-/// The answer to a request for another path.
+/// Answers a request for an unknown path.
 async fn not_found(request: Request) -> Response {
     // RFC 9110, section 9.3.7: what the server supports in general.
     if request.method() == Method::OPTIONS && request.uri().path() == "*" {

@@ -1,5 +1,5 @@
-//! Web pages, which must not use an admin port without a token through the browser of whoever looks at them: be it across origins,
-//! or after their name has been made to mean this machine (DNS rebinding).
+//! Web pages must not use an admin port without a token through the browser of their reader, neither across origins nor by DNS rebinding,
+//! which makes their name resolve to this machine.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -8,10 +8,11 @@ use axum::http::{HeaderMap, header};
 
 use super::problem::Problem;
 
-/// What browsers say of who makes a request (Fetch Metadata Request Headers, section 2.4); they say it to loopback addresses, too.
+/// The field with which browsers declare the origin of a request (Fetch Metadata Request Headers, section 2.4); they send it to loopback
+/// addresses, too.
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
-/// Refuses what a page of another origin asks for, and what is addressed by a name that others can define.
+/// Refuses requests of pages of another origin, and requests to a host name that others can define.
 pub(super) fn check(request: &Request) -> Result<(), Problem> {
     let fields = request.headers();
     if is_of_a_page(fields) {
@@ -33,8 +34,8 @@ pub(super) fn check(request: &Request) -> Result<(), Problem> {
     ))
 }
 
-/// Whether a browser makes the request for a page of another origin. Only requests with CORS and those that change something bear an
-/// Origin; images, scripts, frames and links have what browsers add in `Sec-Fetch-Site`, and mostly a Referer.
+/// Returns whether a browser makes the request for a page of another origin. Only requests with CORS and those that change something have
+/// an Origin; images, scripts, frames and links have the browser's `Sec-Fetch-Site`, and mostly a Referer.
 fn is_of_a_page(fields: &HeaderMap) -> bool {
     let is_foreign = |site: &axum::http::HeaderValue| site != "none" && site != "same-origin";
     fields.contains_key(header::ORIGIN)
@@ -45,13 +46,13 @@ fn is_of_a_page(fields: &HeaderMap) -> bool {
         })
 }
 
-/// What stands between `//` and the path of an address.
+/// Returns the part of a URL between `//` and the path.
 fn authority_of(address: &[u8]) -> Option<&[u8]> {
     let start = address.windows(3).position(|window| window == b"://")? + 3;
     address[start..].split(|byte| b"/?#".contains(byte)).next()
 }
 
-/// Whether a host, perhaps with a port, is one that nobody else can define.
+/// Returns whether a host, with an optional port, is one that only this machine can define.
 fn means_this_machine(authority: &str) -> bool {
     if let Some(rest) = authority.strip_prefix('[') {
         let parts = rest.split_once(']');
@@ -62,7 +63,7 @@ fn means_this_machine(authority: &str) -> bool {
     (host.eq_ignore_ascii_case("localhost") || host.parse::<Ipv4Addr>().is_ok()) && is_port(port)
 }
 
-/// Whether it is nothing, or a colon and a port.
+/// Returns whether the text is empty, or a colon and a port.
 fn is_port(text: &str) -> bool {
     text.is_empty()
         || text.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))

@@ -55,7 +55,7 @@ impl Problem {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-type", message)
     }
 
-    /// The body has a content coding.
+    /// Makes the error for a body with a content coding.
     pub(super) fn encoded(message: impl Display) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ENCODED, message)
     }
@@ -82,7 +82,7 @@ impl Problem {
         ))
     }
 
-    /// The most requests are being worked on.
+    /// Makes the error for a request that gets no permit, because the most requests are being handled.
     pub(super) fn no_permit(most: usize) -> Self {
         let message = format!(
             "{most} requests are being worked on, and this one has waited as long as it may: try again"
@@ -90,13 +90,13 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
     }
 
-    /// The most lists are being made, or wait.
+    /// Makes the error for a list while the most lists are being made or wait.
     pub(super) fn too_many_lists(most: usize) -> Self {
         let message = format!("{most} lists of topics are being made or wait for it: try again");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
     }
 
-    /// Some workers had no room for a broadcast.
+    /// Makes the error for a broadcast for which some workers had no room.
     pub(super) fn partly(connections: u64) -> Self {
         let message = format!(
             "{connections} connections get it, those of busy workers do not: if it is sent again, the others get it twice"
@@ -104,13 +104,13 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
     }
 
-    /// The rest of a batch whose first messages took too long.
+    /// Makes the error for the rest of a batch whose first messages took too long.
     pub(super) fn not_begun() -> Self {
         let message = "the messages before it took too long, and this one was not published: try again";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
     }
 
-    /// A worker has not answered in time.
+    /// Makes the error for a worker that has not answered in time.
     pub(super) fn unanswered() -> Self {
         let message = "a worker has not answered in time: what was asked for may have been done or not";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
@@ -147,7 +147,7 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Json(Body { error: &self })).into_response();
         response.extensions_mut().insert(Reason { code: self.code, message: self.message.clone().into() });
         let headers = response.headers_mut();
-        // RFC 9110, section 12.5.3: for no other reason of a 415.
+        // RFC 9110, section 12.5.3: only for a 415 with this reason.
         if self.code == ENCODED {
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }

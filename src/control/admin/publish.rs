@@ -14,14 +14,14 @@ use super::body::Body;
 use super::hub_client::HubClient;
 use super::problem::Problem;
 
-/// The most messages of a batch that are under way to their topics' owners at a time: the owners' queues have room for others. Fewer are
-/// under way where their bytes come to `max-message`, which `queue-limit` has room for.
+/// The most messages of a batch that are queued for their topics' owners at a time, so that the owners' queues have room for others. Fewer
+/// are queued when their bytes reach `max-message`, for which `queue-limit` has room.
 const MESSAGES_AT_A_TIME: usize = 128;
-/// The time for a batch, in times for a worker to answer. The messages that are left then are not published: the request has a time of its
-/// own, within which the client must hear what became of each message.
+/// The time for a batch, in multiples of the time for a worker to answer. Messages that are left then are not published: the request has a
+/// timeout of its own, within which the client must get the outcome of each message.
 const ANSWER_TIMEOUTS: u32 = 2;
 
-/// A message of a request, and what became of it.
+/// A message of a request, and its outcome.
 #[derive(Debug, Serialize)]
 pub(super) struct MessageResult {
     topic: String,
@@ -36,13 +36,13 @@ enum Outcome {
     Not { error: Problem },
 }
 
-/// What became of each message of a batch, in its order.
+/// The outcome of each message of a batch, in its order.
 #[derive(Debug, Serialize)]
 pub(super) struct BatchResults {
     results: Vec<MessageResult>,
 }
 
-/// How many connections a broadcast is under way to.
+/// The number of connections that a broadcast is sent to.
 #[derive(Debug, Serialize)]
 pub(super) struct BroadcastResult {
     connections: u64,
@@ -59,8 +59,8 @@ pub(super) async fn one(
     Ok(Json(MessageResult { topic, outcome }))
 }
 
-/// `POST /publish`. A batch that is wrong as a whole is refused before any message is published. Otherwise each message has an outcome of its
-/// own. Messages of one topic keep their order.
+/// `POST /publish`. A batch that is invalid as a whole is refused before any message is published. Otherwise each message has an outcome of
+/// its own. Messages of one topic keep their order.
 pub(super) async fn batch(
     State(hub): State<Arc<HubClient>>,
     body: Body,
@@ -126,7 +126,7 @@ mod tests {
     use super::super::hub_client::AdminLimits;
     use super::*;
 
-    /// Meets the test twice: the worker is held up between.
+    /// Meets the test at a barrier twice, and blocks the worker in between.
     #[derive(Clone)]
     struct HoldUp(Arc<Barrier>);
 
@@ -139,7 +139,7 @@ mod tests {
         }
     }
 
-    /// The request's own time is up in six times as long as a worker has to answer.
+    /// The request's own timeout is six times the time for a worker to answer.
     #[test]
     fn a_batch_that_nobody_answers_ends_with_an_outcome_for_each_message_in_time() {
         let hub = Hub::new(HubConfig::default());

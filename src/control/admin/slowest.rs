@@ -1,4 +1,4 @@
-//! `GET /slowest`: the clients for which most bytes wait.
+//! `GET /slowest`: the clients with the most bytes of queued output.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use throng::hub::questions::FindSlowest;
 use super::hub_client::HubClient;
 use super::problem::Problem;
 
-/// Clients that are listed unless the request says otherwise.
+/// Number of clients in the list, unless the request sets another.
 const LIMIT: usize = 10;
-/// Most clients that can be listed.
+/// The most clients in a list.
 const MAX_LIMIT: usize = 1000;
 
-/// The query of the target.
+/// The query of the request target.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SlowestQuery {
@@ -30,7 +30,7 @@ const fn default_limit() -> usize {
     LIMIT
 }
 
-/// The clients for which most bytes wait, most first.
+/// The clients with the most bytes of queued output, in descending order.
 #[derive(Debug, Serialize)]
 pub(super) struct SlowestReport {
     slowest: Vec<SlowEntry>,

@@ -1,4 +1,4 @@
-//! `GET /stats` and `GET /metrics`: what the server has counted.
+//! `GET /stats` and `GET /metrics`: the server's counters.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,14 +8,14 @@ use throng::hub::{Hub, HubStats};
 use throng::metrics::{CONTENT_TYPE, Exposition};
 use throng::{Handle, Stats};
 
-/// Where the counters are.
+/// The sources of the counters.
 #[derive(Debug, Clone)]
 pub(super) struct Counted {
     handle: Handle,
     hub: Option<Hub>,
 }
 
-/// The counters: each worker's, all together, and the hub's.
+/// The counters: those of each worker, their sums, and those of the hub.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     workers: Vec<Stats>,

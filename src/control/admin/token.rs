@@ -12,18 +12,18 @@ use super::super::error::ExitError;
 
 /// The variable that may hold the token itself.
 const VARIABLE: &str = "THRONG_ADMIN_TOKEN";
-/// The least bytes of a token: shorter ones could be guessed.
+/// The fewest bytes of a token: shorter ones could be guessed.
 const SHORTEST: usize = 16;
-/// The most, so that it fits a request's head with room to spare.
+/// The most bytes of a token, so that it fits a request's head with room to spare.
 const LONGEST: usize = 1024;
-/// The most bytes that are read of its file: a mistaken path must not fill the memory.
+/// The most bytes that are read of the token's file: a mistaken path must not fill the memory.
 const MAX_FILE: u64 = 2 * LONGEST as u64;
 
 /// A token. It is compared in constant time, and never shown.
 pub(crate) struct AdminToken(Box<[u8]>);
 
 impl AdminToken {
-    /// The token of the file or of the environment, if there is one.
+    /// Reads the token from the file or the environment, if there is one.
     pub(crate) fn find(file: Option<&Path>, environment: &Environment) -> Result<Option<Self>, ExitError> {
         let text = environment.text(VARIABLE)?;
         let (place, text) = match (file, text) {
@@ -37,7 +37,7 @@ impl AdminToken {
             (Some(path), None) => {
                 let place = path.display().to_string();
                 let mut text = String::new();
-                // Not by its length: that of a device or a pipe says nothing.
+                // The metadata's length is of no use: that of a device or a pipe says nothing.
                 File::open(path).and_then(|file| file.take(MAX_FILE).read_to_string(&mut text)).map_err(
                     |error| ExitError::Configuration(format!("cannot read the admin token {place}: {error}")),
                 )?;

@@ -12,12 +12,12 @@ use throng::hub::questions::{DescribeTopic, ListTopics};
 use super::hub_client::HubClient;
 use super::problem::Problem;
 
-/// Topics that are listed unless the request says otherwise.
+/// Number of topics in the list, unless the request sets another.
 const LIMIT: usize = 100;
-/// Most topics that can be listed at a time.
+/// The most topics in a list.
 const MAX_LIMIT: usize = 1000;
 
-/// The query of the target.
+/// The query of the request target.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TopicsQuery {
@@ -51,7 +51,7 @@ struct HistoryEntry {
 #[derive(Debug, Serialize)]
 pub(super) struct TopicsPage {
     topics: Vec<TopicEntry>,
-    /// Whether there are others behind the last one.
+    /// Whether there are more topics behind the last one.
     more: bool,
 }
 
@@ -87,7 +87,7 @@ pub(super) async fn list(
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Problem::bad_request(format!("limit must be from 1 to {MAX_LIMIT}")));
     }
-    // One more than is shown tells whether there are more.
+    // One topic more than is shown reveals whether there are more.
     let mut topics = hub.list(ListTopics { prefix, limit: limit + 1 }).await?.concat();
     topics.sort_by(|a, b| a.topic.cmp(&b.topic));
     let more = topics.len() > limit;

@@ -1,4 +1,4 @@
-//! docs/CONFIGURATION.md lists every setting, as the command line does, and docs/METRICS.md every metric.
+//! Tests that docs/CONFIGURATION.md lists every setting, as the command line does, and docs/METRICS.md every metric.
 
 use std::fmt::Write;
 
@@ -17,7 +17,7 @@ const BEGIN_SETTINGS: &str = "<!-- The table of settings. A test compares it wit
 const BEGIN_METRICS: &str = "<!-- The table of metrics. A test compares it with the program's, and writes it if UPDATE_EXPECT is set. -->\n";
 const END: &str = "<!-- The end of the table. -->\n";
 
-/// The table that the document must have.
+/// Returns the table that the document must have.
 fn settings() -> String {
     let mut text = String::from("| setting | default | |\n|---|---|---|\n");
     for arg in serve(&options::all()).get_arguments().filter(|arg| arg.get_long().is_some()) {
@@ -31,7 +31,7 @@ fn settings() -> String {
     text
 }
 
-/// What a setting can be.
+/// Returns the possible values of a setting.
 fn values(arg: &Arg) -> String {
     let possible = arg.get_possible_values();
     let names: Vec<_> = possible.iter().map(|value| format!("`{}`", value.get_name())).collect();
@@ -40,7 +40,7 @@ fn values(arg: &Arg) -> String {
     if names.is_empty() { placeholder + several } else { names.join(", ") }
 }
 
-/// The rows of the metrics of a snapshot, whose keys stand behind a prefix in JSON.
+/// Returns the rows of the metrics of a snapshot, whose keys have a prefix in JSON.
 fn metrics<S: Snapshot>(prefix: &str) -> String {
     let mut text = String::new();
     for metric in S::METRICS {
@@ -52,7 +52,7 @@ fn metrics<S: Snapshot>(prefix: &str) -> String {
     text
 }
 
-/// Compares the table of a document with what it must be, or writes it.
+/// Compares the table of a document with the expected one, or writes it.
 fn check_table(path: &str, begin: &str, expected: &str) {
     let document = std::fs::read_to_string(path).unwrap();
     let (before, rest) = document.split_once(begin).expect("the table begins");

@@ -1,4 +1,4 @@
-//! Tests of what an operator can say, and of what is written about it.
+//! Tests of the settings' sources, and of their documentation.
 
 mod documentation;
 mod sources;

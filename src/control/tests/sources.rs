@@ -1,4 +1,4 @@
-//! Where settings come from, and what is wrong with those that are refused.
+//! Tests of the sources of settings, and of errors in them.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::super::environment::{Environment, variable};
 use super::super::options;
 use super::super::settings::Settings;
 
-/// A file of this test's own, removed at the end.
+/// A file of this test, removed at the end.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -46,7 +46,7 @@ fn settings(arguments: &[&str], variables: &[(&str, &str)]) -> Settings {
     read_with(arguments, variables).unwrap().settings
 }
 
-/// What is wrong with a file, without its name.
+/// Returns the error for a file, without its path.
 fn complaint(text: &str) -> String {
     let file = Scratch::new(&format!("{:?}", std::thread::current().id()).replace(['(', ')'], ""), text);
     match read_with(&["--config", file.path(), "--listen", "127.0.0.1:0"], &[]) {
@@ -68,7 +68,7 @@ fn the_defaults_are_the_librarys() {
     let settings = settings(&["--listen", "127.0.0.1:0"], &[]);
     let mut library = Config::default();
     library.listen.clone_from(&settings.server.listen);
-    // The program owns its process, so that it may do what a library must be asked for.
+    // The program owns its process, so that it may do by default what a library does on request only.
     library.descriptor_tables = DescriptorTables::PrivateIfNeeded;
     assert_eq!(format!("{:?}", settings.server), format!("{library:?}"));
     assert_eq!(format!("{:?}", settings.hub), format!("{:?}", HubConfig::default()));
@@ -118,7 +118,7 @@ fn lists_are_replaced_as_a_whole() {
 fn every_option_can_be_set_everywhere() {
     let token = Scratch::new("token", "0123456789abcdef");
     let quoted = format!("'{}'", token.path());
-    // A value that is not the default, as text and as TOML has it.
+    // A value that is not the default, as text and in TOML.
     let values = [
         ("listen", "127.0.0.1:7", "['127.0.0.1:7']"),
         ("unix-mode", "0666", "'0666'"),
@@ -222,7 +222,7 @@ fn what_is_wrong_in_a_file_is_said_with_its_line() {
 fn what_is_wrong_in_the_environment_is_said_with_the_variable() {
     let listen = ["--listen", "127.0.0.1:0"];
     let wrong = ("THRONG_PING_INTERVAL", "30");
-    // It is wrong even where the command line comes before it.
+    // The error is reported even where the command line takes precedence.
     for arguments in [&listen[..], &[&listen[..], &["--ping-interval", "1s"]].concat()] {
         let Err(CliError::Configuration(error)) = read_with(arguments, &[wrong]) else { panic!() };
         let said = error.to_string();
