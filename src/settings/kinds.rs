@@ -1,4 +1,4 @@
-//! The kinds of settings: how they are given as text, on the command line, in the environment and in the file.
+//! The kinds of settings: their form as text, on the command line, in the environment and in the file.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -12,48 +12,48 @@ use super::text;
 /// A setting of the configuration `C`.
 #[derive(Debug)]
 pub struct Setting<C> {
-    /// Its name on the command line, and in the file.
+    /// The name of the setting on the command line and in the file.
     pub name: &'static str,
-    /// What it is, as a doc comment has it.
+    /// The help text, from the doc comment.
     pub help: &'static str,
-    /// How it is given.
+    /// The form of its values.
     pub form: Form,
-    /// The value that a configuration has; `None` if it has none.
+    /// Returns the value in a configuration as text; `None` if there is none.
     pub show: fn(&C) -> Option<String>,
-    /// Sets it to what has been given. An error says what to write.
+    /// Sets the setting to the given values. The error says what to write instead.
     pub read: fn(&mut C, &[&str]) -> Result<(), String>,
 }
 
-/// How a setting is given.
+/// The form of a setting's values.
 #[derive(Debug, Clone, Copy)]
 pub struct Form {
-    /// What stands for its value in documentation; empty where there are `choices`.
+    /// The placeholder for the value in documentation; empty if there are `choices`.
     pub placeholder: &'static str,
-    /// Whether it may have more than one value, and must have one.
+    /// Whether the setting is a list, of at least one value.
     pub is_list: bool,
-    /// The names to choose from, each with its text.
+    /// Returns the names to choose from, each with its help text.
     pub choices: fn() -> Vec<(&'static str, &'static str)>,
 }
 
-/// How values of the type `T` are given.
+/// How values of the type `T` are read and written.
 #[derive(Debug)]
 pub struct Kind<T> {
-    /// How many, and from what.
+    /// The form of the values.
     pub form: Form,
     read: fn(&[&str]) -> Result<T, String>,
     show: fn(&T) -> String,
 }
 
 impl<T> Kind<T> {
-    /// Reads what has been given.
+    /// Reads a value.
     ///
     /// # Errors
-    /// What to write.
+    /// What to write instead.
     pub fn read(&self, texts: &[&str]) -> Result<T, String> {
         (self.read)(texts)
     }
 
-    /// Writes a value, if there is one.
+    /// Returns a value as text, if there is one.
     pub fn show<'a>(&self, value: impl Into<Option<&'a T>>) -> Option<String>
     where
         T: 'a,
@@ -62,7 +62,7 @@ impl<T> Kind<T> {
     }
 }
 
-/// A kind with one value: of several texts the last counts.
+/// Makes a kind with one value: of several texts the last counts.
 macro_rules! one {
     ($placeholder:expr, $read:expr, $show:expr) => {
         Kind {
@@ -79,11 +79,11 @@ pub const SIZE: Kind<usize> = one!("SIZE", text::size, text::show_size);
 pub const COUNT: Kind<usize> = one!("N", text::count, text::show_count);
 /// A time such as `30s`, `1500ms` or `2m`.
 pub const TIME: Kind<Duration> = one!("TIME", text::time, text::show_time);
-/// A time of an hour at most.
+/// A time of at most an hour.
 pub const TIME_TO_RETURN: Kind<Duration> = one!("TIME", text::time_to_return, text::show_time);
 /// A time, or `off`.
 pub const TIME_OR_OFF: Kind<Option<Duration>> = one!("TIME", text::time_or_off, text::show_time_or_off);
-/// A TCP address by its numbers, or `off`.
+/// A numeric TCP address, or `off`.
 pub const ADDRESS_OR_OFF: Kind<Option<SocketAddr>> =
     one!("IP:PORT", text::address_or_off, text::show_address_or_off);
 /// A path of a file.
@@ -99,13 +99,13 @@ pub const fn small_count<T: TryFrom<usize> + Display>(placeholder: &'static str)
     one!(placeholder, text::small_count, T::to_string)
 }
 
-/// A value of a type that reads and writes itself.
+/// A value of a type with `FromStr` and `Display`.
 #[must_use]
 pub const fn parsed<T: FromStr<Err: Display> + Display>(placeholder: &'static str) -> Kind<T> {
     one!(placeholder, text::parsed, T::to_string)
 }
 
-/// Values of such a type.
+/// Values of a type with `FromStr` and `Display`.
 #[must_use]
 pub const fn list_of<T: FromStr<Err: Display> + Display>(placeholder: &'static str) -> Kind<Vec<T>> {
     Kind {

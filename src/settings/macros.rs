@@ -1,10 +1,10 @@
-//! The macros that make configurations, and names to choose from, of a table each.
+//! The macros that make configurations, and enumerations of names, from tables.
 
-/// Makes a configuration of a table of settings.
+/// Makes a configuration from a table of settings.
 ///
-/// Each entry is the text of the setting, for rustdoc, `--help` and docs/CONFIGURATION.md; `#[option(NAME, KIND)]` with one of the
-/// `kinds`, or `#[option(NAME, KIND, RANGE)]`; and `FIELD: TYPE = DEFAULT;`. What may be `off` or have no default is an `Option`. A
-/// builder has a field `config`, and gets a method for each setting. Fields behind `with` cannot be given as text.
+/// Each entry is the text of the setting, for rustdoc, `--help` and docs/CONFIGURATION.md; `#[option(NAME, KIND)]` with one of the `kinds`,
+/// or `#[option(NAME, KIND, RANGE)]`; and `FIELD: TYPE = DEFAULT;`. A setting that may be `off` or has no default is an `Option`. A builder
+/// has a field `config`, and gets a method for each setting. Fields in the block `with` cannot be given as text.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! settings {
@@ -97,7 +97,8 @@ macro_rules! settings {
     };
 }
 
-/// Makes an enumeration whose variants have names on the command line: `Variant = "name"`. A variant's text serves rustdoc and `--help`.
+/// Makes an enumeration whose variants have names on the command line: `Variant = "name"`. A variant's text is used in rustdoc and in
+/// `--help`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! choices {

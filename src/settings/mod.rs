@@ -1,8 +1,8 @@
-//! Tables of settings. From one entry for each setting come the field of a configuration, its default, its range, its method of a
-//! builder, its documentation, and what the `throng` program has to know to read it from text.
+//! Tables of settings. One entry for each setting generates the field of a configuration, its default, its range, its builder method, its
+//! documentation, and what the `throng` program needs to read it from text.
 //!
-//! - `macros`: what makes all that of a table.
-//! - `kinds`: what kinds of settings there are. `text`, `choice`: how their values are read from text, and written.
+//! - `macros`: the macros that generate all that from a table.
+//! - `kinds`: the kinds of settings. `text`, `choice`: reading and writing their values as text.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "serve")]
@@ -35,7 +35,7 @@ pub trait SettingsTable: Default + 'static {
 pub struct RangeError {
     /// The name of the setting on the command line.
     pub setting: &'static str,
-    /// What it must be, as in `from 1 to 9`.
+    /// The range of its values, as in `from 1 to 9`.
     pub range: String,
 }
 
@@ -50,7 +50,7 @@ impl std::error::Error for RangeError {}
 /// Checks that a setting is in its range, or `None`.
 ///
 /// # Errors
-/// It is out of the range.
+/// The setting is out of its range.
 pub fn check<'a, T: PartialOrd + Debug + 'a>(
     setting: &'static str,
     value: impl Into<Option<&'a T>>,

@@ -1,4 +1,4 @@
-//! Values as text: sizes, counts and times with units, names and numbers.
+//! Setting values as text: sizes, counts and times with units, names and numbers.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use bytesize::ByteSize;
 
 use crate::sys::unix;
 
-/// Reads a value of a type that reads itself.
+/// Reads a value of a type with `FromStr`.
 pub(super) fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| error.to_string())
 }
@@ -21,7 +21,7 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
         .map_err(|error| format!("{error}: write a number and a unit, as in 30s or 500ms"))
 }
 
-/// Reads a time over which clients come back: no client waits longer than an hour for a restart.
+/// Reads a time over which clients reconnect: no client waits longer than an hour after a restart.
 pub(super) fn time_to_return(text: &str) -> Result<Duration, String> {
     let time = time(text)?;
     if time > Duration::from_secs(3600) { Err("must be at most 60 minutes".into()) } else { Ok(time) }
@@ -67,7 +67,7 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("`{text}` is no count: write digits, as in 20000, 200k or 1M"))
 }
 
-/// Reads a count that a smaller type must hold.
+/// Reads a count that fits a smaller type.
 pub(super) fn small_count<T: TryFrom<usize>>(text: &str) -> Result<T, String> {
     T::try_from(count(text)?).map_err(|_| format!("`{text}` is too large"))
 }
@@ -77,14 +77,14 @@ pub(super) fn show_count(&number: &usize) -> String {
     with_suffix(number, [(1_000_000, "M"), (1_000, "k"), (1, "")])
 }
 
-/// Writes a number as a multiple of the largest of some factors, which are in falling order, with its suffix.
+/// Writes a number as a multiple of the largest factor that divides it, with that factor's suffix. Factors are in descending order.
 fn with_suffix<const N: usize>(number: usize, factors: [(usize, &str); N]) -> String {
     let fits = |&(factor, _): &(usize, _)| factor == 1 || (number > 0 && number.is_multiple_of(factor));
     let found = factors.into_iter().find(fits);
     found.map_or_else(String::new, |(factor, suffix)| format!("{}{suffix}", number / factor))
 }
 
-/// Reads a TCP address by its numbers, or `off`.
+/// Reads a numeric TCP address, or `off`.
 pub(super) fn address_or_off(text: &str) -> Result<Option<SocketAddr>, String> {
     let wrong = |_| "write an IP address and a port, as in 127.0.0.1:9190, or off".into();
     if text == "off" { Ok(None) } else { text.parse().map(Some).map_err(wrong) }
@@ -100,7 +100,7 @@ pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() { Err("write the path of a file".into()) } else { Ok(text.into()) }
 }
 
-/// Reads permissions. The 0 must be there: a number without it, or one of a file, which is decimal by then, could be meant in either way.
+/// Reads permissions. The leading 0 is required: a number without it, or a TOML number, which is decimal by then, is ambiguous.
 pub(super) fn mode(text: &str) -> Result<u32, String> {
     let digits =
         text.strip_prefix("0o").or_else(|| text.strip_prefix('0')).filter(|digits| digits.len() == 3);
@@ -110,7 +110,7 @@ pub(super) fn mode(text: &str) -> Result<u32, String> {
         .ok_or_else(|| format!("`{text}` is no mode: write three octal digits behind a 0, as in \"0660\""))
 }
 
-/// Reads a group by its number or its name. The name must be that of a group.
+/// Reads a group by its number or its name, which must exist.
 pub(super) fn group(text: &str) -> Result<u32, String> {
     if let Ok(number) = text.parse() {
         return Ok(number);
@@ -160,7 +160,7 @@ mod tests {
         for (text, number) in [("0660", 0o660), ("0o666", 0o666), ("0000", 0)] {
             assert_eq!(mode(text), Ok(number));
         }
-        // 432 is what a file's 0o660 has become.
+        // 432 is the decimal value of 0o660 in a TOML file.
         for wrong in ["", "660", "432", "0668", "066", "01660", "0o1660", "0+60", "rw"] {
             mode(wrong).unwrap_err();
         }
