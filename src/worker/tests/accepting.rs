@@ -1,4 +1,4 @@
-//! Taking connections in: the budget, the limits, and a system that has no more to give.
+//! Tests of accepting connections: the budget, the limits, and a system without free resources.
 
 use super::rig::{Client, Seen, limits, millis, play, request, secs};
 use crate::budget::{ACCEPTS_PER_ITERATION, REFUSALS};
@@ -33,7 +33,7 @@ fn connections_that_died_in_the_queue_are_passed_over() {
     });
 }
 
-/// `EINVAL` has no meaning for a listener, so nothing is known of how long it lasts.
+/// `EINVAL` has no meaning for a listener, so that nothing is known about how long it lasts.
 #[test]
 fn an_error_that_lasts_makes_accepting_pause() {
     play(limits(), |rig| {
@@ -64,7 +64,7 @@ fn a_record_knows_the_listener_of_its_connection() {
             world.listeners[1].queue.extend(queued);
         }
         rig.send(client, request("/").as_bytes());
-        // No event tells of the second listener: the first iteration finds it ready.
+        // No event reports the second listener: the first iteration finds it ready.
         rig.iterate();
         rig.settle();
         assert!(rig.response(client).starts_with("HTTP/1.1 101 "));
@@ -100,7 +100,7 @@ fn over_the_servers_limit_there_is_a_clean_503() {
         );
         assert_eq!((rig.ending(outside), rig.counters().refused_at_limit.get()), (Ending::Clean, 1));
         rig.world().client_ends(outside);
-        // One leaves, one may come.
+        // One connection ends, so that another is accepted.
         rig.world().client_ends(inside[0]);
         rig.settle();
         rig.open();
@@ -121,7 +121,7 @@ fn refusals_have_a_limit_too() {
         }
         rig.settle();
         assert_eq!(rig.counters().refused_at_limit.get(), REFUSALS as u64);
-        // Those that stay are cut, and there is room to refuse again.
+        // Refused connections that stay are dropped, which makes room to refuse others.
         rig.run_for(millis(2_200));
         assert_eq!(rig.world().held(), 1);
         let late = rig.connect();
@@ -146,7 +146,7 @@ fn without_any_descriptor_accepting_rests_and_does_not_spin() {
         for &client in &waiting {
             rig.send(client, request("/").as_bytes());
         }
-        // No event tells that descriptors are free again.
+        // No event reports that descriptors are free again.
         rig.world().free_descriptors = 11;
         rig.run_for(millis(200));
         assert_eq!(rig.counters().open.get(), 11);
@@ -157,10 +157,10 @@ fn without_any_descriptor_accepting_rests_and_does_not_spin() {
 #[test]
 fn a_full_worker_leaves_the_group_and_comes_back() {
     play(Limits { worker_connections: 32, ..limits() }, |rig| {
-        // Another worker listens too.
+        // Another worker listens, too.
         rig.worker.sessions.common.join_group();
         let mut clients: Vec<Client> = (0..31).map(|_| rig.open()).collect();
-        // The second is in the queue when the first makes the worker full.
+        // The second connection is in the queue when the first makes the worker full.
         clients.push(rig.connect());
         let late = rig.connect();
         rig.send(late, request("/").as_bytes());

@@ -1,4 +1,4 @@
-//! The application of the tests: it does what the messages tell it and writes down what it is told.
+//! The application of the tests: it does what messages ask it to, and logs the calls of its handler.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -12,19 +12,19 @@ use crate::worker::{
 use crate::ws::handshake::refusal_of_plain;
 use crate::ws::{CloseCode, Message};
 
-/// What the application was told, in order.
+/// The calls of the handler, in order.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     pub(super) opened: Vec<ConnId>,
     pub(super) messages: Vec<String>,
     pub(super) closed: Vec<(ConnId, String)>,
-    /// Messages that did not fit the outbox.
+    /// Number of messages that did not fit the outbox.
     pub(super) full: usize,
     pub(super) ticks: usize,
 }
 
 impl Log {
-    /// Why the last connection to end did.
+    /// Returns the reason why the last connection ended.
     pub(super) fn last_close(&self) -> &str {
         self.closed.last().map_or("", |(_, why)| why)
     }
@@ -34,14 +34,14 @@ fn code_of(ending: Ending<'_>) -> u16 {
     ending.reason.map_or(1005, |reason| reason.close_code().get())
 }
 
-/// What a test does in the application's next turn.
+/// The test's code for the application's next turn.
 pub(super) type InTurn = Box<dyn FnOnce(&mut Connections<'_, usize>) -> Turn>;
 
 pub(super) struct App {
     pub(super) log: Rc<RefCell<Log>>,
     pub(super) in_turn: Rc<RefCell<Option<InTurn>>>,
     pub(super) tick_interval: Option<Duration>,
-    /// Those that are to be made, the latest last.
+    /// Pending decisions, the latest last.
     pub(super) decisions: Rc<RefCell<Vec<Decision<usize>>>>,
 }
 
@@ -52,7 +52,7 @@ impl App {
 }
 
 impl Handler for App {
-    /// The length of the path, so that there is something to get back.
+    /// The length of the path, so that tests can check the data.
     type Data = usize;
 
     fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<usize> {
@@ -79,7 +79,8 @@ impl Handler for App {
         }
     }
 
-    /// `/later` is answered with what was learnt, `/ok` at once, `/last` for the last time, `/big N` by N bytes; everything else is not served.
+    /// Answers `/later` with what was learnt, `/ok` with a text, `/last` likewise and ends the connection, `/none` with 204, `/big?N` with N
+    /// bytes, and refuses `/json` with JSON. Everything else gets the default.
     fn request(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Infallible> {
         let request = connecting.request();
         let ok = Response::new(Status::OK);
@@ -109,8 +110,8 @@ impl Handler for App {
         }
     }
 
-    /// `close` closes, `quiet` is not answered, `big N` is answered by N bytes, `costs N` is charged for, and anything else is answered by
-    /// itself.
+    /// Closes the connection on `close`, does not answer `quiet`, answers `big N` with N bytes, charges work for `costs N`, and echoes
+    /// everything else.
     fn message(&mut self, conn: &mut Conn<'_, usize>, message: Message<'_>) {
         let mut log = self.log.borrow_mut();
         let Message::Text(text) = message else {

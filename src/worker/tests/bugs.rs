@@ -1,4 +1,4 @@
-//! Faults of the program that a worker survives: they are counted, and the log hears of the first.
+//! Tests of bugs that a worker survives: they are counted, and the first is logged.
 
 use super::rig::{limits, play};
 use crate::base::bug;
@@ -17,7 +17,7 @@ fn bugs_are_counted_and_the_first_is_logged() {
         assert_eq!(rig.counters().bugs.get(), 3);
         let said: Vec<Notice> = notices.try_iter().collect();
         assert!(matches!(said[..], [Notice::Bug { worker: 0, what: "first" }]), "{said:?}");
-        // Every other test ends without any.
+        // Every other test must end without a bug.
         rig.counters().bugs.set(0);
     });
 }

@@ -1,4 +1,4 @@
-//! The closing handshake from both sides, and peers that do not take part in it.
+//! Tests of the closing handshake from both sides, and of peers that do not take part in it.
 
 use super::rig::{Client, Rig, Seen, limits, millis, play, secs};
 use crate::simulation::connection::Ending;
@@ -125,7 +125,7 @@ fn a_fault_after_our_close_does_not_overtake_it() {
         play(limits(), |rig| {
             let client = rig.open();
             rig.say(client, "close");
-            // More than is read at a time: a socket that is closed over the rest is reset.
+            // This is more than one read takes: closing a socket with unread input resets the connection.
             rig.send(client, &[fault, &[b'x'; 100_000]].concat());
             rig.settle();
             assert_eq!((rig.frames(client), rig.ending(client)), (vec![Seen::Close(1000)], Ending::Clean));
@@ -198,7 +198,7 @@ fn a_pong_before_a_fault_after_our_close_is_not_sent_behind_the_end() {
     });
 }
 
-/// A client whose system takes in 200,000 bytes, half of which are in front of a Close of ours.
+/// Opens a client whose system takes 200,000 bytes, half of which precede the server's Close.
 fn closed_behind_output(rig: &mut Rig) -> Client {
     let client = rig.open();
     rig.world().connections[client].send_buffer = 200_000;

@@ -1,4 +1,4 @@
-//! Messages compressed both ways: what is agreed on, what is kept, and where it ends.
+//! Tests of compression in both directions: negotiation, windows and limits.
 
 use super::deflating::{Deflating, Heard, agreed, noise, offering, text};
 use super::rig::{Rig, Seen, limits, play, request};
@@ -171,7 +171,7 @@ fn fragments_with_pings_between_are_one_message() {
     });
 }
 
-/// Opens a connection, sends it bytes, and returns the close code that comes back.
+/// Opens a connection, sends it bytes, and returns the close code of the server.
 fn code_after(rig: &mut Rig, bytes: impl FnOnce(&mut Deflating) -> Vec<u8>) -> u16 {
     let mut peer = Deflating::open(rig, OFFER);
     let bytes = bytes(&mut peer);
@@ -193,7 +193,7 @@ fn what_breaks_a_rule_is_told_by_its_code() {
                 write(&mut bytes);
                 bytes
             };
-            // The limit of a message is 1 MiB, whatever it takes to say it.
+            // The limit of a message is 1 MiB, however small its compressed form is.
             assert_eq!(code_after(rig, |peer| peer.frame(Opcode::Binary, &vec![0; (1 << 20) + 1])), 1009);
             let corrupt = frame(&|out| encode::compressed_frame(out, Opcode::Text, &[0x07, 0], key));
             assert_eq!(code_after(rig, |_| corrupt.clone()), 1007);
@@ -211,7 +211,7 @@ fn what_breaks_a_rule_is_told_by_its_code() {
             let mut rsv2 = frame(&|out| encode::frame(out, Opcode::Text, b"", key));
             rsv2[0] |= 0x20;
             assert_eq!(code_after(rig, |_| rsv2.clone()), 1002);
-            // Nothing was agreed on with this one.
+            // This connection has not negotiated compression.
             let plain = rig.open();
             rig.send(plain, &corrupt);
             rig.settle();
@@ -242,7 +242,7 @@ fn decompressing_takes_turns_with_other_connections() {
             let quiet = rig.open();
             let text = "quiet".repeat(20_000);
             let mut bytes = Vec::new();
-            // Over a megabyte out of a few kilobytes, in one read. The handler says nothing to a text of this kind.
+            // More than a megabyte from a few kilobytes, in one read. The handler does not answer texts of this kind.
             for _ in 0..100 {
                 bytes.extend(loud.frame(Opcode::Text, text.as_bytes()));
             }
@@ -255,7 +255,7 @@ fn decompressing_takes_turns_with_other_connections() {
                 assert_eq!(rig.frames(quiet), [Seen::Text("hi".into())]);
                 let now = rig.log().messages.iter().filter(|message| message.len() > 2).count();
                 let out = (now - seen) * text.len();
-                // Twice: when it is ready, and when it is visited again.
+                // The worker visits it twice: when it becomes ready, and in the revisits.
                 assert!(out > 0 && out < 2 * (WORK_PER_VISIT + text.len()), "{out} bytes");
                 (seen, iterations) = (now, iterations + 1);
             }
@@ -293,7 +293,7 @@ fn a_peer_that_does_not_read_is_not_decompressed_for() {
     play(with(ContextTakeover::Off), |rig| {
         let mut peer = Deflating::open(rig, OFFER);
         let noise = noise(60_000);
-        // The echoes of what one read brings are many times the outbox.
+        // The echoes of one read are many times the outbox.
         let mut bytes = Vec::new();
         for _ in 0..40 {
             bytes.extend(peer.frame(Opcode::Binary, &[&vec![0; 30_000][..], &noise[..1_000]].concat()));
@@ -362,7 +362,7 @@ fn mail_and_broadcasts_are_of_the_same_stream() {
                 rig.settle();
                 for (peer, is_small) in peers.iter_mut().zip([false, true]) {
                     let mut heard = peer.hear(rig);
-                    // A small window cannot have what refers further back.
+                    // A peer with a small window cannot decompress back-references that are longer.
                     let shouted = Heard::Text(shouted.clone(), !is_small);
                     assert!(heard.contains(&shouted), "{heard:?}");
                     heard.retain(|heard| *heard != shouted);

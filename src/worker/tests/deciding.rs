@@ -1,4 +1,4 @@
-//! Requests that the handler decides on later.
+//! Tests of requests that the handler decides on later.
 
 use super::rig::{Client, Rig, Seen, decode, limits, millis, play, request, secs};
 use crate::budget::DECISIONS;
@@ -16,7 +16,7 @@ fn answer(learnt: usize) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len}\r\n\r\n{body}")
 }
 
-/// A client whose request is to be decided on.
+/// Makes a client whose request waits for a decision.
 fn put_off(rig: &mut Rig, bytes: &[u8]) -> Client {
     let client = rig.connect();
     rig.send(client, bytes);
@@ -26,7 +26,7 @@ fn put_off(rig: &mut Rig, bytes: &[u8]) -> Client {
     client
 }
 
-/// The frames behind a 101.
+/// Returns the frames that follow a 101 response.
 fn frames_behind(rig: &mut Rig, client: Client) -> Vec<Seen> {
     let mut got = rig.world().client_takes(client);
     let head = got.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
@@ -68,7 +68,7 @@ fn what_arrives_meanwhile_is_read_when_the_decision_has_come() {
             rig.settle();
             rig.send(client, &all[cut..]);
             rig.settle();
-            // No event comes behind this one.
+            // No event follows this one.
             rig.send(client, frame);
             rig.settle();
             rig.decision().resolve(5);
@@ -160,7 +160,7 @@ fn while_it_is_us_who_decide_no_time_of_the_client_passes() {
         let counters = rig.counters();
         assert_eq!((counters.decisions_timed_out.get(), counters.handshake_timeouts.get()), (1, 0));
         assert_eq!((counters.decisions_pending.get(), counters.refused_at_limit.get()), (0, 0));
-        // It comes to nothing.
+        // A late decision has no effect.
         rig.decision().resolve(5);
         rig.world().client_ends(client);
         rig.settle();
@@ -193,7 +193,7 @@ fn a_peer_that_is_gone_costs_nothing_and_its_decision_is_for_nobody_else() {
         rig.world().client_resets(client);
         rig.settle();
         assert_eq!((rig.world().held(), rig.counters().decisions_pending.get()), (0, 0));
-        // Another client in the same slot of the table.
+        // Another client takes the same slot of the table.
         let other = put_off(rig, request("/later").as_bytes());
         stale.resolve(5);
         rig.settle();
@@ -211,7 +211,7 @@ fn a_decision_on_an_earlier_request_of_a_connection_is_not_taken_for_one_on_the_
         rig.decision().resolve(5);
         rig.settle();
         assert_eq!(rig.frames(client), []);
-        // The time of the first is up, and it has not come.
+        // The first decision times out without having been resolved.
         let slow = put_off(rig, get("/later").as_bytes());
         let stale = rig.decision();
         rig.run_for(secs(8));
@@ -262,7 +262,7 @@ fn above_the_limit_nothing_is_put_off() {
         assert_eq!((counters.decisions_refused.get(), counters.refused_at_limit.get()), (1, 1));
         let told: Vec<String> = clients.iter().map(|&client| rig.response(client)).collect();
         assert_eq!(told.iter().filter(|response| response.starts_with("HTTP/1.1 503 ")).count(), 1);
-        // Those whose clients have gone are under way all the same, until they have come back.
+        // Decisions whose clients are gone take a place until they are resolved or dropped.
         for &client in &clients {
             rig.world().client_resets(client);
         }
@@ -289,7 +289,7 @@ fn heads_that_are_put_off_count_as_buffers() {
         let told = [rig.response(first), rig.response(second)].concat();
         assert!(told.starts_with("HTTP/1.1 503 ") && told.matches("HTTP/1.1 ").count() == 1, "{told}");
     });
-    // The head has a buffer, and what follows it has none.
+    // There is a buffer for the head, and none for the input that follows.
     play(Limits { buffers: 600, ..limits() }, |rig| {
         let client = rig.connect();
         rig.send(client, [get("/none"), get("/later"), "x".repeat(700)].concat().as_bytes());

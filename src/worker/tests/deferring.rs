@@ -1,11 +1,11 @@
-//! Replies that wait for those of other connections.
+//! Tests of replies that wait for those of other connections.
 
 use super::rig::{Client, Rig, Seen, limits, play};
 use crate::budget::{DEFERRED_EACH, DEFERRED_MOST};
 use crate::worker::session::sessions::Flow;
 use crate::ws::{CloseCode, Opcode, encode};
 
-/// Visits one connection, as its readiness would, without the rest of an iteration. They were opened in the order of their numbers.
+/// Visits one connection, as after a readiness event, without the rest of an iteration. Clients were opened in the order of their numbers.
 fn visit(rig: &mut Rig, client: Client) -> Flow {
     let id = rig.log().opened[client];
     let index = rig.worker.sessions.streams.table.find(id).unwrap();
@@ -115,7 +115,7 @@ fn those_of_a_connection_that_has_ended_are_forgotten() {
             rig.say(client, "hello");
             assert_eq!(visit(rig, client), Flow::Alive);
         }
-        // One ends here, another one's peer is gone when it is written to.
+        // One connection ends here, and the peer of another has reset it before it is written to.
         let index = rig.worker.sessions.streams.table.find(rig.log().opened[clients[0]]).unwrap();
         assert_eq!(rig.worker.sessions.lose(index), Flow::Gone);
         rig.world().client_resets(clients[1]);

@@ -1,4 +1,4 @@
-//! A client with permessage-deflate: each direction is one stream of zlib's, as other clients have it.
+//! A client with permessage-deflate: each direction is one zlib stream, as in other clients.
 
 use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush};
 
@@ -17,7 +17,7 @@ pub(super) enum Heard {
 
 pub(super) struct Deflating {
     pub(super) client: Client,
-    /// What the server answered to the offer.
+    /// The server's answer to the offer.
     pub(super) agreed: String,
     deflate: Deflate,
     inflate: Inflate,
@@ -44,7 +44,7 @@ impl Deflating {
         }
     }
 
-    /// The payload of a compressed message.
+    /// Returns the payload of a compressed message.
     pub(super) fn compress(&mut self, payload: &[u8]) -> Vec<u8> {
         if !self.client_takeover {
             self.deflate.reset();
@@ -58,7 +58,7 @@ impl Deflating {
         out
     }
 
-    /// The frame of a compressed message.
+    /// Returns the frame of a compressed message.
     pub(super) fn frame(&mut self, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
         let mut frame = Vec::new();
         encode::compressed_frame(&mut frame, opcode, &self.compress(payload), Some([1, 2, 3, 4]));
@@ -82,7 +82,7 @@ impl Deflating {
         out
     }
 
-    /// The messages that came, decompressed.
+    /// Returns the received messages, decompressed.
     pub(super) fn hear(&mut self, rig: &mut Rig) -> Vec<Heard> {
         let mut bytes = rig.world().client_takes(self.client);
         let rules = DecoderConfig { role: Role::Client, max_message: 1 << 24, max_frames: 1, deflate: true };
@@ -107,17 +107,17 @@ impl Deflating {
     }
 }
 
-/// A request with an offer of extensions.
+/// Returns a request with an offer of extensions.
 pub(super) fn offering(path: &str, offer: &str) -> String {
     request(path).replacen("\r\n\r\n", &format!("\r\nSec-WebSocket-Extensions: {offer}\r\n\r\n"), 1)
 }
 
-/// What a response accepts of an offer.
+/// Returns the extensions that a response accepts.
 pub(super) fn agreed(response: &str) -> Option<&str> {
     response.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "))
 }
 
-/// Text that DEFLATE makes a third of, different for each number and a little alike.
+/// Returns a text that DEFLATE reduces to a third, and that differs between numbers, with some similarity.
 pub(super) fn text(number: usize, len: usize) -> String {
     let mut text = String::new();
     while text.len() < len {
@@ -127,7 +127,7 @@ pub(super) fn text(number: usize, len: usize) -> String {
     text
 }
 
-/// Bytes that nothing makes smaller.
+/// Returns bytes that are not compressible.
 pub(super) fn noise(len: usize) -> Vec<u8> {
     let mut state = 88_172_645_463_325_252_u64;
     let mut next = || {

@@ -1,4 +1,4 @@
-//! The end of a worker: in order, at its deadline, or at once.
+//! Tests of the end of a worker: graceful, at its deadline, or at once.
 
 use super::rig::{Client, Seen, limits, millis, play, request, secs};
 use crate::budget::SWEEP_PER_ITERATION;
@@ -175,7 +175,7 @@ fn a_drain_that_begins_between_two_phases_is_not_slept_over() {
     play(limits(), |rig| {
         rig.open();
         let id = rig.log().opened[0];
-        // The worker wakes up for mail and sees that the server runs on; then comes the drain.
+        // The worker wakes up for mail and sees that the server is still running; then the drain begins.
         rig.handle.send(id, Message::Text("hi")).unwrap();
         rig.worker.wait().unwrap();
         assert!(rig.worker.follow_stage());

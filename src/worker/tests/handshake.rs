@@ -1,4 +1,4 @@
-//! From the first byte to the upgrade, and who never gets there.
+//! Tests from the first byte to the upgrade, and of clients that do not complete it.
 
 use super::rig::{Seen, limits, millis, play, request, secs};
 use crate::http::MAX_HEAD;
@@ -100,7 +100,7 @@ fn a_handshake_has_its_time_and_no_more() {
         let (silent, slow) = (rig.connect(), rig.connect());
         rig.send(slow, b"GET / HT");
         rig.run_for(millis(9_900));
-        // Bytes do not buy time.
+        // More bytes do not extend the deadline.
         rig.send(slow, b"TP/1.1\r\n");
         rig.run_for(millis(99));
         assert_eq!((rig.counters().handshake_timeouts.get(), rig.world().held()), (0, 2));

@@ -1,4 +1,4 @@
-//! What other threads want: its order, its budget, and ids that mean nobody any more.
+//! Tests of messages from other threads: their order, their budget, and ids of connections that are gone.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -28,7 +28,7 @@ fn a_broadcast_goes_out_in_slices_and_later_mail_waits_for_it() {
         rig.handle.send(id, Message::Text("after")).unwrap();
         let said = |texts: &[&str]| texts.iter().map(|&text| Seen::Text(text.into())).collect::<Vec<_>>();
 
-        // Sockets have their turn between the slices.
+        // Sockets are handled between the slices.
         rig.iterate();
         assert_eq!((rig.frames(first), rig.frames(last)), (said(&["before", "all"]), said(&[])));
         rig.say(last, "quiet");
@@ -99,7 +99,7 @@ fn an_event_of_one_that_has_gone_is_nobodys() {
     play(limits(), |rig| {
         let (first, second) = (rig.open(), rig.open());
         let id = rig.log().opened[1];
-        // Both are in the same batch, and mail has closed the second before its event is looked at.
+        // Both events are from one wait, and mail has closed the second connection before its event is handled.
         rig.handle.close(id, CloseCode::NORMAL, "").unwrap();
         rig.say(first, "hi");
         rig.world().client_resets(second);
@@ -158,7 +158,7 @@ fn the_applications_tick_keeps_its_pace() {
     play_with(limits(), Some(millis(250)), |rig| {
         rig.run_for(millis(10_100));
         assert_eq!(rig.log().ticks, 40);
-        // After a standstill it does not make up for what it missed.
+        // After a stop the ticks that were missed are not made up for.
         rig.world().now += millis(60_000);
         rig.run_for(millis(500));
         assert!((42..=44).contains(&rig.log().ticks), "{}", rig.log().ticks);
@@ -174,7 +174,7 @@ fn many_small_broadcasts_to_a_blocked_peer_are_counted() {
             rig.handle.broadcast(Message::Text(&number.to_string())).unwrap();
             rig.settle();
         }
-        // A reference takes more than these frames of six bytes do.
+        // A reference takes more memory than these frames of six bytes do.
         let used = rig.worker.sessions.streams.pool.used();
         assert!((5_000 * 6 - 100..5_000 * 6 + 2_048).contains(&used), "{used}");
         rig.world().set_room(client, usize::MAX);
@@ -204,7 +204,7 @@ fn messages_to_all_and_to_one_reach_who_reads_at_once_however_much_waits_for_oth
         rig.handle.broadcast(Message::Binary(&[1; 90_000])).unwrap();
         rig.settle();
         assert_eq!(rig.frames(prompt), [Seen::Binary(90_000)]);
-        // No more may wait for all together.
+        // The limit of the backlog of all connections is reached.
         rig.handle.broadcast(Message::Binary(&[2; 50_000])).unwrap();
         rig.settle();
         rig.handle.send(id, Message::Binary(&[3; 50_000])).unwrap();
@@ -226,7 +226,7 @@ fn long_messages_of_one_iteration_reach_who_reads_at_once() {
         }
         rig.settle();
         assert_eq!(rig.frames(client), [100_000, 120_000, 100_000].map(Seen::Binary));
-        // One who takes them in a few steps finds room for two of the longest, too.
+        // A peer that takes the longest messages in a few steps has room for two of them, too.
         rig.world().set_room(client, 30_000);
         for _ in 0..2 {
             rig.handle.send(id, Message::Binary(&[2; 131_000])).unwrap();
@@ -284,7 +284,7 @@ fn mail_that_takes_long_leaves_sockets_their_time() {
         let mut sent = 0;
         for _ in 0..10 {
             rig.say(other, "quiet");
-            // More than an iteration has time for.
+            // This is more than an iteration has time for.
             sent += (0..100).filter(|_| rig.handle.send(id, Message::Text(&text)).is_ok()).count();
             rig.iterate();
         }

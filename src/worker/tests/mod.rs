@@ -1,4 +1,4 @@
-//! The worker as a whole, on an operating system whose every answer the test decides.
+//! Tests of a whole worker, on an operating system whose every answer the test decides.
 
 mod app;
 mod bugs;

@@ -1,4 +1,4 @@
-//! Pings, Pongs and their deadlines, to the tick.
+//! Tests of Pings, Pongs and their deadlines, to the tick.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ fn first_pings_are_spread_evenly_from_half_an_interval_on_though_all_came_at_onc
                 rig.send_frame(client, Opcode::Pong, payload);
             }
         }
-        // Fifty each, in every twelfth of both intervals.
+        // About fifty in every twelfth of both intervals.
         assert!(pinged.iter().all(|count| (46..=54).contains(count)), "{pinged:?}");
         rig.settle();
         assert_eq!(rig.counters().pings_sent.get(), 1_200, "one an interval");
@@ -130,7 +130,7 @@ fn traffic_puts_the_ping_of_an_idle_policy_off() {
             rig.run_for(secs(10));
         }
         assert_eq!(rig.counters().pings_sent.get(), 0);
-        // Half an interval to one and a half after the last traffic, which was ten seconds ago.
+        // The first Ping follows half an interval to one and a half after the last traffic, which was ten seconds ago.
         let (after, _) = next_ping(rig, client);
         assert!(after > secs(5) && after <= millis(35_200), "{after:?}");
     });
@@ -170,7 +170,7 @@ fn a_pong_that_has_arrived_counts_however_late_it_is_read() {
         play(pinging(policy), |rig| {
             let client = rig.open();
             let (_, payload) = next_ping(rig, client);
-            // The process was suspended: the Pong waits, and its deadline has long passed.
+            // The process was stopped: the Pong has arrived, and its deadline has long passed.
             rig.world().now += secs(60);
             rig.send_frame(client, Opcode::Pong, &payload);
             rig.settle();
@@ -244,7 +244,7 @@ fn a_slow_reader_that_makes_progress_is_no_pong_timeout() {
         rig.world().set_room(client, 1_000);
         rig.say(client, "big 100000");
         rig.settle();
-        // Its Ping is stuck behind the output, which takes a hundred seconds.
+        // The Ping is stuck behind the output, which takes a hundred seconds.
         for _ in 0..99 {
             rig.run_for(secs(1));
             rig.world().set_room(client, 1_000);
@@ -273,7 +273,7 @@ fn a_reader_that_stops_is_a_pong_timeout() {
     }
 }
 
-/// Opens a client whose system takes in 200,000 bytes, half of which are in front of its first Ping. Then it reads so many a second.
+/// Opens a client whose system takes 200,000 bytes, half of which precede its first Ping. The client then reads so many bytes a second.
 fn read_slowly(rig: &mut Rig, each_second: usize) -> Client {
     let client = rig.open();
     rig.world().connections[client].send_buffer = 200_000;
@@ -373,7 +373,7 @@ fn after_a_late_pong_the_next_ping_comes_in_its_time() {
             rig.send_frame(client, Opcode::Pong, pong);
             rig.settle();
             assert_eq!(rig.counters().pongs_received.get(), 1);
-            // Not when its time would have been up, which is ten seconds.
+            // The next Ping follows earlier than the deadline of ten seconds.
             rig.run_for(millis(4_700));
             assert_eq!(rig.counters().pings_sent.get(), 2, "{policy:?}");
         });

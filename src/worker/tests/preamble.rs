@@ -1,4 +1,4 @@
-//! Bytes before the first byte of the transport, as a proxy sends them.
+//! Tests of preambles: bytes before the first byte of the transport, as a proxy sends them.
 
 use super::rig::{Rig, Seen, decode, limits, play, request, secs};
 use super::transport::Peer;
@@ -11,7 +11,7 @@ use crate::ws::{Opcode, encode};
 
 const PREAMBLE: &[u8] = b"FROM somewhere\n";
 
-/// A line that begins with `FROM `.
+/// Parses a line that begins with `FROM `.
 fn parse(bytes: &[u8]) -> Result<Option<usize>, PreambleError> {
     let begins = bytes.iter().zip(b"FROM ").all(|(byte, expected)| byte == expected);
     let end = bytes.iter().position(|&byte| byte == b'\n');

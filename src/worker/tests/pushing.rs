@@ -1,4 +1,4 @@
-//! Batches pushed to connections, which read or do not.
+//! Tests of batches pushed to connections whose clients read or do not.
 
 use super::deflating::{Deflating, Heard, text};
 use super::rig::{Rig, Seen, limits, play, secs};
@@ -26,7 +26,7 @@ fn said(texts: &[&str]) -> Vec<Seen> {
     texts.iter().map(|&text| Seen::Text(text.into())).collect()
 }
 
-/// A frame of 104 bytes in an outbox that holds three of them.
+/// The size of a frame; an outbox holds three of them.
 const FRAME: usize = 104;
 
 fn narrow() -> Limits {
@@ -93,7 +93,7 @@ fn what_the_kernel_does_not_take_follows_in_order_wherever_it_stopped() {
     }
 }
 
-/// Pushes five long messages one by one to a client with so much room, and returns what became of them and what it gets.
+/// Pushes five long messages one by one to a client with so much room. Returns their results, and the messages that the client gets.
 fn overfill(policy: SlowPolicy, room: usize, keys: [u32; 5]) -> ([Pushed; 5], Vec<Seen>) {
     let mut outcome = None;
     play(narrow(), |rig| {
@@ -140,7 +140,7 @@ fn conflate_keeps_the_latest_of_each_key() {
     let (pushed, seen) = overfill(SlowPolicy::Conflate, 0, [0, 1, 0, 0, 1]);
     assert_eq!(pushed, [taken(1), taken(1), made_room, made_room, made_room]);
     assert_eq!(seen, [3, 4].map(|number| Seen::Text(long(number))));
-    // Each with a key of its own, until there is no room.
+    // Each message has its own key, until there is no room.
     let (pushed, seen) = overfill(SlowPolicy::Conflate, 1, [0, 1, 2, 3, 4]);
     assert_eq!(pushed, [taken(1), taken(1), taken(1), made_room, made_room]);
     assert_eq!(seen, [0, 3, 4].map(|number| Seen::Text(long(number))));
@@ -272,7 +272,7 @@ fn a_batch_that_says_so_is_not_compressed() {
     });
 }
 
-/// More than an outbox of these limits holds.
+/// Returns a length that exceeds an outbox with these limits.
 fn longer(limits: &Limits) -> usize {
     2 * limits.outbox
 }
@@ -304,7 +304,7 @@ fn what_a_long_message_finds_room_beside_has_an_edge() {
     let limits = narrow();
     let len = longer(&limits);
     let text = format!("{:>len$}", "");
-    // Before it there may be one as long, and half an outbox: of messages that fit by themselves.
+    // Behind a message of the same length and half an outbox of messages that fit by themselves, it still fits.
     let most = limits.outbox / 2;
     for (others, fits) in [(most, true), (most + 1, false)] {
         play(limits.clone(), |rig| {

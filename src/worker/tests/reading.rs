@@ -1,4 +1,4 @@
-//! Input: budgets, and what is read without a new event.
+//! Tests of input: budgets, and reads without a new event.
 
 use super::rig::{Client, Rig, Seen, limits, play, secs};
 use crate::budget::{READ_BEFORE_LARGE, READ_BUFFER, READS_PER_VISIT};
@@ -6,7 +6,7 @@ use crate::simulation::connection::Ending;
 use crate::worker::limits::Limits;
 use crate::ws::{CloseCode, Opcode, encode};
 
-/// More input at once than an iteration takes from one connection.
+/// Sends more input at once than an iteration reads from one connection.
 fn flood(rig: &mut Rig, client: Client) -> usize {
     let mut bytes = Vec::new();
     while bytes.len() < 5 * READS_PER_VISIT * READ_BUFFER {
@@ -118,7 +118,7 @@ fn of_the_next_large_message_little_is_read_that_would_have_to_move() {
     play(Limits { outbox: 2 << 20, ..limits() }, |rig| {
         let (large, small) = (vec![1; 1 << 20], vec![1; READ_BEFORE_LARGE / 8]);
         let (client, other) = (rig.open(), rig.open());
-        // Whether more of it landed than has to.
+        // Returns whether more input was received into the buffer than necessary.
         let echo = |rig: &mut Rig| {
             rig.send_frame(client, Opcode::Binary, &large);
             rig.settle();
@@ -131,10 +131,10 @@ fn of_the_next_large_message_little_is_read_that_would_have_to_move() {
         };
         assert!(echo(rig));
         assert!(!echo(rig));
-        // Small ones that arrive with it, or a few at a time, are no reason to expect others.
+        // A few small messages at a time, or together with a large one, do not make the worker expect large ones.
         rig.send_frame(other, Opcode::Binary, &small);
         assert!(!echo(rig));
-        // Many at a time are no large one.
+        // Many small messages at a time are not taken for a large one.
         (0..40).for_each(|_| rig.send_frame(other, Opcode::Binary, &small));
         rig.run_for(secs(5));
         assert_eq!(rig.frames(other), vec![Seen::Binary(small.len()); 41]);

@@ -1,4 +1,4 @@
-//! Buffer memory that is used up: what counts, and who gives way.
+//! Tests of buffer memory that is used up: what counts, and which message is given up.
 
 use super::rig::{Client, Rig, Seen, limits, millis, play, request};
 use crate::worker::Limits;
@@ -10,11 +10,11 @@ fn with(buffers: usize) -> Limits {
     Limits { buffers, least_buffers: 3 * MIB, outbox: 2 * MIB, ..limits() }
 }
 
-/// A client that has sent so many bytes of a message of 1 MiB.
+/// Makes a client that has sent so many bytes of a message of 1 MiB.
 fn sending(rig: &mut Rig, bytes: usize) -> Client {
     let client = rig.open();
     more(rig, client, &message()[..bytes]);
-    // Each begins at a time of its own.
+    // Each message begins at a time of its own.
     rig.run_for(millis(200));
     client
 }
@@ -32,7 +32,7 @@ fn more(rig: &mut Rig, client: Client, bytes: &[u8]) {
     }
 }
 
-/// Somebody comes with a request in two pieces, and says something in two.
+/// Checks that a client which sends its request and a message in two pieces each is served.
 fn is_served(rig: &mut Rig, len: usize) {
     let client = rig.connect();
     let request = request("/");
@@ -60,7 +60,7 @@ fn what_is_there_ahead_of_what_has_arrived_does_not_count() {
         assert!((150 * 65_900..150 * 70_000).contains(&used), "{used}");
         is_served(rig, 30_000);
         assert_eq!(rig.counters().buffer_exhausted.get(), 0);
-        // They all count as they arrive.
+        // All bytes count as they arrive.
         for &client in &clients[..10] {
             more(rig, client, &message()[66_000..500_000]);
         }
@@ -86,7 +86,7 @@ fn the_largest_gives_way_and_of_those_the_oldest() {
         }
         let middle = sending(rig, 300_000);
         assert_eq!(rig.counters().buffer_exhausted.get(), 0);
-        // What has room only because somebody gives way.
+        // This message has room only because another one is given up.
         is_served(rig, 200_000);
         let gone = usize::try_from(rig.counters().buffer_exhausted.get()).unwrap();
         assert!((1..=2).contains(&gone), "{gone}");
@@ -94,7 +94,7 @@ fn the_largest_gives_way_and_of_those_the_oldest() {
             let expected = if at < gone { vec![Seen::Close(1013)] } else { vec![] };
             assert_eq!(rig.frames(client), expected, "{at}");
         }
-        // The others come to their end.
+        // The other messages are completed.
         for client in [large[7], middle] {
             let sent = if client == middle { 300_000 } else { 920_000 };
             more(rig, client, &message()[sent..]);
@@ -113,7 +113,7 @@ fn however_many_come_with_large_messages_small_ones_have_their_share() {
         let attackers: Vec<Client> = (0..40).map(|_| sending(rig, 600_000)).collect();
         assert!(rig.counters().buffer_exhausted.get() >= 25, "{}", rig.counters().buffer_exhausted.get());
         assert!(rig.worker.sessions.streams.pool.used() <= 8 * MIB);
-        // The latest of them are those that are left.
+        // The latest messages are left.
         assert_eq!(rig.frames(attackers[39]), []);
         assert_eq!(rig.frames(attackers[0]), [Seen::Close(1013)]);
         let before = rig.counters().buffer_exhausted.get();
@@ -128,7 +128,7 @@ fn however_many_come_with_large_messages_small_ones_have_their_share() {
 fn who_sends_one_by_one_is_not_given_up_for_who_has_more() {
     play(with(4 * MIB), |rig| {
         let waiting: Vec<Client> = (0..150).map(|_| sending(rig, 15_000)).collect();
-        // None of those is as large as what this one comes to want.
+        // None of those is as large as this message becomes.
         let greedy: Vec<Client> = (0..3).map(|_| sending(rig, 1_000_000)).collect();
         assert_eq!(rig.frames(greedy[0]), [Seen::Close(1013)]);
         for client in waiting {

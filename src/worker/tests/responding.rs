@@ -1,4 +1,4 @@
-//! Plain HTTP requests, and what follows their answers on the same connection.
+//! Tests of plain HTTP requests, and of requests that follow on the same connection.
 
 use super::rig::{Rig, Seen, decode, limits, millis, play, request, secs};
 use crate::simulation::connection::Ending;
@@ -13,7 +13,7 @@ const NONE: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 const LAST: &str =
     "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nbye\n";
 
-/// The states of the connections that there are.
+/// Returns the states of all connections.
 fn states(rig: &Rig) -> Vec<State> {
     rig.worker.connections().map(|connection| connection.state).collect()
 }
@@ -152,7 +152,7 @@ fn each_request_has_the_time_of_a_handshake_and_a_pause_is_no_timeout() {
             rig.send(client, get("/ok").as_bytes());
             rig.settle();
         }
-        // Ten seconds from the answers, at 4 and 8 seconds.
+        // The deadline is ten seconds after the responses, which were sent at 4 and 8 seconds.
         rig.run_for(millis(5_900));
         rig.send(slow, b"GET / HT");
         rig.settle();
@@ -160,7 +160,7 @@ fn each_request_has_the_time_of_a_handshake_and_a_pause_is_no_timeout() {
         assert_eq!(rig.world().held(), 1);
         assert_eq!(rig.ending(idle), Ending::Clean);
         assert_eq!(rig.counters().handshake_timeouts.get(), 0);
-        // And ten from the first byte of the next request, at 13.9.
+        // The next deadline is ten seconds after the first byte of the next request, which was sent at 13.9 seconds.
         rig.run_for(millis(9_700));
         assert_eq!(rig.world().held(), 1);
         rig.run_for(millis(300));
@@ -209,7 +209,7 @@ fn who_does_not_read_its_answers_is_not_read_from() {
         rig.settle();
         assert!(rig.counters().responses.get() < 20, "all are answered at once");
         assert!(rig.worker.sessions.streams.pool.used() < 1 << 20);
-        // Nothing is taken, and the time of a request is up.
+        // The client reads nothing, and the deadline of the next request passes.
         rig.run_for(secs(30));
         assert_eq!((rig.world().held(), rig.counters().handshake_timeouts.get()), (0, 1));
     });

@@ -1,10 +1,10 @@
-//! Messages that go back as they came: in order with all else, whatever the kernel takes of them.
+//! Tests of messages that are echoed without a copy: in order with all other output, whatever the kernel takes of them.
 
 use super::rig::{Rig, Seen, limits, play, secs};
 use crate::budget::RECEIVE_KEEP;
 use crate::ws::Opcode;
 
-/// Echoes before, between and behind answers that are not, and what comes back.
+/// Sends messages that are echoed before, between and behind other answers. Returns the expected output.
 fn say_all(rig: &mut Rig, client: usize) -> Vec<Seen> {
     let text = |text: &str| Seen::Text(text.into());
     let mut expected = Vec::new();

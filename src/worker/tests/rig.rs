@@ -1,4 +1,4 @@
-//! A worker on the fake system, driven by a script.
+//! A worker on the simulated system, driven by a script.
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::rc::Rc;
@@ -75,7 +75,7 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
-/// Plays a script and then stops the server: whatever happened, nothing may be left.
+/// Runs a script and then stops the server. Checks that no state is left, whatever happened.
 pub(super) fn play(limits: Limits, script: impl FnOnce(&mut Rig)) {
     play_with(limits, None, script);
 }
@@ -118,7 +118,7 @@ impl Rig {
         self.alive
     }
 
-    /// One iteration.
+    /// Runs one iteration.
     pub(super) fn iterate(&mut self) {
         assert!(self.alive, "the worker has ended");
         self.alive = self.worker.iterate().unwrap();
@@ -126,7 +126,7 @@ impl Rig {
         assert_eq!(self.counters().backlog_bytes.get(), self.worker.sessions.streams.pool.lent() as u64);
     }
 
-    /// Lets everything happen that happens within `time`, and returns the number of waits that took.
+    /// Runs the worker for `time`, and returns the number of waits.
     pub(super) fn run_for(&mut self, time: Duration) -> usize {
         let before = self.world().waits;
         let limit = self.world().now + time;
@@ -141,12 +141,12 @@ impl Rig {
         self.world().waits - before
     }
 
-    /// Lets everything happen that needs no time.
+    /// Runs the worker until it waits for time to pass.
     pub(super) fn settle(&mut self) -> usize {
         self.run_for(Duration::ZERO)
     }
 
-    /// Does something in the application's next turn, and returns what came of it.
+    /// Runs `act` in the application's next turn, and returns its result.
     pub(super) fn turn<T: 'static>(
         &mut self,
         act: impl FnOnce(&mut Connections<'_, usize>) -> T + 'static,
@@ -162,14 +162,14 @@ impl Rig {
         result.take().expect("the application had its turn")
     }
 
-    /// Has the application answer its next turn so.
+    /// Makes the application's next turn return `turn`.
     pub(super) fn turn_ends(&mut self, turn: Turn) {
         *self.in_turn.borrow_mut() = Some(Box::new(move |_| turn));
         self.handle.wake(0).unwrap();
         self.iterate();
     }
 
-    /// The latest decision that the application is to make.
+    /// Takes the latest pending decision of the application.
     pub(super) fn decision(&self) -> Decision<usize> {
         self.decisions.borrow_mut().pop().expect("something is to be decided")
     }
@@ -196,12 +196,12 @@ impl Rig {
         self.send_frame(client, Opcode::Close, &code.get().to_be_bytes());
     }
 
-    /// A client with an open WebSocket, whose 101 has been taken.
+    /// Makes a client with an open WebSocket, which has read the 101 response.
     pub(super) fn open(&mut self) -> Client {
         self.open_by(&request("/")).0
     }
 
-    /// The same by a request of one's own, with the response.
+    /// Makes a client with an open WebSocket by this request, and returns the response as well.
     pub(super) fn open_by(&mut self, request: &str) -> (Client, String) {
         let client = self.connect();
         self.send(client, request.as_bytes());
@@ -216,23 +216,23 @@ impl Rig {
         self.world.borrow().connections[client].ending
     }
 
-    /// Calls of send so far.
+    /// Returns the number of calls of `send` so far.
     pub(super) fn sends(&self, client: Client) -> usize {
         self.world.borrow().connections[client].sends
     }
 
-    /// What a client got as text: a response.
+    /// Returns what a client got as text: a response.
     pub(super) fn response(&mut self, client: Client) -> String {
         String::from_utf8(self.world().client_takes(client)).unwrap()
     }
 
-    /// The frames that a client got.
+    /// Returns the frames that a client got.
     pub(super) fn frames(&mut self, client: Client) -> Vec<Seen> {
         let mut bytes = self.world().client_takes(client);
         decode(&mut bytes)
     }
 
-    /// Stops the server, if it has not ended, and checks that nothing is left.
+    /// Stops the server, if it has not ended, and checks that no state is left.
     fn end(mut self) {
         self.handle.shared.stop();
         while self.alive {
@@ -274,7 +274,7 @@ pub(crate) fn request(path: &str) -> String {
     )
 }
 
-/// Reads what a server sent, which must end with a whole message.
+/// Decodes what a server sent, which must end with a whole message.
 pub(super) fn decode(bytes: &mut [u8]) -> Vec<Seen> {
     let rules = DecoderConfig { role: Role::Client, max_message: 1 << 24, max_frames: 1, deflate: false };
     let (mut decoder, mut at, mut seen) = (Decoder::default(), 0, Vec::new());

@@ -1,4 +1,5 @@
-//! Shares of the worker's time: what one client's input may take before others have their turn, and all together in an iteration.
+//! Tests of shares of the worker's time: how much input of one client is handled before others, and how much of all clients in an
+//! iteration.
 
 use super::deflating::Deflating;
 use super::rig::{Client, Rig, Seen, limits, millis, play, request, secs};
@@ -17,8 +18,8 @@ fn messages(opcode: Opcode, payload: &[u8], count: usize) -> Vec<u8> {
     bytes
 }
 
-/// Has the loop turn until all of it has been read and dealt with, while somebody else speaks each time and is answered at once.
-/// Returns how many messages came to the handler in the iteration with most, and how many iterations it took.
+/// Iterates until all messages of a client have been handled, while another client sends one in each iteration and is answered at once.
+/// Returns the most messages that the handler got in one iteration, and the number of iterations.
 fn most_at_a_time(rig: &mut Rig, quiet: Client, total: usize) -> (usize, usize) {
     let (mut most, mut seen, mut iterations) = (0, 0, 0);
     let before = rig.log().messages.len();
@@ -43,7 +44,7 @@ fn a_client_with_many_small_messages_has_its_turn_among_the_others() {
         let total = 20_000;
         rig.send(loud, &messages(Opcode::Text, b"quiet", total));
         let (most, iterations) = most_at_a_time(rig, quiet, total);
-        // Twice: when it is ready, and when it is visited again.
+        // The worker visits it twice: when it becomes ready, and in the revisits.
         assert!(most <= 2 * (WORK_PER_VISIT / WORK_OF_MESSAGE + 1), "{most}");
         assert!(iterations >= 4, "{iterations}");
         assert_eq!(
@@ -62,7 +63,7 @@ fn what_a_handler_charges_counts() {
         let (most, iterations) = most_at_a_time(rig, quiet, total);
         assert_eq!(most, 3, "one when it is ready, and two when it is visited again");
         assert!(iterations >= 33, "{iterations}");
-        // One that costs more than an iteration may is dealt with, too.
+        // A message that costs more than an iteration may is handled, too.
         rig.send(loud, &messages(Opcode::Text, format!("costs {}", 3 * WORK_PER_ITERATION).as_bytes(), 5));
         let before = rig.log().messages.len();
         while rig.log().messages.len() - before < 5 {
@@ -85,7 +86,7 @@ fn an_iteration_is_bounded_over_all_connections_and_each_has_its_turn() {
         for &client in &loud {
             rig.send(client, &messages(Opcode::Text, format!("costs {cost}").as_bytes(), each));
         }
-        // All of them become ready together, and there is more to do than in one iteration only to look at each.
+        // All of them become ready together, and even a first visit to each is more work than one iteration may do.
         let mut waited = 0;
         rig.say(quiet, "hi");
         while rig.frames(quiet).is_empty() {
@@ -110,7 +111,7 @@ fn who_waits_goes_on_however_many_come() {
         let waiting = rig.open();
         rig.send(waiting, &messages(Opcode::Text, format!("costs {}", WORK_PER_VISIT).as_bytes(), 50));
         for _ in 0..60 {
-            // New ones take up more than an iteration each time.
+            // New connections use up more than an iteration each time.
             for _ in 0..20 {
                 let client = rig.open();
                 rig.send(
@@ -125,7 +126,7 @@ fn who_waits_goes_on_however_many_come() {
     });
 }
 
-/// Each of them is next to nothing in bytes, or not the message it seems to be.
+/// Each message has few bytes, or is not the kind of message that it seems to be.
 #[test]
 fn whatever_is_small_and_costs_much_is_bounded() {
     let empty_fragments = {
@@ -173,7 +174,7 @@ fn compressed_messages_that_come_to_nothing_take_their_turn() {
     play(Limits { deflation, ..limits() }, |rig| {
         let mut loud = Deflating::open(rig, "permessage-deflate; client_max_window_bits");
         let quiet = rig.open();
-        // The context that each of the empty ones begins with.
+        // The context that each empty message begins with.
         let context = loud.frame(Opcode::Binary, &super::deflating::noise(1 << 15));
         rig.send(loud.client, &context);
         rig.settle();
@@ -202,7 +203,7 @@ fn messages_that_come_whole_pass_without_a_buffer_and_are_read_in_parts() {
         let total = 3 * READ_BUFFER / 11;
         rig.send(client, &messages(Opcode::Text, b"quiet", total));
         rig.settle();
-        // Where a read ends inside a message there is a buffer for it.
+        // A read that ends inside a message needs a buffer.
         assert_eq!((rig.log().messages.len(), rig.counters().open.get()), (total, 1));
         assert_eq!(rig.worker.sessions.streams.pool.used(), 0);
     });
@@ -238,7 +239,7 @@ fn what_waits_of_a_flood_is_dealt_with_in_order_and_forgotten_with_its_end() {
 }
 
 impl Rig {
-    /// Once a part of what it has sent was read.
+    /// Resets the connection after a part of its input was read.
     fn reset(&mut self, client: Client) {
         self.iterate();
         self.iterate();
@@ -246,7 +247,7 @@ impl Rig {
         self.world().client_resets(client);
     }
 
-    /// Behind what it has sent.
+    /// Sends a protocol error behind earlier input.
     fn break_rules(&mut self, client: Client) {
         self.send(client, &[0xff; 64]);
         self.send(client, &messages(Opcode::Text, b"quiet", 3_000));
@@ -289,7 +290,7 @@ fn an_iteration_judges_no_more_deadlines_than_it_has_time_for() {
             rig.send(client, &messages(Opcode::Text, b"quiet", 150));
             rig.send_frame(client, Opcode::Pong, &payload);
         }
-        // Nobody is ready in the wait in which all deadlines have passed.
+        // No socket is ready in the wait during which all deadlines pass.
         rig.world().now += secs(60);
         rig.world().signals = 1;
         rig.iterate();

@@ -1,4 +1,4 @@
-//! A process that stood still, was late, or had more to read than an iteration takes: no peer loses for that a deadline that it has met.
+//! Tests of a process that was stopped, was late, or had more to read than an iteration does: no peer that has met its deadline is dropped.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use crate::simulation::connection::Ending;
 use crate::worker::{Limits, PingPolicy};
 use crate::ws::{CloseCode, Opcode, encode};
 
-/// Longer than any time that a peer has.
+/// Longer than any deadline of a peer.
 const LONG: Duration = secs(60);
 
-/// What clients do meanwhile arrives while the process stands still. It wakes up with a signal, and nothing is ready yet in that wait.
+/// Stops the process. Input of clients arrives meanwhile. A signal ends its wait, which returns no events.
 fn stand_still(rig: &mut Rig, time: Duration) {
     rig.world().now += time;
     rig.world().signals = 1;
@@ -77,7 +77,7 @@ fn the_rest_of_a_message_that_arrived_while_the_process_stood_still_counts() {
         stand_still(rig, LONG);
         rig.iterate();
         assert_eq!((rig.log().messages.len(), rig.counters().message_timeouts.get()), (1, 0));
-        // One that lacks its end still is given up.
+        // A message without its end still times out.
         rig.send(client, &half(b"quiet"));
         rig.settle();
         stand_still(rig, LONG);
@@ -187,7 +187,7 @@ fn a_reader_whose_kernel_took_in_something_meanwhile_lives() {
             rig.world().set_room(client, 1_000);
             rig.say(client, "big 100000");
             rig.run_for(secs(8));
-            // What it reads makes room, of which the worker is not told in the wait.
+            // Reading makes room in the kernel's buffer, which that wait does not report.
             rig.world().client_takes(client);
             rig.world().connections[client].room = 1_000;
             stand_still(rig, LONG);
@@ -207,7 +207,7 @@ fn a_ping_that_leaves_after_the_process_stood_still_within_an_iteration_has_its_
         let busy = rig.open();
         let wait = due - rig.world().now - millis(1);
         rig.run_for(wait);
-        // It stands still while it reads from the one, in the iteration in which the other's Ping is due.
+        // The process is stopped while it reads from one client, in the iteration in which the Ping of the other is due.
         rig.say(busy, "quiet");
         rig.world().now = due;
         rig.world().stall = LONG;
@@ -237,7 +237,8 @@ fn a_connection_accepted_after_the_process_stood_still_within_an_iteration_has_i
     });
 }
 
-/// More than the events of a wait and the timers of an iteration, who answer all their Pings while the process stops again and again.
+/// There are more clients than events in a wait and timers in an iteration. All of them answer all Pings, while the process is stopped
+/// again and again.
 #[test]
 fn nobody_of_a_crowd_that_answers_is_lost_however_often_the_process_stops() {
     for policy in [PingPolicy::WhenIdle, PingPolicy::Always] {
@@ -259,7 +260,7 @@ fn nobody_of_a_crowd_that_answers_is_lost_however_often_the_process_stops() {
                     }
                 }
                 stand_still(rig, secs(6));
-                // Fifty milliseconds are worth an iteration or two.
+                // Fifty milliseconds are enough for an iteration or two.
                 rig.iterate();
                 if stop % 2 == 0 {
                     rig.iterate();
@@ -277,7 +278,7 @@ fn a_pong_that_is_read_after_the_last_look_leaves_nothing_of_that() {
     play(pinging(PingPolicy::Always), |rig| {
         let client = rig.open();
         let payload = ping(rig, client);
-        // More than is read when the Pong is looked for.
+        // More input than the final read for the Pong reads.
         for _ in 0..12 {
             rig.send_frame(client, Opcode::Binary, &[7; 60_000]);
         }
@@ -301,7 +302,7 @@ fn a_pong_that_is_found_when_the_end_of_a_message_is_looked_for_counts() {
         };
         rig.send(client, &piece(false, Opcode::Binary));
         rig.settle();
-        // More than is read when the Pong is looked for, and less than when the end of the message is looked for besides.
+        // More input than the final read for the Pong reads, and less than that and the one for the message together.
         for number in 2..=17 {
             rig.send(client, &piece(number == 17, Opcode::Continuation));
             if number == 14 {

@@ -1,4 +1,4 @@
-//! A second transport in the place of the plain one: records with a handshake before them and a notice at the end.
+//! Tests with another transport than the plain one: records with a handshake before them and an alert at the end.
 
 use super::rig::{Client, Rig, Seen, decode, limits, play, request, secs};
 use crate::simulation::connection::Ending;
@@ -10,7 +10,7 @@ use crate::ws::{CloseCode, Message, Opcode, encode};
 
 const RECORDS: ListenerOptions = ListenerOptions { transport: TransportKind::Records, preamble: None };
 
-/// Connections that come from now on have the transport of records.
+/// Makes new connections use the transport of records.
 pub(super) fn use_records(rig: &mut Rig) {
     rig.worker.sessions.streams.listeners[0] = RECORDS;
 }
@@ -20,7 +20,7 @@ pub(super) fn use_records(rig: &mut Rig) {
 pub(super) struct Peer {
     sends: u8,
     receives: u8,
-    /// What was received of a record that has not ended.
+    /// The received bytes of an incomplete record.
     partial: Vec<u8>,
     is_welcome: bool,
     pub(super) has_ended: bool,
@@ -28,7 +28,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// A record, or several where the payload is long.
+    /// Returns a record, or several where the payload is long.
     pub(super) fn seal(&mut self, payload: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         for part in payload.chunks(LONGEST) {
@@ -38,7 +38,7 @@ impl Peer {
         out
     }
 
-    /// Takes the stream out of what the server has sent.
+    /// Extracts the stream from what the server has sent.
     pub(super) fn open(&mut self, received: &[u8]) -> Vec<u8> {
         self.partial.extend_from_slice(received);
         let mut stream = Vec::new();
@@ -74,14 +74,14 @@ fn frame(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The frames behind the response in a stream.
+/// Returns the frames that follow the response in a stream.
 fn frames_of(mut stream: Vec<u8>) -> Vec<Seen> {
     let end = stream.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("there is a response") + 4;
     assert!(stream.starts_with(b"HTTP/1.1 101 "));
     decode(&mut stream[end..])
 }
 
-/// A client with an open WebSocket.
+/// Makes a client with an open WebSocket.
 fn open(rig: &mut Rig) -> (Client, Peer) {
     use_records(rig);
     let (client, mut peer) = (rig.connect(), Peer::default());
@@ -97,7 +97,7 @@ fn receive(rig: &mut Rig, client: Client, peer: &mut Peer) -> Vec<u8> {
     peer.open(&received)
 }
 
-/// All that a short conversation sends, and what it brings.
+/// Returns what a client sends in a short conversation, and the frames that it expects.
 fn conversation(peer: &mut Peer) -> (Vec<u8>, Vec<Seen>) {
     let frames = [
         frame(Opcode::Text, b"over"),
@@ -106,7 +106,7 @@ fn conversation(peer: &mut Peer) -> (Vec<u8>, Vec<Seen>) {
         frame(Opcode::Close, &1000_u16.to_be_bytes()),
     ];
     let (stream, mut wire) = ([request("/").into_bytes(), frames.concat()].concat(), vec![HELLO]);
-    // Records end within frames, and some hold several.
+    // Records end inside frames, and some hold several.
     for part in stream.chunks(37) {
         wire.extend(peer.seal(part));
     }
@@ -152,7 +152,7 @@ fn it_passes_byte_by_byte() {
     });
 }
 
-/// Far more is in the socket, and in what is held of one read, than a read hands out; and there is one edge.
+/// The socket, and what the transport holds of one read, have far more than one read returns; and there is only one edge.
 #[test]
 fn all_records_of_one_event_are_dealt_with() {
     play(limits(), |rig| {
@@ -181,7 +181,7 @@ fn a_large_message_is_received_where_it_belongs() {
     });
 }
 
-/// What the kernel does not take of a record, and of the outbox behind it, follows when it has room, and nothing is read before.
+/// Bytes of a record that the kernel does not take, and of the outbox behind it, are written when it has room. Nothing is read before.
 #[test]
 fn records_that_are_partly_written_are_finished() {
     for room in [1, 2, 7, 100, 301, 302, 303, 604] {
@@ -213,7 +213,7 @@ fn records_that_are_partly_written_are_finished() {
     }
 }
 
-/// All bytes of a stream may be taken while the last of their record is not: the end must not overtake it.
+/// The transport may have taken all bytes of a stream, and the kernel not the last of their record: the end must not overtake it.
 #[test]
 fn the_end_waits_for_what_the_transport_has_to_send() {
     for room in 0..12 {
@@ -249,7 +249,7 @@ fn a_peer_that_breaks_its_rules_is_told_so_and_its_end_awaited() {
                 use_records(rig);
                 (rig.connect(), Peer::default())
             };
-            // More than a read takes comes with it, and no event.
+            // More bytes than a read takes follow, without an event.
             rig.send(client, &[bytes, &[HELLO; 2_000]].concat());
             rig.settle();
             assert!(rig.world().connections[client].inbound.is_empty());
@@ -257,7 +257,7 @@ fn a_peer_that_breaks_its_rules_is_told_so_and_its_end_awaited() {
             assert!(peer.has_alert && !peer.has_ended);
             assert_eq!(rig.ending(client), Ending::Clean, "the writing half has ended");
             assert_eq!(rig.world().held(), 1);
-            // Whatever it goes on to say means nothing.
+            // Later input of the peer has no effect.
             rig.send(client, &[HELLO; 2_000]);
             rig.settle();
             assert!(rig.world().connections[client].inbound.is_empty());
@@ -300,7 +300,7 @@ fn a_stream_that_is_cut_off_is_lost() {
 
 #[test]
 fn before_its_handshake_nothing_is_said_in_the_stream() {
-    // The time of the handshake is over.
+    // The handshake deadline passes.
     play(limits(), |rig| {
         use_records(rig);
         let client = rig.connect();
@@ -319,7 +319,7 @@ fn before_its_handshake_nothing_is_said_in_the_stream() {
         rig.run_for(secs(2));
         assert_eq!(rig.world().client_takes(client), b"");
     });
-    // A connection over the limit is refused in the stream.
+    // A connection beyond the limit is refused in the stream.
     play(Limits { worker_connections: 0, ..limits() }, |rig| {
         use_records(rig);
         let (client, mut peer) = (rig.connect(), Peer::default());
@@ -342,7 +342,7 @@ fn connections_of_both_transports_live_in_one_worker() {
         let wire = peer.seal(&frame(Opcode::Close, &CloseCode::NORMAL.get().to_be_bytes()));
         rig.send(wrapped, &wire);
         rig.settle();
-        // The next connection with that index has nothing of what was kept of it.
+        // The next connection with that index has none of the old state.
         open(rig);
         rig.say(plain, "still here");
         rig.settle();

@@ -1,4 +1,4 @@
-//! The application's turn: when it comes, and what it may do.
+//! Tests of the application's turn: when it runs, and what it may do.
 
 use super::rig::{Seen, limits, millis, play};
 use crate::budget::LIST_KEEP;

@@ -1,4 +1,4 @@
-//! Messages that begin and do not end: exactly when they are given up, and what does not count.
+//! Tests of incomplete messages: exactly when they time out, and what does not extend their deadlines.
 
 use super::deflating::Deflating;
 use super::rig::{Client, Rig, Seen, limits, millis, play, secs};
@@ -16,14 +16,14 @@ fn timed() -> Limits {
     Limits { message_timeout: Some(TIMEOUT), ..limits() }
 }
 
-/// The first frame of a message, or all of it.
+/// Returns the first frame of a message, or the whole message.
 fn frame(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     encode::fragment(&mut bytes, fin.into(), opcode, payload, Some([1, 2, 3, 4]));
     bytes
 }
 
-/// Begins now, and must be given up between the timeout and a tick later.
+/// Checks that the connection is closed between the timeout and one tick later, from now.
 fn is_given_up_in_time(rig: &mut Rig, client: Client) {
     rig.run_for(TIMEOUT - millis(1));
     assert_eq!(rig.counters().message_timeouts.get(), 0, "early");
@@ -58,7 +58,7 @@ fn a_message_that_is_given_up_leaves_no_side_record() {
         rig.send(client, &frame(false, Opcode::Text, b"first"));
         rig.run_for(TIMEOUT + TICK);
         assert_eq!(rig.log().last_close(), "message timeout");
-        // It has still to end its stream.
+        // The peer has not ended its stream yet.
         let inventory = rig.worker.inventory();
         assert_eq!((inventory.records, inventory.sides), (1, 0));
     });
@@ -71,7 +71,7 @@ fn a_message_that_is_given_up_over_input_from_after_its_time_leaves_no_side_reco
         let client = rig.open();
         rig.send(client, &frame(false, Opcode::Text, b"first"));
         rig.settle();
-        // More than one visit deals with, so that the verdict waits.
+        // This is more than one visit handles, so that the verdict waits.
         let pings = frame(true, Opcode::Ping, b"?").repeat(300);
         rig.send(client, &pings);
         rig.world().now += TIMEOUT + TICK;
@@ -80,7 +80,7 @@ fn a_message_that_is_given_up_over_input_from_after_its_time_leaves_no_side_reco
         rig.send(client, &[frame(true, Opcode::Continuation, b"rest"), pings].concat());
         rig.settle();
         assert_eq!((rig.counters().message_timeouts.get(), rig.log().messages.len()), (1, 0));
-        // It has still to end its stream.
+        // The peer has not ended its stream yet.
         let inventory = rig.worker.inventory();
         assert_eq!((inventory.records, inventory.sides), (1, 0));
     });
@@ -95,7 +95,7 @@ fn a_byte_now_and_then_gains_no_time() {
             rig.send(client, &[*byte]);
             rig.run_for(millis(110));
         }
-        // The first was 2.75 s ago.
+        // The first byte was sent 2.75 s ago.
         rig.run_for(millis(249));
         assert_eq!(rig.counters().message_timeouts.get(), 0);
         rig.send(client, &whole[25..26]);
@@ -124,7 +124,7 @@ fn pings_between_its_frames_gain_no_time() {
 fn one_message_after_the_other_is_no_unfinished_one() {
     play(timed(), |rig| {
         let client = rig.open();
-        // Each read ends inside a message, and each brings the end of one.
+        // Each read ends inside a message, and contains the end of another.
         let message = frame(true, Opcode::Text, b"quiet");
         rig.send(client, &message[..3]);
         for _ in 0..100 {
@@ -240,7 +240,7 @@ fn without_a_deadline_it_may_take_for_ever() {
     });
 }
 
-/// Pings as many as make replies fill up.
+/// Returns so many Pings that their Pongs fill replies.
 fn pings(bytes: usize) -> Vec<u8> {
     frame(true, Opcode::Ping, &[7; 125]).repeat(bytes / 131)
 }
@@ -272,7 +272,7 @@ fn a_flood_that_is_never_read_to_its_end_gains_no_time() {
         rig.settle();
         let flood = pings(600_000);
         let from = rig.world().now;
-        // More comes than a visit reads, in each of them, so that it is read from again and again without an event.
+        // More input arrives during each visit than it reads, so that the connection is revisited without an event.
         while rig.counters().message_timeouts.get() == 0 {
             if rig.world().connections[client].inbound.len() < 2_000_000 {
                 rig.send(client, &flood);

@@ -1,4 +1,4 @@
-//! Output: how it leaves, how it waits, and what it may take up.
+//! Tests of output: how it is written and queued, and how much memory it may take.
 
 use super::rig::{Seen, limits, play, secs};
 use crate::budget::{READ_BUFFER, UNSENT_IN_KERNEL, UNSENT_OF_LARGE};
@@ -43,7 +43,7 @@ fn mail_replies_and_a_ping_leave_in_one_call() {
     play(limits, |rig| {
         let client = rig.open();
         let id = rig.log().opened[0];
-        // All three come to be in the iteration in which the Ping is due.
+        // All three are queued in the iteration in which the Ping is due.
         let due = rig.worker.sessions.streams.table.next_tick().map(crate::base::ticks::time_of).unwrap();
         rig.world().now = due;
         rig.handle.send(id, Message::Text("one")).unwrap();
@@ -76,7 +76,7 @@ fn a_peer_that_does_not_read_is_not_read_from() {
             "{}",
             rig.worker.sessions.streams.pool.used()
         );
-        // Room for all: reading goes on without a new event from the client.
+        // With room for all output, reading resumes without a new event of the client.
         rig.world().set_room(client, usize::MAX);
         rig.settle();
         assert_eq!(rig.frames(client), vec![Seen::Binary(1000); 1001]);
@@ -121,7 +121,7 @@ fn blocked_output_waits_for_room_and_is_not_tried_before() {
             rig.run_for(secs(1));
         }
         assert_eq!(rig.sends(client), before, "the kernel has not reported room");
-        // Room in small pieces, each an edge.
+        // Room becomes free in small pieces, each with an edge.
         for _ in 0..200 {
             rig.world().set_room(client, 10);
             rig.settle();
@@ -142,11 +142,11 @@ fn a_handler_is_told_when_the_outbox_is_full() {
         let client = rig.open();
         rig.world().set_room(client, 0);
         for _ in 0..3 {
-            // In one read: the second does not fit beside the first.
+            // All messages arrive in one read: the second answer does not fit beside the first.
             rig.say(client, "big 70000");
         }
         rig.settle();
-        // The first filled the reply buffer, which was written and is queued.
+        // The first answer filled the reply buffer, which was written and queued.
         assert_eq!(rig.log().full, 2);
         assert_eq!(rig.counters().open.get(), 1);
         rig.world().set_room(client, usize::MAX);
@@ -197,7 +197,7 @@ fn input_that_finds_no_buffer_closes_with_1013() {
     let limits = Limits { buffers: 2_000, ..limits() };
     play(limits, |rig| {
         let client = rig.open();
-        // A frame of 4,000 bytes of which 3,000 have come.
+        // A frame of 4,000 bytes, of which 3,000 have arrived.
         let mut start = vec![0x82, 0xfe, 0x0f, 0xa0, 0, 0, 0, 0];
         start.resize(3_008, 0);
         rig.send(client, &start);
@@ -214,7 +214,7 @@ fn answers_to_pings_do_not_pile_up_behind_mail() {
         let client = rig.open();
         let id = rig.log().opened[0];
         rig.world().set_room(client, 100);
-        // Mail is queued for the end of the iteration, and what is sent meanwhile joins it: Pongs, which no limit counts.
+        // Mail is queued for the end of the iteration, and later output joins it: Pongs, which no limit counts.
         let mut bytes = Vec::new();
         while bytes.len() < 8 * READ_BUFFER {
             encode::frame(&mut bytes, Opcode::Ping, &[0; 125], Some([1; 4]));
@@ -272,7 +272,7 @@ fn messages_of_other_threads_count_towards_the_limits_of_what_waits() {
             rig.handle.send(id, Message::Binary(&[0; 900])).unwrap();
         }
         rig.settle();
-        // Where there is no buffer for another copy, the message itself is kept.
+        // Without a buffer for another copy, the message itself is kept.
         assert!(
             rig.worker.sessions.streams.pool.used() >= 1_800
                 && rig.worker.sessions.streams.pool.lent() >= 900
