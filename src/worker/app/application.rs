@@ -21,8 +21,8 @@ impl<H: Handler> App<H> {
         Self { handler: Some(Box::new(handler)), ended: Vec::new(), decisions }
     }
 
-    /// Puts the handler back after its turn and calls [`Handler::close`] for each connection that ended meanwhile. Returns `true` if there
-    /// were any.
+    /// Puts the handler back after its turn and calls [`Handler::close`] for each connection that ended during the turn. Returns `true` if
+    /// there were any.
     pub(in crate::worker) fn end_turn(&mut self, mut handler: Box<H>) -> bool {
         let mut ended = std::mem::take(&mut self.ended);
         let are_any = !ended.is_empty();

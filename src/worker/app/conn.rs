@@ -127,8 +127,8 @@ impl<D> Conn<'_, D> {
         }
     }
 
-    /// Charges work to this connection: about so many nanoseconds that handling a message takes beyond reading it. Workers interleave their
-    /// connections by the work charged to them; without this call that is about proportional to the bytes received.
+    /// Charges `nanoseconds` of work to this connection: about what handling a message takes beyond reading it. A worker does a bounded
+    /// amount of work for a connection before others get their turn; without this call it counts little more than the bytes received.
     pub fn charge(&mut self, nanoseconds: usize) {
         self.outgoing.meter.charge(nanoseconds);
     }

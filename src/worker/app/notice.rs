@@ -19,7 +19,7 @@ use crate::budget::NOTICES;
 pub(crate) enum Notice {
     /// The server refused a request, or a connection before its request.
     Refused { worker: usize, peer: Option<SocketAddr>, status: u16, reason: &'static str },
-    /// The server dropped a connection whose request did not arrive in time.
+    /// The server dropped a connection because its request did not arrive in time.
     Late { worker: usize, peer: Option<SocketAddr> },
     /// The server refuses clients because this resource is used up.
     Full { worker: usize, of: &'static str },

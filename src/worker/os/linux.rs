@@ -43,7 +43,7 @@ pub(crate) struct Linux {
     start: Instant,
     random: RandomState,
     drawn: u64,
-    /// The core whose connections this worker's listeners get; `None` means any.
+    /// The core that handles the first packets of the connections which this worker's listeners get; `None` means any.
     core: Option<usize>,
     /// A descriptor held in reserve, so that the worker can still accept and refuse a connection when it has no other left.
     reserve: Option<File>,

@@ -117,8 +117,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         flow
     }
 
-    /// Fails a connection whose peer has broken the rules of the transport, which has sent an alert. Nothing of the stream is sent or
-    /// received any more; the server waits for the peer's end.
+    /// Fails a connection because its peer has broken the rules of the transport. The transport has sent an alert. Nothing of the stream is
+    /// sent or received any more; the server waits for the peer's end.
     pub(in crate::worker) fn fail_transport(&mut self, index: u32) -> Flow {
         self.conclude(index, Closed::Lost);
         self.streams.drop_stream(index);
@@ -139,7 +139,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Drops a connection whose stream has ended or that is lost.
+    /// Drops a connection that is lost, or at the end of its stream.
     pub(in crate::worker) fn lose(&mut self, index: u32) -> Flow {
         self.drop_connection(index, Closed::Lost)
     }

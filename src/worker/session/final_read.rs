@@ -24,7 +24,7 @@ pub(in crate::worker) enum FinalRead {
 }
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Handles input that has arrived for a connection, one of whose deadlines has passed at the tick `due`.
+    /// Handles input that has arrived for a connection. One of its deadlines has passed at the tick `due`.
     pub(in crate::worker) fn final_read(&mut self, index: u32, timer: Timer, due: u32) -> FinalRead {
         let id = self.streams.table.id(index);
         let is_paused = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);

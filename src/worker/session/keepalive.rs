@@ -69,8 +69,8 @@ impl PongTimes {
     }
 }
 
-/// Returns the tick of the last Ping of an open connection that waits for its Pong, and whose timer is due at the tick `due`. The state of
-/// a late Pong has that tick; otherwise it follows from the deadline with which the timer was armed.
+/// Returns the tick of the last Ping of an open connection that waits for its Pong. Its timer is due at the tick `due`. The state of a late
+/// Pong has the tick of its Ping; otherwise it follows from the deadline with which the timer was armed.
 pub(in crate::worker) fn pinged_at<S, D>(
     record: &Record<S, D>,
     side: Option<&Side>,

@@ -18,8 +18,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Returns whether a connection whose time for the next request is up stays open until the next check, because the peer takes the
-    /// answer to the last one.
+    /// Returns whether a connection stays open until the next check although its next request is late, because the peer takes the answer to
+    /// the last one.
     pub(in crate::worker) fn awaits_reader_longer(&mut self, index: u32) -> bool {
         self.streams.queued(index) > 0 && self.awaits_close_longer(index)
     }
@@ -31,8 +31,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Returns whether a connection whose close deadline has passed stays open until the next check, because the peer takes the output that
-    /// precedes the server's Close.
+    /// Returns whether a connection stays open until the next check although its close deadline has passed, because the peer takes the
+    /// output that precedes the server's Close.
     pub(in crate::worker) fn awaits_close_longer(&mut self, index: u32) -> bool {
         // There are few places for refused connections.
         if self.streams.table.record_mut(index).flags.has(Flags::REFUSED) {

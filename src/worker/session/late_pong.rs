@@ -68,8 +68,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.schedule_ping(index, since);
     }
 
-    /// Notes a sign of life from a peer whose Pong is late, and whose last one was at the tick `before`. Under the policy for idle peers it
-    /// answers the Ping; the first such sign determines when the next Ping is due.
+    /// Notes a sign of life from a peer with a late Pong. Its previous sign of life was at the tick `before`. Under the policy for idle
+    /// peers it answers the Ping; the first such sign determines when the next Ping is due.
     #[cold]
     pub(in crate::worker) fn hear_late_peer(&mut self, index: u32, before: u32) {
         let late = self.streams.table.side_mut(index).and_then(|side| side.late_pong.as_deref());

@@ -89,7 +89,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    /// Ends a visit to a connection whose reading is paused. Where it waits for a decision, looks for a reset by its peer.
+    /// Ends a visit to a connection while its reading is paused. If it waits for a decision, looks for a reset by its peer.
     fn end_paused_visit(&mut self, index: u32, ended: bool) -> Flow {
         let is_deciding = self.streams.table.record_mut(index).state() == State::Deciding;
         if ended && is_deciding && self.look_for_loss(index) == Flow::Gone {

@@ -14,12 +14,12 @@ use crate::worker::stream::Streams;
 use crate::worker::table::{Flags, State, Timer};
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
-/// The Close frame for a peer whose message is not complete in time.
+/// The Close frame for a peer that does not complete a message in time.
 const TOO_LONG: CloseFrame<'static> =
     CloseFrame { code: Some(CloseCode::POLICY_VIOLATION), reason: "the message took too long" };
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Handles connections whose timers are due. Returns `true` if some are left for the next iteration.
+    /// Handles connections with due timers. Returns `true` if some are left for the next iteration.
     pub(in crate::worker) fn expire_timers(&mut self) -> bool {
         self.observe_lateness();
         self.visits.meter.begin_iteration();
@@ -36,7 +36,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         true
     }
 
-    /// Handles messages whose deadlines have passed. Returns `true` if some are left for the next iteration.
+    /// Handles messages that have passed their deadlines. Returns `true` if some are left for the next iteration.
     pub(in crate::worker) fn expire_messages(&mut self) -> bool {
         self.visits.meter.begin_iteration();
         let most = self.most_bytes_read();
@@ -119,7 +119,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             State::Open => self.keep_alive(index, due),
             State::Closing | State::Finishing if self.awaits_close_longer(index) => Flow::Alive,
             State::Closing | State::Finishing => {
-                // A peer whose Close arrived with the final read is not late.
+                // A peer is not late if its Close arrived with the final read.
                 self.streams.counters.close_timeouts.add(u64::from(state == before));
                 self.discard(index)
             }
@@ -217,8 +217,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    /// Arms the deadline of a Pong whose Ping, of the tick `pinged`, has just left or joined output that is blocked. The Pong's time begins
-    /// now: the process may have been stopped meanwhile.
+    /// Arms the deadline of a Pong. Its Ping, of the tick `pinged`, has just left or joined output that is blocked. The Pong's time begins
+    /// now: the process may have been stopped before.
     fn await_pong(&mut self, index: u32, is_stuck: bool, pinged: u32) {
         let sent = tick_at(self.streams.os.now());
         let PongTimes { first_check, deadline } = self.keepalive.pong_times;
@@ -235,7 +235,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.streams.table.put_off(index, pinged + time, sent + time);
     }
 
-    /// Restarts the deadline of a Pong whose Ping waited behind other output and leaves only now.
+    /// Restarts the deadline of a Pong, because its Ping waited behind other output and leaves only now.
     pub(in crate::worker) fn extend_pong_deadline(&mut self, index: u32) {
         let Self { streams: Streams { table, .. }, limits, keepalive: Keepalive { pong_times, .. }, .. } =
             self;

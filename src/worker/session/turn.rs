@@ -27,8 +27,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         kept > room && self.write_message(index, opcode, payload, kept)
     }
 
-    /// Runs the handler's turn. Returns when the next one is due, and whether the handler was called about connections that ended
-    /// meanwhile. What it does about those follows in another turn, for which no other thread may wake the worker.
+    /// Runs the handler's turn. Returns when the next one is due, and whether the handler's `close` was called for connections that ended
+    /// during the turn. The handler may react to that in another turn, for which no other thread may wake the worker.
     pub(in crate::worker) fn take_turn(&mut self) -> (Turn, bool) {
         let Some(mut handler) = self.app.handler.take() else { return (Turn::Idle, false) };
         let turn = handler.turn(&mut Connections::new(self));

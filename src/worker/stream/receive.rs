@@ -37,7 +37,7 @@ pub(in crate::worker) struct ReceiveBuffer {
 }
 
 impl ReceiveBuffer {
-    /// Makes a buffer for connections whose outboxes hold `outbox` bytes, and whose messages have at most `max_message` bytes.
+    /// Makes a buffer for connections with outboxes of `outbox` bytes, and messages of at most `max_message` bytes.
     pub(in crate::worker) fn new(outbox: usize, max_message: usize) -> Self {
         Self {
             memory: LazyBuffer::new(REPLIES_IN_RECEIVE_BUFFER + READ_BUFFER),
@@ -141,8 +141,8 @@ impl ReceiveBuffer {
         self.deferred.has(id)
     }
 
-    /// Defers the output of the current connection, whose input must have been handled. Returns `false`, and changes nothing, when the
-    /// output is in several pieces.
+    /// Defers the output of the current connection. Its input must have been handled. Returns `false`, and changes nothing, when the output
+    /// is in several pieces.
     #[inline]
     pub(in crate::worker) fn defer(&mut self, id: ConnId) -> bool {
         let Some(at) = self.reply.defer(&mut self.memory) else { return false };

@@ -85,7 +85,7 @@ impl Piece<'_> {
 }
 
 impl Reply {
-    /// Makes a reply for connections whose outboxes hold `outbox` bytes, and whose messages have at most `max_message` bytes.
+    /// Makes a reply for connections with outboxes of `outbox` bytes, and messages of at most `max_message` bytes.
     pub(in crate::worker) fn new(outbox: usize, max_message: usize) -> Self {
         Self {
             bytes: Vec::new(),

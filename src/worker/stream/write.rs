@@ -142,7 +142,7 @@ impl<O: Os, D> Streams<O, D> {
                 .is_some_and(|record| self.transports.unsent(record.transport(), index) > 0)
     }
 
-    /// Shuts down the writing half of a connection that has nothing left to send, and whose output is written.
+    /// Shuts down the writing half of a connection that has nothing left to send, after its output is written.
     pub(in crate::worker) fn end_writing(&mut self, index: u32) {
         let Self { table, os, transports, pool, .. } = self;
         let Some(record) = table.get_mut(index) else { return };

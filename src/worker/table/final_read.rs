@@ -1,6 +1,6 @@
 //! Final reads of a connection, which precede the verdict on a deadline of its peer.
 
-/// The timers of a connection whose deadlines are judged.
+/// The timers of a connection that have deadlines to be judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Timer {
     /// The timer of the connection: handshake, Pong or close.

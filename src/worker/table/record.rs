@@ -108,7 +108,7 @@ impl Flags {
     pub(crate) const PAUSED: u8 = 1 << 3;
     /// The connection is queued to be read from again without a new event.
     pub(crate) const REVISIT: u8 = 1 << 4;
-    /// The connection is in the list of those whose queued output is written at the end of the iteration.
+    /// The connection is in the list of those with queued output to be written at the end of the iteration.
     pub(crate) const DIRTY: u8 = 1 << 5;
     /// The connection was accepted beyond a limit, to be refused with 503.
     pub(crate) const REFUSED: u8 = 1 << 6;

@@ -198,7 +198,7 @@ fn a_pong_before_a_fault_after_our_close_is_not_sent_behind_the_end() {
     });
 }
 
-/// Opens a client whose system takes 200,000 bytes, half of which precede the server's Close.
+/// Opens a client with a system that takes 200,000 bytes, half of which precede the server's Close.
 fn closed_behind_output(rig: &mut Rig) -> Client {
     let client = rig.open();
     rig.world().connections[client].send_buffer = 200_000;

@@ -16,7 +16,7 @@ fn answer(learnt: usize) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len}\r\n\r\n{body}")
 }
 
-/// Makes a client whose request waits for a decision.
+/// Makes a client with a request that waits for a decision.
 fn put_off(rig: &mut Rig, bytes: &[u8]) -> Client {
     let client = rig.connect();
     rig.send(client, bytes);
@@ -262,7 +262,7 @@ fn above_the_limit_nothing_is_put_off() {
         assert_eq!((counters.decisions_refused.get(), counters.refused_at_limit.get()), (1, 1));
         let told: Vec<String> = clients.iter().map(|&client| rig.response(client)).collect();
         assert_eq!(told.iter().filter(|response| response.starts_with("HTTP/1.1 503 ")).count(), 1);
-        // Decisions whose clients are gone take a place until they are resolved or dropped.
+        // Decisions of clients that are gone take a place until they are resolved or dropped.
         for &client in &clients {
             rig.world().client_resets(client);
         }

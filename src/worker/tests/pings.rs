@@ -273,7 +273,8 @@ fn a_reader_that_stops_is_a_pong_timeout() {
     }
 }
 
-/// Opens a client whose system takes 200,000 bytes, half of which precede its first Ping. The client then reads so many bytes a second.
+/// Opens a client with a system that takes 200,000 bytes, half of which precede its first Ping. The client then reads so many bytes a
+/// second.
 fn read_slowly(rig: &mut Rig, each_second: usize) -> Client {
     let client = rig.open();
     rig.world().connections[client].send_buffer = 200_000;

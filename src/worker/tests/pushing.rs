@@ -1,4 +1,4 @@
-//! Tests of batches pushed to connections whose clients read or do not.
+//! Tests of batches pushed to connections of clients that read, and of clients that do not.
 
 use super::deflating::{Deflating, Heard, text};
 use super::rig::{Rig, Seen, limits, play, secs};
