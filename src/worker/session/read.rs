@@ -120,7 +120,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    /// Handles one slice of the input that an earlier visit left. It is short, because the part of it that this visit leaves is read again.
+    /// Handles one slice of the input that an earlier visit left. It is short, because the part that this visit leaves is copied again.
     fn take_unread(&mut self, index: u32) -> Flow {
         let Some(side) = self.streams.table.side_mut(index) else { return Flow::Alive };
         let Unread { bytes, at } = std::mem::take(&mut side.unread);
