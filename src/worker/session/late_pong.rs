@@ -115,7 +115,11 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         };
         let least = u128::from(self.limits.slowest_reader) * (TICK * patience).as_millis() / 1000;
         let least = u64::try_from(least).unwrap_or(u64::MAX).max(1);
-        stage.next(output, self.streams.queued(index), least, since)
+        // Output waits behind the frame, not before it, where the kernel has taken the frame and still has room.
+        let is_behind = stage == OutputProgress::Unmeasured
+            && self.streams.table.get(index).is_some_and(|record| !record.flags.has(Flags::BLOCKED));
+        let queued = if is_behind { 0 } else { self.streams.queued(index) };
+        stage.next(output, queued, least, since)
     }
 
     /// Returns whether the outbox has become shorter since the last check, where the system does not report what was acknowledged.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::rig::{Client, Rig, Seen, limits, millis, play, secs};
 use crate::budget::LATE;
 use crate::worker::session::ping::PING_PAYLOAD;
-use crate::worker::{Limits, Notice, PingPolicy};
+use crate::worker::{Budgets, Limits, Notice, PingPolicy};
 use crate::ws::{Opcode, encode};
 
 fn pinging(ping_policy: PingPolicy) -> Limits {
@@ -162,6 +162,24 @@ fn a_pong_has_its_time_and_no_more() {
             assert_eq!((rig.counters().pong_timeouts.get(), rig.world().held()), (1, 0));
         });
     }
+}
+
+/// Output behind a Ping is not in front of it: a reply to what the final read found gave the Pong two more deadlines.
+#[test]
+fn a_reply_that_waits_behind_a_ping_gives_its_pong_no_more_time() {
+    let budgets = Budgets { events: 1, ..Budgets::default() };
+    play(Limits { budgets, ..pinging(PingPolicy::Always) }, |rig| {
+        let clients = [rig.open(), rig.open()];
+        // The process was stopped, so that the Pings leave within a tick, not at its beginning.
+        rig.world().now += secs(60) + millis(50);
+        rig.settle();
+        assert_eq!(rig.counters().pings_sent.get(), 2);
+        // It was stopped again. It hears of the first client's message, and finds that of the second with the final read.
+        rig.world().now += secs(60);
+        clients.map(|client| rig.say(client, "no Pong"));
+        rig.settle();
+        assert_eq!((rig.counters().open.get(), rig.counters().pong_timeouts.get()), (0, 2));
+    });
 }
 
 #[test]
