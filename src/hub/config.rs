@@ -9,37 +9,37 @@ use crate::settings;
 settings! {
     /// The settings of a hub.
     ///
-    /// Settings with a plain value are options of `throng serve` too, with the same text. In these texts, messages of the operator are
-    /// those that come over the admin port of the program or through a [`Publisher`](super::Publisher).
+    /// Settings with a plain value are also options of `throng serve`, with the same text. In these texts, messages of the operator are
+    /// those that arrive over the admin port of the program or through a [`Publisher`](super::Publisher).
     #[derive(Debug, Clone)]
     #[non_exhaustive]
     pub struct HubConfig {
-        /// Most topics at a time. The last sixteenth of them is for messages that the operator publishes, not for clients: they can neither
-        /// subscribe to more topics nor publish to more that have a history.
+        /// Most topics at a time. The last sixteenth is reserved for messages that the operator publishes: there, clients can neither
+        /// subscribe to new topics nor publish to new topics that have a history.
         #[option("max-topics", COUNT)]
         max_topics: usize = 2_000_000;
-        /// Most topics with a history that are there because the same client was the first to publish to them. Above that its messages to
-        /// others are refused.
+        /// Most topics with a history that one client may be the first to publish to, counted while the topics exist. At the limit, the
+        /// client's messages to further such topics are refused.
         #[option("max-client-topics", COUNT)]
         max_client_topics: usize = 1_000;
         /// Most subscriptions of a client.
         #[option("max-subscriptions", COUNT)]
         max_subscriptions: usize = 128;
-        /// Most bytes of messages that have been published and are on their way to clients' outboxes, with 512 bytes for each message
-        /// beside its payload. More are refused: `busy`. A message that is larger than the limit is taken when there is no other. Half of
-        /// the limit is for messages that the operator publishes alone. Where it is not set, `throng serve` takes four times
-        /// `max-message` if that is more.
+        /// Most bytes of messages that have been published and are on their way to clients' outboxes, with 512 bytes for each message in
+        /// addition to its payload. Messages above the limit are refused with the error `busy`. A message that is larger than the limit is
+        /// taken when no other is on its way. Half of the limit is reserved for messages that the operator publishes. Where it is not set,
+        /// `throng serve` takes four times `max-message` if that is more.
         #[option("queue-limit", SIZE)]
         queue_limit: usize = 64 << 20;
-        /// Most bytes of the histories of all topics together, with 256 bytes for each message beside its payload.
+        /// Most bytes of the histories of all topics together, with 256 bytes for each message in addition to its payload.
         #[option("history-limit", SIZE)]
         history_limit: usize = 256 << 20;
-        /// How the path of a URL begins that names a topic: `/topics/` stands before `NAME` in `/topics/NAME`. It ends with a slash. With
-        /// `/` every path but `/` itself is a topic.
+        /// Prefix of the paths of URLs that name a topic: with `/topics/`, the path `/topics/NAME` names the topic `NAME`. The prefix ends
+        /// with a slash. With `/`, every path except `/` itself names a topic.
         #[option("topics-path", parsed::<TopicsPath>("PATH"))]
         topics_path: TopicsPath = TopicsPath::default();
-        /// When the server ends, clients of throng.v1 come back each after a random part of this time, in whole milliseconds. It should be
-        /// a second or more for each 15,000 of them and core: see docs/SCALING.md. At most an hour.
+        /// When the server ends, each throng.v1 client reconnects after a random part of this time, which is in whole milliseconds and at
+        /// most an hour. Allow a second or more for each 15,000 clients per core: see docs/SCALING.md.
         #[option("reconnect-within", TIME_TO_RETURN)]
         reconnect_within: Duration = Duration::from_secs(10);
     }

@@ -1,4 +1,4 @@
-//! The metrics of the hub. Each worker counts those of its own part.
+//! The metrics of the hub. Each worker counts its own part.
 
 use super::table::metrics;
 
@@ -16,47 +16,47 @@ metrics! {
 
     /// Topics that exist now.
     topics: gauge;
-    /// Topics with subscribers now, each counted for each worker that has some of them.
+    /// Topics that have subscribers now. A topic counts once for each worker that has subscribers of it.
     local_topics: gauge;
     /// Subscriptions that exist now.
     subscriptions: gauge;
-    /// Messages that topics have taken.
+    /// Messages accepted for publication to a topic.
     published: counter;
-    /// Messages of clients that their topics' rules forbade.
+    /// Messages of clients that were refused because the topic's rules forbid clients to publish.
     publish_forbidden: counter;
-    /// Messages of clients that were refused because more was published than went out.
+    /// Messages of clients that were refused because too many published messages waited to go out.
     publish_busy: counter;
-    /// Messages of clients of `throng.v1` that were no requests.
+    /// Messages of `throng.v1` clients that were not valid requests.
     bad_requests: counter;
     /// Messages handed to the kernel for a subscriber, or put into its outbox.
     delivered: counter;
     /// Messages not sent to a subscriber that reads too slowly, by the policy `drop-newest`, or because nothing else was left to drop.
     dropped_newest: counter;
-    /// Messages taken out of an outbox again to make room for later ones, by the policies `drop-oldest` and `conflate`. They have been
-    /// counted as delivered before.
+    /// Messages removed from an outbox to make room for later ones, by the policies `drop-oldest` and `conflate`. They were counted as
+    /// delivered before.
     displaced: counter;
     /// Messages whose subscriber was lost, or closed for reading too slowly, while they were sent.
     undelivered: counter;
-    /// Missed messages delivered to subscribers that came back. They are counted as delivered as well.
+    /// Missed messages delivered to subscribers that came back. They also count as delivered.
     replayed: counter;
-    /// Subscribers that came back and could be given all they had missed.
+    /// Subscribers that came back while the history still held all messages that they had missed.
     recovered: counter;
-    /// Subscribers that came back too late to be given all they had missed.
+    /// Subscribers that came back when the history no longer held all messages that they had missed.
     gaps: counter;
     /// Messages kept in histories now.
     history_messages: gauge;
-    /// Bytes of the payloads of the messages kept in histories now.
+    /// Payload bytes of the messages kept in histories now.
     history_bytes: gauge(bytes);
-    /// Bytes that are reserved now for encodings made of messages in histories, for subscribers that come back.
+    /// Bytes reserved now for encoded forms of messages in histories, for subscribers that come back.
     history_forms_bytes: gauge(bytes);
-    /// Messages now whose fan-out on a worker has not ended, each counted for each such worker.
+    /// Messages whose fan-out on a worker is not complete now. A message counts once for each such worker.
     waiting: gauge;
-    /// Messages and broadcasts under way now: published, and not yet handed to the outboxes of all clients that are to get them.
+    /// Messages and broadcasts under way now: published, but not yet in the outboxes of all receivers.
     queued_messages: gauge;
-    /// Bytes of the messages and broadcasts under way now, with 512 for each, and with the encodings made of them.
+    /// Bytes of the messages and broadcasts under way now, with 512 bytes for each, and with their encoded forms.
     queued_bytes: gauge(bytes);
-    /// Messages and broadcasts of the operator that were refused because more was published than went out.
+    /// Messages and broadcasts of the operator that were refused because too many published messages waited to go out.
     refused_busy: counter;
-    /// Subscriptions refused because of a limit of topics or subscriptions.
+    /// Subscriptions and messages refused because a limit of topics or subscriptions was reached.
     refused_at_limit: counter;
 }

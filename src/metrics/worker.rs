@@ -14,9 +14,9 @@ metrics! {
     #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
     pub struct Stats, "throng_";
 
-    /// WebSockets open now: upgraded, and neither closed nor lost.
+    /// WebSockets open now: upgraded, and not yet closed or lost.
     open: gauge;
-    /// Sockets held now, whatever their state.
+    /// Sockets of connections held now, in any state.
     sockets: gauge;
     /// Connections accepted from the kernel.
     accepted: counter;
@@ -24,63 +24,63 @@ metrics! {
     opened: counter;
     /// Requests refused with 503 because a limit of connections was reached or the server is going down.
     refused_at_limit: counter;
-    /// Requests refused for what they say, with another status than 503.
+    /// Requests refused because of their content, with a status other than 503.
     refused_requests: counter;
-    /// Plain requests that the application has answered, and not refused.
+    /// Plain HTTP requests that the application answered, refusals not included.
     responses: counter;
-    /// Requests that wait for a decision of the application's now.
+    /// Requests that wait now for the application's decision.
     decisions_pending: gauge;
     /// Requests answered with 503 because the application did not decide on them in time.
     decisions_timed_out: counter;
-    /// Requests answered with 503 because the application gave up deciding on them.
+    /// Requests answered with 503 because the application dropped them without a decision.
     decisions_dropped: counter;
-    /// Requests answered with 503 because too many waited for a decision already.
+    /// Requests answered with 503 because too many others waited for a decision.
     decisions_refused: counter;
-    /// Connections closed because they did not begin with the preamble that their listener demands.
+    /// Connections closed because they did not begin with the preamble that their listener requires.
     preamble_errors: counter;
-    /// Connections dropped unanswered because even the allowance for refusals was used up.
+    /// Connections dropped without an answer because a limit of connections was reached and the room for refusals was used up as well.
     dropped_at_limit: counter;
-    /// Times that accepting failed for want of descriptors or kernel memory.
+    /// Times that accepting a connection failed, most often because descriptors or kernel memory were used up.
     accept_exhausted: counter;
-    /// Times that the worker left the group of listeners because it was full while others had room.
+    /// Times that a worker stopped taking new connections because it was full while other workers had room.
     left_group: counter;
     /// WebSockets closed by the peer with a Close frame.
     closed_by_peer: counter;
-    /// WebSockets closed by the application or by the end of the server.
+    /// WebSockets closed by the application, or because the server ended.
     closed_by_us: counter;
-    /// WebSockets failed because the peer broke the protocol.
+    /// WebSockets closed because the peer violated the protocol.
     protocol_errors: counter;
-    /// WebSockets closed because a message to them did not fit their outbox.
+    /// WebSockets closed because a message to them did not fit in the outbox.
     outbox_overflows: counter;
     /// WebSockets closed because the worker's buffer memory was used up.
     buffer_exhausted: counter;
     /// Connections lost: reset, or ended without a Close frame.
     lost: counter;
-    /// Connections dropped because their request did not come in time.
+    /// Connections dropped because the request did not arrive in time.
     handshake_timeouts: counter;
     /// WebSockets dropped because a Ping was not answered in time.
     pong_timeouts: counter;
-    /// WebSockets closed because a message that had begun did not end in time.
+    /// WebSockets closed because a message that had begun did not arrive completely in time.
     message_timeouts: counter;
     /// Connections dropped because the peer did not finish closing in time.
     close_timeouts: counter;
     /// Pings sent.
     pings_sent: counter;
-    /// Times that a Ping was put off because the worker was late.
+    /// Times that a Ping was postponed because the worker was late.
     pings_put_off: counter;
-    /// Pongs received that answer a Ping of ours.
+    /// Pongs received that answer a Ping of the server.
     pongs_received: counter;
-    /// Pings received, each of which was answered.
+    /// Pings received. Each was answered with a Pong.
     pings_received: counter;
     /// Messages received.
     messages_in: counter;
-    /// Messages sent, those handed over by other threads included.
+    /// Messages sent, including those handed over by other threads.
     messages_out: counter;
-    /// Messages handed over by other threads for connections that were gone.
+    /// Messages handed over by other threads for connections that no longer existed.
     messages_to_nobody: counter;
-    /// Bytes of messages that other threads have handed over and that wait to be dealt with now.
+    /// Bytes of messages from other threads that wait now for a worker to handle them.
     mail_bytes: gauge(bytes);
-    /// Times that other threads were refused because too much waited already.
+    /// Times that a message or command of another thread was refused because too many waited already.
     mail_refused: counter;
     /// Messages received that were compressed.
     compressed_in: counter;
@@ -94,19 +94,21 @@ metrics! {
     reads: counter;
     /// Calls of send(2) and sendmsg(2).
     writes: counter;
-    /// Waits for readiness.
+    /// Waits for readiness, epoll_wait(2).
     waits: counter;
-    /// Bytes in pooled buffers now: incomplete input and queued output.
+    /// Bytes of pooled buffers in use now, for incomplete input and queued output.
     buffered_bytes: gauge(bytes);
-    /// Bytes of shared frames that wait in outboxes now, each counted for each outbox it is in, with what keeping them costs.
+    /// Bytes of messages to many clients that wait in outboxes now, with the cost of the references. Each message counts once for each
+    /// outbox.
     backlog_bytes: gauge(bytes);
-    /// Bytes kept now of what has passed compressed, for later messages to refer to.
+    /// Bytes of compression windows kept now: earlier data that later compressed messages may refer to.
     context_bytes: gauge(bytes);
-    /// Bugs of this program that were survived. Anything but zero is worth a report: the log names the first.
+    /// Bugs in this program that it survived. Please report any value but zero: the log names the first bug.
     bugs: counter;
-    /// Times from Ping to Pong.
+    /// Time from a Ping to its Pong.
     ping_rtt_us: histogram(seconds) as "ping_rtt_seconds";
-    /// Times from the end of one wait for readiness to the beginning of the next: how long a socket that becomes ready may have to wait.
+    /// Time of one iteration of the event loop, from the end of one wait for readiness to the beginning of the next: a socket that becomes
+    /// ready may have to wait that long.
     loop_us: histogram(seconds) as "loop_seconds";
 }
 

@@ -16,13 +16,13 @@ use crate::worker::{Deflation, PingPolicy};
 use crate::ws::deflate;
 use crate::ws::{DecoderConfig, Role};
 
-/// The least that the limit of a message may be, in bytes: the most that a control frame can carry.
+/// The least value of `max_message`, in bytes: the longest payload of a control frame.
 const MIN_MESSAGE: usize = 125;
-/// The most that a limit of one connection may be, in bytes: the sum of a few does not overflow.
+/// The greatest value of a limit of one connection, in bytes: the sum of a few such limits does not overflow.
 const MOST_BYTES: usize = usize::MAX / 8;
-/// The least that a time may be. The clock ticks every tenth of a second.
+/// The shortest time of a setting: one tick of the clock, a tenth of a second.
 const MIN_TIME: Duration = Duration::from_millis(100);
-/// The range of times.
+/// The range of the times of settings.
 const TIMES: RangeInclusive<Duration> = MIN_TIME..=MAX_TIME;
 /// The windows of permessage-deflate in bytes (RFC 7692, section 7.1.2).
 const WINDOWS: RangeInclusive<usize> = 1 << 8..=1 << 15;
@@ -30,119 +30,121 @@ const WINDOWS: RangeInclusive<usize> = 1 << 8..=1 << 15;
 settings! {
     /// The settings of a server. [`Builder`] has a method for each.
     ///
-    /// Each but `descriptor_tables` is an option of `throng serve` too, with the same text. `None` stands for `off`, or for the default
+    /// Each setting except `descriptor_tables` is also an option of `throng serve`, with the same text. `None` means `off`, or the default
     /// that the text states.
     #[derive(Debug, Clone)]
     #[non_exhaustive]
     pub struct Config, built by Builder {
-        /// Where to listen: `IP:PORT`, `[IPv6]:PORT` or `unix:PATH`. It may be given several times, 16 at most; the environment separates by
-        /// commas, and the file has a list. Port 0 is any free one.
+        /// Address to listen on: `IP:PORT`, `[IPv6]:PORT` or `unix:PATH`. The option may be repeated, up to 16 times; the environment
+        /// variable takes a list separated by commas, and the file takes a TOML list. Port 0 means any free port.
         #[option("listen", list_of::<Listen>("ADDRESS"))]
         listen: Vec<Listen> = Vec::new();
-        /// The permissions of Unix sockets' files, whatever the umask, in octal with a 0 before it. A client needs the permission to write.
+        /// Permissions of the files of Unix sockets, in octal with a leading 0. The umask does not change them. A client needs write
+        /// permission to connect.
         #[option("unix-mode", MODE)]
         unix_mode: u32 = 0o660;
-        /// The group of Unix sockets' files, by name or number: of a proxy, for example. Default: the group of the process.
+        /// Group of the files of Unix sockets, by name or number, for example the group of a proxy. Default: the group of the process.
         #[option("unix-group", GROUP)]
         unix_group: Option<u32> = None;
-        /// Event loops, at most 1,024. Default: one for each core that the process may use, by its affinity and its control group's CPU
-        /// quota, rounded down; more where the connections need more descriptor tables, and fewer where the descriptor limit has no room
-        /// for so many.
+        /// Number of workers, each a thread with an event loop, at most 1,024. Default: one for each core that the process may use, by its
+        /// CPU affinity and the CPU quota of its control group, rounded down; more where the connections need more descriptor tables, and
+        /// fewer where the descriptor limit has no room for so many.
         #[option("workers", COUNT, 1..=MAX_WORKERS)]
         workers: Option<usize> = None;
-        /// Whether the scheduler chooses the workers' cores. Otherwise as many workers are pinned as fill all cores evenly: none where
-        /// there are fewer workers than cores.
+        /// Whether the scheduler chooses the workers' cores. Otherwise workers are pinned to cores, the same number on each core; the
+        /// scheduler places the rest. With fewer workers than cores, none is pinned.
         #[option("no-pin", choice::<Pinning>())]
         pinning: Pinning = Pinning::Even;
-        /// Whether a new connection goes to the worker on the core where the kernel deals with its first packet (Linux 6.2). This is for
-        /// network cards that have a queue for the core of each worker: with fewer queues the other workers get no connections. The
-        /// workers must be pinned.
+        /// Whether a new connection goes to the worker on the core where the kernel handles its first packet (Linux 6.2). Set it only with
+        /// network cards that have a queue for each worker's core: with fewer queues, the other workers get no connections. The workers
+        /// must be pinned.
         #[option("steer", choice::<Steering>())]
         steering: Steering = Steering::Off;
-        /// The most connections of all workers together. Above the descriptor limit each worker gets a descriptor table of its own.
-        /// Default: what the limit allows in one table, or in one for each worker where the workers' own descriptors would fill most of
-        /// it.
+        /// Most connections of all workers together. Above the descriptor limit, each worker gets a descriptor table of its own. Default:
+        /// as many as the limit allows in one table, or in one table per worker where the workers' own descriptors would fill most of a
+        /// single table.
         #[option("max-connections", COUNT, 1..)]
         max_connections: Option<usize> = None;
-        /// Time between the Pings to a client, or `off`: then a dead client is found only when something is sent to it. The first Ping
-        /// comes after half of this time to one and a half.
+        /// Time between Pings to a client, or `off`. With `off`, a dead client is detected only when something is sent to it. The first
+        /// Ping is sent after 0.5 to 1.5 times this time.
         #[option("ping-interval", TIME_OR_OFF, TIMES)]
         ping_interval: Option<Duration> = Some(Duration::from_secs(30));
-        /// Which connections are pinged.
+        /// Which connections are sent Pings.
         #[option("ping", choice::<PingPolicy>())]
         ping_policy: PingPolicy = PingPolicy::WhenIdle;
-        /// Time for a Ping to be answered; then the connection is dropped.
+        /// Time for a client to answer a Ping. Then the connection is dropped.
         #[option("pong-timeout", TIME, TIMES)]
         pong_timeout: Duration = Duration::from_secs(10);
-        /// Time for a request's head to arrive, from its first byte on, or from about a second after the connection where no byte comes;
-        /// then the connection is dropped.
+        /// Time for a request's head to arrive. It counts from the first byte, or from about a second after the connection is made if no
+        /// byte arrives. Then the connection is dropped.
         #[option("handshake-timeout", TIME, TIMES)]
         handshake_timeout: Duration = Duration::from_secs(10);
-        /// Time for the handler of a program to decide on a request that it has put off; then the client gets 503. What `throng serve` runs
-        /// decides at once.
+        /// Time for a program's handler to decide on a request that it has deferred. Then the client gets 503. The applications of `throng
+        /// serve` decide at once.
         #[option("decision-timeout", TIME, TIMES)]
         decision_timeout: Duration = Duration::from_secs(10);
-        /// Time for a message to arrive, from its first byte to its last, or `off`; then the connection is closed with 1008.
+        /// Time for a message to arrive, from its first byte to its last, or `off`. Then the connection is closed with 1008.
         #[option("message-timeout", TIME_OR_OFF, TIMES)]
         message_timeout: Option<Duration> = Some(Duration::from_secs(60));
-        /// Time for a peer to finish closing; then the connection is dropped. A peer that is still reading what was sent before has more, as
-        /// long as it takes 1 KiB a second.
+        /// Time for a peer to finish closing. Then the connection is dropped. A peer that is still reading earlier output gets more time,
+        /// as long as it takes 1 KiB a second.
         #[option("close-timeout", TIME, TIMES)]
         close_timeout: Duration = Duration::from_secs(5);
-        /// Most bytes of a request's head, the blank line included, from 1 KiB to 64 KiB; more is answered with 431. Cookies count, and
-        /// topics in the URL. The admin port has a limit of its own, which is no lower.
+        /// Most bytes of a request's head, the blank line included, from 1 KiB to 64 KiB; a longer head is answered with 431. Cookies and
+        /// topics in the URL count. The admin port has its own limit, which is not lower.
         #[option("max-head", SIZE, LEAST_HEAD..=MOST_HEAD)]
         max_head: usize = MAX_HEAD;
-        /// Most header fields of a request, from 16 to 256; more are answered with 431. The admin port takes 100.
+        /// Most header fields of a request, from 16 to 256; a request with more is answered with 431. The limit of the admin port is 100.
         #[option("max-head-fields", COUNT, LEAST_HEADERS..=MOST_HEADERS)]
         max_head_fields: usize = MAX_HEADERS;
-        /// Most bytes of a message from a client, or of one that the operator publishes; of throng.v1, of a payload. A longer message
-        /// closes the client's connection with 1009, or is refused: with the error too-large, or with 413 over the admin port.
+        /// Most bytes of a message from a client, or of one that the operator publishes; with throng.v1, most bytes of a payload. A longer
+        /// message closes the client's connection with 1009, or is refused: with the error too-large, or with 413 over the admin port.
         #[option("max-message", SIZE, MIN_MESSAGE..=MOST_BYTES)]
         max_message: usize = 1 << 20;
-        /// Most frames of a message from a client. More close the connection with 1008.
+        /// Most frames of a message from a client. A message with more closes the connection with 1008.
         #[option("max-frames-per-message", small_count::<u32>("N"), 1..=u32::MAX)]
         max_frames_per_message: u32 = 4096;
-        /// Whether messages are compressed with clients that offer it (permessage-deflate).
+        /// Whether messages are compressed for clients that offer it (permessage-deflate).
         #[option("compression", choice::<Compression>())]
         compression: Compression = Compression::Off;
         /// Messages with fewer bytes are not compressed.
         #[option("compression-threshold", SIZE)]
         compression_threshold: usize = 256;
-        /// How hard to compress, from 1, the fastest, to 9, the smallest.
+        /// Compression level, from 1 (fastest) to 9 (smallest output).
         #[option("compression-level", small_count::<u8>("1-9"), 1..=9)]
         compression_level: u8 = 1;
-        /// How far back a message may refer to those before it, with `dedicated` compression: a power of two from 256 B to 32 KiB.
+        /// Compression window with `dedicated` compression: how far back a message may refer to earlier messages. A power of two from 256 B
+        /// to 32 KiB.
         // RFC 7692-7.3-1: 1,024 or more by default.
         #[option("compression-window", SIZE)]
         compression_window: usize = 2048;
-        /// Most bytes that wait to be written to one client. A message to many that takes more than half of them finds room for itself, for
-        /// one as long before it, and for half of the limit.
+        /// Most bytes that wait to be written to one client. For a message to many clients that takes more than half of this limit, the
+        /// limit is twice the bytes of that message plus half of this limit.
         #[option("outbox-limit", SIZE, LEAST_OUTBOX..=MOST_BYTES)]
         outbox_limit: usize = 2 << 20;
-        /// Most bytes of incomplete messages and waiting output of all clients together. Each worker has an equal share; when it is used
-        /// up, those with the largest and oldest incomplete messages are closed with 1013. Default: 512MiB, or a message and an outbox for
-        /// each worker where that is more.
+        /// Most bytes of incomplete messages and waiting output of all clients together. Each worker has an equal share. When a share is
+        /// used up, the connections with the largest and oldest incomplete messages are closed with 1013. Default: 512MiB, or room for one
+        /// message and one outbox per worker where that is more.
         #[option("buffer-limit", SIZE)]
         buffer_limit: Option<usize> = None;
-        /// Most bytes of messages to many that wait for slow clients, of all of them together: a message is shared, but counts for each
-        /// client that it waits for, with 64 bytes for the reference. Each worker has an equal share. Default: 2GiB, or an outbox for each
-        /// worker where that is more.
+        /// Most bytes of messages to many clients that wait for slow clients, for all clients together. Such a message is in memory once,
+        /// but counts for each client that it waits for, with 64 bytes for the reference. Each worker has an equal share. Default: 2GiB, or
+        /// room for one outbox per worker where that is more.
         #[option("backlog-limit", SIZE)]
         backlog_limit: Option<usize> = None;
     }
     with {
-        /// Whether workers may have descriptor tables of their own where [`max_connections`](Self::max_connections) do not fit one. The
+        /// Whether workers may have private descriptor tables when [`max_connections`](Self::max_connections) do not fit one table. The
         /// program `throng` allows it.
         pub descriptor_tables: DescriptorTables = DescriptorTables::Shared;
     }
 }
 
 impl Config {
-    /// Checks each setting by itself, and that they fit each other.
+    /// Checks each setting, and that the settings are consistent with each other.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// Returns the first error found.
     pub fn validate(&self) -> Result<(), ConfigError> {
         if self.listen.is_empty() {
             return Err(ConfigError::NoListener);
@@ -169,18 +171,18 @@ impl Config {
         Ok(())
     }
 
-    /// What every worker enforces on requests.
+    /// Returns the limits of request heads, which every worker enforces.
     pub(super) const fn head(&self) -> HeadLimits {
         HeadLimits { bytes: self.max_head, fields: self.max_head_fields }
     }
 
-    /// What every worker enforces on frames.
+    /// Returns the limits of frames and messages, which every worker enforces.
     pub(super) const fn decoder_config(&self) -> DecoderConfig {
         DecoderConfig {
             role: Role::Server,
             max_message: self.max_message,
             max_frames: self.max_frames_per_message,
-            // Each connection has its own.
+            // Each connection has its own value, agreed in the handshake.
             deflate: false,
         }
     }
