@@ -8,7 +8,7 @@ use libc::{c_int, socklen_t};
 
 use super::check;
 
-/// The kernel's form of an address and the length of it that counts.
+/// Returns an address in the kernel's form, and the length in bytes of its used part.
 pub(super) fn encode(address: &SocketAddr) -> (libc::sockaddr_storage, socklen_t) {
     // SAFETY: an all-zero sockaddr_storage is valid: an address of no family.
     let mut storage: libc::sockaddr_storage = unsafe { mem::zeroed() };
@@ -32,7 +32,7 @@ pub(super) fn encode(address: &SocketAddr) -> (libc::sockaddr_storage, socklen_t
                 sin6_addr: libc::in6_addr { s6_addr: v6.ip().octets() },
                 sin6_scope_id: v6.scope_id(),
             };
-            // SAFETY: as above.
+            // SAFETY: sockaddr_storage is large enough and aligned for every address type.
             unsafe { (&raw mut storage).cast::<libc::sockaddr_in6>().write(encoded) };
             length_of::<libc::sockaddr_in6>()
         }
@@ -40,7 +40,7 @@ pub(super) fn encode(address: &SocketAddr) -> (libc::sockaddr_storage, socklen_t
     (storage, len)
 }
 
-/// The address that a call such as getsockname(2) fills in.
+/// Returns the address that a call such as getsockname(2) fills in.
 pub(super) fn read_address(
     call: impl FnOnce(*mut libc::sockaddr, *mut socklen_t) -> c_int,
 ) -> io::Result<SocketAddr> {
@@ -67,7 +67,7 @@ pub(super) fn read_address(
     }
 }
 
-/// `AF_INET` and `AF_INET6` fit any family field: they are 2 and 10.
+/// Converts `AF_INET` (2) or `AF_INET6` (10), which fit any family field.
 const fn family(af: c_int) -> libc::sa_family_t {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "2 or 10")]
     {
@@ -75,7 +75,7 @@ const fn family(af: c_int) -> libc::sa_family_t {
     }
 }
 
-/// The size of a socket option or address, all of which are far below 4 GiB.
+/// Returns the size of a socket option or address in bytes. All of these sizes are far below 4 GiB.
 pub(super) const fn length_of<T>() -> socklen_t {
     #[expect(clippy::cast_possible_truncation, reason = "the size of a small C struct")]
     {

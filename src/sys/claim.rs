@@ -1,8 +1,8 @@
 //! Claims: one process at a time may start to listen on a port or a path.
 //!
-//! Two processes that begin to listen on the same place in the same moment can find each other in the way, so that neither listens, and
-//! looking for a socket's owner before its file is replaced takes two steps. A server that starts holds a claim meanwhile. The claim
-//! does not say which process listens: the kernel alone knows that.
+//! Two processes that begin to listen on the same place at the same moment can block each other, so that neither listens. Checking for a
+//! socket's owner and then replacing the socket's file are two steps, which another process could come between. A server that starts
+//! therefore holds a claim. The claim does not say which process listens: only the kernel knows that.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -13,11 +13,11 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// How often another process's claim is looked at again.
+/// Pause between two attempts while another process holds the claim.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// A claim, until it is dropped or the process ends: a socket bound to a name that no other can have meanwhile, or a directory with a lock,
-/// flock(2).
+/// A claim. It is held until it is dropped or the process ends. It is a socket bound to a name that no other socket can have at the same
+/// time, or a directory with a lock, flock(2).
 #[derive(Debug)]
 #[must_use]
 pub struct Claim {
@@ -25,11 +25,11 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Claims a TCP port of this network namespace, by an abstract name (unix(7)), which is the namespace's as well and the same for all
-    /// users. It waits for as long as `patience` while another process has the claim.
+    /// Claims a TCP port of this network namespace, by an abstract name (unix(7)), which also belongs to the namespace and is the same for
+    /// all users. Waits up to `patience` while another process has the claim.
     ///
     /// # Errors
-    /// `WouldBlock` when the other process keeps it for longer; what bind(2) says where such names are not allowed.
+    /// `WouldBlock` when another process keeps the claim for longer; the error of bind(2) where such names are not allowed.
     pub fn port(port: u16, patience: Duration) -> io::Result<Self> {
         let address = SocketAddr::from_abstract_name(format!("throng/starts/{port}"))?;
         wait(patience, || match UnixDatagram::bind_addr(&address) {
@@ -38,10 +38,10 @@ impl Claim {
         })
     }
 
-    /// Claims the names in a directory. It waits as above.
+    /// Claims the names in a directory. Waits up to `patience` while another process has the claim.
     ///
     /// # Errors
-    /// `WouldBlock` when another process keeps it for longer; what open(2) and flock(2) say.
+    /// `WouldBlock` when another process keeps the claim for longer; the errors of open(2) and flock(2).
     pub fn directory(path: &Path, patience: Duration) -> io::Result<Self> {
         let directory = File::open(path)?;
         wait(patience, || match directory.try_lock() {
@@ -71,7 +71,7 @@ mod tests {
 
     const SHORT: Duration = Duration::from_millis(20);
 
-    /// That a claim is one process's, or thread's, at a time, and free as soon as it is dropped.
+    /// Checks that one process or thread at a time has a claim, and that the claim is free as soon as it is dropped.
     fn is_exclusive(claim: impl Fn(Duration) -> io::Result<Claim> + Sync) {
         let first = claim(SHORT).unwrap();
         assert_eq!(claim(SHORT).unwrap_err().kind(), io::ErrorKind::WouldBlock);

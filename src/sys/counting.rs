@@ -3,9 +3,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The system's allocator, which passes every request on as it is and counts it.
+/// An allocator that counts every request and passes it unchanged to the system's allocator.
 ///
-/// The counts are those of one thread: with several, some are lost.
+/// The counts are exact with one thread. With several threads some requests are not counted.
 #[derive(Debug)]
 pub struct Counting {
     allocations: AtomicU64,
@@ -16,16 +16,16 @@ pub struct Counting {
 /// The requests to an allocator since the program's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Requests {
-    /// Blocks that were asked for, and blocks that were asked to grow or shrink.
+    /// Requests for a block, and requests for a block to grow or shrink.
     pub allocations: u64,
-    /// Bytes of these blocks, as requested.
+    /// Bytes of the requested blocks.
     pub allocated: u64,
-    /// Bytes of blocks that were freed, or replaced as they grew or shrank.
+    /// Bytes of the blocks that were freed, or replaced because they grew or shrank.
     pub freed: u64,
 }
 
 impl Requests {
-    /// Bytes that the program holds, as requested.
+    /// Returns the requested bytes that the program holds.
     #[must_use]
     pub const fn held(&self) -> i64 {
         self.allocated.wrapping_sub(self.freed).cast_signed()
@@ -33,13 +33,13 @@ impl Requests {
 }
 
 impl Counting {
-    /// An allocator that has counted nothing.
+    /// Makes an allocator whose counts are 0.
     #[must_use]
     pub const fn new() -> Self {
         Self { allocations: AtomicU64::new(0), allocated: AtomicU64::new(0), freed: AtomicU64::new(0) }
     }
 
-    /// The requests so far.
+    /// Returns the requests so far.
     pub fn requests(&self) -> Requests {
         Requests {
             allocations: self.allocations.load(Ordering::Relaxed),
@@ -60,12 +60,12 @@ impl Default for Counting {
     }
 }
 
-/// Without the locked instruction of an atomic addition: there is one thread.
+/// Adds to a counter without the locked instruction of an atomic addition: there is one thread.
 fn add(counter: &AtomicU64, more: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }
 
-// SAFETY: every request goes to the system's allocator, as it came.
+// SAFETY: every request goes unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.note_block(layout.size());

@@ -7,10 +7,10 @@ use std::ptr;
 use super::check;
 
 /// Watches a socket for reading, edge-triggered and exclusively (`EPOLLEXCLUSIVE`, epoll_ctl(2)): of the epoll instances that watch the
-/// socket, an event wakes the first in line that waits. If there is something to read already, that is an event.
+/// socket, an event wakes the first waiting one in the order of registration. Input that has arrived before is an event too.
 ///
 /// # Errors
-/// `ENOMEM`, `ENOSPC`; `EEXIST` when it is watched.
+/// `ENOMEM`, `ENOSPC`; `EEXIST` when the instance watches the socket already.
 pub fn watch_together(epoll: RawFd, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
     let events = libc::EPOLLIN | libc::EPOLLET | libc::EPOLLEXCLUSIVE;
     let mut event = libc::epoll_event { events: events.cast_unsigned(), u64: token };
@@ -21,7 +21,7 @@ pub fn watch_together(epoll: RawFd, fd: BorrowedFd<'_>, token: u64) -> io::Resul
 /// Ends the watch of a socket.
 ///
 /// # Errors
-/// `ENOENT` when it is not watched.
+/// `ENOENT` when the instance does not watch the socket.
 pub fn unwatch(epoll: RawFd, fd: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the event may be null since Linux 2.6.9.
     check(unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_DEL, fd.as_raw_fd(), ptr::null_mut()) }).map(drop)

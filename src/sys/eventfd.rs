@@ -7,9 +7,9 @@ use super::{check, check_len};
 
 /// A non-blocking eventfd.
 ///
-/// It is written to and never read: registered edge-triggered, every write is an edge of its own, and the 64-bit counter
-/// would take five centuries of a write a nanosecond to fill. That makes it safe to use from threads whose private
-/// descriptor tables were copied after its creation, because the number names the same counter in each of them.
+/// An eventfd is written to and never read. With edge-triggered registration every write is an edge of its own, and filling the 64-bit
+/// counter would take five centuries at one write a nanosecond. Threads whose private descriptor tables were copied after its creation can
+/// use it safely, because its number names the same counter in each table.
 #[derive(Debug)]
 pub struct EventFd(OwnedFd);
 
@@ -25,10 +25,10 @@ impl EventFd {
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
-    /// Adds one to the counter: an edge for every epoll that watches it.
+    /// Adds one to the counter, which is an edge for every epoll instance that watches the eventfd.
     ///
     /// # Errors
-    /// None that a caller can meet: a full counter (2^64 - 2 writes) is `EAGAIN`.
+    /// None in practice: `EAGAIN` when the counter is full, after 2^64 - 2 writes.
     pub fn signal(&self) -> io::Result<()> {
         let one = 1_u64.to_ne_bytes();
         // SAFETY: the pointer and length are those of a live local array.

@@ -1,18 +1,18 @@
 //! Descriptor limits, and threads with private descriptor tables.
 //!
-//! `RLIMIT_NOFILE` bounds a descriptor *table*. Threads normally share one; a thread that unshares gets a copy with its
-//! own full allowance, so that one process can hold more sockets than the limit. The price: a descriptor number means
-//! nothing in another table. See [`make_private`] for the rules.
+//! `RLIMIT_NOFILE` bounds a descriptor *table*. Threads normally share one table. A thread that unshares it gets a copy with the full limit
+//! for itself, so that one process can hold more sockets than the limit. In return, a descriptor number is valid in its own table only. See
+//! [`make_private`] for the rules.
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use super::check;
 
-/// The soft and the hard limit of open descriptors a table may hold, getrlimit(2).
+/// Returns the soft and the hard limit of open descriptors in a table, getrlimit(2).
 ///
 /// # Errors
-/// Whatever getrlimit reports; none is expected.
+/// The error of getrlimit; none is expected.
 pub fn limits() -> io::Result<(u64, u64)> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a live local struct of the type the call fills.
@@ -23,7 +23,7 @@ pub fn limits() -> io::Result<(u64, u64)> {
 /// Raises the soft limit of open descriptors to the hard one and returns it.
 ///
 /// # Errors
-/// Whatever setrlimit(2) reports.
+/// The error of setrlimit(2).
 pub fn raise_limit() -> io::Result<u64> {
     let (soft, hard) = limits()?;
     if soft < hard {
@@ -37,12 +37,12 @@ pub fn raise_limit() -> io::Result<u64> {
 /// Gives the calling thread a descriptor table of its own (unshare(2), `CLONE_FILES`), and closes in it every copied
 /// descriptor that is neither standard input, output or error nor in `keep`.
 ///
-/// The rules that keep this sound, which the compiler does not check:
+/// Callers must follow these rules, which the compiler does not check:
 /// - Call it first thing in a new thread, before anything there owns a descriptor.
 /// - No value that carries a descriptor made after this call may cross into or out of the thread; one made before may be
 ///   used in it only when its number is in `keep`, and must then stay open for the life of the process.
 ///
-/// Closing the copies matters: a listener or an epoll that lives on in a forgotten copy goes on taking connections.
+/// Closing the copies matters: a listener or an epoll instance that stays open in a forgotten copy continues to take connections.
 ///
 /// # Errors
 /// `ENOMEM`, or `ENOSYS` from close_range(2) before Linux 5.9.

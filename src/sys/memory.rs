@@ -1,9 +1,9 @@
 //! Options of the C library's allocator that make it give free memory back to the system.
 
-/// Sets glibc's allocator so that each block of `threshold` bytes or more is a mapping of its own, given back the moment
-/// it is freed (mallopt(3), `M_MMAP_THRESHOLD`; setting it stops glibc from raising it by itself).
+/// Sets glibc's allocator so that each block of `threshold` bytes or more is a mapping of its own, which returns to the system when the
+/// block is freed (mallopt(3), `M_MMAP_THRESHOLD`; after this call glibc no longer raises the threshold itself).
 ///
-/// It is process-wide, so the program calls it and the library does not. Without glibc it does nothing.
+/// The setting is process-wide, so the program makes this call and the library does not. Without glibc the function does nothing.
 pub fn map_large_blocks(threshold: usize) {
     #[cfg(target_env = "gnu")]
     {
@@ -17,7 +17,7 @@ pub fn map_large_blocks(threshold: usize) {
 
 /// Bounds the number of glibc's arenas, each of which keeps free memory of its own (mallopt(3), `M_ARENA_MAX`).
 ///
-/// Process-wide like [`map_large_blocks`]; must come before the threads do.
+/// The setting is process-wide like that of [`map_large_blocks`]. Call the function before other threads start.
 pub fn limit_arenas(arenas: usize) {
     #[cfg(target_env = "gnu")]
     {
@@ -29,11 +29,11 @@ pub fn limit_arenas(arenas: usize) {
     let _ = arenas;
 }
 
-/// Bytes of the process's anonymous memory that are resident: its heap, stacks and private mappings (`RssAnon` of
+/// Returns the bytes of the process's anonymous memory that are resident: its heap, stacks and private mappings (`RssAnon` of
 /// /proc/self/status, proc_pid_status(5); Linux 4.5).
 ///
 /// # Errors
-/// When /proc is not mounted, or says nothing of it.
+/// When /proc is not mounted, or the file has no line `RssAnon`.
 pub fn anonymous_resident() -> std::io::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
@@ -43,8 +43,8 @@ pub fn anonymous_resident() -> std::io::Result<u64> {
         .ok_or_else(|| std::io::Error::other("no RssAnon in /proc/self/status"))
 }
 
-/// Gives the allocator's free pages back to the system (malloc_trim(3)). Takes time in proportion to what is free; call
-/// it after a load has gone, never on the message path. Without glibc it does nothing.
+/// Gives the allocator's free pages back to the system (malloc_trim(3)). Its time grows with the amount of free memory: call it after a
+/// load has ended, never on the message path. Without glibc it does nothing.
 pub fn give_back_free_pages() {
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim takes no pointers and may be called at any time.

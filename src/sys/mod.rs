@@ -1,7 +1,7 @@
-//! The only room that may hold `unsafe`: system calls with no safe wrapper elsewhere, each behind a small safe function.
+//! The only module that may have `unsafe` code: system calls without a safe wrapper elsewhere, each behind a small safe function.
 //!
-//! Nothing here knows WebSockets, workers or policy. The module is public for the project's own load generator, which
-//! needs the same calls from the other side; it is no part of the library's stable interface.
+//! Nothing here depends on WebSockets, workers or policy. The module is public for the project's own load generator, which makes the same
+//! calls as a client. It is not part of the library's stable interface.
 
 mod address;
 pub mod claim;
@@ -28,7 +28,8 @@ fn check(returned: libc::c_int) -> io::Result<libc::c_int> {
     if returned == -1 { Err(io::Error::last_os_error()) } else { Ok(returned) }
 }
 
-/// Turns the result of a call that returns a byte count into a `Result`: a `ssize_t`, or a `c_long` where they are made by their number.
+/// Turns the byte count that a call returns into a `Result`. The count is a `ssize_t`, or a `c_long` where the call is made by its number
+/// with syscall(2).
 fn check_len(returned: impl TryInto<usize>) -> io::Result<usize> {
     returned.try_into().map_err(|_| io::Error::last_os_error())
 }

@@ -9,9 +9,9 @@ use libc::{c_int, c_void};
 use super::address::length_of;
 use super::check;
 
-/// Bounds what the kernel takes of a connection before it can send it, `TCP_NOTSENT_LOWAT` (in bytes; Documentation/networking/
-/// ip-sysctl, `tcp_notsent_lowat`). Without it a peer that does not read is given up to `tcp_wmem` in the kernel, 4 MiB, before its
-/// outbox sees any of it. On a listener it holds for the connections accepted from it, for the same reason as `TCP_NODELAY`.
+/// Bounds the bytes that the kernel takes of a connection before it can send them, `TCP_NOTSENT_LOWAT` (Documentation/networking/ip-sysctl,
+/// `tcp_notsent_lowat`). Without this bound the kernel takes up to `tcp_wmem`, 4 MiB, for a peer that does not read, before output waits in
+/// the outbox. Connections accepted from a listener inherit its bound, as they inherit `TCP_NODELAY`.
 ///
 /// # Errors
 /// None on Linux 3.12 or later.
@@ -19,9 +19,9 @@ pub fn limit_unsent(fd: BorrowedFd<'_>, bytes: u32) -> io::Result<()> {
     set_option(fd, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, &bytes)
 }
 
-/// Has a listener hand connections over only when they have sent something, or after about as long as `time`, which is rounded up to
-/// whole seconds and then to one of 1, 3, 7, 15 (`TCP_DEFER_ACCEPT`, tcp(7); `secs_to_retrans` in net/ipv4/tcp.c): until then they are
-/// the kernel's alone, and smaller.
+/// Makes a listener deliver a connection only when the connection has sent something, or after about `time`, which is rounded up to whole
+/// seconds and then to one of 1, 3, 7, 15 (`TCP_DEFER_ACCEPT`, tcp(7); `secs_to_retrans` in net/ipv4/tcp.c). Until then only the kernel
+/// holds the connection, in less memory.
 ///
 /// # Errors
 /// None on Linux 2.4 or later.
@@ -31,9 +31,10 @@ pub fn defer_accept(listener: BorrowedFd<'_>, time: Duration) -> io::Result<()> 
     set_option(listener, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, &seconds)
 }
 
-/// Has a group of listeners ([`Sharing::Group`](super::socket::Sharing::Group)) hand a connection to this one when its first packet is
-/// dealt with on the processor core of that number (`SO_INCOMING_CPU`, socket(7); `reuseport_select_sock_by_hash` in
-/// net/core/sock_reuseport.c). Where no listener has the core, or the kernel is older than Linux 6.2, they are spread as without it.
+/// Makes a group of listeners ([`Sharing::Group`](super::socket::Sharing::Group)) deliver a connection to this listener when the kernel
+/// handles the connection's first packet on core number `core` (`SO_INCOMING_CPU`, socket(7); `reuseport_select_sock_by_hash` in
+/// net/core/sock_reuseport.c). Where no listener has the core, or the kernel is older than Linux 6.2, connections are spread as without the
+/// option.
 ///
 /// # Errors
 /// None on Linux 4.4 or later.
@@ -42,13 +43,13 @@ pub fn prefer_core(listener: BorrowedFd<'_>, core: usize) -> io::Result<()> {
     set_option(listener, libc::SOL_SOCKET, libc::SO_INCOMING_CPU, &core)
 }
 
-/// The start of `struct tcp_info` (include/uapi/linux/tcp.h), of which `libc` knows less.
+/// The start of `struct tcp_info` (include/uapi/linux/tcp.h), with fields that the crate `libc` lacks.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 pub struct TcpInfo {
     states: [u8; 8],
     before: [u32; 12],
-    /// Milliseconds since the peer's system last acknowledged anything, be it nothing new.
+    /// Milliseconds since the last acknowledgement of the peer's system, which may have acknowledged nothing new.
     pub last_ack_recv: u32,
     behind: [u32; 11],
     rates: [u64; 2],
@@ -59,10 +60,10 @@ pub struct TcpInfo {
 const _: () = assert!(std::mem::offset_of!(TcpInfo, last_ack_recv) == 56);
 const _: () = assert!(std::mem::offset_of!(TcpInfo, bytes_acked) == 120);
 
-/// What the kernel knows of a TCP connection (`TCP_INFO`, tcp(7)); `bytes_acked` is there since Linux 4.1.
+/// Returns the kernel's information about a TCP connection (`TCP_INFO`, tcp(7)). The kernel fills `bytes_acked` since Linux 4.1.
 ///
 /// # Errors
-/// `EOPNOTSUPP` for a socket that is not TCP's.
+/// `EOPNOTSUPP` for a socket that is not a TCP socket.
 pub fn tcp_info(fd: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     let mut info = TcpInfo::default();
     let mut len = length_of::<TcpInfo>();
@@ -74,7 +75,8 @@ pub fn tcp_info(fd: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     Ok(info)
 }
 
-/// Bytes written to a TCP connection that its peer's system has not acknowledged, sent or not (`SIOCOUTQ`, tcp(7)).
+/// Returns the number of bytes written to a TCP connection that its peer's system has not acknowledged, whether they are sent or not
+/// (`SIOCOUTQ`, tcp(7)).
 ///
 /// # Errors
 /// `EINVAL` for a listener.

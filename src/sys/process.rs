@@ -17,7 +17,7 @@ pub fn spawn_tied(command: &mut Command) -> io::Result<Child> {
         // SAFETY: this prctl takes a signal number and no pointers.
         check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) })?;
         if std::os::unix::process::parent_id() != parent {
-            // The parent died before the call above, which then waits for the end of another process.
+            // The parent died before the call above, which then refers to the end of another process.
             return Err(io::Error::from_raw_os_error(libc::ESRCH));
         }
         Ok(())
@@ -36,7 +36,7 @@ pub fn terminate(child: &mut Child) -> io::Result<()> {
         return Ok(());
     }
     let pid = libc::pid_t::try_from(child.id()).map_err(|_| io::Error::from_raw_os_error(libc::ESRCH))?;
-    // SAFETY: kill takes no pointers. The child has not been waited for, so its number is still its own.
+    // SAFETY: kill takes no pointers. The child has not been waited for, so no other process has its number.
     check(unsafe { libc::kill(pid, libc::SIGTERM) }).map(drop)
 }
 

@@ -1,6 +1,6 @@
-//! Signals of the program: the main thread handles them, workers block them all.
+//! Signals of the program: the main thread handles them, and workers block all of them.
 //!
-//! A handler notes what came in atomics and writes to an eventfd, which is all that a handler may do (signal-safety(7)).
+//! The handler records the signal in atomics and writes to an eventfd, both of which are allowed in a handler (signal-safety(7)).
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -14,7 +14,7 @@ use libc::c_int;
 use super::check;
 use super::eventfd::EventFd;
 
-/// How long after a signal to end another one must come to count as a second, which cuts the wait. A sooner one counts as the first:
+/// The least time between a first signal to end and a second one, which cuts the wait short. An earlier one counts as part of the first:
 /// timeout(1) signals its child and then their group.
 pub const APART: Duration = Duration::from_secs(1);
 
@@ -25,34 +25,34 @@ const ENDS: [(c_int, &str); 3] =
 const OTHERS: [(c_int, &str); 3] =
     [(libc::SIGHUP, "SIGHUP"), (libc::SIGUSR1, "SIGUSR1"), (libc::SIGUSR2, "SIGUSR2")];
 
-/// The eventfd's number, for the handler; -1 before there is one.
+/// The eventfd's number, for the handler; -1 before the eventfd exists.
 static EVENT: AtomicI32 = AtomicI32::new(-1);
-/// Whether the program has anything yet that must end in order.
+/// Whether the program has begun work that must end in order.
 static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
-/// When the first signal to end came, in nanoseconds of the monotonic clock; 0: none has.
+/// When the first signal to end arrived, in nanoseconds of the monotonic clock; 0 before one has arrived.
 static FIRST_AT: AtomicU64 = AtomicU64::new(0);
-/// That signal, and the first one that came long enough after it; 0: none has.
+/// `END` is the first signal to end, and `CUT` the first one that arrived [`APART`] or more later; 0 before one has arrived.
 static END: AtomicI32 = AtomicI32::new(0);
 static CUT: AtomicI32 = AtomicI32::new(0);
-/// A bit for each of the other signals that came.
+/// A bit for each of the other signals that have arrived.
 static CAME: AtomicU32 = AtomicU32::new(0);
 
-/// The program's signals, taken over for as long as the process lives: none of them ends it by default any more.
+/// The program's signals, taken over for the life of the process: none of them ends the process by default any more.
 #[derive(Debug)]
 pub struct Signals {
-    /// Never closed: the handler writes to it.
+    /// The eventfd that the handler writes to. It is never closed.
     event: EventFd,
 }
 
 impl Signals {
-    /// Takes over SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1 and SIGUSR2, whatever the process was started to do with them. A signal to
-    /// end ends the process with exit code 0 until [`begin`](Self::begin) is called, and is only noted from then on.
+    /// Takes over SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1 and SIGUSR2, whatever their dispositions were when the process started. Until
+    /// [`begin`](Self::begin) is called, a signal to end ends the process with exit code 0. From then on it is only recorded.
     ///
-    /// All threads share the handlers, which write to a descriptor of the table that they have now: those with a table of their own must
-    /// [block all signals](block_all) before.
+    /// All threads share the handler, whose descriptor is in the table of the thread that calls this function. A thread must [block all
+    /// signals](block_all) before it gets a private table.
     ///
     /// # Errors
-    /// `EMFILE`; `EEXIST` when they have been taken over before.
+    /// `EMFILE`; `EEXIST` when the signals have been taken over before.
     pub fn take_over() -> io::Result<Self> {
         let event = EventFd::new()?;
         let fd = event.as_fd().as_raw_fd();
@@ -65,24 +65,24 @@ impl Signals {
         Ok(Self { event })
     }
 
-    /// Begins to note signals to end: from now on the program has something to end in order.
+    /// Makes the handler record signals to end instead of ending the process: from now on the program must end in order.
     pub fn begin(&self) {
         HAS_BEGUN.store(true, Ordering::Release);
     }
 
-    /// The signal that asked for the end, if one has.
+    /// Returns the name of the signal that asked the program to end; `None` before one has arrived.
     #[must_use]
     pub fn end(&self) -> Option<&'static str> {
         name(&ENDS, END.load(Ordering::Acquire))
     }
 
-    /// The signal that asked again, [`APART`] or more after the first.
+    /// Returns the name of the signal that asked again, [`APART`] or more after the first; `None` before one has arrived.
     #[must_use]
     pub fn cut(&self) -> Option<&'static str> {
         name(&ENDS, CUT.load(Ordering::Acquire))
     }
 
-    /// The signals without an effect that came since the last call.
+    /// Returns the names of the signals without an effect that have arrived since the last call.
     pub fn take_others(&self) -> impl Iterator<Item = &'static str> {
         let came = CAME.swap(0, Ordering::AcqRel);
         OTHERS.into_iter().filter(move |(signal, _)| came & bit(*signal) != 0).map(|(_, name)| name)
@@ -90,7 +90,7 @@ impl Signals {
 }
 
 impl AsFd for Signals {
-    /// Every signal is an edge for an epoll instance that watches it for reading. It must not be read from.
+    /// Returns the eventfd. Every signal is an edge for an epoll instance that watches it for reading. Callers must not read from it.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.event.as_fd()
     }
@@ -104,7 +104,7 @@ const fn bit(signal: c_int) -> u32 {
     1_u32.wrapping_shl(signal.cast_unsigned())
 }
 
-/// Sets the handler that notes a signal. Calls that it interrupts go on (`SA_RESTART`).
+/// Installs the handler for a signal. System calls that the handler interrupts are restarted (`SA_RESTART`).
 fn handle(signal: c_int) -> io::Result<()> {
     // SAFETY: an all-zero sigaction is a valid one.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
@@ -117,11 +117,11 @@ fn handle(signal: c_int) -> io::Result<()> {
     check(unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) }).map(drop)
 }
 
-/// The handler.
+/// Handles a signal.
 extern "C" fn note(signal: c_int) {
     let is_end = ENDS.iter().any(|(end, _)| *end == signal);
     if is_end && !HAS_BEGUN.load(Ordering::Acquire) {
-        // SAFETY: it ends the process without running anything of it, which a handler may do.
+        // SAFETY: the call ends the process without running any of its code, which a handler may do.
         unsafe { libc::_exit(0) };
     }
     if is_end {
@@ -134,10 +134,10 @@ extern "C" fn note(signal: c_int) {
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: the pointer is to this thread's errno, which is alive.
     let before = unsafe { *errno };
-    // SAFETY: the pointer and length are those of a live local array. That it fails only when the counter is full, or in the moment
-    // before there is a descriptor, does not matter: what was noted is looked at then, too.
+    // SAFETY: the pointer and length are those of a live local array. The write fails only when the counter is full, or in the moment
+    // before the descriptor exists. That does not matter: the recorded signals are read then, too.
     unsafe { libc::write(EVENT.load(Ordering::Acquire), one.as_ptr().cast(), one.len()) };
-    // SAFETY: as above; the interrupted code finds errno as it was.
+    // SAFETY: the pointer is to this thread's errno, which is alive. The interrupted code finds errno unchanged.
     unsafe { *errno = before };
 }
 
@@ -151,7 +151,7 @@ fn note_end(signal: c_int, now: u64) {
     }
 }
 
-/// Nanoseconds of the monotonic clock, never 0.
+/// Returns the time of the monotonic clock in nanoseconds; never 0.
 fn monotonic() -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the pointer is to a live local struct; the call is safe in a handler (signal-safety(7)).
@@ -178,7 +178,7 @@ pub fn block_all() -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// One test for all: what is tested belongs to the whole process.
+    /// This is one test because signals belong to the whole process.
     #[test]
     fn signals_are_noted_and_only_one_that_comes_apart_cuts() {
         let signals = Signals::take_over().unwrap();

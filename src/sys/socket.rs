@@ -1,4 +1,4 @@
-//! Stream sockets: made, listened on, connected, read and written, always non-blocking and close-on-exec.
+//! Functions that make, listen on, connect, read and write stream sockets. All sockets are non-blocking and close-on-exec.
 
 use std::io::{self, IoSlice};
 use std::mem;
@@ -17,20 +17,19 @@ const NONE: *const c_void = std::ptr::null();
 /// Whether other sockets may listen on the same address and port, `SO_REUSEPORT` in socket(7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
-    /// The address is this socket's alone: `EADDRINUSE` when anyone else listens on it.
+    /// The address belongs to this socket alone: `EADDRINUSE` when another socket listens on it.
     Exclusive,
-    /// Connections are spread over all sockets that listen on it with this option.
+    /// Connections are spread over all sockets that listen on the address with this option.
     Group,
-    /// The address is this socket's alone until it listens: `EADDRINUSE` as with [`Exclusive`](Self::Exclusive). Then others may join it
-    /// as a [`Group`](Self::Group). So of two that begin, whatever others do, one fails.
+    /// The address belongs to this socket alone until it listens: `EADDRINUSE` as with [`Exclusive`](Self::Exclusive). Then other sockets
+    /// may join it as a [`Group`](Self::Group). So when two processes begin with this variant, one of them fails, whatever others do.
     First,
 }
 
 /// Makes a TCP listener.
 ///
-/// `TCP_NODELAY` is set on it because Linux copies that option to each accepted socket (`inet_csk_clone_lock` copies the
-/// whole socket), which saves a system call a connection. IPv6 listeners take IPv6 only (`IPV6_V6ONLY`), so that
-/// `0.0.0.0:80` and `[::]:80` can stand side by side.
+/// `TCP_NODELAY` is set on it because Linux copies that option to each accepted socket (`inet_csk_clone_lock` copies the whole socket),
+/// which saves a system call a connection. IPv6 listeners take IPv6 only (`IPV6_V6ONLY`), so that `0.0.0.0:80` and `[::]:80` can coexist.
 ///
 /// # Errors
 /// `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES` (ports below 1024), `EMFILE`.
@@ -38,15 +37,15 @@ pub fn listen_tcp(address: SocketAddr, sharing: Sharing, backlog: u16) -> io::Re
     let fd = bind_tcp(address, sharing)?;
     listen(fd.as_fd(), backlog)?;
     if sharing == Sharing::First {
-        // A conflict is judged by what the sockets that are there have now, not by what they were bound with (`inet_csk_bind_conflict`
-        // in net/ipv4/inet_connection_sock.c).
+        // The kernel detects conflicts by the options that the existing sockets have now, not by those that they were bound with
+        // (`inet_csk_bind_conflict` in net/ipv4/inet_connection_sock.c).
         set_flag(fd.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT)?;
     }
     Ok(fd)
 }
 
-/// Makes a TCP socket that is bound but does not listen: it takes a port, for listeners to come with the same address and
-/// [`Sharing::Group`], and no connections.
+/// Makes a TCP socket that is bound but does not listen. It reserves a port for later listeners with the same address and
+/// [`Sharing::Group`], and takes no connections.
 ///
 /// # Errors
 /// Those of [`listen_tcp`].
@@ -64,7 +63,7 @@ pub fn bind_tcp(address: SocketAddr, sharing: Sharing) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Has a bound socket listen, or changes how many connections may wait to be accepted (listen(2)).
+/// Makes a bound socket listen, or changes how many connections may wait to be accepted (listen(2)).
 ///
 /// # Errors
 /// `EADDRINUSE` when another socket listens there.
@@ -73,7 +72,7 @@ pub fn listen(fd: BorrowedFd<'_>, backlog: u16) -> io::Result<()> {
     check(unsafe { libc::listen(fd.as_raw_fd(), c_int::from(backlog)) }).map(drop)
 }
 
-/// Begins to connect to `to`, from `from` where given (its port may be 0), and returns at once.
+/// Begins to connect to `to`, from the address `from` if it is given (its port may be 0), and returns at once.
 ///
 /// The source port is chosen at connect time, by source *and* destination (`IP_BIND_ADDRESS_NO_PORT` in ip(7)), so that one
 /// source address can have as many connections to each destination as there are ports.
@@ -95,14 +94,14 @@ pub fn connect_tcp(from: Option<SocketAddr>, to: SocketAddr) -> io::Result<Owned
     }
 }
 
-/// Accepts one connection: non-blocking, close-on-exec, the peer's address not asked for (accept4(2)).
+/// Accepts one connection, non-blocking and close-on-exec, without asking for the peer's address (accept4(2)).
 ///
 /// # Errors
 /// `EAGAIN` when none waits, `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`, or an error of the connection itself such as
 /// `ECONNABORTED`.
 pub fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-    // SAFETY: null address pointers are allowed: the address is not wanted.
+    // SAFETY: null pointers are allowed where the address is not needed.
     let fd = check(unsafe {
         libc::accept4(listener.as_raw_fd(), std::ptr::null_mut(), std::ptr::null_mut(), flags)
     })?;
@@ -110,21 +109,20 @@ pub fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-// Reading and writing go around the functions of the same name, which are points at which a thread may be cancelled
-// (pthreads(7)): in a process with several threads glibc makes ready for that, and back, with a locked instruction each. It was 20 ns
-// of a call's 160.
+// Reading and writing use syscall(2) instead of the C library's functions, which are cancellation points (pthreads(7)): in a process with
+// several threads glibc enters and leaves the cancellable state with a locked instruction each. That was 20 ns of a call's 160.
 
-/// Reads what has arrived, up to the buffer's length; 0 is the end of the stream (recv(2)).
+/// Reads bytes that have arrived, up to the buffer's length, and returns their number; 0 is the end of the stream (recv(2)).
 ///
 /// # Errors
-/// `EAGAIN` when nothing has, `ECONNRESET` and its like when the connection is lost.
+/// `EAGAIN` when no bytes have arrived; `ECONNRESET` or a similar error when the connection is lost.
 pub fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     let (pointer, len) = (buffer.as_mut_ptr(), buffer.len());
-    // SAFETY: the pointer and length are those of a live, exclusively borrowed slice; null stands for an address not wanted.
+    // SAFETY: the pointer and length are those of a live, exclusively borrowed slice; null is allowed where the address is not needed.
     check_len(unsafe { libc::syscall(libc::SYS_recvfrom, raw(fd), pointer, len, 0_usize, NONE, NONE) })
 }
 
-/// Bytes that have arrived and are not read (`SIOCINQ`, tcp(7), `FIONREAD`).
+/// Returns the number of bytes that have arrived and are not read yet (`SIOCINQ`, tcp(7), `FIONREAD`).
 ///
 /// # Errors
 /// None for a connection.
@@ -135,10 +133,11 @@ pub fn unread(fd: BorrowedFd<'_>) -> io::Result<usize> {
     Ok(usize::try_from(bytes).unwrap_or(0))
 }
 
-/// Like [`recv`], in one call behind what is in `first`, at most `most` bytes, and then into `rest`. Returns the sum (recvmsg(2)).
+/// Reads like [`recv`], in one call into two places: first it appends at most `most` bytes to `first`, and then it fills `rest`. Returns
+/// the total number of bytes (recvmsg(2)).
 ///
 /// # Errors
-/// Those of [`recv`]; `first` is as it was then.
+/// Those of [`recv`]. On an error `first` is unchanged.
 pub fn recv_append(
     fd: BorrowedFd<'_>,
     first: &mut Vec<u8>,
@@ -158,12 +157,12 @@ pub fn recv_append(
     message.msg_iovlen = pieces.len();
     // SAFETY: both pieces are live, exclusively borrowed memory of the lengths given, and outlive the call.
     let len = check_len(unsafe { libc::syscall(libc::SYS_recvmsg, raw(fd), &raw mut message, 0_usize) })?;
-    // SAFETY: the pieces are filled in order, so the kernel has written as many bytes behind `before`, within the capacity.
+    // SAFETY: the kernel fills the pieces in order, so it has written that many bytes after `before`, within the capacity.
     unsafe { first.set_len(before + len.min(most)) };
     Ok(len)
 }
 
-/// Writes what the kernel takes and returns how much that was; a lost peer is `EPIPE`, never a signal (send(2)).
+/// Writes as many bytes as the kernel takes and returns their number. A lost peer is the error `EPIPE`, never a signal (send(2)).
 ///
 /// # Errors
 /// `EAGAIN` when the send buffer is full, `EPIPE`, `ECONNRESET`.
@@ -173,7 +172,7 @@ pub fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     check_len(unsafe { libc::syscall(libc::SYS_sendto, raw(fd), pointer, len, flags, NONE, 0_usize) })
 }
 
-/// Like [`send`], from several slices in one call (sendmsg(2)); at most `IOV_MAX` (1,024) of them.
+/// Writes like [`send`], from several slices in one call (sendmsg(2)); at most `IOV_MAX` (1,024) of them.
 ///
 /// # Errors
 /// Those of [`send`].
@@ -197,7 +196,7 @@ pub fn shutdown_write(fd: BorrowedFd<'_>) -> io::Result<()> {
     check(unsafe { libc::shutdown(fd.as_raw_fd(), libc::SHUT_WR) }).map(drop)
 }
 
-/// Takes the pending error of a socket, such as the outcome of a connect (`SO_ERROR` in socket(7)).
+/// Takes the pending error of a socket, such as the result of a connect (`SO_ERROR` in socket(7)).
 ///
 /// # Errors
 /// The pending error, if there is one.
@@ -208,8 +207,8 @@ pub fn take_error(fd: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// Makes [`OwnedFd`] reset its connection when it is closed instead of ending it in order (`SO_LINGER` of zero seconds in
-/// socket(7)). For tests and load generators that play rude clients.
+/// Makes [`OwnedFd`] reset its connection when it is closed instead of ending it in order (`SO_LINGER` of zero seconds in socket(7)). For
+/// tests and load generators that imitate misbehaving clients.
 ///
 /// # Errors
 /// `ENOTSOCK`.
@@ -218,7 +217,7 @@ pub fn reset_on_close(fd: BorrowedFd<'_>) -> io::Result<()> {
     set_option(fd, libc::SOL_SOCKET, libc::SO_LINGER, &linger)
 }
 
-/// The address a socket is bound to (getsockname(2)).
+/// Returns the address that a socket is bound to (getsockname(2)).
 ///
 /// # Errors
 /// `EAFNOSUPPORT` for a Unix socket.
@@ -229,7 +228,7 @@ pub fn local_address(fd: BorrowedFd<'_>) -> io::Result<SocketAddr> {
     })
 }
 
-/// The address of the peer (getpeername(2)).
+/// Returns the address of the peer (getpeername(2)).
 ///
 /// # Errors
 /// `ENOTCONN`; `EAFNOSUPPORT` for a Unix socket.
@@ -240,7 +239,7 @@ pub fn peer_address(fd: BorrowedFd<'_>) -> io::Result<SocketAddr> {
     })
 }
 
-/// A descriptor in the width of a system call's argument.
+/// Returns a descriptor's number in the width of a system call's argument.
 fn raw(fd: BorrowedFd<'_>) -> libc::c_long {
     fd.as_raw_fd().into()
 }
@@ -337,7 +336,7 @@ pub(super) mod tests {
         }
         let second = listen_tcp(address, Sharing::Group, 16).unwrap();
         drop(first);
-        // The address is the group's for as long as one of it is there, and connections still find the rest.
+        // The address belongs to the group as long as one of its sockets is open, and connections still reach the remaining ones.
         assert_eq!(listen_tcp(address, Sharing::First, 16).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         let _client = connect_tcp(None, address).unwrap();
         eventually(|| accept(second.as_fd()));

@@ -1,4 +1,4 @@
-//! Standard error, for lines that must not hold up their writer.
+//! Standard error, for lines whose writer must not block.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -7,15 +7,15 @@ use libc::c_int;
 
 use super::{check, check_len};
 
-/// Writes to standard error as much as there is room for within `patience`. On a full pipe or a stopped terminal write(2) would wait for
-/// as long as the reader does not read. The bound holds while no other process writes to the same pipe: it may take the room that
-/// poll(2) has reported.
+/// Writes to standard error as many bytes as it takes within `patience`. On a full pipe or a stopped terminal write(2) would block until
+/// the reader reads. The bound holds as long as no other process writes to the same pipe: such a process may take the room that poll(2) has
+/// reported.
 ///
 /// # Errors
-/// `TimedOut` when the rest has found no room; what poll(2) and write(2) say.
+/// `TimedOut` when there was no room for all bytes in time; the errors of poll(2) and write(2).
 pub fn write_within(bytes: &[u8], patience: Duration) -> io::Result<()> {
     let end = Instant::now() + patience;
-    // A pipe that can be written to has room for so many (pipe(7)).
+    // A writable pipe has room for `PIPE_BUF` bytes (pipe(7)).
     for part in bytes.chunks(libc::PIPE_BUF) {
         let mut rest = part;
         while !rest.is_empty() {
@@ -37,7 +37,7 @@ pub fn write_within(bytes: &[u8], patience: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a write would not wait, now or within that time; also where it would fail.
+/// Waits up to `within` until a write would not block. Returns `true` then, and also where the write would fail.
 fn has_room(within: Duration) -> io::Result<bool> {
     let mut polled = libc::pollfd { fd: libc::STDERR_FILENO, events: libc::POLLOUT, revents: 0 };
     let millis = c_int::try_from(within.as_millis()).unwrap_or(c_int::MAX);

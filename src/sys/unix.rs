@@ -24,19 +24,20 @@ pub fn bind(path: &Path) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Whether no process listens any more on the socket at a path. It does not wait: a process that listens and does not accept counts.
+/// Returns `true` if no process listens any more on the socket at a path. The check does not wait: a process that listens but does not
+/// accept counts as listening.
 #[must_use]
 pub fn is_deserted(path: &Path) -> bool {
     let connect = || {
         let (fd, address) = (stream()?, address(path)?);
         let len = super::address::length_of::<libc::sockaddr_un>();
-        // SAFETY: as above.
+        // SAFETY: the pointer and length are those of a live socket address.
         check(unsafe { libc::connect(fd.as_raw_fd(), (&raw const address).cast(), len) })
     };
     connect().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-/// A socket that is not bound.
+/// Makes a socket that is not bound.
 fn stream() -> io::Result<OwnedFd> {
     let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: socket takes no pointers.
@@ -64,7 +65,7 @@ fn address(path: &Path) -> io::Result<libc::sockaddr_un> {
 }
 
 /// Sets which processes may connect: those that may write to the socket's file. `mode` is the file's permissions, whatever the umask, and
-/// `group` its group; `None` leaves that of the process.
+/// `group` the file's group; `None` leaves the group of the process.
 ///
 /// # Errors
 /// `EPERM` for a group that the process is not in.
@@ -75,10 +76,11 @@ pub fn restrict(path: &Path, mode: u32, group: Option<u32>) -> io::Result<()> {
     std::fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
-/// The number of a group of that name, from wherever the system has its groups; `None` when there is none (getgrnam(3)).
+/// Returns the number of the group of that name, from any source of groups that the system uses; `None` when no such group exists
+/// (getgrnam(3)).
 ///
 /// # Errors
-/// What the lookup reports.
+/// The error of the lookup.
 pub fn group(name: &OsStr) -> io::Result<Option<u32>> {
     let name = CString::new(name.as_bytes())?;
     let mut buffer: Vec<libc::c_char> = vec![0; 1024];
@@ -91,7 +93,7 @@ pub fn group(name: &OsStr) -> io::Result<Option<u32>> {
             unsafe { libc::getgrnam_r(name.as_ptr(), entry.as_mut_ptr(), pointer, len, &raw mut found) };
         match error {
             0 if found.is_null() => return Ok(None),
-            // SAFETY: the call has filled the entry, as it says by pointing to it.
+            // SAFETY: the result is not null, so the call has filled the entry.
             0 => return Ok(Some(unsafe { entry.assume_init() }.gr_gid)),
             libc::ERANGE if len < 1 << 20 => buffer.resize(2 * len, 0),
             libc::ENOENT | libc::ESRCH => return Ok(None),

@@ -1,4 +1,4 @@
-//! Descriptors that are watched by tokio, for the `throng` program's control thread.
+//! Descriptors that tokio watches, for the control thread of the `throng` program.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -9,12 +9,12 @@ use tokio::io::unix::AsyncFd;
 /// Watches a descriptor for reading, edge-triggered, in the current runtime.
 ///
 /// # Errors
-/// What epoll_ctl(2) reports.
+/// The error of epoll_ctl(2).
 ///
 /// # Panics
 /// Outside of a tokio runtime, or in one without I/O.
 pub fn for_reading(fd: BorrowedFd<'_>) -> io::Result<AsyncFd<BorrowedFd<'_>>> {
-    // SAFETY: what is borrowed stays open and the same for as long as the borrow, which the result holds.
+    // SAFETY: the borrowed descriptor stays open and unchanged for the borrow's lifetime, which the result has too.
     let watched = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
     Ok(watched?)
 }
