@@ -1,16 +1,16 @@
 //! Faults of this program that it survives.
 //!
-//! Where something cannot happen, and a worker could go on all the same, it goes on: one connection may suffer, and a million do not. Such
-//! a fault is counted, and the log says the first one. Debug builds panic.
+//! When code finds a state that should be impossible, and the worker can continue, the worker continues: one connection may suffer, but a
+//! million do not. The fault is counted, and the log names the first one. Debug builds panic.
 
 use std::cell::Cell;
 
 thread_local! {
-    /// How many there were on this thread since they were last taken, and what the first one was.
+    /// The number of faults on this thread since the last [`take`], and the description of the first one.
     static SURVIVED: Cell<(u64, &'static str)> = const { Cell::new((0, "")) };
 }
 
-/// Counts a fault of this program. `what` says in a few words what has happened.
+/// Counts a fault of this program. `what` describes the fault in a few words.
 #[cold]
 pub(crate) fn survived(what: &'static str) {
     debug_assert!(false, "{what}");
@@ -22,7 +22,8 @@ fn note(what: &'static str) {
     SURVIVED.set((count + 1, if count == 0 { what } else { first }));
 }
 
-/// Takes the faults of this thread since the last call: how many, and what the first one was.
+/// Takes the faults of this thread since the last call: returns their number and the description of the first one, or `None` without a
+/// fault.
 pub(crate) fn take() -> Option<(u64, &'static str)> {
     let (count, first) = SURVIVED.get();
     if count == 0 {
@@ -32,7 +33,7 @@ pub(crate) fn take() -> Option<(u64, &'static str)> {
     Some((count, first))
 }
 
-/// Counts a fault in a debug build too, which [`survived`] would end with a panic.
+/// Counts a fault without a panic, which [`survived`] has in a debug build.
 #[cfg(test)]
 pub(crate) fn pretend(what: &'static str) {
     note(what);

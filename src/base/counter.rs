@@ -12,7 +12,7 @@ impl Counter {
         self.0.store(self.get().wrapping_add(amount), Ordering::Relaxed);
     }
 
-    /// Takes one off, for a number that is a level.
+    /// Subtracts one, for a number that is a level.
     pub(crate) fn decrement(&self) {
         self.0.store(self.get().wrapping_sub(1), Ordering::Relaxed);
     }

@@ -2,15 +2,15 @@
 
 use super::counter::Counter;
 
-/// Bits of a value that are kept below its leading one: a bucket is at most 1/16 of its values wide.
+/// The number of bits below a value's leading one that select its bucket: a bucket's width is at most 1/16 of its values.
 const SUB_BITS: u32 = 4;
 const SUB: usize = 1 << SUB_BITS;
 /// Values from 2^27 microseconds (134 s) on share the last bucket.
 const OCTAVES: usize = 27 - SUB_BITS as usize;
 const BUCKETS: usize = SUB * (OCTAVES + 1);
 
-/// Counts of durations in microseconds, in buckets whose width is a sixteenth of their octave: 3 KiB, one per worker. It is
-/// cheap to write. Reports are made from it with a full histogram.
+/// Counts of durations in microseconds, in buckets whose width is a sixteenth of their octave. A worker has one histogram of each kind, of
+/// 3 KiB, which is cheap to write. Programs that report percentiles fill a full histogram from it.
 #[derive(Debug)]
 pub(crate) struct Histogram {
     buckets: [Counter; BUCKETS],
@@ -28,7 +28,7 @@ impl Histogram {
         self.buckets[bucket(micros)].add(1);
     }
 
-    /// The counts as pairs of a bucket's highest value in microseconds and its count, empty buckets left out.
+    /// Returns pairs of a bucket's highest value in microseconds and the bucket's count, without empty buckets.
     pub(crate) fn snapshot(&self) -> Vec<(u64, u64)> {
         let counts = self.buckets.iter().map(Counter::get).enumerate();
         counts.filter(|&(_, count)| count > 0).map(|(at, count)| (highest(at), count)).collect()

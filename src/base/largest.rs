@@ -1,13 +1,13 @@
-//! The largest of many items, in memory for those alone.
+//! The largest of many items, in memory for the kept items only.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Keeps the `limit` largest of the items that it is offered.
+/// Keeps the `limit` largest of the offered items.
 #[derive(Debug)]
 pub(crate) struct Largest<T> {
     limit: usize,
-    /// The smallest item that is kept comes out first.
+    /// A heap with the smallest kept item on top.
     kept: BinaryHeap<Reverse<T>>,
 }
 
@@ -16,7 +16,7 @@ impl<T: Ord> Largest<T> {
         Self { limit, kept: BinaryHeap::new() }
     }
 
-    /// Takes an item in; with `limit` items kept already, the smallest of all is dropped.
+    /// Adds an item. If `limit` items are kept already, drops the smallest of all.
     pub(crate) fn offer(&mut self, item: T) {
         if self.kept.len() < self.limit {
             self.kept.push(Reverse(item));
@@ -27,7 +27,7 @@ impl<T: Ord> Largest<T> {
         }
     }
 
-    /// The items that are kept, the largest first.
+    /// Returns the kept items, the largest first.
     pub(crate) fn into_sorted(self) -> impl ExactSizeIterator<Item = T> {
         self.kept.into_sorted_vec().into_iter().map(|Reverse(item)| item)
     }

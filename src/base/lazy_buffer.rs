@@ -1,18 +1,18 @@
-//! A large buffer of which only the used part takes memory.
+//! A large buffer whose used part alone takes memory.
 
 /// The length of a page of memory on x86-64. Kernel copies are about 5 % faster to and from the beginning of one.
 const PAGE: usize = 4096;
 
-/// A buffer of fixed length, page-aligned and zeroed at first. A page of it takes memory once it is touched, until
-/// [`trim`](Self::trim) gives the memory back.
+/// A buffer of fixed length, page-aligned and zeroed at first. Each page takes memory from its first use until [`trim`](Self::trim) frees
+/// the memory.
 #[derive(Debug, Default)]
 pub(crate) struct LazyBuffer {
-    /// Longer than the buffer by less than a page, so that the buffer can be aligned in it.
+    /// An allocation one page longer than the buffer, so that the buffer can be aligned in it.
     block: Vec<u8>,
     /// The part of the block that is the buffer.
     start: usize,
     end: usize,
-    /// Bytes from the beginning that may have been touched, ever and since the last trim.
+    /// Bytes from the beginning that may have been used: `touched` in this allocation until the last trim, `recent` since then.
     touched: usize,
     recent: usize,
 }
@@ -25,7 +25,7 @@ impl LazyBuffer {
         Self { block, start, end: start + len, touched: 0, recent: 0 }
     }
 
-    /// The whole buffer.
+    /// Returns the whole buffer.
     #[inline]
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.block[self.start..self.end]
@@ -44,12 +44,12 @@ impl LazyBuffer {
         }
     }
 
-    /// Whether more than `keep` bytes of it may have memory.
+    /// Returns `true` if more than `keep` bytes of the buffer may take memory.
     pub(crate) fn is_holding(&self, keep: usize) -> bool {
         self.touched.max(self.recent) > keep
     }
 
-    /// Gives the memory back when no more than `keep` bytes of it were in use since the last call. What is in it is lost.
+    /// Frees the memory if at most `keep` bytes of the buffer were in use since the last call. The contents are lost then.
     pub(crate) fn trim(&mut self, keep: usize) {
         self.touched = self.touched.max(self.recent);
         if self.recent <= keep && self.touched > keep {

@@ -1,37 +1,38 @@
-//! How much work a worker does for one connection before others have their turn, and for all of them before it looks for new input.
+//! Limits of the work that a worker does for one connection before it serves the next, and for all connections before it polls for new
+//! input.
 //!
-//! Work is charged where it is done, whatever causes it. Its unit is about a nanosecond, the time that decompressing a byte takes. So
-//! what a client can make a worker do is bounded in time: bytes and messages differ a thousandfold in what they cost. No clock is read,
-//! which would cost more than most messages.
+//! Work is charged where it is done, whatever causes it. Its unit is about a nanosecond, the time that decompressing a byte takes. So the
+//! time that a client can make a worker spend is bounded, although the costs of bytes and of messages differ a thousandfold. No clock is
+//! read, which would cost more than most messages.
 
 use crate::budget::WORK_OF_MESSAGE;
 
-/// The most work at a time. Only the message under way may go beyond.
+/// Limits of work, in units of about a nanosecond. Only the message under way may exceed them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Allowance {
-    /// For a connection that has become ready, whose input is looked at for the first time: enough for most. A connection with more
-    /// waits for another turn.
+    /// The most work for a connection that has become ready, in its first visit: enough for most connections. A connection with more work
+    /// waits for another visit.
     pub(crate) first: usize,
-    /// For a connection that waits for another turn.
+    /// The most work for a connection in each further visit.
     pub(crate) visit: usize,
-    /// For all connections in an iteration.
+    /// The most work for all connections in an iteration of the event loop.
     pub(crate) iteration: usize,
 }
 
-/// What is left of the allowances.
+/// The remaining allowances of work.
 #[derive(Debug)]
 pub(crate) struct Meter {
     most: Allowance,
-    /// For the connection at hand. Below 0 when it went beyond.
+    /// The work left for the current connection. It is below 0 when the connection exceeded its allowance.
     left: isize,
-    /// `left` as it was when it was last subtracted from `iteration`.
+    /// The value of `left` up to which work has been subtracted from `iteration`.
     counted: isize,
-    /// For all connections, in this iteration.
+    /// The work left for all connections in this iteration.
     iteration: isize,
 }
 
-/// One part in so many of an iteration's allowance is kept for connections that wait for another turn, so that they go on however many
-/// become ready.
+/// An iteration reserves one part in `KEPT` of its allowance for connections that wait for another visit, so that they make progress
+/// however many connections become ready.
 const KEPT: isize = 4;
 
 impl Meter {
@@ -44,13 +45,14 @@ impl Meter {
         (self.left, self.counted, self.iteration) = (0, 0, most - most / KEPT);
     }
 
-    /// Begins the mail, which comes before input: it has another part as large as that of the connections that wait.
+    /// Begins the mail, which the worker handles before input. The mail has an allowance as large as the part reserved for waiting
+    /// connections, in addition to the others.
     pub(crate) fn begin_mail(&mut self) {
         self.left = (signed(self.most.iteration) / KEPT).max(1);
         self.counted = self.left;
     }
 
-    /// Makes the share of the connections that wait available.
+    /// Makes the part that is reserved for waiting connections available.
     pub(crate) fn begin_revisits(&mut self) {
         self.settle();
         self.iteration = self.iteration.max(0) + signed(self.most.iteration) / KEPT;
@@ -60,7 +62,7 @@ impl Meter {
         self.begin(self.most.first);
     }
 
-    /// Begins another visit, or goes on with one that cannot be interrupted. Either is charged to the iteration.
+    /// Begins another visit, or continues one that cannot be interrupted. Both are charged to the iteration.
     pub(crate) fn begin_visit(&mut self) {
         self.begin(self.most.visit);
     }
@@ -76,24 +78,24 @@ impl Meter {
         self.left = self.left.saturating_sub_unsigned(work);
     }
 
-    /// How many empty messages what is left is enough for: at least one unless it is spent.
+    /// Returns the number of empty messages that the remaining work allows: at least one unless the work is spent.
     pub(crate) fn messages_left(&self) -> usize {
         usize::try_from(self.left).unwrap_or_default().div_ceil(WORK_OF_MESSAGE)
     }
 
-    /// Whether the connection at hand has to wait for its next visit.
+    /// Returns `true` if the current connection has to wait for its next visit.
     #[inline]
     pub(crate) const fn is_spent(&self) -> bool {
         self.left <= 0
     }
 
-    /// Whether all others have to wait for the next iteration.
+    /// Returns `true` if all other connections have to wait for the next iteration.
     #[inline]
     pub(crate) const fn is_over(&self) -> bool {
         self.iteration <= self.counted - self.left
     }
 
-    /// Counts what was done for the connection at hand.
+    /// Subtracts the work done for the current connection from the iteration's allowance.
     fn settle(&mut self) {
         self.iteration = self.iteration.saturating_sub(self.counted - self.left);
         self.counted = self.left;

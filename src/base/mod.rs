@@ -1,10 +1,10 @@
-//! Containers and measures that know no connection.
+//! Containers and measures that do not depend on connections.
 //!
-//! - `pages`: a slab whose memory is taken and given back a page at a time. `wheel`, `ticks`: timers and the time that they count in.
+//! - `pages`: a slab that allocates and frees its memory a page at a time. `wheel`, `ticks`: timers, and the unit of their time.
 //! - `pool`, `lazy_buffer`: memory for bytes.
-//! - `meter`: how much may be done at a time. `notifier`: wakes a thread that waits.
-//! - `bug`: faults of this program that it survives. `largest`: the largest of many items.
-//! - `counter`, `histogram`: numbers with one writer that any thread reads.
+//! - `meter`: limits the work done at a time. `notifier`: wakes a waiting thread.
+//! - `bug`: counts faults of this program that it survives. `largest`: the largest of many items.
+//! - `counter`, `histogram`: numbers that one thread writes and any thread reads.
 #![forbid(unsafe_code)]
 
 pub(crate) mod bug;

@@ -1,11 +1,11 @@
-//! Wakes a thread that waits, once until the thread looks at what has changed.
+//! Wakes a waiting thread once, until the thread acknowledges the wake-up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Wakes a thread that waits.
+/// A waker of a waiting thread.
 pub(crate) trait Wake: Send + Sync {
-    /// Ends the thread's wait, or its next one.
+    /// Ends the thread's current wait, or its next wait.
     fn wake(&self);
 }
 
@@ -21,7 +21,8 @@ impl<W: Wake + ?Sized> Wake for Arc<W> {
     }
 }
 
-/// A waker that is used once, and again only after the woken thread has [looked](Self::acknowledge): a system call saved.
+/// A waker that is used once, and again only after the woken thread has [acknowledged](Self::acknowledge) the wake-up. This saves system
+/// calls.
 #[derive(Debug)]
 pub(crate) struct Notifier<W> {
     waker: W,
@@ -33,19 +34,19 @@ impl<W: Wake> Notifier<W> {
         Self { waker, is_notified: AtomicBool::new(false) }
     }
 
-    /// What wakes.
+    /// Returns the waker.
     pub(crate) const fn waker(&self) -> &W {
         &self.waker
     }
 
-    /// Wakes the thread, unless that has happened and it has not looked yet.
+    /// Wakes the thread, unless an earlier wake-up is not acknowledged yet.
     pub(crate) fn notify(&self) {
         if !self.is_notified.swap(true, Ordering::AcqRel) {
             self.waker.wake();
         }
     }
 
-    /// Notes that the woken thread looks now. It calls this before it looks, so that a later change wakes it again.
+    /// Acknowledges the wake-up. The woken thread calls this before it reads what has changed, so that a later change wakes it again.
     pub(crate) fn acknowledge(&self) {
         self.is_notified.swap(false, Ordering::AcqRel);
     }

@@ -1,11 +1,11 @@
-//! The connection table: pages of `slab::Slab`, so that memory is taken and given back a page at a time.
+//! The connection table: pages of `slab::Slab`, which allocate and free memory a page at a time.
 
 use std::collections::BTreeSet;
 
 use slab::Slab;
 
-/// A slab in pages of `PAGE` slots. New entries go to the lowest page with a vacant slot, so that the upper pages run empty
-/// when the number of entries falls; an empty page is freed, but for one that is kept for a load that rises and falls.
+/// A slab in pages of `PAGE` slots. New entries go to the lowest page with a vacant slot, so that the upper pages become empty when the
+/// number of entries falls. Empty pages are freed, except one that is kept for a load that rises and falls.
 #[derive(Debug)]
 pub(crate) struct PagedSlab<T, const PAGE: usize> {
     /// A freed page is an empty slab without capacity.
@@ -24,17 +24,17 @@ impl<T, const PAGE: usize> Default for PagedSlab<T, PAGE> {
 }
 
 impl<T, const PAGE: usize> PagedSlab<T, PAGE> {
-    /// Entries in the table.
+    /// Returns the number of entries.
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
-    /// One past the highest index there can be now.
+    /// Returns the end of the range of indices now.
     pub(crate) const fn end(&self) -> usize {
         self.pages.len() * PAGE
     }
 
-    /// Adds an entry and returns its index. Indices of removed entries are used again.
+    /// Adds an entry and returns its index. Indices of removed entries are reused.
     pub(crate) fn insert(&mut self, value: T) -> usize {
         let page = self.with_room.first().copied().unwrap_or_else(|| {
             self.pages.push(Slab::new());
@@ -57,7 +57,7 @@ impl<T, const PAGE: usize> PagedSlab<T, PAGE> {
         page * PAGE + slot
     }
 
-    /// Takes an entry out; `None` where there is none.
+    /// Removes an entry and returns it; `None` if the index has no entry.
     pub(crate) fn remove(&mut self, index: usize) -> Option<T> {
         let page = index / PAGE;
         let slab = self.pages.get_mut(page)?;
@@ -78,12 +78,12 @@ impl<T, const PAGE: usize> PagedSlab<T, PAGE> {
         self.pages.get_mut(index / PAGE)?.get_mut(index % PAGE)
     }
 
-    /// Whether an empty page is kept.
+    /// Returns `true` if an empty page is kept.
     pub(crate) const fn has_spare(&self) -> bool {
         self.spare.is_some()
     }
 
-    /// Frees the empty page that was kept.
+    /// Frees the kept empty page.
     pub(crate) fn free_spare(&mut self) {
         if let Some(page) = self.spare.take() {
             self.pages[page] = Slab::new();
@@ -91,7 +91,7 @@ impl<T, const PAGE: usize> PagedSlab<T, PAGE> {
         }
     }
 
-    /// Keeps an empty page where none is kept, and frees the higher of two.
+    /// Keeps an empty page. If another one was kept, frees the higher of the two.
     fn keep_or_free(&mut self, page: usize) {
         if let Some(other) = self.spare.replace(page) {
             self.spare = Some(page.min(other));

@@ -1,11 +1,11 @@
-//! Buffers for incomplete input, and for output that the kernel does not take yet.
+//! Buffers for incomplete input, and for output that the kernel has not taken yet.
 
 use super::bug;
 use crate::budget::MAPPED_BLOCK;
 use crate::ws::Buffers;
 
-/// Capacities of pooled buffers, each two to four times the one before. A larger need gets a buffer of its own size,
-/// which is not kept.
+/// Capacities of pooled buffers in bytes, each two to four times the one before. A larger request gets a buffer of exactly its size, which
+/// is not kept for reuse.
 const CLASSES: [usize; 13] = [
     256,
     1 << 10,
@@ -22,42 +22,43 @@ const CLASSES: [usize; 13] = [
     16 << 20,
 ];
 
-/// The largest buffer that counts as small, which holds a request's head; and the part of the limit that is kept for small ones: one in so
-/// many.
+/// The capacity of the largest buffer that counts as small, which holds a request's head. One part in `SMALL_SHARE` of the limit is
+/// reserved for small buffers.
 const SMALL_BUFFER: usize = 16 << 10;
 const SMALL_SHARE: usize = 16;
 
-/// Whether a buffer of this capacity has a mapping of its own.
+/// Returns `true` if a buffer of this capacity has a mapping of its own.
 const fn is_large(capacity: usize) -> bool {
     capacity >= MAPPED_BLOCK
 }
 
-/// One worker's buffers: lists of free ones by size, a bound on the bytes handed out, and a bound on those kept for reuse.
+/// One worker's buffers: lists of free buffers by size, a limit of the bytes handed out, and a limit of the bytes kept for reuse.
 #[derive(Debug)]
 pub(crate) struct Pool {
     free: [Vec<Vec<u8>>; CLASSES.len()],
-    /// Bytes of capacity in `free`, and those of buffers that have no mapping of their own.
+    /// Bytes of capacity in `free`: of all buffers, and of those without a mapping of their own.
     free_bytes: usize,
     free_small: usize,
-    /// The fewest free bytes since the last trim: what was not needed.
+    /// The fewest free bytes since the last trim: bytes that were not needed.
     unneeded: usize,
-    /// Most bytes in `free` of small ones. Large ones are all kept: they go straight back to the system when they are trimmed, and
-    /// taking one anew is 0.5 us a page.
+    /// Most bytes in `free` of buffers without a mapping of their own. Buffers with one are all kept: a trim returns them to the system at
+    /// once, and a new one costs 0.5 us a page.
     keep: usize,
-    /// Bytes of capacity handed out. With those in `free` they are at most `limit`. Room ahead of the input that has arrived is not counted:
-    /// it has no memory before it is written to.
+    /// Bytes of capacity handed out. Together with the bytes in `free` they are at most `limit`. Room reserved ahead of the input that has
+    /// arrived is not counted: it takes no memory before it is written to.
     used: usize,
     limit: usize,
-    /// How much of `limit` large buffers may take. The rest is for small messages and requests.
+    /// Bytes of `limit` that large buffers may take. The rest is for small messages and requests.
     large: usize,
-    /// Bytes of shared frames that wait in outboxes, a frame counted for each of them, and the most there should be.
+    /// Bytes of shared frames that wait in outboxes, each frame counted once for each outbox, and their limit.
     lent: usize,
     lendable: usize,
 }
 
 impl Pool {
-    /// A pool that hands out at most `limit` bytes at a time, and keeps at most `keep` free ones in small buffers. Of shared frames,
-    /// `lendable` bytes may wait. A sixteenth of it is for small buffers, unless that would leave less than `least` for large ones.
+    /// Makes a pool that hands out at most `limit` bytes at a time, and keeps at most `keep` free bytes in buffers without a mapping of
+    /// their own. At most `lendable` bytes of shared frames may wait. A sixteenth of `limit` is reserved for small buffers, but large ones
+    /// always have `least` bytes.
     pub(crate) fn new(limit: usize, least: usize, keep: usize, lendable: usize) -> Self {
         Self {
             free: Default::default(),
@@ -73,27 +74,27 @@ impl Pool {
         }
     }
 
-    /// Bytes of shared frames that wait, each counted for each outbox it is in.
+    /// Returns the bytes of shared frames that wait, each frame counted once for each outbox.
     pub(crate) const fn lent(&self) -> usize {
         self.lent
     }
 
-    /// Whether `len` more bytes of a shared frame may wait.
+    /// Returns `true` if `len` more bytes of a shared frame may wait.
     pub(crate) const fn can_lend(&self, len: usize) -> bool {
         len <= self.spare_lendable()
     }
 
-    /// Bytes of shared frames that may still wait.
+    /// Returns how many more bytes of shared frames may wait.
     pub(crate) const fn spare_lendable(&self) -> usize {
         self.lendable.saturating_sub(self.lent)
     }
 
-    /// Counts bytes of a shared frame that wait from now on.
+    /// Counts `len` bytes of a shared frame that begin to wait.
     pub(crate) const fn lend(&mut self, len: usize) {
         self.lent += len;
     }
 
-    /// Counts bytes of a shared frame that wait no more.
+    /// Counts `len` bytes of a shared frame that no longer wait.
     pub(crate) fn reclaim(&mut self, len: usize) {
         match self.lent.checked_sub(len) {
             Some(lent) => self.lent = lent,
@@ -101,41 +102,42 @@ impl Pool {
         }
     }
 
-    /// Whether there is room for a buffer of so many bytes, whose capacity may be four times as much, or the smallest there is.
+    /// Returns `true` if there is certainly room for a buffer of `size` bytes. The buffer's capacity may be four times as much, or the
+    /// smallest class.
     #[inline]
     pub(crate) const fn has_plenty(&self, size: usize) -> bool {
         self.used.saturating_add(4 * size + CLASSES[0]) <= self.large
     }
 
-    /// Whether there is no room for a buffer of so many bytes.
+    /// Returns `true` if there is no room for a buffer of `size` bytes.
     #[inline]
     pub(crate) fn lacks(&self, size: usize) -> bool {
         let class = CLASSES.iter().find(|&&class| class >= size);
         self.used > self.limit || (size > 0 && class.map_or(size, |&class| class) > self.left(size))
     }
 
-    /// The room that there is for buffers of such a size.
+    /// Returns the bytes left for buffers of this size.
     const fn left(&self, size: usize) -> usize {
         let limit = if size <= SMALL_BUFFER { self.limit } else { self.large };
         limit.saturating_sub(self.used)
     }
 
-    /// Bytes that are counted of the limit.
+    /// Returns the limit of the bytes handed out.
     pub(crate) const fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Bytes of capacity handed out now, as far as they are counted.
+    /// Returns the counted bytes of capacity that are handed out now.
     pub(crate) const fn used(&self) -> usize {
         self.used
     }
 
-    /// Whether free buffers are kept.
+    /// Returns `true` if free buffers are kept.
     pub(crate) const fn is_holding(&self) -> bool {
         self.free_bytes > 0
     }
 
-    /// An empty buffer with room for `capacity` bytes or more; `None` when that would go over the limit.
+    /// Returns an empty buffer with room for `capacity` bytes or more; `None` if it would exceed the limit.
     pub(crate) fn take(&mut self, capacity: usize) -> Option<Vec<u8>> {
         let class = CLASSES.iter().position(|&class| class >= capacity);
         let size = class.map_or(capacity, |class| CLASSES[class]);
@@ -157,7 +159,7 @@ impl Pool {
         Some(buffer)
     }
 
-    /// Takes a buffer back that [`take`](Self::take) gave.
+    /// Takes back a buffer that [`take`](Self::take) returned.
     pub(crate) fn put(&mut self, mut buffer: Vec<u8>) {
         let capacity = buffer.capacity();
         match self.used.checked_sub(capacity) {
@@ -174,7 +176,7 @@ impl Pool {
         }
     }
 
-    /// Frees kept buffers as far as they, with those handed out and so many bytes more, would be over the limit.
+    /// Frees kept buffers until they, the buffers handed out and `size` more bytes fit the limit.
     fn make_way(&mut self, size: usize) {
         let most = self.limit.saturating_sub(self.used + size);
         if self.free_bytes > most {
@@ -193,13 +195,13 @@ impl Pool {
         self.free_small -= if is_large(capacity) { 0 } else { capacity };
     }
 
-    /// Frees what has not been needed since the last call.
+    /// Frees the buffers that were not needed since the last call.
     pub(crate) fn trim(&mut self) {
         self.free_down_to(self.free_bytes - self.unneeded);
         self.unneeded = self.free_bytes;
     }
 
-    /// Gives free buffers back, large ones first, until at most so many bytes of them are left.
+    /// Frees kept buffers, large ones first, until at most `target` bytes of them are left.
     fn free_down_to(&mut self, target: usize) {
         for class in (0..CLASSES.len()).rev() {
             while self.free_bytes > target
@@ -220,7 +222,7 @@ impl Buffers for Pool {
         if needed <= buffer.capacity() {
             return true;
         }
-        // Large messages double, so that each byte is moved about once.
+        // Buffers of large messages double, so that each byte is moved about once.
         let wanted = if buffer.is_empty() { needed } else { needed.max(2 * buffer.capacity()) };
         let Some(mut larger) = self.take(wanted).or_else(|| self.take(needed)) else { return false };
         larger.extend_from_slice(buffer);
@@ -235,7 +237,7 @@ impl Buffers for Pool {
         let needed = buffer.len() + additional;
         let class = CLASSES.iter().position(|&class| class >= needed);
         let size = class.map_or(needed, |class| CLASSES[class]);
-        // A buffer that was in use has its memory, and counts in full. While little of the limit is used a new one may do.
+        // A reused buffer has memory already, so it counts in full. While at most half of the limit is used, that is acceptable.
         let is_plenty = self.used + size <= self.limit / 2;
         if is_plenty && class.is_some_and(|class| !self.free[class].is_empty()) {
             self.reserve(buffer, additional);
@@ -243,7 +245,7 @@ impl Buffers for Pool {
         }
         let counted = buffer.len();
         let mut larger = Vec::new();
-        // The new one and the old one are both there for a moment.
+        // The new buffer and the old one exist at the same time for a moment.
         if needed <= buffer.capacity() || counted > self.left(size) || larger.try_reserve_exact(size).is_err()
         {
             return 0;
@@ -381,7 +383,7 @@ mod tests {
         pool.count(uncounted - 100_000);
         pool.recycle(buffer);
         assert_eq!(pool.used(), 0);
-        // What is used again has its memory already.
+        // A reused buffer has its memory already.
         let mut again = Vec::new();
         assert!(pool.reserve(&mut again, 60_000));
         again.resize(60_000, 7);
@@ -399,7 +401,7 @@ mod tests {
         let small: Vec<_> = std::iter::from_fn(|| pool.take(16 << 10)).collect();
         assert_eq!((small.len(), pool.used()), (16, 4 << 20));
         assert!(pool.lacks(1));
-        // Where one connection needs all there is, nothing is set aside.
+        // Where one connection needs the whole limit, no part of it is reserved.
         let mut pool = Pool::new(4 << 20, 4 << 20, 0, 1 << 20);
         assert!(pool.take(4 << 20).is_some());
     }

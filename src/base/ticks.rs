@@ -2,49 +2,49 @@
 
 use std::time::Duration;
 
-/// A tick. Deadlines are kept to within one: never early, at most a tick late beside the loop's own delay.
+/// The length of a tick. A timer never expires early, and at most a tick late, apart from the event loop's own delay.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
-/// An instant in milliseconds since the start. Not of the 128 bits of [`Duration::as_millis`]: dividing those is a call.
+/// The length of a tick in milliseconds, in 64 bits: dividing the 128 bits of [`Duration::as_millis`] takes a function call.
 const TICK_MILLIS: u64 = 100;
 
-/// The tick at time zero. It is not 0, so that a tick some days ago is a number too; 2^24 ticks are 19 days.
+/// The tick at time zero. It is not 0, so that ticks before time zero can be represented; 2^24 ticks are 19 days.
 const ORIGIN: u32 = 1 << 24;
 
-/// The longest time that is counted in ticks: a week, which is less than [`ORIGIN`].
+/// The longest time that can be counted in ticks: a week, which is fewer ticks than [`ORIGIN`].
 pub(crate) const MAX_TIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 const _: () = assert!(TICK.as_millis() == TICK_MILLIS as u128);
 const _: () = assert!(MAX_TIME.as_millis() / TICK.as_millis() < ORIGIN as u128);
 
-/// The tick that `time` (since the worker's start) is in. After 13 years, time stands still.
+/// Returns the tick that contains `time`, counted from the worker's start. After 13 years the result no longer grows.
 pub(crate) fn tick_at(time: Duration) -> u32 {
     let ticks = millis(time) / TICK_MILLIS;
     u32::try_from(ticks).map_or(u32::MAX - 1, |ticks| ORIGIN.saturating_add(ticks))
 }
 
-/// The first tick at which `delay` has passed for certain, counted from `now`.
+/// Returns the first tick that begins after `now + delay`.
 pub(crate) fn deadline(now: Duration, delay: Duration) -> u32 {
     tick_at(now + delay.min(MAX_TIME)) + 1
 }
 
-/// A time in whole ticks, rounded up.
+/// Returns a time in whole ticks, rounded up.
 pub(crate) fn ticks(time: Duration) -> u32 {
     let ticks = millis(time.min(MAX_TIME)).div_ceil(TICK_MILLIS);
     u32::try_from(ticks).unwrap_or(ORIGIN)
 }
 
-/// When `tick` begins, since the worker's start.
+/// Returns the time at which `tick` begins, counted from the worker's start.
 pub(crate) fn time_of(tick: u32) -> Duration {
     TICK * tick.saturating_sub(ORIGIN)
 }
 
-/// A time in whole milliseconds.
+/// Returns a time in whole milliseconds.
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A time in whole microseconds.
+/// Returns a time in whole microseconds.
 pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,7 +1,7 @@
 //! A timer wheel whose nodes are in the connection records: 12 bytes a connection, no allocation, constant time.
 
-/// Slots of the wheel: at a tick of 100 ms it turns once in 102 seconds. A deadline further away waits in the last slot and
-/// is looked at again there.
+/// The number of slots. With a tick of 100 ms the wheel turns once in 102 seconds. A timer with a later deadline waits in the last slot of
+/// the turn, and is armed again when that slot is due.
 const SLOTS: u32 = 1024;
 /// A `prev` or `next` without a node.
 const NONE: u32 = u32::MAX;
@@ -11,52 +11,52 @@ const HEAD: u32 = 1 << 31;
 /// A connection's place in the wheel.
 #[derive(Debug, Clone, Copy)]
 pub struct Node {
-    /// The node before, or `HEAD | slot` for the first of a slot, or `NONE` while the node is in no slot.
+    /// The previous node, or `HEAD | slot` for the first node of a slot, or `NONE` while the node is in no slot.
     prev: u32,
-    /// The node behind, or `NONE`.
+    /// The next node, or `NONE`.
     next: u32,
-    /// The tick at which the timer is due. It has a meaning only while the node is in a slot.
+    /// The tick at which the timer is due. It is valid only while the node is in a slot.
     deadline: u32,
 }
 
 impl Node {
-    /// In no slot.
+    /// A node that is in no slot.
     pub const UNLINKED: Self = Self { prev: NONE, next: NONE, deadline: 0 };
 
-    /// Whether a timer is armed.
+    /// Returns `true` if the timer is armed.
     #[must_use]
     pub const fn is_armed(&self) -> bool {
         self.prev != NONE
     }
 
-    /// The tick at which the timer is due, if it is armed.
+    /// Returns the tick at which the timer is due, if it is armed.
     #[must_use]
     pub fn deadline(&self) -> Option<u32> {
         self.is_armed().then_some(self.deadline)
     }
 }
 
-/// Where the nodes are. Indices are below 2^31.
+/// The container of the nodes. Indices are below 2^31.
 pub trait Nodes {
-    /// The node of `index`, which must exist while it is armed.
+    /// Returns the node of `index`, which must exist while it is armed.
     fn node(&mut self, index: u32) -> &mut Node;
 }
 
-/// The wheel itself: 4 KiB of slot heads and a bitmap of those that are not empty.
+/// The wheel: 4 KiB of slot heads and a bitmap of the slots that are not empty.
 #[derive(Debug)]
 pub struct Wheel {
     heads: Box<[u32]>,
     occupied: [u64; (SLOTS / u64::BITS) as usize],
-    /// The tick that is looked at next; all before it have been.
+    /// The next tick to process; all earlier ticks have been processed.
     current: u32,
-    /// Nodes in slots.
+    /// The number of nodes in slots.
     armed: u32,
-    /// No slot of a tick before this one is occupied: most looks end here.
+    /// No slot of an earlier tick is occupied: most calls of [`expire`](Self::expire) return because of this field.
     quiet_until: u32,
 }
 
 impl Wheel {
-    /// An empty wheel whose time is `now`, in ticks.
+    /// Makes an empty wheel whose current tick is `now`.
     #[must_use]
     pub fn new(now: u32) -> Self {
         Self {
@@ -68,16 +68,16 @@ impl Wheel {
         }
     }
 
-    /// Arms the timer of `index` for the tick `deadline`, or moves it there.
+    /// Arms the timer of `index` for the tick `deadline`. If it was armed, this replaces its deadline.
     pub fn arm(&mut self, nodes: &mut impl Nodes, index: u32, deadline: u32) {
         self.put_off(nodes, index, deadline, deadline);
     }
 
-    /// Arms the timer of `index` for the tick `deadline`, and has it expire at the tick `seen_at`, or later. Its deadline stays
-    /// `deadline`.
+    /// Arms the timer of `index` with the deadline `deadline`, but puts it in the slot of the tick `seen_at`, so that it expires at that
+    /// tick or later.
     pub fn put_off(&mut self, nodes: &mut impl Nodes, index: u32, deadline: u32, seen_at: u32) {
         self.disarm(nodes, index);
-        // What is overdue is due now; what is too far away is looked at again at the end of the turn.
+        // An overdue timer is due now. A timer beyond the wheel's reach is armed again at the end of the turn.
         let seen_at = seen_at.clamp(self.current, self.current.saturating_add(SLOTS - 1));
         let slot = seen_at % SLOTS;
         let first = std::mem::replace(&mut self.heads[slot as usize], index);
@@ -90,7 +90,7 @@ impl Wheel {
         self.occupied[(slot / u64::BITS) as usize] |= 1 << (slot % u64::BITS);
     }
 
-    /// Takes the timer of `index` out, if it is armed.
+    /// Disarms the timer of `index`, if it is armed.
     pub fn disarm(&mut self, nodes: &mut impl Nodes, index: u32) {
         let node = std::mem::replace(nodes.node(index), Node::UNLINKED);
         if !node.is_armed() {
@@ -111,14 +111,14 @@ impl Wheel {
         }
     }
 
-    /// Takes out one timer that is due at the tick `now` and returns its index and deadline. `None`: no more are due.
+    /// Disarms one timer that is due at the tick `now` and returns its index and deadline; `None` if no more are due.
     pub fn expire(&mut self, nodes: &mut impl Nodes, now: u32) -> Option<(u32, u32)> {
         if now < self.quiet_until {
             self.current = self.current.max(now);
             return None;
         }
         if now.saturating_sub(self.current) >= SLOTS {
-            // Time has jumped by a turn or more, so every slot is due: look at each once.
+            // Time has advanced by a turn or more, so every slot is due: one turn visits each slot once.
             self.current = now - (SLOTS - 1);
         }
         while let Some(at) = self.next_occupied()
@@ -131,7 +131,7 @@ impl Wheel {
                 self.disarm(nodes, index);
                 return Some((index, deadline));
             }
-            // It was further away than the wheel reaches: on to the next turn.
+            // The deadline was beyond the wheel's reach: the timer waits for the next turn.
             self.arm(nodes, index, deadline);
         }
         self.current = self.current.max(now);
@@ -139,19 +139,19 @@ impl Wheel {
         None
     }
 
-    /// The first tick up to `now` at which a timer may be due. `None`: none is.
+    /// Returns the first tick up to `now` at which a timer may be due; `None` if no timer is due.
     #[must_use]
     pub fn first_due(&self, now: u32) -> Option<u32> {
         if now < self.quiet_until { None } else { self.next_occupied().filter(|&tick| tick <= now) }
     }
 
-    /// The tick at which a timer may be due next; not before the current one. `None` when no timer is armed.
+    /// Returns the next tick at which a timer may be due, which is not before the current tick; `None` if no timer is armed.
     #[must_use]
     pub fn next_tick(&self) -> Option<u32> {
         self.next_occupied()
     }
 
-    /// The first tick from the current one whose slot is not empty.
+    /// Returns the first tick, from the current one on, whose slot is not empty.
     fn next_occupied(&self) -> Option<u32> {
         if self.armed == 0 {
             return None;
@@ -159,7 +159,7 @@ impl Wheel {
         let start = self.current % SLOTS;
         let words = SLOTS / u64::BITS;
         let first_word = start / u64::BITS;
-        // One word more than there are: the first is looked at twice, its upper and then its lower part.
+        // One step more than there are words: the first word is searched twice, its upper part first and its lower part last.
         for step in 0..=words {
             let word = (first_word + step) % words;
             let mut bits = self.occupied[word as usize];
