@@ -1,9 +1,9 @@
 //! The authority of a URI, which a Host header field holds: host and port (RFC 9110, section 7.2).
 
-/// Whether `authority` is a host with or without a port, by its characters. A request with anything else as its Host must be
-/// answered 400 (RFC 9112, section 3.2), and so must a target without a host (RFC 9110, section 4.2).
+/// Returns `true` if `authority` is a host with or without a port, judged by its characters. A request with any other Host must be answered
+/// with 400 (RFC 9112, section 3.2), and so must a target without a host (RFC 9110, section 4.2).
 ///
-/// A user's name before the host is refused: it has no meaning in HTTP and one in phishing (RFC 9110, section 4.2.4).
+/// A user name before the host is refused: it has no meaning in HTTP and is used for phishing (RFC 9110, section 4.2.4).
 pub(crate) fn is_authority(authority: &[u8]) -> bool {
     let (host, port) = match authority {
         [b'[', rest @ ..] => {
@@ -17,12 +17,12 @@ pub(crate) fn is_authority(authority: &[u8]) -> bool {
     !host.is_empty() && host.iter().all(is_host_byte) && is_port(port)
 }
 
-/// Unreserved characters, sub-delimiters and the per cent sign of encoded ones (RFC 3986, section 3.2.2).
+/// Returns `true` for unreserved characters, sub-delimiters and the per cent sign of encoded characters (RFC 3986, section 3.2.2).
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(&byte)
 }
 
-/// Nothing, or a colon and digits, of which there may be none.
+/// Returns `true` if `port` is empty, or a colon with any number of digits after it, including none.
 fn is_port(port: &[u8]) -> bool {
     match port {
         [] => true,

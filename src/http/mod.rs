@@ -1,7 +1,7 @@
-//! HTTP/1.1 as far as a WebSocket server needs it, without I/O: request heads in, responses out (RFC 9110, RFC 9112).
+//! The part of HTTP/1.1 that a WebSocket server needs, without I/O: it parses request heads and writes responses (RFC 9110, RFC 9112).
 //!
-//! Every connection begins with a request. One that asks for a WebSocket goes on in [`ws::handshake`](crate::ws::handshake), any other
-//! gets a [`Response`]. A [`Refusal`] is an error response whose text is known beforehand.
+//! Every connection begins with a request. [`ws::handshake`](crate::ws::handshake) handles a request for a WebSocket; any other request
+//! gets a [`Response`]. A [`Refusal`] is an error response with a fixed text.
 #![forbid(unsafe_code)]
 
 mod authority;

@@ -1,4 +1,4 @@
-//! Why a request is not served, in words that are known beforehand.
+//! Refusals of requests: error responses with fixed texts.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use super::response::{Persistence, Response, write_head};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// Why a request is not served: an error response with one line of text, after which the connection ends.
+/// The refusal of a request: an error response with one line of text that says why. The connection ends after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
     status: Status,
@@ -15,25 +15,25 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal with an explanation of one line, which is the response's body. The status should be an error.
+    /// Makes a refusal with an explanation of one line, which is the response's body. The status should be an error.
     #[must_use]
     pub const fn new(status: Status, detail: &'static str) -> Self {
         Self { status, detail }
     }
 
-    /// The status of the response.
+    /// Returns the status of the response.
     #[must_use]
     pub const fn status(&self) -> Status {
         self.status
     }
 
-    /// The explanation.
+    /// Returns the explanation.
     #[must_use]
     pub const fn detail(&self) -> &'static str {
         self.detail
     }
 
-    /// Appends the response to `out`: it says that the connection ends with it.
+    /// Appends the response to `out`. The response says that the connection ends after it.
     pub fn write(&self, out: &mut Vec<u8>) {
         self.write_head(out);
         if self.status.has_body() {
@@ -42,7 +42,7 @@ impl Refusal {
         }
     }
 
-    /// Appends the response without its body to `out`, which is the answer to HEAD (RFC 9110, section 9.3.2).
+    /// Appends the response without its body to `out`, as the answer to a HEAD request (RFC 9110, section 9.3.2).
     pub fn write_head(&self, out: &mut Vec<u8>) {
         write_head(out, self.status, Persistence::Close, b"", TEXT, self.detail.len() + 1);
     }

@@ -5,14 +5,14 @@ use std::mem::MaybeUninit;
 
 use super::{Refusal, Status, is_authority};
 
-/// The default of the most bytes of a request head, the blank line included.
+/// The default limit of the bytes of a request head, the blank line included.
 pub const MAX_HEAD: usize = 16 * 1024;
-/// The default of the most header fields of a request: what browsers send, and what proxies add.
+/// The default limit of the header fields of a request: room for those that browsers send and proxies add.
 pub const MAX_HEADERS: usize = 100;
-/// The most header fields that a [`HeadBuffer`] has room for.
+/// The number of header fields that a [`HeadBuffer`] has room for.
 pub const MOST_HEADERS: usize = 256;
 
-/// The limits of a request head. A head over them is answered with 431.
+/// The limits of a request head. A head that exceeds them is answered with 431.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadLimits {
     /// Most bytes, the blank line included.
@@ -27,8 +27,8 @@ impl Default for HeadLimits {
     }
 }
 
-/// Scratch space for the list of a parsed head's header fields, with the limits of the head. Only its used part is written,
-/// so it costs nothing to make one for each head.
+/// Scratch space for the list of a parsed head's header fields, with the limits of the head. Only the used part is written, so making a
+/// buffer for each head costs nothing.
 #[derive(Debug)]
 pub struct HeadBuffer<'b> {
     fields: [MaybeUninit<httparse::Header<'b>>; MOST_HEADERS],
@@ -36,7 +36,7 @@ pub struct HeadBuffer<'b> {
 }
 
 impl HeadBuffer<'_> {
-    /// A buffer for heads within these limits.
+    /// Makes a buffer for heads within these limits.
     #[must_use]
     pub const fn new(limits: HeadLimits) -> Self {
         Self { fields: [const { MaybeUninit::uninit() }; MOST_HEADERS], limits }
@@ -44,7 +44,7 @@ impl HeadBuffer<'_> {
 }
 
 impl Default for HeadBuffer<'_> {
-    /// A buffer for heads within the default limits.
+    /// Makes a buffer for heads within the default limits.
     fn default() -> Self {
         Self::new(HeadLimits::default())
     }
@@ -59,14 +59,14 @@ pub struct Request<'b> {
     headers: &'b [httparse::Header<'b>],
 }
 
-/// Reads a request head from the start of `bytes`: the request and the head's length in bytes, or `None` while it is
+/// Parses a request head at the start of `bytes`. Returns the request and the head's length in bytes, or `None` while the head is
 /// incomplete.
 ///
-/// Stricter than many parsers, as a server that is never behind a lenient one can be: a bare LF, a folded line and a NUL are
-/// refused (RFC 9112 sections 2.2 and 5.2, RFC 9110 section 5.5).
+/// This parser is stricter than many others, which it can be because the server is never behind a lenient one: it refuses a bare LF, a
+/// folded line and a NUL (RFC 9112 sections 2.2 and 5.2, RFC 9110 section 5.5).
 ///
 /// # Errors
-/// 400 for bytes that are not a request of HTTP/1.1, 431 for a head over the limits of `buffer`.
+/// 400 for bytes that are not an HTTP/1.1 request, 431 for a head that exceeds the limits of `buffer`.
 pub fn parse_head<'b>(
     bytes: &'b [u8],
     buffer: &'b mut HeadBuffer<'b>,
@@ -89,7 +89,7 @@ pub fn parse_head<'b>(
     let (Some(method), Some(target), Some(version)) = (parsed.method, parsed.path, parsed.version) else {
         return Err(bad("the request line is incomplete"));
     };
-    // RFC 6455-4.2.1-2: 1.1, for there is no higher one with heads like this.
+    // RFC 6455-4.2.1-2: 1.1 or higher, and no higher version has heads of this form.
     if version != 1 {
         return Err(bad("HTTP/1.1 is required"));
     }
@@ -98,7 +98,7 @@ pub fn parse_head<'b>(
     Ok(Some((Request { method, path, query, headers: parsed.headers }, len)))
 }
 
-/// Whether `bytes` begin with a request of the method HEAD, be it whole, sound, or neither: what it is answered with has no body.
+/// Returns `true` if `bytes` begin with a HEAD request, which may be incomplete or malformed: its response has no body.
 pub(crate) fn is_head(bytes: &[u8]) -> bool {
     // Empty lines before a request are ignored (RFC 9112, section 2.2).
     let line = bytes.iter().position(|byte| !b"\r\n".contains(byte)).map_or(&[][..], |start| &bytes[start..]);
@@ -119,48 +119,48 @@ const fn bad(detail: &'static str) -> Refusal {
 }
 
 impl<'b> Request<'b> {
-    /// The method, such as `GET`.
+    /// Returns the method, such as `GET`.
     #[must_use]
     pub const fn method(&self) -> &'b str {
         self.method
     }
 
-    /// The path of the target, with its leading slash and as it was sent: nothing is decoded. `*` is that of `OPTIONS *`, which asks
-    /// about the server as a whole (RFC 9112, section 3.2.4).
+    /// Returns the path of the target, with its leading slash and as it was sent: nothing is decoded. The path of `OPTIONS *`, which asks
+    /// about the server as a whole, is `*` (RFC 9112, section 3.2.4).
     #[must_use]
     pub const fn path(&self) -> &'b str {
         self.path
     }
 
-    /// The query of the target without the question mark, as it was sent; `None` where there is none.
+    /// Returns the query of the target without the question mark, as it was sent; `None` if the target has no query.
     #[must_use]
     pub const fn query(&self) -> Option<&'b str> {
         self.query
     }
 
-    /// All header fields in order. Names compare without case; values may be any bytes but controls.
+    /// Returns all header fields in order. Names compare without case. Values may have any bytes except control characters.
     pub fn headers(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> + use<'b> {
         self.headers.iter().map(|header| (header.name, header.value))
     }
 
-    /// The values of every field called `name`, in order.
+    /// Returns the values of all fields called `name`, in order.
     pub fn header_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'b [u8]> + use<'b, 'n> {
         self.headers().filter(move |(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// The value of the first field called `name`.
+    /// Returns the value of the first field called `name`.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'b [u8]> {
         self.header_all(name).next()
     }
 
-    /// The subprotocols the client offers, over all fields, in its order of preference (RFC 6455-11.3.4-1).
+    /// Returns the subprotocols that the client offers, over all fields, in the client's order of preference (RFC 6455-11.3.4-1).
     pub fn subprotocols(&self) -> impl Iterator<Item = &'b str> + use<'b> {
         self.list("sec-websocket-protocol")
     }
 
-    /// The members of a header field that is a comma-separated list, over all its lines, empty ones left out (RFC 9110,
-    /// section 5.6.1). Members that are not UTF-8 are left out as well.
+    /// Returns the members of a header field that is a comma-separated list, over all its lines, without empty members (RFC 9110, section
+    /// 5.6.1). Lines that are not UTF-8 are left out as well.
     pub(crate) fn list<'n>(&self, name: &'n str) -> impl Iterator<Item = &'b str> + use<'b, 'n> {
         self.header_all(name)
             .filter_map(|value| std::str::from_utf8(value).ok())
@@ -186,7 +186,7 @@ fn has_bare_newline(head: &[u8]) -> bool {
     head.iter().any(|&byte| std::mem::replace(&mut previous, byte) != b'\r' && byte == b'\n')
 }
 
-/// Path and query of a target in origin or absolute form (RFC 9112, sections 3.2.1 and 3.2.2).
+/// Returns path and query of a target in origin or absolute form (RFC 9112, sections 3.2.1 and 3.2.2).
 fn split_target(target: &str) -> Result<(&str, Option<&str>), Refusal> {
     if !target.is_ascii() {
         // RFC 3986 section 2: a URI is made of ASCII characters; others are percent-encoded.
@@ -196,7 +196,7 @@ fn split_target(target: &str) -> Result<(&str, Option<&str>), Refusal> {
         // RFC 6455-3-1: a WebSocket URI has no fragment.
         return Err(bad("the target must not have a fragment"));
     }
-    // RFC 6455-4.2.1-3: a resource name, or an absolute URI that has one.
+    // RFC 6455-4.2.1-3: a resource name, or an absolute URI that contains one.
     let origin = if target.starts_with('/') {
         target
     } else if let Some(rest) = after_scheme(target) {
@@ -215,7 +215,7 @@ fn split_target(target: &str) -> Result<(&str, Option<&str>), Refusal> {
     Ok((if path.is_empty() { "/" } else { path }, query))
 }
 
-/// What follows the scheme of a target in absolute form, where it is one that a WebSocket server can stand behind.
+/// Returns the rest of a target in absolute form after a scheme of HTTP or WebSocket; `None` for another scheme or form.
 fn after_scheme(target: &str) -> Option<&str> {
     let (scheme, rest) = target.split_once("://")?;
     ["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known)).then_some(rest)
@@ -346,7 +346,7 @@ mod tests {
         }
     }
 
-    /// Found by fuzzing: 400 when it had arrived with the rest, 431 when it had not.
+    /// Found by fuzzing: the answer was 400 when the byte beyond the limit had arrived, and 431 when it had not.
     #[test]
     fn what_is_wrong_beyond_the_limit_is_not_looked_at() {
         let mut head = b"GET / HTTP/1.1\r\nHost: h\r\nX: ".to_vec();
@@ -385,7 +385,7 @@ mod tests {
         }
     }
 
-    /// Cookies of 8.5 KB, and what two proxies and a browser add.
+    /// A head with cookies of 8.5 KB, and the fields that two proxies and a browser add.
     #[test]
     fn what_proxies_pass_on_is_no_error() {
         let mut head = String::from("GET /chat HTTP/1.1\r\nHost: h\r\n");

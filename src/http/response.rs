@@ -1,4 +1,4 @@
-//! Responses: status, header fields and body, as bytes.
+//! Responses: status, header fields and body, written as bytes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,8 +7,8 @@ use super::{Status, is_token};
 
 /// A response that a handler gives: a status, header fields and a body.
 ///
-/// How long the body is, and whether the connection goes on behind it, is said by the server. It has no calendar: where a response
-/// should have a `Date` (RFC 9110, section 6.6.1), the handler adds it.
+/// The server writes the body's length and whether the connection stays open. It does not write a `Date`: where a response should have one
+/// (RFC 9110, section 6.6.1), the handler adds it.
 ///
 /// ```
 /// use throng::http::{Response, Status};
@@ -21,21 +21,21 @@ use super::{Status, is_token};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     status: Status,
-    /// Whole lines.
+    /// The header fields of the handler, as whole lines.
     fields: Vec<u8>,
     content_type: Cow<'static, str>,
     body: Cow<'static, [u8]>,
     persistence: Persistence,
-    /// What the log is told where it stands for a refusal.
+    /// The reason for the log, where the response is a refusal.
     detail: &'static str,
 }
 
 /// Whether a connection is used for another request after a response (RFC 9112, section 9.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Persistence {
-    /// Another request may follow.
+    /// Another request may follow on the connection.
     KeepAlive,
-    /// The response says that it is the last thing on the connection.
+    /// The response says that the connection ends after it.
     Close,
 }
 
@@ -43,7 +43,7 @@ pub enum Persistence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FieldError {
-    /// The name is no token (RFC 9110, section 5.1).
+    /// The name is not a token (RFC 9110, section 5.1).
     Name,
     /// The value has a control character, which could end the line, or space around it (RFC 9110, section 5.5).
     Value,
@@ -51,11 +51,11 @@ pub enum FieldError {
     Reserved,
 }
 
-/// Fields that a response gets from the server.
+/// The fields that the server writes itself.
 const RESERVED: [&str; 5] = ["connection", "content-length", "content-type", "transfer-encoding", "upgrade"];
 
 impl Response {
-    /// A response with this status, without fields and without a body, after which the connection may be used for another request.
+    /// Makes a response with this status, without fields and without a body. The connection may be used for another request after it.
     #[must_use]
     pub const fn new(status: Status) -> Self {
         Self {
@@ -68,10 +68,10 @@ impl Response {
         }
     }
 
-    /// Adds a header field. One that the status calls for, as `Retry-After` with 503, takes the place of the server's own.
+    /// Adds a header field. A field that the status requires, such as `Retry-After` with 503, replaces the server's own.
     ///
     /// # Errors
-    /// The name or the value would not be legal, or the server writes the field itself.
+    /// The name or the value is not legal, or the server writes the field itself.
     pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
         let value = value.as_ref();
         if !is_token(name.as_bytes()) {
@@ -90,8 +90,8 @@ impl Response {
         Ok(self)
     }
 
-    /// Gives it a body of this media type (RFC 9110, section 8.3), which takes the place of another. A body of a status that has none
-    /// (204, 205, 304) is not sent.
+    /// Sets the body and its media type (RFC 9110, section 8.3), in place of an earlier body. With a status that has no body (204, 205,
+    /// 304), the body is not sent.
     ///
     /// # Panics
     /// The media type has a control character.
@@ -103,7 +103,7 @@ impl Response {
         self
     }
 
-    /// Ends the connection after it.
+    /// Makes the connection end after the response.
     #[must_use]
     pub const fn close(mut self) -> Self {
         self.persistence = Persistence::Close;
@@ -115,30 +115,31 @@ impl Response {
         self
     }
 
-    /// The status.
+    /// Returns the status.
     #[must_use]
     pub const fn status(&self) -> Status {
         self.status
     }
 
-    /// Whether the connection may go on after it, as far as the response is concerned.
+    /// Returns whether the response allows the connection to stay open after it.
     #[must_use]
     pub const fn persistence(&self) -> Persistence {
         self.persistence
     }
 
-    /// What it says for the log, where it stands for a refusal.
+    /// Returns the reason for the log, where the response is a refusal.
     pub(crate) const fn detail(&self) -> &'static str {
         self.detail
     }
 
-    /// About how many bytes it takes on the wire; no fewer than it does.
+    /// Returns an upper bound of the response's bytes on the wire.
     pub(crate) fn len(&self) -> usize {
         const OWN_LINES: usize = 256;
         OWN_LINES + self.fields.len() + self.content_type.len() + self.body.len()
     }
 
-    /// Appends it to `out`. It says that the connection ends where either `persistence` or the response itself wants that.
+    /// Appends the response to `out`. The response says that the connection ends if `persistence` or the response itself is
+    /// [`Persistence::Close`].
     pub fn write(&self, persistence: Persistence, out: &mut Vec<u8>) {
         self.write_head(persistence, out);
         if self.status.has_body() {
@@ -146,7 +147,7 @@ impl Response {
         }
     }
 
-    /// Appends it to `out` without its body, which is the answer to HEAD (RFC 9110, section 9.3.2).
+    /// Appends the response without its body to `out`, as the answer to a HEAD request (RFC 9110, section 9.3.2).
     pub fn write_head(&self, persistence: Persistence, out: &mut Vec<u8>) {
         let persistence = persistence.and(self.persistence);
         write_head(out, self.status, persistence, &self.fields, &self.content_type, self.body.len());
@@ -154,7 +155,7 @@ impl Response {
 }
 
 impl Persistence {
-    /// What two sides want together.
+    /// Returns `KeepAlive` if both are `KeepAlive`, and `Close` otherwise.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -199,7 +200,7 @@ pub(super) fn write_head(
     add(&[b"\r\n"]);
 }
 
-/// Whether one of these lines is a field of that name.
+/// Returns `true` if one of these lines is a field called `name`.
 fn has_field(lines: &[u8], name: &str) -> bool {
     let is_it = |line: &[u8]| {
         line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))

@@ -1,4 +1,4 @@
-//! The status codes of responses, and what each of them demands of its response.
+//! The status codes of responses, and the header fields that each of them requires.
 
 use std::fmt;
 
@@ -7,17 +7,17 @@ use std::fmt;
 pub struct Status(u16);
 
 impl Status {
-    /// 200: what was asked for follows.
+    /// 200: the response has the requested content.
     pub const OK: Self = Self(200);
-    /// 204: it is done, and nothing follows.
+    /// 204: the request was carried out, and the response has no body.
     pub const NO_CONTENT: Self = Self(204);
     /// 400: the request is malformed.
     pub const BAD_REQUEST: Self = Self(400);
     /// 401: credentials are missing or wrong.
     pub const UNAUTHORIZED: Self = Self(401);
-    /// 403: understood and refused.
+    /// 403: the request was understood and is refused.
     pub const FORBIDDEN: Self = Self(403);
-    /// 404: nothing is there.
+    /// 404: the target does not exist.
     pub const NOT_FOUND: Self = Self(404);
     /// 405: the method is neither GET nor HEAD.
     pub const METHOD_NOT_ALLOWED: Self = Self(405);
@@ -27,24 +27,24 @@ impl Status {
     pub const TOO_MANY_REQUESTS: Self = Self(429);
     /// 431: the head is too large (RFC 6585, section 5).
     pub const HEADER_FIELDS_TOO_LARGE: Self = Self(431);
-    /// 500: our bug.
+    /// 500: a bug of the server.
     pub const INTERNAL_SERVER_ERROR: Self = Self(500);
-    /// 503: at a limit, or going down.
+    /// 503: the server is at a limit, or going down.
     pub const SERVICE_UNAVAILABLE: Self = Self(503);
 
-    /// The status of this number, or `None` where no final response has it.
+    /// Returns the status with this code, or `None` if it is not the code of a final response.
     #[must_use]
     pub const fn new(code: u16) -> Option<Self> {
         if matches!(code, 200..=599) { Some(Self(code)) } else { None }
     }
 
-    /// The number.
+    /// Returns the code.
     #[must_use]
     pub const fn get(self) -> u16 {
         self.0
     }
 
-    /// Whether it says that the request was not served: 400 to 599.
+    /// Returns `true` for an error: 400 to 599.
     #[must_use]
     pub const fn is_error(self) -> bool {
         self.0 >= 400
@@ -69,7 +69,7 @@ impl Status {
         }
     }
 
-    /// Header fields that the status calls for, beside `Connection`.
+    /// Returns the header fields that the status requires, in addition to `Connection`.
     pub(super) const fn fields(self) -> &'static [(&'static str, &'static str)] {
         match self.0 {
             // RFC 9110 section 15.5.6.
@@ -81,19 +81,19 @@ impl Status {
         }
     }
 
-    /// What the `Connection` field of the status names beside the end of the connection.
+    /// Returns the option that the `Connection` field has with this status, in addition to `close`.
     pub(super) const fn connection_option(self) -> Option<&'static str> {
-        // RFC 9110 section 7.8: whoever sends `Upgrade` names it there.
+        // RFC 9110 section 7.8: a sender of `Upgrade` also names it in `Connection`.
         if self.0 == 426 { Some("upgrade") } else { None }
     }
 
-    /// Whether a response with it has a body.
+    /// Returns `true` if a response with this status may have a body.
     pub(super) const fn has_body(self) -> bool {
         // RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5.
         !matches!(self.0, 204 | 205 | 304)
     }
 
-    /// Whether a response with it says how long its body is.
+    /// Returns `true` if a response with this status has the field `Content-Length`.
     pub(super) const fn has_length(self) -> bool {
         // RFC 9110 section 8.6: not in a 204; in a 304 it would be that of the 200. RFC 9110 section 15.3.6: a 205 says 0.
         !matches!(self.0, 204 | 304)
