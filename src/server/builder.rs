@@ -4,7 +4,7 @@ use super::error::StartError;
 use super::{Config, DescriptorTables, Server};
 use crate::worker::{Context, Handler};
 
-/// Describes a server; [`Server::builder`] makes one.
+/// The description of a server to start. [`Server::builder`] makes a builder.
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct Builder {
@@ -12,17 +12,16 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Whether workers may have private descriptor tables where the connections do not fit one table.
+    /// Sets whether workers may have private descriptor tables when the connections do not fit one table.
     pub fn descriptor_tables(mut self, tables: DescriptorTables) -> Self {
         self.config.descriptor_tables = tables;
         self
     }
 
-    /// Starts the server. `handler` is called once in each worker's thread to make its handler. When this returns, every worker
-    /// listens.
+    /// Starts the server, and returns when every worker listens. Each worker's thread calls `handler` once to make the worker's handler.
     ///
     /// # Errors
-    /// What is wrong with the configuration or the system, and what to change.
+    /// The configuration or the system does not allow the server to start. The error says what to change.
     pub fn start<H, F>(self, handler: F) -> Result<Server, StartError>
     where
         H: Handler,

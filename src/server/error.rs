@@ -12,14 +12,14 @@ use crate::settings::RangeError;
 pub enum ConfigError {
     /// No address to listen on is given.
     NoListener,
-    /// There are more places to listen at than a connection's record can tell apart, which is 16.
+    /// There are more than 16 addresses to listen on: a connection's record has no room for a greater listener number.
     TooManyListeners {
-        /// How many were given.
+        /// The number of addresses given.
         given: usize,
     },
     /// A setting is out of its range.
     OutOfRange(RangeError),
-    /// More connections are wanted than one descriptor table holds, and private tables are not allowed.
+    /// More connections are requested than one descriptor table holds, and private tables are not allowed.
     DescriptorLimit {
         /// Connections wanted.
         wanted: usize,
@@ -28,7 +28,7 @@ pub enum ConfigError {
         /// The limit, `RLIMIT_NOFILE`.
         limit: usize,
     },
-    /// More connections are wanted than that many workers can hold.
+    /// More connections are requested than the requested number of workers can hold.
     TooFewWorkers {
         /// Connections wanted.
         wanted: usize,
@@ -37,11 +37,11 @@ pub enum ConfigError {
         /// Workers needed.
         needed: usize,
     },
-    /// The descriptors that so many workers need for themselves leave no room for connections.
+    /// The descriptors that the requested workers need for themselves leave no room for connections.
     TooManyWorkers {
         /// Workers asked for.
         workers: usize,
-        /// The most workers there can be.
+        /// The most workers that leave room for connections.
         most: usize,
         /// The limit, `RLIMIT_NOFILE`.
         limit: usize,
@@ -135,24 +135,24 @@ impl From<RangeError> for ConfigError {
     }
 }
 
-/// Why a server did not start.
+/// The reason why a server did not start.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The configuration cannot be served.
+    /// The configuration is invalid, or does not fit the machine.
     Config(ConfigError),
-    /// An address cannot be listened on.
+    /// The server cannot listen on an address.
     Listen {
         /// The address.
         listen: Listen,
-        /// What the system says.
+        /// The error of the system.
         error: io::Error,
     },
-    /// The system refused something else, such as a thread or a descriptor.
+    /// The system refused another resource, such as a thread or a descriptor.
     System {
-        /// What was tried.
+        /// The failed action.
         what: &'static str,
-        /// What the system says.
+        /// The error of the system.
         error: io::Error,
     },
 }
@@ -188,15 +188,15 @@ impl std::error::Error for StartError {
     }
 }
 
-/// Why a running server failed: a bug, or a failure of the machine.
+/// The reason why a running server failed: a bug, or a failure of the machine.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError {
-    /// A worker could not go on.
+    /// A worker could not continue.
     Worker {
         /// Its number.
         worker: usize,
-        /// What the system said.
+        /// The error of the system.
         error: io::Error,
     },
     /// A worker panicked: its handler panicked, or throng has a bug. The panic's message is on standard error.

@@ -18,16 +18,16 @@ use crate::worker::listen_for_clients;
 /// An address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Listen {
-    /// A TCP address. Every worker listens on it, and the kernel spreads connections over them (`SO_REUSEPORT`). Port 0 is any
-    /// free one. An IPv6 address takes IPv6 only: give `[::]:80` and `0.0.0.0:80` for both.
+    /// A TCP address. Every worker listens on it, and the kernel spreads connections over the workers (`SO_REUSEPORT`). Port 0 means any
+    /// free port. An IPv6 address takes IPv6 connections only: give `[::]:80` and `0.0.0.0:80` for both.
     Tcp(SocketAddr),
-    /// A Unix socket. The workers take its connections by turns. The file is made at the start and removed at the end. A file that a dead
-    /// server has left is replaced. [`Config::unix_mode`](super::Config::unix_mode) sets which processes may connect.
+    /// A Unix socket. The workers take its connections in turn. The server makes the socket's file at the start and removes it at the end.
+    /// It replaces a file that a dead server has left. [`Config::unix_mode`](super::Config::unix_mode) sets which processes may connect.
     Unix(PathBuf),
 }
 
 impl Listen {
-    /// Whether one contains the other. Port 0 is another port each time.
+    /// Returns `true` if one address contains the other. Port 0 overlaps no address, because it is another port each time.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Unix(one), Self::Unix(other)) => one == other,
@@ -44,8 +44,8 @@ impl Listen {
     }
 }
 
-/// Claims all addresses. Of several servers that start there at once, one then listens and the others find it listening. All servers claim in
-/// one order, so that none holds what another waits for. Without a claim the start goes on: the kernel still lets at most one server
+/// Claims all addresses. When several servers start on an address at once, one of them listens and the others fail because it listens. All
+/// servers claim in the same order, which prevents deadlocks. Without a claim the start continues: the kernel still lets at most one server
 /// listen.
 pub(super) fn claim(places: &[Listen]) -> Vec<Claim> {
     let mut ports = BTreeSet::new();
@@ -69,14 +69,14 @@ pub(super) fn claim(places: &[Listen]) -> Vec<Claim> {
     ports.chain(directories).filter_map(Result::ok).collect()
 }
 
-/// The directory of a path, with the name that every process gives it in a claim.
+/// Returns the directory of a path, by the canonical name that all processes use in claims.
 fn directory_of(path: &Path) -> PathBuf {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     directory.canonicalize().unwrap_or_else(|_| directory.to_owned())
 }
 
-/// Opens a listener for TCP in the calling thread, for connections whose first packet is dealt with on that core if one is given. The
-/// server's first one at an address finds out whether another program listens there.
+/// Opens a TCP listener in the calling thread. If `core` is given, the listener prefers connections whose first packet the kernel handles
+/// on that core. The server's first listener on an address detects whether another program listens there.
 pub(super) fn open(
     address: SocketAddr,
     sharing: Sharing,
@@ -89,7 +89,7 @@ pub(super) fn open(
     opened.map_err(|error| StartError::Listen { listen: Listen::Tcp(address), error })
 }
 
-/// Opens a Unix socket. A process that may write to its file may connect.
+/// Opens a Unix socket that listens. Processes that may write to its file may connect.
 pub(super) fn open_unix(
     path: &Path,
     mode: u32,
@@ -109,14 +109,14 @@ pub(super) fn open_unix(
     open().map_err(|error| StartError::Listen { listen: Listen::Unix(path.to_owned()), error })
 }
 
-/// The file of a Unix socket of ours, removed when this is dropped. It carries no descriptor.
+/// The file of a Unix socket of this server, which is removed when this value is dropped. The value owns no descriptor.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
     identity: Identity,
 }
 
-/// Device, inode, and time of the making in seconds and nanoseconds, because inodes are used again.
+/// Device, inode, and modification time in seconds and nanoseconds: inode numbers alone are reused.
 type Identity = (u64, u64, i64, i64);
 
 impl SocketFile {
@@ -132,7 +132,7 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // While we drained, no socket listened there, and another server may have taken the path over: its file stays.
+        // While this server drained, its socket did not listen, and another server may have taken over the path: that server's file stays.
         if Self::identity(&self.path).is_ok_and(|identity| identity == self.identity) {
             let _ = fs::remove_file(&self.path);
         }
@@ -154,7 +154,7 @@ impl From<SocketAddr> for Listen {
 impl FromStr for Listen {
     type Err = String;
 
-    /// Reads `127.0.0.1:9001`, `[::1]:9001` or `unix:/run/throng.sock`.
+    /// Parses an address such as `127.0.0.1:9001`, `[::1]:9001` or `unix:/run/throng.sock`.
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             return if path.is_empty() {

@@ -1,4 +1,4 @@
-//! The listeners of the workers: which thread opens which, and how they get into descriptor tables.
+//! The listeners of the workers: which thread opens them, and how they get into descriptor tables.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ pub(super) fn open_unix(config: &Config) -> Result<(Vec<OwnedFd>, Vec<SocketFile
     paths.map(|path| listen::open_unix(path, config.unix_mode, config.unix_group)).collect()
 }
 
-/// The TCP addresses among the addresses to listen on.
+/// Returns the TCP addresses among the addresses to listen on.
 pub(super) fn tcp_addresses(config: &Config) -> Vec<SocketAddr> {
     let addresses = config.listen.iter().filter_map(|place| match place {
         Listen::Tcp(address) => Some(*address),
@@ -30,9 +30,10 @@ pub(super) fn tcp_addresses(config: &Config) -> Vec<SocketAddr> {
 
 /// Unix sockets on their way to a worker's thread.
 pub(super) enum Handed {
-    /// Descriptors for this worker, in the table that all workers share.
+    /// Descriptors for this worker, in the table that all workers share: the worker owns them.
     Own(Vec<OwnedFd>),
-    /// Numbers of the listeners whose copies this worker has in its private table. They are open until all workers have theirs.
+    /// Numbers of the listeners of which this worker's private table gets copies. The originals stay open until all workers have their
+    /// copies.
     Copies(Vec<RawFd>),
 }
 
@@ -46,8 +47,8 @@ impl Handed {
     }
 }
 
-/// The listeners of a worker, and the addresses of those for TCP. Those of the first worker find out whether the addresses are free, and
-/// which port stands for port 0.
+/// Opens the TCP listeners of a worker. Returns all its listeners and the addresses of those for TCP. The listeners of the first worker
+/// detect whether the addresses are free, and which port replaces port 0.
 pub(super) fn open_listeners(
     places: &[SocketAddr],
     unix: Vec<OwnedFd>,

@@ -12,24 +12,24 @@ use crate::budget::{FULL_AGAIN, MOST_STRETCH};
 use crate::sys::signals;
 use crate::worker::{Notice, Shared};
 
-/// Writes lines in the order in which the notices come.
+/// The state of the thread, which writes lines in the order in which notices arrive.
 struct Log {
     shared: Arc<Shared>,
     max_connections: usize,
-    /// When it was last told that the server is full.
+    /// When the log last said that the server is full.
     told_full: Option<Instant>,
 }
 
-/// Starts the thread, in the descriptor table of the calling thread: call it before the first private table is made.
+/// Starts the thread, in the descriptor table of the calling thread. Call this before the first private table is made.
 pub(super) fn start(shared: &Arc<Shared>, max_connections: usize) -> Result<JoinHandle<()>, StartError> {
-    // Before the workers have anything to say.
+    // Opened before the first worker starts, so that no notice is lost.
     let again = || StartError::system("open the log")(io::ErrorKind::AlreadyExists.into());
     let notices = shared.common.notices.open().ok_or_else(again)?;
     let mut log = Log { shared: Arc::clone(shared), max_connections, told_full: None };
     // Lines go to the subscriber of the thread that started the server.
     let dispatch = tracing::dispatcher::get_default(Clone::clone);
     let body = move || {
-        // No failure is expected. After one, this thread would handle signals, too.
+        // No failure is expected. Without the block, this thread would handle signals, too.
         let _ = signals::block_all();
         tracing::dispatcher::with_default(&dispatch, || log.write_all(&notices));
     };
@@ -76,7 +76,7 @@ impl Log {
         }
     }
 
-    /// Logs that clients are refused, at most once in a while.
+    /// Logs that clients are refused, at most once every `FULL_AGAIN`.
     fn write_full(&mut self, worker: usize, of: &'static str) {
         if self.told_full.is_some_and(|told| told.elapsed() < FULL_AGAIN) {
             return;

@@ -1,4 +1,4 @@
-//! A waker for an event loop of the program, which worker threads may use.
+//! A waker for the program's own event loop, which worker threads may use.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 use crate::base::notifier::Notifier;
 use crate::sys::eventfd::EventFd;
 
-/// Wakes an event loop of the program, such as an async runtime, from any thread. Cheap to clone.
+/// Wakes the program's own event loop, such as an async runtime, from any thread. It is cheap to clone.
 ///
-/// A runtime's own waker must not be used in a worker's thread when workers have private descriptor tables: it would write to a
-/// descriptor of that table which means something else there. The eventfd of this one is made before those tables and is open in each.
+/// When workers have private descriptor tables, a worker's thread must not use a runtime's own waker: the waker would write to a descriptor
+/// number that means another file in that table. The eventfd of a `LoopWaker` is made before those tables and is open in each of them.
 ///
-/// Watch its descriptor for reading, edge-triggered (`EPOLLET`), and never read from it: every wake-up is an edge. After an
-/// edge call [`acknowledge`](Self::acknowledge), and only then look for the reason.
+/// Watch its descriptor for reading, edge-triggered (`EPOLLET`), and never read from it: every wake-up is an edge. After an edge, first
+/// call [`acknowledge`](Self::acknowledge), and then check for the reason.
 #[derive(Debug, Clone)]
 pub struct LoopWaker(Arc<Notifier<EventFd>>);
 
@@ -21,12 +21,12 @@ impl LoopWaker {
         Ok(Self(Arc::new(Notifier::new(EventFd::new()?))))
     }
 
-    /// Wakes the watcher, unless that has happened and not been acknowledged yet.
+    /// Wakes the event loop, unless an earlier wake-up is not acknowledged yet.
     pub fn wake(&self) {
         self.0.notify();
     }
 
-    /// To be called after an edge: a later wake-up makes another one.
+    /// Acknowledges an edge, so that a later wake-up makes another one.
     pub fn acknowledge(&self) {
         self.0.acknowledge();
     }
@@ -45,7 +45,7 @@ mod tests {
 
     use super::*;
 
-    /// How often the eventfd was written to since the last time.
+    /// Returns the number of writes to the eventfd since the last call.
     fn edges(waker: &LoopWaker) -> u64 {
         let mut count = [0; 8];
         let mut file = File::from(waker.as_fd().try_clone_to_owned().unwrap());

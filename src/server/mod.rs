@@ -1,4 +1,4 @@
-//! A server: its workers planned, started, watched and ended.
+//! A server: it plans, starts, watches and ends its workers.
 
 mod builder;
 mod choices;
@@ -30,7 +30,7 @@ pub(crate) use start::limits_of_one;
 use crate::metrics::Stats;
 use crate::worker::{Handle, Shared};
 
-/// A running server. Dropping it ends it at once; [`shutdown`](Self::shutdown) ends it in order.
+/// A running server. Dropping it cuts all connections at once; [`shutdown`](Self::shutdown) ends it in order.
 ///
 /// ```no_run
 /// # struct Echo;
@@ -50,97 +50,97 @@ pub struct Server {
     shared: Arc<Shared>,
     loop_waker: LoopWaker,
     threads: Vec<JoinHandle<io::Result<()>>>,
-    /// Writes the workers' notices, until all workers have ended.
+    /// The thread that writes the workers' notices, until all workers have ended.
     log: Option<JoinHandle<()>>,
     addresses: Vec<SocketAddr>,
-    /// Removed at the end.
+    /// The files of the Unix sockets, which are removed at the end.
     socket_files: Vec<SocketFile>,
     max_connections: usize,
     private_tables: bool,
-    /// Bytes of a connection in its table.
+    /// Bytes of a connection's record in the connection table.
     record_bytes: usize,
 }
 
 impl Server {
-    /// A builder with the default settings.
+    /// Makes a builder with the default settings.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// The TCP addresses that the server listens on, with the ports that the kernel chose where 0 was given.
+    /// Returns the TCP addresses that the server listens on, with the ports that the kernel chose in place of port 0.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// A handle by which other threads reach connections.
+    /// Returns a handle through which other threads reach connections.
     #[must_use]
     pub fn handle(&self) -> Handle {
         Handle { shared: Arc::clone(&self.shared) }
     }
 
-    /// A waker for an event loop of the program. Any thread may use it, those of workers with private descriptor tables included.
+    /// Returns a waker for the program's own event loop. Any thread may use the waker, including workers with private descriptor tables.
     #[must_use]
     pub fn loop_waker(&self) -> LoopWaker {
         self.loop_waker.clone()
     }
 
-    /// The sums of all workers' counters.
+    /// Returns the sums of all workers' counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.handle().stats()
     }
 
-    /// The bytes of memory that connections and their buffers take, about, without what the handlers allocate.
+    /// Returns about how many bytes of memory connections and their buffers take, without the handlers' allocations.
     #[must_use]
     pub fn memory(&self) -> u64 {
         let stats = self.stats();
         stats.sockets * self.record_bytes as u64 + stats.buffered_bytes
     }
 
-    /// The number of workers.
+    /// Returns the number of workers.
     #[must_use]
     pub const fn workers(&self) -> usize {
         self.threads.len()
     }
 
-    /// The most connections that the server holds.
+    /// Returns the most connections that the server can hold.
     #[must_use]
     pub const fn max_connections(&self) -> usize {
         self.max_connections
     }
 
-    /// Whether each worker has a private descriptor table.
+    /// Returns `true` if each worker has a private descriptor table.
     #[must_use]
     pub const fn private_tables(&self) -> bool {
         self.private_tables
     }
 
-    /// Begins to end the server in order: no connection is accepted any more, every connection is closed with 1001, and the workers end when
-    /// all peers have answered or `within` has passed. Returns at once; [`join`](Self::join) waits.
+    /// Begins to end the server in order: the workers accept no more connections, close every connection with 1001, and end when all peers
+    /// have answered or `within` has passed. Returns at once; [`join`](Self::join) waits.
     pub fn drain(&self, within: Duration) {
         self.shared.drain(within);
     }
 
-    /// Ends the server at once: connections are cut.
+    /// Ends the server at once, and cuts all connections.
     pub fn stop(&self) {
         self.shared.stop();
     }
 
-    /// Whether a worker has ended: all soon will have after [`drain`](Self::drain) or [`stop`](Self::stop), and none should
-    /// before.
+    /// Returns `true` if a worker has ended. After [`drain`](Self::drain) or [`stop`](Self::stop) all workers soon end; before, none
+    /// should.
     #[must_use]
     pub fn has_ended_worker(&self) -> bool {
         self.threads.iter().any(JoinHandle::is_finished)
     }
 
-    /// Whether all workers have ended.
+    /// Returns `true` if all workers have ended.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.threads.iter().all(JoinHandle::is_finished)
     }
 
-    /// Waits for the server's end.
+    /// Waits until all workers have ended.
     ///
     /// # Errors
     /// When a worker failed or panicked.
@@ -168,7 +168,7 @@ impl Server {
         }
         if let Some(log) = self.log.take() {
             self.shared.common.notices.end();
-            // The thread ends after its last line. If the log's writer panics, the panic is told on standard error.
+            // The thread ends after its last line. If the log's subscriber panics, the panic's message is on standard error.
             let _ = log.join();
         }
         self.socket_files.clear();
@@ -179,7 +179,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
-        // The error has no receiver here: a caller that needs it calls `join`.
+        // A drop cannot return the error: a caller that needs it calls `join`.
         let _ = self.join_workers();
     }
 }

@@ -1,4 +1,4 @@
-//! How many workers there are, whether each needs a private descriptor table, and the share of each.
+//! The plan of a server: the number of workers, whether each needs a private descriptor table, and each worker's share of the limits.
 
 use super::choices::{Compression, DescriptorTables};
 use super::config::Config;
@@ -9,7 +9,7 @@ use crate::budget::{
 };
 use crate::ws::DecoderConfig;
 
-/// The shape of a server on this machine.
+/// The plan of a server on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Plan {
     pub(super) workers: usize,
@@ -20,7 +20,7 @@ pub(super) struct Plan {
     /// Connections that each worker may hold above its limit or the server's, to refuse them.
     pub(super) refusals: usize,
     pub(super) private_tables: bool,
-    /// Bytes of buffers of one worker, and of messages that wait for slow connections.
+    /// Bytes that one worker may use for buffers, and for messages that wait for slow connections.
     pub(super) buffers: usize,
     pub(super) backlog: usize,
 }
@@ -35,18 +35,18 @@ struct Shape {
     private_tables: bool,
 }
 
-/// What descriptor tables have room for.
+/// The room that descriptor tables have.
 #[derive(Debug, Clone, Copy)]
 struct Tables {
-    /// The limit of each table, in descriptors.
+    /// The limit of descriptors in each table.
     descriptors: usize,
-    /// Addresses to listen on, each with a listener for every worker.
+    /// The number of addresses to listen on. Every worker has a listener for each.
     listeners: usize,
     may_be_private: bool,
 }
 
 impl Plan {
-    /// Makes the plan for a configuration, given the machine's cores and the limit of descriptors in a table.
+    /// Makes the plan for a configuration, from the number of cores and the limit of descriptors in a table.
     pub(super) fn new(
         config: &Config,
         envelopes: bool,
@@ -67,7 +67,7 @@ impl Plan {
 }
 
 impl Tables {
-    /// All workers in one table, with the connections that fit beside what they need for themselves.
+    /// Returns the shape with all workers in one table, and the connections that fit beside the workers' own descriptors.
     fn shared(self, workers: usize) -> Shape {
         let own = DESCRIPTOR_RESERVE + workers * (self.listeners + WORKER_DESCRIPTORS);
         let room = self.descriptors.saturating_sub(own);
@@ -77,7 +77,8 @@ impl Tables {
         Shape { workers, connections, per_worker, refusals, private_tables: false }
     }
 
-    /// A table for each worker, with the connections that fit whichever way they are spread. Every table also holds the wakers of all.
+    /// Returns the shape with a table for each worker, and the connections that fit even if the kernel spreads them unevenly. Every table
+    /// also holds the wakers of all workers.
     fn private(self, workers: usize) -> Shape {
         let room = self.descriptors.saturating_sub(DESCRIPTOR_RESERVE + self.listeners + workers);
         let refusals = refusals(room);
@@ -86,8 +87,8 @@ impl Tables {
         Shape { workers, connections: workers * mean, per_worker, refusals, private_tables: true }
     }
 
-    /// What there is by default: one table, if most of it is for connections; tables of the workers' own, where they are allowed;
-    /// fewer workers, where their number is not given.
+    /// Returns the default shape, the first of these that fits: one table, if most of it is for connections; private tables, where they are
+    /// allowed; fewer workers, where their number is not given.
     fn as_many_as_fit(self, config: &Config, workers: usize) -> Result<Shape, ConfigError> {
         let least = if config.workers.is_some() { workers } else { 1 };
         let half = (self.descriptors / 2).min(MAX_CONNECTIONS_PER_WORKER / 2);
@@ -104,7 +105,7 @@ impl Tables {
         best.filter(|shape| shape.connections > 0).ok_or_else(|| self.no_room(config, workers))
     }
 
-    /// The plan for that many connections.
+    /// Returns the shape for `wanted` connections.
     fn for_connections(self, config: &Config, workers: usize, wanted: usize) -> Result<Shape, ConfigError> {
         let as_wanted = |shape| Shape { connections: wanted, ..shape };
         if self.shared(workers).connections >= wanted {
@@ -135,7 +136,7 @@ impl Tables {
         }
     }
 
-    /// Why there is no room for a single connection.
+    /// Returns the error that says why there is no room for a single connection.
     fn no_room(self, config: &Config, workers: usize) -> ConfigError {
         let limit = self.descriptors;
         match (1..workers).rev().find(|&workers| self.shared(workers).connections > 0) {
@@ -154,7 +155,7 @@ impl Tables {
     }
 }
 
-/// How many connections a worker may hold to refuse them, with room for so many of all kinds.
+/// Returns how many connections a worker may hold in order to refuse them, if there is room for `room` connections of all kinds.
 const fn refusals(room: usize) -> usize {
     match room / 16 {
         0 => 1,
@@ -163,7 +164,7 @@ const fn refusals(room: usize) -> usize {
     }
 }
 
-/// Bytes of buffers that one connection must be able to use: for its longest message, and its outbox.
+/// Returns the bytes of buffers that one connection must be able to use, for its longest message and its outbox.
 pub(super) fn buffers_of_one(config: &Config, envelopes: bool) -> usize {
     let plain = config.decoder_config();
     let decoder =
@@ -171,15 +172,15 @@ pub(super) fn buffers_of_one(config: &Config, envelopes: bool) -> usize {
     decoder.max_payload(config.compression != Compression::Off).saturating_add(config.outbox_limit)
 }
 
-/// The most connections that one of several workers is planned for. The kernel spreads them by a hash, so a worker's number has a
-/// standard deviation of about the square root of its mean: six of them are added.
+/// Returns the most connections that one of several workers is planned for. The kernel spreads connections by a hash, so the number of one
+/// worker has a standard deviation of about the square root of its mean: the plan adds six standard deviations.
 fn share(connections: usize, workers: usize) -> usize {
     let mean = connections.div_ceil(workers);
     mean.saturating_add(6 * (mean.isqrt() + 1))
 }
 
-/// A worker's shares of the memory for buffers and for what waits. One connection must be able to use its limits; a share that is not
-/// set is large enough for that.
+/// Returns a worker's shares of the memory for buffers and for waiting messages, in bytes. A share must be large enough for the limits of
+/// one connection. The default limits grow to make it so.
 fn shares(config: &Config, envelopes: bool, workers: usize) -> Result<(usize, usize), ConfigError> {
     let needed = buffers_of_one(config, envelopes).saturating_mul(workers);
     let buffers = config.buffer_limit.unwrap_or(DEFAULT_BUFFERS.max(needed));
@@ -234,7 +235,7 @@ mod tests {
         assert!(plan.per_worker > mean + 5 * mean.isqrt() && plan.per_worker < 20_000, "{plan:?}");
     }
 
-    /// The descriptors of the fullest table there may be.
+    /// Returns the number of descriptors in the fullest table that a plan allows.
     fn descriptors(plan: &Plan, listeners: usize) -> usize {
         let Plan { workers, connections, per_worker, refusals, private_tables, .. } = *plan;
         if private_tables {
@@ -244,7 +245,7 @@ mod tests {
         DESCRIPTOR_RESERVE + own + connections.min(workers * per_worker)
     }
 
-    /// Checks a plan, or the reason why there is none.
+    /// Checks a plan, or the error in its place.
     fn check(config: &Config, cores: usize, limit: usize) {
         let what =
             format!("{:?} of {cores} workers, {:?}, limit {limit}", config.workers, config.max_connections);
@@ -269,7 +270,7 @@ mod tests {
             Err(ConfigError::DescriptorLimit { wanted, room, limit: said }) => {
                 assert_eq!((wanted, said), (config.max_connections.unwrap_or(1), limit), "{what}");
                 assert!(room < wanted || room == 0, "{what}: room for {room}");
-                // By default it is only where there is next to no limit.
+                // With the default settings, this happens only with a very low descriptor limit.
                 assert!(
                     config.workers.is_some() || config.max_connections.is_some() || limit < 140,
                     "{what}"
@@ -331,7 +332,7 @@ mod tests {
                 }
             }
         }
-        // A worker a core where one table has room for them, or each has its own.
+        // One worker a core, where one table has room for all workers or each worker has its own table.
         for (cores, limit) in [(8, 1_024), (30, 4_096), (170, 1_024), (170, 20_000)] {
             let plan =
                 plan(&Config { descriptor_tables: PrivateIfNeeded, ..config() }, cores, limit).unwrap();

@@ -1,4 +1,4 @@
-//! Threads, descriptor tables and listeners: from a configuration to workers that run.
+//! Starts a server: makes threads, descriptor tables and listeners from a configuration, until all workers run.
 
 use std::io;
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ use crate::worker::{
     Assembly, Budgets, Context, Handle, Handler, Inbox, Limits, Linux, Notice, Shared, Worker, record_bytes,
 };
 
-/// What a worker's thread is given. In a server with private tables it holds no descriptor but the wakers.
+/// The values that a worker's thread needs to start. In a server with private tables the only descriptors in it are the wakers.
 struct Launch<F> {
     plan: Plan,
     limits: Limits,
@@ -48,7 +48,7 @@ struct Launch<F> {
     loop_waker: LoopWaker,
 }
 
-/// A worker's report that it listens, with the TCP addresses, or that it cannot.
+/// A worker's report that it listens, with the TCP addresses, or the error.
 type Report = Result<Vec<SocketAddr>, StartError>;
 
 /// Plans and starts a server; returns when every worker listens.
@@ -61,7 +61,7 @@ where
     let (descriptors, _) = fdtable::limits().map_err(StartError::system("read the descriptor limit"))?;
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
     let cores = core_affinity::get_core_ids().unwrap_or_default();
-    // Of these cores a control group may allow the time of some.
+    // A control group may allow the CPU time of fewer cores.
     let usable = thread::available_parallelism().map_or(cores.len(), NonZeroUsize::get);
     let plan = Plan::new(&config, H::ENVELOPES, usable, descriptors)?;
     if config.max_connections.is_none() && plan.connections < SMALL_SERVER {
@@ -72,11 +72,11 @@ where
         );
     }
     let claims = listen::claim(&config.listen);
-    // Before the first private table, so that each can have a copy.
+    // Opened before the first private table is made, so that each table can have a copy.
     let (unix_listeners, socket_files) = open_unix(&config)?;
 
-    // The wakers of all workers, and the program's, come before the first private table, so that their numbers mean the same in
-    // every one.
+    // The wakers of all workers and of the program are made before the first private table, so that their numbers mean the same in every
+    // table.
     let wakers: io::Result<Vec<Arc<EventFd>>> =
         (0..plan.workers).map(|_| EventFd::new().map(Arc::new)).collect();
     let wakers = wakers.map_err(StartError::system("make a waker"))?;
@@ -98,7 +98,7 @@ where
     };
     let launch = Arc::new(launch);
     if plan.private_tables {
-        // Copies of the wakers stay in every table, so their numbers must not come to mean anything else: never freed.
+        // Copies of the wakers stay in every table, so no other file may get their numbers: the wakers are never freed.
         std::mem::forget(Arc::clone(&launch));
     }
 
@@ -118,8 +118,8 @@ where
     Ok(server)
 }
 
-/// Starts the first worker, which finds the ports, and then the others on the same ones. On an error the server is dropped by
-/// the caller, which ends the workers that run.
+/// Starts the first worker, which finds the ports, and then the other workers on the same ports. On an error the caller drops the server,
+/// which ends the running workers.
 fn start_workers<H, F>(
     launch: &Arc<Launch<F>>,
     inboxes: Vec<Inbox>,
@@ -135,7 +135,7 @@ where
     let handed = || Handed::new(launch.plan.private_tables, unix);
     let mut inboxes = inboxes.into_iter().enumerate();
     if let Some((number, inbox)) = inboxes.next() {
-        // No sender is kept here: when the thread panics, the channel ends.
+        // The thread owns the only sender: if it panics, the channel ends.
         let (report, reported) = channel();
         server.threads.push(spawn(Arc::clone(launch), number, inbox, places, handed()?, report)?);
         server.addresses = reported.recv().map_err(|_| silent())??;
@@ -173,7 +173,7 @@ where
     let body = move || {
         let worker = match set_up(&launch, number, inbox, &places, unix) {
             Ok((worker, found)) => {
-                // The starting thread waits for the report. If it has gone, the server's end follows at once.
+                // The starting thread waits for the report. If its receiver is gone, the server ends at once.
                 let _ = reports.send(Ok(found));
                 worker
             }
@@ -224,7 +224,7 @@ where
     Ok((worker, found))
 }
 
-/// Pins the calling thread to the worker's core and returns its number; `None` where it is not pinned.
+/// Pins the calling thread to the worker's core and returns the core's number; `None` if the thread is not pinned.
 fn pin<F>(launch: &Launch<F>, number: usize) -> Option<usize> {
     let (workers, cores) = (launch.plan.workers, launch.cores.len());
     let is_steered = launch.steering == Steering::ByCore && cores > 0;
@@ -240,8 +240,8 @@ fn pin<F>(launch: &Launch<F>, number: usize) -> Option<usize> {
     Some(core.id)
 }
 
-/// How many workers can be pinned so that each core has as many of them. The scheduler places the others: another program
-/// may have chosen the first cores, too.
+/// Returns how many workers can be pinned so that each core has the same number of them. The scheduler places the others, because another
+/// program may use the first cores, too.
 const fn evenly_pinned(workers: usize, cores: usize) -> usize {
     match workers.checked_rem(cores) {
         Some(rest) => workers - rest,
@@ -249,14 +249,14 @@ const fn evenly_pinned(workers: usize, cores: usize) -> usize {
     }
 }
 
-/// The origin of a worker's time: a fraction of a tick apart from those of the others, so that not all workers find their timers due at
-/// the same moment.
+/// Returns the origin of a worker's time. The origins of the workers differ by a fraction of a tick, so that the workers' timers are not
+/// all due at the same moment.
 fn clock_of<F>(launch: &Launch<F>, number: usize) -> Instant {
     let apart = TICK.mul_f64(number as f64 / launch.plan.workers as f64);
     launch.start.checked_sub(apart).unwrap_or(launch.start)
 }
 
-/// The limits of a server's only worker, where the table of descriptors has room for `descriptors`.
+/// Returns the limits of a server's only worker, where a table has room for `descriptors` descriptors.
 #[cfg(feature = "guard")]
 pub(crate) fn limits_of_one(
     config: &Config,
