@@ -1,4 +1,4 @@
-//! New connections: taken within a budget, refused at a limit, and waited with when the system is exhausted.
+//! New connections: a worker accepts them within a budget, refuses them at a limit, and pauses when the system is out of resources.
 
 use std::io;
 
@@ -41,7 +41,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 && !listening.ready
                 && let Some(listener) = listening.listener.take()
             {
-                // Other workers have copies of a shared listener: closing this one would not end the watch.
+                // Other workers have copies of a shared listener, so closing this copy would not end the watch.
                 self.sessions.streams.os.unwatch(&listener);
                 self.sessions.streams.os.close_listener(listener);
             }
@@ -67,7 +67,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                         if error.kind() == io::ErrorKind::WouldBlock {
                             self.acceptor.listeners[at].ready = false;
                         } else {
-                            // Connections that wait already bring no event, so a timer tries again.
+                            // Connections that wait already cause no event, so a timer tries again.
                             self.acceptor.paused_until = Some(self.sessions.streams.now + EXHAUSTED_PAUSE);
                         }
                         return;
@@ -75,7 +75,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(_) => {
-                    // It may last, and no event would come, as with exhaustion.
+                    // The error may last, and no event would follow, as with exhaustion.
                     self.sessions.streams.counters.accept_exhausted.add(1);
                     self.acceptor.paused_until = Some(self.sessions.streams.now + EXHAUSTED_PAUSE);
                     return;
@@ -84,7 +84,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    /// Takes a connection of the listener at `at` in, to be served or to be refused, or drops it.
+    /// Adds an accepted connection of the listener at `at` to the table, to serve it or to refuse it. Drops it if the room for refusals is
+    /// used up.
     fn admit(&mut self, socket: O::Socket, at: usize) {
         self.sessions.streams.counters.accepted.add(1);
         let mut flags = Flags::default();
@@ -111,7 +112,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         record.flags = flags;
         let index = self.sessions.streams.table.insert(record);
         self.sessions.streams.counters.sockets.add(1);
-        // By the clock as it is now, as for every deadline: the time that the iteration has taken is not the peer's.
+        // The deadline counts from the current time, as every deadline does: the time that the iteration has taken does not shorten it.
         self.sessions.streams.table.arm(index, deadline(self.sessions.streams.os.now(), time));
         let token = token_of(self.sessions.streams.table.id(index));
         let record = self.sessions.streams.table.get(index);
@@ -122,7 +123,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    /// Makes a notice that clients are refused, and for lack of what, unless there was one a short time ago.
+    /// Sends a notice that clients are refused, with the exhausted resource, unless the worker sent one within the last `FULL_AGAIN`.
     fn tell_full(&mut self) {
         if self.schedule.drain.is_some()
             || self.acceptor.full_again.is_some_and(|again| self.sessions.streams.now < again)
@@ -135,7 +136,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.sessions.common.notices.say(Notice::Full { worker: self.sessions.number, of });
     }
 
-    /// Whether one more connection may be served; if so it is counted in.
+    /// Returns `true` if one more connection may be served, and counts it then.
     fn has_room(&self) -> bool {
         if self.schedule.drain.is_some()
             || self.sessions.streams.table.len() >= self.sessions.limits.worker_connections
@@ -149,8 +150,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         true
     }
 
-    /// Refuses one waiting connection with the descriptor in reserve. `WouldBlock` when none waits: the kernel looks for a
-    /// descriptor before it looks at the queue.
+    /// Accepts one waiting connection with the descriptor in reserve, and refuses it. Returns `WouldBlock` if no connection waits, which an
+    /// exhausted table hides: the kernel allocates a descriptor before it checks the queue.
     fn shed_one(&mut self, at: usize) -> io::Result<()> {
         let listening = &self.acceptor.listeners[at];
         let Some(listener) =
@@ -161,8 +162,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let transport = self.sessions.streams.listeners[at].transport;
         let accepted = self.sessions.streams.os.accept(listener);
         let refused = accepted.map(|socket| {
-            // The request has usually arrived; unread, it would turn the end of this connection into a reset, which can
-            // overtake the response.
+            // The request has usually arrived. If it stayed unread, closing the socket would send a reset, which can overtake the response.
             let from = self.sessions.streams.receive.input_start();
             let room = self.sessions.streams.receive.room(from..from + READ_BUFFER);
             let arrived = self.sessions.streams.os.recv(&socket, room).unwrap_or(0);
@@ -172,7 +172,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             } else {
                 AT_LIMIT.write(&mut response);
             }
-            // No transport can be begun for it; what is not plain would take this for nonsense.
+            // The worker cannot begin another transport for this connection, and a peer of another transport could not read a plain
+            // response.
             if transport == TransportKind::Plain {
                 let _ = self.sessions.streams.os.send(&socket, &response);
             }
@@ -186,8 +187,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 }
 
-/// Whether accepting failed because the connection ended while it waited, or the network did (accept(2), "Error handling"), or a firewall
-/// forbids it. Others that wait may be accepted at once.
+/// Returns `true` if accepting failed because of this connection alone: the connection or its network failed while it waited (accept(2),
+/// "Error handling"), or a firewall forbids it. Other waiting connections may be accepted at once.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
@@ -206,7 +207,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Whether accepting failed for lack of descriptors or memory: a later try may succeed.
+/// Returns `true` if accepting failed for lack of descriptors or memory: a later attempt may succeed.
 fn is_exhaustion(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }

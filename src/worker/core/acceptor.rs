@@ -8,20 +8,20 @@ use crate::budget::MAX_LISTENERS;
 use crate::worker::os::{Os, Token};
 use crate::worker::stream::ListenerOptions;
 
-/// A listener of a worker, and where to open it again.
+/// A listener of a worker, and the address at which to open it again.
 #[derive(Debug)]
 pub(crate) struct Listening<L> {
-    /// `None` while the worker is out of the group.
+    /// The listener. `None` while the worker is not in the group.
     pub(in crate::worker) listener: Option<L>,
-    /// `None` for a Unix socket, which is one listener of all workers: a worker that leaves the group does not watch it.
+    /// The TCP address. `None` for a Unix socket, which all workers share: a worker that is not in the group does not watch it.
     pub(in crate::worker) address: Option<SocketAddr>,
     pub(in crate::worker) options: ListenerOptions,
-    /// Connections may wait: accepting has not met `EAGAIN` since the last event.
+    /// Whether connections may wait: accepting has not returned `EAGAIN` since the last event.
     pub(in crate::worker) ready: bool,
 }
 
 impl<L> Listening<L> {
-    /// A listener for TCP at this address, or, without one, for a Unix socket.
+    /// Makes the record of a listener: a TCP listener at `address`, or a Unix socket if `address` is `None`.
     pub(crate) const fn new(listener: L, address: Option<SocketAddr>) -> Self {
         Self { listener: Some(listener), address, options: ListenerOptions::PLAIN, ready: false }
     }
@@ -35,19 +35,19 @@ impl<L> Listening<L> {
 #[derive(Debug)]
 pub(in crate::worker) struct Acceptor<L> {
     pub(in crate::worker) listeners: Vec<Listening<L>>,
-    /// Whether the worker is among those that new connections are spread over.
+    /// Whether the worker is in the group of workers that get new connections.
     pub(in crate::worker) in_group: bool,
-    /// The listeners are to be closed as soon as their queues are empty.
+    /// Whether the worker closes its listeners as soon as their queues are empty.
     pub(in crate::worker) leaving: bool,
-    /// The listeners that the workers share are to be watched, and are not.
+    /// Whether the worker has yet to watch the listeners that the workers share.
     pub(in crate::worker) is_unwatched: bool,
-    /// Accepting pauses until then.
+    /// The end of a pause in accepting.
     pub(in crate::worker) paused_until: Option<Duration>,
-    /// No notice says before then that the server is full.
+    /// The time before which the worker sends no further notice that the server is full.
     pub(in crate::worker) full_again: Option<Duration>,
 }
 
-/// The bit that marks the token of a listener: a connection's token does not have it.
+/// The bit that marks the token of a listener. The token of a connection does not have it.
 pub(in crate::worker) const LISTENER: u64 = 1 << 31;
 
 pub(in crate::worker) const fn is_listener(token: Token) -> bool {
@@ -55,10 +55,10 @@ pub(in crate::worker) const fn is_listener(token: Token) -> bool {
 }
 
 impl<L> Acceptor<L> {
-    /// The listeners of a worker, watched from now on.
+    /// Takes the listeners of a worker, and begins to watch them.
     ///
     /// # Errors
-    /// When one cannot be watched, or there are more than [`MAX_LISTENERS`].
+    /// When a listener cannot be watched, or there are more than [`MAX_LISTENERS`].
     pub(in crate::worker) fn new<O: Os<Listener = L>>(
         listeners: Vec<Listening<L>>,
         os: &mut O,
@@ -90,17 +90,17 @@ impl<L> Acceptor<L> {
         }
     }
 
-    /// Whether a listener is still open.
+    /// Returns `true` if a listener is still open.
     pub(in crate::worker) fn is_listening(&self) -> bool {
         self.listeners.iter().any(|listening| listening.listener.is_some())
     }
 
-    /// When accepting is tried again after a pause.
+    /// Returns the end of the pause in accepting, if there is one.
     pub(in crate::worker) const fn retry_at(&self) -> Option<Duration> {
         self.paused_until
     }
 
-    /// Closes the listeners once their queues are empty.
+    /// Makes the worker close its listeners once their queues are empty.
     pub(in crate::worker) fn leave(&mut self) {
         self.leaving = true;
         self.listeners.iter_mut().for_each(|listening| listening.ready = true);

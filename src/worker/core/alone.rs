@@ -1,4 +1,4 @@
-//! A worker by itself, over a system that does nothing: for tests and measurements.
+//! A worker without a server, for tests and measurements.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,7 +14,7 @@ use crate::worker::limits::Limits;
 use crate::worker::os::Os;
 
 impl<O: Os, H: Handler> Worker<O, H> {
-    /// The only worker of a server with one listener, and the handle to it.
+    /// Makes the only worker of a server with one listener. Returns the worker and the server's handle.
     ///
     /// # Errors
     /// When the listener cannot be watched.

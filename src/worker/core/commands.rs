@@ -1,4 +1,4 @@
-//! Commands of other threads: messages, broadcasts and closes from the mailbox.
+//! Commands of other threads, from the mailbox: messages, broadcasts and closes.
 
 use super::schedule::Broadcast;
 use super::worker::Worker;
@@ -18,7 +18,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.sessions.visits.meter.begin_iteration();
     }
 
-    /// Writes the next slice of a broadcast. Sockets have their turn between two slices, and later mail waits.
+    /// Handles entries of the mailbox in order. If a broadcast is under way, writes its next slice instead: the worker serves its sockets
+    /// between two slices, and later mail waits.
     fn handle_entries(&mut self) {
         for _ in 0..MAILS_PER_ITERATION {
             if self.schedule.broadcast.is_some() {

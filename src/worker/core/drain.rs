@@ -1,4 +1,4 @@
-//! The end of a worker, in order.
+//! The orderly end of a worker.
 
 use super::schedule::Drain;
 use super::worker::Worker;
@@ -9,8 +9,8 @@ use crate::worker::os::Os;
 use crate::worker::session::close::GOING_AWAY;
 
 impl<O: Os, H: Handler> Worker<O, H> {
-    /// Ends the worker in order: refuses what comes, closes all that is open a slice at a time, and waits for the peers until
-    /// the deadline. `false` behind it.
+    /// Ends the worker in order: refuses new connections, closes open connections a slice at a time, and waits for the peers until the
+    /// deadline. Returns `false` once the deadline has passed and the remaining connections are dropped.
     pub(in crate::worker) fn drain(&mut self) -> bool {
         if self.schedule.drain.is_none() {
             self.acceptor.leave();
@@ -41,21 +41,21 @@ impl<O: Os, H: Handler> Worker<O, H> {
         true
     }
 
-    /// Whether an orderly end is complete: no connection is left and none can come.
+    /// Returns `true` if an orderly end is complete: no connection is left, and no listener is open.
     pub(in crate::worker) fn has_drained(&self) -> bool {
         self.schedule.drain.is_some()
             && self.sessions.streams.table.len() == 0
             && !self.acceptor.is_listening()
     }
 
-    /// Drops the connections that are left.
+    /// Drops the remaining connections.
     pub(in crate::worker) fn abandon_all(&mut self) {
         for at in 0..self.sessions.streams.table.end() {
             if self.sessions.streams.table.get(at).is_some() {
                 let _ = self.sessions.drop_connection(at, Closed::ByUs(GOING_AWAY.into()));
             }
         }
-        // The iteration ends here, before it would count this.
+        // The iteration ends here, before the point at which it sets these gauges.
         self.sessions.streams.counters.buffered_bytes.set(self.sessions.streams.pool.used() as u64);
         self.sessions.streams.counters.backlog_bytes.set(self.sessions.streams.pool.lent() as u64);
     }

@@ -1,4 +1,4 @@
-//! The group of workers that get new connections: who is in it, and in which order a shared listener wakes them.
+//! The group of workers that get new connections: which workers are in it, and in which order a shared listener wakes them.
 
 use super::acceptor::LISTENER;
 use super::worker::Worker;
@@ -8,7 +8,8 @@ use crate::worker::app::notice::Notice;
 use crate::worker::os::{Os, Token};
 
 impl<O: Os, H: Handler> Worker<O, H> {
-    /// Leaves the next connection of a shared listener to the other workers: the kernel wakes the first in line.
+    /// Leaves the next connection of a shared listener to another worker: the kernel wakes the waiting worker that registered first, and
+    /// this worker registers again, as the last.
     pub(in crate::worker) fn go_to_the_end_of_the_line(&mut self, at: usize) {
         let listening = &self.acceptor.listeners[at];
         let Some(listener) = listening.listener.as_ref().filter(|_| listening.is_shared()) else { return };
@@ -20,7 +21,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    /// Watches the listeners that the workers share, as the last in line.
+    /// Watches the listeners that the workers share, as the last worker in the order in which the kernel wakes them.
     pub(in crate::worker) fn watch_shared(&mut self) {
         self.acceptor.is_unwatched = false;
         for (at, listening) in (LISTENER..).zip(&self.acceptor.listeners) {
@@ -35,15 +36,16 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    /// The system is out of memory or watches (/proc/sys/fs/epoll/max_user_watches): the clock says when to try again.
+    /// Schedules another attempt to watch the shared listeners: the system is out of memory or of watches
+    /// (/proc/sys/fs/epoll/max_user_watches).
     fn watch_shared_later(&mut self) {
         self.sessions.streams.counters.accept_exhausted.add(1);
         self.acceptor.is_unwatched = true;
         self.acceptor.paused_until = Some(self.sessions.streams.now + EXHAUSTED_PAUSE);
     }
 
-    /// A worker that is full leaves the group while another one is in it, so that new connections go where there is room; it
-    /// comes back when a sixteenth of its room is free.
+    /// Leaves the group if this worker is full and another worker is in the group, so that new connections go to workers with room. Joins
+    /// the group again when more than a sixteenth of this worker's room is free.
     pub(in crate::worker) fn join_or_leave_group(&mut self) {
         if self.schedule.drain.is_some() {
             return;
@@ -53,7 +55,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             if self.sessions.common.leave_group() {
                 self.sessions.streams.counters.left_group.add(1);
                 self.acceptor.in_group = false;
-                // Later connections wake another worker. Those in the queue are dealt with below.
+                // Later connections wake another worker. This worker still accepts the connections in the queues of its listeners.
                 let shared = self.acceptor.listeners.iter().filter(|listening| listening.is_shared());
                 shared
                     .filter_map(|listening| listening.listener.as_ref())

@@ -1,4 +1,4 @@
-//! What a worker holds, in plain numbers, for the simulation to compare with its model.
+//! The state of a worker in plain numbers, which the simulation compares with its model.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::table::{Flags, Side, State};
 
-/// What is in a worker's tables, lists and buffers.
+/// The contents of a worker's tables, lists and buffers, as counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Inventory {
     pub(crate) records: usize,
-    /// Slots of records for which there is memory, or below which there is some.
+    /// The end of the range of record indices: slots with memory are below it.
     pub(crate) record_slots: usize,
     pub(crate) sides: usize,
     pub(crate) side_slots: usize,
@@ -23,41 +23,41 @@ pub(crate) struct Inventory {
     pub(crate) has_timers: bool,
     /// Connections held only to be refused.
     pub(crate) refused: usize,
-    /// Connections that count for the server's limit.
+    /// Connections of all workers that count for the server's limit.
     pub(crate) counted: usize,
-    /// Queued for another look without an event, or for writing.
+    /// Connections queued for a visit without an event. `dirty` counts those queued for writing.
     pub(crate) revisits: usize,
     /// Bytes that were read and wait for the next visit.
     pub(crate) unread: usize,
     pub(crate) dirty: usize,
-    /// Decisions that are to be made, or that the worker has not heard of.
+    /// Decisions that are not made yet, or that the worker has not received yet.
     pub(crate) decisions: usize,
     pub(crate) is_broadcasting: bool,
     pub(crate) is_draining: bool,
-    /// Accepting pauses until then.
+    /// The end of a pause in accepting.
     pub(crate) accepts_at: Option<Duration>,
 }
 
-/// One connection of a worker.
+/// The state of one connection of a worker.
 #[derive(Debug)]
 pub(crate) struct ConnectionSnapshot<'a, S> {
     pub(crate) socket: &'a S,
     pub(crate) state: State,
     pub(crate) flags: Flags,
-    /// Whether the handler has still to be told of its end.
+    /// Whether the connection has the handler's data: the handler does not know yet that it ended.
     pub(crate) has_data: bool,
-    /// The tick at which its timer is due.
+    /// The tick at which the connection's timer is due.
     pub(crate) due: Option<u32>,
-    /// A message has begun, and its end is awaited until a deadline.
+    /// Whether a message has begun, and must end before a deadline.
     pub(crate) awaits_end: bool,
-    /// Input that was read waits for the next visit.
+    /// Whether input that was read waits for the next visit.
     pub(crate) has_unread: bool,
-    /// Bytes of its windows.
+    /// Bytes of the connection's compression windows.
     pub(crate) context: usize,
-    /// Bytes in its outbox.
+    /// Bytes in the connection's outbox.
     pub(crate) queued: usize,
     pub(crate) has_side: bool,
-    /// It has a side record that is empty.
+    /// Whether the connection has a side record that is empty.
     pub(crate) has_empty_side: bool,
 }
 
@@ -85,7 +85,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    /// Every connection in the table.
+    /// Returns the state of every connection in the table.
     pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionSnapshot<'_, O::Socket>> {
         (0..self.sessions.streams.table.end()).filter_map(|at| {
             let (record, side) = self.sessions.streams.table.entry(at)?;
@@ -114,12 +114,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
         &self.sessions.streams.counters
     }
 
-    /// How long the next wait would be; `None` for good.
+    /// Returns the timeout of the next wait; `None` if it has no timeout.
     pub(crate) fn next_wait(&self) -> Option<Duration> {
         self.timeout()
     }
 
-    /// Whether mail waits. One entry is lost if so: only for a caller that reports that as a fault.
+    /// Returns `true` if mail waits, and loses one entry then. Call it only where waiting mail is reported as a fault.
     pub(crate) fn forgets_mail(&self) -> bool {
         self.inbox.take().is_some()
     }

@@ -1,9 +1,9 @@
-//! The loop of a worker. Nobody below imports this room.
+//! The event loop of a worker. No lower module imports this one.
 //!
-//! - `worker`: the loop and its phases; `schedule`: when the worker has something to do without input.
+//! - `worker`: the loop and its phases; `schedule`: what the worker has to do without input.
 //! - `acceptor`, `accept`, `group`: new connections, and the group of workers that get them.
 //! - `commands`: the mail of other threads. `drain`: the end.
-//! - `inspect`: what a worker holds; `alone`: a worker by itself. Both are for tests and measurements.
+//! - `inspect`: the state of a worker; `alone`: a worker without a server. Both are for tests and measurements.
 
 mod accept;
 pub(super) mod acceptor;

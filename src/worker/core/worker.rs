@@ -25,10 +25,10 @@ use crate::worker::session::visits::Visits;
 use crate::worker::stream::Streams;
 use crate::worker::stream::compression::Codec;
 
-/// The shortest interval between two ticks of the handler: a worker can wait between them.
+/// The shortest interval between two ticks of the handler, so that a worker can wait between them.
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
 
-/// One core's event loop with everything it owns.
+/// A worker: one thread's event loop, with everything that it owns.
 pub(crate) struct Worker<O: Os, H: Handler> {
     pub(in crate::worker) sessions: Sessions<O, H>,
     handle: Handle,
@@ -43,7 +43,7 @@ pub(crate) struct Assembly<O: Os, H: Handler> {
     pub(crate) os: O,
     pub(crate) handler: H,
     pub(crate) limits: Limits,
-    /// The worker's number among those of its server.
+    /// The worker's number among the workers of its server, from 0.
     pub(crate) number: usize,
     pub(crate) handle: Handle,
     pub(crate) inbox: Inbox,
@@ -51,7 +51,7 @@ pub(crate) struct Assembly<O: Os, H: Handler> {
 }
 
 impl<O: Os, H: Handler> Worker<O, H> {
-    /// Puts a worker together and watches its listeners.
+    /// Makes a worker and begins to watch its listeners.
     ///
     /// # Errors
     /// When a listener cannot be watched.
@@ -95,7 +95,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         })
     }
 
-    /// Runs until the server's end.
+    /// Runs the loop until the server ends.
     ///
     /// # Errors
     /// When waiting for readiness fails. No peer can cause this.
@@ -104,11 +104,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
         Ok(())
     }
 
-    /// One iteration: waits, and does everything that is due. `false` once the worker has ended.
+    /// Runs one iteration: waits for readiness, and does all work that is due. Returns `false` once the worker has ended.
     ///
-    /// The order matters. Mail comes before sockets, so that what it queues leaves together with the replies. Timers come after
-    /// sockets, so that a Pong that has arrived counts before its deadline is judged. Writing comes last, so that a connection
-    /// is written to once, whatever its output came from.
+    /// The order matters. Mail comes before sockets, so that messages from mail are written together with the replies. Timers come after
+    /// sockets, so that a Pong that has arrived counts before its deadline is checked. Writing comes last, so that the output of a
+    /// connection is written once, from whichever sources.
     pub(crate) fn iterate(&mut self) -> io::Result<bool> {
         self.wait()?;
         if !self.follow_stage() {
@@ -126,7 +126,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.keep_house();
         let open = self.sessions.streams.counters.open.get();
         self.sessions.write_queued();
-        // The handler was told of connections that were lost: it may need another turn for what they leave to do.
+        // The handler learned of connections that were lost while writing: it may need another turn because of them.
         self.schedule.is_unfinished |= self.sessions.streams.counters.open.get() != open;
         self.sessions.streams.counters.buffered_bytes.set(self.sessions.streams.pool.used() as u64);
         self.sessions.streams.counters.backlog_bytes.set(self.sessions.streams.pool.lent() as u64);
@@ -143,7 +143,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             .loop_us
             .record(micros(self.sessions.streams.os.now().saturating_sub(self.sessions.streams.now)));
         self.sessions.streams.os.wait(timeout, &mut self.ready)?;
-        // Before the stage and the mail are looked at: a later change of either wakes the worker again.
+        // Acknowledged before the worker reads the stage and the mail, so that a later change of either wakes it again.
         self.inbox.acknowledge();
         self.schedule.is_unfinished = false;
         self.sessions.streams.look_at_clock();
@@ -151,7 +151,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         Ok(())
     }
 
-    /// The time until something is due; `None` when nothing is.
+    /// Returns the time until the next work is due; `None` if no work is scheduled.
     pub(in crate::worker) fn timeout(&self) -> Option<Duration> {
         if self.schedule.is_unfinished
             || self.sessions.visits.are_waiting()
@@ -164,11 +164,12 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.schedule.next(),
             self.acceptor.retry_at(),
         ];
-        // By the clock as it is now: from the iteration's beginning, its duration would be slept on top.
+        // The time until then counts from the current time: counted from the iteration's beginning, the sleep would be longer by the
+        // iteration's duration.
         due.into_iter().flatten().min().map(|due| due.saturating_sub(self.sessions.streams.os.now()))
     }
 
-    /// Ends the worker, or begins to, when the server does.
+    /// Follows the stage of the server: drains the worker, or ends it at once. Returns `false` once the worker has ended.
     pub(in crate::worker) fn follow_stage(&mut self) -> bool {
         match self.sessions.common.stage() {
             Stage::Running => true,
@@ -206,7 +207,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    /// Gives the handler its turn.
+    /// Calls the handler's turn, and schedules the next one.
     fn take_turn(&mut self) {
         self.schedule.turn = None;
         let (turn, has_ended) = self.sessions.take_turn();
@@ -216,7 +217,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    /// Counts the faults of this program that the iteration has survived. The log is told of the first.
+    /// Counts the faults of this program that the iteration has survived. Sends a notice of the worker's first fault to the log.
     fn count_bugs(&self) {
         let Some((count, what)) = bug::take() else { return };
         let counters = &self.sessions.streams.counters;
@@ -226,7 +227,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         counters.bugs.add(count);
     }
 
-    /// Gives unused memory back, and comes again as long as there is some.
+    /// Frees unused memory once it is due, and schedules the next time as long as unused memory is left.
     fn keep_house(&mut self) {
         let Sessions { streams, codec, .. } = &mut self.sessions;
         if self.schedule.housekeeping.is_some_and(|due| due <= streams.now) {
@@ -236,7 +237,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             streams.receive.trim();
             self.schedule.housekeeping = None;
         }
-        // Trimming takes two rounds, and there may be no other reason to wake up for the second.
+        // Trimming takes two rounds, and nothing else may wake the worker for the second one.
         let has_unused = streams.pool.is_holding()
             || streams.table.has_spare()
             || codec.is_holding()
