@@ -69,26 +69,26 @@ fn add(counter: &AtomicU64, more: u64) {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.note_block(layout.size());
-        // SAFETY: the caller's promises are those that this call asks for.
+        // SAFETY: the caller fulfils the conditions of this method, which are those of the call.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         self.note_block(layout.size());
-        // SAFETY: as above.
+        // SAFETY: the caller fulfils the conditions of this method, which are those of the call.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         add(&self.freed, layout.size() as u64);
-        // SAFETY: as above.
+        // SAFETY: the caller fulfils the conditions of this method, which are those of the call.
         unsafe { System.dealloc(block, layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         add(&self.freed, layout.size() as u64);
         self.note_block(size);
-        // SAFETY: as above.
+        // SAFETY: the caller fulfils the conditions of this method, which are those of the call.
         unsafe { System.realloc(block, layout, size) }
     }
 }
