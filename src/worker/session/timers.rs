@@ -85,8 +85,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     fn on_timer(&mut self, index: u32, due: u32) -> Flow {
-        let before = self.streams.table.record_mut(index).state();
-        if self.awaits_peer(index, due) {
+        let Some((before, awaits_peer)) = self.awaits_peer(index, due) else { return Flow::Gone };
+        let mut state = before;
+        if awaits_peer {
             // `is_awaited` checks further input against this deadline.
             self.streams.table.put_off(index, due, self.streams.tick + 1);
             let read = self.final_read(index, Timer::Connection, due);
@@ -98,15 +99,17 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 self.forget_final_read(index, Timer::Connection);
                 return Flow::Alive;
             }
-            if read == FinalRead::Incomplete && self.awaits_peer(index, due) {
+            if read == FinalRead::Incomplete
+                && self.awaits_peer(index, due).is_some_and(|(_, awaits_peer)| awaits_peer)
+            {
                 // The timer stays armed: the tick of the Ping follows from its deadline.
                 self.retry_final_read(index, Timer::Connection, due);
                 return Flow::Alive;
             }
             self.streams.table.disarm(index);
             self.forget_final_read(index, Timer::Connection);
+            state = self.streams.table.record_mut(index).state();
         }
-        let state = self.streams.table.record_mut(index).state();
         match state {
             State::Handshaking | State::KeptAlive if self.awaits_reader_longer(index) => Flow::Alive,
             State::KeptAlive if self.streams.queued(index) == 0 => self.discard(index),
@@ -126,16 +129,18 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Returns whether the peer has not done yet what it had to do by the deadline `due`.
-    fn awaits_peer(&self, index: u32, due: u32) -> bool {
+    /// Returns the state of a connection, and whether its peer has not done yet what it had to do by the deadline `due`.
+    fn awaits_peer(&self, index: u32, due: u32) -> Option<(State, bool)> {
         let Self { streams: Streams { table, .. }, limits, keepalive: Keepalive { pong_times, .. }, .. } =
             self;
-        let Some((record, side)) = table.entry(index) else { return false };
-        match record.state() {
+        let (record, side) = table.entry(index)?;
+        let state = record.state();
+        let is_awaited = match state {
             State::Deciding => false,
             State::Open => is_awaited(record, pinged_at(record, side, due, *pong_times), limits.ping_policy),
             _ => true,
-        }
+        };
+        Some((state, is_awaited))
     }
 
     /// Schedules the first Ping. Clients that connected together do not get their Pings together. A client that has just connected gets
