@@ -78,9 +78,9 @@ pub use server::{
 };
 pub use settings::RangeError;
 pub use worker::{
-    Accept, Batch, CloseReason, Closed, Conn, ConnId, Connecting, Connections, Context, Decision, Ending,
-    Flush, Handle, Handler, PingPolicy, PreparedMessage, Pushed, SendError, SlowPolicy, Transport, Turn,
-    Verdict,
+    Accept, Batch, CloseReason, Closed, Conn, ConnId, ConnIndex, Connecting, Connections, Context, Decision,
+    Ending, Flush, Handle, Handler, PingPolicy, PreparedMessage, Pushed, SendError, SlowPolicy, Transport,
+    Turn, Verdict,
 };
 pub use ws::{CloseCode, CloseFrame, Message};
 

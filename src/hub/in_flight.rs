@@ -192,7 +192,7 @@ fn bucket(hash: u64) -> usize {
 
 /// Returns a hash of a client's id that puts clients with neighbouring ids into different buckets.
 fn spread(client: ConnId) -> u64 {
-    let name = u64::from(client.index()) | (client.worker() as u64) << 26;
+    let name = u64::from(client.index().get()) | (client.worker() as u64) << 26;
     name.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 

@@ -35,7 +35,7 @@ pub use app::prepared::PreparedMessage;
 pub use app::turn::{Connections, Flush, Turn};
 pub use app::verdict::{Accept, Verdict};
 pub use limits::PingPolicy;
-pub use table::ConnId;
+pub use table::{ConnId, ConnIndex};
 
 pub(crate) use app::mailbox::Inbox;
 pub(crate) use app::notice::Notice;

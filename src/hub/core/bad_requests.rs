@@ -3,21 +3,22 @@
 use std::collections::HashMap;
 
 use crate::budget::BAD_REQUESTS;
+use crate::worker::ConnIndex;
 
 /// Number of bad requests since the last valid one, by the index of the client's connection. Few clients send any.
 #[derive(Debug, Default)]
-pub(crate) struct BadRequests(HashMap<u32, u32>);
+pub(crate) struct BadRequests(HashMap<ConnIndex, u32>);
 
 impl BadRequests {
     /// Counts one more bad request of a client. Returns `true` when the client has reached the limit.
-    pub(crate) fn add(&mut self, index: u32) -> bool {
+    pub(crate) fn add(&mut self, index: ConnIndex) -> bool {
         let count = self.0.entry(index).or_default();
         *count += 1;
         *count >= BAD_REQUESTS
     }
 
     /// Resets the counter of a client that has sent a valid request or has closed its connection.
-    pub(crate) fn reset(&mut self, index: u32) {
+    pub(crate) fn reset(&mut self, index: ConnIndex) {
         if !self.0.is_empty() {
             self.0.remove(&index);
             if self.0.is_empty() {
@@ -40,13 +41,15 @@ mod tests {
     #[test]
     fn so_many_in_a_row_are_too_many() {
         let mut bad_requests = BadRequests::default();
-        let row = |bad_requests: &mut BadRequests| (1..=BAD_REQUESTS).position(|_| bad_requests.add(7));
-        assert!(!bad_requests.add(8));
+        let row = |bad_requests: &mut BadRequests| {
+            (1..=BAD_REQUESTS).position(|_| bad_requests.add(ConnIndex::new(7)))
+        };
+        assert!(!bad_requests.add(ConnIndex::new(8)));
         assert_eq!(row(&mut bad_requests), Some(BAD_REQUESTS as usize - 1));
-        bad_requests.reset(7);
-        assert!(!bad_requests.add(7));
-        bad_requests.reset(7);
-        bad_requests.reset(8);
+        bad_requests.reset(ConnIndex::new(7));
+        assert!(!bad_requests.add(ConnIndex::new(7)));
+        bad_requests.reset(ConnIndex::new(7));
+        bad_requests.reset(ConnIndex::new(8));
         assert_eq!(bad_requests.0.capacity(), 0);
     }
 }

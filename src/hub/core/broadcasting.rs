@@ -8,7 +8,7 @@ use super::fan_out_pass::cost;
 use crate::hub::dialect::Dialect;
 use crate::hub::publication::Broadcast;
 use crate::metrics::HubCounters;
-use crate::worker::{Batch, Connections, Flush, Pass, SliceBudget, SlowPolicy};
+use crate::worker::{Batch, ConnIndex, Connections, Flush, Pass, SliceBudget, SlowPolicy};
 
 /// The lane of broadcasts in outboxes: no topic has this index.
 const LANE: u32 = u32::MAX - 1;
@@ -62,7 +62,7 @@ impl Broadcasts {
                 return;
             };
             let Current { batches, pass, .. } = &mut current;
-            pass.advance(pass.rest(), budget, |index, budget| {
+            pass.advance(pass.rest().map(ConnIndex::new), budget, |index, budget| {
                 let Some(state) = connections.data_mut(index).copied() else { return budget.look() };
                 let batch = &mut batches[usize::from(state.dialect().number())];
                 let pushed = connections.push(index, batch, Flush::Now);

@@ -10,7 +10,7 @@ use super::worker_hub::WorkerHub;
 use crate::hub::broker::Broker;
 use crate::hub::indices::{SubscriberIndex, TopicIndex};
 use crate::hub::publication::Publication;
-use crate::worker::{Connections, Flush, Pushed, SliceBudget};
+use crate::worker::{ConnIndex, Connections, Flush, Pushed, SliceBudget};
 
 /// Most entries of unused capacity that the empty list of active topics keeps.
 const MOST_SPARE: usize = 1024;
@@ -176,7 +176,7 @@ impl<B: Broker> WorkerHub<B> {
     fn move_subscriber(
         &mut self,
         at: TopicIndex,
-        index: u32,
+        index: ConnIndex,
         place: SubscriberIndex,
         connections: &mut Connections<'_, ClientState>,
     ) {
@@ -187,7 +187,7 @@ impl<B: Broker> WorkerHub<B> {
 }
 
 /// Returns whether a connection has several subscriptions, so that messages of several topics may follow each other.
-fn has_many(connections: &mut Connections<'_, ClientState>, index: u32) -> bool {
+fn has_many(connections: &mut Connections<'_, ClientState>, index: ConnIndex) -> bool {
     connections.data_mut(index).is_some_and(|state| matches!(state.subscriptions(), Subscriptions::Many(_)))
 }
 

@@ -22,7 +22,7 @@ use crate::hub::indices::TopicIndex;
 use crate::hub::name::Name;
 use crate::hub::outcome::PublishError;
 use crate::hub::position::Position;
-use crate::worker::{ConnId, Connections, Flush, SlowPolicy};
+use crate::worker::{ConnId, ConnIndex, Connections, Flush, SlowPolicy};
 use crate::ws::CloseCode;
 
 /// Most subscribers that a turn checks.
@@ -185,7 +185,7 @@ impl<B: Broker> WorkerHub<B> {
 
     /// Returns whether a client may get `needed` bytes of messages: its outbox is almost empty, and the worker's limit of queued bytes has
     /// room.
-    fn has_room(&self, index: u32, needed: usize, connections: &Connections<'_, ClientState>) -> bool {
+    fn has_room(&self, index: ConnIndex, needed: usize, connections: &Connections<'_, ClientState>) -> bool {
         let low = self.shared.config.sizes.replay_low.min(connections.outbox_limit() / 8);
         connections.backlog(index) < low.max(1) && needed <= connections.spare_backlog()
     }
@@ -220,7 +220,12 @@ impl<B: Broker> WorkerHub<B> {
         }
     }
 
-    fn put_state(&self, index: u32, state: ClientState, connections: &mut Connections<'_, ClientState>) {
+    fn put_state(
+        &self,
+        index: ConnIndex,
+        state: ClientState,
+        connections: &mut Connections<'_, ClientState>,
+    ) {
         match connections.data_mut(index) {
             Some(place) => *place = state,
             None => bug::survived("a connection went while it was looked at"),

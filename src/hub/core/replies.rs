@@ -2,7 +2,7 @@
 
 use super::client_state::ClientState;
 use crate::hub::dialect::ServerMessage;
-use crate::worker::{Conn, Connections};
+use crate::worker::{Conn, ConnIndex, Connections};
 use crate::ws::{CloseCode, Message};
 
 /// Sends a message of the server to a client while the worker handles the client's input. Does nothing if the client's dialect has no such
@@ -18,7 +18,7 @@ pub(super) fn tell(conn: &mut Conn<'_, ClientState>, message: &ServerMessage<'_>
 /// Sends a message of the server to a client in the turn of the hub. Does nothing if the client's dialect has no such messages.
 pub(super) fn tell_later(
     connections: &mut Connections<'_, ClientState>,
-    index: u32,
+    index: ConnIndex,
     message: &ServerMessage<'_>,
 ) {
     let dialect = connections.data_mut(index).map(|state| state.dialect());

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::hub::dialect::Dialect;
 use crate::hub::indices::SubscriberIndex;
+use crate::worker::ConnIndex;
 
 /// A subscriber: the index of its connection and its dialect. A worker has at most 2^26 connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,12 +18,12 @@ impl Subscriber {
     /// A vacant place.
     pub(crate) const VACANT: Self = Self(INDEX);
 
-    pub(crate) const fn new(index: u32, dialect: Dialect) -> Self {
-        Self(index | (dialect.number() as u32) << DIALECT)
+    pub(crate) const fn new(index: ConnIndex, dialect: Dialect) -> Self {
+        Self(index.get() | (dialect.number() as u32) << DIALECT)
     }
 
-    pub(crate) const fn index(self) -> u32 {
-        self.0 & INDEX
+    pub(crate) const fn index(self) -> ConnIndex {
+        ConnIndex::new(self.0 & INDEX)
     }
 
     pub(crate) const fn dialect(self) -> Dialect {
@@ -141,7 +142,7 @@ mod tests {
             for (number, (step, which, most)) in (0..).zip(steps) {
                 match step {
                     0 | 1 => {
-                        let subscriber = Subscriber::new(number, Dialect::ALL[number as usize % 2]);
+                        let subscriber = Subscriber::new(ConnIndex::new(number), Dialect::ALL[number as usize % 2]);
                         twin.insert(number, subscribers.add(subscriber));
                     }
                     2 if !twin.is_empty() => {
@@ -150,7 +151,7 @@ mod tests {
                     }
                     _ => {
                         let filled = subscribers.fill(most, |subscriber, place| {
-                            let before = twin.insert(subscriber.index(), place);
+                            let before = twin.insert(subscriber.index().get(), place);
                             assert!(before.is_some_and(|before| before > place));
                             true
                         });
@@ -159,7 +160,7 @@ mod tests {
                 }
                 prop_assert_eq!(subscribers.len(), twin.len());
                 for (number, place) in &twin {
-                    prop_assert_eq!(subscribers.get(*place), Some(Subscriber::new(*number, Dialect::ALL[*number as usize % 2])));
+                    prop_assert_eq!(subscribers.get(*place), Some(Subscriber::new(ConnIndex::new(*number), Dialect::ALL[*number as usize % 2])));
                 }
                 let seen = (0..subscribers.end()).filter_map(|place| subscribers.get(SubscriberIndex::new(place))).count();
                 prop_assert_eq!(seen, twin.len());
@@ -170,8 +171,9 @@ mod tests {
     #[test]
     fn memory_goes_back_when_most_have_left() {
         let mut subscribers = SubscriberList::default();
-        (0..10_000)
-            .for_each(|index| assert_eq!(subscribers.add(Subscriber::new(index, Dialect::Raw)).get(), index));
+        (0..10_000).for_each(|index| {
+            assert_eq!(subscribers.add(Subscriber::new(ConnIndex::new(index), Dialect::Raw)).get(), index)
+        });
         (0..9_990).for_each(|place| subscribers.remove(SubscriberIndex::new(place)));
         assert!(subscribers.is_sparse(16));
         while !subscribers.fill(100, |_, _| true) {}

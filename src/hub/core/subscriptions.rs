@@ -10,6 +10,7 @@ use crate::hub::index::Index;
 use crate::hub::indices::{SubscribeId, SubscriberIndex, TopicIndex};
 use crate::hub::name::Name;
 use crate::hub::position::Position;
+use crate::worker::ConnIndex;
 
 const TOPICS_PER_PAGE: usize = 256;
 const SETS_PER_PAGE: usize = 64;
@@ -96,7 +97,7 @@ impl SubscriptionTable {
         &mut self,
         name: Name,
         hash: u64,
-        index: u32,
+        index: ConnIndex,
         state: &mut ClientState,
         from_broker: bool,
         run: u32,
@@ -118,7 +119,7 @@ impl SubscriptionTable {
     }
 
     /// Adds the connection at `index` to the subscribers of a topic.
-    fn add_subscriber(&mut self, at: TopicIndex, index: u32, state: &mut ClientState) {
+    fn add_subscriber(&mut self, at: TopicIndex, index: ConnIndex, state: &mut ClientState) {
         let place = self.topic_mut(at).add(Subscriber::new(index, state.dialect()));
         self.note_change(at);
         self.subscriptions += 1;
@@ -130,7 +131,7 @@ impl SubscriptionTable {
     pub(crate) fn admit(
         &mut self,
         at: TopicIndex,
-        index: u32,
+        index: ConnIndex,
         state: &mut ClientState,
         subscribe_id: SubscribeId,
     ) -> bool {
@@ -313,10 +314,16 @@ mod tests {
         let (mut table, mut state) = (SubscriptionTable::default(), ClientState::new(Dialect::ThrongV1));
         let (started, [index, run]) = (Instant::now(), [7, 1]);
         for number in 0..TOPICS {
-            let (begun, _) =
-                table.begin(number.to_string().into(), number.into(), index, &mut state, true, run);
+            let (begun, _) = table.begin(
+                number.to_string().into(),
+                number.into(),
+                ConnIndex::new(index),
+                &mut state,
+                true,
+                run,
+            );
             let Begun::Pending(subscribe_id) = begun else { panic!("{begun:?}") };
-            assert!(table.admit(TopicIndex::new(number), index, &mut state, subscribe_id));
+            assert!(table.admit(TopicIndex::new(number), ConnIndex::new(index), &mut state, subscribe_id));
             table.settle(TopicIndex::new(number));
         }
         assert_eq!((table.count(state), table.subscriptions()), (TOPICS as usize, TOPICS.into()));

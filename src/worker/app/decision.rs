@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::base::notifier::{Notifier, Wake};
 use crate::metrics::Counters;
-use crate::worker::table::ConnId;
+use crate::worker::table::{ConnId, ConnIndex};
 
 /// The result of a decision, as any type.
 pub(in crate::worker) type Learnt = Box<dyn Any + Send>;
@@ -62,7 +62,7 @@ pub(in crate::worker) struct Decisions {
     most: usize,
     last_number: u64,
     /// The numbers of the decisions that connections wait for, by the index of the connection.
-    awaited: HashMap<u32, u64>,
+    awaited: HashMap<ConnIndex, u64>,
 }
 
 /// Capacity, in entries, that `awaited` keeps while it is empty.
@@ -133,18 +133,18 @@ impl Decisions {
     }
 
     /// Notes that the connection at `index` waits for the decision of this number.
-    pub(in crate::worker) fn await_one(&mut self, index: u32, number: u64) {
+    pub(in crate::worker) fn await_one(&mut self, index: ConnIndex, number: u64) {
         self.awaited.insert(index, number);
         self.counters.decisions_pending.set(self.awaited.len() as u64);
     }
 
     /// Returns whether the connection at `index` waits for this decision.
-    pub(in crate::worker) fn is_awaited(&self, index: u32, name: DecisionName) -> bool {
+    pub(in crate::worker) fn is_awaited(&self, index: ConnIndex, name: DecisionName) -> bool {
         self.awaited.get(&index) == Some(&name.number)
     }
 
     /// Notes that the connection at `index` waits for no decision any more.
-    pub(in crate::worker) fn forget(&mut self, index: u32) {
+    pub(in crate::worker) fn forget(&mut self, index: ConnIndex) {
         self.awaited.remove(&index);
         if self.awaited.is_empty() && self.awaited.capacity() > AWAITED_KEEP {
             self.awaited = HashMap::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::batch::{Batch, Pushed};
 use super::conn::SendError;
 use super::turn::{ConnectionAccess, Connections, Flush};
-use crate::worker::table::ConnId;
+use crate::worker::table::{ConnId, ConnIndex};
 use crate::ws::{CloseCode, Message};
 
 struct Part<'a, D, E> {
@@ -34,15 +34,15 @@ impl<D, E> ConnectionAccess<E> for Part<'_, D, E> {
         self.all.end()
     }
 
-    fn id_of_open(&self, index: u32) -> Option<ConnId> {
+    fn id_of_open(&self, index: ConnIndex) -> Option<ConnId> {
         self.all.id_of_open(index)
     }
 
-    fn data_mut(&mut self, index: u32) -> Option<&mut E> {
+    fn data_mut(&mut self, index: ConnIndex) -> Option<&mut E> {
         self.all.data_mut(index).map(self.part)
     }
 
-    fn backlog(&self, index: u32) -> usize {
+    fn backlog(&self, index: ConnIndex) -> usize {
         self.all.backlog(index)
     }
 
@@ -58,15 +58,15 @@ impl<D, E> ConnectionAccess<E> for Part<'_, D, E> {
         self.all.slowest(limit)
     }
 
-    fn push(&mut self, index: u32, batch: &mut Batch, flush: Flush) -> Pushed {
+    fn push(&mut self, index: ConnIndex, batch: &mut Batch, flush: Flush) -> Pushed {
         self.all.push(index, batch, flush)
     }
 
-    fn send(&mut self, index: u32, message: Message<'_>) -> Result<(), SendError> {
+    fn send(&mut self, index: ConnIndex, message: Message<'_>) -> Result<(), SendError> {
         self.all.send(index, message)
     }
 
-    fn close(&mut self, index: u32, code: CloseCode, reason: &str) {
+    fn close(&mut self, index: ConnIndex, code: CloseCode, reason: &str) {
         self.all.close(index, code, reason);
     }
 }

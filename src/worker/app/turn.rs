@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::batch::{Batch, Pushed};
 use super::closed::CloseReason;
 use super::conn::SendError;
-use crate::worker::table::ConnId;
+use crate::worker::table::{ConnId, ConnIndex};
 use crate::ws::{CloseCode, Message};
 
 /// When a handler's next turn is due. The turn comes earlier if anything happens on the worker.
@@ -45,7 +45,7 @@ impl<D> Connections<'_, D> {
         self.access.now()
     }
 
-    /// Returns an upper bound of the indices in use: one more than the highest possible.
+    /// Returns an upper bound of the numbers of [indices](ConnIndex) in use: one more than the highest possible.
     #[must_use]
     pub fn end(&self) -> u32 {
         self.access.end()
@@ -53,18 +53,18 @@ impl<D> Connections<'_, D> {
 
     /// Returns the name of a connection; `None` where none is open.
     #[must_use]
-    pub fn id(&self, index: u32) -> Option<ConnId> {
+    pub fn id(&self, index: ConnIndex) -> Option<ConnId> {
         self.access.id_of_open(index)
     }
 
     /// Returns the application's data of a connection, mutably; `None` where none is open.
-    pub fn data_mut(&mut self, index: u32) -> Option<&mut D> {
+    pub fn data_mut(&mut self, index: ConnIndex) -> Option<&mut D> {
         self.access.data_mut(index)
     }
 
     /// Returns the bytes that wait to be written to a connection, with the overhead of keeping them.
     #[must_use]
-    pub fn backlog(&self, index: u32) -> usize {
+    pub fn backlog(&self, index: ConnIndex) -> usize {
         self.access.backlog(index)
     }
 
@@ -81,7 +81,7 @@ impl<D> Connections<'_, D> {
     }
 
     /// Sends a batch of prepared messages to a connection, in one system call where the kernel takes it.
-    pub fn push(&mut self, index: u32, batch: &mut Batch, flush: Flush) -> Pushed {
+    pub fn push(&mut self, index: ConnIndex, batch: &mut Batch, flush: Flush) -> Pushed {
         self.access.push(index, batch, flush)
     }
 
@@ -96,12 +96,12 @@ impl<D> Connections<'_, D> {
     ///
     /// # Errors
     /// [`SendError::Gone`] where no connection is open; [`SendError::OutboxFull`] when the message does not fit. Nothing is sent then.
-    pub fn send(&mut self, index: u32, message: Message<'_>) -> Result<(), SendError> {
+    pub fn send(&mut self, index: ConnIndex, message: Message<'_>) -> Result<(), SendError> {
         self.access.send(index, message)
     }
 
     /// Closes a connection once everything sent so far is written. A text longer than 123 bytes is truncated.
-    pub fn close(&mut self, index: u32, reason: impl Into<CloseReason>, text: &str) {
+    pub fn close(&mut self, index: ConnIndex, reason: impl Into<CloseReason>, text: &str) {
         self.access.close(index, reason.into().close_code(), text);
     }
 }
@@ -126,13 +126,13 @@ impl<'a, D> Connections<'a, D> {
 pub(in crate::worker) trait ConnectionAccess<D> {
     fn now(&self) -> Duration;
     fn end(&self) -> u32;
-    fn id_of_open(&self, index: u32) -> Option<ConnId>;
-    fn data_mut(&mut self, index: u32) -> Option<&mut D>;
-    fn backlog(&self, index: u32) -> usize;
+    fn id_of_open(&self, index: ConnIndex) -> Option<ConnId>;
+    fn data_mut(&mut self, index: ConnIndex) -> Option<&mut D>;
+    fn backlog(&self, index: ConnIndex) -> usize;
     fn outbox_limit(&self) -> usize;
     fn spare_backlog(&self) -> usize;
     fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)>;
-    fn push(&mut self, index: u32, batch: &mut Batch, flush: Flush) -> Pushed;
-    fn send(&mut self, index: u32, message: Message<'_>) -> Result<(), SendError>;
-    fn close(&mut self, index: u32, code: CloseCode, reason: &str);
+    fn push(&mut self, index: ConnIndex, batch: &mut Batch, flush: Flush) -> Pushed;
+    fn send(&mut self, index: ConnIndex, message: Message<'_>) -> Result<(), SendError>;
+    fn close(&mut self, index: ConnIndex, code: CloseCode, reason: &str);
 }

@@ -7,6 +7,7 @@ use crate::worker::app::handler::Handler;
 use crate::worker::app::pass::{Pass, SliceBudget};
 use crate::worker::os::Os;
 use crate::worker::session::close::GOING_AWAY;
+use crate::worker::table::ConnIndex;
 
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Ends the worker in order: refuses new connections, closes open connections a slice at a time, and waits for the peers until the
@@ -26,7 +27,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let is_last = *is_last;
         pass.set_end(self.sessions.streams.table.end());
         let mut budget = SliceBudget::of_looks(self.sessions.limits.budgets.sweep as usize);
-        pass.advance(pass.rest(), &mut budget, |at, budget| {
+        pass.advance(pass.rest().map(ConnIndex::new), &mut budget, |at, budget| {
             budget.look();
             if self.sessions.streams.table.get(at).is_some() {
                 let _ = self.sessions.drain_one(at, is_last);
@@ -50,7 +51,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Drops the remaining connections.
     pub(in crate::worker) fn abandon_all(&mut self) {
-        for at in 0..self.sessions.streams.table.end() {
+        for at in (0..self.sessions.streams.table.end()).map(ConnIndex::new) {
             if self.sessions.streams.table.get(at).is_some() {
                 let _ = self.sessions.drop_connection(at, Closed::ByUs(GOING_AWAY.into()));
             }

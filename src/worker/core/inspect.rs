@@ -6,7 +6,7 @@ use super::worker::Worker;
 use crate::metrics::Counters;
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
-use crate::worker::table::{Flags, Side, State};
+use crate::worker::table::{ConnIndex, Flags, Side, State};
 
 /// The contents of a worker's tables, lists and buffers, as counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Returns the state of every connection in the table.
     pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionSnapshot<'_, O::Socket>> {
-        (0..self.sessions.streams.table.end()).filter_map(|at| {
+        (0..self.sessions.streams.table.end()).map(ConnIndex::new).filter_map(|at| {
             let (record, side) = self.sessions.streams.table.entry(at)?;
             Some(ConnectionSnapshot {
                 socket: &record.socket,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::base::ticks::ticks;
+use crate::worker::table::ConnIndex;
 
 /// 2^32 divided by the golden ratio: multiples of it, modulo 2^32, are spread evenly however many there are in a row (Knuth, "The Art
 /// of Computer Programming", volume 3, section 6.4, theorem S).
@@ -33,8 +34,8 @@ impl Cadence {
 
     /// Returns the tick of the next Ping of a connection that was opened, got a Ping, or was last active at the tick `since`: more than
     /// half an interval later, and at most one and a half. After a Ping that was on time it is one interval later.
-    pub(in crate::worker) fn next(&self, index: u32, since: u32) -> u32 {
-        let part = index.wrapping_mul(GOLDEN).wrapping_add(self.start);
+    pub(in crate::worker) fn next(&self, index: ConnIndex, since: u32) -> u32 {
+        let part = index.get().wrapping_mul(GOLDEN).wrapping_add(self.start);
         let place = ((u64::from(part) * u64::from(self.interval)) >> 32) as u32;
         let after = since.saturating_add(self.interval / 2);
         let past = after.wrapping_sub(place) % self.interval;
@@ -56,11 +57,11 @@ mod tests {
         ) {
             let since = tick_at(Duration::ZERO) + since;
             let cadence = Cadence::new(TICK * interval, start);
-            let first = cadence.next(index, since);
+            let first = cadence.next(ConnIndex::new(index), since);
             prop_assert!(first > since + interval / 2 && first <= since + interval + interval / 2);
-            prop_assert_eq!(cadence.next(index, first), first + interval);
+            prop_assert_eq!(cadence.next(ConnIndex::new(index), first), first + interval);
             // A Ping that was late by less than half an interval does not move later ones.
-            prop_assert_eq!(cadence.next(index, first + (interval - 1) / 2), first + interval);
+            prop_assert_eq!(cadence.next(ConnIndex::new(index), first + (interval - 1) / 2), first + interval);
         }
 
         /// Ramps, storms and trickles: connections open at any times.
@@ -76,7 +77,7 @@ mod tests {
             let mut due = Vec::new();
             for (begin, length, count) in storms {
                 for number in 0..count {
-                    due.push((index, cadence.next(index, begin + number * length / count)));
+                    due.push((index, cadence.next(ConnIndex::new(index), begin + number * length / count)));
                     index += 1;
                 }
                 end = end.max(begin + length);
@@ -88,7 +89,7 @@ mod tests {
                 let from = end + interval * INTERVAL;
                 for (index, next) in &mut due {
                     while *next < from {
-                        *next = cadence.next(*index, *next);
+                        *next = cadence.next(ConnIndex::new(*index), *next);
                     }
                     prop_assert!(*next < from + INTERVAL, "an interval without a Ping");
                     seconds[((*next - from) / 10) as usize] += 1;

@@ -10,7 +10,7 @@ use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::stream::Streams;
 use crate::worker::stream::compression::count_context;
-use crate::worker::table::{Flags, State};
+use crate::worker::table::{ConnIndex, Flags, State};
 use crate::ws::{CloseCode, CloseFrame, DecodeError, encode};
 
 /// The Close frame for every peer when the server ends.
@@ -23,7 +23,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// [`flush_close`](Self::flush_close).
     pub(in crate::worker) fn close_with(
         &mut self,
-        index: u32,
+        index: ConnIndex,
         frame: CloseFrame<'_>,
         why: Closed<'_>,
         next: State,
@@ -38,7 +38,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Writes the reply that [`close_with`](Self::close_with) has appended to.
-    pub(in crate::worker) fn flush_close(&mut self, index: u32) -> Flow {
+    pub(in crate::worker) fn flush_close(&mut self, index: ConnIndex) -> Flow {
         if self.flush_reply(index) == Flow::Gone {
             return Flow::Gone;
         }
@@ -49,7 +49,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Closes an open connection from the server's side.
     pub(in crate::worker) fn close_open(
         &mut self,
-        index: u32,
+        index: ConnIndex,
         frame: CloseFrame<'_>,
         why: Closed<'_>,
     ) -> Flow {
@@ -62,7 +62,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// it does so in a way that does not cause a reset (RFC 6455-7.1.1-1).
     pub(in crate::worker) fn answer_close(
         &mut self,
-        index: u32,
+        index: ConnIndex,
         frame: CloseFrame<'_>,
         at_end: bool,
     ) -> Flow {
@@ -85,7 +85,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Fails the connection (RFC 6455-7.1.7-2): sends a Close with the code of the error (RFC 6455-7.1.7-4 and 6455-10.7-2), and reads
     /// nothing more (RFC 6455-7.1.7-5).
-    pub(in crate::worker) fn fail(&mut self, index: u32, error: DecodeError) -> Flow {
+    pub(in crate::worker) fn fail(&mut self, index: ConnIndex, error: DecodeError) -> Flow {
         if self.streams.table.record_mut(index).state() != State::Open {
             // The peer breaks the protocol after the server's Close, which is the last frame and must not be overtaken by a reset. Pongs of
             // this visit leave before the end of the writing half.
@@ -106,7 +106,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Writes the current reply as the last output and ends the connection.
-    pub(in crate::worker) fn finish(&mut self, index: u32) -> Flow {
+    pub(in crate::worker) fn finish(&mut self, index: ConnIndex) -> Flow {
         self.streams.table.record_mut(index).set_state(State::Finishing);
         self.streams.table.arm(index, deadline(self.streams.os.now(), LINGER));
         let flow = self.flush_close(index);
@@ -119,7 +119,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Fails a connection because its peer has broken the rules of the transport. The transport has sent an alert. Nothing of the stream is
     /// sent or received any more; the server waits for the peer's end.
-    pub(in crate::worker) fn fail_transport(&mut self, index: u32) -> Flow {
+    pub(in crate::worker) fn fail_transport(&mut self, index: ConnIndex) -> Flow {
         self.conclude(index, Closed::Lost);
         self.streams.drop_stream(index);
         self.streams.table.record_mut(index).set_state(State::Finishing);
@@ -131,7 +131,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Shuts down the writing half of a connection that has nothing left to send, once its output is written.
-    pub(in crate::worker) fn end_writing(&mut self, index: u32) {
+    pub(in crate::worker) fn end_writing(&mut self, index: ConnIndex) {
         if !self.streams.has_unsent(index) {
             self.streams.end_writing(index);
         } else if self.streams.is_blocked(index) {
@@ -140,18 +140,18 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Drops a connection that is lost, or at the end of its stream.
-    pub(in crate::worker) fn lose(&mut self, index: u32) -> Flow {
+    pub(in crate::worker) fn lose(&mut self, index: ConnIndex) -> Flow {
         self.drop_connection(index, Closed::Lost)
     }
 
     /// Drops a connection without a Close, and calls the handler's `close` where it has not been called.
-    pub(in crate::worker) fn drop_connection(&mut self, index: u32, why: Closed<'_>) -> Flow {
+    pub(in crate::worker) fn drop_connection(&mut self, index: ConnIndex, why: Closed<'_>) -> Flow {
         self.conclude(index, why);
         self.discard(index)
     }
 
     /// Calls the handler's `close` for a connection, once, and counts the reason.
-    fn conclude(&mut self, index: u32, why: Closed<'_>) {
+    fn conclude(&mut self, index: ConnIndex, why: Closed<'_>) {
         let id = self.streams.table.id(index);
         let Some(data) = self.streams.table.record_mut(index).data.take() else { return };
         let counter = match why {
@@ -170,7 +170,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Removes a connection from all lists, and closes its socket.
-    pub(in crate::worker) fn discard(&mut self, index: u32) -> Flow {
+    pub(in crate::worker) fn discard(&mut self, index: ConnIndex) -> Flow {
         self.streams.receive.clear_reply(&mut self.streams.pool);
         let Streams { table, pool, counters, .. } = &mut self.streams;
         let Some((record, context_bytes)) = table.remove(index, pool) else { return Flow::Gone };
@@ -193,7 +193,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Closes a connection because the server ends. The last time, it handles all input before: the peer may have answered while the
     /// process was stopped, or may not have received the Close.
-    pub(in crate::worker) fn drain_one(&mut self, index: u32, is_last: bool) -> Flow {
+    pub(in crate::worker) fn drain_one(&mut self, index: ConnIndex, is_last: bool) -> Flow {
         if is_last && self.take_all(index) == Flow::Gone {
             return Flow::Gone;
         }

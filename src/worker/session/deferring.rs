@@ -5,11 +5,11 @@ use crate::budget::{DEFERRED_EACH, DEFERRED_MOST};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::stream::DeferredReply;
-use crate::worker::table::ConnId;
+use crate::worker::table::{ConnId, ConnIndex};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Ends a visit: defers the reply, or writes it when it is long or there is other output.
-    pub(in crate::worker) fn finish_reply(&mut self, index: u32) -> Flow {
+    pub(in crate::worker) fn finish_reply(&mut self, index: ConnIndex) -> Flow {
         let len = self.streams.receive.reply().len();
         if len == 0
             || len > DEFERRED_EACH

@@ -9,7 +9,7 @@ use super::sessions::{Flow, Sessions};
 use crate::budget::VISITS_AT_THE_END;
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
-use crate::worker::table::{Flags, Timer};
+use crate::worker::table::{ConnIndex, Flags, Timer};
 
 /// The result of a final read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(in crate::worker) enum FinalRead {
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Handles input that has arrived for a connection. One of its deadlines has passed at the tick `due`.
-    pub(in crate::worker) fn final_read(&mut self, index: u32, timer: Timer, due: u32) -> FinalRead {
+    pub(in crate::worker) fn final_read(&mut self, index: ConnIndex, timer: Timer, due: u32) -> FinalRead {
         let id = self.streams.table.id(index);
         let is_paused = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
         // The server does not read from a peer that does not read. That the peer reads again is a sign of life.
@@ -44,7 +44,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Puts a verdict off to the next iteration, which reads from the connection again.
-    pub(in crate::worker) fn retry_final_read(&mut self, index: u32, timer: Timer, due: u32) {
+    pub(in crate::worker) fn retry_final_read(&mut self, index: ConnIndex, timer: Timer, due: u32) {
         self.overdue.push((self.streams.table.id(index), timer, due));
     }
 
@@ -68,7 +68,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Handles all input that has arrived for a connection which is about to be dropped, up to a bound for a peer that keeps sending.
-    pub(in crate::worker) fn take_all(&mut self, index: u32) -> Flow {
+    pub(in crate::worker) fn take_all(&mut self, index: ConnIndex) -> Flow {
         let due = self.streams.tick;
         for _ in 0..VISITS_AT_THE_END {
             match self.final_read(index, Timer::Connection, due) {
@@ -82,7 +82,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Forgets the final read for a deadline that was not missed, or was judged.
-    pub(in crate::worker) fn forget_final_read(&mut self, index: u32, timer: Timer) {
+    pub(in crate::worker) fn forget_final_read(&mut self, index: ConnIndex, timer: Timer) {
         if let Some(side) = self.streams.table.side_mut(index)
             && side.final_reads.are_pending()
         {
@@ -93,7 +93,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Counts the input that a visit has handled without reaching its end: `received` bytes came from the kernel, and `unread` bytes were
     /// left by the last visit.
-    pub(in crate::worker) fn count_final_read(&mut self, index: u32, received: usize, unread: usize) {
+    pub(in crate::worker) fn count_final_read(&mut self, index: ConnIndex, received: usize, unread: usize) {
         if let Some(side) = self.streams.table.side_mut(index)
             && side.final_reads.are_pending()
         {
@@ -103,7 +103,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Returns the number of bytes that have arrived and could be handled now, but are not.
-    fn unseen(&mut self, index: u32) -> u32 {
+    fn unseen(&mut self, index: ConnIndex) -> u32 {
         let Some((record, side)) = self.streams.table.entry(index) else { return 0 };
         if record.flags.has(Flags::PAUSED) {
             return 0;

@@ -12,12 +12,17 @@ use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::stream::Streams;
 use crate::worker::stream::compression::{Codec, Contexts, Outgoing};
-use crate::worker::table::{Flags, Side, State, Unread};
+use crate::worker::table::{ConnIndex, Flags, Side, State, Unread};
 use crate::ws::{Buffers, CloseFrame, DecodeError, Decoder, Event, UnfragmentedMessage};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Handles bytes of frames, which are in this range of the receive buffer. Replies stay in the reply buffer unless there are many.
-    pub(in crate::worker) fn take_frames(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
+    pub(in crate::worker) fn take_frames(
+        &mut self,
+        index: ConnIndex,
+        part: Range<usize>,
+        drained: bool,
+    ) -> Flow {
         let mut input = Input { at: part.start, end: part.end, was_between: false };
         let mut stop = match self.take_plain(index, &mut input) {
             Some(Stop::Drained) => return Flow::Alive,
@@ -77,7 +82,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Handles the most common input in the fewest steps: whole messages for a connection without state from earlier input. Returns `None`
     /// when the rest needs a decoder.
-    fn take_plain(&mut self, index: u32, input: &mut Input) -> Option<Stop> {
+    fn take_plain(&mut self, index: ConnIndex, input: &mut Input) -> Option<Stop> {
         if !UnfragmentedMessage::may_begin(self.streams.receive.bytes(input.rest())) {
             return None;
         }
@@ -102,7 +107,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Keeps an incomplete frame or message, and starts its deadline.
-    fn keep_decoder(&mut self, index: u32, decoder: Decoder, input: &Input) -> Flow {
+    fn keep_decoder(&mut self, index: ConnIndex, decoder: Decoder, input: &Input) -> Flow {
         let is_partial = decoder.is_partial();
         let tick = self.streams.tick;
         let side = self.streams.table.side_or_new(index);
@@ -119,7 +124,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Keeps input for the next visit. Returns `false` when the pool has no buffer for it.
-    pub(in crate::worker) fn keep_unread(&mut self, index: u32, input: Range<usize>) -> bool {
+    pub(in crate::worker) fn keep_unread(&mut self, index: ConnIndex, input: Range<usize>) -> bool {
         if let Some(left) = &mut self.visits.left_again {
             *left = input.len();
             return true;
@@ -134,7 +139,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Handles events until one needs more than the connection's record and the handler.
-    fn run_decoder(&mut self, index: u32, decoder: &mut Decoder, input: &mut Input) -> Stop {
+    fn run_decoder(&mut self, index: ConnIndex, decoder: &mut Decoder, input: &mut Input) -> Stop {
         // The contexts are taken out of the side record, so that the handler can send while the record is borrowed.
         let mut contexts = self.streams.table.side_mut(index).and_then(|side| side.contexts.take());
         let stop = self.handle_events(index, decoder, input, &mut contexts).unwrap_or_else(Stop::Failed);
@@ -147,7 +152,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Decodes frames and handles their events, until there is a reason to stop.
     fn handle_events(
         &mut self,
-        index: u32,
+        index: ConnIndex,
         decoder: &mut Decoder,
         input: &mut Input,
         contexts: &mut Contexts,

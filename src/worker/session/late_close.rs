@@ -7,11 +7,11 @@ use super::sessions::Sessions;
 use crate::base::ticks::{TICK, tick_at, ticks};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
-use crate::worker::table::{Flags, OutputProgress};
+use crate::worker::table::{ConnIndex, Flags, OutputProgress};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Notes that the server's Close has joined output that is blocked. From now on the peer must take enough of it.
-    pub(in crate::worker) fn expect_late_close(&mut self, index: u32) {
+    pub(in crate::worker) fn expect_late_close(&mut self, index: ConnIndex) {
         if self.streams.table.side_mut(index).is_some_and(|side| side.late_close.is_none()) {
             let measured = self.measured(index, 0);
             self.streams.table.side_or_new(index).late_close = Some(Box::new(measured));
@@ -20,12 +20,12 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Returns whether a connection stays open until the next check although its next request is late, because the peer takes the answer to
     /// the last one.
-    pub(in crate::worker) fn awaits_reader_longer(&mut self, index: u32) -> bool {
+    pub(in crate::worker) fn awaits_reader_longer(&mut self, index: ConnIndex) -> bool {
         self.streams.queued(index) > 0 && self.awaits_close_longer(index)
     }
 
     /// Forgets the state of a late Close, because the connection stays open.
-    pub(in crate::worker) fn forget_late_close(&mut self, index: u32) {
+    pub(in crate::worker) fn forget_late_close(&mut self, index: ConnIndex) {
         if self.streams.table.side_mut(index).is_some_and(|side| side.late_close.take().is_some()) {
             self.streams.free_side(index);
         }
@@ -33,7 +33,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Returns whether a connection stays open until the next check although its close deadline has passed, because the peer takes the
     /// output that precedes the server's Close.
-    pub(in crate::worker) fn awaits_close_longer(&mut self, index: u32) -> bool {
+    pub(in crate::worker) fn awaits_close_longer(&mut self, index: ConnIndex) -> bool {
         // There are few places for refused connections.
         if self.streams.table.record_mut(index).flags.has(Flags::REFUSED) {
             return false;

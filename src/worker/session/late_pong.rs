@@ -13,12 +13,12 @@ use crate::worker::app::closed::Closed;
 use crate::worker::app::handler::Handler;
 use crate::worker::limits::PingPolicy;
 use crate::worker::os::{Os, Output};
-use crate::worker::table::{Flags, LatePong, OutputProgress};
+use crate::worker::table::{ConnIndex, Flags, LatePong, OutputProgress};
 use crate::ws::encode;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Notes that a Ping of this tick joins output that is blocked.
-    pub(in crate::worker) fn expect_late_pong(&mut self, index: u32) {
+    pub(in crate::worker) fn expect_late_pong(&mut self, index: ConnIndex) {
         let stage = self.measured(index, encode::frame_len(PING_PAYLOAD));
         let pinged = self.streams.tick;
         self.streams.table.side_or_new(index).late_pong =
@@ -27,7 +27,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Notes that all output has left, the Ping of the tick `pinged` included. Returns whether the Pong's deadline counts from now on: once
     /// for each Ping.
-    pub(in crate::worker) fn release_late_pong(&mut self, index: u32, pinged: u32) -> bool {
+    pub(in crate::worker) fn release_late_pong(&mut self, index: ConnIndex, pinged: u32) -> bool {
         let measured = self.measured(index, 0);
         let tick = self.streams.tick;
         let new = || Box::new(LatePong { pinged, stage: measured, left: None });
@@ -46,7 +46,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Notes that the Ping is answered.
-    pub(in crate::worker) fn forget_late_pong(&mut self, index: u32) {
+    pub(in crate::worker) fn forget_late_pong(&mut self, index: ConnIndex) {
         if self.streams.table.side_mut(index).is_some_and(|side| side.late_pong.take().is_some()) {
             self.streams.free_side(index);
         }
@@ -54,7 +54,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Notes that the late Pong has arrived: the next Ping is due as if it had arrived in time.
     #[cold]
-    pub(in crate::worker) fn end_late_pong(&mut self, index: u32) {
+    pub(in crate::worker) fn end_late_pong(&mut self, index: ConnIndex) {
         let record = self.streams.table.record_mut(index);
         record.flags.clear(Flags::PONG_TIMER);
         let last_seen = record.last_seen;
@@ -71,7 +71,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Notes a sign of life from a peer with a late Pong. Its previous sign of life was at the tick `before`. Under the policy for idle
     /// peers it answers the Ping; the first such sign determines when the next Ping is due.
     #[cold]
-    pub(in crate::worker) fn hear_late_peer(&mut self, index: u32, before: u32) {
+    pub(in crate::worker) fn hear_late_peer(&mut self, index: ConnIndex, before: u32) {
         let late = self.streams.table.side_mut(index).and_then(|side| side.late_pong.as_deref());
         if late.is_some_and(|late| before < late.pinged)
             && self.limits.ping_policy == PingPolicy::WhenIdle
@@ -83,7 +83,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Handles a Pong that is late: drops the connection, or keeps it until the next check if the peer takes the output that precedes its
     /// Ping.
-    pub(in crate::worker) fn await_longer(&mut self, index: u32, pinged: u32) -> Flow {
+    pub(in crate::worker) fn await_longer(&mut self, index: ConnIndex, pinged: u32) -> Flow {
         let Some(stage) = self.next_stage(index, pinged) else {
             return self.drop_connection(index, Closed::PongTimeout);
         };
@@ -94,7 +94,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    fn next_stage(&mut self, index: u32, pinged: u32) -> Option<OutputProgress> {
+    fn next_stage(&mut self, index: ConnIndex, pinged: u32) -> Option<OutputProgress> {
         let since = self.streams.now.saturating_sub(time_of(pinged));
         let late = self.streams.table.side_mut(index).and_then(|side| side.late_pong.as_deref());
         let stage = late.map_or(OutputProgress::Unmeasured, |late| late.stage);
@@ -105,7 +105,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// `since` ago; `None` when the peer has no more time.
     pub(in crate::worker) fn progress(
         &mut self,
-        index: u32,
+        index: ConnIndex,
         stage: OutputProgress,
         patience: u32,
         since: Duration,
@@ -123,7 +123,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Returns whether the outbox has become shorter since the last check, where the system does not report what was acknowledged.
-    fn has_taken(&mut self, index: u32, patience: u32) -> bool {
+    fn has_taken(&mut self, index: ConnIndex, patience: u32) -> bool {
         let tick = self.streams.tick;
         let is_stuck = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
         is_stuck
@@ -135,14 +135,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Returns the stage of a peer that has to take all current output, and `more` bytes.
-    pub(in crate::worker) fn measured(&self, index: u32, more: usize) -> OutputProgress {
+    pub(in crate::worker) fn measured(&self, index: ConnIndex, more: usize) -> OutputProgress {
         self.output(index).map_or(OutputProgress::Unmeasured, |output| OutputProgress::Taking {
             before: output.acknowledged,
             goal: output.acknowledged + output.unacknowledged + (self.streams.queued(index) + more) as u64,
         })
     }
 
-    fn output(&self, index: u32) -> Option<Output> {
+    fn output(&self, index: ConnIndex) -> Option<Output> {
         self.streams.table.get(index).and_then(|record| self.streams.os.output(&record.socket))
     }
 }

@@ -9,7 +9,7 @@ use crate::worker::app::pass::{Pass, SliceBudget};
 use crate::worker::app::prepared::{PreparedMessage, message_of};
 use crate::worker::os::Os;
 use crate::worker::stream::compression::{Codec, Outgoing, is_common};
-use crate::worker::table::{CHUNK, ConflationKey, ConnId, Frame, REFERENCE, State};
+use crate::worker::table::{CHUNK, ConflationKey, ConnId, ConnIndex, Frame, REFERENCE, State};
 use crate::ws::deflate::DeflateParams;
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
@@ -34,7 +34,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Sends a message to a connection that negotiated compression, compressed for that connection alone.
-    fn deliver_agreed(&mut self, index: u32, opcode: Opcode, payload: &[u8], len: usize) {
+    fn deliver_agreed(&mut self, index: ConnIndex, opcode: Opcode, payload: &[u8], len: usize) {
         let most = outbox_for(self.limits.outbox, len);
         if self.write_message(index, opcode, payload, most.saturating_sub(self.streams.queued(index))) {
             return;
@@ -56,7 +56,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// frame has more than `room` bytes.
     pub(in crate::worker) fn write_message(
         &mut self,
-        index: u32,
+        index: ConnIndex,
         opcode: Opcode,
         payload: &[u8],
         room: usize,
@@ -72,12 +72,12 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Closes a connection that reads too slowly.
-    pub(in crate::worker) fn close_slow(&mut self, index: u32) {
+    pub(in crate::worker) fn close_slow(&mut self, index: ConnIndex) {
         let _ = self.close_open(index, TOO_SLOW, Closed::OutboxOverflow);
     }
 
     /// Calls `act` with the writer of a connection's messages.
-    fn with_outgoing<T>(&mut self, index: u32, act: impl FnOnce(&mut Outgoing<'_>) -> T) -> T {
+    fn with_outgoing<T>(&mut self, index: ConnIndex, act: impl FnOnce(&mut Outgoing<'_>) -> T) -> T {
         let mut contexts = self.streams.table.side_mut(index).and_then(|side| side.contexts.take());
         let params = self.streams.table.record_mut(index).params;
         let Self { codec: Codec { compressor, .. }, streams, visits: Visits { meter, .. }, .. } = self;
@@ -101,7 +101,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     pub(in crate::worker) fn broadcast(&mut self, message: &PreparedMessage, pass: &mut Pass) {
         pass.set_end(self.streams.table.end());
         let mut budget = self.sweep_budget();
-        pass.advance(pass.rest(), &mut budget, |index, budget| {
+        pass.advance(pass.rest().map(ConnIndex::new), &mut budget, |index, budget| {
             if let Some(record) = self.streams.table.get(index).filter(|record| record.state() == State::Open)
             {
                 let params = record.params;
@@ -123,7 +123,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    fn broadcast_to(&mut self, index: u32, message: &PreparedMessage, params: DeflateParams) {
+    fn broadcast_to(&mut self, index: ConnIndex, message: &PreparedMessage, params: DeflateParams) {
         let compressed = self.compressed(message, params);
         let frame = compressed.unwrap_or(message.plain());
         self.charge_for(frame);
@@ -155,7 +155,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         })
     }
 
-    pub(in crate::worker) fn remember_sent(&mut self, index: u32, message: &PreparedMessage) {
+    pub(in crate::worker) fn remember_sent(&mut self, index: ConnIndex, message: &PreparedMessage) {
         if self.streams.table.record_mut(index).params.server_context_takeover()
             && let Some((_, payload)) = message_of(message.plain())
         {
@@ -167,7 +167,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Sends a frame, `later` or at once. Output that has to wait for the kernel is queued as a copy or as a reference. Returns `false`
     /// when the connection has ended, or is closed because there is no room for the frame.
-    fn push_frame(&mut self, index: u32, frame: &Frame, later: bool, is_copied: bool) -> bool {
+    fn push_frame(&mut self, index: ConnIndex, frame: &Frame, later: bool, is_copied: bool) -> bool {
         let len = frame.len();
         let most = outbox_for(self.limits.outbox, len);
         let fits = |sessions: &Self| len <= most.saturating_sub(sessions.streams.queued(index));
@@ -204,7 +204,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.after_queueing(index, true) == Flow::Alive
     }
 
-    fn find_open(&self, id: ConnId) -> Option<u32> {
+    fn find_open(&self, id: ConnId) -> Option<ConnIndex> {
         let index = self.streams.table.find(id)?;
         // RFC 6455-6.1-1 and 6455-6.1-2: messages that are under way to a closing connection are not sent.
         self.streams.table.is_open(index).then_some(index)

@@ -6,14 +6,19 @@ use super::sessions::{Flow, Sessions};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::stream::{ListenerOptions, Next, PreambleError, Received};
-use crate::worker::table::Protocol;
+use crate::worker::table::{ConnIndex, Protocol};
 use crate::ws::Buffers;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Handles bytes of a preamble, which are in this range of the receive buffer. Bytes that follow are the transport's. The preamble has
     /// the deadline of the handshake, and at most as many bytes as a request head.
     #[cold]
-    pub(in crate::worker) fn take_preamble(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
+    pub(in crate::worker) fn take_preamble(
+        &mut self,
+        index: ConnIndex,
+        part: Range<usize>,
+        drained: bool,
+    ) -> Flow {
         let ListenerOptions { preamble, .. } = self.streams.listener_options(index);
         let Some(parse) = preamble else { return self.fail_preamble(index) };
         let mut kept =
@@ -49,7 +54,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    fn fail_preamble(&mut self, index: u32) -> Flow {
+    fn fail_preamble(&mut self, index: ConnIndex) -> Flow {
         self.streams.counters.preamble_errors.add(1);
         self.discard(index)
     }
@@ -62,7 +67,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Begins the listener's transport after the preamble, with the bytes that follow in this range of the receive buffer. Bytes of the
     /// stream then go to the opening.
-    fn begin_transport(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
+    fn begin_transport(&mut self, index: ConnIndex, part: Range<usize>, drained: bool) -> Flow {
         let ListenerOptions { transport, .. } = self.streams.listener_options(index);
         let record = self.streams.table.record_mut(index);
         record.set_transport(transport);

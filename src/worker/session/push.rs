@@ -11,11 +11,16 @@ use crate::worker::app::turn::Flush;
 use crate::worker::os::Os;
 use crate::worker::stream::compression::MOST_BITS;
 use crate::worker::stream::{Sender, Streams, has_other_output};
-use crate::worker::table::{ConflationKey, Flags, REFERENCE, State};
+use crate::worker::table::{ConflationKey, ConnIndex, Flags, REFERENCE, State};
 use crate::ws::deflate::DeflateParams;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    pub(in crate::worker) fn push_batch(&mut self, index: u32, batch: &mut Batch, flush: Flush) -> Pushed {
+    pub(in crate::worker) fn push_batch(
+        &mut self,
+        index: ConnIndex,
+        batch: &mut Batch,
+        flush: Flush,
+    ) -> Pushed {
         let Streams { table, os, transports, pool, counters, tick, puts_pings_off, .. } = &mut self.streams;
         let entry = table.entry_mut(index).filter(|(record, _)| record.state() == State::Open);
         let all = u32::try_from(batch.len()).unwrap_or(u32::MAX);
@@ -63,7 +68,12 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Sends the bytes of a joinable batch with one system call.
-    fn send_compressed(&mut self, index: u32, batch: &Batch, params: DeflateParams) -> io::Result<usize> {
+    fn send_compressed(
+        &mut self,
+        index: ConnIndex,
+        batch: &Batch,
+        params: DeflateParams,
+    ) -> io::Result<usize> {
         match &batch.messages[..] {
             [only] => {
                 let bytes = self.compressed(only, params).unwrap_or(only.plain());
@@ -74,7 +84,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Queues the rest of a batch, of which `written` bytes are written.
-    fn queue_batch(&mut self, index: u32, batch: &Batch, form: Form, mut written: usize) -> Pushed {
+    fn queue_batch(&mut self, index: ConnIndex, batch: &Batch, form: Form, mut written: usize) -> Pushed {
         let mut pushed = Pushed::default();
         let mut has_queued = false;
         let Some(params) = self.streams.table.get(index).map(|record| record.params) else { return pushed };
@@ -131,7 +141,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Returns whether a frame has no room because of output that only waits for the end of the iteration. That is to be written first:
     /// such output does not make a peer slow.
-    fn should_write_first(&self, index: u32, len: usize) -> bool {
+    fn should_write_first(&self, index: ConnIndex, len: usize) -> bool {
         let (needed, weight) = (len + REFERENCE, self.streams.weight(index));
         weight > 0
             && needed + weight > outbox_for(self.limits.outbox, needed)
@@ -141,7 +151,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Returns whether a frame fits the outbox, after the policy has dropped what it may.
     fn make_room(
         &mut self,
-        index: u32,
+        index: ConnIndex,
         len: usize,
         key: ConflationKey,
         policy: SlowPolicy,

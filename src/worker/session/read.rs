@@ -8,25 +8,25 @@ use crate::budget::{BYTES_PER_WORK, READS_PER_VISIT, REPLY_FLUSH_LEAST, UNREAD_S
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::stream::{Next, Received};
-use crate::worker::table::{ConnId, Flags, Protocol, State, Unread};
+use crate::worker::table::{ConnId, ConnIndex, Flags, Protocol, State, Unread};
 use crate::ws::{Buffers, LARGE};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Reads from a connection that has become ready, with the allowance of a first visit, which is enough for most.
-    pub(in crate::worker) fn read_first(&mut self, index: u32, ended: bool) -> Flow {
+    pub(in crate::worker) fn read_first(&mut self, index: ConnIndex, ended: bool) -> Flow {
         self.visits.meter.begin_first();
         self.read_on(index, ended)
     }
 
     /// Reads from a connection with the allowance of a later visit.
-    pub(in crate::worker) fn read(&mut self, index: u32, ended: bool) -> Flow {
+    pub(in crate::worker) fn read(&mut self, index: ConnIndex, ended: bool) -> Flow {
         self.visits.meter.begin_visit();
         self.read_on(index, ended)
     }
 
     /// Reads from a connection until no input is left, or the work of this visit is used up. A short read means that no input is left
     /// (epoll(7)), unless the peer has `ended` its stream: then its end is still to be read.
-    fn read_on(&mut self, index: u32, ended: bool) -> Flow {
+    fn read_on(&mut self, index: ConnIndex, ended: bool) -> Flow {
         let unread = self.unread(index);
         let mut reads = READS_PER_VISIT;
         if unread > 0 {
@@ -90,7 +90,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Ends a visit to a connection while its reading is paused. If it waits for a decision, looks for a reset by its peer.
-    fn end_paused_visit(&mut self, index: u32, ended: bool) -> Flow {
+    fn end_paused_visit(&mut self, index: ConnIndex, ended: bool) -> Flow {
         let is_deciding = self.streams.table.record_mut(index).state() == State::Deciding;
         if ended && is_deciding && self.look_for_loss(index) == Flow::Gone {
             return Flow::Gone;
@@ -99,7 +99,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Notes the result of a read for the prediction of the next one. Returns whether a part of the input was not handled.
-    fn expect_size(&mut self, index: u32, drained: bool) -> bool {
+    fn expect_size(&mut self, index: ConnIndex, drained: bool) -> bool {
         let side = self.streams.table.side(index);
         let has_unread = side.is_some_and(|side| !side.unread.is_empty());
         let is_large = side.is_some_and(|side| side.message.decoder.missing() >= LARGE);
@@ -108,7 +108,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Handles input that an earlier visit left, until the work of this visit is used up.
-    fn take_all_unread(&mut self, index: u32) -> Flow {
+    fn take_all_unread(&mut self, index: ConnIndex) -> Flow {
         while self.unread(index) > 0
             && !self.visits.meter.is_spent()
             && !self.streams.table.record_mut(index).flags.has(Flags::PAUSED)
@@ -121,7 +121,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Handles one slice of the input that an earlier visit left. It is short, because the part that this visit leaves is copied again.
-    fn take_unread(&mut self, index: u32) -> Flow {
+    fn take_unread(&mut self, index: ConnIndex) -> Flow {
         let Some(side) = self.streams.table.side_mut(index) else { return Flow::Alive };
         let Unread { bytes, at } = std::mem::take(&mut side.unread);
         let at = at as usize;
@@ -156,7 +156,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Returns the number of bytes that were read and that no visit has handled yet.
-    fn unread(&self, index: u32) -> usize {
+    fn unread(&self, index: ConnIndex) -> usize {
         self.streams.table.side(index).map_or(0, |side| side.unread.len())
     }
 
@@ -168,7 +168,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Handles input that was just received, which is a sign of life.
-    fn take_fresh(&mut self, index: u32, input: Range<usize>, drained: bool) -> Flow {
+    fn take_fresh(&mut self, index: ConnIndex, input: Range<usize>, drained: bool) -> Flow {
         let tick = self.streams.tick;
         let record = self.streams.table.record_mut(index);
         let seen_before = std::mem::replace(&mut record.last_seen, tick);
@@ -191,7 +191,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Handles the last bytes of a stream, which were received at `at`, and ends the connection.
     #[cold]
-    fn take_last(&mut self, index: u32, at: usize, received: Received) -> Flow {
+    fn take_last(&mut self, index: ConnIndex, at: usize, received: Received) -> Flow {
         let Received { len, appended, next } = received;
         self.streams.counters.bytes_in.add(len as u64);
         self.visits.meter.charge(len / BYTES_PER_WORK);
@@ -205,7 +205,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Acts on what follows the bytes that a read returned, after these were handled.
     #[cold]
-    pub(in crate::worker) fn follow(&mut self, index: u32, next: Next) -> Flow {
+    pub(in crate::worker) fn follow(&mut self, index: ConnIndex, next: Next) -> Flow {
         match next {
             Next::More | Next::Event => Flow::Alive,
             Next::End => self.lose(index),
@@ -213,7 +213,12 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    pub(in crate::worker) fn take_input(&mut self, index: u32, input: Range<usize>, drained: bool) -> Flow {
+    pub(in crate::worker) fn take_input(
+        &mut self,
+        index: ConnIndex,
+        input: Range<usize>,
+        drained: bool,
+    ) -> Flow {
         let record = self.streams.table.record_mut(index);
         let tags = (record.state(), record.protocol());
         self.take_input_of(index, tags, input, drained)
@@ -223,7 +228,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     #[inline(always)]
     fn take_input_of(
         &mut self,
-        index: u32,
+        index: ConnIndex,
         (state, protocol): (State, Protocol),
         input: Range<usize>,
         drained: bool,

@@ -9,12 +9,12 @@ use crate::budget::{RELIEF_LEAST, RELIEF_MOST, RELIEF_SEARCH, WORK_OF_SEARCH};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::stream::Streams;
-use crate::worker::table::State;
+use crate::worker::table::{ConnIndex, State};
 use crate::ws::DecodeError;
 
 /// An incomplete message.
 struct Held {
-    owner: u32,
+    owner: ConnIndex,
     bytes: usize,
     /// The tick at which the message began.
     begun: u32,
@@ -24,7 +24,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Makes room for a buffer of `needed` bytes for input of this connection that was just received, as far as other messages can be given
     /// up. The message that is given up may be this connection's own, which then ends.
     #[cold]
-    pub(in crate::worker) fn relieve(&mut self, index: u32, needed: usize) -> Flow {
+    pub(in crate::worker) fn relieve(&mut self, index: ConnIndex, needed: usize) -> Flow {
         if !self.streams.pool.lacks(needed) {
             return Flow::Alive;
         }
@@ -69,7 +69,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Discards a connection's incomplete message, and closes the connection with 1013.
-    fn give_up(&mut self, index: u32) {
+    fn give_up(&mut self, index: ConnIndex) {
         let Streams { table, pool, .. } = &mut self.streams;
         let Some((record, Some(side))) = table.entry_mut(index) else { return };
         if !matches!(record.state(), State::Open | State::Closing) {

@@ -14,7 +14,7 @@ use crate::worker::os::{Os, Ready};
 use crate::worker::stream::Streams;
 use crate::worker::stream::compression::Codec;
 use crate::worker::table::id_of;
-use crate::worker::table::{ConnId, Flags, Timer};
+use crate::worker::table::{ConnId, ConnIndex, Flags, Timer};
 
 /// The sessions of a worker's connections: their protocols, their visits, and the handler that is called about them.
 pub(in crate::worker) struct Sessions<O: Os, H: Handler> {
@@ -106,7 +106,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Logs, at a level that includes it, that a request did not arrive in time.
-    pub(in crate::worker) fn tell_late(&self, index: u32) {
+    pub(in crate::worker) fn tell_late(&self, index: ConnIndex) {
         if tells_refusals()
             && let Some(record) = self.streams.table.get(index)
         {

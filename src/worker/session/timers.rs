@@ -11,7 +11,7 @@ use crate::worker::app::notice::Notice;
 use crate::worker::limits::PingPolicy;
 use crate::worker::os::Os;
 use crate::worker::stream::Streams;
-use crate::worker::table::{Flags, State, Timer};
+use crate::worker::table::{ConnIndex, Flags, State, Timer};
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
 /// The Close frame for a peer that does not complete a message in time.
@@ -58,7 +58,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Handles a message whose deadline has passed.
-    fn judge_message(&mut self, index: u32, due: u32) -> Flow {
+    fn judge_message(&mut self, index: ConnIndex, due: u32) -> Flow {
         let read = self.final_read(index, Timer::Message, due);
         if read == FinalRead::Gone {
             return Flow::Gone;
@@ -84,7 +84,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    fn on_timer(&mut self, index: u32, due: u32) -> Flow {
+    fn on_timer(&mut self, index: ConnIndex, due: u32) -> Flow {
         let Some((before, awaits_peer)) = self.awaits_peer(index, due) else { return Flow::Gone };
         let mut state = before;
         if awaits_peer {
@@ -130,7 +130,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Returns the state of a connection, and whether its peer has not done yet what it had to do by the deadline `due`.
-    fn awaits_peer(&self, index: u32, due: u32) -> Option<(State, bool)> {
+    fn awaits_peer(&self, index: ConnIndex, due: u32) -> Option<(State, bool)> {
         let Self { streams: Streams { table, .. }, limits, keepalive: Keepalive { pong_times, .. }, .. } =
             self;
         let (record, side) = table.entry(index)?;
@@ -145,19 +145,19 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Schedules the first Ping. Clients that connected together do not get their Pings together. A client that has just connected gets
     /// none at once: its handshake is a sign of life.
-    pub(in crate::worker) fn schedule_first_ping(&mut self, index: u32) {
+    pub(in crate::worker) fn schedule_first_ping(&mut self, index: ConnIndex) {
         self.schedule_ping(index, self.streams.tick);
     }
 
     /// Arms the timer for the next Ping of a connection that was opened, got a Ping, or was last active at the tick `since`.
-    pub(in crate::worker) fn schedule_ping(&mut self, index: u32, since: u32) {
+    pub(in crate::worker) fn schedule_ping(&mut self, index: ConnIndex, since: u32) {
         match self.keepalive.cadence {
             Some(cadence) => self.streams.table.arm(index, cadence.next(index, since)),
             None => self.streams.table.disarm(index),
         }
     }
 
-    fn keep_alive(&mut self, index: u32, due: u32) -> Flow {
+    fn keep_alive(&mut self, index: ConnIndex, due: u32) -> Flow {
         let Some(cadence) = self.keepalive.cadence else { return Flow::Alive };
         let (tick, policy) = (self.streams.tick, self.limits.ping_policy);
         let Self { streams: Streams { table, .. }, keepalive: Keepalive { pong_times, .. }, .. } = self;
@@ -200,7 +200,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Sends a Ping. Its timer expires at the Pong's deadline, or when the next Ping would be due.
-    fn ping(&mut self, index: u32) -> Flow {
+    fn ping(&mut self, index: ConnIndex) -> Flow {
         let (id, now) = (self.streams.table.id(index), self.streams.os.now());
         let record = self.streams.table.record_mut(index);
         record.flags.set(Flags::AWAIT_PONG | Flags::PONG_TIMER);
@@ -224,7 +224,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Arms the deadline of a Pong. Its Ping, of the tick `pinged`, has just left or joined output that is blocked. The Pong's time begins
     /// now: the process may have been stopped before.
-    fn await_pong(&mut self, index: u32, is_stuck: bool, pinged: u32) {
+    fn await_pong(&mut self, index: ConnIndex, is_stuck: bool, pinged: u32) {
         let sent = tick_at(self.streams.os.now());
         let PongTimes { first_check, deadline } = self.keepalive.pong_times;
         if is_stuck {
@@ -241,7 +241,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Restarts the deadline of a Pong, because its Ping waited behind other output and leaves only now.
-    pub(in crate::worker) fn extend_pong_deadline(&mut self, index: u32) {
+    pub(in crate::worker) fn extend_pong_deadline(&mut self, index: ConnIndex) {
         let Self { streams: Streams { table, .. }, limits, keepalive: Keepalive { pong_times, .. }, .. } =
             self;
         let Some((record, side)) = table.entry(index) else { return };
@@ -269,7 +269,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Returns whether a Ping that was first due at the tick `due` is put off, because the worker is late. Arms its timer for then.
-    pub(in crate::worker) fn puts_ping_off(&mut self, index: u32, due: u32, interval: u32) -> bool {
+    pub(in crate::worker) fn puts_ping_off(&mut self, index: ConnIndex, due: u32, interval: u32) -> bool {
         let Some(later) = self.keepalive.lateness.put_off(due, self.streams.tick, interval) else {
             return false;
         };

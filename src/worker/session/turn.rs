@@ -11,12 +11,12 @@ use crate::worker::app::conn::SendError;
 use crate::worker::app::handler::Handler;
 use crate::worker::app::turn::{ConnectionAccess, Connections, Flush, Turn};
 use crate::worker::os::Os;
-use crate::worker::table::{ConnId, Outbox};
+use crate::worker::table::{ConnId, ConnIndex, Outbox};
 use crate::ws::{CloseCode, CloseFrame, Message};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Sends a message to one connection. Returns `false` when there is no room.
-    fn write_answer(&mut self, index: u32, message: Message<'_>) -> bool {
+    fn write_answer(&mut self, index: ConnIndex, message: Message<'_>) -> bool {
         let (limit, opcode, payload) = (self.limits.outbox, message.opcode(), message.as_bytes());
         let room = limit.saturating_sub(self.streams.weight(index));
         if self.write_message(index, opcode, payload, room) {
@@ -45,15 +45,15 @@ impl<O: Os, H: Handler> ConnectionAccess<H::Data> for Sessions<O, H> {
         self.streams.table.end()
     }
 
-    fn id_of_open(&self, index: u32) -> Option<ConnId> {
+    fn id_of_open(&self, index: ConnIndex) -> Option<ConnId> {
         self.streams.table.is_open(index).then(|| self.streams.table.id(index))
     }
 
-    fn data_mut(&mut self, index: u32) -> Option<&mut H::Data> {
+    fn data_mut(&mut self, index: ConnIndex) -> Option<&mut H::Data> {
         self.streams.table.get_mut(index)?.data.as_mut()
     }
 
-    fn backlog(&self, index: u32) -> usize {
+    fn backlog(&self, index: ConnIndex) -> usize {
         self.streams.weight(index)
     }
 
@@ -74,11 +74,11 @@ impl<O: Os, H: Handler> ConnectionAccess<H::Data> for Sessions<O, H> {
         slowest.into_sorted().map(|(weight, Reverse(id))| (id, weight)).collect()
     }
 
-    fn push(&mut self, index: u32, batch: &mut Batch, flush: Flush) -> Pushed {
+    fn push(&mut self, index: ConnIndex, batch: &mut Batch, flush: Flush) -> Pushed {
         self.push_batch(index, batch, flush)
     }
 
-    fn send(&mut self, index: u32, message: Message<'_>) -> Result<(), SendError> {
+    fn send(&mut self, index: ConnIndex, message: Message<'_>) -> Result<(), SendError> {
         if !self.streams.table.is_open(index) {
             return Err(SendError::Gone);
         }
@@ -96,7 +96,7 @@ impl<O: Os, H: Handler> ConnectionAccess<H::Data> for Sessions<O, H> {
         }
     }
 
-    fn close(&mut self, index: u32, code: CloseCode, reason: &str) {
+    fn close(&mut self, index: ConnIndex, code: CloseCode, reason: &str) {
         if self.streams.table.is_open(index) {
             let frame = CloseFrame { code: Some(code), reason };
             let _ = self.close_open(index, frame, Closed::ByUs(frame.into()));

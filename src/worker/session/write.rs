@@ -5,14 +5,14 @@ use crate::budget::{LIST_KEEP, REPLY_FLUSH_LEAST};
 use crate::worker::app::closed::Closed;
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
-use crate::worker::table::{Flags, State};
+use crate::worker::table::{ConnIndex, Flags, State};
 
 /// The longest reply that is copied to leave together with a Ping, in bytes.
 const JOINED: usize = 4096;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Writes the current reply.
-    pub(in crate::worker) fn flush_reply(&mut self, index: u32) -> Flow {
+    pub(in crate::worker) fn flush_reply(&mut self, index: ConnIndex) -> Flow {
         self.streams
             .counters
             .messages_out
@@ -30,7 +30,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Writes a reply with echoed messages.
-    fn flush_pieces(&mut self, index: u32) -> Flow {
+    fn flush_pieces(&mut self, index: ConnIndex) -> Flow {
         let all = self.streams.receive.reply().len();
         let must_wait =
             self.streams.queued(index) > 0 || self.streams.table.record_mut(index).flags.has(Flags::BLOCKED);
@@ -50,7 +50,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Writes bytes, or queues those that cannot be written now.
-    fn write(&mut self, index: u32, bytes: &[u8]) -> Flow {
+    fn write(&mut self, index: ConnIndex, bytes: &[u8]) -> Flow {
         if self.streams.has_other_output(index) {
             self.write_later(index, bytes)
         } else {
@@ -59,7 +59,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Queues bytes. They leave at the end of the iteration, together with other output of the connection.
-    pub(in crate::worker) fn write_later(&mut self, index: u32, bytes: &[u8]) -> Flow {
+    pub(in crate::worker) fn write_later(&mut self, index: ConnIndex, bytes: &[u8]) -> Flow {
         let is_free = self.streams.queued(index) == 0
             && !self.streams.table.record_mut(index).flags.has(Flags::BLOCKED);
         let queued = self.streams.queue(index, bytes);
@@ -74,7 +74,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.after_queueing(index, queued)
     }
 
-    pub(in crate::worker) fn write_now(&mut self, index: u32, bytes: &[u8]) -> Flow {
+    pub(in crate::worker) fn write_now(&mut self, index: ConnIndex, bytes: &[u8]) -> Flow {
         match self.streams.send(index, bytes) {
             Err(_) => self.lose(index),
             Ok(written) if written == bytes.len() => Flow::Alive,
@@ -85,7 +85,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    pub(in crate::worker) fn after_queueing(&mut self, index: u32, queued: bool) -> Flow {
+    pub(in crate::worker) fn after_queueing(&mut self, index: ConnIndex, queued: bool) -> Flow {
         if !queued {
             // The stream would have a gap: nothing can follow, not even a Close.
             return self.drop_connection(index, Closed::BuffersExhausted);
@@ -100,7 +100,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Writes output that was queued in this iteration for one connection, before the iteration ends.
-    pub(in crate::worker) fn write_at_once(&mut self, index: u32) -> Flow {
+    pub(in crate::worker) fn write_at_once(&mut self, index: ConnIndex) -> Flow {
         let flags = self.streams.table.record_mut(index).flags;
         if flags.has(Flags::DIRTY) && !flags.has(Flags::BLOCKED) {
             self.write_outbox(index)
@@ -127,7 +127,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Handles the event that the kernel has room for output.
-    pub(in crate::worker) fn unblock(&mut self, index: u32) -> Flow {
+    pub(in crate::worker) fn unblock(&mut self, index: ConnIndex) -> Flow {
         if self.streams.table.record_mut(index).flags.has(Flags::BLOCKED) {
             self.retry_writing(index)
         } else {
@@ -136,7 +136,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Writes to a connection for which the kernel took less than it was given.
-    pub(in crate::worker) fn retry_writing(&mut self, index: u32) -> Flow {
+    pub(in crate::worker) fn retry_writing(&mut self, index: ConnIndex) -> Flow {
         self.streams.table.record_mut(index).flags.clear(Flags::BLOCKED);
         match self.streams.flush_transport(index) {
             Ok(true) => self.write_outbox(index),
@@ -149,14 +149,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Pauses reading from a peer that does not read: its input would only make more output.
-    fn pause(&mut self, index: u32) {
+    fn pause(&mut self, index: ConnIndex) {
         if !self.streams.table.record_mut(index).flags.replace(Flags::PAUSED) {
             self.stop_message_clock(index);
         }
     }
 
     /// Writes as much of the queued output as the kernel takes.
-    pub(in crate::worker) fn write_outbox(&mut self, index: u32) -> Flow {
+    pub(in crate::worker) fn write_outbox(&mut self, index: ConnIndex) -> Flow {
         while self.streams.queued(index) > 0 {
             match self.streams.send_outbox(index) {
                 Ok(true) => {}

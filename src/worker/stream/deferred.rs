@@ -55,5 +55,5 @@ impl DeferredReplies {
 }
 
 const fn mark(id: ConnId) -> u64 {
-    1 << (id.index() % u64::BITS)
+    1 << (id.index().get() % u64::BITS)
 }

@@ -7,7 +7,7 @@ use super::listener::ListenerOptions;
 use super::streams::Streams;
 use super::transport::{Link, Next, Received};
 use crate::worker::os::Os;
-use crate::worker::table::{Flags, Record, Side};
+use crate::worker::table::{ConnIndex, Flags, Record, Side};
 
 impl<O: Os, D> Streams<O, D> {
     /// Receives with one system call: first into the buffer of a large message that is incomplete, then into this range of the receive
@@ -16,7 +16,11 @@ impl<O: Os, D> Streams<O, D> {
     /// # Errors
     /// When the connection is lost; `WouldBlock` when nothing has arrived.
     #[inline(always)]
-    pub(in crate::worker) fn receive(&mut self, index: u32, part: Range<usize>) -> io::Result<Received> {
+    pub(in crate::worker) fn receive(
+        &mut self,
+        index: ConnIndex,
+        part: Range<usize>,
+    ) -> io::Result<Received> {
         let Self { table, os, pool, receive, transports, .. } = self;
         let buffer = receive.room(part);
         let Some((record, side)) = table.entry_mut(index) else {
@@ -41,7 +45,7 @@ impl<O: Os, D> Streams<O, D> {
     }
 
     /// Returns the transport and the preamble that the connection's listener prescribes.
-    pub(in crate::worker) fn listener_options(&self, index: u32) -> ListenerOptions {
+    pub(in crate::worker) fn listener_options(&self, index: ConnIndex) -> ListenerOptions {
         let listener = self.table.get(index).map(Record::listener);
         listener
             .and_then(|listener| self.listeners.get(listener.index()))
@@ -54,7 +58,7 @@ impl<O: Os, D> Streams<O, D> {
     ///
     /// # Errors
     /// When the connection is lost.
-    pub(in crate::worker) fn begin(&mut self, index: u32, part: Range<usize>) -> io::Result<Received> {
+    pub(in crate::worker) fn begin(&mut self, index: ConnIndex, part: Range<usize>) -> io::Result<Received> {
         let Self { table, os, pool, receive, transports, .. } = self;
         let Some(record) = table.get_mut(index) else {
             return Ok(Received { len: 0, appended: 0, next: Next::End });
@@ -69,7 +73,7 @@ impl<O: Os, D> Streams<O, D> {
     }
 
     /// Returns how many bytes have arrived that were not received and can be.
-    pub(in crate::worker) fn unreceived(&mut self, index: u32) -> usize {
+    pub(in crate::worker) fn unreceived(&mut self, index: ConnIndex) -> usize {
         let Self { table, os, pool, transports, .. } = self;
         let Some(record) = table.get(index) else { return 0 };
         transports.unread(record.transport(), &mut Link { os, socket: &record.socket, index, pool })

@@ -7,7 +7,7 @@ use crate::base::pool::Pool;
 use crate::budget::{UNSENT_IN_KERNEL, UNSENT_OF_LARGE};
 use crate::metrics::Counters;
 use crate::worker::os::Os;
-use crate::worker::table::{Flags, Record, TransportKind};
+use crate::worker::table::{ConnIndex, Flags, Record, TransportKind};
 
 /// What sending to a connection needs beside the connection's record.
 pub(in crate::worker) struct Sender<'a, O: Os> {
@@ -26,7 +26,7 @@ impl<O: Os> Sender<'_, O> {
     #[inline]
     pub(in crate::worker) fn send<D>(
         self,
-        index: u32,
+        index: ConnIndex,
         record: &mut Record<O::Socket, D>,
         bytes: &[u8],
     ) -> io::Result<usize> {
@@ -40,7 +40,7 @@ impl<O: Os> Sender<'_, O> {
     /// When the connection is lost.
     pub(in crate::worker) fn send_slices<D>(
         self,
-        index: u32,
+        index: ConnIndex,
         record: &mut Record<O::Socket, D>,
         slices: &[IoSlice<'_>],
     ) -> io::Result<usize> {
@@ -58,7 +58,7 @@ impl<O: Os> Sender<'_, O> {
     #[inline]
     fn send_with<D>(
         self,
-        index: u32,
+        index: ConnIndex,
         record: &mut Record<O::Socket, D>,
         is_large: bool,
         send: impl FnOnce(&mut Transports, TransportKind, &mut Link<'_, O>) -> io::Result<Sent>,

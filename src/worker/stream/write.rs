@@ -8,40 +8,40 @@ use super::streams::Streams;
 use super::transport::Link;
 use crate::budget::SLICES_PER_WRITE;
 use crate::worker::os::Os;
-use crate::worker::table::{ConflationKey, Flags, Frame, Outbox, Record, Side, State};
+use crate::worker::table::{ConflationKey, ConnIndex, Flags, Frame, Outbox, Record, Side, State};
 
 impl<O: Os, D> Streams<O, D> {
     /// Returns whether the kernel takes no more output at the moment.
-    pub(in crate::worker) fn is_blocked(&self, index: u32) -> bool {
+    pub(in crate::worker) fn is_blocked(&self, index: ConnIndex) -> bool {
         self.table.get(index).is_none_or(|record| record.flags.has(Flags::BLOCKED))
     }
 
     /// Returns the number of bytes in a connection's outbox.
-    pub(in crate::worker) fn queued(&self, index: u32) -> usize {
+    pub(in crate::worker) fn queued(&self, index: ConnIndex) -> usize {
         self.table.outbox(index).map_or(0, Outbox::len)
     }
 
     /// Returns the number of bytes in a connection's outbox, with the overhead of keeping them.
-    pub(in crate::worker) fn weight(&self, index: u32) -> usize {
+    pub(in crate::worker) fn weight(&self, index: ConnIndex) -> usize {
         self.table.outbox(index).map_or(0, Outbox::weight)
     }
 
     /// Returns whether other output of the connection leaves in this iteration, or is blocked. More output then joins the queue, so that
     /// one system call writes all of it.
-    pub(in crate::worker) fn has_other_output(&self, index: u32) -> bool {
+    pub(in crate::worker) fn has_other_output(&self, index: ConnIndex) -> bool {
         let entry = self.table.entry(index);
         entry.is_some_and(|(record, side)| has_other_output(record, side, self.tick, self.puts_pings_off))
     }
 
     /// Appends a copy of the bytes to the outbox. Returns `false` when the pool has no buffer for them.
-    pub(in crate::worker) fn queue(&mut self, index: u32, bytes: &[u8]) -> bool {
+    pub(in crate::worker) fn queue(&mut self, index: ConnIndex, bytes: &[u8]) -> bool {
         self.table.side_or_new(index).outbox.push(bytes, &mut self.pool)
     }
 
     /// Appends a reference to a frame, of which `written` bytes are already written, to the outbox.
     pub(in crate::worker) fn queue_shared(
         &mut self,
-        index: u32,
+        index: ConnIndex,
         frame: &Frame,
         written: usize,
         key: ConflationKey,
@@ -51,7 +51,7 @@ impl<O: Os, D> Streams<O, D> {
     }
 
     /// Appends the reply without its first `written` bytes to the outbox. Returns `false` when the pool has no buffer for a part of it.
-    pub(in crate::worker) fn queue_reply(&mut self, index: u32, mut written: usize) -> bool {
+    pub(in crate::worker) fn queue_reply(&mut self, index: ConnIndex, mut written: usize) -> bool {
         let Self { table, pool, receive, .. } = self;
         let Side { outbox, .. } = table.side_or_new(index);
         let mut queued = true;
@@ -67,7 +67,7 @@ impl<O: Os, D> Streams<O, D> {
     }
 
     /// Marks a connection, so that its queued output is written at the end of the iteration.
-    pub(in crate::worker) fn mark_dirty(&mut self, index: u32) {
+    pub(in crate::worker) fn mark_dirty(&mut self, index: ConnIndex) {
         if !self.table.record_mut(index).flags.replace(Flags::DIRTY) {
             self.dirty.push(self.table.id(index));
         }
@@ -77,7 +77,7 @@ impl<O: Os, D> Streams<O, D> {
     ///
     /// # Errors
     /// When the connection is lost.
-    pub(in crate::worker) fn send_reply(&mut self, index: u32) -> io::Result<usize> {
+    pub(in crate::worker) fn send_reply(&mut self, index: ConnIndex) -> io::Result<usize> {
         let Self { table, os, transports, pool, counters, receive, .. } = self;
         let Some(record) = table.get_mut(index) else { return Ok(0) };
         let sender = Sender { os, transports, pool, counters };
@@ -93,7 +93,7 @@ impl<O: Os, D> Streams<O, D> {
     ///
     /// # Errors
     /// When the connection is lost.
-    pub(in crate::worker) fn send(&mut self, index: u32, bytes: &[u8]) -> io::Result<usize> {
+    pub(in crate::worker) fn send(&mut self, index: ConnIndex, bytes: &[u8]) -> io::Result<usize> {
         let Self { table, os, transports, pool, counters, .. } = self;
         let Some(record) = table.get_mut(index) else { return Ok(0) };
         Sender { os, transports, pool, counters }.send(index, record, bytes)
@@ -103,7 +103,7 @@ impl<O: Os, D> Streams<O, D> {
     ///
     /// # Errors
     /// When the connection is lost.
-    pub(in crate::worker) fn send_outbox(&mut self, index: u32) -> io::Result<bool> {
+    pub(in crate::worker) fn send_outbox(&mut self, index: ConnIndex) -> io::Result<bool> {
         let Self { table, os, transports, pool, counters, tick, .. } = self;
         let Some((record, Some(side))) = table.entry_mut(index) else { return Ok(false) };
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
@@ -122,7 +122,7 @@ impl<O: Os, D> Streams<O, D> {
     ///
     /// # Errors
     /// When the connection is lost.
-    pub(in crate::worker) fn flush_transport(&mut self, index: u32) -> io::Result<bool> {
+    pub(in crate::worker) fn flush_transport(&mut self, index: ConnIndex) -> io::Result<bool> {
         let Self { table, os, transports, pool, .. } = self;
         let Some(record) = table.get_mut(index) else { return Ok(true) };
         let is_flushed =
@@ -134,7 +134,7 @@ impl<O: Os, D> Streams<O, D> {
     }
 
     /// Returns whether output waits for the kernel, or for the end of the iteration.
-    pub(in crate::worker) fn has_unsent(&self, index: u32) -> bool {
+    pub(in crate::worker) fn has_unsent(&self, index: ConnIndex) -> bool {
         self.queued(index) > 0
             || self
                 .table
@@ -143,7 +143,7 @@ impl<O: Os, D> Streams<O, D> {
     }
 
     /// Shuts down the writing half of a connection that has nothing left to send, after its output is written.
-    pub(in crate::worker) fn end_writing(&mut self, index: u32) {
+    pub(in crate::worker) fn end_writing(&mut self, index: ConnIndex) {
         let Self { table, os, transports, pool, .. } = self;
         let Some(record) = table.get_mut(index) else { return };
         if record.state() == State::Finishing && !record.flags.has(Flags::SHUT) {
@@ -155,7 +155,7 @@ impl<O: Os, D> Streams<O, D> {
     }
 
     /// Discards all input of a connection's stream and all output that was to be sent in it.
-    pub(in crate::worker) fn drop_stream(&mut self, index: u32) {
+    pub(in crate::worker) fn drop_stream(&mut self, index: ConnIndex) {
         self.receive.clear_reply(&mut self.pool);
         self.table.end_message(index);
         if let Some(side) = self.table.side_mut(index) {
@@ -166,14 +166,14 @@ impl<O: Os, D> Streams<O, D> {
     }
 
     /// Closes the socket of a connection that was removed from the table.
-    pub(in crate::worker) fn close(&mut self, index: u32, record: Record<O::Socket, D>) {
+    pub(in crate::worker) fn close(&mut self, index: ConnIndex, record: Record<O::Socket, D>) {
         let Self { os, transports, pool, .. } = self;
         transports.close(record.transport(), &mut Link { os, socket: &record.socket, index, pool });
         self.os.close(record.socket);
     }
 
     /// Frees the connection's side record when it is empty.
-    pub(in crate::worker) fn free_side(&mut self, index: u32) {
+    pub(in crate::worker) fn free_side(&mut self, index: ConnIndex) {
         self.table.free_side(index, &mut self.pool);
     }
 }

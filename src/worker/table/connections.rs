@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::final_read::Timer;
-use super::id::{ConnId, MAX_GENERATION};
+use super::id::{ConnId, ConnIndex, MAX_GENERATION};
 use super::message_clock::MessageClock;
 use super::outbox::Outbox;
 use super::record::Record;
@@ -62,17 +62,21 @@ impl<S, D> ConnectionTable<S, D> {
     }
 
     /// Adds a connection, assigns it the next generation, and returns its index.
-    pub(in crate::worker) fn insert(&mut self, mut record: Record<S, D>) -> u32 {
+    pub(in crate::worker) fn insert(&mut self, mut record: Record<S, D>) -> ConnIndex {
         record.set_generation(self.next_generation);
         self.next_generation = (self.next_generation + 1) & MAX_GENERATION;
-        u32::try_from(self.records.insert(record)).unwrap_or(u32::MAX)
+        ConnIndex::new(u32::try_from(self.records.insert(record)).unwrap_or(u32::MAX))
     }
 
     /// Removes a connection, frees its side record, and disarms its timers. Returns its record, and how many bytes its windows took.
-    pub(in crate::worker) fn remove(&mut self, index: u32, pool: &mut Pool) -> Option<(Record<S, D>, usize)> {
+    pub(in crate::worker) fn remove(
+        &mut self,
+        index: ConnIndex,
+        pool: &mut Pool,
+    ) -> Option<(Record<S, D>, usize)> {
         self.disarm(index);
         self.end_message(index);
-        let record = self.records.remove(index as usize)?;
+        let record = self.records.remove(index.as_usize())?;
         let mut context_bytes = 0;
         if let Some(mut side) = record.side.index().and_then(|at| self.sides.remove(at)) {
             context_bytes = side.context_bytes();
@@ -82,37 +86,37 @@ impl<S, D> ConnectionTable<S, D> {
     }
 
     /// Returns the index of the connection with this id, if it still exists.
-    pub(in crate::worker) fn find(&self, id: ConnId) -> Option<u32> {
+    pub(in crate::worker) fn find(&self, id: ConnId) -> Option<ConnIndex> {
         let record = self.get(id.index())?;
         (record.generation() == id.generation()).then_some(id.index())
     }
 
     /// Returns the id of the connection at `index`.
-    pub(in crate::worker) fn id(&self, index: u32) -> ConnId {
+    pub(in crate::worker) fn id(&self, index: ConnIndex) -> ConnId {
         let generation = self.get(index).map_or(0, Record::generation);
-        ConnId::new(self.worker, generation, index)
+        ConnId::new(self.worker, generation, index.get())
     }
 
     #[inline]
-    pub(in crate::worker) fn get(&self, index: u32) -> Option<&Record<S, D>> {
-        self.records.get(index as usize)
+    pub(in crate::worker) fn get(&self, index: ConnIndex) -> Option<&Record<S, D>> {
+        self.records.get(index.as_usize())
     }
 
     #[inline]
-    pub(in crate::worker) fn get_mut(&mut self, index: u32) -> Option<&mut Record<S, D>> {
-        self.records.get_mut(index as usize)
+    pub(in crate::worker) fn get_mut(&mut self, index: ConnIndex) -> Option<&mut Record<S, D>> {
+        self.records.get_mut(index.as_usize())
     }
 
     /// Returns the record of a connection that is known to exist.
     #[inline]
-    pub(in crate::worker) fn record_mut(&mut self, index: u32) -> &mut Record<S, D> {
+    pub(in crate::worker) fn record_mut(&mut self, index: ConnIndex) -> &mut Record<S, D> {
         self.get_mut(index).expect("the connection is in the table")
     }
 
     /// Returns a connection's record with its side record, if it has one.
     #[inline]
-    pub(in crate::worker) fn entry(&self, index: u32) -> Option<(&Record<S, D>, Option<&Side>)> {
-        let record = self.records.get(index as usize)?;
+    pub(in crate::worker) fn entry(&self, index: ConnIndex) -> Option<(&Record<S, D>, Option<&Side>)> {
+        let record = self.records.get(index.as_usize())?;
         Some((record, record.side.index().and_then(|at| self.sides.get(at))))
     }
 
@@ -120,35 +124,35 @@ impl<S, D> ConnectionTable<S, D> {
     #[inline]
     pub(in crate::worker) fn entry_mut(
         &mut self,
-        index: u32,
+        index: ConnIndex,
     ) -> Option<(&mut Record<S, D>, Option<&mut Side>)> {
-        let record = self.records.get_mut(index as usize)?;
+        let record = self.records.get_mut(index.as_usize())?;
         let side = record.side.index().and_then(|at| self.sides.get_mut(at));
         Some((record, side))
     }
 
     /// Returns whether messages may be exchanged on the connection.
-    pub(in crate::worker) fn is_open(&self, index: u32) -> bool {
+    pub(in crate::worker) fn is_open(&self, index: ConnIndex) -> bool {
         self.get(index).is_some_and(|record| record.state() == State::Open)
     }
 
     /// Returns a connection's side record, if it has one.
     #[inline]
-    pub(in crate::worker) fn side(&self, index: u32) -> Option<&Side> {
+    pub(in crate::worker) fn side(&self, index: ConnIndex) -> Option<&Side> {
         self.sides.get(self.get(index)?.side.index()?)
     }
 
     /// Returns a connection's side record, if it has one, mutably.
     #[inline]
-    pub(in crate::worker) fn side_mut(&mut self, index: u32) -> Option<&mut Side> {
+    pub(in crate::worker) fn side_mut(&mut self, index: ConnIndex) -> Option<&mut Side> {
         let at = self.get(index)?.side.index()?;
         self.sides.get_mut(at)
     }
 
     /// Returns a connection's side record; makes one if it has none.
-    pub(in crate::worker) fn side_or_new(&mut self, index: u32) -> &mut Side {
+    pub(in crate::worker) fn side_or_new(&mut self, index: ConnIndex) -> &mut Side {
         let Self { records, sides, .. } = self;
-        let record = records.get_mut(index as usize).expect("the connection is in the table");
+        let record = records.get_mut(index.as_usize()).expect("the connection is in the table");
         let at = record.side.index().unwrap_or_else(|| {
             let at = sides.insert(Side::new(index));
             record.side = SideId::new(at);
@@ -158,7 +162,7 @@ impl<S, D> ConnectionTable<S, D> {
     }
 
     /// Frees a connection's side record when it is empty.
-    pub(in crate::worker) fn free_side(&mut self, index: u32, pool: &mut Pool) {
+    pub(in crate::worker) fn free_side(&mut self, index: ConnIndex, pool: &mut Pool) {
         let Some(at) = self.record_mut(index).side.index() else { return };
         if self.sides.get(at).is_none_or(Side::is_empty) {
             self.end_message(index);
@@ -170,7 +174,7 @@ impl<S, D> ConnectionTable<S, D> {
     }
 
     /// Returns a connection's outbox, if it has a side record.
-    pub(in crate::worker) fn outbox(&self, index: u32) -> Option<&Outbox> {
+    pub(in crate::worker) fn outbox(&self, index: ConnIndex) -> Option<&Outbox> {
         self.side(index).map(|side| &side.outbox)
     }
 
@@ -211,24 +215,25 @@ impl<S, D> ConnectionTable<S, D> {
 /// A connection's timer, which is armed for the earliest of its deadlines.
 impl<S, D> ConnectionTable<S, D> {
     /// Arms a connection's timer for a tick.
-    pub(in crate::worker) fn arm(&mut self, index: u32, deadline: u32) {
-        self.timers.arm(&mut self.records, index, deadline);
+    pub(in crate::worker) fn arm(&mut self, index: ConnIndex, deadline: u32) {
+        self.timers.arm(&mut self.records, index.get(), deadline);
     }
 
     /// Arms a connection's timer for the tick `deadline`, and makes it expire at the tick `seen_at`, or later.
-    pub(in crate::worker) fn put_off(&mut self, index: u32, deadline: u32, seen_at: u32) {
-        self.timers.put_off(&mut self.records, index, deadline, seen_at);
+    pub(in crate::worker) fn put_off(&mut self, index: ConnIndex, deadline: u32, seen_at: u32) {
+        self.timers.put_off(&mut self.records, index.get(), deadline, seen_at);
     }
 
-    pub(in crate::worker) fn disarm(&mut self, index: u32) {
+    pub(in crate::worker) fn disarm(&mut self, index: ConnIndex) {
         if self.get(index).is_some() {
-            self.timers.disarm(&mut self.records, index);
+            self.timers.disarm(&mut self.records, index.get());
         }
     }
 
     /// Disarms the first timer that is due at the tick `now`. Returns the index of its connection and the tick at which it was due.
-    pub(in crate::worker) fn expire(&mut self, now: u32) -> Option<(u32, u32)> {
-        self.timers.expire(&mut self.records, now)
+    pub(in crate::worker) fn expire(&mut self, now: u32) -> Option<(ConnIndex, u32)> {
+        let (index, due) = self.timers.expire(&mut self.records, now)?;
+        Some((ConnIndex::new(index), due))
     }
 
     /// Returns the first tick up to `now` at which a timer may be due.
@@ -248,7 +253,7 @@ impl<S, D> ConnectionTable<S, D> {
     /// Starts the deadline of an incomplete message, `time` from now. It is suspended from the beginning if `stands` is set.
     pub(in crate::worker) fn begin_message(
         &mut self,
-        index: u32,
+        index: ConnIndex,
         now: impl FnOnce() -> Duration,
         time: Duration,
         stands: bool,
@@ -257,12 +262,12 @@ impl<S, D> ConnectionTable<S, D> {
     }
 
     /// Suspends the deadline: the connection is not read from any more.
-    pub(in crate::worker) fn stop_message(&mut self, index: u32, now: impl FnOnce() -> Duration) {
+    pub(in crate::worker) fn stop_message(&mut self, index: ConnIndex, now: impl FnOnce() -> Duration) {
         self.set_message_clock(index, |clock| clock.stop(now()));
     }
 
     /// Resumes the deadline: the connection is read from again.
-    pub(in crate::worker) fn resume_message(&mut self, index: u32, now: impl FnOnce() -> Duration) {
+    pub(in crate::worker) fn resume_message(&mut self, index: ConnIndex, now: impl FnOnce() -> Duration) {
         self.set_message_clock(index, |clock| clock.go_on(now()));
     }
 
@@ -273,7 +278,7 @@ impl<S, D> ConnectionTable<S, D> {
     }
 
     /// Ends the deadline: no message is incomplete any more.
-    pub(in crate::worker) fn end_message(&mut self, index: u32) {
+    pub(in crate::worker) fn end_message(&mut self, index: ConnIndex) {
         let Some(at) = self.side_slot(index) else { return };
         let Some(side) = self.sides.get_mut(at as usize).filter(|side| side.message.clock.is_under_way())
         else {
@@ -286,13 +291,13 @@ impl<S, D> ConnectionTable<S, D> {
 
     /// Disarms the first timer of a message that is due at the tick `now`. Returns the index of its connection and the tick at which it was
     /// due.
-    pub(in crate::worker) fn expire_message(&mut self, now: u32) -> Option<(u32, u32)> {
+    pub(in crate::worker) fn expire_message(&mut self, now: u32) -> Option<(ConnIndex, u32)> {
         let (at, due) = self.message_timers.expire(&mut self.sides, now)?;
         self.sides.get(at as usize).map(|side| (side.owner(), due))
     }
 
     /// Arms the timer of a message again, which was due at the tick `due` and is to be judged at the tick `seen_at`.
-    pub(in crate::worker) fn put_message_off(&mut self, index: u32, due: u32, seen_at: u32) {
+    pub(in crate::worker) fn put_message_off(&mut self, index: ConnIndex, due: u32, seen_at: u32) {
         if let Some(at) = self.side_slot(index)
             && self.sides.get(at as usize).is_some_and(|side| side.message.clock.is_overdue())
         {
@@ -300,7 +305,7 @@ impl<S, D> ConnectionTable<S, D> {
         }
     }
 
-    fn set_message_clock(&mut self, index: u32, set: impl FnOnce(&mut MessageClock)) {
+    fn set_message_clock(&mut self, index: ConnIndex, set: impl FnOnce(&mut MessageClock)) {
         let Some(at) = self.side_slot(index) else { return };
         let Some(side) = self.sides.get_mut(at as usize) else { return };
         set(&mut side.message.clock);
@@ -310,7 +315,7 @@ impl<S, D> ConnectionTable<S, D> {
         }
     }
 
-    fn side_slot(&self, index: u32) -> Option<u32> {
+    fn side_slot(&self, index: ConnIndex) -> Option<u32> {
         let at = self.get(index)?.side.index()?;
         u32::try_from(at).ok()
     }

@@ -18,6 +18,28 @@ pub(crate) const MAX_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnId(u64);
 
+/// The slot of a connection in its worker's table. It is reused after the connection has ended: a [`ConnId`] is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnIndex(u32);
+
+impl ConnIndex {
+    /// Returns the index of the slot with this number. There need not be a connection in it.
+    #[must_use]
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// Returns the number of the slot, from 0.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    pub(in crate::worker) const fn as_usize(self) -> usize {
+        self.0 as usize
+    }
+}
+
 impl ConnId {
     pub(crate) fn new(worker: usize, generation: u32, index: u32) -> Self {
         debug_assert!(worker < MAX_WORKERS && (index as usize) < MAX_CONNECTIONS_PER_WORKER);
@@ -50,8 +72,8 @@ impl ConnId {
 
     /// Returns the connection's slot among those of its worker. The slot is reused after the connection has ended.
     #[must_use]
-    pub const fn index(self) -> u32 {
-        (self.0 & ((1 << INDEX_BITS) - 1)) as u32
+    pub const fn index(self) -> ConnIndex {
+        ConnIndex((self.0 & ((1 << INDEX_BITS) - 1)) as u32)
     }
 }
 
@@ -64,7 +86,7 @@ impl fmt::Debug for ConnId {
 impl fmt::Display for ConnId {
     /// Writes worker, slot and generation, as in `3-1045-17`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}-{}", self.worker(), self.index(), self.generation())
+        write!(f, "{}-{}-{}", self.worker(), self.index().0, self.generation())
     }
 }
 
@@ -76,7 +98,7 @@ mod tests {
     fn the_parts_come_back() {
         for (worker, generation, index) in [(0, 0, 0), (1023, MAX_GENERATION, (1 << 26) - 1), (5, 77, 9)] {
             let id = ConnId::new(worker, generation, index);
-            assert_eq!((id.worker(), id.generation(), id.index()), (worker, generation, index));
+            assert_eq!((id.worker(), id.generation(), id.index().get()), (worker, generation, index));
             assert_eq!(ConnId::from_u64(id.to_u64()), id);
         }
     }

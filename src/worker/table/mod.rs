@@ -18,7 +18,7 @@ mod token;
 
 pub(super) use connections::ConnectionTable;
 pub(super) use final_read::Timer;
-pub use id::ConnId;
+pub use id::{ConnId, ConnIndex};
 pub(crate) use outbox::{CHUNK, ConflationKey, Frame, Outbox, REFERENCE};
 pub(super) use progress::{LatePong, OutputProgress};
 pub(crate) use record::{Flags, Record, record_bytes};

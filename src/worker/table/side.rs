@@ -1,6 +1,7 @@
 //! The side record of a connection, which exists while there is more to keep than the record holds.
 
 use super::final_read::FinalReads;
+use super::id::ConnIndex;
 use super::message_clock::MessageClock;
 use super::outbox::Outbox;
 use super::progress::{LatePong, OutputProgress};
@@ -60,7 +61,7 @@ pub(crate) struct IncompleteMessage {
 #[derive(Debug)]
 pub(crate) struct Side {
     /// The index of the connection that has this side record.
-    owner: u32,
+    owner: ConnIndex,
     /// Deadlines that have passed while input was unread.
     pub(crate) final_reads: FinalReads,
     /// The request head received so far, or the whole head while a decision on it is pending.
@@ -82,7 +83,7 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    pub(crate) fn new(owner: u32) -> Self {
+    pub(crate) fn new(owner: ConnIndex) -> Self {
         Self {
             owner,
             final_reads: FinalReads::default(),
@@ -97,7 +98,7 @@ impl Side {
         }
     }
 
-    pub(crate) const fn owner(&self) -> u32 {
+    pub(crate) const fn owner(&self) -> ConnIndex {
         self.owner
     }
 

@@ -3,9 +3,9 @@
 use super::rig::{Client, Seen, limits, millis, play, request, secs};
 use crate::budget::{ACCEPTS_PER_ITERATION, REFUSALS};
 use crate::simulation::connection::Ending;
-use crate::worker::Limits;
 use crate::worker::core::acceptor::Listening;
 use crate::worker::stream::ListenerOptions;
+use crate::worker::{ConnIndex, Limits};
 use crate::ws::Message;
 
 #[test]
@@ -69,7 +69,7 @@ fn a_record_knows_the_listener_of_its_connection() {
         rig.settle();
         assert!(rig.response(client).starts_with("HTTP/1.1 101 "));
         let table = &rig.worker.sessions.streams.table;
-        let listeners = [0, 1].map(|index| table.get(index).unwrap().listener().index());
+        let listeners = [0, 1].map(|index| table.get(ConnIndex::new(index)).unwrap().listener().index());
         assert_eq!(listeners, [0, 1]);
     });
 }

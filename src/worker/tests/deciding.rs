@@ -3,7 +3,7 @@
 use super::rig::{Client, Rig, Seen, decode, limits, millis, play, request, secs};
 use crate::budget::DECISIONS;
 use crate::simulation::connection::Ending;
-use crate::worker::{Limits, State};
+use crate::worker::{ConnIndex, Limits, State};
 use crate::ws::Opcode;
 
 fn get(path: &str) -> String {
@@ -48,7 +48,7 @@ fn what_was_learnt_is_kept_with_the_connection() {
         rig.settle();
         assert_eq!(frames_behind(rig, client), []);
         assert_eq!((states(rig), rig.counters().decisions_pending.get()), (vec![State::Open], 0));
-        rig.turn(|connections| assert_eq!(connections.data_mut(0), Some(&mut 77)));
+        rig.turn(|connections| assert_eq!(connections.data_mut(ConnIndex::new(0)), Some(&mut 77)));
         rig.say(client, "hi");
         rig.settle();
         assert_eq!(rig.frames(client), [Seen::Text("hi".into())]);

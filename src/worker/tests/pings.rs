@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::rig::{Client, Rig, Seen, limits, millis, play, secs};
 use crate::budget::LATE;
 use crate::worker::session::ping::PING_PAYLOAD;
-use crate::worker::{Budgets, Limits, Notice, PingPolicy};
+use crate::worker::{Budgets, ConnIndex, Limits, Notice, PingPolicy};
 use crate::ws::{Opcode, encode};
 
 fn pinging(ping_policy: PingPolicy) -> Limits {
@@ -383,7 +383,7 @@ fn after_a_late_pong_the_next_ping_comes_in_its_time() {
                 rig.world().client_reads(client, 1_000);
             }
             assert_eq!(rig.counters().pings_sent.get(), 1, "{policy:?}");
-            while rig.worker.sessions.streams.queued(0) > 0 {
+            while rig.worker.sessions.streams.queued(ConnIndex::new(0)) > 0 {
                 rig.world().client_reads(client, 3_000);
                 rig.settle();
             }

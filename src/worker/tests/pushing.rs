@@ -3,7 +3,7 @@
 use super::deflating::{Deflating, Heard, text};
 use super::rig::{Rig, Seen, limits, play, secs};
 use crate::worker::table::REFERENCE;
-use crate::worker::{Batch, Deflation, Flush, Limits, PreparedMessage, Pushed, SlowPolicy};
+use crate::worker::{Batch, ConnIndex, Deflation, Flush, Limits, PreparedMessage, Pushed, SlowPolicy};
 use crate::ws::deflate::ContextTakeover;
 use crate::ws::{Message, Opcode};
 
@@ -15,7 +15,7 @@ fn batch(policy: SlowPolicy, key: u32, texts: &[&str]) -> Batch {
 
 fn push(rig: &mut Rig, policy: SlowPolicy, key: u32, texts: &[&str]) -> Pushed {
     let mut batch = batch(policy, key, texts);
-    rig.turn(move |connections| connections.push(0, &mut batch, Flush::Now))
+    rig.turn(move |connections| connections.push(ConnIndex::new(0), &mut batch, Flush::Now))
 }
 
 fn taken(taken: u32) -> Pushed {
@@ -45,7 +45,7 @@ fn a_batch_leaves_in_one_call_for_each_connection() {
         let mut batch = batch(SlowPolicy::Close, 0, &["one", "two", "three"]);
         assert_eq!((batch.len(), batch.is_empty(), batch.bytes()), (3, false, 3 * 2 + 11));
         let pushed = rig.turn(move |connections| {
-            [0, 1, 2, 3].map(|index| connections.push(index, &mut batch, Flush::Now))
+            [0, 1, 2, 3].map(|index| connections.push(ConnIndex::new(index), &mut batch, Flush::Now))
         });
         let gone = Pushed { undelivered: 3, ..Pushed::default() };
         assert_eq!(pushed, [taken(3), taken(3), taken(3), gone]);
@@ -66,7 +66,9 @@ fn batches_for_later_leave_together() {
         let mut batches =
             [batch(SlowPolicy::Close, 0, &["one"]), batch(SlowPolicy::Close, 1, &["two", "three"])];
         rig.turn(move |connections| {
-            batches.iter_mut().for_each(|batch| assert!(connections.push(0, batch, Flush::Later).taken > 0));
+            batches.iter_mut().for_each(|batch| {
+                assert!(connections.push(ConnIndex::new(0), batch, Flush::Later).taken > 0)
+            });
         });
         assert_eq!(rig.frames(client), said(&["one", "two", "three"]));
         assert_eq!(rig.sends(client) - before, 1);
@@ -152,7 +154,7 @@ fn pongs_and_closes_get_through_a_full_outbox() {
         let client = rig.open();
         rig.world().set_room(client, 0);
         (0..5).for_each(|number| _ = push(rig, SlowPolicy::DropNewest, 0, &[&long(number)]));
-        rig.turn(|connections| connections.close(0, crate::ws::CloseCode::NORMAL, "enough"));
+        rig.turn(|connections| connections.close(ConnIndex::new(0), crate::ws::CloseCode::NORMAL, "enough"));
         rig.world().set_room(client, usize::MAX);
         rig.settle();
         let seen = rig.frames(client);
@@ -179,7 +181,7 @@ fn what_waits_for_all_connections_is_bounded_and_comes_back() {
             assert_eq!(push(rig, SlowPolicy::DropNewest, 0, &[&long(number)]), expected);
         }
         let mut more = batch(SlowPolicy::DropNewest, 0, &[&long(0), &long(1)]);
-        let pushed = rig.turn(move |connections| connections.push(1, &mut more, Flush::Now));
+        let pushed = rig.turn(move |connections| connections.push(ConnIndex::new(1), &mut more, Flush::Now));
         assert_eq!(pushed, Pushed { taken: 1, dropped: 1, ..Pushed::default() });
         assert_eq!(rig.worker.sessions.streams.pool.lent(), 4 * (FRAME + REFERENCE));
         rig.world().client_resets(clients[0]);
@@ -198,8 +200,12 @@ fn who_is_lost_while_pushing_is_told_once() {
         rig.world().client_resets(client);
         let mut batch = batch(SlowPolicy::Close, 0, &["one"]);
         let pushed = rig.turn(move |connections| {
-            let first = connections.push(0, &mut batch, Flush::Now);
-            (first, connections.push(0, &mut batch, Flush::Now), connections.id(0))
+            let first = connections.push(ConnIndex::new(0), &mut batch, Flush::Now);
+            (
+                first,
+                connections.push(ConnIndex::new(0), &mut batch, Flush::Now),
+                connections.id(ConnIndex::new(0)),
+            )
         });
         let gone = Pushed { undelivered: 1, ..Pushed::default() };
         assert_eq!((pushed.1, pushed.2), (gone, None));
@@ -235,7 +241,7 @@ fn batches_are_compressed_once_and_read_by_everybody() {
                     let pushed = rig.turn(move |connections| {
                         [0, 1, 2, 3].map(|index| {
                             connections.push(
-                                index,
+                                ConnIndex::new(index),
                                 &mut batch,
                                 if round == 2 { Flush::Later } else { Flush::Now },
                             )
@@ -267,7 +273,7 @@ fn a_batch_that_says_so_is_not_compressed() {
         let mut peer = Deflating::open(rig, "permessage-deflate");
         let text = text(1, 500);
         let mut batch = batch(SlowPolicy::Close, 0, &[&text]).uncompressed();
-        rig.turn(move |connections| connections.push(0, &mut batch, Flush::Now));
+        rig.turn(move |connections| connections.push(ConnIndex::new(0), &mut batch, Flush::Now));
         assert_eq!(peer.hear(rig), [Heard::Text(text, false)]);
     });
 }
@@ -333,7 +339,10 @@ fn what_waits_for_the_end_of_the_iteration_makes_nobody_slow() {
                 .map(|texts| batch(policy, 0, &[&texts[0], &texts[1], &texts[2], &texts[3], &texts[4]]))
                 .collect();
             let pushed = rig.turn(move |connections| {
-                batches.iter_mut().map(|batch| connections.push(0, batch, Flush::Later)).collect::<Vec<_>>()
+                batches
+                    .iter_mut()
+                    .map(|batch| connections.push(ConnIndex::new(0), batch, Flush::Later))
+                    .collect::<Vec<_>>()
             });
             assert_eq!(pushed, [taken(5); 4]);
             assert_eq!(rig.frames(client), texts.into_iter().map(Seen::Text).collect::<Vec<_>>());
@@ -353,7 +362,8 @@ fn answers_find_room_beside_a_message_that_waits() {
         let [fits, more] = rig.turn({
             let answer = answer.clone();
             move |connections| {
-                [answer.as_str(), "y"].map(|text| connections.send(0, Message::Text(text)).is_ok())
+                [answer.as_str(), "y"]
+                    .map(|text| connections.send(ConnIndex::new(0), Message::Text(text)).is_ok())
             }
         });
         assert_eq!((fits, more), (true, false));

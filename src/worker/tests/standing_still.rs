@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::rig::{Client, Rig, Seen, limits, millis, play, request, secs};
 use crate::base::ticks::time_of;
 use crate::simulation::connection::Ending;
-use crate::worker::{Limits, PingPolicy};
+use crate::worker::{ConnIndex, Limits, PingPolicy};
 use crate::ws::{CloseCode, Opcode, encode};
 
 /// Longer than any deadline of a peer.
@@ -203,7 +203,9 @@ fn a_reader_whose_kernel_took_in_something_meanwhile_lives() {
 fn a_ping_that_leaves_after_the_process_stood_still_within_an_iteration_has_its_time() {
     play(Limits { pong_timeout: secs(1), ..pinging(PingPolicy::WhenIdle) }, |rig| {
         let client = rig.open();
-        let due = time_of(rig.worker.sessions.streams.table.get(0).unwrap().timer.deadline().unwrap());
+        let due = time_of(
+            rig.worker.sessions.streams.table.get(ConnIndex::new(0)).unwrap().timer.deadline().unwrap(),
+        );
         let busy = rig.open();
         let wait = due - rig.world().now - millis(1);
         rig.run_for(wait);

@@ -2,7 +2,7 @@
 
 use super::rig::{Seen, limits, millis, play};
 use crate::budget::LIST_KEEP;
-use crate::worker::{SendError, Turn};
+use crate::worker::{ConnIndex, SendError, Turn};
 use crate::ws::{CloseCode, Message};
 
 #[test]
@@ -34,7 +34,12 @@ fn open_connections_are_found_by_their_index_and_others_are_not() {
         let ids = rig.log().opened.clone();
         let seen = rig.turn(|connections| {
             (0..connections.end())
-                .filter_map(|index| Some((connections.id(index)?, *connections.data_mut(index)?)))
+                .filter_map(|index| {
+                    Some((
+                        connections.id(ConnIndex::new(index))?,
+                        *connections.data_mut(ConnIndex::new(index))?,
+                    ))
+                })
                 .collect::<Vec<_>>()
         });
         assert_eq!(seen, [(ids[0], 1)]);
@@ -48,13 +53,14 @@ fn what_is_said_in_a_turn_leaves_in_one_call_before_the_next_wait() {
         let client = rig.open();
         let before = rig.sends(client);
         rig.turn(|connections| {
-            connections.send(0, Message::Text("one")).unwrap();
-            connections.send(0, Message::Text("two")).unwrap();
-            assert_eq!(connections.send(77, Message::Text("nobody")), Err(SendError::Gone));
+            connections.send(ConnIndex::new(0), Message::Text("one")).unwrap();
+            connections.send(ConnIndex::new(0), Message::Text("two")).unwrap();
+            assert_eq!(connections.send(ConnIndex::new(77), Message::Text("nobody")), Err(SendError::Gone));
         });
         assert_eq!(rig.frames(client), ["one", "two"].map(|text| Seen::Text(text.into())));
         assert_eq!(rig.sends(client) - before, 1);
-        let full = rig.turn(|connections| connections.send(0, Message::Binary(&[0; 200_000])));
+        let full =
+            rig.turn(|connections| connections.send(ConnIndex::new(0), Message::Binary(&[0; 200_000])));
         assert_eq!(full, Err(SendError::OutboxFull));
         assert_eq!(rig.frames(client), []);
     });
@@ -66,10 +72,13 @@ fn closes_are_told_when_the_turn_is_over() {
         let (first, lost) = (rig.open(), rig.open());
         rig.world().client_resets(lost);
         rig.turn(|connections| {
-            connections.close(0, CloseCode::GOING_AWAY, "bye");
-            connections.close(0, CloseCode::NORMAL, "again");
-            assert_eq!((connections.id(0), connections.data_mut(0)), (None, None));
-            assert_eq!(connections.send(0, Message::Text("late")), Err(SendError::Gone));
+            connections.close(ConnIndex::new(0), CloseCode::GOING_AWAY, "bye");
+            connections.close(ConnIndex::new(0), CloseCode::NORMAL, "again");
+            assert_eq!(
+                (connections.id(ConnIndex::new(0)), connections.data_mut(ConnIndex::new(0))),
+                (None, None)
+            );
+            assert_eq!(connections.send(ConnIndex::new(0), Message::Text("late")), Err(SendError::Gone));
         });
         assert_eq!(rig.frames(first), [Seen::Close(1001)]);
         rig.settle();
@@ -96,7 +105,8 @@ fn a_list_of_connections_that_end_in_a_turn_keeps_no_memory() {
         let count = 5_000;
         (0..count).for_each(|_| _ = rig.open());
         rig.turn(move |connections| {
-            (0..count).for_each(|index| connections.close(index, CloseCode::NORMAL, "all of you"));
+            (0..count)
+                .for_each(|index| connections.close(ConnIndex::new(index), CloseCode::NORMAL, "all of you"));
         });
         assert_eq!(rig.counters().closed_by_us.get(), u64::from(count));
         let kept = rig.worker.sessions.app.ended.capacity();

@@ -6,7 +6,7 @@ use crate::base::meter::Allowance;
 use crate::base::ticks::TICK;
 use crate::base::ticks::time_of;
 use crate::simulation::connection::Ending;
-use crate::worker::{Deflation, Limits, PingPolicy};
+use crate::worker::{ConnIndex, Deflation, Limits, PingPolicy};
 use crate::ws::deflate::ContextTakeover;
 use crate::ws::{CloseCode, Opcode, encode};
 
@@ -250,7 +250,9 @@ fn a_flood_of_pings_while_a_ping_is_due_does_not_make_the_deadline_vanish() {
     let limits = Limits { ping_interval: Some(secs(2)), ping_policy: PingPolicy::Always, ..timed() };
     play(limits, |rig| {
         let client = rig.open();
-        let due = time_of(rig.worker.sessions.streams.table.get(0).unwrap().timer.deadline().unwrap());
+        let due = time_of(
+            rig.worker.sessions.streams.table.get(ConnIndex::new(0)).unwrap().timer.deadline().unwrap(),
+        );
         let wait = due - rig.world().now - millis(50);
         rig.run_for(wait);
         rig.send(client, &frame(false, Opcode::Text, b"first"));

@@ -3,7 +3,7 @@
 use super::rig::{Seen, limits, play, secs};
 use crate::budget::{READ_BUFFER, UNSENT_IN_KERNEL, UNSENT_OF_LARGE};
 use crate::simulation::connection::Ending;
-use crate::worker::{Limits, PingPolicy};
+use crate::worker::{ConnIndex, Limits, PingPolicy};
 use crate::ws::{Message, Opcode, encode};
 
 #[test]
@@ -223,9 +223,9 @@ fn answers_to_pings_do_not_pile_up_behind_mail() {
         rig.handle.send(id, Message::Text("hi")).unwrap();
         rig.settle();
         assert!(
-            rig.worker.sessions.streams.queued(0) <= 2 * READ_BUFFER,
+            rig.worker.sessions.streams.queued(ConnIndex::new(0)) <= 2 * READ_BUFFER,
             "{}",
-            rig.worker.sessions.streams.queued(0)
+            rig.worker.sessions.streams.queued(ConnIndex::new(0))
         );
         rig.world().set_room(client, usize::MAX);
         rig.settle();

@@ -10,7 +10,7 @@ use crate::http::{HeadBuffer, Refusal, is_head, parse_head};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::session::sessions::{Flow, Sessions};
-use crate::worker::table::{Flags, State};
+use crate::worker::table::{ConnIndex, Flags, State};
 use crate::ws::Buffers;
 
 /// What follows a request head, or a part of one, in the input.
@@ -25,7 +25,12 @@ enum Next {
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Handles bytes of request heads, which are in this range of the receive buffer. Frames or another request may follow a head.
-    pub(in crate::worker) fn take_heads(&mut self, index: u32, part: Range<usize>, drained: bool) -> Flow {
+    pub(in crate::worker) fn take_heads(
+        &mut self,
+        index: ConnIndex,
+        part: Range<usize>,
+        drained: bool,
+    ) -> Flow {
         let mut part = part;
         loop {
             match self.take_head(index, part) {
@@ -44,7 +49,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Handles the first bytes of another request, on a connection that has had a response.
     pub(in crate::worker) fn take_next_heads(
         &mut self,
-        index: u32,
+        index: ConnIndex,
         part: Range<usize>,
         drained: bool,
     ) -> Flow {
@@ -54,13 +59,13 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Keeps a connection alive after a response, when the input behind the request has not been read: the deadline of the next request
     /// starts now.
-    pub(super) fn keep_alive_after_response(&mut self, index: u32) {
+    pub(super) fn keep_alive_after_response(&mut self, index: ConnIndex) {
         self.begin_head(index);
         self.streams.table.record_mut(index).set_state(State::KeptAlive);
     }
 
     /// Starts the deadline of a request head.
-    fn begin_head(&mut self, index: u32) {
+    fn begin_head(&mut self, index: ConnIndex) {
         self.streams.table.record_mut(index).set_state(State::Handshaking);
         self.streams.table.arm(index, deadline(self.streams.os.now(), self.limits.handshake_timeout));
         self.forget_late_close(index);
@@ -68,7 +73,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Prepares for another request after a response, with the input in this range of the receive buffer. Returns `None` when that input
     /// may be handled now.
-    fn await_request(&mut self, index: u32, rest: &Range<usize>) -> Option<Flow> {
+    fn await_request(&mut self, index: ConnIndex, rest: &Range<usize>) -> Option<Flow> {
         if self.streams.receive.reply().is_full() && self.flush_reply(index) == Flow::Gone {
             return Some(Flow::Gone);
         }
@@ -89,7 +94,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Some(self.refuse(index, AT_LIMIT, is_head))
     }
 
-    fn take_head(&mut self, index: u32, part: Range<usize>) -> Next {
+    fn take_head(&mut self, index: ConnIndex, part: Range<usize>) -> Next {
         let kept =
             self.streams.table.side_mut(index).map(|side| std::mem::take(&mut side.head)).unwrap_or_default();
         if kept.is_empty() {
@@ -117,7 +122,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Parses the head, which is at the start of the range or, with that many bytes from earlier reads, in a buffer of its own. Answers the
     /// request once the head is complete.
-    fn judge(&mut self, index: u32, kept: Option<(Vec<u8>, usize)>, part: Range<usize>) -> Next {
+    fn judge(&mut self, index: ConnIndex, kept: Option<(Vec<u8>, usize)>, part: Range<usize>) -> Next {
         // The receive buffer lends the request to the handler, which writes to the reply meanwhile.
         let memory = self.streams.receive.take_memory();
         let seen = kept.as_ref().map_or(part.len(), |(head, _)| head.len());
@@ -162,7 +167,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     fn refuse_kept(
         &mut self,
-        index: u32,
+        index: ConnIndex,
         kept: Option<(Vec<u8>, usize)>,
         refusal: Refusal,
         is_head: bool,
@@ -171,7 +176,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.refuse(index, refusal, is_head)
     }
 
-    fn keep_head(&mut self, index: u32, kept: Option<(Vec<u8>, usize)>, part: Range<usize>) -> Flow {
+    fn keep_head(&mut self, index: ConnIndex, kept: Option<(Vec<u8>, usize)>, part: Range<usize>) -> Flow {
         let head = kept.map(|(head, _)| head).or_else(|| self.copy_head(part.clone()));
         let Some(head) = head else {
             let is_head = is_head(self.streams.receive.bytes(part));

@@ -16,7 +16,7 @@ use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::session::sessions::{Flow, Sessions};
 use crate::worker::stream::{Next, Received};
-use crate::worker::table::{Flags, State};
+use crate::worker::table::{ConnIndex, Flags, State};
 use crate::ws::Buffers;
 
 const TIMED_OUT: Refusal =
@@ -30,7 +30,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Keeps a request until the decision of this number is resolved, with the input that follows it in this range of the receive buffer.
     pub(super) fn await_decision(
         &mut self,
-        index: u32,
+        index: ConnIndex,
         number: u64,
         head: Vec<u8>,
         rest: Range<usize>,
@@ -78,7 +78,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Refuses the request of a decision that has timed out.
-    pub(in crate::worker) fn expire_decision(&mut self, index: u32) -> Flow {
+    pub(in crate::worker) fn expire_decision(&mut self, index: ConnIndex) -> Flow {
         self.streams.counters.decisions_timed_out.add(1);
         let head = self.end_decision(index);
         let is_head = is_head(&head);
@@ -88,7 +88,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Refuses a request that waits for a decision, because the server ends.
-    pub(in crate::worker) fn drain_undecided(&mut self, index: u32) -> Flow {
+    pub(in crate::worker) fn drain_undecided(&mut self, index: ConnIndex) -> Flow {
         let head = self.end_decision(index);
         let is_head = is_head(&head);
         self.streams.pool.recycle(head);
@@ -97,7 +97,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Ends the wait for a decision, and returns the head of the request.
-    fn end_decision(&mut self, index: u32) -> Vec<u8> {
+    fn end_decision(&mut self, index: ConnIndex) -> Vec<u8> {
         self.app.decisions.forget(index);
         let is_written = self.streams.queued(index) == 0;
         let record = self.streams.table.record_mut(index);
@@ -109,7 +109,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Queues a visit: edge-triggered epoll makes no further event of input that arrived meanwhile.
-    fn read_again(&mut self, index: u32, flow: Flow) -> Flow {
+    fn read_again(&mut self, index: ConnIndex, flow: Flow) -> Flow {
         if flow == Flow::Alive {
             self.streams.free_side(index);
             self.queue_visit(self.streams.table.id(index));
@@ -118,7 +118,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Asks the handler again, with what was learnt.
-    fn decide(&mut self, index: u32, head: &[u8], learnt: Learnt) -> Flow {
+    fn decide(&mut self, index: ConnIndex, head: &[u8], learnt: Learnt) -> Flow {
         let mut fields = HeadBuffer::new(self.limits.head);
         let routed = match parse_head(head, &mut fields) {
             Ok(Some((request, _))) => self.route(index, &request, Some(learnt)),
@@ -147,7 +147,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Looks for a reset by the peer of a connection that waits for a decision. Keeps the input that one read returns. Leaves an orderly
     /// end of the stream for a later read.
     #[cold]
-    pub(in crate::worker) fn look_for_loss(&mut self, index: u32) -> Flow {
+    pub(in crate::worker) fn look_for_loss(&mut self, index: ConnIndex) -> Flow {
         if self.streams.table.side(index).is_some_and(|side| !side.unread.is_empty()) {
             return Flow::Alive;
         }

@@ -5,6 +5,7 @@ use crate::http::{Persistence, Refusal, Request, Response, Status};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::session::sessions::{Flow, Sessions};
+use crate::worker::table::ConnIndex;
 
 /// The response on a connection beyond a limit.
 pub(in crate::worker) const AT_LIMIT: Refusal =
@@ -17,7 +18,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Answers a request. Ends the connection after that if `must_end` is set, or if either side asks for it.
     pub(super) fn respond(
         &mut self,
-        index: u32,
+        index: ConnIndex,
         request: &Request<'_>,
         response: Response,
         must_end: bool,
@@ -40,7 +41,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Answers a request with the handler's refusal, and ends the connection.
     pub(super) fn answer_with_refusal(
         &mut self,
-        index: u32,
+        index: ConnIndex,
         request: &Request<'_>,
         response: &Response,
     ) -> Routed {
@@ -58,7 +59,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    fn count_refusal(&mut self, index: u32, status: Status, detail: &'static str) {
+    fn count_refusal(&mut self, index: ConnIndex, status: Status, detail: &'static str) {
         if status == Status::SERVICE_UNAVAILABLE {
             self.streams.counters.refused_at_limit.add(1);
         } else {
@@ -67,25 +68,25 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.log_refusal(index, status, detail);
     }
 
-    fn log_refusal(&self, index: u32, status: Status, detail: &'static str) {
+    fn log_refusal(&self, index: ConnIndex, status: Status, detail: &'static str) {
         if let Some(record) = self.streams.table.get(index) {
             self.tell_refused(&record.socket, status, detail);
         }
     }
 
     /// Answers with an error and ends the connection (RFC 6455-7.2.2-1). The answer to HEAD has no body.
-    pub(in crate::worker) fn refuse(&mut self, index: u32, refusal: Refusal, is_head: bool) -> Flow {
+    pub(in crate::worker) fn refuse(&mut self, index: ConnIndex, refusal: Refusal, is_head: bool) -> Flow {
         self.count_refusal(index, refusal.status(), refusal.detail());
         self.write_refusal(index, refusal, is_head)
     }
 
     /// Answers with a refusal that has a counter of its own, and ends the connection.
-    pub(super) fn refuse_uncounted(&mut self, index: u32, refusal: Refusal, is_head: bool) -> Flow {
+    pub(super) fn refuse_uncounted(&mut self, index: ConnIndex, refusal: Refusal, is_head: bool) -> Flow {
         self.log_refusal(index, refusal.status(), refusal.detail());
         self.write_refusal(index, refusal, is_head)
     }
 
-    fn write_refusal(&mut self, index: u32, refusal: Refusal, is_head: bool) -> Flow {
+    fn write_refusal(&mut self, index: ConnIndex, refusal: Refusal, is_head: bool) -> Flow {
         let bytes = &mut self.streams.receive.reply_mut().bytes;
         if is_head {
             refusal.write_head(bytes);

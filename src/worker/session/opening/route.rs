@@ -12,7 +12,7 @@ use crate::worker::app::handler::Handler;
 use crate::worker::app::verdict::Verdict;
 use crate::worker::os::Os;
 use crate::worker::session::sessions::Sessions;
-use crate::worker::table::Flags;
+use crate::worker::table::{ConnIndex, Flags};
 use crate::ws::handshake::Asked;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
@@ -22,7 +22,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// The refusal of a request that the handler is not asked about.
     pub(super) fn route(
         &mut self,
-        index: u32,
+        index: ConnIndex,
         request: &Request<'_>,
         learnt: Option<Learnt>,
     ) -> Result<Routed, Refusal> {

@@ -7,7 +7,7 @@ use crate::worker::app::verdict::Accept;
 use crate::worker::os::Os;
 use crate::worker::session::sessions::Sessions;
 use crate::worker::stream::compression::Outgoing;
-use crate::worker::table::{Protocol, State};
+use crate::worker::table::{ConnIndex, Protocol, State};
 use crate::ws::deflate::{Agreement, DeflateParams};
 use crate::ws::handshake::{Upgrade, is_token};
 
@@ -15,7 +15,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Opens the WebSocket that the request asks for. Writes the 101 response and the handler's first messages to the reply buffer.
     pub(super) fn open(
         &mut self,
-        index: u32,
+        index: ConnIndex,
         request: &Request<'_>,
         upgrade: &Upgrade,
         accept: Accept<H::Data>,
@@ -44,7 +44,11 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Calls the handler about a connection outside the handling of its input. Messages that the handler sends are in the reply buffer
     /// then.
-    pub(in crate::worker) fn call(&mut self, index: u32, act: impl FnOnce(&mut H, &mut Conn<'_, H::Data>)) {
+    pub(in crate::worker) fn call(
+        &mut self,
+        index: ConnIndex,
+        act: impl FnOnce(&mut H, &mut Conn<'_, H::Data>),
+    ) {
         let (id, queued) = (self.streams.table.id(index), self.streams.queued(index));
         if self.streams.table.get(index).is_none_or(|record| record.data.is_none()) {
             return;

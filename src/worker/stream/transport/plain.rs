@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 
 use super::seam::{Link, Next, Received, Sent, Transport};
 use crate::worker::os::Os;
+use crate::worker::table::ConnIndex;
 
 /// The plain transport.
 #[derive(Debug, Default)]
@@ -51,7 +52,7 @@ impl Transport for Plain {
     }
 
     #[inline(always)]
-    fn unsent(&self, _: u32) -> usize {
+    fn unsent(&self, _: ConnIndex) -> usize {
         0
     }
 

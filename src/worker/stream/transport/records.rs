@@ -10,6 +10,7 @@ use std::io::{self, IoSlice};
 use super::seam::{Link, Next, Received, Sent, Transport};
 use crate::base::pool::Pool;
 use crate::worker::os::Os;
+use crate::worker::table::ConnIndex;
 use crate::ws::Buffers;
 
 /// The first byte of a client.
@@ -30,7 +31,7 @@ const HANDED_OUT: usize = 100;
 /// The state of each connection, by its index.
 #[derive(Debug, Default)]
 pub(in crate::worker) struct Records {
-    states: HashMap<u32, State>,
+    states: HashMap<ConnIndex, State>,
 }
 
 #[derive(Debug, Default)]
@@ -234,7 +235,7 @@ impl Transport for Records {
         self.send(link, &bytes)
     }
 
-    fn unsent(&self, index: u32) -> usize {
+    fn unsent(&self, index: ConnIndex) -> usize {
         self.states.get(&index).map_or(0, |state| state.out.len())
     }
 

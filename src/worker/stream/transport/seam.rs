@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 
 use crate::base::pool::Pool;
 use crate::worker::os::Os;
+use crate::worker::table::ConnIndex;
 
 /// A way in which the bytes of a connection's stream pass through its socket, with the state that it keeps of each connection.
 ///
@@ -47,7 +48,7 @@ pub(in crate::worker) trait Transport {
     ) -> io::Result<Sent>;
 
     /// Returns the number of bytes that the transport itself has to send and that the kernel has not taken.
-    fn unsent(&self, index: u32) -> usize;
+    fn unsent(&self, index: ConnIndex) -> usize;
 
     /// Sends the transport's own bytes, when the socket may have room again. Returns whether all of them are sent.
     fn flush<O: Os>(&mut self, link: &mut Link<'_, O>) -> io::Result<bool>;
@@ -65,7 +66,7 @@ pub(in crate::worker) trait Transport {
 pub(in crate::worker) struct Link<'a, O: Os> {
     pub(in crate::worker) os: &'a mut O,
     pub(in crate::worker) socket: &'a O::Socket,
-    pub(in crate::worker) index: u32,
+    pub(in crate::worker) index: ConnIndex,
     /// The pool for buffers of the transport's state.
     pub(in crate::worker) pool: &'a mut Pool,
 }

@@ -7,7 +7,7 @@ use super::plain::Plain;
 use super::records::Records;
 use super::seam::{Link, Received, Sent, Transport};
 use crate::worker::os::Os;
-use crate::worker::table::TransportKind;
+use crate::worker::table::{ConnIndex, TransportKind};
 
 /// The transports of a worker, with the state that they keep of connections. Each function calls the function of that name of the
 /// [`Transport`] of that kind.
@@ -75,7 +75,7 @@ impl Transports {
     }
 
     #[inline(always)]
-    pub(in crate::worker) fn unsent(&self, kind: TransportKind, index: u32) -> usize {
+    pub(in crate::worker) fn unsent(&self, kind: TransportKind, index: ConnIndex) -> usize {
         call!(self, kind, unsent(index))
     }
 
