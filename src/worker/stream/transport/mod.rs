@@ -2,14 +2,115 @@
 //!
 //! - `seam`: the trait of a transport, and the results of its functions.
 //! - `plain`: unencrypted bytes. `records`: records, for tests.
-//! - `transports`: the transports of a worker. A tag in each connection's record says which transport it uses.
+//!
+//! A tag in each connection's record says which transport it uses. To add one, write it in a file of its own, add it to
+//! [`Transports`], and give its [`TransportKind`] a number.
 
 mod plain;
 #[cfg(test)]
 pub(in crate::worker) mod records;
 mod seam;
-mod transports;
+
+use std::io::{self, IoSlice};
+
+use crate::worker::os::Os;
+use crate::worker::table::{ConnIndex, TransportKind};
+use plain::Plain;
+#[cfg(test)]
+use records::Records;
+use seam::Transport;
 
 pub(super) use seam::{Link, Sent};
 pub(in crate::worker) use seam::{Next, Received};
-pub(super) use transports::Transports;
+
+/// The transports of a worker, with the state that they keep of connections. Each function calls the function of that name of the
+/// [`Transport`] of that kind.
+#[derive(Debug, Default)]
+pub(in crate::worker) struct Transports {
+    plain: Plain,
+    #[cfg(test)]
+    records: Records,
+}
+
+/// Calls the transport of a kind. With a single kind the compiler removes the match.
+macro_rules! call {
+    ($transports:ident, $kind:ident, $function:ident($($argument:expr),*)) => {
+        match $kind {
+            TransportKind::Plain => $transports.plain.$function($($argument),*),
+            #[cfg(test)]
+            TransportKind::Records => $transports.records.$function($($argument),*),
+        }
+    };
+}
+
+impl Transports {
+    #[inline(always)]
+    pub(in crate::worker) fn receive<O: Os>(
+        &mut self,
+        kind: TransportKind,
+        link: &mut Link<'_, O>,
+        message: Option<(&mut Vec<u8>, usize)>,
+        buffer: &mut [u8],
+    ) -> io::Result<Received> {
+        call!(self, kind, receive(link, message, buffer))
+    }
+
+    pub(in crate::worker) fn begin<O: Os>(
+        &mut self,
+        kind: TransportKind,
+        link: &mut Link<'_, O>,
+        received: &mut [u8],
+    ) -> io::Result<Received> {
+        call!(self, kind, begin(link, received))
+    }
+
+    pub(in crate::worker) fn unread<O: Os>(&mut self, kind: TransportKind, link: &mut Link<'_, O>) -> usize {
+        call!(self, kind, unread(link))
+    }
+
+    #[inline(always)]
+    pub(in crate::worker) fn send<O: Os>(
+        &mut self,
+        kind: TransportKind,
+        link: &mut Link<'_, O>,
+        bytes: &[u8],
+    ) -> io::Result<Sent> {
+        call!(self, kind, send(link, bytes))
+    }
+
+    pub(in crate::worker) fn send_vectored<O: Os>(
+        &mut self,
+        kind: TransportKind,
+        link: &mut Link<'_, O>,
+        slices: &[IoSlice<'_>],
+        offered: usize,
+    ) -> io::Result<Sent> {
+        call!(self, kind, send_vectored(link, slices, offered))
+    }
+
+    #[inline(always)]
+    pub(in crate::worker) fn unsent(&self, kind: TransportKind, index: ConnIndex) -> usize {
+        call!(self, kind, unsent(index))
+    }
+
+    #[inline(always)]
+    pub(in crate::worker) fn flush<O: Os>(
+        &mut self,
+        kind: TransportKind,
+        link: &mut Link<'_, O>,
+    ) -> io::Result<bool> {
+        call!(self, kind, flush(link))
+    }
+
+    pub(in crate::worker) fn end_writing<O: Os>(
+        &mut self,
+        kind: TransportKind,
+        link: &mut Link<'_, O>,
+    ) -> io::Result<bool> {
+        call!(self, kind, end_writing(link))
+    }
+
+    pub(in crate::worker) fn close<O: Os>(&mut self, kind: TransportKind, link: &mut Link<'_, O>) {
+        call!(self, kind, close(link));
+    }
+}
