@@ -11,7 +11,10 @@ use crate::ws::Message;
 
 /// The handler of a [`Hub`](super::Hub)'s worker.
 ///
-/// A program can wrap it in its own handler, which decides which clients may connect and keeps its own data beside the hub's:
+/// A program can wrap it in its own handler, which decides which clients may connect and keeps its own data beside the hub's. The wrapper
+/// passes `upgrade`, `open`, `message`, `farewell`, `close` and `turn` on, and repeats `ENVELOPES`; the hub has no other functions. Without
+/// `turn` no message is delivered. The hub's `upgrade` reads the topics in the URL and ignores other parameters, such as a token. It
+/// refuses a URL with 400, 403 or 404, as `docs/HUB.md` lists.
 ///
 /// ```
 /// use std::thread;
@@ -29,9 +32,9 @@ use crate::ws::Message;
 ///     user: u32,
 /// }
 ///
-/// /// Looks a token up in the users' database, which is slow.
-/// fn look_up(token: &str) -> Option<u32> {
-///     token.strip_prefix("token=")?.parse().ok()
+/// /// Finds the user of the token in a query, in a database, which is slow.
+/// fn look_up(query: &str) -> Option<u32> {
+///     query.split('&').find_map(|field| field.strip_prefix("token="))?.parse().ok()
 /// }
 ///
 /// impl Handler for Guarded {
@@ -42,14 +45,14 @@ use crate::ws::Message;
 ///     fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Member> {
 ///         match connecting.take_learnt::<Option<u32>>() {
 ///             None => {
-///                 let token = connecting.request().query().unwrap_or_default().to_owned();
+///                 let query = connecting.request().query().unwrap_or_default().to_owned();
 ///                 connecting.later(|decision: Decision<Option<u32>>| {
-///                     thread::spawn(move || decision.resolve(look_up(&token)));
+///                     thread::spawn(move || decision.resolve(look_up(&query)));
 ///                 })
 ///             }
 ///             Some(Some(user)) => self.hub.upgrade(connecting).map(|hub| Member { hub, user }),
 ///             Some(None) => {
-///                 let body = r#"{"error":"nobody has this token"}"#;
+///                 let body = r#"{"error":"unknown token"}"#;
 ///                 Verdict::Refuse(Response::new(Status::FORBIDDEN).body("application/json", body))
 ///             }
 ///         }

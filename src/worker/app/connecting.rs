@@ -85,8 +85,9 @@ impl<'a> Connecting<'a> {
     ///
     /// The handler must return the verdict that this function returns. Meanwhile the server keeps the request and does not read from the
     /// connection. The decision must be resolved within [`Config::decision_timeout`](crate::Config::decision_timeout); the client has no
-    /// other deadline. The client gets 503 when that time is up, or when the [`Decision`] is dropped. A decision may still be resolved
-    /// after its connection has ended; that has no effect.
+    /// other deadline. The client gets 503 when that time is up, when the [`Decision`] is dropped (`begin` may drop it as well),
+    /// and when the server ends in order before it is resolved. A decision may still be resolved after its connection has gone; that has no
+    /// effect.
     ///
     /// Some requests cannot wait; `begin` is not called for them. The verdict is 503 when the worker has 4,096 decisions under way
     /// ([`budget::DECISIONS`](crate::budget::DECISIONS)) and while the server ends, and 500 when this request was put off before.
@@ -131,7 +132,8 @@ impl<'a> Connecting<'a> {
     }
 
     /// Takes what was learnt by the decision on this request. Returns `None` where the request was not put off, where the value has another
-    /// type, and after the first successful call.
+    /// type, and after the first successful call. A request can be put off once: a handler that wraps another one and puts requests off
+    /// leaves the other no decision of its own.
     pub fn take_learnt<T: 'static>(&mut self) -> Option<T> {
         let learnt = self.learnt.take()?;
         match learnt.downcast() {

@@ -17,10 +17,13 @@ pub(in crate::worker) type Learnt = Box<dyn Any + Send>;
 /// A decision on a request that is made later, on any thread. [`Connecting::later`](crate::Connecting::later) makes it.
 ///
 /// Resolve the decision with what was learnt, and the worker calls the handler again with the request. If the decision is dropped instead,
-/// the client gets 503. Neither has an effect once the client is gone or the decision has timed out.
+/// the client gets 503. Neither has an effect once the connection is gone or the decision has timed out. The server
+/// does not read from the connection meanwhile: it notices a reset, but not a client that ends the connection in order, which is opened and
+/// then found to be [lost](crate::Closed::Lost).
 ///
 /// A place in the worker's queue is reserved for each decision, so that a full mailbox does not refuse it. A worker has 4,096 places
-/// ([`budget::DECISIONS`](crate::budget::DECISIONS)), and each is taken until its decision is resolved or dropped: do not leak decisions.
+/// ([`budget::DECISIONS`](crate::budget::DECISIONS)), and each is taken until its decision was
+/// resolved or dropped and the worker has taken the result: do not leak decisions.
 #[must_use]
 pub struct Decision<T> {
     name: DecisionName,

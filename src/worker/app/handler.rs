@@ -43,16 +43,18 @@ pub trait Handler {
     /// cost little more than their size. Prefer plain data to boxes, which cost an allocation per connection.
     type Data;
 
-    /// Whether the handler accepts connections as [enveloped](crate::Accept::enveloped). The server then needs memory for messages of that length,
-    /// and does not start without it.
+    /// Whether the handler accepts connections as [enveloped](crate::Accept::enveloped). The server plans memory for messages of that
+    /// length, and does not start where a limit leaves too little. A handler that wraps another one repeats the constant of the other:
+    /// without it, clients that the other accepts as enveloped get 500.
     const ENVELOPES: bool = false;
 
     /// Decides on a request to open a WebSocket, which is well-formed by RFC 6455. Accept it, with one of the [subprotocols it
-    /// offers](Request::subprotocols) if the application has one, or refuse it.
+    /// offers](Request::subprotocols) if the application has one, refuse it or answer it with a response, or decide
+    /// [later](Connecting::later).
     fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Self::Data>;
 
-    /// Decides on a request that asks for no WebSocket. It may have any method, has one host, and has no body: the server refuses requests
-    /// with one. A response to HEAD is that to GET; the server leaves its body out. The default is 426 for GET and HEAD, and 405 for other
+    /// Decides on a request that asks for no WebSocket. It may have any method, has one Host field, and has no body: a request with
+    /// one gets 400 or 405 without a call of the handler. A response to HEAD is that to GET; the server leaves its body out. The default is 426 for GET and HEAD, and 405 for other
     /// methods.
     fn request(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Infallible> {
         refusal_of_plain(&connecting.request()).into()

@@ -102,7 +102,7 @@ impl<D> Accept<D> {
 
     /// Lets this connection's messages be longer than [`Config::max_message`](crate::Config::max_message), for payloads that are wrapped in
     /// a text: six times as long, as JSON escapes control characters, plus 4 KiB. The handler then must hold payloads to the limit itself.
-    /// Only for handlers with [`Handler::ENVELOPES`](crate::Handler::ENVELOPES).
+    /// Only for handlers with [`Handler::ENVELOPES`](crate::Handler::ENVELOPES): where that is not set, the client gets 500.
     #[must_use]
     pub const fn enveloped(mut self) -> Self {
         self.enveloped = true;

@@ -75,6 +75,7 @@ impl Handler for App {
             }
             "/forbidden" => Refusal::new(Status::FORBIDDEN, "not you").into(),
             "/uncompressed" => accept.uncompressed().into(),
+            "/enveloped" => accept.enveloped().into(),
             _ => accept.into(),
         }
     }

@@ -256,3 +256,19 @@ fn over_the_limit_plain_requests_are_answered_once() {
         assert_eq!(rig.ending(client), Ending::Clean);
     });
 }
+
+/// A handler that wraps the hub's and does not repeat its `ENVELOPES`: the worker panicked.
+#[test]
+fn a_handler_that_envelopes_and_has_not_said_so_opens_no_connection() {
+    play(limits(), |rig| {
+        let client = rig.connect();
+        rig.send(client, request("/enveloped").as_bytes());
+        rig.settle();
+        let response = rig.response(client);
+        assert!(
+            response.starts_with("HTTP/1.1 500 ") && response.contains("Handler::ENVELOPES"),
+            "{response}"
+        );
+        assert_eq!((rig.counters().opened.get(), rig.ending(client)), (0, Ending::Clean));
+    });
+}

@@ -3,7 +3,7 @@
 use super::respond::AT_LIMIT;
 use super::routed::Routed;
 use crate::budget::WORK_OF_HANDSHAKE;
-use crate::http::{Refusal, Request};
+use crate::http::{Refusal, Request, Status};
 use crate::worker::app::application::App;
 use crate::worker::app::conn::SocketPeer;
 use crate::worker::app::connecting::{Connecting, MayDecideLater};
@@ -14,6 +14,12 @@ use crate::worker::os::Os;
 use crate::worker::session::sessions::Sessions;
 use crate::worker::table::{ConnIndex, Flags};
 use crate::ws::handshake::Asked;
+
+/// The handler's fault: the server was not planned with the memory for messages so long.
+const NO_MEMORY_FOR_ENVELOPES: Refusal = Refusal::new(
+    Status::INTERNAL_SERVER_ERROR,
+    "the server's handler accepts enveloped messages, and its Handler::ENVELOPES is not set",
+);
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Asks the handler to decide on a request. `learnt` is the result of a decision that was put off before.
@@ -43,6 +49,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             Asked::WebSocket(_) if is_refused => return Err(AT_LIMIT),
             // RFC 6455-4.2.2-3 and 6455-4.2.2-5: refusing origins and resources is up to the handler.
             Asked::WebSocket(upgrade) => match handler.upgrade(&mut connecting) {
+                Verdict::Accept(accept) if accept.enveloped && !H::ENVELOPES => {
+                    return Err(NO_MEMORY_FOR_ENVELOPES);
+                }
                 Verdict::Accept(accept) => {
                     self.open(index, request, &upgrade, accept);
                     return Ok(Routed::WebSocket);

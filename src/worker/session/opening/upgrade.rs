@@ -36,7 +36,6 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         record.set_protocol(Protocol::WebSocket);
         record.data = Some(data);
         let params = agreement.map_or(DeflateParams::NONE, DeflateParams::from);
-        debug_assert!(H::ENVELOPES || !enveloped, "a handler envelopes without having said so");
         record.params = if enveloped { params.enveloped() } else { params };
         self.schedule_first_ping(index);
         self.call(index, |handler, conn| handler.open(conn, request));
