@@ -10,7 +10,7 @@ use crate::hub::publication::Broadcast;
 use crate::metrics::HubCounters;
 use crate::worker::{Batch, ConnIndex, Connections, Flush, Pass, SliceBudget, SlowPolicy};
 
-/// The lane of broadcasts in outboxes: no topic has this index.
+/// The conflation key of broadcasts in outboxes, where the key of a topic's messages is the topic's index: no topic has this index.
 const LANE: u32 = u32::MAX - 1;
 
 /// Broadcasts under way, which are sent one after the other.

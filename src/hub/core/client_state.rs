@@ -25,14 +25,14 @@ pub(crate) enum Stage {
 /// The highest number of a pending subscription; the next number is 0.
 pub(crate) const MAX_SUBSCRIBE_ID: u32 = PLACES - 1;
 
-/// In `place`, this bit marks a pending subscription. `DIALECT` is the lowest bit of the dialect's number.
+/// This bit of `place` marks a pending subscription. `DIALECT` is the position of the lowest bit of the dialect's number in `place`.
 const ASKED: u32 = 1 << 31;
 const DIALECT: u32 = 28;
 /// One more than the highest place of a subscriber and the highest number of a pending subscription.
 const PLACES: u32 = 1 << DIALECT;
 const ONE: u32 = 1 << 31;
 const MANY: u32 = 1 << 30;
-/// This bit is always set, so that `head` is not zero and `Option<ClientState>` takes no more bytes.
+/// This bit of `head` is always set, so that `head` is not zero and `Option<ClientState>` takes eight bytes as well.
 const TAKEN: u32 = 1 << 28;
 /// The highest index of a topic, or of a set of subscriptions, on a worker.
 pub(crate) const MAX_NUMBER: u32 = TAKEN - 1;

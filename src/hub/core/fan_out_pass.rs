@@ -1,4 +1,4 @@
-//! A pass: messages of a topic on their way to its subscribers.
+//! A pass: the delivery of a few messages of a topic to each of its subscribers, in slices.
 
 use crate::hub::dialect::Dialect;
 use crate::hub::indices::TopicIndex;
@@ -25,7 +25,7 @@ pub(crate) fn batch(topic: TopicIndex, rule: &TopicRule) -> Batch {
     if rule.compression { batch } else { batch.uncompressed() }
 }
 
-/// Returns the cost of pushing a batch, in small messages of a turn's budget.
+/// Returns what pushing a batch costs of a turn's budget, whose unit is one small message.
 pub(crate) fn cost(batch: &Batch, pushed: Pushed) -> usize {
     // The cost of a system call, and of the bytes that the kernel copies.
     let made = pushed.taken > 0 || pushed.undelivered > 0;

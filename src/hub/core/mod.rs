@@ -28,8 +28,8 @@ mod subscription_set;
 mod subscriptions;
 mod topic;
 
-/// Bytes of a topic on a worker with subscribers. The topic shares its owner's name.
+/// Bytes of a topic on a worker with subscribers. The name is not counted: the worker shares it with the topic's owner.
 pub(crate) const LOCAL_TOPIC_SIZE: usize = size_of::<topic::Topic>();
-/// Bytes of a subscription: in the connection's record, and in the topic's list of subscribers.
+/// Bytes of a subscription: the state in the connection's record, and the entry in the topic's list of subscribers.
 pub(crate) const SUBSCRIPTION_SIZE: usize =
     size_of::<client_state::ClientState>() + size_of::<subscribers::Subscriber>();

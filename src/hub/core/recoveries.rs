@@ -45,7 +45,7 @@ pub(super) struct Recovery {
     pub(super) requester: Requester,
     /// The position of the last message that the subscriber has got.
     pub(super) seen: Position,
-    /// Bytes of the last part for which there was no room; 0 if there was room.
+    /// Bytes of the last part if the client's outbox had no room for it; 0 if it had.
     pub(super) lacks: usize,
 }
 

@@ -25,9 +25,9 @@ use crate::hub::position::Position;
 use crate::worker::{ConnId, ConnIndex, Connections, Flush, SlowPolicy};
 use crate::ws::CloseCode;
 
-/// Most subscribers that a turn checks.
+/// The most recovering subscribers that one turn checks for room in their outboxes.
 const LOOKS_PER_TURN: usize = 256;
-/// Time until the next check.
+/// Time until the next check of subscribers that had no room.
 const LOOK: Duration = Duration::from_millis(10);
 
 impl<B: Broker> WorkerHub<B> {
@@ -122,7 +122,7 @@ impl<B: Broker> WorkerHub<B> {
         cost
     }
 
-    /// Counts an answer to a client's subscription.
+    /// Notes that the broker has answered a request for a client's subscription or for the next part of its recovery.
     fn note_answer(&mut self, client: ConnId, is_continued: bool) {
         if is_continued {
             self.recoveries.pending.remove(&client);
@@ -237,7 +237,8 @@ impl<B: Broker> WorkerHub<B> {
         &mut self,
         connections: &mut Connections<'_, ClientState>,
     ) -> Option<Duration> {
-        // Recoveries use at most half of the requests held back, so that no client is refused because of them.
+        // While half of `held` requests to owners are unsent, recoveries send none, so that no client is refused because of
+        // them.
         let most_held = self.shared.config.sizes.held.div_ceil(2);
         for _ in 0..self.recoveries.queue.len().min(LOOKS_PER_TURN) {
             let Some(recovery) = self.recoveries.queue.pop_front() else { break };

@@ -26,7 +26,8 @@ impl<B: Broker> WorkerHub<B> {
         id: RequestId,
     ) {
         let hash = self.shared.hash(&topic);
-        // If the answers to a URL with many topics do not fit the outbox at once, the broker's answers spread them over time.
+        // The replies to a URL with many topics may not fit the outbox. So once it is half full, further subscriptions wait for the
+        // broker's answers, which spread the replies over time.
         let is_crowded = conn.data().dialect().has_requests() && conn.buffered() > conn.outbox_limit() / 2;
         let from_broker = since.is_some() || is_crowded;
         let (begun, topic) =
@@ -108,7 +109,8 @@ impl<B: Broker> WorkerHub<B> {
                 "too many of this client's subscriptions are being begun: wait for answers, and try again";
             return Err((Code::Busy, why));
         }
-        // The other half is reserved for clients that connect with topics in their URLs: they cannot try again on the same connection.
+        // Requests in messages may use half of the limit. The other half is reserved for clients that connect with topics in their URLs:
+        // they cannot try again on the same connection.
         if self.broker.unsent_requests() >= config.sizes.held.div_ceil(2) {
             return Err((Code::Busy, "too much is asked for at the moment: try again later"));
         }

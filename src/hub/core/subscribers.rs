@@ -10,7 +10,7 @@ use crate::worker::ConnIndex;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Subscriber(u32);
 
-/// The lowest bit of the dialect's number.
+/// Position of the lowest bit of the dialect's number. The bits below it hold the connection's index.
 const DIALECT: u32 = 28;
 const INDEX: u32 = (1 << DIALECT) - 1;
 

@@ -57,10 +57,10 @@ pub(super) struct Clients {
     pub(super) pending: PendingSubscribes,
 }
 
-/// How many deliveries of the broker the rest of a turn may take.
+/// How many of the broker's deliveries the worker may still take in this turn.
 struct Intake {
     deliveries: usize,
-    /// Small messages that may still be pushed at once.
+    /// Pushes that are left for deliveries that need no queue, in small messages.
     pushes: usize,
 }
 
@@ -94,7 +94,8 @@ impl<B: Broker> WorkerHub<B> {
             }
             let pushed = match self.broker.next_delivery() {
                 None => return false,
-                // The worker polls its sockets between large messages, so that slow readers may make room in their outboxes.
+                // Pushed messages use up the intake, so that the worker polls its sockets between large messages and slow readers can
+                // make room in their outboxes.
                 Some(Delivery::Publication(publication)) => self.take_publication(publication, connections),
                 Some(Delivery::Subscribed(reply)) => self.take_reply(reply, connections),
                 Some(Delivery::Published(reply)) => {
@@ -108,8 +109,8 @@ impl<B: Broker> WorkerHub<B> {
         true
     }
 
-    /// Serves the requests to this worker, the operator's first. Where deliveries are held back, the operator's requests come last. Returns
-    /// `true` where there may be more.
+    /// Serves requests to this worker: the messages that the operator publishes, and then the requests of other workers. While the broker
+    /// holds deliveries back because queues are full, the operator's messages come last. Returns `true` if there may be more.
     fn take_requests(&mut self, now: Duration) -> bool {
         if self.broker.congestion() == Congestion::None {
             let more = self.take_published(now);

@@ -18,7 +18,8 @@ const GOLDEN: u32 = 0x9e37_79b9;
 pub(in crate::worker) struct Cadence {
     /// In ticks, at least one.
     interval: u32,
-    /// Where in the interval the first index is, in parts of 2^32. It differs between workers, so that their schedules do not coincide.
+    /// The phase of index 0 within the interval, in units of the interval divided by 2^32. It differs between workers, so that their
+    /// schedules do not coincide.
     start: u32,
 }
 

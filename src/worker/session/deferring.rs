@@ -34,7 +34,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Writes deferred replies if one of them is to this connection.
     #[inline]
     pub(in crate::worker) fn write_deferred_to(&mut self, id: ConnId) {
-        // No system reports a connection twice at a time. If one does, the stream must not break.
+        // epoll reports a connection once per wait. Should an `Os` report it twice, later output must not overtake the deferred reply.
         if self.streams.receive.has_deferred(id) {
             self.write_deferred();
         }

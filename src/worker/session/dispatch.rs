@@ -37,7 +37,8 @@ pub(super) struct Input {
     /// Where input begins that is not decoded yet. Payloads moved down for an echo in place end at or before it.
     pub(super) at: usize,
     pub(super) end: usize,
-    /// Whether no message was incomplete at some point: an incomplete message then begins in this input.
+    /// Whether decoding was between two messages at some position of this input. If a message is incomplete at the end of the input, it then
+    /// began in this input, and its deadline starts now.
     pub(super) was_between: bool,
 }
 
@@ -110,8 +111,8 @@ impl<H: Handler> Call<'_, H> {
         handler.message(&mut conn, message);
     }
 
-    /// Returns a reason to stop decoding, if there is one. With compression a peer that does not read `must_wait`: input that was read
-    /// already can decompress to a thousand times its length.
+    /// Returns a reason to stop decoding, if there is one. `must_wait`: the connection negotiated compression, and reading from it is paused.
+    /// Even its received input then waits, since it can decompress to a thousand times its length.
     #[inline]
     pub(super) const fn stop(&self, reply: &Reply, must_wait: bool, input: &Input) -> Option<Stop> {
         if reply.close.is_some() {

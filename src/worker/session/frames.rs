@@ -41,7 +41,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                     if self.streams.table.record_mut(index).params.is_negotiated() {
                         break self.fail(index, DecodeError::OutOfBuffers);
                     }
-                    // The pool has no buffer for the rest. Messages without a buffer in one read are bounded as well.
+                    // The pool has no buffer for the rest, which is handled beyond the visit's work: the length of one read bounds it.
                     self.visits.meter.begin_visit();
                 }
                 Stop::ReplyFull => {

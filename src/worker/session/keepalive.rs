@@ -30,7 +30,8 @@ impl Keepalive {
         }
     }
 
-    /// Counts a Pong if it answers the last Ping, which no other Pong does then. Returns whether it was late; `None` if it does not count.
+    /// Counts a Pong if it answers the last Ping, and no Pong to that Ping has been counted. Returns whether the Pong was late; `None` if it
+    /// does not count. On `Some`, the caller clears `AWAIT_PONG`, so that no second Pong counts.
     pub(in crate::worker) fn take_pong<O: Os, D>(
         &self,
         id: ConnId,
@@ -69,8 +70,8 @@ impl PongTimes {
     }
 }
 
-/// Returns the tick of the last Ping of an open connection that waits for its Pong. Its timer is due at the tick `due`. The state of a late
-/// Pong has the tick of its Ping; otherwise it follows from the deadline with which the timer was armed.
+/// Returns the tick of the last Ping to an open connection that waits for a Pong. The connection's timer is due at the tick `due`. If there
+/// is state of a late Pong, the tick is read from there. Otherwise it is computed from `due`: the time of the check before it is subtracted.
 pub(in crate::worker) fn pinged_at<S, D>(
     record: &Record<S, D>,
     side: Option<&Side>,
@@ -83,7 +84,8 @@ pub(in crate::worker) fn pinged_at<S, D>(
     due.saturating_sub(if record.flags.has(Flags::PONG_TIMER) { times.first_check } else { times.deadline })
 }
 
-/// Returns whether nothing has answered the Ping of the tick `pinged` that counts as an answer under the policy.
+/// Returns whether the Ping of the tick `pinged` is still unanswered. Under `PingPolicy::Always` only a Pong answers it; under
+/// `PingPolicy::WhenIdle` any input since then does.
 pub(in crate::worker) fn is_awaited<S, D>(record: &Record<S, D>, pinged: u32, policy: PingPolicy) -> bool {
     record.flags.has(Flags::AWAIT_PONG) && (policy == PingPolicy::Always || record.last_seen < pinged)
 }

@@ -101,8 +101,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.progress(index, stage, self.keepalive.pong_times.deadline, since)
     }
 
-    /// Returns the stage that follows `stage` at a check which is `patience` ticks after the last, for a frame that was sent the time
-    /// `since` ago; `None` when the peer has no more time.
+    /// Returns the progress at a check, `patience` ticks after the last check that returned `stage`. The Ping or Close whose answer is late
+    /// was sent `since` ago. Returns `None` when the peer has taken too little, or has had enough time after the frame was acknowledged.
     pub(in crate::worker) fn progress(
         &mut self,
         index: ConnIndex,
@@ -115,7 +115,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         };
         let least = u128::from(self.limits.slowest_reader) * (TICK * patience).as_millis() / 1000;
         let least = u64::try_from(least).unwrap_or(u64::MAX).max(1);
-        // Output waits behind the frame, not before it, where the kernel has taken the frame and still has room.
+        // If the kernel has taken the frame and still has room, queued output follows the frame and does not delay it.
         let is_behind = stage == OutputProgress::Unmeasured
             && self.streams.table.get(index).is_some_and(|record| !record.flags.has(Flags::BLOCKED));
         let queued = if is_behind { 0 } else { self.streams.queued(index) };
@@ -134,7 +134,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 .is_some_and(|side| side.taken_at.saturating_add(patience) > tick)
     }
 
-    /// Returns the stage of a peer that has to take all current output, and `more` bytes.
+    /// Returns the progress of a peer that must acknowledge all output that is in the kernel or queued now, and `more` bytes.
     pub(in crate::worker) fn measured(&self, index: ConnIndex, more: usize) -> OutputProgress {
         self.output(index).map_or(OutputProgress::Unmeasured, |output| OutputProgress::Taking {
             before: output.acknowledged,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::budget::{LATE, LATENESS_STEP, MOST_STRETCH};
 
-/// The unit of the stretch: parts of an interval.
+/// The stretch of an interval that is not stretched: `stretch` counts sixteenths of the interval.
 const WHOLE: u32 = 16;
 const MOST: u32 = WHOLE * MOST_STRETCH;
 

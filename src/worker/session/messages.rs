@@ -97,7 +97,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Sends a message to open connections, as many as one iteration may.
+    /// Writes the next slice of a broadcast: sends the message to further open connections, as far as this iteration's budget allows.
     pub(in crate::worker) fn broadcast(&mut self, message: &PreparedMessage, pass: &mut Pass) {
         pass.set_end(self.streams.table.end());
         let mut budget = self.sweep_budget();
@@ -114,7 +114,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         });
     }
 
-    /// Returns the number of connections that an iteration may visit: 0 when its work is used up.
+    /// Returns the budget of a broadcast's slice, in connections: 0 when the iteration's work for mail is used up.
     fn sweep_budget(&self) -> SliceBudget {
         if self.visits.meter.is_spent() {
             SliceBudget::SPENT

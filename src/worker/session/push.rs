@@ -88,7 +88,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let mut pushed = Pushed::default();
         let mut has_queued = false;
         let Some(params) = self.streams.table.get(index).map(|record| record.params) else { return pushed };
-        // What a policy does not drop once it waits, messages with another policy must not displace, either.
+        // Messages whose policy never drops queued messages are queued without a key, so that no message of another policy replaces them.
         let key = if batch.policy.drops_waiting() { batch.key } else { ConflationKey::NONE };
         for (at, message) in batch.messages.iter().enumerate() {
             let compressed = if form == Form::Plain { None } else { self.compressed(message, params) };
@@ -167,7 +167,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         };
         let outbox = &mut side.outbox;
         let fits = |weight: usize, pool: &Pool| needed <= limit - weight.min(limit) && pool.can_lend(needed);
-        // A peer that is not slow gets all messages that leave together.
+        // While the kernel takes output, queued messages wait only for the end of the iteration: the peer is not slow and gets them all.
         if policy == SlowPolicy::Conflate && is_blocked {
             *displaced += outbox.drop_conflated(key, pool);
         }

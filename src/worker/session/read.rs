@@ -69,13 +69,13 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             if drained && !ended && !has_unread {
                 return self.finish_reply(index);
             }
-            // The replies to one read are enough for a peer that may not read them.
+            // At most the replies to one read are collected before they are written, since the peer may not read them.
             if self.streams.receive.reply().len() >= REPLY_FLUSH_LEAST
                 && self.flush_reply(index) == Flow::Gone
             {
                 return Flow::Gone;
             }
-            // After a short read only the end of the stream can follow, which is no work.
+            // After a short read only the end of the stream can follow, which costs no work.
             if has_unread || (self.visits.meter.is_spent() && !drained) {
                 break;
             }
@@ -120,7 +120,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    /// Handles one slice of the input that an earlier visit left. It is short, because the part that this visit leaves is copied again.
+    /// Handles one slice of the input that an earlier visit left. The slice is short, because the part of it that this visit does not handle is
+    /// copied to the receive buffer again by the next visit.
     fn take_unread(&mut self, index: ConnIndex) -> Flow {
         let Some(side) = self.streams.table.side_mut(index) else { return Flow::Alive };
         let Unread { bytes, at } = std::mem::take(&mut side.unread);
@@ -148,7 +149,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 self.streams.free_side(index);
             }
         }
-        // Replies in the receive buffer must not reach into the next slice.
+        // The replies, which begin the receive buffer, must leave room for the next slice.
         if flow == Flow::Alive && self.streams.receive.reply().len() >= REPLY_FLUSH_LEAST {
             flow = self.flush_reply(index);
         }

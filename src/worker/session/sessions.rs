@@ -27,11 +27,12 @@ pub(in crate::worker) struct Sessions<O: Os, H: Handler> {
     pub(in crate::worker) keepalive: Keepalive,
     pub(in crate::worker) codec: Codec,
     pub(in crate::worker) visits: Visits,
-    /// Deadlines that have passed, and are judged when more has been read. Empty between phases.
+    /// Deadlines that have passed and are checked again after the next final read: the connection, the timer and the tick at which it was
+    /// due. Empty between phases.
     pub(in crate::worker) overdue: Vec<(ConnId, Timer, u32)>,
     /// The side record at which the next search for a message to give up begins.
     pub(in crate::worker) relief_cursor: usize,
-    /// Connections that are held only to be refused.
+    /// Number of connections beyond the connection limit, which are kept only to be answered with 503.
     pub(in crate::worker) refused: usize,
     /// Whether the server ends: requests to open a WebSocket are refused.
     pub(in crate::worker) is_draining: bool,
@@ -66,7 +67,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let _ = self.read_first(index, event.closed);
     }
 
-    /// Reads from the connections for which the last iteration had no time, before those of this one.
+    /// Reads from connections that became ready after the last iteration's work was used up, before those that became ready in this one.
     pub(in crate::worker) fn look_at_unseen(&mut self) {
         while !self.visits.unseen.is_empty() && !self.visits.meter.is_over() {
             let Some(index) = self.visits.unseen.pop_front().and_then(|id| self.streams.table.find(id))

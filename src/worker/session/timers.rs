@@ -52,7 +52,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         true
     }
 
-    /// Returns the count of bytes read from which on the phase leaves the remaining timers to the next iteration.
+    /// Returns the value of the counter `bytes_in` at which this phase stops and leaves the remaining timers to the next iteration.
     fn most_bytes_read(&self) -> u64 {
         self.streams.counters.bytes_in.get() + LOOKED_AT_PER_ITERATION
     }
@@ -102,7 +102,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             if read == FinalRead::Incomplete
                 && self.awaits_peer(index, due).is_some_and(|(_, awaits_peer)| awaits_peer)
             {
-                // The timer stays armed: the tick of the Ping follows from its deadline.
+                // The timer stays armed: the tick of the Ping is computed from the timer's deadline.
                 self.retry_final_read(index, Timer::Connection, due);
                 return Flow::Alive;
             }
@@ -231,7 +231,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return self.streams.table.arm(index, sent + deadline);
         }
         let time = if first_check < deadline && sent > pinged {
-            // The first check would not account for the delay.
+            // The first check would compute the deadline from the tick `pinged`, without the delay of sending.
             self.streams.table.record_mut(index).flags.clear(Flags::PONG_TIMER);
             deadline
         } else {

@@ -15,12 +15,13 @@ pub(in crate::worker) struct Visits {
     pub(in crate::worker) unseen: VecDeque<ConnId>,
     /// Connections to be read from again without a new event; each is flagged `REVISIT`.
     pub(in crate::worker) revisit: VecDeque<ConnId>,
-    /// While a slice of an earlier visit's input is handled: how many of its bytes are left again.
+    /// Set while a slice of input that an earlier visit left is handled: the number of bytes of the slice that are not handled in this visit
+    /// either.
     pub(in crate::worker) left_again: Option<usize>,
-    /// Whether the last incomplete message was a large one.
+    /// Whether a read ended inside a large message, and every read since then was short.
     is_large_expected: bool,
-    /// Whether a read was more work than a visit may do, and no read of that length has been less since. Reads are then shorter, so that
-    /// less input has to be kept.
+    /// Whether a read returned input that took more work than a visit may do, and every read since then was short. Reads are then limited to
+    /// `READ_COSTLY` bytes, so that less input has to be kept.
     is_costly_expected: bool,
 }
 
@@ -59,8 +60,8 @@ impl Visits {
         }
     }
 
-    /// Predicts from this read that the next one, on any connection, is as long and as much work. The read may have `drained` its socket,
-    /// returned a part of a large message, and returned more than the visit could handle.
+    /// Notes the result of a read, from which the size of the next read, on any connection, is chosen. `drained`: the read was short, so that
+    /// it drained its socket. `is_large`: it ended inside a large message. `has_unread`: the visit could not handle all of it.
     pub(in crate::worker) const fn note_read(&mut self, drained: bool, is_large: bool, has_unread: bool) {
         self.is_costly_expected = has_unread || (self.is_costly_expected && drained);
         self.is_large_expected = is_large || (self.is_large_expected && drained);

@@ -95,7 +95,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return Flow::Alive;
         }
         self.streams.mark_dirty(index);
-        // No limit counts Pongs in the outbox: the answers to a peer's Pings must not pile up over several reads.
+        // No limit counts Pongs in the outbox, so that they are written here before they accumulate over several reads.
         if self.streams.queued(index) >= REPLY_FLUSH_LEAST { self.write_outbox(index) } else { Flow::Alive }
     }
 
@@ -135,7 +135,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Writes to a connection for which the kernel took less than it was given.
+    /// Writes again to a connection whose output was blocked: first the transport's own output, and then the outbox.
     pub(in crate::worker) fn retry_writing(&mut self, index: ConnIndex) -> Flow {
         self.streams.table.record_mut(index).flags.clear(Flags::BLOCKED);
         match self.streams.flush_transport(index) {

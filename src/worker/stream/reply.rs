@@ -34,7 +34,8 @@ pub(in crate::worker) struct Reply {
     deferred_end: usize,
     /// Position where frames of echoed messages end. Input follows.
     echo_end: usize,
-    /// Position of the current run: contiguous echoed frames with nothing in between. `run_behind` is how many of `bytes` precede the run.
+    /// Position where the current run begins: echoed frames that are contiguous in the memory and in the output. `run_behind` is the number of
+    /// bytes of `bytes` that precede the run in the output.
     run_start: usize,
     run_behind: usize,
     /// Echoed messages before the current run, in order.
@@ -51,7 +52,7 @@ pub(in crate::worker) struct Reply {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::worker) struct Echo {
     opcode: Opcode,
-    /// How many of the reply's `bytes` precede the message.
+    /// Number of bytes of the reply's `bytes` that precede the message in the output.
     behind: usize,
 }
 
@@ -98,8 +99,8 @@ impl Reply {
             echoed: Vec::new(),
             echoed_bytes: 0,
             echo: None,
-            // A handler that answers each message with one of the same length must not meet a full outbox because of replies that wait
-            // here; nor must a handler that answers with little, whatever the limits are.
+            // Replies that wait here count against the outbox limit. They are written early enough that a handler that answers each
+            // message with one of the same length, or with a short one, does not find the outbox full because of them.
             flush_at: (outbox.saturating_sub(max_message) / 2)
                 .clamp(REPLY_FLUSH_LEAST, REPLY_FLUSH)
                 .min(outbox / 2),

@@ -9,7 +9,7 @@ use crate::metrics::Counters;
 use crate::worker::os::Os;
 use crate::worker::table::{ConnIndex, Flags, Record, TransportKind};
 
-/// What sending to a connection needs beside the connection's record.
+/// Writes to sockets through their transports. It borrows the parts of [`Streams`](super::Streams) that this needs beside the record.
 pub(in crate::worker) struct Sender<'a, O: Os> {
     pub(in crate::worker) os: &'a mut O,
     pub(in crate::worker) transports: &'a mut Transports,

@@ -112,7 +112,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return Next::Done(self.refuse(index, AT_LIMIT, is_head));
         }
         head.extend_from_slice(fresh);
-        // A head ends with a line end: without a new one there is nothing to parse, so that each byte is parsed a few times at most.
+        // A head ends with a line feed. So it is not parsed again until another one arrives, which bounds how often each byte is parsed.
         if !fresh.contains(&b'\n') && head.len() < most {
             self.streams.table.side_or_new(index).head = head;
             return Next::Done(Flow::Alive);
@@ -120,8 +120,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.judge(index, Some((head, old_len)), part)
     }
 
-    /// Parses the head, which is at the start of the range or, with that many bytes from earlier reads, in a buffer of its own. Answers the
-    /// request once the head is complete.
+    /// Parses a head, and answers the request once the head is complete. Without `kept`, the head is at the start of the range `part` of the
+    /// receive buffer. With `kept`, it is in that buffer, whose first bytes, as many as the number says, came from earlier reads.
     fn judge(&mut self, index: ConnIndex, kept: Option<(Vec<u8>, usize)>, part: Range<usize>) -> Next {
         // The receive buffer lends the request to the handler, which writes to the reply meanwhile.
         let memory = self.streams.receive.take_memory();

@@ -13,13 +13,13 @@ use crate::worker::os::Os;
 use crate::worker::table::ConnIndex;
 use crate::ws::Buffers;
 
-/// The first byte of a client.
+/// The first byte that a client sends.
 pub(in crate::worker) const HELLO: u8 = 0x16;
 /// The server's answer to [`HELLO`].
 pub(in crate::worker) const WELCOME: u8 = 0x61;
 /// The longest payload of a record.
 pub(in crate::worker) const LONGEST: usize = 300;
-/// A length that no record has.
+/// An alert: a length that no record has. Its sender has found that the peer broke the rules.
 pub(in crate::worker) const ALERT: [u8; 2] = [0xff; 2];
 /// Bytes of a record before its payload.
 const HEADER: usize = 2;
