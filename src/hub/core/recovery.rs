@@ -237,8 +237,8 @@ impl<B: Broker> WorkerHub<B> {
         &mut self,
         connections: &mut Connections<'_, ClientState>,
     ) -> Option<Duration> {
-        // While half of `held` requests to owners are unsent, recoveries send none, so that no client is refused because of
-        // them.
+        // Recoveries add no request while the unsent requests to owners are half of the limit `held`, so that no client is refused
+        // because of recoveries.
         let most_held = self.shared.config.sizes.held.div_ceil(2);
         for _ in 0..self.recoveries.queue.len().min(LOOKS_PER_TURN) {
             let Some(recovery) = self.recoveries.queue.pop_front() else { break };

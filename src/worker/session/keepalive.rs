@@ -71,7 +71,7 @@ impl PongTimes {
 }
 
 /// Returns the tick of the last Ping to an open connection that waits for a Pong. The connection's timer is due at the tick `due`. If there
-/// is state of a late Pong, the tick is read from there. Otherwise it is computed from `due`: the time of the check before it is subtracted.
+/// is state of a late Pong, the tick is read from there. Otherwise it is `due` minus the time from the Ping to that timer.
 pub(in crate::worker) fn pinged_at<S, D>(
     record: &Record<S, D>,
     side: Option<&Side>,

@@ -101,8 +101,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.progress(index, stage, self.keepalive.pong_times.deadline, since)
     }
 
-    /// Returns the progress at a check, `patience` ticks after the last check that returned `stage`. The Ping or Close whose answer is late
-    /// was sent `since` ago. Returns `None` when the peer has taken too little, or has had enough time after the frame was acknowledged.
+    /// Returns the progress at a check, `patience` ticks after the check whose result was `stage`. The Ping or Close whose answer is late was
+    /// sent `since` ago. Returns `None` when no output precedes that frame, when the peer has taken too little, or when it acknowledged the
+    /// frame before the last check.
     pub(in crate::worker) fn progress(
         &mut self,
         index: ConnIndex,

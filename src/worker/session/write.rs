@@ -95,7 +95,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return Flow::Alive;
         }
         self.streams.mark_dirty(index);
-        // No limit counts Pongs in the outbox, so that they are written here before they accumulate over several reads.
+        // No limit counts Pongs in the outbox. A long outbox is written at once, so that they do not accumulate over several reads.
         if self.streams.queued(index) >= REPLY_FLUSH_LEAST { self.write_outbox(index) } else { Flow::Alive }
     }
 

@@ -120,8 +120,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.judge(index, Some((head, old_len)), part)
     }
 
-    /// Parses a head, and answers the request once the head is complete. Without `kept`, the head is at the start of the range `part` of the
-    /// receive buffer. With `kept`, it is in that buffer, whose first bytes, as many as the number says, came from earlier reads.
+    /// Parses a head, and answers the request once the head is complete. `kept` is the buffer that holds the head, and how many of its bytes
+    /// came from earlier reads. If it is `None`, the head is at the start of the range `part` of the receive buffer.
     fn judge(&mut self, index: ConnIndex, kept: Option<(Vec<u8>, usize)>, part: Range<usize>) -> Next {
         // The receive buffer lends the request to the handler, which writes to the reply meanwhile.
         let memory = self.streams.receive.take_memory();
