@@ -11,7 +11,7 @@ HUB_MODEL = tuple(
     f"hub::{name}"
     for name in (
         *("config", "hash", "in_flight", "index", "indices", "name", "outcome", "position", "publication", "answer_sender"),
-        *("request_id", "rules"),
+        *("request_id", "rules", "worker_queues"),
     )
 )
 # What the files of a room may import of this crate, by the beginnings of paths of modules. What is not named here may import anything.

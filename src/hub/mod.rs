@@ -19,7 +19,7 @@
 //! - `core`: topics, subscriptions and fan-out on one worker. `broker`: the source of offsets and histories. `dialect`: message formats of
 //!   clients.
 //! - `handler`: the public handler. `publisher`, `publish_batch`: publishing from other threads. `shared`: the state that all workers
-//!   share.
+//!   share. `worker_queues`: a sending end for each worker, and the receiving end that the worker takes.
 //! - `question`, `answer_sender`, `hub_view`: the interface for questions of other threads. `questions`: the built-in questions.
 //! - `publication`, `name`, `position`, `outcome`, `request_id`: published messages, topic names, positions, results and request ids.
 //!   `in_flight`: limits of messages under way. `index`, `indices`, `hash`: lookup of topics.
@@ -54,6 +54,7 @@ mod rules;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod worker_queues;
 
 use std::sync::Arc;
 
@@ -99,7 +100,11 @@ impl Hub {
     pub fn new(config: HubConfig) -> Self {
         let shared = HubShared::new(config);
         let broker = LocalShared::new(Arc::clone(&shared.config), shared.names);
-        Self { shared: Arc::new(shared), broker: Arc::new(broker), questions: Arc::default() }
+        Self {
+            shared: Arc::new(shared),
+            broker: Arc::new(broker),
+            questions: Arc::new(QuestionQueues::new()),
+        }
     }
 
     /// Returns the function that makes each worker's handler, for [`Builder::start`](crate::Builder::start). It works for one server only.
@@ -114,7 +119,7 @@ impl Hub {
             let inbox = inbox.expect("a hub is for one server");
             let broker = LocalBroker::new(&broker, worker, handle, Arc::clone(&inbox.counters));
             let broker = broker.expect("a hub is for one server");
-            let questions = questions.take(worker, handle.workers(), shared.config.sizes.queue);
+            let questions = questions.take(worker, handle, shared.config.sizes.queue);
             let questions = questions.expect("a hub is for one server");
             HubHandler::new(WorkerHub::new(Arc::clone(&shared), inbox, questions, broker))
         }

@@ -63,6 +63,6 @@ impl Drop for PublishBatch {
 
 impl fmt::Debug for PublishBatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Burst").field("workers", &self.workers).finish_non_exhaustive()
+        f.debug_struct("PublishBatch").field("workers", &self.workers).finish_non_exhaustive()
     }
 }

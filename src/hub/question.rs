@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::answer_sender::{AnswerSender, Sink};
 use super::hub_view::HubView;
 use super::outcome::PublishError;
+use super::worker_queues::WorkerQueues;
+use crate::worker::Handle;
 
 /// A question that another thread asks the hub's workers with [`Publisher::ask`](super::Publisher::ask).
 ///
@@ -60,32 +61,25 @@ impl<Q: Question> Queued for Asked<Q> {
 /// A worker's queue of unanswered questions: the receiving end.
 pub(super) type Questions = Receiver<Box<dyn Queued>>;
 
-/// The queues of questions, one for each worker. The first worker that starts makes all of them.
-#[derive(Default)]
-pub(crate) struct QuestionQueues {
-    queues: OnceLock<Vec<Queue>>,
-}
-
-/// One worker's queue.
-struct Queue {
-    sender: SyncSender<Box<dyn Queued>>,
-    /// The receiving end, until the worker takes it.
-    receiver: Mutex<Option<Questions>>,
-}
+/// The queues of questions, one for each worker.
+pub(crate) struct QuestionQueues(WorkerQueues<SyncSender<Box<dyn Queued>>, Questions>);
 
 impl QuestionQueues {
+    pub(super) const fn new() -> Self {
+        Self(WorkerQueues::new())
+    }
+
     /// Takes a worker's receiving end of its queue, which has room for `room` questions. Returns `None` if the end was taken before.
-    pub(super) fn take(&self, worker: usize, workers: usize, room: usize) -> Option<Questions> {
-        let queues = self.queues.get_or_init(|| (0..workers).map(|_| Queue::new(room)).collect());
-        queues.get(worker)?.receiver.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(super) fn take(&self, worker: usize, handle: &Handle, room: usize) -> Option<Questions> {
+        self.0.take(worker, handle, || sync_channel(room))
     }
 
     /// Sends a question to a worker, which the caller still has to wake. Answers with an error where the worker's queue is full or the
     /// worker has ended.
     pub(super) fn put<Q: Question>(&self, worker: usize, question: Q, answers: &Sink<Q::Answer>) {
         let asked = Box::new(Asked { question, reply: AnswerSender::to(answers) });
-        let Some(queue) = self.queues.get().and_then(|queues| queues.get(worker)) else { return };
-        match queue.sender.try_send(asked) {
+        let Some(sender) = self.0.sender(worker) else { return };
+        match sender.try_send(asked) {
             Ok(()) => {}
             Err(TrySendError::Full(asked)) => asked.refuse(PublishError::Busy),
             Err(TrySendError::Disconnected(asked)) => asked.refuse(PublishError::NotRunning),
@@ -93,16 +87,8 @@ impl QuestionQueues {
     }
 }
 
-impl Queue {
-    fn new(room: usize) -> Self {
-        let (sender, receiver) = sync_channel(room);
-        Self { sender, receiver: Mutex::new(Some(receiver)) }
-    }
-}
-
 impl fmt::Debug for QuestionQueues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let workers = self.queues.get().map(Vec::len);
-        f.debug_struct("QuestionQueues").field("workers", &workers).finish_non_exhaustive()
+        f.debug_struct("QuestionQueues").field("workers", &self.0.workers()).finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use super::broker::messages::{Publish, ReplyTo};
 use super::config::HubConfig;
@@ -10,6 +10,7 @@ use super::hash::{self, NameHasher};
 use super::in_flight::InFlight;
 use super::name::check_name;
 use super::outcome::PublishError;
+use super::worker_queues::WorkerQueues;
 use crate::metrics::HubCounters;
 use crate::worker::{Handle, PreparedMessage};
 
@@ -19,24 +20,16 @@ pub(crate) struct HubShared {
     pub(crate) names: NameHasher,
     /// The counters of messages under way.
     pub(crate) in_flight: Arc<InFlight>,
-    /// The queues of all workers. The first worker that starts sets them.
-    net: OnceLock<Net>,
-}
-
-struct Net {
-    handle: Handle,
-    /// Most bytes of a payload.
-    max_message: usize,
-    workers: Vec<WorkerSlot>,
+    /// Most bytes of a payload. The first worker that starts sets it, before there are queues.
+    max_message: OnceLock<usize>,
+    queues: WorkerQueues<OperatorSender, OperatorInbox>,
 }
 
 /// The sending end of one worker's queue.
-struct WorkerSlot {
+struct OperatorSender {
     /// The operator's messages. They have their own queue, so that they do not wait behind clients' requests.
     published: SyncSender<Box<Publish>>,
     counters: Arc<HubCounters>,
-    /// The worker's receiving end, until the worker takes it.
-    end: Mutex<Option<OperatorInbox>>,
 }
 
 /// The receiving end of one worker's queue.
@@ -53,7 +46,8 @@ impl HubShared {
             names: NameHasher::new(config.seed),
             config: Arc::new(config),
             in_flight,
-            net: OnceLock::new(),
+            max_message: OnceLock::new(),
+            queues: WorkerQueues::new(),
         }
     }
 
@@ -64,23 +58,18 @@ impl HubShared {
         handle: &Handle,
         max_message: usize,
     ) -> Option<OperatorInbox> {
-        let net = self.net.get_or_init(|| Net {
-            handle: handle.clone(),
-            max_message,
-            workers: (0..handle.workers()).map(|_| WorkerSlot::new(self.config.sizes.queue)).collect(),
-        });
-        let queue = net.workers.get(worker)?;
-        queue.end.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.max_message.get_or_init(|| max_message);
+        self.queues.take(worker, handle, || queue(self.config.sizes.queue))
     }
 
     /// Returns the number of workers; `None` before the first worker has started.
     pub(crate) fn workers(&self) -> Option<usize> {
-        self.net.get().map(|net| net.workers.len())
+        self.queues.workers()
     }
 
     /// Returns the most bytes of a payload that every client's outbox has room for, or `usize::MAX` before the first worker has started.
     pub(crate) fn max_message(&self) -> usize {
-        self.net.get().map_or(usize::MAX, |net| net.max_message)
+        self.max_message.get().copied().unwrap_or(usize::MAX)
     }
 
     /// Returns whether a payload is longer than [`max_message`](Self::max_message).
@@ -89,7 +78,7 @@ impl HubShared {
     }
 
     pub(crate) fn counters(&self) -> impl Iterator<Item = &HubCounters> {
-        self.net.get().into_iter().flat_map(|net| net.workers.iter().map(|worker| &*worker.counters))
+        self.queues.senders().map(|sender| &*sender.counters)
     }
 
     pub(crate) fn hash(&self, name: &str) -> u64 {
@@ -131,16 +120,14 @@ impl HubShared {
         message: PreparedMessage,
         reply_to: ReplyTo,
     ) -> Result<usize, PublishError> {
-        let net = match self.check(topic, &message) {
-            Ok(net) => net,
-            Err(error) => {
-                reply_to.cancel();
-                return Err(error);
-            }
-        };
+        if let Err(error) = self.check(topic, &message) {
+            reply_to.cancel();
+            return Err(error);
+        }
         let posted = self.admit(topic, message, reply_to).and_then(|publish| {
             let worker = self.owner(publish.hash);
-            net.workers[worker].publish(publish).map(|()| worker)
+            let sender = self.queues.sender(worker).ok_or(PublishError::NotRunning)?;
+            sender.publish(publish).map(|()| worker)
         });
         if posted == Err(PublishError::Busy) {
             self.in_flight.note_refusal();
@@ -149,32 +136,30 @@ impl HubShared {
     }
 
     /// Checks whether a message of the operator can be published now.
-    fn check(&self, topic: &str, message: &PreparedMessage) -> Result<&Net, PublishError> {
+    fn check(&self, topic: &str, message: &PreparedMessage) -> Result<(), PublishError> {
         check_name(topic)?;
         if self.is_too_large(message.payload()) {
             return Err(PublishError::TooLarge);
         }
-        self.net.get().ok_or(PublishError::NotRunning)
+        self.queues.workers().map(|_| ()).ok_or(PublishError::NotRunning)
     }
 
     /// Wakes a worker, so that it reads its queue.
     pub(crate) fn wake(&self, worker: usize) {
-        if let Some(net) = self.net.get() {
-            // A worker that has ended needs no waking.
-            let _ = net.handle.wake(worker);
-        }
+        self.queues.wake(worker);
     }
 }
 
-impl WorkerSlot {
-    fn new(queue: usize) -> Self {
-        // Twice the limit of a topic's messages under way, so that one topic does not block the others.
-        let (published, publishing) = sync_channel(2 * queue);
-        let counters = Arc::<HubCounters>::default();
-        let end = OperatorInbox { published: publishing, counters: Arc::clone(&counters) };
-        Self { published, counters, end: Mutex::new(Some(end)) }
-    }
+/// Makes the queue of one worker.
+fn queue(entries: usize) -> (OperatorSender, OperatorInbox) {
+    // Twice the limit of a topic's messages under way, so that one topic does not block the others.
+    let (published, publishing) = sync_channel(2 * entries);
+    let counters = Arc::<HubCounters>::default();
+    let inbox = OperatorInbox { published: publishing, counters: Arc::clone(&counters) };
+    (OperatorSender { published, counters }, inbox)
+}
 
+impl OperatorSender {
     fn publish(&self, publish: Publish) -> Result<(), PublishError> {
         self.published.try_send(Box::new(publish)).map_err(|error| {
             let (publish, error) = match error {
@@ -196,6 +181,6 @@ impl OperatorInbox {
 
 impl fmt::Debug for HubShared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange").field("workers", &self.workers()).finish_non_exhaustive()
+        f.debug_struct("HubShared").field("workers", &self.workers()).finish_non_exhaustive()
     }
 }

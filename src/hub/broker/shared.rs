@@ -1,9 +1,9 @@
 //! The state that the ends of the local broker share: the queues between workers, and the limits of all topics together.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::messages::{Delivery, Publish, Subscribe};
 use super::topic_quota::TopicQuota;
@@ -11,6 +11,7 @@ use crate::budget::{FORMS_OF_HISTORY, TOPICS_OF_OPERATOR};
 use crate::hub::config::HubConfig;
 use crate::hub::hash::{self, NameHasher};
 use crate::hub::name::Name;
+use crate::hub::worker_queues::WorkerQueues;
 use crate::worker::Handle;
 
 /// The state that the ends of all workers share.
@@ -24,21 +25,13 @@ pub(crate) struct LocalShared {
     forms: AtomicUsize,
     /// Number of topics that each client has created.
     pub(crate) quota: TopicQuota,
-    /// The queues of all workers. The first worker that starts sets them.
-    net: OnceLock<Net>,
-}
-
-struct Net {
-    handle: Handle,
-    workers: Vec<WorkerQueues>,
+    queues: WorkerQueues<WorkerSenders, WorkerEnds>,
 }
 
 /// The sending ends of one worker's queues.
-struct WorkerQueues {
+struct WorkerSenders {
     requests: SyncSender<Box<OwnerRequest>>,
     deliveries: SyncSender<Delivery>,
-    /// The worker's receiving ends, until the worker takes them.
-    ends: Mutex<Option<WorkerEnds>>,
 }
 
 /// The receiving ends of one worker's queues.
@@ -82,19 +75,13 @@ impl LocalShared {
             history: AtomicUsize::new(0),
             forms: AtomicUsize::new(0),
             quota: TopicQuota::default(),
-            net: OnceLock::new(),
+            queues: WorkerQueues::new(),
         }
     }
 
     /// Takes a worker's receiving ends of its queues. Returns `None` if they were taken before.
     pub(crate) fn take_ends(&self, worker: usize, handle: &Handle) -> Option<WorkerEnds> {
-        let queue = self.config.sizes.queue;
-        let net = self.net.get_or_init(|| Net {
-            handle: handle.clone(),
-            workers: (0..handle.workers()).map(|_| WorkerQueues::new(queue)).collect(),
-        });
-        let queues = net.workers.get(worker)?;
-        queues.ends.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.queues.take(worker, handle, || queues(self.config.sizes.queue))
     }
 
     pub(crate) fn hash(&self, name: &str) -> u64 {
@@ -103,7 +90,7 @@ impl LocalShared {
 
     /// Returns the worker that owns the topic with this hash.
     pub(crate) fn owner(&self, hash: u64) -> usize {
-        hash::owner(hash, self.net.get().map_or(1, |net| net.workers.len()))
+        hash::owner(hash, self.queues.workers().unwrap_or(1))
     }
 
     /// Sends a request to a worker and wakes it, or returns the request with an error.
@@ -112,8 +99,8 @@ impl LocalShared {
         worker: usize,
         request: Box<OwnerRequest>,
     ) -> Result<(), (QueueError, Box<OwnerRequest>)> {
-        let Some(net) = self.net.get() else { return Err((QueueError::Ended, request)) };
-        send(&net.workers[worker].requests, request)?;
+        let Some(senders) = self.queues.sender(worker) else { return Err((QueueError::Ended, request)) };
+        send(&senders.requests, request)?;
         self.wake(worker);
         Ok(())
     }
@@ -124,16 +111,13 @@ impl LocalShared {
         worker: usize,
         delivery: Delivery,
     ) -> Result<(), (QueueError, Delivery)> {
-        let Some(net) = self.net.get() else { return Err((QueueError::Ended, delivery)) };
-        send(&net.workers[worker].deliveries, delivery)
+        let Some(senders) = self.queues.sender(worker) else { return Err((QueueError::Ended, delivery)) };
+        send(&senders.deliveries, delivery)
     }
 
     /// Wakes a worker, so that it reads its queues.
     pub(crate) fn wake(&self, worker: usize) {
-        if let Some(net) = self.net.get() {
-            // A worker that has ended needs no waking.
-            let _ = net.handle.wake(worker);
-        }
+        self.queues.wake(worker);
     }
 
     /// Counts one more topic, for the operator or for a client. Returns `false`, and counts nothing, where the number of topics has reached
@@ -211,13 +195,11 @@ fn send<T>(queue: &SyncSender<T>, entry: T) -> Result<(), (QueueError, T)> {
     })
 }
 
-impl WorkerQueues {
-    fn new(queue: usize) -> Self {
-        let (requests, requested) = sync_channel(queue);
-        let (deliveries, delivered) = sync_channel(queue);
-        let ends = WorkerEnds { requests: requested, deliveries: delivered };
-        Self { requests, deliveries, ends: Mutex::new(Some(ends)) }
-    }
+/// Makes the queues of one worker, each with room for `entries`.
+fn queues(entries: usize) -> (WorkerSenders, WorkerEnds) {
+    let (requests, requested) = sync_channel(entries);
+    let (deliveries, delivered) = sync_channel(entries);
+    (WorkerSenders { requests, deliveries }, WorkerEnds { requests: requested, deliveries: delivered })
 }
 
 impl fmt::Debug for LocalShared {

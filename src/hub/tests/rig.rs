@@ -39,7 +39,7 @@ impl<B: Broker> Rig<B> {
         let wakes: Vec<Arc<Wakes>> = (0..workers).map(|_| Arc::default()).collect();
         let wakers = wakes.iter().map(|wakes| Box::new(Arc::clone(wakes)) as Box<dyn Wake>).collect();
         let limits = limits();
-        let questions = Arc::<QuestionQueues>::default();
+        let questions = Arc::new(QuestionQueues::new());
         let (server, inboxes) = Shared::new(wakers, limits.outbox);
         let handle = Handle { shared: Arc::new(server) };
         let parts = wakes.iter().cloned().zip(inboxes).enumerate();
@@ -48,7 +48,7 @@ impl<B: Broker> Rig<B> {
             let listener = world.borrow_mut().add_listener();
             let max_message = limits.decoder.max_message;
             let operator = shared.take_inbox(number, &handle, max_message).expect("nobody has taken it");
-            let questions_end = questions.take(number, handle.workers(), 8).expect("nobody has taken it");
+            let questions_end = questions.take(number, &handle, 8).expect("nobody has taken it");
             let broker = end(number, &shared, &handle, &operator);
             let address = std::net::SocketAddr::from(([127, 0, 0, 1], 9001));
             let worker = Worker::new(Assembly {
