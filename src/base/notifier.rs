@@ -52,24 +52,24 @@ impl<W: Wake> Notifier<W> {
     }
 }
 
+/// Counts wake-ups.
+#[cfg(test)]
+impl Wake for std::sync::atomic::AtomicUsize {
+    fn wake(&self) {
+        self.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
 
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(&self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
     #[test]
     fn a_thread_is_woken_once_until_it_looks() {
-        let notifier = Notifier::new(Arc::new(Count(AtomicUsize::new(0))));
-        let wakes = || notifier.waker().0.load(Ordering::Relaxed);
+        let notifier = Notifier::new(Arc::new(AtomicUsize::new(0)));
+        let wakes = || notifier.waker().load(Ordering::Relaxed);
         notifier.notify();
         notifier.notify();
         assert_eq!(wakes(), 1);

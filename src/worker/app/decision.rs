@@ -184,17 +184,9 @@ mod tests {
 
     use super::*;
 
-    struct Count(Arc<AtomicUsize>);
-
-    impl Wake for Count {
-        fn wake(&self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
     fn decisions(most: usize) -> (Decisions, Arc<AtomicUsize>) {
         let wakes = Arc::new(AtomicUsize::new(0));
-        let notifier = Notifier::new(Box::new(Count(Arc::clone(&wakes))) as Box<dyn Wake>);
+        let notifier = Notifier::new(Box::new(Arc::clone(&wakes)) as Box<dyn Wake>);
         (Decisions::new(Arc::new(notifier), most, Arc::default()), wakes)
     }
 

@@ -127,21 +127,13 @@ mod tests {
 
     use super::*;
 
-    struct Count(Arc<AtomicUsize>);
-
-    impl Wake for Count {
-        fn wake(&self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
     fn close() -> Mail {
         Mail::Close { id: ConnId::from_u64(0), code: CloseCode::NORMAL, reason: "".into() }
     }
 
     #[test]
     fn a_full_mailbox_refuses_and_a_read_one_takes_again() {
-        let (mailbox, inbox) = mailbox(2, 100, Box::new(Count(Arc::default())));
+        let (mailbox, inbox) = mailbox(2, 100, Box::new(AtomicUsize::default()));
         assert_eq!([mailbox.post(close()), mailbox.post(close())], [Ok(()), Ok(())]);
         assert_eq!(mailbox.post(close()), Err(Rejected::Full));
         assert!(inbox.take().is_some());
@@ -153,7 +145,7 @@ mod tests {
 
     #[test]
     fn bytes_are_bounded_but_of_an_entry_that_is_alone() {
-        let (mailbox, inbox) = mailbox(8, 100, Box::new(Count(Arc::default())));
+        let (mailbox, inbox) = mailbox(8, 100, Box::new(AtomicUsize::default()));
         let of = |len: usize| Mail::Send { to: ConnId::from_u64(0), frame: vec![0; len].into() };
         assert_eq!([mailbox.post(of(60)), mailbox.post(of(40))], [Ok(()), Ok(())]);
         assert_eq!(mailbox.post(of(1)), Err(Rejected::Full));
@@ -169,7 +161,7 @@ mod tests {
     #[test]
     fn the_worker_is_woken_once_until_it_looks() {
         let wakes = Arc::new(AtomicUsize::new(0));
-        let (mailbox, inbox) = mailbox(8, 100, Box::new(Count(Arc::clone(&wakes))));
+        let (mailbox, inbox) = mailbox(8, 100, Box::new(Arc::clone(&wakes)));
         mailbox.post(close()).unwrap();
         mailbox.post(close()).unwrap();
         assert_eq!(wakes.load(Ordering::Relaxed), 1);
