@@ -187,8 +187,11 @@ pub(crate) const NOTICES: usize = 1024;
 pub(crate) const DEFAULT_BUFFERS: usize = 512 << 20;
 /// What `backlog-limit` is unless it is set or the workers need more, in bytes.
 pub(crate) const DEFAULT_BACKLOG: usize = 2 << 30;
-/// Entries of capacity that a list of connections keeps.
-pub(crate) const LIST_KEEP: usize = 4096;
+/// Entries of capacity that an empty list or map of a worker keeps.
+pub(crate) const LIST_KEEP: usize = 1024;
+/// Entries of capacity that an empty list keeps where a worker has very many: one for each topic, or for each other worker.
+#[cfg(feature = "hub")]
+pub(crate) const SMALL_LIST_KEEP: usize = 64;
 /// Unused bytes that the pools of all workers may keep together in small buffers, until a whole second has not needed them.
 pub(crate) const POOL_KEEP: usize = 1024 * 1024;
 /// Unused bytes that the pool of each worker may keep at least.

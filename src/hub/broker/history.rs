@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::shared::LocalShared;
+use crate::base::spare::free_spare;
+use crate::budget::SMALL_LIST_KEEP;
 use crate::hub::name::Name;
 use crate::hub::publication::{Publication, measure, most_bytes};
 use crate::hub::rules::HistoryRule;
@@ -167,9 +169,7 @@ impl History {
             self.drop_first_cached(shared);
             spend(budget, before - self.forms);
         }
-        if self.cached.is_empty() && self.cached.capacity() > 64 {
-            self.cached = VecDeque::new();
-        }
+        free_spare(&mut self.cached, SMALL_LIST_KEEP);
         self.free(budget, shared)
     }
 

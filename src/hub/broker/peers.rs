@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use super::messages::Delivery;
 use super::shared::{LocalShared, OwnerRequest, QueueError, WorkerEnds};
-
-/// Most entries of unused capacity that an empty queue keeps.
-const MOST_SPARE: usize = 64;
+use crate::base::spare::free_spare;
+use crate::budget::{LIST_KEEP, SMALL_LIST_KEEP};
 
 /// The queues to and from other workers. An entry that a full queue does not take is held back, with all later entries to the same worker.
 ///
@@ -166,8 +165,8 @@ impl Peers {
 
     /// Frees unused capacity of empty queues.
     pub(crate) fn shrink(&mut self) {
-        shrink(&mut self.own.requests);
-        shrink(&mut self.own.deliveries);
+        free_spare(&mut self.own.requests, LIST_KEEP);
+        free_spare(&mut self.own.deliveries, LIST_KEEP);
     }
 }
 
@@ -193,12 +192,6 @@ fn drain<T>(held: &mut VecDeque<T>, send: impl Fn(T) -> Result<(), (QueueError, 
             break;
         }
     }
-    shrink(held);
+    free_spare(held, SMALL_LIST_KEEP);
     before - held.len()
-}
-
-fn shrink<T>(queue: &mut VecDeque<T>) {
-    if queue.is_empty() && queue.capacity() > MOST_SPARE {
-        *queue = VecDeque::new();
-    }
 }

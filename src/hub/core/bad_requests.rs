@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::budget::BAD_REQUESTS;
+use crate::base::spare::free_spare;
+use crate::budget::{BAD_REQUESTS, LIST_KEEP};
 use crate::worker::ConnIndex;
 
 /// Number of bad requests since the last valid one, by the index of the client's connection. Few clients send any.
@@ -21,9 +22,7 @@ impl BadRequests {
     pub(crate) fn reset(&mut self, index: ConnIndex) {
         if !self.0.is_empty() {
             self.0.remove(&index);
-            if self.0.is_empty() {
-                self.0 = HashMap::new();
-            }
+            free_spare(&mut self.0, LIST_KEEP);
         }
     }
 
@@ -50,6 +49,6 @@ mod tests {
         assert!(!bad_requests.add(ConnIndex::new(7)));
         bad_requests.reset(ConnIndex::new(7));
         bad_requests.reset(ConnIndex::new(8));
-        assert_eq!(bad_requests.0.capacity(), 0);
+        assert_eq!(bad_requests.len(), 0);
     }
 }

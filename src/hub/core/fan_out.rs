@@ -1,19 +1,17 @@
 //! The fan-out: the delivery of publications to the subscribers of their topics on this worker, in slices.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::client_state::{ClientState, Subscriptions};
 use super::fan_out_pass::{FanOutPass, batch, cost};
 use super::topic::Queued;
 use super::worker_hub::WorkerHub;
+use crate::base::spare::free_spare;
+use crate::budget::LIST_KEEP;
 use crate::hub::broker::Broker;
 use crate::hub::indices::{SubscriberIndex, TopicIndex};
 use crate::hub::publication::Publication;
 use crate::worker::{ConnIndex, Connections, Flush, Pushed, SliceBudget};
-
-/// Most entries of unused capacity that the empty list of active topics keeps.
-const MOST_SPARE: usize = 1024;
 
 impl<B: Broker> WorkerHub<B> {
     /// Handles a publication that the broker has delivered. Returns the cost of the messages pushed at once, in small messages.
@@ -60,10 +58,7 @@ impl<B: Broker> WorkerHub<B> {
     ) {
         while !budget.is_spent() {
             let Some(at) = self.active.pop_front() else {
-                if self.active.capacity() > MOST_SPARE {
-                    self.active = VecDeque::new();
-                }
-                return;
+                return free_spare(&mut self.active, LIST_KEEP);
             };
             if self.serve(at, connections, budget) {
                 self.active.push_back(at);

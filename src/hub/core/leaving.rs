@@ -2,6 +2,8 @@
 
 use super::client_state::{ClientState, Subscription};
 use super::worker_hub::WorkerHub;
+use crate::base::spare::free_spare;
+use crate::budget::LIST_KEEP;
 use crate::hub::broker::Broker;
 use crate::hub::indices::TopicIndex;
 
@@ -32,9 +34,7 @@ impl<B: Broker> WorkerHub<B> {
             let Some(topic) = self.abandoned.pop_front() else { break };
             self.remove_or_shrink(topic);
         }
-        if self.abandoned.is_empty() && self.abandoned.capacity() > 1024 {
-            self.abandoned = std::collections::VecDeque::new();
-        }
+        free_spare(&mut self.abandoned, LIST_KEEP);
     }
 
     /// Removes or shrinks a topic that has lost a subscriber. If the index belongs to a new topic by now, the call does no harm.

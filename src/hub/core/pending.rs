@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use crate::base::bug;
+use crate::base::spare::free_spare;
+use crate::budget::LIST_KEEP;
 use crate::worker::ConnId;
 
 /// Number of pending subscriptions by client: those that the broker has not answered, including those that the client has ended meanwhile.
@@ -28,9 +30,7 @@ impl PendingSubscribes {
         *count -= 1;
         if *count == 0 {
             self.0.remove(&client);
-            if self.0.is_empty() && self.0.capacity() > 1024 {
-                self.0 = HashMap::new();
-            }
+            free_spare(&mut self.0, LIST_KEEP);
         }
     }
 

@@ -2,13 +2,12 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use crate::base::spare::free_spare;
+use crate::budget::LIST_KEEP;
 use crate::hub::broker::messages::Requester;
 use crate::hub::name::Name;
 use crate::hub::position::Position;
 use crate::worker::ConnId;
-
-/// Most entries of unused capacity that an empty collection keeps.
-const MOST_SPARE: usize = 1024;
 
 /// Subscribers that are recovering missed messages.
 #[derive(Debug, Default)]
@@ -28,12 +27,8 @@ impl Recoveries {
 
     /// Frees unused capacity after many clients have reconnected at once.
     pub(super) fn give_back(&mut self) {
-        if self.queue.is_empty() && self.queue.capacity() > MOST_SPARE {
-            self.queue = VecDeque::new();
-        }
-        if self.pending.is_empty() && self.pending.capacity() > MOST_SPARE {
-            self.pending = HashSet::new();
-        }
+        free_spare(&mut self.queue, LIST_KEEP);
+        free_spare(&mut self.pending, LIST_KEEP);
     }
 }
 

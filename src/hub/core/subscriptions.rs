@@ -6,6 +6,8 @@ use super::subscription_set::SubscriptionSet;
 use super::topic::Topic;
 use crate::base::bug;
 use crate::base::pages::PagedSlab;
+use crate::base::spare::free_spare;
+use crate::budget::LIST_KEEP;
 use crate::hub::index::Index;
 use crate::hub::indices::{SubscribeId, SubscriberIndex, TopicIndex};
 use crate::hub::name::Name;
@@ -227,9 +229,7 @@ impl SubscriptionTable {
                 return Some((Name::clone(&topic.name), count));
             }
         }
-        if self.changed.capacity() > 1024 {
-            self.changed = Vec::new();
-        }
+        free_spare(&mut self.changed, LIST_KEEP);
         None
     }
 

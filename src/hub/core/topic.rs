@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::fan_out_pass::{FanOutPass, batch};
 use super::subscribers::{Subscriber, SubscriberList};
+use crate::base::spare::free_spare;
+use crate::budget::SMALL_LIST_KEEP;
 use crate::hub::broker::messages::SubscribeReply;
 use crate::hub::config::Sizes;
 use crate::hub::dialect::Dialect;
@@ -57,9 +59,6 @@ pub(crate) enum Queued {
 }
 
 const _: () = assert!(size_of::<Topic>() == 48);
-
-/// Most entries of unused capacity that an empty queue keeps: 1 KiB.
-const MOST_SPARE: usize = 64;
 
 impl Topic {
     /// Makes a topic without subscribers.
@@ -198,9 +197,7 @@ impl FanOut {
 
     /// Frees the unused capacity of an empty queue.
     pub(crate) fn give_back(&mut self) {
-        if self.queue.is_empty() && self.queue.capacity() > MOST_SPARE {
-            self.queue = VecDeque::new();
-        }
+        free_spare(&mut self.queue, SMALL_LIST_KEEP);
     }
 
     fn add(&mut self, subscriber: Subscriber) -> SubscriberIndex {
@@ -221,7 +218,7 @@ mod tests {
         let message = PreparedMessage::new(Message::Text("x"));
         let publication = Arc::new(Publication::new("t".into(), 0, 1, message, None));
         let mut fan_out = FanOut::default();
-        for (batch, stays) in [(MOST_SPARE, true), (512, false)] {
+        for (batch, stays) in [(SMALL_LIST_KEEP, true), (512, false)] {
             (0..batch).for_each(|_| fan_out.queue.push_back(Queued::Publication(Arc::clone(&publication))));
             fan_out.give_back();
             assert_eq!(fan_out.queue.len(), batch, "what waits stays");

@@ -3,6 +3,7 @@
 use super::closed::Closed;
 use super::decision::Decisions;
 use super::handler::Handler;
+use crate::base::spare::free_spare;
 use crate::budget::LIST_KEEP;
 use crate::worker::table::ConnId;
 
@@ -30,9 +31,8 @@ impl<H: Handler> App<H> {
             handler.close(id, data, why.with_reason(&reason));
         }
         // The list keeps its capacity for the next turn, unless a burst has made it large.
-        if ended.capacity() <= LIST_KEEP {
-            self.ended = ended;
-        }
+        self.ended = ended;
+        free_spare(&mut self.ended, LIST_KEEP);
         self.handler = Some(handler);
         are_any
     }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::base::notifier::{Notifier, Wake};
+use crate::base::spare::free_spare;
+use crate::budget::LIST_KEEP;
 use crate::metrics::Counters;
 use crate::worker::table::{ConnId, ConnIndex};
 
@@ -67,9 +69,6 @@ pub(in crate::worker) struct Decisions {
     /// The numbers of the decisions that connections wait for, by the index of the connection.
     awaited: HashMap<ConnIndex, u64>,
 }
-
-/// Capacity, in entries, that `awaited` keeps while it is empty.
-const AWAITED_KEEP: usize = 64;
 
 impl<T: Send + 'static> Decision<T> {
     /// Resolves the decision with what was learnt. The worker calls the handler again with the request, and
@@ -149,9 +148,7 @@ impl Decisions {
     /// Notes that the connection at `index` waits for no decision any more.
     pub(in crate::worker) fn forget(&mut self, index: ConnIndex) {
         self.awaited.remove(&index);
-        if self.awaited.is_empty() && self.awaited.capacity() > AWAITED_KEEP {
-            self.awaited = HashMap::new();
-        }
+        free_spare(&mut self.awaited, LIST_KEEP);
         self.counters.decisions_pending.set(self.awaited.len() as u64);
     }
 

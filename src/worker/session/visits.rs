@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use crate::base::meter::{Allowance, Meter};
-use crate::budget::LIST_KEEP;
-use crate::budget::{READ_BEFORE_LARGE, READ_BUFFER, READ_COSTLY};
+use crate::base::spare::free_spare;
+use crate::budget::{LIST_KEEP, READ_BEFORE_LARGE, READ_BUFFER, READ_COSTLY};
 use crate::worker::table::ConnId;
 
 /// The state of a worker's visits to its connections.
@@ -44,11 +44,8 @@ impl Visits {
 
     /// Frees memory that lists of many connections have taken.
     pub(in crate::worker) fn give_back(&mut self) {
-        for list in [&mut self.unseen, &mut self.revisit] {
-            if list.is_empty() && list.capacity() > LIST_KEEP {
-                *list = VecDeque::new();
-            }
-        }
+        free_spare(&mut self.unseen, LIST_KEEP);
+        free_spare(&mut self.revisit, LIST_KEEP);
     }
 
     /// Returns the most bytes to read at a time from a connection with or without compression.

@@ -1,6 +1,7 @@
 //! Writing to a connection: at once what the kernel takes, and the rest through its outbox.
 
 use super::sessions::{Flow, Sessions};
+use crate::base::spare::free_spare;
 use crate::budget::{LIST_KEEP, REPLY_FLUSH_LEAST};
 use crate::worker::app::closed::Closed;
 use crate::worker::app::handler::Handler;
@@ -121,9 +122,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             }
         }
         // The list keeps its capacity for the next iteration, unless a burst has made it large.
-        if dirty.capacity() <= LIST_KEEP {
-            self.streams.dirty = dirty;
-        }
+        self.streams.dirty = dirty;
+        free_spare(&mut self.streams.dirty, LIST_KEEP);
     }
 
     /// Handles the event that the kernel has room for output.
