@@ -63,16 +63,16 @@ pub use config::HubConfig;
 #[doc(hidden)]
 pub use config::Sizes;
 pub use core::client_state::ClientState;
-pub use core::url::{NoTopicsPath, TopicsPath};
+pub use core::url::{ParseTopicsPathError, TopicsPath};
 pub use handler::HubHandler;
 pub use hub_view::HubView;
 pub use name::{MAX_TOPIC, NameError, check_name};
 pub use outcome::{PublishError, Published, SlowClient, TopicInfo};
-pub use position::{Epoch, NoEpoch, Position};
+pub use position::{Epoch, ParseEpochError, Position};
 pub use publish_batch::PublishBatch;
 pub use publisher::Publisher;
 pub use question::{Question, Recipients};
-pub use rules::{Access, DuplicatePrefix, HistoryRule, Rule, Rules, TopicRule};
+pub use rules::{Access, DuplicatePrefixError, HistoryRule, Rule, Rules, TopicRule};
 
 #[cfg(feature = "simulation")]
 pub(crate) use core::inspect;

@@ -29,26 +29,26 @@ impl fmt::Display for Epoch {
 }
 
 impl std::str::FromStr for Epoch {
-    type Err = NoEpoch;
+    type Err = ParseEpochError;
 
-    fn from_str(text: &str) -> Result<Self, NoEpoch> {
-        let (run, serial) = text.split_once('-').ok_or(NoEpoch)?;
-        let number = |digits: &str| u32::from_str_radix(digits, 16).map_err(|_| NoEpoch);
+    fn from_str(text: &str) -> Result<Self, ParseEpochError> {
+        let (run, serial) = text.split_once('-').ok_or(ParseEpochError)?;
+        let number = |digits: &str| u32::from_str_radix(digits, 16).map_err(|_| ParseEpochError);
         Ok(Self { run: number(run)?, serial: number(serial)? })
     }
 }
 
 /// Error: a text is not an [`Epoch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoEpoch;
+pub struct ParseEpochError;
 
-impl fmt::Display for NoEpoch {
+impl fmt::Display for ParseEpochError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an epoch is what the server gave as one")
     }
 }
 
-impl std::error::Error for NoEpoch {}
+impl std::error::Error for ParseEpochError {}
 
 #[cfg(test)]
 mod tests {
@@ -60,7 +60,7 @@ mod tests {
             assert_eq!(epoch.to_string().parse(), Ok(epoch));
         }
         for wrong in ["", "-", "5", "x-1", "1-x", "1-2-3", "123456789-1"] {
-            assert_eq!(wrong.parse::<Epoch>(), Err(NoEpoch), "{wrong}");
+            assert_eq!(wrong.parse::<Epoch>(), Err(ParseEpochError), "{wrong}");
         }
     }
 }

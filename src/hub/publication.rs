@@ -57,8 +57,8 @@ pub(crate) const fn measure(payload: usize) -> usize {
 }
 
 /// Returns the most bytes that an encoding of a message has, in any dialect whose clients can recover missed messages.
-pub(crate) fn most_bytes(topic: &str, published: &PreparedMessage) -> usize {
-    dialect::most_bytes(topic, published)
+pub(crate) fn max_encoded_bytes(topic: &str, published: &PreparedMessage) -> usize {
+    dialect::max_encoded_bytes(topic, published)
 }
 
 /// A message to all connections, which belongs to no topic.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::answer_sender::{AnswerSender, Sink};
+use super::answer_sender::{AnswerCallback, AnswerSender};
 use super::broker::messages::ReplyTo;
 use super::in_flight::BROADCASTS;
 use super::name::check_name;
@@ -102,9 +102,9 @@ impl Publisher {
                 owner..owner + 1
             }
         };
-        let answers: Sink<Q::Answer> = Arc::new(answers);
+        let answers: AnswerCallback<Q::Answer> = Arc::new(answers);
         for worker in recipients.clone() {
-            self.questions.put(worker, question.clone(), &answers);
+            self.questions.send(worker, question.clone(), &answers);
             self.shared.wake(worker);
         }
         Ok(recipients.len())

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use super::answer_sender::{AnswerSender, Sink};
+use super::answer_sender::{AnswerCallback, AnswerSender};
 use super::hub_view::HubView;
 use super::outcome::PublishError;
 use super::worker_queues::WorkerQueues;
@@ -35,7 +35,7 @@ pub enum Recipients<'a> {
 }
 
 /// A question in a worker's queue, with any type of answer.
-pub(super) trait Queued: Send {
+pub(super) trait AnyQuestion: Send {
     /// Answers the question.
     fn answer(self: Box<Self>, worker: &mut HubView<'_, '_>);
     /// Reports why the question is not answered.
@@ -43,26 +43,26 @@ pub(super) trait Queued: Send {
 }
 
 /// A question with the sender of its answer.
-struct Asked<Q: Question> {
+struct QueuedQuestion<Q: Question> {
     question: Q,
     reply: AnswerSender<Q::Answer>,
 }
 
-impl<Q: Question> Queued for Asked<Q> {
+impl<Q: Question> AnyQuestion for QueuedQuestion<Q> {
     fn answer(self: Box<Self>, worker: &mut HubView<'_, '_>) {
         self.question.answer(worker, self.reply);
     }
 
     fn refuse(self: Box<Self>, error: PublishError) {
-        self.reply.refuse(error);
+        self.reply.send_error(error);
     }
 }
 
 /// A worker's queue of unanswered questions: the receiving end.
-pub(super) type Questions = Receiver<Box<dyn Queued>>;
+pub(super) type QuestionReceiver = Receiver<Box<dyn AnyQuestion>>;
 
 /// The queues of questions, one for each worker.
-pub(crate) struct QuestionQueues(WorkerQueues<SyncSender<Box<dyn Queued>>, Questions>);
+pub(crate) struct QuestionQueues(WorkerQueues<SyncSender<Box<dyn AnyQuestion>>, QuestionReceiver>);
 
 impl QuestionQueues {
     pub(super) const fn new() -> Self {
@@ -70,19 +70,19 @@ impl QuestionQueues {
     }
 
     /// Takes a worker's receiving end of its queue, which has room for `room` questions. Returns `None` if the end was taken before.
-    pub(super) fn take(&self, worker: usize, handle: &Handle, room: usize) -> Option<Questions> {
+    pub(super) fn take(&self, worker: usize, handle: &Handle, room: usize) -> Option<QuestionReceiver> {
         self.0.take(worker, handle, || sync_channel(room))
     }
 
     /// Sends a question to a worker, which the caller still has to wake. Answers with an error where the worker's queue is full or the
     /// worker has ended.
-    pub(super) fn put<Q: Question>(&self, worker: usize, question: Q, answers: &Sink<Q::Answer>) {
-        let asked = Box::new(Asked { question, reply: AnswerSender::to(answers) });
+    pub(super) fn send<Q: Question>(&self, worker: usize, question: Q, answers: &AnswerCallback<Q::Answer>) {
+        let queued = Box::new(QueuedQuestion { question, reply: AnswerSender::to(answers) });
         let Some(sender) = self.0.sender(worker) else { return };
-        match sender.try_send(asked) {
+        match sender.try_send(queued) {
             Ok(()) => {}
-            Err(TrySendError::Full(asked)) => asked.refuse(PublishError::Busy),
-            Err(TrySendError::Disconnected(asked)) => asked.refuse(PublishError::NotRunning),
+            Err(TrySendError::Full(queued)) => queued.refuse(PublishError::Busy),
+            Err(TrySendError::Disconnected(queued)) => queued.refuse(PublishError::NotRunning),
         }
     }
 }

@@ -53,7 +53,7 @@ impl Question for FindSlowest {
 
     fn answer(self, worker: &mut HubView<'_, '_>, reply: AnswerSender<Self::Answer>) {
         let slowest = worker.connections.slowest(self.limit).into_iter();
-        reply.give(slowest.map(|(connection, bytes)| SlowClient { connection, bytes }).collect());
+        reply.send(slowest.map(|(connection, bytes)| SlowClient { connection, bytes }).collect());
     }
 }
 
@@ -66,6 +66,6 @@ impl Question for SendBroadcast {
 
     fn answer(self, worker: &mut HubView<'_, '_>, reply: AnswerSender<Self::Answer>) {
         worker.broadcasts.add(self.0);
-        reply.give(worker.open());
+        reply.send(worker.open_connections());
     }
 }

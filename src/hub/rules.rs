@@ -97,15 +97,15 @@ struct Resolved {
 
 /// Two rules have the same prefix. The value is the prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DuplicatePrefix(pub String);
+pub struct DuplicatePrefixError(pub String);
 
-impl fmt::Display for DuplicatePrefix {
+impl fmt::Display for DuplicatePrefixError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "there are two rules for topics that begin with {:?}: make one of them", self.0)
     }
 }
 
-impl std::error::Error for DuplicatePrefix {}
+impl std::error::Error for DuplicatePrefixError {}
 
 impl Rules {
     /// The rule of topics for which no other rule sets a field.
@@ -121,10 +121,10 @@ impl Rules {
     ///
     /// # Errors
     /// When two rules have the same prefix.
-    pub fn new(mut rules: Vec<Rule>) -> Result<Self, DuplicatePrefix> {
+    pub fn new(mut rules: Vec<Rule>) -> Result<Self, DuplicatePrefixError> {
         rules.sort_by(|a, b| a.prefix.cmp(&b.prefix));
         if let Some(pair) = rules.windows(2).find(|pair| pair[0].prefix == pair[1].prefix) {
-            return Err(DuplicatePrefix(pair[0].prefix.clone()));
+            return Err(DuplicatePrefixError(pair[0].prefix.clone()));
         }
         let mut all = Self::default();
         for rule in rules {
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn one_prefix_has_one_rule() {
         let twice = Rules::new(vec![rule("a"), rule("b"), rule("a")]);
-        assert_eq!(twice, Err(DuplicatePrefix("a".into())));
+        assert_eq!(twice, Err(DuplicatePrefixError("a".into())));
         assert!(Rules::new(vec![rule(""), rule("")]).is_err());
     }
 

@@ -217,7 +217,7 @@ mod tests {
         type Answer = u64;
 
         fn answer(self, worker: &mut HubView<'_, '_>, reply: AnswerSender<u64>) {
-            reply.give(worker.open());
+            reply.send(worker.open_connections());
         }
     }
 
@@ -269,7 +269,7 @@ mod tests {
             }
         });
         // Late answers are discarded.
-        kept.0.lock().unwrap().drain(..).for_each(|reply| reply.give(()));
+        kept.0.lock().unwrap().drain(..).for_each(|reply| reply.send(()));
     }
 
     /// Each list that waits has a permit that other requests could use.

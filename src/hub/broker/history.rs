@@ -11,7 +11,7 @@ use super::shared::LocalShared;
 use crate::base::spare::free_spare;
 use crate::budget::SMALL_LIST_KEEP;
 use crate::hub::name::Name;
-use crate::hub::publication::{Publication, measure, most_bytes};
+use crate::hub::publication::{Publication, max_encoded_bytes, measure};
 use crate::hub::rules::HistoryRule;
 use crate::worker::{Frame, PreparedMessage, message_of};
 
@@ -270,7 +270,7 @@ impl History {
         }
         let message = PreparedMessage::of_frame(Frame::clone(&kept.frame));
         // One encoding, and as much again for its compressed form. Only clients of `throng.v1` can recover missed messages.
-        let bytes = ITEM_COST + 2 * most_bytes(topic, &message);
+        let bytes = ITEM_COST + 2 * max_encoded_bytes(topic, &message);
         let publication = Arc::new(Publication::new(Name::clone(topic), hash, offset, message, None));
         if shared.add_forms(bytes) {
             self.forms += bytes;

@@ -121,7 +121,7 @@ impl Broker for LocalBroker {
     }
 
     fn describe(&mut self, name: &str, reply: AnswerSender<Option<TopicInfo>>) {
-        reply.give(self.owner.look_up(name));
+        reply.send(self.owner.look_up(name));
     }
 
     fn list(&mut self, prefix: Box<str>, limit: usize, reply: AnswerSender<Vec<TopicInfo>>) {

@@ -53,7 +53,7 @@ impl ReplyTo {
         match self {
             Self::Nobody => None,
             Self::Thread(reply) => {
-                reply.settle(result);
+                reply.send_result(result);
                 None
             }
             Self::Client(conn, id) => Some(PublishReply { conn, id, topic, result }),

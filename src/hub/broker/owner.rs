@@ -79,7 +79,7 @@ impl Owner {
         let topic = Name::clone(&publish.topic);
         #[cfg(feature = "simulation")]
         let copy = publish.message.clone();
-        let result = self.take_message(publish, reply_to.client(), now, peers);
+        let result = self.accept_message(publish, reply_to.client(), now, peers);
         #[cfg(feature = "simulation")]
         self.shared.note(|| Entry::published(&topic, now, copy, &result));
         if let Some(reply) = reply_to.answer(topic, result) {
@@ -87,7 +87,7 @@ impl Owner {
         }
     }
 
-    fn take_message(
+    fn accept_message(
         &mut self,
         publish: Publish,
         client: Option<ConnId>,

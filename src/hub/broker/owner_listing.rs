@@ -27,7 +27,7 @@ impl Owner {
             return true;
         }
         let topics = listing.found.iter().filter_map(|name| self.look_up(name)).collect();
-        listing.reply.give(topics);
+        listing.reply.send(topics);
         !self.listings.is_empty()
     }
 }

@@ -11,7 +11,7 @@ use crate::metrics::HubCounters;
 use crate::worker::{Batch, ConnIndex, Connections, Flush, Pass, SliceBudget, SlowPolicy};
 
 /// The conflation key of broadcasts in outboxes, where the key of a topic's messages is the topic's index: no topic has this index.
-const LANE: u32 = u32::MAX - 1;
+const BROADCAST_KEY: u32 = u32::MAX - 1;
 
 /// Broadcasts under way, which are sent one after the other.
 #[derive(Debug, Default)]
@@ -78,7 +78,7 @@ impl Broadcasts {
     fn begin(&mut self, end: u32) -> Option<Current> {
         let broadcast = self.waiting.pop_front()?;
         let batches = Dialect::ALL.map(|dialect| {
-            let mut batch = Batch::new(LANE, SlowPolicy::Close);
+            let mut batch = Batch::new(BROADCAST_KEY, SlowPolicy::Close);
             batch.add(broadcast.encoded(dialect).clone());
             batch
         });

@@ -22,26 +22,32 @@ pub(crate) enum Stage {
     Pending(SubscribeId),
 }
 
-/// The highest number of a pending subscription; the next number is 0.
-pub(crate) const MAX_SUBSCRIBE_ID: u32 = PLACES - 1;
+// The layout of `ClientState::place`, from the highest bit: `PENDING_FLAG`, three bits of the dialect's number, and 28 bits of the place
+// of an active subscription, or of the id of a pending one.
+const PENDING_FLAG: u32 = 1 << 31;
+const DIALECT_SHIFT: u32 = 28;
+const DIALECT_MASK: u32 = 7 << DIALECT_SHIFT;
+const PLACE_MASK: u32 = (1 << DIALECT_SHIFT) - 1;
+/// The highest id of a pending subscription; the next id is 0.
+pub(crate) const MAX_SUBSCRIBE_ID: u32 = PLACE_MASK;
 
-/// This bit of `place` marks a pending subscription. `DIALECT` is the position of the lowest bit of the dialect's number in `place`.
-const ASKED: u32 = 1 << 31;
-const DIALECT: u32 = 28;
-/// One more than the highest place of a subscriber and the highest number of a pending subscription.
-const PLACES: u32 = 1 << DIALECT;
-const ONE: u32 = 1 << 31;
-const MANY: u32 = 1 << 30;
-/// This bit of `head` is always set, so that `head` is not zero and `Option<ClientState>` takes eight bytes as well.
-const TAKEN: u32 = 1 << 28;
+// The layout of `ClientState::head`: a flag of one subscription, a flag of several, `NON_ZERO_FLAG`, and 28 bits of the index of the
+// topic or of the set of subscriptions. `NON_ZERO_FLAG` is always set, so that `Option<ClientState>` takes eight bytes as well.
+const ONE_FLAG: u32 = 1 << 31;
+const SET_FLAG: u32 = 1 << 30;
+const NON_ZERO_FLAG: u32 = 1 << 28;
 /// The highest index of a topic, or of a set of subscriptions, on a worker.
-pub(crate) const MAX_NUMBER: u32 = TAKEN - 1;
+pub(crate) const MAX_INDEX: u32 = NON_ZERO_FLAG - 1;
 
-/// The data of a connection: its dialect, and its subscription if it has one. A connection with several subscriptions has the number of a
-/// set in a table.
+/// The data that a [`HubHandler`](crate::hub::HubHandler) keeps for each connection, in eight bytes of plain data: the client's dialect
+/// (raw messages or `throng.v1`), and its subscriptions.
+///
+/// A handler that wraps the hub's stores this value in its own `Data` and passes it back to the hub's handler. It has no public methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientState {
     head: NonZeroU32,
+    /// If the client has one subscription, its topic is in `head` and its place is here. If it has several, they are in a table, and
+    /// `head` has the index of their set.
     place: u32,
 }
 
@@ -57,30 +63,29 @@ pub(crate) enum Subscriptions {
 impl ClientState {
     /// Makes the state of a connection without subscriptions.
     pub(crate) const fn new(dialect: Dialect) -> Self {
-        Self::pack(0, (dialect.number() as u32) << DIALECT)
+        Self::pack(0, (dialect.number() as u32) << DIALECT_SHIFT)
     }
 
     const fn pack(head: u32, place: u32) -> Self {
-        match NonZeroU32::new(head | TAKEN) {
+        match NonZeroU32::new(head | NON_ZERO_FLAG) {
             Some(head) => Self { head, place },
             None => unreachable!(),
         }
     }
 
     pub(crate) const fn dialect(self) -> Dialect {
-        // The number has three bits.
-        Dialect::of_number((self.place >> DIALECT & 7) as u8)
+        Dialect::of_number(((self.place & DIALECT_MASK) >> DIALECT_SHIFT) as u8)
     }
 
     pub(crate) const fn subscriptions(self) -> Subscriptions {
         let head = self.head.get();
-        let number = head & MAX_NUMBER;
-        if head & ONE != 0 {
+        let number = head & MAX_INDEX;
+        if head & ONE_FLAG != 0 {
             Subscriptions::One(Subscription {
                 topic: TopicIndex::new(number),
                 stage: Stage::unpack(self.place),
             })
-        } else if head & MANY != 0 {
+        } else if head & SET_FLAG != 0 {
             Subscriptions::Many(number)
         } else {
             Subscriptions::None
@@ -88,13 +93,14 @@ impl ClientState {
     }
 
     pub(crate) const fn set(&mut self, subs: Subscriptions) {
-        let kept = self.place & 7 << DIALECT;
+        let dialect = self.place & DIALECT_MASK;
         *self = match subs {
-            Subscriptions::None => Self::pack(0, kept),
-            Subscriptions::One(subscription) => {
-                Self::pack(ONE | (subscription.topic.get() & MAX_NUMBER), kept | subscription.stage.pack())
-            }
-            Subscriptions::Many(set) => Self::pack(MANY | (set & MAX_NUMBER), kept),
+            Subscriptions::None => Self::pack(0, dialect),
+            Subscriptions::One(subscription) => Self::pack(
+                ONE_FLAG | (subscription.topic.get() & MAX_INDEX),
+                dialect | subscription.stage.pack(),
+            ),
+            Subscriptions::Many(set) => Self::pack(SET_FLAG | (set & MAX_INDEX), dialect),
         };
     }
 }
@@ -103,13 +109,13 @@ impl Stage {
     const fn pack(self) -> u32 {
         match self {
             Self::Active(place) => place.get(),
-            Self::Pending(subscribe_id) => ASKED | subscribe_id.get(),
+            Self::Pending(subscribe_id) => PENDING_FLAG | subscribe_id.get(),
         }
     }
 
     const fn unpack(place: u32) -> Self {
-        let number = place & (PLACES - 1);
-        if place & ASKED == 0 {
+        let number = place & PLACE_MASK;
+        if place & PENDING_FLAG == 0 {
             Self::Active(SubscriberIndex::new(number))
         } else {
             Self::Pending(SubscribeId::new(number))
@@ -134,7 +140,7 @@ mod tests {
                     stage: Stage::Active(SubscriberIndex::new(0)),
                 }),
                 Subscriptions::One(Subscription {
-                    topic: TopicIndex::new(MAX_NUMBER),
+                    topic: TopicIndex::new(MAX_INDEX),
                     stage: Stage::Active(SubscriberIndex::new(MAX_SUBSCRIBE_ID)),
                 }),
                 Subscriptions::One(Subscription {
@@ -146,7 +152,7 @@ mod tests {
                     stage: Stage::Pending(SubscribeId::new(MAX_SUBSCRIBE_ID)),
                 }),
                 Subscriptions::Many(0),
-                Subscriptions::Many(MAX_NUMBER),
+                Subscriptions::Many(MAX_INDEX),
                 Subscriptions::None,
             ] {
                 state.set(subs);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::client_state::{ClientState, Subscriptions};
 use super::fan_out_pass::{FanOutPass, batch, cost};
-use super::topic::Queued;
+use super::topic::QueueEntry;
 use super::worker_hub::WorkerHub;
 use crate::base::spare::free_spare;
 use crate::budget::LIST_KEEP;
@@ -15,7 +15,7 @@ use crate::worker::{ConnIndex, Connections, Flush, Pushed, SliceBudget};
 
 impl<B: Broker> WorkerHub<B> {
     /// Handles a publication that the broker has delivered. Returns the cost of the messages pushed at once, in small messages.
-    pub(super) fn take_publication(
+    pub(super) fn handle_publication(
         &mut self,
         publication: Arc<Publication>,
         connections: &mut Connections<'_, ClientState>,
@@ -23,7 +23,7 @@ impl<B: Broker> WorkerHub<B> {
         let Some(at) = self.table.find(&publication.topic, publication.hash) else { return 0 };
         let Some(topic) = self.table.get_mut(at).filter(|topic| topic.is_subscribed) else { return 0 };
         if topic.fan_out.is_some() {
-            topic.fan_out_mut().queue.push_back(Queued::Publication(publication));
+            topic.fan_out_mut().queue.push_back(QueueEntry::Publication(publication));
             self.waiting += 1;
             self.activate(at);
             return 0;
@@ -91,8 +91,8 @@ impl<B: Broker> WorkerHub<B> {
                 } else {
                     topic.fan_out_mut().pass = Some(pass);
                 }
-            } else if let Some(Queued::Reply(_)) = fan_out.queue.front() {
-                if let Some(Queued::Reply(reply)) = fan_out.queue.pop_front() {
+            } else if let Some(QueueEntry::Reply(_)) = fan_out.queue.front() {
+                if let Some(QueueEntry::Reply(reply)) = fan_out.queue.pop_front() {
                     self.waiting -= 1;
                     budget.spend(self.finish_subscribe(at, *reply, connections));
                 }

@@ -1,6 +1,6 @@
 //! The contents of a worker's hub, as numbers. The simulation compares them with its model.
 
-use super::topic::Queued;
+use super::topic::QueueEntry;
 use super::worker_hub::WorkerHub;
 use crate::hub::broker::BrokerInventory;
 #[cfg(feature = "simulation")]
@@ -45,8 +45,8 @@ impl<B> WorkerHub<B> {
             fan_out.queue.iter().skip(fan_out.pass.as_ref().map_or(0, |pass| pass.messages))
         });
         let publications = waiting.filter_map(|waiting| match waiting {
-            Queued::Publication(publication) => Some([1, publication.bytes()]),
-            Queued::Reply(_) => None,
+            QueueEntry::Publication(publication) => Some([1, publication.bytes()]),
+            QueueEntry::Reply(_) => None,
         });
         let sum = |[messages, bytes]: [usize; 2], more: [usize; 2]| [messages + more[0], bytes + more[1]];
         publications.chain(passes).chain([self.broadcasts.queued()]).fold([0; 2], sum)

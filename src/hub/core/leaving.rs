@@ -18,7 +18,7 @@ impl<B: Broker> WorkerHub<B> {
     /// Topics without subscribers are removed in slices.
     pub(super) fn leave_all(&mut self, state: ClientState) {
         let (table, abandoned) = (&mut self.table, &mut self.abandoned);
-        table.take_subscriptions(state, |topic| abandoned.push_back(topic));
+        table.end_subscriptions(state, |topic| abandoned.push_back(topic));
         if self.abandoned.len() == 1 && self.broker.unsent_requests() == 0 {
             self.continue_leaving();
         }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::client_state::ClientState;
 use super::fan_out_pass::batch;
 use super::recoveries::Recovery;
-use super::replies::tell_later;
-use super::topic::Queued;
+use super::replies::reply_in_turn;
+use super::topic::QueueEntry;
 use super::worker_hub::WorkerHub;
 use crate::base::bug;
 use crate::budget::ENVELOPED_BYTE;
@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(10);
 impl<B: Broker> WorkerHub<B> {
     /// Handles the broker's answer to a subscription. Publications that are in the topic's queue go out before it. Returns the cost of the
     /// messages pushed at once, in small messages.
-    pub(super) fn take_reply(
+    pub(super) fn handle_subscribe_reply(
         &mut self,
         reply: Box<SubscribeReply>,
         connections: &mut Connections<'_, ClientState>,
@@ -49,7 +49,7 @@ impl<B: Broker> WorkerHub<B> {
                 .as_ref()
                 .is_some_and(|fan_out| !fan_out.queue.is_empty() || fan_out.pass.is_some())
         {
-            topic.fan_out_mut().queue.push_back(Queued::Reply(reply));
+            topic.fan_out_mut().queue.push_back(QueueEntry::Reply(reply));
             self.waiting += 1;
             self.activate(at);
             return 0;
@@ -95,7 +95,7 @@ impl<B: Broker> WorkerHub<B> {
                         topic: Some(&topic),
                         id: &requester.id,
                     };
-                    tell_later(connections, index, &message);
+                    reply_in_turn(connections, index, &message);
                 }
                 None
             }
@@ -115,7 +115,7 @@ impl<B: Broker> WorkerHub<B> {
             // The topic keeps its pending subscription.
             Some(recovery) => self.recoveries.queue.push_back(recovery),
             None => {
-                self.table.settle(at);
+                self.table.remove_pending(at);
                 self.remove_if_unused(at);
             }
         }
@@ -154,7 +154,7 @@ impl<B: Broker> WorkerHub<B> {
                 None => {}
             }
             let (from, recovered) = (subscribed.from, subscribed.recovered);
-            tell_later(
+            reply_in_turn(
                 connections,
                 index,
                 &ServerMessage::Subscribed { topic, from, recovered, id: &requester.id },
@@ -206,7 +206,7 @@ impl<B: Broker> WorkerHub<B> {
         }
         if state.dialect().has_requests() {
             let (code, why) = (Code::of(error), &error.to_string());
-            tell_later(
+            reply_in_turn(
                 connections,
                 index,
                 &ServerMessage::Refused { code, why, topic: Some(topic), id: &requester.id },
@@ -246,7 +246,7 @@ impl<B: Broker> WorkerHub<B> {
             let Some(at) = self.table.find(&recovery.topic, recovery.hash) else { continue };
             let state = state_of(connections, recovery.requester.conn);
             if !state.is_some_and(|state| self.table.is_pending(state, at, recovery.requester.subscribe_id)) {
-                self.table.settle(at);
+                self.table.remove_pending(at);
                 self.remove_if_unused(at);
             } else if self.broker.unsent_requests() < most_held
                 && self.has_room(index, recovery.lacks, connections)
@@ -265,7 +265,11 @@ impl<B: Broker> WorkerHub<B> {
     }
 
     /// Sends a client the result of publishing a message.
-    pub(super) fn tell_published(&self, note: &PublishReply, connections: &mut Connections<'_, ClientState>) {
+    pub(super) fn send_publish_reply(
+        &self,
+        note: &PublishReply,
+        connections: &mut Connections<'_, ClientState>,
+    ) {
         let index = note.conn.index();
         if connections.id(index) != Some(note.conn) {
             return;
@@ -273,13 +277,13 @@ impl<B: Broker> WorkerHub<B> {
         match note.result {
             Ok(published) if note.id.is_some() => {
                 let message = ServerMessage::Published { topic: &note.topic, published, id: &note.id };
-                tell_later(connections, index, &message);
+                reply_in_turn(connections, index, &message);
             }
             Ok(_) => {}
             Err(error) => {
                 let (code, why) = (Code::of(error), &error.to_string());
                 let message = ServerMessage::Refused { code, why, topic: Some(&note.topic), id: &note.id };
-                tell_later(connections, index, &message);
+                reply_in_turn(connections, index, &message);
             }
         }
     }

@@ -1,14 +1,14 @@
 //! Requests of clients, in their URLs and in `throng.v1`.
 
 use super::client_state::ClientState;
-use super::replies::tell;
-use super::subscriptions::Begun;
+use super::replies::reply;
+use super::subscriptions::SubscriptionStart;
 use super::worker_hub::WorkerHub;
 use crate::budget::{WORK_OF_REQUEST, WORK_PER_PARSED};
 use crate::hub::broker::Broker;
 use crate::hub::broker::messages::{ReplyTo, Requester, Subscribe};
 use crate::hub::dialect::ServerMessage;
-use crate::hub::dialect::v1::{self, BadRequest, ClientRequest, Code};
+use crate::hub::dialect::v1::{self, ClientRequest, Code, ParseRequestError};
 use crate::hub::name::{MAX_TOPIC, Name, check_name};
 use crate::hub::outcome::PublishError;
 use crate::hub::position::Position;
@@ -30,16 +30,16 @@ impl<B: Broker> WorkerHub<B> {
         // broker's answers, which spread the replies over time.
         let is_crowded = conn.data().dialect().has_requests() && conn.buffered() > conn.outbox_limit() / 2;
         let from_broker = since.is_some() || is_crowded;
-        let (begun, topic) =
+        let (start, topic) =
             self.table.begin(topic, hash, conn.id().index(), conn.data_mut(), from_broker, self.broker.run());
-        match begun {
-            Begun::Now(position) => {
-                tell(
+        match start {
+            SubscriptionStart::Now(position) => {
+                reply(
                     conn,
                     &ServerMessage::Subscribed { topic: &topic, from: position, recovered: None, id: &id },
                 );
             }
-            Begun::Pending(subscribe_id) => {
+            SubscriptionStart::Pending(subscribe_id) => {
                 self.clients.pending.add(conn.id());
                 let requester = Requester { conn: conn.id(), subscribe_id, id };
                 self.broker.subscribe(Subscribe { topic, hash, requester, since, is_continued: false });
@@ -48,14 +48,14 @@ impl<B: Broker> WorkerHub<B> {
     }
 
     /// Executes a request of `throng.v1`.
-    pub(super) fn take_v1(&mut self, conn: &mut Conn<'_, ClientState>, text: &str) {
+    pub(super) fn handle_request(&mut self, conn: &mut Conn<'_, ClientState>, text: &str) {
         conn.charge(WORK_OF_REQUEST + WORK_PER_PARSED * text.len());
         let index = conn.id().index();
         let request = match v1::parse(text) {
             Ok(request) => request,
-            Err(BadRequest { id, why }) => {
+            Err(ParseRequestError { id, why }) => {
                 self.inbox.counters.bad_requests.add(1);
-                tell(
+                reply(
                     conn,
                     &ServerMessage::Refused { code: Code::BadRequest, why: &why, topic: None, id: &id },
                 );
@@ -67,19 +67,23 @@ impl<B: Broker> WorkerHub<B> {
         };
         self.clients.bad_requests.reset(index);
         match request {
-            (id, ClientRequest::Ping) => tell(conn, &ServerMessage::Pong { id: &id }),
+            (id, ClientRequest::Ping) => reply(conn, &ServerMessage::Pong { id: &id }),
             (id, ClientRequest::Subscribe { topic, since }) => {
                 match self.may_subscribe(conn.id(), *conn.data(), &topic) {
                     Ok(()) => self.subscribe(conn, topic.into(), since, id),
-                    Err((code, why)) => {
-                        tell(conn, &ServerMessage::Refused { code, why, topic: named(&topic), id: &id })
-                    }
+                    Err((code, why)) => reply(
+                        conn,
+                        &ServerMessage::Refused { code, why, topic: topic_for_error(&topic), id: &id },
+                    ),
                 }
             }
             (id, ClientRequest::Unsubscribe { topic }) => self.unsubscribe(conn, &topic, &id),
             (id, ClientRequest::Publish { topic, data }) => {
                 if let Err((code, why)) = self.publish(conn, &topic, data.as_message(), id.clone()) {
-                    tell(conn, &ServerMessage::Refused { code, why, topic: named(&topic), id: &id });
+                    reply(
+                        conn,
+                        &ServerMessage::Refused { code, why, topic: topic_for_error(&topic), id: &id },
+                    );
                 }
             }
         }
@@ -122,13 +126,13 @@ impl<B: Broker> WorkerHub<B> {
         let subscription = found.and_then(|at| self.table.subscription(*conn.data(), at));
         let Some(subscription) = subscription else {
             let why = "there is no subscription to this topic";
-            return tell(
+            return reply(
                 conn,
-                &ServerMessage::Refused { code: Code::NotSubscribed, why, topic: named(topic), id },
+                &ServerMessage::Refused { code: Code::NotSubscribed, why, topic: topic_for_error(topic), id },
             );
         };
         self.leave(conn.data_mut(), subscription);
-        tell(conn, &ServerMessage::Unsubscribed { topic, id });
+        reply(conn, &ServerMessage::Unsubscribed { topic, id });
     }
 
     fn publish(
@@ -158,7 +162,7 @@ impl<B: Broker> WorkerHub<B> {
 }
 
 /// Returns the topic to name in an error; `None` for a text that is too long to be a topic, so that the error does not repeat it.
-fn named(topic: &str) -> Option<&str> {
+fn topic_for_error(topic: &str) -> Option<&str> {
     Some(topic).filter(|topic| topic.len() <= MAX_TOPIC)
 }
 

@@ -11,24 +11,24 @@ use crate::worker::ConnIndex;
 pub(crate) struct Subscriber(u32);
 
 /// Position of the lowest bit of the dialect's number. The bits below it hold the connection's index.
-const DIALECT: u32 = 28;
-const INDEX: u32 = (1 << DIALECT) - 1;
+const DIALECT_SHIFT: u32 = 28;
+const INDEX_MASK: u32 = (1 << DIALECT_SHIFT) - 1;
 
 impl Subscriber {
     /// A vacant place.
-    pub(crate) const VACANT: Self = Self(INDEX);
+    pub(crate) const VACANT: Self = Self(INDEX_MASK);
 
     pub(crate) const fn new(index: ConnIndex, dialect: Dialect) -> Self {
-        Self(index.get() | (dialect.number() as u32) << DIALECT)
+        Self(index.get() | (dialect.number() as u32) << DIALECT_SHIFT)
     }
 
     pub(crate) const fn index(self) -> ConnIndex {
-        ConnIndex::new(self.0 & INDEX)
+        ConnIndex::new(self.0 & INDEX_MASK)
     }
 
     pub(crate) const fn dialect(self) -> Dialect {
         // The number takes three of the four bits.
-        Dialect::of_number((self.0 >> DIALECT) as u8)
+        Dialect::of_number((self.0 >> DIALECT_SHIFT) as u8)
     }
 
     pub(crate) const fn is_vacant(self) -> bool {

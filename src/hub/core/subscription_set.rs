@@ -6,7 +6,7 @@ use super::client_state::Subscription;
 use crate::hub::indices::TopicIndex;
 
 /// Most subscriptions that a linear search covers.
-const FEW: usize = 32;
+const LINEAR_SEARCH_MAX: usize = 32;
 
 /// Subscriptions, one for each topic. A large set is a hash table by topic, so that a request of a client with 100,000 subscriptions costs
 /// no more than one of a client with ten.
@@ -42,9 +42,9 @@ impl SubscriptionSet {
         match self {
             Self::Few(subs) => match subs.iter().position(is_it) {
                 Some(at) => subs[at] = subscription,
-                None if subs.len() < FEW => subs.push(subscription),
+                None if subs.len() < LINEAR_SEARCH_MAX => subs.push(subscription),
                 None => {
-                    let mut many = HashTable::with_capacity(2 * FEW);
+                    let mut many = HashTable::with_capacity(2 * LINEAR_SEARCH_MAX);
                     for subscription in subs.drain(..).chain([subscription]) {
                         many.insert_unique(spread(subscription.topic), subscription, |subscription| {
                             spread(subscription.topic)
@@ -73,7 +73,7 @@ impl SubscriptionSet {
                 {
                     entry.remove();
                 }
-                if subs.len() <= FEW / 2 {
+                if subs.len() <= LINEAR_SEARCH_MAX / 2 {
                     *self = Self::Few(subs.iter().copied().collect());
                 } else if subs.len() < subs.capacity() / 8 {
                     subs.shrink_to(2 * subs.len(), |subscription| spread(subscription.topic));

@@ -32,7 +32,7 @@ pub(crate) struct SubscriptionTable {
 
 /// When a subscription begins.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Begun {
+pub(crate) enum SubscriptionStart {
     /// At once. Messages after this position follow.
     Now(Position),
     /// When the broker has answered the request with this number.
@@ -103,21 +103,21 @@ impl SubscriptionTable {
         state: &mut ClientState,
         from_broker: bool,
         run: u32,
-    ) -> (Begun, Name) {
+    ) -> (SubscriptionStart, Name) {
         let at = self.find(&name, hash).unwrap_or_else(|| self.make(name, hash));
         let topic = self.topic_mut(at);
         let name = Name::clone(&topic.name);
         if topic.is_subscribed && !from_broker {
             let position = topic.position(run);
             self.add_subscriber(at, index, state);
-            return (Begun::Now(position), name);
+            return (SubscriptionStart::Now(position), name);
         }
         topic.pending += 1;
         let subscribe_id = SubscribeId::new(self.next_subscribe_id);
         self.next_subscribe_id =
             if self.next_subscribe_id == MAX_SUBSCRIBE_ID { 0 } else { self.next_subscribe_id + 1 };
         self.add_subscription(state, Subscription { topic: at, stage: Stage::Pending(subscribe_id) });
-        (Begun::Pending(subscribe_id), name)
+        (SubscriptionStart::Pending(subscribe_id), name)
     }
 
     /// Adds the connection at `index` to the subscribers of a topic.
@@ -158,7 +158,7 @@ impl SubscriptionTable {
 
     /// Subtracts a pending subscription of a topic: the broker has answered it, or its connection has closed. The caller calls
     /// [`remove_if_unused`](Self::remove_if_unused) next.
-    pub(crate) fn settle(&mut self, at: TopicIndex) {
+    pub(crate) fn remove_pending(&mut self, at: TopicIndex) {
         let topic = self.topic_mut(at);
         match topic.pending.checked_sub(1) {
             Some(pending) => topic.pending = pending,
@@ -174,7 +174,7 @@ impl SubscriptionTable {
 
     /// Ends all subscriptions of a closed connection, and calls `note` with the topic of each. The caller calls
     /// [`remove_if_unused`](Self::remove_if_unused) next.
-    pub(crate) fn take_subscriptions(&mut self, state: ClientState, mut note: impl FnMut(TopicIndex)) {
+    pub(crate) fn end_subscriptions(&mut self, state: ClientState, mut note: impl FnMut(TopicIndex)) {
         let mut end = |table: &mut Self, subscription: Subscription| {
             table.release(subscription);
             note(subscription.topic);
@@ -314,7 +314,7 @@ mod tests {
         let (mut table, mut state) = (SubscriptionTable::default(), ClientState::new(Dialect::ThrongV1));
         let (started, [index, run]) = (Instant::now(), [7, 1]);
         for number in 0..TOPICS {
-            let (begun, _) = table.begin(
+            let (start, _) = table.begin(
                 number.to_string().into(),
                 number.into(),
                 ConnIndex::new(index),
@@ -322,9 +322,9 @@ mod tests {
                 true,
                 run,
             );
-            let Begun::Pending(subscribe_id) = begun else { panic!("{begun:?}") };
+            let SubscriptionStart::Pending(subscribe_id) = start else { panic!("{start:?}") };
             assert!(table.admit(TopicIndex::new(number), ConnIndex::new(index), &mut state, subscribe_id));
-            table.settle(TopicIndex::new(number));
+            table.remove_pending(TopicIndex::new(number));
         }
         assert_eq!((table.count(state), table.subscriptions()), (TOPICS as usize, TOPICS.into()));
         for topic in (0..TOPICS).step_by(2).map(TopicIndex::new) {
@@ -333,7 +333,7 @@ mod tests {
             assert!(table.remove_if_unused(topic, |_| topic.get().into()).is_some());
         }
         let mut left = 0;
-        table.take_subscriptions(state, |topic| left += topic.get() % 2);
+        table.end_subscriptions(state, |topic| left += topic.get() % 2);
         assert_eq!((left, table.subscriptions()), (TOPICS / 2, 0));
         // It takes a tenth of this time without optimization. A linear search of the set for each topic takes minutes.
         let took = started.elapsed();

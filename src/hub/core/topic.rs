@@ -46,14 +46,14 @@ pub(crate) struct FanOut {
     /// Number of subscribers of each dialect, by the dialect's number.
     pub(crate) by_dialect: [u32; Dialect::COUNT],
     /// Deliveries of the broker, in order. An entry stays in the queue until the end of its pass.
-    pub(crate) queue: VecDeque<Queued>,
+    pub(crate) queue: VecDeque<QueueEntry>,
     /// The pass under way.
     pub(crate) pass: Option<FanOutPass>,
 }
 
 /// An entry of a topic's queue.
 #[derive(Debug)]
-pub(crate) enum Queued {
+pub(crate) enum QueueEntry {
     Publication(Arc<Publication>),
     Reply(Box<SubscribeReply>),
 }
@@ -164,7 +164,7 @@ impl FanOut {
         let mut batches = Dialect::ALL.map(|_| batch(topic, rule));
         let (mut messages, mut bytes, mut last) = (0, 0, None);
         for waiting in &self.queue {
-            let Queued::Publication(publication) = waiting else { break };
+            let QueueEntry::Publication(publication) = waiting else { break };
             if messages == sizes.pass_messages || bytes >= sizes.pass_bytes {
                 break;
             }
@@ -219,7 +219,8 @@ mod tests {
         let publication = Arc::new(Publication::new("t".into(), 0, 1, message, None));
         let mut fan_out = FanOut::default();
         for (batch, stays) in [(SMALL_LIST_KEEP, true), (512, false)] {
-            (0..batch).for_each(|_| fan_out.queue.push_back(Queued::Publication(Arc::clone(&publication))));
+            (0..batch)
+                .for_each(|_| fan_out.queue.push_back(QueueEntry::Publication(Arc::clone(&publication))));
             fan_out.give_back();
             assert_eq!(fan_out.queue.len(), batch, "what waits stays");
             fan_out.end_pass(batch);

@@ -19,7 +19,7 @@ pub struct TopicsPath(Box<str>);
 const MAX_PATH: usize = 255;
 
 /// Number of topics in a URL up to which duplicates are found by a linear search; for more topics, a hash set finds them.
-const FEW: usize = 16;
+const LINEAR_SEARCH_MAX: usize = 16;
 
 impl Default for TopicsPath {
     fn default() -> Self {
@@ -34,21 +34,21 @@ impl fmt::Display for TopicsPath {
 }
 
 impl FromStr for TopicsPath {
-    type Err = NoTopicsPath;
+    type Err = ParseTopicsPathError;
 
-    fn from_str(text: &str) -> Result<Self, NoTopicsPath> {
+    fn from_str(text: &str) -> Result<Self, ParseTopicsPathError> {
         // Characters that a client may percent-encode, and characters that end a path, would never match.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*,;=:@".contains(&byte);
         let is_one = text.len() <= MAX_PATH && text.starts_with('/') && text.ends_with('/');
-        if is_one && text.bytes().all(is_plain) { Ok(Self(text.into())) } else { Err(NoTopicsPath) }
+        if is_one && text.bytes().all(is_plain) { Ok(Self(text.into())) } else { Err(ParseTopicsPathError) }
     }
 }
 
 /// Error: a text is not a [`TopicsPath`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoTopicsPath;
+pub struct ParseTopicsPathError;
 
-impl fmt::Display for NoTopicsPath {
+impl fmt::Display for ParseTopicsPathError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -58,21 +58,21 @@ impl fmt::Display for NoTopicsPath {
     }
 }
 
-impl std::error::Error for NoTopicsPath {}
+impl std::error::Error for ParseTopicsPathError {}
 
 /// Returns the topics in a path and a query, without duplicates. A client whose dialect has requests need not name a topic, and may connect
 /// with any path.
 ///
 /// # Errors
 /// Returns the refusal to answer with: 404 for an unknown path, 400 for names that are not valid and for more than `most` topics.
-pub(crate) fn topics_of(
+pub(crate) fn topics_in_url(
     path: &str,
     query: Option<&str>,
     topics_path: &TopicsPath,
     dialect: Dialect,
     most: usize,
 ) -> Result<Vec<Name>, Refusal> {
-    let mut topics = Named::default();
+    let mut topics = UniqueTopics::default();
     match path.strip_prefix(&*topics_path.0) {
         Some("") if dialect.has_requests() || path == "/" => {}
         Some(name) => {
@@ -100,13 +100,13 @@ pub(crate) fn topics_of(
 
 /// A list of topics without duplicates.
 #[derive(Default)]
-struct Named {
+struct UniqueTopics {
     all: Vec<Name>,
-    /// All topics as a set, if there are more than [`FEW`].
-    known: HashSet<Name>,
+    /// All topics as a set, if there are more than [`LINEAR_SEARCH_MAX`].
+    set: HashSet<Name>,
 }
 
-impl Named {
+impl UniqueTopics {
     fn add(&mut self, name: Cow<'_, str>, most: usize) -> Result<(), Refusal> {
         check_name(&name).map_err(|error| Refusal::new(Status::BAD_REQUEST, error.describe()))?;
         if self.has(&name) {
@@ -116,21 +116,21 @@ impl Named {
             return Err(Refusal::new(Status::BAD_REQUEST, "these are more topics than a client may have"));
         }
         let name = Name::from(name);
-        if self.all.len() >= FEW {
-            if self.known.is_empty() {
-                self.known.extend(self.all.iter().cloned());
+        if self.all.len() >= LINEAR_SEARCH_MAX {
+            if self.set.is_empty() {
+                self.set.extend(self.all.iter().cloned());
             }
-            self.known.insert(Name::clone(&name));
+            self.set.insert(Name::clone(&name));
         }
         self.all.push(name);
         Ok(())
     }
 
     fn has(&self, name: &str) -> bool {
-        if self.known.is_empty() {
+        if self.set.is_empty() {
             self.all.iter().any(|topic| **topic == *name)
         } else {
-            self.known.contains(name)
+            self.set.contains(name)
         }
     }
 }
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     fn ask(at: &str, dialect: Dialect, path: &str, query: Option<&str>) -> Result<Vec<String>, u16> {
-        let topics = topics_of(path, query, &at.parse().unwrap(), dialect, 3);
+        let topics = topics_in_url(path, query, &at.parse().unwrap(), dialect, 3);
         let topics = topics.map_err(|refusal| refusal.status().get())?;
         Ok(topics.iter().map(ToString::to_string).collect())
     }
@@ -190,7 +190,7 @@ mod tests {
         const MANY: usize = 50_000;
         let query: String = (0..2 * MANY).map(|at| format!("topic={}&", at % MANY)).collect();
         let start = std::time::Instant::now();
-        let found = |most| topics_of("/", Some(&query), &TopicsPath::default(), Dialect::Raw, most);
+        let found = |most| topics_in_url("/", Some(&query), &TopicsPath::default(), Dialect::Raw, most);
         let topics = found(MANY).unwrap();
         assert!(
             topics.len() == MANY && topics.iter().enumerate().all(|(at, topic)| **topic == *at.to_string())
@@ -227,10 +227,10 @@ mod tests {
         }
         assert_eq!(ask("/", Dialect::ThrongV1, "/live", None), Ok(vec!["live".into()]));
         for wrong in ["", "topics/", "/topics", "/a b/", "/a?/", "/%41/", "/é/", "/a#/"] {
-            assert_eq!(wrong.parse::<TopicsPath>(), Err(NoTopicsPath), "{wrong}");
+            assert_eq!(wrong.parse::<TopicsPath>(), Err(ParseTopicsPathError), "{wrong}");
         }
         let longest = format!("/{}/", "x".repeat(MAX_PATH - 2));
         assert_eq!(longest.parse::<TopicsPath>().map(|path| path.to_string()), Ok(longest.clone()));
-        assert_eq!(format!("/x{longest}").parse::<TopicsPath>(), Err(NoTopicsPath));
+        assert_eq!(format!("/x{longest}").parse::<TopicsPath>(), Err(ParseTopicsPathError));
     }
 }

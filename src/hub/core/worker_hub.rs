@@ -10,9 +10,9 @@ use super::broadcasting::Broadcasts;
 use super::client_state::ClientState;
 use super::pending::PendingSubscribes;
 use super::recoveries::Recoveries;
-use super::replies::tell;
+use super::replies::reply;
 use super::subscriptions::SubscriptionTable;
-use super::url::topics_of;
+use super::url::topics_in_url;
 use crate::budget::WORK_OF_REQUEST;
 use crate::http::{Refusal, Request as HttpRequest, Status};
 use crate::hub::broker::messages::Delivery;
@@ -21,7 +21,7 @@ use crate::hub::dialect::{Dialect, ServerMessage};
 use crate::hub::hub_view::HubView;
 use crate::hub::indices::TopicIndex;
 use crate::hub::name::Name;
-use crate::hub::question::Questions;
+use crate::hub::question::QuestionReceiver;
 use crate::hub::request_id::RequestId;
 use crate::hub::shared::{HubShared, OperatorInbox};
 use crate::worker::{
@@ -33,7 +33,7 @@ use crate::ws::{CloseCode, Message};
 pub(crate) struct WorkerHub<B> {
     pub(super) shared: Arc<HubShared>,
     pub(super) inbox: OperatorInbox,
-    questions: Questions,
+    questions: QuestionReceiver,
     pub(super) broker: B,
     pub(super) table: SubscriptionTable,
     /// Topics with work to do on this worker.
@@ -65,7 +65,12 @@ struct Intake {
 }
 
 impl<B: Broker> WorkerHub<B> {
-    pub(crate) fn new(shared: Arc<HubShared>, inbox: OperatorInbox, questions: Questions, broker: B) -> Self {
+    pub(crate) fn new(
+        shared: Arc<HubShared>,
+        inbox: OperatorInbox,
+        questions: QuestionReceiver,
+        broker: B,
+    ) -> Self {
         Self {
             shared,
             inbox,
@@ -83,7 +88,7 @@ impl<B: Broker> WorkerHub<B> {
     }
 
     /// Takes deliveries from the broker. Returns `true` where there may be more.
-    fn take_deliveries(
+    fn handle_deliveries(
         &mut self,
         connections: &mut Connections<'_, ClientState>,
         intake: &mut Intake,
@@ -96,10 +101,10 @@ impl<B: Broker> WorkerHub<B> {
                 None => return false,
                 // Pushed messages use up the intake, so that the worker polls its sockets between large messages and slow readers can
                 // make room in their outboxes.
-                Some(Delivery::Publication(publication)) => self.take_publication(publication, connections),
-                Some(Delivery::Subscribed(reply)) => self.take_reply(reply, connections),
+                Some(Delivery::Publication(publication)) => self.handle_publication(publication, connections),
+                Some(Delivery::Subscribed(reply)) => self.handle_subscribe_reply(reply, connections),
                 Some(Delivery::Published(reply)) => {
-                    self.tell_published(&reply, connections);
+                    self.send_publish_reply(&reply, connections);
                     0
                 }
             };
@@ -111,18 +116,18 @@ impl<B: Broker> WorkerHub<B> {
 
     /// Serves requests to this worker: the messages that the operator publishes, and then the requests of other workers. While the broker
     /// holds deliveries back because queues are full, the operator's messages come last. Returns `true` if there may be more.
-    fn take_requests(&mut self, now: Duration) -> bool {
+    fn serve_requests(&mut self, now: Duration) -> bool {
         if self.broker.congestion() == Congestion::None {
-            let more = self.take_published(now);
+            let more = self.publish_operator_messages(now);
             self.broker.serve(now) || more
         } else {
             let more = self.broker.serve(now);
-            self.take_published(now) || more
+            self.publish_operator_messages(now) || more
         }
     }
 
     /// Publishes the operator's messages. Returns `true` where there may be more.
-    fn take_published(&mut self, now: Duration) -> bool {
+    fn publish_operator_messages(&mut self, now: Duration) -> bool {
         for _ in 0..self.shared.config.sizes.entries_per_turn {
             if self.broker.congestion() == Congestion::Full {
                 return true;
@@ -139,7 +144,7 @@ impl<B: Broker> WorkerHub<B> {
             let Ok(question) = self.questions.try_recv() else { return false };
             question.answer(&mut HubView {
                 connections,
-                open: self.clients.connections,
+                open_connections: self.clients.connections,
                 broker: &mut self.broker,
                 broadcasts: &mut self.broadcasts,
             });
@@ -180,7 +185,7 @@ impl<B: Broker> WorkerHub<B> {
         let dialect = Dialect::of_request(request);
         let (path, query) = (request.path(), request.query());
         self.requested_topics =
-            topics_of(path, query, &config.topics_path, dialect, config.max_subscriptions)?;
+            topics_in_url(path, query, &config.topics_path, dialect, config.max_subscriptions)?;
         let may_subscribe = |topic: &Name| config.rules.of(topic).subscribe.allows_clients();
         if !self.requested_topics.iter().all(may_subscribe) {
             return Err(Refusal::new(Status::FORBIDDEN, "no client may subscribe to this topic"));
@@ -212,7 +217,7 @@ impl<B: Broker> Handler for WorkerHub<B> {
 
     fn open(&mut self, conn: &mut Conn<'_, ClientState>, _: &HttpRequest<'_>) {
         self.clients.connections += 1;
-        tell(conn, &ServerMessage::Welcome { max_message: self.shared.max_message() });
+        reply(conn, &ServerMessage::Welcome { max_message: self.shared.max_message() });
         let asked = std::mem::take(&mut self.requested_topics);
         // Each topic costs as much work as a request to subscribe.
         conn.charge(WORK_OF_REQUEST * asked.len());
@@ -223,7 +228,9 @@ impl<B: Broker> Handler for WorkerHub<B> {
 
     fn message(&mut self, conn: &mut Conn<'_, ClientState>, message: Message<'_>) {
         match message {
-            Message::Text(text) if conn.data().dialect() == Dialect::ThrongV1 => self.take_v1(conn, text),
+            Message::Text(text) if conn.data().dialect() == Dialect::ThrongV1 => {
+                self.handle_request(conn, text)
+            }
             Message::Binary(_) if conn.data().dialect() == Dialect::ThrongV1 => {
                 conn.close(CloseCode::UNSUPPORTED_DATA, "throng.v1 is spoken in text messages");
             }
@@ -238,7 +245,7 @@ impl<B: Broker> Handler for WorkerHub<B> {
 
     fn farewell(&mut self, conn: &mut Conn<'_, ClientState>) {
         let message = ServerMessage::Reconnect { within: self.shared.config.reconnect_within };
-        if let Some(text) = conn.data().dialect().say(&message) {
+        if let Some(text) = conn.data().dialect().encode_server_message(&message) {
             // A client without room for the message reads too slowly. It reconnects at a time of its own choice.
             let _ = conn.send(Message::Text(&text));
         }
@@ -256,12 +263,12 @@ impl<B: Broker> Handler for WorkerHub<B> {
         let mut budget = SliceBudget::of_messages(sizes.pushes_per_turn);
         let mut intake = Intake { deliveries: sizes.entries_per_turn, pushes: sizes.pushes_per_turn };
         self.broker.begin_turn(connections.outbox_limit());
-        let mut more = self.take_deliveries(connections, &mut intake);
-        more |= self.take_requests(now);
+        let mut more = self.handle_deliveries(connections, &mut intake);
+        more |= self.serve_requests(now);
         more |= self.answer_questions(connections);
         self.broker.flush();
         // The worker may have delivered messages to itself meanwhile.
-        more |= self.take_deliveries(connections, &mut intake);
+        more |= self.handle_deliveries(connections, &mut intake);
         // Broadcasts have their own share, so that busy topics do not delay them.
         let mut share = budget.take_quarter();
         self.broadcasts.go_on(connections, &mut share, &self.inbox.counters);

@@ -90,7 +90,7 @@ impl Dialect {
     pub(crate) fn encode(self, topic: &str, offset: u64, published: &PreparedMessage) -> PreparedMessage {
         match self {
             Self::Raw => published.clone(),
-            Self::ThrongV1 => v1::message(topic, offset, published),
+            Self::ThrongV1 => v1::encode_message(topic, offset, published),
         }
     }
 
@@ -98,22 +98,22 @@ impl Dialect {
     pub(crate) fn encode_broadcast(self, published: &PreparedMessage) -> PreparedMessage {
         match self {
             Self::Raw => published.clone(),
-            Self::ThrongV1 => v1::broadcast(published),
+            Self::ThrongV1 => v1::encode_broadcast(published),
         }
     }
 
     /// Encodes a message of the server; `None` if the dialect has no such message.
-    pub(crate) fn say(self, message: &ServerMessage<'_>) -> Option<String> {
+    pub(crate) fn encode_server_message(self, message: &ServerMessage<'_>) -> Option<String> {
         match self {
             Self::Raw => None,
-            Self::ThrongV1 => Some(v1::say(message)),
+            Self::ThrongV1 => Some(v1::encode_server_message(message)),
         }
     }
 }
 
 /// Returns the most bytes that an encoding of a message has, in any dialect whose clients can recover missed messages.
-pub(crate) fn most_bytes(topic: &str, published: &PreparedMessage) -> usize {
-    v1::most_bytes(topic, published)
+pub(crate) fn max_encoded_bytes(topic: &str, published: &PreparedMessage) -> usize {
+    v1::max_encoded_bytes(topic, published)
 }
 
 const _: () = assert!(Dialect::COUNT <= 8, "a connection's record has three bits");

@@ -162,7 +162,7 @@ impl Broker for Delayed {
     }
 
     fn list(&mut self, _: Box<str>, _: usize, reply: AnswerSender<Vec<TopicInfo>>) {
-        reply.give(Vec::new());
+        reply.send(Vec::new());
     }
 
     fn unsent_requests(&self) -> usize {
@@ -185,7 +185,7 @@ impl Broker for Delayed {
                     let remote = remote.topics.entry(topic.to_string()).or_default();
                     remote.subscribers.insert(self.worker, count);
                 }
-                Call::Describe(topic, reply) => reply.give(remote.describe(topic)),
+                Call::Describe(topic, reply) => reply.send(remote.describe(topic)),
                 Call::Unsubscribe(topic) => {
                     let remote = remote.topics.entry(topic.to_string()).or_default();
                     remote.workers.remove(&self.worker);

@@ -87,7 +87,7 @@ impl Question for Census {
 
     fn answer(self, worker: &mut HubView<'_, '_>, reply: AnswerSender<Self::Answer>) {
         let subscribers = worker.topic(self.0).map(|topic| topic.subscribers);
-        reply.give((worker.open(), subscribers));
+        reply.send((worker.open_connections(), subscribers));
     }
 }
 

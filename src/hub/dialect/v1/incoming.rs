@@ -43,7 +43,7 @@ impl Data<'_> {
 
 /// A message that is not a valid request. `id` is set if it could be read.
 #[derive(Debug, PartialEq)]
-pub(crate) struct BadRequest {
+pub(crate) struct ParseRequestError {
     pub(crate) id: RequestId,
     pub(crate) why: String,
 }
@@ -59,19 +59,21 @@ struct Raw<'a> {
 }
 
 /// Parses a request. Members that the request does not need are ignored.
-pub(crate) fn parse(text: &str) -> Result<(RequestId, ClientRequest<'_>), BadRequest> {
+pub(crate) fn parse(text: &str) -> Result<(RequestId, ClientRequest<'_>), ParseRequestError> {
     let mut found = [None; 6];
     let names = ["id", "type", "topic", "since", "data", "base64"];
     let read = members::read(text, names, &mut found);
     let [id, kind, topic, since, data, base64] =
         found.map(|value| value.filter(|value| value.get() != "null"));
-    let id = id.map_or(Ok(RequestId::NONE), id_of).map_err(|why| BadRequest { id: RequestId::NONE, why })?;
+    let id = id
+        .map_or(Ok(RequestId::NONE), id_of)
+        .map_err(|why| ParseRequestError { id: RequestId::NONE, why })?;
     let request = read
         .map_err(|why| format!("this is no request: {why}"))
         .and_then(|()| incoming(&Raw { kind, topic, since, data, base64 }));
     match request {
         Ok(incoming) => Ok((id, incoming)),
-        Err(why) => Err(BadRequest { id, why }),
+        Err(why) => Err(ParseRequestError { id, why }),
     }
 }
 

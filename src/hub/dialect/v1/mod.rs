@@ -6,8 +6,8 @@ mod outgoing;
 
 use serde::Serialize;
 
-pub(crate) use incoming::{BadRequest, ClientRequest, parse};
-pub(crate) use outgoing::{broadcast, message, most_bytes, say};
+pub(crate) use incoming::{ClientRequest, ParseRequestError, parse};
+pub(crate) use outgoing::{encode_broadcast, encode_message, encode_server_message, max_encoded_bytes};
 
 /// The subprotocol's name in the handshake.
 pub(crate) const SUBPROTOCOL: &str = "throng.v1";

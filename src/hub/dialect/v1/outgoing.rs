@@ -85,7 +85,7 @@ impl<'a> Payload<'a> {
 }
 
 /// Returns the JSON text of a message of the server.
-pub(crate) fn say(message: &ServerMessage<'_>) -> String {
+pub(crate) fn encode_server_message(message: &ServerMessage<'_>) -> String {
     text(&match *message {
         ServerMessage::Welcome { max_message } => Outgoing::Welcome { max_message },
         ServerMessage::Reconnect { within } => {
@@ -107,7 +107,7 @@ pub(crate) fn say(message: &ServerMessage<'_>) -> String {
 }
 
 /// Encodes a message of a topic.
-pub(crate) fn message(topic: &str, offset: u64, bare: &PreparedMessage) -> PreparedMessage {
+pub(crate) fn encode_message(topic: &str, offset: u64, bare: &PreparedMessage) -> PreparedMessage {
     PreparedMessage::new(Message::Text(&text(&Outgoing::Message {
         topic,
         offset,
@@ -115,8 +115,8 @@ pub(crate) fn message(topic: &str, offset: u64, bare: &PreparedMessage) -> Prepa
     })))
 }
 
-/// Returns the most bytes of a frame made by [`message`].
-pub(crate) fn most_bytes(topic: &str, bare: &PreparedMessage) -> usize {
+/// Returns the most bytes of a frame made by [`encode_message`].
+pub(crate) fn max_encoded_bytes(topic: &str, bare: &PreparedMessage) -> usize {
     let payload = bare.payload();
     // The members' names, the largest offset and a frame header.
     let rest = 96;
@@ -134,7 +134,7 @@ fn escaped(text: &[u8]) -> usize {
     text.iter().map(len).sum()
 }
 
-pub(crate) fn broadcast(bare: &PreparedMessage) -> PreparedMessage {
+pub(crate) fn encode_broadcast(bare: &PreparedMessage) -> PreparedMessage {
     PreparedMessage::new(Message::Text(&text(&Outgoing::Broadcast { payload: Payload::of(bare) })))
 }
 
@@ -162,7 +162,7 @@ mod tests {
             let text = text + &controls;
             for bare in [Message::Text(&text), Message::Binary(&binary)] {
                 let bare = PreparedMessage::new(bare);
-                let [most, len] = [most_bytes(&topic, &bare), message(&topic, offset, &bare).plain().len()];
+                let [most, len] = [max_encoded_bytes(&topic, &bare), encode_message(&topic, offset, &bare).plain().len()];
                 proptest::prop_assert!(len <= most && len + 96 > most, "{len} {most}");
             }
         }
@@ -172,24 +172,34 @@ mod tests {
     fn the_server_speaks_json() {
         let from = Position { offset: 3, epoch: Epoch { run: 1, serial: 2 } };
         assert_eq!(
-            say(&ServerMessage::Subscribed { topic: "t", from, recovered: Some(true), id: &number(9) }),
+            encode_server_message(&ServerMessage::Subscribed {
+                topic: "t",
+                from,
+                recovered: Some(true),
+                id: &number(9)
+            }),
             r#"{"type":"subscribed","topic":"t","offset":3,"epoch":"00000001-2","recovered":true,"id":9}"#
         );
         assert_eq!(
-            say(&ServerMessage::Subscribed { topic: "t", from, recovered: None, id: &RequestId::NONE }),
+            encode_server_message(&ServerMessage::Subscribed {
+                topic: "t",
+                from,
+                recovered: None,
+                id: &RequestId::NONE
+            }),
             r#"{"type":"subscribed","topic":"t","offset":3,"epoch":"00000001-2"}"#
         );
         assert_eq!(
-            say(&ServerMessage::Unsubscribed { topic: "\"", id: &RequestId::NONE }),
+            encode_server_message(&ServerMessage::Unsubscribed { topic: "\"", id: &RequestId::NONE }),
             r#"{"type":"unsubscribed","topic":"\""}"#
         );
         let done = Published { offset: 1, epoch: from.epoch, subscribers: 4 };
         assert_eq!(
-            say(&ServerMessage::Published { topic: "t", published: done, id: &number(1) }),
+            encode_server_message(&ServerMessage::Published { topic: "t", published: done, id: &number(1) }),
             r#"{"type":"published","topic":"t","offset":1,"epoch":"00000001-2","subscribers":4,"id":1}"#
         );
         assert_eq!(
-            say(&ServerMessage::Refused {
+            encode_server_message(&ServerMessage::Refused {
                 code: Code::TooManySubscriptions,
                 why: "no",
                 topic: Some("t"),
@@ -198,25 +208,28 @@ mod tests {
             r#"{"type":"error","code":"too-many-subscriptions","message":"no","topic":"t"}"#
         );
         assert_eq!(
-            say(&ServerMessage::Welcome { max_message: 1 << 20 }),
+            encode_server_message(&ServerMessage::Welcome { max_message: 1 << 20 }),
             r#"{"type":"welcome","max_message":1048576}"#
         );
         assert_eq!(
-            say(&ServerMessage::Reconnect { within: Duration::from_secs(10) }),
+            encode_server_message(&ServerMessage::Reconnect { within: Duration::from_secs(10) }),
             r#"{"type":"reconnect","within":10000}"#
         );
-        assert_eq!(say(&ServerMessage::Pong { id: &number(2) }), r#"{"type":"pong","id":2}"#);
+        assert_eq!(
+            encode_server_message(&ServerMessage::Pong { id: &number(2) }),
+            r#"{"type":"pong","id":2}"#
+        );
         let exact = RequestId::new(RequestName::Number("12345678901234567890123.50".into()));
         assert_eq!(
-            say(&ServerMessage::Pong { id: &exact }),
+            encode_server_message(&ServerMessage::Pong { id: &exact }),
             r#"{"type":"pong","id":12345678901234567890123.50}"#
         );
         let text = PreparedMessage::new(Message::Text("é\n"));
         assert_eq!(
-            message("t", 5, &text).payload(),
+            encode_message("t", 5, &text).payload(),
             r#"{"type":"message","topic":"t","offset":5,"data":"é\n"}"#.as_bytes()
         );
         let binary = PreparedMessage::new(Message::Binary(b"\0\x01"));
-        assert_eq!(broadcast(&binary).payload(), br#"{"type":"broadcast","base64":"AAE="}"#);
+        assert_eq!(encode_broadcast(&binary).payload(), br#"{"type":"broadcast","base64":"AAE="}"#);
     }
 }
