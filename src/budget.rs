@@ -51,12 +51,8 @@ pub(crate) const FULL_AGAIN: Duration = Duration::from_secs(10);
 
 // --- Request heads -------------------------------------------------------------------------------------------------------
 
-/// The least that `max-head` may be, in bytes: browsers send up to 700 B to open a WebSocket.
-pub(crate) const LEAST_HEAD: usize = 1024;
 /// The most that `max-head` may be, in bytes: a longer head would cost as much as a connection's whole outbox.
 pub(crate) const MOST_HEAD: usize = 64 * 1024;
-/// The least that `max-head-fields` may be: a WebSocket takes five fields, and browsers add as many.
-pub(crate) const LEAST_HEADERS: usize = 16;
 
 // --- Reading -------------------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,9 @@ pub(super) type Values = BTreeMap<&'static str, Vec<String>>;
 /// Sets a setting to the given values.
 type Read = dyn Fn(&mut Settings, &[&str]) -> Result<(), String>;
 
+/// How a list is given, at the end of its help text.
+const LIST_HELP: &str = ". The option may be repeated; the environment variable takes a list separated by commas, and the file a TOML list";
+
 /// Returns all options, in the order of the documentation.
 pub(super) fn all() -> Vec<ServeOption> {
     let server = of_table::<Config>(|settings| &mut settings.server);
@@ -62,7 +65,9 @@ fn of_table<C: SettingsTable>(part: fn(&mut Settings) -> &mut C) -> impl Iterato
 /// Makes the command line's option for a setting. Its values stay texts, after a check that they can be read.
 fn arg<C: SettingsTable>(setting: &'static Setting<C>) -> Arg {
     let form = setting.form;
-    let arg = Arg::new(setting.name).long(setting.name).help(plain(setting.help));
+    let help = plain(setting.help);
+    let help = if form.is_list { help + LIST_HELP } else { help };
+    let arg = Arg::new(setting.name).long(setting.name).help(help);
     let arg = arg.default_values((setting.show)(&C::default())).required(form.is_list);
     let arg = arg.action(if form.is_list { ArgAction::Append } else { ArgAction::Set });
     let choices = (form.choices)();

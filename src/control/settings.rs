@@ -36,11 +36,11 @@ settings! {
         /// Address of the HTTP port for publishing and for the server's state and metrics, or `off`. An address that is not loopback needs
         /// a token. Default: 127.0.0.1:9190 for the hub, off for other applications.
         #[option("admin", ADDRESS_OR_OFF)]
-        admin: Option<Option<SocketAddr>> = None;
+        admin: Option<Option<SocketAddr>>;
         /// File with the token that requests to the admin port must carry (`Authorization: Bearer TOKEN`), except `GET /health`. The
         /// environment variable THRONG_ADMIN_TOKEN may hold the token instead of the file. Default: no token is needed.
         #[option("admin-token-file", PATH)]
-        admin_token_file: Option<PathBuf> = None;
+        admin_token_file: Option<PathBuf>;
         /// Time for all connections to close when the server ends. Then the remaining connections are cut.
         #[option("drain-timeout", TIME)]
         drain_timeout: Duration = Duration::from_secs(10);

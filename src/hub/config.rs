@@ -9,8 +9,9 @@ use crate::settings;
 settings! {
     /// The settings of a hub.
     ///
-    /// Settings with a plain value are also options of `throng serve`, with the same text. In these texts, messages of the operator are
-    /// those that arrive over the admin port of the program or through a [`Publisher`](super::Publisher).
+    /// To make a configuration, change the fields of [`HubConfig::default`]. Sizes are in bytes. All settings except the rules are also
+    /// options of `throng serve`, with the same text. In these texts, messages of the operator are those that arrive over the admin port of
+    /// the program or through a [`Publisher`](super::Publisher).
     #[derive(Debug, Clone)]
     #[non_exhaustive]
     pub struct HubConfig {
@@ -30,14 +31,14 @@ settings! {
         /// taken when no other is on its way. Half of the limit is reserved for messages that the operator publishes. Where it is not set,
         /// `throng serve` takes four times `max-message` if that is more.
         #[option("queue-limit", SIZE)]
-        queue_limit: usize = 64 << 20;
+        queue_limit: usize = 64 * 1024 * 1024;
         /// Most bytes of the histories of all topics together, with 256 bytes for each message in addition to its payload.
         #[option("history-limit", SIZE)]
-        history_limit: usize = 256 << 20;
-        /// Prefix of the paths of URLs that name a topic: with `/topics/`, the path `/topics/NAME` names the topic `NAME`. The prefix ends
-        /// with a slash. With `/`, every path except `/` itself names a topic.
+        history_limit: usize = 256 * 1024 * 1024;
+        /// Prefix of the paths of URLs that name a topic: with `/topics/`, which is the default, the path `/topics/NAME` names the topic
+        /// `NAME`. The prefix ends with a slash. With `/`, every path except `/` itself names a topic.
         #[option("topics-path", parsed::<TopicsPath>("PATH"))]
-        topics_path: TopicsPath = TopicsPath::default();
+        topics_path: TopicsPath;
         /// When the server ends, each throng.v1 client reconnects after a random part of this time, which is in whole milliseconds and at
         /// most an hour. Allow a second or more for each 15,000 clients per core: see docs/SCALING.md.
         #[option("reconnect-within", TIME_TO_RETURN)]

@@ -12,7 +12,10 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Sets whether workers may have private descriptor tables when the connections do not fit one table.
+    /// Sets whether workers may have private descriptor tables when [`max_connections`](Self::max_connections) do not fit one table. The
+    /// program `throng` allows it.
+    ///
+    /// Default: `DescriptorTables::Shared`.
     pub fn descriptor_tables(mut self, tables: DescriptorTables) -> Self {
         self.config.descriptor_tables = tables;
         self

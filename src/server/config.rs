@@ -7,8 +7,8 @@ use super::builder::Builder;
 use super::choices::{Compression, DescriptorTables, Pinning, Steering};
 use super::error::ConfigError;
 use super::listen::Listen;
-use crate::base::ticks::MAX_TIME;
-use crate::budget::{LEAST_HEAD, LEAST_HEADERS, LEAST_OUTBOX, MAX_LISTENERS, MAX_WORKERS, MOST_HEAD};
+use crate::base::ticks::{MAX_TIME, TICK};
+use crate::budget::{LEAST_OUTBOX, MAX_LISTENERS, MAX_WORKERS, MOST_HEAD};
 use crate::http::{HeadLimits, MAX_HEAD, MAX_HEADERS, MOST_HEADERS};
 use crate::settings;
 use crate::settings::{RangeError, SettingsTable};
@@ -16,43 +16,49 @@ use crate::worker::{Deflation, PingPolicy};
 use crate::ws::deflate;
 use crate::ws::{DecoderConfig, Role};
 
-/// The least value of `max_message`, in bytes: the longest payload of a control frame.
-const MIN_MESSAGE: usize = 125;
-/// The greatest value of a limit of one connection, in bytes: the sum of a few such limits does not overflow.
-const MOST_BYTES: usize = usize::MAX / 8;
-/// The shortest time of a setting: one tick of the clock, a tenth of a second.
-const MIN_TIME: Duration = Duration::from_millis(100);
-/// The range of the times of settings.
-const TIMES: RangeInclusive<Duration> = MIN_TIME..=MAX_TIME;
 /// The windows of permessage-deflate in bytes (RFC 7692, section 7.1.2).
 const WINDOWS: RangeInclusive<usize> = 1 << 8..=1 << 15;
 
 settings! {
     /// The settings of a server. [`Builder`] has a method for each.
     ///
-    /// Each setting except `descriptor_tables` is also an option of `throng serve`, with the same text. `None` means `off`, or the default
-    /// that the text states.
+    /// To make a configuration, change the fields of [`Config::default`]; to start a server with it, convert it to a [`Builder`]. Sizes are
+    /// in bytes. Each setting except `descriptor_tables` is also an option of `throng serve`, with the same text.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mut config = throng::Config::default();
+    /// config.listen.push("127.0.0.1:9001".parse()?);
+    /// config.max_message = 64 * 1024;
+    /// config.ping_interval = Some(Duration::from_secs(60));
+    /// config.validate()?;
+    /// let builder = throng::Builder::from(config);
+    /// # let _ = builder;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[derive(Debug, Clone)]
     #[non_exhaustive]
     pub struct Config, built by Builder {
-        /// Address to listen on: `IP:PORT`, `[IPv6]:PORT` or `unix:PATH`. The option may be repeated, up to 16 times; the environment
-        /// variable takes a list separated by commas, and the file takes a TOML list. Port 0 means any free port.
+        /// Address to listen on: `IP:PORT`, `[IPv6]:PORT` or `unix:PATH`. Port 0 means any free port. A server has 16 addresses at
+        /// most.
         #[option("listen", list_of::<Listen>("ADDRESS"))]
-        listen: Vec<Listen> = Vec::new();
-        /// Permissions of the files of Unix sockets, in octal with a leading 0. The umask does not change them. A client needs write
-        /// permission to connect.
+        listen: Vec<Listen>;
+        /// Permissions of the files of Unix sockets. As text they are octal, with a leading 0. The umask does not change them. A client
+        /// needs write permission to connect.
         #[option("unix-mode", MODE)]
         unix_mode: u32 = 0o660;
-        /// Group of the files of Unix sockets, by name or number, for example the group of a proxy. Default: the group of the process.
+        /// Group of the files of Unix sockets, for example the group of a proxy: its number, or as text its name. Default: the group of the
+        /// process.
         #[option("unix-group", GROUP)]
-        unix_group: Option<u32> = None;
+        unix_group: Option<u32>;
         /// Number of workers, each a thread with an event loop, at most 1,024. Default: one for each core that the process may use, by its
         /// CPU affinity and the CPU quota of its control group, rounded down; more where the connections need more descriptor tables, and
         /// fewer where the descriptor limit has no room for so many.
-        #[option("workers", COUNT, 1..=MAX_WORKERS)]
-        workers: Option<usize> = None;
-        /// Whether the scheduler chooses the workers' cores. Otherwise workers are pinned to cores, the same number on each core; the
-        /// scheduler places the rest. With fewer workers than cores, none is pinned.
+        #[option("workers", COUNT, 1..=1_024)]
+        workers: Option<usize>;
+        /// Placement of the workers: left to the scheduler (`no-pin`, `Pinning::Off`), or pinned to cores, the same number on each core,
+        /// where the scheduler places the rest. With fewer workers than cores, none is pinned.
         #[option("no-pin", choice::<Pinning>())]
         pinning: Pinning = Pinning::Even;
         /// Whether a new connection goes to the worker on the core where the kernel handles its first packet (Linux 6.2). Set it only with
@@ -60,47 +66,51 @@ settings! {
         /// must be pinned.
         #[option("steer", choice::<Steering>())]
         steering: Steering = Steering::Off;
-        /// Most connections of all workers together. Above the descriptor limit, each worker gets a descriptor table of its own. Default:
+        /// Most connections of all workers together. Above the descriptor limit, each worker gets a descriptor table of its own, in a
+        /// program that allows it. Default:
         /// as many as the limit allows in one table, or in one table per worker where the workers' own descriptors would fill most of a
         /// single table.
         #[option("max-connections", COUNT, 1..)]
-        max_connections: Option<usize> = None;
+        max_connections: Option<usize>;
         /// Time between Pings to a client, or `off`. With `off`, a dead client is detected only when something is sent to it. The first
         /// Ping is sent after 0.5 to 1.5 times this time.
-        #[option("ping-interval", TIME_OR_OFF, TIMES)]
+        #[option("ping-interval", TIME_OR_OFF, Duration::from_millis(100)..=Duration::from_hours(168))]
         ping_interval: Option<Duration> = Some(Duration::from_secs(30));
         /// Which connections are sent Pings.
         #[option("ping", choice::<PingPolicy>())]
         ping_policy: PingPolicy = PingPolicy::WhenIdle;
         /// Time for a client to answer a Ping. Then the connection is dropped.
-        #[option("pong-timeout", TIME, TIMES)]
+        #[option("pong-timeout", TIME, Duration::from_millis(100)..=Duration::from_hours(168))]
         pong_timeout: Duration = Duration::from_secs(10);
         /// Time for a request's head to arrive. It counts from the first byte, or from about a second after the connection is made if no
         /// byte arrives. Then the connection is dropped.
-        #[option("handshake-timeout", TIME, TIMES)]
+        #[option("handshake-timeout", TIME, Duration::from_millis(100)..=Duration::from_hours(168))]
         handshake_timeout: Duration = Duration::from_secs(10);
         /// Time for a program's handler to decide on a request that it has deferred. Then the client gets 503. The applications of `throng
         /// serve` decide at once.
-        #[option("decision-timeout", TIME, TIMES)]
+        #[option("decision-timeout", TIME, Duration::from_millis(100)..=Duration::from_hours(168))]
         decision_timeout: Duration = Duration::from_secs(10);
         /// Time for a message to arrive, from its first byte to its last, or `off`. Then the connection is closed with 1008.
-        #[option("message-timeout", TIME_OR_OFF, TIMES)]
+        #[option("message-timeout", TIME_OR_OFF, Duration::from_millis(100)..=Duration::from_hours(168))]
         message_timeout: Option<Duration> = Some(Duration::from_secs(60));
         /// Time for a peer to finish closing. Then the connection is dropped. A peer that is still reading earlier output gets more time,
         /// as long as it takes 1 KiB a second.
-        #[option("close-timeout", TIME, TIMES)]
+        #[option("close-timeout", TIME, Duration::from_millis(100)..=Duration::from_hours(168))]
         close_timeout: Duration = Duration::from_secs(5);
         /// Most bytes of a request's head, the blank line included, from 1 KiB to 64 KiB; a longer head is answered with 431. Cookies and
         /// topics in the URL count. The admin port has its own limit, which is not lower.
-        #[option("max-head", SIZE, LEAST_HEAD..=MOST_HEAD)]
-        max_head: usize = MAX_HEAD;
+        // Browsers send up to 700 B to open a WebSocket.
+        #[option("max-head", SIZE, 1_024..=65_536)]
+        max_head: usize = 16 * 1024;
         /// Most header fields of a request, from 16 to 256; a request with more is answered with 431. The limit of the admin port is 100.
-        #[option("max-head-fields", COUNT, LEAST_HEADERS..=MOST_HEADERS)]
-        max_head_fields: usize = MAX_HEADERS;
+        // A WebSocket takes five fields, and browsers add as many.
+        #[option("max-head-fields", COUNT, 16..=256)]
+        max_head_fields: usize = 100;
         /// Most bytes of a message from a client, or of one that the operator publishes; with throng.v1, most bytes of a payload. A longer
         /// message closes the client's connection with 1009, or is refused: with the error too-large, or with 413 over the admin port.
-        #[option("max-message", SIZE, MIN_MESSAGE..=MOST_BYTES)]
-        max_message: usize = 1 << 20;
+        // The longest payload of a control frame, up to a limit at which the sum of a few such limits does not overflow.
+        #[option("max-message", SIZE, 125..=usize::MAX / 8)]
+        max_message: usize = 1024 * 1024;
         /// Most frames of a message from a client. A message with more closes the connection with 1008.
         #[option("max-frames-per-message", small_count::<u32>("N"), 1..=u32::MAX)]
         max_frames_per_message: u32 = 4096;
@@ -120,18 +130,18 @@ settings! {
         compression_window: usize = 2048;
         /// Most bytes that wait to be written to one client. For a message to many clients that takes more than half of this limit, the
         /// limit is twice the bytes of that message plus half of this limit.
-        #[option("outbox-limit", SIZE, LEAST_OUTBOX..=MOST_BYTES)]
-        outbox_limit: usize = 2 << 20;
+        #[option("outbox-limit", SIZE, 65_536..=usize::MAX / 8)]
+        outbox_limit: usize = 2 * 1024 * 1024;
         /// Most bytes of incomplete messages and waiting output of all clients together. Each worker has an equal share. When a share is
         /// used up, the connections with the largest and oldest incomplete messages are closed with 1013. Default: 512MiB, or room for one
         /// message and one outbox per worker where that is more.
         #[option("buffer-limit", SIZE)]
-        buffer_limit: Option<usize> = None;
+        buffer_limit: Option<usize>;
         /// Most bytes of messages to many clients that wait for slow clients, for all clients together. Such a message is in memory once,
         /// but counts for each client that it waits for, with 64 bytes for the reference. Each worker has an equal share. Default: 2GiB, or
         /// room for one outbox per worker where that is more.
         #[option("backlog-limit", SIZE)]
-        backlog_limit: Option<usize> = None;
+        backlog_limit: Option<usize>;
     }
     with {
         /// Whether workers may have private descriptor tables when [`max_connections`](Self::max_connections) do not fit one table. The
@@ -139,6 +149,12 @@ settings! {
         pub descriptor_tables: DescriptorTables = DescriptorTables::Shared;
     }
 }
+
+// The table has numbers in place of these names, for rustdoc.
+const _: () =
+    assert!(MAX_WORKERS == 1_024 && MOST_HEAD == 65_536 && MOST_HEADERS == 256 && LEAST_OUTBOX == 65_536);
+const _: () = assert!(MAX_HEAD == 16 * 1024 && MAX_HEADERS == 100);
+const _: () = assert!(TICK.as_millis() == 100 && MAX_TIME.as_secs() == 168 * 60 * 60);
 
 impl Config {
     /// Checks each setting, and that the settings are consistent with each other.
@@ -225,18 +241,11 @@ mod tests {
             let complaint = complaint(|config| config.max_connections = Some(connections));
             assert_eq!(complaint, (!is_right).then_some("max-connections"), "{connections}");
         }
-        for (bytes, is_right) in
-            [(LEAST_HEAD - 1, false), (LEAST_HEAD, true), (MOST_HEAD, true), (MOST_HEAD + 1, false)]
-        {
+        for (bytes, is_right) in [(1023, false), (1024, true), (MOST_HEAD, true), (MOST_HEAD + 1, false)] {
             let complaint = complaint(|config| config.max_head = bytes);
             assert_eq!(complaint, (!is_right).then_some("max-head"), "{bytes}");
         }
-        for (fields, is_right) in [
-            (LEAST_HEADERS - 1, false),
-            (LEAST_HEADERS, true),
-            (MOST_HEADERS, true),
-            (MOST_HEADERS + 1, false),
-        ] {
+        for (fields, is_right) in [(15, false), (16, true), (MOST_HEADERS, true), (MOST_HEADERS + 1, false)] {
             let complaint = complaint(|config| config.max_head_fields = fields);
             assert_eq!(complaint, (!is_right).then_some("max-head-fields"), "{fields}");
         }
@@ -308,7 +317,7 @@ mod tests {
         let tiny = Duration::from_nanos(1);
         for (what, set) in settings {
             for (time, is_right) in
-                [(MIN_TIME - tiny, false), (MIN_TIME, true), (MAX_TIME, true), (MAX_TIME + tiny, false)]
+                [(TICK - tiny, false), (TICK, true), (MAX_TIME, true), (MAX_TIME + tiny, false)]
             {
                 let complaint = complaint(|config| set(config, time));
                 assert_eq!(complaint, (!is_right).then_some(what), "{time:?}");

@@ -3,8 +3,10 @@
 /// Makes a configuration from a table of settings.
 ///
 /// Each entry is the text of the setting, for rustdoc, `--help` and docs/CONFIGURATION.md; `#[option(NAME, KIND)]` with one of the `kinds`,
-/// or `#[option(NAME, KIND, RANGE)]`; and `FIELD: TYPE = DEFAULT;`. A setting that may be `off` or has no default is an `Option`. A builder
-/// has a field `config`, and gets a method for each setting. Fields in the block `with` cannot be given as text.
+/// or `#[option(NAME, KIND, RANGE)]`; and `FIELD: TYPE = DEFAULT;`, or `FIELD: TYPE;` where the text states the default or there is none.
+/// A setting that may be `off`, or whose default depends on other values, is an `Option`. Rustdoc shows DEFAULT and RANGE as they are
+/// written in the table: write them without private names. A builder has a field `config`, and gets a method for each setting. Fields in
+/// the block `with` cannot be given as text.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! settings {
@@ -14,8 +16,25 @@ macro_rules! settings {
             $($crate::settings! { @method $(#[$doc])+ $field: $type $(<$of>)? })+
         }
     };
+    (@none Option) => {
+        "`None` means this default."
+    };
+    (@none Option $default:expr) => {
+        "`None` means `off`."
+    };
+    (@none $type:ident $($default:expr)?) => {
+        ""
+    };
+    (@default) => {
+        Default::default()
+    };
+    (@default $default:expr) => {
+        $default
+    };
     (@method $(#[$doc:meta])+ $field:ident: Vec<$of:ty>) => {
         $(#[$doc])+
+        ///
+        /// Each call adds one.
         pub fn $field(mut self, $field: $of) -> Self {
             self.config.$field.push($field);
             self
@@ -41,7 +60,7 @@ macro_rules! settings {
             $(
                 $(#[doc = $doc:literal])+
                 #[option($name:literal, $kind:expr $(, $range:expr)?)]
-                $field:ident: $type:ident $(<$of:ty>)? = $default:expr;
+                $field:ident: $type:ident $(<$of:ty>)? $(= $default:expr)?;
             )+
         }
         $(with {
@@ -54,9 +73,18 @@ macro_rules! settings {
     ) => {
         $(#[$attribute])*
         $visibility struct $config {
-            $($(#[doc = $doc])+ $visibility $field: $type $(<$of>)?,)+
+            $(
+                $(#[doc = $doc])+
+                #[doc = $crate::settings!(@none $type $($default)?)]
+                #[doc = ""]
+                $(#[doc = concat!("Default: `", stringify!($default), "`.")])?
+                $(#[doc = concat!("Range: `", stringify!($range), "`.")])?
+                $visibility $field: $type $(<$of>)?,
+            )+
             $($(
                 $(#[doc $($other_doc)+])+
+                #[doc = ""]
+                #[doc = concat!("Default: `", stringify!($other_default), "`.")]
                 $(#[cfg($condition)])?
                 $other_visibility $other: $other_type,
             )+)?
@@ -65,7 +93,7 @@ macro_rules! settings {
         impl Default for $config {
             fn default() -> Self {
                 Self {
-                    $($field: $default,)+
+                    $($field: $crate::settings!(@default $($default)?),)+
                     $($($(#[cfg($condition)])? $other: $other_default,)+)?
                 }
             }
@@ -93,7 +121,17 @@ macro_rules! settings {
             }
         }
 
-        $crate::settings! { @builder [$($builder)?] $($(#[doc = $doc])+ $field: $type $(<$of>)?;)+ }
+        $crate::settings! {
+            @builder [$($builder)?]
+            $(
+                $(#[doc = $doc])+
+                #[doc = $crate::settings!(@none $type $($default)?)]
+                #[doc = ""]
+                $(#[doc = concat!("Default: `", stringify!($default), "`.")])?
+                $(#[doc = concat!("Range: `", stringify!($range), "`.")])?
+                $field: $type $(<$of>)?;
+            )+
+        }
     };
 }
 
