@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use throng::{Accept, CloseCode, Conn, Connecting, Handler, Message, Server, Verdict};
+use throng::{Accept, CloseReason, Conn, Connecting, Handler, Message, Server, Verdict};
 
 struct Echo;
 
@@ -16,7 +16,7 @@ impl Handler for Echo {
 
     fn message(&mut self, conn: &mut Conn<'_, ()>, message: Message<'_>) {
         if conn.send(message).is_err() {
-            conn.close(CloseCode::POLICY_VIOLATION, "read what you are sent");
+            conn.close(CloseReason::Policy, "read what you are sent");
         }
     }
 }

@@ -5,7 +5,7 @@
 //! reach connections through a [`Handle`].
 //!
 //! ```no_run
-//! use throng::{Accept, Conn, Connecting, Handler, Message, Server, Verdict};
+//! use throng::{Accept, CloseReason, Conn, Connecting, Handler, Message, Server, Verdict};
 //!
 //! /// Counts each client's messages, in four bytes of its record.
 //! struct Counting;
@@ -22,7 +22,7 @@
 //!         *conn.data_mut() += 1;
 //!         let answer = format!("{} bytes, message {}", message.as_bytes().len(), conn.data());
 //!         if conn.send(Message::Text(&answer)).is_err() {
-//!             conn.close(throng::CloseCode::POLICY_VIOLATION, "read what you are sent");
+//!             conn.close(CloseReason::Policy, "read what you are sent");
 //!         }
 //!     }
 //! }

@@ -1,6 +1,6 @@
 //! Sends every message back.
 
-use throng::{Accept, CloseCode, Conn, Connecting, Handler, Message, Verdict};
+use throng::{Accept, CloseReason, Conn, Connecting, Handler, Message, Verdict};
 
 /// The echo server of tests and benchmarks. It closes a client with a full outbox with 1008. Echoes alone cannot fill an outbox, because
 /// the worker stops reading from a client that does not read.
@@ -17,7 +17,7 @@ impl Handler for Echo {
     #[inline]
     fn message(&mut self, conn: &mut Conn<'_, ()>, message: Message<'_>) {
         if conn.send(message).is_err() {
-            conn.close(CloseCode::POLICY_VIOLATION, "echoes are read too slowly");
+            conn.close(CloseReason::Policy, "echoes are read too slowly");
         }
     }
 }

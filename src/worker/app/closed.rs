@@ -1,8 +1,11 @@
 //! Reasons why connections end, independent of the protocol.
 
+use std::fmt;
+
 use crate::ws::{CloseCode, CloseFrame, DecodeError, ProtocolError};
 
-/// Why one side closes a connection. On a WebSocket this is a close code (RFC 6455, section 7.4).
+/// Why one side closes a connection, whatever the connection's protocol. On a WebSocket each reason is sent as a [`CloseCode`] (RFC 6455,
+/// section 7.4), and a `CloseCode` converts to a reason: functions that close a connection take either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -65,6 +68,34 @@ pub struct Ending<'a> {
     pub text: &'a str,
 }
 
+impl fmt::Display for CloseReason {
+    /// Writes the reason in words, with the close code: `going away (1001)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = match self {
+            Self::Done => "normal closure",
+            Self::GoingAway => "going away",
+            Self::Unsupported => "unsupported data",
+            Self::Policy => "policy violation",
+            Self::TooLong => "message too long",
+            Self::Internal => "internal error",
+            Self::TryAgainLater => "try again later",
+            Self::Code(_) => "close code",
+        };
+        write!(f, "{words} ({})", self.close_code())
+    }
+}
+
+impl fmt::Display for Ending<'_> {
+    /// Writes the reason, and the text in quotes with control characters escaped: `going away (1001) "bye"`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason {
+            Some(reason) => reason.fmt(f)?,
+            None => f.write_str("no close code")?,
+        }
+        if self.text.is_empty() { Ok(()) } else { write!(f, " {:?}", self.text) }
+    }
+}
+
 impl<'a> From<CloseFrame<'a>> for Ending<'a> {
     fn from(frame: CloseFrame<'a>) -> Self {
         Self { reason: frame.code.map(CloseReason::from), text: frame.reason }
@@ -91,6 +122,22 @@ pub enum Closed<'a> {
     BuffersExhausted,
     /// The connection ended without a Close frame: it was reset, or the peer is gone (1006 in the API of browsers).
     Lost,
+}
+
+impl fmt::Display for Closed<'_> {
+    /// Writes which side ended the connection, and why.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByPeer(ending) => write!(f, "the peer closed the connection: {ending}"),
+            Self::ByUs(ending) => write!(f, "the server closed the connection: {ending}"),
+            Self::Failed(error) => write!(f, "the peer broke the protocol: {error}"),
+            Self::PongTimeout => f.write_str("the peer did not answer a Ping in time"),
+            Self::MessageTimeout => f.write_str("a message of the peer did not end in time"),
+            Self::OutboxOverflow => f.write_str("the connection's outbox is full"),
+            Self::BuffersExhausted => f.write_str("the worker has no buffer memory left"),
+            Self::Lost => f.write_str("the connection was lost without a Close frame"),
+        }
+    }
 }
 
 impl<'a> Closed<'a> {
@@ -131,6 +178,25 @@ impl From<DecodeError> for Closed<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_connection_is_told_in_a_line() {
+        let ending = |reason, text| Ending { reason, text };
+        for (closed, line) in [
+            (
+                Closed::ByPeer(ending(Some(CloseReason::GoingAway), "bye\n")),
+                r#"the peer closed the connection: going away (1001) "bye\n""#,
+            ),
+            (Closed::ByPeer(ending(None, "")), "the peer closed the connection: no close code"),
+            (
+                Closed::ByUs(ending(CloseCode::new(4001).map(CloseReason::from), "")),
+                "the server closed the connection: close code (4001)",
+            ),
+            (Closed::Failed(ProtocolError::InvalidUtf8), "the peer broke the protocol: text is not UTF-8"),
+        ] {
+            assert_eq!(closed.to_string(), line);
+        }
+    }
 
     #[test]
     fn reasons_and_close_codes_stand_for_each_other() {
