@@ -65,7 +65,7 @@ pub(crate) const READ_BEFORE_LARGE: usize = MAX_HEADER + LARGE;
 /// connection.
 pub(crate) const READ_COSTLY: usize = 64 * 1024;
 /// Bytes of what is left over that a visit takes at a time.
-pub(crate) const UNREAD_SLICE: usize = 16 * 1024;
+pub(crate) const UNHANDLED_SLICE: usize = 16 * 1024;
 /// Calls of recv(2) for one connection before the others get their turn.
 pub(crate) const READS_PER_VISIT: usize = 2;
 /// Bytes of the receive buffer that stay mapped while more are not needed.

@@ -58,7 +58,7 @@ impl Meter {
         self.iteration = self.iteration.max(0) + signed(self.most.iteration) / KEPT;
     }
 
-    pub(crate) fn begin_first(&mut self) {
+    pub(crate) fn begin_first_visit(&mut self) {
         self.begin(self.most.first);
     }
 
@@ -137,7 +137,7 @@ mod tests {
         let mut meter = Meter::new(Allowance { first: 10, visit: 100, iteration: 400 });
         meter.begin_iteration();
         for _ in 0..30 {
-            meter.begin_first();
+            meter.begin_first_visit();
             meter.charge(9);
             assert!(!meter.is_spent());
             meter.charge(1);

@@ -104,7 +104,7 @@ impl CountingKernel {
         if let Some(token) = self.listener
             && self.backlog.is_empty()
         {
-            self.ready.push_back(Ready { token, readable: true, writable: false, closed: false });
+            self.ready.push_back(Ready { token, readable: true, writable: false, read_closed: false });
         }
         self.backlog.push_back(number);
         number
@@ -124,7 +124,7 @@ impl CountingKernel {
         let stream = &mut self.streams[number as usize];
         (stream.source, stream.read) = (source, 0);
         if let Some(token) = stream.token {
-            self.ready.push_back(Ready { token, readable: true, writable: true, closed: false });
+            self.ready.push_back(Ready { token, readable: true, writable: true, read_closed: false });
         }
     }
 

@@ -97,7 +97,7 @@ impl Os for CountingOs {
         let number = socket.number();
         let readable = kernel.unread(number) > 0;
         kernel.streams[number as usize].token = Some(token);
-        kernel.ready.push_back(Ready { token, readable, writable: true, closed: false });
+        kernel.ready.push_back(Ready { token, readable, writable: true, read_closed: false });
         Ok(())
     }
 

@@ -61,8 +61,8 @@ fn bytes_come_in_pieces_as_long_as_the_buffer() {
 fn edges_are_reported_once_with_the_room_to_write() {
     let (kernel, mut os) = system();
     let (number, socket) = client(&kernel, &mut os, b"hello");
-    let listener = Ready { token: Token(9), readable: true, writable: false, closed: false };
-    let socket_ready = Ready { token: Token(0), readable: true, writable: true, closed: false };
+    let listener = Ready { token: Token(9), readable: true, writable: false, read_closed: false };
+    let socket_ready = Ready { token: Token(0), readable: true, writable: true, read_closed: false };
     assert_eq!(waited(&mut os), [listener, socket_ready]);
     assert_eq!(waited(&mut os), []);
     assert!(kernel.borrow().is_idle);

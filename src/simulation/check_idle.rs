@@ -99,7 +99,7 @@ impl Model {
         let is_deciding = snapshot.state == State::Deciding;
         must(!paused || queued > 0 || is_deciding, "reading is paused for no output")?;
         must(paused || !is_deciding, "what follows a request that is put off is read")?;
-        must(paused || !snapshot.has_unread, "input was read and not dealt with")?;
+        must(paused || !snapshot.has_unhandled, "input was read and not dealt with")?;
         must(queued == 0 || blocked, "output waits for nothing")?;
         must(!blocked || !connection.is_writable(), "the kernel has room, and it was not told")?;
         must(!blocked || connection.wants_room, "nobody will tell it of room")?;

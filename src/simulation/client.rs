@@ -97,7 +97,7 @@ pub(crate) struct Client {
     pub(crate) is_kept_waiting: bool,
     /// The time of the last iteration that began or ended with input that was read but not handled.
     pub(crate) unread_at: Duration,
-    pub(crate) has_unread: bool,
+    pub(crate) has_unhandled: bool,
     /// The periods in which reading was paused because the kernel did not take output.
     pub(crate) pauses: Pauses,
     pub(crate) is_refused: bool,
@@ -141,7 +141,7 @@ impl Client {
             kept_waiting_at: Duration::ZERO,
             is_kept_waiting: false,
             unread_at: Duration::ZERO,
-            has_unread: false,
+            has_unhandled: false,
             pauses: Pauses::default(),
             is_refused: false,
             put_off_at: None,

@@ -38,7 +38,7 @@ pub(crate) fn invent(connections: &[Connection], choices: &Choices, ready: &mut 
         token = ready.iter().rfind(is_connection).map(|event| event.token).or(token);
     }
     if let Some(token) = token {
-        let closed = choices.one_in(2);
-        ready.push(Ready { token, readable: true, writable: choices.one_in(2), closed });
+        let read_closed = choices.one_in(2);
+        ready.push(Ready { token, readable: true, writable: choices.one_in(2), read_closed });
     }
 }

@@ -35,9 +35,9 @@ pub(super) trait Kernel {
     fn wait(&mut self, timeout: Duration, events: &mut Events) -> io::Result<()> {
         let mut ready = Vec::new();
         self.os().wait(Some(timeout), &mut ready)?;
-        for Ready { token, readable, writable, closed } in ready {
+        for Ready { token, readable, writable, read_closed } in ready {
             let event = events.entry(token.0).or_default();
-            *event = (event.0 | readable, event.1 | writable, event.2 | closed);
+            *event = (event.0 | readable, event.1 | writable, event.2 | read_closed);
         }
         Ok(())
     }

@@ -104,14 +104,15 @@ impl Run {
         };
         self.model.borrow_mut().now = now;
         let posted = self.model.borrow().mailbox_len;
-        let (given, unread) = (self.counters().messages_in.get(), self.worker.inventory().unread);
+        let (given, unhandled) = (self.counters().messages_in.get(), self.worker.inventory().unhandled);
         self.is_alive = self.worker.iterate().map_err(|error| format!("the worker ended: {error}"))?;
         self.check()?;
         let world = self.world.borrow();
         let busy = world.calls > calls || world.edges.len() != edges || world.now > now || posted > 0;
         // The worker decompresses data and handles unread input without a system call.
-        let busy =
-            busy || self.counters().messages_in.get() > given || self.worker.inventory().unread != unread;
+        let busy = busy
+            || self.counters().messages_in.get() > given
+            || self.worker.inventory().unhandled != unhandled;
         // A wait that a signal interrupts shows nothing.
         self.idle = match busy || world.would_sleep {
             true => 0,
@@ -144,7 +145,8 @@ impl Run {
             if std::mem::replace(&mut client.is_kept_waiting, waits) || waits {
                 client.kept_waiting_at = world.now;
             }
-            if std::mem::replace(&mut client.has_unread, snapshot.has_unread) || snapshot.has_unread {
+            if std::mem::replace(&mut client.has_unhandled, snapshot.has_unhandled) || snapshot.has_unhandled
+            {
                 client.unread_at = world.now;
             }
         }

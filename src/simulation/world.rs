@@ -216,18 +216,18 @@ impl World {
                 listener.is_queued = false;
                 let ready = !listener.closed && !listener.queue.is_empty();
                 let token = listener.token.filter(|_| ready)?;
-                Some(Ready { token, readable: true, writable: false, closed: false })
+                Some(Ready { token, readable: true, writable: false, read_closed: false })
             }
             Source::Connection(at) => {
                 let connection = &mut self.connections[at];
                 connection.is_queued = false;
                 let token = connection.token.filter(|_| !connection.closed)?;
-                let closed = connection.client_ended || connection.client_reset;
-                let readable = closed || !connection.inbound.is_empty();
+                let read_closed = connection.client_ended || connection.client_reset;
+                let readable = read_closed || !connection.inbound.is_empty();
                 let writable = connection.is_writable();
                 // Polling a socket that is not writable requests the next edge (tcp_poll).
                 connection.wants_room |= !writable;
-                (readable || writable).then_some(Ready { token, readable, writable, closed })
+                (readable || writable).then_some(Ready { token, readable, writable, read_closed })
             }
         }
     }

@@ -12,7 +12,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Handles mail in order, within its share of the iteration's work.
     pub(in crate::worker) fn handle_mail(&mut self) {
         self.sessions.visits.meter.begin_mail();
-        self.schedule.is_unfinished |= self.sessions.take_decisions();
+        self.schedule.is_unfinished |= self.sessions.handle_decisions();
         self.sessions.visits.meter.begin_mail();
         self.handle_entries();
         self.sessions.visits.meter.begin_iteration();

@@ -28,7 +28,7 @@ pub(crate) struct Inventory {
     /// Connections queued for a visit without an event. `dirty` counts those queued for writing.
     pub(crate) revisits: usize,
     /// Bytes that were read and wait for the next visit.
-    pub(crate) unread: usize,
+    pub(crate) unhandled: usize,
     pub(crate) dirty: usize,
     /// Decisions that are not made yet, or that the worker has not received yet.
     pub(crate) decisions: usize,
@@ -51,7 +51,7 @@ pub(crate) struct ConnectionSnapshot<'a, S> {
     /// Whether a message has begun, and must end before a deadline.
     pub(crate) awaits_end: bool,
     /// Whether input that was read waits for the next visit.
-    pub(crate) has_unread: bool,
+    pub(crate) has_unhandled: bool,
     /// Bytes of the connection's compression windows.
     pub(crate) context: usize,
     /// Bytes in the connection's outbox.
@@ -75,8 +75,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             has_timers: self.sessions.streams.table.next_tick().is_some(),
             refused: self.sessions.refused,
             counted,
-            revisits: self.sessions.visits.revisit.len() + self.sessions.visits.unseen.len(),
-            unread: self.sessions.streams.table.sides().map(|side| side.unread.len()).sum(),
+            revisits: self.sessions.visits.revisit.len() + self.sessions.visits.postponed.len(),
+            unhandled: self.sessions.streams.table.sides().map(|side| side.unhandled.len()).sum(),
             dirty: self.sessions.streams.dirty.len(),
             decisions: self.sessions.app.decisions.taken(),
             is_broadcasting: self.schedule.broadcast.is_some(),
@@ -96,7 +96,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 has_data: record.data.is_some(),
                 due: record.timer.deadline(),
                 awaits_end: side.is_some_and(|side| side.message.clock.is_under_way()),
-                has_unread: side.is_some_and(|side| !side.unread.is_empty()),
+                has_unhandled: side.is_some_and(|side| !side.unhandled.is_empty()),
                 context: side.map_or(0, Side::context_bytes),
                 queued: side.map_or(0, |side| side.outbox.len()),
                 has_side: side.is_some(),

@@ -182,7 +182,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     fn handle_ready(&mut self) {
-        self.sessions.look_at_unseen();
+        self.sessions.visit_postponed();
         let ready = std::mem::take(&mut self.ready);
         for &event in &ready {
             if is_listener(event.token) {

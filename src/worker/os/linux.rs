@@ -85,7 +85,7 @@ impl Os for Linux {
                 return Err(error);
             }
             // The process may have been stopped, for any length of time (epoll_wait(2) fails with EINTR after SIGSTOP and SIGCONT,
-            // signal(7)): input that is ready now is handled before any deadline is judged by the clock.
+            // signal(7)): input that is ready now is handled before any deadline is enforced.
             timeout = Some(Duration::ZERO);
         }
         let events = self.events.iter().filter(|event| event.token().0 != WAKER);
@@ -93,7 +93,7 @@ impl Os for Linux {
             token: Token(event.token().0 as u64),
             readable: event.is_readable() || event.is_read_closed() || event.is_error(),
             writable: event.is_writable(),
-            closed: event.is_read_closed() || event.is_error(),
+            read_closed: event.is_read_closed() || event.is_error(),
         }));
         Ok(())
     }

@@ -128,6 +128,6 @@ pub(crate) struct Ready {
     pub(crate) readable: bool,
     /// There is room to write.
     pub(crate) writable: bool,
-    /// The peer has shut down its writing half, or the connection is lost: a short read is not the last.
-    pub(crate) closed: bool,
+    /// The peer has shut down its writing half, or the connection is lost: a short read does not mean that nothing is left to read.
+    pub(crate) read_closed: bool,
 }

@@ -194,7 +194,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Closes a connection because the server ends. The last time, it handles all input before: the peer may have answered while the
     /// process was stopped, or may not have received the Close.
     pub(in crate::worker) fn drain_one(&mut self, index: ConnIndex, is_last: bool) -> Flow {
-        if is_last && self.take_all(index) == Flow::Gone {
+        if is_last && self.read_all_arrived(index) == Flow::Gone {
             return Flow::Gone;
         }
         match self.streams.table.record_mut(index).state() {

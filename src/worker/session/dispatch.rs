@@ -39,7 +39,7 @@ pub(super) struct Input {
     pub(super) end: usize,
     /// Whether decoding was between two messages at some position of this input. If a message is incomplete at the end of the input, it then
     /// began in this input, and its deadline starts now.
-    pub(super) was_between: bool,
+    pub(super) had_boundary: bool,
 }
 
 impl Input {
@@ -72,7 +72,7 @@ impl<H: Handler> Call<'_, H> {
 
     /// Calls the handler with the messages that are complete at the start of the input, each in one frame.
     #[inline]
-    pub(super) fn take_unfragmented(
+    pub(super) fn handle_unfragmented(
         &mut self,
         data: &mut Option<H::Data>,
         reply: &mut Reply,
@@ -83,7 +83,7 @@ impl<H: Handler> Call<'_, H> {
         match data {
             Some(data) if UnfragmentedMessage::may_begin(&memory[input.rest()]) => {
                 let (handler, conn) = self.begin(data, reply);
-                take_unfragmented(handler, conn, memory, input, max_message)
+                handle_unfragmented(handler, conn, memory, input, max_message)
             }
             _ => Ok(()),
         }
@@ -97,7 +97,7 @@ impl<H: Handler> Call<'_, H> {
 
     /// Calls the handler with a message, which may be echoed without a copy where it `is_buffered`.
     #[inline]
-    pub(super) fn hear(
+    pub(super) fn dispatch_message(
         &mut self,
         data: &mut H::Data,
         reply: &mut Reply,
@@ -150,7 +150,7 @@ pub(super) fn answer_ping(payload: &[u8], state: State, reply: &mut Reply, count
 
 /// Calls the handler with the unfragmented messages that are complete in the input, as most are, until none is left or the reply has to be
 /// sent.
-pub(super) fn take_unfragmented<H: Handler>(
+pub(super) fn handle_unfragmented<H: Handler>(
     handler: &mut H,
     mut conn: Conn<'_, H::Data>,
     memory: &mut [u8],

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::dispatch::{Call, Input, Stop, answer_ping, echo_buffer, take_unfragmented};
+use super::dispatch::{Call, Input, Stop, answer_ping, echo_buffer, handle_unfragmented};
 use super::sessions::{Flow, Sessions};
 use super::visits::Visits;
 use crate::worker::app::application::App;
@@ -12,19 +12,19 @@ use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::stream::Streams;
 use crate::worker::stream::compression::{Codec, Contexts, Outgoing};
-use crate::worker::table::{ConnIndex, Flags, Side, State, Unread};
+use crate::worker::table::{ConnIndex, Flags, Side, State, UnhandledInput};
 use crate::ws::{Buffers, CloseFrame, DecodeError, Decoder, Event, UnfragmentedMessage};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Handles bytes of frames, which are in this range of the receive buffer. Replies stay in the reply buffer unless there are many.
-    pub(in crate::worker) fn take_frames(
+    pub(in crate::worker) fn handle_frames(
         &mut self,
         index: ConnIndex,
         part: Range<usize>,
         drained: bool,
     ) -> Flow {
-        let mut input = Input { at: part.start, end: part.end, was_between: false };
-        let mut stop = match self.take_plain(index, &mut input) {
+        let mut input = Input { at: part.start, end: part.end, had_boundary: false };
+        let mut stop = match self.handle_whole_messages(index, &mut input) {
             Some(Stop::Drained) => return Flow::Alive,
             other => other,
         };
@@ -35,7 +35,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 Stop::Drained if decoder.is_idle() => break Flow::Alive,
                 Stop::Drained => return self.keep_decoder(index, decoder, &input),
                 Stop::Spent => {
-                    if self.keep_unread(index, input.rest()) {
+                    if self.keep_unhandled(index, input.rest()) {
                         return self.keep_decoder(index, decoder, &input);
                     }
                     if self.streams.table.record_mut(index).params.is_negotiated() {
@@ -82,7 +82,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Handles the most common input in the fewest steps: whole messages for a connection without state from earlier input. Returns `None`
     /// when the rest needs a decoder.
-    fn take_plain(&mut self, index: ConnIndex, input: &mut Input) -> Option<Stop> {
+    fn handle_whole_messages(&mut self, index: ConnIndex, input: &mut Input) -> Option<Stop> {
         if !UnfragmentedMessage::may_begin(self.streams.receive.bytes(input.rest())) {
             return None;
         }
@@ -99,7 +99,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let outgoing = Outgoing { compressor, params: record.params, contexts: &mut None, counters, meter };
         let (memory, reply) = receive.split();
         let conn = Conn::new(id, data, reply, 0, limits.outbox, outgoing, &peer);
-        let taken = take_unfragmented(handler, conn, memory, input, limits.max_message(record.params));
+        let taken = handle_unfragmented(handler, conn, memory, input, limits.max_message(record.params));
         if let Err(error) = taken {
             return Some(Stop::Failed(error.into()));
         }
@@ -112,20 +112,20 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let tick = self.streams.tick;
         let side = self.streams.table.side_or_new(index);
         side.give_back(decoder);
-        if input.was_between {
+        if input.had_boundary {
             side.message.begun = tick;
         }
         if !is_partial {
             self.streams.table.end_message(index);
-        } else if input.was_between && self.streams.table.record_mut(index).state() == State::Open {
+        } else if input.had_boundary && self.streams.table.record_mut(index).state() == State::Open {
             self.begin_message_clock(index);
         }
         Flow::Alive
     }
 
     /// Keeps input for the next visit. Returns `false` when the pool has no buffer for it.
-    pub(in crate::worker) fn keep_unread(&mut self, index: ConnIndex, input: Range<usize>) -> bool {
-        if let Some(left) = &mut self.visits.left_again {
+    pub(in crate::worker) fn keep_unhandled(&mut self, index: ConnIndex, input: Range<usize>) -> bool {
+        if let Some(left) = &mut self.visits.left_of_slice {
             *left = input.len();
             return true;
         }
@@ -134,7 +134,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return false;
         }
         bytes.extend_from_slice(self.streams.receive.bytes(input));
-        self.streams.table.side_or_new(index).unread = Unread { bytes, at: 0 };
+        self.streams.table.side_or_new(index).unhandled = UnhandledInput { bytes, at: 0 };
         true
     }
 
@@ -177,9 +177,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         };
         loop {
             // Between two events: if no message is incomplete, a frame that follows begins one.
-            input.was_between |= !decoder.is_partial();
+            input.had_boundary |= !decoder.is_partial();
             if !is_negotiated && decoder.is_idle() {
-                call.take_unfragmented(&mut record.data, reply, memory, input, config.max_message)?;
+                call.handle_unfragmented(&mut record.data, reply, memory, input, config.max_message)?;
             }
             if let Some(stop) = call.stop(reply, is_negotiated && record.flags.has(Flags::PAUSED), input) {
                 return Ok(stop);
@@ -202,7 +202,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                     continue;
                 }
                 Event::Pong(payload) => {
-                    let is_late = keepalive.take_pong(id, payload, record, side, (os, counters));
+                    let is_late = keepalive.count_pong(id, payload, record, side, (os, counters));
                     if is_late.is_some() {
                         record.flags.clear(Flags::AWAIT_PONG);
                     }
@@ -215,7 +215,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             };
             counters.messages_in.add(1);
             if let Some(data) = &mut record.data {
-                call.hear(data, reply, message, decoded.is_buffered && !is_negotiated);
+                call.dispatch_message(data, reply, message, decoded.is_buffered && !is_negotiated);
                 echo_buffer(reply, decoder, pool);
             }
         }

@@ -32,7 +32,7 @@ impl Keepalive {
 
     /// Counts a Pong if it answers the last Ping, and no Pong to that Ping has been counted. Returns whether the Pong was late; `None` if it
     /// does not count. On `Some`, the caller clears `AWAIT_PONG`, so that no second Pong counts.
-    pub(in crate::worker) fn take_pong<O: Os, D>(
+    pub(in crate::worker) fn count_pong<O: Os, D>(
         &self,
         id: ConnId,
         payload: &[u8],

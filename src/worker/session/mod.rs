@@ -8,7 +8,7 @@
 //! - `write`, `deferring`, `messages`, `push`: output, at once or later, to one connection or to many. `turn`: what the handler does in its
 //!   turn.
 //! - `close`: how connections end.
-//! - `timers`, `final_read`, `message_clock`: deadlines, and the input that is read before one is judged.
+//! - `timers`, `final_read`, `message_clock`: deadlines, and the input that is read before one is enforced.
 //! - `keepalive`, `cadence`, `ping`, `lateness`: when peers get Pings, and with which payload.
 //! - `late_pong`, `late_close`: how deadlines are extended for a peer that has output to read first.
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::sessions::{Flow, Sessions};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
-use crate::worker::stream::{ListenerOptions, Next, PreambleError, Received};
+use crate::worker::stream::{ListenerOptions, PreambleError, ReadState, Received};
 use crate::worker::table::{ConnIndex, Protocol};
 use crate::ws::Buffers;
 
@@ -13,7 +13,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Handles bytes of a preamble, which are in this range of the receive buffer. Bytes that follow are the transport's. The preamble has
     /// the deadline of the handshake, and at most as many bytes as a request head.
     #[cold]
-    pub(in crate::worker) fn take_preamble(
+    pub(in crate::worker) fn handle_preamble(
         &mut self,
         index: ConnIndex,
         part: Range<usize>,
@@ -76,15 +76,17 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return Flow::Alive;
         }
         let start = part.start;
-        let Ok(Received { len, next, .. }) = self.streams.begin(index, part) else { return self.lose(index) };
-        let drained = drained && next != Next::More;
-        if len > 0 && self.take_input(index, start..start + len, drained) == Flow::Gone {
+        let Ok(Received { len, state, .. }) = self.streams.begin(index, part) else {
+            return self.lose(index);
+        };
+        let drained = drained && state != ReadState::MayHaveMore;
+        if len > 0 && self.handle_input(index, start..start + len, drained) == Flow::Gone {
             return Flow::Gone;
         }
-        if next == Next::More {
+        if state == ReadState::MayHaveMore {
             // No event announces the rest.
             self.queue_visit(self.streams.table.id(index));
         }
-        self.follow(index, next)
+        self.apply_read_state(index, state)
     }
 }

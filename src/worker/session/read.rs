@@ -4,37 +4,37 @@ use std::io;
 use std::ops::Range;
 
 use super::sessions::{Flow, Sessions};
-use crate::budget::{BYTES_PER_WORK, READS_PER_VISIT, REPLY_FLUSH_LEAST, UNREAD_SLICE, WORK_OF_READ};
+use crate::budget::{BYTES_PER_WORK, READS_PER_VISIT, REPLY_FLUSH_LEAST, UNHANDLED_SLICE, WORK_OF_READ};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
-use crate::worker::stream::{Next, Received};
-use crate::worker::table::{ConnId, ConnIndex, Flags, Protocol, State, Unread};
+use crate::worker::stream::{ReadState, Received};
+use crate::worker::table::{ConnId, ConnIndex, Flags, Protocol, State, UnhandledInput};
 use crate::ws::{Buffers, LARGE};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Reads from a connection that has become ready, with the allowance of a first visit, which is enough for most.
-    pub(in crate::worker) fn read_first(&mut self, index: ConnIndex, ended: bool) -> Flow {
-        self.visits.meter.begin_first();
-        self.read_on(index, ended)
+    /// Visits a connection that has become ready, with the allowance of a first visit, which is enough for most.
+    pub(in crate::worker) fn visit_ready(&mut self, index: ConnIndex, read_closed: bool) -> Flow {
+        self.visits.meter.begin_first_visit();
+        self.visit(index, read_closed)
     }
 
-    /// Reads from a connection with the allowance of a later visit.
-    pub(in crate::worker) fn read(&mut self, index: ConnIndex, ended: bool) -> Flow {
+    /// Visits a connection with the allowance of a later visit.
+    pub(in crate::worker) fn revisit(&mut self, index: ConnIndex, read_closed: bool) -> Flow {
         self.visits.meter.begin_visit();
-        self.read_on(index, ended)
+        self.visit(index, read_closed)
     }
 
     /// Reads from a connection until no input is left, or the work of this visit is used up. A short read means that no input is left
-    /// (epoll(7)), unless the peer has `ended` its stream: then its end is still to be read.
-    fn read_on(&mut self, index: ConnIndex, ended: bool) -> Flow {
-        let unread = self.unread(index);
+    /// (epoll(7)), unless the event reported `read_closed`: then the end of the stream is still to be read.
+    fn visit(&mut self, index: ConnIndex, read_closed: bool) -> Flow {
+        let unhandled_before = self.unhandled_len(index);
         let mut reads = READS_PER_VISIT;
-        if unread > 0 {
-            if self.take_all_unread(index) == Flow::Gone {
+        if unhandled_before > 0 {
+            if self.handle_unhandled(index) == Flow::Gone {
                 return Flow::Gone;
             }
             let is_paused = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
-            if !is_paused && self.unread(index) > 0 {
+            if !is_paused && self.unhandled_len(index) > 0 {
                 reads = 0;
             }
         }
@@ -43,14 +43,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             let Some(record) =
                 self.streams.table.get(index).filter(|record| !record.flags.has(Flags::PAUSED))
             else {
-                return self.end_paused_visit(index, ended);
+                return self.end_paused_visit(index, read_closed);
             };
             let most = self.visits.most_at_a_time(record.params.is_negotiated());
             self.streams.counters.reads.add(1);
             let at = self.streams.receive.input_start();
-            let Received { len, appended, next } = match self.streams.receive(index, at..at + most) {
-                Ok(received) if matches!(received.next, Next::End | Next::Failed) => {
-                    return self.take_last(index, at, received);
+            let Received { len, appended, state } = match self.streams.receive(index, at..at + most) {
+                Ok(received) if matches!(received.state, ReadState::Ended | ReadState::Failed) => {
+                    return self.handle_end_of_stream(index, at, received);
                 }
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.finish_reply(index),
@@ -59,14 +59,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             self.streams.counters.bytes_in.add(len as u64);
             received_in_all += len;
             self.visits.meter.charge(WORK_OF_READ + len / BYTES_PER_WORK);
-            let drained = next != Next::More;
+            let drained = state != ReadState::MayHaveMore;
             let end = at + len - appended;
             self.streams.receive.note(end);
-            if len > 0 && self.take_fresh(index, at..end, drained) == Flow::Gone {
+            if len > 0 && self.handle_received(index, at..end, drained) == Flow::Gone {
                 return Flow::Gone;
             }
-            let has_unread = self.expect_size(index, drained);
-            if drained && !ended && !has_unread {
+            let has_unhandled = self.expect_size(index, drained);
+            if drained && !read_closed && !has_unhandled {
                 return self.finish_reply(index);
             }
             // At most the replies to one read are collected before they are written, since the peer may not read them.
@@ -76,7 +76,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 return Flow::Gone;
             }
             // After a short read only the end of the stream can follow, which costs no work.
-            if has_unread || (self.visits.meter.is_spent() && !drained) {
+            if has_unhandled || (self.visits.meter.is_spent() && !drained) {
                 break;
             }
         }
@@ -84,15 +84,15 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if self.flush_reply(index) == Flow::Gone {
             return Flow::Gone;
         }
-        self.count_final_read(index, received_in_all, unread);
+        self.count_final_read(index, received_in_all, unhandled_before);
         self.queue_visit(id);
         Flow::Alive
     }
 
-    /// Ends a visit to a connection while its reading is paused. If it waits for a decision, looks for a reset by its peer.
-    fn end_paused_visit(&mut self, index: ConnIndex, ended: bool) -> Flow {
+    /// Ends a visit to a connection while its reading is paused. If it waits for a decision, checks whether its peer has reset it.
+    fn end_paused_visit(&mut self, index: ConnIndex, read_closed: bool) -> Flow {
         let is_deciding = self.streams.table.record_mut(index).state() == State::Deciding;
-        if ended && is_deciding && self.look_for_loss(index) == Flow::Gone {
+        if read_closed && is_deciding && self.check_for_reset(index) == Flow::Gone {
             return Flow::Gone;
         }
         self.flush_reply(index)
@@ -101,19 +101,19 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Notes the result of a read for the prediction of the next one. Returns whether a part of the input was not handled.
     fn expect_size(&mut self, index: ConnIndex, drained: bool) -> bool {
         let side = self.streams.table.side(index);
-        let has_unread = side.is_some_and(|side| !side.unread.is_empty());
+        let has_unhandled = side.is_some_and(|side| !side.unhandled.is_empty());
         let is_large = side.is_some_and(|side| side.message.decoder.missing() >= LARGE);
-        self.visits.note_read(drained, is_large, has_unread);
-        has_unread
+        self.visits.note_read(drained, is_large, has_unhandled);
+        has_unhandled
     }
 
     /// Handles input that an earlier visit left, until the work of this visit is used up.
-    fn take_all_unread(&mut self, index: ConnIndex) -> Flow {
-        while self.unread(index) > 0
+    fn handle_unhandled(&mut self, index: ConnIndex) -> Flow {
+        while self.unhandled_len(index) > 0
             && !self.visits.meter.is_spent()
             && !self.streams.table.record_mut(index).flags.has(Flags::PAUSED)
         {
-            if self.take_unread(index) == Flow::Gone {
+            if self.handle_unhandled_slice(index) == Flow::Gone {
                 return Flow::Gone;
             }
         }
@@ -122,26 +122,26 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Handles one slice of the input that an earlier visit left. The slice is short, because the part of it that this visit does not handle is
     /// copied to the receive buffer again by the next visit.
-    fn take_unread(&mut self, index: ConnIndex) -> Flow {
+    fn handle_unhandled_slice(&mut self, index: ConnIndex) -> Flow {
         let Some(side) = self.streams.table.side_mut(index) else { return Flow::Alive };
-        let Unread { bytes, at } = std::mem::take(&mut side.unread);
+        let UnhandledInput { bytes, at } = std::mem::take(&mut side.unhandled);
         let at = at as usize;
-        let fresh = &bytes[at..bytes.len().min(at + UNREAD_SLICE)];
+        let fresh = &bytes[at..bytes.len().min(at + UNHANDLED_SLICE)];
         let start = self.streams.receive.input_start();
         let part = start..start + fresh.len();
         self.streams.receive.note(part.end);
         self.streams.receive.room(part.clone()).copy_from_slice(fresh);
         let at = at + fresh.len();
-        self.visits.left_again = Some(0);
-        let mut flow = self.take_input(index, part, false);
-        let at = at - self.visits.left_again.take().unwrap_or_default();
+        self.visits.left_of_slice = Some(0);
+        let mut flow = self.handle_input(index, part, false);
+        let at = at - self.visits.left_of_slice.take().unwrap_or_default();
         if flow == Flow::Alive
             && at < bytes.len()
             && self.streams.table.record_mut(index).state() != State::Finishing
         {
             // The buffer is no longer than one read.
             let at = u32::try_from(at).unwrap_or(u32::MAX);
-            self.streams.table.side_or_new(index).unread = Unread { bytes, at };
+            self.streams.table.side_or_new(index).unhandled = UnhandledInput { bytes, at };
         } else {
             self.streams.pool.recycle(bytes);
             // A connection that is finishing decodes no more, and nothing else frees its side record.
@@ -156,9 +156,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         flow
     }
 
-    /// Returns the number of bytes that were read and that no visit has handled yet.
-    fn unread(&self, index: ConnIndex) -> usize {
-        self.streams.table.side(index).map_or(0, |side| side.unread.len())
+    /// Returns the number of bytes that were read and that no visit has handled.
+    fn unhandled_len(&self, index: ConnIndex) -> usize {
+        self.streams.table.side(index).map_or(0, |side| side.unhandled.len())
     }
 
     /// Queues a visit, so that the connection is read from again without a new event.
@@ -169,7 +169,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Handles input that was just received, which is a sign of life.
-    fn take_fresh(&mut self, index: ConnIndex, input: Range<usize>, drained: bool) -> Flow {
+    fn handle_received(&mut self, index: ConnIndex, input: Range<usize>, drained: bool) -> Flow {
         let tick = self.streams.tick;
         let record = self.streams.table.record_mut(index);
         let seen_before = std::mem::replace(&mut record.last_seen, tick);
@@ -182,39 +182,39 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             self.hear_late_peer(index, seen_before);
         }
         if self.streams.pool.has_plenty(needed) {
-            return self.take_input_of(index, (state, protocol), input, drained);
+            return self.handle_input_as(index, (state, protocol), input, drained);
         }
         if self.relieve(index, needed) == Flow::Gone {
             return Flow::Gone;
         }
-        self.take_input(index, input, drained)
+        self.handle_input(index, input, drained)
     }
 
     /// Handles the last bytes of a stream, which were received at `at`, and ends the connection.
     #[cold]
-    fn take_last(&mut self, index: ConnIndex, at: usize, received: Received) -> Flow {
-        let Received { len, appended, next } = received;
+    fn handle_end_of_stream(&mut self, index: ConnIndex, at: usize, received: Received) -> Flow {
+        let Received { len, appended, state } = received;
         self.streams.counters.bytes_in.add(len as u64);
         self.visits.meter.charge(len / BYTES_PER_WORK);
         let end = at + len - appended;
         self.streams.receive.note(end);
-        if len > 0 && self.take_fresh(index, at..end, true) == Flow::Gone {
+        if len > 0 && self.handle_received(index, at..end, true) == Flow::Gone {
             return Flow::Gone;
         }
-        self.follow(index, next)
+        self.apply_read_state(index, state)
     }
 
-    /// Acts on what follows the bytes that a read returned, after these were handled.
+    /// Ends the connection if its stream has ended or failed. The caller has handled the bytes of the read that returned this state.
     #[cold]
-    pub(in crate::worker) fn follow(&mut self, index: ConnIndex, next: Next) -> Flow {
-        match next {
-            Next::More | Next::Event => Flow::Alive,
-            Next::End => self.lose(index),
-            Next::Failed => self.fail_transport(index),
+    pub(in crate::worker) fn apply_read_state(&mut self, index: ConnIndex, state: ReadState) -> Flow {
+        match state {
+            ReadState::MayHaveMore | ReadState::Drained => Flow::Alive,
+            ReadState::Ended => self.lose(index),
+            ReadState::Failed => self.fail_transport(index),
         }
     }
 
-    pub(in crate::worker) fn take_input(
+    pub(in crate::worker) fn handle_input(
         &mut self,
         index: ConnIndex,
         input: Range<usize>,
@@ -222,12 +222,12 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     ) -> Flow {
         let record = self.streams.table.record_mut(index);
         let tags = (record.state(), record.protocol());
-        self.take_input_of(index, tags, input, drained)
+        self.handle_input_as(index, tags, input, drained)
     }
 
-    /// Handles input of a connection in this state, with this protocol.
+    /// Handles input as this state and this protocol of the connection demand.
     #[inline(always)]
-    fn take_input_of(
+    fn handle_input_as(
         &mut self,
         index: ConnIndex,
         (state, protocol): (State, Protocol),
@@ -237,10 +237,10 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         match protocol {
             // RFC 6455-7.1.7-5
             _ if state == State::Finishing => Flow::Alive,
-            Protocol::Opening if state == State::KeptAlive => self.take_next_heads(index, input, drained),
-            Protocol::Opening => self.take_heads(index, input, drained),
-            Protocol::WebSocket => self.take_frames(index, input, drained),
-            Protocol::Preamble => self.take_preamble(index, input, drained),
+            Protocol::Opening if state == State::KeptAlive => self.handle_next_heads(index, input, drained),
+            Protocol::Opening => self.handle_heads(index, input, drained),
+            Protocol::WebSocket => self.handle_frames(index, input, drained),
+            Protocol::Preamble => self.handle_preamble(index, input, drained),
         }
     }
 }

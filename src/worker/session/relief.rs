@@ -76,7 +76,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return;
         }
         side.message.decoder.clear(pool);
-        side.drop_unread(pool);
+        side.discard_unhandled(pool);
         self.streams.table.end_message(index);
         if self.fail(index, DecodeError::OutOfBuffers) == Flow::Alive {
             self.streams.free_side(index);

@@ -62,21 +62,21 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
         if self.visits.meter.is_over() {
             self.streams.table.record_mut(index).flags.set(Flags::REVISIT);
-            return self.visits.unseen.push_back(id);
+            return self.visits.postponed.push_back(id);
         }
-        let _ = self.read_first(index, event.closed);
+        let _ = self.visit_ready(index, event.read_closed);
     }
 
     /// Reads from connections that became ready after the last iteration's work was used up, before those that became ready in this one.
-    pub(in crate::worker) fn look_at_unseen(&mut self) {
-        while !self.visits.unseen.is_empty() && !self.visits.meter.is_over() {
-            let Some(index) = self.visits.unseen.pop_front().and_then(|id| self.streams.table.find(id))
+    pub(in crate::worker) fn visit_postponed(&mut self) {
+        while !self.visits.postponed.is_empty() && !self.visits.meter.is_over() {
+            let Some(index) = self.visits.postponed.pop_front().and_then(|id| self.streams.table.find(id))
             else {
                 continue;
             };
             self.streams.table.record_mut(index).flags.clear(Flags::REVISIT);
             // The event may have reported the peer's end: read until nothing is left.
-            let _ = self.read_first(index, true);
+            let _ = self.visit_ready(index, true);
         }
     }
 
@@ -92,7 +92,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             let Some(index) = self.streams.table.find(id) else { continue };
             self.streams.table.record_mut(index).flags.clear(Flags::REVISIT);
             // An earlier event may have reported the peer's end: read until nothing is left.
-            let _ = self.read(index, true);
+            let _ = self.revisit(index, true);
         }
         self.write_deferred();
         self.visits.give_back();

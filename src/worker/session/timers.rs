@@ -47,7 +47,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             let Some((index, due)) = self.streams.table.expire_message(self.streams.tick) else {
                 return false;
             };
-            let _ = self.judge_message(index, due);
+            let _ = self.on_message_timer(index, due);
         }
         true
     }
@@ -58,7 +58,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Handles a message whose deadline has passed.
-    fn judge_message(&mut self, index: ConnIndex, due: u32) -> Flow {
+    fn on_message_timer(&mut self, index: ConnIndex, due: u32) -> Flow {
         let read = self.final_read(index, Timer::Message, due);
         if read == FinalRead::Gone {
             return Flow::Gone;

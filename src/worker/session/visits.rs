@@ -12,12 +12,12 @@ use crate::worker::table::ConnId;
 pub(in crate::worker) struct Visits {
     pub(in crate::worker) meter: Meter,
     /// Connections that became ready when the iteration's work was used up, to be read from in the next; each is flagged `REVISIT`.
-    pub(in crate::worker) unseen: VecDeque<ConnId>,
+    pub(in crate::worker) postponed: VecDeque<ConnId>,
     /// Connections to be read from again without a new event; each is flagged `REVISIT`.
     pub(in crate::worker) revisit: VecDeque<ConnId>,
     /// Set while a slice of input that an earlier visit left is handled: the number of bytes of the slice that are not handled in this visit
     /// either.
-    pub(in crate::worker) left_again: Option<usize>,
+    pub(in crate::worker) left_of_slice: Option<usize>,
     /// Whether a read ended inside a large message, and every read since then was short.
     is_large_expected: bool,
     /// Whether a read returned input that took more work than a visit may do, and every read since then was short. Reads are then limited to
@@ -29,9 +29,9 @@ impl Visits {
     pub(in crate::worker) const fn new(most: Allowance) -> Self {
         Self {
             meter: Meter::new(most),
-            unseen: VecDeque::new(),
+            postponed: VecDeque::new(),
             revisit: VecDeque::new(),
-            left_again: None,
+            left_of_slice: None,
             is_large_expected: false,
             is_costly_expected: false,
         }
@@ -39,12 +39,12 @@ impl Visits {
 
     /// Returns whether connections that have had an event wait to be read from.
     pub(in crate::worker) fn are_waiting(&self) -> bool {
-        !self.unseen.is_empty() || !self.revisit.is_empty()
+        !self.postponed.is_empty() || !self.revisit.is_empty()
     }
 
     /// Frees memory that lists of many connections have taken.
     pub(in crate::worker) fn give_back(&mut self) {
-        free_spare(&mut self.unseen, LIST_KEEP);
+        free_spare(&mut self.postponed, LIST_KEEP);
         free_spare(&mut self.revisit, LIST_KEEP);
     }
 
@@ -58,9 +58,9 @@ impl Visits {
     }
 
     /// Notes the result of a read, from which the size of the next read, on any connection, is chosen. `drained`: the read was short, so that
-    /// it drained its socket. `is_large`: it ended inside a large message. `has_unread`: the visit could not handle all of it.
-    pub(in crate::worker) const fn note_read(&mut self, drained: bool, is_large: bool, has_unread: bool) {
-        self.is_costly_expected = has_unread || (self.is_costly_expected && drained);
+    /// it drained its socket. `is_large`: it ended inside a large message. `has_unhandled`: the visit could not handle all of it.
+    pub(in crate::worker) const fn note_read(&mut self, drained: bool, is_large: bool, has_unhandled: bool) {
+        self.is_costly_expected = has_unhandled || (self.is_costly_expected && drained);
         self.is_large_expected = is_large || (self.is_large_expected && drained);
     }
 }

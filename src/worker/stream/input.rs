@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::listener::ListenerOptions;
 use super::streams::Streams;
-use super::transport::{Link, Next, Received};
+use super::transport::{Link, ReadState, Received};
 use crate::worker::os::Os;
 use crate::worker::table::{ConnIndex, Flags, Record, Side};
 
@@ -24,7 +24,7 @@ impl<O: Os, D> Streams<O, D> {
         let Self { table, os, pool, receive, transports, .. } = self;
         let buffer = receive.room(part);
         let Some((record, side)) = table.entry_mut(index) else {
-            return Ok(Received { len: 0, appended: 0, next: Next::End });
+            return Ok(Received { len: 0, appended: 0, state: ReadState::Ended });
         };
         let kind = record.transport();
         let received = if let Some(Side { message, .. }) = side
@@ -61,7 +61,7 @@ impl<O: Os, D> Streams<O, D> {
     pub(in crate::worker) fn begin(&mut self, index: ConnIndex, part: Range<usize>) -> io::Result<Received> {
         let Self { table, os, pool, receive, transports, .. } = self;
         let Some(record) = table.get_mut(index) else {
-            return Ok(Received { len: 0, appended: 0, next: Next::End });
+            return Ok(Received { len: 0, appended: 0, state: ReadState::Ended });
         };
         let kind = record.transport();
         let mut link = Link { os, socket: &record.socket, index, pool };
@@ -72,8 +72,8 @@ impl<O: Os, D> Streams<O, D> {
         Ok(received)
     }
 
-    /// Returns how many bytes have arrived that were not received and can be.
-    pub(in crate::worker) fn unreceived(&mut self, index: ConnIndex) -> usize {
+    /// Returns how many bytes have arrived and were not read from the socket or the transport.
+    pub(in crate::worker) fn unread(&mut self, index: ConnIndex) -> usize {
         let Self { table, os, pool, transports, .. } = self;
         let Some(record) = table.get(index) else { return 0 };
         transports.unread(record.transport(), &mut Link { os, socket: &record.socket, index, pool })

@@ -21,5 +21,5 @@ pub(crate) use listener::{ListenerOptions, PreambleError};
 pub(super) use reply::Reply;
 pub(super) use send::Sender;
 pub(super) use streams::Streams;
-pub(super) use transport::{Next, Received};
+pub(super) use transport::{ReadState, Received};
 pub(super) use write::has_other_output;

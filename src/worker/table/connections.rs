@@ -296,7 +296,7 @@ impl<S, D> ConnectionTable<S, D> {
         self.sides.get(at as usize).map(|side| (side.owner(), due))
     }
 
-    /// Arms the timer of a message again, which was due at the tick `due` and is to be judged at the tick `seen_at`.
+    /// Arms the timer of a message again, which was due at the tick `due` and is to be enforced at the tick `seen_at`.
     pub(in crate::worker) fn put_message_off(&mut self, index: ConnIndex, due: u32, seen_at: u32) {
         if let Some(at) = self.side_slot(index)
             && self.sides.get(at as usize).is_some_and(|side| side.message.clock.is_overdue())

@@ -1,6 +1,6 @@
-//! Final reads of a connection, which precede the verdict on a deadline of its peer.
+//! Final reads of a connection, which precede the enforcement of a deadline of its peer.
 
-/// The timers of a connection that have deadlines to be judged.
+/// The timers of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Timer {
     /// The timer of the connection: handshake, Pong or close.
@@ -13,7 +13,7 @@ pub(crate) enum Timer {
 #[derive(Debug, Default)]
 pub(crate) struct FinalReads(Option<Box<[Incomplete; 2]>>);
 
-/// A deadline that has passed while input was unread.
+/// A deadline that has passed while input was not handled.
 #[derive(Debug, Clone, Copy, Default)]
 struct Incomplete {
     /// The deadline, a tick. 0 means none, since ticks begin higher.
@@ -36,8 +36,8 @@ impl FinalReads {
         }
     }
 
-    /// Returns the number of bytes that must be handled before the deadline is judged. `found` is the number of bytes that are unread now;
-    /// that of the first call for a deadline counts.
+    /// Returns the number of bytes that must be handled before the deadline is enforced. `found` is the number of bytes that are not handled
+    /// now; that of the first call for a deadline counts.
     pub(crate) fn left(&mut self, timer: Timer, due: u32, found: u32) -> u32 {
         let read = &mut self.0.get_or_insert_default()[timer as usize];
         if read.due != due {

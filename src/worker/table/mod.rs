@@ -22,6 +22,6 @@ pub use id::{ConnId, ConnIndex};
 pub(crate) use outbox::{CHUNK, ConflationKey, Frame, Outbox, REFERENCE};
 pub(super) use progress::{LatePong, OutputProgress};
 pub(crate) use record::{Flags, Record, record_bytes};
-pub(crate) use side::{Side, Unread};
+pub(crate) use side::{Side, UnhandledInput};
 pub(crate) use tags::{ListenerIndex, Protocol, State, TransportKind};
 pub(super) use token::{id_of, token_of};

@@ -26,15 +26,15 @@ impl SideId {
     }
 }
 
-/// Unread input: the buffer from the position `at` on. Without input there is no buffer.
+/// Received input that no visit has handled: the buffer from the position `at` on. Without input there is no buffer.
 #[derive(Debug, Default)]
-pub(crate) struct Unread {
+pub(crate) struct UnhandledInput {
     pub(crate) bytes: Vec<u8>,
     pub(crate) at: u32,
 }
 
-impl Unread {
-    /// Returns the number of unread bytes.
+impl UnhandledInput {
+    /// Returns the number of bytes that are not handled.
     pub(crate) const fn len(&self) -> usize {
         self.bytes.len() - self.at as usize
     }
@@ -62,14 +62,14 @@ pub(crate) struct IncompleteMessage {
 pub(crate) struct Side {
     /// The index of the connection that has this side record.
     owner: ConnIndex,
-    /// Deadlines that have passed while input was unread.
+    /// Deadlines that have passed while input was not handled.
     pub(crate) final_reads: FinalReads,
     /// The request head received so far, or the whole head while a decision on it is pending.
     pub(crate) head: Vec<u8>,
     /// The message of which a part has arrived.
     pub(crate) message: IncompleteMessage,
     /// Bytes that were received and wait for the next visit, because those before them used up this one.
-    pub(crate) unread: Unread,
+    pub(crate) unhandled: UnhandledInput,
     /// The LZ77 windows that later compressed messages may refer to.
     pub(crate) contexts: Option<Box<Windows>>,
     /// Output that waits for the kernel or for the end of the iteration.
@@ -89,7 +89,7 @@ impl Side {
             final_reads: FinalReads::default(),
             head: Vec::new(),
             message: IncompleteMessage::default(),
-            unread: Unread::default(),
+            unhandled: UnhandledInput::default(),
             contexts: None,
             outbox: Outbox::default(),
             taken_at: 0,
@@ -120,16 +120,16 @@ impl Side {
             && !self.final_reads.are_pending()
             && self.head.is_empty()
             && self.message.decoder.is_idle()
-            && self.unread.is_empty()
+            && self.unhandled.is_empty()
             && self.contexts.is_none()
             && self.outbox.is_empty()
             && self.late_pong.is_none()
             && self.late_close.is_none()
     }
 
-    /// Discards unread input.
-    pub(crate) fn drop_unread(&mut self, pool: &mut Pool) {
-        let Unread { bytes, .. } = std::mem::take(&mut self.unread);
+    /// Discards input that is not handled.
+    pub(crate) fn discard_unhandled(&mut self, pool: &mut Pool) {
+        let UnhandledInput { bytes, .. } = std::mem::take(&mut self.unhandled);
         if bytes.capacity() > 0 {
             pool.recycle(bytes);
         }
@@ -137,7 +137,7 @@ impl Side {
 
     /// Returns all buffers to the pool.
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
-        for buffer in [std::mem::take(&mut self.head), std::mem::take(&mut self.unread).bytes] {
+        for buffer in [std::mem::take(&mut self.head), std::mem::take(&mut self.unhandled).bytes] {
             if buffer.capacity() > 0 {
                 pool.recycle(buffer);
             }

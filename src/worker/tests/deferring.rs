@@ -9,7 +9,7 @@ use crate::ws::{CloseCode, Opcode, encode};
 fn visit(rig: &mut Rig, client: Client) -> Flow {
     let id = rig.log().opened[client];
     let index = rig.worker.sessions.streams.table.find(id).unwrap();
-    rig.worker.sessions.read_first(index, false)
+    rig.worker.sessions.visit_ready(index, false)
 }
 
 fn text(text: &str) -> Seen {

@@ -268,7 +268,7 @@ fn lists_of_connections_that_wait_keep_no_memory() {
         rig.settle();
         assert_eq!(rig.log().messages.len(), 10_000);
         let kept = [
-            rig.worker.sessions.visits.unseen.capacity(),
+            rig.worker.sessions.visits.postponed.capacity(),
             rig.worker.sessions.visits.revisit.capacity(),
             rig.worker.sessions.streams.dirty.capacity(),
         ];

@@ -14,7 +14,7 @@ use crate::worker::table::{ConnIndex, Flags, State};
 use crate::ws::Buffers;
 
 /// What follows a request head, or a part of one, in the input.
-enum Next {
+enum AfterHead {
     /// Nothing is left to handle.
     Done(Flow),
     /// Frames, in this range of the receive buffer.
@@ -25,7 +25,7 @@ enum Next {
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Handles bytes of request heads, which are in this range of the receive buffer. Frames or another request may follow a head.
-    pub(in crate::worker) fn take_heads(
+    pub(in crate::worker) fn handle_heads(
         &mut self,
         index: ConnIndex,
         part: Range<usize>,
@@ -33,10 +33,10 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     ) -> Flow {
         let mut part = part;
         loop {
-            match self.take_head(index, part) {
-                Next::Done(flow) => return flow,
-                Next::Frames(rest) => return self.take_frames(index, rest, drained),
-                Next::Request(rest) => {
+            match self.handle_head(index, part) {
+                AfterHead::Done(flow) => return flow,
+                AfterHead::Frames(rest) => return self.handle_frames(index, rest, drained),
+                AfterHead::Request(rest) => {
                     if let Some(flow) = self.await_request(index, &rest) {
                         return flow;
                     }
@@ -47,14 +47,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Handles the first bytes of another request, on a connection that has had a response.
-    pub(in crate::worker) fn take_next_heads(
+    pub(in crate::worker) fn handle_next_heads(
         &mut self,
         index: ConnIndex,
         part: Range<usize>,
         drained: bool,
     ) -> Flow {
         self.begin_head(index);
-        self.take_heads(index, part, drained)
+        self.handle_heads(index, part, drained)
     }
 
     /// Keeps a connection alive after a response, when the input behind the request has not been read: the deadline of the next request
@@ -87,19 +87,19 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return None;
         }
         // The connection waits for its next visit, or for its client to read the response first.
-        if self.keep_unread(index, rest.clone()) {
+        if self.keep_unhandled(index, rest.clone()) {
             return Some(Flow::Alive);
         }
         let is_head = is_head(self.streams.receive.bytes(rest.clone()));
         Some(self.refuse(index, AT_LIMIT, is_head))
     }
 
-    fn take_head(&mut self, index: ConnIndex, part: Range<usize>) -> Next {
+    fn handle_head(&mut self, index: ConnIndex, part: Range<usize>) -> AfterHead {
         let kept =
             self.streams.table.side_mut(index).map(|side| std::mem::take(&mut side.head)).unwrap_or_default();
         if kept.is_empty() {
             // The common case: the whole head is in the worker's receive buffer.
-            return self.judge(index, None, part);
+            return self.parse_and_route(index, None, part);
         }
         let old_len = kept.len();
         let mut head = kept;
@@ -109,20 +109,25 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if !self.streams.pool.reserve(&mut head, fresh.len()) {
             let is_head = is_head(&head);
             self.streams.pool.recycle(head);
-            return Next::Done(self.refuse(index, AT_LIMIT, is_head));
+            return AfterHead::Done(self.refuse(index, AT_LIMIT, is_head));
         }
         head.extend_from_slice(fresh);
         // A head ends with a line feed. So it is not parsed again until another one arrives, which bounds how often each byte is parsed.
         if !fresh.contains(&b'\n') && head.len() < most {
             self.streams.table.side_or_new(index).head = head;
-            return Next::Done(Flow::Alive);
+            return AfterHead::Done(Flow::Alive);
         }
-        self.judge(index, Some((head, old_len)), part)
+        self.parse_and_route(index, Some((head, old_len)), part)
     }
 
     /// Parses a head, and answers the request once the head is complete. `kept` is the buffer that holds the head, and how many of its bytes
     /// came from earlier reads. If it is `None`, the head is at the start of the range `part` of the receive buffer.
-    fn judge(&mut self, index: ConnIndex, kept: Option<(Vec<u8>, usize)>, part: Range<usize>) -> Next {
+    fn parse_and_route(
+        &mut self,
+        index: ConnIndex,
+        kept: Option<(Vec<u8>, usize)>,
+        part: Range<usize>,
+    ) -> AfterHead {
         // The receive buffer lends the request to the handler, which writes to the reply meanwhile.
         let memory = self.streams.receive.take_memory();
         let seen = kept.as_ref().map_or(part.len(), |(head, _)| head.len());
@@ -141,7 +146,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         };
         self.streams.receive.put_memory_back(memory);
         match outcome {
-            Ok(None) => Next::Done(self.keep_head(index, kept, part)),
+            Ok(None) => AfterHead::Done(self.keep_head(index, kept, part)),
             Ok(Some((routed, len))) => {
                 let taken = len - kept.as_ref().map_or(0, |(_, old_len)| *old_len);
                 let rest = part.start + taken..part.end;
@@ -149,19 +154,19 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                     let head = kept.map(|(head, _)| head).or_else(|| self.copy_head(part.start..rest.start));
                     let Some(mut head) = head else {
                         let is_head = is_head(self.streams.receive.bytes(part));
-                        return Next::Done(self.refuse(index, AT_LIMIT, is_head));
+                        return AfterHead::Done(self.refuse(index, AT_LIMIT, is_head));
                     };
                     head.truncate(len);
-                    return Next::Done(self.await_decision(index, number, head, rest));
+                    return AfterHead::Done(self.await_decision(index, number, head, rest));
                 }
                 self.recycle_head(kept);
                 match routed {
-                    Routed::WebSocket => Next::Frames(rest),
-                    Routed::Answered => Next::Request(rest),
-                    Routed::Ended | Routed::Later(_) => Next::Done(self.finish(index)),
+                    Routed::WebSocket => AfterHead::Frames(rest),
+                    Routed::Answered => AfterHead::Request(rest),
+                    Routed::Ended | Routed::Later(_) => AfterHead::Done(self.finish(index)),
                 }
             }
-            Err((refusal, is_head)) => Next::Done(self.refuse_kept(index, kept, refusal, is_head)),
+            Err((refusal, is_head)) => AfterHead::Done(self.refuse_kept(index, kept, refusal, is_head)),
         }
     }
 

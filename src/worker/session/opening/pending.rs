@@ -15,7 +15,7 @@ use crate::worker::app::decision::{Learnt, Returned};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::session::sessions::{Flow, Sessions};
-use crate::worker::stream::{Next, Received};
+use crate::worker::stream::{ReadState, Received};
 use crate::worker::table::{ConnIndex, Flags, State};
 use crate::ws::Buffers;
 
@@ -35,7 +35,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         head: Vec<u8>,
         rest: Range<usize>,
     ) -> Flow {
-        if !rest.is_empty() && !self.keep_unread(index, rest) {
+        if !rest.is_empty() && !self.keep_unhandled(index, rest) {
             let is_head = is_head(&head);
             self.streams.pool.recycle(head);
             return self.refuse(index, AT_LIMIT, is_head);
@@ -50,16 +50,16 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Handles resolved decisions, until the meter is spent. Returns `true` if there may be more.
-    pub(in crate::worker) fn take_decisions(&mut self) -> bool {
+    pub(in crate::worker) fn handle_decisions(&mut self) -> bool {
         while !self.visits.meter.is_spent() {
             let Some(returned) = self.app.decisions.take() else { return false };
-            self.take_decision(returned);
+            self.handle_decision(returned);
         }
         true
     }
 
     /// Handles a decision that was resolved or dropped. Its connection may be gone, or may wait for another decision.
-    fn take_decision(&mut self, Returned { name, learnt }: Returned) {
+    fn handle_decision(&mut self, Returned { name, learnt }: Returned) {
         self.visits.meter.charge(WORK_OF_READ);
         let Some(index) = self.streams.table.find(name.conn) else { return };
         if !self.app.decisions.is_awaited(index, name) {
@@ -129,7 +129,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             Ok(Routed::WebSocket) => {
                 let at = self.streams.receive.input_start();
                 // The handler may have closed the connection.
-                if self.take_frames(index, at..at, false) == Flow::Gone {
+                if self.handle_frames(index, at..at, false) == Flow::Gone {
                     return Flow::Gone;
                 }
                 self.flush_reply(index)
@@ -144,26 +144,26 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Looks for a reset by the peer of a connection that waits for a decision. Keeps the input that one read returns. Leaves an orderly
+    /// Checks whether the peer of a connection that waits for a decision has reset it. Keeps the input that one read returns. Leaves an orderly
     /// end of the stream for a later read.
     #[cold]
-    pub(in crate::worker) fn look_for_loss(&mut self, index: ConnIndex) -> Flow {
-        if self.streams.table.side(index).is_some_and(|side| !side.unread.is_empty()) {
+    pub(in crate::worker) fn check_for_reset(&mut self, index: ConnIndex) -> Flow {
+        if self.streams.table.side(index).is_some_and(|side| !side.unhandled.is_empty()) {
             return Flow::Alive;
         }
         self.streams.counters.reads.add(1);
         let at = self.streams.receive.input_start();
-        let Received { len, next, .. } = match self.streams.receive(index, at..at + READ_COSTLY) {
+        let Received { len, state, .. } = match self.streams.receive(index, at..at + READ_COSTLY) {
             Ok(received) => received,
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Flow::Alive,
             Err(_) => return self.lose(index),
         };
         self.streams.receive.note(at + len);
         self.streams.counters.bytes_in.add(len as u64);
-        if len > 0 && !self.keep_unread(index, at..at + len) {
+        if len > 0 && !self.keep_unhandled(index, at..at + len) {
             return self.drain_undecided(index);
         }
         // Later reads return an orderly end of the stream again.
-        if matches!(next, Next::Failed) { self.follow(index, next) } else { Flow::Alive }
+        if matches!(state, ReadState::Failed) { self.apply_read_state(index, state) } else { Flow::Alive }
     }
 }

@@ -21,7 +21,7 @@ use records::Records;
 use seam::Transport;
 
 pub(super) use seam::{Link, Sent};
-pub(in crate::worker) use seam::{Next, Received};
+pub(in crate::worker) use seam::{ReadState, Received};
 
 /// The transports of a worker, with the state that they keep of connections. Each function calls the function of that name of the
 /// [`Transport`] of that kind.

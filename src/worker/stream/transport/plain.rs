@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 
-use super::seam::{Link, Next, Received, Sent, Transport};
+use super::seam::{Link, ReadState, Received, Sent, Transport};
 use crate::worker::os::Os;
 use crate::worker::table::ConnIndex;
 
@@ -20,15 +20,15 @@ impl Transport for Plain {
     ) -> io::Result<Received> {
         let Some((message, most)) = message else {
             let len = link.os.recv(link.socket, buffer)?;
-            return Ok(Received { len, appended: 0, next: next(len, buffer.len()) });
+            return Ok(Received { len, appended: 0, state: read_state(len, buffer.len()) });
         };
         let before = message.len();
         let len = link.os.recv_append(link.socket, message, most, buffer)?;
-        Ok(Received { len, appended: message.len() - before, next: next(len, most + buffer.len()) })
+        Ok(Received { len, appended: message.len() - before, state: read_state(len, most + buffer.len()) })
     }
 
     fn begin<O: Os>(&mut self, _: &mut Link<'_, O>, received: &mut [u8]) -> io::Result<Received> {
-        Ok(Received { len: received.len(), appended: 0, next: Next::Event })
+        Ok(Received { len: received.len(), appended: 0, state: ReadState::Drained })
     }
 
     #[inline(always)]
@@ -72,13 +72,13 @@ impl Transport for Plain {
 
 /// A read of less than there is room for means that the socket is drained (epoll(7)).
 #[inline(always)]
-const fn next(len: usize, room: usize) -> Next {
+const fn read_state(len: usize, room: usize) -> ReadState {
     if len == 0 {
-        Next::End
+        ReadState::Ended
     } else if len < room {
-        Next::Event
+        ReadState::Drained
     } else {
-        Next::More
+        ReadState::MayHaveMore
     }
 }
 

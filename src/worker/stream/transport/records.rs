@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
 
-use super::seam::{Link, Next, Received, Sent, Transport};
+use super::seam::{Link, ReadState, Received, Sent, Transport};
 use crate::base::pool::Pool;
 use crate::worker::os::Os;
 use crate::worker::table::ConnIndex;
@@ -141,7 +141,7 @@ impl State {
         }
         buffer[..len - appended].copy_from_slice(&self.held[appended..len]);
         self.held.drain(..len);
-        Received { len, appended, next: self.next() }
+        Received { len, appended, state: self.read_state() }
     }
 
     fn flush<O: Os>(&mut self, link: &mut Link<'_, O>) -> io::Result<bool> {
@@ -157,13 +157,13 @@ impl State {
     }
 
     /// Returns what can be received after the bytes that were handed out.
-    fn next(&mut self) -> Next {
+    fn read_state(&mut self) -> ReadState {
         match self.stage {
-            _ if !self.held.is_empty() => Next::More,
-            Stage::Ended => Next::End,
-            Stage::Failed if !std::mem::replace(&mut self.has_told_failure, true) => Next::Failed,
-            _ if self.is_drained => Next::Event,
-            _ => Next::More,
+            _ if !self.held.is_empty() => ReadState::MayHaveMore,
+            Stage::Ended => ReadState::Ended,
+            Stage::Failed if !std::mem::replace(&mut self.has_told_failure, true) => ReadState::Failed,
+            _ if self.is_drained => ReadState::Drained,
+            _ => ReadState::MayHaveMore,
         }
     }
 }
@@ -186,7 +186,7 @@ impl Transport for Records {
             let mut received = [0; AT_A_TIME];
             let len = link.os.recv(link.socket, &mut received)?;
             if len == 0 {
-                return Ok(Received { len: 0, appended: 0, next: Next::End });
+                return Ok(Received { len: 0, appended: 0, state: ReadState::Ended });
             }
             state.is_drained = len < AT_A_TIME;
             state.take(link, &received[..len])?;

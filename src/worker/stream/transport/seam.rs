@@ -12,12 +12,12 @@ use crate::worker::table::ConnIndex;
 /// stream that were received and not asked for, and have bytes of its own to send. It keeps state by the connection's index, from the first
 /// call until [`close`](Self::close).
 ///
-/// Readiness is edge-triggered. So each call returns whether work is left that no new event will announce: [`Received::next`] for reading,
+/// Readiness is edge-triggered. So each call returns whether work is left that no new event will announce: [`Received::state`] for reading,
 /// [`Sent::is_blocked`] for writing.
 ///
 /// # Errors
 /// All functions fail when the connection is lost; the worker then closes it. When the peer has broken the rules of the transport, and must
-/// receive an alert before the connection ends, a function returns [`Next::Failed`].
+/// receive an alert before the connection ends, a function returns [`ReadState::Failed`].
 pub(in crate::worker) trait Transport {
     /// Receives bytes of the stream: first up to `message.1` of them, appended to `message.0`, where a message is incomplete, and then into
     /// `buffer`. Makes at most one system call. Returns `WouldBlock` when nothing has arrived.
@@ -78,18 +78,18 @@ pub(in crate::worker) struct Received {
     pub(in crate::worker) len: usize,
     /// How many of these bytes continue the message; the others are in the buffer.
     pub(in crate::worker) appended: usize,
-    pub(in crate::worker) next: Next,
+    pub(in crate::worker) state: ReadState,
 }
 
-/// What can be received next.
+/// What a read has shown about the bytes after those it returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::worker) enum Next {
+pub(in crate::worker) enum ReadState {
     /// There may be more, and no event will announce it.
-    More,
+    MayHaveMore,
     /// Nothing until an event announces more, except the end of the stream if the last event reported it.
-    Event,
+    Drained,
     /// The end of the stream was received.
-    End,
+    Ended,
     /// The peer has broken the rules of the transport, and the transport has sent an alert. No more bytes of the stream are sent or
     /// received.
     #[cfg_attr(not(test), expect(dead_code, reason = "the plain transport has no rules"))]
