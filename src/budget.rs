@@ -129,9 +129,9 @@ pub(crate) const PINGS_PER_ITERATION: u64 = 256;
 /// overloaded are late by 150 ms.
 pub(crate) const LATE: Duration = Duration::from_millis(200);
 /// How long a worker is late before Pings give way, and how long more before they give way further.
-pub(crate) const LATENESS_STEP: Duration = Duration::from_secs(1);
+pub(crate) const THROTTLE_STEP: Duration = Duration::from_secs(1);
 /// How many times longer than the interval of Pings the time between two can get when they give way.
-pub(crate) const MOST_STRETCH: u32 = 4;
+pub(crate) const MAX_PING_STRETCH: u32 = 4;
 /// How often a worker looks after its memory.
 pub(crate) const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
@@ -196,11 +196,11 @@ pub(crate) const POOL_KEEP_LEAST: usize = 64 * 1024;
 /// the kernel.
 pub const MAPPED_BLOCK: usize = 64 * 1024;
 /// Side records looked at, when buffer memory is used up, for unfinished messages that have to give way.
-pub(crate) const RELIEF_SEARCH: usize = 4096;
+pub(crate) const EVICTION_SEARCH: usize = 4096;
 /// The most messages that give way at a time.
-pub(crate) const RELIEF_MOST: usize = 64;
+pub(crate) const MAX_EVICTIONS: usize = 64;
 /// Messages give way until one part in so many of all buffer memory is free.
-pub(crate) const RELIEF_LEAST: usize = 64;
+pub(crate) const EVICTION_SPARE: usize = 64;
 
 // --- The hub -------------------------------------------------------------------------------------------------------------
 

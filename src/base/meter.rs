@@ -31,9 +31,9 @@ pub(crate) struct Meter {
     iteration: isize,
 }
 
-/// An iteration reserves one part in `KEPT` of its allowance for connections that wait for another visit, so that they make progress
-/// however many connections become ready.
-const KEPT: isize = 4;
+/// An iteration reserves one part in `REVISIT_SHARE` of its allowance for connections that wait for another visit, so that they make
+/// progress however many connections become ready.
+const REVISIT_SHARE: isize = 4;
 
 impl Meter {
     pub(crate) const fn new(most: Allowance) -> Self {
@@ -42,20 +42,20 @@ impl Meter {
 
     pub(crate) fn begin_iteration(&mut self) {
         let most = signed(self.most.iteration);
-        (self.left, self.counted, self.iteration) = (0, 0, most - most / KEPT);
+        (self.left, self.counted, self.iteration) = (0, 0, most - most / REVISIT_SHARE);
     }
 
     /// Begins the mail, which the worker handles before input. The mail has an allowance as large as the part reserved for waiting
     /// connections, in addition to the others.
     pub(crate) fn begin_mail(&mut self) {
-        self.left = (signed(self.most.iteration) / KEPT).max(1);
+        self.left = (signed(self.most.iteration) / REVISIT_SHARE).max(1);
         self.counted = self.left;
     }
 
     /// Makes the part that is reserved for waiting connections available.
     pub(crate) fn begin_revisits(&mut self) {
-        self.settle();
-        self.iteration = self.iteration.max(0) + signed(self.most.iteration) / KEPT;
+        self.charge_iteration();
+        self.iteration = self.iteration.max(0) + signed(self.most.iteration) / REVISIT_SHARE;
     }
 
     pub(crate) fn begin_first_visit(&mut self) {
@@ -68,7 +68,7 @@ impl Meter {
     }
 
     fn begin(&mut self, most: usize) {
-        self.settle();
+        self.charge_iteration();
         self.left = signed(most);
         self.counted = self.left;
     }
@@ -83,20 +83,20 @@ impl Meter {
         usize::try_from(self.left).unwrap_or_default().div_ceil(WORK_OF_MESSAGE)
     }
 
-    /// Returns `true` if the current connection has to wait for its next visit.
+    /// Returns `true` if the current connection has to wait for its next visit. The mail counts as one visit.
     #[inline]
-    pub(crate) const fn is_spent(&self) -> bool {
+    pub(crate) const fn is_visit_spent(&self) -> bool {
         self.left <= 0
     }
 
     /// Returns `true` if all other connections have to wait for the next iteration.
     #[inline]
-    pub(crate) const fn is_over(&self) -> bool {
+    pub(crate) const fn is_iteration_spent(&self) -> bool {
         self.iteration <= self.counted - self.left
     }
 
     /// Subtracts the work done for the current connection from the iteration's allowance.
-    fn settle(&mut self) {
+    fn charge_iteration(&mut self) {
         self.iteration = self.iteration.saturating_sub(self.counted - self.left);
         self.counted = self.left;
     }
@@ -116,20 +116,20 @@ mod tests {
         meter.begin_iteration();
         for _ in 0..3 {
             meter.begin_visit();
-            assert!(!meter.is_spent() && !meter.is_over());
+            assert!(!meter.is_visit_spent() && !meter.is_iteration_spent());
             meter.charge(99);
-            assert!(!meter.is_spent());
+            assert!(!meter.is_visit_spent());
             meter.charge(1);
-            assert!(meter.is_spent());
+            assert!(meter.is_visit_spent());
         }
-        assert!(meter.is_over());
+        assert!(meter.is_iteration_spent());
         meter.begin_revisits();
-        assert!(!meter.is_over(), "what is kept for those who wait");
+        assert!(!meter.is_iteration_spent(), "what is kept for those who wait");
         meter.begin_visit();
         meter.charge(1_000);
-        assert!(meter.is_spent() && meter.is_over());
+        assert!(meter.is_visit_spent() && meter.is_iteration_spent());
         meter.begin_iteration();
-        assert!(!meter.is_over());
+        assert!(!meter.is_iteration_spent());
     }
 
     #[test]
@@ -139,11 +139,11 @@ mod tests {
         for _ in 0..30 {
             meter.begin_first_visit();
             meter.charge(9);
-            assert!(!meter.is_spent());
+            assert!(!meter.is_visit_spent());
             meter.charge(1);
-            assert!(meter.is_spent());
+            assert!(meter.is_visit_spent());
         }
-        assert!(meter.is_over());
+        assert!(meter.is_iteration_spent());
     }
 
     #[test]
@@ -152,13 +152,13 @@ mod tests {
         meter.begin_iteration();
         meter.begin_visit();
         meter.charge(2_999);
-        assert!(meter.is_spent() && !meter.is_over());
+        assert!(meter.is_visit_spent() && !meter.is_iteration_spent());
         meter.begin_visit();
-        assert!(!meter.is_spent());
+        assert!(!meter.is_visit_spent());
         meter.charge(10_000);
-        assert!(meter.is_spent() && meter.is_over());
+        assert!(meter.is_visit_spent() && meter.is_iteration_spent());
         meter.begin_revisits();
-        assert!(!meter.is_over(), "those who wait have their share nevertheless");
+        assert!(!meter.is_iteration_spent(), "those who wait have their share nevertheless");
     }
 
     #[test]
@@ -167,10 +167,10 @@ mod tests {
         meter.begin_iteration();
         for _ in 0..4 {
             meter.begin_visit();
-            assert!(!meter.is_spent());
+            assert!(!meter.is_visit_spent());
             meter.charge(100);
-            assert!(meter.is_spent());
+            assert!(meter.is_visit_spent());
         }
-        assert!(meter.is_over());
+        assert!(meter.is_iteration_spent());
     }
 }

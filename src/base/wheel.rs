@@ -70,23 +70,23 @@ impl Wheel {
 
     /// Arms the timer of `index` for the tick `deadline`. If it was armed, this replaces its deadline.
     pub fn arm(&mut self, nodes: &mut impl Nodes, index: u32, deadline: u32) {
-        self.put_off(nodes, index, deadline, deadline);
+        self.postpone(nodes, index, deadline, deadline);
     }
 
-    /// Arms the timer of `index` with the deadline `deadline`, but puts it in the slot of the tick `seen_at`, so that it expires at that
+    /// Arms the timer of `index` with the deadline `deadline`, but puts it in the slot of the tick `expires_at`, so that it expires at that
     /// tick or later.
-    pub fn put_off(&mut self, nodes: &mut impl Nodes, index: u32, deadline: u32, seen_at: u32) {
+    pub fn postpone(&mut self, nodes: &mut impl Nodes, index: u32, deadline: u32, expires_at: u32) {
         self.disarm(nodes, index);
         // An overdue timer is due now. A timer beyond the wheel's reach is armed again at the end of the turn.
-        let seen_at = seen_at.clamp(self.current, self.current.saturating_add(SLOTS - 1));
-        let slot = seen_at % SLOTS;
+        let expires_at = expires_at.clamp(self.current, self.current.saturating_add(SLOTS - 1));
+        let slot = expires_at % SLOTS;
         let first = std::mem::replace(&mut self.heads[slot as usize], index);
         if first != NONE {
             nodes.node(first).prev = index;
         }
         *nodes.node(index) = Node { prev: HEAD | slot, next: first, deadline };
         self.armed += 1;
-        self.quiet_until = self.quiet_until.min(seen_at);
+        self.quiet_until = self.quiet_until.min(expires_at);
         self.occupied[(slot / u64::BITS) as usize] |= 1 << (slot % u64::BITS);
     }
 

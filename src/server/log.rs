@@ -8,7 +8,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
 use super::error::StartError;
-use crate::budget::{FULL_AGAIN, MOST_STRETCH};
+use crate::budget::{FULL_AGAIN, MAX_PING_STRETCH};
 use crate::sys::signals;
 use crate::worker::{Notice, Shared};
 
@@ -54,10 +54,10 @@ impl Log {
                 Notice::CannotListen { worker, address, error } => {
                     tracing::warn!(worker, %address, %error, "cannot listen again, will retry");
                 }
-                Notice::PutsPingsOff { worker, late_by } => tracing::warn!(
+                Notice::PostponesPings { worker, late_by } => tracing::warn!(
                     worker,
                     ?late_by,
-                    "late: Pings are put off, up to {MOST_STRETCH} times ping-interval (pings_put_off counts them); said once"
+                    "late: Pings are put off, up to {MAX_PING_STRETCH} times ping-interval (pings_put_off counts them); said once"
                 ),
                 Notice::Bug { worker, what } => tracing::error!(
                     worker,

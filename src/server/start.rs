@@ -234,7 +234,7 @@ fn pin<F>(launch: &Launch<F>, number: usize) -> Option<usize> {
     let core = launch.cores[number % cores];
     if !core_affinity::set_for_current(core) {
         let notice = Notice::CannotPin { worker: number, core: core.id };
-        launch.handle.shared.common.notices.say(notice);
+        launch.handle.shared.common.notices.send(notice);
         return None;
     }
     Some(core.id)

@@ -108,7 +108,7 @@ impl Model {
         must(!flags.has(Flags::REVISIT) && !flags.has(Flags::DIRTY), "a flag says that it stands in a list")?;
         must(snapshot.context <= self.most_context(), "its windows are too large")?;
         must(snapshot.has_data == (snapshot.state == State::Open), "the handler knows it in another state")?;
-        let finished = snapshot.state == State::Finishing && queued == 0;
+        let finished = snapshot.state == State::Lingering && queued == 0;
         must(!finished || flags.has(Flags::SHUT), "its writing half should be ended")?;
         let needs_timer = snapshot.state != State::Open || self.setup.limits.ping_interval.is_some();
         must(snapshot.due.is_some() == needs_timer, "its timer is wrong")?;

@@ -25,8 +25,8 @@ pub(crate) enum Notice {
     Full { worker: usize, of: &'static str },
     /// A worker that was full cannot listen again.
     CannotListen { worker: usize, address: SocketAddr, error: io::Error },
-    /// A worker runs `late_by` behind and puts Pings off.
-    PutsPingsOff { worker: usize, late_by: Duration },
+    /// A worker handles timers `late_by` too late and postpones Pings.
+    PostponesPings { worker: usize, late_by: Duration },
     /// A worker has survived a bug of this program.
     Bug { worker: usize, what: &'static str },
     /// A worker could not be pinned to its core, and runs on any.
@@ -51,7 +51,7 @@ impl Notices {
     }
 
     /// Queues a notice, or drops and counts it when the queue is full. Never blocks, and uses no descriptor.
-    pub(crate) fn say(&self, notice: Notice) {
+    pub(crate) fn send(&self, notice: Notice) {
         if let Some(to) = self.to.get()
             && to.try_send(notice).is_err()
         {
@@ -74,7 +74,7 @@ impl Notices {
 }
 
 /// Returns whether each refused request makes a notice. Checks the log level before details of the request are gathered.
-pub(in crate::worker) fn tells_refusals() -> bool {
+pub(in crate::worker) fn logs_refusals() -> bool {
     LevelFilter::current() >= LevelFilter::DEBUG
 }
 
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn notices_that_nobody_reads_are_lost_and_counted() {
         let notices = Notices::default();
-        let say = |worker| notices.say(Notice::Full { worker, of: "room" });
+        let say = |worker| notices.send(Notice::Full { worker, of: "room" });
         say(0);
         assert_eq!(notices.take_lost(), 0);
         let from = notices.open().unwrap();

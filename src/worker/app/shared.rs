@@ -32,8 +32,8 @@ pub(crate) struct Common {
     /// Workers that are in the group of listeners.
     listening: AtomicUsize,
     stage: AtomicU8,
-    /// Whether a notice that a worker is late has been logged.
-    told_of_lateness: AtomicBool,
+    /// Whether a worker has sent the notice that it is late.
+    late_notice_sent: AtomicBool,
     /// The time limit of a drain, in milliseconds; set before `stage` becomes `Draining`.
     drain_millis: AtomicU64,
     pub(crate) notices: Notices,
@@ -106,9 +106,9 @@ impl Common {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Returns whether a worker's lateness is to be logged: `true` in the first call only.
-    pub(crate) fn tell_of_lateness(&self) -> bool {
-        !self.told_of_lateness.swap(true, Ordering::Relaxed)
+    /// Returns whether the caller sends the notice that a worker is late: `true` in the first call only.
+    pub(crate) fn claim_late_notice(&self) -> bool {
+        !self.late_notice_sent.swap(true, Ordering::Relaxed)
     }
 
     pub(crate) fn join_group(&self) {

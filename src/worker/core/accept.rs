@@ -91,10 +91,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let mut flags = Flags::default();
         let mut time = self.sessions.limits.handshake_timeout;
         if !self.has_room() {
-            self.tell_full();
+            self.send_full_notice();
             if self.sessions.refused >= self.sessions.limits.refusals {
                 self.sessions.streams.counters.dropped_at_limit.add(1);
-                self.sessions.tell_refused(
+                self.sessions.send_refusal_notice(
                     &socket,
                     Status::SERVICE_UNAVAILABLE,
                     "dropped: too many are being refused",
@@ -124,7 +124,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// Sends a notice that clients are refused, with the exhausted resource, unless the worker sent one within the last `FULL_AGAIN`.
-    fn tell_full(&mut self) {
+    fn send_full_notice(&mut self) {
         if self.schedule.drain.is_some()
             || self.acceptor.full_again.is_some_and(|again| self.sessions.streams.now < again)
         {
@@ -133,7 +133,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.acceptor.full_again = Some(self.sessions.streams.now + FULL_AGAIN);
         let has_table = self.sessions.streams.table.len() < self.sessions.limits.worker_connections;
         let of = if has_table { "max-connections" } else { "a worker's descriptor table" };
-        self.sessions.common.notices.say(Notice::Full { worker: self.sessions.number, of });
+        self.sessions.common.notices.send(Notice::Full { worker: self.sessions.number, of });
     }
 
     /// Returns `true` if one more connection may be served, and counts it then.
@@ -177,7 +177,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             if transport == TransportKind::Plain {
                 let _ = self.sessions.streams.os.send(&socket, &response);
             }
-            self.sessions.tell_refused(&socket, AT_LIMIT.status(), "no descriptor is left");
+            self.sessions.send_refusal_notice(&socket, AT_LIMIT.status(), "no descriptor is left");
             self.sessions.streams.counters.accepted.add(1);
             self.sessions.streams.counters.refused_at_limit.add(1);
             self.sessions.streams.os.close(socket);

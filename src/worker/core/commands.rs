@@ -25,13 +25,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
             if self.schedule.broadcast.is_some() {
                 return self.go_on_broadcasting();
             }
-            if self.sessions.visits.meter.is_spent() {
+            if self.sessions.visits.meter.is_visit_spent() {
                 break;
             }
             match self.inbox.take() {
                 None => return,
                 Some(Mail::Send { to, frame }) => self.sessions.deliver(to, &frame),
-                Some(Mail::Close { id, code, reason }) => self.sessions.close_by_mail(id, code, &reason),
+                Some(Mail::Close { id, code, reason }) => self.sessions.close_if_open(id, code, &reason),
                 Some(Mail::Broadcast(message)) => {
                     self.schedule.broadcast = Some(Broadcast { message, pass: Pass::default() })
                 }

@@ -30,13 +30,13 @@ impl<O: Os, H: Handler> Worker<O, H> {
         pass.advance(pass.rest().map(ConnIndex::new), &mut budget, |at, budget| {
             budget.look();
             if self.sessions.streams.table.get(at).is_some() {
-                let _ = self.sessions.drain_one(at, is_last);
+                let _ = self.sessions.close_for_drain(at, is_last);
             }
         });
         if pass.rest().start < self.sessions.streams.table.end() {
             self.schedule.is_unfinished = true;
         } else if is_last {
-            self.abandon_all();
+            self.drop_all();
             return false;
         }
         true
@@ -50,7 +50,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// Drops the remaining connections.
-    pub(in crate::worker) fn abandon_all(&mut self) {
+    pub(in crate::worker) fn drop_all(&mut self) {
         for at in (0..self.sessions.streams.table.end()).map(ConnIndex::new) {
             if self.sessions.streams.table.get(at).is_some() {
                 let _ = self.sessions.drop_connection(at, Closed::ByUs(GOING_AWAY.into()));

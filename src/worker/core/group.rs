@@ -79,7 +79,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 Ok(listener) => (listening.listener, listening.ready) = (Some(listener), true),
                 Err(error) => {
                     let worker = self.sessions.number;
-                    self.sessions.common.notices.say(Notice::CannotListen { worker, address, error });
+                    self.sessions.common.notices.send(Notice::CannotListen { worker, address, error });
                     self.acceptor.paused_until = Some(self.sessions.streams.now + EXHAUSTED_PAUSE);
                     return;
                 }

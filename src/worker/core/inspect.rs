@@ -95,7 +95,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 flags: record.flags,
                 has_data: record.data.is_some(),
                 due: record.timer.deadline(),
-                awaits_end: side.is_some_and(|side| side.message.clock.is_under_way()),
+                awaits_end: side.is_some_and(|side| side.message.deadline.is_set()),
                 has_unhandled: side.is_some_and(|side| !side.unhandled.is_empty()),
                 context: side.map_or(0, Side::context_bytes),
                 queued: side.map_or(0, |side| side.outbox.len()),

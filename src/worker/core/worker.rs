@@ -80,7 +80,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             codec: Codec::new(limits.deflation),
             visits: Visits::new(limits.work),
             overdue: Vec::new(),
-            relief_cursor: 0,
+            eviction_cursor: 0,
             refused: 0,
             is_draining: false,
             limits,
@@ -120,7 +120,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.accept_connections();
         self.schedule.is_unfinished |= self.sessions.expire_timers();
         self.schedule.is_unfinished |= self.sessions.expire_messages();
-        self.schedule.is_unfinished |= self.sessions.put_overdue_back();
+        self.schedule.is_unfinished |= self.sessions.rearm_overdue();
         self.tick_handler();
         self.take_turn();
         self.keep_house();
@@ -175,7 +175,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             Stage::Running => true,
             Stage::Draining => self.drain(),
             Stage::Stopped => {
-                self.abandon_all();
+                self.drop_all();
                 false
             }
         }
@@ -222,7 +222,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let Some((count, what)) = bug::take() else { return };
         let counters = &self.sessions.streams.counters;
         if counters.bugs.get() == 0 {
-            self.sessions.common.notices.say(Notice::Bug { worker: self.sessions.number, what });
+            self.sessions.common.notices.send(Notice::Bug { worker: self.sessions.number, what });
         }
         counters.bugs.add(count);
     }

@@ -19,7 +19,7 @@ pub(in crate::worker) const GOING_AWAY: CloseFrame<'static> =
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Appends a Close frame to the current reply, calls the handler's `close`, and enters the state `next`: `Closing` to wait for the
-    /// peer's Close, `Finishing` when nothing that the peer sends matters any more. The caller must then call
+    /// peer's Close, `Lingering` when nothing that the peer sends matters any more. The caller must then call
     /// [`flush_close`](Self::flush_close).
     pub(in crate::worker) fn close_with(
         &mut self,
@@ -28,10 +28,10 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         why: Closed<'_>,
         next: State,
     ) {
-        debug_assert!(matches!(next, State::Closing | State::Finishing));
+        debug_assert!(matches!(next, State::Closing | State::Lingering));
         // RFC 6455-7.1.2-1 and 6455-7.3-2
         encode::close(&mut self.streams.receive.reply_mut().bytes, frame.code, frame.reason, None);
-        self.conclude(index, why);
+        self.call_handler_close(index, why);
         // RFC 6455-5.5.1-4: messages, Pings and broadcasts go to `Open` connections alone.
         self.streams.table.record_mut(index).set_state(next);
         self.streams.table.arm(index, deadline(self.streams.os.now(), self.limits.close_timeout));
@@ -68,7 +68,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     ) -> Flow {
         if self.streams.table.record_mut(index).state() == State::Open {
             let answer = CloseFrame { code: frame.code, reason: "" };
-            self.close_with(index, answer, Closed::ByPeer(frame.into()), State::Finishing);
+            self.close_with(index, answer, Closed::ByPeer(frame.into()), State::Lingering);
         }
         // Pongs may follow the server's Close.
         if self.flush_reply(index) == Flow::Gone {
@@ -78,7 +78,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if at_end && !self.streams.has_unsent(index) {
             return self.discard(index);
         }
-        self.streams.table.record_mut(index).set_state(State::Finishing);
+        self.streams.table.record_mut(index).set_state(State::Lingering);
         self.end_writing(index);
         Flow::Alive
     }
@@ -92,7 +92,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             if self.flush_reply(index) == Flow::Gone {
                 return Flow::Gone;
             }
-            self.streams.table.record_mut(index).set_state(State::Finishing);
+            self.streams.table.record_mut(index).set_state(State::Lingering);
             self.end_writing(index);
             return Flow::Alive;
         }
@@ -101,13 +101,13 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             DecodeError::OutOfBuffers => "out of memory for messages, try again later",
         };
         let frame = CloseFrame { code: Some(error.close_code()), reason };
-        self.close_with(index, frame, error.into(), State::Finishing);
+        self.close_with(index, frame, error.into(), State::Lingering);
         self.flush_close(index)
     }
 
     /// Writes the current reply as the last output and ends the connection.
-    pub(in crate::worker) fn finish(&mut self, index: ConnIndex) -> Flow {
-        self.streams.table.record_mut(index).set_state(State::Finishing);
+    pub(in crate::worker) fn end_after_reply(&mut self, index: ConnIndex) -> Flow {
+        self.streams.table.record_mut(index).set_state(State::Lingering);
         self.streams.table.arm(index, deadline(self.streams.os.now(), LINGER));
         let flow = self.flush_close(index);
         if flow == Flow::Alive {
@@ -120,9 +120,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Fails a connection because its peer has broken the rules of the transport. The transport has sent an alert. Nothing of the stream is
     /// sent or received any more; the server waits for the peer's end.
     pub(in crate::worker) fn fail_transport(&mut self, index: ConnIndex) -> Flow {
-        self.conclude(index, Closed::Lost);
+        self.call_handler_close(index, Closed::Lost);
         self.streams.drop_stream(index);
-        self.streams.table.record_mut(index).set_state(State::Finishing);
+        self.streams.table.record_mut(index).set_state(State::Lingering);
         self.streams.table.arm(index, deadline(self.streams.os.now(), LINGER));
         self.end_writing(index);
         // Input that has arrived already is read and discarded; no event would announce it.
@@ -135,23 +135,23 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if !self.streams.has_unsent(index) {
             self.streams.end_writing(index);
         } else if self.streams.is_blocked(index) {
-            self.expect_late_close(index);
+            self.track_late_close(index);
         }
     }
 
     /// Drops a connection that is lost, or at the end of its stream.
-    pub(in crate::worker) fn lose(&mut self, index: ConnIndex) -> Flow {
+    pub(in crate::worker) fn drop_lost(&mut self, index: ConnIndex) -> Flow {
         self.drop_connection(index, Closed::Lost)
     }
 
     /// Drops a connection without a Close, and calls the handler's `close` where it has not been called.
     pub(in crate::worker) fn drop_connection(&mut self, index: ConnIndex, why: Closed<'_>) -> Flow {
-        self.conclude(index, why);
+        self.call_handler_close(index, why);
         self.discard(index)
     }
 
     /// Calls the handler's `close` for a connection, once, and counts the reason.
-    fn conclude(&mut self, index: ConnIndex, why: Closed<'_>) {
+    fn call_handler_close(&mut self, index: ConnIndex, why: Closed<'_>) {
         let id = self.streams.table.id(index);
         let Some(data) = self.streams.table.record_mut(index).data.take() else { return };
         let counter = match why {
@@ -193,7 +193,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Closes a connection because the server ends. The last time, it handles all input before: the peer may have answered while the
     /// process was stopped, or may not have received the Close.
-    pub(in crate::worker) fn drain_one(&mut self, index: ConnIndex, is_last: bool) -> Flow {
+    pub(in crate::worker) fn close_for_drain(&mut self, index: ConnIndex, is_last: bool) -> Flow {
         if is_last && self.read_all_arrived(index) == Flow::Gone {
             return Flow::Gone;
         }
@@ -207,9 +207,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 let is_head = self.streams.table.side_mut(index).is_some_and(|side| is_head(&side.head));
                 self.refuse(index, AT_LIMIT, is_head)
             }
-            State::Deciding => self.drain_undecided(index),
-            State::KeptAlive => self.finish(index),
-            State::Closing | State::Finishing => Flow::Alive,
+            State::Deciding => self.refuse_undecided(index),
+            State::KeptAlive => self.end_after_reply(index),
+            State::Closing | State::Lingering => Flow::Alive,
         }
     }
 }

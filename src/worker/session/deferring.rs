@@ -9,7 +9,7 @@ use crate::worker::table::{ConnId, ConnIndex};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Ends a visit: defers the reply, or writes it when it is long or there is other output.
-    pub(in crate::worker) fn finish_reply(&mut self, index: ConnIndex) -> Flow {
+    pub(in crate::worker) fn defer_or_flush_reply(&mut self, index: ConnIndex) -> Flow {
         let len = self.streams.receive.reply().len();
         if len == 0
             || len > DEFERRED_EACH

@@ -21,7 +21,7 @@ pub(super) enum Stop {
     /// The replies so far have to be sent first.
     ReplyFull,
     /// This visit's work is used up: the rest of the input waits for the next visit.
-    Spent,
+    VisitSpent,
     /// A Pong was received after its deadline.
     LatePong,
     /// The handler closes the connection.
@@ -111,8 +111,8 @@ impl<H: Handler> Call<'_, H> {
         handler.message(&mut conn, message);
     }
 
-    /// Returns a reason to stop decoding, if there is one. `must_wait`: the connection negotiated compression, and reading from it is paused.
-    /// Even its received input then waits, since it can decompress to a thousand times its length.
+    /// Returns a reason to stop decoding, if there is one. `must_wait`: the connection negotiated compression, and reading from it is
+    /// paused. Even its received input then waits, since it can decompress to a thousand times its length.
     #[inline]
     pub(super) const fn stop(&self, reply: &Reply, must_wait: bool, input: &Input) -> Option<Stop> {
         if reply.close.is_some() {
@@ -121,8 +121,8 @@ impl<H: Handler> Call<'_, H> {
         if reply.is_full() {
             return Some(Stop::ReplyFull);
         }
-        if (must_wait || self.outgoing.meter.is_spent()) && input.at < input.end {
-            return Some(Stop::Spent);
+        if (must_wait || self.outgoing.meter.is_visit_spent()) && input.at < input.end {
+            return Some(Stop::VisitSpent);
         }
         None
     }
@@ -161,7 +161,7 @@ pub(super) fn handle_unfragmented<H: Handler>(
     let mut outcome = Ok(());
     while count < most
         && !conn.reply.must_leave()
-        && !conn.outgoing.meter.is_spent()
+        && !conn.outgoing.meter.is_visit_spent()
         && let Some(parsed) = UnfragmentedMessage::parse(&memory[input.rest()], max_message)
     {
         let payload = parsed.unmask_to(memory, input.at, conn.reply.echo_end());

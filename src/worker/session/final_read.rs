@@ -2,8 +2,9 @@
 //!
 //! Input that has arrived in time counts, however late it is read: the process may have been stopped, a signal may have cut the wait short,
 //! the wait may have returned as many events as it can without this one, or the connection may wait for another visit. So the worker reads
-//! once more before it drops a connection, and only then, which costs nothing where no deadline passes. Where more has arrived than a visit handles,
-//! the connection is dropped only when as much has been read as had arrived at that read. Later input does not extend the deadline.
+//! once more before it drops a connection, and only then, which costs nothing where no deadline passes. Where more has arrived than a visit
+//! handles, the connection is dropped only when as much has been read as had arrived at that read. Later input does not extend the
+//! deadline.
 
 use super::sessions::{Flow, Sessions};
 use crate::budget::VISITS_AT_THE_END;
@@ -50,15 +51,15 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Arms the timers of connections whose final read is incomplete. If they were armed earlier, they would expire again in the same phase.
     /// Returns `true` if there are any.
-    pub(in crate::worker) fn put_overdue_back(&mut self) -> bool {
+    pub(in crate::worker) fn rearm_overdue(&mut self) -> bool {
         let mut overdue = std::mem::take(&mut self.overdue);
         let are_any = !overdue.is_empty();
         for (id, timer, due) in overdue.drain(..) {
             let Some(index) = self.streams.table.find(id) else { continue };
             match timer {
-                Timer::Message => self.streams.table.put_message_off(index, due, self.streams.tick),
+                Timer::Message => self.streams.table.postpone_message_timer(index, due, self.streams.tick),
                 Timer::Connection if self.streams.table.record_mut(index).timer.deadline() == Some(due) => {
-                    self.streams.table.put_off(index, due, self.streams.tick);
+                    self.streams.table.postpone(index, due, self.streams.tick);
                 }
                 Timer::Connection => {}
             }

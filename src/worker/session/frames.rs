@@ -34,7 +34,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             match stop {
                 Stop::Drained if decoder.is_idle() => break Flow::Alive,
                 Stop::Drained => return self.keep_decoder(index, decoder, &input),
-                Stop::Spent => {
+                Stop::VisitSpent => {
                     if self.keep_unhandled(index, input.rest()) {
                         return self.keep_decoder(index, decoder, &input);
                     }
@@ -74,7 +74,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 .side_mut(index)
                 .into_iter()
                 .for_each(|side| side.give_back(Decoder::default()));
-            self.streams.table.end_message(index);
+            self.streams.table.clear_message_deadline(index);
             self.streams.free_side(index);
         }
         flow
@@ -113,12 +113,12 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let side = self.streams.table.side_or_new(index);
         side.give_back(decoder);
         if input.had_boundary {
-            side.message.begun = tick;
+            side.message.began_at = tick;
         }
         if !is_partial {
-            self.streams.table.end_message(index);
+            self.streams.table.clear_message_deadline(index);
         } else if input.had_boundary && self.streams.table.record_mut(index).state() == State::Open {
-            self.begin_message_clock(index);
+            self.start_message_deadline(index);
         }
         Flow::Alive
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::cadence::Cadence;
-use super::lateness::Lateness;
-use super::ping::Seal;
+use super::ping::PingSigner;
+use super::ping_throttle::PingThrottle;
 use crate::base::ticks::{micros, tick_at, ticks};
 use crate::metrics::Counters;
 use crate::worker::limits::{Limits, PingPolicy};
@@ -16,8 +16,8 @@ pub(in crate::worker) struct Keepalive {
     /// The schedule of Pings; `None` when none are sent.
     pub(in crate::worker) cadence: Option<Cadence>,
     pub(in crate::worker) pong_times: PongTimes,
-    pub(in crate::worker) seal: Seal,
-    pub(in crate::worker) lateness: Lateness,
+    pub(in crate::worker) ping_signer: PingSigner,
+    pub(in crate::worker) throttle: PingThrottle,
 }
 
 impl Keepalive {
@@ -25,8 +25,8 @@ impl Keepalive {
         Self {
             cadence: limits.ping_interval.map(|interval| Cadence::new(interval, (os.random() >> 32) as u32)),
             pong_times: PongTimes::of(limits),
-            seal: Seal::new(|| os.random()),
-            lateness: Lateness::new(now),
+            ping_signer: PingSigner::new(|| os.random()),
+            throttle: PingThrottle::new(now),
         }
     }
 
@@ -43,7 +43,7 @@ impl Keepalive {
         if record.state() == State::Open
             && record.flags.has(Flags::AWAIT_PONG)
             && let Some(due) = record.timer.deadline()
-            && let Some(sent) = self.seal.sent(id, payload)
+            && let Some(sent) = self.ping_signer.sent_at(id, payload)
             && tick_at(sent) >= pinged_at(record, side, due, self.pong_times)
         {
             counters.pongs_received.add(1);
@@ -86,6 +86,6 @@ pub(in crate::worker) fn pinged_at<S, D>(
 
 /// Returns whether the Ping of the tick `pinged` is still unanswered. Under `PingPolicy::Always` only a Pong answers it; under
 /// `PingPolicy::WhenIdle` any input since then does.
-pub(in crate::worker) fn is_awaited<S, D>(record: &Record<S, D>, pinged: u32, policy: PingPolicy) -> bool {
+pub(in crate::worker) fn is_unanswered<S, D>(record: &Record<S, D>, pinged: u32, policy: PingPolicy) -> bool {
     record.flags.has(Flags::AWAIT_PONG) && (policy == PingPolicy::Always || record.last_seen < pinged)
 }

@@ -11,17 +11,16 @@ use crate::worker::table::{ConnIndex, Flags, OutputProgress};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Notes that the server's Close has joined output that is blocked. From now on the peer must take enough of it.
-    pub(in crate::worker) fn expect_late_close(&mut self, index: ConnIndex) {
+    pub(in crate::worker) fn track_late_close(&mut self, index: ConnIndex) {
         if self.streams.table.side_mut(index).is_some_and(|side| side.late_close.is_none()) {
-            let measured = self.measured(index, 0);
+            let measured = self.measure_output(index, 0);
             self.streams.table.side_or_new(index).late_close = Some(Box::new(measured));
         }
     }
 
-    /// Returns whether a connection stays open until the next check although its next request is late, because the peer takes the answer to
-    /// the last one.
-    pub(in crate::worker) fn awaits_reader_longer(&mut self, index: ConnIndex) -> bool {
-        self.streams.queued(index) > 0 && self.awaits_close_longer(index)
+    /// Extends the deadline of the next request to the next check, if the peer takes the answer to the last one. Returns whether it did.
+    pub(in crate::worker) fn extend_request_deadline(&mut self, index: ConnIndex) -> bool {
+        self.streams.queued(index) > 0 && self.extend_close_deadline(index)
     }
 
     /// Forgets the state of a late Close, because the connection stays open.
@@ -31,19 +30,21 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Returns whether a connection stays open until the next check although its close deadline has passed, because the peer takes the
-    /// output that precedes the server's Close.
-    pub(in crate::worker) fn awaits_close_longer(&mut self, index: ConnIndex) -> bool {
+    /// Extends a close deadline that has passed to the next check, if the peer takes the output that precedes the server's Close. Returns
+    /// whether it did.
+    pub(in crate::worker) fn extend_close_deadline(&mut self, index: ConnIndex) -> bool {
         // There are few places for refused connections.
         if self.streams.table.record_mut(index).flags.has(Flags::REFUSED) {
             return false;
         }
-        let patience = ticks(self.limits.close_timeout) + 1;
+        let check_interval = ticks(self.limits.close_timeout) + 1;
         let late = self.streams.table.side_mut(index).and_then(|side| side.late_close.as_deref());
-        let stage = late.map_or(OutputProgress::Unmeasured, |stage| *stage);
-        let Some(next) = self.progress(index, stage, patience, TICK * patience) else { return false };
+        let progress = late.map_or(OutputProgress::Unmeasured, |progress| *progress);
+        let Some(next) = self.check_progress(index, progress, check_interval, TICK * check_interval) else {
+            return false;
+        };
         self.streams.table.side_or_new(index).late_close = Some(Box::new(next));
-        self.streams.table.arm(index, tick_at(self.streams.os.now()) + patience);
+        self.streams.table.arm(index, tick_at(self.streams.os.now()) + check_interval);
         true
     }
 }

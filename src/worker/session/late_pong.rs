@@ -18,28 +18,28 @@ use crate::ws::encode;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Notes that a Ping of this tick joins output that is blocked.
-    pub(in crate::worker) fn expect_late_pong(&mut self, index: ConnIndex) {
-        let stage = self.measured(index, encode::frame_len(PING_PAYLOAD));
+    pub(in crate::worker) fn track_late_pong(&mut self, index: ConnIndex) {
+        let progress = self.measure_output(index, encode::frame_len(PING_PAYLOAD));
         let pinged = self.streams.tick;
         self.streams.table.side_or_new(index).late_pong =
-            Some(Box::new(LatePong { pinged, stage, left: None }));
+            Some(Box::new(LatePong { pinged, progress, written_at: None }));
     }
 
-    /// Notes that all output has left, the Ping of the tick `pinged` included. Returns whether the Pong's deadline counts from now on: once
-    /// for each Ping.
-    pub(in crate::worker) fn release_late_pong(&mut self, index: ConnIndex, pinged: u32) -> bool {
-        let measured = self.measured(index, 0);
+    /// Notes that all output is written, the Ping of the tick `pinged` included. Returns whether the Pong's deadline counts from now on:
+    /// once for each Ping.
+    pub(in crate::worker) fn note_ping_written(&mut self, index: ConnIndex, pinged: u32) -> bool {
+        let measured = self.measure_output(index, 0);
         let tick = self.streams.tick;
-        let new = || Box::new(LatePong { pinged, stage: measured, left: None });
+        let new = || Box::new(LatePong { pinged, progress: measured, written_at: None });
         let late = self.streams.table.side_or_new(index).late_pong.get_or_insert_with(new);
-        if late.left.is_some() {
+        if late.written_at.is_some() {
             return false;
         }
-        late.left = Some(tick);
+        late.written_at = Some(tick);
         if let (OutputProgress::Taking { goal, .. }, OutputProgress::Taking { before, .. }) =
-            (late.stage, measured)
+            (late.progress, measured)
         {
-            late.stage =
+            late.progress =
                 if before < goal { OutputProgress::Taking { before, goal } } else { OutputProgress::Reached };
         }
         true
@@ -62,7 +62,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return;
         };
         let since = match self.limits.ping_policy {
-            PingPolicy::Always => late.left.unwrap_or(late.pinged),
+            PingPolicy::Always => late.written_at.unwrap_or(late.pinged),
             PingPolicy::WhenIdle => last_seen,
         };
         self.schedule_ping(index, since);
@@ -71,7 +71,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Notes a sign of life from a peer with a late Pong. Its previous sign of life was at the tick `before`. Under the policy for idle
     /// peers it answers the Ping; the first such sign determines when the next Ping is due.
     #[cold]
-    pub(in crate::worker) fn hear_late_peer(&mut self, index: ConnIndex, before: u32) {
+    pub(in crate::worker) fn note_activity_of_late_peer(&mut self, index: ConnIndex, before: u32) {
         let late = self.streams.table.side_mut(index).and_then(|side| side.late_pong.as_deref());
         if late.is_some_and(|late| before < late.pinged)
             && self.limits.ping_policy == PingPolicy::WhenIdle
@@ -81,62 +81,62 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Handles a Pong that is late: drops the connection, or keeps it until the next check if the peer takes the output that precedes its
-    /// Ping.
-    pub(in crate::worker) fn await_longer(&mut self, index: ConnIndex, pinged: u32) -> Flow {
-        let Some(stage) = self.next_stage(index, pinged) else {
+    /// Handles a Pong that is late: extends its deadline to the next check if the peer takes the output that precedes its Ping, or drops the
+    /// connection.
+    pub(in crate::worker) fn extend_or_drop(&mut self, index: ConnIndex, pinged: u32) -> Flow {
+        let Some(progress) = self.check_pong_progress(index, pinged) else {
             return self.drop_connection(index, Closed::PongTimeout);
         };
-        let left = (self.streams.queued(index) == 0).then_some(pinged);
-        let new = || Box::new(LatePong { pinged, stage, left });
-        self.streams.table.side_or_new(index).late_pong.get_or_insert_with(new).stage = stage;
+        let written_at = (self.streams.queued(index) == 0).then_some(pinged);
+        let new = || Box::new(LatePong { pinged, progress, written_at });
+        self.streams.table.side_or_new(index).late_pong.get_or_insert_with(new).progress = progress;
         self.streams.table.arm(index, tick_at(self.streams.os.now()) + self.keepalive.pong_times.deadline);
         Flow::Alive
     }
 
-    fn next_stage(&mut self, index: ConnIndex, pinged: u32) -> Option<OutputProgress> {
+    fn check_pong_progress(&mut self, index: ConnIndex, pinged: u32) -> Option<OutputProgress> {
         let since = self.streams.now.saturating_sub(time_of(pinged));
         let late = self.streams.table.side_mut(index).and_then(|side| side.late_pong.as_deref());
-        let stage = late.map_or(OutputProgress::Unmeasured, |late| late.stage);
-        self.progress(index, stage, self.keepalive.pong_times.deadline, since)
+        let progress = late.map_or(OutputProgress::Unmeasured, |late| late.progress);
+        self.check_progress(index, progress, self.keepalive.pong_times.deadline, since)
     }
 
-    /// Returns the progress at a check, `patience` ticks after the check whose result was `stage`. The Ping or Close whose answer is late was
-    /// sent `since` ago. Returns `None` when no output precedes that frame, when the peer has taken too little, or when it acknowledged the
-    /// frame before the last check.
-    pub(in crate::worker) fn progress(
+    /// Returns the progress at a check, `check_interval` ticks after the check whose result was `progress`. The Ping or Close whose answer
+    /// is late was sent `since` ago. Returns `None` when no output precedes that frame, when the peer has taken too little, or when it
+    /// acknowledged the frame before the last check.
+    pub(in crate::worker) fn check_progress(
         &mut self,
         index: ConnIndex,
-        stage: OutputProgress,
-        patience: u32,
+        progress: OutputProgress,
+        check_interval: u32,
         since: Duration,
     ) -> Option<OutputProgress> {
         let Some(output) = self.output(index) else {
-            return self.has_taken(index, patience).then_some(OutputProgress::Unmeasured);
+            return self.has_outbox_shrunk(index, check_interval).then_some(OutputProgress::Unmeasured);
         };
-        let least = u128::from(self.limits.slowest_reader) * (TICK * patience).as_millis() / 1000;
+        let least = u128::from(self.limits.slowest_reader) * (TICK * check_interval).as_millis() / 1000;
         let least = u64::try_from(least).unwrap_or(u64::MAX).max(1);
         // If the kernel has taken the frame and still has room, queued output follows the frame and does not delay it.
-        let is_behind = stage == OutputProgress::Unmeasured
+        let is_behind = progress == OutputProgress::Unmeasured
             && self.streams.table.get(index).is_some_and(|record| !record.flags.has(Flags::BLOCKED));
         let queued = if is_behind { 0 } else { self.streams.queued(index) };
-        stage.next(output, queued, least, since)
+        progress.after_check(output, queued, least, since)
     }
 
     /// Returns whether the outbox has become shorter since the last check, where the system does not report what was acknowledged.
-    fn has_taken(&mut self, index: ConnIndex, patience: u32) -> bool {
+    fn has_outbox_shrunk(&mut self, index: ConnIndex, check_interval: u32) -> bool {
         let tick = self.streams.tick;
-        let is_stuck = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
-        is_stuck
+        let is_paused = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
+        is_paused
             && self
                 .streams
                 .table
                 .side_mut(index)
-                .is_some_and(|side| side.taken_at.saturating_add(patience) > tick)
+                .is_some_and(|side| side.outbox_written_at.saturating_add(check_interval) > tick)
     }
 
     /// Returns the progress of a peer that must acknowledge all output that is in the kernel or queued now, and `more` bytes.
-    pub(in crate::worker) fn measured(&self, index: ConnIndex, more: usize) -> OutputProgress {
+    pub(in crate::worker) fn measure_output(&self, index: ConnIndex, more: usize) -> OutputProgress {
         self.output(index).map_or(OutputProgress::Unmeasured, |output| OutputProgress::Taking {
             before: output.acknowledged,
             goal: output.acknowledged + output.unacknowledged + (self.streams.queued(index) + more) as u64,

@@ -90,7 +90,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Closes one connection, if it is still open.
-    pub(in crate::worker) fn close_by_mail(&mut self, id: ConnId, code: CloseCode, reason: &str) {
+    pub(in crate::worker) fn close_if_open(&mut self, id: ConnId, code: CloseCode, reason: &str) {
         if let Some(index) = self.find_open(id) {
             let frame = CloseFrame { code: Some(code), reason };
             let _ = self.close_open(index, frame, Closed::ByUs(frame.into()));
@@ -108,7 +108,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 self.broadcast_to(index, message, params);
             }
             budget.look();
-            if self.visits.meter.is_spent() {
+            if self.visits.meter.is_visit_spent() {
                 *budget = SliceBudget::SPENT;
             }
         });
@@ -116,7 +116,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Returns the budget of a broadcast's slice, in connections: 0 when the iteration's work for mail is used up.
     fn sweep_budget(&self) -> SliceBudget {
-        if self.visits.meter.is_spent() {
+        if self.visits.meter.is_visit_spent() {
             SliceBudget::SPENT
         } else {
             SliceBudget::of_looks(self.limits.budgets.sweep as usize)
@@ -184,7 +184,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             match self.streams.send(index, frame) {
                 Ok(count) => written = count,
                 Err(_) => {
-                    let _ = self.lose(index);
+                    let _ = self.drop_lost(index);
                     return false;
                 }
             }

@@ -3,33 +3,33 @@
 //! - `sessions`: all sessions of a worker, with what they share. `visits`: which connections are read from, for how long, and how much at a
 //!   time.
 //! - `preamble`: bytes that precede the transport. `opening`: the request that a connection begins with.
-//! - `read`, `frames`, `dispatch`: reading input, decoding frames, and calling the handler. `relief`: which message is given up when buffer
+//! - `read`, `frames`, `dispatch`: reading input, decoding frames, and calling the handler. `eviction`: which message is evicted when buffer
 //!   memory is used up.
 //! - `write`, `deferring`, `messages`, `push`: output, at once or later, to one connection or to many. `turn`: what the handler does in its
 //!   turn.
 //! - `close`: how connections end.
-//! - `timers`, `final_read`, `message_clock`: deadlines, and the input that is read before one is enforced.
-//! - `keepalive`, `cadence`, `ping`, `lateness`: when peers get Pings, and with which payload.
+//! - `timers`, `final_read`, `message_deadline`: deadlines, and the input that is read before one is enforced.
+//! - `keepalive`, `cadence`, `ping`, `ping_throttle`: when peers get Pings, and with which payload.
 //! - `late_pong`, `late_close`: how deadlines are extended for a peer that has output to read first.
 
 pub(super) mod cadence;
 pub(super) mod close;
 mod deferring;
 mod dispatch;
+mod eviction;
 mod final_read;
 mod frames;
 pub(super) mod keepalive;
 mod late_close;
 mod late_pong;
-mod lateness;
-mod message_clock;
+mod message_deadline;
 mod messages;
 pub(super) mod opening;
 pub(super) mod ping;
+mod ping_throttle;
 mod preamble;
 mod push;
 mod read;
-mod relief;
 pub(super) mod sessions;
 mod timers;
 mod turn;

@@ -10,18 +10,18 @@ use crate::worker::table::ConnId;
 /// Length of a Ping's payload: 8 bytes of time and 8 of proof.
 pub(in crate::worker) const PING_PAYLOAD: usize = 16;
 
-/// Makes and checks Ping payloads, so that a Pong yields the round-trip time without state for its Ping.
+/// Signs and verifies Ping payloads, so that a Pong yields the round-trip time without state for its Ping.
 ///
 /// The proof is a keyed hash of the time and of the connection's id, under keys of the worker. A peer can only send back what it was sent:
 /// another time, or the payload of another connection's Ping, has no valid proof.
-pub(in crate::worker) struct Seal {
+pub(in crate::worker) struct PingSigner {
     hasher: SipHasher13,
     /// Hides the time, which would reveal for how long the server has been up.
     mask: u64,
 }
 
-impl Seal {
-    /// Makes a seal with random keys.
+impl PingSigner {
+    /// Makes a signer with random keys.
     pub(in crate::worker) fn new(mut random: impl FnMut() -> u64) -> Self {
         Self { hasher: SipHasher13::new_with_keys(random(), random()), mask: random() }
     }
@@ -35,7 +35,7 @@ impl Seal {
 
     /// Returns when the Ping with this payload was sent; `None` when the payload is not that of a Ping to this connection, as in an
     /// unsolicited Pong (RFC 6455, section 5.5.3).
-    pub(in crate::worker) fn sent(&self, id: ConnId, payload: &[u8]) -> Option<Duration> {
+    pub(in crate::worker) fn sent_at(&self, id: ConnId, payload: &[u8]) -> Option<Duration> {
         let parts = u128::from_be_bytes(payload.try_into().ok()?);
         #[expect(clippy::cast_possible_truncation, reason = "the two halves of a payload")]
         let (sent, proof) = ((parts >> 64) as u64 ^ self.mask, parts as u64);
@@ -52,9 +52,9 @@ impl Seal {
 mod tests {
     use super::*;
 
-    fn seal(key: u64) -> Seal {
+    fn ping_signer(key: u64) -> PingSigner {
         let mut drawn = key;
-        Seal::new(|| {
+        PingSigner::new(|| {
             drawn = drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1);
             drawn
         })
@@ -63,34 +63,34 @@ mod tests {
     #[test]
     fn a_payload_tells_when_it_was_sent_to_whom_it_was_sent_alone() {
         let (id, now) = (ConnId::new(3, 7, 11), Duration::from_micros(1_234_567_891));
-        let (ours, another) = (seal(1), seal(2));
+        let (ours, another) = (ping_signer(1), ping_signer(2));
         let payload = ours.payload(id, now);
-        assert_eq!(ours.sent(id, &payload), Some(now));
-        assert_eq!(another.sent(id, &payload), None);
+        assert_eq!(ours.sent_at(id, &payload), Some(now));
+        assert_eq!(another.sent_at(id, &payload), None);
         for id in [ConnId::new(3, 8, 11), ConnId::new(3, 7, 12), ConnId::new(2, 7, 11)] {
-            assert_eq!(ours.sent(id, &payload), None);
+            assert_eq!(ours.sent_at(id, &payload), None);
         }
     }
 
     #[test]
     fn a_payload_that_was_changed_or_made_up_is_none() {
         let (id, now) = (ConnId::new(0, 1, 2), Duration::from_secs(5));
-        let seal = seal(9);
-        let payload = seal.payload(id, now);
+        let ping_signer = ping_signer(9);
+        let payload = ping_signer.payload(id, now);
         for at in 0..PING_PAYLOAD * 8 {
             let mut changed = payload;
             changed[at / 8] ^= 1 << (at % 8);
-            assert_eq!(seal.sent(id, &changed), None, "bit {at}");
+            assert_eq!(ping_signer.sent_at(id, &changed), None, "bit {at}");
         }
         for len in [0, 8, 15] {
-            assert_eq!(seal.sent(id, &payload[..len]), None);
+            assert_eq!(ping_signer.sent_at(id, &payload[..len]), None);
         }
-        assert_eq!(seal.sent(id, &[&payload[..], &[0]].concat()), None);
+        assert_eq!(ping_signer.sent_at(id, &[&payload[..], &[0]].concat()), None);
     }
 
     #[test]
     fn the_time_cannot_be_read() {
         let (id, now) = (ConnId::new(0, 1, 2), Duration::from_secs(5));
-        assert_ne!(seal(1).payload(id, now)[..8], 5_000_000_u64.to_be_bytes());
+        assert_ne!(ping_signer(1).payload(id, now)[..8], 5_000_000_u64.to_be_bytes());
     }
 }

@@ -77,7 +77,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
         let start = part.start;
         let Ok(Received { len, state, .. }) = self.streams.begin(index, part) else {
-            return self.lose(index);
+            return self.drop_lost(index);
         };
         let drained = drained && state != ReadState::MayHaveMore;
         if len > 0 && self.handle_input(index, start..start + len, drained) == Flow::Gone {

@@ -21,7 +21,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         batch: &mut Batch,
         flush: Flush,
     ) -> Pushed {
-        let Streams { table, os, transports, pool, counters, tick, puts_pings_off, .. } = &mut self.streams;
+        let Streams { table, os, transports, pool, counters, tick, postpones_pings, .. } = &mut self.streams;
         let entry = table.entry_mut(index).filter(|(record, _)| record.state() == State::Open);
         let all = u32::try_from(batch.len()).unwrap_or(u32::MAX);
         let Some((record, side)) = entry else { return Pushed { undelivered: all, ..Pushed::default() } };
@@ -29,7 +29,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return Pushed::default();
         }
         let (form, params) = (batch.form(record.params), record.params);
-        if flush == Flush::Later || has_other_output(record, side.as_deref(), *tick, *puts_pings_off) {
+        if flush == Flush::Later || has_other_output(record, side.as_deref(), *tick, *postpones_pings) {
             return self.queue_batch(index, batch, form, 0);
         }
         // The common case, with one access to the record.
@@ -47,7 +47,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             Ok(0)
         };
         let Ok(written) = sent else {
-            let _ = self.lose(index);
+            let _ = self.drop_lost(index);
             return Pushed { undelivered: all, ..Pushed::default() };
         };
         self.queue_batch(index, batch, form, written)

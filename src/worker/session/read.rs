@@ -53,8 +53,10 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                     return self.handle_end_of_stream(index, at, received);
                 }
                 Ok(received) => received,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.finish_reply(index),
-                Err(_) => return self.lose(index),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return self.defer_or_flush_reply(index);
+                }
+                Err(_) => return self.drop_lost(index),
             };
             self.streams.counters.bytes_in.add(len as u64);
             received_in_all += len;
@@ -67,7 +69,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             }
             let has_unhandled = self.expect_size(index, drained);
             if drained && !read_closed && !has_unhandled {
-                return self.finish_reply(index);
+                return self.defer_or_flush_reply(index);
             }
             // At most the replies to one read are collected before they are written, since the peer may not read them.
             if self.streams.receive.reply().len() >= REPLY_FLUSH_LEAST
@@ -76,7 +78,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 return Flow::Gone;
             }
             // After a short read only the end of the stream can follow, which costs no work.
-            if has_unhandled || (self.visits.meter.is_spent() && !drained) {
+            if has_unhandled || (self.visits.meter.is_visit_spent() && !drained) {
                 break;
             }
         }
@@ -110,7 +112,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Handles input that an earlier visit left, until the work of this visit is used up.
     fn handle_unhandled(&mut self, index: ConnIndex) -> Flow {
         while self.unhandled_len(index) > 0
-            && !self.visits.meter.is_spent()
+            && !self.visits.meter.is_visit_spent()
             && !self.streams.table.record_mut(index).flags.has(Flags::PAUSED)
         {
             if self.handle_unhandled_slice(index) == Flow::Gone {
@@ -120,8 +122,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    /// Handles one slice of the input that an earlier visit left. The slice is short, because the part of it that this visit does not handle is
-    /// copied to the receive buffer again by the next visit.
+    /// Handles one slice of the input that an earlier visit left. The slice is short, because the part of it that this visit does not
+    /// handle is copied to the receive buffer again by the next visit.
     fn handle_unhandled_slice(&mut self, index: ConnIndex) -> Flow {
         let Some(side) = self.streams.table.side_mut(index) else { return Flow::Alive };
         let UnhandledInput { bytes, at } = std::mem::take(&mut side.unhandled);
@@ -137,7 +139,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let at = at - self.visits.left_of_slice.take().unwrap_or_default();
         if flow == Flow::Alive
             && at < bytes.len()
-            && self.streams.table.record_mut(index).state() != State::Finishing
+            && self.streams.table.record_mut(index).state() != State::Lingering
         {
             // The buffer is no longer than one read.
             let at = u32::try_from(at).unwrap_or(u32::MAX);
@@ -179,12 +181,12 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             None => (input.len(), false),
         };
         if is_late {
-            self.hear_late_peer(index, seen_before);
+            self.note_activity_of_late_peer(index, seen_before);
         }
         if self.streams.pool.has_plenty(needed) {
             return self.handle_input_as(index, (state, protocol), input, drained);
         }
-        if self.relieve(index, needed) == Flow::Gone {
+        if self.evict_for(index, needed) == Flow::Gone {
             return Flow::Gone;
         }
         self.handle_input(index, input, drained)
@@ -209,7 +211,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     pub(in crate::worker) fn apply_read_state(&mut self, index: ConnIndex, state: ReadState) -> Flow {
         match state {
             ReadState::MayHaveMore | ReadState::Drained => Flow::Alive,
-            ReadState::Ended => self.lose(index),
+            ReadState::Ended => self.drop_lost(index),
             ReadState::Failed => self.fail_transport(index),
         }
     }
@@ -236,7 +238,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     ) -> Flow {
         match protocol {
             // RFC 6455-7.1.7-5
-            _ if state == State::Finishing => Flow::Alive,
+            _ if state == State::Lingering => Flow::Alive,
             Protocol::Opening if state == State::KeptAlive => self.handle_next_heads(index, input, drained),
             Protocol::Opening => self.handle_heads(index, input, drained),
             Protocol::WebSocket => self.handle_frames(index, input, drained),

@@ -7,7 +7,7 @@ use super::visits::Visits;
 use crate::http::Status;
 use crate::worker::app::application::App;
 use crate::worker::app::handler::Handler;
-use crate::worker::app::notice::{Notice, tells_refusals};
+use crate::worker::app::notice::{Notice, logs_refusals};
 use crate::worker::app::shared::Common;
 use crate::worker::limits::Limits;
 use crate::worker::os::{Os, Ready};
@@ -30,8 +30,8 @@ pub(in crate::worker) struct Sessions<O: Os, H: Handler> {
     /// Deadlines that have passed and are checked again after the next final read: the connection, the timer and the tick at which it was
     /// due. Empty between phases.
     pub(in crate::worker) overdue: Vec<(ConnId, Timer, u32)>,
-    /// The side record at which the next search for a message to give up begins.
-    pub(in crate::worker) relief_cursor: usize,
+    /// The side record at which the next search for a message to evict begins.
+    pub(in crate::worker) eviction_cursor: usize,
     /// Number of connections beyond the connection limit, which are kept only to be answered with 503.
     pub(in crate::worker) refused: usize,
     /// Whether the server ends: requests to open a WebSocket are refused.
@@ -60,7 +60,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             // The connection is read from in its turn among those that wait for another visit.
             return;
         }
-        if self.visits.meter.is_over() {
+        if self.visits.meter.is_iteration_spent() {
             self.streams.table.record_mut(index).flags.set(Flags::REVISIT);
             return self.visits.postponed.push_back(id);
         }
@@ -69,7 +69,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Reads from connections that became ready after the last iteration's work was used up, before those that became ready in this one.
     pub(in crate::worker) fn visit_postponed(&mut self) {
-        while !self.visits.postponed.is_empty() && !self.visits.meter.is_over() {
+        while !self.visits.postponed.is_empty() && !self.visits.meter.is_iteration_spent() {
             let Some(index) = self.visits.postponed.pop_front().and_then(|id| self.streams.table.find(id))
             else {
                 continue;
@@ -85,7 +85,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.visits.meter.begin_revisits();
         // Connections that are queued meanwhile wait for the next iteration.
         for _ in 0..self.visits.revisit.len() {
-            if self.visits.meter.is_over() {
+            if self.visits.meter.is_iteration_spent() {
                 break;
             }
             let Some(id) = self.visits.revisit.pop_front() else { break };
@@ -99,20 +99,25 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Logs, at a level that includes it, that a request or a connection before its request is refused.
-    pub(in crate::worker) fn tell_refused(&self, socket: &O::Socket, status: Status, reason: &'static str) {
-        if tells_refusals() {
+    pub(in crate::worker) fn send_refusal_notice(
+        &self,
+        socket: &O::Socket,
+        status: Status,
+        reason: &'static str,
+    ) {
+        if logs_refusals() {
             let (worker, peer, status) = (self.number, self.streams.os.peer_address(socket), status.get());
-            self.common.notices.say(Notice::Refused { worker, peer, status, reason });
+            self.common.notices.send(Notice::Refused { worker, peer, status, reason });
         }
     }
 
     /// Logs, at a level that includes it, that a request did not arrive in time.
-    pub(in crate::worker) fn tell_late(&self, index: ConnIndex) {
-        if tells_refusals()
+    pub(in crate::worker) fn send_late_notice(&self, index: ConnIndex) {
+        if logs_refusals()
             && let Some(record) = self.streams.table.get(index)
         {
             let (worker, peer) = (self.number, self.streams.os.peer_address(&record.socket));
-            self.common.notices.say(Notice::Late { worker, peer });
+            self.common.notices.send(Notice::Late { worker, peer });
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Handling of due timers: those of handshakes, Pings, Pongs and closes, one per connection; and those of incomplete messages.
 
 use super::final_read::FinalRead;
-use super::keepalive::{Keepalive, PongTimes, is_awaited, pinged_at};
+use super::keepalive::{Keepalive, PongTimes, is_unanswered, pinged_at};
 use super::sessions::{Flow, Sessions};
 use crate::base::ticks::{tick_at, time_of};
 use crate::budget::LOOKED_AT_PER_ITERATION;
@@ -21,12 +21,13 @@ const TOO_LONG: CloseFrame<'static> =
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Handles connections with due timers. Returns `true` if some are left for the next iteration.
     pub(in crate::worker) fn expire_timers(&mut self) -> bool {
-        self.observe_lateness();
+        self.observe_timer_lag();
         self.visits.meter.begin_iteration();
         let most = self.most_bytes_read();
         let most_pings = self.streams.counters.pings_sent.get() + self.limits.budgets.pings;
         for _ in 0..self.limits.budgets.expiries {
-            let has_read_enough = self.streams.counters.bytes_in.get() >= most || self.visits.meter.is_over();
+            let has_read_enough =
+                self.streams.counters.bytes_in.get() >= most || self.visits.meter.is_iteration_spent();
             if has_read_enough || self.streams.counters.pings_sent.get() >= most_pings {
                 break;
             }
@@ -41,10 +42,10 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.visits.meter.begin_iteration();
         let most = self.most_bytes_read();
         for _ in 0..self.limits.budgets.expiries {
-            if self.streams.counters.bytes_in.get() >= most || self.visits.meter.is_over() {
+            if self.streams.counters.bytes_in.get() >= most || self.visits.meter.is_iteration_spent() {
                 break;
             }
-            let Some((index, due)) = self.streams.table.expire_message(self.streams.tick) else {
+            let Some((index, due)) = self.streams.table.expire_message_timer(self.streams.tick) else {
                 return false;
             };
             let _ = self.on_message_timer(index, due);
@@ -67,7 +68,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let entry = table.entry_mut(index).filter(|(record, _)| record.state() == State::Open);
         let Some((_, Some(side))) = entry else { return Flow::Alive };
         // The message may be complete, and another one begun, with a deadline of its own; or its deadline is suspended.
-        if !side.message.clock.is_overdue() {
+        if !side.message.deadline.is_overdue() {
             return Flow::Alive;
         }
         if read == FinalRead::Incomplete {
@@ -75,8 +76,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return Flow::Alive;
         }
         side.message.decoder.clear(pool);
-        self.streams.table.end_message(index);
-        self.close_with(index, TOO_LONG, Closed::MessageTimeout, State::Finishing);
+        self.streams.table.clear_message_deadline(index);
+        self.close_with(index, TOO_LONG, Closed::MessageTimeout, State::Lingering);
         if self.flush_close(index) == Flow::Gone {
             return Flow::Gone;
         }
@@ -88,8 +89,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let Some((before, awaits_peer)) = self.awaits_peer(index, due) else { return Flow::Gone };
         let mut state = before;
         if awaits_peer {
-            // `is_awaited` checks further input against this deadline.
-            self.streams.table.put_off(index, due, self.streams.tick + 1);
+            // `is_unanswered` checks further input against this deadline.
+            self.streams.table.postpone(index, due, self.streams.tick + 1);
             let read = self.final_read(index, Timer::Connection, due);
             if read == FinalRead::Gone {
                 return Flow::Gone;
@@ -111,17 +112,17 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             state = self.streams.table.record_mut(index).state();
         }
         match state {
-            State::Handshaking | State::KeptAlive if self.awaits_reader_longer(index) => Flow::Alive,
+            State::Handshaking | State::KeptAlive if self.extend_request_deadline(index) => Flow::Alive,
             State::KeptAlive if self.streams.queued(index) == 0 => self.discard(index),
             State::Handshaking | State::KeptAlive => {
                 self.streams.counters.handshake_timeouts.add(1);
-                self.tell_late(index);
+                self.send_late_notice(index);
                 self.discard(index)
             }
             State::Deciding => self.expire_decision(index),
             State::Open => self.keep_alive(index, due),
-            State::Closing | State::Finishing if self.awaits_close_longer(index) => Flow::Alive,
-            State::Closing | State::Finishing => {
+            State::Closing | State::Lingering if self.extend_close_deadline(index) => Flow::Alive,
+            State::Closing | State::Lingering => {
                 // A peer is not late if its Close arrived with the final read.
                 self.streams.counters.close_timeouts.add(u64::from(state == before));
                 self.discard(index)
@@ -135,12 +136,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             self;
         let (record, side) = table.entry(index)?;
         let state = record.state();
-        let is_awaited = match state {
+        let is_unanswered = match state {
             State::Deciding => false,
-            State::Open => is_awaited(record, pinged_at(record, side, due, *pong_times), limits.ping_policy),
+            State::Open => {
+                is_unanswered(record, pinged_at(record, side, due, *pong_times), limits.ping_policy)
+            }
             _ => true,
         };
-        Some((state, is_awaited))
+        Some((state, is_unanswered))
     }
 
     /// Schedules the first Ping. Clients that connected together do not get their Pings together. A client that has just connected gets
@@ -169,14 +172,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let had_final_read = side.is_some_and(|side| side.final_reads.are_pending());
         let had_timer = record.flags.has(Flags::PONG_TIMER);
         record.flags.clear(Flags::PONG_TIMER);
-        if is_awaited(record, pinged, policy) {
+        if is_unanswered(record, pinged, policy) {
             let PongTimes { first_check, deadline } = *pong_times;
             if had_timer && !has_late && first_check < deadline {
                 // The next Ping would be due, but the Pong to this one still has time.
                 self.streams.table.arm(index, due - first_check + deadline);
                 return Flow::Alive;
             }
-            return self.await_longer(index, pinged);
+            return self.extend_or_drop(index, pinged);
         }
         record.flags.clear(Flags::AWAIT_PONG);
         if had_final_read {
@@ -193,7 +196,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             self.streams.table.arm(index, next);
             return Flow::Alive;
         }
-        if self.puts_ping_off(index, due, cadence.interval()) {
+        if self.postpone_ping(index, due, cadence.interval()) {
             return Flow::Alive;
         }
         self.ping(index)
@@ -204,30 +207,30 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let (id, now) = (self.streams.table.id(index), self.streams.os.now());
         let record = self.streams.table.record_mut(index);
         record.flags.set(Flags::AWAIT_PONG | Flags::PONG_TIMER);
-        let is_stuck = record.flags.has(Flags::PAUSED);
-        if is_stuck {
-            self.expect_late_pong(index);
+        let is_paused = record.flags.has(Flags::PAUSED);
+        if is_paused {
+            self.track_late_pong(index);
         }
         self.streams.counters.pings_sent.add(1);
         encode::frame(
             &mut self.streams.receive.reply_mut().bytes,
             Opcode::Ping,
-            &self.keepalive.seal.payload(id, now),
+            &self.keepalive.ping_signer.payload(id, now),
             None,
         );
         if self.flush_reply(index) == Flow::Gone || self.write_at_once(index) == Flow::Gone {
             return Flow::Gone;
         }
-        self.await_pong(index, is_stuck, tick_at(now));
+        self.await_pong(index, is_paused, tick_at(now));
         Flow::Alive
     }
 
     /// Arms the deadline of a Pong. Its Ping, of the tick `pinged`, has just left or joined output that is blocked. The Pong's time begins
     /// now: the process may have been stopped before.
-    fn await_pong(&mut self, index: ConnIndex, is_stuck: bool, pinged: u32) {
+    fn await_pong(&mut self, index: ConnIndex, is_paused: bool, pinged: u32) {
         let sent = tick_at(self.streams.os.now());
         let PongTimes { first_check, deadline } = self.keepalive.pong_times;
-        if is_stuck {
+        if is_paused {
             return self.streams.table.arm(index, sent + deadline);
         }
         let time = if first_check < deadline && sent > pinged {
@@ -237,19 +240,19 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         } else {
             first_check
         };
-        self.streams.table.put_off(index, pinged + time, sent + time);
+        self.streams.table.postpone(index, pinged + time, sent + time);
     }
 
     /// Restarts the deadline of a Pong, because its Ping waited behind other output and leaves only now.
-    pub(in crate::worker) fn extend_pong_deadline(&mut self, index: ConnIndex) {
+    pub(in crate::worker) fn restart_pong_deadline(&mut self, index: ConnIndex) {
         let Self { streams: Streams { table, .. }, limits, keepalive: Keepalive { pong_times, .. }, .. } =
             self;
         let Some((record, side)) = table.entry(index) else { return };
         if record.state() == State::Open
             && let Some(due) = record.timer.deadline()
             && let pinged = pinged_at(record, side, due, *pong_times)
-            && is_awaited(record, pinged, limits.ping_policy)
-            && self.release_late_pong(index, pinged)
+            && is_unanswered(record, pinged, limits.ping_policy)
+            && self.note_ping_written(index, pinged)
         {
             self.streams
                 .table
@@ -258,23 +261,24 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Notes how late the first due timer is.
-    pub(in crate::worker) fn observe_lateness(&mut self) {
+    pub(in crate::worker) fn observe_timer_lag(&mut self) {
         let Some(due) = self.streams.table.first_due(self.streams.tick) else { return };
         let lag = self.streams.now.saturating_sub(time_of(due));
-        let begins = self.keepalive.lateness.observe(self.streams.now, lag);
-        self.streams.puts_pings_off = self.keepalive.lateness.puts_pings_off();
-        if begins && self.common.tell_of_lateness() {
-            self.common.notices.say(Notice::PutsPingsOff { worker: self.number, late_by: lag });
+        let begins = self.keepalive.throttle.observe(self.streams.now, lag);
+        self.streams.postpones_pings = self.keepalive.throttle.postpones_pings();
+        if begins && self.common.claim_late_notice() {
+            self.common.notices.send(Notice::PostponesPings { worker: self.number, late_by: lag });
         }
     }
 
-    /// Returns whether a Ping that was first due at the tick `due` is put off, because the worker is late. Arms its timer for then.
-    pub(in crate::worker) fn puts_ping_off(&mut self, index: ConnIndex, due: u32, interval: u32) -> bool {
-        let Some(later) = self.keepalive.lateness.put_off(due, self.streams.tick, interval) else {
+    /// Postpones a Ping that was first due at the tick `due`, if the worker is late, and arms its timer. Returns whether the Ping is
+    /// postponed.
+    pub(in crate::worker) fn postpone_ping(&mut self, index: ConnIndex, due: u32, interval: u32) -> bool {
+        let Some(later) = self.keepalive.throttle.postpone(due, self.streams.tick, interval) else {
             return false;
         };
         self.streams.counters.pings_put_off.add(1);
-        self.streams.table.put_off(index, due, later);
+        self.streams.table.postpone(index, due, later);
         true
     }
 }

@@ -57,8 +57,8 @@ impl Visits {
         }
     }
 
-    /// Notes the result of a read, from which the size of the next read, on any connection, is chosen. `drained`: the read was short, so that
-    /// it drained its socket. `is_large`: it ended inside a large message. `has_unhandled`: the visit could not handle all of it.
+    /// Notes the result of a read, from which the size of the next read, on any connection, is chosen. `drained`: the read was short, so
+    /// that it drained its socket. `is_large`: it ended inside a large message. `has_unhandled`: the visit could not handle all of it.
     pub(in crate::worker) const fn note_read(&mut self, drained: bool, is_large: bool, has_unhandled: bool) {
         self.is_costly_expected = has_unhandled || (self.is_costly_expected && drained);
         self.is_large_expected = is_large || (self.is_large_expected && drained);

@@ -41,7 +41,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return self.write_later(index, &bytes);
         }
         let sent = if must_wait { Ok(0) } else { self.streams.send_reply(index) };
-        let Ok(written) = sent else { return self.lose(index) };
+        let Ok(written) = sent else { return self.drop_lost(index) };
         if written == all {
             self.streams.receive.reply_mut().finish_writing(&mut self.streams.pool);
             return Flow::Alive;
@@ -77,7 +77,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     pub(in crate::worker) fn write_now(&mut self, index: ConnIndex, bytes: &[u8]) -> Flow {
         match self.streams.send(index, bytes) {
-            Err(_) => self.lose(index),
+            Err(_) => self.drop_lost(index),
             Ok(written) if written == bytes.len() => Flow::Alive,
             Ok(written) => {
                 let queued = self.streams.queue(index, &bytes[written..]);
@@ -144,14 +144,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 self.pause(index);
                 Flow::Alive
             }
-            Err(_) => self.lose(index),
+            Err(_) => self.drop_lost(index),
         }
     }
 
     /// Pauses reading from a peer that does not read: its input would only make more output.
     fn pause(&mut self, index: ConnIndex) {
         if !self.streams.table.record_mut(index).flags.replace(Flags::PAUSED) {
-            self.stop_message_clock(index);
+            self.suspend_message_deadline(index);
         }
     }
 
@@ -164,7 +164,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                     self.pause(index);
                     return Flow::Alive;
                 }
-                Err(_) => return self.lose(index),
+                Err(_) => return self.drop_lost(index),
             }
         }
         self.streams.free_side(index);
@@ -172,9 +172,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let record = self.streams.table.record_mut(index);
         if record.flags.has(Flags::PAUSED) && record.state() != State::Deciding {
             record.flags.clear(Flags::PAUSED);
-            self.go_on_with_message_clock(index);
+            self.resume_message_deadline(index);
             self.queue_visit(id);
-            self.extend_pong_deadline(index);
+            self.restart_pong_deadline(index);
         }
         self.end_writing(index);
         Flow::Alive

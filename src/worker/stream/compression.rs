@@ -272,7 +272,7 @@ mod tests {
                 let (compressor, contexts) = (&mut compressor, &mut contexts);
                 let mut outgoing = Outgoing { compressor, params, contexts, counters: &counters, meter };
                 assert!(outgoing.write(&mut out, Opcode::Binary, &[8; LEN], usize::MAX));
-                assert_eq!(outgoing.meter.is_spent(), is_spent, "{takeover}, {visit}");
+                assert_eq!(outgoing.meter.is_visit_spent(), is_spent, "{takeover}, {visit}");
             }
         }
     }

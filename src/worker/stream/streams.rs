@@ -27,8 +27,8 @@ pub(in crate::worker) struct Streams<O: Os, D> {
     /// The time at which this iteration began, since the worker's start. `tick` is the same time in ticks.
     pub(in crate::worker) now: Duration,
     pub(in crate::worker) tick: u32,
-    /// Whether the worker is late and puts due Pings off.
-    pub(in crate::worker) puts_pings_off: bool,
+    /// Whether the worker is late and postpones due Pings.
+    pub(in crate::worker) postpones_pings: bool,
     pub(in crate::worker) counters: Arc<Counters>,
 }
 
@@ -53,7 +53,7 @@ impl<O: Os, D> Streams<O, D> {
             dirty: Vec::new(),
             now,
             tick,
-            puts_pings_off: false,
+            postpones_pings: false,
             counters,
         }
     }

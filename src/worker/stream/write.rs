@@ -30,7 +30,7 @@ impl<O: Os, D> Streams<O, D> {
     /// one system call writes all of it.
     pub(in crate::worker) fn has_other_output(&self, index: ConnIndex) -> bool {
         let entry = self.table.entry(index);
-        entry.is_some_and(|(record, side)| has_other_output(record, side, self.tick, self.puts_pings_off))
+        entry.is_some_and(|(record, side)| has_other_output(record, side, self.tick, self.postpones_pings))
     }
 
     /// Appends a copy of the bytes to the outbox. Returns `false` when the pool has no buffer for them.
@@ -112,7 +112,7 @@ impl<O: Os, D> Streams<O, D> {
         let written = sender.send_slices(index, record, &slices[..filled])?;
         side.outbox.advance(written, pool);
         if written > 0 {
-            side.taken_at = *tick;
+            side.outbox_written_at = *tick;
         }
         Ok(!record.flags.has(Flags::BLOCKED))
     }
@@ -146,7 +146,7 @@ impl<O: Os, D> Streams<O, D> {
     pub(in crate::worker) fn end_writing(&mut self, index: ConnIndex) {
         let Self { table, os, transports, pool, .. } = self;
         let Some(record) = table.get_mut(index) else { return };
-        if record.state() == State::Finishing && !record.flags.has(Flags::SHUT) {
+        if record.state() == State::Lingering && !record.flags.has(Flags::SHUT) {
             let ended = transports
                 .end_writing(record.transport(), &mut Link { os, socket: &record.socket, index, pool });
             // It can only fail for a connection that is lost, which the next read finds out.
@@ -157,7 +157,7 @@ impl<O: Os, D> Streams<O, D> {
     /// Discards all input of a connection's stream and all output that was to be sent in it.
     pub(in crate::worker) fn drop_stream(&mut self, index: ConnIndex) {
         self.receive.clear_reply(&mut self.pool);
-        self.table.end_message(index);
+        self.table.clear_message_deadline(index);
         if let Some(side) = self.table.side_mut(index) {
             side.clear(&mut self.pool);
         }
@@ -185,11 +185,11 @@ pub(in crate::worker) fn has_other_output<S, D>(
     record: &Record<S, D>,
     side: Option<&Side>,
     tick: u32,
-    puts_pings_off: bool,
+    postpones_pings: bool,
 ) -> bool {
     record.flags.has(Flags::BLOCKED)
         || side.is_some_and(|side| !side.outbox.is_empty())
         || (record.timer.deadline().is_some_and(|due| due <= tick)
             && record.state() == State::Open
-            && !puts_pings_off)
+            && !postpones_pings)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::final_read::Timer;
 use super::id::{ConnId, ConnIndex, MAX_GENERATION};
-use super::message_clock::MessageClock;
+use super::message_deadline::MessageDeadline;
 use super::outbox::Outbox;
 use super::record::Record;
 use super::side::{Side, SideId};
@@ -75,7 +75,7 @@ impl<S, D> ConnectionTable<S, D> {
         pool: &mut Pool,
     ) -> Option<(Record<S, D>, usize)> {
         self.disarm(index);
-        self.end_message(index);
+        self.clear_message_deadline(index);
         let record = self.records.remove(index.as_usize())?;
         let mut context_bytes = 0;
         if let Some(mut side) = record.side.index().and_then(|at| self.sides.remove(at)) {
@@ -165,7 +165,7 @@ impl<S, D> ConnectionTable<S, D> {
     pub(in crate::worker) fn free_side(&mut self, index: ConnIndex, pool: &mut Pool) {
         let Some(at) = self.record_mut(index).side.index() else { return };
         if self.sides.get(at).is_none_or(Side::is_empty) {
-            self.end_message(index);
+            self.clear_message_deadline(index);
             self.record_mut(index).side = SideId::NONE;
             if let Some(mut side) = self.sides.remove(at) {
                 side.clear(pool);
@@ -219,9 +219,9 @@ impl<S, D> ConnectionTable<S, D> {
         self.timers.arm(&mut self.records, index.get(), deadline);
     }
 
-    /// Arms a connection's timer for the tick `deadline`, and makes it expire at the tick `seen_at`, or later.
-    pub(in crate::worker) fn put_off(&mut self, index: ConnIndex, deadline: u32, seen_at: u32) {
-        self.timers.put_off(&mut self.records, index.get(), deadline, seen_at);
+    /// Arms a connection's timer for the tick `deadline`, and makes it expire at the tick `expires_at`, or later.
+    pub(in crate::worker) fn postpone(&mut self, index: ConnIndex, deadline: u32, expires_at: u32) {
+        self.timers.postpone(&mut self.records, index.get(), deadline, expires_at);
     }
 
     pub(in crate::worker) fn disarm(&mut self, index: ConnIndex) {
@@ -250,25 +250,33 @@ impl<S, D> ConnectionTable<S, D> {
 
 /// The deadline of an incomplete message.
 impl<S, D> ConnectionTable<S, D> {
-    /// Starts the deadline of an incomplete message, `time` from now. It is suspended from the beginning if `stands` is set.
-    pub(in crate::worker) fn begin_message(
+    /// Starts the deadline of an incomplete message, `time` from now. It is suspended from the beginning if `is_suspended` is set.
+    pub(in crate::worker) fn start_message_deadline(
         &mut self,
         index: ConnIndex,
         now: impl FnOnce() -> Duration,
         time: Duration,
-        stands: bool,
+        is_suspended: bool,
     ) {
-        self.set_message_clock(index, |clock| clock.begin(now(), time, stands));
+        self.change_message_deadline(index, |deadline| deadline.start(now(), time, is_suspended));
     }
 
     /// Suspends the deadline: the connection is not read from any more.
-    pub(in crate::worker) fn stop_message(&mut self, index: ConnIndex, now: impl FnOnce() -> Duration) {
-        self.set_message_clock(index, |clock| clock.stop(now()));
+    pub(in crate::worker) fn suspend_message_deadline(
+        &mut self,
+        index: ConnIndex,
+        now: impl FnOnce() -> Duration,
+    ) {
+        self.change_message_deadline(index, |deadline| deadline.suspend(now()));
     }
 
     /// Resumes the deadline: the connection is read from again.
-    pub(in crate::worker) fn resume_message(&mut self, index: ConnIndex, now: impl FnOnce() -> Duration) {
-        self.set_message_clock(index, |clock| clock.go_on(now()));
+    pub(in crate::worker) fn resume_message_deadline(
+        &mut self,
+        index: ConnIndex,
+        now: impl FnOnce() -> Duration,
+    ) {
+        self.change_message_deadline(index, |deadline| deadline.resume(now()));
     }
 
     /// Returns the next tick at which the timer of a message may be due.
@@ -278,38 +286,37 @@ impl<S, D> ConnectionTable<S, D> {
     }
 
     /// Ends the deadline: no message is incomplete any more.
-    pub(in crate::worker) fn end_message(&mut self, index: ConnIndex) {
+    pub(in crate::worker) fn clear_message_deadline(&mut self, index: ConnIndex) {
         let Some(at) = self.side_slot(index) else { return };
-        let Some(side) = self.sides.get_mut(at as usize).filter(|side| side.message.clock.is_under_way())
-        else {
+        let Some(side) = self.sides.get_mut(at as usize).filter(|side| side.message.deadline.is_set()) else {
             return;
         };
         side.final_reads.forget(Timer::Message);
-        side.message.clock.forget();
+        side.message.deadline.clear();
         self.message_timers.disarm(&mut self.sides, at);
     }
 
     /// Disarms the first timer of a message that is due at the tick `now`. Returns the index of its connection and the tick at which it was
     /// due.
-    pub(in crate::worker) fn expire_message(&mut self, now: u32) -> Option<(ConnIndex, u32)> {
+    pub(in crate::worker) fn expire_message_timer(&mut self, now: u32) -> Option<(ConnIndex, u32)> {
         let (at, due) = self.message_timers.expire(&mut self.sides, now)?;
         self.sides.get(at as usize).map(|side| (side.owner(), due))
     }
 
-    /// Arms the timer of a message again, which was due at the tick `due` and is to be enforced at the tick `seen_at`.
-    pub(in crate::worker) fn put_message_off(&mut self, index: ConnIndex, due: u32, seen_at: u32) {
+    /// Arms the timer of a message again, which was due at the tick `due` and is to be enforced at the tick `expires_at`.
+    pub(in crate::worker) fn postpone_message_timer(&mut self, index: ConnIndex, due: u32, expires_at: u32) {
         if let Some(at) = self.side_slot(index)
-            && self.sides.get(at as usize).is_some_and(|side| side.message.clock.is_overdue())
+            && self.sides.get(at as usize).is_some_and(|side| side.message.deadline.is_overdue())
         {
-            self.message_timers.put_off(&mut self.sides, at, due, seen_at);
+            self.message_timers.postpone(&mut self.sides, at, due, expires_at);
         }
     }
 
-    fn set_message_clock(&mut self, index: ConnIndex, set: impl FnOnce(&mut MessageClock)) {
+    fn change_message_deadline(&mut self, index: ConnIndex, set: impl FnOnce(&mut MessageDeadline)) {
         let Some(at) = self.side_slot(index) else { return };
         let Some(side) = self.sides.get_mut(at as usize) else { return };
-        set(&mut side.message.clock);
-        match side.message.clock.deadline() {
+        set(&mut side.message.deadline);
+        match side.message.deadline.tick() {
             Some(deadline) => self.message_timers.arm(&mut self.sides, at, deadline),
             None => self.message_timers.disarm(&mut self.sides, at),
         }
@@ -329,6 +336,6 @@ impl<S, D> Nodes for Records<S, D> {
 
 impl Nodes for Sides {
     fn node(&mut self, index: u32) -> &mut Node {
-        &mut self.get_mut(index as usize).expect("an armed timer has a side record").message.clock.timer
+        &mut self.get_mut(index as usize).expect("an armed timer has a side record").message.deadline.timer
     }
 }

@@ -3,12 +3,12 @@
 //! - `connections`: the table, with its timers. `id`, `token`: names of connections, and of their events.
 //! - `record`: the record of each connection; `tags`: its state, protocol and transport. `side`: the side record, which few connections
 //!   have.
-//! - `outbox`, `message_clock`, `final_read`, `progress`: the parts of a side record.
+//! - `outbox`, `message_deadline`, `final_read`, `progress`: the parts of a side record.
 
 mod connections;
 mod final_read;
 mod id;
-mod message_clock;
+mod message_deadline;
 mod outbox;
 mod progress;
 mod record;

@@ -9,9 +9,9 @@ use crate::worker::os::Output;
 pub(crate) struct LatePong {
     /// The tick of the Ping. A Pong to an earlier Ping does not count.
     pub(crate) pinged: u32,
-    pub(crate) stage: OutputProgress,
+    pub(crate) progress: OutputProgress,
     /// The tick at which the kernel took the Ping; the Pong's deadline counts from there. `None` while the Ping is queued.
-    pub(crate) left: Option<u32>,
+    pub(crate) written_at: Option<u32>,
 }
 
 /// How far the peer has taken the output up to the server's Ping or Close.
@@ -37,9 +37,15 @@ impl LatePong {
 }
 
 impl OutputProgress {
-    /// Returns the stage that follows a check, which finds `output` in the kernel and `queued` bytes behind it; `None` when the Pong is
+    /// Returns the progress after a check, which finds `output` in the kernel and `queued` bytes behind it; `None` when the Pong is
     /// missing. The peer must have taken `least` bytes since the last check. The Ping was sent the time `since` ago.
-    pub(crate) fn next(self, output: Output, queued: usize, least: u64, since: Duration) -> Option<Self> {
+    pub(crate) fn after_check(
+        self,
+        output: Output,
+        queued: usize,
+        least: u64,
+        since: Duration,
+    ) -> Option<Self> {
         let Output { acknowledged, unacknowledged, silent_for } = output;
         let ahead = unacknowledged + queued as u64;
         match self {
@@ -68,32 +74,32 @@ mod tests {
         Output { acknowledged, unacknowledged, silent_for: Duration::from_secs(1) }
     }
 
-    fn next(stage: OutputProgress, output: Output, queued: usize) -> Option<OutputProgress> {
-        stage.next(output, queued, LEAST, SINCE)
+    fn after_check(progress: OutputProgress, output: Output, queued: usize) -> Option<OutputProgress> {
+        progress.after_check(output, queued, LEAST, SINCE)
     }
 
     #[test]
     fn only_a_peer_that_was_heard_of_and_has_output_in_front_is_given_time_to_be_measured() {
         let measured = OutputProgress::Taking { before: 7, goal: 7 + 30 + 20 };
-        assert_eq!(next(OutputProgress::Unmeasured, output(7, 30), 20), Some(measured));
-        assert_eq!(next(OutputProgress::Unmeasured, output(7, 0), 0), None);
+        assert_eq!(after_check(OutputProgress::Unmeasured, output(7, 30), 20), Some(measured));
+        assert_eq!(after_check(OutputProgress::Unmeasured, output(7, 0), 0), None);
         let silent = Output { silent_for: SINCE, ..output(7, 30) };
-        assert_eq!(next(OutputProgress::Unmeasured, silent, 20), None);
+        assert_eq!(after_check(OutputProgress::Unmeasured, silent, 20), None);
     }
 
     #[test]
     fn a_byte_now_and_then_is_not_enough() {
-        let stage = OutputProgress::Taking { before: 1_000, goal: 5_000 };
+        let progress = OutputProgress::Taking { before: 1_000, goal: 5_000 };
         let gone_on = OutputProgress::Taking { before: 1_100, goal: 5_000 };
-        assert_eq!(next(stage, output(1_100, 50), 1_000), Some(gone_on));
-        assert_eq!(next(stage, output(1_099, 50), 1_000), None);
+        assert_eq!(after_check(progress, output(1_100, 50), 1_000), Some(gone_on));
+        assert_eq!(after_check(progress, output(1_099, 50), 1_000), None);
     }
 
     #[test]
     fn with_the_ping_acknowledged_there_is_one_look_more_whatever_else_is_taken() {
-        let stage = OutputProgress::Taking { before: 1_000, goal: 1_050 };
-        assert_eq!(next(stage, output(1_050, 500), 1_000), Some(OutputProgress::Reached));
-        assert_eq!(next(stage, output(1_001, 0), 0), Some(OutputProgress::Reached));
-        assert_eq!(next(OutputProgress::Reached, output(9_000, 500), 1_000), None);
+        let progress = OutputProgress::Taking { before: 1_000, goal: 1_050 };
+        assert_eq!(after_check(progress, output(1_050, 500), 1_000), Some(OutputProgress::Reached));
+        assert_eq!(after_check(progress, output(1_001, 0), 0), Some(OutputProgress::Reached));
+        assert_eq!(after_check(OutputProgress::Reached, output(9_000, 500), 1_000), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::final_read::FinalReads;
 use super::id::ConnIndex;
-use super::message_clock::MessageClock;
+use super::message_deadline::MessageDeadline;
 use super::outbox::Outbox;
 use super::progress::{LatePong, OutputProgress};
 use crate::base::pool::Pool;
@@ -52,9 +52,9 @@ pub(crate) struct IncompleteMessage {
     /// Whether the decoder is lent out. The side record then stays, empty or not, with the other state of the connection.
     decoder_is_lent: bool,
     /// The tick at which the message began to arrive.
-    pub(crate) begun: u32,
+    pub(crate) began_at: u32,
     /// The deadline of the message.
-    pub(crate) clock: MessageClock,
+    pub(crate) deadline: MessageDeadline,
 }
 
 /// State that an idle connection does not have. It is freed as soon as it is empty.
@@ -75,7 +75,7 @@ pub(crate) struct Side {
     /// Output that waits for the kernel or for the end of the iteration.
     pub(crate) outbox: Outbox,
     /// The tick at which the kernel last took bytes of the outbox.
-    pub(crate) taken_at: u32,
+    pub(crate) outbox_written_at: u32,
     /// Set while a Pong has more time than usual.
     pub(crate) late_pong: Option<Box<LatePong>>,
     /// Set while the close deadline depends on what the peer takes.
@@ -92,7 +92,7 @@ impl Side {
             unhandled: UnhandledInput::default(),
             contexts: None,
             outbox: Outbox::default(),
-            taken_at: 0,
+            outbox_written_at: 0,
             late_pong: None,
             late_close: None,
         }

@@ -14,7 +14,7 @@ pub(crate) enum State {
     Closing,
     /// Both sides have sent what they have to. Once queued output is written, the server shuts down the writing half and waits for the
     /// peer's end of the stream, so that no reset overtakes its last bytes. Timer: the close deadline.
-    Finishing,
+    Lingering,
     /// A request has been answered, and another may follow. Timer: the deadline of the next request.
     KeptAlive,
     /// The handler decides on a request later. Reading is paused. Timer: the deadline of the decision.
@@ -63,7 +63,7 @@ impl Tags {
             0 => State::Handshaking,
             1 => State::Open,
             2 => State::Closing,
-            3 => State::Finishing,
+            3 => State::Lingering,
             4 => State::KeptAlive,
             _ => State::Deciding,
         }
@@ -152,7 +152,7 @@ mod tests {
         State::Handshaking,
         State::Open,
         State::Closing,
-        State::Finishing,
+        State::Lingering,
         State::KeptAlive,
         State::Deciding,
     ];

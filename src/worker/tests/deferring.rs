@@ -117,7 +117,7 @@ fn those_of_a_connection_that_has_ended_are_forgotten() {
         }
         // One connection ends here, and the peer of another has reset it before it is written to.
         let index = rig.worker.sessions.streams.table.find(rig.log().opened[clients[0]]).unwrap();
-        assert_eq!(rig.worker.sessions.lose(index), Flow::Gone);
+        assert_eq!(rig.worker.sessions.drop_lost(index), Flow::Gone);
         rig.world().client_resets(clients[1]);
         rig.worker.sessions.write_deferred();
         rig.settle();

@@ -414,7 +414,7 @@ fn a_worker_that_is_late_has_the_log_say_so_once() {
         assert!(rig.counters().pings_put_off.get() > 0);
         let said: Vec<_> = notices.try_iter().collect();
         assert!(
-            matches!(said[..], [Notice::PutsPingsOff { worker: 0, late_by }] if late_by >= LATE),
+            matches!(said[..], [Notice::PostponesPings { worker: 0, late_by }] if late_by >= LATE),
             "{said:?}"
         );
     });

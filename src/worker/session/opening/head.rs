@@ -83,7 +83,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
         self.begin_head(index);
         let is_paused = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
-        if !is_paused && !self.visits.meter.is_spent() {
+        if !is_paused && !self.visits.meter.is_visit_spent() {
             return None;
         }
         // The connection waits for its next visit, or for its client to read the response first.
@@ -163,7 +163,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 match routed {
                     Routed::WebSocket => AfterHead::Frames(rest),
                     Routed::Answered => AfterHead::Request(rest),
-                    Routed::Ended | Routed::Later(_) => AfterHead::Done(self.finish(index)),
+                    Routed::Ended | Routed::Later(_) => AfterHead::Done(self.end_after_reply(index)),
                 }
             }
             Err((refusal, is_head)) => AfterHead::Done(self.refuse_kept(index, kept, refusal, is_head)),

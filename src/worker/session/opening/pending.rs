@@ -51,7 +51,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Handles resolved decisions, until the meter is spent. Returns `true` if there may be more.
     pub(in crate::worker) fn handle_decisions(&mut self) -> bool {
-        while !self.visits.meter.is_spent() {
+        while !self.visits.meter.is_visit_spent() {
             let Some(returned) = self.app.decisions.take() else { return false };
             self.handle_decision(returned);
         }
@@ -88,7 +88,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Refuses a request that waits for a decision, because the server ends.
-    pub(in crate::worker) fn drain_undecided(&mut self, index: ConnIndex) -> Flow {
+    pub(in crate::worker) fn refuse_undecided(&mut self, index: ConnIndex) -> Flow {
         let head = self.end_decision(index);
         let is_head = is_head(&head);
         self.streams.pool.recycle(head);
@@ -138,14 +138,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 self.keep_alive_after_response(index);
                 self.flush_reply(index)
             }
-            Ok(Routed::Ended) => self.finish(index),
+            Ok(Routed::Ended) => self.end_after_reply(index),
             Ok(Routed::Later(_)) => self.refuse(index, UNDECIDED, is_head(head)),
             Err(refusal) => self.refuse(index, refusal, is_head(head)),
         }
     }
 
-    /// Checks whether the peer of a connection that waits for a decision has reset it. Keeps the input that one read returns. Leaves an orderly
-    /// end of the stream for a later read.
+    /// Checks whether the peer of a connection that waits for a decision has reset it. Keeps the input that one read returns. Leaves an
+    /// orderly end of the stream for a later read.
     #[cold]
     pub(in crate::worker) fn check_for_reset(&mut self, index: ConnIndex) -> Flow {
         if self.streams.table.side(index).is_some_and(|side| !side.unhandled.is_empty()) {
@@ -156,12 +156,12 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let Received { len, state, .. } = match self.streams.receive(index, at..at + READ_COSTLY) {
             Ok(received) => received,
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Flow::Alive,
-            Err(_) => return self.lose(index),
+            Err(_) => return self.drop_lost(index),
         };
         self.streams.receive.note(at + len);
         self.streams.counters.bytes_in.add(len as u64);
         if len > 0 && !self.keep_unhandled(index, at..at + len) {
-            return self.drain_undecided(index);
+            return self.refuse_undecided(index);
         }
         // Later reads return an orderly end of the stream again.
         if matches!(state, ReadState::Failed) { self.apply_read_state(index, state) } else { Flow::Alive }

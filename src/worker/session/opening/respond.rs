@@ -70,7 +70,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     fn log_refusal(&self, index: ConnIndex, status: Status, detail: &'static str) {
         if let Some(record) = self.streams.table.get(index) {
-            self.tell_refused(&record.socket, status, detail);
+            self.send_refusal_notice(&record.socket, status, detail);
         }
     }
 
@@ -93,6 +93,6 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         } else {
             refusal.write(bytes);
         }
-        self.finish(index)
+        self.end_after_reply(index)
     }
 }

@@ -11,56 +11,56 @@ const NEVER: u64 = u64::MAX;
 
 /// The deadline of one message, in the side record of its connection. Times are in microseconds.
 #[derive(Debug)]
-pub(crate) struct MessageClock {
+pub(crate) struct MessageDeadline {
     /// When the message must be complete, since the worker's start; while the deadline is suspended, how much time is left; `NEVER` while
     /// no message is incomplete.
     due: u64,
     /// Armed while the deadline runs, in a wheel of its own.
     pub(crate) timer: Node,
-    stands: bool,
+    is_suspended: bool,
 }
 
-impl Default for MessageClock {
+impl Default for MessageDeadline {
     fn default() -> Self {
-        Self { due: NEVER, timer: Node::UNLINKED, stands: false }
+        Self { due: NEVER, timer: Node::UNLINKED, is_suspended: false }
     }
 }
 
-impl MessageClock {
+impl MessageDeadline {
     /// Returns whether a message is incomplete.
-    pub(crate) const fn is_under_way(&self) -> bool {
+    pub(crate) const fn is_set(&self) -> bool {
         self.due != NEVER
     }
 
     /// Returns whether the deadline has passed, so that its timer is disarmed.
     pub(crate) const fn is_overdue(&self) -> bool {
-        self.is_under_way() && !self.stands && !self.timer.is_armed()
+        self.is_set() && !self.is_suspended && !self.timer.is_armed()
     }
 
     /// Returns the tick of the deadline; `None` while it is suspended, or no message is incomplete.
-    pub(super) fn deadline(&self) -> Option<u32> {
-        let runs = self.is_under_way() && !self.stands;
+    pub(super) fn tick(&self) -> Option<u32> {
+        let runs = self.is_set() && !self.is_suspended;
         runs.then(|| deadline(Duration::from_micros(self.due), Duration::ZERO))
     }
 
-    pub(super) fn begin(&mut self, now: Duration, time: Duration, stands: bool) {
-        self.due = if stands { micros(time) } else { micros(now + time) };
-        self.stands = stands;
+    pub(super) fn start(&mut self, now: Duration, time: Duration, is_suspended: bool) {
+        self.due = if is_suspended { micros(time) } else { micros(now + time) };
+        self.is_suspended = is_suspended;
     }
 
-    pub(super) fn stop(&mut self, now: Duration) {
-        if self.is_under_way() && !std::mem::replace(&mut self.stands, true) {
+    pub(super) fn suspend(&mut self, now: Duration) {
+        if self.is_set() && !std::mem::replace(&mut self.is_suspended, true) {
             self.due = self.due.saturating_sub(micros(now));
         }
     }
 
-    pub(super) fn go_on(&mut self, now: Duration) {
-        if std::mem::take(&mut self.stands) {
+    pub(super) fn resume(&mut self, now: Duration) {
+        if std::mem::take(&mut self.is_suspended) {
             self.due += micros(now);
         }
     }
 
-    pub(super) const fn forget(&mut self) {
-        (self.due, self.stands) = (NEVER, false);
+    pub(super) const fn clear(&mut self) {
+        (self.due, self.is_suspended) = (NEVER, false);
     }
 }

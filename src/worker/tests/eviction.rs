@@ -1,4 +1,4 @@
-//! Tests of buffer memory that is used up: what counts, and which message is given up.
+//! Tests of buffer memory that is used up: what counts, and which message is evicted.
 
 use super::rig::{Client, Rig, Seen, limits, millis, play, request};
 use crate::worker::Limits;

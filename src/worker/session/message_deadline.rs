@@ -8,20 +8,20 @@ use crate::worker::table::{ConnIndex, Flags};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Starts the deadline of a message that has just begun.
-    pub(in crate::worker) fn begin_message_clock(&mut self, index: ConnIndex) {
+    pub(in crate::worker) fn start_message_deadline(&mut self, index: ConnIndex) {
         let Some(time) = self.limits.message_timeout.map(|time| time.min(MAX_TIME)) else { return };
-        let stands = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
+        let is_suspended = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
         // Here and below the clock is read anew: the time that the iteration has taken does not count against the peer.
-        self.streams.table.begin_message(index, || self.streams.os.now(), time, stands);
+        self.streams.table.start_message_deadline(index, || self.streams.os.now(), time, is_suspended);
     }
 
     /// Suspends the deadline, because the connection is not read from any more.
-    pub(in crate::worker) fn stop_message_clock(&mut self, index: ConnIndex) {
-        self.streams.table.stop_message(index, || self.streams.os.now());
+    pub(in crate::worker) fn suspend_message_deadline(&mut self, index: ConnIndex) {
+        self.streams.table.suspend_message_deadline(index, || self.streams.os.now());
     }
 
     /// Resumes the deadline, because the connection is read from again.
-    pub(in crate::worker) fn go_on_with_message_clock(&mut self, index: ConnIndex) {
-        self.streams.table.resume_message(index, || self.streams.os.now());
+    pub(in crate::worker) fn resume_message_deadline(&mut self, index: ConnIndex) {
+        self.streams.table.resume_message_deadline(index, || self.streams.os.now());
     }
 }
