@@ -74,7 +74,7 @@ export type StateChange =
 
 /**
  * What went wrong. `code` is the server's (`bad-request`, `bad-topic`, `forbidden`, `already-subscribed`, `not-subscribed`,
- * `too-many-subscriptions`, `too-many-topics`, `busy`, `too-large`), or one of this client's:
+ * `too-many-subscriptions`, `too-many-topics`, `busy`, `unavailable`, `too-large`), or one of this client's:
  *
  * - `too-large`: not published, since it has more bytes than the server takes;
  * - `not-connected`: not published, since there was no connection;

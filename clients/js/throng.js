@@ -46,6 +46,8 @@ const LATE = 1_000;
 const LONGEST_TIMER = 2 ** 31 - 1;
 // The code of what the server has not answered.
 const NO_ANSWER = "no-answer";
+// The server's codes of what may succeed later: the client asks again.
+const TEMPORARY = ["busy", "unavailable"];
 
 // Full jitter: clients that have lost the same server at the same moment come back spread over the whole of the time, which is never
 // less than what the server has asked for.
@@ -407,7 +409,7 @@ export class Client {
             if (!answer) {
                 return;
             }
-            if (answer.code === "busy") {
+            if (TEMPORARY.includes(answer.code)) {
                 const again = () => {
                     topic.asked = false;
                     this.#sync(topic);

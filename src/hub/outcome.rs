@@ -60,6 +60,9 @@ pub enum PublishError {
     TooManyCreated,
     /// The server has not started or has ended.
     NotRunning,
+    /// The broker, which assigns offsets and keeps histories, is not available or cannot answer now: try again later. The message was not
+    /// published. The broker of one machine, which a [`Hub`](super::Hub) uses, is always available.
+    Unavailable,
 }
 
 impl From<NameError> for PublishError {
@@ -79,6 +82,7 @@ impl fmt::Display for PublishError {
                 "there are as many topics as there may be that this client was the first to publish to",
             ),
             Self::NotRunning => f.write_str("the server is not running"),
+            Self::Unavailable => f.write_str("the broker is not available: try again later"),
         }
     }
 }

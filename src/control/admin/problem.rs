@@ -132,6 +132,7 @@ impl From<PublishError> for Problem {
             PublishError::TooManyTopics => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-topics", error)
             }
+            PublishError::Unavailable => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error),
             _ => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", error),
         }
     }
@@ -159,5 +160,24 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"throng\""));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_hub_have_a_status_and_a_code() {
+        for (error, status, code) in [
+            (PublishError::TooLarge, 413, "too-large"),
+            (PublishError::TooManyTopics, 503, "too-many-topics"),
+            (PublishError::Busy, 503, "busy"),
+            (PublishError::NotRunning, 503, "busy"),
+            (PublishError::Unavailable, 503, "unavailable"),
+        ] {
+            let problem = Problem::from(error);
+            assert_eq!((problem.status.as_u16(), problem.code), (status, code), "{error}");
+        }
     }
 }

@@ -153,10 +153,13 @@ impl<B: Broker> WorkerHub<B> {
         }
         let reply_to = ReplyTo::Client(conn.id(), id);
         let admitted = self.shared.admit(topic, PreparedMessage::new(message), reply_to);
-        let taken = admitted.and_then(|publish| self.broker.try_publish(publish));
-        taken.map_err(|_| {
-            self.inbox.counters.publish_busy.add(1);
-            (Code::Busy, "more is published than goes out: try again later")
+        let accepted = admitted.and_then(|publish| self.broker.try_publish(publish));
+        accepted.map_err(|error| match error {
+            PublishError::Unavailable => (Code::Unavailable, "the broker is not available: try again later"),
+            _ => {
+                self.inbox.counters.publish_busy.add(1);
+                (Code::Busy, "more is published than goes out: try again later")
+            }
         })
     }
 }
@@ -173,6 +176,7 @@ impl Code {
             PublishError::TooLarge => Self::TooLarge,
             PublishError::TooManyTopics | PublishError::TooManyCreated => Self::TooManyTopics,
             PublishError::Busy | PublishError::NotRunning => Self::Busy,
+            PublishError::Unavailable => Self::Unavailable,
         }
     }
 }

@@ -25,8 +25,10 @@ const PART: usize = 2;
 pub(super) struct Remote {
     /// Turns of an end from a call to its execution.
     pub(super) delay: usize,
-    /// The machine refuses all requests.
+    /// The machine refuses all requests that it gets.
     pub(super) is_down: bool,
+    /// The ends cannot reach the machine, and refuse to publish clients' messages at once.
+    pub(super) is_unreachable: bool,
     pub(super) topics: BTreeMap<String, RemoteTopic>,
     inboxes: Vec<VecDeque<Delivery>>,
 }
@@ -64,7 +66,7 @@ impl Remote {
 
     fn publish(&mut self, publish: Publish) {
         let Publish { topic, hash, message, reservation, reply_to } = publish;
-        let result = if self.is_down { Err(PublishError::Busy) } else { Ok(()) };
+        let result = if self.is_down { Err(PublishError::Unavailable) } else { Ok(()) };
         let result = result.map(|()| {
             let remote = self.topics.entry(topic.to_string()).or_default();
             remote.messages.push(message.clone());
@@ -97,7 +99,7 @@ impl Remote {
 
     fn subscribe(&mut self, worker: usize, subscribe: Subscribe) {
         let Subscribe { topic, hash, requester, since, is_continued } = subscribe;
-        let result = if self.is_down { Err(PublishError::Busy) } else { Ok(()) };
+        let result = if self.is_down { Err(PublishError::Unavailable) } else { Ok(()) };
         let result = result.map(|()| {
             let remote = self.topics.entry(topic.to_string()).or_default();
             remote.workers.insert(worker);
@@ -133,6 +135,9 @@ impl Broker for Delayed {
     }
 
     fn try_publish(&mut self, publish: Publish) -> Result<(), PublishError> {
+        if self.remote.borrow().is_unreachable {
+            return Err(PublishError::Unavailable);
+        }
         self.call(Call::Publish(publish));
         Ok(())
     }

@@ -147,18 +147,18 @@ test("what is refused to one that has left is not refused to who has come since"
     assert.deepEqual(there.seen("error"), []);
 });
 
-test("a busy server is asked again, later each time", (t) => {
+for (const code of ["busy", "unavailable"]) test(`a server that answers ${code} is asked again, later each time`, (t) => {
     const there = connected(t, { chance: 0.999 });
     const subscription = there.client.subscribe("a", () => {});
     for (const delay of [500, 1000, 2000]) {
-        there.socket().answer("subscribe", { type: "error", code: "busy", message: "later" });
+        there.socket().answer("subscribe", { type: "error", code, message: "later" });
         there.tick(delay * 0.99);
         assert.deepEqual(there.socket().asked(), []);
         there.tick(delay * 0.01);
     }
     there.socket().answer("subscribe", { type: "subscribed", offset: 0, epoch: "e" });
     subscription.unsubscribe();
-    there.socket().answer("unsubscribe", { type: "error", code: "busy", message: "later" });
+    there.socket().answer("unsubscribe", { type: "error", code, message: "later" });
     there.tick(500);
     there.socket().answer("unsubscribe", { type: "unsubscribed" });
     assert.deepEqual(there.seen("error"), []);

@@ -25,5 +25,6 @@ pub(crate) enum Code {
     TooManySubscriptions,
     TooManyTopics,
     Busy,
+    Unavailable,
     Cancelled,
 }
