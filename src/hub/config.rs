@@ -64,7 +64,7 @@ settings! {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Sizes {
-    /// Capacity of a queue between workers, in entries. When the queue is full, the sender holds entries back or refuses requests.
+    /// Capacity of a queue between workers, in entries. When the queue is full, the sender keeps entries unsent or refuses requests.
     pub queue: usize,
     /// Most messages of one topic under way; clients may publish half of them.
     pub topic_messages: usize,
@@ -75,28 +75,28 @@ pub struct Sizes {
     /// Most small messages that a worker pushes to outboxes in a turn, before it polls its sockets again.
     pub pushes_per_turn: usize,
     /// Entries in the topics' queues on a worker at which the worker takes no further deliveries.
-    pub waiting: usize,
+    pub topic_queue_entries: usize,
     /// Most pending subscriptions of a client at a time, where `max_subscriptions` is lower.
-    pub asked: usize,
-    /// Requests held back for owners with full queues at which the worker refuses connections that name topics in their URLs. It refuses
+    pub pending_subscriptions: usize,
+    /// Unsent requests to owners with full queues at which the worker refuses connections that name topics in their URLs. It refuses
     /// requests to subscribe in messages at half as many.
-    pub held: usize,
+    pub unsent_requests: usize,
     /// Most messages of one pass of a topic.
     pub pass_messages: usize,
     /// Payload bytes of a pass at which the pass takes no further message; the last message may exceed them.
     pub pass_bytes: usize,
     /// Most missed messages in one part of a recovery.
-    pub replay_messages: usize,
+    pub recovery_messages: usize,
     /// Most bytes of the missed messages in one part of a recovery. The outbox limit lowers it, so that each part fits an outbox in every
     /// dialect.
-    pub replay_bytes: usize,
+    pub recovery_bytes: usize,
     /// Bytes in a subscriber's outbox below which it gets the next part of a recovery. An eighth of the outbox limit applies if that is
     /// less.
-    pub replay_low: usize,
+    pub recovery_low_water: usize,
     /// Most subscriptions of closed connections whose topics a worker cleans up in a turn.
-    pub leaves_per_turn: usize,
+    pub cleanups_per_turn: usize,
     /// Vacant places that a topic's list of subscribers may have before the worker fills them.
-    pub vacant: usize,
+    pub vacant_places: usize,
     /// Most steps of filling vacant places at a time.
     pub fill_steps: usize,
 }
@@ -110,16 +110,16 @@ impl Default for Sizes {
             entries_per_turn: 256,
             pushes_per_turn: 256,
             // Eight topics at their limit do not block the next topic.
-            waiting: 4096,
-            asked: 128,
-            held: 10_000,
+            topic_queue_entries: 4096,
+            pending_subscriptions: 128,
+            unsent_requests: 10_000,
             pass_messages: 64,
             pass_bytes: 64 * 1024,
-            replay_messages: 64,
-            replay_bytes: 64 * 1024,
-            replay_low: 16 * 1024,
-            leaves_per_turn: 1024,
-            vacant: 16,
+            recovery_messages: 64,
+            recovery_bytes: 64 * 1024,
+            recovery_low_water: 16 * 1024,
+            cleanups_per_turn: 1024,
+            vacant_places: 16,
             fill_steps: 1024,
         }
     }

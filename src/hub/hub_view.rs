@@ -1,7 +1,7 @@
 //! The part of a worker's hub that a question can read.
 
 use super::broker::Broker;
-use super::core::broadcasting::Broadcasts;
+use super::core::broadcasts::Broadcasts;
 use super::core::client_state::ClientState;
 use super::outcome::TopicInfo;
 use crate::worker::Connections;

@@ -35,6 +35,10 @@ index! {
     /// Index of a subscriber's place in its topic's list on a worker.
     SubscriberIndex
 }
+index! {
+    /// Index of a set of subscriptions among the sets of a worker.
+    SetIndex
+}
 /// Identifies a pending subscription among those that a worker has sent to owners. The numbers wrap around to 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SubscribeId(u32);

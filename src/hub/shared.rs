@@ -28,13 +28,13 @@ pub(crate) struct HubShared {
 /// The sending end of one worker's queue.
 struct OperatorSender {
     /// The operator's messages. They have their own queue, so that they do not wait behind clients' requests.
-    published: SyncSender<Box<Publish>>,
+    messages: SyncSender<Box<Publish>>,
     counters: Arc<HubCounters>,
 }
 
 /// The receiving end of one worker's queue.
 pub(crate) struct OperatorInbox {
-    published: Receiver<Box<Publish>>,
+    messages: Receiver<Box<Publish>>,
     pub(crate) counters: Arc<HubCounters>,
 }
 
@@ -153,15 +153,15 @@ impl HubShared {
 /// Makes the queue of one worker.
 fn queue(entries: usize) -> (OperatorSender, OperatorInbox) {
     // Twice the limit of a topic's messages under way, so that one topic does not block the others.
-    let (published, publishing) = sync_channel(2 * entries);
+    let (sender, receiver) = sync_channel(2 * entries);
     let counters = Arc::<HubCounters>::default();
-    let inbox = OperatorInbox { published: publishing, counters: Arc::clone(&counters) };
-    (OperatorSender { published, counters }, inbox)
+    let inbox = OperatorInbox { messages: receiver, counters: Arc::clone(&counters) };
+    (OperatorSender { messages: sender, counters }, inbox)
 }
 
 impl OperatorSender {
     fn publish(&self, publish: Publish) -> Result<(), PublishError> {
-        self.published.try_send(Box::new(publish)).map_err(|error| {
+        self.messages.try_send(Box::new(publish)).map_err(|error| {
             let (publish, error) = match error {
                 TrySendError::Full(publish) => (publish, PublishError::Busy),
                 TrySendError::Disconnected(publish) => (publish, PublishError::NotRunning),
@@ -174,8 +174,8 @@ impl OperatorSender {
 
 impl OperatorInbox {
     /// Takes the operator's next message out of the queue.
-    pub(crate) fn next_published(&self) -> Option<Box<Publish>> {
-        self.published.try_recv().ok()
+    pub(crate) fn next_message(&self) -> Option<Box<Publish>> {
+        self.messages.try_recv().ok()
     }
 }
 

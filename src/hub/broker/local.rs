@@ -37,29 +37,29 @@ impl LocalBroker {
         handle: &Handle,
         counters: Arc<HubCounters>,
     ) -> Option<Self> {
-        let ends = shared.take_ends(worker, handle)?;
-        let peers = Peers::new(Arc::clone(shared), worker, handle.workers(), Some(ends));
+        let receivers = shared.take_receivers(worker, handle)?;
+        let peers = Peers::new(Arc::clone(shared), worker, handle.workers(), Some(receivers));
         let owner = Box::new(Owner::new(Arc::clone(shared), counters));
         Some(Self { worker, shared: Arc::clone(shared), owner, peers })
     }
 
     #[cfg(feature = "simulation")]
     pub(crate) fn inventory(&self) -> BrokerInventory {
-        let own: usize = self.peers.own().iter().sum();
+        let own: usize = self.peers.loopback_lens().iter().sum();
         BrokerInventory {
             topics: self.owner.topics(),
             keeping: self.owner.keeping(),
             creators: self.shared.quota.len(),
-            held: usize::from(self.peers.has_held()) + own,
+            unsent: usize::from(self.peers.has_unsent()) + own,
         }
     }
 
-    /// Serves at most `most` requests, fewer if they are costly, while fewer than `held` deliveries are held back. Returns `true` where
-    /// there may be more.
-    fn serve_some(&mut self, most: usize, held: usize, now: Duration) -> bool {
+    /// Serves at most `max_requests` requests, fewer if they are costly, while fewer than `max_unsent` deliveries are unsent. Returns `true`
+    /// where there may be more.
+    fn serve_some(&mut self, max_requests: usize, max_unsent: usize, now: Duration) -> bool {
         let mut budget = self.shared.config.sizes.pushes_per_turn;
-        for _ in 0..most {
-            if self.peers.held_deliveries() >= held || budget == 0 {
+        for _ in 0..max_requests {
+            if self.peers.unsent_deliveries() >= max_unsent || budget == 0 {
                 return true;
             }
             let Some(request) = self.peers.next_request() else { return false };
@@ -129,13 +129,13 @@ impl Broker for LocalBroker {
     }
 
     fn unsent_requests(&self) -> usize {
-        self.peers.held_requests()
+        self.peers.unsent_requests()
     }
 
     fn congestion(&self) -> Congestion {
-        match self.peers.held_deliveries() {
-            0 => Congestion::None,
-            held if held < self.shared.config.sizes.queue => Congestion::Some,
+        match self.peers.unsent_deliveries() {
+            0 => Congestion::Clear,
+            unsent if unsent < self.shared.config.sizes.queue => Congestion::Partial,
             _ => Congestion::Full,
         }
     }
@@ -147,13 +147,13 @@ impl Broker for LocalBroker {
 
     fn serve(&mut self, now: Duration) -> bool {
         let sizes = &self.shared.config.sizes;
-        // With deliveries held back, one request is served all the same, so that clients' requests progress however many the operator
+        // With unsent deliveries, one request is served all the same, so that clients' requests progress however many the operator
         // sends.
-        let (most, held) = match self.congestion() {
-            Congestion::None => (sizes.entries_per_turn, 1),
-            Congestion::Some | Congestion::Full => (1, sizes.queue),
+        let (max_requests, max_unsent) = match self.congestion() {
+            Congestion::Clear => (sizes.entries_per_turn, 1),
+            Congestion::Partial | Congestion::Full => (1, sizes.queue),
         };
-        self.serve_some(most, held, now)
+        self.serve_some(max_requests, max_unsent, now)
     }
 
     fn flush(&mut self) {
@@ -168,8 +168,8 @@ impl Broker for LocalBroker {
         let has_listings = self.owner.go_on_listing();
         self.owner.sweep(now);
         self.peers.shrink();
-        let [requests, deliveries] = self.peers.own();
-        let is_blocked = self.peers.has_held();
+        let [requests, deliveries] = self.peers.loopback_lens();
+        let is_blocked = self.peers.has_unsent();
         if deliveries > 0 || (!is_blocked && (requests > 0 || has_listings)) {
             return Turn::Again;
         }

@@ -75,10 +75,10 @@ pub(crate) trait Broker {
     /// Answers with the topics of this worker's share whose names begin with `prefix`, at most `limit` of them.
     fn list(&mut self, prefix: Box<str>, limit: usize, reply: AnswerSender<Vec<TopicInfo>>);
 
-    /// Returns the number of requests that have not left this worker yet because queues are full. Clients are refused while there are many.
+    /// Returns the number of requests that are unsent because queues are full. Clients are refused while there are many.
     fn unsent_requests(&self) -> usize;
 
-    /// Returns how many deliveries are held back. The operator's requests wait while this is [`Congestion::Full`].
+    /// Returns how many deliveries are unsent because queues are full. The operator's requests wait while this is [`Congestion::Full`].
     fn congestion(&self) -> Congestion;
 
     /// Begins a turn of the worker, whose outboxes have a limit of `outbox_limit` bytes.
@@ -97,11 +97,14 @@ pub(crate) trait Broker {
     fn end_turn(&mut self, now: Duration) -> Turn;
 }
 
-/// How many of a broker's deliveries are held back because queues are full.
+/// How many of a broker's deliveries are unsent because queues are full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Congestion {
-    None,
-    Some,
+    /// None.
+    Clear,
+    /// Fewer than a queue has room for.
+    Partial,
+    /// At least as many as a queue has room for.
     Full,
 }
 
@@ -114,6 +117,6 @@ pub(crate) struct BrokerInventory {
     pub(crate) keeping: usize,
     /// Clients of all workers that were the first to publish to topics with a history.
     pub(crate) creators: usize,
-    /// Requests and deliveries that wait in this worker's queue to itself, plus 1 if any are held back for other workers.
-    pub(crate) held: usize,
+    /// Requests and deliveries that wait in this worker's queue to itself, plus 1 if any to other workers are unsent.
+    pub(crate) unsent: usize,
 }

@@ -37,7 +37,7 @@ pub(crate) struct Owner {
     /// The topics that may stay without subscribers.
     pub(super) keeping: Sweep,
     /// Most bytes of the messages in one part of a recovery. As JSON text they may take six times as many.
-    replay_bytes: usize,
+    recovery_bytes: usize,
     /// Requested lists of topics that are not finished.
     pub(crate) listings: VecDeque<Listing>,
 }
@@ -51,14 +51,14 @@ impl Owner {
             index: Index::default(),
             gone: vec![0; EPOCHS],
             keeping: Sweep::default(),
-            replay_bytes: 0,
+            recovery_bytes: 0,
             listings: VecDeque::new(),
         }
     }
 
     /// Limits the bytes of one part of a recovery, so that the part fits an outbox in every dialect.
     pub(crate) fn limit_replays(&mut self, outbox_limit: usize) {
-        self.replay_bytes = self.shared.config.sizes.replay_bytes.min(outbox_limit / 8);
+        self.recovery_bytes = self.shared.config.sizes.recovery_bytes.min(outbox_limit / 8);
     }
 
     /// Returns the number of topics.
@@ -159,7 +159,7 @@ impl Owner {
             self.counters.refused_at_limit.add(1);
             return Err(PublishError::TooManyCreated);
         }
-        let at = found.map_or_else(|| self.make(name, hash, client.is_none(), now), Ok);
+        let at = found.map_or_else(|| self.create(name, hash, client.is_none(), now), Ok);
         if let Some(client) = creator {
             match at.as_ref().ok().and_then(|&at| self.topics.get_mut(at as usize)) {
                 Some(topic) => topic.set_creator(client),
@@ -191,12 +191,12 @@ impl Owner {
         since: Option<Position>,
         now: Duration,
     ) -> Result<Subscribed, PublishError> {
-        let at = self.find(name, hash).map_or_else(|| self.make(name, hash, false, now), Ok)?;
+        let at = self.find(name, hash).map_or_else(|| self.create(name, hash, false, now), Ok)?;
         let rule = self.shared.config.rules.of(name).history;
-        let Self { topics, shared, counters, replay_bytes, .. } = self;
+        let Self { topics, shared, counters, recovery_bytes, .. } = self;
         let Some(topic) = topics.get_mut(at as usize) else { return Err(PublishError::TooManyTopics) };
         topic.add_worker(worker);
-        let messages = shared.config.sizes.replay_messages;
+        let messages = shared.config.sizes.recovery_messages;
         let epoch = topic.epoch(shared.names.run());
         let latest = topic.offset;
         let live = Position { offset: latest, epoch };
@@ -205,7 +205,7 @@ impl Owner {
         };
         // A position in another epoch, or after the latest message, means that the client has seen none of the messages.
         let seen = if since.epoch == epoch && since.offset <= latest { Some(since.offset) } else { None };
-        let (name, most) = (Name::clone(&topic.name), (messages, *replay_bytes));
+        let (name, most) = (Name::clone(&topic.name), (messages, *recovery_bytes));
         let missed = topic.change_history(counters, |history| {
             history.expire(now, &rule);
             history.behind(seen.unwrap_or(0), latest, most, |history, at| {
@@ -274,7 +274,7 @@ impl Owner {
 
     /// Makes a topic that does not exist, for the operator or for a client. If the number of topics has reached its limit, evicts a topic
     /// without subscribers and messages.
-    fn make(
+    fn create(
         &mut self,
         name: &Name,
         hash: u64,

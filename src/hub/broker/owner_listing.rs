@@ -4,13 +4,13 @@ use super::owner::Owner;
 use crate::hub::name::Name;
 
 /// Most places of topics that a turn checks.
-const LOOKS_PER_TURN: usize = 4096;
+const CHECKS_PER_TURN: usize = 4096;
 
 impl Owner {
     /// Continues the first requested list, and answers when it is complete. Returns `true` where there is more to do.
     pub(crate) fn go_on_listing(&mut self) -> bool {
         let Some(mut listing) = self.listings.pop_front() else { return false };
-        let end = self.end().min(listing.next + LOOKS_PER_TURN);
+        let end = self.end().min(listing.next + CHECKS_PER_TURN);
         for at in listing.next..end {
             if let Some(topic) = self.get(at)
                 && topic.name.starts_with(&*listing.prefix)

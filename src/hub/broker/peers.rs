@@ -5,36 +5,37 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::messages::Delivery;
-use super::shared::{LocalShared, OwnerRequest, QueueError, WorkerEnds};
+use super::shared::{LocalShared, OwnerRequest, QueueError, WorkerReceivers};
 use crate::base::spare::free_spare;
 use crate::budget::{LIST_KEEP, SMALL_LIST_KEEP};
 
-/// The queues to and from other workers. An entry that a full queue does not take is held back, with all later entries to the same worker.
+/// The queues to and from other workers. An entry that a full queue does not take stays here unsent, and so do all later entries to the
+/// same worker.
 ///
 /// Entries that the worker sends to itself go through no channel and cause no wake-up: the worker takes them before it waits again.
 pub(crate) struct Peers {
     shared: Arc<LocalShared>,
     worker: usize,
     /// The receiving ends of this worker's queues; `None` only in tests of an owner without workers.
-    ends: Option<WorkerEnds>,
+    receivers: Option<WorkerReceivers>,
     requests: Vec<VecDeque<Box<OwnerRequest>>>,
     deliveries: Vec<VecDeque<Delivery>>,
-    /// Number of requests and deliveries that are held back for other workers.
-    held_requests: usize,
-    held_deliveries: usize,
-    own: Own,
-    /// Workers that have got deliveries since the last [`wake`](Self::wake), by number.
-    delivered: Vec<bool>,
+    /// Number of unsent requests and deliveries to other workers.
+    unsent_requests: usize,
+    unsent_deliveries: usize,
+    loopback: Loopback,
+    /// By a worker's number: it has got deliveries since the last [`wake`](Self::wake).
+    to_wake: Vec<bool>,
 }
 
 /// Requests and deliveries that the worker has sent to itself.
 #[derive(Default)]
-struct Own {
+struct Loopback {
     requests: VecDeque<Box<OwnerRequest>>,
     deliveries: VecDeque<Delivery>,
-    /// The last turn was the worker's own, so that the next one is the other workers'.
-    is_next_request: bool,
-    is_next_delivery: bool,
+    /// The last entry that was taken was one of the worker's own, so the next one is one of another worker.
+    own_request_was_last: bool,
+    own_delivery_was_last: bool,
 }
 
 impl Peers {
@@ -42,36 +43,36 @@ impl Peers {
         shared: Arc<LocalShared>,
         worker: usize,
         workers: usize,
-        ends: Option<WorkerEnds>,
+        receivers: Option<WorkerReceivers>,
     ) -> Self {
         Self {
             shared,
             worker,
-            ends,
+            receivers,
             requests: (0..workers).map(|_| VecDeque::new()).collect(),
             deliveries: (0..workers).map(|_| VecDeque::new()).collect(),
-            held_requests: 0,
-            held_deliveries: 0,
-            own: Own::default(),
-            delivered: vec![false; workers],
+            unsent_requests: 0,
+            unsent_deliveries: 0,
+            loopback: Loopback::default(),
+            to_wake: vec![false; workers],
         }
     }
 
-    /// Sends a request to the owner of a topic, which may be this worker. What clients wait for bounds the number of requests held back.
+    /// Sends a request to the owner of a topic, which may be this worker. What clients wait for bounds the number of unsent requests.
     pub(crate) fn request(&mut self, hash: u64, request: OwnerRequest) {
         let (owner, request) = (self.shared.owner(hash), Box::new(request));
         if owner == self.worker {
-            return self.own.requests.push_back(request);
+            return self.loopback.requests.push_back(request);
         }
-        let held = &mut self.requests[owner];
-        if !held.is_empty() {
-            held.push_back(request);
+        let unsent = &mut self.requests[owner];
+        if !unsent.is_empty() {
+            unsent.push_back(request);
         } else if let Err((QueueError::Full, request)) = self.shared.try_request(owner, request) {
-            held.push_back(request);
+            unsent.push_back(request);
         } else {
             return;
         }
-        self.held_requests += 1;
+        self.unsent_requests += 1;
     }
 
     /// Sends a request to the owner of a topic, if the owner's queue has room.
@@ -80,118 +81,118 @@ impl Peers {
         if owner != self.worker {
             return self.shared.try_request(owner, request).map_err(|(error, _)| error);
         }
-        if self.own.requests.len() >= self.shared.config.sizes.queue {
+        if self.loopback.requests.len() >= self.shared.config.sizes.queue {
             return Err(QueueError::Full);
         }
-        self.own.requests.push_back(request);
+        self.loopback.requests.push_back(request);
         Ok(())
     }
 
     /// Sends a delivery to a worker. Another worker has still to be [woken](Self::wake).
     pub(crate) fn deliver(&mut self, worker: usize, delivery: Delivery) {
         if worker == self.worker {
-            return self.own.deliveries.push_back(delivery);
+            return self.loopback.deliveries.push_back(delivery);
         }
-        let held = &mut self.deliveries[worker];
-        self.delivered[worker] = true;
-        if !held.is_empty() {
-            held.push_back(delivery);
+        let unsent = &mut self.deliveries[worker];
+        self.to_wake[worker] = true;
+        if !unsent.is_empty() {
+            unsent.push_back(delivery);
         } else if let Err((QueueError::Full, delivery)) = self.shared.try_deliver(worker, delivery) {
-            held.push_back(delivery);
+            unsent.push_back(delivery);
         } else {
             return;
         }
-        self.held_deliveries += 1;
+        self.unsent_deliveries += 1;
     }
 
     /// Takes the next request to this worker: alternately one of its own and one of another worker.
     pub(crate) fn next_request(&mut self) -> Option<Box<OwnerRequest>> {
-        let Self { ends, own: Own { requests, is_next_request, .. }, .. } = self;
-        take_turns(requests, is_next_request, || ends.as_ref()?.requests.try_recv().ok())
+        let Self { receivers, loopback: Loopback { requests, own_request_was_last, .. }, .. } = self;
+        next_alternately(requests, own_request_was_last, || receivers.as_ref()?.requests.try_recv().ok())
     }
 
     /// Takes the next delivery to this worker: alternately one of its own and one of another worker.
     pub(crate) fn next_delivery(&mut self) -> Option<Delivery> {
-        let Self { ends, own: Own { deliveries, is_next_delivery, .. }, .. } = self;
-        take_turns(deliveries, is_next_delivery, || ends.as_ref()?.deliveries.try_recv().ok())
+        let Self { receivers, loopback: Loopback { deliveries, own_delivery_was_last, .. }, .. } = self;
+        next_alternately(deliveries, own_delivery_was_last, || receivers.as_ref()?.deliveries.try_recv().ok())
     }
 
-    /// Returns the number of requests held back, including those to itself that exceed a queue's capacity.
-    pub(crate) fn held_requests(&self) -> usize {
-        self.held_requests + self.own.requests.len().saturating_sub(self.shared.config.sizes.queue)
+    /// Returns the number of unsent requests, including those to itself that exceed a queue's capacity.
+    pub(crate) fn unsent_requests(&self) -> usize {
+        self.unsent_requests + self.loopback.requests.len().saturating_sub(self.shared.config.sizes.queue)
     }
 
-    /// Returns the number of deliveries held back, including those to itself that exceed a queue's capacity. While there are any, the
+    /// Returns the number of unsent deliveries, including those to itself that exceed a queue's capacity. While there are any, the
     /// worker should accept no requests that cause more.
-    pub(crate) fn held_deliveries(&self) -> usize {
-        self.held_deliveries + self.own.deliveries.len().saturating_sub(self.shared.config.sizes.queue)
+    pub(crate) fn unsent_deliveries(&self) -> usize {
+        self.unsent_deliveries + self.loopback.deliveries.len().saturating_sub(self.shared.config.sizes.queue)
     }
 
-    /// Returns whether entries are held back for other workers, so that the worker has to [try again](Self::retry).
-    pub(crate) const fn has_held(&self) -> bool {
-        self.held_requests + self.held_deliveries > 0
+    /// Returns whether entries to other workers are unsent, so that the worker has to [try again](Self::retry).
+    pub(crate) const fn has_unsent(&self) -> bool {
+        self.unsent_requests + self.unsent_deliveries > 0
     }
 
     /// Returns the numbers of requests and deliveries that the worker has sent to itself and not taken.
-    pub(crate) fn own(&self) -> [usize; 2] {
-        [self.own.requests.len(), self.own.deliveries.len()]
+    pub(crate) fn loopback_lens(&self) -> [usize; 2] {
+        [self.loopback.requests.len(), self.loopback.deliveries.len()]
     }
 
     /// Wakes the workers that have got deliveries, each of them once, so that messages that were published together are delivered together.
     pub(crate) fn wake(&mut self) {
-        for (worker, delivered) in self.delivered.iter_mut().enumerate() {
-            if std::mem::take(delivered) {
+        for (worker, to_wake) in self.to_wake.iter_mut().enumerate() {
+            if std::mem::take(to_wake) {
                 self.shared.wake(worker);
             }
         }
     }
 
-    /// Tries to send the entries that are held back.
+    /// Tries to send the unsent entries.
     pub(crate) fn retry(&mut self) {
-        let Self { shared, requests, deliveries, held_requests, held_deliveries, delivered, .. } = self;
-        if *held_requests > 0 {
-            for (worker, held) in requests.iter_mut().enumerate() {
-                *held_requests -= drain(held, |request| shared.try_request(worker, request));
+        let Self { shared, requests, deliveries, unsent_requests, unsent_deliveries, to_wake, .. } = self;
+        if *unsent_requests > 0 {
+            for (worker, unsent) in requests.iter_mut().enumerate() {
+                *unsent_requests -= send_unsent(unsent, |request| shared.try_request(worker, request));
             }
         }
-        if *held_deliveries > 0 {
-            for (worker, held) in deliveries.iter_mut().enumerate() {
-                let sent = drain(held, |delivery| shared.try_deliver(worker, delivery));
-                *held_deliveries -= sent;
-                delivered[worker] |= sent > 0;
+        if *unsent_deliveries > 0 {
+            for (worker, unsent) in deliveries.iter_mut().enumerate() {
+                let sent = send_unsent(unsent, |delivery| shared.try_deliver(worker, delivery));
+                *unsent_deliveries -= sent;
+                to_wake[worker] |= sent > 0;
             }
         }
     }
 
     /// Frees unused capacity of empty queues.
     pub(crate) fn shrink(&mut self) {
-        free_spare(&mut self.own.requests, LIST_KEEP);
-        free_spare(&mut self.own.deliveries, LIST_KEEP);
+        free_spare(&mut self.loopback.requests, LIST_KEEP);
+        free_spare(&mut self.loopback.deliveries, LIST_KEEP);
     }
 }
 
 /// Takes the next entry: alternately one of the worker's own and one of the others, or one of the others if the worker has none of its own.
-fn take_turns<T>(
+fn next_alternately<T>(
     own: &mut VecDeque<T>,
-    is_next: &mut bool,
+    own_was_last: &mut bool,
     mut others: impl FnMut() -> Option<T>,
 ) -> Option<T> {
     if own.is_empty() {
         return others();
     }
-    *is_next = !*is_next;
-    if *is_next { own.pop_front() } else { others().or_else(|| own.pop_front()) }
+    *own_was_last = !*own_was_last;
+    if *own_was_last { own.pop_front() } else { others().or_else(|| own.pop_front()) }
 }
 
-/// Sends held entries until the queue is full. Returns the number of entries sent.
-fn drain<T>(held: &mut VecDeque<T>, send: impl Fn(T) -> Result<(), (QueueError, T)>) -> usize {
-    let before = held.len();
-    while let Some(first) = held.pop_front() {
+/// Sends unsent entries until the queue is full. Returns the number of entries sent.
+fn send_unsent<T>(unsent: &mut VecDeque<T>, send: impl Fn(T) -> Result<(), (QueueError, T)>) -> usize {
+    let before = unsent.len();
+    while let Some(first) = unsent.pop_front() {
         if let Err((QueueError::Full, first)) = send(first) {
-            held.push_front(first);
+            unsent.push_front(first);
             break;
         }
     }
-    free_spare(held, SMALL_LIST_KEEP);
-    before - held.len()
+    free_spare(unsent, SMALL_LIST_KEEP);
+    before - unsent.len()
 }

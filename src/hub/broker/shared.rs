@@ -25,7 +25,7 @@ pub(crate) struct LocalShared {
     forms: AtomicUsize,
     /// Number of topics that each client has created.
     pub(crate) quota: TopicQuota,
-    queues: WorkerQueues<WorkerSenders, WorkerEnds>,
+    queues: WorkerQueues<WorkerSenders, WorkerReceivers>,
 }
 
 /// The sending ends of one worker's queues.
@@ -35,7 +35,7 @@ struct WorkerSenders {
 }
 
 /// The receiving ends of one worker's queues.
-pub(crate) struct WorkerEnds {
+pub(crate) struct WorkerReceivers {
     pub(super) requests: Receiver<Box<OwnerRequest>>,
     pub(super) deliveries: Receiver<Delivery>,
 }
@@ -80,7 +80,7 @@ impl LocalShared {
     }
 
     /// Takes a worker's receiving ends of its queues. Returns `None` if they were taken before.
-    pub(crate) fn take_ends(&self, worker: usize, handle: &Handle) -> Option<WorkerEnds> {
+    pub(crate) fn take_receivers(&self, worker: usize, handle: &Handle) -> Option<WorkerReceivers> {
         self.queues.take(worker, handle, || queues(self.config.sizes.queue))
     }
 
@@ -196,10 +196,10 @@ fn send<T>(queue: &SyncSender<T>, entry: T) -> Result<(), (QueueError, T)> {
 }
 
 /// Makes the queues of one worker, each with room for `entries`.
-fn queues(entries: usize) -> (WorkerSenders, WorkerEnds) {
+fn queues(entries: usize) -> (WorkerSenders, WorkerReceivers) {
     let (requests, requested) = sync_channel(entries);
     let (deliveries, delivered) = sync_channel(entries);
-    (WorkerSenders { requests, deliveries }, WorkerEnds { requests: requested, deliveries: delivered })
+    (WorkerSenders { requests, deliveries }, WorkerReceivers { requests: requested, deliveries: delivered })
 }
 
 impl fmt::Debug for LocalShared {

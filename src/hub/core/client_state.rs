@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use crate::hub::dialect::Dialect;
-use crate::hub::indices::{SubscribeId, SubscriberIndex, TopicIndex};
+use crate::hub::indices::{SetIndex, SubscribeId, SubscriberIndex, TopicIndex};
 
 /// A subscription in a connection's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,11 +53,11 @@ pub struct ClientState {
 
 /// The subscriptions of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Subscriptions {
+pub(crate) enum ClientSubscriptions {
     None,
     One(Subscription),
-    /// The number of the set.
-    Many(u32),
+    /// The set is in the worker's table of subscriptions.
+    Set(SetIndex),
 }
 
 impl ClientState {
@@ -77,30 +77,30 @@ impl ClientState {
         Dialect::of_number(((self.place & DIALECT_MASK) >> DIALECT_SHIFT) as u8)
     }
 
-    pub(crate) const fn subscriptions(self) -> Subscriptions {
+    pub(crate) const fn subscriptions(self) -> ClientSubscriptions {
         let head = self.head.get();
         let number = head & MAX_INDEX;
         if head & ONE_FLAG != 0 {
-            Subscriptions::One(Subscription {
+            ClientSubscriptions::One(Subscription {
                 topic: TopicIndex::new(number),
                 stage: Stage::unpack(self.place),
             })
         } else if head & SET_FLAG != 0 {
-            Subscriptions::Many(number)
+            ClientSubscriptions::Set(SetIndex::new(number))
         } else {
-            Subscriptions::None
+            ClientSubscriptions::None
         }
     }
 
-    pub(crate) const fn set(&mut self, subs: Subscriptions) {
+    pub(crate) const fn set(&mut self, subs: ClientSubscriptions) {
         let dialect = self.place & DIALECT_MASK;
         *self = match subs {
-            Subscriptions::None => Self::pack(0, dialect),
-            Subscriptions::One(subscription) => Self::pack(
+            ClientSubscriptions::None => Self::pack(0, dialect),
+            ClientSubscriptions::One(subscription) => Self::pack(
                 ONE_FLAG | (subscription.topic.get() & MAX_INDEX),
                 dialect | subscription.stage.pack(),
             ),
-            Subscriptions::Many(set) => Self::pack(SET_FLAG | (set & MAX_INDEX), dialect),
+            ClientSubscriptions::Set(set) => Self::pack(SET_FLAG | (set.get() & MAX_INDEX), dialect),
         };
     }
 }
@@ -133,27 +133,27 @@ mod tests {
     fn what_is_put_in_comes_out() {
         for dialect in Dialect::ALL {
             let mut state = ClientState::new(dialect);
-            assert_eq!((state.dialect(), state.subscriptions()), (dialect, Subscriptions::None));
+            assert_eq!((state.dialect(), state.subscriptions()), (dialect, ClientSubscriptions::None));
             for subs in [
-                Subscriptions::One(Subscription {
+                ClientSubscriptions::One(Subscription {
                     topic: TopicIndex::new(0),
                     stage: Stage::Active(SubscriberIndex::new(0)),
                 }),
-                Subscriptions::One(Subscription {
+                ClientSubscriptions::One(Subscription {
                     topic: TopicIndex::new(MAX_INDEX),
                     stage: Stage::Active(SubscriberIndex::new(MAX_SUBSCRIBE_ID)),
                 }),
-                Subscriptions::One(Subscription {
+                ClientSubscriptions::One(Subscription {
                     topic: TopicIndex::new(5),
                     stage: Stage::Pending(SubscribeId::new(0)),
                 }),
-                Subscriptions::One(Subscription {
+                ClientSubscriptions::One(Subscription {
                     topic: TopicIndex::new(5),
                     stage: Stage::Pending(SubscribeId::new(MAX_SUBSCRIBE_ID)),
                 }),
-                Subscriptions::Many(0),
-                Subscriptions::Many(MAX_INDEX),
-                Subscriptions::None,
+                ClientSubscriptions::Set(SetIndex::new(0)),
+                ClientSubscriptions::Set(SetIndex::new(MAX_INDEX)),
+                ClientSubscriptions::None,
             ] {
                 state.set(subs);
                 assert_eq!((state.dialect(), state.subscriptions()), (dialect, subs));

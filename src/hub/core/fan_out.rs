@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::client_state::{ClientState, Subscriptions};
-use super::fan_out_pass::{FanOutPass, batch, cost};
+use super::client_state::{ClientState, ClientSubscriptions};
 use super::topic::QueueEntry;
+use super::topic_pass::{TopicPass, push_cost, topic_batch};
 use super::worker_hub::WorkerHub;
 use crate::base::spare::free_spare;
 use crate::budget::LIST_KEEP;
@@ -24,50 +24,51 @@ impl<B: Broker> WorkerHub<B> {
         let Some(topic) = self.table.get_mut(at).filter(|topic| topic.is_subscribed) else { return 0 };
         if topic.fan_out.is_some() {
             topic.fan_out_mut().queue.push_back(QueueEntry::Publication(publication));
-            self.waiting += 1;
-            self.activate(at);
+            self.queue_entries += 1;
+            self.schedule(at);
             return 0;
         }
         topic.offset = publication.offset;
         if let Some(only) = topic.only() {
             let rule = self.shared.config.rules.of(&publication.topic);
-            let mut batch = batch(at, rule);
+            let mut batch = topic_batch(at, rule);
             batch.add(publication.encoded(only.dialect()).clone());
-            let flush = if has_many(connections, only.index()) { Flush::Later } else { Flush::Now };
+            let flush =
+                if has_several_subscriptions(connections, only.index()) { Flush::Later } else { Flush::Now };
             let pushed = connections.push(only.index(), &mut batch, flush);
-            self.inbox.counters.count(pushed);
-            return cost(&batch, pushed);
+            self.inbox.counters.count_push(pushed);
+            return push_cost(&batch, pushed);
         }
         0
     }
 
     /// Adds a topic to the list of topics with work to do.
-    pub(super) fn activate(&mut self, at: TopicIndex) {
+    pub(super) fn schedule(&mut self, at: TopicIndex) {
         if let Some(topic) = self.table.get_mut(at)
-            && !std::mem::replace(&mut topic.is_active, true)
+            && !std::mem::replace(&mut topic.is_scheduled, true)
         {
-            self.active.push_back(at);
+            self.scheduled.push_back(at);
         }
     }
 
-    /// Serves the active topics, in turn, until the budget is used up.
+    /// Serves the scheduled topics, in turn, until the budget is used up.
     pub(super) fn fan_out(
         &mut self,
         connections: &mut Connections<'_, ClientState>,
         budget: &mut SliceBudget,
     ) {
         while !budget.is_spent() {
-            let Some(at) = self.active.pop_front() else {
-                return free_spare(&mut self.active, LIST_KEEP);
+            let Some(at) = self.scheduled.pop_front() else {
+                return free_spare(&mut self.scheduled, LIST_KEEP);
             };
-            if self.serve(at, connections, budget) {
-                self.active.push_back(at);
+            if self.serve_topic(at, connections, budget) {
+                self.scheduled.push_back(at);
             }
         }
     }
 
     /// Does the work of one topic. Returns `true` where there is more.
-    fn serve(
+    fn serve_topic(
         &mut self,
         at: TopicIndex,
         connections: &mut Connections<'_, ClientState>,
@@ -79,7 +80,7 @@ impl<B: Broker> WorkerHub<B> {
             }
             let Some(topic) = self.table.get_mut(at) else { return false };
             let Some(fan_out) = &mut topic.fan_out else {
-                topic.is_active = false;
+                topic.is_scheduled = false;
                 return false;
             };
             if let Some(mut pass) = fan_out.pass.take() {
@@ -87,13 +88,13 @@ impl<B: Broker> WorkerHub<B> {
                 let Some(topic) = self.table.get_mut(at) else { return false };
                 if is_over {
                     topic.fan_out_mut().end_pass(pass.messages);
-                    self.waiting -= pass.messages;
+                    self.queue_entries -= pass.messages;
                 } else {
                     topic.fan_out_mut().pass = Some(pass);
                 }
             } else if let Some(QueueEntry::Reply(_)) = fan_out.queue.front() {
                 if let Some(QueueEntry::Reply(reply)) = fan_out.queue.pop_front() {
-                    self.waiting -= 1;
+                    self.queue_entries -= 1;
                     budget.spend(self.finish_subscribe(at, *reply, connections));
                 }
             } else if fan_out.queue.is_empty() {
@@ -111,13 +112,13 @@ impl<B: Broker> WorkerHub<B> {
     fn continue_pass(
         &mut self,
         at: TopicIndex,
-        pass: &mut FanOutPass,
+        pass: &mut TopicPass,
         connections: &mut Connections<'_, ClientState>,
         budget: &mut SliceBudget,
     ) -> bool {
         let Some(fan_out) = self.table.get(at).and_then(|topic| topic.fan_out.as_ref()) else { return true };
-        let has_others = !self.active.is_empty();
-        let FanOutPass { batches, places, .. } = pass;
+        let has_others = !self.scheduled.is_empty();
+        let TopicPass { batches, places, .. } = pass;
         let subscribers = fan_out.subscribers.between(places.rest());
         places.advance(subscribers, budget, |subscriber, budget| {
             if subscriber.is_vacant() {
@@ -125,10 +126,14 @@ impl<B: Broker> WorkerHub<B> {
             }
             let index = subscriber.index();
             let batch = &mut batches[usize::from(subscriber.dialect().number())];
-            let flush = if has_others && has_many(connections, index) { Flush::Later } else { Flush::Now };
+            let flush = if has_others && has_several_subscriptions(connections, index) {
+                Flush::Later
+            } else {
+                Flush::Now
+            };
             let pushed = connections.push(index, batch, flush);
-            self.inbox.counters.count(pushed);
-            budget.spend(cost(batch, pushed));
+            self.inbox.counters.count_push(pushed);
+            budget.spend(push_cost(batch, pushed));
         });
         places.is_over()
     }
@@ -142,8 +147,8 @@ impl<B: Broker> WorkerHub<B> {
     ) -> bool {
         let Some(topic) = self.table.get_mut(at) else { return false };
         let (fan_out, sizes) = (topic.fan_out_mut(), self.shared.config.sizes);
-        fan_out.give_back();
-        if fan_out.subscribers.is_sparse(sizes.vacant) {
+        fan_out.shrink();
+        if fan_out.subscribers.is_sparse(sizes.vacant_places) {
             let mut moves = Vec::new();
             let is_full = fan_out.subscribers.fill(sizes.fill_steps, |subscriber, place| {
                 // A connection that was closed or lost in this turn frees the place in its record at the end of the turn, so the subscriber
@@ -161,7 +166,7 @@ impl<B: Broker> WorkerHub<B> {
             }
         }
         let Some(topic) = self.table.get_mut(at) else { return false };
-        topic.is_active = false;
+        topic.is_scheduled = false;
         if let Some(only) = topic.collapse() {
             self.move_subscriber(at, only.index(), SubscriberIndex::new(0), connections);
         }
@@ -182,13 +187,15 @@ impl<B: Broker> WorkerHub<B> {
 }
 
 /// Returns whether a connection has several subscriptions, so that messages of several topics may follow each other.
-fn has_many(connections: &mut Connections<'_, ClientState>, index: ConnIndex) -> bool {
-    connections.data_mut(index).is_some_and(|state| matches!(state.subscriptions(), Subscriptions::Many(_)))
+fn has_several_subscriptions(connections: &mut Connections<'_, ClientState>, index: ConnIndex) -> bool {
+    connections
+        .data_mut(index)
+        .is_some_and(|state| matches!(state.subscriptions(), ClientSubscriptions::Set(_)))
 }
 
 impl crate::metrics::HubCounters {
     /// Counts the results of a push.
-    pub(super) fn count(&self, pushed: Pushed) {
+    pub(super) fn count_push(&self, pushed: Pushed) {
         self.delivered.add(u64::from(pushed.taken));
         if pushed.dropped + pushed.displaced + pushed.undelivered > 0 {
             self.dropped_newest.add(u64::from(pushed.dropped));

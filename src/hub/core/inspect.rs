@@ -1,6 +1,7 @@
 //! The contents of a worker's hub, as numbers. The simulation compares them with its model.
 
 use super::topic::QueueEntry;
+use super::topic_pass::MessageTotals;
 use super::worker_hub::WorkerHub;
 use crate::hub::broker::BrokerInventory;
 #[cfg(feature = "simulation")]
@@ -22,34 +23,36 @@ pub(crate) struct Inventory {
     /// Connections with several subscriptions.
     pub(crate) sets: usize,
     /// Topics with work to do, and entries in the queues of all topics.
-    pub(crate) active: usize,
-    pub(crate) waiting: usize,
+    pub(crate) scheduled: usize,
+    pub(crate) queue_entries: usize,
     /// Topics to clean up, whose subscriptions ended with their connections.
-    pub(crate) abandoned: usize,
+    pub(crate) cleanup_queue: usize,
     pub(crate) recoveries: usize,
-    pub(crate) is_announcing: bool,
-    /// Messages and broadcasts on their way to this worker's clients, and bytes of their payloads.
-    pub(crate) queued: [usize; 2],
+    pub(crate) has_broadcasts: bool,
+    /// Messages and broadcasts on their way to this worker's clients.
+    pub(crate) messages: MessageTotals,
     pub(crate) broker: BrokerInventory,
     /// Clients with bad requests since their last valid one.
     pub(crate) bad_requests: usize,
     /// Clients with subscriptions that the broker has not answered.
-    pub(crate) pending: usize,
+    pub(crate) pending_subscriptions: usize,
 }
 
 impl<B> WorkerHub<B> {
-    /// Returns the messages of all passes and those that wait behind them, and their bytes.
-    fn queued(&self) -> [usize; 2] {
-        let passes = self.table.fan_outs().filter_map(|fan_out| fan_out.pass.as_ref()).map(|pass| pass.kept);
-        let waiting = self.table.fan_outs().flat_map(|fan_out| {
+    /// Returns the totals of the messages of all passes, of those in queues behind them, and of broadcasts.
+    fn messages(&self) -> MessageTotals {
+        let passes =
+            self.table.fan_outs().filter_map(|fan_out| fan_out.pass.as_ref()).map(|pass| pass.totals);
+        let entries = self.table.fan_outs().flat_map(|fan_out| {
             fan_out.queue.iter().skip(fan_out.pass.as_ref().map_or(0, |pass| pass.messages))
         });
-        let publications = waiting.filter_map(|waiting| match waiting {
-            QueueEntry::Publication(publication) => Some([1, publication.bytes()]),
+        let publications = entries.filter_map(|entry| match entry {
+            QueueEntry::Publication(publication) => {
+                Some(MessageTotals { messages: 1, bytes: publication.bytes() })
+            }
             QueueEntry::Reply(_) => None,
         });
-        let sum = |[messages, bytes]: [usize; 2], more: [usize; 2]| [messages + more[0], bytes + more[1]];
-        publications.chain(passes).chain([self.broadcasts.queued()]).fold([0; 2], sum)
+        publications.chain(passes).chain([self.broadcasts.totals()]).sum()
     }
 
     #[cfg(feature = "simulation")]
@@ -64,15 +67,15 @@ impl<B> WorkerHub<B> {
             local_topics: self.table.topics(),
             subscriptions: self.table.subscriptions(),
             sets: self.table.sets(),
-            active: self.active.len(),
-            waiting: self.waiting,
-            abandoned: self.abandoned.len(),
+            scheduled: self.scheduled.len(),
+            queue_entries: self.queue_entries,
+            cleanup_queue: self.cleanup_queue.len(),
             recoveries: self.recoveries.len(),
-            is_announcing: !self.broadcasts.is_empty(),
-            queued: self.queued(),
+            has_broadcasts: !self.broadcasts.is_empty(),
+            messages: self.messages(),
             broker,
             bad_requests: self.clients.bad_requests.len(),
-            pending: self.clients.pending.len(),
+            pending_subscriptions: self.clients.pending_subscriptions.len(),
         }
     }
 }

@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use super::client_state::ClientState;
-use super::fan_out_pass::batch;
-use super::recoveries::Recovery;
+use super::recovery_queue::Recovery;
 use super::replies::reply_in_turn;
 use super::topic::QueueEntry;
+use super::topic_pass::topic_batch;
 use super::worker_hub::WorkerHub;
 use crate::base::bug;
 use crate::budget::ENVELOPED_BYTE;
@@ -26,9 +26,9 @@ use crate::worker::{ConnId, ConnIndex, Connections, Flush, SlowPolicy};
 use crate::ws::CloseCode;
 
 /// The most recovering subscribers that one turn checks for room in their outboxes.
-const LOOKS_PER_TURN: usize = 256;
+const CHECKS_PER_TURN: usize = 256;
 /// Time until the next check of subscribers that had no room.
-const LOOK: Duration = Duration::from_millis(10);
+const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
 impl<B: Broker> WorkerHub<B> {
     /// Handles the broker's answer to a subscription. Publications that are in the topic's queue go out before it. Returns the cost of the
@@ -50,8 +50,8 @@ impl<B: Broker> WorkerHub<B> {
                 .is_some_and(|fan_out| !fan_out.queue.is_empty() || fan_out.pass.is_some())
         {
             topic.fan_out_mut().queue.push_back(QueueEntry::Reply(reply));
-            self.waiting += 1;
-            self.activate(at);
+            self.queue_entries += 1;
+            self.schedule(at);
             return 0;
         }
         self.finish_subscribe(at, *reply, connections)
@@ -67,27 +67,27 @@ impl<B: Broker> WorkerHub<B> {
     ) -> usize {
         let SubscribeReply { topic, hash, requester, is_continued, mut result } = reply;
         self.note_answer(requester.conn, is_continued);
-        let (mut lacks, mut cost) = (0, 1);
+        let (mut needed_room, mut cost) = (0, 1);
         if let Ok(subscribed) = &mut result {
             let needed =
                 subscribed.missed.iter().map(|publication| ENVELOPED_BYTE * publication.measure()).sum();
             if !self.has_room(requester.conn.index(), needed, connections) {
                 subscribed.more |= !subscribed.missed.is_empty();
                 subscribed.missed.clear();
-                lacks = needed;
+                needed_room = needed;
             }
         }
         let index = requester.conn.index();
         let state = state_of(connections, requester.conn);
-        let is_answered = state.is_some_and(|state| state.dialect().has_requests());
+        let gets_replies = state.is_some_and(|state| state.dialect().has_requests());
         let state = state.filter(|state| self.table.is_pending(*state, at, requester.subscribe_id));
         if let (Ok(subscribed), Some(local)) = (&result, self.table.get_mut(at)) {
-            local.set_subscribed(Position { offset: subscribed.latest, ..subscribed.from });
+            local.confirm_subscription(Position { offset: subscribed.latest, ..subscribed.from });
         }
         let more = match (state, result) {
             (None, _) => {
                 // Every request gets an answer.
-                if is_answered && !is_continued && requester.id.is_some() {
+                if gets_replies && !is_continued && requester.id.is_some() {
                     let why = "the subscription was ended before it had begun";
                     let message = ServerMessage::Refused {
                         code: Code::Cancelled,
@@ -100,15 +100,23 @@ impl<B: Broker> WorkerHub<B> {
                 None
             }
             (Some(state), Err(error)) => {
-                self.refuse(at, state, &topic, &requester, error, connections);
+                self.refuse_subscription(at, state, &topic, &requester, error, connections);
                 None
             }
             (Some(state), Ok(subscribed)) => {
-                cost += self.start(at, state, &topic, &requester, is_continued, &subscribed, connections);
+                cost += self.start_subscription(
+                    at,
+                    state,
+                    &topic,
+                    &requester,
+                    is_continued,
+                    &subscribed,
+                    connections,
+                );
                 let from =
                     subscribed.missed.last().map_or(subscribed.from.offset, |publication| publication.offset);
-                let seen = Position { offset: from, ..subscribed.from };
-                subscribed.more.then_some(Recovery { topic, hash, requester, seen, lacks })
+                let last_received = Position { offset: from, ..subscribed.from };
+                subscribed.more.then_some(Recovery { topic, hash, requester, last_received, needed_room })
             }
         };
         match more {
@@ -125,16 +133,16 @@ impl<B: Broker> WorkerHub<B> {
     /// Notes that the broker has answered a request for a client's subscription or for the next part of its recovery.
     fn note_answer(&mut self, client: ConnId, is_continued: bool) {
         if is_continued {
-            self.recoveries.pending.remove(&client);
+            self.recoveries.requested.remove(&client);
         } else {
-            self.clients.pending.remove(client);
+            self.clients.pending_subscriptions.remove(client);
         }
     }
 
     /// Sends a client its position and its missed messages. After the last of them the client becomes a subscriber. Returns the cost of the
     /// messages pushed, in small messages.
     #[expect(clippy::too_many_arguments, reason = "all of one client")]
-    fn start(
+    fn start_subscription(
         &mut self,
         at: TopicIndex,
         state: ClientState,
@@ -162,23 +170,24 @@ impl<B: Broker> WorkerHub<B> {
         }
         if !subscribed.missed.is_empty() {
             // Nothing may be dropped: a message that is dropped here is not sent again.
-            let mut batch = batch(at, self.shared.config.rules.of(topic)).with_policy(SlowPolicy::Close);
+            let mut batch =
+                topic_batch(at, self.shared.config.rules.of(topic)).with_policy(SlowPolicy::Close);
             subscribed
                 .missed
                 .iter()
                 .for_each(|publication| batch.add(publication.encoded(state.dialect()).clone()));
             let pushed = connections.push(index, &mut batch, Flush::Later);
-            cost = super::fan_out_pass::cost(&batch, pushed);
-            counters.count(pushed);
+            cost = super::topic_pass::push_cost(&batch, pushed);
+            counters.count_push(pushed);
             counters.replayed.add(u64::from(pushed.taken));
-            self.recoveries.has_moved = true;
+            self.recoveries.has_sent_part = true;
         }
         // Sending may have lost or closed the connection.
         if !subscribed.more
             && let Some(mut state) = state_of(connections, requester.conn)
         {
-            self.table.admit(at, index, &mut state, requester.subscribe_id);
-            self.put_state(index, state, connections);
+            self.table.activate(at, index, &mut state, requester.subscribe_id);
+            self.set_state(index, state, connections);
         }
         cost
     }
@@ -186,11 +195,11 @@ impl<B: Broker> WorkerHub<B> {
     /// Returns whether a client may get `needed` bytes of messages: its outbox is almost empty, and the worker's limit of queued bytes has
     /// room.
     fn has_room(&self, index: ConnIndex, needed: usize, connections: &Connections<'_, ClientState>) -> bool {
-        let low = self.shared.config.sizes.replay_low.min(connections.outbox_limit() / 8);
+        let low = self.shared.config.sizes.recovery_low_water.min(connections.outbox_limit() / 8);
         connections.backlog(index) < low.max(1) && needed <= connections.spare_backlog()
     }
 
-    fn refuse(
+    fn refuse_subscription(
         &mut self,
         at: TopicIndex,
         mut state: ClientState,
@@ -201,8 +210,8 @@ impl<B: Broker> WorkerHub<B> {
     ) {
         let index = requester.conn.index();
         if let Some(subscription) = self.table.subscription(state, at) {
-            self.table.leave(&mut state, subscription);
-            self.put_state(index, state, connections);
+            self.table.end_subscription(&mut state, subscription);
+            self.set_state(index, state, connections);
         }
         if state.dialect().has_requests() {
             let (code, why) = (Code::of(error), &error.to_string());
@@ -220,7 +229,7 @@ impl<B: Broker> WorkerHub<B> {
         }
     }
 
-    fn put_state(
+    fn set_state(
         &self,
         index: ConnIndex,
         state: ClientState,
@@ -237,10 +246,10 @@ impl<B: Broker> WorkerHub<B> {
         &mut self,
         connections: &mut Connections<'_, ClientState>,
     ) -> Option<Duration> {
-        // Recoveries add no request while the unsent requests to owners are half of the limit `held`, so that no client is refused
-        // because of recoveries.
-        let most_held = self.shared.config.sizes.held.div_ceil(2);
-        for _ in 0..self.recoveries.queue.len().min(LOOKS_PER_TURN) {
+        // Recoveries add no request while there are half as many unsent requests as the limit allows, so that no client is refused because
+        // of recoveries.
+        let max_unsent = self.shared.config.sizes.unsent_requests.div_ceil(2);
+        for _ in 0..self.recoveries.queue.len().min(CHECKS_PER_TURN) {
             let Some(recovery) = self.recoveries.queue.pop_front() else { break };
             let index = recovery.requester.conn.index();
             let Some(at) = self.table.find(&recovery.topic, recovery.hash) else { continue };
@@ -248,20 +257,21 @@ impl<B: Broker> WorkerHub<B> {
             if !state.is_some_and(|state| self.table.is_pending(state, at, recovery.requester.subscribe_id)) {
                 self.table.remove_pending(at);
                 self.remove_if_unused(at);
-            } else if self.broker.unsent_requests() < most_held
-                && self.has_room(index, recovery.lacks, connections)
-                && self.recoveries.pending.insert(recovery.requester.conn)
+            } else if self.broker.unsent_requests() < max_unsent
+                && self.has_room(index, recovery.needed_room, connections)
+                && self.recoveries.requested.insert(recovery.requester.conn)
             {
-                let Recovery { topic, hash, requester, seen, .. } = recovery;
-                let since = Some(seen);
+                let Recovery { topic, hash, requester, last_received, .. } = recovery;
+                let since = Some(last_received);
                 self.broker.subscribe(Subscribe { topic, hash, requester, since, is_continued: true });
             } else {
                 self.recoveries.queue.push_back(recovery);
             }
         }
-        self.recoveries.give_back();
-        let look = if std::mem::take(&mut self.recoveries.has_moved) { Duration::ZERO } else { LOOK };
-        (!self.recoveries.queue.is_empty()).then_some(look)
+        self.recoveries.shrink();
+        let wait =
+            if std::mem::take(&mut self.recoveries.has_sent_part) { Duration::ZERO } else { CHECK_INTERVAL };
+        (!self.recoveries.queue.is_empty()).then_some(wait)
     }
 
     /// Sends a client the result of publishing a message.

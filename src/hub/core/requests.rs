@@ -2,7 +2,7 @@
 
 use super::client_state::ClientState;
 use super::replies::reply;
-use super::subscriptions::SubscriptionStart;
+use super::subscription_table::SubscriptionStart;
 use super::worker_hub::WorkerHub;
 use crate::budget::{WORK_OF_REQUEST, WORK_PER_PARSED};
 use crate::hub::broker::Broker;
@@ -30,17 +30,23 @@ impl<B: Broker> WorkerHub<B> {
         // broker's answers, which spread the replies over time.
         let is_crowded = conn.data().dialect().has_requests() && conn.buffered() > conn.outbox_limit() / 2;
         let from_broker = since.is_some() || is_crowded;
-        let (start, topic) =
-            self.table.begin(topic, hash, conn.id().index(), conn.data_mut(), from_broker, self.broker.run());
+        let (start, topic) = self.table.subscribe(
+            topic,
+            hash,
+            conn.id().index(),
+            conn.data_mut(),
+            from_broker,
+            self.broker.run(),
+        );
         match start {
-            SubscriptionStart::Now(position) => {
+            SubscriptionStart::Immediate(position) => {
                 reply(
                     conn,
                     &ServerMessage::Subscribed { topic: &topic, from: position, recovered: None, id: &id },
                 );
             }
             SubscriptionStart::Pending(subscribe_id) => {
-                self.clients.pending.add(conn.id());
+                self.clients.pending_subscriptions.add(conn.id());
                 let requester = Requester { conn: conn.id(), subscribe_id, id };
                 self.broker.subscribe(Subscribe { topic, hash, requester, since, is_continued: false });
             }
@@ -108,14 +114,18 @@ impl<B: Broker> WorkerHub<B> {
             self.inbox.counters.refused_at_limit.add(1);
             return Err((Code::TooManySubscriptions, "a client may have no more subscriptions"));
         }
-        if !self.clients.pending.may_add(client, config.max_subscriptions.max(config.sizes.asked)) {
+        if !self
+            .clients
+            .pending_subscriptions
+            .may_add(client, config.max_subscriptions.max(config.sizes.pending_subscriptions))
+        {
             let why =
                 "too many of this client's subscriptions are being begun: wait for answers, and try again";
             return Err((Code::Busy, why));
         }
         // Requests in messages may use half of the limit. The other half is reserved for clients that connect with topics in their URLs:
         // they cannot try again on the same connection.
-        if self.broker.unsent_requests() >= config.sizes.held.div_ceil(2) {
+        if self.broker.unsent_requests() >= config.sizes.unsent_requests.div_ceil(2) {
             return Err((Code::Busy, "too much is asked for at the moment: try again later"));
         }
         Ok(())
@@ -131,7 +141,7 @@ impl<B: Broker> WorkerHub<B> {
                 &ServerMessage::Refused { code: Code::NotSubscribed, why, topic: topic_for_error(topic), id },
             );
         };
-        self.leave(conn.data_mut(), subscription);
+        self.end_subscription(conn.data_mut(), subscription);
         reply(conn, &ServerMessage::Unsubscribed { topic, id });
     }
 

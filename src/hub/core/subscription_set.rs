@@ -12,27 +12,29 @@ const LINEAR_SEARCH_MAX: usize = 32;
 /// no more than one of a client with ten.
 #[derive(Debug)]
 pub(crate) enum SubscriptionSet {
-    Few(Vec<Subscription>),
-    Many(Box<HashTable<Subscription>>),
+    List(Vec<Subscription>),
+    Table(Box<HashTable<Subscription>>),
 }
 
 impl SubscriptionSet {
     pub(crate) fn new(first: Subscription, second: Subscription) -> Self {
-        Self::Few(vec![first, second])
+        Self::List(vec![first, second])
     }
 
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Few(subs) => subs.len(),
-            Self::Many(subs) => subs.len(),
+            Self::List(subs) => subs.len(),
+            Self::Table(subs) => subs.len(),
         }
     }
 
     /// Returns the subscription to a topic.
     pub(crate) fn get(&self, topic: TopicIndex) -> Option<Subscription> {
         match self {
-            Self::Few(subs) => subs.iter().find(|subscription| subscription.topic == topic).copied(),
-            Self::Many(subs) => subs.find(spread(topic), |subscription| subscription.topic == topic).copied(),
+            Self::List(subs) => subs.iter().find(|subscription| subscription.topic == topic).copied(),
+            Self::Table(subs) => {
+                subs.find(spread(topic), |subscription| subscription.topic == topic).copied()
+            }
         }
     }
 
@@ -40,7 +42,7 @@ impl SubscriptionSet {
     pub(crate) fn put(&mut self, subscription: Subscription) {
         let is_it = |other: &Subscription| other.topic == subscription.topic;
         match self {
-            Self::Few(subs) => match subs.iter().position(is_it) {
+            Self::List(subs) => match subs.iter().position(is_it) {
                 Some(at) => subs[at] = subscription,
                 None if subs.len() < LINEAR_SEARCH_MAX => subs.push(subscription),
                 None => {
@@ -50,10 +52,10 @@ impl SubscriptionSet {
                             spread(subscription.topic)
                         });
                     }
-                    *self = Self::Many(Box::new(many));
+                    *self = Self::Table(Box::new(many));
                 }
             },
-            Self::Many(subs) => match subs.find_mut(spread(subscription.topic), is_it) {
+            Self::Table(subs) => match subs.find_mut(spread(subscription.topic), is_it) {
                 Some(other) => *other = subscription,
                 None => {
                     _ = subs.insert_unique(spread(subscription.topic), subscription, |subscription| {
@@ -67,14 +69,14 @@ impl SubscriptionSet {
     /// Removes the subscription to a topic.
     pub(crate) fn remove(&mut self, topic: TopicIndex) {
         match self {
-            Self::Few(subs) => subs.retain(|subscription| subscription.topic != topic),
-            Self::Many(subs) => {
+            Self::List(subs) => subs.retain(|subscription| subscription.topic != topic),
+            Self::Table(subs) => {
                 if let Ok(entry) = subs.find_entry(spread(topic), |subscription| subscription.topic == topic)
                 {
                     entry.remove();
                 }
                 if subs.len() <= LINEAR_SEARCH_MAX / 2 {
-                    *self = Self::Few(subs.iter().copied().collect());
+                    *self = Self::List(subs.iter().copied().collect());
                 } else if subs.len() < subs.capacity() / 8 {
                     subs.shrink_to(2 * subs.len(), |subscription| spread(subscription.topic));
                 }
@@ -85,15 +87,15 @@ impl SubscriptionSet {
     /// Returns the subscription if the set has exactly one.
     pub(crate) fn only(&self) -> Option<Subscription> {
         match self {
-            Self::Few(subs) => <[Subscription; 1]>::try_from(&subs[..]).ok().map(|[only]| only),
-            Self::Many(_) => None,
+            Self::List(subs) => <[Subscription; 1]>::try_from(&subs[..]).ok().map(|[only]| only),
+            Self::Table(_) => None,
         }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Subscription> {
         let (few, many) = match self {
-            Self::Few(subs) => (Some(subs), None),
-            Self::Many(subs) => (None, Some(subs)),
+            Self::List(subs) => (Some(subs), None),
+            Self::Table(subs) => (None, Some(subs)),
         };
         few.into_iter().flatten().chain(many.into_iter().flat_map(|many| many.iter())).copied()
     }

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::fan_out_pass::{FanOutPass, batch};
-use super::subscribers::{Subscriber, SubscriberList};
+use super::subscriber_list::{Subscriber, SubscriberList};
+use super::topic_pass::{TopicPass, topic_batch};
 use crate::base::spare::free_spare;
 use crate::budget::SMALL_LIST_KEEP;
 use crate::hub::broker::messages::SubscribeReply;
@@ -29,13 +29,13 @@ pub(crate) struct Topic {
     /// The only subscriber, at place 0, of a topic without `fan_out`; vacant if there is none, or if `fan_out` is set.
     only: Subscriber,
     /// Subscriptions that the broker has not answered yet.
-    pub(crate) pending: u32,
+    pub(crate) pending_subscriptions: u32,
     /// The broker has confirmed the worker's subscription, so its publications go to the subscribers.
     pub(crate) is_subscribed: bool,
     /// The number of subscribers has changed, and the broker does not know the new number yet.
     pub(crate) is_changed: bool,
-    /// The topic is in the list of active topics.
-    pub(crate) is_active: bool,
+    /// The topic is in the list of scheduled topics.
+    pub(crate) is_scheduled: bool,
     pub(crate) fan_out: Option<Box<FanOut>>,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct FanOut {
     /// Deliveries of the broker, in order. An entry stays in the queue until the end of its pass.
     pub(crate) queue: VecDeque<QueueEntry>,
     /// The pass under way.
-    pub(crate) pass: Option<FanOutPass>,
+    pub(crate) pass: Option<TopicPass>,
 }
 
 /// An entry of a topic's queue.
@@ -68,10 +68,10 @@ impl Topic {
             offset: 0,
             serial: 0,
             only: Subscriber::VACANT,
-            pending: 0,
+            pending_subscriptions: 0,
             is_subscribed: false,
             is_changed: false,
-            is_active: false,
+            is_scheduled: false,
             fan_out: None,
         }
     }
@@ -95,7 +95,7 @@ impl Topic {
     }
 
     /// Notes that the broker has confirmed the subscription. Publications after `latest` go to the subscribers.
-    pub(crate) const fn set_subscribed(&mut self, latest: Position) {
+    pub(crate) const fn confirm_subscription(&mut self, latest: Position) {
         if !self.is_subscribed {
             self.is_subscribed = true;
             self.offset = latest.offset;
@@ -139,7 +139,7 @@ impl Topic {
     }
 
     /// Returns whether the topic can free memory: it has more than `least` vacant places, or a fan-out for at most one subscriber.
-    pub(crate) fn has_spare(&self, least: usize) -> bool {
+    pub(crate) fn can_shrink(&self, least: usize) -> bool {
         let fan_out = self.fan_out.as_ref();
         fan_out.is_some_and(|fan_out| fan_out.subscribers.is_sparse(least) || fan_out.subscribers.len() <= 1)
     }
@@ -161,10 +161,10 @@ impl Topic {
 impl FanOut {
     /// Begins a pass with the publications at the front of the queue. Returns the offset of the last of them.
     pub(crate) fn begin_pass(&mut self, topic: TopicIndex, rule: &TopicRule, sizes: &Sizes) -> Option<u64> {
-        let mut batches = Dialect::ALL.map(|_| batch(topic, rule));
+        let mut batches = Dialect::ALL.map(|_| topic_batch(topic, rule));
         let (mut messages, mut bytes, mut last) = (0, 0, None);
-        for waiting in &self.queue {
-            let QueueEntry::Publication(publication) = waiting else { break };
+        for entry in &self.queue {
+            let QueueEntry::Publication(publication) = entry else { break };
             if messages == sizes.pass_messages || bytes >= sizes.pass_bytes {
                 break;
             }
@@ -179,10 +179,10 @@ impl FanOut {
             (messages, bytes, last) = (messages + 1, bytes + publication.bytes(), Some(publication.offset));
         }
         if messages > 0 {
-            self.pass = Some(FanOutPass {
+            self.pass = Some(TopicPass {
                 messages,
                 #[cfg(any(test, feature = "simulation"))]
-                kept: [messages, bytes],
+                totals: super::topic_pass::MessageTotals { messages, bytes },
                 batches,
                 places: Pass::below(self.subscribers.end()),
             });
@@ -196,7 +196,7 @@ impl FanOut {
     }
 
     /// Frees the unused capacity of an empty queue.
-    pub(crate) fn give_back(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         free_spare(&mut self.queue, SMALL_LIST_KEEP);
     }
 
@@ -212,7 +212,7 @@ mod tests {
     use crate::worker::PreparedMessage;
     use crate::ws::Message;
 
-    /// Without [`FanOut::give_back`], 50,000 topics that had once queued 512 messages each kept 400 MB.
+    /// Without [`FanOut::shrink`], 50,000 topics that had once queued 512 messages each kept 400 MB.
     #[test]
     fn what_a_burst_took_to_wait_in_goes_back() {
         let message = PreparedMessage::new(Message::Text("x"));
@@ -221,10 +221,10 @@ mod tests {
         for (batch, stays) in [(SMALL_LIST_KEEP, true), (512, false)] {
             (0..batch)
                 .for_each(|_| fan_out.queue.push_back(QueueEntry::Publication(Arc::clone(&publication))));
-            fan_out.give_back();
+            fan_out.shrink();
             assert_eq!(fan_out.queue.len(), batch, "what waits stays");
             fan_out.end_pass(batch);
-            fan_out.give_back();
+            fan_out.shrink();
             assert_eq!(fan_out.queue.capacity() > 0, stays, "{batch}");
         }
     }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bad_requests::BadRequests;
-use super::broadcasting::Broadcasts;
+use super::broadcasts::Broadcasts;
 use super::client_state::ClientState;
-use super::pending::PendingSubscribes;
-use super::recoveries::Recoveries;
+use super::pending_subscriptions::PendingSubscriptions;
+use super::recovery_queue::RecoveryQueue;
 use super::replies::reply;
-use super::subscriptions::SubscriptionTable;
+use super::subscription_table::SubscriptionTable;
 use super::url::topics_in_url;
 use crate::budget::WORK_OF_REQUEST;
 use crate::http::{Refusal, Request as HttpRequest, Status};
@@ -37,12 +37,12 @@ pub(crate) struct WorkerHub<B> {
     pub(super) broker: B,
     pub(super) table: SubscriptionTable,
     /// Topics with work to do on this worker.
-    pub(super) active: VecDeque<TopicIndex>,
+    pub(super) scheduled: VecDeque<TopicIndex>,
     /// Topics whose subscriptions ended with their connections, one entry for each subscription. Each turn cleans up a part of them.
-    pub(super) abandoned: VecDeque<TopicIndex>,
+    pub(super) cleanup_queue: VecDeque<TopicIndex>,
     /// Entries in the queues of all topics. An entry leaves its queue when its pass is over.
-    pub(super) waiting: usize,
-    pub(super) recoveries: Recoveries,
+    pub(super) queue_entries: usize,
+    pub(super) recoveries: RecoveryQueue,
     pub(super) broadcasts: Broadcasts,
     pub(super) clients: Clients,
     /// Topics in the URL of the connection that is opening.
@@ -54,11 +54,11 @@ pub(crate) struct WorkerHub<B> {
 pub(super) struct Clients {
     pub(super) connections: u64,
     pub(super) bad_requests: BadRequests,
-    pub(super) pending: PendingSubscribes,
+    pub(super) pending_subscriptions: PendingSubscriptions,
 }
 
 /// How many of the broker's deliveries the worker may still take in this turn.
-struct Intake {
+struct DeliveryBudget {
     deliveries: usize,
     /// Pushes that are left for deliveries that need no queue, in small messages.
     pushes: usize,
@@ -77,10 +77,10 @@ impl<B: Broker> WorkerHub<B> {
             questions,
             broker,
             table: SubscriptionTable::default(),
-            active: VecDeque::new(),
-            abandoned: VecDeque::new(),
-            waiting: 0,
-            recoveries: Recoveries::default(),
+            scheduled: VecDeque::new(),
+            cleanup_queue: VecDeque::new(),
+            queue_entries: 0,
+            recoveries: RecoveryQueue::default(),
             broadcasts: Broadcasts::default(),
             clients: Clients::default(),
             requested_topics: Vec::new(),
@@ -91,15 +91,17 @@ impl<B: Broker> WorkerHub<B> {
     fn handle_deliveries(
         &mut self,
         connections: &mut Connections<'_, ClientState>,
-        intake: &mut Intake,
+        delivery_budget: &mut DeliveryBudget,
     ) -> bool {
-        while intake.deliveries > 0 {
-            if self.waiting >= self.shared.config.sizes.waiting || intake.pushes == 0 {
+        while delivery_budget.deliveries > 0 {
+            if self.queue_entries >= self.shared.config.sizes.topic_queue_entries
+                || delivery_budget.pushes == 0
+            {
                 return true;
             }
             let pushed = match self.broker.next_delivery() {
                 None => return false,
-                // Pushed messages use up the intake, so that the worker polls its sockets between large messages and slow readers can
+                // Pushed messages use up the delivery_budget, so that the worker polls its sockets between large messages and slow readers can
                 // make room in their outboxes.
                 Some(Delivery::Publication(publication)) => self.handle_publication(publication, connections),
                 Some(Delivery::Subscribed(reply)) => self.handle_subscribe_reply(reply, connections),
@@ -108,8 +110,8 @@ impl<B: Broker> WorkerHub<B> {
                     0
                 }
             };
-            intake.deliveries -= 1;
-            intake.pushes = intake.pushes.saturating_sub(pushed);
+            delivery_budget.deliveries -= 1;
+            delivery_budget.pushes = delivery_budget.pushes.saturating_sub(pushed);
         }
         true
     }
@@ -117,7 +119,7 @@ impl<B: Broker> WorkerHub<B> {
     /// Serves requests to this worker: the messages that the operator publishes, and then the requests of other workers. While the broker
     /// holds deliveries back because queues are full, the operator's messages come last. Returns `true` if there may be more.
     fn serve_requests(&mut self, now: Duration) -> bool {
-        if self.broker.congestion() == Congestion::None {
+        if self.broker.congestion() == Congestion::Clear {
             let more = self.publish_operator_messages(now);
             self.broker.serve(now) || more
         } else {
@@ -132,7 +134,7 @@ impl<B: Broker> WorkerHub<B> {
             if self.broker.congestion() == Congestion::Full {
                 return true;
             }
-            let Some(publish) = self.inbox.next_published() else { return false };
+            let Some(publish) = self.inbox.next_message() else { return false };
             self.broker.publish(*publish, now);
         }
         true
@@ -166,17 +168,17 @@ impl<B: Broker> WorkerHub<B> {
     /// Removes a topic without subscribers and pending subscriptions on this worker, and unsubscribes the worker from it.
     pub(super) fn remove_if_unused(&mut self, topic: TopicIndex) {
         let Self { table, shared, .. } = self;
-        if let Some((topic, hash, waiting)) = table.remove_if_unused(topic, |name| shared.hash(name)) {
-            self.waiting -= waiting;
+        if let Some((topic, hash, entries)) = table.remove_if_unused(topic, |name| shared.hash(name)) {
+            self.queue_entries -= entries;
             self.broker.unsubscribe(topic, hash);
         }
     }
 
-    fn count(&self) {
+    fn update_gauges(&self) {
         let counters = &self.inbox.counters;
         counters.local_topics.set(self.table.topics() as u64);
         counters.subscriptions.set(self.table.subscriptions());
-        counters.waiting.set(self.waiting as u64);
+        counters.waiting.set(self.queue_entries as u64);
     }
 
     /// Accepts a connection if its URL names only topics that it may subscribe to, and the broker has room for its requests.
@@ -195,8 +197,9 @@ impl<B: Broker> WorkerHub<B> {
             return Err(Refusal::new(Status::BAD_REQUEST, detail));
         }
         // A connection without topics in its URL sends no request to the broker.
-        if !self.requested_topics.is_empty() && self.broker.unsent_requests() >= config.sizes.held {
-            return Err(Refusal::new(Status::SERVICE_UNAVAILABLE, "too much is asked for at the moment"));
+        if !self.requested_topics.is_empty() && self.broker.unsent_requests() >= config.sizes.unsent_requests
+        {
+            return Err(Refusal::new(Status::SERVICE_UNAVAILABLE, "too much is topics for at the moment"));
         }
         let accept = Accept::new(ClientState::new(dialect));
         Ok(match dialect.subprotocol() {
@@ -218,10 +221,10 @@ impl<B: Broker> Handler for WorkerHub<B> {
     fn open(&mut self, conn: &mut Conn<'_, ClientState>, _: &HttpRequest<'_>) {
         self.clients.connections += 1;
         reply(conn, &ServerMessage::Welcome { max_message: self.shared.max_message() });
-        let asked = std::mem::take(&mut self.requested_topics);
+        let topics = std::mem::take(&mut self.requested_topics);
         // Each topic costs as much work as a request to subscribe.
-        conn.charge(WORK_OF_REQUEST * asked.len());
-        for topic in asked {
+        conn.charge(WORK_OF_REQUEST * topics.len());
+        for topic in topics {
             self.subscribe(conn, topic, None, RequestId::NONE);
         }
     }
@@ -254,42 +257,46 @@ impl<B: Broker> Handler for WorkerHub<B> {
     fn close(&mut self, id: ConnId, state: ClientState, _: Closed<'_>) {
         self.clients.connections -= 1;
         self.clients.bad_requests.reset(id.index());
-        self.leave_all(state);
+        self.end_all_subscriptions(state);
     }
 
     fn turn(&mut self, connections: &mut Connections<'_, ClientState>) -> Turn {
         let now = connections.now();
         let sizes = &self.shared.config.sizes;
         let mut budget = SliceBudget::of_messages(sizes.pushes_per_turn);
-        let mut intake = Intake { deliveries: sizes.entries_per_turn, pushes: sizes.pushes_per_turn };
+        let mut delivery_budget =
+            DeliveryBudget { deliveries: sizes.entries_per_turn, pushes: sizes.pushes_per_turn };
         self.broker.begin_turn(connections.outbox_limit());
-        let mut more = self.handle_deliveries(connections, &mut intake);
+        let mut more = self.handle_deliveries(connections, &mut delivery_budget);
         more |= self.serve_requests(now);
         more |= self.answer_questions(connections);
         self.broker.flush();
         // The worker may have delivered messages to itself meanwhile.
-        more |= self.handle_deliveries(connections, &mut intake);
+        more |= self.handle_deliveries(connections, &mut delivery_budget);
         // Broadcasts have their own share, so that busy topics do not delay them.
         let mut share = budget.take_quarter();
-        self.broadcasts.go_on(connections, &mut share, &self.inbox.counters);
+        self.broadcasts.continue_sending(connections, &mut share, &self.inbox.counters);
         budget.put_back(share);
         self.fan_out(connections, &mut budget);
-        self.broadcasts.go_on(connections, &mut budget, &self.inbox.counters);
-        let recovering = self.continue_recoveries(connections);
-        self.continue_leaving();
+        self.broadcasts.continue_sending(connections, &mut budget, &self.inbox.counters);
+        let recovery_wait = self.continue_recoveries(connections);
+        self.continue_cleanup();
         self.report_changes();
-        let wanted = self.broker.end_turn(now);
-        self.count();
+        let broker_turn = self.broker.end_turn(now);
+        self.update_gauges();
         // While its queues are full, the broker determines when the next turn is due.
-        let held = self.broker.unsent_requests() > 0 || self.broker.congestion() != Congestion::None;
-        more |= !self.abandoned.is_empty();
-        if !self.active.is_empty() || !self.broadcasts.is_empty() || (more && !held) || wanted == Turn::Again
+        let is_blocked = self.broker.unsent_requests() > 0 || self.broker.congestion() != Congestion::Clear;
+        more |= !self.cleanup_queue.is_empty();
+        if !self.scheduled.is_empty()
+            || !self.broadcasts.is_empty()
+            || (more && !is_blocked)
+            || broker_turn == Turn::Again
         {
             return Turn::Again;
         }
-        match (wanted, recovering) {
+        match (broker_turn, recovery_wait) {
             (Turn::Within(first), Some(second)) => Turn::Within(first.min(second)),
-            (wanted, None) => wanted,
+            (broker_turn, None) => broker_turn,
             (_, Some(time)) => Turn::Within(time),
         }
     }

@@ -175,7 +175,7 @@ impl Broker for Delayed {
     }
 
     fn congestion(&self) -> Congestion {
-        Congestion::None
+        Congestion::Clear
     }
 
     fn begin_turn(&mut self, _: usize) {

@@ -128,6 +128,11 @@ impl<B: Broker> Rig<B> {
         let hub = self.workers[worker].0.handler().expect("no turn is under way");
         let held = hub.inventory(BrokerInventory::default());
         let subscriptions = usize::try_from(held.subscriptions).expect("a few");
-        [held.local_topics, subscriptions, held.pending, held.recoveries + held.abandoned + held.active]
+        [
+            held.local_topics,
+            subscriptions,
+            held.pending_subscriptions,
+            held.recoveries + held.cleanup_queue + held.scheduled,
+        ]
     }
 }

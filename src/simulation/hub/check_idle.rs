@@ -57,7 +57,8 @@ impl Run {
                 continue;
             }
             // An entry that a queue had no room for is retried after a while.
-            let waits = |at| self.nodes.inventory(at).is_some_and(|hub| hub.broker.held + hub.recoveries > 0);
+            let waits =
+                |at| self.nodes.inventory(at).is_some_and(|hub| hub.broker.unsent + hub.recoveries > 0);
             quiet = if self.nodes.alive().any(waits) { 0 } else { quiet + 1 };
             rounds += 1;
             if quiet > PAUSES || rounds > MOST_PAUSES {
@@ -72,10 +73,25 @@ impl Run {
     fn check_hubs(&self) -> Result<(), Violation> {
         for at in self.nodes.alive() {
             let inventory = self.nodes.inventory(at).ok_or("a handler has not come back from its turn")?;
-            let Inventory { active, waiting, abandoned, recoveries, is_announcing, pending, broker, .. } =
-                inventory;
-            if (active, waiting, abandoned, recoveries, is_announcing, broker.held, pending)
-                != (0, 0, 0, 0, false, 0, 0)
+            let Inventory {
+                scheduled,
+                queue_entries,
+                cleanup_queue,
+                recoveries,
+                has_broadcasts,
+                pending_subscriptions,
+                broker,
+                ..
+            } = inventory;
+            if (
+                scheduled,
+                queue_entries,
+                cleanup_queue,
+                recoveries,
+                has_broadcasts,
+                broker.unsent,
+                pending_subscriptions,
+            ) != (0, 0, 0, 0, false, 0, 0)
             {
                 return Err(format!("at rest, worker {at} has {inventory:?}"));
             }

@@ -254,7 +254,7 @@ impl HubModel {
             || (missed.iter().copied().eq(from + 1..=last)
                 && joined.more == (last < latest)
                 && (last == latest || !missed.is_empty())
-                && missed.len() <= setup.config.sizes.replay_messages);
+                && missed.len() <= setup.config.sizes.recovery_messages);
         if is_right && is_whole {
             return Ok(());
         }

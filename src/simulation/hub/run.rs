@@ -90,12 +90,12 @@ impl Run {
 
     /// Checks that the messages in entries on their way to a worker's clients do not exceed the limit of bytes.
     fn check_queued(&self, at: usize) -> Result<(), Violation> {
-        let [messages, bytes] = self.nodes.inventory(at).map_or([0; 2], |inventory| inventory.queued);
+        let totals = self.nodes.inventory(at).unwrap_or_default().messages;
         let most = self.setup.config.queue_limit;
-        if messages <= 1 || bytes <= most {
+        if totals.messages <= 1 || totals.bytes <= most {
             return Ok(());
         }
-        Err(format!("{messages} messages of {bytes} bytes are under way on worker {at}, of at most {most}"))
+        Err(format!("{totals:?} are under way on worker {at}, of at most {most} bytes"))
     }
 
     fn absorb(&mut self) -> Result<(), Violation> {
@@ -172,7 +172,7 @@ impl Run {
         let sizes = &setup.config.sizes;
         let is_draining = self.nodes.handle.shared.common.stage() != crate::worker::Stage::Running;
         let status = match client.status {
-            Some(503) => is_draining || sizes.held < 1_000,
+            Some(503) => is_draining || sizes.unsent_requests < 1_000,
             Some(status) => status == client.deserves,
             None => true,
         };

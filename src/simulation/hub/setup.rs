@@ -124,7 +124,9 @@ impl Setup {
     /// Returns whether a request may be refused for reasons that its client does not know, so that the answers to later requests cannot be
     /// predicted.
     pub(crate) const fn is_unpredictable(&self) -> bool {
-        self.has_few_topics || self.config.sizes.held < 1_000 || self.config.sizes.asked < 1_000
+        self.has_few_topics
+            || self.config.sizes.unsent_requests < 1_000
+            || self.config.sizes.pending_subscriptions < 1_000
     }
 }
 
@@ -184,16 +186,21 @@ fn sizes(choices: &Choices) -> Sizes {
         client_messages: choices.pick(&[1, 4, usual.client_messages, usual.client_messages]),
         entries_per_turn: choices.pick(&[1, 3, 20, usual.entries_per_turn]),
         pushes_per_turn: choices.pick(&[1, 2, 7, 30, usual.pushes_per_turn]),
-        waiting: choices.pick(&[1, 3, 30, usual.waiting]),
-        asked: choices.pick(&[1, 3, 10_000, 10_000, 10_000]),
-        held: choices.pick(&[1, usual.held, usual.held, usual.held]),
+        topic_queue_entries: choices.pick(&[1, 3, 30, usual.topic_queue_entries]),
+        pending_subscriptions: choices.pick(&[1, 3, 10_000, 10_000, 10_000]),
+        unsent_requests: choices.pick(&[
+            1,
+            usual.unsent_requests,
+            usual.unsent_requests,
+            usual.unsent_requests,
+        ]),
         pass_messages: choices.pick(&[1, 2, 5, usual.pass_messages]),
         pass_bytes: choices.pick(&[50, 3_000, usual.pass_bytes]),
-        replay_messages: choices.pick(&[1, 2, 5, usual.replay_messages]),
-        replay_bytes: choices.pick(&[50, 3_000, usual.replay_bytes]),
-        replay_low: choices.pick(&[1, 300, usual.replay_low]),
-        leaves_per_turn: choices.pick(&[1, 3, usual.leaves_per_turn]),
-        vacant: choices.pick(&[0, 1, 3, usual.vacant]),
+        recovery_messages: choices.pick(&[1, 2, 5, usual.recovery_messages]),
+        recovery_bytes: choices.pick(&[50, 3_000, usual.recovery_bytes]),
+        recovery_low_water: choices.pick(&[1, 300, usual.recovery_low_water]),
+        cleanups_per_turn: choices.pick(&[1, 3, usual.cleanups_per_turn]),
+        vacant_places: choices.pick(&[0, 1, 3, usual.vacant_places]),
         fill_steps: choices.pick(&[1, 3, usual.fill_steps]),
     }
 }

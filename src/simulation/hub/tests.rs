@@ -125,7 +125,7 @@ fn a_third_long_message_finds_room_when_all_but_half_an_outbox_of_the_first_is_o
 
 #[test]
 fn the_place_of_a_subscriber_that_is_closed_in_a_round_is_not_given_to_it_again() {
-    let mut run = run(|setup| (setup.workers, setup.config.sizes.vacant) = (1, 0));
+    let mut run = run(|setup| (setup.workers, setup.config.sizes.vacant_places) = (1, 0));
     let [first, other, slow] = [0; 3].map(|_| run.open(false, "/topics/news"));
     run.narrow(slow, 10);
     (0..9).for_each(|_| run.publish(0, 1_000, false, false).unwrap());

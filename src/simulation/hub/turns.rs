@@ -110,7 +110,7 @@ fn those_that_wait_behind_a_round_are_given_what_they_have_missed_one_in_a_turn(
 
 #[test]
 fn places_that_nobody_has_are_looked_at_a_few_in_a_turn() {
-    let mut run = worker(1, |setup| setup.config.sizes.vacant = usize::MAX);
+    let mut run = worker(1, |setup| setup.config.sizes.vacant_places = usize::MAX);
     run.open(false, "/topics/news");
     run.announce();
     let iterations = run.iterate_all(|_| {});

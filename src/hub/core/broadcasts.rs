@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::client_state::ClientState;
-use super::fan_out_pass::cost;
+#[cfg(any(test, feature = "simulation"))]
+use super::topic_pass::MessageTotals;
+use super::topic_pass::push_cost;
 use crate::hub::dialect::Dialect;
 use crate::hub::publication::Broadcast;
 use crate::metrics::HubCounters;
@@ -16,12 +18,12 @@ const BROADCAST_KEY: u32 = u32::MAX - 1;
 /// Broadcasts under way, which are sent one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Broadcasts {
-    waiting: VecDeque<Arc<Broadcast>>,
-    current: Option<Current>,
+    queue: VecDeque<Arc<Broadcast>>,
+    current: Option<CurrentBroadcast>,
 }
 
 #[derive(Debug)]
-struct Current {
+struct CurrentBroadcast {
     /// The broadcast counts as under way until the pass ends.
     #[cfg_attr(
         not(any(test, feature = "simulation")),
@@ -35,39 +37,39 @@ struct Current {
 
 impl Broadcasts {
     pub(crate) fn add(&mut self, broadcast: Arc<Broadcast>) {
-        self.waiting.push_back(broadcast);
+        self.queue.push_back(broadcast);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.current.is_none() && self.waiting.is_empty()
+        self.current.is_none() && self.queue.is_empty()
     }
 
-    /// Returns the number of broadcasts and of their payload bytes.
+    /// Returns the number of broadcasts under way, and the bytes of their payloads.
     #[cfg(any(test, feature = "simulation"))]
-    pub(crate) fn queued(&self) -> [usize; 2] {
+    pub(crate) fn totals(&self) -> MessageTotals {
         let current = self.current.iter().map(|current| &current.broadcast);
-        let all = self.waiting.iter().chain(current).map(|broadcast| broadcast.bytes());
-        all.fold([0; 2], |[messages, bytes], more| [messages + 1, bytes + more])
+        let all = self.queue.iter().chain(current);
+        all.map(|broadcast| MessageTotals { messages: 1, bytes: broadcast.bytes() }).sum()
     }
 
     /// Sends broadcasts to further connections, as far as the budget allows.
-    pub(crate) fn go_on(
+    pub(crate) fn continue_sending(
         &mut self,
         connections: &mut Connections<'_, ClientState>,
         budget: &mut SliceBudget,
         counters: &HubCounters,
     ) {
         while !budget.is_spent() {
-            let Some(mut current) = self.current.take().or_else(|| self.begin(connections.end())) else {
+            let Some(mut current) = self.current.take().or_else(|| self.begin_next(connections.end())) else {
                 return;
             };
-            let Current { batches, pass, .. } = &mut current;
+            let CurrentBroadcast { batches, pass, .. } = &mut current;
             pass.advance(pass.rest().map(ConnIndex::new), budget, |index, budget| {
                 let Some(state) = connections.data_mut(index).copied() else { return budget.look() };
                 let batch = &mut batches[usize::from(state.dialect().number())];
                 let pushed = connections.push(index, batch, Flush::Now);
-                counters.count(pushed);
-                budget.spend(cost(batch, pushed));
+                counters.count_push(pushed);
+                budget.spend(push_cost(batch, pushed));
             });
             if !current.pass.is_over() {
                 self.current = Some(current);
@@ -75,13 +77,13 @@ impl Broadcasts {
         }
     }
 
-    fn begin(&mut self, end: u32) -> Option<Current> {
-        let broadcast = self.waiting.pop_front()?;
+    fn begin_next(&mut self, end: u32) -> Option<CurrentBroadcast> {
+        let broadcast = self.queue.pop_front()?;
         let batches = Dialect::ALL.map(|dialect| {
             let mut batch = Batch::new(BROADCAST_KEY, SlowPolicy::Close);
             batch.add(broadcast.encoded(dialect).clone());
             batch
         });
-        Some(Current { broadcast, batches, pass: Pass::below(end) })
+        Some(CurrentBroadcast { broadcast, batches, pass: Pass::below(end) })
     }
 }

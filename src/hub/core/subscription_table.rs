@@ -1,7 +1,7 @@
 //! The subscriptions of one worker's connections, by topic and by connection.
 
-use super::client_state::{ClientState, MAX_SUBSCRIBE_ID, Stage, Subscription, Subscriptions};
-use super::subscribers::Subscriber;
+use super::client_state::{ClientState, ClientSubscriptions, MAX_SUBSCRIBE_ID, Stage, Subscription};
+use super::subscriber_list::Subscriber;
 use super::subscription_set::SubscriptionSet;
 use super::topic::Topic;
 use crate::base::bug;
@@ -9,7 +9,7 @@ use crate::base::pages::PagedSlab;
 use crate::base::spare::free_spare;
 use crate::budget::LIST_KEEP;
 use crate::hub::index::Index;
-use crate::hub::indices::{SubscribeId, SubscriberIndex, TopicIndex};
+use crate::hub::indices::{SetIndex, SubscribeId, SubscriberIndex, TopicIndex};
 use crate::hub::name::Name;
 use crate::hub::position::Position;
 use crate::worker::ConnIndex;
@@ -34,7 +34,7 @@ pub(crate) struct SubscriptionTable {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SubscriptionStart {
     /// At once. Messages after this position follow.
-    Now(Position),
+    Immediate(Position),
     /// When the broker has answered the request with this number.
     Pending(SubscribeId),
 }
@@ -76,26 +76,26 @@ impl SubscriptionTable {
     /// Returns the subscription of a connection to a topic.
     pub(crate) fn subscription(&self, state: ClientState, topic: TopicIndex) -> Option<Subscription> {
         match state.subscriptions() {
-            Subscriptions::None => None,
-            Subscriptions::One(subscription) => {
+            ClientSubscriptions::None => None,
+            ClientSubscriptions::One(subscription) => {
                 Some(subscription).filter(|subscription| subscription.topic == topic)
             }
-            Subscriptions::Many(set) => self.sets.get(set as usize)?.get(topic),
+            ClientSubscriptions::Set(set) => self.sets.get(set.entry())?.get(topic),
         }
     }
 
     /// Returns the number of subscriptions of a connection.
     pub(crate) fn count(&self, state: ClientState) -> usize {
         match state.subscriptions() {
-            Subscriptions::None => 0,
-            Subscriptions::One(_) => 1,
-            Subscriptions::Many(set) => self.sets.get(set as usize).map_or(0, SubscriptionSet::len),
+            ClientSubscriptions::None => 0,
+            ClientSubscriptions::One(_) => 1,
+            ClientSubscriptions::Set(set) => self.sets.get(set.entry()).map_or(0, SubscriptionSet::len),
         }
     }
 
     /// Begins a subscription of the connection at `index`, which has none to this topic. The subscription begins at once if the worker
     /// receives the topic's messages already and the client asks for no earlier messages.
-    pub(crate) fn begin(
+    pub(crate) fn subscribe(
         &mut self,
         name: Name,
         hash: u64,
@@ -104,15 +104,15 @@ impl SubscriptionTable {
         from_broker: bool,
         run: u32,
     ) -> (SubscriptionStart, Name) {
-        let at = self.find(&name, hash).unwrap_or_else(|| self.make(name, hash));
+        let at = self.find(&name, hash).unwrap_or_else(|| self.create(name, hash));
         let topic = self.topic_mut(at);
         let name = Name::clone(&topic.name);
         if topic.is_subscribed && !from_broker {
             let position = topic.position(run);
             self.add_subscriber(at, index, state);
-            return (SubscriptionStart::Now(position), name);
+            return (SubscriptionStart::Immediate(position), name);
         }
-        topic.pending += 1;
+        topic.pending_subscriptions += 1;
         let subscribe_id = SubscribeId::new(self.next_subscribe_id);
         self.next_subscribe_id =
             if self.next_subscribe_id == MAX_SUBSCRIBE_ID { 0 } else { self.next_subscribe_id + 1 };
@@ -130,7 +130,7 @@ impl SubscriptionTable {
 
     /// Turns the pending subscription `subscribe_id` of a connection into an active one. Returns `false` if the client has ended the
     /// subscription meanwhile.
-    pub(crate) fn admit(
+    pub(crate) fn activate(
         &mut self,
         at: TopicIndex,
         index: ConnIndex,
@@ -160,37 +160,37 @@ impl SubscriptionTable {
     /// [`remove_if_unused`](Self::remove_if_unused) next.
     pub(crate) fn remove_pending(&mut self, at: TopicIndex) {
         let topic = self.topic_mut(at);
-        match topic.pending.checked_sub(1) {
-            Some(pending) => topic.pending = pending,
+        match topic.pending_subscriptions.checked_sub(1) {
+            Some(pending) => topic.pending_subscriptions = pending,
             None => bug::survived("an answer without a question"),
         }
     }
 
     /// Ends a subscription. The caller calls [`remove_if_unused`](Self::remove_if_unused) next.
-    pub(crate) fn leave(&mut self, state: &mut ClientState, subscription: Subscription) {
+    pub(crate) fn end_subscription(&mut self, state: &mut ClientState, subscription: Subscription) {
         self.remove_subscription(state, subscription.topic);
-        self.release(subscription);
+        self.free_place(subscription);
     }
 
-    /// Ends all subscriptions of a closed connection, and calls `note` with the topic of each. The caller calls
+    /// Ends all subscriptions of a closed connection, and calls `visit` with the topic of each. The caller calls
     /// [`remove_if_unused`](Self::remove_if_unused) next.
-    pub(crate) fn end_subscriptions(&mut self, state: ClientState, mut note: impl FnMut(TopicIndex)) {
+    pub(crate) fn end_subscriptions(&mut self, state: ClientState, mut visit: impl FnMut(TopicIndex)) {
         let mut end = |table: &mut Self, subscription: Subscription| {
-            table.release(subscription);
-            note(subscription.topic);
+            table.free_place(subscription);
+            visit(subscription.topic);
         };
         match state.subscriptions() {
-            Subscriptions::None => {}
-            Subscriptions::One(subscription) => end(self, subscription),
-            Subscriptions::Many(set) => {
-                let set = self.sets.remove(set as usize);
+            ClientSubscriptions::None => {}
+            ClientSubscriptions::One(subscription) => end(self, subscription),
+            ClientSubscriptions::Set(set) => {
+                let set = self.sets.remove(set.entry());
                 set.iter().flat_map(SubscriptionSet::iter).for_each(|subscription| end(self, subscription));
             }
         }
     }
 
     /// Frees a subscriber's place.
-    fn release(&mut self, subscription: Subscription) {
+    fn free_place(&mut self, subscription: Subscription) {
         if let Stage::Active(place) = subscription.stage {
             self.topic_mut(subscription.topic).remove(place);
             self.subscriptions -= 1;
@@ -206,14 +206,14 @@ impl SubscriptionTable {
         hash: impl FnOnce(&str) -> u64,
     ) -> Option<(Name, u64, usize)> {
         let topic = self.topics.get(at.entry())?;
-        if topic.pending > 0 || topic.len() > 0 {
+        if topic.pending_subscriptions > 0 || topic.len() > 0 {
             return None;
         }
         let topic = self.topics.remove(at.entry())?;
         let hash = hash(&topic.name);
         self.index.remove(hash, at.get());
-        let waiting = topic.fan_out.map_or(0, |fan_out| fan_out.queue.len());
-        Some((topic.name, hash, waiting))
+        let entries = topic.fan_out.map_or(0, |fan_out| fan_out.queue.len());
+        Some((topic.name, hash, entries))
     }
 
     /// Takes the next topic whose number of subscribers has changed, with that number.
@@ -223,7 +223,7 @@ impl SubscriptionTable {
             if let Some(topic) = self.topics.get_mut(at.entry())
                 && std::mem::replace(&mut topic.is_changed, false)
                 // Otherwise the topic is about to be removed and unsubscribed.
-                && (topic.len() > 0 || topic.pending > 0)
+                && (topic.len() > 0 || topic.pending_subscriptions > 0)
             {
                 let count = u32::try_from(topic.len()).unwrap_or(u32::MAX);
                 return Some((Name::clone(&topic.name), count));
@@ -242,13 +242,15 @@ impl SubscriptionTable {
     ) {
         let moved = Subscription { topic, stage: Stage::Active(place) };
         match state.subscriptions() {
-            Subscriptions::One(subscription) if subscription.topic == topic => {
-                state.set(Subscriptions::One(moved))
+            ClientSubscriptions::One(subscription) if subscription.topic == topic => {
+                state.set(ClientSubscriptions::One(moved))
             }
-            Subscriptions::Many(set) => {
-                self.sets.get_mut(set as usize).into_iter().for_each(|set| set.put(moved))
+            ClientSubscriptions::Set(set) => {
+                self.sets.get_mut(set.entry()).into_iter().for_each(|set| set.put(moved))
             }
-            Subscriptions::One(_) | Subscriptions::None => bug::survived("a subscriber has no subscription"),
+            ClientSubscriptions::One(_) | ClientSubscriptions::None => {
+                bug::survived("a subscriber has no subscription")
+            }
         }
     }
 
@@ -256,7 +258,7 @@ impl SubscriptionTable {
         self.topics.get_mut(at.entry()).expect("a topic that has subscribers, or is asked for, is there")
     }
 
-    fn make(&mut self, name: Name, hash: u64) -> TopicIndex {
+    fn create(&mut self, name: Name, hash: u64) -> TopicIndex {
         // A worker has no more topics than its connections have subscriptions, which memory limits to fewer than 2^28.
         let at = TopicIndex::of(self.topics.insert(Topic::new(name)));
         self.index.insert(hash, at.get());
@@ -271,30 +273,30 @@ impl SubscriptionTable {
 
     fn add_subscription(&mut self, state: &mut ClientState, subscription: Subscription) {
         match state.subscriptions() {
-            Subscriptions::None => state.set(Subscriptions::One(subscription)),
-            Subscriptions::One(first) => {
+            ClientSubscriptions::None => state.set(ClientSubscriptions::One(subscription)),
+            ClientSubscriptions::One(first) => {
                 let set = self.sets.insert(SubscriptionSet::new(first, subscription));
-                state.set(Subscriptions::Many(u32::try_from(set).unwrap_or(u32::MAX)));
+                state.set(ClientSubscriptions::Set(SetIndex::of(set)));
             }
-            Subscriptions::Many(set) => {
-                self.sets.get_mut(set as usize).into_iter().for_each(|set| set.put(subscription))
+            ClientSubscriptions::Set(set) => {
+                self.sets.get_mut(set.entry()).into_iter().for_each(|set| set.put(subscription))
             }
         }
     }
 
     fn remove_subscription(&mut self, state: &mut ClientState, topic: TopicIndex) {
         match state.subscriptions() {
-            Subscriptions::None => {}
-            Subscriptions::One(subscription) => {
+            ClientSubscriptions::None => {}
+            ClientSubscriptions::One(subscription) => {
                 debug_assert_eq!(subscription.topic, topic);
-                state.set(Subscriptions::None);
+                state.set(ClientSubscriptions::None);
             }
-            Subscriptions::Many(number) => {
-                let Some(set) = self.sets.get_mut(number as usize) else { return };
+            ClientSubscriptions::Set(set_index) => {
+                let Some(set) = self.sets.get_mut(set_index.entry()) else { return };
                 set.remove(topic);
                 if let Some(only) = set.only() {
-                    self.sets.remove(number as usize);
-                    state.set(Subscriptions::One(only));
+                    self.sets.remove(set_index.entry());
+                    state.set(ClientSubscriptions::One(only));
                 }
             }
         }
@@ -314,7 +316,7 @@ mod tests {
         let (mut table, mut state) = (SubscriptionTable::default(), ClientState::new(Dialect::ThrongV1));
         let (started, [index, run]) = (Instant::now(), [7, 1]);
         for number in 0..TOPICS {
-            let (start, _) = table.begin(
+            let (start, _) = table.subscribe(
                 number.to_string().into(),
                 number.into(),
                 ConnIndex::new(index),
@@ -323,13 +325,13 @@ mod tests {
                 run,
             );
             let SubscriptionStart::Pending(subscribe_id) = start else { panic!("{start:?}") };
-            assert!(table.admit(TopicIndex::new(number), ConnIndex::new(index), &mut state, subscribe_id));
+            assert!(table.activate(TopicIndex::new(number), ConnIndex::new(index), &mut state, subscribe_id));
             table.remove_pending(TopicIndex::new(number));
         }
         assert_eq!((table.count(state), table.subscriptions()), (TOPICS as usize, TOPICS.into()));
         for topic in (0..TOPICS).step_by(2).map(TopicIndex::new) {
             let subscription = table.subscription(state, topic).unwrap();
-            table.leave(&mut state, subscription);
+            table.end_subscription(&mut state, subscription);
             assert!(table.remove_if_unused(topic, |_| topic.get().into()).is_some());
         }
         let mut left = 0;

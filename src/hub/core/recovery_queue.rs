@@ -11,24 +11,24 @@ use crate::worker::ConnId;
 
 /// Subscribers that are recovering missed messages.
 #[derive(Debug, Default)]
-pub(crate) struct Recoveries {
+pub(crate) struct RecoveryQueue {
     pub(super) queue: VecDeque<Recovery>,
     /// Clients for which the worker has asked the broker for the next part of a recovery.
-    pub(super) pending: HashSet<ConnId>,
+    pub(super) requested: HashSet<ConnId>,
     /// A client has got a part in this turn. Once that part is written, the client may have room for the next.
-    pub(super) has_moved: bool,
+    pub(super) has_sent_part: bool,
 }
 
-impl Recoveries {
+impl RecoveryQueue {
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn len(&self) -> usize {
-        self.queue.len() + self.pending.len()
+        self.queue.len() + self.requested.len()
     }
 
     /// Frees unused capacity after many clients have reconnected at once.
-    pub(super) fn give_back(&mut self) {
+    pub(super) fn shrink(&mut self) {
         free_spare(&mut self.queue, LIST_KEEP);
-        free_spare(&mut self.pending, LIST_KEEP);
+        free_spare(&mut self.requested, LIST_KEEP);
     }
 }
 
@@ -39,9 +39,9 @@ pub(super) struct Recovery {
     pub(super) hash: u64,
     pub(super) requester: Requester,
     /// The position of the last message that the subscriber has got.
-    pub(super) seen: Position,
+    pub(super) last_received: Position,
     /// Bytes of the last part if the client's outbox had no room for it; 0 if it had.
-    pub(super) lacks: usize,
+    pub(super) needed_room: usize,
 }
 
 #[cfg(test)]
@@ -53,20 +53,26 @@ mod tests {
 
     #[test]
     fn memory_goes_back_when_the_many_have_gone_that_came_back_together() {
-        let mut recoveries = Recoveries::default();
+        let mut recoveries = RecoveryQueue::default();
         for index in 0..10_000 {
             let conn = ConnId::new(0, 1, index);
             let requester = Requester { conn, subscribe_id: SubscribeId::new(index), id: RequestId::NONE };
-            let seen = Position { offset: 1, epoch: Epoch { run: 1, serial: 1 } };
-            recoveries.queue.push_back(Recovery { topic: "t".into(), hash: 0, requester, seen, lacks: 0 });
-            recoveries.pending.insert(conn);
+            let last_received = Position { offset: 1, epoch: Epoch { run: 1, serial: 1 } };
+            recoveries.queue.push_back(Recovery {
+                topic: "t".into(),
+                hash: 0,
+                requester,
+                last_received,
+                needed_room: 0,
+            });
+            recoveries.requested.insert(conn);
         }
         recoveries.queue.truncate(1);
-        recoveries.pending.clear();
-        recoveries.give_back();
-        assert_eq!((recoveries.queue.len(), recoveries.pending.capacity()), (1, 0));
+        recoveries.requested.clear();
+        recoveries.shrink();
+        assert_eq!((recoveries.queue.len(), recoveries.requested.capacity()), (1, 0));
         recoveries.queue.clear();
-        recoveries.give_back();
+        recoveries.shrink();
         assert_eq!(recoveries.queue.capacity(), 0);
     }
 }

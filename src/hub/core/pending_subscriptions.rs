@@ -10,9 +10,9 @@ use crate::worker::ConnId;
 /// Number of pending subscriptions by client: those that the broker has not answered, including those that the client has ended meanwhile.
 /// Each takes a place in queues that all clients share. Few clients have any.
 #[derive(Debug, Default)]
-pub(crate) struct PendingSubscribes(HashMap<ConnId, u32>);
+pub(crate) struct PendingSubscriptions(HashMap<ConnId, u32>);
 
-impl PendingSubscribes {
+impl PendingSubscriptions {
     /// Returns whether a client may begin one more, where it may have `most` at a time.
     pub(crate) fn may_add(&self, client: ConnId, most: usize) -> bool {
         self.0.get(&client).is_none_or(|&count| (count as usize) < most)
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_client_may_ask_for_so_many_at_a_time() {
-        let mut pending = PendingSubscribes::default();
+        let mut pending = PendingSubscriptions::default();
         let [client, other] = [1, 2].map(|index| ConnId::new(0, 1, index));
         pending.add(client);
         assert!(pending.may_add(client, 2));
