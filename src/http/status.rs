@@ -19,8 +19,10 @@ impl Status {
     pub const FORBIDDEN: Self = Self(403);
     /// 404: the target does not exist.
     pub const NOT_FOUND: Self = Self(404);
-    /// 405: the method is neither GET nor HEAD.
+    /// 405: the target does not support the method. The response names GET and HEAD as allowed, unless the handler adds a field `Allow`.
     pub const METHOD_NOT_ALLOWED: Self = Self(405);
+    /// 413: the request has a body that is longer than the server takes (RFC 9110, section 15.5.14).
+    pub const CONTENT_TOO_LARGE: Self = Self(413);
     /// 426: the request does not ask for an upgrade, or asks for another version of the protocol (RFC 6455, section 4.2.2).
     pub const UPGRADE_REQUIRED: Self = Self(426);
     /// 429: too many requests from this client (RFC 6585, section 4).
@@ -59,6 +61,7 @@ impl Status {
             403 => "Forbidden",
             404 => "Not Found",
             405 => "Method Not Allowed",
+            413 => "Content Too Large",
             426 => "Upgrade Required",
             429 => "Too Many Requests",
             431 => "Request Header Fields Too Large",

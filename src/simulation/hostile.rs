@@ -160,7 +160,7 @@ pub(crate) fn request(out: &mut Vec<u8>, number: usize, choices: &Choices) -> u1
         5 => (400, format!("GET /{number} HTTP/1.0\r\nHost: h\r\n{UPGRADE}{key}\r\n")),
         6 => (400, "\u{16}\u{3}\u{1}\0\u{5}hello\r\n\r\n".into()),
         7 => (400, format!("{get}Host: h\n{UPGRADE}{key}\r\n")),
-        8 => (400, format!("{get}Host: h\r\n{UPGRADE}{key}Content-Length: 5\r\n\r\nhello")),
+        8 => (413, format!("{get}Host: h\r\n{UPGRADE}{key}Content-Length: 5\r\n\r\nhello")),
         9 => (431, format!("{get}{}Host: h\r\n{UPGRADE}{key}\r\n", "a: b\r\n".repeat(MAX_HEADERS))),
         10 => (431, format!("{get}Host: h\r\nX: {}\r\n{UPGRADE}{key}\r\n", "x".repeat(MAX_HEAD))),
         11 => (400, format!("{get}{UPGRADE}{key}\r\n")),

@@ -35,20 +35,17 @@ impl Asked {
     /// Checks a request against RFC 9110 and RFC 9112, and a request for a WebSocket against RFC 6455, section 4.2.1.
     ///
     /// # Errors
-    /// Returns 405 if the method is neither GET nor HEAD and the request has a body or not exactly one host, 426 for a WebSocket of a
-    /// version other than 13, and 400 for everything else.
+    /// Returns 413 if the request has a body, 426 for a WebSocket of a version other than 13, and 400 for everything else.
     pub fn of(request: &Request<'_>) -> Result<Self, Refusal> {
         // RFC 6455-4.2.1-1, 6455-10.1-1 and 6455-10.7-3: whatever differs from section 4.2.1 is answered with an error.
         // RFC 6455-4.2.1-12: fields that are not checked here are ignored.
         // RFC 6455-4.2.1-2: the parser of the head checks the HTTP version.
-        // A server must support HEAD wherever it supports GET (RFC 9110, section 9.1).
-        let is_head = request.method() == "HEAD";
-        if request.method() != "GET" && !is_head {
-            return check_host_and_body(request).map(|()| Self::Plain).map_err(|_| NOT_ALLOWED);
-        }
-        check_host_and_body(request)?;
+        check_host(request)?;
+        check_body(request)?;
         // RFC 6455-4.2.1-5. HEAD is answered as a GET that does not upgrade: a server may always ignore an Upgrade (RFC 9110, section 7.8).
-        if is_head || !request.list("upgrade").any(|protocol| protocol.eq_ignore_ascii_case("websocket")) {
+        let names_websocket =
+            request.list("upgrade").any(|protocol| protocol.eq_ignore_ascii_case("websocket"));
+        if request.method() != "GET" || !names_websocket {
             return Ok(Self::Plain);
         }
         Upgrade::of_rest(request).map(Self::WebSocket)
@@ -61,20 +58,32 @@ pub fn refusal_of_plain(request: &Request<'_>) -> Refusal {
     if matches!(request.method(), "GET" | "HEAD") { UPGRADE_REQUIRED } else { NOT_ALLOWED }
 }
 
-const NOT_ALLOWED: Refusal = Refusal::new(Status::METHOD_NOT_ALLOWED, "the method must be GET");
+const NOT_ALLOWED: Refusal = Refusal::new(Status::METHOD_NOT_ALLOWED, "the method must be GET or HEAD");
 const UPGRADE_REQUIRED: Refusal =
     Refusal::new(Status::UPGRADE_REQUIRED, "this is a WebSocket server: upgrade to one");
 
-fn check_host_and_body(request: &Request<'_>) -> Result<(), Refusal> {
+const HAS_BODY: Refusal =
+    Refusal::new(Status::CONTENT_TOO_LARGE, "the request has a body, and this server takes no bodies");
+
+fn check_host(request: &Request<'_>) -> Result<(), Refusal> {
     // RFC 6455-4.2.1-4
     let host = exactly_one(request, "host", "there must be one Host header field")?;
     if !is_authority(host) {
         return Err(bad("the Host header field must name a host"));
     }
-    if request.header("transfer-encoding").is_some()
-        || request.header_all("content-length").any(|length| length != b"0")
-    {
-        return Err(bad("a request to upgrade has no body"));
+    Ok(())
+}
+
+/// Checks that a request has no body: the server would have to read it before the next request.
+fn check_body(request: &Request<'_>) -> Result<(), Refusal> {
+    let is_number = |length: &[u8]| !length.is_empty() && length.iter().all(u8::is_ascii_digit);
+    if !request.header_all("content-length").all(is_number) {
+        // RFC 9112, section 6.3
+        return Err(bad("Content-Length must be a number"));
+    }
+    let is_zero = |length: &[u8]| length.iter().all(|&digit| digit == b'0');
+    if request.header("transfer-encoding").is_some() || !request.header_all("content-length").all(is_zero) {
+        return Err(HAS_BODY);
     }
     Ok(())
 }
@@ -102,7 +111,8 @@ impl Upgrade {
     /// ```
     ///
     /// # Errors
-    /// Returns the [refusal of a plain request](refusal_of_plain), 426 for a version other than 13, and 400 for everything else.
+    /// Returns the [refusal of a plain request](refusal_of_plain), 413 for a request with a body, 426 for a version other than 13, and 400
+    /// for everything else.
     pub fn of(request: &Request<'_>) -> Result<Self, Refusal> {
         match Asked::of(request)? {
             Asked::WebSocket(upgrade) => Ok(upgrade),

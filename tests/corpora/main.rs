@@ -51,7 +51,7 @@ fn handshakes() {
         ["malformed", "status", "no upgrade", "wrong accept", "unasked extension", "illegal extension"];
     covers(&seen, [Incomplete, Accepted { compressed: false }, Accepted { compressed: true }]);
     covers(&seen, [false, true].map(|compressed| Response(Ok(compressed))));
-    covers(&seen, [400, 405, 426, 431].map(Refused));
+    covers(&seen, [400, 405, 413, 426, 431].map(Refused));
     covers(&seen, errors.map(|error| Response(Err(error))));
 }
 

@@ -184,10 +184,10 @@ fn every_wrong_part_has_its_status() {
         (400, "", &[&format!("{extensions}: a b")]),
         (400, "", &[&format!("{extensions}: a; b=\"c d\"")]),
         (400, "", &[&format!("{extensions}: a"), &format!("{extensions}: =")]),
-        // A body has no place in front of frames.
-        (400, "", &["Content-Length: 5"]),
+        // The server takes no bodies.
+        (413, "", &["Content-Length: 5"]),
         (400, "", &["Content-Length: 0, 5"]),
-        (400, "", &["Transfer-Encoding: chunked"]),
+        (413, "", &["Transfer-Encoding: chunked"]),
         // RFC 9112: what other parsers may read otherwise.
         (400, "", &["X: a\r\n folded"]),
         (400, "", &["X: a\nY: b"]),

@@ -147,21 +147,21 @@ fn a_key_that_is_not_16_bytes_in_base64_is_400() {
 }
 
 #[test]
-fn a_body_has_no_place_and_smuggling_shapes_are_400() {
+fn a_body_is_413_and_smuggling_shapes_are_refused() {
     let body = "\r\n\r\nGET /x HTTP/1.1\r\nHost: h";
     are_refused(&[
-        (400, and(&format!("Content-Length: 27{body}"))),
-        (400, and("Content-Length: 0\r\nContent-Length: 5")),
+        (413, and(&format!("Content-Length: 27{body}"))),
+        (413, and("Content-Length: 0\r\nContent-Length: 5")),
         (400, and("Content-Length: 0, 0")),
         (400, and("Content-Length: +0")),
         (400, and("Content-Length: -1")),
         (400, and("Content-Length:")),
-        (400, and("Content-Length: 18446744073709551616")),
-        (400, and(&format!("Transfer-Encoding: chunked{body}"))),
-        (400, and("Transfer-Encoding: identity")),
+        (413, and("Content-Length: 18446744073709551616")),
+        (413, and(&format!("Transfer-Encoding: chunked{body}"))),
+        (413, and("Transfer-Encoding: identity")),
         (400, and("Transfer-Encoding: \u{b}chunked")),
-        (400, and("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1")),
-        (400, and("Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0")),
+        (413, and("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1")),
+        (413, and("Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0")),
         (400, and("Content-Length : 5")),
         (400, and("Transfer-Encoding\u{b}: chunked")),
     ]);
