@@ -7,8 +7,8 @@ use super::{Status, is_token};
 
 /// A response that a handler gives: a status, header fields and a body.
 ///
-/// The server writes the body's length and whether the connection stays open. It does not write a `Date`: where a response should have one
-/// (RFC 9110, section 6.6.1), the handler adds it.
+/// The server adds the fields that state the body's length and whether the connection stays open. It adds no `Date`: where a response should
+/// have one (RFC 9110, section 6.6.1), the handler adds it.
 ///
 /// ```
 /// use throng::http::{Response, Status};
@@ -47,12 +47,12 @@ pub enum FieldError {
     Name,
     /// The value has a control character, which could end the line, or space around it (RFC 9110, section 5.5).
     Value,
-    /// The server writes the field itself: `Connection`, `Content-Length`, `Content-Type`, `Transfer-Encoding`, `Upgrade`.
-    Reserved,
+    /// The server writes this field itself: `Connection`, `Content-Length`, `Content-Type`, `Transfer-Encoding` or `Upgrade`.
+    Reserved(&'static str),
 }
 
-/// The fields that the server writes itself.
-const RESERVED: [&str; 5] = ["connection", "content-length", "content-type", "transfer-encoding", "upgrade"];
+/// The header fields that the server writes itself.
+const RESERVED: [&str; 5] = ["Connection", "Content-Length", "Content-Type", "Transfer-Encoding", "Upgrade"];
 
 impl Response {
     /// Makes a response with this status, without fields and without a body. The connection may be used for another request after it.
@@ -71,14 +71,17 @@ impl Response {
     /// Adds a header field. A field that the status requires, such as `Retry-After` with 503, replaces the server's own.
     ///
     /// # Errors
-    /// The name or the value is not legal, or the server writes the field itself.
+    /// [`FieldError::Name`] if the name is not a token. [`FieldError::Value`] if the value has a control character other than a tab, or
+    /// begins or ends with a space. [`FieldError::Reserved`] for a field that the server writes itself: `Connection` (see
+    /// [`close`](Self::close)), `Content-Length` and `Content-Type` (see [`body`](Self::body)), `Transfer-Encoding`, `Upgrade`. A field with
+    /// a fixed name and a checked value causes no error.
     pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, FieldError> {
         let value = value.as_ref();
         if !is_token(name.as_bytes()) {
             return Err(FieldError::Name);
         }
-        if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
-            return Err(FieldError::Reserved);
+        if let Some(reserved) = RESERVED.iter().find(|reserved| name.eq_ignore_ascii_case(reserved)) {
+            return Err(FieldError::Reserved(reserved));
         }
         let is_legal = |&byte: &u8| byte == b'\t' || (byte >= b' ' && byte != 0x7f);
         if !value.iter().all(is_legal) || value.trim_ascii().len() != value.len() {
@@ -211,11 +214,13 @@ fn has_field(lines: &[u8], name: &str) -> bool {
 
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Name => "the name of a header field is a token",
-            Self::Value => "the value of a header field has no control characters, and no space around it",
-            Self::Reserved => "the server writes this header field itself",
-        })
+        match self {
+            Self::Name => f.write_str("the name of a header field must be a token"),
+            Self::Value => f.write_str(
+                "the value of a header field must have no control characters, and no space around it",
+            ),
+            Self::Reserved(name) => write!(f, "the server writes the header field {name} itself"),
+        }
     }
 }
 
@@ -280,8 +285,14 @@ mod tests {
         for name in ["", "a b", "a:", "a\r\n", "\u{e4}"] {
             assert_eq!(add(name, b"a"), Err(FieldError::Name), "{name:?}");
         }
-        for name in ["Connection", "content-length", "CONTENT-TYPE", "Transfer-Encoding", "upgrade"] {
-            assert_eq!(add(name, b"a"), Err(FieldError::Reserved), "{name}");
+        for (name, reserved) in [
+            ("Connection", "Connection"),
+            ("content-length", "Content-Length"),
+            ("CONTENT-TYPE", "Content-Type"),
+            ("Transfer-Encoding", "Transfer-Encoding"),
+            ("upgrade", "Upgrade"),
+        ] {
+            assert_eq!(add(name, b"a"), Err(FieldError::Reserved(reserved)), "{name}");
         }
     }
 }
