@@ -32,7 +32,16 @@ use crate::worker::{Handle, Shared};
 
 /// A running server. Dropping it cuts all connections at once; [`shutdown`](Self::shutdown) ends it in order.
 ///
+/// A program usually waits in [`join`](Self::join) and ends the server from another thread, through a [`Handle`]. With the crate
+/// `signal-hook`, for example, Ctrl-C and SIGTERM end it:
+///
 /// ```no_run
+/// use std::thread;
+/// use std::time::Duration;
+///
+/// use signal_hook::consts::{SIGINT, SIGTERM};
+/// use signal_hook::iterator::Signals;
+///
 /// # struct Echo;
 /// # impl throng::Handler for Echo {
 /// #     type Data = ();
@@ -43,6 +52,18 @@ use crate::worker::{Handle, Shared};
 /// # }
 /// let server = throng::Server::builder().listen("127.0.0.1:9001".parse()?).start(|_| Echo)?;
 /// println!("listening on {:?}", server.addresses());
+///
+/// let (mut signals, handle) = (Signals::new([SIGINT, SIGTERM])?, server.handle());
+/// thread::spawn(move || {
+///     let mut signals = signals.forever();
+///     if signals.next().is_some() {
+///         handle.drain(Duration::from_secs(10));
+///     }
+///     // Ctrl-C again: do not wait for clients that do not answer.
+///     if signals.next().is_some() {
+///         handle.stop();
+///     }
+/// });
 /// server.join()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -73,7 +94,7 @@ impl Server {
         &self.addresses
     }
 
-    /// Returns a handle through which other threads reach connections.
+    /// Returns a handle, through which other threads reach connections and end the server.
     #[must_use]
     pub fn handle(&self) -> Handle {
         Handle { shared: Arc::clone(&self.shared) }
@@ -117,12 +138,12 @@ impl Server {
     }
 
     /// Begins to end the server in order: the workers accept no more connections, close every connection with 1001, and end when all peers
-    /// have answered or `within` has passed. Returns at once; [`join`](Self::join) waits.
+    /// have answered or `within` has passed. Returns at once; [`join`](Self::join) waits. [`Handle::drain`] does this from another thread.
     pub fn drain(&self, within: Duration) {
         self.shared.drain(within);
     }
 
-    /// Ends the server at once, and cuts all connections.
+    /// Ends the server at once, and cuts all connections. Returns before the server has ended; [`join`](Self::join) waits.
     pub fn stop(&self) {
         self.shared.stop();
     }
@@ -140,7 +161,7 @@ impl Server {
         self.threads.iter().all(JoinHandle::is_finished)
     }
 
-    /// Waits until all workers have ended.
+    /// Waits until all workers have ended: after [`drain`](Self::drain) or [`stop`](Self::stop), of this server or of a [`Handle`].
     ///
     /// # Errors
     /// When a worker failed or panicked.

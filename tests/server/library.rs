@@ -1,8 +1,10 @@
 //! What the library promises to an application: data, refusals, subprotocols, and handles on other threads.
 
-use throng::{CloseCode, ConnId, Message, SendError};
+use std::time::Duration;
 
-use super::app::{Told, start};
+use throng::{CloseCode, ConnId, Handle, Message, SendError};
+
+use super::app::{Running, Told, start};
 use super::client::{Client, Got, eventually};
 
 #[test]
@@ -74,6 +76,23 @@ fn other_threads_send_to_and_close_connections_by_their_ids() {
     let gone = clients[0].1;
     running.server.handle().send(gone, Message::Text("too late")).unwrap();
     eventually("it is counted", || running.server.stats().messages_to_nobody == 1);
+}
+
+#[test]
+fn a_handle_ends_the_server_while_another_thread_waits_for_the_end() {
+    let drain: fn(&Handle) = |handle| handle.drain(Duration::from_secs(60));
+    for (end, goodbye) in [(drain, Got::Close(1001)), (Handle::stop, Got::End)] {
+        let Running { server, address, .. } = start(|builder| builder.workers(2));
+        let mut client = Client::open(address);
+        let handle = server.handle();
+        let waiting = std::thread::spawn(|| server.join());
+        assert!(!handle.is_ending());
+        end(&handle);
+        assert!(handle.is_ending());
+        assert_eq!(client.get(), goodbye);
+        drop(client);
+        waiting.join().unwrap().unwrap();
+    }
 }
 
 #[test]

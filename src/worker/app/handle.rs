@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::closed::CloseReason;
 use super::conn::SendError;
@@ -12,7 +13,7 @@ use crate::metrics::Stats;
 use crate::worker::table::ConnId;
 use crate::ws::{Message, clip_reason, encode};
 
-/// Sends to and closes connections from any thread. Cheap to clone.
+/// A server as other threads see it: sends to connections, closes them, and ends the server, from any thread. Cheap to clone.
 ///
 /// Messages pass through mailboxes, one per worker, in order. A mailbox holds 1,024 entries and 16 MiB of messages. A full mailbox refuses;
 /// no function here blocks. [`Stats::mail_bytes`] is the size of the waiting messages, [`Stats::mail_refused`] counts refusals.
@@ -60,6 +61,18 @@ impl Handle {
     /// [`SendError::Gone`] when there is no worker of this number.
     pub fn wake(&self, worker: usize) -> Result<(), SendError> {
         self.shared.workers.get(worker).map(|slot| slot.mailbox.wake()).ok_or(SendError::Gone)
+    }
+
+    /// Begins to end the server in order, as [`Server::drain`](crate::Server::drain) does. Returns at once;
+    /// [`Server::join`](crate::Server::join), in the thread that has the server, returns when the server has ended. Once the server ends,
+    /// further calls have no effect.
+    pub fn drain(&self, within: Duration) {
+        self.shared.drain(within);
+    }
+
+    /// Ends the server at once, and cuts all connections. Returns before the server has ended.
+    pub fn stop(&self) {
+        self.shared.stop();
     }
 
     /// Returns whether the server is about to end or has ended: it drains, or was stopped.
