@@ -46,8 +46,9 @@ impl Handler for Chat {
     type Data = Name;
 
     fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Name> {
-        let name = connecting.request().query().and_then(|query| query.strip_prefix("name="));
-        let name = name.filter(|name| !name.is_empty()).and_then(Name::new);
+        let request = connecting.request();
+        let name = request.query_pairs().find(|(key, _)| key == "name").map(|(_, name)| name);
+        let name = name.filter(|name| !name.is_empty()).and_then(|name| Name::new(&name));
         let refusal = Refusal::new(Status::BAD_REQUEST, "connect to /?name=YOU, in 16 bytes at most");
         name.map(Accept::new).ok_or(refusal).into()
     }

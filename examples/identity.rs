@@ -59,11 +59,11 @@ impl Handler for Guarded {
             Some(Ok(user)) => self.hub.upgrade(connecting).map(|hub| Member { hub, user }),
             Some(Err(why)) => refuse(Status::FORBIDDEN, why),
             None => {
-                let query = connecting.request().query().unwrap_or_default();
-                let Some(token) = query.split('&').find_map(|pair| pair.strip_prefix("token=")) else {
+                let request = connecting.request();
+                let Some((_, token)) = request.query_pairs().find(|(name, _)| name == "token") else {
                     return refuse(Status::UNAUTHORIZED, "bring a token");
                 };
-                let token = token.to_owned();
+                let token = token.into_owned();
                 // Where the directory has ended, the question is dropped with its decision, which is 503.
                 connecting.later(|decision| drop(self.directory.send(Question { token, decision })))
             }

@@ -1,5 +1,6 @@
 //! Request heads: the request line and the header fields (RFC 9112, sections 2 to 5).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::mem::MaybeUninit;
 
@@ -132,10 +133,28 @@ impl<'b> Request<'b> {
         self.path
     }
 
-    /// Returns the query of the target without the question mark, as it was sent; `None` if the target has no query.
+    /// Returns the query of the target without the question mark, as it was sent: nothing is split or decoded. `None` if the target has no
+    /// query.
     #[must_use]
     pub const fn query(&self) -> Option<&'b str> {
         self.query
+    }
+
+    /// Returns the names and values in the query, decoded as `application/x-www-form-urlencoded` (URL Standard, section 5.1): pairs are
+    /// separated by `&`, a name and its value by the first `=`, `+` stands for a space, and `%XX` for a byte. Bytes that are not UTF-8 become
+    /// U+FFFD.
+    ///
+    /// ```
+    /// use throng::http::{HeadBuffer, parse_head};
+    ///
+    /// let mut buffer = HeadBuffer::default();
+    /// let head = b"GET /chat?name=J%C3%BCrgen+K&color= HTTP/1.1\r\nHost: h\r\n\r\n";
+    /// let (request, _) = parse_head(head, &mut buffer).unwrap().unwrap();
+    /// let name = request.query_pairs().find(|(name, _)| name == "name").map(|(_, value)| value);
+    /// assert_eq!(name.as_deref(), Some("Jürgen K"));
+    /// ```
+    pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'b, str>, Cow<'b, str>)> + use<'b> {
+        form_urlencoded::parse(self.query.unwrap_or_default().as_bytes())
     }
 
     /// Returns all header fields in order. Names compare without case. Values may have any bytes except control characters.
@@ -257,6 +276,20 @@ mod tests {
         })
         .unwrap()
         .unwrap();
+    }
+
+    #[test]
+    fn a_query_is_pairs_of_names_and_values() {
+        let pairs = |target: &str| {
+            let head = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+            let read = |request: Request<'_>, _| {
+                request.query_pairs().map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>()
+            };
+            parse(head.as_bytes(), read).unwrap().unwrap()
+        };
+        assert_eq!(pairs("/?a=b&c=d=e&f&=g&&a=%41+%2b%C3%A4"), ["a:b", "c:d=e", "f:", ":g", "a:A +ä"]);
+        assert_eq!(pairs("/?%61=%ff%4"), ["a:\u{fffd}%4"]);
+        assert_eq!([pairs("/"), pairs("/?")], [[""; 0]; 2]);
     }
 
     #[test]
