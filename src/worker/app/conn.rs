@@ -51,9 +51,25 @@ impl<'a, D> Conn<'a, D> {
 }
 
 impl<D> Conn<'_, D> {
-    /// Returns this connection with a part of its data, for a handler that passes calls on to another handler whose data is that part.
+    /// Returns this connection with a part of its data. A handler that wraps another one keeps the other's data as a part of its own, and
+    /// passes calls on with that part.
     ///
-    /// The inner handler can send the current message back without a copy; this one no longer can.
+    /// Both values are the same connection: what is sent or closed through either counts for both. After this call, sending the
+    /// [current message](crate::Handler::message) back copies it if it is sent through the outer value.
+    ///
+    /// ```
+    /// use throng::{Conn, Handler, Message};
+    ///
+    /// struct User<D> {
+    ///     number: u32,
+    ///     inner: D,
+    /// }
+    ///
+    /// /// Passes a message on to the handler `inner`.
+    /// fn pass_on<H: Handler>(inner: &mut H, conn: &mut Conn<'_, User<H::Data>>, message: Message<'_>) {
+    ///     inner.message(&mut conn.map(|user| &mut user.inner), message);
+    /// }
+    /// ```
     pub fn map<E>(&mut self, part: fn(&mut D) -> &mut E) -> Conn<'_, E> {
         Conn {
             id: self.id,
@@ -67,7 +83,7 @@ impl<D> Conn<'_, D> {
         }
     }
 
-    /// Returns the connection's name, which addresses it later and from other threads through a [`Handle`](crate::Handle).
+    /// Returns the connection's id, with which a [`Handle`](crate::Handle) reaches it later and from other threads.
     #[must_use]
     pub const fn id(&self) -> ConnId {
         self.id
@@ -119,8 +135,8 @@ impl<D> Conn<'_, D> {
         Ok(())
     }
 
-    /// Closes the connection once everything sent so far is written. Only the first call has an effect. A text longer than 123 bytes is
-    /// truncated.
+    /// Closes the connection once everything sent so far is written. On a WebSocket, the peer gets the reason as a close code, and the text.
+    /// Only the first call has an effect. A text longer than 123 bytes is truncated.
     pub fn close(&mut self, reason: impl Into<CloseReason>, text: &str) {
         if self.reply.close.is_none() {
             self.reply.close = Some((reason.into().close_code(), text.into()));

@@ -48,19 +48,48 @@ pub trait Handler {
     /// without it, clients that the other accepts as enveloped get 500.
     const ENVELOPES: bool = false;
 
-    /// Decides on a request to open a WebSocket, which is well-formed by RFC 6455. Accept it, with one of the [subprotocols it
-    /// offers](Request::subprotocols) if the application has one, refuse it or answer it with a response, or decide
+    /// Decides on a request to open a WebSocket. The server has checked the request by RFC 6455, section 4.2.1; checking the `Origin` field
+    /// is up to the handler. [Accept](crate::Accept) the request, with one of the [subprotocols that it offers](Request::subprotocols) if
+    /// the application has one, or [refuse](Verdict::Refuse) it, or [respond](Verdict::Respond) to it, or decide
     /// [later](Connecting::later).
     fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Self::Data>;
 
-    /// Decides on a request that asks for no WebSocket. It may have any method, has one Host field, and has no body: a request with
-    /// one gets 400 or 405 without a call of the handler. A response to HEAD is that to GET; the server leaves its body out. The default is 426 for GET and HEAD, and 405 for other
-    /// methods.
+    /// Decides on a request that does not ask for a WebSocket. The request may have any method, has one `Host` field, and has no body: the
+    /// server takes no bodies, and answers a request with one with 413. Respond to HEAD as to GET: the server leaves the body out.
+    ///
+    /// The default refuses the request with [`refusal_of_plain`](crate::ws::handshake::refusal_of_plain): 426 for GET and HEAD, and 405 for
+    /// other methods. A handler can do the same for the requests that it does not know:
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use throng::{Accept, Conn, Connecting, Handler, Message, Verdict};
+    /// use throng::http::{Response, Status};
+    /// use throng::ws::handshake::refusal_of_plain;
+    ///
+    /// # struct Healthy;
+    /// # impl Handler for Healthy {
+    /// #     type Data = ();
+    /// #     fn upgrade(&mut self, _: &mut Connecting<'_>) -> Verdict<()> {
+    /// #         Accept::new(()).into()
+    /// #     }
+    /// #     fn message(&mut self, _: &mut Conn<'_, ()>, _: Message<'_>) {}
+    /// fn request(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Infallible> {
+    ///     let request = connecting.request();
+    ///     match (request.method(), request.path()) {
+    ///         ("GET" | "HEAD", "/health") => {
+    ///             Verdict::Respond(Response::new(Status::OK).body("text/plain", "ok\n"))
+    ///         }
+    ///         _ => refusal_of_plain(&request).into(),
+    ///     }
+    /// }
+    /// # }
+    /// ```
     fn request(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Infallible> {
         refusal_of_plain(&connecting.request()).into()
     }
 
-    /// Handles the opening of a connection. Messages may be sent from now on.
+    /// Handles the opening of a connection, after [`upgrade`](Self::upgrade) has accepted it. Messages may be sent from now on; they follow
+    /// the 101 response. `request` is the request that was accepted: copy what must outlive the call.
     fn open(&mut self, conn: &mut Conn<'_, Self::Data>, request: &Request<'_>) {
         let _ = (conn, request);
     }
@@ -68,8 +97,8 @@ pub trait Handler {
     /// Handles a whole message. The worker lends it from its receive buffer: copy what must outlive the call.
     fn message(&mut self, conn: &mut Conn<'_, Self::Data>, message: Message<'_>);
 
-    /// Sends last messages on a connection that the server is about to close with 1001, because it shuts down gracefully. Messages sent
-    /// here leave before the Close frame. Another close reason has no effect.
+    /// Sends last messages on a connection that the server is about to close with 1001, because the server
+    /// [drains](crate::Server::drain). Messages sent here leave before the Close frame. Calling [`Conn::close`] here has no effect.
     fn farewell(&mut self, conn: &mut Conn<'_, Self::Data>) {
         let _ = conn;
     }
@@ -82,7 +111,7 @@ pub trait Handler {
 
     /// Runs the handler's turn, once in each iteration of the worker's loop, after the sockets. Send messages to many connections here, and
     /// handle what other threads have left for the handler; those threads [wake](Handle::wake) the worker. Do long work in slices, with
-    /// [`Turn::Again`] between them.
+    /// [`Turn::Again`] between them. The returned value says when the next turn is needed; the default is [`Turn::Idle`].
     fn turn(&mut self, connections: &mut Connections<'_, Self::Data>) -> Turn {
         let _ = connections;
         Turn::Idle
@@ -100,7 +129,7 @@ pub trait Handler {
     }
 }
 
-/// The worker that calls [`Handler::tick`].
+/// The worker of a handler, while it makes the handler ([`Builder::start`](crate::Builder::start)) and calls [`Handler::tick`].
 #[derive(Debug)]
 pub struct Context<'a> {
     pub(crate) worker: usize,

@@ -9,14 +9,15 @@ use super::conn::SendError;
 use crate::worker::table::{ConnId, ConnIndex};
 use crate::ws::{CloseCode, Message};
 
-/// When a handler's next turn is due. The turn comes earlier if anything happens on the worker.
+/// When a handler needs its next turn. The handler also gets a turn in each iteration of the worker's loop that happens for another reason:
+/// input, a timer of the worker, or a wake-up by another thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// In the next iteration, whenever that is.
+    /// No turn is needed for this handler: the worker waits until anything else happens.
     Idle,
-    /// Within this time.
+    /// The next turn is at the latest after this time.
     Within(Duration),
-    /// As soon as the sockets have been handled: there is more to do.
+    /// There is more to do: the next turn follows as soon as the sockets that are ready have been handled.
     Again,
 }
 
@@ -31,9 +32,11 @@ pub enum Flush {
 
 /// The open connections of a worker, during its handler's [turn](crate::Handler::turn).
 ///
-/// Connections are addressed by their [index](ConnId::index), which each keeps from the call of [`Handler::open`](crate::Handler::open) to
-/// that of [`Handler::close`](crate::Handler::close). The worker calls the latter for connections that a turn closes after that turn, and
-/// another turn follows.
+/// A connection is addressed by its [index](ConnId::index), a small number that no other connection of the worker has at the same time. The
+/// index is the connection's from the call of [`Handler::open`](crate::Handler::open) to that of [`Handler::close`](crate::Handler::close):
+/// a handler that keeps indices forgets them in `close`. To visit all connections, try each index below [`end`](Self::end).
+///
+/// For a connection that a turn closes, the worker calls `Handler::close` after that turn; another turn follows.
 pub struct Connections<'a, D> {
     access: &'a mut dyn ConnectionAccess<D>,
 }
