@@ -38,14 +38,14 @@ impl LazyBuffer {
 
     /// Notes that the first `len` bytes are in use.
     #[inline]
-    pub(crate) const fn note(&mut self, len: usize) {
+    pub(crate) const fn note_used(&mut self, len: usize) {
         if len > self.recent {
             self.recent = len;
         }
     }
 
     /// Returns `true` if more than `keep` bytes of the buffer may take memory.
-    pub(crate) fn is_holding(&self, keep: usize) -> bool {
+    pub(crate) fn can_trim(&self, keep: usize) -> bool {
         self.touched.max(self.recent) > keep
     }
 
@@ -76,13 +76,13 @@ mod tests {
     fn it_keeps_its_memory_while_it_is_needed_and_not_for_longer() {
         let mut buffer = LazyBuffer::new(100_000);
         buffer.bytes_mut()[50_000] = 1;
-        buffer.note(50_001);
-        assert!(buffer.is_holding(50_000) && !buffer.is_holding(50_001));
+        buffer.note_used(50_001);
+        assert!(buffer.can_trim(50_000) && !buffer.can_trim(50_001));
         buffer.trim(10_000);
         assert_eq!(buffer.bytes()[50_000], 1, "it was in use");
-        buffer.note(10_000);
+        buffer.note_used(10_000);
         buffer.trim(10_000);
         assert_eq!(buffer.bytes()[50_000], 0, "it is another one");
-        assert!(!buffer.is_holding(0));
+        assert!(!buffer.can_trim(0));
     }
 }

@@ -133,7 +133,7 @@ impl Pool {
     }
 
     /// Returns `true` if free buffers are kept.
-    pub(crate) const fn is_holding(&self) -> bool {
+    pub(crate) const fn can_trim(&self) -> bool {
         self.free_bytes > 0
     }
 

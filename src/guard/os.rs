@@ -13,7 +13,7 @@ use super::calls::count;
 use super::kernel::CountingKernel;
 use crate::base::notifier::Wake;
 use crate::budget::EVENTS_PER_WAIT;
-use crate::worker::{Os, Output, Ready, Token};
+use crate::worker::{Os, OutputStatus, Ready, Token};
 
 /// The time by which each wait advances the clock.
 const ITERATION: Duration = Duration::from_micros(50);
@@ -147,7 +147,7 @@ impl Os for CountingOs {
         count(&mut self.kernel.borrow_mut().calls.setsockopt);
     }
 
-    fn output(&self, _: &Socket) -> Option<Output> {
+    fn output_status(&self, _: &Socket) -> Option<OutputStatus> {
         None
     }
 

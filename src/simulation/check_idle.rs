@@ -54,7 +54,7 @@ impl Model {
             open += u64::from(snapshot.has_data);
             deciding += u64::from(snapshot.state == State::Deciding);
             sides += usize::from(snapshot.has_side);
-            context += snapshot.context;
+            context += snapshot.window_bytes;
             let number = snapshot.socket.0;
             self.check_connection(&snapshot, world)
                 .map_err(|what| format!("while idle, client {number}: {what}; {snapshot:?}"))?;
@@ -106,7 +106,7 @@ impl Model {
         must(!snapshot.has_empty_side, "its side record is empty")?;
         must(queued <= self.setup.limits.outbox + BEYOND_OUTBOX, "its outbox is over the limit")?;
         must(!flags.has(Flags::REVISIT) && !flags.has(Flags::DIRTY), "a flag says that it stands in a list")?;
-        must(snapshot.context <= self.most_context(), "its windows are too large")?;
+        must(snapshot.window_bytes <= self.most_context(), "its windows are too large")?;
         must(snapshot.has_data == (snapshot.state == State::Open), "the handler knows it in another state")?;
         let finished = snapshot.state == State::Lingering && queued == 0;
         must(!finished || flags.has(Flags::SHUT), "its writing half should be ended")?;

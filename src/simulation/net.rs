@@ -19,7 +19,7 @@ use super::connection::{Ending, Fd, Segment};
 use super::injection::{invent, shuffle};
 use super::world::{Source, World};
 use crate::base::notifier::Wake;
-use crate::worker::{Os, Output, Ready, Token};
+use crate::worker::{Os, OutputStatus, Ready, Token};
 
 /// The worker's access to the simulated system.
 pub(crate) struct Net {
@@ -239,7 +239,7 @@ impl Os for Net {
         self.world.borrow_mut().connections[socket.0].unsent_limits.push(bytes);
     }
 
-    fn output(&self, socket: &Fd) -> Option<Output> {
+    fn output_status(&self, socket: &Fd) -> Option<OutputStatus> {
         let world = self.world.borrow();
         let connection = &world.connections[socket.0];
         let unacknowledged = connection.unacknowledged();
@@ -248,7 +248,7 @@ impl Os for Net {
             Some((_, at)) => *at,
             None => Duration::ZERO,
         };
-        Some(Output {
+        Some(OutputStatus {
             acknowledged: (connection.written - unacknowledged) as u64,
             unacknowledged: unacknowledged as u64,
             silent_for: world.now.saturating_sub(heard_at),

@@ -12,8 +12,8 @@ use super::output::AppAction;
 use crate::base::notifier::Wake;
 use crate::http::{Refusal, Request, Status};
 use crate::worker::{
-    Accept, Closed, Conn, ConnId, Connecting, Handle, Handler, Limits, Os, Output, Ready, Token, Verdict,
-    Worker,
+    Accept, Closed, Conn, ConnId, Connecting, Handle, Handler, Limits, Os, OutputStatus, Ready, Token,
+    Verdict, Worker,
 };
 use crate::ws::{CloseCode, Message, Opcode};
 
@@ -84,7 +84,7 @@ impl<O: Os> Os for FixedClockOs<O> {
         self.os.limit_unsent(socket, bytes);
     }
 
-    fn output(&self, _: &O::Socket) -> Option<Output> {
+    fn output_status(&self, _: &O::Socket) -> Option<OutputStatus> {
         // Two kernels need not acknowledge data at the same time.
         None
     }

@@ -11,7 +11,7 @@ use super::check;
 ///
 /// # Errors
 /// `ENOMEM`, `ENOSPC`; `EEXIST` when the instance watches the socket already.
-pub fn watch_together(epoll: RawFd, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
+pub fn watch_exclusive(epoll: RawFd, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
     let events = libc::EPOLLIN | libc::EPOLLET | libc::EPOLLEXCLUSIVE;
     let mut event = libc::epoll_event { events: events.cast_unsigned(), u64: token };
     // SAFETY: the pointer is to a live local struct, which the call only reads.

@@ -302,7 +302,7 @@ mod tests {
     const RULE: HistoryRule = HistoryRule { messages: 4, bytes: 100, age: Duration::from_secs(10) };
 
     fn frame(bytes: usize) -> Frame {
-        Frame::clone(PreparedMessage::new(Message::Binary(&vec![0; bytes])).plain())
+        Frame::clone(PreparedMessage::new(Message::Binary(&vec![0; bytes])).frame())
     }
 
     /// Adds a message of `bytes` bytes.
@@ -406,7 +406,7 @@ mod tests {
         assert!(first.iter().zip(&again).all(|(one, other)| Arc::ptr_eq(one, other)), "they are made once");
         let forms = history.forms();
         let made: usize =
-            first.iter().map(|publication| publication.encoded(Dialect::ThrongV1).plain().len()).sum();
+            first.iter().map(|publication| publication.encoded(Dialect::ThrongV1).frame().len()).sum();
         assert!(forms >= 2 * made && forms <= 2 * (made + 3 * ITEM_COST), "{forms} for {made}");
         let rest = (1 << 20) - forms - 3 * (ITEM_COST + 30);
         assert!(shared.add_history(rest) && !shared.add_history(1));

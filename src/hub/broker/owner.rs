@@ -107,7 +107,7 @@ impl Owner {
         counters.published.add(1);
         let offset = topic.offset;
         if !rule.is_off() {
-            let frame = message.plain();
+            let frame = message.frame();
             topic.change_history(counters, |history| history.push(offset, frame, now, &rule, shared));
             if !std::mem::replace(&mut topic.keeps, true) {
                 keeping.add(at);

@@ -22,8 +22,8 @@ pub enum SlowPolicy {
 }
 
 impl SlowPolicy {
-    /// Whether waiting messages may be dropped.
-    pub(in crate::worker) const fn drops_waiting(self) -> bool {
+    /// Returns whether queued messages may be dropped.
+    pub(in crate::worker) const fn drops_queued(self) -> bool {
         matches!(self, Self::DropOldest | Self::Conflate)
     }
 }
@@ -36,11 +36,11 @@ pub struct Batch {
     bytes: usize,
     pub(in crate::worker) key: ConflationKey,
     pub(in crate::worker) policy: SlowPolicy,
-    uncompressed: bool,
-    /// The concatenated plain frames. `compressed` has the frames for connections that negotiated compression. Both are empty until needed,
-    /// and in a batch of a single message.
-    plain: Vec<u8>,
-    pub(in crate::worker) compressed: Vec<u8>,
+    is_uncompressed: bool,
+    /// The concatenated uncompressed frames. `joined_compressed` has the frames for connections that negotiated compression. Both are empty
+    /// until needed, and in a batch of a single message.
+    joined: Vec<u8>,
+    pub(in crate::worker) joined_compressed: Vec<u8>,
 }
 
 impl Batch {
@@ -54,7 +54,7 @@ impl Batch {
     /// Leaves the messages of this batch uncompressed.
     #[must_use]
     pub const fn uncompressed(mut self) -> Self {
-        self.uncompressed = true;
+        self.is_uncompressed = true;
         self
     }
 
@@ -67,9 +67,9 @@ impl Batch {
 
     /// Appends a message.
     pub fn add(&mut self, message: PreparedMessage) {
-        self.plain.clear();
-        self.compressed.clear();
-        self.bytes += message.plain().len();
+        self.joined.clear();
+        self.joined_compressed.clear();
+        self.bytes += message.frame().len();
         self.messages.push(message);
     }
 
@@ -91,33 +91,33 @@ impl Batch {
         self.bytes
     }
 
-    /// Returns the concatenated plain frames.
+    /// Returns the concatenated uncompressed frames.
     #[inline]
-    pub(in crate::worker) fn plain(&mut self) -> &[u8] {
-        if self.messages.len() > 1 && self.plain.is_empty() {
-            self.join_plain();
+    pub(in crate::worker) fn uncompressed_bytes(&mut self) -> &[u8] {
+        if self.messages.len() > 1 && self.joined.is_empty() {
+            self.join_uncompressed();
         }
         match &self.messages[..] {
-            [only] => only.plain(),
-            _ => &self.plain,
+            [only] => only.frame(),
+            _ => &self.joined,
         }
     }
 
     #[cold]
-    fn join_plain(&mut self) {
-        self.messages.iter().for_each(|message| self.plain.extend_from_slice(message.plain()));
+    fn join_uncompressed(&mut self) {
+        self.messages.iter().for_each(|message| self.joined.extend_from_slice(message.frame()));
     }
 
     /// Returns the form of this batch for a connection that negotiated these parameters.
     #[inline]
     pub(in crate::worker) const fn form(&self, params: DeflateParams) -> Form {
         match params {
-            params if self.uncompressed || !params.is_negotiated() => Form::Plain,
+            params if self.is_uncompressed || !params.is_negotiated() => Form::Uncompressed,
             params if !params.server_context_takeover() => Form::Compressed,
             // A dropped message must not have been compressed with context takeover: later messages would refer to bytes that the client
             // never got.
-            _ if self.policy.drops_waiting() => Form::Plain,
-            _ => Form::Remembered,
+            _ if self.policy.drops_queued() => Form::Uncompressed,
+            _ => Form::WithContext,
         }
     }
 }
@@ -138,9 +138,9 @@ pub struct Pushed {
 /// The form in which a connection gets a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::worker) enum Form {
-    Plain,
+    Uncompressed,
     /// Each message is compressed where that made it smaller.
     Compressed,
-    /// Compressed like [`Compressed`](Self::Compressed), with context takeover: the connection remembers what it was sent.
-    Remembered,
+    /// Compressed like [`Compressed`](Self::Compressed), with context takeover: each message is added to the connection's window.
+    WithContext,
 }

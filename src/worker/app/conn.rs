@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::closed::CloseReason;
 use crate::worker::os::Os;
 use crate::worker::stream::Reply;
-use crate::worker::stream::compression::Outgoing;
+use crate::worker::stream::compression::MessageWriter;
 use crate::worker::table::ConnId;
 use crate::ws::{Message, encode};
 
@@ -23,7 +23,7 @@ pub struct Conn<'a, D> {
     /// Bytes in the connection's outbox.
     pub(in crate::worker) queued: usize,
     pub(in crate::worker) outbox_limit: usize,
-    pub(in crate::worker) outgoing: Outgoing<'a>,
+    pub(in crate::worker) writer: MessageWriter<'a>,
     pub(in crate::worker) peer: &'a dyn Peer,
 }
 
@@ -37,10 +37,10 @@ impl<'a, D> Conn<'a, D> {
         reply: &'a mut Reply,
         queued: usize,
         outbox_limit: usize,
-        outgoing: Outgoing<'a>,
+        writer: MessageWriter<'a>,
         peer: &'a dyn Peer,
     ) -> Self {
-        Self { id, data, reply, returnable: NOTHING, queued, outbox_limit, outgoing, peer }
+        Self { id, data, reply, returnable: NOTHING, queued, outbox_limit, writer, peer }
     }
 
     /// Lets the current message be sent back without a copy.
@@ -78,7 +78,7 @@ impl<D> Conn<'_, D> {
             returnable: std::mem::replace(&mut self.returnable, NOTHING),
             queued: self.queued,
             outbox_limit: self.outbox_limit,
-            outgoing: self.outgoing.reborrow(),
+            writer: self.writer.reborrow(),
             peer: self.peer,
         }
     }
@@ -115,7 +115,7 @@ impl<D> Conn<'_, D> {
         if std::ptr::eq(self.returnable, message.as_bytes()) {
             return self.give_back(message, room);
         }
-        if !self.outgoing.write(&mut self.reply.bytes, message.opcode(), message.as_bytes(), room) {
+        if !self.writer.write(&mut self.reply.bytes, message.opcode(), message.as_bytes(), room) {
             return Err(SendError::OutboxFull);
         }
         self.reply.messages += 1;
@@ -146,7 +146,7 @@ impl<D> Conn<'_, D> {
     /// Charges `nanoseconds` of work to this connection: about what handling a message takes beyond reading it. A worker does a bounded
     /// amount of work for a connection before others get their turn; without this call it counts little more than the bytes received.
     pub fn charge(&mut self, nanoseconds: usize) {
-        self.outgoing.meter.charge(nanoseconds);
+        self.writer.meter.charge(nanoseconds);
     }
 
     /// Returns the number of bytes that wait to be written: those sent during this call, and those that the kernel did not take before.

@@ -29,7 +29,7 @@ impl Handle {
     /// # Errors
     /// [`SendError::TooLong`] and [`SendError::MailboxFull`], and the message is not sent; [`SendError::Gone`] once the worker has ended.
     pub fn send(&self, to: ConnId, message: Message<'_>) -> Result<(), SendError> {
-        self.post(to.worker(), Mail::Send { to, frame: self.prepare(message)?.plain().clone() })
+        self.post(to.worker(), Mail::Send { to, frame: self.prepare(message)?.frame().clone() })
     }
 
     /// Sends a message to every connection that is open when its worker takes the message. The message is encoded once, compressed at most

@@ -25,7 +25,7 @@ impl Mail {
     fn len(&self) -> usize {
         match self {
             Self::Send { frame, .. } => frame.len(),
-            Self::Broadcast(message) => message.plain().len(),
+            Self::Broadcast(message) => message.frame().len(),
             Self::Close { reason, .. } => reason.len(),
         }
     }

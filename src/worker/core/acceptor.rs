@@ -68,7 +68,7 @@ impl<L> Acceptor<L> {
         }
         for (token, listening) in (LISTENER..).zip(&listeners) {
             match &listening.listener {
-                Some(listener) if listening.is_shared() => os.watch_together(listener, Token(token))?,
+                Some(listener) if listening.is_shared() => os.watch_exclusive(listener, Token(token))?,
                 Some(listener) => os.watch_listener(listener, Token(token))?,
                 None => {}
             }

@@ -15,7 +15,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let Some(listener) = listening.listener.as_ref().filter(|_| listening.is_shared()) else { return };
         self.sessions.streams.os.unwatch(listener);
         if self.acceptor.in_group
-            && self.sessions.streams.os.watch_together(listener, Token(LISTENER + at as u64)).is_err()
+            && self.sessions.streams.os.watch_exclusive(listener, Token(LISTENER + at as u64)).is_err()
         {
             self.watch_shared_later();
         }
@@ -29,7 +29,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 continue;
             };
             self.sessions.streams.os.unwatch(listener);
-            if self.sessions.streams.os.watch_together(listener, Token(at)).is_err() {
+            if self.sessions.streams.os.watch_exclusive(listener, Token(at)).is_err() {
                 self.watch_shared_later();
                 return;
             }

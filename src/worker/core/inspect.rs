@@ -53,7 +53,7 @@ pub(crate) struct ConnectionSnapshot<'a, S> {
     /// Whether input that was read waits for the next visit.
     pub(crate) has_unhandled: bool,
     /// Bytes of the connection's compression windows.
-    pub(crate) context: usize,
+    pub(crate) window_bytes: usize,
     /// Bytes in the connection's outbox.
     pub(crate) queued: usize,
     pub(crate) has_side: bool,
@@ -71,7 +71,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
             sides: self.sessions.streams.table.sides_len(),
             side_slots: self.sessions.streams.table.side_slots(),
             buffers: self.sessions.streams.pool.used(),
-            keeps_buffers: self.sessions.streams.pool.is_holding(),
+            keeps_buffers: self.sessions.streams.pool.can_trim(),
             has_timers: self.sessions.streams.table.next_tick().is_some(),
             refused: self.sessions.refused,
             counted,
@@ -97,7 +97,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 due: record.timer.deadline(),
                 awaits_end: side.is_some_and(|side| side.message.deadline.is_set()),
                 has_unhandled: side.is_some_and(|side| !side.unhandled.is_empty()),
-                context: side.map_or(0, Side::context_bytes),
+                window_bytes: side.map_or(0, Side::window_bytes),
                 queued: side.map_or(0, |side| side.outbox.len()),
                 has_side: side.is_some(),
                 has_empty_side: side.is_some_and(Side::is_empty),

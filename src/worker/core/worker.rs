@@ -146,7 +146,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
         // Acknowledged before the worker reads the stage and the mail, so that a later change of either wakes it again.
         self.inbox.acknowledge();
         self.schedule.is_unfinished = false;
-        self.sessions.streams.look_at_clock();
+        self.sessions.streams.update_clock();
         self.sessions.streams.counters.waits.add(1);
         Ok(())
     }
@@ -238,10 +238,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.schedule.housekeeping = None;
         }
         // Trimming takes two rounds, and nothing else may wake the worker for the second one.
-        let has_unused = streams.pool.is_holding()
+        let has_unused = streams.pool.can_trim()
             || streams.table.has_spare()
-            || codec.is_holding()
-            || streams.receive.is_holding(RECEIVE_KEEP);
+            || codec.can_trim()
+            || streams.receive.can_trim(RECEIVE_KEEP);
         if self.schedule.housekeeping.is_none() && has_unused {
             self.schedule.housekeeping = Some(streams.now + HOUSEKEEPING);
         }

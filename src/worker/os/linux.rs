@@ -15,7 +15,7 @@ use crate::budget::{DEFER_ACCEPT, EVENTS_PER_WAIT, LISTEN_BACKLOG, UNSENT_IN_KER
 use crate::sys::eventfd::EventFd;
 use crate::sys::socket::{self, Sharing};
 use crate::sys::{epoll, options};
-use crate::worker::os::{Os, Output, Ready, Token};
+use crate::worker::os::{Os, OutputStatus, Ready, Token};
 
 /// The token of the waker, which no connection or listener has.
 const WAKER: usize = usize::MAX;
@@ -102,8 +102,8 @@ impl Os for Linux {
         self.register(listener, token, Interest::READABLE)
     }
 
-    fn watch_together(&mut self, listener: &OwnedFd, token: Token) -> io::Result<()> {
-        epoll::watch_together(self.poll.as_raw_fd(), listener.as_fd(), token.0)
+    fn watch_exclusive(&mut self, listener: &OwnedFd, token: Token) -> io::Result<()> {
+        epoll::watch_exclusive(self.poll.as_raw_fd(), listener.as_fd(), token.0)
     }
 
     fn unwatch(&mut self, listener: &OwnedFd) {
@@ -169,11 +169,11 @@ impl Os for Linux {
         let _ = options::limit_unsent(socket.as_fd(), bytes);
     }
 
-    fn output(&self, socket: &OwnedFd) -> Option<Output> {
+    fn output_status(&self, socket: &OwnedFd) -> Option<OutputStatus> {
         // It fails for sockets other than TCP sockets.
         let info = options::tcp_info(socket.as_fd()).ok()?;
         let unacknowledged = options::unacknowledged(socket.as_fd()).ok()?;
-        Some(Output {
+        Some(OutputStatus {
             acknowledged: info.bytes_acked,
             unacknowledged: u64::from(unacknowledged),
             silent_for: Duration::from_millis(info.last_ack_recv.into()),

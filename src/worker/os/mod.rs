@@ -28,7 +28,7 @@ pub(crate) trait Os {
 
     /// Registers a listener that the workers share, so that an event wakes one of them, the first in line. A connection that waits already
     /// is an event.
-    fn watch_together(&mut self, listener: &Self::Listener, token: Token) -> io::Result<()> {
+    fn watch_exclusive(&mut self, listener: &Self::Listener, token: Token) -> io::Result<()> {
         // The default is for systems with one worker.
         self.watch_listener(listener, token)
     }
@@ -90,7 +90,7 @@ pub(crate) trait Os {
     fn limit_unsent(&mut self, socket: &Self::Socket, bytes: u32);
 
     /// Returns what has become of the bytes that were written, where the system reports it.
-    fn output(&self, socket: &Self::Socket) -> Option<Output>;
+    fn output_status(&self, socket: &Self::Socket) -> Option<OutputStatus>;
 
     /// Shuts down the writing half.
     fn shutdown_write(&mut self, socket: &Self::Socket) -> io::Result<()>;
@@ -107,7 +107,7 @@ pub(crate) trait Os {
 
 /// What has become of a connection's output, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Output {
+pub(crate) struct OutputStatus {
     /// Bytes that the peer's system has acknowledged since the connection began.
     pub(crate) acknowledged: u64,
     /// Bytes that the peer's system has not acknowledged, sent or not.

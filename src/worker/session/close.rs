@@ -9,7 +9,7 @@ use crate::worker::app::closed::Closed;
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::stream::Streams;
-use crate::worker::stream::compression::count_context;
+use crate::worker::stream::compression::update_window_bytes;
 use crate::worker::table::{ConnIndex, Flags, State};
 use crate::ws::{CloseCode, CloseFrame, DecodeError, encode};
 
@@ -173,10 +173,10 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     pub(in crate::worker) fn discard(&mut self, index: ConnIndex) -> Flow {
         self.streams.receive.clear_reply(&mut self.streams.pool);
         let Streams { table, pool, counters, .. } = &mut self.streams;
-        let Some((record, context_bytes)) = table.remove(index, pool) else { return Flow::Gone };
+        let Some((record, window_bytes)) = table.remove(index, pool) else { return Flow::Gone };
         debug_assert!(record.data.is_none(), "the handler was not told");
-        if context_bytes > 0 {
-            count_context(counters, context_bytes, 0);
+        if window_bytes > 0 {
+            update_window_bytes(counters, window_bytes, 0);
         }
         if record.flags.has(Flags::REFUSED) {
             self.refused -= 1;

@@ -8,7 +8,7 @@ use crate::metrics::Counters;
 use crate::worker::app::conn::{Conn, Peer};
 use crate::worker::app::handler::Handler;
 use crate::worker::stream::Reply;
-use crate::worker::stream::compression::Outgoing;
+use crate::worker::stream::compression::MessageWriter;
 use crate::worker::table::{ConnId, State};
 use crate::ws::{
     CloseCode, DecodeError, Decoder, Message, Opcode, ProtocolError, UnfragmentedMessage, encode,
@@ -48,26 +48,26 @@ impl Input {
     }
 }
 
-/// What every call to the handler about a connection needs, beside the connection's data and the reply.
-pub(super) struct Call<'a, H> {
+/// What a call to the handler about a connection needs, beside the connection's data and the reply.
+pub(super) struct HandlerCall<'a, H> {
     pub(super) handler: &'a mut H,
     pub(super) id: ConnId,
     /// Bytes in the connection's outbox.
     pub(super) queued: usize,
     pub(super) outbox_limit: usize,
-    pub(super) outgoing: Outgoing<'a>,
+    pub(super) writer: MessageWriter<'a>,
     pub(super) peer: &'a dyn Peer,
 }
 
-impl<H: Handler> Call<'_, H> {
+impl<H: Handler> HandlerCall<'_, H> {
     #[inline]
-    pub(super) fn begin<'c>(
+    pub(super) fn handler_and_conn<'c>(
         &'c mut self,
         data: &'c mut H::Data,
         reply: &'c mut Reply,
     ) -> (&'c mut H, Conn<'c, H::Data>) {
-        let Self { handler, id, queued, outbox_limit, outgoing, peer } = self;
-        (handler, Conn::new(*id, data, reply, *queued, *outbox_limit, outgoing.reborrow(), *peer))
+        let Self { handler, id, queued, outbox_limit, writer, peer } = self;
+        (handler, Conn::new(*id, data, reply, *queued, *outbox_limit, writer.reborrow(), *peer))
     }
 
     /// Calls the handler with the messages that are complete at the start of the input, each in one frame.
@@ -82,7 +82,7 @@ impl<H: Handler> Call<'_, H> {
     ) -> Result<(), ProtocolError> {
         match data {
             Some(data) if UnfragmentedMessage::may_begin(&memory[input.rest()]) => {
-                let (handler, conn) = self.begin(data, reply);
+                let (handler, conn) = self.handler_and_conn(data, reply);
                 handle_unfragmented(handler, conn, memory, input, max_message)
             }
             _ => Ok(()),
@@ -92,7 +92,7 @@ impl<H: Handler> Call<'_, H> {
     /// Charges the work of decoded frames and bytes.
     #[inline]
     pub(super) fn charge(&mut self, frames: usize, bytes: usize) {
-        self.outgoing.meter.charge(WORK_OF_MESSAGE * frames + bytes / BYTES_PER_WORK);
+        self.writer.meter.charge(WORK_OF_MESSAGE * frames + bytes / BYTES_PER_WORK);
     }
 
     /// Calls the handler with a message, which may be echoed without a copy where it `is_buffered`.
@@ -104,7 +104,7 @@ impl<H: Handler> Call<'_, H> {
         message: Message<'_>,
         is_buffered: bool,
     ) {
-        let (handler, mut conn) = self.begin(data, reply);
+        let (handler, mut conn) = self.handler_and_conn(data, reply);
         if is_buffered {
             conn.may_return(message.as_bytes());
         }
@@ -121,7 +121,7 @@ impl<H: Handler> Call<'_, H> {
         if reply.is_full() {
             return Some(Stop::ReplyFull);
         }
-        if (must_wait || self.outgoing.meter.is_visit_spent()) && input.at < input.end {
+        if (must_wait || self.writer.meter.is_visit_spent()) && input.at < input.end {
             return Some(Stop::VisitSpent);
         }
         None
@@ -157,11 +157,11 @@ pub(super) fn handle_unfragmented<H: Handler>(
     input: &mut Input,
     max_message: usize,
 ) -> Result<(), ProtocolError> {
-    let (mut count, most, start) = (0, conn.outgoing.meter.messages_left(), input.at);
+    let (mut count, most, start) = (0, conn.writer.meter.messages_left(), input.at);
     let mut outcome = Ok(());
     while count < most
-        && !conn.reply.must_leave()
-        && !conn.outgoing.meter.is_visit_spent()
+        && !conn.reply.must_flush()
+        && !conn.writer.meter.is_visit_spent()
         && let Some(parsed) = UnfragmentedMessage::parse(&memory[input.rest()], max_message)
     {
         let payload = parsed.unmask_to(memory, input.at, conn.reply.echo_end());
@@ -181,7 +181,7 @@ pub(super) fn handle_unfragmented<H: Handler>(
         }
     }
     // One charge for all: with many small messages, a charge for each would take a twentieth of the time.
-    conn.outgoing.meter.charge(WORK_OF_MESSAGE * count + (input.at - start) / BYTES_PER_WORK);
-    conn.outgoing.counters.messages_in.add(count as u64);
+    conn.writer.meter.charge(WORK_OF_MESSAGE * count + (input.at - start) / BYTES_PER_WORK);
+    conn.writer.counters.messages_in.add(count as u64);
     outcome
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::dispatch::{Call, Input, Stop, answer_ping, echo_buffer, handle_unfragmented};
+use super::dispatch::{HandlerCall, Input, Stop, answer_ping, echo_buffer, handle_unfragmented};
 use super::sessions::{Flow, Sessions};
 use super::visits::Visits;
 use crate::worker::app::application::App;
@@ -11,7 +11,7 @@ use crate::worker::app::conn::{Conn, SocketPeer};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::stream::Streams;
-use crate::worker::stream::compression::{Codec, Contexts, Outgoing};
+use crate::worker::stream::compression::{Codec, LazyWindows, MessageWriter};
 use crate::worker::table::{ConnIndex, Flags, Side, State, UnhandledInput};
 use crate::ws::{Buffers, CloseFrame, DecodeError, Decoder, Event, UnfragmentedMessage};
 
@@ -96,9 +96,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
         let peer = SocketPeer { os, socket: &record.socket };
         let (data, handler) = (record.data.as_mut()?, handler.as_deref_mut()?);
-        let outgoing = Outgoing { compressor, params: record.params, contexts: &mut None, counters, meter };
+        let writer = MessageWriter { compressor, params: record.params, windows: &mut None, counters, meter };
         let (memory, reply) = receive.split();
-        let conn = Conn::new(id, data, reply, 0, limits.outbox, outgoing, &peer);
+        let conn = Conn::new(id, data, reply, 0, limits.outbox, writer, &peer);
         let taken = handle_unfragmented(handler, conn, memory, input, limits.max_message(record.params));
         if let Err(error) = taken {
             return Some(Stop::Failed(error.into()));
@@ -141,10 +141,10 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Handles events until one needs more than the connection's record and the handler.
     fn run_decoder(&mut self, index: ConnIndex, decoder: &mut Decoder, input: &mut Input) -> Stop {
         // The contexts are taken out of the side record, so that the handler can send while the record is borrowed.
-        let mut contexts = self.streams.table.side_mut(index).and_then(|side| side.contexts.take());
-        let stop = self.handle_events(index, decoder, input, &mut contexts).unwrap_or_else(Stop::Failed);
-        if contexts.is_some() {
-            self.streams.table.side_or_new(index).contexts = contexts;
+        let mut windows = self.streams.table.side_mut(index).and_then(|side| side.windows.take());
+        let stop = self.handle_events(index, decoder, input, &mut windows).unwrap_or_else(Stop::Failed);
+        if windows.is_some() {
+            self.streams.table.side_or_new(index).windows = windows;
         }
         stop
     }
@@ -155,7 +155,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         index: ConnIndex,
         decoder: &mut Decoder,
         input: &mut Input,
-        contexts: &mut Contexts,
+        windows: &mut LazyWindows,
     ) -> Result<Stop, DecodeError> {
         let id = self.streams.table.id(index);
         let Self { streams, app: App { handler, .. }, limits, keepalive, codec, visits, .. } = self;
@@ -167,12 +167,12 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let (side, params) = (side.as_deref(), record.params);
         let (config, is_negotiated) = (limits.decoder_config(params), params.is_negotiated());
         let (memory, reply) = receive.split();
-        let mut call = Call {
+        let mut call = HandlerCall {
             handler,
             id,
             queued: side.map_or(0, |side| side.outbox.len()),
             outbox_limit: limits.outbox,
-            outgoing: Outgoing { compressor, params, contexts, counters, meter: &mut visits.meter },
+            writer: MessageWriter { compressor, params, windows, counters, meter: &mut visits.meter },
             peer: &SocketPeer { os, socket: &record.socket },
         };
         loop {
@@ -195,7 +195,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 Event::Compressed { .. } if record.data.is_none() => continue,
                 // RFC 7692-5-15 and 7692-6.2-1
                 Event::Compressed { opcode, payload } => {
-                    decompressor.message(opcode, payload, config.max_message, &mut call.outgoing)?
+                    decompressor.decompress(opcode, payload, config.max_message, &mut call.writer)?
                 }
                 Event::Ping(payload) => {
                     answer_ping(payload, record.state(), reply, counters);

@@ -12,7 +12,7 @@ use crate::base::ticks::{TICK, tick_at, time_of};
 use crate::worker::app::closed::Closed;
 use crate::worker::app::handler::Handler;
 use crate::worker::limits::PingPolicy;
-use crate::worker::os::{Os, Output};
+use crate::worker::os::{Os, OutputStatus};
 use crate::worker::table::{ConnIndex, Flags, LatePong, OutputProgress};
 use crate::ws::encode;
 
@@ -143,7 +143,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         })
     }
 
-    fn output(&self, index: ConnIndex) -> Option<Output> {
-        self.streams.table.get(index).and_then(|record| self.streams.os.output(&record.socket))
+    fn output(&self, index: ConnIndex) -> Option<OutputStatus> {
+        self.streams.table.get(index).and_then(|record| self.streams.os.output_status(&record.socket))
     }
 }

@@ -8,7 +8,7 @@ use crate::worker::app::handler::Handler;
 use crate::worker::app::pass::{Pass, SliceBudget};
 use crate::worker::app::prepared::{PreparedMessage, message_of};
 use crate::worker::os::Os;
-use crate::worker::stream::compression::{Codec, Outgoing, is_common};
+use crate::worker::stream::compression::{Codec, MessageWriter, can_share_compressed};
 use crate::worker::table::{CHUNK, ConflationKey, ConnId, ConnIndex, Frame, REFERENCE, State};
 use crate::ws::deflate::DeflateParams;
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
@@ -26,7 +26,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if self.streams.table.record_mut(index).params.is_negotiated()
             && let Some((opcode, payload)) = message_of(frame)
         {
-            self.deliver_agreed(index, opcode, payload, frame.len());
+            self.deliver_negotiated(index, opcode, payload, frame.len());
         } else {
             // For a short frame a copy is cheaper than a reference.
             self.push_frame(index, frame, true, frame.len() < CHUNK);
@@ -34,7 +34,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Sends a message to a connection that negotiated compression, compressed for that connection alone.
-    fn deliver_agreed(&mut self, index: ConnIndex, opcode: Opcode, payload: &[u8], len: usize) {
+    fn deliver_negotiated(&mut self, index: ConnIndex, opcode: Opcode, payload: &[u8], len: usize) {
         let most = outbox_for(self.limits.outbox, len);
         if self.write_message(index, opcode, payload, most.saturating_sub(self.streams.queued(index))) {
             return;
@@ -62,7 +62,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         room: usize,
     ) -> bool {
         let mut encoded = std::mem::take(&mut self.streams.receive.reply_mut().bytes);
-        let fits = self.with_outgoing(index, |outgoing| outgoing.write(&mut encoded, opcode, payload, room));
+        let fits =
+            self.with_message_writer(index, |writer| writer.write(&mut encoded, opcode, payload, room));
         if fits {
             self.streams.counters.messages_out.add(1);
             let _ = self.write_later(index, &encoded);
@@ -77,14 +78,18 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Calls `act` with the writer of a connection's messages.
-    fn with_outgoing<T>(&mut self, index: ConnIndex, act: impl FnOnce(&mut Outgoing<'_>) -> T) -> T {
-        let mut contexts = self.streams.table.side_mut(index).and_then(|side| side.contexts.take());
+    fn with_message_writer<T>(
+        &mut self,
+        index: ConnIndex,
+        act: impl FnOnce(&mut MessageWriter<'_>) -> T,
+    ) -> T {
+        let mut windows = self.streams.table.side_mut(index).and_then(|side| side.windows.take());
         let params = self.streams.table.record_mut(index).params;
         let Self { codec: Codec { compressor, .. }, streams, visits: Visits { meter, .. }, .. } = self;
         let counters = &streams.counters;
-        let result = act(&mut Outgoing { compressor, params, contexts: &mut contexts, counters, meter });
-        if contexts.is_some() {
-            self.streams.table.side_or_new(index).contexts = contexts;
+        let result = act(&mut MessageWriter { compressor, params, windows: &mut windows, counters, meter });
+        if windows.is_some() {
+            self.streams.table.side_or_new(index).windows = windows;
         }
         result
     }
@@ -125,13 +130,13 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     fn broadcast_to(&mut self, index: ConnIndex, message: &PreparedMessage, params: DeflateParams) {
         let compressed = self.compressed(message, params);
-        let frame = compressed.unwrap_or(message.plain());
+        let frame = compressed.unwrap_or(message.frame());
         self.charge_for(frame);
         let is_copied =
             self.streams.table.outbox(index).is_some_and(|outbox| outbox.prefers_copy(frame.len()));
         if self.push_frame(index, frame, false, is_copied) && compressed.is_some() {
             self.streams.counters.compressed_out.add(1);
-            self.remember_sent(index, message);
+            self.add_sent_to_window(index, message);
         }
     }
 
@@ -142,25 +147,25 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         message: &'m PreparedMessage,
         params: DeflateParams,
     ) -> Option<&'m Frame> {
-        if !is_common(message.plain().len(), params) {
+        if !can_share_compressed(message.frame().len(), params) {
             return None;
         }
         let Self { codec: Codec { compressor, .. }, visits: Visits { meter, .. }, .. } = self;
         message.compressed(|opcode, payload| {
             meter.charge(compressor.work(payload.len(), DeflateParams::NONE, &None));
-            let compressed = compressor.common_message(payload)?;
+            let compressed = compressor.compress_for_many(payload)?;
             let mut frame = Vec::with_capacity(encode::frame_len(compressed.len()));
             encode::compressed_frame(&mut frame, opcode, compressed, None);
             Some(frame.into())
         })
     }
 
-    pub(in crate::worker) fn remember_sent(&mut self, index: ConnIndex, message: &PreparedMessage) {
+    pub(in crate::worker) fn add_sent_to_window(&mut self, index: ConnIndex, message: &PreparedMessage) {
         if self.streams.table.record_mut(index).params.server_context_takeover()
-            && let Some((_, payload)) = message_of(message.plain())
+            && let Some((_, payload)) = message_of(message.frame())
         {
-            self.with_outgoing(index, |outgoing| {
-                outgoing.compressor.remember(payload, outgoing.params, outgoing.contexts, outgoing.counters);
+            self.with_message_writer(index, |writer| {
+                writer.compressor.add_to_window(payload, writer.params, writer.windows, writer.counters);
             });
         }
     }
@@ -173,8 +178,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let fits = |sessions: &Self| len <= most.saturating_sub(sessions.streams.queued(index));
         let may_wait = |sessions: &Self| is_copied || sessions.streams.pool.can_lend(len + REFERENCE);
         // Output that only waits for the end of the iteration, or for other connections, does not make a peer slow.
-        let must_leave = !(fits(self) && may_wait(self));
-        if must_leave && !self.streams.is_blocked(index) && self.write_outbox(index) == Flow::Gone {
+        let must_write = !(fits(self) && may_wait(self));
+        if must_write && !self.streams.is_blocked(index) && self.write_outbox(index) == Flow::Gone {
             return false;
         }
         let mut written = 0;

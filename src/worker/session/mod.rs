@@ -5,7 +5,7 @@
 //! - `preamble`: bytes that precede the transport. `opening`: the request that a connection begins with.
 //! - `read`, `frames`, `dispatch`: reading input, decoding frames, and calling the handler. `eviction`: which message is evicted when buffer
 //!   memory is used up.
-//! - `write`, `deferring`, `messages`, `push`: output, at once or later, to one connection or to many. `turn`: what the handler does in its
+//! - `flush`, `deferring`, `messages`, `push`: output, at once or later, to one connection or to many. `turn`: what the handler does in its
 //!   turn.
 //! - `close`: how connections end.
 //! - `timers`, `final_read`, `message_deadline`: deadlines, and the input that is read before one is enforced.
@@ -18,6 +18,7 @@ mod deferring;
 mod dispatch;
 mod eviction;
 mod final_read;
+mod flush;
 mod frames;
 pub(super) mod keepalive;
 mod late_close;
@@ -34,4 +35,3 @@ pub(super) mod sessions;
 mod timers;
 mod turn;
 pub(super) mod visits;
-mod write;

@@ -76,7 +76,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return Flow::Alive;
         }
         let start = part.start;
-        let Ok(Received { len, state, .. }) = self.streams.begin(index, part) else {
+        let Ok(Received { len, state, .. }) = self.streams.begin_transport(index, part) else {
             return self.drop_lost(index);
         };
         let drained = drained && state != ReadState::MayHaveMore;

@@ -10,7 +10,7 @@ use crate::worker::app::handler::Handler;
 use crate::worker::app::turn::Flush;
 use crate::worker::os::Os;
 use crate::worker::stream::compression::MOST_BITS;
-use crate::worker::stream::{Sender, Streams, has_other_output};
+use crate::worker::stream::{SocketWriter, Streams, has_other_output};
 use crate::worker::table::{ConflationKey, ConnIndex, Flags, REFERENCE, State};
 use crate::ws::deflate::DeflateParams;
 
@@ -33,15 +33,15 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return self.queue_batch(index, batch, form, 0);
         }
         // The common case, with one access to the record.
-        let sent = if form == Form::Plain {
-            let bytes = batch.plain();
-            let sent = Sender { os, transports, pool, counters }.send(index, record, bytes);
+        let sent = if form == Form::Uncompressed {
+            let bytes = batch.uncompressed_bytes();
+            let sent = SocketWriter { os, transports, pool, counters }.send(index, record, bytes);
             if sent.as_ref().is_ok_and(|&written| written == bytes.len()) {
                 counters.messages_out.add(u64::from(all));
                 return Pushed { taken: all, ..Pushed::default() };
             }
             sent
-        } else if self.is_joinable(batch, form, params) {
+        } else if self.join_compressed(batch, form, params) {
             self.send_compressed(index, batch, params)
         } else {
             Ok(0)
@@ -53,21 +53,21 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.queue_batch(index, batch, form, written)
     }
 
-    /// Returns whether the connection gets the same compressed bytes as others, and makes these bytes.
-    fn is_joinable(&mut self, batch: &mut Batch, form: Form, params: DeflateParams) -> bool {
+    /// Joins the compressed frames of a batch. Returns `false` if the connection cannot get the bytes that other connections get.
+    fn join_compressed(&mut self, batch: &mut Batch, form: Form, params: DeflateParams) -> bool {
         if form != Form::Compressed || params.server_window_bits() != MOST_BITS {
             return batch.len() == 1;
         }
-        if batch.len() > 1 && batch.compressed.is_empty() {
+        if batch.len() > 1 && batch.joined_compressed.is_empty() {
             for message in &batch.messages {
                 let compressed = self.compressed(message, params);
-                batch.compressed.extend_from_slice(compressed.unwrap_or(message.plain()));
+                batch.joined_compressed.extend_from_slice(compressed.unwrap_or(message.frame()));
             }
         }
         true
     }
 
-    /// Sends the bytes of a joinable batch with one system call.
+    /// Sends the bytes of a joined batch with one system call.
     fn send_compressed(
         &mut self,
         index: ConnIndex,
@@ -76,10 +76,10 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     ) -> io::Result<usize> {
         match &batch.messages[..] {
             [only] => {
-                let bytes = self.compressed(only, params).unwrap_or(only.plain());
+                let bytes = self.compressed(only, params).unwrap_or(only.frame());
                 self.streams.send(index, bytes)
             }
-            _ => self.streams.send(index, &batch.compressed),
+            _ => self.streams.send(index, &batch.joined_compressed),
         }
     }
 
@@ -89,11 +89,11 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let mut has_queued = false;
         let Some(params) = self.streams.table.get(index).map(|record| record.params) else { return pushed };
         // Messages whose policy never drops queued messages are queued without a key, so that no message of another policy replaces them.
-        let key = if batch.policy.drops_waiting() { batch.key } else { ConflationKey::NONE };
+        let key = if batch.policy.drops_queued() { batch.key } else { ConflationKey::NONE };
         for (at, message) in batch.messages.iter().enumerate() {
-            let compressed = if form == Form::Plain { None } else { self.compressed(message, params) };
+            let compressed = if form == Form::Uncompressed { None } else { self.compressed(message, params) };
             let is_compressed = compressed.is_some();
-            let frame = compressed.unwrap_or(message.plain());
+            let frame = compressed.unwrap_or(message.frame());
             let goes = if written >= frame.len() {
                 written -= frame.len();
                 true
@@ -103,7 +103,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 (written, has_queued) = (0, true);
                 true
             } else {
-                let key = if is_compressed && form == Form::Remembered { ConflationKey::NONE } else { key };
+                let key = if is_compressed && form == Form::WithContext { ConflationKey::NONE } else { key };
                 if self.should_write_first(index, frame.len()) && self.write_outbox(index) == Flow::Gone {
                     let left = u32::try_from(batch.len() - at).unwrap_or(u32::MAX);
                     pushed.undelivered += left + std::mem::take(&mut pushed.taken);
@@ -128,8 +128,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             self.streams.counters.messages_out.add(1);
             if is_compressed {
                 self.streams.counters.compressed_out.add(1);
-                if form == Form::Remembered {
-                    self.remember_sent(index, message);
+                if form == Form::WithContext {
+                    self.add_sent_to_window(index, message);
                 }
             }
         }
@@ -171,7 +171,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if policy == SlowPolicy::Conflate && is_blocked {
             *displaced += outbox.drop_conflated(key, pool);
         }
-        if policy.drops_waiting() {
+        if policy.drops_queued() {
             *displaced += outbox.drop_oldest(pool, fits);
         }
         fits(outbox.weight(), pool)

@@ -63,7 +63,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             self.visits.meter.charge(WORK_OF_READ + len / BYTES_PER_WORK);
             let drained = state != ReadState::MayHaveMore;
             let end = at + len - appended;
-            self.streams.receive.note(end);
+            self.streams.receive.note_used(end);
             if len > 0 && self.handle_received(index, at..end, drained) == Flow::Gone {
                 return Flow::Gone;
             }
@@ -131,7 +131,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let fresh = &bytes[at..bytes.len().min(at + UNHANDLED_SLICE)];
         let start = self.streams.receive.input_start();
         let part = start..start + fresh.len();
-        self.streams.receive.note(part.end);
+        self.streams.receive.note_used(part.end);
         self.streams.receive.room(part.clone()).copy_from_slice(fresh);
         let at = at + fresh.len();
         self.visits.left_of_slice = Some(0);
@@ -199,7 +199,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.streams.counters.bytes_in.add(len as u64);
         self.visits.meter.charge(len / BYTES_PER_WORK);
         let end = at + len - appended;
-        self.streams.receive.note(end);
+        self.streams.receive.note_used(end);
         if len > 0 && self.handle_received(index, at..end, true) == Flow::Gone {
             return Flow::Gone;
         }

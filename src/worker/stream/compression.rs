@@ -14,7 +14,7 @@ use crate::ws::{Message, Opcode, ProtocolError, encode};
 pub(in crate::worker) const MOST_BITS: u8 = 15;
 
 /// The LZ77 windows of both directions of a connection; allocated when first needed.
-pub(in crate::worker) type Contexts = Option<Box<Windows>>;
+pub(in crate::worker) type LazyWindows = Option<Box<Windows>>;
 
 /// Compressor and decompressor of all connections of a worker that negotiated compression.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ impl Codec {
     }
 
     /// Returns whether either has memory that it can free.
-    pub(in crate::worker) fn is_holding(&self) -> bool {
-        self.compressor.is_holding() || self.decompressor.is_holding()
+    pub(in crate::worker) fn can_trim(&self) -> bool {
+        self.compressor.can_trim() || self.decompressor.can_trim()
     }
 
     /// Frees memory that was not needed of late.
@@ -55,45 +55,49 @@ impl Compressor {
     }
 
     /// Compresses a message for a connection. Returns `None` where the message should be sent uncompressed.
-    fn message(&mut self, payload: &[u8], params: DeflateParams, contexts: &Contexts) -> Option<&[u8]> {
+    fn compress(&mut self, payload: &[u8], params: DeflateParams, windows: &LazyWindows) -> Option<&[u8]> {
         // RFC 7692-7.2.1-6 and 7692-7.2.1-8
-        let context = contexts.as_ref().filter(|_| params.server_context_takeover());
-        self.shrink(payload, params.server_window_bits(), context.map_or(&[], |windows| windows.sent.bytes()))
+        let context = windows.as_ref().filter(|_| params.server_context_takeover());
+        self.compress_if_smaller(
+            payload,
+            params.server_window_bits(),
+            context.map_or(&[], |windows| windows.sent.bytes()),
+        )
     }
 
     /// Compresses a message without context, for many connections. Returns `None` where the message should be sent uncompressed.
-    pub(in crate::worker) fn common_message(&mut self, payload: &[u8]) -> Option<&[u8]> {
-        self.shrink(payload, MOST_BITS, &[])
+    pub(in crate::worker) fn compress_for_many(&mut self, payload: &[u8]) -> Option<&[u8]> {
+        self.compress_if_smaller(payload, MOST_BITS, &[])
     }
 
     /// Adds a message that was sent compressed to the window, if later messages may refer to it.
-    pub(in crate::worker) fn remember(
+    pub(in crate::worker) fn add_to_window(
         &self,
         payload: &[u8],
         params: DeflateParams,
-        contexts: &mut Contexts,
+        windows: &mut LazyWindows,
         counters: &Counters,
     ) {
         if let Some(ContextTakeover::Window(bits)) = self.deflation.map(|deflation| deflation.context)
             && params.server_context_takeover()
         {
-            let windows = contexts.get_or_insert_default();
+            let windows = windows.get_or_insert_default();
             let before = windows.capacity();
             windows.sent.push(payload, bits.min(params.server_window_bits()));
-            count_context(counters, before, windows.capacity());
+            update_window_bytes(counters, before, windows.capacity());
         }
     }
 
-    fn shrink(&mut self, payload: &[u8], bits: u8, context: &[u8]) -> Option<&[u8]> {
+    fn compress_if_smaller(&mut self, payload: &[u8], bits: u8, context: &[u8]) -> Option<&[u8]> {
         let deflation = self.deflation.filter(|deflation| payload.len() >= deflation.threshold)?;
         let deflater = self.deflater.get_or_insert_with(|| Deflater::new(deflation.level));
         let compressed = deflater.message(payload, bits, context);
         (compressed.len() < payload.len()).then_some(compressed)
     }
 
-    /// Returns the work of compressing so many bytes. With context takeover every byte of the window in `contexts` adds to it.
-    pub(in crate::worker) fn work(&self, len: usize, params: DeflateParams, contexts: &Contexts) -> usize {
-        let known = contexts.as_ref().filter(|_| params.server_context_takeover());
+    /// Returns the work of compressing so many bytes. With context takeover every byte of the window in `windows` adds to it.
+    pub(in crate::worker) fn work(&self, len: usize, params: DeflateParams, windows: &LazyWindows) -> usize {
+        let known = windows.as_ref().filter(|_| params.server_context_takeover());
         let known = known.map_or(0, |windows| windows.sent.bytes().len());
         let deflation = self.deflation.filter(|deflation| len >= deflation.threshold);
         deflation.map_or(0, |deflation| {
@@ -102,8 +106,8 @@ impl Compressor {
         })
     }
 
-    pub(in crate::worker) fn is_holding(&self) -> bool {
-        self.deflater.as_ref().is_some_and(Deflater::is_holding)
+    pub(in crate::worker) fn can_trim(&self) -> bool {
+        self.deflater.as_ref().is_some_and(Deflater::can_trim)
     }
 
     pub(in crate::worker) fn trim(&mut self) {
@@ -112,22 +116,22 @@ impl Compressor {
 }
 
 /// Writes the messages of one connection, compressed where the connection negotiated compression and a message gets smaller.
-pub(in crate::worker) struct Outgoing<'a> {
+pub(in crate::worker) struct MessageWriter<'a> {
     pub(in crate::worker) compressor: &'a mut Compressor,
     pub(in crate::worker) params: DeflateParams,
-    pub(in crate::worker) contexts: &'a mut Contexts,
+    pub(in crate::worker) windows: &'a mut LazyWindows,
     pub(in crate::worker) counters: &'a Counters,
     pub(in crate::worker) meter: &'a mut Meter,
 }
 
-impl Outgoing<'_> {
+impl MessageWriter<'_> {
     /// Lends this writer for a shorter time.
     #[inline]
-    pub(in crate::worker) const fn reborrow(&mut self) -> Outgoing<'_> {
-        Outgoing {
+    pub(in crate::worker) const fn reborrow(&mut self) -> MessageWriter<'_> {
+        MessageWriter {
             compressor: self.compressor,
             params: self.params,
-            contexts: self.contexts,
+            windows: self.windows,
             counters: self.counters,
             meter: self.meter,
         }
@@ -143,7 +147,7 @@ impl Outgoing<'_> {
         room: usize,
     ) -> bool {
         if self.params.is_negotiated() {
-            return self.write_agreed(out, opcode, payload, room);
+            return self.write_negotiated(out, opcode, payload, room);
         }
         // RFC 7692-6.1-2 and 7692-7.2.3.2-1
         let fits = encode::frame_len(payload.len()) <= room;
@@ -155,10 +159,10 @@ impl Outgoing<'_> {
 
     /// Appends a message of a connection that negotiated compression, like [`write`](Self::write).
     #[inline(never)]
-    fn write_agreed(&mut self, out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], room: usize) -> bool {
-        let Self { compressor, params, contexts, counters, meter } = self;
-        meter.charge(compressor.work(payload.len(), *params, contexts));
-        let compressed = compressor.message(payload, *params, contexts);
+    fn write_negotiated(&mut self, out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], room: usize) -> bool {
+        let Self { compressor, params, windows, counters, meter } = self;
+        meter.charge(compressor.work(payload.len(), *params, windows));
+        let compressed = compressor.compress(payload, *params, windows);
         let len = compressed.map_or(payload.len(), <[u8]>::len);
         if encode::frame_len(len) > room {
             return false;
@@ -168,7 +172,7 @@ impl Outgoing<'_> {
                 // RFC 6455-6.1-4, 6455-6.1-5 and RFC 7692-6.1-1
                 encode::compressed_frame(out, opcode, compressed, None);
                 counters.compressed_out.add(1);
-                compressor.remember(payload, *params, contexts, counters);
+                compressor.add_to_window(payload, *params, windows, counters);
             }
             // RFC 7692-6.1-2 and 7692-7.2.3.2-1
             None => encode::message(out, opcode, payload),
@@ -177,15 +181,15 @@ impl Outgoing<'_> {
     }
 }
 
-/// Returns whether a client with these parameters can decompress what [`Compressor::common_message`] makes of a message of `len` bytes:
+/// Returns whether a client with these parameters can decompress what [`Compressor::compress_for_many`] makes of a message of `len` bytes:
 /// back-references reach no further than the start of the message, or the largest window.
-pub(in crate::worker) const fn is_common(len: usize, params: DeflateParams) -> bool {
+pub(in crate::worker) const fn can_share_compressed(len: usize, params: DeflateParams) -> bool {
     params.is_negotiated()
         && (params.server_window_bits() == MOST_BITS || len <= 1 << params.server_window_bits())
 }
 
 /// Updates the count of bytes that all windows take: one connection's windows changed from `before` to `after`.
-pub(in crate::worker) fn count_context(counters: &Counters, before: usize, after: usize) {
+pub(in crate::worker) fn update_window_bytes(counters: &Counters, before: usize, after: usize) {
     let others = counters.context_bytes.get().wrapping_sub(before as u64);
     counters.context_bytes.set(others.wrapping_add(after as u64));
 }
@@ -209,35 +213,35 @@ impl Decompressor {
     }
 
     /// Decompresses a message to at most `max_message` bytes, and charges the work of that.
-    pub(in crate::worker) fn message(
+    pub(in crate::worker) fn decompress(
         &mut self,
         opcode: Opcode,
         compressed: &[u8],
         max_message: usize,
-        through: &mut Outgoing<'_>,
+        writer: &mut MessageWriter<'_>,
     ) -> Result<Message<'_>, ProtocolError> {
-        let Outgoing { params, contexts, counters, meter, .. } = through;
+        let MessageWriter { params, windows, counters, meter, .. } = writer;
         // RFC 7692-7.2.2-3 and 7692-7.2.2-4: what was negotiated counts, whatever was offered.
-        let context = contexts.as_ref().filter(|_| params.client_context_takeover());
+        let context = windows.as_ref().filter(|_| params.client_context_takeover());
         let context = context.map_or(&[][..], |windows| windows.received.bytes());
         let inflater = self.inflater.get_or_insert_default();
         let outcome = inflater.message(compressed, max_message, context).map(<[u8]>::len);
         meter.charge(inflater.work());
         let payload = inflater.last(outcome?);
         if params.client_context_takeover() {
-            let windows = contexts.get_or_insert_default();
+            let windows = windows.get_or_insert_default();
             let before = windows.capacity();
             windows.received.push(payload, self.bits);
             // Adding to the window moves its bytes.
             meter.charge(windows.received.bytes().len());
-            count_context(counters, before, windows.capacity());
+            update_window_bytes(counters, before, windows.capacity());
         }
         counters.compressed_in.add(1);
         Message::new(opcode, payload)
     }
 
-    pub(in crate::worker) fn is_holding(&self) -> bool {
-        self.inflater.as_ref().is_some_and(Inflater::is_holding)
+    pub(in crate::worker) fn can_trim(&self) -> bool {
+        self.inflater.as_ref().is_some_and(Inflater::can_trim)
     }
 
     pub(in crate::worker) fn trim(&mut self) {
@@ -262,17 +266,17 @@ mod tests {
                 DeflateParams::from(Agreement { server: direction(takeover), client: direction(false) });
             let deflation = Deflation { context: ContextTakeover::Window(15), level: 1, threshold: 0 };
             let mut compressor = Compressor::new(Some(deflation));
-            let (mut contexts, counters, mut out) = (None, Counters::default(), Vec::new());
-            compressor.remember(&vec![7; 2 * window], params, &mut contexts, &counters);
+            let (mut windows, counters, mut out) = (None, Counters::default(), Vec::new());
+            compressor.add_to_window(&vec![7; 2 * window], params, &mut windows, &counters);
             for (visit, is_spent) in [(work, true), (work + 1, false)] {
                 let mut meter = Meter::new(Allowance { first: 0, visit, iteration: 1 << 20 });
                 meter.begin_iteration();
                 meter.begin_visit();
                 let meter = &mut meter;
-                let (compressor, contexts) = (&mut compressor, &mut contexts);
-                let mut outgoing = Outgoing { compressor, params, contexts, counters: &counters, meter };
-                assert!(outgoing.write(&mut out, Opcode::Binary, &[8; LEN], usize::MAX));
-                assert_eq!(outgoing.meter.is_visit_spent(), is_spent, "{takeover}, {visit}");
+                let (compressor, windows) = (&mut compressor, &mut windows);
+                let mut writer = MessageWriter { compressor, params, windows, counters: &counters, meter };
+                assert!(writer.write(&mut out, Opcode::Binary, &[8; LEN], usize::MAX));
+                assert_eq!(writer.meter.is_visit_spent(), is_spent, "{takeover}, {visit}");
             }
         }
     }

@@ -9,8 +9,8 @@ use crate::worker::table::ConnId;
 #[derive(Debug, Default)]
 pub(super) struct DeferredReplies {
     replies: Vec<DeferredReply>,
-    /// A set of connection indices modulo 64, one bit each: a bit is clear where no connection with such an index has a deferred reply.
-    marks: u64,
+    /// A filter over connection indices modulo 64: a bit is clear where no connection with such an index has a deferred reply.
+    filter: u64,
 }
 
 /// A deferred reply to one connection.
@@ -31,19 +31,19 @@ impl DeferredReplies {
     }
 
     pub(super) fn push(&mut self, id: ConnId, at: Range<usize>) {
-        self.marks |= mark(id);
+        self.filter |= filter_bit(id);
         self.replies.push(DeferredReply { id, at });
     }
 
     /// Returns whether a reply to this connection is deferred.
     #[inline]
     pub(super) fn has(&self, id: ConnId) -> bool {
-        self.marks & mark(id) != 0 && self.replies.iter().any(|reply| reply.id == id)
+        self.filter & filter_bit(id) != 0 && self.replies.iter().any(|reply| reply.id == id)
     }
 
     /// Takes all replies out. The list may be [put back](Self::reuse) to be used again.
     pub(super) fn take(&mut self) -> Vec<DeferredReply> {
-        self.marks = 0;
+        self.filter = 0;
         std::mem::take(&mut self.replies)
     }
 
@@ -54,6 +54,6 @@ impl DeferredReplies {
     }
 }
 
-const fn mark(id: ConnId) -> u64 {
+const fn filter_bit(id: ConnId) -> u64 {
     1 << (id.index().get() % u64::BITS)
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::listener::ListenerOptions;
 use super::streams::Streams;
-use super::transport::{Link, ReadState, Received};
+use super::transport::{ReadState, Received, TransportContext};
 use crate::worker::os::Os;
 use crate::worker::table::{ConnIndex, Flags, Record, Side};
 
@@ -30,13 +30,13 @@ impl<O: Os, D> Streams<O, D> {
         let received = if let Some(Side { message, .. }) = side
             && let Some((payload, most)) = message.decoder.spare_capacity(pool)
         {
-            let mut link = Link { os, socket: &record.socket, index, pool };
-            let received = transports.receive(kind, &mut link, Some((payload, most)), buffer)?;
+            let mut cx = TransportContext { os, socket: &record.socket, index, pool };
+            let received = transports.receive(kind, &mut cx, Some((payload, most)), buffer)?;
             message.decoder.appended(received.appended, pool);
             received
         } else {
-            let mut link = Link { os, socket: &record.socket, index, pool };
-            transports.receive(kind, &mut link, None, buffer)?
+            let mut cx = TransportContext { os, socket: &record.socket, index, pool };
+            transports.receive(kind, &mut cx, None, buffer)?
         };
         if transports.unsent(kind, index) > 0 {
             record.flags.set(Flags::BLOCKED);
@@ -58,14 +58,18 @@ impl<O: Os, D> Streams<O, D> {
     ///
     /// # Errors
     /// When the connection is lost.
-    pub(in crate::worker) fn begin(&mut self, index: ConnIndex, part: Range<usize>) -> io::Result<Received> {
+    pub(in crate::worker) fn begin_transport(
+        &mut self,
+        index: ConnIndex,
+        part: Range<usize>,
+    ) -> io::Result<Received> {
         let Self { table, os, pool, receive, transports, .. } = self;
         let Some(record) = table.get_mut(index) else {
             return Ok(Received { len: 0, appended: 0, state: ReadState::Ended });
         };
         let kind = record.transport();
-        let mut link = Link { os, socket: &record.socket, index, pool };
-        let received = transports.begin(kind, &mut link, receive.room(part))?;
+        let mut cx = TransportContext { os, socket: &record.socket, index, pool };
+        let received = transports.begin_after_preamble(kind, &mut cx, receive.room(part))?;
         if transports.unsent(kind, index) > 0 {
             record.flags.set(Flags::BLOCKED);
         }
@@ -76,6 +80,7 @@ impl<O: Os, D> Streams<O, D> {
     pub(in crate::worker) fn unread(&mut self, index: ConnIndex) -> usize {
         let Self { table, os, pool, transports, .. } = self;
         let Some(record) = table.get(index) else { return 0 };
-        transports.unread(record.transport(), &mut Link { os, socket: &record.socket, index, pool })
+        transports
+            .unread(record.transport(), &mut TransportContext { os, socket: &record.socket, index, pool })
     }
 }

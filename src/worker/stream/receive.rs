@@ -79,8 +79,8 @@ impl ReceiveBuffer {
 
     /// Notes that the buffer is in use up to the position `end`.
     #[inline]
-    pub(in crate::worker) const fn note(&mut self, end: usize) {
-        self.memory.note(end);
+    pub(in crate::worker) const fn note_used(&mut self, end: usize) {
+        self.memory.note_used(end);
     }
 
     /// Returns the whole buffer, and the reply to which messages in it may be echoed.
@@ -163,8 +163,8 @@ impl ReceiveBuffer {
     }
 
     /// Returns whether more than `keep` bytes of the buffer may have memory.
-    pub(in crate::worker) fn is_holding(&self, keep: usize) -> bool {
-        self.memory.is_holding(keep)
+    pub(in crate::worker) fn can_trim(&self, keep: usize) -> bool {
+        self.memory.can_trim(keep)
     }
 
     /// Frees memory that was not needed since the last call. Its contents are lost.

@@ -34,10 +34,10 @@ pub(in crate::worker) struct Reply {
     deferred_end: usize,
     /// Position where frames of echoed messages end. Input follows.
     echo_end: usize,
-    /// Position where the current run begins: echoed frames that are contiguous in the memory and in the output. `run_behind` is the number of
-    /// bytes of `bytes` that precede the run in the output.
+    /// Position where the current run begins: echoed frames that are contiguous in the memory and in the output. `bytes_before_run` is the
+    /// number of bytes of `bytes` that precede the run in the output.
     run_start: usize,
-    run_behind: usize,
+    bytes_before_run: usize,
     /// Echoed messages before the current run, in order.
     echoed: Vec<Echoed>,
     /// Size of the frames of echoed messages, the current one included, in bytes.
@@ -53,12 +53,12 @@ pub(in crate::worker) struct Reply {
 pub(in crate::worker) struct Echo {
     opcode: Opcode,
     /// Number of bytes of the reply's `bytes` that precede the message in the output.
-    behind: usize,
+    bytes_before: usize,
 }
 
 #[derive(Debug)]
 struct Echoed {
-    behind: usize,
+    bytes_before: usize,
     frames: Frames,
 }
 
@@ -95,7 +95,7 @@ impl Reply {
             deferred_end: 0,
             echo_end: 0,
             run_start: 0,
-            run_behind: 0,
+            bytes_before_run: 0,
             echoed: Vec::new(),
             echoed_bytes: 0,
             echo: None,
@@ -114,7 +114,7 @@ impl Reply {
     }
 
     /// Returns whether the whole reply is in `bytes`.
-    pub(in crate::worker) const fn is_plain(&self) -> bool {
+    pub(in crate::worker) const fn has_no_echoes(&self) -> bool {
         self.echoed.is_empty() && self.run_start == self.echo_end
     }
 
@@ -126,7 +126,7 @@ impl Reply {
 
     /// Returns whether the reply should be written before another message is handled.
     #[inline]
-    pub(in crate::worker) const fn must_leave(&self) -> bool {
+    pub(in crate::worker) const fn must_flush(&self) -> bool {
         self.close.is_some() || self.is_full()
     }
 
@@ -142,7 +142,7 @@ impl Reply {
     pub(in crate::worker) const fn echo(&mut self, opcode: Opcode, len: usize) {
         debug_assert!(self.echo.is_none());
         self.echoed_bytes += encode::frame_len(len);
-        self.echo = Some(Echo { opcode, behind: self.bytes.len() });
+        self.echo = Some(Echo { opcode, bytes_before: self.bytes.len() });
     }
 
     /// Takes the message for which [`echo`](Self::echo) was called.
@@ -159,10 +159,10 @@ impl Reply {
         memory: &mut [u8],
         parsed: &UnfragmentedMessage,
     ) {
-        let Echo { opcode, behind } = message;
-        if behind != self.run_behind {
+        let Echo { opcode, bytes_before } = message;
+        if bytes_before != self.bytes_before_run {
             self.end_run();
-            self.run_behind = behind;
+            self.bytes_before_run = bytes_before;
         }
         encode::header_in_place(&mut memory[self.echo_end..], opcode, parsed.len);
         self.echo_end += parsed.header_len + parsed.len;
@@ -172,18 +172,18 @@ impl Reply {
     fn end_run(&mut self) {
         if self.run_start < self.echo_end {
             let frames = Frames::InPlace(self.run_start..self.echo_end);
-            self.echoed.push(Echoed { behind: self.run_behind, frames });
+            self.echoed.push(Echoed { bytes_before: self.bytes_before_run, frames });
             self.run_start = self.echo_end;
         }
     }
 
     /// Adds an echoed message whose payload is all of a buffer of the pool.
     pub(in crate::worker) fn echo_buffer(&mut self, message: Echo, payload: Vec<u8>) {
-        let Echo { opcode, behind } = message;
+        let Echo { opcode, bytes_before } = message;
         let frame = encode::server_header(opcode, payload.len());
         self.end_run();
-        self.run_behind = behind;
-        self.echoed.push(Echoed { behind, frames: Frames::Buffer(encode::header(&frame), payload) });
+        self.bytes_before_run = bytes_before;
+        self.echoed.push(Echoed { bytes_before, frames: Frames::Buffer(encode::header(&frame), payload) });
     }
 
     /// Returns the range of the whole reply, if it consists of one run of echoed messages.
@@ -202,10 +202,10 @@ impl Reply {
     /// `None`, and changes nothing, when the reply is in several pieces.
     #[inline]
     pub(in crate::worker) fn defer(&mut self, memory: &mut LazyBuffer) -> Option<Range<usize>> {
-        if self.is_plain() {
+        if self.has_no_echoes() {
             let end = self.echo_end + self.bytes.len();
             memory.bytes_mut()[self.echo_end..end].copy_from_slice(&self.bytes);
-            memory.note(end);
+            memory.note_used(end);
             self.bytes.clear();
             self.echo_end = end;
         } else if !self.is_one_piece() {
@@ -228,7 +228,7 @@ impl Reply {
     /// Forgets all echoed messages in the memory, and keeps deferred replies.
     #[inline]
     const fn begin_run(&mut self) {
-        (self.echo_end, self.run_start, self.run_behind) = (self.deferred_end, self.deferred_end, 0);
+        (self.echo_end, self.run_start, self.bytes_before_run) = (self.deferred_end, self.deferred_end, 0);
     }
 
     /// Fills `slices` with the whole reply, and returns how many it filled.
@@ -246,9 +246,9 @@ impl Reply {
             }
         };
         let mut at = 0;
-        for Echoed { behind, frames } in &self.echoed {
-            add(&self.bytes[at..*behind]);
-            at = *behind;
+        for Echoed { bytes_before, frames } in &self.echoed {
+            add(&self.bytes[at..*bytes_before]);
+            at = *bytes_before;
             match frames {
                 Frames::InPlace(range) => add(&memory[range.clone()]),
                 Frames::Buffer(header, payload) => {
@@ -265,9 +265,9 @@ impl Reply {
     pub(in crate::worker) fn drain(&mut self, memory: &[u8], mut take: impl FnMut(Piece<'_>)) {
         self.end_run();
         let mut at = 0;
-        for Echoed { behind, frames } in self.echoed.drain(..) {
-            take(Piece::Bytes(&self.bytes[at..behind]));
-            at = behind;
+        for Echoed { bytes_before, frames } in self.echoed.drain(..) {
+            take(Piece::Bytes(&self.bytes[at..bytes_before]));
+            at = bytes_before;
             match frames {
                 Frames::InPlace(range) => take(Piece::Bytes(&memory[range])),
                 Frames::Buffer(header, payload) => {
@@ -289,14 +289,14 @@ impl Reply {
 
     /// Discards the output and the handler's requests.
     pub(in crate::worker) fn clear(&mut self, pool: &mut Pool) {
-        self.finish_writing(pool);
+        self.clear_output(pool);
         self.messages = 0;
         self.close = None;
         self.echo = None;
     }
 
     /// Discards output that was written or queued.
-    pub(in crate::worker) fn finish_writing(&mut self, pool: &mut Pool) {
+    pub(in crate::worker) fn clear_output(&mut self, pool: &mut Pool) {
         for Echoed { frames, .. } in self.echoed.drain(..) {
             if let Frames::Buffer(_, payload) = frames {
                 pool.recycle(payload);

@@ -59,7 +59,7 @@ impl<O: Os, D> Streams<O, D> {
     }
 
     /// Begins an iteration: reads the clock.
-    pub(in crate::worker) fn look_at_clock(&mut self) {
+    pub(in crate::worker) fn update_clock(&mut self) {
         self.now = self.os.now();
         self.tick = tick_at(self.now);
     }

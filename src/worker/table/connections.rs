@@ -77,12 +77,12 @@ impl<S, D> ConnectionTable<S, D> {
         self.disarm(index);
         self.clear_message_deadline(index);
         let record = self.records.remove(index.as_usize())?;
-        let mut context_bytes = 0;
+        let mut window_bytes = 0;
         if let Some(mut side) = record.side.index().and_then(|at| self.sides.remove(at)) {
-            context_bytes = side.context_bytes();
+            window_bytes = side.window_bytes();
             side.clear(pool);
         }
-        Some((record, context_bytes))
+        Some((record, window_bytes))
     }
 
     /// Returns the index of the connection with this id, if it still exists.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::worker::os::Output;
+use crate::worker::os::OutputStatus;
 
 /// State of a Ping whose Pong has more time than usual.
 #[derive(Debug)]
@@ -41,12 +41,12 @@ impl OutputProgress {
     /// missing. The peer must have taken `least` bytes since the last check. The Ping was sent the time `since` ago.
     pub(crate) fn after_check(
         self,
-        output: Output,
+        output: OutputStatus,
         queued: usize,
         least: u64,
         since: Duration,
     ) -> Option<Self> {
-        let Output { acknowledged, unacknowledged, silent_for } = output;
+        let OutputStatus { acknowledged, unacknowledged, silent_for } = output;
         let ahead = unacknowledged + queued as u64;
         match self {
             // No output precedes the Ping, or the peer's system has acknowledged nothing since the Ping.
@@ -70,11 +70,11 @@ mod tests {
     const LEAST: u64 = 100;
     const SINCE: Duration = Duration::from_secs(10);
 
-    fn output(acknowledged: u64, unacknowledged: u64) -> Output {
-        Output { acknowledged, unacknowledged, silent_for: Duration::from_secs(1) }
+    fn output(acknowledged: u64, unacknowledged: u64) -> OutputStatus {
+        OutputStatus { acknowledged, unacknowledged, silent_for: Duration::from_secs(1) }
     }
 
-    fn after_check(progress: OutputProgress, output: Output, queued: usize) -> Option<OutputProgress> {
+    fn after_check(progress: OutputProgress, output: OutputStatus, queued: usize) -> Option<OutputProgress> {
         progress.after_check(output, queued, LEAST, SINCE)
     }
 
@@ -83,7 +83,7 @@ mod tests {
         let measured = OutputProgress::Taking { before: 7, goal: 7 + 30 + 20 };
         assert_eq!(after_check(OutputProgress::Unmeasured, output(7, 30), 20), Some(measured));
         assert_eq!(after_check(OutputProgress::Unmeasured, output(7, 0), 0), None);
-        let silent = Output { silent_for: SINCE, ..output(7, 30) };
+        let silent = OutputStatus { silent_for: SINCE, ..output(7, 30) };
         assert_eq!(after_check(OutputProgress::Unmeasured, silent, 20), None);
     }
 

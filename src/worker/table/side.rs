@@ -71,7 +71,7 @@ pub(crate) struct Side {
     /// Bytes that were received and wait for the next visit, because those before them used up this one.
     pub(crate) unhandled: UnhandledInput,
     /// The LZ77 windows that later compressed messages may refer to.
-    pub(crate) contexts: Option<Box<Windows>>,
+    pub(crate) windows: Option<Box<Windows>>,
     /// Output that waits for the kernel or for the end of the iteration.
     pub(crate) outbox: Outbox,
     /// The tick at which the kernel last took bytes of the outbox.
@@ -90,7 +90,7 @@ impl Side {
             head: Vec::new(),
             message: IncompleteMessage::default(),
             unhandled: UnhandledInput::default(),
-            contexts: None,
+            windows: None,
             outbox: Outbox::default(),
             outbox_written_at: 0,
             late_pong: None,
@@ -121,7 +121,7 @@ impl Side {
             && self.head.is_empty()
             && self.message.decoder.is_idle()
             && self.unhandled.is_empty()
-            && self.contexts.is_none()
+            && self.windows.is_none()
             && self.outbox.is_empty()
             && self.late_pong.is_none()
             && self.late_close.is_none()
@@ -147,8 +147,8 @@ impl Side {
     }
 
     /// Returns the number of bytes that the connection's windows take, which are not of the pool.
-    pub(crate) fn context_bytes(&self) -> usize {
-        self.contexts.as_deref().map_or(0, Windows::capacity)
+    pub(crate) fn window_bytes(&self) -> usize {
+        self.windows.as_deref().map_or(0, Windows::capacity)
     }
 }
 

@@ -165,7 +165,7 @@ fn memory_goes_back_after_a_spike() {
             (rig.worker.sessions.streams.table.side_slots(), rig.worker.sessions.streams.table.end()),
             (0, 0)
         );
-        assert!(!rig.worker.sessions.streams.pool.is_holding());
+        assert!(!rig.worker.sessions.streams.pool.can_trim());
         assert_eq!(rig.run_for(secs(3_600)), 1, "and then nothing is looked after any more");
     });
 }

@@ -32,7 +32,7 @@ fn frame(text: &str) -> Vec<u8> {
 fn the_stream_begins_behind_it_wherever_both_are_cut() {
     for transport in [TransportKind::Plain, TransportKind::Records] {
         let stream = [request("/").into_bytes(), frame("hello")].concat();
-        let sealed = [&[HELLO], &Peer::default().seal(&stream)[..]].concat();
+        let sealed = [&[HELLO], &Peer::default().encode_record(&stream)[..]].concat();
         let rest = if transport == TransportKind::Plain { stream } else { sealed };
         let wire = [PREAMBLE, &rest].concat();
         for cut in 0..=wire.len() {

@@ -4,7 +4,7 @@ use super::rig::{Client, Rig, Seen, decode, limits, play, request, secs};
 use crate::simulation::connection::Ending;
 use crate::worker::Limits;
 use crate::worker::stream::ListenerOptions;
-use crate::worker::stream::transport::records::{ALERT, HELLO, LONGEST, WELCOME, change, seal};
+use crate::worker::stream::transport::records::{ALERT, HELLO, LONGEST, WELCOME, encode_record, scramble};
 use crate::worker::table::TransportKind;
 use crate::ws::{CloseCode, Message, Opcode, encode};
 
@@ -29,10 +29,10 @@ pub(super) struct Peer {
 
 impl Peer {
     /// Returns a record, or several where the payload is long.
-    pub(super) fn seal(&mut self, payload: &[u8]) -> Vec<u8> {
+    pub(super) fn encode_record(&mut self, payload: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         for part in payload.chunks(LONGEST) {
-            seal(&mut out, part, self.sends);
+            encode_record(&mut out, part, self.sends);
             self.sends = self.sends.wrapping_add(1);
         }
         out
@@ -60,7 +60,7 @@ impl Peer {
             self.has_ended |= len == 0;
             let start = stream.len();
             stream.extend_from_slice(&payload[..len]);
-            change(&mut stream[start..], self.receives);
+            scramble(&mut stream[start..], self.receives);
             self.receives = self.receives.wrapping_add(u8::from(len > 0));
             self.partial.drain(..2 + len);
         }
@@ -85,7 +85,7 @@ fn frames_of(mut stream: Vec<u8>) -> Vec<Seen> {
 fn open(rig: &mut Rig) -> (Client, Peer) {
     use_records(rig);
     let (client, mut peer) = (rig.connect(), Peer::default());
-    rig.send(client, &[&[HELLO], &peer.seal(request("/").as_bytes())[..]].concat());
+    rig.send(client, &[&[HELLO], &peer.encode_record(request("/").as_bytes())[..]].concat());
     rig.settle();
     let received = rig.world().client_takes(client);
     assert_eq!(frames_of(peer.open(&received)), []);
@@ -108,7 +108,7 @@ fn conversation(peer: &mut Peer) -> (Vec<u8>, Vec<Seen>) {
     let (stream, mut wire) = ([request("/").into_bytes(), frames.concat()].concat(), vec![HELLO]);
     // Records end inside frames, and some hold several.
     for part in stream.chunks(37) {
-        wire.extend(peer.seal(part));
+        wire.extend(peer.encode_record(part));
     }
     wire.extend([0, 0]);
     let answers =
@@ -158,8 +158,10 @@ fn all_records_of_one_event_are_dealt_with() {
     play(limits(), |rig| {
         let (client, mut peer) = open(rig);
         let messages: Vec<_> = (0..200).map(|number| format!("number {number}")).collect();
-        let wire: Vec<_> =
-            messages.iter().flat_map(|text| peer.seal(&frame(Opcode::Text, text.as_bytes()))).collect();
+        let wire: Vec<_> = messages
+            .iter()
+            .flat_map(|text| peer.encode_record(&frame(Opcode::Text, text.as_bytes())))
+            .collect();
         rig.send(client, &wire);
         rig.settle();
         assert_eq!(rig.log().messages, messages);
@@ -172,7 +174,7 @@ fn all_records_of_one_event_are_dealt_with() {
 fn a_large_message_is_received_where_it_belongs() {
     play(limits(), |rig| {
         let (client, mut peer) = open(rig);
-        let wire = peer.seal(&frame(Opcode::Binary, &[7; 100_000]));
+        let wire = peer.encode_record(&frame(Opcode::Binary, &[7; 100_000]));
         for part in wire.chunks(10_000) {
             rig.send(client, part);
             rig.settle();
@@ -188,11 +190,11 @@ fn records_that_are_partly_written_are_finished() {
         play(limits(), |rig| {
             let (client, mut peer) = open(rig);
             rig.world().set_room(client, room);
-            let wire = peer.seal(&frame(Opcode::Text, b"big 1000"));
+            let wire = peer.encode_record(&frame(Opcode::Text, b"big 1000"));
             rig.send(client, &wire);
             rig.settle();
             for number in 0..5 {
-                let wire = peer.seal(&frame(Opcode::Text, format!("later {number}").as_bytes()));
+                let wire = peer.encode_record(&frame(Opcode::Text, format!("later {number}").as_bytes()));
                 rig.send(client, &wire);
                 rig.settle();
             }
@@ -220,10 +222,10 @@ fn the_end_waits_for_what_the_transport_has_to_send() {
         play(limits(), |rig| {
             let (client, mut peer) = open(rig);
             rig.world().set_room(client, room);
-            let wire = peer.seal(&frame(Opcode::Text, b"close"));
+            let wire = peer.encode_record(&frame(Opcode::Text, b"close"));
             rig.send(client, &wire);
             rig.settle();
-            let wire = peer.seal(&frame(Opcode::Close, &1000_u16.to_be_bytes()));
+            let wire = peer.encode_record(&frame(Opcode::Close, &1000_u16.to_be_bytes()));
             rig.send(client, &wire);
             rig.settle();
             for _ in 0..40 {
@@ -288,7 +290,7 @@ fn an_answer_of_the_handshake_waits_for_room() {
 fn a_stream_that_is_cut_off_is_lost() {
     play(limits(), |rig| {
         let (client, mut peer) = open(rig);
-        let wire = peer.seal(&frame(Opcode::Text, b"half"));
+        let wire = peer.encode_record(&frame(Opcode::Text, b"half"));
         rig.send(client, &wire[..wire.len() - 1]);
         rig.settle();
         rig.world().client_ends(client);
@@ -323,7 +325,7 @@ fn before_its_handshake_nothing_is_said_in_the_stream() {
     play(Limits { worker_connections: 0, ..limits() }, |rig| {
         use_records(rig);
         let (client, mut peer) = (rig.connect(), Peer::default());
-        rig.send(client, &[&[HELLO], &peer.seal(request("/").as_bytes())[..]].concat());
+        rig.send(client, &[&[HELLO], &peer.encode_record(request("/").as_bytes())[..]].concat());
         rig.settle();
         assert!(receive(rig, client, &mut peer).starts_with(b"HTTP/1.1 503 "));
         assert!(peer.has_ended);
@@ -339,7 +341,7 @@ fn connections_of_both_transports_live_in_one_worker() {
         rig.settle();
         assert_eq!(rig.frames(plain), [Seen::Text("to all".into())]);
         assert_eq!(decode(&mut receive(rig, wrapped, &mut peer)), [Seen::Text("to all".into())]);
-        let wire = peer.seal(&frame(Opcode::Close, &CloseCode::NORMAL.get().to_be_bytes()));
+        let wire = peer.encode_record(&frame(Opcode::Close, &CloseCode::NORMAL.get().to_be_bytes()));
         rig.send(wrapped, &wire);
         rig.settle();
         // The next connection with that index has none of the old state.

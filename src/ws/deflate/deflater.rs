@@ -75,13 +75,13 @@ impl Deflater {
 
     /// Returns whether the buffer is larger than small messages need.
     #[must_use]
-    pub const fn is_holding(&self) -> bool {
+    pub const fn can_trim(&self) -> bool {
         self.out.len() > KEEP
     }
 
     /// Frees the memory that large messages took.
     pub fn trim(&mut self) {
-        if self.is_holding() {
+        if self.can_trim() {
             self.out = Vec::new();
         }
     }

@@ -162,7 +162,7 @@ mod tests {
             let text = text + &controls;
             for bare in [Message::Text(&text), Message::Binary(&binary)] {
                 let bare = PreparedMessage::new(bare);
-                let [most, len] = [max_encoded_bytes(&topic, &bare), encode_message(&topic, offset, &bare).plain().len()];
+                let [most, len] = [max_encoded_bytes(&topic, &bare), encode_message(&topic, offset, &bare).frame().len()];
                 proptest::prop_assert!(len <= most && len + 96 > most, "{len} {most}");
             }
         }

@@ -158,7 +158,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Flow::Alive,
             Err(_) => return self.drop_lost(index),
         };
-        self.streams.receive.note(at + len);
+        self.streams.receive.note_used(at + len);
         self.streams.counters.bytes_in.add(len as u64);
         if len > 0 && !self.keep_unhandled(index, at..at + len) {
             return self.refuse_undecided(index);

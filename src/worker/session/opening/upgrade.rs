@@ -6,7 +6,7 @@ use crate::worker::app::handler::Handler;
 use crate::worker::app::verdict::Accept;
 use crate::worker::os::Os;
 use crate::worker::session::sessions::Sessions;
-use crate::worker::stream::compression::Outgoing;
+use crate::worker::stream::compression::MessageWriter;
 use crate::worker::table::{ConnIndex, Protocol, State};
 use crate::ws::deflate::{Agreement, DeflateParams};
 use crate::ws::handshake::{Upgrade, is_token};
@@ -52,29 +52,22 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if self.streams.table.get(index).is_none_or(|record| record.data.is_none()) {
             return;
         }
-        let mut contexts = self.streams.table.side_mut(index).and_then(|side| side.contexts.take());
+        let mut windows = self.streams.table.side_mut(index).and_then(|side| side.windows.take());
         let Some(record) = self.streams.table.get_mut(index) else { return };
         let (Some(data), Some(handler)) = (&mut record.data, &mut self.app.handler) else { return };
         let peer = SocketPeer { os: &self.streams.os, socket: &record.socket };
-        let outgoing = Outgoing {
+        let writer = MessageWriter {
             compressor: &mut self.codec.compressor,
             params: record.params,
-            contexts: &mut contexts,
+            windows: &mut windows,
             counters: &self.streams.counters,
             meter: &mut self.visits.meter,
         };
-        let mut conn = Conn::new(
-            id,
-            data,
-            self.streams.receive.reply_mut(),
-            queued,
-            self.limits.outbox,
-            outgoing,
-            &peer,
-        );
+        let mut conn =
+            Conn::new(id, data, self.streams.receive.reply_mut(), queued, self.limits.outbox, writer, &peer);
         act(handler, &mut conn);
-        if contexts.is_some() {
-            self.streams.table.side_or_new(index).contexts = contexts;
+        if windows.is_some() {
+            self.streams.table.side_or_new(index).windows = windows;
         }
     }
 }

@@ -1,27 +1,27 @@
 //! Transports: how the bytes of connections pass through their sockets.
 //!
-//! - `seam`: the trait of a transport, and the results of its functions.
+//! - `interface`: the trait of a transport, and the results of its functions.
 //! - `plain`: unencrypted bytes. `records`: records, for tests.
 //!
 //! A tag in each connection's record says which transport it uses. To add one, write it in a file of its own, add it to
 //! [`Transports`], and give its [`TransportKind`] a number.
 
+mod interface;
 mod plain;
 #[cfg(test)]
 pub(in crate::worker) mod records;
-mod seam;
 
 use std::io::{self, IoSlice};
 
 use crate::worker::os::Os;
 use crate::worker::table::{ConnIndex, TransportKind};
+use interface::Transport;
 use plain::Plain;
 #[cfg(test)]
 use records::Records;
-use seam::Transport;
 
-pub(super) use seam::{Link, Sent};
-pub(in crate::worker) use seam::{ReadState, Received};
+pub(in crate::worker) use interface::{ReadState, Received};
+pub(super) use interface::{Sent, TransportContext};
 
 /// The transports of a worker, with the state that they keep of connections. Each function calls the function of that name of the
 /// [`Transport`] of that kind.
@@ -48,44 +48,48 @@ impl Transports {
     pub(in crate::worker) fn receive<O: Os>(
         &mut self,
         kind: TransportKind,
-        link: &mut Link<'_, O>,
+        cx: &mut TransportContext<'_, O>,
         message: Option<(&mut Vec<u8>, usize)>,
         buffer: &mut [u8],
     ) -> io::Result<Received> {
-        call!(self, kind, receive(link, message, buffer))
+        call!(self, kind, receive(cx, message, buffer))
     }
 
-    pub(in crate::worker) fn begin<O: Os>(
+    pub(in crate::worker) fn begin_after_preamble<O: Os>(
         &mut self,
         kind: TransportKind,
-        link: &mut Link<'_, O>,
+        cx: &mut TransportContext<'_, O>,
         received: &mut [u8],
     ) -> io::Result<Received> {
-        call!(self, kind, begin(link, received))
+        call!(self, kind, begin_after_preamble(cx, received))
     }
 
-    pub(in crate::worker) fn unread<O: Os>(&mut self, kind: TransportKind, link: &mut Link<'_, O>) -> usize {
-        call!(self, kind, unread(link))
+    pub(in crate::worker) fn unread<O: Os>(
+        &mut self,
+        kind: TransportKind,
+        cx: &mut TransportContext<'_, O>,
+    ) -> usize {
+        call!(self, kind, unread(cx))
     }
 
     #[inline(always)]
     pub(in crate::worker) fn send<O: Os>(
         &mut self,
         kind: TransportKind,
-        link: &mut Link<'_, O>,
+        cx: &mut TransportContext<'_, O>,
         bytes: &[u8],
     ) -> io::Result<Sent> {
-        call!(self, kind, send(link, bytes))
+        call!(self, kind, send(cx, bytes))
     }
 
     pub(in crate::worker) fn send_vectored<O: Os>(
         &mut self,
         kind: TransportKind,
-        link: &mut Link<'_, O>,
+        cx: &mut TransportContext<'_, O>,
         slices: &[IoSlice<'_>],
         offered: usize,
     ) -> io::Result<Sent> {
-        call!(self, kind, send_vectored(link, slices, offered))
+        call!(self, kind, send_vectored(cx, slices, offered))
     }
 
     #[inline(always)]
@@ -97,20 +101,20 @@ impl Transports {
     pub(in crate::worker) fn flush<O: Os>(
         &mut self,
         kind: TransportKind,
-        link: &mut Link<'_, O>,
+        cx: &mut TransportContext<'_, O>,
     ) -> io::Result<bool> {
-        call!(self, kind, flush(link))
+        call!(self, kind, flush(cx))
     }
 
     pub(in crate::worker) fn end_writing<O: Os>(
         &mut self,
         kind: TransportKind,
-        link: &mut Link<'_, O>,
+        cx: &mut TransportContext<'_, O>,
     ) -> io::Result<bool> {
-        call!(self, kind, end_writing(link))
+        call!(self, kind, end_writing(cx))
     }
 
-    pub(in crate::worker) fn close<O: Os>(&mut self, kind: TransportKind, link: &mut Link<'_, O>) {
-        call!(self, kind, close(link));
+    pub(in crate::worker) fn close<O: Os>(&mut self, kind: TransportKind, cx: &mut TransportContext<'_, O>) {
+        call!(self, kind, close(cx));
     }
 }

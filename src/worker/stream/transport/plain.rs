@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 
-use super::seam::{Link, ReadState, Received, Sent, Transport};
+use super::interface::{ReadState, Received, Sent, Transport, TransportContext};
 use crate::worker::os::Os;
 use crate::worker::table::ConnIndex;
 
@@ -14,41 +14,45 @@ impl Transport for Plain {
     #[inline(always)]
     fn receive<O: Os>(
         &mut self,
-        link: &mut Link<'_, O>,
+        cx: &mut TransportContext<'_, O>,
         message: Option<(&mut Vec<u8>, usize)>,
         buffer: &mut [u8],
     ) -> io::Result<Received> {
         let Some((message, most)) = message else {
-            let len = link.os.recv(link.socket, buffer)?;
+            let len = cx.os.recv(cx.socket, buffer)?;
             return Ok(Received { len, appended: 0, state: read_state(len, buffer.len()) });
         };
         let before = message.len();
-        let len = link.os.recv_append(link.socket, message, most, buffer)?;
+        let len = cx.os.recv_append(cx.socket, message, most, buffer)?;
         Ok(Received { len, appended: message.len() - before, state: read_state(len, most + buffer.len()) })
     }
 
-    fn begin<O: Os>(&mut self, _: &mut Link<'_, O>, received: &mut [u8]) -> io::Result<Received> {
+    fn begin_after_preamble<O: Os>(
+        &mut self,
+        _: &mut TransportContext<'_, O>,
+        received: &mut [u8],
+    ) -> io::Result<Received> {
         Ok(Received { len: received.len(), appended: 0, state: ReadState::Drained })
     }
 
     #[inline(always)]
-    fn unread<O: Os>(&mut self, link: &mut Link<'_, O>) -> usize {
-        link.os.unread(link.socket)
+    fn unread<O: Os>(&mut self, cx: &mut TransportContext<'_, O>) -> usize {
+        cx.os.unread(cx.socket)
     }
 
     #[inline(always)]
-    fn send<O: Os>(&mut self, link: &mut Link<'_, O>, bytes: &[u8]) -> io::Result<Sent> {
-        sent(link.os.send(link.socket, bytes), bytes.len())
+    fn send<O: Os>(&mut self, cx: &mut TransportContext<'_, O>, bytes: &[u8]) -> io::Result<Sent> {
+        sent(cx.os.send(cx.socket, bytes), bytes.len())
     }
 
     #[inline(always)]
     fn send_vectored<O: Os>(
         &mut self,
-        link: &mut Link<'_, O>,
+        cx: &mut TransportContext<'_, O>,
         slices: &[IoSlice<'_>],
         offered: usize,
     ) -> io::Result<Sent> {
-        sent(link.os.send_vectored(link.socket, slices), offered)
+        sent(cx.os.send_vectored(cx.socket, slices), offered)
     }
 
     #[inline(always)]
@@ -57,17 +61,17 @@ impl Transport for Plain {
     }
 
     #[inline(always)]
-    fn flush<O: Os>(&mut self, _: &mut Link<'_, O>) -> io::Result<bool> {
+    fn flush<O: Os>(&mut self, _: &mut TransportContext<'_, O>) -> io::Result<bool> {
         Ok(true)
     }
 
     #[inline(always)]
-    fn end_writing<O: Os>(&mut self, link: &mut Link<'_, O>) -> io::Result<bool> {
-        link.os.shutdown_write(link.socket).map(|()| true)
+    fn end_writing<O: Os>(&mut self, cx: &mut TransportContext<'_, O>) -> io::Result<bool> {
+        cx.os.shutdown_write(cx.socket).map(|()| true)
     }
 
     #[inline(always)]
-    fn close<O: Os>(&mut self, _: &mut Link<'_, O>) {}
+    fn close<O: Os>(&mut self, _: &mut TransportContext<'_, O>) {}
 }
 
 /// A read of less than there is room for means that the socket is drained (epoll(7)).

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
 
-use super::seam::{Link, ReadState, Received, Sent, Transport};
+use super::interface::{ReadState, Received, Sent, Transport, TransportContext};
 use crate::base::pool::Pool;
 use crate::worker::os::Os;
 use crate::worker::table::ConnIndex;
@@ -25,34 +25,34 @@ pub(in crate::worker) const ALERT: [u8; 2] = [0xff; 2];
 const HEADER: usize = 2;
 /// Bytes received by one system call.
 const AT_A_TIME: usize = 512;
-/// Bytes of the stream handed out at a time, so that some are held.
-const HANDED_OUT: usize = 100;
+/// Most bytes of the stream handed out at a time, so that some are kept for the next call.
+const HAND_OUT: usize = 100;
 
 /// The state of each connection, by its index.
 #[derive(Debug, Default)]
 pub(in crate::worker) struct Records {
-    states: HashMap<ConnIndex, State>,
+    states: HashMap<ConnIndex, RecordState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    stage: Stage,
-    /// Numbers of the next records.
-    receives: u8,
-    sends: u8,
+struct RecordState {
+    phase: Phase,
+    /// Numbers of the next records in each direction.
+    next_received: u8,
+    next_sent: u8,
     /// The received bytes of an incomplete record.
     partial: Vec<u8>,
     /// Bytes of the stream that were received and not handed out.
-    held: Vec<u8>,
+    decoded: Vec<u8>,
     /// Bytes to be sent.
     out: Vec<u8>,
     is_drained: bool,
     has_sent_end: bool,
-    has_told_failure: bool,
+    has_reported_failure: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum Phase {
     #[default]
     Handshake,
     Open,
@@ -60,50 +60,50 @@ enum Stage {
     Failed,
 }
 
-/// Changes the payload of the record with this number, or changes it back.
-pub(in crate::worker) fn change(payload: &mut [u8], number: u8) {
+/// Scrambles the payload of the record with this number, or restores it.
+pub(in crate::worker) fn scramble(payload: &mut [u8], number: u8) {
     payload.iter_mut().for_each(|byte| *byte ^= 0x55 ^ number);
 }
 
 /// Appends a record to `out`.
-pub(in crate::worker) fn seal(out: &mut Vec<u8>, payload: &[u8], number: u8) {
+pub(in crate::worker) fn encode_record(out: &mut Vec<u8>, payload: &[u8], number: u8) {
     out.extend_from_slice(&u16::try_from(payload.len()).unwrap().to_be_bytes());
     let start = out.len();
     out.extend_from_slice(payload);
-    change(&mut out[start..], number);
+    scramble(&mut out[start..], number);
 }
 
-impl State {
+impl RecordState {
     /// Decodes complete records in the received bytes.
-    fn open(&mut self) {
+    fn decode_records(&mut self) {
         let mut at = 0;
         loop {
             let rest = &self.partial[at..];
-            match (self.stage, rest) {
-                (Stage::Handshake, [HELLO, ..]) => {
+            match (self.phase, rest) {
+                (Phase::Handshake, [HELLO, ..]) => {
                     self.out.push(WELCOME);
-                    self.stage = Stage::Open;
+                    self.phase = Phase::Open;
                     at += 1;
                 }
-                (Stage::Handshake, [_, ..]) => self.fail(),
-                (Stage::Open, [high, low, payload @ ..]) => {
+                (Phase::Handshake, [_, ..]) => self.fail(),
+                (Phase::Open, [high, low, payload @ ..]) => {
                     let len = usize::from(u16::from_be_bytes([*high, *low]));
                     if len > LONGEST {
                         self.fail();
                     } else if len == 0 {
-                        self.stage = Stage::Ended;
+                        self.phase = Phase::Ended;
                     } else if len <= payload.len() {
-                        let start = self.held.len();
-                        self.held.extend_from_slice(&payload[..len]);
-                        change(&mut self.held[start..], self.receives);
-                        self.receives = self.receives.wrapping_add(1);
+                        let start = self.decoded.len();
+                        self.decoded.extend_from_slice(&payload[..len]);
+                        scramble(&mut self.decoded[start..], self.next_received);
+                        self.next_received = self.next_received.wrapping_add(1);
                         at += HEADER + len;
                     } else {
                         break;
                     }
                 }
-                (Stage::Ended | Stage::Failed, _) => at = self.partial.len(),
-                (Stage::Handshake | Stage::Open, _) => break,
+                (Phase::Ended | Phase::Failed, _) => at = self.partial.len(),
+                (Phase::Handshake | Phase::Open, _) => break,
             }
             if at == self.partial.len() {
                 break;
@@ -113,55 +113,54 @@ impl State {
     }
 
     fn fail(&mut self) {
-        self.stage = Stage::Failed;
+        self.phase = Phase::Failed;
         self.out.extend_from_slice(&ALERT);
     }
 
     /// Handles received bytes.
-    fn take<O: Os>(&mut self, link: &mut Link<'_, O>, received: &[u8]) -> io::Result<()> {
-        if !link.pool.reserve(&mut self.partial, received.len()) || !link.pool.reserve(&mut self.out, HEADER)
-        {
+    fn handle<O: Os>(&mut self, cx: &mut TransportContext<'_, O>, received: &[u8]) -> io::Result<()> {
+        if !cx.pool.reserve(&mut self.partial, received.len()) || !cx.pool.reserve(&mut self.out, HEADER) {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
         self.partial.extend_from_slice(received);
-        self.open();
+        self.decode_records();
         if self.partial.is_empty() {
-            give_back(&mut self.partial, link.pool);
+            give_back(&mut self.partial, cx.pool);
         }
-        self.flush(link).map(|_| ())
+        self.flush(cx).map(|_| ())
     }
 
     /// Hands out some bytes of the stream.
     fn hand_out(&mut self, message: Option<(&mut Vec<u8>, usize)>, buffer: &mut [u8]) -> Received {
-        let len = self.held.len().min(HANDED_OUT).min(buffer.len());
+        let len = self.decoded.len().min(HAND_OUT).min(buffer.len());
         let mut appended = 0;
         if let Some((message, most)) = message {
             appended = len.min(most);
-            message.extend_from_slice(&self.held[..appended]);
+            message.extend_from_slice(&self.decoded[..appended]);
         }
-        buffer[..len - appended].copy_from_slice(&self.held[appended..len]);
-        self.held.drain(..len);
+        buffer[..len - appended].copy_from_slice(&self.decoded[appended..len]);
+        self.decoded.drain(..len);
         Received { len, appended, state: self.read_state() }
     }
 
-    fn flush<O: Os>(&mut self, link: &mut Link<'_, O>) -> io::Result<bool> {
+    fn flush<O: Os>(&mut self, cx: &mut TransportContext<'_, O>) -> io::Result<bool> {
         while !self.out.is_empty() {
-            match link.os.send(link.socket, &self.out) {
+            match cx.os.send(cx.socket, &self.out) {
                 Ok(len) => drop(self.out.drain(..len)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
         }
-        give_back(&mut self.out, link.pool);
+        give_back(&mut self.out, cx.pool);
         Ok(true)
     }
 
     /// Returns what can be received after the bytes that were handed out.
     fn read_state(&mut self) -> ReadState {
-        match self.stage {
-            _ if !self.held.is_empty() => ReadState::MayHaveMore,
-            Stage::Ended => ReadState::Ended,
-            Stage::Failed if !std::mem::replace(&mut self.has_told_failure, true) => ReadState::Failed,
+        match self.phase {
+            _ if !self.decoded.is_empty() => ReadState::MayHaveMore,
+            Phase::Ended => ReadState::Ended,
+            Phase::Failed if !std::mem::replace(&mut self.has_reported_failure, true) => ReadState::Failed,
             _ if self.is_drained => ReadState::Drained,
             _ => ReadState::MayHaveMore,
         }
@@ -177,48 +176,52 @@ fn give_back(buffer: &mut Vec<u8>, pool: &mut Pool) {
 impl Transport for Records {
     fn receive<O: Os>(
         &mut self,
-        link: &mut Link<'_, O>,
+        cx: &mut TransportContext<'_, O>,
         message: Option<(&mut Vec<u8>, usize)>,
         buffer: &mut [u8],
     ) -> io::Result<Received> {
-        let state = self.states.entry(link.index).or_default();
-        if state.held.is_empty() {
+        let state = self.states.entry(cx.index).or_default();
+        if state.decoded.is_empty() {
             let mut received = [0; AT_A_TIME];
-            let len = link.os.recv(link.socket, &mut received)?;
+            let len = cx.os.recv(cx.socket, &mut received)?;
             if len == 0 {
                 return Ok(Received { len: 0, appended: 0, state: ReadState::Ended });
             }
             state.is_drained = len < AT_A_TIME;
-            state.take(link, &received[..len])?;
+            state.handle(cx, &received[..len])?;
         }
         Ok(state.hand_out(message, buffer))
     }
 
-    fn begin<O: Os>(&mut self, link: &mut Link<'_, O>, received: &mut [u8]) -> io::Result<Received> {
-        let state = self.states.entry(link.index).or_default();
+    fn begin_after_preamble<O: Os>(
+        &mut self,
+        cx: &mut TransportContext<'_, O>,
+        received: &mut [u8],
+    ) -> io::Result<Received> {
+        let state = self.states.entry(cx.index).or_default();
         state.is_drained = true;
-        state.take(link, received)?;
+        state.handle(cx, received)?;
         Ok(state.hand_out(None, received))
     }
 
-    fn unread<O: Os>(&mut self, link: &mut Link<'_, O>) -> usize {
-        let held = self.states.get(&link.index).map_or(0, |state| state.held.len());
-        held + link.os.unread(link.socket)
+    fn unread<O: Os>(&mut self, cx: &mut TransportContext<'_, O>) -> usize {
+        let decoded = self.states.get(&cx.index).map_or(0, |state| state.decoded.len());
+        decoded + cx.os.unread(cx.socket)
     }
 
-    fn send<O: Os>(&mut self, link: &mut Link<'_, O>, bytes: &[u8]) -> io::Result<Sent> {
-        let state = self.states.entry(link.index).or_default();
-        if matches!(state.stage, Stage::Handshake | Stage::Failed) {
+    fn send<O: Os>(&mut self, cx: &mut TransportContext<'_, O>, bytes: &[u8]) -> io::Result<Sent> {
+        let state = self.states.entry(cx.index).or_default();
+        if matches!(state.phase, Phase::Handshake | Phase::Failed) {
             return Err(io::ErrorKind::NotConnected.into());
         }
         let mut len = 0;
-        while state.flush(link)? && len < bytes.len() {
+        while state.flush(cx)? && len < bytes.len() {
             let payload = &bytes[len..bytes.len().min(len + LONGEST)];
-            if !link.pool.reserve(&mut state.out, HEADER + payload.len()) {
+            if !cx.pool.reserve(&mut state.out, HEADER + payload.len()) {
                 return Err(io::ErrorKind::OutOfMemory.into());
             }
-            seal(&mut state.out, payload, state.sends);
-            state.sends = state.sends.wrapping_add(1);
+            encode_record(&mut state.out, payload, state.next_sent);
+            state.next_sent = state.next_sent.wrapping_add(1);
             len += payload.len();
         }
         Ok(Sent { len, is_blocked: !state.out.is_empty() })
@@ -226,43 +229,43 @@ impl Transport for Records {
 
     fn send_vectored<O: Os>(
         &mut self,
-        link: &mut Link<'_, O>,
+        cx: &mut TransportContext<'_, O>,
         slices: &[IoSlice<'_>],
         offered: usize,
     ) -> io::Result<Sent> {
         let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
         assert_eq!(bytes.len(), offered);
-        self.send(link, &bytes)
+        self.send(cx, &bytes)
     }
 
     fn unsent(&self, index: ConnIndex) -> usize {
         self.states.get(&index).map_or(0, |state| state.out.len())
     }
 
-    fn flush<O: Os>(&mut self, link: &mut Link<'_, O>) -> io::Result<bool> {
-        self.states.entry(link.index).or_default().flush(link)
+    fn flush<O: Os>(&mut self, cx: &mut TransportContext<'_, O>) -> io::Result<bool> {
+        self.states.entry(cx.index).or_default().flush(cx)
     }
 
-    fn end_writing<O: Os>(&mut self, link: &mut Link<'_, O>) -> io::Result<bool> {
-        let state = self.states.entry(link.index).or_default();
-        if matches!(state.stage, Stage::Open | Stage::Ended)
+    fn end_writing<O: Os>(&mut self, cx: &mut TransportContext<'_, O>) -> io::Result<bool> {
+        let state = self.states.entry(cx.index).or_default();
+        if matches!(state.phase, Phase::Open | Phase::Ended)
             && !std::mem::replace(&mut state.has_sent_end, true)
         {
-            if !link.pool.reserve(&mut state.out, HEADER) {
+            if !cx.pool.reserve(&mut state.out, HEADER) {
                 return Err(io::ErrorKind::OutOfMemory.into());
             }
             state.out.extend_from_slice(&[0; HEADER]);
         }
-        Ok(state.flush(link)? && link.os.shutdown_write(link.socket).is_ok())
+        Ok(state.flush(cx)? && cx.os.shutdown_write(cx.socket).is_ok())
     }
 
-    fn close<O: Os>(&mut self, link: &mut Link<'_, O>) {
-        let Some(state) = self.states.remove(&link.index) else { return };
-        if matches!(state.stage, Stage::Open | Stage::Ended) && state.out.is_empty() && !state.has_sent_end {
-            let _ = link.os.send(link.socket, &[0; HEADER]);
+    fn close<O: Os>(&mut self, cx: &mut TransportContext<'_, O>) {
+        let Some(state) = self.states.remove(&cx.index) else { return };
+        if matches!(state.phase, Phase::Open | Phase::Ended) && state.out.is_empty() && !state.has_sent_end {
+            let _ = cx.os.send(cx.socket, &[0; HEADER]);
         }
         for mut buffer in [state.partial, state.out] {
-            give_back(&mut buffer, link.pool);
+            give_back(&mut buffer, cx.pool);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::worker::os::Os;
 use crate::worker::table::{ConnIndex, Flags, State};
 
 /// The longest reply that is copied to leave together with a Ping, in bytes.
-const JOINED: usize = 4096;
+const MAX_JOINED_REPLY: usize = 4096;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Writes the current reply.
@@ -18,8 +18,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             .counters
             .messages_out
             .add(std::mem::take(&mut self.streams.receive.reply_mut().messages));
-        if !self.streams.receive.reply().is_plain() {
-            return self.flush_pieces(index);
+        if !self.streams.receive.reply().has_no_echoes() {
+            return self.flush_reply_with_echoes(index);
         }
         if self.streams.receive.reply().bytes.is_empty() {
             return Flow::Alive;
@@ -31,19 +31,19 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Writes a reply with echoed messages.
-    fn flush_pieces(&mut self, index: ConnIndex) -> Flow {
+    fn flush_reply_with_echoes(&mut self, index: ConnIndex) -> Flow {
         let all = self.streams.receive.reply().len();
         let must_wait =
             self.streams.queued(index) > 0 || self.streams.table.record_mut(index).flags.has(Flags::BLOCKED);
-        if !must_wait && all <= JOINED && self.streams.has_other_output(index) {
+        if !must_wait && all <= MAX_JOINED_REPLY && self.streams.has_other_output(index) {
             let bytes = self.streams.receive.flatten();
-            self.streams.receive.reply_mut().finish_writing(&mut self.streams.pool);
+            self.streams.receive.reply_mut().clear_output(&mut self.streams.pool);
             return self.write_later(index, &bytes);
         }
         let sent = if must_wait { Ok(0) } else { self.streams.send_reply(index) };
         let Ok(written) = sent else { return self.drop_lost(index) };
         if written == all {
-            self.streams.receive.reply_mut().finish_writing(&mut self.streams.pool);
+            self.streams.receive.reply_mut().clear_output(&mut self.streams.pool);
             return Flow::Alive;
         }
         let queued = self.streams.queue_reply(index, written);

@@ -3,9 +3,9 @@
 use std::io::{self, IoSlice};
 
 use super::reply::Piece;
-use super::send::Sender;
+use super::socket_writer::SocketWriter;
 use super::streams::Streams;
-use super::transport::Link;
+use super::transport::TransportContext;
 use crate::budget::SLICES_PER_WRITE;
 use crate::worker::os::Os;
 use crate::worker::table::{ConflationKey, ConnIndex, Flags, Frame, Outbox, Record, Side, State};
@@ -80,13 +80,13 @@ impl<O: Os, D> Streams<O, D> {
     pub(in crate::worker) fn send_reply(&mut self, index: ConnIndex) -> io::Result<usize> {
         let Self { table, os, transports, pool, counters, receive, .. } = self;
         let Some(record) = table.get_mut(index) else { return Ok(0) };
-        let sender = Sender { os, transports, pool, counters };
+        let writer = SocketWriter { os, transports, pool, counters };
         if let Some(bytes) = receive.sole_piece() {
-            return sender.send(index, record, bytes);
+            return writer.send(index, record, bytes);
         }
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
         let filled = receive.slices(&mut slices);
-        sender.send_slices(index, record, &slices[..filled])
+        writer.send_slices(index, record, &slices[..filled])
     }
 
     /// Writes bytes that are in no outbox with one system call. Returns how many of them were written.
@@ -96,7 +96,7 @@ impl<O: Os, D> Streams<O, D> {
     pub(in crate::worker) fn send(&mut self, index: ConnIndex, bytes: &[u8]) -> io::Result<usize> {
         let Self { table, os, transports, pool, counters, .. } = self;
         let Some(record) = table.get_mut(index) else { return Ok(0) };
-        Sender { os, transports, pool, counters }.send(index, record, bytes)
+        SocketWriter { os, transports, pool, counters }.send(index, record, bytes)
     }
 
     /// Writes the start of the outbox with one system call. Returns `false` when the kernel has no more room.
@@ -108,8 +108,8 @@ impl<O: Os, D> Streams<O, D> {
         let Some((record, Some(side))) = table.entry_mut(index) else { return Ok(false) };
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
         let filled = side.outbox.slices(&mut slices);
-        let sender = Sender { os, transports, pool, counters };
-        let written = sender.send_slices(index, record, &slices[..filled])?;
+        let writer = SocketWriter { os, transports, pool, counters };
+        let written = writer.send_slices(index, record, &slices[..filled])?;
         side.outbox.advance(written, pool);
         if written > 0 {
             side.outbox_written_at = *tick;
@@ -125,8 +125,8 @@ impl<O: Os, D> Streams<O, D> {
     pub(in crate::worker) fn flush_transport(&mut self, index: ConnIndex) -> io::Result<bool> {
         let Self { table, os, transports, pool, .. } = self;
         let Some(record) = table.get_mut(index) else { return Ok(true) };
-        let is_flushed =
-            transports.flush(record.transport(), &mut Link { os, socket: &record.socket, index, pool })?;
+        let is_flushed = transports
+            .flush(record.transport(), &mut TransportContext { os, socket: &record.socket, index, pool })?;
         if !is_flushed {
             record.flags.set(Flags::BLOCKED);
         }
@@ -147,8 +147,10 @@ impl<O: Os, D> Streams<O, D> {
         let Self { table, os, transports, pool, .. } = self;
         let Some(record) = table.get_mut(index) else { return };
         if record.state() == State::Lingering && !record.flags.has(Flags::SHUT) {
-            let ended = transports
-                .end_writing(record.transport(), &mut Link { os, socket: &record.socket, index, pool });
+            let ended = transports.end_writing(
+                record.transport(),
+                &mut TransportContext { os, socket: &record.socket, index, pool },
+            );
             // It can only fail for a connection that is lost, which the next read finds out.
             record.flags.set(if ended.unwrap_or(true) { Flags::SHUT } else { Flags::BLOCKED });
         }
@@ -168,7 +170,8 @@ impl<O: Os, D> Streams<O, D> {
     /// Closes the socket of a connection that was removed from the table.
     pub(in crate::worker) fn close(&mut self, index: ConnIndex, record: Record<O::Socket, D>) {
         let Self { os, transports, pool, .. } = self;
-        transports.close(record.transport(), &mut Link { os, socket: &record.socket, index, pool });
+        transports
+            .close(record.transport(), &mut TransportContext { os, socket: &record.socket, index, pool });
         self.os.close(record.socket);
     }
 

@@ -23,26 +23,30 @@ pub(in crate::worker) trait Transport {
     /// `buffer`. Makes at most one system call. Returns `WouldBlock` when nothing has arrived.
     fn receive<O: Os>(
         &mut self,
-        link: &mut Link<'_, O>,
+        cx: &mut TransportContext<'_, O>,
         message: Option<(&mut Vec<u8>, usize)>,
         buffer: &mut [u8],
     ) -> io::Result<Received>;
 
     /// Handles bytes that were received before the transport began, behind a [preamble](crate::worker::stream::ListenerOptions), and
     /// replaces them with bytes of the stream.
-    fn begin<O: Os>(&mut self, link: &mut Link<'_, O>, received: &mut [u8]) -> io::Result<Received>;
+    fn begin_after_preamble<O: Os>(
+        &mut self,
+        cx: &mut TransportContext<'_, O>,
+        received: &mut [u8],
+    ) -> io::Result<Received>;
 
     /// Returns about how many bytes have arrived or are held, and were not handed out.
-    fn unread<O: Os>(&mut self, link: &mut Link<'_, O>) -> usize;
+    fn unread<O: Os>(&mut self, cx: &mut TransportContext<'_, O>) -> usize;
 
     /// Sends bytes of the stream. Either takes some of them or is blocked. The transport sends the bytes that it took itself, before
     /// anything else; the caller offers the others again, unless the connection ends.
-    fn send<O: Os>(&mut self, link: &mut Link<'_, O>, bytes: &[u8]) -> io::Result<Sent>;
+    fn send<O: Os>(&mut self, cx: &mut TransportContext<'_, O>, bytes: &[u8]) -> io::Result<Sent>;
 
     /// Sends bytes of the stream from several slices, whose total length is `offered`, like [`send`](Self::send).
     fn send_vectored<O: Os>(
         &mut self,
-        link: &mut Link<'_, O>,
+        cx: &mut TransportContext<'_, O>,
         slices: &[IoSlice<'_>],
         offered: usize,
     ) -> io::Result<Sent>;
@@ -51,19 +55,19 @@ pub(in crate::worker) trait Transport {
     fn unsent(&self, index: ConnIndex) -> usize;
 
     /// Sends the transport's own bytes, when the socket may have room again. Returns whether all of them are sent.
-    fn flush<O: Os>(&mut self, link: &mut Link<'_, O>) -> io::Result<bool>;
+    fn flush<O: Os>(&mut self, cx: &mut TransportContext<'_, O>) -> io::Result<bool>;
 
     /// Tells the peer that the stream ends, and shuts down the writing half of the socket. Returns `false` when the kernel has no room for
     /// that; the caller calls it again when there is.
-    fn end_writing<O: Os>(&mut self, link: &mut Link<'_, O>) -> io::Result<bool>;
+    fn end_writing<O: Os>(&mut self, cx: &mut TransportContext<'_, O>) -> io::Result<bool>;
 
     /// Forgets the connection, whose socket is closed next. May tell the peer that the stream has not ended, with one system call.
-    fn close<O: Os>(&mut self, link: &mut Link<'_, O>);
+    fn close<O: Os>(&mut self, cx: &mut TransportContext<'_, O>);
 }
 
-/// A connection as its transport sees it.
+/// What a transport may use in a call about one connection.
 #[cfg_attr(not(test), expect(dead_code, reason = "the plain transport keeps nothing"))]
-pub(in crate::worker) struct Link<'a, O: Os> {
+pub(in crate::worker) struct TransportContext<'a, O: Os> {
     pub(in crate::worker) os: &'a mut O,
     pub(in crate::worker) socket: &'a O::Socket,
     pub(in crate::worker) index: ConnIndex,

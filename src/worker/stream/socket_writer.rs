@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 
-use super::transport::{Link, Sent, Transports};
+use super::transport::{Sent, TransportContext, Transports};
 use crate::base::pool::Pool;
 use crate::budget::{UNSENT_IN_KERNEL, UNSENT_OF_LARGE};
 use crate::metrics::Counters;
@@ -10,14 +10,14 @@ use crate::worker::os::Os;
 use crate::worker::table::{ConnIndex, Flags, Record, TransportKind};
 
 /// Writes to sockets through their transports. It borrows the parts of [`Streams`](super::Streams) that this needs beside the record.
-pub(in crate::worker) struct Sender<'a, O: Os> {
+pub(in crate::worker) struct SocketWriter<'a, O: Os> {
     pub(in crate::worker) os: &'a mut O,
     pub(in crate::worker) transports: &'a mut Transports,
     pub(in crate::worker) pool: &'a mut Pool,
     pub(in crate::worker) counters: &'a Counters,
 }
 
-impl<O: Os> Sender<'_, O> {
+impl<O: Os> SocketWriter<'_, O> {
     /// Offers the bytes of one slice to the connection's transport, and returns how many it took. Flags the connection `BLOCKED` when the
     /// kernel has no more room.
     ///
@@ -31,7 +31,7 @@ impl<O: Os> Sender<'_, O> {
         bytes: &[u8],
     ) -> io::Result<usize> {
         let is_large = bytes.len() > UNSENT_IN_KERNEL as usize;
-        self.send_with(index, record, is_large, |transports, kind, link| transports.send(kind, link, bytes))
+        self.send_with(index, record, is_large, |transports, kind, cx| transports.send(kind, cx, bytes))
     }
 
     /// Offers the bytes of several slices, like [`send`](Self::send).
@@ -50,8 +50,8 @@ impl<O: Os> Sender<'_, O> {
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         let limit = UNSENT_IN_KERNEL as usize;
         let is_large = offered > limit && slices.iter().any(|slice| slice.len() > limit);
-        self.send_with(index, record, is_large, |transports, kind, link| {
-            transports.send_vectored(kind, link, slices, offered)
+        self.send_with(index, record, is_large, |transports, kind, cx| {
+            transports.send_vectored(kind, cx, slices, offered)
         })
     }
 
@@ -61,7 +61,7 @@ impl<O: Os> Sender<'_, O> {
         index: ConnIndex,
         record: &mut Record<O::Socket, D>,
         is_large: bool,
-        send: impl FnOnce(&mut Transports, TransportKind, &mut Link<'_, O>) -> io::Result<Sent>,
+        send: impl FnOnce(&mut Transports, TransportKind, &mut TransportContext<'_, O>) -> io::Result<Sent>,
     ) -> io::Result<usize> {
         let Self { os, transports, pool, counters } = self;
         counters.writes.add(1);
@@ -70,7 +70,7 @@ impl<O: Os> Sender<'_, O> {
         if is_large {
             os.limit_unsent(socket, UNSENT_OF_LARGE);
         }
-        let sent = send(transports, kind, &mut Link { os, socket, index, pool });
+        let sent = send(transports, kind, &mut TransportContext { os, socket, index, pool });
         if is_large {
             os.limit_unsent(socket, UNSENT_IN_KERNEL);
         }
