@@ -47,7 +47,7 @@ pub(crate) const REFUSALS: usize = 128;
 /// Time that a peer has to read a refusal and to close.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 /// Pause between two lines in the log which say that the server is full.
-pub(crate) const FULL_AGAIN: Duration = Duration::from_secs(10);
+pub(crate) const FULL_NOTICE_INTERVAL: Duration = Duration::from_secs(10);
 
 // --- Request heads -------------------------------------------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ pub(crate) const EVENTS_PER_WAIT: usize = 1024;
 /// Mailbox entries handled per iteration.
 pub(crate) const MAILS_PER_ITERATION: usize = 1024;
 /// Connections that a broadcast, or the closing of all, visits per iteration.
-pub(crate) const SWEEP_PER_ITERATION: u32 = 4096;
+pub(crate) const SLICE_PER_ITERATION: u32 = 4096;
 /// Timers expired per iteration.
 pub(crate) const EXPIRIES_PER_ITERATION: usize = 4096;
 /// Pings sent per iteration.

@@ -35,7 +35,7 @@ pub(crate) fn take() -> Option<(u64, &'static str)> {
 
 /// Counts a fault without a panic, which [`survived`] has in a debug build.
 #[cfg(test)]
-pub(crate) fn pretend(what: &'static str) {
+pub(crate) fn count_without_panic(what: &'static str) {
     note(what);
 }
 
@@ -46,8 +46,8 @@ mod tests {
     #[test]
     fn faults_are_counted_and_the_first_is_named() {
         assert_eq!(take(), None);
-        pretend("one");
-        pretend("another");
+        count_without_panic("one");
+        count_without_panic("another");
         assert_eq!([take(), take()], [Some((2, "one")), None]);
     }
 

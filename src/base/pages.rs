@@ -1,4 +1,4 @@
-//! The connection table: pages of `slab::Slab`, which allocate and free memory a page at a time.
+//! A slab that allocates and frees its memory a page at a time. Each page is a `slab::Slab`.
 
 use std::collections::BTreeSet;
 

@@ -28,7 +28,7 @@ const SMALL_BUFFER: usize = 16 << 10;
 const SMALL_SHARE: usize = 16;
 
 /// Returns `true` if a buffer of this capacity has a mapping of its own.
-const fn is_large(capacity: usize) -> bool {
+const fn is_mapped(capacity: usize) -> bool {
     capacity >= MAPPED_BLOCK
 }
 
@@ -43,61 +43,61 @@ pub(crate) struct Pool {
     unneeded: usize,
     /// Most bytes in `free` of buffers without a mapping of their own. Buffers with one are all kept: a trim returns them to the system at
     /// once, and a new one costs 0.5 us a page.
-    keep: usize,
+    keep_limit: usize,
     /// Bytes of capacity handed out. Together with the bytes in `free` they are at most `limit`. Room reserved ahead of the input that has
     /// arrived is not counted: it takes no memory before it is written to.
     used: usize,
     limit: usize,
     /// Bytes of `limit` that large buffers may take. The rest is for small messages and requests.
-    large: usize,
+    large_limit: usize,
     /// Bytes of shared frames that wait in outboxes, each frame counted once for each outbox, and their limit.
-    lent: usize,
-    lendable: usize,
+    backlog: usize,
+    backlog_limit: usize,
 }
 
 impl Pool {
-    /// Makes a pool that hands out at most `limit` bytes at a time, and keeps at most `keep` free bytes in buffers without a mapping of
-    /// their own. At most `lendable` bytes of shared frames may wait. A sixteenth of `limit` is reserved for small buffers, but large ones
-    /// always have `least` bytes.
-    pub(crate) fn new(limit: usize, least: usize, keep: usize, lendable: usize) -> Self {
+    /// Makes a pool that hands out at most `limit` bytes at a time, and keeps at most `keep_limit` free bytes in buffers without a mapping
+    /// of their own. At most `backlog_limit` bytes of shared frames may wait. A sixteenth of `limit` is reserved for small buffers, but
+    /// large ones always have `least` bytes.
+    pub(crate) fn new(limit: usize, least: usize, keep_limit: usize, backlog_limit: usize) -> Self {
         Self {
             free: Default::default(),
             free_bytes: 0,
             free_small: 0,
             unneeded: 0,
-            keep,
+            keep_limit,
             used: 0,
             limit,
-            large: limit - (limit / SMALL_SHARE).min(limit.saturating_sub(least)),
-            lent: 0,
-            lendable,
+            large_limit: limit - (limit / SMALL_SHARE).min(limit.saturating_sub(least)),
+            backlog: 0,
+            backlog_limit,
         }
     }
 
     /// Returns the bytes of shared frames that wait, each frame counted once for each outbox.
-    pub(crate) const fn lent(&self) -> usize {
-        self.lent
+    pub(crate) const fn backlog(&self) -> usize {
+        self.backlog
     }
 
     /// Returns `true` if `len` more bytes of a shared frame may wait.
-    pub(crate) const fn can_lend(&self, len: usize) -> bool {
-        len <= self.spare_lendable()
+    pub(crate) const fn has_backlog_room(&self, len: usize) -> bool {
+        len <= self.spare_backlog()
     }
 
     /// Returns how many more bytes of shared frames may wait.
-    pub(crate) const fn spare_lendable(&self) -> usize {
-        self.lendable.saturating_sub(self.lent)
+    pub(crate) const fn spare_backlog(&self) -> usize {
+        self.backlog_limit.saturating_sub(self.backlog)
     }
 
     /// Counts `len` bytes of a shared frame that begin to wait.
-    pub(crate) const fn lend(&mut self, len: usize) {
-        self.lent += len;
+    pub(crate) const fn add_to_backlog(&mut self, len: usize) {
+        self.backlog += len;
     }
 
     /// Counts `len` bytes of a shared frame that no longer wait.
-    pub(crate) fn reclaim(&mut self, len: usize) {
-        match self.lent.checked_sub(len) {
-            Some(lent) => self.lent = lent,
+    pub(crate) fn take_from_backlog(&mut self, len: usize) {
+        match self.backlog.checked_sub(len) {
+            Some(backlog) => self.backlog = backlog,
             None => bug::survived("more came back than had been lent"),
         }
     }
@@ -105,20 +105,20 @@ impl Pool {
     /// Returns `true` if there is certainly room for a buffer of `size` bytes. The buffer's capacity may be four times as much, or the
     /// smallest class.
     #[inline]
-    pub(crate) const fn has_plenty(&self, size: usize) -> bool {
-        self.used.saturating_add(4 * size + CLASSES[0]) <= self.large
+    pub(crate) const fn has_ample_room_for(&self, size: usize) -> bool {
+        self.used.saturating_add(4 * size + CLASSES[0]) <= self.large_limit
     }
 
     /// Returns `true` if there is no room for a buffer of `size` bytes.
     #[inline]
-    pub(crate) fn lacks(&self, size: usize) -> bool {
+    pub(crate) fn lacks_room_for(&self, size: usize) -> bool {
         let class = CLASSES.iter().find(|&&class| class >= size);
-        self.used > self.limit || (size > 0 && class.map_or(size, |&class| class) > self.left(size))
+        self.used > self.limit || (size > 0 && class.map_or(size, |&class| class) > self.room_for(size))
     }
 
     /// Returns the bytes left for buffers of this size.
-    const fn left(&self, size: usize) -> usize {
-        let limit = if size <= SMALL_BUFFER { self.limit } else { self.large };
+    const fn room_for(&self, size: usize) -> usize {
+        let limit = if size <= SMALL_BUFFER { self.limit } else { self.large_limit };
         limit.saturating_sub(self.used)
     }
 
@@ -141,17 +141,17 @@ impl Pool {
     pub(crate) fn take(&mut self, capacity: usize) -> Option<Vec<u8>> {
         let class = CLASSES.iter().position(|&class| class >= capacity);
         let size = class.map_or(capacity, |class| CLASSES[class]);
-        if size > self.left(size) {
+        if size > self.room_for(size) {
             return None;
         }
         let buffer = match class.and_then(|class| self.free[class].pop()) {
             Some(buffer) => {
-                self.forget(buffer.capacity());
+                self.subtract_free(buffer.capacity());
                 self.unneeded = self.unneeded.min(self.free_bytes);
                 buffer
             }
             None => {
-                self.make_way(size);
+                self.make_room(size);
                 Vec::with_capacity(size)
             }
         };
@@ -167,17 +167,17 @@ impl Pool {
             None => bug::survived("a buffer came back that was never handed out"),
         }
         if let Some(class) = CLASSES.iter().position(|&class| class == capacity)
-            && self.has_place(capacity)
+            && self.may_keep(capacity)
         {
             buffer.clear();
             self.free_bytes += capacity;
-            self.free_small += if is_large(capacity) { 0 } else { capacity };
+            self.free_small += if is_mapped(capacity) { 0 } else { capacity };
             self.free[class].push(buffer);
         }
     }
 
     /// Frees kept buffers until they, the buffers handed out and `size` more bytes fit the limit.
-    fn make_way(&mut self, size: usize) {
+    fn make_room(&mut self, size: usize) {
         let most = self.limit.saturating_sub(self.used + size);
         if self.free_bytes > most {
             self.free_down_to(most);
@@ -185,14 +185,14 @@ impl Pool {
         }
     }
 
-    const fn has_place(&self, capacity: usize) -> bool {
-        is_large(capacity) || self.free_small + capacity <= self.keep
+    const fn may_keep(&self, capacity: usize) -> bool {
+        is_mapped(capacity) || self.free_small + capacity <= self.keep_limit
     }
 
     /// Subtracts a buffer of this capacity from the free ones.
-    const fn forget(&mut self, capacity: usize) {
+    const fn subtract_free(&mut self, capacity: usize) {
         self.free_bytes -= capacity;
-        self.free_small -= if is_large(capacity) { 0 } else { capacity };
+        self.free_small -= if is_mapped(capacity) { 0 } else { capacity };
     }
 
     /// Frees the buffers that were not needed since the last call.
@@ -207,7 +207,7 @@ impl Pool {
             while self.free_bytes > target
                 && let Some(buffer) = self.free[class].pop()
             {
-                self.forget(buffer.capacity());
+                self.subtract_free(buffer.capacity());
             }
             if self.free[class].is_empty() {
                 self.free[class] = Vec::new();
@@ -246,11 +246,13 @@ impl Buffers for Pool {
         let counted = buffer.len();
         let mut larger = Vec::new();
         // The new buffer and the old one exist at the same time for a moment.
-        if needed <= buffer.capacity() || counted > self.left(size) || larger.try_reserve_exact(size).is_err()
+        if needed <= buffer.capacity()
+            || counted > self.room_for(size)
+            || larger.try_reserve_exact(size).is_err()
         {
             return 0;
         }
-        self.make_way(counted);
+        self.make_room(counted);
         larger.extend_from_slice(buffer);
         self.used += counted;
         let uncounted = larger.capacity() - counted;
@@ -262,10 +264,10 @@ impl Buffers for Pool {
     }
 
     fn try_count(&mut self, bytes: usize) -> bool {
-        let fits = bytes <= self.large.saturating_sub(self.used);
+        let fits = bytes <= self.large_limit.saturating_sub(self.used);
         if fits {
             self.count(bytes);
-            self.make_way(0);
+            self.make_room(0);
         }
         fits
     }
@@ -397,10 +399,10 @@ mod tests {
         let mut pool = Pool::new(4 << 20, 1 << 20, 0, 1 << 20);
         let large: Vec<_> = std::iter::from_fn(|| pool.take(64 << 10)).collect();
         assert_eq!(large.len() * (64 << 10), (4 << 20) - (256 << 10));
-        assert!(pool.lacks(17 << 10) && !pool.lacks(16 << 10) && !pool.try_count(1));
+        assert!(pool.lacks_room_for(17 << 10) && !pool.lacks_room_for(16 << 10) && !pool.try_count(1));
         let small: Vec<_> = std::iter::from_fn(|| pool.take(16 << 10)).collect();
         assert_eq!((small.len(), pool.used()), (16, 4 << 20));
-        assert!(pool.lacks(1));
+        assert!(pool.lacks_room_for(1));
         // Where one connection needs the whole limit, no part of it is reserved.
         let mut pool = Pool::new(4 << 20, 4 << 20, 0, 1 << 20);
         assert!(pool.take(4 << 20).is_some());

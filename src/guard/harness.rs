@@ -72,7 +72,7 @@ impl Harness {
         let os = CountingOs { kernel: Rc::clone(&kernel), woken: Arc::clone(&woken) };
         let max_message = config.max_message;
         let make = |handle: &Handle| make_handler(&Context { worker: 0, open: 0, max_message, handle });
-        let alone = Worker::alone(os, Listener, waker, limits, make);
+        let alone = Worker::standalone(os, Listener, waker, limits, make);
         let (mut worker, _) = alone.expect("this system can watch everything");
         Ok(Self { kernel, woken, iterate: Box::new(move || worker.iterate()) })
     }

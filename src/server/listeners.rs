@@ -8,7 +8,7 @@ use super::config::Config;
 use super::error::StartError;
 use super::listen::{self, Listen, SocketFile};
 use crate::sys::socket::Sharing;
-use crate::worker::Listening;
+use crate::worker::ListenerSlot;
 
 /// Opens the Unix sockets among the addresses to listen on.
 pub(super) fn open_unix(config: &Config) -> Result<(Vec<OwnedFd>, Vec<SocketFile>), StartError> {
@@ -54,15 +54,15 @@ pub(super) fn open_listeners(
     unix: Vec<OwnedFd>,
     is_first: bool,
     core: Option<usize>,
-) -> Result<(Vec<Listening<OwnedFd>>, Vec<SocketAddr>), StartError> {
+) -> Result<(Vec<ListenerSlot<OwnedFd>>, Vec<SocketAddr>), StartError> {
     let mut listeners = Vec::with_capacity(places.len() + unix.len());
     let mut found = Vec::with_capacity(places.len());
     for &place in places {
         let sharing = if is_first { Sharing::First } else { Sharing::Group };
         let (listener, address) = listen::open(place, sharing, core)?;
         found.push(address);
-        listeners.push(Listening::new(listener, Some(address)));
+        listeners.push(ListenerSlot::new(listener, Some(address)));
     }
-    listeners.extend(unix.into_iter().map(|listener| Listening::new(listener, None)));
+    listeners.extend(unix.into_iter().map(|listener| ListenerSlot::new(listener, None)));
     Ok((listeners, found))
 }

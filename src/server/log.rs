@@ -8,7 +8,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
 use super::error::StartError;
-use crate::budget::{FULL_AGAIN, MAX_PING_STRETCH};
+use crate::budget::{FULL_NOTICE_INTERVAL, MAX_PING_STRETCH};
 use crate::sys::signals;
 use crate::worker::{Notice, Shared};
 
@@ -76,9 +76,9 @@ impl Log {
         }
     }
 
-    /// Logs that clients are refused, at most once every `FULL_AGAIN`.
+    /// Logs that clients are refused, at most once every `FULL_NOTICE_INTERVAL`.
     fn write_full(&mut self, worker: usize, of: &'static str) {
-        if self.told_full.is_some_and(|told| told.elapsed() < FULL_AGAIN) {
+        if self.told_full.is_some_and(|told| told.elapsed() < FULL_NOTICE_INTERVAL) {
             return;
         }
         self.told_full = Some(Instant::now());

@@ -30,7 +30,8 @@ use crate::budget::{
 use crate::sys::eventfd::EventFd;
 use crate::sys::{fdtable, signals};
 use crate::worker::{
-    Assembly, Budgets, Context, Handle, Handler, Inbox, Limits, Linux, Notice, Shared, Worker, record_bytes,
+    Budgets, Context, Handle, Handler, Inbox, Limits, Linux, Notice, Shared, Worker, WorkerParts,
+    record_bytes,
 };
 
 /// The values that a worker's thread needs to start. In a server with private tables the only descriptors in it are the wakers.
@@ -219,7 +220,7 @@ where
     let limits = launch.limits.clone();
     let max_message = limits.decoder.max_message;
     let handler = (launch.handler)(&Context { worker: number, open: 0, max_message, handle: &launch.handle });
-    let parts = Assembly { os, handler, limits, number, handle: launch.handle.clone(), inbox, listeners };
+    let parts = WorkerParts { os, handler, limits, number, handle: launch.handle.clone(), inbox, listeners };
     let worker = Worker::new(parts).map_err(StartError::system("watch a listener"))?;
     Ok((worker, found))
 }

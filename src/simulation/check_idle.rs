@@ -27,7 +27,7 @@ impl Model {
         must(inventory.revisits == 0, "connections are to be looked at again")?;
         must(inventory.dirty == 0, "output waits for the end of the iteration")?;
         must(!inventory.is_broadcasting, "a broadcast is half done")?;
-        must(!worker.forgets_mail(), "mail waits")?;
+        must(!worker.discards_mail(), "mail waits")?;
         (self.mailbox_len, self.mailbox_broadcast_bytes) = (0, 0);
         must(inventory.buffers <= self.setup.limits.buffers, "buffers are over their limit")?;
         must(inventory.sides > 0 || inventory.buffers == 0, "buffers belong to nobody")?;
@@ -109,7 +109,7 @@ impl Model {
         must(snapshot.window_bytes <= self.most_context(), "its windows are too large")?;
         must(snapshot.has_data == (snapshot.state == State::Open), "the handler knows it in another state")?;
         let finished = snapshot.state == State::Lingering && queued == 0;
-        must(!finished || flags.has(Flags::SHUT), "its writing half should be ended")?;
+        must(!finished || flags.has(Flags::WRITE_SHUT), "its writing half should be ended")?;
         let needs_timer = snapshot.state != State::Open || self.setup.limits.ping_interval.is_some();
         must(snapshot.due.is_some() == needs_timer, "its timer is wrong")?;
         self.check_admission(snapshot, connection)?;

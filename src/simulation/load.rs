@@ -133,7 +133,7 @@ impl Load {
         let world = Rc::new(RefCell::new(world));
         let wakes = Arc::new(Wakes::default());
         let os = Net { world: Rc::clone(&world), wakes: Arc::clone(&wakes) };
-        let alone = Worker::alone(os, listener, Box::new(wakes), limits, |_| Echo);
+        let alone = Worker::standalone(os, listener, Box::new(wakes), limits, |_| Echo);
         let (worker, handle) = alone.expect("the simulated listener can be watched");
         Self {
             choices: choices.clone(),

@@ -63,7 +63,7 @@ impl Run {
             handle: handle.clone(),
             tick_interval,
         };
-        let alone = Worker::alone(os, listener, Box::new(Arc::clone(&wakes)), limits, make_app);
+        let alone = Worker::standalone(os, listener, Box::new(Arc::clone(&wakes)), limits, make_app);
         let (worker, handle) = alone.expect("the simulated listener can be watched");
         if has_other_workers {
             handle.shared.common.join_group();

@@ -209,7 +209,8 @@ impl<O: Os> Server<O> {
             actions: Rc::clone(&common.actions),
             handle: handle.clone(),
         };
-        let (worker, handle) = Worker::alone(steady, listener, waker, common.limits.clone(), make_handler)?;
+        let (worker, handle) =
+            Worker::standalone(steady, listener, waker, common.limits.clone(), make_handler)?;
         Ok(Self { worker, handle, log, is_alive: true })
     }
 

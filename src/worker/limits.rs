@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::base::meter::Allowance;
 use crate::budget::enveloped;
 use crate::budget::{
-    ACCEPTS_PER_ITERATION, EXPIRIES_PER_ITERATION, PINGS_PER_ITERATION, SWEEP_PER_ITERATION,
+    ACCEPTS_PER_ITERATION, EXPIRIES_PER_ITERATION, PINGS_PER_ITERATION, SLICE_PER_ITERATION,
 };
 use crate::choices;
 use crate::http::HeadLimits;
@@ -86,7 +86,7 @@ pub(crate) struct Budgets {
     pub(crate) events: usize,
     pub(crate) accepts: usize,
     /// Connections that a broadcast, or the closing of all connections, visits.
-    pub(crate) sweep: u32,
+    pub(crate) slice: u32,
     /// Timers of each kind.
     pub(crate) expiries: usize,
     pub(crate) pings: u64,
@@ -98,7 +98,7 @@ impl Default for Budgets {
             #[cfg(any(test, feature = "simulation"))]
             events: crate::budget::EVENTS_PER_WAIT,
             accepts: ACCEPTS_PER_ITERATION,
-            sweep: SWEEP_PER_ITERATION,
+            slice: SLICE_PER_ITERATION,
             expiries: EXPIRIES_PER_ITERATION,
             pings: PINGS_PER_ITERATION,
         }

@@ -40,15 +40,15 @@ pub use table::{ConnId, ConnIndex};
 pub(crate) use app::mailbox::Inbox;
 pub(crate) use app::notice::Notice;
 pub(crate) use app::shared::Shared;
-pub(crate) use core::acceptor::Listening;
-pub(crate) use core::worker::{Assembly, Worker};
+pub(crate) use core::acceptor::ListenerSlot;
+pub(crate) use core::worker::{Worker, WorkerParts};
 pub(crate) use limits::{Budgets, Deflation, Limits};
 pub(crate) use os::linux::{Linux, listen_for_clients};
 pub(crate) use table::record_bytes;
 #[cfg(feature = "hub")]
 pub(crate) use {
-    app::pass::{Pass, SliceBudget},
     app::prepared::message_of,
+    app::slices::{SliceBudget, SliceCursor},
     table::Frame,
 };
 

@@ -10,7 +10,7 @@ use super::topic_pass::push_cost;
 use crate::hub::dialect::Dialect;
 use crate::hub::publication::Broadcast;
 use crate::metrics::HubCounters;
-use crate::worker::{Batch, ConnIndex, Connections, Flush, Pass, SliceBudget, SlowPolicy};
+use crate::worker::{Batch, ConnIndex, Connections, Flush, SliceBudget, SliceCursor, SlowPolicy};
 
 /// The conflation key of broadcasts in outboxes, where the key of a topic's messages is the topic's index: no topic has this index.
 const BROADCAST_KEY: u32 = u32::MAX - 1;
@@ -32,7 +32,7 @@ struct CurrentBroadcast {
     broadcast: Arc<Broadcast>,
     /// Batches by the dialect's number.
     batches: [Batch; Dialect::COUNT],
-    pass: Pass,
+    pass: SliceCursor,
 }
 
 impl Broadcasts {
@@ -65,7 +65,7 @@ impl Broadcasts {
             };
             let CurrentBroadcast { batches, pass, .. } = &mut current;
             pass.advance(pass.rest().map(ConnIndex::new), budget, |index, budget| {
-                let Some(state) = connections.data_mut(index).copied() else { return budget.look() };
+                let Some(state) = connections.data_mut(index).copied() else { return budget.step() };
                 let batch = &mut batches[usize::from(state.dialect().number())];
                 let pushed = connections.push(index, batch, Flush::Now);
                 counters.count_push(pushed);
@@ -84,6 +84,6 @@ impl Broadcasts {
             batch.add(broadcast.encoded(dialect).clone());
             batch
         });
-        Some(CurrentBroadcast { broadcast, batches, pass: Pass::below(end) })
+        Some(CurrentBroadcast { broadcast, batches, pass: SliceCursor::below(end) })
     }
 }

@@ -122,7 +122,7 @@ impl<B: Broker> WorkerHub<B> {
         let subscribers = fan_out.subscribers.between(places.rest());
         places.advance(subscribers, budget, |subscriber, budget| {
             if subscriber.is_vacant() {
-                return budget.look();
+                return budget.step();
             }
             let index = subscriber.index();
             let batch = &mut batches[usize::from(subscriber.dialect().number())];

@@ -15,7 +15,7 @@ use crate::hub::name::Name;
 use crate::hub::position::{Epoch, Position};
 use crate::hub::publication::Publication;
 use crate::hub::rules::TopicRule;
-use crate::worker::Pass;
+use crate::worker::SliceCursor;
 
 /// A topic with subscribers or pending subscribers on this worker: 48 bytes. The name is shared with the topic's owner. Most topics have
 /// one subscriber and an empty queue, and need no [`FanOut`].
@@ -184,7 +184,7 @@ impl FanOut {
                 #[cfg(any(test, feature = "simulation"))]
                 totals: super::topic_pass::MessageTotals { messages, bytes },
                 batches,
-                places: Pass::below(self.subscribers.end()),
+                places: SliceCursor::below(self.subscribers.end()),
             });
         }
         last

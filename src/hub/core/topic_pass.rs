@@ -3,7 +3,7 @@
 use crate::hub::dialect::Dialect;
 use crate::hub::indices::TopicIndex;
 use crate::hub::rules::TopicRule;
-use crate::worker::{Batch, Pass, Pushed};
+use crate::worker::{Batch, Pushed, SliceCursor};
 
 /// One pass over the subscribers of a topic: a few consecutive messages, for all connections that were subscribers when the pass began.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(crate) struct TopicPass {
     /// Batches by the dialect's number; empty for a dialect without subscribers.
     pub(crate) batches: [Batch; Dialect::COUNT],
     /// The places of subscribers that the pass has still to visit. Subscribers that were added after the pass began have higher places.
-    pub(crate) places: Pass,
+    pub(crate) places: SliceCursor,
 }
 
 /// A number of messages, and the bytes of their payloads.

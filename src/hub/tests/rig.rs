@@ -13,7 +13,7 @@ use crate::hub::{self, Access, HubConfig, Publisher, Rule};
 use crate::simulation::net::{Net, Wakes};
 use crate::simulation::world::World;
 use crate::worker::tests::rig::limits;
-use crate::worker::{Assembly, Handle, Listening, Shared, Worker};
+use crate::worker::{Handle, ListenerSlot, Shared, Worker, WorkerParts};
 use crate::ws::{Decoder, DecoderConfig, Event, Heap, Message, Opcode, Role, encode};
 
 /// A client: the number of its worker, and the number of its connection on that worker.
@@ -51,14 +51,14 @@ impl<B: Broker> Rig<B> {
             let questions_end = questions.take(number, &handle, 8).expect("nobody has taken it");
             let broker = end(number, &shared, &handle, &operator);
             let address = std::net::SocketAddr::from(([127, 0, 0, 1], 9001));
-            let worker = Worker::new(Assembly {
+            let worker = Worker::new(WorkerParts {
                 os: Net { world: Rc::clone(&world), wakes },
                 handler: WorkerHub::new(Arc::clone(&shared), operator, questions_end, broker),
                 limits: limits.clone(),
                 number,
                 handle: handle.clone(),
                 inbox,
-                listeners: vec![Listening::new(listener, Some(address))],
+                listeners: vec![ListenerSlot::new(listener, Some(address))],
             });
             (worker.expect("the simulated listener can be watched"), world)
         });

@@ -14,7 +14,7 @@ use crate::simulation::injection::FaultInjection;
 use crate::simulation::net::{Net, Wakes};
 use crate::simulation::run::Violation;
 use crate::simulation::world::World;
-use crate::worker::{Assembly, Context, Handle, Listening, Shared, Worker};
+use crate::worker::{Context, Handle, ListenerSlot, Shared, Worker, WorkerParts};
 
 /// A worker and its system.
 pub(crate) struct Node {
@@ -50,7 +50,7 @@ impl Nodes {
             now = world.now;
             let world = Rc::new(RefCell::new(world));
             let address = std::net::SocketAddr::from(([127, 0, 0, 1], 9001));
-            let worker = Worker::new(Assembly {
+            let worker = Worker::new(WorkerParts {
                 os: Net { world: Rc::clone(&world), wakes: Arc::clone(&wakes) },
                 handler: make(&Context {
                     worker: number,
@@ -62,7 +62,7 @@ impl Nodes {
                 number,
                 handle: handle.clone(),
                 inbox,
-                listeners: vec![Listening::new(listener, Some(address))],
+                listeners: vec![ListenerSlot::new(listener, Some(address))],
             });
             let worker = worker.expect("the simulated listener can be watched");
             Node { worker: Some(worker), world, wakes }

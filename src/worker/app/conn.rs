@@ -19,7 +19,7 @@ pub struct Conn<'a, D> {
     pub(in crate::worker) data: &'a mut D,
     pub(in crate::worker) reply: &'a mut Reply,
     /// The payload of the current message while it can be sent back without a copy. The pointer is only compared, never dereferenced.
-    returnable: *const [u8],
+    echoable: *const [u8],
     /// Bytes in the connection's outbox.
     pub(in crate::worker) queued: usize,
     pub(in crate::worker) outbox_limit: usize,
@@ -28,7 +28,7 @@ pub struct Conn<'a, D> {
 }
 
 /// A null pointer, which is the address of no payload: no message can be sent back without a copy.
-const NOTHING: *const [u8] = std::ptr::slice_from_raw_parts(std::ptr::null(), 0);
+const NO_PAYLOAD: *const [u8] = std::ptr::slice_from_raw_parts(std::ptr::null(), 0);
 
 impl<'a, D> Conn<'a, D> {
     pub(in crate::worker) const fn new(
@@ -40,13 +40,13 @@ impl<'a, D> Conn<'a, D> {
         writer: MessageWriter<'a>,
         peer: &'a dyn Peer,
     ) -> Self {
-        Self { id, data, reply, returnable: NOTHING, queued, outbox_limit, writer, peer }
+        Self { id, data, reply, echoable: NO_PAYLOAD, queued, outbox_limit, writer, peer }
     }
 
-    /// Lets the current message be sent back without a copy.
+    /// Lets the handler send this payload back without a copy.
     #[inline]
-    pub(in crate::worker) const fn may_return(&mut self, payload: &[u8]) {
-        self.returnable = payload;
+    pub(in crate::worker) const fn may_echo(&mut self, payload: &[u8]) {
+        self.echoable = payload;
     }
 }
 
@@ -75,7 +75,7 @@ impl<D> Conn<'_, D> {
             id: self.id,
             data: part(self.data),
             reply: self.reply,
-            returnable: std::mem::replace(&mut self.returnable, NOTHING),
+            echoable: std::mem::replace(&mut self.echoable, NO_PAYLOAD),
             queued: self.queued,
             outbox_limit: self.outbox_limit,
             writer: self.writer.reborrow(),
@@ -112,8 +112,8 @@ impl<D> Conn<'_, D> {
             return Err(SendError::Closing);
         }
         let room = self.outbox_limit.saturating_sub(self.buffered());
-        if std::ptr::eq(self.returnable, message.as_bytes()) {
-            return self.give_back(message, room);
+        if std::ptr::eq(self.echoable, message.as_bytes()) {
+            return self.echo(message, room);
         }
         if !self.writer.write(&mut self.reply.bytes, message.opcode(), message.as_bytes(), room) {
             return Err(SendError::OutboxFull);
@@ -124,12 +124,12 @@ impl<D> Conn<'_, D> {
 
     /// Sends the current message back from the receive buffer.
     #[inline]
-    fn give_back(&mut self, message: Message<'_>, room: usize) -> Result<(), SendError> {
+    fn echo(&mut self, message: Message<'_>, room: usize) -> Result<(), SendError> {
         let len = message.as_bytes().len();
         if encode::frame_len(len) > room {
             return Err(SendError::OutboxFull);
         }
-        self.returnable = NOTHING;
+        self.echoable = NO_PAYLOAD;
         self.reply.echo(message.opcode(), len);
         self.reply.messages += 1;
         Ok(())

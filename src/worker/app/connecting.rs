@@ -123,7 +123,7 @@ impl<'a> Connecting<'a> {
             MayDecideLater::Yes(conn, decisions) => match decisions.begin(*conn) {
                 None => TOO_MANY.into(),
                 Some(decision) => {
-                    let later = Later::new(decision.name().number);
+                    let later = Later::new(decision.id().number);
                     begin(decision);
                     Verdict::Later(later)
                 }

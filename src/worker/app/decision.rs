@@ -28,15 +28,15 @@ pub(in crate::worker) type Learnt = Box<dyn Any + Send>;
 /// resolved or dropped and the worker has taken the result: do not leak decisions.
 #[must_use]
 pub struct Decision<T> {
-    name: DecisionName,
+    id: DecisionId,
     /// `None` once the decision is resolved.
-    to: Option<Arc<Returns>>,
+    results: Option<Arc<ResultSender>>,
     learnt: PhantomData<fn(T)>,
 }
 
 /// Identifies a decision for the lifetime of its worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::worker) struct DecisionName {
+pub(in crate::worker) struct DecisionId {
     /// The connection that sent the request.
     pub(in crate::worker) conn: ConnId,
     /// The number of the decision among those of the worker, from 1. A connection may wait for several decisions, one after the other.
@@ -44,24 +44,24 @@ pub(in crate::worker) struct DecisionName {
 }
 
 /// A decision that was resolved or dropped.
-pub(in crate::worker) struct Returned {
-    pub(in crate::worker) name: DecisionName,
+pub(in crate::worker) struct DecisionResult {
+    pub(in crate::worker) id: DecisionId,
     /// What was learnt; `None` when the decision was dropped.
     pub(in crate::worker) learnt: Option<Learnt>,
 }
 
 /// The sending end of a worker's queue of decisions.
-struct Returns {
-    sender: Sender<Returned>,
+struct ResultSender {
+    sender: Sender<DecisionResult>,
     notifier: Arc<Notifier<Box<dyn Wake>>>,
 }
 
 /// A worker's pending decisions, and the queue of those that were resolved or dropped.
 pub(in crate::worker) struct Decisions {
     counters: Arc<Counters>,
-    to: Arc<Returns>,
+    results: Arc<ResultSender>,
     /// The receiving end of the queue. It has an entry for each decision that was resolved or dropped, and never more than `most`.
-    returned: Receiver<Returned>,
+    returned: Receiver<DecisionResult>,
     /// Places that are taken: by pending decisions and by entries of the queue.
     taken: usize,
     most: usize,
@@ -74,28 +74,28 @@ impl<T: Send + 'static> Decision<T> {
     /// Resolves the decision with what was learnt. The worker calls the handler again with the request, and
     /// [`Connecting::take_learnt`](crate::Connecting::take_learnt) returns the value.
     pub fn resolve(mut self, learnt: T) {
-        if let Some(to) = self.to.take() {
-            to.send(Returned { name: self.name, learnt: Some(Box::new(learnt)) });
+        if let Some(results) = self.results.take() {
+            results.send(DecisionResult { id: self.id, learnt: Some(Box::new(learnt)) });
         }
     }
 }
 
 impl<T> Drop for Decision<T> {
     fn drop(&mut self) {
-        if let Some(to) = self.to.take() {
-            to.send(Returned { name: self.name, learnt: None });
+        if let Some(results) = self.results.take() {
+            results.send(DecisionResult { id: self.id, learnt: None });
         }
     }
 }
 
 impl<T> fmt::Debug for Decision<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Decision").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Decision").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
-impl Returns {
-    fn send(&self, returned: Returned) {
+impl ResultSender {
+    fn send(&self, returned: DecisionResult) {
         // The worker may have ended.
         if self.sender.send(returned).is_ok() {
             self.notifier.notify();
@@ -113,7 +113,7 @@ impl Decisions {
         let (sender, returned) = channel();
         Self {
             counters,
-            to: Arc::new(Returns { sender, notifier }),
+            results: Arc::new(ResultSender { sender, notifier }),
             returned,
             taken: 0,
             most,
@@ -130,19 +130,19 @@ impl Decisions {
         }
         self.taken += 1;
         self.last_number += 1;
-        let name = DecisionName { conn, number: self.last_number };
-        Some(Decision { name, to: Some(Arc::clone(&self.to)), learnt: PhantomData })
+        let id = DecisionId { conn, number: self.last_number };
+        Some(Decision { id, results: Some(Arc::clone(&self.results)), learnt: PhantomData })
     }
 
     /// Notes that the connection at `index` waits for the decision of this number.
-    pub(in crate::worker) fn await_one(&mut self, index: ConnIndex, number: u64) {
+    pub(in crate::worker) fn set_awaited(&mut self, index: ConnIndex, number: u64) {
         self.awaited.insert(index, number);
         self.counters.decisions_pending.set(self.awaited.len() as u64);
     }
 
     /// Returns whether the connection at `index` waits for this decision.
-    pub(in crate::worker) fn is_awaited(&self, index: ConnIndex, name: DecisionName) -> bool {
-        self.awaited.get(&index) == Some(&name.number)
+    pub(in crate::worker) fn is_awaited(&self, index: ConnIndex, id: DecisionId) -> bool {
+        self.awaited.get(&index) == Some(&id.number)
     }
 
     /// Notes that the connection at `index` waits for no decision any more.
@@ -153,7 +153,7 @@ impl Decisions {
     }
 
     /// Takes the next decision that was resolved or dropped, and frees its place.
-    pub(in crate::worker) fn take(&mut self) -> Option<Returned> {
+    pub(in crate::worker) fn take(&mut self) -> Option<DecisionResult> {
         if self.taken == 0 {
             return None;
         }
@@ -170,8 +170,8 @@ impl Decisions {
 }
 
 impl<T> Decision<T> {
-    pub(in crate::worker) const fn name(&self) -> DecisionName {
-        self.name
+    pub(in crate::worker) const fn id(&self) -> DecisionId {
+        self.id
     }
 }
 
@@ -193,15 +193,15 @@ mod tests {
         let conn = ConnId::from_u64(7);
         let first = decisions.begin::<String>(conn).unwrap();
         let second = decisions.begin::<u32>(conn).unwrap();
-        assert_ne!(first.name(), second.name());
-        let (first_name, second_name) = (first.name(), second.name());
+        assert_ne!(first.id(), second.id());
+        let (first_name, second_name) = (first.id(), second.id());
         std::thread::spawn(move || second.resolve(5)).join().unwrap();
         drop(first);
         assert_eq!(wakes.load(Ordering::Relaxed), 1);
         let returned = decisions.take().unwrap();
-        assert_eq!((returned.name, *returned.learnt.unwrap().downcast::<u32>().unwrap()), (second_name, 5));
+        assert_eq!((returned.id, *returned.learnt.unwrap().downcast::<u32>().unwrap()), (second_name, 5));
         let returned = decisions.take().unwrap();
-        assert_eq!((returned.name, returned.learnt.is_none()), (first_name, true));
+        assert_eq!((returned.id, returned.learnt.is_none()), (first_name, true));
         assert!(decisions.take().is_none() && decisions.taken() == 0);
     }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::closed::CloseReason;
 use super::conn::SendError;
-use super::mailbox::{Mail, Rejected};
+use super::mailbox::{Mail, PostError};
 use super::prepared::PreparedMessage;
-use super::shared::{Shared, Slot, Stage};
+use super::shared::{Shared, SharedWorker, Stage};
 use crate::metrics::Stats;
 use crate::worker::table::ConnId;
 use crate::ws::{Message, clip_reason, encode};
@@ -98,7 +98,7 @@ impl Handle {
     /// Returns each worker's statistics, in the order of their numbers.
     #[must_use]
     pub fn worker_stats(&self) -> Vec<Stats> {
-        let snapshot = |worker: &Slot| {
+        let snapshot = |worker: &SharedWorker| {
             let (mail_bytes, mail_refused) = (worker.mailbox.bytes() as u64, worker.mailbox.refused());
             Stats { mail_bytes, mail_refused, ..worker.counters.snapshot() }
         };
@@ -107,14 +107,18 @@ impl Handle {
 
     fn prepare(&self, message: Message<'_>) -> Result<PreparedMessage, SendError> {
         let len = encode::frame_len(message.as_bytes().len());
-        if len <= self.shared.longest { Ok(PreparedMessage::new(message)) } else { Err(SendError::TooLong) }
+        if len <= self.shared.max_frame_len {
+            Ok(PreparedMessage::new(message))
+        } else {
+            Err(SendError::TooLong)
+        }
     }
 
     fn post(&self, worker: usize, mail: Mail) -> Result<(), SendError> {
         let Some(worker) = self.shared.workers.get(worker) else { return Err(SendError::Gone) };
-        worker.mailbox.post(mail).map_err(|rejected| match rejected {
-            Rejected::Full => SendError::MailboxFull,
-            Rejected::Gone => SendError::Gone,
+        worker.mailbox.post(mail).map_err(|error| match error {
+            PostError::Full => SendError::MailboxFull,
+            PostError::Gone => SendError::Gone,
         })
     }
 }

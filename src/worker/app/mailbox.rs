@@ -55,9 +55,9 @@ pub(crate) fn mailbox(capacity: usize, most_bytes: usize, waker: Box<dyn Wake>) 
     (Mailbox { sender, notifier, most_bytes, bytes, refused: AtomicU64::new(0) }, inbox)
 }
 
-/// Why a mailbox did not take an entry.
+/// The reason why a mailbox did not take an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rejected {
+pub(crate) enum PostError {
     Full,
     /// The worker has ended.
     Gone,
@@ -65,20 +65,20 @@ pub(crate) enum Rejected {
 
 impl Mailbox {
     /// Queues an entry and wakes the worker.
-    pub(crate) fn post(&self, mail: Mail) -> Result<(), Rejected> {
+    pub(crate) fn post(&self, mail: Mail) -> Result<(), PostError> {
         let len = mail.len();
         let before = self.bytes.fetch_add(len, Ordering::Relaxed);
         let posted = if before > 0 && before.saturating_add(len) > self.most_bytes {
-            Err(Rejected::Full)
+            Err(PostError::Full)
         } else {
             self.sender.try_send(mail).map_err(|error| match error {
-                TrySendError::Full(_) => Rejected::Full,
-                TrySendError::Disconnected(_) => Rejected::Gone,
+                TrySendError::Full(_) => PostError::Full,
+                TrySendError::Disconnected(_) => PostError::Gone,
             })
         };
-        if let Err(rejected) = posted {
+        if let Err(error) = posted {
             self.bytes.fetch_sub(len, Ordering::Relaxed);
-            self.refused.fetch_add(u64::from(rejected == Rejected::Full), Ordering::Relaxed);
+            self.refused.fetch_add(u64::from(error == PostError::Full), Ordering::Relaxed);
             return posted;
         }
         self.wake();
@@ -135,11 +135,11 @@ mod tests {
     fn a_full_mailbox_refuses_and_a_read_one_takes_again() {
         let (mailbox, inbox) = mailbox(2, 100, Box::new(AtomicUsize::default()));
         assert_eq!([mailbox.post(close()), mailbox.post(close())], [Ok(()), Ok(())]);
-        assert_eq!(mailbox.post(close()), Err(Rejected::Full));
+        assert_eq!(mailbox.post(close()), Err(PostError::Full));
         assert!(inbox.take().is_some());
         assert_eq!(mailbox.post(close()), Ok(()));
         drop(inbox);
-        assert_eq!(mailbox.post(close()), Err(Rejected::Gone));
+        assert_eq!(mailbox.post(close()), Err(PostError::Gone));
         assert_eq!(mailbox.refused(), 1);
     }
 
@@ -148,12 +148,12 @@ mod tests {
         let (mailbox, inbox) = mailbox(8, 100, Box::new(AtomicUsize::default()));
         let of = |len: usize| Mail::Send { to: ConnId::from_u64(0), frame: vec![0; len].into() };
         assert_eq!([mailbox.post(of(60)), mailbox.post(of(40))], [Ok(()), Ok(())]);
-        assert_eq!(mailbox.post(of(1)), Err(Rejected::Full));
+        assert_eq!(mailbox.post(of(1)), Err(PostError::Full));
         assert_eq!((mailbox.bytes(), mailbox.refused()), (100, 1));
         assert!(inbox.take().is_some());
-        assert_eq!(mailbox.post(of(61)), Err(Rejected::Full));
+        assert_eq!(mailbox.post(of(61)), Err(PostError::Full));
         assert!(inbox.take().is_some());
-        assert_eq!([mailbox.post(of(1_000)), mailbox.post(of(1))], [Ok(()), Err(Rejected::Full)]);
+        assert_eq!([mailbox.post(of(1_000)), mailbox.post(of(1))], [Ok(()), Err(PostError::Full)]);
         assert!(inbox.take().is_some());
         assert_eq!((mailbox.bytes(), mailbox.refused()), (0, 3));
     }

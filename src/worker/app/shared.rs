@@ -12,14 +12,14 @@ use crate::metrics::Counters;
 
 /// State shared by all threads of a server.
 pub(crate) struct Shared {
-    pub(crate) workers: Vec<Slot>,
+    pub(crate) workers: Vec<SharedWorker>,
     pub(crate) common: Arc<Common>,
     /// Size of the longest frame that may be sent, in bytes: that of an outbox.
-    pub(crate) longest: usize,
+    pub(crate) max_frame_len: usize,
 }
 
 /// One worker as other threads see it.
-pub(crate) struct Slot {
+pub(crate) struct SharedWorker {
     pub(crate) mailbox: Mailbox,
     pub(crate) counters: Arc<Counters>,
 }
@@ -57,25 +57,25 @@ impl Shared {
             .into_iter()
             .map(|waker| {
                 let (mailbox, inbox) = mailbox(MAILBOX, MAILBOX_BYTES, waker);
-                (Slot { mailbox, counters: Arc::default() }, inbox)
+                (SharedWorker { mailbox, counters: Arc::default() }, inbox)
             })
             .unzip();
-        (Self { workers, common: Arc::default(), longest: outbox }, inboxes)
+        (Self { workers, common: Arc::default(), max_frame_len: outbox }, inboxes)
     }
 
     /// Makes every worker close its connections within `time` and end.
     pub(crate) fn drain(&self, time: Duration) {
         let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         self.common.drain_millis.store(millis, Ordering::Relaxed);
-        self.enter(Stage::Draining);
+        self.enter_stage(Stage::Draining);
     }
 
     /// Makes every worker end at once.
     pub(crate) fn stop(&self) {
-        self.enter(Stage::Stopped);
+        self.enter_stage(Stage::Stopped);
     }
 
-    fn enter(&self, stage: Stage) {
+    fn enter_stage(&self, stage: Stage) {
         self.common.stage.fetch_max(stage as u8, Ordering::Release);
         for worker in &self.workers {
             worker.mailbox.wake();

@@ -4,7 +4,7 @@ use std::io;
 
 use super::worker::Worker;
 use crate::base::ticks::deadline;
-use crate::budget::{EXHAUSTED_PAUSE, FULL_AGAIN, LINGER, READ_BUFFER};
+use crate::budget::{EXHAUSTED_PAUSE, FULL_NOTICE_INTERVAL, LINGER, READ_BUFFER};
 use crate::http::{Status, is_head};
 use crate::worker::app::handler::Handler;
 use crate::worker::app::notice::Notice;
@@ -23,23 +23,23 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
         self.sessions.streams.os.refill_reserve();
         self.join_or_leave_group();
-        if self.acceptor.is_unwatched && self.acceptor.in_group {
-            self.watch_shared();
+        if self.acceptor.must_watch_shared && self.acceptor.in_group {
+            self.watch_shared_listeners();
         }
         for at in 0..self.acceptor.listeners.len() {
             if self.acceptor.listeners[at].ready {
                 let accepted = self.sessions.streams.counters.accepted.get();
                 self.accept_from(at);
                 if self.sessions.streams.counters.accepted.get() != accepted {
-                    self.go_to_the_end_of_the_line(at);
+                    self.requeue_shared_listener(at);
                 }
             }
-            let listening = &mut self.acceptor.listeners[at];
-            self.schedule.is_unfinished |= listening.ready && self.acceptor.paused_until.is_none();
-            let closes = self.acceptor.leaving && (!listening.is_shared() || self.schedule.drain.is_some());
+            let slot = &mut self.acceptor.listeners[at];
+            self.schedule.is_unfinished |= slot.ready && self.acceptor.paused_until.is_none();
+            let closes = self.acceptor.is_leaving && (!slot.is_shared() || self.schedule.drain.is_some());
             if closes
-                && !listening.ready
-                && let Some(listener) = listening.listener.take()
+                && !slot.ready
+                && let Some(listener) = slot.listener.take()
             {
                 // Other workers have copies of a shared listener, so closing this copy would not end the watch.
                 self.sessions.streams.os.unwatch(&listener);
@@ -50,20 +50,20 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     fn accept_from(&mut self, at: usize) {
         for _ in 0..self.sessions.limits.budgets.accepts {
-            let listening = &mut self.acceptor.listeners[at];
-            if !listening.ready {
+            let slot = &mut self.acceptor.listeners[at];
+            if !slot.ready {
                 return;
             }
-            let Some(listener) = &listening.listener else {
-                listening.ready = false;
+            let Some(listener) = &slot.listener else {
+                slot.ready = false;
                 return;
             };
             match self.sessions.streams.os.accept(listener) {
                 Ok(socket) => self.admit(socket, at),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => listening.ready = false,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => slot.ready = false,
                 Err(error) if is_exhaustion(&error) => {
                     self.sessions.streams.counters.accept_exhausted.add(1);
-                    if let Err(error) = self.shed_one(at) {
+                    if let Err(error) = self.refuse_with_reserve(at) {
                         if error.kind() == io::ErrorKind::WouldBlock {
                             self.acceptor.listeners[at].ready = false;
                         } else {
@@ -107,8 +107,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             time = time.min(LINGER);
         }
         let listener = ListenerIndex::new(at).expect("listeners were counted when the worker was made");
-        let begins = self.sessions.streams.listeners[at].at_first();
-        let mut record = Record::new(socket, listener, begins, self.sessions.streams.tick);
+        let initial = self.sessions.streams.listeners[at].initial_tags();
+        let mut record = Record::new(socket, listener, initial, self.sessions.streams.tick);
         record.flags = flags;
         let index = self.sessions.streams.table.insert(record);
         self.sessions.streams.counters.sockets.add(1);
@@ -123,14 +123,15 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
     }
 
-    /// Sends a notice that clients are refused, with the exhausted resource, unless the worker sent one within the last `FULL_AGAIN`.
+    /// Sends a notice that clients are refused, with the exhausted resource, unless the worker sent one within the last
+    /// `FULL_NOTICE_INTERVAL`.
     fn send_full_notice(&mut self) {
         if self.schedule.drain.is_some()
-            || self.acceptor.full_again.is_some_and(|again| self.sessions.streams.now < again)
+            || self.acceptor.next_full_notice.is_some_and(|again| self.sessions.streams.now < again)
         {
             return;
         }
-        self.acceptor.full_again = Some(self.sessions.streams.now + FULL_AGAIN);
+        self.acceptor.next_full_notice = Some(self.sessions.streams.now + FULL_NOTICE_INTERVAL);
         let has_table = self.sessions.streams.table.len() < self.sessions.limits.worker_connections;
         let of = if has_table { "max-connections" } else { "a worker's descriptor table" };
         self.sessions.common.notices.send(Notice::Full { worker: self.sessions.number, of });
@@ -152,10 +153,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Accepts one waiting connection with the descriptor in reserve, and refuses it. Returns `WouldBlock` if no connection waits, which an
     /// exhausted table hides: the kernel allocates a descriptor before it checks the queue.
-    fn shed_one(&mut self, at: usize) -> io::Result<()> {
-        let listening = &self.acceptor.listeners[at];
-        let Some(listener) =
-            listening.listener.as_ref().filter(|_| self.sessions.streams.os.release_reserve())
+    fn refuse_with_reserve(&mut self, at: usize) -> io::Result<()> {
+        let slot = &self.acceptor.listeners[at];
+        let Some(listener) = slot.listener.as_ref().filter(|_| self.sessions.streams.os.release_reserve())
         else {
             return Err(io::Error::from_raw_os_error(libc::EMFILE));
         };

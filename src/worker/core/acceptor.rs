@@ -10,7 +10,7 @@ use crate::worker::stream::ListenerOptions;
 
 /// A listener of a worker, and the address at which to open it again.
 #[derive(Debug)]
-pub(crate) struct Listening<L> {
+pub(crate) struct ListenerSlot<L> {
     /// The listener. `None` while the worker is not in the group.
     pub(in crate::worker) listener: Option<L>,
     /// The TCP address. `None` for a Unix socket, which all workers share: a worker that is not in the group does not watch it.
@@ -20,7 +20,7 @@ pub(crate) struct Listening<L> {
     pub(in crate::worker) ready: bool,
 }
 
-impl<L> Listening<L> {
+impl<L> ListenerSlot<L> {
     /// Makes the record of a listener: a TCP listener at `address`, or a Unix socket if `address` is `None`.
     pub(crate) const fn new(listener: L, address: Option<SocketAddr>) -> Self {
         Self { listener: Some(listener), address, options: ListenerOptions::PLAIN, ready: false }
@@ -34,17 +34,17 @@ impl<L> Listening<L> {
 /// A worker's listeners.
 #[derive(Debug)]
 pub(in crate::worker) struct Acceptor<L> {
-    pub(in crate::worker) listeners: Vec<Listening<L>>,
+    pub(in crate::worker) listeners: Vec<ListenerSlot<L>>,
     /// Whether the worker is in the group of workers that get new connections.
     pub(in crate::worker) in_group: bool,
     /// Whether the worker closes its listeners as soon as their queues are empty.
-    pub(in crate::worker) leaving: bool,
+    pub(in crate::worker) is_leaving: bool,
     /// Whether the worker has yet to watch the listeners that the workers share.
-    pub(in crate::worker) is_unwatched: bool,
+    pub(in crate::worker) must_watch_shared: bool,
     /// The end of a pause in accepting.
     pub(in crate::worker) paused_until: Option<Duration>,
     /// The time before which the worker sends no further notice that the server is full.
-    pub(in crate::worker) full_again: Option<Duration>,
+    pub(in crate::worker) next_full_notice: Option<Duration>,
 }
 
 /// The bit that marks the token of a listener. The token of a connection does not have it.
@@ -60,15 +60,15 @@ impl<L> Acceptor<L> {
     /// # Errors
     /// When a listener cannot be watched, or there are more than [`MAX_LISTENERS`].
     pub(in crate::worker) fn new<O: Os<Listener = L>>(
-        listeners: Vec<Listening<L>>,
+        listeners: Vec<ListenerSlot<L>>,
         os: &mut O,
     ) -> io::Result<Self> {
         if listeners.len() > MAX_LISTENERS {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        for (token, listening) in (LISTENER..).zip(&listeners) {
-            match &listening.listener {
-                Some(listener) if listening.is_shared() => os.watch_exclusive(listener, Token(token))?,
+        for (token, slot) in (LISTENER..).zip(&listeners) {
+            match &slot.listener {
+                Some(listener) if slot.is_shared() => os.watch_exclusive(listener, Token(token))?,
                 Some(listener) => os.watch_listener(listener, Token(token))?,
                 None => {}
             }
@@ -76,23 +76,23 @@ impl<L> Acceptor<L> {
         Ok(Self {
             listeners,
             in_group: true,
-            leaving: false,
-            is_unwatched: false,
+            is_leaving: false,
+            must_watch_shared: false,
             paused_until: None,
-            full_again: None,
+            next_full_notice: None,
         })
     }
 
     pub(in crate::worker) fn mark_ready(&mut self, token: Token) {
         let at = usize::try_from(token.0 & !LISTENER).unwrap_or(usize::MAX);
-        if let Some(listening) = self.listeners.get_mut(at) {
-            listening.ready = true;
+        if let Some(slot) = self.listeners.get_mut(at) {
+            slot.ready = true;
         }
     }
 
     /// Returns `true` if a listener is still open.
     pub(in crate::worker) fn is_listening(&self) -> bool {
-        self.listeners.iter().any(|listening| listening.listener.is_some())
+        self.listeners.iter().any(|slot| slot.listener.is_some())
     }
 
     /// Returns the end of the pause in accepting, if there is one.
@@ -102,7 +102,7 @@ impl<L> Acceptor<L> {
 
     /// Makes the worker close its listeners once their queues are empty.
     pub(in crate::worker) fn leave(&mut self) {
-        self.leaving = true;
-        self.listeners.iter_mut().for_each(|listening| listening.ready = true);
+        self.is_leaving = true;
+        self.listeners.iter_mut().for_each(|slot| slot.ready = true);
     }
 }

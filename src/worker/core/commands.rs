@@ -1,11 +1,11 @@
 //! Commands of other threads, from the mailbox: messages, broadcasts and closes.
 
-use super::schedule::Broadcast;
+use super::schedule::ActiveBroadcast;
 use super::worker::Worker;
 use crate::budget::MAILS_PER_ITERATION;
 use crate::worker::app::handler::Handler;
 use crate::worker::app::mailbox::Mail;
-use crate::worker::app::pass::Pass;
+use crate::worker::app::slices::SliceCursor;
 use crate::worker::os::Os;
 
 impl<O: Os, H: Handler> Worker<O, H> {
@@ -23,7 +23,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     fn handle_entries(&mut self) {
         for _ in 0..MAILS_PER_ITERATION {
             if self.schedule.broadcast.is_some() {
-                return self.go_on_broadcasting();
+                return self.continue_broadcast();
             }
             if self.sessions.visits.meter.is_visit_spent() {
                 break;
@@ -33,17 +33,18 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 Some(Mail::Send { to, frame }) => self.sessions.deliver(to, &frame),
                 Some(Mail::Close { id, code, reason }) => self.sessions.close_if_open(id, code, &reason),
                 Some(Mail::Broadcast(message)) => {
-                    self.schedule.broadcast = Some(Broadcast { message, pass: Pass::default() })
+                    self.schedule.broadcast =
+                        Some(ActiveBroadcast { message, cursor: SliceCursor::default() })
                 }
             }
         }
         self.schedule.is_unfinished = true;
     }
 
-    fn go_on_broadcasting(&mut self) {
+    fn continue_broadcast(&mut self) {
         let Some(mut broadcast) = self.schedule.broadcast.take() else { return };
-        self.sessions.broadcast(&broadcast.message, &mut broadcast.pass);
-        if broadcast.pass.rest().start < self.sessions.streams.table.end() {
+        self.sessions.broadcast(&broadcast.message, &mut broadcast.cursor);
+        if broadcast.cursor.rest().start < self.sessions.streams.table.end() {
             self.schedule.broadcast = Some(broadcast);
         }
         self.schedule.is_unfinished = true;

@@ -4,7 +4,7 @@ use super::schedule::Drain;
 use super::worker::Worker;
 use crate::worker::app::closed::Closed;
 use crate::worker::app::handler::Handler;
-use crate::worker::app::pass::{Pass, SliceBudget};
+use crate::worker::app::slices::{SliceBudget, SliceCursor};
 use crate::worker::os::Os;
 use crate::worker::session::close::GOING_AWAY;
 use crate::worker::table::ConnIndex;
@@ -17,23 +17,23 @@ impl<O: Os, H: Handler> Worker<O, H> {
             self.acceptor.leave();
             self.sessions.is_draining = true;
             let deadline = self.sessions.streams.os.now() + self.sessions.common.drain_time();
-            self.schedule.drain = Some(Drain { deadline, pass: Pass::default(), is_last: false });
+            self.schedule.drain = Some(Drain { deadline, cursor: SliceCursor::default(), is_last: false });
         }
         let Some(drain) = &mut self.schedule.drain else { return true };
         if self.sessions.streams.now >= drain.deadline && !std::mem::replace(&mut drain.is_last, true) {
-            drain.pass = Pass::default();
+            drain.cursor = SliceCursor::default();
         }
-        let Drain { pass, is_last, .. } = drain;
+        let Drain { cursor, is_last, .. } = drain;
         let is_last = *is_last;
-        pass.set_end(self.sessions.streams.table.end());
-        let mut budget = SliceBudget::of_looks(self.sessions.limits.budgets.sweep as usize);
-        pass.advance(pass.rest().map(ConnIndex::new), &mut budget, |at, budget| {
-            budget.look();
+        cursor.set_end(self.sessions.streams.table.end());
+        let mut budget = SliceBudget::of_steps(self.sessions.limits.budgets.slice as usize);
+        cursor.advance(cursor.rest().map(ConnIndex::new), &mut budget, |at, budget| {
+            budget.step();
             if self.sessions.streams.table.get(at).is_some() {
                 let _ = self.sessions.close_for_drain(at, is_last);
             }
         });
-        if pass.rest().start < self.sessions.streams.table.end() {
+        if cursor.rest().start < self.sessions.streams.table.end() {
             self.schedule.is_unfinished = true;
         } else if is_last {
             self.drop_all();
@@ -58,6 +58,6 @@ impl<O: Os, H: Handler> Worker<O, H> {
         }
         // The iteration ends here, before the point at which it sets these gauges.
         self.sessions.streams.counters.buffered_bytes.set(self.sessions.streams.pool.used() as u64);
-        self.sessions.streams.counters.backlog_bytes.set(self.sessions.streams.pool.lent() as u64);
+        self.sessions.streams.counters.backlog_bytes.set(self.sessions.streams.pool.backlog() as u64);
     }
 }

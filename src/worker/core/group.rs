@@ -10,27 +10,27 @@ use crate::worker::os::{Os, Token};
 impl<O: Os, H: Handler> Worker<O, H> {
     /// Leaves the next connection of a shared listener to another worker: the kernel wakes the waiting worker that registered first, and
     /// this worker registers again, as the last.
-    pub(in crate::worker) fn go_to_the_end_of_the_line(&mut self, at: usize) {
-        let listening = &self.acceptor.listeners[at];
-        let Some(listener) = listening.listener.as_ref().filter(|_| listening.is_shared()) else { return };
+    pub(in crate::worker) fn requeue_shared_listener(&mut self, at: usize) {
+        let slot = &self.acceptor.listeners[at];
+        let Some(listener) = slot.listener.as_ref().filter(|_| slot.is_shared()) else { return };
         self.sessions.streams.os.unwatch(listener);
         if self.acceptor.in_group
             && self.sessions.streams.os.watch_exclusive(listener, Token(LISTENER + at as u64)).is_err()
         {
-            self.watch_shared_later();
+            self.retry_watching_shared();
         }
     }
 
     /// Watches the listeners that the workers share, as the last worker in the order in which the kernel wakes them.
-    pub(in crate::worker) fn watch_shared(&mut self) {
-        self.acceptor.is_unwatched = false;
-        for (at, listening) in (LISTENER..).zip(&self.acceptor.listeners) {
-            let Some(listener) = listening.listener.as_ref().filter(|_| listening.is_shared()) else {
+    pub(in crate::worker) fn watch_shared_listeners(&mut self) {
+        self.acceptor.must_watch_shared = false;
+        for (at, slot) in (LISTENER..).zip(&self.acceptor.listeners) {
+            let Some(listener) = slot.listener.as_ref().filter(|_| slot.is_shared()) else {
                 continue;
             };
             self.sessions.streams.os.unwatch(listener);
             if self.sessions.streams.os.watch_exclusive(listener, Token(at)).is_err() {
-                self.watch_shared_later();
+                self.retry_watching_shared();
                 return;
             }
         }
@@ -38,9 +38,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     /// Schedules another attempt to watch the shared listeners: the system is out of memory or of watches
     /// (/proc/sys/fs/epoll/max_user_watches).
-    fn watch_shared_later(&mut self) {
+    fn retry_watching_shared(&mut self) {
         self.sessions.streams.counters.accept_exhausted.add(1);
-        self.acceptor.is_unwatched = true;
+        self.acceptor.must_watch_shared = true;
         self.acceptor.paused_until = Some(self.sessions.streams.now + EXHAUSTED_PAUSE);
     }
 
@@ -56,9 +56,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 self.sessions.streams.counters.left_group.add(1);
                 self.acceptor.in_group = false;
                 // Later connections wake another worker. This worker still accepts the connections in the queues of its listeners.
-                let shared = self.acceptor.listeners.iter().filter(|listening| listening.is_shared());
+                let shared = self.acceptor.listeners.iter().filter(|slot| slot.is_shared());
                 shared
-                    .filter_map(|listening| listening.listener.as_ref())
+                    .filter_map(|slot| slot.listener.as_ref())
                     .for_each(|listener| self.sessions.streams.os.unwatch(listener));
                 self.acceptor.leave();
             }
@@ -68,15 +68,15 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     fn join_group(&mut self) {
-        for (at, listening) in (LISTENER..).zip(&mut self.acceptor.listeners) {
-            let (None, Some(address)) = (&listening.listener, listening.address) else { continue };
+        for (at, slot) in (LISTENER..).zip(&mut self.acceptor.listeners) {
+            let (None, Some(address)) = (&slot.listener, slot.address) else { continue };
             let opened = self.sessions.streams.os.listen(address);
             let watched = opened.and_then(|listener| {
                 self.sessions.streams.os.watch_listener(&listener, Token(at))?;
                 Ok(listener)
             });
             match watched {
-                Ok(listener) => (listening.listener, listening.ready) = (Some(listener), true),
+                Ok(listener) => (slot.listener, slot.ready) = (Some(listener), true),
                 Err(error) => {
                     let worker = self.sessions.number;
                     self.sessions.common.notices.send(Notice::CannotListen { worker, address, error });
@@ -85,8 +85,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 }
             }
         }
-        self.acceptor.leaving = false;
-        self.acceptor.is_unwatched = true;
+        self.acceptor.is_leaving = false;
+        self.acceptor.must_watch_shared = true;
         self.acceptor.in_group = true;
         self.sessions.common.join_group();
     }

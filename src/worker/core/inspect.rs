@@ -6,7 +6,7 @@ use super::worker::Worker;
 use crate::metrics::Counters;
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
-use crate::worker::table::{ConnIndex, Flags, Side, State};
+use crate::worker::table::{ConnIndex, Flags, SideRecord, State};
 
 /// The contents of a worker's tables, lists and buffers, as counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,10 +97,10 @@ impl<O: Os, H: Handler> Worker<O, H> {
                 due: record.timer.deadline(),
                 awaits_end: side.is_some_and(|side| side.message.deadline.is_set()),
                 has_unhandled: side.is_some_and(|side| !side.unhandled.is_empty()),
-                window_bytes: side.map_or(0, Side::window_bytes),
+                window_bytes: side.map_or(0, SideRecord::window_bytes),
                 queued: side.map_or(0, |side| side.outbox.len()),
                 has_side: side.is_some(),
-                has_empty_side: side.is_some_and(Side::is_empty),
+                has_empty_side: side.is_some_and(SideRecord::is_empty),
             })
         })
     }
@@ -120,7 +120,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// Returns `true` if mail waits, and loses one entry then. Call it only where waiting mail is reported as a fault.
-    pub(crate) fn forgets_mail(&self) -> bool {
+    pub(crate) fn discards_mail(&self) -> bool {
         self.inbox.take().is_some()
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::worker::app::pass::Pass;
 use crate::worker::app::prepared::PreparedMessage;
+use crate::worker::app::slices::SliceCursor;
 
 /// The work that a worker does without input. Times count from the worker's start.
 #[derive(Debug, Default)]
@@ -16,24 +16,24 @@ pub(in crate::worker) struct Schedule {
     /// When the handler's next turn is due.
     pub(in crate::worker) turn: Option<Duration>,
     /// A broadcast that has not reached every connection. The worker handles no mail until it has, which keeps the order.
-    pub(in crate::worker) broadcast: Option<Broadcast>,
+    pub(in crate::worker) broadcast: Option<ActiveBroadcast>,
     pub(in crate::worker) drain: Option<Drain>,
 }
 
 /// A message on its way to every connection of the worker.
 #[derive(Debug)]
-pub(in crate::worker) struct Broadcast {
+pub(in crate::worker) struct ActiveBroadcast {
     pub(in crate::worker) message: PreparedMessage,
-    pub(in crate::worker) pass: Pass,
+    pub(in crate::worker) cursor: SliceCursor,
 }
 
 /// The progress of a worker's orderly end.
 #[derive(Debug)]
 pub(in crate::worker) struct Drain {
     pub(in crate::worker) deadline: Duration,
-    /// The pass over the connections, which closes them.
-    pub(in crate::worker) pass: Pass,
-    /// Whether the deadline has passed: a last pass then visits the connections.
+    /// The position among the connections, which are closed in slices.
+    pub(in crate::worker) cursor: SliceCursor,
+    /// Whether the deadline has passed: the connections are then visited for the last time.
     pub(in crate::worker) is_last: bool,
 }
 

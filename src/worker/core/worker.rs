@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::acceptor::{Acceptor, Listening, is_listener};
+use super::acceptor::{Acceptor, ListenerSlot, is_listener};
 use super::schedule::Schedule;
 use crate::base::bug;
 use crate::base::ticks::{MAX_TIME, micros, time_of};
@@ -39,7 +39,7 @@ pub(crate) struct Worker<O: Os, H: Handler> {
 }
 
 /// The parts of a worker.
-pub(crate) struct Assembly<O: Os, H: Handler> {
+pub(crate) struct WorkerParts<O: Os, H: Handler> {
     pub(crate) os: O,
     pub(crate) handler: H,
     pub(crate) limits: Limits,
@@ -47,7 +47,7 @@ pub(crate) struct Assembly<O: Os, H: Handler> {
     pub(crate) number: usize,
     pub(crate) handle: Handle,
     pub(crate) inbox: Inbox,
-    pub(crate) listeners: Vec<Listening<O::Listener>>,
+    pub(crate) listeners: Vec<ListenerSlot<O::Listener>>,
 }
 
 impl<O: Os, H: Handler> Worker<O, H> {
@@ -55,11 +55,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
     ///
     /// # Errors
     /// When a listener cannot be watched.
-    pub(crate) fn new(parts: Assembly<O, H>) -> io::Result<Self> {
-        let Assembly { mut os, handler, limits, number, handle, inbox, listeners } = parts;
+    pub(crate) fn new(parts: WorkerParts<O, H>) -> io::Result<Self> {
+        let WorkerParts { mut os, handler, limits, number, handle, inbox, listeners } = parts;
         let now = os.now();
         let shared = Arc::clone(&handle.shared);
-        let options = listeners.iter().map(|listening| listening.options).collect();
+        let options = listeners.iter().map(|slot| slot.options).collect();
         let acceptor = Acceptor::new(listeners, &mut os)?;
         shared.common.join_group();
         let tick = handler.tick_interval().map(|interval| {
@@ -111,7 +111,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// connection is written once, from whichever sources.
     pub(crate) fn iterate(&mut self) -> io::Result<bool> {
         self.wait()?;
-        if !self.follow_stage() {
+        if !self.apply_stage() {
             return Ok(false);
         }
         self.handle_mail();
@@ -122,14 +122,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
         self.schedule.is_unfinished |= self.sessions.expire_messages();
         self.schedule.is_unfinished |= self.sessions.rearm_overdue();
         self.tick_handler();
-        self.take_turn();
-        self.keep_house();
+        self.run_turn();
+        self.free_unused_memory();
         let open = self.sessions.streams.counters.open.get();
         self.sessions.write_queued();
         // The handler learned of connections that were lost while writing: it may need another turn because of them.
         self.schedule.is_unfinished |= self.sessions.streams.counters.open.get() != open;
         self.sessions.streams.counters.buffered_bytes.set(self.sessions.streams.pool.used() as u64);
-        self.sessions.streams.counters.backlog_bytes.set(self.sessions.streams.pool.lent() as u64);
+        self.sessions.streams.counters.backlog_bytes.set(self.sessions.streams.pool.backlog() as u64);
         self.count_bugs();
         Ok(!self.has_drained())
     }
@@ -170,7 +170,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// Follows the stage of the server: drains the worker, or ends it at once. Returns `false` once the worker has ended.
-    pub(in crate::worker) fn follow_stage(&mut self) -> bool {
+    pub(in crate::worker) fn apply_stage(&mut self) -> bool {
         match self.sessions.common.stage() {
             Stage::Running => true,
             Stage::Draining => self.drain(),
@@ -208,9 +208,9 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// Calls the handler's turn, and schedules the next one.
-    fn take_turn(&mut self) {
+    fn run_turn(&mut self) {
         self.schedule.turn = None;
-        let (turn, has_ended) = self.sessions.take_turn();
+        let (turn, has_ended) = self.sessions.run_turn();
         self.schedule.is_unfinished |= has_ended || turn == Turn::Again;
         if let Turn::Within(time) = turn {
             self.schedule.turn = Some(self.sessions.streams.now.saturating_add(time));
@@ -228,7 +228,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     }
 
     /// Frees unused memory once it is due, and schedules the next time as long as unused memory is left.
-    fn keep_house(&mut self) {
+    fn free_unused_memory(&mut self) {
         let Sessions { streams, codec, .. } = &mut self.sessions;
         if self.schedule.housekeeping.is_some_and(|due| due <= streams.now) {
             streams.pool.trim();

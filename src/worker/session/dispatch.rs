@@ -106,7 +106,7 @@ impl<H: Handler> HandlerCall<'_, H> {
     ) {
         let (handler, mut conn) = self.handler_and_conn(data, reply);
         if is_buffered {
-            conn.may_return(message.as_bytes());
+            conn.may_echo(message.as_bytes());
         }
         handler.message(&mut conn, message);
     }
@@ -174,7 +174,7 @@ pub(super) fn handle_unfragmented<H: Handler>(
             }
         };
         count += 1;
-        conn.may_return(payload);
+        conn.may_echo(payload);
         handler.message(&mut conn, message);
         if let Some(echo) = conn.reply.take_echo() {
             conn.reply.echo_in_place(echo, memory, &parsed);

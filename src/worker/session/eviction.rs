@@ -25,7 +25,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// evicted. The evicted message may be this connection's own, which then ends.
     #[cold]
     pub(in crate::worker) fn evict_for(&mut self, index: ConnIndex, needed: usize) -> Flow {
-        if !self.streams.pool.lacks(needed) {
+        if !self.streams.pool.lacks_room_for(needed) {
             return Flow::Alive;
         }
         let id = self.streams.table.id(index);
@@ -38,7 +38,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let enough = needed.saturating_add(self.streams.pool.limit() / EVICTION_SPARE);
         for candidate in self.eviction_candidates().into_iter().take(MAX_EVICTIONS) {
             // A message is not evicted for a larger one.
-            if !self.streams.pool.lacks(enough) || candidate.bytes.ilog2() < needed.max(1).ilog2() {
+            if !self.streams.pool.lacks_room_for(enough) || candidate.bytes.ilog2() < needed.max(1).ilog2() {
                 break;
             }
             self.evict(candidate.owner);

@@ -37,7 +37,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return FinalRead::Gone;
         }
         let found = self.unhandled_and_unread(index);
-        if found > 0 && self.streams.table.side_or_new(index).final_reads.left(timer, due, found) > 0 {
+        if found > 0 && self.streams.table.side_or_new(index).final_reads.remaining(timer, due, found) > 0 {
             return FinalRead::Incomplete;
         }
         self.forget_final_read(index, timer);
@@ -87,7 +87,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if let Some(side) = self.streams.table.side_mut(index)
             && side.final_reads.are_pending()
         {
-            side.final_reads.forget(timer);
+            side.final_reads.clear(timer);
             self.streams.free_side(index);
         }
     }
@@ -104,7 +104,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             && side.final_reads.are_pending()
         {
             let taken = (received + unhandled_before).saturating_sub(side.unhandled.len());
-            side.final_reads.count(taken);
+            side.final_reads.count_handled(taken);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::stream::Streams;
 use crate::worker::stream::compression::{Codec, LazyWindows, MessageWriter};
-use crate::worker::table::{ConnIndex, Flags, Side, State, UnhandledInput};
+use crate::worker::table::{ConnIndex, Flags, SideRecord, State, UnhandledInput};
 use crate::ws::{Buffers, CloseFrame, DecodeError, Decoder, Event, UnfragmentedMessage};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
@@ -28,7 +28,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             Some(Stop::Drained) => return Flow::Alive,
             other => other,
         };
-        let mut decoder = self.streams.table.side_mut(index).map(Side::lend_decoder).unwrap_or_default();
+        let mut decoder =
+            self.streams.table.side_mut(index).map(SideRecord::take_decoder).unwrap_or_default();
         let flow = loop {
             let stop = stop.take().unwrap_or_else(|| self.run_decoder(index, &mut decoder, &mut input));
             match stop {
@@ -73,7 +74,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 .table
                 .side_mut(index)
                 .into_iter()
-                .for_each(|side| side.give_back(Decoder::default()));
+                .for_each(|side| side.put_decoder_back(Decoder::default()));
             self.streams.table.clear_message_deadline(index);
             self.streams.free_side(index);
         }
@@ -111,7 +112,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let is_partial = decoder.is_partial();
         let tick = self.streams.tick;
         let side = self.streams.table.side_or_new(index);
-        side.give_back(decoder);
+        side.put_decoder_back(decoder);
         if input.had_boundary {
             side.message.began_at = tick;
         }

@@ -9,7 +9,7 @@ use crate::base::ticks::{micros, tick_at, ticks};
 use crate::metrics::Counters;
 use crate::worker::limits::{Limits, PingPolicy};
 use crate::worker::os::Os;
-use crate::worker::table::{ConnId, Flags, Record, Side, State};
+use crate::worker::table::{ConnId, Flags, Record, SideRecord, State};
 
 /// State of the Pings of all connections of a worker.
 pub(in crate::worker) struct Keepalive {
@@ -37,7 +37,7 @@ impl Keepalive {
         id: ConnId,
         payload: &[u8],
         record: &Record<O::Socket, D>,
-        side: Option<&Side>,
+        side: Option<&SideRecord>,
         (os, counters): (&O, &Counters),
     ) -> Option<bool> {
         if record.state() == State::Open
@@ -74,7 +74,7 @@ impl PongTimes {
 /// is state of a late Pong, the tick is read from there. Otherwise it is `due` minus the time from the Ping to that timer.
 pub(in crate::worker) fn pinged_at<S, D>(
     record: &Record<S, D>,
-    side: Option<&Side>,
+    side: Option<&SideRecord>,
     due: u32,
     times: PongTimes,
 ) -> u32 {

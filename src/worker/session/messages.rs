@@ -5,11 +5,11 @@ use super::visits::Visits;
 use crate::budget::{BYTES_PER_WORK, WORK_OF_MESSAGE, outbox_for};
 use crate::worker::app::closed::Closed;
 use crate::worker::app::handler::Handler;
-use crate::worker::app::pass::{Pass, SliceBudget};
 use crate::worker::app::prepared::{PreparedMessage, message_of};
+use crate::worker::app::slices::{SliceBudget, SliceCursor};
 use crate::worker::os::Os;
 use crate::worker::stream::compression::{Codec, MessageWriter, can_share_compressed};
-use crate::worker::table::{CHUNK, ConflationKey, ConnId, ConnIndex, Frame, REFERENCE, State};
+use crate::worker::table::{ConflationKey, ConnId, ConnIndex, Frame, MIN_CHUNK, REFERENCE_OVERHEAD, State};
 use crate::ws::deflate::DeflateParams;
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
@@ -29,7 +29,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             self.deliver_negotiated(index, opcode, payload, frame.len());
         } else {
             // For a short frame a copy is cheaper than a reference.
-            self.push_frame(index, frame, true, frame.len() < CHUNK);
+            self.push_frame(index, frame, true, frame.len() < MIN_CHUNK);
         }
     }
 
@@ -103,16 +103,16 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Writes the next slice of a broadcast: sends the message to further open connections, as far as this iteration's budget allows.
-    pub(in crate::worker) fn broadcast(&mut self, message: &PreparedMessage, pass: &mut Pass) {
-        pass.set_end(self.streams.table.end());
-        let mut budget = self.sweep_budget();
-        pass.advance(pass.rest().map(ConnIndex::new), &mut budget, |index, budget| {
+    pub(in crate::worker) fn broadcast(&mut self, message: &PreparedMessage, cursor: &mut SliceCursor) {
+        cursor.set_end(self.streams.table.end());
+        let mut budget = self.slice_budget();
+        cursor.advance(cursor.rest().map(ConnIndex::new), &mut budget, |index, budget| {
             if let Some(record) = self.streams.table.get(index).filter(|record| record.state() == State::Open)
             {
                 let params = record.params;
                 self.broadcast_to(index, message, params);
             }
-            budget.look();
+            budget.step();
             if self.visits.meter.is_visit_spent() {
                 *budget = SliceBudget::SPENT;
             }
@@ -120,11 +120,11 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Returns the budget of a broadcast's slice, in connections: 0 when the iteration's work for mail is used up.
-    fn sweep_budget(&self) -> SliceBudget {
+    fn slice_budget(&self) -> SliceBudget {
         if self.visits.meter.is_visit_spent() {
             SliceBudget::SPENT
         } else {
-            SliceBudget::of_looks(self.limits.budgets.sweep as usize)
+            SliceBudget::of_steps(self.limits.budgets.slice as usize)
         }
     }
 
@@ -176,7 +176,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let len = frame.len();
         let most = outbox_for(self.limits.outbox, len);
         let fits = |sessions: &Self| len <= most.saturating_sub(sessions.streams.queued(index));
-        let may_wait = |sessions: &Self| is_copied || sessions.streams.pool.can_lend(len + REFERENCE);
+        let may_wait =
+            |sessions: &Self| is_copied || sessions.streams.pool.has_backlog_room(len + REFERENCE_OVERHEAD);
         // Output that only waits for the end of the iteration, or for other connections, does not make a peer slow.
         let must_write = !(fits(self) && may_wait(self));
         if must_write && !self.streams.is_blocked(index) && self.write_outbox(index) == Flow::Gone {

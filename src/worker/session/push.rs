@@ -11,7 +11,7 @@ use crate::worker::app::turn::Flush;
 use crate::worker::os::Os;
 use crate::worker::stream::compression::MOST_BITS;
 use crate::worker::stream::{SocketWriter, Streams, has_other_output};
-use crate::worker::table::{ConflationKey, ConnIndex, Flags, REFERENCE, State};
+use crate::worker::table::{ConflationKey, ConnIndex, Flags, REFERENCE_OVERHEAD, State};
 use crate::ws::deflate::DeflateParams;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
@@ -142,7 +142,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Returns whether a frame has no room because of output that only waits for the end of the iteration. That is to be written first:
     /// such output does not make a peer slow.
     fn should_write_first(&self, index: ConnIndex, len: usize) -> bool {
-        let (needed, weight) = (len + REFERENCE, self.streams.weight(index));
+        let (needed, weight) = (len + REFERENCE_OVERHEAD, self.streams.weight(index));
         weight > 0
             && needed + weight > outbox_for(self.limits.outbox, needed)
             && !self.streams.is_blocked(index)
@@ -157,16 +157,17 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         policy: SlowPolicy,
         displaced: &mut u32,
     ) -> bool {
-        let needed = len + REFERENCE;
+        let needed = len + REFERENCE_OVERHEAD;
         let limit = outbox_for(self.limits.outbox, needed);
         let Streams { table, pool, .. } = &mut self.streams;
         let Some((record, side)) = table.entry_mut(index) else { return false };
         let is_blocked = record.flags.has(Flags::BLOCKED);
         let Some(side) = side else {
-            return pool.can_lend(needed);
+            return pool.has_backlog_room(needed);
         };
         let outbox = &mut side.outbox;
-        let fits = |weight: usize, pool: &Pool| needed <= limit - weight.min(limit) && pool.can_lend(needed);
+        let fits =
+            |weight: usize, pool: &Pool| needed <= limit - weight.min(limit) && pool.has_backlog_room(needed);
         // While the kernel takes output, queued messages wait only for the end of the iteration: the peer is not slow and gets them all.
         if policy == SlowPolicy::Conflate && is_blocked {
             *displaced += outbox.drop_conflated(key, pool);

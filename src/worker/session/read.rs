@@ -183,7 +183,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if is_late {
             self.note_activity_of_late_peer(index, seen_before);
         }
-        if self.streams.pool.has_plenty(needed) {
+        if self.streams.pool.has_ample_room_for(needed) {
             return self.handle_input_as(index, (state, protocol), input, drained);
         }
         if self.evict_for(index, needed) == Flow::Gone {

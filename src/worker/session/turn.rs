@@ -23,13 +23,13 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return true;
         }
         // A long message in the outbox must not block the client's answers.
-        let kept = (limit / 2).saturating_sub(self.streams.table.outbox(index).map_or(0, Outbox::copied));
+        let kept = (limit / 2).saturating_sub(self.streams.table.outbox(index).map_or(0, Outbox::copied_len));
         kept > room && self.write_message(index, opcode, payload, kept)
     }
 
     /// Runs the handler's turn. Returns when the next one is due, and whether the handler's `close` was called for connections that ended
     /// during the turn. The handler may react to that in another turn, for which no other thread may wake the worker.
-    pub(in crate::worker) fn take_turn(&mut self) -> (Turn, bool) {
+    pub(in crate::worker) fn run_turn(&mut self) -> (Turn, bool) {
         let Some(mut handler) = self.app.handler.take() else { return (Turn::Idle, false) };
         let turn = handler.turn(&mut Connections::new(self));
         (turn, self.app.end_turn(handler))
@@ -62,7 +62,7 @@ impl<O: Os, H: Handler> ConnectionAccess<H::Data> for Sessions<O, H> {
     }
 
     fn spare_backlog(&self) -> usize {
-        self.streams.pool.spare_lendable()
+        self.streams.pool.spare_backlog()
     }
 
     fn slowest(&self, limit: usize) -> Vec<(ConnId, usize)> {

@@ -7,7 +7,7 @@ use super::listener::ListenerOptions;
 use super::streams::Streams;
 use super::transport::{ReadState, Received, TransportContext};
 use crate::worker::os::Os;
-use crate::worker::table::{ConnIndex, Flags, Record, Side};
+use crate::worker::table::{ConnIndex, Flags, Record, SideRecord};
 
 impl<O: Os, D> Streams<O, D> {
     /// Receives with one system call: first into the buffer of a large message that is incomplete, then into this range of the receive
@@ -27,7 +27,7 @@ impl<O: Os, D> Streams<O, D> {
             return Ok(Received { len: 0, appended: 0, state: ReadState::Ended });
         };
         let kind = record.transport();
-        let received = if let Some(Side { message, .. }) = side
+        let received = if let Some(SideRecord { message, .. }) = side
             && let Some((payload, most)) = message.decoder.spare_capacity(pool)
         {
             let mut cx = TransportContext { os, socket: &record.socket, index, pool };

@@ -24,7 +24,7 @@ impl ListenerOptions {
 
     /// Returns the transport and the protocol of a connection that was just accepted. A preamble precedes the transport, so that it is read
     /// as plain bytes.
-    pub(in crate::worker) const fn at_first(self) -> (TransportKind, Protocol) {
+    pub(in crate::worker) const fn initial_tags(self) -> (TransportKind, Protocol) {
         match self.preamble {
             Some(_) => (TransportKind::Plain, Protocol::Preamble),
             None => (self.transport, Protocol::Opening),

@@ -8,7 +8,7 @@ use super::streams::Streams;
 use super::transport::TransportContext;
 use crate::budget::SLICES_PER_WRITE;
 use crate::worker::os::Os;
-use crate::worker::table::{ConflationKey, ConnIndex, Flags, Frame, Outbox, Record, Side, State};
+use crate::worker::table::{ConflationKey, ConnIndex, Flags, Frame, Outbox, Record, SideRecord, State};
 
 impl<O: Os, D> Streams<O, D> {
     /// Returns whether the kernel takes no more output at the moment.
@@ -46,14 +46,14 @@ impl<O: Os, D> Streams<O, D> {
         written: usize,
         key: ConflationKey,
     ) {
-        let Side { outbox, .. } = self.table.side_or_new(index);
+        let SideRecord { outbox, .. } = self.table.side_or_new(index);
         outbox.push_shared(Frame::clone(frame), written, key, &mut self.pool);
     }
 
     /// Appends the reply without its first `written` bytes to the outbox. Returns `false` when the pool has no buffer for a part of it.
     pub(in crate::worker) fn queue_reply(&mut self, index: ConnIndex, mut written: usize) -> bool {
         let Self { table, pool, receive, .. } = self;
-        let Side { outbox, .. } = table.side_or_new(index);
+        let SideRecord { outbox, .. } = table.side_or_new(index);
         let mut queued = true;
         receive.drain(|piece| {
             let skip = written.min(piece.len());
@@ -146,13 +146,13 @@ impl<O: Os, D> Streams<O, D> {
     pub(in crate::worker) fn end_writing(&mut self, index: ConnIndex) {
         let Self { table, os, transports, pool, .. } = self;
         let Some(record) = table.get_mut(index) else { return };
-        if record.state() == State::Lingering && !record.flags.has(Flags::SHUT) {
+        if record.state() == State::Lingering && !record.flags.has(Flags::WRITE_SHUT) {
             let ended = transports.end_writing(
                 record.transport(),
                 &mut TransportContext { os, socket: &record.socket, index, pool },
             );
             // It can only fail for a connection that is lost, which the next read finds out.
-            record.flags.set(if ended.unwrap_or(true) { Flags::SHUT } else { Flags::BLOCKED });
+            record.flags.set(if ended.unwrap_or(true) { Flags::WRITE_SHUT } else { Flags::BLOCKED });
         }
     }
 
@@ -186,7 +186,7 @@ impl<O: Os, D> Streams<O, D> {
 #[inline]
 pub(in crate::worker) fn has_other_output<S, D>(
     record: &Record<S, D>,
-    side: Option<&Side>,
+    side: Option<&SideRecord>,
     tick: u32,
     postpones_pings: bool,
 ) -> bool {

@@ -7,7 +7,7 @@ use super::id::{ConnId, ConnIndex, MAX_GENERATION};
 use super::message_deadline::MessageDeadline;
 use super::outbox::Outbox;
 use super::record::Record;
-use super::side::{Side, SideId};
+use super::side::{SideId, SideRecord};
 use super::tags::State;
 use crate::base::pages::PagedSlab;
 use crate::base::pool::Pool;
@@ -18,7 +18,7 @@ use crate::budget::RECORDS_PER_PAGE;
 const SIDES_PER_PAGE: usize = 64;
 
 type Records<S, D> = PagedSlab<Record<S, D>, RECORDS_PER_PAGE>;
-type Sides = PagedSlab<Side, SIDES_PER_PAGE>;
+type Sides = PagedSlab<SideRecord, SIDES_PER_PAGE>;
 
 /// A worker's connections, found by index and by id.
 ///
@@ -115,7 +115,7 @@ impl<S, D> ConnectionTable<S, D> {
 
     /// Returns a connection's record with its side record, if it has one.
     #[inline]
-    pub(in crate::worker) fn entry(&self, index: ConnIndex) -> Option<(&Record<S, D>, Option<&Side>)> {
+    pub(in crate::worker) fn entry(&self, index: ConnIndex) -> Option<(&Record<S, D>, Option<&SideRecord>)> {
         let record = self.records.get(index.as_usize())?;
         Some((record, record.side.index().and_then(|at| self.sides.get(at))))
     }
@@ -125,7 +125,7 @@ impl<S, D> ConnectionTable<S, D> {
     pub(in crate::worker) fn entry_mut(
         &mut self,
         index: ConnIndex,
-    ) -> Option<(&mut Record<S, D>, Option<&mut Side>)> {
+    ) -> Option<(&mut Record<S, D>, Option<&mut SideRecord>)> {
         let record = self.records.get_mut(index.as_usize())?;
         let side = record.side.index().and_then(|at| self.sides.get_mut(at));
         Some((record, side))
@@ -138,23 +138,23 @@ impl<S, D> ConnectionTable<S, D> {
 
     /// Returns a connection's side record, if it has one.
     #[inline]
-    pub(in crate::worker) fn side(&self, index: ConnIndex) -> Option<&Side> {
+    pub(in crate::worker) fn side(&self, index: ConnIndex) -> Option<&SideRecord> {
         self.sides.get(self.get(index)?.side.index()?)
     }
 
     /// Returns a connection's side record, if it has one, mutably.
     #[inline]
-    pub(in crate::worker) fn side_mut(&mut self, index: ConnIndex) -> Option<&mut Side> {
+    pub(in crate::worker) fn side_mut(&mut self, index: ConnIndex) -> Option<&mut SideRecord> {
         let at = self.get(index)?.side.index()?;
         self.sides.get_mut(at)
     }
 
     /// Returns a connection's side record; makes one if it has none.
-    pub(in crate::worker) fn side_or_new(&mut self, index: ConnIndex) -> &mut Side {
+    pub(in crate::worker) fn side_or_new(&mut self, index: ConnIndex) -> &mut SideRecord {
         let Self { records, sides, .. } = self;
         let record = records.get_mut(index.as_usize()).expect("the connection is in the table");
         let at = record.side.index().unwrap_or_else(|| {
-            let at = sides.insert(Side::new(index));
+            let at = sides.insert(SideRecord::new(index));
             record.side = SideId::new(at);
             at
         });
@@ -164,7 +164,7 @@ impl<S, D> ConnectionTable<S, D> {
     /// Frees a connection's side record when it is empty.
     pub(in crate::worker) fn free_side(&mut self, index: ConnIndex, pool: &mut Pool) {
         let Some(at) = self.record_mut(index).side.index() else { return };
-        if self.sides.get(at).is_none_or(Side::is_empty) {
+        if self.sides.get(at).is_none_or(SideRecord::is_empty) {
             self.clear_message_deadline(index);
             self.record_mut(index).side = SideId::NONE;
             if let Some(mut side) = self.sides.remove(at) {
@@ -179,13 +179,17 @@ impl<S, D> ConnectionTable<S, D> {
     }
 
     /// Returns the side records in up to `most` slots, from the slot `from` on, wrapping around at the end.
-    pub(in crate::worker) fn sides_from(&self, from: usize, most: usize) -> impl Iterator<Item = &Side> {
+    pub(in crate::worker) fn sides_from(
+        &self,
+        from: usize,
+        most: usize,
+    ) -> impl Iterator<Item = &SideRecord> {
         let end = self.sides.end();
         (from.min(end)..end).chain(0..from.min(end)).take(most).filter_map(|at| self.sides.get(at))
     }
 
     /// Returns all side records.
-    pub(in crate::worker) fn sides(&self) -> impl Iterator<Item = &Side> {
+    pub(in crate::worker) fn sides(&self) -> impl Iterator<Item = &SideRecord> {
         self.sides_from(0, usize::MAX)
     }
 
@@ -291,7 +295,7 @@ impl<S, D> ConnectionTable<S, D> {
         let Some(side) = self.sides.get_mut(at as usize).filter(|side| side.message.deadline.is_set()) else {
             return;
         };
-        side.final_reads.forget(Timer::Message);
+        side.final_reads.clear(Timer::Message);
         side.message.deadline.clear();
         self.message_timers.disarm(&mut self.sides, at);
     }

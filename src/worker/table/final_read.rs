@@ -19,7 +19,7 @@ struct Incomplete {
     /// The deadline, a tick. 0 means none, since ticks begin higher.
     due: u32,
     /// Bytes that had arrived and are not handled yet.
-    left: u32,
+    remaining: u32,
 }
 
 impl FinalReads {
@@ -27,7 +27,7 @@ impl FinalReads {
         self.0.is_some()
     }
 
-    pub(crate) fn forget(&mut self, timer: Timer) {
+    pub(crate) fn clear(&mut self, timer: Timer) {
         if let Some(reads) = &mut self.0 {
             reads[timer as usize] = Incomplete::default();
             if reads.iter().all(|read| read.due == 0) {
@@ -38,19 +38,19 @@ impl FinalReads {
 
     /// Returns the number of bytes that must be handled before the deadline is enforced. `found` is the number of bytes that are not handled
     /// now; that of the first call for a deadline counts.
-    pub(crate) fn left(&mut self, timer: Timer, due: u32, found: u32) -> u32 {
+    pub(crate) fn remaining(&mut self, timer: Timer, due: u32, found: u32) -> u32 {
         let read = &mut self.0.get_or_insert_default()[timer as usize];
         if read.due != due {
-            *read = Incomplete { due, left: found };
+            *read = Incomplete { due, remaining: found };
         }
-        read.left
+        read.remaining
     }
 
     /// Counts bytes that were handled.
-    pub(crate) fn count(&mut self, bytes: usize) {
+    pub(crate) fn count_handled(&mut self, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.0.iter_mut().flat_map(|reads| reads.iter_mut()).for_each(|read| {
-            read.left = read.left.saturating_sub(bytes);
+            read.remaining = read.remaining.saturating_sub(bytes);
         });
     }
 }

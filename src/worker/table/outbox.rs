@@ -11,10 +11,10 @@ use crate::ws::Buffers;
 pub(crate) type Frame = Arc<[u8]>;
 
 /// The least capacity of a chunk of bytes.
-pub(crate) const CHUNK: usize = 1024;
+pub(crate) const MIN_CHUNK: usize = 1024;
 
 /// The overhead of a reference to a shared frame, in bytes. It bounds the number of small frames in outboxes.
-pub(crate) const REFERENCE: usize = 64;
+pub(crate) const REFERENCE_OVERHEAD: usize = 64;
 
 /// The number of chunks from which on small frames are copied rather than referenced.
 const MANY_CHUNKS: usize = 16;
@@ -86,7 +86,7 @@ impl Outbox {
     }
 
     /// Returns the number of queued bytes that are in no shared frame. Visits all chunks: for when there is no room.
-    pub(crate) fn copied(&self) -> usize {
+    pub(crate) fn copied_len(&self) -> usize {
         let copies = self.chunks.iter().map(|chunk| match chunk {
             Chunk::Pooled(bytes) => bytes.len(),
             Chunk::Shared(..) => 0,
@@ -97,7 +97,7 @@ impl Outbox {
 
     /// Returns the number of queued bytes, with the overhead of keeping them.
     pub(crate) const fn weight(&self) -> usize {
-        self.len + self.references * REFERENCE
+        self.len + self.references * REFERENCE_OVERHEAD
     }
 
     /// Appends a copy of `bytes`. Returns `false`, and appends nothing, when the pool has no memory for it.
@@ -108,7 +108,7 @@ impl Outbox {
         {
             last.extend_from_slice(bytes);
         } else {
-            let Some(mut chunk) = pool.take(bytes.len().max(CHUNK)) else { return false };
+            let Some(mut chunk) = pool.take(bytes.len().max(MIN_CHUNK)) else { return false };
             chunk.extend_from_slice(bytes);
             self.chunks.push_back(Chunk::Pooled(chunk));
         }
@@ -132,7 +132,7 @@ impl Outbox {
     /// Returns whether a shared frame of `len` bytes should be copied: a reference takes memory that no limit counts, and one queue can
     /// have very many small frames.
     pub(crate) fn prefers_copy(&self, len: usize) -> bool {
-        len < CHUNK && self.chunks.len() >= MANY_CHUNKS
+        len < MIN_CHUNK && self.chunks.len() >= MANY_CHUNKS
     }
 
     /// Appends a reference to a shared frame, of which `written` bytes are already written. With a key it may be dropped later.
@@ -144,7 +144,7 @@ impl Outbox {
         }
         self.len += frame.len() - written;
         self.references += 1;
-        pool.lend(frame.len() + REFERENCE);
+        pool.add_to_backlog(frame.len() + REFERENCE_OVERHEAD);
         self.chunks.push_back(Chunk::Shared(frame, key));
     }
 
@@ -160,7 +160,7 @@ impl Outbox {
             if !stays {
                 *len -= chunk.bytes().len();
                 *references -= 1;
-                pool.reclaim(chunk.bytes().len() + REFERENCE);
+                pool.take_from_backlog(chunk.bytes().len() + REFERENCE_OVERHEAD);
                 dropped += 1;
             }
             stays
@@ -194,7 +194,7 @@ impl Outbox {
             Chunk::Pooled(bytes) => pool.recycle(bytes),
             Chunk::Shared(frame, _) => {
                 self.references -= 1;
-                pool.reclaim(frame.len() + REFERENCE);
+                pool.take_from_backlog(frame.len() + REFERENCE_OVERHEAD);
             }
         }
     }
@@ -272,13 +272,13 @@ mod tests {
                 }
                 write(&mut outbox, &mut pool, writable, &mut got);
                 prop_assert_eq!(outbox.len(), expected.len() - got.len());
-                prop_assert!(outbox.copied() <= outbox.len());
+                prop_assert!(outbox.copied_len() <= outbox.len());
             }
             while !outbox.is_empty() {
                 write(&mut outbox, &mut pool, 333, &mut got);
             }
             prop_assert_eq!(got, expected);
-            prop_assert_eq!((pool.used(), pool.lent()), (0, 0));
+            prop_assert_eq!((pool.used(), pool.backlog()), (0, 0));
         }
     }
 
@@ -287,11 +287,11 @@ mod tests {
         let (mut outbox, mut pool) = (Outbox::default(), pool());
         outbox.push_shared(Frame::from(&b"shared"[..]), 2, ConflationKey::NONE, &mut pool);
         assert!(outbox.push(&[0; 5000], &mut pool) && outbox.push(&[0; 5000], &mut pool));
-        assert_eq!((outbox.len(), outbox.copied()), (10_004, 10_000));
+        assert_eq!((outbox.len(), outbox.copied_len()), (10_004, 10_000));
         outbox.advance(1_004, &mut pool);
-        assert_eq!((outbox.len(), outbox.copied()), (9_000, 9_000));
+        assert_eq!((outbox.len(), outbox.copied_len()), (9_000, 9_000));
         outbox.clear(&mut pool);
-        assert_eq!((outbox.len(), pool.used(), pool.lent()), (0, 0, 0));
+        assert_eq!((outbox.len(), pool.used(), pool.backlog()), (0, 0, 0));
     }
 
     const MANY: usize = 1_000;
@@ -334,9 +334,9 @@ mod tests {
             let left = (1..3 * MANY).filter(|number| number % 3 != 1 || (*number == 1 && written == 1));
             assert_eq!(numbers(&outbox), left.collect::<Vec<_>>());
             assert_eq!(outbox.len(), outbox.chunks.len() * 8 - written);
-            assert_eq!(pool.lent(), outbox.chunks.len() * (8 + REFERENCE));
+            assert_eq!(pool.backlog(), outbox.chunks.len() * (8 + REFERENCE_OVERHEAD));
             outbox.clear(&mut pool);
-            assert_eq!(pool.lent(), 0);
+            assert_eq!(pool.backlog(), 0);
         }
     }
 
@@ -347,7 +347,7 @@ mod tests {
             let mut outbox = mixed(&mut pool);
             outbox.advance(8 + written, &mut pool);
             looks();
-            let goal = outbox.weight() - MANY * (8 + REFERENCE);
+            let goal = outbox.weight() - MANY * (8 + REFERENCE_OVERHEAD);
             let dropped = outbox.drop_oldest(&mut pool, |weight, _| weight <= goal) as usize;
             assert_eq!((dropped, looks() <= 3 * MANY / 2 + 3), (MANY, true));
             let kept = (1..3 * MANY).filter(|number| {
@@ -359,7 +359,7 @@ mod tests {
             outbox.drop_oldest(&mut pool, |_, _| false);
             assert!(numbers(&outbox).into_iter().skip(written).all(|number| number % 3 == 0));
             outbox.clear(&mut pool);
-            assert_eq!(pool.lent(), 0);
+            assert_eq!(pool.backlog(), 0);
         }
     }
 }

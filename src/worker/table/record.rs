@@ -34,10 +34,10 @@ impl<S, D> Record<S, D> {
     pub(crate) fn new(
         socket: S,
         listener: ListenerIndex,
-        begins: (TransportKind, Protocol),
+        initial: (TransportKind, Protocol),
         now: u32,
     ) -> Self {
-        let (transport, protocol) = begins;
+        let (transport, protocol) = initial;
         Self {
             socket,
             origin: GenerationAndListener::new(0, listener),
@@ -113,7 +113,7 @@ impl Flags {
     /// The connection was accepted beyond a limit, to be refused with 503.
     pub(crate) const REFUSED: u8 = 1 << 6;
     /// The writing half was shut down.
-    pub(crate) const SHUT: u8 = 1 << 7;
+    pub(crate) const WRITE_SHUT: u8 = 1 << 7;
 
     pub(crate) const fn has(self, flag: u8) -> bool {
         self.0 & flag != 0

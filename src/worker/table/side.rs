@@ -49,8 +49,8 @@ impl UnhandledInput {
 pub(crate) struct IncompleteMessage {
     /// State of the incomplete frame or message.
     pub(crate) decoder: Decoder,
-    /// Whether the decoder is lent out. The side record then stays, empty or not, with the other state of the connection.
-    decoder_is_lent: bool,
+    /// Whether the decoder is taken out. The side record then stays, empty or not, with the other state of the connection.
+    is_decoder_taken: bool,
     /// The tick at which the message began to arrive.
     pub(crate) began_at: u32,
     /// The deadline of the message.
@@ -59,7 +59,7 @@ pub(crate) struct IncompleteMessage {
 
 /// State that an idle connection does not have. It is freed as soon as it is empty.
 #[derive(Debug)]
-pub(crate) struct Side {
+pub(crate) struct SideRecord {
     /// The index of the connection that has this side record.
     owner: ConnIndex,
     /// Deadlines that have passed while input was not handled.
@@ -82,7 +82,7 @@ pub(crate) struct Side {
     pub(crate) late_close: Option<Box<OutputProgress>>,
 }
 
-impl Side {
+impl SideRecord {
     pub(crate) fn new(owner: ConnIndex) -> Self {
         Self {
             owner,
@@ -102,21 +102,21 @@ impl Side {
         self.owner
     }
 
-    /// Lends the decoder out. Until it is [given back](Self::give_back), the side record is not empty.
-    pub(crate) fn lend_decoder(&mut self) -> Decoder {
-        debug_assert!(!self.message.decoder_is_lent, "the decoder is out");
-        self.message.decoder_is_lent = true;
+    /// Takes the decoder out. Until it is [put back](Self::put_decoder_back), the side record is not empty.
+    pub(crate) fn take_decoder(&mut self) -> Decoder {
+        debug_assert!(!self.message.is_decoder_taken, "the decoder is taken");
+        self.message.is_decoder_taken = true;
         std::mem::take(&mut self.message.decoder)
     }
 
     /// Puts the decoder back, or an idle one in its place.
-    pub(crate) fn give_back(&mut self, decoder: Decoder) {
-        self.message.decoder_is_lent = false;
+    pub(crate) fn put_decoder_back(&mut self, decoder: Decoder) {
+        self.message.is_decoder_taken = false;
         self.message.decoder = decoder;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        !self.message.decoder_is_lent
+        !self.message.is_decoder_taken
             && !self.final_reads.are_pending()
             && self.head.is_empty()
             && self.message.decoder.is_idle()
@@ -152,4 +152,4 @@ impl Side {
     }
 }
 
-const _: () = assert!(size_of::<Side>() <= 304);
+const _: () = assert!(size_of::<SideRecord>() <= 304);

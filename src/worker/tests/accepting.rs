@@ -3,7 +3,7 @@
 use super::rig::{Client, Seen, limits, millis, play, request, secs};
 use crate::budget::{ACCEPTS_PER_ITERATION, REFUSALS};
 use crate::simulation::connection::Ending;
-use crate::worker::core::acceptor::Listening;
+use crate::worker::core::acceptor::ListenerSlot;
 use crate::worker::stream::ListenerOptions;
 use crate::worker::{ConnIndex, Limits};
 use crate::ws::Message;
@@ -54,8 +54,8 @@ fn an_error_that_lasts_makes_accepting_pause() {
 fn a_record_knows_the_listener_of_its_connection() {
     play(limits(), |rig| {
         rig.open();
-        let second = Listening::new(rig.world().add_listener(), None);
-        rig.worker.acceptor.listeners.push(Listening { ready: true, ..second });
+        let second = ListenerSlot::new(rig.world().add_listener(), None);
+        rig.worker.acceptor.listeners.push(ListenerSlot { ready: true, ..second });
         rig.worker.sessions.streams.listeners.push(ListenerOptions::PLAIN);
         let client = rig.connect();
         {

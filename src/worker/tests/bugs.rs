@@ -10,9 +10,9 @@ fn bugs_are_counted_and_the_first_is_logged() {
         let notices = rig.handle.shared.common.notices.open().unwrap();
         rig.iterate();
         assert_eq!(rig.counters().bugs.get(), 0);
-        ["first", "second"].into_iter().for_each(bug::pretend);
+        ["first", "second"].into_iter().for_each(bug::count_without_panic);
         rig.iterate();
-        bug::pretend("third");
+        bug::count_without_panic("third");
         rig.iterate();
         assert_eq!(rig.counters().bugs.get(), 3);
         let said: Vec<Notice> = notices.try_iter().collect();

@@ -1,14 +1,14 @@
 //! Tests of the end of a worker: graceful, at its deadline, or at once.
 
 use super::rig::{Client, Seen, limits, millis, play, request, secs};
-use crate::budget::SWEEP_PER_ITERATION;
+use crate::budget::SLICE_PER_ITERATION;
 use crate::simulation::connection::Ending;
 use crate::ws::{CloseCode, Message};
 
 #[test]
 fn everybody_is_told_1001_and_the_end_comes_with_the_last_answer() {
     play(limits(), |rig| {
-        let clients: Vec<Client> = (0..SWEEP_PER_ITERATION + 10).map(|_| rig.connect()).collect();
+        let clients: Vec<Client> = (0..SLICE_PER_ITERATION + 10).map(|_| rig.connect()).collect();
         for &client in &clients {
             rig.send(client, request("/").as_bytes());
         }
@@ -178,7 +178,7 @@ fn a_drain_that_begins_between_two_phases_is_not_slept_over() {
         // The worker wakes up for mail and sees that the server is still running; then the drain begins.
         rig.handle.send(id, Message::Text("hi")).unwrap();
         rig.worker.wait().unwrap();
-        assert!(rig.worker.follow_stage());
+        assert!(rig.worker.apply_stage());
         rig.handle.shared.drain(secs(3));
         rig.worker.handle_mail();
         rig.run_for(secs(3));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::deflating::{Deflating, Heard, text};
 use super::rig::{Client, Seen, limits, millis, play, play_with, request, secs};
-use crate::budget::{MAILBOX, SWEEP_PER_ITERATION};
+use crate::budget::{MAILBOX, SLICE_PER_ITERATION};
 use crate::worker::{ConnId, Deflation, Limits, SendError};
 use crate::ws::deflate::ContextTakeover;
 use crate::ws::{CloseCode, Message, encode};
@@ -13,7 +13,7 @@ use crate::ws::{CloseCode, Message, encode};
 #[test]
 fn a_broadcast_goes_out_in_slices_and_later_mail_waits_for_it() {
     play(limits(), |rig| {
-        let clients: Vec<Client> = (0..SWEEP_PER_ITERATION + 100).map(|_| rig.connect()).collect();
+        let clients: Vec<Client> = (0..SLICE_PER_ITERATION + 100).map(|_| rig.connect()).collect();
         for &client in &clients {
             rig.send(client, request("/").as_bytes());
         }

@@ -2,7 +2,7 @@
 
 use super::deflating::{Deflating, Heard, text};
 use super::rig::{Rig, Seen, limits, play, secs};
-use crate::worker::table::REFERENCE;
+use crate::worker::table::REFERENCE_OVERHEAD;
 use crate::worker::{Batch, ConnIndex, Deflation, Flush, Limits, PreparedMessage, Pushed, SlowPolicy};
 use crate::ws::deflate::ContextTakeover;
 use crate::ws::{Message, Opcode};
@@ -30,7 +30,7 @@ fn said(texts: &[&str]) -> Vec<Seen> {
 const FRAME: usize = 104;
 
 fn narrow() -> Limits {
-    Limits { outbox: 3 * (FRAME + REFERENCE), ..limits() }
+    Limits { outbox: 3 * (FRAME + REFERENCE_OVERHEAD), ..limits() }
 }
 
 fn long(number: usize) -> String {
@@ -72,7 +72,7 @@ fn batches_for_later_leave_together() {
         });
         assert_eq!(rig.frames(client), said(&["one", "two", "three"]));
         assert_eq!(rig.sends(client) - before, 1);
-        assert_eq!(rig.worker.sessions.streams.pool.lent(), 0);
+        assert_eq!(rig.worker.sessions.streams.pool.backlog(), 0);
     });
 }
 
@@ -88,7 +88,7 @@ fn what_the_kernel_does_not_take_follows_in_order_wherever_it_stopped() {
             rig.settle();
             assert_eq!(rig.frames(client), said(&["first", "secnd", "third", "forth"]));
             assert_eq!(
-                (rig.worker.sessions.streams.table.sides_len(), rig.worker.sessions.streams.pool.lent()),
+                (rig.worker.sessions.streams.table.sides_len(), rig.worker.sessions.streams.pool.backlog()),
                 (0, 0)
             );
         });
@@ -173,7 +173,7 @@ fn pongs_and_closes_get_through_a_full_outbox() {
 
 #[test]
 fn what_waits_for_all_connections_is_bounded_and_comes_back() {
-    play(Limits { backlog: 4 * (FRAME + REFERENCE), ..narrow() }, |rig| {
+    play(Limits { backlog: 4 * (FRAME + REFERENCE_OVERHEAD), ..narrow() }, |rig| {
         let clients = [rig.open(), rig.open()];
         clients.iter().for_each(|&client| rig.world().set_room(client, 0));
         let dropped = Pushed { dropped: 1, ..Pushed::default() };
@@ -183,13 +183,13 @@ fn what_waits_for_all_connections_is_bounded_and_comes_back() {
         let mut more = batch(SlowPolicy::DropNewest, 0, &[&long(0), &long(1)]);
         let pushed = rig.turn(move |connections| connections.push(ConnIndex::new(1), &mut more, Flush::Now));
         assert_eq!(pushed, Pushed { taken: 1, dropped: 1, ..Pushed::default() });
-        assert_eq!(rig.worker.sessions.streams.pool.lent(), 4 * (FRAME + REFERENCE));
+        assert_eq!(rig.worker.sessions.streams.pool.backlog(), 4 * (FRAME + REFERENCE_OVERHEAD));
         rig.world().client_resets(clients[0]);
         rig.settle();
-        assert_eq!(rig.worker.sessions.streams.pool.lent(), FRAME + REFERENCE);
+        assert_eq!(rig.worker.sessions.streams.pool.backlog(), FRAME + REFERENCE_OVERHEAD);
         rig.world().set_room(clients[1], usize::MAX);
         rig.settle();
-        assert_eq!(rig.worker.sessions.streams.pool.lent(), 0);
+        assert_eq!(rig.worker.sessions.streams.pool.backlog(), 0);
     });
 }
 
@@ -297,7 +297,10 @@ fn two_messages_longer_than_an_outbox_reach_who_reads_at_once() {
                 rig.settle();
                 assert_eq!(rig.frames(client), said(&[&texts[0], &texts[1]]));
                 assert_eq!(
-                    (rig.worker.sessions.streams.table.sides_len(), rig.worker.sessions.streams.pool.lent()),
+                    (
+                        rig.worker.sessions.streams.table.sides_len(),
+                        rig.worker.sessions.streams.pool.backlog()
+                    ),
                     (0, 0)
                 );
             });
@@ -316,7 +319,7 @@ fn what_a_long_message_finds_room_beside_has_an_edge() {
         play(limits.clone(), |rig| {
             let client = rig.open();
             rig.world().set_room(client, 0);
-            let frame = others - REFERENCE;
+            let frame = others - REFERENCE_OVERHEAD;
             assert_eq!(
                 push(rig, SlowPolicy::DropNewest, 0, &[&format!("{:>pad$}", "", pad = frame - 4)]),
                 taken(1)

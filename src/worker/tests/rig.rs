@@ -94,7 +94,7 @@ pub(super) fn play_with(limits: Limits, tick_interval: Option<Duration>, script:
         tick_interval,
         decisions: Rc::clone(&decisions),
     };
-    let alone = Worker::alone(os, listener, Box::new(Arc::clone(&wakes)), limits, |_| app);
+    let alone = Worker::standalone(os, listener, Box::new(Arc::clone(&wakes)), limits, |_| app);
     let (worker, handle) = alone.unwrap();
     let mut rig = Rig { worker, handle, world, log, in_turn, decisions, wakes, alive: true };
     script(&mut rig);
@@ -123,7 +123,7 @@ impl Rig {
         assert!(self.alive, "the worker has ended");
         self.alive = self.worker.iterate().unwrap();
         assert_eq!(self.counters().buffered_bytes.get(), self.worker.sessions.streams.pool.used() as u64);
-        assert_eq!(self.counters().backlog_bytes.get(), self.worker.sessions.streams.pool.lent() as u64);
+        assert_eq!(self.counters().backlog_bytes.get(), self.worker.sessions.streams.pool.backlog() as u64);
     }
 
     /// Runs the worker for `time`, and returns the number of waits.

@@ -109,7 +109,7 @@ fn a_list_of_connections_that_end_in_a_turn_keeps_no_memory() {
                 .for_each(|index| connections.close(ConnIndex::new(index), CloseCode::NORMAL, "all of you"));
         });
         assert_eq!(rig.counters().closed_by_us.get(), u64::from(count));
-        let kept = rig.worker.sessions.app.ended.capacity();
+        let kept = rig.worker.sessions.app.pending_closes.capacity();
         assert!(kept <= LIST_KEEP, "{kept} places");
     });
 }

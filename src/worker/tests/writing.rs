@@ -275,7 +275,7 @@ fn messages_of_other_threads_count_towards_the_limits_of_what_waits() {
         // Without a buffer for another copy, the message itself is kept.
         assert!(
             rig.worker.sessions.streams.pool.used() >= 1_800
-                && rig.worker.sessions.streams.pool.lent() >= 900
+                && rig.worker.sessions.streams.pool.backlog() >= 900
         );
         assert_eq!(rig.counters().open.get(), 1);
     });
@@ -291,7 +291,7 @@ fn messages_of_other_threads_count_towards_the_limits_of_what_waits() {
         assert_eq!(rig.counters().outbox_overflows.get(), 1);
         assert!(
             rig.worker.sessions.streams.pool.used() < 1_024 * 2
-                && rig.worker.sessions.streams.pool.lent() >= 60_000
+                && rig.worker.sessions.streams.pool.backlog() >= 60_000
         );
     });
 }

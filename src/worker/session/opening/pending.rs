@@ -11,7 +11,7 @@ use super::routed::Routed;
 use crate::base::ticks::deadline;
 use crate::budget::{READ_COSTLY, WORK_OF_READ};
 use crate::http::{HeadBuffer, Refusal, Status, is_head, parse_head};
-use crate::worker::app::decision::{Learnt, Returned};
+use crate::worker::app::decision::{DecisionResult, Learnt};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::session::sessions::{Flow, Sessions};
@@ -40,7 +40,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             self.streams.pool.recycle(head);
             return self.refuse(index, AT_LIMIT, is_head);
         }
-        self.app.decisions.await_one(index, number);
+        self.app.decisions.set_awaited(index, number);
         self.streams.table.side_or_new(index).head = head;
         let record = self.streams.table.record_mut(index);
         record.set_state(State::Deciding);
@@ -59,10 +59,10 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Handles a decision that was resolved or dropped. Its connection may be gone, or may wait for another decision.
-    fn handle_decision(&mut self, Returned { name, learnt }: Returned) {
+    fn handle_decision(&mut self, DecisionResult { id, learnt }: DecisionResult) {
         self.visits.meter.charge(WORK_OF_READ);
-        let Some(index) = self.streams.table.find(name.conn) else { return };
-        if !self.app.decisions.is_awaited(index, name) {
+        let Some(index) = self.streams.table.find(id.conn) else { return };
+        if !self.app.decisions.is_awaited(index, id) {
             return;
         }
         let head = self.end_decision(index);

@@ -1,77 +1,77 @@
-//! Passes over many places, a slice at a time: a message is sent to all connections of a worker, or to all subscribers of a topic, this
+//! Visits to many places, a slice at a time: a message is sent to all connections of a worker, or to all subscribers of a topic, this
 //! way.
 
 use std::ops::Range;
 
-/// Looks at places that take as long as sending a small message.
+/// Steps from place to place that take as long as sending a small message.
 #[cfg(feature = "hub")]
-const LOOKS_PER_MESSAGE: usize = 64;
+const STEPS_PER_MESSAGE: usize = 64;
 
-/// The work that a slice may still do, in looks at places. Sending a small message takes as long as 64 looks.
+/// The work that a slice may still do, in steps from place to place. Sending a small message takes as long as 64 steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SliceBudget {
-    looks: usize,
+    steps: usize,
 }
 
 impl SliceBudget {
-    pub(crate) const SPENT: Self = Self { looks: 0 };
+    pub(crate) const SPENT: Self = Self { steps: 0 };
 
-    pub(crate) const fn of_looks(looks: usize) -> Self {
-        Self { looks }
+    pub(crate) const fn of_steps(steps: usize) -> Self {
+        Self { steps }
     }
 
     #[cfg(feature = "hub")]
     pub(crate) const fn of_messages(messages: usize) -> Self {
-        Self { looks: messages.saturating_mul(LOOKS_PER_MESSAGE) }
+        Self { steps: messages.saturating_mul(STEPS_PER_MESSAGE) }
     }
 
     pub(crate) const fn is_spent(self) -> bool {
-        self.looks == 0
+        self.steps == 0
     }
 
-    /// Counts a look at a place.
-    pub(crate) const fn look(&mut self) {
-        self.looks = self.looks.saturating_sub(1);
+    /// Counts a step to a place.
+    pub(crate) const fn step(&mut self) {
+        self.steps = self.steps.saturating_sub(1);
     }
 
     /// Counts work that takes as long as sending so many small messages.
     #[cfg(feature = "hub")]
     pub(crate) const fn spend(&mut self, messages: usize) {
-        self.looks = self.looks.saturating_sub(messages * LOOKS_PER_MESSAGE);
+        self.steps = self.steps.saturating_sub(messages * STEPS_PER_MESSAGE);
     }
 
     /// Splits off a quarter of the remaining budget.
     #[cfg(feature = "hub")]
     pub(crate) const fn take_quarter(&mut self) -> Self {
-        let quarter = Self { looks: self.looks.div_ceil(4) };
-        self.looks -= quarter.looks;
+        let quarter = Self { steps: self.steps.div_ceil(4) };
+        self.steps -= quarter.steps;
         quarter
     }
 
     /// Returns the unspent rest of a part to this budget.
     #[cfg(feature = "hub")]
     pub(crate) const fn put_back(&mut self, part: Self) {
-        self.looks += part.looks;
+        self.steps += part.steps;
     }
 }
 
-/// A pass over numbered places. Each slice continues where the last one stopped.
+/// A position in numbered places that are visited in slices. Each slice continues where the last one stopped.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Pass {
+pub(crate) struct SliceCursor {
     /// Places below this one have been visited.
     next: u32,
     /// Places from here on are not visited.
     end: u32,
 }
 
-impl Pass {
-    /// A pass over the places below `end`.
+impl SliceCursor {
+    /// Makes a cursor over the places below `end`.
     #[cfg(feature = "hub")]
     pub(crate) const fn below(end: u32) -> Self {
         Self { next: 0, end }
     }
 
-    /// The places that have not been visited.
+    /// Returns the places that have not been visited.
     pub(crate) const fn rest(&self) -> Range<u32> {
         self.next..self.end
     }
@@ -81,13 +81,13 @@ impl Pass {
         self.next >= self.end
     }
 
-    /// Moves the end, for a pass that also visits places added after it began.
+    /// Moves the end, so that places added meanwhile are visited too.
     pub(crate) const fn set_end(&mut self, end: u32) {
         self.end = end;
     }
 
-    /// Visits the targets at the places of the [rest](Self::rest) in order, until the budget is spent. `visit` charges the budget. The pass
-    /// is over when `targets` ends, even before `end`.
+    /// Visits the targets at the places of the [rest](Self::rest) in order, until the budget is spent. `visit` charges the budget. The
+    /// cursor is at its end when `targets` ends, even before `end`.
     #[inline]
     pub(crate) fn advance<T>(
         &mut self,
@@ -116,13 +116,13 @@ mod tests {
 
     #[test]
     fn a_pass_visits_each_place_once_in_slices_of_its_budget() {
-        let (mut pass, mut seen, mut slices) = (Pass::default(), Vec::new(), 0);
+        let (mut pass, mut seen, mut slices) = (SliceCursor::default(), Vec::new(), 0);
         pass.set_end(10);
         while !pass.is_over() {
-            let mut budget = SliceBudget::of_looks(4);
+            let mut budget = SliceBudget::of_steps(4);
             pass.advance(pass.rest(), &mut budget, |place, budget| {
                 seen.push(place);
-                budget.look();
+                budget.step();
             });
             slices += 1;
         }
@@ -131,26 +131,26 @@ mod tests {
 
     #[test]
     fn a_spent_budget_visits_nothing_and_an_end_of_the_targets_ends_the_pass() {
-        let mut pass = Pass::default();
+        let mut pass = SliceCursor::default();
         pass.set_end(10);
         pass.advance(0..10, &mut SliceBudget::SPENT.clone(), |_, _| panic!("a visit"));
         assert_eq!(pass.rest(), 0..10);
-        let mut budget = SliceBudget::of_looks(100);
-        pass.advance(0..3, &mut budget, |_, budget| budget.look());
-        assert!(pass.is_over() && budget == SliceBudget::of_looks(97));
+        let mut budget = SliceBudget::of_steps(100);
+        pass.advance(0..3, &mut budget, |_, budget| budget.step());
+        assert!(pass.is_over() && budget == SliceBudget::of_steps(97));
     }
 
     #[cfg(feature = "hub")]
     #[test]
     fn a_message_takes_as_long_as_64_looks() {
         let mut budget = SliceBudget::of_messages(2);
-        (0..64).for_each(|_| budget.look());
+        (0..64).for_each(|_| budget.step());
         budget.spend(1);
         assert!(budget.is_spent());
-        let mut budget = SliceBudget::of_looks(9);
+        let mut budget = SliceBudget::of_steps(9);
         let quarter = budget.take_quarter();
-        assert_eq!((quarter, budget), (SliceBudget::of_looks(3), SliceBudget::of_looks(6)));
+        assert_eq!((quarter, budget), (SliceBudget::of_steps(3), SliceBudget::of_steps(6)));
         budget.put_back(quarter);
-        assert_eq!(budget, SliceBudget::of_looks(9));
+        assert_eq!(budget, SliceBudget::of_steps(9));
     }
 }

@@ -4,8 +4,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use super::acceptor::Listening;
-use super::worker::{Assembly, Worker};
+use super::acceptor::ListenerSlot;
+use super::worker::{Worker, WorkerParts};
 use crate::base::notifier::Wake;
 use crate::worker::app::handle::Handle;
 use crate::worker::app::handler::Handler;
@@ -18,7 +18,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     ///
     /// # Errors
     /// When the listener cannot be watched.
-    pub(crate) fn alone(
+    pub(crate) fn standalone(
         os: O,
         listener: O::Listener,
         waker: Box<dyn Wake>,
@@ -28,14 +28,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let (shared, mut inboxes) = Shared::new(vec![waker], limits.outbox);
         let handle = Handle { shared: Arc::new(shared) };
         let address = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9001)));
-        let worker = Self::new(Assembly {
+        let worker = Self::new(WorkerParts {
             os,
             handler: make_handler(&handle),
             limits,
             number: 0,
             handle: handle.clone(),
             inbox: inboxes.remove(0),
-            listeners: vec![Listening::new(listener, address)],
+            listeners: vec![ListenerSlot::new(listener, address)],
         })?;
         Ok((worker, handle))
     }
