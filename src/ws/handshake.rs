@@ -76,16 +76,15 @@ fn check_host(request: &Request<'_>) -> Result<(), Refusal> {
 
 /// Checks that a request has no body: the server would have to read it before the next request.
 fn check_body(request: &Request<'_>) -> Result<(), Refusal> {
-    let is_number = |length: &[u8]| !length.is_empty() && length.iter().all(u8::is_ascii_digit);
-    if !request.header_all("content-length").all(is_number) {
-        // RFC 9112, section 6.3
-        return Err(bad("Content-Length must be a number"));
+    let mut has_body = request.header("transfer-encoding").is_some();
+    for length in request.header_all("content-length") {
+        if length.is_empty() || !length.iter().all(u8::is_ascii_digit) {
+            // RFC 9112, section 6.3
+            return Err(bad("Content-Length must be a number"));
+        }
+        has_body |= length.iter().any(|&digit| digit != b'0');
     }
-    let is_zero = |length: &[u8]| length.iter().all(|&digit| digit == b'0');
-    if request.header("transfer-encoding").is_some() || !request.header_all("content-length").all(is_zero) {
-        return Err(HAS_BODY);
-    }
-    Ok(())
+    if has_body { Err(HAS_BODY) } else { Ok(()) }
 }
 
 /// A valid upgrade request; [`Upgrade::accept`] answers it.
