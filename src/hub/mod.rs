@@ -143,13 +143,14 @@ impl Hub {
         memory::memory(&self.stats())
     }
 
-    /// Returns the sum of all workers' counters, with the messages and bytes under way between workers.
+    /// Returns the sum of all workers' counters, with the numbers that are kept once for the whole hub: messages under way, and refusals.
     #[must_use]
     pub fn stats(&self) -> HubStats {
         let mut total = HubStats::default();
         self.shared.counters().for_each(|counters| total.merge(&counters.snapshot()));
         (total.queued_messages, total.queued_bytes) = self.shared.in_flight.under_way();
         total.refused_busy = self.shared.in_flight.refused();
+        total.questions_refused = self.questions.refused();
         total
     }
 }

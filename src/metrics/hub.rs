@@ -1,4 +1,4 @@
-//! The metrics of the hub. Each worker counts its own part.
+//! The metrics of the hub. Each worker counts its own part. Numbers of what is between threads are kept once for the whole hub.
 
 use super::table::metrics;
 
@@ -52,11 +52,14 @@ metrics! {
     /// Messages whose fan-out on a worker is not complete now. A message counts once for each such worker.
     waiting: gauge;
     /// Messages and broadcasts under way now: published, but not yet in the outboxes of all receivers.
-    queued_messages: gauge;
+    queued_messages: gauge in in_flight;
     /// Bytes of the messages and broadcasts under way now, with 512 bytes for each, and with their encoded forms.
-    queued_bytes: gauge(bytes);
+    queued_bytes: gauge(bytes) in in_flight;
     /// Messages and broadcasts of the operator that were refused because too many published messages waited to go out.
-    refused_busy: counter;
+    refused_busy: counter in in_flight;
+    /// Questions and broadcasts of the operator that a worker did not take because too many of them waited. Each counts once for each such
+    /// worker.
+    questions_refused: counter in questions;
     /// Subscriptions and messages refused because a limit of topics or subscriptions was reached.
     refused_at_limit: counter;
 }

@@ -93,12 +93,19 @@ pub(super) fn add_buckets(buckets: &mut Vec<(u64, u64)>, others: &[(u64, u64)]) 
 /// Defines the counters of a thread, and the snapshot of them, from a table of metrics.
 ///
 /// Each entry is the metric's text, for rustdoc, `# HELP` and docs/METRICS.md, and `KEY: KIND;` or `KEY: KIND(UNIT);`, where the kind is
-/// `counter`, `gauge` or `histogram`. A metric's name is the prefix followed by its key, or by the name after `as`.
+/// `counter`, `gauge` or `histogram`. A metric's name is the prefix followed by its key, or by the name after `as`. A number that another
+/// part of the program keeps ends with `in PART`: it has no counter here and is 0 in a snapshot, and the code that makes a whole snapshot
+/// sets it.
 macro_rules! metrics {
+    (@cell $kind:ident in $part:ident) => { () };
     (@cell histogram) => { $crate::base::histogram::Histogram };
     (@cell $kind:ident) => { $crate::base::counter::Counter };
     (@type histogram) => { Vec<(u64, u64)> };
     (@type $kind:ident) => { u64 };
+    (@read in $part:ident $kind:ident $cell:expr) => {{
+        let () = $cell;
+        0
+    }};
     (@read histogram $cell:expr) => { $cell.snapshot() };
     (@read $kind:ident $cell:expr) => { $cell.get() };
     (@add histogram $sum:expr, $more:expr) => { $crate::metrics::table::add_buckets(&mut $sum, &$more) };
@@ -120,17 +127,17 @@ macro_rules! metrics {
         $(#[$stats_attribute:meta])*
         $stats_visibility:vis struct $stats:ident, $prefix:literal;
 
-        $($(#[doc = $doc:literal])+ $key:ident: $kind:ident $(($unit:ident))? $(as $name:literal)?;)+
+        $($(#[doc = $doc:literal])+ $key:ident: $kind:ident $(($unit:ident))? $(as $name:literal)? $(in $part:ident)?;)+
     ) => {
         $(#[$counters_attribute])*
         $counters_visibility struct $counters {
-            $($counters_visibility $key: $crate::metrics::table::metrics!(@cell $kind),)+
+            $($counters_visibility $key: $crate::metrics::table::metrics!(@cell $kind $(in $part)?),)+
         }
 
         impl $counters {
             /// Returns the current values. Reads the counters one by one, so that sums over several may be off by concurrent changes.
             pub(crate) fn snapshot(&self) -> $stats {
-                $stats { $($key: $crate::metrics::table::metrics!(@read $kind self.$key),)+ }
+                $stats { $($key: $crate::metrics::table::metrics!(@read $(in $part)? $kind self.$key),)+ }
             }
         }
 

@@ -38,6 +38,8 @@ metrics! {
     decisions_refused: counter;
     /// Connections closed because they did not begin with the preamble that their listener requires.
     preamble_errors: counter;
+    /// Connections ended because the peer violated the rules of the transport. WebSockets among them also count as lost.
+    transport_errors: counter;
     /// Connections dropped without an answer because a limit of connections was reached and the room for refusals was used up as well.
     dropped_at_limit: counter;
     /// Times that accepting a connection failed, most often because descriptors or kernel memory were used up.
@@ -79,9 +81,9 @@ metrics! {
     /// Messages handed over by other threads for connections that no longer existed.
     messages_to_nobody: counter;
     /// Bytes of messages from other threads that wait now for a worker to handle them.
-    mail_bytes: gauge(bytes);
+    mail_bytes: gauge(bytes) in mailbox;
     /// Times that a message or command of another thread was refused because too many waited already.
-    mail_refused: counter;
+    mail_refused: counter in mailbox;
     /// Messages received that were compressed.
     compressed_in: counter;
     /// Messages sent compressed.

@@ -19,6 +19,8 @@ metrics! {
     apples: counter;
     /// Bytes there are.
     kept: gauge(bytes) as "kept_bytes";
+    /// Apples on the tree, which the tree counts.
+    left: gauge in tree;
     /// Times of meals.
     meals_us: histogram(seconds) as "meals_seconds";
 }
@@ -32,11 +34,14 @@ fn one_entry_gives_counter_snapshot_sum_description_and_text() {
     there.meals_us.record(1_000);
     let mut total = here.snapshot();
     total.merge(&there.snapshot());
-    assert_eq!(total.values()[..2], [Value::Number(5), Value::Number(5)]);
+    let () = here.left;
+    total.left += 7;
+    assert_eq!(total.values()[..3], [Value::Number(5), Value::Number(5), Value::Number(7)]);
     let described = Stats::METRICS.iter().map(|metric| (metric.key, metric.name, metric.kind, metric.unit));
     let expected = [
         ("apples", "test_apples", Kind::Counter, None),
         ("kept", "test_kept_bytes", Kind::Gauge, Some(Unit::Bytes)),
+        ("left", "test_left", Kind::Gauge, None),
         ("meals_us", "test_meals_seconds", Kind::Histogram, Some(Unit::Seconds)),
     ];
     assert_eq!(described.collect::<Vec<_>>(), expected);
@@ -51,5 +56,5 @@ fn one_entry_gives_counter_snapshot_sum_description_and_text() {
 #[test]
 fn keys_are_those_of_the_table() {
     let json = serde_json::to_value(Stats { apples: 1, ..Stats::default() }).unwrap();
-    assert_eq!(json, serde_json::json!({ "apples": 1, "kept": 0, "meals_us": [] }));
+    assert_eq!(json, serde_json::json!({ "apples": 1, "kept": 0, "left": 0, "meals_us": [] }));
 }

@@ -120,6 +120,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Fails a connection because its peer has broken the rules of the transport. The transport has sent an alert. Nothing of the stream is
     /// sent or received any more; the server waits for the peer's end.
     pub(in crate::worker) fn fail_transport(&mut self, index: ConnIndex) -> Flow {
+        self.streams.counters.transport_errors.add(1);
         self.call_handler_close(index, Closed::Lost);
         self.streams.drop_stream(index);
         self.streams.table.record_mut(index).set_state(State::Lingering);

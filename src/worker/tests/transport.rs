@@ -259,6 +259,9 @@ fn a_peer_that_breaks_its_rules_is_told_so_and_its_end_awaited() {
             assert!(peer.has_alert && !peer.has_ended);
             assert_eq!(rig.ending(client), Ending::Clean, "the writing half has ended");
             assert_eq!(rig.world().held(), 1);
+            let counted =
+                [&rig.counters().transport_errors, &rig.counters().lost].map(|counter| counter.get());
+            assert_eq!(counted, [1, opened as u64]);
             // Later input of the peer has no effect.
             rig.send(client, &[HELLO; 2_000]);
             rig.settle();
