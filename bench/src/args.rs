@@ -8,18 +8,12 @@ use clap::builder::{Resettable, StyledStr};
 use clap::{Arg, Args, Command};
 
 /// A duration with its unit, such as `30s` or `1m 30s`.
-///
-/// # Errors
-/// What is no duration.
-pub fn duration(text: &str) -> anyhow::Result<Duration> {
+pub(crate) fn duration(text: &str) -> anyhow::Result<Duration> {
     humantime::parse_duration(text)
         .with_context(|| format!("`{text}` is no duration: write 30s, 500ms or 2m"))
 }
 
 /// The arguments of a command as they are on a command line: what is not named is as it is there.
-///
-/// # Errors
-/// When a command line with them would be wrong.
 pub(crate) fn parse<'a, A: Args>(options: impl IntoIterator<Item = &'a str>) -> anyhow::Result<A> {
     let command = A::augment_args(Command::new("options")).no_binary_name(true);
     Ok(A::from_arg_matches(&command.try_get_matches_from(options)?)?)
@@ -27,8 +21,7 @@ pub(crate) fn parse<'a, A: Args>(options: impl IntoIterator<Item = &'a str>) -> 
 
 /// Keeps `{n}` in help texts as it is, which clap takes for a line break in them: an escape sequence stands in it, which is not
 /// printed where the output is no terminal, and not seen where it is.
-#[must_use]
-pub fn keep_braces(command: Command) -> Command {
+pub(crate) fn keep_braces(command: Command) -> Command {
     let kept = |text: &StyledStr| StyledStr::from(text.ansi().to_string().replace("{n}", "{\x1b[0mn}"));
     let keep = |arg: Arg| {
         let (short, long): (Resettable<StyledStr>, Resettable<StyledStr>) =
@@ -42,7 +35,7 @@ pub fn keep_braces(command: Command) -> Command {
 
 /// How fast connections are opened, or messages sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Rate {
+pub(crate) enum Rate {
     /// As fast as they can be.
     Max,
     /// So many per second.
@@ -51,8 +44,7 @@ pub enum Rate {
 
 impl Rate {
     /// How many per second; `None` for no limit.
-    #[must_use]
-    pub const fn per_second(self) -> Option<f64> {
+    pub(crate) const fn per_second(self) -> Option<f64> {
         match self {
             Self::Max => None,
             Self::PerSecond(rate) => Some(rate),
@@ -74,10 +66,7 @@ impl FromStr for Rate {
 }
 
 /// How often something happens in a second, such as `5000/s`; at least 0.001, at most 100 million.
-///
-/// # Errors
-/// What is no rate.
-pub fn per_second(text: &str) -> anyhow::Result<f64> {
+pub(crate) fn per_second(text: &str) -> anyhow::Result<f64> {
     let number = text.strip_suffix("/s").unwrap_or(text);
     let rate: f64 = number.parse().with_context(|| format!("`{text}` is no number a second"))?;
     ensure!((0.001..=1e8).contains(&rate), "a rate must be between 0.001/s and 100000000/s");

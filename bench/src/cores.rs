@@ -14,9 +14,6 @@ pub(crate) struct Cores {
 impl Cores {
     /// Takes two of the cores that this program may use, and keeps the calling thread, and those that it starts from now on, to the
     /// client's. The main thread does this before it starts any other.
-    ///
-    /// # Errors
-    /// When they are the same, or not both to be used.
     pub(crate) fn take(server: usize, client: usize) -> anyhow::Result<Self> {
         let usable = core_affinity::get_core_ids().context("cannot tell which cores this program may use")?;
         ensure!(
@@ -46,9 +43,6 @@ impl Cores {
     }
 
     /// Makes sure that all threads of a server's process may run on the server's core and on no other.
-    ///
-    /// # Errors
-    /// When one may run elsewhere, or the process is gone.
     pub(crate) fn check(self, pid: u32) -> anyhow::Result<()> {
         let core = u32::try_from(self.server.id).context("a core's number beyond 2^32")?;
         let process = Process::new(i32::try_from(pid).context("a process number beyond 2^31")?)?;

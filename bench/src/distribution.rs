@@ -19,16 +19,16 @@ const TICKS_PER_HALF: u32 = 5;
 /// one a connection. In JSON it is an object of its [`Percentiles`] and its [`buckets`](Self::buckets), from which alone it
 /// is read again: `{"count":2,"mean":5.5,"p50":5,...,"max":6,"buckets":[[5,1],[6,1]]}`.
 #[derive(Clone, Default)]
-pub struct Distribution(Option<Box<Histogram<u64>>>);
+pub(crate) struct Distribution(Option<Box<Histogram<u64>>>);
 
 impl Distribution {
     /// Counts a latency; one beyond 5 minutes as 5 minutes.
-    pub fn record(&mut self, latency: Duration) {
+    pub(crate) fn record(&mut self, latency: Duration) {
         self.histogram().saturating_record(micros(latency));
     }
 
     /// Adds what another one has counted, exactly.
-    pub fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         if let Some(other) = &other.0 {
             // Both have the same bounds, so that adding cannot fail.
             let _ = self.histogram().add(&**other);
@@ -37,8 +37,7 @@ impl Distribution {
 
     /// The latencies counted in buckets (highest value in microseconds, count), those in `before` taken away: what a server
     /// that only ever adds has counted between two looks.
-    #[must_use]
-    pub fn from_buckets(buckets: &[(u64, u64)], before: &[(u64, u64)]) -> Self {
+    pub(crate) fn from_buckets(buckets: &[(u64, u64)], before: &[(u64, u64)]) -> Self {
         let mut distribution = Self::default();
         for &(highest, count) in buckets {
             let earlier = before.iter().find(|bucket| bucket.0 == highest).map_or(0, |bucket| bucket.1);
@@ -51,27 +50,23 @@ impl Distribution {
     }
 
     /// All buckets that are not empty: the highest value that counts into each, in microseconds, and how many did.
-    #[must_use]
-    pub fn buckets(&self) -> Vec<(u64, u64)> {
+    pub(crate) fn buckets(&self) -> Vec<(u64, u64)> {
         let recorded = self.0.iter().flat_map(|histogram| histogram.iter_recorded());
         recorded.map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value())).collect()
     }
 
     /// How many were counted.
-    #[must_use]
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.0.as_ref().map_or(0, |histogram| histogram.len())
     }
 
     /// The smallest latency in microseconds that the part `quantile` (0 to 1) of them does not exceed; 0 when there are none.
-    #[must_use]
-    pub fn value_at(&self, quantile: f64) -> u64 {
+    pub(crate) fn value_at(&self, quantile: f64) -> u64 {
         self.0.as_ref().map_or(0, |histogram| histogram.value_at_quantile(quantile))
     }
 
     /// The figures that reports show.
-    #[must_use]
-    pub fn percentiles(&self) -> Percentiles {
+    pub(crate) fn percentiles(&self) -> Percentiles {
         let Some(histogram) = &self.0 else { return Percentiles::default() };
         Percentiles {
             count: histogram.len(),
@@ -87,8 +82,7 @@ impl Distribution {
 
     /// The distribution as HdrHistogram's percentile file, which <http://hdrhistogram.github.io/HdrHistogram/plotFiles.html>
     /// draws. Values are in milliseconds, as is customary for these files.
-    #[must_use]
-    pub fn hgrm(&self) -> String {
+    pub(crate) fn hgrm(&self) -> String {
         let mut text = format!(
             "{:>12} {:>14} {:>10} {:>14}\n\n",
             "Value", "Percentile", "TotalCount", "1/(1-Percentile)"
@@ -131,7 +125,6 @@ fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LONGEST_US, 3).expect("constant bounds that the histogram accepts")
 }
 
-#[expect(clippy::cast_precision_loss, reason = "at most 5 minutes")]
 fn millis(us: u64) -> f64 {
     us as f64 / 1e3
 }

@@ -1,8 +1,7 @@
 //! Numbers for people.
 
 /// A whole number with its thousands told apart: `1,234,567`.
-#[must_use]
-pub fn thousands(number: u64) -> String {
+pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -15,8 +14,7 @@ pub fn thousands(number: u64) -> String {
 }
 
 /// A number with so many digits behind the point, its thousands told apart: `1,234.5`.
-#[must_use]
-pub fn number(value: f64, digits: usize) -> String {
+pub(crate) fn number(value: f64, digits: usize) -> String {
     let text = format!("{:.digits$}", value.abs());
     let (whole, fraction) =
         text.split_once('.').map_or((&text[..], None), |(whole, rest)| (whole, Some(rest)));
@@ -26,16 +24,12 @@ pub fn number(value: f64, digits: usize) -> String {
 }
 
 /// Bytes in MiB.
-#[must_use]
-#[expect(clippy::cast_precision_loss, reason = "for people")]
-pub fn mib(bytes: u64) -> f64 {
+pub(crate) fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1_u32 << 20)
 }
 
 /// Microseconds in milliseconds.
-#[must_use]
-#[expect(clippy::cast_precision_loss, reason = "for people")]
-pub fn millis(micros: u64) -> f64 {
+pub(crate) fn millis(micros: u64) -> f64 {
     micros as f64 / 1_000.0
 }
 

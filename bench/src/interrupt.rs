@@ -14,7 +14,7 @@ use throng::sys::signals::APART;
 /// Whether somebody wants the program to end. A second signal ends it at once, with the shell's exit code for it, if it comes a second or
 /// more after the first: what comes sooner is the same wish told twice, as by timeout(1), which signals the program and then its group.
 #[derive(Debug, Clone)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 /// When the first signal came.
 #[derive(Debug, Default)]
@@ -23,10 +23,7 @@ struct First(Option<Instant>);
 impl Interrupt {
     /// Listens to SIGINT and SIGTERM from now on. Threads with a descriptor table of their own must block all signals before they make
     /// it: the handler writes to a descriptor.
-    ///
-    /// # Errors
-    /// When the kernel does not let us.
-    pub fn listen() -> anyhow::Result<Self> {
+    pub(crate) fn listen() -> anyhow::Result<Self> {
         let raised = Arc::new(AtomicBool::new(false));
         let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen to signals")?;
         let heard = Arc::clone(&raised);
@@ -44,8 +41,7 @@ impl Interrupt {
     }
 
     /// Whether a signal has come.
-    #[must_use]
-    pub fn is_raised(&self) -> bool {
+    pub(crate) fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }

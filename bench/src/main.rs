@@ -1,10 +1,43 @@
 //! Load generator and measurements for throng and any other WebSocket server.
 
+mod agent;
+mod args;
+mod broadcast;
+mod c1m;
+mod child;
+mod churn;
+mod compare;
+mod connect;
+mod cores;
+mod distribution;
+#[cfg(test)]
+mod documented;
+mod echo;
+mod figures;
+mod floor;
+mod hold;
+mod host;
+mod idle;
+mod interrupt;
+mod linux;
+mod merge;
+mod output;
+mod percentiles;
+mod plot;
+mod progress;
+mod results;
+mod server;
+mod sources;
+mod swarm;
+mod target;
+mod threads;
+mod watch;
+
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
-use throng_bench::args::keep_braces;
-use throng_bench::{agent, broadcast, c1m, churn, compare, connect, echo, floor, hold, idle, merge};
+
+use args::keep_braces;
 
 /// Load generator and measurements for throng and any other WebSocket server.
 #[derive(Debug, Parser)]

@@ -10,34 +10,28 @@ use serde_json::Serializer;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
 /// Prints text on standard output.
-///
-/// # Errors
-/// When nobody takes it, such as a pipe whose reader has gone.
-pub fn print(text: impl fmt::Display) -> anyhow::Result<()> {
+pub(crate) fn print(text: impl fmt::Display) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     write!(out, "{text}").and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
 /// Prints a value as one line of JSON on standard output.
-///
-/// # Errors
-/// Those of [`print()`].
-pub fn print_line(value: &impl Serialize) -> anyhow::Result<()> {
+pub(crate) fn print_line(value: &impl Serialize) -> anyhow::Result<()> {
     let line = serde_json::to_string(value).context("cannot make JSON of a line")?;
     print(format_args!("{line}\n"))
 }
 
 /// Whether a report's JSON is to go to standard output, in place of its text.
-#[must_use]
-pub fn is_standard(path: Option<&Path>) -> bool {
+pub(crate) fn is_standard(path: Option<&Path>) -> bool {
     path.is_some_and(|path| path.as_os_str() == "-")
 }
 
 /// Writes a report as JSON where `json` says, if anywhere, and its text to standard output where that is free.
-///
-/// # Errors
-/// Those of [`write_json`] and [`print()`].
-pub fn deliver(json: Option<&Path>, report: &impl Serialize, text: impl fmt::Display) -> anyhow::Result<()> {
+pub(crate) fn deliver(
+    json: Option<&Path>,
+    report: &impl Serialize,
+    text: impl fmt::Display,
+) -> anyhow::Result<()> {
     if let Some(path) = json {
         write_json(path, report)?;
     }
@@ -45,10 +39,7 @@ pub fn deliver(json: Option<&Path>, report: &impl Serialize, text: impl fmt::Dis
 }
 
 /// Writes a report as JSON to a file, or to standard output for `-`.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn write_json(path: &Path, report: &impl Serialize) -> anyhow::Result<()> {
+pub(crate) fn write_json(path: &Path, report: &impl Serialize) -> anyhow::Result<()> {
     let mut json = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut json, Layout::default());
     report.serialize(&mut serializer).context("cannot make JSON of the report")?;

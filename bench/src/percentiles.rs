@@ -6,30 +6,29 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// A duration in whole microseconds, as a [`Distribution`](crate::distribution::Distribution) counts them.
-#[must_use]
-pub fn micros(duration: Duration) -> u64 {
+pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Figures of a latency in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Percentiles {
+pub(crate) struct Percentiles {
     /// How many were measured.
-    pub count: u64,
+    pub(crate) count: u64,
     /// The mean.
-    pub mean: f64,
+    pub(crate) mean: f64,
     /// The median.
-    pub p50: u64,
+    pub(crate) p50: u64,
     /// The 90th percentile.
-    pub p90: u64,
+    pub(crate) p90: u64,
     /// The 99th percentile.
-    pub p99: u64,
+    pub(crate) p99: u64,
     /// The 99.9th percentile.
-    pub p99_9: u64,
+    pub(crate) p99_9: u64,
     /// The 99.99th percentile.
-    pub p99_99: u64,
+    pub(crate) p99_99: u64,
     /// The longest.
-    pub max: u64,
+    pub(crate) max: u64,
 }
 
 impl fmt::Display for Percentiles {

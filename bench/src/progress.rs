@@ -7,26 +7,23 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Makes progress bars, or invisible ones where nobody watches.
 #[derive(Debug, Clone, Copy)]
-pub struct Bars {
+pub(crate) struct Bars {
     visible: bool,
 }
 
 impl Bars {
     /// Bars are shown on a terminal, or when `asked` for.
-    #[must_use]
-    pub fn new(asked: bool) -> Self {
+    pub(crate) fn new(asked: bool) -> Self {
         Self { visible: asked || std::io::stderr().is_terminal() }
     }
 
     /// A bar that counts up to `total` things.
-    #[must_use]
-    pub fn counting(self, title: &'static str, total: u64) -> ProgressBar {
+    pub(crate) fn counting(self, title: &'static str, total: u64) -> ProgressBar {
         self.make(title, total, "{prefix:>8} {wide_bar} {human_pos}/{human_len} {per_sec} {msg}")
     }
 
     /// A bar for a time to pass, counted in milliseconds.
-    #[must_use]
-    pub fn waiting(self, title: &'static str, time: Duration) -> ProgressBar {
+    pub(crate) fn waiting(self, title: &'static str, time: Duration) -> ProgressBar {
         let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         self.make(title, millis, "{prefix:>8} {wide_bar} {elapsed} {msg}")
     }

@@ -30,17 +30,17 @@ struct StatsAnswer {
 
 /// What both servers count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServerCounts {
+pub(crate) struct ServerCounts {
     /// Connections open now.
-    pub open: u64,
+    pub(crate) open: u64,
     /// Pings sent since the start.
-    pub pings_sent: u64,
+    pub(crate) pings_sent: u64,
     /// Pongs received since the start.
-    pub pongs_received: u64,
+    pub(crate) pongs_received: u64,
     /// Connections dropped because a Pong did not come in time. The floor drops none.
-    pub pong_timeouts: u64,
+    pub(crate) pong_timeouts: u64,
     /// From Ping to Pong since the start: pairs of a bucket's highest value in microseconds and its count.
-    pub ping_rtt_us: Vec<(u64, u64)>,
+    pub(crate) ping_rtt_us: Vec<(u64, u64)>,
 }
 
 /// How throng is to serve.

@@ -17,24 +17,26 @@ const MOST_SOURCES: u32 = 4096;
 
 /// Source addresses to take in turn; none leaves the choice to the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sources(Vec<SocketAddr>);
+pub(crate) struct Sources(Vec<SocketAddr>);
 
 impl Sources {
     /// Chooses addresses for `connections` to `targets`: `wanted` of them, or as many as are needed. Only loopback IPv4 has
     /// addresses to spare; elsewhere the kernel's choice of one must do.
-    ///
-    /// # Errors
-    /// When the ports cannot suffice, or /proc cannot be read.
-    pub fn choose(targets: &[SocketAddr], connections: u64, wanted: Option<u32>) -> anyhow::Result<Self> {
+    pub(crate) fn choose(
+        targets: &[SocketAddr],
+        connections: u64,
+        wanted: Option<u32>,
+    ) -> anyhow::Result<Self> {
         let (low, high) = port_range()?;
         Self::choose_within(targets, connections, wanted, u64::from(high.saturating_sub(low)) + 1)
     }
 
     /// Takes the addresses given, which this machine must have.
-    ///
-    /// # Errors
-    /// When their ports cannot suffice, or an address is of another family than a target's.
-    pub fn given(targets: &[SocketAddr], connections: u64, addresses: &[IpAddr]) -> anyhow::Result<Self> {
+    pub(crate) fn given(
+        targets: &[SocketAddr],
+        connections: u64,
+        addresses: &[IpAddr],
+    ) -> anyhow::Result<Self> {
         let (low, high) = port_range()?;
         let ports = u64::from(high.saturating_sub(low)) + 1;
         let pairs = (addresses.len() * targets.len()) as u64;
@@ -81,14 +83,12 @@ impl Sources {
     }
 
     /// The source of the connection with this number: they take turns.
-    #[must_use]
-    pub fn of(&self, number: usize) -> Option<SocketAddr> {
+    pub(crate) fn of(&self, number: usize) -> Option<SocketAddr> {
         if self.0.is_empty() { None } else { Some(self.0[number % self.0.len()]) }
     }
 
     /// The number of addresses, at least one.
-    #[must_use]
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0.len().max(1)
     }
 }

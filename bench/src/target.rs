@@ -13,15 +13,15 @@ use crate::swarm::connect_reason;
 
 /// A WebSocket server's address, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// The socket address that the host resolved to: the first, or the first that took a connection ([`Target::reach`]).
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// The other addresses of the host.
     others: Vec<SocketAddr>,
     /// What goes into the `Host` header field.
-    pub host: String,
+    pub(crate) host: String,
     /// The request's target: path and query. `{n}` in it stands for a number of the connection's.
-    pub path: String,
+    pub(crate) path: String,
 }
 
 /// What stands for a connection's number in a [`Target::path`].
@@ -30,10 +30,7 @@ const NUMBER: &str = "{n}";
 impl Target {
     /// Looks which of several addresses of the host takes connections, in order, each for some time at most, and keeps to that one:
     /// `localhost` is often `::1` before it is 127.0.0.1, where the server may be. Whoever has one address is not asked.
-    ///
-    /// # Errors
-    /// When none does; it says why each of them did not.
-    pub fn reach(&mut self, patience: Duration) -> anyhow::Result<()> {
+    pub(crate) fn reach(&mut self, patience: Duration) -> anyhow::Result<()> {
         if self.others.is_empty() {
             return Ok(());
         }
@@ -52,14 +49,12 @@ impl Target {
     }
 
     /// Whether connections with different numbers have different paths.
-    #[must_use]
-    pub fn is_numbered(&self) -> bool {
+    pub(crate) fn is_numbered(&self) -> bool {
         self.path.contains(NUMBER)
     }
 
     /// The path of the connection with this number.
-    #[must_use]
-    pub fn path_of(&self, number: usize) -> Cow<'_, str> {
+    pub(crate) fn path_of(&self, number: usize) -> Cow<'_, str> {
         if self.is_numbered() {
             Cow::Owned(self.path.replace(NUMBER, &number.to_string()))
         } else {
@@ -70,11 +65,11 @@ impl Target {
 
 /// How connections are numbered where a path tells them apart ([`Target::path_of`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Numbers {
+pub(crate) struct Numbers {
     /// The number of the first one.
-    pub first: usize,
+    pub(crate) first: usize,
     /// Different numbers, at least one: behind the last of them the first comes again.
-    pub different: usize,
+    pub(crate) different: usize,
 }
 
 impl Default for Numbers {
@@ -85,8 +80,7 @@ impl Default for Numbers {
 
 impl Numbers {
     /// The number in the path of a connection, by its place in the swarm.
-    #[must_use]
-    pub const fn of(self, place: usize) -> usize {
+    pub(crate) const fn of(self, place: usize) -> usize {
         (self.first + place) % self.different
     }
 }

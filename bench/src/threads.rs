@@ -15,7 +15,7 @@ const MOST_THREADS: u64 = 1024;
 
 /// How connections reach the threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spread {
+pub(crate) enum Spread {
     /// Dealt out evenly: the client's side.
     Even,
     /// By the hash of `SO_REUSEPORT`: the server's side, where some get more than others.
@@ -24,20 +24,17 @@ pub enum Spread {
 
 /// The threads to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Threads {
+pub(crate) struct Threads {
     /// Their number.
-    pub count: usize,
+    pub(crate) count: usize,
     /// Whether each has a descriptor table of its own.
-    pub private_tables: bool,
+    pub(crate) private_tables: bool,
 }
 
 impl Threads {
     /// Plans threads for `connections`: `wanted` of them, else one per core, and more only where the descriptor limit
     /// demands it. Raises the soft limit of descriptors to the hard one.
-    ///
-    /// # Errors
-    /// When `wanted` threads cannot hold so many.
-    pub fn plan(connections: u64, wanted: Option<usize>, spread: Spread) -> anyhow::Result<Self> {
+    pub(crate) fn plan(connections: u64, wanted: Option<usize>, spread: Spread) -> anyhow::Result<Self> {
         let limit = fdtable::raise_limit().context("cannot raise the limit of descriptors")?;
         let cores = std::thread::available_parallelism().context("cannot tell the number of cores")?.get();
         Self::plan_within(connections, wanted, spread, limit, cores)
@@ -74,7 +71,6 @@ fn share(connections: u64, threads: u64, spread: Spread) -> u64 {
     match spread {
         Spread::Even => mean,
         #[expect(
-            clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "an estimate of a small positive number"

@@ -15,31 +15,31 @@ const LEAST_CONNECTIONS: u64 = 1_000;
 
 /// Which processes are watched.
 #[derive(Debug, Clone, clap::Args)]
-pub struct WatchArgs {
+pub(crate) struct WatchArgs {
     /// Process of the server, where it runs on this machine: its memory and processor time are reported. Repeat it for several.
     #[arg(long = "pid", value_name = "PID")]
-    pub pids: Vec<u32>,
+    pub(crate) pids: Vec<u32>,
 }
 
 /// What a server's processes took. What was not measured is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ServerCosts {
+pub(crate) struct ServerCosts {
     /// User memory in bytes before the first connection.
-    pub user_bytes_without: u64,
+    pub(crate) user_bytes_without: u64,
     /// User memory in bytes with all connections.
-    pub user_bytes_with: u64,
+    pub(crate) user_bytes_with: u64,
     /// The difference, per connection.
-    pub user_bytes_per_connection: Option<f64>,
+    pub(crate) user_bytes_per_connection: Option<f64>,
     /// Slab caches of the kernel, with all connections. `None` without root, and with fewer than 1,000 connections.
-    pub kernel: Option<KernelMemory>,
+    pub(crate) kernel: Option<KernelMemory>,
     /// Processor time per handshake in microseconds.
-    pub cpu_us_per_handshake: Option<f64>,
+    pub(crate) cpu_us_per_handshake: Option<f64>,
     /// Processor time while connections were held, in cores.
-    pub cpu_cores_held: Option<f64>,
+    pub(crate) cpu_cores_held: Option<f64>,
     /// Processor time while they were held, per Ping that the clients answered, in microseconds.
-    pub cpu_us_per_ping: Option<f64>,
+    pub(crate) cpu_us_per_ping: Option<f64>,
     /// Processor time per echo in microseconds.
-    pub cpu_us_per_echo: Option<f64>,
+    pub(crate) cpu_us_per_echo: Option<f64>,
 }
 
 /// One look at a server's processes.

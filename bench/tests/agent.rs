@@ -1,56 +1,53 @@
 //! An agent and two load machines, over the wire.
 
+#[path = "support/stand_in.rs"]
+mod stand_in;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use throng_bench::agent::remote::Remote;
-use throng_bench::agent::wire::{Clients, Machine, Point};
-use throng_bench::host::{Kind, ServerPlan};
-use throng_bench::interrupt::Interrupt;
+use serde_json::{Value, json};
+
+use stand_in::StandIn;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_throng-bench");
-const MACHINES: [Machine; 2] = [Machine { number: 1, of: 2 }, Machine { number: 2, of: 2 }];
 
-/// An agent, whose servers only accept, in a directory that goes with it.
+/// An agent, whose servers are stand-ins, in a directory that goes with it.
 struct Agent {
     child: Child,
-    address: String,
-    directory: PathBuf,
+    port: String,
+    server: StandIn,
 }
 
 impl Agent {
     fn start(name: &str) -> Self {
-        let directory = std::env::temp_dir().join(format!("throng-bench-{name}-{}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
-        let server = directory.join("server");
-        fs::write(&server, format!("#!/bin/sh\nexec {PROGRAM} floor-server --mode accept -n 100\n")).unwrap();
-        fs::set_permissions(&server, fs::Permissions::from_mode(0o755)).unwrap();
+        let server = StandIn::new(name, 0);
         let mut command = Command::new(PROGRAM);
-        command.args(["agent", "--once", "--listen", "127.0.0.1:0", "--server-bin"]).arg(server);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        command.args(["agent", "--once", "--listen", "127.0.0.1:0", "--server-bin"]).arg(&server.0);
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
-        Self { child, address: ready["listen"].as_str().unwrap().to_owned(), directory }
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        let (_, port) = ready["listen"].as_str().unwrap().rsplit_once(':').unwrap();
+        Self { child, port: port.to_owned(), server }
     }
 
-    /// Runs both load machines, each in a thread of its own.
-    fn with_both<T: Send>(&self, run: impl Fn(Remote, u64) -> T + Sync) -> Vec<T> {
-        let interrupt = Interrupt::listen().unwrap();
-        let enter = |machine| Remote::enter(&self.address, machine, &interrupt).unwrap();
-        let run = &run;
-        thread::scope(|scope| {
-            let threads: Vec<_> = MACHINES
-                .map(|machine| scope.spawn(move || run(enter(machine), u64::from(machine.number))))
-                .into_iter()
-                .collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        })
+    /// Starts `c1m` as the load machine of this number, with 31 connections for both.
+    fn machine(&self, number: u32, arguments: &[&str]) -> Child {
+        let mut command = Command::new(PROGRAM);
+        command.args(["c1m", "--server", "127.0.0.1", "--agent-port", &self.port, "-n", "31"]);
+        command.args(["--machine", &format!("{number}/2"), "--ping-interval", "1s", "--probe-time", "0s"]);
+        command.args(arguments).arg("--json").arg(self.report(number));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn report(&self, number: u32) -> PathBuf {
+        self.server.0.with_file_name(format!("{number}.json"))
     }
 }
 
@@ -58,61 +55,71 @@ impl Drop for Agent {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
-fn plan(connections: u64) -> ServerPlan {
-    ServerPlan {
-        kind: Kind::Throng,
-        connections,
-        ping_interval: Duration::from_secs(30),
-        pong_timeout: Duration::from_secs(10),
-        workers: None,
-    }
+fn json_of(output: &[u8]) -> Value {
+    serde_json::from_slice(output).unwrap()
 }
 
 #[test]
 fn load_machines_take_every_step_together_and_read_the_same() {
     let mut agent = Agent::start("agent");
-    let read = agent.with_both(|mut remote, number| {
-        let (shape, connections) = remote.start(&plan(10 * number)).unwrap();
-        assert_eq!((connections, shape.port > 0), (30, true));
-        let clients = Clients { cpu_nanos: number, min_pings: number, ..Clients::default() };
-        // The later one is waited for, longer than an answer may take.
-        thread::sleep(Duration::from_millis(1_500 * (number - 1)));
-        let meeting = remote.meet(Point::Ready, clients).unwrap();
-        assert_eq!(remote.sample().unwrap().open, 0);
-        remote.stop().unwrap();
-        let session = remote.entered().unwrap().clone();
-        remote.leave().unwrap();
-        (session, meeting)
-    });
-    assert_eq!(read[0], read[1]);
-    let (session, meeting) = &read[0];
-    assert_eq!(session.sharing_kernel, 2);
-    assert_eq!((meeting.clients.cpu_nanos, meeting.clients.min_pings), (3, 1));
-    assert!(meeting.reading.user_bytes > 0);
+    let early = agent.machine(1, &["--cycles", "1"]);
+    // The later one is waited for, longer than an answer may take.
+    thread::sleep(Duration::from_millis(1_500));
+    let late = agent.machine(2, &["--cycles", "1"]);
+    for machine in [early, late] {
+        let output = machine.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
     assert!(agent.child.wait().unwrap().success());
+    let reports = [1, 2].map(|number| json_of(&fs::read(agent.report(number)).unwrap()));
+    let measured = reports.each_ref().map(|report| &report["runs"][0]["throng"]);
+    assert_eq!(reports[0]["part"]["session"], reports[1]["part"]["session"]);
+    assert_eq!(reports.each_ref().map(|report| &report["sharing_kernel"]), [&json!(2); 2]);
+    // Each opens its share, and both are told what the server's machine read for all.
+    assert_eq!(measured.map(|throng| &throng["opened"]), [&json!(16), &json!(15)]);
+    assert_eq!(measured.map(|throng| &throng["connections"]), [&json!(31); 2]);
+    for read in ["open_after_ramp", "open_after_hold", "user", "sum", "kernel"] {
+        assert_eq!(measured[0][read], measured[1][read], "{read}");
+    }
+    let both = json!({ "client": 31, "server": 31 });
+    assert_eq!((&measured[0]["open_after_ramp"], &measured[0]["open_after_hold"]), (&both, &both));
+
+    let mut merge = Command::new(PROGRAM);
+    merge.args(["merge", "--json", "-"]).args([agent.report(2), agent.report(1)]);
+    let output = merge.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let merged = json_of(&output.stdout);
+    let throng = &merged["runs"][0]["throng"];
+    assert_eq!(
+        (&throng["opened"], &throng["closed"], &throng["machines"]),
+        (&31.into(), &31.into(), &2.into())
+    );
+    assert_eq!(throng["open_after_hold"], both);
 }
 
 #[test]
 fn an_early_end_is_heard_of_by_the_others() {
     let mut agent = Agent::start("early");
-    let errors = agent.with_both(|mut remote, number| {
-        remote.start(&plan(5)).unwrap();
-        if number == 1 {
-            remote.quit("there are no ports left");
-            return String::new();
-        }
-        remote.meet(Point::Ready, Clients::default()).unwrap_err().to_string()
-    });
-    assert_eq!(errors[1], "the agent: load machine 1/2 has ended: there are no ports left");
-    assert_eq!(agent.child.wait().unwrap().code(), Some(1));
+    let mut ended = agent.machine(1, &["--cycles", "60"]);
+    let other = agent.machine(2, &["--cycles", "60"]);
+    let (mut says, mut line) = (BufReader::new(agent.child.stderr.take().unwrap()), String::new());
+    says.read_line(&mut line).unwrap();
+    assert!(line.starts_with("session ") && line.ends_with(" begins\n"), "{line}");
+    assert!(Command::new("kill").args(["-INT", &ended.id().to_string()]).status().unwrap().success());
+    assert!(!ended.wait().unwrap().success());
+    let Output { status, stderr, .. } = other.wait_with_output().unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert!(stderr.contains("the agent: load machine 1/2 has ended: measuring throng with 31 connections: interrupted"), "{stderr}");
+    assert_eq!((status.code(), agent.child.wait().unwrap().code()), (Some(1), Some(1)));
 }
 
 #[test]
 fn no_agent_is_told_with_the_way_to_one() {
-    let error = Remote::enter("127.0.0.1:1", Machine::ONLY, &Interrupt::listen().unwrap()).unwrap_err();
-    assert!(format!("{error:#}").contains("scripts/c1m --serve"), "{error:#}");
+    let mut command = Command::new(PROGRAM);
+    let output = command.args(["c1m", "--server", "127.0.0.1", "--agent-port", "1"]).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && error.contains("scripts/c1m --serve"), "{error}");
 }

@@ -7,9 +7,9 @@
 mod desk;
 mod http;
 mod lockstep;
-pub mod remote;
+pub(crate) mod remote;
 mod session;
-pub mod wire;
+pub(crate) mod wire;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ use crate::output::print_line;
 use desk::{Desk, News};
 
 /// Where agents listen when nobody says something else.
-pub const PORT: u16 = 9200;
+pub(crate) const PORT: u16 = 9200;
 /// How often the main thread looks at signals and at the load machines.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long an agent that serves once stays for machines that have not heard of the end yet: they ask every second.
@@ -35,26 +35,23 @@ const LINGER: Duration = Duration::from_secs(3);
 /// Whoever reaches its port can have servers started on this machine, though no other program: let it listen where only the load
 /// machines are. It ends on SIGTERM and SIGINT.
 #[derive(Debug, Clone, clap::Args)]
-pub struct AgentArgs {
+pub(crate) struct AgentArgs {
     /// Address to listen on for load machines.
     #[arg(long, value_name = "ADDR", default_value_t = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT))]
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// Address that servers listen on for connections; port 0 takes a free one each time.
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:0")]
-    pub server_listen: SocketAddr,
+    pub(crate) server_listen: SocketAddr,
     /// The server program [default: throng beside this program].
     #[arg(long, value_name = "PATH")]
-    pub server_bin: Option<PathBuf>,
+    pub(crate) server_bin: Option<PathBuf>,
     /// End after one session. The exit code says whether it came to its end.
     #[arg(long)]
-    pub once: bool,
+    pub(crate) once: bool,
 }
 
 /// Runs the command until it is told to end. `false` when the one session it was to serve ended early.
-///
-/// # Errors
-/// What keeps it from serving.
-pub fn run(args: &AgentArgs) -> anyhow::Result<bool> {
+pub(crate) fn run(args: &AgentArgs) -> anyhow::Result<bool> {
     let interrupt = Interrupt::listen()?;
     let (address, calls) = http::listen(args.listen)?;
     print_line(&serde_json::json!({ "ready": true, "listen": address }))?;

@@ -14,7 +14,7 @@ const ANSWER: Duration = Duration::from_secs(20);
 
 /// A session with an agent. Dropping it ends the session for all machines that take part.
 #[derive(Debug)]
-pub struct Remote {
+pub(crate) struct Remote {
     http: ureq::Agent,
     url: String,
     machine: Machine,
@@ -26,10 +26,7 @@ pub struct Remote {
 
 impl Remote {
     /// Begins a session with the agent at `HOST:PORT`, as soon as all load machines have come.
-    ///
-    /// # Errors
-    /// When there is no agent, or it is busy.
-    pub fn enter(address: &str, machine: Machine, interrupt: &Interrupt) -> anyhow::Result<Self> {
+    pub(crate) fn enter(address: &str, machine: Machine, interrupt: &Interrupt) -> anyhow::Result<Self> {
         let http = ureq::Agent::config_builder()
             .timeout_global(Some(ANSWER))
             .http_status_as_error(false)
@@ -51,25 +48,18 @@ impl Remote {
     }
 
     /// Which load machine this is.
-    #[must_use]
-    pub const fn machine(&self) -> Machine {
+    pub(crate) const fn machine(&self) -> Machine {
         self.machine
     }
 
     /// What the agent said at the beginning.
-    ///
-    /// # Errors
-    /// None once [`enter`](Self::enter) has returned.
-    pub fn entered(&self) -> anyhow::Result<&Entered> {
+    pub(crate) fn entered(&self) -> anyhow::Result<&Entered> {
         self.begun.as_ref().context("the session has not begun")
     }
 
     /// Has a server started with room for the connections of the plan and those of the other machines. Returns its shape and the
     /// number of all connections.
-    ///
-    /// # Errors
-    /// When the server does not start, or another machine has ended.
-    pub fn start(&mut self, plan: &ServerPlan) -> anyhow::Result<(ServerShape, u64)> {
+    pub(crate) fn start(&mut self, plan: &ServerPlan) -> anyhow::Result<(ServerShape, u64)> {
         match self.step(Step::Start(plan.clone()))? {
             Answer::Started(shape, connections) => Ok((shape, connections)),
             other => Err(self.unexpected(&other)),
@@ -77,10 +67,7 @@ impl Remote {
     }
 
     /// Waits for the other machines, and has the server's machine read.
-    ///
-    /// # Errors
-    /// When the server has ended, or another machine.
-    pub fn meet(&mut self, point: Point, clients: Clients) -> anyhow::Result<Meeting> {
+    pub(crate) fn meet(&mut self, point: Point, clients: Clients) -> anyhow::Result<Meeting> {
         match self.step(Step::Meet(point, clients))? {
             Answer::Met(meeting) => Ok(*meeting),
             other => Err(self.unexpected(&other)),
@@ -88,10 +75,7 @@ impl Remote {
     }
 
     /// What the server is like now.
-    ///
-    /// # Errors
-    /// When the server has ended, or another machine.
-    pub fn sample(&mut self) -> anyhow::Result<Sample> {
+    pub(crate) fn sample(&mut self) -> anyhow::Result<Sample> {
         loop {
             match self.ask(Ask::Sample)? {
                 Answer::Sampled(sample) => return Ok(sample),
@@ -102,25 +86,19 @@ impl Remote {
     }
 
     /// Stops the server.
-    ///
-    /// # Errors
-    /// When it did not stop in order, or another machine has ended.
-    pub fn stop(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
         self.step(Step::Stop).map(drop)
     }
 
     /// Ends the session in order.
-    ///
-    /// # Errors
-    /// When another machine has ended before.
-    pub fn leave(mut self) -> anyhow::Result<()> {
+    pub(crate) fn leave(mut self) -> anyhow::Result<()> {
         self.step(Step::Leave)?;
         self.is_over = true;
         Ok(())
     }
 
     /// Ends the session for all machines, with a reason.
-    pub fn quit(&mut self, why: &str) {
+    pub(crate) fn quit(&mut self, why: &str) {
         if !self.is_over {
             self.is_over = true;
             // Whoever cannot be reached finds out by himself.

@@ -10,23 +10,23 @@ use crate::host::{Host, Reading, Sample, ServerPlan, ServerShape};
 use crate::linux::environment::Environment;
 
 /// The form of all this. Both sides must have the same.
-pub const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 1;
 /// Most load machines of a session.
-pub const MOST_MACHINES: u32 = 1024;
+pub(crate) const MOST_MACHINES: u32 = 1024;
 
 /// Which of several load machines this is, written `1/2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Machine {
+pub(crate) struct Machine {
     /// Its number, from 1 on.
-    pub number: u32,
+    pub(crate) number: u32,
     /// How many there are, up to [`MOST_MACHINES`].
-    pub of: u32,
+    pub(crate) of: u32,
 }
 
 /// Where everybody who takes part in a measurement waits for the others, and the server's machine is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Point {
+pub(crate) enum Point {
     /// The server listens, and the clients stand ready.
     Ready,
     /// All connections have opened or failed.
@@ -39,32 +39,32 @@ pub enum Point {
 
 /// The clients of one load machine, or of all, at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Clients {
+pub(crate) struct Clients {
     /// Connections they count as open.
-    pub open: u64,
+    pub(crate) open: u64,
     /// Processor time they have taken, in nanoseconds.
-    pub cpu_nanos: u64,
+    pub(crate) cpu_nanos: u64,
     /// Their user memory in bytes.
-    pub user_bytes: u64,
+    pub(crate) user_bytes: u64,
     /// Pings they have answered.
-    pub pings_answered: u64,
+    pub(crate) pings_answered: u64,
     /// Pings answered since the hold began by the open connection that answered fewest.
-    pub min_pings: u64,
+    pub(crate) min_pings: u64,
 }
 
 /// What was found when all had come to a [`Point`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Meeting {
+pub(crate) struct Meeting {
     /// The server and its machine.
-    pub reading: Reading,
+    pub(crate) reading: Reading,
     /// The clients of all load machines.
-    pub clients: Clients,
+    pub(crate) clients: Clients,
 }
 
 /// What the load machines of a session do together: the agent acts when all of them have asked for the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Step {
+pub(crate) enum Step {
     /// Begin a session.
     Enter {
         /// [`PROTOCOL`].
@@ -84,19 +84,19 @@ pub enum Step {
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Request {
+pub(crate) struct Request {
     /// Who asks.
-    pub machine: Machine,
+    pub(crate) machine: Machine,
     /// The session, once it has begun.
-    pub session: Option<String>,
+    pub(crate) session: Option<String>,
     /// What is wanted.
-    pub ask: Ask,
+    pub(crate) ask: Ask,
 }
 
 /// What is wanted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ask {
+pub(crate) enum Ask {
     /// A step together with the others. It may be asked for again until it is answered, under the same number.
     Step(u64, Step),
     /// What the server is like now. It also tells that the machine is still there.
@@ -108,7 +108,7 @@ pub enum Ask {
 /// The answer to a request that did not fail.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+pub(crate) enum Answer {
     /// Not all have come, or the server's machine takes its time: ask again.
     Wait,
     /// A session has begun.
@@ -125,22 +125,21 @@ pub enum Answer {
 
 /// What a session begins with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entered {
+pub(crate) struct Entered {
     /// Its name, the same in the reports of all load machines.
-    pub session: String,
+    pub(crate) session: String,
     /// The server's machine.
-    pub environment: Environment,
+    pub(crate) environment: Environment,
     /// Load machines whose kernel is the server's, too.
-    pub sharing_kernel: u32,
+    pub(crate) sharing_kernel: u32,
 }
 
 impl Machine {
     /// The only one.
-    pub const ONLY: Self = Self { number: 1, of: 1 };
+    pub(crate) const ONLY: Self = Self { number: 1, of: 1 };
 
     /// Its share of so many connections.
-    #[must_use]
-    pub const fn share(self, connections: u32) -> u32 {
+    pub(crate) const fn share(self, connections: u32) -> u32 {
         connections / self.of + (self.number <= connections % self.of) as u32
     }
 }

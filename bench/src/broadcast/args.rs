@@ -22,86 +22,83 @@ const MOST_IN_FLIGHT: i64 = 1_000;
 /// once and in order, and says how long that took and what it cost, beside a bare loop of send() if that is wanted.
 #[derive(Debug, Clone, clap::Args)]
 #[command(mut_arg("to", |to| to.required(false).required_unless_present("serve")))]
-pub struct BroadcastArgs {
+pub(crate) struct BroadcastArgs {
     /// Start these instead, on this machine and anew for each measurement; several take turns.
     #[arg(long, value_enum, value_name = "SERVER", value_delimiter = ',', conflicts_with_all = ["to", "pids", "publish"])]
-    pub serve: Vec<Own>,
+    pub(crate) serve: Vec<Own>,
     /// Rounds of each.
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub rounds: u32,
+    pub(crate) rounds: u32,
     /// Subscribers, of one topic each.
     #[arg(short = 'n', long, value_name = "S", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub connections: u32,
+    pub(crate) connections: u32,
     /// Topics, t-0 and so on, which subscribers and batches of messages take in turn.
     #[arg(long, value_name = "T", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    pub topics: u32,
+    pub(crate) topics: u32,
     /// Messages per second over all topics, published by the clock; latencies begin at the planned time. max: each batch follows
     /// when all subscribers have the one before.
     #[arg(long, value_name = "R/s", default_value = "100/s")]
-    pub rate: Rate,
+    pub(crate) rate: Rate,
     /// Bytes of each message, from 32 to 1 MiB: text.
     #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(SMALLEST as i64..=LARGEST))]
-    pub size: u32,
+    pub(crate) size: u32,
     /// Messages of a batch: they are published at the same time, in one request, and to one topic.
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=MOST_IN_FLIGHT))]
-    pub in_flight: u32,
+    pub(crate) in_flight: u32,
     /// Time before the measured time in which messages go but do not count.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
-    pub warm_up: Duration,
+    pub(crate) warm_up: Duration,
     /// The measured time.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub duration: Duration,
+    pub(crate) duration: Duration,
     /// How long nobody may have received anything before what is missing counts as missing.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
-    pub patience: Duration,
+    pub(crate) patience: Duration,
     /// Measure once more with so many subscribers that never read, evenly spread over all, such as 1%; the others are compared.
     #[arg(long, value_name = "SHARE")]
-    pub deaf: Option<Share>,
+    pub(crate) deaf: Option<Share>,
     /// What throng is to do about them, each measured by itself [default: its own default].
     #[arg(long, value_enum, value_name = "POLICY", value_delimiter = ',', requires = "deaf")]
-    pub policies: Vec<Policy>,
+    pub(crate) policies: Vec<Policy>,
     /// Where to publish with --to: http://HOST:PORT is throng's admin port, ws://HOST:PORT/PATH takes each message as a frame; {n}
     /// in it is the topic's number.
     #[arg(long, value_name = "URL", requires = "to")]
-    pub publish: Option<PublishTo>,
+    pub(crate) publish: Option<PublishTo>,
     /// The program of --serve throng [default: throng beside this program].
     #[arg(long, value_name = "PATH")]
-    pub server_bin: Option<PathBuf>,
+    pub(crate) server_bin: Option<PathBuf>,
     /// The workers of --serve [default: throng's own choice, which the floor takes too].
     #[arg(long, value_name = "W")]
-    pub workers: Option<usize>,
+    pub(crate) workers: Option<usize>,
     /// Connections to begin per second: a number, or max.
     #[arg(long, value_name = "R/s", default_value = "max")]
-    pub connect_rate: Rate,
+    pub(crate) connect_rate: Rate,
     /// How to connect; {n} in an address is the topic's number.
     #[command(flatten)]
-    pub client: ClientArgs,
+    pub(crate) client: ClientArgs,
     /// Whom to watch.
     #[command(flatten)]
-    pub watch: WatchArgs,
+    pub(crate) watch: WatchArgs,
     /// Write the report as JSON to this file, - for standard output instead of the text.
     #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
     /// Write the whole report with all distributions into a new directory under this one.
     #[arg(long, value_name = "DIR")]
-    pub results: Option<PathBuf>,
+    pub(crate) results: Option<PathBuf>,
     /// What that directory is called [default: the date and this machine's name].
     #[arg(long, value_name = "NAME", requires = "results")]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Draw progress bars even when standard error is no terminal.
     #[arg(long)]
-    pub progress: bool,
+    pub(crate) progress: bool,
     /// More options for `throng serve`, such as -- --outbox-limit 64KiB.
     #[arg(last = true, value_name = "OPTION")]
-    pub options: Vec<String>,
+    pub(crate) options: Vec<String>,
 }
 
 impl BroadcastArgs {
     /// Finds out which address of each server takes connections.
-    ///
-    /// # Errors
-    /// When none of a server does.
-    pub fn reach(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn reach(&mut self) -> anyhow::Result<()> {
         self.client.reach()?;
         match &mut self.publish {
             Some(PublishTo::WebSocket(target)) => target.reach(self.client.connect_timeout),
@@ -112,7 +109,7 @@ impl BroadcastArgs {
 
 /// A server that is started here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Own {
+pub(crate) enum Own {
     /// The hub of `throng serve`.
     Throng,
     /// A bare loop of send() on as many sockets.
@@ -122,7 +119,7 @@ pub enum Own {
 /// What is done about subscribers that do not keep up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub enum Policy {
+pub(crate) enum Policy {
     /// They are closed.
     Close,
     /// What comes is dropped.
@@ -135,8 +132,7 @@ pub enum Policy {
 
 impl Policy {
     /// As throng's configuration has it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Close => "close",
             Self::DropNewest => "drop-newest",
@@ -148,9 +144,9 @@ impl Policy {
 
 /// One of so many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Share {
+pub(crate) struct Share {
     /// How many it is one of, at least two.
-    pub every: u32,
+    pub(crate) every: u32,
 }
 
 impl FromStr for Share {

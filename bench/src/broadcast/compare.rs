@@ -71,7 +71,6 @@ fn last(round: &Measurement) -> Option<f64> {
     Some(whole(round.last_us.percentiles().max))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "microseconds and bytes are below 2^52")]
 const fn whole(number: u64) -> f64 {
     number as f64
 }

@@ -17,16 +17,12 @@ use crate::linux::environment::Environment;
 use crate::output;
 use crate::server::Server;
 
-pub use args::{BroadcastArgs, Own, Policy, Share};
-pub use publisher::PublishTo;
-pub use report::{BroadcastReport, Comparison, Cpu, Measurement, Memory, Published, SCHEMA, Summary};
+pub(crate) use args::{BroadcastArgs, Own};
+pub(crate) use report::{BroadcastReport, Measurement, SCHEMA};
 use subject::{Kind, Subject, Variant};
 
 /// Runs the command. `false` when a subscriber failed, or did not get every message once and in order.
-///
-/// # Errors
-/// What keeps it from running at all.
-pub fn run(args: &BroadcastArgs) -> anyhow::Result<bool> {
+pub(crate) fn run(args: &BroadcastArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;
     output::deliver(args.json.as_deref(), &report, &report)?;
     if let Some(parent) = &args.results {
@@ -37,10 +33,7 @@ pub fn run(args: &BroadcastArgs) -> anyhow::Result<bool> {
 }
 
 /// Measures the server that is given, or those of its own by turns.
-///
-/// # Errors
-/// As [`run`].
-pub fn measure(args: &BroadcastArgs, interrupt: &Interrupt) -> anyhow::Result<BroadcastReport> {
+pub(crate) fn measure(args: &BroadcastArgs, interrupt: &Interrupt) -> anyhow::Result<BroadcastReport> {
     subject::check(args)?;
     let mut report = BroadcastReport {
         schema: SCHEMA,
@@ -70,9 +63,6 @@ pub fn measure(args: &BroadcastArgs, interrupt: &Interrupt) -> anyhow::Result<Br
 }
 
 /// Measures the hub of throng or the floor, which somebody has started and will end.
-///
-/// # Errors
-/// As [`run`].
 pub(crate) fn measure_lent(
     args: &BroadcastArgs,
     server: &mut Server,

@@ -47,9 +47,6 @@ pub(super) struct Pace {
 
 impl Pace {
     /// The batches of so many messages in some time.
-    ///
-    /// # Errors
-    /// When there are too many.
     pub(super) fn new(rate: Option<f64>, in_flight: u32, time: Duration) -> anyhow::Result<Self> {
         let Some(rate) = rate else { return Ok(Self { batches: None, apart: 0.0 }) };
         let batches_a_second = rate / f64::from(in_flight);

@@ -11,169 +11,169 @@ use crate::linux::environment::Environment;
 use crate::swarm::{Reasons, Received};
 
 /// The number of this form of the report.
-pub const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 /// The whole of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct BroadcastReport {
+pub(crate) struct BroadcastReport {
     /// The form of the report.
-    pub schema: u32,
+    pub(crate) schema: u32,
     /// The day on which it began (UTC), as in 2026-01-31.
-    pub date: String,
+    pub(crate) date: String,
     /// The machine, the limits and the command.
-    pub environment: Environment,
+    pub(crate) environment: Environment,
     /// Subscribers.
-    pub connections: u64,
+    pub(crate) connections: u64,
     /// Topics.
-    pub topics: u64,
+    pub(crate) topics: u64,
     /// Bytes of each message.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Messages of a batch.
-    pub in_flight: u64,
+    pub(crate) in_flight: u64,
     /// Messages per second that were planned; `None` for each batch to follow the one before.
-    pub rate: Option<f64>,
+    pub(crate) rate: Option<f64>,
     /// The seed of masking keys, nonces and messages.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Measurements in their order.
-    pub rounds: Vec<Measurement>,
+    pub(crate) rounds: Vec<Measurement>,
     /// What they come to by server.
-    pub servers: Vec<Summary>,
+    pub(crate) servers: Vec<Summary>,
     /// What was compared, round by round.
-    pub comparisons: Vec<Comparison>,
+    pub(crate) comparisons: Vec<Comparison>,
 }
 
 /// One server measured once.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Measurement {
+pub(crate) struct Measurement {
     /// The server: `throng`, with its policy and whether some were deaf, `floor`, or its address.
-    pub server: String,
+    pub(crate) server: String,
     /// The number of the round, from 1.
-    pub round: u64,
+    pub(crate) round: u64,
     /// What was to be done about slow subscribers, where that was chosen.
-    pub policy: Option<Policy>,
+    pub(crate) policy: Option<Policy>,
     /// Subscribers that never read.
-    pub deaf: u64,
+    pub(crate) deaf: u64,
     /// Threads of the server with an event loop, where it was started here.
-    pub workers: Option<usize>,
+    pub(crate) workers: Option<usize>,
     /// Whether each has a descriptor table of its own, where it was started here.
-    pub private_tables: Option<bool>,
+    pub(crate) private_tables: Option<bool>,
     /// Threads of the clients.
-    pub client_threads: usize,
+    pub(crate) client_threads: usize,
     /// Subscribers that opened.
-    pub opened: u64,
+    pub(crate) opened: u64,
     /// Seconds to open all.
-    pub ramp_seconds: f64,
+    pub(crate) ramp_seconds: f64,
     /// Subscribers that did not open, by reason.
-    pub failed: Reasons,
+    pub(crate) failed: Reasons,
     /// Subscribers that were lost, by reason.
-    pub lost: Reasons,
+    pub(crate) lost: Reasons,
     /// Subscribers whose closing went wrong, by reason.
-    pub unclean: Reasons,
+    pub(crate) unclean: Reasons,
     /// What was published.
-    pub published: Published,
+    pub(crate) published: Published,
     /// What was received of it.
-    pub received: Received,
+    pub(crate) received: Received,
     /// Seconds from the first planned time to the last receipt.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// Messages received in each of these seconds, over all subscribers.
-    pub deliveries_per_second: f64,
+    pub(crate) deliveries_per_second: f64,
     /// From the planned time of each batch to the last receipt of its messages, in microseconds.
-    pub last_us: Distribution,
+    pub(crate) last_us: Distribution,
     /// Processor time meanwhile.
-    pub cpu: Cpu,
+    pub(crate) cpu: Cpu,
     /// Memory before the first subscriber.
-    pub memory_without: Memory,
+    pub(crate) memory_without: Memory,
     /// Memory when all had subscribed and the warm-up was over.
-    pub memory_before: Memory,
+    pub(crate) memory_before: Memory,
     /// The most of each while messages were fanned out.
-    pub memory_peak: Memory,
+    pub(crate) memory_peak: Memory,
     /// Memory when all of it had been received.
-    pub memory_after: Memory,
+    pub(crate) memory_after: Memory,
     /// Iterations of the event loops meanwhile, from one wait for events to the next, in microseconds. `None` where the server
     /// does not tell.
-    pub loop_us: Option<Distribution>,
+    pub(crate) loop_us: Option<Distribution>,
     /// What the server's counters changed by meanwhile.
-    pub counters: BTreeMap<String, i64>,
+    pub(crate) counters: BTreeMap<String, i64>,
 }
 
 /// What was published in the measured time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Published {
+pub(crate) struct Published {
     /// When it began, as [`now_nanos`](crate::swarm::feed::now_nanos) counts.
     #[serde(skip)]
     pub(super) began: u64,
     /// Batches of messages.
-    pub batches: u64,
+    pub(crate) batches: u64,
     /// Messages.
-    pub messages: u64,
+    pub(crate) messages: u64,
     /// Deliveries that these make, over all subscribers that read.
-    pub expected: u64,
+    pub(crate) expected: u64,
     /// Messages that the server did not take, by reason.
-    pub refused: Reasons,
+    pub(crate) refused: Reasons,
     /// How late this program itself published a batch at most, in microseconds: the accuracy of a planned time.
-    pub behind_us: u64,
+    pub(crate) behind_us: u64,
     /// How long it took to hand over each batch, its answer included, in microseconds.
-    pub request_us: Distribution,
+    pub(crate) request_us: Distribution,
 }
 
 /// Processor time from the first planned time until all had been received. What was not measured is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Cpu {
+pub(crate) struct Cpu {
     /// Of the server, by delivery, in microseconds.
-    pub server_us_per_delivery: Option<f64>,
+    pub(crate) server_us_per_delivery: Option<f64>,
     /// Processors that the server kept busy.
-    pub server_cores: Option<f64>,
+    pub(crate) server_cores: Option<f64>,
     /// Of this program, which publishes and receives, by delivery, in microseconds.
-    pub client_us_per_delivery: Option<f64>,
+    pub(crate) client_us_per_delivery: Option<f64>,
 }
 
 /// Memory at one moment, or the most of each over some time. What cannot be read is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// User memory of the server's processes in bytes.
-    pub user_bytes: Option<u64>,
+    pub(crate) user_bytes: Option<u64>,
     /// All slab caches of the machine in bytes: sockets and what they have queued, at both ends.
-    pub slab_bytes: Option<u64>,
+    pub(crate) slab_bytes: Option<u64>,
     /// What the buffers of all TCP sockets take, at both ends, as the kernel charges them.
-    pub buffer_bytes: u64,
+    pub(crate) buffer_bytes: u64,
 }
 
 /// The rounds of one server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// The server.
-    pub server: String,
+    pub(crate) server: String,
     /// Processor time of the server by delivery, in microseconds.
-    pub server_us_per_delivery: Option<Spread>,
+    pub(crate) server_us_per_delivery: Option<Spread>,
     /// Messages received a second, over all subscribers.
-    pub deliveries_per_second: Option<Spread>,
+    pub(crate) deliveries_per_second: Option<Spread>,
     /// The median latency in microseconds.
-    pub p50_us: Option<Spread>,
+    pub(crate) p50_us: Option<Spread>,
     /// The 99th percentile.
-    pub p99_us: Option<Spread>,
+    pub(crate) p99_us: Option<Spread>,
     /// The longest time to the last subscriber, in microseconds.
-    pub last_us: Option<Spread>,
+    pub(crate) last_us: Option<Spread>,
     /// The longest iteration of an event loop, in microseconds.
-    pub loop_us: Option<Spread>,
+    pub(crate) loop_us: Option<Spread>,
     /// The most user memory in bytes.
-    pub user_bytes: Option<Spread>,
+    pub(crate) user_bytes: Option<Spread>,
 }
 
 /// One server held against another one of the same rounds: figures of the first over those of the second.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// The server.
-    pub server: String,
+    pub(crate) server: String,
     /// What it is held against.
-    pub beside: String,
+    pub(crate) beside: String,
     /// Processor time by delivery.
-    pub cpu: Option<Spread>,
+    pub(crate) cpu: Option<Spread>,
     /// The median latency.
-    pub p50: Option<Spread>,
+    pub(crate) p50: Option<Spread>,
     /// The 99th percentile.
-    pub p99: Option<Spread>,
+    pub(crate) p99: Option<Spread>,
     /// The longest time to the last subscriber.
-    pub last: Option<Spread>,
+    pub(crate) last: Option<Spread>,
 }
 
 impl Memory {
@@ -187,8 +187,7 @@ impl Memory {
 
 impl Measurement {
     /// Whether every subscriber opened, stayed, got every message once, in order and unchanged, and was closed in order.
-    #[must_use]
-    pub fn is_clean(&self, connections: u64) -> bool {
+    pub(crate) fn is_clean(&self, connections: u64) -> bool {
         let reasons =
             [&self.failed, &self.lost, &self.unclean, &self.published.refused, &self.received.wrong];
         self.opened == connections
@@ -200,8 +199,7 @@ impl Measurement {
 
 impl BroadcastReport {
     /// Whether every measurement was clean.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         !self.rounds.is_empty() && self.rounds.iter().all(|measured| measured.is_clean(self.connections))
     }
 }

@@ -210,7 +210,6 @@ impl Run<'_> {
         }
         let nanos = received.last_receipt.saturating_sub(self.report.published.began);
         self.report.seconds = Duration::from_nanos(nanos).as_secs_f64();
-        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         if nanos > 0 {
             self.report.deliveries_per_second = received.deliveries as f64 / self.report.seconds;
         }

@@ -8,48 +8,47 @@ use crate::linux::cgroup::Charges;
 use crate::linux::slab::Slabs;
 
 /// With fewer connections, what the rest of the machine does meanwhile is too large a part of its memory to judge by.
-pub const LEAST_CONNECTIONS: u64 = 50_000;
+pub(crate) const LEAST_CONNECTIONS: u64 = 50_000;
 
 /// The server's kernel memory as its control group counts it, beside what the slab caches say.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct CgroupCheck {
+pub(crate) struct CgroupCheck {
     /// What the group is charged with.
-    pub charges: Charges,
+    pub(crate) charges: Charges,
     /// Bytes per connection that the group was charged with.
-    pub bytes_per_connection: f64,
+    pub(crate) bytes_per_connection: f64,
     /// Bytes per connection in slab caches, of what the group is charged with: without the sockets, where it does not know them.
-    pub slab_bytes_per_connection: f64,
+    pub(crate) slab_bytes_per_connection: f64,
     /// The group's figure over the slabs'. The slabs count pages with what is unused in them; the group counts objects.
-    pub ratio: f64,
+    pub(crate) ratio: f64,
 }
 
 /// The sum of all parts beside what the machine has less. Where the clients are on the machine too, both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct SumOfParts {
+pub(crate) struct SumOfParts {
     /// User memory of the server, and of the clients on this machine, in bytes per connection.
-    pub user: f64,
+    pub(crate) user: f64,
     /// Slab caches of connections, and the change in those of `TIME_WAIT`, in bytes per connection.
-    pub kernel: f64,
+    pub(crate) kernel: f64,
     /// Both.
-    pub sum: f64,
+    pub(crate) sum: f64,
     /// By how much `MemAvailable` fell, in bytes per connection.
-    pub available_fell: f64,
+    pub(crate) available_fell: f64,
     /// What `MemAvailable` did not fall by although it is in use: inodes and dentries of open sockets, which the kernel takes
     /// for reclaimable.
-    pub reclaimable_grew: f64,
+    pub(crate) reclaimable_grew: f64,
     /// By how much free memory and page cache fell, in bytes per connection: a second opinion.
-    pub free_fell: f64,
+    pub(crate) free_fell: f64,
     /// The sum over what the machine has less: `available_fell` and `reclaimable_grew`.
-    pub explained: f64,
+    pub(crate) explained: f64,
 }
 
 impl SumOfParts {
     /// The sum may differ from what the machine has less by so much.
-    pub const GOAL: f64 = 0.05;
+    pub(crate) const GOAL: f64 = 0.05;
 
     /// Whether the parts explain the whole.
-    #[must_use]
-    pub fn is_met(&self) -> bool {
+    pub(crate) fn is_met(&self) -> bool {
         (self.explained - 1.0).abs() <= Self::GOAL
     }
 }
@@ -66,7 +65,6 @@ pub(super) struct Between<'a> {
 
 impl Between<'_> {
     /// `now` less `zero`, by connection.
-    #[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^52")]
     pub(super) fn per_connection(&self, zero: u64, now: u64) -> f64 {
         (now as f64 - zero as f64) / self.connections.max(1) as f64
     }
@@ -98,7 +96,6 @@ impl Between<'_> {
         let user = self.per_connection(self.zero.user_bytes, self.now.user_bytes) + client;
         // What others' `TIME_WAIT` gave back meanwhile the machine has more.
         let bytes = kernel.total_bytes + self.time_wait().unwrap_or(0);
-        #[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^52")]
         let kernel = bytes as f64 / self.connections.max(1) as f64;
         let available_fell = self.per_connection(now.available, zero.available);
         let reclaimable_grew = self.per_connection(zero.reclaimable, now.reclaimable);
@@ -137,7 +134,6 @@ impl Between<'_> {
 }
 
 /// Bytes per connection of one's own in the caches of one side: what a picture shows.
-#[must_use]
 pub(crate) fn server_parts(kernel: &KernelMemory) -> Vec<(String, f64)> {
     let related = kernel.caches.iter().filter(|cache| cache.side != Side::Unrelated);
     related.map(|cache| (cache.name.clone(), cache.server_bytes_per_connection)).collect()

@@ -27,7 +27,7 @@ const NOISE: f64 = 0.5;
 
 /// The ends of a connection whose kernel memory is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ends {
+pub(crate) enum Ends {
     /// Server and client are on this machine.
     Both,
     /// The clients are elsewhere.
@@ -37,8 +37,7 @@ pub enum Ends {
 impl Ends {
     /// Those on the server's machine when so many of the load machines share its kernel; `None` when some do and others do not, as
     /// nothing tells their connections apart.
-    #[must_use]
-    pub const fn on_server(machines: u32, sharing_kernel: u32) -> Option<Self> {
+    pub(crate) const fn on_server(machines: u32, sharing_kernel: u32) -> Option<Self> {
         if sharing_kernel == 0 {
             Some(Self::Server)
         } else if sharing_kernel == machines {
@@ -52,7 +51,7 @@ impl Ends {
 /// Whose a cache is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Side {
+pub(crate) enum Side {
     /// Both sides have one object per connection in it.
     Both,
     /// Only the side that connects.
@@ -65,36 +64,35 @@ pub enum Side {
 
 /// What a slab cache grew by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CacheGrowth {
+pub(crate) struct CacheGrowth {
     /// Its name in /proc/slabinfo.
-    pub name: String,
+    pub(crate) name: String,
     /// Caches of connections that the kernel merged with it.
-    pub merged_with: Vec<String>,
+    pub(crate) merged_with: Vec<String>,
     /// Whose it is.
-    pub side: Side,
+    pub(crate) side: Side,
     /// Objects more.
-    pub objects: i64,
+    pub(crate) objects: i64,
     /// Bytes more, waste included, of both sides.
-    pub bytes: i64,
+    pub(crate) bytes: i64,
     /// The server's part of the bytes, per connection.
-    pub server_bytes_per_connection: f64,
+    pub(crate) server_bytes_per_connection: f64,
 }
 
 /// What kernel memory connections took.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct KernelMemory {
+pub(crate) struct KernelMemory {
     /// The server's part per connection: the sum of that of its caches.
-    pub server_bytes_per_connection: f64,
+    pub(crate) server_bytes_per_connection: f64,
     /// Both sides' caches together.
-    pub total_bytes: i64,
+    pub(crate) total_bytes: i64,
     /// The caches that changed by more than noise, the largest first.
-    pub caches: Vec<CacheGrowth>,
+    pub(crate) caches: Vec<CacheGrowth>,
 }
 
 impl KernelMemory {
     /// What the caches grew by from `before` to `after` with so many more connections.
-    #[must_use]
-    pub fn between(before: &Slabs, after: &Slabs, connections: u64, ends: Ends) -> Self {
+    pub(crate) fn between(before: &Slabs, after: &Slabs, connections: u64, ends: Ends) -> Self {
         let nothing = Cache::default();
         let grown = after.0.iter().map(|(name, cache)| {
             growth(name, before.0.get(name).unwrap_or(&nothing), cache, connections, ends)
@@ -111,7 +109,6 @@ impl KernelMemory {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "bytes and objects are far below 2^52")]
 fn growth(name: &str, before: &Cache, after: &Cache, connections: u64, ends: Ends) -> CacheGrowth {
     let bytes = after.bytes.cast_signed() - before.bytes.cast_signed();
     let objects = after.objects.cast_signed() - before.objects.cast_signed();
@@ -147,7 +144,6 @@ fn growth(name: &str, before: &Cache, after: &Cache, connections: u64, ends: End
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^52")]
 fn is_more_than_noise(cache: &CacheGrowth, connections: u64) -> bool {
     cache.bytes.unsigned_abs() as f64 >= NOISE * connections as f64
 }

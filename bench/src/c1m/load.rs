@@ -7,35 +7,35 @@ use crate::hold::probe::ProbeArgs;
 
 /// How connections are opened and held.
 #[derive(Debug, Clone, clap::Args)]
-pub struct LoadArgs {
+pub(crate) struct LoadArgs {
     /// The server's ping interval.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
-    pub ping_interval: Duration,
+    pub(crate) ping_interval: Duration,
     /// How long the server waits for a pong.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub pong_timeout: Duration,
+    pub(crate) pong_timeout: Duration,
     /// Ping cycles to hold through: every connection must answer so many pings after the last one has opened.
     #[arg(long, value_name = "K", default_value_t = 2)]
-    pub cycles: u32,
+    pub(crate) cycles: u32,
     /// Afterwards send messages on a sample of the connections for so long, and take the time until they come back; 0s for none.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub probe_time: Duration,
+    pub(crate) probe_time: Duration,
     /// How that is done.
     #[command(flatten)]
-    pub probe: ProbeArgs,
+    pub(crate) probe: ProbeArgs,
     /// Workers of the server [default: its own choice].
     #[arg(long, value_name = "W")]
-    pub workers: Option<usize>,
+    pub(crate) workers: Option<usize>,
     /// Connections to begin per second: a number, or max.
     #[arg(long, value_name = "R/s", default_value = "max")]
-    pub rate: Rate,
+    pub(crate) rate: Rate,
     /// How long the kernel may take to connect, and the server to answer a handshake or a close.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
     /// What masking keys and nonces are drawn from.
     #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Draw progress bars even when standard error is no terminal.
     #[arg(long)]
-    pub progress: bool,
+    pub(crate) progress: bool,
 }

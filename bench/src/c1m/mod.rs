@@ -1,15 +1,15 @@
 //! `throng-bench c1m`: holds a million connections against throng through its ping cycles and says what each of them cost.
 
-pub mod account;
+pub(crate) mod account;
 mod client;
-pub mod elsewhere;
+pub(crate) mod elsewhere;
 mod judge;
-pub mod kernel;
-pub mod load;
+pub(crate) mod kernel;
+pub(crate) mod load;
 mod notes;
-pub mod ratios;
-pub mod report;
-pub mod rounds;
+pub(crate) mod ratios;
+pub(crate) mod report;
+pub(crate) mod rounds;
 mod run;
 pub(crate) mod session;
 mod side;
@@ -29,37 +29,37 @@ const SWEEP_FROM: u32 = 10_000;
 /// Starts throng and clients as separate processes, or clients only for a server on another machine (--server), holds connections through full ping cycles, tears down, and prints what
 /// was held and lost, and what each connection cost in memory and processor time.
 #[derive(Debug, Clone, clap::Args)]
-pub struct C1mArgs {
+pub(crate) struct C1mArgs {
     /// Connections to hold.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub connections: u32,
+    pub(crate) connections: u32,
     /// The server program [default: throng beside this program].
     #[arg(long, value_name = "PATH")]
-    pub server_bin: Option<PathBuf>,
+    pub(crate) server_bin: Option<PathBuf>,
     /// Measure powers of ten from 10,000 up to -n, one after the other.
     #[arg(long)]
-    pub sweep: bool,
+    pub(crate) sweep: bool,
     /// First measure a server of the same shape without WebSocket code, and compare with it.
     #[arg(long)]
-    pub floor: bool,
+    pub(crate) floor: bool,
     /// Measure each number of connections so many times, throng and the floor first by turns, and take the medians.
     #[arg(long, value_name = "R", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub rounds: u32,
+    pub(crate) rounds: u32,
     /// Where the server is.
     #[command(flatten)]
-    pub elsewhere: ElsewhereArgs,
+    pub(crate) elsewhere: ElsewhereArgs,
     /// How connections are opened and held.
     #[command(flatten)]
-    pub load: LoadArgs,
+    pub(crate) load: LoadArgs,
     /// Write the report as JSON to this file, - for standard output instead of the text.
     #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
     /// Write the whole report with pictures into a new directory under this one.
     #[arg(long, value_name = "DIR")]
-    pub results: Option<PathBuf>,
+    pub(crate) results: Option<PathBuf>,
     /// What that directory is called [default: the date and this machine's name].
     #[arg(long, value_name = "NAME", requires = "results")]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 impl C1mArgs {
@@ -72,10 +72,7 @@ impl C1mArgs {
 }
 
 /// Runs the command. `false` when connections were lost, pings missed, or the two sides' counts disagree.
-///
-/// # Errors
-/// What keeps it from measuring.
-pub fn run(args: &C1mArgs) -> anyhow::Result<bool> {
+pub(crate) fn run(args: &C1mArgs) -> anyhow::Result<bool> {
     let interrupt = Interrupt::listen()?;
     let findings = Session::begin(args, &interrupt)?.measure()?;
     findings.publish(args.json.as_deref(), args.results.as_deref(), args.name.as_deref())?;

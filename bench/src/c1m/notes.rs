@@ -92,13 +92,11 @@ pub(super) fn both_sides(meeting: &Meeting) -> BothSides {
     BothSides { client: meeting.clients.open, server: meeting.reading.left.counts.open }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "nanoseconds are far below 2^52")]
 pub(super) fn seconds(before: u64, after: u64) -> f64 {
     after.saturating_sub(before) as f64 / 1e9
 }
 
 /// Seconds shared by so many, in microseconds for each.
-#[expect(clippy::cast_precision_loss, reason = "a number of connections or pings")]
 pub(super) fn micros_each(seconds: f64, number: u64) -> f64 {
     if number == 0 { 0.0 } else { seconds * 1e6 / number as f64 }
 }

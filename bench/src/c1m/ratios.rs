@@ -8,68 +8,66 @@ use super::rounds::{Costs, Round, median};
 
 /// throng over the floor with the same number of connections, in one call. `None` for what one of them has no figure of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Ratios {
+pub(crate) struct Ratios {
     /// Ramp time.
-    pub ramp: Option<f64>,
+    pub(crate) ramp: Option<f64>,
     /// Processor time of both sides in the ramp.
-    pub ramp_cpu: Option<f64>,
+    pub(crate) ramp_cpu: Option<f64>,
     /// Processor time of the server for a handshake.
-    pub handshake: Option<f64>,
+    pub(crate) handshake: Option<f64>,
     /// Processor time of the server for a ping cycle.
-    pub ping_cycle: Option<f64>,
+    pub(crate) ping_cycle: Option<f64>,
     /// Kernel bytes per connection, from [`LEAST_CONNECTIONS`] on.
-    pub kernel: Option<f64>,
+    pub(crate) kernel: Option<f64>,
     /// What of throng's kernel memory was left when all connections had gone, from as many on.
-    pub left: Option<f64>,
+    pub(crate) left: Option<f64>,
 }
 
 /// How the processor time of a ping cycle grew with the number of connections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Growth {
+pub(crate) struct Growth {
     /// The smallest number of connections.
-    pub from: u64,
+    pub(crate) from: u64,
     /// The largest.
-    pub to: u64,
+    pub(crate) to: u64,
     /// throng's ping cycle at the largest number over that at the smallest.
-    pub throng: f64,
+    pub(crate) throng: f64,
     /// The floor's.
-    pub floor: f64,
+    pub(crate) floor: f64,
     /// The first over the second.
-    pub ratio: f64,
+    pub(crate) ratio: f64,
 }
 
 /// What is asked of a figure, and whether it is so.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Goal {
+pub(crate) struct Goal {
     /// What is looked at.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The figure.
-    pub value: f64,
+    pub(crate) value: f64,
     /// The most it may be.
-    pub most: f64,
+    pub(crate) most: f64,
 }
 
 impl Goal {
     /// Whether it is as asked for.
-    #[must_use]
-    pub fn is_met(&self) -> bool {
+    pub(crate) fn is_met(&self) -> bool {
         self.value <= self.most
     }
 }
 
 impl Ratios {
     /// A handshake may take so many times the floor's processor time.
-    pub const HANDSHAKE_GOAL: f64 = 1.3;
+    pub(crate) const HANDSHAKE_GOAL: f64 = 1.3;
     /// A ping cycle may take so many times the floor's processor time.
-    pub const PING_CYCLE_GOAL: f64 = 1.3;
+    pub(crate) const PING_CYCLE_GOAL: f64 = 1.3;
     /// Kernel bytes per connection may differ from the floor's by so much.
-    pub const KERNEL_GOAL: f64 = 0.02;
+    pub(crate) const KERNEL_GOAL: f64 = 0.02;
     /// So much of the connections' kernel memory may be left when they have gone: slabs kept for reuse.
-    pub const LEFT_GOAL: f64 = 0.02;
+    pub(crate) const LEFT_GOAL: f64 = 0.02;
 
     /// Compares.
-    #[must_use]
-    pub fn of(throng: &Measurement, floor: &Measurement) -> Self {
+    pub(crate) fn of(throng: &Measurement, floor: &Measurement) -> Self {
         let both = |of: fn(&Measurement) -> Option<f64>| {
             let (throng, floor) = of(throng).zip(of(floor))?;
             (floor > 0.0).then_some(throng / floor)
@@ -86,8 +84,7 @@ impl Ratios {
     }
 
     /// The median of each.
-    #[must_use]
-    pub fn medians(all: &[Self]) -> Self {
+    pub(crate) fn medians(all: &[Self]) -> Self {
         let of = |field: fn(&Self) -> Option<f64>| median(all.iter().filter_map(field));
         Self {
             ramp: of(|ratios| ratios.ramp),
@@ -100,8 +97,7 @@ impl Ratios {
     }
 
     /// What is asked of them.
-    #[must_use]
-    pub fn goals(&self) -> Vec<Goal> {
+    pub(crate) fn goals(&self) -> Vec<Goal> {
         let goal = |name, value: Option<f64>, most| value.map(|value| Goal { name, value, most });
         let off = self.kernel.map(|kernel| (kernel - 1.0).abs());
         [
@@ -118,11 +114,10 @@ impl Ratios {
 
 impl Growth {
     /// The growth may be so many times the floor's.
-    pub const GOAL: f64 = 1.1;
+    pub(crate) const GOAL: f64 = 1.1;
 
     /// Compares the first with the last of several runs, each by the median of its rounds.
-    #[must_use]
-    pub fn of(runs: &[RunReport]) -> Option<Self> {
+    pub(crate) fn of(runs: &[RunReport]) -> Option<Self> {
         let (first, last) = (runs.first()?, runs.last()?);
         let cycle = |run: &RunReport, of: fn(&Round) -> Option<&Costs>| {
             median(run.rounds.iter().filter_map(|round| of(round)?.ping_cycle_us))
@@ -135,8 +130,7 @@ impl Growth {
     }
 
     /// What is asked of it.
-    #[must_use]
-    pub const fn goal(&self) -> Goal {
+    pub(crate) const fn goal(&self) -> Goal {
         Goal { name: "growth of a ping cycle over the floor's", value: self.ratio, most: Self::GOAL }
     }
 }
@@ -144,7 +138,6 @@ impl Growth {
 /// The part of the connections' kernel memory that was not given back.
 fn left(of: &Measurement) -> Option<f64> {
     let (left, taken) = (of.after.kernel_left?, of.kernel.as_ref()?.total_bytes);
-    #[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^52")]
     (taken > 0).then(|| (left as f64 / taken as f64).max(0.0))
 }
 

@@ -36,7 +36,6 @@ impl ClientCpu {
 }
 
 /// Processors that were busy for so long in that time.
-#[expect(clippy::cast_precision_loss, reason = "nanoseconds are far below 2^52")]
 fn cores(cpu: u64, nanos: u64) -> f64 {
     cpu as f64 / nanos.max(1) as f64
 }

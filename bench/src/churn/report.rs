@@ -13,74 +13,74 @@ const LEFT_BYTES: u64 = 16 << 20;
 
 /// The report. The names of its fields in JSON are stable.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct ChurnReport {
+pub(crate) struct ChurnReport {
     /// The machine and the command.
-    pub environment: Environment,
+    pub(crate) environment: Environment,
     /// Connections that were to be held.
-    pub held: u64,
+    pub(crate) held: u64,
     /// Slots of visitors.
-    pub population: u64,
+    pub(crate) population: u64,
     /// Mean seconds of a visit.
-    pub life_seconds: f64,
+    pub(crate) life_seconds: f64,
     /// Mean seconds between two visits of a slot.
-    pub pause_seconds: f64,
+    pub(crate) pause_seconds: f64,
     /// Seconds between two Pings to a connection, at most.
-    pub ping_period_seconds: f64,
+    pub(crate) ping_period_seconds: f64,
     /// What all chance is drawn from.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// The server's workers.
-    pub server_workers: usize,
+    pub(crate) server_workers: usize,
     /// Whether they have descriptor tables of their own.
-    pub private_tables: bool,
+    pub(crate) private_tables: bool,
     /// Source addresses in use.
-    pub sources: usize,
+    pub(crate) sources: usize,
     /// How the held connections opened.
-    pub opening: Opening,
+    pub(crate) opening: Opening,
     /// What became of them.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// Seconds they were held.
-    pub held_seconds: f64,
+    pub(crate) held_seconds: f64,
     /// Seconds until the population had been filled once.
-    pub warm_up_seconds: f64,
+    pub(crate) warm_up_seconds: f64,
     /// Seconds of the steady state.
-    pub steady_seconds: f64,
+    pub(crate) steady_seconds: f64,
     /// What became of the visits, from the first to the last.
-    pub visits: Visits,
+    pub(crate) visits: Visits,
     /// Visits that began in the steady state per second.
-    pub visits_per_second: f64,
+    pub(crate) visits_per_second: f64,
     /// The server's user memory without the messages and requests that are on their way in: what is judged.
-    pub user: Growth,
+    pub(crate) user: Growth,
     /// All of the server's user memory.
-    pub user_in_all: Growth,
+    pub(crate) user_in_all: Growth,
     /// The kernel's memory for sockets, both ends; `None` where it cannot be read.
-    pub kernel: Option<Growth>,
+    pub(crate) kernel: Option<Growth>,
     /// Why the kernel's memory says nothing about the server, if that is so.
-    pub kernel_unjudged: Option<String>,
+    pub(crate) kernel_unjudged: Option<String>,
     /// What is left when all have gone.
-    pub after: After,
+    pub(crate) after: After,
     /// All that the server has counted, at the end.
-    pub server: Stats,
+    pub(crate) server: Stats,
     /// The looks taken in the steady state.
-    pub samples: Vec<Sample>,
+    pub(crate) samples: Vec<Sample>,
     /// What is not as it should be. Nothing, if all is well.
-    pub problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
 }
 
 /// What is left when all have gone.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct After {
+pub(crate) struct After {
     /// The server's user memory before anybody came.
-    pub user_at_start: u64,
+    pub(crate) user_at_start: u64,
     /// And after all had left.
-    pub user: u64,
+    pub(crate) user: u64,
     /// WebSockets that the server counts as open.
-    pub open: u64,
+    pub(crate) open: u64,
     /// Sockets that it holds.
-    pub sockets: u64,
+    pub(crate) sockets: u64,
     /// Bytes in its pooled buffers.
-    pub buffered_bytes: u64,
+    pub(crate) buffered_bytes: u64,
     /// Seconds until all this was as it should be, or was given up.
-    pub settled_seconds: f64,
+    pub(crate) settled_seconds: f64,
 }
 
 impl After {
@@ -124,7 +124,6 @@ impl ChurnReport {
         self.problem(unclean > 0, |_| format!("{unclean} held connections were not closed in order"));
         // The Ping of the first period may have come before the hold, and that of the last may be yet to come.
         let periods = (self.held_seconds / self.ping_period_seconds).floor() - 1.0;
-        #[expect(clippy::cast_precision_loss, reason = "a few pings")]
         let missed = (self.outcome.min_pings_held as f64) < periods;
         self.problem(missed, |r| {
             let pings = r.outcome.min_pings_held;

@@ -24,35 +24,35 @@ const SOCKET_BYTES: u32 = 3_400;
 
 /// One look at the server, the kernel and the clients.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// Seconds since the steady state began.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// The server's user memory in bytes.
-    pub user_bytes: u64,
+    pub(crate) user_bytes: u64,
     /// The kernel's caches of sockets, both ends and other programs' alike. `None` without root.
-    pub kernel_bytes: Option<u64>,
+    pub(crate) kernel_bytes: Option<u64>,
     /// All of the kernel's slabs, those of other programs included.
-    pub slab_bytes: Option<u64>,
+    pub(crate) slab_bytes: Option<u64>,
     /// Connections in TIME_WAIT.
-    pub time_wait: u64,
+    pub(crate) time_wait: u64,
     /// TCP sockets of other programs, about.
-    pub foreign_sockets: i64,
+    pub(crate) foreign_sockets: i64,
     /// WebSockets that the server counts as open.
-    pub open: u64,
+    pub(crate) open: u64,
     /// Sockets that the server holds.
-    pub sockets: u64,
+    pub(crate) sockets: u64,
     /// Connections that the server has accepted.
-    pub accepted: u64,
+    pub(crate) accepted: u64,
     /// WebSockets that the server has opened.
-    pub opened: u64,
+    pub(crate) opened: u64,
     /// WebSockets that ended without a Close frame.
-    pub lost: u64,
+    pub(crate) lost: u64,
     /// Bytes in the server's pooled buffers.
-    pub buffered_bytes: u64,
+    pub(crate) buffered_bytes: u64,
     /// Held connections that the client counts as open.
-    pub held: u64,
+    pub(crate) held: u64,
     /// Visitors that the client counts as open.
-    pub visitors: u64,
+    pub(crate) visitors: u64,
 }
 
 /// Takes a look.
@@ -90,7 +90,6 @@ pub(super) fn disturbance(samples: &[Sample], kernel: &Growth) -> Option<String>
     let foreign = || samples.iter().map(|sample| sample.foreign_sockets);
     let changed = foreign().max()?.abs_diff(foreign().min()?);
     let too_many = (kernel.limit - kernel.first) / f64::from(SOCKET_BYTES);
-    #[expect(clippy::cast_precision_loss, reason = "a number of sockets")]
     let is_disturbed = changed as f64 > too_many;
     is_disturbed.then(|| format!("other programs' sockets changed by about {changed} meanwhile"))
 }
@@ -119,20 +118,19 @@ impl Sockets {
 
 /// A figure at the beginning of the steady state and at its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Growth {
+pub(crate) struct Growth {
     /// Its mean at the beginning.
-    pub first: f64,
+    pub(crate) first: f64,
     /// Its mean at the end.
-    pub last: f64,
+    pub(crate) last: f64,
     /// The most it may be at the end.
-    pub limit: f64,
+    pub(crate) limit: f64,
     /// Whether it is no more than that.
-    pub met: bool,
+    pub(crate) met: bool,
 }
 
 impl Growth {
     /// Compares the last ten seconds with the first ten, or the halves of a shorter time.
-    #[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^52")]
     pub(super) fn of(samples: &[Sample], figure: impl Fn(&Sample) -> Option<u64>) -> Option<Self> {
         let end = samples.last()?.seconds;
         let window = WINDOW.as_secs_f64().min(end / 2.0);

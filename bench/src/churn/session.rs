@@ -142,7 +142,6 @@ impl<'a> Session<'a> {
         self.sample(start)?;
         bar.finish_and_clear();
         self.report.steady_seconds = start.elapsed().as_secs_f64();
-        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let visits = (self.visits().opened - opened) as f64;
         self.report.visits_per_second = visits / self.report.steady_seconds;
         Ok(())

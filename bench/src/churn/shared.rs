@@ -23,27 +23,27 @@ pub(super) enum Stage {
 
 /// What has become of the visits. The names of its fields in JSON are stable.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Visits {
+pub(crate) struct Visits {
     /// Slots whose first visit has come to something.
-    pub begun: u64,
+    pub(crate) begun: u64,
     /// Visitors here now whose WebSocket is open, those included that are leaving.
-    pub here: u64,
+    pub(crate) here: u64,
     /// WebSockets opened.
-    pub opened: u64,
+    pub(crate) opened: u64,
     /// Visitors that left, by the way they took.
-    pub left: BTreeMap<Way, u64>,
+    pub(crate) left: BTreeMap<Way, u64>,
     /// Visits given up before they had opened because the end of it all had come.
-    pub given_up: u64,
+    pub(crate) given_up: u64,
     /// Visits that this program could not even begin, by reason: no fault of the server.
-    pub not_begun: Reasons,
+    pub(crate) not_begun: Reasons,
     /// Connections that did not open, by reason.
-    pub failed: Reasons,
+    pub(crate) failed: Reasons,
     /// Connections that ended before their visitors meant to leave, by reason.
-    pub lost: Reasons,
+    pub(crate) lost: Reasons,
     /// Closing handshakes that went wrong, by reason.
-    pub unclean: Reasons,
+    pub(crate) unclean: Reasons,
     /// Pings answered.
-    pub pings_answered: u64,
+    pub(crate) pings_answered: u64,
 }
 
 impl Visits {

@@ -106,7 +106,6 @@ fn growth(f: &mut fmt::Formatter<'_>, title: &str, growth: &Growth, verdict: &st
     )
 }
 
-#[expect(clippy::cast_precision_loss, reason = "for people")]
 fn after(f: &mut fmt::Formatter<'_>, after: &After) -> fmt::Result {
     writeln!(
         f,

@@ -12,7 +12,7 @@ const MESSAGE_BITS: f64 = 16.0;
 /// How a connection leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Way {
+pub(crate) enum Way {
     /// With a closing handshake.
     ClosingHandshake,
     /// The end of the stream and nothing else, as when a program exits.
@@ -115,7 +115,6 @@ impl Visit {
 
 /// A part of `len` below all of it.
 #[expect(
-    clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "lengths far below 2^52, parts from 0 to 1"

@@ -15,91 +15,91 @@ const LARGEST: i64 = 1 << 20;
 /// Pings. Each server is started anew for each measurement, on one core, with this program on another one; they take turns, cell by
 /// cell and round by round.
 #[derive(Debug, Clone, clap::Args)]
-pub struct CompareArgs {
+pub(crate) struct CompareArgs {
     /// The servers: throng, floor, and those of --peers, beside each --peer [default: all whose program is there].
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub with: Vec<String>,
+    pub(crate) with: Vec<String>,
     /// File that says how other servers are started [default: bench/peers/peers.toml, from the working directory or from where
     /// this program lies upwards].
     #[arg(long, value_name = "FILE")]
-    pub peers: Option<PathBuf>,
+    pub(crate) peers: Option<PathBuf>,
     /// One more server: 'NAME=COMMAND', in which {port} is where it is to listen on 127.0.0.1. Repeat it for several.
     #[arg(long, value_name = "NAME=COMMAND")]
-    pub peer: Vec<Given>,
+    pub(crate) peer: Vec<Given>,
     /// What to measure [default: all].
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
-    pub only: Vec<Column>,
+    pub(crate) only: Vec<Column>,
     /// Rounds: each measures every cell of every server once.
     #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub rounds: u32,
+    pub(crate) rounds: u32,
     /// The core of servers.
     #[arg(long, value_name = "CORE", default_value_t = 0)]
-    pub server_core: usize,
+    pub(crate) server_core: usize,
     /// The core of this program.
     #[arg(long, value_name = "CORE", default_value_t = 1)]
-    pub client_core: usize,
+    pub(crate) client_core: usize,
     /// Numbers of connections that echo.
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 64, 1_000, 10_000], value_parser = clap::value_parser!(u32).range(1..))]
-    pub connections: Vec<u32>,
+    pub(crate) connections: Vec<u32>,
     /// Messages of a connection on their way.
     #[arg(long, value_name = "D", value_delimiter = ',', default_values_t = [1, 16], value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pub depth: Vec<u32>,
+    pub(crate) depth: Vec<u32>,
     /// Bytes of a message. Cells with more than 256 MiB on their way are left out.
     #[arg(long, value_name = "BYTES", value_delimiter = ',', default_values_t = [20, 512, 16_384, 1 << 20], value_parser = clap::value_parser!(u32).range(1..=LARGEST))]
-    pub size: Vec<u32>,
+    pub(crate) size: Vec<u32>,
     /// Time before the measured time of echoes, broadcasts and churn.
     #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = duration)]
-    pub warm_up: Duration,
+    pub(crate) warm_up: Duration,
     /// The measured time of each.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
-    pub duration: Duration,
+    pub(crate) duration: Duration,
     /// The lower number of idle connections, whose memory is told by the difference to the higher.
     #[arg(long, value_name = "N", default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub idle_low: u32,
+    pub(crate) idle_low: u32,
     /// The higher number of idle connections.
     #[arg(long, value_name = "N", default_value_t = 16_000, value_parser = clap::value_parser!(u32).range(2..))]
-    pub idle_high: u32,
+    pub(crate) idle_high: u32,
     /// How long memory must have been at rest to be read.
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = duration)]
-    pub settle: Duration,
+    pub(crate) settle: Duration,
     /// Subscribers of a broadcast.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub subscribers: u32,
+    pub(crate) subscribers: u32,
     /// Handshakes, one behind the other, whose processor time is measured.
     #[arg(long, value_name = "N", default_value_t = 15_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub handshakes: u32,
+    pub(crate) handshakes: u32,
     /// Connections a second that come and leave again, measured beside as many as can; one that every server can do.
     #[arg(long, value_name = "R/s", default_value = "2000/s")]
-    pub churn_rate: Rate,
+    pub(crate) churn_rate: Rate,
     /// Connections that are held and pinged.
     #[arg(long, value_name = "N", default_value_t = 15_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub held: u32,
+    pub(crate) held: u32,
     /// The servers' ping interval, in whole seconds; some have their own idea of it, so Pings that were answered are counted.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
-    pub ping_interval: Duration,
+    pub(crate) ping_interval: Duration,
     /// How long connections are held and pinged.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration)]
-    pub hold: Duration,
+    pub(crate) hold: Duration,
     /// The program of throng [default: throng beside this program].
     #[arg(long, value_name = "PATH")]
-    pub server_bin: Option<PathBuf>,
+    pub(crate) server_bin: Option<PathBuf>,
     /// What masking keys, nonces and messages are drawn from.
     #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Write the report as JSON to this file, - for standard output instead of the text.
     #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
     /// Write the whole report with pictures into a new directory under this one, after every round.
     #[arg(long, value_name = "DIR")]
-    pub results: Option<PathBuf>,
+    pub(crate) results: Option<PathBuf>,
     /// What that directory is called [default: the date, compare, and this machine's name].
     #[arg(long, value_name = "NAME", requires = "results")]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-pub enum Column {
+pub(crate) enum Column {
     /// User memory of idle connections.
     Idle,
     /// Messages that come back.
@@ -114,11 +114,10 @@ pub enum Column {
 
 impl Column {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Idle, Self::Echo, Self::Broadcast, Self::Connect, Self::Pings];
+    pub(crate) const ALL: [Self; 5] = [Self::Idle, Self::Echo, Self::Broadcast, Self::Connect, Self::Pings];
 
     /// Its name in reports and on the command line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Idle => "idle",
             Self::Echo => "echo",
@@ -131,8 +130,7 @@ impl Column {
 
 impl CompareArgs {
     /// Whether this is to be measured.
-    #[must_use]
-    pub fn wants(&self, column: Column) -> bool {
+    pub(crate) fn wants(&self, column: Column) -> bool {
         self.only.is_empty() || self.only.contains(&column)
     }
 

@@ -26,45 +26,45 @@ pub(super) const PING_OVER_FLOOR: f64 = 1.20;
 
 /// How throng stands.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Judgement {
+pub(crate) struct Judgement {
     /// What it is held to.
-    pub bars: Vec<Bar>,
+    pub(crate) bars: Vec<Bar>,
     /// Where it is above another server, in any cell; ties among them.
-    pub behind: Vec<Behind>,
+    pub(crate) behind: Vec<Behind>,
     /// Over the cells of echoes: the median of its ratio to the best peer.
-    pub median_over_best_peer: Option<f64>,
+    pub(crate) median_over_best_peer: Option<f64>,
     /// In how many of its rows each server is the best but the floor, by column.
-    pub winners: BTreeMap<String, BTreeMap<String, u32>>,
+    pub(crate) winners: BTreeMap<String, BTreeMap<String, u32>>,
 }
 
 /// One thing that it is held to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Bar {
+pub(crate) struct Bar {
     /// What is bounded, for people.
-    pub name: String,
+    pub(crate) name: String,
     /// At most so much.
-    pub limit: f64,
+    pub(crate) limit: f64,
     /// The worst of the cells; `None` where none was measured.
-    pub verdict: Option<Verdict>,
+    pub(crate) verdict: Option<Verdict>,
     /// Each of them.
-    pub cells: Vec<Judged>,
+    pub(crate) cells: Vec<Judged>,
 }
 
 /// One cell under a bar.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Judged {
+pub(crate) struct Judged {
     /// The cell, and the other server where there are several.
-    pub cell: String,
+    pub(crate) cell: String,
     /// The figure, or the ratio to another server's.
-    pub value: f64,
+    pub(crate) value: f64,
     /// How it stands.
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
 }
 
 /// How a figure stands to its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The median is within it.
     Met,
     /// The median is not, some rounds are: the spreads overlap.
@@ -75,15 +75,15 @@ pub enum Verdict {
 
 /// A cell in which another server's median is less.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Behind {
+pub(crate) struct Behind {
     /// The cell, with the figure where there are several.
-    pub cell: String,
+    pub(crate) cell: String,
     /// The other server.
-    pub server: String,
+    pub(crate) server: String,
     /// throng's median over the other's.
-    pub ratio: f64,
+    pub(crate) ratio: f64,
     /// Whether the spreads overlap.
-    pub is_tie: bool,
+    pub(crate) is_tie: bool,
 }
 
 /// Judges all rows.

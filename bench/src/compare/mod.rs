@@ -21,22 +21,16 @@ use crate::interrupt::Interrupt;
 use crate::linux::environment::Environment;
 use crate::output;
 
-pub use args::{Column, CompareArgs};
+pub(crate) use args::CompareArgs;
 use cells::Cell;
-pub use judge::{Bar, Behind, Judged, Judgement, Verdict};
 use measure::Scene;
-pub use peers::Given;
 use peers::Peers;
-pub use report::{CompareReport, LeftOut, Measured, SCHEMA, ServerNote};
+pub(crate) use report::{CompareReport, LeftOut, SCHEMA};
 use results::Results;
-pub use rows::{Entry, Row};
 use servers::Subject;
 
 /// Runs the command. `false` when a measurement failed or there was no time for all of them.
-///
-/// # Errors
-/// What keeps it from running at all.
-pub fn run(args: &CompareArgs) -> anyhow::Result<bool> {
+pub(crate) fn run(args: &CompareArgs) -> anyhow::Result<bool> {
     args.check()?;
     let peers = Peers::read(args.peers.as_deref(), &args.peer)?;
     let (subjects, left_out) = servers::choose(args, &peers)?;

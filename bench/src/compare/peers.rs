@@ -67,9 +67,9 @@ pub(super) enum Extra {
 
 /// A server of the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given {
+pub(crate) struct Given {
     /// What it is called.
-    pub name: String,
+    pub(crate) name: String,
     command: String,
 }
 
@@ -84,9 +84,6 @@ pub(super) struct Peers {
 
 impl Peers {
     /// Reads the file and adds the servers of the command line.
-    ///
-    /// # Errors
-    /// When the file that was named is not there, or says something else than it should; when a name comes twice.
     pub(super) fn read(file: Option<&Path>, given: &[Given]) -> anyhow::Result<Self> {
         let file = file.map_or_else(find, |file| Some(file.to_owned()));
         let mut all = Vec::new();

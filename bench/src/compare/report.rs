@@ -9,92 +9,90 @@ use super::rows::Row;
 use crate::linux::environment::Environment;
 
 /// The number of this form of the report.
-pub const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 /// The whole of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct CompareReport {
+pub(crate) struct CompareReport {
     /// The form of the report.
-    pub schema: u32,
+    pub(crate) schema: u32,
     /// The day on which it began (UTC), as in 2026-01-31.
-    pub date: String,
+    pub(crate) date: String,
     /// The machine, the limits and the command.
-    pub environment: Environment,
+    pub(crate) environment: Environment,
     /// The seed of masking keys, nonces and messages.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// The core of servers.
-    pub server_core: usize,
+    pub(crate) server_core: usize,
     /// The core of this program.
-    pub client_core: usize,
+    pub(crate) client_core: usize,
     /// Rounds that were wanted.
-    pub rounds: u32,
+    pub(crate) rounds: u32,
     /// Rounds of which every cell has been measured.
-    pub rounds_done: u32,
+    pub(crate) rounds_done: u32,
     /// The file that other servers were taken from, without its directories; `None` without one.
-    pub peers: Option<String>,
+    pub(crate) peers: Option<String>,
     /// The servers in the order in which they take turns in the first round.
-    pub servers: Vec<ServerNote>,
+    pub(crate) servers: Vec<ServerNote>,
     /// Servers that are not on this machine.
-    pub left_out: Vec<LeftOut>,
+    pub(crate) left_out: Vec<LeftOut>,
     /// The measurements in their order.
-    pub measurements: Vec<Measured>,
+    pub(crate) measurements: Vec<Measured>,
     /// What they come to: cell by cell, servers held against each other.
-    pub rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
     /// What throng is held to.
-    pub judgement: Judgement,
+    pub(crate) judgement: Judgement,
 }
 
 /// A server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServerNote {
+pub(crate) struct ServerNote {
     /// Its name.
-    pub server: String,
+    pub(crate) server: String,
     /// Its version; `None` where nobody said.
-    pub version: Option<String>,
+    pub(crate) version: Option<String>,
     /// How it was built and set up; `None` where nobody said.
-    pub settings: Option<String>,
+    pub(crate) settings: Option<String>,
     /// How it is started, with the words that stand for others.
-    pub command: String,
+    pub(crate) command: String,
 }
 
 /// A server that is not on this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftOut {
+pub(crate) struct LeftOut {
     /// Its name.
-    pub server: String,
+    pub(crate) server: String,
     /// What is missing.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 /// One cell of one server, measured once.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// The cell, as in `echo/64x16x20`: connections, depth, bytes.
-    pub cell: String,
+    pub(crate) cell: String,
     /// The server.
-    pub server: String,
+    pub(crate) server: String,
     /// The number of the round, from 1.
-    pub round: u32,
+    pub(crate) round: u32,
     /// Its figures by name. None where it was not measured.
-    pub figures: BTreeMap<String, f64>,
+    pub(crate) figures: BTreeMap<String, f64>,
     /// What went wrong: its figures do not count then.
-    pub failure: Option<String>,
+    pub(crate) failure: Option<String>,
     /// Why the server cannot do it, which is no failure.
-    pub unable: Option<String>,
+    pub(crate) unable: Option<String>,
     /// What is worth to be told beside the figures.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl CompareReport {
     /// Whether all that was wanted has been measured and nothing went wrong.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         self.is_complete() && self.measurements.iter().all(|measured| measured.failure.is_none())
     }
 
     /// Whether all rounds have been measured.
-    #[must_use]
-    pub const fn is_complete(&self) -> bool {
+    pub(crate) const fn is_complete(&self) -> bool {
         self.rounds_done == self.rounds
     }
 }

@@ -14,42 +14,42 @@ const ANOTHER_FLOOR: &str = "floor-";
 
 /// One figure of one cell. Less of it is better.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Row {
+pub(crate) struct Row {
     /// The column: `idle`, `echo`, `broadcast`, `connect` or `pings`.
-    pub column: String,
+    pub(crate) column: String,
     /// The cell.
-    pub cell: String,
+    pub(crate) cell: String,
     /// The figure's name.
-    pub figure: String,
+    pub(crate) figure: String,
     /// Its unit.
-    pub unit: String,
+    pub(crate) unit: String,
     /// What each server came to, in the order of the servers.
-    pub servers: Vec<Entry>,
+    pub(crate) servers: Vec<Entry>,
     /// throng's median over the floor's.
-    pub over_floor: Option<f64>,
+    pub(crate) over_floor: Option<f64>,
     /// The server with the least median that is neither throng nor the floor.
-    pub best_peer: Option<String>,
+    pub(crate) best_peer: Option<String>,
     /// throng's median over that of the best peer.
-    pub over_best_peer: Option<f64>,
+    pub(crate) over_best_peer: Option<f64>,
     /// The server with the least median but the floor.
-    pub winner: Option<String>,
+    pub(crate) winner: Option<String>,
 }
 
 /// One server in a row.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The server.
-    pub server: String,
+    pub(crate) server: String,
     /// The figure over the rounds that went well; `None` where there is none.
-    pub value: Option<Spread>,
+    pub(crate) value: Option<Spread>,
     /// Rounds in it.
-    pub rounds: u32,
+    pub(crate) rounds: u32,
     /// What went wrong in other rounds, each thing once.
-    pub failures: Vec<String>,
+    pub(crate) failures: Vec<String>,
     /// Why the server cannot do it.
-    pub unable: Option<String>,
+    pub(crate) unable: Option<String>,
     /// Where both were measured and this is neither throng nor the floor: whether its spread and throng's overlap, so that neither is ahead.
-    pub is_tie: bool,
+    pub(crate) is_tie: bool,
 }
 
 /// Whether two figures cannot be told apart by their rounds.

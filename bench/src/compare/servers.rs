@@ -59,9 +59,6 @@ pub(super) enum Running {
 }
 
 /// Chooses the servers: those that are named, or all that are there. Those that are not are told, in the second list.
-///
-/// # Errors
-/// When one that is named does not exist, or there is none.
 pub(super) fn choose(args: &CompareArgs, peers: &Peers) -> anyhow::Result<(Vec<Subject>, Vec<LeftOut>)> {
     let own = [("throng".to_owned(), Kind::Throng), ("floor".to_owned(), Kind::Floor)];
     let others = peers.all.iter().map(|(name, peer)| (name.clone(), Kind::Peer(peer.clone())));

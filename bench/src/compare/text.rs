@@ -118,8 +118,7 @@ pub(super) fn plain(value: f64) -> String {
 
 impl Verdict {
     /// Its name in reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Met => "met",
             Self::Tie => "tie",

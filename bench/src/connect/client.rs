@@ -126,7 +126,6 @@ impl Client {
     }
 
     /// When the connection with this number of the thread shall begin.
-    #[expect(clippy::cast_precision_loss, reason = "a connection's number is far below 2^52")]
     fn planned(&self, number: u64) -> Instant {
         let Some(rate) = self.plan.rate else { return self.start };
         let number = number * self.plan.threads.count as u64 + self.thread as u64;

@@ -29,44 +29,44 @@ const RESTING: u64 = 1_000_000;
 
 /// Opens connections to a WebSocket server and leaves again, and says how many a second it took and how long they took to open.
 #[derive(Debug, Clone, clap::Args)]
-pub struct ConnectArgs {
+pub(crate) struct ConnectArgs {
     /// Connections that are there at the same time, at most: being opened, staying or being closed.
     #[arg(short = 'n', long, value_name = "C", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
-    pub connections: u32,
+    pub(crate) connections: u32,
     /// Connections to begin per second, by the clock; latencies begin at the planned time. max: as soon as one has left, the
     /// next one comes.
     #[arg(long, value_name = "R/s", default_value = "max")]
-    pub rate: Rate,
+    pub(crate) rate: Rate,
     /// How long each stays once it is open.
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
-    pub stay: Duration,
+    pub(crate) stay: Duration,
     /// How each leaves [default: close, and reset with --raw].
     #[arg(long, value_name = "HOW")]
-    pub leave: Option<Leave>,
+    pub(crate) leave: Option<Leave>,
     /// Time before the measured time in which connections come and go but do not count.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
-    pub warm_up: Duration,
+    pub(crate) warm_up: Duration,
     /// The measured time.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub duration: Duration,
+    pub(crate) duration: Duration,
     /// How to connect.
     #[command(flatten)]
-    pub client: ClientArgs,
+    pub(crate) client: ClientArgs,
     /// Whom to watch.
     #[command(flatten)]
-    pub watch: WatchArgs,
+    pub(crate) watch: WatchArgs,
     /// Write the report as JSON to this file, - for standard output instead of the text.
     #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
     /// Draw progress bars even when standard error is no terminal.
     #[arg(long)]
-    pub progress: bool,
+    pub(crate) progress: bool,
 }
 
 /// How a connection leaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
-pub enum Leave {
+pub(crate) enum Leave {
     /// With a closing handshake, which the server ends.
     #[default]
     Close,
@@ -78,49 +78,48 @@ pub enum Leave {
 
 /// What connections that come and go came to. The names of its fields in JSON are stable.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ConnectReport {
+pub(crate) struct ConnectReport {
     /// The machine, the limits and the command.
-    pub environment: Environment,
+    pub(crate) environment: Environment,
     /// Connections that were there at the same time, at most.
-    pub connections: u64,
+    pub(crate) connections: u64,
     /// Threads of the client.
-    pub threads: usize,
+    pub(crate) threads: usize,
     /// Whether connections were bare TCP.
-    pub raw: bool,
+    pub(crate) raw: bool,
     /// How they left.
-    pub leave: Leave,
+    pub(crate) leave: Leave,
     /// Seconds that each stayed.
-    pub stay_seconds: f64,
+    pub(crate) stay_seconds: f64,
     /// Connections per second that were planned; `None` for as many as could be.
-    pub rate: Option<f64>,
+    pub(crate) rate: Option<f64>,
     /// The seed of masking keys and nonces.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// The measured time in seconds.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// Connections that opened in the measured time.
-    pub opened: u64,
+    pub(crate) opened: u64,
     /// The same for each second of it.
-    pub per_second: f64,
+    pub(crate) per_second: f64,
     /// Connections of the whole time that did not open, by reason.
-    pub failed: Reasons,
+    pub(crate) failed: Reasons,
     /// Connections of the whole time that were lost while they stayed, by reason.
-    pub lost: Reasons,
+    pub(crate) lost: Reasons,
     /// Connections of the whole time whose closing went wrong, by reason.
-    pub unclean: Reasons,
+    pub(crate) unclean: Reasons,
     /// With a rate: connections that were planned and never begun, because others were still there.
-    pub not_begun: u64,
+    pub(crate) not_begun: u64,
     /// How late this program itself began a connection at most, in microseconds: the accuracy of a planned time.
-    pub behind_us: u64,
+    pub(crate) behind_us: u64,
     /// From the (planned) start of each connect to its open WebSocket, in microseconds, of those that opened in the measured time.
-    pub latency_us: Distribution,
+    pub(crate) latency_us: Distribution,
     /// What the server's processes took in the measured time, if they were watched.
-    pub server: Option<ServerCosts>,
+    pub(crate) server: Option<ServerCosts>,
 }
 
 impl ConnectReport {
     /// Whether every connection opened, stayed and left in order.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         [&self.failed, &self.lost, &self.unclean].iter().all(|reasons| reasons.is_empty())
             && self.opened > 0
             && self.not_begun == 0
@@ -128,20 +127,14 @@ impl ConnectReport {
 }
 
 /// Runs the command. `false` when a connection failed.
-///
-/// # Errors
-/// What keeps it from running at all.
-pub fn run(args: &ConnectArgs) -> anyhow::Result<bool> {
+pub(crate) fn run(args: &ConnectArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;
     output::deliver(args.json.as_deref(), &report, &report)?;
     Ok(report.is_clean())
 }
 
 /// Has connections come and go for the planned time.
-///
-/// # Errors
-/// As [`run`].
-pub fn measure(args: &ConnectArgs, interrupt: &Interrupt) -> anyhow::Result<ConnectReport> {
+pub(crate) fn measure(args: &ConnectArgs, interrupt: &Interrupt) -> anyhow::Result<ConnectReport> {
     let plan = plan(args)?;
     let (leave, threads) = (plan.leave, plan.threads.count);
     let mut watch = Watch::start(&args.watch)?;
@@ -187,7 +180,6 @@ pub fn measure(args: &ConnectArgs, interrupt: &Interrupt) -> anyhow::Result<Conn
         seed: args.client.seed,
         seconds,
         opened: counts.opened,
-        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         per_second: counts.opened as f64 / seconds,
         failed: counts.failed,
         lost: counts.lost,

@@ -28,78 +28,77 @@ const MAX_ON_THEIR_WAY: u64 = 64 * 1024 * 1024;
 
 /// Sends messages to a WebSocket server that sends them back, checks every byte of every echo, and says how long they took.
 #[derive(Debug, Clone, clap::Args)]
-pub struct EchoArgs {
+pub(crate) struct EchoArgs {
     /// Connections that send.
     #[arg(short = 'n', long, value_name = "C", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
-    pub connections: u32,
+    pub(crate) connections: u32,
     /// Messages of a connection on their way at the same time, at most.
     #[arg(long, value_name = "D", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pub depth: u32,
+    pub(crate) depth: u32,
     /// Bytes of each message, up to 16 MiB.
     #[arg(long, value_name = "BYTES", default_value_t = 64, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_SIZE)))]
-    pub size: u32,
+    pub(crate) size: u32,
     /// Messages per second over all connections, sent by the clock; latencies begin at the planned time. max: a closed loop, in
     /// which each echo is followed by the next message.
     #[arg(long, value_name = "R/s", default_value = "max")]
-    pub rate: Rate,
+    pub(crate) rate: Rate,
     /// Send binary messages instead of text.
     #[arg(long)]
-    pub binary: bool,
+    pub(crate) binary: bool,
     /// Time before the measured time in which messages go but do not count.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
-    pub warm_up: Duration,
+    pub(crate) warm_up: Duration,
     /// The measured time.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub duration: Duration,
+    pub(crate) duration: Duration,
     /// How long echoes may take to come after that.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub patience: Duration,
+    pub(crate) patience: Duration,
     /// Connections to begin per second: a number, or max.
     #[arg(long, value_name = "R/s", default_value = "max")]
-    pub connect_rate: Rate,
+    pub(crate) connect_rate: Rate,
     /// How to connect.
     #[command(flatten)]
-    pub client: ClientArgs,
+    pub(crate) client: ClientArgs,
     /// Whom to watch.
     #[command(flatten)]
-    pub watch: WatchArgs,
+    pub(crate) watch: WatchArgs,
     /// Write the report as JSON to this file, - for standard output instead of the text.
     #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
     /// Draw progress bars even when standard error is no terminal.
     #[arg(long)]
-    pub progress: bool,
+    pub(crate) progress: bool,
 }
 
 /// What an echo measurement came to. The names of its fields in JSON are stable.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct EchoReport {
+pub(crate) struct EchoReport {
     /// The machine, the limits and the command.
-    pub environment: Environment,
+    pub(crate) environment: Environment,
     /// Connections that were to be opened.
-    pub connections: u64,
+    pub(crate) connections: u64,
     /// Threads of the client.
-    pub threads: usize,
+    pub(crate) threads: usize,
     /// Whether connections were bare TCP.
-    pub raw: bool,
+    pub(crate) raw: bool,
     /// Whether messages were binary.
-    pub binary: bool,
+    pub(crate) binary: bool,
     /// The seed of masking keys, nonces and messages.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// How the opening went.
-    pub opening: Opening,
+    pub(crate) opening: Opening,
     /// What came back.
-    pub echo: Echoed,
+    pub(crate) echo: Echoed,
     /// How the rest went.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// What the server's processes took, if they were watched.
-    pub server: Option<ServerCosts>,
+    pub(crate) server: Option<ServerCosts>,
 }
 
 impl EchoReport {
     /// Whether every connection opened, stayed and was closed in order, and every message came back as it was sent.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         let Opening { opened, failed, .. } = &self.opening;
         let Outcome { lost, unclean, .. } = &self.outcome;
         *opened == self.connections
@@ -109,20 +108,14 @@ impl EchoReport {
 }
 
 /// Runs the command. `false` when a connection failed or an echo was wrong.
-///
-/// # Errors
-/// What keeps it from running at all.
-pub fn run(args: &EchoArgs) -> anyhow::Result<bool> {
+pub(crate) fn run(args: &EchoArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;
     output::deliver(args.json.as_deref(), &report, &report)?;
     Ok(report.is_clean())
 }
 
 /// Opens the connections, has them echo, and closes them.
-///
-/// # Errors
-/// As [`run`].
-pub fn measure(args: &EchoArgs, interrupt: &Interrupt) -> anyhow::Result<EchoReport> {
+pub(crate) fn measure(args: &EchoArgs, interrupt: &Interrupt) -> anyhow::Result<EchoReport> {
     let plan = plan(args)?;
     let mut report = EchoReport {
         environment: Environment::read(),

@@ -23,11 +23,11 @@ const SIZE: u32 = 64;
 
 /// Messages that a bare TCP server of throng's shape sends back.
 #[derive(Debug, Clone, Serialize)]
-pub struct EchoFloor {
+pub(crate) struct EchoFloor {
     /// What came back.
-    pub echo: Echoed,
+    pub(crate) echo: Echoed,
     /// The server's processor time for each, in microseconds.
-    pub cpu_us_per_echo: f64,
+    pub(crate) cpu_us_per_echo: f64,
 }
 
 /// Measures closed loops of each of [`DEPTHS`], `time` each.

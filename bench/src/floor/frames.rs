@@ -36,9 +36,6 @@ pub(super) fn ping(micros: u64) -> [u8; 10] {
 }
 
 /// Makes answers of frames, in their place.
-///
-/// # Errors
-/// `InvalidData` for a frame that is not whole: the connection cannot go on.
 pub(super) fn answer(input: &mut [u8]) -> io::Result<Answers> {
     let mut answers = Answers::default();
     let mut at = 0;

@@ -21,44 +21,41 @@ use crate::server::LOOPBACK;
 /// Measures what the system calls of a WebSocket server cost on this machine without its code: connections that are only
 /// accepted and registered with epoll, connections that are pinged, and messages that are sent back.
 #[derive(Debug, Clone, clap::Args)]
-pub struct FloorArgs {
+pub(crate) struct FloorArgs {
     /// Connections to hold.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub connections: u32,
+    pub(crate) connections: u32,
     /// The server whose number of workers is taken [default: throng beside this program].
     #[arg(long, value_name = "PATH")]
-    pub server_bin: Option<PathBuf>,
+    pub(crate) server_bin: Option<PathBuf>,
     /// How connections are opened and held.
     #[command(flatten)]
-    pub load: LoadArgs,
+    pub(crate) load: LoadArgs,
     /// How long messages are sent back, alone and many at a time.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
-    pub echo_time: Duration,
+    pub(crate) echo_time: Duration,
     /// Write the report as JSON to this file, - for standard output instead of the text.
     #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
 }
 
 /// What the floor costs.
 #[derive(Debug, Clone, Serialize)]
-pub struct FloorReport {
+pub(crate) struct FloorReport {
     /// The day on which it began (UTC), as in 2026-01-31.
-    pub date: String,
+    pub(crate) date: String,
     /// The machine and the command.
-    pub environment: Environment,
+    pub(crate) environment: Environment,
     /// Connections accepted and registered, with nothing said: bytes of a registered socket, and accepts a second.
-    pub accept: Measurement,
+    pub(crate) accept: Measurement,
     /// Connections answered and pinged: a handshake's and a ping cycle's processor time.
-    pub ping: Measurement,
+    pub(crate) ping: Measurement,
     /// Messages sent back, alone and many at a time.
-    pub echo: Vec<EchoFloor>,
+    pub(crate) echo: Vec<EchoFloor>,
 }
 
 /// Runs the command. `false` when connections were lost or pings missed.
-///
-/// # Errors
-/// What keeps it from measuring.
-pub fn run(args: &FloorArgs) -> anyhow::Result<bool> {
+pub(crate) fn run(args: &FloorArgs) -> anyhow::Result<bool> {
     let interrupt = Interrupt::listen()?;
     let programs = Programs { server_bin: args.server_bin.clone(), listen: LOOPBACK };
     let measure = |kind| measure(&programs, &args.load, kind, args.connections, &interrupt);

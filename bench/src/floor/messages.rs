@@ -57,9 +57,6 @@ impl Messages {
     }
 
     /// Sends what waits and then reads what is there, as far as the kernel goes along.
-    ///
-    /// # Errors
-    /// When the connection has ended, or is to: the client closes, or cannot be reached.
     pub(super) fn serve(
         &mut self,
         registry: &Registry,

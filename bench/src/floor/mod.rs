@@ -3,14 +3,13 @@
 mod cast;
 mod echo;
 mod frames;
-pub mod measure;
+pub(crate) mod measure;
 mod messages;
 mod replies;
 mod schedule;
-pub mod server;
+pub(crate) mod server;
 mod unsent;
 mod worker;
 
 pub(crate) use cast::line as send_line;
-pub use echo::EchoFloor;
-pub use server::{FloorServerArgs, FloorStats, Mode, ReadyLine};
+pub(crate) use server::{FloorServerArgs, FloorStats, ReadyLine};

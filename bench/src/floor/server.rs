@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// What the floor does with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// Accepts it, registers it with epoll, and throws away what it sends.
     Accept,
     /// Answers the first bytes with an upgrade response written in advance, then sends Pings and throws away what comes.
@@ -48,53 +48,53 @@ pub enum Mode {
 /// It ends on SIGTERM, SIGINT or the end of its standard input; the line `stats` there is answered with a line of JSON. With --mode
 /// broadcast the line `send TOPIC MESSAGE...`, all of it told apart by tabs, has every connection of the topic get these messages.
 #[derive(Debug, Clone, clap::Args)]
-pub struct FloorServerArgs {
+pub(crate) struct FloorServerArgs {
     /// What to do with a connection.
     #[arg(long, value_enum, default_value = "accept")]
-    pub mode: Mode,
+    pub(crate) mode: Mode,
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// Threads, each with a listener of its own [default: one per core, more only where the descriptor limit demands it].
     #[arg(long, value_name = "W")]
-    pub workers: Option<usize>,
+    pub(crate) workers: Option<usize>,
     /// Connections to have room for.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10_000)]
-    pub connections: u32,
+    pub(crate) connections: u32,
     /// Time between two Pings to a connection, with --mode ping: 200 ms to 1 hour.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = ping_interval)]
-    pub ping_interval: Duration,
+    pub(crate) ping_interval: Duration,
 }
 
 /// The line that tells that every worker listens; that of `throng serve` has the same fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReadyLine {
+pub(crate) struct ReadyLine {
     /// Always `true`.
-    pub ready: bool,
+    pub(crate) ready: bool,
     /// Where it listens.
-    pub listen: Vec<String>,
+    pub(crate) listen: Vec<String>,
     /// Where its admin port is; the floor has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub admin: Option<String>,
+    pub(crate) admin: Option<String>,
     /// The number of workers.
-    pub workers: usize,
+    pub(crate) workers: usize,
     /// Whether each has a descriptor table of its own.
-    pub private_tables: bool,
+    pub(crate) private_tables: bool,
 }
 
 /// The answer to `stats`. What it has in common with throng's has the same name and meaning there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FloorStats {
+pub(crate) struct FloorStats {
     /// Connections open now.
-    pub open: u64,
+    pub(crate) open: u64,
     /// Connections accepted since the start.
-    pub accepted: u64,
+    pub(crate) accepted: u64,
     /// Pings sent.
-    pub pings_sent: u64,
+    pub(crate) pings_sent: u64,
     /// Answers to Pings.
-    pub pongs_received: u64,
+    pub(crate) pongs_received: u64,
     /// From Ping to answer: pairs of a bucket's highest value in microseconds and its count, as of the last second.
-    pub ping_rtt_us: Vec<(u64, u64)>,
+    pub(crate) ping_rtt_us: Vec<(u64, u64)>,
 }
 
 /// What the workers and the main thread share: memory only.
@@ -190,10 +190,7 @@ impl Shared {
 }
 
 /// Runs the command until it is told to end.
-///
-/// # Errors
-/// What keeps it from serving.
-pub fn run(args: &FloorServerArgs) -> anyhow::Result<()> {
+pub(crate) fn run(args: &FloorServerArgs) -> anyhow::Result<()> {
     let interrupt = Interrupt::listen()?;
     let plan = Threads::plan(u64::from(args.connections), args.workers, Spread::Hashed)?;
     let shared = Arc::new(Shared::new(plan.count).context("cannot make a waker")?);

@@ -121,7 +121,6 @@ impl Worker {
     fn new(number: usize, shape: Shape, waker: BorrowedFd<'_>) -> anyhow::Result<Self> {
         let poll = Poll::new().context("cannot make an epoll")?;
         poll.registry().register(&mut SourceFd(&waker.as_raw_fd()), WAKER, Interest::READABLE)?;
-        #[expect(clippy::cast_precision_loss, reason = "numbers of workers")]
         let apart = TICK.mul_f64(number as f64 / shape.workers as f64);
         let listener = socket::listen_tcp(shape.address, Sharing::Group, BACKLOG)
             .with_context(|| format!("cannot listen on {}", shape.address))?;

@@ -14,7 +14,7 @@ use crate::swarm::{Counts, Echoed, Opening};
 
 /// What a parent can say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
+pub(crate) enum Command {
     /// `open`: begin to open connections.
     Open,
     /// `probe`: send messages on a sample of the connections.
@@ -25,8 +25,7 @@ pub enum Command {
 
 impl Command {
     /// The line for it.
-    #[must_use]
-    pub const fn line(self) -> &'static str {
+    pub(crate) const fn line(self) -> &'static str {
         match self {
             Self::Open => "open\n",
             Self::Probe => "probe\n",
@@ -47,7 +46,7 @@ impl Command {
 /// What the child tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
+pub(crate) enum Event {
     /// Threads stand ready for `open`.
     Ready {
         /// Their number.
@@ -67,20 +66,14 @@ pub enum Event {
 
 impl Event {
     /// Writes the event as a line of its own.
-    ///
-    /// # Errors
-    /// When the parent does not listen any more.
-    pub fn emit(&self) -> anyhow::Result<()> {
+    pub(crate) fn emit(&self) -> anyhow::Result<()> {
         output::print_line(self).context("cannot report to the parent process")
     }
 }
 
 /// Reads commands in a thread of its own. The end of the input is `Close`; so is a line that is no command, after a word
 /// about it on standard error.
-///
-/// # Errors
-/// When the thread cannot be started.
-pub fn listen() -> anyhow::Result<Receiver<Command>> {
+pub(crate) fn listen() -> anyhow::Result<Receiver<Command>> {
     let (commands, receiver) = mpsc::channel();
     let read = move || {
         // Signals are the main thread's business; without a block they could be delivered here, which is harmless.

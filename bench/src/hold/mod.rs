@@ -1,7 +1,7 @@
 //! `throng-bench hold`: connections to any WebSocket server, opened, kept and closed.
 
-pub mod control;
-pub mod probe;
+pub(crate) mod control;
+pub(crate) mod probe;
 mod run;
 mod text;
 
@@ -24,75 +24,74 @@ pub(crate) use text::reasons;
 
 /// Opens connections to a WebSocket server, answers its pings, and counts every loss with its reason.
 #[derive(Debug, Clone, clap::Args)]
-pub struct HoldArgs {
+pub(crate) struct HoldArgs {
     /// Connections to open.
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub connections: u32,
+    pub(crate) connections: u32,
     /// Connections to begin per second: a number, or max.
     #[arg(long, value_name = "R/s", default_value = "max")]
-    pub rate: Rate,
+    pub(crate) rate: Rate,
     /// How long to keep the connections once all have opened.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
-    pub hold: Duration,
+    pub(crate) hold: Duration,
     /// Most connections being opened, or closed, at the same time: no more than the server's listen backlog.
     #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
-    pub in_flight: u32,
+    pub(crate) in_flight: u32,
     /// Afterwards send messages on a sample of the connections for so long, and take the time until they come back; 0s for none.
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
-    pub probe_time: Duration,
+    pub(crate) probe_time: Duration,
     /// How that is done.
     #[command(flatten)]
-    pub probe: ProbeArgs,
+    pub(crate) probe: ProbeArgs,
     /// How to connect.
     #[command(flatten)]
-    pub client: ClientArgs,
+    pub(crate) client: ClientArgs,
     /// Whom to watch.
     #[command(flatten)]
-    pub watch: WatchArgs,
+    pub(crate) watch: WatchArgs,
     /// Write the report as JSON to this file, - for standard output.
     #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
     /// Draw progress bars even when standard error is no terminal.
     #[arg(long)]
-    pub progress: bool,
+    pub(crate) progress: bool,
     /// Be driven by a parent process: commands on standard input (open, probe, close), events as JSON lines on standard output.
     #[arg(long, hide_short_help = true)]
-    pub controlled: bool,
+    pub(crate) controlled: bool,
 }
 
 /// What a hold came to. The names of its fields in JSON are stable.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct HoldReport {
+pub(crate) struct HoldReport {
     /// Connections that were to be opened.
-    pub connections: u64,
+    pub(crate) connections: u64,
     /// Threads that held them.
-    pub threads: usize,
+    pub(crate) threads: usize,
     /// Whether each thread had a descriptor table of its own.
-    pub private_tables: bool,
+    pub(crate) private_tables: bool,
     /// Whether connections were bare TCP.
-    pub raw: bool,
+    pub(crate) raw: bool,
     /// Source addresses in use.
-    pub sources: usize,
+    pub(crate) sources: usize,
     /// The seed of masking keys and nonces.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// How the opening went.
     #[serde(flatten)]
-    pub opening: Opening,
+    pub(crate) opening: Opening,
     /// Seconds from the end of the ramp to the beginning of the close.
-    pub held_seconds: f64,
+    pub(crate) held_seconds: f64,
     /// Messages that came back, if they were sent.
-    pub probe: Option<Echoed>,
+    pub(crate) probe: Option<Echoed>,
     /// How everything went afterwards.
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// What the server's processes took, if they were watched.
-    pub server: Option<ServerCosts>,
+    pub(crate) server: Option<ServerCosts>,
 }
 
 impl HoldReport {
     /// Whether every connection opened, stayed and was closed in order.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         self.opening.failed.is_empty()
             && self.outcome.lost.is_empty()
             && self.outcome.unclean.is_empty()
@@ -102,18 +101,12 @@ impl HoldReport {
 }
 
 /// Opens connections, holds them and closes them again.
-///
-/// # Errors
-/// As [`run`].
-pub fn measure(args: &HoldArgs, interrupt: &Interrupt) -> anyhow::Result<HoldReport> {
+pub(crate) fn measure(args: &HoldArgs, interrupt: &Interrupt) -> anyhow::Result<HoldReport> {
     Hold::start(args, interrupt.clone())?.run()
 }
 
 /// Runs the command. `false` when a connection failed or was lost.
-///
-/// # Errors
-/// What keeps it from running at all.
-pub fn run(args: &HoldArgs) -> anyhow::Result<bool> {
+pub(crate) fn run(args: &HoldArgs) -> anyhow::Result<bool> {
     ensure!(
         !args.controlled || !output::is_standard(args.json.as_deref()),
         "with --controlled standard output carries events: give --json a file"

@@ -14,22 +14,21 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a sample of connections is probed.
 #[derive(Debug, Clone, clap::Args)]
-pub struct ProbeArgs {
+pub(crate) struct ProbeArgs {
     /// Connections in the sample, evenly spread over all.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub probe_sample: u32,
+    pub(crate) probe_sample: u32,
     /// Messages per second over the whole sample, sent by the clock; latencies begin at the planned time.
     #[arg(long, value_name = "R/s", default_value = "1000", value_parser = per_second)]
-    pub probe_rate: f64,
+    pub(crate) probe_rate: f64,
     /// Bytes of each message.
     #[arg(long, value_name = "BYTES", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=125))]
-    pub probe_size: u32,
+    pub(crate) probe_size: u32,
 }
 
 impl ProbeArgs {
     /// The messages of a probe that takes so long.
-    #[must_use]
-    pub fn plan(&self, time: Duration) -> EchoPlan {
+    pub(crate) fn plan(&self, time: Duration) -> EchoPlan {
         EchoPlan {
             connections: self.probe_sample as usize,
             depth: DEPTH,

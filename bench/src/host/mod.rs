@@ -1,7 +1,7 @@
 //! The server's side of a measurement on the machine where the server runs: the server in a control group of its own, and
 //! what this machine tells about both.
 
-pub mod reading;
+pub(crate) mod reading;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::linux::memory::MachineMemory;
 use crate::linux::process::user_bytes;
 use crate::linux::slab::Slabs;
 use crate::server::{LOOPBACK, Serve, Server, serve, serve_floor};
-pub use reading::{Moment, Reading, Sample};
+pub(crate) use reading::{Moment, Reading, Sample};
 
 /// How long kernel memory may take to settle: it is freed after grace periods.
 const SETTLE: Duration = Duration::from_secs(20);
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub(crate) enum Kind {
     /// `throng serve`.
     Throng,
     /// `throng-bench floor-server --mode ping`.
@@ -37,8 +37,7 @@ pub enum Kind {
 
 impl Kind {
     /// Its name in reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Throng => "throng",
             Self::Floor => "floor",
@@ -47,46 +46,44 @@ impl Kind {
     }
 
     /// Whether it pings its clients.
-    #[must_use]
-    pub const fn pings(self) -> bool {
+    pub(crate) const fn pings(self) -> bool {
         !matches!(self, Self::Accept)
     }
 }
 
 /// How the server is to serve.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ServerPlan {
+pub(crate) struct ServerPlan {
     /// Which server.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Connections to have room for.
-    pub connections: u64,
+    pub(crate) connections: u64,
     /// Its ping interval.
-    pub ping_interval: Duration,
+    pub(crate) ping_interval: Duration,
     /// How long it waits for a Pong.
-    pub pong_timeout: Duration,
+    pub(crate) pong_timeout: Duration,
     /// Its workers; `None` for throng's own choice, which the floor takes too.
-    pub workers: Option<usize>,
+    pub(crate) workers: Option<usize>,
 }
 
 impl ServerPlan {
     /// Whether both want the same server, whatever room it needs.
-    #[must_use]
-    pub fn is_like(&self, other: &Self) -> bool {
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
         Self { connections: 0, ..self.clone() } == Self { connections: 0, ..other.clone() }
     }
 }
 
 /// What is known of a running server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ServerShape {
+pub(crate) struct ServerShape {
     /// The port it listens on.
-    pub port: u16,
+    pub(crate) port: u16,
     /// Threads with an event loop.
-    pub workers: usize,
+    pub(crate) workers: usize,
     /// Whether each has a descriptor table of its own.
-    pub private_tables: bool,
+    pub(crate) private_tables: bool,
     /// Which kernel memory its control group is charged with; `None` without a group.
-    pub charges: Option<Charges>,
+    pub(crate) charges: Option<Charges>,
 }
 
 /// A server on this machine. Dropping it kills it.

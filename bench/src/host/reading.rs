@@ -11,15 +11,15 @@ use crate::server::{Server, ServerCounts};
 
 /// What moves on all the time, at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Moment {
+pub(crate) struct Moment {
     /// The time, in nanoseconds since the server was started.
-    pub nanos: u64,
+    pub(crate) nanos: u64,
     /// Processor time that the server has taken, in nanoseconds.
-    pub cpu_nanos: u64,
+    pub(crate) cpu_nanos: u64,
     /// Processor time that the whole machine has spent, in nanoseconds.
-    pub machine_cpu_nanos: u64,
+    pub(crate) machine_cpu_nanos: u64,
     /// What the server counts.
-    pub counts: ServerCounts,
+    pub(crate) counts: ServerCounts,
 }
 
 impl Moment {
@@ -35,36 +35,36 @@ impl Moment {
 
 /// Everything between two phases of a measurement.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// The end of the phase before.
-    pub arrived: Moment,
+    pub(crate) arrived: Moment,
     /// The start of the phase behind.
-    pub left: Moment,
+    pub(crate) left: Moment,
     /// The server's user memory in bytes.
-    pub user_bytes: u64,
+    pub(crate) user_bytes: u64,
     /// The machine's memory.
-    pub memory: MachineMemory,
+    pub(crate) memory: MachineMemory,
     /// Kernel memory by slab cache; `None` where it cannot be read.
-    pub slabs: Option<Slabs>,
+    pub(crate) slabs: Option<Slabs>,
     /// What the server's control group is charged with in bytes; `None` without a group.
-    pub cgroup_bytes: Option<u64>,
+    pub(crate) cgroup_bytes: Option<u64>,
 }
 
 /// What is cheap enough to be looked at every second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sample {
+pub(crate) struct Sample {
     /// When the processor times were read, in nanoseconds since the server was started.
-    pub nanos: u64,
+    pub(crate) nanos: u64,
     /// Processor time that the server has taken, in nanoseconds.
-    pub cpu_nanos: u64,
+    pub(crate) cpu_nanos: u64,
     /// Processor time that the whole machine has spent, in nanoseconds.
-    pub machine_cpu_nanos: u64,
+    pub(crate) machine_cpu_nanos: u64,
     /// Connections that the server counts as open.
-    pub open: u64,
+    pub(crate) open: u64,
     /// The server's user memory in bytes.
-    pub user_bytes: u64,
+    pub(crate) user_bytes: u64,
     /// All slab caches in bytes; `None` where they cannot be read.
-    pub slab_bytes: Option<u64>,
+    pub(crate) slab_bytes: Option<u64>,
 }
 
 impl Sample {

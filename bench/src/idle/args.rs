@@ -15,69 +15,69 @@ const MAX_SIZE: u32 = 1 << 20;
 /// more takes of the server's user memory, by the difference between the two numbers.
 #[derive(Debug, Clone, clap::Args)]
 #[command(mut_arg("to", |to| to.required(false).required_unless_present("serve")))]
-pub struct IdleArgs {
+pub(crate) struct IdleArgs {
     /// Start throng with this --compression instead, on this machine and anew for each round; several take turns.
     #[arg(long, value_enum, value_name = "MODE", value_delimiter = ',', conflicts_with_all = ["to", "pids"])]
-    pub serve: Vec<Mode>,
+    pub(crate) serve: Vec<Mode>,
     /// Beside them start throng's hub, and open connections with this path, in which {n} is a number for each: /topics/all
     /// or '/topics/t-{n}'. What one takes beyond a connection without the hub is told. Several take turns.
     #[arg(long, value_name = "PATH", requires = "serve", value_parser = path)]
-    pub path: Vec<String>,
+    pub(crate) path: Vec<String>,
     /// Rounds of each, with --serve.
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub rounds: u32,
+    pub(crate) rounds: u32,
     /// The lower number of connections, large enough for pages and pools to be in use.
     #[arg(long, value_name = "N", default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub low: u32,
+    pub(crate) low: u32,
     /// The higher number of connections.
     #[arg(long, value_name = "N", default_value_t = 16_000, value_parser = clap::value_parser!(u32).range(2..))]
-    pub high: u32,
+    pub(crate) high: u32,
     /// Bytes of each message, up to 1 MiB: JSON, another for each connection.
     #[arg(long, value_name = "BYTES", default_value_t = 1_024, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_SIZE)))]
-    pub size: u32,
+    pub(crate) size: u32,
     /// Messages of each connection, one after the other; 0 for connections that never say anything.
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=1_000))]
-    pub echoes: u32,
+    pub(crate) echoes: u32,
     /// Messages per second over all connections, sent by the clock, so that no burst of them leaves its buffers behind.
     #[arg(long, value_name = "R/s", default_value = "2000", value_parser = per_second)]
-    pub echo_rate: f64,
+    pub(crate) echo_rate: f64,
     /// Offer compression in each handshake and send messages compressed where it is agreed on
     /// [default offer: permessage-deflate; client_max_window_bits].
     #[arg(long, value_name = "OFFER", num_args = 0..=1, require_equals = true, default_missing_value = Compression::COMMON)]
-    pub compression: Option<Compression>,
+    pub(crate) compression: Option<Compression>,
     /// How long memory must have stayed as it is, to within 8 KiB, to be read.
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = duration)]
-    pub settle: Duration,
+    pub(crate) settle: Duration,
     /// How long to wait for that; what is still moving then is read in its middle, and told.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
-    pub settle_within: Duration,
+    pub(crate) settle_within: Duration,
     /// Connections to begin per second: a number, or max.
     #[arg(long, value_name = "R/s", default_value = "max")]
-    pub connect_rate: Rate,
+    pub(crate) connect_rate: Rate,
     /// How long echoes may take to come once all messages have been sent.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub patience: Duration,
+    pub(crate) patience: Duration,
     /// The program of --serve [default: throng beside this program].
     #[arg(long, value_name = "PATH")]
-    pub server_bin: Option<PathBuf>,
+    pub(crate) server_bin: Option<PathBuf>,
     /// The workers of --serve [default: its own choice].
     #[arg(long, value_name = "W")]
-    pub workers: Option<usize>,
+    pub(crate) workers: Option<usize>,
     /// The ping interval of --serve.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
-    pub ping_interval: Duration,
+    pub(crate) ping_interval: Duration,
     /// How to connect.
     #[command(flatten)]
-    pub client: ClientArgs,
+    pub(crate) client: ClientArgs,
     /// Whom to watch.
     #[command(flatten)]
-    pub watch: WatchArgs,
+    pub(crate) watch: WatchArgs,
     /// Write the report as JSON to this file, - for standard output instead of the text.
     #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
     /// Draw progress bars even when standard error is no terminal.
     #[arg(long)]
-    pub progress: bool,
+    pub(crate) progress: bool,
 }
 
 fn path(text: &str) -> anyhow::Result<String> {
@@ -87,7 +87,7 @@ fn path(text: &str) -> anyhow::Result<String> {
 
 /// How throng is to compress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// It agrees to nothing.
     Off,
     /// Each message by itself.
@@ -98,8 +98,7 @@ pub enum Mode {
 
 impl Mode {
     /// As `throng serve --compression` takes it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Off => "off",
             Self::Shared => "shared",

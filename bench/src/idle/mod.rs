@@ -15,28 +15,22 @@ use crate::progress::Bars;
 use crate::server::{LOOPBACK, Serve, Server, serve};
 use crate::target::Target;
 
-pub use args::{IdleArgs, Mode};
-pub use report::{Echoes, IdleReport, PerConnection, Round, Spread, Summary, UserBytes};
+pub(crate) use args::{IdleArgs, Mode};
+pub(crate) use report::{IdleReport, Spread};
 use round::Client;
 
 /// Sockets beyond the connections that throng has room for.
 const SPARE: u64 = 256;
 
 /// Runs the command. `false` when a connection failed or an echo was wrong.
-///
-/// # Errors
-/// What keeps it from running at all.
-pub fn run(args: &IdleArgs) -> anyhow::Result<bool> {
+pub(crate) fn run(args: &IdleArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;
     output::deliver(args.json.as_deref(), &report, &report)?;
     Ok(report.is_clean())
 }
 
 /// Measures the server that is given, or one of throng's own after the other.
-///
-/// # Errors
-/// As [`run`].
-pub fn measure(args: &IdleArgs, interrupt: &Interrupt) -> anyhow::Result<IdleReport> {
+pub(crate) fn measure(args: &IdleArgs, interrupt: &Interrupt) -> anyhow::Result<IdleReport> {
     check(args)?;
     let mut report = IdleReport {
         environment: Environment::read(),

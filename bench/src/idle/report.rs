@@ -7,129 +7,128 @@ use crate::swarm::Reasons;
 
 /// The whole of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct IdleReport {
+pub(crate) struct IdleReport {
     /// The machine, the limits and the command.
-    pub environment: Environment,
+    pub(crate) environment: Environment,
     /// The lower number of connections.
-    pub low: u64,
+    pub(crate) low: u64,
     /// The higher one.
-    pub high: u64,
+    pub(crate) high: u64,
     /// Bytes of each message.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Messages of each connection.
-    pub echoes: u64,
+    pub(crate) echoes: u64,
     /// Messages per second that were planned, over all connections.
-    pub echo_rate: f64,
+    pub(crate) echo_rate: f64,
     /// The compression that was offered; `None` for none.
-    pub offer: Option<String>,
+    pub(crate) offer: Option<String>,
     /// Whether connections were bare TCP.
-    pub raw: bool,
+    pub(crate) raw: bool,
     /// The seed of masking keys, nonces and messages.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// How long memory had been at rest when it was read.
-    pub settle_seconds: f64,
+    pub(crate) settle_seconds: f64,
     /// The rounds in their order.
-    pub rounds: Vec<Round>,
+    pub(crate) rounds: Vec<Round>,
     /// What they come to by server, in the order of the first round.
-    pub servers: Vec<Summary>,
+    pub(crate) servers: Vec<Summary>,
 }
 
 /// One round against one server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Round {
+pub(crate) struct Round {
     /// The server: its address, or throng and how it compresses.
-    pub server: String,
+    pub(crate) server: String,
     /// The path of connections to throng's hub; `None` without it.
-    pub path: Option<String>,
+    pub(crate) path: Option<String>,
     /// The number of the round, from 1.
-    pub round: u64,
+    pub(crate) round: u64,
     /// Threads of the server with an event loop, where it was started here.
-    pub workers: Option<usize>,
+    pub(crate) workers: Option<usize>,
     /// Its user memory.
-    pub user_bytes: UserBytes,
+    pub(crate) user_bytes: UserBytes,
     /// The slopes.
-    pub per_connection: PerConnection,
+    pub(crate) per_connection: PerConnection,
     /// Connections that opened.
-    pub opened: u64,
+    pub(crate) opened: u64,
     /// What was agreed on about compression, in the words of the answer, and by how many connections.
-    pub agreed: Reasons,
+    pub(crate) agreed: Reasons,
     /// What came back.
-    pub echo: Echoes,
+    pub(crate) echo: Echoes,
     /// Looks at which memory had not come to rest.
-    pub unsettled: Vec<String>,
+    pub(crate) unsettled: Vec<String>,
     /// Connections that did not open, by reason.
-    pub failed: Reasons,
+    pub(crate) failed: Reasons,
     /// Connections that were lost, by reason.
-    pub lost: Reasons,
+    pub(crate) lost: Reasons,
     /// Connections whose closing went wrong, by reason.
-    pub unclean: Reasons,
+    pub(crate) unclean: Reasons,
 }
 
 /// User memory of the server's processes in bytes. What was not reached is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UserBytes {
+pub(crate) struct UserBytes {
     /// Before the first connection.
-    pub without: u64,
+    pub(crate) without: u64,
     /// With the lower number of connections, none of which has said anything.
-    pub low: Option<u64>,
+    pub(crate) low: Option<u64>,
     /// With the same, when each has echoed.
-    pub low_echoed: Option<u64>,
+    pub(crate) low_echoed: Option<u64>,
     /// With the higher number, of which the added ones have said nothing.
-    pub high: Option<u64>,
+    pub(crate) high: Option<u64>,
     /// With the same, when each has echoed.
-    pub high_echoed: Option<u64>,
+    pub(crate) high_echoed: Option<u64>,
 }
 
 /// User memory in bytes that one connection more takes, by the difference between the two numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct PerConnection {
+pub(crate) struct PerConnection {
     /// Before it has said anything.
-    pub before: Option<f64>,
+    pub(crate) before: Option<f64>,
     /// When it has echoed.
-    pub after: Option<f64>,
+    pub(crate) after: Option<f64>,
 }
 
 /// Messages that came back.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Echoes {
+pub(crate) struct Echoes {
     /// Messages sent.
-    pub sent: u64,
+    pub(crate) sent: u64,
     /// Those that came back as they were sent.
-    pub received: u64,
+    pub(crate) received: u64,
     /// Those that came back compressed.
-    pub compressed: u64,
+    pub(crate) compressed: u64,
     /// What did not come back as it was sent, by reason.
-    pub wrong: Reasons,
+    pub(crate) wrong: Reasons,
 }
 
 /// The rounds of one server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// The server.
-    pub server: String,
+    pub(crate) server: String,
     /// Bytes a connection before it has said anything.
-    pub before: Option<Spread>,
+    pub(crate) before: Option<Spread>,
     /// Of connections to throng's hub: by how much that is more than without the hub, of the same rounds.
-    pub over: Option<Spread>,
+    pub(crate) over: Option<Spread>,
     /// Bytes a connection when it has echoed.
-    pub after: Option<Spread>,
+    pub(crate) after: Option<Spread>,
     /// User memory in all with the higher number of connections, at the last look.
-    pub user_bytes: Option<Spread>,
+    pub(crate) user_bytes: Option<Spread>,
 }
 
 /// A figure over several rounds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Spread {
+pub(crate) struct Spread {
     /// The one in the middle, or the mean of the two there.
-    pub median: f64,
+    pub(crate) median: f64,
     /// The least.
-    pub min: f64,
+    pub(crate) min: f64,
     /// The greatest.
-    pub max: f64,
+    pub(crate) max: f64,
 }
 
 impl UserBytes {
-    #[expect(clippy::cast_precision_loss, reason = "memory is below 2^52 bytes")]
     pub(super) fn per_connection(&self, low: u32, high: u32) -> PerConnection {
         let each = |less: Option<u64>, more: Option<u64>| {
             Some((more? as f64 - less? as f64) / f64::from(high - low))
@@ -167,8 +166,7 @@ impl Round {
     }
 
     /// Whether every connection opened, stayed and closed in order, and every message came back as it was sent.
-    #[must_use]
-    pub fn is_clean(&self, connections: u64, messages: u64) -> bool {
+    pub(crate) fn is_clean(&self, connections: u64, messages: u64) -> bool {
         self.opened == connections
             && [&self.failed, &self.lost, &self.unclean, &self.echo.wrong]
                 .iter()
@@ -179,14 +177,12 @@ impl Round {
 
 impl IdleReport {
     /// Whether every round was clean.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         !self.rounds.is_empty()
             && self.rounds.iter().all(|round| round.is_clean(self.high, self.high * self.echoes))
     }
 
     /// Puts the rounds of each server together.
-    #[expect(clippy::cast_precision_loss, reason = "memory is below 2^52 bytes")]
     pub(super) fn summarize(&mut self) {
         let mut names: Vec<&str> = Vec::new();
         for round in &self.rounds {

@@ -15,7 +15,7 @@ const ROOT: &str = "/sys/fs/cgroup";
 /// Which kernel memory a group is charged with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Charges {
+pub(crate) enum Charges {
     /// Version 1's `memory.kmem`: everything but the sockets themselves, since these are made before a server accepts them.
     AllButSockets,
     /// Version 2's `slab`: everything.
@@ -24,17 +24,14 @@ pub enum Charges {
 
 /// A control group, removed when dropped; the processes in it must have ended by then.
 #[derive(Debug)]
-pub struct Cgroup {
+pub(crate) struct Cgroup {
     directory: PathBuf,
     charges: Charges,
 }
 
 impl Cgroup {
     /// Makes a group, in version 2's hierarchy or version 1's.
-    ///
-    /// # Errors
-    /// When there is no memory controller, or this user may not make groups: both are common.
-    pub fn make(name: &str) -> anyhow::Result<Self> {
+    pub(crate) fn make(name: &str) -> anyhow::Result<Self> {
         Self::make_in(Path::new(ROOT), name)
     }
 
@@ -53,25 +50,18 @@ impl Cgroup {
     }
 
     /// Which kernel memory it counts.
-    #[must_use]
-    pub const fn charges(&self) -> Charges {
+    pub(crate) const fn charges(&self) -> Charges {
         self.charges
     }
 
     /// Moves a process into the group. What it was charged with before stays where it was.
-    ///
-    /// # Errors
-    /// When the process is gone or may not be moved.
-    pub fn add(&self, pid: u32) -> anyhow::Result<()> {
+    pub(crate) fn add(&self, pid: u32) -> anyhow::Result<()> {
         fs::write(self.directory.join("cgroup.procs"), pid.to_string())
             .with_context(|| format!("cannot move process {pid} into {}", self.directory.display()))
     }
 
     /// Bytes of kernel memory that the group is charged with.
-    ///
-    /// # Errors
-    /// When the kernel does not say.
-    pub fn kernel_bytes(&self) -> anyhow::Result<u64> {
+    pub(crate) fn kernel_bytes(&self) -> anyhow::Result<u64> {
         let read = |name: &str| {
             let path = self.directory.join(name);
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))

@@ -28,31 +28,30 @@ const SYSCTLS: [&str; 15] = [
 
 /// The machine and the command of a measurement.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Environment {
+pub(crate) struct Environment {
     /// The version of this program.
-    pub version: String,
+    pub(crate) version: String,
     /// The commit checked out in the working directory, if there is one.
-    pub commit: Option<String>,
+    pub(crate) commit: Option<String>,
     /// The command line. Of absolute paths only the last part: where things lie on a machine says nothing about the figures.
-    pub command: Vec<String>,
+    pub(crate) command: Vec<String>,
     /// The kernel's release.
-    pub kernel: String,
+    pub(crate) kernel: String,
     /// The processor's model.
-    pub cpu: String,
+    pub(crate) cpu: String,
     /// Processors this program may use.
-    pub cores: usize,
+    pub(crate) cores: usize,
     /// Memory of the machine in bytes.
-    pub memory_bytes: u64,
+    pub(crate) memory_bytes: u64,
     /// Descriptors that a table may hold.
-    pub descriptors: u64,
+    pub(crate) descriptors: u64,
     /// Settings of the kernel, those that it has.
-    pub sysctls: BTreeMap<String, String>,
+    pub(crate) sysctls: BTreeMap<String, String>,
 }
 
 impl Environment {
     /// Reads what is to be known. What the system does not tell stays empty: a measurement is not worth less for it.
-    #[must_use]
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let cpu_info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -69,8 +68,7 @@ impl Environment {
 }
 
 /// What tells this running kernel from every other: the same in all containers and namespaces on it.
-#[must_use]
-pub fn boot_id() -> String {
+pub(crate) fn boot_id() -> String {
     sysctl("kernel.random.boot_id").unwrap_or_default()
 }
 

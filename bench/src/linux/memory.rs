@@ -6,22 +6,19 @@ use serde::{Deserialize, Serialize};
 
 /// The machine's memory at one moment, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MachineMemory {
+pub(crate) struct MachineMemory {
     /// What is free or holds pages of files, the free pages that processors keep for themselves included.
-    pub free: u64,
+    pub(crate) free: u64,
     /// `MemAvailable` of /proc/meminfo: what the kernel thinks it can hand out without swapping.
-    pub available: u64,
+    pub(crate) available: u64,
     /// What of the slabs is in [`available`](Self::available), since the kernel could drop what it caches in them. The inodes
     /// and dentries of open sockets are counted here, and no shrinker gets them back.
-    pub reclaimable: u64,
+    pub(crate) reclaimable: u64,
 }
 
 impl MachineMemory {
     /// Reads /proc/meminfo and /proc/zoneinfo.
-    ///
-    /// # Errors
-    /// When they cannot be read, or the kernel is older than 3.14.
-    pub fn read() -> anyhow::Result<Self> {
+    pub(crate) fn read() -> anyhow::Result<Self> {
         const ZONES: &str = "/proc/zoneinfo";
         let memory = Meminfo::current().context("cannot read /proc/meminfo")?;
         let zones = std::fs::read_to_string(ZONES).with_context(|| format!("cannot read {ZONES}"))?;

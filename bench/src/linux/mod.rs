@@ -1,8 +1,8 @@
 //! What Linux tells about itself and about processes, in /proc and /sys.
 
-pub mod cgroup;
-pub mod environment;
-pub mod memory;
-pub mod process;
-pub mod slab;
-pub mod sockets;
+pub(crate) mod cgroup;
+pub(crate) mod environment;
+pub(crate) mod memory;
+pub(crate) mod process;
+pub(crate) mod slab;
+pub(crate) mod sockets;

@@ -5,10 +5,7 @@ use procfs::process::{Process, Status};
 
 /// Bytes of user memory that are the process's own: `RssAnon + RssShmem + HugetlbPages + VmSwap` of /proc/PID/status.
 /// Program text and other pages of files are shared and can be dropped, so they do not count.
-///
-/// # Errors
-/// When the process is gone.
-pub fn user_bytes(pid: u32) -> anyhow::Result<u64> {
+pub(crate) fn user_bytes(pid: u32) -> anyhow::Result<u64> {
     let status = open(pid)?.status().with_context(|| format!("cannot read /proc/{pid}/status"))?;
     Ok(own_kib(&status) * 1024)
 }
@@ -20,10 +17,7 @@ fn own_kib(status: &Status) -> u64 {
 
 /// Processor time in nanoseconds that all threads have taken, /proc/PID/task/*/schedstat. Threads that have ended are not
 /// in it.
-///
-/// # Errors
-/// When the process is gone, or the kernel has no scheduler statistics (`CONFIG_SCHED_INFO`).
-pub fn cpu_nanos(pid: u32) -> anyhow::Result<u64> {
+pub(crate) fn cpu_nanos(pid: u32) -> anyhow::Result<u64> {
     let mut sum = 0;
     for task in open(pid)?.tasks().with_context(|| format!("cannot list the threads of process {pid}"))? {
         let task = task.with_context(|| format!("cannot list the threads of process {pid}"))?;
@@ -37,10 +31,7 @@ pub fn cpu_nanos(pid: u32) -> anyhow::Result<u64> {
 }
 
 /// Processor time in nanoseconds that the whole machine has spent on anything, /proc/stat; exact to a tick per processor.
-///
-/// # Errors
-/// When /proc cannot be read.
-pub fn machine_cpu_nanos() -> anyhow::Result<u64> {
+pub(crate) fn machine_cpu_nanos() -> anyhow::Result<u64> {
     let text = std::fs::read_to_string("/proc/stat").context("cannot read /proc/stat")?;
     let ticks = busy_ticks(&text).context("/proc/stat has an unknown form")?;
     Ok(ticks * 1_000_000_000 / procfs::ticks_per_second().max(1))

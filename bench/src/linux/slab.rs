@@ -8,25 +8,22 @@ use serde::{Deserialize, Serialize};
 
 /// A slab cache, or several that the kernel merged because their objects are alike.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cache {
+pub(crate) struct Cache {
     /// Objects in use.
-    pub objects: u64,
+    pub(crate) objects: u64,
     /// Memory it takes, waste included: its slabs' pages.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// All names it goes by; /proc/slabinfo shows only one of them.
-    pub names: Vec<String>,
+    pub(crate) names: Vec<String>,
 }
 
 /// All slab caches, by the name in /proc/slabinfo.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Slabs(pub BTreeMap<String, Cache>);
+pub(crate) struct Slabs(pub(crate) BTreeMap<String, Cache>);
 
 impl Slabs {
     /// Reads /proc/slabinfo, and from /sys/kernel/slab which caches are merged.
-    ///
-    /// # Errors
-    /// When it cannot be read: that takes root.
-    pub fn read() -> anyhow::Result<Self> {
+    pub(crate) fn read() -> anyhow::Result<Self> {
         const PATH: &str = "/proc/slabinfo";
         let text =
             std::fs::read_to_string(PATH).with_context(|| format!("cannot read {PATH}: that takes root"))?;
@@ -50,15 +47,13 @@ impl Slabs {
     }
 
     /// Bytes of connections in `TIME_WAIT`, which stay for a minute after whoever closed first.
-    #[must_use]
-    pub fn time_wait_bytes(&self) -> u64 {
+    pub(crate) fn time_wait_bytes(&self) -> u64 {
         let caches = self.0.iter().filter(|(name, _)| name.starts_with("tw_sock_"));
         caches.map(|(_, cache)| cache.bytes).sum()
     }
 
     /// Bytes in all caches.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.0.values().map(|cache| cache.bytes).sum()
     }
 }

@@ -4,10 +4,7 @@ use anyhow::Context;
 
 /// Bytes that the buffers of all TCP sockets of this machine take, `mem` of the line `TCP:` of /proc/net/sockstat: what waits to be
 /// sent, to be acknowledged or to be read. The kernel adds it up in whole pages, and by processor in up to 1 MiB.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn tcp_buffer_bytes() -> anyhow::Result<u64> {
+pub(crate) fn tcp_buffer_bytes() -> anyhow::Result<u64> {
     const PATH: &str = "/proc/net/sockstat";
     let text = std::fs::read_to_string(PATH).with_context(|| format!("cannot read {PATH}"))?;
     let pages = tcp_pages(&text).with_context(|| format!("{PATH} has an unknown form"))?;

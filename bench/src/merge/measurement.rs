@@ -25,7 +25,6 @@ pub(super) fn merge_measurements(parts: Vec<Measurement>) -> anyhow::Result<Meas
         merged.share,
         merged.connections
     );
-    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let per_second = merged.opened as f64 / merged.ramp_seconds;
     merged.connections_per_second = if per_second.is_finite() { per_second } else { 0.0 };
     let lost: u64 = merged.lost.values().sum();

@@ -15,26 +15,23 @@ use measurement::merge_measurements;
 /// Puts the reports of the load machines of one session together: counts and latency histograms are added, percentiles taken from
 /// their sum, never averaged.
 #[derive(Debug, Clone, clap::Args)]
-pub struct MergeArgs {
+pub(crate) struct MergeArgs {
     /// The reports, one of each load machine: directories written by `c1m --results`, or files by `c1m --json`.
     #[arg(required = true, value_name = "REPORT")]
-    pub reports: Vec<PathBuf>,
+    pub(crate) reports: Vec<PathBuf>,
     /// Write the report as JSON to this file, - for standard output instead of the text.
     #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
     /// Write the whole report with pictures into a new directory under this one.
     #[arg(long, value_name = "DIR")]
-    pub results: Option<PathBuf>,
+    pub(crate) results: Option<PathBuf>,
     /// What that directory is called [default: the date and this machine's name].
     #[arg(long, value_name = "NAME", requires = "results")]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 /// Runs the command. `false` when connections were lost, pings missed, or the counts disagree.
-///
-/// # Errors
-/// When the reports are not those of one session, or cannot be read.
-pub fn run(args: &MergeArgs) -> anyhow::Result<bool> {
+pub(crate) fn run(args: &MergeArgs) -> anyhow::Result<bool> {
     let reports = args.reports.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let findings = Findings { report: merge(reports)?, timelines: Vec::new() };
     findings.publish(args.json.as_deref(), args.results.as_deref(), args.name.as_deref())?;
@@ -42,10 +39,7 @@ pub fn run(args: &MergeArgs) -> anyhow::Result<bool> {
 }
 
 /// Puts the reports of all load machines of one session together, in any order.
-///
-/// # Errors
-/// When they are not those of one session, or one is missing.
-pub fn merge(mut reports: Vec<C1mReport>) -> anyhow::Result<C1mReport> {
+pub(crate) fn merge(mut reports: Vec<C1mReport>) -> anyhow::Result<C1mReport> {
     check(&reports)?;
     reports.sort_by_key(|report| report.part.as_ref().map(|part| part.machine.number));
     let mut reports = reports.into_iter();

@@ -20,31 +20,28 @@ const RIGHT: i32 = WIDTH.cast_signed() - 190;
 
 /// One server.
 #[derive(Debug, Clone)]
-pub struct BarOf {
+pub(crate) struct BarOf {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Which colour it has.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// The least, the median and the greatest; `None` where it was not measured.
-    pub value: Option<[f64; 3]>,
+    pub(crate) value: Option<[f64; 3]>,
     /// What is said in place of a bar.
-    pub note: String,
+    pub(crate) note: String,
 }
 
 /// Servers that are compared.
 #[derive(Debug, Clone)]
-pub struct BarPanel {
+pub(crate) struct BarPanel {
     /// What is measured, with its unit.
-    pub name: String,
+    pub(crate) name: String,
     /// One for each server.
-    pub bars: Vec<BarOf>,
+    pub(crate) bars: Vec<BarOf>,
 }
 
 /// Draws panels of bars. The shortest bars of a panel are not to be compared by their lengths: the scale has no zero.
-///
-/// # Errors
-/// When there is no panel, a panel has no figure, or a figure is not above 0.
-pub fn bars(title: &str, panels: &[BarPanel]) -> anyhow::Result<String> {
+pub(crate) fn bars(title: &str, panels: &[BarPanel]) -> anyhow::Result<String> {
     ensure!(!panels.is_empty(), "there are no bars to draw");
     let heights = panels.iter().map(|panel| Ok(HEADING + BAR * i32::try_from(panel.bars.len())? + BELOW));
     let heights: Vec<i32> = heights.collect::<anyhow::Result<_>>()?;

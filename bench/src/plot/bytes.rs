@@ -34,24 +34,21 @@ const PARTS: [RGBColor; 8] = [
 
 /// What one connection costs the server, in bytes.
 #[derive(Debug, Clone)]
-pub struct Bytes {
+pub(crate) struct Bytes {
     /// What is shown, for people.
-    pub title: String,
+    pub(crate) title: String,
     /// Slab caches of the kernel and their bytes per connection; those below 0 (noise) do not count.
-    pub parts: Vec<(String, f64)>,
+    pub(crate) parts: Vec<(String, f64)>,
     /// User memory of the server per connection.
-    pub own: f64,
+    pub(crate) own: f64,
     /// The server's name.
-    pub own_name: String,
+    pub(crate) own_name: String,
     /// What another server costs in all, and its name.
-    pub compare: Option<(String, f64)>,
+    pub(crate) compare: Option<(String, f64)>,
 }
 
 /// Draws where the bytes of one connection are.
-///
-/// # Errors
-/// When a figure is not finite, or there is none.
-pub fn bytes(bytes: &Bytes) -> anyhow::Result<String> {
+pub(crate) fn bytes(bytes: &Bytes) -> anyhow::Result<String> {
     let all = bytes.parts.iter().map(|part| part.1).chain([bytes.own]);
     ensure!(all.clone().all(f64::is_finite), "a part's bytes are not finite: {:?}", bytes.parts);
     let total: f64 = all.filter(|&part| part > 0.0).sum();

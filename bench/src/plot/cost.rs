@@ -13,35 +13,35 @@ const PANEL: u32 = 220;
 
 /// The costs of one server with so many connections.
 #[derive(Debug, Clone, Copy)]
-pub struct Figures {
+pub(crate) struct Figures {
     /// Bytes of its user memory per connection.
-    pub user_bytes: f64,
+    pub(crate) user_bytes: f64,
     /// Bytes of kernel memory at its end per connection. `None` where they cannot be read.
-    pub kernel_bytes: Option<f64>,
+    pub(crate) kernel_bytes: Option<f64>,
     /// Microseconds of its processor time per handshake.
-    pub handshake_us: f64,
+    pub(crate) handshake_us: f64,
     /// Microseconds of its processor time per ping and pong. `None` where nothing was held.
-    pub ping_cycle_us: Option<f64>,
+    pub(crate) ping_cycle_us: Option<f64>,
 }
 
 /// One number of connections.
 #[derive(Debug, Clone, Copy)]
-pub struct CostPoint {
+pub(crate) struct CostPoint {
     /// How many.
-    pub connections: u64,
+    pub(crate) connections: u64,
     /// throng's costs.
-    pub throng: Figures,
+    pub(crate) throng: Figures,
     /// The floor's.
-    pub floor: Option<Figures>,
+    pub(crate) floor: Option<Figures>,
 }
 
 /// Costs against the number of connections.
 #[derive(Debug, Clone)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// What is shown, for people.
-    pub title: String,
+    pub(crate) title: String,
     /// Ascending.
-    pub points: Vec<CostPoint>,
+    pub(crate) points: Vec<CostPoint>,
 }
 
 /// Which of the costs a panel shows.
@@ -55,10 +55,7 @@ const PANELS: [(&str, Which); 4] = [
 ];
 
 /// Draws costs against the number of connections, each in a panel of its own that begins at 0.
-///
-/// # Errors
-/// When there are fewer than two points, or a figure is not finite.
-pub fn cost(cost: &Cost) -> anyhow::Result<String> {
+pub(crate) fn cost(cost: &Cost) -> anyhow::Result<String> {
     let points = &cost.points;
     ensure!(points.len() > 1, "costs against a number of connections need two numbers at least");
     ensure!(
@@ -86,7 +83,6 @@ struct Line {
 
 /// The lines of a panel, the floor's first: throng's is drawn on top.
 fn lines(points: &[CostPoint], which: Which) -> Vec<Line> {
-    #[expect(clippy::cast_precision_loss, reason = "for a picture")]
     let line = |name, colour, of: fn(&CostPoint) -> Option<Figures>| {
         let place = |point: &CostPoint| Some(((point.connections as f64).log10(), which(&of(point)?)?));
         Line { name, colour, points: points.iter().filter_map(place).collect() }

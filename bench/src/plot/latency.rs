@@ -22,7 +22,7 @@ const TICKS: [(f64, &str); 8] = [
 
 /// Whose latencies a curve shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// throng's.
     Throng,
     /// The floor's.
@@ -33,29 +33,26 @@ pub enum Kind {
 
 /// The latencies of one server.
 #[derive(Debug, Clone)]
-pub struct Curve {
+pub(crate) struct Curve {
     /// The server's name.
-    pub name: String,
+    pub(crate) name: String,
     /// Which colour it has.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Which part of all (0 to 1) does not exceed how many microseconds, ascending.
-    pub values: Vec<(f64, f64)>,
+    pub(crate) values: Vec<(f64, f64)>,
 }
 
 /// Curves that are compared.
 #[derive(Debug, Clone)]
-pub struct LatencyPanel {
+pub(crate) struct LatencyPanel {
     /// What took that long.
-    pub name: String,
+    pub(crate) name: String,
     /// One for each server.
-    pub curves: Vec<Curve>,
+    pub(crate) curves: Vec<Curve>,
 }
 
 /// Draws latencies by percentile, a panel below the other. Both axes are logarithmic: to the right, how rare; upwards, how long.
-///
-/// # Errors
-/// When there is no panel, or a panel has no value, or a value is not one of a latency.
-pub fn latency(title: &str, panels: &[LatencyPanel]) -> anyhow::Result<String> {
+pub(crate) fn latency(title: &str, panels: &[LatencyPanel]) -> anyhow::Result<String> {
     ensure!(!panels.is_empty(), "there is no latency to draw");
     let height = 68 + PANEL * u32::try_from(panels.len())? + 8;
     sheet(height, title, "How long it took at most, for so many of all", |area| {

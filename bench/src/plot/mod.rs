@@ -13,13 +13,13 @@ mod sheet;
 mod timeline;
 mod units;
 
-pub use bars::{BarOf, BarPanel, bars};
-pub use bytes::{Bytes, bytes};
-pub use cost::{Cost, CostPoint, Figures, cost};
-pub use latency::{Curve, Kind, LatencyPanel, latency};
-pub use ratios::{RatioRow, Rival, ratios};
-pub use samples::{Phase, Sample, Timeline};
-pub use timeline::timeline;
+pub(crate) use bars::{BarOf, BarPanel, bars};
+pub(crate) use bytes::{Bytes, bytes};
+pub(crate) use cost::{Cost, CostPoint, Figures, cost};
+pub(crate) use latency::{Curve, Kind, LatencyPanel, latency};
+pub(crate) use ratios::{RatioRow, Rival, ratios};
+pub(crate) use samples::{Phase, Sample, Timeline};
+pub(crate) use timeline::timeline;
 
 #[cfg(test)]
 mod tests {

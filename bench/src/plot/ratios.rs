@@ -26,29 +26,31 @@ const TICK: u32 = 40;
 
 /// A server beside the reference.
 #[derive(Debug, Clone)]
-pub struct Rival {
+pub(crate) struct Rival {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Which colour it has.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 /// One thing that was measured.
 #[derive(Debug, Clone)]
-pub struct RatioRow {
+pub(crate) struct RatioRow {
     /// What it is called.
-    pub name: String,
+    pub(crate) name: String,
     /// The reference's own figure, with its unit.
-    pub reference: String,
+    pub(crate) reference: String,
     /// Of each rival the least, the median and the greatest over the reference's median; `None` where it was not measured.
-    pub ratios: Vec<Option<[f64; 3]>>,
+    pub(crate) ratios: Vec<Option<[f64; 3]>>,
 }
 
 /// Draws each rival's figures over those of the reference, which is the line at 1.
-///
-/// # Errors
-/// When there is no row or no ratio, or one is not above 0.
-pub fn ratios(title: &str, reference: &str, rivals: &[Rival], rows: &[RatioRow]) -> anyhow::Result<String> {
+pub(crate) fn ratios(
+    title: &str,
+    reference: &str,
+    rivals: &[Rival],
+    rows: &[RatioRow],
+) -> anyhow::Result<String> {
     let all = || rows.iter().flat_map(|row| row.ratios.iter().flatten()).flatten().copied();
     ensure!(all().all(|ratio| ratio > 0.0), "a ratio is not above 0");
     let (low, high) = span(all().map(f64::log10))?;

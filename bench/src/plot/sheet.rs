@@ -145,18 +145,12 @@ impl Ranged for Axis {
 }
 
 /// An axis from one end to the other.
-///
-/// # Errors
-/// When that is no span: an end is not finite, or both are the same.
 pub(super) fn axis(from: f64, to: f64, ticks: Vec<f64>) -> anyhow::Result<Axis> {
     ensure!(from.is_finite() && to.is_finite() && from < to, "an axis cannot go from {from} to {to}");
     Ok(Axis { values: (from..to).into(), ticks })
 }
 
 /// An axis from 0 (or the lowest value, if that is below) to a round value at or above the highest, with about `count` ticks.
-///
-/// # Errors
-/// When a value is not finite.
 pub(super) fn axis_from_zero((lowest, highest): (f64, f64), count: f64) -> anyhow::Result<Axis> {
     ensure!(lowest.is_finite() && highest.is_finite(), "not finite: {lowest} or {highest}");
     let highest = if highest > 0.0 { highest } else { 1.0 };
@@ -177,9 +171,6 @@ pub(super) fn ticks(from: f64, to: f64, step: f64) -> Vec<f64> {
 const MOST_TICKS: u32 = 50;
 
 /// The lowest and the highest of values.
-///
-/// # Errors
-/// When there is none, or one is not finite.
 pub(super) fn span(values: impl Iterator<Item = f64>) -> anyhow::Result<(f64, f64)> {
     let mut span: Option<(f64, f64)> = None;
     for value in values {

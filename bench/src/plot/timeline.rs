@@ -21,10 +21,7 @@ const LABELS: u32 = 58;
 const MOST_POINTS: usize = 400;
 
 /// Draws a run over time: connections, the kernel's memory, user memory, and busy cores.
-///
-/// # Errors
-/// When there is no sample, or a figure is not finite.
-pub fn timeline(timeline: &Timeline) -> anyhow::Result<String> {
+pub(crate) fn timeline(timeline: &Timeline) -> anyhow::Result<String> {
     let samples = thin(&timeline.samples);
     let (first, to) = span(samples.iter().map(|sample| sample.seconds))?;
     let from = first.min(0.0);
@@ -93,7 +90,6 @@ impl Line {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "for a picture")]
 fn panels(samples: &[&Sample]) -> Vec<Panel> {
     let line =
         |name: &str, colour, value: &dyn Fn(&Sample) -> Option<f64>| Line::of(name, colour, samples, value);

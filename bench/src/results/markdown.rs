@@ -275,7 +275,6 @@ fn environment(f: &mut Formatter<'_>, title: &str, environment: &Environment) ->
 }
 
 /// Connections held to the end, as the clients and as the server counted them.
-#[expect(clippy::cast_precision_loss, reason = "for people")]
 fn held(measurement: &Measurement) -> (f64, f64) {
     let both =
         if measurement.hold.is_some() { measurement.open_after_hold } else { measurement.open_after_ramp };

@@ -22,20 +22,17 @@ const MOST_OF_A_DAY: u32 = 1000;
 
 /// A report, and what is drawn but not told in it.
 #[derive(Debug, Clone)]
-pub struct Findings {
+pub(crate) struct Findings {
     /// The report.
-    pub report: C1mReport,
+    pub(crate) report: C1mReport,
     /// What each measurement looked like over time, in the report's order; none for a report of several machines.
-    pub timelines: Vec<Timeline>,
+    pub(crate) timelines: Vec<Timeline>,
 }
 
 impl Findings {
     /// Puts the report where it is wanted: as JSON into a file, as text on standard output unless that is where the JSON goes, and
     /// with pictures into a new directory under `results`.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn publish(
+    pub(crate) fn publish(
         &self,
         json: Option<&Path>,
         results: Option<&Path>,
@@ -56,10 +53,7 @@ impl Findings {
 
     /// Writes all files into a new directory under `parent`, called `name`, or the date and this machine's name. A directory
     /// of that name which is there already stays as it is, and the new one gets a number. Returns its path.
-    ///
-    /// # Errors
-    /// When a file cannot be written.
-    pub fn write(&self, parent: &Path, name: Option<&str>) -> anyhow::Result<PathBuf> {
+    pub(crate) fn write(&self, parent: &Path, name: Option<&str>) -> anyhow::Result<PathBuf> {
         let name = name.map_or_else(|| format!("{}-{}", self.report.date, host_name()), str::to_owned);
         let directory = new_directory(parent, &name)?;
         output::write_json(&directory.join("summary.json"), &self.report)?;
@@ -84,8 +78,7 @@ impl Findings {
 }
 
 /// What a measurement's files are called by: the server and the number of connections.
-#[must_use]
-pub fn label(measurement: &Measurement) -> String {
+pub(crate) fn label(measurement: &Measurement) -> String {
     format!("{}-{}", measurement.server, measurement.connections)
 }
 

@@ -78,7 +78,6 @@ fn panels(run: &RunReport) -> Vec<LatencyPanel> {
 }
 
 /// Which part of the latencies (0 to 1) does not exceed each of their values in microseconds.
-#[expect(clippy::cast_precision_loss, reason = "what is drawn has four digits at most")]
 fn values(latency: &Distribution) -> Vec<(f64, f64)> {
     let all = latency.count() as f64;
     let mut below = 0;

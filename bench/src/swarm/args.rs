@@ -10,53 +10,47 @@ use crate::target::Target;
 
 /// How clients connect.
 #[derive(Debug, Clone, clap::Args)]
-pub struct ClientArgs {
+pub(crate) struct ClientArgs {
     /// Server to connect to, as ws://HOST:PORT/PATH; repeat it to spread over several addresses.
     #[arg(long, required = true, value_name = "URL")]
-    pub to: Vec<Target>,
+    pub(crate) to: Vec<Target>,
     /// Source addresses to use, from 127.0.0.2 on [default: as many as the ports demand].
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
-    pub sources: Option<u32>,
+    pub(crate) sources: Option<u32>,
     /// Source address to use, which this machine has; repeat it for several [default: the kernel's choice].
     #[arg(long, value_name = "IP", conflicts_with = "sources")]
-    pub source: Vec<IpAddr>,
+    pub(crate) source: Vec<IpAddr>,
     /// Threads, each with an event loop [default: one per core, more only where the descriptor limit demands it].
     #[arg(long, value_name = "T")]
-    pub threads: Option<usize>,
+    pub(crate) threads: Option<usize>,
     /// How long the kernel may take to connect.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub connect_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
     /// How long the server may take to answer the upgrade request.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub handshake_timeout: Duration,
+    pub(crate) handshake_timeout: Duration,
     /// How long the server may take to finish the closing handshake and end the connection.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub close_timeout: Duration,
+    pub(crate) close_timeout: Duration,
     /// Bare TCP connections: no WebSocket handshake and no frames.
     #[arg(long)]
-    pub raw: bool,
+    pub(crate) raw: bool,
     /// Send the sample key of RFC 6455 in every handshake, for floors whose answer is written in advance.
     #[arg(long)]
-    pub sample_key: bool,
+    pub(crate) sample_key: bool,
     /// What masking keys, nonces and messages are drawn from.
     #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 impl ClientArgs {
     /// Finds out which address of each server takes connections.
-    ///
-    /// # Errors
-    /// When none of a server does.
-    pub fn reach(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn reach(&mut self) -> anyhow::Result<()> {
         self.to.iter_mut().try_for_each(|target| target.reach(self.connect_timeout))
     }
 
     /// Where so many connections come from.
-    ///
-    /// # Errors
-    /// When the ports cannot suffice.
-    pub fn choose_sources(&self, connections: u64) -> anyhow::Result<Sources> {
+    pub(crate) fn choose_sources(&self, connections: u64) -> anyhow::Result<Sources> {
         let addresses: Vec<SocketAddr> = self.to.iter().map(|target| target.address).collect();
         if self.source.is_empty() {
             Sources::choose(&addresses, connections, self.sources)
@@ -66,8 +60,7 @@ impl ClientArgs {
     }
 
     /// How long the other side may take.
-    #[must_use]
-    pub const fn timeouts(&self) -> Timeouts {
+    pub(crate) const fn timeouts(&self) -> Timeouts {
         Timeouts {
             connect: self.connect_timeout,
             handshake: self.handshake_timeout,

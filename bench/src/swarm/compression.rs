@@ -15,7 +15,7 @@ const LARGEST_WINDOW: u8 = 15;
 
 /// What clients offer in their handshakes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Compression {
+pub(crate) struct Compression {
     /// As it is sent.
     words: String,
     offer: Offer,
@@ -23,17 +23,15 @@ pub struct Compression {
 
 impl Compression {
     /// What browsers offer.
-    pub const COMMON: &str = "permessage-deflate; client_max_window_bits";
+    pub(crate) const COMMON: &str = "permessage-deflate; client_max_window_bits";
 
     /// The offer as it is sent.
-    #[must_use]
-    pub fn words(&self) -> &str {
+    pub(crate) fn words(&self) -> &str {
         &self.words
     }
 
     /// The offer as answers are held against it.
-    #[must_use]
-    pub const fn offer(&self) -> &Offer {
+    pub(crate) const fn offer(&self) -> &Offer {
         &self.offer
     }
 }

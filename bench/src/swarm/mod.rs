@@ -3,12 +3,12 @@
 //! The main thread and the swarm talk by memory alone (atomics, a lock where nothing is hot), because with private descriptor
 //! tables no value that carries a descriptor may cross between threads.
 
-pub mod args;
+pub(crate) mod args;
 mod client;
-pub mod compression;
+pub(crate) mod compression;
 pub(crate) mod connection;
-pub mod echo;
-pub mod feed;
+pub(crate) mod echo;
+pub(crate) mod feed;
 mod pings;
 mod shared;
 mod thread;
@@ -33,95 +33,95 @@ use feed::Feed;
 use shared::{Phase, Shared};
 use thread::run_thread;
 
-pub use echo::{EchoPlan, Echoed, Payload};
-pub use feed::{FeedPlan, Received};
+pub(crate) use echo::{EchoPlan, Echoed, Payload};
+pub(crate) use feed::{FeedPlan, Received};
 pub(crate) use shared::count_reason;
-pub use shared::{Counts, Reasons};
+pub(crate) use shared::{Counts, Reasons};
 pub(crate) use thread::{join_threads, set_up_thread, wait};
 pub(crate) use wire::connect_reason;
 
 /// What a swarm is to do.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Where to connect to, in turn.
-    pub targets: Vec<Target>,
+    pub(crate) targets: Vec<Target>,
     /// Where to connect from, in turn.
-    pub sources: Sources,
+    pub(crate) sources: Sources,
     /// Connections to open, over all threads.
-    pub connections: usize,
+    pub(crate) connections: usize,
     /// The threads that share them.
-    pub threads: Threads,
+    pub(crate) threads: Threads,
     /// Most connections, over all threads, that are being opened or closed at the same time.
-    pub in_flight: usize,
+    pub(crate) in_flight: usize,
     /// Connections to begin per second, over all threads; `None` for as many as can be.
-    pub rate: Option<f64>,
+    pub(crate) rate: Option<f64>,
     /// Only connect: no WebSocket handshake, and a reset for an end.
-    pub raw: bool,
+    pub(crate) raw: bool,
     /// Send the key of RFC 6455, section 1.3, in every handshake: floors have one answer, written in advance.
-    pub sample_key: bool,
+    pub(crate) sample_key: bool,
     /// What is offered in every handshake, if anything.
-    pub compression: Option<Compression>,
+    pub(crate) compression: Option<Compression>,
     /// What stands for `{n}` in a target's path.
-    pub numbers: Numbers,
+    pub(crate) numbers: Numbers,
     /// What the connections are to receive, if they are subscribers.
-    pub feed: Option<Arc<Feed>>,
+    pub(crate) feed: Option<Arc<Feed>>,
     /// How long the other side may take.
-    pub timeouts: Timeouts,
+    pub(crate) timeouts: Timeouts,
     /// What masking keys and nonces are drawn from.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 /// How long the other side may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Timeouts {
+pub(crate) struct Timeouts {
     /// The kernel, to connect.
-    pub connect: Duration,
+    pub(crate) connect: Duration,
     /// The server, to answer the upgrade request.
-    pub handshake: Duration,
+    pub(crate) handshake: Duration,
     /// The server, to finish the closing handshake and end the connection.
-    pub close: Duration,
+    pub(crate) close: Duration,
 }
 
 /// How the opening went.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Opening {
+pub(crate) struct Opening {
     /// Connections opened.
-    pub opened: u64,
+    pub(crate) opened: u64,
     /// Connections that did not open, by reason.
-    pub failed: Reasons,
+    pub(crate) failed: Reasons,
     /// Seconds from the start to the last connection that opened or failed.
-    pub ramp_seconds: f64,
+    pub(crate) ramp_seconds: f64,
     /// Connections opened per second.
-    pub connections_per_second: f64,
+    pub(crate) connections_per_second: f64,
     /// From the (planned) start of each connect to its open WebSocket, in microseconds.
-    pub latency_us: Distribution,
+    pub(crate) latency_us: Distribution,
     /// Where compression was offered: what was agreed on, in the words of the answer, and by how many connections.
     #[serde(default, skip_serializing_if = "Reasons::is_empty")]
-    pub agreed: Reasons,
+    pub(crate) agreed: Reasons,
 }
 
 /// How everything went, in the end.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Connections that were lost after they had opened, by reason.
-    pub lost: Reasons,
+    pub(crate) lost: Reasons,
     /// Connections closed in order, by both sides.
-    pub closed: u64,
+    pub(crate) closed: u64,
     /// Connections whose closing went wrong, by reason.
-    pub unclean: Reasons,
+    pub(crate) unclean: Reasons,
     /// Pings answered, over all connections and the whole time.
-    pub pings_answered: u64,
+    pub(crate) pings_answered: u64,
     /// Pings answered by the connection that answered fewest, between the end of the ramp and the close.
-    pub min_pings_held: u64,
+    pub(crate) min_pings_held: u64,
     /// Messages received.
-    pub messages_in: u64,
+    pub(crate) messages_in: u64,
     /// Seconds the closing took.
-    pub close_seconds: f64,
+    pub(crate) close_seconds: f64,
 }
 
 /// A running swarm. Dropping it ends its threads, and with them its connections, without closing handshakes.
 #[derive(Debug)]
-pub struct Swarm {
+pub(crate) struct Swarm {
     plan: Arc<Plan>,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<anyhow::Result<()>>>,
@@ -130,10 +130,7 @@ pub struct Swarm {
 
 impl Swarm {
     /// Starts the threads, which wait for [`open`](Self::open).
-    ///
-    /// # Errors
-    /// When a thread cannot be started or cannot make its descriptor table and event loop.
-    pub fn start(plan: Plan) -> anyhow::Result<Self> {
+    pub(crate) fn start(plan: Plan) -> anyhow::Result<Self> {
         let plan = Arc::new(plan);
         let shared = Arc::new(Shared::new(plan.threads.count));
         let mut swarm = Self { plan, shared, threads: Vec::new(), closing_since: None };
@@ -162,19 +159,19 @@ impl Swarm {
     }
 
     /// Begins to open connections.
-    pub fn open(&self) {
+    pub(crate) fn open(&self) {
         self.shared.start_clock();
         self.enter(Phase::Ramp);
     }
 
     /// Begins the time of holding: pings are counted per connection from here on.
-    pub fn hold(&self) {
+    pub(crate) fn hold(&self) {
         self.enter(Phase::Hold);
     }
 
     /// Begins to send messages that are to come back. Returns when the warm-up begins: all threads have heard of it by then. A
     /// swarm does this once, while it holds.
-    pub fn echo(&self, plan: EchoPlan) -> Instant {
+    pub(crate) fn echo(&self, plan: EchoPlan) -> Instant {
         let start = Instant::now() + client::TICK + client::TICK / 2;
         let Plan { raw, seed, threads, .. } = *self.plan;
         self.shared.set_echo(EchoRun::new(plan, start, raw, seed, threads.count));
@@ -183,20 +180,19 @@ impl Swarm {
     }
 
     /// What came back, once all threads are done with it: the plan's time and patience after its start at the latest.
-    #[must_use]
-    pub fn echoed(&self) -> Option<Echoed> {
+    pub(crate) fn echoed(&self) -> Option<Echoed> {
         let ledger = self.shared.ledger();
         (ledger.done_echoing == self.threads.len()).then(|| ledger.echoed.clone())
     }
 
     /// Has subscribers that have never read take what there is for them, once nothing is published any more.
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.enter(Phase::Wake);
     }
 
     /// Begins to look at what subscribers have received, once nothing is published any more. `last` is the last sequence number of
     /// each topic.
-    pub fn count(&self, last: Vec<u32>) {
+    pub(crate) fn count(&self, last: Vec<u32>) {
         if let Some(feed) = &self.plan.feed {
             feed.end(last);
         }
@@ -204,14 +200,13 @@ impl Swarm {
     }
 
     /// What subscribers have received, once all threads have told after [`count`](Self::count).
-    #[must_use]
-    pub fn received(&self) -> Option<Received> {
+    pub(crate) fn received(&self) -> Option<Received> {
         let ledger = self.shared.ledger();
         (ledger.done_counting == self.threads.len()).then(|| ledger.received.clone())
     }
 
     /// Begins to close all connections, and opens no more.
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.closing_since.get_or_insert_with(Instant::now);
         self.enter(Phase::Close);
     }
@@ -224,37 +219,31 @@ impl Swarm {
     }
 
     /// The counts as they are now.
-    #[must_use]
-    pub fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         self.shared.counts()
     }
 
     /// Whether each connection has opened or failed, or been lost since.
-    #[must_use]
-    pub fn is_ramped(&self) -> bool {
+    pub(crate) fn is_ramped(&self) -> bool {
         let counts = self.counts();
         counts.opened + counts.failed >= self.plan.connections as u64
     }
 
     /// Whether a thread has ended, which none does before its connections are closed unless it failed.
-    #[must_use]
-    pub fn has_ended_thread(&self) -> bool {
+    pub(crate) fn has_ended_thread(&self) -> bool {
         self.threads.iter().any(JoinHandle::is_finished)
     }
 
     /// Whether all threads have ended.
-    #[must_use]
-    pub fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.threads.iter().all(JoinHandle::is_finished)
     }
 
     /// How the opening went, so far.
-    #[must_use]
-    pub fn opening(&self) -> Opening {
+    pub(crate) fn opening(&self) -> Opening {
         let counts = self.counts();
         let ramp_seconds = self.shared.ramp_time().as_secs_f64();
         let ledger = self.shared.ledger();
-        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let connections_per_second =
             if ramp_seconds > 0.0 { counts.opened as f64 / ramp_seconds } else { 0.0 };
         Opening {
@@ -268,10 +257,7 @@ impl Swarm {
     }
 
     /// Waits for the end of all threads, after [`close`](Self::close).
-    ///
-    /// # Errors
-    /// What ended a thread early.
-    pub fn finish(mut self) -> anyhow::Result<Outcome> {
+    pub(crate) fn finish(mut self) -> anyhow::Result<Outcome> {
         self.close();
         let min_pings_held = self.shared.counts().min_pings;
         self.join()?;

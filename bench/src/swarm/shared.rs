@@ -13,7 +13,7 @@ use crate::distribution::Distribution;
 use crate::percentiles::micros;
 
 /// How often each of several things happened.
-pub type Reasons = BTreeMap<String, u64>;
+pub(crate) type Reasons = BTreeMap<String, u64>;
 
 /// Counts one more for a reason.
 pub(crate) fn count_reason(reasons: &mut Reasons, reason: String) {
@@ -44,23 +44,23 @@ pub(super) enum Phase {
 
 /// The counts of a swarm, or of one of its threads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Connections that opened.
-    pub opened: u64,
+    pub(crate) opened: u64,
     /// Connections that did not.
-    pub failed: u64,
+    pub(crate) failed: u64,
     /// Connections open now.
-    pub open: u64,
+    pub(crate) open: u64,
     /// Connections lost after they had opened.
-    pub lost: u64,
+    pub(crate) lost: u64,
     /// Connections closed in order.
-    pub closed: u64,
+    pub(crate) closed: u64,
     /// Pings answered.
-    pub pings_answered: u64,
+    pub(crate) pings_answered: u64,
     /// Pings answered since the hold began by the open connection that answered fewest.
-    pub min_pings: u64,
+    pub(crate) min_pings: u64,
     /// Messages received.
-    pub messages_in: u64,
+    pub(crate) messages_in: u64,
 }
 
 /// One thread's counts on cache lines of their own. Only that thread writes.

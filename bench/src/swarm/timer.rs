@@ -14,9 +14,6 @@ pub(crate) struct Timer(OwnedFd);
 
 impl Timer {
     /// Makes a timer whose events come with a token.
-    ///
-    /// # Errors
-    /// When the kernel has none left.
     pub(crate) fn new(registry: &Registry, token: Token) -> anyhow::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let fd =
@@ -27,9 +24,6 @@ impl Timer {
     }
 
     /// Has it wake the loop once after some time, at least a nanosecond, instead of when it was set for before.
-    ///
-    /// # Errors
-    /// None that the kernel documents for a timer that is one.
     pub(crate) fn set(&self, after: Duration) -> anyhow::Result<()> {
         // Zero would disarm it. Setting it also takes back what has not been read of earlier wakes.
         let after = after.max(Duration::from_nanos(1));

@@ -16,7 +16,7 @@ use websocket::WebSocket;
 
 /// Where messages are published.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PublishTo {
+pub(crate) enum PublishTo {
     /// throng's admin port: the address without a path.
     Http(String),
     /// A WebSocket, or one for each topic where its path is numbered.
@@ -55,9 +55,6 @@ impl Publisher {
     }
 
     /// Publishes a batch of messages to a topic. Those that the server refuses are counted by reason.
-    ///
-    /// # Errors
-    /// When the server cannot be reached, or answers with something else than it should.
     pub(super) fn publish(
         &mut self,
         server: Option<&mut Server>,

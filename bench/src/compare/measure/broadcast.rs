@@ -33,7 +33,6 @@ pub(super) fn measure(scene: &Scene<'_>, running: &mut Running, in_flight: u32) 
     Ok(found(&measured))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "microseconds are below 2^52")]
 fn found(measured: &Measurement) -> Found {
     let mut found = Found::default();
     for (what, reasons) in [

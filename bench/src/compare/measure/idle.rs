@@ -27,7 +27,6 @@ pub(super) fn measure(scene: &Scene<'_>, running: &Running, compressed: bool) ->
     found.notes.extend(round.unsettled.iter().map(|look| format!("memory was not at rest: {look}")));
     found.put_some("before_bytes", round.per_connection.before);
     found.put_some("after_bytes", round.per_connection.after);
-    #[expect(clippy::cast_precision_loss, reason = "memory is below 2^52 bytes")]
     found.put_some("user_bytes", round.user_bytes.high_echoed.map(|bytes| bytes as f64));
     Ok(found)
 }

@@ -41,9 +41,6 @@ struct Found {
 
 impl Scene<'_> {
     /// Measures a cell of a server. What goes wrong is part of the result.
-    ///
-    /// # Errors
-    /// When somebody has interrupted it.
     pub(super) fn measure(&self, cell: Cell, subject: &Subject, round: u32) -> anyhow::Result<Measured> {
         let mut measured =
             Measured { cell: cell.to_string(), server: subject.name.clone(), round, ..Measured::default() };
@@ -171,7 +168,6 @@ impl Found {
     }
 
     /// Figures of a latency in microseconds.
-    #[expect(clippy::cast_precision_loss, reason = "microseconds are below 2^52")]
     fn put_latency(&mut self, latency: &Distribution) {
         for (name, quantile) in [("p50_us", 0.5), ("p99_us", 0.99), ("p99_9_us", 0.999)] {
             if latency.count() > 0 {

@@ -14,7 +14,6 @@ pub(super) fn measure(scene: &Scene<'_>, running: &Running) -> anyhow::Result<Fo
     let costs = report.server.unwrap_or_default();
     found.put_some("cpu_us", costs.cpu_us_per_ping);
     found.put_some("cores", costs.cpu_cores_held);
-    #[expect(clippy::cast_precision_loss, reason = "a number for people")]
     found.put("pings", report.outcome.pings_answered as f64);
     Ok(found)
 }

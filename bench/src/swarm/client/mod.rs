@@ -170,7 +170,6 @@ impl<'s> Client<'s> {
     /// When the connection with this index shall begin.
     fn planned(&self, index: usize) -> Instant {
         let Some(rate) = self.plan.rate else { return self.now };
-        #[expect(clippy::cast_precision_loss, reason = "connection numbers are far below 2^52")]
         let number = (index * self.plan.threads.count + self.thread) as f64;
         self.shared.started() + Duration::from_secs_f64(number / rate)
     }

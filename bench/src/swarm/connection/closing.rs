@@ -17,7 +17,6 @@ pub(super) enum Closing {
 impl Closing {
     /// Notes that a Close frame is about to be sent. `false` when one was sent before: then this one must not be
     /// (section 5.5.1: nothing may follow a Close frame).
-    #[must_use]
     pub(super) fn send(&mut self) -> bool {
         match self {
             Self::Open => *self = Self::Sent,
@@ -28,7 +27,6 @@ impl Closing {
     }
 
     /// Notes that a Close frame arrived. `true` when ours is still owed in answer.
-    #[must_use]
     pub(super) fn receive(&mut self) -> bool {
         match self {
             Self::Open | Self::Received => {
@@ -43,7 +41,6 @@ impl Closing {
     }
 
     /// Whether both Close frames have passed.
-    #[must_use]
     pub(super) const fn is_done(self) -> bool {
         matches!(self, Self::Done)
     }

@@ -185,7 +185,6 @@ impl Echoes {
     }
 
     /// The planned time of a message by its number in the thread: threads take turns, too.
-    #[expect(clippy::cast_precision_loss, reason = "a message's number is far below 2^52")]
     pub(super) fn planned_at(&self, number: u64, rate: f64) -> Instant {
         // Threads beyond the number of connections have none.
         let threads = self.run.threads.min(self.run.plan.connections).max(1) as u64;

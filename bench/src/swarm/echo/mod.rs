@@ -17,63 +17,62 @@ use super::shared::Reasons;
 use crate::distribution::Distribution;
 pub(crate) use echoes::Echoes;
 pub(super) use payload::Pattern;
-pub use payload::Payload;
+pub(crate) use payload::Payload;
 
 /// What is to be echoed.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct EchoPlan {
+pub(crate) struct EchoPlan {
     /// Connections that take part, over all threads: as many of those that opened, evenly spread over them.
-    pub connections: usize,
+    pub(crate) connections: usize,
     /// Most messages of a connection on their way at the same time.
-    pub depth: u32,
+    pub(crate) depth: u32,
     /// Bytes of each message.
-    pub size: usize,
+    pub(crate) size: usize,
     /// Messages per second, over all connections; `None` for a closed loop.
-    pub rate: Option<f64>,
+    pub(crate) rate: Option<f64>,
     /// What the messages hold.
-    pub payload: Payload,
+    pub(crate) payload: Payload,
     /// Time before the measured time, in which messages go but do not count.
-    pub warm_up: Duration,
+    pub(crate) warm_up: Duration,
     /// The measured time.
-    pub time: Duration,
+    pub(crate) time: Duration,
     /// How long echoes may take to come after it.
-    pub patience: Duration,
+    pub(crate) patience: Duration,
 }
 
 /// What echoes came to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Echoed {
+pub(crate) struct Echoed {
     /// Connections that took part.
-    pub connections: u64,
+    pub(crate) connections: u64,
     /// Most messages of a connection on their way at the same time.
-    pub depth: u32,
+    pub(crate) depth: u32,
     /// Bytes of each message.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Messages per second that were planned; `None` for a closed loop.
-    pub rate: Option<f64>,
+    pub(crate) rate: Option<f64>,
     /// The measured time in seconds.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// Messages whose (planned) time was in the measured time.
-    pub sent: u64,
+    pub(crate) sent: u64,
     /// Those of them that came back as they were sent.
-    pub received: u64,
+    pub(crate) received: u64,
     /// Messages that came back compressed, from the first one on.
     #[serde(default)]
-    pub compressed: u64,
+    pub(crate) compressed: u64,
     /// Echoes received for each second of the measured time.
-    pub per_second: f64,
+    pub(crate) per_second: f64,
     /// What did not come back as it was sent, by reason, from the first message on.
-    pub wrong: Reasons,
+    pub(crate) wrong: Reasons,
     /// How late this program itself sent a message at most, in microseconds: the accuracy of a planned time.
-    pub behind_us: u64,
+    pub(crate) behind_us: u64,
     /// From the (planned) time of each message to its echo, in microseconds.
-    pub latency_us: Distribution,
+    pub(crate) latency_us: Distribution,
 }
 
 impl Echoed {
     /// Whether every message came back as it was sent.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         self.wrong.is_empty() && self.received == self.sent && self.sent > 0
     }
 
@@ -94,7 +93,6 @@ impl Echoed {
         self.sent += other.sent;
         self.received += other.received;
         self.compressed += other.compressed;
-        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let per_second = self.received as f64 / self.seconds;
         self.per_second = if per_second.is_finite() { per_second } else { 0.0 };
         for (reason, count) in &other.wrong {

@@ -14,7 +14,7 @@ const WORDS: [&str; 16] = [
 
 /// What messages hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Payload {
+pub(crate) enum Payload {
     /// Text of ASCII letters and digits by lot, which nothing makes much shorter.
     #[default]
     Letters,

@@ -7,7 +7,7 @@ use super::Feed;
 /// Bytes of what every message begins with.
 const STAMP: usize = 32;
 /// Bytes of the smallest message.
-pub const SMALLEST: usize = STAMP;
+pub(crate) const SMALLEST: usize = STAMP;
 
 /// What a message tells of itself: hexadecimal digits, so that it may be text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +19,7 @@ pub(super) struct Stamp {
 }
 
 /// Nanoseconds of `CLOCK_MONOTONIC` (clock_gettime(2)), which is one clock for all processes of a machine.
-#[must_use]
-pub fn now_nanos() -> u64 {
+pub(crate) fn now_nanos() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     let (seconds, nanos) = (u64::try_from(now.tv_sec), u64::try_from(now.tv_nsec));
     seconds.unwrap_or(0) * 1_000_000_000 + nanos.unwrap_or(0)
@@ -41,8 +40,7 @@ impl Stamp {
 
 impl Feed {
     /// The message of a topic with this sequence number, to be published at `planned` ([`now_nanos`]): text.
-    #[must_use]
-    pub fn message(&self, topic: u32, sequence: u32, planned: u64) -> String {
+    pub(crate) fn message(&self, topic: u32, sequence: u32, planned: u64) -> String {
         let rest = String::from_utf8_lossy(self.rest(topic, sequence));
         format!("{topic:08x}{sequence:08x}{planned:016x}{rest}")
     }

@@ -11,37 +11,37 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::echo::{Pattern, Payload};
-pub use message::{SMALLEST, now_nanos};
+pub(crate) use message::{SMALLEST, now_nanos};
 pub(crate) use receipts::Receipts;
-pub use received::{Deaf, Received};
+pub(crate) use received::{Deaf, Received};
 
 /// What is published, and to whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FeedPlan {
+pub(crate) struct FeedPlan {
     /// Topics, at least one. Connections take turns: the one with number k subscribes to topic k modulo their number.
-    pub topics: u32,
+    pub(crate) topics: u32,
     /// Bytes of each message, at least [`SMALLEST`].
-    pub size: usize,
+    pub(crate) size: usize,
     /// Messages that are published at the same time, all to one topic; at least one.
-    pub in_flight: u32,
+    pub(crate) in_flight: u32,
     /// One subscriber of a topic in so many never reads; `None` when all of them do.
-    pub deaf_every: Option<u32>,
+    pub(crate) deaf_every: Option<u32>,
     /// What the rest of messages is drawn from.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 /// One batch of messages, all to one topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Batch {
+pub(crate) struct Batch {
     /// The topic's number.
-    pub topic: u32,
+    pub(crate) topic: u32,
     /// The sequence number of its first message; a topic's first message has 1.
-    pub first: u32,
+    pub(crate) first: u32,
 }
 
 /// What all threads of a swarm, and the publisher, know about a plan.
 #[derive(Debug)]
-pub struct Feed {
+pub(crate) struct Feed {
     plan: FeedPlan,
     pattern: Pattern,
     /// The first batch that is measured; all before it warm up.
@@ -52,21 +52,18 @@ pub struct Feed {
 
 impl Feed {
     /// A feed whose messages all warm up, until [`measure_from`](Self::measure_from).
-    #[must_use]
-    pub fn new(plan: FeedPlan) -> Self {
+    pub(crate) fn new(plan: FeedPlan) -> Self {
         let pattern = Pattern::new(plan.size.saturating_sub(SMALLEST), Payload::Letters, plan.seed);
         Self { plan, pattern, measured_from: AtomicU32::new(u32::MAX), last: OnceLock::new() }
     }
 
     /// What was planned.
-    #[must_use]
-    pub const fn plan(&self) -> &FeedPlan {
+    pub(crate) const fn plan(&self) -> &FeedPlan {
         &self.plan
     }
 
     /// The batch with this number, from 0.
-    #[must_use]
-    pub const fn batch(&self, number: u32) -> Batch {
+    pub(crate) const fn batch(&self, number: u32) -> Batch {
         let FeedPlan { topics, in_flight, .. } = self.plan;
         Batch { topic: number % topics, first: number / topics * in_flight + 1 }
     }
@@ -78,8 +75,7 @@ impl Feed {
     }
 
     /// The last sequence number of each topic when so many batches have been published.
-    #[must_use]
-    pub fn last_after(&self, batches: u32) -> Vec<u32> {
+    pub(crate) fn last_after(&self, batches: u32) -> Vec<u32> {
         let FeedPlan { topics, in_flight, .. } = self.plan;
         (0..topics)
             .map(|topic| (batches / topics + u32::from(topic < batches % topics)) * in_flight)
@@ -87,23 +83,20 @@ impl Feed {
     }
 
     /// The topic of a connection, by its number in the swarm.
-    #[must_use]
-    pub const fn topic_of(&self, connection: usize) -> u32 {
+    pub(crate) const fn topic_of(&self, connection: usize) -> u32 {
         #[expect(clippy::cast_possible_truncation, reason = "a remainder of 32 bits")]
         let topic = (connection % self.plan.topics as usize) as u32;
         topic
     }
 
     /// Whether the connection with this number never reads.
-    #[must_use]
-    pub fn is_deaf(&self, connection: usize) -> bool {
+    pub(crate) fn is_deaf(&self, connection: usize) -> bool {
         let place = connection / self.plan.topics as usize;
         self.plan.deaf_every.is_some_and(|every| (place + 1).is_multiple_of(every as usize))
     }
 
     /// Of so many connections those that read, by topic.
-    #[must_use]
-    pub fn readers(&self, connections: usize) -> Vec<u64> {
+    pub(crate) fn readers(&self, connections: usize) -> Vec<u64> {
         let topics = self.plan.topics as usize;
         let every = self.plan.deaf_every.map_or(usize::MAX, |every| every as usize);
         let of = |topic| connections / topics + usize::from(topic < connections % topics);
@@ -111,7 +104,7 @@ impl Feed {
     }
 
     /// Batches from this number on are measured. All before it have been received, or never will be.
-    pub fn measure_from(&self, batch: u32) {
+    pub(crate) fn measure_from(&self, batch: u32) {
         self.measured_from.store(batch, Ordering::Release);
     }
 

@@ -7,17 +7,17 @@ use crate::distribution::Distribution;
 
 /// What subscribers received.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Received {
+pub(crate) struct Received {
     /// Subscribers that read.
-    pub readers: u64,
+    pub(crate) readers: u64,
     /// Messages received in the measured batches, as they were published and none of them twice.
-    pub deliveries: u64,
+    pub(crate) deliveries: u64,
     /// What was not as it should be, by reason, from the first message on.
-    pub wrong: Reasons,
+    pub(crate) wrong: Reasons,
     /// From the planned time of a message to its receipt by each subscriber, in microseconds.
-    pub latency_us: Distribution,
+    pub(crate) latency_us: Distribution,
     /// What those who never read found when they did in the end.
-    pub deaf: Deaf,
+    pub(crate) deaf: Deaf,
     /// The latest receipt of each measured batch, in nanoseconds after its planned time; 0 for one that nobody received.
     #[serde(skip)]
     pub(crate) last_nanos: Vec<u64>,
@@ -28,17 +28,17 @@ pub struct Received {
 
 /// Subscribers that read nothing until all had been published, and then what was still there for them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Deaf {
+pub(crate) struct Deaf {
     /// Their number.
-    pub subscribers: u64,
+    pub(crate) subscribers: u64,
     /// Messages they found, in order and none of them twice.
-    pub found: u64,
+    pub(crate) found: u64,
     /// Messages left out before one that they found.
-    pub skipped: u64,
+    pub(crate) skipped: u64,
     /// Those of them whose last message was the last of their topic.
-    pub latest: u64,
+    pub(crate) latest: u64,
     /// Those whose connection had ended or was ended by then, by reason.
-    pub ended: Reasons,
+    pub(crate) ended: Reasons,
 }
 
 impl Received {
