@@ -4,34 +4,20 @@ mod agent;
 mod args;
 mod broadcast;
 mod c1m;
-mod child;
 mod churn;
 mod compare;
 mod connect;
-mod cores;
-mod distribution;
-#[cfg(test)]
-mod documented;
 mod echo;
-mod figures;
+mod engine;
 mod floor;
+mod floor_cost;
 mod hold;
-mod host;
 mod idle;
-mod interrupt;
-mod linux;
+mod measure;
 mod merge;
-mod output;
-mod percentiles;
 mod plot;
-mod progress;
-mod results;
-mod server;
-mod sources;
-mod swarm;
-mod target;
-mod threads;
-mod watch;
+mod report;
+mod servers;
 
 use std::process::ExitCode;
 
@@ -64,7 +50,7 @@ enum Cli {
     /// Put the reports of several load machines together.
     Merge(merge::MergeArgs),
     /// Measure what the system calls of a WebSocket server cost on this machine without its code.
-    Floor(floor::measure::FloorArgs),
+    Floor(floor_cost::FloorArgs),
     /// Serve without WebSocket code: the system calls of such a server and nothing else.
     FloorServer(floor::FloorServerArgs),
 }
@@ -109,7 +95,7 @@ fn run(args: Cli) -> anyhow::Result<bool> {
         Cli::Compare(args) => compare::run(&args),
         Cli::Agent(args) => agent::run(&args),
         Cli::Merge(args) => merge::run(&args),
-        Cli::Floor(args) => floor::measure::run(&args),
+        Cli::Floor(args) => floor_cost::run(&args),
         Cli::FloorServer(args) => floor::server::run(&args).map(|()| true),
     }
 }

@@ -112,7 +112,12 @@ fn an_early_end_is_heard_of_by_the_others() {
     assert!(!ended.wait().unwrap().success());
     let Output { status, stderr, .. } = other.wait_with_output().unwrap();
     let stderr = String::from_utf8(stderr).unwrap();
-    assert!(stderr.contains("the agent: load machine 1/2 has ended: measuring throng with 31 connections: interrupted"), "{stderr}");
+    assert!(
+        stderr.contains(
+            "the agent: load machine 1/2 has ended: measuring throng with 31 connections: interrupted"
+        ),
+        "{stderr}"
+    );
     assert_eq!((status.code(), agent.child.wait().unwrap().code()), (Some(1), Some(1)));
 }
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::lockstep::{Joint, Taken};
 use super::session::Session;
 use super::wire::{Answer, Ask, Machine, PROTOCOL, Request, Step};
-use crate::host::Programs;
-use crate::interrupt::Interrupt;
+use crate::measure::interrupt::Interrupt;
+use crate::servers::host::Programs;
 
 /// A load machine that has not been heard of for so long has ended: it asks several times a second, but for the time in which it
 /// starts its clients.
@@ -162,7 +162,7 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::linux::environment::boot_id;
+    use crate::measure::environment::boot_id;
 
     #[derive(Clone, Default)]
     struct Heard(Rc<RefCell<Vec<Outcome>>>);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::wire::{Answer, Clients, Machine, Point, Step};
-use crate::host::ServerPlan;
+use crate::servers::host::ServerPlan;
 
 /// The steps of so many machines. A machine may ask for a step again, also for the last one: its answer may have been lost, or
 /// the first time it was only told to wait. `R` is where an answer goes.
@@ -139,7 +139,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::host::Kind;
+    use crate::servers::host::Kind;
 
     const A: Machine = Machine { number: 1, of: 2 };
     const B: Machine = Machine { number: 2, of: 2 };

@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
-use crate::host::Programs;
-use crate::interrupt::Interrupt;
-use crate::output::print_line;
+use crate::measure::interrupt::Interrupt;
+use crate::report::json::print_line;
+use crate::servers::host::Programs;
 use desk::{Desk, News};
 
 /// Where agents listen when nobody says something else.

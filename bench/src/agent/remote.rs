@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 
 use super::wire::{Answer, Ask, Clients, Entered, Machine, Meeting, PROTOCOL, Point, Request, Step};
-use crate::host::{Sample, ServerPlan, ServerShape};
-use crate::interrupt::Interrupt;
-use crate::linux::environment::boot_id;
+use crate::measure::environment::boot_id;
+use crate::measure::interrupt::Interrupt;
+use crate::servers::host::{Sample, ServerPlan, ServerShape};
 
 /// How long an answer may take. The agent answers within a second, also when it has nothing to say.
 const ANSWER: Duration = Duration::from_secs(20);

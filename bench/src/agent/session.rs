@@ -7,9 +7,9 @@ use anyhow::{Context, bail};
 
 use super::lockstep::{Joint, Lockstep};
 use super::wire::{Answer, Entered, Meeting};
-use crate::host::{Host, Programs};
-use crate::interrupt::Interrupt;
-use crate::linux::environment::{Environment, boot_id};
+use crate::measure::environment::{Environment, boot_id};
+use crate::measure::interrupt::Interrupt;
+use crate::servers::host::{Host, Programs};
 
 /// Between [`Enter`](super::wire::Step::Enter) and [`Leave`](super::wire::Step::Leave). `R` is where an answer goes.
 pub(super) struct Session<R> {

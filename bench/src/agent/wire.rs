@@ -6,8 +6,8 @@ use std::str::FromStr;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::host::{Host, Reading, Sample, ServerPlan, ServerShape};
-use crate::linux::environment::Environment;
+use crate::measure::environment::Environment;
+use crate::servers::host::{Host, Reading, Sample, ServerPlan, ServerShape};
 
 /// The form of all this. Both sides must have the same.
 pub(crate) const PROTOCOL: u32 = 1;

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::publisher::PublishTo;
 use crate::args::{Rate, duration};
-use crate::swarm::args::ClientArgs;
-use crate::swarm::feed::SMALLEST;
-use crate::watch::WatchArgs;
+use crate::engine::args::ClientArgs;
+use crate::engine::feed::SMALLEST;
+use crate::measure::watch::WatchArgs;
 
 /// Bytes of the largest message: what throng takes by default.
 const LARGEST: i64 = 1 << 20;

@@ -77,8 +77,8 @@ const fn whole(number: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::Cpu;
     use super::*;
+    use crate::broadcast::report::Cpu;
 
     fn measured(server: &str, round: u64, cpu: f64) -> Measurement {
         Measurement {

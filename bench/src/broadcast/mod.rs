@@ -7,15 +7,14 @@ mod publishing;
 mod report;
 mod results;
 mod run;
-mod sampler;
 mod subject;
 mod text;
 
-use crate::c1m::session::today;
-use crate::interrupt::Interrupt;
-use crate::linux::environment::Environment;
-use crate::output;
-use crate::server::Server;
+use crate::measure::environment::Environment;
+use crate::measure::environment::today;
+use crate::measure::interrupt::Interrupt;
+use crate::report::json;
+use crate::servers::running::Server;
 
 pub(crate) use args::{BroadcastArgs, Own};
 pub(crate) use report::{BroadcastReport, Measurement, SCHEMA};
@@ -24,7 +23,7 @@ use subject::{Kind, Subject, Variant};
 /// Runs the command. `false` when a subscriber failed, or did not get every message once and in order.
 pub(crate) fn run(args: &BroadcastArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;
-    output::deliver(args.json.as_deref(), &report, &report)?;
+    json::deliver(args.json.as_deref(), &report, &report)?;
     if let Some(parent) = &args.results {
         let directory = results::write(&report, parent, args.name.as_deref())?;
         eprintln!("the report is {}", directory.join("summary.md").display());

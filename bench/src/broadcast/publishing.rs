@@ -8,10 +8,10 @@ use indicatif::ProgressBar;
 
 use super::report::Published;
 use super::subject::Subject;
-use crate::interrupt::Interrupt;
-use crate::percentiles::micros;
-use crate::swarm::Swarm;
-use crate::swarm::feed::{Batch, Feed, now_nanos};
+use crate::engine::Swarm;
+use crate::engine::feed::{Batch, Feed, now_nanos};
+use crate::measure::interrupt::Interrupt;
+use crate::measure::percentiles::micros;
 
 /// How often the main thread looks at signals and at the swarm.
 const LOOK: Duration = Duration::from_millis(20);

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::measure::sampler::Memory;
+
 use super::args::Policy;
-use crate::distribution::Distribution;
+use crate::engine::{Reasons, Received};
 use crate::idle::Spread;
-use crate::linux::environment::Environment;
-use crate::swarm::{Reasons, Received};
+use crate::measure::distribution::Distribution;
+use crate::measure::environment::Environment;
 
 /// The number of this form of the report.
 pub(crate) const SCHEMA: u32 = 1;
@@ -99,7 +101,7 @@ pub(crate) struct Measurement {
 /// What was published in the measured time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Published {
-    /// When it began, as [`now_nanos`](crate::swarm::feed::now_nanos) counts.
+    /// When it began, as [`now_nanos`](crate::engine::feed::now_nanos) counts.
     #[serde(skip)]
     pub(super) began: u64,
     /// Batches of messages.
@@ -125,17 +127,6 @@ pub(crate) struct Cpu {
     pub(crate) server_cores: Option<f64>,
     /// Of this program, which publishes and receives, by delivery, in microseconds.
     pub(crate) client_us_per_delivery: Option<f64>,
-}
-
-/// Memory at one moment, or the most of each over some time. What cannot be read is `None`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Memory {
-    /// User memory of the server's processes in bytes.
-    pub(crate) user_bytes: Option<u64>,
-    /// All slab caches of the machine in bytes: sockets and what they have queued, at both ends.
-    pub(crate) slab_bytes: Option<u64>,
-    /// What the buffers of all TCP sockets take, at both ends, as the kernel charges them.
-    pub(crate) buffer_bytes: u64,
 }
 
 /// The rounds of one server.
@@ -174,15 +165,6 @@ pub(crate) struct Comparison {
     pub(crate) p99: Option<Spread>,
     /// The longest time to the last subscriber.
     pub(crate) last: Option<Spread>,
-}
-
-impl Memory {
-    /// Takes over what is more.
-    pub(super) fn raise(&mut self, other: &Self) {
-        self.user_bytes = self.user_bytes.max(other.user_bytes);
-        self.slab_bytes = self.slab_bytes.max(other.slab_bytes);
-        self.buffer_bytes = self.buffer_bytes.max(other.buffer_bytes);
-    }
 }
 
 impl Measurement {

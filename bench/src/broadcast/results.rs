@@ -4,17 +4,18 @@ use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::report::{BroadcastReport, Measurement, Summary};
-use crate::figures::{mib, number, thousands};
 use crate::idle::Spread;
-use crate::output;
-use crate::results::{host_name, new_directory, write as write_file};
+use crate::measure::environment::host_name;
+use crate::report::files::{new_directory, write as write_file};
+use crate::report::json;
+use crate::report::units::{mib, number, thousands};
 
 /// Writes all files into a new directory under `parent`, called `name`, or the date, what was measured and this machine's name.
 /// One that is there already stays as it is, and the new one gets a number. Returns its path.
 pub(super) fn write(report: &BroadcastReport, parent: &Path, name: Option<&str>) -> anyhow::Result<PathBuf> {
     let name = name.map_or_else(|| format!("{}-broadcast-{}", report.date, host_name()), str::to_owned);
     let directory = new_directory(parent, &name)?;
-    output::write_json(&directory.join("summary.json"), report)?;
+    json::write_json(&directory.join("summary.json"), report)?;
     write_file(&directory.join("summary.md"), &Markdown(report).to_string())?;
     for measured in &report.rounds {
         let latencies = [
@@ -112,8 +113,8 @@ fn cell(spread: Option<Spread>, by: f64, digits: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::Comparison;
     use super::*;
+    use crate::broadcast::report::Comparison;
 
     #[test]
     fn every_field_of_the_report_is_documented() {
@@ -123,7 +124,7 @@ mod tests {
             comparisons: vec![Comparison::default()],
             ..BroadcastReport::default()
         };
-        crate::documented::check(&report, 50);
+        crate::report::documented::check(&report, 50);
     }
 
     #[test]

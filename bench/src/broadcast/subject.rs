@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use super::args::{BroadcastArgs, Policy};
 use super::publisher::{PublishTo, Publisher};
 use super::publishing::Pace;
-use crate::interrupt::Interrupt;
-use crate::server::{Server, binary, serve_floor};
-use crate::swarm::Reasons;
-use crate::target::Target;
+use crate::engine::Reasons;
+use crate::engine::target::Target;
+use crate::measure::interrupt::Interrupt;
+use crate::servers::running::{Server, binary, serve_floor};
 
 /// Sockets beyond the subscribers that a server has room for.
 const SPARE: u32 = 256;

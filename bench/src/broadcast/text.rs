@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use super::report::{BroadcastReport, Comparison, Measurement, Memory, Summary};
-use crate::figures::{mib, millis, number, thousands};
+use super::report::{BroadcastReport, Comparison, Measurement, Summary};
+use crate::engine::feed::Deaf;
 use crate::hold::reasons;
 use crate::idle::Spread;
-use crate::swarm::feed::Deaf;
+use crate::measure::sampler::Memory;
+use crate::report::units::{mib, millis, number, thousands};
 
 impl fmt::Display for BroadcastReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,13 +7,13 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 
 use super::load::LoadArgs;
-use crate::child::Talker;
+use crate::engine::{Counts, Echoed, Opening};
 use crate::hold::HoldReport;
 use crate::hold::control::{Command as Order, Event};
-use crate::host::Kind;
-use crate::interrupt::Interrupt;
-use crate::linux::process::{cpu_nanos, user_bytes};
-use crate::swarm::{Counts, Echoed, Opening};
+use crate::measure::child::Talker;
+use crate::measure::interrupt::Interrupt;
+use crate::measure::process::{cpu_nanos, user_bytes};
+use crate::servers::host::Kind;
 
 /// The clients report several times a second; silence for so long means that they hang.
 const SILENCE: Duration = Duration::from_secs(60);

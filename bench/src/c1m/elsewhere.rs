@@ -7,7 +7,7 @@ use anyhow::ensure;
 use crate::agent::PORT;
 use crate::agent::remote::Remote;
 use crate::agent::wire::Machine;
-use crate::interrupt::Interrupt;
+use crate::measure::interrupt::Interrupt;
 
 /// Where the server is, if not on this machine.
 #[derive(Debug, Clone, clap::Args)]

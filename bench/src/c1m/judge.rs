@@ -1,8 +1,8 @@
 //! What was not as it should be.
 
 use super::report::Measurement;
+use crate::engine::Reasons;
 use crate::hold::HoldReport;
-use crate::swarm::Reasons;
 
 /// Notes the problems of a measurement whose clients have closed.
 pub(super) fn judge(report: &mut Measurement, closed: &HoldReport) {
@@ -49,7 +49,7 @@ pub(super) fn judge(report: &mut Measurement, closed: &HoldReport) {
 mod tests {
     use super::*;
     use crate::c1m::report::{After, BothSides, Hold};
-    use crate::swarm::Echoed;
+    use crate::engine::Echoed;
 
     fn problems(change: impl FnOnce(&mut Measurement, &mut HoldReport)) -> String {
         let both = BothSides { client: 10, server: 10 };

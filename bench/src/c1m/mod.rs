@@ -1,14 +1,15 @@
 //! `throng-bench c1m`: holds a million connections against throng through its ping cycles and says what each of them cost.
 
-pub(crate) mod account;
 mod client;
+mod document;
 pub(crate) mod elsewhere;
 mod judge;
-pub(crate) mod kernel;
 pub(crate) mod load;
 mod notes;
+mod pictures;
 pub(crate) mod ratios;
 pub(crate) mod report;
+pub(crate) mod results;
 pub(crate) mod rounds;
 mod run;
 pub(crate) mod session;
@@ -18,7 +19,7 @@ mod timeline;
 
 use std::path::PathBuf;
 
-use crate::interrupt::Interrupt;
+use crate::measure::interrupt::Interrupt;
 use elsewhere::ElsewhereArgs;
 use load::LoadArgs;
 use session::Session;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::account::Between;
-use super::kernel::Ends;
 use super::report::{After, BothSides, RampCpu, UserMemory};
 use super::run::Run;
 use crate::agent::wire::Meeting;
-use crate::host::Reading;
+use crate::measure::account::Between;
+use crate::measure::kernel::Ends;
+use crate::servers::host::Reading;
 
 impl Run<'_> {
     /// Notes where the ramp's processor time went, and tells when others took much: its time is not ours alone then.

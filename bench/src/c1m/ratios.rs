@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::account::LEAST_CONNECTIONS;
 use super::report::{Measurement, RunReport};
 use super::rounds::{Costs, Round, median};
+use crate::measure::account::LEAST_CONNECTIONS;
 
 /// throng over the floor with the same number of connections, in one call. `None` for what one of them has no figure of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -144,8 +144,8 @@ fn left(of: &Measurement) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::c1m::kernel::KernelMemory;
     use crate::c1m::report::{After, Hold};
+    use crate::measure::kernel::KernelMemory;
 
     fn measured(handshake: f64, cycle: f64, kernel: f64, left: i64) -> Measurement {
         let kernel =

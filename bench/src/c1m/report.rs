@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::account::{CgroupCheck, SumOfParts};
-use super::kernel::KernelMemory;
 use super::ratios::{Growth, Ratios};
 use super::rounds::Round;
 use crate::agent::wire::Machine;
-use crate::distribution::Distribution;
-use crate::linux::environment::Environment;
-use crate::swarm::Echoed;
-use crate::swarm::Reasons;
+use crate::engine::Echoed;
+use crate::engine::Reasons;
+use crate::measure::account::{CgroupCheck, SumOfParts};
+use crate::measure::distribution::Distribution;
+use crate::measure::environment::Environment;
+use crate::measure::kernel::KernelMemory;
 
 /// The form of [`C1mReport`] in JSON: it changes when a field changes its name or meaning, not when one is added.
 pub(crate) const SCHEMA: u32 = 1;

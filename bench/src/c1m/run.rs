@@ -7,20 +7,20 @@ use anyhow::{bail, ensure};
 
 use super::client::{Client, ClientPlan, Heard};
 use super::judge::judge;
-use super::kernel::Ends;
 use super::load::LoadArgs;
 use super::notes::{both_sides, micros_each, seconds};
 use super::report::{Hold, Measurement};
 use super::side::{Running, Side};
 use super::timeline::Recorder;
 use crate::agent::wire::{Clients, Meeting, Point};
-use crate::distribution::Distribution;
-use crate::figures::thousands;
 use crate::hold::HoldReport;
-use crate::host::{Kind, ServerShape};
-use crate::interrupt::Interrupt;
+use crate::measure::distribution::Distribution;
+use crate::measure::interrupt::Interrupt;
+use crate::measure::kernel::Ends;
+use crate::measure::progress::Bars;
 use crate::plot::Timeline;
-use crate::progress::Bars;
+use crate::report::units::thousands;
+use crate::servers::host::{Kind, ServerShape};
 
 /// A ramp without a single connection for so long has come to a halt.
 const STANDSTILL: Duration = Duration::from_secs(60);

@@ -1,23 +1,21 @@
 //! All measurements of one call, one after the other.
 
-use std::time::SystemTime;
-
 use anyhow::{Context, ensure};
 
 use super::C1mArgs;
 use super::load::LoadArgs;
 use super::ratios::Growth;
 use super::report::{C1mReport, Part, SCHEMA};
+use super::results::Findings;
 use super::rounds::{Pair, settle};
 use super::run::{Measured, Run};
 use super::side::Running;
 use crate::agent::remote::Remote;
 use crate::agent::wire::Machine;
-use crate::host::{Kind, Programs, ServerPlan};
-use crate::interrupt::Interrupt;
-use crate::linux::environment::Environment;
-use crate::results::Findings;
-use crate::server::LOOPBACK;
+use crate::measure::environment::{Environment, today};
+use crate::measure::interrupt::Interrupt;
+use crate::servers::host::{Kind, Programs, ServerPlan};
+use crate::servers::running::LOOPBACK;
 
 /// What measurements have in common.
 pub(super) struct Session<'a> {
@@ -131,10 +129,4 @@ fn plan(load: &LoadArgs, kind: Kind, connections: u32) -> ServerPlan {
 
 fn context(kind: Kind, connections: u32) -> String {
     format!("measuring {} with {connections} connections", kind.name())
-}
-
-/// Today (UTC), as in 2026-01-31.
-pub(crate) fn today() -> String {
-    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    now.chars().take_while(|&c| c != 'T').collect()
 }

@@ -2,8 +2,8 @@
 
 use crate::agent::remote::Remote;
 use crate::agent::wire::{Clients, Meeting, Point};
-use crate::host::{Host, Programs, Sample, ServerPlan, ServerShape};
-use crate::interrupt::Interrupt;
+use crate::measure::interrupt::Interrupt;
+use crate::servers::host::{Host, Programs, Sample, ServerPlan, ServerShape};
 
 /// The server's side.
 pub(super) enum Side<'a> {

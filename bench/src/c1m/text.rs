@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use super::account::LEAST_CONNECTIONS;
-use super::kernel::{CacheGrowth, Side};
 use super::ratios::{Goal, Growth};
 use super::report::{C1mReport, Hold, Measurement, Part, RampCpu};
-use crate::figures::{mib, millis, number};
+use crate::engine::Echoed;
 use crate::hold::reasons;
-use crate::linux::cgroup::Charges;
-use crate::linux::environment::Environment;
-use crate::swarm::Echoed;
+use crate::measure::account::LEAST_CONNECTIONS;
+use crate::measure::cgroup::Charges;
+use crate::measure::environment::Environment;
+use crate::measure::kernel::{CacheGrowth, Side};
+use crate::report::units::{mib, millis, number};
 
 pub(crate) struct Text<'a>(pub(crate) &'a C1mReport);
 

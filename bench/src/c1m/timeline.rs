@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::client::Client;
 use super::side::Side;
-use crate::host::Sample as HostSample;
 use crate::plot::{Phase, Sample, Timeline};
+use crate::servers::host::Sample as HostSample;
 
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(500);

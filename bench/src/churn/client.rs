@@ -12,9 +12,9 @@ use super::population::Plan;
 use super::shared::{self, Shared, Visits};
 use super::slot::{Clock, Slot, Stage};
 use super::visit::{Visit, Way};
-use crate::swarm::connection::{Connection, Ready, Step, dial};
-use crate::swarm::wire::{Wire, reason};
-use crate::swarm::{count_reason, wait};
+use crate::engine::connection::{Connection, Ready, Step, dial};
+use crate::engine::wire::{Wire, reason};
+use crate::engine::{count_reason, wait};
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;

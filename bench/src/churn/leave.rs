@@ -6,8 +6,8 @@ use throng::ws::client;
 use super::client::{BUDGET, Client};
 use super::slot::Stage;
 use super::visit::{Visit, Way};
-use crate::swarm::connection::{Connection, Step};
-use crate::swarm::wire::reason;
+use crate::engine::connection::{Connection, Step};
+use crate::engine::wire::reason;
 
 impl Client<'_> {
     /// Sends a part of the request, and nothing more.

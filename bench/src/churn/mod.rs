@@ -18,9 +18,9 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use crate::args::duration;
-use crate::interrupt::Interrupt;
-use crate::output;
-use crate::progress::Bars;
+use crate::measure::interrupt::Interrupt;
+use crate::measure::progress::Bars;
+use crate::report::json;
 use session::Session;
 
 /// Starts throng, holds connections to it, and beside them has others come and go at random, in every rude way there is. Fails
@@ -90,6 +90,6 @@ pub(crate) fn run(args: &ChurnArgs) -> anyhow::Result<bool> {
     ensure!(!args.life.is_zero() && !args.steady.is_zero(), "--life and --for must be longer than nothing");
     let interrupt = Interrupt::listen()?;
     let report = Session::start(args, &interrupt, Bars::new(args.progress))?.run()?;
-    output::deliver(args.json.as_deref(), &report, text::Text(&report))?;
+    json::deliver(args.json.as_deref(), &report, text::Text(&report))?;
     Ok(report.problems.is_empty())
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::ChurnArgs;
 use super::population;
 use super::visit::Habits;
-use crate::server::{LOOPBACK, Serve};
-use crate::sources::Sources;
-use crate::swarm::{self, Timeouts};
-use crate::target::{Numbers, Target};
-use crate::threads::{Spread, Threads};
+use crate::engine::sources::Sources;
+use crate::engine::target::{Numbers, Target};
+use crate::engine::{self, Timeouts};
+use crate::measure::threads::{Spread, Threads};
+use crate::servers::running::{LOOPBACK, Serve};
 
 /// How long a port may rest in TIME_WAIT after its connection.
 const TIME_WAIT: Duration = Duration::from_secs(60);
@@ -37,7 +37,7 @@ pub(super) fn ping_period(args: &ChurnArgs) -> Duration {
 }
 
 /// The plans of those who stay and of those who come and go.
-pub(super) fn plans(args: &ChurnArgs, target: &Target) -> anyhow::Result<(swarm::Plan, population::Plan)> {
+pub(super) fn plans(args: &ChurnArgs, target: &Target) -> anyhow::Result<(engine::Plan, population::Plan)> {
     let (held, slots) = (u64::from(args.held), u64::from(args.population));
     let sources = Sources::choose(&[target.address], held + slots + resting(args), None)?;
     // Both live in one process: if together they need private tables, neither may use the common one.
@@ -47,7 +47,7 @@ pub(super) fn plans(args: &ChurnArgs, target: &Target) -> anyhow::Result<(swarm:
     };
     let timeouts = Timeouts { connect: args.timeout, handshake: args.timeout, close: args.timeout };
     let in_flight = usize::try_from(args.in_flight)?;
-    let staying = swarm::Plan {
+    let staying = engine::Plan {
         targets: vec![target.clone()],
         sources: sources.clone(),
         connections: usize::try_from(held)?,

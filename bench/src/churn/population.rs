@@ -8,10 +8,10 @@ use anyhow::Context;
 use super::client::Client;
 use super::shared::{Shared, Stage, Visits};
 use super::visit::Habits;
-use crate::sources::Sources;
-use crate::swarm::{Timeouts, join_threads, set_up_thread};
-use crate::target::Target;
-use crate::threads::Threads;
+use crate::engine::sources::Sources;
+use crate::engine::target::Target;
+use crate::engine::{Timeouts, join_threads, set_up_thread};
+use crate::measure::threads::Threads;
 
 /// What a population is to do.
 #[derive(Debug, Clone)]

@@ -5,8 +5,8 @@ use throng::Stats;
 
 use super::samples::{Growth, Sample, disturbance};
 use super::shared::Visits;
-use crate::linux::environment::Environment;
-use crate::swarm::{Opening, Outcome, Reasons};
+use crate::engine::{Opening, Outcome, Reasons};
+use crate::measure::environment::Environment;
 
 /// User memory may be so much more after all have left than before they came: what allocators keep at hand.
 const LEFT_BYTES: u64 = 16 << 20;

@@ -6,9 +6,9 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::shared::Visits;
-use crate::linux::process::user_bytes;
-use crate::linux::slab::Slabs;
-use crate::server::Server;
+use crate::measure::process::user_bytes;
+use crate::measure::slab::Slabs;
+use crate::servers::running::Server;
 
 /// How much of the steady state its beginning and its end are.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -151,7 +151,7 @@ impl Growth {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::linux::slab::Cache;
+    use crate::measure::slab::Cache;
 
     fn samples(seconds: u32, user_bytes: impl Fn(u32) -> u64) -> Vec<Sample> {
         let sample = |second: u32| Sample {

@@ -10,13 +10,13 @@ use super::population::{self, Population};
 use super::report::{After, ChurnReport};
 use super::samples;
 use super::shared::Visits;
-use crate::interrupt::Interrupt;
-use crate::linux::environment::Environment;
-use crate::linux::process::user_bytes;
-use crate::progress::Bars;
-use crate::server::Server;
-use crate::swarm::Swarm;
-use crate::target::Target;
+use crate::engine::Swarm;
+use crate::engine::target::Target;
+use crate::measure::environment::Environment;
+use crate::measure::interrupt::Interrupt;
+use crate::measure::process::user_bytes;
+use crate::measure::progress::Bars;
+use crate::servers::running::Server;
 
 /// How often the main thread looks at signals and clients.
 const LOOK: Duration = Duration::from_millis(20);
@@ -45,7 +45,7 @@ pub(super) struct Session<'a> {
 impl<'a> Session<'a> {
     /// Starts the server, and the threads that will hold connections.
     pub(super) fn start(args: &'a ChurnArgs, interrupt: &'a Interrupt, bars: Bars) -> anyhow::Result<Self> {
-        let server = crate::server::serve(&serve(args), interrupt)?;
+        let server = crate::servers::running::serve(&serve(args), interrupt)?;
         let target: Target = server.url().parse().context("the server listens at a strange address")?;
         let (staying, visiting) = plans(args, &target)?;
         let report = ChurnReport {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use super::visit::Way;
-use crate::swarm::Reasons;
+use crate::engine::Reasons;
 
 /// What a population is about. It only ever moves on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

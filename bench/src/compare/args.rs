@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::ensure;
 
-use super::peers::Given;
 use crate::args::{Rate, duration};
+use crate::servers::peers::Given;
 
 /// Bytes of the largest message: what throng takes by default.
 const LARGEST: i64 = 1 << 20;

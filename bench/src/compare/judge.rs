@@ -202,8 +202,8 @@ fn winners(rows: &[Row]) -> BTreeMap<String, BTreeMap<String, u32>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rows::Entry;
     use super::*;
+    use crate::compare::rows::Entry;
 
     fn row(cell: &str, figure: &str, values: &[(&str, f64, f64, f64)]) -> Row {
         let servers = values.iter().map(|&(server, min, median, max)| Entry {

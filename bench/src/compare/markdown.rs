@@ -7,8 +7,8 @@ use super::judge::{Bar, Behind, Judgement, Verdict};
 use super::report::{CompareReport, Measured, ServerNote};
 use super::rows::{Entry, Row};
 use super::text::plain;
-use crate::figures::{mib, number};
 use crate::idle::Spread;
+use crate::report::units::{mib, number};
 
 /// The report for people who read it where its files are.
 pub(super) struct Markdown<'a> {

@@ -5,7 +5,6 @@ mod cells;
 mod judge;
 mod markdown;
 mod measure;
-mod peers;
 mod pictures;
 mod report;
 mod results;
@@ -15,16 +14,16 @@ mod text;
 
 use anyhow::ensure;
 
-use crate::c1m::session::today;
-use crate::cores::Cores;
-use crate::interrupt::Interrupt;
-use crate::linux::environment::Environment;
-use crate::output;
+use crate::measure::cores::Cores;
+use crate::measure::environment::Environment;
+use crate::measure::environment::today;
+use crate::measure::interrupt::Interrupt;
+use crate::report::json;
 
+use crate::servers::peers::Peers;
 pub(crate) use args::CompareArgs;
 use cells::Cell;
 use measure::Scene;
-use peers::Peers;
 pub(crate) use report::{CompareReport, LeftOut, SCHEMA};
 use results::Results;
 use servers::Subject;
@@ -67,7 +66,7 @@ pub(crate) fn run(args: &CompareArgs) -> anyhow::Result<bool> {
     let scene = Scene { args, cores, interrupt: &interrupt };
     let mut run = Run { scene, results: Results::new(args, &report)?, cells, subjects, report };
     run.all_rounds()?;
-    output::deliver(args.json.as_deref(), &run.report, text::Text(&run.report))?;
+    json::deliver(args.json.as_deref(), &run.report, text::Text(&run.report))?;
     run.results.say_where();
     Ok(run.report.is_clean())
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::judge::Judgement;
 use super::rows::Row;
-use crate::linux::environment::Environment;
+use crate::measure::environment::Environment;
 
 /// The number of this form of the report.
 pub(crate) const SCHEMA: u32 = 1;
@@ -99,9 +99,9 @@ impl CompareReport {
 
 #[cfg(test)]
 mod tests {
-    use super::super::judge::{Bar, Behind, Judged, Verdict};
-    use super::super::rows::Entry;
     use super::*;
+    use crate::compare::judge::{Bar, Behind, Judged, Verdict};
+    use crate::compare::rows::Entry;
     use crate::idle::Spread;
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
             },
             ..CompareReport::default()
         };
-        crate::documented::check(&report, 50);
+        crate::report::documented::check(&report, 50);
     }
 
     #[test]

@@ -6,8 +6,9 @@ use super::args::CompareArgs;
 use super::markdown::Markdown;
 use super::pictures;
 use super::report::CompareReport;
-use crate::output;
-use crate::results::{host_name, new_directory, write};
+use crate::measure::environment::host_name;
+use crate::report::files::{new_directory, write};
+use crate::report::json;
 
 /// Where the report goes.
 #[derive(Debug, Default)]
@@ -22,16 +23,16 @@ impl Results {
     pub(super) fn new(args: &CompareArgs, report: &CompareReport) -> anyhow::Result<Self> {
         let name = || format!("{}-compare-{}", report.date, host_name());
         let make = |parent: &PathBuf| new_directory(parent, &args.name.clone().unwrap_or_else(name));
-        let json = args.json.clone().filter(|_| !output::is_standard(args.json.as_deref()));
+        let json = args.json.clone().filter(|_| !json::is_standard(args.json.as_deref()));
         Ok(Self { directory: args.results.as_ref().map(make).transpose()?, json })
     }
 
     pub(super) fn write(&self, report: &CompareReport) -> anyhow::Result<()> {
         if let Some(json) = &self.json {
-            output::write_json(json, report)?;
+            json::write_json(json, report)?;
         }
         let Some(directory) = &self.directory else { return Ok(()) };
-        output::write_json(&directory.join("summary.json"), report)?;
+        json::write_json(&directory.join("summary.json"), report)?;
         let pictures = pictures::draw(report)?;
         for (name, svg) in &pictures {
             write(&directory.join(name), svg)?;

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 
 use super::args::CompareArgs;
-use super::peers::{Extra, Peer, Peers};
 use super::report::{LeftOut, ServerNote};
-use crate::child::Talker;
-use crate::cores::Cores;
-use crate::interrupt::Interrupt;
-use crate::linux::environment::words_without_directory;
-use crate::server::{LOOPBACK, Serve, Server, binary, serve, serve_floor};
+use crate::measure::child::Talker;
+use crate::measure::cores::Cores;
+use crate::measure::environment::words_without_directory;
+use crate::measure::interrupt::Interrupt;
+use crate::servers::peers::{Extra, Peer, Peers};
+use crate::servers::running::{LOOPBACK, Serve, Server, binary, serve, serve_floor};
 
 /// How long a server may take until it listens.
 const START: Duration = Duration::from_secs(30);

@@ -5,8 +5,8 @@ use std::fmt;
 use super::judge::{Judged, Verdict};
 use super::report::{CompareReport, Measured};
 use super::rows::{Entry, Row};
-use crate::figures::number;
 use crate::idle::Spread;
+use crate::report::units::number;
 
 /// A measurement as it is told while others are still to come.
 pub(super) struct Line<'a>(pub(super) &'a Measured);

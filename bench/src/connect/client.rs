@@ -10,12 +10,12 @@ use throng::sys::socket;
 
 use super::Leave;
 use super::visits::{Counts, Plan};
-use crate::percentiles::micros;
-use crate::swarm::connection::{Connection, Ready, Step, dial};
-use crate::swarm::timer::Timer;
-use crate::swarm::wire::{Wire, at, reason};
-use crate::swarm::{count_reason, wait};
-use crate::target::Target;
+use crate::engine::connection::{Connection, Ready, Step, dial};
+use crate::engine::target::Target;
+use crate::engine::timer::Timer;
+use crate::engine::wire::{Wire, at, reason};
+use crate::engine::{count_reason, wait};
+use crate::measure::percentiles::micros;
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;

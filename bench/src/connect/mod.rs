@@ -11,15 +11,15 @@ use anyhow::{bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Rate, duration};
-use crate::distribution::Distribution;
-use crate::interrupt::Interrupt;
-use crate::linux::environment::Environment;
-use crate::output;
-use crate::progress::Bars;
-use crate::swarm::Reasons;
-use crate::swarm::args::ClientArgs;
-use crate::threads::{Spread, Threads};
-use crate::watch::{ServerCosts, Watch, WatchArgs, micros_each};
+use crate::engine::Reasons;
+use crate::engine::args::ClientArgs;
+use crate::measure::distribution::Distribution;
+use crate::measure::environment::Environment;
+use crate::measure::interrupt::Interrupt;
+use crate::measure::progress::Bars;
+use crate::measure::threads::{Spread, Threads};
+use crate::measure::watch::{ServerCosts, Watch, WatchArgs, micros_each};
+use crate::report::json;
 use visits::{Plan, Visits};
 
 /// How often the main thread looks at the clients.
@@ -129,7 +129,7 @@ impl ConnectReport {
 /// Runs the command. `false` when a connection failed.
 pub(crate) fn run(args: &ConnectArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;
-    output::deliver(args.json.as_deref(), &report, &report)?;
+    json::deliver(args.json.as_deref(), &report, &report)?;
     Ok(report.is_clean())
 }
 

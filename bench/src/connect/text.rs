@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{ConnectReport, Leave};
-use crate::figures::{millis, number, thousands};
 use crate::hold::reasons;
+use crate::report::units::{millis, number, thousands};
 
 impl fmt::Display for ConnectReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,11 +9,11 @@ use anyhow::Context;
 
 use super::Leave;
 use super::client::Client;
-use crate::distribution::Distribution;
-use crate::sources::Sources;
-use crate::swarm::{Reasons, Timeouts, join_threads, set_up_thread};
-use crate::target::Target;
-use crate::threads::Threads;
+use crate::engine::sources::Sources;
+use crate::engine::target::Target;
+use crate::engine::{Reasons, Timeouts, join_threads, set_up_thread};
+use crate::measure::distribution::Distribution;
+use crate::measure::threads::Threads;
 
 /// Threads start within so long.
 const LEAD: Duration = Duration::from_millis(100);

@@ -9,15 +9,15 @@ use anyhow::{bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Rate, duration};
-use crate::interrupt::Interrupt;
-use crate::linux::environment::Environment;
-use crate::output;
-use crate::progress::Bars;
-use crate::swarm::args::ClientArgs;
-use crate::swarm::{EchoPlan, Echoed, Opening, Outcome, Payload, Plan, Swarm};
-use crate::target::Numbers;
-use crate::threads::{Spread, Threads};
-use crate::watch::{ServerCosts, Watch, WatchArgs, micros_each};
+use crate::engine::args::ClientArgs;
+use crate::engine::target::Numbers;
+use crate::engine::{EchoPlan, Echoed, Opening, Outcome, Payload, Plan, Swarm};
+use crate::measure::environment::Environment;
+use crate::measure::interrupt::Interrupt;
+use crate::measure::progress::Bars;
+use crate::measure::threads::{Spread, Threads};
+use crate::measure::watch::{ServerCosts, Watch, WatchArgs, micros_each};
+use crate::report::json;
 
 /// How often the main thread looks at the swarm.
 const LOOK: Duration = Duration::from_millis(10);
@@ -110,7 +110,7 @@ impl EchoReport {
 /// Runs the command. `false` when a connection failed or an echo was wrong.
 pub(crate) fn run(args: &EchoArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;
-    output::deliver(args.json.as_deref(), &report, &report)?;
+    json::deliver(args.json.as_deref(), &report, &report)?;
     Ok(report.is_clean())
 }
 

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::EchoReport;
-use crate::figures::{millis, number, thousands};
+use crate::engine::Echoed;
 use crate::hold::reasons;
-use crate::swarm::Echoed;
+use crate::report::units::{millis, number, thousands};
 
 impl fmt::Display for EchoReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,9 +1,7 @@
 //! The floor: a server of throng's shape without WebSocket code, and what it costs.
 
 mod cast;
-mod echo;
 mod frames;
-pub(crate) mod measure;
 mod messages;
 mod replies;
 mod schedule;
@@ -12,4 +10,4 @@ mod unsent;
 mod worker;
 
 pub(crate) use cast::line as send_line;
-pub(crate) use server::{FloorServerArgs, FloorStats, ReadyLine};
+pub(crate) use server::FloorServerArgs;

@@ -12,16 +12,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use hdrhistogram::Histogram;
-use serde::{Deserialize, Serialize};
 use throng::sys::eventfd::EventFd;
 use throng::sys::{signals, socket};
 
 use super::cast::{self, Cast};
 use super::worker::{self, Shape};
 use crate::args::duration;
-use crate::interrupt::Interrupt;
-use crate::output::print_line;
-use crate::threads::{Spread, Threads};
+use crate::measure::interrupt::Interrupt;
+use crate::measure::threads::{Spread, Threads};
+use crate::report::json::print_line;
+use crate::servers::counts::{FloorStats, ReadyLine};
 
 /// How often the main thread looks at signals.
 const LOOK: Duration = Duration::from_millis(50);
@@ -64,37 +64,6 @@ pub(crate) struct FloorServerArgs {
     /// Time between two Pings to a connection, with --mode ping: 200 ms to 1 hour.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = ping_interval)]
     pub(crate) ping_interval: Duration,
-}
-
-/// The line that tells that every worker listens; that of `throng serve` has the same fields.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ReadyLine {
-    /// Always `true`.
-    pub(crate) ready: bool,
-    /// Where it listens.
-    pub(crate) listen: Vec<String>,
-    /// Where its admin port is; the floor has none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) admin: Option<String>,
-    /// The number of workers.
-    pub(crate) workers: usize,
-    /// Whether each has a descriptor table of its own.
-    pub(crate) private_tables: bool,
-}
-
-/// The answer to `stats`. What it has in common with throng's has the same name and meaning there.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct FloorStats {
-    /// Connections open now.
-    pub(crate) open: u64,
-    /// Connections accepted since the start.
-    pub(crate) accepted: u64,
-    /// Pings sent.
-    pub(crate) pings_sent: u64,
-    /// Answers to Pings.
-    pub(crate) pongs_received: u64,
-    /// From Ping to answer: pairs of a bucket's highest value in microseconds and its count, as of the last second.
-    pub(crate) ping_rtt_us: Vec<(u64, u64)>,
 }
 
 /// What the workers and the main thread share: memory only.

@@ -20,7 +20,7 @@ use super::messages::Messages;
 use super::schedule::Schedule;
 use super::server::{Mode, Shared, Tally};
 use super::unsent::Unsent;
-use crate::percentiles::micros;
+use crate::measure::percentiles::micros;
 
 /// The worker's ticks, at which Pings are sent: as long as throng's.
 pub(super) const TICK: Duration = Duration::from_millis(100);

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use throng::sys::signals;
 
 use super::HoldReport;
-use crate::output;
-use crate::swarm::{Counts, Echoed, Opening};
+use crate::engine::{Counts, Echoed, Opening};
+use crate::report::json;
 
 /// What a parent can say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub(crate) enum Event {
 impl Event {
     /// Writes the event as a line of its own.
     pub(crate) fn emit(&self) -> anyhow::Result<()> {
-        output::print_line(self).context("cannot report to the parent process")
+        json::print_line(self).context("cannot report to the parent process")
     }
 }
 

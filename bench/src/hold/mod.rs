@@ -12,11 +12,11 @@ use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Rate, duration};
-use crate::interrupt::Interrupt;
-use crate::output;
-use crate::swarm::args::ClientArgs;
-use crate::swarm::{Echoed, Opening, Outcome};
-use crate::watch::{ServerCosts, WatchArgs};
+use crate::engine::args::ClientArgs;
+use crate::engine::{Echoed, Opening, Outcome};
+use crate::measure::interrupt::Interrupt;
+use crate::measure::watch::{ServerCosts, WatchArgs};
+use crate::report::json;
 use control::Event;
 use probe::ProbeArgs;
 use run::Hold;
@@ -108,17 +108,17 @@ pub(crate) fn measure(args: &HoldArgs, interrupt: &Interrupt) -> anyhow::Result<
 /// Runs the command. `false` when a connection failed or was lost.
 pub(crate) fn run(args: &HoldArgs) -> anyhow::Result<bool> {
     ensure!(
-        !args.controlled || !output::is_standard(args.json.as_deref()),
+        !args.controlled || !json::is_standard(args.json.as_deref()),
         "with --controlled standard output carries events: give --json a file"
     );
     let report = measure(args, &Interrupt::listen()?)?;
     if let Some(path) = &args.json {
-        output::write_json(path, &report)?;
+        json::write_json(path, &report)?;
     }
     if args.controlled {
         Event::Closed(Box::new(report.clone())).emit()?;
-    } else if !output::is_standard(args.json.as_deref()) {
-        output::print(text::Text(&report))?;
+    } else if !json::is_standard(args.json.as_deref()) {
+        json::print(text::Text(&report))?;
     }
     Ok(report.is_clean())
 }

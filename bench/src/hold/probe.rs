@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::args::per_second;
-use crate::swarm::{EchoPlan, Payload};
+use crate::engine::{EchoPlan, Payload};
 
 /// Most messages of one connection on their way. More wait for a place, which counts.
 const DEPTH: u32 = 16;

@@ -7,12 +7,12 @@ use anyhow::bail;
 
 use super::control::{self, Command, Event};
 use super::{HoldArgs, HoldReport};
-use crate::interrupt::Interrupt;
-use crate::progress::Bars;
-use crate::swarm::{Plan, Swarm};
-use crate::target::Numbers;
-use crate::threads::{Spread, Threads};
-use crate::watch::{Watch, micros_each};
+use crate::engine::target::Numbers;
+use crate::engine::{Plan, Swarm};
+use crate::measure::interrupt::Interrupt;
+use crate::measure::progress::Bars;
+use crate::measure::threads::{Spread, Threads};
+use crate::measure::watch::{Watch, micros_each};
 
 /// How often the main thread looks at the swarm.
 const LOOK: Duration = Duration::from_millis(20);

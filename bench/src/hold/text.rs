@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::HoldReport;
-use crate::swarm::Reasons;
+use crate::engine::Reasons;
 
 pub(super) struct Text<'a>(pub(super) &'a HoldReport);
 

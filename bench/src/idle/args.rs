@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::args::{Rate, duration, per_second};
-use crate::swarm::args::ClientArgs;
-use crate::swarm::compression::Compression;
-use crate::watch::WatchArgs;
+use crate::engine::args::ClientArgs;
+use crate::engine::compression::Compression;
+use crate::measure::watch::WatchArgs;
 
 /// Most bytes of a message: what throng takes by default.
 const MAX_SIZE: u32 = 1 << 20;

@@ -1,19 +1,18 @@
 //! `throng-bench idle`: what one idle connection more takes of a server's user memory, before and after it has echoed.
 
 mod args;
-mod memory;
 mod report;
 mod round;
 mod text;
 
 use anyhow::ensure;
 
-use crate::interrupt::Interrupt;
-use crate::linux::environment::Environment;
-use crate::output;
-use crate::progress::Bars;
-use crate::server::{LOOPBACK, Serve, Server, serve};
-use crate::target::Target;
+use crate::engine::target::Target;
+use crate::measure::environment::Environment;
+use crate::measure::interrupt::Interrupt;
+use crate::measure::progress::Bars;
+use crate::report::json;
+use crate::servers::running::{LOOPBACK, Serve, Server, serve};
 
 pub(crate) use args::{IdleArgs, Mode};
 pub(crate) use report::{IdleReport, Spread};
@@ -25,7 +24,7 @@ const SPARE: u64 = 256;
 /// Runs the command. `false` when a connection failed or an echo was wrong.
 pub(crate) fn run(args: &IdleArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;
-    output::deliver(args.json.as_deref(), &report, &report)?;
+    json::deliver(args.json.as_deref(), &report, &report)?;
     Ok(report.is_clean())
 }
 

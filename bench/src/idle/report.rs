@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::linux::environment::Environment;
-use crate::swarm::Reasons;
+use crate::engine::Reasons;
+use crate::measure::environment::Environment;
 
 /// The whole of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

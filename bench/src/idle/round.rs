@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure};
 
 use super::IdleArgs;
-use super::memory::{settled, user};
 use super::report::{Round, UserBytes};
-use crate::interrupt::Interrupt;
-use crate::progress::Bars;
-use crate::swarm::{EchoPlan, Outcome, Payload, Plan, Reasons, Swarm};
-use crate::target::{Numbers, Target};
-use crate::threads::{Spread, Threads};
+use crate::engine::target::{Numbers, Target};
+use crate::engine::{EchoPlan, Outcome, Payload, Plan, Reasons, Swarm};
+use crate::measure::interrupt::Interrupt;
+use crate::measure::progress::Bars;
+use crate::measure::settle::{settled, user};
+use crate::measure::threads::{Spread, Threads};
 
 /// How often the main thread looks at the swarms.
 const LOOK: Duration = Duration::from_millis(10);
@@ -34,7 +34,7 @@ impl<'a> Client<'a> {
     /// Looks at the server without connections, and starts the threads.
     pub(super) fn start(args: &'a IdleArgs, targets: &[Target], pids: &'a [u32]) -> anyhow::Result<Self> {
         let without = user(pids)?;
-        let client = crate::swarm::args::ClientArgs { to: targets.to_vec(), ..args.client.clone() };
+        let client = crate::engine::args::ClientArgs { to: targets.to_vec(), ..args.client.clone() };
         let high = u64::from(args.high);
         let threads = Threads::plan(high, client.threads, Spread::Even)?;
         let sources = client.choose_sources(high)?;

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::report::{IdleReport, Round, Spread};
-use crate::figures::{mib, number, thousands};
 use crate::hold::reasons;
+use crate::report::units::{mib, number, thousands};
 
 impl fmt::Display for IdleReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

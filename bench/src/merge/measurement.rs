@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 
 use crate::c1m::report::Measurement;
-use crate::swarm::Reasons;
+use crate::engine::Reasons;
 
 /// Adds up what each load machine counted; what was read of the server and of all clients together is in each alike.
 pub(super) fn merge_measurements(parts: Vec<Measurement>) -> anyhow::Result<Measurement> {

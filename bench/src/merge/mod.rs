@@ -8,8 +8,8 @@ use anyhow::{Context, ensure};
 
 use crate::c1m::ratios::{Growth, Ratios};
 use crate::c1m::report::{C1mReport, RunReport, SCHEMA};
+use crate::c1m::results::Findings;
 use crate::c1m::rounds::{Costs, Round, median};
-use crate::results::Findings;
 use measurement::merge_measurements;
 
 /// Puts the reports of the load machines of one session together: counts and latency histograms are added, percentiles taken from
@@ -156,8 +156,8 @@ mod tests {
     use super::*;
     use crate::agent::wire::Machine;
     use crate::c1m::report::{BothSides, Hold, Measurement, Part};
-    use crate::linux::environment::Environment;
-    use crate::swarm::{Echoed, Reasons};
+    use crate::engine::{Echoed, Reasons};
+    use crate::measure::environment::Environment;
 
     fn measurement(share: u64, micros: &[u64]) -> Measurement {
         let both = BothSides { client: 30, server: 30 };

@@ -129,7 +129,7 @@ mod tests {
         ];
         let svg = bars("Idle", &panels).unwrap();
         let expected = ["Idle", "throng", "34 (33 to 35)", "272 (270 to 280)", "it cannot", "1 (1 to 1)"];
-        super::super::tests::check(&svg, &expected);
+        crate::plot::tests::check(&svg, &expected);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use anyhow::ensure;
 use plotters::prelude::*;
 
 use super::sheet::{Anchor, Area, INK, MARGIN, MUTED, SMALL, TEXT, THRONG, bold, sheet, text};
-use crate::figures::number;
+use crate::report::units::number;
 
 /// Bytes of one square.
 const SQUARE_BYTES: f64 = 8.0;
@@ -184,7 +184,7 @@ mod tests {
             "the open file",
             "other small things",
         ];
-        super::super::tests::check(&svg, &expected);
+        crate::plot::tests::check(&svg, &expected);
         assert!(svg.contains("the floor, without WebSocket code: 4,130 bytes"), "{svg}");
     }
 

@@ -149,7 +149,7 @@ mod tests {
     fn all_costs_are_drawn() {
         let svg = cost(&Cost { title: "Cost".to_owned(), points: points() }).unwrap();
         let expected = ["Cost", "throng: 14.1, 14.1, 16", "the floor: 13.9, 14, 15.3", "1M", "10k"];
-        super::super::tests::check(&svg, &expected);
+        crate::plot::tests::check(&svg, &expected);
     }
 
     #[test]

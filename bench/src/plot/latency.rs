@@ -157,7 +157,7 @@ mod tests {
         let curves = vec![curve(Kind::Throng, 1.0), curve(Kind::Floor, 0.9), curve(Kind::Other, 2.0)];
         let svg = latency("Latency", &[LatencyPanel { name: "Ping".to_owned(), curves }]).unwrap();
         let expected = ["Latency", "Ping", "Throng: p50 100 µs, p99.9 191 µs", "99.9 %", "100 µs", "1 ms"];
-        super::super::tests::check(&svg, &expected);
+        crate::plot::tests::check(&svg, &expected);
         assert!(svg.len() < 50_000, "{}", svg.len());
     }
 

@@ -159,7 +159,7 @@ mod tests {
     fn rivals_have_a_dot_each() {
         let rows = [row([Some([0.9, 0.95, 1.0]), Some([1.1, 1.2, 7.5])]), row([None, Some([0.6, 0.6, 0.6])])];
         let svg = ratios("Echo", "throng", &rivals(), &rows).unwrap();
-        super::super::tests::check(
+        crate::plot::tests::check(
             &svg,
             &["Echo", "a", "b", "floor", "uwebsockets", "64 x 16, 20 B", "1x", "5x"],
         );

@@ -212,6 +212,6 @@ mod tests {
     #[test]
     fn any_text_is_well_formed() {
         let svg = sheet(100, "a<b> & \"c\"", "it's", |_| Ok(())).unwrap();
-        super::super::tests::check(&svg, &["a<b> & \"c\"", "it's"]);
+        crate::plot::tests::check(&svg, &["a<b> & \"c\"", "it's"]);
     }
 }

@@ -238,7 +238,7 @@ mod tests {
             "Connections",
             "Kernel memory, GiB",
         ];
-        super::super::tests::check(&svg, &expected);
+        crate::plot::tests::check(&svg, &expected);
         assert!(timeline(&run(20_000)).unwrap().len() < 100_000);
     }
 

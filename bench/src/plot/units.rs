@@ -1,6 +1,6 @@
 //! Figures as an axis shows them: three digits and a unit.
 
-use crate::figures::number;
+use crate::report::units::number;
 
 const KIB: f64 = 1024.0;
 

@@ -8,13 +8,13 @@ use serde_json::json;
 use ureq::Agent;
 
 use super::topic_name;
-use crate::swarm::{Reasons, count_reason};
+use crate::engine::{Reasons, count_reason};
 
 /// How long a request may take.
 const ANSWER: Duration = Duration::from_secs(60);
 
 /// A connection that is kept.
-pub(in super::super) struct Http {
+pub(in crate::broadcast) struct Http {
     agent: Agent,
     address: String,
 }

@@ -7,10 +7,10 @@ use std::str::FromStr;
 
 use anyhow::bail;
 
+use crate::engine::Reasons;
+use crate::engine::target::Target;
 use crate::floor;
-use crate::server::Server;
-use crate::swarm::Reasons;
-use crate::target::Target;
+use crate::servers::running::Server;
 use http::Http;
 use websocket::WebSocket;
 

@@ -8,8 +8,8 @@ use anyhow::{Context, anyhow, bail, ensure};
 use throng::ws::client::{check_response, encode_key, request};
 use throng::ws::{Decoder, DecoderConfig, Event, Heap, Opcode, Role, encode};
 
-use crate::swarm::connect_reason;
-use crate::target::Target;
+use crate::engine::connect_reason;
+use crate::engine::target::Target;
 
 /// How long the server may take to answer the handshake, or to take a message.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,7 +23,7 @@ const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 const SEED: u64 = 0x7075_626c_6973_6865;
 
 /// One connection, or one for each topic.
-pub(in super::super) struct WebSocket(Vec<Line>);
+pub(in crate::broadcast) struct WebSocket(Vec<Line>);
 
 /// One connection.
 struct Line {

@@ -13,15 +13,15 @@ use anyhow::ensure;
 
 use super::args::CompareArgs;
 use super::cells::Cell;
-use super::peers::Extra;
 use super::report::Measured;
 use super::servers::{Need, Running, Subject};
 use crate::args::parse;
-use crate::cores::Cores;
-use crate::distribution::Distribution;
+use crate::engine::Reasons;
 use crate::hold::{self, HoldArgs, HoldReport};
-use crate::interrupt::Interrupt;
-use crate::swarm::Reasons;
+use crate::measure::cores::Cores;
+use crate::measure::distribution::Distribution;
+use crate::measure::interrupt::Interrupt;
+use crate::servers::peers::Extra;
 
 /// Where and how measurements are made.
 pub(super) struct Scene<'a> {

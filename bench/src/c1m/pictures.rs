@@ -1,0 +1,116 @@
+//! Which pictures a report has, and what is in each.
+
+use super::report::{Measurement, RunReport};
+use super::results::{Findings, label};
+use crate::measure::account::server_parts;
+use crate::measure::distribution::Distribution;
+use crate::plot::{self, Bytes, Cost, CostPoint, Curve, Figures, Kind, LatencyPanel};
+use crate::report::units::thousands;
+
+/// A file's name and its SVG.
+pub(super) type Picture = (String, String);
+
+/// What a latency is taken from, if it was measured.
+type Latency = fn(&Measurement) -> Option<&Distribution>;
+
+/// The latencies of a measurement that are drawn.
+const LATENCIES: [(&str, Latency); 3] = [
+    ("Handshake", |measurement| Some(&measurement.handshake_us)),
+    ("Ping round trip", |measurement| Some(&measurement.hold.as_ref()?.ping_rtt_us)),
+    ("Echo", |measurement| Some(&measurement.probe.as_ref()?.latency_us)),
+];
+
+/// Draws all that there are figures for.
+pub(super) fn draw(findings: &Findings) -> anyhow::Result<Vec<Picture>> {
+    let report = &findings.report;
+    let mut pictures = Vec::new();
+    if let Some(bytes) = report.runs.last().and_then(bytes) {
+        pictures.push(("bytes.svg".to_owned(), plot::bytes(&bytes)?));
+    }
+    for run in &report.runs {
+        let panels = panels(run);
+        if !panels.is_empty() {
+            let title = format!("Latency, {} connections", thousands(run.connections));
+            pictures.push((format!("latency-{}.svg", run.connections), plot::latency(&title, &panels)?));
+        }
+    }
+    for (measurement, timeline) in report.measurements().zip(&findings.timelines) {
+        if !timeline.samples.is_empty() {
+            pictures.push((format!("timeline-{}.svg", label(measurement)), plot::timeline(timeline)?));
+        }
+    }
+    if report.runs.len() > 1 {
+        let title = "Cost against the number of connections".to_owned();
+        let points = report.runs.iter().map(cost_point).collect();
+        pictures.push(("cost.svg".to_owned(), plot::cost(&Cost { title, points })?));
+    }
+    Ok(pictures)
+}
+
+/// Where the bytes of a connection are; `None` where kernel memory cannot be read.
+fn bytes(run: &RunReport) -> Option<Bytes> {
+    let kernel = run.throng.kernel.as_ref()?;
+    let floor = run.floor.as_ref().and_then(|floor| {
+        let kernel = floor.kernel.as_ref()?.server_bytes_per_connection;
+        Some(("the floor".to_owned(), kernel + floor.user.server_bytes_per_connection))
+    });
+    Some(Bytes {
+        title: format!("Where the bytes of one of {} connections are", thousands(run.connections)),
+        parts: server_parts(kernel),
+        own: run.throng.user.server_bytes_per_connection,
+        own_name: "throng".to_owned(),
+        compare: floor,
+    })
+}
+
+fn panels(run: &RunReport) -> Vec<LatencyPanel> {
+    let panel = |&(name, of): &(&str, Latency)| {
+        let curve = |measurement: Option<&Measurement>, kind| {
+            let measurement = measurement?;
+            let latency = of(measurement).filter(|latency| latency.count() > 0)?;
+            Some(Curve { name: measurement.server.clone(), kind, values: values(latency) })
+        };
+        let curves = [curve(Some(&run.throng), Kind::Throng), curve(run.floor.as_ref(), Kind::Floor)];
+        let curves: Vec<Curve> = curves.into_iter().flatten().collect();
+        (!curves.is_empty()).then(|| LatencyPanel { name: name.to_owned(), curves })
+    };
+    LATENCIES.iter().filter_map(panel).collect()
+}
+
+/// Which part of the latencies (0 to 1) does not exceed each of their values in microseconds.
+fn values(latency: &Distribution) -> Vec<(f64, f64)> {
+    let all = latency.count() as f64;
+    let mut below = 0;
+    let value = |(micros, count): (u64, u64)| {
+        below += count;
+        (below as f64 / all, micros as f64)
+    };
+    latency.buckets().into_iter().map(value).collect()
+}
+
+fn cost_point(run: &RunReport) -> CostPoint {
+    let figures = |measurement: &Measurement| Figures {
+        user_bytes: measurement.user.server_bytes_per_connection,
+        kernel_bytes: measurement.kernel.as_ref().map(|kernel| kernel.server_bytes_per_connection),
+        handshake_us: measurement.ramp_cpu.server_us_per_handshake,
+        ping_cycle_us: measurement.hold.as_ref().map(|hold| hold.cpu_us_per_ping_cycle),
+    };
+    let (throng, floor) = (figures(&run.throng), run.floor.as_ref().map(figures));
+    CostPoint { connections: run.connections, throng, floor }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn curves_climb_from_the_shortest_to_all() {
+        let mut latency = Distribution::default();
+        for micros in [5, 5, 7, 9] {
+            latency.record(Duration::from_micros(micros));
+        }
+        assert_eq!(values(&latency), [(0.5, 5.0), (0.75, 7.0), (1.0, 9.0)]);
+    }
+}

@@ -1,0 +1,108 @@
+//! A connection's opening: TCP, and the client's side of the handshake.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Instant;
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use throng::sys::socket;
+use throng::ws::client;
+use throng::ws::handshake::KEY_LEN;
+
+use super::super::target::Target;
+use super::super::wire::{Unsent, Wire, read, reason};
+use super::{Connection, Extra, Ready, State, Step};
+
+/// The longest response head that is taken, in bytes.
+const MAX_RESPONSE: usize = 16 * 1024;
+
+/// A connection that has not opened.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) planned: Instant,
+    pub(super) key: [u8; KEY_LEN],
+    pub(super) unsent: Unsent,
+    pub(super) response: Vec<u8>,
+}
+
+/// Begins to connect, and has the socket's events come with a token. An error comes with what failed.
+pub(crate) fn dial(
+    registry: &Registry,
+    token: Token,
+    from: Option<SocketAddr>,
+    to: SocketAddr,
+) -> Result<OwnedFd, (&'static str, io::Error)> {
+    let fd = socket::connect_tcp(from, to).map_err(|error| ("connect", error))?;
+    let interest = Interest::READABLE | Interest::WRITABLE;
+    // Registered after connect(2) has begun: before it, epoll would report the end of an unconnected socket.
+    let registered = registry.register(&mut SourceFd(&fd.as_raw_fd()), token, interest);
+    registered.map_err(|error| ("register", error))?;
+    Ok(fd)
+}
+
+impl Connection {
+    pub(super) fn finish_connecting(
+        &mut self,
+        target: &Target,
+        raw: bool,
+        wire: &mut Wire,
+    ) -> Result<Step, String> {
+        let Self { socket: Some(socket), extra: Some(extra), state, .. } = self else {
+            return Ok(Step::Stay);
+        };
+        let Extra::Opening(opening) = &mut **extra else { return Ok(Step::Stay) };
+        let fd = socket.as_fd();
+        let failed = |error: io::Error| reason("connect", &error);
+        if raw {
+            socket::take_error(fd).map_err(failed)?;
+            let planned = opening.planned;
+            *state = State::Open;
+            self.extra = None;
+            return Ok(Step::Opened(planned));
+        }
+        wire.output.clear();
+        let offer = wire.codec.as_ref().map_or("", |codec| codec.compression.words());
+        let path = target.path_of(wire.number);
+        client::request_with_extensions(&mut wire.output, &target.host, &path, &opening.key, "", offer);
+        // A connect that failed fails this too: asking for its error first would be one more system call.
+        opening.unsent.send(fd, &wire.output, wire.most_unsent).map_err(failed)?;
+        *state = State::Handshaking;
+        Ok(Step::Stay)
+    }
+
+    pub(super) fn shake_hands(&mut self, ready: Ready, wire: &mut Wire) -> Result<Step, String> {
+        let Self { socket: Some(socket), extra: Some(extra), .. } = self else { return Ok(Step::Stay) };
+        let Extra::Opening(opening) = &mut **extra else { return Ok(Step::Stay) };
+        let fd = socket.as_fd();
+        let failed = |error: &io::Error| reason("handshake", error);
+        if ready.writable && !opening.unsent.is_empty() {
+            opening.unsent.flush(fd).map_err(|error| failed(&error))?;
+        }
+        while let Some(len) = read(fd, &mut wire.input).map_err(|error| failed(&error))? {
+            if len == 0 {
+                return Err("handshake: the server ended the connection".to_owned());
+            }
+            opening.response.extend_from_slice(&wire.input[..len]);
+            let offer = wire.codec.as_ref().map(|codec| codec.compression.offer());
+            let checked = client::check_response_to_offer(&opening.response, &opening.key, offer);
+            let Some(accepted) = checked.map_err(|error| format!("handshake: {error}"))? else {
+                if opening.response.len() > MAX_RESPONSE {
+                    return Err("handshake: the response has no end".to_owned());
+                }
+                continue;
+            };
+            let planned = opening.planned;
+            wire.behind.clear();
+            wire.behind.extend_from_slice(&opening.response[accepted.len..]);
+            if let Some(codec) = &mut wire.codec {
+                codec.agree(wire.index, accepted.compression);
+            }
+            self.state = State::Open;
+            self.extra = None;
+            return Ok(Step::Opened(planned));
+        }
+        Ok(Step::Stay)
+    }
+}

@@ -1,0 +1,295 @@
+//! A swarm of clients: threads with an event loop each, which open connections, serve them and close them again.
+//!
+//! The main thread and the swarm talk by memory alone (atomics, a lock where nothing is hot), because with private descriptor
+//! tables no value that carries a descriptor may cross between threads.
+
+pub(crate) mod args;
+mod client;
+pub(crate) mod compression;
+pub(crate) mod connection;
+pub(crate) mod echo;
+pub(crate) mod feed;
+mod pings;
+mod shared;
+pub(crate) mod sources;
+pub(crate) mod target;
+mod thread;
+pub(crate) mod timer;
+pub(crate) mod wire;
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::measure::distribution::Distribution;
+use crate::measure::threads::Threads;
+use compression::Compression;
+use echo::EchoRun;
+use feed::Feed;
+use shared::{Phase, Shared};
+use sources::Sources;
+use target::{Numbers, Target};
+use thread::run_thread;
+
+pub(crate) use echo::{EchoPlan, Echoed, Payload};
+pub(crate) use feed::{FeedPlan, Received};
+pub(crate) use shared::count_reason;
+pub(crate) use shared::{Counts, Reasons};
+pub(crate) use thread::{join_threads, set_up_thread, wait};
+pub(crate) use wire::connect_reason;
+
+/// What a swarm is to do.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    /// Where to connect to, in turn.
+    pub(crate) targets: Vec<Target>,
+    /// Where to connect from, in turn.
+    pub(crate) sources: Sources,
+    /// Connections to open, over all threads.
+    pub(crate) connections: usize,
+    /// The threads that share them.
+    pub(crate) threads: Threads,
+    /// Most connections, over all threads, that are being opened or closed at the same time.
+    pub(crate) in_flight: usize,
+    /// Connections to begin per second, over all threads; `None` for as many as can be.
+    pub(crate) rate: Option<f64>,
+    /// Only connect: no WebSocket handshake, and a reset for an end.
+    pub(crate) raw: bool,
+    /// Send the key of RFC 6455, section 1.3, in every handshake: floors have one answer, written in advance.
+    pub(crate) sample_key: bool,
+    /// What is offered in every handshake, if anything.
+    pub(crate) compression: Option<Compression>,
+    /// What stands for `{n}` in a target's path.
+    pub(crate) numbers: Numbers,
+    /// What the connections are to receive, if they are subscribers.
+    pub(crate) feed: Option<Arc<Feed>>,
+    /// How long the other side may take.
+    pub(crate) timeouts: Timeouts,
+    /// What masking keys and nonces are drawn from.
+    pub(crate) seed: u64,
+}
+
+/// How long the other side may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeouts {
+    /// The kernel, to connect.
+    pub(crate) connect: Duration,
+    /// The server, to answer the upgrade request.
+    pub(crate) handshake: Duration,
+    /// The server, to finish the closing handshake and end the connection.
+    pub(crate) close: Duration,
+}
+
+/// How the opening went.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Opening {
+    /// Connections opened.
+    pub(crate) opened: u64,
+    /// Connections that did not open, by reason.
+    pub(crate) failed: Reasons,
+    /// Seconds from the start to the last connection that opened or failed.
+    pub(crate) ramp_seconds: f64,
+    /// Connections opened per second.
+    pub(crate) connections_per_second: f64,
+    /// From the (planned) start of each connect to its open WebSocket, in microseconds.
+    pub(crate) latency_us: Distribution,
+    /// Where compression was offered: what was agreed on, in the words of the answer, and by how many connections.
+    #[serde(default, skip_serializing_if = "Reasons::is_empty")]
+    pub(crate) agreed: Reasons,
+}
+
+/// How everything went, in the end.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    /// Connections that were lost after they had opened, by reason.
+    pub(crate) lost: Reasons,
+    /// Connections closed in order, by both sides.
+    pub(crate) closed: u64,
+    /// Connections whose closing went wrong, by reason.
+    pub(crate) unclean: Reasons,
+    /// Pings answered, over all connections and the whole time.
+    pub(crate) pings_answered: u64,
+    /// Pings answered by the connection that answered fewest, between the end of the ramp and the close.
+    pub(crate) min_pings_held: u64,
+    /// Messages received.
+    pub(crate) messages_in: u64,
+    /// Seconds the closing took.
+    pub(crate) close_seconds: f64,
+}
+
+/// A running swarm. Dropping it ends its threads, and with them its connections, without closing handshakes.
+#[derive(Debug)]
+pub(crate) struct Swarm {
+    plan: Arc<Plan>,
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<anyhow::Result<()>>>,
+    closing_since: Option<Instant>,
+}
+
+impl Swarm {
+    /// Starts the threads, which wait for [`open`](Self::open).
+    pub(crate) fn start(plan: Plan) -> anyhow::Result<Self> {
+        let plan = Arc::new(plan);
+        let shared = Arc::new(Shared::new(plan.threads.count));
+        let mut swarm = Self { plan, shared, threads: Vec::new(), closing_since: None };
+        let (ready, readies) = mpsc::channel();
+        for number in 0..swarm.plan.threads.count {
+            let (plan, shared) = (Arc::clone(&swarm.plan), Arc::clone(&swarm.shared));
+            let ready = ready.clone();
+            let run = move || run_thread(number, plan, &shared, ready);
+            let thread = std::thread::Builder::new().name(format!("swarm-{number}")).spawn(run);
+            swarm.threads.push(thread.context("cannot start a thread")?);
+        }
+        drop(ready);
+        swarm.await_readies(&readies)?;
+        Ok(swarm)
+    }
+
+    /// A thread that fails reports it when joined; what is missing here is only its sign of readiness.
+    fn await_readies(&mut self, readies: &Receiver<()>) -> anyhow::Result<()> {
+        for _ in 0..self.threads.len() {
+            if readies.recv().is_err() {
+                self.end_threads()?;
+                bail!("a thread ended before it was ready");
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to open connections.
+    pub(crate) fn open(&self) {
+        self.shared.start_clock();
+        self.enter(Phase::Ramp);
+    }
+
+    /// Begins the time of holding: pings are counted per connection from here on.
+    pub(crate) fn hold(&self) {
+        self.enter(Phase::Hold);
+    }
+
+    /// Begins to send messages that are to come back. Returns when the warm-up begins: all threads have heard of it by then. A
+    /// swarm does this once, while it holds.
+    pub(crate) fn echo(&self, plan: EchoPlan) -> Instant {
+        let start = Instant::now() + client::TICK + client::TICK / 2;
+        let Plan { raw, seed, threads, .. } = *self.plan;
+        self.shared.set_echo(EchoRun::new(plan, start, raw, seed, threads.count));
+        self.enter(Phase::Echo);
+        start
+    }
+
+    /// What came back, once all threads are done with it: the plan's time and patience after its start at the latest.
+    pub(crate) fn echoed(&self) -> Option<Echoed> {
+        let ledger = self.shared.ledger();
+        (ledger.done_echoing == self.threads.len()).then(|| ledger.echoed.clone())
+    }
+
+    /// Has subscribers that have never read take what there is for them, once nothing is published any more.
+    pub(crate) fn wake(&self) {
+        self.enter(Phase::Wake);
+    }
+
+    /// Begins to look at what subscribers have received, once nothing is published any more. `last` is the last sequence number of
+    /// each topic.
+    pub(crate) fn count(&self, last: Vec<u32>) {
+        if let Some(feed) = &self.plan.feed {
+            feed.end(last);
+        }
+        self.enter(Phase::Count);
+    }
+
+    /// What subscribers have received, once all threads have told after [`count`](Self::count).
+    pub(crate) fn received(&self) -> Option<Received> {
+        let ledger = self.shared.ledger();
+        (ledger.done_counting == self.threads.len()).then(|| ledger.received.clone())
+    }
+
+    /// Begins to close all connections, and opens no more.
+    pub(crate) fn close(&mut self) {
+        self.closing_since.get_or_insert_with(Instant::now);
+        self.enter(Phase::Close);
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.shared.enter(phase);
+        for thread in &self.threads {
+            thread.thread().unpark();
+        }
+    }
+
+    /// The counts as they are now.
+    pub(crate) fn counts(&self) -> Counts {
+        self.shared.counts()
+    }
+
+    /// Whether each connection has opened or failed, or been lost since.
+    pub(crate) fn is_ramped(&self) -> bool {
+        let counts = self.counts();
+        counts.opened + counts.failed >= self.plan.connections as u64
+    }
+
+    /// Whether a thread has ended, which none does before its connections are closed unless it failed.
+    pub(crate) fn has_ended_thread(&self) -> bool {
+        self.threads.iter().any(JoinHandle::is_finished)
+    }
+
+    /// Whether all threads have ended.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.threads.iter().all(JoinHandle::is_finished)
+    }
+
+    /// How the opening went, so far.
+    pub(crate) fn opening(&self) -> Opening {
+        let counts = self.counts();
+        let ramp_seconds = self.shared.ramp_time().as_secs_f64();
+        let ledger = self.shared.ledger();
+        let connections_per_second =
+            if ramp_seconds > 0.0 { counts.opened as f64 / ramp_seconds } else { 0.0 };
+        Opening {
+            opened: counts.opened,
+            failed: ledger.failed.clone(),
+            ramp_seconds,
+            connections_per_second,
+            latency_us: ledger.latency.clone(),
+            agreed: ledger.agreed.clone(),
+        }
+    }
+
+    /// Waits for the end of all threads, after [`close`](Self::close).
+    pub(crate) fn finish(mut self) -> anyhow::Result<Outcome> {
+        self.close();
+        let min_pings_held = self.shared.counts().min_pings;
+        self.join()?;
+        let close_seconds = self.closing_since.map_or(0.0, |since| since.elapsed().as_secs_f64());
+        let counts = self.shared.counts();
+        let ledger = self.shared.ledger();
+        Ok(Outcome {
+            lost: ledger.lost.clone(),
+            closed: counts.closed,
+            unclean: ledger.unclean.clone(),
+            pings_answered: counts.pings_answered,
+            min_pings_held,
+            messages_in: counts.messages_in,
+            close_seconds,
+        })
+    }
+
+    fn end_threads(&mut self) -> anyhow::Result<()> {
+        self.enter(Phase::Abort);
+        self.join()
+    }
+
+    fn join(&mut self) -> anyhow::Result<()> {
+        join_threads(&mut self.threads)
+    }
+}
+
+impl Drop for Swarm {
+    fn drop(&mut self) {
+        // What went wrong in a thread has been reported, or the caller has something worse to tell.
+        let _ = self.end_threads();
+    }
+}

@@ -1,0 +1,245 @@
+//! What the threads of a swarm and the main thread share.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::echo::{EchoRun, Echoed};
+use super::feed::Received;
+use crate::measure::distribution::Distribution;
+use crate::measure::percentiles::micros;
+
+/// How often each of several things happened.
+pub(crate) type Reasons = BTreeMap<String, u64>;
+
+/// Counts one more for a reason.
+pub(crate) fn count_reason(reasons: &mut Reasons, reason: String) {
+    *reasons.entry(reason).or_default() += 1;
+}
+
+/// What the swarm is about. It only ever moves on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// Threads are ready and idle.
+    Wait,
+    /// Connections are being opened.
+    Ramp,
+    /// All have opened or failed.
+    Hold,
+    /// Messages go to the server and come back, for a while.
+    Echo,
+    /// Nothing is published any more; subscribers that have never read do now.
+    Wake,
+    /// Nothing is published any more; what subscribers have received is looked at.
+    Count,
+    /// Connections are being closed.
+    Close,
+    /// Threads drop everything.
+    Abort,
+}
+
+/// The counts of a swarm, or of one of its threads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counts {
+    /// Connections that opened.
+    pub(crate) opened: u64,
+    /// Connections that did not.
+    pub(crate) failed: u64,
+    /// Connections open now.
+    pub(crate) open: u64,
+    /// Connections lost after they had opened.
+    pub(crate) lost: u64,
+    /// Connections closed in order.
+    pub(crate) closed: u64,
+    /// Pings answered.
+    pub(crate) pings_answered: u64,
+    /// Pings answered since the hold began by the open connection that answered fewest.
+    pub(crate) min_pings: u64,
+    /// Messages received.
+    pub(crate) messages_in: u64,
+}
+
+/// One thread's counts on cache lines of their own. Only that thread writes.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct Tally {
+    opened: AtomicU64,
+    failed: AtomicU64,
+    open: AtomicU64,
+    lost: AtomicU64,
+    closed: AtomicU64,
+    pings_answered: AtomicU64,
+    min_pings: AtomicU64,
+    messages_in: AtomicU64,
+    /// When the thread's last connection opened or failed, in microseconds after the start.
+    settled_us: AtomicU64,
+}
+
+impl Tally {
+    pub(super) fn publish(&self, counts: &Counts) {
+        let set = |cell: &AtomicU64, value| cell.store(value, Ordering::Relaxed);
+        set(&self.failed, counts.failed);
+        set(&self.open, counts.open);
+        set(&self.lost, counts.lost);
+        set(&self.closed, counts.closed);
+        set(&self.pings_answered, counts.pings_answered);
+        set(&self.min_pings, counts.min_pings);
+        set(&self.messages_in, counts.messages_in);
+        // Last: who sees that the ramp is over also sees the counts above.
+        self.opened.store(counts.opened, Ordering::Release);
+    }
+
+    pub(super) fn set_settled(&self, after: Duration) {
+        self.settled_us.store(micros(after), Ordering::Relaxed);
+    }
+
+    fn counts(&self) -> Counts {
+        let get = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
+        Counts {
+            opened: self.opened.load(Ordering::Acquire),
+            failed: get(&self.failed),
+            open: get(&self.open),
+            lost: get(&self.lost),
+            closed: get(&self.closed),
+            pings_answered: get(&self.pings_answered),
+            min_pings: get(&self.min_pings),
+            messages_in: get(&self.messages_in),
+        }
+    }
+}
+
+/// What is too rare or too large for atomics.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) failed: Reasons,
+    pub(super) lost: Reasons,
+    pub(super) unclean: Reasons,
+    /// Of the threads whose connections have all opened or failed.
+    pub(super) latency: Distribution,
+    /// Of the same threads.
+    pub(super) agreed: Reasons,
+    /// Of the threads that are done with it.
+    pub(super) echoed: Echoed,
+    /// Their number.
+    pub(super) done_echoing: usize,
+    /// Of the threads that have counted it.
+    pub(super) received: Received,
+    /// Their number.
+    pub(super) done_counting: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    phase: AtomicU8,
+    started: OnceLock<Instant>,
+    echo: OnceLock<Arc<EchoRun>>,
+    tallies: Vec<Tally>,
+    ledger: Mutex<Ledger>,
+}
+
+impl Shared {
+    pub(super) fn new(threads: usize) -> Self {
+        Self {
+            phase: AtomicU8::new(Phase::Wait as u8),
+            started: OnceLock::new(),
+            echo: OnceLock::new(),
+            tallies: (0..threads).map(|_| Tally::default()).collect(),
+            ledger: Mutex::default(),
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Wait,
+            1 => Phase::Ramp,
+            2 => Phase::Hold,
+            3 => Phase::Echo,
+            4 => Phase::Wake,
+            5 => Phase::Count,
+            6 => Phase::Close,
+            _ => Phase::Abort,
+        }
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+
+    pub(super) fn start_clock(&self) {
+        self.started.get_or_init(Instant::now);
+    }
+
+    pub(super) fn started(&self) -> Instant {
+        *self.started.get_or_init(Instant::now)
+    }
+
+    /// Sets what is to be echoed. A swarm does so once.
+    pub(super) fn set_echo(&self, run: EchoRun) {
+        self.ledger().echoed = Echoed::of(&run.plan);
+        let first = self.echo.set(Arc::new(run)).is_ok();
+        debug_assert!(first, "a swarm echoes once");
+    }
+
+    pub(super) fn echo(&self) -> Option<Arc<EchoRun>> {
+        self.echo.get().cloned()
+    }
+
+    pub(super) fn tally(&self, thread: usize) -> &Tally {
+        &self.tallies[thread]
+    }
+
+    /// A panic elsewhere does not make counts wrong.
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn ramp_time(&self) -> Duration {
+        let settled = self.tallies.iter().map(|tally| tally.settled_us.load(Ordering::Relaxed));
+        Duration::from_micros(settled.max().unwrap_or(0))
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let mut sum = Counts::default();
+        let mut min_pings = None;
+        for counts in self.tallies.iter().map(Tally::counts) {
+            sum.opened += counts.opened;
+            sum.failed += counts.failed;
+            sum.open += counts.open;
+            sum.lost += counts.lost;
+            sum.closed += counts.closed;
+            sum.pings_answered += counts.pings_answered;
+            sum.messages_in += counts.messages_in;
+            if counts.opened > 0 {
+                min_pings = Some(min_pings.map_or(counts.min_pings, |min: u64| min.min(counts.min_pings)));
+            }
+        }
+        sum.min_pings = min_pings.unwrap_or(0);
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_add_up_and_the_minimum_is_that_of_threads_with_connections() {
+        let shared = Shared::new(3);
+        shared.tally(0).publish(&Counts { opened: 2, open: 1, lost: 1, min_pings: 4, ..Counts::default() });
+        shared.tally(1).publish(&Counts { opened: 3, open: 3, min_pings: 2, ..Counts::default() });
+        let counts = shared.counts();
+        assert_eq!((counts.opened, counts.open, counts.lost, counts.min_pings), (5, 4, 1, 2));
+    }
+
+    #[test]
+    fn phases_only_move_on() {
+        let shared = Shared::new(1);
+        shared.enter(Phase::Close);
+        shared.enter(Phase::Hold);
+        assert_eq!(shared.phase(), Phase::Close);
+    }
+}

@@ -1,0 +1,85 @@
+//! `throng-bench floor`: what the kernel alone costs on this machine.
+
+mod echo;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::args::duration;
+use crate::c1m::load::LoadArgs;
+use crate::c1m::report::Measurement;
+use crate::c1m::session::measure;
+use crate::c1m::text;
+use crate::measure::environment::Environment;
+use crate::measure::environment::today;
+use crate::measure::interrupt::Interrupt;
+use crate::report::json;
+use crate::servers::host::{Kind, Programs};
+use crate::servers::running::LOOPBACK;
+use echo::{EchoFloor, echo};
+
+/// Measures what the system calls of a WebSocket server cost on this machine without its code: connections that are only
+/// accepted and registered with epoll, connections that are pinged, and messages that are sent back.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct FloorArgs {
+    /// Connections to hold.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) connections: u32,
+    /// The server whose number of workers is taken [default: throng beside this program].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) server_bin: Option<PathBuf>,
+    /// How connections are opened and held.
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+    /// How long messages are sent back, alone and many at a time.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub(crate) echo_time: Duration,
+    /// Write the report as JSON to this file, - for standard output instead of the text.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// What the floor costs.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct FloorReport {
+    /// The day on which it began (UTC), as in 2026-01-31.
+    pub(crate) date: String,
+    /// The machine and the command.
+    pub(crate) environment: Environment,
+    /// Connections accepted and registered, with nothing said: bytes of a registered socket, and accepts a second.
+    pub(crate) accept: Measurement,
+    /// Connections answered and pinged: a handshake's and a ping cycle's processor time.
+    pub(crate) ping: Measurement,
+    /// Messages sent back, alone and many at a time.
+    pub(crate) echo: Vec<EchoFloor>,
+}
+
+/// Runs the command. `false` when connections were lost or pings missed.
+pub(crate) fn run(args: &FloorArgs) -> anyhow::Result<bool> {
+    let interrupt = Interrupt::listen()?;
+    let programs = Programs { server_bin: args.server_bin.clone(), listen: LOOPBACK };
+    let measure = |kind| measure(&programs, &args.load, kind, args.connections, &interrupt);
+    let report = FloorReport {
+        date: today(),
+        environment: Environment::read(),
+        accept: measure(Kind::Accept)?.report,
+        ping: measure(Kind::Floor)?.report,
+        echo: echo(args.echo_time, &args.load, &interrupt)?,
+    };
+    json::deliver(args.json.as_deref(), &report, &report)?;
+    Ok([&report.accept, &report.ping].iter().all(|measurement| measurement.problems.is_empty()))
+}
+
+impl fmt::Display for FloorReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text::machine(f, "machine", &self.environment)?;
+        for measurement in [&self.accept, &self.ping] {
+            writeln!(f)?;
+            text::measured(f, measurement)?;
+        }
+        self.echo.iter().try_for_each(|echo| write!(f, "\n{echo}"))
+    }
+}

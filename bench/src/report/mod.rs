@@ -1,0 +1,7 @@
+//! How reports are written.
+
+#[cfg(test)]
+pub(crate) mod documented;
+pub(crate) mod files;
+pub(crate) mod json;
+pub(crate) mod units;
