@@ -1,5 +1,6 @@
 //! Command-line values with units.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -31,6 +32,39 @@ pub(crate) fn keep_braces(command: Command) -> Command {
     let (short, long): (Resettable<StyledStr>, Resettable<StyledStr>) =
         (command.get_about().map(kept).into(), command.get_long_about().map(kept).into());
     command.about(short).long_about(long).mut_args(keep).mut_subcommands(keep_braces)
+}
+
+/// Where a report goes, and what is seen before.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct OutputArgs {
+    /// Write the report as JSON to this file, - for standard output instead of the text.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Draw progress bars even when standard error is no terminal.
+    #[arg(long)]
+    pub(crate) progress: bool,
+}
+
+/// Where a report goes as a directory of files.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ResultsArgs {
+    /// Write the whole report with all distributions and pictures into a new directory under this one.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) results: Option<PathBuf>,
+    /// What that directory is called [default: the date and this machine's name].
+    #[arg(long, value_name = "NAME", requires = "results")]
+    pub(crate) name: Option<String>,
+}
+
+/// The server that is started.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// The program of the server that is started [default: throng beside this program].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) server_bin: Option<PathBuf>,
+    /// Its workers [default: its own choice].
+    #[arg(long, value_name = "W")]
+    pub(crate) workers: Option<usize>,
 }
 
 /// How fast connections are opened, or messages sent.

@@ -1,6 +1,5 @@
 //! The command line.
 
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::publisher::PublishTo;
-use crate::args::{Rate, duration};
+use crate::args::{OutputArgs, Rate, ResultsArgs, ServeArgs, duration};
 use crate::engine::args::ClientArgs;
 use crate::engine::feed::SMALLEST;
 use crate::measure::watch::WatchArgs;
@@ -64,12 +63,8 @@ pub(crate) struct BroadcastArgs {
     /// in it is the topic's number.
     #[arg(long, value_name = "URL", requires = "to")]
     pub(crate) publish: Option<PublishTo>,
-    /// The program of --serve throng [default: throng beside this program].
-    #[arg(long, value_name = "PATH")]
-    pub(crate) server_bin: Option<PathBuf>,
-    /// The workers of --serve [default: throng's own choice, which the floor takes too].
-    #[arg(long, value_name = "W")]
-    pub(crate) workers: Option<usize>,
+    #[command(flatten)]
+    pub(crate) server: ServeArgs,
     /// Connections to begin per second: a number, or max.
     #[arg(long, value_name = "R/s", default_value = "max")]
     pub(crate) connect_rate: Rate,
@@ -79,18 +74,10 @@ pub(crate) struct BroadcastArgs {
     /// Whom to watch.
     #[command(flatten)]
     pub(crate) watch: WatchArgs,
-    /// Write the report as JSON to this file, - for standard output instead of the text.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
-    /// Write the whole report with all distributions into a new directory under this one.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) results: Option<PathBuf>,
-    /// What that directory is called [default: the date and this machine's name].
-    #[arg(long, value_name = "NAME", requires = "results")]
-    pub(crate) name: Option<String>,
-    /// Draw progress bars even when standard error is no terminal.
-    #[arg(long)]
-    pub(crate) progress: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) results: ResultsArgs,
     /// More options for `throng serve`, such as -- --outbox-limit 64KiB.
     #[arg(last = true, value_name = "OPTION")]
     pub(crate) options: Vec<String>,

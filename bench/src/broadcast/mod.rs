@@ -13,6 +13,7 @@ mod text;
 use crate::measure::environment::Environment;
 use crate::measure::environment::today;
 use crate::measure::interrupt::Interrupt;
+use crate::report::files::{directory, say_where};
 use crate::report::json;
 use crate::servers::running::Server;
 
@@ -23,10 +24,10 @@ use subject::{Kind, Subject, Variant};
 /// Runs the command. `false` when a subscriber failed, or did not get every message once and in order.
 pub(crate) fn run(args: &BroadcastArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;
-    json::deliver(args.json.as_deref(), &report, &report)?;
-    if let Some(parent) = &args.results {
-        let directory = results::write(&report, parent, args.name.as_deref())?;
-        eprintln!("the report is {}", directory.join("summary.md").display());
+    json::deliver(args.output.json.as_deref(), &report, &report)?;
+    if let Some(directory) = directory(&args.results, &format!("{}-broadcast", report.date))? {
+        results::write(&report, &directory)?;
+        say_where(&directory);
     }
     Ok(report.is_clean())
 }

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::measure::sampler::Memory;
 
 use super::args::Policy;
-use crate::engine::{Reasons, Received};
+use crate::engine::Received;
 use crate::idle::Spread;
 use crate::measure::distribution::Distribution;
 use crate::measure::environment::Environment;
+use crate::measure::reasons::Reasons;
 
 /// The number of this form of the report.
 pub(crate) const SCHEMA: u32 = 1;

@@ -1,20 +1,16 @@
 //! The report as a directory of files.
 
 use std::fmt::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::report::{BroadcastReport, Measurement, Summary};
 use crate::idle::Spread;
-use crate::measure::environment::host_name;
-use crate::report::files::{new_directory, write as write_file};
+use crate::report::files::write as write_file;
 use crate::report::json;
 use crate::report::units::{mib, number, thousands};
 
-/// Writes all files into a new directory under `parent`, called `name`, or the date, what was measured and this machine's name.
-/// One that is there already stays as it is, and the new one gets a number. Returns its path.
-pub(super) fn write(report: &BroadcastReport, parent: &Path, name: Option<&str>) -> anyhow::Result<PathBuf> {
-    let name = name.map_or_else(|| format!("{}-broadcast-{}", report.date, host_name()), str::to_owned);
-    let directory = new_directory(parent, &name)?;
+/// Writes all files into a directory.
+pub(super) fn write(report: &BroadcastReport, directory: &Path) -> anyhow::Result<()> {
     json::write_json(&directory.join("summary.json"), report)?;
     write_file(&directory.join("summary.md"), &Markdown(report).to_string())?;
     for measured in &report.rounds {
@@ -29,7 +25,7 @@ pub(super) fn write(report: &BroadcastReport, parent: &Path, name: Option<&str>)
             }
         }
     }
-    Ok(directory)
+    Ok(())
 }
 
 /// What a measurement's files are called by.

@@ -85,14 +85,14 @@ pub(super) fn measure_subject(
     // The threads come first: each private table is a copy of this one, so it should be small.
     let swarm = Swarm::start(plan)?;
     report.memory_without = sampler::look(&subject.pids, true)?;
-    let mut run = Run { args, bars: Bars::new(args.progress), swarm, publishing, report };
+    let mut run = Run { args, bars: Bars::new(args.output.progress), swarm, publishing, report };
     if run.ramp()? {
         run.stretch(&mut subject)?;
         run.count()?;
     }
     let mut report = run.close()?;
     if let Err(error) = subject.stop() {
-        report.unclean.insert(format!("{error:#}"), 1);
+        report.unclean.count(format!("{error:#}"));
     }
     Ok(report)
 }
@@ -176,9 +176,8 @@ impl Run<'_> {
         bar.finish_and_clear();
         self.report.memory_peak = sampler.finish()?;
         self.report.memory_after = sampler::look(&subject.pids, true)?;
-        for (reason, count) in warmed.refused {
-            *published.refused.entry(format!("{reason}, warming up")).or_default() += count;
-        }
+        published.refused +=
+            &warmed.refused.iter().map(|(reason, &n)| (format!("{reason}, warming up"), n)).collect();
         let deliveries = published.expected;
         let server = server.zip(before.1).map(|(after, before)| after.saturating_sub(before));
         self.report.cpu = Cpu {

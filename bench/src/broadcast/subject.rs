@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 use super::args::{BroadcastArgs, Policy};
 use super::publisher::{PublishTo, Publisher};
 use super::publishing::Pace;
-use crate::engine::Reasons;
 use crate::engine::target::Target;
 use crate::measure::interrupt::Interrupt;
+use crate::measure::reasons::Reasons;
 use crate::servers::running::{Server, binary, serve_floor};
 
 /// Sockets beyond the subscribers that a server has room for.
@@ -204,7 +204,7 @@ impl<'a> Subject<'a> {
 }
 
 fn throng(args: &BroadcastArgs, policy: Option<Policy>, interrupt: &Interrupt) -> anyhow::Result<Server> {
-    let mut command = Command::new(binary(args.server_bin.as_deref())?);
+    let mut command = Command::new(binary(args.server.server_bin.as_deref())?);
     command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--ping-interval", "off"]);
     command.arg("--max-connections").arg((args.connections + SPARE).to_string());
     // It is read before the server says that it is ready.
@@ -213,12 +213,12 @@ fn throng(args: &BroadcastArgs, policy: Option<Policy>, interrupt: &Interrupt) -
         command.arg("--config").arg(&rules.0);
     }
     command.args(&args.options);
-    Server::start("throng serve", command, args.workers, None, interrupt)
+    Server::start("throng serve", command, args.server.workers, None, interrupt)
 }
 
 /// The floor with as many workers as throng has, where that is measured too.
 fn floor(args: &BroadcastArgs, interrupt: &Interrupt) -> anyhow::Result<Server> {
-    let mut workers = args.workers;
+    let mut workers = args.server.workers;
     if workers.is_none() && args.serve.contains(&super::Own::Throng) {
         let model = throng(args, None, interrupt)?;
         workers = Some(model.ready().workers);
@@ -274,8 +274,8 @@ pub(super) fn check(args: &BroadcastArgs) -> anyhow::Result<()> {
     }
     if args.serve.is_empty() {
         ensure!(
-            args.workers.is_none()
-                && args.server_bin.is_none()
+            args.server.workers.is_none()
+                && args.server.server_bin.is_none()
                 && args.policies.is_empty()
                 && args.options.is_empty(),
             "--workers, --server-bin, --policies and options behind -- are about the server of --serve, not about one that \

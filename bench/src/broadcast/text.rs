@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::report::{BroadcastReport, Comparison, Measurement, Summary};
 use crate::engine::feed::Deaf;
-use crate::hold::reasons;
 use crate::idle::Spread;
 use crate::measure::sampler::Memory;
+use crate::report::text::reasons;
 use crate::report::units::{mib, millis, number, thousands};
 
 impl fmt::Display for BroadcastReport {

@@ -1,7 +1,6 @@
 //! What was not as it should be.
 
 use super::report::Measurement;
-use crate::engine::Reasons;
 use crate::hold::HoldReport;
 
 /// Notes the problems of a measurement whose clients have closed.
@@ -12,12 +11,11 @@ pub(super) fn judge(report: &mut Measurement, closed: &HoldReport) {
             problems.push(text);
         }
     };
-    let sum = |reasons: &Reasons| reasons.values().sum::<u64>();
     let (asked, opened) = (closed.connections, report.opened);
     problem(opened < asked, format!("{} of {asked} connections did not open", asked - opened));
-    let lost = sum(&closed.outcome.lost);
+    let lost = closed.outcome.lost.sum();
     problem(lost > 0, format!("{lost} connections were lost"));
-    let unclean = sum(&closed.outcome.unclean);
+    let unclean = closed.outcome.unclean.sum();
     problem(unclean > 0, format!("{unclean} connections were not closed in order"));
     let left = report.after.server_open;
     problem(left > 0, format!("the server counts {left} open connections after all have left"));
@@ -38,7 +36,7 @@ pub(super) fn judge(report: &mut Measurement, closed: &HoldReport) {
     }
     if let Some(probe) = &report.probe {
         problem(probe.sent == 0, "the probe sent nothing".to_owned());
-        for (reason, count) in &probe.wrong {
+        for (reason, count) in probe.wrong.iter() {
             problem(true, format!("{count} probes went wrong: {reason}"));
         }
     }
@@ -50,6 +48,7 @@ mod tests {
     use super::*;
     use crate::c1m::report::{After, BothSides, Hold};
     use crate::engine::Echoed;
+    use crate::measure::reasons::Reasons;
 
     fn problems(change: impl FnOnce(&mut Measurement, &mut HoldReport)) -> String {
         let both = BothSides { client: 10, server: 10 };

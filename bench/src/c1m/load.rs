@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::args::{Rate, duration};
+use crate::args::{OutputArgs, Rate, ServeArgs, duration};
 use crate::hold::probe::ProbeArgs;
 
 /// How connections are opened and held.
@@ -23,9 +23,8 @@ pub(crate) struct LoadArgs {
     /// How that is done.
     #[command(flatten)]
     pub(crate) probe: ProbeArgs,
-    /// Workers of the server [default: its own choice].
-    #[arg(long, value_name = "W")]
-    pub(crate) workers: Option<usize>,
+    #[command(flatten)]
+    pub(crate) server: ServeArgs,
     /// Connections to begin per second: a number, or max.
     #[arg(long, value_name = "R/s", default_value = "max")]
     pub(crate) rate: Rate,
@@ -35,7 +34,6 @@ pub(crate) struct LoadArgs {
     /// What masking keys and nonces are drawn from.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Draw progress bars even when standard error is no terminal.
-    #[arg(long)]
-    pub(crate) progress: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }

@@ -17,8 +17,7 @@ mod side;
 pub(crate) mod text;
 mod timeline;
 
-use std::path::PathBuf;
-
+use crate::args::ResultsArgs;
 use crate::measure::interrupt::Interrupt;
 use elsewhere::ElsewhereArgs;
 use load::LoadArgs;
@@ -34,9 +33,6 @@ pub(crate) struct C1mArgs {
     /// Connections to hold.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections: u32,
-    /// The server program [default: throng beside this program].
-    #[arg(long, value_name = "PATH")]
-    pub(crate) server_bin: Option<PathBuf>,
     /// Measure powers of ten from 10,000 up to -n, one after the other.
     #[arg(long)]
     pub(crate) sweep: bool,
@@ -52,15 +48,8 @@ pub(crate) struct C1mArgs {
     /// How connections are opened and held.
     #[command(flatten)]
     pub(crate) load: LoadArgs,
-    /// Write the report as JSON to this file, - for standard output instead of the text.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
-    /// Write the whole report with pictures into a new directory under this one.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) results: Option<PathBuf>,
-    /// What that directory is called [default: the date and this machine's name].
-    #[arg(long, value_name = "NAME", requires = "results")]
-    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) results: ResultsArgs,
 }
 
 impl C1mArgs {
@@ -76,6 +65,6 @@ impl C1mArgs {
 pub(crate) fn run(args: &C1mArgs) -> anyhow::Result<bool> {
     let interrupt = Interrupt::listen()?;
     let findings = Session::begin(args, &interrupt)?.measure()?;
-    findings.publish(args.json.as_deref(), args.results.as_deref(), args.name.as_deref())?;
+    findings.publish(args.load.output.json.as_deref(), &args.results)?;
     Ok(findings.report.is_clean())
 }

@@ -6,11 +6,11 @@ use super::ratios::{Growth, Ratios};
 use super::rounds::Round;
 use crate::agent::wire::Machine;
 use crate::engine::Echoed;
-use crate::engine::Reasons;
 use crate::measure::account::{CgroupCheck, SumOfParts};
 use crate::measure::distribution::Distribution;
 use crate::measure::environment::Environment;
 use crate::measure::kernel::KernelMemory;
+use crate::measure::reasons::Reasons;
 
 /// The form of [`C1mReport`] in JSON: it changes when a field changes its name or meaning, not when one is added.
 pub(crate) const SCHEMA: u32 = 1;

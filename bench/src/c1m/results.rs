@@ -3,15 +3,15 @@
 //! `summary.md` is read by people, `summary.json` by programs (its fields are those of [`C1mReport`]), `*.hgrm` by
 //! HdrHistogram's plotter, `timeline-*.json` by whoever wants to draw for himself, `*.svg` by everybody.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::document::Markdown;
 use super::pictures;
 use super::report::{C1mReport, Measurement};
 use super::text::Text;
-use crate::measure::environment::host_name;
+use crate::args::ResultsArgs;
 use crate::plot::Timeline;
-use crate::report::files::{new_directory, write};
+use crate::report::files::{directory, say_where, write};
 use crate::report::json;
 
 /// A report, and what is drawn but not told in it.
@@ -26,48 +26,30 @@ pub(crate) struct Findings {
 impl Findings {
     /// Puts the report where it is wanted: as JSON into a file, as text on standard output unless that is where the JSON goes, and
     /// with pictures into a new directory under `results`.
-    pub(crate) fn publish(
-        &self,
-        json: Option<&Path>,
-        results: Option<&Path>,
-        name: Option<&str>,
-    ) -> anyhow::Result<()> {
-        if let Some(path) = json {
-            json::write_json(path, &self.report)?;
-        }
-        if !json::is_standard(json) {
-            json::print(Text(&self.report))?;
-        }
-        if let Some(parent) = results {
-            let directory = self.write(parent, name)?;
-            eprintln!("the report is {}", directory.join("summary.md").display());
-        }
+    pub(crate) fn publish(&self, json: Option<&Path>, results: &ResultsArgs) -> anyhow::Result<()> {
+        json::deliver(json, &self.report, Text(&self.report))?;
+        let Some(directory) = directory(results, &self.report.date)? else { return Ok(()) };
+        self.write(&directory)?;
+        say_where(&directory);
         Ok(())
     }
 
-    /// Writes all files into a new directory under `parent`, called `name`, or the date and this machine's name. A directory
-    /// of that name which is there already stays as it is, and the new one gets a number. Returns its path.
-    pub(crate) fn write(&self, parent: &Path, name: Option<&str>) -> anyhow::Result<PathBuf> {
-        let name = name.map_or_else(|| format!("{}-{}", self.report.date, host_name()), str::to_owned);
-        let directory = new_directory(parent, &name)?;
+    /// Writes all files into a directory.
+    fn write(&self, directory: &Path) -> anyhow::Result<()> {
         json::write_json(&directory.join("summary.json"), &self.report)?;
         for (measurement, timeline) in self.report.measurements().zip(&self.timelines) {
             let file = format!("timeline-{}.json", label(measurement));
             json::write_json(&directory.join(file), timeline)?;
         }
         for measurement in self.report.measurements() {
-            write_histograms(&directory, measurement)?;
+            write_histograms(directory, measurement)?;
         }
         let pictures = pictures::draw(self)?;
         for (name, svg) in &pictures {
             write(&directory.join(name), svg)?;
         }
         let names: Vec<&str> = pictures.iter().map(|(name, _)| &name[..]).collect();
-        write(
-            &directory.join("summary.md"),
-            &Markdown { report: &self.report, pictures: &names }.to_string(),
-        )?;
-        Ok(directory)
+        write(&directory.join("summary.md"), &Markdown { report: &self.report, pictures: &names }.to_string())
     }
 }
 
@@ -181,8 +163,9 @@ mod tests {
     fn a_report_is_written_with_all_its_files_and_never_over_another() {
         let parent = std::env::temp_dir().join(format!("throng-bench-results-{}", std::process::id()));
         let findings = findings();
-        let directory = findings.write(&parent, Some("here")).unwrap();
-        let again = findings.write(&parent, Some("here")).unwrap();
+        let results = ResultsArgs { results: Some(parent.clone()), name: Some("here".to_owned()) };
+        let [directory, again] = [(); 2].map(|()| directory(&results, "today").unwrap().unwrap());
+        findings.write(&directory).unwrap();
         let mut files: Vec<String> = fs::read_dir(&directory)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -79,7 +79,7 @@ impl<'a> Run<'a> {
             ));
         }
         let recorder = Recorder::new(format!("{}, {} connections", kind.name(), thousands(all)));
-        let bars = Bars::new(args.progress);
+        let bars = Bars::new(args.output.progress);
         Ok(Self { args, bars, kind, side, shape, ends, client, recorder, report })
     }
 

@@ -90,9 +90,9 @@ impl<'a> Session<'a> {
     }
 
     fn run(&mut self, kind: Kind, connections: u32) -> anyhow::Result<Measured> {
-        let C1mArgs { load, elsewhere, server_bin, .. } = self.args;
+        let C1mArgs { load, elsewhere, .. } = self.args;
         let Some(remote) = &mut self.remote else {
-            let programs = Programs { server_bin: server_bin.clone(), listen: LOOPBACK };
+            let programs = Programs { server_bin: load.server.server_bin.clone(), listen: LOOPBACK };
             return measure(&programs, load, kind, connections, self.interrupt);
         };
         let share = elsewhere.machine.share(connections);
@@ -123,7 +123,7 @@ fn plan(load: &LoadArgs, kind: Kind, connections: u32) -> ServerPlan {
         connections: u64::from(connections),
         ping_interval: load.ping_interval,
         pong_timeout: load.pong_timeout,
-        workers: load.workers,
+        workers: load.server.workers,
     }
 }
 

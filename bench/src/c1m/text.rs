@@ -5,11 +5,11 @@ use std::fmt;
 use super::ratios::{Goal, Growth};
 use super::report::{C1mReport, Hold, Measurement, Part, RampCpu};
 use crate::engine::Echoed;
-use crate::hold::reasons;
 use crate::measure::account::LEAST_CONNECTIONS;
 use crate::measure::cgroup::Charges;
 use crate::measure::environment::Environment;
 use crate::measure::kernel::{CacheGrowth, Side};
+use crate::report::text::reasons;
 use crate::report::units::{mib, millis, number};
 
 pub(crate) struct Text<'a>(pub(crate) &'a C1mReport);

@@ -13,8 +13,8 @@ use super::shared::{self, Shared, Visits};
 use super::slot::{Clock, Slot, Stage};
 use super::visit::{Visit, Way};
 use crate::engine::connection::{Connection, Ready, Step, dial};
+use crate::engine::wait;
 use crate::engine::wire::{Wire, reason};
-use crate::engine::{count_reason, wait};
 
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
@@ -181,7 +181,7 @@ impl<'s> Client<'s> {
                 Err((doing, error)) => {
                     let reasons =
                         if is_our_own(&error) { &mut self.visits.not_begun } else { &mut self.visits.failed };
-                    count_reason(reasons, reason(doing, &error));
+                    reasons.count(reason(doing, &error));
                     self.note_begun(index);
                     self.go(index);
                 }
@@ -224,12 +224,12 @@ impl<'s> Client<'s> {
             }
             Step::Failed(reason) => {
                 self.note_opening_over(index);
-                count_reason(&mut self.visits.failed, reason);
+                self.visits.failed.count(reason);
                 self.go(index);
             }
             Step::Lost(reason) => {
                 self.visits.here -= 1;
-                count_reason(&mut self.visits.lost, reason);
+                self.visits.lost.count(reason);
                 self.go(index);
             }
             Step::Closed => {
@@ -239,7 +239,7 @@ impl<'s> Client<'s> {
             Step::Unclean(reason) => {
                 self.closing -= 1;
                 self.visits.here -= 1;
-                count_reason(&mut self.visits.unclean, reason);
+                self.visits.unclean.count(reason);
                 self.go(index);
             }
         }

@@ -78,7 +78,7 @@ impl Client<'_> {
         if way != Way::MidHandshake {
             self.visits.here -= 1;
         }
-        *self.visits.left.entry(way).or_default() += 1;
+        self.visits.left.count(way);
         self.go(index);
     }
 

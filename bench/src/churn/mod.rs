@@ -12,12 +12,11 @@ mod slot;
 mod text;
 mod visit;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::ensure;
 
-use crate::args::duration;
+use crate::args::{OutputArgs, ServeArgs, duration};
 use crate::measure::interrupt::Interrupt;
 use crate::measure::progress::Bars;
 use crate::report::json;
@@ -46,18 +45,14 @@ pub(crate) struct ChurnArgs {
     /// Mean time between two visitors of a slot [default: a tenth of --life].
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) pause: Option<Duration>,
-    /// The server program [default: throng beside this program].
-    #[arg(long, value_name = "PATH")]
-    pub(crate) server_bin: Option<PathBuf>,
     /// The server's ping interval.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration)]
     pub(crate) ping_interval: Duration,
     /// How long the server waits for a pong.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) pong_timeout: Duration,
-    /// Workers of the server [default: its own choice].
-    #[arg(long, value_name = "W")]
-    pub(crate) workers: Option<usize>,
+    #[command(flatten)]
+    pub(crate) server: ServeArgs,
     /// Most connections of either kind being opened, or closed at the end, at the same time.
     #[arg(long, value_name = "N", default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) in_flight: u32,
@@ -67,12 +62,8 @@ pub(crate) struct ChurnArgs {
     /// What visits, masking keys and nonces are drawn from.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Write the report as JSON to this file, - for standard output instead of the text.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
-    /// Draw progress bars even when standard error is no terminal.
-    #[arg(long)]
-    pub(crate) progress: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 impl ChurnArgs {
@@ -89,7 +80,7 @@ impl ChurnArgs {
 pub(crate) fn run(args: &ChurnArgs) -> anyhow::Result<bool> {
     ensure!(!args.life.is_zero() && !args.steady.is_zero(), "--life and --for must be longer than nothing");
     let interrupt = Interrupt::listen()?;
-    let report = Session::start(args, &interrupt, Bars::new(args.progress))?.run()?;
-    json::deliver(args.json.as_deref(), &report, text::Text(&report))?;
+    let report = Session::start(args, &interrupt, Bars::new(args.output.progress))?.run()?;
+    json::deliver(args.output.json.as_deref(), &report, text::Text(&report))?;
     Ok(report.problems.is_empty())
 }

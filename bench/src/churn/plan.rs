@@ -18,13 +18,13 @@ const TIME_WAIT: Duration = Duration::from_secs(60);
 pub(super) fn serve(args: &ChurnArgs) -> Serve<'_> {
     let population = u64::from(args.population);
     Serve {
-        program: args.server_bin.as_deref(),
+        program: args.server.server_bin.as_deref(),
         app: Some("sink"),
         listen: LOOPBACK,
         connections: u64::from(args.held) + population + population / 4 + 1024,
         ping_interval: Some(args.ping_interval),
         pong_timeout: args.pong_timeout,
-        workers: args.workers,
+        workers: args.server.workers,
         compression: "off",
         cores: None,
     }

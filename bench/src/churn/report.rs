@@ -5,7 +5,7 @@ use throng::Stats;
 
 use super::samples::{Growth, Sample, disturbance};
 use super::shared::Visits;
-use crate::engine::{Opening, Outcome, Reasons};
+use crate::engine::{Opening, Outcome};
 use crate::measure::environment::Environment;
 
 /// User memory may be so much more after all have left than before they came: what allocators keep at hand.
@@ -116,7 +116,7 @@ impl ChurnReport {
     }
 
     fn judge_held(&mut self) {
-        let (lost, unclean) = (sum(&self.outcome.lost), sum(&self.outcome.unclean));
+        let (lost, unclean) = (self.outcome.lost.sum(), self.outcome.unclean.sum());
         self.problem(self.opening.opened < self.held, |r| {
             format!("{} of {} held connections did not open", r.held - r.opening.opened, r.held)
         });
@@ -133,13 +133,13 @@ impl ChurnReport {
 
     fn judge_visits(&mut self) {
         let visits = &self.visits;
-        let (failed, lost, unclean) = (sum(&visits.failed), sum(&visits.lost), sum(&visits.unclean));
+        let (failed, lost, unclean) = (visits.failed.sum(), visits.lost.sum(), visits.unclean.sum());
         self.problem(failed > 0, |_| format!("{failed} visitors could not connect"));
         self.problem(lost > 0, |_| format!("{lost} visitors were lost before they meant to leave"));
         self.problem(unclean > 0, |_| format!("{unclean} visitors could not close in order"));
         let opened = self.opening.opened + self.visits.opened;
         // The server's answer may have been on its way to those who gave up or failed.
-        let unsure = self.visits.given_up + failed + sum(&self.opening.failed);
+        let unsure = self.visits.given_up + failed + self.opening.failed.sum();
         let is_off = !(opened..=opened + unsure).contains(&self.server.opened);
         self.problem(is_off, |r| {
             format!("the clients opened {opened} connections, and the server counts {}", r.server.opened)
@@ -171,13 +171,10 @@ impl ChurnReport {
     }
 }
 
-fn sum(reasons: &Reasons) -> u64 {
-    reasons.values().sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::reasons::Reasons;
 
     fn good() -> ChurnReport {
         let mut report = ChurnReport { held: 2, held_seconds: 60.0, ..ChurnReport::default() };

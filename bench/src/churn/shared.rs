@@ -1,13 +1,12 @@
 //! What the threads of a population and the main thread share.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
 use super::visit::Way;
-use crate::engine::Reasons;
+use crate::measure::reasons::{Reasons, add_fields};
 
 /// What a population is about. It only ever moves on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +30,7 @@ pub(crate) struct Visits {
     /// WebSockets opened.
     pub(crate) opened: u64,
     /// Visitors that left, by the way they took.
-    pub(crate) left: BTreeMap<Way, u64>,
+    pub(crate) left: Reasons<Way>,
     /// Visits given up before they had opened because the end of it all had come.
     pub(crate) given_up: u64,
     /// Visits that this program could not even begin, by reason: no fault of the server.
@@ -46,30 +45,7 @@ pub(crate) struct Visits {
     pub(crate) pings_answered: u64,
 }
 
-impl Visits {
-    /// Adds another thread's visits to these.
-    fn merge(&mut self, other: &Self) {
-        self.begun += other.begun;
-        self.here += other.here;
-        self.opened += other.opened;
-        self.given_up += other.given_up;
-        self.pings_answered += other.pings_answered;
-        for (&way, count) in &other.left {
-            *self.left.entry(way).or_default() += count;
-        }
-        let reasons = [
-            (&mut self.not_begun, &other.not_begun),
-            (&mut self.failed, &other.failed),
-            (&mut self.lost, &other.lost),
-            (&mut self.unclean, &other.unclean),
-        ];
-        for (sum, more) in reasons {
-            for (reason, count) in more {
-                *sum.entry(reason.clone()).or_default() += count;
-            }
-        }
-    }
-}
+add_fields!(Visits { begun, here, opened, left, given_up, not_begun, failed, lost, unclean, pings_answered });
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -104,7 +80,7 @@ impl Shared {
     pub(super) fn visits(&self) -> Visits {
         let mut sum = Visits::default();
         for visits in &self.visits {
-            sum.merge(&visits.lock().unwrap_or_else(PoisonError::into_inner));
+            sum += &visits.lock().unwrap_or_else(PoisonError::into_inner);
         }
         sum
     }
@@ -118,8 +94,8 @@ mod tests {
     fn visits_of_all_threads_add_up() {
         let shared = Shared::new(2);
         let mut visits = Visits { opened: 2, here: 1, ..Visits::default() };
-        visits.left.insert(Way::Fin, 1);
-        visits.failed.insert("connect: refused".to_owned(), 2);
+        visits.left.add(Way::Fin, 1);
+        visits.failed.add("connect: refused", 2);
         shared.publish(0, &visits);
         shared.publish(1, &visits);
         let sum = shared.visits();

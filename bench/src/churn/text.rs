@@ -5,7 +5,7 @@ use std::fmt;
 use super::report::{After, ChurnReport};
 use super::samples::Growth;
 use super::visit::Way;
-use crate::hold::reasons;
+use crate::report::text::reasons;
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -131,10 +131,10 @@ mod tests {
     #[test]
     fn missed_bars_stand_out() {
         let mut report = ChurnReport { held: 2, ..ChurnReport::default() };
-        report.outcome.lost.insert("held: reset by the server".to_owned(), 1);
+        report.outcome.lost.add("held: reset by the server", 1);
         report.kernel = Some(Growth { met: true, ..Growth::default() });
         report.kernel_unjudged = Some("others were busy".to_owned());
-        report.visits.left.insert(Way::Reset, 4);
+        report.visits.left.add(Way::Reset, 4);
         report.problems.push("1 held connections were lost".to_owned());
         let text = Text(&report).to_string();
         for words in [

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 
-use crate::args::{Rate, duration};
+use crate::args::{Rate, ResultsArgs, duration};
 use crate::servers::peers::Given;
 
 /// Bytes of the largest message: what throng takes by default.
@@ -89,12 +89,8 @@ pub(crate) struct CompareArgs {
     /// Write the report as JSON to this file, - for standard output instead of the text.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Write the whole report with pictures into a new directory under this one, after every round.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) results: Option<PathBuf>,
-    /// What that directory is called [default: the date, compare, and this machine's name].
-    #[arg(long, value_name = "NAME", requires = "results")]
-    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) results: ResultsArgs,
 }
 
 /// What is measured.

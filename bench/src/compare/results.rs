@@ -6,8 +6,7 @@ use super::args::CompareArgs;
 use super::markdown::Markdown;
 use super::pictures;
 use super::report::CompareReport;
-use crate::measure::environment::host_name;
-use crate::report::files::{new_directory, write};
+use crate::report::files::{directory, say_where, write};
 use crate::report::json;
 
 /// Where the report goes.
@@ -21,10 +20,8 @@ pub(super) struct Results {
 impl Results {
     /// Makes the directory, if one is wanted: it is called as the command line says, or by the date and this machine's name.
     pub(super) fn new(args: &CompareArgs, report: &CompareReport) -> anyhow::Result<Self> {
-        let name = || format!("{}-compare-{}", report.date, host_name());
-        let make = |parent: &PathBuf| new_directory(parent, &args.name.clone().unwrap_or_else(name));
         let json = args.json.clone().filter(|_| !json::is_standard(args.json.as_deref()));
-        Ok(Self { directory: args.results.as_ref().map(make).transpose()?, json })
+        Ok(Self { directory: directory(&args.results, &format!("{}-compare", report.date))?, json })
     }
 
     pub(super) fn write(&self, report: &CompareReport) -> anyhow::Result<()> {
@@ -42,8 +39,6 @@ impl Results {
     }
 
     pub(super) fn say_where(&self) {
-        if let Some(directory) = &self.directory {
-            eprintln!("the report is {}", directory.join("summary.md").display());
-        }
+        self.directory.iter().for_each(|directory| say_where(directory));
     }
 }

@@ -13,8 +13,8 @@ use super::visits::{Counts, Plan};
 use crate::engine::connection::{Connection, Ready, Step, dial};
 use crate::engine::target::Target;
 use crate::engine::timer::Timer;
+use crate::engine::wait;
 use crate::engine::wire::{Wire, at, reason};
-use crate::engine::{count_reason, wait};
 use crate::measure::percentiles::micros;
 
 /// Events taken from the kernel at once.
@@ -156,7 +156,7 @@ impl Client {
                 self.slots[index] = Slot::Opening(connection, now);
             }
             Err((doing, error)) => {
-                count_reason(&mut self.counts.failed, at(&reason(doing, &error), to));
+                self.counts.failed.count(at(&reason(doing, &error), to));
                 self.freed.push(index);
             }
         }
@@ -216,7 +216,7 @@ impl Client {
             Step::Lost(reason) => (&mut self.counts.lost, reason),
             Step::Unclean(reason) => (&mut self.counts.unclean, reason),
         };
-        count_reason(reasons.0, reasons.1);
+        reasons.0.count(reasons.1);
         self.free(index);
     }
 

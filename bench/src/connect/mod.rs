@@ -4,19 +4,18 @@ mod client;
 mod text;
 mod visits;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::args::{Rate, duration};
-use crate::engine::Reasons;
+use crate::args::{OutputArgs, Rate, duration};
 use crate::engine::args::ClientArgs;
 use crate::measure::distribution::Distribution;
 use crate::measure::environment::Environment;
 use crate::measure::interrupt::Interrupt;
 use crate::measure::progress::Bars;
+use crate::measure::reasons::Reasons;
 use crate::measure::threads::{Spread, Threads};
 use crate::measure::watch::{ServerCosts, Watch, WatchArgs, micros_each};
 use crate::report::json;
@@ -55,12 +54,8 @@ pub(crate) struct ConnectArgs {
     /// Whom to watch.
     #[command(flatten)]
     pub(crate) watch: WatchArgs,
-    /// Write the report as JSON to this file, - for standard output instead of the text.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
-    /// Draw progress bars even when standard error is no terminal.
-    #[arg(long)]
-    pub(crate) progress: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 /// How a connection leaves.
@@ -129,7 +124,7 @@ impl ConnectReport {
 /// Runs the command. `false` when a connection failed.
 pub(crate) fn run(args: &ConnectArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;
-    json::deliver(args.json.as_deref(), &report, &report)?;
+    json::deliver(args.output.json.as_deref(), &report, &report)?;
     Ok(report.is_clean())
 }
 
@@ -139,7 +134,7 @@ pub(crate) fn measure(args: &ConnectArgs, interrupt: &Interrupt) -> anyhow::Resu
     let (leave, threads) = (plan.leave, plan.threads.count);
     let mut watch = Watch::start(&args.watch)?;
     let visits = Visits::start(plan)?;
-    let bar = Bars::new(args.progress).waiting("connect", args.duration);
+    let bar = Bars::new(args.output.progress).waiting("connect", args.duration);
     let look = || {
         ensure!(!interrupt.is_raised(), "interrupted");
         if visits.has_failed() {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{ConnectReport, Leave};
-use crate::hold::reasons;
+use crate::report::text::reasons;
 use crate::report::units::{millis, number, thousands};
 
 impl fmt::Display for ConnectReport {

@@ -11,8 +11,9 @@ use super::Leave;
 use super::client::Client;
 use crate::engine::sources::Sources;
 use crate::engine::target::Target;
-use crate::engine::{Reasons, Timeouts, join_threads, set_up_thread};
+use crate::engine::{Timeouts, join_threads, set_up_thread};
 use crate::measure::distribution::Distribution;
+use crate::measure::reasons::Reasons;
 use crate::measure::threads::Threads;
 
 /// Threads start within so long.
@@ -56,16 +57,9 @@ impl Counts {
         self.not_begun += other.not_begun;
         self.behind_us = self.behind_us.max(other.behind_us);
         self.latency.add(&other.latency);
-        let reasons = [
-            (&mut self.failed, &other.failed),
-            (&mut self.lost, &other.lost),
-            (&mut self.unclean, &other.unclean),
-        ];
-        for (sum, more) in reasons {
-            for (reason, count) in more {
-                *sum.entry(reason.clone()).or_default() += count;
-            }
-        }
+        self.failed += &other.failed;
+        self.lost += &other.lost;
+        self.unclean += &other.unclean;
     }
 }
 

@@ -2,13 +2,12 @@
 
 mod text;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::args::{Rate, duration};
+use crate::args::{OutputArgs, Rate, duration};
 use crate::engine::args::ClientArgs;
 use crate::engine::target::Numbers;
 use crate::engine::{EchoPlan, Echoed, Opening, Outcome, Payload, Plan, Swarm};
@@ -63,12 +62,8 @@ pub(crate) struct EchoArgs {
     /// Whom to watch.
     #[command(flatten)]
     pub(crate) watch: WatchArgs,
-    /// Write the report as JSON to this file, - for standard output instead of the text.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
-    /// Draw progress bars even when standard error is no terminal.
-    #[arg(long)]
-    pub(crate) progress: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 /// What an echo measurement came to. The names of its fields in JSON are stable.
@@ -110,7 +105,7 @@ impl EchoReport {
 /// Runs the command. `false` when a connection failed or an echo was wrong.
 pub(crate) fn run(args: &EchoArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;
-    json::deliver(args.json.as_deref(), &report, &report)?;
+    json::deliver(args.output.json.as_deref(), &report, &report)?;
     Ok(report.is_clean())
 }
 
@@ -127,7 +122,7 @@ pub(crate) fn measure(args: &EchoArgs, interrupt: &Interrupt) -> anyhow::Result<
         ..EchoReport::default()
     };
     let mut watch = Watch::start(&args.watch)?;
-    let mut run = Run { interrupt, bars: Bars::new(args.progress), swarm: Swarm::start(plan)? };
+    let mut run = Run { interrupt, bars: Bars::new(args.output.progress), swarm: Swarm::start(plan)? };
     run.ramp(report.connections)?;
     report.opening = run.swarm.opening();
     if let Some(watch) = &mut watch {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::EchoReport;
 use crate::engine::Echoed;
-use crate::hold::reasons;
+use crate::report::text::reasons;
 use crate::report::units::{millis, number, thousands};
 
 impl fmt::Display for EchoReport {

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use throng::ws::deflate::{Agreement, Deflater, Inflater, Offer, OfferError, Windows};
 use throng::ws::{Message, Opcode, ProtocolError, encode};
 
-use super::shared::{Reasons, count_reason};
 use super::wire::MAX_MESSAGE;
+use crate::measure::reasons::Reasons;
 
 /// How hard clients compress: what zlib does when it is not told.
 const LEVEL: i32 = 6;
@@ -70,7 +70,7 @@ impl Codec {
             deflater: Deflater::new(LEVEL),
             inflater: Inflater::new(),
             peers: Vec::new(),
-            agreed: Reasons::new(),
+            agreed: Reasons::default(),
         }
     }
 
@@ -87,7 +87,7 @@ impl Codec {
                 String::from_utf8_lossy(&words).into_owned()
             },
         );
-        count_reason(&mut self.agreed, words);
+        self.agreed.count(words);
         self.peers[index] = Peer { agreement, windows: Windows::default() };
     }
 

@@ -26,6 +26,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::measure::distribution::Distribution;
+use crate::measure::reasons::Reasons;
 use crate::measure::threads::Threads;
 use compression::Compression;
 use echo::EchoRun;
@@ -37,8 +38,7 @@ use thread::run_thread;
 
 pub(crate) use echo::{EchoPlan, Echoed, Payload};
 pub(crate) use feed::{FeedPlan, Received};
-pub(crate) use shared::count_reason;
-pub(crate) use shared::{Counts, Reasons};
+pub(crate) use shared::Counts;
 pub(crate) use thread::{join_threads, set_up_thread, wait};
 pub(crate) use wire::connect_reason;
 

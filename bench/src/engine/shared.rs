@@ -1,6 +1,5 @@
 //! What the threads of a swarm and the main thread share.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,14 +10,7 @@ use super::echo::{EchoRun, Echoed};
 use super::feed::Received;
 use crate::measure::distribution::Distribution;
 use crate::measure::percentiles::micros;
-
-/// How often each of several things happened.
-pub(crate) type Reasons = BTreeMap<String, u64>;
-
-/// Counts one more for a reason.
-pub(crate) fn count_reason(reasons: &mut Reasons, reason: String) {
-    *reasons.entry(reason).or_default() += 1;
-}
+use crate::measure::reasons::Reasons;
 
 /// What the swarm is about. It only ever moves on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -36,7 +36,7 @@ pub(crate) fn echo(time: Duration, load: &LoadArgs, interrupt: &Interrupt) -> an
 }
 
 fn echo_at(depth: u32, time: Duration, load: &LoadArgs, interrupt: &Interrupt) -> anyhow::Result<EchoFloor> {
-    let server = serve_floor("echo", CONNECTIONS.into(), &[], load.workers, None, interrupt)?;
+    let server = serve_floor("echo", CONNECTIONS.into(), &[], load.server.workers, None, interrupt)?;
     let time = humantime::format_duration(time).to_string();
     let options = [
         ("--to", server.url()),

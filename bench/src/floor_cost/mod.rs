@@ -3,7 +3,6 @@
 mod echo;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -28,18 +27,12 @@ pub(crate) struct FloorArgs {
     /// Connections to hold.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections: u32,
-    /// The server whose number of workers is taken [default: throng beside this program].
-    #[arg(long, value_name = "PATH")]
-    pub(crate) server_bin: Option<PathBuf>,
     /// How connections are opened and held.
     #[command(flatten)]
     pub(crate) load: LoadArgs,
     /// How long messages are sent back, alone and many at a time.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub(crate) echo_time: Duration,
-    /// Write the report as JSON to this file, - for standard output instead of the text.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
 }
 
 /// What the floor costs.
@@ -60,7 +53,7 @@ pub(crate) struct FloorReport {
 /// Runs the command. `false` when connections were lost or pings missed.
 pub(crate) fn run(args: &FloorArgs) -> anyhow::Result<bool> {
     let interrupt = Interrupt::listen()?;
-    let programs = Programs { server_bin: args.server_bin.clone(), listen: LOOPBACK };
+    let programs = Programs { server_bin: args.load.server.server_bin.clone(), listen: LOOPBACK };
     let measure = |kind| measure(&programs, &args.load, kind, args.connections, &interrupt);
     let report = FloorReport {
         date: today(),
@@ -69,7 +62,7 @@ pub(crate) fn run(args: &FloorArgs) -> anyhow::Result<bool> {
         ping: measure(Kind::Floor)?.report,
         echo: echo(args.echo_time, &args.load, &interrupt)?,
     };
-    json::deliver(args.json.as_deref(), &report, &report)?;
+    json::deliver(args.load.output.json.as_deref(), &report, &report)?;
     Ok([&report.accept, &report.ping].iter().all(|measurement| measurement.problems.is_empty()))
 }
 

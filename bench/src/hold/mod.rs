@@ -5,13 +5,12 @@ pub(crate) mod probe;
 mod run;
 mod text;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
-use crate::args::{Rate, duration};
+use crate::args::{OutputArgs, Rate, duration};
 use crate::engine::args::ClientArgs;
 use crate::engine::{Echoed, Opening, Outcome};
 use crate::measure::interrupt::Interrupt;
@@ -20,7 +19,6 @@ use crate::report::json;
 use control::Event;
 use probe::ProbeArgs;
 use run::Hold;
-pub(crate) use text::reasons;
 
 /// Opens connections to a WebSocket server, answers its pings, and counts every loss with its reason.
 #[derive(Debug, Clone, clap::Args)]
@@ -49,12 +47,8 @@ pub(crate) struct HoldArgs {
     /// Whom to watch.
     #[command(flatten)]
     pub(crate) watch: WatchArgs,
-    /// Write the report as JSON to this file, - for standard output.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
-    /// Draw progress bars even when standard error is no terminal.
-    #[arg(long)]
-    pub(crate) progress: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
     /// Be driven by a parent process: commands on standard input (open, probe, close), events as JSON lines on standard output.
     #[arg(long, hide_short_help = true)]
     pub(crate) controlled: bool,
@@ -108,16 +102,16 @@ pub(crate) fn measure(args: &HoldArgs, interrupt: &Interrupt) -> anyhow::Result<
 /// Runs the command. `false` when a connection failed or was lost.
 pub(crate) fn run(args: &HoldArgs) -> anyhow::Result<bool> {
     ensure!(
-        !args.controlled || !json::is_standard(args.json.as_deref()),
+        !args.controlled || !json::is_standard(args.output.json.as_deref()),
         "with --controlled standard output carries events: give --json a file"
     );
     let report = measure(args, &Interrupt::listen()?)?;
-    if let Some(path) = &args.json {
+    if let Some(path) = &args.output.json {
         json::write_json(path, &report)?;
     }
     if args.controlled {
         Event::Closed(Box::new(report.clone())).emit()?;
-    } else if !json::is_standard(args.json.as_deref()) {
+    } else if !json::is_standard(args.output.json.as_deref()) {
         json::print(text::Text(&report))?;
     }
     Ok(report.is_clean())

@@ -46,7 +46,7 @@ impl<'a> Hold<'a> {
         // The threads come first: each private table is a copy of this one, so it should be small.
         let swarm = Swarm::start(plan)?;
         let commands = args.controlled.then(control::listen).transpose()?;
-        let bars = Bars::new(args.progress);
+        let bars = Bars::new(args.output.progress);
         Ok(Self { args, interrupt, commands, swarm, bars, report, watch, next_report: Instant::now() })
     }
 

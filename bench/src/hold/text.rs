@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::HoldReport;
-use crate::engine::Reasons;
+use crate::report::text::reasons;
 
 pub(super) struct Text<'a>(pub(super) &'a HoldReport);
 
@@ -44,11 +44,6 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// One line per reason.
-pub(crate) fn reasons(f: &mut fmt::Formatter<'_>, title: &str, reasons: &Reasons) -> fmt::Result {
-    reasons.iter().try_for_each(|(reason, count)| writeln!(f, "{title:<9} {count} x {reason}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,7 +52,7 @@ mod tests {
     fn losses_are_told_with_their_reasons() {
         let mut report = HoldReport { connections: 2, ..HoldReport::default() };
         report.opening.opened = 2;
-        report.outcome.lost.insert("held: reset by the server".to_owned(), 1);
+        report.outcome.lost.add("held: reset by the server", 1);
         assert!(!report.is_clean());
         let text = Text(&report).to_string();
         assert!(

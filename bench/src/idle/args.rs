@@ -1,9 +1,8 @@
 //! The command line.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::args::{Rate, duration, per_second};
+use crate::args::{OutputArgs, Rate, ServeArgs, duration, per_second};
 use crate::engine::args::ClientArgs;
 use crate::engine::compression::Compression;
 use crate::measure::watch::WatchArgs;
@@ -57,12 +56,8 @@ pub(crate) struct IdleArgs {
     /// How long echoes may take to come once all messages have been sent.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) patience: Duration,
-    /// The program of --serve [default: throng beside this program].
-    #[arg(long, value_name = "PATH")]
-    pub(crate) server_bin: Option<PathBuf>,
-    /// The workers of --serve [default: its own choice].
-    #[arg(long, value_name = "W")]
-    pub(crate) workers: Option<usize>,
+    #[command(flatten)]
+    pub(crate) server: ServeArgs,
     /// The ping interval of --serve.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) ping_interval: Duration,
@@ -72,12 +67,8 @@ pub(crate) struct IdleArgs {
     /// Whom to watch.
     #[command(flatten)]
     pub(crate) watch: WatchArgs,
-    /// Write the report as JSON to this file, - for standard output instead of the text.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
-    /// Draw progress bars even when standard error is no terminal.
-    #[arg(long)]
-    pub(crate) progress: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 fn path(text: &str) -> anyhow::Result<String> {

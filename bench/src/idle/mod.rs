@@ -24,7 +24,7 @@ const SPARE: u64 = 256;
 /// Runs the command. `false` when a connection failed or an echo was wrong.
 pub(crate) fn run(args: &IdleArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;
-    json::deliver(args.json.as_deref(), &report, &report)?;
+    json::deliver(args.output.json.as_deref(), &report, &report)?;
     Ok(report.is_clean())
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn measure(args: &IdleArgs, interrupt: &Interrupt) -> anyhow::Result<
         settle_seconds: args.settle.as_secs_f64(),
         ..IdleReport::default()
     };
-    let bars = Bars::new(args.progress);
+    let bars = Bars::new(args.output.progress);
     if args.serve.is_empty() {
         let name = args
             .client
@@ -105,7 +105,7 @@ fn check(args: &IdleArgs) -> anyhow::Result<()> {
     ensure!(!(args.client.raw && args.size == 0), "--raw has no messages of 0 bytes: give a larger --size");
     if args.serve.is_empty() {
         ensure!(
-            args.workers.is_none() && args.server_bin.is_none(),
+            args.server.workers.is_none() && args.server.server_bin.is_none(),
             "--workers and --server-bin are about the server of --serve, not about one that runs already"
         );
         ensure!(
@@ -129,13 +129,13 @@ fn check(args: &IdleArgs) -> anyhow::Result<()> {
 /// throng with its hub where there is a path, and one that echoes otherwise.
 fn own(args: &IdleArgs, mode: Mode, path: Option<&str>, interrupt: &Interrupt) -> anyhow::Result<Server> {
     let options = Serve {
-        program: args.server_bin.as_deref(),
+        program: args.server.server_bin.as_deref(),
         app: if path.is_none() { Some("echo") } else { None },
         listen: LOOPBACK,
         connections: u64::from(args.high) + SPARE,
         ping_interval: Some(args.ping_interval),
         pong_timeout: args.ping_interval,
-        workers: args.workers,
+        workers: args.server.workers,
         compression: mode.name(),
         cores: None,
     };

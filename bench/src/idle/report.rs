@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Reasons;
 use crate::measure::environment::Environment;
+use crate::measure::reasons::Reasons;
 
 /// The whole of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

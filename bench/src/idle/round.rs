@@ -7,7 +7,7 @@ use anyhow::{bail, ensure};
 use super::IdleArgs;
 use super::report::{Round, UserBytes};
 use crate::engine::target::{Numbers, Target};
-use crate::engine::{EchoPlan, Outcome, Payload, Plan, Reasons, Swarm};
+use crate::engine::{EchoPlan, Outcome, Payload, Plan, Swarm};
 use crate::measure::interrupt::Interrupt;
 use crate::measure::progress::Bars;
 use crate::measure::settle::{settled, user};
@@ -126,8 +126,8 @@ impl Run<'_> {
         swarm.hold();
         let opening = swarm.opening();
         self.round.opened += opening.opened;
-        add(&mut self.round.failed, &opening.failed);
-        add(&mut self.round.agreed, &opening.agreed);
+        self.round.failed += &opening.failed;
+        self.round.agreed += &opening.agreed;
         Ok(opening.opened == wanted)
     }
 
@@ -157,7 +157,7 @@ impl Run<'_> {
         sum.sent += echoed.sent;
         sum.received += echoed.received;
         sum.compressed += echoed.compressed;
-        add(&mut sum.wrong, &echoed.wrong);
+        sum.wrong += &echoed.wrong;
         Ok(())
     }
 
@@ -191,16 +191,10 @@ impl Run<'_> {
         swarms.iter_mut().for_each(Swarm::close);
         for swarm in swarms {
             let Outcome { lost, unclean, .. } = swarm.finish()?;
-            add(&mut self.round.lost, &lost);
-            add(&mut self.round.unclean, &unclean);
+            self.round.lost += &lost;
+            self.round.unclean += &unclean;
         }
         self.round.per_connection = self.round.user_bytes.per_connection(args.low, args.high);
         Ok(self.round)
-    }
-}
-
-fn add(sum: &mut Reasons, more: &Reasons) {
-    for (reason, count) in more {
-        *sum.entry(reason.clone()).or_default() += count;
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::report::{IdleReport, Round, Spread};
-use crate::hold::reasons;
+use crate::report::text::reasons;
 use crate::report::units::{mib, number, thousands};
 
 impl fmt::Display for IdleReport {
@@ -52,7 +52,7 @@ impl fmt::Display for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let workers = self.workers.map_or_else(String::new, |workers| format!(", {workers} workers"));
         writeln!(f, "round     {}: {}{workers}, {} opened", self.round, self.server, thousands(self.opened))?;
-        for (words, count) in &self.agreed {
+        for (words, count) in self.agreed.iter() {
             writeln!(f, "agreed    {} x {words}", thousands(*count))?;
         }
         if self.echo.sent > 0 {

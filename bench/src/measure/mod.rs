@@ -12,6 +12,7 @@ pub(crate) mod machine;
 pub(crate) mod percentiles;
 pub(crate) mod process;
 pub(crate) mod progress;
+pub(crate) mod reasons;
 pub(crate) mod sampler;
 pub(crate) mod settle;
 pub(crate) mod slab;

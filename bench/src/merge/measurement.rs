@@ -3,7 +3,6 @@
 use anyhow::{Context, ensure};
 
 use crate::c1m::report::Measurement;
-use crate::engine::Reasons;
 
 /// Adds up what each load machine counted; what was read of the server and of all clients together is in each alike.
 pub(super) fn merge_measurements(parts: Vec<Measurement>) -> anyhow::Result<Measurement> {
@@ -16,7 +15,7 @@ pub(super) fn merge_measurements(parts: Vec<Measurement>) -> anyhow::Result<Meas
             same(&merged) == same(&part),
             "reports of one session disagree about the server: has one been changed?"
         );
-        add(&mut merged, part);
+        add(&mut merged, &part);
     }
     (merged.warnings, merged.problems) = (warnings, problems);
     ensure!(
@@ -27,7 +26,7 @@ pub(super) fn merge_measurements(parts: Vec<Measurement>) -> anyhow::Result<Meas
     );
     let per_second = merged.opened as f64 / merged.ramp_seconds;
     merged.connections_per_second = if per_second.is_finite() { per_second } else { 0.0 };
-    let lost: u64 = merged.lost.values().sum();
+    let lost: u64 = merged.lost.sum();
     let open = merged.open_after_ramp.client;
     // Those lost may have been lost before or after all met.
     if !(merged.opened.saturating_sub(lost)..=merged.opened).contains(&open) {
@@ -39,7 +38,7 @@ pub(super) fn merge_measurements(parts: Vec<Measurement>) -> anyhow::Result<Meas
     Ok(merged)
 }
 
-fn add(merged: &mut Measurement, part: Measurement) {
+fn add(merged: &mut Measurement, part: &Measurement) {
     merged.share += part.share;
     merged.client_threads += part.client_threads;
     merged.opened += part.opened;
@@ -48,23 +47,12 @@ fn add(merged: &mut Measurement, part: Measurement) {
     merged.close_seconds = merged.close_seconds.max(part.close_seconds);
     merged.after.settled_seconds = merged.after.settled_seconds.max(part.after.settled_seconds);
     merged.handshake_us.add(&part.handshake_us);
-    let reasons = [
-        (&mut merged.failed, part.failed),
-        (&mut merged.lost, part.lost),
-        (&mut merged.unclean, part.unclean),
-    ];
-    for (merged, part) in reasons {
-        add_reasons(merged, part);
-    }
+    merged.failed += &part.failed;
+    merged.lost += &part.lost;
+    merged.unclean += &part.unclean;
     if let Some((merged, part)) = merged.probe.as_mut().zip(part.probe.as_ref()) {
         merged.rate = merged.rate.zip(part.rate).map(|(merged, part)| merged + part);
         merged.add(part);
-    }
-}
-
-fn add_reasons(merged: &mut Reasons, part: Reasons) {
-    for (reason, count) in part {
-        *merged.entry(reason).or_default() += count;
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
+use crate::args::ResultsArgs;
 use crate::c1m::ratios::{Growth, Ratios};
 use crate::c1m::report::{C1mReport, RunReport, SCHEMA};
 use crate::c1m::results::Findings;
@@ -22,19 +23,15 @@ pub(crate) struct MergeArgs {
     /// Write the report as JSON to this file, - for standard output instead of the text.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Write the whole report with pictures into a new directory under this one.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) results: Option<PathBuf>,
-    /// What that directory is called [default: the date and this machine's name].
-    #[arg(long, value_name = "NAME", requires = "results")]
-    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) results: ResultsArgs,
 }
 
 /// Runs the command. `false` when connections were lost, pings missed, or the counts disagree.
 pub(crate) fn run(args: &MergeArgs) -> anyhow::Result<bool> {
     let reports = args.reports.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let findings = Findings { report: merge(reports)?, timelines: Vec::new() };
-    findings.publish(args.json.as_deref(), args.results.as_deref(), args.name.as_deref())?;
+    findings.publish(args.json.as_deref(), &args.results)?;
     Ok(findings.report.is_clean())
 }
 
@@ -156,8 +153,9 @@ mod tests {
     use super::*;
     use crate::agent::wire::Machine;
     use crate::c1m::report::{BothSides, Hold, Measurement, Part};
-    use crate::engine::{Echoed, Reasons};
+    use crate::engine::Echoed;
     use crate::measure::environment::Environment;
+    use crate::measure::reasons::Reasons;
 
     fn measurement(share: u64, micros: &[u64]) -> Measurement {
         let both = BothSides { client: 30, server: 30 };
@@ -223,7 +221,9 @@ mod tests {
     fn what_one_machine_saw_is_told_as_its_own() {
         let (mut one, mut two) = (report(1, 10, &[1]), report(2, 20, &[2]));
         let lost = Reasons::from([("held: reset".to_owned(), 3)]);
-        for (report, lost, own) in [(&mut one, Reasons::new(), None), (&mut two, lost, Some("3 were lost"))] {
+        for (report, lost, own) in
+            [(&mut one, Reasons::default(), None), (&mut two, lost, Some("3 were lost"))]
+        {
             let measured = &mut report.runs[0].throng;
             measured.lost = lost;
             measured.problems = ["the server is odd"].into_iter().chain(own).map(str::to_owned).collect();

@@ -6,10 +6,30 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use crate::args::ResultsArgs;
+use crate::measure::environment::host_name;
+
 /// So many reports of one day and machine are told apart by a number.
 const MOST_OF_A_DAY: u32 = 1000;
 
-pub(crate) fn new_directory(parent: &Path, name: &str) -> anyhow::Result<PathBuf> {
+/// Makes the directory that a report is to be written into, if one is wanted. It is called as the command line says, or `name` and
+/// this machine's name. One of that name which is there already stays as it is, and the new one gets a number.
+pub(crate) fn directory(args: &ResultsArgs, name: &str) -> anyhow::Result<Option<PathBuf>> {
+    let Some(parent) = &args.results else { return Ok(None) };
+    let name = args.name.clone().unwrap_or_else(|| format!("{name}-{}", host_name()));
+    new_directory(parent, &name).map(Some)
+}
+
+/// Says on standard error where the report is.
+pub(crate) fn say_where(directory: &Path) {
+    eprintln!("the report is {}", directory.join("summary.md").display());
+}
+
+pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn new_directory(parent: &Path, name: &str) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
     let numbered = (2..MOST_OF_A_DAY).map(|number| format!("{name}-{number}"));
     for name in std::iter::once(name.to_owned()).chain(numbered) {
@@ -21,8 +41,4 @@ pub(crate) fn new_directory(parent: &Path, name: &str) -> anyhow::Result<PathBuf
         }
     }
     bail!("{} has too many reports called {name}: give this one a --name", parent.display())
-}
-
-pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

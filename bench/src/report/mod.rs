@@ -4,4 +4,5 @@
 pub(crate) mod documented;
 pub(crate) mod files;
 pub(crate) mod json;
+pub(crate) mod text;
 pub(crate) mod units;

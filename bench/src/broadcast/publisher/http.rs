@@ -8,7 +8,7 @@ use serde_json::json;
 use ureq::Agent;
 
 use super::topic_name;
-use crate::engine::{Reasons, count_reason};
+use crate::measure::reasons::Reasons;
 
 /// How long a request may take.
 const ANSWER: Duration = Duration::from_secs(60);
@@ -63,7 +63,7 @@ impl Http {
                 // What is refused as a whole has one answer.
                 Err(error) => match read(&answer) {
                     Ok(Answer::Refused { error: Refusal { code } }) => {
-                        messages.iter().for_each(|_| count_reason(refused, code.clone()));
+                        messages.iter().for_each(|_| refused.count(code.clone()));
                         return Ok(());
                     }
                     _ => return Err(error),
@@ -78,7 +78,7 @@ impl Http {
         );
         for answer in answers {
             match answer {
-                Answer::Refused { error: Refusal { code } } => count_reason(refused, code),
+                Answer::Refused { error: Refusal { code } } => refused.count(code),
                 Answer::Published { offset: 0 } => {
                     bail!("a message was given the offset 0: the first one is 1")
                 }

@@ -7,9 +7,9 @@ use std::str::FromStr;
 
 use anyhow::bail;
 
-use crate::engine::Reasons;
 use crate::engine::target::Target;
 use crate::floor;
+use crate::measure::reasons::Reasons;
 use crate::servers::running::Server;
 use http::Http;
 use websocket::WebSocket;

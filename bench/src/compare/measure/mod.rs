@@ -16,11 +16,11 @@ use super::cells::Cell;
 use super::report::Measured;
 use super::servers::{Need, Running, Subject};
 use crate::args::parse;
-use crate::engine::Reasons;
 use crate::hold::{self, HoldArgs, HoldReport};
 use crate::measure::cores::Cores;
 use crate::measure::distribution::Distribution;
 use crate::measure::interrupt::Interrupt;
+use crate::measure::reasons::Reasons;
 use crate::servers::peers::Extra;
 
 /// Where and how measurements are made.

@@ -1,7 +1,7 @@
 //! What a thread counts of its connections, and tells the others.
 
 use super::super::connection::Step;
-use super::super::shared::{Phase, count_reason};
+use super::super::shared::Phase;
 use super::super::wire::at;
 use super::{Client, target};
 
@@ -31,7 +31,7 @@ impl Client<'_> {
                 self.opening -= 1;
                 self.counts.failed += 1;
                 let to = target(&self.plan, self.number(index)).address;
-                count_reason(&mut self.shared.ledger().failed, at(&reason, to));
+                self.shared.ledger().failed.count(at(&reason, to));
                 self.note_settled();
             }
             Step::Lost(reason) => {
@@ -41,7 +41,7 @@ impl Client<'_> {
                 }
                 self.counts.lost += 1;
                 if !self.is_deaf(index) {
-                    count_reason(&mut self.shared.ledger().lost, reason);
+                    self.shared.ledger().lost.count(reason);
                 } else if let Some(receipts) = &mut self.wire.receipts {
                     receipts.lose_deaf(reason);
                 }
@@ -54,7 +54,7 @@ impl Client<'_> {
             Step::Unclean(reason) => {
                 self.leave(index);
                 self.closing -= 1;
-                count_reason(&mut self.shared.ledger().unclean, reason);
+                self.shared.ledger().unclean.count(reason);
             }
         }
     }
@@ -71,8 +71,8 @@ impl Client<'_> {
     pub(super) fn hand_over_opening(&mut self) {
         let mut ledger = self.shared.ledger();
         ledger.latency.add(&std::mem::take(&mut self.latency));
-        for (words, count) in self.wire.codec.iter_mut().flat_map(|codec| std::mem::take(&mut codec.agreed)) {
-            *ledger.agreed.entry(words).or_default() += count;
+        if let Some(codec) = &mut self.wire.codec {
+            ledger.agreed += &std::mem::take(&mut codec.agreed);
         }
     }
 

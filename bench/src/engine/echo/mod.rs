@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::shared::Reasons;
 use crate::measure::distribution::Distribution;
+use crate::measure::reasons::Reasons;
 pub(crate) use echoes::Echoes;
 pub(super) use payload::Pattern;
 pub(crate) use payload::Payload;
@@ -95,9 +95,7 @@ impl Echoed {
         self.compressed += other.compressed;
         let per_second = self.received as f64 / self.seconds;
         self.per_second = if per_second.is_finite() { per_second } else { 0.0 };
-        for (reason, count) in &other.wrong {
-            *self.wrong.entry(reason.clone()).or_default() += count;
-        }
+        self.wrong += &other.wrong;
         self.behind_us = self.behind_us.max(other.behind_us);
         self.latency_us.add(&other.latency_us);
     }

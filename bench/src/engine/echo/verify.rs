@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use throng::ws::Message;
 
-use super::super::shared::count_reason;
 use super::Echoed;
 use super::echoes::{Echoes, Slot};
 
@@ -109,7 +108,7 @@ impl Echoes {
             (unsent, format!("echo: never sent, others were on their way for {patience}")),
         ];
         for (count, reason) in reasons.into_iter().filter(|reason| reason.0 > 0) {
-            *self.echoed.wrong.entry(reason).or_default() += count;
+            self.echoed.wrong.add(reason, count);
         }
         self.echoed
     }
@@ -120,7 +119,7 @@ impl Echoes {
     }
 
     fn wrong(&mut self, reason: &str) {
-        count_reason(&mut self.echoed.wrong, reason.to_owned());
+        self.echoed.wrong.count(reason);
     }
 
     /// The next echo of a slot has come as it was sent.

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use throng::ws::{Message, Opcode};
 
-use super::super::shared::count_reason;
 use super::message::Stamp;
 use super::{Feed, Received, now_nanos};
 
@@ -112,14 +111,14 @@ impl Receipts {
             self.received.readers += 1;
         }
         if missing > 0 {
-            *self.received.wrong.entry("missing".to_owned()).or_default() += missing;
+            self.received.wrong.add("missing", missing);
         }
         self.received
     }
 
     /// A connection that never read is lost: whoever gave it up had reason to.
     pub(crate) fn lose_deaf(&mut self, reason: String) {
-        count_reason(&mut self.received.deaf.ended, reason);
+        self.received.deaf.ended.count(reason);
     }
 
     /// The number of a connection in the whole swarm.
@@ -128,7 +127,7 @@ impl Receipts {
     }
 
     fn wrong(&mut self, reason: &str) {
-        count_reason(&mut self.received.wrong, reason.to_owned());
+        self.received.wrong.count(reason);
     }
 }
 

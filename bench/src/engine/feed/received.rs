@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::shared::Reasons;
 use crate::measure::distribution::Distribution;
+use crate::measure::reasons::{Reasons, add_fields};
 
 /// What subscribers received.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -41,21 +41,15 @@ pub(crate) struct Deaf {
     pub(crate) ended: Reasons,
 }
 
+add_fields!(Deaf { subscribers, found, skipped, latest, ended });
+
 impl Received {
     /// Adds what another thread's subscribers received.
     pub(crate) fn add(&mut self, other: &Self) {
         self.readers += other.readers;
         self.deliveries += other.deliveries;
-        for (reason, count) in &other.wrong {
-            *self.wrong.entry(reason.clone()).or_default() += count;
-        }
-        self.deaf.subscribers += other.deaf.subscribers;
-        self.deaf.found += other.deaf.found;
-        self.deaf.skipped += other.deaf.skipped;
-        self.deaf.latest += other.deaf.latest;
-        for (reason, count) in &other.deaf.ended {
-            *self.deaf.ended.entry(reason.clone()).or_default() += count;
-        }
+        self.wrong += &other.wrong;
+        self.deaf += &other.deaf;
         self.latency_us.add(&other.latency_us);
         if self.last_nanos.len() < other.last_nanos.len() {
             self.last_nanos.resize(other.last_nanos.len(), 0);
