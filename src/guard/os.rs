@@ -13,7 +13,7 @@ use super::calls::count;
 use super::kernel::CountingKernel;
 use crate::base::notifier::Wake;
 use crate::budget::EVENTS_PER_WAIT;
-use crate::worker::{Os, OutputStatus, Ready, Token};
+use crate::worker::{Os, OutputStatus, PeerEnd, Ready, Token};
 
 /// The time by which each wait advances the clock.
 const ITERATION: Duration = Duration::from_micros(50);
@@ -127,6 +127,10 @@ impl Os for CountingOs {
         let mut kernel = self.kernel.borrow_mut();
         count(&mut kernel.calls.ioctl);
         kernel.unread(socket.number())
+    }
+
+    fn peer_end(&self, _: &Socket) -> PeerEnd {
+        PeerEnd::Nothing
     }
 
     fn send(&mut self, socket: &Socket, bytes: &[u8]) -> io::Result<usize> {

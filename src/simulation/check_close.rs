@@ -94,6 +94,11 @@ impl Model {
             let full = connection.held_before >= most;
             return if full || self.was_exhausted { Ok(()) } else { Err("there was room for it".into()) };
         }
+        let is_abandoned = connection.client_ended || connection.client_reset;
+        if is_abandoned && client.put_off_at.is_some() && client.answered_at.is_none() {
+            // A client that has ended its half cannot use a WebSocket, and does not wait for the decision.
+            return Ok(());
+        }
         let accepted = connection.accepted_at.unwrap_or_default();
         let handshake = self.setup.limits.handshake_timeout;
         let most = self.setup.limits.worker_connections.min(self.setup.limits.server_connections);

@@ -69,6 +69,8 @@ impl Model {
         must(counters.bugs.get() == 0, "bugs were counted")?;
         must(inventory.decisions == self.decisions.len(), "a decision was made and not heeded")?;
         must(counters.decisions_pending.get() == deciding, "decisions are counted wrong")?;
+        let awaited = self.decisions.iter().filter(|(_, decision)| decision.is_awaited()).count();
+        must(awaited as u64 == deciding, "a decision says that it is awaited, and is not")?;
         self.check_ticks(world.now)
     }
 
@@ -99,6 +101,8 @@ impl Model {
         let is_deciding = snapshot.state == State::Deciding;
         must(!paused || queued > 0 || is_deciding, "reading is paused for no output")?;
         must(paused || !is_deciding, "what follows a request that is put off is read")?;
+        let is_abandoned = connection.client_ended || connection.client_reset;
+        must(!is_deciding || !is_abandoned, "its client does not wait for the decision any more")?;
         must(paused || !snapshot.has_unhandled, "input was read and not dealt with")?;
         must(queued == 0 || blocked, "output waits for nothing")?;
         must(!blocked || !connection.is_writable(), "the kernel has room, and it was not told")?;

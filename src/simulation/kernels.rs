@@ -44,7 +44,8 @@ pub fn compare_kernels(seed: u64) -> Result<usize, String> {
         let outcome = step(&choices, &mut simulated, &mut real, &mut pairs, &mut trace);
         let outcome = outcome
             .map_err(|error| error.to_string())
-            .and_then(|()| same_events(&mut simulated, &mut real, &pairs).map_err(|error| error.to_string()));
+            .and_then(|()| same_events(&mut simulated, &mut real, &pairs).map_err(|error| error.to_string()))
+            .and_then(|()| same_ends(&simulated, &real, &pairs));
         outcome.map_err(|error| format!("{error}\nafter {}", trace.join(", ")))?;
     }
     Ok(calls)
@@ -198,6 +199,26 @@ fn same_events(simulated: &mut Simulated, real: &mut Real, pairs: &[Option<Pair>
         "the simulated kernel reports {expected:?}, the real one {got:?} (readable, writable, closed)"
     );
     Err(io::Error::other(text))
+}
+
+/// Checks that both kernels say the same of what clients have ended; the real one may take some time.
+fn same_ends(simulated: &Simulated, real: &Real, pairs: &[Option<Pair>]) -> Result<(), String> {
+    let started = Instant::now();
+    for (number, pair) in pairs.iter().enumerate() {
+        let Some(pair) = pair else { continue };
+        let expected = simulated.net.peer_end(&pair.simulated);
+        let mut got = real.linux.peer_end(&pair.real);
+        while got != expected && started.elapsed() < LINUX_TIMEOUT {
+            std::thread::yield_now();
+            got = real.linux.peer_end(&pair.real);
+        }
+        if got != expected {
+            return Err(format!(
+                "the peer of {number} has ended {expected:?} in the simulation, {got:?} really"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Returns whether an event is reported that should not be.

@@ -19,7 +19,7 @@ use super::connection::{Ending, Fd, Segment};
 use super::injection::{invent, shuffle};
 use super::world::{Source, World};
 use crate::base::notifier::Wake;
-use crate::worker::{Os, OutputStatus, Ready, Token};
+use crate::worker::{Os, OutputStatus, PeerEnd, Ready, Token};
 
 /// The worker's access to the simulated system.
 pub(crate) struct Net {
@@ -193,6 +193,18 @@ impl Os for Net {
         let now = world.now;
         world.connections[socket.0].was_looked_at(now);
         world.connections[socket.0].inbound.len()
+    }
+
+    fn peer_end(&self, socket: &Fd) -> PeerEnd {
+        let world = self.world.borrow();
+        let connection = &world.connections[socket.0];
+        if connection.client_reset || (connection.client_ended && connection.ending != Ending::Open) {
+            PeerEnd::Connection
+        } else if connection.client_ended {
+            PeerEnd::WritingHalf
+        } else {
+            PeerEnd::Nothing
+        }
     }
 
     fn send(&mut self, socket: &Fd, bytes: &[u8]) -> io::Result<usize> {

@@ -12,8 +12,8 @@ use super::output::AppAction;
 use crate::base::notifier::Wake;
 use crate::http::{Refusal, Request, Status};
 use crate::worker::{
-    Accept, Closed, Conn, ConnId, Connecting, Handle, Handler, Limits, Os, OutputStatus, Ready, Token,
-    Verdict, Worker,
+    Accept, Closed, Conn, ConnId, Connecting, Handle, Handler, Limits, Os, OutputStatus, PeerEnd, Ready,
+    Token, Verdict, Worker,
 };
 use crate::ws::{CloseCode, Message, Opcode};
 
@@ -66,6 +66,10 @@ impl<O: Os> Os for FixedClockOs<O> {
 
     fn recv(&mut self, socket: &O::Socket, buffer: &mut [u8]) -> io::Result<usize> {
         self.os.recv(socket, buffer)
+    }
+
+    fn peer_end(&self, socket: &O::Socket) -> PeerEnd {
+        self.os.peer_end(socket)
     }
 
     fn unread(&mut self, socket: &O::Socket) -> usize {

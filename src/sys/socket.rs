@@ -133,6 +133,34 @@ pub fn unread(fd: BorrowedFd<'_>) -> io::Result<usize> {
     Ok(usize::try_from(bytes).unwrap_or(0))
 }
 
+/// How much of a connection its peer has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerEnd {
+    /// Nothing: the peer may send and receive.
+    Nothing,
+    /// The peer sends nothing more. It may still receive.
+    WritingHalf,
+    /// The connection was reset, or both halves have ended.
+    Connection,
+}
+
+/// Returns how much of a connection its peer has ended (poll(2)), without reading what has arrived before the end.
+///
+/// # Errors
+/// `ENOMEM`.
+pub fn peer_end(fd: BorrowedFd<'_>) -> io::Result<PeerEnd> {
+    let mut polled = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+    // SAFETY: the pointer is to one live local, and the count is 1. With the timeout 0 the call does not wait.
+    check(unsafe { libc::poll(&raw mut polled, 1, 0) })?;
+    Ok(if polled.revents & (libc::POLLHUP | libc::POLLERR) != 0 {
+        PeerEnd::Connection
+    } else if polled.revents & libc::POLLRDHUP != 0 {
+        PeerEnd::WritingHalf
+    } else {
+        PeerEnd::Nothing
+    })
+}
+
 /// Reads like [`recv`], in one call into two places: first it appends at most `most` bytes to `first`, and then it fills `rest`. Returns
 /// the total number of bytes (recvmsg(2)).
 ///

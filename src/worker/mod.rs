@@ -55,7 +55,7 @@ pub(crate) use {
 #[cfg(feature = "simulation")]
 pub(crate) use app::shared::Stage;
 #[cfg(any(test, feature = "simulation", feature = "guard"))]
-pub(crate) use os::{Os, OutputStatus, Ready, Token};
+pub(crate) use os::{Os, OutputStatus, PeerEnd, Ready, Token};
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use {
     core::inspect::ConnectionSnapshot,

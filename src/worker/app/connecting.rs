@@ -122,10 +122,9 @@ impl<'a> Connecting<'a> {
             MayDecideLater::NotNow => ENDING.into(),
             MayDecideLater::Yes(conn, decisions) => match decisions.begin(*conn) {
                 None => TOO_MANY.into(),
-                Some(decision) => {
-                    let later = Later::new(decision.id().number);
+                Some((decision, pending)) => {
                     begin(decision);
-                    Verdict::Later(later)
+                    Verdict::Later(Later(pending))
                 }
             },
         }

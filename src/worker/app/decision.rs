@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::base::notifier::{Notifier, Wake};
@@ -19,19 +20,29 @@ pub(in crate::worker) type Learnt = Box<dyn Any + Send>;
 /// A decision on a request that is made later, on any thread. [`Connecting::later`](crate::Connecting::later) makes it.
 ///
 /// Resolve the decision with what was learnt, and the worker calls the handler again with the request. If the decision is dropped instead,
-/// the client gets 503. Neither has an effect once the connection is gone or the decision has timed out. The server
-/// does not read from the connection meanwhile: it notices a reset, but not a client that ends the connection in order, which is opened and
-/// then found to be [lost](crate::Closed::Lost).
+/// the client gets 503. Neither has an effect once the connection is gone or the decision has timed out:
+/// [`is_awaited`](Self::is_awaited) tells. The server does not read from the connection meanwhile, but it notices when the client resets it
+/// or ends its half.
 ///
 /// A place in the worker's queue is reserved for each decision, so that a full mailbox does not refuse it. A worker has 4,096 places
 /// ([`budget::DECISIONS`](crate::budget::DECISIONS)), and each is taken until its decision was
-/// resolved or dropped and the worker has taken the result: do not leak decisions.
+/// resolved or dropped and the worker has taken the result: do not leak decisions. The end of a connection does not free the place:
+/// otherwise clients that connect and leave, again and again, could make an application begin any number of decisions.
 #[must_use]
 pub struct Decision<T> {
     id: DecisionId,
     /// `None` once the decision is resolved.
     results: Option<Arc<ResultSender>>,
+    is_awaited: Arc<AtomicBool>,
     learnt: PhantomData<fn(T)>,
+}
+
+/// The worker's end of a decision. Once it is dropped, the decision is not awaited any more.
+#[derive(Debug)]
+pub(in crate::worker) struct PendingDecision {
+    /// The number of the decision.
+    number: u64,
+    is_awaited: Arc<AtomicBool>,
 }
 
 /// Identifies a decision for the lifetime of its worker.
@@ -66,8 +77,8 @@ pub(in crate::worker) struct Decisions {
     taken: usize,
     most: usize,
     last_number: u64,
-    /// The numbers of the decisions that connections wait for, by the index of the connection.
-    awaited: HashMap<ConnIndex, u64>,
+    /// The decisions that connections wait for, by the index of the connection.
+    awaited: HashMap<ConnIndex, PendingDecision>,
 }
 
 impl<T: Send + 'static> Decision<T> {
@@ -77,6 +88,16 @@ impl<T: Send + 'static> Decision<T> {
         if let Some(results) = self.results.take() {
             results.send(DecisionResult { id: self.id, learnt: Some(Box::new(learnt)) });
         }
+    }
+}
+
+impl<T> Decision<T> {
+    /// ResultSender whether the client still waits for the decision. `false` when the client has reset the connection, has ended its half of it
+    /// after asking for a WebSocket, or has got 503 because the decision took too long or the server ends. Resolving the decision has no
+    /// effect then: drop it, and stop the work that it needs.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.is_awaited.load(Ordering::Relaxed)
     }
 }
 
@@ -93,6 +114,22 @@ impl<T> fmt::Debug for Decision<T> {
         f.debug_struct("Decision").field("id", &self.id).finish_non_exhaustive()
     }
 }
+
+impl Drop for PendingDecision {
+    fn drop(&mut self) {
+        // No other memory depends on it.
+        self.is_awaited.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Numbers are unique among the decisions of a worker.
+impl PartialEq for PendingDecision {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for PendingDecision {}
 
 impl ResultSender {
     fn send(&self, returned: DecisionResult) {
@@ -122,8 +159,8 @@ impl Decisions {
         }
     }
 
-    /// Takes a place for a decision on a request of this connection. Returns `None` when all are taken.
-    pub(in crate::worker) fn begin<T>(&mut self, conn: ConnId) -> Option<Decision<T>> {
+    /// Takes a place for a decision on a request of this connection. ResultSender `None` when all are taken.
+    pub(in crate::worker) fn begin<T>(&mut self, conn: ConnId) -> Option<(Decision<T>, PendingDecision)> {
         if self.taken == self.most {
             self.counters.decisions_refused.add(1);
             return None;
@@ -131,18 +168,21 @@ impl Decisions {
         self.taken += 1;
         self.last_number += 1;
         let id = DecisionId { conn, number: self.last_number };
-        Some(Decision { id, results: Some(Arc::clone(&self.results)), learnt: PhantomData })
+        let is_awaited = Arc::new(AtomicBool::new(true));
+        let pending = PendingDecision { number: id.number, is_awaited: Arc::clone(&is_awaited) };
+        let results = Some(Arc::clone(&self.results));
+        Some((Decision { id, results, is_awaited, learnt: PhantomData }, pending))
     }
 
-    /// Notes that the connection at `index` waits for the decision of this number.
-    pub(in crate::worker) fn set_awaited(&mut self, index: ConnIndex, number: u64) {
-        self.awaited.insert(index, number);
+    /// Notes that the connection at `index` waits for this decision.
+    pub(in crate::worker) fn set_awaited(&mut self, index: ConnIndex, decision: PendingDecision) {
+        self.awaited.insert(index, decision);
         self.counters.decisions_pending.set(self.awaited.len() as u64);
     }
 
-    /// Returns whether the connection at `index` waits for this decision.
+    /// ResultSender whether the connection at `index` waits for this decision.
     pub(in crate::worker) fn is_awaited(&self, index: ConnIndex, id: DecisionId) -> bool {
-        self.awaited.get(&index) == Some(&id.number)
+        self.awaited.get(&index).is_some_and(|pending| pending.number == id.number)
     }
 
     /// Notes that the connection at `index` waits for no decision any more.
@@ -162,16 +202,10 @@ impl Decisions {
         Some(returned)
     }
 
-    /// Returns the number of places that are taken.
+    /// ResultSender the number of places that are taken.
     #[cfg(any(test, feature = "simulation"))]
     pub(in crate::worker) const fn taken(&self) -> usize {
         self.taken
-    }
-}
-
-impl<T> Decision<T> {
-    pub(in crate::worker) const fn id(&self) -> DecisionId {
-        self.id
     }
 }
 
@@ -191,17 +225,17 @@ mod tests {
     fn a_decision_comes_back_once_with_what_was_learnt_or_without() {
         let (mut decisions, wakes) = decisions(10);
         let conn = ConnId::from_u64(7);
-        let first = decisions.begin::<String>(conn).unwrap();
-        let second = decisions.begin::<u32>(conn).unwrap();
-        assert_ne!(first.id(), second.id());
-        let (first_name, second_name) = (first.id(), second.id());
+        let (first, _pending) = decisions.begin::<String>(conn).unwrap();
+        let (second, _pending) = decisions.begin::<u32>(conn).unwrap();
+        assert_ne!(first.id, second.id);
+        let (first_id, second_id) = (first.id, second.id);
         std::thread::spawn(move || second.resolve(5)).join().unwrap();
         drop(first);
         assert_eq!(wakes.load(Ordering::Relaxed), 1);
         let returned = decisions.take().unwrap();
-        assert_eq!((returned.id, *returned.learnt.unwrap().downcast::<u32>().unwrap()), (second_name, 5));
+        assert_eq!((returned.id, *returned.learnt.unwrap().downcast::<u32>().unwrap()), (second_id, 5));
         let returned = decisions.take().unwrap();
-        assert_eq!((returned.id, returned.learnt.is_none()), (first_name, true));
+        assert_eq!((returned.id, returned.learnt.is_none()), (first_id, true));
         assert!(decisions.take().is_none() && decisions.taken() == 0);
     }
 
@@ -209,7 +243,7 @@ mod tests {
     fn a_place_is_taken_until_the_worker_has_heard() {
         let (mut decisions, _) = decisions(2);
         let conn = ConnId::from_u64(7);
-        let (first, second) = (decisions.begin::<()>(conn).unwrap(), decisions.begin::<()>(conn));
+        let ((first, _), second) = (decisions.begin::<()>(conn).unwrap(), decisions.begin::<()>(conn));
         assert!(second.is_some() && decisions.begin::<()>(conn).is_none());
         first.resolve(());
         assert!(decisions.begin::<()>(conn).is_none(), "its entry is in the queue");
@@ -218,10 +252,27 @@ mod tests {
     }
 
     #[test]
+    fn a_decision_is_awaited_until_its_connection_is_forgotten() {
+        let (mut decisions, _) = decisions(2);
+        let index = ConnIndex::new(7);
+        let (decision, pending) = decisions.begin::<()>(ConnId::from_u64(7)).unwrap();
+        decisions.set_awaited(index, pending);
+        assert!(decision.is_awaited() && decisions.is_awaited(index, decision.id));
+        decisions.forget(index);
+        assert!(!decision.is_awaited() && !decisions.is_awaited(index, decision.id));
+        // A handler may return another verdict than the one that waits for the decision.
+        let (decision, _) = decisions.begin::<()>(ConnId::from_u64(7)).unwrap();
+        assert!(!decision.is_awaited());
+    }
+
+    #[test]
     fn a_worker_that_has_ended_hears_nothing() {
         let (mut decisions, wakes) = decisions(2);
-        let decision = decisions.begin::<()>(ConnId::from_u64(7)).unwrap();
+        let (decision, pending) = decisions.begin::<()>(ConnId::from_u64(7)).unwrap();
+        decisions.set_awaited(ConnIndex::new(7), pending);
+        assert!(decision.is_awaited());
         drop(decisions);
+        assert!(!decision.is_awaited());
         decision.resolve(());
         assert_eq!(wakes.load(Ordering::Relaxed), 0);
     }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use super::decision::PendingDecision;
 use crate::http::{Refusal, Response};
 
 /// A handler's decision on a request.
@@ -23,20 +24,7 @@ pub enum Verdict<D> {
 
 /// Token for a decision that is made later.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Later {
-    /// The number of the decision.
-    number: u64,
-}
-
-impl Later {
-    pub(super) const fn new(number: u64) -> Self {
-        Self { number }
-    }
-
-    pub(in crate::worker) const fn number(&self) -> u64 {
-        self.number
-    }
-}
+pub struct Later(pub(in crate::worker) PendingDecision);
 
 impl<D> Verdict<D> {
     /// Converts the data of an accepted connection with `add`, for a handler that adds data to those of another handler.

@@ -15,7 +15,7 @@ use crate::budget::{DEFER_ACCEPT, EVENTS_PER_WAIT, LISTEN_BACKLOG, UNSENT_IN_KER
 use crate::sys::eventfd::EventFd;
 use crate::sys::socket::{self, Sharing};
 use crate::sys::{epoll, options};
-use crate::worker::os::{Os, OutputStatus, Ready, Token};
+use crate::worker::os::{Os, OutputStatus, PeerEnd, Ready, Token};
 
 /// The token of the waker, which no connection or listener has.
 const WAKER: usize = usize::MAX;
@@ -154,6 +154,11 @@ impl Os for Linux {
     fn unread(&mut self, socket: &OwnedFd) -> usize {
         // It cannot fail for a connection. If it does, 0 is a safe answer: nothing is known to have arrived.
         socket::unread(socket.as_fd()).unwrap_or(0)
+    }
+
+    fn peer_end(&self, socket: &OwnedFd) -> PeerEnd {
+        // It fails only for lack of memory, and a later event or the deadline tells as well.
+        socket::peer_end(socket.as_fd()).unwrap_or(PeerEnd::Nothing)
     }
 
     fn send(&mut self, socket: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {

@@ -9,6 +9,8 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub(crate) use crate::sys::socket::PeerEnd;
+
 /// The operating system as one worker sees it. Errors are those of the system calls; `WouldBlock` is `EAGAIN`.
 pub(crate) trait Os {
     /// A stream socket. Dropping it closes it. It has four bytes with a niche, so that a vacant slot of a table takes no more memory.
@@ -79,6 +81,9 @@ pub(crate) trait Os {
 
     /// Returns the number of bytes that have arrived and are not read.
     fn unread(&mut self, socket: &Self::Socket) -> usize;
+
+    /// Returns how much of the connection the peer has ended, without reading what has arrived before the end.
+    fn peer_end(&self, socket: &Self::Socket) -> PeerEnd;
 
     /// Writes, and returns the number of bytes that were taken.
     fn send(&mut self, socket: &Self::Socket, bytes: &[u8]) -> io::Result<usize>;

@@ -91,10 +91,10 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Alive
     }
 
-    /// Ends a visit to a connection while its reading is paused. If it waits for a decision, checks whether its peer has reset it.
+    /// Ends a visit to a connection while its reading is paused. If it waits for a decision, checks whether its peer still does.
     fn end_paused_visit(&mut self, index: ConnIndex, read_closed: bool) -> Flow {
         let is_deciding = self.streams.table.record_mut(index).state() == State::Deciding;
-        if read_closed && is_deciding && self.check_for_reset(index) == Flow::Gone {
+        if read_closed && is_deciding && self.drop_if_abandoned(index) == Flow::Gone {
             return Flow::Gone;
         }
         self.flush_reply(index)

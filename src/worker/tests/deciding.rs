@@ -1,7 +1,7 @@
 //! Tests of requests that the handler decides on later.
 
 use super::rig::{Client, Rig, Seen, decode, limits, millis, play, request, secs};
-use crate::budget::DECISIONS;
+use crate::budget::{DECISIONS, READ_BUFFER};
 use crate::simulation::connection::Ending;
 use crate::worker::{ConnIndex, Limits, State};
 use crate::ws::Opcode;
@@ -222,19 +222,90 @@ fn a_decision_on_an_earlier_request_of_a_connection_is_not_taken_for_one_on_the_
     });
 }
 
+/// The application asks of each of its decisions whether it is awaited.
+fn awaited(rig: &Rig) -> Vec<bool> {
+    rig.decisions().iter().map(crate::worker::Decision::is_awaited).collect()
+}
+
+/// Input behind a request: nothing, a part of a frame, and more than the worker would ever keep.
+fn behind() -> [Vec<u8>; 3] {
+    [Vec::new(), b"\x81\x82\0\0".to_vec(), vec![b'x'; 2 * READ_BUFFER]]
+}
+
 #[test]
-fn who_has_ended_its_half_gets_the_answer_all_the_same() {
+fn who_ends_its_half_behind_a_plain_request_gets_the_answer_all_the_same() {
     play(limits(), |rig| {
         for behind in ["", "more"] {
             let client = put_off(rig, [&get("/later"), behind].concat().as_bytes());
             rig.world().client_ends(client);
             rig.settle();
-            assert_eq!(rig.counters().decisions_pending.get(), 1);
+            assert_eq!((rig.counters().decisions_pending.get(), awaited(rig)), (1, vec![true]));
             rig.decision().resolve(5);
             rig.settle();
             assert!(rig.response(client).starts_with(&answer(5)));
             assert_eq!(rig.world().held(), 0);
         }
+    });
+}
+
+#[test]
+fn who_ends_its_half_behind_a_request_for_a_websocket_is_dropped_at_once() {
+    for is_later in [true, false] {
+        for behind in behind() {
+            play(limits(), |rig| {
+                let client = rig.connect();
+                rig.send(client, &[request("/later").as_bytes(), &behind].concat());
+                if is_later {
+                    rig.settle();
+                    assert_eq!(awaited(rig), [true]);
+                }
+                rig.world().client_ends(client);
+                rig.settle();
+                let counters = rig.counters();
+                assert_eq!((rig.world().held(), counters.decisions_pending.get()), (0, 0));
+                assert_eq!((awaited(rig), counters.opened.get()), (vec![false], 0));
+                rig.decision().resolve(5);
+                rig.settle();
+                assert_eq!((rig.response(client), rig.counters().opened.get()), (String::new(), 0));
+            });
+        }
+    }
+}
+
+#[test]
+fn who_resets_while_its_request_is_decided_on_is_dropped_at_once() {
+    for (request, is_later) in [(request("/later"), true), (get("/later"), true), (get("/later"), false)] {
+        for behind in behind() {
+            play(limits(), |rig| {
+                let client = rig.connect();
+                rig.send(client, &[request.as_bytes(), &behind].concat());
+                if is_later {
+                    rig.settle();
+                    assert_eq!(awaited(rig), [true]);
+                }
+                rig.world().client_resets(client);
+                rig.settle();
+                assert_eq!((rig.world().held(), rig.counters().decisions_pending.get()), (0, 0));
+                assert_eq!(awaited(rig), [false]);
+                drop(rig.decision());
+                rig.settle();
+            });
+        }
+    }
+}
+
+#[test]
+fn a_decision_that_is_too_late_is_not_awaited() {
+    play(limits(), |rig| {
+        let client = put_off(rig, request("/later").as_bytes());
+        rig.run_for(millis(6_999));
+        assert_eq!(awaited(rig), [true]);
+        rig.run_for(millis(201));
+        assert_eq!(awaited(rig), [false]);
+        assert!(rig.response(client).starts_with("HTTP/1.1 503 "));
+        // The application does not return the verdict that waits for its decision.
+        let _ = rig.open_by(&request("/later-or-now"));
+        assert_eq!(awaited(rig), [false, false]);
     });
 }
 

@@ -174,6 +174,11 @@ impl Rig {
         self.decisions.borrow_mut().pop().expect("something is to be decided")
     }
 
+    /// Returns the pending decisions of the application, the latest last.
+    pub(super) fn decisions(&self) -> Ref<'_, Vec<Decision<usize>>> {
+        self.decisions.borrow()
+    }
+
     pub(super) fn connect(&mut self) -> Client {
         self.world().connect().expect("a listener is open")
     }

@@ -150,14 +150,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             Ok(Some((routed, len))) => {
                 let taken = len - kept.as_ref().map_or(0, |(_, old_len)| *old_len);
                 let rest = part.start + taken..part.end;
-                if let Routed::Later(number) = routed {
+                if let Routed::Later(decision) = routed {
                     let head = kept.map(|(head, _)| head).or_else(|| self.copy_head(part.start..rest.start));
                     let Some(mut head) = head else {
                         let is_head = is_head(self.streams.receive.bytes(part));
                         return AfterHead::Done(self.refuse(index, AT_LIMIT, is_head));
                     };
                     head.truncate(len);
-                    return AfterHead::Done(self.await_decision(index, number, head, rest));
+                    return AfterHead::Done(self.await_decision(index, decision, head, rest));
                 }
                 self.recycle_head(kept);
                 match routed {

@@ -1,7 +1,7 @@
 //! Requests that wait for a decision.
 //!
-//! The worker does not read from a connection with such a request: later input waits in the kernel. The deadline is that of the decision;
-//! the client has none. When the decision is resolved, the worker parses the request again, and reads from the connection without waiting
+//! The worker does not read from a connection with such a request: later input waits in the kernel. When an event reports an end, the worker
+//! asks the kernel which. The deadline is that of the decision; the client has none. When the decision is resolved, the worker parses the request again, and reads from the connection without waiting
 //! for an event.
 
 use std::ops::Range;
@@ -9,15 +9,15 @@ use std::ops::Range;
 use super::respond::AT_LIMIT;
 use super::routed::Routed;
 use crate::base::ticks::deadline;
-use crate::budget::{READ_COSTLY, WORK_OF_READ};
-use crate::http::{HeadBuffer, Refusal, Status, is_head, parse_head};
-use crate::worker::app::decision::{DecisionResult, Learnt};
+use crate::budget::WORK_OF_READ;
+use crate::http::{HeadBuffer, HeadLimits, Refusal, Status, is_head, parse_head};
+use crate::worker::app::decision::{DecisionResult, Learnt, PendingDecision};
 use crate::worker::app::handler::Handler;
-use crate::worker::os::Os;
+use crate::worker::os::{Os, PeerEnd};
 use crate::worker::session::sessions::{Flow, Sessions};
-use crate::worker::stream::{ReadState, Received};
 use crate::worker::table::{ConnIndex, Flags, State};
 use crate::ws::Buffers;
+use crate::ws::handshake::Asked;
 
 const TIMED_OUT: Refusal =
     Refusal::new(Status::SERVICE_UNAVAILABLE, "the server has not decided on the request in time");
@@ -27,11 +27,11 @@ const UNDECIDED: Refusal =
     Refusal::new(Status::INTERNAL_SERVER_ERROR, "the server could not decide on the request");
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Keeps a request until the decision of this number is resolved, with the input that follows it in this range of the receive buffer.
+    /// Keeps a request until this decision is resolved, with the input that follows it in this range of the receive buffer.
     pub(super) fn await_decision(
         &mut self,
         index: ConnIndex,
-        number: u64,
+        decision: PendingDecision,
         head: Vec<u8>,
         rest: Range<usize>,
     ) -> Flow {
@@ -40,7 +40,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             self.streams.pool.recycle(head);
             return self.refuse(index, AT_LIMIT, is_head);
         }
-        self.app.decisions.set_awaited(index, number);
+        self.app.decisions.set_awaited(index, decision);
         self.streams.table.side_or_new(index).head = head;
         let record = self.streams.table.record_mut(index);
         record.set_state(State::Deciding);
@@ -144,26 +144,24 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Checks whether the peer of a connection that waits for a decision has reset it. Keeps the input that one read returns. Leaves an
-    /// orderly end of the stream for a later read.
+    /// Drops a connection that waits for a decision, if its peer has ended so much of it that the decision is of no use.
     #[cold]
-    pub(in crate::worker) fn check_for_reset(&mut self, index: ConnIndex) -> Flow {
-        if self.streams.table.side(index).is_some_and(|side| !side.unhandled.is_empty()) {
-            return Flow::Alive;
-        }
-        self.streams.counters.reads.add(1);
-        let at = self.streams.receive.input_start();
-        let Received { len, state, .. } = match self.streams.receive(index, at..at + READ_COSTLY) {
-            Ok(received) => received,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Flow::Alive,
-            Err(_) => return self.drop_lost(index),
+    pub(in crate::worker) fn drop_if_abandoned(&mut self, index: ConnIndex) -> Flow {
+        let Some((record, side)) = self.streams.table.entry(index) else { return Flow::Gone };
+        let is_of_use = match self.streams.os.peer_end(&record.socket) {
+            PeerEnd::Nothing => true,
+            // A client may end its half behind its last request and read the response (RFC 9112 section 9.6 has a server do so as well). It
+            // cannot use a WebSocket: it could send no Close, without which the connection is not closed cleanly (RFC 6455, section 7.1.4).
+            PeerEnd::WritingHalf => side.is_none_or(|side| !asks_for_websocket(&side.head, self.limits.head)),
+            PeerEnd::Connection => false,
         };
-        self.streams.receive.note_used(at + len);
-        self.streams.counters.bytes_in.add(len as u64);
-        if len > 0 && !self.keep_unhandled(index, at..at + len) {
-            return self.refuse_undecided(index);
-        }
-        // Later reads return an orderly end of the stream again.
-        if matches!(state, ReadState::Failed) { self.apply_read_state(index, state) } else { Flow::Alive }
+        if is_of_use { Flow::Alive } else { self.drop_lost(index) }
     }
+}
+
+/// Returns whether a complete request head asks for a WebSocket.
+fn asks_for_websocket(head: &[u8], limits: HeadLimits) -> bool {
+    let mut fields = HeadBuffer::new(limits);
+    let parsed = parse_head(head, &mut fields);
+    matches!(parsed, Ok(Some((request, _))) if matches!(Asked::of(&request), Ok(Asked::WebSocket(_))))
 }

@@ -9,7 +9,7 @@ use crate::worker::app::conn::SocketPeer;
 use crate::worker::app::connecting::{Connecting, MayDecideLater};
 use crate::worker::app::decision::Learnt;
 use crate::worker::app::handler::Handler;
-use crate::worker::app::verdict::Verdict;
+use crate::worker::app::verdict::{Later, Verdict};
 use crate::worker::os::Os;
 use crate::worker::session::sessions::Sessions;
 use crate::worker::table::{ConnIndex, Flags};
@@ -66,7 +66,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             Verdict::Accept(never) => match never.data {},
             Verdict::Respond(response) => self.respond(index, request, response, is_refused),
             Verdict::Refuse(response) => self.answer_with_refusal(index, request, &response),
-            Verdict::Later(later) => Routed::Later(later.number()),
+            Verdict::Later(Later(pending)) => Routed::Later(pending),
         })
     }
 }

@@ -1,7 +1,9 @@
 //! The result of routing a request.
 
+use crate::worker::app::decision::PendingDecision;
+
 /// The result of routing a request. The answer, if any, is in the reply buffer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Routed {
     /// The WebSocket is open.
     WebSocket,
@@ -9,6 +11,6 @@ pub(super) enum Routed {
     Answered,
     /// The request is answered, and the connection ends after that.
     Ended,
-    /// The request waits for the decision of this number.
-    Later(u64),
+    /// The request waits for this decision.
+    Later(PendingDecision),
 }
