@@ -3,13 +3,15 @@
 use super::sessions::{Flow, Sessions};
 use super::visits::Visits;
 use crate::budget::{BYTES_PER_WORK, WORK_OF_MESSAGE, outbox_for};
+use crate::worker::app::batch::Batch;
 use crate::worker::app::closed::Closed;
 use crate::worker::app::handler::Handler;
 use crate::worker::app::prepared::{PreparedMessage, message_of};
 use crate::worker::app::slices::{SliceBudget, SliceCursor};
+use crate::worker::app::turn::{ConnectionAccess, Flush};
 use crate::worker::os::Os;
 use crate::worker::stream::compression::{Codec, MessageWriter, can_share_compressed};
-use crate::worker::table::{ConflationKey, ConnId, ConnIndex, Frame, MIN_CHUNK, REFERENCE_OVERHEAD, State};
+use crate::worker::table::{ConnId, ConnIndex, Frame, MIN_CHUNK, State};
 use crate::ws::deflate::DeflateParams;
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
@@ -29,7 +31,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             self.deliver_negotiated(index, opcode, payload, frame.len());
         } else {
             // For a short frame a copy is cheaper than a reference.
-            self.push_frame(index, frame, true, frame.len() < MIN_CHUNK);
+            self.push_frame(index, frame, frame.len() < MIN_CHUNK);
         }
     }
 
@@ -106,11 +108,15 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     pub(in crate::worker) fn broadcast(&mut self, message: &PreparedMessage, cursor: &mut SliceCursor) {
         cursor.set_end(self.streams.table.end());
         let mut budget = self.slice_budget();
+        let mut batch = Batch::default();
+        batch.add(message.clone());
         cursor.advance(cursor.rest().map(ConnIndex::new), &mut budget, |index, budget| {
             if let Some(record) = self.streams.table.get(index).filter(|record| record.state() == State::Open)
             {
                 let params = record.params;
-                self.broadcast_to(index, message, params);
+                let frame = self.compressed(message, params).unwrap_or(message.frame());
+                self.charge_for(frame);
+                self.push(index, &mut batch, Flush::Now);
             }
             budget.step();
             if self.visits.meter.is_visit_spent() {
@@ -125,18 +131,6 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             SliceBudget::SPENT
         } else {
             SliceBudget::of_steps(self.limits.budgets.slice as usize)
-        }
-    }
-
-    fn broadcast_to(&mut self, index: ConnIndex, message: &PreparedMessage, params: DeflateParams) {
-        let compressed = self.compressed(message, params);
-        let frame = compressed.unwrap_or(message.frame());
-        self.charge_for(frame);
-        let is_copied =
-            self.streams.table.outbox(index).is_some_and(|outbox| outbox.prefers_copy(frame.len()));
-        if self.push_frame(index, frame, false, is_copied) && compressed.is_some() {
-            self.streams.counters.compressed_out.add(1);
-            self.add_sent_to_window(index, message);
         }
     }
 
@@ -168,46 +162,6 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 writer.compressor.add_to_window(payload, writer.params, writer.windows, writer.counters);
             });
         }
-    }
-
-    /// Sends a frame, `later` or at once. Output that has to wait for the kernel is queued as a copy or as a reference. Returns `false`
-    /// when the connection has ended, or is closed because there is no room for the frame.
-    fn push_frame(&mut self, index: ConnIndex, frame: &Frame, later: bool, is_copied: bool) -> bool {
-        let len = frame.len();
-        let most = outbox_for(self.limits.outbox, len);
-        let fits = |sessions: &Self| len <= most.saturating_sub(sessions.streams.queued(index));
-        let may_wait =
-            |sessions: &Self| is_copied || sessions.streams.pool.has_backlog_room(len + REFERENCE_OVERHEAD);
-        // Output that only waits for the end of the iteration, or for other connections, does not make a peer slow.
-        let must_write = !(fits(self) && may_wait(self));
-        if must_write && !self.streams.is_blocked(index) && self.write_outbox(index) == Flow::Gone {
-            return false;
-        }
-        let mut written = 0;
-        if !self.streams.is_blocked(index)
-            && (!may_wait(self) || !(later || self.streams.has_other_output(index)))
-        {
-            match self.streams.send(index, frame) {
-                Ok(count) => written = count,
-                Err(_) => {
-                    let _ = self.drop_lost(index);
-                    return false;
-                }
-            }
-        }
-        // After a part of a frame the rest has to follow, whatever the limits are.
-        if written == 0 && !(fits(self) && may_wait(self)) {
-            self.close_slow(index);
-            return false;
-        }
-        self.streams.counters.messages_out.add(1);
-        if written == len {
-            return true;
-        }
-        if !is_copied || !self.streams.queue(index, &frame[written..]) {
-            self.streams.queue_shared(index, frame, written, ConflationKey::NONE);
-        }
-        self.after_queueing(index, true) == Flow::Alive
     }
 
     fn find_open(&self, id: ConnId) -> Option<ConnIndex> {

@@ -57,24 +57,33 @@ impl<O: Os> SocketWriter<'_, O> {
 
     #[inline]
     fn send_with<D>(
-        self,
+        mut self,
         index: ConnIndex,
         record: &mut Record<O::Socket, D>,
         is_large: bool,
         send: impl FnOnce(&mut Transports, TransportKind, &mut TransportContext<'_, O>) -> io::Result<Sent>,
     ) -> io::Result<usize> {
+        if !is_large {
+            return self.offer(index, record, send);
+        }
+        self.os.limit_unsent(&record.socket, UNSENT_OF_LARGE);
+        let sent = self.offer(index, record, send);
+        self.os.limit_unsent(&record.socket, UNSENT_IN_KERNEL);
+        sent
+    }
+
+    #[inline]
+    fn offer<D>(
+        &mut self,
+        index: ConnIndex,
+        record: &mut Record<O::Socket, D>,
+        send: impl FnOnce(&mut Transports, TransportKind, &mut TransportContext<'_, O>) -> io::Result<Sent>,
+    ) -> io::Result<usize> {
         let Self { os, transports, pool, counters } = self;
         counters.writes.add(1);
         let kind = record.transport();
-        let socket = &record.socket;
-        if is_large {
-            os.limit_unsent(socket, UNSENT_OF_LARGE);
-        }
-        let sent = send(transports, kind, &mut TransportContext { os, socket, index, pool });
-        if is_large {
-            os.limit_unsent(socket, UNSENT_IN_KERNEL);
-        }
-        let Sent { len, is_blocked } = sent?;
+        let Sent { len, is_blocked } =
+            send(transports, kind, &mut TransportContext { os, socket: &record.socket, index, pool })?;
         counters.bytes_out.add(len as u64);
         if is_blocked {
             record.flags.set(Flags::BLOCKED);

@@ -194,6 +194,28 @@ fn what_waits_for_all_connections_is_bounded_and_comes_back() {
 }
 
 #[test]
+fn without_memory_to_wait_in_a_message_leaves_at_once_if_the_kernel_takes_it() {
+    for policy in [SlowPolicy::Close, SlowPolicy::DropNewest, SlowPolicy::DropOldest, SlowPolicy::Conflate] {
+        play(Limits { backlog: 0, ..limits() }, |rig| {
+            let client = rig.open();
+            let (before, mut later) = (rig.sends(client), batch(policy, 7, &["one", "two"]));
+            let pushed =
+                rig.turn(move |connections| connections.push(ConnIndex::new(0), &mut later, Flush::Later));
+            assert_eq!((pushed, rig.sends(client) - before), (taken(2), 2));
+            assert_eq!(rig.frames(client), said(&["one", "two"]));
+            // A rest that has to follow waits all the same; nothing joins it.
+            rig.world().set_room(client, 3);
+            let pushed = push(rig, policy, 7, &["three", "four"]);
+            let (undelivered, dropped) = if policy == SlowPolicy::Close { (1, 0) } else { (0, 1) };
+            assert_eq!(pushed, Pushed { taken: 1, dropped, displaced: 0, undelivered });
+            rig.world().set_room(client, usize::MAX);
+            rig.settle();
+            assert_eq!(rig.frames(client)[..1], said(&["three"]));
+        });
+    }
+}
+
+#[test]
 fn who_is_lost_while_pushing_is_told_once() {
     play(limits(), |rig| {
         let client = rig.open();
