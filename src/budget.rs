@@ -206,7 +206,7 @@ pub(crate) const EVICTION_SPARE: usize = 64;
 
 /// Messages in a row that are no requests, after which a hub's client is closed with 1008: each is answered with more bytes than it may
 /// have.
-pub const BAD_REQUESTS: u32 = 100;
+pub const MAX_BAD_REQUESTS: u32 = 100;
 /// Bytes that a byte of a payload may become in the text of a subprotocol that wraps it: `\\u0001` in JSON. Base64 makes less.
 pub const ENVELOPED_BYTE: usize = 6;
 /// Bytes that such a subprotocol may add to a payload: a topic of 255 bytes and an `id` of 64, each byte of them as above, take half of
@@ -220,13 +220,13 @@ pub const fn enveloped(payload: usize) -> usize {
 }
 
 /// Part of a hub's topics that is left to the operator's publishers when clients have taken up all others: one in so many.
-pub const TOPICS_OF_OPERATOR: usize = 16;
+pub const OPERATOR_TOPICS_DIVISOR: usize = 16;
 /// Part of the bytes of histories that encodings made for clients which come back may take: one in so many.
 #[cfg(feature = "hub")]
-pub(crate) const FORMS_OF_HISTORY: usize = 4;
+pub(crate) const HISTORY_ENCODINGS_DIVISOR: usize = 4;
 /// Topics looked at, when there are as many as there may be, for one that may go.
 #[cfg(feature = "hub")]
-pub(crate) const EVICTION_LOOKS: usize = 64;
+pub(crate) const EVICTION_CHECKS: usize = 64;
 
 const _: () = assert!(MAX_CONNECTIONS_PER_WORKER.is_multiple_of(RECORDS_PER_PAGE));
 const _: () = assert!(MOST_HEAD <= READ_BUFFER, "a request head fits one read");

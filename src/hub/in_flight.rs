@@ -18,7 +18,7 @@ pub(crate) const BROADCASTS: u64 = BUCKETS as u64;
 /// Approximate bytes that a message costs beside its payload: its topic's name, its entries in queues and its bookkeeping.
 pub(crate) const MESSAGE_COST: usize = 512;
 /// Most bytes that one message counts, and the highest possible limit.
-const MOST: usize = 1 << 38;
+const MAX_BYTES: usize = 1 << 38;
 
 /// The counters of messages under way, and their limits.
 pub(crate) struct InFlight {
@@ -26,11 +26,11 @@ pub(crate) struct InFlight {
     /// Most messages of a topic, and of a client.
     topic_messages: usize,
     client_messages: usize,
-    all: Meter,
+    all: LoadMeter,
     /// Messages that clients have published.
-    clients: Meter,
-    topics: Vec<Meter>,
-    publishers: Vec<Meter>,
+    all_clients: LoadMeter,
+    by_topic: Vec<LoadMeter>,
+    by_client: Vec<LoadMeter>,
     /// Messages of the operator that were refused.
     refused: AtomicU64,
 }
@@ -45,9 +45,9 @@ pub(crate) struct Reservation {
 
 /// A number of messages in the upper 24 bits and a number of bytes in the lower 40 bits.
 #[derive(Default)]
-struct Meter(AtomicU64);
+struct LoadMeter(AtomicU64);
 
-const MESSAGE: u64 = 1 << 40;
+const ONE_MESSAGE: u64 = 1 << 40;
 
 /// The messages under way, for the simulation.
 #[cfg(feature = "simulation")]
@@ -63,15 +63,15 @@ impl InFlight {
     /// Limits the bytes of all messages, the number of messages of each topic, of which clients may publish half, and the number of
     /// messages of each client.
     pub(crate) fn new(limit: usize, topic_messages: usize, client_messages: usize) -> Arc<Self> {
-        let buckets = |buckets: usize| (0..buckets).map(|_| Meter::default()).collect();
+        let buckets = |buckets: usize| (0..buckets).map(|_| LoadMeter::default()).collect();
         Arc::new(Self {
-            limit: limit.min(MOST),
+            limit: limit.min(MAX_BYTES),
             topic_messages,
             client_messages,
-            all: Meter::default(),
-            clients: Meter::default(),
-            topics: buckets(BUCKETS + 1),
-            publishers: buckets(BUCKETS),
+            all: LoadMeter::default(),
+            all_clients: LoadMeter::default(),
+            by_topic: buckets(BUCKETS + 1),
+            by_client: buckets(BUCKETS),
             refused: AtomicU64::new(0),
         })
     }
@@ -79,25 +79,25 @@ impl InFlight {
     /// Reserves room for a message of a client, or of the operator if `client` is `None`, to the topic with this hash. Returns `None` where
     /// there is no room. The limits do not apply when no other message is under way, and the clients' share does not apply when no other
     /// message of a client is under way.
-    pub(crate) fn admit(
+    pub(crate) fn reserve(
         self: &Arc<Self>,
         client: Option<ConnId>,
         hash: u64,
         len: usize,
     ) -> Option<Reservation> {
-        let bytes = len.saturating_add(MESSAGE_COST).min(MOST);
+        let bytes = len.saturating_add(MESSAGE_COST).min(MAX_BYTES);
         let topic = if hash == BROADCASTS { BUCKETS } else { bucket(hash) };
-        let publisher = client.map(|client| bucket(spread(client)));
+        let publisher = client.map(|client| bucket(client_hash(client)));
         let (share, used, messages) = match publisher {
             None => (self.limit, &self.all, self.topic_messages),
-            Some(_) => (self.limit / 2, &self.clients, self.topic_messages.div_ceil(2)),
+            Some(_) => (self.limit / 2, &self.all_clients, self.topic_messages.div_ceil(2)),
         };
         let free = share.saturating_sub(used.bytes());
         let meters = [
             (Some(&self.all), usize::MAX, self.limit),
-            (publisher.map(|_| &self.clients), usize::MAX, share),
-            (publisher.map(|at| &self.publishers[at]), self.client_messages, free),
-            (Some(&self.topics[topic]), messages, free),
+            (publisher.map(|_| &self.all_clients), usize::MAX, share),
+            (publisher.map(|at| &self.by_client[at]), self.client_messages, free),
+            (Some(&self.by_topic[topic]), messages, free),
         ];
         for (at, (meter, messages, most)) in meters.iter().enumerate() {
             if meter.is_some_and(|meter| !meter.add(bytes, *messages, *most)) {
@@ -108,26 +108,26 @@ impl InFlight {
         Some(Reservation {
             in_flight: Arc::clone(self),
             bytes: AtomicUsize::new(bytes),
-            topic: short(topic),
-            client: publisher.map(short),
+            topic: bucket_number(topic),
+            client: publisher.map(bucket_number),
         })
     }
 
     /// Returns the number of messages under way and of their bytes.
-    pub(crate) fn under_way(&self) -> (u64, u64) {
+    pub(crate) fn totals(&self) -> (u64, u64) {
         let all = self.all.0.load(Ordering::Relaxed);
-        (all / MESSAGE, all % MESSAGE)
+        (all / ONE_MESSAGE, all % ONE_MESSAGE)
     }
 
     #[cfg(feature = "simulation")]
-    pub(crate) fn in_flight(&self) -> InFlightTotals {
-        let of = |meter: &Meter| meter.0.load(Ordering::Relaxed);
-        let (all, of_clients) = (of(&self.all), of(&self.clients));
-        InFlightTotals { of_operator: all / MESSAGE - of_clients / MESSAGE, bytes: self.all.bytes() }
+    pub(crate) fn operator_totals(&self) -> InFlightTotals {
+        let of = |meter: &LoadMeter| meter.0.load(Ordering::Relaxed);
+        let (all, of_clients) = (of(&self.all), of(&self.all_clients));
+        InFlightTotals { of_operator: all / ONE_MESSAGE - of_clients / ONE_MESSAGE, bytes: self.all.bytes() }
     }
 
     /// Counts a message of the operator that was refused.
-    pub(crate) fn note_refusal(&self) {
+    pub(crate) fn count_refusal(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -136,9 +136,9 @@ impl InFlight {
         self.refused.load(Ordering::Relaxed)
     }
 
-    fn meters(&self, reservation: &Reservation) -> impl Iterator<Item = &Meter> {
-        let client = reservation.client.map(|at| [&self.clients, &self.publishers[usize::from(at)]]);
-        [&self.all, &self.topics[usize::from(reservation.topic)]]
+    fn meters(&self, reservation: &Reservation) -> impl Iterator<Item = &LoadMeter> {
+        let client = reservation.client.map(|at| [&self.all_clients, &self.by_client[usize::from(at)]]);
+        [&self.all, &self.by_topic[usize::from(reservation.topic)]]
             .into_iter()
             .chain(client.into_iter().flatten())
     }
@@ -147,7 +147,7 @@ impl InFlight {
 impl Reservation {
     /// Adds bytes to the reservation, without a check of the limits: fewer later messages are admitted instead.
     pub(crate) fn grow(&self, bytes: usize) {
-        let bytes = bytes.min(MOST);
+        let bytes = bytes.min(MAX_BYTES);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.in_flight.meters(self).for_each(|meter| meter.grow(bytes));
     }
@@ -160,9 +160,9 @@ impl Drop for Reservation {
     }
 }
 
-impl Meter {
+impl LoadMeter {
     fn bytes(&self) -> usize {
-        usize::try_from(self.0.load(Ordering::Relaxed) % MESSAGE).unwrap_or(usize::MAX)
+        usize::try_from(self.0.load(Ordering::Relaxed) % ONE_MESSAGE).unwrap_or(usize::MAX)
     }
 
     /// Adds a message and its bytes if the sums then are at most `messages` and `most`, or if it is the only message. Returns whether it
@@ -170,8 +170,8 @@ impl Meter {
     fn add(&self, bytes: usize, messages: usize, most: usize) -> bool {
         let [bytes, messages, most] = [bytes, messages, most].map(|number| number as u64);
         let more = |sum: u64| {
-            let fits = sum / MESSAGE < messages && sum % MESSAGE + bytes <= most;
-            (fits || sum < MESSAGE).then_some(sum + MESSAGE + bytes)
+            let fits = sum / ONE_MESSAGE < messages && sum % ONE_MESSAGE + bytes <= most;
+            (fits || sum < ONE_MESSAGE).then_some(sum + ONE_MESSAGE + bytes)
         };
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
@@ -181,7 +181,7 @@ impl Meter {
     }
 
     fn remove(&self, bytes: usize) {
-        self.0.fetch_sub(MESSAGE + bytes as u64, Ordering::Relaxed);
+        self.0.fetch_sub(ONE_MESSAGE + bytes as u64, Ordering::Relaxed);
     }
 }
 
@@ -191,12 +191,12 @@ fn bucket(hash: u64) -> usize {
 }
 
 /// Returns a hash of a client's id that puts clients with neighbouring ids into different buckets.
-fn spread(client: ConnId) -> u64 {
+fn client_hash(client: ConnId) -> u64 {
     let name = u64::from(client.index().get()) | (client.worker() as u64) << 26;
     name.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-fn short(bucket: usize) -> u16 {
+fn bucket_number(bucket: usize) -> u16 {
     u16::try_from(bucket).unwrap_or(u16::MAX)
 }
 
@@ -225,7 +225,7 @@ mod tests {
 
     /// Publishes messages of a KiB, including their cost, until one is refused.
     fn fill(in_flight: &Arc<InFlight>, client: Option<ConnId>, hash: u64) -> Vec<Reservation> {
-        std::iter::from_fn(|| in_flight.admit(client, hash, KIB - MESSAGE_COST)).take(10_000).collect()
+        std::iter::from_fn(|| in_flight.reserve(client, hash, KIB - MESSAGE_COST)).take(10_000).collect()
     }
 
     fn in_flight(kib: usize) -> Arc<InFlight> {
@@ -239,9 +239,9 @@ mod tests {
             (0..6).map(|number| fill(&in_flight, None, topic(number))).collect();
         let counts: Vec<usize> = held.iter().map(Vec::len).collect();
         assert_eq!(counts, [32, 16, 8, 4, 2, 1]);
-        assert_eq!(in_flight.under_way(), (63, 63 * KIB as u64));
+        assert_eq!(in_flight.totals(), (63, 63 * KIB as u64));
         drop(held);
-        assert_eq!(in_flight.under_way(), (0, 0));
+        assert_eq!(in_flight.totals(), (0, 0));
     }
 
     #[test]
@@ -251,7 +251,7 @@ mod tests {
             (0..40).flat_map(|number| fill(&in_flight, client(number), topic(number.into()))).collect();
         assert_eq!(of_clients.len(), 32);
         assert_eq!(fill(&in_flight, None, topic(50)).len(), 16);
-        assert!(in_flight.admit(client(99), topic(99), 0).is_none());
+        assert!(in_flight.reserve(client(99), topic(99), 0).is_none());
     }
 
     #[test]
@@ -283,21 +283,21 @@ mod tests {
     fn what_is_alone_always_fits() {
         let in_flight = InFlight::new(10, 0, 0);
         for publisher in [None, client(1)] {
-            let only = in_flight.admit(publisher, topic(1), 100 * KIB).unwrap();
-            assert!([None, client(2)].iter().all(|other| in_flight.admit(*other, topic(2), 0).is_none()));
+            let only = in_flight.reserve(publisher, topic(1), 100 * KIB).unwrap();
+            assert!([None, client(2)].iter().all(|other| in_flight.reserve(*other, topic(2), 0).is_none()));
             drop(only);
         }
-        assert_eq!(in_flight.under_way(), (0, 0));
+        assert_eq!(in_flight.totals(), (0, 0));
     }
 
     #[test]
     fn what_a_message_comes_to_later_counts() {
         let in_flight = in_flight(64);
-        let grown = in_flight.admit(None, topic(1), KIB - MESSAGE_COST).unwrap();
+        let grown = in_flight.reserve(None, topic(1), KIB - MESSAGE_COST).unwrap();
         grown.grow(61 * KIB);
         assert_eq!((fill(&in_flight, None, topic(1)).len(), fill(&in_flight, None, topic(2)).len()), (0, 1));
         grown.grow(KIB);
-        assert!(in_flight.admit(None, topic(3), KIB).is_none());
+        assert!(in_flight.reserve(None, topic(3), KIB).is_none());
         drop(grown);
         assert_eq!(fill(&in_flight, None, topic(1)).len(), 32);
     }
@@ -311,20 +311,20 @@ mod tests {
             let mut held: Vec<Reservation> = Vec::new();
             for (publisher, number, len, which) in steps {
                 let publisher = if publisher == 0 { None } else { client(publisher) };
-                match in_flight.admit(publisher, topic(number), len) {
+                match in_flight.reserve(publisher, topic(number), len) {
                     Some(reservation) => held.push(reservation),
                     None => prop_assert!(!held.is_empty(), "the only one is refused"),
                 }
                 let sum = held.iter().map(|reservation| reservation.bytes.load(Ordering::Relaxed)).sum::<usize>();
-                prop_assert_eq!(in_flight.under_way(), (held.len() as u64, sum as u64));
+                prop_assert_eq!(in_flight.totals(), (held.len() as u64, sum as u64));
                 prop_assert!(sum <= 16 * KIB || held.len() == 1);
                 if len % 2 == 0 && !held.is_empty() {
                     held.swap_remove(which.index(held.len()));
                 }
             }
             drop(held);
-            prop_assert_eq!(in_flight.under_way(), (0, 0));
-            prop_assert!(in_flight.topics.iter().chain(&in_flight.publishers).all(|meter| meter.0.load(Ordering::Relaxed) == 0));
+            prop_assert_eq!(in_flight.totals(), (0, 0));
+            prop_assert!(in_flight.by_topic.iter().chain(&in_flight.by_client).all(|meter| meter.0.load(Ordering::Relaxed) == 0));
         }
     }
 }

@@ -22,7 +22,7 @@
 //!   share. `worker_queues`: a sending end for each worker, and the receiving end that the worker takes.
 //! - `question`, `answer_sender`, `hub_view`: the interface for questions of other threads. `questions`: the built-in questions.
 //! - `publication`, `name`, `position`, `outcome`, `request_id`: published messages, topic names, positions, results and request ids.
-//!   `in_flight`: limits of messages under way. `index`, `indices`, `hash`: lookup of topics.
+//!   `in_flight`: limits of messages under way. `topic_names`, `indices`, `hash`: lookup of topics.
 //! - `config`, `rules`: the operator's settings. `memory`: an estimate of a hub's memory. `journal`: the owners' decisions, for the
 //!   simulation.
 #![forbid(unsafe_code)]
@@ -36,7 +36,6 @@ mod handler;
 mod hash;
 mod hub_view;
 pub(crate) mod in_flight;
-mod index;
 mod indices;
 #[cfg(feature = "simulation")]
 pub(crate) mod journal;
@@ -54,6 +53,7 @@ mod rules;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod topic_names;
 mod worker_queues;
 
 use std::sync::Arc;
@@ -128,7 +128,7 @@ impl Hub {
     /// Returns the messages and bytes under way.
     #[cfg(feature = "simulation")]
     pub(crate) fn in_flight(&self) -> in_flight::InFlightTotals {
-        self.shared.in_flight.in_flight()
+        self.shared.in_flight.operator_totals()
     }
 
     /// Returns a publisher for this hub's topics.
@@ -148,7 +148,7 @@ impl Hub {
     pub fn stats(&self) -> HubStats {
         let mut total = HubStats::default();
         self.shared.counters().for_each(|counters| total.merge(&counters.snapshot()));
-        (total.queued_messages, total.queued_bytes) = self.shared.in_flight.under_way();
+        (total.queued_messages, total.queued_bytes) = self.shared.in_flight.totals();
         total.refused_busy = self.shared.in_flight.refused();
         total.questions_refused = self.questions.refused();
         total

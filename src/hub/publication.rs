@@ -33,13 +33,13 @@ impl Publication {
     /// Returns the message as a subscriber with this dialect receives it.
     pub(crate) fn encoded(&self, dialect: Dialect) -> &PreparedMessage {
         self.encodings.get(dialect, |published| {
-            counted(dialect.encode(&self.topic, self.offset, published), self.reservation.as_ref())
+            count_encoding(dialect.encode(&self.topic, self.offset, published), self.reservation.as_ref())
         })
     }
 
     /// Returns the message's bytes for limits. An encoding takes at most six times as many in an outbox.
-    pub(crate) fn measure(&self) -> usize {
-        measure(self.bytes())
+    pub(crate) fn limit_bytes(&self) -> usize {
+        limit_bytes(self.bytes())
     }
 
     /// Returns the number of payload bytes.
@@ -49,11 +49,11 @@ impl Publication {
 }
 
 /// Bytes that a message's position counts for limits, beside its payload and the name of its topic.
-const PLACE: usize = 32;
+const POSITION_BYTES: usize = 32;
 
 /// Returns the bytes for limits of a message with a payload of `payload` bytes. An encoding takes at most six times as many in an outbox.
-pub(crate) const fn measure(payload: usize) -> usize {
-    payload + MAX_TOPIC + PLACE
+pub(crate) const fn limit_bytes(payload: usize) -> usize {
+    payload + MAX_TOPIC + POSITION_BYTES
 }
 
 /// Returns the most bytes that an encoding of a message has, in any dialect whose clients can recover missed messages.
@@ -76,7 +76,7 @@ impl Broadcast {
     /// Returns the message as a client with this dialect receives it.
     pub(crate) fn encoded(&self, dialect: Dialect) -> &PreparedMessage {
         let encode = |published: &PreparedMessage| {
-            counted(dialect.encode_broadcast(published), Some(&self.reservation))
+            count_encoding(dialect.encode_broadcast(published), Some(&self.reservation))
         };
         self.encodings.get(dialect, encode)
     }
@@ -89,7 +89,7 @@ impl Broadcast {
 }
 
 /// Adds the bytes of an encoding to the reservation of its message.
-fn counted(encoded: PreparedMessage, reservation: Option<&Reservation>) -> PreparedMessage {
+fn count_encoding(encoded: PreparedMessage, reservation: Option<&Reservation>) -> PreparedMessage {
     if let Some(reservation) = reservation {
         reservation.grow(encoded.payload().len());
     }

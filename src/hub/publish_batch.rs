@@ -46,7 +46,7 @@ impl PublishBatch {
         message: &PreparedMessage,
         reply: Option<AnswerSender<Published>>,
     ) -> Result<(), PublishError> {
-        let reply_to = reply.map_or(ReplyTo::Nobody, ReplyTo::Thread);
+        let reply_to = reply.map_or(ReplyTo::Discard, ReplyTo::Thread);
         let worker = self.shared.publish_for_operator(topic, message.clone(), reply_to)?;
         if !self.workers.contains(&worker) {
             self.workers.push(worker);

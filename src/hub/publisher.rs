@@ -36,7 +36,7 @@ impl Publisher {
     /// When the hub did not accept the message. The error [`PublishError::TooManyTopics`] occurs at the topic's owner only, after this
     /// method has returned; [`publish_with_reply`](Self::publish_with_reply) reports it.
     pub fn publish(&self, topic: &str, message: Message<'_>) -> Result<(), PublishError> {
-        self.post_message(topic, message, ReplyTo::Nobody)
+        self.post_message(topic, message, ReplyTo::Discard)
     }
 
     /// Publishes a message as [`publish`](Self::publish) does. `reply` receives the message's position in its topic, or the reason why the
@@ -74,8 +74,8 @@ impl Publisher {
         }
         let message = PreparedMessage::new(message);
         let in_flight = &self.shared.in_flight;
-        let Some(reservation) = in_flight.admit(None, BROADCASTS, message.payload().len()) else {
-            in_flight.note_refusal();
+        let Some(reservation) = in_flight.reserve(None, BROADCASTS, message.payload().len()) else {
+            in_flight.count_refusal();
             return Err(PublishError::Busy);
         };
         self.ask(SendBroadcast(Broadcast::new(message, reservation)), answers)

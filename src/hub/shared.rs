@@ -94,14 +94,14 @@ impl HubShared {
     ///
     /// # Errors
     /// [`PublishError::Busy`] if there is no room. The [`ReplyTo`] gets no answer then.
-    pub(crate) fn admit(
+    pub(crate) fn prepare_publish(
         &self,
         topic: &str,
         message: PreparedMessage,
         reply_to: ReplyTo,
     ) -> Result<Publish, PublishError> {
         let hash = self.hash(topic);
-        match self.in_flight.admit(reply_to.client(), hash, message.payload().len()) {
+        match self.in_flight.reserve(reply_to.client(), hash, message.payload().len()) {
             Some(reservation) => Ok(Publish { topic: topic.into(), hash, message, reservation, reply_to }),
             None => {
                 reply_to.cancel();
@@ -124,13 +124,13 @@ impl HubShared {
             reply_to.cancel();
             return Err(error);
         }
-        let posted = self.admit(topic, message, reply_to).and_then(|publish| {
+        let posted = self.prepare_publish(topic, message, reply_to).and_then(|publish| {
             let worker = self.owner(publish.hash);
             let sender = self.queues.sender(worker).ok_or(PublishError::NotRunning)?;
             sender.publish(publish).map(|()| worker)
         });
         if posted == Err(PublishError::Busy) {
-            self.in_flight.note_refusal();
+            self.in_flight.count_refusal();
         }
         posted
     }

@@ -3,41 +3,41 @@
 use std::time::Duration;
 
 use super::owner::Owner;
-use crate::budget::EVICTION_LOOKS;
+use crate::budget::EVICTION_CHECKS;
 
 /// Small messages whose memory the owner frees while it searches for a topic to evict.
-const FREED_FOR_ONE: usize = 256;
+const FREED_PER_EVICTION: usize = 256;
 
 /// Small messages, or the equivalent in bytes, whose memory the owner frees with one part of a round. The next iteration frees the rest.
-const FREED: usize = 4096;
+const FREED_PER_PART: usize = 4096;
 
 impl Owner {
     /// Forgets expired messages, and removes topics that need not stay, in the part of the topics that is due.
     pub(crate) fn sweep(&mut self, now: Duration) {
-        let due = self.keeping.due(now);
+        let due = self.sweep.due(now);
         // Another owner may need room for a topic.
         let is_short = due > 0 && self.shared.is_short_of_topics();
-        let mut budget = FREED;
+        let mut budget = FREED_PER_PART;
         for at in 0..due {
-            if budget == 0 || self.sweep_next(now, is_short, &mut budget) == Swept::More {
-                self.keeping.put_off = due - at;
+            if budget == 0 || self.sweep_next(now, is_short, &mut budget) == Swept::Unfinished {
+                self.sweep.postponed = due - at;
                 break;
             }
         }
-        self.keeping.rest();
+        self.sweep.free_if_empty();
     }
 
     /// Finds a topic without subscribers and messages, and removes it. Returns whether there was one. Each call checks a part of the topics
     /// only, and the next call checks the next part.
     pub(super) fn evict(&mut self, now: Duration) -> bool {
-        let mut budget = FREED_FOR_ONE;
-        for _ in 0..EVICTION_LOOKS.min(self.keeping.queue.len()) {
+        let mut budget = FREED_PER_EVICTION;
+        for _ in 0..EVICTION_CHECKS.min(self.sweep.queue.len()) {
             match self.sweep_next(now, true, &mut budget) {
-                Swept::Gone => return true,
-                Swept::Stays => {}
-                Swept::More => {
+                Swept::Removed => return true,
+                Swept::Kept => {}
+                Swept::Unfinished => {
                     // The next call checks other topics.
-                    self.keeping.queue.rotate_left(1);
+                    self.sweep.queue.rotate_left(1);
                     return false;
                 }
             }
@@ -47,29 +47,29 @@ impl Owner {
 
     /// Checks the next topic.
     fn sweep_next(&mut self, now: Duration, is_short: bool, budget: &mut usize) -> Swept {
-        let Some(at) = self.keeping.queue.pop_front() else { return Swept::Stays };
+        let Some(at) = self.sweep.queue.pop_front() else { return Swept::Kept };
         let Self { topics, shared, counters, .. } = self;
-        let Some(topic) = topics.get_mut(at as usize).filter(|topic| topic.keeps) else {
-            return Swept::Stays;
+        let Some(topic) = topics.get_mut(at as usize).filter(|topic| topic.is_swept) else {
+            return Swept::Kept;
         };
         let rule = shared.config.rules.of(&topic.name).history;
         let has_more = topic.change_history(counters, |history| {
             history.expire(now, &rule);
-            history.tidy(now, budget, shared)
+            history.free_memory(now, budget, shared)
         });
         if has_more {
-            self.keeping.queue.push_front(at);
-            return Swept::More;
+            self.sweep.queue.push_front(at);
+            return Swept::Unfinished;
         }
-        if topic.stays(now, rule.age, is_short) {
-            self.keeping.queue.push_back(at);
-            return Swept::Stays;
+        if topic.must_stay(now, rule.age, is_short) {
+            self.sweep.queue.push_back(at);
+            return Swept::Kept;
         }
-        topic.keeps = false;
+        topic.is_swept = false;
         let hash = shared.hash(&topic.name);
-        let is_wanted = topic.is_wanted();
+        let has_workers = topic.has_workers();
         self.remove_if_unused(at, hash);
-        if is_wanted { Swept::Stays } else { Swept::Gone }
+        if has_workers { Swept::Kept } else { Swept::Removed }
     }
 }
 
@@ -77,10 +77,10 @@ impl Owner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Swept {
     /// The topic was removed.
-    Gone,
-    Stays,
+    Removed,
+    Kept,
     /// The check has to continue, since the budget of memory to free is used up.
-    More,
+    Unfinished,
 }
 
 #[cfg(test)]
@@ -91,7 +91,7 @@ mod tests {
     use crate::hub::broker::messages::{Publish, ReplyTo};
     use crate::hub::broker::peers::Peers;
     use crate::hub::broker::shared::LocalShared;
-    use crate::hub::broker::sweep::{LEAST, MOST, ROUND, STEP, Sweep};
+    use crate::hub::broker::sweep::{MAX_INTERVAL, MAX_PART, MIN_PART, ROUND_TIME, Sweep};
     use crate::hub::hash::NameHasher;
     use crate::hub::in_flight::InFlight;
     use crate::hub::{HistoryRule, HubConfig, Rule, Rules};
@@ -122,9 +122,9 @@ mod tests {
 
     fn publish(owner: &mut Owner, in_flight: &Arc<InFlight>, topic: &str, peers: &mut Peers) {
         let hash = owner.shared.hash(topic);
-        let reservation = in_flight.admit(None, hash, 1).unwrap();
+        let reservation = in_flight.reserve(None, hash, 1).unwrap();
         let message = PreparedMessage::new(Message::Text("x"));
-        let publish = Publish { topic: topic.into(), hash, message, reservation, reply_to: ReplyTo::Nobody };
+        let publish = Publish { topic: topic.into(), hash, message, reservation, reply_to: ReplyTo::Discard };
         owner.publish(publish, Duration::ZERO, peers);
     }
 
@@ -134,15 +134,15 @@ mod tests {
             let (mut owner, _peers) = owner(topics);
             let (mut now, mut most) = (AGE, 0);
             // The round under way may have passed a topic just before the topic expired.
-            while let Some(step) = owner.keeping.step() {
+            while let Some(interval) = owner.sweep.interval() {
                 let before = owner.topics();
                 owner.sweep(now);
                 most = most.max(before - owner.topics());
-                now += step;
-                assert!(now <= AGE + 2 * ROUND + STEP, "{topics}: {} are left", owner.topics());
+                now += interval;
+                assert!(now <= AGE + 2 * ROUND_TIME + MAX_INTERVAL, "{topics}: {} are left", owner.topics());
             }
             assert_eq!(owner.topics(), 0);
-            assert!(most <= MOST.max(topics.div_ceil(50)), "{topics}: {most} in one part");
+            assert!(most <= MAX_PART.max(topics.div_ceil(50)), "{topics}: {most} in one part");
         }
     }
 
@@ -153,13 +153,17 @@ mod tests {
             let shared = Arc::clone(&owner.shared);
             let each = shared.history() / (topics * messages as usize);
             let mut now = AGE;
-            while let Some(step) = owner.keeping.step() {
+            while let Some(interval) = owner.sweep.interval() {
                 let before = shared.history();
                 owner.sweep(now);
                 let freed = (before - shared.history()) / each;
-                assert!(freed <= FREED, "{topics} of {messages}: {freed} messages in one part");
-                now += step;
-                assert!(now <= AGE + 2 * ROUND + STEP, "{topics} of {messages}: {} are left", owner.topics());
+                assert!(freed <= FREED_PER_PART, "{topics} of {messages}: {freed} messages in one part");
+                now += interval;
+                assert!(
+                    now <= AGE + 2 * ROUND_TIME + MAX_INTERVAL,
+                    "{topics} of {messages}: {} are left",
+                    owner.topics()
+                );
             }
             assert_eq!((owner.topics(), shared.history()), (0, 0));
         }
@@ -173,7 +177,7 @@ mod tests {
         let before = shared.history();
         let late = AGE + Duration::from_nanos(1);
         assert!(!owner.evict(late) && owner.topics() == 2);
-        assert!(before - shared.history() <= FREED_FOR_ONE * 300);
+        assert!(before - shared.history() <= FREED_PER_EVICTION * 300);
         assert!(owner.evict(late) && owner.topics() == 1);
     }
 
@@ -182,10 +186,10 @@ mod tests {
         let mut sweep = Sweep::default();
         (0..1_000).for_each(|topic| sweep.add(topic));
         let second = Duration::from_secs(1);
-        assert_eq!([sweep.due(second), sweep.due(second)], [LEAST, 0], "a part at a time");
+        assert_eq!([sweep.due(second), sweep.due(second)], [MIN_PART, 0], "a part at a time");
         (1_000..9_000).for_each(|topic| sweep.add(topic));
-        let parts = (1..=15).map(|step| sweep.due(second + step * STEP)).sum::<usize>();
-        assert_eq!(parts, 1_000 - LEAST);
-        assert_eq!(sweep.due(second + 16 * STEP), 9_000_usize.div_ceil(50));
+        let parts = (1..=15).map(|step| sweep.due(second + step * MAX_INTERVAL)).sum::<usize>();
+        assert_eq!(parts, 1_000 - MIN_PART);
+        assert_eq!(sweep.due(second + 16 * MAX_INTERVAL), 9_000_usize.div_ceil(50));
     }
 }

@@ -18,7 +18,7 @@ use crate::metrics::HubCounters;
 use crate::worker::{Handle, Turn};
 
 /// Time until the next attempt to send what a full queue did not take.
-const RETRY: Duration = Duration::from_millis(1);
+const RETRY_INTERVAL: Duration = Duration::from_millis(1);
 
 /// One worker's end of the broker: the topics that the worker owns, and the queues to and from the other ends.
 pub(crate) struct LocalBroker {
@@ -48,7 +48,7 @@ impl LocalBroker {
         let own: usize = self.peers.loopback_lens().iter().sum();
         BrokerInventory {
             topics: self.owner.topics(),
-            keeping: self.owner.keeping(),
+            swept_topics: self.owner.swept_topics(),
             creators: self.shared.quota.len(),
             unsent: usize::from(self.peers.has_unsent()) + own,
         }
@@ -165,7 +165,7 @@ impl Broker for LocalBroker {
     }
 
     fn end_turn(&mut self, now: Duration) -> Turn {
-        let has_listings = self.owner.go_on_listing();
+        let has_listings = self.owner.continue_listing();
         self.owner.sweep(now);
         self.peers.shrink();
         let [requests, deliveries] = self.peers.loopback_lens();
@@ -173,7 +173,7 @@ impl Broker for LocalBroker {
         if deliveries > 0 || (!is_blocked && (requests > 0 || has_listings)) {
             return Turn::Again;
         }
-        let waits = [is_blocked.then_some(RETRY), self.owner.keeping.step()];
+        let waits = [is_blocked.then_some(RETRY_INTERVAL), self.owner.sweep.interval()];
         waits.into_iter().flatten().min().map_or(Turn::Idle, Turn::Within)
     }
 }

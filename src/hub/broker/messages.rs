@@ -27,7 +27,8 @@ pub(crate) struct Publish {
 /// Where the result of publishing a message goes.
 #[derive(Debug)]
 pub(crate) enum ReplyTo {
-    Nobody,
+    /// The result is discarded.
+    Discard,
     Thread(AnswerSender<Published>),
     Client(ConnId, RequestId),
 }
@@ -37,7 +38,7 @@ impl ReplyTo {
     pub(crate) const fn client(&self) -> Option<ConnId> {
         match self {
             Self::Client(client, _) => Some(*client),
-            Self::Nobody | Self::Thread(_) => None,
+            Self::Discard | Self::Thread(_) => None,
         }
     }
 
@@ -51,12 +52,12 @@ impl ReplyTo {
     /// Sends the result to a thread. For a client, returns the reply to deliver to its worker.
     pub(crate) fn answer(self, topic: Name, result: Result<Published, PublishError>) -> Option<PublishReply> {
         match self {
-            Self::Nobody => None,
+            Self::Discard => None,
             Self::Thread(reply) => {
                 reply.send_result(result);
                 None
             }
-            Self::Client(conn, id) => Some(PublishReply { conn, id, topic, result }),
+            Self::Client(conn, request_id) => Some(PublishReply { conn, request_id, topic, result }),
         }
     }
 }
@@ -71,7 +72,7 @@ pub(crate) struct Subscribe {
     /// The position after which the client needs all messages.
     pub(crate) since: Option<Position>,
     /// The client has got a part of its missed messages, and this asks for the next part.
-    pub(crate) is_continued: bool,
+    pub(crate) is_continuation: bool,
 }
 
 /// The client that subscribes, with the ids of its subscription and its request.
@@ -79,7 +80,7 @@ pub(crate) struct Subscribe {
 pub(crate) struct Requester {
     pub(crate) conn: ConnId,
     pub(crate) subscribe_id: SubscribeId,
-    pub(crate) id: RequestId,
+    pub(crate) request_id: RequestId,
 }
 
 /// A delivery of the broker to a worker.
@@ -97,7 +98,7 @@ pub(crate) enum Delivery {
 #[derive(Debug)]
 pub(crate) struct PublishReply {
     pub(crate) conn: ConnId,
-    pub(crate) id: RequestId,
+    pub(crate) request_id: RequestId,
     pub(crate) topic: Name,
     pub(crate) result: Result<Published, PublishError>,
 }
@@ -108,7 +109,7 @@ pub(crate) struct SubscribeReply {
     pub(crate) topic: Name,
     pub(crate) hash: u64,
     pub(crate) requester: Requester,
-    pub(crate) is_continued: bool,
+    pub(crate) is_continuation: bool,
     pub(crate) result: Result<Subscribed, PublishError>,
 }
 
@@ -122,7 +123,7 @@ pub(crate) struct Subscribed {
     /// The client's missed messages, in order, or the first part of them.
     pub(crate) missed: Vec<Arc<Publication>>,
     /// There are more missed messages, for which the worker has to ask again.
-    pub(crate) more: bool,
+    pub(crate) has_more: bool,
     /// The offset of the topic's latest message.
     pub(crate) latest: u64,
 }

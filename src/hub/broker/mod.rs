@@ -30,7 +30,7 @@ use super::answer_sender::AnswerSender;
 use super::name::Name;
 use super::outcome::{PublishError, TopicInfo};
 use crate::worker::Turn;
-pub(crate) use history::ITEM_COST;
+pub(crate) use history::STORED_MESSAGE_COST;
 use messages::{Delivery, Publish, Subscribe};
 
 /// Bytes of a topic at its owner, without its name.
@@ -114,7 +114,7 @@ pub(crate) enum Congestion {
 pub(crate) struct BrokerInventory {
     /// Topics that this worker owns, and those of them in the list of topics that stay without subscribers.
     pub(crate) topics: usize,
-    pub(crate) keeping: usize,
+    pub(crate) swept_topics: usize,
     /// Clients of all workers that were the first to publish to topics with a history.
     pub(crate) creators: usize,
     /// Requests and deliveries that wait in this worker's queue to itself, plus 1 if any to other workers are unsent.

@@ -12,30 +12,30 @@ use super::peers::Peers;
 use super::shared::LocalShared;
 use super::sweep::Sweep;
 use crate::base::pages::PagedSlab;
-use crate::hub::index::Index;
 #[cfg(feature = "simulation")]
-use crate::hub::journal::Entry;
+use crate::hub::journal::JournalEntry;
 use crate::hub::name::Name;
 use crate::hub::outcome::{PublishError, Published, TopicInfo};
 use crate::hub::position::{Epoch, Position};
 use crate::hub::publication::Publication;
+use crate::hub::topic_names::TopicNames;
 use crate::metrics::HubCounters;
 use crate::worker::ConnId;
 
 const TOPICS_PER_PAGE: usize = 256;
 /// Number of buckets of hashes by which removed topics are counted.
-const EPOCHS: usize = 4096;
+const REMOVED_BUCKETS: usize = 4096;
 
 /// The topics that a worker owns.
 pub(crate) struct Owner {
     pub(super) shared: Arc<LocalShared>,
     pub(super) counters: Arc<HubCounters>,
     pub(super) topics: PagedSlab<OwnedTopic, TOPICS_PER_PAGE>,
-    index: Index,
+    names: TopicNames,
     /// Number of removed topics that had messages, by bucket of their hashes.
-    gone: Vec<u32>,
+    removed: Vec<u32>,
     /// The topics that may stay without subscribers.
-    pub(super) keeping: Sweep,
+    pub(super) sweep: Sweep,
     /// Most bytes of the messages in one part of a recovery. As JSON text they may take six times as many.
     recovery_bytes: usize,
     /// Requested lists of topics that are not finished.
@@ -48,9 +48,9 @@ impl Owner {
             shared,
             counters,
             topics: PagedSlab::default(),
-            index: Index::default(),
-            gone: vec![0; EPOCHS],
-            keeping: Sweep::default(),
+            names: TopicNames::default(),
+            removed: vec![0; REMOVED_BUCKETS],
+            sweep: Sweep::default(),
             recovery_bytes: 0,
             listings: VecDeque::new(),
         }
@@ -69,19 +69,19 @@ impl Owner {
 
     /// Returns the number of topics that may stay without subscribers.
     #[cfg(feature = "simulation")]
-    pub(crate) fn keeping(&self) -> usize {
-        self.keeping.len()
+    pub(crate) fn swept_topics(&self) -> usize {
+        self.sweep.len()
     }
 
     /// Assigns an offset to a message and delivers it to all workers that have subscribed.
     pub(crate) fn publish(&mut self, mut publish: Publish, now: Duration, peers: &mut Peers) {
-        let reply_to = std::mem::replace(&mut publish.reply_to, ReplyTo::Nobody);
+        let reply_to = std::mem::replace(&mut publish.reply_to, ReplyTo::Discard);
         let topic = Name::clone(&publish.topic);
         #[cfg(feature = "simulation")]
         let copy = publish.message.clone();
         let result = self.accept_message(publish, reply_to.client(), now, peers);
         #[cfg(feature = "simulation")]
-        self.shared.note(|| Entry::published(&topic, now, copy, &result));
+        self.shared.record(|| JournalEntry::published(&topic, now, copy, &result));
         if let Some(reply) = reply_to.answer(topic, result) {
             peers.deliver(reply.conn.worker(), Delivery::Published(Box::new(reply)));
         }
@@ -98,10 +98,10 @@ impl Owner {
         let rule = self.shared.config.rules.of(&name).history;
         let found = self.find(&name, hash);
         if found.is_none() && rule.is_off() {
-            return Ok(self.publish_to_nobody(hash));
+            return Ok(self.publish_without_topic(hash));
         }
         let at = self.find_or_create(found, &name, hash, client, now)?;
-        let Self { topics, shared, counters, keeping, .. } = self;
+        let Self { topics, shared, counters, sweep, .. } = self;
         let Some(topic) = topics.get_mut(at as usize) else { return Err(PublishError::TooManyTopics) };
         topic.offset += 1;
         counters.published.add(1);
@@ -109,11 +109,11 @@ impl Owner {
         if !rule.is_off() {
             let frame = message.frame();
             topic.change_history(counters, |history| history.push(offset, frame, now, &rule, shared));
-            if !std::mem::replace(&mut topic.keeps, true) {
-                keeping.add(at);
+            if !std::mem::replace(&mut topic.is_swept, true) {
+                sweep.add(at);
             }
         }
-        if topic.is_wanted() {
+        if topic.has_workers() {
             let publication = Arc::new(Publication::new(
                 Name::clone(&topic.name),
                 hash,
@@ -132,10 +132,10 @@ impl Owner {
     }
 
     /// Publishes a message to a topic without subscribers and history. Such a topic exists during this call only, and takes no room.
-    fn publish_to_nobody(&mut self, hash: u64) -> Published {
+    fn publish_without_topic(&mut self, hash: u64) -> Published {
         self.counters.published.add(1);
         let epoch = Epoch { run: self.shared.names.run(), serial: self.serial(hash) };
-        self.count_gone(hash);
+        self.count_removed(hash);
         Published { offset: 1, epoch, subscribers: 0 }
     }
 
@@ -172,13 +172,13 @@ impl Owner {
     /// Subscribes a worker to a topic for one of its clients. From now on the worker gets all messages of the topic. Returns the cost of
     /// the missed messages in the answer, in small messages.
     pub(crate) fn subscribe(&mut self, subscribe: Subscribe, now: Duration, peers: &mut Peers) -> usize {
-        let Subscribe { topic, hash, requester, since, is_continued } = subscribe;
+        let Subscribe { topic, hash, requester, since, is_continuation } = subscribe;
         let worker = requester.conn.worker();
         let result = self.add_subscriber(&topic, hash, worker, since, now);
         #[cfg(feature = "simulation")]
-        self.shared.note(|| Entry::joined(&topic, now, since, &result));
+        self.shared.record(|| JournalEntry::subscribed(&topic, now, since, &result));
         let cost = result.as_ref().map_or(0, Subscribed::cost);
-        let reply = SubscribeReply { topic, hash, requester, is_continued, result };
+        let reply = SubscribeReply { topic, hash, requester, is_continuation, result };
         peers.deliver(worker, Delivery::Subscribed(Box::new(reply)));
         cost
     }
@@ -199,16 +199,16 @@ impl Owner {
         let messages = shared.config.sizes.recovery_messages;
         let epoch = topic.epoch(shared.names.run());
         let latest = topic.offset;
-        let live = Position { offset: latest, epoch };
+        let from = Position { offset: latest, epoch };
         let Some(since) = since else {
-            return Ok(Subscribed { from: live, recovered: None, missed: Vec::new(), more: false, latest });
+            return Ok(Subscribed { from, recovered: None, missed: Vec::new(), has_more: false, latest });
         };
         // A position in another epoch, or after the latest message, means that the client has seen none of the messages.
         let seen = if since.epoch == epoch && since.offset <= latest { Some(since.offset) } else { None };
         let (name, most) = (Name::clone(&topic.name), (messages, *recovery_bytes));
         let missed = topic.change_history(counters, |history| {
             history.expire(now, &rule);
-            history.behind(seen.unwrap_or(0), latest, most, |history, at| {
+            history.after(seen.unwrap_or(0), latest, most, |history, at| {
                 history.publication(at, &name, hash, now, shared)
             })
         });
@@ -216,7 +216,7 @@ impl Owner {
             from: Position { offset: missed.from, epoch },
             recovered: Some(seen == Some(missed.from)),
             missed: missed.publications,
-            more: missed.more,
+            has_more: missed.has_more,
             latest,
         })
     }
@@ -233,14 +233,14 @@ impl Owner {
     pub(crate) fn unsubscribe(&mut self, worker: usize, name: &str, hash: u64, now: Duration) {
         let Some(at) = self.find(name, hash) else { return };
         let is_kept = !self.shared.config.rules.of(name).history.is_off();
-        let Self { topics, keeping, .. } = self;
+        let Self { topics, sweep, .. } = self;
         if let Some(topic) = topics.get_mut(at as usize) {
             topic.remove_worker(worker);
             // No subscriber can miss messages of a topic that has had none.
-            if is_kept && !topic.is_wanted() && topic.offset > 0 {
-                topic.linger(now);
-                if !std::mem::replace(&mut topic.keeps, true) {
-                    keeping.add(at);
+            if is_kept && !topic.has_workers() && topic.offset > 0 {
+                topic.set_vacated(now);
+                if !std::mem::replace(&mut topic.is_swept, true) {
+                    sweep.add(at);
                 }
             }
         }
@@ -269,7 +269,7 @@ impl Owner {
 
     fn find(&self, name: &str, hash: u64) -> Option<u32> {
         let is_it = |at| self.topics.get(at as usize).is_some_and(|topic: &OwnedTopic| *topic.name == *name);
-        self.index.find(hash, is_it)
+        self.names.find(hash, is_it)
     }
 
     /// Makes a topic that does not exist, for the operator or for a client. If the number of topics has reached its limit, evicts a topic
@@ -278,11 +278,11 @@ impl Owner {
         &mut self,
         name: &Name,
         hash: u64,
-        is_operators: bool,
+        for_operator: bool,
         now: Duration,
     ) -> Result<u32, PublishError> {
         let is_there_room =
-            self.shared.add_topic(is_operators) || (self.evict(now) && self.shared.add_topic(is_operators));
+            self.shared.add_topic(for_operator) || (self.evict(now) && self.shared.add_topic(for_operator));
         if !is_there_room {
             self.counters.refused_at_limit.add(1);
             return Err(PublishError::TooManyTopics);
@@ -290,7 +290,7 @@ impl Owner {
         let topic = OwnedTopic::new(Name::clone(name), self.serial(hash));
         // A hub has at most `max_topics` topics, which is fewer than 2^28.
         let at = u32::try_from(self.topics.insert(topic)).unwrap_or(u32::MAX);
-        self.index.insert(hash, at);
+        self.names.insert(hash, at);
         self.counters.topics.add(1);
         Ok(at)
     }
@@ -298,20 +298,20 @@ impl Owner {
     /// Returns the serial of a new topic's epoch. A topic that had no messages gets the same serial when it is made again, since no
     /// subscriber has missed any.
     fn serial(&self, hash: u64) -> u32 {
-        self.gone[epochs(hash)].wrapping_add(1)
+        self.removed[removed_bucket(hash)].wrapping_add(1)
     }
 
     /// Counts the removal of a topic that had messages, so that the next topic of its name gets another serial.
-    fn count_gone(&mut self, hash: u64) {
-        let gone = &mut self.gone[epochs(hash)];
-        *gone = gone.wrapping_add(1);
+    fn count_removed(&mut self, hash: u64) {
+        let removed = &mut self.removed[removed_bucket(hash)];
+        *removed = removed.wrapping_add(1);
     }
 
     /// Removes a topic that has neither subscribers nor a history.
     pub(super) fn remove_if_unused(&mut self, at: u32, hash: u64) {
         let Some(topic) = self.topics.get_mut(at as usize) else { return };
         // The sweep removes a topic that is in its list.
-        if topic.is_wanted() || topic.keeps {
+        if topic.has_workers() || topic.is_swept {
             return;
         }
         let had_messages = topic.offset > 0;
@@ -319,11 +319,11 @@ impl Owner {
             self.shared.quota.remove(client);
         }
         self.topics.remove(at as usize);
-        self.index.remove(hash, at);
+        self.names.remove(hash, at);
         self.shared.remove_topic();
         self.counters.topics.decrement();
         if had_messages {
-            self.count_gone(hash);
+            self.count_removed(hash);
         }
     }
 
@@ -341,6 +341,6 @@ impl Owner {
 }
 
 /// Returns the bucket of a hash.
-fn epochs(hash: u64) -> usize {
-    usize::try_from(hash >> (u64::BITS - EPOCHS.ilog2())).unwrap_or(0)
+fn removed_bucket(hash: u64) -> usize {
+    usize::try_from(hash >> (u64::BITS - REMOVED_BUCKETS.ilog2())).unwrap_or(0)
 }

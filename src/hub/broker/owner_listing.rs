@@ -8,7 +8,7 @@ const CHECKS_PER_TURN: usize = 4096;
 
 impl Owner {
     /// Continues the first requested list, and answers when it is complete. Returns `true` where there is more to do.
-    pub(crate) fn go_on_listing(&mut self) -> bool {
+    pub(crate) fn continue_listing(&mut self) -> bool {
         let Some(mut listing) = self.listings.pop_front() else { return false };
         let end = self.end().min(listing.next + CHECKS_PER_TURN);
         for at in listing.next..end {

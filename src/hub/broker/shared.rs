@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use super::messages::{Delivery, Publish, Subscribe};
 use super::topic_quota::TopicQuota;
-use crate::budget::{FORMS_OF_HISTORY, TOPICS_OF_OPERATOR};
+use crate::budget::{HISTORY_ENCODINGS_DIVISOR, OPERATOR_TOPICS_DIVISOR};
 use crate::hub::config::HubConfig;
 use crate::hub::hash::{self, NameHasher};
 use crate::hub::name::Name;
@@ -22,7 +22,7 @@ pub(crate) struct LocalShared {
     topics: AtomicUsize,
     /// Bytes of all histories, and the part of them that encodings take.
     history: AtomicUsize,
-    forms: AtomicUsize,
+    encodings: AtomicUsize,
     /// Number of topics that each client has created.
     pub(crate) quota: TopicQuota,
     queues: WorkerQueues<WorkerSenders, WorkerReceivers>,
@@ -73,7 +73,7 @@ impl LocalShared {
             names,
             topics: AtomicUsize::new(0),
             history: AtomicUsize::new(0),
-            forms: AtomicUsize::new(0),
+            encodings: AtomicUsize::new(0),
             quota: TopicQuota::default(),
             queues: WorkerQueues::new(),
         }
@@ -122,20 +122,20 @@ impl LocalShared {
 
     /// Counts one more topic, for the operator or for a client. Returns `false`, and counts nothing, where the number of topics has reached
     /// its limit.
-    pub(crate) fn add_topic(&self, is_operators: bool) -> bool {
-        let most = if is_operators { self.config.max_topics } else { self.most_of_clients() };
+    pub(crate) fn add_topic(&self, for_operator: bool) -> bool {
+        let most = if for_operator { self.config.max_topics } else { self.client_topic_limit() };
         let more = |topics: usize| (topics < most).then_some(topics + 1);
         self.topics.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
     /// Returns the number of topics at which clients can make no more.
-    fn most_of_clients(&self) -> usize {
-        self.config.max_topics - self.config.max_topics / TOPICS_OF_OPERATOR
+    fn client_topic_limit(&self) -> usize {
+        self.config.max_topics - self.config.max_topics / OPERATOR_TOPICS_DIVISOR
     }
 
     /// Returns whether clients can make no more topics, so that topics without subscribers and messages must go.
     pub(crate) fn is_short_of_topics(&self) -> bool {
-        self.topics.load(Ordering::Relaxed) >= self.most_of_clients()
+        self.topics.load(Ordering::Relaxed) >= self.client_topic_limit()
     }
 
     pub(crate) fn remove_topic(&self) {
@@ -151,21 +151,21 @@ impl LocalShared {
 
     /// Adds bytes of encodings of messages in histories. They may take a quarter of the limit of histories. Returns `false`, and adds
     /// nothing, where they would exceed it.
-    pub(crate) fn add_forms(&self, bytes: usize) -> bool {
-        let most = self.config.history_limit / FORMS_OF_HISTORY;
+    pub(crate) fn add_encodings(&self, bytes: usize) -> bool {
+        let most = self.config.history_limit / HISTORY_ENCODINGS_DIVISOR;
         let more = |sum: usize| sum.checked_add(bytes).filter(|&sum| sum <= most);
-        if self.forms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
+        if self.encodings.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
             return false;
         }
         let fits = self.add_history(bytes);
         if !fits {
-            self.forms.fetch_sub(bytes, Ordering::Relaxed);
+            self.encodings.fetch_sub(bytes, Ordering::Relaxed);
         }
         fits
     }
 
-    pub(crate) fn remove_forms(&self, bytes: usize) {
-        self.forms.fetch_sub(bytes, Ordering::Relaxed);
+    pub(crate) fn remove_encodings(&self, bytes: usize) {
+        self.encodings.fetch_sub(bytes, Ordering::Relaxed);
         self.remove_history(bytes);
     }
 
@@ -181,9 +181,9 @@ impl LocalShared {
 
     /// Writes an owner's decision to the journal.
     #[cfg(feature = "simulation")]
-    pub(crate) fn note(&self, entry: impl FnOnce() -> crate::hub::journal::Entry) {
+    pub(crate) fn record(&self, entry: impl FnOnce() -> crate::hub::journal::JournalEntry) {
         if let Some(journal) = &self.config.journal {
-            journal.note(entry());
+            journal.record(entry());
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::base::spare::free_spare;
-use crate::budget::{BAD_REQUESTS, LIST_KEEP};
+use crate::budget::{LIST_KEEP, MAX_BAD_REQUESTS};
 use crate::worker::ConnIndex;
 
 /// Number of bad requests since the last valid one, by the index of the client's connection. Few clients send any.
@@ -15,7 +15,7 @@ impl BadRequests {
     pub(crate) fn add(&mut self, index: ConnIndex) -> bool {
         let count = self.0.entry(index).or_default();
         *count += 1;
-        *count >= BAD_REQUESTS
+        *count >= MAX_BAD_REQUESTS
     }
 
     /// Resets the counter of a client that has sent a valid request or has closed its connection.
@@ -41,10 +41,10 @@ mod tests {
     fn so_many_in_a_row_are_too_many() {
         let mut bad_requests = BadRequests::default();
         let row = |bad_requests: &mut BadRequests| {
-            (1..=BAD_REQUESTS).position(|_| bad_requests.add(ConnIndex::new(7)))
+            (1..=MAX_BAD_REQUESTS).position(|_| bad_requests.add(ConnIndex::new(7)))
         };
         assert!(!bad_requests.add(ConnIndex::new(8)));
-        assert_eq!(row(&mut bad_requests), Some(BAD_REQUESTS as usize - 1));
+        assert_eq!(row(&mut bad_requests), Some(MAX_BAD_REQUESTS as usize - 1));
         bad_requests.reset(ConnIndex::new(7));
         assert!(!bad_requests.add(ConnIndex::new(7)));
         bad_requests.reset(ConnIndex::new(7));

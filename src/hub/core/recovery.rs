@@ -17,7 +17,7 @@ use crate::budget::ENVELOPED_BYTE;
 use crate::hub::broker::Broker;
 use crate::hub::broker::messages::{PublishReply, Requester, Subscribe, SubscribeReply, Subscribed};
 use crate::hub::dialect::ServerMessage;
-use crate::hub::dialect::v1::Code;
+use crate::hub::dialect::v1::ErrorCode;
 use crate::hub::indices::TopicIndex;
 use crate::hub::name::Name;
 use crate::hub::outcome::PublishError;
@@ -40,7 +40,7 @@ impl<B: Broker> WorkerHub<B> {
     ) -> usize {
         let Some(at) = self.table.find(&reply.topic, reply.hash) else {
             bug::survived("a topic has gone while the broker was asked");
-            self.note_answer(reply.requester.conn, reply.is_continued);
+            self.note_answer(reply.requester.conn, reply.is_continuation);
             return 0;
         };
         if let Some(topic) = self.table.get_mut(at)
@@ -65,14 +65,14 @@ impl<B: Broker> WorkerHub<B> {
         reply: SubscribeReply,
         connections: &mut Connections<'_, ClientState>,
     ) -> usize {
-        let SubscribeReply { topic, hash, requester, is_continued, mut result } = reply;
-        self.note_answer(requester.conn, is_continued);
+        let SubscribeReply { topic, hash, requester, is_continuation, mut result } = reply;
+        self.note_answer(requester.conn, is_continuation);
         let (mut needed_room, mut cost) = (0, 1);
         if let Ok(subscribed) = &mut result {
             let needed =
-                subscribed.missed.iter().map(|publication| ENVELOPED_BYTE * publication.measure()).sum();
+                subscribed.missed.iter().map(|publication| ENVELOPED_BYTE * publication.limit_bytes()).sum();
             if !self.has_room(requester.conn.index(), needed, connections) {
-                subscribed.more |= !subscribed.missed.is_empty();
+                subscribed.has_more |= !subscribed.missed.is_empty();
                 subscribed.missed.clear();
                 needed_room = needed;
             }
@@ -87,13 +87,13 @@ impl<B: Broker> WorkerHub<B> {
         let more = match (state, result) {
             (None, _) => {
                 // Every request gets an answer.
-                if gets_replies && !is_continued && requester.id.is_some() {
+                if gets_replies && !is_continuation && requester.request_id.is_some() {
                     let why = "the subscription was ended before it had begun";
                     let message = ServerMessage::Refused {
-                        code: Code::Cancelled,
+                        code: ErrorCode::Cancelled,
                         why,
                         topic: Some(&topic),
-                        id: &requester.id,
+                        id: &requester.request_id,
                     };
                     reply_in_turn(connections, index, &message);
                 }
@@ -109,14 +109,14 @@ impl<B: Broker> WorkerHub<B> {
                     state,
                     &topic,
                     &requester,
-                    is_continued,
+                    is_continuation,
                     &subscribed,
                     connections,
                 );
                 let from =
                     subscribed.missed.last().map_or(subscribed.from.offset, |publication| publication.offset);
                 let last_received = Position { offset: from, ..subscribed.from };
-                subscribed.more.then_some(Recovery { topic, hash, requester, last_received, needed_room })
+                subscribed.has_more.then_some(Recovery { topic, hash, requester, last_received, needed_room })
             }
         };
         match more {
@@ -131,8 +131,8 @@ impl<B: Broker> WorkerHub<B> {
     }
 
     /// Notes that the broker has answered a request for a client's subscription or for the next part of its recovery.
-    fn note_answer(&mut self, client: ConnId, is_continued: bool) {
-        if is_continued {
+    fn note_answer(&mut self, client: ConnId, is_continuation: bool) {
+        if is_continuation {
             self.recoveries.requested.remove(&client);
         } else {
             self.clients.pending_subscriptions.remove(client);
@@ -148,14 +148,14 @@ impl<B: Broker> WorkerHub<B> {
         state: ClientState,
         topic: &Name,
         requester: &Requester,
-        is_continued: bool,
+        is_continuation: bool,
         subscribed: &Subscribed,
         connections: &mut Connections<'_, ClientState>,
     ) -> usize {
         let (index, mut cost) = (requester.conn.index(), 0);
         let counters = &self.inbox.counters;
         let has_gap = subscribed.recovered == Some(false);
-        if !is_continued || has_gap {
+        if !is_continuation || has_gap {
             match subscribed.recovered {
                 Some(true) => counters.recovered.add(1),
                 Some(false) => counters.gaps.add(1),
@@ -165,7 +165,7 @@ impl<B: Broker> WorkerHub<B> {
             reply_in_turn(
                 connections,
                 index,
-                &ServerMessage::Subscribed { topic, from, recovered, id: &requester.id },
+                &ServerMessage::Subscribed { topic, from, recovered, id: &requester.request_id },
             );
         }
         if !subscribed.missed.is_empty() {
@@ -183,7 +183,7 @@ impl<B: Broker> WorkerHub<B> {
             self.recoveries.has_sent_part = true;
         }
         // Sending may have lost or closed the connection.
-        if !subscribed.more
+        if !subscribed.has_more
             && let Some(mut state) = state_of(connections, requester.conn)
         {
             self.table.activate(at, index, &mut state, requester.subscribe_id);
@@ -214,11 +214,11 @@ impl<B: Broker> WorkerHub<B> {
             self.set_state(index, state, connections);
         }
         if state.dialect().has_requests() {
-            let (code, why) = (Code::of(error), &error.to_string());
+            let (code, why) = (ErrorCode::of(error), &error.to_string());
             reply_in_turn(
                 connections,
                 index,
-                &ServerMessage::Refused { code, why, topic: Some(topic), id: &requester.id },
+                &ServerMessage::Refused { code, why, topic: Some(topic), id: &requester.request_id },
             );
         } else {
             let reason = match error {
@@ -263,7 +263,7 @@ impl<B: Broker> WorkerHub<B> {
             {
                 let Recovery { topic, hash, requester, last_received, .. } = recovery;
                 let since = Some(last_received);
-                self.broker.subscribe(Subscribe { topic, hash, requester, since, is_continued: true });
+                self.broker.subscribe(Subscribe { topic, hash, requester, since, is_continuation: true });
             } else {
                 self.recoveries.queue.push_back(recovery);
             }
@@ -277,22 +277,24 @@ impl<B: Broker> WorkerHub<B> {
     /// Sends a client the result of publishing a message.
     pub(super) fn send_publish_reply(
         &self,
-        note: &PublishReply,
+        reply: &PublishReply,
         connections: &mut Connections<'_, ClientState>,
     ) {
-        let index = note.conn.index();
-        if connections.id(index) != Some(note.conn) {
+        let index = reply.conn.index();
+        if connections.id(index) != Some(reply.conn) {
             return;
         }
-        match note.result {
-            Ok(published) if note.id.is_some() => {
-                let message = ServerMessage::Published { topic: &note.topic, published, id: &note.id };
+        match reply.result {
+            Ok(published) if reply.request_id.is_some() => {
+                let message =
+                    ServerMessage::Published { topic: &reply.topic, published, id: &reply.request_id };
                 reply_in_turn(connections, index, &message);
             }
             Ok(_) => {}
             Err(error) => {
-                let (code, why) = (Code::of(error), &error.to_string());
-                let message = ServerMessage::Refused { code, why, topic: Some(&note.topic), id: &note.id };
+                let (code, why) = (ErrorCode::of(error), &error.to_string());
+                let message =
+                    ServerMessage::Refused { code, why, topic: Some(&reply.topic), id: &reply.request_id };
                 reply_in_turn(connections, index, &message);
             }
         }

@@ -56,7 +56,8 @@ mod tests {
         let mut recoveries = RecoveryQueue::default();
         for index in 0..10_000 {
             let conn = ConnId::new(0, 1, index);
-            let requester = Requester { conn, subscribe_id: SubscribeId::new(index), id: RequestId::NONE };
+            let requester =
+                Requester { conn, subscribe_id: SubscribeId::new(index), request_id: RequestId::NONE };
             let last_received = Position { offset: 1, epoch: Epoch { run: 1, serial: 1 } };
             recoveries.queue.push_back(Recovery {
                 topic: "t".into(),

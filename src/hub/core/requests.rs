@@ -8,7 +8,7 @@ use crate::budget::{WORK_OF_REQUEST, WORK_PER_PARSED};
 use crate::hub::broker::Broker;
 use crate::hub::broker::messages::{ReplyTo, Requester, Subscribe};
 use crate::hub::dialect::ServerMessage;
-use crate::hub::dialect::v1::{self, ClientRequest, Code, ParseRequestError};
+use crate::hub::dialect::v1::{self, ClientRequest, ErrorCode, ParseRequestError};
 use crate::hub::name::{MAX_TOPIC, Name, check_name};
 use crate::hub::outcome::PublishError;
 use crate::hub::position::Position;
@@ -47,8 +47,8 @@ impl<B: Broker> WorkerHub<B> {
             }
             SubscriptionStart::Pending(subscribe_id) => {
                 self.clients.pending_subscriptions.add(conn.id());
-                let requester = Requester { conn: conn.id(), subscribe_id, id };
-                self.broker.subscribe(Subscribe { topic, hash, requester, since, is_continued: false });
+                let requester = Requester { conn: conn.id(), subscribe_id, request_id: id };
+                self.broker.subscribe(Subscribe { topic, hash, requester, since, is_continuation: false });
             }
         }
     }
@@ -63,7 +63,7 @@ impl<B: Broker> WorkerHub<B> {
                 self.inbox.counters.bad_requests.add(1);
                 reply(
                     conn,
-                    &ServerMessage::Refused { code: Code::BadRequest, why: &why, topic: None, id: &id },
+                    &ServerMessage::Refused { code: ErrorCode::BadRequest, why: &why, topic: None, id: &id },
                 );
                 if self.clients.bad_requests.add(index) {
                     conn.close(CloseCode::POLICY_VIOLATION, "too many messages in a row are no requests");
@@ -100,19 +100,19 @@ impl<B: Broker> WorkerHub<B> {
         client: ConnId,
         state: ClientState,
         topic: &str,
-    ) -> Result<(), (Code, &'static str)> {
-        check_name(topic).map_err(|error| (Code::BadTopic, error.describe()))?;
+    ) -> Result<(), (ErrorCode, &'static str)> {
+        check_name(topic).map_err(|error| (ErrorCode::BadTopic, error.describe()))?;
         let config = &self.shared.config;
         if !config.rules.of(topic).subscribe.allows_clients() {
-            return Err((Code::Forbidden, "no client may subscribe to this topic"));
+            return Err((ErrorCode::Forbidden, "no client may subscribe to this topic"));
         }
         let found = self.table.find(topic, self.shared.hash(topic));
         if found.is_some_and(|at| self.table.subscription(state, at).is_some()) {
-            return Err((Code::AlreadySubscribed, "there is a subscription to this topic"));
+            return Err((ErrorCode::AlreadySubscribed, "there is a subscription to this topic"));
         }
         if self.table.count(state) >= config.max_subscriptions {
             self.inbox.counters.refused_at_limit.add(1);
-            return Err((Code::TooManySubscriptions, "a client may have no more subscriptions"));
+            return Err((ErrorCode::TooManySubscriptions, "a client may have no more subscriptions"));
         }
         if !self
             .clients
@@ -121,12 +121,12 @@ impl<B: Broker> WorkerHub<B> {
         {
             let why =
                 "too many of this client's subscriptions are being begun: wait for answers, and try again";
-            return Err((Code::Busy, why));
+            return Err((ErrorCode::Busy, why));
         }
         // Requests in messages may use half of the limit. The other half is reserved for clients that connect with topics in their URLs:
         // they cannot try again on the same connection.
         if self.broker.unsent_requests() >= config.sizes.unsent_requests.div_ceil(2) {
-            return Err((Code::Busy, "too much is asked for at the moment: try again later"));
+            return Err((ErrorCode::Busy, "too much is asked for at the moment: try again later"));
         }
         Ok(())
     }
@@ -138,7 +138,12 @@ impl<B: Broker> WorkerHub<B> {
             let why = "there is no subscription to this topic";
             return reply(
                 conn,
-                &ServerMessage::Refused { code: Code::NotSubscribed, why, topic: topic_for_error(topic), id },
+                &ServerMessage::Refused {
+                    code: ErrorCode::NotSubscribed,
+                    why,
+                    topic: topic_for_error(topic),
+                    id,
+                },
             );
         };
         self.end_subscription(conn.data_mut(), subscription);
@@ -151,24 +156,26 @@ impl<B: Broker> WorkerHub<B> {
         topic: &str,
         message: Message<'_>,
         id: RequestId,
-    ) -> Result<(), (Code, &'static str)> {
-        check_name(topic).map_err(|error| (Code::BadTopic, error.describe()))?;
+    ) -> Result<(), (ErrorCode, &'static str)> {
+        check_name(topic).map_err(|error| (ErrorCode::BadTopic, error.describe()))?;
         let counters = &self.inbox.counters;
         if !self.shared.config.rules.of(topic).publish.allows_clients() {
             counters.publish_forbidden.add(1);
-            return Err((Code::Forbidden, "no client may publish to this topic"));
+            return Err((ErrorCode::Forbidden, "no client may publish to this topic"));
         }
         if message.as_bytes().len() > self.shared.max_message() {
-            return Err((Code::TooLarge, "the payload is longer than the server's max-message"));
+            return Err((ErrorCode::TooLarge, "the payload is longer than the server's max-message"));
         }
         let reply_to = ReplyTo::Client(conn.id(), id);
-        let admitted = self.shared.admit(topic, PreparedMessage::new(message), reply_to);
-        let accepted = admitted.and_then(|publish| self.broker.try_publish(publish));
+        let prepared = self.shared.prepare_publish(topic, PreparedMessage::new(message), reply_to);
+        let accepted = prepared.and_then(|publish| self.broker.try_publish(publish));
         accepted.map_err(|error| match error {
-            PublishError::Unavailable => (Code::Unavailable, "the broker is not available: try again later"),
+            PublishError::Unavailable => {
+                (ErrorCode::Unavailable, "the broker is not available: try again later")
+            }
             _ => {
                 self.inbox.counters.publish_busy.add(1);
-                (Code::Busy, "more is published than goes out: try again later")
+                (ErrorCode::Busy, "more is published than goes out: try again later")
             }
         })
     }
@@ -179,7 +186,7 @@ fn topic_for_error(topic: &str) -> Option<&str> {
     Some(topic).filter(|topic| topic.len() <= MAX_TOPIC)
 }
 
-impl Code {
+impl ErrorCode {
     pub(super) const fn of(error: PublishError) -> Self {
         match error {
             PublishError::Name(_) => Self::BadTopic,

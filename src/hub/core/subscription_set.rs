@@ -33,7 +33,7 @@ impl SubscriptionSet {
         match self {
             Self::List(subs) => subs.iter().find(|subscription| subscription.topic == topic).copied(),
             Self::Table(subs) => {
-                subs.find(spread(topic), |subscription| subscription.topic == topic).copied()
+                subs.find(table_hash(topic), |subscription| subscription.topic == topic).copied()
             }
         }
     }
@@ -48,18 +48,18 @@ impl SubscriptionSet {
                 None => {
                     let mut many = HashTable::with_capacity(2 * LINEAR_SEARCH_MAX);
                     for subscription in subs.drain(..).chain([subscription]) {
-                        many.insert_unique(spread(subscription.topic), subscription, |subscription| {
-                            spread(subscription.topic)
+                        many.insert_unique(table_hash(subscription.topic), subscription, |subscription| {
+                            table_hash(subscription.topic)
                         });
                     }
                     *self = Self::Table(Box::new(many));
                 }
             },
-            Self::Table(subs) => match subs.find_mut(spread(subscription.topic), is_it) {
+            Self::Table(subs) => match subs.find_mut(table_hash(subscription.topic), is_it) {
                 Some(other) => *other = subscription,
                 None => {
-                    _ = subs.insert_unique(spread(subscription.topic), subscription, |subscription| {
-                        spread(subscription.topic)
+                    _ = subs.insert_unique(table_hash(subscription.topic), subscription, |subscription| {
+                        table_hash(subscription.topic)
                     })
                 }
             },
@@ -71,14 +71,15 @@ impl SubscriptionSet {
         match self {
             Self::List(subs) => subs.retain(|subscription| subscription.topic != topic),
             Self::Table(subs) => {
-                if let Ok(entry) = subs.find_entry(spread(topic), |subscription| subscription.topic == topic)
+                if let Ok(entry) =
+                    subs.find_entry(table_hash(topic), |subscription| subscription.topic == topic)
                 {
                     entry.remove();
                 }
                 if subs.len() <= LINEAR_SEARCH_MAX / 2 {
                     *self = Self::List(subs.iter().copied().collect());
                 } else if subs.len() < subs.capacity() / 8 {
-                    subs.shrink_to(2 * subs.len(), |subscription| spread(subscription.topic));
+                    subs.shrink_to(2 * subs.len(), |subscription| table_hash(subscription.topic));
                 }
             }
         }
@@ -102,7 +103,7 @@ impl SubscriptionSet {
 }
 
 /// Returns a hash of a topic's index for the table, which uses the top and the bottom bits.
-const fn spread(topic: TopicIndex) -> u64 {
+const fn table_hash(topic: TopicIndex) -> u64 {
     let mixed = (topic.get() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed ^ mixed >> 32
 }

@@ -8,10 +8,10 @@ use crate::base::bug;
 use crate::base::pages::PagedSlab;
 use crate::base::spare::free_spare;
 use crate::budget::LIST_KEEP;
-use crate::hub::index::Index;
 use crate::hub::indices::{SetIndex, SubscribeId, SubscriberIndex, TopicIndex};
 use crate::hub::name::Name;
 use crate::hub::position::Position;
+use crate::hub::topic_names::TopicNames;
 use crate::worker::ConnIndex;
 
 const TOPICS_PER_PAGE: usize = 256;
@@ -21,7 +21,7 @@ const SETS_PER_PAGE: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct SubscriptionTable {
     topics: PagedSlab<Topic, TOPICS_PER_PAGE>,
-    index: Index,
+    names: TopicNames,
     /// Sets of subscriptions of connections with several.
     sets: PagedSlab<SubscriptionSet, SETS_PER_PAGE>,
     /// Topics whose number of subscribers has changed.
@@ -45,7 +45,7 @@ impl SubscriptionTable {
     }
 
     pub(crate) fn topics(&self) -> usize {
-        self.index.len()
+        self.names.len()
     }
 
     /// Returns the fan-outs of all topics that have one.
@@ -62,7 +62,7 @@ impl SubscriptionTable {
 
     pub(crate) fn find(&self, name: &str, hash: u64) -> Option<TopicIndex> {
         let is_it = |at| self.topics.get(at as usize).is_some_and(|topic: &Topic| *topic.name == *name);
-        self.index.find(hash, is_it).map(TopicIndex::new)
+        self.names.find(hash, is_it).map(TopicIndex::new)
     }
 
     pub(crate) fn get(&self, topic: TopicIndex) -> Option<&Topic> {
@@ -211,7 +211,7 @@ impl SubscriptionTable {
         }
         let topic = self.topics.remove(at.entry())?;
         let hash = hash(&topic.name);
-        self.index.remove(hash, at.get());
+        self.names.remove(hash, at.get());
         let entries = topic.fan_out.map_or(0, |fan_out| fan_out.queue.len());
         Some((topic.name, hash, entries))
     }
@@ -261,7 +261,7 @@ impl SubscriptionTable {
     fn create(&mut self, name: Name, hash: u64) -> TopicIndex {
         // A worker has no more topics than its connections have subscriptions, which memory limits to fewer than 2^28.
         let at = TopicIndex::of(self.topics.insert(Topic::new(name)));
-        self.index.insert(hash, at.get());
+        self.names.insert(hash, at.get());
         at
     }
 

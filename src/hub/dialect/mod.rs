@@ -43,7 +43,7 @@ pub(crate) enum ServerMessage<'a> {
     /// The answer to a ping.
     Pong { id: &'a RequestId },
     /// A request was refused.
-    Refused { code: v1::Code, why: &'a str, topic: Option<&'a str>, id: &'a RequestId },
+    Refused { code: v1::ErrorCode, why: &'a str, topic: Option<&'a str>, id: &'a RequestId },
 }
 
 impl Dialect {

@@ -98,7 +98,7 @@ impl Remote {
     }
 
     fn subscribe(&mut self, worker: usize, subscribe: Subscribe) {
-        let Subscribe { topic, hash, requester, since, is_continued } = subscribe;
+        let Subscribe { topic, hash, requester, since, is_continuation } = subscribe;
         let result = if self.is_down { Err(PublishError::Unavailable) } else { Ok(()) };
         let result = result.map(|()| {
             let remote = self.topics.entry(topic.to_string()).or_default();
@@ -110,10 +110,10 @@ impl Remote {
             };
             let missed = (1..).zip(&remote.messages).filter(|&(offset, _)| offset > from.offset);
             let missed: Vec<Arc<Publication>> = missed.map(publication).take(PART).collect();
-            let more = from.offset + (missed.len() as u64) < latest;
-            Subscribed { from, recovered: since.map(|_| true), missed, more, latest }
+            let has_more = from.offset + (missed.len() as u64) < latest;
+            Subscribed { from, recovered: since.map(|_| true), missed, has_more, latest }
         });
-        let reply = SubscribeReply { topic, hash, requester, is_continued, result };
+        let reply = SubscribeReply { topic, hash, requester, is_continuation, result };
         self.inboxes[worker].push_back(Delivery::Subscribed(Box::new(reply)));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::setup::Setup;
-use crate::hub::journal::{Decided, Entry, Joined};
+use crate::hub::journal::{JournalEntry, OwnerDecision, SubscribedOffsets};
 use crate::hub::{Epoch, Position, PublishError};
 use crate::simulation::run::Violation;
 use crate::ws::{Message, Opcode};
@@ -132,10 +132,10 @@ impl HubModel {
     }
 
     /// Checks a decision of an owner and applies it to the model.
-    pub(crate) fn take(&mut self, entry: &Entry, setup: &Setup) -> Result<(), Violation> {
+    pub(crate) fn take(&mut self, entry: &JournalEntry, setup: &Setup) -> Result<(), Violation> {
         let subject = setup.subject(&entry.topic).ok_or_else(|| format!("a topic {:?}", entry.topic))?;
-        match &entry.what {
-            Decided::Published { message, result } => {
+        match &entry.decision {
+            OwnerDecision::Published { message, result } => {
                 let opcode = if message.is_text() { Opcode::Text } else { Opcode::Binary };
                 let number = self.recognise(opcode, message.payload())?;
                 if self.sent[number].state == PublishState::Queued {
@@ -149,8 +149,8 @@ impl HubModel {
                     }
                 }
             }
-            Decided::Joined { since, result, .. } => match result {
-                Ok(joined) => self.check_joined(subject, *since, joined, entry.now, setup),
+            OwnerDecision::Subscribed { since, result, .. } => match result {
+                Ok(subscribed) => self.check_subscribed(subject, *since, subscribed, entry.now, setup),
                 Err(error) => may_be_refused(*error, setup),
             },
         }
@@ -218,18 +218,18 @@ impl HubModel {
         Ok(())
     }
 
-    fn check_joined(
+    fn check_subscribed(
         &mut self,
         subject: usize,
         since: Option<Position>,
-        joined: &Joined,
+        subscribed: &SubscribedOffsets,
         now: Duration,
         setup: &Setup,
     ) -> Result<(), Violation> {
-        let epoch = joined.from.epoch;
+        let epoch = subscribed.from.epoch;
         self.enter(subject, epoch, now, setup)?;
         let log = self.logs[subject].last_mut().ok_or("a topic without a log")?;
-        let (latest, from) = (log.offset(), joined.from.offset);
+        let (latest, from) = (log.offset(), subscribed.from.offset);
         let expected = since.map(|since| {
             log.expire(now, setup.subjects[subject].rule.history.age);
             let seen = (since.epoch == epoch && since.offset <= latest).then_some(since.offset);
@@ -237,28 +237,33 @@ impl HubModel {
             let from = seen.unwrap_or(0).max(first - 1);
             (from, seen == Some(from), seen)
         });
-        let is_right = joined.latest == latest
+        let is_right = subscribed.latest == latest
             && match expected {
                 None => {
-                    from == latest && joined.recovered.is_none() && joined.missed.is_empty() && !joined.more
+                    from == latest
+                        && subscribed.recovered.is_none()
+                        && subscribed.missed.is_empty()
+                        && !subscribed.has_more
                 }
                 // The owner may keep less than the rule says.
                 Some((first, _, seen)) if setup.has_little_history => {
-                    (first..=latest).contains(&from) && joined.recovered == Some(seen == Some(from))
+                    (first..=latest).contains(&from) && subscribed.recovered == Some(seen == Some(from))
                 }
-                Some((first, recovered, _)) => from == first && joined.recovered == Some(recovered),
+                Some((first, recovered, _)) => from == first && subscribed.recovered == Some(recovered),
             };
-        let missed = &joined.missed;
+        let missed = &subscribed.missed;
         let last = from + missed.len() as u64;
         let is_whole = since.is_none()
             || (missed.iter().copied().eq(from + 1..=last)
-                && joined.more == (last < latest)
+                && subscribed.has_more == (last < latest)
                 && (last == latest || !missed.is_empty())
                 && missed.len() <= setup.config.sizes.recovery_messages);
         if is_right && is_whole {
             return Ok(());
         }
-        Err(format!("topic {subject} at {latest}: since {since:?} gave {joined:?}, expected {expected:?}"))
+        Err(format!(
+            "topic {subject} at {latest}: since {since:?} gave {subscribed:?}, expected {expected:?}"
+        ))
     }
 
     /// Checks that every accepted message has a position.

@@ -100,7 +100,7 @@ impl Run {
 
     fn absorb(&mut self) -> Result<(), Violation> {
         for entry in self.setup.journal.take() {
-            let what = format!("{:?}", entry.what);
+            let what = format!("{:?}", entry.decision);
             self.note(format_args!("home of {}: {:.250}", entry.topic, what));
             self.model.take(&entry, &self.setup)?;
         }

@@ -166,7 +166,7 @@ fn every_request_gets_its_id_back_whatever_else_is_wrong() {
 #[test]
 fn an_endless_row_of_what_is_no_request_ends() {
     let running = start(|builder, _| builder);
-    let most = usize::try_from(throng::budget::BAD_REQUESTS).unwrap();
+    let most = usize::try_from(throng::budget::MAX_BAD_REQUESTS).unwrap();
     let mut client = running.speaker();
     for _ in 0..3 {
         (1..most).for_each(|_| client.say(""));

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::members;
 use crate::hub::position::{Epoch, Position};
-use crate::hub::request_id::{RequestId, RequestName};
+use crate::hub::request_id::{RequestId, RequestIdValue};
 use crate::ws::Message;
 
 /// Most bytes of an `id`.
@@ -21,18 +21,18 @@ const MAX_QUOTED: usize = 64;
 pub(crate) enum ClientRequest<'a> {
     Subscribe { topic: Cow<'a, str>, since: Option<Position> },
     Unsubscribe { topic: Cow<'a, str> },
-    Publish { topic: Cow<'a, str>, data: Data<'a> },
+    Publish { topic: Cow<'a, str>, data: RequestPayload<'a> },
     Ping,
 }
 
 /// The payload of a message.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Data<'a> {
+pub(crate) enum RequestPayload<'a> {
     Text(Cow<'a, str>),
     Binary(Vec<u8>),
 }
 
-impl Data<'_> {
+impl RequestPayload<'_> {
     pub(crate) fn as_message(&self) -> Message<'_> {
         match self {
             Self::Text(text) => Message::Text(text),
@@ -50,7 +50,7 @@ pub(crate) struct ParseRequestError {
 
 /// The members of requests, in the order of the names given to [`members::read`].
 #[derive(Debug, Default)]
-struct Raw<'a> {
+struct RequestMembers<'a> {
     kind: Option<&'a RawValue>,
     topic: Option<&'a RawValue>,
     since: Option<&'a RawValue>,
@@ -70,17 +70,17 @@ pub(crate) fn parse(text: &str) -> Result<(RequestId, ClientRequest<'_>), ParseR
         .map_err(|why| ParseRequestError { id: RequestId::NONE, why })?;
     let request = read
         .map_err(|why| format!("this is no request: {why}"))
-        .and_then(|()| incoming(&Raw { kind, topic, since, data, base64 }));
+        .and_then(|()| request_of(&RequestMembers { kind, topic, since, data, base64 }));
     match request {
-        Ok(incoming) => Ok((id, incoming)),
+        Ok(request) => Ok((id, request)),
         Err(why) => Err(ParseRequestError { id, why }),
     }
 }
 
 fn id_of(value: &RawValue) -> Result<RequestId, String> {
     let name = match value.get().as_bytes()[..] {
-        [b'"', ..] => text("id", value).map(|text| RequestName::Text(text.into()))?,
-        [b'-' | b'0'..=b'9', ..] => RequestName::Number(value.get().into()),
+        [b'"', ..] => text("id", value).map(|text| RequestIdValue::Text(text.into()))?,
+        [b'-' | b'0'..=b'9', ..] => RequestIdValue::Number(value.get().into()),
         _ => return Err("id is a number or a text".into()),
     };
     if name.len() > MAX_ID {
@@ -89,7 +89,7 @@ fn id_of(value: &RawValue) -> Result<RequestId, String> {
     Ok(RequestId::new(name))
 }
 
-fn incoming<'a>(raw: &Raw<'a>) -> Result<ClientRequest<'a>, String> {
+fn request_of<'a>(raw: &RequestMembers<'a>) -> Result<ClientRequest<'a>, String> {
     let kind = text("type", raw.kind.ok_or("a request has a type")?)?;
     if kind == "ping" {
         return Ok(ClientRequest::Ping);
@@ -103,11 +103,13 @@ fn incoming<'a>(raw: &Raw<'a>) -> Result<ClientRequest<'a>, String> {
         "subscribe" => Ok(ClientRequest::Subscribe { topic, since: raw.since.map(position).transpose()? }),
         "unsubscribe" => Ok(ClientRequest::Unsubscribe { topic }),
         _ => match (raw.data, raw.base64) {
-            (Some(data), None) => Ok(ClientRequest::Publish { topic, data: Data::Text(text("data", data)?) }),
+            (Some(data), None) => {
+                Ok(ClientRequest::Publish { topic, data: RequestPayload::Text(text("data", data)?) })
+            }
             (None, Some(base64)) => {
                 let bytes = STANDARD.decode(&*text("base64", base64)?);
                 let bytes = bytes.map_err(|error| format!("base64: {error}"))?;
-                Ok(ClientRequest::Publish { topic, data: Data::Binary(bytes) })
+                Ok(ClientRequest::Publish { topic, data: RequestPayload::Binary(bytes) })
             }
             _ => Err("publish needs either data or base64".into()),
         },
@@ -137,7 +139,7 @@ mod tests {
     use super::*;
 
     fn number(number: u64) -> RequestId {
-        RequestId::new(RequestName::Number(number.to_string().into()))
+        RequestId::new(RequestIdValue::Number(number.to_string().into()))
     }
 
     fn why(text: &str) -> String {
@@ -160,18 +162,18 @@ mod tests {
             ),
             (
                 r#"{"type":"unsubscribe","topic":"a","id":"x"}"#,
-                RequestId::new(RequestName::Text("x".into())),
+                RequestId::new(RequestIdValue::Text("x".into())),
                 ClientRequest::Unsubscribe { topic: "a".into() },
             ),
             (
                 r#"{"type":"publish","topic":"a","data":"hi"}"#,
                 RequestId::NONE,
-                ClientRequest::Publish { topic: "a".into(), data: Data::Text("hi".into()) },
+                ClientRequest::Publish { topic: "a".into(), data: RequestPayload::Text("hi".into()) },
             ),
             (
                 r#"{"type":"publish","topic":"a","base64":"AAE="}"#,
                 RequestId::NONE,
-                ClientRequest::Publish { topic: "a".into(), data: Data::Binary(vec![0, 1]) },
+                ClientRequest::Publish { topic: "a".into(), data: RequestPayload::Binary(vec![0, 1]) },
             ),
             (r#"{"type":"ping","id":1}"#, number(1), ClientRequest::Ping),
         ];
@@ -241,7 +243,7 @@ mod tests {
     #[test]
     fn what_is_not_needed_may_be_anything() {
         let text = r#"{"\ud800":["\ud800"],"since":5,"topic":[],"type":"ping","id":"\ud83d\ude00"}"#;
-        assert_eq!(parse(text), Ok((RequestId::new(RequestName::Text("😀".into())), ClientRequest::Ping)));
+        assert_eq!(parse(text), Ok((RequestId::new(RequestIdValue::Text("😀".into())), ClientRequest::Ping)));
         let text = r#"{"type":"subscribe","topic":"a","since":null,"id":null,"data":null}"#;
         assert_eq!(
             parse(text),

@@ -15,7 +15,7 @@ pub(crate) const SUBPROTOCOL: &str = "throng.v1";
 /// Why a request was refused: the value of `code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Code {
+pub(crate) enum ErrorCode {
     BadRequest,
     BadTopic,
     Forbidden,

@@ -4,18 +4,18 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use super::Code;
+use super::ErrorCode;
 use crate::hub::dialect::ServerMessage;
 use crate::hub::outcome::Published;
 use crate::hub::position::Position;
-use crate::hub::request_id::RequestName;
+use crate::hub::request_id::RequestIdValue;
 use crate::worker::PreparedMessage;
 use crate::ws::Message;
 
 /// A message of the server, as JSON.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
-enum Outgoing<'a> {
+enum ServerJson<'a> {
     Welcome {
         max_message: usize,
     },
@@ -29,12 +29,12 @@ enum Outgoing<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         recovered: Option<bool>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a RequestName>,
+        id: Option<&'a RequestIdValue>,
     },
     Unsubscribed {
         topic: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a RequestName>,
+        id: Option<&'a RequestIdValue>,
     },
     Published {
         topic: &'a str,
@@ -42,7 +42,7 @@ enum Outgoing<'a> {
         epoch: String,
         subscribers: u64,
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a RequestName>,
+        id: Option<&'a RequestIdValue>,
     },
     Message {
         topic: &'a str,
@@ -56,15 +56,15 @@ enum Outgoing<'a> {
     },
     Pong {
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a RequestName>,
+        id: Option<&'a RequestIdValue>,
     },
     Error {
-        code: Code,
+        code: ErrorCode,
         message: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         topic: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a RequestName>,
+        id: Option<&'a RequestIdValue>,
     },
 }
 
@@ -87,40 +87,40 @@ impl<'a> Payload<'a> {
 /// Returns the JSON text of a message of the server.
 pub(crate) fn encode_server_message(message: &ServerMessage<'_>) -> String {
     text(&match *message {
-        ServerMessage::Welcome { max_message } => Outgoing::Welcome { max_message },
+        ServerMessage::Welcome { max_message } => ServerJson::Welcome { max_message },
         ServerMessage::Reconnect { within } => {
-            Outgoing::Reconnect { within: u64::try_from(within.as_millis()).unwrap_or(u64::MAX) }
+            ServerJson::Reconnect { within: u64::try_from(within.as_millis()).unwrap_or(u64::MAX) }
         }
         ServerMessage::Subscribed { topic, from: Position { offset, epoch }, recovered, id } => {
-            Outgoing::Subscribed { topic, offset, epoch: epoch.to_string(), recovered, id: id.name() }
+            ServerJson::Subscribed { topic, offset, epoch: epoch.to_string(), recovered, id: id.value() }
         }
-        ServerMessage::Unsubscribed { topic, id } => Outgoing::Unsubscribed { topic, id: id.name() },
+        ServerMessage::Unsubscribed { topic, id } => ServerJson::Unsubscribed { topic, id: id.value() },
         ServerMessage::Published { topic, published: Published { offset, epoch, subscribers }, id } => {
             let epoch = epoch.to_string();
-            Outgoing::Published { topic, offset, epoch, subscribers, id: id.name() }
+            ServerJson::Published { topic, offset, epoch, subscribers, id: id.value() }
         }
-        ServerMessage::Pong { id } => Outgoing::Pong { id: id.name() },
+        ServerMessage::Pong { id } => ServerJson::Pong { id: id.value() },
         ServerMessage::Refused { code, why, topic, id } => {
-            Outgoing::Error { code, message: why, topic, id: id.name() }
+            ServerJson::Error { code, message: why, topic, id: id.value() }
         }
     })
 }
 
 /// Encodes a message of a topic.
-pub(crate) fn encode_message(topic: &str, offset: u64, bare: &PreparedMessage) -> PreparedMessage {
-    PreparedMessage::new(Message::Text(&text(&Outgoing::Message {
+pub(crate) fn encode_message(topic: &str, offset: u64, published: &PreparedMessage) -> PreparedMessage {
+    PreparedMessage::new(Message::Text(&text(&ServerJson::Message {
         topic,
         offset,
-        payload: Payload::of(bare),
+        payload: Payload::of(published),
     })))
 }
 
 /// Returns the most bytes of a frame made by [`encode_message`].
-pub(crate) fn max_encoded_bytes(topic: &str, bare: &PreparedMessage) -> usize {
-    let payload = bare.payload();
+pub(crate) fn max_encoded_bytes(topic: &str, published: &PreparedMessage) -> usize {
+    let payload = published.payload();
     // The members' names, the largest offset and a frame header.
     let rest = 96;
-    let payload = if bare.is_text() { escaped(payload) } else { payload.len().div_ceil(3) * 4 };
+    let payload = if published.is_text() { escaped(payload) } else { payload.len().div_ceil(3) * 4 };
     rest + escaped(topic.as_bytes()) + payload
 }
 
@@ -134,11 +134,11 @@ fn escaped(text: &[u8]) -> usize {
     text.iter().map(len).sum()
 }
 
-pub(crate) fn encode_broadcast(bare: &PreparedMessage) -> PreparedMessage {
-    PreparedMessage::new(Message::Text(&text(&Outgoing::Broadcast { payload: Payload::of(bare) })))
+pub(crate) fn encode_broadcast(published: &PreparedMessage) -> PreparedMessage {
+    PreparedMessage::new(Message::Text(&text(&ServerJson::Broadcast { payload: Payload::of(published) })))
 }
 
-fn text(outgoing: &Outgoing<'_>) -> String {
+fn text(outgoing: &ServerJson<'_>) -> String {
     // Serializing texts, numbers and booleans cannot fail.
     serde_json::to_string(outgoing).unwrap_or_default()
 }
@@ -152,7 +152,7 @@ mod tests {
     use crate::hub::request_id::RequestId;
 
     fn number(number: u64) -> RequestId {
-        RequestId::new(RequestName::Number(number.to_string().into()))
+        RequestId::new(RequestIdValue::Number(number.to_string().into()))
     }
 
     proptest::proptest! {
@@ -160,9 +160,9 @@ mod tests {
         fn a_message_has_no_more_bytes_than_are_set_aside_for_it(topic: String, offset: u64, text: String, binary: Vec<u8>) {
             let controls: String = (0..0x80_u8).map(char::from).collect();
             let text = text + &controls;
-            for bare in [Message::Text(&text), Message::Binary(&binary)] {
-                let bare = PreparedMessage::new(bare);
-                let [most, len] = [max_encoded_bytes(&topic, &bare), encode_message(&topic, offset, &bare).frame().len()];
+            for published in [Message::Text(&text), Message::Binary(&binary)] {
+                let published = PreparedMessage::new(published);
+                let [most, len] = [max_encoded_bytes(&topic, &published), encode_message(&topic, offset, &published).frame().len()];
                 proptest::prop_assert!(len <= most && len + 96 > most, "{len} {most}");
             }
         }
@@ -200,7 +200,7 @@ mod tests {
         );
         assert_eq!(
             encode_server_message(&ServerMessage::Refused {
-                code: Code::TooManySubscriptions,
+                code: ErrorCode::TooManySubscriptions,
                 why: "no",
                 topic: Some("t"),
                 id: &RequestId::NONE
@@ -219,7 +219,7 @@ mod tests {
             encode_server_message(&ServerMessage::Pong { id: &number(2) }),
             r#"{"type":"pong","id":2}"#
         );
-        let exact = RequestId::new(RequestName::Number("12345678901234567890123.50".into()));
+        let exact = RequestId::new(RequestIdValue::Number("12345678901234567890123.50".into()));
         assert_eq!(
             encode_server_message(&ServerMessage::Pong { id: &exact }),
             r#"{"type":"pong","id":12345678901234567890123.50}"#

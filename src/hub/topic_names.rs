@@ -8,32 +8,34 @@ pub(super) const ENTRY_COST: usize = 2 * size_of::<(u32, u32)>();
 /// A hash table of topic numbers by the hash of their names. It stores half of each hash, so that growing the table and most comparisons
 /// need not read the names. A topic takes 8 bytes, plus the table's overhead.
 #[derive(Debug, Default)]
-pub(crate) struct Index {
+pub(crate) struct TopicNames {
     table: HashTable<(u32, u32)>,
 }
 
-impl Index {
+impl TopicNames {
     /// Returns the topic with this hash for which `is_it` returns `true`.
     pub(crate) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        let half = half(hash);
-        let found = self.table.find(spread(half), |&(other, topic)| other == half && is_it(topic));
+        let half = lower_half(hash);
+        let found = self.table.find(table_hash(half), |&(other, topic)| other == half && is_it(topic));
         found.map(|&(_, topic)| topic)
     }
 
     /// Adds a topic that is not in the index.
     pub(crate) fn insert(&mut self, hash: u64, topic: u32) {
-        self.table.insert_unique(spread(half(hash)), (half(hash), topic), |&(half, _)| spread(half));
+        self.table.insert_unique(table_hash(lower_half(hash)), (lower_half(hash), topic), |&(half, _)| {
+            table_hash(half)
+        });
     }
 
     /// Removes a topic.
     pub(crate) fn remove(&mut self, hash: u64, topic: u32) {
-        let half = half(hash);
-        if let Ok(entry) = self.table.find_entry(spread(half), |&entry| entry == (half, topic)) {
+        let half = lower_half(hash);
+        if let Ok(entry) = self.table.find_entry(table_hash(half), |&entry| entry == (half, topic)) {
             entry.remove();
         }
         // The table shrinks when most topics have been removed.
         if self.table.capacity() > 64 && self.table.len() < self.table.capacity() / 8 {
-            self.table.shrink_to(2 * self.table.len(), |&(half, _)| spread(half));
+            self.table.shrink_to(2 * self.table.len(), |&(half, _)| table_hash(half));
         }
     }
 
@@ -45,12 +47,12 @@ impl Index {
 
 /// Returns the lower half of a name's hash, which the index stores. The upper half determines the topic's owner.
 #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
-const fn half(hash: u64) -> u32 {
+const fn lower_half(hash: u64) -> u32 {
     hash as u32
 }
 
 /// Returns a hash for the table, which uses the top and the bottom bits.
-const fn spread(half: u32) -> u64 {
+const fn table_hash(half: u32) -> u64 {
     (half as u64) << 32 | half as u64
 }
 
@@ -60,7 +62,7 @@ mod tests {
 
     #[test]
     fn topics_are_found_by_hash_and_name() {
-        let mut index = Index::default();
+        let mut index = TopicNames::default();
         for topic in 0..1000 {
             // Ten topics of each hash.
             index.insert(u64::from(topic / 10), topic);
@@ -82,7 +84,7 @@ mod tests {
 
     #[test]
     fn memory_goes_back() {
-        let mut index = Index::default();
+        let mut index = TopicNames::default();
         (0..100_000).for_each(|topic| index.insert(u64::from(topic), topic));
         (0..100_000).for_each(|topic| index.remove(u64::from(topic), topic));
         assert!(index.len() == 0 && index.table.capacity() <= 64, "{}", index.table.capacity());
