@@ -1,4 +1,4 @@
-//! Hashes of topic names, by which all workers determine the same owner.
+//! Hashes of topic names, and the owners of topics that follow from them: all workers determine the same owner.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -24,6 +24,7 @@ impl NameHasher {
         (self.keys[0] ^ self.keys[1].rotate_left(17)) as u32
     }
 
+    /// Returns the hash of a topic's name.
     pub(crate) fn hash(self, name: &str) -> u64 {
         let mut hasher = SipHasher13::new_with_keys(self.keys[0], self.keys[1]);
         hasher.write(name.as_bytes());
@@ -31,7 +32,7 @@ impl NameHasher {
     }
 }
 
-/// Returns the worker that owns the topic with this hash.
-pub(crate) fn owner(hash: u64, workers: usize) -> usize {
+/// Returns which of `workers` workers owns the topic whose name has this hash.
+pub(crate) fn owner_of(hash: u64, workers: usize) -> usize {
     usize::try_from(hash >> 32).unwrap_or(0) % workers.max(1)
 }

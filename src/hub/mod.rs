@@ -99,7 +99,7 @@ impl Hub {
     #[must_use]
     pub fn new(config: HubConfig) -> Self {
         let shared = HubShared::new(config);
-        let broker = LocalShared::new(Arc::clone(&shared.config), shared.names);
+        let broker = LocalShared::new(Arc::clone(&shared.config), shared.hasher);
         Self {
             shared: Arc::new(shared),
             broker: Arc::new(broker),

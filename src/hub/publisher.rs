@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::answer_sender::{AnswerCallback, AnswerSender};
 use super::broker::messages::ReplyTo;
+use super::hash::owner_of;
 use super::in_flight::BROADCASTS;
 use super::name::check_name;
 use super::outcome::{PublishError, Published};
@@ -98,7 +99,7 @@ impl Publisher {
             Recipients::EveryWorker => 0..workers,
             Recipients::OwnerOf(topic) => {
                 check_name(topic)?;
-                let owner = self.shared.owner(self.shared.hash(topic));
+                let owner = owner_of(self.shared.hasher.hash(topic), workers);
                 owner..owner + 1
             }
         };

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::broker::messages::{Publish, ReplyTo};
 use super::config::HubConfig;
-use super::hash::{self, NameHasher};
+use super::hash::{NameHasher, owner_of};
 use super::in_flight::InFlight;
 use super::name::check_name;
 use super::outcome::PublishError;
@@ -17,7 +17,7 @@ use crate::worker::{Handle, PreparedMessage};
 /// The state that the hubs of all workers and the publishers share.
 pub(crate) struct HubShared {
     pub(crate) config: Arc<HubConfig>,
-    pub(crate) names: NameHasher,
+    pub(crate) hasher: NameHasher,
     /// The counters of messages under way.
     pub(crate) in_flight: Arc<InFlight>,
     /// Most bytes of a payload. The first worker that starts sets it, before there are queues.
@@ -43,7 +43,7 @@ impl HubShared {
         let sizes = &config.sizes;
         let in_flight = InFlight::new(config.queue_limit, sizes.topic_messages, sizes.client_messages);
         Self {
-            names: NameHasher::new(config.seed),
+            hasher: NameHasher::new(config.seed),
             config: Arc::new(config),
             in_flight,
             max_message: OnceLock::new(),
@@ -81,15 +81,6 @@ impl HubShared {
         self.queues.senders().map(|sender| &*sender.counters)
     }
 
-    pub(crate) fn hash(&self, name: &str) -> u64 {
-        self.names.hash(name)
-    }
-
-    /// Returns the worker that owns the topic with this hash.
-    pub(crate) fn owner(&self, hash: u64) -> usize {
-        hash::owner(hash, self.workers().unwrap_or(1))
-    }
-
     /// Makes a message to publish, if there is room for it among the messages under way.
     ///
     /// # Errors
@@ -100,7 +91,7 @@ impl HubShared {
         message: PreparedMessage,
         reply_to: ReplyTo,
     ) -> Result<Publish, PublishError> {
-        let hash = self.hash(topic);
+        let hash = self.hasher.hash(topic);
         match self.in_flight.reserve(reply_to.client(), hash, message.payload().len()) {
             Some(reservation) => Ok(Publish { topic: topic.into(), hash, message, reservation, reply_to }),
             None => {
@@ -120,12 +111,15 @@ impl HubShared {
         message: PreparedMessage,
         reply_to: ReplyTo,
     ) -> Result<usize, PublishError> {
-        if let Err(error) = self.check(topic, &message) {
-            reply_to.cancel();
-            return Err(error);
-        }
+        let workers = match self.check(topic, &message) {
+            Ok(workers) => workers,
+            Err(error) => {
+                reply_to.cancel();
+                return Err(error);
+            }
+        };
         let posted = self.prepare_publish(topic, message, reply_to).and_then(|publish| {
-            let worker = self.owner(publish.hash);
+            let worker = owner_of(publish.hash, workers);
             let sender = self.queues.sender(worker).ok_or(PublishError::NotRunning)?;
             sender.publish(publish).map(|()| worker)
         });
@@ -135,13 +129,13 @@ impl HubShared {
         posted
     }
 
-    /// Checks whether a message of the operator can be published now.
-    fn check(&self, topic: &str, message: &PreparedMessage) -> Result<(), PublishError> {
+    /// Checks whether a message of the operator can be published now. Returns the number of workers.
+    fn check(&self, topic: &str, message: &PreparedMessage) -> Result<usize, PublishError> {
         check_name(topic)?;
         if self.is_too_large(message.payload()) {
             return Err(PublishError::TooLarge);
         }
-        self.queues.workers().map(|_| ()).ok_or(PublishError::NotRunning)
+        self.queues.workers().ok_or(PublishError::NotRunning)
     }
 
     /// Wakes a worker, so that it reads its queue.

@@ -66,7 +66,7 @@ impl Owner {
             return Swept::Kept;
         }
         topic.is_swept = false;
-        let hash = shared.hash(&topic.name);
+        let hash = shared.hasher.hash(&topic.name);
         let has_workers = topic.has_workers();
         self.remove_if_unused(at, hash);
         if has_workers { Swept::Kept } else { Swept::Removed }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn publish(owner: &mut Owner, in_flight: &Arc<InFlight>, topic: &str, peers: &mut Peers) {
-        let hash = owner.shared.hash(topic);
+        let hash = owner.shared.hasher.hash(topic);
         let reservation = in_flight.reserve(None, hash, 1).unwrap();
         let message = PreparedMessage::new(Message::Text("x"));
         let publish = Publish { topic: topic.into(), hash, message, reservation, reply_to: ReplyTo::Discard };

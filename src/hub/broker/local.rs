@@ -87,7 +87,7 @@ impl LocalBroker {
 
 impl Broker for LocalBroker {
     fn run(&self) -> u32 {
-        self.shared.names.run()
+        self.shared.hasher.run()
     }
 
     fn try_publish(&mut self, publish: Publish) -> Result<(), PublishError> {

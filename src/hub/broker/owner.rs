@@ -125,7 +125,7 @@ impl Owner {
                 peers.deliver(worker, Delivery::Publication(Arc::clone(&publication)))
             });
         }
-        let epoch = topic.epoch(shared.names.run());
+        let epoch = topic.epoch(shared.hasher.run());
         let subscribers = topic.subscribers().map(|(_, count)| u64::from(count)).sum();
         self.remove_if_unused(at, hash);
         Ok(Published { offset, epoch, subscribers })
@@ -134,7 +134,7 @@ impl Owner {
     /// Publishes a message to a topic without subscribers and history. Such a topic exists during this call only, and takes no room.
     fn publish_without_topic(&mut self, hash: u64) -> Published {
         self.counters.published.add(1);
-        let epoch = Epoch { run: self.shared.names.run(), serial: self.serial(hash) };
+        let epoch = Epoch { run: self.shared.hasher.run(), serial: self.serial(hash) };
         self.count_removed(hash);
         Published { offset: 1, epoch, subscribers: 0 }
     }
@@ -197,7 +197,7 @@ impl Owner {
         let Some(topic) = topics.get_mut(at as usize) else { return Err(PublishError::TooManyTopics) };
         topic.add_worker(worker);
         let messages = shared.config.sizes.recovery_messages;
-        let epoch = topic.epoch(shared.names.run());
+        let epoch = topic.epoch(shared.hasher.run());
         let latest = topic.offset;
         let from = Position { offset: latest, epoch };
         let Some(since) = since else {
@@ -247,14 +247,10 @@ impl Owner {
         self.remove_if_unused(at, hash);
     }
 
-    /// Returns the state of a topic.
-    pub(crate) fn look(&self, name: &str, hash: u64) -> Option<TopicInfo> {
-        self.topics.get(self.find(name, hash)? as usize).map(|topic| self.describe(topic))
-    }
-
     /// Returns the state of a topic, found by its name.
     pub(crate) fn look_up(&self, name: &str) -> Option<TopicInfo> {
-        self.look(name, self.shared.hash(name))
+        let at = self.find(name, self.shared.hasher.hash(name))?;
+        self.topics.get(at as usize).map(|topic| self.describe(topic))
     }
 
     /// Returns one more than the highest place of a topic.
@@ -333,7 +329,7 @@ impl Owner {
             topic: topic.name.to_string(),
             subscribers: topic.subscribers().map(|(_, count)| u64::from(count)).sum(),
             offset: topic.offset,
-            epoch: topic.epoch(self.shared.names.run()),
+            epoch: topic.epoch(self.shared.hasher.run()),
             history_messages: history.map_or(0, History::len),
             history_bytes: history.map_or(0, History::bytes),
         }

@@ -8,6 +8,7 @@ use super::messages::Delivery;
 use super::shared::{LocalShared, OwnerRequest, QueueError, WorkerReceivers};
 use crate::base::spare::free_spare;
 use crate::budget::{LIST_KEEP, SMALL_LIST_KEEP};
+use crate::hub::hash::owner_of;
 
 /// The queues to and from other workers. An entry that a full queue does not take stays here unsent, and so do all later entries to the
 /// same worker.
@@ -60,7 +61,7 @@ impl Peers {
 
     /// Sends a request to the owner of a topic, which may be this worker. What clients wait for bounds the number of unsent requests.
     pub(crate) fn request(&mut self, hash: u64, request: OwnerRequest) {
-        let (owner, request) = (self.shared.owner(hash), Box::new(request));
+        let (owner, request) = (self.owner_of(hash), Box::new(request));
         if owner == self.worker {
             return self.loopback.requests.push_back(request);
         }
@@ -77,7 +78,7 @@ impl Peers {
 
     /// Sends a request to the owner of a topic, if the owner's queue has room.
     pub(crate) fn try_request(&mut self, hash: u64, request: OwnerRequest) -> Result<(), QueueError> {
-        let (owner, request) = (self.shared.owner(hash), Box::new(request));
+        let (owner, request) = (self.owner_of(hash), Box::new(request));
         if owner != self.worker {
             return self.shared.try_request(owner, request).map_err(|(error, _)| error);
         }
@@ -103,6 +104,11 @@ impl Peers {
             return;
         }
         self.unsent_deliveries += 1;
+    }
+
+    /// Returns the worker that owns the topic whose name has this hash.
+    fn owner_of(&self, hash: u64) -> usize {
+        owner_of(hash, self.to_wake.len())
     }
 
     /// Takes the next request to this worker: alternately one of its own and one of another worker.

@@ -9,7 +9,7 @@ use super::messages::{Delivery, Publish, Subscribe};
 use super::topic_quota::TopicQuota;
 use crate::budget::{HISTORY_ENCODINGS_DIVISOR, OPERATOR_TOPICS_DIVISOR};
 use crate::hub::config::HubConfig;
-use crate::hub::hash::{self, NameHasher};
+use crate::hub::hash::NameHasher;
 use crate::hub::name::Name;
 use crate::hub::worker_queues::WorkerQueues;
 use crate::worker::Handle;
@@ -17,7 +17,7 @@ use crate::worker::Handle;
 /// The state that the ends of all workers share.
 pub(crate) struct LocalShared {
     pub(crate) config: Arc<HubConfig>,
-    pub(crate) names: NameHasher,
+    pub(crate) hasher: NameHasher,
     /// Number of topics of all owners.
     topics: AtomicUsize,
     /// Bytes of all histories, and the part of them that encodings take.
@@ -67,10 +67,10 @@ pub(crate) enum QueueError {
 }
 
 impl LocalShared {
-    pub(crate) fn new(config: Arc<HubConfig>, names: NameHasher) -> Self {
+    pub(crate) fn new(config: Arc<HubConfig>, hasher: NameHasher) -> Self {
         Self {
             config,
-            names,
+            hasher,
             topics: AtomicUsize::new(0),
             history: AtomicUsize::new(0),
             encodings: AtomicUsize::new(0),
@@ -82,15 +82,6 @@ impl LocalShared {
     /// Takes a worker's receiving ends of its queues. Returns `None` if they were taken before.
     pub(crate) fn take_receivers(&self, worker: usize, handle: &Handle) -> Option<WorkerReceivers> {
         self.queues.take(worker, handle, || queues(self.config.sizes.queue))
-    }
-
-    pub(crate) fn hash(&self, name: &str) -> u64 {
-        self.names.hash(name)
-    }
-
-    /// Returns the worker that owns the topic with this hash.
-    pub(crate) fn owner(&self, hash: u64) -> usize {
-        hash::owner(hash, self.queues.workers().unwrap_or(1))
     }
 
     /// Sends a request to a worker and wakes it, or returns the request with an error.

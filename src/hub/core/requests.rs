@@ -25,7 +25,7 @@ impl<B: Broker> WorkerHub<B> {
         since: Option<Position>,
         id: RequestId,
     ) {
-        let hash = self.shared.hash(&topic);
+        let hash = self.shared.hasher.hash(&topic);
         // The replies to a URL with many topics may not fit the outbox. So once it is half full, further subscriptions wait for the
         // broker's answers, which spread the replies over time.
         let is_crowded = conn.data().dialect().has_requests() && conn.buffered() > conn.outbox_limit() / 2;
@@ -106,7 +106,7 @@ impl<B: Broker> WorkerHub<B> {
         if !config.rules.of(topic).subscribe.allows_clients() {
             return Err((ErrorCode::Forbidden, "no client may subscribe to this topic"));
         }
-        let found = self.table.find(topic, self.shared.hash(topic));
+        let found = self.table.find(topic, self.shared.hasher.hash(topic));
         if found.is_some_and(|at| self.table.subscription(state, at).is_some()) {
             return Err((ErrorCode::AlreadySubscribed, "there is a subscription to this topic"));
         }
@@ -132,7 +132,7 @@ impl<B: Broker> WorkerHub<B> {
     }
 
     fn unsubscribe(&mut self, conn: &mut Conn<'_, ClientState>, topic: &str, id: &RequestId) {
-        let found = self.table.find(topic, self.shared.hash(topic));
+        let found = self.table.find(topic, self.shared.hasher.hash(topic));
         let subscription = found.and_then(|at| self.table.subscription(*conn.data(), at));
         let Some(subscription) = subscription else {
             let why = "there is no subscription to this topic";

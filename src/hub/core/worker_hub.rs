@@ -160,7 +160,7 @@ impl<B: Broker> WorkerHub<B> {
         while self.broker.unsent_requests() < self.shared.config.sizes.queue
             && let Some((topic, count)) = self.table.take_change()
         {
-            let hash = self.shared.hash(&topic);
+            let hash = self.shared.hasher.hash(&topic);
             self.broker.set_subscribers(topic, hash, count);
         }
     }
@@ -168,7 +168,7 @@ impl<B: Broker> WorkerHub<B> {
     /// Removes a topic without subscribers and pending subscriptions on this worker, and unsubscribes the worker from it.
     pub(super) fn remove_if_unused(&mut self, topic: TopicIndex) {
         let Self { table, shared, .. } = self;
-        if let Some((topic, hash, entries)) = table.remove_if_unused(topic, |name| shared.hash(name)) {
+        if let Some((topic, hash, entries)) = table.remove_if_unused(topic, |name| shared.hasher.hash(name)) {
             self.queue_entries -= entries;
             self.broker.unsubscribe(topic, hash);
         }
