@@ -45,7 +45,8 @@ settings! {
         reconnect_within: Duration = Duration::from_secs(10);
     }
     with {
-        /// Access, history and delivery rules by topic prefix.
+        /// Access, history and delivery rules by topic prefix. Without rules, [`Rules::DEFAULT`] applies to all topics: every client may
+        /// subscribe, no client may publish, and no messages are kept.
         pub rules: Rules = Rules::default();
         /// Seed of the hash keys and of the epochs; `None` draws a random seed. Only tests should set it.
         #[doc(hidden)]

@@ -11,9 +11,12 @@ use crate::ws::Message;
 
 /// The handler of a [`Hub`](super::Hub)'s worker.
 ///
+/// By default, no client may publish over its connection ([`Access::Nobody`](super::Access::Nobody)). [`Rules`](super::Rules) can allow it.
+///
 /// A program can wrap it in its own handler, which decides which clients may connect and keeps its own data beside the hub's. The wrapper
 /// passes `upgrade`, `open`, `message`, `farewell`, `close` and `turn` on, and repeats `ENVELOPES`; the hub has no other functions. Without
-/// `turn` no message is delivered. The hub's `upgrade` reads the topics in the URL and ignores other parameters, such as a token. It
+/// `turn` no message is delivered. `farewell` sends a client of `throng.v1` the time within which it reconnects; the server calls it before
+/// it closes the connection because it shuts down. `upgrade` reads the topics in the URL and ignores other parameters, such as a token. It
 /// refuses a URL with 400, 403 or 404, as `docs/HUB.md` lists.
 ///
 /// ```
@@ -101,7 +104,7 @@ impl HubHandler {
 impl Handler for HubHandler {
     type Data = ClientState;
 
-    const ENVELOPES: bool = <WorkerHub<LocalBroker> as Handler>::ENVELOPES;
+    const ENVELOPES: bool = true;
 
     fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<ClientState> {
         self.hub.upgrade(connecting)
@@ -127,6 +130,8 @@ impl Handler for HubHandler {
         self.hub.turn(connections)
     }
 }
+
+const _: () = assert!(HubHandler::ENVELOPES == <WorkerHub<LocalBroker> as Handler>::ENVELOPES);
 
 impl fmt::Debug for HubHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

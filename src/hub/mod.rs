@@ -1,6 +1,9 @@
 //! Publish/subscribe by topic: clients subscribe to topics, and clients and the operator publish to them. docs/HUB.md specifies what
 //! clients see.
 //!
+//! By default, every client may subscribe to every topic, no client may publish over its connection ([`Access::Nobody`]), and no messages
+//! are kept: only a [`Publisher`] and the admin port of the program publish. [`Rules`] change this by the prefix of a topic's name.
+//!
 //! Every worker runs a [`HubHandler`]. Each topic has one owner: the worker that the hash of the topic's name selects. The owner assigns
 //! offsets and keeps the history. The owner sends each message, in order, to all workers with subscribers, and each of these workers
 //! delivers the message to its own subscribers in slices. The workers' hubs share nothing but bounded queues and counters.
@@ -15,17 +18,18 @@
 //! server.join()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-//!
-//! - `core`: topics, subscriptions and fan-out on one worker. `broker`: the source of offsets and histories. `dialect`: message formats of
-//!   clients.
-//! - `handler`: the public handler. `publisher`, `publish_batch`: publishing from other threads. `shared`: the state that all workers
-//!   share. `worker_queues`: a sending end for each worker, and the receiving end that the worker takes.
-//! - `question`, `answer_sender`, `hub_view`: the interface for questions of other threads. `questions`: the built-in questions.
-//! - `publication`, `name`, `position`, `outcome`, `request_id`: published messages, topic names, positions, results and request ids.
-//!   `in_flight`: limits of messages under way. `topic_names`, `indices`, `hash`: lookup of topics.
-//! - `config`, `rules`: the operator's settings. `memory`: an estimate of a hub's memory. `journal`: the owners' decisions, for the
-//!   simulation.
 #![forbid(unsafe_code)]
+
+// The modules:
+// - `core`: topics, subscriptions and fan-out on one worker. `broker`: the source of offsets and histories. `dialect`: message formats of
+//   clients.
+// - `handler`: the public handler. `publisher`, `publish_batch`: publishing from other threads. `shared`: the state that all workers
+//   share. `worker_queues`: a sending end for each worker, and the receiving end that the worker takes.
+// - `question`, `answer_sender`, `hub_view`: the interface for questions of other threads. `questions`: the built-in questions.
+// - `publication`, `name`, `position`, `outcome`, `request_id`: published messages, topic names, positions, results and request ids.
+//   `in_flight`: limits of messages under way. `topic_names`, `indices`, `hash`: lookup of topics.
+// - `config`, `rules`: the operator's settings. `memory`: an estimate of a hub's memory. `journal`: the owners' decisions, for the
+//   simulation.
 
 mod answer_sender;
 pub(crate) mod broker;

@@ -6,13 +6,16 @@ use std::time::Duration;
 use crate::worker::SlowPolicy;
 
 /// Which clients may subscribe or publish.
+///
+/// Access is the same for all clients: the hub does not know which user a client is. A program that identifies its clients can refuse
+/// connections in a handler that wraps [`HubHandler`](super::HubHandler).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Access {
-    /// Every client.
+    /// Every client that is connected.
     Anyone,
-    /// No client. The admin port and a [`Publisher`](super::Publisher) are not clients.
+    /// No client. The admin port of the program and a [`Publisher`](super::Publisher) are not clients.
     Nobody,
 }
 
@@ -79,7 +82,21 @@ pub struct TopicRule {
     pub compression: bool,
 }
 
-/// All rules, resolved: the rule with the longest prefix of a topic's name applies.
+/// All rules of a hub. The rule with the longest prefix of a topic's name applies to the topic; [`Rules::DEFAULT`] applies where no rule
+/// sets a field.
+///
+/// By default, no client may publish over its connection ([`Access::Nobody`]). This rule lets clients publish to topics that begin with
+/// `chat/`:
+///
+/// ```
+/// use throng::hub::{Access, HubConfig, Rule, Rules};
+///
+/// let chat = Rule { prefix: "chat/".into(), publish: Some(Access::Anyone), ..Rule::default() };
+/// let mut config = HubConfig::default();
+/// config.rules = Rules::new(vec![chat])?;
+/// assert_eq!(config.rules.of("news").publish, Access::Nobody);
+/// # Ok::<(), throng::hub::DuplicatePrefixError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// The rules in ascending order of their prefixes, for a binary search. The first rule has the empty prefix.
@@ -95,7 +112,7 @@ struct Resolved {
     outer: usize,
 }
 
-/// Two rules have the same prefix. The value is the prefix.
+/// Error of [`Rules::new`]: two rules have the same prefix. The value is the prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DuplicatePrefixError(pub String);
 
@@ -108,7 +125,9 @@ impl fmt::Display for DuplicatePrefixError {
 impl std::error::Error for DuplicatePrefixError {}
 
 impl Rules {
-    /// The rule of topics for which no other rule sets a field.
+    /// The values of fields that no rule sets: every client may subscribe ([`Access::Anyone`]), no client may publish
+    /// ([`Access::Nobody`]), no messages are kept ([`HistoryRule::OFF`]), slow subscribers are closed ([`SlowPolicy::Close`]), and messages
+    /// are compressed.
     pub const DEFAULT: TopicRule = TopicRule {
         subscribe: Access::Anyone,
         publish: Access::Nobody,
