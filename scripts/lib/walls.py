@@ -10,7 +10,7 @@ BASE = ("base", "budget", "http", "metrics", "sys", "ws")
 HUB_MODEL = tuple(
     f"hub::{name}"
     for name in (
-        *("config", "hash", "in_flight", "topic_names", "indices", "name", "outcome", "position", "publication", "answer_sender"),
+        *("config", "hash", "in_flight", "topic_lookup", "indices", "name", "outcome", "position", "publication", "answer_sender"),
         *("request_id", "rules", "worker_queues"),
     )
 )

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::{Error, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer};
 use throng::SlowPolicy;
-use throng::hub::{Access, HistoryRule, NameError, Rule, check_name};
+use throng::hub::{Access, HistoryRule, Rule, TopicNameError, check_topic_name};
 use throng::settings::kinds::{COUNT, Kind, SIZE, TIME};
 
 /// The form of a rule in the configuration file.
@@ -122,10 +122,10 @@ where
 
 fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let prefix = String::deserialize(deserializer)?;
-    let checked = match check_name(&prefix) {
+    let checked = match check_topic_name(&prefix) {
         // The name of a topic may continue after the dots.
-        Err(NameError::DotSegment) => check_name(&format!("{prefix}x")),
-        Err(NameError::Empty) => Ok(()),
+        Err(TopicNameError::DotSegment) => check_topic_name(&format!("{prefix}x")),
+        Err(TopicNameError::Empty) => Ok(()),
         checked => checked,
     };
     checked.map_err(|error| {

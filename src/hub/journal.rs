@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::broker::messages::Subscribed;
-use super::name::Name;
+use super::name::TopicName;
 use super::outcome::{PublishError, Published};
 use super::position::Position;
 use crate::worker::PreparedMessage;
@@ -12,7 +12,7 @@ use crate::worker::PreparedMessage;
 /// One decision of an owner.
 #[derive(Debug, Clone)]
 pub(crate) struct JournalEntry {
-    pub(crate) topic: Name,
+    pub(crate) topic: TopicName,
     /// The owner's clock at the decision.
     pub(crate) now: Duration,
     pub(crate) decision: OwnerDecision,
@@ -20,7 +20,7 @@ pub(crate) struct JournalEntry {
 
 impl JournalEntry {
     pub(crate) fn published(
-        topic: &Name,
+        topic: &TopicName,
         now: Duration,
         message: PreparedMessage,
         result: &Result<Published, PublishError>,
@@ -30,11 +30,11 @@ impl JournalEntry {
             (Position { offset, epoch }, subscribers)
         };
         let result = result.as_ref().map(place).map_err(|error| *error);
-        Self { topic: Name::clone(topic), now, decision: OwnerDecision::Published { message, result } }
+        Self { topic: TopicName::clone(topic), now, decision: OwnerDecision::Published { message, result } }
     }
 
     pub(crate) fn subscribed(
-        topic: &Name,
+        topic: &TopicName,
         now: Duration,
         since: Option<Position>,
         result: &Result<Subscribed, PublishError>,
@@ -47,7 +47,7 @@ impl JournalEntry {
             latest: subscribed.latest,
         };
         let result = result.as_ref().map(message).map_err(|error| *error);
-        Self { topic: Name::clone(topic), now, decision: OwnerDecision::Subscribed { since, result } }
+        Self { topic: TopicName::clone(topic), now, decision: OwnerDecision::Subscribed { since, result } }
     }
 }
 

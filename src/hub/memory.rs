@@ -2,7 +2,7 @@
 
 use super::broker::{STORED_MESSAGE_COST, TOPIC_SIZE};
 use super::core::{LOCAL_TOPIC_SIZE, SUBSCRIPTION_SIZE};
-use super::topic_names::ENTRY_COST;
+use super::topic_lookup::ENTRY_COST;
 use crate::metrics::HubStats;
 
 /// Approximate bytes of a topic's name: most names are a few words long.

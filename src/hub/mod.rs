@@ -27,7 +27,7 @@
 //   share. `worker_queues`: a sending end for each worker, and the receiving end that the worker takes.
 // - `question`, `answer_sender`, `hub_view`: the interface for questions of other threads. `questions`: the built-in questions.
 // - `publication`, `name`, `position`, `outcome`, `request_id`: published messages, topic names, positions, results and request ids.
-//   `in_flight`: limits of messages under way. `topic_names`, `indices`, `hash`: lookup of topics.
+//   `in_flight`: limits of messages under way. `topic_lookup`, `indices`, `hash`: lookup of topics.
 // - `config`, `rules`: the operator's settings. `memory`: an estimate of a hub's memory. `journal`: the owners' decisions, for the
 //   simulation.
 
@@ -57,7 +57,7 @@ mod rules;
 mod shared;
 #[cfg(test)]
 mod tests;
-mod topic_names;
+mod topic_lookup;
 mod worker_queues;
 
 use std::sync::Arc;
@@ -70,7 +70,7 @@ pub use core::client_state::ClientState;
 pub use core::url::{ParseTopicsPathError, TopicsPath};
 pub use handler::HubHandler;
 pub use hub_view::HubView;
-pub use name::{MAX_TOPIC, NameError, check_name};
+pub use name::{MAX_TOPIC_NAME, TopicNameError, check_topic_name};
 pub use outcome::{PublishError, Published, SlowClient, TopicInfo};
 pub use position::{Epoch, ParseEpochError, Position};
 pub use publish_batch::PublishBatch;
@@ -85,7 +85,7 @@ pub use crate::metrics::HubStats;
 
 use crate::worker::Context;
 use broker::local::LocalBroker;
-use broker::shared::LocalShared;
+use broker::shared::LocalBrokerShared;
 use core::worker_hub::WorkerHub;
 use question::QuestionQueues;
 use shared::HubShared;
@@ -94,7 +94,7 @@ use shared::HubShared;
 #[derive(Debug, Clone)]
 pub struct Hub {
     shared: Arc<HubShared>,
-    broker: Arc<LocalShared>,
+    broker: Arc<LocalBrokerShared>,
     questions: Arc<QuestionQueues>,
 }
 
@@ -103,7 +103,7 @@ impl Hub {
     #[must_use]
     pub fn new(config: HubConfig) -> Self {
         let shared = HubShared::new(config);
-        let broker = LocalShared::new(Arc::clone(&shared.config), shared.hasher);
+        let broker = LocalBrokerShared::new(Arc::clone(&shared.config), shared.hasher);
         Self {
             shared: Arc::new(shared),
             broker: Arc::new(broker),

@@ -4,18 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Most bytes of a topic's name.
-pub const MAX_TOPIC: usize = 255;
+pub const MAX_TOPIC_NAME: usize = 255;
 
 /// A topic's name, which has been checked.
-pub(crate) type Name = Arc<str>;
+pub(crate) type TopicName = Arc<str>;
 
 /// Why a text is not a valid topic name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum NameError {
+pub enum TopicNameError {
     /// The name has no characters.
     Empty,
-    /// The name has more than [`MAX_TOPIC`] bytes.
+    /// The name has more than [`MAX_TOPIC_NAME`] bytes.
     TooLong,
     /// The name has a control character, `+` or `#`. The characters `+` and `#` are reserved for wildcards.
     Forbidden,
@@ -29,24 +29,24 @@ pub enum NameError {
 ///
 /// # Errors
 /// Returns why the text is not a valid topic name.
-pub fn check_name(name: &str) -> Result<(), NameError> {
+pub fn check_topic_name(name: &str) -> Result<(), TopicNameError> {
     match name.len() {
-        0 => return Err(NameError::Empty),
-        1..=MAX_TOPIC => {}
-        _ => return Err(NameError::TooLong),
+        0 => return Err(TopicNameError::Empty),
+        1..=MAX_TOPIC_NAME => {}
+        _ => return Err(TopicNameError::TooLong),
     }
     let is_forbidden = |char: char| char.is_control() || matches!(char, '+' | '#');
     if name.chars().any(is_forbidden) {
-        return Err(NameError::Forbidden);
+        return Err(TopicNameError::Forbidden);
     }
     if name.split('/').any(|segment| matches!(segment, "." | "..")) {
-        Err(NameError::DotSegment)
+        Err(TopicNameError::DotSegment)
     } else {
         Ok(())
     }
 }
 
-impl NameError {
+impl TopicNameError {
     /// Returns a description of the error.
     #[must_use]
     pub const fn describe(self) -> &'static str {
@@ -61,13 +61,13 @@ impl NameError {
     }
 }
 
-impl fmt::Display for NameError {
+impl fmt::Display for TopicNameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.describe())
     }
 }
 
-impl std::error::Error for NameError {}
+impl std::error::Error for TopicNameError {}
 
 #[cfg(test)]
 mod tests {
@@ -75,18 +75,26 @@ mod tests {
 
     #[test]
     fn names_have_a_length_and_no_characters_that_mean_something_else() {
-        for good in
-            ["a", "news/sport", "Zürich 🚆", &"x".repeat(MAX_TOPIC), " ", "a//b", "$x", "...", "a/.b/b../c.d"]
-        {
-            assert_eq!(check_name(good), Ok(()), "{good}");
+        for good in [
+            "a",
+            "news/sport",
+            "Zürich 🚆",
+            &"x".repeat(MAX_TOPIC_NAME),
+            " ",
+            "a//b",
+            "$x",
+            "...",
+            "a/.b/b../c.d",
+        ] {
+            assert_eq!(check_topic_name(good), Ok(()), "{good}");
         }
-        assert_eq!(check_name(""), Err(NameError::Empty));
-        assert_eq!(check_name(&"x".repeat(MAX_TOPIC + 1)), Err(NameError::TooLong));
+        assert_eq!(check_topic_name(""), Err(TopicNameError::Empty));
+        assert_eq!(check_topic_name(&"x".repeat(MAX_TOPIC_NAME + 1)), Err(TopicNameError::TooLong));
         for bad in ["a+", "#", "a\nb", "\0", "a\u{85}"] {
-            assert_eq!(check_name(bad), Err(NameError::Forbidden), "{bad:?}");
+            assert_eq!(check_topic_name(bad), Err(TopicNameError::Forbidden), "{bad:?}");
         }
         for bad in [".", "..", "a/..", "../a", "a/./b", "/."] {
-            assert_eq!(check_name(bad), Err(NameError::DotSegment), "{bad:?}");
+            assert_eq!(check_topic_name(bad), Err(TopicNameError::DotSegment), "{bad:?}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::name::NameError;
+use super::name::TopicNameError;
 use super::position::Epoch;
 use crate::worker::ConnId;
 
@@ -48,7 +48,7 @@ pub struct SlowClient {
 #[non_exhaustive]
 pub enum PublishError {
     /// The topic's name is not valid.
-    Name(NameError),
+    Name(TopicNameError),
     /// Messages are published faster than they are delivered: try again later.
     Busy,
     /// The payload has more bytes than the server's [`max_message`](crate::Config::max_message), so that clients may be unable to receive
@@ -65,8 +65,8 @@ pub enum PublishError {
     Unavailable,
 }
 
-impl From<NameError> for PublishError {
-    fn from(error: NameError) -> Self {
+impl From<TopicNameError> for PublishError {
+    fn from(error: TopicNameError) -> Self {
         Self::Name(error)
     }
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::dialect::{self, Dialect, Encodings};
 use super::in_flight::Reservation;
-use super::name::{MAX_TOPIC, Name};
+use super::name::{MAX_TOPIC_NAME, TopicName};
 use crate::worker::PreparedMessage;
 
 /// A published message with its position. The topic's history and all workers with subscribers share it.
 #[derive(Debug)]
 pub(crate) struct Publication {
-    pub(crate) topic: Name,
+    pub(crate) topic: TopicName,
     /// The hash of the topic's name, by which workers look up the topic.
     pub(crate) hash: u64,
     pub(crate) offset: u64,
@@ -21,7 +21,7 @@ pub(crate) struct Publication {
 
 impl Publication {
     pub(crate) const fn new(
-        topic: Name,
+        topic: TopicName,
         hash: u64,
         offset: u64,
         published: PreparedMessage,
@@ -53,7 +53,7 @@ const POSITION_BYTES: usize = 32;
 
 /// Returns the bytes for limits of a message with a payload of `payload` bytes. An encoding takes at most six times as many in an outbox.
 pub(crate) const fn limit_bytes(payload: usize) -> usize {
-    payload + MAX_TOPIC + POSITION_BYTES
+    payload + MAX_TOPIC_NAME + POSITION_BYTES
 }
 
 /// Returns the most bytes that an encoding of a message has, in any dialect whose clients can recover missed messages.
@@ -63,12 +63,12 @@ pub(crate) fn max_encoded_bytes(topic: &str, published: &PreparedMessage) -> usi
 
 /// A message to all connections, which belongs to no topic.
 #[derive(Debug)]
-pub(crate) struct Broadcast {
+pub(crate) struct BroadcastMessage {
     encodings: Encodings,
     reservation: Reservation,
 }
 
-impl Broadcast {
+impl BroadcastMessage {
     pub(crate) fn new(published: PreparedMessage, reservation: Reservation) -> Arc<Self> {
         Arc::new(Self { encodings: Encodings::new(published), reservation })
     }

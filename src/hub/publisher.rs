@@ -7,9 +7,9 @@ use super::answer_sender::{AnswerCallback, AnswerSender};
 use super::broker::messages::ReplyTo;
 use super::hash::owner_of;
 use super::in_flight::BROADCASTS;
-use super::name::check_name;
+use super::name::check_topic_name;
 use super::outcome::{PublishError, Published};
-use super::publication::Broadcast;
+use super::publication::BroadcastMessage;
 use super::publish_batch::PublishBatch;
 use super::question::{Question, QuestionQueues, Recipients};
 use super::questions::SendBroadcast;
@@ -37,7 +37,7 @@ impl Publisher {
     /// When the hub did not accept the message. The error [`PublishError::TooManyTopics`] occurs at the topic's owner only, after this
     /// method has returned; [`publish_with_reply`](Self::publish_with_reply) reports it.
     pub fn publish(&self, topic: &str, message: Message<'_>) -> Result<(), PublishError> {
-        self.post_message(topic, message, ReplyTo::Discard)
+        self.publish_message(topic, message, ReplyTo::Discard)
     }
 
     /// Publishes a message as [`publish`](Self::publish) does. `reply` receives the message's position in its topic, or the reason why the
@@ -51,7 +51,7 @@ impl Publisher {
         message: Message<'_>,
         reply: AnswerSender<Published>,
     ) -> Result<(), PublishError> {
-        self.post_message(topic, message, ReplyTo::Thread(reply))
+        self.publish_message(topic, message, ReplyTo::Thread(reply))
     }
 
     /// Returns a batch: the messages published with it are sent to subscribers together.
@@ -79,7 +79,7 @@ impl Publisher {
             in_flight.count_refusal();
             return Err(PublishError::Busy);
         };
-        self.ask(SendBroadcast(Broadcast::new(message, reservation)), answers)
+        self.ask(SendBroadcast(BroadcastMessage::new(message, reservation)), answers)
     }
 
     /// Asks the workers that the question names as its [recipients](Question::recipients). `answers` is called once for each of these
@@ -98,7 +98,7 @@ impl Publisher {
         let recipients = match question.recipients() {
             Recipients::EveryWorker => 0..workers,
             Recipients::OwnerOf(topic) => {
-                check_name(topic)?;
+                check_topic_name(topic)?;
                 let owner = owner_of(self.shared.hasher.hash(topic), workers);
                 owner..owner + 1
             }
@@ -111,7 +111,12 @@ impl Publisher {
         Ok(recipients.len())
     }
 
-    fn post_message(&self, topic: &str, message: Message<'_>, reply_to: ReplyTo) -> Result<(), PublishError> {
+    fn publish_message(
+        &self,
+        topic: &str,
+        message: Message<'_>,
+        reply_to: ReplyTo,
+    ) -> Result<(), PublishError> {
         let worker = self.shared.publish_for_operator(topic, PreparedMessage::new(message), reply_to)?;
         self.shared.wake(worker);
         Ok(())

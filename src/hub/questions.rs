@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::answer_sender::AnswerSender;
 use super::hub_view::HubView;
 use super::outcome::{SlowClient, TopicInfo};
-use super::publication::Broadcast;
+use super::publication::BroadcastMessage;
 use super::question::{Question, Recipients};
 
 /// Asks for the state of the topic with this name. The answer is `None` if the topic does not exist.
@@ -59,7 +59,7 @@ impl Question for FindSlowest {
 
 /// Sends a message to all clients. Each worker answers with the number of its open connections.
 #[derive(Debug, Clone)]
-pub(super) struct SendBroadcast(pub(super) Arc<Broadcast>);
+pub(super) struct SendBroadcast(pub(super) Arc<BroadcastMessage>);
 
 impl Question for SendBroadcast {
     type Answer = u64;

@@ -109,7 +109,7 @@ struct Resolved {
     prefix: Box<str>,
     rule: TopicRule,
     /// Index of the rule with the longest proper prefix of this prefix; its own index if there is none.
-    outer: usize,
+    parent: usize,
 }
 
 /// Error of [`Rules::new`]: two rules have the same prefix. The value is the prefix.
@@ -148,19 +148,19 @@ impl Rules {
         let mut all = Self::default();
         for rule in rules {
             // The rules are sorted, so all rules with a proper prefix of this one are already in `all`.
-            let outer = all.find(&rule.prefix);
-            let said = all.resolved[outer].rule;
+            let parent = all.find(&rule.prefix);
+            let inherited = all.resolved[parent].rule;
             let resolved = TopicRule {
-                subscribe: rule.subscribe.unwrap_or(said.subscribe),
-                publish: rule.publish.unwrap_or(said.publish),
-                history: rule.history.unwrap_or(said.history),
-                slow: rule.slow.unwrap_or(said.slow),
-                compression: rule.compression.unwrap_or(said.compression),
+                subscribe: rule.subscribe.unwrap_or(inherited.subscribe),
+                publish: rule.publish.unwrap_or(inherited.publish),
+                history: rule.history.unwrap_or(inherited.history),
+                slow: rule.slow.unwrap_or(inherited.slow),
+                compression: rule.compression.unwrap_or(inherited.compression),
             };
             if rule.prefix.is_empty() {
                 all.resolved[0].rule = resolved;
             } else {
-                all.resolved.push(Resolved { prefix: rule.prefix.into(), rule: resolved, outer });
+                all.resolved.push(Resolved { prefix: rule.prefix.into(), rule: resolved, parent });
             }
         }
         Ok(all)
@@ -177,7 +177,7 @@ impl Rules {
         // The last prefix that does not sort after the name begins with every rule's prefix that the name begins with.
         let mut at = self.resolved.partition_point(|resolved| *resolved.prefix <= *name) - 1;
         while !name.starts_with(&*self.resolved[at].prefix) {
-            at = self.resolved[at].outer;
+            at = self.resolved[at].parent;
         }
         at
     }
@@ -191,7 +191,7 @@ impl Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { resolved: vec![Resolved { prefix: "".into(), rule: Self::DEFAULT, outer: 0 }] }
+        Self { resolved: vec![Resolved { prefix: "".into(), rule: Self::DEFAULT, parent: 0 }] }
     }
 }
 

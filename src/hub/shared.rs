@@ -8,7 +8,7 @@ use super::broker::messages::{Publish, ReplyTo};
 use super::config::HubConfig;
 use super::hash::{NameHasher, owner_of};
 use super::in_flight::InFlight;
-use super::name::check_name;
+use super::name::check_topic_name;
 use super::outcome::PublishError;
 use super::worker_queues::WorkerQueues;
 use crate::metrics::HubCounters;
@@ -118,20 +118,20 @@ impl HubShared {
                 return Err(error);
             }
         };
-        let posted = self.prepare_publish(topic, message, reply_to).and_then(|publish| {
+        let sent = self.prepare_publish(topic, message, reply_to).and_then(|publish| {
             let worker = owner_of(publish.hash, workers);
             let sender = self.queues.sender(worker).ok_or(PublishError::NotRunning)?;
             sender.publish(publish).map(|()| worker)
         });
-        if posted == Err(PublishError::Busy) {
+        if sent == Err(PublishError::Busy) {
             self.in_flight.count_refusal();
         }
-        posted
+        sent
     }
 
     /// Checks whether a message of the operator can be published now. Returns the number of workers.
     fn check(&self, topic: &str, message: &PreparedMessage) -> Result<usize, PublishError> {
-        check_name(topic)?;
+        check_topic_name(topic)?;
         if self.is_too_large(message.payload()) {
             return Err(PublishError::TooLarge);
         }

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
     use crate::hub::broker::messages::{Publish, ReplyTo};
     use crate::hub::broker::peers::Peers;
-    use crate::hub::broker::shared::LocalShared;
+    use crate::hub::broker::shared::LocalBrokerShared;
     use crate::hub::broker::sweep::{MAX_INTERVAL, MAX_PART, MIN_PART, ROUND_TIME, Sweep};
     use crate::hub::hash::NameHasher;
     use crate::hub::in_flight::InFlight;
@@ -110,7 +110,7 @@ mod tests {
         let history = HistoryRule { messages, bytes: 1 << 30, age: AGE };
         let rules = Rules::new(vec![Rule { history: Some(history), ..Rule::default() }]).unwrap();
         let config = Arc::new(HubConfig { rules, ..HubConfig::default() });
-        let shared = Arc::new(LocalShared::new(config, NameHasher::new(None)));
+        let shared = Arc::new(LocalBrokerShared::new(config, NameHasher::new(None)));
         let mut owner = Owner::new(Arc::clone(&shared), Arc::default());
         let mut peers = Peers::new(Arc::clone(&shared), 0, 1, None);
         let in_flight = InFlight::new(1 << 20, 1, 1);

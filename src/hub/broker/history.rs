@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::shared::LocalShared;
+use super::shared::LocalBrokerShared;
 use crate::base::spare::free_spare;
 use crate::budget::SMALL_LIST_KEEP;
-use crate::hub::name::Name;
+use crate::hub::name::TopicName;
 use crate::hub::publication::{Publication, limit_bytes, max_encoded_bytes};
 use crate::hub::rules::HistoryRule;
 use crate::worker::{Frame, PreparedMessage, message_of};
@@ -103,7 +103,7 @@ impl History {
         frame: &Frame,
         now: Duration,
         rule: &HistoryRule,
-        shared: &LocalShared,
+        shared: &LocalBrokerShared,
     ) {
         let bytes = payload_len(frame);
         let mut freed = FREED_PER_PUSH + bytes / BYTES_PER_FREED;
@@ -163,7 +163,12 @@ impl History {
 
     /// Frees forgotten messages and old encodings, as far as the budget goes, which counts small messages. Returns `true` where there are
     /// more.
-    pub(crate) fn free_memory(&mut self, now: Duration, budget: &mut usize, shared: &LocalShared) -> bool {
+    pub(crate) fn free_memory(
+        &mut self,
+        now: Duration,
+        budget: &mut usize,
+        shared: &LocalBrokerShared,
+    ) -> bool {
         while let Some(&offset) = self.cached_offsets.front() {
             if self.cached_of(offset).is_some_and(|cached| now.saturating_sub(cached.since) <= CACHED_FOR) {
                 break;
@@ -180,7 +185,7 @@ impl History {
     }
 
     /// Frees forgotten messages, as far as the budget goes. Returns `true` where there are more.
-    fn free(&mut self, budget: &mut usize, shared: &LocalShared) -> bool {
+    fn free(&mut self, budget: &mut usize, shared: &LocalBrokerShared) -> bool {
         while self.forgotten > 0 {
             if *budget == 0 {
                 return true;
@@ -196,7 +201,7 @@ impl History {
     }
 
     /// Frees the first forgotten message. Returns `false` where there is none.
-    fn free_first(&mut self, shared: &LocalShared) -> bool {
+    fn free_first(&mut self, shared: &LocalBrokerShared) -> bool {
         if self.forgotten == 0 {
             return false;
         }
@@ -209,7 +214,7 @@ impl History {
     }
 
     /// Drops the oldest encodings. Returns `false` where there are none.
-    fn drop_first_cached(&mut self, shared: &LocalShared) -> bool {
+    fn drop_first_cached(&mut self, shared: &LocalBrokerShared) -> bool {
         let Some(offset) = self.cached_offsets.pop_front() else { return false };
         // The encodings of a forgotten message are dropped when that message is freed.
         let index = self.index_of(offset);
@@ -218,7 +223,7 @@ impl History {
         true
     }
 
-    fn drop_cached(&mut self, cached: Option<Box<Cached>>, shared: &LocalShared) {
+    fn drop_cached(&mut self, cached: Option<Box<Cached>>, shared: &LocalBrokerShared) {
         if let Some(cached) = cached {
             self.encoding_bytes -= cached.bytes;
             shared.remove_encodings(cached.bytes);
@@ -264,10 +269,10 @@ impl History {
     pub(crate) fn publication(
         &mut self,
         at: usize,
-        topic: &Name,
+        topic: &TopicName,
         hash: u64,
         now: Duration,
-        shared: &LocalShared,
+        shared: &LocalBrokerShared,
     ) -> Arc<Publication> {
         let offset = self.first_offset + (at - self.forgotten) as u64;
         let stored = &mut self.messages[at];
@@ -277,7 +282,7 @@ impl History {
         let message = PreparedMessage::of_frame(Frame::clone(&stored.frame));
         // One encoding, and as much again for its compressed form. Only clients of `throng.v1` can recover missed messages.
         let bytes = STORED_MESSAGE_COST + 2 * max_encoded_bytes(topic, &message);
-        let publication = Arc::new(Publication::new(Name::clone(topic), hash, offset, message, None));
+        let publication = Arc::new(Publication::new(TopicName::clone(topic), hash, offset, message, None));
         if shared.add_encodings(bytes) {
             self.encoding_bytes += bytes;
             self.cached_offsets.push_back(offset);
@@ -313,7 +318,7 @@ mod tests {
     }
 
     /// Adds a message of `bytes` bytes.
-    fn push(history: &mut History, offset: u64, bytes: usize, now: Duration, shared: &LocalShared) {
+    fn push(history: &mut History, offset: u64, bytes: usize, now: Duration, shared: &LocalBrokerShared) {
         history.push(offset, &frame(bytes), now, &RULE, shared);
     }
 
@@ -323,27 +328,32 @@ mod tests {
         offset: u64,
         latest: u64,
         most: (usize, usize),
-        shared: &LocalShared,
+        shared: &LocalBrokerShared,
     ) -> Missed {
-        let topic: Name = "t".into();
+        let topic: TopicName = "t".into();
         history.after(offset, latest, most, |history, at| {
             history.publication(at, &topic, 0, Duration::ZERO, shared)
         })
     }
 
-    fn free_memory(history: &mut History, now: Duration, mut budget: usize, shared: &LocalShared) -> bool {
+    fn free_memory(
+        history: &mut History,
+        now: Duration,
+        mut budget: usize,
+        shared: &LocalBrokerShared,
+    ) -> bool {
         history.free_memory(now, &mut budget, shared)
     }
 
     /// Forgets and frees all messages.
-    fn clear(history: &mut History, shared: &LocalShared) {
+    fn clear(history: &mut History, shared: &LocalBrokerShared) {
         history.forget(usize::MAX);
         assert!(!free_memory(history, Duration::ZERO, 999, shared) && history.is_freed());
     }
 
-    fn shared(limit: usize) -> LocalShared {
+    fn shared(limit: usize) -> LocalBrokerShared {
         let config = Arc::new(HubConfig { history_limit: limit, ..HubConfig::default() });
-        LocalShared::new(config, NameHasher::new(None))
+        LocalBrokerShared::new(config, NameHasher::new(None))
     }
 
     fn offsets(missed: &Missed) -> Vec<u64> {
@@ -457,7 +467,7 @@ mod tests {
     /// A regression test: a million messages were once freed all at once.
     #[test]
     fn whatever_makes_a_history_forget_much_frees_a_little_at_a_time() {
-        type Forget = fn(&mut History, &HistoryRule, &LocalShared);
+        type Forget = fn(&mut History, &HistoryRule, &LocalBrokerShared);
         const MANY: usize = 100_000;
         let rule = HistoryRule { messages: u32::MAX, bytes: MANY, age: Duration::from_secs(10) };
         let later = Duration::from_secs(11);
@@ -493,7 +503,7 @@ mod tests {
 
     #[test]
     fn forms_are_given_up_one_by_one_and_those_of_forgotten_messages_with_them() {
-        let (shared, mut history, topic) = (shared(1 << 20), History::default(), Name::from("t"));
+        let (shared, mut history, topic) = (shared(1 << 20), History::default(), TopicName::from("t"));
         let rule = HistoryRule { messages: 100, bytes: 1 << 20, age: Duration::from_secs(10) };
         let cache = |history: &mut History, latest, now| {
             history.after(0, latest, (100, 1 << 20), |history, at| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::hub::answer_sender::AnswerSender;
-use crate::hub::name::Name;
+use crate::hub::name::TopicName;
 use crate::hub::outcome::TopicInfo;
 
 /// A list that is being made.
@@ -15,7 +15,7 @@ pub(crate) struct Listing {
     /// The places below this one have been checked.
     pub(super) next: usize,
     /// The first names that were found so far, at most `limit`.
-    pub(super) found: BTreeSet<Name>,
+    pub(super) found: BTreeSet<TopicName>,
 }
 
 impl Listing {

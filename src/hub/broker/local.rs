@@ -9,10 +9,10 @@ use super::listing::Listing;
 use super::messages::{Delivery, Publish, Subscribe};
 use super::owner::Owner;
 use super::peers::Peers;
-use super::shared::{LocalShared, OwnerRequest, QueueError};
+use super::shared::{LocalBrokerShared, OwnerRequest, QueueError};
 use super::{Broker, Congestion};
 use crate::hub::answer_sender::AnswerSender;
-use crate::hub::name::Name;
+use crate::hub::name::TopicName;
 use crate::hub::outcome::{PublishError, TopicInfo};
 use crate::metrics::HubCounters;
 use crate::worker::{Handle, Turn};
@@ -23,7 +23,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(1);
 /// One worker's end of the broker: the topics that the worker owns, and the queues to and from the other ends.
 pub(crate) struct LocalBroker {
     worker: usize,
-    shared: Arc<LocalShared>,
+    shared: Arc<LocalBrokerShared>,
     /// The owner is boxed, since a worker moves its handler out and back in for each turn.
     owner: Box<Owner>,
     peers: Peers,
@@ -32,7 +32,7 @@ pub(crate) struct LocalBroker {
 impl LocalBroker {
     /// Makes a worker's end. Returns `None` if the worker's queues were taken before.
     pub(crate) fn new(
-        shared: &Arc<LocalShared>,
+        shared: &Arc<LocalBrokerShared>,
         worker: usize,
         handle: &Handle,
         counters: Arc<HubCounters>,
@@ -106,12 +106,12 @@ impl Broker for LocalBroker {
         self.peers.request(subscribe.hash, OwnerRequest::Subscribe(subscribe));
     }
 
-    fn set_subscribers(&mut self, topic: Name, hash: u64, count: u32) {
+    fn set_subscribers(&mut self, topic: TopicName, hash: u64, count: u32) {
         let worker = self.worker;
         self.peers.request(hash, OwnerRequest::SetSubscribers { worker, topic, hash, count });
     }
 
-    fn unsubscribe(&mut self, topic: Name, hash: u64) {
+    fn unsubscribe(&mut self, topic: TopicName, hash: u64) {
         let worker = self.worker;
         self.peers.request(hash, OwnerRequest::Unsubscribe { worker, topic, hash });
     }

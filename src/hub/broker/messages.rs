@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::hub::answer_sender::AnswerSender;
 use crate::hub::in_flight::Reservation;
 use crate::hub::indices::SubscribeId;
-use crate::hub::name::Name;
+use crate::hub::name::TopicName;
 use crate::hub::outcome::{PublishError, Published};
 use crate::hub::position::Position;
 use crate::hub::publication::Publication;
@@ -15,7 +15,7 @@ use crate::worker::{ConnId, PreparedMessage};
 /// A message to publish.
 #[derive(Debug)]
 pub(crate) struct Publish {
-    pub(crate) topic: Name,
+    pub(crate) topic: TopicName,
     /// The hash of the topic's name.
     pub(crate) hash: u64,
     pub(crate) message: PreparedMessage,
@@ -50,7 +50,11 @@ impl ReplyTo {
     }
 
     /// Sends the result to a thread. For a client, returns the reply to deliver to its worker.
-    pub(crate) fn answer(self, topic: Name, result: Result<Published, PublishError>) -> Option<PublishReply> {
+    pub(crate) fn answer(
+        self,
+        topic: TopicName,
+        result: Result<Published, PublishError>,
+    ) -> Option<PublishReply> {
         match self {
             Self::Discard => None,
             Self::Thread(reply) => {
@@ -65,7 +69,7 @@ impl ReplyTo {
 /// A request to begin a client's subscription, or for the next part of its recovery.
 #[derive(Debug)]
 pub(crate) struct Subscribe {
-    pub(crate) topic: Name,
+    pub(crate) topic: TopicName,
     /// The hash of the topic's name.
     pub(crate) hash: u64,
     pub(crate) requester: Requester,
@@ -99,14 +103,14 @@ pub(crate) enum Delivery {
 pub(crate) struct PublishReply {
     pub(crate) conn: ConnId,
     pub(crate) request_id: RequestId,
-    pub(crate) topic: Name,
+    pub(crate) topic: TopicName,
     pub(crate) result: Result<Published, PublishError>,
 }
 
 /// The answer to [`Subscribe`]. Publications that are delivered later have higher offsets than those in it.
 #[derive(Debug)]
 pub(crate) struct SubscribeReply {
-    pub(crate) topic: Name,
+    pub(crate) topic: TopicName,
     pub(crate) hash: u64,
     pub(crate) requester: Requester,
     pub(crate) is_continuation: bool,

@@ -27,7 +27,7 @@ mod topic_quota;
 use std::time::Duration;
 
 use super::answer_sender::AnswerSender;
-use super::name::Name;
+use super::name::TopicName;
 use super::outcome::{PublishError, TopicInfo};
 use crate::worker::Turn;
 pub(crate) use history::STORED_MESSAGE_COST;
@@ -61,10 +61,10 @@ pub(crate) trait Broker {
     fn subscribe(&mut self, subscribe: Subscribe);
 
     /// Reports this worker's number of subscribers of a topic.
-    fn set_subscribers(&mut self, topic: Name, hash: u64, count: u32);
+    fn set_subscribers(&mut self, topic: TopicName, hash: u64, count: u32);
 
     /// Unsubscribes this worker from a topic of which it has neither subscriptions nor pending subscriptions.
-    fn unsubscribe(&mut self, topic: Name, hash: u64);
+    fn unsubscribe(&mut self, topic: TopicName, hash: u64);
 
     /// Returns the state of a topic that this end owns, without asking other ends.
     fn topic(&self, name: &str) -> Option<TopicInfo>;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::history::History;
 use crate::budget::MAX_WORKERS;
-use crate::hub::name::Name;
+use crate::hub::name::TopicName;
 use crate::hub::position::Epoch;
 use crate::metrics::HubCounters;
 use crate::worker::ConnId;
@@ -15,7 +15,7 @@ const NO_WORKER: u16 = u16::MAX;
 /// A topic at its owner: 48 bytes and the name. Most topics have subscribers on one worker and no history.
 #[derive(Debug)]
 pub(crate) struct OwnedTopic {
-    pub(crate) name: Name,
+    pub(crate) name: TopicName,
     /// The offset of the latest message; 0 before the first.
     pub(crate) offset: u64,
     /// The serial of the topic's epoch.
@@ -45,7 +45,7 @@ const _: () = assert!(size_of::<OwnedTopic>() == 48);
 
 impl OwnedTopic {
     /// Makes a topic with this name and serial, without messages.
-    pub(crate) const fn new(name: Name, serial: u32) -> Self {
+    pub(crate) const fn new(name: TopicName, serial: u32) -> Self {
         Self { name, offset: 0, serial, count: 0, worker: NO_WORKER, is_swept: false, rare: None }
     }
 

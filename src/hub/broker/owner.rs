@@ -9,16 +9,16 @@ use super::listing::Listing;
 use super::messages::{Delivery, Publish, ReplyTo, Subscribe, SubscribeReply, Subscribed};
 use super::owned_topic::OwnedTopic;
 use super::peers::Peers;
-use super::shared::LocalShared;
+use super::shared::LocalBrokerShared;
 use super::sweep::Sweep;
 use crate::base::pages::PagedSlab;
 #[cfg(feature = "simulation")]
 use crate::hub::journal::JournalEntry;
-use crate::hub::name::Name;
+use crate::hub::name::TopicName;
 use crate::hub::outcome::{PublishError, Published, TopicInfo};
 use crate::hub::position::{Epoch, Position};
 use crate::hub::publication::Publication;
-use crate::hub::topic_names::TopicNames;
+use crate::hub::topic_lookup::TopicLookup;
 use crate::metrics::HubCounters;
 use crate::worker::ConnId;
 
@@ -28,10 +28,10 @@ const REMOVED_BUCKETS: usize = 4096;
 
 /// The topics that a worker owns.
 pub(crate) struct Owner {
-    pub(super) shared: Arc<LocalShared>,
+    pub(super) shared: Arc<LocalBrokerShared>,
     pub(super) counters: Arc<HubCounters>,
     pub(super) topics: PagedSlab<OwnedTopic, TOPICS_PER_PAGE>,
-    names: TopicNames,
+    lookup: TopicLookup,
     /// Number of removed topics that had messages, by bucket of their hashes.
     removed: Vec<u32>,
     /// The topics that may stay without subscribers.
@@ -43,12 +43,12 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
-    pub(crate) fn new(shared: Arc<LocalShared>, counters: Arc<HubCounters>) -> Self {
+    pub(crate) fn new(shared: Arc<LocalBrokerShared>, counters: Arc<HubCounters>) -> Self {
         Self {
             shared,
             counters,
             topics: PagedSlab::default(),
-            names: TopicNames::default(),
+            lookup: TopicLookup::default(),
             removed: vec![0; REMOVED_BUCKETS],
             sweep: Sweep::default(),
             recovery_bytes: 0,
@@ -76,7 +76,7 @@ impl Owner {
     /// Assigns an offset to a message and delivers it to all workers that have subscribed.
     pub(crate) fn publish(&mut self, mut publish: Publish, now: Duration, peers: &mut Peers) {
         let reply_to = std::mem::replace(&mut publish.reply_to, ReplyTo::Discard);
-        let topic = Name::clone(&publish.topic);
+        let topic = TopicName::clone(&publish.topic);
         #[cfg(feature = "simulation")]
         let copy = publish.message.clone();
         let result = self.accept_message(publish, reply_to.client(), now, peers);
@@ -115,7 +115,7 @@ impl Owner {
         }
         if topic.has_workers() {
             let publication = Arc::new(Publication::new(
-                Name::clone(&topic.name),
+                TopicName::clone(&topic.name),
                 hash,
                 offset,
                 message,
@@ -144,7 +144,7 @@ impl Owner {
     fn find_or_create(
         &mut self,
         found: Option<u32>,
-        name: &Name,
+        name: &TopicName,
         hash: u64,
         client: Option<ConnId>,
         now: Duration,
@@ -185,7 +185,7 @@ impl Owner {
 
     fn add_subscriber(
         &mut self,
-        name: &Name,
+        name: &TopicName,
         hash: u64,
         worker: usize,
         since: Option<Position>,
@@ -205,7 +205,7 @@ impl Owner {
         };
         // A position in another epoch, or after the latest message, means that the client has seen none of the messages.
         let seen = if since.epoch == epoch && since.offset <= latest { Some(since.offset) } else { None };
-        let (name, most) = (Name::clone(&topic.name), (messages, *recovery_bytes));
+        let (name, most) = (TopicName::clone(&topic.name), (messages, *recovery_bytes));
         let missed = topic.change_history(counters, |history| {
             history.expire(now, &rule);
             history.after(seen.unwrap_or(0), latest, most, |history, at| {
@@ -265,14 +265,14 @@ impl Owner {
 
     fn find(&self, name: &str, hash: u64) -> Option<u32> {
         let is_it = |at| self.topics.get(at as usize).is_some_and(|topic: &OwnedTopic| *topic.name == *name);
-        self.names.find(hash, is_it)
+        self.lookup.find(hash, is_it)
     }
 
     /// Makes a topic that does not exist, for the operator or for a client. If the number of topics has reached its limit, evicts a topic
     /// without subscribers and messages.
     fn create(
         &mut self,
-        name: &Name,
+        name: &TopicName,
         hash: u64,
         for_operator: bool,
         now: Duration,
@@ -283,10 +283,10 @@ impl Owner {
             self.counters.refused_at_limit.add(1);
             return Err(PublishError::TooManyTopics);
         }
-        let topic = OwnedTopic::new(Name::clone(name), self.serial(hash));
+        let topic = OwnedTopic::new(TopicName::clone(name), self.serial(hash));
         // A hub has at most `max_topics` topics, which is fewer than 2^28.
         let at = u32::try_from(self.topics.insert(topic)).unwrap_or(u32::MAX);
-        self.names.insert(hash, at);
+        self.lookup.insert(hash, at);
         self.counters.topics.add(1);
         Ok(at)
     }
@@ -315,7 +315,7 @@ impl Owner {
             self.shared.quota.remove(client);
         }
         self.topics.remove(at as usize);
-        self.names.remove(hash, at);
+        self.lookup.remove(hash, at);
         self.shared.remove_topic();
         self.counters.topics.decrement();
         if had_messages {

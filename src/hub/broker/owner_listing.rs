@@ -1,7 +1,7 @@
 //! Lists of the topics that a worker owns, made a part at a time.
 
 use super::owner::Owner;
-use crate::hub::name::Name;
+use crate::hub::name::TopicName;
 
 /// Most places of topics that a turn checks.
 const CHECKS_PER_TURN: usize = 4096;
@@ -15,7 +15,7 @@ impl Owner {
             if let Some(topic) = self.get(at)
                 && topic.name.starts_with(&*listing.prefix)
             {
-                listing.found.insert(Name::clone(&topic.name));
+                listing.found.insert(TopicName::clone(&topic.name));
                 if listing.found.len() > listing.limit {
                     listing.found.pop_last();
                 }

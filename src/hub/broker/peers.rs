@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::messages::Delivery;
-use super::shared::{LocalShared, OwnerRequest, QueueError, WorkerReceivers};
+use super::shared::{LocalBrokerShared, OwnerRequest, QueueError, WorkerReceivers};
 use crate::base::spare::free_spare;
 use crate::budget::{LIST_KEEP, SMALL_LIST_KEEP};
 use crate::hub::hash::owner_of;
@@ -15,12 +15,12 @@ use crate::hub::hash::owner_of;
 ///
 /// Entries that the worker sends to itself go through no channel and cause no wake-up: the worker takes them before it waits again.
 pub(crate) struct Peers {
-    shared: Arc<LocalShared>,
+    shared: Arc<LocalBrokerShared>,
     worker: usize,
     /// The receiving ends of this worker's queues; `None` only in tests of an owner without workers.
     receivers: Option<WorkerReceivers>,
-    requests: Vec<VecDeque<Box<OwnerRequest>>>,
-    deliveries: Vec<VecDeque<Delivery>>,
+    unsent_request_queues: Vec<VecDeque<Box<OwnerRequest>>>,
+    unsent_delivery_queues: Vec<VecDeque<Delivery>>,
     /// Number of unsent requests and deliveries to other workers.
     unsent_requests: usize,
     unsent_deliveries: usize,
@@ -41,7 +41,7 @@ struct Loopback {
 
 impl Peers {
     pub(crate) fn new(
-        shared: Arc<LocalShared>,
+        shared: Arc<LocalBrokerShared>,
         worker: usize,
         workers: usize,
         receivers: Option<WorkerReceivers>,
@@ -50,8 +50,8 @@ impl Peers {
             shared,
             worker,
             receivers,
-            requests: (0..workers).map(|_| VecDeque::new()).collect(),
-            deliveries: (0..workers).map(|_| VecDeque::new()).collect(),
+            unsent_request_queues: (0..workers).map(|_| VecDeque::new()).collect(),
+            unsent_delivery_queues: (0..workers).map(|_| VecDeque::new()).collect(),
             unsent_requests: 0,
             unsent_deliveries: 0,
             loopback: Loopback::default(),
@@ -65,7 +65,7 @@ impl Peers {
         if owner == self.worker {
             return self.loopback.requests.push_back(request);
         }
-        let unsent = &mut self.requests[owner];
+        let unsent = &mut self.unsent_request_queues[owner];
         if !unsent.is_empty() {
             unsent.push_back(request);
         } else if let Err((QueueError::Full, request)) = self.shared.try_request(owner, request) {
@@ -94,7 +94,7 @@ impl Peers {
         if worker == self.worker {
             return self.loopback.deliveries.push_back(delivery);
         }
-        let unsent = &mut self.deliveries[worker];
+        let unsent = &mut self.unsent_delivery_queues[worker];
         self.to_wake[worker] = true;
         if !unsent.is_empty() {
             unsent.push_back(delivery);
@@ -155,14 +155,22 @@ impl Peers {
 
     /// Tries to send the unsent entries.
     pub(crate) fn retry(&mut self) {
-        let Self { shared, requests, deliveries, unsent_requests, unsent_deliveries, to_wake, .. } = self;
+        let Self {
+            shared,
+            unsent_request_queues,
+            unsent_delivery_queues,
+            unsent_requests,
+            unsent_deliveries,
+            to_wake,
+            ..
+        } = self;
         if *unsent_requests > 0 {
-            for (worker, unsent) in requests.iter_mut().enumerate() {
+            for (worker, unsent) in unsent_request_queues.iter_mut().enumerate() {
                 *unsent_requests -= send_unsent(unsent, |request| shared.try_request(worker, request));
             }
         }
         if *unsent_deliveries > 0 {
-            for (worker, unsent) in deliveries.iter_mut().enumerate() {
+            for (worker, unsent) in unsent_delivery_queues.iter_mut().enumerate() {
                 let sent = send_unsent(unsent, |delivery| shared.try_deliver(worker, delivery));
                 *unsent_deliveries -= sent;
                 to_wake[worker] |= sent > 0;

@@ -10,12 +10,12 @@ use super::topic_quota::TopicQuota;
 use crate::budget::{HISTORY_ENCODINGS_DIVISOR, OPERATOR_TOPICS_DIVISOR};
 use crate::hub::config::HubConfig;
 use crate::hub::hash::NameHasher;
-use crate::hub::name::Name;
+use crate::hub::name::TopicName;
 use crate::hub::worker_queues::WorkerQueues;
 use crate::worker::Handle;
 
 /// The state that the ends of all workers share.
-pub(crate) struct LocalShared {
+pub(crate) struct LocalBrokerShared {
     pub(crate) config: Arc<HubConfig>,
     pub(crate) hasher: NameHasher,
     /// Number of topics of all owners.
@@ -48,13 +48,13 @@ pub(crate) enum OwnerRequest {
     /// The number of the topic's subscribers on this worker has changed to `count`.
     SetSubscribers {
         worker: usize,
-        topic: Name,
+        topic: TopicName,
         hash: u64,
         count: u32,
     },
     Unsubscribe {
         worker: usize,
-        topic: Name,
+        topic: TopicName,
         hash: u64,
     },
 }
@@ -66,7 +66,7 @@ pub(crate) enum QueueError {
     Ended,
 }
 
-impl LocalShared {
+impl LocalBrokerShared {
     pub(crate) fn new(config: Arc<HubConfig>, hasher: NameHasher) -> Self {
         Self {
             config,
@@ -193,8 +193,8 @@ fn queues(entries: usize) -> (WorkerSenders, WorkerReceivers) {
     (WorkerSenders { requests, deliveries }, WorkerReceivers { requests: requested, deliveries: delivered })
 }
 
-impl fmt::Debug for LocalShared {
+impl fmt::Debug for LocalBrokerShared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalShared").field("topics", &self.topics).finish_non_exhaustive()
+        f.debug_struct("LocalBrokerShared").field("topics", &self.topics).finish_non_exhaustive()
     }
 }

@@ -8,7 +8,7 @@ use super::client_state::ClientState;
 use super::topic_pass::MessageTotals;
 use super::topic_pass::push_cost;
 use crate::hub::dialect::Dialect;
-use crate::hub::publication::Broadcast;
+use crate::hub::publication::BroadcastMessage;
 use crate::metrics::HubCounters;
 use crate::worker::{Batch, ConnIndex, Connections, Flush, SliceBudget, SliceCursor, SlowPolicy};
 
@@ -18,7 +18,7 @@ const BROADCAST_KEY: u32 = u32::MAX - 1;
 /// Broadcasts under way, which are sent one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Broadcasts {
-    queue: VecDeque<Arc<Broadcast>>,
+    queue: VecDeque<Arc<BroadcastMessage>>,
     current: Option<CurrentBroadcast>,
 }
 
@@ -29,14 +29,14 @@ struct CurrentBroadcast {
         not(any(test, feature = "simulation")),
         expect(dead_code, reason = "it counts by being kept")
     )]
-    broadcast: Arc<Broadcast>,
+    broadcast: Arc<BroadcastMessage>,
     /// Batches by the dialect's number.
     batches: [Batch; Dialect::COUNT],
     pass: SliceCursor,
 }
 
 impl Broadcasts {
-    pub(crate) fn add(&mut self, broadcast: Arc<Broadcast>) {
+    pub(crate) fn add(&mut self, broadcast: Arc<BroadcastMessage>) {
         self.queue.push_back(broadcast);
     }
 

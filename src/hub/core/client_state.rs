@@ -10,12 +10,12 @@ use crate::hub::indices::{SetIndex, SubscribeId, SubscriberIndex, TopicIndex};
 pub(crate) struct Subscription {
     /// The topic's index on this worker.
     pub(crate) topic: TopicIndex,
-    pub(crate) stage: Stage,
+    pub(crate) stage: SubscriptionStage,
 }
 
 /// The stage of a subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum SubscriptionStage {
     /// The connection is a subscriber, at this place of the topic's list.
     Active(SubscriberIndex),
     /// The topic's owner has not answered yet.
@@ -83,7 +83,7 @@ impl ClientState {
         if head & ONE_FLAG != 0 {
             ClientSubscriptions::One(Subscription {
                 topic: TopicIndex::new(number),
-                stage: Stage::unpack(self.place),
+                stage: SubscriptionStage::unpack(self.place),
             })
         } else if head & SET_FLAG != 0 {
             ClientSubscriptions::Set(SetIndex::new(number))
@@ -105,7 +105,7 @@ impl ClientState {
     }
 }
 
-impl Stage {
+impl SubscriptionStage {
     const fn pack(self) -> u32 {
         match self {
             Self::Active(place) => place.get(),
@@ -137,19 +137,19 @@ mod tests {
             for subs in [
                 ClientSubscriptions::One(Subscription {
                     topic: TopicIndex::new(0),
-                    stage: Stage::Active(SubscriberIndex::new(0)),
+                    stage: SubscriptionStage::Active(SubscriberIndex::new(0)),
                 }),
                 ClientSubscriptions::One(Subscription {
                     topic: TopicIndex::new(MAX_INDEX),
-                    stage: Stage::Active(SubscriberIndex::new(MAX_SUBSCRIBE_ID)),
+                    stage: SubscriptionStage::Active(SubscriberIndex::new(MAX_SUBSCRIBE_ID)),
                 }),
                 ClientSubscriptions::One(Subscription {
                     topic: TopicIndex::new(5),
-                    stage: Stage::Pending(SubscribeId::new(0)),
+                    stage: SubscriptionStage::Pending(SubscribeId::new(0)),
                 }),
                 ClientSubscriptions::One(Subscription {
                     topic: TopicIndex::new(5),
-                    stage: Stage::Pending(SubscribeId::new(MAX_SUBSCRIBE_ID)),
+                    stage: SubscriptionStage::Pending(SubscribeId::new(MAX_SUBSCRIBE_ID)),
                 }),
                 ClientSubscriptions::Set(SetIndex::new(0)),
                 ClientSubscriptions::Set(SetIndex::new(MAX_INDEX)),

@@ -29,7 +29,7 @@ mod topic;
 mod topic_pass;
 
 /// Bytes of a topic on a worker with subscribers. The name is not counted: the worker shares it with the topic's owner.
-pub(crate) const LOCAL_TOPIC_SIZE: usize = size_of::<topic::Topic>();
+pub(crate) const LOCAL_TOPIC_SIZE: usize = size_of::<topic::LocalTopic>();
 /// Bytes of a subscription: the state in the connection's record, and the entry in the topic's list of subscribers.
 pub(crate) const SUBSCRIPTION_SIZE: usize =
     size_of::<client_state::ClientState>() + size_of::<subscriber_list::Subscriber>();

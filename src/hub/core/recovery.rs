@@ -19,7 +19,7 @@ use crate::hub::broker::messages::{PublishReply, Requester, Subscribe, Subscribe
 use crate::hub::dialect::ServerMessage;
 use crate::hub::dialect::v1::ErrorCode;
 use crate::hub::indices::TopicIndex;
-use crate::hub::name::Name;
+use crate::hub::name::TopicName;
 use crate::hub::outcome::PublishError;
 use crate::hub::position::Position;
 use crate::worker::{ConnId, ConnIndex, Connections, Flush, SlowPolicy};
@@ -146,7 +146,7 @@ impl<B: Broker> WorkerHub<B> {
         &mut self,
         at: TopicIndex,
         state: ClientState,
-        topic: &Name,
+        topic: &TopicName,
         requester: &Requester,
         is_continuation: bool,
         subscribed: &Subscribed,
@@ -203,7 +203,7 @@ impl<B: Broker> WorkerHub<B> {
         &mut self,
         at: TopicIndex,
         mut state: ClientState,
-        topic: &Name,
+        topic: &TopicName,
         requester: &Requester,
         error: PublishError,
         connections: &mut Connections<'_, ClientState>,

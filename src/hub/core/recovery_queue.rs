@@ -5,7 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use crate::base::spare::free_spare;
 use crate::budget::LIST_KEEP;
 use crate::hub::broker::messages::Requester;
-use crate::hub::name::Name;
+use crate::hub::name::TopicName;
 use crate::hub::position::Position;
 use crate::worker::ConnId;
 
@@ -35,7 +35,7 @@ impl RecoveryQueue {
 /// The recovery of one subscriber.
 #[derive(Debug)]
 pub(super) struct Recovery {
-    pub(super) topic: Name,
+    pub(super) topic: TopicName,
     pub(super) hash: u64,
     pub(super) requester: Requester,
     /// The position of the last message that the subscriber has got.

@@ -9,7 +9,7 @@ use crate::hub::broker::Broker;
 use crate::hub::broker::messages::{ReplyTo, Requester, Subscribe};
 use crate::hub::dialect::ServerMessage;
 use crate::hub::dialect::v1::{self, ClientRequest, ErrorCode, ParseRequestError};
-use crate::hub::name::{MAX_TOPIC, Name, check_name};
+use crate::hub::name::{MAX_TOPIC_NAME, TopicName, check_topic_name};
 use crate::hub::outcome::PublishError;
 use crate::hub::position::Position;
 use crate::hub::request_id::RequestId;
@@ -21,15 +21,16 @@ impl<B: Broker> WorkerHub<B> {
     pub(super) fn subscribe(
         &mut self,
         conn: &mut Conn<'_, ClientState>,
-        topic: Name,
+        topic: TopicName,
         since: Option<Position>,
         id: RequestId,
     ) {
         let hash = self.shared.hasher.hash(&topic);
         // The replies to a URL with many topics may not fit the outbox. So once it is half full, further subscriptions wait for the
         // broker's answers, which spread the replies over time.
-        let is_crowded = conn.data().dialect().has_requests() && conn.buffered() > conn.outbox_limit() / 2;
-        let from_broker = since.is_some() || is_crowded;
+        let is_outbox_half_full =
+            conn.data().dialect().has_requests() && conn.buffered() > conn.outbox_limit() / 2;
+        let from_broker = since.is_some() || is_outbox_half_full;
         let (start, topic) = self.table.subscribe(
             topic,
             hash,
@@ -101,7 +102,7 @@ impl<B: Broker> WorkerHub<B> {
         state: ClientState,
         topic: &str,
     ) -> Result<(), (ErrorCode, &'static str)> {
-        check_name(topic).map_err(|error| (ErrorCode::BadTopic, error.describe()))?;
+        check_topic_name(topic).map_err(|error| (ErrorCode::BadTopic, error.describe()))?;
         let config = &self.shared.config;
         if !config.rules.of(topic).subscribe.allows_clients() {
             return Err((ErrorCode::Forbidden, "no client may subscribe to this topic"));
@@ -157,7 +158,7 @@ impl<B: Broker> WorkerHub<B> {
         message: Message<'_>,
         id: RequestId,
     ) -> Result<(), (ErrorCode, &'static str)> {
-        check_name(topic).map_err(|error| (ErrorCode::BadTopic, error.describe()))?;
+        check_topic_name(topic).map_err(|error| (ErrorCode::BadTopic, error.describe()))?;
         let counters = &self.inbox.counters;
         if !self.shared.config.rules.of(topic).publish.allows_clients() {
             counters.publish_forbidden.add(1);
@@ -183,7 +184,7 @@ impl<B: Broker> WorkerHub<B> {
 
 /// Returns the topic to name in an error; `None` for a text that is too long to be a topic, so that the error does not repeat it.
 fn topic_for_error(topic: &str) -> Option<&str> {
-    Some(topic).filter(|topic| topic.len() <= MAX_TOPIC)
+    Some(topic).filter(|topic| topic.len() <= MAX_TOPIC_NAME)
 }
 
 impl ErrorCode {

@@ -115,7 +115,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::hub::core::client_state::Stage;
+    use crate::hub::core::client_state::SubscriptionStage;
     use crate::hub::indices::SubscriberIndex;
 
     proptest! {
@@ -123,7 +123,7 @@ mod tests {
         fn holds_what_a_map_would_hold(steps in prop::collection::vec((0..3_u8, 0..100_u32), 0..400)) {
             let subscription = |topic, place| Subscription {
                 topic: TopicIndex::new(topic),
-                stage: Stage::Active(SubscriberIndex::new(place)),
+                stage: SubscriptionStage::Active(SubscriberIndex::new(place)),
             };
             let (mut set, mut twin) = (SubscriptionSet::new(subscription(200, 0), subscription(201, 0)), BTreeMap::from([(200, 0), (201, 0)]));
             for (place, (step, topic)) in (1..).zip(steps) {
@@ -135,10 +135,10 @@ mod tests {
                     twin.remove(&topic);
                 }
                 prop_assert_eq!(set.len(), twin.len());
-                prop_assert_eq!(set.get(TopicIndex::new(topic)).map(|subscription| subscription.stage), twin.get(&topic).map(|place| Stage::Active(SubscriberIndex::new(*place))));
-                let all: BTreeMap<u32, Stage> = set.iter().map(|subscription| (subscription.topic.get(), subscription.stage)).collect();
-                let expected: BTreeMap<u32, Stage> =
-                    twin.iter().map(|(topic, place)| (*topic, Stage::Active(SubscriberIndex::new(*place)))).collect();
+                prop_assert_eq!(set.get(TopicIndex::new(topic)).map(|subscription| subscription.stage), twin.get(&topic).map(|place| SubscriptionStage::Active(SubscriberIndex::new(*place))));
+                let all: BTreeMap<u32, SubscriptionStage> = set.iter().map(|subscription| (subscription.topic.get(), subscription.stage)).collect();
+                let expected: BTreeMap<u32, SubscriptionStage> =
+                    twin.iter().map(|(topic, place)| (*topic, SubscriptionStage::Active(SubscriberIndex::new(*place)))).collect();
                 prop_assert_eq!(all, expected);
                 prop_assert_eq!(set.only().is_some(), twin.len() == 1);
             }

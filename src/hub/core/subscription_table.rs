@@ -1,17 +1,19 @@
 //! The subscriptions of one worker's connections, by topic and by connection.
 
-use super::client_state::{ClientState, ClientSubscriptions, MAX_SUBSCRIBE_ID, Stage, Subscription};
+use super::client_state::{
+    ClientState, ClientSubscriptions, MAX_SUBSCRIBE_ID, Subscription, SubscriptionStage,
+};
 use super::subscriber_list::Subscriber;
 use super::subscription_set::SubscriptionSet;
-use super::topic::Topic;
+use super::topic::LocalTopic;
 use crate::base::bug;
 use crate::base::pages::PagedSlab;
 use crate::base::spare::free_spare;
 use crate::budget::LIST_KEEP;
 use crate::hub::indices::{SetIndex, SubscribeId, SubscriberIndex, TopicIndex};
-use crate::hub::name::Name;
+use crate::hub::name::TopicName;
 use crate::hub::position::Position;
-use crate::hub::topic_names::TopicNames;
+use crate::hub::topic_lookup::TopicLookup;
 use crate::worker::ConnIndex;
 
 const TOPICS_PER_PAGE: usize = 256;
@@ -20,12 +22,12 @@ const SETS_PER_PAGE: usize = 64;
 /// The subscriptions of one worker's connections, by topic and by connection.
 #[derive(Debug, Default)]
 pub(crate) struct SubscriptionTable {
-    topics: PagedSlab<Topic, TOPICS_PER_PAGE>,
-    names: TopicNames,
+    topics: PagedSlab<LocalTopic, TOPICS_PER_PAGE>,
+    lookup: TopicLookup,
     /// Sets of subscriptions of connections with several.
     sets: PagedSlab<SubscriptionSet, SETS_PER_PAGE>,
     /// Topics whose number of subscribers has changed.
-    changed: Vec<TopicIndex>,
+    changed_counts: Vec<TopicIndex>,
     subscriptions: u64,
     next_subscribe_id: u32,
 }
@@ -45,7 +47,7 @@ impl SubscriptionTable {
     }
 
     pub(crate) fn topics(&self) -> usize {
-        self.names.len()
+        self.lookup.len()
     }
 
     /// Returns the fan-outs of all topics that have one.
@@ -61,15 +63,15 @@ impl SubscriptionTable {
     }
 
     pub(crate) fn find(&self, name: &str, hash: u64) -> Option<TopicIndex> {
-        let is_it = |at| self.topics.get(at as usize).is_some_and(|topic: &Topic| *topic.name == *name);
-        self.names.find(hash, is_it).map(TopicIndex::new)
+        let is_it = |at| self.topics.get(at as usize).is_some_and(|topic: &LocalTopic| *topic.name == *name);
+        self.lookup.find(hash, is_it).map(TopicIndex::new)
     }
 
-    pub(crate) fn get(&self, topic: TopicIndex) -> Option<&Topic> {
+    pub(crate) fn get(&self, topic: TopicIndex) -> Option<&LocalTopic> {
         self.topics.get(topic.entry())
     }
 
-    pub(crate) fn get_mut(&mut self, topic: TopicIndex) -> Option<&mut Topic> {
+    pub(crate) fn get_mut(&mut self, topic: TopicIndex) -> Option<&mut LocalTopic> {
         self.topics.get_mut(topic.entry())
     }
 
@@ -97,16 +99,16 @@ impl SubscriptionTable {
     /// receives the topic's messages already and the client asks for no earlier messages.
     pub(crate) fn subscribe(
         &mut self,
-        name: Name,
+        name: TopicName,
         hash: u64,
         index: ConnIndex,
         state: &mut ClientState,
         from_broker: bool,
         run: u32,
-    ) -> (SubscriptionStart, Name) {
+    ) -> (SubscriptionStart, TopicName) {
         let at = self.find(&name, hash).unwrap_or_else(|| self.create(name, hash));
         let topic = self.topic_mut(at);
-        let name = Name::clone(&topic.name);
+        let name = TopicName::clone(&topic.name);
         if topic.is_subscribed && !from_broker {
             let position = topic.position(run);
             self.add_subscriber(at, index, state);
@@ -116,16 +118,19 @@ impl SubscriptionTable {
         let subscribe_id = SubscribeId::new(self.next_subscribe_id);
         self.next_subscribe_id =
             if self.next_subscribe_id == MAX_SUBSCRIBE_ID { 0 } else { self.next_subscribe_id + 1 };
-        self.add_subscription(state, Subscription { topic: at, stage: Stage::Pending(subscribe_id) });
+        self.add_subscription(
+            state,
+            Subscription { topic: at, stage: SubscriptionStage::Pending(subscribe_id) },
+        );
         (SubscriptionStart::Pending(subscribe_id), name)
     }
 
     /// Adds the connection at `index` to the subscribers of a topic.
     fn add_subscriber(&mut self, at: TopicIndex, index: ConnIndex, state: &mut ClientState) {
         let place = self.topic_mut(at).add(Subscriber::new(index, state.dialect()));
-        self.note_change(at);
+        self.note_count_change(at);
         self.subscriptions += 1;
-        self.add_subscription(state, Subscription { topic: at, stage: Stage::Active(place) });
+        self.add_subscription(state, Subscription { topic: at, stage: SubscriptionStage::Active(place) });
     }
 
     /// Turns the pending subscription `subscribe_id` of a connection into an active one. Returns `false` if the client has ended the
@@ -153,7 +158,7 @@ impl SubscriptionTable {
         subscribe_id: SubscribeId,
     ) -> bool {
         self.subscription(state, topic)
-            .is_some_and(|subscription| subscription.stage == Stage::Pending(subscribe_id))
+            .is_some_and(|subscription| subscription.stage == SubscriptionStage::Pending(subscribe_id))
     }
 
     /// Subtracts a pending subscription of a topic: the broker has answered it, or its connection has closed. The caller calls
@@ -191,10 +196,10 @@ impl SubscriptionTable {
 
     /// Frees a subscriber's place.
     fn free_place(&mut self, subscription: Subscription) {
-        if let Stage::Active(place) = subscription.stage {
+        if let SubscriptionStage::Active(place) = subscription.stage {
             self.topic_mut(subscription.topic).remove(place);
             self.subscriptions -= 1;
-            self.note_change(subscription.topic);
+            self.note_count_change(subscription.topic);
         }
     }
 
@@ -204,32 +209,32 @@ impl SubscriptionTable {
         &mut self,
         at: TopicIndex,
         hash: impl FnOnce(&str) -> u64,
-    ) -> Option<(Name, u64, usize)> {
+    ) -> Option<(TopicName, u64, usize)> {
         let topic = self.topics.get(at.entry())?;
         if topic.pending_subscriptions > 0 || topic.len() > 0 {
             return None;
         }
         let topic = self.topics.remove(at.entry())?;
         let hash = hash(&topic.name);
-        self.names.remove(hash, at.get());
+        self.lookup.remove(hash, at.get());
         let entries = topic.fan_out.map_or(0, |fan_out| fan_out.queue.len());
         Some((topic.name, hash, entries))
     }
 
     /// Takes the next topic whose number of subscribers has changed, with that number.
-    pub(crate) fn take_change(&mut self) -> Option<(Name, u32)> {
-        while let Some(at) = self.changed.pop() {
+    pub(crate) fn take_changed_count(&mut self) -> Option<(TopicName, u32)> {
+        while let Some(at) = self.changed_counts.pop() {
             // The index may belong to a new topic by now, whose number is then reported once more.
             if let Some(topic) = self.topics.get_mut(at.entry())
-                && std::mem::replace(&mut topic.is_changed, false)
+                && std::mem::replace(&mut topic.is_count_changed, false)
                 // Otherwise the topic is about to be removed and unsubscribed.
                 && (topic.len() > 0 || topic.pending_subscriptions > 0)
             {
                 let count = u32::try_from(topic.len()).unwrap_or(u32::MAX);
-                return Some((Name::clone(&topic.name), count));
+                return Some((TopicName::clone(&topic.name), count));
             }
         }
-        free_spare(&mut self.changed, LIST_KEEP);
+        free_spare(&mut self.changed_counts, LIST_KEEP);
         None
     }
 
@@ -240,7 +245,7 @@ impl SubscriptionTable {
         topic: TopicIndex,
         place: SubscriberIndex,
     ) {
-        let moved = Subscription { topic, stage: Stage::Active(place) };
+        let moved = Subscription { topic, stage: SubscriptionStage::Active(place) };
         match state.subscriptions() {
             ClientSubscriptions::One(subscription) if subscription.topic == topic => {
                 state.set(ClientSubscriptions::One(moved))
@@ -254,20 +259,20 @@ impl SubscriptionTable {
         }
     }
 
-    fn topic_mut(&mut self, at: TopicIndex) -> &mut Topic {
+    fn topic_mut(&mut self, at: TopicIndex) -> &mut LocalTopic {
         self.topics.get_mut(at.entry()).expect("a topic that has subscribers, or is asked for, is there")
     }
 
-    fn create(&mut self, name: Name, hash: u64) -> TopicIndex {
+    fn create(&mut self, name: TopicName, hash: u64) -> TopicIndex {
         // A worker has no more topics than its connections have subscriptions, which memory limits to fewer than 2^28.
-        let at = TopicIndex::of(self.topics.insert(Topic::new(name)));
-        self.names.insert(hash, at.get());
+        let at = TopicIndex::of(self.topics.insert(LocalTopic::new(name)));
+        self.lookup.insert(hash, at.get());
         at
     }
 
-    fn note_change(&mut self, at: TopicIndex) {
-        if !std::mem::replace(&mut self.topic_mut(at).is_changed, true) {
-            self.changed.push(at);
+    fn note_count_change(&mut self, at: TopicIndex) {
+        if !std::mem::replace(&mut self.topic_mut(at).is_count_changed, true) {
+            self.changed_counts.push(at);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::hub::broker::messages::SubscribeReply;
 use crate::hub::config::Sizes;
 use crate::hub::dialect::Dialect;
 use crate::hub::indices::{SubscriberIndex, TopicIndex};
-use crate::hub::name::Name;
+use crate::hub::name::TopicName;
 use crate::hub::position::{Epoch, Position};
 use crate::hub::publication::Publication;
 use crate::hub::rules::TopicRule;
@@ -20,8 +20,8 @@ use crate::worker::SliceCursor;
 /// A topic with subscribers or pending subscribers on this worker: 48 bytes. The name is shared with the topic's owner. Most topics have
 /// one subscriber and an empty queue, and need no [`FanOut`].
 #[derive(Debug)]
-pub(crate) struct Topic {
-    pub(crate) name: Name,
+pub(crate) struct LocalTopic {
+    pub(crate) name: TopicName,
     /// The offset of the latest message whose pass has begun. New subscribers get the messages after it.
     pub(crate) offset: u64,
     /// The serial of the topic's epoch.
@@ -33,7 +33,7 @@ pub(crate) struct Topic {
     /// The broker has confirmed the worker's subscription, so its publications go to the subscribers.
     pub(crate) is_subscribed: bool,
     /// The number of subscribers has changed, and the broker does not know the new number yet.
-    pub(crate) is_changed: bool,
+    pub(crate) is_count_changed: bool,
     /// The topic is in the list of scheduled topics.
     pub(crate) is_scheduled: bool,
     pub(crate) fan_out: Option<Box<FanOut>>,
@@ -58,11 +58,11 @@ pub(crate) enum QueueEntry {
     Reply(Box<SubscribeReply>),
 }
 
-const _: () = assert!(size_of::<Topic>() == 48);
+const _: () = assert!(size_of::<LocalTopic>() == 48);
 
-impl Topic {
+impl LocalTopic {
     /// Makes a topic without subscribers.
-    pub(crate) const fn new(name: Name) -> Self {
+    pub(crate) const fn new(name: TopicName) -> Self {
         Self {
             name,
             offset: 0,
@@ -70,7 +70,7 @@ impl Topic {
             only: Subscriber::VACANT,
             pending_subscriptions: 0,
             is_subscribed: false,
-            is_changed: false,
+            is_count_changed: false,
             is_scheduled: false,
             fan_out: None,
         }

@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::http::{Refusal, Status};
 use crate::hub::dialect::Dialect;
-use crate::hub::name::{Name, check_name};
+use crate::hub::name::{TopicName, check_topic_name};
 
 /// The path that precedes the names of topics in URLs: `/topics/` by default. With `/`, every path except `/` is a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +39,8 @@ impl FromStr for TopicsPath {
     fn from_str(text: &str) -> Result<Self, ParseTopicsPathError> {
         // Characters that a client may percent-encode, and characters that end a path, would never match.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*,;=:@".contains(&byte);
-        let is_one = text.len() <= MAX_PATH && text.starts_with('/') && text.ends_with('/');
-        if is_one && text.bytes().all(is_plain) { Ok(Self(text.into())) } else { Err(ParseTopicsPathError) }
+        let is_path = text.len() <= MAX_PATH && text.starts_with('/') && text.ends_with('/');
+        if is_path && text.bytes().all(is_plain) { Ok(Self(text.into())) } else { Err(ParseTopicsPathError) }
     }
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn topics_in_url(
     topics_path: &TopicsPath,
     dialect: Dialect,
     most: usize,
-) -> Result<Vec<Name>, Refusal> {
+) -> Result<Vec<TopicName>, Refusal> {
     let mut topics = UniqueTopics::default();
     match path.strip_prefix(&*topics_path.0) {
         Some("") if dialect.has_requests() || path == "/" => {}
@@ -101,26 +101,26 @@ pub(crate) fn topics_in_url(
 /// A list of topics without duplicates.
 #[derive(Default)]
 struct UniqueTopics {
-    all: Vec<Name>,
+    all: Vec<TopicName>,
     /// All topics as a set, if there are more than [`LINEAR_SEARCH_MAX`].
-    set: HashSet<Name>,
+    set: HashSet<TopicName>,
 }
 
 impl UniqueTopics {
     fn add(&mut self, name: Cow<'_, str>, most: usize) -> Result<(), Refusal> {
-        check_name(&name).map_err(|error| Refusal::new(Status::BAD_REQUEST, error.describe()))?;
+        check_topic_name(&name).map_err(|error| Refusal::new(Status::BAD_REQUEST, error.describe()))?;
         if self.has(&name) {
             return Ok(());
         }
         if self.all.len() == most {
             return Err(Refusal::new(Status::BAD_REQUEST, "these are more topics than a client may have"));
         }
-        let name = Name::from(name);
+        let name = TopicName::from(name);
         if self.all.len() >= LINEAR_SEARCH_MAX {
             if self.set.is_empty() {
                 self.set.extend(self.all.iter().cloned());
             }
-            self.set.insert(Name::clone(&name));
+            self.set.insert(TopicName::clone(&name));
         }
         self.all.push(name);
         Ok(())

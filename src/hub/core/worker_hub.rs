@@ -20,7 +20,7 @@ use crate::hub::broker::{Broker, Congestion};
 use crate::hub::dialect::{Dialect, ServerMessage};
 use crate::hub::hub_view::HubView;
 use crate::hub::indices::TopicIndex;
-use crate::hub::name::Name;
+use crate::hub::name::TopicName;
 use crate::hub::question::QuestionReceiver;
 use crate::hub::request_id::RequestId;
 use crate::hub::shared::{HubShared, OperatorInbox};
@@ -46,7 +46,7 @@ pub(crate) struct WorkerHub<B> {
     pub(super) broadcasts: Broadcasts,
     pub(super) clients: Clients,
     /// Topics in the URL of the connection that is opening.
-    requested_topics: Vec<Name>,
+    requested_topics: Vec<TopicName>,
 }
 
 /// Counters of the worker's clients.
@@ -155,10 +155,10 @@ impl<B: Broker> WorkerHub<B> {
     }
 
     /// Reports changed numbers of subscribers to the broker.
-    fn report_changes(&mut self) {
+    fn report_subscriber_counts(&mut self) {
         // While the broker's queues are full, a later change of a topic replaces an earlier one.
         while self.broker.unsent_requests() < self.shared.config.sizes.queue
-            && let Some((topic, count)) = self.table.take_change()
+            && let Some((topic, count)) = self.table.take_changed_count()
         {
             let hash = self.shared.hasher.hash(&topic);
             self.broker.set_subscribers(topic, hash, count);
@@ -188,7 +188,7 @@ impl<B: Broker> WorkerHub<B> {
         let (path, query) = (request.path(), request.query());
         self.requested_topics =
             topics_in_url(path, query, &config.topics_path, dialect, config.max_subscriptions)?;
-        let may_subscribe = |topic: &Name| config.rules.of(topic).subscribe.allows_clients();
+        let may_subscribe = |topic: &TopicName| config.rules.of(topic).subscribe.allows_clients();
         if !self.requested_topics.iter().all(may_subscribe) {
             return Err(Refusal::new(Status::FORBIDDEN, "no client may subscribe to this topic"));
         }
@@ -281,7 +281,7 @@ impl<B: Broker> Handler for WorkerHub<B> {
         self.broadcasts.continue_sending(connections, &mut budget, &self.inbox.counters);
         let recovery_wait = self.continue_recoveries(connections);
         self.continue_cleanup();
-        self.report_changes();
+        self.report_subscriber_counts();
         let broker_turn = self.broker.end_turn(now);
         self.update_gauges();
         // While its queues are full, the broker determines when the next turn is due.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::hub::answer_sender::AnswerSender;
 use crate::hub::broker::messages::{Delivery, Publish, Subscribe, SubscribeReply, Subscribed};
 use crate::hub::broker::{Broker, Congestion};
-use crate::hub::name::Name;
+use crate::hub::name::TopicName;
 use crate::hub::outcome::{PublishError, Published, TopicInfo};
 use crate::hub::position::{Epoch, Position};
 use crate::hub::publication::Publication;
@@ -45,8 +45,8 @@ pub(super) struct RemoteTopic {
 enum Call {
     Publish(Publish),
     Subscribe(Subscribe),
-    SetSubscribers(Name, u32),
-    Unsubscribe(Name),
+    SetSubscribers(TopicName, u32),
+    Unsubscribe(TopicName),
     Describe(String, AnswerSender<Option<TopicInfo>>),
 }
 
@@ -71,8 +71,13 @@ impl Remote {
             let remote = self.topics.entry(topic.to_string()).or_default();
             remote.messages.push(message.clone());
             let (offset, epoch) = (remote.messages.len() as u64, Epoch { run: RUN, serial: 1 });
-            let publication =
-                Arc::new(Publication::new(Name::clone(&topic), hash, offset, message, Some(reservation)));
+            let publication = Arc::new(Publication::new(
+                TopicName::clone(&topic),
+                hash,
+                offset,
+                message,
+                Some(reservation),
+            ));
             let deliver = |&worker: &usize| {
                 self.inboxes[worker].push_back(Delivery::Publication(Arc::clone(&publication)));
             };
@@ -106,7 +111,7 @@ impl Remote {
             let (latest, epoch) = (remote.messages.len() as u64, Epoch { run: RUN, serial: 1 });
             let from = Position { offset: since.map_or(latest, |since| since.offset), epoch };
             let publication = |(offset, message): (u64, &PreparedMessage)| {
-                Arc::new(Publication::new(Name::clone(&topic), hash, offset, message.clone(), None))
+                Arc::new(Publication::new(TopicName::clone(&topic), hash, offset, message.clone(), None))
             };
             let missed = (1..).zip(&remote.messages).filter(|&(offset, _)| offset > from.offset);
             let missed: Vec<Arc<Publication>> = missed.map(publication).take(PART).collect();
@@ -150,11 +155,11 @@ impl Broker for Delayed {
         self.call(Call::Subscribe(subscribe));
     }
 
-    fn set_subscribers(&mut self, topic: Name, _: u64, count: u32) {
+    fn set_subscribers(&mut self, topic: TopicName, _: u64, count: u32) {
         self.call(Call::SetSubscribers(topic, count));
     }
 
-    fn unsubscribe(&mut self, topic: Name, _: u64) {
+    fn unsubscribe(&mut self, topic: TopicName, _: u64) {
         self.call(Call::Unsubscribe(topic));
     }
 

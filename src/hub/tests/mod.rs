@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 
 use super::broker::local::LocalBroker;
-use super::broker::shared::LocalShared;
+use super::broker::shared::LocalBrokerShared;
 use crate::hub::questions::DescribeTopic;
 use crate::hub::{AnswerSender, Epoch, PublishError};
 use crate::ws::Message;
@@ -167,7 +167,7 @@ fn what_the_broker_refuses_is_refused_to_the_client() {
 fn a_worker_that_owns_a_topic_delivers_to_itself_without_being_woken() {
     let mut local = None;
     let mut rig = Rig::new(1, |number, shared, handle, inbox| {
-        let new = || Arc::new(LocalShared::new(Arc::clone(&shared.config), shared.hasher));
+        let new = || Arc::new(LocalBrokerShared::new(Arc::clone(&shared.config), shared.hasher));
         let local = local.get_or_insert_with(new);
         LocalBroker::new(local, number, handle, Arc::clone(&inbox.counters)).unwrap()
     });

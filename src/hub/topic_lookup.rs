@@ -2,17 +2,17 @@
 
 use hashbrown::HashTable;
 
-/// Approximate bytes that a topic takes in an index: an entry, in a table that is half full.
+/// Approximate bytes that a topic takes in a lookup: an entry, in a table that is half full.
 pub(super) const ENTRY_COST: usize = 2 * size_of::<(u32, u32)>();
 
 /// A hash table of topic numbers by the hash of their names. It stores half of each hash, so that growing the table and most comparisons
 /// need not read the names. A topic takes 8 bytes, plus the table's overhead.
 #[derive(Debug, Default)]
-pub(crate) struct TopicNames {
+pub(crate) struct TopicLookup {
     table: HashTable<(u32, u32)>,
 }
 
-impl TopicNames {
+impl TopicLookup {
     /// Returns the topic with this hash for which `is_it` returns `true`.
     pub(crate) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let half = lower_half(hash);
@@ -20,7 +20,7 @@ impl TopicNames {
         found.map(|&(_, topic)| topic)
     }
 
-    /// Adds a topic that is not in the index.
+    /// Adds a topic that is not in the table.
     pub(crate) fn insert(&mut self, hash: u64, topic: u32) {
         self.table.insert_unique(table_hash(lower_half(hash)), (lower_half(hash), topic), |&(half, _)| {
             table_hash(half)
@@ -62,31 +62,31 @@ mod tests {
 
     #[test]
     fn topics_are_found_by_hash_and_name() {
-        let mut index = TopicNames::default();
+        let mut lookup = TopicLookup::default();
         for topic in 0..1000 {
             // Ten topics of each hash.
-            index.insert(u64::from(topic / 10), topic);
+            lookup.insert(u64::from(topic / 10), topic);
         }
-        assert_eq!(index.len(), 1000);
+        assert_eq!(lookup.len(), 1000);
         for topic in 0..1000 {
-            assert_eq!(index.find(u64::from(topic / 10), |other| other == topic), Some(topic));
+            assert_eq!(lookup.find(u64::from(topic / 10), |other| other == topic), Some(topic));
         }
-        assert_eq!(index.find(5, |other| other == 7), None);
+        assert_eq!(lookup.find(5, |other| other == 7), None);
         for topic in (0..1000).filter(|topic| topic % 3 != 0) {
-            index.remove(u64::from(topic / 10), topic);
+            lookup.remove(u64::from(topic / 10), topic);
         }
-        index.remove(77, 5);
+        lookup.remove(77, 5);
         for topic in 0..1000 {
             let expected = (topic % 3 == 0).then_some(topic);
-            assert_eq!(index.find(u64::from(topic / 10), |other| other == topic), expected);
+            assert_eq!(lookup.find(u64::from(topic / 10), |other| other == topic), expected);
         }
     }
 
     #[test]
     fn memory_goes_back() {
-        let mut index = TopicNames::default();
-        (0..100_000).for_each(|topic| index.insert(u64::from(topic), topic));
-        (0..100_000).for_each(|topic| index.remove(u64::from(topic), topic));
-        assert!(index.len() == 0 && index.table.capacity() <= 64, "{}", index.table.capacity());
+        let mut lookup = TopicLookup::default();
+        (0..100_000).for_each(|topic| lookup.insert(u64::from(topic), topic));
+        (0..100_000).for_each(|topic| lookup.remove(u64::from(topic), topic));
+        assert!(lookup.len() == 0 && lookup.table.capacity() <= 64, "{}", lookup.table.capacity());
     }
 }
