@@ -199,7 +199,7 @@ impl<B: Broker> WorkerHub<B> {
         // A connection without topics in its URL sends no request to the broker.
         if !self.requested_topics.is_empty() && self.broker.unsent_requests() >= config.sizes.unsent_requests
         {
-            return Err(Refusal::new(Status::SERVICE_UNAVAILABLE, "too much is topics for at the moment"));
+            return Err(Refusal::new(Status::SERVICE_UNAVAILABLE, "too much is asked for at the moment"));
         }
         let accept = Accept::new(ClientState::new(dialect));
         Ok(match dialect.subprotocol() {
