@@ -8,8 +8,8 @@ use super::outcome::PublishError;
 /// The function that receives all answers to a question. Any thread may call it.
 pub(super) type AnswerCallback<A> = Arc<dyn Fn(Result<A, PublishError>) + Send + Sync>;
 
-/// Sends one answer of type `A` to the thread that asked. If it is dropped without an answer, it sends [`PublishError::NotRunning`], so
-/// that each question gets exactly one answer from each worker that is asked.
+/// Sends one answer of type `A`, or an error instead, to a callback. A sender that is dropped without an answer sends
+/// [`PublishError::NotRunning`], so that each question gets exactly one answer from each worker that is asked.
 pub struct AnswerSender<A> {
     /// `None` once the answer has been sent.
     callback: Option<AnswerCallback<A>>,
@@ -18,9 +18,9 @@ pub struct AnswerSender<A> {
 impl<A> AnswerSender<A> {
     /// Makes a sender that passes its answer to `callback`.
     ///
-    /// `callback` is called on a worker's thread, or on the thread that asks. It must not block. In a server with private descriptor tables, it
-    /// must not use file descriptors that were opened after the server started: use [`LoopWaker`](crate::LoopWaker) to wake another thread
-    /// there.
+    /// `callback` is called on a worker's thread, or on the thread that asks. It must not block. In a server with private descriptor
+    /// tables, it must not use file descriptors that were opened after the server started: use [`LoopWaker`](crate::LoopWaker) to wake
+    /// another thread there.
     pub fn new(callback: impl Fn(Result<A, PublishError>) + Send + Sync + 'static) -> Self {
         Self { callback: Some(Arc::new(callback)) }
     }

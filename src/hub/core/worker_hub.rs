@@ -101,8 +101,8 @@ impl<B: Broker> WorkerHub<B> {
             }
             let pushed = match self.broker.next_delivery() {
                 None => return false,
-                // Pushed messages use up the delivery_budget, so that the worker polls its sockets between large messages and slow readers can
-                // make room in their outboxes.
+                // Pushed messages use up the budget, so that the worker polls its sockets between large messages and slow readers can make
+                // room in their outboxes.
                 Some(Delivery::Publication(publication)) => self.handle_publication(publication, connections),
                 Some(Delivery::Subscribed(reply)) => self.handle_subscribe_reply(reply, connections),
                 Some(Delivery::Published(reply)) => {
