@@ -54,9 +54,10 @@ pub enum PublishError {
     /// The payload has more bytes than the server's [`max_message`](crate::Config::max_message), so that clients may be unable to receive
     /// it.
     TooLarge,
-    /// The number of topics has reached its limit.
+    /// The number of topics has reached [`max_topics`](crate::hub::HubConfig::max_topics).
     TooManyTopics,
-    /// The client has created as many topics as its limit allows. Only clients get this error.
+    /// The client was the first to publish to [`max_client_topics`](crate::hub::HubConfig::max_client_topics) topics with a history. Only
+    /// clients get this error.
     TooManyCreated,
     /// The server has not started or has ended.
     NotRunning,

@@ -38,7 +38,7 @@ impl std::str::FromStr for Epoch {
     }
 }
 
-/// Error: a text is not an [`Epoch`].
+/// The error of parsing an [`Epoch`]: the text does not have its form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParseEpochError;
 

@@ -26,7 +26,8 @@ impl PublishBatch {
     /// Publishes a message as [`Publisher::publish`](super::Publisher::publish) does. `reply` receives the result.
     ///
     /// # Errors
-    /// When the hub did not accept the message. `reply` receives no answer then.
+    /// When the hub did not accept the message, with the errors of [`Publisher::publish`](super::Publisher::publish). `reply` receives no
+    /// answer then.
     pub fn publish(
         &mut self,
         topic: &str,
@@ -39,7 +40,8 @@ impl PublishBatch {
     /// Publishes a prepared message. All topics to which it is published share its bytes.
     ///
     /// # Errors
-    /// When the hub did not accept the message. `reply` receives no answer then.
+    /// When the hub did not accept the message, with the errors of [`Publisher::publish`](super::Publisher::publish). `reply` receives no
+    /// answer then.
     pub fn publish_prepared(
         &mut self,
         topic: &str,

@@ -34,8 +34,9 @@ impl Publisher {
     /// order.
     ///
     /// # Errors
-    /// When the hub did not accept the message. The error [`PublishError::TooManyTopics`] occurs at the topic's owner only, after this
-    /// method has returned; [`publish_with_reply`](Self::publish_with_reply) reports it.
+    /// When the hub did not accept the message: [`PublishError::Name`], [`TooLarge`](PublishError::TooLarge),
+    /// [`Busy`](PublishError::Busy) or [`NotRunning`](PublishError::NotRunning). The other errors occur after this method has returned;
+    /// [`publish_with_reply`](Self::publish_with_reply) reports them.
     pub fn publish(&self, topic: &str, message: Message<'_>) -> Result<(), PublishError> {
         self.publish_message(topic, message, ReplyTo::Discard)
     }
@@ -44,7 +45,7 @@ impl Publisher {
     /// message was not published.
     ///
     /// # Errors
-    /// When the hub did not accept the message. `reply` receives no answer then.
+    /// When the hub did not accept the message, with the errors of [`publish`](Self::publish). `reply` receives no answer then.
     pub fn publish_with_reply(
         &self,
         topic: &str,
@@ -64,7 +65,8 @@ impl Publisher {
     /// sends the message to them, or [`PublishError::Busy`]. Returns the number of answers to expect.
     ///
     /// # Errors
-    /// When the hub did not accept the message. `answers` receives nothing then.
+    /// When the hub did not accept the message: [`PublishError::TooLarge`], [`Busy`](PublishError::Busy) or
+    /// [`NotRunning`](PublishError::NotRunning). `answers` receives nothing then.
     pub fn broadcast(
         &self,
         message: Message<'_>,
@@ -88,7 +90,8 @@ impl Publisher {
     /// on `answers`. Returns the number of answers to expect.
     ///
     /// # Errors
-    /// When no worker could be asked. `answers` receives nothing then.
+    /// When no worker could be asked: [`PublishError::NotRunning`], or [`PublishError::Name`] for the owner of a topic whose name is not
+    /// valid. `answers` receives nothing then.
     pub fn ask<Q: Question>(
         &self,
         question: Q,

@@ -12,6 +12,9 @@ use crate::hub::dialect::Dialect;
 use crate::hub::name::{TopicName, check_topic_name};
 
 /// The path that precedes the names of topics in URLs: `/topics/` by default. With `/`, every path except `/` is a topic.
+///
+/// Parse it from a text of at most 255 bytes that begins and ends with a slash, and has no characters that URLs escape:
+/// `"/live/".parse::<TopicsPath>()`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicsPath(Box<str>);
 
@@ -44,7 +47,7 @@ impl FromStr for TopicsPath {
     }
 }
 
-/// Error: a text is not a [`TopicsPath`].
+/// The error of parsing a [`TopicsPath`]: the text does not have its form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParseTopicsPathError;
 
