@@ -88,7 +88,7 @@ impl InFlight {
         let bytes = len.saturating_add(MESSAGE_COST).min(MAX_BYTES);
         let topic = if hash == BROADCASTS { BUCKETS } else { bucket(hash) };
         let publisher = client.map(|client| bucket(client_hash(client)));
-        let (share, used, messages) = match publisher {
+        let (share, used, topic_messages) = match publisher {
             None => (self.limit, &self.all, self.topic_messages),
             Some(_) => (self.limit / 2, &self.all_clients, self.topic_messages.div_ceil(2)),
         };
@@ -97,10 +97,10 @@ impl InFlight {
             (Some(&self.all), usize::MAX, self.limit),
             (publisher.map(|_| &self.all_clients), usize::MAX, share),
             (publisher.map(|at| &self.by_client[at]), self.client_messages, free),
-            (Some(&self.by_topic[topic]), messages, free),
+            (Some(&self.by_topic[topic]), topic_messages, free),
         ];
-        for (at, (meter, messages, most)) in meters.iter().enumerate() {
-            if meter.is_some_and(|meter| !meter.add(bytes, *messages, *most)) {
+        for (at, (meter, max_messages, max_bytes)) in meters.iter().enumerate() {
+            if meter.is_some_and(|meter| !meter.add(bytes, *max_messages, *max_bytes)) {
                 meters[..at].iter().filter_map(|(meter, ..)| *meter).for_each(|meter| meter.remove(bytes));
                 return None;
             }
@@ -165,15 +165,15 @@ impl LoadMeter {
         usize::try_from(self.0.load(Ordering::Relaxed) % ONE_MESSAGE).unwrap_or(usize::MAX)
     }
 
-    /// Adds a message and its bytes if the sums then are at most `messages` and `most`, or if it is the only message. Returns whether it
+    /// Adds a message and its bytes if the sums then are at most `max_messages` and `max_bytes`, or if it is the only message. Returns whether it
     /// was added.
-    fn add(&self, bytes: usize, messages: usize, most: usize) -> bool {
-        let [bytes, messages, most] = [bytes, messages, most].map(|number| number as u64);
-        let more = |sum: u64| {
-            let fits = sum / ONE_MESSAGE < messages && sum % ONE_MESSAGE + bytes <= most;
+    fn add(&self, bytes: usize, max_messages: usize, max_bytes: usize) -> bool {
+        let [bytes, max_messages, max_bytes] = [bytes, max_messages, max_bytes].map(|number| number as u64);
+        let add = |sum: u64| {
+            let fits = sum / ONE_MESSAGE < max_messages && sum % ONE_MESSAGE + bytes <= max_bytes;
             (fits || sum < ONE_MESSAGE).then_some(sum + ONE_MESSAGE + bytes)
         };
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
     }
 
     fn grow(&self, bytes: usize) {

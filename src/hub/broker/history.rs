@@ -240,14 +240,14 @@ impl History {
         Some(self.forgotten + index)
     }
 
-    /// Returns the messages after `offset`: at most `messages` messages of at most `bytes` bytes together, including names and positions,
+    /// Returns the messages after `offset`: at most `max_messages` messages of at most `max_bytes` bytes together, including names and positions,
     /// but at least one message if there is any. `latest` is the topic's latest offset. `publication` makes the publication of the message
     /// at an index.
     pub(crate) fn after(
         &mut self,
         offset: u64,
         latest: u64,
-        (messages, bytes): (usize, usize),
+        (max_messages, max_bytes): (usize, usize),
         publication: impl Fn(&mut Self, usize) -> Arc<Publication>,
     ) -> Missed {
         let first = if self.len() == 0 { latest + 1 } else { self.first_offset };
@@ -256,7 +256,7 @@ impl History {
         let (mut publications, mut sum) = (Vec::new(), 0);
         for at in skip..self.messages.len() {
             sum += limit_bytes(payload_len(&self.messages[at].frame));
-            if publications.len() == messages || (sum > bytes && !publications.is_empty()) {
+            if publications.len() == max_messages || (sum > max_bytes && !publications.is_empty()) {
                 return Missed { from, publications, has_more: true };
             }
             publications.push(publication(self, at));
@@ -327,11 +327,11 @@ mod tests {
         history: &mut History,
         offset: u64,
         latest: u64,
-        most: (usize, usize),
+        limits: (usize, usize),
         shared: &LocalBrokerShared,
     ) -> Missed {
         let topic: TopicName = "t".into();
-        history.after(offset, latest, most, |history, at| {
+        history.after(offset, latest, limits, |history, at| {
             history.publication(at, &topic, 0, Duration::ZERO, shared)
         })
     }

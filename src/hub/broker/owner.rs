@@ -205,10 +205,10 @@ impl Owner {
         };
         // A position in another epoch, or after the latest message, means that the client has seen none of the messages.
         let seen = if since.epoch == epoch && since.offset <= latest { Some(since.offset) } else { None };
-        let (name, most) = (TopicName::clone(&topic.name), (messages, *recovery_bytes));
+        let (name, part_limits) = (TopicName::clone(&topic.name), (messages, *recovery_bytes));
         let missed = topic.change_history(counters, |history| {
             history.expire(now, &rule);
-            history.after(seen.unwrap_or(0), latest, most, |history, at| {
+            history.after(seen.unwrap_or(0), latest, part_limits, |history, at| {
                 history.publication(at, &name, hash, now, shared)
             })
         });

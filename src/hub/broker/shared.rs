@@ -114,9 +114,9 @@ impl LocalBrokerShared {
     /// Counts one more topic, for the operator or for a client. Returns `false`, and counts nothing, where the number of topics has reached
     /// its limit.
     pub(crate) fn add_topic(&self, for_operator: bool) -> bool {
-        let most = if for_operator { self.config.max_topics } else { self.client_topic_limit() };
-        let more = |topics: usize| (topics < most).then_some(topics + 1);
-        self.topics.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+        let limit = if for_operator { self.config.max_topics } else { self.client_topic_limit() };
+        let add = |topics: usize| (topics < limit).then_some(topics + 1);
+        self.topics.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
     }
 
     /// Returns the number of topics at which clients can make no more.
@@ -135,17 +135,17 @@ impl LocalBrokerShared {
 
     /// Adds bytes of histories. Returns `false`, and adds nothing, where they would exceed the limit.
     pub(crate) fn add_history(&self, bytes: usize) -> bool {
-        let most = self.config.history_limit;
-        let more = |sum: usize| sum.checked_add(bytes).filter(|&sum| sum <= most);
-        self.history.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+        let limit = self.config.history_limit;
+        let add = |sum: usize| sum.checked_add(bytes).filter(|&sum| sum <= limit);
+        self.history.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
     }
 
     /// Adds bytes of encodings of messages in histories. They may take a quarter of the limit of histories. Returns `false`, and adds
     /// nothing, where they would exceed it.
     pub(crate) fn add_encodings(&self, bytes: usize) -> bool {
-        let most = self.config.history_limit / HISTORY_ENCODINGS_DIVISOR;
-        let more = |sum: usize| sum.checked_add(bytes).filter(|&sum| sum <= most);
-        if self.encodings.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
+        let limit = self.config.history_limit / HISTORY_ENCODINGS_DIVISOR;
+        let add = |sum: usize| sum.checked_add(bytes).filter(|&sum| sum <= limit);
+        if self.encodings.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_err() {
             return false;
         }
         let fits = self.add_history(bytes);

@@ -12,11 +12,11 @@ use crate::worker::ConnId;
 pub(crate) struct TopicQuota(Mutex<HashMap<ConnId, usize>>);
 
 impl TopicQuota {
-    /// Counts one more topic of a client. Returns `false`, and counts nothing, where the client has `most` topics.
-    pub(crate) fn add(&self, client: ConnId, most: usize) -> bool {
+    /// Counts one more topic of a client. Returns `false`, and counts nothing, where the client has `limit` topics.
+    pub(crate) fn add(&self, client: ConnId, limit: usize) -> bool {
         let mut topics_of = self.lock();
         let topics = topics_of.entry(client).or_default();
-        let fits = *topics < most;
+        let fits = *topics < limit;
         if fits {
             *topics += 1;
         } else if *topics == 0 {
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn each_client_has_so_many_and_no_more() {
         let (topics_of, [one, other]) = (TopicQuota::default(), [1, 2].map(|index| ConnId::new(0, 7, index)));
-        assert_eq!([2, 2, 2].map(|most| topics_of.add(one, most)), [true, true, false]);
+        assert_eq!([2, 2, 2].map(|limit| topics_of.add(one, limit)), [true, true, false]);
         assert!(topics_of.add(other, 2) && !topics_of.add(ConnId::new(0, 7, 3), 0));
         assert_eq!(topics_of.len(), 2);
         topics_of.remove(one);

@@ -13,9 +13,9 @@ use crate::worker::ConnId;
 pub(crate) struct PendingSubscriptions(HashMap<ConnId, u32>);
 
 impl PendingSubscriptions {
-    /// Returns whether a client may begin one more, where it may have `most` at a time.
-    pub(crate) fn may_add(&self, client: ConnId, most: usize) -> bool {
-        self.0.get(&client).is_none_or(|&count| (count as usize) < most)
+    /// Returns whether a client may begin one more, where it may have `limit` at a time.
+    pub(crate) fn may_add(&self, client: ConnId, limit: usize) -> bool {
+        self.0.get(&client).is_none_or(|&count| (count as usize) < limit)
     }
 
     pub(crate) fn add(&mut self, client: ConnId) {

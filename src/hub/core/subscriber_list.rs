@@ -138,32 +138,32 @@ mod tests {
         fn everybody_keeps_a_place_until_leaving(
             steps in prop::collection::vec((0..4_u8, any::<prop::sample::Index>(), 1..40_usize), 0..300),
         ) {
-            let (mut subscribers, mut twin) = (SubscriberList::default(), BTreeMap::new());
+            let (mut subscribers, mut model) = (SubscriberList::default(), BTreeMap::new());
             for (number, (step, which, most)) in (0..).zip(steps) {
                 match step {
                     0 | 1 => {
                         let subscriber = Subscriber::new(ConnIndex::new(number), Dialect::ALL[number as usize % 2]);
-                        twin.insert(number, subscribers.add(subscriber));
+                        model.insert(number, subscribers.add(subscriber));
                     }
-                    2 if !twin.is_empty() => {
-                        let number = *twin.keys().nth(which.index(twin.len())).unwrap();
-                        subscribers.remove(twin.remove(&number).unwrap());
+                    2 if !model.is_empty() => {
+                        let number = *model.keys().nth(which.index(model.len())).unwrap();
+                        subscribers.remove(model.remove(&number).unwrap());
                     }
                     _ => {
                         let filled = subscribers.fill(most, |subscriber, place| {
-                            let before = twin.insert(subscriber.index().get(), place);
+                            let before = model.insert(subscriber.index().get(), place);
                             assert!(before.is_some_and(|before| before > place));
                             true
                         });
-                        prop_assert_eq!(filled, subscribers.end() as usize == twin.len());
+                        prop_assert_eq!(filled, subscribers.end() as usize == model.len());
                     }
                 }
-                prop_assert_eq!(subscribers.len(), twin.len());
-                for (number, place) in &twin {
+                prop_assert_eq!(subscribers.len(), model.len());
+                for (number, place) in &model {
                     prop_assert_eq!(subscribers.get(*place), Some(Subscriber::new(ConnIndex::new(*number), Dialect::ALL[*number as usize % 2])));
                 }
                 let seen = (0..subscribers.end()).filter_map(|place| subscribers.get(SubscriberIndex::new(place))).count();
-                prop_assert_eq!(seen, twin.len());
+                prop_assert_eq!(seen, model.len());
             }
         }
     }

@@ -125,22 +125,22 @@ mod tests {
                 topic: TopicIndex::new(topic),
                 stage: SubscriptionStage::Active(SubscriberIndex::new(place)),
             };
-            let (mut set, mut twin) = (SubscriptionSet::new(subscription(200, 0), subscription(201, 0)), BTreeMap::from([(200, 0), (201, 0)]));
+            let (mut set, mut model) = (SubscriptionSet::new(subscription(200, 0), subscription(201, 0)), BTreeMap::from([(200, 0), (201, 0)]));
             for (place, (step, topic)) in (1..).zip(steps) {
                 if step < 2 {
                     set.put(subscription(topic, place));
-                    twin.insert(topic, place);
+                    model.insert(topic, place);
                 } else {
                     set.remove(TopicIndex::new(topic));
-                    twin.remove(&topic);
+                    model.remove(&topic);
                 }
-                prop_assert_eq!(set.len(), twin.len());
-                prop_assert_eq!(set.get(TopicIndex::new(topic)).map(|subscription| subscription.stage), twin.get(&topic).map(|place| SubscriptionStage::Active(SubscriberIndex::new(*place))));
+                prop_assert_eq!(set.len(), model.len());
+                prop_assert_eq!(set.get(TopicIndex::new(topic)).map(|subscription| subscription.stage), model.get(&topic).map(|place| SubscriptionStage::Active(SubscriberIndex::new(*place))));
                 let all: BTreeMap<u32, SubscriptionStage> = set.iter().map(|subscription| (subscription.topic.get(), subscription.stage)).collect();
                 let expected: BTreeMap<u32, SubscriptionStage> =
-                    twin.iter().map(|(topic, place)| (*topic, SubscriptionStage::Active(SubscriberIndex::new(*place)))).collect();
+                    model.iter().map(|(topic, place)| (*topic, SubscriptionStage::Active(SubscriberIndex::new(*place)))).collect();
                 prop_assert_eq!(all, expected);
-                prop_assert_eq!(set.only().is_some(), twin.len() == 1);
+                prop_assert_eq!(set.only().is_some(), model.len() == 1);
             }
         }
     }

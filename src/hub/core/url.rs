@@ -67,13 +67,13 @@ impl std::error::Error for ParseTopicsPathError {}
 /// with any path.
 ///
 /// # Errors
-/// Returns the refusal to answer with: 404 for an unknown path, 400 for names that are not valid and for more than `most` topics.
+/// Returns the refusal to answer with: 404 for an unknown path, 400 for names that are not valid and for more than `max_topics` topics.
 pub(crate) fn topics_in_url(
     path: &str,
     query: Option<&str>,
     topics_path: &TopicsPath,
     dialect: Dialect,
-    most: usize,
+    max_topics: usize,
 ) -> Result<Vec<TopicName>, Refusal> {
     let mut topics = UniqueTopics::default();
     match path.strip_prefix(&*topics_path.0) {
@@ -81,7 +81,7 @@ pub(crate) fn topics_in_url(
         Some(name) => {
             let name = percent_decode_str(name).decode_utf8();
             let name = name.map_err(|_| Refusal::new(Status::BAD_REQUEST, "the topic is not UTF-8"))?;
-            topics.add(name, most)?;
+            topics.add(name, max_topics)?;
         }
         None if dialect.has_requests() || path == "/" => {}
         None => {
@@ -95,7 +95,7 @@ pub(crate) fn topics_in_url(
             let spaced = value.replace('+', " ");
             let name = percent_decode_str(&spaced).decode_utf8();
             let name = name.map_err(|_| Refusal::new(Status::BAD_REQUEST, "a topic is not UTF-8"))?;
-            topics.add(name, most)?;
+            topics.add(name, max_topics)?;
         }
     }
     Ok(topics.all)
@@ -110,12 +110,12 @@ struct UniqueTopics {
 }
 
 impl UniqueTopics {
-    fn add(&mut self, name: Cow<'_, str>, most: usize) -> Result<(), Refusal> {
+    fn add(&mut self, name: Cow<'_, str>, max_topics: usize) -> Result<(), Refusal> {
         check_topic_name(&name).map_err(|error| Refusal::new(Status::BAD_REQUEST, error.describe()))?;
         if self.has(&name) {
             return Ok(());
         }
-        if self.all.len() == most {
+        if self.all.len() == max_topics {
             return Err(Refusal::new(Status::BAD_REQUEST, "these are more topics than a client may have"));
         }
         let name = TopicName::from(name);
