@@ -100,12 +100,12 @@ pub struct TopicRule {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// The rules in ascending order of their prefixes, for a binary search. The first rule has the empty prefix.
-    resolved: Vec<Resolved>,
+    resolved: Vec<ResolvedRule>,
 }
 
 /// A rule whose unset fields are filled in from rules with shorter prefixes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Resolved {
+struct ResolvedRule {
     prefix: Box<str>,
     rule: TopicRule,
     /// Index of the rule with the longest proper prefix of this prefix; its own index if there is none.
@@ -160,7 +160,7 @@ impl Rules {
             if rule.prefix.is_empty() {
                 all.resolved[0].rule = resolved;
             } else {
-                all.resolved.push(Resolved { prefix: rule.prefix.into(), rule: resolved, parent });
+                all.resolved.push(ResolvedRule { prefix: rule.prefix.into(), rule: resolved, parent });
             }
         }
         Ok(all)
@@ -191,7 +191,7 @@ impl Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { resolved: vec![Resolved { prefix: "".into(), rule: Self::DEFAULT, parent: 0 }] }
+        Self { resolved: vec![ResolvedRule { prefix: "".into(), rule: Self::DEFAULT, parent: 0 }] }
     }
 }
 

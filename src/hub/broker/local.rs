@@ -9,7 +9,7 @@ use super::listing::Listing;
 use super::messages::{Delivery, Publish, Subscribe};
 use super::owner::Owner;
 use super::peers::Peers;
-use super::shared::{LocalBrokerShared, OwnerRequest, QueueError};
+use super::shared::{LocalBrokerShared, OwnerRequest};
 use super::{Broker, Congestion};
 use crate::hub::answer_sender::AnswerSender;
 use crate::hub::name::TopicName;
@@ -92,10 +92,7 @@ impl Broker for LocalBroker {
 
     fn try_publish(&mut self, publish: Publish) -> Result<(), PublishError> {
         let hash = publish.hash;
-        self.peers.try_request(hash, OwnerRequest::Publish(publish)).map_err(|error| match error {
-            QueueError::Full => PublishError::Busy,
-            QueueError::Ended => PublishError::NotRunning,
-        })
+        self.peers.try_request(hash, OwnerRequest::Publish(publish)).map_err(PublishError::from)
     }
 
     fn publish(&mut self, publish: Publish, now: Duration) {
@@ -141,7 +138,7 @@ impl Broker for LocalBroker {
     }
 
     fn begin_turn(&mut self, outbox_limit: usize) {
-        self.owner.limit_replays(outbox_limit);
+        self.owner.limit_recovery_parts(outbox_limit);
         self.peers.retry();
     }
 

@@ -57,7 +57,7 @@ impl Owner {
     }
 
     /// Limits the bytes of one part of a recovery, so that the part fits an outbox in every dialect.
-    pub(crate) fn limit_replays(&mut self, outbox_limit: usize) {
+    pub(crate) fn limit_recovery_parts(&mut self, outbox_limit: usize) {
         self.recovery_bytes = self.shared.config.sizes.recovery_bytes.min(outbox_limit / 8);
     }
 

@@ -59,8 +59,8 @@ impl Peers {
         }
     }
 
-    /// Sends a request to the owner of a topic, which may be this worker. The request stays unsent where the owner's queue is full: the
-    /// limits of pending subscriptions bound the number of unsent requests.
+    /// Sends a request to the owner of a topic, which may be this worker. The request stays unsent where the owner's queue is full.
+    /// Clients' requests to subscribe are refused while many requests are unsent.
     pub(crate) fn request(&mut self, hash: u64, request: OwnerRequest) {
         let (owner, request) = (self.owner_of(hash), Box::new(request));
         if owner == self.worker {

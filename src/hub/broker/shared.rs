@@ -11,6 +11,7 @@ use crate::budget::{HISTORY_ENCODINGS_DIVISOR, OPERATOR_TOPICS_DIVISOR};
 use crate::hub::config::HubConfig;
 use crate::hub::hash::NameHasher;
 use crate::hub::name::TopicName;
+use crate::hub::outcome::PublishError;
 use crate::hub::worker_queues::WorkerQueues;
 use crate::worker::Handle;
 
@@ -63,8 +64,26 @@ pub(crate) enum OwnerRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum QueueError {
     Full,
+    /// The worker that reads the queue has ended.
     Ended,
 }
+
+impl From<QueueError> for PublishError {
+    fn from(error: QueueError) -> Self {
+        match error {
+            QueueError::Full => Self::Busy,
+            QueueError::Ended => Self::NotRunning,
+        }
+    }
+}
+
+impl fmt::Display for QueueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        PublishError::from(*self).fmt(f)
+    }
+}
+
+impl std::error::Error for QueueError {}
 
 impl LocalBrokerShared {
     pub(crate) fn new(config: Arc<HubConfig>, hasher: NameHasher) -> Self {

@@ -44,14 +44,14 @@ pub(crate) struct WorkerHub<B> {
     pub(super) queue_entries: usize,
     pub(super) recoveries: RecoveryQueue,
     pub(super) broadcasts: Broadcasts,
-    pub(super) clients: Clients,
+    pub(super) clients: ClientCounters,
     /// Topics in the URL of the connection that is opening.
     requested_topics: Vec<TopicName>,
 }
 
 /// Counters of the worker's clients.
 #[derive(Default)]
-pub(super) struct Clients {
+pub(super) struct ClientCounters {
     pub(super) connections: u64,
     pub(super) bad_requests: BadRequests,
     pub(super) pending_subscriptions: PendingSubscriptions,
@@ -82,7 +82,7 @@ impl<B: Broker> WorkerHub<B> {
             queue_entries: 0,
             recoveries: RecoveryQueue::default(),
             broadcasts: Broadcasts::default(),
-            clients: Clients::default(),
+            clients: ClientCounters::default(),
             requested_topics: Vec::new(),
         }
     }

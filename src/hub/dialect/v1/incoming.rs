@@ -1,6 +1,7 @@
 //! Parsing of clients' requests.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -47,6 +48,14 @@ pub(crate) struct ParseRequestError {
     pub(crate) id: RequestId,
     pub(crate) why: String,
 }
+
+impl fmt::Display for ParseRequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl std::error::Error for ParseRequestError {}
 
 /// The members of requests, in the order of the names given to [`members::read`].
 #[derive(Debug, Default)]
