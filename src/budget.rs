@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::ws::{LARGE, MAX_HEADER};
+use crate::ws::{LARGE_MESSAGE, MAX_HEADER};
 
 // --- What a server has ---------------------------------------------------------------------------------------------------
 
@@ -60,7 +60,7 @@ pub(crate) const MOST_HEAD: usize = 64 * 1024;
 pub(crate) const READ_BUFFER: usize = 256 * 1024;
 /// Bytes read by one call while a connection sends large messages: the first bytes of a message are then the only ones that have to move
 /// to the message's own buffer.
-pub(crate) const READ_BEFORE_LARGE: usize = MAX_HEADER + LARGE;
+pub(crate) const READ_BEFORE_LARGE: usize = MAX_HEADER + LARGE_MESSAGE;
 /// Bytes read by one call where messages are compressed, or took more work than a visit has: what is left over waits in a buffer of the
 /// connection.
 pub(crate) const READ_COSTLY: usize = 64 * 1024;

@@ -48,10 +48,10 @@ fn compress(c: &mut Criterion) {
         group.throughput(Throughput::Bytes(size as u64));
         for (name, windows) in cases(size) {
             let mut deflater = Deflater::new(LEVEL);
-            let len = deflater.message(&payload, BITS, windows.sent.bytes()).len();
+            let len = deflater.compress(&payload, BITS, windows.sent.bytes()).len();
             eprintln!("{name}: {size} bytes become {len}");
             group.bench_function(BenchmarkId::new(name, size), |bencher| {
-                bencher.iter(|| deflater.message(black_box(&payload), BITS, windows.sent.bytes()).len());
+                bencher.iter(|| deflater.compress(black_box(&payload), BITS, windows.sent.bytes()).len());
             });
         }
     }
@@ -64,11 +64,11 @@ fn decompress(c: &mut Criterion) {
         let payload = message(size, 1);
         group.throughput(Throughput::Bytes(size as u64));
         for (name, windows) in cases(size) {
-            let compressed = Deflater::new(LEVEL).message(&payload, BITS, windows.sent.bytes()).to_vec();
+            let compressed = Deflater::new(LEVEL).compress(&payload, BITS, windows.sent.bytes()).to_vec();
             let mut inflater = Inflater::new();
             group.bench_function(BenchmarkId::new(name, size), |bencher| {
                 bencher.iter(|| {
-                    let message = inflater.message(black_box(&compressed), size, windows.sent.bytes());
+                    let message = inflater.decompress(black_box(&compressed), size, windows.sent.bytes());
                     message.expect("a correct message").len()
                 });
             });

@@ -164,8 +164,8 @@ fn compressing(agreement: Agreement, answer: fn(&[u8]) -> Vec<u8>) -> SocketAddr
                 match decoded.event {
                     None => break,
                     Some(Event::Compressed { opcode, payload }) => {
-                        let message = Inflater::new().message(payload, 1 << 20, &[]).unwrap().to_vec();
-                        let answer = answer(Deflater::new(6).message(&message, 15, &[]));
+                        let message = Inflater::new().decompress(payload, 1 << 20, &[]).unwrap().to_vec();
+                        let answer = answer(Deflater::new(6).compress(&message, 15, &[]));
                         encode::compressed_frame(&mut output, opcode, &answer, None);
                     }
                     Some(Event::Close(_)) => {
@@ -191,7 +191,7 @@ fn compressed_echoes_are_checked_to_the_byte() {
     let agreement = Agreement { server: ALONE, client: ALONE };
     let (clean, report) = idle(compressing(agreement, <[u8]>::to_vec), &["--compression"]);
     assert!(clean && round(&report)["echo"]["compressed"] == 60, "{report:#}");
-    let changed = |_: &[u8]| Deflater::new(6).message(&[b'x'; 1024], 15, &[]).to_vec();
+    let changed = |_: &[u8]| Deflater::new(6).compress(&[b'x'; 1024], 15, &[]).to_vec();
     let (clean, report) = idle(compressing(agreement, changed), &["--compression"]);
     assert!(!clean && count(&round(&report)["echo"]["wrong"], "of other bytes") == 60, "{report:#}");
     let broken = |_: &[u8]| vec![0x07, 0x00];

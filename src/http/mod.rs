@@ -13,7 +13,7 @@ mod token;
 
 pub(crate) use authority::is_authority;
 pub use refusal::Refusal;
-pub(crate) use request::is_head;
+pub(crate) use request::is_head_method;
 pub use request::{HeadBuffer, HeadLimits, MAX_HEAD, MAX_HEADERS, MOST_HEADERS, Request, parse_head};
 pub use response::{FieldError, Persistence, Response};
 pub use status::Status;

@@ -100,7 +100,7 @@ pub fn parse_head<'b>(
 }
 
 /// Returns `true` if `bytes` begin with a HEAD request, which may be incomplete or malformed: its response has no body.
-pub(crate) fn is_head(bytes: &[u8]) -> bool {
+pub(crate) fn is_head_method(bytes: &[u8]) -> bool {
     // Empty lines before a request are ignored (RFC 9112, section 2.2).
     let line = bytes.iter().position(|byte| !b"\r\n".contains(byte)).map_or(&[][..], |start| &bytes[start..]);
     line.starts_with(b"HEAD ")
@@ -141,8 +141,8 @@ impl<'b> Request<'b> {
     }
 
     /// Returns the names and values in the query, decoded as `application/x-www-form-urlencoded` (URL Standard, section 5.1): pairs are
-    /// separated by `&`, a name and its value by the first `=`, `+` stands for a space, and `%XX` for a byte. Bytes that are not UTF-8 become
-    /// U+FFFD.
+    /// separated by `&`, a name and its value by the first `=`, `+` stands for a space, and `%XX` for a byte. Bytes that are not UTF-8
+    /// become U+FFFD.
     ///
     /// ```
     /// use throng::http::{HeadBuffer, parse_head};
@@ -370,12 +370,12 @@ mod tests {
     #[test]
     fn requests_for_a_head_are_known_by_their_first_bytes() {
         for head in ["HEAD / HTTP/1.1\r\n\r\n", "\r\n\r\nHEAD / HTTP/1.0\r\n", "HEAD \0", "HEAD "] {
-            assert!(is_head(head.as_bytes()), "{head:?}");
+            assert!(is_head_method(head.as_bytes()), "{head:?}");
         }
         for other in
             ["", "\r\n", "HEAD", "HEADS /", "head / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHEAD : x\r\n"]
         {
-            assert!(!is_head(other.as_bytes()), "{other:?}");
+            assert!(!is_head_method(other.as_bytes()), "{other:?}");
         }
     }
 

@@ -87,9 +87,9 @@ impl Handler for App {
         let number = connecting.request().path().strip_prefix('/').and_then(|number| number.parse().ok());
         if let Some(learnt) = connecting.take_learnt::<usize>() {
             if number != Some(learnt) {
-                self.model
-                    .borrow_mut()
-                    .fail(format!("what was learnt of client {learnt} is told of {number:?}"));
+                self.model.borrow_mut().fail(format!(
+                    "the result of the decision on client {learnt} is passed for client {number:?}"
+                ));
             }
         } else if let Some(number) = number
             && self.model.borrow().puts_off(number)
@@ -155,7 +155,10 @@ impl Handler for App {
         let mut model = self.model.borrow_mut();
         let open = model.clients.iter().filter(|client| client.is_open()).count();
         if open != context.open() {
-            model.fail(format!("the tick was told of {} open WebSockets, of {open}", context.open()));
+            model.fail(format!(
+                "the handler's tick received {} open WebSockets instead of {open}",
+                context.open()
+            ));
         }
         model.ticks.push(now);
     }

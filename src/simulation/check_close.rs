@@ -24,7 +24,7 @@ impl Model {
         let untold = client.id.is_some() && client.over.is_none();
         self.note(format_args!("client {number}: its socket is closed"));
         self.expect(!untold, || {
-            format!("client {number}: its socket was closed and the application not told")
+            format!("client {number}: its socket was closed without a call of the handler's `close`")
         });
         if let Err(what) = self.justify_close(number, world) {
             self.fail(format!("client {number}: its socket was closed, but {what}"));
@@ -34,7 +34,7 @@ impl Model {
     fn justify_close(&self, number: usize, world: &World) -> Result<(), String> {
         let (client, connection) = (&self.clients[number], &world.connections[number]);
         let cut = self.draining.is_some_and(|(since, time)| world.now >= since + time);
-        if connection.told_end || self.is_stopped || cut {
+        if connection.reported_end || self.is_stopped || cut {
             return Ok(());
         }
         if self.setup.is_tight {
@@ -48,15 +48,15 @@ impl Model {
         if world.now >= *at + self.setup.limits.close_timeout {
             let pace = ReadPace::of_closes(&self.setup.limits);
             let is_taking = connection.is_taking(client.close_end, pace, world.now);
-            if is_taking && !client.output.script.iter().any(|said| has_ended(said, connection)) {
+            if is_taking && !client.output.script.iter().any(|item| has_ended(item, connection)) {
                 return Err("it takes what is in front of our Close".into());
             }
             return self.was_looked_at(client, connection);
         }
         // Before the close timeout, a socket may close only after a complete closing handshake.
-        let mut read = client.output.script.iter().filter(|said| said.start < connection.read);
-        let end = read.find(|said| matches!(said.what, ItemKind::Close(_) | ItemKind::Fault(_)));
-        match end.map(|said| (&said.what, said.end <= connection.read)) {
+        let mut read = client.output.script.iter().filter(|item| item.start < connection.read);
+        let end = read.find(|item| matches!(item.what, ItemKind::Close(_) | ItemKind::Fault(_)));
+        match end.map(|item| (&item.what, item.end <= connection.read)) {
             Some((ItemKind::Close(_), true)) if !client.got_close => Err("our Close has not left".into()),
             Some((ItemKind::Close(_), true)) => {
                 let polite = client.output.ends_with_close()
@@ -72,17 +72,17 @@ impl Model {
     /// its output.
     fn was_looked_at(&self, client: &Client, connection: &Connection) -> Result<(), String> {
         let mut script = client.output.script.iter();
-        if client.pauses.last() || self.setup.is_tight || script.any(|said| has_ended(said, connection)) {
+        if client.pauses.last() || self.setup.is_tight || script.any(|item| has_ended(item, connection)) {
             return Ok(());
         }
         if connection.closed_behind_end {
             return Err("its end has arrived and is not read".into());
         }
-        let waits = client.output.script.iter().find(|said| {
-            let has_arrived = connection.read < said.end && said.end <= connection.arrived();
-            has_arrived && matches!(said.what, ItemKind::Close(_) | ItemKind::Request(_))
+        let waits = client.output.script.iter().find(|item| {
+            let has_arrived = connection.read < item.end && item.end <= connection.arrived();
+            has_arrived && matches!(item.what, ItemKind::Close(_) | ItemKind::Request(_))
         });
-        waits.map_or(Ok(()), |said| Err(format!("this has arrived and is not read: {:?}", said.what)))
+        waits.map_or(Ok(()), |item| Err(format!("this has arrived and is not read: {:?}", item.what)))
     }
 
     /// Checks the end of a connection that had not become a WebSocket.
@@ -113,6 +113,6 @@ impl Model {
 }
 
 /// Returns whether the worker has read a Close or a violation, after which the client's stream is over.
-const fn has_ended(said: &OutputItem, connection: &Connection) -> bool {
-    said.end <= connection.read && matches!(said.what, ItemKind::Close(_) | ItemKind::Fault(_))
+const fn has_ended(item: &OutputItem, connection: &Connection) -> bool {
+    item.end <= connection.read && matches!(item.what, ItemKind::Close(_) | ItemKind::Fault(_))
 }

@@ -209,9 +209,10 @@ impl Model {
         if !snapshot.flags.has(Flags::PAUSED) {
             self.check_message_time(snapshot, connection, now)?;
         }
-        let owed = if snapshot.queued == 0 { self.owed(number, connection.read) } else { None };
-        if let Some(owed) = owed {
-            return Err(format!("it is owed {owed}"));
+        let missing_output =
+            if snapshot.queued == 0 { self.missing_output(number, connection.read) } else { None };
+        if let Some(missing_output) = missing_output {
+            return Err(format!("{missing_output} is missing"));
         }
         if snapshot.queued == 0 && !self.clients[number].parser.is_between() {
             return Err("a frame to it is not whole".into());

@@ -26,26 +26,26 @@ impl Model {
         client.answered_at.get_or_insert(world.now);
         let bytes = &connection.outbound[connection.outbound.len() - fresh..];
         match client.parser.feed(bytes) {
-            Err(what) => self.fail(format!("client {number} hears {what}")),
-            Ok(heard) => {
-                for (end, heard) in heard {
-                    match heard {
+            Err(what) => self.fail(format!("client {number} receives {what}")),
+            Ok(answered) => {
+                for (end, answered) in answered {
+                    match answered {
                         Received::Ping(_) => self.clients[number].ping_end = end,
                         Received::Close(..) => self.clients[number].close_end = Some(end),
                         _ => {}
                     }
-                    if let Err(what) = self.check(number, &heard, world) {
-                        let shown = format!("{heard:.120?}");
-                        self.fail(format!("client {number} hears {shown}: {what}"));
+                    if let Err(what) = self.check(number, &answered, world) {
+                        let shown = format!("{answered:.120?}");
+                        self.fail(format!("client {number} receives {shown}: {what}"));
                     }
-                    self.clients[number].received.push_back((end, heard));
+                    self.clients[number].received.push_back((end, answered));
                 }
             }
         }
     }
 
-    fn check(&mut self, number: usize, heard: &Received, world: &World) -> Result<(), String> {
-        match heard {
+    fn check(&mut self, number: usize, answered: &Received, world: &World) -> Result<(), String> {
+        match answered {
             Received::Response(status, agreement) => {
                 self.check_compression(number, *status, agreement.is_some())?;
                 self.check_response(number, *status, world)
@@ -86,7 +86,7 @@ impl Model {
         match status {
             101 if connection.read < request.end => Err("the request is not read".into()),
             _ if is_early => Err("nothing is read".into()),
-            101 if client.id.is_none() => Err("the application knows nothing of it".into()),
+            101 if client.id.is_none() => Err("the handler's `open` was not called".into()),
             503 if excused && client.id.is_none() => Ok(()),
             _ if status == deserved => Ok(()),
             _ => Err(format!("it deserves {deserved}")),
@@ -138,7 +138,7 @@ impl Model {
         };
         let was_stuck = client.was_paused || client.is_kept_waiting;
         client.last_ping = Some(now);
-        let line = format!("client {number} hears a Ping {payload:?}");
+        let line = format!("client {number} receives a Ping {payload:?}");
         client.ping = Some((now, payload.into()));
         self.note(line);
         // The Ping after a late one is sent on schedule. A Ping behind stuck output waits, while the times checked here change.
@@ -151,7 +151,7 @@ impl Model {
     fn check_close(&mut self, number: usize, code: Option<u16>, reason: &str) -> Result<(), String> {
         let client = &mut self.clients[number];
         client.got_close = true;
-        let (why, _) = client.over.as_ref().ok_or("the application was not told")?;
+        let (why, _) = client.over.as_ref().ok_or("the handler's `close` was not called")?;
         let deserved = match why {
             EndReason::ByPeer(code) | EndReason::ByUs(code, _) => *code,
             EndReason::Failed(code) => Some(*code),
@@ -181,7 +181,7 @@ impl Model {
     }
 
     /// Returns an item that an open connection has not received, although its input was read and its output was written.
-    pub(crate) fn owed(&self, number: usize, read: usize) -> Option<String> {
+    pub(crate) fn missing_output(&self, number: usize, read: usize) -> Option<String> {
         let client = &self.clients[number];
         if let Some(mail) = client.due.front() {
             return Some(format!("mail {mail}"));
@@ -191,31 +191,31 @@ impl Model {
             .script
             .iter()
             .skip(client.next)
-            .find(|said| said.end <= read && !matches!(said.what, ItemKind::Ping(_) | ItemKind::Pong(_)));
-        if let Some(said) = missed {
-            return Some(format!("that the server heeds {:.80}", format!("{:?}", said.what)));
+            .find(|item| item.end <= read && !matches!(item.what, ItemKind::Ping(_) | ItemKind::Pong(_)));
+        if let Some(item) = missed {
+            return Some(format!("the handling of {:.80}", format!("{:?}", item.what)));
         }
         let script = &client.output.script;
-        let pending = script[client.cursor.0.min(script.len())..].iter().enumerate().find(|(at, said)| {
-            let heard = if *at == 0 { client.cursor.1 } else { 0 };
-            said.end <= read && (matches!(said.what, ItemKind::Ping(_)) || said.replies.len() > heard)
+        let pending = script[client.cursor.0.min(script.len())..].iter().enumerate().find(|(at, item)| {
+            let answered = if *at == 0 { client.cursor.1 } else { 0 };
+            item.end <= read && (matches!(item.what, ItemKind::Ping(_)) || item.replies.len() > answered)
         });
-        pending.map(|(_, said)| format!("an answer to {:.80}", format!("{:?}", said.what)))
+        pending.map(|(_, item)| format!("an answer to {:.80}", format!("{:?}", item.what)))
     }
 }
 
 impl Client {
     /// Checks that a reply is the next one, in the order of the items that the replies answer.
     fn take_reply(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), String> {
-        while let Some(said) = self.output.script.get(self.cursor.0) {
-            let expected = match &said.what {
+        while let Some(item) = self.output.script.get(self.cursor.0) {
+            let expected = match &item.what {
                 ItemKind::Ping(ping) => Some((Opcode::Pong, &ping[..])),
                 // Messages after the server's Close are not delivered.
-                ItemKind::Message(..) if !said.delivered && self.over.is_some() => None,
-                ItemKind::Message(..) | ItemKind::Request(_) if !said.delivered => {
+                ItemKind::Message(..) if !item.delivered && self.over.is_some() => None,
+                ItemKind::Message(..) | ItemKind::Request(_) if !item.delivered => {
                     return Err("what it would answer has not been delivered".into());
                 }
-                _ => said.replies.get(self.cursor.1).map(|(opcode, payload)| (*opcode, &payload[..])),
+                _ => item.replies.get(self.cursor.1).map(|(opcode, payload)| (*opcode, &payload[..])),
             };
             match expected {
                 None => self.cursor = (self.cursor.0 + 1, 0),
@@ -240,14 +240,14 @@ impl Client {
     /// `through`, up to the client's own Close or violation.
     fn owes_replies(&self, through: bool) -> Option<String> {
         let script = &self.output.script;
-        let last = script.iter().rposition(|said| said.delivered).map_or(0, |at| at + 1);
-        let end = script.iter().position(|said| matches!(said.what, ItemKind::Close(_) | ItemKind::Fault(_)));
+        let last = script.iter().rposition(|item| item.delivered).map_or(0, |at| at + 1);
+        let end = script.iter().position(|item| matches!(item.what, ItemKind::Close(_) | ItemKind::Fault(_)));
         let end = if through { end.unwrap_or(last).max(last) } else { last };
         (self.cursor.0..end.min(script.len())).find_map(|at| {
-            let heard = if at == self.cursor.0 { self.cursor.1 } else { 0 };
-            let said = &script[at];
-            let owes = matches!(said.what, ItemKind::Ping(_)) || said.replies.len() > heard;
-            owes.then(|| format!("the answer to {:.80} is missing", format!("{:?}", said.what)))
+            let answered = if at == self.cursor.0 { self.cursor.1 } else { 0 };
+            let item = &script[at];
+            let is_missing = matches!(item.what, ItemKind::Ping(_)) || item.replies.len() > answered;
+            is_missing.then(|| format!("the answer to {:.80} is missing", format!("{:?}", item.what)))
         })
     }
 

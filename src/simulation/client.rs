@@ -166,12 +166,12 @@ impl Client {
     /// Reads up to `most` bytes and reacts to them.
     pub(crate) fn read(&mut self, world: &mut World, most: usize, choices: &Choices) {
         self.taken += world.client_reads(self.number, most);
-        while let Some((end, heard)) = self.received.pop_front() {
+        while let Some((end, received)) = self.received.pop_front() {
             if end > self.taken {
-                self.received.push_front((end, heard));
+                self.received.push_front((end, received));
                 break;
             }
-            self.react(heard, choices);
+            self.react(received, choices);
         }
         let connection = &world.connections[self.number];
         match connection.ending {
@@ -182,8 +182,8 @@ impl Client {
         }
     }
 
-    fn react(&mut self, heard: Received, choices: &Choices) {
-        match heard {
+    fn react(&mut self, received: Received, choices: &Choices) {
+        match received {
             Received::Response(_, Some(agreement)) => self.output.agree(agreement.client),
             Received::Ping(payload) => {
                 if let Some(turns) = self.behavior.pong_delay {

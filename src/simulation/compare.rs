@@ -67,8 +67,8 @@ impl Comparison {
             if *ending == Ending::Open {
                 *ending = connection.ending;
             }
-            let heard = client.parser.feed(&connection.outbound).map_err(io::Error::other)?;
-            client.received.extend(heard);
+            let received = client.parser.feed(&connection.outbound).map_err(io::Error::other)?;
+            client.received.extend(received);
             client.read(&mut world, usize::MAX, &self.choices);
         }
         Ok(())
@@ -97,7 +97,7 @@ impl Comparison {
         let (expected, seen) = (self.simulated.progress(), self.real.progress());
         let (simulated, real) = (self.simulated.log.borrow(), self.real.log.borrow());
         for number in 0..self.clients.len() {
-            let (expected, seen) = (&simulated.told[number], &real.told[number]);
+            let (expected, seen) = (&simulated.events[number], &real.events[number]);
             if expected != seen {
                 let at = expected.iter().zip(seen).take_while(|(one, other)| one == other).count();
                 return Some(format!(

@@ -78,7 +78,7 @@ pub(crate) struct Connection {
     pub(crate) written: usize,
     pub(crate) written_at: Duration,
     /// Whether a call has returned the end of the stream or an error.
-    pub(crate) told_end: bool,
+    pub(crate) reported_end: bool,
     pub(crate) accepted_at: Option<Duration>,
     pub(crate) closed_at: Option<Duration>,
     /// Whether the client had ended its half of the stream when the worker closed the socket.
@@ -116,7 +116,7 @@ impl Connection {
             takes: Vec::new(),
             written: 0,
             written_at: Duration::ZERO,
-            told_end: false,
+            reported_end: false,
             accepted_at: None,
             closed_at: None,
             closed_behind_end: false,
@@ -174,6 +174,6 @@ impl Connection {
 
     /// Returns whether there is anything to read: bytes, the end of the stream, or an error.
     pub(crate) fn is_readable(&self) -> bool {
-        !self.inbound.is_empty() || ((self.client_ended || self.client_reset) && !self.told_end)
+        !self.inbound.is_empty() || ((self.client_ended || self.client_reset) && !self.reported_end)
     }
 }

@@ -130,13 +130,13 @@ impl Model {
         self.note(format_args!("client {number} is open as {id}"));
         let client = &mut self.clients[number];
         let deserved =
-            matches!(client.output.script.first(), Some(said) if said.what == ItemKind::Request(101));
+            matches!(client.output.script.first(), Some(item) if item.what == ItemKind::Request(101));
         let twice = client.id.replace(id).is_some();
         client.opened_at = now;
         client.next = 1;
         client.most_queued += 300 + self.mailbox_broadcast_bytes;
-        if let Some(said) = client.output.script.first_mut() {
-            said.delivered = true;
+        if let Some(item) = client.output.script.first_mut() {
+            item.delivered = true;
         }
         self.expect(deserved && !twice, || format!("client {number} was opened twice, or for a bad request"));
         let may = self.draining.is_none() && !self.is_stopped;
@@ -157,15 +157,15 @@ impl Model {
         let client = &mut self.clients[number];
         let is_open = client.is_open() && client.id == Some(id) && client.app_close.is_none();
         let mut script = client.output.script.iter_mut().enumerate().skip(client.next);
-        let next = script.find(|(_, said)| {
-            matches!(said.what, ItemKind::Message(..) | ItemKind::Close(_) | ItemKind::Fault(_))
+        let next = script.find(|(_, item)| {
+            matches!(item.what, ItemKind::Message(..) | ItemKind::Close(_) | ItemKind::Fault(_))
         });
         let expected = match next {
-            Some((at, said)) if said.end <= read => match &said.what {
+            Some((at, item)) if item.end <= read => match &item.what {
                 ItemKind::Message(opcode, payload, order)
                     if (*opcode, &payload[..]) == (message.opcode(), message.as_bytes()) =>
                 {
-                    said.delivered = true;
+                    item.delivered = true;
                     client.next = at + 1;
                     Some(*order)
                 }
@@ -216,14 +216,14 @@ impl Model {
         let must = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
         // Whatever the reason, all messages read before it were delivered. The item that the worker is handling may be the reason.
         let rest = client.output.script.iter().skip(client.next);
-        let rest = rest.filter(|said| !matches!(said.what, ItemKind::Ping(_) | ItemKind::Pong(_)));
-        let mut rest = rest.take_while(|said| said.start < read);
+        let rest = rest.filter(|item| !matches!(item.what, ItemKind::Ping(_) | ItemKind::Pong(_)));
+        let mut rest = rest.take_while(|item| item.start < read);
         match why {
             EndReason::ByPeer(code) => {
-                let said = rest.next().map(|said| (&said.what, said.end <= read));
-                must(said == Some((&ItemKind::Close(*code), true)), "it has not said that Close")
+                let item = rest.next().map(|item| (&item.what, item.end <= read));
+                must(item == Some((&ItemKind::Close(*code), true)), "it has not sent that Close")
             }
-            EndReason::Failed(code) => match rest.next().map(|said| &said.what) {
+            EndReason::Failed(code) => match rest.next().map(|item| &item.what) {
                 Some(ItemKind::Fault(fault)) => {
                     must(fault.code == *code, &format!("its fault ({}) is worth {}", fault.name, fault.code))
                 }
@@ -244,8 +244,8 @@ impl Model {
             EndReason::PongTimeout => self.justify_pong_timeout(client, world),
             EndReason::MessageTimeout => self.justify_message_timeout(client, connection, world.now),
             EndReason::Overflow => {
-                let pings = client.output.script.iter().map(|said| match &said.what {
-                    ItemKind::Ping(ping) if said.end <= read => encode::frame_len(ping.len()),
+                let pings = client.output.script.iter().map(|item| match &item.what {
+                    ItemKind::Ping(ping) if item.end <= read => encode::frame_len(ping.len()),
                     _ => 0,
                 });
                 let most = client.most_queued + pings.sum::<usize>();
@@ -253,7 +253,7 @@ impl Model {
                 must(queued > self.setup.limits.outbox, &format!("at most {queued} bytes wait"))
             }
             EndReason::Exhausted => must(self.setup.is_tight, "there are buffers for all"),
-            EndReason::Lost => must(connection.told_end, "its stream has not ended"),
+            EndReason::Lost => must(connection.reported_end, "its stream has not ended"),
         }
     }
 
@@ -282,7 +282,7 @@ impl Model {
         // before them.
         let look = connection.looks.iter().find(|(_, at)| *at >= due);
         let arrived = look.map_or_else(|| connection.arrived(), |(arrived, _)| *arrived);
-        let end = client.output.script.iter().find(|said| said.start == start).map(|said| said.end);
+        let end = client.output.script.iter().find(|item| item.start == start).map(|item| item.end);
         if end.is_some_and(|end| end <= arrived) {
             return Err("its end has arrived".into());
         }
@@ -303,10 +303,10 @@ impl Model {
                 };
                 before + self.setup.limits.ping_interval.unwrap_or_default() / 2
             }
-            None => return Err("it owes no Pong".into()),
+            None => return Err("no Pong of it is due".into()),
         };
         if self.setup.limits.ping_policy == PingPolicy::WhenIdle && connection.read_at > since {
-            return Err("it has been heard of since the Ping".into());
+            return Err("it has sent something since the Ping".into());
         }
         if connection.is_taking(
             client.ping.is_some().then_some(client.ping_end),

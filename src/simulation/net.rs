@@ -179,10 +179,10 @@ impl Os for Net {
         }
         // The end of the stream takes precedence over an error (SOCK_DONE in tcp_recvmsg).
         if connection.client_reset && !connection.client_ended {
-            connection.told_end = true;
+            connection.reported_end = true;
             return connection.take_error().map_or(Ok(0), |code| Err(os_error(code)));
         }
-        connection.told_end |= connection.client_ended;
+        connection.reported_end |= connection.client_ended;
         if connection.client_ended { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 
@@ -218,7 +218,7 @@ impl Os for Net {
         let connection = &mut world.connections[socket.0];
         connection.sends += 1;
         if connection.client_reset {
-            connection.told_end = true;
+            connection.reported_end = true;
             return Err(os_error(connection.take_error().unwrap_or(libc::EPIPE)));
         }
         assert_eq!(connection.ending, Ending::Open, "sent behind the end of the stream");

@@ -212,7 +212,7 @@ impl ClientOutput {
 
     /// Appends random bytes after the end of the items that the server handles.
     pub(crate) fn garbage(&mut self, choices: &Choices) {
-        if matches!(self.script.last(), Some(said) if said.what == ItemKind::Request(101)) {
+        if matches!(self.script.last(), Some(item) if item.what == ItemKind::Request(101)) {
             // A request that was sent by half must stay incomplete.
             return;
         }
@@ -222,15 +222,15 @@ impl ClientOutput {
 
     /// Returns the start of the item that the server has read in part: of a message, even if the part ends in a Ping between its frames.
     pub(crate) fn under_way(&self, read: usize) -> Option<usize> {
-        let partly = self.script.iter().filter(|said| said.start < read && read < said.end);
-        partly.filter(|said| !matches!(said.what, ItemKind::Request(_))).map(|said| said.start).min()
+        let partly = self.script.iter().filter(|item| item.start < read && read < item.end);
+        partly.filter(|item| !matches!(item.what, ItemKind::Request(_))).map(|item| item.start).min()
     }
 
     /// Returns the start of the first message that the server has read completely and the application has not received.
     pub(crate) fn undelivered(&self, read: usize) -> Option<usize> {
-        let is_message = |said: &&OutputItem| matches!(said.what, ItemKind::Message(..) | ItemKind::Fault(_));
-        let mut read = self.script.iter().filter(|said| said.end <= read && !said.delivered);
-        read.find(is_message).map(|said| said.start)
+        let is_message = |item: &&OutputItem| matches!(item.what, ItemKind::Message(..) | ItemKind::Fault(_));
+        let mut read = self.script.iter().filter(|item| item.end <= read && !item.delivered);
+        read.find(is_message).map(|item| item.start)
     }
 
     /// Returns the number of bytes made, sent or pending.
@@ -249,7 +249,7 @@ impl ClientOutput {
     pub(crate) fn ends_with_close(&self) -> bool {
         self.script
             .last()
-            .is_some_and(|said| matches!(said.what, ItemKind::Close(_)) && said.end == self.produced())
+            .is_some_and(|item| matches!(item.what, ItemKind::Close(_)) && item.end == self.produced())
     }
 
     fn note(&mut self, start: usize, what: ItemKind) {

@@ -64,7 +64,7 @@ pub fn replay(seed: u64) -> Result<Replay, String> {
     match comparison.play() {
         Ok(()) => Ok(Replay {
             clients: comparison.clients.len() as u64,
-            events: comparison.real.log.borrow().told.iter().map(|told| told.len() as u64).sum(),
+            events: comparison.real.log.borrow().events.iter().map(|events| events.len() as u64).sum(),
             bytes: comparison.peers.iter().map(|peer| peer.got.len() as u64).sum(),
         }),
         Err(error) => Err(format!("{error}\n{:?}\nafter {}", comparison.setup, comparison.trace.join("\n"))),
@@ -204,15 +204,15 @@ impl Comparison {
         let (choices, bounds) = (&self.choices, self.setup.bounds());
         let bounds = Bounds { may_drain: false, ..bounds };
         let client = &mut self.clients[number];
-        let said = client.output.script.len();
+        let produced = client.output.script.len();
         client.produce(bounds, choices);
         client.answer(choices);
         let piece = client.behavior.write_size;
         let most = if piece == usize::MAX { 30_000 } else { choices.between(1, piece) };
         client.send(&mut self.world.borrow_mut(), most);
-        for said in &client.output.script[said..] {
-            self.trace.push(format!("client {number} says {:.80}", format!("{:?}", said.what)));
-            if let ItemKind::Message(_, _, order) = &said.what {
+        for item in &client.output.script[produced..] {
+            self.trace.push(format!("client {number} sends {:.80}", format!("{:?}", item.what)));
+            if let ItemKind::Message(_, _, order) = &item.what {
                 self.actions.borrow_mut()[number].push(*order);
             }
         }

@@ -122,7 +122,7 @@ pub(crate) enum AppEvent {
 /// The application's events, by client.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    pub(crate) told: Vec<Vec<AppEvent>>,
+    pub(crate) events: Vec<Vec<AppEvent>>,
     pub(crate) ids: Vec<Option<ConnId>>,
 }
 
@@ -135,11 +135,11 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    fn told(&self, number: usize, what: AppEvent) -> usize {
+    fn record_event(&self, number: usize, what: AppEvent) -> usize {
         let mut log = self.log.borrow_mut();
-        let told = &mut log.told[number];
-        told.push(what);
-        told.iter().filter(|told| matches!(told, AppEvent::Message(..))).count()
+        let events = &mut log.events[number];
+        events.push(what);
+        events.iter().filter(|event| matches!(event, AppEvent::Message(..))).count()
     }
 }
 
@@ -155,7 +155,7 @@ impl Handler for Recorder {
     fn open(&mut self, conn: &mut Conn<'_, usize>, _: &Request<'_>) {
         let number = *conn.data();
         self.log.borrow_mut().ids[number] = Some(conn.id());
-        self.told(number, AppEvent::Opened);
+        self.record_event(number, AppEvent::Opened);
         if number % 4 == 1 {
             let _ = conn.send(Message::Text("hello"));
         }
@@ -163,7 +163,7 @@ impl Handler for Recorder {
 
     fn message(&mut self, conn: &mut Conn<'_, usize>, message: Message<'_>) {
         let number = *conn.data();
-        let count = self.told(number, AppEvent::Message(message.opcode(), message.as_bytes().into()));
+        let count = self.record_event(number, AppEvent::Message(message.opcode(), message.as_bytes().into()));
         let order = self.actions.borrow()[number].get(count - 1).copied();
         // A message that one kernel's server refuses is refused on the other as well.
         match order {
@@ -180,7 +180,7 @@ impl Handler for Recorder {
     }
 
     fn close(&mut self, _: ConnId, number: usize, reason: Closed<'_>) {
-        self.told(number, AppEvent::Closed(why(reason)));
+        self.record_event(number, AppEvent::Closed(why(reason)));
     }
 }
 
@@ -227,7 +227,7 @@ impl<O: Os> Server<O> {
 
     pub(crate) fn joined(&self) {
         let mut log = self.log.borrow_mut();
-        log.told.push(Vec::new());
+        log.events.push(Vec::new());
         log.ids.push(None);
     }
 

@@ -150,7 +150,7 @@ impl Run {
         let bounds = model.setup.bounds();
         let mut world = self.world.borrow_mut();
         let client = &mut model.clients[number];
-        let said = client.output.script.len();
+        let produced = client.output.script.len();
         if choices.one_in(2) {
             client.produce(bounds, &choices);
             if choices.one_in(3) {
@@ -177,9 +177,9 @@ impl Run {
             }
         }
         let has_left = client.has_left;
-        let news: Vec<String> = client.output.script[said..]
+        let news: Vec<String> = client.output.script[produced..]
             .iter()
-            .map(|said| format!("client {number} says {:.100}", format!("{:?}", said.what)))
+            .map(|item| format!("client {number} sends {:.100}", format!("{:?}", item.what)))
             .collect();
         for line in news {
             model.note(line);

@@ -60,7 +60,7 @@ pub enum ResponseError {
     /// The response's `Sec-WebSocket-Accept` does not match the request's key.
     WrongAccept,
     /// The response has an extension that the client did not offer.
-    UnaskedExtension,
+    UnofferedExtension,
     /// The response's permessage-deflate parameters do not answer the offer.
     IllegalExtension,
 }
@@ -72,7 +72,7 @@ impl fmt::Display for ResponseError {
             Self::Status(status) => write!(f, "status {status}"),
             Self::NoUpgrade => f.write_str("response without the upgrade"),
             Self::WrongAccept => f.write_str("response to another key"),
-            Self::UnaskedExtension => f.write_str("response with an extension that was not asked for"),
+            Self::UnofferedExtension => f.write_str("response with an extension that was not asked for"),
             Self::IllegalExtension => {
                 f.write_str("response with parameters of compression that do not answer the offer")
             }
@@ -154,7 +154,7 @@ fn check_extensions<'b>(
         // RFC 6455 section 4.1, step 5 of the response's checks.
         let offer = offer
             .filter(|_| extension.name == deflate::NAME.as_bytes())
-            .ok_or(ResponseError::UnaskedExtension)?;
+            .ok_or(ResponseError::UnofferedExtension)?;
         let agreement = offer.agreement(&extension).ok_or(ResponseError::IllegalExtension)?;
         if agreed.replace(agreement).is_some() {
             return Err(ResponseError::IllegalExtension);

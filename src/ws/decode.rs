@@ -34,7 +34,7 @@ pub struct Decoder {
     /// The first bytes of an incomplete header.
     header: PartialHeader,
     /// Whether the last event has borrowed `payload` or `control`, which the next call recycles.
-    lent: bool,
+    is_lent: bool,
     /// The frame whose payload is arriving.
     frame: Option<PartialFrame>,
     /// The message whose last frame has not arrived. A control frame between its fragments does not change it (RFC 6455-5.4-5).
@@ -45,8 +45,8 @@ pub struct Decoder {
     control: Vec<u8>,
 }
 
-/// The place of a finished event's payload. `decode` borrows the payload at its end, after all mutable uses.
-enum Finished {
+/// The place of the payload of a complete event. `decode` borrows the payload at its end, after all mutable uses.
+enum PayloadPlace {
     Input { opcode: Opcode, compressed: bool, range: std::ops::Range<usize> },
     Control(Opcode),
     Message { opcode: Opcode, compressed: bool },
@@ -58,7 +58,7 @@ enum Progress {
     NeedsMore,
     /// The frame is complete, but its message is not.
     Frame,
-    Event(Finished),
+    Event(PayloadPlace),
 }
 
 impl Decoder {
@@ -73,40 +73,40 @@ impl Decoder {
         config: &DecoderConfig,
         buffers: &mut impl Buffers,
     ) -> Result<Decoded<'a>, DecodeError> {
-        self.take_back(buffers);
+        self.recycle_lent(buffers);
         let (mut at, mut frames) = (0, 0);
-        let Some(finished) = self.advance(input, &mut at, &mut frames, config, buffers)? else {
+        let Some(place) = self.advance(input, &mut at, &mut frames, config, buffers)? else {
             return Ok(Decoded { consumed: at, frames, is_buffered: false, event: None });
         };
-        let event = match finished {
-            Finished::Input { opcode, compressed, range } => event(opcode, compressed, &input[range])?,
-            Finished::Control(opcode) => {
-                self.lent = true;
+        let event = match place {
+            PayloadPlace::Input { opcode, compressed, range } => event(opcode, compressed, &input[range])?,
+            PayloadPlace::Control(opcode) => {
+                self.is_lent = true;
                 event(opcode, false, &self.control)?
             }
-            Finished::Message { opcode, compressed } => {
-                self.lent = true;
+            PayloadPlace::Message { opcode, compressed } => {
+                self.is_lent = true;
                 event(opcode, compressed, self.payload.bytes())?
             }
         };
-        Ok(Decoded { consumed: at, frames, is_buffered: self.lent, event: Some(event) })
+        Ok(Decoded { consumed: at, frames, is_buffered: self.is_lent, event: Some(event) })
     }
 
     /// Takes the buffer that holds the message of the last event; the caller recycles the buffer. Returns `None` if the message lies in the
     /// input.
     pub fn take_buffer(&mut self, buffers: &mut impl Buffers) -> Option<Vec<u8>> {
-        let is_message = self.lent && self.control.capacity() == 0 && self.message.is_none();
+        let is_message = self.is_lent && self.control.capacity() == 0 && self.message.is_none();
         if !is_message {
             return None;
         }
-        self.lent = false;
+        self.is_lent = false;
         Some(self.payload.take(buffers))
     }
 
     /// Returns whether nothing is buffered, so that the next byte begins a new frame outside a message.
     #[must_use]
     pub const fn is_idle(&self) -> bool {
-        !self.is_partial() && !self.lent
+        !self.is_partial() && !self.is_lent
     }
 
     /// Returns whether a header, frame or message has arrived in part.
@@ -163,10 +163,10 @@ impl Decoder {
     }
 
     /// Recycles the buffer that the last event has borrowed.
-    fn take_back(&mut self, buffers: &mut impl Buffers) {
+    fn recycle_lent(&mut self, buffers: &mut impl Buffers) {
         let message = self.take_buffer(buffers);
         // A control frame can be lent between the fragments of a message, whose payload must stay.
-        let control = std::mem::take(&mut self.lent).then(|| std::mem::take(&mut self.control));
+        let control = std::mem::take(&mut self.is_lent).then(|| std::mem::take(&mut self.control));
         if let Some(buffer) = message.or(control).filter(|buffer| buffer.capacity() > 0) {
             buffers.recycle(buffer);
         }
@@ -179,20 +179,20 @@ impl Decoder {
         frames: &mut usize,
         config: &DecoderConfig,
         buffers: &mut impl Buffers,
-    ) -> Result<Option<Finished>, DecodeError> {
+    ) -> Result<Option<PayloadPlace>, DecodeError> {
         loop {
             if let Some(frame) = self.frame {
-                match self.take_payload(frame, input, at, buffers)? {
+                match self.read_payload(frame, input, at, buffers)? {
                     Progress::NeedsMore => return Ok(None),
                     Progress::Frame => continue,
-                    Progress::Event(finished) => return Ok(Some(finished)),
+                    Progress::Event(place) => return Ok(Some(place)),
                 }
             }
             // RFC 6455-6.2-1 and 6455-10.7-1
             let Some(header) = self.header.read(&input[*at..], at, config)? else { return Ok(None) };
             *frames += 1;
             if !header.opcode.is_control() {
-                self.admit(&header, config)?;
+                self.check_data_frame(&header, config)?;
             }
             if let Some(range) = complete_payload(&header, *at, input.len())
                 && (header.opcode.is_control() || (header.fin && self.starts_message(&header)))
@@ -200,7 +200,7 @@ impl Decoder {
                 *at = range.end;
                 unmask(&mut input[range.clone()], &header, 0);
                 let FrameHeader { opcode, compressed, .. } = header;
-                return Ok(Some(Finished::Input { opcode, compressed, range }));
+                return Ok(Some(PayloadPlace::Input { opcode, compressed, range }));
             }
             if !header.opcode.is_control() {
                 self.enter_message(&header);
@@ -211,7 +211,7 @@ impl Decoder {
 
     /// Checks the header of a data frame against the rules of messages before the payload arrives: RFC 6455-5.4-4 and 6455-5.4-11, and the
     /// receiver's limits (RFC 6455-10.4-1 and 6455-10.4-2).
-    fn admit(&self, header: &FrameHeader, config: &DecoderConfig) -> Result<(), ProtocolError> {
+    fn check_data_frame(&self, header: &FrameHeader, config: &DecoderConfig) -> Result<(), ProtocolError> {
         let (frames, compressed) = match (header.opcode, &self.message) {
             (Opcode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
             (Opcode::Continuation, Some(message)) => (message.frames, message.compressed),
@@ -239,7 +239,7 @@ impl Decoder {
     }
 
     /// Takes the arrived part of a frame's payload.
-    fn take_payload(
+    fn read_payload(
         &mut self,
         mut frame: PartialFrame,
         input: &mut [u8],
@@ -285,7 +285,7 @@ impl Decoder {
         }
         self.frame = None;
         if header.opcode.is_control() {
-            return Ok(Progress::Event(Finished::Control(header.opcode)));
+            return Ok(Progress::Event(PayloadPlace::Control(header.opcode)));
         }
         // RFC 6455-5.4-6
         if !header.fin {
@@ -295,7 +295,7 @@ impl Decoder {
         let Some(PartialMessage { opcode, compressed, .. }) = self.message.take() else {
             return Ok(Progress::Frame);
         };
-        Ok(Progress::Event(Finished::Message { opcode, compressed }))
+        Ok(Progress::Event(PayloadPlace::Message { opcode, compressed }))
     }
 }
 

@@ -22,16 +22,16 @@ pub const ACCEPT_LEN: usize = 28;
 /// The length in bytes of a `Sec-WebSocket-Key`: base64 of 16 bytes.
 pub const KEY_LEN: usize = 24;
 
-/// What a request asks of a server that speaks WebSocket.
+/// What a client requests of a server that speaks WebSocket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// The request asks to open a WebSocket.
+pub enum RequestKind {
+    /// A request to open a WebSocket.
     WebSocket(Upgrade),
-    /// The request asks for something else. It names one host and announces no body.
-    Plain,
+    /// Another HTTP request. It names one host and announces no body.
+    Http,
 }
 
-impl Asked {
+impl RequestKind {
     /// Checks a request against RFC 9110 and RFC 9112, and a request for a WebSocket against RFC 6455, section 4.2.1.
     ///
     /// # Errors
@@ -46,15 +46,16 @@ impl Asked {
         let names_websocket =
             request.list("upgrade").any(|protocol| protocol.eq_ignore_ascii_case("websocket"));
         if request.method() != "GET" || !names_websocket {
-            return Ok(Self::Plain);
+            return Ok(Self::Http);
         }
-        Upgrade::of_rest(request).map(Self::WebSocket)
+        Upgrade::check_rest(request).map(Self::WebSocket)
     }
 }
 
-/// Returns a WebSocket-only server's refusal of a [plain request](Asked::Plain): 426 for GET and HEAD, 405 for other methods.
+/// Returns a WebSocket-only server's refusal of an [HTTP request](RequestKind::Http) for anything but a WebSocket: 426 for GET and HEAD,
+/// 405 for other methods.
 #[must_use]
-pub fn refusal_of_plain(request: &Request<'_>) -> Refusal {
+pub fn refusal_of_http(request: &Request<'_>) -> Refusal {
     if matches!(request.method(), "GET" | "HEAD") { UPGRADE_REQUIRED } else { NOT_ALLOWED }
 }
 
@@ -110,17 +111,17 @@ impl Upgrade {
     /// ```
     ///
     /// # Errors
-    /// Returns the [refusal of a plain request](refusal_of_plain), 413 for a request with a body, 426 for a version other than 13, and 400
-    /// for everything else.
+    /// Returns the [refusal of another HTTP request](refusal_of_http), 413 for a request with a body, 426 for a version other than 13, and
+    /// 400 for everything else.
     pub fn of(request: &Request<'_>) -> Result<Self, Refusal> {
-        match Asked::of(request)? {
-            Asked::WebSocket(upgrade) => Ok(upgrade),
-            Asked::Plain => Err(refusal_of_plain(request)),
+        match RequestKind::of(request)? {
+            RequestKind::WebSocket(upgrade) => Ok(upgrade),
+            RequestKind::Http => Err(refusal_of_http(request)),
         }
     }
 
     /// Checks the remaining fields of a request whose method, host and protocol were checked before.
-    fn of_rest(request: &Request<'_>) -> Result<Self, Refusal> {
+    fn check_rest(request: &Request<'_>) -> Result<Self, Refusal> {
         // RFC 6455-4.2.1-6
         if !request.list("connection").any(|option| option.eq_ignore_ascii_case("upgrade")) {
             return Err(bad("the Connection header field must name Upgrade"));

@@ -36,5 +36,5 @@ pub use event::{Event, Message};
 pub(crate) use frame::MAX_HEADER;
 pub use frame::{FrameHeader, Opcode, Role};
 pub use mask::apply_mask;
-pub(crate) use payload::LARGE;
+pub(crate) use payload::LARGE_MESSAGE;
 pub use unfragmented::UnfragmentedMessage;

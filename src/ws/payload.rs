@@ -3,12 +3,12 @@
 use super::Buffers;
 
 /// The arrived bytes of a message from which on memory is reserved ahead for the rest.
-pub(crate) const LARGE: usize = 64 * 1024;
+pub(crate) const LARGE_MESSAGE: usize = 64 * 1024;
 /// The bytes of a large message's declared length for which memory is reserved at once. Most large messages need no more, and moving a byte
 /// to a larger buffer costs as much as receiving it.
-const AHEAD: usize = 1024 * 1024;
+const RESERVED_AHEAD: usize = 1024 * 1024;
 /// The least bytes for which a separate system call that receives directly into the payload costs less than a copy.
-const WORTH_A_CALL: usize = 16 * 1024;
+const MIN_DIRECT_RECEIVE: usize = 16 * 1024;
 
 /// The payload of a message that arrives in pieces, in memory of the caller's [`Buffers`].
 #[derive(Debug, Default)]
@@ -57,11 +57,11 @@ impl PayloadBuffer {
         buffers: &mut impl Buffers,
     ) -> Option<(&mut Vec<u8>, usize)> {
         let len = self.bytes.len();
-        if len >= LARGE && self.bytes.capacity() - len < missing.min(LARGE) {
-            self.reserve_ahead(missing.min(ahead(len)), buffers);
+        if len >= LARGE_MESSAGE && self.bytes.capacity() - len < missing.min(LARGE_MESSAGE) {
+            self.reserve_ahead(missing.min(max_reserved_ahead(len)), buffers);
         }
         let room = missing.min(self.bytes.capacity() - len);
-        (room >= WORTH_A_CALL).then_some((&mut self.bytes, room))
+        (room >= MIN_DIRECT_RECEIVE).then_some((&mut self.bytes, room))
     }
 
     /// Notes that the caller has appended `len` bytes to the buffer of [`spare_capacity`](Self::spare_capacity).
@@ -82,11 +82,11 @@ impl PayloadBuffer {
     /// for them.
     pub(super) fn reserve(&mut self, additional: usize, missing: usize, buffers: &mut impl Buffers) -> bool {
         let arrived = self.bytes.len() + additional;
-        if arrived >= LARGE && self.bytes.capacity() < arrived {
-            self.reserve_ahead(missing.min(additional + ahead(arrived)), buffers);
+        if arrived >= LARGE_MESSAGE && self.bytes.capacity() < arrived {
+            self.reserve_ahead(missing.min(additional + max_reserved_ahead(arrived)), buffers);
         }
         if self.bytes.capacity() < arrived {
-            self.count_rest(buffers);
+            self.count_all(buffers);
             return buffers.reserve(&mut self.bytes, additional);
         }
         let fresh = self.uncounted_within(additional);
@@ -99,7 +99,7 @@ impl PayloadBuffer {
 
     /// Takes the buffer out and counts all of its capacity.
     pub(super) fn take(&mut self, buffers: &mut impl Buffers) -> Vec<u8> {
-        self.count_rest(buffers);
+        self.count_all(buffers);
         std::mem::take(&mut self.bytes)
     }
 
@@ -109,11 +109,11 @@ impl PayloadBuffer {
     }
 
     fn reserve_ahead(&mut self, additional: usize, buffers: &mut impl Buffers) {
-        self.count_rest(buffers);
+        self.count_all(buffers);
         self.uncounted = buffers.reserve_ahead(&mut self.bytes, additional);
     }
 
-    fn count_rest(&mut self, buffers: &mut impl Buffers) {
+    fn count_all(&mut self, buffers: &mut impl Buffers) {
         if self.uncounted > 0 {
             buffers.count(std::mem::take(&mut self.uncounted));
         }
@@ -121,6 +121,6 @@ impl PayloadBuffer {
 }
 
 /// Returns the most bytes to reserve beyond the `arrived` bytes of a large message, whatever its declared length.
-fn ahead(arrived: usize) -> usize {
-    AHEAD.saturating_sub(arrived).max(3 * arrived)
+fn max_reserved_ahead(arrived: usize) -> usize {
+    RESERVED_AHEAD.saturating_sub(arrived).max(3 * arrived)
 }

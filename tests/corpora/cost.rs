@@ -120,7 +120,7 @@ fn message(mut input: Input<'_>) -> Cost {
     let context = input.take(len);
     let compressed = input.rest();
     let mut inflater = Inflater::new();
-    let outcome = match inflater.message(compressed, max, context) {
+    let outcome = match inflater.decompress(compressed, max, context) {
         Ok(_) => Outcome::Inflated,
         Err(throng::ws::deflate::InflateError::TooCostly) => Outcome::Costly,
         Err(_) => Outcome::Corrupt,

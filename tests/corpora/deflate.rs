@@ -48,10 +48,10 @@ fn received(long: bool, mut input: Input<'_>) -> Outcome {
     }
     let compressed = input.rest();
     let mut inflater = Inflater::new();
-    let ours = inflater.message(compressed, max, &context).map(<[u8]>::to_vec);
+    let ours = inflater.decompress(compressed, max, &context).map(<[u8]>::to_vec);
     let theirs = inflate(compressed, max, &context);
     assert!(ours == theirs || ours == Err(InflateError::TooCostly), "ours {ours:02x?}\ntheirs {theirs:02x?}");
-    let again = inflater.message(compressed, max, &context).map(<[u8]>::to_vec);
+    let again = inflater.decompress(compressed, max, &context).map(<[u8]>::to_vec);
     assert!(again == ours, "a message before makes a difference: {again:02x?}, first {ours:02x?}");
     match ours {
         Ok(message) => {
@@ -126,23 +126,26 @@ fn sent(choice: u8, mut input: Input<'_>) {
             theirs.1.reset();
         }
 
-        let compressed = deflater.message(&payload, bits, windows.sent.bytes()).to_vec();
+        let compressed = deflater.compress(&payload, bits, windows.sent.bytes()).to_vec();
         assert_eq!(
             inflate_slowly(&mut theirs.0, &[&compressed, &TAIL[..]].concat()),
             payload,
             "{bits} bits, level {level}"
         );
-        let back = inflater.message(&compressed, payload.len(), windows.sent.bytes());
+        let back = inflater.decompress(&compressed, payload.len(), windows.sent.bytes());
         assert_eq!(back, Ok(&payload[..]));
 
         // Nothing new is nothing to flush to zlib: then the empty block is its caller's.
         let compressed =
             if payload.is_empty() { [&[0][..], &TAIL].concat() } else { compress(&mut theirs.1, &payload) };
         let message = compressed.strip_suffix(&TAIL).expect("a flush ends in an empty block");
-        let back = inflater.message(message, payload.len(), windows.received.bytes());
+        let back = inflater.decompress(message, payload.len(), windows.received.bytes());
         assert_eq!(back, Ok(&payload[..]), "{bits} bits, level {level}");
         if let Some(less) = payload.len().checked_sub(1) {
-            assert_eq!(inflater.message(message, less, windows.received.bytes()), Err(InflateError::TooBig));
+            assert_eq!(
+                inflater.decompress(message, less, windows.received.bytes()),
+                Err(InflateError::TooBig)
+            );
         }
 
         if takeover {

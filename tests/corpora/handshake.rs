@@ -6,7 +6,7 @@ use throng::http::{
 };
 use throng::ws::client::{ResponseError, check_response, check_response_to_offer};
 use throng::ws::deflate::{self, Agreement, ContextTakeover};
-use throng::ws::handshake::{Asked, Upgrade, accept_key, refusal_of_plain};
+use throng::ws::handshake::{RequestKind, Upgrade, accept_key, refusal_of_http};
 
 use super::input::{Input, cuts};
 use super::offer::{Offer, is_answer, members};
@@ -46,7 +46,7 @@ pub(crate) fn check(input: &[u8]) -> Outcome {
     if choice & 1 == 0 {
         let context =
             if choice & 2 == 0 { ContextTakeover::Off } else { ContextTakeover::Window(choice >> 4) };
-        asked(&head, pieces, context)
+        kind(&head, pieces, context)
     } else {
         let offer = (choice & 2 != 0).then(|| OFFERS[usize::from(choice >> 4 & 3)]);
         answered(&head, pieces, offer)
@@ -67,7 +67,7 @@ fn long(head: &[u8]) -> Vec<u8> {
 
 // --- The server's side ----------------------------------------------------------------------------------------------
 
-fn asked(head: &[u8], pieces: u8, context: ContextTakeover) -> Outcome {
+fn kind(head: &[u8], pieces: u8, context: ContextTakeover) -> Outcome {
     let whole = answer(head, context);
     let ends = cuts(pieces, head.len()).into_iter().chain([head.len()]);
     let first = ends.map(|end| answer(&head[..end], context)).find(|answer| *answer != Answer::Incomplete);
@@ -120,13 +120,13 @@ fn answer(head: &[u8], context: ContextTakeover) -> Answer {
 
 /// A request asks for a WebSocket, or is a plain one, which may be answered on a connection that goes on.
 fn routed(request: &Request<'_>) {
-    let asked = Asked::of(request);
+    let kind = RequestKind::of(request);
     let upgrade = Upgrade::of(request);
-    match asked {
-        Ok(Asked::WebSocket(asked)) => assert_eq!(upgrade, Ok(asked)),
+    match kind {
+        Ok(RequestKind::WebSocket(kind)) => assert_eq!(upgrade, Ok(kind)),
         Err(refusal) => assert_eq!(upgrade, Err(refusal)),
-        Ok(Asked::Plain) => {
-            assert_eq!(upgrade, Err(refusal_of_plain(request)));
+        Ok(RequestKind::Http) => {
+            assert_eq!(upgrade, Err(refusal_of_http(request)));
             // No body follows that another reader could take for a request, or the other way round.
             assert_eq!(request.header_all("host").count(), 1);
             assert!(request.header("transfer-encoding").is_none());
@@ -224,7 +224,7 @@ fn accepted(upgrade: &Upgrade, request: &Request<'_>, agreement: Option<&Agreeme
                 Offer::parse(granted).is_some_and(|granted| granted.answers(&offer)),
                 "{granted} to {text}"
             );
-            assert_eq!(check_response(&response, key), Err(ResponseError::UnaskedExtension));
+            assert_eq!(check_response(&response, key), Err(ResponseError::UnofferedExtension));
             let offer: deflate::Offer = text.parse().expect("an offer that was granted");
             let heard = check_response_to_offer(&response, key, Some(&offer)).map(Option::unwrap).unwrap();
             assert_eq!(heard.len, response.len());
@@ -311,7 +311,7 @@ fn answered(head: &[u8], pieces: u8, offered: Option<&str>) -> Outcome {
             ResponseError::Status(_) => "status",
             ResponseError::NoUpgrade => "no upgrade",
             ResponseError::WrongAccept => "wrong accept",
-            ResponseError::UnaskedExtension => "unasked extension",
+            ResponseError::UnofferedExtension => "unoffered extension",
             ResponseError::IllegalExtension => {
                 assert!(!is_answer(&extensions, offered), "{extensions:?} to {offered:?}");
                 "illegal extension"

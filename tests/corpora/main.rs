@@ -48,7 +48,7 @@ fn handshakes() {
     use handshake::Outcome::{Accepted, Incomplete, Refused, Response};
     let seen = outcomes("handshake", handshake::check);
     let errors =
-        ["malformed", "status", "no upgrade", "wrong accept", "unasked extension", "illegal extension"];
+        ["malformed", "status", "no upgrade", "wrong accept", "unoffered extension", "illegal extension"];
     covers(&seen, [Incomplete, Accepted { compressed: false }, Accepted { compressed: true }]);
     covers(&seen, [false, true].map(|compressed| Response(Ok(compressed))));
     covers(&seen, [400, 405, 413, 426, 431].map(Refused));

@@ -62,7 +62,7 @@ fn legal_answers_are_taken() {
 
 #[test]
 fn every_other_answer_has_its_error() {
-    use ResponseError::{Malformed, NoUpgrade, Status, UnaskedExtension, WrongAccept};
+    use ResponseError::{Malformed, NoUpgrade, Status, UnofferedExtension, WrongAccept};
     let accept = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
     let upgrades = "Upgrade: websocket\r\nConnection: Upgrade";
     for (error, status, fields) in [
@@ -87,7 +87,7 @@ fn every_other_answer_has_its_error() {
         ),
         (WrongAccept, "HTTP/1.1 101 x", format!("{upgrades}\r\n{accept}\r\n{accept}")),
         (
-            UnaskedExtension,
+            UnofferedExtension,
             "HTTP/1.1 101 x",
             format!("{upgrades}\r\n{accept}\r\nSec-WebSocket-Extensions: permessage-deflate"),
         ),
@@ -140,7 +140,7 @@ fn an_offer_is_sent_as_it_is_and_its_answer_taken() {
     assert_eq!((accepted.len, accepted.compression), (answered.len(), Some(agreement)));
     assert_eq!(
         check_response(&answered, &key()),
-        Err(ResponseError::UnaskedExtension),
+        Err(ResponseError::UnofferedExtension),
         "to a request without"
     );
 }
@@ -193,13 +193,13 @@ fn legal_answers_to_an_offer_are_taken() {
 
 #[test]
 fn answers_that_do_not_fit_the_offer_fail_the_connection() {
-    use ResponseError::{IllegalExtension, UnaskedExtension};
+    use ResponseError::{IllegalExtension, UnofferedExtension};
     const PLAIN: &str = "permessage-deflate";
     const WINDOW: &str = "permessage-deflate; client_max_window_bits";
     for (error, offer, answer) in [
-        (UnaskedExtension, PLAIN, "permessage-bzip2"),
-        (UnaskedExtension, PLAIN, "permessage-deflate, x-webkit-deflate-frame"),
-        (UnaskedExtension, PLAIN, "Permessage-Deflate"),
+        (UnofferedExtension, PLAIN, "permessage-bzip2"),
+        (UnofferedExtension, PLAIN, "permessage-deflate, x-webkit-deflate-frame"),
+        (UnofferedExtension, PLAIN, "Permessage-Deflate"),
         (IllegalExtension, PLAIN, "permessage-deflate, permessage-deflate"),
         (IllegalExtension, PLAIN, "permessage-deflate; unknown"),
         (IllegalExtension, PLAIN, "permessage-deflate;"),

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use throng::http::{Refusal, Request, Response, Status};
-use throng::ws::handshake::refusal_of_plain;
+use throng::ws::handshake::refusal_of_http;
 use throng::{
     Accept, Builder, CloseCode, Closed, Conn, ConnId, Connecting, Handler, Message, Pinning, Server, Verdict,
 };
@@ -49,7 +49,7 @@ impl Handler for App {
         let request = connecting.request();
         match request.path() {
             "/health" => Verdict::Respond(Response::new(Status::OK).body("text/plain", "ok\n")),
-            _ => refusal_of_plain(&request).into(),
+            _ => refusal_of_http(&request).into(),
         }
     }
 

@@ -37,7 +37,7 @@ pub(crate) fn message(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     encode::compressed_frame(
         &mut frame,
         opcode,
-        Deflater::new(9).message(payload, 8, &[]),
+        Deflater::new(9).compress(payload, 8, &[]),
         Some([1, 2, 3, 4]),
     );
     frame
@@ -54,7 +54,7 @@ pub(crate) fn next(stream: &mut TcpStream) -> Result<(Vec<u8>, bool), u16> {
             None => {}
             Some(Event::Message(message)) => return Ok((message.as_bytes().to_vec(), false)),
             Some(Event::Compressed { payload, .. }) => {
-                return Ok((Inflater::new().message(payload, 1 << 26, &[]).unwrap().to_vec(), true));
+                return Ok((Inflater::new().decompress(payload, 1 << 26, &[]).unwrap().to_vec(), true));
             }
             Some(Event::Close(frame)) => return Err(frame.code.map_or(1005, throng::CloseCode::get)),
             Some(Event::Ping(_) | Event::Pong(_)) => panic!("nobody pings"),

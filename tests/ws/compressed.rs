@@ -28,7 +28,7 @@ fn both_agreed(name: &'static str, write: impl Fn(Script) -> Script) {
 /// What a message is, decompressed with a context.
 fn inflated(message: &[u8], context: &[u8]) -> Result<String, InflateError> {
     let mut inflater = Inflater::new();
-    inflater.message(message, 1000, context).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    inflater.decompress(message, 1000, context).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
 }
 
 #[test]
@@ -103,10 +103,10 @@ fn every_form_of_the_last_block() {
         });
         assert_eq!(inflated(payload, b"").as_deref(), Ok(*message), "{payload:02x?}");
         assert_eq!(inflated(payload, b"Hell").as_deref(), Ok(*message), "{payload:02x?} in a context");
-        let exact = Inflater::new().message(payload, message.len(), b"").map(<[u8]>::len);
+        let exact = Inflater::new().decompress(payload, message.len(), b"").map(<[u8]>::len);
         assert_eq!(exact, Ok(message.len()), "{payload:02x?}");
         if let Some(less) = message.len().checked_sub(1) {
-            let over = Inflater::new().message(payload, less, b"").map(<[u8]>::len);
+            let over = Inflater::new().decompress(payload, less, b"").map(<[u8]>::len);
             assert_eq!(over, Err(InflateError::TooBig), "{payload:02x?}");
         }
     }

@@ -98,7 +98,7 @@ proptest! {
                     Said::Binary(bytes) => (false, bytes.clone()),
                     other => unreachable!("{other:?} is not plain"),
                 };
-                let compressed = deflater.message(&payload, bits, windows.sent.bytes()).to_vec();
+                let compressed = deflater.compress(&payload, bits, windows.sent.bytes()).to_vec();
                 if takeover {
                     windows.sent.push(&payload, bits);
                 }
@@ -113,7 +113,7 @@ proptest! {
         let mut received = Vec::new();
         for said in outcome.said {
             let Said::Compressed(is_text, payload) = said else { continue };
-            let message = inflater.message(&payload, 70_000, windows.received.bytes());
+            let message = inflater.decompress(&payload, 70_000, windows.received.bytes());
             let message = message.map(<[u8]>::to_vec);
             prop_assert!(message.is_ok(), "{message:?}");
             let message = message.unwrap_or_default();

@@ -108,7 +108,7 @@ impl Codec {
             return false;
         };
         let bits = agreement.client.window_bits.unwrap_or(LARGEST_WINDOW);
-        let compressed = self.deflater.message(message, bits, windows.sent.bytes());
+        let compressed = self.deflater.compress(message, bits, windows.sent.bytes());
         encode::compressed_frame(output, opcode, compressed, Some(mask));
         if agreement.client.takeover {
             windows.sent.push(message, bits);
@@ -127,7 +127,7 @@ impl Codec {
         let Some(Peer { agreement: Some(agreement), windows }) = self.peers.get_mut(index) else {
             return Err(ProtocolError::InvalidCompression);
         };
-        let payload = self.inflater.message(compressed, MAX_MESSAGE, windows.received.bytes())?;
+        let payload = self.inflater.decompress(compressed, MAX_MESSAGE, windows.received.bytes())?;
         if agreement.server.takeover {
             windows.received.push(payload, agreement.server.window_bits.unwrap_or(LARGEST_WINDOW));
         }

@@ -111,8 +111,8 @@ impl HubModel {
 
     /// Returns the number of the message with this payload.
     pub(crate) fn recognise(&self, opcode: Opcode, payload: &[u8]) -> Result<usize, Violation> {
-        let number =
-            number_of(payload, b'p').ok_or_else(|| format!("nobody said {}", payload.escape_ascii()))?;
+        let number = number_of(payload, b'p')
+            .ok_or_else(|| format!("no publication has the payload {}", payload.escape_ascii()))?;
         match self.sent.get(number) {
             Some(sent) if sent.opcode == opcode && sent.payload == payload => Ok(number),
             _ => {
@@ -291,7 +291,7 @@ fn may_be_refused(error: PublishError, setup: &Setup) -> Result<(), Violation> {
     match error {
         PublishError::TooManyTopics if setup.has_few_topics => Ok(()),
         PublishError::TooManyCreated if setup.may_lack_topics() => Ok(()),
-        _ => Err(format!("a home refused: {error}")),
+        _ => Err(format!("an owner refused: {error}")),
     }
 }
 

@@ -60,7 +60,7 @@ impl Run {
         self.send(number, usize::MAX);
         let disconnect = Disconnect::Reset { overtakes: false };
         self.clients[number].disconnect(disconnect, &mut self.nodes.nodes[node].world.borrow_mut());
-        self.note(format_args!("client {number} dies: {disconnect:?}"));
+        self.note(format_args!("client {number} disconnects: {disconnect:?}"));
         self.remove_disconnected();
         Ok(())
     }

@@ -149,8 +149,8 @@ impl Run {
         drop(world);
         let moved = !messages.is_empty() || before != (client.status, client.got_close, client.has_left);
         for (opcode, payload) in messages {
-            let heard = client.view.receive(opcode, &payload, model, setup);
-            heard.map_err(|violation| format!("client {number}: {violation}"))?;
+            let outcome = client.view.receive(opcode, &payload, model, setup);
+            outcome.map_err(|violation| format!("client {number}: {violation}"))?;
         }
         for message in std::mem::take(&mut client.view.requests.refused) {
             match std::mem::replace(&mut model.sent[message].state, PublishState::Refused) {

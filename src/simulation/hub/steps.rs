@@ -152,14 +152,14 @@ impl Run {
         let Self { clients, setup, .. } = self;
         let request = clients[number].view.requests.subscribe(subject, since, setup);
         clients[number].say(Opcode::Text, request.as_bytes());
-        self.note(format_args!("client {number} says {request}"));
+        self.note(format_args!("client {number} sends {request}"));
     }
 
     pub(crate) fn send(&mut self, number: usize, most: usize) -> bool {
         let client = &mut self.clients[number];
         let mut world = self.nodes.nodes[client.node].world.borrow_mut();
-        let said = client.send(&mut world, most);
-        client.arrive(&mut world) || said
+        let sent = client.send(&mut world, most);
+        client.arrive(&mut world) || sent
     }
 
     /// Has a client take its turn.
@@ -210,7 +210,7 @@ impl Run {
             _ => requests.other(&choices),
         };
         client.say(Opcode::Text, request.as_bytes());
-        self.note(format_args!("client {number} says {request:.200}"));
+        self.note(format_args!("client {number} sends {request:.200}"));
     }
 
     /// Disconnects a client, which may return.
@@ -242,7 +242,7 @@ impl Run {
             client.arrive(&mut world);
         }
         drop(world);
-        self.note(format_args!("client {number} dies: {disconnect:?}"));
+        self.note(format_args!("client {number} disconnects: {disconnect:?}"));
         self.remove_disconnected();
     }
 

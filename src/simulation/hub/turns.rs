@@ -158,28 +158,30 @@ fn what_was_asked_of_a_worker_that_ends_is_answered() {
     let (to, answers) = channel();
     let mut run = worker(256, |_| {});
     let publisher = run.publisher.clone();
-    let hear = |number: usize| {
+    let expect_answer = |number: usize| {
         let to = to.clone();
         move |refused: Option<PublishError>| to.send((number, refused)).unwrap()
     };
     let text = crate::ws::Message::Text("x");
-    let heard = hear(0);
-    publisher.publish_with_reply("news", text, AnswerSender::new(move |place| heard(place.err()))).unwrap();
+    let answered = expect_answer(0);
+    publisher
+        .publish_with_reply("news", text, AnswerSender::new(move |place| answered(place.err())))
+        .unwrap();
     let mut expected = 1;
-    let heard = hear(1);
-    expected += publisher.broadcast(text, move |count| heard(count.err())).unwrap();
-    let heard = hear(2);
-    expected += publisher.ask(DescribeTopic("news".into()), move |topic| heard(topic.err())).unwrap();
-    let (heard, all) = (hear(3), ListTopics { prefix: String::new(), limit: 1 });
-    expected += publisher.ask(all, move |topics| heard(topics.err())).unwrap();
-    let heard = hear(4);
-    expected += publisher.ask(FindSlowest { limit: 1 }, move |slowest| heard(slowest.err())).unwrap();
+    let answered = expect_answer(1);
+    expected += publisher.broadcast(text, move |count| answered(count.err())).unwrap();
+    let answered = expect_answer(2);
+    expected += publisher.ask(DescribeTopic("news".into()), move |topic| answered(topic.err())).unwrap();
+    let (answered, all) = (expect_answer(3), ListTopics { prefix: String::new(), limit: 1 });
+    expected += publisher.ask(all, move |topics| answered(topics.err())).unwrap();
+    let answered = expect_answer(4);
+    expected += publisher.ask(FindSlowest { limit: 1 }, move |slowest| answered(slowest.err())).unwrap();
     run.nodes.nodes.clear();
     let mut got: Vec<_> = answers.try_iter().collect();
     got.sort_by_key(|(number, _)| *number);
     assert_eq!(got, (0..expected).map(|number| (number, Some(PublishError::NotRunning))).collect::<Vec<_>>());
     // A later request to a worker that has ended is refused, with an answer.
-    let heard = hear(9);
-    let late = publisher.ask(DescribeTopic("news".into()), move |topic| heard(topic.err()));
+    let answered = expect_answer(9);
+    let late = publisher.ask(DescribeTopic("news".into()), move |topic| answered(topic.err()));
     assert_eq!((late, answers.try_recv()), (Ok(1), Ok((9, Some(PublishError::NotRunning)))));
 }

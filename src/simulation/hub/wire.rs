@@ -138,8 +138,8 @@ impl Client {
         let bytes = connection.outbound[..connection.outbound.len().min(most)].to_vec();
         world.client_reads(self.socket, most);
         let mut messages = Vec::new();
-        for (_, heard) in self.parser.feed(&bytes)? {
-            match heard {
+        for (_, received) in self.parser.feed(&bytes)? {
+            match received {
                 Received::Response(status, _) => self.status = Some(status),
                 Received::Message(opcode, payload) => messages.push((opcode, payload)),
                 Received::Close(code, _) => {

@@ -92,7 +92,7 @@ impl<T: Send + 'static> Decision<T> {
 }
 
 impl<T> Decision<T> {
-    /// ResultSender whether the client still waits for the decision. `false` when the client has reset the connection, has ended its half of it
+    /// Returns whether the client still waits for the decision. `false` when the client has reset the connection, has ended its half of it
     /// after asking for a WebSocket, or has got 503 because the decision took too long or the server ends. Resolving the decision has no
     /// effect then: drop it, and stop the work that it needs.
     #[must_use]
@@ -159,7 +159,7 @@ impl Decisions {
         }
     }
 
-    /// Takes a place for a decision on a request of this connection. ResultSender `None` when all are taken.
+    /// Takes a place for a decision on a request of this connection. Returns `None` when all are taken.
     pub(in crate::worker) fn begin<T>(&mut self, conn: ConnId) -> Option<(Decision<T>, PendingDecision)> {
         if self.taken == self.most {
             self.counters.decisions_refused.add(1);
@@ -180,7 +180,7 @@ impl Decisions {
         self.counters.decisions_pending.set(self.awaited.len() as u64);
     }
 
-    /// ResultSender whether the connection at `index` waits for this decision.
+    /// Returns whether the connection at `index` waits for this decision.
     pub(in crate::worker) fn is_awaited(&self, index: ConnIndex, id: DecisionId) -> bool {
         self.awaited.get(&index).is_some_and(|pending| pending.number == id.number)
     }
@@ -202,7 +202,7 @@ impl Decisions {
         Some(returned)
     }
 
-    /// ResultSender the number of places that are taken.
+    /// Returns the number of places that are taken.
     #[cfg(any(test, feature = "simulation"))]
     pub(in crate::worker) const fn taken(&self) -> usize {
         self.taken

@@ -12,7 +12,7 @@ use super::verdict::Verdict;
 use crate::http::Request;
 use crate::worker::table::ConnId;
 use crate::ws::Message;
-use crate::ws::handshake::refusal_of_plain;
+use crate::ws::handshake::refusal_of_http;
 
 /// An application's event handler for its connections.
 ///
@@ -57,14 +57,14 @@ pub trait Handler {
     /// Decides on a request that does not ask for a WebSocket. The request may have any method, has one `Host` field, and has no body: the
     /// server takes no bodies, and answers a request with one with 413. Respond to HEAD as to GET: the server leaves the body out.
     ///
-    /// The default refuses the request with [`refusal_of_plain`](crate::ws::handshake::refusal_of_plain): 426 for GET and HEAD, and 405 for
+    /// The default refuses the request with [`refusal_of_http`](crate::ws::handshake::refusal_of_http): 426 for GET and HEAD, and 405 for
     /// other methods. A handler can do the same for the requests that it does not know:
     ///
     /// ```
     /// # use std::convert::Infallible;
     /// # use throng::{Accept, Conn, Connecting, Handler, Message, Verdict};
     /// use throng::http::{Response, Status};
-    /// use throng::ws::handshake::refusal_of_plain;
+    /// use throng::ws::handshake::refusal_of_http;
     ///
     /// # struct Healthy;
     /// # impl Handler for Healthy {
@@ -79,13 +79,13 @@ pub trait Handler {
     ///         ("GET" | "HEAD", "/health") => {
     ///             Verdict::Respond(Response::new(Status::OK).body("text/plain", "ok\n"))
     ///         }
-    ///         _ => refusal_of_plain(&request).into(),
+    ///         _ => refusal_of_http(&request).into(),
     ///     }
     /// }
     /// # }
     /// ```
     fn request(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Infallible> {
-        refusal_of_plain(&connecting.request()).into()
+        refusal_of_http(&connecting.request()).into()
     }
 
     /// Handles the opening of a connection, after [`upgrade`](Self::upgrade) has accepted it. Messages may be sent from now on; they follow

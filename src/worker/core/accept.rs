@@ -5,7 +5,7 @@ use std::io;
 use super::worker::Worker;
 use crate::base::ticks::deadline;
 use crate::budget::{EXHAUSTED_PAUSE, FULL_NOTICE_INTERVAL, LINGER, READ_BUFFER};
-use crate::http::{Status, is_head};
+use crate::http::{Status, is_head_method};
 use crate::worker::app::handler::Handler;
 use crate::worker::app::notice::Notice;
 use crate::worker::os::Os;
@@ -163,11 +163,11 @@ impl<O: Os, H: Handler> Worker<O, H> {
         let accepted = self.sessions.streams.os.accept(listener);
         let refused = accepted.map(|socket| {
             // The request has usually arrived. If it stayed unread, closing the socket would send a reset, which can overtake the response.
-            let from = self.sessions.streams.receive.input_start();
-            let room = self.sessions.streams.receive.room(from..from + READ_BUFFER);
+            let from = self.sessions.streams.receive_buffer.input_start();
+            let room = self.sessions.streams.receive_buffer.room(from..from + READ_BUFFER);
             let arrived = self.sessions.streams.os.recv(&socket, room).unwrap_or(0);
             let mut response = Vec::new();
-            if is_head(self.sessions.streams.receive.bytes(from..from + arrived)) {
+            if is_head_method(self.sessions.streams.receive_buffer.bytes(from..from + arrived)) {
                 AT_LIMIT.write_head(&mut response);
             } else {
                 AT_LIMIT.write(&mut response);

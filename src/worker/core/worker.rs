@@ -136,7 +136,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
 
     pub(in crate::worker) fn wait(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
-        debug_assert!(!self.sessions.streams.receive.is_deferring(), "a reply outlives its phase");
+        debug_assert!(!self.sessions.streams.receive_buffer.is_deferring(), "a reply outlives its phase");
         self.sessions
             .streams
             .counters
@@ -234,14 +234,14 @@ impl<O: Os, H: Handler> Worker<O, H> {
             streams.pool.trim();
             streams.table.free_spare();
             codec.trim();
-            streams.receive.trim();
+            streams.receive_buffer.trim();
             self.schedule.housekeeping = None;
         }
         // Trimming takes two rounds, and nothing else may wake the worker for the second one.
         let has_unused = streams.pool.can_trim()
             || streams.table.has_spare()
             || codec.can_trim()
-            || streams.receive.can_trim(RECEIVE_KEEP);
+            || streams.receive_buffer.can_trim(RECEIVE_KEEP);
         if self.schedule.housekeeping.is_none() && has_unused {
             self.schedule.housekeeping = Some(streams.now + HOUSEKEEPING);
         }

@@ -4,7 +4,7 @@ use super::opening::AT_LIMIT;
 use super::sessions::{Flow, Sessions};
 use crate::base::ticks::deadline;
 use crate::budget::LINGER;
-use crate::http::is_head;
+use crate::http::is_head_method;
 use crate::worker::app::closed::Closed;
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
@@ -30,7 +30,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     ) {
         debug_assert!(matches!(next, State::Closing | State::Lingering));
         // RFC 6455-7.1.2-1 and 6455-7.3-2
-        encode::close(&mut self.streams.receive.reply_mut().bytes, frame.code, frame.reason, None);
+        encode::close(&mut self.streams.receive_buffer.reply_mut().bytes, frame.code, frame.reason, None);
         self.call_handler_close(index, why);
         // RFC 6455-5.5.1-4: messages, Pings and broadcasts go to `Open` connections alone.
         self.streams.table.record_mut(index).set_state(next);
@@ -172,7 +172,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Removes a connection from all lists, and closes its socket.
     pub(in crate::worker) fn discard(&mut self, index: ConnIndex) -> Flow {
-        self.streams.receive.clear_reply(&mut self.streams.pool);
+        self.streams.receive_buffer.clear_reply(&mut self.streams.pool);
         let Streams { table, pool, counters, .. } = &mut self.streams;
         let Some((record, window_bytes)) = table.remove(index, pool) else { return Flow::Gone };
         debug_assert!(record.data.is_none(), "the handler was not told");
@@ -201,12 +201,13 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         match self.streams.table.record_mut(index).state() {
             State::Open => {
                 self.call(index, H::farewell);
-                self.streams.receive.reply_mut().close = None;
+                self.streams.receive_buffer.reply_mut().close = None;
                 self.close_open(index, GOING_AWAY, Closed::ByUs(GOING_AWAY.into()))
             }
             State::Handshaking => {
-                let is_head = self.streams.table.side_mut(index).is_some_and(|side| is_head(&side.head));
-                self.refuse(index, AT_LIMIT, is_head)
+                let is_head_method =
+                    self.streams.table.side_mut(index).is_some_and(|side| is_head_method(&side.head));
+                self.refuse(index, AT_LIMIT, is_head_method)
             }
             State::Deciding => self.refuse_undecided(index),
             State::KeptAlive => self.end_after_reply(index),

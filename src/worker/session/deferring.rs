@@ -10,7 +10,7 @@ use crate::worker::table::{ConnId, ConnIndex};
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Ends a visit: defers the reply, or writes it when it is long or there is other output.
     pub(in crate::worker) fn defer_or_flush_reply(&mut self, index: ConnIndex) -> Flow {
-        let len = self.streams.receive.reply().len();
+        let len = self.streams.receive_buffer.reply().len();
         if len == 0
             || len > DEFERRED_EACH
             || !self.streams.table.is_open(index)
@@ -18,14 +18,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         {
             return self.flush_reply(index);
         }
-        if !self.streams.receive.defer(self.streams.table.id(index)) {
+        if !self.streams.receive_buffer.defer(self.streams.table.id(index)) {
             return self.flush_reply(index);
         }
         self.streams
             .counters
             .messages_out
-            .add(std::mem::take(&mut self.streams.receive.reply_mut().messages));
-        if self.streams.receive.deferred() >= DEFERRED_MOST {
+            .add(std::mem::take(&mut self.streams.receive_buffer.reply_mut().messages));
+        if self.streams.receive_buffer.deferred() >= DEFERRED_MOST {
             self.write_deferred();
         }
         Flow::Alive
@@ -35,22 +35,22 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     #[inline]
     pub(in crate::worker) fn write_deferred_to(&mut self, id: ConnId) {
         // epoll reports a connection once per wait. Should an `Os` report it twice, later output must not overtake the deferred reply.
-        if self.streams.receive.has_deferred(id) {
+        if self.streams.receive_buffer.has_deferred(id) {
             self.write_deferred();
         }
     }
 
     /// Writes all deferred replies.
     pub(in crate::worker) fn write_deferred(&mut self) {
-        if !self.streams.receive.is_deferring() {
+        if !self.streams.receive_buffer.is_deferring() {
             return;
         }
-        let (replies, memory) = self.streams.receive.take_deferred();
+        let (replies, memory) = self.streams.receive_buffer.take_deferred();
         for DeferredReply { id, at } in &replies {
             // The connection may have ended meanwhile.
             let Some(index) = self.streams.table.find(*id) else { continue };
             let _ = self.write_now(index, &memory.bytes()[at.clone()]);
         }
-        self.streams.receive.end_deferring(replies, memory);
+        self.streams.receive_buffer.end_deferring(replies, memory);
     }
 }

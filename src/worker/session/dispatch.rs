@@ -15,7 +15,7 @@ use crate::ws::{
 };
 
 /// Why decoding of a connection's input stops.
-pub(super) enum Stop {
+pub(super) enum StopReason {
     /// The input holds no further event.
     Drained,
     /// The replies so far have to be sent first.
@@ -25,7 +25,7 @@ pub(super) enum Stop {
     /// A Pong was received after its deadline.
     LatePong,
     /// The handler closes the connection.
-    CloseAsked,
+    CloseRequested,
     /// The peer closes the connection.
     PeerClosed(Option<CloseCode>, Box<str>),
     /// The input breaks the protocol or a limit, or there is no memory for it.
@@ -33,7 +33,7 @@ pub(super) enum Stop {
 }
 
 /// The part of the receive buffer that a connection's frames are decoded from.
-pub(super) struct Input {
+pub(super) struct FrameInput {
     /// Where input begins that is not decoded yet. Payloads moved down for an echo in place end at or before it.
     pub(super) at: usize,
     pub(super) end: usize,
@@ -42,7 +42,7 @@ pub(super) struct Input {
     pub(super) had_boundary: bool,
 }
 
-impl Input {
+impl FrameInput {
     pub(super) const fn rest(&self) -> Range<usize> {
         self.at..self.end
     }
@@ -77,7 +77,7 @@ impl<H: Handler> HandlerCall<'_, H> {
         data: &mut Option<H::Data>,
         reply: &mut Reply,
         memory: &mut [u8],
-        input: &mut Input,
+        input: &mut FrameInput,
         max_message: usize,
     ) -> Result<(), ProtocolError> {
         match data {
@@ -114,15 +114,20 @@ impl<H: Handler> HandlerCall<'_, H> {
     /// Returns a reason to stop decoding, if there is one. `must_wait`: the connection negotiated compression, and reading from it is
     /// paused. Even its received input then waits, since it can decompress to a thousand times its length.
     #[inline]
-    pub(super) const fn stop(&self, reply: &Reply, must_wait: bool, input: &Input) -> Option<Stop> {
+    pub(super) const fn why_stop(
+        &self,
+        reply: &Reply,
+        must_wait: bool,
+        input: &FrameInput,
+    ) -> Option<StopReason> {
         if reply.close.is_some() {
-            return Some(Stop::CloseAsked);
+            return Some(StopReason::CloseRequested);
         }
         if reply.is_full() {
-            return Some(Stop::ReplyFull);
+            return Some(StopReason::ReplyFull);
         }
         if (must_wait || self.writer.meter.is_visit_spent()) && input.at < input.end {
-            return Some(Stop::VisitSpent);
+            return Some(StopReason::VisitSpent);
         }
         None
     }
@@ -154,7 +159,7 @@ pub(super) fn handle_unfragmented<H: Handler>(
     handler: &mut H,
     mut conn: Conn<'_, H::Data>,
     memory: &mut [u8],
-    input: &mut Input,
+    input: &mut FrameInput,
     max_message: usize,
 ) -> Result<(), ProtocolError> {
     let (mut count, most, start) = (0, conn.writer.meter.messages_left(), input.at);

@@ -17,33 +17,33 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.streams
             .counters
             .messages_out
-            .add(std::mem::take(&mut self.streams.receive.reply_mut().messages));
-        if !self.streams.receive.reply().has_no_echoes() {
+            .add(std::mem::take(&mut self.streams.receive_buffer.reply_mut().messages));
+        if !self.streams.receive_buffer.reply().has_no_echoes() {
             return self.flush_reply_with_echoes(index);
         }
-        if self.streams.receive.reply().bytes.is_empty() {
+        if self.streams.receive_buffer.reply().bytes.is_empty() {
             return Flow::Alive;
         }
-        let bytes = std::mem::take(&mut self.streams.receive.reply_mut().bytes);
+        let bytes = std::mem::take(&mut self.streams.receive_buffer.reply_mut().bytes);
         let flow = self.write(index, &bytes);
-        self.streams.receive.reply_mut().reuse(bytes);
+        self.streams.receive_buffer.reply_mut().reuse(bytes);
         flow
     }
 
     /// Writes a reply with echoed messages.
     fn flush_reply_with_echoes(&mut self, index: ConnIndex) -> Flow {
-        let all = self.streams.receive.reply().len();
+        let all = self.streams.receive_buffer.reply().len();
         let must_wait =
             self.streams.queued(index) > 0 || self.streams.table.record_mut(index).flags.has(Flags::BLOCKED);
         if !must_wait && all <= MAX_JOINED_REPLY && self.streams.has_other_output(index) {
-            let bytes = self.streams.receive.flatten();
-            self.streams.receive.reply_mut().clear_output(&mut self.streams.pool);
+            let bytes = self.streams.receive_buffer.flatten();
+            self.streams.receive_buffer.reply_mut().clear_output(&mut self.streams.pool);
             return self.write_later(index, &bytes);
         }
         let sent = if must_wait { Ok(0) } else { self.streams.send_reply(index) };
         let Ok(written) = sent else { return self.drop_lost(index) };
         if written == all {
-            self.streams.receive.reply_mut().clear_output(&mut self.streams.pool);
+            self.streams.receive_buffer.reply_mut().clear_output(&mut self.streams.pool);
             return Flow::Alive;
         }
         let queued = self.streams.queue_reply(index, written);

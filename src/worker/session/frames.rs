@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::dispatch::{HandlerCall, Input, Stop, answer_ping, echo_buffer, handle_unfragmented};
+use super::dispatch::{FrameInput, HandlerCall, StopReason, answer_ping, echo_buffer, handle_unfragmented};
 use super::sessions::{Flow, Sessions};
 use super::visits::Visits;
 use crate::worker::app::application::App;
@@ -23,9 +23,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         part: Range<usize>,
         drained: bool,
     ) -> Flow {
-        let mut input = Input { at: part.start, end: part.end, had_boundary: false };
+        let mut input = FrameInput { at: part.start, end: part.end, had_boundary: false };
         let mut stop = match self.handle_whole_messages(index, &mut input) {
-            Some(Stop::Drained) => return Flow::Alive,
+            Some(StopReason::Drained) => return Flow::Alive,
             other => other,
         };
         let mut decoder =
@@ -33,9 +33,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let flow = loop {
             let stop = stop.take().unwrap_or_else(|| self.run_decoder(index, &mut decoder, &mut input));
             match stop {
-                Stop::Drained if decoder.is_idle() => break Flow::Alive,
-                Stop::Drained => return self.keep_decoder(index, decoder, &input),
-                Stop::VisitSpent => {
+                StopReason::Drained if decoder.is_idle() => break Flow::Alive,
+                StopReason::Drained => return self.keep_decoder(index, decoder, &input),
+                StopReason::VisitSpent => {
                     if self.keep_unhandled(index, input.rest()) {
                         return self.keep_decoder(index, decoder, &input);
                     }
@@ -45,14 +45,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                     // The pool has no buffer for the rest, which is handled beyond the visit's work: the length of one read bounds it.
                     self.visits.meter.begin_visit();
                 }
-                Stop::ReplyFull => {
+                StopReason::ReplyFull => {
                     if self.flush_reply(index) == Flow::Gone {
                         break Flow::Gone;
                     }
                 }
-                Stop::LatePong => self.end_late_pong(index),
-                Stop::CloseAsked => {
-                    if let Some((code, reason)) = self.streams.receive.reply_mut().close.take() {
+                StopReason::LatePong => self.end_late_pong(index),
+                StopReason::CloseRequested => {
+                    if let Some((code, reason)) = self.streams.receive_buffer.reply_mut().close.take() {
                         let frame = CloseFrame { code: Some(code), reason: &reason };
                         self.close_with(index, frame, Closed::ByUs(frame.into()), State::Closing);
                         // Later input is decoded for the peer's Close only.
@@ -61,11 +61,11 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                         }
                     }
                 }
-                Stop::PeerClosed(code, reason) => {
+                StopReason::PeerClosed(code, reason) => {
                     let at_end = drained && input.at == input.end;
                     break self.answer_close(index, CloseFrame { code, reason: &reason }, at_end);
                 }
-                Stop::Failed(error) => break self.fail(index, error),
+                StopReason::Failed(error) => break self.fail(index, error),
             }
         };
         decoder.clear(&mut self.streams.pool);
@@ -83,13 +83,13 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Handles the most common input in the fewest steps: whole messages for a connection without state from earlier input. Returns `None`
     /// when the rest needs a decoder.
-    fn handle_whole_messages(&mut self, index: ConnIndex, input: &mut Input) -> Option<Stop> {
-        if !UnfragmentedMessage::may_begin(self.streams.receive.bytes(input.rest())) {
+    fn handle_whole_messages(&mut self, index: ConnIndex, input: &mut FrameInput) -> Option<StopReason> {
+        if !UnfragmentedMessage::may_begin(self.streams.receive_buffer.bytes(input.rest())) {
             return None;
         }
         let id = self.streams.table.id(index);
         let Self { streams, app: App { handler, .. }, limits, codec, visits, .. } = self;
-        let Streams { table, receive, counters, os, .. } = streams;
+        let Streams { table, receive_buffer, counters, os, .. } = streams;
         let (Codec { compressor, .. }, Visits { meter, .. }) = (codec, visits);
         let record = table.get_mut(index)?;
         if record.side.index().is_some() || record.params.is_negotiated() {
@@ -98,17 +98,17 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let peer = SocketPeer { os, socket: &record.socket };
         let (data, handler) = (record.data.as_mut()?, handler.as_deref_mut()?);
         let writer = MessageWriter { compressor, params: record.params, windows: &mut None, counters, meter };
-        let (memory, reply) = receive.split();
+        let (memory, reply) = receive_buffer.split();
         let conn = Conn::new(id, data, reply, 0, limits.outbox, writer, &peer);
         let taken = handle_unfragmented(handler, conn, memory, input, limits.max_message(record.params));
         if let Err(error) = taken {
-            return Some(Stop::Failed(error.into()));
+            return Some(StopReason::Failed(error.into()));
         }
-        (input.at == input.end && receive.reply().close.is_none()).then_some(Stop::Drained)
+        (input.at == input.end && receive_buffer.reply().close.is_none()).then_some(StopReason::Drained)
     }
 
     /// Keeps an incomplete frame or message, and starts its deadline.
-    fn keep_decoder(&mut self, index: ConnIndex, decoder: Decoder, input: &Input) -> Flow {
+    fn keep_decoder(&mut self, index: ConnIndex, decoder: Decoder, input: &FrameInput) -> Flow {
         let is_partial = decoder.is_partial();
         let tick = self.streams.tick;
         let side = self.streams.table.side_or_new(index);
@@ -134,16 +134,16 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if !self.streams.pool.reserve(&mut bytes, input.len()) {
             return false;
         }
-        bytes.extend_from_slice(self.streams.receive.bytes(input));
+        bytes.extend_from_slice(self.streams.receive_buffer.bytes(input));
         self.streams.table.side_or_new(index).unhandled = UnhandledInput { bytes, at: 0 };
         true
     }
 
     /// Handles events until one needs more than the connection's record and the handler.
-    fn run_decoder(&mut self, index: ConnIndex, decoder: &mut Decoder, input: &mut Input) -> Stop {
+    fn run_decoder(&mut self, index: ConnIndex, decoder: &mut Decoder, input: &mut FrameInput) -> StopReason {
         // The contexts are taken out of the side record, so that the handler can send while the record is borrowed.
         let mut windows = self.streams.table.side_mut(index).and_then(|side| side.windows.take());
-        let stop = self.handle_events(index, decoder, input, &mut windows).unwrap_or_else(Stop::Failed);
+        let stop = self.handle_events(index, decoder, input, &mut windows).unwrap_or_else(StopReason::Failed);
         if windows.is_some() {
             self.streams.table.side_or_new(index).windows = windows;
         }
@@ -155,19 +155,19 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         &mut self,
         index: ConnIndex,
         decoder: &mut Decoder,
-        input: &mut Input,
+        input: &mut FrameInput,
         windows: &mut LazyWindows,
-    ) -> Result<Stop, DecodeError> {
+    ) -> Result<StopReason, DecodeError> {
         let id = self.streams.table.id(index);
         let Self { streams, app: App { handler, .. }, limits, keepalive, codec, visits, .. } = self;
-        let Streams { table, receive, pool, counters, os, .. } = streams;
+        let Streams { table, receive_buffer, pool, counters, os, .. } = streams;
         let Codec { compressor, decompressor } = codec;
         let (Some((record, side)), Some(handler)) = (table.entry_mut(index), handler.as_deref_mut()) else {
-            return Ok(Stop::Drained);
+            return Ok(StopReason::Drained);
         };
         let (side, params) = (side.as_deref(), record.params);
         let (config, is_negotiated) = (limits.decoder_config(params), params.is_negotiated());
-        let (memory, reply) = receive.split();
+        let (memory, reply) = receive_buffer.split();
         let mut call = HandlerCall {
             handler,
             id,
@@ -182,13 +182,13 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             if !is_negotiated && decoder.is_idle() {
                 call.handle_unfragmented(&mut record.data, reply, memory, input, config.max_message)?;
             }
-            if let Some(stop) = call.stop(reply, is_negotiated && record.flags.has(Flags::PAUSED), input) {
-                return Ok(stop);
+            if let Some(why) = call.why_stop(reply, is_negotiated && record.flags.has(Flags::PAUSED), input) {
+                return Ok(why);
             }
             let decoded = decoder.decode(&mut memory[input.rest()], &config, pool)?;
             input.at += decoded.consumed;
             call.charge(decoded.frames, decoded.consumed);
-            let Some(event) = decoded.event else { return Ok(Stop::Drained) };
+            let Some(event) = decoded.event else { return Ok(StopReason::Drained) };
             // RFC 6455-6.2-2
             let message = match event {
                 Event::Message(message) => message,
@@ -208,11 +208,11 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                         record.flags.clear(Flags::AWAIT_PONG);
                     }
                     if is_late == Some(true) {
-                        return Ok(Stop::LatePong);
+                        return Ok(StopReason::LatePong);
                     }
                     continue;
                 }
-                Event::Close(close) => return Ok(Stop::PeerClosed(close.code, close.reason.into())),
+                Event::Close(close) => return Ok(StopReason::PeerClosed(close.code, close.reason.into())),
             };
             counters.messages_in.add(1);
             if let Some(data) = &mut record.data {

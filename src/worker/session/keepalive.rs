@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::cadence::Cadence;
 use super::ping::PingSigner;
+use super::ping_schedule::PingSchedule;
 use super::ping_throttle::PingThrottle;
 use crate::base::ticks::{micros, tick_at, ticks};
 use crate::metrics::Counters;
@@ -14,7 +14,7 @@ use crate::worker::table::{ConnId, Flags, Record, SideRecord, State};
 /// State of the Pings of all connections of a worker.
 pub(in crate::worker) struct Keepalive {
     /// The schedule of Pings; `None` when none are sent.
-    pub(in crate::worker) cadence: Option<Cadence>,
+    pub(in crate::worker) schedule: Option<PingSchedule>,
     pub(in crate::worker) pong_times: PongTimes,
     pub(in crate::worker) ping_signer: PingSigner,
     pub(in crate::worker) throttle: PingThrottle,
@@ -23,7 +23,9 @@ pub(in crate::worker) struct Keepalive {
 impl Keepalive {
     pub(in crate::worker) fn new<O: Os>(limits: &Limits, os: &mut O, now: Duration) -> Self {
         Self {
-            cadence: limits.ping_interval.map(|interval| Cadence::new(interval, (os.random() >> 32) as u32)),
+            schedule: limits
+                .ping_interval
+                .map(|interval| PingSchedule::new(interval, (os.random() >> 32) as u32)),
             pong_times: PongTimes::of(limits),
             ping_signer: PingSigner::new(|| os.random()),
             throttle: PingThrottle::new(now),

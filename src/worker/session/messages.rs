@@ -63,14 +63,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         payload: &[u8],
         room: usize,
     ) -> bool {
-        let mut encoded = std::mem::take(&mut self.streams.receive.reply_mut().bytes);
+        let mut encoded = std::mem::take(&mut self.streams.receive_buffer.reply_mut().bytes);
         let fits =
             self.with_message_writer(index, |writer| writer.write(&mut encoded, opcode, payload, room));
         if fits {
             self.streams.counters.messages_out.add(1);
             let _ = self.write_later(index, &encoded);
         }
-        self.streams.receive.reply_mut().reuse(encoded);
+        self.streams.receive_buffer.reply_mut().reuse(encoded);
         fits
     }
 

@@ -9,10 +9,9 @@
 //!   turn.
 //! - `close`: how connections end.
 //! - `timers`, `final_read`, `message_deadline`: deadlines, and the input that is read before one is enforced.
-//! - `keepalive`, `cadence`, `ping`, `ping_throttle`: when peers get Pings, and with which payload.
+//! - `keepalive`, `ping_schedule`, `ping`, `ping_throttle`: when peers get Pings, and with which payload.
 //! - `late_pong`, `late_close`: how deadlines are extended for a peer that has output to read first.
 
-pub(super) mod cadence;
 pub(super) mod close;
 mod deferring;
 mod dispatch;
@@ -27,6 +26,7 @@ mod message_deadline;
 mod messages;
 pub(super) mod opening;
 pub(super) mod ping;
+pub(super) mod ping_schedule;
 mod ping_throttle;
 mod preamble;
 mod push;

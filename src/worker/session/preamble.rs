@@ -26,7 +26,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let (kept_len, most) = (kept.len(), self.limits.head.bytes);
         let fresh = part.start..part.end.min(part.start + most.saturating_sub(kept_len));
         let is_last = kept_len + fresh.len() == most;
-        let input = self.streams.receive.bytes(fresh);
+        let input = self.streams.receive_buffer.bytes(fresh);
         // The common case: the whole preamble is in the receive buffer.
         let mut parsed = if kept_len == 0 { parse(input) } else { Ok(None) };
         if parsed == Ok(None) {

@@ -9,7 +9,7 @@ use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::stream::{ReadState, Received};
 use crate::worker::table::{ConnId, ConnIndex, Flags, Protocol, State, UnhandledInput};
-use crate::ws::{Buffers, LARGE};
+use crate::ws::{Buffers, LARGE_MESSAGE};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Visits a connection that has become ready, with the allowance of a first visit, which is enough for most.
@@ -45,9 +45,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             else {
                 return self.end_paused_visit(index, read_closed);
             };
-            let most = self.visits.most_at_a_time(record.params.is_negotiated());
+            let most = self.visits.max_read(record.params.is_negotiated());
             self.streams.counters.reads.add(1);
-            let at = self.streams.receive.input_start();
+            let at = self.streams.receive_buffer.input_start();
             let Received { len, appended, state } = match self.streams.receive(index, at..at + most) {
                 Ok(received) if matches!(received.state, ReadState::Ended | ReadState::Failed) => {
                     return self.handle_end_of_stream(index, at, received);
@@ -63,7 +63,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             self.visits.meter.charge(WORK_OF_READ + len / BYTES_PER_WORK);
             let drained = state != ReadState::MayHaveMore;
             let end = at + len - appended;
-            self.streams.receive.note_used(end);
+            self.streams.receive_buffer.note_used(end);
             if len > 0 && self.handle_received(index, at..end, drained) == Flow::Gone {
                 return Flow::Gone;
             }
@@ -72,7 +72,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 return self.defer_or_flush_reply(index);
             }
             // At most the replies to one read are collected before they are written, since the peer may not read them.
-            if self.streams.receive.reply().len() >= REPLY_FLUSH_LEAST
+            if self.streams.receive_buffer.reply().len() >= REPLY_FLUSH_LEAST
                 && self.flush_reply(index) == Flow::Gone
             {
                 return Flow::Gone;
@@ -104,7 +104,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     fn expect_size(&mut self, index: ConnIndex, drained: bool) -> bool {
         let side = self.streams.table.side(index);
         let has_unhandled = side.is_some_and(|side| !side.unhandled.is_empty());
-        let is_large = side.is_some_and(|side| side.message.decoder.missing() >= LARGE);
+        let is_large = side.is_some_and(|side| side.message.decoder.missing() >= LARGE_MESSAGE);
         self.visits.note_read(drained, is_large, has_unhandled);
         has_unhandled
     }
@@ -129,10 +129,10 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let UnhandledInput { bytes, at } = std::mem::take(&mut side.unhandled);
         let at = at as usize;
         let fresh = &bytes[at..bytes.len().min(at + UNHANDLED_SLICE)];
-        let start = self.streams.receive.input_start();
+        let start = self.streams.receive_buffer.input_start();
         let part = start..start + fresh.len();
-        self.streams.receive.note_used(part.end);
-        self.streams.receive.room(part.clone()).copy_from_slice(fresh);
+        self.streams.receive_buffer.note_used(part.end);
+        self.streams.receive_buffer.room(part.clone()).copy_from_slice(fresh);
         let at = at + fresh.len();
         self.visits.left_of_slice = Some(0);
         let mut flow = self.handle_input(index, part, false);
@@ -152,7 +152,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             }
         }
         // The replies, which begin the receive buffer, must leave room for the next slice.
-        if flow == Flow::Alive && self.streams.receive.reply().len() >= REPLY_FLUSH_LEAST {
+        if flow == Flow::Alive && self.streams.receive_buffer.reply().len() >= REPLY_FLUSH_LEAST {
             flow = self.flush_reply(index);
         }
         flow
@@ -199,7 +199,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.streams.counters.bytes_in.add(len as u64);
         self.visits.meter.charge(len / BYTES_PER_WORK);
         let end = at + len - appended;
-        self.streams.receive.note_used(end);
+        self.streams.receive_buffer.note_used(end);
         if len > 0 && self.handle_received(index, at..end, true) == Flow::Gone {
             return Flow::Gone;
         }

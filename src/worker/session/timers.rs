@@ -154,14 +154,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Arms the timer for the next Ping of a connection that was opened, got a Ping, or was last active at the tick `since`.
     pub(in crate::worker) fn schedule_ping(&mut self, index: ConnIndex, since: u32) {
-        match self.keepalive.cadence {
-            Some(cadence) => self.streams.table.arm(index, cadence.next(index, since)),
+        match self.keepalive.schedule {
+            Some(schedule) => self.streams.table.arm(index, schedule.next(index, since)),
             None => self.streams.table.disarm(index),
         }
     }
 
     fn keep_alive(&mut self, index: ConnIndex, due: u32) -> Flow {
-        let Some(cadence) = self.keepalive.cadence else { return Flow::Alive };
+        let Some(schedule) = self.keepalive.schedule else { return Flow::Alive };
         let (tick, policy) = (self.streams.tick, self.limits.ping_policy);
         let Self { streams: Streams { table, .. }, keepalive: Keepalive { pong_times, .. }, .. } = self;
         let Some((record, side)) = table.entry_mut(index) else { return Flow::Gone };
@@ -188,15 +188,15 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
         self.forget_late_pong(index);
         let next = match policy {
-            PingPolicy::Always if had_timer || has_late => cadence.next(index, pinged),
+            PingPolicy::Always if had_timer || has_late => schedule.next(index, pinged),
             PingPolicy::Always => tick,
-            PingPolicy::WhenIdle => cadence.next(index, last_seen),
+            PingPolicy::WhenIdle => schedule.next(index, last_seen),
         };
         if next > tick {
             self.streams.table.arm(index, next);
             return Flow::Alive;
         }
-        if self.postpone_ping(index, due, cadence.interval()) {
+        if self.postpone_ping(index, due, schedule.interval()) {
             return Flow::Alive;
         }
         self.ping(index)
@@ -213,7 +213,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
         self.streams.counters.pings_sent.add(1);
         encode::frame(
-            &mut self.streams.receive.reply_mut().bytes,
+            &mut self.streams.receive_buffer.reply_mut().bytes,
             Opcode::Ping,
             &self.keepalive.ping_signer.payload(id, now),
             None,

@@ -49,7 +49,7 @@ impl Visits {
     }
 
     /// Returns the most bytes to read at a time from a connection with or without compression.
-    pub(in crate::worker) const fn most_at_a_time(&self, is_compressed: bool) -> usize {
+    pub(in crate::worker) const fn max_read(&self, is_compressed: bool) -> usize {
         match is_compressed || self.is_costly_expected {
             true => READ_COSTLY,
             false if self.is_large_expected => READ_BEFORE_LARGE,

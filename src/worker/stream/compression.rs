@@ -91,7 +91,7 @@ impl Compressor {
     fn compress_if_smaller(&mut self, payload: &[u8], bits: u8, context: &[u8]) -> Option<&[u8]> {
         let deflation = self.deflation.filter(|deflation| payload.len() >= deflation.threshold)?;
         let deflater = self.deflater.get_or_insert_with(|| Deflater::new(deflation.level));
-        let compressed = deflater.message(payload, bits, context);
+        let compressed = deflater.compress(payload, bits, context);
         (compressed.len() < payload.len()).then_some(compressed)
     }
 
@@ -225,9 +225,9 @@ impl Decompressor {
         let context = windows.as_ref().filter(|_| params.client_context_takeover());
         let context = context.map_or(&[][..], |windows| windows.received.bytes());
         let inflater = self.inflater.get_or_insert_default();
-        let outcome = inflater.message(compressed, max_message, context).map(<[u8]>::len);
+        let outcome = inflater.decompress(compressed, max_message, context).map(<[u8]>::len);
         meter.charge(inflater.work());
-        let payload = inflater.last(outcome?);
+        let payload = inflater.output(outcome?);
         if params.client_context_takeover() {
             let windows = windows.get_or_insert_default();
             let before = windows.capacity();

@@ -21,8 +21,8 @@ impl<O: Os, D> Streams<O, D> {
         index: ConnIndex,
         part: Range<usize>,
     ) -> io::Result<Received> {
-        let Self { table, os, pool, receive, transports, .. } = self;
-        let buffer = receive.room(part);
+        let Self { table, os, pool, receive_buffer, transports, .. } = self;
+        let buffer = receive_buffer.room(part);
         let Some((record, side)) = table.entry_mut(index) else {
             return Ok(Received { len: 0, appended: 0, state: ReadState::Ended });
         };
@@ -63,13 +63,13 @@ impl<O: Os, D> Streams<O, D> {
         index: ConnIndex,
         part: Range<usize>,
     ) -> io::Result<Received> {
-        let Self { table, os, pool, receive, transports, .. } = self;
+        let Self { table, os, pool, receive_buffer, transports, .. } = self;
         let Some(record) = table.get_mut(index) else {
             return Ok(Received { len: 0, appended: 0, state: ReadState::Ended });
         };
         let kind = record.transport();
         let mut cx = TransportContext { os, socket: &record.socket, index, pool };
-        let received = transports.begin_after_preamble(kind, &mut cx, receive.room(part))?;
+        let received = transports.begin_after_preamble(kind, &mut cx, receive_buffer.room(part))?;
         if transports.unsent(kind, index) > 0 {
             record.flags.set(Flags::BLOCKED);
         }

@@ -52,10 +52,10 @@ impl<O: Os, D> Streams<O, D> {
 
     /// Appends the reply without its first `written` bytes to the outbox. Returns `false` when the pool has no buffer for a part of it.
     pub(in crate::worker) fn queue_reply(&mut self, index: ConnIndex, mut written: usize) -> bool {
-        let Self { table, pool, receive, .. } = self;
+        let Self { table, pool, receive_buffer, .. } = self;
         let SideRecord { outbox, .. } = table.side_or_new(index);
         let mut queued = true;
-        receive.drain(|piece| {
+        receive_buffer.drain(|piece| {
             let skip = written.min(piece.len());
             written -= skip;
             match piece {
@@ -78,14 +78,14 @@ impl<O: Os, D> Streams<O, D> {
     /// # Errors
     /// When the connection is lost.
     pub(in crate::worker) fn send_reply(&mut self, index: ConnIndex) -> io::Result<usize> {
-        let Self { table, os, transports, pool, counters, receive, .. } = self;
+        let Self { table, os, transports, pool, counters, receive_buffer, .. } = self;
         let Some(record) = table.get_mut(index) else { return Ok(0) };
         let writer = SocketWriter { os, transports, pool, counters };
-        if let Some(bytes) = receive.sole_piece() {
+        if let Some(bytes) = receive_buffer.sole_piece() {
             return writer.send(index, record, bytes);
         }
         let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
-        let filled = receive.slices(&mut slices);
+        let filled = receive_buffer.slices(&mut slices);
         writer.send_slices(index, record, &slices[..filled])
     }
 
@@ -158,7 +158,7 @@ impl<O: Os, D> Streams<O, D> {
 
     /// Discards all input of a connection's stream and all output that was to be sent in it.
     pub(in crate::worker) fn drop_stream(&mut self, index: ConnIndex) {
-        self.receive.clear_reply(&mut self.pool);
+        self.receive_buffer.clear_reply(&mut self.pool);
         self.table.clear_message_deadline(index);
         if let Some(side) = self.table.side_mut(index) {
             side.clear(&mut self.pool);

@@ -18,7 +18,7 @@ pub(in crate::worker) struct Streams<O: Os, D> {
     pub(in crate::worker) os: O,
     pub(in crate::worker) table: ConnectionTable<O::Socket, D>,
     pub(in crate::worker) pool: Pool,
-    pub(in crate::worker) receive: ReceiveBuffer,
+    pub(in crate::worker) receive_buffer: ReceiveBuffer,
     pub(in crate::worker) transports: Transports,
     /// How the connections of each listener begin.
     pub(in crate::worker) listeners: Vec<ListenerOptions>,
@@ -47,7 +47,7 @@ impl<O: Os, D> Streams<O, D> {
             os,
             table: ConnectionTable::new(worker, tick),
             pool: Pool::new(limits.buffers, limits.least_buffers, limits.spare_buffers, limits.backlog),
-            receive: ReceiveBuffer::new(limits.outbox, limits.decoder.max_message),
+            receive_buffer: ReceiveBuffer::new(limits.outbox, limits.decoder.max_message),
             transports: Transports::default(),
             listeners,
             dirty: Vec::new(),

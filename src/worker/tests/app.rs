@@ -9,7 +9,7 @@ use crate::http::{Refusal, Request, Response, Status};
 use crate::worker::{
     Accept, Closed, Conn, ConnId, Connecting, Connections, Context, Decision, Ending, Handler, Turn, Verdict,
 };
-use crate::ws::handshake::refusal_of_plain;
+use crate::ws::handshake::refusal_of_http;
 use crate::ws::{CloseCode, Message};
 
 /// The calls of the handler, in order.
@@ -98,7 +98,7 @@ impl Handler for App {
                 let len = request.query().and_then(|len| len.parse().ok()).unwrap();
                 Verdict::Respond(ok.body("application/octet-stream", vec![b'x'; len]))
             }
-            _ => refusal_of_plain(&request).into(),
+            _ => refusal_of_http(&request).into(),
         }
     }
 

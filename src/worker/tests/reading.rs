@@ -123,7 +123,7 @@ fn of_the_next_large_message_little_is_read_that_would_have_to_move() {
             rig.send_frame(client, Opcode::Binary, &large);
             rig.settle();
             assert_eq!(rig.frames(client), [Seen::Binary(large.len())]);
-            let received = &rig.worker.sessions.streams.receive;
+            let received = &rig.worker.sessions.streams.receive_buffer;
             let is_more = received.can_trim(READ_BEFORE_LARGE);
             assert!(received.can_trim(if is_more { READ_BUFFER - 1 } else { READ_BEFORE_LARGE - 1 }));
             rig.run_for(secs(5));

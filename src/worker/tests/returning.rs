@@ -67,8 +67,8 @@ fn the_memory_they_landed_in_is_given_back() {
         let client = rig.open();
         rig.send_frame(client, Opcode::Binary, &vec![1; 3 * RECEIVE_KEEP]);
         rig.settle();
-        assert!(rig.worker.sessions.streams.receive.can_trim(RECEIVE_KEEP));
+        assert!(rig.worker.sessions.streams.receive_buffer.can_trim(RECEIVE_KEEP));
         rig.run_for(secs(5));
-        assert!(!rig.worker.sessions.streams.receive.can_trim(0));
+        assert!(!rig.worker.sessions.streams.receive_buffer.can_trim(0));
     });
 }

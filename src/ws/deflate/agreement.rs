@@ -140,14 +140,14 @@ impl Offer {
     fn accept(&self, context: ContextTakeover) -> Agreement {
         let none = |window_bits| Direction { takeover: false, window_bits };
         // RFC 7692-5-3 and 7692-7.1.2.1-2: the server accepts a window by naming the same one or a smaller one.
-        let asked = self.server_max_window_bits;
+        let offered_bits = self.server_max_window_bits;
         let ContextTakeover::Window(own) = context else {
             // Section 7.1.1.2: a server may demand `client_no_context_takeover` even if the client has not offered it.
-            return Agreement { server: none(asked), client: none(None) };
+            return Agreement { server: none(offered_bits), client: none(None) };
         };
         let own = own.clamp(*WINDOW_BITS.start(), *WINDOW_BITS.end());
         // RFC 7692-7.1.1.1-2
-        let server = Direction { takeover: !self.server_no_context_takeover, window_bits: asked };
+        let server = Direction { takeover: !self.server_no_context_takeover, window_bits: offered_bits };
         // RFC 7692-5-5, 7692-7.1.2.2-2 and 7692-7.1.2.2-4: a window may be named only to a client that has offered the parameter. Another
         // client would use the largest window, so the server turns its context takeover off.
         let client = match self.client_max_window_bits {

@@ -35,7 +35,7 @@ impl Deflater {
     /// Compresses a message and returns the payload of a frame with RSV1 set. No reference reaches further back than a window of
     /// `window_bits`, a power of two from 8 to 15. `context` is the data before the message that it may refer to; it is empty for a message
     /// without context takeover.
-    pub fn message(&mut self, payload: &[u8], window_bits: u8, context: &[u8]) -> &[u8] {
+    pub fn compress(&mut self, payload: &[u8], window_bits: u8, context: &[u8]) -> &[u8] {
         // RFC 7692-7.2.1-8
         let bits = window_bits.clamp(LEAST_BITS, MOST_BITS);
         let level = self.level;
@@ -106,7 +106,7 @@ mod tests {
     use crate::ws::deflate::{Inflater, reference};
 
     fn deflate(deflater: &mut Deflater, payload: &[u8], window_bits: u8) -> Vec<u8> {
-        deflater.message(payload, window_bits, &[]).to_vec()
+        deflater.compress(payload, window_bits, &[]).to_vec()
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
                 }
                 let compressed = deflate(&mut deflater, &payload, bits);
                 prop_assert_eq!(&reference::inflate(&[&compressed[..], &TAIL].concat()).bytes, &payload);
-                prop_assert_eq!(inflater.message(&compressed, payload.len(), &[]), Ok(&payload[..]));
+                prop_assert_eq!(inflater.decompress(&compressed, payload.len(), &[]), Ok(&payload[..]));
             }
         }
     }

@@ -4,7 +4,7 @@ use zlib_rs::{Inflate, InflateFlush, Status};
 
 use super::TAIL;
 use super::inflate_error::InflateError;
-use super::work::{Block, CODED, Work};
+use super::work::{Block, MIN_DYNAMIC_BLOCK, Work};
 
 /// The largest window in bytes (RFC 1951): no reference reaches further back.
 const WINDOW: usize = 1 << 15;
@@ -41,14 +41,19 @@ impl Inflater {
     ///
     /// # Errors
     /// Returns an [`InflateError`] if the message is not valid, too big or too costly.
-    pub fn message(&mut self, compressed: &[u8], max: usize, context: &[u8]) -> Result<&[u8], InflateError> {
+    pub fn decompress(
+        &mut self,
+        compressed: &[u8],
+        max: usize,
+        context: &[u8],
+    ) -> Result<&[u8], InflateError> {
         self.work = Work::of_message(max);
-        let len = self.decompress(compressed, max, context)?;
+        let len = self.decompress_to_output(compressed, max, context)?;
         Ok(&self.out[..len])
     }
 
-    /// Returns the first `len` bytes of the last message that [`message`](Self::message) returned.
-    pub(crate) fn last(&self, len: usize) -> &[u8] {
+    /// Returns the first `len` bytes of the output buffer, which holds the last message.
+    pub(crate) fn output(&self, len: usize) -> &[u8] {
         &self.out[..len]
     }
 
@@ -59,12 +64,17 @@ impl Inflater {
     }
 
     /// Decompresses a message into the output buffer and returns the number of bytes.
-    fn decompress(&mut self, compressed: &[u8], max: usize, context: &[u8]) -> Result<usize, InflateError> {
+    fn decompress_to_output(
+        &mut self,
+        compressed: &[u8],
+        max: usize,
+        context: &[u8],
+    ) -> Result<usize, InflateError> {
         let Self { stream, out, work } = self;
-        let mut output = Output { bytes: out, end: 0, max };
+        let mut output = MessageOutput { bytes: out, end: 0, max };
         begin(stream, context, &[], work)?;
         let mut input = compressed;
-        while output.blocks(stream, &mut input, work)? == Pass::Stream {
+        while output.blocks(stream, &mut input, work)? == PassEnd::Stream {
             // RFC 7692-7.2.3.4-1: another stream may begin behind a block with BFINAL, at least with the zero byte that the sender appends.
             if input.is_empty() {
                 return Ok(output.end);
@@ -78,7 +88,7 @@ impl Inflater {
         let len = output.end;
         let after_end = output.pass(stream, &mut end, InflateFlush::SyncFlush)?;
         match (after_tail, after_end, end) {
-            (Pass::Input, Pass::Stream, []) if output.end == len => Ok(len),
+            (PassEnd::Input, PassEnd::Stream, []) if output.end == len => Ok(len),
             _ => Err(InflateError::Corrupt),
         }
     }
@@ -115,13 +125,13 @@ fn begin(stream: &mut Inflate, context: &[u8], output: &[u8], work: &mut Work) -
 }
 
 /// Returns whether the block at the start of `input` has no dynamic codes, as its second and third bits show (RFC 1951, section 3.2.3).
-fn is_without_codes(input: &[u8]) -> bool {
+fn has_no_dynamic_codes(input: &[u8]) -> bool {
     input.first().is_none_or(|byte| byte >> 1 & 3 != 2)
 }
 
 /// The reason why a pass ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pass {
+enum PassEnd {
     /// A block has ended, and input is left.
     Block,
     /// All of the input is consumed.
@@ -131,7 +141,7 @@ enum Pass {
 }
 
 /// The output of a message's decompression.
-struct Output<'o> {
+struct MessageOutput<'o> {
     bytes: &'o mut Vec<u8>,
     /// The decompressed bytes of the message so far.
     end: usize,
@@ -139,28 +149,33 @@ struct Output<'o> {
     max: usize,
 }
 
-impl Output<'_> {
+impl MessageOutput<'_> {
     /// Decompresses up to the end of the input or of the stream, block by block, to count the work of each block.
     fn blocks(
         &mut self,
         stream: &mut Inflate,
         input: &mut &[u8],
         work: &mut Work,
-    ) -> Result<Pass, InflateError> {
-        let mut is_plain = is_without_codes(input);
+    ) -> Result<PassEnd, InflateError> {
+        let mut lacks_dynamic_codes = has_no_dynamic_codes(input);
         loop {
             let (end, left) = (self.end, input.len());
             let pass = self.pass(stream, input, InflateFlush::Block);
-            work.add_block(&Block { compressed: left - input.len(), len: self.end - end, is_plain })?;
+            work.add_block(&Block {
+                compressed: left - input.len(),
+                len: self.end - end,
+                lacks_dynamic_codes,
+            })?;
             // Only a stored block has this many compressed bytes and no output, and it ends on a byte boundary, where the next header is
             // readable.
-            let is_flush = self.end == end && (FLUSH_LEAST..CODED).contains(&(left - input.len()));
-            is_plain = is_flush && is_without_codes(input);
+            let is_flush =
+                self.end == end && (FLUSH_LEAST..MIN_DYNAMIC_BLOCK).contains(&(left - input.len()));
+            lacks_dynamic_codes = is_flush && has_no_dynamic_codes(input);
             match pass? {
-                Pass::Block => {}
+                PassEnd::Block => {}
                 // If the last block has BFINAL, the library reports the end of the stream only in another pass.
-                Pass::Input => return self.pass(stream, input, InflateFlush::SyncFlush),
-                Pass::Stream => return Ok(Pass::Stream),
+                PassEnd::Input => return self.pass(stream, input, InflateFlush::SyncFlush),
+                PassEnd::Stream => return Ok(PassEnd::Stream),
             }
         }
     }
@@ -171,7 +186,7 @@ impl Output<'_> {
         stream: &mut Inflate,
         input: &mut &[u8],
         flush: InflateFlush,
-    ) -> Result<Pass, InflateError> {
+    ) -> Result<PassEnd, InflateError> {
         loop {
             // One byte over the limit distinguishes a message of the largest size from a larger one.
             let most = self.max.saturating_add(1);
@@ -191,12 +206,12 @@ impl Output<'_> {
                 return Err(InflateError::TooBig);
             }
             match status {
-                Status::StreamEnd => return Ok(Pass::Stream),
+                Status::StreamEnd => return Ok(PassEnd::Stream),
                 // Room is left, so the decompressor has no more output.
                 Status::Ok | Status::BufError if self.end < limit => {
                     return match flush {
-                        _ if input.is_empty() => Ok(Pass::Input),
-                        InflateFlush::Block => Ok(Pass::Block),
+                        _ if input.is_empty() => Ok(PassEnd::Input),
+                        InflateFlush::Block => Ok(PassEnd::Block),
                         _ => Err(InflateError::Corrupt),
                     };
                 }
@@ -231,7 +246,7 @@ mod tests {
     use crate::ws::deflate::{Deflater, Windows};
 
     fn inflate(inflater: &mut Inflater, compressed: &[u8], max: usize) -> Result<Vec<u8>, InflateError> {
-        inflater.message(compressed, max, &[]).map(<[u8]>::to_vec)
+        inflater.decompress(compressed, max, &[]).map(<[u8]>::to_vec)
     }
 
     /// Decompresses the examples of RFC 7692, section 7.2.3, except the one with context takeover.
@@ -286,7 +301,7 @@ mod tests {
         let payload =
             b"a message whose compressed form is cut at every byte, a message whose compressed form"
                 .repeat(3);
-        let compressed = deflater.message(&payload, 15, &[]).to_vec();
+        let compressed = deflater.compress(&payload, 15, &[]).to_vec();
         for end in 0..compressed.len() {
             let cut = inflate(&mut inflater, &compressed[..end], 1 << 20);
             assert_eq!(cut, Err(InflateError::Corrupt), "cut at {end} of {}", compressed.len());
@@ -305,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_bomb_takes_no_more_than_the_limit() {
-        let bomb = Deflater::new(9).message(&vec![0; 50 << 20], 15, &[]).to_vec();
+        let bomb = Deflater::new(9).compress(&vec![0; 50 << 20], 15, &[]).to_vec();
         assert!(bomb.len() < 100_000, "{}", bomb.len());
         let mut inflater = Inflater::new();
         assert_eq!(inflate(&mut inflater, &bomb, 1 << 20), Err(InflateError::TooBig));
@@ -318,7 +333,7 @@ mod tests {
     fn the_limit_is_a_byte_exact() {
         let mut inflater = Inflater::new();
         for len in [0, 1, 1_000, 4_095, 4_096, 4_097, 70_000] {
-            let compressed = Deflater::new(1).message(&vec![7; len], 15, &[]).to_vec();
+            let compressed = Deflater::new(1).compress(&vec![7; len], 15, &[]).to_vec();
             assert_eq!(inflate(&mut inflater, &compressed, len), Ok(vec![7; len]));
             if len > 0 {
                 assert_eq!(inflate(&mut inflater, &compressed, len - 1), Err(InflateError::TooBig), "{len}");
@@ -331,8 +346,8 @@ mod tests {
     fn a_message_may_refer_to_its_context_and_not_beyond() {
         let mut inflater = Inflater::new();
         let again = [0xf2, 0x00, 0x11, 0x00, 0x00];
-        assert_eq!(inflater.message(&again, 5, b"Hello"), Ok(&b"Hello"[..]));
-        assert_eq!(inflater.message(&again, 5, b"ell"), Err(InflateError::Corrupt));
+        assert_eq!(inflater.decompress(&again, 5, b"Hello"), Ok(&b"Hello"[..]));
+        assert_eq!(inflater.decompress(&again, 5, b"ell"), Err(InflateError::Corrupt));
     }
 
     #[test]
@@ -341,8 +356,8 @@ mod tests {
         // "Hello" in a block with BFINAL, then "Hello" again as a reference.
         let twice =
             [&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00][..], &[0xf2, 0x00, 0x11, 0x00, 0x00]].concat();
-        assert_eq!(inflater.message(&twice, 10, b""), Ok(&b"HelloHello"[..]));
-        assert_eq!(inflater.message(&twice, 10, b"before"), Ok(&b"HelloHello"[..]));
+        assert_eq!(inflater.decompress(&twice, 10, b""), Ok(&b"HelloHello"[..]));
+        assert_eq!(inflater.decompress(&twice, 10, b"before"), Ok(&b"HelloHello"[..]));
     }
 
     proptest! {
@@ -363,11 +378,11 @@ mod tests {
                 let before = theirs.total_out();
                 theirs.compress(&payload, &mut sent, zlib_rs::DeflateFlush::SyncFlush).unwrap();
                 sent.truncate(size(theirs.total_out() - before) - TAIL.len());
-                let received = inflater.message(&sent, payload.len(), windows.received.bytes());
+                let received = inflater.decompress(&sent, payload.len(), windows.received.bytes());
                 prop_assert_eq!(received, Ok(&payload[..]));
                 windows.received.push(&payload, bits);
                 // The peer receives a message.
-                let ours = [deflater.message(&payload, bits, windows.sent.bytes()), &TAIL].concat();
+                let ours = [deflater.compress(&payload, bits, windows.sent.bytes()), &TAIL].concat();
                 windows.sent.push(&payload, bits);
                 let mut got = vec![0; payload.len() + 1];
                 let before = back.total_out();
@@ -381,7 +396,7 @@ mod tests {
         fn no_bytes_make_it_panic_or_give_more_than_allowed(
             bytes in prop::collection::vec(any::<u8>(), 0..300), context in prop::collection::vec(any::<u8>(), 0..300), max in 0..5_000_usize,
         ) {
-            if let Ok(message) = Inflater::new().message(&bytes, max, &context) {
+            if let Ok(message) = Inflater::new().decompress(&bytes, max, &context) {
                 prop_assert!(message.len() <= max);
             }
         }

@@ -45,7 +45,7 @@ impl Offer {
             return None;
         }
         let answer = Self::parse(accepted)?;
-        let is_server_as_asked = !self.server_no_context_takeover || answer.server_no_context_takeover;
+        let is_server_takeover_legal = !self.server_no_context_takeover || answer.server_no_context_takeover;
         let is_server_window_legal = match (self.server_max_window_bits, answer.server_max_window_bits) {
             // Section 7.1.2.1: a server that accepts the limit names this window or a smaller one.
             (Some(most), named) => named.is_some_and(|bits| bits <= most),
@@ -58,7 +58,7 @@ impl Offer {
             (None, Some(_)) => false,
             (_, None) => true,
         };
-        if !(is_server_as_asked && is_server_window_legal && is_client_window_legal) {
+        if !(is_server_takeover_legal && is_server_window_legal && is_client_window_legal) {
             return None;
         }
         // A client keeps the limits that it has announced, whether or not the server repeats them.

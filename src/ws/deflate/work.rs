@@ -15,15 +15,15 @@ const BLOCK: usize = 128;
 const TABLES: usize = 16 << 10;
 const TABLES_PER_BYTE: usize = 512;
 /// The least compressed bytes of a block with dynamic Huffman codes (RFC 1951, section 3.2.7).
-pub(super) const CODED: usize = 10;
+pub(super) const MIN_DYNAMIC_BLOCK: usize = 10;
 
 /// The most streams of a message. Messages have one; RFC 7692 allows several (section 7.2.3.4), but no use of that is known.
-pub(super) const MOST_STREAMS: usize = 64;
+pub(super) const MAX_STREAMS: usize = 64;
 /// The most work of a message's blocks in addition to their bytes: for any message, and for each byte that the message may have. A message
 /// of 1 MiB may have 1,280 tables. A compressor writes one for as many symbols as its buffer holds: 16,384 by default in zlib, and 1,024 or
 /// more with all memory levels but the lowest three.
-const BLOCKS_LEAST: usize = 4 << 20;
-const BLOCKS_PER_BYTE: usize = 16;
+const BLOCK_WORK_BASE: usize = 4 << 20;
+const BLOCK_WORK_PER_BYTE: usize = 16;
 
 /// The work done on a message, and its limits.
 #[derive(Debug, Default)]
@@ -40,13 +40,13 @@ pub(super) struct Block {
     pub(super) compressed: usize,
     pub(super) len: usize,
     /// Whether the block is known to have no dynamic codes.
-    pub(super) is_plain: bool,
+    pub(super) lacks_dynamic_codes: bool,
 }
 
 impl Work {
     /// Begins to count the work of a message of at most `max` bytes.
     pub(super) const fn of_message(max: usize) -> Self {
-        let blocks = max.saturating_mul(BLOCKS_PER_BYTE).saturating_add(BLOCKS_LEAST);
+        let blocks = max.saturating_mul(BLOCK_WORK_PER_BYTE).saturating_add(BLOCK_WORK_BASE);
         Self { done: MESSAGE, streams: 0, blocks }
     }
 
@@ -54,15 +54,15 @@ impl Work {
         self.done
     }
 
-    /// Counts a stream that may refer to `known` bytes. Returns an error if the message has too many streams.
-    pub(super) const fn add_stream(&mut self, known: usize) -> Result<(), InflateError> {
-        self.done += known + if self.streams > 0 { STREAM } else { 0 };
+    /// Counts a stream that may refer to `context_len` bytes. Returns an error if the message has too many streams.
+    pub(super) const fn add_stream(&mut self, context_len: usize) -> Result<(), InflateError> {
+        self.done += context_len + if self.streams > 0 { STREAM } else { 0 };
         self.streams += 1;
-        if self.streams > MOST_STREAMS { Err(InflateError::TooCostly) } else { Ok(()) }
+        if self.streams > MAX_STREAMS { Err(InflateError::TooCostly) } else { Ok(()) }
     }
 
     pub(super) const fn add_block(&mut self, block: &Block) -> Result<(), InflateError> {
-        let extra = if block.is_plain || block.compressed < CODED {
+        let extra = if block.lacks_dynamic_codes || block.compressed < MIN_DYNAMIC_BLOCK {
             BLOCK
         } else if block.compressed < TABLES / TABLES_PER_BYTE {
             block.compressed * TABLES_PER_BYTE
@@ -155,7 +155,7 @@ mod tests {
     /// Decompresses a message and returns the length of the result and the work.
     fn inflated(message: &[u8], max: usize) -> (Result<usize, InflateError>, usize) {
         let mut inflater = Inflater::new();
-        let outcome = inflater.message(message, max, &[]).map(<[u8]>::len);
+        let outcome = inflater.decompress(message, max, &[]).map(<[u8]>::len);
         (outcome, inflater.work())
     }
 
@@ -178,7 +178,7 @@ mod tests {
         let large = [&flushed(&noise(40_000), 40_000)[..], &[0, 0, 0xff, 0xff]].concat();
         let (outcome, once) = inflated(&[&large[..], &[0]].concat(), 1 << 20);
         assert_eq!(outcome, Ok(40_000));
-        for streams in [1, 10, MOST_STREAMS - 1] {
+        for streams in [1, 10, MAX_STREAMS - 1] {
             let (outcome, work) = inflated(&[&large[..], &FINAL.repeat(streams), &[0]].concat(), 1 << 20);
             assert_eq!(outcome, Ok(40_000));
             assert!((work - once) / streams >= 32 << 10, "{streams} streams more: {}", work - once);
@@ -189,12 +189,12 @@ mod tests {
     #[test]
     fn streams_without_end_are_given_up() {
         let streams = |count: usize| [&FINAL.repeat(count)[..], &[0]].concat();
-        assert_eq!(inflated(&streams(MOST_STREAMS - 1), 0).0, Ok(0));
-        assert_eq!(inflated(&streams(MOST_STREAMS), 0).0, Err(InflateError::TooCostly));
+        assert_eq!(inflated(&streams(MAX_STREAMS - 1), 0).0, Ok(0));
+        assert_eq!(inflated(&streams(MAX_STREAMS), 0).0, Err(InflateError::TooCostly));
         let large = [&flushed(&noise(40_000), 40_000)[..], &[0, 0, 0xff, 0xff]].concat();
         let (outcome, work) = inflated(&[&large[..], &FINAL.repeat(575_000)].concat(), 1 << 20);
         assert_eq!(outcome, Err(InflateError::TooCostly));
-        assert!(work < MOST_STREAMS * (33 << 10) + 100_000, "{work}");
+        assert!(work < MAX_STREAMS * (33 << 10) + 100_000, "{work}");
     }
 
     #[test]
@@ -205,7 +205,7 @@ mod tests {
             bits.put(0, 3);
             bits.bytes
         };
-        let (max, most) = (1 << 20, (BLOCKS_LEAST + BLOCKS_PER_BYTE * (1 << 20)) / TABLES);
+        let (max, most) = (1 << 20, (BLOCK_WORK_BASE + BLOCK_WORK_PER_BYTE * (1 << 20)) / TABLES);
         let (outcome, work) = inflated(&tables(100), max);
         assert_eq!(outcome, Ok(0));
         assert!(work >= 98 * (TABLES - TABLES_PER_BYTE), "{work}");
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(inflated(&[0], 0), (Ok(0), MESSAGE + BLOCK + 1));
         // A message without context has nothing to copy; a message with context has all of it copied.
         let mut inflater = Inflater::new();
-        assert_eq!(inflater.message(&[0], 0, &[7; 2048]), Ok(&[][..]));
+        assert_eq!(inflater.decompress(&[0], 0, &[7; 2048]), Ok(&[][..]));
         assert_eq!(inflater.work(), MESSAGE + BLOCK + 1 + 2048);
     }
 
@@ -242,7 +242,7 @@ mod tests {
         let max = 512 << 10;
         for payload in [&text[..max], &noise(max), &vec![0; max], &text[..300], &noise(20)] {
             for level in [1, 6, 9] {
-                let message = Deflater::new(level).message(payload, 15, &[]).to_vec();
+                let message = Deflater::new(level).compress(payload, 15, &[]).to_vec();
                 let (outcome, work) = inflated(&message, max);
                 assert_eq!(outcome, Ok(payload.len()));
                 let bytes = payload.len() + message.len();

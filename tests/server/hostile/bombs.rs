@@ -67,7 +67,7 @@ fn streams_without_end_are_closed_with_1008() {
     let running = start(compressing);
     let bystander = Bystander::new(running.address);
     let payload: Vec<u8> = (0..40_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let valid = Deflater::new(1).message(&payload, 15, &[]).to_vec();
+    let valid = Deflater::new(1).compress(&payload, 15, &[]).to_vec();
     // What is left of a flush behind it, and then blocks that end a stream, each of which begins another.
     let message = [&valid[..], &[0, 0, 0xff, 0xff], &[0x03, 0x00].repeat(500_000)].concat();
     let mut frame = Vec::new();

@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(all.len(), 20_000);
         let mut deflater = Deflater::new(6);
         for connection in 0..100 {
-            let len = deflater.message(pattern.message(connection, 0), 15, &[]).len();
+            let len = deflater.compress(pattern.message(connection, 0), 15, &[]).len();
             assert!((200..700).contains(&len), "{len} of 1,024 bytes");
         }
     }

@@ -6,7 +6,7 @@ use super::respond::AT_LIMIT;
 use super::routed::Routed;
 use crate::base::ticks::deadline;
 use crate::budget::HEAD_PER_WORK;
-use crate::http::{HeadBuffer, Refusal, is_head, parse_head};
+use crate::http::{HeadBuffer, Refusal, is_head_method, parse_head};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::session::sessions::{Flow, Sessions};
@@ -74,7 +74,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Prepares for another request after a response, with the input in this range of the receive buffer. Returns `None` when that input
     /// may be handled now.
     fn await_request(&mut self, index: ConnIndex, rest: &Range<usize>) -> Option<Flow> {
-        if self.streams.receive.reply().is_full() && self.flush_reply(index) == Flow::Gone {
+        if self.streams.receive_buffer.reply().is_full() && self.flush_reply(index) == Flow::Gone {
             return Some(Flow::Gone);
         }
         if rest.is_empty() {
@@ -90,8 +90,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if self.keep_unhandled(index, rest.clone()) {
             return Some(Flow::Alive);
         }
-        let is_head = is_head(self.streams.receive.bytes(rest.clone()));
-        Some(self.refuse(index, AT_LIMIT, is_head))
+        let is_head_method = is_head_method(self.streams.receive_buffer.bytes(rest.clone()));
+        Some(self.refuse(index, AT_LIMIT, is_head_method))
     }
 
     fn handle_head(&mut self, index: ConnIndex, part: Range<usize>) -> AfterHead {
@@ -103,13 +103,13 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
         let old_len = kept.len();
         let mut head = kept;
-        let input = self.streams.receive.bytes(part.clone());
+        let input = self.streams.receive_buffer.bytes(part.clone());
         let most = self.limits.head.bytes;
         let fresh = &input[..input.len().min(most.saturating_sub(old_len))];
         if !self.streams.pool.reserve(&mut head, fresh.len()) {
-            let is_head = is_head(&head);
+            let is_head_method = is_head_method(&head);
             self.streams.pool.recycle(head);
-            return AfterHead::Done(self.refuse(index, AT_LIMIT, is_head));
+            return AfterHead::Done(self.refuse(index, AT_LIMIT, is_head_method));
         }
         head.extend_from_slice(fresh);
         // A head ends with a line feed. So it is not parsed again until another one arrives, which bounds how often each byte is parsed.
@@ -129,7 +129,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         part: Range<usize>,
     ) -> AfterHead {
         // The receive buffer lends the request to the handler, which writes to the reply meanwhile.
-        let memory = self.streams.receive.take_memory();
+        let memory = self.streams.receive_buffer.take_memory();
         let seen = kept.as_ref().map_or(part.len(), |(head, _)| head.len());
         self.visits.meter.charge(seen.min(self.limits.head.bytes) / HEAD_PER_WORK);
         let outcome = {
@@ -142,9 +142,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 Ok(None) => Ok(None),
                 Err(refusal) => Err(refusal),
             }
-            .map_err(|refusal| (refusal, is_head(bytes)))
+            .map_err(|refusal| (refusal, is_head_method(bytes)))
         };
-        self.streams.receive.put_memory_back(memory);
+        self.streams.receive_buffer.put_memory_back(memory);
         match outcome {
             Ok(None) => AfterHead::Done(self.keep_head(index, kept, part)),
             Ok(Some((routed, len))) => {
@@ -153,8 +153,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 if let Routed::Later(decision) = routed {
                     let head = kept.map(|(head, _)| head).or_else(|| self.copy_head(part.start..rest.start));
                     let Some(mut head) = head else {
-                        let is_head = is_head(self.streams.receive.bytes(part));
-                        return AfterHead::Done(self.refuse(index, AT_LIMIT, is_head));
+                        let is_head_method = is_head_method(self.streams.receive_buffer.bytes(part));
+                        return AfterHead::Done(self.refuse(index, AT_LIMIT, is_head_method));
                     };
                     head.truncate(len);
                     return AfterHead::Done(self.await_decision(index, decision, head, rest));
@@ -166,7 +166,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                     Routed::Ended | Routed::Later(_) => AfterHead::Done(self.end_after_reply(index)),
                 }
             }
-            Err((refusal, is_head)) => AfterHead::Done(self.refuse_kept(index, kept, refusal, is_head)),
+            Err((refusal, is_head_method)) => {
+                AfterHead::Done(self.refuse_kept(index, kept, refusal, is_head_method))
+            }
         }
     }
 
@@ -175,17 +177,17 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         index: ConnIndex,
         kept: Option<(Vec<u8>, usize)>,
         refusal: Refusal,
-        is_head: bool,
+        is_head_method: bool,
     ) -> Flow {
         self.recycle_head(kept);
-        self.refuse(index, refusal, is_head)
+        self.refuse(index, refusal, is_head_method)
     }
 
     fn keep_head(&mut self, index: ConnIndex, kept: Option<(Vec<u8>, usize)>, part: Range<usize>) -> Flow {
         let head = kept.map(|(head, _)| head).or_else(|| self.copy_head(part.clone()));
         let Some(head) = head else {
-            let is_head = is_head(self.streams.receive.bytes(part));
-            return self.refuse(index, AT_LIMIT, is_head);
+            let is_head_method = is_head_method(self.streams.receive_buffer.bytes(part));
+            return self.refuse(index, AT_LIMIT, is_head_method);
         };
         self.streams.table.side_or_new(index).head = head;
         Flow::Alive
@@ -197,7 +199,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if !self.streams.pool.reserve(&mut head, part.len()) {
             return None;
         }
-        head.extend_from_slice(self.streams.receive.bytes(part));
+        head.extend_from_slice(self.streams.receive_buffer.bytes(part));
         Some(head)
     }
 

@@ -1,8 +1,8 @@
 //! Requests that wait for a decision.
 //!
-//! The worker does not read from a connection with such a request: later input waits in the kernel. When an event reports an end, the worker
-//! asks the kernel which. The deadline is that of the decision; the client has none. When the decision is resolved, the worker parses the request again, and reads from the connection without waiting
-//! for an event.
+//! The worker does not read from a connection with such a request: later input waits in the kernel. When an event reports an end, the
+//! worker asks the kernel which. The deadline is that of the decision; the client has none. When the decision is resolved, the worker
+//! parses the request again, and reads from the connection without waiting for an event.
 
 use std::ops::Range;
 
@@ -10,14 +10,14 @@ use super::respond::AT_LIMIT;
 use super::routed::Routed;
 use crate::base::ticks::deadline;
 use crate::budget::WORK_OF_READ;
-use crate::http::{HeadBuffer, HeadLimits, Refusal, Status, is_head, parse_head};
+use crate::http::{HeadBuffer, HeadLimits, Refusal, Status, is_head_method, parse_head};
 use crate::worker::app::decision::{DecisionResult, Learnt, PendingDecision};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::{Os, PeerEnd};
 use crate::worker::session::sessions::{Flow, Sessions};
 use crate::worker::table::{ConnIndex, Flags, State};
 use crate::ws::Buffers;
-use crate::ws::handshake::Asked;
+use crate::ws::handshake::RequestKind;
 
 const TIMED_OUT: Refusal =
     Refusal::new(Status::SERVICE_UNAVAILABLE, "the server has not decided on the request in time");
@@ -36,9 +36,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         rest: Range<usize>,
     ) -> Flow {
         if !rest.is_empty() && !self.keep_unhandled(index, rest) {
-            let is_head = is_head(&head);
+            let is_head_method = is_head_method(&head);
             self.streams.pool.recycle(head);
-            return self.refuse(index, AT_LIMIT, is_head);
+            return self.refuse(index, AT_LIMIT, is_head_method);
         }
         self.app.decisions.set_awaited(index, decision);
         self.streams.table.side_or_new(index).head = head;
@@ -67,33 +67,33 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
         let head = self.end_decision(index);
         let flow = match learnt {
-            Some(learnt) => self.decide(index, &head, learnt),
+            Some(learnt) => self.route_again(index, &head, learnt),
             None => {
                 self.streams.counters.decisions_dropped.add(1);
-                self.refuse_uncounted(index, DROPPED, is_head(&head))
+                self.refuse_uncounted(index, DROPPED, is_head_method(&head))
             }
         };
         self.streams.pool.recycle(head);
-        let _ = self.read_again(index, flow);
+        let _ = self.queue_read(index, flow);
     }
 
     /// Refuses the request of a decision that has timed out.
     pub(in crate::worker) fn expire_decision(&mut self, index: ConnIndex) -> Flow {
         self.streams.counters.decisions_timed_out.add(1);
         let head = self.end_decision(index);
-        let is_head = is_head(&head);
+        let is_head_method = is_head_method(&head);
         self.streams.pool.recycle(head);
-        let flow = self.refuse_uncounted(index, TIMED_OUT, is_head);
-        self.read_again(index, flow)
+        let flow = self.refuse_uncounted(index, TIMED_OUT, is_head_method);
+        self.queue_read(index, flow)
     }
 
     /// Refuses a request that waits for a decision, because the server ends.
     pub(in crate::worker) fn refuse_undecided(&mut self, index: ConnIndex) -> Flow {
         let head = self.end_decision(index);
-        let is_head = is_head(&head);
+        let is_head_method = is_head_method(&head);
         self.streams.pool.recycle(head);
-        let flow = self.refuse(index, AT_LIMIT, is_head);
-        self.read_again(index, flow)
+        let flow = self.refuse(index, AT_LIMIT, is_head_method);
+        self.queue_read(index, flow)
     }
 
     /// Ends the wait for a decision, and returns the head of the request.
@@ -109,7 +109,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Queues a visit: edge-triggered epoll makes no further event of input that arrived meanwhile.
-    fn read_again(&mut self, index: ConnIndex, flow: Flow) -> Flow {
+    fn queue_read(&mut self, index: ConnIndex, flow: Flow) -> Flow {
         if flow == Flow::Alive {
             self.streams.free_side(index);
             self.queue_visit(self.streams.table.id(index));
@@ -118,7 +118,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Asks the handler again, with what was learnt.
-    fn decide(&mut self, index: ConnIndex, head: &[u8], learnt: Learnt) -> Flow {
+    fn route_again(&mut self, index: ConnIndex, head: &[u8], learnt: Learnt) -> Flow {
         let mut fields = HeadBuffer::new(self.limits.head);
         let routed = match parse_head(head, &mut fields) {
             Ok(Some((request, _))) => self.route(index, &request, Some(learnt)),
@@ -127,7 +127,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         };
         match routed {
             Ok(Routed::WebSocket) => {
-                let at = self.streams.receive.input_start();
+                let at = self.streams.receive_buffer.input_start();
                 // The handler may have closed the connection.
                 if self.handle_frames(index, at..at, false) == Flow::Gone {
                     return Flow::Gone;
@@ -139,8 +139,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 self.flush_reply(index)
             }
             Ok(Routed::Ended) => self.end_after_reply(index),
-            Ok(Routed::Later(_)) => self.refuse(index, UNDECIDED, is_head(head)),
-            Err(refusal) => self.refuse(index, refusal, is_head(head)),
+            Ok(Routed::Later(_)) => self.refuse(index, UNDECIDED, is_head_method(head)),
+            Err(refusal) => self.refuse(index, refusal, is_head_method(head)),
         }
     }
 
@@ -163,5 +163,5 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 fn asks_for_websocket(head: &[u8], limits: HeadLimits) -> bool {
     let mut fields = HeadBuffer::new(limits);
     let parsed = parse_head(head, &mut fields);
-    matches!(parsed, Ok(Some((request, _))) if matches!(Asked::of(&request), Ok(Asked::WebSocket(_))))
+    matches!(parsed, Ok(Some((request, _))) if matches!(RequestKind::of(&request), Ok(RequestKind::WebSocket(_))))
 }

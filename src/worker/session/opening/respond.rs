@@ -50,9 +50,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Routed::Ended
     }
 
-    fn write_response(&mut self, is_head: bool, response: &Response, persistence: Persistence) {
-        let bytes = &mut self.streams.receive.reply_mut().bytes;
-        if is_head {
+    fn write_response(&mut self, is_head_method: bool, response: &Response, persistence: Persistence) {
+        let bytes = &mut self.streams.receive_buffer.reply_mut().bytes;
+        if is_head_method {
             response.write_head(persistence, bytes);
         } else {
             response.write(persistence, bytes);
@@ -75,20 +75,30 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Answers with an error and ends the connection (RFC 6455-7.2.2-1). The answer to HEAD has no body.
-    pub(in crate::worker) fn refuse(&mut self, index: ConnIndex, refusal: Refusal, is_head: bool) -> Flow {
+    pub(in crate::worker) fn refuse(
+        &mut self,
+        index: ConnIndex,
+        refusal: Refusal,
+        is_head_method: bool,
+    ) -> Flow {
         self.count_refusal(index, refusal.status(), refusal.detail());
-        self.write_refusal(index, refusal, is_head)
+        self.write_refusal(index, refusal, is_head_method)
     }
 
     /// Answers with a refusal that has a counter of its own, and ends the connection.
-    pub(super) fn refuse_uncounted(&mut self, index: ConnIndex, refusal: Refusal, is_head: bool) -> Flow {
+    pub(super) fn refuse_uncounted(
+        &mut self,
+        index: ConnIndex,
+        refusal: Refusal,
+        is_head_method: bool,
+    ) -> Flow {
         self.log_refusal(index, refusal.status(), refusal.detail());
-        self.write_refusal(index, refusal, is_head)
+        self.write_refusal(index, refusal, is_head_method)
     }
 
-    fn write_refusal(&mut self, index: ConnIndex, refusal: Refusal, is_head: bool) -> Flow {
-        let bytes = &mut self.streams.receive.reply_mut().bytes;
-        if is_head {
+    fn write_refusal(&mut self, index: ConnIndex, refusal: Refusal, is_head_method: bool) -> Flow {
+        let bytes = &mut self.streams.receive_buffer.reply_mut().bytes;
+        if is_head_method {
             refusal.write_head(bytes);
         } else {
             refusal.write(bytes);

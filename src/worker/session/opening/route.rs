@@ -13,7 +13,7 @@ use crate::worker::app::verdict::{Later, Verdict};
 use crate::worker::os::Os;
 use crate::worker::session::sessions::Sessions;
 use crate::worker::table::{ConnIndex, Flags};
-use crate::ws::handshake::Asked;
+use crate::ws::handshake::RequestKind;
 
 /// The handler's fault: the server was not planned with the memory for messages so long.
 const NO_MEMORY_FOR_ENVELOPES: Refusal = Refusal::new(
@@ -33,7 +33,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         learnt: Option<Learnt>,
     ) -> Result<Routed, Refusal> {
         self.visits.meter.charge(WORK_OF_HANDSHAKE);
-        let asked = Asked::of(request)?;
+        let kind = RequestKind::of(request)?;
         let id = self.streams.table.id(index);
         let Some(record) = self.streams.table.get(index) else { return Err(AT_LIMIT) };
         let is_refused = record.flags.has(Flags::REFUSED) || self.is_draining;
@@ -45,10 +45,10 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         };
         let peer = SocketPeer { os: &self.streams.os, socket: &record.socket };
         let mut connecting = Connecting::new(*request, &peer, record.listener(), learnt, later);
-        let verdict = match asked {
-            Asked::WebSocket(_) if is_refused => return Err(AT_LIMIT),
+        let verdict = match kind {
+            RequestKind::WebSocket(_) if is_refused => return Err(AT_LIMIT),
             // RFC 6455-4.2.2-3 and 6455-4.2.2-5: refusing origins and resources is up to the handler.
-            Asked::WebSocket(upgrade) => match handler.upgrade(&mut connecting) {
+            RequestKind::WebSocket(upgrade) => match handler.upgrade(&mut connecting) {
                 Verdict::Accept(accept) if accept.enveloped && !H::ENVELOPES => {
                     return Err(NO_MEMORY_FOR_ENVELOPES);
                 }
@@ -60,7 +60,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 Verdict::Refuse(response) => Verdict::Refuse(response),
                 Verdict::Later(later) => Verdict::Later(later),
             },
-            Asked::Plain => handler.request(&mut connecting),
+            RequestKind::Http => handler.request(&mut connecting),
         };
         Ok(match verdict {
             Verdict::Accept(never) => match never.data {},

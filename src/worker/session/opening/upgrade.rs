@@ -27,7 +27,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let deflation = self.limits.deflation.filter(|_| compression);
         let agreement = deflation.and_then(|deflation| Agreement::of(request, deflation.context));
         let subprotocol = subprotocol.as_deref().filter(offered);
-        upgrade.accept(subprotocol, agreement.as_ref(), &mut self.streams.receive.reply_mut().bytes);
+        upgrade.accept(subprotocol, agreement.as_ref(), &mut self.streams.receive_buffer.reply_mut().bytes);
         self.streams.counters.opened.add(1);
         self.streams.counters.open.add(1);
         let record = self.streams.table.record_mut(index);
@@ -63,8 +63,15 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             counters: &self.streams.counters,
             meter: &mut self.visits.meter,
         };
-        let mut conn =
-            Conn::new(id, data, self.streams.receive.reply_mut(), queued, self.limits.outbox, writer, &peer);
+        let mut conn = Conn::new(
+            id,
+            data,
+            self.streams.receive_buffer.reply_mut(),
+            queued,
+            self.limits.outbox,
+            writer,
+            &peer,
+        );
         act(handler, &mut conn);
         if windows.is_some() {
             self.streams.table.side_or_new(index).windows = windows;

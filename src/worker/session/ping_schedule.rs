@@ -15,7 +15,7 @@ const GOLDEN: u32 = 0x9e37_79b9;
 /// interval as in any other, however its connections were opened: clients that reconnect together after a restart do not get their Pings
 /// together ever after. The schedule takes no memory per connection.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::worker) struct Cadence {
+pub(in crate::worker) struct PingSchedule {
     /// In ticks, at least one.
     interval: u32,
     /// The phase of index 0 within the interval, in units of the interval divided by 2^32. It differs between workers, so that their
@@ -23,7 +23,7 @@ pub(in crate::worker) struct Cadence {
     start: u32,
 }
 
-impl Cadence {
+impl PingSchedule {
     pub(in crate::worker) fn new(interval: Duration, start: u32) -> Self {
         Self { interval: ticks(interval).max(1), start }
     }
@@ -57,12 +57,12 @@ mod tests {
             interval in 1..2_000_u32, start: u32, index in 0..1_u32 << 26, since in 1..1_u32 << 24,
         ) {
             let since = tick_at(Duration::ZERO) + since;
-            let cadence = Cadence::new(TICK * interval, start);
-            let first = cadence.next(ConnIndex::new(index), since);
+            let schedule = PingSchedule::new(TICK * interval, start);
+            let first = schedule.next(ConnIndex::new(index), since);
             prop_assert!(first > since + interval / 2 && first <= since + interval + interval / 2);
-            prop_assert_eq!(cadence.next(ConnIndex::new(index), first), first + interval);
+            prop_assert_eq!(schedule.next(ConnIndex::new(index), first), first + interval);
             // A Ping that was late by less than half an interval does not move later ones.
-            prop_assert_eq!(cadence.next(ConnIndex::new(index), first + (interval - 1) / 2), first + interval);
+            prop_assert_eq!(schedule.next(ConnIndex::new(index), first + (interval - 1) / 2), first + interval);
         }
 
         /// Ramps, storms and trickles: connections open at any times.
@@ -73,12 +73,12 @@ mod tests {
             storms in prop::collection::vec((0..600_u32, 1..60_u32, 3_000..6_000_u32), 1..5),
         ) {
             const INTERVAL: u32 = 300;
-            let cadence = Cadence::new(TICK * INTERVAL, start);
+            let schedule = PingSchedule::new(TICK * INTERVAL, start);
             let (mut index, mut end) = (from, 0);
             let mut due = Vec::new();
             for (begin, length, count) in storms {
                 for number in 0..count {
-                    due.push((index, cadence.next(ConnIndex::new(index), begin + number * length / count)));
+                    due.push((index, schedule.next(ConnIndex::new(index), begin + number * length / count)));
                     index += 1;
                 }
                 end = end.max(begin + length);
@@ -90,7 +90,7 @@ mod tests {
                 let from = end + interval * INTERVAL;
                 for (index, next) in &mut due {
                     while *next < from {
-                        *next = cadence.next(ConnIndex::new(*index), *next);
+                        *next = schedule.next(ConnIndex::new(*index), *next);
                     }
                     prop_assert!(*next < from + INTERVAL, "an interval without a Ping");
                     seconds[((*next - from) / 10) as usize] += 1;
