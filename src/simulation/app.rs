@@ -27,7 +27,7 @@ pub(crate) fn answer(len: usize) -> Vec<u8> {
 }
 
 /// Converts the reason why a connection ended to that of the model.
-pub(crate) fn why(reason: Closed<'_>) -> EndReason {
+pub(crate) fn end_reason(reason: Closed<'_>) -> EndReason {
     match reason {
         Closed::ByPeer(ending) => EndReason::ByPeer(code_of(ending)),
         Closed::ByUs(ending) => EndReason::ByUs(code_of(ending), ending.text.into()),
@@ -92,10 +92,11 @@ impl Handler for App {
                 ));
             }
         } else if let Some(number) = number
-            && self.model.borrow().puts_off(number)
+            && self.model.borrow().defers(number)
         {
             let now = self.world.borrow().now;
-            return connecting.later(|decision| self.model.borrow_mut().put_off(number, decision, now));
+            return connecting
+                .later(|decision| self.model.borrow_mut().defer_decision(number, decision, now));
         }
         number.map(Accept::new).ok_or(Refusal::new(Status::FORBIDDEN, "not you")).into()
     }
@@ -141,7 +142,7 @@ impl Handler for App {
     }
 
     fn close(&mut self, id: ConnId, data: usize, reason: Closed<'_>) {
-        let why = why(reason);
+        let why = end_reason(reason);
         let world = self.world.borrow();
         self.model.borrow_mut().closed(data, id, why, &world);
     }

@@ -51,7 +51,7 @@ impl Model {
             if is_taking && !client.output.script.iter().any(|item| has_ended(item, connection)) {
                 return Err("it takes what is in front of our Close".into());
             }
-            return self.was_looked_at(client, connection);
+            return self.check_nothing_unread(client, connection);
         }
         // Before the close timeout, a socket may close only after a complete closing handshake.
         let mut read = client.output.script.iter().filter(|item| item.start < connection.read);
@@ -70,7 +70,7 @@ impl Model {
 
     /// Checks that a connection dropped at a deadline has no unread request, Close or end of the stream, unless the client does not read
     /// its output.
-    fn was_looked_at(&self, client: &Client, connection: &Connection) -> Result<(), String> {
+    fn check_nothing_unread(&self, client: &Client, connection: &Connection) -> Result<(), String> {
         let mut script = client.output.script.iter();
         if client.pauses.last() || self.setup.is_tight || script.any(|item| has_ended(item, connection)) {
             return Ok(());
@@ -108,7 +108,7 @@ impl Model {
         if world.now < deadline {
             return Err(format!("it had until {deadline:?}"));
         }
-        self.was_looked_at(client, connection)
+        self.check_nothing_unread(client, connection)
     }
 }
 

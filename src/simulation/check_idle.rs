@@ -182,7 +182,7 @@ impl Model {
     ) -> Result<(), String> {
         let Some(timeout) = self.setup.limits.message_timeout else { return Ok(()) };
         let client = &self.clients[snapshot.socket.0];
-        let start = client.output.under_way(connection.read);
+        let start = client.output.start_of_partly_read(connection.read);
         if start.is_some() != snapshot.awaits_end {
             return Err(format!("what has begun at byte {start:?} is timed: {}", snapshot.awaits_end));
         }
@@ -219,7 +219,7 @@ impl Model {
         }
         let limits = &self.setup.limits;
         let client = &mut self.clients[number];
-        client.settle_ping(limits.ping_policy, connection.read, connection.read_at);
+        client.clear_answered_ping(limits.ping_policy, connection.read, connection.read_at);
         let Some(interval) = limits.ping_interval else { return Ok(()) };
         if let Some((sent, _)) = &client.ping {
             let pace = ReadPace::of_pongs(limits);

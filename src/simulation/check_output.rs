@@ -53,8 +53,8 @@ impl Model {
             Received::Message(Opcode::Text, payload) if payload.starts_with(b"mail ") => {
                 self.check_mail(number, payload)
             }
-            Received::Message(opcode, payload) => self.clients[number].take_reply(*opcode, payload),
-            Received::Pong(payload) => self.clients[number].take_reply(Opcode::Pong, payload),
+            Received::Message(opcode, payload) => self.clients[number].check_reply(*opcode, payload),
+            Received::Pong(payload) => self.clients[number].check_reply(Opcode::Pong, payload),
             Received::Ping(payload) => self.check_ping(number, payload, world),
             Received::Close(code, reason) => self.check_close(number, *code, reason),
         }
@@ -128,7 +128,8 @@ impl Model {
         let client = &mut self.clients[number];
         // Bytes that the worker reads only to judge the timeout of a message are read after the Ping, and do not count.
         let (read, before) = connection.read_before(now);
-        let is_looked_at = limits.message_timeout.is_some() && client.output.under_way(read).is_some();
+        let is_looked_at =
+            limits.message_timeout.is_some() && client.output.start_of_partly_read(read).is_some();
         let read_at = if is_looked_at { before } else { connection.read_at };
         client.most_queued += encode::frame_len(payload.len());
         let pause = match (policy, client.last_ping) {
@@ -177,7 +178,7 @@ impl Model {
             return Err(format!("mail {due} was sent before it"));
         }
         let through = matches!(why, EndReason::ByPeer(_) | EndReason::Failed(_));
-        client.owes_replies(through).map_or(Ok(()), Err)
+        client.missing_reply(through).map_or(Ok(()), Err)
     }
 
     /// Returns an item that an open connection has not received, although its input was read and its output was written.
@@ -206,7 +207,7 @@ impl Model {
 
 impl Client {
     /// Checks that a reply is the next one, in the order of the items that the replies answer.
-    fn take_reply(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), String> {
+    fn check_reply(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), String> {
         while let Some(item) = self.output.script.get(self.cursor.0) {
             let expected = match &item.what {
                 ItemKind::Ping(ping) => Some((Opcode::Pong, &ping[..])),
@@ -238,7 +239,7 @@ impl Client {
 
     /// Returns a reply that should have been sent before the Close. This includes Pongs, up to the last message that was delivered or, if
     /// `through`, up to the client's own Close or violation.
-    fn owes_replies(&self, through: bool) -> Option<String> {
+    fn missing_reply(&self, through: bool) -> Option<String> {
         let script = &self.output.script;
         let last = script.iter().rposition(|item| item.delivered).map_or(0, |at| at + 1);
         let end = script.iter().position(|item| matches!(item.what, ItemKind::Close(_) | ItemKind::Fault(_)));
@@ -252,7 +253,7 @@ impl Client {
     }
 
     /// Clears the pending Ping if it was answered: by any bytes under the policy for idle peers, by its Pong otherwise.
-    pub(crate) fn settle_ping(&mut self, policy: PingPolicy, read: usize, read_at: Duration) {
+    pub(crate) fn clear_answered_ping(&mut self, policy: PingPolicy, read: usize, read_at: Duration) {
         let Some((sent, payload)) = &self.ping else { return };
         let is_answered = match policy {
             PingPolicy::WhenIdle => read_at >= *sent,

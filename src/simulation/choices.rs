@@ -65,7 +65,7 @@ impl Choices {
     }
 
     /// Returns the index of one of the weights, with a probability in proportion to the weight.
-    pub(crate) fn weigh(&self, weights: &[usize]) -> usize {
+    pub(crate) fn weighted_index(&self, weights: &[usize]) -> usize {
         let mut drawn = self.below(weights.iter().sum());
         let chosen = weights.iter().position(|&weight| {
             let hit = drawn < weight;
@@ -111,7 +111,7 @@ mod tests {
     fn weights_are_kept_to() {
         let choices = Choices::of_seed(1);
         let mut counts = [0; 3];
-        (0..1000).for_each(|_| counts[choices.weigh(&[1, 0, 3])] += 1);
+        (0..1000).for_each(|_| counts[choices.weighted_index(&[1, 0, 3])] += 1);
         assert!(counts[1] == 0 && (200..300).contains(&counts[0]), "{counts:?}");
     }
 }

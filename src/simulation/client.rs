@@ -234,7 +234,7 @@ impl Client {
     }
 
     /// Closes the client's socket, with a reset if it has unread data.
-    pub(crate) fn vanish(&mut self, world: &mut World) {
+    pub(crate) fn close_socket(&mut self, world: &mut World) {
         if !world.connections[self.number].outbound.is_empty() {
             return self.reset(world, false);
         }

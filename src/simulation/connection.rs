@@ -144,7 +144,7 @@ impl Connection {
     }
 
     /// Notes that the worker has asked for the number of unread bytes.
-    pub(crate) fn was_looked_at(&mut self, now: Duration) {
+    pub(crate) fn note_unread_query(&mut self, now: Duration) {
         if self.looks.last().is_none_or(|(_, at)| *at < now) {
             self.looks.push((self.arrived(), now));
         }

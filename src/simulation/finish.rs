@@ -40,7 +40,7 @@ impl Run {
             let client = &mut model.clients[number];
             match self.choices.below(4) {
                 0 => client.reset(&mut world, false),
-                1 => client.vanish(&mut world),
+                1 => client.close_socket(&mut world),
                 2 => client.end(&mut world),
                 _ if client.output.is_finished => client.end(&mut world),
                 _ => {

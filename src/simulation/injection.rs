@@ -25,7 +25,7 @@ pub(crate) fn shuffle<T>(edges: &mut VecDeque<T>, choices: &Choices) {
 }
 
 /// Adds a spurious event; in every other case it is for a connection that already has one.
-pub(crate) fn invent(connections: &[Connection], choices: &Choices, ready: &mut Vec<Ready>) {
+pub(crate) fn add_spurious_event(connections: &[Connection], choices: &Choices, ready: &mut Vec<Ready>) {
     if ready.len() >= EVENTS_PER_WAIT || connections.is_empty() || !choices.one_in(2) {
         return;
     }

@@ -74,7 +74,7 @@ fn step(
         }
         return Ok(());
     };
-    match choices.weigh(&[6, 2, 1, 6, 5, 1, 1, 1, 2]) {
+    match choices.weighted_index(&[6, 2, 1, 6, 5, 1, 1, 1, 2]) {
         0 if !pair.client_ended && !pair.client_reset => {
             let bytes = vec![b'x'; choices.pick(&[1, 100, 5_000])];
             trace.push(format!("client {number} sends {}", bytes.len()));

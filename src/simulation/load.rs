@@ -234,10 +234,10 @@ impl Load {
         let until = self.now() + Duration::from_millis(100);
         self.world.borrow_mut().limit = until;
         self.worker.iterate().map_err(|error| format!("the worker ended: {error}"))?;
-        (0..self.clients.len()).try_for_each(|number| self.hear(number))
+        (0..self.clients.len()).try_for_each(|number| self.receive(number))
     }
 
-    fn hear(&mut self, number: usize) -> Result<(), String> {
+    fn receive(&mut self, number: usize) -> Result<(), String> {
         let mut world = self.world.borrow_mut();
         let now = world.now;
         let most_late = MOST_LATE + 100 * world.charge;

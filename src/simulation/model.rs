@@ -104,11 +104,11 @@ impl Model {
     }
 
     /// Returns whether the application defers its decision on a client.
-    pub(crate) const fn puts_off(&self, number: usize) -> bool {
-        self.setup.puts_off > 0 && number.is_multiple_of(self.setup.puts_off)
+    pub(crate) const fn defers(&self, number: usize) -> bool {
+        self.setup.defers > 0 && number.is_multiple_of(self.setup.defers)
     }
 
-    pub(crate) fn put_off(&mut self, number: usize, decision: Decision<usize>, now: Duration) {
+    pub(crate) fn defer_decision(&mut self, number: usize, decision: Decision<usize>, now: Duration) {
         self.note(format_args!("client {number} is put off"));
         let again = self.clients[number].put_off_at.replace(now).is_some();
         self.expect(!again, || format!("client {number} is put off a second time"));
@@ -266,8 +266,8 @@ impl Model {
         now: Duration,
     ) -> Result<(), String> {
         let timeout = self.setup.limits.message_timeout.ok_or("messages have any time")?;
-        let under_way = client.output.under_way(connection.read);
-        let start = under_way.or_else(|| client.output.undelivered(connection.read));
+        let start_of_partly_read = client.output.start_of_partly_read(connection.read);
+        let start = start_of_partly_read.or_else(|| client.output.undelivered(connection.read));
         let start = start.ok_or("nothing has begun that has not ended")?;
         let since = connection.read_since(start).ok_or("nothing of it is read")?;
         if client.pauses.last() && connection.written_at < now {

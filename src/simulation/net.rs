@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::choices::split_mix;
 use super::connection::{Ending, Fd, Segment};
-use super::injection::{invent, shuffle};
+use super::injection::{add_spurious_event, shuffle};
 use super::world::{Source, World};
 use crate::base::notifier::Wake;
 use crate::worker::{Os, OutputStatus, PeerEnd, Ready, Token};
@@ -83,7 +83,7 @@ impl Os for Net {
             ready.extend(world.report(source));
         }
         if let Some(choices) = odd {
-            invent(&world.connections, &choices, ready);
+            add_spurious_event(&world.connections, &choices, ready);
         }
         let asked = self.wakes.asked.load(Ordering::Relaxed);
         let woken = self.wakes.seen.swap(asked, Ordering::Relaxed) != asked;
@@ -104,7 +104,7 @@ impl Os for Net {
 
     fn watch(&mut self, socket: &Fd, token: Token) -> io::Result<()> {
         let mut world = self.world.borrow_mut();
-        world.meanwhile();
+        world.note_system_call();
         if world.fail_watch {
             return Err(os_error(libc::ENOSPC));
         }
@@ -133,7 +133,7 @@ impl Os for Net {
 
     fn accept(&mut self, listener: &Fd) -> io::Result<Fd> {
         let mut world = self.world.borrow_mut();
-        world.meanwhile();
+        world.note_system_call();
         if world.free_descriptors == 0 {
             return Err(os_error(libc::EMFILE));
         }
@@ -166,7 +166,7 @@ impl Os for Net {
 
     fn recv(&mut self, socket: &Fd, buffer: &mut [u8]) -> io::Result<usize> {
         let mut world = self.world.borrow_mut();
-        world.meanwhile();
+        world.note_system_call();
         let now = world.now;
         let connection = &mut world.connections[socket.0];
         connection.recvs += 1;
@@ -191,7 +191,7 @@ impl Os for Net {
         let mut world = self.world.borrow_mut();
         world.calls += 1;
         let now = world.now;
-        world.connections[socket.0].was_looked_at(now);
+        world.connections[socket.0].note_unread_query(now);
         world.connections[socket.0].inbound.len()
     }
 
@@ -213,7 +213,7 @@ impl Os for Net {
 
     fn send_vectored(&mut self, socket: &Fd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut world = self.world.borrow_mut();
-        world.meanwhile();
+        world.note_system_call();
         let now = world.now;
         let connection = &mut world.connections[socket.0];
         connection.sends += 1;
@@ -269,7 +269,7 @@ impl Os for Net {
 
     fn shutdown_write(&mut self, socket: &Fd) -> io::Result<()> {
         let mut world = self.world.borrow_mut();
-        world.meanwhile();
+        world.note_system_call();
         // The shutdown is always reported to a poller (inet_shutdown).
         world.edge(Source::Connection(socket.0));
         let connection = &mut world.connections[socket.0];

@@ -221,7 +221,7 @@ impl ClientOutput {
     }
 
     /// Returns the start of the item that the server has read in part: of a message, even if the part ends in a Ping between its frames.
-    pub(crate) fn under_way(&self, read: usize) -> Option<usize> {
+    pub(crate) fn start_of_partly_read(&self, read: usize) -> Option<usize> {
         let partly = self.script.iter().filter(|item| item.start < read && read < item.end);
         partly.filter(|item| !matches!(item.what, ItemKind::Request(_))).map(|item| item.start).min()
     }

@@ -136,7 +136,7 @@ impl Comparison {
 
     fn step(&mut self) -> io::Result<()> {
         let choices = self.choices.clone();
-        match choices.weigh(&[10, 80, 3, 4, 10, 1]) {
+        match choices.weighted_index(&[10, 80, 3, 4, 10, 1]) {
             0 => self.connect()?,
             1 => {
                 // Several clients take their turns at once; the kernel decides the order in which the worker sees them.
@@ -229,7 +229,7 @@ impl Comparison {
         let (client, mut world) = (&mut self.clients[number], self.world.borrow_mut());
         match how {
             0 => client.end(&mut world),
-            1 => client.vanish(&mut world),
+            1 => client.close_socket(&mut world),
             _ => client.reset(&mut world, false),
         }
         self.trace.push(format!("client {number} quits in way {how}"));

@@ -43,7 +43,7 @@ pub(crate) type Violation = String;
 impl Run {
     pub(crate) fn new(mut setup: Setup, choices: &Choices) -> Self {
         let bits = choices.bits();
-        setup.put_off(bits);
+        setup.set_deferral(bits);
         let mut world = World::new(bits);
         world.free_descriptors = setup.descriptors;
         world.most_events = setup.limits.budgets.events;

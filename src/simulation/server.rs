@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::app::{answer, why};
+use super::app::{answer, end_reason};
 use super::behavior::EndReason;
 use super::output::AppAction;
 use crate::base::notifier::Wake;
@@ -180,7 +180,7 @@ impl Handler for Recorder {
     }
 
     fn close(&mut self, _: ConnId, number: usize, reason: Closed<'_>) {
-        self.record_event(number, AppEvent::Closed(why(reason)));
+        self.record_event(number, AppEvent::Closed(end_reason(reason)));
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct Setup {
     pub(crate) arrivals: usize,
     pub(crate) waits: usize,
     /// The application defers its decision on one client out of this many; 0 for none.
-    pub(crate) puts_off: usize,
+    pub(crate) defers: usize,
 }
 
 const fn millis(millis: u64) -> Duration {
@@ -141,15 +141,15 @@ impl Setup {
             descriptors: if choices.one_in(6) { choices.between(1, 6) + initial_clients } else { 1 << 20 },
             arrivals: choices.pick(&[2, 6, 30]),
             waits: choices.pick(&[2, 5, 30]),
-            puts_off: 0,
+            defers: 0,
         }
     }
 
     /// Decides how often the application defers a decision, by bits that were drawn for another purpose.
-    pub(crate) const fn put_off(&mut self, bits: u64) {
+    pub(crate) const fn set_deferral(&mut self, bits: u64) {
         // The initial clients would exceed the decisions that a worker can have pending.
         if self.initial_clients == 0 {
-            self.puts_off = [0, 0, 1, 3][(bits % 4) as usize];
+            self.defers = [0, 0, 1, 3][(bits % 4) as usize];
         }
     }
 

@@ -34,7 +34,7 @@ impl Run {
 
     fn step(&mut self) -> Result<(), Violation> {
         let choices = self.choices.clone();
-        match choices.weigh(&[20, 160, 25, 30, 6, 2, 1, 8, 2, 1, 1, 1]) {
+        match choices.weighted_index(&[20, 160, 25, 30, 6, 2, 1, 8, 2, 1, 1, 1]) {
             0 => self.connect(),
             1 => self.turn(),
             2 => self.iterate()?,
@@ -116,7 +116,7 @@ impl Run {
             client.output.offer = Some(offer);
             client.parser.offer = offer.parse().ok();
         }
-        match choices.weigh(&[20, 2, 1]) {
+        match choices.weighted_index(&[20, 2, 1]) {
             0 => client.output.request(number),
             1 => client.output.bad_request(number, choices),
             // The client sends nothing, or a part of a request.
@@ -172,7 +172,7 @@ impl Run {
         if choices.one_in(client.behavior.quit_every) {
             match choices.below(3) {
                 0 => client.end(&mut world),
-                1 => client.vanish(&mut world),
+                1 => client.close_socket(&mut world),
                 _ => client.reset(&mut world, choices.one_in(2)),
             }
         }

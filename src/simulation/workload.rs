@@ -22,7 +22,7 @@ impl Client {
             return self.output.fault(bounds, choices);
         }
         let small = choices.pick(&[0, 1, 5, 20, 125, 126, 300]);
-        match choices.weigh(&[40, 10, 10, 10, 6, 3, 3, 2, 2, 2, 1]) {
+        match choices.weighted_index(&[40, 10, 10, 10, 6, 3, 3, 2, 2, 2, 1]) {
             0 => self.output.message(small, 1, AppAction::Echo, bounds, choices),
             1 => self.output.message(small, choices.between(2, 5), AppAction::Echo, bounds, choices),
             2 => self.output.ping(choices),

@@ -247,7 +247,7 @@ impl World {
     }
 
     /// Notes a system call of the worker, during which a segment may arrive.
-    pub(crate) fn meanwhile(&mut self) {
+    pub(crate) fn note_system_call(&mut self) {
         self.calls += 1;
         self.now += self.charge + std::mem::take(&mut self.stall);
         let Some(injection) = &self.injection else { return };

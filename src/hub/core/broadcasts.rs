@@ -71,7 +71,7 @@ impl Broadcasts {
                 counters.count_push(pushed);
                 budget.spend(push_cost(batch, pushed));
             });
-            if !current.pass.is_over() {
+            if !current.pass.is_at_end() {
                 self.current = Some(current);
             }
         }

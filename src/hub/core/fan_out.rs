@@ -135,7 +135,7 @@ impl<B: Broker> WorkerHub<B> {
             self.inbox.counters.count_push(pushed);
             budget.spend(push_cost(batch, pushed));
         });
-        places.is_over()
+        places.is_at_end()
     }
 
     /// Frees memory of a topic without messages to send. Returns `true` where there is more to free.

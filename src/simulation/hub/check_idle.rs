@@ -139,7 +139,7 @@ impl Run {
             let subscribers: Vec<usize> = self.live.iter().filter(subscriptions).copied().collect();
             local.extend(subscribers.iter().map(|&number| (self.clients[number].node, subject)));
             all += subscribers.len() as u64;
-            let info = self.look(subject)?;
+            let info = self.describe_topic(subject)?;
             let (counted, offset) =
                 info.as_ref().map_or((0, None), |info| (info.subscribers, Some(info.offset)));
             if counted != subscribers.len() as u64 {

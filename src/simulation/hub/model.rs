@@ -110,7 +110,7 @@ impl HubModel {
     }
 
     /// Returns the number of the message with this payload.
-    pub(crate) fn recognise(&self, opcode: Opcode, payload: &[u8]) -> Result<usize, Violation> {
+    pub(crate) fn number_of_payload(&self, opcode: Opcode, payload: &[u8]) -> Result<usize, Violation> {
         let number = number_of(payload, b'p')
             .ok_or_else(|| format!("no publication has the payload {}", payload.escape_ascii()))?;
         match self.sent.get(number) {
@@ -137,7 +137,7 @@ impl HubModel {
         match &entry.decision {
             OwnerDecision::Published { message, result } => {
                 let opcode = if message.is_text() { Opcode::Text } else { Opcode::Binary };
-                let number = self.recognise(opcode, message.payload())?;
+                let number = self.number_of_payload(opcode, message.payload())?;
                 if self.sent[number].state == PublishState::Queued {
                     self.taken = [self.taken[0] - 1, self.taken[1] - self.sent[number].payload.len()];
                 }

@@ -26,7 +26,7 @@ impl Run {
             self.narrow(number, choices.pick(&[1_000, 5_000, 30_000]));
             for subject in 0..self.setup.subjects.len() {
                 let epoch = self.model.current(subject).map_or(ELSEWHERE.epoch, |log| log.epoch);
-                self.say_subscribe(number, subject, Some(Position { offset: 0, epoch }));
+                self.send_subscribe(number, subject, Some(Position { offset: 0, epoch }));
             }
             self.send(number, usize::MAX);
             numbers.push(number);
@@ -41,7 +41,7 @@ impl Run {
 
     /// Has a client ask for a message whose JSON is so long that it is written as soon as it is queued, and then reset the connection. The
     /// reset is on its way, and may arrive in the system call that writes the message.
-    pub(super) fn lose_in_replay(&mut self) -> Result<(), Violation> {
+    pub(super) fn reset_during_replay(&mut self) -> Result<(), Violation> {
         let choices = self.choices.clone();
         let (subject, node) =
             (choices.below(self.setup.subjects.len()), choices.below(self.nodes.nodes.len()));
@@ -56,7 +56,7 @@ impl Run {
         let since = last.map_or(ELSEWHERE, |(offset, epoch)| Position { offset, epoch });
         let Some(number) = self.admit(node, true, &[], "/") else { return Ok(()) };
         self.narrow(number, usize::MAX);
-        self.say_subscribe(number, subject, Some(since));
+        self.send_subscribe(number, subject, Some(since));
         self.send(number, usize::MAX);
         let disconnect = Disconnect::Reset { overtakes: false };
         self.clients[number].disconnect(disconnect, &mut self.nodes.nodes[node].world.borrow_mut());

@@ -185,7 +185,7 @@ impl Run {
                 is_draining && (!client.view.is_v1 || client.view.has_farewell || !setup.has_large_outboxes)
             }
             Some(1003) => client.has_erred && client.view.is_v1,
-            Some(1000) => client.said_close,
+            Some(1000) => client.sent_close,
             Some(_) => false,
         };
         if status && close {
@@ -275,7 +275,10 @@ impl Run {
     }
 
     /// Asks a topic's owner for a description of the topic.
-    pub(crate) fn look(&mut self, subject: usize) -> Result<Option<crate::hub::TopicInfo>, Violation> {
+    pub(crate) fn describe_topic(
+        &mut self,
+        subject: usize,
+    ) -> Result<Option<crate::hub::TopicInfo>, Violation> {
         let (to, from) = channel();
         let question = DescribeTopic(self.setup.subjects[subject].name.to_string());
         let asked = self.publisher.ask(question, move |info| _ = to.send(info));

@@ -146,7 +146,7 @@ fn subject(name: Cow<'static, str>, choices: &Choices) -> Subject {
         subscribe: access(12),
         publish: access(4),
         history: choices.pick(&[HistoryRule::OFF, history, history, history]),
-        slow: policies[choices.weigh(&[3, 1, 1, 1])],
+        slow: policies[choices.weighted_index(&[3, 1, 1, 1])],
         compression: !choices.one_in(3),
     };
     Subject { name, rule }

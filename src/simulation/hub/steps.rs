@@ -27,7 +27,7 @@ impl Run {
     fn step(&mut self) -> Result<(), Violation> {
         let choices = self.choices.clone();
         let disconnects_clients = if self.setup.disconnects_clients { 16 } else { 0 };
-        match choices.weigh(&[
+        match choices.weighted_index(&[
             18,
             100,
             60,
@@ -63,10 +63,10 @@ impl Run {
             7 => self.publish_some(1)?,
             8 => self.publish_some(choices.pick(&[10, 60, 600]))?,
             9 => self.announce(),
-            10 => self.kill()?,
+            10 => self.disconnect_client()?,
             11 => self.rest()?,
             12 => self.resume()?,
-            _ => self.lose_in_replay()?,
+            _ => self.reset_during_replay()?,
         }
         Ok(())
     }
@@ -113,7 +113,7 @@ impl Run {
             if is_v1 {
                 back.positions
                     .iter()
-                    .for_each(|(&subject, &since)| self.say_subscribe(number, subject, Some(since)));
+                    .for_each(|(&subject, &since)| self.send_subscribe(number, subject, Some(since)));
             }
         }
         self.send(number, usize::MAX);
@@ -148,10 +148,10 @@ impl Run {
         Some(number)
     }
 
-    pub(crate) fn say_subscribe(&mut self, number: usize, subject: usize, since: Option<Position>) {
+    pub(crate) fn send_subscribe(&mut self, number: usize, subject: usize, since: Option<Position>) {
         let Self { clients, setup, .. } = self;
         let request = clients[number].view.requests.subscribe(subject, since, setup);
-        clients[number].say(Opcode::Text, request.as_bytes());
+        clients[number].queue_message(Opcode::Text, request.as_bytes());
         self.note(format_args!("client {number} sends {request}"));
     }
 
@@ -172,7 +172,7 @@ impl Run {
         if self.clients[number].is_open() && choices.one_in(2) {
             let most = if self.setup.has_many_topics { 40 } else { 5 };
             for _ in 0..choices.pick(&[1, 1, 1, 2, most]) {
-                self.speak(number);
+                self.send_random_request(number);
             }
         }
         self.send(number, choices.pick(&[7, 200, usize::MAX, usize::MAX]));
@@ -181,7 +181,7 @@ impl Run {
         Ok(())
     }
 
-    fn speak(&mut self, number: usize) {
+    fn send_random_request(&mut self, number: usize) {
         let choices = self.choices.clone();
         let subject = choices.below(self.setup.subjects.len());
         let Self { clients, setup, model, .. } = self;
@@ -189,14 +189,14 @@ impl Run {
         if !client.view.is_v1 {
             if choices.one_in(60) {
                 client.has_erred = true;
-                client.say(Opcode::Text, b"hello");
+                client.queue_message(Opcode::Text, b"hello");
             } else {
-                client.say(Opcode::Binary, b"");
+                client.queue_message(Opcode::Binary, b"");
             }
             return;
         }
         let requests = &mut client.view.requests;
-        let request = match choices.weigh(&[6, 4, 6, 1]) {
+        let request = match choices.weighted_index(&[6, 4, 6, 1]) {
             0 => {
                 let since = since(client.view.positions.get(&subject).copied(), model, subject, &choices);
                 requests.subscribe(subject, since, setup)
@@ -205,16 +205,16 @@ impl Run {
             2 => requests.publish(subject, number + 1, model, setup, &choices),
             _ if choices.one_in(30) => {
                 client.has_erred = true;
-                return client.say(Opcode::Binary, b"binary");
+                return client.queue_message(Opcode::Binary, b"binary");
             }
             _ => requests.other(&choices),
         };
-        client.say(Opcode::Text, request.as_bytes());
+        client.queue_message(Opcode::Text, request.as_bytes());
         self.note(format_args!("client {number} sends {request:.200}"));
     }
 
     /// Disconnects a client, which may return.
-    fn kill(&mut self) -> Result<(), Violation> {
+    fn disconnect_client(&mut self) -> Result<(), Violation> {
         let choices = self.choices.clone();
         if self.live.is_empty() {
             return Ok(());

@@ -38,7 +38,7 @@ impl Run {
 
     fn unsubscribe(&mut self, number: usize) {
         let request = self.clients[number].view.requests.unsubscribe(0, &self.setup);
-        self.clients[number].say(Opcode::Text, request.as_bytes());
+        self.clients[number].queue_message(Opcode::Text, request.as_bytes());
     }
 
     fn publish_and_settle(&mut self, messages: usize, len: usize) {
@@ -52,7 +52,7 @@ fn a_worker_that_waits_for_an_owner_stays_known_to_it_when_its_last_subscriber_l
     let mut run = run(|_| {});
     let first = run.open(true, "/topics/news");
     let second = run.open(true, "/");
-    run.say_subscribe(second, 0, Some(ELSEWHERE));
+    run.send_subscribe(second, 0, Some(ELSEWHERE));
     run.unsubscribe(first);
     run.send(second, usize::MAX);
     run.send(first, usize::MAX);
@@ -85,12 +85,12 @@ fn a_subscriber_that_is_lost_during_its_replay_does_not_become_a_member() {
     run.publish(0, LONGEST, true, false).unwrap();
     run.settle().unwrap();
     let client = run.open(true, "/");
-    run.say_subscribe(client, 0, Some(ELSEWHERE));
+    run.send_subscribe(client, 0, Some(ELSEWHERE));
     run.send(client, usize::MAX);
     // The reset follows the request, and the worker has not noticed it: the replay meets it when enough is queued to be written.
     run.nodes.nodes[0].world.borrow_mut().connections[0].client_reset = true;
     run.settle().unwrap();
-    assert_eq!(run.look(0).unwrap().unwrap().subscribers, 0);
+    assert_eq!(run.describe_topic(0).unwrap().unwrap().subscribers, 0);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_message_longer_than_an_outbox_is_replayed_to_who_reads() {
     run.publish_and_settle(3, 4_000);
     let client = run.open(true, "/");
     run.narrow(client, 10);
-    run.say_subscribe(client, 0, Some(ELSEWHERE));
+    run.send_subscribe(client, 0, Some(ELSEWHERE));
     run.send(client, usize::MAX);
     run.rest().unwrap();
     assert_eq!((run.clients[client].got_close, run.clients[client].view.received), (None, 3));
@@ -144,7 +144,7 @@ fn what_a_close_in_a_turn_brings_about_does_not_wait_for_another_wake_up() {
     let [_, slow] = [0; 2].map(|_| run.open(false, "/topics/news"));
     run.narrow(slow, 10);
     run.publish_and_settle(9, 1_000);
-    assert_eq!(run.look(0).unwrap().unwrap().subscribers, 1);
+    assert_eq!(run.describe_topic(0).unwrap().unwrap().subscribers, 1);
 }
 
 #[test]
@@ -156,10 +156,10 @@ fn what_a_loss_in_writing_brings_about_does_not_wait_for_another_wake_up() {
     let [client, _] = [0; 2].map(|_| run.open(true, "/topics/news"));
     let Run { clients, model, setup, choices, .. } = &mut run;
     let request = clients[client].view.requests.publish(1, client + 1, model, setup, choices);
-    clients[client].say(Opcode::Text, request.as_bytes());
+    clients[client].queue_message(Opcode::Text, request.as_bytes());
     run.send(client, usize::MAX);
     // The reset follows the request, and the worker has not noticed it: the answer meets it when it is written at the end of an iteration.
     run.nodes.nodes[0].world.borrow_mut().connections[0].client_reset = true;
     run.settle().unwrap();
-    assert_eq!(run.look(0).unwrap().unwrap().subscribers, 1);
+    assert_eq!(run.describe_topic(0).unwrap().unwrap().subscribers, 1);
 }

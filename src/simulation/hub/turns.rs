@@ -50,7 +50,7 @@ impl Run {
     }
 
     /// Opens clients without subscriptions.
-    fn speakers(&mut self, count: usize) -> Vec<usize> {
+    fn open_clients(&mut self, count: usize) -> Vec<usize> {
         let open = |run: &mut Self| {
             let number = run.open(true, "/");
             run.narrow(number, usize::MAX);
@@ -75,9 +75,9 @@ fn many_that_come_back_together_are_given_what_they_have_missed_a_few_in_a_turn(
     let mut run = worker(32, |_| {});
     (0..MISSED).for_each(|_| run.publish(0, LEN, false, false).unwrap());
     run.settle().unwrap();
-    let clients = run.speakers(MANY);
+    let clients = run.open_clients(MANY);
     for &client in &clients {
-        run.say_subscribe(client, 0, Some(ELSEWHERE));
+        run.send_subscribe(client, 0, Some(ELSEWHERE));
         run.send(client, usize::MAX);
         run.clients[client].arrive(&mut run.nodes.nodes[0].world.borrow_mut());
     }
@@ -94,11 +94,11 @@ fn those_that_wait_behind_a_round_are_given_what_they_have_missed_one_in_a_turn(
     run.settle().unwrap();
     // A fan-out round takes a turn for each of these subscribers.
     (0..2 * MANY).for_each(|_| _ = run.open(false, "/topics/news"));
-    let clients = run.speakers(MANY);
+    let clients = run.open_clients(MANY);
     run.publish(0, 10, false, false).unwrap();
     run.iterate(0).unwrap();
     for &client in &clients {
-        run.say_subscribe(client, 0, Some(ELSEWHERE));
+        run.send_subscribe(client, 0, Some(ELSEWHERE));
         run.send(client, usize::MAX);
         run.clients[client].arrive(&mut run.nodes.nodes[0].world.borrow_mut());
     }

@@ -83,7 +83,7 @@ impl ClientView {
         if number_of(payload, b'b').is_some() {
             return self.receive_announcement(opcode, payload);
         }
-        let number = model.recognise(opcode, payload)?;
+        let number = model.number_of_payload(opcode, payload)?;
         let sent = &model.sent[number];
         let PublishState::Placed(position) = sent.state else {
             return Err(format!("message {number} has no place"));
@@ -112,7 +112,7 @@ impl ClientView {
                 let seen = self.subscriptions.get(&subject).and_then(|subscription| subscription.seen);
                 let seen = seen.ok_or_else(|| format!("{event} without a subscription"))?;
                 let (opcode, payload) = payload_of(event)?;
-                let number = model.recognise(opcode, &payload)?;
+                let number = model.number_of_payload(opcode, &payload)?;
                 let log = model.log(subject, seen.epoch);
                 if log.and_then(|log| log.messages.get(usize::try_from(offset).ok()? - 1)) != Some(&number) {
                     return Err(format!("{offset} of topic {subject} is not message {number}"));

@@ -28,7 +28,7 @@ pub(crate) struct Client {
     /// The code of the Close that the client received.
     pub(crate) got_close: Option<u16>,
     /// Whether the client has sent a Close and only waits for the answer.
-    pub(crate) said_close: bool,
+    pub(crate) sent_close: bool,
     /// Whether the client takes no further part in the run.
     pub(crate) has_left: bool,
     /// The status that the client's request must receive.
@@ -83,7 +83,7 @@ impl Client {
             view,
             status: None,
             got_close: None,
-            said_close: false,
+            sent_close: false,
             has_left: false,
             deserves: 101,
             has_erred: false,
@@ -101,10 +101,10 @@ impl Client {
 
     /// Returns whether the client has an open WebSocket and may send messages.
     pub(crate) fn is_open(&self) -> bool {
-        self.status == Some(101) && self.got_close.is_none() && !self.said_close && !self.has_left
+        self.status == Some(101) && self.got_close.is_none() && !self.sent_close && !self.has_left
     }
 
-    pub(crate) fn say(&mut self, opcode: Opcode, payload: &[u8]) {
+    pub(crate) fn queue_message(&mut self, opcode: Opcode, payload: &[u8]) {
         encode::frame(&mut self.pending, opcode, payload, Some([5, 6, 7, 8]));
     }
 
@@ -144,7 +144,7 @@ impl Client {
                 Received::Message(opcode, payload) => messages.push((opcode, payload)),
                 Received::Close(code, _) => {
                     self.got_close = Some(code.unwrap_or(1005));
-                    if !self.said_close {
+                    if !self.sent_close {
                         encode::close(&mut self.pending, code.and_then(CloseCode::new), "", Some([1; 4]));
                         self.send(world, usize::MAX);
                     }
@@ -182,7 +182,7 @@ impl Client {
             Disconnect::Close if self.is_open() => {
                 encode::close(&mut self.pending, Some(CloseCode::NORMAL), "", Some([9; 4]));
                 self.send(world, usize::MAX);
-                self.said_close = true;
+                self.sent_close = true;
                 return;
             }
             Disconnect::Reset { overtakes } => {

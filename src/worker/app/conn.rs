@@ -21,7 +21,7 @@ pub struct Conn<'a, D> {
     /// The payload of the current message while it can be sent back without a copy. The pointer is only compared, never dereferenced.
     echoable: *const [u8],
     /// Bytes in the connection's outbox.
-    pub(in crate::worker) queued: usize,
+    pub(in crate::worker) outbox_len: usize,
     pub(in crate::worker) outbox_limit: usize,
     pub(in crate::worker) writer: MessageWriter<'a>,
     pub(in crate::worker) peer: &'a dyn Peer,
@@ -35,12 +35,12 @@ impl<'a, D> Conn<'a, D> {
         id: ConnId,
         data: &'a mut D,
         reply: &'a mut Reply,
-        queued: usize,
+        outbox_len: usize,
         outbox_limit: usize,
         writer: MessageWriter<'a>,
         peer: &'a dyn Peer,
     ) -> Self {
-        Self { id, data, reply, echoable: NO_PAYLOAD, queued, outbox_limit, writer, peer }
+        Self { id, data, reply, echoable: NO_PAYLOAD, outbox_len, outbox_limit, writer, peer }
     }
 
     /// Lets the handler send this payload back without a copy.
@@ -76,7 +76,7 @@ impl<D> Conn<'_, D> {
             data: part(self.data),
             reply: self.reply,
             echoable: std::mem::replace(&mut self.echoable, NO_PAYLOAD),
-            queued: self.queued,
+            outbox_len: self.outbox_len,
             outbox_limit: self.outbox_limit,
             writer: self.writer.reborrow(),
             peer: self.peer,
@@ -152,7 +152,7 @@ impl<D> Conn<'_, D> {
     /// Returns the number of bytes that wait to be written: those sent during this call, and those that the kernel did not take before.
     #[must_use]
     pub const fn buffered(&self) -> usize {
-        self.queued + self.reply.len()
+        self.outbox_len + self.reply.len()
     }
 
     /// Returns the most bytes that may wait to be written.

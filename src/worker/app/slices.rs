@@ -77,7 +77,7 @@ impl SliceCursor {
     }
 
     #[cfg(any(test, feature = "hub"))]
-    pub(crate) const fn is_over(&self) -> bool {
+    pub(crate) const fn is_at_end(&self) -> bool {
         self.next >= self.end
     }
 
@@ -118,7 +118,7 @@ mod tests {
     fn a_pass_visits_each_place_once_in_slices_of_its_budget() {
         let (mut pass, mut seen, mut slices) = (SliceCursor::default(), Vec::new(), 0);
         pass.set_end(10);
-        while !pass.is_over() {
+        while !pass.is_at_end() {
             let mut budget = SliceBudget::of_steps(4);
             pass.advance(pass.rest(), &mut budget, |place, budget| {
                 seen.push(place);
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(pass.rest(), 0..10);
         let mut budget = SliceBudget::of_steps(100);
         pass.advance(0..3, &mut budget, |_, budget| budget.step());
-        assert!(pass.is_over() && budget == SliceBudget::of_steps(97));
+        assert!(pass.is_at_end() && budget == SliceBudget::of_steps(97));
     }
 
     #[cfg(feature = "hub")]

@@ -154,7 +154,7 @@ impl<O: Os, H: Handler> Worker<O, H> {
     /// Returns the time until the next work is due; `None` if no work is scheduled.
     pub(in crate::worker) fn timeout(&self) -> Option<Duration> {
         if self.schedule.is_unfinished
-            || self.sessions.visits.are_waiting()
+            || self.sessions.visits.has_queued_visits()
             || self.schedule.broadcast.is_some()
         {
             return Some(Duration::ZERO);

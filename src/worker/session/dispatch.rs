@@ -53,7 +53,7 @@ pub(super) struct HandlerCall<'a, H> {
     pub(super) handler: &'a mut H,
     pub(super) id: ConnId,
     /// Bytes in the connection's outbox.
-    pub(super) queued: usize,
+    pub(super) outbox_len: usize,
     pub(super) outbox_limit: usize,
     pub(super) writer: MessageWriter<'a>,
     pub(super) peer: &'a dyn Peer,
@@ -66,8 +66,8 @@ impl<H: Handler> HandlerCall<'_, H> {
         data: &'c mut H::Data,
         reply: &'c mut Reply,
     ) -> (&'c mut H, Conn<'c, H::Data>) {
-        let Self { handler, id, queued, outbox_limit, writer, peer } = self;
-        (handler, Conn::new(*id, data, reply, *queued, *outbox_limit, writer.reborrow(), *peer))
+        let Self { handler, id, outbox_len, outbox_limit, writer, peer } = self;
+        (handler, Conn::new(*id, data, reply, *outbox_len, *outbox_limit, writer.reborrow(), *peer))
     }
 
     /// Calls the handler with the messages that are complete at the start of the input, each in one frame.

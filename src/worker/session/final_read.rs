@@ -10,7 +10,7 @@ use super::sessions::{Flow, Sessions};
 use crate::budget::VISITS_AT_THE_END;
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
-use crate::worker::table::{ConnIndex, Flags, Timer};
+use crate::worker::table::{ConnIndex, Flags, TimerKind};
 
 /// The result of a final read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,12 @@ pub(in crate::worker) enum FinalRead {
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Handles input that has arrived for a connection. One of its deadlines has passed at the tick `due`.
-    pub(in crate::worker) fn final_read(&mut self, index: ConnIndex, timer: Timer, due: u32) -> FinalRead {
+    pub(in crate::worker) fn final_read(
+        &mut self,
+        index: ConnIndex,
+        timer: TimerKind,
+        due: u32,
+    ) -> FinalRead {
         let id = self.streams.table.id(index);
         let is_paused = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
         // The server does not read from a peer that does not read. That the peer reads again is a sign of life.
@@ -45,7 +50,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Leaves the enforcement of a deadline to the next iteration, which reads from the connection again.
-    pub(in crate::worker) fn retry_final_read(&mut self, index: ConnIndex, timer: Timer, due: u32) {
+    pub(in crate::worker) fn retry_final_read(&mut self, index: ConnIndex, timer: TimerKind, due: u32) {
         self.overdue.push((self.streams.table.id(index), timer, due));
     }
 
@@ -57,11 +62,15 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         for (id, timer, due) in overdue.drain(..) {
             let Some(index) = self.streams.table.find(id) else { continue };
             match timer {
-                Timer::Message => self.streams.table.postpone_message_timer(index, due, self.streams.tick),
-                Timer::Connection if self.streams.table.record_mut(index).timer.deadline() == Some(due) => {
+                TimerKind::Message => {
+                    self.streams.table.postpone_message_timer(index, due, self.streams.tick)
+                }
+                TimerKind::Connection
+                    if self.streams.table.record_mut(index).timer.deadline() == Some(due) =>
+                {
                     self.streams.table.postpone(index, due, self.streams.tick);
                 }
-                Timer::Connection => {}
+                TimerKind::Connection => {}
             }
         }
         self.overdue = overdue;
@@ -72,18 +81,18 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     pub(in crate::worker) fn read_all_arrived(&mut self, index: ConnIndex) -> Flow {
         let due = self.streams.tick;
         for _ in 0..VISITS_AT_THE_END {
-            match self.final_read(index, Timer::Connection, due) {
+            match self.final_read(index, TimerKind::Connection, due) {
                 FinalRead::Gone => return Flow::Gone,
                 FinalRead::Complete => break,
                 FinalRead::Incomplete => {}
             }
         }
-        self.forget_final_read(index, Timer::Connection);
+        self.forget_final_read(index, TimerKind::Connection);
         Flow::Alive
     }
 
     /// Forgets the final read for a deadline that was not missed, or was enforced.
-    pub(in crate::worker) fn forget_final_read(&mut self, index: ConnIndex, timer: Timer) {
+    pub(in crate::worker) fn forget_final_read(&mut self, index: ConnIndex, timer: TimerKind) {
         if let Some(side) = self.streams.table.side_mut(index)
             && side.final_reads.are_pending()
         {

@@ -33,8 +33,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Writes a reply with echoed messages.
     fn flush_reply_with_echoes(&mut self, index: ConnIndex) -> Flow {
         let all = self.streams.receive_buffer.reply().len();
-        let must_wait =
-            self.streams.queued(index) > 0 || self.streams.table.record_mut(index).flags.has(Flags::BLOCKED);
+        let must_wait = self.streams.outbox_len(index) > 0
+            || self.streams.table.record_mut(index).flags.has(Flags::BLOCKED);
         if !must_wait && all <= MAX_JOINED_REPLY && self.streams.has_other_output(index) {
             let bytes = self.streams.receive_buffer.flatten();
             self.streams.receive_buffer.reply_mut().clear_output(&mut self.streams.pool);
@@ -61,7 +61,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Queues bytes. They leave at the end of the iteration, together with other output of the connection.
     pub(in crate::worker) fn write_later(&mut self, index: ConnIndex, bytes: &[u8]) -> Flow {
-        let is_free = self.streams.queued(index) == 0
+        let is_free = self.streams.outbox_len(index) == 0
             && !self.streams.table.record_mut(index).flags.has(Flags::BLOCKED);
         let queued = self.streams.queue(index, bytes);
         if !queued && is_free {
@@ -97,7 +97,11 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
         self.streams.mark_dirty(index);
         // No limit counts Pongs in the outbox. A long outbox is written at once, so that they do not accumulate over several reads.
-        if self.streams.queued(index) >= REPLY_FLUSH_LEAST { self.write_outbox(index) } else { Flow::Alive }
+        if self.streams.outbox_len(index) >= REPLY_FLUSH_LEAST {
+            self.write_outbox(index)
+        } else {
+            Flow::Alive
+        }
     }
 
     /// Writes output that was queued in this iteration for one connection, before the iteration ends.
@@ -157,7 +161,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Writes as much of the queued output as the kernel takes.
     pub(in crate::worker) fn write_outbox(&mut self, index: ConnIndex) -> Flow {
-        while self.streams.queued(index) > 0 {
+        while self.streams.outbox_len(index) > 0 {
             match self.streams.send_outbox(index) {
                 Ok(true) => {}
                 Ok(false) => {

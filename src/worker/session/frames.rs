@@ -171,7 +171,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let mut call = HandlerCall {
             handler,
             id,
-            queued: side.map_or(0, |side| side.outbox.len()),
+            outbox_len: side.map_or(0, |side| side.outbox.len()),
             outbox_limit: limits.outbox,
             writer: MessageWriter { compressor, params, windows, counters, meter: &mut visits.meter },
             peer: &SocketPeer { os, socket: &record.socket },

@@ -20,7 +20,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Extends the deadline of the next request to the next check, if the peer takes the answer to the last one. Returns whether it did.
     pub(in crate::worker) fn extend_request_deadline(&mut self, index: ConnIndex) -> bool {
-        self.streams.queued(index) > 0 && self.extend_close_deadline(index)
+        self.streams.outbox_len(index) > 0 && self.extend_close_deadline(index)
     }
 
     /// Forgets the state of a late Close, because the connection stays open.

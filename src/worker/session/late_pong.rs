@@ -87,7 +87,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let Some(progress) = self.check_pong_progress(index, pinged) else {
             return self.drop_connection(index, Closed::PongTimeout);
         };
-        let written_at = (self.streams.queued(index) == 0).then_some(pinged);
+        let written_at = (self.streams.outbox_len(index) == 0).then_some(pinged);
         let new = || Box::new(LatePong { pinged, progress, written_at });
         self.streams.table.side_or_new(index).late_pong.get_or_insert_with(new).progress = progress;
         self.streams.table.arm(index, tick_at(self.streams.os.now()) + self.keepalive.pong_times.deadline);
@@ -119,7 +119,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         // If the kernel has taken the frame and still has room, queued output follows the frame and does not delay it.
         let is_behind = progress == OutputProgress::Unmeasured
             && self.streams.table.get(index).is_some_and(|record| !record.flags.has(Flags::BLOCKED));
-        let queued = if is_behind { 0 } else { self.streams.queued(index) };
+        let queued = if is_behind { 0 } else { self.streams.outbox_len(index) };
         progress.after_check(output, queued, least, since)
     }
 
@@ -139,7 +139,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     pub(in crate::worker) fn measure_output(&self, index: ConnIndex, more: usize) -> OutputProgress {
         self.output(index).map_or(OutputProgress::Unmeasured, |output| OutputProgress::Taking {
             before: output.acknowledged,
-            goal: output.acknowledged + output.unacknowledged + (self.streams.queued(index) + more) as u64,
+            goal: output.acknowledged
+                + output.unacknowledged
+                + (self.streams.outbox_len(index) + more) as u64,
         })
     }
 

@@ -38,7 +38,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Sends a message to a connection that negotiated compression, compressed for that connection alone.
     fn deliver_negotiated(&mut self, index: ConnIndex, opcode: Opcode, payload: &[u8], len: usize) {
         let most = outbox_for(self.limits.outbox, len);
-        if self.write_message(index, opcode, payload, most.saturating_sub(self.streams.queued(index))) {
+        if self.write_message(index, opcode, payload, most.saturating_sub(self.streams.outbox_len(index))) {
             return;
         }
         // Output that only waits for the end of the iteration does not make a peer slow.

@@ -15,8 +15,8 @@ use crate::worker::table::{ConflationKey, ConnIndex, Flags, Frame, Outbox, REFER
 use crate::ws::deflate::DeflateParams;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Sends the messages of a batch to one connection, at once or at the end of the iteration. The connection's outbox takes what the kernel
-    /// does not take, or the batch's policy drops it.
+    /// Sends the messages of a batch to one connection, at once or at the end of the iteration. The connection's outbox takes what the
+    /// kernel does not take, or the batch's policy drops it.
     #[inline(always)]
     pub(in crate::worker) fn push_batch(
         &mut self,
@@ -194,7 +194,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let room = FrameRoom { bytes: needed, most: outbox_for(self.limits.outbox, needed), is_copied };
         let must_write = |sessions: &Self| {
             let Streams { pool, .. } = &sessions.streams;
-            !sessions.streams.is_blocked(index) && !room.fits(sessions.streams.weight(index), pool)
+            !sessions.streams.is_blocked(index) && !room.fits(sessions.streams.outbox_weight(index), pool)
         };
         if must_write(self) {
             // Output that waits only for the end of the iteration, or for other connections, does not make a peer slow: it is written first.

@@ -67,7 +67,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             if len > 0 && self.handle_received(index, at..end, drained) == Flow::Gone {
                 return Flow::Gone;
             }
-            let has_unhandled = self.expect_size(index, drained);
+            let has_unhandled = self.predict_next_read(index, drained);
             if drained && !read_closed && !has_unhandled {
                 return self.defer_or_flush_reply(index);
             }
@@ -101,7 +101,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Notes the result of a read for the prediction of the next one. Returns whether a part of the input was not handled.
-    fn expect_size(&mut self, index: ConnIndex, drained: bool) -> bool {
+    fn predict_next_read(&mut self, index: ConnIndex, drained: bool) -> bool {
         let side = self.streams.table.side(index);
         let has_unhandled = side.is_some_and(|side| !side.unhandled.is_empty());
         let is_large = side.is_some_and(|side| side.message.decoder.missing() >= LARGE_MESSAGE);

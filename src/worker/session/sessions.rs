@@ -14,7 +14,7 @@ use crate::worker::os::{Os, Ready};
 use crate::worker::stream::Streams;
 use crate::worker::stream::compression::Codec;
 use crate::worker::table::id_of;
-use crate::worker::table::{ConnId, ConnIndex, Flags, Timer};
+use crate::worker::table::{ConnId, ConnIndex, Flags, TimerKind};
 
 /// The sessions of a worker's connections: their protocols, their visits, and the handler that is called about them.
 pub(in crate::worker) struct Sessions<O: Os, H: Handler> {
@@ -29,7 +29,7 @@ pub(in crate::worker) struct Sessions<O: Os, H: Handler> {
     pub(in crate::worker) visits: Visits,
     /// Deadlines that have passed and are checked again after the next final read: the connection, the timer and the tick at which it was
     /// due. Empty between phases.
-    pub(in crate::worker) overdue: Vec<(ConnId, Timer, u32)>,
+    pub(in crate::worker) overdue: Vec<(ConnId, TimerKind, u32)>,
     /// The side record at which the next search for a message to evict begins.
     pub(in crate::worker) eviction_cursor: usize,
     /// Number of connections beyond the connection limit, which are kept only to be answered with 503.
@@ -55,7 +55,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if event.writable && self.unblock(index) == Flow::Gone {
             return;
         }
-        let may_wait = self.visits.are_waiting();
+        let may_wait = self.visits.has_queued_visits();
         if !event.readable || (may_wait && self.streams.table.record_mut(index).flags.has(Flags::REVISIT)) {
             // The connection is read from in its turn among those that wait for another visit.
             return;
@@ -95,7 +95,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             let _ = self.revisit(index, true);
         }
         self.write_deferred();
-        self.visits.give_back();
+        self.visits.free_spare_queues();
     }
 
     /// Logs, at a level that includes it, that a request or a connection before its request is refused.

@@ -11,7 +11,7 @@ use crate::worker::app::notice::Notice;
 use crate::worker::limits::PingPolicy;
 use crate::worker::os::Os;
 use crate::worker::stream::Streams;
-use crate::worker::table::{ConnIndex, Flags, State, Timer};
+use crate::worker::table::{ConnIndex, Flags, State, TimerKind};
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
 /// The Close frame for a peer that does not complete a message in time.
@@ -60,7 +60,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Handles a message whose deadline has passed.
     fn on_message_timer(&mut self, index: ConnIndex, due: u32) -> Flow {
-        let read = self.final_read(index, Timer::Message, due);
+        let read = self.final_read(index, TimerKind::Message, due);
         if read == FinalRead::Gone {
             return Flow::Gone;
         }
@@ -72,7 +72,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return Flow::Alive;
         }
         if read == FinalRead::Incomplete {
-            self.retry_final_read(index, Timer::Message, due);
+            self.retry_final_read(index, TimerKind::Message, due);
             return Flow::Alive;
         }
         side.message.decoder.clear(pool);
@@ -91,29 +91,29 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if awaits_peer {
             // `is_unanswered` checks further input against this deadline.
             self.streams.table.postpone(index, due, self.streams.tick + 1);
-            let read = self.final_read(index, Timer::Connection, due);
+            let read = self.final_read(index, TimerKind::Connection, due);
             if read == FinalRead::Gone {
                 return Flow::Gone;
             }
             if self.streams.table.record_mut(index).timer.deadline() != Some(due) {
                 // The input has armed another timer in its place.
-                self.forget_final_read(index, Timer::Connection);
+                self.forget_final_read(index, TimerKind::Connection);
                 return Flow::Alive;
             }
             if read == FinalRead::Incomplete
                 && self.awaits_peer(index, due).is_some_and(|(_, awaits_peer)| awaits_peer)
             {
                 // The timer stays armed: the tick of the Ping is computed from the timer's deadline.
-                self.retry_final_read(index, Timer::Connection, due);
+                self.retry_final_read(index, TimerKind::Connection, due);
                 return Flow::Alive;
             }
             self.streams.table.disarm(index);
-            self.forget_final_read(index, Timer::Connection);
+            self.forget_final_read(index, TimerKind::Connection);
             state = self.streams.table.record_mut(index).state();
         }
         match state {
             State::Handshaking | State::KeptAlive if self.extend_request_deadline(index) => Flow::Alive,
-            State::KeptAlive if self.streams.queued(index) == 0 => self.discard(index),
+            State::KeptAlive if self.streams.outbox_len(index) == 0 => self.discard(index),
             State::Handshaking | State::KeptAlive => {
                 self.streams.counters.handshake_timeouts.add(1);
                 self.send_late_notice(index);
@@ -184,7 +184,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         record.flags.clear(Flags::AWAIT_PONG);
         if had_final_read {
             // The input that the connection waited for has been read meanwhile.
-            self.forget_final_read(index, Timer::Connection);
+            self.forget_final_read(index, TimerKind::Connection);
         }
         self.forget_late_pong(index);
         let next = match policy {

@@ -18,7 +18,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Sends a message to one connection. Returns `false` when there is no room.
     fn write_answer(&mut self, index: ConnIndex, message: Message<'_>) -> bool {
         let (limit, opcode, payload) = (self.limits.outbox, message.opcode(), message.as_bytes());
-        let room = limit.saturating_sub(self.streams.weight(index));
+        let room = limit.saturating_sub(self.streams.outbox_weight(index));
         if self.write_message(index, opcode, payload, room) {
             return true;
         }
@@ -54,7 +54,7 @@ impl<O: Os, H: Handler> ConnectionAccess<H::Data> for Sessions<O, H> {
     }
 
     fn backlog(&self, index: ConnIndex) -> usize {
-        self.streams.weight(index)
+        self.streams.outbox_weight(index)
     }
 
     fn outbox_limit(&self) -> usize {
@@ -86,7 +86,7 @@ impl<O: Os, H: Handler> ConnectionAccess<H::Data> for Sessions<O, H> {
             return Ok(());
         }
         // Output that only waits for the end of the iteration does not make a peer slow.
-        if self.streams.is_blocked(index) || self.streams.queued(index) == 0 {
+        if self.streams.is_blocked(index) || self.streams.outbox_len(index) == 0 {
             return Err(SendError::OutboxFull);
         }
         match self.write_outbox(index) {

@@ -38,12 +38,12 @@ impl Visits {
     }
 
     /// Returns whether connections that have had an event wait to be read from.
-    pub(in crate::worker) fn are_waiting(&self) -> bool {
+    pub(in crate::worker) fn has_queued_visits(&self) -> bool {
         !self.postponed.is_empty() || !self.revisit.is_empty()
     }
 
     /// Frees memory that lists of many connections have taken.
-    pub(in crate::worker) fn give_back(&mut self) {
+    pub(in crate::worker) fn free_spare_queues(&mut self) {
         free_spare(&mut self.postponed, LIST_KEEP);
         free_spare(&mut self.revisit, LIST_KEEP);
     }

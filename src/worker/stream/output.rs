@@ -17,12 +17,12 @@ impl<O: Os, D> Streams<O, D> {
     }
 
     /// Returns the number of bytes in a connection's outbox.
-    pub(in crate::worker) fn queued(&self, index: ConnIndex) -> usize {
+    pub(in crate::worker) fn outbox_len(&self, index: ConnIndex) -> usize {
         self.table.outbox(index).map_or(0, Outbox::len)
     }
 
     /// Returns the number of bytes in a connection's outbox, with the overhead of keeping them.
-    pub(in crate::worker) fn weight(&self, index: ConnIndex) -> usize {
+    pub(in crate::worker) fn outbox_weight(&self, index: ConnIndex) -> usize {
         self.table.outbox(index).map_or(0, Outbox::weight)
     }
 
@@ -135,7 +135,7 @@ impl<O: Os, D> Streams<O, D> {
 
     /// Returns whether output waits for the kernel, or for the end of the iteration.
     pub(in crate::worker) fn has_unsent(&self, index: ConnIndex) -> bool {
-        self.queued(index) > 0
+        self.outbox_len(index) > 0
             || self
                 .table
                 .get(index)

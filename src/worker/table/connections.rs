@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::final_read::Timer;
+use super::final_read::TimerKind;
 use super::id::{ConnId, ConnIndex, MAX_GENERATION};
 use super::message_deadline::MessageDeadline;
 use super::outbox::Outbox;
@@ -17,8 +17,8 @@ use crate::budget::RECORDS_PER_PAGE;
 /// Side records in one page. They are allocated and freed often, a few hundred at a time.
 const SIDES_PER_PAGE: usize = 64;
 
-type Records<S, D> = PagedSlab<Record<S, D>, RECORDS_PER_PAGE>;
-type Sides = PagedSlab<SideRecord, SIDES_PER_PAGE>;
+type RecordSlab<S, D> = PagedSlab<Record<S, D>, RECORDS_PER_PAGE>;
+type SideSlab = PagedSlab<SideRecord, SIDES_PER_PAGE>;
 
 /// A worker's connections, found by index and by id.
 ///
@@ -28,8 +28,8 @@ type Sides = PagedSlab<SideRecord, SIDES_PER_PAGE>;
 pub(in crate::worker) struct ConnectionTable<S, D> {
     /// The worker's number, which is a part of its connections' ids.
     worker: usize,
-    records: Records<S, D>,
-    sides: Sides,
+    records: RecordSlab<S, D>,
+    sides: SideSlab,
     timers: Wheel,
     /// Deadlines of incomplete messages, which few connections have at a time. The nodes of this wheel are in side records.
     message_timers: Wheel,
@@ -42,8 +42,8 @@ impl<S, D> ConnectionTable<S, D> {
     pub(in crate::worker) fn new(worker: usize, tick: u32) -> Self {
         Self {
             worker,
-            records: Records::default(),
-            sides: Sides::default(),
+            records: RecordSlab::default(),
+            sides: SideSlab::default(),
             timers: Wheel::new(tick),
             message_timers: Wheel::new(tick),
             next_generation: 0,
@@ -295,7 +295,7 @@ impl<S, D> ConnectionTable<S, D> {
         let Some(side) = self.sides.get_mut(at as usize).filter(|side| side.message.deadline.is_set()) else {
             return;
         };
-        side.final_reads.clear(Timer::Message);
+        side.final_reads.clear(TimerKind::Message);
         side.message.deadline.clear();
         self.message_timers.disarm(&mut self.sides, at);
     }
@@ -332,13 +332,13 @@ impl<S, D> ConnectionTable<S, D> {
     }
 }
 
-impl<S, D> Nodes for Records<S, D> {
+impl<S, D> Nodes for RecordSlab<S, D> {
     fn node(&mut self, index: u32) -> &mut Node {
         &mut self.get_mut(index as usize).expect("an armed timer has a record").timer
     }
 }
 
-impl Nodes for Sides {
+impl Nodes for SideSlab {
     fn node(&mut self, index: u32) -> &mut Node {
         &mut self.get_mut(index as usize).expect("an armed timer has a side record").message.deadline.timer
     }

@@ -1,8 +1,8 @@
 //! Final reads of a connection, which precede the enforcement of a deadline of its peer.
 
-/// The timers of a connection.
+/// The two timers of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Timer {
+pub(crate) enum TimerKind {
     /// The timer of the connection: handshake, Pong or close.
     Connection,
     /// The timer of an incomplete message.
@@ -27,7 +27,7 @@ impl FinalReads {
         self.0.is_some()
     }
 
-    pub(crate) fn clear(&mut self, timer: Timer) {
+    pub(crate) fn clear(&mut self, timer: TimerKind) {
         if let Some(reads) = &mut self.0 {
             reads[timer as usize] = Incomplete::default();
             if reads.iter().all(|read| read.due == 0) {
@@ -38,7 +38,7 @@ impl FinalReads {
 
     /// Returns the number of bytes that must be handled before the deadline is enforced. `found` is the number of bytes that are not handled
     /// now; that of the first call for a deadline counts.
-    pub(crate) fn remaining(&mut self, timer: Timer, due: u32, found: u32) -> u32 {
+    pub(crate) fn remaining(&mut self, timer: TimerKind, due: u32, found: u32) -> u32 {
         let read = &mut self.0.get_or_insert_default()[timer as usize];
         if read.due != due {
             *read = Incomplete { due, remaining: found };

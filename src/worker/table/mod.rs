@@ -17,7 +17,7 @@ mod tags;
 mod token;
 
 pub(super) use connections::ConnectionTable;
-pub(super) use final_read::Timer;
+pub(super) use final_read::TimerKind;
 pub use id::{ConnId, ConnIndex};
 pub(crate) use outbox::{ConflationKey, Frame, MIN_CHUNK, Outbox, REFERENCE_OVERHEAD};
 pub(super) use progress::{LatePong, OutputProgress};

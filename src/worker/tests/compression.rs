@@ -303,7 +303,7 @@ fn a_peer_that_does_not_read_is_not_decompressed_for() {
         rig.send(peer.client, &bytes);
         rig.settle();
         let index = rig.worker.sessions.streams.table.find(rig.log().opened[0]).unwrap();
-        assert!(rig.worker.sessions.streams.queued(index) < 128 << 10);
+        assert!(rig.worker.sessions.streams.outbox_len(index) < 128 << 10);
         assert!(rig.settle() < 5, "it does not spin");
         rig.world().set_room(peer.client, usize::MAX);
         rig.settle();

@@ -383,7 +383,7 @@ fn after_a_late_pong_the_next_ping_comes_in_its_time() {
                 rig.world().client_reads(client, 1_000);
             }
             assert_eq!(rig.counters().pings_sent.get(), 1, "{policy:?}");
-            while rig.worker.sessions.streams.queued(ConnIndex::new(0)) > 0 {
+            while rig.worker.sessions.streams.outbox_len(ConnIndex::new(0)) > 0 {
                 rig.world().client_reads(client, 3_000);
                 rig.settle();
             }

@@ -223,9 +223,9 @@ fn answers_to_pings_do_not_pile_up_behind_mail() {
         rig.handle.send(id, Message::Text("hi")).unwrap();
         rig.settle();
         assert!(
-            rig.worker.sessions.streams.queued(ConnIndex::new(0)) <= 2 * READ_BUFFER,
+            rig.worker.sessions.streams.outbox_len(ConnIndex::new(0)) <= 2 * READ_BUFFER,
             "{}",
-            rig.worker.sessions.streams.queued(ConnIndex::new(0))
+            rig.worker.sessions.streams.outbox_len(ConnIndex::new(0))
         );
         rig.world().set_room(client, usize::MAX);
         rig.settle();

@@ -53,19 +53,19 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         part: Range<usize>,
         drained: bool,
     ) -> Flow {
-        self.begin_head(index);
+        self.start_head_deadline(index);
         self.handle_heads(index, part, drained)
     }
 
     /// Keeps a connection alive after a response, when the input behind the request has not been read: the deadline of the next request
     /// starts now.
     pub(super) fn keep_alive_after_response(&mut self, index: ConnIndex) {
-        self.begin_head(index);
+        self.start_head_deadline(index);
         self.streams.table.record_mut(index).set_state(State::KeptAlive);
     }
 
-    /// Starts the deadline of a request head.
-    fn begin_head(&mut self, index: ConnIndex) {
+    /// Starts to wait for a request head, and its deadline.
+    fn start_head_deadline(&mut self, index: ConnIndex) {
         self.streams.table.record_mut(index).set_state(State::Handshaking);
         self.streams.table.arm(index, deadline(self.streams.os.now(), self.limits.handshake_timeout));
         self.forget_late_close(index);
@@ -81,7 +81,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             self.keep_alive_after_response(index);
             return Some(Flow::Alive);
         }
-        self.begin_head(index);
+        self.start_head_deadline(index);
         let is_paused = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
         if !is_paused && !self.visits.meter.is_visit_spent() {
             return None;

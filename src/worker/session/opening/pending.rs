@@ -99,7 +99,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Ends the wait for a decision, and returns the head of the request.
     fn end_decision(&mut self, index: ConnIndex) -> Vec<u8> {
         self.app.decisions.forget(index);
-        let is_written = self.streams.queued(index) == 0;
+        let is_written = self.streams.outbox_len(index) == 0;
         let record = self.streams.table.record_mut(index);
         record.set_state(State::Handshaking);
         if is_written {

@@ -53,7 +53,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                     return Err(NO_MEMORY_FOR_ENVELOPES);
                 }
                 Verdict::Accept(accept) => {
-                    self.open(index, request, &upgrade, accept);
+                    self.open_websocket(index, request, &upgrade, accept);
                     return Ok(Routed::WebSocket);
                 }
                 Verdict::Respond(response) => Verdict::Respond(response),

@@ -13,7 +13,7 @@ use crate::ws::handshake::{Upgrade, is_token};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Opens the WebSocket that the request asks for. Writes the 101 response and the handler's first messages to the reply buffer.
-    pub(super) fn open(
+    pub(super) fn open_websocket(
         &mut self,
         index: ConnIndex,
         request: &Request<'_>,
@@ -38,17 +38,17 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let params = agreement.map_or(DeflateParams::NONE, DeflateParams::from);
         record.params = if enveloped { params.enveloped() } else { params };
         self.schedule_first_ping(index);
-        self.call(index, |handler, conn| handler.open(conn, request));
+        self.call_handler(index, |handler, conn| handler.open(conn, request));
     }
 
     /// Calls the handler about a connection outside the handling of its input. Messages that the handler sends are in the reply buffer
     /// then.
-    pub(in crate::worker) fn call(
+    pub(in crate::worker) fn call_handler(
         &mut self,
         index: ConnIndex,
         act: impl FnOnce(&mut H, &mut Conn<'_, H::Data>),
     ) {
-        let (id, queued) = (self.streams.table.id(index), self.streams.queued(index));
+        let (id, outbox_len) = (self.streams.table.id(index), self.streams.outbox_len(index));
         if self.streams.table.get(index).is_none_or(|record| record.data.is_none()) {
             return;
         }
@@ -67,7 +67,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             id,
             data,
             self.streams.receive_buffer.reply_mut(),
-            queued,
+            outbox_len,
             self.limits.outbox,
             writer,
             &peer,
