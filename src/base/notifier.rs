@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_is_woken_once_until_it_looks() {
+    fn a_thread_is_woken_once_until_it_acknowledges() {
         let notifier = Notifier::new(Arc::new(AtomicUsize::new(0)));
         let wakes = || notifier.waker().load(Ordering::Relaxed);
         notifier.notify();

@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_a_connection_is_told_in_a_line() {
+    fn the_end_of_a_connection_is_described_in_a_line() {
         let ending = |reason, text| Ending { reason, text };
         for (closed, line) in [
             (

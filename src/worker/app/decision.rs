@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_taken_until_the_worker_has_heard() {
+    fn a_place_is_taken_until_the_worker_has_the_result() {
         let (mut decisions, _) = decisions(2);
         let conn = ConnId::from_u64(7);
         let ((first, _), second) = (decisions.begin::<()>(conn).unwrap(), decisions.begin::<()>(conn));
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_has_ended_hears_nothing() {
+    fn a_worker_that_has_ended_receives_nothing() {
         let (mut decisions, wakes) = decisions(2);
         let (decision, pending) = decisions.begin::<()>(ConnId::from_u64(7)).unwrap();
         decisions.set_awaited(ConnIndex::new(7), pending);

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worker_is_woken_once_until_it_looks() {
+    fn the_worker_is_woken_once_until_it_acknowledges() {
         let wakes = Arc::new(AtomicUsize::new(0));
         let (mailbox, inbox) = mailbox(8, 100, Box::new(Arc::clone(&wakes)));
         mailbox.post(close()).unwrap();

@@ -115,12 +115,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pass_visits_each_place_once_in_slices_of_its_budget() {
-        let (mut pass, mut seen, mut slices) = (SliceCursor::default(), Vec::new(), 0);
-        pass.set_end(10);
-        while !pass.is_at_end() {
+    fn a_cursor_visits_each_place_once_in_slices_of_its_budget() {
+        let (mut cursor, mut seen, mut slices) = (SliceCursor::default(), Vec::new(), 0);
+        cursor.set_end(10);
+        while !cursor.is_at_end() {
             let mut budget = SliceBudget::of_steps(4);
-            pass.advance(pass.rest(), &mut budget, |place, budget| {
+            cursor.advance(cursor.rest(), &mut budget, |place, budget| {
                 seen.push(place);
                 budget.step();
             });
@@ -130,19 +130,19 @@ mod tests {
     }
 
     #[test]
-    fn a_spent_budget_visits_nothing_and_an_end_of_the_targets_ends_the_pass() {
-        let mut pass = SliceCursor::default();
-        pass.set_end(10);
-        pass.advance(0..10, &mut SliceBudget::SPENT.clone(), |_, _| panic!("a visit"));
-        assert_eq!(pass.rest(), 0..10);
+    fn a_spent_budget_visits_nothing_and_an_end_of_the_targets_ends_the_visits() {
+        let mut cursor = SliceCursor::default();
+        cursor.set_end(10);
+        cursor.advance(0..10, &mut SliceBudget::SPENT.clone(), |_, _| panic!("a visit"));
+        assert_eq!(cursor.rest(), 0..10);
         let mut budget = SliceBudget::of_steps(100);
-        pass.advance(0..3, &mut budget, |_, budget| budget.step());
-        assert!(pass.is_at_end() && budget == SliceBudget::of_steps(97));
+        cursor.advance(0..3, &mut budget, |_, budget| budget.step());
+        assert!(cursor.is_at_end() && budget == SliceBudget::of_steps(97));
     }
 
     #[cfg(feature = "hub")]
     #[test]
-    fn a_message_takes_as_long_as_64_looks() {
+    fn a_message_takes_as_long_as_64_steps() {
         let mut budget = SliceBudget::of_messages(2);
         (0..64).for_each(|_| budget.step());
         budget.spend(1);

@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_tells_when_it_was_sent_to_whom_it_was_sent_alone() {
+    fn a_payload_proves_when_it_was_sent_for_its_own_connection_only() {
         let (id, now) = (ConnId::new(3, 7, 11), Duration::from_micros(1_234_567_891));
         let (ours, another) = (ping_signer(1), ping_signer(2));
         let payload = ours.payload(id, now);

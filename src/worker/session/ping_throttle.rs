@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ping_is_put_off_by_what_the_interval_is_stretched() {
+    fn a_ping_is_postponed_by_what_the_interval_is_stretched() {
         let mut throttle = PingThrottle::new(Duration::ZERO);
         assert_eq!(throttle.postpone(1_000, 1_000, 100), None);
         throttle.stretch = 2 * UNSTRETCHED;

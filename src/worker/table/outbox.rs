@@ -67,7 +67,7 @@ impl Chunk {
     /// Returns the key of a message that may be dropped.
     fn key(&self) -> Option<ConflationKey> {
         #[cfg(test)]
-        tests::LOOKS.set(tests::LOOKS.get() + 1);
+        tests::VISITS.set(tests::VISITS.get() + 1);
         match self {
             Self::Shared(_, key) if *key != ConflationKey::NONE => Some(*key),
             _ => None,
@@ -242,7 +242,7 @@ mod tests {
 
     thread_local! {
         /// Counts the entries that were checked for whether they may be dropped.
-        pub(super) static LOOKS: Cell<usize> = const { Cell::new(0) };
+        pub(super) static VISITS: Cell<usize> = const { Cell::new(0) };
     }
 
     fn pool() -> Pool {
@@ -317,8 +317,8 @@ mod tests {
         numbers.collect()
     }
 
-    fn looks() -> usize {
-        LOOKS.take()
+    fn visits() -> usize {
+        VISITS.take()
     }
 
     #[test]
@@ -327,10 +327,14 @@ mod tests {
             let mut pool = Pool::new(1 << 20, usize::MAX, 0, 1 << 20);
             let mut outbox = mixed(&mut pool);
             outbox.advance(8 + written, &mut pool);
-            looks();
+            visits();
             assert_eq!(outbox.drop_conflated(ConflationKey::NONE, &mut pool), 0);
             let dropped = outbox.drop_conflated(ConflationKey::new(1), &mut pool) as usize;
-            assert_eq!((dropped, looks() <= 3 * MANY), (MANY - written, true), "the first is partly written");
+            assert_eq!(
+                (dropped, visits() <= 3 * MANY),
+                (MANY - written, true),
+                "the first is partly written"
+            );
             let left = (1..3 * MANY).filter(|number| number % 3 != 1 || (*number == 1 && written == 1));
             assert_eq!(numbers(&outbox), left.collect::<Vec<_>>());
             assert_eq!(outbox.len(), outbox.chunks.len() * 8 - written);
@@ -346,10 +350,10 @@ mod tests {
             let mut pool = Pool::new(1 << 20, usize::MAX, 0, 1 << 20);
             let mut outbox = mixed(&mut pool);
             outbox.advance(8 + written, &mut pool);
-            looks();
+            visits();
             let goal = outbox.weight() - MANY * (8 + REFERENCE_OVERHEAD);
             let dropped = outbox.drop_oldest(&mut pool, |weight, _| weight <= goal) as usize;
-            assert_eq!((dropped, looks() <= 3 * MANY / 2 + 3), (MANY, true));
+            assert_eq!((dropped, visits() <= 3 * MANY / 2 + 3), (MANY, true));
             let kept = (1..3 * MANY).filter(|number| {
                 let is_old = *number <= 3 * MANY / 2 + written;
                 number % 3 == 0 || !is_old || (*number == 1 && written == 1)

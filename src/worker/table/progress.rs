@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_peer_that_was_heard_of_and_has_output_in_front_is_given_time_to_be_measured() {
+    fn only_a_peer_that_has_acknowledged_anything_and_has_output_in_front_is_given_time() {
         let measured = OutputProgress::Taking { before: 7, goal: 7 + 30 + 20 };
         assert_eq!(after_check(OutputProgress::Unmeasured, output(7, 30), 20), Some(measured));
         assert_eq!(after_check(OutputProgress::Unmeasured, output(7, 0), 0), None);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn with_the_ping_acknowledged_there_is_one_look_more_whatever_else_is_taken() {
+    fn with_the_ping_acknowledged_there_is_one_more_check_whatever_else_is_taken() {
         let progress = OutputProgress::Taking { before: 1_000, goal: 1_050 };
         assert_eq!(after_check(progress, output(1_050, 500), 1_000), Some(OutputProgress::Reached));
         assert_eq!(after_check(progress, output(1_001, 0), 0), Some(OutputProgress::Reached));

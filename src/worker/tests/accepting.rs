@@ -16,7 +16,7 @@ fn a_storm_of_connections_is_taken_in_slices() {
             rig.connect();
         }
         for slice in 1..=3 {
-            rig.say(client, "hi");
+            rig.send_text(client, "hi");
             rig.iterate();
             assert_eq!(rig.counters().accepted.get(), (1 + slice * ACCEPTS_PER_ITERATION) as u64);
             assert_eq!(rig.frames(client), [Seen::Text("hi".into())]);
@@ -128,7 +128,7 @@ fn refusals_have_a_limit_too() {
         rig.send(late, request("/").as_bytes());
         rig.settle();
         assert!(rig.response(late).starts_with("HTTP/1.1 503 "));
-        rig.say(inside, "all the while");
+        rig.send_text(inside, "all the while");
         rig.settle();
         assert_eq!(rig.frames(inside), [Seen::Text("all the while".into())]);
     });
@@ -246,7 +246,7 @@ fn without_descriptors_the_one_in_reserve_refuses() {
         rig.settle();
         let response = rig.response(head);
         assert!(response.starts_with("HTTP/1.1 503 ") && response.ends_with("\r\n\r\n"), "{response}");
-        rig.say(inside, "hi");
+        rig.send_text(inside, "hi");
         rig.settle();
         assert_eq!(rig.frames(inside), [Seen::Text("hi".into())]);
         rig.world().free_descriptors = 10;

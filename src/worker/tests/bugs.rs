@@ -15,8 +15,8 @@ fn bugs_are_counted_and_the_first_is_logged() {
         bug::count_without_panic("third");
         rig.iterate();
         assert_eq!(rig.counters().bugs.get(), 3);
-        let said: Vec<Notice> = notices.try_iter().collect();
-        assert!(matches!(said[..], [Notice::Bug { worker: 0, what: "first" }]), "{said:?}");
+        let notices_sent: Vec<Notice> = notices.try_iter().collect();
+        assert!(matches!(notices_sent[..], [Notice::Bug { worker: 0, what: "first" }]), "{notices_sent:?}");
         // Every other test must end without a bug.
         rig.counters().bugs.set(0);
     });

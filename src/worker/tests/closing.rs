@@ -9,7 +9,7 @@ fn a_close_is_answered_with_its_code_and_the_stream_ends() {
     play(limits(), |rig| {
         for (body, code) in [(&[0x0f, 0xa0][..], 4000), (&[], 1005)] {
             let client = rig.open();
-            rig.say(client, "last");
+            rig.send_text(client, "last");
             rig.send_frame(client, Opcode::Close, body);
             rig.settle();
             assert_eq!(rig.frames(client), [Seen::Text("last".into()), Seen::Close(code)]);
@@ -25,9 +25,9 @@ fn what_follows_a_close_is_ignored_and_makes_no_reset() {
     play(limits(), |rig| {
         let client = rig.open();
         rig.send_close(client, CloseCode::NORMAL);
-        rig.say(client, "and another thing");
+        rig.send_text(client, "and another thing");
         rig.settle();
-        rig.say(client, "and another");
+        rig.send_text(client, "and another");
         rig.settle();
         assert_eq!(rig.frames(client), [Seen::Close(1000)]);
         assert_eq!((rig.ending(client), rig.world().held()), (Ending::Clean, 1));
@@ -42,12 +42,12 @@ fn what_follows_a_close_is_ignored_and_makes_no_reset() {
 fn a_close_of_ours_waits_for_the_peers() {
     play(limits(), |rig| {
         let client = rig.open();
-        rig.say(client, "close");
-        rig.say(client, "too late");
+        rig.send_text(client, "close");
+        rig.send_text(client, "too late");
         rig.settle();
         assert_eq!((rig.frames(client), rig.ending(client)), (vec![Seen::Close(1000)], Ending::Open));
         assert_eq!(rig.log().messages, ["close"]);
-        rig.say(client, "still too late");
+        rig.send_text(client, "still too late");
         rig.send_frame(client, Opcode::Ping, b"?");
         rig.settle();
         assert_eq!(rig.frames(client), [Seen::Pong(b"?".into())], "no message follows a Close");
@@ -65,11 +65,11 @@ fn a_close_of_ours_waits_for_the_peers() {
 fn a_peer_has_its_time_to_close_and_no_more() {
     play(limits(), |rig| {
         let client = rig.open();
-        rig.say(client, "close");
+        rig.send_text(client, "close");
         rig.settle();
         for _ in 0..49 {
             rig.run_for(millis(100));
-            rig.say(client, "bytes do not buy time");
+            rig.send_text(client, "bytes do not buy time");
         }
         assert_eq!(rig.world().held(), 1);
         rig.run_for(millis(200));
@@ -82,7 +82,7 @@ fn a_close_waits_behind_output_and_then_ends_the_stream() {
     play(limits(), |rig| {
         let client = rig.open();
         rig.world().set_room(client, 100);
-        rig.say(client, "big 1000");
+        rig.send_text(client, "big 1000");
         rig.send_close(client, CloseCode::NORMAL);
         rig.settle();
         assert_eq!(rig.ending(client), Ending::Open);
@@ -94,7 +94,7 @@ fn a_close_waits_behind_output_and_then_ends_the_stream() {
 }
 
 #[test]
-fn a_fault_is_answered_with_its_code_and_nothing_more_is_heard() {
+fn a_fault_is_answered_with_its_code_and_nothing_more_is_read() {
     for (bytes, code) in [
         (&b"\xff\xff"[..], 1002),
         (b"\x81\x02hi", 1002),
@@ -104,14 +104,14 @@ fn a_fault_is_answered_with_its_code_and_nothing_more_is_heard() {
     ] {
         play(limits(), |rig| {
             let (client, other) = (rig.open(), rig.open());
-            rig.say(client, "before");
+            rig.send_text(client, "before");
             rig.send(client, bytes);
-            rig.say(client, "after");
+            rig.send_text(client, "after");
             rig.settle();
             assert_eq!(rig.frames(client), [Seen::Text("before".into()), Seen::Close(code)]);
             assert_eq!(rig.ending(client), Ending::Clean);
             assert_eq!(rig.log().last_close(), format!("failed {code}"));
-            rig.say(other, "unharmed");
+            rig.send_text(other, "unharmed");
             rig.run_for(secs(6));
             assert_eq!(rig.frames(other), [Seen::Text("unharmed".into())]);
             assert_eq!((rig.world().held(), rig.counters().close_timeouts.get()), (1, 1));
@@ -124,7 +124,7 @@ fn a_fault_after_our_close_does_not_overtake_it() {
     for fault in [&b"\xff\xff"[..], b"\x81\x02hi", b"\x88\x81\0\0\0\0\x03"] {
         play(limits(), |rig| {
             let client = rig.open();
-            rig.say(client, "close");
+            rig.send_text(client, "close");
             // This is more than one read takes: closing a socket with unread input resets the connection.
             rig.send(client, &[fault, &[b'x'; 100_000]].concat());
             rig.settle();
@@ -141,7 +141,7 @@ fn a_fault_after_our_close_does_not_overtake_it() {
 fn who_breaks_the_protocol_after_our_close_keeps_the_time_it_has() {
     play(limits(), |rig| {
         let client = rig.open();
-        rig.say(client, "close");
+        rig.send_text(client, "close");
         rig.run_for(secs(4));
         rig.send(client, b"\xff\xff");
         rig.run_for(millis(900));
@@ -159,7 +159,7 @@ fn an_end_without_a_close_is_a_loss() {
             if reset {
                 rig.world().client_resets(client);
             } else {
-                rig.say(client, "bye");
+                rig.send_text(client, "bye");
                 rig.world().client_ends(client);
             }
             rig.settle();
@@ -189,7 +189,7 @@ fn half_a_message_goes_with_its_connection() {
 fn a_pong_before_a_fault_after_our_close_is_not_sent_behind_the_end() {
     play(limits(), |rig| {
         let client = rig.open();
-        rig.say(client, "close");
+        rig.send_text(client, "close");
         rig.send_frame(client, Opcode::Ping, b"?");
         rig.send(client, b"\xff\xff");
         rig.settle();
@@ -203,8 +203,8 @@ fn closed_behind_output(rig: &mut Rig) -> Client {
     let client = rig.open();
     rig.world().connections[client].send_buffer = 200_000;
     rig.world().set_room(client, 200_000);
-    rig.say(client, "big 100000");
-    rig.say(client, "close");
+    rig.send_text(client, "big 100000");
+    rig.send_text(client, "close");
     rig.settle();
     assert_eq!(rig.log().last_close(), "by us 1000");
     client
@@ -236,11 +236,11 @@ fn a_close_that_waits_in_an_outbox_which_is_read_steadily_is_not_late() {
             let client = rig.open();
             rig.world().connections[client].send_buffer = 3_000;
             rig.world().set_room(client, 3_000);
-            rig.say(client, "big 100000");
+            rig.send_text(client, "big 100000");
             if closes_itself {
                 rig.send_close(client, CloseCode::NORMAL);
             } else {
-                rig.say(client, "close");
+                rig.send_text(client, "close");
             }
             rig.settle();
             let mut read = 0;

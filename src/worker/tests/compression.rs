@@ -1,6 +1,6 @@
 //! Tests of compression in both directions: negotiation, windows and limits.
 
-use super::deflating::{Deflating, Heard, agreed, noise, offering, text};
+use super::deflating::{Deflating, ReceivedMessage, agreed, noise, offering, text};
 use super::rig::{Rig, Seen, limits, play, request};
 use crate::budget::{WORK_PER_ITERATION, WORK_PER_VISIT};
 use crate::worker::{Deflation, Limits};
@@ -17,8 +17,8 @@ const fn both() -> [ContextTakeover; 2] {
     [ContextTakeover::Off, ContextTakeover::Window(11)]
 }
 
-fn compressed(text: &str) -> Heard {
-    Heard::Text(text.into(), true)
+fn compressed(text: &str) -> ReceivedMessage {
+    ReceivedMessage::Text(text.into(), true)
 }
 
 #[test]
@@ -67,9 +67,9 @@ fn messages_come_back_in_one_stream_each_way() {
                 let mut peer = Deflating::open(rig, offer);
                 for number in 0..20 {
                     let text = text(number, 300 + 137 * number);
-                    peer.say(rig, &text);
+                    peer.send_text(rig, &text);
                     rig.settle();
-                    assert_eq!(peer.hear(rig), [compressed(&text)], "{offer}: {}", peer.agreed);
+                    assert_eq!(peer.receive(rig), [compressed(&text)], "{offer}: {}", peer.agreed);
                 }
                 assert_eq!(
                     (rig.counters().compressed_in.get(), rig.counters().compressed_out.get()),
@@ -84,9 +84,9 @@ fn messages_come_back_in_one_stream_each_way() {
 fn a_connection_without_context_keeps_nothing() {
     play(with(ContextTakeover::Off), |rig| {
         let mut peer = Deflating::open(rig, OFFER);
-        peer.say(rig, &text(1, 1024));
+        peer.send_text(rig, &text(1, 1024));
         rig.settle();
-        assert_eq!(peer.hear(rig), [compressed(&text(1, 1024))]);
+        assert_eq!(peer.receive(rig), [compressed(&text(1, 1024))]);
         assert_eq!(
             (rig.worker.sessions.streams.table.sides_len(), rig.worker.sessions.streams.pool.used()),
             (0, 0)
@@ -106,11 +106,11 @@ fn a_connection_with_context_keeps_its_windows_and_they_help() {
         let text = text(1, 1024);
         let mut sizes = Vec::new();
         for _ in 0..3 {
-            peer.say(rig, &text);
+            peer.send_text(rig, &text);
             rig.settle();
             let before = rig.counters().bytes_out.get();
             sizes.push(before);
-            assert_eq!(peer.hear(rig), [compressed(&text)]);
+            assert_eq!(peer.receive(rig), [compressed(&text)]);
         }
         let second = sizes[1] - sizes[0];
         assert!(second < 40, "{second} bytes for what was sent before");
@@ -129,19 +129,19 @@ fn small_messages_and_noise_are_sent_as_they_are() {
             let mut peer = Deflating::open(rig, OFFER);
             for (len, is_compressed) in [(0, false), (1, false), (255, false), (256, true), (257, true)] {
                 let text = text(len, len);
-                peer.say(rig, &text);
+                peer.send_text(rig, &text);
                 rig.settle();
-                assert_eq!(peer.hear(rig), [Heard::Text(text, is_compressed)]);
+                assert_eq!(peer.receive(rig), [ReceivedMessage::Text(text, is_compressed)]);
             }
             let noise = noise(3000);
             let frame = peer.frame(Opcode::Binary, &noise);
             rig.send(peer.client, &frame);
             rig.settle();
-            assert_eq!(peer.hear(rig), [Heard::Binary(noise, false)]);
+            assert_eq!(peer.receive(rig), [ReceivedMessage::Binary(noise, false)]);
             let text = text(7, 500);
-            peer.say(rig, &text);
+            peer.send_text(rig, &text);
             rig.settle();
-            assert_eq!(peer.hear(rig), [compressed(&text)], "the context is what it was before the noise");
+            assert_eq!(peer.receive(rig), [compressed(&text)], "the context is what it was before the noise");
         });
     }
 }
@@ -166,7 +166,7 @@ fn fragments_with_pings_between_are_one_message() {
                 rig.iterate();
             }
             rig.settle();
-            assert_eq!(peer.hear(rig), [compressed(&text)]);
+            assert_eq!(peer.receive(rig), [compressed(&text)]);
         }
     });
 }
@@ -177,8 +177,8 @@ fn code_after(rig: &mut Rig, bytes: impl FnOnce(&mut Deflating) -> Vec<u8>) -> u
     let bytes = bytes(&mut peer);
     rig.send(peer.client, &bytes);
     rig.settle();
-    match peer.hear(rig)[..] {
-        [Heard::Close(code)] => code,
+    match peer.receive(rig)[..] {
+        [ReceivedMessage::Close(code)] => code,
         ref other => panic!("{other:?}"),
     }
 }
@@ -229,7 +229,9 @@ fn the_limit_of_a_message_is_a_byte_exact() {
             let frame = peer.frame(Opcode::Binary, &payload);
             rig.send(peer.client, &frame);
             rig.settle();
-            assert!(matches!(&peer.hear(rig)[..], [Heard::Binary(echoed, _)] if *echoed == payload));
+            assert!(
+                matches!(&peer.receive(rig)[..], [ReceivedMessage::Binary(echoed, _)] if *echoed == payload)
+            );
         }
     });
 }
@@ -250,7 +252,7 @@ fn decompressing_takes_turns_with_other_connections() {
             rig.send(loud.client, &bytes);
             let (mut seen, mut iterations) = (0, 0);
             while seen < 100 {
-                rig.say(quiet, "hi");
+                rig.send_text(quiet, "hi");
                 rig.iterate();
                 assert_eq!(rig.frames(quiet), [Seen::Text("hi".into())]);
                 let now = rig.log().messages.iter().filter(|message| message.len() > 2).count();
@@ -261,7 +263,7 @@ fn decompressing_takes_turns_with_other_connections() {
             }
             assert!(iterations > 15, "{iterations}");
             rig.settle();
-            assert_eq!(loud.hear(rig).len(), 100);
+            assert_eq!(loud.receive(rig).len(), 100);
             assert_eq!(rig.worker.sessions.streams.pool.used(), 0);
         });
     }
@@ -273,7 +275,7 @@ fn an_iteration_decompresses_a_bounded_amount_for_all_together() {
         let text = "quiet".repeat(60_000);
         let mut peers: Vec<Deflating> = (0..60).map(|_| Deflating::open(rig, OFFER)).collect();
         for peer in &mut peers {
-            peer.say(rig, &text);
+            peer.send_text(rig, &text);
         }
         let mut seen = 0;
         while seen < peers.len() {
@@ -307,7 +309,7 @@ fn a_peer_that_does_not_read_is_not_decompressed_for() {
         assert!(rig.settle() < 5, "it does not spin");
         rig.world().set_room(peer.client, usize::MAX);
         rig.settle();
-        assert_eq!((peer.hear(rig).len(), rig.log().full), (40, 0));
+        assert_eq!((peer.receive(rig).len(), rig.log().full), (40, 0));
     });
 }
 
@@ -317,7 +319,7 @@ fn what_waits_is_seen_before_the_end_of_the_stream() {
         let mut peer = Deflating::open(rig, OFFER);
         let text = "quiet".repeat(50_000);
         for _ in 0..5 {
-            peer.say(rig, &text);
+            peer.send_text(rig, &text);
         }
         rig.send_close(peer.client, CloseCode::NORMAL);
         rig.world().client_ends(peer.client);
@@ -332,7 +334,7 @@ fn what_waits_is_forgotten_with_a_reset() {
         let mut peer = Deflating::open(rig, OFFER);
         let text = "quiet".repeat(50_000);
         for _ in 0..5 {
-            peer.say(rig, &text);
+            peer.send_text(rig, &text);
         }
         rig.iterate();
         assert!(rig.worker.sessions.streams.pool.used() > 0);
@@ -357,20 +359,20 @@ fn mail_and_broadcasts_are_of_the_same_stream() {
                 rig.handle.broadcast(Message::Text(&shouted)).unwrap();
                 for (peer, &id) in peers.iter_mut().zip(&ids) {
                     rig.handle.send(id, Message::Text(&posted)).unwrap();
-                    peer.say(rig, &said);
+                    peer.send_text(rig, &said);
                 }
                 rig.settle();
                 for (peer, is_small) in peers.iter_mut().zip([false, true]) {
-                    let mut heard = peer.hear(rig);
+                    let mut received = peer.receive(rig);
                     // A peer with a small window cannot decompress back-references that are longer.
-                    let shouted = Heard::Text(shouted.clone(), !is_small);
-                    assert!(heard.contains(&shouted), "{heard:?}");
-                    heard.retain(|heard| *heard != shouted);
-                    heard.sort_by_key(|heard| match heard {
-                        Heard::Text(text, _) => text.len(),
+                    let shouted = ReceivedMessage::Text(shouted.clone(), !is_small);
+                    assert!(received.contains(&shouted), "{received:?}");
+                    received.retain(|received| *received != shouted);
+                    received.sort_by_key(|received| match received {
+                        ReceivedMessage::Text(text, _) => text.len(),
                         _ => 0,
                     });
-                    assert_eq!(heard, [compressed(&posted), compressed(&said)]);
+                    assert_eq!(received, [compressed(&posted), compressed(&said)]);
                 }
                 assert_eq!(rig.frames(plain), [Seen::Text(shouted)]);
             }
@@ -391,7 +393,10 @@ fn a_message_through_a_handle_that_does_not_fit_closes_with_1008() {
         assert_eq!(rig.log().last_close(), "outbox overflow");
         rig.world().set_room(peer.client, usize::MAX);
         rig.settle();
-        assert!(matches!(peer.hear(rig)[..], [Heard::Binary(..), Heard::Binary(..), Heard::Close(1008)]));
+        assert!(matches!(
+            peer.receive(rig)[..],
+            [ReceivedMessage::Binary(..), ReceivedMessage::Binary(..), ReceivedMessage::Close(1008)]
+        ));
     });
 }
 
@@ -399,12 +404,12 @@ fn a_message_through_a_handle_that_does_not_fit_closes_with_1008() {
 fn after_our_close_nothing_is_decompressed() {
     play(with(ContextTakeover::Off), |rig| {
         let mut peer = Deflating::open(rig, OFFER);
-        peer.say(rig, "close");
+        peer.send_text(rig, "close");
         let frame = [0xc1, 0x82, 0, 0, 0, 0, 0x07, 0x00];
         rig.send(peer.client, &frame);
         rig.settle();
         assert_eq!(rig.counters().compressed_in.get(), 1);
-        assert_eq!(peer.hear(rig), [Heard::Close(1000)]);
+        assert_eq!(peer.receive(rig), [ReceivedMessage::Close(1000)]);
         rig.send_close(peer.client, CloseCode::NORMAL);
         rig.settle();
         assert_eq!(rig.log().last_close(), "by us 1000");

@@ -17,7 +17,7 @@ fn answer(learnt: usize) -> String {
 }
 
 /// Makes a client with a request that waits for a decision.
-fn put_off(rig: &mut Rig, bytes: &[u8]) -> Client {
+fn defer_decision(rig: &mut Rig, bytes: &[u8]) -> Client {
     let client = rig.connect();
     rig.send(client, bytes);
     rig.settle();
@@ -41,7 +41,7 @@ fn states(rig: &Rig) -> Vec<State> {
 #[test]
 fn what_was_learnt_is_kept_with_the_connection() {
     play(limits(), |rig| {
-        let client = put_off(rig, request("/later").as_bytes());
+        let client = defer_decision(rig, request("/later").as_bytes());
         assert_eq!(states(rig), [State::Deciding]);
         let decision = rig.decision();
         std::thread::spawn(move || decision.resolve(77)).join().unwrap();
@@ -49,7 +49,7 @@ fn what_was_learnt_is_kept_with_the_connection() {
         assert_eq!(frames_behind(rig, client), []);
         assert_eq!((states(rig), rig.counters().decisions_pending.get()), (vec![State::Open], 0));
         rig.turn(|connections| assert_eq!(connections.data_mut(ConnIndex::new(0)), Some(&mut 77)));
-        rig.say(client, "hi");
+        rig.send_text(client, "hi");
         rig.settle();
         assert_eq!(rig.frames(client), [Seen::Text("hi".into())]);
         let streams = &rig.worker.sessions.streams;
@@ -85,7 +85,7 @@ fn what_arrives_meanwhile_is_read_when_the_decision_has_come() {
 #[test]
 fn plain_requests_behind_each_other_are_decided_on_one_after_the_other() {
     play(limits(), |rig| {
-        let client = put_off(rig, [get("/later"), get("/later"), get("/none")].concat().as_bytes());
+        let client = defer_decision(rig, [get("/later"), get("/later"), get("/none")].concat().as_bytes());
         rig.decision().resolve(5);
         rig.settle();
         assert_eq!((rig.response(client), rig.counters().decisions_pending.get()), (answer(5), 1));
@@ -98,7 +98,7 @@ fn plain_requests_behind_each_other_are_decided_on_one_after_the_other() {
 }
 
 #[test]
-fn an_answer_before_the_request_that_is_put_off_leaves_at_once() {
+fn an_answer_before_the_request_that_is_deferred_leaves_at_once() {
     play(limits(), |rig| {
         let client = rig.connect();
         rig.send(client, [get("/none"), get("/later")].concat().as_bytes());
@@ -116,7 +116,7 @@ fn a_handler_may_send_and_close_when_it_has_decided() {
         for (path, expected) in
             [("/greeted/later", Seen::Text("hello".into())), ("/turned-away/later", Seen::Close(1008))]
         {
-            let client = put_off(rig, request(path).as_bytes());
+            let client = defer_decision(rig, request(path).as_bytes());
             rig.decision().resolve(5);
             rig.settle();
             assert_eq!(frames_behind(rig, client), [expected]);
@@ -127,7 +127,7 @@ fn a_handler_may_send_and_close_when_it_has_decided() {
 #[test]
 fn a_late_refusal_is_read_whole_and_the_connection_ends_cleanly() {
     play(limits(), |rig| {
-        let client = put_off(rig, request("/later").as_bytes());
+        let client = defer_decision(rig, request("/later").as_bytes());
         rig.send(client, b"more, which nobody reads");
         rig.settle();
         rig.decision().resolve(0);
@@ -173,7 +173,7 @@ fn a_decision_that_is_dropped_is_503_and_that_to_head_has_no_body() {
     play(limits(), |rig| {
         let head = "HEAD /later HTTP/1.1\r\nHost: h\r\n\r\n";
         for (request, has_body) in [(request("/later"), true), (head.into(), false)] {
-            let client = put_off(rig, request.as_bytes());
+            let client = defer_decision(rig, request.as_bytes());
             drop(rig.decision());
             rig.settle();
             let response = rig.response(client);
@@ -188,13 +188,13 @@ fn a_decision_that_is_dropped_is_503_and_that_to_head_has_no_body() {
 #[test]
 fn a_peer_that_is_gone_costs_nothing_and_its_decision_is_for_nobody_else() {
     play(limits(), |rig| {
-        let client = put_off(rig, request("/later").as_bytes());
+        let client = defer_decision(rig, request("/later").as_bytes());
         let stale = rig.decision();
         rig.world().client_resets(client);
         rig.settle();
         assert_eq!((rig.world().held(), rig.counters().decisions_pending.get()), (0, 0));
         // Another client takes the same slot of the table.
-        let other = put_off(rig, request("/later").as_bytes());
+        let other = defer_decision(rig, request("/later").as_bytes());
         stale.resolve(5);
         rig.settle();
         assert_eq!((rig.response(other), states(rig)), (String::new(), vec![State::Deciding]));
@@ -212,7 +212,7 @@ fn a_decision_on_an_earlier_request_of_a_connection_is_not_taken_for_one_on_the_
         rig.settle();
         assert_eq!(rig.frames(client), []);
         // The first decision times out without having been resolved.
-        let slow = put_off(rig, get("/later").as_bytes());
+        let slow = defer_decision(rig, get("/later").as_bytes());
         let stale = rig.decision();
         rig.run_for(secs(8));
         let _ = rig.response(slow);
@@ -236,7 +236,7 @@ fn behind() -> [Vec<u8>; 3] {
 fn who_ends_its_half_behind_a_plain_request_gets_the_answer_all_the_same() {
     play(limits(), |rig| {
         for behind in ["", "more"] {
-            let client = put_off(rig, [&get("/later"), behind].concat().as_bytes());
+            let client = defer_decision(rig, [&get("/later"), behind].concat().as_bytes());
             rig.world().client_ends(client);
             rig.settle();
             assert_eq!((rig.counters().decisions_pending.get(), awaited(rig)), (1, vec![true]));
@@ -297,7 +297,7 @@ fn who_resets_while_its_request_is_decided_on_is_dropped_at_once() {
 #[test]
 fn a_decision_that_is_too_late_is_not_awaited() {
     play(limits(), |rig| {
-        let client = put_off(rig, request("/later").as_bytes());
+        let client = defer_decision(rig, request("/later").as_bytes());
         rig.run_for(millis(6_999));
         assert_eq!(awaited(rig), [true]);
         rig.run_for(millis(201));
@@ -312,7 +312,7 @@ fn a_decision_that_is_too_late_is_not_awaited() {
 #[test]
 fn a_handler_cannot_put_a_request_off_twice() {
     play(limits(), |rig| {
-        let client = put_off(rig, request("/later").as_bytes());
+        let client = defer_decision(rig, request("/later").as_bytes());
         rig.decision().resolve(1);
         rig.settle();
         assert!(rig.response(client).starts_with("HTTP/1.1 500 "));
@@ -321,7 +321,7 @@ fn a_handler_cannot_put_a_request_off_twice() {
 }
 
 #[test]
-fn above_the_limit_nothing_is_put_off() {
+fn above_the_limit_nothing_is_deferred() {
     play(limits(), |rig| {
         let clients: Vec<Client> = (0..=DECISIONS).map(|_| rig.connect()).collect();
         for &client in &clients {
@@ -345,12 +345,12 @@ fn above_the_limit_nothing_is_put_off() {
         assert!(rig.response(late).starts_with("HTTP/1.1 503 "));
         drop(rig.decision());
         rig.settle();
-        put_off(rig, request("/later").as_bytes());
+        defer_decision(rig, request("/later").as_bytes());
     });
 }
 
 #[test]
-fn heads_that_are_put_off_count_as_buffers() {
+fn heads_that_are_deferred_count_as_buffers() {
     play(Limits { buffers: 300, ..limits() }, |rig| {
         let (first, second) = (rig.connect(), rig.connect());
         for client in [first, second] {
@@ -374,7 +374,7 @@ fn heads_that_are_put_off_count_as_buffers() {
 #[test]
 fn at_the_end_of_the_server_nothing_is_decided_any_more() {
     play(limits(), |rig| {
-        let client = put_off(rig, request("/later").as_bytes());
+        let client = defer_decision(rig, request("/later").as_bytes());
         let decision = rig.decision();
         rig.handle.shared.drain(secs(5));
         rig.iterate();
@@ -399,7 +399,7 @@ fn many_decisions_at_once_leave_time_for_mail_and_sockets() {
         for _ in 0..clients.len() {
             rig.decision().resolve(5);
         }
-        rig.say(other, "hi");
+        rig.send_text(other, "hi");
         rig.handle.broadcast(crate::Message::Text("all")).unwrap();
         rig.iterate();
         assert_eq!(rig.frames(other), [Seen::Text("all".into()), Seen::Text("hi".into())]);

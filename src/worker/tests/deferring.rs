@@ -21,8 +21,8 @@ fn several_are_read_from_before_several_are_written_to() {
     play(limits(), |rig| {
         let clients = [(); 3].map(|()| rig.open());
         let before = clients.map(|client| rig.sends(client));
-        for (client, said) in clients.into_iter().zip(["one", "big 100", "three"]) {
-            rig.say(client, said);
+        for (client, text) in clients.into_iter().zip(["one", "big 100", "three"]) {
+            rig.send_text(client, text);
             assert_eq!(visit(rig, client), Flow::Alive);
         }
         assert_eq!(clients.map(|client| rig.sends(client)), before);
@@ -40,7 +40,7 @@ fn no_more_are_held_than_may_be() {
     play(limits(), |rig| {
         let clients: Vec<Client> = (0..=DEFERRED_MOST).map(|_| rig.open()).collect();
         for &client in &clients {
-            rig.say(client, "hello");
+            rig.send_text(client, "hello");
             assert_eq!(visit(rig, client), Flow::Alive);
         }
         let (last, others) = clients.split_last().unwrap();
@@ -58,7 +58,7 @@ fn those_of_many_connections_leave_in_one_iteration() {
     play(limits(), |rig| {
         let clients: Vec<Client> = (0..3 * DEFERRED_MOST + 1).map(|_| rig.open()).collect();
         for &client in &clients {
-            rig.say(client, &format!("I am {client}"));
+            rig.send_text(client, &format!("I am {client}"));
         }
         rig.iterate();
         for &client in &clients {
@@ -89,14 +89,14 @@ fn what_the_kernel_does_not_take_of_them_follows() {
             let clients = [(); 3].map(|()| rig.open());
             rig.world().set_room(clients[1], room);
             for client in clients {
-                for said in ["first", "big 70", "last"] {
-                    rig.say(client, said);
+                for text in ["first", "big 70", "last"] {
+                    rig.send_text(client, text);
                 }
-                rig.say(client, &"x".repeat(20));
+                rig.send_text(client, &"x".repeat(20));
             }
             rig.settle();
             rig.world().set_room(clients[1], 1 << 20);
-            rig.say(clients[1], "and more");
+            rig.send_text(clients[1], "and more");
             rig.settle();
             let mut expected = vec![text("first"), Seen::Binary(70), text("last"), text(&"x".repeat(20))];
             assert_eq!(rig.frames(clients[0]), expected);
@@ -112,7 +112,7 @@ fn those_of_a_connection_that_has_ended_are_forgotten() {
     play(limits(), |rig| {
         let clients = [(); 3].map(|()| rig.open());
         for client in clients {
-            rig.say(client, "hello");
+            rig.send_text(client, "hello");
             assert_eq!(visit(rig, client), Flow::Alive);
         }
         // One connection ends here, and the peer of another has reset it before it is written to.
@@ -123,7 +123,7 @@ fn those_of_a_connection_that_has_ended_are_forgotten() {
         rig.settle();
         assert_eq!(rig.log().closed.len(), 2);
         assert_eq!(rig.frames(clients[2]), [text("hello")]);
-        rig.say(clients[2], "still here");
+        rig.send_text(clients[2], "still here");
         rig.settle();
         assert_eq!(rig.frames(clients[2]), [text("still here")]);
     });
@@ -134,7 +134,7 @@ fn a_connection_that_is_reported_twice_gets_its_replies_in_order() {
     play(limits(), |rig| {
         let client = rig.open();
         let id = rig.log().opened[client];
-        rig.say(client, "one");
+        rig.send_text(client, "one");
         assert_eq!(visit(rig, client), Flow::Alive);
         rig.worker.sessions.write_deferred_to(id);
         rig.send_close(client, CloseCode::NORMAL);

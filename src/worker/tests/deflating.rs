@@ -9,7 +9,7 @@ const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 /// A message that a client got, and whether it was compressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(super) enum ReceivedMessage {
     Text(String, bool),
     Binary(Vec<u8>, bool),
     Close(u16),
@@ -65,7 +65,7 @@ impl Deflating {
         frame
     }
 
-    pub(super) fn say(&mut self, rig: &mut Rig, text: &str) {
+    pub(super) fn send_text(&mut self, rig: &mut Rig, text: &str) {
         let frame = self.frame(Opcode::Text, text.as_bytes());
         rig.send(self.client, &frame);
     }
@@ -83,27 +83,29 @@ impl Deflating {
     }
 
     /// Returns the received messages, decompressed.
-    pub(super) fn hear(&mut self, rig: &mut Rig) -> Vec<Heard> {
+    pub(super) fn receive(&mut self, rig: &mut Rig) -> Vec<ReceivedMessage> {
         let mut bytes = rig.world().client_takes(self.client);
         let rules = DecoderConfig { role: Role::Client, max_message: 1 << 24, max_frames: 1, deflate: true };
-        let (mut decoder, mut at, mut heard) = (Decoder::default(), 0, Vec::new());
+        let (mut decoder, mut at, mut received) = (Decoder::default(), 0, Vec::new());
         loop {
             let decoded = decoder.decode(&mut bytes[at..], &rules, &mut Heap).unwrap();
             at += decoded.consumed;
-            heard.push(match decoded.event {
+            received.push(match decoded.event {
                 None => break,
-                Some(Event::Message(Message::Text(text))) => Heard::Text(text.into(), false),
-                Some(Event::Message(Message::Binary(bytes))) => Heard::Binary(bytes.into(), false),
+                Some(Event::Message(Message::Text(text))) => ReceivedMessage::Text(text.into(), false),
+                Some(Event::Message(Message::Binary(bytes))) => ReceivedMessage::Binary(bytes.into(), false),
                 Some(Event::Compressed { opcode: Opcode::Text, payload }) => {
-                    Heard::Text(String::from_utf8(self.decompress(payload)).unwrap(), true)
+                    ReceivedMessage::Text(String::from_utf8(self.decompress(payload)).unwrap(), true)
                 }
-                Some(Event::Compressed { payload, .. }) => Heard::Binary(self.decompress(payload), true),
-                Some(Event::Close(frame)) => Heard::Close(frame.code.map_or(1005, CloseCode::get)),
+                Some(Event::Compressed { payload, .. }) => {
+                    ReceivedMessage::Binary(self.decompress(payload), true)
+                }
+                Some(Event::Close(frame)) => ReceivedMessage::Close(frame.code.map_or(1005, CloseCode::get)),
                 Some(Event::Ping(_) | Event::Pong(_)) => panic!("nobody pings"),
             });
         }
         assert!(decoder.is_idle(), "the output ends within a frame");
-        heard
+        received
     }
 }
 

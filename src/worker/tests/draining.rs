@@ -105,7 +105,7 @@ fn output_leaves_before_the_close_of_the_end() {
     play(limits(), |rig| {
         let client = rig.open();
         rig.world().set_room(client, 10);
-        rig.say(client, "big 1000");
+        rig.send_text(client, "big 1000");
         rig.settle();
         rig.handle.broadcast(Message::Text("last orders")).unwrap();
         rig.settle();

@@ -125,7 +125,7 @@ fn however_many_come_with_large_messages_small_ones_have_their_share() {
 }
 
 #[test]
-fn who_sends_one_by_one_is_not_given_up_for_who_has_more() {
+fn a_client_that_sends_one_by_one_is_not_evicted_for_one_with_more() {
     play(with(4 * MIB), |rig| {
         let waiting: Vec<Client> = (0..150).map(|_| sending(rig, 15_000)).collect();
         // None of those is as large as this message becomes.

@@ -9,7 +9,7 @@ use crate::ws::Opcode;
 fn a_client_is_upgraded_and_echoed_to() {
     play(limits(), |rig| {
         let client = rig.open();
-        rig.say(client, "hi");
+        rig.send_text(client, "hi");
         rig.settle();
         assert_eq!(rig.frames(client), [Seen::Text("hi".into())]);
         assert_eq!((rig.counters().open.get(), rig.counters().sockets.get()), (1, 1));

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::deflating::{Deflating, Heard, text};
+use super::deflating::{Deflating, ReceivedMessage, text};
 use super::rig::{Client, Seen, limits, millis, play, play_with, request, secs};
 use crate::budget::{MAILBOX, SLICE_PER_ITERATION};
 use crate::worker::{ConnId, Deflation, Limits, SendError};
@@ -26,18 +26,19 @@ fn a_broadcast_goes_out_in_slices_and_later_mail_waits_for_it() {
         rig.handle.send(id, Message::Text("before")).unwrap();
         rig.handle.broadcast(Message::Text("all")).unwrap();
         rig.handle.send(id, Message::Text("after")).unwrap();
-        let said = |texts: &[&str]| texts.iter().map(|&text| Seen::Text(text.into())).collect::<Vec<_>>();
+        let texts_seen =
+            |texts: &[&str]| texts.iter().map(|&text| Seen::Text(text.into())).collect::<Vec<_>>();
 
         // Sockets are handled between the slices.
         rig.iterate();
-        assert_eq!((rig.frames(first), rig.frames(last)), (said(&["before", "all"]), said(&[])));
-        rig.say(last, "quiet");
+        assert_eq!((rig.frames(first), rig.frames(last)), (texts_seen(&["before", "all"]), texts_seen(&[])));
+        rig.send_text(last, "quiet");
         rig.iterate();
         assert_eq!(rig.log().messages, ["quiet"]);
         rig.settle();
-        assert_eq!((rig.frames(first), rig.frames(last)), (said(&["after"]), said(&["all"])));
+        assert_eq!((rig.frames(first), rig.frames(last)), (texts_seen(&["after"]), texts_seen(&["all"])));
         for &client in &clients[1..clients.len() - 1] {
-            assert_eq!(rig.frames(client), said(&["all"]));
+            assert_eq!(rig.frames(client), texts_seen(&["all"]));
         }
     });
 }
@@ -47,7 +48,7 @@ fn a_broadcast_passes_over_those_that_are_not_open() {
     play(limits(), |rig| {
         let (open, closing) = (rig.open(), rig.open());
         let shaking = rig.connect();
-        rig.say(closing, "close");
+        rig.send_text(closing, "close");
         rig.settle();
         rig.frames(closing);
         rig.handle.broadcast(Message::Text("all")).unwrap();
@@ -101,11 +102,11 @@ fn an_event_of_one_that_has_gone_is_nobodys() {
         let id = rig.log().opened[1];
         // Both events are from one wait, and mail has closed the second connection before its event is handled.
         rig.handle.close(id, CloseCode::NORMAL, "").unwrap();
-        rig.say(first, "hi");
+        rig.send_text(first, "hi");
         rig.world().client_resets(second);
         rig.settle();
         let third = rig.open();
-        rig.say(third, "hi");
+        rig.send_text(third, "hi");
         rig.settle();
         assert_eq!(rig.frames(third), [Seen::Text("hi".into())]);
         assert_eq!(rig.log().last_close(), "by us 1000");
@@ -283,14 +284,14 @@ fn mail_that_takes_long_leaves_sockets_their_time() {
         let text = text(1, 20_000);
         let mut sent = 0;
         for _ in 0..10 {
-            rig.say(other, "quiet");
+            rig.send_text(other, "quiet");
             // This is more than an iteration has time for.
             sent += (0..100).filter(|_| rig.handle.send(id, Message::Text(&text)).is_ok()).count();
             rig.iterate();
         }
         assert!(rig.log().messages.len() >= 9, "{} of 10 were heard", rig.log().messages.len());
         rig.settle();
-        assert_eq!(deflating.hear(rig), vec![Heard::Text(text, true); sent]);
+        assert_eq!(deflating.receive(rig), vec![ReceivedMessage::Text(text, true); sent]);
     });
 }
 

@@ -67,7 +67,7 @@ fn always_pings_every_interval_whatever_passes() {
         for _ in 0..5 {
             let from = rig.world().now;
             while rig.world().now - from < millis(29_900) {
-                rig.say(client, "quiet");
+                rig.send_text(client, "quiet");
                 rig.run_for(millis(100));
             }
             answer(rig, client);
@@ -126,7 +126,7 @@ fn traffic_puts_the_ping_of_an_idle_policy_off() {
     play(pinging(PingPolicy::WhenIdle), |rig| {
         let client = rig.open();
         for _ in 0..100 {
-            rig.say(client, "quiet");
+            rig.send_text(client, "quiet");
             rig.run_for(secs(10));
         }
         assert_eq!(rig.counters().pings_sent.get(), 0);
@@ -142,7 +142,7 @@ fn any_bytes_answer_the_ping_of_an_idle_policy_but_only_a_pong_that_of_always() 
         play(pinging(policy), |rig| {
             let client = rig.open();
             next_ping(rig, client);
-            rig.say(client, "quiet");
+            rig.send_text(client, "quiet");
             rig.run_for(millis(10_300));
             assert_eq!(rig.counters().open.get(), open, "{policy:?}");
         });
@@ -177,7 +177,7 @@ fn a_reply_that_waits_behind_a_ping_gives_its_pong_no_more_time() {
         // It was stopped again. It hears of the first client's message, and finds that of the second with the final read.
         rig.world().now += secs(60);
         for client in clients {
-            rig.say(client, "no Pong");
+            rig.send_text(client, "no Pong");
         }
         rig.settle();
         assert_eq!((rig.counters().open.get(), rig.counters().pong_timeouts.get()), (0, 2));
@@ -262,7 +262,7 @@ fn a_slow_reader_that_makes_progress_is_no_pong_timeout() {
     play(pinging(PingPolicy::Always), |rig| {
         let client = rig.open();
         rig.world().set_room(client, 1_000);
-        rig.say(client, "big 100000");
+        rig.send_text(client, "big 100000");
         rig.settle();
         // The Ping is stuck behind the output, which takes a hundred seconds.
         for _ in 0..99 {
@@ -280,7 +280,7 @@ fn a_reader_that_stops_is_a_pong_timeout() {
         play(pinging(policy), |rig| {
             let client = rig.open();
             rig.world().set_room(client, 1_000);
-            rig.say(client, "big 100000");
+            rig.send_text(client, "big 100000");
             while rig.counters().pings_sent.get() == 0 {
                 rig.run_for(millis(100));
             }
@@ -299,7 +299,7 @@ fn read_slowly(rig: &mut Rig, each_second: usize) -> Client {
     let client = rig.open();
     rig.world().connections[client].send_buffer = 200_000;
     rig.world().set_room(client, 200_000);
-    rig.say(client, "big 100000");
+    rig.send_text(client, "big 100000");
     rig.settle();
     assert_eq!(rig.worker.inventory().sides, 0, "all of it is in the kernel");
     for _ in 0..99 {
@@ -352,7 +352,7 @@ fn a_ping_that_was_stuck_behind_output_has_its_time_from_when_it_leaves() {
     play(pinging(PingPolicy::Always), |rig| {
         let client = rig.open();
         rig.world().set_room(client, 1_000);
-        rig.say(client, "big 50000");
+        rig.send_text(client, "big 50000");
         rig.settle();
         // The Ping joins the queue; the client reads a little each second, and all of it just before the deadline.
         while rig.counters().pings_sent.get() == 0 {
@@ -376,7 +376,7 @@ fn after_a_late_pong_the_next_ping_comes_in_its_time() {
             let client = rig.open();
             rig.world().connections[client].send_buffer = 3_000;
             rig.world().set_room(client, 3_000);
-            rig.say(client, "big 50000");
+            rig.send_text(client, "big 50000");
             rig.settle();
             for _ in 0..40 {
                 rig.run_for(secs(1));
@@ -412,10 +412,10 @@ fn a_worker_that_is_late_has_the_log_say_so_once() {
             rig.iterate();
         }
         assert!(rig.counters().pings_put_off.get() > 0);
-        let said: Vec<_> = notices.try_iter().collect();
+        let seen: Vec<_> = notices.try_iter().collect();
         assert!(
-            matches!(said[..], [Notice::PostponesPings { worker: 0, late_by }] if late_by >= LATE),
-            "{said:?}"
+            matches!(seen[..], [Notice::PostponesPings { worker: 0, late_by }] if late_by >= LATE),
+            "{seen:?}"
         );
     });
 }

@@ -1,6 +1,6 @@
 //! Tests of batches pushed to connections of clients that read, and of clients that do not.
 
-use super::deflating::{Deflating, Heard, text};
+use super::deflating::{Deflating, ReceivedMessage, text};
 use super::rig::{Rig, Seen, limits, play, secs};
 use crate::worker::table::REFERENCE_OVERHEAD;
 use crate::worker::{Batch, ConnIndex, Deflation, Flush, Limits, PreparedMessage, Pushed, SlowPolicy};
@@ -22,7 +22,7 @@ fn taken(taken: u32) -> Pushed {
     Pushed { taken, ..Pushed::default() }
 }
 
-fn said(texts: &[&str]) -> Vec<Seen> {
+fn texts_seen(texts: &[&str]) -> Vec<Seen> {
     texts.iter().map(|&text| Seen::Text(text.into())).collect()
 }
 
@@ -51,7 +51,7 @@ fn a_batch_leaves_in_one_call_for_each_connection() {
         assert_eq!(pushed, [taken(3), taken(3), taken(3), gone]);
         for (client, before) in clients.into_iter().zip(before) {
             assert_eq!(rig.sends(client) - before, 1);
-            assert_eq!(rig.frames(client), said(&["one", "two", "three"]));
+            assert_eq!(rig.frames(client), texts_seen(&["one", "two", "three"]));
         }
         assert_eq!(rig.counters().messages_out.get(), 9);
         assert_eq!(push(rig, SlowPolicy::Close, 0, &[]), Pushed::default());
@@ -70,7 +70,7 @@ fn batches_for_later_leave_together() {
                 assert!(connections.push(ConnIndex::new(0), batch, Flush::Later).taken > 0)
             });
         });
-        assert_eq!(rig.frames(client), said(&["one", "two", "three"]));
+        assert_eq!(rig.frames(client), texts_seen(&["one", "two", "three"]));
         assert_eq!(rig.sends(client) - before, 1);
         assert_eq!(rig.worker.sessions.streams.pool.backlog(), 0);
     });
@@ -86,7 +86,7 @@ fn what_the_kernel_does_not_take_follows_in_order_wherever_it_stopped() {
             assert_eq!(push(rig, SlowPolicy::DropOldest, 0, &["forth"]), taken(1));
             rig.world().set_room(client, usize::MAX);
             rig.settle();
-            assert_eq!(rig.frames(client), said(&["first", "secnd", "third", "forth"]));
+            assert_eq!(rig.frames(client), texts_seen(&["first", "secnd", "third", "forth"]));
             assert_eq!(
                 (rig.worker.sessions.streams.table.sides_len(), rig.worker.sessions.streams.pool.backlog()),
                 (0, 0)
@@ -202,7 +202,7 @@ fn without_memory_to_wait_in_a_message_leaves_at_once_if_the_kernel_takes_it() {
             let pushed =
                 rig.turn(move |connections| connections.push(ConnIndex::new(0), &mut later, Flush::Later));
             assert_eq!((pushed, rig.sends(client) - before), (taken(2), 2));
-            assert_eq!(rig.frames(client), said(&["one", "two"]));
+            assert_eq!(rig.frames(client), texts_seen(&["one", "two"]));
             // A rest that has to follow waits all the same; nothing joins it.
             rig.world().set_room(client, 3);
             let pushed = push(rig, policy, 7, &["three", "four"]);
@@ -210,7 +210,7 @@ fn without_memory_to_wait_in_a_message_leaves_at_once_if_the_kernel_takes_it() {
             assert_eq!(pushed, Pushed { taken: 1, dropped, displaced: 0, undelivered });
             rig.world().set_room(client, usize::MAX);
             rig.settle();
-            assert_eq!(rig.frames(client)[..1], said(&["three"]));
+            assert_eq!(rig.frames(client)[..1], texts_seen(&["three"]));
         });
     }
 }
@@ -271,17 +271,17 @@ fn batches_are_compressed_once_and_read_by_everybody() {
                     });
                     assert_eq!(pushed, [taken(3); 4]);
                     for peer in &mut peers {
-                        let heard: Vec<String> = peer
-                            .hear(rig)
+                        let received: Vec<String> = peer
+                            .receive(rig)
                             .into_iter()
-                            .map(|heard| match heard {
-                                Heard::Text(text, _) => text,
+                            .map(|received| match received {
+                                ReceivedMessage::Text(text, _) => text,
                                 other => panic!("{other:?}"),
                             })
                             .collect();
-                        assert_eq!(heard, texts, "{}", peer.agreed);
+                        assert_eq!(received, texts, "{}", peer.agreed);
                     }
-                    assert_eq!(rig.frames(plain), said(&texts.each_ref().map(String::as_str)));
+                    assert_eq!(rig.frames(plain), texts_seen(&texts.each_ref().map(String::as_str)));
                 }
                 assert!(rig.counters().compressed_out.get() > 0);
             });
@@ -296,7 +296,7 @@ fn a_batch_that_says_so_is_not_compressed() {
         let text = text(1, 500);
         let mut batch = batch(SlowPolicy::Close, 0, &[&text]).uncompressed();
         rig.turn(move |connections| connections.push(ConnIndex::new(0), &mut batch, Flush::Now));
-        assert_eq!(peer.hear(rig), [Heard::Text(text, false)]);
+        assert_eq!(peer.receive(rig), [ReceivedMessage::Text(text, false)]);
     });
 }
 
@@ -317,7 +317,7 @@ fn two_messages_longer_than_an_outbox_reach_who_reads_at_once() {
                 assert_eq!(push(rig, policy, 0, &[&texts[1]]), taken(1));
                 rig.world().set_room(client, usize::MAX);
                 rig.settle();
-                assert_eq!(rig.frames(client), said(&[&texts[0], &texts[1]]));
+                assert_eq!(rig.frames(client), texts_seen(&[&texts[0], &texts[1]]));
                 assert_eq!(
                     (
                         rig.worker.sessions.streams.table.sides_len(),
@@ -394,6 +394,6 @@ fn answers_find_room_beside_a_message_that_waits() {
         assert_eq!((fits, more), (true, false));
         rig.world().set_room(client, usize::MAX);
         rig.settle();
-        assert_eq!(rig.frames(client), said(&[&text, &answer]));
+        assert_eq!(rig.frames(client), texts_seen(&[&text, &answer]));
     });
 }

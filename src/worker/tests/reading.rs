@@ -26,7 +26,7 @@ fn a_flood_is_read_in_slices_without_a_new_event_and_others_have_their_turn() {
         let (loud, quiet) = (rig.open(), rig.open());
         let mut left = flood(rig, loud);
         while left > 0 {
-            rig.say(quiet, "hi");
+            rig.send_text(quiet, "hi");
             rig.iterate();
             assert_eq!(rig.frames(quiet), [Seen::Text("hi".into())]);
             let read = left - unread(rig, loud);
@@ -71,7 +71,7 @@ fn a_flood_that_is_cut_short_leaves_nothing_to_visit() {
         rig.handle.close(id, CloseCode::NORMAL, "").unwrap();
         rig.world().client_resets(client);
         let again = rig.open();
-        rig.say(again, "hi");
+        rig.send_text(again, "hi");
         assert!(rig.settle() <= 3);
         assert_eq!(rig.frames(again), [Seen::Text("hi".into())]);
     });
@@ -83,10 +83,10 @@ fn a_short_read_is_the_last_and_an_end_takes_one_more() {
         let client = rig.open();
         let recvs = |rig: &Rig| rig.world().connections[client].recvs;
         let before = recvs(rig);
-        rig.say(client, "hi");
+        rig.send_text(client, "hi");
         rig.settle();
         assert_eq!(recvs(rig) - before, 1);
-        rig.say(client, "bye");
+        rig.send_text(client, "bye");
         rig.world().client_ends(client);
         rig.settle();
         assert_eq!(recvs(rig) - before, 3);

@@ -31,7 +31,7 @@ fn an_answered_connection_takes_another_request() {
         }
         assert_eq!(rig.counters().responses.get(), 3);
         rig.send(client, request("/").as_bytes());
-        rig.say(client, "hi");
+        rig.send_text(client, "hi");
         rig.settle();
         let mut got = rig.world().client_takes(client);
         let head = got.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;

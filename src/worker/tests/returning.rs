@@ -16,7 +16,7 @@ fn say_all(rig: &mut Rig, client: usize) -> Vec<Seen> {
         ("big 7000", Seen::Binary(7_000)),
         ("", text("")),
     ] {
-        rig.say(client, said);
+        rig.send_text(client, said);
         expected.push(answer);
     }
     for len in [125, 126, 127, 9_000] {

@@ -193,7 +193,7 @@ impl Rig {
         self.send(client, &bytes);
     }
 
-    pub(super) fn say(&mut self, client: Client, text: &str) {
+    pub(super) fn send_text(&mut self, client: Client, text: &str) {
         self.send_frame(client, Opcode::Text, text.as_bytes());
     }
 

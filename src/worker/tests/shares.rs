@@ -24,7 +24,7 @@ fn most_at_a_time(rig: &mut Rig, quiet: Client, total: usize) -> (usize, usize) 
     let (mut most, mut seen, mut iterations) = (0, 0, 0);
     let before = rig.log().messages.len();
     while seen < total {
-        rig.say(quiet, "hi");
+        rig.send_text(quiet, "hi");
         rig.iterate();
         iterations += 1;
         assert_eq!(rig.frames(quiet), [Seen::Text("hi".into())], "iteration {iterations}");
@@ -88,7 +88,7 @@ fn an_iteration_is_bounded_over_all_connections_and_each_has_its_turn() {
         }
         // All of them become ready together, and even a first visit to each is more work than one iteration may do.
         let mut waited = 0;
-        rig.say(quiet, "hi");
+        rig.send_text(quiet, "hi");
         while rig.frames(quiet).is_empty() {
             rig.iterate();
             waited += 1;
@@ -151,7 +151,7 @@ fn whatever_is_small_and_costs_much_is_bounded() {
             while !rig.world().connections[loud].inbound.is_empty()
                 || rig.worker.sessions.streams.table.sides_len() > 0
             {
-                rig.say(quiet, "hi");
+                rig.send_text(quiet, "hi");
                 rig.iterate();
                 assert_eq!(rig.frames(quiet), [Seen::Text("hi".into())]);
                 iterations += 1;
@@ -178,14 +178,14 @@ fn compressed_messages_that_come_to_nothing_take_their_turn() {
         let context = loud.frame(Opcode::Binary, &super::deflating::noise(1 << 15));
         rig.send(loud.client, &context);
         rig.settle();
-        loud.hear(rig);
+        loud.receive(rig);
         let mut bytes = Vec::new();
         (0..1_000).for_each(|_| encode::compressed_frame(&mut bytes, Opcode::Binary, &[0], Some([1; 4])));
         rig.send(loud.client, &bytes);
         let mut iterations = 0;
         while rig.counters().compressed_in.get() < 1_001 {
             let before = rig.counters().compressed_in.get();
-            rig.say(quiet, "hi");
+            rig.send_text(quiet, "hi");
             rig.iterate();
             assert_eq!(rig.frames(quiet), [Seen::Text("hi".into())]);
             let most = 2 * (WORK_PER_VISIT as u64 / (1 << 15) + 1);
@@ -215,7 +215,7 @@ fn what_waits_of_a_flood_is_dealt_with_in_order_and_forgotten_with_its_end() {
     play(Limits { work: allowance, ..limits() }, |rig| {
         let client = rig.open();
         for number in 0..3_000 {
-            rig.say(client, &format!("{number}"));
+            rig.send_text(client, &format!("{number}"));
         }
         rig.send_close(client, CloseCode::NORMAL);
         rig.settle();
@@ -294,8 +294,8 @@ fn an_iteration_judges_no_more_deadlines_than_it_has_time_for() {
         rig.world().now += secs(60);
         rig.world().signals = 1;
         rig.iterate();
-        let heard = rig.log().messages.len();
-        assert!((150..3_000).contains(&heard), "{heard} of 6,000 at a time");
+        let received = rig.log().messages.len();
+        assert!((150..3_000).contains(&received), "{received} of 6,000 at a time");
         rig.settle();
         assert_eq!((rig.log().messages.len(), rig.counters().open.get()), (6_000, 40));
     });

@@ -169,7 +169,7 @@ fn answers_that_arrived_while_a_draining_process_stood_still_count() {
 fn whom_a_drain_had_not_told_when_its_time_was_up_is_told_yet() {
     play(limits(), |rig| {
         let client = rig.open();
-        rig.say(client, "hello");
+        rig.send_text(client, "hello");
         rig.handle.shared.drain(Duration::ZERO);
         stand_still(rig, LONG);
         rig.iterate();
@@ -185,7 +185,7 @@ fn a_reader_whose_kernel_took_in_something_meanwhile_lives() {
         play(Limits { slowest_reader: 1, ..pinging(policy) }, |rig| {
             let client = rig.open();
             rig.world().set_room(client, 1_000);
-            rig.say(client, "big 100000");
+            rig.send_text(client, "big 100000");
             rig.run_for(secs(8));
             // Reading makes room in the kernel's buffer, which that wait does not report.
             rig.world().client_takes(client);
@@ -210,7 +210,7 @@ fn a_ping_that_leaves_after_the_process_stood_still_within_an_iteration_has_its_
         let wait = due - rig.world().now - millis(1);
         rig.run_for(wait);
         // The process is stopped while it reads from one client, in the iteration in which the Ping of the other is due.
-        rig.say(busy, "quiet");
+        rig.send_text(busy, "quiet");
         rig.world().now = due;
         rig.world().stall = LONG;
         rig.iterate();
@@ -227,7 +227,7 @@ fn a_ping_that_leaves_after_the_process_stood_still_within_an_iteration_has_its_
 fn a_connection_accepted_after_the_process_stood_still_within_an_iteration_has_its_time() {
     play(limits(), |rig| {
         let busy = rig.open();
-        rig.say(busy, "quiet");
+        rig.send_text(busy, "quiet");
         let client = rig.connect();
         rig.world().stall = LONG;
         rig.settle();

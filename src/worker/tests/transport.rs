@@ -349,7 +349,7 @@ fn connections_of_both_transports_live_in_one_worker() {
         rig.settle();
         // The next connection with that index has none of the old state.
         open(rig);
-        rig.say(plain, "still here");
+        rig.send_text(plain, "still here");
         rig.settle();
         assert_eq!(rig.frames(plain), [Seen::Text("still here".into())]);
     });

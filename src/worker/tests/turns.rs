@@ -28,7 +28,7 @@ fn open_connections_are_found_by_their_index_and_others_are_not() {
     play(limits(), |rig| {
         let (open, closing) = (rig.open(), rig.open());
         rig.connect();
-        rig.say(closing, "close");
+        rig.send_text(closing, "close");
         rig.settle();
         rig.frames(closing);
         let ids = rig.log().opened.clone();

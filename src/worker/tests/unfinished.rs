@@ -24,7 +24,7 @@ fn frame(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Checks that the connection is closed between the timeout and one tick later, from now.
-fn is_given_up_in_time(rig: &mut Rig, client: Client) {
+fn is_closed_in_time(rig: &mut Rig, client: Client) {
     rig.run_for(TIMEOUT - millis(1));
     assert_eq!(rig.counters().message_timeouts.get(), 0, "early");
     rig.run_for(TICK + millis(1));
@@ -34,7 +34,7 @@ fn is_given_up_in_time(rig: &mut Rig, client: Client) {
 }
 
 #[test]
-fn whatever_has_begun_is_given_up_in_time() {
+fn whatever_has_begun_is_closed_in_time() {
     let whole = frame(true, Opcode::Binary, &[7; 300]);
     let first = frame(false, Opcode::Text, b"first");
     let more = [&first[..], &frame(false, Opcode::Continuation, b"more")].concat();
@@ -46,13 +46,13 @@ fn whatever_has_begun_is_given_up_in_time() {
             rig.run_for(millis(1234));
             rig.send(client, bytes);
             rig.settle();
-            is_given_up_in_time(rig, client);
+            is_closed_in_time(rig, client);
         });
     }
 }
 
 #[test]
-fn a_message_that_is_given_up_leaves_no_side_record() {
+fn a_message_that_times_out_leaves_no_side_record() {
     play(timed(), |rig| {
         let client = rig.open();
         rig.send(client, &frame(false, Opcode::Text, b"first"));
@@ -65,7 +65,7 @@ fn a_message_that_is_given_up_leaves_no_side_record() {
 }
 
 #[test]
-fn a_message_that_is_given_up_over_input_from_after_its_time_leaves_no_side_record() {
+fn a_message_that_times_out_over_input_from_after_its_time_leaves_no_side_record() {
     let work = Allowance { first: 1, visit: 1, iteration: 4 };
     play(Limits { work, ..timed() }, |rig| {
         let client = rig.open();
@@ -161,9 +161,9 @@ fn a_message_that_ends_leaves_no_deadline_behind() {
                 None => rig.open(),
                 Some(_) => {
                     let mut peer = Deflating::open(rig, "permessage-deflate; client_max_window_bits");
-                    peer.say(rig, &"something to keep a side record for ".repeat(9));
+                    peer.send_text(rig, &"something to keep a side record for ".repeat(9));
                     rig.settle();
-                    peer.hear(rig);
+                    peer.receive(rig);
                     peer.client
                 }
             };

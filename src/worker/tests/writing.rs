@@ -12,7 +12,7 @@ fn replies_of_one_iteration_leave_in_one_call() {
         let client = rig.open();
         let before = rig.sends(client);
         for _ in 0..10 {
-            rig.say(client, "hi");
+            rig.send_text(client, "hi");
             rig.send_frame(client, Opcode::Ping, b"?");
         }
         rig.settle();
@@ -48,7 +48,7 @@ fn mail_replies_and_a_ping_leave_in_one_call() {
         rig.world().now = due;
         rig.handle.send(id, Message::Text("one")).unwrap();
         rig.handle.send(id, Message::Text("two")).unwrap();
-        rig.say(client, "three");
+        rig.send_text(client, "three");
         let before = rig.sends(client);
         rig.iterate();
         let seen = rig.frames(client);
@@ -64,10 +64,10 @@ fn a_peer_that_does_not_read_is_not_read_from() {
     play(limits(), |rig| {
         let client = rig.open();
         rig.world().set_room(client, 100);
-        rig.say(client, "big 1000");
+        rig.send_text(client, "big 1000");
         rig.settle();
         for _ in 0..1_000 {
-            rig.say(client, "big 1000");
+            rig.send_text(client, "big 1000");
             rig.settle();
         }
         assert_eq!(rig.log().messages.len(), 1, "the others wait in the kernel");
@@ -90,9 +90,9 @@ fn an_end_that_came_while_reading_rested_is_seen() {
         play(limits(), |rig| {
             let client = rig.open();
             rig.world().set_room(client, 100);
-            rig.say(client, "big 1000");
+            rig.send_text(client, "big 1000");
             rig.settle();
-            rig.say(client, "last words");
+            rig.send_text(client, "last words");
             if reset {
                 rig.world().client_resets(client);
             } else {
@@ -113,7 +113,7 @@ fn blocked_output_waits_for_room_and_is_not_tried_before() {
     play(limits(), |rig| {
         let client = rig.open();
         rig.world().set_room(client, 10);
-        rig.say(client, "big 1000");
+        rig.send_text(client, "big 1000");
         rig.settle();
         let before = rig.sends(client);
         for _ in 0..5 {
@@ -143,7 +143,7 @@ fn a_handler_is_told_when_the_outbox_is_full() {
         rig.world().set_room(client, 0);
         for _ in 0..3 {
             // All messages arrive in one read: the second answer does not fit beside the first.
-            rig.say(client, "big 70000");
+            rig.send_text(client, "big 70000");
         }
         rig.settle();
         // The first answer filled the reply buffer, which was written and queued.
@@ -181,7 +181,7 @@ fn output_that_finds_no_buffer_drops_the_connection_and_nobody_else() {
         let clients = [rig.open(), rig.open(), rig.open()];
         for client in clients {
             rig.world().set_room(client, 5);
-            rig.say(client, "big 40000");
+            rig.send_text(client, "big 40000");
             rig.settle();
         }
         assert_eq!(rig.log().last_close(), "buffers exhausted");
@@ -252,7 +252,7 @@ fn a_message_from_another_thread_and_a_reply_leave_in_one_call() {
         for text in ["one", "two"] {
             rig.handle.send(id, Message::Text(text)).unwrap();
         }
-        rig.say(client, "three");
+        rig.send_text(client, "three");
         let before = rig.sends(client);
         rig.settle();
         assert_eq!(rig.frames(client), ["one", "two", "three"].map(|text| Seen::Text(text.into())));
