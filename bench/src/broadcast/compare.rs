@@ -1,7 +1,7 @@
 //! The rounds of each server put together, and servers held against each other.
 
 use super::report::{BroadcastReport, Comparison, Measurement, Summary};
-use crate::idle::Spread;
+use crate::measure::spread::Spread;
 
 impl BroadcastReport {
     /// Puts the rounds of each server together, and compares it with those it is to be held against: `(server, beside)`.

@@ -8,10 +8,10 @@ use crate::measure::sampler::Memory;
 
 use super::args::Policy;
 use crate::engine::Received;
-use crate::idle::Spread;
 use crate::measure::distribution::Distribution;
 use crate::measure::environment::Environment;
 use crate::measure::reasons::Reasons;
+use crate::measure::spread::Spread;
 
 /// The number of this form of the report.
 pub(crate) const SCHEMA: u32 = 1;

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 use std::path::Path;
 
 use super::report::{BroadcastReport, Measurement, Summary};
-use crate::idle::Spread;
+use crate::measure::spread::Spread;
 use crate::report::files::write as write_file;
 use crate::report::json;
 use crate::report::units::{mib, number, thousands};

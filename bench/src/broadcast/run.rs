@@ -20,7 +20,6 @@ use crate::measure::interrupt::Interrupt;
 use crate::measure::process::cpu_nanos;
 use crate::measure::progress::Bars;
 use crate::measure::sampler::{self, Sampler};
-use crate::measure::threads::{Spread, Threads};
 use crate::measure::watch::micros_each;
 
 /// Connections that are being opened or closed at the same time.
@@ -103,22 +102,15 @@ fn plan(
     subject: &Subject<'_>,
     feed: &Arc<Feed>,
 ) -> anyhow::Result<Plan> {
-    let connections = u64::from(args.connections);
     let client = ClientArgs { to: subject.targets.clone(), ..args.client.clone() };
     Ok(Plan {
-        sources: client.choose_sources(connections)?,
-        targets: client.to.clone(),
-        connections: usize::try_from(connections)?,
-        threads: Threads::plan(connections, client.threads, Spread::Even)?,
         in_flight: IN_FLIGHT,
         rate: args.connect_rate.per_second(),
         raw: false,
         sample_key: client.sample_key || variant.kind == super::subject::Kind::Floor,
-        compression: None,
         numbers: Numbers { first: 0, different: args.topics as usize },
         feed: Some(Arc::clone(feed)),
-        timeouts: client.timeouts(),
-        seed: client.seed,
+        ..Plan::of(&client, args.connections)?
     })
 }
 

@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::report::{BroadcastReport, Comparison, Measurement, Summary};
 use crate::engine::feed::Deaf;
-use crate::idle::Spread;
 use crate::measure::sampler::Memory;
+use crate::measure::spread::Spread;
 use crate::report::text::reasons;
 use crate::report::units::{mib, millis, number, thousands};
 

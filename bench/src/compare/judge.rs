@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::rows::{FLOOR, Row, THRONG};
-use crate::idle::Spread;
+use crate::measure::spread::Spread;
 
 /// Most user bytes of an idle connection, before and after it has echoed.
 pub(super) const IDLE_BYTES: f64 = 48.0;

@@ -7,7 +7,7 @@ use super::judge::{Bar, Behind, Judgement, Verdict};
 use super::report::{CompareReport, Measured, ServerNote};
 use super::rows::{Entry, Row};
 use super::text::plain;
-use crate::idle::Spread;
+use crate::measure::spread::Spread;
 use crate::report::units::{mib, number};
 
 /// The report for people who read it where its files are.

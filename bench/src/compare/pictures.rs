@@ -4,7 +4,7 @@ use super::judge::Judgement;
 use super::report::CompareReport;
 use super::rows::{Row, THRONG, is_floor};
 use super::text::plain;
-use crate::idle::Spread;
+use crate::measure::spread::Spread;
 use crate::plot::{self, BarOf, BarPanel, Kind, RatioRow, Rival};
 
 /// Draws what there is: names of files and their contents. A column of which nothing was measured has no picture.

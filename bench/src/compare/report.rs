@@ -102,7 +102,7 @@ mod tests {
     use super::*;
     use crate::compare::judge::{Bar, Behind, Judged, Verdict};
     use crate::compare::rows::Entry;
-    use crate::idle::Spread;
+    use crate::measure::spread::Spread;
 
     #[test]
     fn every_field_of_the_report_is_documented() {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cells::{Cell, Figure};
 use super::report::Measured;
-use crate::idle::Spread;
+use crate::measure::spread::Spread;
 
 /// The server that is held against the others, and what it cannot be below.
 pub(super) const THRONG: &str = "throng";

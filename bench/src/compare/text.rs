@@ -5,7 +5,7 @@ use std::fmt;
 use super::judge::{Judged, Verdict};
 use super::report::{CompareReport, Measured};
 use super::rows::{Entry, Row};
-use crate::idle::Spread;
+use crate::measure::spread::Spread;
 use crate::report::units::number;
 
 /// A measurement as it is told while others are still to come.

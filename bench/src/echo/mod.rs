@@ -9,12 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::{OutputArgs, Rate, duration};
 use crate::engine::args::ClientArgs;
-use crate::engine::target::Numbers;
 use crate::engine::{EchoPlan, Echoed, Opening, Outcome, Payload, Plan, Swarm};
 use crate::measure::environment::Environment;
 use crate::measure::interrupt::Interrupt;
 use crate::measure::progress::Bars;
-use crate::measure::threads::{Spread, Threads};
 use crate::measure::watch::{ServerCosts, Watch, WatchArgs, micros_each};
 use crate::report::json;
 
@@ -140,7 +138,6 @@ pub(crate) fn measure(args: &EchoArgs, interrupt: &Interrupt) -> anyhow::Result<
 }
 
 fn plan(args: &EchoArgs) -> anyhow::Result<Plan> {
-    let connections = u64::from(args.connections);
     let on_their_way = u64::from(args.size) * u64::from(args.depth);
     ensure!(!args.duration.is_zero(), "--duration must be longer than nothing");
     ensure!(
@@ -148,21 +145,7 @@ fn plan(args: &EchoArgs) -> anyhow::Result<Plan> {
         "--depth times --size is {on_their_way} bytes on their way on each connection: at most {MAX_ON_THEIR_WAY} are supported"
     );
     ensure!(!args.client.raw || args.size > 0, "--raw has no messages of 0 bytes: give a larger --size");
-    Ok(Plan {
-        targets: args.client.to.clone(),
-        sources: args.client.choose_sources(connections)?,
-        connections: usize::try_from(connections)?,
-        threads: Threads::plan(connections, args.client.threads, Spread::Even)?,
-        in_flight: 1024,
-        rate: args.connect_rate.per_second(),
-        raw: args.client.raw,
-        sample_key: args.client.sample_key,
-        compression: None,
-        numbers: Numbers::default(),
-        feed: None,
-        timeouts: args.client.timeouts(),
-        seed: args.client.seed,
-    })
+    Ok(Plan { rate: args.connect_rate.per_second(), ..Plan::of(&args.client, args.connections)? })
 }
 
 struct Run<'a> {

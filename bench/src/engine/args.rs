@@ -3,10 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::Timeouts;
 use super::sources::Sources;
-use super::target::Target;
+use super::target::{Numbers, Target};
+use super::{Plan, Timeouts};
 use crate::args::duration;
+use crate::measure::threads::{Spread, Threads};
 
 /// How clients connect.
 #[derive(Debug, Clone, clap::Args)]
@@ -41,6 +42,27 @@ pub(crate) struct ClientArgs {
     /// What masking keys, nonces and messages are drawn from.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+impl Plan {
+    /// So many connections as the options say: WebSockets without compression, opened as fast as can be.
+    pub(crate) fn of(client: &ClientArgs, connections: u32) -> anyhow::Result<Self> {
+        Ok(Self {
+            targets: client.to.clone(),
+            sources: client.choose_sources(connections.into())?,
+            connections: connections as usize,
+            threads: Threads::plan(connections.into(), client.threads, Spread::Even)?,
+            in_flight: 1024,
+            rate: None,
+            raw: client.raw,
+            sample_key: client.sample_key,
+            compression: None,
+            numbers: Numbers::default(),
+            feed: None,
+            timeouts: client.timeouts(),
+            seed: client.seed,
+        })
+    }
 }
 
 impl ClientArgs {

@@ -7,11 +7,9 @@ use anyhow::bail;
 
 use super::control::{self, Command, Event};
 use super::{HoldArgs, HoldReport};
-use crate::engine::target::Numbers;
 use crate::engine::{Plan, Swarm};
 use crate::measure::interrupt::Interrupt;
 use crate::measure::progress::Bars;
-use crate::measure::threads::{Spread, Threads};
 use crate::measure::watch::{Watch, micros_each};
 
 /// How often the main thread looks at the swarm.
@@ -220,20 +218,9 @@ impl<'a> Hold<'a> {
 }
 
 fn plan(args: &HoldArgs) -> anyhow::Result<Plan> {
-    let connections = u64::from(args.connections);
     Ok(Plan {
-        targets: args.client.to.clone(),
-        sources: args.client.choose_sources(connections)?,
-        connections: usize::try_from(connections)?,
-        threads: Threads::plan(connections, args.client.threads, Spread::Even)?,
         in_flight: usize::try_from(args.in_flight)?,
         rate: args.rate.per_second(),
-        raw: args.client.raw,
-        sample_key: args.client.sample_key,
-        compression: None,
-        numbers: Numbers::default(),
-        feed: None,
-        timeouts: args.client.timeouts(),
-        seed: args.client.seed,
+        ..Plan::of(&args.client, args.connections)?
     })
 }

@@ -15,7 +15,7 @@ use crate::report::json;
 use crate::servers::running::{LOOPBACK, Serve, Server, serve};
 
 pub(crate) use args::{IdleArgs, Mode};
-pub(crate) use report::{IdleReport, Spread};
+pub(crate) use report::IdleReport;
 use round::Client;
 
 /// Sockets beyond the connections that throng has room for.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::measure::environment::Environment;
 use crate::measure::reasons::Reasons;
+use crate::measure::spread::Spread;
 
 /// The whole of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -117,17 +118,6 @@ pub(crate) struct Summary {
     pub(crate) user_bytes: Option<Spread>,
 }
 
-/// A figure over several rounds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Spread {
-    /// The one in the middle, or the mean of the two there.
-    pub(crate) median: f64,
-    /// The least.
-    pub(crate) min: f64,
-    /// The greatest.
-    pub(crate) max: f64,
-}
-
 impl UserBytes {
     pub(super) fn per_connection(&self, low: u32, high: u32) -> PerConnection {
         let each = |less: Option<u64>, more: Option<u64>| {
@@ -138,22 +128,6 @@ impl UserBytes {
             before: each(self.low_echoed.or(self.low), self.high),
             after: each(self.low_echoed, self.high_echoed),
         }
-    }
-}
-
-impl Spread {
-    /// The spread of figures; `None` of nothing.
-    pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let mut figures: Vec<f64> = figures.into_iter().collect();
-        figures.sort_by(f64::total_cmp);
-        let (min, max) = (*figures.first()?, *figures.last()?);
-        let middle = figures.len() / 2;
-        let median = if figures.len() % 2 == 1 {
-            figures[middle]
-        } else {
-            (figures[middle - 1] + figures[middle]) / 2.0
-        };
-        Some(Self { median, min, max })
     }
 }
 

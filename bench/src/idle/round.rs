@@ -11,7 +11,6 @@ use crate::engine::{EchoPlan, Outcome, Payload, Plan, Swarm};
 use crate::measure::interrupt::Interrupt;
 use crate::measure::progress::Bars;
 use crate::measure::settle::{settled, user};
-use crate::measure::threads::{Spread, Threads};
 
 /// How often the main thread looks at the swarms.
 const LOOK: Duration = Duration::from_millis(10);
@@ -35,28 +34,20 @@ impl<'a> Client<'a> {
     pub(super) fn start(args: &'a IdleArgs, targets: &[Target], pids: &'a [u32]) -> anyhow::Result<Self> {
         let without = user(pids)?;
         let client = crate::engine::args::ClientArgs { to: targets.to_vec(), ..args.client.clone() };
-        let high = u64::from(args.high);
-        let threads = Threads::plan(high, client.threads, Spread::Even)?;
-        let sources = client.choose_sources(high)?;
+        let plan = Plan::of(&client, args.high)?;
         let shares = [args.low, args.high - args.low];
         let swarm = |number: usize| {
             Swarm::start(Plan {
-                targets: client.to.clone(),
-                sources: sources.clone(),
                 connections: shares[number] as usize,
-                threads,
                 in_flight: IN_FLIGHT,
                 rate: args.connect_rate.per_second(),
-                raw: client.raw,
-                sample_key: client.sample_key,
                 compression: args.compression.clone(),
                 numbers: Numbers {
                     first: if number == 0 { 0 } else { args.low as usize },
                     ..Numbers::default()
                 },
-                feed: None,
-                timeouts: client.timeouts(),
                 seed: client.seed.wrapping_add(number as u64 * SEEDS),
+                ..plan.clone()
             })
         };
         Ok(Self { args, pids, swarms: [swarm(0)?, swarm(1)?], shares, without })

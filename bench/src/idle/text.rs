@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::report::{IdleReport, Round, Spread};
+use super::report::{IdleReport, Round};
+use crate::measure::spread::Spread;
 use crate::report::text::reasons;
 use crate::report::units::{mib, number, thousands};
 

@@ -17,5 +17,6 @@ pub(crate) mod sampler;
 pub(crate) mod settle;
 pub(crate) mod slab;
 pub(crate) mod sockets;
+pub(crate) mod spread;
 pub(crate) mod threads;
 pub(crate) mod watch;
