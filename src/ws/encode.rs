@@ -129,11 +129,17 @@ pub fn message(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
 /// Writes the header of an unfragmented message of a server to the start of `out`. The payload begins [`header_len`] bytes after the start.
 #[inline(always)]
 pub fn header_in_place(out: &mut [u8], opcode: Opcode, payload_len: usize) {
-    if payload_len <= MAX_SHORT {
-        out[..2].copy_from_slice(&short_header(opcode, payload_len));
-    } else {
-        let header = header(&server_header(opcode, payload_len));
-        out[..header.as_ref().len()].copy_from_slice(header.as_ref());
+    // Written in one piece for each form of the length: this runs once for each echoed message.
+    match payload_len {
+        0..=MAX_SHORT => out[..2].copy_from_slice(&short_header(opcode, payload_len)),
+        126..=0xffff => {
+            let [.., high, low] = payload_len.to_be_bytes();
+            out[..4].copy_from_slice(&[0x80 | opcode as u8, 126, high, low]);
+        }
+        _ => {
+            let header = header(&server_header(opcode, payload_len));
+            out[..header.as_ref().len()].copy_from_slice(header.as_ref());
+        }
     }
 }
 
@@ -216,6 +222,9 @@ mod tests {
             frame(&mut plain, Opcode::Binary, &payload[..len], None);
             assert_eq!(plain, [head, &payload[..len]].concat());
             assert_eq!(plain.len(), frame_len(len));
+            let mut in_place = [7; 14];
+            header_in_place(&mut in_place, Opcode::Binary, len);
+            assert_eq!(in_place.split_at(header_len(len)), (head, &[7; 14][head.len()..]));
 
             let mut masked = Vec::new();
             frame(&mut masked, Opcode::Binary, &payload[..len], Some(KEY));
