@@ -10,8 +10,9 @@ use crate::worker::app::handler::Handler;
 use crate::worker::app::notice::Notice;
 use crate::worker::os::Os;
 use crate::worker::session::opening::AT_LIMIT;
+use crate::worker::stream::Streams;
 use crate::worker::table::token_of;
-use crate::worker::table::{Flags, ListenerIndex, Record, TransportKind};
+use crate::worker::table::{Flags, ListenerIndex, Record};
 
 impl<O: Os, H: Handler> Worker<O, H> {
     pub(in crate::worker) fn accept_connections(&mut self) {
@@ -172,11 +173,8 @@ impl<O: Os, H: Handler> Worker<O, H> {
             } else {
                 AT_LIMIT.write(&mut response);
             }
-            // The worker cannot begin another transport for this connection, and a peer of another transport could not read a plain
-            // response.
-            if transport == TransportKind::Plain {
-                let _ = self.sessions.streams.os.send(&socket, &response);
-            }
+            let Streams { os, transports, .. } = &mut self.sessions.streams;
+            let _ = os.send(&socket, transports.refusal(transport, &response));
             self.sessions.send_refusal_notice(&socket, AT_LIMIT.status(), "no descriptor is left");
             self.sessions.streams.counters.accepted.add(1);
             self.sessions.streams.counters.refused_at_limit.add(1);

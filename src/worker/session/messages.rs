@@ -117,6 +117,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 let frame = self.compressed(message, params).unwrap_or(message.frame());
                 self.charge_for(frame);
                 self.push(index, &mut batch, Flush::Now);
+                self.charge_transports();
             }
             budget.step();
             if self.visits.meter.is_visit_spent() {

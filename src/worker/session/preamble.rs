@@ -76,7 +76,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             return Flow::Alive;
         }
         let start = part.start;
-        let Ok(Received { len, state, .. }) = self.streams.begin_transport(index, part) else {
+        let received = self.streams.begin_transport(index, part);
+        self.charge_transports();
+        let Ok(Received { len, state, .. }) = received else {
             return self.drop_lost(index);
         };
         let drained = drained && state != ReadState::MayHaveMore;

@@ -14,14 +14,22 @@ use crate::ws::{Buffers, LARGE_MESSAGE};
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Visits a connection that has become ready, with the allowance of a first visit, which is enough for most.
     pub(in crate::worker) fn visit_ready(&mut self, index: ConnIndex, read_closed: bool) -> Flow {
+        self.charge_transports();
         self.visits.meter.begin_first_visit();
         self.visit(index, read_closed)
     }
 
     /// Visits a connection with the allowance of a later visit.
     pub(in crate::worker) fn revisit(&mut self, index: ConnIndex, read_closed: bool) -> Flow {
+        self.charge_transports();
         self.visits.meter.begin_visit();
         self.visit(index, read_closed)
+    }
+
+    /// Charges the work that transports have done. Before a visit it was done for other connections, and counts for the iteration alone.
+    #[inline(always)]
+    pub(in crate::worker) fn charge_transports(&mut self) {
+        self.visits.meter.charge(self.streams.transports.take_work());
     }
 
     /// Reads from a connection until no input is left, or the work of this visit is used up. A short read means that no input is left
@@ -48,7 +56,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             let most = self.visits.max_read(record.params.is_negotiated());
             self.streams.counters.reads.add(1);
             let at = self.streams.receive_buffer.input_start();
-            let Received { len, appended, state } = match self.streams.receive(index, at..at + most) {
+            let received = self.streams.receive(index, at..at + most);
+            self.charge_transports();
+            let Received { len, appended, state } = match received {
                 Ok(received) if matches!(received.state, ReadState::Ended | ReadState::Failed) => {
                     return self.handle_end_of_stream(index, at, received);
                 }

@@ -1,10 +1,13 @@
 //! Tests with another transport than the plain one: records with a handshake before them and an alert at the end.
 
 use super::rig::{Client, Rig, Seen, decode, limits, play, request, secs};
+use crate::base::meter::Allowance;
 use crate::simulation::connection::Ending;
 use crate::worker::Limits;
 use crate::worker::stream::ListenerOptions;
-use crate::worker::stream::transport::records::{ALERT, HELLO, LONGEST, WELCOME, encode_record, scramble};
+use crate::worker::stream::transport::records::{
+    ALERT, HELLO, LONGEST, WELCOME, WORK_OF_RECORD, encode_record, scramble,
+};
 use crate::worker::table::TransportKind;
 use crate::ws::{CloseCode, Message, Opcode, encode};
 
@@ -114,6 +117,46 @@ fn conversation(peer: &mut Peer) -> (Vec<u8>, Vec<Seen>) {
     let answers =
         [Seen::Text("over".into()), Seen::Pong(b"?".into()), Seen::Text("and out".into()), Seen::Close(1000)];
     (wire, answers.into())
+}
+
+#[test]
+fn the_work_of_a_transport_bounds_an_iteration() {
+    const CLIENTS: usize = 40;
+    let most = 10 * WORK_OF_RECORD;
+    let work = Allowance { first: most, visit: most, iteration: most };
+    play(Limits { work, ..limits() }, |rig| {
+        let mut clients: Vec<_> = (0..CLIENTS).map(|_| open(rig)).collect();
+        for (client, peer) in &mut clients {
+            let wire = peer.encode_record(&frame(Opcode::Text, b"quiet"));
+            rig.send(*client, &wire);
+        }
+        rig.iterate();
+        let handled = rig.log().messages.len();
+        assert!((5..=10).contains(&handled), "{handled}");
+        rig.settle();
+        assert_eq!(rig.log().messages.len(), CLIENTS);
+        // Output counts as well.
+        rig.handle.broadcast(Message::Text("all")).unwrap();
+        rig.iterate();
+        let got = |rig: &Rig| clients.iter().filter(|(client, _)| rig.sends(*client) > 2).count();
+        assert!((1..=5).contains(&got(rig)), "{}", got(rig));
+        rig.settle();
+        assert_eq!(got(rig), CLIENTS);
+    });
+}
+
+#[test]
+fn without_a_descriptor_a_peer_gets_the_alert_of_its_transport() {
+    play(limits(), |rig| {
+        use_records(rig);
+        rig.world().free_descriptors = 0;
+        let client = rig.connect();
+        rig.send(client, &[HELLO]);
+        rig.settle();
+        let told = rig.world().client_takes(client);
+        assert_eq!((told, rig.ending(client)), (ALERT.to_vec(), Ending::Clean));
+        assert_eq!(rig.counters().refused_at_limit.get(), 1);
+    });
 }
 
 #[test]

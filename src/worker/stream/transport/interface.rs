@@ -61,6 +61,15 @@ pub(in crate::worker) trait Transport {
     /// that; the caller calls it again when there is.
     fn end_writing<O: Os>(&mut self, cx: &mut TransportContext<'_, O>) -> io::Result<bool>;
 
+    /// Returns the work of all calls since the last call of this function, in the unit of [`Meter`](crate::base::meter::Meter), about a
+    /// nanosecond: that of handshakes, and of bytes that were encrypted or decrypted. System calls, and each byte of the stream once, are
+    /// charged by the worker.
+    fn take_work(&mut self) -> usize;
+
+    /// Returns what tells a peer, with which the transport has not begun, that the server is full. `response` is the HTTP response that says
+    /// so; a transport whose peer could not read it returns an alert, or nothing.
+    fn refusal<'a>(&self, response: &'a [u8]) -> &'a [u8];
+
     /// Forgets the connection, whose socket is closed next. May tell the peer that the stream has not ended, with one system call.
     fn close<O: Os>(&mut self, cx: &mut TransportContext<'_, O>);
 }

@@ -114,6 +114,19 @@ impl Transports {
         call!(self, kind, end_writing(cx))
     }
 
+    /// Returns the work of all transports since the last call.
+    #[inline(always)]
+    pub(in crate::worker) fn take_work(&mut self) -> usize {
+        let work = self.plain.take_work();
+        #[cfg(test)]
+        let work = work + self.records.take_work();
+        work
+    }
+
+    pub(in crate::worker) fn refusal<'a>(&self, kind: TransportKind, response: &'a [u8]) -> &'a [u8] {
+        call!(self, kind, refusal(response))
+    }
+
     pub(in crate::worker) fn close<O: Os>(&mut self, kind: TransportKind, cx: &mut TransportContext<'_, O>) {
         call!(self, kind, close(cx));
     }

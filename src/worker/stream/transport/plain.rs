@@ -71,6 +71,15 @@ impl Transport for Plain {
     }
 
     #[inline(always)]
+    fn take_work(&mut self) -> usize {
+        0
+    }
+
+    fn refusal<'a>(&self, response: &'a [u8]) -> &'a [u8] {
+        response
+    }
+
+    #[inline(always)]
     fn close<O: Os>(&mut self, _: &mut TransportContext<'_, O>) {}
 }
 

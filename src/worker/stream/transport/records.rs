@@ -21,6 +21,8 @@ pub(in crate::worker) const WELCOME: u8 = 0x61;
 pub(in crate::worker) const LONGEST: usize = 300;
 /// An alert: a length that no record has. Its sender has found that the peer broke the rules.
 pub(in crate::worker) const ALERT: [u8; 2] = [0xff; 2];
+/// The work of encoding or decoding a record.
+pub(in crate::worker) const WORK_OF_RECORD: usize = 10_000;
 /// Bytes of a record before its payload.
 const HEADER: usize = 2;
 /// Bytes received by one system call.
@@ -46,6 +48,8 @@ struct RecordState {
     decoded: Vec<u8>,
     /// Bytes to be sent.
     out: Vec<u8>,
+    /// The work that was done and not charged.
+    work: usize,
     is_drained: bool,
     has_sent_end: bool,
     has_reported_failure: bool,
@@ -97,6 +101,7 @@ impl RecordState {
                         self.decoded.extend_from_slice(&payload[..len]);
                         scramble(&mut self.decoded[start..], self.next_received);
                         self.next_received = self.next_received.wrapping_add(1);
+                        self.work += WORK_OF_RECORD;
                         at += HEADER + len;
                     } else {
                         break;
@@ -222,6 +227,7 @@ impl Transport for Records {
             }
             encode_record(&mut state.out, payload, state.next_sent);
             state.next_sent = state.next_sent.wrapping_add(1);
+            state.work += WORK_OF_RECORD;
             len += payload.len();
         }
         Ok(Sent { len, is_blocked: !state.out.is_empty() })
@@ -257,6 +263,14 @@ impl Transport for Records {
             state.out.extend_from_slice(&[0; HEADER]);
         }
         Ok(state.flush(cx)? && cx.os.shutdown_write(cx.socket).is_ok())
+    }
+
+    fn take_work(&mut self) -> usize {
+        self.states.values_mut().map(|state| std::mem::take(&mut state.work)).sum()
+    }
+
+    fn refusal<'a>(&self, _: &'a [u8]) -> &'a [u8] {
+        &ALERT
     }
 
     fn close<O: Os>(&mut self, cx: &mut TransportContext<'_, O>) {
