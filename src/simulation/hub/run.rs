@@ -85,7 +85,7 @@ impl Run {
     pub(crate) fn iterate(&mut self, at: usize) -> Result<(), Violation> {
         self.nodes.iterate(at)?;
         self.check_queued(at)?;
-        self.absorb()
+        self.handle_reports()
     }
 
     /// Checks that the messages in entries on their way to a worker's clients do not exceed the limit of bytes.
@@ -98,10 +98,10 @@ impl Run {
         Err(format!("{totals:?} are under way on worker {at}, of at most {most} bytes"))
     }
 
-    fn absorb(&mut self) -> Result<(), Violation> {
+    fn handle_reports(&mut self) -> Result<(), Violation> {
         for entry in self.setup.journal.take() {
             let what = format!("{:?}", entry.decision);
-            self.note(format_args!("home of {}: {:.250}", entry.topic, what));
+            self.note(format_args!("owner of {}: {:.250}", entry.topic, what));
             self.model.take(&entry, &self.setup)?;
         }
         while let Ok(answer) = self.answers.try_recv() {

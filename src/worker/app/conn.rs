@@ -24,7 +24,7 @@ pub struct Conn<'a, D> {
     pub(in crate::worker) outbox_len: usize,
     pub(in crate::worker) outbox_limit: usize,
     pub(in crate::worker) writer: MessageWriter<'a>,
-    pub(in crate::worker) peer: &'a dyn Peer,
+    pub(in crate::worker) peer: &'a dyn PeerAddress,
 }
 
 /// A null pointer, which is the address of no payload: no message can be sent back without a copy.
@@ -38,7 +38,7 @@ impl<'a, D> Conn<'a, D> {
         outbox_len: usize,
         outbox_limit: usize,
         writer: MessageWriter<'a>,
-        peer: &'a dyn Peer,
+        peer: &'a dyn PeerAddress,
     ) -> Self {
         Self { id, data, reply, echoable: NO_PAYLOAD, outbox_len, outbox_limit, writer, peer }
     }
@@ -204,8 +204,8 @@ impl fmt::Display for SendError {
 
 impl std::error::Error for SendError {}
 
-/// The address at the other end, which is looked up only on demand.
-pub(in crate::worker) trait Peer {
+/// The address of a peer, which is looked up only on demand.
+pub(in crate::worker) trait PeerAddress {
     fn address(&self) -> Option<SocketAddr>;
 }
 
@@ -215,7 +215,7 @@ pub(in crate::worker) struct SocketPeer<'a, O: Os> {
     pub(in crate::worker) socket: &'a O::Socket,
 }
 
-impl<O: Os> Peer for SocketPeer<'_, O> {
+impl<O: Os> PeerAddress for SocketPeer<'_, O> {
     fn address(&self) -> Option<SocketAddr> {
         self.os.peer_address(self.socket)
     }

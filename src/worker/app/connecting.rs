@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use super::conn::Peer;
+use super::conn::PeerAddress;
 use super::decision::{Decision, Decisions, Learnt};
 use super::verdict::{Later, Verdict};
 use crate::http::{Refusal, Request, Status};
@@ -12,7 +12,7 @@ use crate::worker::table::{ConnId, ListenerIndex};
 /// A client that connects: its request, and what the server knows about the connection.
 pub struct Connecting<'a> {
     request: Request<'a>,
-    peer: &'a dyn Peer,
+    peer: &'a dyn PeerAddress,
     listener: ListenerIndex,
     transport: Transport,
     /// The result of a decision that was made later.
@@ -48,7 +48,7 @@ const UNDECIDED: Refusal =
 impl<'a> Connecting<'a> {
     pub(in crate::worker) const fn new(
         request: Request<'a>,
-        peer: &'a dyn Peer,
+        peer: &'a dyn PeerAddress,
         listener: ListenerIndex,
         learnt: Option<Learnt>,
         later: MayDecideLater<'a>,

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::base::pool::Pool;
 use crate::budget::{BYTES_PER_WORK, WORK_OF_MESSAGE};
 use crate::metrics::Counters;
-use crate::worker::app::conn::{Conn, Peer};
+use crate::worker::app::conn::{Conn, PeerAddress};
 use crate::worker::app::handler::Handler;
 use crate::worker::stream::Reply;
 use crate::worker::stream::compression::MessageWriter;
@@ -56,7 +56,7 @@ pub(super) struct HandlerCall<'a, H> {
     pub(super) outbox_len: usize,
     pub(super) outbox_limit: usize,
     pub(super) writer: MessageWriter<'a>,
-    pub(super) peer: &'a dyn Peer,
+    pub(super) peer: &'a dyn PeerAddress,
 }
 
 impl<H: Handler> HandlerCall<'_, H> {

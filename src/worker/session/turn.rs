@@ -16,7 +16,7 @@ use crate::ws::{CloseCode, CloseFrame, Message};
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Sends a message to one connection. Returns `false` when there is no room.
-    fn write_answer(&mut self, index: ConnIndex, message: Message<'_>) -> bool {
+    fn queue_direct_message(&mut self, index: ConnIndex, message: Message<'_>) -> bool {
         let (limit, opcode, payload) = (self.limits.outbox, message.opcode(), message.as_bytes());
         let room = limit.saturating_sub(self.streams.outbox_weight(index));
         if self.write_message(index, opcode, payload, room) {
@@ -82,7 +82,7 @@ impl<O: Os, H: Handler> ConnectionAccess<H::Data> for Sessions<O, H> {
         if !self.streams.table.is_open(index) {
             return Err(SendError::Gone);
         }
-        if self.write_answer(index, message) {
+        if self.queue_direct_message(index, message) {
             return Ok(());
         }
         // Output that only waits for the end of the iteration does not make a peer slow.
@@ -91,7 +91,7 @@ impl<O: Os, H: Handler> ConnectionAccess<H::Data> for Sessions<O, H> {
         }
         match self.write_outbox(index) {
             Flow::Gone => Err(SendError::Gone),
-            Flow::Alive if self.write_answer(index, message) => Ok(()),
+            Flow::Alive if self.queue_direct_message(index, message) => Ok(()),
             Flow::Alive => Err(SendError::OutboxFull),
         }
     }
