@@ -1,8 +1,8 @@
-//! Every fixed limit in one place, and how they relate.
-//!
-//! What an operator may want to change is in [`Config`](crate::Config). What stands here is fixed, because other sums rely on it.
-//! Names that end in `_PER_…` are budgets: the most of something in that span. Names that begin with `WORK_` count work in units of about
-//! a nanosecond, the time that a byte takes to be decompressed.
+//! The fixed limits of a server. [`Config`](crate::Config) has those that can be set.
+
+// All fixed limits are here, with the relations between them, which other sums rely on. Names with `_PER_` are budgets: the most of
+// something in that span. Names that begin with `WORK_` count work in units of about a nanosecond, the time that a byte takes to be
+// decompressed.
 
 use std::time::Duration;
 
@@ -14,20 +14,19 @@ use crate::ws::{LARGE_MESSAGE, MAX_HEADER};
 pub const MAX_WORKERS: usize = 1 << 10;
 /// The most connections of a worker: a [`ConnId`](crate::ConnId) has 26 bits for the connection's index.
 pub const MAX_CONNECTIONS_PER_WORKER: usize = 1 << 26;
-/// The most listeners of a worker, and so the most places that a server listens at: a connection's record has four bits for its listener's
-/// number.
+/// The most addresses that a server listens on: a connection's record has four bits for the number of its listener.
 pub const MAX_LISTENERS: usize = 1 << 4;
 /// A server is warned at start that the limit of descriptors leaves it fewer connections than this.
 pub(crate) const SMALL_SERVER: usize = 4096;
 /// Records in one page of a connection table: 4,096 of 32 bytes are 128 KiB.
 pub(crate) const RECORDS_PER_PAGE: usize = 4096;
-/// Descriptors of a table that are not for connections: standard streams, epoll, listeners, wakers of all workers, the
-/// reserve, and some for the application.
+/// Descriptors of each table that a server does not use for connections: they are for the standard streams, the admin port, and the files of
+/// the application.
 pub const DESCRIPTOR_RESERVE: usize = 128;
 /// Descriptors that a worker has of its own beside its listeners: epoll, waker, the one in reserve, and one to open a listener again.
 pub(crate) const WORKER_DESCRIPTORS: usize = 4;
-/// How long a start waits for another server that is about to listen on the same port or in the same directory. Then it goes on, and the
-/// kernel decides.
+/// Time that a starting server waits for another server that starts on the same port, or with a Unix socket in the same directory. After
+/// that time it tries to listen, and the kernel lets one of the two.
 pub const CLAIM_PATIENCE: Duration = Duration::from_secs(2);
 
 // --- Accepting -----------------------------------------------------------------------------------------------------------
@@ -79,7 +78,7 @@ pub(crate) const VISITS_AT_THE_END: usize = 16;
 
 // --- Writing -------------------------------------------------------------------------------------------------------------
 
-/// The least that `outbox-limit` may be, in bytes.
+/// The least value of [`Config::outbox_limit`](crate::Config::outbox_limit), in bytes.
 pub const LEAST_OUTBOX: usize = 64 * 1024;
 /// Slices handed to one sendmsg(2): well below `IOV_MAX`.
 pub(crate) const SLICES_PER_WRITE: usize = 64;
@@ -168,7 +167,8 @@ pub(crate) const WORK_PER_PARSED: usize = 4;
 
 // --- Queues between threads ----------------------------------------------------------------------------------------------
 
-/// Decisions of a worker that are under way: requests that its handler has put off, and what was learnt about them and is not taken in yet.
+/// Most decisions of a worker that are under way: from the call of [`Connecting::later`](crate::Connecting::later) until the worker has
+/// taken the result.
 pub const DECISIONS: usize = 4096;
 /// Entries of a worker's mailbox. A full one refuses the sender.
 pub(crate) const MAILBOX: usize = 1024;
@@ -192,8 +192,8 @@ pub(crate) const SMALL_LIST_KEEP: usize = 64;
 pub(crate) const POOL_KEEP: usize = 1024 * 1024;
 /// Unused bytes that the pool of each worker may keep at least.
 pub(crate) const POOL_KEEP_LEAST: usize = 64 * 1024;
-/// The `throng` program gives blocks of so many bytes, and longer ones, a mapping of their own, so that freeing them gives them back to
-/// the kernel.
+/// Bytes from which on the program `throng` gives a block of memory a mapping of its own (`M_MMAP_THRESHOLD`, mallopt(3)), so that the
+/// kernel gets the memory back when the block is freed.
 pub const MAPPED_BLOCK: usize = 64 * 1024;
 /// Side records looked at, when buffer memory is used up, for unfinished messages that have to give way.
 pub(crate) const EVICTION_SEARCH: usize = 4096;
@@ -204,22 +204,23 @@ pub(crate) const EVICTION_SPARE: usize = 64;
 
 // --- The hub -------------------------------------------------------------------------------------------------------------
 
-/// Messages in a row that are no requests, after which a hub's client is closed with 1008: each is answered with more bytes than it may
-/// have.
+/// The number of invalid `throng.v1` requests in a row after which the hub closes a client with 1008. The error response to such a request
+/// may be longer than the request.
 pub const MAX_BAD_REQUESTS: u32 = 100;
-/// Bytes that a byte of a payload may become in the text of a subprotocol that wraps it: `\\u0001` in JSON. Base64 makes less.
+/// Most bytes that one byte of a payload takes in an [enveloped](crate::Accept::enveloped) message: JSON writes a control character as six
+/// bytes, such as `\u0001`. Base64 takes fewer.
 pub const ENVELOPED_BYTE: usize = 6;
-/// Bytes that such a subprotocol may add to a payload: a topic of 255 bytes and an `id` of 64, each byte of them as above, take half of
-/// it with the names of all members.
+/// Most bytes of an [enveloped](crate::Accept::enveloped) message beside its payload. In `throng.v1`, a topic of 255 bytes and an `id` of 64
+/// bytes, both of control characters, take half of them together with the names of all members.
 pub const ENVELOPE: usize = 4096;
 
-/// The most bytes that a wrapped payload of `payload` bytes travels in.
+/// Returns the most bytes of an [enveloped](crate::Accept::enveloped) message whose payload has `payload` bytes.
 #[must_use]
 pub const fn enveloped(payload: usize) -> usize {
     payload.saturating_mul(ENVELOPED_BYTE).saturating_add(ENVELOPE)
 }
 
-/// Part of a hub's topics that is left to the operator's publishers when clients have taken up all others: one in so many.
+/// The part of a hub's topics that is reserved for messages of the operator: one topic in this many.
 pub const OPERATOR_TOPICS_DIVISOR: usize = 16;
 /// Part of the bytes of histories that encodings made for clients which come back may take: one in so many.
 #[cfg(feature = "hub")]

@@ -1,8 +1,8 @@
 //! Holds a million mostly idle WebSockets on one Linux box, in a few dozen bytes of user memory each, and pushes to them.
 //!
-//! A [`Server`] runs one event loop per core. Each has a [`Handler`] of its own, made in its thread, and shares nothing with
-//! the others; what is known of a connection is a record of 32 bytes plus the handler's [data](Handler::Data). Other threads
-//! reach connections through a [`Handle`].
+//! A [`Server`] runs *workers*, one per core: threads with an event loop each. A worker has connections of its own and a [`Handler`] of its
+//! own, made in its thread, and shares nothing with other workers. A connection takes a record of 32 bytes plus the handler's
+//! [data](Handler::Data). Other threads send to connections, close them and end the server through a [`Handle`].
 //!
 //! ```no_run
 //! use throng::{Accept, CloseReason, Conn, Connecting, Handler, Message, Server, Verdict};
@@ -34,17 +34,26 @@
 //!
 //! # Limits
 //!
-//! Everything has one: see [`Config`] for those an operator sets and [`budget`] for those that are fixed. A limit that is
-//! reached is an error with a name ([`SendError`], a close code, a 503) and a counter in [`Stats`].
+//! Everything that can grow or wait is limited: [`Config`] has the limits that can be set, with their defaults, and [`budget`] those that are
+//! fixed. Where a limit is reached, the caller gets an error such as [`SendError`], or the client a close code or a 503, and a counter in
+//! [`Stats`] counts it.
+//!
+//! # Ending
+//!
+//! [`Server::join`] waits for the end. [`Handle::drain`] ends the server in order, from another thread: [`Server`] has an example for Ctrl-C.
 //!
 //! # The protocol alone
 //!
-//! [`ws`] and [`http`] are RFC 6455 and what it needs of HTTP without any I/O, for both roles: use them under an event loop of
-//! your own.
+//! [`ws`] implements RFC 6455 without I/O, for servers and clients, and [`http`] the part of HTTP/1.1 that it needs. Both can be used with
+//! another event loop.
 //!
 //! # Features
 //!
-//! None is on by default. `hub` is topics and their subscribers, in a module of that name. `serve` is what the `throng` program needs beside the library; `serde` makes [`Stats`] travel.
+//! None is on by default.
+//!
+//! - `hub`: topics, their subscribers and their history, in the module `hub`.
+//! - `serde`: `Serialize` and `Deserialize` for [`Stats`].
+//! - `serve`: the dependencies of the program `throng`. A library needs none of them.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("throng is made of epoll, eventfd and SO_REUSEPORT: it runs on Linux only");

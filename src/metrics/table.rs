@@ -53,7 +53,7 @@ pub trait Snapshot {
     /// The table of the metrics.
     const METRICS: &'static [Metric];
 
-    /// The values, in the order of the table.
+    /// Returns the values, in the order of the table.
     fn values(&self) -> Vec<Value<'_>>;
 }
 

@@ -13,13 +13,13 @@ choices! {
         /// decompressor, about half a megabyte, when they are first needed.
         Shared = "shared",
         /// Messages may refer to earlier messages, which makes small messages much smaller. From its first compressed message on, a
-        /// connection keeps the last bytes of each direction, at most `compression-window` of each, and a side record of 272 bytes.
+        /// connection keeps the last bytes of each direction, at most `compression-window` of each, and 272 bytes beside them.
         Dedicated = "dedicated",
     }
 }
 
 choices! {
-    /// Whether workers are pinned to cores.
+    /// Placement of the workers on cores.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
     pub enum Pinning {
         /// The scheduler chooses the cores.
@@ -43,7 +43,8 @@ choices! {
     }
 }
 
-/// Whether workers may have private descriptor tables.
+/// Whether workers may have private descriptor tables. A descriptor table is a process's list of open files; its size is limited
+/// (`RLIMIT_NOFILE`, getrlimit(2)), and each connection takes an entry. A thread can have a table of its own (`CLONE_FILES`, unshare(2)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DescriptorTables {
     /// All workers use the table of the process.

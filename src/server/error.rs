@@ -64,14 +64,14 @@ pub enum ConfigError {
     BufferShare {
         /// Bytes that all workers need together.
         needed: usize,
-        /// Their number.
+        /// The number of workers.
         workers: usize,
     },
     /// A worker's share of `backlog-limit` does not hold one connection's outbox.
     BacklogShare {
         /// Bytes that all workers need together.
         needed: usize,
-        /// Their number.
+        /// The number of workers.
         workers: usize,
     },
 }
@@ -79,10 +79,10 @@ pub enum ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoListener => f.write_str("there is nowhere to listen: give at least one address"),
+            Self::NoListener => f.write_str("there is no address to listen on: give at least one"),
             Self::TooManyListeners { given } => write!(
                 f,
-                "there are {given} places to listen at and {MAX_LISTENERS} are the most: leave out some, or listen on 0.0.0.0 or [::] for \
+                "there are {given} addresses to listen on and {MAX_LISTENERS} are the most: leave out some, or listen on 0.0.0.0 or [::] for \
                  all addresses of a port"
             ),
             Self::OutOfRange(error) => error.fmt(f),
@@ -102,12 +102,12 @@ impl fmt::Display for ConfigError {
                  {limit}: give {most} workers at most, or raise the limit (ulimit -n, LimitNOFILE=)"
             ),
             Self::SamePlace { first, second } => {
-                write!(f, "{first} and {second} are the same place to listen at: leave out one of the two")
+                write!(f, "{first} and {second} are the same address to listen on: leave out one of the two")
             }
             Self::UnixMode { mode } => write!(
                 f,
-                "unix-mode {mode:#o} must be from 0 to 0o777 and let somebody write, since whoever may write may connect: give 0660 \
-                 for the user and the group, or 0666 for everybody"
+                "unix-mode {mode:#o} must be from 0 to 0o777 and include write permission, which a client needs to connect: give 0660 \
+                 for the owner and the group, or 0666 for all users"
             ),
             Self::SteeredUnpinned => f.write_str(
                 "steer gives connections to the workers on their cores, which no-pin leaves to the scheduler: leave out one \
@@ -194,14 +194,14 @@ impl std::error::Error for StartError {
 pub enum RunError {
     /// A worker could not continue.
     Worker {
-        /// Its number.
+        /// The number of the worker.
         worker: usize,
         /// The error of the system.
         error: io::Error,
     },
     /// A worker panicked: its handler panicked, or throng has a bug. The panic's message is on standard error.
     Panicked {
-        /// Its number.
+        /// The number of the worker.
         worker: usize,
     },
 }

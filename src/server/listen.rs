@@ -154,7 +154,10 @@ impl From<SocketAddr> for Listen {
 impl FromStr for Listen {
     type Err = String;
 
-    /// Parses an address such as `127.0.0.1:9001`, `[::1]:9001` or `unix:/run/throng.sock`.
+    /// Parses an address such as `127.0.0.1:9001`, `[::1]:9001` or `unix:/run/throng.sock`. Host names are not resolved.
+    ///
+    /// # Errors
+    /// A sentence that says what to write.
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             return if path.is_empty() {

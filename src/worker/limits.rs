@@ -13,15 +13,15 @@ use crate::ws::DecoderConfig;
 use crate::ws::deflate::{ContextTakeover, DeflateParams};
 
 choices! {
-    /// Which connections are pinged.
+    /// Which connections are sent Pings.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
     pub enum PingPolicy {
-        /// Connections that have been silent for half an interval to one and a half. Each has its own place in the interval, so that
-        /// clients which spoke together are not pinged together. Anything from the peer is a sign of life, and answers a Ping.
+        /// A connection is sent a Ping when it has been silent for 0.5 to 1.5 times the interval. The time differs between connections, so
+        /// that clients that sent at the same moment are not all sent Pings at the same moment. Any input from the client answers a Ping.
         #[default]
         WhenIdle = "idle",
-        /// All connections, every interval. Only its Pong answers a Ping. The first Ping comes half an interval to one and a half after the
-        /// opening.
+        /// Each connection is sent a Ping once in each interval, and the first one 0.5 to 1.5 times the interval after the connection was
+        /// opened. Only the Pong to a Ping answers it.
         Always = "always",
     }
 }

@@ -80,7 +80,10 @@ fn what_cannot_be_configured_is_78_and_says_where() {
     let places = "127.0.0.1:0,".repeat(17);
     let (code, said) = run_in(&[("THRONG_LISTEN", places.trim_end_matches(','))], None, &[]);
     assert_eq!(code, 78, "{said}");
-    assert!(said.contains("there are 17 places to listen at and 16 are the most: leave out some"), "{said}");
+    assert!(
+        said.contains("there are 17 addresses to listen on and 16 are the most: leave out some"),
+        "{said}"
+    );
 
     let (code, said) = run_in(&[("THRONG_ADMIN_TOKEN", "too short")], None, &listen);
     assert_eq!(code, 78, "{said}");

@@ -186,7 +186,7 @@ pub enum SendError {
     TooLong,
     /// The worker's mailbox is full: other threads send more than the worker can handle.
     MailboxFull,
-    /// The server has ended, or never had this connection.
+    /// There is no such connection, or the server has ended.
     Gone,
 }
 
@@ -197,7 +197,7 @@ impl fmt::Display for SendError {
             Self::OutboxFull => "the connection's outbox is full",
             Self::TooLong => "the message is longer than an outbox may be",
             Self::MailboxFull => "the worker's mailbox is full",
-            Self::Gone => "the server has ended",
+            Self::Gone => "the connection or the server has ended",
         })
     }
 }

@@ -48,24 +48,25 @@ impl<D> Connections<'_, D> {
         self.access.now()
     }
 
-    /// Returns an upper bound of the numbers of [indices](ConnIndex) in use: one more than the highest possible.
+    /// Returns a number that is greater than those of all [indices](ConnIndex) of open connections.
     #[must_use]
     pub fn end(&self) -> u32 {
         self.access.end()
     }
 
-    /// Returns the name of a connection; `None` where none is open.
+    /// Returns the id of the connection with this index; `None` if no connection with it is open.
     #[must_use]
     pub fn id(&self, index: ConnIndex) -> Option<ConnId> {
         self.access.id_of_open(index)
     }
 
-    /// Returns the application's data of a connection, mutably; `None` where none is open.
+    /// Returns the application's data of a connection, mutably; `None` if no connection with this index is open.
     pub fn data_mut(&mut self, index: ConnIndex) -> Option<&mut D> {
         self.access.data_mut(index)
     }
 
-    /// Returns the bytes that wait to be written to a connection, with the overhead of keeping them.
+    /// Returns the bytes that wait to be written to a connection, with the overhead of keeping them; 0 if no connection with this index is
+    /// open.
     #[must_use]
     pub fn backlog(&self, index: ConnIndex) -> usize {
         self.access.backlog(index)
@@ -98,7 +99,7 @@ impl<D> Connections<'_, D> {
     /// messages of a [`Batch`] wait in it.
     ///
     /// # Errors
-    /// [`SendError::Gone`] where no connection is open; [`SendError::OutboxFull`] when the message does not fit. Nothing is sent then.
+    /// [`SendError::Gone`] if no connection with this index is open; [`SendError::OutboxFull`] when the message does not fit. Nothing is sent then.
     pub fn send(&mut self, index: ConnIndex, message: Message<'_>) -> Result<(), SendError> {
         self.access.send(index, message)
     }
