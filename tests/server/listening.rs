@@ -226,5 +226,5 @@ fn a_handler_that_cannot_be_made_is_an_error_and_not_a_hang() {
 fn overlapping_places_are_refused() {
     let error =
         start_error(builder().listen("127.0.0.1:1".parse().unwrap()).listen("0.0.0.0:1".parse().unwrap()));
-    assert!(error.to_string().contains("127.0.0.1:1 and 0.0.0.0:1 are the same place"), "{error}");
+    assert!(error.to_string().contains("127.0.0.1:1 and 0.0.0.0:1 are the same address"), "{error}");
 }
