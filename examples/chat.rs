@@ -1,4 +1,4 @@
-//! A chat room: what one says, all hear. `cargo run --release --example chat [ADDRESS]`, then connect to
+//! A chat room: each message goes to all clients. `cargo run --release --example chat [ADDRESS]`, then connect to
 //! `ws://127.0.0.1:9001/?name=ada` with any WebSocket client.
 
 use std::error::Error;
@@ -9,7 +9,7 @@ use throng::{Accept, Closed, Conn, ConnId, Connecting, Context, Handle, Handler,
 /// The longest name in bytes.
 const MAX_NAME: usize = 16;
 
-/// One worker's part of the room. Messages reach the others' through the handle.
+/// The handler of one worker. The handle sends messages to the clients of all workers.
 struct Chat {
     room: Handle,
 }
@@ -34,7 +34,7 @@ impl Name {
 }
 
 impl Chat {
-    /// Tells everybody, and the log what could not be told.
+    /// Sends a line to all clients, and logs the error if some do not get it.
     fn say(&self, text: &str) {
         if let Err(error) = self.room.broadcast(Message::Text(text)) {
             eprintln!("not everybody heard: {error}");

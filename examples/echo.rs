@@ -7,7 +7,7 @@ use throng::{Accept, CloseReason, Conn, Connecting, Handler, Message, Server, Ve
 struct Echo;
 
 impl Handler for Echo {
-    /// Nothing is kept of a connection, so its record stays at 32 bytes.
+    /// A connection has no data, so its record has 32 bytes.
     type Data = ();
 
     fn upgrade(&mut self, _: &mut Connecting<'_>) -> Verdict<()> {

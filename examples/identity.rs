@@ -1,5 +1,5 @@
-//! Who may subscribe: a handler around the hub's, which asks a directory for each client's token, decides when that has answered, and
-//! keeps the user's number with the connection.
+//! Authentication: a handler that wraps the hub's. It asks a directory about each client's token, decides on the request when the directory
+//! has answered, and keeps the user's number with the connection.
 //! `cargo run --release --features hub --example identity [ADDRESS]`, then open `ws://ADDRESS/topics/news?token=ada`.
 
 use std::error::Error;
@@ -17,16 +17,16 @@ use throng::{
 #[derive(Clone, Copy)]
 struct User(u32);
 
-/// What the directory says of a token.
+/// The directory's answer to a token: its user, or why there is none.
 type Answer = Result<User, &'static str>;
 
-/// A question to the directory, and where the answer is awaited.
+/// A question to the directory, with the decision that waits for the answer.
 struct Question {
     token: String,
     decision: Decision<Answer>,
 }
 
-/// What is kept of a connection: the hub's data, and four bytes more.
+/// The data of a connection: the hub's data, and the user's number.
 struct Member {
     hub: <HubHandler as Handler>::Data,
     user: User,
@@ -38,7 +38,7 @@ impl Member {
     }
 }
 
-/// The hub's handler, behind a door.
+/// The hub's handler, for clients with a valid token.
 struct Guarded {
     hub: HubHandler,
     directory: Sender<Question>,
@@ -64,7 +64,7 @@ impl Handler for Guarded {
                     return refuse(Status::UNAUTHORIZED, "bring a token");
                 };
                 let token = token.into_owned();
-                // Where the directory has ended, the question is dropped with its decision, which is 503.
+                // If the directory has ended, the question is dropped with its decision, and the client gets 503.
                 connecting.later(|decision| drop(self.directory.send(Question { token, decision })))
             }
         }
@@ -77,7 +77,7 @@ impl Handler for Guarded {
     fn message(&mut self, conn: &mut Conn<'_, Member>, message: Message<'_>) {
         if message == Message::Text("who am I?") {
             let User(number) = conn.data().user;
-            // A client that does not read its answers has the hub's limits.
+            // If the outbox is full, this answer is dropped.
             let _ = conn.send(Message::Text(&format!("user {number}")));
         } else {
             self.hub.message(&mut conn.map(Member::hub), message);
@@ -97,7 +97,7 @@ impl Handler for Guarded {
     }
 }
 
-/// Answers questions one after the other: in its place there may be a database.
+/// Answers questions one after the other. A real program would ask a database.
 fn answer(questions: &Receiver<Question>) {
     for Question { token, decision } in questions {
         decision.resolve(match token.as_str() {
@@ -108,7 +108,7 @@ fn answer(questions: &Receiver<Question>) {
     }
 }
 
-/// Starts a server of the hub's topics, for those whom the directory knows.
+/// Starts a server of the hub's topics, for users that the directory knows.
 pub(crate) fn start(hub: &Hub, server: Builder) -> Result<Server, StartError> {
     let (directory, questions) = channel();
     thread::spawn(move || answer(&questions));

@@ -1,4 +1,4 @@
-//! A ticker: a thread of its own pushes to every client once a second. `cargo run --release --example ticker [ADDRESS]`.
+//! A ticker: a separate thread pushes to every client once a second. `cargo run --release --example ticker [ADDRESS]`.
 
 use std::error::Error;
 use std::thread;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use throng::{Accept, Conn, Connecting, Handle, Handler, Message, SendError, Server, Verdict};
 
-/// Clients only listen.
+/// Ignores messages of clients.
 struct Audience;
 
 impl Handler for Audience {

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use throng::hub::{Access, HistoryRule, Hub, HubConfig, PublishError, Publisher, Rule, Rules};
 use throng::{Message, Server};
 
-/// Clients may publish to rooms, of which the last hundred messages are kept for those who come back.
+/// Clients may publish to rooms, of which the last hundred messages are kept for clients that reconnect.
 fn rules() -> Result<Rules, Box<dyn Error>> {
     let history = HistoryRule { messages: 100, bytes: 1 << 20, age: Duration::from_secs(600) };
     let rooms = Rule {
