@@ -136,7 +136,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if !self.streams.has_unsent(index) {
             self.streams.end_writing(index);
         } else if self.streams.is_blocked(index) {
-            self.track_late_close(index);
+            self.streams.track_late_close(index);
         }
     }
 

@@ -155,7 +155,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Pauses reading from a peer that does not read: its input would only make more output.
     fn pause(&mut self, index: ConnIndex) {
         if !self.streams.table.record_mut(index).flags.replace(Flags::PAUSED) {
-            self.suspend_message_deadline(index);
+            self.streams.suspend_message_deadline(index);
         }
     }
 
@@ -176,7 +176,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let record = self.streams.table.record_mut(index);
         if record.flags.has(Flags::PAUSED) && record.state() != State::Deciding {
             record.flags.clear(Flags::PAUSED);
-            self.resume_message_deadline(index);
+            self.streams.resume_message_deadline(index);
             self.queue_visit(id);
             self.restart_pong_deadline(index);
         }

@@ -119,7 +119,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if !is_partial {
             self.streams.table.clear_message_deadline(index);
         } else if input.had_boundary && self.streams.table.record_mut(index).state() == State::Open {
-            self.start_message_deadline(index);
+            self.streams.start_message_deadline(index, self.limits.message_timeout);
         }
         Flow::Alive
     }

@@ -4,22 +4,20 @@
 //! peer that takes a byte now and then must not stay connected for ever. So there is a least rate, and once the Ping itself is
 //! acknowledged, the Pong has `pong-timeout` and no more.
 
-use std::time::Duration;
-
 use super::ping::PING_PAYLOAD;
 use super::sessions::{Flow, Sessions};
-use crate::base::ticks::{TICK, tick_at, time_of};
+use crate::base::ticks::{tick_at, time_of};
 use crate::worker::app::closed::Closed;
 use crate::worker::app::handler::Handler;
 use crate::worker::limits::PingPolicy;
-use crate::worker::os::{Os, OutputStatus};
+use crate::worker::os::Os;
 use crate::worker::table::{ConnIndex, Flags, LatePong, OutputProgress};
 use crate::ws::encode;
 
 impl<O: Os, H: Handler> Sessions<O, H> {
     /// Notes that a Ping of this tick joins output that is blocked.
     pub(in crate::worker) fn track_late_pong(&mut self, index: ConnIndex) {
-        let progress = self.measure_output(index, encode::frame_len(PING_PAYLOAD));
+        let progress = self.streams.measure_output(index, encode::frame_len(PING_PAYLOAD));
         let pinged = self.streams.tick;
         self.streams.table.side_or_new(index).late_pong =
             Some(Box::new(LatePong { pinged, progress, written_at: None }));
@@ -28,7 +26,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Notes that all output is written, the Ping of the tick `pinged` included. Returns whether the Pong's deadline counts from now on:
     /// once for each Ping.
     pub(in crate::worker) fn note_ping_written(&mut self, index: ConnIndex, pinged: u32) -> bool {
-        let measured = self.measure_output(index, 0);
+        let measured = self.streams.measure_output(index, 0);
         let tick = self.streams.tick;
         let new = || Box::new(LatePong { pinged, progress: measured, written_at: None });
         let late = self.streams.table.side_or_new(index).late_pong.get_or_insert_with(new);
@@ -98,54 +96,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let since = self.streams.now.saturating_sub(time_of(pinged));
         let late = self.streams.table.side_mut(index).and_then(|side| side.late_pong.as_deref());
         let progress = late.map_or(OutputProgress::Unmeasured, |late| late.progress);
-        self.check_progress(index, progress, self.keepalive.pong_times.deadline, since)
-    }
-
-    /// Returns the progress at a check, `check_interval` ticks after the check whose result was `progress`. The Ping or Close whose answer
-    /// is late was sent `since` ago. Returns `None` when no output precedes that frame, when the peer has taken too little, or when it
-    /// acknowledged the frame before the last check.
-    pub(in crate::worker) fn check_progress(
-        &mut self,
-        index: ConnIndex,
-        progress: OutputProgress,
-        check_interval: u32,
-        since: Duration,
-    ) -> Option<OutputProgress> {
-        let Some(output) = self.output(index) else {
-            return self.has_outbox_shrunk(index, check_interval).then_some(OutputProgress::Unmeasured);
-        };
-        let least = u128::from(self.limits.slowest_reader) * (TICK * check_interval).as_millis() / 1000;
-        let least = u64::try_from(least).unwrap_or(u64::MAX).max(1);
-        // If the kernel has taken the frame and still has room, queued output follows the frame and does not delay it.
-        let is_behind = progress == OutputProgress::Unmeasured
-            && self.streams.table.get(index).is_some_and(|record| !record.flags.has(Flags::BLOCKED));
-        let queued = if is_behind { 0 } else { self.streams.outbox_len(index) };
-        progress.after_check(output, queued, least, since)
-    }
-
-    /// Returns whether the outbox has become shorter since the last check, where the system does not report what was acknowledged.
-    fn has_outbox_shrunk(&mut self, index: ConnIndex, check_interval: u32) -> bool {
-        let tick = self.streams.tick;
-        let is_paused = self.streams.table.record_mut(index).flags.has(Flags::PAUSED);
-        is_paused
-            && self
-                .streams
-                .table
-                .side_mut(index)
-                .is_some_and(|side| side.outbox_written_at.saturating_add(check_interval) > tick)
-    }
-
-    /// Returns the progress of a peer that must acknowledge all output that is in the kernel or queued now, and `more` bytes.
-    pub(in crate::worker) fn measure_output(&self, index: ConnIndex, more: usize) -> OutputProgress {
-        self.output(index).map_or(OutputProgress::Unmeasured, |output| OutputProgress::Taking {
-            before: output.acknowledged,
-            goal: output.acknowledged
-                + output.unacknowledged
-                + (self.streams.outbox_len(index) + more) as u64,
-        })
-    }
-
-    fn output(&self, index: ConnIndex) -> Option<OutputStatus> {
-        self.streams.table.get(index).and_then(|record| self.streams.os.output_status(&record.socket))
+        let pace = (self.keepalive.pong_times.deadline, self.limits.slowest_reader);
+        self.streams.check_progress(index, progress, pace, since)
     }
 }

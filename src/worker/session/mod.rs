@@ -8,9 +8,9 @@
 //! - `flush`, `deferring`, `messages`, `push`: output, at once or later, to one connection or to many. `turn`: what the handler does in its
 //!   turn.
 //! - `close`: how connections end.
-//! - `timers`, `final_read`, `message_deadline`: deadlines, and the input that is read before one is enforced.
+//! - `timers`, `final_read`: deadlines, and the input that is read before one is enforced.
 //! - `keepalive`, `ping_schedule`, `ping`, `ping_throttle`: when peers get Pings, and with which payload.
-//! - `late_pong`, `late_close`: how deadlines are extended for a peer that has output to read first.
+//! - `late_pong`: how the deadline of a Pong is extended for a peer that has output to read first.
 
 pub(super) mod close;
 mod deferring;
@@ -20,9 +20,7 @@ mod final_read;
 mod flush;
 mod frames;
 pub(super) mod keepalive;
-mod late_close;
 mod late_pong;
-mod message_deadline;
 mod messages;
 pub(super) mod opening;
 pub(super) mod ping;

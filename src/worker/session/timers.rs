@@ -112,7 +112,11 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             state = self.streams.table.record_mut(index).state();
         }
         match state {
-            State::Handshaking | State::KeptAlive if self.extend_request_deadline(index) => Flow::Alive,
+            State::Handshaking | State::KeptAlive
+                if self.streams.extend_request_deadline(index, &self.limits) =>
+            {
+                Flow::Alive
+            }
             State::KeptAlive if self.streams.outbox_len(index) == 0 => self.discard(index),
             State::Handshaking | State::KeptAlive => {
                 self.streams.counters.handshake_timeouts.add(1);
@@ -121,7 +125,9 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             }
             State::Deciding => self.expire_decision(index),
             State::Open => self.keep_alive(index, due),
-            State::Closing | State::Lingering if self.extend_close_deadline(index) => Flow::Alive,
+            State::Closing | State::Lingering if self.streams.extend_close_deadline(index, &self.limits) => {
+                Flow::Alive
+            }
             State::Closing | State::Lingering => {
                 // A peer is not late if its Close arrived with the final read.
                 self.streams.counters.close_timeouts.add(u64::from(state == before));

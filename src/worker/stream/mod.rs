@@ -3,13 +3,17 @@
 //! - `streams`: the streams of a worker, with what they share. `receive`: the one buffer that a worker receives in; `input`: receiving;
 //!   `reply`, `deferred`: output that leaves from that buffer. `listener`: how connections begin.
 //! - `compression`: compression of messages. `transport`: how bytes pass through sockets.
-//! - `output`, `socket_writer`: queued output, and the system calls that write.
+//! - `output`, `socket_writer`: queued output, and the system calls that write. `output_progress`: how much of it the peer takes.
+//! - `late_close`, `message_deadline`: deadlines that depend on the bytes of a stream alone.
 
 pub(super) mod compression;
 mod deferred;
 mod input;
+mod late_close;
 mod listener;
+mod message_deadline;
 mod output;
+mod output_progress;
 mod receive;
 mod reply;
 mod socket_writer;

@@ -68,7 +68,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     fn start_head_deadline(&mut self, index: ConnIndex) {
         self.streams.table.record_mut(index).set_state(State::Handshaking);
         self.streams.table.arm(index, deadline(self.streams.os.now(), self.limits.handshake_timeout));
-        self.forget_late_close(index);
+        self.streams.forget_late_close(index);
     }
 
     /// Prepares for another request after a response, with the input in this range of the receive buffer. Returns `None` when that input
