@@ -11,7 +11,7 @@ use crate::engine::Received;
 use crate::measure::distribution::Distribution;
 use crate::measure::environment::Environment;
 use crate::measure::reasons::Reasons;
-use crate::measure::spread::Spread;
+use crate::report::figure::Spreads;
 
 /// The number of this form of the report.
 pub(crate) const SCHEMA: u32 = 1;
@@ -135,20 +135,9 @@ pub(crate) struct Cpu {
 pub(crate) struct Summary {
     /// The server.
     pub(crate) server: String,
-    /// Processor time of the server by delivery, in microseconds.
-    pub(crate) server_us_per_delivery: Option<Spread>,
-    /// Messages received a second, over all subscribers.
-    pub(crate) deliveries_per_second: Option<Spread>,
-    /// The median latency in microseconds.
-    pub(crate) p50_us: Option<Spread>,
-    /// The 99th percentile.
-    pub(crate) p99_us: Option<Spread>,
-    /// The longest time to the last subscriber, in microseconds.
-    pub(crate) last_us: Option<Spread>,
-    /// The longest iteration of an event loop, in microseconds.
-    pub(crate) loop_us: Option<Spread>,
-    /// The most user memory in bytes.
-    pub(crate) user_bytes: Option<Spread>,
+    /// [`FIGURES`](super::compare::FIGURES).
+    #[serde(flatten)]
+    pub(crate) figures: Spreads,
 }
 
 /// One server held against another one of the same rounds: figures of the first over those of the second.
@@ -158,14 +147,9 @@ pub(crate) struct Comparison {
     pub(crate) server: String,
     /// What it is held against.
     pub(crate) beside: String,
-    /// Processor time by delivery.
-    pub(crate) cpu: Option<Spread>,
-    /// The median latency.
-    pub(crate) p50: Option<Spread>,
-    /// The 99th percentile.
-    pub(crate) p99: Option<Spread>,
-    /// The longest time to the last subscriber.
-    pub(crate) last: Option<Spread>,
+    /// [`RATIOS`](super::compare::RATIOS).
+    #[serde(flatten)]
+    pub(crate) ratios: Spreads,
 }
 
 impl Measurement {

@@ -3,8 +3,9 @@
 use std::fmt::{self, Write};
 use std::path::Path;
 
-use super::report::{BroadcastReport, Measurement, Summary};
-use crate::measure::spread::Spread;
+use super::compare::{FIGURES, RATIOS};
+use super::report::{BroadcastReport, Measurement};
+use crate::report::figure::{Figure, Spreads};
 use crate::report::files::write as write_file;
 use crate::report::json;
 use crate::report::units::{mib, number, thousands};
@@ -55,22 +56,10 @@ impl fmt::Display for Markdown<'_> {
             environment.kernel,
             environment.version
         )?;
-        writeln!(
-            f,
-            "| server | CPU us/delivery | deliveries/s | p50 ms | p99 ms | last ms | loop ms | user MiB |"
-        )?;
+        writeln!(f, "| server | {} |", FIGURES.map(|figure| figure.name).join(" | "))?;
         writeln!(f, "|---|---|---|---|---|---|---|---|")?;
         for server in &report.servers {
-            let Summary { server_us_per_delivery, deliveries_per_second, p50_us, p99_us, .. } = server;
-            let cells = [
-                cell(*server_us_per_delivery, 1.0, 3),
-                cell(*deliveries_per_second, 1.0, 0),
-                cell(*p50_us, 1e3, 2),
-                cell(*p99_us, 1e3, 2),
-                cell(server.last_us, 1e3, 2),
-                cell(server.loop_us, 1e3, 2),
-                cell(server.user_bytes, f64::from(1_u32 << 20), 1),
-            ];
+            let cells = FIGURES.map(|figure| cell(&figure, &server.figures));
             writeln!(f, "| {} | {} |", server.server, cells.join(" | "))?;
         }
         writeln!(
@@ -81,8 +70,7 @@ impl fmt::Display for Markdown<'_> {
             writeln!(f, "| server | beside | CPU | p50 | p99 | last |\n|---|---|---|---|---|---|")?;
         }
         for compared in &report.comparisons {
-            let cells =
-                [compared.cpu, compared.p50, compared.p99, compared.last].map(|ratio| cell(ratio, 1.0, 2));
+            let cells = RATIOS.map(|figure| cell(&figure, &compared.ratios));
             writeln!(f, "| {} | {} | {} |", compared.server, compared.beside, cells.join(" | "))?;
         }
         writeln!(f, "\n## Rounds\n\n```\n{report}```")?;
@@ -96,30 +84,20 @@ impl fmt::Display for Markdown<'_> {
     }
 }
 
-fn cell(spread: Option<Spread>, by: f64, digits: usize) -> String {
-    spread.map_or_else(String::new, |Spread { median, min, max }| {
-        format!(
-            "**{}** ({} to {})",
-            number(median / by, digits),
-            number(min / by, digits),
-            number(max / by, digits)
-        )
-    })
+fn cell(figure: &Figure<Measurement>, spreads: &Spreads) -> String {
+    let told = figure.spread(spreads);
+    told.map_or_else(String::new, |[median, min, max]| format!("**{median}** ({min} to {max})"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broadcast::report::Comparison;
 
     #[test]
     fn every_field_of_the_report_is_documented() {
-        let report = BroadcastReport {
-            rounds: vec![Measurement::default()],
-            servers: vec![Summary::default()],
-            comparisons: vec![Comparison::default()],
-            ..BroadcastReport::default()
-        };
+        let rounds = vec![Measurement { server: "a".to_owned(), ..Measurement::default() }];
+        let mut report = BroadcastReport { rounds, ..BroadcastReport::default() };
+        report.summarize(&[("a".to_owned(), "a".to_owned())]);
         crate::report::documented::check(&report, 50);
     }
 

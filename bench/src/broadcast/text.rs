@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use super::compare::{FIGURES, RATIOS};
 use super::report::{BroadcastReport, Comparison, Measurement, Summary};
 use crate::engine::feed::Deaf;
 use crate::measure::sampler::Memory;
-use crate::measure::spread::Spread;
 use crate::report::text::reasons;
 use crate::report::units::{mib, millis, number, thousands};
 
@@ -127,32 +127,19 @@ impl fmt::Display for Memory {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "server    {}, the median of the rounds, and the least and the most", self.server)?;
-        let line = |f: &mut fmt::Formatter<'_>, title, spread: Option<Spread>, by: f64, digits, unit| {
-            let Some(Spread { median, min, max }) = spread else { return Ok(()) };
-            writeln!(
-                f,
-                "{title:<9} {} {unit}  {} to {}",
-                number(median / by, digits),
-                number(min / by, digits),
-                number(max / by, digits)
-            )
-        };
-        line(f, "cpu", self.server_us_per_delivery, 1.0, 3, "us a delivery")?;
-        line(f, "rate", self.deliveries_per_second, 1.0, 0, "deliveries/s")?;
-        line(f, "p50", self.p50_us, 1e3, 2, "ms")?;
-        line(f, "p99", self.p99_us, 1e3, 2, "ms")?;
-        line(f, "last", self.last_us, 1e3, 2, "ms until all had a batch, at most")?;
-        line(f, "loop", self.loop_us, 1e3, 2, "ms an iteration, at most")?;
-        line(f, "user", self.user_bytes, f64::from(1_u32 << 20), 2, "MiB at most")
+        for figure in &FIGURES {
+            let Some([median, min, max]) = figure.spread(&self.figures) else { continue };
+            writeln!(f, "{:<16} {median}  {min} to {max}", figure.name)?;
+        }
+        Ok(())
     }
 }
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let figures = [("cpu", self.cpu), ("p50", self.p50), ("p99", self.p99), ("last", self.last)];
-        let figures = figures.iter().filter_map(|(name, spread)| {
-            let Spread { median, min, max } = (*spread)?;
-            Some(format!("{name} {} ({} to {})", number(median, 2), number(min, 2), number(max, 2)))
+        let figures = RATIOS.iter().filter_map(|figure| {
+            let [median, min, max] = figure.spread(&self.ratios)?;
+            Some(format!("{} {median} ({min} to {max})", figure.key))
         });
         let figures: Vec<String> = figures.collect();
         writeln!(f, "ratio     {} over {}: {}", self.server, self.beside, figures.join(", "))

@@ -2,16 +2,17 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use super::ratios::Goal;
-use super::report::{C1mReport, Measurement, Part, RunReport};
+use super::figures::FIGURES;
+use super::report::{C1mReport, Part, RunReport};
 use super::results::label;
 use super::rounds::Costs;
 use crate::measure::account::{LEAST_CONNECTIONS, SumOfParts};
 use crate::measure::cgroup::Charges;
-use crate::measure::distribution::Distribution;
 use crate::measure::environment::Environment;
 use crate::measure::kernel::Side;
-use crate::report::units::{mib, millis, number, thousands};
+use crate::report::figure::ratio;
+use crate::report::judge::Goal;
+use crate::report::units::{mib, number, thousands};
 
 /// The report for people who read it where its files are.
 pub(super) struct Markdown<'a> {
@@ -134,49 +135,18 @@ fn machine(f: &mut Formatter<'_>, report: &C1mReport) -> fmt::Result {
 fn table(f: &mut Formatter<'_>, run: &RunReport) -> fmt::Result {
     let RunReport { floor, throng, .. } = run;
     writeln!(f, "| | throng | floor | ratio |\n|---|---:|---:|---:|")?;
-    let mut row = |name: &str, of: &dyn Fn(&Measurement) -> Option<f64>, digits: usize, unit: &str| {
-        let floor = floor.as_ref().and_then(of);
-        let Some(throng) = of(throng) else { return Ok(()) };
-        let show = |value: f64| format!("{}{unit}", number(value, digits));
-        let ratio = floor.filter(|&floor| floor > 0.0).map(|floor| format!("{:.2}", throng / floor));
+    for figure in &FIGURES {
+        let Some(throng) = (figure.of)(throng) else { continue };
+        let floor = floor.as_ref().and_then(figure.of);
+        let ratio = floor.and_then(|floor| ratio(throng, floor)).map(|ratio| number(ratio, 2));
         writeln!(
             f,
-            "| {name} | {} | {} | {} |",
-            show(throng),
-            floor.map(show).unwrap_or_default(),
+            "| {} | {} | {} | {} |",
+            figure.name,
+            figure.show(throng),
+            floor.map(|floor| figure.show(floor)).unwrap_or_default(),
             ratio.unwrap_or_default()
-        )
-    };
-    row("held to the end, by the clients' count", &|m| Some(held(m).0), 0, "")?;
-    row("the same, by the server's", &|m| Some(held(m).1), 0, "")?;
-    row("user memory a connection", &|m| Some(m.user.server_bytes_per_connection), 1, " B")?;
-    row("user memory of the server in all", &|m| Some(mib(m.user.server_at_n)), 1, " MiB")?;
-    let kernel = |m: &Measurement| Some(m.kernel.as_ref()?.server_bytes_per_connection);
-    row("kernel memory a connection, the server's end", &kernel, 0, " B")?;
-    row("time to open all", &|m| Some(m.ramp_seconds), 1, " s")?;
-    row("opened a second", &|m| Some(m.connections_per_second), 0, "")?;
-    row("server's processor time a handshake", &|m| Some(m.ramp_cpu.server_us_per_handshake), 2, " us")?;
-    let hold = |of: fn(&super::report::Hold) -> f64| move |m: &Measurement| Some(of(m.hold.as_ref()?));
-    row("server's processor time a ping cycle", &hold(|hold| hold.cpu_us_per_ping_cycle), 2, " us")?;
-    row("cores of the server while holding", &hold(|hold| hold.server_cpu_cores), 3, "")?;
-    latency_rows(&mut row, "handshake", &|m| Some(&m.handshake_us))?;
-    latency_rows(&mut row, "ping round trip", &|m| Some(&m.hold.as_ref()?.ping_rtt_us))?;
-    latency_rows(&mut row, "echo", &|m| Some(&m.probe.as_ref()?.latency_us))
-}
-
-type Row<'a> = dyn FnMut(&str, &dyn Fn(&Measurement) -> Option<f64>, usize, &str) -> fmt::Result + 'a;
-
-fn latency_rows(
-    row: &mut Row<'_>,
-    name: &str,
-    of: &dyn Fn(&Measurement) -> Option<&Distribution>,
-) -> fmt::Result {
-    for (percentile, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
-        let value = |m: &Measurement| {
-            let latency = of(m).filter(|latency| latency.count() > 0)?;
-            Some(millis(latency.value_at(quantile)))
-        };
-        row(&format!("{name}, {percentile}"), &value, 2, " ms")?;
+        )?;
     }
     Ok(())
 }
@@ -272,11 +242,4 @@ fn environment(f: &mut Formatter<'_>, title: &str, environment: &Environment) ->
     )?;
     writeln!(f, "\n| setting | value |\n|---|---|")?;
     environment.sysctls.iter().try_for_each(|(name, value)| writeln!(f, "| `{name}` | {value} |"))
-}
-
-/// Connections held to the end, as the clients and as the server counted them.
-fn held(measurement: &Measurement) -> (f64, f64) {
-    let both =
-        if measurement.hold.is_some() { measurement.open_after_hold } else { measurement.open_after_ramp };
-    (both.client as f64, both.server as f64)
 }

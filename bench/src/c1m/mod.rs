@@ -3,11 +3,11 @@
 mod client;
 mod document;
 pub(crate) mod elsewhere;
-mod judge;
+pub(crate) mod figures;
 pub(crate) mod load;
 mod notes;
 mod pictures;
-pub(crate) mod ratios;
+mod problems;
 pub(crate) mod report;
 pub(crate) mod results;
 pub(crate) mod rounds;

@@ -1,23 +1,22 @@
 //! Which pictures a report has, and what is in each.
 
+use super::figures::{self, LATENCIES, Latency};
 use super::report::{Measurement, RunReport};
 use super::results::{Findings, label};
 use crate::measure::account::server_parts;
 use crate::measure::distribution::Distribution;
-use crate::plot::{self, Bytes, Cost, CostPoint, Curve, Figures, Kind, LatencyPanel};
+use crate::plot::{self, Bytes, CostPanel, Curve, Kind, LatencyPanel};
 use crate::report::units::thousands;
 
 /// A file's name and its SVG.
 pub(super) type Picture = (String, String);
 
-/// What a latency is taken from, if it was measured.
-type Latency = fn(&Measurement) -> Option<&Distribution>;
-
-/// The latencies of a measurement that are drawn.
-const LATENCIES: [(&str, Latency); 3] = [
-    ("Handshake", |measurement| Some(&measurement.handshake_us)),
-    ("Ping round trip", |measurement| Some(&measurement.hold.as_ref()?.ping_rtt_us)),
-    ("Echo", |measurement| Some(&measurement.probe.as_ref()?.latency_us)),
+/// Costs that are drawn against the number of connections.
+const COSTS: [(&str, &str); 4] = [
+    ("ping_cycle", "Processor time a ping cycle, µs"),
+    ("handshake", "Processor time a handshake, µs"),
+    ("kernel", "Kernel memory, bytes"),
+    ("user", "User memory, bytes"),
 ];
 
 /// Draws all that there are figures for.
@@ -40,9 +39,9 @@ pub(super) fn draw(findings: &Findings) -> anyhow::Result<Vec<Picture>> {
         }
     }
     if report.runs.len() > 1 {
-        let title = "Cost against the number of connections".to_owned();
-        let points = report.runs.iter().map(cost_point).collect();
-        pictures.push(("cost.svg".to_owned(), plot::cost(&Cost { title, points })?));
+        let panels: Vec<CostPanel> = COSTS.iter().map(|(key, name)| cost(&report.runs, key, name)).collect();
+        pictures
+            .push(("cost.svg".to_owned(), plot::cost("Cost against the number of connections", &panels)?));
     }
     Ok(pictures)
 }
@@ -64,11 +63,10 @@ fn bytes(run: &RunReport) -> Option<Bytes> {
 }
 
 fn panels(run: &RunReport) -> Vec<LatencyPanel> {
-    let panel = |&(name, of): &(&str, Latency)| {
+    let panel = |&(_, name, of): &(&str, &str, Latency)| {
         let curve = |measurement: Option<&Measurement>, kind| {
             let measurement = measurement?;
-            let latency = of(measurement).filter(|latency| latency.count() > 0)?;
-            Some(Curve { name: measurement.server.clone(), kind, values: values(latency) })
+            Some(Curve { name: measurement.server.clone(), kind, values: values(of(measurement)?) })
         };
         let curves = [curve(Some(&run.throng), Kind::Throng), curve(run.floor.as_ref(), Kind::Floor)];
         let curves: Vec<Curve> = curves.into_iter().flatten().collect();
@@ -88,15 +86,12 @@ fn values(latency: &Distribution) -> Vec<(f64, f64)> {
     latency.buckets().into_iter().map(value).collect()
 }
 
-fn cost_point(run: &RunReport) -> CostPoint {
-    let figures = |measurement: &Measurement| Figures {
-        user_bytes: measurement.user.server_bytes_per_connection,
-        kernel_bytes: measurement.kernel.as_ref().map(|kernel| kernel.server_bytes_per_connection),
-        handshake_us: measurement.ramp_cpu.server_us_per_handshake,
-        ping_cycle_us: measurement.hold.as_ref().map(|hold| hold.cpu_us_per_ping_cycle),
+fn cost(runs: &[RunReport], key: &str, name: &'static str) -> CostPanel {
+    let points = |of: fn(&RunReport) -> Option<&Measurement>| {
+        let point = |run: &RunReport| Some((run.connections, figures::of(key, of(run)?)?));
+        runs.iter().filter_map(point).collect()
     };
-    let (throng, floor) = (figures(&run.throng), run.floor.as_ref().map(figures));
-    CostPoint { connections: run.connections, throng, floor }
+    CostPanel { name, throng: points(|run| Some(&run.throng)), floor: points(|run| run.floor.as_ref()) }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ratios::{Growth, Ratios};
+use super::figures::{Growth, Ratios};
 use super::rounds::Round;
 use crate::agent::wire::Machine;
 use crate::engine::Echoed;
@@ -220,9 +220,9 @@ impl C1mReport {
     }
 }
 
-impl RampCpu {
-    /// Both sides' together.
-    pub(crate) fn both(self) -> f64 {
-        self.server_seconds + self.client_seconds
+impl Measurement {
+    /// Connections held to the end.
+    pub(crate) fn held(&self) -> BothSides {
+        if self.hold.is_some() { self.open_after_hold } else { self.open_after_ramp }
     }
 }

@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use super::document::Markdown;
+use super::figures::LATENCIES;
 use super::pictures;
 use super::report::{C1mReport, Measurement};
 use super::text::Text;
@@ -59,14 +60,8 @@ pub(crate) fn label(measurement: &Measurement) -> String {
 }
 
 fn write_histograms(directory: &Path, measurement: &Measurement) -> anyhow::Result<()> {
-    let hold = measurement.hold.as_ref();
-    let latencies = [
-        ("handshake", Some(&measurement.handshake_us)),
-        ("ping", hold.map(|hold| &hold.ping_rtt_us)),
-        ("echo", measurement.probe.as_ref().map(|probe| &probe.latency_us)),
-    ];
-    for (what, latency) in latencies {
-        if let Some(latency) = latency.filter(|latency| latency.count() > 0) {
+    for (what, _, of) in LATENCIES {
+        if let Some(latency) = of(measurement) {
             write(&directory.join(format!("{}-{what}.hgrm", label(measurement))), &latency.hgrm())?;
         }
     }
@@ -79,7 +74,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::c1m::ratios::{Growth, Ratios};
+    use crate::c1m::figures::{Growth, Ratios};
     use crate::c1m::report::{Hold, RunReport, SCHEMA};
     use crate::c1m::rounds::{Costs, Round};
     use crate::engine::Echoed;

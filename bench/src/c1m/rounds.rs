@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ratios::Ratios;
+use super::figures::Ratios;
 use super::report::{Measurement, RunReport};
 use super::run::Measured;
 use crate::plot::Timeline;
@@ -63,13 +63,6 @@ pub(super) fn settle(mut pairs: Vec<Pair>) -> Option<(RunReport, Vec<Timeline>)>
     let connections = throng.report.connections;
     let report = RunReport { connections, floor, throng: throng.report, ratios, rounds };
     Some((report, floor_timeline.into_iter().chain([throng.timeline]).collect()))
-}
-
-/// The median; of an even number the lower one of the two in the middle. `None` of nothing.
-pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<f64> = values.into_iter().collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len().saturating_sub(1) / 2).copied()
 }
 
 impl Round {
@@ -135,7 +128,7 @@ mod tests {
         let (run, timelines) = settle(pairs).unwrap();
         assert!((run.throng.hold.unwrap().cpu_us_per_ping_cycle - 12.0).abs() < 1e-9);
         assert_eq!(run.throng.problems, ["round 1: lost"]);
-        assert!((run.ratios.unwrap().ping_cycle.unwrap() - 1.2).abs() < 1e-9);
+        assert!((run.ratios.unwrap().get("ping_cycle").unwrap() - 1.2).abs() < 1e-9);
         assert_eq!(
             run.rounds.iter().map(|round| round.throng.ping_cycle_us.unwrap()).collect::<Vec<_>>(),
             [20.0, 12.0, 9.0]
@@ -145,12 +138,5 @@ mod tests {
             ["floor 10", "throng 12"]
         );
         assert!(settle(Vec::new()).is_none());
-    }
-
-    #[test]
-    fn medians_are_of_the_middle() {
-        assert_eq!(median([3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median([4.0, 1.0, 2.0, 3.0]), Some(2.0));
-        assert_eq!(median([]), None);
     }
 }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure};
 
 use super::client::{Client, ClientPlan, Heard};
-use super::judge::judge;
 use super::load::LoadArgs;
 use super::notes::{both_sides, micros_each, seconds};
+use super::problems::judge;
 use super::report::{Hold, Measurement};
 use super::side::{Running, Side};
 use super::timeline::Recorder;

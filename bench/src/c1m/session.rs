@@ -3,8 +3,8 @@
 use anyhow::{Context, ensure};
 
 use super::C1mArgs;
+use super::figures::Growth;
 use super::load::LoadArgs;
-use super::ratios::Growth;
 use super::report::{C1mReport, Part, SCHEMA};
 use super::results::Findings;
 use super::rounds::{Pair, settle};

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use super::ratios::{Goal, Growth};
+use super::figures::Growth;
 use super::report::{C1mReport, Hold, Measurement, Part, RampCpu};
 use crate::engine::Echoed;
 use crate::measure::account::LEAST_CONNECTIONS;
 use crate::measure::cgroup::Charges;
 use crate::measure::environment::Environment;
 use crate::measure::kernel::{CacheGrowth, Side};
+use crate::report::judge::Goal;
 use crate::report::text::reasons;
 use crate::report::units::{mib, millis, number};
 
@@ -39,7 +40,7 @@ impl fmt::Display for Text<'_> {
                     run.connections,
                     run.rounds.len()
                 )?;
-                if let Some((ramp, cpu)) = ratios.ramp.zip(ratios.ramp_cpu) {
+                if let Some((ramp, cpu)) = ratios.get("ramp").zip(ratios.get("ramp_cpu")) {
                     writeln!(f, "  ramp       {ramp:.2} x, with {cpu:.2} x the processor time")?;
                 }
                 ratios.goals().iter().try_for_each(|goal| goal_text(f, goal))?;
@@ -79,7 +80,7 @@ pub(crate) fn measured(f: &mut fmt::Formatter<'_>, m: &Measurement) -> fmt::Resu
         m.server, m.connections, m.server_workers, m.client_threads, m.seed
     )?;
     let lost: u64 = m.lost.values().sum();
-    let held = if m.hold.is_some() { m.open_after_hold } else { m.open_after_ramp };
+    let held = m.held();
     writeln!(
         f,
         "  held       {} of {}, {lost} lost; the server counts {}",
@@ -240,7 +241,7 @@ fn memory(f: &mut fmt::Formatter<'_>, m: &Measurement) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::c1m::ratios::Ratios;
+    use crate::c1m::figures::Ratios;
     use crate::c1m::report::RunReport;
 
     #[test]

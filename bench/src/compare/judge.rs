@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rows::{FLOOR, Row, THRONG};
 use crate::measure::spread::Spread;
+use crate::report::judge::Verdict;
 
 /// Most user bytes of an idle connection, before and after it has echoed.
 pub(super) const IDLE_BYTES: f64 = 48.0;
@@ -59,18 +60,6 @@ pub(crate) struct Judged {
     pub(crate) value: f64,
     /// How it stands.
     pub(crate) verdict: Verdict,
-}
-
-/// How a figure stands to its limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Verdict {
-    /// The median is within it.
-    Met,
-    /// The median is not, some rounds are: the spreads overlap.
-    Tie,
-    /// It is beyond it.
-    Missed,
 }
 
 /// A cell in which another server's median is less.
@@ -154,12 +143,7 @@ impl Bar {
 
 /// A figure held against a limit.
 fn within(cell: String, value: Spread, limit: f64) -> Judged {
-    let verdict = match value {
-        Spread { median, .. } if median <= limit => Verdict::Met,
-        Spread { min, .. } if min <= limit => Verdict::Tie,
-        _ => Verdict::Missed,
-    };
-    Judged { cell, value: value.median, verdict }
+    Judged { cell, value: value.median, verdict: Verdict::of(value, limit) }
 }
 
 /// A figure held against so many times another one; `None` where there is no ratio.

@@ -3,11 +3,12 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::args::Column;
-use super::judge::{Bar, Behind, Judgement, Verdict};
+use super::judge::{Bar, Behind, Judgement};
 use super::report::{CompareReport, Measured, ServerNote};
 use super::rows::{Entry, Row};
 use super::text::plain;
 use crate::measure::spread::Spread;
+use crate::report::judge::Verdict;
 use crate::report::units::{mib, number};
 
 /// The report for people who read it where its files are.

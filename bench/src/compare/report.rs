@@ -100,9 +100,10 @@ impl CompareReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::judge::{Bar, Behind, Judged, Verdict};
+    use crate::compare::judge::{Bar, Behind, Judged};
     use crate::compare::rows::Entry;
     use crate::measure::spread::Spread;
+    use crate::report::judge::Verdict;
 
     #[test]
     fn every_field_of_the_report_is_documented() {

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use super::judge::{Judged, Verdict};
+use super::judge::Judged;
 use super::report::{CompareReport, Measured};
 use super::rows::{Entry, Row};
 use crate::measure::spread::Spread;
+use crate::report::judge::Verdict;
 use crate::report::units::number;
 
 /// A measurement as it is told while others are still to come.
@@ -114,15 +115,4 @@ pub(super) fn plain(value: f64) -> String {
         _ => 3,
     };
     number(value, digits)
-}
-
-impl Verdict {
-    /// Its name in reports.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Met => "met",
-            Self::Tie => "tie",
-            Self::Missed => "missed",
-        }
-    }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::measure::environment::Environment;
 use crate::measure::reasons::Reasons;
 use crate::measure::spread::Spread;
+use crate::report::figure::{Figure, Spreads, grouped, spreads};
 
 /// The whole of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -108,14 +109,25 @@ pub(crate) struct Echoes {
 pub(crate) struct Summary {
     /// The server.
     pub(crate) server: String,
-    /// Bytes a connection before it has said anything.
-    pub(crate) before: Option<Spread>,
-    /// Of connections to throng's hub: by how much that is more than without the hub, of the same rounds.
-    pub(crate) over: Option<Spread>,
-    /// Bytes a connection when it has echoed.
-    pub(crate) after: Option<Spread>,
-    /// User memory in all with the higher number of connections, at the last look.
-    pub(crate) user_bytes: Option<Spread>,
+    /// [`FIGURES`].
+    #[serde(flatten)]
+    pub(crate) figures: Spreads,
+}
+
+/// User memory in bytes by connection, and in all at the last look with the higher number of connections.
+pub(super) const FIGURES: [Figure<Round>; 4] = [
+    figure("before", |round| round.per_connection.before),
+    figure(OVER, |_| None),
+    figure("after", |round| round.per_connection.after),
+    figure("user_bytes", |round| {
+        round.user_bytes.high_echoed.or(round.user_bytes.high).map(|bytes| bytes as f64)
+    }),
+];
+/// Of connections to throng's hub: by how much `before` is more than without the hub, of the same rounds.
+const OVER: &str = "over";
+
+const fn figure(key: &'static str, of: fn(&Round) -> Option<f64>) -> Figure<Round> {
+    Figure { key, name: key, scale: 1.0, unit: "", digits: 1, of }
 }
 
 impl UserBytes {
@@ -158,32 +170,17 @@ impl IdleReport {
 
     /// Puts the rounds of each server together.
     pub(super) fn summarize(&mut self) {
-        let mut names: Vec<&str> = Vec::new();
-        for round in &self.rounds {
-            if !names.contains(&round.server.as_str()) {
-                names.push(&round.server);
-            }
-        }
-        let summaries = names.into_iter().map(|name| {
-            let figures = |figure: fn(&Round) -> Option<f64>| {
-                Spread::of(self.rounds.iter().filter(|round| round.server == name).filter_map(figure))
-            };
-            Summary {
-                server: name.to_owned(),
-                before: figures(|round| round.per_connection.before),
-                over: Spread::of(self.rounds.iter().filter(|round| round.server == name).filter_map(
-                    |round| {
-                        let bare = self.rounds.iter().find(|bare| bare.is_bare_of(round))?;
-                        Some(round.per_connection.before? - bare.per_connection.before?)
-                    },
-                )),
-                after: figures(|round| round.per_connection.after),
-                user_bytes: figures(|round| {
-                    round.user_bytes.high_echoed.or(round.user_bytes.high).map(|bytes| bytes as f64)
-                }),
-            }
-        });
-        self.servers = summaries.collect();
+        self.servers = grouped(&self.rounds, |round| &round.server)
+            .map(|(server, rounds)| {
+                let over = rounds.iter().filter_map(|round| {
+                    let bare = self.rounds.iter().find(|bare| bare.is_bare_of(round))?;
+                    Some(round.per_connection.before? - bare.per_connection.before?)
+                });
+                let mut figures = spreads(&FIGURES, rounds.iter().copied());
+                figures.insert(OVER.to_owned(), Spread::of(over));
+                Summary { server: server.to_owned(), figures }
+            })
+            .collect();
     }
 }
 
@@ -222,8 +219,8 @@ mod tests {
             vec![round(None, 1, 30.0), round(all, 1, 41.0), round(all, 2, 47.0), round(None, 2, 34.0)];
         let mut report = IdleReport { rounds, ..IdleReport::default() };
         report.summarize();
-        assert_eq!(report.servers[0].over, None);
-        assert_eq!(report.servers[1].over, Some(Spread { median: 12.0, min: 11.0, max: 13.0 }));
+        assert_eq!(report.servers[0].figures[OVER], None);
+        assert_eq!(report.servers[1].figures[OVER], Some(Spread { median: 12.0, min: 11.0, max: 13.0 }));
     }
 
     #[test]
@@ -237,10 +234,13 @@ mod tests {
             vec![round("b", 3.0), round("a", 7.0), round("b", 1.0), round("a", 9.0), round("b", 2.0)];
         let mut report = IdleReport { rounds, ..IdleReport::default() };
         report.summarize();
-        let after: Vec<_> =
-            report.servers.iter().map(|server| (&server.server[..], server.after.unwrap())).collect();
+        let after: Vec<_> = report
+            .servers
+            .iter()
+            .map(|server| (&server.server[..], server.figures["after"].unwrap()))
+            .collect();
         let spread = |median, min, max| Spread { median, min, max };
         assert_eq!(after, [("b", spread(2.0, 1.0, 3.0)), ("a", spread(8.0, 7.0, 9.0))]);
-        assert_eq!(report.servers[0].before, None);
+        assert_eq!(report.servers[0].figures["before"], None);
     }
 }

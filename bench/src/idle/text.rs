@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::report::{IdleReport, Round};
-use crate::measure::spread::Spread;
+use super::report::{FIGURES, IdleReport, Round};
 use crate::report::text::reasons;
 use crate::report::units::{mib, number, thousands};
 
@@ -26,16 +25,9 @@ impl fmt::Display for IdleReport {
         for server in &self.servers {
             let count = self.rounds.iter().filter(|round| round.server == server.server).count();
             writeln!(f, "server    {}, the median of {count}, and the least and the most", server.server)?;
-            for (title, spread) in [("before", server.before), ("over", server.over), ("after", server.after)]
-            {
-                let Some(Spread { median, min, max }) = spread else { continue };
-                writeln!(
-                    f,
-                    "{title:<9} {} bytes/connection  {} to {}",
-                    number(median, 1),
-                    number(min, 1),
-                    number(max, 1)
-                )?;
+            for figure in &FIGURES[..3] {
+                let Some([median, min, max]) = figure.spread(&server.figures) else { continue };
+                writeln!(f, "{:<9} {median} bytes/connection  {min} to {max}", figure.key)?;
             }
         }
         let kind = if self.raw { "bare TCP" } else { "WebSocket" };

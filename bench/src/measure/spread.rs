@@ -28,3 +28,25 @@ impl Spread {
         Some(Self { median, min, max })
     }
 }
+
+/// The median; of an even number the lower one of the two in the middle. `None` of nothing.
+pub(crate) fn lower_median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().saturating_sub(1) / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_are_of_the_middle() {
+        let medians = |values: &[f64]| {
+            (lower_median(values.iter().copied()), Spread::of(values.iter().copied()).map(|all| all.median))
+        };
+        assert_eq!(medians(&[3.0, 1.0, 2.0]), (Some(2.0), Some(2.0)));
+        assert_eq!(medians(&[4.0, 1.0, 2.0, 3.0]), (Some(2.0), Some(2.5)));
+        assert_eq!(medians(&[]), (None, None));
+    }
+}

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 
 use crate::args::ResultsArgs;
-use crate::c1m::ratios::{Growth, Ratios};
+use crate::c1m::figures::Growth;
 use crate::c1m::report::{C1mReport, RunReport, SCHEMA};
 use crate::c1m::results::Findings;
-use crate::c1m::rounds::{Costs, Round, median};
+use crate::c1m::rounds::{Costs, Round};
+use crate::measure::spread::lower_median;
 use measurement::merge_measurements;
 
 /// Puts the reports of the load machines of one session together: counts and latency histograms are added, percentiles taken from
@@ -103,8 +104,8 @@ fn merge_runs(runs: Vec<RunReport>) -> anyhow::Result<RunReport> {
     let mut all_rounds: Vec<Vec<Round>> = Vec::new();
     let mut whole = None;
     for RunReport { connections, floor, throng, ratios, rounds } in runs {
-        let (first, _) = *whole.get_or_insert((connections, ratios));
-        ensure!(first == connections, "load machines have measured {first} and {connections} connections");
+        let (first, _) = whole.get_or_insert((connections, ratios));
+        ensure!(*first == connections, "load machines have measured {first} and {connections} connections");
         throngs.push(throng);
         floors.extend(floor);
         all_rounds.push(rounds);
@@ -115,14 +116,18 @@ fn merge_runs(runs: Vec<RunReport>) -> anyhow::Result<RunReport> {
         "not all load machines have measured the floor"
     );
     let rounds = merge_rounds(&all_rounds)?;
-    let ramp =
-        median(rounds.iter().filter_map(|round| Some(round.throng.ramp_seconds / round.floor?.ramp_seconds)));
+    let ramp = lower_median(
+        rounds.iter().filter_map(|round| Some(round.throng.ramp_seconds / round.floor?.ramp_seconds)),
+    );
     Ok(RunReport {
         connections,
         floor: if floors.is_empty() { None } else { Some(merge_measurements(floors)?) },
         throng: merge_measurements(throngs)?,
         // The others are of the server, and of all clients' processor time, in every report alike.
-        ratios: ratios.map(|ratios| Ratios { ramp, ..ratios }),
+        ratios: ratios.map(|mut ratios| {
+            ratios.0.insert("ramp".to_owned(), ramp);
+            ratios
+        }),
         rounds,
     })
 }
@@ -152,6 +157,7 @@ mod tests {
 
     use super::*;
     use crate::agent::wire::Machine;
+    use crate::c1m::figures::Ratios;
     use crate::c1m::report::{BothSides, Hold, Measurement, Part};
     use crate::engine::Echoed;
     use crate::measure::environment::Environment;
@@ -184,7 +190,9 @@ mod tests {
             connections: 30,
             floor: Some(Measurement { server: "floor".to_owned(), ..measurement(share, micros) }),
             throng: measurement(share, micros),
-            ratios: Some(Ratios { ramp: Some(9.0), handshake: Some(1.0), ..Ratios::default() }),
+            ratios: Some(Ratios(
+                [("ramp", 9.0), ("handshake", 1.0)].map(|(key, ratio)| (key.to_owned(), Some(ratio))).into(),
+            )),
             rounds: vec![Round { throng: costs, floor: Some(floor), throng_first: false }],
         };
         C1mReport {
@@ -211,7 +219,8 @@ mod tests {
         let probe = of.probe.as_ref().unwrap();
         assert_eq!((probe.sent, probe.received, probe.rate), (30, 30, Some(20.0)));
         assert_eq!(of.hold.as_ref().unwrap().pings_sent, 60);
-        assert_eq!((run.ratios.unwrap().ramp, run.ratios.unwrap().handshake), (Some(2.0), Some(1.0)));
+        let ratios = run.ratios.as_ref().unwrap();
+        assert_eq!((ratios.get("ramp"), ratios.get("handshake")), (Some(2.0), Some(1.0)));
         assert_eq!(merged.environment.command, ["1"]);
         assert_eq!(merged.other_environments[0].command, ["2"]);
         assert!(merged.is_clean() && merged.part.is_none());

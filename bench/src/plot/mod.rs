@@ -15,7 +15,7 @@ mod units;
 
 pub(crate) use bars::{BarOf, BarPanel, bars};
 pub(crate) use bytes::{Bytes, bytes};
-pub(crate) use cost::{Cost, CostPoint, Figures, cost};
+pub(crate) use cost::{CostPanel, cost};
 pub(crate) use latency::{Curve, Kind, LatencyPanel, latency};
 pub(crate) use ratios::{RatioRow, Rival, ratios};
 pub(crate) use samples::{Phase, Sample, Timeline};

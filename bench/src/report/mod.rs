@@ -2,7 +2,9 @@
 
 #[cfg(test)]
 pub(crate) mod documented;
+pub(crate) mod figure;
 pub(crate) mod files;
 pub(crate) mod json;
+pub(crate) mod judge;
 pub(crate) mod text;
 pub(crate) mod units;
