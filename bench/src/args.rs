@@ -48,7 +48,7 @@ pub(crate) struct OutputArgs {
 /// Where a report goes as a directory of files.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ResultsArgs {
-    /// Write the whole report with all distributions and pictures into a new directory under this one.
+    /// Write the whole report, as files of all kinds that it has, into a new directory under this one.
     #[arg(long, value_name = "DIR")]
     pub(crate) results: Option<PathBuf>,
     /// What that directory is called [default: the date and this machine's name].
