@@ -21,6 +21,8 @@ const MOST_IN_FLIGHT: i64 = 1_000;
 /// once and in order, and says how long that took and what it cost, beside a bare loop of send() if that is wanted.
 #[derive(Debug, Clone, clap::Args)]
 #[command(mut_arg("to", |to| to.required(false).required_unless_present("serve")))]
+#[command(mut_arg("server_bin", |bin| bin.help("The program of --serve throng [default: throng beside this program]")))]
+#[command(mut_arg("workers", |workers| workers.help("The workers of --serve [default: throng's own choice, which the floor takes too]")))]
 pub(crate) struct BroadcastArgs {
     /// Start these instead, on this machine and anew for each measurement; several take turns.
     #[arg(long, value_enum, value_name = "SERVER", value_delimiter = ',', conflicts_with_all = ["to", "pids", "publish"])]

@@ -15,6 +15,8 @@ const LARGEST: i64 = 1 << 20;
 /// Pings. Each server is started anew for each measurement, on one core, with this program on another one; they take turns, cell by
 /// cell and round by round.
 #[derive(Debug, Clone, clap::Args)]
+#[command(mut_arg("results", |to| to.help("Write the whole report with pictures into a new directory under this one, after every round")))]
+#[command(mut_arg("name", |name| name.help("What that directory is called [default: the date, compare, and this machine's name]")))]
 pub(crate) struct CompareArgs {
     /// The servers: throng, floor, and those of --peers, beside each --peer [default: all whose program is there].
     #[arg(long, value_name = "NAME", value_delimiter = ',')]

@@ -23,6 +23,7 @@ use echo::{EchoFloor, echo};
 /// Measures what the system calls of a WebSocket server cost on this machine without its code: connections that are only
 /// accepted and registered with epoll, connections that are pinged, and messages that are sent back.
 #[derive(Debug, Clone, clap::Args)]
+#[command(mut_arg("server_bin", |bin| bin.help("The server whose number of workers is taken [default: throng beside this program]")))]
 pub(crate) struct FloorArgs {
     /// Connections to hold.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]

@@ -14,6 +14,8 @@ const MAX_SIZE: u32 = 1 << 20;
 /// more takes of the server's user memory, by the difference between the two numbers.
 #[derive(Debug, Clone, clap::Args)]
 #[command(mut_arg("to", |to| to.required(false).required_unless_present("serve")))]
+#[command(mut_arg("server_bin", |bin| bin.help("The program of --serve [default: throng beside this program]")))]
+#[command(mut_arg("workers", |workers| workers.help("The workers of --serve [default: its own choice]")))]
 pub(crate) struct IdleArgs {
     /// Start throng with this --compression instead, on this machine and anew for each round; several take turns.
     #[arg(long, value_enum, value_name = "MODE", value_delimiter = ',', conflicts_with_all = ["to", "pids"])]
