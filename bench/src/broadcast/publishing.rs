@@ -3,26 +3,22 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use indicatif::ProgressBar;
 
 use super::report::Published;
 use super::subject::Subject;
-use crate::engine::Swarm;
+use crate::engine::driver::{Driver, LOOK};
 use crate::engine::feed::{Batch, Feed, now_nanos};
-use crate::measure::interrupt::Interrupt;
 use crate::measure::percentiles::micros;
 
-/// How often the main thread looks at signals and at the swarm.
-const LOOK: Duration = Duration::from_millis(20);
-/// The same while the next batch waits for the one before.
+/// How often the main thread looks while the next batch waits for the one before.
 const CLOSE_LOOK: Duration = Duration::from_micros(200);
 /// Most batches of a run: each has its latest receipt noted.
 const MOST_BATCHES: u32 = 1_000_000;
 
 /// Whoever publishes, and what has been published so far.
-pub(super) struct Publishing<'a> {
-    pub(super) interrupt: &'a Interrupt,
+pub(super) struct Publishing {
     pub(super) feed: Arc<Feed>,
     /// Messages per second; `None` for each batch to follow the one before.
     pub(super) rate: Option<f64>,
@@ -71,13 +67,13 @@ impl Pace {
     }
 }
 
-impl Publishing<'_> {
+impl Publishing {
     /// Publishes for some time, and waits until all of it has been received, or nothing more comes.
     pub(super) fn run(
         &mut self,
         time: Duration,
         subject: &mut Subject<'_>,
-        swarm: &Swarm,
+        driver: &Driver,
         bar: &ProgressBar,
     ) -> anyhow::Result<Published> {
         let in_flight = self.feed.plan().in_flight;
@@ -90,13 +86,13 @@ impl Publishing<'_> {
                 None if start.elapsed() >= time => break,
                 None => now_nanos(),
             };
-            self.until(planned, swarm, bar)?;
+            Self::until(planned, driver, bar)?;
             self.publish(planned, subject, &mut published)?;
-            if pace.batches.is_none() && !self.await_all(swarm, CLOSE_LOOK, bar)? {
+            if pace.batches.is_none() && !self.await_all(driver, CLOSE_LOOK, bar)? {
                 break;
             }
         }
-        self.await_all(swarm, LOOK, bar)?;
+        self.await_all(driver, LOOK, bar)?;
         Ok(published)
     }
 
@@ -126,21 +122,21 @@ impl Publishing<'_> {
         Ok(())
     }
 
-    fn until(&self, planned: u64, swarm: &Swarm, bar: &ProgressBar) -> anyhow::Result<()> {
+    fn until(planned: u64, driver: &Driver, bar: &ProgressBar) -> anyhow::Result<()> {
         loop {
             let left = Duration::from_nanos(planned.saturating_sub(now_nanos()));
             if left.is_zero() {
                 return Ok(());
             }
-            self.look(swarm, left.min(LOOK), bar)?;
+            Self::look(driver, left.min(LOOK), bar)?;
         }
     }
 
     /// Waits until all has been received. `false` when nothing has come for too long.
-    fn await_all(&self, swarm: &Swarm, pause: Duration, bar: &ProgressBar) -> anyhow::Result<bool> {
+    fn await_all(&self, driver: &Driver, pause: Duration, bar: &ProgressBar) -> anyhow::Result<bool> {
         let (mut received, mut since) = (0, Instant::now());
         loop {
-            let now = swarm.counts().messages_in;
+            let now = driver.engine.counts().messages_in;
             if now >= self.expected {
                 return Ok(true);
             }
@@ -149,21 +145,16 @@ impl Publishing<'_> {
             } else if since.elapsed() >= self.patience {
                 return Ok(false);
             }
-            self.look(swarm, pause, bar)?;
+            Self::look(driver, pause, bar)?;
         }
     }
 
-    /// One look at the swarm, and a little sleep.
-    pub(super) fn look(&self, swarm: &Swarm, pause: Duration, bar: &ProgressBar) -> anyhow::Result<()> {
-        ensure!(!self.interrupt.is_raised(), "interrupted");
-        if swarm.has_ended_thread() {
-            bail!("a client thread has ended early");
-        }
+    /// One look, and a little sleep.
+    fn look(driver: &Driver, pause: Duration, bar: &ProgressBar) -> anyhow::Result<()> {
         if !bar.is_hidden() {
-            bar.set_position(swarm.counts().messages_in);
+            bar.set_position(driver.engine.counts().messages_in);
         }
-        std::thread::sleep(pause);
-        Ok(())
+        driver.look(pause)
     }
 }
 

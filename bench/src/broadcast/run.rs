@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure};
 use serde_json::{Map, Value};
 
 use super::args::BroadcastArgs;
@@ -12,9 +11,10 @@ use super::publishing::Publishing;
 use super::report::{Cpu, Measurement};
 use super::subject::{Subject, Variant};
 use crate::engine::args::ClientArgs;
+use crate::engine::driver::Driver;
 use crate::engine::feed::Feed;
 use crate::engine::target::Numbers;
-use crate::engine::{FeedPlan, Plan, Swarm};
+use crate::engine::{Engine, FeedPlan, Plan};
 use crate::measure::distribution::Distribution;
 use crate::measure::interrupt::Interrupt;
 use crate::measure::process::cpu_nanos;
@@ -24,13 +24,9 @@ use crate::measure::watch::micros_each;
 
 /// Connections that are being opened or closed at the same time.
 const IN_FLIGHT: usize = 4096;
-/// How often the main thread looks at the swarm.
-const LOOK: Duration = Duration::from_millis(20);
 /// How long subscribers are left alone before anything is published: many a server answers a handshake before whoever has the
 /// topic has heard of its subscriber.
 const SETTLE: Duration = Duration::from_secs(1);
-/// A ramp without a single connection for so long has come to a halt.
-const STANDSTILL: Duration = Duration::from_secs(60);
 /// The server's histogram of iterations.
 const LOOPS: &str = "loop_us";
 
@@ -73,7 +69,6 @@ pub(super) fn measure_subject(
         ..Measurement::default()
     };
     let publishing = Publishing {
-        interrupt,
         feed,
         rate: args.rate.per_second(),
         patience: args.patience,
@@ -82,14 +77,17 @@ pub(super) fn measure_subject(
         expected: 0,
     };
     // The threads come first: each private table is a copy of this one, so it should be small.
-    let swarm = Swarm::start(plan)?;
+    let engine = Engine::start(plan)?;
     report.memory_without = sampler::look(&subject.pids, true)?;
-    let mut run = Run { args, bars: Bars::new(args.output.progress), swarm, publishing, report };
-    if run.ramp()? {
-        run.stretch(&mut subject)?;
+    let driver = Driver { engine, interrupt: interrupt.clone(), bars: Bars::new(args.output.progress) };
+    let mut run = Run { driver, publishing, report };
+    if run.ramp(args)? {
+        run.stretch(args, &mut subject)?;
         run.count()?;
     }
-    let mut report = run.close()?;
+    let Run { driver, mut report, .. } = run;
+    let outcome = driver.close()?;
+    (report.lost, report.unclean) = (outcome.lost, outcome.unclean);
     if let Err(error) = subject.stop() {
         report.unclean.count(format!("{error:#}"));
     }
@@ -114,55 +112,35 @@ fn plan(
     })
 }
 
-struct Run<'a> {
-    args: &'a BroadcastArgs,
-    bars: Bars,
-    swarm: Swarm,
-    publishing: Publishing<'a>,
+struct Run {
+    driver: Driver,
+    publishing: Publishing,
     report: Measurement,
 }
 
-impl Run<'_> {
+impl Run {
     /// Opens the subscribers. `false` when one of them did not open.
-    fn ramp(&mut self) -> anyhow::Result<bool> {
-        let wanted = u64::from(self.args.connections);
-        let bar = self.bars.counting("ramp", wanted);
-        self.swarm.open();
-        let (mut settled, mut since) = (0, Instant::now());
-        while !self.swarm.is_ramped() {
-            let counts = self.swarm.counts();
-            if counts.opened + counts.failed > settled {
-                (settled, since) = (counts.opened + counts.failed, Instant::now());
-            }
-            ensure!(since.elapsed() < STANDSTILL, "the ramp has come to a halt after {settled} connections");
-            self.look(LOOK)?;
-            bar.set_position(counts.opened);
-        }
-        bar.finish_and_clear();
-        self.swarm.hold();
-        let opening = self.swarm.opening();
+    fn ramp(&mut self, args: &BroadcastArgs) -> anyhow::Result<bool> {
+        let opening = self.driver.ramp("ramp")?;
         self.report.opened = opening.opened;
         self.report.failed = opening.failed;
         self.report.ramp_seconds = opening.ramp_seconds;
-        let settled = Instant::now();
-        while settled.elapsed() < SETTLE {
-            self.look(LOOK)?;
-        }
-        Ok(opening.opened == wanted)
+        self.driver.pass("settle", SETTLE)?;
+        Ok(opening.opened == u64::from(args.connections))
     }
 
     /// Warms up and measures.
-    fn stretch(&mut self, subject: &mut Subject<'_>) -> anyhow::Result<()> {
-        let bar = self.bars.counting("warm up", 0);
-        let warmed = self.publishing.run(self.args.warm_up, subject, &self.swarm, &bar)?;
+    fn stretch(&mut self, args: &BroadcastArgs, subject: &mut Subject<'_>) -> anyhow::Result<()> {
+        let bar = self.driver.bars.counting("warm up", 0);
+        let warmed = self.publishing.run(args.warm_up, subject, &self.driver, &bar)?;
         bar.finish_and_clear();
-        let bar = self.bars.counting("publish", 0);
+        let bar = self.driver.bars.counting("publish", 0);
         self.publishing.feed.measure_from(self.publishing.batches);
         self.report.memory_before = sampler::look(&subject.pids, true)?;
         let before =
             (subject.counters()?, cpu(&subject.pids)?, cpu_nanos(std::process::id())?, Instant::now());
         let sampler = Sampler::start(&subject.pids)?;
-        let mut published = self.publishing.run(self.args.duration, subject, &self.swarm, &bar)?;
+        let mut published = self.publishing.run(args.duration, subject, &self.driver, &bar)?;
         let (server, client) = (cpu(&subject.pids)?, cpu_nanos(std::process::id())?);
         let (counters, elapsed) = (subject.counters()?, before.3.elapsed());
         bar.finish_and_clear();
@@ -189,13 +167,8 @@ impl Run<'_> {
         if self.report.deaf > 0 {
             self.wake()?;
         }
-        self.swarm.count(self.publishing.feed.last_after(self.publishing.batches));
-        let received = loop {
-            if let Some(received) = self.swarm.received() {
-                break received;
-            }
-            self.look(LOOK)?;
-        };
+        self.driver.engine.count(self.publishing.feed.last_after(self.publishing.batches));
+        let received = self.driver.until(Engine::received)?;
         for nanos in received.last_nanos.iter().filter(|nanos| **nanos > 0) {
             self.report.last_us.record(Duration::from_nanos(*nanos));
         }
@@ -210,33 +183,15 @@ impl Run<'_> {
 
     /// Has subscribers that never read find what there is for them, until nothing more comes.
     fn wake(&self) -> anyhow::Result<()> {
-        let (mut found, mut since) = (self.swarm.counts().messages_in, Instant::now());
-        self.swarm.wake();
-        while since.elapsed() < SETTLE {
-            self.look(LOOK)?;
-            let now = self.swarm.counts().messages_in;
+        let (mut found, mut since) = (self.driver.engine.counts().messages_in, Instant::now());
+        self.driver.engine.wake();
+        self.driver.until(|engine| {
+            let now = engine.counts().messages_in;
             if now > found {
                 (found, since) = (now, Instant::now());
             }
-        }
-        Ok(())
-    }
-
-    fn close(mut self) -> anyhow::Result<Measurement> {
-        let outcome = self.swarm.finish()?;
-        self.report.lost = outcome.lost;
-        self.report.unclean = outcome.unclean;
-        Ok(self.report)
-    }
-
-    /// One look at the swarm, and a little sleep.
-    fn look(&self, pause: Duration) -> anyhow::Result<()> {
-        ensure!(!self.publishing.interrupt.is_raised(), "interrupted");
-        if self.swarm.has_ended_thread() {
-            bail!("a client thread has ended early");
-        }
-        std::thread::sleep(pause);
-        Ok(())
+            (since.elapsed() >= SETTLE).then_some(())
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! A population of visitors: threads with an event loop each, as a swarm has them.
+//! A population of visitors: threads with an event loop each, as an engine has them.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;

@@ -10,7 +10,8 @@ use super::population::{self, Population};
 use super::report::{After, ChurnReport};
 use super::samples;
 use super::shared::Visits;
-use crate::engine::Swarm;
+use crate::engine::Engine;
+use crate::engine::driver::{Driver, Halt, LOOK, show_time};
 use crate::engine::target::Target;
 use crate::measure::environment::Environment;
 use crate::measure::interrupt::Interrupt;
@@ -18,12 +19,8 @@ use crate::measure::process::user_bytes;
 use crate::measure::progress::Bars;
 use crate::servers::running::Server;
 
-/// How often the main thread looks at signals and clients.
-const LOOK: Duration = Duration::from_millis(20);
 /// How often a sample is taken; in a short run ten are.
 const SAMPLE: Duration = Duration::from_secs(1);
-/// Connections that come to nothing new for so long have come to a halt.
-const STANDSTILL: Duration = Duration::from_secs(60);
 /// How long the server may take to see that all have left, and to give memory back.
 const SETTLE: Duration = Duration::from_secs(20);
 /// Memory that has not fallen for so long has settled: the server looks after its own every second.
@@ -33,8 +30,7 @@ const STILL: Duration = Duration::from_secs(3);
 pub(super) struct Session<'a> {
     args: &'a ChurnArgs,
     interrupt: &'a Interrupt,
-    bars: Bars,
-    swarm: Swarm,
+    driver: Driver,
     visiting: population::Plan,
     population: Option<Population>,
     // Behind the clients: whatever happens, they go first.
@@ -62,21 +58,20 @@ impl<'a> Session<'a> {
             after: After { user_at_start: user_bytes(server.pid())?, ..After::default() },
             ..ChurnReport::default()
         };
-        let swarm = Swarm::start(staying)?;
-        Ok(Self { args, interrupt, bars, swarm, visiting, population: None, server, report })
+        let driver = Driver { engine: Engine::start(staying)?, interrupt: interrupt.clone(), bars };
+        Ok(Self { args, interrupt, driver, visiting, population: None, server, report })
     }
 
     pub(super) fn run(mut self) -> anyhow::Result<ChurnReport> {
-        self.open_held()?;
+        self.report.opening = self.driver.ramp("hold")?;
         let held_since = Instant::now();
         self.population = Some(Population::start(self.visiting.clone())?);
         self.warm_up()?;
         self.steady()?;
         self.report.held_seconds = held_since.elapsed().as_secs_f64();
         self.close_visitors()?;
-        self.close_held()?;
-        let Self { swarm, server, mut report, interrupt, .. } = self;
-        report.outcome = swarm.finish()?;
+        let Self { driver, server, mut report, interrupt, .. } = self;
+        report.outcome = driver.close()?;
         report.after = settle(&server, report.after, interrupt)?;
         report.server = server.stats()?;
         report.judge();
@@ -86,27 +81,10 @@ impl<'a> Session<'a> {
         Ok(report)
     }
 
-    fn open_held(&mut self) -> anyhow::Result<()> {
-        let bar = self.bars.counting("hold", self.report.held);
-        self.swarm.open();
-        let mut halt = Halt::new("opening the held connections");
-        while !self.swarm.is_ramped() {
-            self.look()?;
-            let counts = self.swarm.counts();
-            bar.set_position(counts.opened);
-            bar.set_message(format!("{} failed", counts.failed));
-            halt.check(counts.opened + counts.failed)?;
-        }
-        bar.finish_and_clear();
-        self.swarm.hold();
-        self.report.opening = self.swarm.opening();
-        Ok(())
-    }
-
     /// Waits until every slot has had a visitor, and the time for it has passed.
     fn warm_up(&mut self) -> anyhow::Result<()> {
-        let bar = self.bars.counting("warm up", self.report.population);
-        let (start, mut halt) = (Instant::now(), Halt::new("filling the population"));
+        let bar = self.driver.bars.counting("warm up", self.report.population);
+        let (start, mut halt) = (Instant::now(), Halt::new("filling the population", Duration::ZERO));
         loop {
             self.look()?;
             let visits = self.visits();
@@ -125,7 +103,7 @@ impl<'a> Session<'a> {
     }
 
     fn steady(&mut self) -> anyhow::Result<()> {
-        let bar = self.bars.waiting("churn", self.args.steady);
+        let bar = self.driver.bars.waiting("churn", self.args.steady);
         let (start, opened) = (Instant::now(), self.visits().opened);
         let every = SAMPLE.min(self.args.steady / 10);
         let mut next = start;
@@ -135,8 +113,8 @@ impl<'a> Session<'a> {
                 self.sample(start)?;
             }
             self.look()?;
-            let (held, visits) = (self.swarm.counts(), self.visits());
-            bar.set_position(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
+            let (held, visits) = (self.driver.engine.counts(), self.visits());
+            show_time(&bar, start);
             bar.set_message(format!("{} held lost, {} visitors here", held.lost, visits.here));
         }
         self.sample(start)?;
@@ -148,7 +126,7 @@ impl<'a> Session<'a> {
     }
 
     fn sample(&mut self, start: Instant) -> anyhow::Result<()> {
-        let (seconds, held) = (start.elapsed().as_secs_f64(), self.swarm.counts().open);
+        let (seconds, held) = (start.elapsed().as_secs_f64(), self.driver.engine.counts().open);
         let sample = samples::look(seconds, &self.server, held, &self.visits())?;
         self.report.samples.push(sample);
         Ok(())
@@ -164,17 +142,6 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn close_held(&mut self) -> anyhow::Result<()> {
-        self.swarm.close();
-        let bar = self.bars.counting("close", self.swarm.counts().open);
-        while !self.swarm.is_finished() {
-            rest(self.interrupt)?;
-            bar.set_position(self.swarm.counts().closed);
-        }
-        bar.finish_and_clear();
-        Ok(())
-    }
-
     fn visits(&self) -> Visits {
         self.population.as_ref().map(Population::visits).unwrap_or_default()
     }
@@ -186,8 +153,7 @@ impl<'a> Session<'a> {
             population.finish()?;
             bail!("a visitors' thread has ended early");
         }
-        ensure!(!self.swarm.has_ended_thread(), "a thread of held connections has ended early");
-        rest(self.interrupt)
+        self.driver.look(LOOK)
     }
 }
 
@@ -218,25 +184,4 @@ fn rest(interrupt: &Interrupt) -> anyhow::Result<()> {
     ensure!(!interrupt.is_raised(), "interrupted");
     std::thread::sleep(LOOK);
     Ok(())
-}
-
-/// Notices when something that should go on does not.
-struct Halt {
-    what: &'static str,
-    reached: u64,
-    since: Instant,
-}
-
-impl Halt {
-    fn new(what: &'static str) -> Self {
-        Self { what, reached: 0, since: Instant::now() }
-    }
-
-    fn check(&mut self, reached: u64) -> anyhow::Result<()> {
-        if reached != self.reached {
-            (self.reached, self.since) = (reached, Instant::now());
-        }
-        ensure!(self.since.elapsed() < STANDSTILL, "{} has come to a halt at {reached}", self.what);
-        Ok(())
-    }
 }

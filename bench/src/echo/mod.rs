@@ -4,20 +4,19 @@ mod text;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
 use crate::args::{OutputArgs, Rate, duration};
 use crate::engine::args::ClientArgs;
-use crate::engine::{EchoPlan, Echoed, Opening, Outcome, Payload, Plan, Swarm};
+use crate::engine::driver::Driver;
+use crate::engine::{EchoPlan, Echoed, Engine, Opening, Outcome, Payload, Plan};
 use crate::measure::environment::Environment;
 use crate::measure::interrupt::Interrupt;
 use crate::measure::progress::Bars;
 use crate::measure::watch::{ServerCosts, Watch, WatchArgs, micros_each};
 use crate::report::json;
 
-/// How often the main thread looks at the swarm.
-const LOOK: Duration = Duration::from_millis(10);
 /// Most bytes of a message: what throng's server takes at most by default is less.
 const MAX_SIZE: u32 = 16 * 1024 * 1024;
 /// Most bytes that one connection may have on their way.
@@ -120,19 +119,22 @@ pub(crate) fn measure(args: &EchoArgs, interrupt: &Interrupt) -> anyhow::Result<
         ..EchoReport::default()
     };
     let mut watch = Watch::start(&args.watch)?;
-    let mut run = Run { interrupt, bars: Bars::new(args.output.progress), swarm: Swarm::start(plan)? };
-    run.ramp(report.connections)?;
-    report.opening = run.swarm.opening();
+    let driver = Driver {
+        engine: Engine::start(plan)?,
+        interrupt: interrupt.clone(),
+        bars: Bars::new(args.output.progress),
+    };
+    report.opening = driver.ramp("connect")?;
     if let Some(watch) = &mut watch {
         watch.costs.cpu_us_per_handshake = micros_each(watch.cpu_nanos()?, report.opening.opened);
         watch.note_memory(report.opening.opened)?;
     }
-    let (echo, cpu_nanos) = run.echo(args, watch.as_ref())?;
+    let (echo, cpu_nanos) = echo(args, &driver, watch.as_ref())?;
     if let Some(watch) = &mut watch {
         watch.costs.cpu_us_per_echo = micros_each(cpu_nanos, echo.received);
     }
     report.echo = echo;
-    report.outcome = run.swarm.finish()?;
+    report.outcome = driver.close()?;
     report.server = watch.map(|watch| watch.costs);
     Ok(report)
 }
@@ -148,70 +150,22 @@ fn plan(args: &EchoArgs) -> anyhow::Result<Plan> {
     Ok(Plan { rate: args.connect_rate.per_second(), ..Plan::of(&args.client, args.connections)? })
 }
 
-struct Run<'a> {
-    interrupt: &'a Interrupt,
-    bars: Bars,
-    swarm: Swarm,
-}
-
-impl Run<'_> {
-    fn ramp(&mut self, connections: u64) -> anyhow::Result<()> {
-        let bar = self.bars.counting("connect", connections);
-        self.swarm.open();
-        while !self.swarm.is_ramped() {
-            self.look()?;
-            bar.set_position(self.swarm.counts().opened);
-        }
-        self.swarm.hold();
-        bar.finish_and_clear();
-        Ok(())
-    }
-
-    /// What came back, and the processor time in nanoseconds that the server took in the measured time.
-    fn echo(&mut self, args: &EchoArgs, watch: Option<&Watch>) -> anyhow::Result<(Echoed, u64)> {
-        let start = self.swarm.echo(EchoPlan {
-            connections: usize::try_from(args.connections)?,
-            depth: args.depth,
-            size: usize::try_from(args.size)?,
-            rate: args.rate.per_second(),
-            payload: if args.binary { Payload::Bytes } else { Payload::Letters },
-            warm_up: args.warm_up,
-            time: args.duration,
-            patience: args.patience,
-        });
-        let cpu = || watch.map_or(Ok(0), Watch::cpu_nanos);
-        let bar = self.bars.waiting("echo", args.duration);
-        self.until(start + args.warm_up)?;
-        let before = cpu()?;
-        let measured = Instant::now();
-        while measured.elapsed() < args.duration {
-            self.look()?;
-            bar.set_position(u64::try_from(measured.elapsed().as_millis()).unwrap_or(u64::MAX));
-        }
-        let cpu_nanos = cpu()?.saturating_sub(before);
-        bar.finish_and_clear();
-        loop {
-            if let Some(echoed) = self.swarm.echoed() {
-                return Ok((echoed, cpu_nanos));
-            }
-            self.look()?;
-        }
-    }
-
-    fn until(&self, then: Instant) -> anyhow::Result<()> {
-        while Instant::now() < then {
-            self.look()?;
-        }
-        Ok(())
-    }
-
-    /// One look at the swarm, and a little sleep.
-    fn look(&self) -> anyhow::Result<()> {
-        ensure!(!self.interrupt.is_raised(), "interrupted");
-        if self.swarm.has_ended_thread() {
-            bail!("a client thread has ended early");
-        }
-        std::thread::sleep(LOOK);
-        Ok(())
-    }
+/// What came back, and the processor time in nanoseconds that the server took in the measured time.
+fn echo(args: &EchoArgs, driver: &Driver, watch: Option<&Watch>) -> anyhow::Result<(Echoed, u64)> {
+    let start = driver.engine.echo(EchoPlan {
+        connections: usize::try_from(args.connections)?,
+        depth: args.depth,
+        size: usize::try_from(args.size)?,
+        rate: args.rate.per_second(),
+        payload: if args.binary { Payload::Bytes } else { Payload::Letters },
+        warm_up: args.warm_up,
+        time: args.duration,
+        patience: args.patience,
+    });
+    let cpu = || watch.map_or(Ok(0), Watch::cpu_nanos);
+    driver.pass("warm up", (start + args.warm_up).saturating_duration_since(Instant::now()))?;
+    let before = cpu()?;
+    driver.pass("echo", args.duration)?;
+    let cpu_nanos = cpu()?.saturating_sub(before);
+    Ok((driver.until(Engine::echoed)?, cpu_nanos))
 }

@@ -1,12 +1,13 @@
-//! A swarm of clients: threads with an event loop each, which open connections, serve them and close them again.
+//! An engine of clients: threads with an event loop each, which open connections, serve them and close them again.
 //!
-//! The main thread and the swarm talk by memory alone (atomics, a lock where nothing is hot), because with private descriptor
+//! The main thread and the engine talk by memory alone (atomics, a lock where nothing is hot), because with private descriptor
 //! tables no value that carries a descriptor may cross between threads.
 
 pub(crate) mod args;
 mod client;
 pub(crate) mod compression;
 pub(crate) mod connection;
+pub(crate) mod driver;
 pub(crate) mod echo;
 pub(crate) mod feed;
 mod pings;
@@ -42,7 +43,7 @@ pub(crate) use shared::Counts;
 pub(crate) use thread::{join_threads, set_up_thread, wait};
 pub(crate) use wire::connect_reason;
 
-/// What a swarm is to do.
+/// What an engine is to do.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     /// Where to connect to, in turn.
@@ -121,32 +122,32 @@ pub(crate) struct Outcome {
     pub(crate) close_seconds: f64,
 }
 
-/// A running swarm. Dropping it ends its threads, and with them its connections, without closing handshakes.
+/// A running engine. Dropping it ends its threads, and with them its connections, without closing handshakes.
 #[derive(Debug)]
-pub(crate) struct Swarm {
+pub(crate) struct Engine {
     plan: Arc<Plan>,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<anyhow::Result<()>>>,
     closing_since: Option<Instant>,
 }
 
-impl Swarm {
+impl Engine {
     /// Starts the threads, which wait for [`open`](Self::open).
     pub(crate) fn start(plan: Plan) -> anyhow::Result<Self> {
         let plan = Arc::new(plan);
         let shared = Arc::new(Shared::new(plan.threads.count));
-        let mut swarm = Self { plan, shared, threads: Vec::new(), closing_since: None };
+        let mut engine = Self { plan, shared, threads: Vec::new(), closing_since: None };
         let (ready, readies) = mpsc::channel();
-        for number in 0..swarm.plan.threads.count {
-            let (plan, shared) = (Arc::clone(&swarm.plan), Arc::clone(&swarm.shared));
+        for number in 0..engine.plan.threads.count {
+            let (plan, shared) = (Arc::clone(&engine.plan), Arc::clone(&engine.shared));
             let ready = ready.clone();
             let run = move || run_thread(number, plan, &shared, ready);
-            let thread = std::thread::Builder::new().name(format!("swarm-{number}")).spawn(run);
-            swarm.threads.push(thread.context("cannot start a thread")?);
+            let thread = std::thread::Builder::new().name(format!("engine-{number}")).spawn(run);
+            engine.threads.push(thread.context("cannot start a thread")?);
         }
         drop(ready);
-        swarm.await_readies(&readies)?;
-        Ok(swarm)
+        engine.await_readies(&readies)?;
+        Ok(engine)
     }
 
     /// A thread that fails reports it when joined; what is missing here is only its sign of readiness.
@@ -172,7 +173,7 @@ impl Swarm {
     }
 
     /// Begins to send messages that are to come back. Returns when the warm-up begins: all threads have heard of it by then. A
-    /// swarm does this once, while it holds.
+    /// engine does this once, while it holds.
     pub(crate) fn echo(&self, plan: EchoPlan) -> Instant {
         let start = Instant::now() + client::TICK + client::TICK / 2;
         let Plan { raw, seed, threads, .. } = *self.plan;
@@ -231,9 +232,20 @@ impl Swarm {
         counts.opened + counts.failed >= self.plan.connections as u64
     }
 
-    /// Whether a thread has ended, which none does before its connections are closed unless it failed.
+    /// Connections that are to be opened.
+    pub(crate) fn wanted(&self) -> u64 {
+        self.plan.connections as u64
+    }
+
+    /// How long nothing may come of connections that are being opened.
+    pub(crate) fn patience(&self) -> Duration {
+        let Plan { rate, timeouts, .. } = &*self.plan;
+        timeouts.connect + timeouts.handshake + Duration::from_secs_f64(rate.map_or(0.0, f64::recip))
+    }
+
+    /// Whether a thread has ended though its connections are not to be closed, which none does unless it failed.
     pub(crate) fn has_ended_thread(&self) -> bool {
-        self.threads.iter().any(JoinHandle::is_finished)
+        self.closing_since.is_none() && self.threads.iter().any(JoinHandle::is_finished)
     }
 
     /// Whether all threads have ended.
@@ -287,7 +299,7 @@ impl Swarm {
     }
 }
 
-impl Drop for Swarm {
+impl Drop for Engine {
     fn drop(&mut self) {
         // What went wrong in a thread has been reported, or the caller has something worse to tell.
         let _ = self.end_threads();

@@ -1,4 +1,4 @@
-//! What the threads of a swarm and the main thread share.
+//! What the threads of an engine and the main thread share.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -12,7 +12,7 @@ use crate::measure::distribution::Distribution;
 use crate::measure::percentiles::micros;
 use crate::measure::reasons::Reasons;
 
-/// What the swarm is about. It only ever moves on.
+/// What the engine is about. It only ever moves on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Phase {
@@ -34,7 +34,7 @@ pub(super) enum Phase {
     Abort,
 }
 
-/// The counts of a swarm, or of one of its threads.
+/// The counts of an engine, or of one of its threads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counts {
     /// Connections that opened.
@@ -169,11 +169,11 @@ impl Shared {
         *self.started.get_or_init(Instant::now)
     }
 
-    /// Sets what is to be echoed. A swarm does so once.
+    /// Sets what is to be echoed. An engine does so once.
     pub(super) fn set_echo(&self, run: EchoRun) {
         self.ledger().echoed = Echoed::of(&run.plan);
         let first = self.echo.set(Arc::new(run)).is_ok();
-        debug_assert!(first, "a swarm echoes once");
+        debug_assert!(first, "an engine echoes once");
     }
 
     pub(super) fn echo(&self) -> Option<Arc<EchoRun>> {

@@ -79,7 +79,7 @@ impl Default for Numbers {
 }
 
 impl Numbers {
-    /// The number in the path of a connection, by its place in the swarm.
+    /// The number in the path of a connection, by its place in the engine.
     pub(crate) const fn of(self, place: usize) -> usize {
         (self.first + place) % self.different
     }

@@ -45,7 +45,7 @@ pub(crate) fn wait(poll: &mut Poll, events: &mut Events, patience: Duration) -> 
     }
 }
 
-/// A thread of a swarm, from its start to its end.
+/// A thread of an engine, from its start to its end.
 pub(super) fn run_thread(
     number: usize,
     plan: Arc<Plan>,

@@ -96,7 +96,7 @@ impl HoldReport {
 
 /// Opens connections, holds them and closes them again.
 pub(crate) fn measure(args: &HoldArgs, interrupt: &Interrupt) -> anyhow::Result<HoldReport> {
-    Hold::start(args, interrupt.clone())?.run()
+    Hold::start(args, interrupt)?.run()
 }
 
 /// Runs the command. `false` when a connection failed or was lost.

@@ -3,141 +3,138 @@
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
-
 use super::control::{self, Command, Event};
 use super::{HoldArgs, HoldReport};
-use crate::engine::{Plan, Swarm};
+use crate::engine::driver::{Driver, show_time};
+use crate::engine::{Counts, Engine, Plan};
 use crate::measure::interrupt::Interrupt;
 use crate::measure::progress::Bars;
 use crate::measure::watch::{Watch, micros_each};
 
-/// How often the main thread looks at the swarm.
+/// How often the main thread looks at the engine.
 const LOOK: Duration = Duration::from_millis(20);
 /// How often a parent process is told how far it is.
 const REPORT: Duration = Duration::from_millis(200);
 
 pub(super) struct Hold<'a> {
     args: &'a HoldArgs,
-    interrupt: Interrupt,
+    interrupt: &'a Interrupt,
     commands: Option<Receiver<Command>>,
-    swarm: Swarm,
-    bars: Bars,
+    driver: Driver,
     report: HoldReport,
     watch: Option<Watch>,
     next_report: Instant,
 }
 
 impl<'a> Hold<'a> {
-    pub(super) fn start(args: &'a HoldArgs, interrupt: Interrupt) -> anyhow::Result<Self> {
-        let plan = plan(args)?;
+    pub(super) fn start(args: &'a HoldArgs, interrupt: &'a Interrupt) -> anyhow::Result<Self> {
+        let client = &args.client;
+        let plan = Plan {
+            in_flight: usize::try_from(args.in_flight)?,
+            rate: args.rate.per_second(),
+            ..Plan::of(client, args.connections)?
+        };
         let report = HoldReport {
             connections: u64::from(args.connections),
             threads: plan.threads.count,
             private_tables: plan.threads.private_tables,
-            raw: args.client.raw,
+            raw: client.raw,
             sources: plan.sources.count(),
-            seed: args.client.seed,
+            seed: client.seed,
             ..HoldReport::default()
         };
         let watch = Watch::start(&args.watch)?;
         // The threads come first: each private table is a copy of this one, so it should be small.
-        let swarm = Swarm::start(plan)?;
+        let engine = Engine::start(plan)?;
         let commands = args.controlled.then(control::listen).transpose()?;
-        let bars = Bars::new(args.output.progress);
-        Ok(Self { args, interrupt, commands, swarm, bars, report, watch, next_report: Instant::now() })
+        // An interrupted hold closes its connections and reports: it takes a signal for the command to do so.
+        let driver =
+            Driver { engine, interrupt: Interrupt::default(), bars: Bars::new(args.output.progress) };
+        Ok(Self { args, interrupt, commands, driver, report, watch, next_report: Instant::now() })
     }
 
     pub(super) fn run(mut self) -> anyhow::Result<HoldReport> {
-        if self.args.controlled {
-            let (threads, private_tables) = (self.report.threads, self.report.private_tables);
-            Event::Ready { threads, private_tables }.emit()?;
-        }
-        if self.await_open()? {
-            self.swarm.open();
-            if self.ramp()? && self.hold()? {
-                self.probe()?;
-            }
+        let (threads, private_tables) = (self.report.threads, self.report.private_tables);
+        self.tell(|| Event::Ready { threads, private_tables })?;
+        let controlled = self.args.controlled;
+        let begins =
+            self.until(|_, command| (!controlled || command == Some(Command::Open)).then_some(()))?;
+        if begins.is_some() && self.ramp()? && self.hold()? {
+            self.probe()?;
         }
         self.close()
     }
 
-    /// Waits for the parent's word, if there is one. `false` for the end.
-    fn await_open(&mut self) -> anyhow::Result<bool> {
-        if self.commands.is_none() {
-            return Ok(true);
-        }
+    /// Waits for something, which may be a command; `None` when everything is to be closed instead.
+    fn until<T>(
+        &mut self,
+        mut ready: impl FnMut(&Engine, Option<Command>) -> Option<T>,
+    ) -> anyhow::Result<Option<T>> {
         loop {
-            match self.command() {
-                Some(Command::Open) => return Ok(true),
-                Some(Command::Close) => return Ok(false),
-                Some(Command::Probe) | None => self.look()?,
+            let command = self.command();
+            if command == Some(Command::Close) {
+                return Ok(None);
             }
+            if let Some(found) = ready(&self.driver.engine, command) {
+                return Ok(Some(found));
+            }
+            self.driver.look(LOOK)?;
+            self.report_progress()?;
         }
     }
 
     /// Opens the connections. `false` when it is to end before all have opened.
     fn ramp(&mut self) -> anyhow::Result<bool> {
-        let bar = self.bars.counting("ramp", self.report.connections);
-        while !self.swarm.is_ramped() {
-            if self.command() == Some(Command::Close) {
-                return Ok(false);
-            }
-            self.look()?;
-            let counts = self.swarm.counts();
+        let bar = self.driver.bars.counting("ramp", self.report.connections);
+        self.driver.engine.open();
+        let ramped = self.until(|engine, _| {
+            let counts = engine.counts();
             bar.set_position(counts.opened);
             bar.set_message(format!("{} failed, {} lost", counts.failed, counts.lost));
-        }
+            engine.is_ramped().then_some(())
+        })?;
         bar.finish_and_clear();
-        self.swarm.hold();
-        if self.args.controlled {
-            Event::Opened(self.swarm.opening()).emit()?;
+        if ramped.is_some() {
+            self.driver.engine.hold();
+            self.tell(|| Event::Opened(self.driver.engine.opening()))?;
         }
-        Ok(true)
+        Ok(ramped.is_some())
     }
 
     /// Holds the connections. `false` when nothing is to follow but their end.
     fn hold(&mut self) -> anyhow::Result<bool> {
-        let (start, pings) = (Instant::now(), self.swarm.counts().pings_answered);
-        self.note_handshakes()?;
+        let (start, before) = (Instant::now(), self.counts());
         let cpu = self.watched_cpu()?;
-        let bar = self.bars.waiting("hold", self.args.hold);
-        let mut goes_on = !self.args.probe_time.is_zero();
-        while self.args.controlled || start.elapsed() < self.args.hold {
-            match self.command() {
-                Some(Command::Close) => {
-                    goes_on = false;
-                    break;
-                }
-                Some(Command::Probe) => break,
-                _ => self.look()?,
-            }
-            let counts = self.swarm.counts();
-            bar.set_position(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
+        if let Some(watch) = &mut self.watch {
+            watch.costs.cpu_us_per_handshake = micros_each(cpu, before.opened);
+        }
+        let bar = self.driver.bars.waiting("hold", self.args.hold);
+        let (controlled, time) = (self.args.controlled, self.args.hold);
+        let probes = self.until(|engine, command| {
+            let counts = engine.counts();
+            show_time(&bar, start);
             bar.set_message(format!(
                 "{} open, {} lost, {} pings answered",
                 counts.open, counts.lost, counts.pings_answered
             ));
-        }
+            let is_over = !controlled && start.elapsed() >= time;
+            (is_over || command == Some(Command::Probe)).then_some(())
+        })?;
         bar.finish_and_clear();
         self.report.held_seconds = start.elapsed().as_secs_f64();
-        let (cpu, counts) = (self.watched_cpu()? - cpu, self.swarm.counts());
+        let (cpu, counts) = (self.watched_cpu()? - cpu, self.counts());
         if let Some(watch) = &mut self.watch {
-            let answered = counts.pings_answered - pings;
+            let answered = counts.pings_answered - before.pings_answered;
             watch.costs.cpu_cores_held =
                 Some(Duration::from_nanos(cpu).as_secs_f64() / self.report.held_seconds);
             watch.costs.cpu_us_per_ping = micros_each(cpu, answered);
             watch.note_memory(counts.open)?;
         }
-        Ok(goes_on)
+        Ok(probes.is_some() && !self.args.probe_time.is_zero())
     }
 
-    fn note_handshakes(&mut self) -> anyhow::Result<()> {
-        let (cpu, opened) = (self.watched_cpu()?, self.swarm.counts().opened);
-        if let Some(watch) = &mut self.watch {
-            watch.costs.cpu_us_per_handshake = micros_each(cpu, opened);
-        }
-        Ok(())
+    fn counts(&self) -> Counts {
+        self.driver.engine.counts()
     }
 
     /// Processor time in nanoseconds of the server since before the first connection; 0 when nobody watches it.
@@ -147,61 +144,49 @@ impl<'a> Hold<'a> {
 
     /// Sends messages on a sample of the connections until all have come back, or have had time enough to.
     fn probe(&mut self) -> anyhow::Result<()> {
-        self.swarm.echo(self.args.probe.plan(self.args.probe_time));
-        let bar = self.bars.waiting("probe", self.args.probe_time);
+        self.driver.engine.echo(self.args.probe.plan(self.args.probe_time));
+        let bar = self.driver.bars.waiting("probe", self.args.probe_time);
         let start = Instant::now();
-        let echoed = loop {
-            if self.command() == Some(Command::Close) {
-                return Ok(());
-            }
-            if let Some(echoed) = self.swarm.echoed() {
-                break echoed;
-            }
-            self.look()?;
-            bar.set_position(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
-        };
+        let echoed = self.until(|engine, _| {
+            show_time(&bar, start);
+            engine.echoed()
+        })?;
         bar.finish_and_clear();
+        let Some(echoed) = echoed else { return Ok(()) };
+        self.report.probe = Some(echoed.clone());
+        self.tell(|| Event::Probed(Box::new(echoed)))?;
         if self.args.controlled {
-            Event::Probed(Box::new(echoed.clone())).emit()?;
-        }
-        self.report.probe = Some(echoed);
-        while self.args.controlled && self.command() != Some(Command::Close) {
-            self.look()?;
+            self.until(|_, _| None::<()>)?;
         }
         Ok(())
     }
 
     fn close(mut self) -> anyhow::Result<HoldReport> {
-        self.swarm.close();
-        let bar = self.bars.counting("close", self.swarm.counts().open);
-        while !self.swarm.is_finished() {
+        self.driver.engine.close();
+        let bar = self.driver.bars.counting("close", self.counts().open);
+        while !self.driver.engine.is_finished() {
             std::thread::sleep(LOOK);
             self.report_progress()?;
-            bar.set_position(self.swarm.counts().closed);
+            bar.set_position(self.counts().closed);
         }
         bar.finish_and_clear();
-        self.report.opening = self.swarm.opening();
-        self.report.outcome = self.swarm.finish()?;
+        self.report.opening = self.driver.engine.opening();
+        self.report.outcome = self.driver.engine.finish()?;
         self.report.server = self.watch.map(|watch| watch.costs);
         Ok(self.report)
     }
 
-    /// One look at the swarm, and a little sleep.
-    fn look(&mut self) -> anyhow::Result<()> {
-        if self.swarm.has_ended_thread() {
-            bail!("a client thread has ended early");
+    fn report_progress(&mut self) -> anyhow::Result<()> {
+        if Instant::now() >= self.next_report {
+            self.next_report = Instant::now() + REPORT;
+            self.tell(|| Event::Progress(self.counts()))?;
         }
-        self.report_progress()?;
-        std::thread::sleep(LOOK);
         Ok(())
     }
 
-    fn report_progress(&mut self) -> anyhow::Result<()> {
-        if self.args.controlled && Instant::now() >= self.next_report {
-            self.next_report = Instant::now() + REPORT;
-            Event::Progress(self.swarm.counts()).emit()?;
-        }
-        Ok(())
+    /// Tells a parent process, if there is one.
+    fn tell(&self, event: impl FnOnce() -> Event) -> anyhow::Result<()> {
+        if self.args.controlled { event().emit() } else { Ok(()) }
     }
 
     /// What the parent or the user wants now.
@@ -215,12 +200,4 @@ impl<'a> Hold<'a> {
             Err(TryRecvError::Disconnected) => Some(Command::Close),
         }
     }
-}
-
-fn plan(args: &HoldArgs) -> anyhow::Result<Plan> {
-    Ok(Plan {
-        in_flight: usize::try_from(args.in_flight)?,
-        rate: args.rate.per_second(),
-        ..Plan::of(&args.client, args.connections)?
-    })
 }

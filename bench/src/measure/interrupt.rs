@@ -13,7 +13,7 @@ use throng::sys::signals::APART;
 
 /// Whether somebody wants the program to end. A second signal ends it at once, with the shell's exit code for it, if it comes a second or
 /// more after the first: what comes sooner is the same wish told twice, as by timeout(1), which signals the program and then its group.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 /// When the first signal came.

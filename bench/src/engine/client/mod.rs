@@ -27,7 +27,7 @@ const BUDGET: usize = 64;
 /// How often deadlines and the phase are looked at when nothing happens.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
-/// A thread of the swarm.
+/// A thread of the engine.
 pub(super) struct Client<'s> {
     plan: Arc<Plan>,
     shared: &'s Shared,
@@ -94,7 +94,7 @@ impl<'s> Client<'s> {
         })
     }
 
-    /// Runs until all connections are closed, or the swarm is aborted.
+    /// Runs until all connections are closed, or the engine is aborted.
     pub(super) fn run(mut self) -> anyhow::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
@@ -214,7 +214,7 @@ impl<'s> Client<'s> {
         self.plan.feed.as_ref().is_some_and(|feed| feed.is_deaf(self.number(index)))
     }
 
-    /// The number of a connection in the whole swarm, by which addresses are taken in turn.
+    /// The number of a connection in the whole engine, by which addresses are taken in turn.
     fn number(&self, index: usize) -> usize {
         index * self.plan.threads.count + self.thread
     }

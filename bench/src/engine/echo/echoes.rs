@@ -46,7 +46,7 @@ pub(super) struct Slot {
 }
 
 impl Echoes {
-    /// The part of one of the swarm's threads, which has so many connections; `open` are the indices of those that are open.
+    /// The part of one of the engine's threads, which has so many connections; `open` are the indices of those that are open.
     pub(in crate::engine) fn new(
         run: Arc<EchoRun>,
         thread: usize,
@@ -197,7 +197,7 @@ impl Echoes {
         slot * self.run.plan.depth as usize + (number % u64::from(self.run.plan.depth)) as usize
     }
 
-    /// A number of the connection in the whole swarm.
+    /// A number of the connection in the whole engine.
     pub(super) fn connection(&self, slot: usize) -> usize {
         slot * self.run.threads + self.thread
     }

@@ -101,7 +101,7 @@ impl Echoed {
     }
 }
 
-/// An echo measurement that all threads of a swarm take part in.
+/// An echo measurement that all threads of an engine take part in.
 #[derive(Debug)]
 pub(super) struct EchoRun {
     pub(super) plan: EchoPlan,

@@ -39,7 +39,7 @@ pub(crate) struct Batch {
     pub(crate) first: u32,
 }
 
-/// What all threads of a swarm, and the publisher, know about a plan.
+/// What all threads of an engine, and the publisher, know about a plan.
 #[derive(Debug)]
 pub(crate) struct Feed {
     plan: FeedPlan,
@@ -82,7 +82,7 @@ impl Feed {
             .collect()
     }
 
-    /// The topic of a connection, by its number in the swarm.
+    /// The topic of a connection, by its number in the engine.
     pub(crate) const fn topic_of(&self, connection: usize) -> u32 {
         #[expect(clippy::cast_possible_truncation, reason = "a remainder of 32 bits")]
         let topic = (connection % self.plan.topics as usize) as u32;

@@ -24,7 +24,7 @@ pub(crate) struct Receipts {
 }
 
 impl Receipts {
-    /// The part of one of the swarm's threads, which has so many connections.
+    /// The part of one of the engine's threads, which has so many connections.
     pub(crate) fn new(feed: Arc<Feed>, thread: usize, threads: usize, connections: usize) -> Self {
         let highest = vec![0; connections];
         Self { feed, thread, threads, highest, gaps: HashMap::new(), received: Received::default() }
@@ -121,7 +121,7 @@ impl Receipts {
         self.received.deaf.ended.count(reason);
     }
 
-    /// The number of a connection in the whole swarm.
+    /// The number of a connection in the whole engine.
     const fn number(&self, index: usize) -> usize {
         index * self.threads + self.thread
     }
