@@ -4,7 +4,8 @@
 mod stand_in;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -119,6 +120,59 @@ fn an_early_end_is_heard_of_by_the_others() {
         "{stderr}"
     );
     assert_eq!((status.code(), agent.child.wait().unwrap().code()), (Some(1), Some(1)));
+}
+
+/// What the agent answers to these lines, the last it says.
+fn answer(connection: &mut TcpStream, lines: &[Value]) -> Value {
+    for line in lines {
+        connection.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+    let mut answer = String::new();
+    BufReader::new(connection).read_line(&mut answer).unwrap();
+    serde_json::from_str(&answer).unwrap()
+}
+
+#[test]
+fn machines_that_do_not_belong_together_are_told() {
+    let mut agent = Agent::start("strangers");
+    let connect = || TcpStream::connect(format!("127.0.0.1:{}", agent.port)).unwrap();
+    let enter = |protocol: u32, number: u32, of: u32| json!({ "enter": { "protocol": protocol, "machine": { "number": number, "of": of }, "boot_id": "" } });
+    let refused = |lines: &[Value], why: &str| {
+        let answer = answer(&mut connect(), lines);
+        assert!(answer["refused"].as_str().is_some_and(|text| text.contains(why)), "{why}: {answer}");
+    };
+    refused(&[enter(1, 1, 2)], "version 2");
+    refused(&[json!("stop")], "enters a session");
+    refused(&[json!("POST")], "same commit");
+    refused(&[enter(2, 3, 2)], "none has the number 3");
+    let mut one = connect();
+    one.write_all(format!("{}\n", enter(2, 1, 2)).as_bytes()).unwrap();
+    thread::sleep(Duration::from_millis(200));
+    refused(&[enter(2, 1, 3)], "session of 2");
+    refused(&[enter(2, 1, 2)], "call themselves 1/2");
+    let mut two = connect();
+    let (entered, also) = (answer(&mut two, &[enter(2, 2, 2)]), answer(&mut one, &[]));
+    assert!(entered["entered"]["session"].is_string() && entered == also, "{entered}");
+    refused(&[enter(2, 1, 2)], "busy");
+    one.write_all(b"\"stop\"\n").unwrap();
+    let why = answer(&mut two, &[json!("waiting"), json!("leave")]);
+    assert!(why["refused"].as_str().is_some_and(|text| text.contains("same options")), "{why}");
+    assert_eq!((answer(&mut one, &[]), agent.child.wait().unwrap().code()), (why, Some(1)));
+}
+
+#[test]
+fn the_end_of_a_connection_is_that_of_its_machine() {
+    let mut agent = Agent::start("gone");
+    let mut ended = agent.machine(1, &["--cycles", "60"]);
+    let other = agent.machine(2, &["--cycles", "60"]);
+    let (mut says, mut line) = (BufReader::new(agent.child.stderr.take().unwrap()), String::new());
+    says.read_line(&mut line).unwrap();
+    ended.kill().unwrap();
+    ended.wait().unwrap();
+    let output = other.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("the agent: load machine 1/2 has ended: it has ended early"), "{stderr}");
+    assert_eq!((output.status.code(), agent.child.wait().unwrap().code()), (Some(1), Some(1)));
 }
 
 #[test]

@@ -4,31 +4,23 @@
 //! other, have the server's machine read, stop the server. What was read goes to all of them alike, so that their reports can be
 //! put together.
 
-mod desk;
-mod http;
-mod lockstep;
+mod door;
 pub(crate) mod remote;
 mod session;
 pub(crate) mod wire;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::mpsc::RecvTimeoutError;
-use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::ensure;
 
 use crate::measure::interrupt::Interrupt;
 use crate::report::json::print_line;
 use crate::servers::host::Programs;
-use desk::{Desk, News};
+use session::Session;
 
 /// Where agents listen when nobody says something else.
 pub(crate) const PORT: u16 = 9200;
-/// How often the main thread looks at signals and at the load machines.
-const LOOK: Duration = Duration::from_millis(50);
-/// How long an agent that serves once stays for machines that have not heard of the end yet: they ask every second.
-const LINGER: Duration = Duration::from_secs(3);
 
 /// Runs servers on this machine for load machines elsewhere (`c1m --server`), and tells them what connections cost here.
 ///
@@ -53,39 +45,19 @@ pub(crate) struct AgentArgs {
 /// Runs the command until it is told to end. `false` when the one session it was to serve ended early.
 pub(crate) fn run(args: &AgentArgs) -> anyhow::Result<bool> {
     let interrupt = Interrupt::listen()?;
-    let (address, calls) = http::listen(args.listen)?;
+    let (address, events) = door::listen(args.listen)?;
     print_line(&serde_json::json!({ "ready": true, "listen": address }))?;
     let programs = Programs { server_bin: args.server_bin.clone(), listen: args.server_listen };
-    // On the main thread: servers die with the thread that started them.
-    let mut desk = Desk::new(programs, interrupt.clone());
-    let mut last = None;
     loop {
-        if let Some((end, is_ok)) = last
-            && Instant::now() >= end
-        {
-            return Ok(is_ok);
+        // On the main thread: servers die with the thread that started them.
+        let end = Session::new(&events, &programs, &interrupt).serve();
+        ensure!(!interrupt.is_raised(), "interrupted");
+        match &end {
+            Ok(()) => eprintln!("the session is over"),
+            Err(why) => eprintln!("the session has ended early: {why:#}"),
         }
-        if interrupt.is_raised() {
-            desk.close();
-            bail!("interrupted");
-        }
-        let news = match calls.recv_timeout(LOOK) {
-            Ok((request, caller)) => desk.take(request, caller, Instant::now()),
-            Err(RecvTimeoutError::Timeout) => desk.look(Instant::now()),
-            Err(RecvTimeoutError::Disconnected) => bail!("the agent listens no more: a bug"),
-        };
-        match news {
-            Some(News::Began(name)) => eprintln!("session {name} begins"),
-            Some(News::Ended(end)) => {
-                match &end {
-                    Ok(()) => eprintln!("the session is over"),
-                    Err(why) => eprintln!("the session has ended early: {why}"),
-                }
-                if args.once {
-                    last = Some((Instant::now() + LINGER, end.is_ok()));
-                }
-            }
-            None => {}
+        if args.once {
+            return Ok(end.is_ok());
         }
     }
 }

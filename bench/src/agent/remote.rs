@@ -1,50 +1,46 @@
 //! A load machine's end of a session with an agent.
 
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
+use rustix::net::sockopt;
 
-use super::wire::{Answer, Ask, Clients, Entered, Machine, Meeting, PROTOCOL, Point, Request, Step};
+use super::wire::{Answer, Ask, Clients, Entered, Machine, Meeting, PROTOCOL, Point};
 use crate::measure::environment::boot_id;
 use crate::measure::interrupt::Interrupt;
+use crate::measure::lines::Lines;
 use crate::servers::host::{Sample, ServerPlan, ServerShape};
 
-/// How long an answer may take. The agent answers within a second, also when it has nothing to say.
-const ANSWER: Duration = Duration::from_secs(20);
+/// How long the agent may take to accept a connection.
+const CONNECT: Duration = Duration::from_secs(20);
+/// How often the agent is told that this machine still waits.
+const WAIT: Duration = Duration::from_secs(1);
+/// An agent whose kernel has answered nothing for so long has ended, asked in this many intervals.
+const SILENCE: Duration = Duration::from_secs(90);
+const PROBES: u32 = 9;
 
-/// A session with an agent. Dropping it ends the session for all machines that take part.
-#[derive(Debug)]
+/// A session with an agent. Dropping it ends the session for all machines that take part, with the program.
 pub(crate) struct Remote {
-    http: ureq::Agent,
-    url: String,
+    lines: Lines,
     machine: Machine,
-    interrupt: Interrupt,
-    step: u64,
-    begun: Option<Entered>,
-    is_over: bool,
+    entered: Entered,
 }
 
 impl Remote {
     /// Begins a session with the agent at `HOST:PORT`, as soon as all load machines have come.
     pub(crate) fn enter(address: &str, machine: Machine, interrupt: &Interrupt) -> anyhow::Result<Self> {
-        let http = ureq::Agent::config_builder()
-            .timeout_global(Some(ANSWER))
-            .http_status_as_error(false)
-            .build()
-            .new_agent();
-        let mut remote = Self {
-            http,
-            url: format!("http://{address}/"),
-            machine,
-            interrupt: interrupt.clone(),
-            step: 0,
-            begun: None,
-            is_over: false,
-        };
-        let entered = remote.step(Step::Enter { protocol: PROTOCOL, boot_id: boot_id() })?;
-        let Answer::Entered(entered) = entered else { return Err(remote.unexpected(&entered)) };
-        remote.begun = Some(*entered);
-        Ok(remote)
+        let stream = connect(address).with_context(|| {
+            format!(
+                "cannot reach the agent at {address} (scripts/c1m --serve, or throng-bench agent, on the server's machine)"
+            )
+        })?;
+        let name = format!("the agent at {address}");
+        let mut lines = Lines::of(&name, stream.try_clone()?, stream, interrupt)?;
+        let enter = Ask::Enter { protocol: PROTOCOL, machine, boot_id: boot_id() };
+        let Answer::Entered(entered) = ask(&mut lines, &enter)? else { return Err(unexpected()) };
+        Ok(Self { lines, machine, entered: *entered })
     }
 
     /// Which load machine this is.
@@ -53,107 +49,82 @@ impl Remote {
     }
 
     /// What the agent said at the beginning.
-    pub(crate) fn entered(&self) -> anyhow::Result<&Entered> {
-        self.begun.as_ref().context("the session has not begun")
+    pub(crate) const fn entered(&self) -> &Entered {
+        &self.entered
     }
 
     /// Has a server started with room for the connections of the plan and those of the other machines. Returns its shape and the
     /// number of all connections.
     pub(crate) fn start(&mut self, plan: &ServerPlan) -> anyhow::Result<(ServerShape, u64)> {
-        match self.step(Step::Start(plan.clone()))? {
+        match ask(&mut self.lines, &Ask::Start(plan.clone()))? {
             Answer::Started(shape, connections) => Ok((shape, connections)),
-            other => Err(self.unexpected(&other)),
+            _ => Err(unexpected()),
         }
     }
 
     /// Waits for the other machines, and has the server's machine read.
     pub(crate) fn meet(&mut self, point: Point, clients: Clients) -> anyhow::Result<Meeting> {
-        match self.step(Step::Meet(point, clients))? {
+        match ask(&mut self.lines, &Ask::Meet(point, clients))? {
             Answer::Met(meeting) => Ok(*meeting),
-            other => Err(self.unexpected(&other)),
+            _ => Err(unexpected()),
         }
     }
 
     /// What the server is like now.
     pub(crate) fn sample(&mut self) -> anyhow::Result<Sample> {
-        loop {
-            match self.ask(Ask::Sample)? {
-                Answer::Sampled(sample) => return Ok(sample),
-                Answer::Wait => {}
-                other => return Err(self.unexpected(&other)),
-            }
+        match ask(&mut self.lines, &Ask::Sample)? {
+            Answer::Sampled(sample) => Ok(sample),
+            _ => Err(unexpected()),
         }
     }
 
     /// Stops the server.
     pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
-        self.step(Step::Stop).map(drop)
+        ask(&mut self.lines, &Ask::Stop).map(drop)
     }
 
     /// Ends the session in order.
     pub(crate) fn leave(mut self) -> anyhow::Result<()> {
-        self.step(Step::Leave)?;
-        self.is_over = true;
-        Ok(())
+        ask(&mut self.lines, &Ask::Leave).map(drop)
     }
 
     /// Ends the session for all machines, with a reason.
-    pub(crate) fn quit(&mut self, why: &str) {
-        if !self.is_over {
-            self.is_over = true;
-            // Whoever cannot be reached finds out by himself.
-            let _ = self.send(Ask::Quit(why.to_owned()));
-        }
-    }
-
-    fn step(&mut self, step: Step) -> anyhow::Result<Answer> {
-        loop {
-            match self.ask(Ask::Step(self.step, step.clone()))? {
-                Answer::Wait => {}
-                answer => {
-                    self.step += 1;
-                    return Ok(answer);
-                }
-            }
-        }
-    }
-
-    fn ask(&mut self, ask: Ask) -> anyhow::Result<Answer> {
-        ensure!(!self.interrupt.is_raised(), "interrupted");
-        let answer = self.send(ask);
-        if answer.is_err() {
-            // There is nobody to tell, or nothing that he does not know.
-            self.is_over = true;
-        }
-        answer
-    }
-
-    fn send(&self, ask: Ask) -> anyhow::Result<Answer> {
-        let session = self.begun.as_ref().map(|entered| entered.session.clone());
-        let request = Request { machine: self.machine, session, ask };
-        let request = serde_json::to_string(&request).context("cannot make JSON of a request")?;
-        let asked = self.http.post(&self.url).content_type("application/json").send(request);
-        let unreachable = || {
-            format!(
-                "cannot reach the agent at {} (scripts/c1m --serve, or throng-bench agent, on the server's machine)",
-                self.url
-            )
-        };
-        let mut answer = asked.with_context(unreachable)?;
-        let body = answer.body_mut().read_to_string().with_context(unreachable)?;
-        if !answer.status().is_success() {
-            bail!("the agent: {body}");
-        }
-        serde_json::from_str(&body).with_context(|| format!("{} is no agent of this version", self.url))
-    }
-
-    fn unexpected(&self, answer: &Answer) -> anyhow::Error {
-        anyhow::anyhow!("the agent at {} gave an answer to something else: {answer:?}", self.url)
+    pub(crate) fn quit(mut self, why: &str) {
+        // An agent that cannot be reached finds out by itself.
+        let _ = self.lines.say(&Ask::Quit(why.to_owned()));
     }
 }
 
-impl Drop for Remote {
-    fn drop(&mut self) {
-        self.quit("it has ended early");
+fn connect(address: &str) -> anyhow::Result<TcpStream> {
+    let mut connected = Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
+    for address in address.to_socket_addrs()? {
+        connected = TcpStream::connect_timeout(&address, CONNECT);
+        if connected.is_ok() {
+            break;
+        }
     }
+    let stream = connected?;
+    stream.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(&stream, true)?;
+    sockopt::set_tcp_keepidle(&stream, SILENCE / (PROBES + 1))?;
+    sockopt::set_tcp_keepintvl(&stream, SILENCE / (PROBES + 1))?;
+    sockopt::set_tcp_keepcnt(&stream, PROBES)?;
+    Ok(stream)
+}
+
+/// Asks, and says every second that it waits until it is answered: the agent takes its time, and so do the other machines.
+fn ask(lines: &mut Lines, ask: &Ask) -> anyhow::Result<Answer> {
+    // Where the agent listens no more it has said why.
+    let _ = lines.say(ask);
+    loop {
+        match lines.try_hear(WAIT)? {
+            Some(Answer::Refused(why)) => bail!("the agent: {why}"),
+            Some(answer) => return Ok(answer),
+            None => drop(lines.say(&Ask::Waiting)),
+        }
+    }
+}
+
+fn unexpected() -> anyhow::Error {
+    anyhow::anyhow!("the agent gave an answer to something else")
 }

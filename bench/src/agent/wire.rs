@@ -1,4 +1,5 @@
-//! What load machines ask an agent for, and what it answers: one `POST /` of JSON each.
+//! What load machines ask an agent for, and what it answers: a line of JSON each, over one TCP connection of each load machine. The
+//! end of the connection is the end of its machine.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +11,7 @@ use crate::measure::environment::Environment;
 use crate::servers::host::{Host, Reading, Sample, ServerPlan, ServerShape};
 
 /// The form of all this. Both sides must have the same.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 /// Most load machines of a session.
 pub(crate) const MOST_MACHINES: u32 = 1024;
 
@@ -61,56 +62,38 @@ pub(crate) struct Meeting {
     pub(crate) clients: Clients,
 }
 
-/// What the load machines of a session do together: the agent acts when all of them have asked for the same.
+/// What a load machine says. It says nothing more, but [`Ask::Waiting`], until it is answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Step {
-    /// Begin a session.
+pub(crate) enum Ask {
+    /// The first line of all: begin a session when all load machines have come.
     Enter {
         /// [`PROTOCOL`].
         protocol: u32,
+        machine: Machine,
         /// The kernel's `boot_id`: machines that share it are one, such as containers and namespaces.
         boot_id: String,
     },
-    /// Start a server for the connections of this machine and of the others.
+    /// Start a server for the connections of all load machines.
     Start(ServerPlan),
-    /// Wait for the others and read the server's machine.
+    /// Read the server's machine when all load machines have asked for that.
     Meet(Point, Clients),
     /// Stop the server.
     Stop,
     /// End the session.
     Leave,
-}
-
-/// A request.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Request {
-    /// Who asks.
-    pub(crate) machine: Machine,
-    /// The session, once it has begun.
-    pub(crate) session: Option<String>,
-    /// What is wanted.
-    pub(crate) ask: Ask,
-}
-
-/// What is wanted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Ask {
-    /// A step together with the others. It may be asked for again until it is answered, under the same number.
-    Step(u64, Step),
-    /// What the server is like now. It also tells that the machine is still there.
+    /// What the server is like now. It is answered at once.
     Sample,
-    /// An early end for all, with the reason.
+    /// The machine still waits for its answer; there is none to this.
+    Waiting,
+    /// An early end for all, with the reason; there is no answer to this.
     Quit(String),
 }
 
-/// The answer to a request that did not fail.
+/// What the agent answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Answer {
-    /// Not all have come, or the server's machine takes its time: ask again.
-    Wait,
     /// A session has begun.
     Entered(Box<Entered>),
     /// The server listens, for so many connections of all machines.
@@ -121,6 +104,8 @@ pub(crate) enum Answer {
     Sampled(Sample),
     /// It is done.
     Done,
+    /// The session has ended early, or never began, for this reason. Nothing follows.
+    Refused(String),
 }
 
 /// What a session begins with.
@@ -138,6 +123,17 @@ impl Machine {
     /// The only one.
     pub(crate) const ONLY: Self = Self { number: 1, of: 1 };
 
+    /// Itself, if there can be such a one.
+    pub(super) fn checked(self) -> anyhow::Result<Self> {
+        let Self { number, of } = self;
+        ensure!(
+            (1..=MOST_MACHINES).contains(&of),
+            "there can be 1 to {MOST_MACHINES} load machines, not {of}"
+        );
+        ensure!((1..=of).contains(&number), "of {of} load machines none has the number {number}");
+        Ok(self)
+    }
+
     /// Its share of so many connections.
     pub(crate) const fn share(self, connections: u32) -> u32 {
         connections / self.of + (self.number <= connections % self.of) as u32
@@ -152,9 +148,22 @@ impl Meeting {
     }
 }
 
+impl Ask {
+    /// Puts what another machine asks for to it. `false` if that is something else.
+    pub(super) fn join(&mut self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Start(all), Self::Start(own)) if all.is_like(own) => all.connections += own.connections,
+            (Self::Meet(point, all), Self::Meet(own_point, own)) if point == own_point => all.add(own),
+            (Self::Stop, Self::Stop) | (Self::Leave, Self::Leave) => {}
+            _ => return false,
+        }
+        true
+    }
+}
+
 impl Clients {
     /// Adds those of another machine.
-    pub(super) fn add(&mut self, other: &Self) {
+    fn add(&mut self, other: &Self) {
         self.open += other.open;
         self.cpu_nanos += other.cpu_nanos;
         self.user_bytes += other.user_bytes;
@@ -171,15 +180,7 @@ impl FromStr for Machine {
             let (number, of) = text.split_once('/')?;
             Some(Self { number: number.parse().ok()?, of: of.parse().ok()? })
         };
-        let machine =
-            parse().with_context(|| format!("`{text}` is no machine: write 1/2 for the first of two"))?;
-        let Self { number, of } = machine;
-        ensure!(
-            (1..=MOST_MACHINES).contains(&of),
-            "there can be 1 to {MOST_MACHINES} load machines, not {of}"
-        );
-        ensure!((1..=of).contains(&number), "of {of} load machines none has the number {number}");
-        Ok(machine)
+        parse().with_context(|| format!("`{text}` is no machine: write 1/2 for the first of two"))?.checked()
     }
 }
 
@@ -200,6 +201,17 @@ mod tests {
         for wrong in ["", "2", "0/3", "4/3", "1/0", "1/1025", "a/b", "1/2/3"] {
             assert!(wrong.parse::<Machine>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn clients_of_all_are_added_up_and_the_fewest_pings_count() {
+        let meet = |open, min_pings| {
+            Ask::Meet(Point::Held, Clients { open, min_pings, cpu_nanos: 5, ..Clients::default() })
+        };
+        let mut all = meet(3, 4);
+        assert!(all.join(&meet(2, 2)) && !all.join(&Ask::Stop));
+        let expected = Clients { open: 5, min_pings: 2, cpu_nanos: 10, ..Clients::default() };
+        assert_eq!(all, Ask::Meet(Point::Held, expected));
     }
 
     #[test]

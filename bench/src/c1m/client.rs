@@ -99,15 +99,15 @@ impl Client {
     }
 
     pub(super) fn open(&mut self) -> anyhow::Result<()> {
-        self.talker.say(Order::Open.line())
+        self.talker.say_line(Order::Open.line())
     }
 
     pub(super) fn probe(&mut self) -> anyhow::Result<()> {
-        self.talker.say(Order::Probe.line())
+        self.talker.say_line(Order::Probe.line())
     }
 
     pub(super) fn close(&mut self) -> anyhow::Result<()> {
-        self.talker.say(Order::Close.line())
+        self.talker.say_line(Order::Close.line())
     }
 
     /// What the clients say next.

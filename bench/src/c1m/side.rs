@@ -53,7 +53,7 @@ impl<'a> Running<'a> {
             shape,
             connections,
             machines: remote.machine().of,
-            sharing_kernel: remote.entered()?.sharing_kernel,
+            sharing_kernel: remote.entered().sharing_kernel,
             side: Side::There(remote),
         })
     }

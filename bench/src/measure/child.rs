@@ -1,33 +1,21 @@
 //! Child processes that speak JSON, one object a line. Dropping one kills it.
 
-use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::ops::{Deref, DerefMut};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, bail, ensure};
-use serde::de::DeserializeOwned;
+use anyhow::{Context, bail, ensure};
 use throng::sys::process;
 
 use super::cores::Cores;
 use super::interrupt::Interrupt;
+use super::lines::{LOOK, Lines};
 
-/// Lines of a child's standard error that are kept to explain its failure.
-const KEPT_LINES: usize = 40;
-/// How often a wait looks at signals and at the child's life.
-const LOOK: Duration = Duration::from_millis(50);
-
-/// A running child.
+/// A running child, and the conversation with it.
 pub(crate) struct Talker {
-    name: String,
     child: Child,
-    stdin: Option<ChildStdin>,
-    lines: Receiver<String>,
-    complaints: Arc<Mutex<VecDeque<String>>>,
-    interrupt: Interrupt,
+    lines: Box<Lines>,
 }
 
 impl Talker {
@@ -46,72 +34,23 @@ impl Talker {
         let spawned = if let Some(cores) = cores { cores.on_server(spawn)? } else { spawn() };
         let mut child =
             spawned.with_context(|| format!("cannot start {}", command.get_program().display()))?;
-        let stdin = child.stdin.take();
-        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(stdin), Some(stdout), Some(stderr)) = streams else {
             bail!("{name} has no standard output");
         };
-        let complaints = Arc::new(Mutex::new(VecDeque::new()));
-        let kept = Arc::clone(&complaints);
-        let (sender, lines) = mpsc::channel();
-        read_lines(stdout, move |line| sender.send(line).is_ok())?;
-        read_lines(stderr, move |line| {
-            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() == KEPT_LINES {
-                kept.pop_front();
-            }
-            kept.push_back(line);
-            true
-        })?;
-        Ok(Self { name: name.to_owned(), child, stdin, lines, complaints, interrupt: interrupt.clone() })
+        let lines = Lines::of(name, stdout, stdin, interrupt)?;
+        lines.keep(stderr)?;
+        Ok(Self { child, lines: Box::new(lines) })
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends a line.
-    pub(crate) fn say(&mut self, line: &str) -> anyhow::Result<()> {
-        let stdin = self.stdin.as_mut().ok_or_else(|| anyhow!("{} is not listening any more", self.name))?;
-        let said = stdin.write_all(line.as_bytes()).and_then(|()| stdin.flush());
-        said.map_err(|error| self.explain(&format!("does not listen: {error}")))
-    }
-
-    /// The next object it says.
-    pub(crate) fn hear<T: DeserializeOwned>(&mut self, patience: Duration) -> anyhow::Result<T> {
-        let heard = self.try_hear(patience)?;
-        heard.ok_or_else(|| {
-            self.explain(&format!("has said nothing for {}", humantime::format_duration(patience)))
-        })
-    }
-
-    /// The next object it says, or `None` when it says nothing in time.
-    pub(crate) fn try_hear<T: DeserializeOwned>(&mut self, patience: Duration) -> anyhow::Result<Option<T>> {
-        let deadline = Instant::now() + patience;
-        loop {
-            ensure!(!self.interrupt.is_raised(), "interrupted");
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left.min(LOOK)) {
-                Ok(line) => {
-                    return serde_json::from_str(&line)
-                        .map(Some)
-                        .with_context(|| format!("{} said something unexpected: {line}", self.name));
-                }
-                Err(RecvTimeoutError::Disconnected) => return Err(self.explain("has ended early")),
-                Err(RecvTimeoutError::Timeout) if Instant::now() >= deadline => return Ok(None),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-        }
-    }
-
     /// Asks it to end (SIGTERM) and waits for that.
     pub(crate) fn stop(mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
-        process::terminate(&mut self.child).with_context(|| format!("cannot stop {}", self.name))?;
-        self.wait(patience)
-    }
-
-    /// Waits for its own end.
-    pub(crate) fn finish(&mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
-        self.wait(patience)
+        process::terminate(&mut self.child).with_context(|| format!("cannot stop {}", self.lines.name))?;
+        self.finish(patience)
     }
 
     /// An error with its last words when it has ended.
@@ -122,14 +61,15 @@ impl Talker {
         }
     }
 
-    fn wait(&mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
-        self.stdin = None;
+    /// Waits for its own end.
+    pub(crate) fn finish(&mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
+        self.lines.end();
         let deadline = Instant::now() + patience;
         loop {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);
             }
-            ensure!(!self.interrupt.is_raised(), "interrupted");
+            ensure!(!self.lines.interrupt.is_raised(), "interrupted");
             if Instant::now() >= deadline {
                 let waited = humantime::format_duration(patience);
                 return Err(self.explain(&format!("has not ended within {waited}")));
@@ -137,18 +77,19 @@ impl Talker {
             std::thread::sleep(LOOK);
         }
     }
+}
 
-    /// An error about the child, with the last it complained of.
-    pub(crate) fn explain(&self, what: &str) -> anyhow::Error {
-        // Its last words may still be on their way.
-        std::thread::sleep(LOOK);
-        let kept = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut message = format!("{} {what}", self.name);
-        for line in kept.iter() {
-            message.push_str("\n    ");
-            message.push_str(line);
-        }
-        anyhow!(message)
+impl Deref for Talker {
+    type Target = Lines;
+
+    fn deref(&self) -> &Lines {
+        &self.lines
+    }
+}
+
+impl DerefMut for Talker {
+    fn deref_mut(&mut self) -> &mut Lines {
+        &mut self.lines
     }
 }
 
@@ -158,25 +99,6 @@ impl Drop for Talker {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn read_lines(
-    from: impl Read + Send + 'static,
-    mut take: impl FnMut(String) -> bool + Send + 'static,
-) -> anyhow::Result<()> {
-    let read = move || {
-        let lines = BufReader::new(from).lines().map_while(Result::ok);
-        for line in lines {
-            if !take(line) {
-                break;
-            }
-        }
-    };
-    std::thread::Builder::new()
-        .name("child output".to_owned())
-        .spawn(read)
-        .context("cannot start a thread")?;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -196,7 +118,7 @@ mod tests {
     #[test]
     fn lines_pass_both_ways_and_the_end_is_waited_for() {
         let mut shell = shell("read line; echo \"[\\\"$line\\\"]\"; exit 3");
-        shell.say("hello\n").unwrap();
+        shell.say_line("hello\n").unwrap();
         assert_eq!(shell.hear::<Value>(SOON).unwrap(), serde_json::json!(["hello"]));
         assert_eq!(shell.finish(SOON).unwrap().code(), Some(3));
     }
@@ -206,7 +128,7 @@ mod tests {
         let error = shell("echo 'no room' >&2; exit 1").hear::<Value>(SOON).unwrap_err().to_string();
         assert!(error.contains("ended early") && error.contains("no room"), "{error}");
         let mut ended = shell("echo 'no more' >&2; exit 3");
-        ended.wait(SOON).unwrap();
+        ended.finish(SOON).unwrap();
         let error = ended.check().unwrap_err().to_string();
         assert!(error.contains("exit status: 3") && error.contains("no more"), "{error}");
         assert!(shell("sleep 60").check().is_ok());

@@ -8,6 +8,7 @@ pub(crate) mod distribution;
 pub(crate) mod environment;
 pub(crate) mod interrupt;
 pub(crate) mod kernel;
+pub(crate) mod lines;
 pub(crate) mod machine;
 pub(crate) mod percentiles;
 pub(crate) mod process;

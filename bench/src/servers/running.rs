@@ -139,7 +139,7 @@ impl Server {
 
     /// Says a line to a floor.
     pub(crate) fn say(&mut self, line: &str) -> anyhow::Result<()> {
-        self.talker.say(line)
+        self.talker.say_line(line)
     }
 
     /// The address to hold connections to.
@@ -153,7 +153,7 @@ impl Server {
             let Stats { open, pings_sent, pongs_received, pong_timeouts, ping_rtt_us, .. } = self.stats()?;
             return Ok(ServerCounts { open, pings_sent, pongs_received, pong_timeouts, ping_rtt_us });
         }
-        self.talker.say("stats\n")?;
+        self.talker.say_line("stats\n")?;
         let FloorStats { open, pings_sent, pongs_received, ping_rtt_us, .. } = self.talker.hear(ANSWER)?;
         Ok(ServerCounts { open, pings_sent, pongs_received, pong_timeouts: 0, ping_rtt_us })
     }
