@@ -2,19 +2,17 @@
 
 mod args;
 mod compare;
+mod page;
 mod publisher;
 mod publishing;
 mod report;
-mod results;
 mod run;
 mod subject;
-mod text;
 
 use crate::measure::environment::Environment;
 use crate::measure::environment::today;
 use crate::measure::interrupt::Interrupt;
-use crate::report::files::{directory, say_where};
-use crate::report::json;
+use crate::report::deliver;
 use crate::servers::running::Server;
 
 pub(crate) use args::{BroadcastArgs, Own};
@@ -24,12 +22,7 @@ use subject::{Kind, Subject, Variant};
 /// Runs the command. `false` when a subscriber failed, or did not get every message once and in order.
 pub(crate) fn run(args: &BroadcastArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;
-    json::deliver(args.output.json.as_deref(), &report, &report)?;
-    if let Some(directory) = directory(&args.results, &format!("{}-broadcast", report.date))? {
-        results::write(&report, &directory)?;
-        say_where(&directory);
-    }
-    Ok(report.is_clean())
+    deliver(&report, args.output.json.as_deref(), Some(&args.results))
 }
 
 /// Measures the server that is given, or those of its own by turns.

@@ -82,6 +82,11 @@ fn at(quantile: f64, latency: Option<&Distribution>) -> Option<f64> {
     latency.map(|latency| millis(latency.value_at(quantile)))
 }
 
+/// What a measurement's files are called by: the server and the number of connections.
+pub(super) fn label(measurement: &Measurement) -> String {
+    format!("{}-{}", measurement.server, measurement.connections)
+}
+
 /// One of [`FIGURES`].
 pub(super) fn of(key: &str, measurement: &Measurement) -> Option<f64> {
     FIGURES.iter().find(|figure| figure.key == key).and_then(|figure| (figure.of)(measurement))

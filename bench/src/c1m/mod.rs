@@ -1,11 +1,11 @@
 //! `throng-bench c1m`: holds a million connections against throng through its ping cycles and says what each of them cost.
 
 mod client;
-mod document;
 pub(crate) mod elsewhere;
 pub(crate) mod figures;
 pub(crate) mod load;
 mod notes;
+pub(crate) mod page;
 mod pictures;
 mod problems;
 pub(crate) mod report;
@@ -14,11 +14,11 @@ pub(crate) mod rounds;
 mod run;
 pub(crate) mod session;
 mod side;
-pub(crate) mod text;
 mod timeline;
 
 use crate::args::ResultsArgs;
 use crate::measure::interrupt::Interrupt;
+use crate::report::deliver;
 use elsewhere::ElsewhereArgs;
 use load::LoadArgs;
 use session::Session;
@@ -65,6 +65,5 @@ impl C1mArgs {
 pub(crate) fn run(args: &C1mArgs) -> anyhow::Result<bool> {
     let interrupt = Interrupt::listen()?;
     let findings = Session::begin(args, &interrupt)?.measure()?;
-    findings.publish(args.load.output.json.as_deref(), &args.results)?;
-    Ok(findings.report.is_clean())
+    deliver(&findings, args.load.output.json.as_deref(), Some(&args.results))
 }

@@ -1,15 +1,13 @@
 //! Which pictures a report has, and what is in each.
 
-use super::figures::{self, LATENCIES, Latency};
+use super::figures::{self, LATENCIES, Latency, label};
 use super::report::{Measurement, RunReport};
-use super::results::{Findings, label};
+use super::results::Findings;
 use crate::measure::account::server_parts;
 use crate::measure::distribution::Distribution;
 use crate::plot::{self, Bytes, CostPanel, Curve, Kind, LatencyPanel};
+use crate::report::File;
 use crate::report::units::thousands;
-
-/// A file's name and its SVG.
-pub(super) type Picture = (String, String);
 
 /// Costs that are drawn against the number of connections.
 const COSTS: [(&str, &str); 4] = [
@@ -20,7 +18,7 @@ const COSTS: [(&str, &str); 4] = [
 ];
 
 /// Draws all that there are figures for.
-pub(super) fn draw(findings: &Findings) -> anyhow::Result<Vec<Picture>> {
+pub(super) fn draw(findings: &Findings) -> anyhow::Result<Vec<File>> {
     let report = &findings.report;
     let mut pictures = Vec::new();
     if let Some(bytes) = report.runs.last().and_then(bytes) {

@@ -3,69 +3,57 @@
 //! `summary.md` is read by people, `summary.json` by programs (its fields are those of [`C1mReport`]), `*.hgrm` by
 //! HdrHistogram's plotter, `timeline-*.json` by whoever wants to draw for himself, `*.svg` by everybody.
 
-use std::path::Path;
+use serde::Serialize;
 
-use super::document::Markdown;
-use super::figures::LATENCIES;
-use super::pictures;
-use super::report::{C1mReport, Measurement};
-use super::text::Text;
-use crate::args::ResultsArgs;
+use super::figures::{LATENCIES, label};
+use super::report::C1mReport;
+use super::{page, pictures};
 use crate::plot::Timeline;
-use crate::report::files::{directory, say_where, write};
-use crate::report::json;
+use crate::report::page::Page;
+use crate::report::{File, Report, json};
 
 /// A report, and what is drawn but not told in it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Findings {
     /// The report.
+    #[serde(flatten)]
     pub(crate) report: C1mReport,
     /// What each measurement looked like over time, in the report's order; none for a report of several machines.
+    #[serde(skip)]
     pub(crate) timelines: Vec<Timeline>,
 }
 
-impl Findings {
-    /// Puts the report where it is wanted: as JSON into a file, as text on standard output unless that is where the JSON goes, and
-    /// with pictures into a new directory under `results`.
-    pub(crate) fn publish(&self, json: Option<&Path>, results: &ResultsArgs) -> anyhow::Result<()> {
-        json::deliver(json, &self.report, Text(&self.report))?;
-        let Some(directory) = directory(results, &self.report.date)? else { return Ok(()) };
-        self.write(&directory)?;
-        say_where(&directory);
-        Ok(())
+impl Report for Findings {
+    fn is_clean(&self) -> bool {
+        self.report.is_clean()
     }
 
-    /// Writes all files into a directory.
-    fn write(&self, directory: &Path) -> anyhow::Result<()> {
-        json::write_json(&directory.join("summary.json"), &self.report)?;
+    fn page(&self) -> Page {
+        page::page(&self.report)
+    }
+
+    fn document(&self, pictures: &[String]) -> Page {
+        page::document(&self.report, pictures)
+    }
+
+    fn name(&self) -> String {
+        self.report.date.clone()
+    }
+
+    fn files(&self) -> anyhow::Result<Vec<File>> {
+        let mut files = pictures::draw(self)?;
         for (measurement, timeline) in self.report.measurements().zip(&self.timelines) {
-            let file = format!("timeline-{}.json", label(measurement));
-            json::write_json(&directory.join(file), timeline)?;
+            files.push((format!("timeline-{}.json", label(measurement)), json::pretty(timeline)?));
         }
         for measurement in self.report.measurements() {
-            write_histograms(directory, measurement)?;
+            let latencies = LATENCIES.iter().filter_map(|(what, _, of)| Some((what, of(measurement)?)));
+            files.extend(
+                latencies
+                    .map(|(what, latency)| (format!("{}-{what}.hgrm", label(measurement)), latency.hgrm())),
+            );
         }
-        let pictures = pictures::draw(self)?;
-        for (name, svg) in &pictures {
-            write(&directory.join(name), svg)?;
-        }
-        let names: Vec<&str> = pictures.iter().map(|(name, _)| &name[..]).collect();
-        write(&directory.join("summary.md"), &Markdown { report: &self.report, pictures: &names }.to_string())
+        Ok(files)
     }
-}
-
-/// What a measurement's files are called by: the server and the number of connections.
-pub(crate) fn label(measurement: &Measurement) -> String {
-    format!("{}-{}", measurement.server, measurement.connections)
-}
-
-fn write_histograms(directory: &Path, measurement: &Measurement) -> anyhow::Result<()> {
-    for (what, _, of) in LATENCIES {
-        if let Some(latency) = of(measurement) {
-            write(&directory.join(format!("{}-{what}.hgrm", label(measurement))), &latency.hgrm())?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -74,7 +62,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::args::ResultsArgs;
     use crate::c1m::figures::{Growth, Ratios};
+    use crate::c1m::report::Measurement;
     use crate::c1m::report::{Hold, RunReport, SCHEMA};
     use crate::c1m::rounds::{Costs, Round};
     use crate::engine::Echoed;
@@ -84,6 +74,7 @@ mod tests {
     use crate::measure::environment::Environment;
     use crate::measure::kernel::{CacheGrowth, KernelMemory, Side};
     use crate::plot::{Phase, Sample};
+    use crate::report::files::{directory, write_all};
 
     fn measurement(server: &str, connections: u64) -> Measurement {
         let mut latency = Distribution::default();
@@ -160,7 +151,7 @@ mod tests {
         let findings = findings();
         let results = ResultsArgs { results: Some(parent.clone()), name: Some("here".to_owned()) };
         let [directory, again] = [(); 2].map(|()| directory(&results, "today").unwrap().unwrap());
-        findings.write(&directory).unwrap();
+        write_all(&findings, &directory).unwrap();
         let mut files: Vec<String> = fs::read_dir(&directory)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

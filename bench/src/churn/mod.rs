@@ -2,6 +2,7 @@
 
 mod client;
 mod leave;
+mod page;
 mod plan;
 mod population;
 pub(crate) mod report;
@@ -9,7 +10,6 @@ pub(crate) mod samples;
 mod session;
 mod shared;
 mod slot;
-mod text;
 mod visit;
 
 use std::time::Duration;
@@ -19,7 +19,7 @@ use anyhow::ensure;
 use crate::args::{OutputArgs, ServeArgs, duration};
 use crate::measure::interrupt::Interrupt;
 use crate::measure::progress::Bars;
-use crate::report::json;
+use crate::report::deliver;
 use session::Session;
 
 /// Starts throng, holds connections to it, and beside them has others come and go at random, in every rude way there is. Fails
@@ -81,6 +81,5 @@ pub(crate) fn run(args: &ChurnArgs) -> anyhow::Result<bool> {
     ensure!(!args.life.is_zero() && !args.steady.is_zero(), "--life and --for must be longer than nothing");
     let interrupt = Interrupt::listen()?;
     let report = Session::start(args, &interrupt, Bars::new(args.output.progress))?.run()?;
-    json::deliver(args.output.json.as_deref(), &report, text::Text(&report))?;
-    Ok(report.problems.is_empty())
+    deliver(&report, args.output.json.as_deref(), None)
 }

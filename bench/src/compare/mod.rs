@@ -3,14 +3,14 @@
 mod args;
 mod cells;
 mod judge;
-mod markdown;
 mod measure;
+mod page;
 mod pictures;
 mod report;
-mod results;
 mod rows;
 mod servers;
-mod text;
+
+use std::path::PathBuf;
 
 use anyhow::ensure;
 
@@ -18,14 +18,13 @@ use crate::measure::cores::Cores;
 use crate::measure::environment::Environment;
 use crate::measure::environment::today;
 use crate::measure::interrupt::Interrupt;
-use crate::report::json;
+use crate::report::{Report, deliver, files, json};
 
 use crate::servers::peers::Peers;
 pub(crate) use args::CompareArgs;
 use cells::Cell;
 use measure::Scene;
 pub(crate) use report::{CompareReport, LeftOut, SCHEMA};
-use results::Results;
 use servers::Subject;
 
 /// Runs the command. `false` when a measurement failed or there was no time for all of them.
@@ -64,16 +63,17 @@ pub(crate) fn run(args: &CompareArgs) -> anyhow::Result<bool> {
         ..CompareReport::default()
     };
     let scene = Scene { args, cores, interrupt: &interrupt };
-    let mut run = Run { scene, results: Results::new(args, &report)?, cells, subjects, report };
+    let directory = files::directory(&args.results, &report.name())?;
+    let mut run = Run { scene, directory, cells, subjects, report };
     run.all_rounds()?;
-    json::deliver(args.json.as_deref(), &run.report, text::Text(&run.report))?;
-    run.results.say_where();
-    Ok(run.report.is_clean())
+    run.directory.iter().for_each(|directory| files::say_where(directory));
+    deliver(&run.report, args.json.as_deref(), None)
 }
 
 struct Run<'a> {
     scene: Scene<'a>,
-    results: Results,
+    /// Where the report goes.
+    directory: Option<PathBuf>,
     cells: Vec<Cell>,
     subjects: Vec<Subject>,
     report: CompareReport,
@@ -88,7 +88,7 @@ impl Run<'_> {
                 self.report.rounds_done = round;
             }
             self.summarize();
-            self.results.write(&self.report)?;
+            self.write()?;
             match done {
                 Ok(()) => {}
                 Err(_) if self.scene.interrupt.is_raised() => {
@@ -108,11 +108,19 @@ impl Run<'_> {
             let (before, from) = self.subjects.split_at(first);
             for subject in from.iter().chain(before) {
                 let measured = self.scene.measure(cell, subject, round)?;
-                eprintln!("round {round}/{}  {}", self.report.rounds, text::Line(&measured));
+                eprintln!("round {round}/{}  {}", self.report.rounds, page::Line(&measured));
                 self.report.measurements.push(measured);
             }
         }
         Ok(())
+    }
+
+    fn write(&self) -> anyhow::Result<()> {
+        let json = self.scene.args.json.as_deref();
+        if let Some(file) = json.filter(|_| !json::is_standard(json)) {
+            json::write_json(file, &self.report)?;
+        }
+        self.directory.iter().try_for_each(|directory| files::write_all(&self.report, directory))
     }
 
     fn summarize(&mut self) {

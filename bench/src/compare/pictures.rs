@@ -1,9 +1,9 @@
 //! What a comparison looks like.
 
 use super::judge::Judgement;
+use super::page::plain;
 use super::report::CompareReport;
 use super::rows::{Row, THRONG, is_floor};
-use super::text::plain;
 use crate::measure::spread::Spread;
 use crate::plot::{self, BarOf, BarPanel, Kind, RatioRow, Rival};
 

@@ -1,7 +1,7 @@
 //! `throng-bench connect`: how many connections a second any WebSocket server takes, one after the other.
 
 mod client;
-mod text;
+mod page;
 mod visits;
 
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::measure::progress::Bars;
 use crate::measure::reasons::Reasons;
 use crate::measure::threads::{Spread, Threads};
 use crate::measure::watch::{ServerCosts, Watch, WatchArgs, micros_each};
-use crate::report::json;
+use crate::report::deliver;
 use visits::{Plan, Visits};
 
 /// How often the main thread looks at the clients.
@@ -124,8 +124,7 @@ impl ConnectReport {
 /// Runs the command. `false` when a connection failed.
 pub(crate) fn run(args: &ConnectArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;
-    json::deliver(args.output.json.as_deref(), &report, &report)?;
-    Ok(report.is_clean())
+    deliver(&report, args.output.json.as_deref(), None)
 }
 
 /// Has connections come and go for the planned time.

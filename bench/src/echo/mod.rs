@@ -1,6 +1,6 @@
 //! `throng-bench echo`: how fast messages come back from any WebSocket server that echoes, and whether all of them do.
 
-mod text;
+pub(crate) mod page;
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::measure::environment::Environment;
 use crate::measure::interrupt::Interrupt;
 use crate::measure::progress::Bars;
 use crate::measure::watch::{ServerCosts, Watch, WatchArgs, micros_each};
-use crate::report::json;
+use crate::report::deliver;
 
 /// Most bytes of a message: what throng's server takes at most by default is less.
 const MAX_SIZE: u32 = 16 * 1024 * 1024;
@@ -102,8 +102,7 @@ impl EchoReport {
 /// Runs the command. `false` when a connection failed or an echo was wrong.
 pub(crate) fn run(args: &EchoArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;
-    json::deliver(args.output.json.as_deref(), &report, &report)?;
-    Ok(report.is_clean())
+    deliver(&report, args.output.json.as_deref(), None)
 }
 
 /// Opens the connections, has them echo, and closes them.

@@ -11,6 +11,7 @@ use crate::c1m::load::LoadArgs;
 use crate::echo::{EchoArgs, measure};
 use crate::engine::Echoed;
 use crate::measure::interrupt::Interrupt;
+use crate::report::Report;
 use crate::report::units::number;
 use crate::servers::running::serve_floor;
 
@@ -50,7 +51,7 @@ fn echo_at(depth: u32, time: Duration, load: &LoadArgs, interrupt: &Interrupt) -
     let options = options.iter().flat_map(|(name, value)| [*name, value]);
     let args: EchoArgs = parse(["--raw"].into_iter().chain(options))?;
     let report = measure(&args, interrupt)?;
-    ensure!(report.is_clean(), "the floor's echoes went wrong: {report}");
+    ensure!(report.is_clean(), "the floor's echoes went wrong: {}", report.page());
     server.stop()?;
     let cpu_us_per_echo = report.server.and_then(|costs| costs.cpu_us_per_echo);
     Ok(EchoFloor { echo: report.echo, cpu_us_per_echo: cpu_us_per_echo.context("nothing came back")? })

@@ -2,20 +2,20 @@
 
 mod echo;
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::args::duration;
 use crate::c1m::load::LoadArgs;
+use crate::c1m::page::measured;
 use crate::c1m::report::Measurement;
 use crate::c1m::session::measure;
-use crate::c1m::text;
 use crate::measure::environment::Environment;
 use crate::measure::environment::today;
 use crate::measure::interrupt::Interrupt;
-use crate::report::json;
+use crate::report::page::Page;
+use crate::report::{Report, deliver};
 use crate::servers::host::{Kind, Programs};
 use crate::servers::running::LOOPBACK;
 use echo::{EchoFloor, echo};
@@ -63,17 +63,25 @@ pub(crate) fn run(args: &FloorArgs) -> anyhow::Result<bool> {
         ping: measure(Kind::Floor)?.report,
         echo: echo(args.echo_time, &args.load, &interrupt)?,
     };
-    json::deliver(args.load.output.json.as_deref(), &report, &report)?;
-    Ok([&report.accept, &report.ping].iter().all(|measurement| measurement.problems.is_empty()))
+    deliver(&report, args.load.output.json.as_deref(), None)
 }
 
-impl fmt::Display for FloorReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        text::machine(f, "machine", &self.environment)?;
+impl Report for FloorReport {
+    fn is_clean(&self) -> bool {
+        [&self.accept, &self.ping].iter().all(|measurement| measurement.problems.is_empty())
+    }
+
+    fn page(&self) -> Page {
+        let mut page = Page::default();
+        page.machine("machine", &self.environment);
         for measurement in [&self.accept, &self.ping] {
-            writeln!(f)?;
-            text::measured(f, measurement)?;
+            page.gap();
+            measured(&mut page, measurement);
         }
-        self.echo.iter().try_for_each(|echo| write!(f, "\n{echo}"))
+        for echo in &self.echo {
+            page.gap();
+            page.lines(echo);
+        }
+        page
     }
 }

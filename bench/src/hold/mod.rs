@@ -1,9 +1,9 @@
 //! `throng-bench hold`: connections to any WebSocket server, opened, kept and closed.
 
 pub(crate) mod control;
+mod page;
 pub(crate) mod probe;
 mod run;
-mod text;
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::engine::args::ClientArgs;
 use crate::engine::{Echoed, Opening, Outcome};
 use crate::measure::interrupt::Interrupt;
 use crate::measure::watch::{ServerCosts, WatchArgs};
-use crate::report::json;
+use crate::report::{Report, json};
 use control::Event;
 use probe::ProbeArgs;
 use run::Hold;
@@ -112,7 +112,7 @@ pub(crate) fn run(args: &HoldArgs) -> anyhow::Result<bool> {
     if args.controlled {
         Event::Closed(Box::new(report.clone())).emit()?;
     } else if !json::is_standard(args.output.json.as_deref()) {
-        json::print(text::Text(&report))?;
+        json::print(report.page())?;
     }
     Ok(report.is_clean())
 }

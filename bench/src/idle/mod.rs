@@ -1,9 +1,9 @@
 //! `throng-bench idle`: what one idle connection more takes of a server's user memory, before and after it has echoed.
 
 mod args;
+mod page;
 mod report;
 mod round;
-mod text;
 
 use anyhow::ensure;
 
@@ -11,7 +11,7 @@ use crate::engine::target::Target;
 use crate::measure::environment::Environment;
 use crate::measure::interrupt::Interrupt;
 use crate::measure::progress::Bars;
-use crate::report::json;
+use crate::report::deliver;
 use crate::servers::running::{LOOPBACK, Serve, Server, serve};
 
 pub(crate) use args::{IdleArgs, Mode};
@@ -24,8 +24,7 @@ const SPARE: u64 = 256;
 /// Runs the command. `false` when a connection failed or an echo was wrong.
 pub(crate) fn run(args: &IdleArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;
-    json::deliver(args.output.json.as_deref(), &report, &report)?;
-    Ok(report.is_clean())
+    deliver(&report, args.output.json.as_deref(), None)
 }
 
 /// Measures the server that is given, or one of throng's own after the other.

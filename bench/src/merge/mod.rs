@@ -12,6 +12,7 @@ use crate::c1m::report::{C1mReport, RunReport, SCHEMA};
 use crate::c1m::results::Findings;
 use crate::c1m::rounds::{Costs, Round};
 use crate::measure::spread::lower_median;
+use crate::report::deliver;
 use measurement::merge_measurements;
 
 /// Puts the reports of the load machines of one session together: counts and latency histograms are added, percentiles taken from
@@ -32,8 +33,7 @@ pub(crate) struct MergeArgs {
 pub(crate) fn run(args: &MergeArgs) -> anyhow::Result<bool> {
     let reports = args.reports.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let findings = Findings { report: merge(reports)?, timelines: Vec::new() };
-    findings.publish(args.json.as_deref(), &args.results)?;
-    Ok(findings.report.is_clean())
+    deliver(&findings, args.json.as_deref(), Some(&args.results))
 }
 
 /// Puts the reports of all load machines of one session together, in any order.

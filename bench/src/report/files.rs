@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use super::{Report, json};
 use crate::args::ResultsArgs;
 use crate::measure::environment::host_name;
 
@@ -25,7 +26,17 @@ pub(crate) fn say_where(directory: &Path) {
     eprintln!("the report is {}", directory.join("summary.md").display());
 }
 
-pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+/// Writes all files of a report into its directory: `summary.md` for people, `summary.json` for programs, and what it has more.
+pub(crate) fn write_all(report: &impl Report, directory: &Path) -> anyhow::Result<()> {
+    json::write_json(&directory.join("summary.json"), report)?;
+    let files = report.files()?;
+    files.iter().try_for_each(|(name, text)| write(&directory.join(name), text))?;
+    let names = files.into_iter().map(|(name, _)| name);
+    let pictures: Vec<String> = names.filter(|name| name.ends_with(".svg")).collect();
+    write(&directory.join("summary.md"), &report.document(&pictures).markdown().to_string())
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 

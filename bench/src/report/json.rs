@@ -26,29 +26,22 @@ pub(crate) fn is_standard(path: Option<&Path>) -> bool {
     path.is_some_and(|path| path.as_os_str() == "-")
 }
 
-/// Writes a report as JSON where `json` says, if anywhere, and its text to standard output where that is free.
-pub(crate) fn deliver(
-    json: Option<&Path>,
-    report: &impl Serialize,
-    text: impl fmt::Display,
-) -> anyhow::Result<()> {
-    if let Some(path) = json {
-        write_json(path, report)?;
-    }
-    if is_standard(json) { Ok(()) } else { print(text) }
-}
-
 /// Writes a report as JSON to a file, or to standard output for `-`.
 pub(crate) fn write_json(path: &Path, report: &impl Serialize) -> anyhow::Result<()> {
+    let json = pretty(report)?;
+    if is_standard(Some(path)) {
+        return print(json);
+    }
+    std::fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A report as JSON.
+pub(crate) fn pretty(report: &impl Serialize) -> anyhow::Result<String> {
     let mut json = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut json, Layout::default());
     report.serialize(&mut serializer).context("cannot make JSON of the report")?;
     json.push(b'\n');
-    if is_standard(Some(path)) {
-        let mut out = std::io::stdout().lock();
-        return out.write_all(&json).and_then(|()| out.flush()).context("cannot write to standard output");
-    }
-    std::fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))
+    Ok(String::from_utf8(json)?)
 }
 
 /// Objects a line for each field, lists on one line: those of thousands of numbers would bury the rest.
