@@ -4,26 +4,33 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::rows::{FLOOR, Row, THRONG};
+use super::rows::{FLOOR, Row, THRONG, is_floor, is_peer};
 use crate::measure::spread::Spread;
 use crate::report::judge::Verdict;
 
-/// Most user bytes of an idle connection, before and after it has echoed.
-pub(super) const IDLE_BYTES: f64 = 48.0;
-/// Most of the floor's processor time for an echo, in every cell.
-pub(super) const ECHO_OVER_FLOOR: f64 = 1.10;
-/// Most of any peer's processor time for an echo, in every cell.
-pub(super) const ECHO_OVER_PEER: f64 = 1.00;
-/// Most of the best peer's processor time for an echo, in the cell in the middle.
-pub(super) const ECHO_OVER_BEST_PEER: f64 = 0.95;
-/// Most of the floor's processor time for a delivery, one message at a time.
-pub(super) const BROADCAST_OVER_FLOOR: f64 = 1.10;
-/// Most microseconds of processor time for a delivery, sixteen messages in flight.
-pub(super) const BROADCAST_US: f64 = 0.3;
-/// Most of the floor's processor time for a handshake.
-pub(super) const HANDSHAKE_OVER_FLOOR: f64 = 1.10;
-/// Most of the floor's processor time for a Ping and its Pong.
-pub(super) const PING_OVER_FLOOR: f64 = 1.20;
+/// What a figure of throng is held against.
+enum Against {
+    /// Nothing: the limit is the figure's own.
+    Nothing,
+    /// Every floor in every cell.
+    Floors,
+    /// Every peer in every cell.
+    Peers,
+    /// The best peer of each cell, in the cell in the middle.
+    BestPeer,
+}
+
+/// What throng is held to: for people, in which cells (all below one that ends with a slash), against what, and the most it may be.
+const BARS: [(&str, &str, Against, f64); 8] = [
+    ("idle user bytes a connection", "idle/", Against::Nothing, 48.0),
+    ("echo: CPU over the floor's", "echo/", Against::Floors, 1.10),
+    ("echo: CPU over any peer's", "echo/", Against::Peers, 1.00),
+    ("echo: CPU over the best peer's, median of the cells", "echo/", Against::BestPeer, 0.95),
+    ("broadcast, one at a time: CPU over the floor's", "broadcast/1", Against::Floors, 1.10),
+    ("broadcast, sixteen in flight: CPU us a delivery", "broadcast/16", Against::Nothing, 0.3),
+    ("handshake: CPU over the floor's", "connect/handshake", Against::Floors, 1.10),
+    ("ping cycle: CPU over the floor's", "pings", Against::Floors, 1.20),
+];
 
 /// How throng stands.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -62,116 +69,77 @@ pub(crate) struct Judged {
     pub(crate) verdict: Verdict,
 }
 
-/// A cell in which another server's median is less.
+/// A cell in which throng takes more than another server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Behind {
     /// The cell, with the figure where there are several.
     pub(crate) cell: String,
     /// The other server.
     pub(crate) server: String,
-    /// throng's median over the other's.
+    /// throng over the other, the median of the rounds.
     pub(crate) ratio: f64,
-    /// Whether the spreads overlap.
+    /// Whether it is not so in every round.
     pub(crate) is_tie: bool,
 }
 
 /// Judges all rows.
 pub(super) fn judge(rows: &[Row]) -> Judgement {
-    let of = |beginning: &'static str| rows.iter().filter(move |row| row.cell.starts_with(beginning));
-    let over_floors = |row: &Row, limit| {
-        let throng = row.of(THRONG);
-        let judged = row.floors().filter_map(move |(floor, value)| {
-            let cell = if floor == FLOOR { row.cell.clone() } else { format!("{}, {floor}", row.cell) };
-            over(cell, throng?, value, limit)
-        });
-        judged.collect::<Vec<_>>()
-    };
-    let over_floor = |beginning, limit| of(beginning).flat_map(|row| over_floors(row, limit)).collect();
-    let over_peers = of("echo/").flat_map(|row| {
-        let throng = row.of(THRONG);
-        row.peers().filter_map(move |(peer, value)| {
-            over(format!("{}, {peer}", row.cell), throng?, value, ECHO_OVER_PEER)
-        })
-    });
-    let median = Spread::of(of("echo/").filter_map(|row| row.over_best_peer)).map(|spread| spread.median);
-    let in_the_middle = median.map(|median| Judged {
-        cell: "the one in the middle".to_owned(),
-        value: median,
-        verdict: if median <= ECHO_OVER_BEST_PEER { Verdict::Met } else { Verdict::Missed },
-    });
-    let at_most = |beginning, limit| {
-        of(beginning).filter_map(move |row| Some(within(row.name(), row.of(THRONG)?, limit))).collect()
-    };
-    let bars = vec![
-        Bar::new("idle user bytes a connection", IDLE_BYTES, at_most("idle/", IDLE_BYTES)),
-        Bar::new("echo: CPU over the floor's", ECHO_OVER_FLOOR, over_floor("echo/", ECHO_OVER_FLOOR)),
-        Bar::new("echo: CPU over any peer's", ECHO_OVER_PEER, over_peers.collect()),
-        Bar::new(
-            "echo: CPU over the best peer's, median of the cells",
-            ECHO_OVER_BEST_PEER,
-            in_the_middle.into_iter().collect(),
-        ),
-        Bar::new(
-            "broadcast, one at a time: CPU over the floor's",
-            BROADCAST_OVER_FLOOR,
-            of("broadcast/1")
-                .filter(|row| row.cell == "broadcast/1")
-                .flat_map(|row| over_floors(row, BROADCAST_OVER_FLOOR))
-                .collect(),
-        ),
-        Bar::new(
-            "broadcast, sixteen in flight: CPU us a delivery",
-            BROADCAST_US,
-            at_most("broadcast/16", BROADCAST_US),
-        ),
-        Bar::new(
-            "handshake: CPU over the floor's",
-            HANDSHAKE_OVER_FLOOR,
-            over_floor("connect/handshake", HANDSHAKE_OVER_FLOOR),
-        ),
-        Bar::new("ping cycle: CPU over the floor's", PING_OVER_FLOOR, over_floor("pings", PING_OVER_FLOOR)),
-    ];
-    Judgement { bars, behind: behind(rows), median_over_best_peer: median, winners: winners(rows) }
-}
-
-impl Bar {
-    fn new(name: &str, limit: f64, cells: Vec<Judged>) -> Self {
+    let bars = BARS.iter().map(|(name, cells, against, limit)| {
+        let cells = judged(rows, cells, against, *limit);
         let verdict = cells.iter().map(|judged| judged.verdict).max();
-        Self { name: name.to_owned(), limit, verdict, cells }
+        Bar { name: (*name).to_owned(), limit: *limit, verdict, cells }
+    });
+    Judgement {
+        bars: bars.collect(),
+        behind: behind(rows),
+        median_over_best_peer: over_best_peers(rows).map(|over| over.median),
+        winners: winners(rows),
     }
 }
 
-/// A figure held against a limit.
-fn within(cell: String, value: Spread, limit: f64) -> Judged {
-    Judged { cell, value: value.median, verdict: Verdict::of(value, limit) }
+fn judged(rows: &[Row], cells: &str, against: &Against, limit: f64) -> Vec<Judged> {
+    let rows =
+        rows.iter().filter(|row| row.cell == cells || cells.ends_with('/') && row.cell.starts_with(cells));
+    let one = |cell, value: Spread| Judged { cell, value: value.median, verdict: Verdict::of(value, limit) };
+    match against {
+        Against::Nothing => rows.filter_map(|row| Some(one(row.name(), row.of(THRONG)?))).collect(),
+        Against::Floors => rows
+            .flat_map(|row| {
+                row.over(is_floor).map(|(floor, over)| {
+                    one(
+                        if floor == FLOOR { row.cell.clone() } else { format!("{}, {floor}", row.cell) },
+                        over,
+                    )
+                })
+            })
+            .collect(),
+        Against::Peers => rows
+            .flat_map(|row| row.over(is_peer).map(|(peer, over)| one(format!("{}, {peer}", row.cell), over)))
+            .collect(),
+        Against::BestPeer => {
+            let over = over_best_peers(rows).map(|over| Spread { min: over.median, ..over });
+            over.into_iter().map(|over| one("the one in the middle".to_owned(), over)).collect()
+        }
+    }
 }
 
-/// A figure held against so many times another one; `None` where there is no ratio.
-fn over(cell: String, value: Spread, other: Spread, limit: f64) -> Option<Judged> {
-    let ratio = value.median / other.median;
-    let verdict = match ratio {
-        ratio if ratio <= limit => Verdict::Met,
-        _ if value.min <= limit * other.max => Verdict::Tie,
-        _ => Verdict::Missed,
-    };
-    ratio.is_finite().then_some(Judged { cell, value: ratio, verdict })
+/// throng over the best peer of each cell of echoes.
+fn over_best_peers<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Option<Spread> {
+    let echoes = rows.into_iter().filter(|row| row.cell.starts_with("echo/"));
+    Spread::of(echoes.filter_map(|row| row.over_best_peer))
 }
 
 fn behind(rows: &[Row]) -> Vec<Behind> {
-    let behind = rows.iter().flat_map(|row| {
-        let throng = row.of(THRONG);
-        row.peers().filter_map(move |(server, value)| {
-            let over = over(row.name(), throng?, value, 1.0)?;
-            let is_behind = over.verdict != Verdict::Met;
-            is_behind.then(|| Behind {
-                cell: over.cell,
-                server: server.to_owned(),
-                ratio: over.value,
-                is_tie: over.verdict == Verdict::Tie,
-            })
+    let over = rows.iter().flat_map(|row| row.over(is_peer).map(move |(server, over)| (row, server, over)));
+    let behind = over.filter(|(_, _, over)| over.median > 1.0);
+    behind
+        .map(|(row, server, over)| Behind {
+            cell: row.name(),
+            server: server.to_owned(),
+            ratio: over.median,
+            is_tie: over.min <= 1.0,
         })
-    });
-    behind.collect()
+        .collect()
 }
 
 fn winners(rows: &[Row]) -> BTreeMap<String, BTreeMap<String, u32>> {
@@ -189,11 +157,12 @@ mod tests {
     use super::*;
     use crate::compare::rows::Entry;
 
+    /// What throng came to, and throng over others: the least, the median and the most of the rounds.
     fn row(cell: &str, figure: &str, values: &[(&str, f64, f64, f64)]) -> Row {
-        let servers = values.iter().map(|&(server, min, median, max)| Entry {
-            server: server.to_owned(),
-            value: Some(Spread { median, min, max }),
-            ..Entry::default()
+        let servers = values.iter().map(|&(server, min, median, max)| {
+            let spread = Some(Spread { median, min, max });
+            let (value, throng_over) = if server == THRONG { (spread, None) } else { (None, spread) };
+            Entry { server: server.to_owned(), value, throng_over, ..Entry::default() }
         });
         Row {
             column: cell.split('/').next().unwrap().to_owned(),
@@ -212,11 +181,11 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_met_at_their_limit_and_overlapping_spreads_are_a_tie() {
+    fn ratios_are_met_at_their_limit_and_some_rounds_within_it_are_a_tie() {
         let rows = [
-            row("echo/a", "cpu_us", &[("throng", 1.0, 1.1, 1.2), ("floor", 1.0, 1.0, 1.0)]),
-            row("echo/b", "cpu_us", &[("throng", 1.1, 1.2, 1.3), ("floor", 0.9, 1.0, 1.1)]),
-            row("echo/c", "cpu_us", &[("throng", 1.3, 1.4, 1.5), ("floor", 0.9, 1.0, 1.1)]),
+            row("echo/a", "cpu_us", &[("floor", 1.0, 1.1, 1.2)]),
+            row("echo/b", "cpu_us", &[("floor", 1.0, 1.2, 1.3)]),
+            row("echo/c", "cpu_us", &[("floor", 1.2, 1.4, 1.5)]),
         ];
         let cells = ["echo/a", "echo/b", "echo/c"].map(str::to_owned);
         let expected: Vec<_> = cells.into_iter().zip([Verdict::Met, Verdict::Tie, Verdict::Missed]).collect();
@@ -225,8 +194,7 @@ mod tests {
 
     #[test]
     fn every_floor_counts_and_none_is_a_peer() {
-        let values = [("throng", 1.2, 1.2, 1.2), ("floor", 1.1, 1.1, 1.1), ("floor-c", 1.0, 1.0, 1.0)];
-        let rows = [row("echo/a", "cpu_us", &values)];
+        let rows = [row("echo/a", "cpu_us", &[("floor", 1.09, 1.09, 1.09), ("floor-c", 1.2, 1.2, 1.2)])];
         let expected = [("echo/a", Verdict::Met), ("echo/a, floor-c", Verdict::Missed)];
         let expected = expected.map(|(cell, verdict)| (cell.to_owned(), verdict));
         assert_eq!(verdicts(&rows, "echo: CPU over the floor's"), expected);
@@ -237,13 +205,9 @@ mod tests {
     #[test]
     fn every_peer_counts_in_every_cell() {
         let mut rows = [
-            row(
-                "echo/a",
-                "cpu_us",
-                &[("throng", 2.0, 2.0, 2.0), ("floor", 1.0, 1.0, 1.0), ("x", 1.9, 1.9, 1.9)],
-            ),
-            row("echo/b", "cpu_us", &[("throng", 2.0, 2.0, 2.0), ("x", 4.0, 4.0, 4.0), ("y", 1.5, 1.8, 2.1)]),
-            row("pings", "cpu_us", &[("throng", 2.0, 2.0, 2.0), ("y", 1.0, 1.0, 1.0)]),
+            row("echo/a", "cpu_us", &[("floor", 2.0, 2.0, 2.0), ("x", 1.05, 1.05, 1.05)]),
+            row("echo/b", "cpu_us", &[("x", 0.5, 0.5, 0.5), ("y", 0.9, 1.1, 1.3)]),
+            row("pings", "cpu_us", &[("y", 2.0, 2.0, 2.0)]),
         ];
         rows[0].over_best_peer = Some(1.2);
         rows[1].over_best_peer = Some(0.5);
@@ -263,8 +227,8 @@ mod tests {
         let rows = [
             row("idle/plain", "before_bytes", &[("throng", 34.0, 48.0, 50.0)]),
             row("idle/plain", "after_bytes", &[("throng", 48.1, 48.1, 48.1)]),
-            row("broadcast/1", "cpu_us", &[("throng", 5.0, 5.0, 5.0), ("floor", 5.0, 5.0, 5.0)]),
-            row("broadcast/16", "cpu_us", &[("throng", 0.29, 0.31, 0.32), ("floor", 0.1, 0.1, 0.1)]),
+            row("broadcast/1", "cpu_us", &[("floor", 1.0, 1.0, 1.0)]),
+            row("broadcast/16", "cpu_us", &[("throng", 0.29, 0.31, 0.32), ("floor", 3.0, 3.0, 3.0)]),
         ];
         let idle = [("idle/plain, before_bytes", Verdict::Met), ("idle/plain, after_bytes", Verdict::Missed)];
         assert_eq!(verdicts(&rows, "idle"), idle.map(|(cell, verdict)| (cell.to_owned(), verdict)));

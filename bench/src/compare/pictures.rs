@@ -43,8 +43,9 @@ fn echo(report: &CompareReport, rows: &[&Row]) -> anyhow::Result<Option<String>>
 fn ratio_row(row: &Row, rivals: &[Rival]) -> Option<RatioRow> {
     let throng = row.of(THRONG).filter(|throng| throng.median > 0.0)?;
     let over = |rival: &Rival| {
-        let Spread { median, min, max } = row.of(&rival.name)?;
-        Some([min, median, max].map(|value| value / throng.median))
+        let (_, Spread { median, min, max }) =
+            row.over(|_| true).find(|(server, _)| *server == rival.name)?;
+        Some([max, median, min].map(|ratio| 1.0 / ratio))
     };
     Some(RatioRow {
         name: row.cell.trim_start_matches("echo/").replace('x', " x "),

@@ -9,7 +9,8 @@ use super::rows::Row;
 use crate::measure::environment::Environment;
 
 /// The number of this form of the report.
-pub(crate) const SCHEMA: u32 = 1;
+/// 2: `over_floor`, `over_best_peer` and verdicts are by ratios within rounds.
+pub(crate) const SCHEMA: u32 = 2;
 
 /// The whole of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -109,7 +110,11 @@ mod tests {
     fn every_field_of_the_report_is_documented() {
         let judged = Judged { cell: String::new(), value: 1.0, verdict: Verdict::Met };
         let row = Row {
-            servers: vec![Entry { value: Some(Spread::default()), ..Entry::default() }],
+            servers: vec![Entry {
+                value: Some(Spread::default()),
+                throng_over: Some(Spread::default()),
+                ..Entry::default()
+            }],
             ..Row::default()
         };
         let report = CompareReport {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::cells::{Cell, Figure};
 use super::report::Measured;
 use crate::measure::spread::Spread;
+use crate::report::figure::ratio;
 
 /// The server that is held against the others, and what it cannot be below.
 pub(super) const THRONG: &str = "throng";
@@ -25,11 +26,11 @@ pub(crate) struct Row {
     pub(crate) unit: String,
     /// What each server came to, in the order of the servers.
     pub(crate) servers: Vec<Entry>,
-    /// throng's median over the floor's.
+    /// throng over the floor, the median of the rounds.
     pub(crate) over_floor: Option<f64>,
     /// The server with the least median that is neither throng nor the floor.
     pub(crate) best_peer: Option<String>,
-    /// throng's median over that of the best peer.
+    /// throng over the best peer, the median of the rounds.
     pub(crate) over_best_peer: Option<f64>,
     /// The server with the least median but the floor.
     pub(crate) winner: Option<String>,
@@ -48,13 +49,10 @@ pub(crate) struct Entry {
     pub(crate) failures: Vec<String>,
     /// Why the server cannot do it.
     pub(crate) unable: Option<String>,
-    /// Where both were measured and this is neither throng nor the floor: whether its spread and throng's overlap, so that neither is ahead.
+    /// throng's figure over this one's, round by round; `None` for throng, and where no round has both.
+    pub(crate) throng_over: Option<Spread>,
+    /// Where this is neither throng nor the floor: whether neither is ahead in all of these rounds.
     pub(crate) is_tie: bool,
-}
-
-/// Whether two figures cannot be told apart by their rounds.
-pub(super) fn overlap(a: Spread, b: Spread) -> bool {
-    a.min <= b.max && b.min <= a.max
 }
 
 /// Puts the measurements of all cells together.
@@ -68,30 +66,22 @@ pub(super) fn rows(cells: &[Cell], servers: &[String], measurements: &[Measured]
 fn row(cell: Cell, figure: Figure, servers: &[String], measurements: &[Measured]) -> Row {
     let key = cell.to_string();
     let of_cell: Vec<&Measured> = measurements.iter().filter(|measured| measured.cell == key).collect();
-    let mut entries: Vec<Entry> = servers.iter().map(|server| entry(server, figure, &of_cell)).collect();
-    let value = |name: &str, entries: &[Entry]| {
-        entries.iter().find(|entry| entry.server == name).and_then(|entry| entry.value)
-    };
-    let (throng, floor) = (value(THRONG, &entries), value(FLOOR, &entries));
-    for entry in entries.iter_mut().filter(|entry| is_peer(&entry.server)) {
-        entry.is_tie = entry.value.zip(throng).is_some_and(|(peer, throng)| overlap(peer, throng));
-    }
+    let entries: Vec<Entry> = servers.iter().map(|server| entry(server, figure, &of_cell)).collect();
     let best = |may: fn(&str) -> bool| {
-        let measured = entries.iter().filter(|entry| may(&entry.server));
-        let measured = measured.filter_map(|entry| Some((entry.server.clone(), entry.value?.median)));
-        measured.min_by(|a, b| a.1.total_cmp(&b.1))
+        let measured = entries.iter().filter(|entry| may(&entry.server) && entry.value.is_some());
+        measured.min_by(|a, b| a.median().total_cmp(&b.median()))
     };
+    let over = |entry: &Entry| Some(entry.throng_over?.median);
     let best_peer = best(is_peer);
-    let over = |median: f64| throng.map(|throng| throng.median / median).filter(|ratio| ratio.is_finite());
     Row {
         column: cell.column().name().to_owned(),
         cell: key,
         figure: figure.name.to_owned(),
         unit: figure.unit.to_owned(),
-        over_floor: floor.and_then(|floor| over(floor.median)),
-        over_best_peer: best_peer.as_ref().and_then(|(_, median)| over(*median)),
-        best_peer: best_peer.map(|(server, _)| server),
-        winner: best(|server| !is_floor(server)).map(|(server, _)| server),
+        over_floor: entries.iter().find(|entry| entry.server == FLOOR).and_then(over),
+        over_best_peer: best_peer.and_then(over),
+        best_peer: best_peer.map(|entry| entry.server.clone()),
+        winner: best(|server| !is_floor(server)).map(|entry| entry.server.clone()),
         servers: entries,
     }
 }
@@ -101,14 +91,22 @@ pub(super) fn is_floor(server: &str) -> bool {
     server == FLOOR || server.starts_with(ANOTHER_FLOOR)
 }
 
-fn is_peer(server: &str) -> bool {
+/// Whether it is another server than throng.
+pub(super) fn is_peer(server: &str) -> bool {
     server != THRONG && !is_floor(server)
 }
 
 fn entry(server: &str, figure: Figure, of_cell: &[&Measured]) -> Entry {
     let of_server = || of_cell.iter().filter(|measured| measured.server == server);
-    let good = of_server().filter(|measured| measured.failure.is_none());
-    let values: Vec<f64> = good.filter_map(|measured| measured.figures.get(figure.name).copied()).collect();
+    let good = |measured: &Measured| {
+        measured.figures.get(figure.name).copied().filter(|_| measured.failure.is_none())
+    };
+    let values: Vec<f64> = of_server().filter_map(|measured| good(measured)).collect();
+    let over = of_server().filter(|_| server != THRONG).filter_map(|other| {
+        let is_throng = |one: &&&Measured| one.server == THRONG && one.round == other.round;
+        ratio(good(of_cell.iter().find(is_throng)?)?, good(other)?)
+    });
+    let throng_over = Spread::of(over);
     let mut failures: Vec<String> = Vec::new();
     for failure in of_server().filter_map(|measured| measured.failure.as_ref()) {
         if !failures.contains(failure) {
@@ -121,7 +119,14 @@ fn entry(server: &str, figure: Figure, of_cell: &[&Measured]) -> Entry {
         value: Spread::of(values),
         failures,
         unable: of_server().find_map(|measured| measured.unable.clone()),
-        is_tie: false,
+        is_tie: is_peer(server) && throng_over.is_some_and(|over| over.min <= 1.0 && over.max >= 1.0),
+        throng_over,
+    }
+}
+
+impl Entry {
+    fn median(&self) -> f64 {
+        self.value.map_or(f64::INFINITY, |value| value.median)
     }
 }
 
@@ -131,16 +136,10 @@ impl Row {
         self.servers.iter().find(|entry| entry.server == server)?.value
     }
 
-    /// What each floor came to.
-    pub(super) fn floors(&self) -> impl Iterator<Item = (&str, Spread)> {
-        let floors = self.servers.iter().filter(|entry| is_floor(&entry.server));
-        floors.filter_map(|entry| Some((&entry.server[..], entry.value?)))
-    }
-
-    /// What other servers than throng and the floor came to.
-    pub(super) fn peers(&self) -> impl Iterator<Item = (&str, Spread)> {
-        let peers = self.servers.iter().filter(|entry| is_peer(&entry.server));
-        peers.filter_map(|entry| Some((&entry.server[..], entry.value?)))
+    /// throng over others, round by round.
+    pub(super) fn over(&self, others: fn(&str) -> bool) -> impl Iterator<Item = (&str, Spread)> {
+        let others = self.servers.iter().filter(move |entry| others(&entry.server));
+        others.filter_map(|entry| Some((&entry.server[..], entry.throng_over?)))
     }
 
     /// The cell, and the figure where there are several.
@@ -173,19 +172,22 @@ mod tests {
     }
 
     #[test]
-    fn medians_are_held_against_each_other() {
+    fn servers_are_held_against_each_other_round_by_round() {
         let mut all = Vec::new();
         for (server, values) in [
-            ("throng", [3.0, 3.2, 3.1]),
-            ("floor", [2.9, 2.8, 2.7]),
-            ("a", [3.15, 3.3, 3.2]),
+            ("throng", [3.0, 6.0, 3.3]),
+            ("floor", [2.0, 5.0, 3.0]),
+            ("a", [3.15, 5.0, 3.5]),
             ("b", [9.0, 9.1, 9.2]),
         ] {
             all.extend((1..).zip(values).map(|(round, value)| measured(server, round, value)));
         }
         let row = row_of(&all);
-        assert_eq!((row.over_floor, row.best_peer.as_deref()), (Some(3.1 / 2.8), Some("a")));
-        assert_eq!((row.over_best_peer, row.winner.as_deref()), (Some(3.1 / 3.2), Some("throng")));
+        let floor = row.servers[1].throng_over.unwrap();
+        assert_eq!((floor.min, floor.median, floor.max), (3.3 / 3.0, 1.2, 1.5));
+        assert_eq!((row.over_floor, row.best_peer.as_deref()), (Some(1.2), Some("a")));
+        assert_eq!((row.over_best_peer, row.winner.as_deref()), (Some(3.0 / 3.15), Some("throng")));
+        assert_eq!(row.servers[0].throng_over, None);
         let ties: Vec<(&str, bool)> =
             row.servers.iter().map(|entry| (&entry.server[..], entry.is_tie)).collect();
         assert_eq!(ties, [("throng", false), ("floor", false), ("a", true), ("b", false), ("c", false)]);
