@@ -3,11 +3,8 @@
 use anyhow::ensure;
 use plotters::prelude::*;
 
-use super::latency::Kind;
-use super::sheet::{
-    Anchor, Area, CLIENT, FLOOR, GRID, INK, MARGIN, MUTED, SMALL, THRONG, WIDTH, bold, heading, sheet, span,
-    text,
-};
+use super::scale::{Kind, Scale};
+use super::sheet::{Anchor, Area, GRID, INK, MUTED, SMALL, WIDTH, bold, heading, sheet, span, text};
 use super::units::figure;
 
 /// The height of a panel's heading, of a bar with what is above it, and of the room below a panel.
@@ -64,10 +61,10 @@ fn draw(area: &Area, panel: &BarPanel, top: i32) -> anyhow::Result<()> {
     ensure!(values().all(|value| value > 0.0), "{}: a figure is not above 0", panel.name);
     let (low, high) = span(values().map(f64::log10))?;
     let low = (low - 0.15).floor();
-    let scale = Scale { low, high: high.max(low + 0.5) };
+    let scale = Scale { low, high: high.max(low + 0.5), left: LEFT, right: RIGHT };
     for (number, bar) in (0..).zip(&panel.bars) {
         let middle = HEADING + BAR * number + BAR / 2;
-        let colour = colour(bar.kind);
+        let colour = bar.kind.colour();
         bold(&below, (LEFT - 10, middle), &bar.name, SMALL, colour, Anchor::Right)?;
         let Some([least, median, most]) = bar.value else {
             text(&below, (LEFT, middle), &bar.note, SMALL, MUTED, Anchor::Left)?;
@@ -82,29 +79,7 @@ fn draw(area: &Area, panel: &BarPanel, top: i32) -> anyhow::Result<()> {
     }
     let bottom = HEADING + BAR * i32::try_from(panel.bars.len())?;
     below.draw(&PathElement::new(vec![(LEFT, HEADING), (LEFT, bottom)], GRID.stroke_width(1)))?;
-    text(&below, (MARGIN, bottom + 6), "", SMALL, MUTED, Anchor::Left)
-}
-
-struct Scale {
-    low: f64,
-    high: f64,
-}
-
-impl Scale {
-    #[expect(clippy::cast_possible_truncation, reason = "pixels of a picture")]
-    fn place(&self, value: f64) -> i32 {
-        let part = (value.log10() - self.low) / (self.high - self.low);
-        LEFT + (part * f64::from(RIGHT - LEFT)).round() as i32
-    }
-}
-
-/// A server's colour.
-pub(super) fn colour(kind: Kind) -> RGBColor {
-    match kind {
-        Kind::Throng => THRONG,
-        Kind::Floor => FLOOR,
-        Kind::Other => CLIENT,
-    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 use anyhow::ensure;
 use plotters::prelude::*;
 
-use super::sheet::{
-    Area, FLOOR, GRID, MARGIN, MUTED, SMALL, THRONG, axis, axis_from_zero, heading, sheet, span,
-};
+use super::scale::{Labels, chart};
+use super::sheet::{Area, FLOOR, THRONG, axis, axis_from_zero, heading, sheet, span};
 use super::units::{count, figure};
 
 /// The height of a panel with its heading and its axis.
@@ -69,23 +68,10 @@ fn draw(area: &Area, title: &str, lines: &[Line]) -> anyhow::Result<()> {
     let (from, to) = span(all().map(|point| point.0))?;
     let ticks = all().map(|point| point.0).collect();
     let values = span(all().map(|point| point.1))?;
-    let mut chart = ChartBuilder::on(area)
-        .margin_top(30)
-        .margin_right(MARGIN + 10)
-        .margin_bottom(6)
-        .set_label_area_size(LabelAreaPosition::Left, 66)
-        .set_label_area_size(LabelAreaPosition::Bottom, 30)
-        .build_cartesian_2d(axis(from - 0.1, to + 0.1, ticks)?, axis_from_zero(values, 3.0)?)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID)
-        .axis_style(GRID)
-        .label_style(("sans-serif", SMALL).into_font().color(&MUTED))
-        .x_label_formatter(&|power| count(10f64.powf(*power).round()))
-        .y_label_formatter(&|value| figure(*value))
-        .draw()?;
+    let axes = (axis(from - 0.1, to + 0.1, ticks)?, axis_from_zero(values, 3.0)?);
+    let (up, across) = (|value: &f64| figure(*value), |power: &f64| count(10f64.powf(*power).round()));
+    let labels = Labels { wide: 66, right: 10, up: &up, across: Some(&across), has_columns: false };
+    let mut chart = chart(area, axes, &labels, |_| Ok(()))?;
     for Line { colour, points, .. } in lines {
         chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?;
         chart.draw_series(points.iter().map(|point| Circle::new(*point, 4, colour.filled())))?;

@@ -3,7 +3,8 @@
 use anyhow::ensure;
 use plotters::prelude::*;
 
-use super::sheet::{CLIENT, FLOOR, GRID, MARGIN, MUTED, SMALL, THRONG, axis, heading, sheet, span};
+use super::scale::{Kind, Labels, chart};
+use super::sheet::{Area, axis, heading, sheet, span, ticks};
 use super::units::micros;
 
 /// The height of a panel with its heading and its axis.
@@ -19,17 +20,6 @@ const TICKS: [(f64, &str); 8] = [
     (1e5, "99.999 %"),
     (1e6, "99.9999 %"),
 ];
-
-/// Whose latencies a curve shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// throng's.
-    Throng,
-    /// The floor's.
-    Floor,
-    /// Another server's.
-    Other,
-}
 
 /// The latencies of one server.
 #[derive(Debug, Clone)]
@@ -63,46 +53,25 @@ pub(crate) fn latency(title: &str, panels: &[LatencyPanel]) -> anyhow::Result<St
     })
 }
 
-fn draw(area: &super::sheet::Area, panel: &LatencyPanel) -> anyhow::Result<()> {
-    let legend: Vec<_> = panel.curves.iter().map(|curve| (label(curve), colour(curve.kind))).collect();
+fn draw(area: &Area, panel: &LatencyPanel) -> anyhow::Result<()> {
+    let legend: Vec<_> = panel.curves.iter().map(|curve| (label(curve), curve.kind.colour())).collect();
     heading(area, &panel.name, &legend)?;
-    let curves: Vec<_> = panel.curves.iter().map(|curve| (points(curve), colour(curve.kind))).collect();
+    let curves: Vec<_> = panel.curves.iter().map(|curve| (points(curve), curve.kind.colour())).collect();
     let all = || curves.iter().flat_map(|curve| &curve.0);
     let (_, rarest) = span(all().map(|point| point.0))?;
     let (low, high) = span(all().map(|point| point.1))?;
     let (low, high) = (low.floor(), high.ceil().max(low.floor() + 1.0));
     let across = TICKS.iter().map(|tick| tick.0.log10()).filter(|tick| *tick <= rarest.max(1.0)).collect();
-    let powers = super::sheet::ticks(low, high, 1.0);
-    let mut chart = ChartBuilder::on(area)
-        .margin_top(30)
-        .margin_right(MARGIN + 16)
-        .margin_bottom(6)
-        .set_label_area_size(LabelAreaPosition::Left, 66)
-        .set_label_area_size(LabelAreaPosition::Bottom, 30)
-        .build_cartesian_2d(axis(0.0, rarest.max(1.0), across)?, axis(low, high, powers)?)?;
-    chart
-        .configure_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID)
-        .axis_style(GRID)
-        .label_style(("sans-serif", SMALL).into_font().color(&MUTED))
-        .x_labels(TICKS.len())
-        .x_label_formatter(&percentile)
-        .y_label_formatter(&|power| micros(10f64.powf(*power)))
-        .draw()?;
+    let powers = ticks(low, high, 1.0);
+    let axes = (axis(0.0, rarest.max(1.0), across)?, axis(low, high, powers)?);
+    let up = |power: &f64| micros(10f64.powf(*power));
+    let labels = Labels { wide: 66, right: 16, up: &up, across: Some(&percentile), has_columns: true };
+    let mut chart = chart(area, axes, &labels, |_| Ok(()))?;
     // throng's curve comes last, on top.
     for (points, colour) in curves.iter().rev() {
         chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?;
     }
     Ok(())
-}
-
-fn colour(kind: Kind) -> RGBColor {
-    match kind {
-        Kind::Throng => THRONG,
-        Kind::Floor => FLOOR,
-        Kind::Other => CLIENT,
-    }
 }
 
 fn percentile(rarity: &f64) -> String {

@@ -9,6 +9,7 @@ mod cost;
 mod latency;
 mod ratios;
 mod samples;
+mod scale;
 mod sheet;
 mod timeline;
 mod units;
@@ -16,9 +17,10 @@ mod units;
 pub(crate) use bars::{BarOf, BarPanel, bars};
 pub(crate) use bytes::{Bytes, bytes};
 pub(crate) use cost::{CostPanel, cost};
-pub(crate) use latency::{Curve, Kind, LatencyPanel, latency};
+pub(crate) use latency::{Curve, LatencyPanel, latency};
 pub(crate) use ratios::{RatioRow, Rival, ratios};
 pub(crate) use samples::{Phase, Sample, Timeline};
+pub(crate) use scale::Kind;
 pub(crate) use timeline::timeline;
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 use anyhow::ensure;
 use plotters::prelude::*;
 
-use super::bars::colour;
-use super::latency::Kind;
+use super::scale::{Kind, Scale};
 use super::sheet::{Anchor, Area, BAND, GRID, INK, MARGIN, MUTED, SMALL, WIDTH, bold, sheet, span, text};
 use super::units::figure;
 
@@ -54,7 +53,7 @@ pub(crate) fn ratios(
     let all = || rows.iter().flat_map(|row| row.ratios.iter().flatten()).flatten().copied();
     ensure!(all().all(|ratio| ratio > 0.0), "a ratio is not above 0");
     let (low, high) = span(all().map(f64::log10))?;
-    let scale = Scale { low: low.min(-0.1) - 0.03, high: high.max(0.1) + 0.03 };
+    let scale = Scale { low: low.min(-0.1) - 0.03, high: high.max(0.1) + 0.03, left: LEFT, right: RIGHT };
     let legend = LINE * (i32::try_from(rivals.len())?.max(1) - 1) / COLUMNS + LINE;
     let above = legend + LINE + 14;
     let height = 68 + above + ROW * i32::try_from(rows.len())? + LINE;
@@ -69,19 +68,6 @@ pub(crate) fn ratios(
     })
 }
 
-struct Scale {
-    low: f64,
-    high: f64,
-}
-
-impl Scale {
-    #[expect(clippy::cast_possible_truncation, reason = "pixels of a picture")]
-    fn place(&self, ratio: f64) -> i32 {
-        let part = (ratio.log10() - self.low) / (self.high - self.low);
-        LEFT + (part * f64::from(RIGHT - LEFT)).round() as i32
-    }
-}
-
 /// The letter that a rival's dots have: colours alone do not tell so many apart.
 fn letter(number: usize) -> String {
     char::from_u32(u32::from('a') + u32::try_from(number).unwrap_or(0) % 26).unwrap_or('?').to_string()
@@ -89,8 +75,8 @@ fn letter(number: usize) -> String {
 
 fn dot(area: &Area, at: (i32, i32), number: usize, kind: Kind) -> anyhow::Result<()> {
     area.draw(&Circle::new(at, 8, WHITE.filled()))?;
-    area.draw(&Circle::new(at, 8, colour(kind).stroke_width(2)))?;
-    bold(area, at, &letter(number), SMALL - 2, colour(kind), Anchor::Middle)
+    area.draw(&Circle::new(at, 8, kind.colour().stroke_width(2)))?;
+    bold(area, at, &letter(number), SMALL - 2, kind.colour(), Anchor::Middle)
 }
 
 fn draw_legend(area: &Area, rivals: &[Rival]) -> anyhow::Result<()> {
@@ -132,7 +118,7 @@ fn draw_row(area: &Area, scale: &Scale, rivals: &[Rival], row: &RatioRow, number
         let Some([least, median, most]) = *ratio else { continue };
         let height = middle + (i32::try_from(at)? % 3 - 1) * APART;
         let whisker = vec![(scale.place(least), height), (scale.place(most), height)];
-        area.draw(&PathElement::new(whisker, colour(rival.kind).stroke_width(1)))?;
+        area.draw(&PathElement::new(whisker, rival.kind.colour().stroke_width(1)))?;
         dot(area, (scale.place(median), height), at, rival.kind)?;
     }
     Ok(())

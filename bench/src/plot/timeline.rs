@@ -4,9 +4,10 @@ use anyhow::ensure;
 use plotters::prelude::*;
 
 use super::samples::{Phase, Sample, Timeline};
+use super::scale::{Labels, chart};
 use super::sheet::{
-    Anchor, Area, Axis, BAND, CLIENT, FLOOR, GRID, KERNEL, MARGIN, MUTED, SMALL, THRONG, axis,
-    axis_from_zero, heading, sheet, span, step, text, ticks,
+    Anchor, Area, BAND, CLIENT, FLOOR, KERNEL, MARGIN, MUTED, SMALL, THRONG, axis, axis_from_zero, heading,
+    sheet, span, step, text, ticks,
 };
 use super::units::{byte_unit, count, figure};
 
@@ -132,17 +133,15 @@ fn draw_panel(area: &Area, panel: &Panel, phases: &[Phase], (from, to): (f64, f6
     let legend: Vec<_> = panel.lines.iter().map(|line| (line.name.clone(), line.colour)).collect();
     heading(area, &panel.title, &legend)?;
     let values = span(panel.lines.iter().flat_map(|line| &line.points).map(|point| point.1))?;
-    let mut chart = ChartBuilder::on(area)
-        .margin_top(30)
-        .margin_right(MARGIN)
-        .margin_bottom(12)
-        .set_label_area_size(LabelAreaPosition::Left, LABELS)
-        .build_cartesian_2d(axis(from, to, vec![])?, axis_from_zero(values, 3.0)?)?;
-    let (low, high) = (values.0.min(0.0), chart.y_range().end);
-    for phase in phases.iter().step_by(2) {
-        chart.draw_series([Rectangle::new([(phase.from, low), (phase.to, high)], BAND.filled())])?;
-    }
-    mesh(&mut chart, panel.labels)?;
+    let axes = (axis(from, to, vec![])?, axis_from_zero(values, 3.0)?);
+    let (low, high) = (values.0.min(0.0), axes.1.range().end);
+    let labels = Labels { wide: LABELS, right: 0, up: &panel.labels, across: None, has_columns: false };
+    let mut chart = chart(area, axes, &labels, |chart| {
+        for phase in phases.iter().step_by(2) {
+            chart.draw_series([Rectangle::new([(phase.from, low), (phase.to, high)], BAND.filled())])?;
+        }
+        Ok(())
+    })?;
     for Line { colour, is_area, points, .. } in &panel.lines {
         let points = points.iter().copied();
         if *is_area {
@@ -150,24 +149,6 @@ fn draw_panel(area: &Area, panel: &Panel, phases: &[Phase], (from, to): (f64, f6
         }
         chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
     }
-    Ok(())
-}
-
-/// Lines across at the vertical axis's ticks.
-fn mesh(
-    chart: &mut ChartContext<SVGBackend, Cartesian2d<Axis, Axis>>,
-    labels: fn(&f64) -> String,
-) -> anyhow::Result<()> {
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .disable_x_axis()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(GRID)
-        .axis_style(GRID)
-        .y_label_style(("sans-serif", SMALL).into_font().color(&MUTED))
-        .y_label_formatter(&labels)
-        .draw()?;
     Ok(())
 }
 
