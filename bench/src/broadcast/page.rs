@@ -196,7 +196,7 @@ mod tests {
         let rounds = vec![Measurement { server: "a".to_owned(), ..Measurement::default() }];
         let mut report = BroadcastReport { rounds, ..BroadcastReport::default() };
         report.summarize(&[("a".to_owned(), "a".to_owned())]);
-        crate::report::documented::check(&report, 50);
+        crate::report::documented::check(&report, "broadcast");
     }
 
     #[test]

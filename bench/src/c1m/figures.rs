@@ -106,15 +106,10 @@ pub(crate) struct Ratios(pub(crate) BTreeMap<String, Option<f64>>);
 /// How the processor time of a ping cycle grew with the number of connections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Growth {
-    /// The smallest number of connections.
     pub(crate) from: u64,
-    /// The largest.
     pub(crate) to: u64,
-    /// throng's ping cycle at the largest number over that at the smallest.
     pub(crate) throng: f64,
-    /// The floor's.
     pub(crate) floor: f64,
-    /// The first over the second.
     pub(crate) ratio: f64,
 }
 

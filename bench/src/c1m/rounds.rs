@@ -10,23 +10,16 @@ use crate::plot::Timeline;
 /// What one round came to, throng beside the floor.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Round {
-    /// throng.
     pub(crate) throng: Costs,
-    /// The floor, if it was measured.
     pub(crate) floor: Option<Costs>,
-    /// Whether throng was measured first: rounds take turns, since memory that the first one has touched is faster for the
-    /// second.
     pub(crate) throng_first: bool,
 }
 
 /// What a round measures by processor time and by the clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Costs {
-    /// Seconds to open all connections.
     pub(crate) ramp_seconds: f64,
-    /// The server's processor time for a handshake in microseconds.
     pub(crate) handshake_us: f64,
-    /// The server's processor time for a ping cycle in microseconds; `None` when nothing was held.
     pub(crate) ping_cycle_us: Option<f64>,
 }
 

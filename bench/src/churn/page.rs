@@ -140,6 +140,7 @@ const fn met(is_met: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::churn::samples::Sample;
 
     #[test]
     fn missed_bars_stand_out() {
@@ -160,5 +161,14 @@ mod tests {
         ] {
             assert!(text.contains(words), "{words}: {text}");
         }
+    }
+
+    #[test]
+    fn every_field_of_the_report_is_documented() {
+        let (kernel, samples) = (Some(Growth::default()), vec![Sample::default()]);
+        let report = ChurnReport { kernel, samples, ..ChurnReport::default() };
+        let mut json = serde_json::to_value(&report).unwrap();
+        json["server"] = "its own".into();
+        crate::report::documented::check(&json, "churn");
     }
 }

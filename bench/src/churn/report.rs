@@ -11,75 +11,44 @@ use crate::measure::environment::Environment;
 /// User memory may be so much more after all have left than before they came: what allocators keep at hand.
 const LEFT_BYTES: u64 = 16 << 20;
 
-/// The report. The names of its fields in JSON are stable.
+/// The report. The names of its fields in JSON are stable; docs/RESULTS.md explains them.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct ChurnReport {
-    /// The machine and the command.
     pub(crate) environment: Environment,
-    /// Connections that were to be held.
     pub(crate) held: u64,
-    /// Slots of visitors.
     pub(crate) population: u64,
-    /// Mean seconds of a visit.
     pub(crate) life_seconds: f64,
-    /// Mean seconds between two visits of a slot.
     pub(crate) pause_seconds: f64,
-    /// Seconds between two Pings to a connection, at most.
     pub(crate) ping_period_seconds: f64,
-    /// What all chance is drawn from.
     pub(crate) seed: u64,
-    /// The server's workers.
     pub(crate) server_workers: usize,
-    /// Whether they have descriptor tables of their own.
     pub(crate) private_tables: bool,
-    /// Source addresses in use.
     pub(crate) sources: usize,
-    /// How the held connections opened.
     pub(crate) opening: Opening,
-    /// What became of them.
     pub(crate) outcome: Outcome,
-    /// Seconds they were held.
     pub(crate) held_seconds: f64,
-    /// Seconds until the population had been filled once.
     pub(crate) warm_up_seconds: f64,
-    /// Seconds of the steady state.
     pub(crate) steady_seconds: f64,
-    /// What became of the visits, from the first to the last.
     pub(crate) visits: Visits,
-    /// Visits that began in the steady state per second.
     pub(crate) visits_per_second: f64,
-    /// The server's user memory without the messages and requests that are on their way in: what is judged.
     pub(crate) user: Growth,
-    /// All of the server's user memory.
     pub(crate) user_in_all: Growth,
-    /// The kernel's memory for sockets, both ends; `None` where it cannot be read.
     pub(crate) kernel: Option<Growth>,
-    /// Why the kernel's memory says nothing about the server, if that is so.
     pub(crate) kernel_unjudged: Option<String>,
-    /// What is left when all have gone.
     pub(crate) after: After,
-    /// All that the server has counted, at the end.
     pub(crate) server: Stats,
-    /// The looks taken in the steady state.
     pub(crate) samples: Vec<Sample>,
-    /// What is not as it should be. Nothing, if all is well.
     pub(crate) problems: Vec<String>,
 }
 
 /// What is left when all have gone.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct After {
-    /// The server's user memory before anybody came.
     pub(crate) user_at_start: u64,
-    /// And after all had left.
     pub(crate) user: u64,
-    /// WebSockets that the server counts as open.
     pub(crate) open: u64,
-    /// Sockets that it holds.
     pub(crate) sockets: u64,
-    /// Bytes in its pooled buffers.
     pub(crate) buffered_bytes: u64,
-    /// Seconds until all this was as it should be, or was given up.
     pub(crate) settled_seconds: f64,
 }
 

@@ -23,35 +23,21 @@ const SOCKET_CACHES: [&str; 3] = ["TCP", "TCPv6", "sock_inode_cache"];
 const SOCKET_BYTES: u32 = 3_400;
 
 /// One look at the server, the kernel and the clients.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Sample {
-    /// Seconds since the steady state began.
     pub(crate) seconds: f64,
-    /// The server's user memory in bytes.
     pub(crate) user_bytes: u64,
-    /// The kernel's caches of sockets, both ends and other programs' alike. `None` without root.
     pub(crate) kernel_bytes: Option<u64>,
-    /// All of the kernel's slabs, those of other programs included.
     pub(crate) slab_bytes: Option<u64>,
-    /// Connections in TIME_WAIT.
     pub(crate) time_wait: u64,
-    /// TCP sockets of other programs, about.
     pub(crate) foreign_sockets: i64,
-    /// WebSockets that the server counts as open.
     pub(crate) open: u64,
-    /// Sockets that the server holds.
     pub(crate) sockets: u64,
-    /// Connections that the server has accepted.
     pub(crate) accepted: u64,
-    /// WebSockets that the server has opened.
     pub(crate) opened: u64,
-    /// WebSockets that ended without a Close frame.
     pub(crate) lost: u64,
-    /// Bytes in the server's pooled buffers.
     pub(crate) buffered_bytes: u64,
-    /// Held connections that the client counts as open.
     pub(crate) held: u64,
-    /// Visitors that the client counts as open.
     pub(crate) visitors: u64,
 }
 
@@ -119,13 +105,9 @@ impl Sockets {
 /// A figure at the beginning of the steady state and at its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(crate) struct Growth {
-    /// Its mean at the beginning.
     pub(crate) first: f64,
-    /// Its mean at the end.
     pub(crate) last: f64,
-    /// The most it may be at the end.
     pub(crate) limit: f64,
-    /// Whether it is no more than that.
     pub(crate) met: bool,
 }
 
@@ -157,18 +139,7 @@ mod tests {
         let sample = |second: u32| Sample {
             seconds: f64::from(second),
             user_bytes: user_bytes(second),
-            kernel_bytes: None,
-            slab_bytes: None,
-            time_wait: 0,
-            foreign_sockets: 0,
-            open: 0,
-            sockets: 0,
-            accepted: 0,
-            opened: 0,
-            lost: 0,
-            buffered_bytes: 0,
-            held: 0,
-            visitors: 0,
+            ..Sample::default()
         };
         (0..=seconds).map(sample).collect()
     }

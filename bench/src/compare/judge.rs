@@ -35,50 +35,35 @@ const BARS: [(&str, &str, Against, f64); 8] = [
 /// How throng stands.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Judgement {
-    /// What it is held to.
     pub(crate) bars: Vec<Bar>,
-    /// Where it is above another server, in any cell; ties among them.
     pub(crate) behind: Vec<Behind>,
-    /// Over the cells of echoes: the median of its ratio to the best peer.
     pub(crate) median_over_best_peer: Option<f64>,
-    /// In how many of its rows each server is the best but the floor, by column.
     pub(crate) winners: BTreeMap<String, BTreeMap<String, u32>>,
 }
 
 /// One thing that it is held to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Bar {
-    /// What is bounded, for people.
     pub(crate) name: String,
-    /// At most so much.
     pub(crate) limit: f64,
-    /// The worst of the cells; `None` where none was measured.
     pub(crate) verdict: Option<Verdict>,
-    /// Each of them.
     pub(crate) cells: Vec<Judged>,
 }
 
 /// One cell under a bar.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Judged {
-    /// The cell, and the other server where there are several.
     pub(crate) cell: String,
-    /// The figure, or the ratio to another server's.
     pub(crate) value: f64,
-    /// How it stands.
     pub(crate) verdict: Verdict,
 }
 
 /// A cell in which throng takes more than another server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Behind {
-    /// The cell, with the figure where there are several.
     pub(crate) cell: String,
-    /// The other server.
     pub(crate) server: String,
-    /// throng over the other, the median of the rounds.
     pub(crate) ratio: f64,
-    /// Whether it is not so in every round.
     pub(crate) is_tie: bool,
 }
 

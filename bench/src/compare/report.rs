@@ -1,4 +1,4 @@
-//! What a comparison came to. The names of its fields in JSON are stable.
+//! What a comparison came to. The names of its fields in JSON are stable; docs/RESULTS.md explains them.
 
 use std::collections::BTreeMap;
 
@@ -15,74 +15,47 @@ pub(crate) const SCHEMA: u32 = 2;
 /// The whole of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CompareReport {
-    /// The form of the report.
     pub(crate) schema: u32,
-    /// The day on which it began (UTC), as in 2026-01-31.
     pub(crate) date: String,
-    /// The machine, the limits and the command.
     pub(crate) environment: Environment,
-    /// The seed of masking keys, nonces and messages.
     pub(crate) seed: u64,
-    /// The core of servers.
     pub(crate) server_core: usize,
-    /// The core of this program.
     pub(crate) client_core: usize,
-    /// Rounds that were wanted.
     pub(crate) rounds: u32,
-    /// Rounds of which every cell has been measured.
     pub(crate) rounds_done: u32,
-    /// The file that other servers were taken from, without its directories; `None` without one.
     pub(crate) peers: Option<String>,
-    /// The servers in the order in which they take turns in the first round.
     pub(crate) servers: Vec<ServerNote>,
-    /// Servers that are not on this machine.
     pub(crate) left_out: Vec<LeftOut>,
-    /// The measurements in their order.
     pub(crate) measurements: Vec<Measured>,
-    /// What they come to: cell by cell, servers held against each other.
     pub(crate) rows: Vec<Row>,
-    /// What throng is held to.
     pub(crate) judgement: Judgement,
 }
 
 /// A server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ServerNote {
-    /// Its name.
     pub(crate) server: String,
-    /// Its version; `None` where nobody said.
     pub(crate) version: Option<String>,
-    /// How it was built and set up; `None` where nobody said.
     pub(crate) settings: Option<String>,
-    /// How it is started, with the words that stand for others.
     pub(crate) command: String,
 }
 
 /// A server that is not on this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LeftOut {
-    /// Its name.
     pub(crate) server: String,
-    /// What is missing.
     pub(crate) reason: String,
 }
 
 /// One cell of one server, measured once.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Measured {
-    /// The cell, as in `echo/64x16x20`: connections, depth, bytes.
     pub(crate) cell: String,
-    /// The server.
     pub(crate) server: String,
-    /// The number of the round, from 1.
     pub(crate) round: u32,
-    /// Its figures by name. None where it was not measured.
     pub(crate) figures: BTreeMap<String, f64>,
-    /// What went wrong: its figures do not count then.
     pub(crate) failure: Option<String>,
-    /// Why the server cannot do it, which is no failure.
     pub(crate) unable: Option<String>,
-    /// What is worth to be told beside the figures.
     pub(crate) notes: Vec<String>,
 }
 
@@ -129,7 +102,7 @@ mod tests {
             },
             ..CompareReport::default()
         };
-        crate::report::documented::check(&report, 50);
+        crate::report::documented::check(&report, "compare");
     }
 
     #[test]

@@ -16,42 +16,26 @@ const ANOTHER_FLOOR: &str = "floor-";
 /// One figure of one cell. Less of it is better.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Row {
-    /// The column: `idle`, `echo`, `broadcast`, `connect` or `pings`.
     pub(crate) column: String,
-    /// The cell.
     pub(crate) cell: String,
-    /// The figure's name.
     pub(crate) figure: String,
-    /// Its unit.
     pub(crate) unit: String,
-    /// What each server came to, in the order of the servers.
     pub(crate) servers: Vec<Entry>,
-    /// throng over the floor, the median of the rounds.
     pub(crate) over_floor: Option<f64>,
-    /// The server with the least median that is neither throng nor the floor.
     pub(crate) best_peer: Option<String>,
-    /// throng over the best peer, the median of the rounds.
     pub(crate) over_best_peer: Option<f64>,
-    /// The server with the least median but the floor.
     pub(crate) winner: Option<String>,
 }
 
 /// One server in a row.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Entry {
-    /// The server.
     pub(crate) server: String,
-    /// The figure over the rounds that went well; `None` where there is none.
     pub(crate) value: Option<Spread>,
-    /// Rounds in it.
     pub(crate) rounds: u32,
-    /// What went wrong in other rounds, each thing once.
     pub(crate) failures: Vec<String>,
-    /// Why the server cannot do it.
     pub(crate) unable: Option<String>,
-    /// throng's figure over this one's, round by round; `None` for throng, and where no round has both.
     pub(crate) throng_over: Option<Spread>,
-    /// Where this is neither throng nor the floor: whether neither is ahead in all of these rounds.
     pub(crate) is_tie: bool,
 }
 

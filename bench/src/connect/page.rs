@@ -50,3 +50,15 @@ impl Report for ConnectReport {
         page
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::watch::ServerCosts;
+
+    #[test]
+    fn every_field_of_the_report_is_documented() {
+        let report = ConnectReport { server: Some(ServerCosts::default()), ..ConnectReport::default() };
+        crate::report::documented::check(&report, "connect");
+    }
+}

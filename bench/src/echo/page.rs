@@ -53,3 +53,15 @@ pub(crate) fn echoed(page: &mut Page, echoed: &Echoed) {
 pub(crate) fn behind(page: &mut Page, micros: u64) {
     page.line("behind", format_args!("{:.2} ms at most: how late the client itself was", millis(micros)));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::watch::ServerCosts;
+
+    #[test]
+    fn every_field_of_the_report_is_documented() {
+        let report = EchoReport { server: Some(ServerCosts::default()), ..EchoReport::default() };
+        crate::report::documented::check(&report, "echo");
+    }
+}

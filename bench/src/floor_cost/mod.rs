@@ -85,3 +85,21 @@ impl Report for FloorReport {
         page
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Echoed;
+
+    #[test]
+    fn every_field_of_the_report_is_documented() {
+        let report = FloorReport {
+            date: String::new(),
+            environment: Environment::default(),
+            accept: Measurement::default(),
+            ping: Measurement::default(),
+            echo: vec![EchoFloor { echo: Echoed::default(), cpu_us_per_echo: 1.0 }],
+        };
+        crate::report::documented::check(&report, "floor");
+    }
+}

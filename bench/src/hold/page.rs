@@ -52,6 +52,8 @@ impl Report for HoldReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Echoed;
+    use crate::measure::watch::ServerCosts;
 
     #[test]
     fn losses_are_told_with_their_reasons() {
@@ -64,5 +66,12 @@ mod tests {
             text.contains("opened    2 of 2") && text.contains("lost      1 x held: reset by the server"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn every_field_of_the_report_is_documented() {
+        let (probe, server) = (Some(Echoed::default()), Some(ServerCosts::default()));
+        let report = HoldReport { probe, server, ..HoldReport::default() };
+        crate::report::documented::check(&report, "hold");
     }
 }

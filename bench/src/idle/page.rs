@@ -86,3 +86,15 @@ fn round(page: &mut Page, round: &Round) {
     page.reasons("unclean", &round.unclean);
     page.reasons("wrong", &echo.wrong);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_of_the_report_is_documented() {
+        let mut report = IdleReport { rounds: vec![Round::default()], ..IdleReport::default() };
+        report.summarize();
+        crate::report::documented::check(&report, "idle");
+    }
+}

@@ -1,4 +1,4 @@
-//! What a measurement of idle connections came to. The names of its fields in JSON are stable.
+//! What a measurement of idle connections came to. The names of its fields in JSON are stable; docs/RESULTS.md explains them.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,104 +10,67 @@ use crate::report::figure::{Figure, Spreads, grouped, spreads};
 /// The whole of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct IdleReport {
-    /// The machine, the limits and the command.
     pub(crate) environment: Environment,
-    /// The lower number of connections.
     pub(crate) low: u64,
-    /// The higher one.
     pub(crate) high: u64,
-    /// Bytes of each message.
     pub(crate) size: u64,
-    /// Messages of each connection.
     pub(crate) echoes: u64,
-    /// Messages per second that were planned, over all connections.
     pub(crate) echo_rate: f64,
-    /// The compression that was offered; `None` for none.
     pub(crate) offer: Option<String>,
-    /// Whether connections were bare TCP.
     pub(crate) raw: bool,
-    /// The seed of masking keys, nonces and messages.
     pub(crate) seed: u64,
-    /// How long memory had been at rest when it was read.
     pub(crate) settle_seconds: f64,
-    /// The rounds in their order.
     pub(crate) rounds: Vec<Round>,
-    /// What they come to by server, in the order of the first round.
     pub(crate) servers: Vec<Summary>,
 }
 
 /// One round against one server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Round {
-    /// The server: its address, or throng and how it compresses.
     pub(crate) server: String,
-    /// The path of connections to throng's hub; `None` without it.
     pub(crate) path: Option<String>,
-    /// The number of the round, from 1.
     pub(crate) round: u64,
-    /// Threads of the server with an event loop, where it was started here.
     pub(crate) workers: Option<usize>,
-    /// Its user memory.
     pub(crate) user_bytes: UserBytes,
-    /// The slopes.
     pub(crate) per_connection: PerConnection,
-    /// Connections that opened.
     pub(crate) opened: u64,
-    /// What was agreed on about compression, in the words of the answer, and by how many connections.
     pub(crate) agreed: Reasons,
-    /// What came back.
     pub(crate) echo: Echoes,
-    /// Looks at which memory had not come to rest.
     pub(crate) unsettled: Vec<String>,
-    /// Connections that did not open, by reason.
     pub(crate) failed: Reasons,
-    /// Connections that were lost, by reason.
     pub(crate) lost: Reasons,
-    /// Connections whose closing went wrong, by reason.
     pub(crate) unclean: Reasons,
 }
 
 /// User memory of the server's processes in bytes. What was not reached is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct UserBytes {
-    /// Before the first connection.
     pub(crate) without: u64,
-    /// With the lower number of connections, none of which has said anything.
     pub(crate) low: Option<u64>,
-    /// With the same, when each has echoed.
     pub(crate) low_echoed: Option<u64>,
-    /// With the higher number, of which the added ones have said nothing.
     pub(crate) high: Option<u64>,
-    /// With the same, when each has echoed.
     pub(crate) high_echoed: Option<u64>,
 }
 
 /// User memory in bytes that one connection more takes, by the difference between the two numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PerConnection {
-    /// Before it has said anything.
     pub(crate) before: Option<f64>,
-    /// When it has echoed.
     pub(crate) after: Option<f64>,
 }
 
 /// Messages that came back.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Echoes {
-    /// Messages sent.
     pub(crate) sent: u64,
-    /// Those that came back as they were sent.
     pub(crate) received: u64,
-    /// Those that came back compressed.
     pub(crate) compressed: u64,
-    /// What did not come back as it was sent, by reason.
     pub(crate) wrong: Reasons,
 }
 
 /// The rounds of one server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Summary {
-    /// The server.
     pub(crate) server: String,
     /// [`FIGURES`].
     #[serde(flatten)]

@@ -13,21 +13,13 @@ pub(crate) fn micros(duration: Duration) -> u64 {
 /// Figures of a latency in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Percentiles {
-    /// How many were measured.
     pub(crate) count: u64,
-    /// The mean.
     pub(crate) mean: f64,
-    /// The median.
     pub(crate) p50: u64,
-    /// The 90th percentile.
     pub(crate) p90: u64,
-    /// The 99th percentile.
     pub(crate) p99: u64,
-    /// The 99.9th percentile.
     pub(crate) p99_9: u64,
-    /// The 99.99th percentile.
     pub(crate) p99_99: u64,
-    /// The longest.
     pub(crate) max: u64,
 }
 
