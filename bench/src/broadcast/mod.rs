@@ -13,7 +13,7 @@ use crate::measure::environment::Environment;
 use crate::measure::environment::today;
 use crate::measure::interrupt::Interrupt;
 use crate::report::deliver;
-use crate::servers::running::Server;
+use crate::servers::running::Running;
 
 pub(crate) use args::{BroadcastArgs, Own};
 pub(crate) use report::{BroadcastReport, Measurement, SCHEMA};
@@ -58,10 +58,10 @@ pub(crate) fn measure(args: &BroadcastArgs, interrupt: &Interrupt) -> anyhow::Re
 /// Measures the hub of throng or the floor, which somebody has started and will end.
 pub(crate) fn measure_lent(
     args: &BroadcastArgs,
-    server: &mut Server,
+    server: &mut Running,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Measurement> {
-    let kind = if server.ready().admin.is_some() { Kind::Throng } else { Kind::Floor };
+    let kind = if server.admin().is_some() { Kind::Throng } else { Kind::Floor };
     let variant = Variant { kind, policy: None, deaf: false };
     run::measure_subject(args, Subject::lent(args, server)?, variant, 1, interrupt)
 }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
@@ -14,7 +13,9 @@ use super::publishing::Pace;
 use crate::engine::target::Target;
 use crate::measure::interrupt::Interrupt;
 use crate::measure::reasons::Reasons;
-use crate::servers::running::{Server, binary, serve_floor};
+use crate::servers::program::Program;
+use crate::servers::running::Running;
+use crate::servers::{App, Want};
 
 /// Sockets beyond the subscribers that a server has room for.
 const SPARE: u32 = 256;
@@ -92,41 +93,16 @@ impl Variant {
     }
 }
 
-/// The process of a server.
-enum Process<'a> {
-    /// Started for this measurement.
-    Own(Server),
-    /// Started by somebody who wants it back.
-    Lent(&'a mut Server),
-    /// One that runs already, of which nothing more is known.
-    Given,
-}
-
 /// A server that is there.
 pub(super) struct Subject<'a> {
-    server: Process<'a>,
+    /// The server, if it was started for this measurement.
+    own: Option<Box<Running>>,
+    /// Or by somebody who wants it back.
+    lent: Option<&'a mut Running>,
     publisher: Publisher,
     pub(super) targets: Vec<Target>,
     pub(super) pids: Vec<u32>,
     pub(super) is_throng: bool,
-}
-
-impl Process<'_> {
-    fn get(&self) -> Option<&Server> {
-        match self {
-            Self::Own(server) => Some(server),
-            Self::Lent(server) => Some(server),
-            Self::Given => None,
-        }
-    }
-
-    fn get_mut(&mut self) -> Option<&mut Server> {
-        match self {
-            Self::Own(server) => Some(server),
-            Self::Lent(server) => Some(server),
-            Self::Given => None,
-        }
-    }
 }
 
 impl<'a> Subject<'a> {
@@ -141,29 +117,36 @@ impl<'a> Subject<'a> {
             Kind::Throng => throng(args, variant.policy, interrupt)?,
             Kind::Floor => floor(args, interrupt)?,
         };
-        Self::of(args, Process::Own(server))
+        let subject = Self::of(args, &server)?;
+        Ok(Self { own: Some(Box::new(server)), ..subject })
     }
 
     /// A server that somebody has started: the hub of throng, or the floor.
-    pub(super) fn lent(args: &BroadcastArgs, server: &'a mut Server) -> anyhow::Result<Self> {
-        Self::of(args, Process::Lent(server))
+    pub(super) fn lent(args: &BroadcastArgs, server: &'a mut Running) -> anyhow::Result<Self> {
+        let subject = Self::of(args, server)?;
+        Ok(Self { lent: Some(server), ..subject })
     }
 
-    fn of(args: &BroadcastArgs, process: Process<'a>) -> anyhow::Result<Self> {
-        let server = process.get().context("a server that was started is there: a bug")?;
-        let publisher = match &server.ready().admin {
+    fn of(args: &BroadcastArgs, server: &Running) -> anyhow::Result<Self> {
+        let publisher = match server.admin() {
             Some(admin) => Publisher::to(&PublishTo::Http(format!("http://{admin}")), args.topics)?,
             None => Publisher::Floor,
         };
-        let target = format!("{}topics/t-{{n}}", server.url()).parse()?;
-        let (pids, is_throng) = (vec![server.pid()], server.ready().admin.is_some());
-        Ok(Self { server: process, publisher, targets: vec![target], pids, is_throng })
+        Ok(Self {
+            own: None,
+            lent: None,
+            publisher,
+            targets: vec![server.url("topics/t-{n}").parse()?],
+            pids: vec![server.pid()],
+            is_throng: server.admin().is_some(),
+        })
     }
 
     fn given(args: &BroadcastArgs) -> anyhow::Result<Self> {
         let Some(place) = &args.publish else { bail!("give --publish, where messages reach the server") };
         Ok(Self {
-            server: Process::Given,
+            own: None,
+            lent: None,
             publisher: Publisher::to(place, args.topics)?,
             targets: args.client.to.clone(),
             pids: args.watch.pids.clone(),
@@ -171,10 +154,13 @@ impl<'a> Subject<'a> {
         })
     }
 
+    fn server(&self) -> Option<&Running> {
+        self.own.as_deref().or(self.lent.as_deref())
+    }
+
     /// Threads with an event loop and whether each has a descriptor table of its own, where the server was started here.
     pub(super) fn shape(&self) -> (Option<usize>, Option<bool>) {
-        let ready = self.server.get().map(Server::ready);
-        (ready.map(|ready| ready.workers), ready.map(|ready| ready.private_tables))
+        (self.server().and_then(Running::workers), self.server().and_then(Running::private_tables))
     }
 
     pub(super) fn publish(
@@ -183,12 +169,13 @@ impl<'a> Subject<'a> {
         messages: &[String],
         refused: &mut Reasons,
     ) -> anyhow::Result<()> {
-        self.publisher.publish(self.server.get_mut(), topic, messages, refused)
+        let server = self.own.as_deref_mut().or(self.lent.as_deref_mut());
+        self.publisher.publish(server, topic, messages, refused)
     }
 
     /// All that the server counts, if it is throng; what its hub counts has names that begin with `hub.`.
     pub(super) fn counters(&self) -> anyhow::Result<Map<String, Value>> {
-        let Some(server) = self.server.get().filter(|_| self.is_throng) else { return Ok(Map::new()) };
+        let Some(server) = self.server().filter(|_| self.is_throng) else { return Ok(Map::new()) };
         let Counters { mut total, hub } = server.answer()?;
         total.extend(hub.into_iter().map(|(name, value)| (format!("hub.{name}"), value)));
         Ok(total)
@@ -196,41 +183,44 @@ impl<'a> Subject<'a> {
 
     /// Stops the server if it was started here. The error says how it ended when that was not in order.
     pub(super) fn stop(self) -> anyhow::Result<()> {
-        match self.server {
-            Process::Own(server) => server.stop(),
-            Process::Lent(_) | Process::Given => Ok(()),
-        }
+        self.own.map_or(Ok(()), |server| server.stop())
     }
 }
 
-fn throng(args: &BroadcastArgs, policy: Option<Policy>, interrupt: &Interrupt) -> anyhow::Result<Server> {
-    let mut command = Command::new(binary(args.server.server_bin.as_deref())?);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--ping-interval", "off"]);
-    command.arg("--max-connections").arg((args.connections + SPARE).to_string());
+fn throng(args: &BroadcastArgs, policy: Option<Policy>, interrupt: &Interrupt) -> anyhow::Result<Running> {
     // It is read before the server says that it is ready.
-    let rules = policy.map(DecoderConfig::write).transpose()?;
-    if let Some(rules) = &rules {
-        command.arg("--config").arg(&rules.0);
-    }
-    command.args(&args.options);
-    Server::start("throng serve", command, args.server.workers, None, interrupt)
+    let rules = policy.map(TopicRules::write).transpose()?;
+    let config = rules.iter().flat_map(|rules| ["--config".to_owned(), rules.0.display().to_string()]);
+    let options: Vec<String> = config.chain(args.options.iter().cloned()).collect();
+    program(args).start(&Want { options: &options, ..want(args) }, interrupt)
 }
 
 /// The floor with as many workers as throng has, where that is measured too.
-fn floor(args: &BroadcastArgs, interrupt: &Interrupt) -> anyhow::Result<Server> {
-    let mut workers = args.server.workers;
-    if workers.is_none() && args.serve.contains(&super::Own::Throng) {
-        let model = throng(args, None, interrupt)?;
-        workers = Some(model.ready().workers);
-        model.stop()?;
+fn floor(args: &BroadcastArgs, interrupt: &Interrupt) -> anyhow::Result<Running> {
+    let mut want = want(args);
+    if want.workers.is_none() && args.serve.contains(&super::Own::Throng) {
+        want.workers = program(args).own_workers(&want, interrupt)?;
     }
-    serve_floor("broadcast", u64::from(args.connections + SPARE), &[], workers, None, interrupt)
+    Program::Floor.start(&want, interrupt)
+}
+
+fn program(args: &BroadcastArgs) -> Program {
+    Program::Throng(args.server.server_bin.clone())
+}
+
+fn want(args: &BroadcastArgs) -> Want<'_> {
+    Want {
+        compression: None,
+        workers: args.server.workers,
+        options: &args.options,
+        ..Want::of(App::Hub, u64::from(args.connections + SPARE))
+    }
 }
 
 /// A file with rules for topics, which goes with this.
-struct DecoderConfig(PathBuf);
+struct TopicRules(PathBuf);
 
-impl DecoderConfig {
+impl TopicRules {
     fn write(policy: Policy) -> anyhow::Result<Self> {
         let name = format!("throng-bench-{}-{}.toml", std::process::id(), policy.name());
         let path = std::env::temp_dir().join(name);
@@ -240,7 +230,7 @@ impl DecoderConfig {
     }
 }
 
-impl Drop for DecoderConfig {
+impl Drop for TopicRules {
     fn drop(&mut self) {
         // What is left in a directory for temporary files does no harm.
         let _ = fs::remove_file(&self.0);

@@ -33,10 +33,10 @@ impl Run<'_> {
         let between = self.between(&zero.reading, &now.reading, now.clients.open);
         let client = between.per_connection(zero.clients.user_bytes, now.clients.user_bytes);
         let user = UserMemory {
-            server_at_zero: zero.reading.user_bytes,
-            server_at_n: now.reading.user_bytes,
+            server_at_zero: zero.reading.memory.user_bytes,
+            server_at_n: now.reading.memory.user_bytes,
             server_bytes_per_connection: between
-                .per_connection(zero.reading.user_bytes, now.reading.user_bytes),
+                .per_connection(zero.reading.memory.user_bytes, now.reading.memory.user_bytes),
             client_at_zero: zero.clients.user_bytes,
             client_at_n: now.clients.user_bytes,
             client_bytes_per_connection: client,
@@ -71,7 +71,7 @@ impl Run<'_> {
         }
         self.report.after = After {
             server_open: last.left.counts.open,
-            server_user: last.user_bytes,
+            server_user: last.memory.user_bytes,
             kernel_left: left,
             time_wait: between.time_wait(),
             settled_seconds: settled.as_secs_f64(),
@@ -79,7 +79,7 @@ impl Run<'_> {
     }
 
     fn between<'r>(&self, zero: &'r Reading, now: &'r Reading, connections: u64) -> Between<'r> {
-        Between { zero, now, connections, ends: self.ends }
+        Between { zero: &zero.memory, now: &now.memory, connections, ends: self.ends }
     }
 
     /// Whether the clients' processor time and memory are those of the server's machine, too.

@@ -14,8 +14,8 @@ use crate::agent::remote::Remote;
 use crate::agent::wire::Machine;
 use crate::measure::environment::{Environment, today};
 use crate::measure::interrupt::Interrupt;
+use crate::servers::LOOPBACK;
 use crate::servers::host::{Kind, Programs, ServerPlan};
-use crate::servers::running::LOOPBACK;
 
 /// What measurements have in common.
 pub(super) struct Session<'a> {

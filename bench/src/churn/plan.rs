@@ -9,24 +9,18 @@ use crate::engine::sources::Sources;
 use crate::engine::target::{Numbers, Target};
 use crate::engine::{self, Timeouts};
 use crate::measure::threads::{Spread, Threads};
-use crate::servers::running::{LOOPBACK, Serve};
+use crate::servers::{App, Want};
 
 /// How long a port may rest in TIME_WAIT after its connection.
 const TIME_WAIT: Duration = Duration::from_secs(60);
 
 /// How throng is to serve: with room for visitors whose end it has not seen when their successors come.
-pub(super) fn serve(args: &ChurnArgs) -> Serve<'_> {
+pub(super) fn want(args: &ChurnArgs) -> Want<'_> {
     let population = u64::from(args.population);
-    Serve {
-        program: args.server.server_bin.as_deref(),
-        app: Some("sink"),
-        listen: LOOPBACK,
-        connections: u64::from(args.held) + population + population / 4 + 1024,
-        ping_interval: Some(args.ping_interval),
-        pong_timeout: args.pong_timeout,
+    Want {
+        pings: Some((args.ping_interval, args.pong_timeout)),
         workers: args.server.workers,
-        compression: "off",
-        cores: None,
+        ..Want::of(App::Sink, u64::from(args.held) + population + population / 4 + 1024)
     }
 }
 

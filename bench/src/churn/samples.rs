@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::shared::Visits;
 use crate::measure::process::user_bytes;
 use crate::measure::slab::Slabs;
-use crate::servers::running::Server;
+use crate::servers::running::Running;
 
 /// How much of the steady state its beginning and its end are.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ pub(crate) struct Sample {
 }
 
 /// Takes a look.
-pub(super) fn look(seconds: f64, server: &Server, held: u64, visits: &Visits) -> anyhow::Result<Sample> {
+pub(super) fn look(seconds: f64, server: &Running, held: u64, visits: &Visits) -> anyhow::Result<Sample> {
     let slabs = Slabs::read().ok();
     let sockets = Sockets::read()?;
     let stats = server.stats()?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 
 use super::ChurnArgs;
-use super::plan::{ping_period, plans, serve};
+use super::plan::{ping_period, plans, want};
 use super::population::{self, Population};
 use super::report::{After, ChurnReport};
 use super::samples;
@@ -17,7 +17,8 @@ use crate::measure::environment::Environment;
 use crate::measure::interrupt::Interrupt;
 use crate::measure::process::user_bytes;
 use crate::measure::progress::Bars;
-use crate::servers::running::Server;
+use crate::servers::program::Program;
+use crate::servers::running::Running;
 
 /// How often a sample is taken; in a short run ten are.
 const SAMPLE: Duration = Duration::from_secs(1);
@@ -34,15 +35,15 @@ pub(super) struct Session<'a> {
     visiting: population::Plan,
     population: Option<Population>,
     // Behind the clients: whatever happens, they go first.
-    server: Server,
+    server: Running,
     report: ChurnReport,
 }
 
 impl<'a> Session<'a> {
     /// Starts the server, and the threads that will hold connections.
     pub(super) fn start(args: &'a ChurnArgs, interrupt: &'a Interrupt, bars: Bars) -> anyhow::Result<Self> {
-        let server = crate::servers::running::serve(&serve(args), interrupt)?;
-        let target: Target = server.url().parse().context("the server listens at a strange address")?;
+        let server = Program::Throng(args.server.server_bin.clone()).start(&want(args), interrupt)?;
+        let target: Target = server.url("").parse().context("the server listens at a strange address")?;
         let (staying, visiting) = plans(args, &target)?;
         let report = ChurnReport {
             environment: Environment::read(),
@@ -52,8 +53,8 @@ impl<'a> Session<'a> {
             pause_seconds: args.pause().as_secs_f64(),
             ping_period_seconds: ping_period(args).as_secs_f64(),
             seed: args.seed,
-            server_workers: server.ready().workers,
-            private_tables: server.ready().private_tables,
+            server_workers: server.workers().unwrap_or_default(),
+            private_tables: server.private_tables().unwrap_or_default(),
             sources: staying.sources.count(),
             after: After { user_at_start: user_bytes(server.pid())?, ..After::default() },
             ..ChurnReport::default()
@@ -158,7 +159,7 @@ impl<'a> Session<'a> {
 }
 
 /// Waits until the server has seen that all have left and its memory falls no more, or has had time enough.
-fn settle(server: &Server, mut after: After, interrupt: &Interrupt) -> anyhow::Result<After> {
+fn settle(server: &Running, mut after: After, interrupt: &Interrupt) -> anyhow::Result<After> {
     let start = Instant::now();
     let mut fallen = start;
     after.user = u64::MAX;

@@ -13,7 +13,8 @@ use crate::engine::Echoed;
 use crate::measure::interrupt::Interrupt;
 use crate::report::Report;
 use crate::report::units::number;
-use crate::servers::running::serve_floor;
+use crate::servers::program::Program;
+use crate::servers::{App, Want};
 
 /// Connections that send.
 const CONNECTIONS: u32 = 100;
@@ -37,10 +38,11 @@ pub(crate) fn echo(time: Duration, load: &LoadArgs, interrupt: &Interrupt) -> an
 }
 
 fn echo_at(depth: u32, time: Duration, load: &LoadArgs, interrupt: &Interrupt) -> anyhow::Result<EchoFloor> {
-    let server = serve_floor("echo", CONNECTIONS.into(), &[], load.server.workers, None, interrupt)?;
+    let want = Want { workers: load.server.workers, ..Want::of(App::Raw, CONNECTIONS.into()) };
+    let server = Program::Floor.start(&want, interrupt)?;
     let time = humantime::format_duration(time).to_string();
     let options = [
-        ("--to", server.url()),
+        ("--to", server.url("")),
         ("--connections", CONNECTIONS.to_string()),
         ("--depth", depth.to_string()),
         ("--size", SIZE.to_string()),

@@ -16,8 +16,8 @@ use crate::measure::environment::today;
 use crate::measure::interrupt::Interrupt;
 use crate::report::page::Page;
 use crate::report::{Report, deliver};
+use crate::servers::LOOPBACK;
 use crate::servers::host::{Kind, Programs};
-use crate::servers::running::LOOPBACK;
 use echo::{EchoFloor, echo};
 
 /// Measures what the system calls of a WebSocket server cost on this machine without its code: connections that are only

@@ -12,7 +12,9 @@ use crate::measure::environment::Environment;
 use crate::measure::interrupt::Interrupt;
 use crate::measure::progress::Bars;
 use crate::report::deliver;
-use crate::servers::running::{LOOPBACK, Serve, Server, serve};
+use crate::servers::program::Program;
+use crate::servers::running::Running;
+use crate::servers::{App, Want};
 
 pub(crate) use args::{IdleArgs, Mode};
 pub(crate) use report::IdleReport;
@@ -60,13 +62,12 @@ pub(crate) fn measure(args: &IdleArgs, interrupt: &Interrupt) -> anyhow::Result<
         // Taking turns: what the machine does meanwhile meets all of them.
         for (mode, path) in servers(args) {
             let server = own(args, mode, path, interrupt)?;
-            let url = server.url();
-            let target: Target = path.map_or(url.clone(), |path| format!("{url}{}", &path[1..])).parse()?;
+            let target: Target = server.url(path.map_or("", |path| &path[1..])).parse()?;
             let pids = [server.pid()];
             let client = Client::start(args, &[target], &pids)?;
             let mut round = client.round(name(mode, path), u64::from(number), interrupt, bars)?;
             round.path = path.map(str::to_owned);
-            round.workers = Some(server.ready().workers);
+            round.workers = server.workers();
             server.stop()?;
             report.rounds.push(round);
         }
@@ -126,17 +127,13 @@ fn check(args: &IdleArgs) -> anyhow::Result<()> {
 }
 
 /// throng with its hub where there is a path, and one that echoes otherwise.
-fn own(args: &IdleArgs, mode: Mode, path: Option<&str>, interrupt: &Interrupt) -> anyhow::Result<Server> {
-    let options = Serve {
-        program: args.server.server_bin.as_deref(),
-        app: if path.is_none() { Some("echo") } else { None },
-        listen: LOOPBACK,
-        connections: u64::from(args.high) + SPARE,
-        ping_interval: Some(args.ping_interval),
-        pong_timeout: args.ping_interval,
+fn own(args: &IdleArgs, mode: Mode, path: Option<&str>, interrupt: &Interrupt) -> anyhow::Result<Running> {
+    let app = if path.is_none() { App::Echo } else { App::Hub };
+    let want = Want {
+        pings: Some((args.ping_interval, args.ping_interval)),
+        compression: Some(mode.name()),
         workers: args.server.workers,
-        compression: mode.name(),
-        cores: None,
+        ..Want::of(app, u64::from(args.high) + SPARE)
     };
-    serve(&options, interrupt)
+    Program::Throng(args.server.server_bin.clone()).start(&want, interrupt)
 }

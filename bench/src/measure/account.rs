@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cgroup::Charges;
+use super::cgroup::{Cgroup, Charges};
 use super::kernel::{Ends, KernelMemory, Side};
+use super::machine::MachineMemory;
+use super::process::user_bytes;
 use super::slab::Slabs;
-use crate::servers::host::Reading;
 
 /// With fewer connections, what the rest of the machine does meanwhile is too large a part of its memory to judge by.
 pub(crate) const LEAST_CONNECTIONS: u64 = 50_000;
@@ -53,10 +54,33 @@ impl SumOfParts {
     }
 }
 
+/// Memory of a server and of its machine at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    /// The server's user memory in bytes.
+    pub(crate) user_bytes: u64,
+    pub(crate) machine: MachineMemory,
+    /// Kernel memory by slab cache; `None` where it cannot be read.
+    pub(crate) slabs: Option<Slabs>,
+    /// What the server's control group is charged with in bytes; `None` without a group.
+    pub(crate) cgroup_bytes: Option<u64>,
+}
+
+impl Memory {
+    pub(crate) fn read(pid: u32, cgroup: Option<&Cgroup>) -> anyhow::Result<Self> {
+        Ok(Self {
+            user_bytes: user_bytes(pid)?,
+            machine: MachineMemory::read()?,
+            slabs: Slabs::read().ok(),
+            cgroup_bytes: cgroup.map(Cgroup::kernel_bytes).transpose()?,
+        })
+    }
+}
+
 /// What changed between two readings of the server's machine.
 pub(crate) struct Between<'a> {
-    pub(crate) zero: &'a Reading,
-    pub(crate) now: &'a Reading,
+    pub(crate) zero: &'a Memory,
+    pub(crate) now: &'a Memory,
     /// Connections that the server had more.
     pub(crate) connections: u64,
     /// The ends of each connection on this machine; `None` where that differs.
@@ -92,7 +116,7 @@ impl Between<'_> {
 
     /// `client` is what the clients' user memory grew by, if they are on this machine.
     pub(crate) fn sum(&self, kernel: &KernelMemory, client: f64) -> Option<SumOfParts> {
-        let (zero, now) = (&self.zero.memory, &self.now.memory);
+        let (zero, now) = (&self.zero.machine, &self.now.machine);
         let user = self.per_connection(self.zero.user_bytes, self.now.user_bytes) + client;
         // What others' `TIME_WAIT` gave back meanwhile the machine has more.
         let bytes = kernel.total_bytes + self.time_wait().unwrap_or(0);
@@ -142,23 +166,16 @@ pub(crate) fn server_parts(kernel: &KernelMemory) -> Vec<(String, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::machine::MachineMemory;
     use crate::measure::slab::Cache;
 
-    fn reading(user: u64, tcp: u64, filp: u64, memory: (u64, u64, u64), cgroup: u64) -> Reading {
+    fn reading(user: u64, tcp: u64, filp: u64, memory: (u64, u64, u64), cgroup: u64) -> Memory {
         let cache = |name: &str, objects, bytes| {
             (name.to_owned(), Cache { objects, bytes, names: vec![name.to_owned()] })
         };
         let slabs = Slabs([cache("TCP", tcp, tcp * 2_500), cache("filp", filp, filp * 200)].into());
         let (free, available, reclaimable) = memory;
-        let memory = MachineMemory { free, available, reclaimable };
-        Reading {
-            user_bytes: user,
-            memory,
-            slabs: Some(slabs),
-            cgroup_bytes: Some(cgroup),
-            ..Reading::default()
-        }
+        let machine = MachineMemory { free, available, reclaimable };
+        Memory { user_bytes: user, machine, slabs: Some(slabs), cgroup_bytes: Some(cgroup) }
     }
 
     #[test]

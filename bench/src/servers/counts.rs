@@ -32,3 +32,18 @@ pub(crate) struct FloorStats {
     /// From Ping to answer: pairs of a bucket's highest value in microseconds and its count, as of the last second.
     pub(crate) ping_rtt_us: Vec<(u64, u64)>,
 }
+
+/// What both servers count.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ServerCounts {
+    /// Connections open now.
+    pub(crate) open: u64,
+    /// Pings sent since the start.
+    pub(crate) pings_sent: u64,
+    /// Pongs received since the start.
+    pub(crate) pongs_received: u64,
+    /// Connections dropped because a Pong did not come in time. The floor drops none.
+    pub(crate) pong_timeouts: u64,
+    /// From Ping to Pong since the start: pairs of a bucket's highest value in microseconds and its count.
+    pub(crate) ping_rtt_us: Vec<(u64, u64)>,
+}

@@ -5,15 +5,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
+use super::program::Program;
 pub(crate) use super::reading::{Moment, Reading, Sample};
-use super::running::{LOOPBACK, Serve, Server, serve, serve_floor};
+use super::running::Running;
+use super::{App, Want};
+use crate::measure::account::Memory;
 use crate::measure::cgroup::{Cgroup, Charges};
 use crate::measure::interrupt::Interrupt;
-use crate::measure::machine::MachineMemory;
-use crate::measure::process::user_bytes;
 use crate::measure::slab::Slabs;
 
 /// How long kernel memory may take to settle: it is freed after grace periods.
@@ -86,7 +87,7 @@ pub(crate) struct ServerShape {
 
 /// A server on this machine. Dropping it kills it.
 pub(crate) struct Host {
-    server: Server,
+    server: Running,
     // Behind the server: it is removed once that has ended.
     cgroup: Option<Cgroup>,
     start: Instant,
@@ -108,20 +109,22 @@ impl Host {
         plan: &ServerPlan,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Self> {
-        let server = match plan.kind {
-            Kind::Throng => {
-                settled_slabs(interrupt)?;
-                throng(programs, plan, interrupt)?
-            }
-            Kind::Floor | Kind::Accept => {
-                // In the shape that throng chooses for itself.
-                let model = throng(&Programs { listen: LOOPBACK, ..programs.clone() }, plan, interrupt)?;
-                let workers = model.ready().workers;
-                model.stop()?;
-                settled_slabs(interrupt)?;
-                floor(programs, plan, workers, interrupt)?
-            }
+        let throng = Program::Throng(programs.server_bin.clone());
+        let mut want = Want {
+            pings: Some((plan.ping_interval, plan.pong_timeout)),
+            workers: plan.workers,
+            listen: programs.listen,
+            ..Want::of(if plan.kind == Kind::Accept { App::Accept } else { App::Hold }, plan.connections)
         };
+        let program = if plan.kind == Kind::Throng {
+            throng
+        } else {
+            // In the shape that throng chooses for itself.
+            want.workers = throng.own_workers(&want, interrupt)?;
+            Program::Floor
+        };
+        settled_slabs(interrupt)?;
+        let server = program.start(&want, interrupt)?;
         // It is a second opinion, which many machines do not offer.
         let cgroup = Cgroup::make(&format!("throng-bench-{}", std::process::id())).ok();
         let cgroup = cgroup.filter(|cgroup| cgroup.add(server.pid()).is_ok());
@@ -129,12 +132,10 @@ impl Host {
     }
 
     pub(crate) fn shape(&self) -> anyhow::Result<ServerShape> {
-        let ready = self.server.ready();
-        let address = ready.listen.first().and_then(|address| address.parse::<SocketAddr>().ok());
         Ok(ServerShape {
-            port: address.context("the server listens on no port")?.port(),
-            workers: ready.workers,
-            private_tables: ready.private_tables,
+            port: self.server.port()?,
+            workers: self.server.workers().unwrap_or_default(),
+            private_tables: self.server.private_tables().unwrap_or_default(),
             charges: self.cgroup.as_ref().map(Cgroup::charges),
         })
     }
@@ -156,7 +157,7 @@ impl Host {
 
     fn await_open(&mut self, open: u64) -> anyhow::Result<()> {
         let start = Instant::now();
-        while self.server.open()? != open && start.elapsed() < SETTLE {
+        while self.server.counts()?.open != open && start.elapsed() < SETTLE {
             pause(&self.interrupt)?;
         }
         Ok(())
@@ -165,10 +166,7 @@ impl Host {
     fn read(&mut self, arrived: Moment) -> anyhow::Result<Reading> {
         Ok(Reading {
             arrived,
-            user_bytes: user_bytes(self.server.pid())?,
-            memory: MachineMemory::read()?,
-            slabs: Slabs::read().ok(),
-            cgroup_bytes: self.cgroup.as_ref().map(Cgroup::kernel_bytes).transpose()?,
+            memory: Memory::read(self.server.pid(), self.cgroup.as_ref())?,
             left: Moment::now(&mut self.server, self.start)?,
         })
     }
@@ -182,35 +180,6 @@ impl Host {
     pub(crate) fn stop(self) -> anyhow::Result<()> {
         self.server.stop()
     }
-}
-
-fn throng(programs: &Programs, plan: &ServerPlan, interrupt: &Interrupt) -> anyhow::Result<Server> {
-    let options = Serve {
-        program: programs.server_bin.as_deref(),
-        app: Some("echo"),
-        listen: programs.listen,
-        connections: plan.connections,
-        ping_interval: Some(plan.ping_interval),
-        pong_timeout: plan.pong_timeout,
-        workers: plan.workers,
-        compression: "off",
-        cores: None,
-    };
-    serve(&options, interrupt)
-}
-
-fn floor(
-    programs: &Programs,
-    plan: &ServerPlan,
-    workers: usize,
-    interrupt: &Interrupt,
-) -> anyhow::Result<Server> {
-    let mode = if plan.kind.pings() { "ping" } else { "accept" };
-    let options = [
-        ("--listen", programs.listen.to_string()),
-        ("--ping-interval", humantime::format_duration(plan.ping_interval).to_string()),
-    ];
-    serve_floor(mode, plan.connections, &options, Some(workers), None, interrupt)
 }
 
 /// Waits until the slab caches shrink no more, [`SETTLE`] at most. Where they cannot be read there is nothing to wait for.

@@ -5,9 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
+
+use super::{App, Want};
 
 /// Where the file is looked for, upwards from the working directory and from this program.
 const PLACE: &str = "bench/peers/peers.toml";
@@ -55,16 +58,6 @@ pub(crate) struct Peer {
     directory: PathBuf,
 }
 
-/// What a server is to be able to do beyond sending messages back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Extra {
-    Nothing,
-    Compression,
-    /// An interval in seconds.
-    Pings(u64),
-    Broadcast,
-}
-
 /// A server of the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Given {
@@ -92,7 +85,7 @@ impl Peers {
         }
         for Given { name, command } in given {
             let peer = Peer::given(command);
-            peer.words(0, Extra::Nothing).with_context(|| format!("--peer {name}"))?;
+            peer.words(0, &PLAIN).with_context(|| format!("--peer {name}"))?;
             all.push((name.clone(), peer));
         }
         for (at, (name, _)) in all.iter().enumerate() {
@@ -119,8 +112,8 @@ fn read(file: &Path) -> anyhow::Result<BTreeMap<String, Peer>> {
     let directory = directory.parent().context("it has no directory")?;
     for (name, peer) in &mut peers {
         peer.directory = directory.to_owned();
-        for extra in [Extra::Nothing, Extra::Compression, Extra::Pings(1)] {
-            peer.words(0, extra).with_context(|| name.clone())?;
+        for want in [PLAIN, COMPRESSED, pinged(1)] {
+            peer.words(0, &want).with_context(|| name.clone())?;
         }
     }
     Ok(peers)
@@ -167,18 +160,19 @@ impl Peer {
     }
 
     /// Why it cannot do something; `None` where it can.
-    pub(crate) fn lacks(&self, extra: Extra) -> Option<&'static str> {
-        match extra {
-            Extra::Compression if self.compression.is_none() => Some("it does not compress"),
-            Extra::Pings(_) if self.pings.is_none() => Some("it sends no Pings"),
-            Extra::Broadcast if !self.broadcast => Some("it does not send to many"),
-            _ => None,
+    pub(super) fn lacks(&self, want: &Want<'_>) -> Option<&'static str> {
+        if want.compresses() && self.compression.is_none() {
+            return Some("it does not compress");
         }
+        if want.pings.is_some() && self.pings.is_none() {
+            return Some("it sends no Pings");
+        }
+        (want.app == App::Hub && !self.broadcast).then_some("it does not send to many")
     }
 
     /// The command that starts it. What it says stands for itself: no shell is asked.
-    pub(crate) fn command(&self, port: u16, extra: Extra) -> anyhow::Result<Command> {
-        let words = self.words(port, extra)?;
+    pub(super) fn command(&self, port: u16, want: &Want<'_>) -> anyhow::Result<Command> {
+        let words = self.words(port, want)?;
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
         Ok(command)
@@ -190,8 +184,8 @@ impl Peer {
     }
 
     /// What is missing on this machine for it to start: its program, or a file beside its configuration.
-    pub(crate) fn missing(&self) -> anyhow::Result<Option<String>> {
-        let words = self.words(0, Extra::Nothing)?;
+    pub(super) fn missing(&self) -> anyhow::Result<Option<String>> {
+        let words = self.words(0, &PLAIN)?;
         let raw = split(&self.command)?;
         let mut files = words.iter().zip(&raw).filter(|(_, raw)| raw.starts_with(DIR));
         // As it is written: where things lie on a machine says nothing to those who read the report.
@@ -209,27 +203,34 @@ impl Peer {
     }
 
     /// The words of its command, at least one.
-    fn words(&self, port: u16, extra: Extra) -> anyhow::Result<Vec<String>> {
-        let added = match extra {
-            Extra::Compression => self.compression.as_deref(),
-            Extra::Pings(_) => self.pings.as_deref(),
-            Extra::Nothing | Extra::Broadcast => None,
-        };
-        let (mut words, added) = (split(&self.command)?, split(added.unwrap_or_default())?);
+    fn words(&self, port: u16, want: &Want<'_>) -> anyhow::Result<Vec<String>> {
+        let compression = self.compression.as_deref().filter(|_| want.compresses());
+        let pings = self.pings.as_deref().filter(|_| want.pings.is_some());
+        let mut words = split(&self.command)?;
         ensure!(!words.is_empty(), "there is no command");
         ensure!(
             words.iter().any(|word| word.contains(PORT)),
             "`{}` has no {PORT} in it, which tells the server where to listen",
             self.command
         );
-        words.extend(added);
+        for added in [compression, pings] {
+            words.extend(split(added.unwrap_or_default())?);
+        }
         let (directory, port) = (self.directory.to_string_lossy(), port.to_string());
-        let seconds = if let Extra::Pings(seconds) = extra { seconds.to_string() } else { String::new() };
+        let seconds = want.pings.map_or_else(String::new, |(interval, _)| interval.as_secs().to_string());
         // After they have been told apart: a directory with a blank in its name is still one word.
         let fill =
             |word: String| word.replace(DIR, &directory).replace(PORT, &port).replace(SECONDS, &seconds);
         Ok(words.into_iter().map(fill).collect())
     }
+}
+
+const PLAIN: Want<'static> = Want::of(App::Echo, 0);
+const COMPRESSED: Want<'static> = Want { compression: Some("shared"), ..PLAIN };
+
+const fn pinged(seconds: u64) -> Want<'static> {
+    let interval = Duration::from_secs(seconds);
+    Want { pings: Some((interval, interval)), ..PLAIN }
 }
 
 fn split(command: &str) -> anyhow::Result<Vec<String>> {
@@ -266,11 +267,12 @@ mod tests {
         let [(_, one), (_, two), (_, three)] = &peers.all[..] else { unreachable!() };
         let directory = file.parent().unwrap().display().to_string();
         let expected = [&format!("{directory}/one")[..], "--port", "77", "two words", "--every", "5s"];
-        assert_eq!(one.words(77, Extra::Pings(5)).unwrap(), expected);
-        assert_eq!(one.words(77, Extra::Compression).unwrap()[4..], ["--deflate"]);
-        for extra in [Extra::Nothing, Extra::Compression, Extra::Pings(5), Extra::Broadcast] {
-            assert_eq!(one.lacks(extra), None);
-            assert_eq!(two.lacks(extra).is_none(), extra == Extra::Nothing, "{extra:?}");
+        assert_eq!(one.words(77, &pinged(5)).unwrap(), expected);
+        assert_eq!(one.words(77, &COMPRESSED).unwrap()[4..], ["--deflate"]);
+        for want in [PLAIN, COMPRESSED, pinged(5), Want::of(App::Hub, 0)] {
+            assert_eq!(one.lacks(&want), None);
+            let is_plain = want.app == App::Echo && !want.compresses() && want.pings.is_none();
+            assert_eq!(two.lacks(&want).is_none(), is_plain, "{want:?}");
         }
         assert_eq!(one.missing().unwrap().unwrap(), "there is no {dir}/one");
         assert_eq!(two.missing().unwrap(), None);

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::running::{Server, ServerCounts};
-use crate::measure::machine::MachineMemory;
+use super::counts::ServerCounts;
+use super::running::Running;
+use crate::measure::account::Memory;
 use crate::measure::process::{cpu_nanos, machine_cpu_nanos, user_bytes};
 use crate::measure::slab::Slabs;
 
@@ -23,7 +24,7 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    pub(super) fn now(server: &mut Server, start: Instant) -> anyhow::Result<Self> {
+    pub(super) fn now(server: &mut Running, start: Instant) -> anyhow::Result<Self> {
         Ok(Self {
             nanos: nanos_since(start),
             cpu_nanos: cpu_nanos(server.pid())?,
@@ -40,14 +41,8 @@ pub(crate) struct Reading {
     pub(crate) arrived: Moment,
     /// The start of the phase behind.
     pub(crate) left: Moment,
-    /// The server's user memory in bytes.
-    pub(crate) user_bytes: u64,
-    /// The machine's memory.
-    pub(crate) memory: MachineMemory,
-    /// Kernel memory by slab cache; `None` where it cannot be read.
-    pub(crate) slabs: Option<Slabs>,
-    /// What the server's control group is charged with in bytes; `None` without a group.
-    pub(crate) cgroup_bytes: Option<u64>,
+    /// Memory between them.
+    pub(crate) memory: Memory,
 }
 
 /// What is cheap enough to be looked at every second.
@@ -68,12 +63,12 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    pub(super) fn take(server: &mut Server, start: Instant) -> anyhow::Result<Self> {
+    pub(super) fn take(server: &mut Running, start: Instant) -> anyhow::Result<Self> {
         Ok(Self {
             nanos: nanos_since(start),
             cpu_nanos: cpu_nanos(server.pid())?,
             machine_cpu_nanos: machine_cpu_nanos()?,
-            open: server.open()?,
+            open: server.counts()?.open,
             user_bytes: user_bytes(server.pid())?,
             slab_bytes: Slabs::read().ok().map(|slabs| slabs.bytes()),
         })

@@ -1,22 +1,21 @@
-//! The server under measurement, a child process: throng, or a floor that talks like it.
+//! A server that runs, a child process.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, ensure};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use throng::Stats;
 
-use super::counts::{FloorStats, ReadyLine};
+use super::counts::{FloorStats, ReadyLine, ServerCounts};
 use crate::measure::child::Talker;
-use crate::measure::cores::Cores;
 use crate::measure::interrupt::Interrupt;
 
 /// How long a server may take until its workers listen.
 const START: Duration = Duration::from_secs(30);
+/// How often one that says nothing is looked for.
+const LOOK: Duration = Duration::from_millis(10);
 /// How long it may take to answer for its counts, while it is busy.
 const ANSWER: Duration = Duration::from_secs(30);
 /// How long it may take to end once it has been asked to.
@@ -28,108 +27,90 @@ struct StatsAnswer {
     total: Stats,
 }
 
-/// What both servers count.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ServerCounts {
-    /// Connections open now.
-    pub(crate) open: u64,
-    /// Pings sent since the start.
-    pub(crate) pings_sent: u64,
-    /// Pongs received since the start.
-    pub(crate) pongs_received: u64,
-    /// Connections dropped because a Pong did not come in time. The floor drops none.
-    pub(crate) pong_timeouts: u64,
-    /// From Ping to Pong since the start: pairs of a bucket's highest value in microseconds and its count.
-    pub(crate) ping_rtt_us: Vec<(u64, u64)>,
-}
-
-/// How throng is to serve.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Serve<'a> {
-    /// The program; `None` for the one beside this program.
-    pub(crate) program: Option<&'a Path>,
-    /// What becomes of messages: `echo` or `sink`; `None` for the hub.
-    pub(crate) app: Option<&'a str>,
-    /// Where to listen.
-    pub(crate) listen: SocketAddr,
-    /// The most connections.
-    pub(crate) connections: u64,
-    /// `None` for no Pings.
-    pub(crate) ping_interval: Option<Duration>,
-    pub(crate) pong_timeout: Duration,
-    /// `None` for its own choice.
-    pub(crate) workers: Option<usize>,
-    /// Whether it compresses: `off`, `shared` or `dedicated`.
-    pub(crate) compression: &'a str,
-    /// Where it is to run; `None` for anywhere.
-    pub(crate) cores: Option<Cores>,
-}
-
-/// Any free port of this machine's own.
-pub(crate) const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-
-/// Starts `throng serve`, which pings every connection whether it is idle or not, and waits until it listens.
-pub(crate) fn serve(options: &Serve<'_>, interrupt: &Interrupt) -> anyhow::Result<Server> {
-    let mut command = Command::new(binary(options.program)?);
-    command.arg("serve").arg("--listen").arg(options.listen.to_string());
-    command.args(["--admin", "127.0.0.1:0", "--ping", "always"]);
-    command.args(options.app.iter().flat_map(|app| ["--app", app]));
-    command.args(["--compression", options.compression]);
-    command.arg("--max-connections").arg(options.connections.to_string());
-    let ping_interval =
-        options.ping_interval.map(|interval| humantime::format_duration(interval).to_string());
-    command.arg("--ping-interval").arg(ping_interval.as_deref().unwrap_or("off"));
-    command.arg("--pong-timeout").arg(humantime::format_duration(options.pong_timeout).to_string());
-    Server::start("throng serve", command, options.workers, options.cores, interrupt)
-}
-
-/// Starts a floor in this mode, with room for so many connections and with more options, and waits until it listens.
-pub(crate) fn serve_floor(
-    mode: &str,
-    connections: u64,
-    options: &[(&str, String)],
-    workers: Option<usize>,
-    cores: Option<Cores>,
-    interrupt: &Interrupt,
-) -> anyhow::Result<Server> {
-    let mut command = Command::new(std::env::current_exe().context("cannot find this program's file")?);
-    command.args(["floor-server", "--mode", mode, "-n"]).arg(connections.to_string());
-    command.args(options.iter().flat_map(|(name, value)| [*name, value]));
-    Server::start("the floor", command, workers, cores, interrupt)
-}
-
 /// A running server. Dropping it kills it.
-pub(crate) struct Server {
+pub(crate) struct Running {
     talker: Talker,
-    ready: ReadyLine,
+    address: String,
+    /// What it said when it listened; others than throng and the floor say nothing.
+    ready: Option<Box<ReadyLine>>,
+    sample_key: bool,
     agent: ureq::Agent,
 }
 
-impl Server {
-    /// Starts a program that says where it listens, and waits for that.
-    pub(crate) fn start(
-        name: &str,
-        mut command: Command,
-        workers: Option<usize>,
-        cores: Option<Cores>,
+impl Running {
+    /// A server that says where it listens, once it has said so.
+    pub(super) fn told(mut talker: Talker, sample_key: bool) -> anyhow::Result<Self> {
+        let ready: ReadyLine = talker.hear(START)?;
+        let address = ready.listen.first().filter(|_| ready.ready).cloned();
+        let address = address.ok_or_else(|| talker.explain("listens nowhere"))?;
+        Ok(Self { ready: Some(Box::new(ready)), ..Self::of(talker, address, sample_key) })
+    }
+
+    /// A server that says nothing, once it takes connections at this address.
+    pub(super) fn awaited(
+        talker: Talker,
+        address: SocketAddr,
+        sample_key: bool,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Self> {
-        if let Some(workers) = workers {
-            command.arg("--workers").arg(workers.to_string());
+        let mut running = Self::of(talker, address.to_string(), sample_key);
+        let deadline = Instant::now() + START;
+        while TcpStream::connect_timeout(&address, START).is_err() {
+            running.check()?;
+            ensure!(!interrupt.is_raised(), "interrupted");
+            if Instant::now() >= deadline {
+                let waited = humantime::format_duration(START);
+                return Err(running.talker.explain(&format!("does not listen on {address} within {waited}")));
+            }
+            std::thread::sleep(LOOK);
         }
-        let mut talker = Talker::start(name, command, cores, interrupt)?;
-        let ready: ReadyLine = talker.hear(START)?;
-        ensure!(ready.ready && !ready.listen.is_empty(), "{name} listens nowhere");
+        running.check()?;
+        Ok(running)
+    }
+
+    fn of(talker: Talker, address: String, sample_key: bool) -> Self {
         let agent = ureq::Agent::config_builder().timeout_global(Some(ANSWER)).build().new_agent();
-        Ok(Self { talker, ready, agent })
+        Self { talker, address, ready: None, sample_key, agent }
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.talker.pid()
     }
 
-    pub(crate) fn ready(&self) -> &ReadyLine {
-        &self.ready
+    /// The address to connect to, with a path behind its slash.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("ws://{}/{path}", self.address)
+    }
+
+    /// The port that it listens on.
+    pub(crate) fn port(&self) -> anyhow::Result<u16> {
+        let address = self.address.parse::<SocketAddr>();
+        Ok(address.with_context(|| format!("{} is no port to listen on", self.address))?.port())
+    }
+
+    /// The number of its threads with an event loop, where it tells.
+    pub(crate) fn workers(&self) -> Option<usize> {
+        self.ready.as_ref().map(|ready| ready.workers)
+    }
+
+    /// Whether each has a descriptor table of its own, where it tells.
+    pub(crate) fn private_tables(&self) -> Option<bool> {
+        self.ready.as_ref().map(|ready| ready.private_tables)
+    }
+
+    /// Where throng's admin port is.
+    pub(crate) fn admin(&self) -> Option<&str> {
+        self.ready.as_ref()?.admin.as_deref()
+    }
+
+    /// Whether it is throng or the floor.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.ready.is_some()
+    }
+
+    /// The option for handshakes with the one key that it has an answer for.
+    pub(crate) fn sample_key(&self) -> Option<&'static str> {
+        self.sample_key.then_some("--sample-key")
     }
 
     /// An error with its last words when it has ended.
@@ -142,25 +123,15 @@ impl Server {
         self.talker.say_line(line)
     }
 
-    /// The address to hold connections to.
-    pub(crate) fn url(&self) -> String {
-        format!("ws://{}/", self.ready.listen[0])
-    }
-
     /// What the server counts, throng or the floor.
     pub(crate) fn counts(&mut self) -> anyhow::Result<ServerCounts> {
-        if self.ready.admin.is_some() {
+        if self.admin().is_some() {
             let Stats { open, pings_sent, pongs_received, pong_timeouts, ping_rtt_us, .. } = self.stats()?;
             return Ok(ServerCounts { open, pings_sent, pongs_received, pong_timeouts, ping_rtt_us });
         }
-        self.talker.say_line("stats\n")?;
+        self.say("stats\n")?;
         let FloorStats { open, pings_sent, pongs_received, ping_rtt_us, .. } = self.talker.hear(ANSWER)?;
         Ok(ServerCounts { open, pings_sent, pongs_received, pong_timeouts: 0, ping_rtt_us })
-    }
-
-    /// The connections that the server counts as open.
-    pub(crate) fn open(&mut self) -> anyhow::Result<u64> {
-        Ok(self.counts()?.open)
     }
 
     /// All that throng counts.
@@ -170,7 +141,7 @@ impl Server {
 
     /// What throng answers to `GET /stats`, as far as it is read.
     pub(crate) fn answer<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
-        let admin = self.ready.admin.as_ref().ok_or_else(|| anyhow!("the server has no admin port"))?;
+        let admin = self.admin().ok_or_else(|| anyhow!("the server has no admin port"))?;
         let url = format!("http://{admin}/stats");
         let asked = self.agent.get(&url).call().and_then(|mut answer| answer.body_mut().read_to_string());
         let body = asked
@@ -187,26 +158,9 @@ impl Server {
     }
 }
 
-/// The server program: the one given, or `throng` beside this program.
-pub(crate) fn binary(given: Option<&Path>) -> anyhow::Result<PathBuf> {
-    let path = match given {
-        Some(path) => path.to_owned(),
-        None => std::env::current_exe().context("cannot find this program's file")?.with_file_name("throng"),
-    };
-    let hint = "build it with `cargo build --release --features serve`, or name it with --server-bin";
-    ensure!(path.is_file(), "there is no server at {}: {hint}", path.display());
-    Ok(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_missing_server_is_told_with_the_way_out() {
-        let error = binary(Some(Path::new("/nowhere/throng"))).unwrap_err().to_string();
-        assert!(error.contains("--server-bin"), "{error}");
-    }
 
     #[test]
     fn the_answer_for_counts_is_read() {

@@ -10,7 +10,7 @@ use anyhow::bail;
 use crate::engine::target::Target;
 use crate::floor;
 use crate::measure::reasons::Reasons;
-use crate::servers::running::Server;
+use crate::servers::running::Running;
 use http::Http;
 use websocket::WebSocket;
 
@@ -57,7 +57,7 @@ impl Publisher {
     /// Publishes a batch of messages to a topic. Those that the server refuses are counted by reason.
     pub(super) fn publish(
         &mut self,
-        server: Option<&mut Server>,
+        server: Option<&mut Running>,
         topic: u32,
         messages: &[String],
         refused: &mut Reasons,

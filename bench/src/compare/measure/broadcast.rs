@@ -23,12 +23,11 @@ pub(super) fn measure(scene: &Scene<'_>, running: &mut Running, in_flight: u32) 
         ("--publish", running.url(PUBLISH)),
     ];
     let parsed: BroadcastArgs = scene.arguments(running, FEED, &options, &[])?;
-    let measured = match running {
-        Running::Ours { server, .. } => measure_lent(&parsed, server, scene.interrupt)?,
-        Running::Other { .. } => {
-            let mut report = measure_broadcast(&parsed, scene.interrupt)?;
-            report.rounds.pop().context("a server that was given has one round: a bug")?
-        }
+    let measured = if running.is_ours() {
+        measure_lent(&parsed, running, scene.interrupt)?
+    } else {
+        let mut report = measure_broadcast(&parsed, scene.interrupt)?;
+        report.rounds.pop().context("a server that was given has one round: a bug")?
     };
     Ok(found(&measured))
 }

@@ -14,14 +14,15 @@ use anyhow::ensure;
 use super::args::CompareArgs;
 use super::cells::Cell;
 use super::report::Measured;
-use super::servers::{Need, Running, Subject};
+use super::servers::Subject;
 use crate::args::parse;
 use crate::hold::{self, HoldArgs, HoldReport};
 use crate::measure::cores::Cores;
 use crate::measure::distribution::Distribution;
 use crate::measure::interrupt::Interrupt;
 use crate::measure::reasons::Reasons;
-use crate::servers::peers::Extra;
+use crate::servers::running::Running;
+use crate::servers::{App, Want};
 
 /// Where and how measurements are made.
 pub(super) struct Scene<'a> {
@@ -44,7 +45,7 @@ impl Scene<'_> {
     pub(super) fn measure(&self, cell: Cell, subject: &Subject, round: u32) -> anyhow::Result<Measured> {
         let mut measured =
             Measured { cell: cell.to_string(), server: subject.name.clone(), round, ..Measured::default() };
-        if let Some(reason) = subject.lacks(self.need(cell).extra) {
+        if let Some(reason) = subject.program.lacks(&self.want(cell)) {
             measured.unable = Some(reason.to_owned());
             return Ok(measured);
         }
@@ -62,8 +63,8 @@ impl Scene<'_> {
     }
 
     fn found(&self, cell: Cell, subject: &Subject) -> anyhow::Result<Found> {
-        let program = self.args.server_bin.as_ref();
-        let mut running = subject.start(self.need(cell), program, self.cores, self.interrupt)?;
+        let mut running = subject.program.start(&self.want(cell), self.interrupt)?;
+        self.cores.check(running.pid())?;
         let found = match cell {
             Cell::Echo { connections, depth, size } => {
                 echo::measure(self, &running, (connections, depth, size))
@@ -127,22 +128,35 @@ impl Scene<'_> {
         Ok((report, found))
     }
 
-    fn need(&self, cell: Cell) -> Need {
-        let need = |extra, connections| Need { extra, echoes: false, connections };
-        match cell {
-            Cell::Idle { compressed: true } => need(Extra::Compression, self.args.idle_high),
-            Cell::Idle { compressed: false } => {
-                Need { echoes: true, ..need(Extra::Nothing, self.args.idle_high) }
-            }
-            Cell::Echo { connections, .. } => Need { echoes: true, ..need(Extra::Nothing, connections) },
-            Cell::Broadcast { .. } => need(Extra::Broadcast, self.args.subscribers),
-            Cell::Handshake => need(Extra::Nothing, self.args.handshakes),
-            Cell::Churn { .. } => need(Extra::Nothing, VISITORS),
-            Cell::Pings => need(Extra::Pings(self.args.ping_interval.as_secs()), self.args.held),
+    fn want(&self, cell: Cell) -> Want<'static> {
+        let (app, connections) = match cell {
+            Cell::Idle { .. } => (App::Echo, self.args.idle_high),
+            Cell::Echo { connections, .. } => (App::Echo, connections),
+            Cell::Broadcast { .. } => (App::Hub, self.args.subscribers),
+            Cell::Handshake => (App::Hold, self.args.handshakes),
+            Cell::Churn { .. } => (App::Hold, VISITORS),
+            Cell::Pings => (App::Hold, self.args.held),
+        };
+        let interval = self.args.ping_interval;
+        Want {
+            // throng has one timer for both, so that it pings no more often than it waits for an answer.
+            pings: (cell == Cell::Pings).then_some((interval, interval / 2)),
+            compression: Some(if matches!(cell, Cell::Idle { compressed: true }) {
+                COMPRESSION
+            } else {
+                "off"
+            }),
+            workers: Some(1),
+            cores: Some(self.cores),
+            ..Want::of(app, u64::from(connections + SPARE))
         }
     }
 }
 
+/// How throng compresses: each message by itself.
+const COMPRESSION: &str = "shared";
+/// Sockets beyond the connections of a measurement that a server has room for.
+const SPARE: u32 = 256;
 /// Connections of the churn that are there at the same time.
 const VISITORS: u32 = 200;
 /// Connections that are being opened at the same time: fewer than fit into the shortest of the servers' backlogs.
