@@ -47,10 +47,6 @@ pub(super) struct Subscribers {
 }
 
 impl Subscribers {
-    pub(super) fn holds(&self, at: usize) -> bool {
-        self.topic_of.get(at).is_some_and(Option::is_some)
-    }
-
     pub(super) fn add(&mut self, at: usize, topic: u32) {
         if self.topic_of.len() <= at {
             self.topic_of.resize(at + 1, None);
@@ -127,6 +123,5 @@ mod tests {
             (subscribers.of(0), subscribers.of(1), subscribers.of(2), subscribers.of(7)),
             (&[9][..], &[][..], &[5][..], &[][..])
         );
-        assert!(subscribers.holds(5) && !subscribers.holds(3) && !subscribers.holds(100));
     }
 }

@@ -1,19 +1,19 @@
-//! Messages sent back: what an echo costs in system calls, with as little work around them as there can be.
+//! What connections send and are sent: what that costs in system calls, with as little work around them as there can be.
 //!
 //! It is no WebSocket code: nothing is checked, and fragments go back as they came. The frames of one read are unmasked and leave
-//! in one send; what is incomplete is kept until the rest has come. A connection whose answers the kernel has not taken is not
-//! read from.
+//! in one send; what is incomplete is kept until the rest has come. A connection of which the kernel has not taken all that it is
+//! sent is not read from.
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
-use mio::{Interest, Registry};
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 
-use super::frames::{CLOSE, RESPONSE};
-use super::replies::{Head, KEY, PIECES, Replies, take};
-use super::unsent::watch;
+use super::replies::{CLOSE, Head, KEY, PIECES, RESPONSE, Replies, take};
+use super::server::Mode;
 
 /// Bytes read at once.
 const INPUT: usize = 512 * 1024;
@@ -26,10 +26,19 @@ const FLAGS: SendFlags = SendFlags::NOSIGNAL;
 /// Buffers of large frames that are kept for the next ones.
 const SPARES: usize = 64;
 
-/// The connections of a worker whose messages are sent back.
-#[derive(Debug, Default)]
+/// What is told of connections while they are read.
+pub(super) trait Told {
+    /// Its request has been answered.
+    fn opened(&mut self, at: usize, request: &[u8]);
+    /// The Ping that was sent at this time in microseconds has been answered.
+    fn ponged(&mut self, sent: u64);
+}
+
+/// The connections of a worker.
+#[derive(Debug)]
 pub(super) struct Messages {
-    /// Where reads go, and where what is sent of them is put together; both as long, and empty where nothing is sent back.
+    mode: Mode,
+    /// Where reads go, and where what is sent of them is put together; both as long.
     input: Vec<u8>,
     output: Vec<u8>,
     replies: Replies,
@@ -52,8 +61,32 @@ struct Unfinished {
 }
 
 impl Messages {
-    pub(super) fn new() -> Self {
-        Self { input: vec![0; INPUT], output: vec![0; INPUT], ..Self::default() }
+    pub(super) fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            input: vec![0; INPUT],
+            output: vec![0; INPUT],
+            replies: Replies::default(),
+            open: Vec::new(),
+            unfinished: HashMap::new(),
+            spares: Vec::new(),
+        }
+    }
+
+    /// Sends bytes behind those that wait, and keeps what the kernel does not take.
+    pub(super) fn send(
+        &mut self,
+        registry: &Registry,
+        fd: &OwnedFd,
+        at: usize,
+        bytes: &[u8],
+    ) -> io::Result<()> {
+        if let Some(unfinished) = self.unfinished.get_mut(&at).filter(|of| !of.unsent.is_empty()) {
+            unfinished.unsent.extend_from_slice(bytes);
+            return Ok(());
+        }
+        let sent = send_some(fd, bytes)?;
+        if sent < bytes.len() { self.wait(registry, fd, at, bytes[sent..].to_vec(), 0) } else { Ok(()) }
     }
 
     /// Sends what waits and then reads what is there, as far as the kernel goes along.
@@ -63,6 +96,7 @@ impl Messages {
         fd: &OwnedFd,
         at: usize,
         ended: bool,
+        told: &mut impl Told,
     ) -> io::Result<()> {
         loop {
             if !self.flush(registry, fd, at)? {
@@ -87,7 +121,7 @@ impl Messages {
             };
             match before {
                 None => self.go_on(registry, fd, at, read)?,
-                Some(before) => self.answer(registry, fd, at, before + read)?,
+                Some(before) => self.answer(registry, fd, at, before + read, told)?,
             }
             // Fewer bytes than asked for were all there were (epoll(7)).
             if read < asked && !ended {
@@ -123,7 +157,26 @@ impl Messages {
     }
 
     /// Answers what is whole of the first `len` bytes of the input, and keeps the rest.
-    fn answer(&mut self, registry: &Registry, fd: &OwnedFd, at: usize, len: usize) -> io::Result<()> {
+    fn answer(
+        &mut self,
+        registry: &Registry,
+        fd: &OwnedFd,
+        at: usize,
+        len: usize,
+        told: &mut impl Told,
+    ) -> io::Result<()> {
+        match self.mode {
+            Mode::Accept => return Ok(()),
+            Mode::Echo => {
+                let sent = send_some(fd, &self.input[..len])?;
+                return if sent < len {
+                    self.wait(registry, fd, at, self.input[sent..len].to_vec(), 0)
+                } else {
+                    Ok(())
+                };
+            }
+            Mode::Ping | Mode::Frames | Mode::Broadcast => {}
+        }
         if self.open.len() <= at {
             self.open.resize(at + 1, false);
         }
@@ -131,6 +184,7 @@ impl Messages {
             // A request comes in one piece from clients that are well; the answer fits into an empty socket.
             send(fd, RESPONSE, FLAGS)?;
             self.open[at] = true;
+            told.opened(at, &self.input[..len]);
             return Ok(());
         }
         let mut from = 0;
@@ -141,6 +195,9 @@ impl Messages {
             }
             self.send_replies(registry, fd, at, from)?;
             from += self.replies.taken;
+            if let Some(sent) = self.replies.sent.take() {
+                told.ponged(sent);
+            }
             if std::mem::take(&mut self.replies.closes) {
                 return close(fd);
             }
@@ -245,6 +302,10 @@ impl Messages {
     }
 }
 
+fn watch(registry: &Registry, fd: &OwnedFd, at: usize, interest: Interest) -> io::Result<()> {
+    registry.reregister(&mut SourceFd(&fd.as_raw_fd()), Token(at), interest)
+}
+
 /// As [`send_some`], from several places.
 fn send_all(fd: &OwnedFd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
     match sendmsg(fd, slices, &mut SendAncillaryBuffer::default(), FLAGS).map_err(io::Error::from) {
@@ -269,20 +330,29 @@ fn close(fd: &OwnedFd) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
     use std::time::Duration;
 
-    use mio::unix::SourceFd;
-    use mio::{Events, Poll, Token};
+    use mio::{Events, Poll};
     use throng::ws::{Opcode, encode};
 
+    use super::super::replies::ping;
     use super::*;
 
     const MASK: Option<[u8; 4]> = Some([1, 2, 3, 4]);
 
     fn bytes(len: usize) -> Vec<u8> {
         (0..len).map(|at| u8::try_from(at % 251).unwrap()).collect()
+    }
+
+    impl Told for Vec<u64> {
+        fn opened(&mut self, at: usize, request: &[u8]) {
+            assert!(at == 3 && request.starts_with(b"GET "));
+        }
+
+        fn ponged(&mut self, sent: u64) {
+            self.push(sent);
+        }
     }
 
     /// A client that writes pieces of any size and reads late, over a socket that takes less than a message.
@@ -301,18 +371,20 @@ mod tests {
             encode::frame(&mut input, Opcode::Binary, &bytes(len), MASK);
             encode::frame(&mut expected, Opcode::Binary, &bytes(len), None);
         }
-        let (mut messages, mut received, mut written) = (Messages::new(), Vec::new(), 0);
+        encode::frame(&mut input, Opcode::Pong, &ping(77)[2..], MASK);
+        let (mut messages, mut received, mut written) = (Messages::new(Mode::Frames), Vec::new(), 0);
+        let mut pongs = Vec::new();
         let mut rng = fastrand::Rng::with_seed(7);
         let mut events = Events::with_capacity(8);
         let mut waited = false;
-        while received.len() < expected.len() {
+        while received.len() < expected.len() || written < input.len() || pongs.is_empty() {
             if received.len() >= RESPONSE.len() && written < input.len() {
                 let piece = rng.usize(1..200_000).min(input.len() - written);
                 written += theirs.write(&input[written..written + piece]).unwrap_or(0);
             }
             poll.poll(&mut events, Some(Duration::from_millis(1))).unwrap();
             if !events.is_empty() {
-                messages.serve(poll.registry(), &ours, 3, false).unwrap();
+                messages.serve(poll.registry(), &ours, 3, false, &mut pongs).unwrap();
             }
             waited |= messages.unfinished.get(&3).is_some_and(|of| !of.unsent.is_empty());
             let mut buffer = vec![0; rng.usize(1..100_000)];
@@ -322,6 +394,29 @@ mod tests {
         assert!(received == expected && messages.unfinished.is_empty());
         assert!(waited, "the socket took it all: the test needs more bytes");
         drop(theirs);
-        assert!(messages.serve(poll.registry(), &ours, 3, true).is_err(), "it has ended");
+        assert!(messages.serve(poll.registry(), &ours, 3, true, &mut pongs).is_err(), "it has ended");
+        assert_eq!(pongs, [77]);
+    }
+
+    #[test]
+    fn what_does_not_fit_goes_out_in_order_later() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let (poll, ours) = (Poll::new().unwrap(), OwnedFd::from(ours));
+        poll.registry().register(&mut SourceFd(&ours.as_raw_fd()), Token(3), Interest::READABLE).unwrap();
+        let mut messages = Messages::new(Mode::Broadcast);
+        let bytes = bytes(2_000_000);
+        let (first, second) = bytes.split_at(1_500_000);
+        messages.send(poll.registry(), &ours, 3, first).unwrap();
+        assert!(!messages.unfinished.is_empty(), "the socket takes it all: the test needs more bytes");
+        messages.send(poll.registry(), &ours, 3, second).unwrap();
+        let mut received = Vec::new();
+        while received.len() < bytes.len() {
+            let mut buffer = vec![0; 65_536];
+            let read = theirs.read(&mut buffer).unwrap();
+            received.extend_from_slice(&buffer[..read]);
+            messages.serve(poll.registry(), &ours, 3, false, &mut Vec::new()).unwrap();
+        }
+        assert!(received == bytes && messages.unfinished.is_empty());
     }
 }

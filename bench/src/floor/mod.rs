@@ -1,12 +1,10 @@
 //! The floor: a server of throng's shape without WebSocket code, and what it costs.
 
 mod cast;
-mod frames;
 mod messages;
 mod replies;
 mod schedule;
 pub(crate) mod server;
-mod unsent;
 mod worker;
 
 pub(crate) use cast::line as send_line;

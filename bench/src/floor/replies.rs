@@ -1,4 +1,11 @@
-//! A client's frames made a server's: unmasked, and shorter by the masking key.
+//! A client's frames made a server's: unmasked, and shorter by the masking key; and what is written in advance.
+
+/// The answer to the sample key of RFC 6455, section 1.3.
+pub(super) const RESPONSE: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+/// The answer to a Close frame: code 1000.
+pub(super) const CLOSE: [u8; 4] = [0x88, 2, 0x03, 0xe8];
 
 /// Bytes of a client's masking key: by so much a server's frame is shorter.
 pub(super) const KEY: usize = 4;
@@ -19,8 +26,17 @@ pub(super) struct Replies {
     pub(super) gathered: usize,
     /// Or, instead, answers in the input: from where to where.
     pub(super) pieces: Vec<(usize, usize)>,
+    /// The payload of the last Pong among them: when its Ping was sent.
+    pub(super) sent: Option<u64>,
     /// The client closes.
     pub(super) closes: bool,
+}
+
+/// A Ping sent at a time in microseconds.
+pub(super) fn ping(micros: u64) -> [u8; 10] {
+    let mut ping = [0x89, 8, 0, 0, 0, 0, 0, 0, 0, 0];
+    ping[2..].copy_from_slice(&micros.to_be_bytes());
+    ping
 }
 
 /// The beginning of a client's frame.
@@ -92,6 +108,11 @@ pub(super) fn take(input: &mut [u8], output: &mut [u8], replies: &mut Replies) {
             0x8 => {
                 replies.closes = true;
                 return;
+            }
+            0xa => {
+                let payload = &mut input[start + head.len + KEY..end];
+                unmask(payload, head.key);
+                replies.sent = (&*payload).try_into().ok().map(u64::from_be_bytes);
             }
             0x9.. => {}
             _ if is_long => {
@@ -177,14 +198,15 @@ mod tests {
             [0, 1, 7, 8, 15, 16, 17, 125, 126, LONG - 8, LONG - 7, 65_535, 65_536, 3].into_iter().chain(long)
         {
             encode::frame(&mut input, Opcode::Binary, &bytes(len), MASK);
-            encode::frame(&mut input, Opcode::Pong, b"nobody asked", MASK);
+            encode::frame(&mut input, Opcode::Pong, &ping(len as u64)[2..], MASK);
+            encode::frame(&mut input, Opcode::Ping, b"nobody asked", MASK);
             encode::frame(&mut expected, Opcode::Binary, &bytes(len), None);
         }
         let whole = input.len();
         encode::frame(&mut input, Opcode::Text, b"cut", MASK);
         input.pop();
         let (mut output, mut answers) = (vec![0; input.len()], Vec::new());
-        let (mut replies, mut taken) = (Replies::default(), 0);
+        let (mut replies, mut taken, mut pong) = (Replies::default(), 0, None);
         loop {
             let rest = &mut input[taken..];
             take(rest, &mut output, &mut replies);
@@ -195,8 +217,9 @@ mod tests {
             if replies.taken == 0 {
                 break;
             }
+            pong = replies.sent.take().or(pong);
         }
-        assert_eq!((taken, replies.closes), (whole, false));
+        assert_eq!((taken, pong, replies.closes), (whole, Some((LONG + PIECES + 2) as u64), false));
         assert!(answers == expected);
     }
 

@@ -35,11 +35,6 @@ impl Schedule {
         }
     }
 
-    /// Whether a descriptor has a turn.
-    pub(super) fn holds(&self, at: usize) -> bool {
-        self.turn_of.get(at).is_some_and(|&turn| turn != NEVER)
-    }
-
     /// Gives a descriptor its turn: a place of its own in the interval, and not in the first half of one, as throng does.
     pub(super) fn add(&mut self, at: usize) {
         let number = u32::try_from(at).unwrap_or(u32::MAX);
@@ -98,7 +93,6 @@ mod tests {
         let mut schedule = Schedule::new(Duration::from_secs(1), Duration::from_millis(100), 7);
         (0..50).for_each(|at| schedule.add(at));
         schedule.remove(3);
-        assert!(!schedule.holds(3) && schedule.holds(4) && !schedule.holds(50));
         let mut counts = [0; 50];
         for tick in 1..=35 {
             let due = schedule.take_due();

@@ -15,11 +15,10 @@ use throng::sys::socket::{self, Sharing};
 use throng::sys::{fdtable, signals};
 
 use super::cast::{self, Cast, Subscribers};
-use super::frames::{self, Answers, RESPONSE};
-use super::messages::Messages;
+use super::messages::{Messages, Told};
+use super::replies::ping;
 use super::schedule::Schedule;
 use super::server::{Mode, Shared, Tally};
-use super::unsent::Unsent;
 use crate::measure::percentiles::micros;
 
 /// The worker's ticks, at which Pings are sent: as long as throng's.
@@ -32,8 +31,6 @@ const ACCEPTS: usize = 64;
 const BACKLOG: u16 = 4096;
 /// Events taken from the kernel at once.
 const EVENTS: usize = 1024;
-/// Bytes read at once.
-const INPUT: usize = 64 * 1024;
 const LISTENER: Token = Token(usize::MAX - 1);
 const WAKER: Token = Token(usize::MAX - 2);
 /// What workers have in common.
@@ -58,21 +55,42 @@ struct Worker {
     listener: OwnedFd,
     /// Connections by descriptor number.
     connections: Vec<Option<OwnedFd>>,
-    schedule: Schedule,
-    subscribers: Subscribers,
-    unsent: Unsent,
     messages: Messages,
-    input: Vec<u8>,
+    peers: Peers,
     start: Instant,
     next_tick: Duration,
     next_histogram: Duration,
     open: u64,
     accepted: u64,
     pings_sent: u64,
-    pongs_received: u64,
-    round_trips: Histogram<u64>,
     /// The listener may hold more than was accepted: its edge has been seen, and `EAGAIN` not.
     more_to_accept: bool,
+}
+
+/// What becomes of connections once they have opened.
+struct Peers {
+    mode: Mode,
+    schedule: Schedule,
+    subscribers: Subscribers,
+    /// What the times of Pings are counted from.
+    start: Instant,
+    pongs_received: u64,
+    round_trips: Histogram<u64>,
+}
+
+impl Told for Peers {
+    fn opened(&mut self, at: usize, request: &[u8]) {
+        match self.mode {
+            Mode::Ping => self.schedule.add(at),
+            Mode::Broadcast => self.subscribers.add(at, cast::topic(request)),
+            Mode::Accept | Mode::Echo | Mode::Frames => {}
+        }
+    }
+
+    fn ponged(&mut self, sent: u64) {
+        self.round_trips.saturating_record(micros(self.start.elapsed()).saturating_sub(sent));
+        self.pongs_received += 1;
+    }
 }
 
 pub(super) fn run(
@@ -125,25 +143,29 @@ impl Worker {
         let listener = socket::listen_tcp(shape.address, Sharing::Group, BACKLOG)
             .with_context(|| format!("cannot listen on {}", shape.address))?;
         poll.registry().register(&mut SourceFd(&listener.as_raw_fd()), LISTENER, Interest::READABLE)?;
+        // A fraction of a tick apart from the others', so that not all workers ping at once. throng does so too.
+        let start = shape.start.checked_sub(apart).unwrap_or(shape.start);
+        let peers = Peers {
+            mode: shape.mode,
+            schedule: Schedule::new(shape.ping_interval, TICK, number as u64),
+            subscribers: Subscribers::default(),
+            start,
+            pongs_received: 0,
+            round_trips: round_trips(),
+        };
         Ok(Self {
             shape,
             poll,
             listener,
             connections: Vec::new(),
-            schedule: Schedule::new(shape.ping_interval, TICK, number as u64),
-            subscribers: Subscribers::default(),
-            unsent: Unsent::default(),
-            messages: if shape.mode == Mode::Frames { Messages::new() } else { Messages::default() },
-            input: vec![0; INPUT],
-            // A fraction of a tick apart from the others', so that not all workers ping at once. throng does so too.
-            start: shape.start.checked_sub(apart).unwrap_or(shape.start),
+            messages: Messages::new(shape.mode),
+            peers,
+            start,
             next_tick: TICK,
             next_histogram: HISTOGRAM,
             open: 0,
             accepted: 0,
             pings_sent: 0,
-            pongs_received: 0,
-            round_trips: round_trips(),
             more_to_accept: false,
         })
     }
@@ -162,28 +184,11 @@ impl Worker {
             _ => {}
         }
         for event in &*events {
-            let (at, ended) = (event.token().0, event.is_read_closed() || event.is_error());
             match event.token() {
-                LISTENER => {
-                    self.more_to_accept = true;
-                    continue;
-                }
+                LISTENER => self.more_to_accept = true,
                 // That it woke the loop was all.
-                WAKER => continue,
-                _ => {}
-            }
-            if self.shape.mode == Mode::Frames {
-                self.send_back(at, ended);
-                continue;
-            }
-            if event.is_writable()
-                && let Some(Some(fd)) = self.connections.get(at)
-            {
-                // What fails here is seen when it is read from.
-                let _ = self.unsent.flush(self.poll.registry(), fd, at);
-            }
-            if event.is_readable() || ended {
-                self.read(at, ended);
+                WAKER => {}
+                Token(at) => self.serve(at, event.is_read_closed() || event.is_error()),
             }
         }
         if self.more_to_accept {
@@ -220,91 +225,25 @@ impl Worker {
         Ok(())
     }
 
-    /// Reads what is there and answers it; closes at the end or at an error.
-    fn read(&mut self, at: usize, ended: bool) {
-        loop {
-            let Some(Some(fd)) = self.connections.get(at) else { return };
-            match socket::recv(fd.as_fd(), &mut self.input) {
-                Ok(read @ 1..) => {
-                    if self.answer(at, read).is_err() {
-                        break;
-                    }
-                    // Fewer bytes than asked for were all there were (epoll(7)).
-                    if read < INPUT && !ended {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(0) | Err(_) => break,
-            }
-        }
-        self.end(at);
-    }
-
-    fn send_back(&mut self, at: usize, ended: bool) {
+    /// Sends what waits and answers what has come; closes at the end or at an error.
+    fn serve(&mut self, at: usize, ended: bool) {
         let Some(Some(fd)) = self.connections.get(at) else { return };
-        if self.messages.serve(self.poll.registry(), fd, at, ended).is_err() {
+        if self.messages.serve(self.poll.registry(), fd, at, ended, &mut self.peers).is_err() {
             self.messages.forget(at);
-            self.end(at);
+            self.connections[at] = None;
+            self.peers.schedule.remove(at);
+            self.peers.subscribers.remove(at);
+            self.open -= 1;
         }
-    }
-
-    fn end(&mut self, at: usize) {
-        self.connections[at] = None;
-        self.schedule.remove(at);
-        self.subscribers.remove(at);
-        self.unsent.forget(at);
-        self.open -= 1;
-    }
-
-    fn answer(&mut self, at: usize, read: usize) -> io::Result<()> {
-        let Some(fd) = &self.connections[at] else { return Ok(()) };
-        match self.shape.mode {
-            // Messages that go back are read elsewhere.
-            Mode::Accept | Mode::Frames => Ok(()),
-            Mode::Ping if self.schedule.holds(at) => self.answer_frames(at, read),
-            Mode::Broadcast if self.subscribers.holds(at) => self.answer_frames(at, read),
-            Mode::Ping => {
-                // A request comes in one piece from clients that are well; the answer fits into an empty socket.
-                socket::send(fd.as_fd(), RESPONSE)?;
-                self.schedule.add(at);
-                Ok(())
-            }
-            Mode::Broadcast => {
-                socket::send(fd.as_fd(), RESPONSE)?;
-                self.subscribers.add(at, cast::topic(&self.input[..read]));
-                Ok(())
-            }
-            Mode::Echo => self.unsent.send(self.poll.registry(), fd, at, &self.input[..read]),
-        }
-    }
-
-    fn answer_frames(&mut self, at: usize, read: usize) -> io::Result<()> {
-        let Some(fd) = &self.connections[at] else { return Ok(()) };
-        let micros = micros(self.start.elapsed());
-        let Answers { echoes, sent, closes } = frames::answer(&mut self.input[..read])?;
-        if let Some(sent) = sent {
-            self.round_trips.saturating_record(micros.saturating_sub(sent));
-            self.pongs_received += 1;
-        }
-        if echoes > 0 {
-            self.unsent.send(self.poll.registry(), fd, at, &self.input[..echoes])?;
-        }
-        if closes {
-            socket::send(fd.as_fd(), &frames::CLOSE)?;
-            return Err(io::ErrorKind::ConnectionAborted.into());
-        }
-        Ok(())
     }
 
     /// The loop whose cost is the floor of a fan-out: one send() for each connection.
     fn send_all(&mut self, cast: &Cast) {
-        for &at in self.subscribers.of(cast.topic) {
+        for &at in self.peers.subscribers.of(cast.topic) {
             let at = at as usize;
             if let Some(Some(fd)) = self.connections.get(at) {
                 // What fails here is seen when it is read from.
-                let _ = self.unsent.send(self.poll.registry(), fd, at, &cast.frames);
+                let _ = self.messages.send(self.poll.registry(), fd, at, &cast.frames);
             }
         }
     }
@@ -313,29 +252,30 @@ impl Worker {
         if self.shape.mode != Mode::Ping {
             return;
         }
-        let due = self.schedule.take_due();
+        let due = self.peers.schedule.take_due();
         for &at in &due {
-            if !self.schedule.is_due(at) {
+            if !self.peers.schedule.is_due(at) {
                 continue;
             }
-            let Some(Some(fd)) = self.connections.get(at as usize) else { continue };
-            let ping = frames::ping(micros(self.start.elapsed()));
+            let at = at as usize;
+            let Some(Some(fd)) = self.connections.get(at) else { continue };
+            let ping = ping(micros(self.start.elapsed()));
             // What fails here is seen when it is read from.
-            if socket::send(fd.as_fd(), &ping).is_ok() {
+            if self.messages.send(self.poll.registry(), fd, at, &ping).is_ok() {
                 self.pings_sent += 1;
             }
         }
-        self.schedule.put_back(due);
+        self.peers.schedule.put_back(due);
     }
 
     fn publish(&mut self, tally: &Tally) {
         tally.open.store(self.open, Ordering::Relaxed);
         tally.accepted.store(self.accepted, Ordering::Relaxed);
         tally.pings_sent.store(self.pings_sent, Ordering::Relaxed);
-        tally.pongs_received.store(self.pongs_received, Ordering::Relaxed);
+        tally.pongs_received.store(self.peers.pongs_received, Ordering::Relaxed);
         if self.next_tick >= self.next_histogram {
             self.next_histogram = self.next_tick + HISTOGRAM;
-            tally.round_trips().clone_from(&self.round_trips);
+            tally.round_trips().clone_from(&self.peers.round_trips);
         }
     }
 }
