@@ -7,8 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 
 use super::load::LoadArgs;
-use crate::engine::{Counts, Echoed, Opening};
-use crate::hold::HoldReport;
+use crate::engine::Counts;
 use crate::hold::control::{Command as Order, Event};
 use crate::measure::child::Talker;
 use crate::measure::interrupt::Interrupt;
@@ -35,18 +34,6 @@ pub(super) struct ClientPlan<'a> {
 pub(super) struct Client {
     talker: Talker,
     pub(super) threads: usize,
-}
-
-/// What the clients say.
-pub(super) enum Heard {
-    /// How far they are.
-    Counts(Counts),
-    /// All connections have opened or failed.
-    Opened(Opening),
-    /// The probe is over.
-    Probed(Box<Echoed>),
-    /// All connections are closed; nothing follows.
-    Closed(Box<HoldReport>),
 }
 
 impl Client {
@@ -98,31 +85,18 @@ impl Client {
         cpu_nanos(self.talker.pid())
     }
 
-    pub(super) fn open(&mut self) -> anyhow::Result<()> {
-        self.talker.say_line(Order::Open.line())
-    }
-
-    pub(super) fn probe(&mut self) -> anyhow::Result<()> {
-        self.talker.say_line(Order::Probe.line())
-    }
-
-    pub(super) fn close(&mut self) -> anyhow::Result<()> {
-        self.talker.say_line(Order::Close.line())
+    pub(super) fn order(&mut self, order: Order) -> anyhow::Result<()> {
+        self.talker.say_line(order.line())
     }
 
     /// What the clients say next.
-    pub(super) fn hear(&mut self) -> anyhow::Result<Heard> {
-        match self.talker.hear(SILENCE)? {
-            Event::Progress(counts) => Ok(Heard::Counts(counts)),
-            Event::Opened(opening) => Ok(Heard::Opened(opening)),
-            Event::Probed(echoed) => Ok(Heard::Probed(echoed)),
-            Event::Closed(report) => {
-                // They judge themselves by their exit code; the report says more.
-                self.talker.finish(END)?;
-                Ok(Heard::Closed(report))
-            }
-            other @ Event::Ready { .. } => bail!("the client said {other:?} in the middle of its work"),
+    pub(super) fn hear(&mut self) -> anyhow::Result<Event> {
+        let event = self.talker.hear(SILENCE)?;
+        if let Event::Closed(_) = event {
+            // They judge themselves by their exit code; the report says more.
+            self.talker.finish(END)?;
         }
+        Ok(event)
     }
 
     /// The clients' counts as they are now: what they have said before is skipped.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
 
-use super::client::{Client, ClientPlan, Heard};
+use super::client::{Client, ClientPlan};
 use super::load::LoadArgs;
 use super::notes::{both_sides, micros_each, seconds};
 use super::problems::judge;
@@ -14,6 +14,7 @@ use super::side::{Running, Side};
 use super::timeline::Recorder;
 use crate::agent::wire::{Clients, Meeting, Point};
 use crate::hold::HoldReport;
+use crate::hold::control::{Command, Event};
 use crate::measure::distribution::Distribution;
 use crate::measure::interrupt::Interrupt;
 use crate::measure::kernel::Ends;
@@ -123,11 +124,11 @@ impl<'a> Run<'a> {
     fn ramp(&mut self) -> anyhow::Result<()> {
         let bar = self.bars.counting(self.kind.name(), self.report.share);
         self.recorder.enter("ramp");
-        self.client.open()?;
+        self.client.order(Command::Open)?;
         let (mut settled, mut since) = (0, Instant::now());
         let opening = loop {
             match self.client.hear()? {
-                Heard::Counts(counts) => {
+                Event::Progress(counts) => {
                     bar.set_position(counts.opened);
                     bar.set_message(format!("{} failed", counts.failed));
                     if counts.opened + counts.failed > settled {
@@ -137,10 +138,8 @@ impl<'a> Run<'a> {
                     ensure!(!halted, "the ramp has come to a halt after {settled} connections");
                     self.recorder.look(&mut self.side, Some(&self.client))?;
                 }
-                Heard::Opened(opening) => break opening,
-                Heard::Probed(_) | Heard::Closed(_) => {
-                    bail!("the clients have closed before they were told to")
-                }
+                Event::Opened(opening) => break opening,
+                other => bail!("the clients said {other:?} while they open connections"),
             }
         };
         bar.finish_and_clear();
@@ -210,15 +209,15 @@ impl<'a> Run<'a> {
         let bar = self.bars.waiting("probe", self.args.probe_time);
         let start = Instant::now();
         self.recorder.enter("probe");
-        self.client.probe()?;
+        self.client.order(Command::Probe)?;
         self.report.probe = loop {
             match self.client.hear()? {
-                Heard::Counts(_) => {
+                Event::Progress(_) => {
                     bar.set_position(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
                     self.recorder.look(&mut self.side, Some(&self.client))?;
                 }
-                Heard::Probed(echoed) => break Some(*echoed),
-                Heard::Opened(_) | Heard::Closed(_) => bail!("the clients did not answer to the probe"),
+                Event::Probed(echoed) => break Some(*echoed),
+                other => bail!("the clients said {other:?} to the probe"),
             }
         };
         bar.finish_and_clear();
@@ -228,17 +227,15 @@ impl<'a> Run<'a> {
     fn close(&mut self) -> anyhow::Result<HoldReport> {
         let bar = self.bars.counting("close", self.report.opened);
         self.recorder.enter("close");
-        self.client.close()?;
+        self.client.order(Command::Close)?;
         let report = loop {
             match self.client.hear()? {
-                Heard::Counts(counts) => {
+                Event::Progress(counts) => {
                     bar.set_position(counts.closed);
                     self.recorder.look(&mut self.side, None)?;
                 }
-                Heard::Closed(report) => break *report,
-                Heard::Opened(_) | Heard::Probed(_) => {
-                    bail!("the clients open connections while they close them")
-                }
+                Event::Closed(report) => break *report,
+                other => bail!("the clients said {other:?} while they close connections"),
             }
         };
         bar.finish_and_clear();

@@ -1,19 +1,17 @@
 //! `throng-bench merge`: one report of those of several load machines.
 
-mod measurement;
-
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
 use crate::args::ResultsArgs;
 use crate::c1m::figures::Growth;
-use crate::c1m::report::{C1mReport, RunReport, SCHEMA};
+use crate::c1m::report::{C1mReport, Measurement, RunReport, SCHEMA};
 use crate::c1m::results::Findings;
-use crate::c1m::rounds::{Costs, Round};
+use crate::c1m::rounds::Costs;
+use crate::measure::reasons::add_fields;
 use crate::measure::spread::lower_median;
 use crate::report::deliver;
-use measurement::merge_measurements;
 
 /// Puts the reports of the load machines of one session together: counts and latency histograms are added, percentiles taken from
 /// their sum, never averaged.
@@ -40,19 +38,35 @@ pub(crate) fn run(args: &MergeArgs) -> anyhow::Result<bool> {
 pub(crate) fn merge(mut reports: Vec<C1mReport>) -> anyhow::Result<C1mReport> {
     check(&reports)?;
     reports.sort_by_key(|report| report.part.as_ref().map(|part| part.machine.number));
-    let mut reports = reports.into_iter();
-    let mut merged = reports.next().context("there is nothing to merge")?;
+    let (first, others) = reports.split_first().context("there is nothing to merge")?;
+    let mut merged = first.clone();
     merged.part = None;
-    let mut all_runs: Vec<Vec<RunReport>> = merged.runs.into_iter().map(|run| vec![run]).collect();
-    for report in reports {
-        merged.other_environments.push(report.environment);
+    for report in others {
+        merged.other_environments.push(report.environment.clone());
         ensure!(
-            report.runs.len() == all_runs.len(),
+            report.runs.len() == merged.runs.len(),
             "load machines have measured different numbers of connections"
         );
-        all_runs.iter_mut().zip(report.runs).for_each(|(runs, run)| runs.push(run));
+        merged.runs.iter_mut().zip(&report.runs).try_for_each(|(run, other)| add_run(run, other))?;
     }
-    merged.runs = all_runs.into_iter().map(merge_runs).collect::<anyhow::Result<_>>()?;
+    for (number, run) in merged.runs.iter_mut().enumerate() {
+        finish(
+            &mut run.throng,
+            &reports.iter().map(|report| &report.runs[number].throng).collect::<Vec<_>>(),
+        )?;
+        if let Some(floor) = &mut run.floor {
+            let floors = reports.iter().filter_map(|report| report.runs[number].floor.as_ref());
+            finish(floor, &floors.collect::<Vec<_>>())?;
+        }
+        // The others are of the server, and of all clients' processor time, in every report alike.
+        if let Some(ratios) = &mut run.ratios {
+            let ramps = run
+                .rounds
+                .iter()
+                .filter_map(|round| Some(round.throng.ramp_seconds / round.floor?.ramp_seconds));
+            ratios.0.insert("ramp".to_owned(), lower_median(ramps));
+        }
+    }
     merged.growth = Growth::of(&merged.runs);
     Ok(merged)
 }
@@ -98,57 +112,81 @@ fn check(reports: &[C1mReport]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn merge_runs(runs: Vec<RunReport>) -> anyhow::Result<RunReport> {
-    let mut throngs = Vec::new();
-    let mut floors = Vec::new();
-    let mut all_rounds: Vec<Vec<Round>> = Vec::new();
-    let mut whole = None;
-    for RunReport { connections, floor, throng, ratios, rounds } in runs {
-        let (first, _) = whole.get_or_insert((connections, ratios));
-        ensure!(*first == connections, "load machines have measured {first} and {connections} connections");
-        throngs.push(throng);
-        floors.extend(floor);
-        all_rounds.push(rounds);
-    }
-    let (connections, ratios) = whole.context("there is nothing to merge")?;
-    ensure!(
-        floors.is_empty() || floors.len() == throngs.len(),
-        "not all load machines have measured the floor"
-    );
-    let rounds = merge_rounds(&all_rounds)?;
-    let ramp = lower_median(
-        rounds.iter().filter_map(|round| Some(round.throng.ramp_seconds / round.floor?.ramp_seconds)),
-    );
-    Ok(RunReport {
-        connections,
-        floor: if floors.is_empty() { None } else { Some(merge_measurements(floors)?) },
-        throng: merge_measurements(throngs)?,
-        // The others are of the server, and of all clients' processor time, in every report alike.
-        ratios: ratios.map(|mut ratios| {
-            ratios.0.insert("ramp".to_owned(), ramp);
-            ratios
-        }),
-        rounds,
-    })
-}
+add_fields!(Measurement { share, client_threads, opened, closed, failed, lost, unclean });
 
-/// A ramp is over when the last machine's is; the rest is of the server.
-fn merge_rounds(all: &[Vec<Round>]) -> anyhow::Result<Vec<Round>> {
-    let mut all = all.iter();
-    let mut merged = all.next().context("there is nothing to merge")?.clone();
-    for rounds in all {
-        ensure!(rounds.len() == merged.len(), "load machines have measured in different numbers of rounds");
-        for (merged, round) in merged.iter_mut().zip(rounds) {
-            let later = |costs: &mut Costs, other: &Costs| {
-                costs.ramp_seconds = costs.ramp_seconds.max(other.ramp_seconds)
-            };
-            later(&mut merged.throng, &round.throng);
-            if let Some((floor, other)) = merged.floor.as_mut().zip(round.floor.as_ref()) {
-                later(floor, other);
-            }
+fn add_run(merged: &mut RunReport, part: &RunReport) -> anyhow::Result<()> {
+    let (first, other) = (merged.connections, part.connections);
+    ensure!(first == other, "load machines have measured {first} and {other} connections");
+    ensure!(
+        merged.rounds.len() == part.rounds.len(),
+        "load machines have measured in different numbers of rounds"
+    );
+    ensure!(merged.floor.is_some() == part.floor.is_some(), "not all load machines have measured the floor");
+    add(&mut merged.throng, &part.throng)?;
+    if let Some((floor, other)) = merged.floor.as_mut().zip(part.floor.as_ref()) {
+        add(floor, other)?;
+    }
+    // A ramp is over when the last machine's is; the rest is of the server.
+    let later =
+        |costs: &mut Costs, other: &Costs| costs.ramp_seconds = costs.ramp_seconds.max(other.ramp_seconds);
+    for (round, other) in merged.rounds.iter_mut().zip(&part.rounds) {
+        later(&mut round.throng, &other.throng);
+        if let Some((floor, other)) = round.floor.as_mut().zip(other.floor.as_ref()) {
+            later(floor, other);
         }
     }
-    Ok(merged)
+    Ok(())
+}
+
+/// Adds what a load machine counted; what was read of the server and of all clients together is in each report alike.
+fn add(merged: &mut Measurement, part: &Measurement) -> anyhow::Result<()> {
+    let same = |of: &Measurement| {
+        let pings = of.hold.as_ref().map(|hold| (hold.pings_sent, hold.pongs_received));
+        (of.server.clone(), of.connections, of.machines, of.user.server_at_n, pings)
+    };
+    ensure!(
+        same(merged) == same(part),
+        "reports of one session disagree about the server: has one been changed?"
+    );
+    *merged += part;
+    merged.handshake_us.add(&part.handshake_us);
+    merged.ramp_seconds = merged.ramp_seconds.max(part.ramp_seconds);
+    merged.close_seconds = merged.close_seconds.max(part.close_seconds);
+    merged.after.settled_seconds = merged.after.settled_seconds.max(part.after.settled_seconds);
+    if let Some((merged, part)) = merged.probe.as_mut().zip(part.probe.as_ref()) {
+        merged.rate = merged.rate.zip(part.rate).map(|(merged, part)| merged + part);
+        merged.add(part);
+    }
+    Ok(())
+}
+
+/// Puts into a sum what follows from it, and what each of its parts says.
+fn finish(merged: &mut Measurement, parts: &[&Measurement]) -> anyhow::Result<()> {
+    let Measurement { share, connections, opened, .. } = *merged;
+    ensure!(share == connections, "the shares of all load machines are {share} of {connections} connections");
+    merged.warnings = told(parts, |part| &part.warnings);
+    merged.problems = told(parts, |part| &part.problems);
+    let per_second = opened as f64 / merged.ramp_seconds;
+    merged.connections_per_second = if per_second.is_finite() { per_second } else { 0.0 };
+    let (lost, open) = (merged.lost.sum(), merged.open_after_ramp.client);
+    // Those lost may have been lost before or after all met.
+    if !(opened.saturating_sub(lost)..=opened).contains(&open) {
+        merged.problems.push(format!(
+            "load machines have opened {opened} connections and lost {lost}, and {open} were open after the ramp"
+        ));
+    }
+    Ok(())
+}
+
+/// What all say once, the rest as that of the machine which says it.
+fn told(parts: &[&Measurement], of: fn(&Measurement) -> &Vec<String>) -> Vec<String> {
+    let is_common = |text: &&String| parts.iter().all(|part| of(part).contains(text));
+    let common = parts.iter().take(1).flat_map(|part| of(part)).filter(is_common).cloned();
+    let own = parts.iter().zip(1..).flat_map(|(part, number)| {
+        let own = of(part).iter().filter(move |text| !is_common(text));
+        own.map(move |text| format!("load machine {number}: {text}"))
+    });
+    common.chain(own).collect()
 }
 
 #[cfg(test)]
@@ -158,7 +196,8 @@ mod tests {
     use super::*;
     use crate::agent::wire::Machine;
     use crate::c1m::figures::Ratios;
-    use crate::c1m::report::{BothSides, Hold, Measurement, Part};
+    use crate::c1m::report::{BothSides, Hold, Part};
+    use crate::c1m::rounds::Round;
     use crate::engine::Echoed;
     use crate::measure::environment::Environment;
     use crate::measure::reasons::Reasons;
