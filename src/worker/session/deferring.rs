@@ -1,7 +1,7 @@
 //! When replies are deferred, and when deferred replies are written.
 
 use super::sessions::{Flow, Sessions};
-use crate::budget::{DEFERRED_EACH, DEFERRED_MOST};
+use crate::budget::{MAX_DEFERRED, MAX_DEFERRED_LEN};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::stream::DeferredReply;
@@ -12,7 +12,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     pub(in crate::worker) fn defer_or_flush_reply(&mut self, index: ConnIndex) -> Flow {
         let len = self.streams.receive_buffer.reply().len();
         if len == 0
-            || len > DEFERRED_EACH
+            || len > MAX_DEFERRED_LEN
             || !self.streams.table.is_open(index)
             || self.streams.has_other_output(index)
         {
@@ -25,7 +25,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             .counters
             .messages_out
             .add(std::mem::take(&mut self.streams.receive_buffer.reply_mut().messages));
-        if self.streams.receive_buffer.deferred() >= DEFERRED_MOST {
+        if self.streams.receive_buffer.deferred() >= MAX_DEFERRED {
             self.write_deferred();
         }
         Flow::Alive

@@ -7,7 +7,7 @@
 //! deadline.
 
 use super::sessions::{Flow, Sessions};
-use crate::budget::VISITS_AT_THE_END;
+use crate::budget::MAX_FINAL_VISITS;
 use crate::worker::app::handler::Handler;
 use crate::worker::os::Os;
 use crate::worker::table::{ConnIndex, Flags, TimerKind};
@@ -80,7 +80,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Handles all input that has arrived for a connection which is about to be dropped, up to a bound for a peer that keeps sending.
     pub(in crate::worker) fn read_all_arrived(&mut self, index: ConnIndex) -> Flow {
         let due = self.streams.tick;
-        for _ in 0..VISITS_AT_THE_END {
+        for _ in 0..MAX_FINAL_VISITS {
             match self.final_read(index, TimerKind::Connection, due) {
                 FinalRead::Gone => return Flow::Gone,
                 FinalRead::Complete => break,

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::budget::{LATE, MAX_PING_STRETCH, THROTTLE_STEP};
+use crate::budget::{LATE_FROM, MAX_PING_STRETCH, THROTTLE_STEP};
 
 /// The value of `stretch`, which counts sixteenths of the interval, while the interval is not stretched.
 const UNSTRETCHED: u32 = 16;
@@ -32,7 +32,7 @@ impl PingThrottle {
     ///
     /// A single observation is not enough, however late: a process that was stopped catches up in a moment.
     pub(in crate::worker) fn observe(&mut self, now: Duration, lag: Duration) -> bool {
-        if lag < LATE {
+        if lag < LATE_FROM {
             self.late_since = None;
             let steps = now.saturating_sub(self.changed_at).as_millis() / THROTTLE_STEP.as_millis();
             if self.stretch > UNSTRETCHED && steps > 0 {
@@ -91,13 +91,13 @@ mod tests {
     #[test]
     fn pings_give_way_step_by_step_and_fourfold_at_most() {
         let mut throttle = PingThrottle::new(Duration::ZERO);
-        let mut now = observe(&mut throttle, millis(5_000), millis(1_000), LATE);
+        let mut now = observe(&mut throttle, millis(5_000), millis(1_000), LATE_FROM);
         assert_eq!(throttle.stretch, UNSTRETCHED, "late for less than a step");
-        now = observe(&mut throttle, now, millis(100), LATE);
+        now = observe(&mut throttle, now, millis(100), LATE_FROM);
         assert_eq!(throttle.stretch, 20);
-        now = observe(&mut throttle, now, millis(60_000), LATE);
+        now = observe(&mut throttle, now, millis(60_000), LATE_FROM);
         assert_eq!(throttle.stretch, MAX_STRETCH);
-        now = observe(&mut throttle, now, millis(10_000), LATE - millis(1));
+        now = observe(&mut throttle, now, millis(10_000), LATE_FROM - millis(1));
         assert!((40..=46).contains(&throttle.stretch), "{throttle:?}");
         observe(&mut throttle, now, millis(20_000), Duration::ZERO);
         assert_eq!(throttle.stretch, UNSTRETCHED);

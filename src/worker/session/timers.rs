@@ -4,7 +4,7 @@ use super::final_read::FinalRead;
 use super::keepalive::{Keepalive, PongTimes, is_unanswered, pinged_at};
 use super::sessions::{Flow, Sessions};
 use crate::base::ticks::{tick_at, time_of};
-use crate::budget::LOOKED_AT_PER_ITERATION;
+use crate::budget::FINAL_READ_BYTES_PER_ITERATION;
 use crate::worker::app::closed::Closed;
 use crate::worker::app::handler::Handler;
 use crate::worker::app::notice::Notice;
@@ -55,7 +55,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Returns the value of the counter `bytes_in` at which this phase stops and leaves the remaining timers to the next iteration.
     fn most_bytes_read(&self) -> u64 {
-        self.streams.counters.bytes_in.get() + LOOKED_AT_PER_ITERATION
+        self.streams.counters.bytes_in.get() + FINAL_READ_BYTES_PER_ITERATION
     }
 
     /// Handles a message whose deadline has passed.

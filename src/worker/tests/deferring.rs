@@ -1,7 +1,7 @@
 //! Tests of replies that wait for those of other connections.
 
 use super::rig::{Client, Rig, Seen, limits, play};
-use crate::budget::{DEFERRED_EACH, DEFERRED_MOST};
+use crate::budget::{MAX_DEFERRED, MAX_DEFERRED_LEN};
 use crate::worker::session::sessions::Flow;
 use crate::ws::{CloseCode, Opcode, encode};
 
@@ -38,7 +38,7 @@ fn several_are_read_from_before_several_are_written_to() {
 #[test]
 fn no_more_are_held_than_may_be() {
     play(limits(), |rig| {
-        let clients: Vec<Client> = (0..=DEFERRED_MOST).map(|_| rig.open()).collect();
+        let clients: Vec<Client> = (0..=MAX_DEFERRED).map(|_| rig.open()).collect();
         for &client in &clients {
             rig.send_text(client, "hello");
             assert_eq!(visit(rig, client), Flow::Alive);
@@ -56,7 +56,7 @@ fn no_more_are_held_than_may_be() {
 #[test]
 fn those_of_many_connections_leave_in_one_iteration() {
     play(limits(), |rig| {
-        let clients: Vec<Client> = (0..3 * DEFERRED_MOST + 1).map(|_| rig.open()).collect();
+        let clients: Vec<Client> = (0..3 * MAX_DEFERRED + 1).map(|_| rig.open()).collect();
         for &client in &clients {
             rig.send_text(client, &format!("I am {client}"));
         }
@@ -71,7 +71,7 @@ fn those_of_many_connections_leave_in_one_iteration() {
 fn longer_ones_leave_at_once() {
     play(limits(), |rig| {
         let client = rig.open();
-        for (len, held) in [(DEFERRED_EACH, true), (DEFERRED_EACH + 1, false)] {
+        for (len, held) in [(MAX_DEFERRED_LEN, true), (MAX_DEFERRED_LEN + 1, false)] {
             let payload = vec![1; len - encode::header_len(len)];
             rig.send_frame(client, Opcode::Binary, &payload);
             assert_eq!(visit(rig, client), Flow::Alive);

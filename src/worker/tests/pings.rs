@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::rig::{Client, Rig, Seen, limits, millis, play, secs};
-use crate::budget::LATE;
+use crate::budget::LATE_FROM;
 use crate::worker::session::ping::PING_PAYLOAD;
 use crate::worker::{Budgets, ConnIndex, Limits, Notice, PingPolicy};
 use crate::ws::{Opcode, encode};
@@ -414,7 +414,7 @@ fn a_worker_that_is_late_has_the_log_say_so_once() {
         assert!(rig.counters().pings_put_off.get() > 0);
         let seen: Vec<_> = notices.try_iter().collect();
         assert!(
-            matches!(seen[..], [Notice::PostponesPings { worker: 0, late_by }] if late_by >= LATE),
+            matches!(seen[..], [Notice::PostponesPings { worker: 0, late_by }] if late_by >= LATE_FROM),
             "{seen:?}"
         );
     });
