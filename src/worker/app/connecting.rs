@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::conn::PeerAddress;
-use super::decision::{Decision, Decisions, Learnt};
+use super::decision::{Decision, DecisionValue, Decisions};
 use super::verdict::{Later, Verdict};
 use crate::http::{Refusal, Request, Status};
 use crate::worker::table::{ConnId, ListenerIndex};
@@ -16,7 +16,7 @@ pub struct Connecting<'a> {
     listener: ListenerIndex,
     transport: Transport,
     /// The result of a decision that was made later.
-    learnt: Option<Learnt>,
+    decided: Option<DecisionValue>,
     later: MayDecideLater<'a>,
 }
 
@@ -50,10 +50,10 @@ impl<'a> Connecting<'a> {
         request: Request<'a>,
         peer: &'a dyn PeerAddress,
         listener: ListenerIndex,
-        learnt: Option<Learnt>,
+        decided: Option<DecisionValue>,
         later: MayDecideLater<'a>,
     ) -> Self {
-        Self { request, peer, listener, transport: Transport::Plain, learnt, later }
+        Self { request, peer, listener, transport: Transport::Plain, decided, later }
     }
 
     /// Returns the request.
@@ -80,8 +80,8 @@ impl<'a> Connecting<'a> {
         self.transport
     }
 
-    /// Puts the decision on this request off. Calls `begin` with a [`Decision`], which any thread resolves with what it has learnt. The
-    /// worker then calls the handler again with the request, and [`take_learnt`](Self::take_learnt) returns what was learnt.
+    /// Postpones the verdict on this request. Calls `begin` with a [`Decision`], which any thread may resolve with a value. The worker then
+    /// calls the handler again with the request, and [`take_learnt`](Self::take_learnt) returns the value.
     ///
     /// The handler must return the verdict that this function returns. Meanwhile the server keeps the request and does not read from the
     /// connection. The decision must be resolved within [`Config::decision_timeout`](crate::Config::decision_timeout); the client has no
@@ -106,7 +106,7 @@ impl<'a> Connecting<'a> {
     ///     fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<u32> {
     ///         match connecting.take_learnt::<Option<u32>>() {
     ///             Some(Some(user)) => Accept::new(user).into(),
-    ///             Some(None) => Refusal::new(Status::FORBIDDEN, "nobody knows you").into(),
+    ///             Some(None) => Refusal::new(Status::FORBIDDEN, "unknown user").into(),
     ///             None => connecting.later(|decision: Decision<Option<u32>>| {
     ///                 thread::spawn(move || decision.resolve(Some(7)));
     ///             }),
@@ -130,15 +130,15 @@ impl<'a> Connecting<'a> {
         }
     }
 
-    /// Takes what was learnt by the decision on this request. Returns `None` where the request was not put off, where the value has another
-    /// type, and after the first successful call. A request can be put off once: a handler that wraps another one and puts requests off
-    /// leaves the other no decision of its own.
+    /// Takes the value that the [`Decision`] on this request was resolved with. Returns `None` where the verdict was not postponed, where the
+    /// value has another type, and after the first successful call. The verdict on a request can be postponed once: if a handler that wraps
+    /// another one postpones it, the other one cannot.
     pub fn take_learnt<T: 'static>(&mut self) -> Option<T> {
-        let learnt = self.learnt.take()?;
-        match learnt.downcast() {
-            Ok(learnt) => Some(*learnt),
+        let decided = self.decided.take()?;
+        match decided.downcast() {
+            Ok(value) => Some(*value),
             Err(other) => {
-                self.learnt = Some(other);
+                self.decided = Some(other);
                 None
             }
         }

@@ -14,14 +14,14 @@ use crate::budget::LIST_KEEP;
 use crate::metrics::Counters;
 use crate::worker::table::{ConnId, ConnIndex};
 
-/// The result of a decision, as any type.
-pub(in crate::worker) type Learnt = Box<dyn Any + Send>;
+/// The value that a decision was resolved with, of any type.
+pub(in crate::worker) type DecisionValue = Box<dyn Any + Send>;
 
 /// A decision on a request that is made later, on any thread. [`Connecting::later`](crate::Connecting::later) makes it.
 ///
-/// Resolve the decision with what was learnt, and the worker calls the handler again with the request. If the decision is dropped instead,
-/// the client gets 503. Neither has an effect once the connection is gone or the decision has timed out:
-/// [`is_awaited`](Self::is_awaited) tells. The server does not read from the connection meanwhile, but it notices when the client resets it
+/// When the decision is resolved with a value, the worker calls the handler again with the request and the value. If the decision is dropped
+/// instead, the client gets 503. Neither has an effect once the connection is gone or the decision has timed out:
+/// [`is_awaited`](Self::is_awaited) returns `false` then. The server does not read from the connection meanwhile, but it notices when the client resets it
 /// or ends its half.
 ///
 /// A place in the worker's queue is reserved for each decision, so that a full mailbox does not refuse it. A worker has 4,096 places
@@ -34,7 +34,7 @@ pub struct Decision<T> {
     /// `None` once the decision is resolved.
     results: Option<Arc<ResultSender>>,
     is_awaited: Arc<AtomicBool>,
-    learnt: PhantomData<fn(T)>,
+    value: PhantomData<fn(T)>,
 }
 
 /// The worker's end of a decision. Once it is dropped, the decision is not awaited any more.
@@ -57,8 +57,8 @@ pub(in crate::worker) struct DecisionId {
 /// A decision that was resolved or dropped.
 pub(in crate::worker) struct DecisionResult {
     pub(in crate::worker) id: DecisionId,
-    /// What was learnt; `None` when the decision was dropped.
-    pub(in crate::worker) learnt: Option<Learnt>,
+    /// The value of the decision; `None` when the decision was dropped.
+    pub(in crate::worker) value: Option<DecisionValue>,
 }
 
 /// The sending end of a worker's queue of decisions.
@@ -82,11 +82,11 @@ pub(in crate::worker) struct Decisions {
 }
 
 impl<T: Send + 'static> Decision<T> {
-    /// Resolves the decision with what was learnt. The worker calls the handler again with the request, and
+    /// Resolves the decision with a value, such as the user that a token belongs to. The worker calls the handler again with the request, and
     /// [`Connecting::take_learnt`](crate::Connecting::take_learnt) returns the value.
-    pub fn resolve(mut self, learnt: T) {
+    pub fn resolve(mut self, value: T) {
         if let Some(results) = self.results.take() {
-            results.send(DecisionResult { id: self.id, learnt: Some(Box::new(learnt)) });
+            results.send(DecisionResult { id: self.id, value: Some(Box::new(value)) });
         }
     }
 }
@@ -104,7 +104,7 @@ impl<T> Decision<T> {
 impl<T> Drop for Decision<T> {
     fn drop(&mut self) {
         if let Some(results) = self.results.take() {
-            results.send(DecisionResult { id: self.id, learnt: None });
+            results.send(DecisionResult { id: self.id, value: None });
         }
     }
 }
@@ -171,7 +171,7 @@ impl Decisions {
         let is_awaited = Arc::new(AtomicBool::new(true));
         let pending = PendingDecision { number: id.number, is_awaited: Arc::clone(&is_awaited) };
         let results = Some(Arc::clone(&self.results));
-        Some((Decision { id, results, is_awaited, learnt: PhantomData }, pending))
+        Some((Decision { id, results, is_awaited, value: PhantomData }, pending))
     }
 
     /// Notes that the connection at `index` waits for this decision.
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_comes_back_once_with_what_was_learnt_or_without() {
+    fn a_decision_returns_once_with_its_value_or_without() {
         let (mut decisions, wakes) = decisions(10);
         let conn = ConnId::from_u64(7);
         let (first, _pending) = decisions.begin::<String>(conn).unwrap();
@@ -233,9 +233,9 @@ mod tests {
         drop(first);
         assert_eq!(wakes.load(Ordering::Relaxed), 1);
         let returned = decisions.take().unwrap();
-        assert_eq!((returned.id, *returned.learnt.unwrap().downcast::<u32>().unwrap()), (second_id, 5));
+        assert_eq!((returned.id, *returned.value.unwrap().downcast::<u32>().unwrap()), (second_id, 5));
         let returned = decisions.take().unwrap();
-        assert_eq!((returned.id, returned.learnt.is_none()), (first_id, true));
+        assert_eq!((returned.id, returned.value.is_none()), (first_id, true));
         assert!(decisions.take().is_none() && decisions.taken() == 0);
     }
 

@@ -1,7 +1,7 @@
 //! Requests that wait for a decision.
 //!
-//! The worker does not read from a connection with such a request: later input waits in the kernel. When an event reports an end, the
-//! worker asks the kernel which. The deadline is that of the decision; the client has none. When the decision is resolved, the worker
+//! The worker does not read from a connection with such a request: later input waits in the kernel. When an event reports an end of the
+//! stream, the worker asks the kernel which half has ended. The only deadline is that of the decision. When the decision is resolved, the worker
 //! parses the request again, and reads from the connection without waiting for an event.
 
 use std::ops::Range;
@@ -11,7 +11,7 @@ use super::routed::Routed;
 use crate::base::ticks::deadline;
 use crate::budget::WORK_OF_READ;
 use crate::http::{HeadBuffer, HeadLimits, Refusal, Status, is_head_method, parse_head};
-use crate::worker::app::decision::{DecisionResult, Learnt, PendingDecision};
+use crate::worker::app::decision::{DecisionResult, DecisionValue, PendingDecision};
 use crate::worker::app::handler::Handler;
 use crate::worker::os::{Os, PeerEnd};
 use crate::worker::session::sessions::{Flow, Sessions};
@@ -59,15 +59,15 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Handles a decision that was resolved or dropped. Its connection may be gone, or may wait for another decision.
-    fn handle_decision(&mut self, DecisionResult { id, learnt }: DecisionResult) {
+    fn handle_decision(&mut self, DecisionResult { id, value }: DecisionResult) {
         self.visits.meter.charge(WORK_OF_READ);
         let Some(index) = self.streams.table.find(id.conn) else { return };
         if !self.app.decisions.is_awaited(index, id) {
             return;
         }
         let head = self.end_decision(index);
-        let flow = match learnt {
-            Some(learnt) => self.route_again(index, &head, learnt),
+        let flow = match value {
+            Some(value) => self.route_again(index, &head, value),
             None => {
                 self.streams.counters.decisions_dropped.add(1);
                 self.refuse_uncounted(index, DROPPED, is_head_method(&head))
@@ -117,11 +117,11 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         flow
     }
 
-    /// Asks the handler again, with what was learnt.
-    fn route_again(&mut self, index: ConnIndex, head: &[u8], learnt: Learnt) -> Flow {
+    /// Asks the handler again, with the value that the decision was resolved with.
+    fn route_again(&mut self, index: ConnIndex, head: &[u8], value: DecisionValue) -> Flow {
         let mut fields = HeadBuffer::new(self.limits.head);
         let routed = match parse_head(head, &mut fields) {
-            Ok(Some((request, _))) => self.route(index, &request, Some(learnt)),
+            Ok(Some((request, _))) => self.route(index, &request, Some(value)),
             Ok(None) => Err(UNDECIDED),
             Err(refusal) => Err(refusal),
         };
@@ -144,7 +144,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
     }
 
-    /// Drops a connection that waits for a decision, if its peer has ended so much of it that the decision is of no use.
+    /// Drops a connection that waits for a decision, if its peer has ended it so far that it cannot use the response.
     #[cold]
     pub(in crate::worker) fn drop_if_abandoned(&mut self, index: ConnIndex) -> Flow {
         let Some((record, side)) = self.streams.table.entry(index) else { return Flow::Gone };

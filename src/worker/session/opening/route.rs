@@ -7,7 +7,7 @@ use crate::http::{Refusal, Request, Status};
 use crate::worker::app::application::App;
 use crate::worker::app::conn::SocketPeer;
 use crate::worker::app::connecting::{Connecting, MayDecideLater};
-use crate::worker::app::decision::Learnt;
+use crate::worker::app::decision::DecisionValue;
 use crate::worker::app::handler::Handler;
 use crate::worker::app::verdict::{Later, Verdict};
 use crate::worker::os::Os;
@@ -22,7 +22,7 @@ const NO_MEMORY_FOR_ENVELOPES: Refusal = Refusal::new(
 );
 
 impl<O: Os, H: Handler> Sessions<O, H> {
-    /// Asks the handler to decide on a request. `learnt` is the result of a decision that was put off before.
+    /// Asks the handler to decide on a request. `decided` is the value that an earlier decision on this request was resolved with.
     ///
     /// # Errors
     /// The refusal of a request that the handler is not asked about.
@@ -30,7 +30,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         &mut self,
         index: ConnIndex,
         request: &Request<'_>,
-        learnt: Option<Learnt>,
+        decided: Option<DecisionValue>,
     ) -> Result<Routed, Refusal> {
         self.visits.meter.charge(WORK_OF_HANDSHAKE);
         let kind = RequestKind::of(request)?;
@@ -38,13 +38,13 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let Some(record) = self.streams.table.get(index) else { return Err(AT_LIMIT) };
         let is_refused = record.flags.has(Flags::REFUSED) || self.is_draining;
         let App { handler: Some(handler), decisions, .. } = &mut self.app else { return Err(AT_LIMIT) };
-        let later = match learnt {
+        let later = match decided {
             _ if is_refused => MayDecideLater::NotNow,
             Some(_) => MayDecideLater::NotAgain,
             None => MayDecideLater::Yes(id, decisions),
         };
         let peer = SocketPeer { os: &self.streams.os, socket: &record.socket };
-        let mut connecting = Connecting::new(*request, &peer, record.listener(), learnt, later);
+        let mut connecting = Connecting::new(*request, &peer, record.listener(), decided, later);
         let verdict = match kind {
             RequestKind::WebSocket(_) if is_refused => return Err(AT_LIMIT),
             // RFC 6455-4.2.2-3 and 6455-4.2.2-5: refusing origins and resources is up to the handler.
