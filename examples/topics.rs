@@ -26,7 +26,9 @@ fn tell_the_time(publisher: &Publisher) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         match publisher.publish("clock", Message::Text(&now.as_secs().to_string())) {
             Ok(()) => {}
-            Err(PublishError::Busy) => eprintln!("a second is lost: more is published than goes out"),
+            Err(PublishError::Busy) => {
+                eprintln!("a second is lost: messages are published faster than they are delivered")
+            }
             Err(_) => return,
         }
         thread::sleep(Duration::from_secs(1));

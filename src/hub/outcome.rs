@@ -76,7 +76,9 @@ impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(error) => error.fmt(f),
-            Self::Busy => f.write_str("more is published than goes out: try again later"),
+            Self::Busy => {
+                f.write_str("messages are published faster than they are delivered: try again later")
+            }
             Self::TooLarge => f.write_str("the payload is longer than max-message"),
             Self::TooManyTopics => f.write_str("there are as many topics as there may be"),
             Self::TooManyCreated => f.write_str(

@@ -88,7 +88,7 @@ impl<B: Broker> WorkerHub<B> {
             (None, _) => {
                 // Every request gets an answer.
                 if gets_replies && !is_continuation && requester.request_id.is_some() {
-                    let why = "the subscription was ended before it had begun";
+                    let why = "the subscription was ended before it began";
                     let message = ServerMessage::Refused {
                         code: ErrorCode::Cancelled,
                         why,

@@ -67,7 +67,10 @@ impl<B: Broker> WorkerHub<B> {
                     &ServerMessage::Refused { code: ErrorCode::BadRequest, why: &why, topic: None, id: &id },
                 );
                 if self.clients.bad_requests.add(index) {
-                    conn.close(CloseCode::POLICY_VIOLATION, "too many messages in a row are no requests");
+                    conn.close(
+                        CloseCode::POLICY_VIOLATION,
+                        "too many messages in a row are not valid requests",
+                    );
                 }
                 return;
             }
@@ -109,25 +112,27 @@ impl<B: Broker> WorkerHub<B> {
         }
         let found = self.table.find(topic, self.shared.hasher.hash(topic));
         if found.is_some_and(|at| self.table.subscription(state, at).is_some()) {
-            return Err((ErrorCode::AlreadySubscribed, "there is a subscription to this topic"));
+            return Err((ErrorCode::AlreadySubscribed, "the client is subscribed to this topic already"));
         }
         if self.table.count(state) >= config.max_subscriptions {
             self.inbox.counters.refused_at_limit.add(1);
-            return Err((ErrorCode::TooManySubscriptions, "a client may have no more subscriptions"));
+            return Err((
+                ErrorCode::TooManySubscriptions,
+                "the client has as many subscriptions as it may have",
+            ));
         }
         if !self
             .clients
             .pending_subscriptions
             .may_add(client, config.max_subscriptions.max(config.sizes.pending_subscriptions))
         {
-            let why =
-                "too many of this client's subscriptions are being begun: wait for answers, and try again";
+            let why = "too many subscriptions of this client are pending: wait for replies, and try again";
             return Err((ErrorCode::Busy, why));
         }
         // Requests in messages may use half of the limit. The other half is reserved for clients that connect with topics in their URLs:
         // they cannot try again on the same connection.
         if self.broker.unsent_requests() >= config.sizes.unsent_requests.div_ceil(2) {
-            return Err((ErrorCode::Busy, "too much is asked for at the moment: try again later"));
+            return Err((ErrorCode::Busy, "too many requests wait at the moment: try again later"));
         }
         Ok(())
     }
@@ -136,7 +141,7 @@ impl<B: Broker> WorkerHub<B> {
         let found = self.table.find(topic, self.shared.hasher.hash(topic));
         let subscription = found.and_then(|at| self.table.subscription(*conn.data(), at));
         let Some(subscription) = subscription else {
-            let why = "there is no subscription to this topic";
+            let why = "the client is not subscribed to this topic";
             return reply(
                 conn,
                 &ServerMessage::Refused {
@@ -176,7 +181,7 @@ impl<B: Broker> WorkerHub<B> {
             }
             _ => {
                 self.inbox.counters.publish_busy.add(1);
-                (ErrorCode::Busy, "more is published than goes out: try again later")
+                (ErrorCode::Busy, "messages are published faster than they are delivered: try again later")
             }
         })
     }

@@ -85,8 +85,7 @@ pub(crate) fn topics_in_url(
         }
         None if dialect.has_requests() || path == "/" => {}
         None => {
-            let detail = "no topic is here: name it behind topics-path, as in /topics/NAME, or as in /?topic=NAME, or speak the subprotocol \
-                          throng.v1, at any path";
+            let detail = "this path names no topic: use topics-path, as in /topics/NAME, or /?topic=NAME, or speak the subprotocol throng.v1 at any path";
             return Err(Refusal::new(Status::NOT_FOUND, detail));
         }
     }
@@ -116,7 +115,10 @@ impl UniqueTopics {
             return Ok(());
         }
         if self.all.len() == max_topics {
-            return Err(Refusal::new(Status::BAD_REQUEST, "these are more topics than a client may have"));
+            return Err(Refusal::new(
+                Status::BAD_REQUEST,
+                "the URL names more topics than a client may subscribe to",
+            ));
         }
         let name = TopicName::from(name);
         if self.all.len() >= LINEAR_SEARCH_MAX {

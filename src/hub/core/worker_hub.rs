@@ -199,7 +199,7 @@ impl<B: Broker> WorkerHub<B> {
         // A connection without topics in its URL sends no request to the broker.
         if !self.requested_topics.is_empty() && self.broker.unsent_requests() >= config.sizes.unsent_requests
         {
-            return Err(Refusal::new(Status::SERVICE_UNAVAILABLE, "too much is asked for at the moment"));
+            return Err(Refusal::new(Status::SERVICE_UNAVAILABLE, "too many requests wait at the moment"));
         }
         let accept = Accept::new(ClientState::new(dialect));
         Ok(match dialect.subprotocol() {
@@ -241,7 +241,7 @@ impl<B: Broker> Handler for WorkerHub<B> {
             empty if empty.as_bytes().is_empty() => {}
             _ => conn.close(
                 CloseCode::POLICY_VIOLATION,
-                "this connection is for listening: speak throng.v1 to say something",
+                "this connection only receives messages: speak throng.v1 to send requests",
             ),
         }
     }
