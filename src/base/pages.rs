@@ -124,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn holds_what_a_map_would_hold(steps in prop::collection::vec((any::<bool>(), 0..40_usize), 0..200)) {
+        fn has_the_contents_of_a_map(steps in prop::collection::vec((any::<bool>(), 0..40_usize), 0..200)) {
             let (mut table, mut twin) = (Small::default(), BTreeMap::new());
             for (value, (insert, at)) in (0_u32..).zip(steps) {
                 if insert {

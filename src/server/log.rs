@@ -46,7 +46,7 @@ impl Log {
                 Notice::Refused { worker, peer, status, reason } => {
                     tracing::debug!(worker, peer = name(peer), status, reason, "refused a request");
                 }
-                Notice::Late { worker, peer } => {
+                Notice::HandshakeTimeout { worker, peer } => {
                     let reason = "the request did not come within handshake-timeout";
                     tracing::debug!(worker, peer = name(peer), reason, "dropped a connection");
                 }

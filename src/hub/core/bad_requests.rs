@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_in_a_row_are_too_many() {
+    fn the_hundredth_bad_request_in_a_row_reaches_the_limit() {
         let mut bad_requests = BadRequests::default();
         let row = |bad_requests: &mut BadRequests| {
             (1..=MAX_BAD_REQUESTS).position(|_| bad_requests.add(ConnIndex::new(7)))

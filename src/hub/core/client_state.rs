@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_put_in_comes_out() {
+    fn a_state_has_the_subscriptions_that_were_set() {
         for dialect in Dialect::ALL {
             let mut state = ClientState::new(dialect);
             assert_eq!((state.dialect(), state.subscriptions()), (dialect, ClientSubscriptions::None));

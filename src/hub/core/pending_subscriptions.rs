@@ -25,7 +25,7 @@ impl PendingSubscriptions {
     /// Subtracts a subscription that the broker has answered.
     pub(crate) fn remove(&mut self, client: ConnId) {
         let Some(count) = self.0.get_mut(&client) else {
-            return bug::survived("an answer that no client waits for");
+            return bug::survived("an answer to a client without pending subscriptions");
         };
         *count -= 1;
         if *count == 0 {
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_may_ask_for_so_many_at_a_time() {
+    fn a_client_may_have_a_limited_number_of_pending_subscriptions() {
         let mut pending = PendingSubscriptions::default();
         let [client, other] = [1, 2].map(|index| ConnId::new(0, 1, index));
         pending.add(client);

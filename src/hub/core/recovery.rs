@@ -10,7 +10,7 @@ use super::client_state::ClientState;
 use super::recovery_queue::Recovery;
 use super::replies::reply_in_turn;
 use super::topic::QueueEntry;
-use super::topic_pass::topic_batch;
+use super::topic_pass::{push_cost, topic_batch};
 use super::worker_hub::WorkerHub;
 use crate::base::bug;
 use crate::budget::ENVELOPED_BYTE;
@@ -39,7 +39,7 @@ impl<B: Broker> WorkerHub<B> {
         connections: &mut Connections<'_, ClientState>,
     ) -> usize {
         let Some(at) = self.table.find(&reply.topic, reply.hash) else {
-            bug::survived("a topic has gone while the broker was asked");
+            bug::survived("the topic of a pending subscription does not exist");
             self.note_answer(reply.requester.conn, reply.is_continuation);
             return 0;
         };
@@ -141,7 +141,7 @@ impl<B: Broker> WorkerHub<B> {
 
     /// Sends a client its position and its missed messages. After the last of them the client becomes a subscriber. Returns the cost of the
     /// messages pushed, in small messages.
-    #[expect(clippy::too_many_arguments, reason = "all of one client")]
+    #[expect(clippy::too_many_arguments, reason = "all parts of one answer to one client")]
     fn start_subscription(
         &mut self,
         at: TopicIndex,
@@ -177,7 +177,7 @@ impl<B: Broker> WorkerHub<B> {
                 .iter()
                 .for_each(|publication| batch.add(publication.encoded(state.dialect()).clone()));
             let pushed = connections.push(index, &mut batch, Flush::Later);
-            cost = super::topic_pass::push_cost(&batch, pushed);
+            cost = push_cost(&batch, pushed);
             counters.count_push(pushed);
             counters.replayed.add(u64::from(pushed.taken));
             self.recoveries.has_sent_part = true;
@@ -195,8 +195,8 @@ impl<B: Broker> WorkerHub<B> {
     /// Returns whether a client may get `needed` bytes of messages: its outbox is almost empty, and the worker's limit of queued bytes has
     /// room.
     fn has_room(&self, index: ConnIndex, needed: usize, connections: &Connections<'_, ClientState>) -> bool {
-        let low = self.shared.config.sizes.recovery_low_water.min(connections.outbox_limit() / 8);
-        connections.backlog(index) < low.max(1) && needed <= connections.spare_backlog()
+        let low_water = self.shared.config.sizes.recovery_low_water.min(connections.outbox_limit() / 8);
+        connections.backlog(index) < low_water.max(1) && needed <= connections.spare_backlog()
     }
 
     fn refuse_subscription(
@@ -236,8 +236,8 @@ impl<B: Broker> WorkerHub<B> {
         connections: &mut Connections<'_, ClientState>,
     ) {
         match connections.data_mut(index) {
-            Some(place) => *place = state,
-            None => bug::survived("a connection went while it was looked at"),
+            Some(data) => *data = state,
+            None => bug::survived("an open connection has no state"),
         }
     }
 

@@ -52,7 +52,7 @@ mod tests {
     use crate::hub::request_id::RequestId;
 
     #[test]
-    fn memory_goes_back_when_the_many_have_gone_that_came_back_together() {
+    fn memory_is_freed_after_many_recoveries_at_once() {
         let mut recoveries = RecoveryQueue::default();
         for index in 0..10_000 {
             let conn = ConnId::new(0, 1, index);

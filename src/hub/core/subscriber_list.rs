@@ -135,7 +135,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn everybody_keeps_a_place_until_leaving(
+        fn each_subscriber_keeps_a_place_until_it_is_removed(
             steps in prop::collection::vec((0..4_u8, any::<prop::sample::Index>(), 1..40_usize), 0..300),
         ) {
             let (mut subscribers, mut model) = (SubscriberList::default(), BTreeMap::new());
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_goes_back_when_most_have_left() {
+    fn memory_is_freed_when_most_subscribers_are_removed() {
         let mut subscribers = SubscriberList::default();
         (0..10_000).for_each(|index| {
             assert_eq!(subscribers.add(Subscriber::new(ConnIndex::new(index), Dialect::Raw)).get(), index)

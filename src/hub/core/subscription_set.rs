@@ -120,7 +120,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn holds_what_a_map_would_hold(steps in prop::collection::vec((0..3_u8, 0..100_u32), 0..400)) {
+        fn has_the_contents_of_a_map(steps in prop::collection::vec((0..3_u8, 0..100_u32), 0..400)) {
             let subscription = |topic, place| Subscription {
                 topic: TopicIndex::new(topic),
                 stage: SubscriptionStage::Active(SubscriberIndex::new(place)),

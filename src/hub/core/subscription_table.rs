@@ -96,7 +96,7 @@ impl SubscriptionTable {
     }
 
     /// Begins a subscription of the connection at `index`, which has none to this topic. The subscription begins at once if the worker
-    /// receives the topic's messages already and the client asks for no earlier messages.
+    /// receives the topic's messages already, unless `from_broker` requires an answer of the broker.
     pub(crate) fn subscribe(
         &mut self,
         name: TopicName,
@@ -167,7 +167,7 @@ impl SubscriptionTable {
         let topic = self.topic_mut(at);
         match topic.pending_subscriptions.checked_sub(1) {
             Some(pending) => topic.pending_subscriptions = pending,
-            None => bug::survived("an answer without a question"),
+            None => bug::survived("an answer to a subscription that is not pending"),
         }
     }
 
@@ -260,7 +260,7 @@ impl SubscriptionTable {
     }
 
     fn topic_mut(&mut self, at: TopicIndex) -> &mut LocalTopic {
-        self.topics.get_mut(at.entry()).expect("a topic that has subscribers, or is asked for, is there")
+        self.topics.get_mut(at.entry()).expect("a topic with subscribers or pending subscriptions exists")
     }
 
     fn create(&mut self, name: TopicName, hash: u64) -> TopicIndex {
@@ -316,7 +316,7 @@ mod tests {
     use crate::hub::dialect::Dialect;
 
     #[test]
-    fn what_a_client_with_many_subscriptions_asks_for_costs_no_more_for_their_number() {
+    fn the_cost_of_a_request_does_not_grow_with_the_number_of_subscriptions() {
         const TOPICS: u32 = 100_000;
         let (mut table, mut state) = (SubscriptionTable::default(), ClientState::new(Dialect::ThrongV1));
         let (started, [index, run]) = (Instant::now(), [7, 1]);

@@ -169,10 +169,10 @@ impl FanOut {
                 break;
             }
             // Only dialects that a subscriber uses are encoded.
-            for ((dialect, batch), &by_dialect) in
+            for ((dialect, batch), &subscribers) in
                 Dialect::ALL.into_iter().zip(&mut batches).zip(&self.by_dialect)
             {
-                if by_dialect > 0 {
+                if subscribers > 0 {
                     batch.add(publication.encoded(dialect).clone());
                 }
             }
@@ -214,7 +214,7 @@ mod tests {
 
     /// Without [`FanOut::shrink`], 50,000 topics that had once queued 512 messages each kept 400 MB.
     #[test]
-    fn what_a_burst_took_to_wait_in_goes_back() {
+    fn a_queue_frees_the_memory_of_a_burst() {
         let message = PreparedMessage::new(Message::Text("x"));
         let publication = Arc::new(Publication::new("t".into(), 0, 1, message, None));
         let mut fan_out = FanOut::default();
@@ -222,7 +222,7 @@ mod tests {
             (0..batch)
                 .for_each(|_| fan_out.queue.push_back(QueueEntry::Publication(Arc::clone(&publication))));
             fan_out.shrink();
-            assert_eq!(fan_out.queue.len(), batch, "what waits stays");
+            assert_eq!(fan_out.queue.len(), batch, "queued messages stay");
             fan_out.end_pass(batch);
             fan_out.shrink();
             assert_eq!(fan_out.queue.capacity() > 0, stays, "{batch}");

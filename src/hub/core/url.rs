@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_topic_is_refused() {
+    fn urls_without_a_valid_topic_are_refused() {
         for (path, query) in [
             ("/topics/", None),
             ("/topics/%ff", None),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operator_says_where_topics_are() {
+    fn the_topics_path_precedes_names_of_topics() {
         let cases = [
             ("/ws/t/", "/ws/t/a/b", Ok(vec!["a/b".into()])),
             ("/ws/t/", "/topics/a", Err(404)),

@@ -90,7 +90,7 @@ impl<'a> Connecting<'a> {
     /// effect.
     ///
     /// Some requests cannot wait; `begin` is not called for them. The verdict is 503 when the worker has 4,096 decisions under way
-    /// ([`budget::DECISIONS`](crate::budget::DECISIONS)) and while the server ends, and 500 when this request was put off before.
+    /// ([`budget::DECISIONS`](crate::budget::DECISIONS)) and while the server ends, and 500 when the verdict on this request was postponed before.
     ///
     /// ```
     /// use std::thread;

@@ -20,7 +20,7 @@ pub(crate) enum Notice {
     /// The server refused a request, or a connection before its request.
     Refused { worker: usize, peer: Option<SocketAddr>, status: u16, reason: &'static str },
     /// The server dropped a connection because its request did not arrive in time.
-    Late { worker: usize, peer: Option<SocketAddr> },
+    HandshakeTimeout { worker: usize, peer: Option<SocketAddr> },
     /// The server refuses clients because this resource is used up.
     Full { worker: usize, of: &'static str },
     /// A worker that was full cannot listen again.
@@ -73,7 +73,7 @@ impl Notices {
     }
 }
 
-/// Returns whether each refused request makes a notice. Checks the log level before details of the request are gathered.
+/// Returns whether each refused request makes a notice. Checks the log level, so that details of the request are collected only when they are logged.
 pub(in crate::worker) fn logs_refusals() -> bool {
     LevelFilter::current() >= LevelFilter::DEBUG
 }

@@ -175,7 +175,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.streams.receive_buffer.clear_reply(&mut self.streams.pool);
         let Streams { table, pool, counters, .. } = &mut self.streams;
         let Some((record, window_bytes)) = table.remove(index, pool) else { return Flow::Gone };
-        debug_assert!(record.data.is_none(), "the handler was not told");
+        debug_assert!(record.data.is_none(), "the handler's `close` was not called");
         if window_bytes > 0 {
             update_window_bytes(counters, window_bytes, 0);
         }
@@ -192,8 +192,8 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         Flow::Gone
     }
 
-    /// Closes a connection because the server ends. The last time, it handles all input before: the peer may have answered while the
-    /// process was stopped, or may not have received the Close.
+    /// Closes a connection because the server ends. If `is_last`, it first handles all input that has arrived: the peer may have answered
+    /// while the process was stopped.
     pub(in crate::worker) fn close_for_drain(&mut self, index: ConnIndex, is_last: bool) -> Flow {
         if is_last && self.read_all_arrived(index) == Flow::Gone {
             return Flow::Gone;

@@ -1,7 +1,7 @@
 //! The final read of a connection before a deadline of its peer is enforced.
 //!
 //! Input that has arrived in time counts, however late it is read: the process may have been stopped, a signal may have cut the wait short,
-//! the wait may have returned as many events as it can without this one, or the connection may wait for another visit. So the worker reads
+//! the wait may have returned as many events as it can, and not this one, or the connection may wait for another visit. So the worker reads
 //! once more before it drops a connection, and only then, which costs nothing where no deadline passes. Where more has arrived than a visit
 //! handles, the connection is dropped only when as much has been read as had arrived at that read. Later input does not extend the
 //! deadline.
@@ -58,7 +58,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Returns `true` if there are any.
     pub(in crate::worker) fn rearm_overdue(&mut self) -> bool {
         let mut overdue = std::mem::take(&mut self.overdue);
-        let are_any = !overdue.is_empty();
+        let has_overdue = !overdue.is_empty();
         for (id, timer, due) in overdue.drain(..) {
             let Some(index) = self.streams.table.find(id) else { continue };
             match timer {
@@ -74,7 +74,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             }
         }
         self.overdue = overdue;
-        are_any
+        has_overdue
     }
 
     /// Handles all input that has arrived for a connection which is about to be dropped, up to a bound for a peer that keeps sending.

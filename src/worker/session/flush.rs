@@ -105,7 +105,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Writes output that was queued in this iteration for one connection, before the iteration ends.
-    pub(in crate::worker) fn write_at_once(&mut self, index: ConnIndex) -> Flow {
+    pub(in crate::worker) fn write_queued_to(&mut self, index: ConnIndex) -> Flow {
         let flags = self.streams.table.record_mut(index).flags;
         if flags.has(Flags::DIRTY) && !flags.has(Flags::BLOCKED) {
             self.write_outbox(index)

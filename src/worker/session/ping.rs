@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_was_changed_or_made_up_is_none() {
+    fn a_payload_that_was_changed_or_made_up_is_not_accepted() {
         let (id, now) = (ConnId::new(0, 1, 2), Duration::from_secs(5));
         let ping_signer = ping_signer(9);
         let payload = ping_signer.payload(id, now);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_cannot_be_read() {
+    fn a_payload_does_not_reveal_the_time() {
         let (id, now) = (ConnId::new(0, 1, 2), Duration::from_secs(5));
         assert_ne!(ping_signer(1).payload(id, now)[..8], 5_000_000_u64.to_be_bytes());
     }

@@ -53,7 +53,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_ping_comes_half_an_interval_to_one_and_a_half_later_and_then_every_interval(
+        fn the_first_ping_is_due_half_to_one_and_a_half_intervals_later_and_the_next_ones_every_interval(
             interval in 1..2_000_u32, start: u32, index in 0..1_u32 << 26, since in 1..1_u32 << 24,
         ) {
             let since = tick_at(Duration::ZERO) + since;
@@ -67,7 +67,7 @@ mod tests {
 
         /// Ramps, storms and trickles: connections open at any times.
         #[test]
-        fn two_intervals_after_any_storm_the_load_is_even_and_stays_so(
+        fn pings_are_spread_evenly_two_intervals_after_connections_opened_at_any_times(
             start: u32,
             from in 0..1_u32 << 20,
             storms in prop::collection::vec((0..600_u32, 1..60_u32, 3_000..6_000_u32), 1..5),

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn pings_give_way_step_by_step_and_fourfold_at_most() {
+    fn the_interval_is_stretched_step_by_step_and_fourfold_at_most() {
         let mut throttle = PingThrottle::new(Duration::ZERO);
         let mut now = observe(&mut throttle, millis(5_000), millis(1_000), LATE_FROM);
         assert_eq!(throttle.stretch, UNSTRETCHED, "late for less than a step");
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn one_who_stood_still_is_not_late_for_that() {
+    fn a_stopped_process_is_not_late_when_it_continues() {
         let mut throttle = PingThrottle::new(Duration::ZERO);
         for stop in 1..100 {
             throttle.observe(millis(stop * 6_000), millis(6_000));

@@ -112,12 +112,12 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     }
 
     /// Logs, at a level that includes it, that a request did not arrive in time.
-    pub(in crate::worker) fn send_late_notice(&self, index: ConnIndex) {
+    pub(in crate::worker) fn send_handshake_timeout_notice(&self, index: ConnIndex) {
         if logs_refusals()
             && let Some(record) = self.streams.table.get(index)
         {
             let (worker, peer) = (self.number, self.streams.os.peer_address(&record.socket));
-            self.common.notices.send(Notice::Late { worker, peer });
+            self.common.notices.send(Notice::HandshakeTimeout { worker, peer });
         }
     }
 }

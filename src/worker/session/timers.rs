@@ -15,7 +15,7 @@ use crate::worker::table::{ConnIndex, Flags, State, TimerKind};
 use crate::ws::{CloseCode, CloseFrame, Opcode, encode};
 
 /// The Close frame for a peer that does not complete a message in time.
-const TOO_LONG: CloseFrame<'static> =
+const MESSAGE_TOO_LATE: CloseFrame<'static> =
     CloseFrame { code: Some(CloseCode::POLICY_VIOLATION), reason: "the message took too long" };
 
 impl<O: Os, H: Handler> Sessions<O, H> {
@@ -77,7 +77,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
         side.message.decoder.clear(pool);
         self.streams.table.clear_message_deadline(index);
-        self.close_with(index, TOO_LONG, Closed::MessageTimeout, State::Lingering);
+        self.close_with(index, MESSAGE_TOO_LATE, Closed::MessageTimeout, State::Lingering);
         if self.flush_close(index) == Flow::Gone {
             return Flow::Gone;
         }
@@ -120,7 +120,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             State::KeptAlive if self.streams.outbox_len(index) == 0 => self.discard(index),
             State::Handshaking | State::KeptAlive => {
                 self.streams.counters.handshake_timeouts.add(1);
-                self.send_late_notice(index);
+                self.send_handshake_timeout_notice(index);
                 self.discard(index)
             }
             State::Deciding => self.expire_decision(index),
@@ -224,7 +224,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
             &self.keepalive.ping_signer.payload(id, now),
             None,
         );
-        if self.flush_reply(index) == Flow::Gone || self.write_at_once(index) == Flow::Gone {
+        if self.flush_reply(index) == Flow::Gone || self.write_queued_to(index) == Flow::Gone {
             return Flow::Gone;
         }
         self.await_pong(index, is_paused, tick_at(now));

@@ -48,7 +48,7 @@ impl Visits {
         free_spare(&mut self.revisit, LIST_KEEP);
     }
 
-    /// Returns the most bytes to read at a time from a connection with or without compression.
+    /// Returns the most bytes to read at a time from a connection. `is_compressed`: it has negotiated compression.
     pub(in crate::worker) const fn max_read(&self, is_compressed: bool) -> usize {
         match is_compressed || self.is_costly_expected {
             true => READ_COSTLY,

@@ -257,7 +257,7 @@ mod tests {
 
     /// With a window of 32 KiB, compressing a message of 300 bytes takes eight times as long as without a window.
     #[test]
-    fn what_a_message_may_refer_to_is_paid_for() {
+    fn compressing_with_a_window_is_charged_more() {
         const LEN: usize = 300;
         let (alone, window) = (WORK_OF_DEFLATING + LEN * (WORK_PER_DEFLATED + 1), 1 << 15);
         let direction = |takeover| Direction { takeover, window_bits: None };

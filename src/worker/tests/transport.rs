@@ -6,7 +6,7 @@ use crate::simulation::connection::Ending;
 use crate::worker::Limits;
 use crate::worker::stream::ListenerOptions;
 use crate::worker::stream::transport::records::{
-    ALERT, HELLO, LONGEST, WELCOME, WORK_OF_RECORD, encode_record, scramble,
+    ALERT, HELLO, MAX_PAYLOAD, WELCOME, WORK_OF_RECORD, encode_record, scramble,
 };
 use crate::worker::table::TransportKind;
 use crate::ws::{CloseCode, Message, Opcode, encode};
@@ -34,7 +34,7 @@ impl Peer {
     /// Returns a record, or several where the payload is long.
     pub(super) fn encode_record(&mut self, payload: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        for part in payload.chunks(LONGEST) {
+        for part in payload.chunks(MAX_PAYLOAD) {
             encode_record(&mut out, part, self.sends);
             self.sends = self.sends.wrapping_add(1);
         }
@@ -56,7 +56,7 @@ impl Peer {
                 continue;
             }
             let len = usize::from(u16::from_be_bytes([*high, *low]));
-            assert!(self.is_welcome && len <= LONGEST && !self.has_ended, "a record of {len} bytes");
+            assert!(self.is_welcome && len <= MAX_PAYLOAD && !self.has_ended, "a record of {len} bytes");
             if payload.len() < len {
                 break;
             }
@@ -284,7 +284,7 @@ fn the_end_waits_for_what_the_transport_has_to_send() {
 
 #[test]
 fn a_peer_that_breaks_its_rules_is_told_so_and_its_end_awaited() {
-    let too_long = u16::try_from(LONGEST + 1).unwrap().to_be_bytes();
+    let too_long = u16::try_from(MAX_PAYLOAD + 1).unwrap().to_be_bytes();
     let broken: [(&[u8], usize); 3] = [(b"G", 0), (&[HELLO, too_long[0], too_long[1]], 0), (&too_long, 1)];
     for (bytes, opened) in broken {
         play(limits(), |rig| {

@@ -148,14 +148,14 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     #[cold]
     pub(in crate::worker) fn drop_if_abandoned(&mut self, index: ConnIndex) -> Flow {
         let Some((record, side)) = self.streams.table.entry(index) else { return Flow::Gone };
-        let is_of_use = match self.streams.os.peer_end(&record.socket) {
+        let can_use_response = match self.streams.os.peer_end(&record.socket) {
             PeerEnd::Nothing => true,
             // A client may end its half behind its last request and read the response (RFC 9112 section 9.6 has a server do so as well). It
             // cannot use a WebSocket: it could send no Close, without which the connection is not closed cleanly (RFC 6455, section 7.1.4).
             PeerEnd::WritingHalf => side.is_none_or(|side| !asks_for_websocket(&side.head, self.limits.head)),
             PeerEnd::Connection => false,
         };
-        if is_of_use { Flow::Alive } else { self.drop_lost(index) }
+        if can_use_response { Flow::Alive } else { self.drop_lost(index) }
     }
 }
 

@@ -7,11 +7,11 @@ use crate::worker::os::Os;
 use crate::worker::session::sessions::{Flow, Sessions};
 use crate::worker::table::ConnIndex;
 
-/// The response on a connection beyond a limit.
+/// The refusal at a limit of the server, or while the server ends.
 pub(in crate::worker) const AT_LIMIT: Refusal =
     Refusal::new(Status::SERVICE_UNAVAILABLE, "the server is full or going down, try again later");
-/// The response instead of one that is longer than a connection's outbox may be.
-const TOO_LONG: Refusal =
+/// The response in place of one that is longer than the limit of an outbox.
+const RESPONSE_TOO_LONG: Refusal =
     Refusal::new(Status::INTERNAL_SERVER_ERROR, "the response is longer than the outbox limit");
 
 impl<O: Os, H: Handler> Sessions<O, H> {
@@ -24,7 +24,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         must_end: bool,
     ) -> Routed {
         if response.len() > self.limits.outbox {
-            return self.answer_with_refusal(index, request, &TOO_LONG.into());
+            return self.answer_with_refusal(index, request, &RESPONSE_TOO_LONG.into());
         }
         // RFC 9112 section 9.3
         let wants_end = request.list("connection").any(|option| option.eq_ignore_ascii_case("close"));

@@ -15,7 +15,7 @@ use crate::worker::session::sessions::Sessions;
 use crate::worker::table::{ConnIndex, Flags};
 use crate::ws::handshake::RequestKind;
 
-/// The handler's fault: the server was not planned with the memory for messages so long.
+/// The refusal where the handler accepts enveloped messages without having announced them: the buffers have no room for messages that long.
 const NO_MEMORY_FOR_ENVELOPES: Refusal = Refusal::new(
     Status::INTERNAL_SERVER_ERROR,
     "the server's handler accepts enveloped messages, and its Handler::ENVELOPES is not set",

@@ -57,7 +57,7 @@ pub(in crate::worker) trait Transport {
     /// Sends the transport's own bytes, when the socket may have room again. Returns whether all of them are sent.
     fn flush<O: Os>(&mut self, cx: &mut TransportContext<'_, O>) -> io::Result<bool>;
 
-    /// Tells the peer that the stream ends, and shuts down the writing half of the socket. Returns `false` when the kernel has no room for
+    /// Sends the peer the end of the stream, and shuts down the writing half of the socket. Returns `false` when the kernel has no room for
     /// that; the caller calls it again when there is.
     fn end_writing<O: Os>(&mut self, cx: &mut TransportContext<'_, O>) -> io::Result<bool>;
 
@@ -66,11 +66,11 @@ pub(in crate::worker) trait Transport {
     /// charged by the worker.
     fn take_work(&mut self) -> usize;
 
-    /// Returns what tells a peer, with which the transport has not begun, that the server is full. `response` is the HTTP response that says
-    /// so; a transport whose peer could not read it returns an alert, or nothing.
+    /// Returns the bytes that refuse a connection on which the transport has not begun. `response` is an HTTP response with that meaning; a
+    /// transport whose peer could not read it returns an alert, or nothing.
     fn refusal<'a>(&self, response: &'a [u8]) -> &'a [u8];
 
-    /// Forgets the connection, whose socket is closed next. May tell the peer that the stream has not ended, with one system call.
+    /// Forgets the connection, whose socket is closed next. May send the peer, with one system call, that the stream is incomplete.
     fn close<O: Os>(&mut self, cx: &mut TransportContext<'_, O>);
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The client begins with [`HELLO`], and the server answers with [`WELCOME`]. From then on each side sends records: the length of the
 //! payload in two bytes, and the payload, each byte of which is changed by the number of the record. An empty record ends the stream. The
-//! length [`ALERT`] tells the peer that it has broken these rules.
+//! length [`ALERT`] is sent to a peer that has broken these rules.
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
@@ -18,17 +18,17 @@ pub(in crate::worker) const HELLO: u8 = 0x16;
 /// The server's answer to [`HELLO`].
 pub(in crate::worker) const WELCOME: u8 = 0x61;
 /// The longest payload of a record.
-pub(in crate::worker) const LONGEST: usize = 300;
+pub(in crate::worker) const MAX_PAYLOAD: usize = 300;
 /// An alert: a length that no record has. Its sender has found that the peer broke the rules.
 pub(in crate::worker) const ALERT: [u8; 2] = [0xff; 2];
 /// The work of encoding or decoding a record.
 pub(in crate::worker) const WORK_OF_RECORD: usize = 10_000;
 /// Bytes of a record before its payload.
 const HEADER: usize = 2;
-/// Bytes received by one system call.
-const AT_A_TIME: usize = 512;
+/// Most bytes received by one system call.
+const MAX_RECEIVED: usize = 512;
 /// Most bytes of the stream handed out at a time, so that some are kept for the next call.
-const HAND_OUT: usize = 100;
+const MAX_HANDED_OUT: usize = 100;
 
 /// The state of each connection, by its index.
 #[derive(Debug, Default)]
@@ -92,7 +92,7 @@ impl RecordState {
                 (Phase::Handshake, [_, ..]) => self.fail(),
                 (Phase::Open, [high, low, payload @ ..]) => {
                     let len = usize::from(u16::from_be_bytes([*high, *low]));
-                    if len > LONGEST {
+                    if len > MAX_PAYLOAD {
                         self.fail();
                     } else if len == 0 {
                         self.phase = Phase::Ended;
@@ -137,7 +137,7 @@ impl RecordState {
 
     /// Hands out some bytes of the stream.
     fn hand_out(&mut self, message: Option<(&mut Vec<u8>, usize)>, buffer: &mut [u8]) -> Received {
-        let len = self.decoded.len().min(HAND_OUT).min(buffer.len());
+        let len = self.decoded.len().min(MAX_HANDED_OUT).min(buffer.len());
         let mut appended = 0;
         if let Some((message, most)) = message {
             appended = len.min(most);
@@ -187,12 +187,12 @@ impl Transport for Records {
     ) -> io::Result<Received> {
         let state = self.states.entry(cx.index).or_default();
         if state.decoded.is_empty() {
-            let mut received = [0; AT_A_TIME];
+            let mut received = [0; MAX_RECEIVED];
             let len = cx.os.recv(cx.socket, &mut received)?;
             if len == 0 {
                 return Ok(Received { len: 0, appended: 0, state: ReadState::Ended });
             }
-            state.is_drained = len < AT_A_TIME;
+            state.is_drained = len < MAX_RECEIVED;
             state.handle(cx, &received[..len])?;
         }
         Ok(state.hand_out(message, buffer))
@@ -221,7 +221,7 @@ impl Transport for Records {
         }
         let mut len = 0;
         while state.flush(cx)? && len < bytes.len() {
-            let payload = &bytes[len..bytes.len().min(len + LONGEST)];
+            let payload = &bytes[len..bytes.len().min(len + MAX_PAYLOAD)];
             if !cx.pool.reserve(&mut state.out, HEADER + payload.len()) {
                 return Err(io::ErrorKind::OutOfMemory.into());
             }
