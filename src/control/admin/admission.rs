@@ -1,7 +1,7 @@
 //! Admission to the admin port: permits for connections, and for requests that make work.
 //!
-//! A new connection is admitted at once, so that `GET /health` is answered whatever other clients do. At the limit another client gives
-//! way: an idle one, or else one whose request waits for a permit; that request is answered with 503. There are fewer permits for requests
+//! A new connection is admitted at once, so that `GET /health` is answered whatever other clients do. At the limit another client is
+//! evicted: an idle one, or else one whose request waits for a permit; that request is answered with 503. There are fewer permits for requests
 //! than for connections, so that one of the two always exists.
 
 use std::sync::{Arc, Mutex};
@@ -25,7 +25,7 @@ const MAX_REQUESTS: usize = 48;
 /// The time that a request waits for a permit. After that it is answered with 503.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-const _: () = assert!(MAX_REQUESTS < MAX_CONNECTIONS, "a client can give way");
+const _: () = assert!(MAX_REQUESTS < MAX_CONNECTIONS, "a client can be evicted");
 // The remaining descriptors are for standard streams, the runtime, the log and files that the program reads.
 const _: () =
     assert!(MAX_CONNECTIONS + 32 <= DESCRIPTOR_RESERVE, "the admin port's descriptors are reserved");
@@ -35,7 +35,7 @@ const _: () =
 pub(crate) struct Admission {
     clients: Mutex<Vec<Arc<Client>>>,
     requests: Semaphore,
-    /// Notified when a client has gone, or has become able to give way.
+    /// Notified when a client has disconnected, or may be evicted from now on.
     changed: Notify,
     port: watch::Sender<Port>,
 }
@@ -55,7 +55,7 @@ enum Port {
 pub(super) struct ConnectionPermit {
     admission: Arc<Admission>,
     client: Arc<Client>,
-    /// Resolves when the connection has to give way.
+    /// Resolves when the client is evicted.
     ended: oneshot::Receiver<()>,
 }
 
@@ -143,16 +143,16 @@ impl Admission {
         Some(ConnectionPermit { admission: Arc::clone(self), client, ended })
     }
 
-    /// Makes one client give way, unless one does already. Idle clients come first: unauthenticated ones before the others, and of each
+    /// Evicts one client, unless an eviction is under way. Idle clients come first: unauthenticated ones before the others, and of each
     /// kind the one that has been idle the longest. Then comes the client whose request has waited the longest.
     pub(super) fn make_room(&self) {
         let clients = lock(&self.clients);
-        if clients.iter().any(|client| client.is_giving_way()) {
+        if clients.iter().any(|client| client.is_being_evicted()) {
             return;
         }
         let candidates = clients.iter().filter_map(|client| Some((client.rank()?, client)));
         if let Some((_, client)) = candidates.min_by_key(|&(rank, _)| rank) {
-            client.give_way();
+            client.evict();
         }
     }
 
@@ -187,8 +187,8 @@ impl ConnectionPermit {
         Arc::clone(&self.client)
     }
 
-    /// Waits until the connection has to give way.
-    pub(super) async fn gives_way(&mut self) {
+    /// Waits until the client is evicted.
+    pub(super) async fn evicted(&mut self) {
         // `client` has the sender.
         let _ = (&mut self.ended).await;
     }
@@ -219,7 +219,7 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(what)
     }
 
-    /// Admits a connection that gives way when it has to.
+    /// Admits a connection that ends when it is evicted.
     fn connect(admission: &Arc<Admission>) -> JoinHandle<Arc<Client>> {
         let admission = Arc::clone(admission);
         tokio::spawn(async move { sit(admission.admit().await) })
@@ -227,7 +227,7 @@ mod tests {
 
     fn sit(mut permit: ConnectionPermit) -> Arc<Client> {
         let client = permit.client();
-        tokio::spawn(async move { permit.gives_way().await });
+        tokio::spawn(async move { permit.evicted().await });
         client
     }
 
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_give_way_before_others_and_the_longest_idle_first() {
+    fn unauthenticated_clients_are_evicted_first_and_of_each_kind_the_longest_idle() {
         run(async {
             let admission = Arc::<Admission>::default();
             let mut clients = Vec::new();
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_waits_gives_way_when_nobody_is_idle_and_one_that_works_never() {
+    fn a_waiting_request_is_evicted_when_no_client_is_idle_and_a_working_one_never() {
         run(async {
             let admission = Arc::<Admission>::default();
             let mut asked = Vec::new();

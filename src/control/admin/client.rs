@@ -1,4 +1,4 @@
-//! The activity of one client of the admin port, and how it gives way to another one.
+//! The activity of one client of the admin port, and how it is evicted to make room for another one.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -22,14 +22,14 @@ struct State {
     cancel: Option<oneshot::Sender<()>>,
 }
 
-/// The activity of a connection. Smaller values give way first.
+/// The activity of a connection. Clients with smaller values are evicted first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Activity {
     /// No complete request: the client is silent, sends a head, reads a response, or continues to send after one.
     Idle,
     /// A request waits for a permit.
     Waiting,
-    /// A request has its permit. The connection does not give way.
+    /// A request has its permit. The connection is not evicted.
     Working,
 }
 
@@ -45,7 +45,7 @@ impl Client {
         lock(&self.0).is_authenticated = true;
     }
 
-    /// Returns the order in which clients give way, smaller values first; `None` where the client does not.
+    /// Returns the client's rank for eviction, which takes smaller values first; `None` if the client is not evicted.
     pub(super) fn rank(&self) -> Option<(Activity, bool, Instant)> {
         let state = lock(&self.0);
         (state.activity != Activity::Working).then_some((state.activity, state.is_authenticated, state.since))
@@ -60,8 +60,8 @@ impl Client {
         lock(&self.0).activity
     }
 
-    /// Returns whether the client has been asked to give way and has not done so yet.
-    pub(super) fn is_giving_way(&self) -> bool {
+    /// Returns whether the client has been evicted and its connection has not ended yet.
+    pub(super) fn is_being_evicted(&self) -> bool {
         let state = lock(&self.0);
         match state.activity {
             Activity::Idle => state.end.is_none(),
@@ -70,16 +70,16 @@ impl Client {
         }
     }
 
-    /// Ends the connection, or cancels the request that waits.
-    pub(super) fn give_way(&self) {
+    /// Evicts the client: ends its connection, or cancels its request that waits.
+    pub(super) fn evict(&self) {
         let mut state = lock(&self.0);
-        let told = match state.activity {
+        let sender = match state.activity {
             Activity::Idle => state.end.take(),
             Activity::Waiting => state.cancel.take(),
             Activity::Working => None,
         };
         // Without a receiver, the connection has ended.
-        let _ = told.map(|told| told.send(()));
+        let _ = sender.map(|sender| sender.send(()));
     }
 
     /// Notes that a request waits for a permit. Returns a receiver that resolves when the wait is cancelled.

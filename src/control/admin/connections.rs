@@ -176,7 +176,7 @@ async fn serve(
     // Giving way is checked first: an idle connection that has to give way must not begin a request any more.
     tokio::select! {
         biased;
-        () = permit.gives_way() => {
+        () = permit.evicted() => {
             let reason = "it was idle, and there was no place for a newcomer";
             tracing::debug!(peer = %address, reason, "dropped a connection to the admin port");
             return;
@@ -186,7 +186,7 @@ async fn serve(
     let mut stream = connection.into_parts().io.into_inner();
     tokio::select! {
         biased;
-        () = permit.gives_way() => {}
+        () = permit.evicted() => {}
         _ = timeout(limits.linger_timeout, linger(&mut stream, limits.linger_bytes)) => {}
     }
 }

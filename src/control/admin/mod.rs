@@ -1,6 +1,6 @@
 //! The admin port: the server's state, and publishing, over HTTP.
 //!
-//! - `connections`: connections and their limits. `admission`, `client`: how many there may be, and which gives way to another one.
+//! - `connections`: connections and their limits. `admission`, `client`: how many there may be, and which is evicted for another one.
 //! - `auth`, `token`, `origin`: authentication.
 //! - `publish`, `batch`, `topics`, `slowest`, `stats`, `health`: the routes. `problem`: their errors.
 //! - `body`, `content`: a request's body, and its kind.
