@@ -12,7 +12,7 @@ use crate::ws::{Message, encode};
 
 /// One connection, during a call to its handler.
 ///
-/// The worker gathers the messages that the handler sends, and writes them with one system call when it has handled the input that it has
+/// The worker collects the messages that the handler sends, and writes them with one system call when it has handled the input that it has
 /// read.
 pub struct Conn<'a, D> {
     pub(in crate::worker) id: ConnId,

@@ -43,7 +43,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         true
     }
 
-    /// Notes that the Ping is answered.
+    /// Forgets the state of a late Pong, because its Ping is answered.
     pub(in crate::worker) fn forget_late_pong(&mut self, index: ConnIndex) {
         if self.streams.table.side_mut(index).is_some_and(|side| side.late_pong.take().is_some()) {
             self.streams.free_side(index);
@@ -81,7 +81,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
 
     /// Handles a Pong that is late: extends its deadline to the next check if the peer takes the output that precedes its Ping, or drops the
     /// connection.
-    pub(in crate::worker) fn extend_or_drop(&mut self, index: ConnIndex, pinged: u32) -> Flow {
+    pub(in crate::worker) fn extend_pong_deadline_or_drop(&mut self, index: ConnIndex, pinged: u32) -> Flow {
         let Some(progress) = self.check_pong_progress(index, pinged) else {
             return self.drop_connection(index, Closed::PongTimeout);
         };

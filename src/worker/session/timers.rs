@@ -185,7 +185,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 self.streams.table.arm(index, due - first_check + deadline);
                 return Flow::Alive;
             }
-            return self.extend_or_drop(index, pinged);
+            return self.extend_pong_deadline_or_drop(index, pinged);
         }
         record.flags.clear(Flags::AWAIT_PONG);
         if had_final_read {
