@@ -24,7 +24,7 @@ metrics! {
     published: counter;
     /// Messages of clients that were refused because the topic's rules forbid clients to publish.
     publish_forbidden: counter;
-    /// Messages of clients that were refused because too many published messages waited to go out.
+    /// Messages of clients that were refused because too many published messages were under way.
     publish_busy: counter;
     /// Messages of `throng.v1` clients that were not valid requests.
     bad_requests: counter;
@@ -37,17 +37,17 @@ metrics! {
     displaced: counter;
     /// Messages whose subscriber was lost, or closed for reading too slowly, while they were sent.
     undelivered: counter;
-    /// Missed messages delivered to subscribers that came back. They also count as delivered.
+    /// Missed messages delivered to subscribers that resumed. They also count as delivered.
     replayed: counter;
-    /// Subscribers that came back while the history still held all messages that they had missed.
+    /// Subscribers that resumed while the history still held all messages that they had missed.
     recovered: counter;
-    /// Subscribers that came back when the history no longer held all messages that they had missed.
+    /// Subscribers that resumed when the history no longer held all messages that they had missed.
     gaps: counter;
     /// Messages kept in histories now.
     history_messages: gauge;
     /// Payload bytes of the messages kept in histories now.
     history_bytes: gauge(bytes);
-    /// Bytes reserved now for encoded forms of messages in histories, for subscribers that come back.
+    /// Bytes reserved now for encoded forms of messages in histories, for subscribers that resume.
     history_forms_bytes: gauge(bytes);
     /// Messages whose fan-out on a worker is not complete now. A message counts once for each such worker.
     waiting: gauge;
@@ -55,7 +55,7 @@ metrics! {
     queued_messages: gauge in in_flight;
     /// Bytes of the messages and broadcasts under way now, with 512 bytes for each, and with their encoded forms.
     queued_bytes: gauge(bytes) in in_flight;
-    /// Messages and broadcasts of the operator that were refused because too many published messages waited to go out.
+    /// Messages and broadcasts of the operator that were refused because too many published messages were under way.
     refused_busy: counter in in_flight;
     /// Questions and broadcasts of the operator that a worker did not take because too many of them waited. Each counts once for each such
     /// worker.

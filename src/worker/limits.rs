@@ -63,7 +63,7 @@ pub(crate) struct Limits {
     /// Bytes of free small buffers that are kept for reuse. All large ones are kept.
     pub(crate) spare_buffers: usize,
     pub(crate) handshake_timeout: Duration,
-    /// Time for a decision on a request that the handler has put off.
+    /// Time for a decision on a request whose verdict the handler has postponed.
     pub(crate) decision_timeout: Duration,
     /// Time within which a message must be complete; `None` means no limit.
     pub(crate) message_timeout: Option<Duration>,

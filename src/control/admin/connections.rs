@@ -28,7 +28,7 @@ use super::problem::{Problem, Reason};
 /// The most bytes of a request's head that are read. A longer head is answered with 431, as is one with more than the 100 fields that hyper
 /// allows.
 const MAX_HEAD: usize = 64 * 1024;
-/// The pause after accepting has failed for want of descriptors or memory.
+/// The pause after accepting has failed because descriptors or memory were used up.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes that are read at a time, and discarded, of a request that was answered early.
 const SKIPPED_AT_ONCE: usize = 16 * 1024;

@@ -31,7 +31,7 @@ const CHECKS_PER_TURN: usize = 256;
 const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
 impl<B: Broker> WorkerHub<B> {
-    /// Handles the broker's answer to a subscription. Publications that are in the topic's queue go out before it. Returns the cost of the
+    /// Handles the broker's answer to a subscription. Publications that are in the topic's queue are sent before it. Returns the cost of the
     /// messages pushed at once, in small messages.
     pub(super) fn handle_subscribe_reply(
         &mut self,

@@ -33,7 +33,7 @@ impl Codec {
         self.compressor.can_trim() || self.decompressor.can_trim()
     }
 
-    /// Frees memory that was not needed of late.
+    /// Frees memory that was not needed since the last call.
     pub(in crate::worker) fn trim(&mut self) {
         self.compressor.trim();
         self.decompressor.trim();
