@@ -15,7 +15,7 @@ use crate::measure::interrupt::Interrupt;
 use crate::report::deliver;
 use crate::servers::running::Running;
 
-pub(crate) use args::{BroadcastArgs, Own};
+pub(crate) use args::BroadcastArgs;
 pub(crate) use report::{BroadcastReport, Measurement, SCHEMA};
 use subject::{Kind, Subject, Variant};
 

@@ -2,14 +2,23 @@
 
 use std::time::Duration;
 
-use super::report::{After, BothSides, RampCpu, UserMemory};
-use super::run::Run;
+use super::report::{After, BothSides, Measurement, RampCpu, UserMemory};
 use crate::agent::wire::Meeting;
 use crate::measure::account::Between;
+use crate::measure::cgroup::Charges;
 use crate::measure::kernel::Ends;
 use crate::servers::host::Reading;
 
-impl Run<'_> {
+/// What is known so far.
+pub(super) struct Notes {
+    pub(super) report: Measurement,
+    /// The ends of each connection on the server's machine; `None` where that differs.
+    pub(super) ends: Option<Ends>,
+    /// Which kernel memory the server's control group is charged with; `None` without a group.
+    pub(super) charges: Option<Charges>,
+}
+
+impl Notes {
     /// Notes where the ramp's processor time went, and tells when others took much: its time is not ours alone then.
     pub(super) fn note_ramp(&mut self, zero: &Meeting, ramped: &Meeting) {
         let (before, after) = (&zero.reading.left, &ramped.reading.arrived);
@@ -45,11 +54,8 @@ impl Run<'_> {
             return;
         }
         let kernel = between.kernel();
-        self.report.cgroup = self
-            .shape
-            .charges
-            .zip(kernel.as_ref())
-            .and_then(|(charges, kernel)| between.cgroup(charges, kernel));
+        self.report.cgroup =
+            self.charges.zip(kernel.as_ref()).and_then(|(charges, kernel)| between.cgroup(charges, kernel));
         let client = if self.has_both_ends() { client } else { 0.0 };
         self.report.sum = kernel.as_ref().and_then(|kernel| between.sum(kernel, client));
         if let Some(foreign) = between.foreign_sockets() {

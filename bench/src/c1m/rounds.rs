@@ -4,8 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::Ratios;
 use super::report::{Measurement, RunReport};
-use super::run::Measured;
 use crate::plot::Timeline;
+
+/// What a measurement comes to.
+pub(crate) struct Measured {
+    pub(crate) report: Measurement,
+    pub(crate) timeline: Timeline,
+}
 
 /// What one round came to, throng beside the floor.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -7,9 +7,10 @@ use anyhow::{bail, ensure};
 
 use super::client::{Client, ClientPlan};
 use super::load::LoadArgs;
-use super::notes::{both_sides, micros_each, seconds};
+use super::notes::{Notes, both_sides, micros_each, seconds};
 use super::problems::judge;
 use super::report::{Hold, Measurement};
+use super::rounds::Measured;
 use super::side::{Running, Side};
 use super::timeline::Recorder;
 use crate::agent::wire::{Clients, Meeting, Point};
@@ -19,9 +20,8 @@ use crate::measure::distribution::Distribution;
 use crate::measure::interrupt::Interrupt;
 use crate::measure::kernel::Ends;
 use crate::measure::progress::Bars;
-use crate::plot::Timeline;
 use crate::report::units::thousands;
-use crate::servers::host::{Kind, ServerShape};
+use crate::servers::host::Kind;
 
 /// A ramp without a single connection for so long has come to a halt.
 const STANDSTILL: Duration = Duration::from_secs(60);
@@ -35,18 +35,10 @@ pub(super) struct Run<'a> {
     args: &'a LoadArgs,
     bars: Bars,
     kind: Kind,
-    pub(super) side: Side<'a>,
-    pub(super) shape: ServerShape,
-    pub(super) ends: Option<Ends>,
+    side: Side<'a>,
     client: Client,
     recorder: Recorder,
-    pub(super) report: Measurement,
-}
-
-/// What a measurement comes to.
-pub(crate) struct Measured {
-    pub(crate) report: Measurement,
-    pub(crate) timeline: Timeline,
+    notes: Notes,
 }
 
 impl<'a> Run<'a> {
@@ -81,7 +73,8 @@ impl<'a> Run<'a> {
         }
         let recorder = Recorder::new(format!("{}, {} connections", kind.name(), thousands(all)));
         let bars = Bars::new(args.output.progress);
-        Ok(Self { args, bars, kind, side, shape, ends, client, recorder, report })
+        let notes = Notes { report, ends, charges: shape.charges };
+        Ok(Self { args, bars, kind, side, client, recorder, notes })
     }
 
     pub(super) fn measure(mut self) -> anyhow::Result<Measured> {
@@ -90,22 +83,22 @@ impl<'a> Run<'a> {
         self.ramp()?;
         let clients = self.clients()?;
         let ramped = self.side.meet(Point::Ramped, clients)?;
-        self.note_ramp(&zero, &ramped);
-        self.note_memory(&zero, &ramped);
+        self.notes.note_ramp(&zero, &ramped);
+        self.notes.note_memory(&zero, &ramped);
         if ramped.clients.open > 0 && self.kind.pings() {
             let held = self.hold(&ramped)?;
-            self.note_memory(&zero, &held);
+            self.notes.note_memory(&zero, &held);
             self.probe()?;
         }
         let closed = self.close()?;
         let start = Instant::now();
         let last = self.side.meet(Point::Closed, Clients::default())?;
-        self.note_end(&zero.reading, &last.reading, start.elapsed());
-        judge(&mut self.report, &closed);
+        self.notes.note_end(&zero.reading, &last.reading, start.elapsed());
+        judge(&mut self.notes.report, &closed);
         if let Err(error) = self.side.stop() {
-            self.report.problems.push(format!("{error:#}"));
+            self.notes.report.problems.push(format!("{error:#}"));
         }
-        Ok(Measured { report: self.report, timeline: self.recorder.finish() })
+        Ok(Measured { report: self.notes.report, timeline: self.recorder.finish() })
     }
 
     /// The clients of this machine as they are now.
@@ -122,7 +115,7 @@ impl<'a> Run<'a> {
 
     /// Opens the connections.
     fn ramp(&mut self) -> anyhow::Result<()> {
-        let bar = self.bars.counting(self.kind.name(), self.report.share);
+        let bar = self.bars.counting(self.kind.name(), self.notes.report.share);
         self.recorder.enter("ramp");
         self.client.order(Command::Open)?;
         let (mut settled, mut since) = (0, Instant::now());
@@ -143,11 +136,11 @@ impl<'a> Run<'a> {
             }
         };
         bar.finish_and_clear();
-        self.report.opened = opening.opened;
-        self.report.failed = opening.failed;
-        self.report.ramp_seconds = opening.ramp_seconds;
-        self.report.connections_per_second = opening.connections_per_second;
-        self.report.handshake_us = opening.latency_us;
+        self.notes.report.opened = opening.opened;
+        self.notes.report.failed = opening.failed;
+        self.notes.report.ramp_seconds = opening.ramp_seconds;
+        self.notes.report.connections_per_second = opening.connections_per_second;
+        self.notes.report.handshake_us = opening.latency_us;
         Ok(())
     }
 
@@ -178,13 +171,16 @@ impl<'a> Run<'a> {
         let usual = planned + self.args.ping_interval / 2;
         if long > usual.as_secs_f64() * 1.1 + 1.0 {
             let planned = humantime::format_duration(planned);
-            self.report.warnings.push(format!("{cycles} ping cycles took {long:.1} s instead of {planned}"));
+            self.notes
+                .report
+                .warnings
+                .push(format!("{cycles} ping cycles took {long:.1} s instead of {planned}"));
         }
         let cpu_seconds = seconds(before.cpu_nanos, after.cpu_nanos);
         let client_seconds = seconds(ramped.clients.cpu_nanos, held.clients.cpu_nanos);
         let answered = held.clients.pings_answered.saturating_sub(ramped.clients.pings_answered);
         let pings_sent = after.counts.pings_sent - before.counts.pings_sent;
-        self.report.hold = Some(Hold {
+        self.notes.report.hold = Some(Hold {
             seconds: long,
             cycles,
             ping_interval_seconds: self.args.ping_interval.as_secs_f64(),
@@ -197,7 +193,7 @@ impl<'a> Run<'a> {
             cpu_us_per_ping_cycle: micros_each(cpu_seconds, pings_sent),
             client_cpu_us_per_ping_cycle: micros_each(client_seconds, answered),
         });
-        self.report.open_after_hold = both_sides(&held);
+        self.notes.report.open_after_hold = both_sides(&held);
         Ok(held)
     }
 
@@ -210,7 +206,7 @@ impl<'a> Run<'a> {
         let start = Instant::now();
         self.recorder.enter("probe");
         self.client.order(Command::Probe)?;
-        self.report.probe = loop {
+        self.notes.report.probe = loop {
             match self.client.hear()? {
                 Event::Progress(_) => {
                     bar.set_position(u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
@@ -225,7 +221,7 @@ impl<'a> Run<'a> {
     }
 
     fn close(&mut self) -> anyhow::Result<HoldReport> {
-        let bar = self.bars.counting("close", self.report.opened);
+        let bar = self.bars.counting("close", self.notes.report.opened);
         self.recorder.enter("close");
         self.client.order(Command::Close)?;
         let report = loop {
@@ -239,10 +235,10 @@ impl<'a> Run<'a> {
             }
         };
         bar.finish_and_clear();
-        self.report.lost = report.outcome.lost.clone();
-        self.report.unclean = report.outcome.unclean.clone();
-        self.report.closed = report.outcome.closed;
-        self.report.close_seconds = report.outcome.close_seconds;
+        self.notes.report.lost = report.outcome.lost.clone();
+        self.notes.report.unclean = report.outcome.unclean.clone();
+        self.notes.report.closed = report.outcome.closed;
+        self.notes.report.close_seconds = report.outcome.close_seconds;
         Ok(report)
     }
 }

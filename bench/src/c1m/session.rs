@@ -2,13 +2,13 @@
 
 use anyhow::{Context, ensure};
 
-use super::C1mArgs;
+use super::args::C1mArgs;
 use super::figures::Growth;
 use super::load::LoadArgs;
 use super::report::{C1mReport, Part, SCHEMA};
 use super::results::Findings;
-use super::rounds::{Pair, settle};
-use super::run::{Measured, Run};
+use super::rounds::{Measured, Pair, settle};
+use super::run::Run;
 use super::side::Running;
 use crate::agent::remote::Remote;
 use crate::agent::wire::Machine;

@@ -12,8 +12,8 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 
+use super::args::Mode;
 use super::replies::{CLOSE, Head, KEY, PIECES, RESPONSE, Replies, take};
-use super::server::Mode;
 
 /// Bytes read at once.
 const INPUT: usize = 512 * 1024;

@@ -14,15 +14,14 @@ use mio::{Events, Interest, Poll, Token};
 use throng::sys::socket::{self, Sharing};
 use throng::sys::{fdtable, signals};
 
+use super::args::{Mode, TICK};
 use super::cast::{self, Cast, Subscribers};
 use super::messages::{Messages, Told};
 use super::replies::ping;
 use super::schedule::Schedule;
-use super::server::{Mode, Shared, Tally};
+use super::shared::{Shared, Tally, round_trips};
 use crate::measure::percentiles::micros;
 
-/// The worker's ticks, at which Pings are sent: as long as throng's.
-pub(super) const TICK: Duration = Duration::from_millis(100);
 /// How often round trips are told.
 const HISTOGRAM: Duration = Duration::from_secs(1);
 /// Connections accepted in one iteration.
@@ -42,11 +41,6 @@ pub(super) struct Shape {
     pub(super) private_tables: bool,
     pub(super) start: Instant,
     pub(super) ping_interval: Duration,
-}
-
-/// A histogram of round trips in microseconds, one digit exact: 3 KiB.
-pub(super) fn round_trips() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 1 << 27, 1).expect("constant bounds that the histogram accepts")
 }
 
 struct Worker {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::IdleArgs;
+use super::args::IdleArgs;
 use super::report::{Round, UserBytes};
 use crate::engine::driver::{Driver, show_time};
 use crate::engine::target::{Numbers, Target};

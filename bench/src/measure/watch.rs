@@ -1,14 +1,11 @@
 //! Any server of this machine, by its process: what connections and messages cost it.
 
-use std::fmt;
-
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use super::kernel::{Ends, KernelMemory};
 use super::process::{cpu_nanos, user_bytes};
 use super::slab::Slabs;
-use crate::report::units::{mib, number};
 
 /// With fewer connections what others do meanwhile hides what slab caches grow by.
 const LEAST_CONNECTIONS: u64 = 1_000;
@@ -106,34 +103,6 @@ fn cpu(pids: &[u32]) -> anyhow::Result<u64> {
     pids.iter().map(|&pid| cpu_nanos(pid)).sum()
 }
 
-impl fmt::Display for ServerCosts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (with, without) = (mib(self.user_bytes_with), mib(self.user_bytes_without));
-        if let Some(each) = self.user_bytes_per_connection {
-            writeln!(
-                f,
-                "user      {} bytes/connection; {with:.2} MiB in all, {without:.2} MiB of them without connections",
-                number(each, 1)
-            )?;
-        }
-        if let Some(kernel) = &self.kernel {
-            let each = number(kernel.server_bytes_per_connection, 0);
-            writeln!(f, "kernel    {each} bytes/connection in slabs, at the server's end")?;
-        }
-        let times = [
-            (self.cpu_us_per_handshake, "us of processor time a handshake"),
-            (self.cpu_us_per_echo, "us of processor time an echo"),
-            (self.cpu_us_per_ping, "us of processor time a ping"),
-            (self.cpu_cores_held, "cores while connections were held"),
-        ];
-        for (value, unit) in times {
-            let Some(value) = value else { continue };
-            writeln!(f, "server    {} {unit}", number(value, if value < 1.0 { 3 } else { 2 }))?;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,7 +117,6 @@ mod tests {
         let each = watch.costs.user_bytes_per_connection.unwrap();
         assert!((60_000.0..70_000.0).contains(&each), "{each}");
         assert!(watch.cpu_nanos().unwrap() > 0);
-        assert!(watch.costs.to_string().starts_with("user      6"), "{}", watch.costs);
     }
 
     #[test]

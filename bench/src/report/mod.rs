@@ -1,5 +1,6 @@
 //! What measurements came to, and how it is written: as JSON, as text, as Markdown and as files beside it.
 
+mod costs;
 #[cfg(test)]
 pub(crate) mod documented;
 pub(crate) mod figure;
