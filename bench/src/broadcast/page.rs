@@ -10,8 +10,9 @@ use crate::report::units::{mib, millis, number, thousands};
 use crate::report::{File, Report};
 
 impl Report for BroadcastReport {
+    /// Whether every measurement was clean.
     fn is_clean(&self) -> bool {
-        self.is_clean()
+        !self.rounds.is_empty() && self.rounds.iter().all(|measured| measured.is_clean(self.connections))
     }
 
     fn page(&self) -> Page {
@@ -24,13 +25,11 @@ impl Report for BroadcastReport {
         );
         let [connections, topics, size, in_flight] =
             [self.connections, self.topics, self.size, self.in_flight].map(thousands);
-        page.line(
-            "broadcast",
-            format_args!(
-                "{connections} subscribers of {topics} topics, messages of {size} bytes, {in_flight} in flight, {discipline}, \
+        write!(
+            page,
+            "broadcast {connections} subscribers of {topics} topics, messages of {size} bytes, {in_flight} in flight, {discipline}, \
                  seed {}",
-                self.seed
-            ),
+            self.seed
         );
         let mut rounds = Page::default();
         for one in &self.rounds {
@@ -101,12 +100,10 @@ fn round(page: &mut Page, measured: &Measurement) {
     let tables = if measured.private_tables == Some(true) { " with private tables" } else { "" };
     let [opened, deaf] = [measured.opened, measured.deaf].map(thousands);
     let (server, ramp) = (&measured.server, number(measured.ramp_seconds, 1));
-    page.line(
-        "round",
-        format_args!(
-            "{}: {server}{workers}{tables}, {opened} opened in {ramp} s, {deaf} of them deaf",
-            measured.round
-        ),
+    write!(
+        page,
+        "round     {}: {server}{workers}{tables}, {opened} opened in {ramp} s, {deaf} of them deaf",
+        measured.round
     );
     deliveries(page, measured);
     costs(page, measured);
@@ -121,34 +118,27 @@ fn deliveries(page: &mut Page, measured: &Measurement) {
         [received.deliveries, published.expected, published.messages, published.batches, received.readers]
             .map(thousands);
     let per_second = number(measured.deliveries_per_second, 0);
-    page.line(
-        "received",
-        format_args!(
-            "{deliveries} of {expected} deliveries, each once: {messages} messages in {batches} batches to {readers} readers, \
+    write!(
+        page,
+        "received  {deliveries} of {expected} deliveries, each once: {messages} messages in {batches} batches to {readers} readers, \
              {per_second}/s"
-        ),
     );
     page.reasons("wrong", &received.wrong);
     if measured.deaf > 0 {
         let Deaf { subscribers, found, skipped, latest, ended } = &received.deaf;
         let [subscribers, found, skipped, latest] =
             [subscribers, found, skipped, latest].map(|count| thousands(*count));
-        page.line(
-            "deaf",
-            format_args!(
-                "{subscribers} found {found} messages in the end, {skipped} left out before these; {latest} of them the latest one"
-            ),
+        write!(
+            page,
+            "deaf      {subscribers} found {found} messages in the end, {skipped} left out before these; {latest} of them the latest one"
         );
         page.reasons("ended", ended);
     }
     page.reasons("refused", &published.refused);
-    page.line("latency", &received.latency_us);
-    page.line("last", format_args!("{}: until all have a batch", measured.last_us));
+    write!(page, "latency   {}", received.latency_us);
+    write!(page, "last      {}: until all have a batch", measured.last_us);
     let (request, behind) = (&published.request_us, millis(published.behind_us));
-    page.line(
-        "publish",
-        format_args!("{request}; {behind:.2} ms behind at most: how late this program itself was"),
-    );
+    write!(page, "publish   {request}; {behind:.2} ms behind at most: how late this program itself was");
 }
 
 fn costs(page: &mut Page, measured: &Measurement) {
@@ -156,15 +146,13 @@ fn costs(page: &mut Page, measured: &Measurement) {
     if let (Some(each), Some(cores)) = (cpu.server_us_per_delivery, cpu.server_cores) {
         let (each, cores) = (number(each, 3), number(cores, 2));
         let client = number(cpu.client_us_per_delivery.unwrap_or(0.0), 3);
-        page.line(
-            "server",
-            format_args!(
-                "{each} us of processor time a delivery, {cores} cores; {client} us of the clients'"
-            ),
+        write!(
+            page,
+            "server    {each} us of processor time a delivery, {cores} cores; {client} us of the clients'"
         );
     }
     if let Some(loops) = &measured.loop_us {
-        page.line("loop", format_args!("{loops}: iterations of the server"));
+        write!(page, "loop      {loops}: iterations of the server");
     }
     memory(page, "without", &measured.memory_without);
     memory(page, "before", &measured.memory_before);
@@ -172,18 +160,16 @@ fn costs(page: &mut Page, measured: &Measurement) {
     memory(page, "after", &measured.memory_after);
     let counters: Vec<String> = measured.counters.iter().map(|(name, by)| format!("{name} {by:+}")).collect();
     if !counters.is_empty() {
-        page.line("counters", counters.join("; "));
+        write!(page, "counters  {}", counters.join("; "));
     }
 }
 
 fn memory(page: &mut Page, about: &str, memory: &Memory) {
     let told = |bytes: Option<u64>| bytes.map_or_else(|| "?".to_owned(), |bytes| number(mib(bytes), 2));
     let [user, slabs, buffers] = [memory.user_bytes, memory.slab_bytes, Some(memory.buffer_bytes)].map(told);
-    page.line(
-        about,
-        format_args!(
-            "{user} MiB of user memory, {slabs} MiB in slabs and {buffers} MiB in TCP buffers of both ends"
-        ),
+    write!(
+        page,
+        "{about:<9} {user} MiB of user memory, {slabs} MiB in slabs and {buffers} MiB in TCP buffers of both ends"
     );
 }
 

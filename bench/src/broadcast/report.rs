@@ -115,13 +115,6 @@ impl Measurement {
     }
 }
 
-impl BroadcastReport {
-    /// Whether every measurement was clean.
-    pub(crate) fn is_clean(&self) -> bool {
-        !self.rounds.is_empty() && self.rounds.iter().all(|measured| measured.is_clean(self.connections))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

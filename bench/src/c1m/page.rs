@@ -25,7 +25,7 @@ pub(super) fn page(report: &C1mReport) -> Page {
             let (connections, rounds) = (run.connections, run.rounds.len());
             page.heading(format!("throng / floor, {connections} connections, rounds: {rounds}"));
             if let Some((ramp, cpu)) = ratios.get("ramp").zip(ratios.get("ramp_cpu")) {
-                page.item("ramp", format_args!("{ramp:.2} x, with {cpu:.2} x the processor time"));
+                write!(page, "  ramp       {ramp:.2} x, with {cpu:.2} x the processor time");
             }
             page.goals(goals(run));
         }
@@ -62,11 +62,11 @@ pub(super) fn document(report: &C1mReport, pictures: &[String]) -> Page {
 
 fn machines(page: &mut Page, report: &C1mReport) {
     if let Some(Part { session, machine }) = &report.part {
-        page.line("session", format_args!("{session}, load machine {machine}"));
-        page.line(
-            "",
-            "latencies, and what failed or was lost, are of its own connections, all else is of all: put them together with \
-             throng-bench merge",
+        write!(page, "session   {session}, load machine {machine}");
+        write!(
+            page,
+            "          latencies, and what failed or was lost, are of its own connections, all else is of all: put them together with \
+             throng-bench merge"
         );
     }
     page.machine("machine", &report.environment);
@@ -75,9 +75,9 @@ fn machines(page: &mut Page, report: &C1mReport) {
         page.machine("server", environment);
         let sharing = report.sharing_kernel;
         if sharing > 0 {
-            page.line(
-                "",
-                format_args!("{sharing} load machines are only namespaces of it, on its kernel and cores"),
+            write!(
+                page,
+                "          {sharing} load machines are only namespaces of it, on its kernel and cores"
             );
         }
     }
@@ -110,6 +110,7 @@ fn document_run(page: &mut Page, run: &RunReport, pictures: &[String]) {
     let mut all = Page::default();
     for one in measurements() {
         measured(&mut all, one);
+        all.gap();
     }
     page.folded("All that was measured, kernel memory by slab cache among it", all);
 }
@@ -158,83 +159,75 @@ fn rounds(page: &mut Page, run: &RunReport) {
 pub(crate) fn measured(page: &mut Page, m: &Measurement) {
     let Measurement { server, connections, server_workers, client_threads, seed, .. } = m;
     let tables = if m.private_tables { ", a descriptor table each" } else { "" };
-    page.lines(format_args!(
+    write!(
+        page,
         "{server}: {connections} connections, {server_workers} workers{tables}, {client_threads} client threads, seed {seed}"
-    ));
+    );
     let (held, lost) = (m.held(), m.lost.sum());
-    page.item(
-        "held",
-        format_args!("{} of {connections}, {lost} lost; the server counts {}", held.client, held.server),
+    write!(
+        page,
+        "  held       {} of {connections}, {lost} lost; the server counts {}",
+        held.client, held.server
     );
     page.reasons("  failed", &m.failed);
     page.reasons("  lost", &m.lost);
     page.reasons("  unclean", &m.unclean);
-    page.item("ramp", format_args!("{:.2} s, {:.0} connections/s", m.ramp_seconds, m.connections_per_second));
+    write!(page, "  ramp       {:.2} s, {:.0} connections/s", m.ramp_seconds, m.connections_per_second);
     let RampCpu { server_seconds, client_seconds, others_seconds, server_us_per_handshake } = m.ramp_cpu;
-    page.item(
-        "ramp CPU",
-        format_args!(
-            "{server_seconds:.2} s server, {client_seconds:.2} s client, {others_seconds:.2} s others; \
+    write!(
+        page,
+        "  ramp CPU   {server_seconds:.2} s server, {client_seconds:.2} s client, {others_seconds:.2} s others; \
              {server_us_per_handshake:.2} us of the server a handshake"
-        ),
     );
-    page.item("latency", &m.handshake_us);
+    write!(page, "  latency    {}", m.handshake_us);
     m.hold.iter().for_each(|hold| held_for(page, hold));
     m.probe.iter().for_each(|probe| probed(page, probe));
-    m.warnings.iter().for_each(|warning| page.item("WARNING", warning));
+    m.warnings.iter().for_each(|warning| write!(page, "  WARNING    {warning}"));
     memory(page, m);
-    page.item("close", format_args!("{} in order in {:.2} s", m.closed, m.close_seconds));
-    m.problems.iter().for_each(|problem| page.item("PROBLEM", problem));
+    write!(page, "  close      {} in order in {:.2} s", m.closed, m.close_seconds);
+    m.problems.iter().for_each(|problem| write!(page, "  PROBLEM    {problem}"));
 }
 
 fn held_for(page: &mut Page, hold: &Hold) {
     let Hold { seconds, cycles, ping_interval_seconds, pings_sent, pongs_received, pong_timeouts, .. } = hold;
-    page.item(
-        "pings",
-        format_args!(
-            "{pings_sent} sent, {pongs_received} answered in {seconds:.1} s ({cycles} cycles of {ping_interval_seconds} s); at \
+    write!(
+        page,
+        "  pings      {pings_sent} sent, {pongs_received} answered in {seconds:.1} s ({cycles} cycles of {ping_interval_seconds} s); at \
              least {} by each connection, {pong_timeouts} timeouts",
-            hold.min_pings_per_connection
-        ),
+        hold.min_pings_per_connection
     );
-    page.item("ping RTT", &hold.ping_rtt_us);
-    page.item(
-        "server CPU",
-        format_args!(
-            "{:.3} cores while holding, {:.2} us a ping cycle; the client's {:.2} us",
-            hold.server_cpu_cores, hold.cpu_us_per_ping_cycle, hold.client_cpu_us_per_ping_cycle
-        ),
+    write!(page, "  ping RTT   {}", hold.ping_rtt_us);
+    write!(
+        page,
+        "  server CPU {:.3} cores while holding, {:.2} us a ping cycle; the client's {:.2} us",
+        hold.server_cpu_cores, hold.cpu_us_per_ping_cycle, hold.client_cpu_us_per_ping_cycle
     );
 }
 
 fn probed(page: &mut Page, probe: &Echoed) {
     let Echoed { received, sent, size, connections, per_second, .. } = probe;
-    page.item(
-        "probe",
-        format_args!(
-            "{received} of {sent} messages of {size} bytes came back over {connections} connections, {per_second:.0}/s; the client \
+    write!(
+        page,
+        "  probe      {received} of {sent} messages of {size} bytes came back over {connections} connections, {per_second:.0}/s; the client \
              at most {:.2} ms late",
-            millis(probe.behind_us)
-        ),
+        millis(probe.behind_us)
     );
-    page.item("echo", &probe.latency_us);
+    write!(page, "  echo       {}", probe.latency_us);
 }
 
 fn memory(page: &mut Page, m: &Measurement) {
     let (user, after) = (&m.user, &m.after);
-    page.item(
-        "user",
-        format_args!(
-            "{:.1} bytes/connection; {:.2} MiB in all, {:.2} MiB of them without connections",
-            user.server_bytes_per_connection,
-            mib(user.server_at_n),
-            mib(user.server_at_zero)
-        ),
+    write!(
+        page,
+        "  user       {:.1} bytes/connection; {:.2} MiB in all, {:.2} MiB of them without connections",
+        user.server_bytes_per_connection,
+        mib(user.server_at_n),
+        mib(user.server_at_zero)
     );
     let (client, in_all) = (user.client_bytes_per_connection, mib(user.client_at_n));
-    page.item("", format_args!("client {client:.1} bytes/connection; {in_all:.2} MiB in all"));
+    write!(page, "             client {client:.1} bytes/connection; {in_all:.2} MiB in all");
     match &m.kernel {
-        None => page.item("kernel", "unknown: /proc/slabinfo cannot be read without root"),
+        None => write!(page, "  kernel     unknown: /proc/slabinfo cannot be read without root"),
         Some(memory) => kernel(page, memory),
     }
     m.cgroup.iter().for_each(|check| cgroup(page, check));
@@ -242,19 +235,17 @@ fn memory(page: &mut Page, m: &Measurement) {
     let bytes = |bytes: i64| format!("{} MiB", number(bytes.signum() as f64 * mib(bytes.unsigned_abs()), 1));
     let [left, time_wait] =
         [after.kernel_left, after.time_wait].map(|known| known.map_or_else(|| "unknown".to_owned(), bytes));
-    page.item(
-        "afterwards",
-        format_args!(
-            "{:.2} MiB user; kernel {left} more than at the start, settled in {:.1} s; {time_wait} in TIME_WAIT",
-            mib(after.server_user),
-            after.settled_seconds
-        ),
+    write!(
+        page,
+        "  afterwards {:.2} MiB user; kernel {left} more than at the start, settled in {:.1} s; {time_wait} in TIME_WAIT",
+        mib(after.server_user),
+        after.settled_seconds
     );
 }
 
 fn kernel(page: &mut Page, kernel: &KernelMemory) {
     let (each, in_all) = (kernel.server_bytes_per_connection, mib(kernel.total_bytes.unsigned_abs()));
-    page.item("kernel", format_args!("{each:.0} bytes/connection in slabs; {in_all:.1} MiB for both ends"));
+    write!(page, "  kernel     {each:.0} bytes/connection in slabs; {in_all:.1} MiB for both ends");
     for cache in kernel.caches.iter().filter(|cache| cache.side != Side::Unrelated) {
         let CacheGrowth { name, merged_with, objects, server_bytes_per_connection: each, .. } = cache;
         let merged = if merged_with.is_empty() {
@@ -267,7 +258,7 @@ fn kernel(page: &mut Page, kernel: &KernelMemory) {
             Side::Client => ", the client's only",
             Side::Either => ", taken by halves",
         };
-        page.item("", format_args!("{each:>7.1} {name}{merged}; {objects} objects{side}"));
+        write!(page, "             {each:>7.1} {name}{merged}; {objects} objects{side}");
     }
 }
 
@@ -277,12 +268,10 @@ fn cgroup(page: &mut Page, check: &CgroupCheck) {
         Charges::All => "",
         Charges::AllButSockets => ", the sockets themselves left out",
     };
-    page.item(
-        "cgroup",
-        format_args!(
-            "{bytes_per_connection:.0} bytes/connection charged to the server, {slab_bytes_per_connection:.0} in slabs{what}: \
+    write!(
+        page,
+        "  cgroup     {bytes_per_connection:.0} bytes/connection charged to the server, {slab_bytes_per_connection:.0} in slabs{what}: \
              {ratio:.2} x"
-        ),
     );
 }
 
@@ -293,13 +282,11 @@ fn sum(page: &mut Page, parts: &SumOfParts, connections: u64) {
         true => "met",
         false => "MISSED",
     };
-    page.item(
-        "sum",
-        format_args!(
-            "{sum:.0} bytes/connection in slabs and user memory; MemAvailable fell by {available_fell:.0} and slabs it takes for \
+    write!(
+        page,
+        "  sum        {sum:.0} bytes/connection in slabs and user memory; MemAvailable fell by {available_fell:.0} and slabs it takes for \
              available grew by {reclaimable_grew:.0}: {:.1} % explained ({met}); free memory fell by {free_fell:.0}",
-            explained * 100.0
-        ),
+        explained * 100.0
     );
 }
 

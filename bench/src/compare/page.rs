@@ -34,8 +34,9 @@ impl fmt::Display for Line<'_> {
 }
 
 impl Report for CompareReport {
+    /// Whether all that was wanted has been measured and nothing went wrong.
     fn is_clean(&self) -> bool {
-        self.is_clean()
+        self.is_complete() && self.measurements.iter().all(|measured| measured.failure.is_none())
     }
 
     fn page(&self) -> Page {

@@ -60,11 +60,6 @@ pub(crate) struct Measured {
 }
 
 impl CompareReport {
-    /// Whether all that was wanted has been measured and nothing went wrong.
-    pub(crate) fn is_clean(&self) -> bool {
-        self.is_complete() && self.measurements.iter().all(|measured| measured.failure.is_none())
-    }
-
     /// Whether all rounds have been measured.
     pub(crate) const fn is_complete(&self) -> bool {
         self.rounds_done == self.rounds
@@ -77,6 +72,7 @@ mod tests {
     use crate::compare::judge::{Bar, Behind, Judged};
     use crate::compare::rows::Entry;
     use crate::measure::spread::Spread;
+    use crate::report::Report;
     use crate::report::judge::Verdict;
 
     #[test]

@@ -112,15 +112,6 @@ pub(crate) struct ConnectReport {
     pub(crate) server: Option<ServerCosts>,
 }
 
-impl ConnectReport {
-    /// Whether every connection opened, stayed and left in order.
-    pub(crate) fn is_clean(&self) -> bool {
-        [&self.failed, &self.lost, &self.unclean].iter().all(|reasons| reasons.is_empty())
-            && self.opened > 0
-            && self.not_begun == 0
-    }
-}
-
 /// Runs the command. `false` when a connection failed.
 pub(crate) fn run(args: &ConnectArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;

@@ -7,8 +7,11 @@ use crate::report::page::Page;
 use crate::report::units::{number, thousands};
 
 impl Report for ConnectReport {
+    /// Whether every connection opened, stayed and left in order.
     fn is_clean(&self) -> bool {
-        self.is_clean()
+        [&self.failed, &self.lost, &self.unclean].iter().all(|reasons| reasons.is_empty())
+            && self.opened > 0
+            && self.not_begun == 0
     }
 
     fn page(&self) -> Page {
@@ -23,30 +26,28 @@ impl Report for ConnectReport {
             Leave::Reset => "a reset",
         };
         let (stay, seconds) = (number(self.stay_seconds, 1), number(self.seconds, 1));
-        page.line(
-            "connect",
-            format_args!(
-                "at most {} at a time, {discipline}, each for {stay} s, leaving with {leave}, {seconds} s",
-                thousands(self.connections)
-            ),
+        write!(
+            page,
+            "connect   at most {} at a time, {discipline}, each for {stay} s, leaving with {leave}, {seconds} s",
+            thousands(self.connections)
         );
-        page.line("opened", format_args!("{}, {}/s", thousands(self.opened), number(self.per_second, 0)));
+        write!(page, "opened    {}, {}/s", thousands(self.opened), number(self.per_second, 0));
         page.reasons("failed", &self.failed);
         page.reasons("lost", &self.lost);
         page.reasons("unclean", &self.unclean);
         if self.not_begun > 0 {
             let not_begun = thousands(self.not_begun);
-            page.line("not begun", format_args!("{not_begun}: none of the {} was free", self.connections));
+            write!(page, "not begun {not_begun}: none of the {} was free", self.connections);
         }
-        page.line("latency", &self.latency_us);
+        write!(page, "latency   {}", self.latency_us);
         if self.rate.is_some() {
             behind(&mut page, self.behind_us);
         }
         if let Some(server) = &self.server {
-            page.lines(server);
+            write!(page, "{server}");
         }
         let kind = if self.raw { "bare TCP" } else { "WebSocket" };
-        page.line("client", format_args!("{} threads, {kind}, seed {}", self.threads, self.seed));
+        write!(page, "client    {} threads, {kind}, seed {}", self.threads, self.seed);
         page
     }
 }

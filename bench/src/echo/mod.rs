@@ -88,17 +88,6 @@ pub(crate) struct EchoReport {
     pub(crate) server: Option<ServerCosts>,
 }
 
-impl EchoReport {
-    /// Whether every connection opened, stayed and was closed in order, and every message came back as it was sent.
-    pub(crate) fn is_clean(&self) -> bool {
-        let Opening { opened, failed, .. } = &self.opening;
-        let Outcome { lost, unclean, .. } = &self.outcome;
-        *opened == self.connections
-            && [failed, lost, unclean].iter().all(|reasons| reasons.is_empty())
-            && self.echo.is_clean()
-    }
-}
-
 /// Runs the command. `false` when a connection failed or an echo was wrong.
 pub(crate) fn run(args: &EchoArgs) -> anyhow::Result<bool> {
     let report = measure(args, &Interrupt::listen()?)?;

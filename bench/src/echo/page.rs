@@ -1,28 +1,33 @@
 //! The report of an echo measurement for people.
 
 use super::EchoReport;
-use crate::engine::Echoed;
+use crate::engine::{Echoed, Opening, Outcome};
 use crate::report::Report;
 use crate::report::page::Page;
 use crate::report::units::{millis, number, thousands};
 
 impl Report for EchoReport {
+    /// Whether every connection opened, stayed and was closed in order, and every message came back as it was sent.
     fn is_clean(&self) -> bool {
-        self.is_clean()
+        let Opening { opened, failed, .. } = &self.opening;
+        let Outcome { lost, unclean, .. } = &self.outcome;
+        *opened == self.connections
+            && [failed, lost, unclean].iter().all(|reasons| reasons.is_empty())
+            && self.echo.is_clean()
     }
 
     fn page(&self) -> Page {
         let mut page = Page::default();
-        page.line("opened", format_args!("{} of {}", self.opening.opened, self.connections));
+        write!(page, "opened    {} of {}", self.opening.opened, self.connections);
         page.reasons("failed", &self.opening.failed);
         echoed(&mut page, &self.echo);
         page.reasons("lost", &self.outcome.lost);
         page.reasons("unclean", &self.outcome.unclean);
         if let Some(server) = &self.server {
-            page.lines(server);
+            write!(page, "{server}");
         }
         let kind = if self.raw { "bytes over bare TCP" } else { "WebSocket messages" };
-        page.line("client", format_args!("{} threads, {kind}, seed {}", self.threads, self.seed));
+        write!(page, "client    {} threads, {kind}, seed {}", self.threads, self.seed);
         page
     }
 }
@@ -37,13 +42,13 @@ pub(crate) fn echoed(page: &mut Page, echoed: &Echoed) {
         [echoed.connections, echoed.size, echoed.received, echoed.sent].map(thousands);
     let [seconds, per_second] =
         [(echoed.seconds, 1), (echoed.per_second, 0)].map(|(value, digits)| number(value, digits));
-    page.line(
-        "echo",
-        format_args!("{connections} connections, {size} bytes, depth {depth}, {discipline}, {seconds} s"),
+    write!(
+        page,
+        "echo      {connections} connections, {size} bytes, depth {depth}, {discipline}, {seconds} s"
     );
-    page.line("received", format_args!("{received} of {sent} as they were sent, {per_second}/s"));
+    write!(page, "received  {received} of {sent} as they were sent, {per_second}/s");
     page.reasons("wrong", wrong);
-    page.line("latency", latency_us);
+    write!(page, "latency   {latency_us}");
     if echoed.rate.is_some() {
         behind(page, echoed.behind_us);
     }
@@ -51,7 +56,7 @@ pub(crate) fn echoed(page: &mut Page, echoed: &Echoed) {
 
 /// How late this program itself was.
 pub(crate) fn behind(page: &mut Page, micros: u64) {
-    page.line("behind", format_args!("{:.2} ms at most: how late the client itself was", millis(micros)));
+    write!(page, "behind    {:.2} ms at most: how late the client itself was", millis(micros));
 }
 
 #[cfg(test)]

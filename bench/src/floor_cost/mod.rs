@@ -80,7 +80,7 @@ impl Report for FloorReport {
         }
         for echo in &self.echo {
             page.gap();
-            page.lines(echo);
+            write!(page, "{echo}");
         }
         page
     }

@@ -83,17 +83,6 @@ pub(crate) struct HoldReport {
     pub(crate) server: Option<ServerCosts>,
 }
 
-impl HoldReport {
-    /// Whether every connection opened, stayed and was closed in order.
-    pub(crate) fn is_clean(&self) -> bool {
-        self.opening.failed.is_empty()
-            && self.outcome.lost.is_empty()
-            && self.outcome.unclean.is_empty()
-            && self.opening.opened == self.connections
-            && self.probe.as_ref().is_none_or(Echoed::is_clean)
-    }
-}
-
 /// Opens connections, holds them and closes them again.
 pub(crate) fn measure(args: &HoldArgs, interrupt: &Interrupt) -> anyhow::Result<HoldReport> {
     Hold::start(args, interrupt)?.run()

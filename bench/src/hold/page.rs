@@ -2,49 +2,47 @@
 
 use super::HoldReport;
 use crate::echo::page::echoed;
+use crate::engine::Echoed;
 use crate::report::Report;
 use crate::report::page::Page;
 
 impl Report for HoldReport {
+    /// Whether every connection opened, stayed and was closed in order.
     fn is_clean(&self) -> bool {
-        self.is_clean()
+        self.opening.failed.is_empty()
+            && self.outcome.lost.is_empty()
+            && self.outcome.unclean.is_empty()
+            && self.opening.opened == self.connections
+            && self.probe.as_ref().is_none_or(Echoed::is_clean)
     }
 
     fn page(&self) -> Page {
         let Self { opening, outcome, connections, .. } = self;
         let mut page = Page::default();
-        page.line(
-            "opened",
-            format_args!(
-                "{} of {connections} in {:.2} s ({:.0}/s)",
-                opening.opened, opening.ramp_seconds, opening.connections_per_second
-            ),
+        write!(
+            page,
+            "opened    {} of {connections} in {:.2} s ({:.0}/s)",
+            opening.opened, opening.ramp_seconds, opening.connections_per_second
         );
         page.reasons("failed", &opening.failed);
-        page.line("latency", &opening.latency_us);
-        page.line("held", format_args!("{:.1} s, {} lost", self.held_seconds, outcome.lost.sum()));
+        write!(page, "latency   {}", opening.latency_us);
+        write!(page, "held      {:.1} s, {} lost", self.held_seconds, outcome.lost.sum());
         page.reasons("lost", &outcome.lost);
         if !self.raw {
             let (answered, least) = (outcome.pings_answered, outcome.min_pings_held);
-            page.line(
-                "pings",
-                format_args!("{answered} answered, at least {least} by each connection while held"),
-            );
+            write!(page, "pings     {answered} answered, at least {least} by each connection while held");
         }
         if let Some(probe) = &self.probe {
             echoed(&mut page, probe);
         }
-        page.line("closed", format_args!("{} in order in {:.2} s", outcome.closed, outcome.close_seconds));
+        write!(page, "closed    {} in order in {:.2} s", outcome.closed, outcome.close_seconds);
         page.reasons("unclean", &outcome.unclean);
         if let Some(server) = &self.server {
-            page.lines(server);
+            write!(page, "{server}");
         }
         let tables = if self.private_tables { ", each with its own descriptor table" } else { "" };
         let (threads, sources, seed) = (self.threads, self.sources, self.seed);
-        page.line(
-            "client",
-            format_args!("{threads} threads{tables}, {sources} source addresses, seed {seed}"),
-        );
+        write!(page, "client    {threads} threads{tables}, {sources} source addresses, seed {seed}");
         page
     }
 }
@@ -52,7 +50,6 @@ impl Report for HoldReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Echoed;
     use crate::measure::watch::ServerCosts;
 
     #[test]

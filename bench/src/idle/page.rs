@@ -6,20 +6,20 @@ use crate::report::page::Page;
 use crate::report::units::{mib, number, thousands};
 
 impl Report for IdleReport {
+    /// Whether every round was clean.
     fn is_clean(&self) -> bool {
-        self.is_clean()
+        !self.rounds.is_empty()
+            && self.rounds.iter().all(|round| round.is_clean(self.high, self.high * self.echoes))
     }
 
     fn page(&self) -> Page {
         let mut page = Page::default();
         let [low, high, echoes, size] = [self.low, self.high, self.echoes, self.size].map(thousands);
-        page.line(
-            "idle",
-            format_args!(
-                "the slope of user memory between {low} and {high} connections, {echoes} x {size} bytes echoed by each"
-            ),
+        write!(
+            page,
+            "idle      the slope of user memory between {low} and {high} connections, {echoes} x {size} bytes echoed by each"
         );
-        page.line("offer", self.offer.as_deref().unwrap_or("no compression"));
+        write!(page, "offer     {}", self.offer.as_deref().unwrap_or("no compression"));
         for one in &self.rounds {
             page.gap();
             round(&mut page, one);
@@ -28,20 +28,18 @@ impl Report for IdleReport {
         for server in &self.servers {
             let count = self.rounds.iter().filter(|round| round.server == server.server).count();
             let name = &server.server;
-            page.line("server", format_args!("{name}, the median of {count}, and the least and the most"));
+            write!(page, "server    {name}, the median of {count}, and the least and the most");
             for figure in &FIGURES[..3] {
                 let Some([median, min, max]) = figure.spread(&server.figures) else { continue };
-                page.line(figure.key, format_args!("{median} bytes/connection  {min} to {max}"));
+                write!(page, "{:<9} {median} bytes/connection  {min} to {max}", figure.key);
             }
         }
         let kind = if self.raw { "bare TCP" } else { "WebSocket" };
         let (rate, settle) = (number(self.echo_rate, 0), number(self.settle_seconds, 1));
-        page.line(
-            "client",
-            format_args!(
-                "{kind}, {rate} messages a second, memory at rest for {settle} s, seed {}",
-                self.seed
-            ),
+        write!(
+            page,
+            "client    {kind}, {rate} messages a second, memory at rest for {settle} s, seed {}",
+            self.seed
         );
         page
     }
@@ -50,17 +48,14 @@ impl Report for IdleReport {
 fn round(page: &mut Page, round: &Round) {
     let workers = round.workers.map_or_else(String::new, |workers| format!(", {workers} workers"));
     let opened = thousands(round.opened);
-    page.line("round", format_args!("{}: {}{workers}, {opened} opened", round.round, round.server));
+    write!(page, "round     {}: {}{workers}, {opened} opened", round.round, round.server);
     for (words, count) in round.agreed.iter() {
-        page.line("agreed", format_args!("{} x {words}", thousands(*count)));
+        write!(page, "agreed    {} x {words}", thousands(*count));
     }
     let echo = &round.echo;
     if echo.sent > 0 {
         let [received, sent, compressed] = [echo.received, echo.sent, echo.compressed].map(thousands);
-        page.line(
-            "echoes",
-            format_args!("{received} of {sent} as they were sent, {compressed} of them compressed"),
-        );
+        write!(page, "echoes    {received} of {sent} as they were sent, {compressed} of them compressed");
     }
     let bytes = &round.user_bytes;
     let looks = [
@@ -72,14 +67,14 @@ fn round(page: &mut Page, round: &Round) {
     ];
     let looks =
         looks.iter().filter_map(|(name, bytes)| Some(format!("{} {name}", number(mib((*bytes)?), 2))));
-    page.line("user MiB", looks.collect::<Vec<_>>().join("; "));
+    write!(page, "user MiB  {}", looks.collect::<Vec<_>>().join("; "));
     for (about, slope) in [("before", round.per_connection.before), ("after", round.per_connection.after)] {
         if let Some(slope) = slope {
-            page.line(about, format_args!("{} bytes/connection", number(slope, 1)));
+            write!(page, "{about:<9} {} bytes/connection", number(slope, 1));
         }
     }
     if !round.unsettled.is_empty() {
-        page.line("moving", format_args!("memory had not come to rest: {}", round.unsettled.join("; ")));
+        write!(page, "moving    memory had not come to rest: {}", round.unsettled.join("; "));
     }
     page.reasons("failed", &round.failed);
     page.reasons("lost", &round.lost);

@@ -125,12 +125,6 @@ impl Round {
 }
 
 impl IdleReport {
-    /// Whether every round was clean.
-    pub(crate) fn is_clean(&self) -> bool {
-        !self.rounds.is_empty()
-            && self.rounds.iter().all(|round| round.is_clean(self.high, self.high * self.echoes))
-    }
-
     /// Puts the rounds of each server together.
     pub(super) fn summarize(&mut self) {
         self.servers = grouped(&self.rounds, |round| &round.server)

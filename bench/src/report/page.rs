@@ -43,18 +43,8 @@ impl Page {
         self.0.push(Block::Heading(heading.into()));
     }
 
-    /// A line with what it is about.
-    pub(crate) fn line(&mut self, about: &str, line: impl fmt::Display) {
-        self.0.push(Block::Line(format!("{about:<9} {line}")));
-    }
-
-    /// A line below another one.
-    pub(crate) fn item(&mut self, about: &str, line: impl fmt::Display) {
-        self.0.push(Block::Line(format!("  {about:<10} {line}")));
-    }
-
-    /// Lines as they are.
-    pub(crate) fn lines(&mut self, lines: impl fmt::Display) {
+    /// Lines, as `write!` has them.
+    pub(crate) fn write_fmt(&mut self, lines: fmt::Arguments<'_>) {
         self.0.extend(lines.to_string().lines().map(|line| Block::Line(line.to_owned())));
     }
 
@@ -65,7 +55,7 @@ impl Page {
 
     /// A line for each reason.
     pub(crate) fn reasons(&mut self, about: &str, reasons: &Reasons) {
-        reasons.iter().for_each(|(reason, count)| self.line(about, format_args!("{count} x {reason}")));
+        reasons.iter().for_each(|(reason, count)| write!(self, "{about:<9} {count} x {reason}"));
     }
 
     /// A paragraph, in Markdown.
@@ -113,16 +103,16 @@ impl Page {
     pub(crate) fn machine(&mut self, about: &str, environment: &Environment) {
         let Environment { cores, cpu, memory_bytes, kernel, descriptors, .. } = environment;
         let gib = mib(*memory_bytes) / 1024.0;
-        self.line(
-            about,
-            format_args!("{cores} x {cpu}, {gib:.1} GiB, Linux {kernel}, {descriptors} descriptors a table"),
+        write!(
+            self,
+            "{about:<9} {cores} x {cpu}, {gib:.1} GiB, Linux {kernel}, {descriptors} descriptors a table"
         );
     }
 
     /// The command and the settings of the kernel.
     pub(crate) fn how(&mut self, title: &str, environment: &Environment) {
         self.heading(title);
-        self.lines(environment.command.join(" "));
+        write!(self, "{}", environment.command.join(" "));
         let commit = environment.commit.as_deref().unwrap_or("unknown");
         self.words(format!("Version {}, commit {commit}.", environment.version));
         let settings = environment.sysctls.iter();

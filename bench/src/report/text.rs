@@ -15,7 +15,7 @@ fn write(f: &mut Formatter<'_>, block: &Block) -> fmt::Result {
         Block::Title(_) | Block::Picture { .. } => Ok(()),
         Block::Heading(heading) => writeln!(f, "\n{heading}"),
         Block::Line(line) => writeln!(f, "{line}"),
-        Block::Words(words) => writeln!(f, "{}", plain(words)),
+        Block::Words(words) => writeln!(f, "\n{}", plain(words)),
         Block::Table { head, rows } => rows.iter().try_for_each(|row| record(f, head, row)),
         Block::Goals(goals) => goals.iter().try_for_each(|goal| {
             let met = if goal.is_met() { "met" } else { "MISSED" };
