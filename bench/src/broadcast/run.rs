@@ -86,7 +86,7 @@ pub(super) fn measure_subject(
         run.count()?;
     }
     let Run { driver, mut report, .. } = run;
-    let outcome = driver.close()?;
+    let outcome = driver.close()?.0;
     (report.lost, report.unclean) = (outcome.lost, outcome.unclean);
     if let Err(error) = subject.stop() {
         report.unclean.count(format!("{error:#}"));

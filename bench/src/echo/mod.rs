@@ -122,7 +122,7 @@ pub(crate) fn measure(args: &EchoArgs, interrupt: &Interrupt) -> anyhow::Result<
         watch.costs.cpu_us_per_echo = micros_each(cpu_nanos, echo.received);
     }
     report.echo = echo;
-    report.outcome = driver.close()?;
+    report.outcome = driver.close()?.0;
     report.server = watch.map(|watch| watch.costs);
     Ok(report)
 }

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::plan::{Plan, Timeouts};
 use super::sources::Sources;
 use super::target::{Numbers, Target};
-use super::{Plan, Timeouts};
 use crate::args::duration;
 use crate::measure::threads::{Spread, Threads};
 

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure};
 use indicatif::ProgressBar;
 
+use super::once::Once;
+use super::visits::Visits;
 use super::{Engine, Opening, Outcome};
 use crate::measure::interrupt::Interrupt;
 use crate::measure::progress::Bars;
@@ -16,13 +18,13 @@ pub(crate) const LOOK: Duration = Duration::from_millis(10);
 const STANDSTILL: Duration = Duration::from_secs(60);
 
 /// An engine, who may interrupt it, and where its progress is shown.
-pub(crate) struct Driver {
-    pub(crate) engine: Engine,
+pub(crate) struct Driver<V: Visits = Once> {
+    pub(crate) engine: Engine<V>,
     pub(crate) interrupt: Interrupt,
     pub(crate) bars: Bars,
 }
 
-impl Driver {
+impl<V: Visits> Driver<V> {
     /// Opens the connections, until each has opened or failed, and begins to hold them.
     pub(crate) fn ramp(&self, title: &'static str) -> anyhow::Result<Opening> {
         let bar = self.bars.counting(title, self.engine.wanted());
@@ -53,7 +55,7 @@ impl Driver {
     }
 
     /// Waits for something.
-    pub(crate) fn until<T>(&self, mut ready: impl FnMut(&Engine) -> Option<T>) -> anyhow::Result<T> {
+    pub(crate) fn until<T>(&self, mut ready: impl FnMut(&Engine<V>) -> Option<T>) -> anyhow::Result<T> {
         loop {
             if let Some(found) = ready(&self.engine) {
                 return Ok(found);
@@ -73,7 +75,7 @@ impl Driver {
     }
 
     /// Closes all connections.
-    pub(crate) fn close(mut self) -> anyhow::Result<Outcome> {
+    pub(crate) fn close(mut self) -> anyhow::Result<(Outcome, V::Tally)> {
         self.engine.close();
         let bar = self.bars.counting("close", self.engine.counts().open);
         while !self.engine.is_finished() {

@@ -7,15 +7,19 @@ pub(crate) mod args;
 mod client;
 pub(crate) mod compression;
 pub(crate) mod connection;
+mod deadlines;
 pub(crate) mod driver;
 pub(crate) mod echo;
 pub(crate) mod feed;
+pub(crate) mod once;
 mod pings;
+mod plan;
 mod shared;
 pub(crate) mod sources;
 pub(crate) mod target;
 mod thread;
 pub(crate) mod timer;
+pub(crate) mod visits;
 pub(crate) mod wire;
 
 use std::sync::Arc;
@@ -23,67 +27,22 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::measure::distribution::Distribution;
 use crate::measure::reasons::Reasons;
-use crate::measure::threads::Threads;
-use compression::Compression;
 use echo::EchoRun;
-use feed::Feed;
+use once::Once;
 use shared::{Phase, Shared};
-use sources::Sources;
-use target::{Numbers, Target};
 use thread::run_thread;
+use visits::Visits;
 
 pub(crate) use echo::{EchoPlan, Echoed, Payload};
 pub(crate) use feed::{FeedPlan, Received};
+pub(crate) use plan::{Plan, Timeouts};
 pub(crate) use shared::Counts;
-pub(crate) use thread::{join_threads, set_up_thread, wait};
 pub(crate) use wire::connect_reason;
-
-/// What an engine is to do.
-#[derive(Debug, Clone)]
-pub(crate) struct Plan {
-    /// Where to connect to, in turn.
-    pub(crate) targets: Vec<Target>,
-    /// Where to connect from, in turn.
-    pub(crate) sources: Sources,
-    /// Connections to open, over all threads.
-    pub(crate) connections: usize,
-    /// The threads that share them.
-    pub(crate) threads: Threads,
-    /// Most connections, over all threads, that are being opened or closed at the same time.
-    pub(crate) in_flight: usize,
-    /// Connections to begin per second, over all threads; `None` for as many as can be.
-    pub(crate) rate: Option<f64>,
-    /// Only connect: no WebSocket handshake, and a reset for an end.
-    pub(crate) raw: bool,
-    /// Send the key of RFC 6455, section 1.3, in every handshake: floors have one answer, written in advance.
-    pub(crate) sample_key: bool,
-    /// What is offered in every handshake, if anything.
-    pub(crate) compression: Option<Compression>,
-    /// What stands for `{n}` in a target's path.
-    pub(crate) numbers: Numbers,
-    /// What the connections are to receive, if they are subscribers.
-    pub(crate) feed: Option<Arc<Feed>>,
-    /// How long the other side may take.
-    pub(crate) timeouts: Timeouts,
-    /// What masking keys and nonces are drawn from.
-    pub(crate) seed: u64,
-}
-
-/// How long the other side may take.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Timeouts {
-    /// The kernel, to connect.
-    pub(crate) connect: Duration,
-    /// The server, to answer the upgrade request.
-    pub(crate) handshake: Duration,
-    /// The server, to finish the closing handshake and end the connection.
-    pub(crate) close: Duration,
-}
 
 /// How the opening went.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -124,25 +83,35 @@ pub(crate) struct Outcome {
 
 /// A running engine. Dropping it ends its threads, and with them its connections, without closing handshakes.
 #[derive(Debug)]
-pub(crate) struct Engine {
+pub(crate) struct Engine<V: Visits = Once> {
     plan: Arc<Plan>,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<V::Tally>>,
     threads: Vec<JoinHandle<anyhow::Result<()>>>,
     closing_since: Option<Instant>,
 }
 
 impl Engine {
-    /// Starts the threads, which wait for [`open`](Self::open).
+    /// Starts threads that open each connection once, and wait for [`open`](Self::open).
     pub(crate) fn start(plan: Plan) -> anyhow::Result<Self> {
+        Self::with(plan, Once::new)
+    }
+}
+
+impl<V: Visits> Engine<V> {
+    /// Starts the threads, each of which makes its own visits, and which wait for [`open`](Self::open).
+    pub(crate) fn with(
+        plan: Plan,
+        visits: impl Fn(&Plan, usize) -> V + Clone + Send + 'static,
+    ) -> anyhow::Result<Self> {
         let plan = Arc::new(plan);
         let shared = Arc::new(Shared::new(plan.threads.count));
         let mut engine = Self { plan, shared, threads: Vec::new(), closing_since: None };
         let (ready, readies) = mpsc::channel();
         for number in 0..engine.plan.threads.count {
             let (plan, shared) = (Arc::clone(&engine.plan), Arc::clone(&engine.shared));
-            let ready = ready.clone();
-            let run = move || run_thread(number, plan, &shared, ready);
-            let thread = std::thread::Builder::new().name(format!("engine-{number}")).spawn(run);
+            let (ready, visits) = (ready.clone(), visits.clone());
+            let run = move || run_thread(number, plan, &shared, &visits, ready);
+            let thread = std::thread::Builder::new().name(format!("client-{number}")).spawn(run);
             engine.threads.push(thread.context("cannot start a thread")?);
         }
         drop(ready);
@@ -226,6 +195,11 @@ impl Engine {
         self.shared.counts()
     }
 
+    /// What the visits of all threads have counted, as of some milliseconds ago.
+    pub(crate) fn tally(&self) -> V::Tally {
+        self.shared.tally()
+    }
+
     /// Whether each connection has opened or failed, or been lost since.
     pub(crate) fn is_ramped(&self) -> bool {
         let counts = self.counts();
@@ -271,14 +245,14 @@ impl Engine {
     }
 
     /// Waits for the end of all threads, after [`close`](Self::close).
-    pub(crate) fn finish(mut self) -> anyhow::Result<Outcome> {
+    pub(crate) fn finish(mut self) -> anyhow::Result<(Outcome, V::Tally)> {
         self.close();
-        let min_pings_held = self.shared.counts().min_pings;
+        let min_pings_held = self.counts().min_pings;
         self.join()?;
         let close_seconds = self.closing_since.map_or(0.0, |since| since.elapsed().as_secs_f64());
-        let counts = self.shared.counts();
+        let counts = self.counts();
         let ledger = self.shared.ledger();
-        Ok(Outcome {
+        let outcome = Outcome {
             lost: ledger.lost.clone(),
             closed: counts.closed,
             unclean: ledger.unclean.clone(),
@@ -286,7 +260,8 @@ impl Engine {
             min_pings_held,
             messages_in: counts.messages_in,
             close_seconds,
-        })
+        };
+        Ok((outcome, self.tally()))
     }
 
     fn end_threads(&mut self) -> anyhow::Result<()> {
@@ -294,12 +269,18 @@ impl Engine {
         self.join()
     }
 
+    /// Waits for the end of the threads; the first error of any is the result.
     fn join(&mut self) -> anyhow::Result<()> {
-        join_threads(&mut self.threads)
+        let mut result = Ok(());
+        for thread in self.threads.drain(..) {
+            let ended = thread.join().unwrap_or_else(|_| Err(anyhow!("a client thread panicked: a bug")));
+            result = result.and(ended);
+        }
+        result
     }
 }
 
-impl Drop for Engine {
+impl<V: Visits> Drop for Engine<V> {
     fn drop(&mut self) {
         // What went wrong in a thread has been reported, or the caller has something worse to tell.
         let _ = self.end_threads();

@@ -1,6 +1,7 @@
 //! What the threads of an engine and the main thread share.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::ops::AddAssign;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,8 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::echo::{EchoRun, Echoed};
 use super::feed::Received;
 use crate::measure::distribution::Distribution;
-use crate::measure::percentiles::micros;
-use crate::measure::reasons::Reasons;
+use crate::measure::reasons::{Reasons, add_fields};
 
 /// What the engine is about. It only ever moves on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,56 +55,20 @@ pub(crate) struct Counts {
     pub(crate) messages_in: u64,
 }
 
-/// One thread's counts on cache lines of their own. Only that thread writes.
+add_fields!(Counts { opened, failed, open, lost, closed, pings_answered, messages_in });
+
+/// What a thread has told of itself, on cache lines of its own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub(super) struct Tally {
-    opened: AtomicU64,
-    failed: AtomicU64,
-    open: AtomicU64,
-    lost: AtomicU64,
-    closed: AtomicU64,
-    pings_answered: AtomicU64,
-    min_pings: AtomicU64,
-    messages_in: AtomicU64,
-    /// When the thread's last connection opened or failed, in microseconds after the start.
-    settled_us: AtomicU64,
+pub(super) struct Told<T> {
+    pub(super) counts: Counts,
+    /// From the start until the thread's last connection opened or failed.
+    pub(super) settled: Duration,
+    /// What its visits have counted, a few times a second.
+    pub(super) tally: T,
 }
 
-impl Tally {
-    pub(super) fn publish(&self, counts: &Counts) {
-        let set = |cell: &AtomicU64, value| cell.store(value, Ordering::Relaxed);
-        set(&self.failed, counts.failed);
-        set(&self.open, counts.open);
-        set(&self.lost, counts.lost);
-        set(&self.closed, counts.closed);
-        set(&self.pings_answered, counts.pings_answered);
-        set(&self.min_pings, counts.min_pings);
-        set(&self.messages_in, counts.messages_in);
-        // Last: who sees that the ramp is over also sees the counts above.
-        self.opened.store(counts.opened, Ordering::Release);
-    }
-
-    pub(super) fn set_settled(&self, after: Duration) {
-        self.settled_us.store(micros(after), Ordering::Relaxed);
-    }
-
-    fn counts(&self) -> Counts {
-        let get = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
-        Counts {
-            opened: self.opened.load(Ordering::Acquire),
-            failed: get(&self.failed),
-            open: get(&self.open),
-            lost: get(&self.lost),
-            closed: get(&self.closed),
-            pings_answered: get(&self.pings_answered),
-            min_pings: get(&self.min_pings),
-            messages_in: get(&self.messages_in),
-        }
-    }
-}
-
-/// What is too rare or too large for atomics.
+/// What is too rare or too large to be told at every turn.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) failed: Reasons,
@@ -125,21 +89,21 @@ pub(super) struct Ledger {
 }
 
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct Shared<T> {
     phase: AtomicU8,
     started: OnceLock<Instant>,
     echo: OnceLock<Arc<EchoRun>>,
-    tallies: Vec<Tally>,
+    told: Vec<Mutex<Told<T>>>,
     ledger: Mutex<Ledger>,
 }
 
-impl Shared {
+impl<T: for<'a> AddAssign<&'a T> + Default> Shared<T> {
     pub(super) fn new(threads: usize) -> Self {
         Self {
             phase: AtomicU8::new(Phase::Wait as u8),
             started: OnceLock::new(),
             echo: OnceLock::new(),
-            tallies: (0..threads).map(|_| Tally::default()).collect(),
+            told: (0..threads).map(|_| Mutex::default()).collect(),
             ledger: Mutex::default(),
         }
     }
@@ -180,31 +144,23 @@ impl Shared {
         self.echo.get().cloned()
     }
 
-    pub(super) fn tally(&self, thread: usize) -> &Tally {
-        &self.tallies[thread]
+    pub(super) fn told(&self, thread: usize) -> MutexGuard<'_, Told<T>> {
+        lock(&self.told[thread])
     }
 
-    /// A panic elsewhere does not make counts wrong.
     pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.ledger)
     }
 
     pub(super) fn ramp_time(&self) -> Duration {
-        let settled = self.tallies.iter().map(|tally| tally.settled_us.load(Ordering::Relaxed));
-        Duration::from_micros(settled.max().unwrap_or(0))
+        self.told.iter().map(|told| lock(told).settled).max().unwrap_or_default()
     }
 
     pub(super) fn counts(&self) -> Counts {
         let mut sum = Counts::default();
         let mut min_pings = None;
-        for counts in self.tallies.iter().map(Tally::counts) {
-            sum.opened += counts.opened;
-            sum.failed += counts.failed;
-            sum.open += counts.open;
-            sum.lost += counts.lost;
-            sum.closed += counts.closed;
-            sum.pings_answered += counts.pings_answered;
-            sum.messages_in += counts.messages_in;
+        for counts in self.told.iter().map(|told| lock(told).counts) {
+            sum += &counts;
             if counts.opened > 0 {
                 min_pings = Some(min_pings.map_or(counts.min_pings, |min: u64| min.min(counts.min_pings)));
             }
@@ -212,24 +168,36 @@ impl Shared {
         sum.min_pings = min_pings.unwrap_or(0);
         sum
     }
+
+    pub(super) fn tally(&self) -> T {
+        let mut sum = T::default();
+        self.told.iter().for_each(|told| sum += &lock(told).tally);
+        sum
+    }
+}
+
+/// A panic elsewhere does not make counts wrong.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::once::NoTally;
     use super::*;
 
     #[test]
     fn counts_add_up_and_the_minimum_is_that_of_threads_with_connections() {
-        let shared = Shared::new(3);
-        shared.tally(0).publish(&Counts { opened: 2, open: 1, lost: 1, min_pings: 4, ..Counts::default() });
-        shared.tally(1).publish(&Counts { opened: 3, open: 3, min_pings: 2, ..Counts::default() });
+        let shared = Shared::<NoTally>::new(3);
+        shared.told(0).counts = Counts { opened: 2, open: 1, lost: 1, min_pings: 4, ..Counts::default() };
+        shared.told(1).counts = Counts { opened: 3, open: 3, min_pings: 2, ..Counts::default() };
         let counts = shared.counts();
         assert_eq!((counts.opened, counts.open, counts.lost, counts.min_pings), (5, 4, 1, 2));
     }
 
     #[test]
     fn phases_only_move_on() {
-        let shared = Shared::new(1);
+        let shared = Shared::<NoTally>::new(1);
         shared.enter(Phase::Close);
         shared.enter(Phase::Hold);
         assert_eq!(shared.phase(), Phase::Close);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use http::Uri;
 
-use super::connect_reason;
+use super::wire::connect_reason;
 
 /// A WebSocket server's address, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -171,7 +171,7 @@ impl<'a> Hold<'a> {
         }
         bar.finish_and_clear();
         self.report.opening = self.driver.engine.opening();
-        self.report.outcome = self.driver.engine.finish()?;
+        self.report.outcome = self.driver.engine.finish()?.0;
         self.report.server = self.watch.map(|watch| watch.costs);
         Ok(self.report)
     }

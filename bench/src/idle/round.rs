@@ -146,7 +146,7 @@ impl Run<'_> {
             driver.engine.close();
         }
         for driver in self.drivers {
-            let Outcome { lost, unclean, .. } = driver.close()?;
+            let Outcome { lost, unclean, .. } = driver.close()?.0;
             self.round.lost += &lost;
             self.round.unclean += &unclean;
         }

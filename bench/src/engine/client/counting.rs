@@ -1,11 +1,13 @@
 //! What a thread counts of its connections, and tells the others.
 
 use super::super::connection::Step;
+use super::super::deadlines::Then;
 use super::super::shared::Phase;
+use super::super::visits::{End, Slot, Stay, Visits};
 use super::super::wire::at;
-use super::{Client, target};
+use super::Client;
 
-impl Client<'_> {
+impl<V: Visits> Client<'_, V> {
     pub(super) fn count_pings(&mut self, index: usize) {
         if self.wire.answered > 0 {
             let pings = self.connections[index].pings;
@@ -21,25 +23,26 @@ impl Client<'_> {
             Step::Stay => {}
             Step::Opened(planned) => {
                 self.opening -= 1;
-                self.counts.opened += 1;
                 self.counts.open += 1;
                 self.pings.add();
-                self.latency.record(planned.elapsed());
+                let turn = self.turn();
+                if self.visits.is_measured(&turn) {
+                    self.counts.opened += 1;
+                    self.latency.record(planned.elapsed());
+                }
                 self.note_settled();
+                if let Stay::Until(then) = self.visits.opened(Slot::of(index), &turn) {
+                    self.deadlines.set(index, then, Then::Leave);
+                }
             }
-            Step::Failed(reason) => {
-                self.opening -= 1;
-                self.counts.failed += 1;
-                let to = target(&self.plan, self.number(index)).address;
-                self.shared.ledger().failed.count(at(&reason, to));
-                self.note_settled();
-            }
+            Step::Failed(reason) => self.fail(index, &reason, End::Failed(&reason)),
             Step::Lost(reason) => {
-                self.leave(index);
+                self.note_gone(index);
                 if let Some(echoes) = &mut self.wire.echoes {
                     echoes.lose(index);
                 }
                 self.counts.lost += 1;
+                self.ended(index, End::Lost(&reason));
                 if !self.is_deaf(index) {
                     self.shared.ledger().lost.count(reason);
                 } else if let Some(receipts) = &mut self.wire.receipts {
@@ -47,19 +50,43 @@ impl Client<'_> {
                 }
             }
             Step::Closed => {
-                self.leave(index);
+                self.note_gone(index);
                 self.closing -= 1;
                 self.counts.closed += 1;
+                self.ended(index, End::Closed);
             }
             Step::Unclean(reason) => {
-                self.leave(index);
+                self.note_gone(index);
                 self.closing -= 1;
+                self.ended(index, End::Unclean(&reason));
                 self.shared.ledger().unclean.count(reason);
             }
         }
     }
 
-    fn leave(&mut self, index: usize) {
+    /// A connection has not opened, and will not.
+    pub(super) fn fail(&mut self, index: usize, reason: &str, end: End<'_>) {
+        self.opening -= 1;
+        if self.visits.is_failure(&end) {
+            self.counts.failed += 1;
+            let to = self.plan.target(self.number(index)).address;
+            self.shared.ledger().failed.count(at(reason, to));
+        }
+        self.note_settled();
+        self.ended(index, end);
+    }
+
+    /// A slot is free.
+    pub(super) fn ended(&mut self, index: usize, end: End<'_>) {
+        self.here -= 1;
+        self.has_freed = true;
+        self.deadlines.clear(index);
+        let turn = self.turn();
+        self.visits.ended(Slot::of(index), end, &turn);
+    }
+
+    /// A connection that was open is so no more.
+    pub(super) fn note_gone(&mut self, index: usize) {
         self.counts.open -= 1;
         // Once the closing has begun, the fewest pings are those of the connections that were held.
         if self.phase != Phase::Close {
@@ -87,15 +114,20 @@ impl Client<'_> {
 
     /// Notes the time, and hands over how it went with the last connection.
     fn note_settled(&mut self) {
-        if self.counts.opened + self.counts.failed == self.share as u64 {
+        if self.counts.opened + self.counts.failed == self.plan.share(self.thread) as u64 {
             self.hand_over_opening();
-            self.shared.tally(self.thread).set_settled(self.shared.started().elapsed());
+            self.shared.told(self.thread).settled = self.shared.started().elapsed();
         }
     }
 
-    pub(super) fn publish(&mut self) {
+    /// Tells the counts, and once a tick what the visits have counted.
+    pub(super) fn publish(&mut self, is_over: bool) {
         self.counts.min_pings = self.pings.min();
         self.counts.messages_in = self.wire.messages;
-        self.shared.tally(self.thread).publish(&self.counts);
+        let mut told = self.shared.told(self.thread);
+        told.counts = self.counts;
+        if is_over || self.now >= self.next_tick {
+            told.tally = self.visits.tally();
+        }
     }
 }

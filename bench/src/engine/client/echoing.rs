@@ -2,25 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use mio::Token;
-
 use super::super::echo::Echoes;
-use super::super::timer::Timer;
+use super::super::visits::Visits;
 use super::{BUDGET, Client};
 
-/// The timer's token: no connection has that index.
-const TIMER: Token = Token(usize::MAX);
-
-impl Client<'_> {
-    pub(super) fn start_echoing(&mut self) -> anyhow::Result<()> {
-        let Some(run) = self.shared.echo() else { return Ok(()) };
-        if run.plan.rate.is_some() {
-            self.timer = Some(Timer::new(self.poll.registry(), TIMER)?);
-        }
+impl<V: Visits> Client<'_, V> {
+    pub(super) fn start_echoing(&mut self) {
+        let Some(run) = self.shared.echo() else { return };
         let open = self.connections.iter().enumerate().filter(|(_, connection)| connection.is_open());
         let open: Vec<usize> = open.map(|(index, _)| index).collect();
         self.wire.start_echoes(Echoes::new(run, self.thread, &open, self.connections.len()));
-        Ok(())
     }
 
     /// Sends what is due, and hands over what came back once all of it has.
@@ -36,17 +27,12 @@ impl Client<'_> {
         }
         if let Some(echoes) = self.wire.echoes.take_if(|echoes| echoes.is_over(self.now)) {
             let echoed = echoes.finish();
-            self.timer = None;
             let mut ledger = self.shared.ledger();
             ledger.echoed.add(&echoed);
             ledger.done_echoing += 1;
         }
-        if let Some(planned) = self.wire.echoes.as_ref().and_then(|echoes| echoes.next_planned())
-            && let Some(timer) = &self.timer
-        {
-            timer.set(planned.saturating_duration_since(Instant::now()))?;
-        }
-        Ok(())
+        let planned = self.wire.echoes.as_ref().and_then(|echoes| echoes.next_planned());
+        planned.map_or(Ok(()), |planned| self.wake_at(planned))
     }
 
     /// How long the loop may sleep for the sake of messages that are due. Planned ones have the timer.

@@ -1,6 +1,5 @@
 //! One connection, from its first SYN to its end.
 
-mod closing;
 mod opening;
 mod serving;
 
@@ -11,12 +10,11 @@ use mio::event::Event as Readiness;
 use throng::sys::socket;
 use throng::ws::{CloseCode, client, encode};
 
-use super::Timeouts;
+use super::plan::Timeouts;
 use super::target::Target;
 use super::wire::{Unsent, Wire, reason, timeout_reason};
-use closing::Closing;
 use opening::Opening;
-pub(crate) use opening::dial;
+pub(crate) use opening::{dial, part_of};
 use serving::Busy;
 
 /// All that is kept of a connection. What an idle one lacks is behind one pointer.
@@ -38,6 +36,52 @@ pub(crate) enum State {
     Open,
     /// The socket is closed.
     Gone,
+}
+
+/// Which Close frames have passed on a connection (RFC 6455, sections 5.5.1 and 7.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Closing {
+    /// None: messages may pass both ways.
+    #[default]
+    Open,
+    /// Ours: nothing more may be sent; the peer's is awaited.
+    Sent,
+    /// The peer's: what arrives after it is ignored; ours is owed.
+    Received,
+    /// Both: the server ends the TCP connection.
+    Done,
+}
+
+impl Closing {
+    /// Notes that a Close frame is about to be sent. `false` when one was sent before: then this one must not be
+    /// (section 5.5.1: nothing may follow a Close frame).
+    pub(super) fn send(&mut self) -> bool {
+        match self {
+            Self::Open => *self = Self::Sent,
+            Self::Received => *self = Self::Done,
+            Self::Sent | Self::Done => return false,
+        }
+        true
+    }
+
+    /// Notes that a Close frame arrived. `true` when ours is still owed in answer.
+    pub(super) fn receive(&mut self) -> bool {
+        match self {
+            Self::Open | Self::Received => {
+                *self = Self::Received;
+                true
+            }
+            Self::Sent | Self::Done => {
+                *self = Self::Done;
+                false
+            }
+        }
+    }
+
+    /// Whether both Close frames have passed.
+    pub(super) const fn is_done(self) -> bool {
+        matches!(self, Self::Done)
+    }
 }
 
 #[derive(Debug)]
@@ -116,6 +160,15 @@ impl Connection {
         matches!(self.state, State::Connecting | State::Handshaking)
     }
 
+    pub(crate) const fn is_connecting(&self) -> bool {
+        matches!(self.state, State::Connecting)
+    }
+
+    /// Whether it is open, and is not being closed.
+    pub(crate) fn stays(&self) -> bool {
+        self.is_open() && self.closing == Closing::Open
+    }
+
     pub(crate) const fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
     }
@@ -153,10 +206,7 @@ impl Connection {
         wire.output.clear();
         let mask = wire.mask();
         encode::close(&mut wire.output, Some(CloseCode::NORMAL), "", Some(mask));
-        match self.send_output(wire) {
-            Ok(()) => Step::Stay,
-            Err(reason) => self.end(reason),
-        }
+        self.say(wire)
     }
 
     /// Gives up waiting for the server.
@@ -170,9 +220,26 @@ impl Connection {
         self.end(timeout_reason(doing, timeout))
     }
 
-    /// Gives up a connection that still waits to be opened when all are to be closed.
-    pub(crate) fn abandon(&mut self) -> Step {
-        self.end("given up before it had opened".to_owned())
+    /// Gives up a connection that still waits to be opened when all are to be closed, and says so.
+    pub(crate) fn abandon(&mut self) -> &'static str {
+        self.drop_socket(Step::Stay);
+        "given up before it had opened"
+    }
+
+    /// Drops the socket, with a reset or the end of the stream. Whether the connection was open.
+    pub(crate) fn hang_up(&mut self, with_reset: bool) -> bool {
+        if with_reset && let Some(fd) = self.socket() {
+            // It can only fail for what is no socket.
+            let _ = socket::reset_on_close(fd);
+        }
+        let was_open = self.is_open();
+        self.drop_socket(Step::Stay);
+        was_open
+    }
+
+    /// Sends what has been put into the wire's output.
+    pub(crate) fn say(&mut self, wire: &Wire) -> Step {
+        self.send_output(wire).map_or_else(|reason| self.end(reason), |()| Step::Stay)
     }
 
     /// Drops the socket; what that means depends on how far the connection had come.
@@ -191,5 +258,28 @@ impl Connection {
         self.extra = None;
         self.state = State::Gone;
         step
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_side_closes_once_in_every_order() {
+        use Closing::{Done, Open, Received, Sent};
+        // (state, after sending, whether we may send, after receiving, whether we owe an answer)
+        for (state, sent, may_send, received, owed) in [
+            (Open, Sent, true, Received, true),
+            (Sent, Sent, false, Done, false),
+            (Received, Done, true, Received, true),
+            (Done, Done, false, Done, false),
+        ] {
+            let mut closing = state;
+            assert_eq!((closing.send(), closing), (may_send, sent), "{state:?} sends");
+            let mut closing = state;
+            assert_eq!((closing.receive(), closing), (owed, received), "{state:?} receives");
+            assert_eq!(state.is_done(), state == Done);
+        }
     }
 }

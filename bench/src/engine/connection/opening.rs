@@ -72,6 +72,19 @@ impl Connection {
         Ok(Step::Stay)
     }
 
+    /// Sends a share of the request, from 0 to 1 but never all of it.
+    pub(crate) fn break_off(&mut self, target: &Target, share: f64, wire: &mut Wire) -> Step {
+        let Some(fd) = self.socket() else { return Step::Stay };
+        wire.output.clear();
+        client::request(&mut wire.output, &target.host, &target.path, &client::encode_key([0; 16]), "");
+        let part = &wire.output[..part_of(share, wire.output.len())];
+        // A new connection takes so few bytes at once.
+        let sent = socket::take_error(fd)
+            .map_err(|error| reason("connect", &error))
+            .and_then(|()| socket::send(fd, part).map_err(|error| reason("handshake", &error)));
+        sent.map_or_else(|reason| self.end(reason), |_| Step::Stay)
+    }
+
     pub(super) fn shake_hands(&mut self, ready: Ready, wire: &mut Wire) -> Result<Step, String> {
         let Self { socket: Some(socket), extra: Some(extra), .. } = self else { return Ok(Step::Stay) };
         let Extra::Opening(opening) = &mut **extra else { return Ok(Step::Stay) };
@@ -105,4 +118,14 @@ impl Connection {
         }
         Ok(Step::Stay)
     }
+}
+
+/// A share of `len`, from 0 to 1 but never all of it.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "lengths far below 2^52, shares from 0 to 1"
+)]
+pub(crate) fn part_of(share: f64, len: usize) -> usize {
+    ((len as f64 * share) as usize).min(len.saturating_sub(1))
 }

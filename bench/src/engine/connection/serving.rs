@@ -5,8 +5,7 @@ use std::os::fd::AsFd;
 use throng::ws::{CloseCode, Decoder, Event, Heap, Opcode, encode};
 
 use super::super::wire::{Unsent, Wire, read, reason};
-use super::closing::Closing;
-use super::{Connection, Extra, Ready, Step};
+use super::{Closing, Connection, Extra, Ready, Step};
 
 /// An open connection with something unfinished.
 #[derive(Debug, Default)]
@@ -164,7 +163,7 @@ impl Connection {
     }
 
     /// Sends what has been put into the wire's output, and keeps what the kernel does not take.
-    pub(crate) fn send_output(&mut self, wire: &Wire) -> Result<(), String> {
+    pub(super) fn send_output(&mut self, wire: &Wire) -> Result<(), String> {
         let mut unsent = match self.extra.as_deref_mut() {
             Some(Extra::Busy(busy)) => std::mem::take(&mut busy.unsent),
             _ => Unsent::default(),
