@@ -1,28 +1,26 @@
 //! `throng-bench connect`: how many connections a second any WebSocket server takes, one after the other.
 
-mod client;
 mod page;
 mod visits;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
 use crate::args::{OutputArgs, Rate, duration};
 use crate::engine::args::ClientArgs;
+use crate::engine::driver::Driver;
+use crate::engine::{Engine, Plan};
 use crate::measure::distribution::Distribution;
 use crate::measure::environment::Environment;
 use crate::measure::interrupt::Interrupt;
 use crate::measure::progress::Bars;
 use crate::measure::reasons::Reasons;
-use crate::measure::threads::{Spread, Threads};
 use crate::measure::watch::{ServerCosts, Watch, WatchArgs, micros_each};
 use crate::report::deliver;
-use visits::{Plan, Visits};
+use visits::{Habits, Visits};
 
-/// How often the main thread looks at the clients.
-const LOOK: Duration = Duration::from_millis(10);
 /// Connections for which source addresses are chosen: ports rest in TIME_WAIT for a minute after their use.
 const RESTING: u64 = 1_000_000;
 
@@ -120,37 +118,31 @@ pub(crate) fn run(args: &ConnectArgs) -> anyhow::Result<bool> {
 
 /// Has connections come and go for the planned time.
 pub(crate) fn measure(args: &ConnectArgs, interrupt: &Interrupt) -> anyhow::Result<ConnectReport> {
+    let leave = leave(args)?;
     let plan = plan(args)?;
-    let (leave, threads) = (plan.leave, plan.threads.count);
+    let threads = plan.threads.count;
     let mut watch = Watch::start(&args.watch)?;
-    let visits = Visits::start(plan)?;
-    let bar = Bars::new(args.output.progress).waiting("connect", args.duration);
-    let look = || {
-        ensure!(!interrupt.is_raised(), "interrupted");
-        if visits.has_failed() {
-            bail!("a client thread has ended early");
-        }
-        std::thread::sleep(LOOK);
-        Ok(())
+    let habits = Habits {
+        rate: args.rate.per_second(),
+        stay: args.stay,
+        leave,
+        warm_up: args.warm_up,
+        time: args.duration,
     };
-    let measured = visits.began() + args.warm_up;
-    while Instant::now() < measured {
-        look()?;
-    }
+    let engine = Engine::with(plan, move |plan, thread| Visits::new(habits, plan, thread))?;
+    let mut driver = Driver { engine, interrupt: interrupt.clone(), bars: Bars::new(args.output.progress) };
+    driver.engine.open();
+    driver.pass("warm up", args.warm_up)?;
     let cpu = || watch.as_ref().map_or(Ok(0), Watch::cpu_nanos);
     let before = cpu()?;
-    while measured.elapsed() < args.duration {
-        look()?;
-        bar.set_position(u64::try_from(measured.elapsed().as_millis()).unwrap_or(u64::MAX));
-    }
+    driver.pass("connect", args.duration)?;
     let cpu_nanos = cpu()?.saturating_sub(before);
-    while !visits.is_finished() {
-        look()?;
-    }
-    bar.finish_and_clear();
-    let counts = visits.finish()?;
+    driver.engine.close();
+    driver.until(|engine| engine.is_finished().then_some(()))?;
+    let opening = driver.engine.opening();
+    let (outcome, behind) = driver.close()?;
     if let Some(watch) = &mut watch {
-        watch.costs.cpu_us_per_handshake = micros_each(cpu_nanos, counts.opened);
+        watch.costs.cpu_us_per_handshake = micros_each(cpu_nanos, opening.opened);
         watch.note_memory(0)?;
     }
     let seconds = args.duration.as_secs_f64();
@@ -164,45 +156,39 @@ pub(crate) fn measure(args: &ConnectArgs, interrupt: &Interrupt) -> anyhow::Resu
         rate: args.rate.per_second(),
         seed: args.client.seed,
         seconds,
-        opened: counts.opened,
-        per_second: counts.opened as f64 / seconds,
-        failed: counts.failed,
-        lost: counts.lost,
-        unclean: counts.unclean,
-        not_begun: counts.not_begun,
-        behind_us: counts.behind_us,
-        latency_us: counts.latency,
+        opened: opening.opened,
+        per_second: opening.opened as f64 / seconds,
+        failed: opening.failed,
+        lost: outcome.lost,
+        unclean: outcome.unclean,
+        not_begun: behind.not_begun,
+        behind_us: behind.behind_us,
+        latency_us: opening.latency_us,
         server: watch.map(|watch| watch.costs),
     })
 }
 
-fn plan(args: &ConnectArgs) -> anyhow::Result<Plan> {
-    let connections = u64::from(args.connections);
+fn leave(args: &ConnectArgs) -> anyhow::Result<Leave> {
     let default = if args.client.raw { Leave::Reset } else { Leave::Close };
     let leave = args.leave.unwrap_or(default);
-    ensure!(!args.duration.is_zero(), "--duration must be longer than nothing");
     ensure!(
         !(args.client.raw && leave == Leave::Close),
         "--raw has no closing handshake: use --leave fin or --leave reset"
     );
+    Ok(leave)
+}
+
+fn plan(args: &ConnectArgs) -> anyhow::Result<Plan> {
+    ensure!(!args.duration.is_zero(), "--duration must be longer than nothing");
     // A source that is not loopback's has what ports it has: TIME_WAIT may then be the limit, and the reason says so.
     let is_loopback =
         args.client.to.iter().all(|target| target.address.ip().is_loopback() && target.address.is_ipv4());
     let is_chosen = args.client.sources.is_some() || !args.client.source.is_empty();
+    let connections = u64::from(args.connections);
     let resting = if is_loopback && !is_chosen { RESTING.max(connections) } else { connections };
     Ok(Plan {
-        targets: args.client.to.clone(),
         sources: args.client.choose_sources(resting)?,
-        connections: usize::try_from(connections)?,
-        threads: Threads::plan(connections, args.client.threads, Spread::Even)?,
-        rate: args.rate.per_second(),
-        stay: args.stay,
-        leave,
-        raw: args.client.raw,
-        sample_key: args.client.sample_key,
-        warm_up: args.warm_up,
-        time: args.duration,
-        timeouts: args.client.timeouts(),
-        seed: args.client.seed,
+        in_flight: args.connections as usize,
+        ..Plan::of(&args.client, args.connections)?
     })
 }

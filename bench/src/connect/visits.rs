@@ -1,128 +1,142 @@
-//! The threads whose connections come and go, as the main thread sees them.
+//! Connections that come by the clock, or as soon as there is room, stay a while and leave.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-
 use super::Leave;
-use super::client::Client;
-use crate::engine::sources::Sources;
-use crate::engine::target::Target;
-use crate::engine::{Timeouts, join_threads, set_up_thread};
-use crate::measure::distribution::Distribution;
-use crate::measure::reasons::Reasons;
-use crate::measure::threads::Threads;
-
-/// Threads start within so long.
-const LEAD: Duration = Duration::from_millis(100);
+use crate::engine::Plan;
+use crate::engine::once::planned;
+use crate::engine::visits::{self, End, Hangup, Next, Slot, Stay, Turn};
+use crate::measure::percentiles::micros;
 
 /// What is to be done.
-#[derive(Debug, Clone)]
-pub(super) struct Plan {
-    pub(super) targets: Vec<Target>,
-    pub(super) sources: Sources,
-    /// Connections there at the same time, over all threads.
-    pub(super) connections: usize,
-    pub(super) threads: Threads,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Habits {
     /// Connections to begin per second, over all threads; `None` for as many as can be.
     pub(super) rate: Option<f64>,
     pub(super) stay: Duration,
     pub(super) leave: Leave,
-    pub(super) raw: bool,
-    pub(super) sample_key: bool,
     pub(super) warm_up: Duration,
     pub(super) time: Duration,
-    pub(super) timeouts: Timeouts,
-    pub(super) seed: u64,
 }
 
-/// What came of it, in one thread or in all.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) opened: u64,
-    pub(super) failed: Reasons,
-    pub(super) lost: Reasons,
-    pub(super) unclean: Reasons,
+/// How far behind its plan one thread was, or all are.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Behind {
+    /// Planned connections that were never begun, because no slot was free.
     pub(super) not_begun: u64,
+    /// How late the program itself began one at most.
     pub(super) behind_us: u64,
-    pub(super) latency: Distribution,
 }
 
-impl Counts {
-    fn add(&mut self, other: &Self) {
-        self.opened += other.opened;
+impl AddAssign<&Self> for Behind {
+    fn add_assign(&mut self, other: &Self) {
         self.not_begun += other.not_begun;
         self.behind_us = self.behind_us.max(other.behind_us);
-        self.latency.add(&other.latency);
-        self.failed += &other.failed;
-        self.lost += &other.lost;
-        self.unclean += &other.unclean;
     }
 }
 
-/// Running threads. Dropping them ends them, and with them their connections.
+/// One thread's connections.
 #[derive(Debug)]
 pub(super) struct Visits {
-    start: Instant,
-    end: Instant,
-    /// Set when threads are to drop everything.
-    abort: Arc<AtomicBool>,
-    counts: Arc<Mutex<Counts>>,
-    threads: Vec<JoinHandle<anyhow::Result<()>>>,
+    habits: Habits,
+    threads: usize,
+    thread: usize,
+    /// The number of the connection in each slot.
+    numbers: Vec<usize>,
+    free: Vec<Slot>,
+    /// Connections begun.
+    begun: usize,
+    behind_us: u64,
 }
 
 impl Visits {
-    /// Starts the threads.
-    pub(super) fn start(plan: Plan) -> anyhow::Result<Self> {
-        let plan = Arc::new(plan);
-        let start = Instant::now() + LEAD;
-        let end = start + plan.warm_up + plan.time;
-        let threads = Vec::with_capacity(plan.threads.count);
-        let mut visits = Self { start, end, abort: Arc::default(), counts: Arc::default(), threads };
-        for number in 0..plan.threads.count {
-            let (plan, abort, counts) =
-                (Arc::clone(&plan), Arc::clone(&visits.abort), Arc::clone(&visits.counts));
-            let run = move || {
-                set_up_thread(plan.threads)?;
-                let own = Client::new(number, plan, start)?.run(&abort)?;
-                counts.lock().unwrap_or_else(PoisonError::into_inner).add(&own);
-                Ok(())
-            };
-            let thread = std::thread::Builder::new().name(format!("connect-{number}")).spawn(run);
-            visits.threads.push(thread.context("cannot start a thread")?);
+    pub(super) fn new(habits: Habits, plan: &Plan, thread: usize) -> Self {
+        let share = plan.share(thread);
+        Self {
+            habits,
+            threads: plan.threads.count,
+            thread,
+            numbers: vec![0; share],
+            free: (0..share).rev().map(Slot::of).collect(),
+            begun: 0,
+            behind_us: 0,
         }
-        Ok(visits)
     }
 
-    /// When the warm-up begins.
-    pub(super) const fn began(&self) -> Instant {
-        self.start
+    /// The number of the next connection among those of all threads.
+    const fn next_number(&self) -> usize {
+        self.begun * self.threads + self.thread
     }
 
-    /// Whether a thread has ended before its time: none does unless it failed.
-    pub(super) fn has_failed(&self) -> bool {
-        Instant::now() < self.end && self.threads.iter().any(JoinHandle::is_finished)
-    }
-
-    /// Whether all threads have ended.
-    pub(super) fn is_finished(&self) -> bool {
-        self.threads.iter().all(JoinHandle::is_finished)
-    }
-
-    /// Waits for the end of all threads.
-    pub(super) fn finish(mut self) -> anyhow::Result<Counts> {
-        join_threads(&mut self.threads)?;
-        Ok(std::mem::take(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner)))
+    /// Connections of this thread that are planned.
+    fn planned(&self, rate: f64) -> usize {
+        let time = (self.habits.warm_up + self.habits.time).as_secs_f64();
+        let numbers = (self.thread..).step_by(self.threads);
+        numbers.take_while(|&number| (number as f64 / rate) < time).count()
     }
 }
 
-impl Drop for Visits {
-    fn drop(&mut self) {
-        self.abort.store(true, Ordering::Relaxed);
-        // What went wrong in a thread has been reported, or the caller has something worse to tell.
-        let _ = join_threads(&mut self.threads);
+impl visits::Visits for Visits {
+    type Tally = Behind;
+
+    fn next(&mut self, turn: &Turn) -> Next {
+        if turn.now >= turn.started + self.habits.warm_up + self.habits.time {
+            return Next::Nothing;
+        }
+        let planned = self.habits.rate.map(|rate| planned(turn.started, self.next_number(), rate));
+        let now = Instant::now();
+        if let Some(planned) = planned
+            && planned > now
+        {
+            return Next::At(planned);
+        }
+        let Some(slot) = self.free.pop() else { return Next::Nothing };
+        // Only with slots to spare is it this program that is late.
+        if let Some(planned) = planned
+            && self.free.len() > self.numbers.len() / 2
+            && self.is_measured(turn)
+        {
+            self.behind_us = self.behind_us.max(micros(now - planned));
+        }
+        self.numbers[slot.index()] = self.next_number();
+        self.begun += 1;
+        Next::Begin { slot, planned }
+    }
+
+    fn number(&self, slot: Slot) -> usize {
+        self.numbers[slot.index()]
+    }
+
+    fn opened(&mut self, _: Slot, turn: &Turn) -> Stay {
+        Stay::Until(turn.now + self.habits.stay)
+    }
+
+    fn due(&mut self, _: Slot, _: &Turn) -> visits::Leave {
+        match self.habits.leave {
+            Leave::Close => visits::Leave::Close,
+            Leave::Fin => visits::Leave::Now(Hangup::Fin),
+            Leave::Reset => visits::Leave::Now(Hangup::Reset),
+        }
+    }
+
+    fn ended(&mut self, slot: Slot, _: End<'_>, _: &Turn) {
+        self.free.push(slot);
+    }
+
+    /// What was not begun is known when all have left.
+    fn tally(&self) -> Behind {
+        let is_over = self.free.len() == self.numbers.len();
+        let planned = self.habits.rate.filter(|_| is_over).map_or(0, |rate| self.planned(rate));
+        Behind { not_begun: planned.saturating_sub(self.begun) as u64, behind_us: self.behind_us }
+    }
+
+    fn is_measured(&self, turn: &Turn) -> bool {
+        let from = turn.started + self.habits.warm_up;
+        (from..from + self.habits.time).contains(&turn.now)
+    }
+
+    fn is_failure(&self, end: &End<'_>) -> bool {
+        !matches!(end, End::GivenUp)
     }
 }
