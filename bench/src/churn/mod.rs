@@ -1,16 +1,12 @@
 //! `throng-bench churn`: connections that come and go at random do no harm to those that stay.
 
-mod client;
-mod leave;
 mod page;
 mod plan;
-mod population;
 pub(crate) mod report;
 pub(crate) mod samples;
 mod session;
-mod shared;
-mod slot;
 mod visit;
+pub(crate) mod visits;
 
 use std::time::Duration;
 

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use super::ChurnArgs;
-use super::population;
 use super::visit::Habits;
 use crate::engine::sources::Sources;
 use crate::engine::target::{Numbers, Target};
-use crate::engine::{self, Timeouts};
+use crate::engine::{Plan, Timeouts};
 use crate::measure::threads::{Spread, Threads};
 use crate::servers::{App, Want};
 
@@ -31,7 +30,7 @@ pub(super) fn ping_period(args: &ChurnArgs) -> Duration {
 }
 
 /// The plans of those who stay and of those who come and go.
-pub(super) fn plans(args: &ChurnArgs, target: &Target) -> anyhow::Result<(engine::Plan, population::Plan)> {
+pub(super) fn plans(args: &ChurnArgs, target: &Target) -> anyhow::Result<(Plan, Plan)> {
     let (held, slots) = (u64::from(args.held), u64::from(args.population));
     let sources = Sources::choose(&[target.address], held + slots + resting(args), None)?;
     // Both live in one process: if together they need private tables, neither may use the common one.
@@ -41,9 +40,9 @@ pub(super) fn plans(args: &ChurnArgs, target: &Target) -> anyhow::Result<(engine
     };
     let timeouts = Timeouts { connect: args.timeout, handshake: args.timeout, close: args.timeout };
     let in_flight = usize::try_from(args.in_flight)?;
-    let staying = engine::Plan {
+    let staying = Plan {
         targets: vec![target.clone()],
-        sources: sources.clone(),
+        sources,
         connections: usize::try_from(held)?,
         threads: threads(held)?,
         in_flight,
@@ -56,21 +55,18 @@ pub(super) fn plans(args: &ChurnArgs, target: &Target) -> anyhow::Result<(engine
         timeouts,
         seed: args.seed,
     };
-    let visiting = population::Plan {
-        target: target.clone(),
-        sources,
-        slots: usize::try_from(slots)?,
-        threads: threads(slots)?,
-        in_flight,
-        timeouts,
-        habits: Habits {
-            seed: args.seed,
-            life: args.life,
-            pause: args.pause(),
-            silence: longest_silence(args.life, args.pong_timeout),
-        },
-    };
+    let visiting = Plan { connections: usize::try_from(slots)?, threads: threads(slots)?, ..staying.clone() };
     Ok((staying, visiting))
+}
+
+/// What visits have in common.
+pub(super) fn habits(args: &ChurnArgs) -> Habits {
+    Habits {
+        seed: args.seed,
+        life: args.life,
+        pause: args.pause(),
+        silence: longest_silence(args.life, args.pong_timeout),
+    }
 }
 
 /// Ports that rest in TIME_WAIT at any time.

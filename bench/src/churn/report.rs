@@ -4,7 +4,7 @@ use serde::Serialize;
 use throng::Stats;
 
 use super::samples::{Growth, Sample, disturbance};
-use super::shared::Visits;
+use super::visits::Visits;
 use crate::engine::{Opening, Outcome};
 use crate::measure::environment::Environment;
 

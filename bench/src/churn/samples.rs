@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde::Serialize;
 
-use super::shared::Visits;
+use super::visits::Visits;
 use crate::measure::process::user_bytes;
 use crate::measure::slab::Slabs;
 use crate::servers::running::Running;

@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 
 use super::ChurnArgs;
-use super::plan::{ping_period, plans, want};
-use super::population::{self, Population};
+use super::plan::{habits, ping_period, plans, want};
 use super::report::{After, ChurnReport};
 use super::samples;
-use super::shared::Visits;
-use crate::engine::Engine;
+use super::visits::{Visitors, Visits};
 use crate::engine::driver::{Driver, Halt, LOOK, show_time};
 use crate::engine::target::Target;
+use crate::engine::{Engine, Plan};
 use crate::measure::environment::Environment;
 use crate::measure::interrupt::Interrupt;
 use crate::measure::process::user_bytes;
@@ -32,8 +31,8 @@ pub(super) struct Session<'a> {
     args: &'a ChurnArgs,
     interrupt: &'a Interrupt,
     driver: Driver,
-    visiting: population::Plan,
-    population: Option<Population>,
+    visiting: Plan,
+    population: Option<Engine<Visitors>>,
     // Behind the clients: whatever happens, they go first.
     server: Running,
     report: ChurnReport,
@@ -66,13 +65,16 @@ impl<'a> Session<'a> {
     pub(super) fn run(mut self) -> anyhow::Result<ChurnReport> {
         self.report.opening = self.driver.ramp("hold")?;
         let held_since = Instant::now();
-        self.population = Some(Population::start(self.visiting.clone())?);
+        let habits = habits(self.args);
+        let visitors = move |plan: &Plan, thread| Visitors::new(habits, plan, thread);
+        self.population = Some(Engine::with(self.visiting.clone(), visitors)?);
+        self.population.iter().for_each(Engine::open);
         self.warm_up()?;
         self.steady()?;
         self.report.held_seconds = held_since.elapsed().as_secs_f64();
         self.close_visitors()?;
         let Self { driver, server, mut report, interrupt, .. } = self;
-        report.outcome = driver.close()?;
+        report.outcome = driver.close()?.0;
         report.after = settle(&server, report.after, interrupt)?;
         report.server = server.stats()?;
         report.judge();
@@ -135,16 +137,14 @@ impl<'a> Session<'a> {
 
     fn close_visitors(&mut self) -> anyhow::Result<()> {
         let Some(population) = self.population.take() else { return Ok(()) };
-        population.close();
-        while !population.is_finished() {
-            rest(self.interrupt)?;
-        }
-        self.report.visits = population.finish()?;
+        let driver = Driver { engine: population, interrupt: self.interrupt.clone(), bars: self.driver.bars };
+        let (outcome, visits) = driver.close()?;
+        self.report.visits = Visits { pings_answered: outcome.pings_answered, ..visits };
         Ok(())
     }
 
     fn visits(&self) -> Visits {
-        self.population.as_ref().map(Population::visits).unwrap_or_default()
+        self.population.as_ref().map(Engine::tally).unwrap_or_default()
     }
 
     /// One look at signals and threads, and a little sleep.

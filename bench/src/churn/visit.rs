@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 use throng::ws::{Opcode, encode};
 
+use crate::engine::connection::part_of;
+
 /// The longest message that is broken off is `2^MESSAGE_BITS` bytes; shorter ones are as likely on a logarithmic scale.
 const MESSAGE_BITS: f64 = 16.0;
 
@@ -67,7 +69,7 @@ pub(super) struct Visit {
     /// Whether the end after the silence is a reset.
     pub(super) abrupt: bool,
     /// How much of what is broken off is sent, from 0 to 1.
-    part: f64,
+    pub(super) part: f64,
     /// The length of the message that is broken off.
     message: usize,
     /// It is broken off between two of its fragments, not within a frame.
@@ -95,11 +97,6 @@ impl Habits {
 }
 
 impl Visit {
-    /// The part of a request that is sent: never all of it, and maybe nothing.
-    pub(super) fn part_of<'b>(&self, request: &'b [u8]) -> &'b [u8] {
-        &request[..share(self.part, request.len())]
-    }
-
     /// Appends a message without its end.
     pub(super) fn unfinished_message(&self, key: [u8; 4], out: &mut Vec<u8>) {
         let payload = vec![b'x'; self.message];
@@ -108,19 +105,9 @@ impl Visit {
         if !self.fragmented {
             let frame = out.len() - start;
             // One byte at least, or nothing would be broken off.
-            out.truncate(start + 1 + share(self.part, frame - 1));
+            out.truncate(start + 1 + part_of(self.part, frame - 1));
         }
     }
-}
-
-/// A part of `len` below all of it.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "lengths far below 2^52, parts from 0 to 1"
-)]
-fn share(part: f64, len: usize) -> usize {
-    ((len as f64 * part) as usize).min(len.saturating_sub(1))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to 2^16")]
@@ -187,7 +174,7 @@ mod tests {
             DecoderConfig { role: Role::Server, max_message: 1 << 20, max_frames: 16, deflate: false };
         for slot in 0..2_000 {
             let visit = HABITS.visit(slot, 0);
-            assert!(visit.part_of(b"GET / HTTP/1.1\r\n\r\n").len() < 18);
+            assert!(part_of(visit.part, 18) < 18);
             let mut bytes = Vec::new();
             visit.unfinished_message([1, 2, 3, 4], &mut bytes);
             let (mut decoder, mut rest) = (Decoder::default(), &mut bytes[..]);
