@@ -1,12 +1,11 @@
 //! Publishing as a WebSocket client: each message is a text frame.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail, ensure};
-use throng::ws::client::{check_response, encode_key, request};
-use throng::ws::{Decoder, DecoderConfig, Event, Heap, Opcode, Role, encode};
+use tungstenite::{Error, Message};
 
 use crate::engine::connect_reason;
 use crate::engine::target::Target;
@@ -15,150 +14,80 @@ use crate::engine::target::Target;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long to wait for room to send.
 const PAUSE: Duration = Duration::from_micros(50);
-/// Bytes read at once.
-const INPUT: usize = 64 * 1024;
-/// The longest message that is taken from the server, in bytes.
-const MAX_MESSAGE: usize = 16 * 1024 * 1024;
-/// Masking keys and the nonce need not be unpredictable here: who publishes attacks nobody.
-const SEED: u64 = 0x7075_626c_6973_6865;
+
+type Line = tungstenite::WebSocket<TcpStream>;
 
 /// One connection, or one for each topic.
 pub(in crate::broadcast) struct WebSocket(Vec<Line>);
-
-/// One connection.
-struct Line {
-    stream: TcpStream,
-    decoder: Decoder,
-    input: Vec<u8>,
-    output: Vec<u8>,
-    rng: fastrand::Rng,
-}
 
 impl WebSocket {
     /// Connects, for each of the topics where the target's path is numbered.
     pub(super) fn open(target: &Target, topics: u32) -> anyhow::Result<Self> {
         let lines = if target.is_numbered() { topics } else { 1 };
-        let lines = (0..lines).map(|number| Line::open(target, number as usize));
-        let lines: anyhow::Result<_> = lines.collect();
-        Ok(Self(
-            lines.with_context(|| {
-                format!("cannot connect to ws://{}{} to publish", target.host, target.path)
-            })?,
-        ))
+        let lines: anyhow::Result<_> = (0..lines).map(|number| connect(target, number as usize)).collect();
+        let whom = || format!("cannot connect to ws://{}{} to publish", target.host, target.path);
+        Ok(Self(lines.with_context(whom)?))
     }
 
     pub(super) fn publish(&mut self, topic: u32, messages: &[String]) -> anyhow::Result<()> {
         let line = topic as usize % self.0.len();
-        let line = &mut self.0[line];
-        for message in messages {
-            let mask = line.mask();
-            encode::frame(&mut line.output, Opcode::Text, message.as_bytes(), Some(mask));
-        }
-        line.flush().context("cannot publish")
+        send(&mut self.0[line], messages).context("cannot publish")
     }
 }
 
-impl Line {
-    fn open(target: &Target, number: usize) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect_timeout(&target.address, PATIENCE);
-        let mut stream = stream.map_err(|error| anyhow!(connect_reason(target.address, &error)))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let mut rng = fastrand::Rng::with_seed(SEED.wrapping_add(number as u64));
-        let mut nonce = [0; 16];
-        rng.fill(&mut nonce);
-        let (key, mut head) = (encode_key(nonce), Vec::new());
-        request(&mut head, &target.host, &target.path_of(number), &key, "");
-        stream.write_all(&head)?;
-        let (mut response, mut input) = (Vec::new(), vec![0; INPUT]);
-        let len = loop {
-            let read = stream.read(&mut input)?;
-            ensure!(read > 0, "the server ended the connection");
-            response.extend_from_slice(&input[..read]);
-            if let Some(len) = check_response(&response, &key)? {
-                break len;
-            }
-        };
-        stream.set_nonblocking(true)?;
-        let mut line = Self { stream, decoder: Decoder::default(), input, output: Vec::new(), rng };
-        line.take_in(&mut response[len..])?;
-        Ok(line)
-    }
+fn connect(target: &Target, number: usize) -> anyhow::Result<Line> {
+    let stream = TcpStream::connect_timeout(&target.address, PATIENCE);
+    let stream = stream.map_err(|error| anyhow!(connect_reason(target.address, &error)))?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let url = format!("ws://{}{}", target.host, target.path_of(number));
+    let (line, _) = tungstenite::client(url, stream).map_err(|error| anyhow!("{error}"))?;
+    line.get_ref().set_nonblocking(true)?;
+    Ok(line)
+}
 
-    fn mask(&mut self) -> [u8; 4] {
-        self.rng.u32(..).to_ne_bytes()
+/// Sends messages, and takes in what the server says meanwhile.
+fn send(line: &mut Line, messages: &[String]) -> anyhow::Result<()> {
+    let start = Instant::now();
+    take_in(line)?;
+    for message in messages {
+        // What the kernel does not take now is kept.
+        has_gone(line.write(Message::text(message.as_str())))?;
     }
+    while !has_gone(line.flush())? {
+        ensure!(start.elapsed() < PATIENCE, "the server does not read");
+        take_in(line)?;
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
+}
 
-    /// Sends what is to be sent, and takes in what the server says meanwhile.
-    fn flush(&mut self) -> anyhow::Result<()> {
-        let start = Instant::now();
-        self.read()?;
-        while !self.output.is_empty() {
-            match self.stream.write(&self.output) {
-                Ok(sent) => drop(self.output.drain(..sent)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    ensure!(start.elapsed() < PATIENCE, "the server does not read");
-                    self.read()?;
-                    std::thread::sleep(PAUSE);
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
+/// Answers Pings. Messages are no concern of whoever publishes, though many a server sends him his own.
+fn take_in(line: &mut Line) -> anyhow::Result<()> {
+    loop {
+        match line.read() {
+            Ok(Message::Close(frame)) => {
+                let code = frame.map_or_else(|| "no code".to_owned(), |frame| frame.code.to_string());
+                bail!("the server closed the connection with {code}");
             }
+            Ok(_) => {}
+            Err(error) => return has_gone(Err(error)).map(drop),
         }
-        Ok(())
     }
+}
 
-    fn read(&mut self) -> anyhow::Result<()> {
-        let mut input = std::mem::take(&mut self.input);
-        let result = loop {
-            match self.stream.read(&mut input) {
-                Ok(0) => break Err(anyhow::anyhow!("the server ended the connection")),
-                Ok(read) => {
-                    if let Err(error) = self.take_in(&mut input[..read]) {
-                        break Err(error);
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => break Err(error.into()),
-            }
-        };
-        self.input = input;
-        result
-    }
-
-    /// Answers Pings. Messages are no concern of whoever publishes, though many a server sends him his own.
-    fn take_in(&mut self, mut bytes: &mut [u8]) -> anyhow::Result<()> {
-        let config = DecoderConfig {
-            role: Role::Client,
-            max_message: MAX_MESSAGE,
-            max_frames: u32::MAX,
-            deflate: false,
-        };
-        loop {
-            let decoded = self.decoder.decode(bytes, &config, &mut Heap);
-            let decoded =
-                decoded.map_err(|error| anyhow::anyhow!("the server broke the protocol: {error}"))?;
-            let consumed = decoded.consumed;
-            match decoded.event {
-                None => return Ok(()),
-                Some(Event::Ping(payload)) => {
-                    let mask = self.rng.u32(..).to_ne_bytes();
-                    encode::frame(&mut self.output, Opcode::Pong, payload, Some(mask));
-                }
-                Some(Event::Close(frame)) => {
-                    let code = frame.code.map_or_else(|| "no code".to_owned(), |code| code.to_string());
-                    bail!("the server closed the connection with {code}");
-                }
-                Some(_) => {}
-            }
-            bytes = &mut bytes[consumed..];
-        }
+/// `false` for what must wait for the other side.
+fn has_gone(result: tungstenite::Result<()>) -> anyhow::Result<bool> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::net::TcpListener;
 
     use super::*;
