@@ -2,6 +2,7 @@
 
 mod args;
 mod compare;
+mod pace;
 mod page;
 mod publisher;
 mod publishing;

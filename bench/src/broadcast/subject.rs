@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::args::{BroadcastArgs, Policy};
+use super::pace::Pace;
 use super::publisher::{PublishTo, Publisher};
-use super::publishing::Pace;
 use crate::engine::target::Target;
 use crate::measure::interrupt::Interrupt;
 use crate::measure::reasons::Reasons;

@@ -19,7 +19,7 @@ use crate::measure::progress::Bars;
 use crate::measure::reasons::Reasons;
 use crate::measure::watch::{ServerCosts, Watch, WatchArgs, micros_each};
 use crate::report::deliver;
-use visits::{Habits, Visits};
+use visits::{Habits, Leave, Visits};
 
 /// Connections for which source addresses are chosen: ports rest in TIME_WAIT for a minute after their use.
 const RESTING: u64 = 1_000_000;
@@ -54,19 +54,6 @@ pub(crate) struct ConnectArgs {
     pub(crate) watch: WatchArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
-}
-
-/// How a connection leaves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Leave {
-    /// With a closing handshake, which the server ends.
-    #[default]
-    Close,
-    /// With the end of the stream and nothing else.
-    Fin,
-    /// With a reset.
-    Reset,
 }
 
 /// What connections that come and go came to. The names of its fields in JSON are stable.

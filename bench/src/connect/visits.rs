@@ -3,11 +3,25 @@
 use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
-use super::Leave;
+use serde::{Deserialize, Serialize};
+
 use crate::engine::Plan;
 use crate::engine::once::planned;
 use crate::engine::visits::{self, End, Hangup, Next, Slot, Stay, Turn};
 use crate::measure::percentiles::micros;
+
+/// How a connection leaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Leave {
+    /// With a closing handshake, which the server ends.
+    #[default]
+    Close,
+    /// With the end of the stream and nothing else.
+    Fin,
+    /// With a reset.
+    Reset,
+}
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy)]

@@ -5,9 +5,10 @@ use std::str::FromStr;
 use throng::ws::deflate::{Agreement, Deflater, Inflater, Offer, OfferError, Windows};
 use throng::ws::{Message, Opcode, ProtocolError, encode};
 
-use super::wire::MAX_MESSAGE;
 use crate::measure::reasons::Reasons;
 
+/// The longest message that is taken, in bytes.
+pub(super) const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 /// How hard clients compress: what zlib does when it is not told.
 const LEVEL: i32 = 6;
 /// The window of whom nobody has told a smaller one.

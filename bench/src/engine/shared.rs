@@ -109,16 +109,8 @@ impl<T: for<'a> AddAssign<&'a T> + Default> Shared<T> {
     }
 
     pub(super) fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Acquire) {
-            0 => Phase::Wait,
-            1 => Phase::Ramp,
-            2 => Phase::Hold,
-            3 => Phase::Echo,
-            4 => Phase::Wake,
-            5 => Phase::Count,
-            6 => Phase::Close,
-            _ => Phase::Abort,
-        }
+        use Phase::{Abort, Close, Count, Echo, Hold, Ramp, Wait, Wake};
+        [Wait, Ramp, Hold, Echo, Wake, Count, Close, Abort][usize::from(self.phase.load(Ordering::Acquire))]
     }
 
     pub(super) fn enter(&self, phase: Phase) {

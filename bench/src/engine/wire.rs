@@ -9,14 +9,12 @@ use std::time::Duration;
 use throng::sys::socket;
 use throng::ws::{DecoderConfig, Message, Opcode, ProtocolError, Role};
 
-use super::compression::Codec;
+use super::compression::{Codec, MAX_MESSAGE};
 use super::echo::Echoes;
 use super::feed::Receipts;
 
 /// Bytes read from a socket at once.
 const INPUT: usize = 64 * 1024;
-/// The longest message that is taken, in bytes.
-pub(super) const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 
 /// Bytes a server may leave unread of what answers it.
 const MOST_UNSENT: usize = 64 * 1024;
