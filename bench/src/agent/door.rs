@@ -101,6 +101,8 @@ fn enter(
 fn next(lines: &mut Lines<BufReader<&TcpStream>>) -> anyhow::Result<Ask> {
     match lines.next() {
         None => bail!("it has ended early"),
+        // A program that ends with lines unread, as when it is killed, resets its connections (tcp(7)).
+        Some(Err(error)) if error.kind() == ErrorKind::ConnectionReset => bail!("it has ended early"),
         Some(Err(error)) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
             bail!("it has said nothing for {} s", SILENCE.as_secs())
         }
