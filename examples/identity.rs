@@ -55,7 +55,7 @@ impl Handler for Guarded {
     const ENVELOPES: bool = HubHandler::ENVELOPES;
 
     fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Member> {
-        match connecting.take_learnt::<Answer>() {
+        match connecting.take_resolved::<Answer>() {
             Some(Ok(user)) => self.hub.upgrade(connecting).map(|hub| Member { hub, user }),
             Some(Err(why)) => refuse(Status::FORBIDDEN, why),
             None => {
@@ -84,8 +84,8 @@ impl Handler for Guarded {
         }
     }
 
-    fn farewell(&mut self, conn: &mut Conn<'_, Member>) {
-        self.hub.farewell(&mut conn.map(Member::hub));
+    fn going_away(&mut self, conn: &mut Conn<'_, Member>) {
+        self.hub.going_away(&mut conn.map(Member::hub));
     }
 
     fn close(&mut self, id: ConnId, member: Member, reason: Closed<'_>) {

@@ -14,8 +14,8 @@ use crate::ws::Message;
 /// By default, no client may publish over its connection ([`Access::Nobody`](super::Access::Nobody)). [`Rules`](super::Rules) can allow it.
 ///
 /// A program can wrap it in its own handler, which decides which clients may connect and keeps its own data beside the hub's. The wrapper
-/// passes `upgrade`, `open`, `message`, `farewell`, `close` and `turn` on, and repeats `ENVELOPES`; the hub has no other functions. Without
-/// `turn` no message is delivered. `farewell` sends a client of `throng.v1` the time within which it reconnects; the server calls it before
+/// passes `upgrade`, `open`, `message`, `going_away`, `close` and `turn` on, and repeats `ENVELOPES`; the hub has no other functions. Without
+/// `turn` no message is delivered. `going_away` sends a client of `throng.v1` the time within which it reconnects; the server calls it before
 /// it closes the connection because it shuts down. `upgrade` reads the topics in the URL and ignores other parameters, such as a token. It
 /// refuses a URL with 400, 403 or 404, as `docs/HUB.md` lists.
 ///
@@ -46,7 +46,7 @@ use crate::ws::Message;
 ///     const ENVELOPES: bool = HubHandler::ENVELOPES;
 ///
 ///     fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Member> {
-///         match connecting.take_learnt::<Option<u32>>() {
+///         match connecting.take_resolved::<Option<u32>>() {
 ///             None => {
 ///                 let query = connecting.request().query().unwrap_or_default().to_owned();
 ///                 connecting.later(|decision: Decision<Option<u32>>| {
@@ -69,8 +69,8 @@ use crate::ws::Message;
 ///         self.hub.message(&mut conn.map(|member| &mut member.hub), message);
 ///     }
 ///
-///     fn farewell(&mut self, conn: &mut Conn<'_, Member>) {
-///         self.hub.farewell(&mut conn.map(|member| &mut member.hub));
+///     fn going_away(&mut self, conn: &mut Conn<'_, Member>) {
+///         self.hub.going_away(&mut conn.map(|member| &mut member.hub));
 ///     }
 ///
 ///     fn close(&mut self, id: ConnId, member: Member, reason: Closed<'_>) {
@@ -118,8 +118,8 @@ impl Handler for HubHandler {
         self.hub.message(conn, message);
     }
 
-    fn farewell(&mut self, conn: &mut Conn<'_, ClientState>) {
-        self.hub.farewell(conn);
+    fn going_away(&mut self, conn: &mut Conn<'_, ClientState>) {
+        self.hub.going_away(conn);
     }
 
     fn close(&mut self, id: ConnId, data: ClientState, how: Closed<'_>) {

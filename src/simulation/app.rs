@@ -85,10 +85,10 @@ impl Handler for App {
 
     fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<usize> {
         let number = connecting.request().path().strip_prefix('/').and_then(|number| number.parse().ok());
-        if let Some(learnt) = connecting.take_learnt::<usize>() {
-            if number != Some(learnt) {
+        if let Some(resolved) = connecting.take_resolved::<usize>() {
+            if number != Some(resolved) {
                 self.model.borrow_mut().fail(format!(
-                    "the result of the decision on client {learnt} is passed for client {number:?}"
+                    "the result of the decision on client {resolved} is passed for client {number:?}"
                 ));
             }
         } else if let Some(number) = number

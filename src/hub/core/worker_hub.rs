@@ -246,7 +246,7 @@ impl<B: Broker> Handler for WorkerHub<B> {
         }
     }
 
-    fn farewell(&mut self, conn: &mut Conn<'_, ClientState>) {
+    fn going_away(&mut self, conn: &mut Conn<'_, ClientState>) {
         let message = ServerMessage::Reconnect { within: self.shared.config.reconnect_within };
         if let Some(text) = conn.data().dialect().encode_server_message(&message) {
             // A client without room for the message reads too slowly. It reconnects at a time of its own choice.

@@ -182,7 +182,7 @@ impl Run {
             Some(1008) => (!setup.has_large_outboxes && !self.is_quiet) || client.has_erred,
             Some(1013) => setup.has_few_topics && !client.view.is_v1,
             Some(1001) => {
-                is_draining && (!client.view.is_v1 || client.view.has_farewell || !setup.has_large_outboxes)
+                is_draining && (!client.view.is_v1 || client.view.has_reconnect || !setup.has_large_outboxes)
             }
             Some(1003) => client.has_erred && client.view.is_v1,
             Some(1000) => client.sent_close,

@@ -41,7 +41,7 @@ pub(crate) struct ClientView {
     pub(crate) gaps: u64,
     has_welcome: bool,
     /// Whether the client has received the time to reconnect, after which it receives nothing more.
-    pub(crate) has_farewell: bool,
+    pub(crate) has_reconnect: bool,
 }
 
 impl ClientView {
@@ -61,7 +61,7 @@ impl ClientView {
             recovered: 0,
             gaps: 0,
             has_welcome: false,
-            has_farewell: false,
+            has_reconnect: false,
         }
     }
 
@@ -95,15 +95,15 @@ impl ClientView {
         let subject = event["topic"].as_str().and_then(|name| setup.subject(name));
         let is_welcome =
             *event == json!({"type": "welcome", "max_message": setup.limits.decoder.max_message});
-        if std::mem::replace(&mut self.has_welcome, true) == is_welcome || self.has_farewell {
+        if std::mem::replace(&mut self.has_welcome, true) == is_welcome || self.has_reconnect {
             return Err(format!("{event} where a welcome, or nothing, was to come"));
         }
         if is_welcome {
             return Ok(());
         }
         let within = u64::try_from(setup.config.reconnect_within.as_millis()).unwrap_or(u64::MAX);
-        self.has_farewell = *event == json!({"type": "reconnect", "within": within});
-        if self.has_farewell {
+        self.has_reconnect = *event == json!({"type": "reconnect", "within": within});
+        if self.has_reconnect {
             return Ok(());
         }
         match (event["type"].as_str().unwrap_or(""), subject) {

@@ -81,7 +81,7 @@ impl<'a> Connecting<'a> {
     }
 
     /// Postpones the verdict on this request. Calls `begin` with a [`Decision`], which any thread may resolve with a value. The worker then
-    /// calls the handler again with the request, and [`take_learnt`](Self::take_learnt) returns the value.
+    /// calls the handler again with the request, and [`take_resolved`](Self::take_resolved) returns the value.
     ///
     /// The handler must return the verdict that this function returns. Meanwhile the server keeps the request and does not read from the
     /// connection. The decision must be resolved within [`Config::decision_timeout`](crate::Config::decision_timeout); the client has no
@@ -104,7 +104,7 @@ impl<'a> Connecting<'a> {
     ///     type Data = u32;
     ///
     ///     fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<u32> {
-    ///         match connecting.take_learnt::<Option<u32>>() {
+    ///         match connecting.take_resolved::<Option<u32>>() {
     ///             Some(Some(user)) => Accept::new(user).into(),
     ///             Some(None) => Refusal::new(Status::FORBIDDEN, "unknown user").into(),
     ///             None => connecting.later(|decision: Decision<Option<u32>>| {
@@ -133,7 +133,7 @@ impl<'a> Connecting<'a> {
     /// Takes the value that the [`Decision`] on this request was resolved with. Returns `None` where the verdict was not postponed, where the
     /// value has another type, and after the first successful call. The verdict on a request can be postponed once: if a handler that wraps
     /// another one postpones it, the other one cannot.
-    pub fn take_learnt<T: 'static>(&mut self) -> Option<T> {
+    pub fn take_resolved<T: 'static>(&mut self) -> Option<T> {
         let decided = self.decided.take()?;
         match decided.downcast() {
             Ok(value) => Some(*value),

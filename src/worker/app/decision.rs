@@ -83,7 +83,7 @@ pub(in crate::worker) struct Decisions {
 
 impl<T: Send + 'static> Decision<T> {
     /// Resolves the decision with a value, such as the user that a token belongs to. The worker calls the handler again with the request, and
-    /// [`Connecting::take_learnt`](crate::Connecting::take_learnt) returns the value.
+    /// [`Connecting::take_resolved`](crate::Connecting::take_resolved) returns the value.
     pub fn resolve(mut self, value: T) {
         if let Some(results) = self.results.take() {
             results.send(DecisionResult { id: self.id, value: Some(Box::new(value)) });

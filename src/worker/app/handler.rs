@@ -99,7 +99,7 @@ pub trait Handler {
 
     /// Sends last messages on a connection that the server is about to close with 1001, because the server
     /// [drains](crate::Server::drain). Messages sent here leave before the Close frame. Calling [`Conn::close`] here has no effect.
-    fn farewell(&mut self, conn: &mut Conn<'_, Self::Data>) {
+    fn going_away(&mut self, conn: &mut Conn<'_, Self::Data>) {
         let _ = conn;
     }
 

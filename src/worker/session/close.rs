@@ -200,7 +200,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         }
         match self.streams.table.record_mut(index).state() {
             State::Open => {
-                self.call_handler(index, H::farewell);
+                self.call_handler(index, H::going_away);
                 self.streams.receive_buffer.reply_mut().close = None;
                 self.close_open(index, GOING_AWAY, Closed::ByUs(GOING_AWAY.into()))
             }

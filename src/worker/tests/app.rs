@@ -58,13 +58,13 @@ impl Handler for App {
     fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<usize> {
         let request = connecting.request();
         let accept = Accept::new(request.path().len());
-        if let Some(learnt) = connecting.take_learnt::<usize>() {
-            return match learnt {
+        if let Some(resolved) = connecting.take_resolved::<usize>() {
+            return match resolved {
                 0 => Verdict::Refuse(
                     Response::new(Status::FORBIDDEN).body("application/json", "{\"error\":1}"),
                 ),
                 1 => self.put_off(connecting),
-                learnt => Accept::new(learnt).into(),
+                resolved => Accept::new(resolved).into(),
             };
         }
         match request.path() {
@@ -80,13 +80,13 @@ impl Handler for App {
         }
     }
 
-    /// Answers `/later` with what was learnt, `/ok` with a text, `/last` likewise and ends the connection, `/none` with 204, `/big?N` with N
+    /// Answers `/later` with the resolved value, `/ok` with a text, `/last` likewise and ends the connection, `/none` with 204, `/big?N` with N
     /// bytes, and refuses `/json` with JSON. Everything else gets the default.
     fn request(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Infallible> {
         let request = connecting.request();
         let ok = Response::new(Status::OK);
-        if let Some(learnt) = connecting.take_learnt::<usize>() {
-            return Verdict::Respond(ok.body("text/plain", format!("{learnt}\n")));
+        if let Some(resolved) = connecting.take_resolved::<usize>() {
+            return Verdict::Respond(ok.body("text/plain", format!("{resolved}\n")));
         }
         match request.path() {
             "/later" => self.put_off(connecting),

@@ -10,8 +10,8 @@ fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n")
 }
 
-fn answer(learnt: usize) -> String {
-    let body = format!("{learnt}\n");
+fn answer(resolved: usize) -> String {
+    let body = format!("{resolved}\n");
     let len = body.len();
     format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len}\r\n\r\n{body}")
 }
@@ -39,7 +39,7 @@ fn states(rig: &Rig) -> Vec<State> {
 }
 
 #[test]
-fn what_was_learnt_is_kept_with_the_connection() {
+fn the_resolved_value_is_kept_with_the_connection() {
     play(limits(), |rig| {
         let client = defer_decision(rig, request("/later").as_bytes());
         assert_eq!(states(rig), [State::Deciding]);

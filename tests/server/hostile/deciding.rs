@@ -25,8 +25,8 @@ impl Handler for Slow {
         if connecting.request().path() == "/" {
             return Accept::new(0).into();
         }
-        match connecting.take_learnt() {
-            Some(learnt) => Accept::new(learnt).into(),
+        match connecting.take_resolved() {
+            Some(resolved) => Accept::new(resolved).into(),
             None => connecting.later(|decision| self.asked.lock().unwrap().push(decision)),
         }
     }
@@ -196,14 +196,14 @@ fn a_decision_can_be_made_before_the_handler_returns() {
     impl Handler for Hasty {
         type Data = u64;
         fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<u64> {
-            match connecting.take_learnt() {
-                Some(learnt) => Accept::new(learnt).into(),
+            match connecting.take_resolved() {
+                Some(resolved) => Accept::new(resolved).into(),
                 None => connecting.later(|decision| decision.resolve(7_u64)),
             }
         }
         fn message(&mut self, conn: &mut Conn<'_, u64>, _: Message<'_>) {
-            let learnt = conn.data().to_string();
-            conn.send(Message::Text(&learnt)).unwrap();
+            let resolved = conn.data().to_string();
+            conn.send(Message::Text(&resolved)).unwrap();
         }
     }
     let builder = Server::builder().pinning(Pinning::Off).workers(1).listen("127.0.0.1:0".parse().unwrap());
