@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::model::{Mail, Model};
 use crate::budget::MAILBOX;
-use crate::worker::{ConnId, Handle, SendError};
+use crate::worker::{ConnId, Handle, MIN_CHUNK, REFERENCE_OVERHEAD, SendError};
 use crate::ws::{CloseCode, Message, encode};
 
 impl Model {
@@ -44,15 +44,18 @@ impl Model {
     fn posted(&mut self, mail: Mail, result: Result<(), SendError>, now: Duration) {
         let number = self.mails.len();
         let frame = encode::frame_len(mail.payload.len());
+        // Broadcasts, long messages, and messages for which there is no buffer wait as references, which count as well.
+        let is_reference = mail.to.is_none() || frame >= MIN_CHUNK || self.setup.is_tight;
+        let queued = if is_reference { frame + REFERENCE_OVERHEAD } else { frame };
         match result {
             Ok(()) => {
                 self.mailbox_len += 1;
-                self.mailbox_broadcast_bytes += if mail.to.is_none() { frame } else { 0 };
+                self.mailbox_broadcast_bytes += if mail.to.is_none() { queued } else { 0 };
                 for client in &mut self.clients {
                     if mail.to.is_some_and(|to| to != client.number) {
                         continue;
                     }
-                    client.most_queued += frame;
+                    client.most_queued += queued;
                     // Only clients that are open now must receive the mail; those that open later need not.
                     if client.is_open() && !mail.payload.is_empty() {
                         client.due.push_back(number);

@@ -36,7 +36,7 @@ pub(crate) struct Model {
     pub(crate) mails: Vec<Mail>,
     /// Entries posted to the mailbox since it was last known to be empty.
     pub(crate) mailbox_len: usize,
-    /// Bytes of the broadcasts among these entries, which clients that open in the meantime may receive.
+    /// Bytes that the broadcasts among these entries take in an outbox, which clients that open in the meantime may receive.
     pub(crate) mailbox_broadcast_bytes: usize,
     pub(crate) ticks: Vec<Duration>,
     /// Whether accepting has failed because of exhaustion, or such an error was injected.

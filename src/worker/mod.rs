@@ -59,5 +59,5 @@ pub(crate) use os::{Os, OutputStatus, PeerEnd, Ready, Token};
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use {
     core::inspect::ConnectionSnapshot,
-    table::{Flags, State},
+    table::{Flags, MIN_CHUNK, REFERENCE_OVERHEAD, State},
 };
