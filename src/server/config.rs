@@ -128,8 +128,8 @@ settings! {
         // RFC 7692-7.3-1: 1,024 or more by default.
         #[option("compression-window", SIZE)]
         compression_window: usize = 2048;
-        /// Most bytes that wait to be written to one client. For a message to many clients that takes more than half of this limit, the
-        /// limit is twice the bytes of that message plus half of this limit.
+        /// Most bytes that wait to be written to one client. A message to many clients counts 64 bytes more than it has. For a message to
+        /// many clients that takes more than half of this limit, the limit is twice the bytes of that message plus half of this limit.
         #[option("outbox-limit", SIZE, 65_536..=usize::MAX / 8)]
         outbox_limit: usize = 2 * 1024 * 1024;
         /// Most bytes of incomplete messages and waiting output of all clients together. Each worker has an equal share. When a share is
