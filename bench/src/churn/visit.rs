@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use throng::ws::{Opcode, encode};
 
-use crate::engine::connection::part_of;
+use crate::engine::visits::part_of;
 
 /// The longest message that is broken off is `2^MESSAGE_BITS` bytes; shorter ones are as likely on a logarithmic scale.
 const MESSAGE_BITS: f64 = 16.0;

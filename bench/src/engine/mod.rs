@@ -6,8 +6,9 @@
 pub(crate) mod args;
 mod client;
 pub(crate) mod compression;
-pub(crate) mod connection;
+mod connection;
 mod deadlines;
+mod dial;
 pub(crate) mod driver;
 pub(crate) mod echo;
 pub(crate) mod feed;

@@ -83,6 +83,16 @@ pub(crate) enum Request {
     },
 }
 
+/// A share of `len`, from 0 to 1 but never all of it.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "lengths far below 2^52, shares from 0 to 1"
+)]
+pub(crate) fn part_of(share: f64, len: usize) -> usize {
+    ((len as f64 * share) as usize).min(len.saturating_sub(1))
+}
+
 /// How a connection ended, and why.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum End<'a> {

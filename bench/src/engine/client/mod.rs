@@ -12,8 +12,9 @@ use anyhow::Context;
 use mio::{Events, Poll, Token};
 
 use super::compression::Codec;
-use super::connection::{Connection, Ready, State, Step, dial};
+use super::connection::{Connection, Ready, State, Step};
 use super::deadlines::Deadlines;
+use super::dial::dial;
 use super::feed::Receipts;
 use super::pings::PingCounts;
 use super::plan::Plan;

@@ -1,46 +1,19 @@
 //! A connection's opening: TCP, and the client's side of the handshake.
 
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::time::Instant;
+use std::os::fd::AsFd;
 
-use mio::unix::SourceFd;
-use mio::{Interest, Registry, Token};
 use throng::sys::socket;
 use throng::ws::client;
-use throng::ws::handshake::KEY_LEN;
 
 use super::super::target::Target;
-use super::super::wire::{Unsent, Wire, read, reason};
-use super::{Connection, Extra, Ready, State, Step};
+use super::super::visits::part_of;
+use super::super::wire::{Wire, read, reason};
+use super::extra::Extra;
+use super::{Connection, Ready, State, Step};
 
 /// The longest response head that is taken, in bytes.
 const MAX_RESPONSE: usize = 16 * 1024;
-
-/// A connection that has not opened.
-#[derive(Debug)]
-pub(super) struct Opening {
-    pub(super) planned: Instant,
-    pub(super) key: [u8; KEY_LEN],
-    pub(super) unsent: Unsent,
-    pub(super) response: Vec<u8>,
-}
-
-/// Begins to connect, and has the socket's events come with a token. An error comes with what failed.
-pub(crate) fn dial(
-    registry: &Registry,
-    token: Token,
-    from: Option<SocketAddr>,
-    to: SocketAddr,
-) -> Result<OwnedFd, (&'static str, io::Error)> {
-    let fd = socket::connect_tcp(from, to).map_err(|error| ("connect", error))?;
-    let interest = Interest::READABLE | Interest::WRITABLE;
-    // Registered after connect(2) has begun: before it, epoll would report the end of an unconnected socket.
-    let registered = registry.register(&mut SourceFd(&fd.as_raw_fd()), token, interest);
-    registered.map_err(|error| ("register", error))?;
-    Ok(fd)
-}
 
 impl Connection {
     pub(super) fn finish_connecting(
@@ -118,14 +91,4 @@ impl Connection {
         }
         Ok(Step::Stay)
     }
-}
-
-/// A share of `len`, from 0 to 1 but never all of it.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "lengths far below 2^52, shares from 0 to 1"
-)]
-pub(crate) fn part_of(share: f64, len: usize) -> usize {
-    ((len as f64 * share) as usize).min(len.saturating_sub(1))
 }

@@ -5,14 +5,9 @@ use std::os::fd::AsFd;
 use throng::ws::{CloseCode, Decoder, Event, Heap, Opcode, encode};
 
 use super::super::wire::{Unsent, Wire, read, reason};
-use super::{Closing, Connection, Extra, Ready, Step};
-
-/// An open connection with something unfinished.
-#[derive(Debug, Default)]
-pub(super) struct Busy {
-    decoder: Decoder,
-    unsent: Unsent,
-}
+use super::closing::Closing;
+use super::extra::{Busy, Extra};
+use super::{Connection, Ready, Step};
 
 impl Connection {
     /// Takes in what came right behind the handshake's response, once the opening has been counted.

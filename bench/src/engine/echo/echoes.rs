@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use throng::ws::{Opcode, encode};
 
 use super::super::compression::Codec;
-use super::{EchoRun, Echoed, Payload};
+use super::echoed::Echoed;
+use super::payload::Payload;
+use super::run::EchoRun;
 use crate::measure::percentiles::micros;
 
 /// The connections of one thread that take part.
@@ -47,12 +49,7 @@ pub(super) struct Slot {
 
 impl Echoes {
     /// The part of one of the engine's threads, which has so many connections; `open` are the indices of those that are open.
-    pub(in crate::engine) fn new(
-        run: Arc<EchoRun>,
-        thread: usize,
-        open: &[usize],
-        connections: usize,
-    ) -> Self {
+    pub(crate) fn new(run: Arc<EchoRun>, thread: usize, open: &[usize], connections: usize) -> Self {
         let plan = &run.plan;
         let share = plan.connections / run.threads + usize::from(thread < plan.connections % run.threads);
         let share = share.min(open.len());

@@ -26,14 +26,14 @@ pub(crate) enum Payload {
 
 /// Bytes drawn once. Each message is a stretch of them, which begins where its number says.
 #[derive(Debug, Clone)]
-pub(in crate::engine) struct Pattern {
+pub(crate) struct Pattern {
     bytes: Arc<[u8]>,
     size: usize,
 }
 
 impl Pattern {
     /// Messages of `size` bytes.
-    pub(in crate::engine) fn new(size: usize, payload: Payload, seed: u64) -> Self {
+    pub(crate) fn new(size: usize, payload: Payload, seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let len = DIFFERENT + size;
         let bytes = match payload {
@@ -46,7 +46,7 @@ impl Pattern {
 
     /// The message with this number of a connection.
     #[expect(clippy::cast_possible_truncation, reason = "only the low bits are of use")]
-    pub(in crate::engine) fn message(&self, connection: usize, number: u64) -> &[u8] {
+    pub(crate) fn message(&self, connection: usize, number: u64) -> &[u8] {
         let start =
             connection.wrapping_mul(7).wrapping_add((number as usize).wrapping_mul(STRIDE)) % DIFFERENT;
         &self.bytes[start..start + self.size]

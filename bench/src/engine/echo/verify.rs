@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use throng::ws::Message;
 
-use super::Echoed;
+use super::echoed::Echoed;
 use super::echoes::{Echoes, Slot};
 
 impl Echoes {

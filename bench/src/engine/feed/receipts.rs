@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use throng::ws::{Message, Opcode};
 
-use super::message::Stamp;
-use super::{Feed, Received, now_nanos};
+use super::published::Feed;
+use super::received::Received;
+use super::stamp::{SMALLEST, Stamp, now_nanos};
 
 /// The subscribers of one thread.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ impl Receipts {
         let Some(Stamp { topic, sequence, planned }) = Stamp::read(payload) else {
             return self.wrong("corrupt: of other bytes");
         };
-        if sequence == 0 || &payload[super::SMALLEST..] != self.feed.rest(topic, sequence) {
+        if sequence == 0 || &payload[SMALLEST..] != self.feed.rest(topic, sequence) {
             return self.wrong("corrupt: of other bytes");
         }
         if topic != self.feed.topic_of(self.number(index)) {
@@ -133,8 +134,9 @@ impl Receipts {
 
 #[cfg(test)]
 mod tests {
+    use super::super::published::FeedPlan;
+    use super::super::received::Deaf;
     use super::*;
-    use crate::engine::feed::FeedPlan;
 
     /// One subscriber of one topic gets messages with these sequence numbers of `last` published ones.
     fn got(sequences: &[u32], last: u32) -> Received {
@@ -181,7 +183,7 @@ mod tests {
         feed.end(vec![6]);
         let received = receipts.finish();
         let ended = [("closed".to_owned(), 1)].into();
-        let deaf = crate::engine::feed::Deaf { subscribers: 2, found: 3, skipped: 8, latest: 1, ended };
+        let deaf = Deaf { subscribers: 2, found: 3, skipped: 8, latest: 1, ended };
         assert_eq!((&received.deaf, received.deliveries, received.readers), (&deaf, 0, 0));
         assert_eq!(wrong(&received), [("a second time", 1)]);
     }
