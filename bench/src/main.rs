@@ -32,9 +32,9 @@ enum Cli {
     /// Hold a million connections against throng through full ping cycles, and print what each of them cost.
     C1m(c1m::C1mArgs),
     /// Hold connections against throng while others come and go beside them, and see that it does them no harm.
-    Churn(churn::ChurnArgs),
+    Churn(churn::args::ChurnArgs),
     /// Open connections to a WebSocket server, keep them for a time, and count every loss with its reason.
-    Hold(hold::HoldArgs),
+    Hold(hold::args::HoldArgs),
     /// Say what one idle connection more takes of a WebSocket server's user memory, before and after it has echoed.
     Idle(idle::IdleArgs),
     /// Send messages to a WebSocket server that sends them back, and check and time every echo.

@@ -1,7 +1,7 @@
 //! What was not as it should be.
 
 use super::report::Measurement;
-use crate::hold::HoldReport;
+use crate::hold::report::HoldReport;
 
 /// Notes the problems of a measurement whose clients have closed.
 pub(super) fn judge(report: &mut Measurement, closed: &HoldReport) {

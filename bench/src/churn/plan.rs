@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ChurnArgs;
+use super::args::ChurnArgs;
 use super::visit::Habits;
 use crate::engine::sources::Sources;
 use crate::engine::target::{Numbers, Target};

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
-use super::ChurnArgs;
+use super::args::ChurnArgs;
 use super::plan::{habits, ping_period, plans, want};
 use super::report::{After, ChurnReport};
 use super::samples;

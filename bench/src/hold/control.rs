@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use throng::sys::signals;
 
-use super::HoldReport;
+use super::report::HoldReport;
 use crate::engine::{Counts, Echoed, Opening};
 use crate::report::json;
 

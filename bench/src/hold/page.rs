@@ -1,6 +1,6 @@
 //! The report of a hold for people.
 
-use super::HoldReport;
+use super::report::HoldReport;
 use crate::echo::page::echoed;
 use crate::engine::Echoed;
 use crate::report::Report;

@@ -3,8 +3,9 @@
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
+use super::args::HoldArgs;
 use super::control::{self, Command, Event};
-use super::{HoldArgs, HoldReport};
+use super::report::HoldReport;
 use crate::engine::driver::{Driver, show_time};
 use crate::engine::{Counts, Engine, Plan};
 use crate::measure::interrupt::Interrupt;
