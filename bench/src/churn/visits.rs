@@ -12,28 +12,19 @@ use crate::engine::Plan;
 use crate::engine::visits::{self, End, Hangup, Leave, Next, Request, Slot, Stay, Turn};
 use crate::measure::reasons::{Reasons, add_fields};
 
-/// What has become of the visits. The names of its fields in JSON are stable.
+/// What has become of the visits. The names of its fields in JSON are stable; docs/RESULTS.md explains them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Visits {
-    /// Slots whose first visit has come to something.
     pub(crate) begun: u64,
     /// Visitors here now whose WebSocket is open, those included that are leaving.
     pub(crate) here: u64,
-    /// WebSockets opened.
     pub(crate) opened: u64,
-    /// Visitors that left, by the way they took.
     pub(crate) left: Reasons<Way>,
-    /// Visits given up before they had opened because the end of it all had come.
     pub(crate) given_up: u64,
-    /// Visits that this program could not even begin, by reason: no fault of the server.
     pub(crate) not_begun: Reasons,
-    /// Connections that did not open, by reason.
     pub(crate) failed: Reasons,
-    /// Connections that ended before their visitors meant to leave, by reason.
     pub(crate) lost: Reasons,
-    /// Closing handshakes that went wrong, by reason.
     pub(crate) unclean: Reasons,
-    /// Pings answered.
     pub(crate) pings_answered: u64,
 }
 

@@ -56,44 +56,26 @@ pub(crate) struct ConnectArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// What connections that come and go came to. The names of its fields in JSON are stable.
+/// What connections that come and go came to. The names of its fields in JSON are stable; docs/RESULTS.md explains them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ConnectReport {
-    /// The machine, the limits and the command.
     pub(crate) environment: Environment,
-    /// Connections that were there at the same time, at most.
     pub(crate) connections: u64,
-    /// Threads of the client.
     pub(crate) threads: usize,
-    /// Whether connections were bare TCP.
     pub(crate) raw: bool,
-    /// How they left.
     pub(crate) leave: Leave,
-    /// Seconds that each stayed.
     pub(crate) stay_seconds: f64,
-    /// Connections per second that were planned; `None` for as many as could be.
     pub(crate) rate: Option<f64>,
-    /// The seed of masking keys and nonces.
     pub(crate) seed: u64,
-    /// The measured time in seconds.
     pub(crate) seconds: f64,
-    /// Connections that opened in the measured time.
     pub(crate) opened: u64,
-    /// The same for each second of it.
     pub(crate) per_second: f64,
-    /// Connections of the whole time that did not open, by reason.
     pub(crate) failed: Reasons,
-    /// Connections of the whole time that were lost while they stayed, by reason.
     pub(crate) lost: Reasons,
-    /// Connections of the whole time whose closing went wrong, by reason.
     pub(crate) unclean: Reasons,
-    /// With a rate: connections that were planned and never begun, because others were still there.
     pub(crate) not_begun: u64,
-    /// How late this program itself began a connection at most, in microseconds: the accuracy of a planned time.
     pub(crate) behind_us: u64,
-    /// From the (planned) start of each connect to its open WebSocket, in microseconds, of those that opened in the measured time.
     pub(crate) latency_us: Distribution,
-    /// What the server's processes took in the measured time, if they were watched.
     pub(crate) server: Option<ServerCosts>,
 }
 

@@ -63,28 +63,18 @@ pub(crate) struct EchoArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// What an echo measurement came to. The names of its fields in JSON are stable.
+/// What an echo measurement came to. The names of its fields in JSON are stable; docs/RESULTS.md explains them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct EchoReport {
-    /// The machine, the limits and the command.
     pub(crate) environment: Environment,
-    /// Connections that were to be opened.
     pub(crate) connections: u64,
-    /// Threads of the client.
     pub(crate) threads: usize,
-    /// Whether connections were bare TCP.
     pub(crate) raw: bool,
-    /// Whether messages were binary.
     pub(crate) binary: bool,
-    /// The seed of masking keys, nonces and messages.
     pub(crate) seed: u64,
-    /// How the opening went.
     pub(crate) opening: Opening,
-    /// What came back.
     pub(crate) echo: Echoed,
-    /// How the rest went.
     pub(crate) outcome: Outcome,
-    /// What the server's processes took, if they were watched.
     pub(crate) server: Option<ServerCosts>,
 }
 

@@ -48,15 +48,11 @@ pub(crate) use wire::connect_reason;
 /// How the opening went.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Opening {
-    /// Connections opened.
     pub(crate) opened: u64,
-    /// Connections that did not open, by reason.
     pub(crate) failed: Reasons,
     /// Seconds from the start to the last connection that opened or failed.
     pub(crate) ramp_seconds: f64,
-    /// Connections opened per second.
     pub(crate) connections_per_second: f64,
-    /// From the (planned) start of each connect to its open WebSocket, in microseconds.
     pub(crate) latency_us: Distribution,
     /// Where compression was offered: what was agreed on, in the words of the answer, and by how many connections.
     #[serde(default, skip_serializing_if = "Reasons::is_empty")]
@@ -66,19 +62,12 @@ pub(crate) struct Opening {
 /// How everything went, in the end.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Outcome {
-    /// Connections that were lost after they had opened, by reason.
     pub(crate) lost: Reasons,
-    /// Connections closed in order, by both sides.
     pub(crate) closed: u64,
-    /// Connections whose closing went wrong, by reason.
     pub(crate) unclean: Reasons,
-    /// Pings answered, over all connections and the whole time.
     pub(crate) pings_answered: u64,
-    /// Pings answered by the connection that answered fewest, between the end of the ramp and the close.
     pub(crate) min_pings_held: u64,
-    /// Messages received.
     pub(crate) messages_in: u64,
-    /// Seconds the closing took.
     pub(crate) close_seconds: f64,
 }
 

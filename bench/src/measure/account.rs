@@ -14,9 +14,7 @@ pub(crate) const LEAST_CONNECTIONS: u64 = 50_000;
 /// The server's kernel memory as its control group counts it, beside what the slab caches say.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CgroupCheck {
-    /// What the group is charged with.
     pub(crate) charges: Charges,
-    /// Bytes per connection that the group was charged with.
     pub(crate) bytes_per_connection: f64,
     /// Bytes per connection in slab caches, of what the group is charged with: without the sockets, where it does not know them.
     pub(crate) slab_bytes_per_connection: f64,
@@ -27,20 +25,13 @@ pub(crate) struct CgroupCheck {
 /// The sum of all parts beside what the machine has less. Where the clients are on the machine too, both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SumOfParts {
-    /// User memory of the server, and of the clients on this machine, in bytes per connection.
     pub(crate) user: f64,
     /// Slab caches of connections, and the change in those of `TIME_WAIT`, in bytes per connection.
     pub(crate) kernel: f64,
-    /// Both.
     pub(crate) sum: f64,
-    /// By how much `MemAvailable` fell, in bytes per connection.
     pub(crate) available_fell: f64,
-    /// What `MemAvailable` did not fall by although it is in use: inodes and dentries of open sockets, which the kernel takes
-    /// for reclaimable.
     pub(crate) reclaimable_grew: f64,
-    /// By how much free memory and page cache fell, in bytes per connection: a second opinion.
     pub(crate) free_fell: f64,
-    /// The sum over what the machine has less: `available_fell` and `reclaimable_grew`.
     pub(crate) explained: f64,
 }
 

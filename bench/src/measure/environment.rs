@@ -31,23 +31,16 @@ const SYSCTLS: [&str; 15] = [
 /// The machine and the command of a measurement.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Environment {
-    /// The version of this program.
     pub(crate) version: String,
     /// The commit checked out in the working directory, if there is one.
     pub(crate) commit: Option<String>,
     /// The command line. Of absolute paths only the last part: where things lie on a machine says nothing about the figures.
     pub(crate) command: Vec<String>,
-    /// The kernel's release.
     pub(crate) kernel: String,
-    /// The processor's model.
     pub(crate) cpu: String,
-    /// Processors this program may use.
     pub(crate) cores: usize,
-    /// Memory of the machine in bytes.
     pub(crate) memory_bytes: u64,
-    /// Descriptors that a table may hold.
     pub(crate) descriptors: u64,
-    /// Settings of the kernel, those that it has.
     pub(crate) sysctls: BTreeMap<String, String>,
 }
 

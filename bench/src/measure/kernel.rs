@@ -65,24 +65,18 @@ pub(crate) enum Side {
 /// What a slab cache grew by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CacheGrowth {
-    /// Its name in /proc/slabinfo.
     pub(crate) name: String,
-    /// Caches of connections that the kernel merged with it.
     pub(crate) merged_with: Vec<String>,
-    /// Whose it is.
     pub(crate) side: Side,
-    /// Objects more.
     pub(crate) objects: i64,
     /// Bytes more, waste included, of both sides.
     pub(crate) bytes: i64,
-    /// The server's part of the bytes, per connection.
     pub(crate) server_bytes_per_connection: f64,
 }
 
 /// What kernel memory connections took.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct KernelMemory {
-    /// The server's part per connection: the sum of that of its caches.
     pub(crate) server_bytes_per_connection: f64,
     /// Both sides' caches together.
     pub(crate) total_bytes: i64,

@@ -21,11 +21,9 @@ const SLABS: u32 = 10;
 /// Memory at one moment, or the most of each over some time. What cannot be read is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Memory {
-    /// User memory of the server's processes in bytes.
     pub(crate) user_bytes: Option<u64>,
     /// All slab caches of the machine in bytes: sockets and what they have queued, at both ends.
     pub(crate) slab_bytes: Option<u64>,
-    /// What the buffers of all TCP sockets take, at both ends, as the kernel charges them.
     pub(crate) buffer_bytes: u64,
 }
 

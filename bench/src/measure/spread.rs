@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Spread {
     /// The one in the middle, or the mean of the two there.
     pub(crate) median: f64,
-    /// The least.
     pub(crate) min: f64,
-    /// The greatest.
     pub(crate) max: f64,
 }
 

@@ -21,21 +21,13 @@ pub(crate) struct WatchArgs {
 /// What a server's processes took. What was not measured is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ServerCosts {
-    /// User memory in bytes before the first connection.
     pub(crate) user_bytes_without: u64,
-    /// User memory in bytes with all connections.
     pub(crate) user_bytes_with: u64,
-    /// The difference, per connection.
     pub(crate) user_bytes_per_connection: Option<f64>,
-    /// Slab caches of the kernel, with all connections. `None` without root, and with fewer than 1,000 connections.
     pub(crate) kernel: Option<KernelMemory>,
-    /// Processor time per handshake in microseconds.
     pub(crate) cpu_us_per_handshake: Option<f64>,
-    /// Processor time while connections were held, in cores.
     pub(crate) cpu_cores_held: Option<f64>,
-    /// Processor time while they were held, per Ping that the clients answered, in microseconds.
     pub(crate) cpu_us_per_ping: Option<f64>,
-    /// Processor time per echo in microseconds.
     pub(crate) cpu_us_per_echo: Option<f64>,
 }
 

@@ -11,28 +11,20 @@ use crate::measure::reasons::Reasons;
 pub(crate) struct Echoed {
     /// Connections that took part.
     pub(crate) connections: u64,
-    /// Most messages of a connection on their way at the same time.
     pub(crate) depth: u32,
-    /// Bytes of each message.
     pub(crate) size: u64,
-    /// Messages per second that were planned; `None` for a closed loop.
     pub(crate) rate: Option<f64>,
-    /// The measured time in seconds.
     pub(crate) seconds: f64,
     /// Messages whose (planned) time was in the measured time.
     pub(crate) sent: u64,
-    /// Those of them that came back as they were sent.
     pub(crate) received: u64,
     /// Messages that came back compressed, from the first one on.
     #[serde(default)]
     pub(crate) compressed: u64,
-    /// Echoes received for each second of the measured time.
     pub(crate) per_second: f64,
     /// What did not come back as it was sent, by reason, from the first message on.
     pub(crate) wrong: Reasons,
-    /// How late this program itself sent a message at most, in microseconds: the accuracy of a planned time.
     pub(crate) behind_us: u64,
-    /// From the (planned) time of each message to its echo, in microseconds.
     pub(crate) latency_us: Distribution,
 }
 

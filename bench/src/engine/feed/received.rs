@@ -8,15 +8,11 @@ use crate::measure::reasons::{Reasons, add_fields};
 /// What subscribers received.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Received {
-    /// Subscribers that read.
     pub(crate) readers: u64,
     /// Messages received in the measured batches, as they were published and none of them twice.
     pub(crate) deliveries: u64,
-    /// What was not as it should be, by reason, from the first message on.
     pub(crate) wrong: Reasons,
-    /// From the planned time of a message to its receipt by each subscriber, in microseconds.
     pub(crate) latency_us: Distribution,
-    /// What those who never read found when they did in the end.
     pub(crate) deaf: Deaf,
     /// The latest receipt of each measured batch, in nanoseconds after its planned time; 0 for one that nobody received.
     #[serde(skip)]
@@ -29,13 +25,10 @@ pub(crate) struct Received {
 /// Subscribers that read nothing until all had been published, and then what was still there for them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Deaf {
-    /// Their number.
     pub(crate) subscribers: u64,
     /// Messages they found, in order and none of them twice.
     pub(crate) found: u64,
-    /// Messages left out before one that they found.
     pub(crate) skipped: u64,
-    /// Those of them whose last message was the last of their topic.
     pub(crate) latest: u64,
     /// Those whose connection had ended or was ended by then, by reason.
     pub(crate) ended: Reasons,
