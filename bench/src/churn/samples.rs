@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use serde::Serialize;
 
 use super::visits::Visits;
 use crate::measure::process::user_bytes;
 use crate::measure::slab::Slabs;
+use crate::measure::sockets::TcpSockets;
 use crate::servers::running::Running;
 
 /// How much of the steady state its beginning and its end are.
@@ -44,7 +44,7 @@ pub(crate) struct Sample {
 /// Takes a look.
 pub(super) fn look(seconds: f64, server: &Running, held: u64, visits: &Visits) -> anyhow::Result<Sample> {
     let slabs = Slabs::read().ok();
-    let sockets = Sockets::read()?;
+    let sockets = TcpSockets::read()?;
     let stats = server.stats()?;
     Ok(Sample {
         seconds,
@@ -53,7 +53,7 @@ pub(super) fn look(seconds: f64, server: &Running, held: u64, visits: &Visits) -
         slab_bytes: slabs.as_ref().map(Slabs::bytes),
         time_wait: sockets.time_wait,
         // Both ends of each of the server's are here.
-        foreign_sockets: sockets.tcp.cast_signed() - 2 * stats.sockets.cast_signed(),
+        foreign_sockets: sockets.in_use.cast_signed() - 2 * stats.sockets.cast_signed(),
         open: stats.open,
         sockets: stats.sockets,
         accepted: stats.accepted,
@@ -78,28 +78,6 @@ pub(super) fn disturbance(samples: &[Sample], kernel: &Growth) -> Option<String>
     let too_many = (kernel.limit - kernel.first) / f64::from(SOCKET_BYTES);
     let is_disturbed = changed as f64 > too_many;
     is_disturbed.then(|| format!("other programs' sockets changed by about {changed} meanwhile"))
-}
-
-/// TCP sockets of this network namespace.
-struct Sockets {
-    tcp: u64,
-    time_wait: u64,
-}
-
-impl Sockets {
-    fn read() -> anyhow::Result<Self> {
-        const PATH: &str = "/proc/net/sockstat";
-        let text = std::fs::read_to_string(PATH).with_context(|| format!("cannot read {PATH}"))?;
-        Self::parse(&text).with_context(|| format!("{PATH} has an unknown form"))
-    }
-
-    /// `TCP: inuse 5 orphan 0 tw 2 alloc 6 mem 1` is one of its lines.
-    fn parse(text: &str) -> Option<Self> {
-        let line = text.lines().find_map(|line| line.strip_prefix("TCP: "))?;
-        let mut words = line.split_whitespace();
-        let mut after = |name| words.find(|&word| word == name).and_then(|_| words.next()?.parse().ok());
-        Some(Self { tcp: after("inuse")?, time_wait: after("tw")? })
-    }
 }
 
 /// A figure at the beginning of the steady state and at its end.
@@ -186,13 +164,5 @@ mod tests {
             |name: &str, bytes| (name.to_owned(), Cache { objects: 1, bytes, names: vec![name.to_owned()] });
         let slabs = [cache("TCP", 5), cache("dentry", 7), cache("sock_inode_cache", 9)];
         assert_eq!(socket_bytes(&Slabs(slabs.into())), 14);
-    }
-
-    #[test]
-    fn sockets_are_read() {
-        let text = "sockets: used 9\nTCP: inuse 5 orphan 0 tw 2 alloc 6 mem 1\nUDP: inuse 0 mem 0\n";
-        let sockets = Sockets::parse(text).unwrap();
-        assert_eq!((sockets.tcp, sockets.time_wait), (5, 2));
-        assert!(Sockets::read().is_ok() && Sockets::parse("").is_none());
     }
 }

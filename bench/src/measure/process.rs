@@ -11,6 +11,11 @@ pub(crate) fn user_bytes(pid: u32) -> anyhow::Result<u64> {
     Ok(own_kib(&status) * 1024)
 }
 
+/// The same of several processes together.
+pub(crate) fn user_bytes_of(pids: &[u32]) -> anyhow::Result<u64> {
+    pids.iter().map(|&pid| user_bytes(pid)).sum()
+}
+
 fn own_kib(status: &Status) -> u64 {
     let kib = [status.rssanon, status.rssshmem, status.hugetlbpages, status.vmswap];
     kib.into_iter().flatten().sum()

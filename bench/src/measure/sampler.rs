@@ -9,9 +9,9 @@ use anyhow::{Context, anyhow};
 use serde::{Deserialize, Serialize};
 use throng::sys::signals;
 
-use super::process::user_bytes;
+use super::process::user_bytes_of;
 use super::slab::Slabs;
-use super::sockets::tcp_buffer_bytes;
+use super::sockets::TcpSockets;
 
 /// How often memory is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -64,10 +64,9 @@ impl Sampler {
 
 /// Memory as it is now.
 pub(crate) fn look(pids: &[u32], with_slabs: bool) -> anyhow::Result<Memory> {
-    let user = pids.iter().map(|&pid| user_bytes(pid)).sum::<anyhow::Result<u64>>();
-    let user = if pids.is_empty() { None } else { Some(user?) };
+    let user = if pids.is_empty() { None } else { Some(user_bytes_of(pids)?) };
     let slabs = if with_slabs { Slabs::read().ok().map(|slabs| slabs.bytes()) } else { None };
-    Ok(Memory { user_bytes: user, slab_bytes: slabs, buffer_bytes: tcp_buffer_bytes()? })
+    Ok(Memory { user_bytes: user, slab_bytes: slabs, buffer_bytes: TcpSockets::read()?.buffer_bytes })
 }
 
 impl Memory {

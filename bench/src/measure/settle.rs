@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use super::process::user_bytes;
+use super::process::user_bytes_of;
 
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -52,8 +52,7 @@ pub(crate) fn settled(
 
 /// The user memory of processes together, as it is now.
 pub(crate) fn user(pids: &[u32]) -> anyhow::Result<u64> {
-    let read = pids.iter().map(|&pid| user_bytes(pid)).sum::<anyhow::Result<u64>>();
-    read.context("give --pid a process of this machine that you may look at")
+    user_bytes_of(pids).context("give --pid a process of this machine that you may look at")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use super::kernel::{Ends, KernelMemory};
-use super::process::{cpu_nanos, user_bytes};
+use super::process::{cpu_nanos, user_bytes_of};
 use super::slab::Slabs;
 
 /// With fewer connections what others do meanwhile hides what slab caches grow by.
@@ -87,8 +87,7 @@ fn each(value: f64, count: u64) -> Option<f64> {
 }
 
 fn look(pids: &[u32]) -> anyhow::Result<Look> {
-    let user = pids.iter().map(|&pid| user_bytes(pid)).sum::<anyhow::Result<u64>>()?;
-    Ok(Look { cpu_nanos: cpu(pids)?, user_bytes: user, slabs: Slabs::read().ok() })
+    Ok(Look { cpu_nanos: cpu(pids)?, user_bytes: user_bytes_of(pids)?, slabs: Slabs::read().ok() })
 }
 
 fn cpu(pids: &[u32]) -> anyhow::Result<u64> {
