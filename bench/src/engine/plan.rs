@@ -7,7 +7,7 @@ use super::compression::Compression;
 use super::feed::Feed;
 use super::sources::Sources;
 use super::target::{Numbers, Target};
-use crate::measure::threads::Threads;
+use crate::measure::threads::{Threads, dealt};
 
 /// What an engine is to do.
 #[derive(Debug, Clone)]
@@ -54,8 +54,7 @@ pub(crate) struct Timeouts {
 impl Plan {
     /// Connections of the thread with this number.
     pub(crate) const fn share(&self, thread: usize) -> usize {
-        let threads = self.threads.count;
-        self.connections / threads + (thread < self.connections % threads) as usize
+        dealt(self.connections, self.threads.count, thread)
     }
 
     /// Whom the connection with this number is to.

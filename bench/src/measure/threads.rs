@@ -79,6 +79,11 @@ fn share(connections: u64, threads: u64, spread: Spread) -> u64 {
     }
 }
 
+/// How many of `all` the part with this number has when they are dealt out: parts differ by one at most, and the first have more.
+pub(crate) const fn dealt(all: usize, parts: usize, part: usize) -> usize {
+    all / parts + (part < all % parts) as usize
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use super::echoed::Echoed;
 use super::payload::Payload;
 use super::run::EchoRun;
 use crate::measure::percentiles::micros;
+use crate::measure::threads::dealt;
 
 /// The connections of one thread that take part.
 #[derive(Debug)]
@@ -51,8 +52,7 @@ impl Echoes {
     /// The part of one of the engine's threads, which has so many connections; `open` are the indices of those that are open.
     pub(crate) fn new(run: Arc<EchoRun>, thread: usize, open: &[usize], connections: usize) -> Self {
         let plan = &run.plan;
-        let share = plan.connections / run.threads + usize::from(thread < plan.connections % run.threads);
-        let share = share.min(open.len());
+        let share = dealt(plan.connections, run.threads, thread).min(open.len());
         let mut slot_of = vec![NONE; connections];
         let mut slots = Vec::with_capacity(share);
         for number in 0..share {

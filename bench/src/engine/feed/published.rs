@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::super::echo::{Pattern, Payload};
 use super::stamp::{SMALLEST, Stamp};
+use crate::measure::threads::dealt;
 
 /// What is published, and to whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl Feed {
     pub(crate) fn readers(&self, connections: usize) -> Vec<u64> {
         let topics = self.plan.topics as usize;
         let every = self.plan.deaf_every.map_or(usize::MAX, |every| every as usize);
-        let of = |topic| connections / topics + usize::from(topic < connections % topics);
+        let of = |topic| dealt(connections, topics, topic);
         (0..topics).map(|topic| (of(topic) - of(topic) / every) as u64).collect()
     }
 
