@@ -1,11 +1,6 @@
 //! What is taken from a measurement, throng beside the floor, and what is asked of that.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-
-use super::report::{Measurement, RunReport};
-use super::rounds::{Costs, Round};
+use super::report::{Costs, Growth, Measurement, Ratios, Round, RunReport};
 use crate::measure::account::LEAST_CONNECTIONS;
 use crate::measure::distribution::Distribution;
 use crate::measure::spread::lower_median;
@@ -96,22 +91,6 @@ pub(super) fn of(key: &str, measurement: &Measurement) -> Option<f64> {
 const COMPARED: [&str; 5] = ["ramp", "ramp_cpu", "handshake", "ping_cycle", "kernel"];
 /// The part of the connections' kernel memory that was not given back.
 const LEFT: &str = "left";
-
-/// [`COMPARED`] of throng over that of the floor with the same number of connections, in one call, and [`LEFT`]. `None` for what
-/// one of them has no figure of, and for kernel memory with less than [`LEAST_CONNECTIONS`].
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Ratios(pub(crate) BTreeMap<String, Option<f64>>);
-
-/// How the processor time of a ping cycle grew with the number of connections.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Growth {
-    pub(crate) from: u64,
-    pub(crate) to: u64,
-    pub(crate) throng: f64,
-    pub(crate) floor: f64,
-    pub(crate) ratio: f64,
-}
 
 impl Ratios {
     /// A handshake may take so many times the floor's processor time.

@@ -1,8 +1,7 @@
 //! The report for people, on a terminal and beside its files.
 
-use super::figures::{FIGURES, Growth, label};
-use super::report::{C1mReport, Hold, Measurement, Part, RampCpu, RunReport};
-use super::rounds::Costs;
+use super::figures::{FIGURES, label};
+use super::report::{C1mReport, Costs, Growth, Hold, Measurement, Part, RampCpu, RunReport};
 use crate::engine::Echoed;
 use crate::measure::account::{CgroupCheck, LEAST_CONNECTIONS, SumOfParts};
 use crate::measure::cgroup::Charges;
@@ -293,7 +292,7 @@ fn sum(page: &mut Page, parts: &SumOfParts, connections: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::c1m::figures::Ratios;
+    use crate::c1m::report::Ratios;
     use crate::measure::environment::Environment;
 
     #[test]

@@ -1,11 +1,10 @@
 //! Which pictures a report has, and what is in each.
 
 use super::figures::{self, LATENCIES, Latency, label};
-use super::report::{Measurement, RunReport};
-use super::results::Findings;
+use super::report::{C1mReport, Measurement, RunReport};
 use crate::measure::account::server_parts;
 use crate::measure::distribution::Distribution;
-use crate::plot::{self, Bytes, CostPanel, Curve, Kind, LatencyPanel};
+use crate::plot::{self, Bytes, CostPanel, Curve, Kind, LatencyPanel, Timeline};
 use crate::report::File;
 use crate::report::units::thousands;
 
@@ -18,8 +17,7 @@ const COSTS: [(&str, &str); 4] = [
 ];
 
 /// Draws all that there are figures for.
-pub(super) fn draw(findings: &Findings) -> anyhow::Result<Vec<File>> {
-    let report = &findings.report;
+pub(super) fn draw(report: &C1mReport, timelines: &[Timeline]) -> anyhow::Result<Vec<File>> {
     let mut pictures = Vec::new();
     if let Some(bytes) = report.runs.last().and_then(bytes) {
         pictures.push(("bytes.svg".to_owned(), plot::bytes(&bytes)?));
@@ -31,7 +29,7 @@ pub(super) fn draw(findings: &Findings) -> anyhow::Result<Vec<File>> {
             pictures.push((format!("latency-{}.svg", run.connections), plot::latency(&title, &panels)?));
         }
     }
-    for (measurement, timeline) in report.measurements().zip(&findings.timelines) {
+    for (measurement, timeline) in report.measurements().zip(timelines) {
         if !timeline.samples.is_empty() {
             pictures.push((format!("timeline-{}.svg", label(measurement)), plot::timeline(timeline)?));
         }

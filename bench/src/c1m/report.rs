@@ -1,9 +1,9 @@
 //! What `c1m` reports. The names of its fields in JSON are stable; docs/RESULTS.md explains them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::figures::{Growth, Ratios};
-use super::rounds::Round;
 use crate::agent::wire::Machine;
 use crate::engine::Echoed;
 use crate::measure::account::{CgroupCheck, SumOfParts};
@@ -44,6 +44,39 @@ pub(crate) struct RunReport {
     pub(crate) throng: Measurement,
     pub(crate) ratios: Option<Ratios>,
     pub(crate) rounds: Vec<Round>,
+}
+
+/// Figures of throng over those of the floor with as many connections in the same call, and the part of throng's kernel memory that
+/// was left. `None` for what one of them has no figure of, and for kernel memory with less than
+/// [`LEAST_CONNECTIONS`](crate::measure::account::LEAST_CONNECTIONS).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Ratios(pub(crate) BTreeMap<String, Option<f64>>);
+
+/// How the processor time of a ping cycle grew with the number of connections.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Growth {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) throng: f64,
+    pub(crate) floor: f64,
+    pub(crate) ratio: f64,
+}
+
+/// What one round came to, throng beside the floor.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Round {
+    pub(crate) throng: Costs,
+    pub(crate) floor: Option<Costs>,
+    pub(crate) throng_first: bool,
+}
+
+/// What a round measures by processor time and by the clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Costs {
+    pub(crate) ramp_seconds: f64,
+    pub(crate) handshake_us: f64,
+    pub(crate) ping_cycle_us: Option<f64>,
 }
 
 /// One server with its clients.

@@ -41,7 +41,7 @@ impl Report for Findings {
     }
 
     fn files(&self) -> anyhow::Result<Vec<File>> {
-        let mut files = pictures::draw(self)?;
+        let mut files = pictures::draw(&self.report, &self.timelines)?;
         for (measurement, timeline) in self.report.measurements().zip(&self.timelines) {
             files.push((format!("timeline-{}.json", label(measurement)), json::pretty(timeline)?));
         }
@@ -63,10 +63,7 @@ mod tests {
 
     use super::*;
     use crate::args::ResultsArgs;
-    use crate::c1m::figures::{Growth, Ratios};
-    use crate::c1m::report::Measurement;
-    use crate::c1m::report::{Hold, RunReport, SCHEMA};
-    use crate::c1m::rounds::{Costs, Round};
+    use crate::c1m::report::{Costs, Growth, Hold, Measurement, Ratios, Round, RunReport, SCHEMA};
     use crate::engine::Echoed;
     use crate::measure::account::{CgroupCheck, SumOfParts};
     use crate::measure::cgroup::Charges;

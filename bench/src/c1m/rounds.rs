@@ -1,31 +1,12 @@
 //! Several rounds with one number of connections, and the one in their middle.
 
-use serde::{Deserialize, Serialize};
-
-use super::figures::Ratios;
-use super::report::{Measurement, RunReport};
+use super::report::{Costs, Measurement, Ratios, Round, RunReport};
 use crate::plot::Timeline;
 
 /// What a measurement comes to.
 pub(crate) struct Measured {
     pub(crate) report: Measurement,
     pub(crate) timeline: Timeline,
-}
-
-/// What one round came to, throng beside the floor.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Round {
-    pub(crate) throng: Costs,
-    pub(crate) floor: Option<Costs>,
-    pub(crate) throng_first: bool,
-}
-
-/// What a round measures by processor time and by the clock.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Costs {
-    pub(crate) ramp_seconds: f64,
-    pub(crate) handshake_us: f64,
-    pub(crate) ping_cycle_us: Option<f64>,
 }
 
 /// One server, or both, measured once.

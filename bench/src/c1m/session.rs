@@ -3,9 +3,8 @@
 use anyhow::{Context, ensure};
 
 use super::args::C1mArgs;
-use super::figures::Growth;
 use super::load::LoadArgs;
-use super::report::{C1mReport, Part, SCHEMA};
+use super::report::{C1mReport, Growth, Part, SCHEMA};
 use super::results::Findings;
 use super::rounds::{Measured, Pair, settle};
 use super::run::Run;

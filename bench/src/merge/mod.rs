@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 
 use crate::args::ResultsArgs;
-use crate::c1m::figures::Growth;
-use crate::c1m::report::{C1mReport, Measurement, RunReport, SCHEMA};
+use crate::c1m::report::{C1mReport, Costs, Growth, Measurement, RunReport, SCHEMA};
 use crate::c1m::results::Findings;
-use crate::c1m::rounds::Costs;
 use crate::measure::reasons::add_fields;
 use crate::measure::spread::lower_median;
 use crate::report::deliver;
@@ -195,9 +193,7 @@ mod tests {
 
     use super::*;
     use crate::agent::wire::Machine;
-    use crate::c1m::figures::Ratios;
-    use crate::c1m::report::{BothSides, Hold, Part};
-    use crate::c1m::rounds::Round;
+    use crate::c1m::report::{BothSides, Hold, Part, Ratios, Round};
     use crate::engine::Echoed;
     use crate::measure::environment::Environment;
     use crate::measure::reasons::Reasons;
