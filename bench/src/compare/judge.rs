@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use super::rows::{FLOOR, Row, THRONG, is_floor, is_peer};
+use super::report::{Bar, Behind, Judged, Judgement, Row};
+use super::rows::{FLOOR, THRONG, is_floor, is_peer};
 use crate::measure::spread::Spread;
 use crate::report::judge::Verdict;
 
@@ -31,41 +30,6 @@ const BARS: [(&str, &str, Against, f64); 8] = [
     ("handshake: CPU over the floor's", "connect/handshake", Against::Floors, 1.10),
     ("ping cycle: CPU over the floor's", "pings", Against::Floors, 1.20),
 ];
-
-/// How throng stands.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Judgement {
-    pub(crate) bars: Vec<Bar>,
-    pub(crate) behind: Vec<Behind>,
-    pub(crate) median_over_best_peer: Option<f64>,
-    pub(crate) winners: BTreeMap<String, BTreeMap<String, u32>>,
-}
-
-/// One thing that it is held to.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Bar {
-    pub(crate) name: String,
-    pub(crate) limit: f64,
-    pub(crate) verdict: Option<Verdict>,
-    pub(crate) cells: Vec<Judged>,
-}
-
-/// One cell under a bar.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Judged {
-    pub(crate) cell: String,
-    pub(crate) value: f64,
-    pub(crate) verdict: Verdict,
-}
-
-/// A cell in which throng takes more than another server.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Behind {
-    pub(crate) cell: String,
-    pub(crate) server: String,
-    pub(crate) ratio: f64,
-    pub(crate) is_tie: bool,
-}
 
 /// Judges all rows.
 pub(super) fn judge(rows: &[Row]) -> Judgement {
@@ -140,7 +104,7 @@ fn winners(rows: &[Row]) -> BTreeMap<String, BTreeMap<String, u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::rows::Entry;
+    use crate::compare::report::Entry;
 
     /// What throng came to, and throng over others: the least, the median and the most of the rounds.
     fn row(cell: &str, figure: &str, values: &[(&str, f64, f64, f64)]) -> Row {

@@ -3,14 +3,12 @@
 use std::fmt;
 
 use super::args::Column;
-use super::judge::{Bar, Judged, Judgement};
 use super::pictures;
-use super::report::{CompareReport, Measured};
-use super::rows::{Entry, Row};
+use super::report::{Bar, CompareReport, Entry, Judged, Judgement, Measured, Row};
 use crate::measure::spread::Spread;
 use crate::report::judge::Verdict;
 use crate::report::page::{Page, ratio};
-use crate::report::units::number;
+use crate::report::units::{number, plain};
 use crate::report::{File, Report};
 
 /// A measurement as it is told while others are still to come.
@@ -234,15 +232,4 @@ fn bar_row(bar: &Bar) -> Vec<String> {
         None => "",
     };
     vec![bar.name.clone(), number(bar.limit, 2), worst, verdict.to_owned()]
-}
-
-/// A figure with as many digits as tell something.
-pub(super) fn plain(value: f64) -> String {
-    let digits = match value.abs() {
-        1_000.0.. => 0,
-        100.0.. => 1,
-        10.0.. => 2,
-        _ => 3,
-    };
-    number(value, digits)
 }

@@ -1,11 +1,10 @@
 //! What a comparison looks like.
 
-use super::judge::Judgement;
-use super::page::plain;
-use super::report::CompareReport;
-use super::rows::{Row, THRONG, is_floor};
+use super::report::{CompareReport, Row};
+use super::rows::{THRONG, is_floor};
 use crate::measure::spread::Spread;
 use crate::plot::{self, BarOf, BarPanel, Kind, RatioRow, Rival};
+use crate::report::units::plain;
 
 /// Draws what there is: names of files and their contents. A column of which nothing was measured has no picture.
 pub(super) fn draw(report: &CompareReport) -> anyhow::Result<Vec<(String, String)>> {
@@ -76,12 +75,5 @@ fn kind(server: &str) -> Kind {
         THRONG => Kind::Throng,
         floor if is_floor(floor) => Kind::Floor,
         _ => Kind::Other,
-    }
-}
-
-impl Judgement {
-    /// Whether anything was judged.
-    pub(super) fn is_empty(&self) -> bool {
-        self.bars.iter().all(|bar| bar.cells.is_empty())
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::judge::Judgement;
-use super::rows::Row;
 use crate::measure::environment::Environment;
+use crate::measure::spread::Spread;
+use crate::report::judge::Verdict;
 
 /// The number of this form of the report.
 /// 2: `over_floor`, `over_best_peer` and verdicts are by ratios within rounds.
@@ -59,6 +59,67 @@ pub(crate) struct Measured {
     pub(crate) notes: Vec<String>,
 }
 
+/// One figure of one cell. Less of it is better.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Row {
+    pub(crate) column: String,
+    pub(crate) cell: String,
+    pub(crate) figure: String,
+    pub(crate) unit: String,
+    pub(crate) servers: Vec<Entry>,
+    pub(crate) over_floor: Option<f64>,
+    pub(crate) best_peer: Option<String>,
+    pub(crate) over_best_peer: Option<f64>,
+    pub(crate) winner: Option<String>,
+}
+
+/// One server in a row.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) server: String,
+    pub(crate) value: Option<Spread>,
+    pub(crate) rounds: u32,
+    pub(crate) failures: Vec<String>,
+    pub(crate) unable: Option<String>,
+    pub(crate) throng_over: Option<Spread>,
+    pub(crate) is_tie: bool,
+}
+
+/// How throng stands.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Judgement {
+    pub(crate) bars: Vec<Bar>,
+    pub(crate) behind: Vec<Behind>,
+    pub(crate) median_over_best_peer: Option<f64>,
+    pub(crate) winners: BTreeMap<String, BTreeMap<String, u32>>,
+}
+
+/// One thing that it is held to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Bar {
+    pub(crate) name: String,
+    pub(crate) limit: f64,
+    pub(crate) verdict: Option<Verdict>,
+    pub(crate) cells: Vec<Judged>,
+}
+
+/// One cell under a bar.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Judged {
+    pub(crate) cell: String,
+    pub(crate) value: f64,
+    pub(crate) verdict: Verdict,
+}
+
+/// A cell in which throng takes more than another server.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Behind {
+    pub(crate) cell: String,
+    pub(crate) server: String,
+    pub(crate) ratio: f64,
+    pub(crate) is_tie: bool,
+}
+
 impl CompareReport {
     /// Whether all rounds have been measured.
     pub(crate) const fn is_complete(&self) -> bool {
@@ -66,14 +127,17 @@ impl CompareReport {
     }
 }
 
+impl Judgement {
+    /// Whether anything was judged.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bars.iter().all(|bar| bar.cells.is_empty())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::judge::{Bar, Behind, Judged};
-    use crate::compare::rows::Entry;
-    use crate::measure::spread::Spread;
     use crate::report::Report;
-    use crate::report::judge::Verdict;
 
     #[test]
     fn every_field_of_the_report_is_documented() {

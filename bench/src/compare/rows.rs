@@ -1,9 +1,7 @@
 //! Rounds put together: cell by cell, servers held against each other.
 
-use serde::{Deserialize, Serialize};
-
 use super::cells::{Cell, Figure};
-use super::report::Measured;
+use super::report::{Entry, Measured, Row};
 use crate::measure::spread::Spread;
 use crate::report::figure::ratio;
 
@@ -12,32 +10,6 @@ pub(super) const THRONG: &str = "throng";
 pub(super) const FLOOR: &str = "floor";
 /// How the names of other floors begin: those of `--peers` and `--peer` that do no more than a floor, and are none of throng's peers.
 const ANOTHER_FLOOR: &str = "floor-";
-
-/// One figure of one cell. Less of it is better.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Row {
-    pub(crate) column: String,
-    pub(crate) cell: String,
-    pub(crate) figure: String,
-    pub(crate) unit: String,
-    pub(crate) servers: Vec<Entry>,
-    pub(crate) over_floor: Option<f64>,
-    pub(crate) best_peer: Option<String>,
-    pub(crate) over_best_peer: Option<f64>,
-    pub(crate) winner: Option<String>,
-}
-
-/// One server in a row.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Entry {
-    pub(crate) server: String,
-    pub(crate) value: Option<Spread>,
-    pub(crate) rounds: u32,
-    pub(crate) failures: Vec<String>,
-    pub(crate) unable: Option<String>,
-    pub(crate) throng_over: Option<Spread>,
-    pub(crate) is_tie: bool,
-}
 
 /// Puts the measurements of all cells together.
 pub(super) fn rows(cells: &[Cell], servers: &[String], measurements: &[Measured]) -> Vec<Row> {

@@ -23,6 +23,17 @@ pub(crate) fn number(value: f64, digits: usize) -> String {
     fraction.map_or_else(|| format!("{sign}{whole}"), |fraction| format!("{sign}{whole}.{fraction}"))
 }
 
+/// A figure with as many digits as tell something.
+pub(crate) fn plain(value: f64) -> String {
+    let digits = match value.abs() {
+        1_000.0.. => 0,
+        100.0.. => 1,
+        10.0.. => 2,
+        _ => 3,
+    };
+    number(value, digits)
+}
+
 /// Bytes in MiB.
 pub(crate) fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1_u32 << 20)
