@@ -7,14 +7,13 @@ use serde::Deserialize;
 use serde_json::json;
 use ureq::Agent;
 
-use super::topic_name;
 use crate::measure::reasons::Reasons;
 
 /// How long a request may take.
 const ANSWER: Duration = Duration::from_secs(60);
 
 /// A connection that is kept.
-pub(in crate::broadcast) struct Http {
+pub(crate) struct Http {
     agent: Agent,
     address: String,
 }
@@ -46,11 +45,10 @@ impl Http {
 
     pub(super) fn publish(
         &mut self,
-        topic: u32,
+        topic: &str,
         messages: &[String],
         refused: &mut Reasons,
     ) -> anyhow::Result<()> {
-        let topic = topic_name(topic);
         let answers = if let [message] = messages {
             vec![read(&self.post(&format!("/publish/{topic}"), message)?)?]
         } else {

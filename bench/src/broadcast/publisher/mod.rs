@@ -63,7 +63,7 @@ impl Publisher {
         refused: &mut Reasons,
     ) -> anyhow::Result<()> {
         match (self, server) {
-            (Self::Http(http), _) => http.publish(topic, messages, refused),
+            (Self::Http(http), _) => http.publish(&topic_name(topic), messages, refused),
             (Self::WebSocket(websocket), _) => websocket.publish(topic, messages),
             (Self::Floor, Some(server)) => server.say(&floor::send_line(topic, messages)),
             (Self::Floor, None) => bail!("the floor is a server that is started here"),
@@ -72,7 +72,7 @@ impl Publisher {
 }
 
 /// The name of the topic with this number.
-pub(super) fn topic_name(topic: u32) -> String {
+fn topic_name(topic: u32) -> String {
     format!("t-{topic}")
 }
 

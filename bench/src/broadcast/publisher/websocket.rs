@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_micros(50);
 type Line = tungstenite::WebSocket<TcpStream>;
 
 /// One connection, or one for each topic.
-pub(in crate::broadcast) struct WebSocket(Vec<Line>);
+pub(crate) struct WebSocket(Vec<Line>);
 
 impl WebSocket {
     /// Connects, for each of the topics where the target's path is numbered.
