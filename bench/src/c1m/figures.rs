@@ -206,10 +206,8 @@ mod tests {
         let costs = |cycle| Costs { ping_cycle_us: Some(cycle), ..Costs::default() };
         let run = |connections, throng, floor| RunReport {
             connections,
-            floor: None,
-            throng: measured(1.0, throng, 1.0, 0),
-            ratios: None,
             rounds: vec![Round { throng: costs(throng), floor: Some(costs(floor)), throng_first: false }],
+            ..RunReport::default()
         };
         let growth = Growth::of(&[run(10, 6.0, 5.0), run(100, 7.0, 6.0), run(1_000, 12.0, 10.0)]).unwrap();
         assert_eq!((growth.from, growth.to, growth.throng, growth.floor), (10, 1_000, 2.0, 2.0));

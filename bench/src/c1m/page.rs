@@ -293,7 +293,6 @@ fn sum(page: &mut Page, parts: &SumOfParts, connections: u64) {
 mod tests {
     use super::*;
     use crate::c1m::report::Ratios;
-    use crate::measure::environment::Environment;
 
     #[test]
     fn problems_and_missed_goals_stand_out() {
@@ -306,15 +305,8 @@ mod tests {
         throng.problems.push("3 connections were lost".to_owned());
         let ratios = Some(Ratios::of(&throng, &floor));
         let report = C1mReport {
-            schema: 1,
-            date: "2026-01-31".to_owned(),
-            part: None,
-            environment: Environment::default(),
-            other_environments: Vec::new(),
-            server_environment: None,
-            sharing_kernel: 1,
-            runs: vec![RunReport { connections: 5, floor: Some(floor), throng, ratios, rounds: Vec::new() }],
-            growth: None,
+            runs: vec![RunReport { floor: Some(floor), throng, ratios, ..RunReport::default() }],
+            ..C1mReport::default()
         };
         let text = page(&report).to_string();
         assert!(text.contains("PROBLEM    3 connections were lost"), "{text}");

@@ -16,7 +16,7 @@ use crate::measure::reasons::Reasons;
 pub(crate) const SCHEMA: u32 = 1;
 
 /// The whole report.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct C1mReport {
     pub(crate) schema: u32,
     pub(crate) date: String,
@@ -37,7 +37,7 @@ pub(crate) struct Part {
 }
 
 /// throng, and the floor, with one number of connections.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct RunReport {
     pub(crate) connections: u64,
     pub(crate) floor: Option<Measurement>,

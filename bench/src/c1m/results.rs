@@ -15,7 +15,6 @@ use crate::report::{File, Report, json};
 /// A report, and what is drawn but not told in it.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Findings {
-    /// The report.
     #[serde(flatten)]
     pub(crate) report: C1mReport,
     /// What each measurement looked like over time, in the report's order; none for a report of several machines.
@@ -63,27 +62,19 @@ mod tests {
 
     use super::*;
     use crate::args::ResultsArgs;
-    use crate::c1m::report::{Costs, Growth, Hold, Measurement, Ratios, Round, RunReport, SCHEMA};
+    use crate::c1m::report::{Costs, Growth, Hold, Measurement, Ratios, Round, RunReport};
     use crate::engine::Echoed;
     use crate::measure::account::{CgroupCheck, SumOfParts};
-    use crate::measure::cgroup::Charges;
     use crate::measure::distribution::Distribution;
     use crate::measure::environment::Environment;
-    use crate::measure::kernel::{CacheGrowth, KernelMemory, Side};
+    use crate::measure::kernel::{CacheGrowth, KernelMemory};
     use crate::plot::{Phase, Sample};
     use crate::report::files::{directory, write_all};
 
     fn measurement(server: &str, connections: u64) -> Measurement {
         let mut latency = Distribution::default();
         (1..1_000).for_each(|us| latency.record(Duration::from_micros(us)));
-        let cache = CacheGrowth {
-            name: "TCP".to_owned(),
-            merged_with: vec!["other".to_owned()],
-            side: Side::Both,
-            objects: 200,
-            bytes: 500_000,
-            server_bytes_per_connection: 2_500.0,
-        };
+        let cache = CacheGrowth { server_bytes_per_connection: 2_500.0, ..CacheGrowth::default() };
         Measurement {
             server: server.to_owned(),
             connections,
@@ -95,21 +86,8 @@ mod tests {
                 total_bytes: 500_000,
                 caches: vec![cache],
             }),
-            cgroup: Some(CgroupCheck {
-                charges: Charges::AllButSockets,
-                bytes_per_connection: 1.0,
-                slab_bytes_per_connection: 1.0,
-                ratio: 1.0,
-            }),
-            sum: Some(SumOfParts {
-                user: 1.0,
-                kernel: 1.0,
-                sum: 2.0,
-                available_fell: 1.0,
-                reclaimable_grew: 1.0,
-                free_fell: 1.0,
-                explained: 1.0,
-            }),
+            cgroup: Some(CgroupCheck::default()),
+            sum: Some(SumOfParts::default()),
             ..Measurement::default()
         }
     }
@@ -129,15 +107,10 @@ mod tests {
         };
         let runs = vec![run(100), run(10_000)];
         let report = C1mReport {
-            schema: SCHEMA,
-            date: "2026-01-31".to_owned(),
             environment: Environment::read(),
-            part: None,
-            other_environments: Vec::new(),
-            server_environment: None,
-            sharing_kernel: 1,
             growth: Growth::of(&runs),
             runs,
+            ..C1mReport::default()
         };
         Findings { report, timelines: vec![timeline; 4] }
     }

@@ -12,7 +12,7 @@ use super::slab::Slabs;
 pub(crate) const LEAST_CONNECTIONS: u64 = 50_000;
 
 /// The server's kernel memory as its control group counts it, beside what the slab caches say.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CgroupCheck {
     pub(crate) charges: Charges,
     pub(crate) bytes_per_connection: f64,
@@ -23,7 +23,7 @@ pub(crate) struct CgroupCheck {
 }
 
 /// The sum of all parts beside what the machine has less. Where the clients are on the machine too, both ends.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SumOfParts {
     pub(crate) user: f64,
     /// Slab caches of connections, and the change in those of `TIME_WAIT`, in bytes per connection.

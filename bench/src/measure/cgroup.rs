@@ -13,12 +13,13 @@ use serde::{Deserialize, Serialize};
 const ROOT: &str = "/sys/fs/cgroup";
 
 /// Which kernel memory a group is charged with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Charges {
     /// Version 1's `memory.kmem`: everything but the sockets themselves, since these are made before a server accepts them.
     AllButSockets,
     /// Version 2's `slab`: everything.
+    #[default]
     All,
 }
 

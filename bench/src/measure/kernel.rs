@@ -49,10 +49,11 @@ impl Ends {
 }
 
 /// Whose a cache is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Side {
     /// Both sides have one object per connection in it.
+    #[default]
     Both,
     /// Only the side that connects.
     Client,
@@ -63,7 +64,7 @@ pub(crate) enum Side {
 }
 
 /// What a slab cache grew by.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CacheGrowth {
     pub(crate) name: String,
     pub(crate) merged_with: Vec<String>,
@@ -75,7 +76,7 @@ pub(crate) struct CacheGrowth {
 }
 
 /// What kernel memory connections took.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct KernelMemory {
     pub(crate) server_bytes_per_connection: f64,
     /// Both sides' caches together.

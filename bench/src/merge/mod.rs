@@ -231,15 +231,10 @@ mod tests {
             rounds: vec![Round { throng: costs, floor: Some(floor), throng_first: false }],
         };
         C1mReport {
-            schema: SCHEMA,
-            date: "2026-01-31".to_owned(),
             part: Some(Part { session: "s".to_owned(), machine: Machine { number, of: 2 } }),
             environment: Environment { command: vec![number.to_string()], ..Environment::default() },
-            other_environments: Vec::new(),
-            server_environment: Some(Environment::default()),
-            sharing_kernel: 0,
             runs: vec![run],
-            growth: None,
+            ..C1mReport::default()
         }
     }
 
