@@ -111,11 +111,8 @@ pub(crate) enum Answer {
 /// What a session begins with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Entered {
-    /// Its name, the same in the reports of all load machines.
     pub(crate) session: String,
-    /// The server's machine.
     pub(crate) environment: Environment,
-    /// Load machines whose kernel is the server's, too.
     pub(crate) sharing_kernel: u32,
 }
 

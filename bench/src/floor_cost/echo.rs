@@ -26,9 +26,7 @@ const SIZE: u32 = 64;
 /// Messages that a bare TCP server of throng's shape sends back.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct EchoFloor {
-    /// What came back.
     pub(crate) echo: Echoed,
-    /// The server's processor time for each, in microseconds.
     pub(crate) cpu_us_per_echo: f64,
 }
 

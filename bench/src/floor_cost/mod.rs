@@ -39,15 +39,10 @@ pub(crate) struct FloorArgs {
 /// What the floor costs.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct FloorReport {
-    /// The day on which it began (UTC), as in 2026-01-31.
     pub(crate) date: String,
-    /// The machine and the command.
     pub(crate) environment: Environment,
-    /// Connections accepted and registered, with nothing said: bytes of a registered socket, and accepts a second.
     pub(crate) accept: Measurement,
-    /// Connections answered and pinged: a handshake's and a ping cycle's processor time.
     pub(crate) ping: Measurement,
-    /// Messages sent back, alone and many at a time.
     pub(crate) echo: Vec<EchoFloor>,
 }
 
