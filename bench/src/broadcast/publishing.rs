@@ -10,7 +10,7 @@ use super::report::Published;
 use super::subject::Subject;
 use crate::engine::driver::{Driver, LOOK};
 use crate::engine::feed::{Batch, Feed, now_nanos};
-use crate::measure::percentiles::micros;
+use crate::measure::distribution::micros;
 
 /// How often the main thread looks while the next batch waits for the one before.
 const CLOSE_LOOK: Duration = Duration::from_micros(200);

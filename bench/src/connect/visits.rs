@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Plan;
 use crate::engine::once::planned;
 use crate::engine::visits::{self, End, Hangup, Next, Slot, Stay, Turn};
-use crate::measure::percentiles::micros;
+use crate::measure::distribution::micros;
 
 /// How a connection leaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]

@@ -20,7 +20,7 @@ use super::messages::{Messages, Told};
 use super::replies::ping;
 use super::schedule::Schedule;
 use super::shared::{Shared, Tally, round_trips};
-use crate::measure::percentiles::micros;
+use crate::measure::distribution::micros;
 
 /// How often round trips are told.
 const HISTOGRAM: Duration = Duration::from_secs(1);

@@ -10,7 +10,6 @@ pub(crate) mod interrupt;
 pub(crate) mod kernel;
 pub(crate) mod lines;
 pub(crate) mod machine;
-pub(crate) mod percentiles;
 pub(crate) mod process;
 pub(crate) mod progress;
 pub(crate) mod reasons;

@@ -9,7 +9,7 @@ use super::super::compression::Codec;
 use super::echoed::Echoed;
 use super::payload::Payload;
 use super::run::EchoRun;
-use crate::measure::percentiles::micros;
+use crate::measure::distribution::micros;
 use crate::measure::threads::dealt;
 
 /// The connections of one thread that take part.
