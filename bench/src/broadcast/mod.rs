@@ -10,8 +10,7 @@ mod report;
 mod run;
 mod subject;
 
-use crate::measure::environment::Environment;
-use crate::measure::environment::today;
+use crate::measure::environment::{Environment, today};
 use crate::measure::interrupt::Interrupt;
 use crate::report::deliver;
 use crate::servers::running::Running;

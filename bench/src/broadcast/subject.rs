@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::args::{BroadcastArgs, Policy};
+use super::args::{BroadcastArgs, Own, Policy};
 use super::pace::Pace;
 use super::publisher::{PublishTo, Publisher};
 use crate::engine::target::Target;
@@ -55,8 +55,8 @@ impl Variant {
             .serve
             .iter()
             .map(|own| match own {
-                super::args::Own::Throng => plain(Kind::Throng),
-                super::args::Own::Floor => plain(Kind::Floor),
+                Own::Throng => plain(Kind::Throng),
+                Own::Floor => plain(Kind::Floor),
             })
             .collect();
         if variants.is_empty() {
@@ -198,7 +198,7 @@ fn throng(args: &BroadcastArgs, policy: Option<Policy>, interrupt: &Interrupt) -
 /// The floor with as many workers as throng has, where that is measured too.
 fn floor(args: &BroadcastArgs, interrupt: &Interrupt) -> anyhow::Result<Running> {
     let mut want = want(args);
-    if want.workers.is_none() && args.serve.contains(&super::args::Own::Throng) {
+    if want.workers.is_none() && args.serve.contains(&Own::Throng) {
         want.workers = program(args).own_workers(&want, interrupt)?;
     }
     Program::Floor.start(&want, interrupt)
@@ -258,7 +258,7 @@ pub(super) fn check(args: &BroadcastArgs) -> anyhow::Result<()> {
             share.every
         );
         ensure!(
-            args.serve.is_empty() || args.serve.contains(&super::args::Own::Throng),
+            args.serve.is_empty() || args.serve.contains(&Own::Throng),
             "--deaf is about a server's own buffers, and the floor has none to speak of: --serve throng"
         );
     }

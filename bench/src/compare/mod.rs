@@ -15,8 +15,7 @@ use std::path::PathBuf;
 use anyhow::ensure;
 
 use crate::measure::cores::Cores;
-use crate::measure::environment::Environment;
-use crate::measure::environment::today;
+use crate::measure::environment::{Environment, today};
 use crate::measure::interrupt::Interrupt;
 use crate::report::{Report, deliver, files, json};
 
