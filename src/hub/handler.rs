@@ -14,10 +14,12 @@ use crate::ws::Message;
 /// By default, no client may publish over its connection ([`Access::Nobody`](super::Access::Nobody)). [`Rules`](super::Rules) can allow it.
 ///
 /// A program can wrap it in its own handler, which decides which clients may connect and keeps its own data beside the hub's. The wrapper
-/// passes `upgrade`, `open`, `message`, `going_away`, `close` and `turn` on, and repeats `ENVELOPES`; the hub has no other functions. Without
-/// `turn` no message is delivered. `going_away` sends a client of `throng.v1` the time within which it reconnects; the server calls it before
-/// it closes the connection because it shuts down. `upgrade` reads the topics in the URL and ignores other parameters, such as a token. It
-/// refuses a URL with 400, 403 or 404, as `docs/HUB.md` lists.
+/// passes `upgrade`, `open`, `message`, `going_away`, `close` and `turn` on, and repeats `ENVELOPES`. Without `turn` no message is
+/// delivered. The hub has no `request`, `tick` and `tick_interval` of its own: the wrapper may use them freely.
+///
+/// `upgrade` reads the topics in the URL and ignores other parameters, such as a token. The [module](super) says which statuses it refuses
+/// a request with. `going_away` sends a client of `throng.v1` the time within which it reconnects, as its last message. The wrapper may
+/// send messages of its own to any client, before that one; a client of `throng.v1` expects an object of JSON with a `type`.
 ///
 /// ```
 /// use std::thread;
@@ -35,9 +37,9 @@ use crate::ws::Message;
 ///     user: u32,
 /// }
 ///
-/// /// Finds the user of the token in a query, in a database, which is slow.
-/// fn look_up(query: &str) -> Option<u32> {
-///     query.split('&').find_map(|field| field.strip_prefix("token="))?.parse().ok()
+/// /// Finds the user of a token in a database, which is slow.
+/// fn look_up(token: &str) -> Option<u32> {
+///     token.parse().ok()
 /// }
 ///
 /// impl Handler for Guarded {
@@ -48,15 +50,16 @@ use crate::ws::Message;
 ///     fn upgrade(&mut self, connecting: &mut Connecting<'_>) -> Verdict<Member> {
 ///         match connecting.take_resolved::<Option<u32>>() {
 ///             None => {
-///                 let query = connecting.request().query().unwrap_or_default().to_owned();
+///                 let token = connecting.request().query_pairs().find(|(name, _)| name == "token");
+///                 let token = token.map(|(_, token)| token.into_owned()).unwrap_or_default();
 ///                 connecting.later(|decision: Decision<Option<u32>>| {
-///                     thread::spawn(move || decision.resolve(look_up(&query)));
+///                     thread::spawn(move || decision.resolve(look_up(&token)));
 ///                 })
 ///             }
 ///             Some(Some(user)) => self.hub.upgrade(connecting).map(|hub| Member { hub, user }),
 ///             Some(None) => {
 ///                 let body = r#"{"error":"unknown token"}"#;
-///                 Verdict::Refuse(Response::new(Status::FORBIDDEN).body("application/json", body))
+///                 Verdict::Refuse(Response::new(Status::UNAUTHORIZED).body("application/json", body))
 ///             }
 ///         }
 ///     }

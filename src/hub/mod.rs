@@ -1,5 +1,17 @@
-//! Publish/subscribe by topic: clients subscribe to topics, and clients and the operator publish to them. docs/HUB.md specifies what
-//! clients see.
+//! Publish/subscribe by topic: clients subscribe to topics, and clients and the operator publish to them.
+//!
+//! # Clients
+//!
+//! A client names the topics in the URL of its WebSocket: `/topics/NAME` (see [`HubConfig::topics_path`]) or `/?topic=A&topic=B`, each name
+//! percent-decoded, and a comma is part of a name. It gets the messages as they were published, and is closed with 1008 if it sends one
+//! that is not empty: such a client is called *raw*. Other parameters of the query are ignored. A request without a topic or with an
+//! invalid name gets 400, one for a topic to which clients may not subscribe 403, and one for another path 404.
+//!
+//! A client that offers the subprotocol `throng.v1` in `Sec-WebSocket-Protocol` exchanges objects of JSON with the hub instead, each in a
+//! text message. Such a client may connect with any path, subscribe and unsubscribe later, publish where the rules allow it, and ask for
+//! missed messages. Other subprotocols are ignored. `docs/HUB.md` in the sources of this crate specifies all that clients see.
+//!
+//! # Rules
 //!
 //! By default, every client may subscribe to every topic, no client may publish over its connection ([`Access::Nobody`]), and no messages
 //! are kept: only a [`Publisher`] and the admin port of the program publish. [`Rules`] change this by the prefix of a topic's name.

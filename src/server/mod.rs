@@ -137,8 +137,9 @@ impl Server {
         self.private_tables
     }
 
-    /// Begins to end the server in order: the workers accept no more connections, close every connection with 1001, and end when all peers
-    /// have answered or `within` has passed. Returns at once; [`join`](Self::join) waits. [`Handle::drain`] does this from another thread.
+    /// Begins to end the server in order: the workers close their listeners, close every WebSocket with 1001, answer requests that wait for a
+    /// decision with 503, and end when all peers have answered or `within` has passed. A peer that does not answer within
+    /// [`Config::close_timeout`] is dropped. Returns at once; [`join`](Self::join) waits. [`Handle::drain`] does this from another thread.
     pub fn drain(&self, within: Duration) {
         self.shared.drain(within);
     }

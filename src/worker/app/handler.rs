@@ -43,8 +43,8 @@ pub trait Handler {
     /// cost little more than their size. Prefer plain data to boxes, which cost an allocation per connection.
     type Data;
 
-    /// Whether the handler accepts connections as [enveloped](crate::Accept::enveloped). The server plans memory for messages of that
-    /// length, and does not start where a limit leaves too little. A handler that wraps another one repeats the constant of the other:
+    /// Whether the handler accepts connections as [enveloped](crate::Accept::enveloped): with messages of six times `max_message` and 4 KiB.
+    /// The server plans memory for messages of this length, and does not start where a limit leaves too little. A handler that wraps another one repeats the constant of the other:
     /// without it, clients that the other accepts as enveloped get 500.
     const ENVELOPES: bool = false;
 
