@@ -108,7 +108,7 @@ impl Feed {
         self.last.get_or_init(|| last);
     }
 
-    /// The message of a topic with this sequence number, to be published at `planned` ([`now_nanos`]): text.
+    /// The message of a topic with this sequence number, to be published at `planned` ([`now_nanos`](super::stamp::now_nanos)): text.
     pub(crate) fn message(&self, topic: u32, sequence: u32, planned: u64) -> String {
         let rest = String::from_utf8_lossy(self.rest(topic, sequence));
         format!("{}{rest}", Stamp { topic, sequence, planned })
