@@ -21,8 +21,8 @@ pub(in crate::worker) type DecisionValue = Box<dyn Any + Send>;
 ///
 /// When the decision is resolved with a value, the worker calls the handler again with the request and the value. If the decision is dropped
 /// instead, the client gets 503. Neither has an effect once the connection is gone or the decision has timed out:
-/// [`is_awaited`](Self::is_awaited) returns `false` then. The server does not read from the connection meanwhile, but it notices when the client resets it
-/// or ends its half.
+/// [`is_awaited`](Self::is_awaited) returns `false` then. The server does not read from the connection meanwhile, but it notices when the
+/// client resets it or ends its half.
 ///
 /// A place in the worker's queue is reserved for each decision, so that a full mailbox does not refuse it. A worker has 4,096 places
 /// ([`budget::DECISIONS`](crate::budget::DECISIONS)), and each is taken until its decision was

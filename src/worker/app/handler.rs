@@ -44,8 +44,8 @@ pub trait Handler {
     type Data;
 
     /// Whether the handler accepts connections as [enveloped](crate::Accept::enveloped): with messages of six times `max_message` and 4 KiB.
-    /// The server plans memory for messages of this length, and does not start where a limit leaves too little. A handler that wraps another one repeats the constant of the other:
-    /// without it, clients that the other accepts as enveloped get 500.
+    /// The server plans memory for messages of this length, and does not start where a limit leaves too little. A handler that wraps
+    /// another one repeats the constant of the other: without it, clients that the other accepts as enveloped get 500.
     const ENVELOPES: bool = false;
 
     /// Decides on a request to open a WebSocket. The server has checked the request by RFC 6455, section 4.2.1; checking the `Origin` field

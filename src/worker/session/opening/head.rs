@@ -90,8 +90,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         if self.keep_unhandled(index, rest.clone()) {
             return Some(Flow::Alive);
         }
-        let is_head_method = is_head_method(self.streams.receive_buffer.bytes(rest.clone()));
-        Some(self.refuse(index, AT_LIMIT, is_head_method))
+        Some(self.refuse_at_limit(index, rest.clone()))
     }
 
     fn handle_head(&mut self, index: ConnIndex, part: Range<usize>) -> AfterHead {
@@ -107,9 +106,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         let most = self.limits.head.bytes;
         let fresh = &input[..input.len().min(most.saturating_sub(old_len))];
         if !self.streams.pool.reserve(&mut head, fresh.len()) {
-            let is_head_method = is_head_method(&head);
-            self.streams.pool.recycle(head);
-            return AfterHead::Done(self.refuse(index, AT_LIMIT, is_head_method));
+            return AfterHead::Done(self.refuse_kept_at_limit(index, head));
         }
         head.extend_from_slice(fresh);
         // A head ends with a line feed. So it is not parsed again until another one arrives, which bounds how often each byte is parsed.
@@ -153,8 +150,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
                 if let Routed::Later(decision) = routed {
                     let head = kept.map(|(head, _)| head).or_else(|| self.copy_head(part.start..rest.start));
                     let Some(mut head) = head else {
-                        let is_head_method = is_head_method(self.streams.receive_buffer.bytes(part));
-                        return AfterHead::Done(self.refuse(index, AT_LIMIT, is_head_method));
+                        return AfterHead::Done(self.refuse_at_limit(index, part));
                     };
                     head.truncate(len);
                     return AfterHead::Done(self.await_decision(index, decision, head, rest));
@@ -183,11 +179,23 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         self.refuse(index, refusal, is_head_method)
     }
 
+    /// Refuses a request as one beyond a limit of the server. Its head begins in this range of the receive buffer.
+    fn refuse_at_limit(&mut self, index: ConnIndex, part: Range<usize>) -> Flow {
+        let is_head_method = is_head_method(self.streams.receive_buffer.bytes(part));
+        self.refuse(index, AT_LIMIT, is_head_method)
+    }
+
+    /// Refuses a request as one beyond a limit of the server, and recycles the buffer of its head.
+    pub(super) fn refuse_kept_at_limit(&mut self, index: ConnIndex, head: Vec<u8>) -> Flow {
+        let is_head_method = is_head_method(&head);
+        self.streams.pool.recycle(head);
+        self.refuse(index, AT_LIMIT, is_head_method)
+    }
+
     fn keep_head(&mut self, index: ConnIndex, kept: Option<(Vec<u8>, usize)>, part: Range<usize>) -> Flow {
         let head = kept.map(|(head, _)| head).or_else(|| self.copy_head(part.clone()));
         let Some(head) = head else {
-            let is_head_method = is_head_method(self.streams.receive_buffer.bytes(part));
-            return self.refuse(index, AT_LIMIT, is_head_method);
+            return self.refuse_at_limit(index, part);
         };
         self.streams.table.side_or_new(index).head = head;
         Flow::Alive

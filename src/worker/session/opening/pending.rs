@@ -6,7 +6,6 @@
 
 use std::ops::Range;
 
-use super::respond::AT_LIMIT;
 use super::routed::Routed;
 use crate::base::ticks::deadline;
 use crate::budget::WORK_OF_READ;
@@ -36,9 +35,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
         rest: Range<usize>,
     ) -> Flow {
         if !rest.is_empty() && !self.keep_unhandled(index, rest) {
-            let is_head_method = is_head_method(&head);
-            self.streams.pool.recycle(head);
-            return self.refuse(index, AT_LIMIT, is_head_method);
+            return self.refuse_kept_at_limit(index, head);
         }
         self.app.decisions.set_awaited(index, decision);
         self.streams.table.side_or_new(index).head = head;
@@ -90,9 +87,7 @@ impl<O: Os, H: Handler> Sessions<O, H> {
     /// Refuses a request that waits for a decision, because the server ends.
     pub(in crate::worker) fn refuse_undecided(&mut self, index: ConnIndex) -> Flow {
         let head = self.end_decision(index);
-        let is_head_method = is_head_method(&head);
-        self.streams.pool.recycle(head);
-        let flow = self.refuse(index, AT_LIMIT, is_head_method);
+        let flow = self.refuse_kept_at_limit(index, head);
         self.queue_read(index, flow)
     }
 
